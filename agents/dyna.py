@@ -1,0 +1,217 @@
+"""The ready-made agents: Q-learning, Dyna-Q and Dyna-Q+.
+
+Differences from the boxes of Sutton & Barto (2018):
+
+1. The default model keeps the latest outcome, as in the box; others may be plugged in.
+2. Dyna-Q+ counts a pair that was never tried as tried when the agent's life began.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+
+from dynamaze.messages import did_you_mean
+
+from .agent import Agent, make_env, spaces_of
+from .exploration import ActionTimeBonus, EpsilonGreedy, Exploration
+from .models import Model, NoModel, TimeBonus, make_model
+from .planning import UniformPlanning
+from .rng import Seed
+from .spaces import Spaces, TableRows, count_actions
+from .times import check_kappa
+from .values import TableValues
+
+EnvLike = str | gym.Env[Any, Any] | Spaces
+BONUSES = ("planning", "action")
+
+
+class QLearning(Agent):
+    """One-step Q-learning with an epsilon-greedy policy (Sutton & Barto 2018, section 6.5).
+
+    Args:
+        env: an environment or its id.
+        learning_rate: step size alpha, in (0, 1].
+        gamma: discount, in [0, 1].
+        epsilon: probability of an action at random, in [0, 1].
+        initial_value: what every action value begins with.
+        seed: settles every random number; see `Agent`.
+
+    Raises:
+        ValueError: for a number outside its range.
+        TypeError: for spaces that a table cannot serve.
+    """
+
+    def __init__(
+        self,
+        env: EnvLike,
+        *,
+        learning_rate: float = 0.1,
+        gamma: float = 0.95,
+        epsilon: float = 0.1,
+        initial_value: float = 0.0,
+        seed: Seed = None,
+    ) -> None:
+        env, num_states, num_actions = _sizes(env)
+        super().__init__(
+            env,
+            values=TableValues(
+                num_states,
+                num_actions,
+                learning_rate=learning_rate,
+                gamma=gamma,
+                initial_value=initial_value,
+            ),
+            model=NoModel(),
+            planning=UniformPlanning(0),
+            exploration=EpsilonGreedy(epsilon),
+            seed=seed,
+            config={
+                "learning_rate": learning_rate,
+                "gamma": gamma,
+                "epsilon": epsilon,
+                "initial_value": initial_value,
+            },
+        )
+
+
+class DynaQ(Agent):
+    """Dyna-Q: Q-learning from real and from simulated experience (section 8.2, p. 164).
+
+    Args:
+        env: an environment or its id.
+        learning_rate: step size alpha, in (0, 1]; 1 is right in a deterministic world.
+        gamma: discount, in [0, 1].
+        epsilon: probability of an action at random, in [0, 1].
+        planning_steps: n, the simulated updates after each real step.
+        model: "latest_outcome", "maximum_likelihood", "stored_experience", or a model object.
+        initial_value: what every action value begins with.
+        seed: settles every random number; see `Agent`.
+
+    Raises:
+        ValueError: for a number outside its range or an unknown model.
+        TypeError: for spaces that a table cannot serve.
+    """
+
+    def __init__(
+        self,
+        env: EnvLike,
+        *,
+        learning_rate: float = 0.1,
+        gamma: float = 0.95,
+        epsilon: float = 0.1,
+        planning_steps: int = 10,
+        model: str | Model = "latest_outcome",
+        initial_value: float = 0.0,
+        seed: Seed = None,
+    ) -> None:
+        env, num_states, num_actions = _sizes(env)
+        super().__init__(
+            env,
+            values=TableValues(
+                num_states,
+                num_actions,
+                learning_rate=learning_rate,
+                gamma=gamma,
+                initial_value=initial_value,
+            ),
+            model=make_model(model, num_states, num_actions),
+            planning=UniformPlanning(planning_steps),
+            exploration=EpsilonGreedy(epsilon),
+            seed=seed,
+            config={
+                "learning_rate": learning_rate,
+                "gamma": gamma,
+                "epsilon": epsilon,
+                "planning_steps": planning_steps,
+                "model": model if isinstance(model, str) else None,
+                "initial_value": initial_value,
+            },
+        )
+
+
+class DynaQPlus(Agent):
+    """Dyna-Q with a bonus for what was not tried for long (section 8.3, p. 168).
+
+    A pair that was not tried for tau real steps is imagined to pay kappa * sqrt(tau) more. With
+    `bonus="planning"` this is added to simulated rewards, and untried actions of visited states
+    are considered too. With `bonus="action"` it is added to the values when an action is chosen,
+    and planning is that of Dyna-Q (exercise 8.4).
+
+    Args:
+        env: an environment or its id.
+        learning_rate: step size alpha, in (0, 1]; 1 is right in a deterministic world.
+        gamma: discount, in [0, 1].
+        epsilon: probability of an action at random, in [0, 1].
+        planning_steps: n, the simulated updates after each real step.
+        kappa: weight of the bonus. If kappa sqrt(tau) / (1 - gamma) exceeds the rewards of the
+            world, the agent only explores: 1e-3 is right for the mazes, 1e-2 destroys it.
+        bonus: "planning" or "action".
+        model: "latest_outcome", "maximum_likelihood", "stored_experience", or a model object
+            (which considers untried actions if it was made so).
+        initial_value: what every action value begins with.
+        seed: settles every random number; see `Agent`.
+
+    Raises:
+        ValueError: for a number outside its range, an unknown model or bonus.
+        TypeError: for spaces that a table cannot serve.
+    """
+
+    def __init__(
+        self,
+        env: EnvLike,
+        *,
+        learning_rate: float = 0.1,
+        gamma: float = 0.95,
+        epsilon: float = 0.1,
+        planning_steps: int = 10,
+        kappa: float = 1e-3,
+        bonus: str = "planning",
+        model: str | Model = "latest_outcome",
+        initial_value: float = 0.0,
+        seed: Seed = None,
+    ) -> None:
+        if bonus not in BONUSES:
+            raise ValueError(
+                f"bonus={bonus!r}; expected one of {list(BONUSES)}{did_you_mean(bonus, BONUSES)}"
+            )
+        env, num_states, num_actions = _sizes(env)
+        in_planning = bonus == "planning"
+        learned = make_model(model, num_states, num_actions, include_untried=in_planning)
+        exploration: Exploration = EpsilonGreedy(epsilon)
+        if in_planning:
+            learned = TimeBonus(learned, num_states, num_actions, kappa=kappa)
+        else:
+            exploration = ActionTimeBonus(num_states, num_actions, epsilon=epsilon, kappa=kappa)
+        super().__init__(
+            env,
+            values=TableValues(
+                num_states,
+                num_actions,
+                learning_rate=learning_rate,
+                gamma=gamma,
+                initial_value=initial_value,
+            ),
+            model=learned,
+            planning=UniformPlanning(planning_steps),
+            exploration=exploration,
+            seed=seed,
+            config={
+                "learning_rate": learning_rate,
+                "gamma": gamma,
+                "epsilon": epsilon,
+                "planning_steps": planning_steps,
+                "kappa": check_kappa(kappa),
+                "bonus": bonus,
+                "model": model if isinstance(model, str) else None,
+                "initial_value": initial_value,
+            },
+        )
+
+
+def _sizes(env: EnvLike) -> tuple[gym.Env[Any, Any] | Spaces, int, int]:
+    """The environment, made if only its id was given, and the rows and columns of its table."""
+    made = env if isinstance(env, Spaces) else make_env(env)
+    spaces = spaces_of(made)
+    return made, TableRows(spaces.observation).size, count_actions(spaces.action)[0]

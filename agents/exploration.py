@@ -1,0 +1,215 @@
+"""How action values become an action."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numba import njit
+
+from .dispatch import choose, note, rule
+from .records import flatten, restore
+from .rng import high_unit, low_below, next_word, state_words
+from .times import TriedTimes, check_kappa, note_all_tried, note_tried, time_bonus
+from .transitions import FloatArray, IntArray, Transitions
+
+
+class Exploration(Protocol):
+    """What an agent needs to act."""
+
+    def choose(self, values: FloatArray, observation: int, rng: np.random.Generator) -> int:
+        """An action, given the (actions,) values of an observation."""
+
+    def probabilities(self, values: FloatArray, observations: IntArray) -> FloatArray:
+        """(batch, actions) how likely each choice is, given the (batch, actions) values."""
+
+    def update(self, transitions: Transitions) -> None:
+        """Take note of real experience."""
+
+    def get_state(self) -> dict[str, Any]:
+        """Arrays and numbers that `set_state` takes back."""
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go back to what `get_state` returned."""
+
+
+class EpsilonGreedyRule(NamedTuple):
+    """What the compiled rule needs."""
+
+    epsilon: float
+
+
+class EpsilonGreedy:
+    """With probability epsilon any action, otherwise one of the best, ties broken at random.
+
+    Sutton & Barto 2018, section 2.2.
+
+    Args:
+        epsilon: in [0, 1].
+
+    Raises:
+        ValueError: if it is outside.
+    """
+
+    def __init__(self, epsilon: float) -> None:
+        self.rule = EpsilonGreedyRule(check_epsilon(epsilon))
+
+    def choose(self, values: FloatArray, observation: int, rng: np.random.Generator) -> int:
+        """An action, given the (actions,) values of an observation."""
+        return int(epsilon_greedy(values, 0, values.size, self.rule.epsilon, state_words(rng)))
+
+    def probabilities(self, values: FloatArray, observations: IntArray) -> FloatArray:
+        """(batch, actions) how likely each choice is."""
+        return epsilon_greedy_probabilities(values, self.rule.epsilon)
+
+    def update(self, transitions: Transitions) -> None:
+        """It remembers nothing."""
+
+    def get_state(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Nothing."""
+
+
+class ActionTimeBonusRule(NamedTuple):
+    """What the compiled rule needs."""
+
+    times: TriedTimes
+    num_actions: int
+    epsilon: float
+    kappa: float
+
+
+class ActionTimeBonus:
+    """Epsilon-greedy on Q(s, a) + kappa * sqrt(tau): the bonus of exercise 8.4 (p. 168).
+
+    The values themselves know nothing of the bonus. tau is the number of real steps since the
+    pair was last tried.
+
+    Args:
+        num_states: how many states.
+        num_actions: how many actions in each.
+        epsilon: in [0, 1]; the exercise has 0.
+        kappa: weight of the bonus, at least 0.
+
+    Raises:
+        ValueError: if epsilon or kappa is outside its range.
+    """
+
+    def __init__(self, num_states: int, num_actions: int, *, epsilon: float, kappa: float) -> None:
+        times = TriedTimes.begin(num_states, num_actions)
+        self.rule = ActionTimeBonusRule(
+            times, num_actions, check_epsilon(epsilon), check_kappa(kappa)
+        )
+
+    def choose(self, values: FloatArray, observation: int, rng: np.random.Generator) -> int:
+        """An action, given the (actions,) values of an observation."""
+        return int(bonus_greedy(self.rule, values, 0, observation, state_words(rng)))
+
+    def probabilities(self, values: FloatArray, observations: IntArray) -> FloatArray:
+        """(batch, actions) how likely each choice is now."""
+        times = self.rule.times
+        pairs = observations[:, None] * self.rule.num_actions + np.arange(self.rule.num_actions)
+        bonus = self.rule.kappa * np.sqrt(times.clock[0] - times.last_tried[pairs])
+        return epsilon_greedy_probabilities(values + bonus, self.rule.epsilon)
+
+    def update(self, transitions: Transitions) -> None:
+        """Note when each pair was tried."""
+        note_all_tried(self.rule.times, transitions, self.rule.num_actions)
+
+    def get_state(self) -> dict[str, Any]:
+        """The times."""
+        return flatten(self.rule.times)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take back the times."""
+        self.rule = self.rule._replace(times=restore(self.rule.times, state))
+
+
+def check_epsilon(epsilon: float) -> float:
+    """Epsilon itself.
+
+    Raises:
+        ValueError: if it is not in [0, 1].
+    """
+    if not 0.0 <= epsilon <= 1.0:
+        raise ValueError(f"epsilon={epsilon!r}; expected a number in [0, 1]")
+    return float(epsilon)
+
+
+def epsilon_greedy_probabilities(values: FloatArray, epsilon: float) -> FloatArray:
+    """(batch, actions) probabilities of the epsilon-greedy choice, ties sharing alike."""
+    best = values == values.max(axis=-1, keepdims=True)
+    greedy = best / best.sum(axis=-1, keepdims=True)
+    probabilities: FloatArray = (1 - epsilon) * greedy + epsilon / values.shape[-1]
+    return probabilities
+
+
+@njit(cache=True, _nrt=False, forceinline=True)
+def random_argmax(values, first, num_actions, word):
+    """The number of a largest value in a row, ties broken by the lower half of a word."""
+    best = values[first]
+    ties = 1
+    for action in range(1, num_actions):
+        value = values[first + action]
+        if value > best:
+            best = value
+            ties = 1
+        elif value == best:
+            ties += 1
+    skip = np.int64(low_below(word, ties))
+    for action in range(num_actions):
+        if values[first + action] == best:
+            if skip == 0:
+                return action
+            skip -= 1
+    return 0  # only where a value is NaN
+
+
+@njit(cache=True, _nrt=False, forceinline=True)
+def epsilon_greedy(values, first, num_actions, epsilon, rng):
+    """One word decides: its upper half whether to explore, its lower half which action."""
+    word = next_word(rng)
+    if high_unit(word) < epsilon:
+        return np.int64(low_below(word, num_actions))
+    return random_argmax(values, first, num_actions, word)
+
+
+@njit(cache=True)
+def bonus_greedy(exploration, values, first, state, rng):
+    """Epsilon-greedy on the row's values with their time bonus."""
+    num_actions = exploration.num_actions
+    optimistic = np.empty(num_actions)
+    for action in range(num_actions):
+        bonus = time_bonus(exploration.times, state * num_actions + action, exploration.kappa)
+        optimistic[action] = values[first + action] + bonus
+    return epsilon_greedy(optimistic, 0, num_actions, exploration.epsilon, rng)
+
+
+@rule(choose, EpsilonGreedyRule)
+@njit(cache=True, _nrt=False, forceinline=True)
+def choose_epsilon_greedy(exploration, q, num_actions, state, rng):
+    """The rule on a row of the flat table."""
+    return epsilon_greedy(q, state * num_actions, num_actions, exploration.epsilon, rng)
+
+
+@rule(note, EpsilonGreedyRule)
+@njit(cache=True, _nrt=False, forceinline=True)
+def note_nothing(exploration, pair):
+    """It remembers nothing."""
+
+
+@rule(choose, ActionTimeBonusRule)
+@njit(cache=True, _nrt=False, forceinline=True)
+def choose_by_time_bonus(exploration, q, num_actions, state, rng):
+    """The rule on a row of the flat table."""
+    return bonus_greedy(exploration, q, state * num_actions, state, rng)
+
+
+@rule(note, ActionTimeBonusRule)
+@njit(cache=True, _nrt=False, forceinline=True)
+def note_time(exploration, pair):
+    """Note when a pair was tried."""
+    note_tried(exploration.times, pair)

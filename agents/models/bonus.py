@@ -1,0 +1,108 @@
+"""Dyna-Q+'s bonus as a wrapper round a model: what was not tried for long pays more."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from ..dispatch import draw, observe, rule
+from ..times import (
+    TriedTimes,
+    add_time_bonus,
+    check_kappa,
+    note_all_tried,
+    note_tried,
+    time_bonus,
+)
+from ..transitions import Transitions
+from .protocol import Model
+from ..records import flatten, restore
+
+
+class TimeBonusTable(NamedTuple):
+    """A model's record and the times at which its pairs were tried."""
+
+    model: Any
+    times: TriedTimes
+    num_actions: int
+    kappa: float
+
+
+class TimeBonus:
+    """Adds kappa * sqrt(tau) to each simulated reward (Sutton & Barto 2018, section 8.3, p. 168).
+
+    tau is the number of real steps since the pair was last tried.
+
+    Args:
+        model: any model of numbered states and actions.
+        num_states: how many states.
+        num_actions: how many actions in each.
+        kappa: weight of the bonus, at least 0. It must stay small: if kappa sqrt(tau) / (1 -
+            gamma) exceeds the rewards of the world, the agent does nothing but explore.
+
+    Raises:
+        ValueError: if kappa is negative or not finite.
+    """
+
+    def __init__(self, model: Model, num_states: int, num_actions: int, *, kappa: float) -> None:
+        self.model = model
+        self.kappa = check_kappa(kappa)
+        self.num_actions = num_actions
+        self.times = TriedTimes.begin(num_states, num_actions)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the model inside can do."""
+        return self.model.capabilities
+
+    @property
+    def table(self) -> TimeBonusTable:
+        """The record of a compiled model with its times."""
+        return TimeBonusTable(self.model.table, self.times, self.num_actions, self.kappa)  # type: ignore[attr-defined]  # where "compiled" is declared
+
+    def update(self, transitions: Transitions) -> None:
+        """Let the model learn, and note when each pair was tried."""
+        self.model.update(transitions)
+        note_all_tried(self.times, transitions, self.num_actions)
+
+    def sample(self, n: int, rng: np.random.Generator) -> Transitions:
+        """The model's simulated transitions, each with its bonus."""
+        transitions = self.model.sample(n, rng)
+        add_time_bonus(self.times, transitions, self.num_actions, self.kappa)
+        return transitions
+
+    def reserve(self, transitions: int) -> None:
+        """Make room in the model inside."""
+        self.model.reserve(transitions)  # type: ignore[attr-defined]  # where "compiled" is declared
+
+    def get_state(self) -> dict[str, Any]:
+        """The model's state and the times."""
+        inside = {f"model.{name}": value for name, value in self.model.get_state().items()}
+        return {**inside, **flatten(self.times, "times.")}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go back to what `get_state` returned."""
+        times = restore(self.times, state, "times.")
+        inside = "model."
+        self.model.set_state(
+            {name[len(inside) :]: state[name] for name in state if name.startswith(inside)}
+        )
+        self.times = times
+
+
+@rule(observe, TimeBonusTable)
+@njit(cache=True, _nrt=False, forceinline=True)
+def observe_with_time(table, state, action, reward, next_state, terminated):
+    """Let the model inside learn, and note when the pair was tried."""
+    observe(table.model, state, action, reward, next_state, terminated)
+    note_tried(table.times, state * table.num_actions + action)
+
+
+@rule(draw, TimeBonusTable)
+@njit(cache=True, inline="always")
+def draw_with_bonus(table, rng):
+    """A simulated transition of the model inside, with the bonus of its pair."""
+    pair, reward, next_state, terminated = draw(table.model, rng)
+    return pair, reward + time_bonus(table.times, pair, table.kappa), next_state, terminated

@@ -1,0 +1,127 @@
+"""The maximum-likelihood model: what happened, as often as it happened."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from ..dispatch import draw, observe, rule
+from ..rng import high_unit, next_word
+from ..transitions import BoolArray, FloatArray, IntArray
+from .protocol import Outcomes
+from ..records import with_room
+from .seen import SeenPairs, draw_pair, note_pair
+from .table import TableModel
+
+_FIRST_ROOM = 64
+
+
+class LikelihoodTable(NamedTuple):
+    """Changed in place. Each pair's outcomes are a linked list of nodes in a pool."""
+
+    seen: SeenPairs
+    visits: IntArray  # (states * actions,) N(s, a)
+    head: IntArray  # (states * actions,) the pair's first node, -1 without
+    link: IntArray  # (room,) the next node of the same pair, -1 at the end
+    next_state: IntArray  # (room,)
+    terminated: BoolArray  # (room,)
+    count: IntArray  # (room,) how often this outcome happened
+    reward_sum: FloatArray  # (room,)
+    used: IntArray  # (1,) nodes in use
+
+
+class MaximumLikelihood(TableModel[LikelihoodTable]):
+    """Counts outcomes: P(s'|s,a) = N(s,a,s') / N(s,a), and the mean reward of each.
+
+    Sutton & Barto 2018, section 8.1 (distribution models) and exercise 8.5; certainty equivalence.
+    """
+
+    def _begin(self, include_untried: bool) -> LikelihoodTable:
+        pairs = self.num_states * self.num_actions
+        return LikelihoodTable(
+            SeenPairs.begin(self.num_states, self.num_actions, include_untried),
+            np.zeros(pairs, dtype=np.int64),
+            np.full(pairs, -1, dtype=np.int64),
+            np.full(_FIRST_ROOM, -1, dtype=np.int64),
+            np.zeros(_FIRST_ROOM, dtype=np.int64),
+            np.zeros(_FIRST_ROOM, dtype=np.bool_),
+            np.zeros(_FIRST_ROOM, dtype=np.int64),
+            np.zeros(_FIRST_ROOM),
+            np.zeros(1, dtype=np.int64),
+        )
+
+    def _make_room(self, transitions: int) -> None:
+        columns = ("link", "next_state", "terminated", "count", "reward_sum")
+        self.table = with_room(self.table, columns, int(self.table.used[0]) + transitions)
+
+    def distribution(self, observation: int, action: int) -> Outcomes:
+        """What happened to a pair, by its frequency."""
+        table = self.table
+        nodes = []
+        node = int(table.head[self.pair(observation, action)])
+        while node >= 0:
+            nodes.append(node)
+            node = int(table.link[node])
+        if not nodes:
+            return Outcomes.unknown(observation)
+        counts = table.count[nodes]
+        return Outcomes(
+            table.next_state[nodes],
+            counts / counts.sum(),
+            table.reward_sum[nodes] / counts,
+            table.terminated[nodes],
+        )
+
+
+@rule(observe, LikelihoodTable)
+@njit(cache=True, _nrt=False)
+def observe_likelihood(table, state, action, reward, next_state, terminated):
+    """Count an outcome."""
+    pair = state * table.seen.num_actions + action
+    note_pair(table.seen, state, action, table.visits[pair] == 0)
+    table.visits[pair] += 1
+    node = table.head[pair]
+    while node >= 0 and not (
+        table.next_state[node] == next_state and table.terminated[node] == terminated
+    ):
+        node = table.link[node]
+    if node < 0:
+        node = _new_node(table, pair)
+        table.next_state[node] = next_state
+        table.terminated[node] = terminated
+    table.count[node] += 1
+    table.reward_sum[node] += reward
+
+
+@njit(cache=True, _nrt=False)
+def _new_node(table, pair):
+    node = table.used[0]
+    table.used[0] += 1
+    table.link[node] = table.head[pair]
+    table.head[pair] = node
+    table.count[node] = 0
+    table.reward_sum[node] = 0.0
+    return node
+
+
+@rule(draw, LikelihoodTable)
+@njit(cache=True, _nrt=False)
+def draw_likelihood(table, rng):
+    """Draw a pair, then one of its outcomes by its frequency."""
+    pair = draw_pair(table.seen, rng)
+    node = table.head[pair]
+    if node < 0:  # untried
+        return pair, 0.0, np.int64(pair // np.uint64(table.seen.num_actions)), False
+    if table.link[node] >= 0:
+        left = high_unit(next_word(rng)) * table.visits[pair] - table.count[node]
+        while left >= 0.0:
+            node = table.link[node]
+            left -= table.count[node]
+    return (
+        pair,
+        table.reward_sum[node] / table.count[node],
+        table.next_state[node],
+        table.terminated[node],
+    )

@@ -1,0 +1,120 @@
+"""Stored experience: the transitions themselves are the model."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from ..dispatch import draw, observe, rule
+from ..rng import high_below, next_word
+from ..transitions import BoolArray, FloatArray, IntArray
+from .protocol import Outcomes
+from ..records import with_room
+from .seen import SeenPairs, note_pair
+from .table import TableModel
+
+_FIRST_ROOM = 64
+
+
+class StoredTable(NamedTuple):
+    """Changed in place. An untried pair may hold a place, which its first real try takes."""
+
+    seen: SeenPairs
+    pair: IntArray  # (room,)
+    reward: FloatArray  # (room,)
+    next_state: IntArray  # (room,)
+    terminated: BoolArray  # (room,)
+    placeholder: IntArray  # (states * actions,) the place an untried pair holds, -1 without
+    visits: IntArray  # (states * actions,)
+    used: IntArray  # (1,) places in use
+
+
+class StoredExperience(TableModel[StoredTable]):
+    """Keeps every transition and draws among them, each as likely as the others.
+
+    Experience replay (Lin 1992); as a model: van Hasselt, Hessel and Aslanides 2019. Unlike the
+    other table models it draws a pair as often as it was tried.
+    """
+
+    def _begin(self, include_untried: bool) -> StoredTable:
+        pairs = self.num_states * self.num_actions
+        return StoredTable(
+            SeenPairs.begin(self.num_states, self.num_actions, include_untried),
+            np.zeros(_FIRST_ROOM, dtype=np.int64),
+            np.zeros(_FIRST_ROOM),
+            np.zeros(_FIRST_ROOM, dtype=np.int64),
+            np.zeros(_FIRST_ROOM, dtype=np.bool_),
+            np.full(pairs, -1, dtype=np.int64),
+            np.zeros(pairs, dtype=np.int64),
+            np.zeros(1, dtype=np.int64),
+        )
+
+    def _make_room(self, transitions: int) -> None:
+        # Besides, each pair may hold a place before its first try.
+        room = int(self.table.used[0]) + transitions + self.num_states * self.num_actions
+        columns = ("pair", "reward", "next_state", "terminated")
+        self.table = with_room(self.table, columns, room)
+
+    def distribution(self, observation: int, action: int) -> Outcomes:
+        """What is stored of a pair, by its frequency."""
+        table = self.table
+        used = int(table.used[0])
+        stored = np.flatnonzero(table.pair[:used] == self.pair(observation, action))
+        if not stored.size:
+            return Outcomes.unknown(observation)
+        return Outcomes(
+            table.next_state[stored],
+            np.full(stored.size, 1 / stored.size),
+            table.reward[stored],
+            table.terminated[stored],
+        )
+
+
+@rule(observe, StoredTable)
+@njit(cache=True, _nrt=False)
+def observe_stored(table, state, action, reward, next_state, terminated):
+    """Store a transition."""
+    num_actions = table.seen.num_actions
+    first = state * num_actions
+    pair = first + action
+    is_new = note_pair(table.seen, state, action, table.visits[pair] == 0)
+    if is_new and table.seen.include_untried:
+        for other in range(first, first + num_actions):
+            table.placeholder[other] = _store(table, other, 0.0, state, False)
+    if table.placeholder[pair] >= 0:
+        _put(table, table.placeholder[pair], pair, reward, next_state, terminated)
+        table.placeholder[pair] = -1
+    else:
+        _store(table, pair, reward, next_state, terminated)
+    table.visits[pair] += 1
+
+
+@njit(cache=True, _nrt=False)
+def _store(table, pair, reward, next_state, terminated):
+    place = table.used[0]
+    table.used[0] += 1
+    _put(table, place, pair, reward, next_state, terminated)
+    return place
+
+
+@njit(cache=True, _nrt=False)
+def _put(table, place, pair, reward, next_state, terminated):
+    table.pair[place] = pair
+    table.reward[place] = reward
+    table.next_state[place] = next_state
+    table.terminated[place] = terminated
+
+
+@rule(draw, StoredTable)
+@njit(cache=True, inline="always")
+def draw_stored(table, rng):
+    """Draw one of the stored transitions."""
+    place = high_below(next_word(rng), table.used[0])
+    return (
+        np.uint64(table.pair[place]),
+        table.reward[place],
+        table.next_state[place],
+        table.terminated[place],
+    )

@@ -1,0 +1,124 @@
+"""From Gymnasium's spaces to the rows and columns of a table."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+
+from .transitions import IntArray
+
+
+class Spaces(NamedTuple):
+    """What an agent must know of an environment in order to predict."""
+
+    observation: spaces.Space[Any]
+    action: spaces.Space[Any]
+
+
+class TableRows:
+    """Which row of a table an observation has.
+
+    Args:
+        space: `Discrete`, `MultiDiscrete`, or a `Tuple` of `Discrete`.
+
+    Raises:
+        TypeError: for any other space.
+    """
+
+    def __init__(self, space: spaces.Space[Any]) -> None:
+        parts = space.spaces if isinstance(space, spaces.Tuple) else (space,)
+        if isinstance(space, spaces.MultiDiscrete) and space.nvec.ndim == 1:
+            self.shape = tuple(int(n) for n in space.nvec)
+            self._start = np.broadcast_to(np.asarray(space.start), (len(self.shape),))
+        elif all(isinstance(part, spaces.Discrete) for part in parts):
+            self.shape = tuple(int(part.n) for part in parts)  # type: ignore[attr-defined]  # Discrete
+            self._start = np.array([int(part.start) for part in parts])  # type: ignore[attr-defined]
+        else:
+            raise TypeError(
+                f"observation space {space}; a table needs Discrete, MultiDiscrete or a Tuple of "
+                'Discrete (a maze has one with observation="index" or "coordinates")'
+            )
+        self._space = space
+        self._is_number = isinstance(space, spaces.Discrete)
+        self._is_tuple = isinstance(space, spaces.Tuple)
+        self.size = int(np.prod(self.shape))
+
+    def one(self, observation: Any) -> int:
+        """The row of one observation."""
+        if self._is_number:
+            return int(observation) - int(self._start[0])
+        return int(np.ravel_multi_index(tuple(np.asarray(observation) - self._start), self.shape))
+
+    @property
+    def start(self) -> list[int]:
+        """The smallest value of each part of an observation."""
+        return [int(first) for first in self._start]
+
+    def many(self, observations: Any) -> tuple[IntArray, bool]:
+        """The rows of a batch, (n,), and whether a single observation was given instead.
+
+        Raises:
+            ValueError: for observations of another shape or dtype, or outside the space.
+        """
+        parts = [np.asarray(part) for part in observations] if self._is_tuple else None
+        columns = np.asarray(observations) if parts is None else np.stack(parts, axis=-1)
+        if self._is_number:
+            columns = columns[..., None]
+        width = len(self.shape)
+        if columns.dtype.kind not in "iu" or columns.ndim not in (1, 2) or (
+            columns.shape[-1] != width
+        ):
+            raise ValueError(
+                f"observations of shape {np.shape(observations)} and dtype {columns.dtype}; "
+                f"expected one integer observation of {self._space}, or a batch of them"
+            )
+        places = np.atleast_2d(columns) - self._start
+        outside = ((places < 0) | (places >= np.array(self.shape))).any(axis=1)
+        if outside.any():
+            which = np.atleast_2d(columns)[outside][0].tolist()
+            raise ValueError(f"observation {which}; expected one of {self._space}")
+        rows = np.ravel_multi_index(tuple(places.T), self.shape)
+        return rows.astype(np.int64), columns.ndim == 1
+
+
+def count_actions(space: spaces.Space[Any]) -> tuple[int, int]:
+    """How many actions there are, and the number of the first.
+
+    Raises:
+        TypeError: if the space is not `Discrete`.
+    """
+    if not isinstance(space, spaces.Discrete):
+        raise TypeError(f"action space {space}; a table of action values needs Discrete")
+    return int(space.n), int(space.start)
+
+
+def describe_spaces(pair: Spaces) -> dict[str, Any]:
+    """The spaces as JSON."""
+    rows = TableRows(pair.observation)
+    num_actions, first_action = count_actions(pair.action)
+    return {
+        "observation": type(pair.observation).__name__,
+        "shape": list(rows.shape),
+        "start": rows.start,
+        "num_actions": num_actions,
+        "first_action": first_action,
+    }
+
+
+def read_spaces(description: dict[str, Any]) -> Spaces:
+    """The spaces that `describe_spaces` described.
+
+    Raises:
+        KeyError, ValueError: for a description of something else.
+    """
+    shape, start = description["shape"], description["start"]
+    parts = [spaces.Discrete(n, start=first) for n, first in zip(shape, start, strict=True)]
+    observation: spaces.Space[Any] = {
+        "Discrete": lambda: parts[0],
+        "MultiDiscrete": lambda: spaces.MultiDiscrete(shape, start=start),
+        "Tuple": lambda: spaces.Tuple(parts),
+    }[description["observation"]]()
+    action = spaces.Discrete(description["num_actions"], start=description["first_action"])
+    return Spaces(observation, action)

@@ -1,0 +1,127 @@
+"""Action values in a table, and the one rule that changes them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numba import njit
+
+from .transitions import FloatArray, IntArray, Transitions
+
+
+class Values(Protocol):
+    """What an agent needs of its action values."""
+
+    def values(self, observations: Any) -> FloatArray:
+        """(batch, actions) values."""
+
+    def update(self, transitions: Transitions) -> None:
+        """Learn from transitions, in their order."""
+
+    def get_state(self) -> dict[str, Any]:
+        """Arrays and numbers that `set_state` takes back."""
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go back to what `get_state` returned."""
+
+
+class TableValues:
+    """A table of action values, learned by one-step Q-learning.
+
+    Sutton & Barto 2018, equation 6.8: Q(S,A) += alpha (R + gamma max_a Q(S',a) - Q(S,A)).
+
+    Args:
+        num_states: rows of the table.
+        num_actions: columns.
+        learning_rate: step size alpha, in (0, 1].
+        gamma: discount, in [0, 1].
+        initial_value: what every entry begins with.
+
+    Attributes:
+        q: (num_states, num_actions) float64.
+
+    Raises:
+        ValueError: for a learning rate or a discount outside its range.
+    """
+
+    def __init__(
+        self,
+        num_states: int,
+        num_actions: int,
+        *,
+        learning_rate: float,
+        gamma: float,
+        initial_value: float = 0.0,
+    ) -> None:
+        if not 0.0 < learning_rate <= 1.0:
+            raise ValueError(f"learning_rate={learning_rate!r}; expected a number in (0, 1]")
+        if not 0.0 <= gamma <= 1.0:
+            raise ValueError(f"gamma={gamma!r}; expected a number in [0, 1]")
+        if not np.isfinite(initial_value):
+            raise ValueError(f"initial_value={initial_value!r}; expected a finite number")
+        self.q = np.full((num_states, num_actions), float(initial_value))
+        self.learning_rate = float(learning_rate)
+        self.gamma = float(gamma)
+
+    def values(self, observations: IntArray) -> FloatArray:
+        """(batch, actions) values of (batch,) rows, as a copy."""
+        return self.q[observations]
+
+    def update(self, transitions: Transitions) -> None:
+        """Apply the Q-learning rule to each transition, in their order."""
+        q_updates(self.q, transitions, self.learning_rate, self.gamma)
+
+    def get_state(self) -> dict[str, Any]:
+        """The table, under "q"."""
+        return {"q": self.q.copy()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take a table of the same shape.
+
+        Raises:
+            ValueError: if the shape differs.
+        """
+        if state["q"].shape != self.q.shape:
+            raise ValueError(f"values of shape {state['q'].shape}; expected {self.q.shape}")
+        self.q[...] = state["q"]
+
+
+@njit(cache=True, inline="always")
+def row_max(q, first, num_actions):
+    """The largest of a row's values; the row begins at `first` in the flat table."""
+    best = q[first]
+    for action in range(np.uint64(1), num_actions):
+        value = q[first + action]
+        if value > best:
+            best = value
+    return best
+
+
+@njit(cache=True, inline="always")
+def q_update(q, num_actions, pair, reward, next_state, terminated, learning_rate, gamma):
+    """One Q-learning update of the flat table; `pair` is state * num_actions + action."""
+    discount = 0.0 if terminated else gamma
+    following = row_max(q, np.uint64(next_state) * num_actions, num_actions)
+    q[pair] += learning_rate * (reward + discount * following - q[pair])
+
+
+@njit(cache=True, nogil=True, _nrt=False)
+def q_updates(q, transitions, learning_rate, gamma):
+    """The rule for each transition of a batch, in order, on the (states, actions) table."""
+    num_actions = np.uint64(q.shape[1])
+    flat = q.reshape(-1)
+    for i in range(transitions.action.size):
+        pair = np.uint64(transitions.observation[i]) * num_actions + np.uint64(
+            transitions.action[i]
+        )
+        q_update(
+            flat,
+            num_actions,
+            pair,
+            transitions.reward[i],
+            transitions.next_observation[i],
+            transitions.terminated[i],
+            learning_rate,
+            gamma,
+        )

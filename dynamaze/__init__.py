@@ -1,0 +1,18 @@
+"""Learning and planning in worlds that change.
+
+`import dynamaze` registers the environments with Gymnasium and does nothing more:
+
+    >>> import gymnasium as gym, dynamaze
+    >>> env = gym.make("DynaMazeBlocking-v0")
+
+The parts are in `dynamaze.envs`, `dynamaze.agents`, `dynamaze.distill`, `dynamaze.benchmarks`.
+"""
+
+from __future__ import annotations
+
+from .registration import register_environments
+from .version import __version__
+
+__all__ = ["__version__"]
+
+register_environments()

@@ -1,0 +1,235 @@
+"""A maze's layout: walls, starts, goals and rewards, with one text form that round-trips.
+
+Cells are ``(row, col)``, row 0 on top. A cell's index is ``row * cols + col``. The text form has
+one line for each row: ``#`` is a wall, ``.`` or a space is free, ``S`` a start, ``G`` a goal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+Cell = tuple[int, int]
+
+LEGEND = "#. SG"
+MAX_CELLS = 4_000_000
+"""Larger mazes are refused before memory is taken for them."""
+
+# The four actions: 0 up, 1 right, 2 down, 3 left, as (row, col) displacements.
+ACTIONS = ("up", "right", "down", "left")
+DISPLACEMENTS: tuple[Cell, ...] = ((-1, 0), (0, 1), (1, 0), (0, -1))
+
+
+class LayoutError(ValueError):
+    """A maze that cannot be: the message says where and what was expected."""
+
+
+class Rewards(NamedTuple):
+    """What a step pays: on entering a goal, when a wall or the edge stops it, and otherwise."""
+
+    goal: float = 1.0
+    step: float = 0.0
+    wall: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """An immutable maze in which every start reaches a goal.
+
+    Attributes:
+        walls: (rows, cols) bool, True where there is a wall; kept as a read-only copy.
+        starts: the cells where an episode may begin, each as likely as the others.
+        goals: the cells that end an episode.
+        rewards: what a step pays.
+
+    Raises:
+        LayoutError: if there is no start, no goal, one of them stands on a wall or outside, or a
+            start from which no goal can be reached.
+    """
+
+    walls: BoolArray
+    starts: tuple[Cell, ...]
+    goals: tuple[Cell, ...]
+    rewards: Rewards = Rewards()
+
+    def __post_init__(self) -> None:
+        walls = np.array(self.walls, dtype=np.bool_)
+        if walls.ndim != 2 or walls.size == 0:
+            raise LayoutError(f"walls of shape {walls.shape}; expected (rows, cols), not empty")
+        _check_size(walls.size)
+        walls.flags.writeable = False
+        object.__setattr__(self, "walls", walls)
+        object.__setattr__(self, "starts", tuple(sorted(self.starts)))
+        object.__setattr__(self, "goals", tuple(sorted(self.goals)))
+        object.__setattr__(self, "rewards", _checked_rewards(self.rewards))
+        _check_cells(walls, self.starts, "start 'S'")
+        _check_cells(walls, self.goals, "goal 'G'")
+        for row, col in self.starts:
+            if self.distances[row, col] < 0:
+                raise LayoutError(
+                    f"no goal can be reached from the start at row {row}, column {col}; "
+                    "expected a way of free cells"
+                )
+
+    @classmethod
+    def from_text(cls, text: str | Sequence[str], rewards: Rewards = Rewards()) -> Layout:
+        """Read the text form: one string with newlines, or a sequence of rows.
+
+        Raises:
+            LayoutError: naming the row and column of an unknown character or a ragged row.
+        """
+        rows = text.strip("\r\n").splitlines() if isinstance(text, str) else list(text)
+        grid = _character_grid(rows)
+        return cls(
+            walls=grid == "#", starts=_cells(grid == "S"), goals=_cells(grid == "G"), rewards=rewards
+        )
+
+    def to_text(self) -> str:
+        """The text form, rows joined by newlines; ``Layout.from_text`` reads it back."""
+        return "\n".join(self.to_rows())
+
+    def to_rows(self) -> list[str]:
+        """The text form as a list of rows."""
+        grid = np.where(self.walls, "#", ".")
+        for letter, cells in (("S", self.starts), ("G", self.goals)):
+            for cell in cells:
+                grid[cell] = letter
+        return ["".join(row) for row in grid]
+
+    @property
+    def rows(self) -> int:
+        """How many rows the maze has."""
+        return self.walls.shape[0]
+
+    @property
+    def cols(self) -> int:
+        """How many columns the maze has."""
+        return self.walls.shape[1]
+
+    @property
+    def num_cells(self) -> int:
+        """``rows * cols``, walls included: the number of states."""
+        return self.walls.size
+
+    def index(self, cell: Cell) -> int:
+        """The index of a cell: ``row * cols + col``."""
+        return cell[0] * self.cols + cell[1]
+
+    def cell(self, index: int) -> Cell:
+        """The cell of an index."""
+        return divmod(index, self.cols)
+
+    @cached_property
+    def distances(self) -> IntArray:
+        """(rows, cols) steps of the shortest way to a goal; -1 on walls and where there is none."""
+        return _distances(self.walls, self.goals)
+
+    @cached_property
+    def shortest_path(self) -> tuple[Cell, ...]:
+        """A shortest way from the nearest start to a goal, both ends included."""
+        cell = min(self.starts, key=lambda start: self.distances[start])
+        path = [cell]
+        while self.distances[cell] > 0:
+            cell = next(
+                near
+                for near in _neighbours(cell, self.walls.shape)
+                if self.distances[near] == self.distances[cell] - 1
+            )
+            path.append(cell)
+        return tuple(path)
+
+    @property
+    def shortest_path_length(self) -> int:
+        """Steps of the shortest way from the nearest start to a goal."""
+        return len(self.shortest_path) - 1
+
+    def _key(self) -> tuple[object, ...]:
+        return (self.walls.shape, self.walls.tobytes(), self.starts, self.goals, self.rewards)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Layout) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+
+def _check_size(cells: int) -> None:
+    if cells > MAX_CELLS:
+        raise LayoutError(f"a maze of {cells:,} cells; expected at most {MAX_CELLS:,}")
+
+
+def _checked_rewards(rewards: Rewards) -> Rewards:
+    for name, value in zip(Rewards._fields, rewards, strict=True):
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+            raise TypeError(f"{name}_reward={value!r}; expected a number")
+        if not np.isfinite(value):
+            raise LayoutError(f"{name}_reward={value!r}; expected a finite number")
+    return Rewards(*(float(value) for value in rewards))
+
+
+def _check_cells(walls: BoolArray, cells: Sequence[Cell], what: str) -> None:
+    if not cells:
+        raise LayoutError(f"the layout has no {what}; expected at least one")
+    for row, col in cells:
+        if not (0 <= row < walls.shape[0] and 0 <= col < walls.shape[1]):
+            raise LayoutError(
+                f"{what} at row {row}, column {col} is outside the maze of shape {walls.shape}"
+            )
+        if walls[row, col]:
+            raise LayoutError(
+                f"{what} at row {row}, column {col} stands on a wall; expected a free cell"
+            )
+
+
+def _character_grid(rows: Sequence[str]) -> npt.NDArray[np.str_]:
+    if not rows or not all(isinstance(row, str) for row in rows):
+        raise LayoutError(f"layout {rows!r}; expected at least one row of text")
+    width = len(rows[0])
+    _check_size(max(len(rows) * width, sum(len(row) for row in rows)))
+    for number, row in enumerate(rows):
+        for col, character in enumerate(row):
+            if character not in LEGEND:
+                raise LayoutError(
+                    f"layout row {number}, column {col}: unknown character {character!r}; "
+                    "expected one of '#', '.', ' ', 'S', 'G'"
+                )
+        if len(row) != width or width == 0:
+            raise LayoutError(
+                f"layout row {number} has {len(row)} columns; "
+                f"expected {max(width, 1)} as in row 0"
+            )
+    return np.array([list(row) for row in rows])
+
+
+def _cells(mask: BoolArray) -> tuple[Cell, ...]:
+    return tuple((int(row), int(col)) for row, col in np.argwhere(mask))
+
+
+def _neighbours(cell: Cell, shape: tuple[int, ...]) -> list[Cell]:
+    near = [(cell[0] + down, cell[1] + right) for down, right in DISPLACEMENTS]
+    return [(row, col) for row, col in near if 0 <= row < shape[0] and 0 <= col < shape[1]]
+
+
+def _distances(walls: BoolArray, goals: Sequence[Cell]) -> IntArray:
+    """Breadth-first search from the goals, one whole frontier at a time."""
+    padded = np.pad(walls, 1, constant_values=True)
+    stride = padded.shape[1]
+    steps = np.array([down * stride + right for down, right in DISPLACEMENTS])
+    open_cell = ~padded.ravel()
+    distances = np.full(padded.size, -1, dtype=np.int64)
+    frontier = np.array([(row + 1) * stride + col + 1 for row, col in goals])
+    distance = 0
+    while frontier.size:
+        distances[frontier] = distance
+        open_cell[frontier] = False
+        reached = (frontier[:, None] + steps).ravel()
+        frontier = np.unique(reached[open_cell[reached]])
+        distance += 1
+    return np.ascontiguousarray(distances.reshape(padded.shape)[1:-1, 1:-1])

@@ -1,0 +1,8 @@
+"""Pictures of mazes: as frames, as text, and in a window."""
+
+from .frame import FramePainter
+from .scene import Scene
+from .text import scene_to_text
+from .window import Window
+
+__all__ = ["FramePainter", "Scene", "Window", "scene_to_text"]

@@ -1,0 +1,118 @@
+"""A maze as a picture, in NumPy alone: the same pixels with and without a display."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .layers import MOVING_LAYERS, STILL_LAYERS, Canvas, Layer
+from .scene import BoolArray, Frame, Scene
+from .tiles import paint_ground
+
+CELL_SIZE = 32  # pixels a side, where the maze leaves room
+LONGEST_SIDE = 1024  # pixels
+
+
+class FramePainter:
+    """Paints the scenes of mazes of one size.
+
+    What stays the same from frame to frame (ground, marks) is kept; only the trail and the agent
+    are drawn anew. A copy or a pickle does not carry what is kept.
+
+    Attributes:
+        rows: rows of the maze.
+        cols: columns of the maze.
+        cell_size: the side of a cell, in pixels.
+    """
+
+    def __init__(self, rows: int, cols: int, *, cell_size: int | None = None) -> None:
+        """Choose the size of the frames.
+
+        Args:
+            rows: at least 1.
+            cols: at least 1.
+            cell_size: pixels a side, at least 1. None: 32, or less where the longer side of the
+                frame would pass 1024 pixels; even (video encoders ask for it) unless it is 1.
+
+        Raises:
+            ValueError: one of them is smaller than 1.
+        """
+        for name, value in (("rows", rows), ("cols", cols), ("cell_size", cell_size)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name}: {value}; expected at least 1")
+        self.rows, self.cols = rows, cols
+        self.cell_size = _fitting_size(max(rows, cols)) if cell_size is None else cell_size
+        self._ground = _Latest()
+        self._still = _Latest()
+
+    def paint(self, scene: Scene) -> Frame:
+        """Paint one frame.
+
+        Args:
+            scene: its walls of shape (rows, cols), its cells inside the maze.
+
+        Returns:
+            A new array (rows * cell_size, cols * cell_size, 3), uint8, RGB.
+
+        Raises:
+            ValueError: the scene does not fit the maze.
+        """
+        walls, changed = _fingerprint(scene.walls), _fingerprint(scene.changed)
+        still = (walls, changed, scene.changed_strength, tuple(scene.starts), tuple(scene.goals))
+        frame = self._still.get(still, lambda: self._paint_still(scene, walls)).copy()
+        return self._overlay(frame, scene, MOVING_LAYERS)
+
+    def _paint_still(self, scene: Scene, walls: object) -> Frame:
+        """Paint all that does not move, given what identifies the walls."""
+        self._check(scene)
+        ground = self._ground.get(walls, lambda: paint_ground(scene.walls, self.cell_size))
+        return self._overlay(ground.copy(), scene, STILL_LAYERS)
+
+    def _overlay(self, frame: Frame, scene: Scene, layers: tuple[Layer, ...]) -> Frame:
+        """Draw layers over a frame, in place."""
+        size = self.cell_size
+        cells = frame.reshape(self.rows, size, self.cols, size, 3).swapaxes(1, 2)
+        for layer in layers:
+            layer(Canvas(cells, size), scene)
+        return frame
+
+    def _check(self, scene: Scene) -> None:
+        for name, cells in (("walls", scene.walls), ("changed", scene.changed)):
+            if cells is not None and (
+                cells.dtype != np.bool_ or cells.shape != (self.rows, self.cols)
+            ):
+                raise ValueError(
+                    f"{name}: {cells.dtype} array of shape {cells.shape}; "
+                    f"expected bool of shape ({self.rows}, {self.cols})"
+                )
+        if not 0 <= scene.changed_strength <= 1:
+            raise ValueError(f"changed_strength: {scene.changed_strength}; expected 0 to 1")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_ground": _Latest(), "_still": _Latest()}
+
+
+class _Latest:
+    """Keeps the frame that was asked for last."""
+
+    def __init__(self) -> None:
+        self._key: object = None
+        self._frame: Frame | None = None
+
+    def get(self, key: object, paint: Callable[[], Frame]) -> Frame:
+        """Give the frame kept under the key, or paint it and keep it instead."""
+        if self._frame is None or key != self._key:
+            self._frame, self._key = paint(), key
+        return self._frame
+
+
+def _fingerprint(cells: BoolArray | None) -> object:
+    """Identify an array by what is in it: its owner may change it in place."""
+    return None if cells is None else (cells.shape, cells.dtype.char, cells.tobytes())
+
+
+def _fitting_size(longer_side: int) -> int:
+    size = min(CELL_SIZE, LONGEST_SIDE // longer_side)
+    return max(1, size - size % 2)

@@ -1,0 +1,119 @@
+"""The ground of the maze: one small picture for each way a cell can meet its neighbours.
+
+Light falls from the top left. A wall is a block seen slightly from the front: where the cell
+below is free its front side shows, and it throws a soft shadow on the floor below and to the
+right. Beyond the border of the maze everything goes on as at the border.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from . import palette
+from .scene import BoolArray, Frame
+from .shapes import Corners, FloatArray, Grid, Ink, compose, coverage, make_grid, rounded_box
+
+ROUND = 0.2  # radius of a wall's free corner, in cells
+FRONT = 0.2  # height of a wall's front side
+RIM = 0.06  # width of the bright rim of a wall's top
+GROOVE = 0.03  # half the width of the line between two floor cells
+SHADE_BELOW, SHADE_RIGHT = 0.30, 0.16  # reach of a wall's shadow
+SHADE = 0.30  # darkness of a wall's shadow where it starts
+
+WALL_TILES = 16  # the tiles after these are floor
+
+
+def paint_ground(walls: BoolArray, size: int) -> Frame:
+    """Paint the floor and the walls.
+
+    Args:
+        walls: (rows, cols).
+        size: the side of a cell, in pixels.
+
+    Returns:
+        A new array (rows * size, cols * size, 3).
+    """
+    rows, cols = walls.shape
+    tiles = _tiles(size)[_tile_numbers(walls)]  # (rows, cols, size, size, 3)
+    return tiles.swapaxes(1, 2).reshape(rows * size, cols * size, 3)
+
+
+def _tile_numbers(walls: BoolArray) -> npt.NDArray[np.intp]:
+    """Number each cell's tile by the walls around it, (rows, cols)."""
+    padded = np.pad(walls, 1, mode="edge").astype(np.intp)
+    up, down = padded[:-2, 1:-1], padded[2:, 1:-1]
+    left, right = padded[1:-1, :-2], padded[1:-1, 2:]
+    wall = up + 2 * right + 4 * down + 8 * left
+    floor = WALL_TILES + up + 2 * left + 4 * padded[:-2, :-2]
+    return np.where(walls, wall, floor)
+
+
+@lru_cache(maxsize=8)
+def _tiles(size: int) -> Frame:
+    """Draw every tile, (16 wall tiles + 8 floor tiles, size, size, 3)."""
+    grid = make_grid(size)
+    walls = [_wall_tile(grid, *_bits(code, 4)) for code in range(WALL_TILES)]
+    floors = [_floor_tile(grid, *_bits(code, 3)) for code in range(8)]
+    return np.stack(walls + floors)
+
+
+def _bits(code: int, count: int) -> list[bool]:
+    return [bool(code >> bit & 1) for bit in range(count)]
+
+
+def _opaque(inks: list[Ink]) -> Frame:
+    """Lay the inks over each other, the first of which covers the cell."""
+    return np.rint(compose(inks)[0]).astype(np.uint8)
+
+
+def _floor(grid: Grid) -> list[Ink]:
+    """Draw the bare floor: a pale tile in a groove."""
+    slab = rounded_box(grid, (GROOVE, GROOVE, 1 - GROOVE, 1 - GROOVE), Corners(*[0.06] * 4))
+    return [
+        Ink(palette.FLOOR_GROOVE, np.ones((grid.size, grid.size))),
+        Ink(palette.FLOOR, coverage(grid, slab)),
+    ]
+
+
+def _floor_tile(grid: Grid, up: bool, left: bool, corner: bool) -> Frame:
+    """Draw a floor cell, given which of its neighbours throw a shadow on it."""
+    return _opaque([*_floor(grid), Ink(palette.SHADOW, _shade(grid, up, left, corner))])
+
+
+def _shade(grid: Grid, up: bool, left: bool, corner: bool) -> FloatArray:
+    """How dark the shadow of the walls above, to the left, and in the corner between is."""
+    below = np.clip(1 - grid.y / SHADE_BELOW, 0, 1)
+    beside = np.clip(1 - grid.x / SHADE_RIGHT, 0, 1)
+    shade = np.zeros(np.broadcast_shapes(below.shape, beside.shape))
+    for wall, dark in ((up, below), (left, beside), (corner, below * beside)):
+        shade = np.maximum(shade, dark * dark if wall else 0.0)
+    return SHADE * coverage(grid, shade)
+
+
+def _wall_tile(grid: Grid, up: bool, right: bool, down: bool, left: bool) -> Frame:
+    """Draw a wall cell, given on which sides the wall goes on."""
+    bottom = 1.0 if down else 1.0 - FRONT
+    corners = Corners(
+        0 if up or left else ROUND,
+        0 if up or right else ROUND,
+        0 if down or right else ROUND,
+        0 if down or left else ROUND,
+    )
+    top = (
+        0.0 if left else RIM,
+        0.0 if up else RIM,
+        1.0 if right else 1.0 - RIM,
+        1.0 if down else bottom - RIM / 2,
+    )
+    inner = Corners(*(max(0.0, radius - RIM) for radius in corners))
+    return _opaque(
+        [
+            *_floor(grid),
+            Ink(palette.WALL_FRONT, coverage(grid, rounded_box(grid, (0, 0, 1, 1), corners))),
+            Ink(palette.WALL_RIM, coverage(grid, rounded_box(grid, (0, 0, 1, bottom), corners))),
+            Ink(palette.WALL_TOP, coverage(grid, rounded_box(grid, top, inner))),
+        ]
+    )

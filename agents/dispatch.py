@@ -7,7 +7,7 @@ and two rules, and then works in the step-by-step agent and in whole compiled ru
 
     @rule(draw, MyTable)
     @njit(cache=True, _nrt=False)
-    def draw_mine(table, rng): ...
+    def draw_mine(table, num_actions, rng): ...
 """
 
 from __future__ import annotations
@@ -35,16 +35,19 @@ def rule(function: Any, record: type) -> Callable[[Any], Any]:
     return register
 
 
-def observe(model, state, action, reward, next_state, terminated):
+def observe(model, num_actions, state, action, reward, next_state, terminated):
     """Let a model learn from a real transition."""
 
 
-def draw(model, rng):
-    """A simulated transition: pair (state * actions + action), reward, next state, terminated."""
+def draw(model, num_actions, rng):
+    """A simulated transition: pair, reward, next state, terminated, and the generator's state.
+
+    `num_actions` and the pair, state * num_actions + action, are uint64.
+    """
 
 
-def choose(exploration, q, num_actions, state, rng):
-    """An action in a state, given the flat table of action values."""
+def choose(exploration, values, first, num_actions, state, rng):
+    """An action in a state, whose values begin at `first`, and the generator's state."""
 
 
 def note(exploration, pair):
@@ -52,24 +55,24 @@ def note(exploration, pair):
 
 
 @overload(observe, inline="always")
-def _observe(model, state, action, reward, next_state, terminated):
+def _observe(model, num_actions, state, action, reward, next_state, terminated):
     compiled = _RULES[observe, model.instance_class]
-    return lambda model, state, action, reward, next_state, terminated: compiled(
-        model, state, action, reward, next_state, terminated
+    return lambda model, num_actions, state, action, reward, next_state, terminated: compiled(
+        model, num_actions, state, action, reward, next_state, terminated
     )
 
 
 @overload(draw, inline="always")
-def _draw(model, rng):
+def _draw(model, num_actions, rng):
     compiled = _RULES[draw, model.instance_class]
-    return lambda model, rng: compiled(model, rng)
+    return lambda model, num_actions, rng: compiled(model, num_actions, rng)
 
 
 @overload(choose, inline="always")
-def _choose(exploration, q, num_actions, state, rng):
+def _choose(exploration, values, first, num_actions, state, rng):
     compiled = _RULES[choose, exploration.instance_class]
-    return lambda exploration, q, num_actions, state, rng: compiled(
-        exploration, q, num_actions, state, rng
+    return lambda exploration, values, first, num_actions, state, rng: compiled(
+        exploration, values, first, num_actions, state, rng
     )
 
 

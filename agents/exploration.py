@@ -9,7 +9,7 @@ from numba import njit
 
 from .dispatch import choose, note, rule
 from .records import flatten, restore
-from .rng import high_unit, low_below, next_word, state_words
+from .rng import high_unit, load, low_below, next_word, state_words, store
 from .times import TriedTimes, check_kappa, note_all_tried, note_tried, time_bonus
 from .transitions import FloatArray, IntArray, Transitions
 
@@ -56,7 +56,7 @@ class EpsilonGreedy:
 
     def choose(self, values: FloatArray, observation: int, rng: np.random.Generator) -> int:
         """An action, given the (actions,) values of an observation."""
-        return int(epsilon_greedy(values, 0, values.size, self.rule.epsilon, state_words(rng)))
+        return int(choose_once(self.rule, values, observation, state_words(rng)))
 
     def probabilities(self, values: FloatArray, observations: IntArray) -> FloatArray:
         """(batch, actions) how likely each choice is."""
@@ -106,7 +106,7 @@ class ActionTimeBonus:
 
     def choose(self, values: FloatArray, observation: int, rng: np.random.Generator) -> int:
         """An action, given the (actions,) values of an observation."""
-        return int(bonus_greedy(self.rule, values, 0, observation, state_words(rng)))
+        return int(choose_once(self.rule, values, observation, state_words(rng)))
 
     def probabilities(self, values: FloatArray, observations: IntArray) -> FloatArray:
         """(batch, actions) how likely each choice is now."""
@@ -170,29 +170,23 @@ def random_argmax(values, first, num_actions, word):
 
 @njit(cache=True, _nrt=False, forceinline=True)
 def epsilon_greedy(values, first, num_actions, epsilon, rng):
-    """One word decides: its upper half whether to explore, its lower half which action."""
-    word = next_word(rng)
+    """An action and the generator's state; one word decides.
+
+    Its upper half says whether to explore, its lower half which action.
+    """
+    word, rng = next_word(rng)
     if high_unit(word) < epsilon:
-        return np.int64(low_below(word, num_actions))
-    return random_argmax(values, first, num_actions, word)
-
-
-@njit(cache=True)
-def bonus_greedy(exploration, values, first, state, rng):
-    """Epsilon-greedy on the row's values with their time bonus."""
-    num_actions = exploration.num_actions
-    optimistic = np.empty(num_actions)
-    for action in range(num_actions):
-        bonus = time_bonus(exploration.times, state * num_actions + action, exploration.kappa)
-        optimistic[action] = values[first + action] + bonus
-    return epsilon_greedy(optimistic, 0, num_actions, exploration.epsilon, rng)
+        return np.int64(low_below(word, num_actions)), rng
+    if num_actions == 4:  # a constant lets the compiler unroll the loops
+        return random_argmax(values, first, 4, word), rng
+    return random_argmax(values, first, num_actions, word), rng
 
 
 @rule(choose, EpsilonGreedyRule)
 @njit(cache=True, _nrt=False, forceinline=True)
-def choose_epsilon_greedy(exploration, q, num_actions, state, rng):
-    """The rule on a row of the flat table."""
-    return epsilon_greedy(q, state * num_actions, num_actions, exploration.epsilon, rng)
+def choose_epsilon_greedy(exploration, values, first, num_actions, state, rng):
+    """The rule on the row of values that begins at `first`."""
+    return epsilon_greedy(values, first, num_actions, exploration.epsilon, rng)
 
 
 @rule(note, EpsilonGreedyRule)
@@ -202,10 +196,14 @@ def note_nothing(exploration, pair):
 
 
 @rule(choose, ActionTimeBonusRule)
-@njit(cache=True, _nrt=False, forceinline=True)
-def choose_by_time_bonus(exploration, q, num_actions, state, rng):
-    """The rule on a row of the flat table."""
-    return bonus_greedy(exploration, q, state * num_actions, state, rng)
+@njit(cache=True)
+def choose_by_time_bonus(exploration, values, first, num_actions, state, rng):
+    """The rule on the row of values that begins at `first`, each with its bonus."""
+    optimistic = np.empty(num_actions)
+    for action in range(num_actions):
+        bonus = time_bonus(exploration.times, state * num_actions + action, exploration.kappa)
+        optimistic[action] = values[first + action] + bonus
+    return epsilon_greedy(optimistic, 0, num_actions, exploration.epsilon, rng)
 
 
 @rule(note, ActionTimeBonusRule)
@@ -213,3 +211,11 @@ def choose_by_time_bonus(exploration, q, num_actions, state, rng):
 def note_time(exploration, pair):
     """Note when a pair was tried."""
     note_tried(exploration.times, pair)
+
+
+@njit(cache=True)
+def choose_once(exploration, values, state, words):
+    """The rule of `choose` on the (actions,) values of one state."""
+    action, rng = choose(exploration, values, 0, values.size, state, load(words))
+    store(words, rng)
+    return action

@@ -1,8 +1,9 @@
-"""Random numbers for compiled rules: NumPy's own SFC64, advanced in place.
+"""Random numbers for compiled rules: NumPy's own SFC64.
 
-A compiled rule takes the four words of an SFC64 generator's state and advances them, so Python
-code and compiled code draw from one stream, and a whole compiled run draws the same numbers as
-the step-by-step agent. SFC64 is among NumPy's fastest generators and has no multiplication.
+A compiled rule takes the state of an SFC64 generator, four words in a tuple, and gives it back
+advanced. Loaded from the generator's memory and stored there again, it makes Python code and
+compiled code draw from one stream, so that a whole compiled run draws the same numbers as the
+step-by-step agent. SFC64 is among NumPy's fastest generators and has no multiplication.
 """
 
 from __future__ import annotations
@@ -47,14 +48,29 @@ def state_words(rng: np.random.Generator) -> Words:
 
 
 @njit(cache=True, inline="always")
+def load(words):
+    """The generator's state as a tuple, which compiled code keeps in registers."""
+    return words[0], words[1], words[2], words[3]
+
+
+@njit(cache=True, inline="always")
+def store(words, rng):
+    """Put the state back into the generator's memory."""
+    words[0], words[1], words[2], words[3] = rng
+
+
+@njit(cache=True, inline="always")
 def next_word(rng):
-    """The next 64 random bits; the same that NumPy's SFC64 gives."""
-    word = rng[0] + rng[1] + rng[3]
-    rng[3] += np.uint64(1)
-    rng[0] = rng[1] ^ (rng[1] >> np.uint64(11))
-    rng[1] = rng[2] + (rng[2] << np.uint64(3))
-    rng[2] = ((rng[2] << np.uint64(24)) | (rng[2] >> np.uint64(40))) + word
-    return word
+    """The next 64 random bits, the same that NumPy's SFC64 gives, and the state after them."""
+    a, b, c, counter = rng
+    word = a + b + counter
+    after = (
+        b ^ (b >> np.uint64(11)),
+        c + (c << np.uint64(3)),
+        ((c << np.uint64(24)) | (c >> np.uint64(40))) + word,
+        counter + np.uint64(1),
+    )
+    return word, after
 
 
 @njit(cache=True, inline="always")

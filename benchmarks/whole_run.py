@@ -19,7 +19,7 @@ from numba import njit
 
 from dynamaze.agents import Agent
 from dynamaze.agents.dispatch import choose, draw, note, observe
-from dynamaze.agents.rng import state_words
+from dynamaze.agents.rng import load, state_words, store
 from dynamaze.agents.values import TableValues, q_update
 from dynamaze.envs.vector_kernel import Lives, World, begin_episode, refill, take_step
 
@@ -148,7 +148,7 @@ def _compiled_parts(agent: Agent) -> tuple[TableValues, Any, Any]:
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def run_chunk(world, lives, model, exploration, settings, rng, result, done):
+def run_chunk(world, lives, model, exploration, settings, words, result, done):
     """Live and learn for a chunk of steps, or until the result is full.
 
     It is `Agent.steps` line by line; the letters are those of the box on p. 164 of Sutton & Barto.
@@ -156,22 +156,23 @@ def run_chunk(world, lives, model, exploration, settings, rng, result, done):
     q = result.q.reshape(-1)
     num_actions = result.q.shape[1]
     columns = np.uint64(num_actions)
+    rng = load(words)
     if lives.state[0] < 0:
         begin_episode(world, lives, 0)
     for _ in range(CHUNK_STEPS):
         if done[0] == result.rewards.size and done[1] == result.episode_steps.size:
-            return
+            break
         state = lives.state[0]  # (a)
-        action = choose(exploration, q, num_actions, state, rng)  # (b)
+        action, rng = choose(exploration, q, state * num_actions, num_actions, state, rng)  # (b)
         reward, terminated = take_step(world, lives, 0, action)  # (c)
         following = lives.state[0]
         pair = np.uint64(state) * columns + np.uint64(action)
         q_update(
             q, columns, pair, reward, following, terminated, settings.learning_rate, settings.gamma
         )  # (d)
-        observe(model, state, action, reward, following, terminated)  # (e)
+        observe(model, num_actions, state, action, reward, following, terminated)  # (e)
         note(exploration, pair)
-        plan(q, columns, model, settings, rng)  # (f)
+        rng = plan(q, columns, model, settings, rng)  # (f)
         if result.rewards.size:
             result.rewards[done[0]] = reward
             done[0] += 1
@@ -181,28 +182,21 @@ def run_chunk(world, lives, model, exploration, settings, rng, result, done):
                 result.episode_steps[done[1]] = lives.episode_step[0]
                 done[1] += 1
             begin_episode(world, lives, 0)
+    store(words, rng)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
 def plan(q, num_actions, model, settings, rng):
-    """The planning phase: draw a transition, update, n times."""
+    """The planning phase: draw a transition, update, n times. Gives the generator's state."""
     if num_actions == np.uint64(4):  # a constant lets the compiler unroll the row's maximum
-        _plan(q, np.uint64(4), model, settings, rng)
-    else:
-        _plan(q, num_actions, model, settings, rng)
+        return _plan(q, np.uint64(4), model, settings, rng)
+    return _plan(q, num_actions, model, settings, rng)
 
 
 @njit(cache=True, inline="always")
 def _plan(q, num_actions, model, settings, rng):
+    learning_rate, gamma = settings.learning_rate, settings.gamma
     for _ in range(settings.planning_steps):
-        pair, reward, following, terminated = draw(model, rng)
-        q_update(
-            q,
-            num_actions,
-            pair,
-            reward,
-            following,
-            terminated,
-            settings.learning_rate,
-            settings.gamma,
-        )
+        pair, reward, following, terminated, rng = draw(model, num_actions, rng)
+        q_update(q, num_actions, pair, reward, following, terminated, learning_rate, gamma)
+    return rng

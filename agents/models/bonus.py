@@ -26,7 +26,6 @@ class TimeBonusTable(NamedTuple):
 
     model: Any
     times: TriedTimes
-    num_actions: int
     kappa: float
 
 
@@ -60,7 +59,7 @@ class TimeBonus:
     @property
     def table(self) -> TimeBonusTable:
         """The record of a compiled model with its times."""
-        return TimeBonusTable(self.model.table, self.times, self.num_actions, self.kappa)  # type: ignore[attr-defined]  # where "compiled" is declared
+        return TimeBonusTable(self.model.table, self.times, self.kappa)  # type: ignore[attr-defined]  # where "compiled" is declared
 
     def update(self, transitions: Transitions) -> None:
         """Let the model learn, and note when each pair was tried."""
@@ -94,15 +93,16 @@ class TimeBonus:
 
 @rule(observe, TimeBonusTable)
 @njit(cache=True, _nrt=False, forceinline=True)
-def observe_with_time(table, state, action, reward, next_state, terminated):
+def observe_with_time(table, num_actions, state, action, reward, next_state, terminated):
     """Let the model inside learn, and note when the pair was tried."""
-    observe(table.model, state, action, reward, next_state, terminated)
-    note_tried(table.times, state * table.num_actions + action)
+    observe(table.model, num_actions, state, action, reward, next_state, terminated)
+    note_tried(table.times, state * num_actions + action)
 
 
 @rule(draw, TimeBonusTable)
 @njit(cache=True, inline="always")
-def draw_with_bonus(table, rng):
+def draw_with_bonus(table, num_actions, rng):
     """A simulated transition of the model inside, with the bonus of its pair."""
-    pair, reward, next_state, terminated = draw(table.model, rng)
-    return pair, reward + time_bonus(table.times, pair, table.kappa), next_state, terminated
+    pair, reward, next_state, terminated, rng = draw(table.model, num_actions, rng)
+    bonus = time_bonus(table.times, pair, table.kappa)
+    return pair, reward + bonus, next_state, terminated, rng

@@ -47,10 +47,10 @@ class LatestOutcome(TableModel[LatestTable]):
 
 @rule(observe, LatestTable)
 @njit(cache=True, _nrt=False, forceinline=True)
-def observe_latest(table, state, action, reward, next_state, terminated):
+def observe_latest(table, num_actions, state, action, reward, next_state, terminated):
     """Remember a transition in place of the last one of its pair."""
-    pair = state * table.seen.num_actions + action
-    note_pair(table.seen, state, action, table.visits[pair] == 0)
+    pair = state * num_actions + action
+    note_pair(table.seen, num_actions, state, action, table.visits[pair] == 0)
     table.next_state[pair] = next_state
     table.reward[pair] = reward
     table.terminated[pair] = terminated
@@ -59,7 +59,7 @@ def observe_latest(table, state, action, reward, next_state, terminated):
 
 @rule(draw, LatestTable)
 @njit(cache=True, inline="always")
-def draw_latest(table, rng):
+def draw_latest(table, num_actions, rng):
     """Draw a pair; it leads to what it led to last."""
-    pair = draw_pair(table.seen, rng)
-    return pair, table.reward[pair], table.next_state[pair], table.terminated[pair]
+    pair, rng = draw_pair(table.seen, num_actions, rng)
+    return pair, table.reward[pair], table.next_state[pair], table.terminated[pair], rng

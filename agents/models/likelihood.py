@@ -77,10 +77,10 @@ class MaximumLikelihood(TableModel[LikelihoodTable]):
 
 @rule(observe, LikelihoodTable)
 @njit(cache=True, _nrt=False)
-def observe_likelihood(table, state, action, reward, next_state, terminated):
+def observe_likelihood(table, num_actions, state, action, reward, next_state, terminated):
     """Count an outcome."""
-    pair = state * table.seen.num_actions + action
-    note_pair(table.seen, state, action, table.visits[pair] == 0)
+    pair = state * num_actions + action
+    note_pair(table.seen, num_actions, state, action, table.visits[pair] == 0)
     table.visits[pair] += 1
     node = table.head[pair]
     while node >= 0 and not (
@@ -108,14 +108,15 @@ def _new_node(table, pair):
 
 @rule(draw, LikelihoodTable)
 @njit(cache=True, _nrt=False)
-def draw_likelihood(table, rng):
+def draw_likelihood(table, num_actions, rng):
     """Draw a pair, then one of its outcomes by its frequency."""
-    pair = draw_pair(table.seen, rng)
+    pair, rng = draw_pair(table.seen, num_actions, rng)
     node = table.head[pair]
     if node < 0:  # untried
-        return pair, 0.0, np.int64(pair // np.uint64(table.seen.num_actions)), False
+        return pair, 0.0, np.int64(pair // num_actions), False, rng
     if table.link[node] >= 0:
-        left = high_unit(next_word(rng)) * table.visits[pair] - table.count[node]
+        word, rng = next_word(rng)
+        left = high_unit(word) * table.visits[pair] - table.count[node]
         while left >= 0.0:
             node = table.link[node]
             left -= table.count[node]
@@ -124,4 +125,5 @@ def draw_likelihood(table, rng):
         table.reward_sum[node] / table.count[node],
         table.next_state[node],
         table.terminated[node],
+        rng,
     )

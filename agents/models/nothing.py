@@ -49,12 +49,12 @@ class NoModel:
 
 @rule(observe, NoTable)
 @njit(cache=True, _nrt=False)
-def observe_nothing(table, state, action, reward, next_state, terminated):
+def observe_nothing(table, num_actions, state, action, reward, next_state, terminated):
     """Forget it."""
 
 
 @rule(draw, NoTable)
 @njit(cache=True, _nrt=False)
-def draw_nothing(table, rng):
+def draw_nothing(table, num_actions, rng):
     """Never called: whoever has no model does not plan."""
-    return np.uint64(0), 0.0, np.int64(0), False
+    return np.uint64(0), 0.0, np.int64(0), False, rng

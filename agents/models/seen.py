@@ -22,7 +22,6 @@ class SeenPairs(NamedTuple):
     states: IntArray  # (states,) the visited ones, in the order of their first visit
     actions: IntArray  # (states * actions,) in each state, those that may be drawn
     counts: IntArray  # (states + 1,) how many these are; last, how many states were visited
-    num_actions: int
     include_untried: bool
 
     @classmethod
@@ -32,36 +31,35 @@ class SeenPairs(NamedTuple):
             np.zeros(num_states, dtype=np.int64),
             np.zeros(num_states * num_actions, dtype=np.int64),
             np.zeros(num_states + 1, dtype=np.int64),
-            num_actions,
             include_untried,
         )
 
 
 @njit(cache=True, _nrt=False, forceinline=True)
-def note_pair(seen, state, action, is_first_try):
+def note_pair(seen, num_actions, state, action, is_first_try):
     """A pair was tried; returns whether its state is new."""
     is_new = seen.counts[state] == 0
     if is_new:
         seen.states[seen.counts[-1]] = state
         seen.counts[-1] += 1
         if seen.include_untried:
-            for other in range(seen.num_actions):
-                _list_action(seen, state, other)
+            for other in range(num_actions):
+                _list_action(seen, num_actions, state, other)
     if is_first_try and not seen.include_untried:
-        _list_action(seen, state, action)
+        _list_action(seen, num_actions, state, action)
     return is_new
 
 
 @njit(cache=True, _nrt=False, forceinline=True)
-def _list_action(seen, state, action):
-    seen.actions[state * seen.num_actions + seen.counts[state]] = action
+def _list_action(seen, num_actions, state, action):
+    seen.actions[state * num_actions + seen.counts[state]] = action
     seen.counts[state] += 1
 
 
 @njit(cache=True, inline="always")
-def draw_pair(seen, rng):
+def draw_pair(seen, num_actions, rng):
     """A state at random from those visited, then an action at random from those listed in it."""
-    word = next_word(rng)
+    word, rng = next_word(rng)
     state = np.uint64(seen.states[high_below(word, seen.counts[-1])])
-    first = state * np.uint64(seen.num_actions)
-    return first + np.uint64(seen.actions[first + low_below(word, seen.counts[state])])
+    first = state * num_actions
+    return first + np.uint64(seen.actions[first + low_below(word, seen.counts[state])]), rng

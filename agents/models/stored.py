@@ -74,12 +74,11 @@ class StoredExperience(TableModel[StoredTable]):
 
 @rule(observe, StoredTable)
 @njit(cache=True, _nrt=False)
-def observe_stored(table, state, action, reward, next_state, terminated):
+def observe_stored(table, num_actions, state, action, reward, next_state, terminated):
     """Store a transition."""
-    num_actions = table.seen.num_actions
     first = state * num_actions
     pair = first + action
-    is_new = note_pair(table.seen, state, action, table.visits[pair] == 0)
+    is_new = note_pair(table.seen, num_actions, state, action, table.visits[pair] == 0)
     if is_new and table.seen.include_untried:
         for other in range(first, first + num_actions):
             table.placeholder[other] = _store(table, other, 0.0, state, False)
@@ -109,12 +108,14 @@ def _put(table, place, pair, reward, next_state, terminated):
 
 @rule(draw, StoredTable)
 @njit(cache=True, inline="always")
-def draw_stored(table, rng):
+def draw_stored(table, num_actions, rng):
     """Draw one of the stored transitions."""
-    place = high_below(next_word(rng), table.used[0])
+    word, rng = next_word(rng)
+    place = high_below(word, table.used[0])
     return (
         np.uint64(table.pair[place]),
         table.reward[place],
         table.next_state[place],
         table.terminated[place],
+        rng,
     )

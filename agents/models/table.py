@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from ..dispatch import draw, observe
-from ..rng import state_words
+from ..rng import load, state_words, store
 from ..transitions import IntArray, Transitions
 from .protocol import Outcomes, Prediction
 from ..records import flatten, restore
@@ -63,7 +63,7 @@ class TableModel(ABC, Generic[Record]):
     def update(self, transitions: Transitions) -> None:
         """Learn from real transitions, in their order."""
         self._make_room(transitions.action.size)
-        observe_batch(self.table, transitions)
+        observe_batch(self.table, self.num_actions, transitions)
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         """Draw n simulated transitions, all randomness from `rng`.
@@ -142,11 +142,12 @@ def _likeliest(outcomes: Outcomes) -> int:
 
 
 @njit(cache=True, nogil=True, _nrt=False)
-def observe_batch(table, transitions):
+def observe_batch(table, num_actions, transitions):
     """The rule of `observe` for each transition, in order."""
     for i in range(transitions.action.size):
         observe(
             table,
+            num_actions,
             transitions.observation[i],
             transitions.action[i],
             transitions.reward[i],
@@ -156,15 +157,18 @@ def observe_batch(table, transitions):
 
 
 @njit(cache=True, nogil=True)
-def draw_batch(table, n, num_actions, rng):
+def draw_batch(table, n, num_actions, words):
     """n times the rule of `draw`, as the five arrays of `Transitions`."""
     states = np.empty(n, dtype=np.int64)
     actions = np.empty(n, dtype=np.int64)
     rewards = np.empty(n)
     next_states = np.empty(n, dtype=np.int64)
     terminated = np.empty(n, dtype=np.bool_)
+    columns = np.uint64(num_actions)
+    rng = load(words)
     for i in range(n):
-        pair, rewards[i], next_states[i], terminated[i] = draw(table, rng)
-        states[i] = pair // np.uint64(num_actions)
-        actions[i] = pair % np.uint64(num_actions)
+        pair, rewards[i], next_states[i], terminated[i], rng = draw(table, columns, rng)
+        states[i] = pair // columns
+        actions[i] = pair % columns
+    store(words, rng)
     return states, actions, rewards, next_states, terminated

@@ -281,6 +281,10 @@ class DynaMazeEnv(gym.Env[Any, int]):
         """The exact Markov decision process of the present phase, as arrays."""
         return self._dynamics.mdp(self._phase)
 
+    def phase_mdp(self, phase: int) -> FiniteMDP:
+        """The exact Markov decision process of any phase."""
+        return self._dynamics.mdp(phase)
+
     @property
     def P(self) -> ToyText:
         """The present phase as toy-text: `P[s][a] = [(probability, s', reward, terminated)]`."""
@@ -372,6 +376,11 @@ class DynaMazeEnv(gym.Env[Any, int]):
             changed=changed,
             changed_strength=strength,
         )
+
+    def phase_scene(self, phase: int) -> Scene:
+        """What a picture of the empty maze of any phase shows, as data."""
+        layout = self.schedule.layouts[phase]
+        return Scene(layout.walls, layout.starts, layout.goals, agent=None)
 
     @property
     def window(self) -> Window | None:

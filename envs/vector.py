@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from .layout import BoolArray, IntArray
-from .maze import UNIFORM_BLOCK, DynaMazeEnv
+from .maze import DynaMazeEnv
 from .mdp import FloatArray
 from .options import check_render_mode, read_world_step
 from .vector_kernel import (
@@ -34,6 +34,12 @@ MODES = {
     AutoresetMode.SAME_STEP: SAME_STEP,
     AutoresetMode.DISABLED: DISABLED,
 }
+UNIFORM_BLOCK = 512
+"""So many random numbers are held for each world; it is NumPy's calls that cost, not numbers."""
+
+STEPS_AHEAD = 32
+"""Whether enough of them are left is looked up every so many steps."""
+
 Seeds = int | Sequence[int | None] | None
 
 
@@ -81,6 +87,7 @@ class DynaMazeVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]])
         self._world = World.of(self._maze.tables)
         self._is_random = self._maze.is_random
         self._lives = Lives.begin(num_envs, UNIFORM_BLOCK)
+        self._steps_drawn_ahead = 0
         self._seeds: list[int | None] = [None] * num_envs
         self._generators: list[np.random.Generator] | None = None
         self._mazes: list[DynaMazeEnv] | None = None
@@ -224,6 +231,7 @@ class DynaMazeVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]])
         left = UNIFORM_BLOCK - len(state["uniforms"])
         lives.uniforms[i, left:] = state["uniforms"]
         lives.next_uniform[i] = left
+        self._steps_drawn_ahead = 0
         self._all_generators()[i] = maze.np_random
 
     # -- inside --------------------------------------------------------------------------------
@@ -259,10 +267,16 @@ class DynaMazeVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]])
             self._generators[i] = generator
         self._lives.next_uniform[i] = UNIFORM_BLOCK
         self._lives.world_step[i] = 0
+        self._steps_drawn_ahead = 0
 
     def _draw_ahead(self) -> None:
-        if self._is_random:
-            refill(self._lives, self._all_generators())
+        """Have the random numbers of this step; a step uses at most two in each world."""
+        if not self._is_random:
+            return
+        if self._steps_drawn_ahead == 0:
+            refill(self._lives, self._all_generators(), at_least=2 * STEPS_AHEAD)
+            self._steps_drawn_ahead = STEPS_AHEAD
+        self._steps_drawn_ahead -= 1
 
     def _refuse_unready(self) -> None:
         lives = self._lives

@@ -174,8 +174,8 @@ def step_worlds(
     )
 
 
-def refill(lives: Lives, generators: list[np.random.Generator], at_least: int = 2) -> None:
-    """Draw ahead in every world that has fewer random numbers left than that.
+def refill(lives: Lives, generators: list[np.random.Generator], at_least: int) -> None:
+    """Draw ahead in every world that has fewer than `at_least` random numbers left.
 
     A step uses at most two, one to slip and one to choose a start. The order of a world's
     numbers is that of its generator, whenever they are drawn.

@@ -1,0 +1,56 @@
+# The one door: every target makes the virtual environment that it needs.
+#
+#   make figures   the three figures of chapter 8, in results/
+#   make test      the tests
+#   make check     format, lint, types and tests
+#   make speed     the table of speeds
+#   make clean     remove the environment, caches and results of these targets
+
+PYTHON ?= python3
+VENV ?= .venv
+OUTPUT ?= .
+WINGS := dynamaze/*.py envs agents distill benchmarks tests
+
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: figures test lint types check speed clean
+
+figures: $(VENV)/core
+	$(BIN)/dynamaze figures --output $(OUTPUT)
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+lint: $(VENV)/dev
+	$(BIN)/ruff format --check $(WINGS)
+	$(BIN)/ruff check $(WINGS)
+
+types: $(VENV)/dev
+	$(BIN)/mypy
+
+check: lint types test
+
+speed: $(VENV)/dev
+	$(BIN)/dynamaze speed
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "DynaMaze needs Python 3.10 or newer; pass one by PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/core: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing DynaMaze into $(VENV) ..."
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+# torch alone and first: pinned, it is not replaced by what depends on it.
+$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing DynaMaze with its tests' tools into $(VENV) ..."
+	$(PIP_INSTALL) torch
+	$(PIP_INSTALL) --editable ".[dev]"
+	@touch $@ $(VENV)/core
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

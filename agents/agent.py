@@ -64,8 +64,12 @@ class Agent:
         config: dict[str, Any] | None = None,
     ) -> None:
         check_fit(planning, model)
-        self.env = None if isinstance(env, Spaces) else make_env(env)
-        self.spaces = spaces_of(env if self.env is None else self.env)
+        self.env: gym.Env[Any, Any] | None = None
+        if isinstance(env, Spaces):
+            self.spaces = env
+        else:
+            self.env = make_env(env)
+            self.spaces = spaces_of(self.env)
         self.rows = TableRows(self.spaces.observation)
         self.num_actions, self._first_action = count_actions(self.spaces.action)
         self.values, self.model = values, model
@@ -81,7 +85,9 @@ class Agent:
 
     def seed(self, seed: Seed) -> None:
         """Begin the streams of random numbers again."""
-        sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+        sequence = (
+            seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+        )
         self.rng = make_generator(sequence, LEARNING)
         self.predict_rng = make_generator(sequence, PREDICTING)
         world = int(make_generator(sequence, WORLD).integers(2**31))

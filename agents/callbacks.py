@@ -92,7 +92,8 @@ class All:
 
     def on_step(self, step: Step) -> bool:
         """After each step, every one of them is told."""
-        return all([callback.on_step(step) for callback in self._callbacks])
+        answers = [callback.on_step(step) for callback in self._callbacks]
+        return all(answers)
 
     def on_end(self) -> None:
         """After the last step."""

@@ -69,7 +69,7 @@ def read_agent(
         config = dict(document["config"])
         if "model" in config and config["model"] is None:
             config["model"] = _needed(model, path)
-        agent = cls(read_spaces(document["spaces"]), **config)
+        agent: AgentType = cls(read_spaces(document["spaces"]), **config)
         _take_back(agent, arrays, document)
     except CheckpointError:
         raise

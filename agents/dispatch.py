@@ -6,7 +6,7 @@ when the calling code is compiled, so that a call costs nothing. A new kind of m
 and two rules, and then works in the step-by-step agent and in whole compiled runs:
 
     @rule(draw, MyTable)
-    @njit(cache=True, _nrt=False)
+    @compiled
     def draw_mine(table, num_actions, rng): ...
 """
 

@@ -178,7 +178,7 @@ class DynaQPlus(Agent):
             )
         env, num_states, num_actions = _sizes(env)
         in_planning = bonus == "planning"
-        learned = make_model(model, num_states, num_actions, include_untried=in_planning)
+        learned: Model = make_model(model, num_states, num_actions, include_untried=in_planning)
         exploration: Exploration = EpsilonGreedy(epsilon)
         if in_planning:
             learned = TimeBonus(learned, num_states, num_actions, kappa=kappa)

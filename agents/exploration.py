@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numba import njit
+
+from dynamaze.compiled import compiled
 
 from .dispatch import choose, note, rule
 from .records import flatten, restore
@@ -77,7 +78,7 @@ class ActionTimeBonusRule(NamedTuple):
     """What the compiled rule needs."""
 
     times: TriedTimes
-    num_actions: int
+    optimistic: FloatArray  # (actions,) values with their bonus; room for the rule to work in
     epsilon: float
     kappa: float
 
@@ -99,9 +100,11 @@ class ActionTimeBonus:
     """
 
     def __init__(self, num_states: int, num_actions: int, *, epsilon: float, kappa: float) -> None:
-        times = TriedTimes.begin(num_states, num_actions)
         self.rule = ActionTimeBonusRule(
-            times, num_actions, check_epsilon(epsilon), check_kappa(kappa)
+            TriedTimes.begin(num_states, num_actions),
+            np.zeros(num_actions),
+            check_epsilon(epsilon),
+            check_kappa(kappa),
         )
 
     def choose(self, values: FloatArray, observation: int, rng: np.random.Generator) -> int:
@@ -110,14 +113,14 @@ class ActionTimeBonus:
 
     def probabilities(self, values: FloatArray, observations: IntArray) -> FloatArray:
         """(batch, actions) how likely each choice is now."""
-        times = self.rule.times
-        pairs = observations[:, None] * self.rule.num_actions + np.arange(self.rule.num_actions)
+        times, num_actions = self.rule.times, values.shape[-1]
+        pairs = observations[:, None] * num_actions + np.arange(num_actions)
         bonus = self.rule.kappa * np.sqrt(times.clock[0] - times.last_tried[pairs])
         return epsilon_greedy_probabilities(values + bonus, self.rule.epsilon)
 
     def update(self, transitions: Transitions) -> None:
         """Note when each pair was tried."""
-        note_all_tried(self.rule.times, transitions, self.rule.num_actions)
+        note_all_tried(self.rule.times, transitions, self.rule.optimistic.size)
 
     def get_state(self) -> dict[str, Any]:
         """The times."""
@@ -147,7 +150,7 @@ def epsilon_greedy_probabilities(values: FloatArray, epsilon: float) -> FloatArr
     return probabilities
 
 
-@njit(cache=True, _nrt=False, forceinline=True)
+@compiled
 def random_argmax(values, first, num_actions, word):
     """The number of a largest value in a row, ties broken by the lower half of a word."""
     best = values[first]
@@ -168,7 +171,7 @@ def random_argmax(values, first, num_actions, word):
     return 0  # only where a value is NaN
 
 
-@njit(cache=True, _nrt=False, forceinline=True)
+@compiled
 def epsilon_greedy(values, first, num_actions, epsilon, rng):
     """An action and the generator's state; one word decides.
 
@@ -183,37 +186,36 @@ def epsilon_greedy(values, first, num_actions, epsilon, rng):
 
 
 @rule(choose, EpsilonGreedyRule)
-@njit(cache=True, _nrt=False, forceinline=True)
+@compiled
 def choose_epsilon_greedy(exploration, values, first, num_actions, state, rng):
     """The rule on the row of values that begins at `first`."""
     return epsilon_greedy(values, first, num_actions, exploration.epsilon, rng)
 
 
 @rule(note, EpsilonGreedyRule)
-@njit(cache=True, _nrt=False, forceinline=True)
+@compiled
 def note_nothing(exploration, pair):
     """It remembers nothing."""
 
 
 @rule(choose, ActionTimeBonusRule)
-@njit(cache=True)
+@compiled
 def choose_by_time_bonus(exploration, values, first, num_actions, state, rng):
     """The rule on the row of values that begins at `first`, each with its bonus."""
-    optimistic = np.empty(num_actions)
     for action in range(num_actions):
         bonus = time_bonus(exploration.times, state * num_actions + action, exploration.kappa)
-        optimistic[action] = values[first + action] + bonus
-    return epsilon_greedy(optimistic, 0, num_actions, exploration.epsilon, rng)
+        exploration.optimistic[action] = values[first + action] + bonus
+    return epsilon_greedy(exploration.optimistic, 0, num_actions, exploration.epsilon, rng)
 
 
 @rule(note, ActionTimeBonusRule)
-@njit(cache=True, _nrt=False, forceinline=True)
+@compiled
 def note_time(exploration, pair):
     """Note when a pair was tried."""
     note_tried(exploration.times, pair)
 
 
-@njit(cache=True)
+@compiled
 def choose_once(exploration, values, state, words):
     """The rule of `choose` on the (actions,) values of one state."""
     action, rng = choose(exploration, values, 0, values.size, state, load(words))

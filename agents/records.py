@@ -47,7 +47,7 @@ def _like(value: Any, given: Any, key: str) -> Any:
 
 
 def with_room(record: Record, columns: tuple[str, ...], room: int) -> Record:
-    """The record with at least `room` places in its growing columns, which double when they grow."""
+    """The record with at least `room` places in its growing columns; they double."""
     size = getattr(record, columns[0]).size
     if room <= size:
         return record

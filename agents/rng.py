@@ -9,10 +9,12 @@ step-by-step agent. SFC64 is among NumPy's fastest generators and has no multipl
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from dynamaze.compiled import spliced
 
 Words = npt.NDArray[np.uint64]  # (4,) the state of an SFC64 generator
 Seed = int | np.random.SeedSequence | None
@@ -41,25 +43,27 @@ def state_words(rng: np.random.Generator) -> Words:
     bit_generator = rng.bit_generator
     if isinstance(bit_generator, np.random.SFC64):
         address = bit_generator.ctypes.state_address
-        return np.frombuffer(_StateMemory.from_address(address), dtype=np.uint64)
+        memory: Any = _StateMemory.from_address(address)
+        return np.frombuffer(memory, dtype=np.uint64)
     seed = [int(word) for word in rng.integers(2**32, size=4)]
-    words: Words = np.random.SFC64(seed).state["state"]["state"]
+    state: Any = np.random.SFC64(seed).state
+    words: Words = state["state"]["state"]
     return words
 
 
-@njit(cache=True, inline="always")
+@spliced
 def load(words):
     """The generator's state as a tuple, which compiled code keeps in registers."""
     return words[0], words[1], words[2], words[3]
 
 
-@njit(cache=True, inline="always")
+@spliced
 def store(words, rng):
     """Put the state back into the generator's memory."""
     words[0], words[1], words[2], words[3] = rng
 
 
-@njit(cache=True, inline="always")
+@spliced
 def next_word(rng):
     """The next 64 random bits, the same that NumPy's SFC64 gives, and the state after them."""
     a, b, c, counter = rng
@@ -73,19 +77,19 @@ def next_word(rng):
     return word, after
 
 
-@njit(cache=True, inline="always")
+@spliced
 def high_below(word, bound):
     """An integer in [0, bound) from a word's upper half (bound < 2**32; bias below bound/2**32)."""
     return ((word >> _HALF) * np.uint64(bound)) >> _HALF
 
 
-@njit(cache=True, inline="always")
+@spliced
 def low_below(word, bound):
     """An integer in [0, bound) from a word's lower half."""
     return ((word & _LOW_HALF) * np.uint64(bound)) >> _HALF
 
 
-@njit(cache=True, inline="always")
+@spliced
 def high_unit(word):
     """A number in [0, 1) from a word's upper half."""
     return (word >> _HALF) * _TWO_TO_MINUS_32

@@ -67,8 +67,10 @@ class TableRows:
         if self._is_number:
             columns = columns[..., None]
         width = len(self.shape)
-        if columns.dtype.kind not in "iu" or columns.ndim not in (1, 2) or (
-            columns.shape[-1] != width
+        if (
+            columns.dtype.kind not in "iu"
+            or columns.ndim not in (1, 2)
+            or (columns.shape[-1] != width)
         ):
             raise ValueError(
                 f"observations of shape {np.shape(observations)} and dtype {columns.dtype}; "
@@ -115,10 +117,10 @@ def read_spaces(description: dict[str, Any]) -> Spaces:
     """
     shape, start = description["shape"], description["start"]
     parts = [spaces.Discrete(n, start=first) for n, first in zip(shape, start, strict=True)]
-    observation: spaces.Space[Any] = {
-        "Discrete": lambda: parts[0],
-        "MultiDiscrete": lambda: spaces.MultiDiscrete(shape, start=start),
-        "Tuple": lambda: spaces.Tuple(parts),
-    }[description["observation"]]()
+    kinds: dict[str, spaces.Space[Any]] = {
+        "Discrete": parts[0],
+        "MultiDiscrete": spaces.MultiDiscrete(shape, start=start),
+        "Tuple": spaces.Tuple(parts),
+    }
     action = spaces.Discrete(description["num_actions"], start=description["first_action"])
-    return Spaces(observation, action)
+    return Spaces(kinds[description["observation"]], action)

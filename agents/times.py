@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from dynamaze.compiled import compiled, spliced
 
 from .transitions import IntArray
 
@@ -33,27 +34,27 @@ def check_kappa(kappa: float) -> float:
     return float(kappa)
 
 
-@njit(cache=True, inline="always")
+@spliced
 def note_tried(times, pair):
     """A real step: the clock moves on, and this pair was tried now."""
     times.clock[0] += 1
     times.last_tried[pair] = times.clock[0]
 
 
-@njit(cache=True, inline="always")
+@spliced
 def time_bonus(times, pair, kappa):
-    """kappa * sqrt(tau), tau the real steps since the pair was last tried (section 8.3, p. 168)."""
+    """Kappa * sqrt(tau), tau the real steps since the pair was last tried (section 8.3, p. 168)."""
     return kappa * np.sqrt(float(times.clock[0] - times.last_tried[pair]))
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def note_all_tried(times, transitions, num_actions):
     """Note the pair of each transition, in order."""
     for i in range(transitions.action.size):
         note_tried(times, transitions.observation[i] * num_actions + transitions.action[i])
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def add_time_bonus(times, transitions, num_actions, kappa):
     """Add the bonus of its pair to each transition's reward, in place."""
     for i in range(transitions.action.size):

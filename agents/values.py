@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-from numba import njit
+
+from dynamaze.compiled import compiled, spliced
 
 from .transitions import FloatArray, IntArray, Transitions
 
@@ -87,18 +88,17 @@ class TableValues:
         self.q[...] = state["q"]
 
 
-@njit(cache=True, inline="always")
+@spliced
 def row_max(q, first, num_actions):
     """The largest of a row's values; the row begins at `first` in the flat table."""
     best = q[first]
     for action in range(np.uint64(1), num_actions):
         value = q[first + action]
-        if value > best:
-            best = value
+        best = max(best, value)
     return best
 
 
-@njit(cache=True, inline="always")
+@spliced
 def q_update(q, num_actions, pair, reward, next_state, terminated, learning_rate, gamma):
     """One Q-learning update of the flat table; `pair` is state * num_actions + action."""
     discount = 0.0 if terminated else gamma
@@ -106,7 +106,7 @@ def q_update(q, num_actions, pair, reward, next_state, terminated, learning_rate
     q[pair] += learning_rate * (reward + discount * following - q[pair])
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def q_updates(q, transitions, learning_rate, gamma):
     """The rule for each transition of a batch, in order, on the (states, actions) table."""
     num_actions = np.uint64(q.shape[1])

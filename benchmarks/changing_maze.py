@@ -55,7 +55,7 @@ class ChangingMaze:
 
     def agents(self, env: gym.Env[Any, Any]) -> dict[str, Callable[..., Agent]]:
         """What makes each agent from a seed."""
-        common = {
+        common: dict[str, Any] = {
             "learning_rate": self.learning_rate,
             "gamma": self.gamma,
             "epsilon": self.epsilon,
@@ -110,7 +110,8 @@ def plot_changing_maze(tables: dict[str, Table], maze: ChangingMaze) -> Figure:
     """The picture: the two mazes, the curves in the book's axes, and how the runs ended."""
     env: Any = gym.make(maze.env).unwrapped
     figure = Figure(figsize=(9, 5), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1, 2.4))
+    halves: Any = figure.subfigures(2, 1, height_ratios=(1, 2.4))
+    top, bottom = halves
     _draw_mazes(top, env)
     left, right = bottom.subplots(1, 2, width_ratios=(2, 1))
     _draw_curves(left, tables[maze.name], maze, env)
@@ -156,7 +157,7 @@ def best_reward(env: DynaMazeEnv, steps: int, *, gamma: float, epsilon: float) -
 def _draw_mazes(figure: Any, env: DynaMazeEnv) -> None:
     steps = env.schedule.steps
     titles = (f"before step {steps[1]}", f"from step {steps[1]} on")
-    for axes, phase, title in zip(figure.subplots(1, 2), (0, 1), titles, strict=True):
+    for axes, phase, title in zip(np.ravel(figure.subplots(1, 2)), (0, 1), titles, strict=True):
         painter = FramePainter(env.layout.rows, env.layout.cols)
         axes.imshow(painter.paint(env.phase_scene(phase)))
         axes.set_title(title, fontsize=9)

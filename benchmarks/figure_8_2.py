@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 import gymnasium as gym
+import numpy as np
+from matplotlib.figure import Figure
+
 from dynamaze.agents import DynaQ
 from dynamaze.envs import greedy_policy
-from matplotlib.figure import Figure
 
 from .statistics import mean_interval
 from .table import Table, rows_where, stack
@@ -116,8 +116,13 @@ def plot(tables: dict[str, Table], config: Config) -> Figure:
     best = best_epsilon_greedy_steps(config)
     axes.axhline(best, color="grey", linestyle=":", linewidth=1)
     axes.annotate(
-        f"best with epsilon = {config.epsilon}: {best:.2f}", (config.episodes, best), (0, 6),
-        textcoords="offset points", ha="right", color="grey", fontsize=8,
+        f"best with epsilon = {config.epsilon}: {best:.2f}",
+        (config.episodes, best),
+        (0, 6),
+        textcoords="offset points",
+        ha="right",
+        color="grey",
+        fontsize=8,
     )
     axes.set(
         xlabel="Episodes",

@@ -64,7 +64,10 @@ def main(config: Figures) -> None:
 
 def _run(name: str, module: ModuleType, settings: Any, console: Console) -> dict[str, Table]:
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(f"Figure {name}, runs", total=settings.total_runs)

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from gymnasium.utils import seeding
-from numba import njit
 
 from dynamaze.agents import Agent
 from dynamaze.agents.dispatch import choose, draw, note, observe
 from dynamaze.agents.rng import load, state_words, store
 from dynamaze.agents.values import TableValues, q_update
+from dynamaze.compiled import compiled, spliced
 from dynamaze.envs.vector_kernel import Lives, World, begin_episode, refill, take_step
 
 FloatArray = npt.NDArray[np.float64]
@@ -147,7 +147,7 @@ def _compiled_parts(agent: Agent) -> tuple[TableValues, Any, Any]:
     return agent.values, agent.model, agent.exploration
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def run_chunk(world, lives, model, exploration, settings, words, result, done):
     """Live and learn for a chunk of steps, or until the result is full.
 
@@ -185,7 +185,7 @@ def run_chunk(world, lives, model, exploration, settings, words, result, done):
     store(words, rng)
 
 
-@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+@compiled
 def plan(q, num_actions, model, settings, rng):
     """The planning phase: draw a transition, update, n times. Gives the generator's state."""
     if num_actions == np.uint64(4):  # a constant lets the compiler unroll the row's maximum
@@ -193,7 +193,7 @@ def plan(q, num_actions, model, settings, rng):
     return _plan(q, num_actions, model, settings, rng)
 
 
-@njit(cache=True, inline="always")
+@spliced
 def _plan(q, num_actions, model, settings, rng):
     learning_rate, gamma = settings.learning_rate, settings.gamma
     for _ in range(settings.planning_steps):

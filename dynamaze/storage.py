@@ -157,7 +157,7 @@ def _digest(arrays: Mapping[str, npt.NDArray[Any]], text: bytes) -> bytes:
 
 
 def _remove_strays(folder: Path, prefix: str) -> None:
-    """Remove what killed writers of the same file left; one at work now is younger than a minute."""
+    """Remove what killed writers of the same file left, but not what one writes now."""
     for path in folder.glob(f"{glob.escape(prefix)}*.tmp"):
         with suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > STRAY_SECONDS:

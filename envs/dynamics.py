@@ -83,9 +83,7 @@ class Dynamics:
     @cached_property
     def tables(self) -> Tables:
         """All phases as arrays; made when first asked for."""
-        phases = [
-            phase_arrays(layout, len(self.probabilities)) for layout in self.schedule.layouts
-        ]
+        phases = [phase_arrays(layout, len(self.probabilities)) for layout in self.schedule.layouts]
         next_state, reward, terminated = (np.stack(arrays) for arrays in zip(*phases, strict=True))
         cumulative = np.empty(next_state.shape)
         cumulative[...] = (*self.thresholds, 1.0)

@@ -39,6 +39,9 @@ class Rewards(NamedTuple):
     wall: float = 0.0
 
 
+DEFAULT_REWARDS = Rewards()
+
+
 @dataclass(frozen=True, eq=False)
 class Layout:
     """An immutable maze in which every start reaches a goal.
@@ -57,7 +60,7 @@ class Layout:
     walls: BoolArray
     starts: tuple[Cell, ...]
     goals: tuple[Cell, ...]
-    rewards: Rewards = Rewards()
+    rewards: Rewards = DEFAULT_REWARDS
 
     def __post_init__(self) -> None:
         walls = np.array(self.walls, dtype=np.bool_)
@@ -79,7 +82,7 @@ class Layout:
                 )
 
     @classmethod
-    def from_text(cls, text: str | Sequence[str], rewards: Rewards = Rewards()) -> Layout:
+    def from_text(cls, text: str | Sequence[str], rewards: Rewards = DEFAULT_REWARDS) -> Layout:
         """Read the text form: one string with newlines, or a sequence of rows.
 
         Raises:
@@ -88,7 +91,10 @@ class Layout:
         rows = text.strip("\r\n").splitlines() if isinstance(text, str) else list(text)
         grid = _character_grid(rows)
         return cls(
-            walls=grid == "#", starts=_cells(grid == "S"), goals=_cells(grid == "G"), rewards=rewards
+            walls=grid == "#",
+            starts=_cells(grid == "S"),
+            goals=_cells(grid == "G"),
+            rewards=rewards,
         )
 
     def to_text(self) -> str:
@@ -106,12 +112,12 @@ class Layout:
     @property
     def rows(self) -> int:
         """How many rows the maze has."""
-        return self.walls.shape[0]
+        return int(self.walls.shape[0])
 
     @property
     def cols(self) -> int:
         """How many columns the maze has."""
-        return self.walls.shape[1]
+        return int(self.walls.shape[1])
 
     @property
     def num_cells(self) -> int:
@@ -202,8 +208,7 @@ def _character_grid(rows: Sequence[str]) -> npt.NDArray[np.str_]:
                 )
         if len(row) != width or width == 0:
             raise LayoutError(
-                f"layout row {number} has {len(row)} columns; "
-                f"expected {max(width, 1)} as in row 0"
+                f"layout row {number} has {len(row)} columns; expected {max(width, 1)} as in row 0"
             )
     return np.array([list(row) for row in rows])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -37,8 +37,8 @@ class DynaMazeEnv(gym.Env[Any, int]):
     | id | maze | shortest way |
     | --- | --- | --- |
     | `DynaMaze-v0` | example 8.1: does not change | 14 |
-    | `DynaMazeBlocking-v0` | example 8.2: at world step 1000 the short way is blocked | 10, then 16 |
-    | `DynaMazeShortcut-v0` | example 8.3: at world step 3000 a shortcut opens | 16, then 10 |
+    | `DynaMazeBlocking-v0` | example 8.2: the short way is blocked at step 1000 | 10, then 16 |
+    | `DynaMazeShortcut-v0` | example 8.3: a shortcut opens at step 3000 | 16, then 10 |
 
     ## Action Space
     `Discrete(4)`: 0 up, 1 right, 2 down, 3 left. A wall or the edge of the maze stops the agent.
@@ -98,7 +98,7 @@ class DynaMazeEnv(gym.Env[Any, int]):
     * v0: the first.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012  # Gymnasium's own declaration
         "render_modes": ["human", "rgb_array", "ansi"],
         "render_fps": 30,
     }
@@ -121,7 +121,7 @@ class DynaMazeEnv(gym.Env[Any, int]):
         self._observation = make_observation(observation, schedule)
         self.render_mode = check_render_mode(render_mode, self.metadata["render_modes"])
         self.observation_space = self._observation.space
-        self.action_space = spaces.Discrete(NUM_ACTIONS)
+        self.action_space: spaces.Space[Any] = spaces.Discrete(NUM_ACTIONS)
         # Indices are passed on as they are; every other form is made by a call.
         self._observe = None if observation == "index" else self._observation.one
         self._state: int = -1
@@ -130,6 +130,8 @@ class DynaMazeEnv(gym.Env[Any, int]):
         self._trail: list[Cell] = []
         self._painter: FramePainter | None = None
         self._window: Window | None = None
+        self._world_step, self._phase, self._next_change = 0, 0, -1
+        self._outcomes = self._dynamics.outcomes(0)
         self._set_clock(0)
 
     # -- the Gymnasium interface ---------------------------------------------------------------
@@ -286,7 +288,7 @@ class DynaMazeEnv(gym.Env[Any, int]):
         return self._dynamics.mdp(phase)
 
     @property
-    def P(self) -> ToyText:
+    def P(self) -> ToyText:  # noqa: N802  # the name that toy-text environments gave it
         """The present phase as toy-text: `P[s][a] = [(probability, s', reward, terminated)]`."""
         return self.mdp.to_toy_text()
 
@@ -440,7 +442,8 @@ class DynaMazeEnv(gym.Env[Any, int]):
         expected = f"an integer from 0 to {NUM_ACTIONS - 1} (up, right, down, left)"
         kind = type(action).__name__
         try:
-            is_integer = np.ndim(action) == 0 and np.issubdtype(np.asarray(action).dtype, np.integer)  # type: ignore[arg-type]  # anything may come
+            array = np.asarray(action)
+            is_integer = array.ndim == 0 and array.dtype.kind in "iu"
         except ValueError:
             is_integer = False
         error = ValueError if is_integer else TypeError

@@ -33,14 +33,16 @@ class FiniteMDP(NamedTuple):
         columns = (self.probability, self.next_state, self.reward, self.terminated)
         return {
             state: {
-                action: list(zip(*(column[state, action].tolist() for column in columns), strict=True))
+                action: list(
+                    zip(*(column[state, action].tolist() for column in columns), strict=True)
+                )
                 for action in range(self.next_state.shape[1])
             }
             for state in range(self.next_state.shape[0])
         }
 
     def backup(self, values: FloatArray, gamma: float) -> FloatArray:
-        """(S, A) expected reward plus discounted value of what follows (equation 4.10 without max)."""
+        """(S, A) expected reward plus discounted value of what follows (eq. 4.10 without max)."""
         target = self.reward + gamma * np.where(self.terminated, 0.0, values[self.next_state])
         backed_up: FloatArray = np.einsum("sak,sak->sa", self.probability, target)
         return backed_up
@@ -61,10 +63,10 @@ class FiniteMDP(NamedTuple):
         """
         if not 0.0 <= gamma <= 1.0:
             raise ValueError(f"gamma={gamma!r}; expected a discount in [0, 1]")
-        values = np.zeros(self.next_state.shape[0])
+        values: FloatArray = np.zeros(self.next_state.shape[0])
         change = np.inf
         for _ in range(max_sweeps):
-            updated = self.backup(values, gamma).max(axis=1)
+            updated: FloatArray = self.backup(values, gamma).max(axis=1)
             change = float(np.abs(updated - values).max())
             values = updated
             if change <= tolerance:

@@ -37,7 +37,7 @@ class Coordinates:
 
     def __init__(self, schedule: Schedule) -> None:
         self._shape = schedule.layouts[0].walls.shape
-        self.space = spaces.MultiDiscrete(self._shape)
+        self.space = spaces.MultiDiscrete(list(self._shape))
 
     def one(self, state: int, phase: int) -> IntArray:
         """The observation of a state: (2,) int64."""
@@ -83,7 +83,7 @@ class Planes:
 
     def one(self, state: int, phase: int) -> FloatArray:
         """The observation of a state: (3, rows, cols) float32."""
-        observation = self._without_agent[phase].copy()
+        observation: FloatArray = self._without_agent[phase].copy()
         observation[(1, *divmod(state, self._cols))] = 1.0
         return observation
 

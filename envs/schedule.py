@@ -11,15 +11,14 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Union
 
-from .layout import LEGEND, MAX_CELLS, Layout, LayoutError, Rewards
-from .presets import PRESETS
 from dynamaze.messages import did_you_mean
 
+from .layout import DEFAULT_REWARDS, LEGEND, MAX_CELLS, Layout, LayoutError, Rewards
+from .presets import PRESETS
 
-LayoutLike = Union[str, Sequence[str], Path, Layout]
-ChangesLike = Union[Mapping[Union[int, str], LayoutLike], Iterable[tuple[int, LayoutLike]]]
+LayoutLike = str | Sequence[str] | Path | Layout
+ChangesLike = Mapping[int | str, LayoutLike] | Iterable[tuple[int | str, LayoutLike]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Schedule:
                 )
 
     @classmethod
-    def from_text(cls, text: str | Sequence[str], rewards: Rewards = Rewards()) -> Schedule:
+    def from_text(cls, text: str | Sequence[str], rewards: Rewards = DEFAULT_REWARDS) -> Schedule:
         """Read the text form: a layout, or several with ``@ STEP`` lines between them.
 
         Raises:
@@ -94,7 +93,7 @@ class Schedule:
 
 
 def read_schedule(
-    layout: LayoutLike, changes: ChangesLike | None = None, *, rewards: Rewards = Rewards()
+    layout: LayoutLike, changes: ChangesLike | None = None, *, rewards: Rewards = DEFAULT_REWARDS
 ) -> Schedule:
     """The schedule that the environments' arguments ``layout`` and ``changes`` describe.
 
@@ -159,7 +158,7 @@ def _from_file(path: Path, rewards: Rewards) -> Schedule:
     except OSError as error:
         raise LayoutError(f"layout file {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise LayoutError(f"layout file {path} is not text; expected rows of '#', '.', 'S', 'G'") from None
+        raise LayoutError(f"{path} is not text; expected rows of '#', '.', 'S', 'G'") from None
     except LayoutError as error:
         raise LayoutError(f"{path}: {error}") from None
 
@@ -193,5 +192,3 @@ def _step(step: int | str) -> int:
     if number < 1:
         raise LayoutError(f"a change at world step {number}; expected 1 or later")
     return number
-
-

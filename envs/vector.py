@@ -13,6 +13,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from .dynamics import NUM_ACTIONS
 from .layout import BoolArray, IntArray
 from .maze import DynaMazeEnv
 from .mdp import FloatArray
@@ -143,9 +144,7 @@ class DynaMazeVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]])
         checked = self._read_actions(actions)
         self._refuse_unready()
         self._draw_ahead()
-        moment = step_worlds(
-            self._world, self._lives, checked, self.max_episode_steps, self._mode
-        )
+        moment = step_worlds(self._world, self._lives, checked, self.max_episode_steps, self._mode)
         everywhere = np.ones(self.num_envs, dtype=np.bool_)
         infos = _infos(moment.world_step, moment.phase, everywhere)
         if self._mode == SAME_STEP:
@@ -198,12 +197,12 @@ class DynaMazeVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]])
             self._put_back(i, maze)
 
     @property
-    def np_random_seed(self) -> tuple[Any, ...]:
+    def np_random_seed(self) -> tuple[Any, ...]:  # type: ignore[override]  # as SyncVectorEnv
         """The seed that each world got last."""
         return self.get_attr("np_random_seed")
 
-    @property
-    def np_random(self) -> tuple[np.random.Generator, ...]:
+    @property  # type: ignore[misc]  # as SyncVectorEnv
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """The generator of each world."""
         return tuple(self._all_generators())
 
@@ -296,11 +295,11 @@ class DynaMazeVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]])
             raise TypeError(f"actions of dtype {checked.dtype}; expected integers")
         # As unsigned numbers the negative ones are the largest, so that one test finds both.
         unsigned = checked.astype(np.int64, copy=False).view(np.uint64)
-        if unsigned.max() >= self.single_action_space.n:
+        if unsigned.max() >= NUM_ACTIONS:
             i = int(unsigned.argmax())
             raise ValueError(
                 f"action {checked[i]} of environment {i}; expected an integer from 0 to "
-                f"{self.single_action_space.n - 1} (up, right, down, left)"
+                f"{NUM_ACTIONS - 1} (up, right, down, left)"
             )
         return checked.astype(np.int64, copy=False)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from dynamaze.compiled import compiled, compiled_with_arrays
 
 from .dynamics import FloatArray, Tables
 from .layout import BoolArray, IntArray
@@ -14,7 +15,7 @@ NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2
 
 
 class World(NamedTuple):
-    """What all the worlds share: `dynamics.Tables` in flat arrays, which compiled code is fastest at.
+    """What all the worlds share: `dynamics.Tables` as flat arrays, the fastest to compiled code.
 
     The tables' entries stand in the order (phase, state, action, outcome).
     """
@@ -60,13 +61,14 @@ class Lives(NamedTuple):
     @classmethod
     def begin(cls, num_envs: int, block: int) -> Lives:
         """Worlds before their first reset: in no state."""
-        zeros = [np.zeros(num_envs, dtype=np.int64) for _ in range(3)]
         return cls(
-            np.full(num_envs, -1, dtype=np.int64),
-            *zeros,
-            np.zeros(num_envs, dtype=np.bool_),
-            np.empty((num_envs, block)),
-            np.full(num_envs, block, dtype=np.int64),
+            state=np.full(num_envs, -1, dtype=np.int64),
+            world_step=np.zeros(num_envs, dtype=np.int64),
+            phase=np.zeros(num_envs, dtype=np.int64),
+            episode_step=np.zeros(num_envs, dtype=np.int64),
+            done=np.zeros(num_envs, dtype=np.bool_),
+            uniforms=np.empty((num_envs, block)),
+            next_uniform=np.full(num_envs, block, dtype=np.int64),
         )
 
 
@@ -82,14 +84,14 @@ class Moment(NamedTuple):
     final_state: IntArray  # (n,) where an episode ended in mode SAME_STEP, else -1
 
 
-@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+@compiled
 def _uniform(lives: Lives, i: int) -> float:
-    number = lives.uniforms[i, lives.next_uniform[i]]
+    number: float = lives.uniforms[i, lives.next_uniform[i]]
     lives.next_uniform[i] += 1
     return number
 
 
-@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+@compiled
 def begin_episode(world: World, lives: Lives, i: int) -> None:
     """Put the agent of world i on a start of its present phase."""
     phase = lives.phase[i]
@@ -100,7 +102,7 @@ def begin_episode(world: World, lives: Lives, i: int) -> None:
     lives.done[i] = False
 
 
-@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+@compiled
 def _set_phase(world: World, lives: Lives, i: int) -> None:
     phase = 0
     while phase < world.change_steps.size and lives.world_step[i] >= world.change_steps[phase]:
@@ -108,7 +110,7 @@ def _set_phase(world: World, lives: Lives, i: int) -> None:
     lives.phase[i] = phase
 
 
-@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+@compiled
 def take_step(world: World, lives: Lives, i: int, action: int) -> tuple[float, bool]:
     """Step world i, and change its maze if the time has come: reward and terminated."""
     phase = lives.phase[i]
@@ -126,7 +128,7 @@ def take_step(world: World, lives: Lives, i: int, action: int) -> tuple[float, b
     return world.reward[entry], world.terminated[entry]
 
 
-@njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+@compiled
 def reset_worlds(world: World, lives: Lives, mask: BoolArray) -> None:
     """Begin an episode in every world of the mask, as its clock says."""
     for i in range(mask.size):
@@ -135,7 +137,7 @@ def reset_worlds(world: World, lives: Lives, mask: BoolArray) -> None:
             begin_episode(world, lives, i)
 
 
-@njit(cache=True, nogil=True)
+@compiled_with_arrays
 def step_worlds(
     world: World, lives: Lives, actions: IntArray, max_episode_steps: int, mode: int
 ) -> Moment:
@@ -187,5 +189,3 @@ def refill(lives: Lives, generators: list[np.random.Generator], at_least: int) -
         lives.uniforms[i, :left] = lives.uniforms[i, used:]
         lives.uniforms[i, left:] = generators[i].random(used)
         lives.next_uniform[i] = 0
-
-

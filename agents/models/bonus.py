@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from dynamaze.compiled import compiled, spliced
 
 from ..dispatch import draw, observe, rule
+from ..records import flatten, restore
 from ..times import (
     TriedTimes,
     add_time_bonus,
@@ -18,7 +20,6 @@ from ..times import (
 )
 from ..transitions import Transitions
 from .protocol import Model
-from ..records import flatten, restore
 
 
 class TimeBonusTable(NamedTuple):
@@ -92,7 +93,7 @@ class TimeBonus:
 
 
 @rule(observe, TimeBonusTable)
-@njit(cache=True, _nrt=False, forceinline=True)
+@compiled
 def observe_with_time(table, num_actions, state, action, reward, next_state, terminated):
     """Let the model inside learn, and note when the pair was tried."""
     observe(table.model, num_actions, state, action, reward, next_state, terminated)
@@ -100,7 +101,7 @@ def observe_with_time(table, num_actions, state, action, reward, next_state, ter
 
 
 @rule(draw, TimeBonusTable)
-@njit(cache=True, inline="always")
+@spliced
 def draw_with_bonus(table, num_actions, rng):
     """A simulated transition of the model inside, with the bonus of its pair."""
     pair, reward, next_state, terminated, rng = draw(table.model, num_actions, rng)

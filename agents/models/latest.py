@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from dynamaze.compiled import compiled, spliced
 
 from ..dispatch import draw, observe, rule
 from ..transitions import BoolArray, FloatArray, IntArray
@@ -46,7 +47,7 @@ class LatestOutcome(TableModel[LatestTable]):
 
 
 @rule(observe, LatestTable)
-@njit(cache=True, _nrt=False, forceinline=True)
+@compiled
 def observe_latest(table, num_actions, state, action, reward, next_state, terminated):
     """Remember a transition in place of the last one of its pair."""
     pair = state * num_actions + action
@@ -58,7 +59,7 @@ def observe_latest(table, num_actions, state, action, reward, next_state, termin
 
 
 @rule(draw, LatestTable)
-@njit(cache=True, inline="always")
+@spliced
 def draw_latest(table, num_actions, rng):
     """Draw a pair; it leads to what it led to last."""
     pair, rng = draw_pair(table.seen, num_actions, rng)

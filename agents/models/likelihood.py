@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from dynamaze.compiled import compiled
 
 from ..dispatch import draw, observe, rule
+from ..records import with_room
 from ..rng import high_unit, next_word
 from ..transitions import BoolArray, FloatArray, IntArray
 from .protocol import Outcomes
-from ..records import with_room
 from .seen import SeenPairs, draw_pair, note_pair
 from .table import TableModel
 
@@ -27,7 +28,7 @@ class LikelihoodTable(NamedTuple):
     link: IntArray  # (room,) the next node of the same pair, -1 at the end
     next_state: IntArray  # (room,)
     terminated: BoolArray  # (room,)
-    count: IntArray  # (room,) how often this outcome happened
+    tally: IntArray  # (room,) how often this outcome happened
     reward_sum: FloatArray  # (room,)
     used: IntArray  # (1,) nodes in use
 
@@ -53,7 +54,7 @@ class MaximumLikelihood(TableModel[LikelihoodTable]):
         )
 
     def _make_room(self, transitions: int) -> None:
-        columns = ("link", "next_state", "terminated", "count", "reward_sum")
+        columns = ("link", "next_state", "terminated", "tally", "reward_sum")
         self.table = with_room(self.table, columns, int(self.table.used[0]) + transitions)
 
     def distribution(self, observation: int, action: int) -> Outcomes:
@@ -66,7 +67,7 @@ class MaximumLikelihood(TableModel[LikelihoodTable]):
             node = int(table.link[node])
         if not nodes:
             return Outcomes.unknown(observation)
-        counts = table.count[nodes]
+        counts = table.tally[nodes]
         return Outcomes(
             table.next_state[nodes],
             counts / counts.sum(),
@@ -76,7 +77,7 @@ class MaximumLikelihood(TableModel[LikelihoodTable]):
 
 
 @rule(observe, LikelihoodTable)
-@njit(cache=True, _nrt=False)
+@compiled
 def observe_likelihood(table, num_actions, state, action, reward, next_state, terminated):
     """Count an outcome."""
     pair = state * num_actions + action
@@ -91,23 +92,23 @@ def observe_likelihood(table, num_actions, state, action, reward, next_state, te
         node = _new_node(table, pair)
         table.next_state[node] = next_state
         table.terminated[node] = terminated
-    table.count[node] += 1
+    table.tally[node] += 1
     table.reward_sum[node] += reward
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _new_node(table, pair):
     node = table.used[0]
     table.used[0] += 1
     table.link[node] = table.head[pair]
     table.head[pair] = node
-    table.count[node] = 0
+    table.tally[node] = 0
     table.reward_sum[node] = 0.0
     return node
 
 
 @rule(draw, LikelihoodTable)
-@njit(cache=True, _nrt=False)
+@compiled
 def draw_likelihood(table, num_actions, rng):
     """Draw a pair, then one of its outcomes by its frequency."""
     pair, rng = draw_pair(table.seen, num_actions, rng)
@@ -116,13 +117,13 @@ def draw_likelihood(table, num_actions, rng):
         return pair, 0.0, np.int64(pair // num_actions), False, rng
     if table.link[node] >= 0:
         word, rng = next_word(rng)
-        left = high_unit(word) * table.visits[pair] - table.count[node]
+        left = high_unit(word) * table.visits[pair] - table.tally[node]
         while left >= 0.0:
             node = table.link[node]
-            left -= table.count[node]
+            left -= table.tally[node]
     return (
         pair,
-        table.reward_sum[node] / table.count[node],
+        table.reward_sum[node] / table.tally[node],
         table.next_state[node],
         table.terminated[node],
         rng,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from dynamaze.compiled import compiled
 
 from ..dispatch import draw, observe, rule
 from ..transitions import IntArray, Transitions
@@ -48,13 +49,13 @@ class NoModel:
 
 
 @rule(observe, NoTable)
-@njit(cache=True, _nrt=False)
+@compiled
 def observe_nothing(table, num_actions, state, action, reward, next_state, terminated):
     """Forget it."""
 
 
 @rule(draw, NoTable)
-@njit(cache=True, _nrt=False)
+@compiled
 def draw_nothing(table, num_actions, rng):
     """Never called: whoever has no model does not plan."""
     return np.uint64(0), 0.0, np.int64(0), False, rng

@@ -5,7 +5,7 @@ A user's own model is any object with these methods; nothing needs to be inherit
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +48,9 @@ class Prediction(NamedTuple):
 class Model(Protocol):
     """A model of the world that learns from real experience and gives simulated experience."""
 
-    capabilities: ClassVar[frozenset[str]]
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What it can do, of `CAPABILITIES`; a class attribute will do."""
 
     def update(self, transitions: Transitions) -> None:
         """Learn from real transitions, in their order."""

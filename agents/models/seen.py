@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from dynamaze.compiled import compiled, spliced
 
 from ..rng import high_below, low_below, next_word
 from ..transitions import IntArray
@@ -35,7 +36,7 @@ class SeenPairs(NamedTuple):
         )
 
 
-@njit(cache=True, _nrt=False, forceinline=True)
+@compiled
 def note_pair(seen, num_actions, state, action, is_first_try):
     """A pair was tried; returns whether its state is new."""
     is_new = seen.counts[state] == 0
@@ -50,13 +51,13 @@ def note_pair(seen, num_actions, state, action, is_first_try):
     return is_new
 
 
-@njit(cache=True, _nrt=False, forceinline=True)
+@compiled
 def _list_action(seen, num_actions, state, action):
     seen.actions[state * num_actions + seen.counts[state]] = action
     seen.counts[state] += 1
 
 
-@njit(cache=True, inline="always")
+@spliced
 def draw_pair(seen, num_actions, rng):
     """A state at random from those visited, then an action at random from those listed in it."""
     word, rng = next_word(rng)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from dynamaze.compiled import compiled, spliced
 
 from ..dispatch import draw, observe, rule
+from ..records import with_room
 from ..rng import high_below, next_word
 from ..transitions import BoolArray, FloatArray, IntArray
 from .protocol import Outcomes
-from ..records import with_room
 from .seen import SeenPairs, note_pair
 from .table import TableModel
 
@@ -73,7 +74,7 @@ class StoredExperience(TableModel[StoredTable]):
 
 
 @rule(observe, StoredTable)
-@njit(cache=True, _nrt=False)
+@compiled
 def observe_stored(table, num_actions, state, action, reward, next_state, terminated):
     """Store a transition."""
     first = state * num_actions
@@ -90,7 +91,7 @@ def observe_stored(table, num_actions, state, action, reward, next_state, termin
     table.visits[pair] += 1
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _store(table, pair, reward, next_state, terminated):
     place = table.used[0]
     table.used[0] += 1
@@ -98,7 +99,7 @@ def _store(table, pair, reward, next_state, terminated):
     return place
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _put(table, place, pair, reward, next_state, terminated):
     table.pair[place] = pair
     table.reward[place] = reward
@@ -107,7 +108,7 @@ def _put(table, place, pair, reward, next_state, terminated):
 
 
 @rule(draw, StoredTable)
-@njit(cache=True, inline="always")
+@spliced
 def draw_stored(table, num_actions, rng):
     """Draw one of the stored transitions."""
     word, rng = next_word(rng)

@@ -6,15 +6,15 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
-from numba import njit
+
+from dynamaze.compiled import compiled, compiled_with_arrays
 
 from ..dispatch import draw, observe
+from ..records import flatten, restore
 from ..rng import load, state_words, store
 from ..transitions import IntArray, Transitions
 from .protocol import Outcomes, Prediction
-from ..records import flatten, restore
 from .seen import SeenPairs
-
 
 
 class TableRecord(Protocol):
@@ -49,9 +49,7 @@ class TableModel(ABC, Generic[Record]):
         {"sample", "predict", "distribution", "visits", "compiled"}
     )
 
-    def __init__(
-        self, num_states: int, num_actions: int, *, include_untried: bool = False
-    ) -> None:
+    def __init__(self, num_states: int, num_actions: int, *, include_untried: bool = False) -> None:
         self.num_states = num_states
         self.num_actions = num_actions
         self.table = self._begin(include_untried)
@@ -90,8 +88,12 @@ class TableModel(ABC, Generic[Record]):
             ValueError: if one is outside the table.
         """
         rows = [
-            (outcomes.probability @ outcomes.reward, _likeliest(outcomes),
-             outcomes.probability @ outcomes.terminated, self.table.visits[self.pair(*pair)])
+            (
+                outcomes.probability @ outcomes.reward,
+                _likeliest(outcomes),
+                outcomes.probability @ outcomes.terminated,
+                self.table.visits[self.pair(*pair)],
+            )
             for pair in zip(observations, actions, strict=True)
             for outcomes in (self.distribution(*pair),)
         ]
@@ -141,7 +143,7 @@ def _likeliest(outcomes: Outcomes) -> int:
     return int(states[np.bincount(which, weights=outcomes.probability).argmax()])
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def observe_batch(table, num_actions, transitions):
     """The rule of `observe` for each transition, in order."""
     for i in range(transitions.action.size):
@@ -156,9 +158,9 @@ def observe_batch(table, num_actions, transitions):
         )
 
 
-@njit(cache=True, nogil=True)
+@compiled_with_arrays
 def draw_batch(table, n, num_actions, words):
-    """n times the rule of `draw`, as the five arrays of `Transitions`."""
+    """N times the rule of `draw`, as the five arrays of `Transitions`."""
     states = np.empty(n, dtype=np.int64)
     actions = np.empty(n, dtype=np.int64)
     rewards = np.empty(n)

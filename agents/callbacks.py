@@ -129,7 +129,9 @@ class StableBaselinesCallback:
     def on_start(self) -> None:
         """Introduce the agent and begin."""
         self._callback.init_callback(self._agent)
-        self._callback.on_training_start({"total_timesteps": self._total_timesteps}, {})
+        # Its algorithms count the steps of the whole life, as the agent does.
+        until = self._agent.num_timesteps + self._total_timesteps
+        self._callback.on_training_start({"total_timesteps": until}, {})
         self._callback.on_rollout_start()
 
     def on_step(self, step: Step) -> bool:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).parent.parent
 WINGS = ("envs", "agents", "benchmarks")
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+
+# No test measures time, the first call of compiled code is slow, and a failure must come again.
+hypothesis.settings.register_profile("dynamaze", deadline=None, derandomize=True, max_examples=60)
+hypothesis.settings.load_profile("dynamaze")
 
 
 def pytest_configure(config: pytest.Config) -> None:

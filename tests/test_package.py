@@ -18,7 +18,7 @@ ALLOWED = {
     "distill": {"agents"},
     "benchmarks": {"envs", "agents", "distill"},
 }
-FACE = {"messages", "storage", "version"}
+FACE = {"compiled", "messages", "storage", "version"}
 """The modules beside the face that every wing may use."""
 
 

@@ -1,0 +1,205 @@
+"""The agents: what they learn, and that nothing but their seed decides how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import dynamaze  # noqa: F401
+from dynamaze.agents import Agent, DynaQ, DynaQPlus, QLearning, Spaces
+
+CHANGING = {"layout": "blocking", "changes": {700: "shortcut"}}
+
+
+def changing(**arguments: Any) -> gym.Env[Any, Any]:
+    return gym.make("DynaMaze-v0", **CHANGING, max_episode_steps=300, **arguments)
+
+
+def test_every_agent_solves_the_corridor(make_agent: Callable[..., Agent], corridor: Any) -> None:
+    agent = make_agent(corridor, gamma=0.5, learning_rate=1.0, epsilon=0.5, seed=1)
+    if isinstance(agent, DynaQPlus):
+        agent.model.kappa = 0.0
+        agent = make_agent(corridor, gamma=0.5, learning_rate=1.0, epsilon=0.5, kappa=0.0, seed=1)
+    agent.learn(600)
+    # gamma = 1/2: one step from the goal is worth 1, two steps 1/2; every other action is
+    # followed by staying or going back, and so is worth half of what follows.
+    expected = [[0.25, 0.5, 0.25, 0.25], [0.5, 1.0, 0.5, 0.25], [0, 0, 0, 0]]
+    np.testing.assert_allclose(agent.values.q, expected, atol=1e-12)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("agent", [DynaQ, DynaQPlus])
+def test_dyna_finds_the_optimal_values_of_the_dyna_maze(agent: Any) -> None:
+    more = {"kappa": 0.0} if agent is DynaQPlus else {}
+    learned = agent(
+        "DynaMaze-v0", learning_rate=1.0, planning_steps=50, epsilon=0.3, seed=0, **more
+    ).learn(6000)
+    maze: Any = learned.env.unwrapped
+    reached = {maze.layout.index(cell) for cell in maze.shortest_path[:-1]}
+    found = learned.values.q.max(axis=1)
+    optimal = maze.optimal_values(0.95)
+    for state in reached:
+        assert found[state] == pytest.approx(optimal[state], abs=1e-12)
+
+
+def test_the_same_seed_gives_the_same_bits(
+    make_agent: Callable[..., Agent], same_bits: Callable[[Agent, Agent], None]
+) -> None:
+    one, other = (make_agent(changing(slip_probability=0.2), seed=5).learn(900) for _ in range(2))
+    same_bits(one, other)
+
+
+def test_another_seed_gives_another_life() -> None:
+    lives: list[list[int]] = [[], []]
+    for seed, actions in enumerate(lives):
+        DynaQ("DynaMaze-v0", seed=seed).learn(100, lambda step, a=actions: a.append(step.action))
+    assert lives[0] != lives[1]
+
+
+def test_agents_that_take_turns_get_the_bits_they_get_alone(
+    make_agent: Callable[..., Agent], same_bits: Callable[[Agent, Agent], None]
+) -> None:
+    alone = make_agent(changing(slip_probability=0.2), seed=2).learn(400)
+    turns = make_agent(changing(slip_probability=0.2), seed=2)
+    disturber = DynaQPlus(changing(slip_probability=0.1), seed=9)
+    for _, _, _ in zip(range(400), turns.steps(), disturber.steps(), strict=False):
+        disturber.predict(0)
+    same_bits(alone, turns)
+
+
+def test_predicting_does_not_disturb_learning(same_bits: Callable[[Agent, Agent], None]) -> None:
+    quiet = DynaQ("DynaMaze-v0", seed=3).learn(200)
+    busy = DynaQ("DynaMaze-v0", seed=3).learn(100)
+    for _ in range(50):
+        busy.predict(np.arange(54))
+        busy.action_probabilities(np.arange(54))
+    same_bits(quiet, busy.learn(100))
+
+
+def test_two_calls_of_learn_equal_one_long_one(
+    make_agent: Callable[..., Agent], same_bits: Callable[[Agent, Agent], None]
+) -> None:
+    once = make_agent(changing(), seed=4).learn(850)
+    same_bits(once, make_agent(changing(), seed=4).learn(333).learn(517))
+
+
+@pytest.mark.parametrize("env", ["FrozenLake-v1", "CliffWalking-v1", "Taxi-v4", "Blackjack-v1"])
+def test_agents_run_on_gymnasiums_own_environments(
+    make_agent: Callable[..., Agent], env: str
+) -> None:
+    agent = make_agent(env, seed=0).learn(300)
+    assert agent.num_timesteps == 300
+    action, _ = agent.predict(agent.observation, deterministic=True)
+    assert gym.make(env).action_space.contains(action)
+
+
+def test_q_learning_solves_cliff_walking() -> None:
+    agent = QLearning("CliffWalking-v1", learning_rate=0.5, gamma=1.0, seed=0).learn(40_000)
+    env = gym.make("CliffWalking-v1")
+    observation, _ = env.reset(seed=0)
+    total, terminated = 0.0, False
+    for _ in range(50):
+        action, _ = agent.predict(observation, deterministic=True)
+        observation, reward, terminated, *_ = env.step(action)
+        total += float(reward)
+        if terminated:
+            break
+    assert terminated
+    assert total == -13  # the optimal way along the cliff
+
+
+def test_coordinates_teach_the_same_as_indices() -> None:
+    by_index = DynaQ(changing(), seed=6).learn(500)
+    by_cell = DynaQ(changing(observation="coordinates"), seed=6).learn(500)
+    np.testing.assert_array_equal(by_index.values.q, by_cell.values.q)  # type: ignore[attr-defined]
+    single, _ = by_cell.predict(np.array([5, 3]), deterministic=True)
+    many, _ = by_cell.predict(np.array([[5, 3], [0, 0]]), deterministic=True)
+    assert np.ndim(single) == 0
+    assert many.shape == (2,)
+    assert many[0] == single
+
+
+class Shifted(gym.Env[int, int]):
+    """A corridor whose states and actions are numbered from 10 and from -1."""
+
+    observation_space = gym.spaces.Discrete(3, start=10)
+    action_space = gym.spaces.Discrete(2, start=-1)
+
+    def reset(self, **arguments: Any) -> tuple[int, dict[str, Any]]:
+        super().reset(seed=arguments.get("seed"))
+        self.state = 10
+        return self.state, {}
+
+    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
+        assert self.action_space.contains(action)
+        self.state = min(max(self.state + (1 if action == 0 else -1), 10), 12)
+        return self.state, float(self.state == 12), self.state == 12, False, {}
+
+
+def test_spaces_that_do_not_begin_at_zero_are_understood() -> None:
+    agent = DynaQ(Shifted(), gamma=0.5, learning_rate=1.0, epsilon=0.5, seed=0).learn(300)
+    assert agent.predict(10, deterministic=True)[0] == 0
+    np.testing.assert_allclose(agent.values.q[:2], [[0.25, 0.5], [0.25, 1.0]])  # type: ignore[attr-defined]
+
+
+def test_a_space_that_no_table_can_serve_is_refused_with_the_cure() -> None:
+    with pytest.raises(TypeError, match='observation="index"'):
+        DynaQ(gym.make("DynaMaze-v0", observation="planes"))
+    with pytest.raises(TypeError, match="Box"):
+        QLearning("Pendulum-v1")
+
+
+@pytest.mark.parametrize("wrong", [54, -1, 2.5, [[1, 2]], "up"])
+def test_an_observation_outside_the_space_is_refused(wrong: Any) -> None:
+    agent = DynaQ("DynaMaze-v0", seed=0)
+    with pytest.raises(ValueError, match="expected one"):
+        agent.predict(wrong)
+
+
+def test_an_agent_without_an_environment_predicts_but_does_not_learn() -> None:
+    env = gym.make("DynaMaze-v0")
+    agent = DynaQ(Spaces(env.observation_space, env.action_space))
+    assert agent.predict(3, deterministic=True)[0] == 0
+    with pytest.raises(RuntimeError, match="set_env"):
+        agent.learn(1)
+    agent.set_env(env)
+    assert agent.learn(5).num_timesteps == 5
+    with pytest.raises(ValueError, match="expected"):
+        agent.set_env("FrozenLake-v1")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"planning_steps": -1},
+        {"planning_steps": 1.5},
+        {"kappa": -1.0},
+        {"kappa": float("nan")},
+        {"bonus": "plannin"},
+        {"epsilon": 2.0},
+        {"gamma": 2.0},
+        {"initial_value": float("inf")},
+    ],
+)
+def test_an_argument_outside_its_range_is_refused_by_name(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        DynaQPlus("DynaMaze-v0", **wrong)
+    with pytest.raises(ValueError, match="total_timesteps=-1"):
+        DynaQ("DynaMaze-v0").learn(-1)
+    with pytest.raises(TypeError, match="env=3"):
+        DynaQ(3)  # type: ignore[arg-type]
+
+
+def test_the_policy_is_what_the_agent_does() -> None:
+    agent = DynaQ("DynaMaze-v0", epsilon=0.3, seed=1).learn(2000)
+    probabilities = agent.action_probabilities(np.arange(54))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    state, draws = 18, 5000
+    drawn = [int(agent.predict(state)[0]) for _ in range(draws)]
+    expected = probabilities[state]
+    # 6 standard deviations: a false alarm about once in 10^8 of these fixed seeds.
+    spread = 6 * np.sqrt(expected * (1 - expected) / draws)
+    assert (abs(np.bincount(drawn, minlength=4) / draws - expected) <= spread).all()

@@ -1,0 +1,117 @@
+"""What may watch an agent learn."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import pytest
+
+import dynamaze  # noqa: F401
+from dynamaze.agents import DynaQ, Step
+
+
+def test_a_function_sees_every_step_and_can_stop_learning() -> None:
+    steps: list[Step] = []
+
+    def stop_after_30(step: Step) -> bool | None:
+        steps.append(step)
+        return False if len(steps) == 30 else None
+
+    agent = DynaQ("DynaMaze-v0", seed=0).learn(100, stop_after_30)
+    assert agent.num_timesteps == len(steps) == 30
+    assert [step.info["world_step"] for step in steps] == list(range(1, 31))
+    for before, after in pairwise(steps):
+        assert after.observation == before.next_observation or before.terminated
+
+
+def test_the_last_step_of_an_episode_tells_its_length_and_return() -> None:
+    ends: list[Step] = []
+    agent = DynaQ("DynaMaze-v0", seed=0)
+    agent.learn(3000, lambda step: ends.append(step) if step.terminated else None)
+    assert [step.episode for step in ends] == list(range(agent.num_episodes))
+    assert sum(step.episode_length for step in ends) + agent.episode_length == 3000
+    assert {step.episode_return for step in ends} == {1.0}
+
+
+def test_several_callbacks_are_all_told() -> None:
+    told: list[str] = []
+    agent = DynaQ("DynaMaze-v0", seed=0)
+    agent.learn(9, [lambda _: told.append("a") or len(told) < 4, lambda _: told.append("b")])
+    assert told == ["a", "b"] * 3
+
+
+def test_what_is_no_callback_is_refused() -> None:
+    with pytest.raises(TypeError, match="callback=3"):
+        DynaQ("DynaMaze-v0").learn(1, 3)
+
+
+def test_the_progress_bar_shows_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    DynaQ("DynaMaze-v0", seed=0).learn(450, progress_bar=True)
+    assert "100%" in capsys.readouterr().out
+
+
+def test_stable_baselines_evaluates_an_agent() -> None:
+    pytest.importorskip("stable_baselines3")
+    from stable_baselines3.common.evaluation import evaluate_policy
+    from stable_baselines3.common.monitor import Monitor
+
+    agent = DynaQ("DynaMaze-v0", planning_steps=30, seed=0).learn(4000)
+    rewards, lengths = evaluate_policy(
+        agent, Monitor(gym.make("DynaMaze-v0")), 3, return_episode_rewards=True
+    )
+    assert rewards == [1.0] * 3
+    assert lengths == [14] * 3
+
+
+def test_stable_baselines_callbacks_watch_an_agent(tmp_path: Path) -> None:
+    callbacks: Any = pytest.importorskip("stable_baselines3.common.callbacks")
+    from stable_baselines3.common.monitor import Monitor
+
+    class Count(callbacks.BaseCallback):  # type: ignore[misc]
+        started = ended = 0
+
+        def _on_training_start(self) -> None:
+            self.started += 1
+
+        def _on_step(self) -> bool:
+            assert self.num_timesteps == self.n_calls
+            assert self.locals["dones"] in ([True], [False])
+            return True
+
+        def _on_training_end(self) -> None:
+            self.ended += 1
+
+    count = Count()
+    agent = DynaQ("DynaMaze-v0", planning_steps=30, seed=0)
+    watchers = [
+        count,
+        callbacks.EvalCallback(
+            Monitor(gym.make("DynaMaze-v0", max_episode_steps=100)),
+            n_eval_episodes=2,
+            eval_freq=1000,
+            best_model_save_path=str(tmp_path),
+            verbose=0,
+        ),
+        callbacks.CheckpointCallback(1000, str(tmp_path), "agent"),
+    ]
+    agent.learn(2500, watchers)
+    assert (count.started, count.n_calls, count.ended) == (1, 2500, 1)
+    assert agent.logger.name_to_value["eval/mean_reward"] == 1.0
+    assert DynaQ.load(tmp_path / "best_model").num_timesteps in (1000, 2000)
+    assert DynaQ.load(tmp_path / "agent_2000_steps.zip").num_timesteps == 2000
+
+
+def test_stable_baselines_can_stop_an_agent() -> None:
+    callbacks: Any = pytest.importorskip("stable_baselines3.common.callbacks")
+    agent = DynaQ("DynaMaze-v0", planning_steps=30, seed=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        agent.learn(10_000, callbacks.StopTrainingOnMaxEpisodes(3))
+        assert agent.num_episodes == 3
+        before = agent.num_timesteps
+        agent.learn(10, callbacks.CallbackList([callbacks.ProgressBarCallback()]))
+    assert agent.num_timesteps == before + 10

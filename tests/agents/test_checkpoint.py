@@ -1,0 +1,214 @@
+"""Agents in files: whole or not at all, and going on to the same bits."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import dynamaze  # noqa: F401
+from dynamaze.agents import Agent, DynaQ, DynaQPlus, LatestOutcome, QLearning
+from dynamaze.storage import CheckpointError, read_checkpoint, write_atomically
+
+
+def make_world(limit: int = 90) -> gym.Env[Any, Any]:
+    return gym.make(
+        "DynaMaze-v0",
+        layout="blocking",
+        changes={500: "shortcut"},
+        slip_probability=0.2,
+        max_episode_steps=limit,
+    )
+
+
+@pytest.mark.parametrize("stop", [1, 250, 499, 500, 701])
+def test_a_resumed_run_gives_the_same_bits(
+    make_agent: Callable[..., Agent],
+    same_bits: Callable[[Agent, Agent], None],
+    tmp_path: Path,
+    stop: int,
+) -> None:
+    agent = make_agent(make_world(), seed=3).learn(stop)
+    agent.save(tmp_path / "agent.npz")
+    resumed = type(agent).load(tmp_path / "agent.npz", env=make_world())
+    same_bits(agent.learn(300), resumed.learn(300))
+
+
+def test_a_loaded_agent_predicts_without_an_environment(tmp_path: Path) -> None:
+    agent = DynaQ("DynaMaze-v0", seed=0).learn(2000)
+    agent.save(tmp_path / "agent.npz")
+    loaded = DynaQ.load(tmp_path / "agent.npz")
+    np.testing.assert_array_equal(
+        loaded.predict(np.arange(54), deterministic=True)[0],
+        agent.predict(np.arange(54), deterministic=True)[0],
+    )
+
+
+def test_an_agent_of_another_environment_resumes_with_a_new_episode(tmp_path: Path) -> None:
+    agent = DynaQ("Taxi-v4", seed=0).learn(150)
+    agent.save(tmp_path / "agent.npz")
+    loaded = DynaQ.load(tmp_path / "agent.npz", env="Taxi-v4")
+    assert loaded.observation is None
+    assert loaded.learn(50).num_timesteps == 200
+
+
+def test_a_model_object_must_be_given_again(tmp_path: Path) -> None:
+    agent = DynaQ("DynaMaze-v0", model=LatestOutcome(54, 4), seed=0).learn(100)
+    agent.save(tmp_path / "agent.npz")
+    with pytest.raises(CheckpointError, match="model="):
+        DynaQ.load(tmp_path / "agent.npz")
+    loaded = DynaQ.load(tmp_path / "agent.npz", model=LatestOutcome(54, 4))
+    assert not loaded.model.is_empty  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "agent.npz"
+    DynaQPlus("DynaMazeBlocking-v0", seed=0).learn(400).save(path)
+    return path
+
+
+def test_a_checkpoint_cut_short_is_refused_at_every_length(saved: Path) -> None:
+    content = saved.read_bytes()
+    for length in [0, 1, 10, *range(100, len(content), len(content) // 20), len(content) - 1]:
+        saved.write_bytes(content[:length])
+        with pytest.raises(CheckpointError, match=r"agent\.npz"):
+            DynaQPlus.load(saved)
+
+
+def test_a_damaged_byte_is_noticed(saved: Path) -> None:
+    content = saved.read_bytes()
+    arrays, _ = read_checkpoint(saved)
+    rng = np.random.default_rng(0)
+    noticed = 0
+    for place in rng.integers(len(content), size=150):
+        damaged = bytearray(content)
+        damaged[place] ^= 0x10
+        saved.write_bytes(damaged)
+        try:
+            found, _ = read_checkpoint(saved)
+        except CheckpointError:
+            noticed += 1
+        else:  # a byte of the archive's own that says nothing, such as a date
+            assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
+    assert noticed > 120
+
+
+def test_another_agents_checkpoint_is_refused(saved: Path) -> None:
+    with pytest.raises(CheckpointError, match="holds a DynaQPlus; expected a QLearning"):
+        QLearning.load(saved)
+
+
+def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        DynaQ.load(tmp_path / "none.npz")
+    np.savez(tmp_path / "foreign.npz", a=np.ones(3))
+    with pytest.raises(CheckpointError, match=r"foreign\.npz"):
+        DynaQ.load(tmp_path / "foreign.npz")
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change a checkpoint's document and make its digest right again."""
+    from dynamaze import storage
+
+    arrays, document = read_checkpoint(path)
+    change(document)
+    text = json.dumps(document).encode()
+    digest = storage._digest(arrays, text)
+    members = {"__document__": text, "__sha256__": digest}
+    content = io.BytesIO()
+    np.savez(content, **arrays, **{k: np.frombuffer(v, np.uint8) for k, v in members.items()})
+    path.write_bytes(content.getvalue())
+
+
+def test_a_checkpoint_of_another_version_is_refused(saved: Path) -> None:
+    rewrite(saved, lambda document: document.update(format=99))
+    with pytest.raises(CheckpointError, match="format 99; expected 1"):
+        DynaQPlus.load(saved)
+
+
+@pytest.mark.parametrize("lost", ["config", "spaces", "numbers", "counters", "streams"])
+def test_a_checkpoint_with_a_part_missing_is_refused(saved: Path, lost: str) -> None:
+    rewrite(saved, lambda document: document.pop(lost))
+    with pytest.raises(CheckpointError, match=lost):
+        DynaQPlus.load(saved)
+
+
+def test_what_could_run_code_or_unfold_is_not_read(tmp_path: Path) -> None:
+    class Payload:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    np.savez(tmp_path / "pickle.npz", a=np.array([Payload()], dtype=object))
+    bomb = io.BytesIO()
+    np.save(bomb, np.zeros(10_000_000))
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", bomb.getvalue())
+    huge = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        huge, {"descr": "<f8", "fortran_order": False, "shape": (10**14,)}
+    )
+    with zipfile.ZipFile(tmp_path / "huge.npz", "w") as archive:
+        archive.writestr("a.npy", huge.getvalue())
+    for name in ("pickle", "bomb", "huge"):
+        with pytest.raises(CheckpointError, match=name):
+            DynaQ.load(tmp_path / f"{name}.npz")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("failing", ["replace", "fsync"])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    before = saved.read_bytes()
+
+    def fail(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, failing, fail)
+    with pytest.raises(OSError, match="No space"):
+        DynaQ("DynaMaze-v0").save(saved)
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    stray, fresh = tmp_path / ".a.npz.1.tmp", tmp_path / ".a.npz.2.tmp"
+    stray.touch()
+    fresh.touch()
+    os.utime(stray, (0, 0))
+    write_atomically(tmp_path / "a.npz", b"whole")
+    assert not stray.exists()
+    assert fresh.exists()
+
+
+def test_a_killed_process_never_leaves_an_unreadable_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "agent.npz"
+    code = f"""
+import dynamaze
+from dynamaze.agents import QLearning
+agent = QLearning("DynaMaze-v0", seed=0)
+while True:
+    agent.save({str(path)!r})
+    print(flush=True)
+"""
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(rng.random() / 50)
+            process.send_signal(signal.SIGKILL)
+        QLearning.load(path)

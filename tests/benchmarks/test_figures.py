@@ -1,0 +1,128 @@
+"""The figures of chapter 8, with few runs: their tables, their pictures, their claims."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import dynamaze  # noqa: F401
+from dynamaze.benchmarks import figures
+from dynamaze.benchmarks.changing_maze import best_reward
+from dynamaze.benchmarks.figures import EXPERIMENTS, Figures, main
+from dynamaze.benchmarks.table import read_csv, rows_where, write_csv
+
+COLUMNS = {
+    "figure_8_2": ["planning_steps", "episode", "steps_mean", "steps_low", "steps_high", "runs"],
+    "figure_8_4": ["agent", "step", "reward_mean", "reward_low", "reward_high", "runs"],
+    "figure_8_5": ["agent", "step", "reward_mean", "reward_low", "reward_high", "runs"],
+}
+ROWS = {"figure_8_2": 3 * 50, "figure_8_4": 2 * 3000, "figure_8_5": 2 * 6000}
+RUNS = 40
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("figures")
+    main(Figures(runs=RUNS, output=folder))
+    return folder / "results"
+
+
+@pytest.mark.parametrize("name", sorted(COLUMNS))
+def test_a_table_has_its_columns_and_rows(results: Path, name: str) -> None:
+    table = read_csv(results / f"{name}.csv")
+    assert list(table) == COLUMNS[name]
+    assert {len(column) for column in table.values()} == {ROWS[name]}
+    assert set(table["runs"]) == {RUNS}
+    kind = COLUMNS[name][2].removesuffix("_mean")
+    assert (table[f"{kind}_low"] <= table[f"{kind}_mean"]).all()
+    assert (table[f"{kind}_mean"] <= table[f"{kind}_high"]).all()
+
+
+@pytest.mark.parametrize("name", sorted(COLUMNS))
+def test_a_picture_can_be_drawn_again_from_the_stored_tables(results: Path, name: str) -> None:
+    assert (results / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    module: ModuleType = next(m for m in EXPERIMENTS.values() if name == m.NAME)
+    tables = {path.stem: read_csv(path) for path in results.glob(f"{name}*.csv")}
+    figure = module.plot(tables, module.Config())
+    lines = [line for axes in figure.axes for line in axes.lines]
+    kind = COLUMNS[name][2]
+    drawn = np.concatenate([line.get_ydata() for line in lines])
+    assert np.isin(tables[name][kind], drawn).all()
+
+
+def test_planning_makes_learning_faster(results: Path) -> None:
+    table = read_csv(results / "figure_8_2.csv")
+    second = {n: rows_where(table, "planning_steps", n)["steps_mean"][1] for n in (0, 5, 50)}
+    assert second[50] < second[5] < second[0]
+    last = rows_where(table, "planning_steps", 50)["steps_mean"][-20:].mean()
+    assert 15.88 - 0.5 < last < 18
+
+
+@pytest.mark.parametrize("name", ["figure_8_4", "figure_8_5"])
+def test_dyna_q_plus_earns_more_in_a_maze_that_changes(results: Path, name: str) -> None:
+    table = read_csv(results / f"{name}.csv")
+    ends = {agent: rows_where(table, "agent", agent) for agent in ("DynaQ", "DynaQPlus")}
+    assert ends["DynaQPlus"]["reward_low"][-1] > ends["DynaQ"]["reward_high"][-1]
+
+
+def test_the_same_seed_gives_the_same_table(results: Path, tmp_path: Path) -> None:
+    main(Figures(runs=RUNS, output=tmp_path, only=("8.4",)))
+    again = tmp_path / "results"
+    assert sorted(path.name for path in again.iterdir()) == [
+        "figure_8_4.csv",
+        "figure_8_4.png",
+        "figure_8_4_runs.csv",
+    ]
+    assert (again / "figure_8_4.csv").read_bytes() == (results / "figure_8_4.csv").read_bytes()
+
+
+def test_defaults_have_at_least_500_runs() -> None:
+    assert all(module.Config().runs >= 500 for module in EXPERIMENTS.values())
+    assert Figures().runs >= 500
+
+
+def test_who_knows_the_maze_earns_at_the_exact_rate() -> None:
+    env: Any = gym.make("DynaMazeBlocking-v0").unwrapped
+    best = best_reward(env, 3000, gamma=0.95, epsilon=0.1)
+    assert best[999] == pytest.approx(1000 / 11.2639, rel=1e-5)
+    assert best[-1] == pytest.approx(1000 / 11.2639 + 2000 / 17.9198, rel=1e-5)
+
+
+def test_a_single_run_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="runs=1"):
+        main(Figures(runs=1, output=tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_few_runs_are_marked() -> None:
+    grid = figures._grid("t", [("a",), ("b",)], 5)
+    assert "covers less" in str(grid.caption)
+    assert "covers less" not in str(figures._grid("t", [("a",), ("b",)], 500).caption)
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
+    table = {
+        "agent": np.array(["a", "b, c"]),
+        "step": np.array([1, 2]),
+        "reward": np.array([0.1, 1 / 3]),
+    }
+    write_csv(tmp_path / "deep" / "t.csv", table)
+    again = read_csv(tmp_path / "deep" / "t.csv")
+    for name, column in table.items():
+        np.testing.assert_array_equal(again[name], column)
+    (tmp_path / "bad.csv").write_text("a,b\n1\n")
+    with pytest.raises(ValueError, match="line 2: 1 fields; expected 2"):
+        read_csv(tmp_path / "bad.csv")
+
+
+def test_a_configuration_can_be_changed_by_one_field() -> None:
+    module = EXPERIMENTS["8.2"]
+    config = replace(module.Config(), runs=2, episodes=3, planning_steps=(1,))
+    (table,) = module.run(config).values()
+    assert len(table["episode"]) == 3

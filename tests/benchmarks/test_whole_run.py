@@ -1,0 +1,125 @@
+"""Whole compiled runs against the step-by-step agents, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import dynamaze  # noqa: F401
+from dynamaze.agents import Agent, DynaQ, DynaQPlus, LatestOutcome, QLearning
+from dynamaze.agents.models import MODELS
+from dynamaze.benchmarks import whole_run
+from dynamaze.benchmarks.c_dyna_q import build_c_dyna_q, find_compiler
+from dynamaze.benchmarks.whole_run import run_many
+
+KINDS = [
+    (QLearning, {}),
+    *(
+        (agent, {"model": model, "planning_steps": 7, **more})
+        for model in sorted(MODELS)
+        for agent, more in ((DynaQ, {}), (DynaQPlus, {}), (DynaQPlus, {"bonus": "action"}))
+    ),
+]
+MAZES = ["DynaMaze-v0", "DynaMazeBlocking-v0", "DynaMazeShortcut-v0"]
+SEVERAL = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
+
+
+def lives(make: Callable[..., Agent], runs: int, seed: int) -> list[Agent]:
+    return [make(seed=child) for child in np.random.SeedSequence(seed).spawn(runs)]
+
+
+def assert_same_bits(make: Callable[..., Agent], steps: int, seed: int = 5) -> None:
+    runs = run_many(make, runs=2, steps=steps, seed=seed)
+    for number, agent in enumerate(lives(make, 2, seed)):
+        rewards: list[float] = []
+        agent.learn(steps, lambda step, kept=rewards: kept.append(step.reward))
+        np.testing.assert_array_equal(runs.q[number], agent.values.q)  # type: ignore[attr-defined]
+        np.testing.assert_array_equal(runs.rewards[number], rewards)
+
+
+@pytest.mark.parametrize(("agent", "arguments"), KINDS)
+@pytest.mark.parametrize("slip", [0.0, 0.2])
+@pytest.mark.parametrize("maze", MAZES)
+def test_a_run_is_the_agent_bit_for_bit(
+    maze: str, slip: float, agent: Any, arguments: dict[str, Any]
+) -> None:
+    env = gym.make(maze, slip_probability=slip)
+    steps = 3300 if maze == "DynaMazeShortcut-v0" else 1300  # past the change
+    assert_same_bits(partial(agent, env, learning_rate=0.5, **arguments), steps)
+
+
+def test_a_run_obeys_the_time_limit_and_draws_starts_like_the_agent() -> None:
+    env = gym.make("DynaMaze-v0", layout=SEVERAL, slip_probability=0.3, max_episode_steps=7)
+    assert_same_bits(partial(DynaQPlus, env, planning_steps=3), 500)
+
+
+def test_a_run_longer_than_a_chunk_is_still_the_agent() -> None:
+    env = gym.make("DynaMaze-v0", slip_probability=0.1)
+    make = partial(DynaQ, env, model="stored_experience", planning_steps=1)
+    assert_same_bits(make, whole_run.CHUNK_STEPS + 1000)
+
+
+def test_episodes_are_as_long_as_the_agents() -> None:
+    make = partial(DynaQ, gym.make("DynaMaze-v0"), planning_steps=5)
+    runs = run_many(make, runs=3, episodes=12, seed=1)
+    assert runs.rewards.shape == (3, 0)
+    for number, agent in enumerate(lives(make, 3, 1)):
+        lengths: list[int] = []
+        for step in agent.steps():
+            if step.terminated or step.truncated:
+                lengths.append(step.episode_length)
+            if len(lengths) == 12:
+                break
+        np.testing.assert_array_equal(runs.episode_steps[number], lengths)
+
+
+def test_the_number_of_workers_changes_nothing() -> None:
+    make = partial(DynaQPlus, gym.make("DynaMazeBlocking-v0"), planning_steps=5)
+    told: list[None] = []
+    one = run_many(make, runs=9, steps=400, seed=2, workers=1, on_run=lambda: told.append(None))
+    many = run_many(make, runs=9, steps=400, seed=2, workers=4)
+    assert len(told) == 9
+    for left, right in zip(one, many, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("planning_steps", [0, 5])
+def test_the_first_episode_is_a_random_walk_whatever_n_is(planning_steps: int) -> None:
+    make = partial(DynaQ, gym.make("DynaMaze-v0"), planning_steps=planning_steps)
+    lengths = run_many(make, runs=1000, episodes=1, seed=0).episode_steps[:, 0]
+    # The exact mean and standard deviation. With n = 0 nothing is learned before the goal; with
+    # any n there is nothing to learn. 4 standard errors: one false alarm in 16,000 fixed seeds.
+    assert abs(lengths.mean() - 868.725) <= 4 * 789.236 / np.sqrt(1000)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{}, {"steps": 5, "episodes": 5}, {"steps": 0}, {"episodes": -1}, {"steps": 5, "runs": 0}],
+)
+def test_a_budget_that_cannot_be_is_refused(wrong: dict[str, int]) -> None:
+    arguments: dict[str, Any] = {"runs": 1, "seed": 0, **wrong}
+    with pytest.raises(ValueError, match="expected"):
+        run_many(partial(DynaQ, "DynaMaze-v0"), **arguments)
+
+
+def test_a_model_that_cannot_be_compiled_is_refused() -> None:
+    plain = type("Plain", (LatestOutcome,), {"capabilities": frozenset({"sample"})})
+    with pytest.raises(TypeError, match="'compiled'"):
+        run_many(partial(DynaQ, "DynaMaze-v0", model=plain(54, 4)), runs=1, steps=5, seed=0)
+
+
+@pytest.mark.skipif(find_compiler() is None, reason="no C compiler on this machine")
+def test_the_loop_in_c_does_the_same(tmp_path: Path) -> None:
+    # Rounding each operation, as Python does, C gives the same bits.
+    c_dyna_q = build_c_dyna_q(tmp_path, "-ffp-contract=off")
+    env = gym.make("DynaMaze-v0", max_episode_steps=-1)
+    in_c, in_python = (DynaQ(env, planning_steps=9, seed=4) for _ in range(2))
+    q = c_dyna_q(in_c, 2500)
+    np.testing.assert_array_equal(q, in_python.learn(2500).values.q)  # type: ignore[attr-defined]
+    assert in_c.rng.random() == in_python.rng.random()

@@ -126,6 +126,8 @@ class Outcomes(dict[int, "list[tuple[Outcome, ...]]"]):
         self._phase = phase
 
     def __missing__(self, state: int) -> list[tuple[Outcome, ...]]:
+        if state < 0:
+            raise IndexError(f"state {state}; expected at least 0")
         tables = self._dynamics.tables
         arrays = (tables.next_state, tables.reward, tables.terminated)
         columns = [array[self._phase, state].tolist() for array in arrays]

@@ -127,6 +127,7 @@ class DynaMazeEnv(gym.Env[Any, int]):
         self._state: int = -1
         self._uniforms: list[float] = []  # drawn but not used yet, the next one last
         self._unchanged_steps = 0  # of lives that a seeded reset ended before the first change
+        self._warns_of_restarts = True  # until it has, or who uses it is seen to know the clock
         self._trail: list[Cell] = []
         self._painter: FramePainter | None = None
         self._window: Window | None = None
@@ -158,7 +159,7 @@ class DynaMazeEnv(gym.Env[Any, int]):
             self._note_restart()
             self._set_clock(0)
         if world_step is not None:
-            self._set_clock(world_step)
+            self.world_step = world_step
         starts = self._dynamics.starts(self._phase)
         self._state = starts[int(self._uniform() * len(starts)) if len(starts) > 1 else 0]
         self._trail = []
@@ -266,6 +267,7 @@ class DynaMazeEnv(gym.Env[Any, int]):
     def world_step(self, world_step: int) -> None:
         checked = read_world_step({"world_step": world_step})
         if checked is not None:
+            self._warns_of_restarts = False
             self._set_clock(checked)
 
     @property
@@ -414,15 +416,16 @@ class DynaMazeEnv(gym.Env[Any, int]):
     def _note_restart(self) -> None:
         """Warn once who seeds every reset: the clock starts again, so nothing ever changes."""
         changes = self.schedule.steps[1:]
-        if self._phase > 0 or not changes or self._unchanged_steps >= changes[0]:
+        if not self._warns_of_restarts or not changes:
             return
         self._unchanged_steps += self._world_step
-        if self._unchanged_steps >= changes[0]:
+        if self._phase == 0 and self._unchanged_steps >= changes[0]:
             logger.warn(
                 f"this world has lived {self._unchanged_steps} steps and never reached its first "
                 f"change at world step {changes[0]}, for reset(seed=...) starts its clock again; "
                 "seed the first reset only, or set the clock by reset(options={'world_step': k})"
             )
+        self._warns_of_restarts = self._phase == 0 and self._unchanged_steps < changes[0]
 
     def _leave_trail(self) -> None:
         self._trail = [*self._trail[1 - TRAIL_CELLS :], self.layout.cell(self._state)]

@@ -113,9 +113,13 @@ class DynaMazeVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]])
         options = dict(options or {})
         mask = self._read_mask(options.pop("reset_mask", None))
         world_step = read_world_step(options)
-        for i, one_seed in enumerate(self._read_seeds(seed)):
-            if one_seed is not None and mask[i]:
-                self._seed(i, one_seed)
+        seeded = {
+            i: seeding.np_random(one_seed)
+            for i, one_seed in enumerate(self._read_seeds(seed))
+            if one_seed is not None and mask[i]
+        }
+        for i, (generator, one_seed) in seeded.items():
+            self._seed(i, generator, one_seed)
         if world_step is not None:
             self._lives.world_step[mask] = world_step
         self._draw_ahead()
@@ -259,9 +263,9 @@ class DynaMazeVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]])
                 self._generators.append(generator)
         return self._generators
 
-    def _seed(self, i: int, seed: int) -> None:
-        """Seed a world's random numbers and start its clock again."""
-        generator, self._seeds[i] = seeding.np_random(seed)
+    def _seed(self, i: int, generator: np.random.Generator, seed: int) -> None:
+        """Give a world new random numbers and start its clock again."""
+        self._seeds[i] = seed
         if self._generators is not None:
             self._generators[i] = generator
         self._lives.next_uniform[i] = UNIFORM_BLOCK

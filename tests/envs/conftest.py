@@ -1,0 +1,60 @@
+"""Helpers of the environments' tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dynamaze  # noqa: F401  # registers the environments
+from dynamaze.envs import Layout, LayoutError
+
+SEVERAL_STARTS = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
+
+
+@pytest.fixture
+def random_layout() -> Callable[[np.random.Generator], Layout]:
+    """Makes a random solvable maze of up to 6x6 cells, with one to three starts and goals."""
+
+    def make(rng: np.random.Generator) -> Layout:
+        while True:
+            rows, cols = rng.integers(2, 7, size=2)
+            grid = rng.choice(list("...#"), size=(rows, cols))
+            cells = rng.permutation(rows * cols)
+            starts, goals = rng.integers(1, 4, size=2)
+            for letter, chosen in (("G", cells[:goals]), ("S", cells[goals : goals + starts])):
+                grid.flat[chosen] = letter
+            try:
+                return Layout.from_text(["".join(row) for row in grid])
+            except LayoutError:
+                continue
+
+    return make
+
+
+@pytest.fixture
+def same() -> Callable[[Any, Any], None]:
+    """Asserts that two results are equal in structure, type, dtype and every number."""
+
+    def check(left: Any, right: Any, where: str = "") -> None:
+        assert type(left) is type(right), where
+        if isinstance(left, dict):
+            assert left.keys() == right.keys(), where
+            for key in left:
+                check(left[key], right[key], f"{where}/{key}")
+        elif isinstance(left, tuple):
+            assert len(left) == len(right), where
+            for number, (one, other) in enumerate(zip(left, right, strict=True)):
+                check(one, other, f"{where}[{number}]")
+        elif isinstance(left, np.ndarray) and left.dtype == object:
+            assert right.dtype == object, where
+            check(tuple(left), tuple(right), where)
+        elif isinstance(left, np.ndarray):
+            assert (left.dtype, left.shape) == (right.dtype, right.shape), where
+            np.testing.assert_array_equal(left, right, where)
+        else:
+            assert left == right, where
+
+    return check

@@ -1,0 +1,128 @@
+"""Layouts: their text, their errors, their shortest ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynamaze.envs import Layout, LayoutError, Rewards
+from dynamaze.envs.layout import DISPLACEMENTS, MAX_CELLS
+
+MakeLayout = Callable[[np.random.Generator], Layout]
+
+
+def brute_force_distances(layout: Layout) -> np.ndarray:
+    """Bellman-Ford: relax every cell until nothing changes."""
+    far = layout.num_cells
+    distances = np.full(layout.walls.shape, far)
+    for goal in layout.goals:
+        distances[goal] = 0
+    for _ in range(far):
+        for cell in np.ndindex(layout.walls.shape):
+            for down, right in DISPLACEMENTS:
+                near = (cell[0] + down, cell[1] + right)
+                inside = 0 <= near[0] < layout.rows and 0 <= near[1] < layout.cols
+                if inside and not layout.walls[cell] and not layout.walls[near]:
+                    distances[cell] = min(distances[cell], distances[near] + 1)
+    return np.where(distances == far, -1, distances)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_layout_is_read_as_it_was_written(random_layout: MakeLayout, seed: int) -> None:
+    layout = random_layout(np.random.default_rng(seed))
+    assert Layout.from_text(layout.to_text()) == layout
+    assert Layout.from_text(layout.to_rows()) == layout
+    assert hash(Layout.from_text(layout.to_text())) == hash(layout)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_distances_are_those_of_brute_force(random_layout: MakeLayout, seed: int) -> None:
+    layout = random_layout(np.random.default_rng(seed))
+    np.testing.assert_array_equal(layout.distances, brute_force_distances(layout))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_shortest_path_is_a_way_and_as_short_as_the_distance(
+    random_layout: MakeLayout, seed: int
+) -> None:
+    layout = random_layout(np.random.default_rng(seed))
+    path = layout.shortest_path
+    assert path[0] in layout.starts
+    assert path[-1] in layout.goals
+    assert len(path) - 1 == min(layout.distances[start] for start in layout.starts)
+    for before, after in pairwise(path):
+        assert (after[0] - before[0], after[1] - before[1]) in DISPLACEMENTS
+        assert not layout.walls[after]
+
+
+@given(st.one_of(st.text(max_size=60), st.text(alphabet="#.SG \n@", max_size=60)))
+def test_any_text_is_a_solvable_layout_or_a_layout_error(text: str) -> None:
+    try:
+        layout = Layout.from_text(text)
+    except LayoutError:
+        return
+    assert all(layout.distances[start] > 0 for start in layout.starts)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("S.G\n.x.", "row 1, column 1: unknown character 'x'; expected one of"),
+        ("S.G\n..", "row 1 has 2 columns; expected 3"),
+        ("..G", "no start 'S'"),
+        ("S..", "no goal 'G'"),
+        ("S#G", "from the start at row 0, column 0"),
+        ("SSG\n###\nS..", "from the start at row 2, column 0"),
+        ("", "at least one row"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(text: str, message: str) -> None:
+    with pytest.raises(LayoutError, match=message):
+        Layout.from_text(text)
+
+
+def test_a_start_or_goal_on_a_wall_or_outside_is_refused() -> None:
+    walls = np.zeros((2, 2), dtype=bool)
+    with pytest.raises(LayoutError, match="row 0, column 5 is outside"):
+        Layout(walls, ((0, 5),), ((0, 0),))
+    walls[1, 1] = True
+    with pytest.raises(LayoutError, match="row 1, column 1 stands on a wall"):
+        Layout(walls, ((0, 0),), ((1, 1),))
+    with pytest.raises(LayoutError, match=r"shape \(4,\)"):
+        Layout(np.zeros(4, dtype=bool), ((0, 0),), ((0, 1),))
+
+
+def test_rewards_must_be_finite_numbers() -> None:
+    with pytest.raises(LayoutError, match="step_reward=nan"):
+        Layout.from_text("S.G", Rewards(step=float("nan")))
+    with pytest.raises(TypeError, match="goal_reward='1'"):
+        Layout.from_text("S.G", Rewards(goal="1"))  # type: ignore[arg-type]
+
+
+def test_a_layout_cannot_be_changed() -> None:
+    walls = np.zeros((1, 3), dtype=bool)
+    layout = Layout(walls, ((0, 0),), ((0, 2),))
+    walls[0, 1] = True
+    assert not layout.walls.any()
+    with pytest.raises(ValueError, match="read-only"):
+        layout.walls[0, 1] = True
+    with pytest.raises(AttributeError):
+        layout.starts = ()  # type: ignore[misc]
+
+
+def test_a_maze_that_is_too_large_is_refused() -> None:
+    with pytest.raises(LayoutError, match="at most"):
+        Layout.from_text(["." * (MAX_CELLS + 1)])
+    with pytest.raises(LayoutError, match="at most"):
+        Layout(np.zeros((2, MAX_CELLS), dtype=bool), ((0, 0),), ((0, 1),))
+
+
+def test_cells_are_numbered_row_by_row() -> None:
+    layout = Layout.from_text("S..\n..G")
+    assert [layout.index(layout.cell(i)) for i in range(6)] == list(range(6))
+    assert layout.cell(5) == (1, 2)

@@ -1,0 +1,176 @@
+"""Copies, states, specs and pictures of the single environment."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle  # noqa: TID251  # our own bytes, of this process
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.envs.registration import EnvSpec
+
+import dynamaze  # noqa: F401
+from dynamaze.envs import DynaMazeEnv
+
+SEVERAL = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
+Same = Callable[[Any, Any], None]
+
+
+def wander(env: Any, steps: int, seed: int = 0) -> list[Any]:
+    """What an environment gives for some random actions, resetting where an episode ends."""
+    given: list[Any] = []
+    for action in np.random.default_rng(seed).integers(4, size=steps).tolist():
+        given.append(env.step(action))
+        if given[-1][2] or given[-1][3]:
+            given.append(env.reset())
+    return given
+
+
+def stochastic(render_mode: str | None = None, **more: Any) -> DynaMazeEnv:
+    env = DynaMazeEnv(SEVERAL, slip_probability=0.3, render_mode=render_mode, **more)
+    env.reset(seed=4)
+    wander(env, 30)
+    return env
+
+
+@pytest.mark.parametrize("observation", ["index", "planes"])
+def test_the_same_seed_and_actions_give_the_same_numbers(observation: str, same: Same) -> None:
+    one, other = (stochastic(observation=observation) for _ in range(2))
+    same(tuple(wander(one, 500)), tuple(wander(other, 500)))
+
+
+@pytest.mark.parametrize("render_mode", [None, "rgb_array", "ansi", "human"])
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_a_copy_made_in_mid_episode_goes_on_alike(
+    way: Callable[[Any], Any], render_mode: str | None, same: Same
+) -> None:
+    env = stochastic(render_mode)
+    if render_mode is not None:
+        env.render()
+    other = way(env)
+    env.metadata = other.metadata = {**env.metadata, "render_fps": 0}  # a window need not wait
+    same(tuple(wander(env, 60)), tuple(wander(other, 60)))
+    env.close()
+    other.close()
+
+
+def test_a_state_is_json_and_going_back_to_it_is_exact(same: Same) -> None:
+    env = stochastic()
+    state = json.loads(json.dumps(env.get_state()))
+    expected = wander(env, 300)
+    env.set_state(state)
+    same(tuple(wander(env, 300)), tuple(expected))
+    other = DynaMazeEnv(SEVERAL, slip_probability=0.3)
+    other.set_state(state)
+    same(tuple(wander(other, 300)), tuple(expected))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": 99},
+        {"state": "up"},
+        {"world_step": -1},
+        {"rng": {"bit_generator": "MT19937"}},
+        {"uniforms": ["x"]},
+    ],
+)
+def test_what_is_no_state_is_refused_and_changes_nothing(change: dict[str, Any]) -> None:
+    env = stochastic()
+    before = env.get_state()
+    with pytest.raises(ValueError, match="state"):
+        env.set_state({**before, **change})
+    with pytest.raises(ValueError, match="'rng'"):
+        env.set_state({name: value for name, value in before.items() if name != "rng"})
+    assert env.get_state() == before
+
+
+def test_a_spec_survives_json() -> None:
+    env = gym.make("DynaMazeBlocking-v0", changes=[[5, "dyna"]], slip_probability=0.5)
+    assert env.spec is not None
+    again = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    assert again.unwrapped.schedule == env.unwrapped.schedule  # type: ignore[attr-defined]
+    assert again.unwrapped.slip_probability == 0.5  # type: ignore[attr-defined]
+
+
+# -- pictures ----------------------------------------------------------------------------------
+
+
+def test_a_frame_is_an_image_and_a_text_shows_the_agent() -> None:
+    env = DynaMazeEnv("S.G\n.#.", render_mode="rgb_array")
+    env.reset(seed=0)
+    frame = env.render()
+    assert frame.dtype == np.uint8
+    assert frame.ndim == 3
+    text = DynaMazeEnv("S.G\n.#.", render_mode="ansi")
+    text.reset(seed=0)
+    assert text.render() == "A.G\n.#."
+    text.step(1)
+    assert text.render() == "SAG\n.#."
+
+
+def test_the_cells_that_just_changed_are_shown_for_a_while() -> None:
+    env = DynaMazeEnv("S.G\n...", {2: "S#G\n..."}, render_mode="rgb_array")
+    env.reset(seed=0)
+    assert env.scene().changed is None
+    env.step(3)
+    env.step(3)
+    scene = env.scene()
+    assert scene.changed is not None
+    assert np.argwhere(scene.changed).tolist() == [[0, 1]]
+    env.world_step = 500
+    assert env.scene().changed is None
+
+
+def test_render_without_a_mode_warns() -> None:
+    env = DynaMazeEnv()
+    env.reset(seed=0)
+    with pytest.warns(UserWarning, match="render mode"):
+        assert env.render() is None
+
+
+def test_two_windows_do_not_disturb_each_other_and_one_opens_again() -> None:
+    one, other = (DynaMazeEnv(render_mode="human") for _ in range(2))
+    for env in (one, other):
+        env.metadata = {**env.metadata, "render_fps": 0}
+        env.reset(seed=0)
+    one.close()
+    assert other.step(0)[4]["world_step"] == 1
+    one.reset()
+    one.step(0)
+    assert one.window is not None
+    one.close()
+    one.close()
+    other.close()
+
+
+def test_record_video_writes_an_episode(tmp_path: Path) -> None:
+    pytest.importorskip("moviepy")
+    env = gym.wrappers.RecordVideo(
+        gym.make("DynaMaze-v0", layout="S..G", render_mode="rgb_array"),
+        str(tmp_path / "videos"),
+        episode_trigger=lambda episode: episode == 0,
+    )
+    env.reset(seed=0)
+    for _ in range(3):
+        env.step(1)
+    env.close()
+    (video,) = (tmp_path / "videos").glob("*.mp4")
+    assert video.stat().st_size > 0
+
+
+@pytest.mark.parametrize("observation", ["one_hot", "index"])
+def test_stable_baselines_trains_dqn_for_a_few_steps(observation: str) -> None:
+    sb3 = pytest.importorskip("stable_baselines3")
+    env = gym.make("DynaMaze-v0", observation=observation, max_episode_steps=100)
+    model = sb3.DQN("MlpPolicy", env, learning_starts=20, buffer_size=500, seed=0, device="cpu")
+    model.learn(120)
+    assert model.num_timesteps == 120
+    action, _ = model.predict(env.reset(seed=0)[0], deterministic=True)
+    assert env.action_space.contains(int(action))
+    assert env.step(action)[4]["world_step"] >= 1

@@ -1,0 +1,152 @@
+"""The exact process of each phase: against closed forms, linear algebra and brute force."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from dynamaze.envs import Dynamics, FiniteMDP, Layout, Rewards, Schedule, greedy_policy
+from dynamaze.envs import read_schedule as read
+
+MakeLayout = Callable[[np.random.Generator], Layout]
+GAMMA = 0.95
+
+# Exact, from the literature's mazes: random walk mean and deviation, best epsilon-greedy ones.
+EXACT = {
+    ("dyna", 0): (868.725, 789.236, 15.8781, 2.0005),
+    ("blocking", 0): (441.884, 375.949, 11.2639, 1.6139),
+    ("blocking", 1): (683.921, 580.095, 17.9198, 1.9963),
+    ("shortcut", 0): (683.921, 580.095, 17.9198, 1.9963),
+    ("shortcut", 1): (344.304, 285.770, 11.2639, 1.6139),
+}
+
+
+def random_mdp(rng: np.random.Generator) -> FiniteMDP:
+    shape = (rng.integers(2, 6), rng.integers(1, 4), rng.integers(1, 4))
+    probability = rng.random(shape)
+    return FiniteMDP(
+        rng.integers(shape[0], size=shape),
+        probability / probability.sum(axis=2, keepdims=True),
+        rng.normal(size=shape),
+        rng.random(shape) < 0.2,
+        np.full(shape[0], 1 / shape[0]),
+    )
+
+
+def policy_iteration(mdp: FiniteMDP, gamma: float) -> np.ndarray:
+    """Optimal values by another algorithm: Howard's, with numpy's solver."""
+    states = len(mdp.start)
+    policy = np.zeros(states, dtype=int)
+    while True:
+        chain, reward = np.zeros((states, states)), np.zeros(states)
+        for state in range(states):
+            for p, following, r, end in zip(
+                *(column[state, policy[state]] for column in mdp[1:2] + mdp[0:1] + mdp[2:4]),
+                strict=True,
+            ):
+                chain[state, following] += 0 if end else p
+                reward[state] += p * r
+        values = np.linalg.solve(np.eye(states) - gamma * chain, reward)
+        q = mdp.backup(values, gamma)
+        better = q.max(axis=1) > q[np.arange(states), policy] + 1e-10
+        if not better.any():
+            return values
+        policy[better] = q.argmax(axis=1)[better]
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_optimal_values_are_those_of_policy_iteration(seed: int) -> None:
+    mdp = random_mdp(np.random.default_rng(seed))
+    np.testing.assert_allclose(mdp.optimal_values(0.9), policy_iteration(mdp, 0.9), atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_values_of_a_deterministic_maze_are_powers_of_gamma(
+    random_layout: MakeLayout, seed: int
+) -> None:
+    layout = random_layout(np.random.default_rng(seed))
+    values = Dynamics(Schedule((layout,))).mdp(0).optimal_values(GAMMA)
+    distances = layout.distances.ravel()
+    on_a_way = distances > 0
+    np.testing.assert_allclose(values[on_a_way], GAMMA ** (distances[on_a_way] - 1), atol=1e-12)
+    assert (values[distances == 0] == 0).all()
+
+
+@pytest.mark.parametrize(("name", "phase"), sorted(EXACT))
+def test_episodes_of_the_classical_mazes_are_as_long_as_is_known(name: str, phase: int) -> None:
+    mdp = Dynamics(read(name)).mdp(phase)
+    walk = mdp.episode_steps(np.full((54, 4), 0.25))
+    best = mdp.episode_steps(
+        greedy_policy(mdp.optimal_action_values(GAMMA), epsilon=0.1, tolerance=1e-9)
+    )
+    np.testing.assert_allclose(walk, EXACT[name, phase][:2], atol=1e-3)
+    np.testing.assert_allclose(best, EXACT[name, phase][2:], atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_policy_values_solve_the_bellman_equations(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    mdp = random_mdp(rng)
+    policy = rng.dirichlet(np.ones(mdp.next_state.shape[1]), size=len(mdp.start))
+    values = mdp.policy_values(policy, 0.9)
+    np.testing.assert_allclose(values, (policy * mdp.backup(values, 0.9)).sum(axis=1), atol=1e-12)
+    assert (values <= mdp.optimal_values(0.9) + 1e-9).all()
+
+
+def test_the_toy_text_form_says_the_same_as_the_arrays() -> None:
+    mdp = Dynamics(read("S.G\n.#."), 0.3).mdp(0)
+    table = mdp.to_toy_text()
+    assert set(table) == set(range(6))
+    for state, actions in table.items():
+        assert set(actions) == set(range(4))
+        for action, outcomes in actions.items():
+            assert sum(outcome[0] for outcome in outcomes) == pytest.approx(1)
+            for k, (p, following, reward, end) in enumerate(outcomes):
+                index = (state, action, k)
+                assert p == mdp.probability[index]
+                assert following == mdp.next_state[index]
+                assert reward == mdp.reward[index]
+                assert end is bool(mdp.terminated[index])
+
+
+def test_a_slip_goes_to_either_side_half_as_often_each() -> None:
+    # In the middle of an open maze, meaning to go up from (1, 1).
+    mdp = Dynamics(read("...\n.S.\n..G"), 0.3).mdp(0)
+    found = dict(zip(mdp.next_state[4, 0].tolist(), mdp.probability[4, 0].tolist(), strict=True))
+    assert found == pytest.approx({1: 0.7, 5: 0.15, 3: 0.15})
+
+
+def test_rewards_are_paid_for_what_a_step_does() -> None:
+    mdp = Dynamics(read("S.G", rewards=Rewards(goal=5.0, step=-1.0, wall=-2.0))).mdp(0)
+    up, right, down, left = range(4)
+    assert mdp.reward[0, [up, right, down, left], 0].tolist() == [-2, -1, -2, -2]
+    assert mdp.reward[1, [up, right, down, left], 0].tolist() == [-2, 5, -2, -1]
+    assert mdp.reward[2].tolist() == [[0]] * 4  # nothing more is paid at the goal
+    assert mdp.terminated[2].all()
+
+
+def test_an_optimal_policy_shares_alike_among_the_best_actions() -> None:
+    policy = Dynamics(read("S..\n...\n..G")).mdp(0).optimal_policy()
+    np.testing.assert_allclose(policy[0], [0, 0.5, 0.5, 0])
+
+
+@pytest.mark.parametrize("gamma", [-0.1, 1.1, float("nan")])
+def test_a_discount_outside_0_to_1_is_refused(gamma: float) -> None:
+    with pytest.raises(ValueError, match="gamma"):
+        Dynamics(read("dyna")).mdp(0).optimal_values(gamma)
+
+
+def test_values_that_do_not_settle_are_reported_with_what_is_left() -> None:
+    endless = Dynamics(read("S.G", rewards=Rewards(step=1.0))).mdp(0)
+    with pytest.raises(RuntimeError, match="still changed a value by 1 after 50 sweeps"):
+        endless.optimal_values(1.0, max_sweeps=50)
+
+
+@pytest.mark.parametrize("slip", [-0.1, 1.5, float("nan")])
+def test_a_slip_probability_outside_0_to_1_is_refused(slip: float) -> None:
+    with pytest.raises(ValueError, match="slip_probability"):
+        Dynamics(read("dyna"), slip)
+    with pytest.raises(TypeError, match="slip_probability"):
+        Dynamics(read("dyna"), "often")  # type: ignore[arg-type]

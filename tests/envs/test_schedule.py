@@ -1,0 +1,134 @@
+"""Schedules: which layout holds when, and what may describe it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dynamaze.envs import PRESETS, Layout, LayoutError, Schedule, read_schedule
+from dynamaze.envs.layout import MAX_CELLS
+
+OPEN, SHUT = "S.G\n...", "S#G\n..."
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_a_schedule_is_read_as_it_was_written(name: str) -> None:
+    schedule = Schedule.from_text(PRESETS[name])
+    assert Schedule.from_text(schedule.to_text()) == schedule
+    assert read_schedule(name) == schedule
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "lengths"),
+    [
+        ("dyna", (0,), [14]),
+        ("blocking", (0, 1000), [10, 16]),
+        ("shortcut", (0, 3000), [16, 10]),
+    ],
+)
+def test_the_classical_mazes_are_the_books(
+    name: str, steps: tuple[int, ...], lengths: list[int]
+) -> None:
+    schedule = read_schedule(name)
+    assert schedule.steps == steps
+    assert [layout.shortest_path_length for layout in schedule.layouts] == lengths
+    assert {layout.walls.shape for layout in schedule.layouts} == {(6, 9)}
+    assert {layout.goals for layout in schedule.layouts} == {((0, 8),)}
+
+
+def test_the_dyna_maze_has_the_books_walls() -> None:
+    (layout,) = read_schedule("dyna").layouts
+    expected = {(1, 2), (2, 2), (3, 2), (0, 7), (1, 7), (2, 7), (4, 5)}
+    assert {(int(row), int(col)) for row, col in zip(*layout.walls.nonzero(), strict=True)} == (
+        expected
+    )
+    assert layout.starts == ((2, 0),)
+
+
+def test_a_phase_begins_at_its_step_exactly() -> None:
+    schedule = read_schedule(OPEN, {5: SHUT, 9: OPEN})
+    assert [schedule.phase_at(step) for step in (0, 4, 5, 8, 9, 10**9)] == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{5: SHUT}, {"5": SHUT}, [(5, SHUT)], [[5, ["S#G", "..."]]], {5: Layout.from_text(SHUT)}],
+)
+def test_changes_may_be_said_in_many_ways(changes: Any) -> None:
+    assert read_schedule(OPEN, changes) == Schedule.from_text(f"{OPEN}\n@ 5\n{SHUT}")
+
+
+def test_changes_may_be_given_in_any_order_and_replace_those_of_the_layout() -> None:
+    schedule = read_schedule("blocking", {9: "dyna", 3: "shortcut"})
+    assert schedule.steps == (0, 3, 9)
+    assert schedule.layouts[2] == read_schedule("dyna").layouts[0]
+    assert read_schedule("blocking", {}).steps == (0,)
+
+
+def test_a_layout_may_come_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "maze.txt"
+    path.write_text(f"{OPEN}\n@ 7\n{SHUT}\n")
+    expected = Schedule.from_text(f"{OPEN}\n@ 7\n{SHUT}")
+    assert read_schedule(path) == read_schedule(str(path)) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({-5: SHUT}, "world step -5; expected 1 or later"),
+        ({0: SHUT}, "world step 0; expected 1 or later"),
+        ({2.5: SHUT}, r"world step 2\.5; expected a whole number"),
+        ({True: SHUT}, "world step True; expected a whole number"),
+        ({"soon": SHUT}, "world step 'soon'; expected a whole number"),
+        ([(5, SHUT), (5, OPEN)], "world step 5; expected one after world step 5"),
+        ({5: "S.G"}, r"step 5 has shape \(1, 3\); expected \(2, 3\)"),
+        ({5: "S#G\n###"}, "no goal can be reached"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused(changes: Any, message: str) -> None:
+    with pytest.raises(LayoutError, match=message):
+        read_schedule(OPEN, changes)
+
+
+def test_phases_in_a_text_must_come_in_order_and_errors_name_the_phase() -> None:
+    with pytest.raises(LayoutError, match="world step 3; expected one after world step 5"):
+        Schedule.from_text(f"{OPEN}\n@ 5\n{SHUT}\n@ 3\n{OPEN}")
+    with pytest.raises(LayoutError, match=r"after the change at world step 5: .*row 1, column 2"):
+        Schedule.from_text(f"{OPEN}\n@ 5\nS.G\n..?")
+
+
+@pytest.mark.parametrize("wrong", [3, None, 2.5, {"a": 1}])
+def test_what_is_no_layout_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="layout="):
+        read_schedule(wrong)
+    with pytest.raises(TypeError, match="layout="):
+        read_schedule(OPEN, {5: wrong})
+
+
+@pytest.mark.parametrize("wrong", [3, [5], [(1, 2, 3)]])
+def test_what_are_no_changes_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="changes="):
+        read_schedule(OPEN, wrong)
+
+
+def test_a_name_that_is_none_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(LayoutError, match="did you mean 'blocking'"):
+        read_schedule("bloking")
+
+
+def test_a_file_that_is_no_maze_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(bytes(range(128, 256)))
+    (tmp_path / "wrong").write_text("S.G\n.y.")
+    (tmp_path / "huge").touch()
+    with (tmp_path / "huge").open("r+b") as file:
+        file.truncate(100 * MAX_CELLS)
+    for name, message in (
+        ("binary", "not text"),
+        ("wrong", "row 1, column 1"),
+        ("huge", "at most"),
+        ("none", "cannot be read"),
+    ):
+        with pytest.raises(LayoutError, match=f"{name}.*{message}"):
+            read_schedule(tmp_path / name)

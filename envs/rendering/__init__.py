@@ -3,6 +3,6 @@
 from .frame import FramePainter
 from .scene import Scene
 from .text import scene_to_text
-from .window import Window
+from .window import Window, pressed_key, require_display
 
-__all__ = ["FramePainter", "Scene", "Window", "scene_to_text"]
+__all__ = ["FramePainter", "Scene", "Window", "pressed_key", "require_display", "scene_to_text"]

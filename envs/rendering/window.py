@@ -10,6 +10,8 @@ Without a display SDL falls back to its "offscreen" driver: all works, and nothi
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 import weakref
 from collections import deque
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import pygame  # for the annotations only
 
 COMFORTABLE = 640  # pixels a side: smaller frames are magnified by a whole number up to this
+UNSEEN_DRIVERS = ("offscreen", "dummy")
 LONGEST_QUEUE = 1024  # input events that are kept for a program that never asks for them
 
 _open_windows: weakref.WeakSet[Window] = weakref.WeakSet()
@@ -49,7 +52,7 @@ class Window:
         self._due = 0.0  # when the next frame may be shown, by time.perf_counter
 
     def show(self, frame: Frame, *, title: str | None = None) -> None:
-        """Show a frame, then wait as long as `fps` asks.
+        """Show a frame, after waiting until the last one has been seen as long as `fps` asks.
 
         Opens the window where there is none or the frame has a new size. Does nothing once the
         user has closed the window.
@@ -68,8 +71,19 @@ class Window:
         if self.closed_by_user:
             return
         self._title = self._title if title is None else title
-        self._draw(frame)
         self._wait()
+        self._draw(frame)
+
+    @property
+    def title(self) -> str:
+        """What stands above the picture. May be set at any time."""
+        return self._title
+
+    @title.setter
+    def title(self, title: str) -> None:
+        if title != self._title:
+            self._title = title
+            self._write_title()
 
     def events(self) -> list[pygame.Event]:
         """Take this window's key and mouse events since the last call, oldest first.
@@ -115,6 +129,15 @@ class Window:
             return False
         return True
 
+    def _write_title(self) -> None:
+        """Put the title on the window, if there is one; another library may have shut it down."""
+        if self._handle is None:
+            return
+        import pygame
+
+        with contextlib.suppress(pygame.error):
+            self._handle.title = self._title
+
     def _open(self, size: tuple[int, int]) -> None:
         """Open the window on the screen, (width, height) in screen pixels."""
         require_pygame()
@@ -158,10 +181,50 @@ class Window:
             self._inputs.append(event)
 
     def _wait(self) -> None:
-        """Sleep until the next frame is due."""
+        """Sleep until the next frame is due. Between frames the caller may take its time."""
         if self.fps > 0:
             time.sleep(max(0.0, self._due - time.perf_counter()))
             self._due = time.perf_counter() + 1.0 / self.fps
+
+
+def require_display(instead: str) -> None:
+    """Make sure that a window would be seen.
+
+    Args:
+        instead: what to do without one, for the message.
+
+    Raises:
+        ImportError: pygame-ce is missing or broken.
+        RuntimeError: there is no display, and SDL would draw where nobody looks. Who asks for that
+            by the variable SDL_VIDEODRIVER gets it.
+    """
+    require_pygame()
+    import pygame
+
+    try:
+        pygame.display.init()
+    except pygame.error as error:
+        raise RuntimeError(f"no window can be opened: {error}; {instead}") from error
+    if "SDL_VIDEODRIVER" not in os.environ and pygame.display.get_driver() in UNSEEN_DRIVERS:
+        raise RuntimeError(f"there is no display to open a window on; {instead}")
+
+
+def pressed_key(event: pygame.Event) -> str | None:
+    """The name of the key that an event presses, None if it presses none.
+
+    Args:
+        event: one of `Window.events`.
+
+    Returns:
+        What the key writes, in small letters ("a", "+"), otherwise pygame's name of the key
+        ("space", "right", "escape").
+    """
+    import pygame
+
+    if event.type != pygame.KEYDOWN:
+        return None
+    written = getattr(event, "unicode", "").lower()
+    return written if written.strip() and written.isprintable() else pygame.key.name(event.key)
 
 
 def _input_types() -> tuple[int, ...]:

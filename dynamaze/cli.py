@@ -1,0 +1,175 @@
+"""The `dynamaze` command: one table of commands, each imported when it is chosen.
+
+A command is a module with a frozen dataclass, whose fields and their docstrings are its options
+and their help, and a function `main` that takes it. A new command is a new row of `COMMANDS`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+import gymnasium as gym
+
+from .messages import did_you_mean
+from .registration import ENVIRONMENTS
+from .version import __version__
+
+EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 1, 2, 130, 141
+
+USER_ERRORS = (ValueError, TypeError, ImportError, OSError, RuntimeError, gym.error.Error)
+"""What bad input raises. It is told in one line, unless TRACEBACK is set."""
+
+TRACEBACK = "DYNAMAZE_TRACEBACK"
+
+
+class Command(NamedTuple):
+    """A row of the table: what the help says, and where the command is."""
+
+    summary: str
+    example: str
+    module: str
+    config: str  # the module's dataclass
+
+
+COMMANDS = {
+    "figures": Command(
+        "reproduce figures 8.2, 8.4 and 8.5 of Sutton & Barto (2018)",
+        "dynamaze figures",
+        "dynamaze.benchmarks.figures",
+        "Figures",
+    ),
+    "watch": Command(
+        "an agent in a window, learning live",
+        "dynamaze watch DynaMazeShortcut-v0 --agent DynaQPlus",
+        "dynamaze.watch",
+        "Watch",
+    ),
+    "play": Command(
+        "walk a maze yourself, turn by turn; --text needs no window",
+        "dynamaze play DynaMaze-v0",
+        "dynamaze.play",
+        "Play",
+    ),
+    "speed": Command(
+        "measure how fast everything is, beside what it is compared with",
+        "dynamaze speed",
+        "dynamaze.benchmarks.speed",
+        "Speed",
+    ),
+}
+
+HELP = """\
+DynaMaze {version}: learning and planning in worlds that change.
+
+usage: dynamaze COMMAND [OPTIONS]
+
+commands:
+{commands}
+
+environments, for `watch`, `play` and, after `import dynamaze`, `gymnasium.make`:
+{environments}
+
+options:
+  -h, --help   this text
+  --version    the version
+
+next:
+  dynamaze COMMAND --help                         all options of a command
+  python -m pydoc dynamaze.envs.DynaMazeEnv       the mazes: observations, rewards, their changes
+  python -m pydoc dynamaze.agents.DynaQPlus       an agent; its neighbours are DynaQ and QLearning
+  {traceback}=1 dynamaze COMMAND ...     where an error comes from, for a report
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Args:
+        argv: the arguments after `dynamaze`; None takes those of this process.
+
+    Returns:
+        The exit code: 0; 1 for what a command refuses; 2 for what is not a command or an option of
+        it; 130 after Ctrl-C; 141 when the reader of the output has gone, as after `| head`.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        status = run(arguments)
+        sys.stdout.flush()  # here a closed pipe can still be caught
+        return status
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return EXIT_CLOSED_PIPE
+    except USER_ERRORS as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        return complain(error, EXIT_ERROR)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what the arguments say and return the exit code, or raise what the command raises."""
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help", "help"):
+        print(help_text(), end="")
+        return 0
+    if name == "--version":
+        print(f"dynamaze {__version__}")
+        return 0
+    if name not in COMMANDS:
+        known = [*COMMANDS, "--help", "--version"]
+        return complain(
+            f"no command {name!r}; expected one of {', '.join(known)}{did_you_mean(name, known)}",
+            EXIT_USAGE,
+        )
+    return run_command(name, arguments[1:])
+
+
+def run_command(name: str, options: Sequence[str]) -> int:
+    """Import a command, read its options and run it."""
+    import tyro
+
+    command = COMMANDS[name]
+    module = import_module(command.module)
+    try:
+        config = tyro.cli(
+            getattr(module, command.config),
+            prog=f"dynamaze {name}",
+            args=options,
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+    except SystemExit as stop:  # after --help, or a wrong option, of which tyro has told
+        return stop.code if isinstance(stop.code, int) else EXIT_USAGE
+    module.main(config)
+    return 0
+
+
+def help_text() -> str:
+    """What `dynamaze --help` prints, made from the tables of commands and environments."""
+    width = max(map(len, COMMANDS))
+    commands = [
+        f"  {name:{width}}   {command.summary}\n  {'':{width}}     {command.example}"
+        for name, command in COMMANDS.items()
+    ]
+    return HELP.format(
+        version=__version__,
+        commands="\n".join(commands),
+        environments="\n".join(f"  {name}" for name in ENVIRONMENTS),
+        traceback=TRACEBACK,
+    )
+
+
+def complain(error: object, status: int) -> int:
+    """Tell of an error in one line on stderr, and return the exit code."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    print(f"dynamaze: {text}", file=sys.stderr)
+    return status
+
+
+def _silence_stdout() -> None:
+    """Let what is still in stdout's buffer go nowhere, as Python's documentation advises."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -107,9 +107,14 @@ def vector_environment(repeats: int) -> list[Row]:
     for num_envs, reach in ((64, 3.0), (1024, 15.0)):
         ours = gym.make_vec("DynaMaze-v0", num_envs=num_envs, slip_probability=0.1)
         theirs = gym.make_vec("FrozenLake-v1", num_envs=num_envs, vectorization_mode="sync")
-        calls, fewer = 200_000 // num_envs, max(20_000 // num_envs, 5)
+        ours.reset(seed=0)
+        theirs.reset(seed=0)
+        calls, fewer = 1_000_000 // num_envs, max(50_000 // num_envs, 5)
+        actions = np.random.default_rng(0).integers(0, 4, (calls, num_envs))
         pair = timed_in_turn(
-            partial(_walk_vector, ours, calls), partial(_walk_vector, theirs, fewer), repeats
+            partial(_walk_vector, ours, actions),
+            partial(_walk_vector, theirs, actions[:fewer]),
+            repeats,
         )
         fast, slow = num_envs * calls / pair.ours / 1e6, num_envs * fewer / pair.theirs / 1e6
         rows.append(
@@ -163,7 +168,7 @@ def change_of_the_maze(repeats: int) -> list[Row]:
 def rendering(repeats: int) -> list[Row]:
     """One frame of the 6x9 maze as an array."""
     frames = 200
-    ours = gym.make("DynaMazeBlocking-v0", render_mode="rgb_array")
+    ours = gym.make("DynaMaze-v0", render_mode="rgb_array")
     theirs = gym.make("FrozenLake-v1", render_mode="rgb_array")
     pair = timed_in_turn(
         partial(_walk_and_render, ours, frames), partial(_walk_and_render, theirs, frames), repeats
@@ -191,9 +196,7 @@ def _walk(env: gym.Env[Any, Any], steps: int) -> None:
             env.reset()
 
 
-def _walk_vector(env: Any, calls: int) -> None:
-    actions = np.random.default_rng(0).integers(0, 4, (calls, env.num_envs))
-    env.reset(seed=0)
+def _walk_vector(env: Any, actions: Any) -> None:
     for each in actions:
         env.step(each)
 
@@ -224,7 +227,7 @@ def planning_updates(repeats: int) -> list[Row]:
     """The whole-run kernel on one core against the same loop in C."""
     if find_compiler() is None:
         return [Row("planning updates, n=50", "", "C", "no C compiler", "", ">= 0.8 of C", False)]
-    steps, planning_steps = 100_000, 50
+    steps, planning_steps = 400_000, 50
     env = gym.make("DynaMaze-v0", max_episode_steps=-1)
     agent = partial(DynaQ, env, planning_steps=planning_steps)
     with tempfile.TemporaryDirectory() as folder:

@@ -437,7 +437,8 @@ class DynaMazeEnv(gym.Env[Any, int]):
         if self._phase == 0 or age >= HIGHLIGHT_STEPS:
             return None, 0.0
         before = self.schedule.layouts[self._phase - 1].walls
-        return before != self.layout.walls, 1.0 - age / HIGHLIGHT_STEPS
+        # It fades by tenths: a painter keeps what stands still from frame to frame.
+        return before != self.layout.walls, 1.0 - (10 * age // HIGHLIGHT_STEPS) / 10
 
     def _refusal(self, action: object) -> Exception:
         if self._state < 0:

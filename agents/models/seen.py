@@ -18,20 +18,22 @@ from ..transitions import IntArray
 
 
 class SeenPairs(NamedTuple):
-    """Changed in place. A pair's number is state * num_actions + action."""
+    """Changed in place. A pair's number is state * num_actions + action.
 
-    states: IntArray  # (states,) the visited ones, in the order of their first visit
-    actions: IntArray  # (states * actions,) in each state, those that may be drawn
-    counts: IntArray  # (states + 1,) how many these are; last, how many states were visited
+    Two lists of lists, each row with its length in front: two arrays are all that the innermost
+    loop of planning must hold.
+    """
+
+    states: IntArray  # (states + 1,) how many were visited, then these in order
+    pairs: IntArray  # (states * (actions + 1),) in each state how many may be drawn, then these
     include_untried: bool
 
     @classmethod
     def begin(cls, num_states: int, num_actions: int, include_untried: bool) -> SeenPairs:
         """Nothing seen yet."""
         return cls(
-            np.zeros(num_states, dtype=np.int64),
-            np.zeros(num_states * num_actions, dtype=np.int64),
             np.zeros(num_states + 1, dtype=np.int64),
+            np.zeros(num_states * (num_actions + 1), dtype=np.int64),
             include_untried,
         )
 
@@ -39,28 +41,30 @@ class SeenPairs(NamedTuple):
 @compiled
 def note_pair(seen, num_actions, state, action, is_first_try):
     """A pair was tried; returns whether its state is new."""
-    is_new = seen.counts[state] == 0
+    row = state * (num_actions + 1)
+    is_new = seen.pairs[row] == 0
     if is_new:
-        seen.states[seen.counts[-1]] = state
-        seen.counts[-1] += 1
+        seen.states[0] += 1
+        seen.states[seen.states[0]] = state
         if seen.include_untried:
             for other in range(num_actions):
-                _list_action(seen, num_actions, state, other)
+                _list_pair(seen, row, state * num_actions + other)
     if is_first_try and not seen.include_untried:
-        _list_action(seen, num_actions, state, action)
+        _list_pair(seen, row, state * num_actions + action)
     return is_new
 
 
 @compiled
-def _list_action(seen, num_actions, state, action):
-    seen.actions[state * num_actions + seen.counts[state]] = action
-    seen.counts[state] += 1
+def _list_pair(seen, row, pair):
+    seen.pairs[row] += 1
+    seen.pairs[row + seen.pairs[row]] = pair
 
 
 @spliced
 def draw_pair(seen, num_actions, rng):
-    """A state at random from those visited, then an action at random from those listed in it."""
+    """A state at random from those visited, then a pair at random from those listed in it."""
+    one = np.uint64(1)
     word, rng = next_word(rng)
-    state = np.uint64(seen.states[high_below(word, seen.counts[-1])])
-    first = state * num_actions
-    return first + np.uint64(seen.actions[first + low_below(word, seen.counts[state])]), rng
+    state = np.uint64(seen.states[one + high_below(word, seen.states[0])])
+    row = state * (num_actions + one)
+    return np.uint64(seen.pairs[row + one + low_below(word, seen.pairs[row])]), rng

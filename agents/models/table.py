@@ -120,7 +120,7 @@ class TableModel(ABC, Generic[Record]):
     @property
     def is_empty(self) -> bool:
         """Whether nothing was seen yet."""
-        return bool(self.table.seen.counts[-1] == 0)
+        return bool(self.table.seen.states[0] == 0)
 
     def reserve(self, transitions: int) -> None:
         """Make room for so many further transitions: compiled runs cannot grow a record."""

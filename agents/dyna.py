@@ -53,26 +53,21 @@ class QLearning(Agent):
         initial_value: float = 0.0,
         seed: Seed = None,
     ) -> None:
-        env, num_states, num_actions = _sizes(env)
+        config = {
+            "learning_rate": learning_rate,
+            "gamma": gamma,
+            "epsilon": epsilon,
+            "initial_value": initial_value,
+        }
+        env, values = _with_table(env, config)
         super().__init__(
             env,
-            values=TableValues(
-                num_states,
-                num_actions,
-                learning_rate=learning_rate,
-                gamma=gamma,
-                initial_value=initial_value,
-            ),
+            values=values,
             model=NoModel(),
             planning=UniformPlanning(0),
             exploration=EpsilonGreedy(epsilon),
             seed=seed,
-            config={
-                "learning_rate": learning_rate,
-                "gamma": gamma,
-                "epsilon": epsilon,
-                "initial_value": initial_value,
-            },
+            config=config,
         )
 
 
@@ -106,28 +101,23 @@ class DynaQ(Agent):
         initial_value: float = 0.0,
         seed: Seed = None,
     ) -> None:
-        env, num_states, num_actions = _sizes(env)
+        config = {
+            "learning_rate": learning_rate,
+            "gamma": gamma,
+            "epsilon": epsilon,
+            "planning_steps": planning_steps,
+            "model": model if isinstance(model, str) else None,
+            "initial_value": initial_value,
+        }
+        env, values = _with_table(env, config)
         super().__init__(
             env,
-            values=TableValues(
-                num_states,
-                num_actions,
-                learning_rate=learning_rate,
-                gamma=gamma,
-                initial_value=initial_value,
-            ),
-            model=make_model(model, num_states, num_actions),
+            values=values,
+            model=make_model(model, *values.q.shape),
             planning=UniformPlanning(planning_steps),
             exploration=EpsilonGreedy(epsilon),
             seed=seed,
-            config={
-                "learning_rate": learning_rate,
-                "gamma": gamma,
-                "epsilon": epsilon,
-                "planning_steps": planning_steps,
-                "model": model if isinstance(model, str) else None,
-                "initial_value": initial_value,
-            },
+            config=config,
         )
 
 
@@ -176,42 +166,47 @@ class DynaQPlus(Agent):
             raise ValueError(
                 f"bonus={bonus!r}; expected one of {list(BONUSES)}{did_you_mean(bonus, BONUSES)}"
             )
-        env, num_states, num_actions = _sizes(env)
+        config = {
+            "learning_rate": learning_rate,
+            "gamma": gamma,
+            "epsilon": epsilon,
+            "planning_steps": planning_steps,
+            "kappa": check_kappa(kappa),
+            "bonus": bonus,
+            "model": model if isinstance(model, str) else None,
+            "initial_value": initial_value,
+        }
+        env, values = _with_table(env, config)
+        size = values.q.shape
         in_planning = bonus == "planning"
-        learned: Model = make_model(model, num_states, num_actions, include_untried=in_planning)
+        learned: Model = make_model(model, *size, include_untried=in_planning)
         exploration: Exploration = EpsilonGreedy(epsilon)
         if in_planning:
-            learned = TimeBonus(learned, num_states, num_actions, kappa=kappa)
+            learned = TimeBonus(learned, *size, kappa=kappa)
         else:
-            exploration = ActionTimeBonus(num_states, num_actions, epsilon=epsilon, kappa=kappa)
+            exploration = ActionTimeBonus(*size, epsilon=epsilon, kappa=kappa)
         super().__init__(
             env,
-            values=TableValues(
-                num_states,
-                num_actions,
-                learning_rate=learning_rate,
-                gamma=gamma,
-                initial_value=initial_value,
-            ),
+            values=values,
             model=learned,
             planning=UniformPlanning(planning_steps),
             exploration=exploration,
             seed=seed,
-            config={
-                "learning_rate": learning_rate,
-                "gamma": gamma,
-                "epsilon": epsilon,
-                "planning_steps": planning_steps,
-                "kappa": check_kappa(kappa),
-                "bonus": bonus,
-                "model": model if isinstance(model, str) else None,
-                "initial_value": initial_value,
-            },
+            config=config,
         )
 
 
-def _sizes(env: EnvLike) -> tuple[gym.Env[Any, Any] | Spaces, int, int]:
-    """The environment, made if only its id was given, and the rows and columns of its table."""
+def _with_table(
+    env: EnvLike, config: dict[str, Any]
+) -> tuple[gym.Env[Any, Any] | Spaces, TableValues]:
+    """The environment, made if only its id was given, and the table of its action values."""
     made = env if isinstance(env, Spaces) else make_env(env)
     spaces = spaces_of(made)
-    return made, TableRows(spaces.observation).size, count_actions(spaces.action)[0]
+    values = TableValues(
+        TableRows(spaces.observation).size,
+        count_actions(spaces.action)[0],
+        learning_rate=config["learning_rate"],
+        gamma=config["gamma"],
+        initial_value=config["initial_value"],
+    )
+    return made, values

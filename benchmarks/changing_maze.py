@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -28,30 +28,33 @@ LABELS = {"DynaQ": "Dyna-Q", "DynaQPlus": "Dyna-Q+"}
 
 @dataclass(frozen=True)
 class ChangingMaze:
-    """An experiment of Dyna-Q against Dyna-Q+."""
+    """What such an experiment is made of; each figure gives its numbers."""
 
-    name: str
-    """What the tables and the picture are called."""
-    title: str
-    """What stands above the picture."""
-    env: str
-    """The environment's id."""
-    steps: int
-    """Real steps of each run."""
-    runs: int
+    name: ClassVar[str]  # what the tables and the picture are called
+    title: ClassVar[str]  # what stands above the picture
+    env: ClassVar[str]  # the environment's id
+
+    runs: int = 1000
     """Runs of each agent."""
-    seed: int
+    seed: int = 0
     """Settles every number."""
-    learning_rate: float
-    """Step size alpha."""
-    gamma: float
+    steps: int = 3000
+    """Real steps of each run."""
+    learning_rate: float = 1.0
+    """Step size alpha; 1 is right in a deterministic world."""
+    gamma: float = 0.95
     """Discount."""
-    epsilon: float
+    epsilon: float = 0.1
     """Probability of an action at random."""
-    planning_steps: int
+    planning_steps: int = 10
     """Simulated updates n after each real step."""
-    kappa: float
+    kappa: float = 1e-3
     """Weight of Dyna-Q+'s bonus."""
+
+    @property
+    def total_runs(self) -> int:
+        """Runs of both agents together."""
+        return 2 * self.runs
 
     def agents(self, env: gym.Env[Any, Any]) -> dict[str, Callable[..., Agent]]:
         """What makes each agent from a seed."""
@@ -67,9 +70,7 @@ class ChangingMaze:
         }
 
 
-def run_changing_maze(
-    maze: ChangingMaze, on_run: Callable[[], None] | None = None
-) -> dict[str, Table]:
+def run(maze: ChangingMaze, on_run: Callable[[], None] | None = None) -> dict[str, Table]:
     """Run both agents.
 
     Returns:
@@ -106,7 +107,7 @@ def run_changing_maze(
     return {maze.name: stack(curves), f"{maze.name}_runs": stack(ends)}
 
 
-def plot_changing_maze(tables: dict[str, Table], maze: ChangingMaze) -> Figure:
+def plot(tables: dict[str, Table], maze: ChangingMaze) -> Figure:
     """The picture: the two mazes, the curves in the book's axes, and how the runs ended."""
     env: Any = gym.make(maze.env).unwrapped
     figure = Figure(figsize=(9, 5), layout="constrained")
@@ -121,12 +122,12 @@ def plot_changing_maze(tables: dict[str, Table], maze: ChangingMaze) -> Figure:
     return figure
 
 
-def summarise_changing_maze(tables: dict[str, Table], name: str) -> list[tuple[str, ...]]:
+def summary(tables: dict[str, Table], maze: ChangingMaze) -> list[tuple[str, ...]]:
     """A line for each agent: the reward in the end and after the change."""
     lines: list[tuple[str, ...]] = [("agent", "cumulative reward", "of it after the change")]
     for agent in COLOURS:
-        curve = rows_where(tables[name], "agent", agent)
-        after = rows_where(tables[f"{name}_runs"], "agent", agent)["reward_after"]
+        curve = rows_where(tables[maze.name], "agent", agent)
+        after = rows_where(tables[f"{maze.name}_runs"], "agent", agent)["reward_after"]
         mean, low, high = (float(curve[f"reward_{part}"][-1]) for part in ("mean", "low", "high"))
         middle = mean_interval(after)
         lines.append(

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -26,13 +26,14 @@ from .statistics import mean_interval
 from .table import Table, rows_where, stack
 from .whole_run import run_many
 
-NAME = "figure_8_2"
 ENV = "DynaMaze-v0"
 
 
 @dataclass(frozen=True)
 class Config:
     """Figure 8.2 (section 8.2, p. 165): the Dyna maze."""
+
+    name: ClassVar[str] = "figure_8_2"
 
     runs: int = 1000
     """Runs for each curve."""
@@ -91,12 +92,12 @@ def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, T
                 "runs": np.full(config.episodes, config.runs),
             }
         )
-    return {NAME: stack(curves)}
+    return {config.name: stack(curves)}
 
 
 def plot(tables: dict[str, Table], config: Config) -> Figure:
     """The picture, in the book's axes, from the stored table."""
-    table = tables[NAME]
+    table = tables[config.name]
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
     for planning_steps in np.unique(table["planning_steps"]):
@@ -135,9 +136,9 @@ def plot(tables: dict[str, Table], config: Config) -> Figure:
     return figure
 
 
-def summary(tables: dict[str, Table]) -> list[tuple[str, ...]]:
+def summary(tables: dict[str, Table], config: Config) -> list[tuple[str, ...]]:
     """A line for each curve: the first and the last episode."""
-    table = tables[NAME]
+    table = tables[config.name]
     lines: list[tuple[str, ...]] = [("planning steps", "first episode", "last episode")]
     for planning_steps in np.unique(table["planning_steps"]):
         curve = rows_where(table, "planning_steps", planning_steps)

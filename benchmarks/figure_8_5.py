@@ -8,66 +8,22 @@ The book gives neither alpha nor n nor kappa. Differences from it:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import ClassVar
 
-from matplotlib.figure import Figure
+from .changing_maze import ChangingMaze, plot, run, summary
 
-from .changing_maze import (
-    ChangingMaze,
-    plot_changing_maze,
-    run_changing_maze,
-    summarise_changing_maze,
-)
-from .table import Table
-
-NAME = "figure_8_5"
+__all__ = ["Config", "plot", "run", "summary"]
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(ChangingMaze):
     """Figure 8.5 (section 8.3, p. 167): the shortcut maze."""
 
-    runs: int = 1000
-    """Runs of each agent."""
-    seed: int = 0
-    """Settles every number."""
+    name: ClassVar[str] = "figure_8_5"
+    title: ClassVar[str] = "Shortcut maze"
+    env: ClassVar[str] = "DynaMazeShortcut-v0"
+
     steps: int = 6000
-    """Real steps of each run."""
-    learning_rate: float = 1.0
-    """Step size alpha; 1 is right in a deterministic world."""
-    gamma: float = 0.95
-    """Discount."""
-    epsilon: float = 0.1
-    """Probability of an action at random."""
     planning_steps: int = 50
-    """Simulated updates n after each real step."""
     kappa: float = 1e-3
-    """Weight of Dyna-Q+'s bonus."""
-
-    @property
-    def total_runs(self) -> int:
-        """Runs of both agents together."""
-        return 2 * self.runs
-
-    @property
-    def maze(self) -> ChangingMaze:
-        """The experiment."""
-        return ChangingMaze(
-            name=NAME, title="Shortcut maze", env="DynaMazeShortcut-v0", **asdict(self)
-        )
-
-
-def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, Table]:
-    """Run both agents; see `changing_maze.run_changing_maze` for the tables' columns."""
-    return run_changing_maze(config.maze, on_run)
-
-
-def plot(tables: dict[str, Table], config: Config) -> Figure:
-    """The picture, from the stored tables."""
-    return plot_changing_maze(tables, config.maze)
-
-
-def summary(tables: dict[str, Table]) -> list[tuple[str, ...]]:
-    """A line for each agent."""
-    return summarise_changing_maze(tables, NAME)

@@ -55,8 +55,8 @@ def main(config: Figures) -> None:
         module = EXPERIMENTS[name]
         settings = replace(module.Config(), runs=config.runs, seed=config.seed)
         tables = _run(name, module, settings, console)
-        written += _store(folder, tables, module.plot(tables, settings), module.NAME)
-        console.print(_grid(f"Figure {name}", module.summary(tables), config.runs))
+        written += _store(folder, tables, module.plot(tables, settings), settings.name)
+        console.print(_grid(f"Figure {name}", module.summary(tables, settings), config.runs))
     console.print(f"{time.perf_counter() - began:.1f} s; tables and pictures:")
     for path in written:
         console.print(f"  {path.resolve()}", soft_wrap=True, highlight=False)

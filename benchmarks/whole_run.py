@@ -87,10 +87,14 @@ def run_many(
     # The first run, alone, compiles the code that all share.
     results = [run_one(make_agent(seed=seeds[0]), *size)]
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        for result in pool.map(lambda each: run_one(make_agent(seed=each), *size), seeds[1:]):
-            if on_run is not None:
-                on_run()
-            results.append(result)
+        try:
+            for result in pool.map(lambda each: run_one(make_agent(seed=each), *size), seeds[1:]):
+                results.append(result)
+                if on_run is not None:
+                    on_run()
+        except BaseException:  # Ctrl-C above all: what has not begun need not begin
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     if on_run is not None:
         on_run()
     return Runs(*(np.stack(column) for column in zip(*results, strict=True)))

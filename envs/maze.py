@@ -13,7 +13,7 @@ from .dynamics import NUM_ACTIONS, Dynamics, Outcome, Tables
 from .layout import Cell, IntArray, Layout, Rewards
 from .mdp import FiniteMDP, FloatArray, ToyText
 from .observation import make_observation
-from .options import check_render_mode, read_world_step
+from .options import check_render_mode, read_state, read_world_step, refuse_action
 from .rendering import FramePainter, Scene, Window, scene_to_text
 from .schedule import ChangesLike, LayoutLike, Schedule, read_schedule
 
@@ -187,7 +187,10 @@ class DynaMazeEnv(gym.Env[Any, int]):
             if action < 0:
                 raise IndexError
         except (IndexError, TypeError, ValueError):
-            raise self._refusal(action) from None
+            if self._state < 0:
+                message = "step() before the first reset(); call reset() first"
+                raise gym.error.ResetNeeded(message) from None
+            raise refuse_action(action) from None
         self._state, reward, terminated = (
             outcomes[0] if len(outcomes) == 1 else self._draw(outcomes)
         )
@@ -336,7 +339,7 @@ class DynaMazeEnv(gym.Env[Any, int]):
         Raises:
             ValueError: if it is not such a state; the environment is then as it was.
         """
-        cell, world_step, uniforms = _checked_state(state, self.layout.num_cells)
+        cell, world_step, uniforms = read_state(state, self.layout.num_cells)
         self.np_random.bit_generator.state = state["rng"]
         self._uniforms = uniforms[::-1]
         self._state = cell
@@ -439,32 +442,3 @@ class DynaMazeEnv(gym.Env[Any, int]):
         before = self.schedule.layouts[self._phase - 1].walls
         # It fades by tenths: a painter keeps what stands still from frame to frame.
         return before != self.layout.walls, 1.0 - (10 * age // HIGHLIGHT_STEPS) / 10
-
-    def _refusal(self, action: object) -> Exception:
-        if self._state < 0:
-            return gym.error.ResetNeeded("step() before the first reset(); call reset() first")
-        expected = f"an integer from 0 to {NUM_ACTIONS - 1} (up, right, down, left)"
-        kind = type(action).__name__
-        try:
-            array = np.asarray(action)
-            is_integer = array.ndim == 0 and array.dtype.kind in "iu"
-        except ValueError:
-            is_integer = False
-        error = ValueError if is_integer else TypeError
-        return error(f"action {action!r} of type {kind}; expected {expected}")
-
-
-def _checked_state(state: dict[str, Any], num_cells: int) -> tuple[int, int, list[float]]:
-    """The parts of a state, or one sentence that says what is wrong with it."""
-    try:
-        cell, world_step = int(state["state"]), int(state["world_step"])
-        uniforms = [float(number) for number in state["uniforms"]]
-        np.random.PCG64().state = state["rng"]  # refuses what is not such a state
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"not a state that get_state() returned: {error!r}") from None
-    if not (-1 <= cell < num_cells and world_step >= 0):
-        raise ValueError(
-            f"state {cell} at world step {world_step}; expected a state below {num_cells} and a "
-            "world step of at least 0"
-        )
-    return cell, world_step, uniforms

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from operator import index
 from typing import Any
 
+import numpy as np
+
 from dynamaze.messages import did_you_mean
+
+from .layout import ACTIONS
 
 
 def read_world_step(options: dict[str, Any] | None) -> int | None:
@@ -45,3 +49,37 @@ def check_render_mode(render_mode: str | None, known: Sequence[str]) -> str | No
             f"{did_you_mean(render_mode, known)}"
         )
     return render_mode
+
+
+def refuse_action(action: object) -> Exception:
+    """The error for what is not an action: ValueError for an integer, TypeError for the rest."""
+    try:
+        array = np.asarray(action)
+        is_integer = array.ndim == 0 and array.dtype.kind in "iu"
+    except ValueError:
+        is_integer = False
+    error = ValueError if is_integer else TypeError
+    return error(
+        f"action {action!r} of type {type(action).__name__}; "
+        f"expected an integer from 0 to {len(ACTIONS) - 1} ({', '.join(ACTIONS)})"
+    )
+
+
+def read_state(state: dict[str, Any], num_cells: int) -> tuple[int, int, list[float]]:
+    """The cell, the world step and the numbers drawn ahead of what `get_state` returned.
+
+    Raises:
+        ValueError: if it is not such a state.
+    """
+    try:
+        cell, world_step = int(state["state"]), int(state["world_step"])
+        uniforms = [float(number) for number in state["uniforms"]]
+        np.random.PCG64().state = state["rng"]  # refuses what is not such a state
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"not a state that get_state() returned: {error!r}") from None
+    if not (-1 <= cell < num_cells and world_step >= 0):
+        raise ValueError(
+            f"state {cell} at world step {world_step}; expected a state below {num_cells} and a "
+            "world step of at least 0"
+        )
+    return cell, world_step, uniforms

@@ -47,7 +47,7 @@ def test_a_table_has_its_columns_and_rows(results: Path, name: str) -> None:
 @pytest.mark.parametrize("name", sorted(COLUMNS))
 def test_a_picture_can_be_drawn_again_from_the_stored_tables(results: Path, name: str) -> None:
     assert (results / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    module: ModuleType = next(m for m in EXPERIMENTS.values() if name == m.NAME)
+    module: ModuleType = next(m for m in EXPERIMENTS.values() if name == m.Config.name)
     tables = {path.stem: read_csv(path) for path in results.glob(f"{name}*.csv")}
     figure = module.plot(tables, module.Config())
     lines = [line for axes in figure.axes for line in axes.lines]

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import gymnasium as gym
 import numpy as np
 
+from dynamaze.messages import checked_number
+
 from .callbacks import CallbackLike, Logger, Step, as_callback, as_vec_env, with_progress_bar
 from .checkpoint import read_agent, write_agent
 from .exploration import Exploration
@@ -118,8 +120,7 @@ class Agent:
             ValueError: for a negative number of steps.
             RuntimeError: if the agent has no environment.
         """
-        if total_timesteps < 0:
-            raise ValueError(f"total_timesteps={total_timesteps}; expected at least 0")
+        total_timesteps = int(checked_number("total_timesteps", total_timesteps, 0, whole=True))
         watcher = as_callback(callback, self, total_timesteps)
         steps: Iterator[Step] = islice(self.steps(), total_timesteps)
         if progress_bar:

@@ -20,7 +20,6 @@ from .models import Model, NoModel, TimeBonus, make_model
 from .planning import UniformPlanning
 from .rng import Seed
 from .spaces import Spaces, TableRows, count_actions
-from .times import check_kappa
 from .values import TableValues
 
 EnvLike = str | gym.Env[Any, Any] | Spaces
@@ -171,7 +170,7 @@ class DynaQPlus(Agent):
             "gamma": gamma,
             "epsilon": epsilon,
             "planning_steps": planning_steps,
-            "kappa": check_kappa(kappa),
+            "kappa": kappa,
             "bonus": bonus,
             "model": model if isinstance(model, str) else None,
             "initial_value": initial_value,

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from dynamaze.compiled import compiled
+from dynamaze.messages import checked_number
 
 from .dispatch import choose, note, rule
 from .records import flatten, restore
 from .rng import high_unit, load, low_below, next_word, state_words, store
-from .times import TriedTimes, check_kappa, note_all_tried, note_tried, time_bonus
+from .times import TriedTimes, note_all_tried, note_tried, time_bonus
 from .transitions import FloatArray, IntArray, Transitions
 
 
@@ -53,7 +54,7 @@ class EpsilonGreedy:
     """
 
     def __init__(self, epsilon: float) -> None:
-        self.rule = EpsilonGreedyRule(check_epsilon(epsilon))
+        self.rule = EpsilonGreedyRule(checked_number("epsilon", epsilon, 0, 1))
 
     def choose(self, values: FloatArray, observation: int, rng: np.random.Generator) -> int:
         """An action, given the (actions,) values of an observation."""
@@ -103,8 +104,8 @@ class ActionTimeBonus:
         self.rule = ActionTimeBonusRule(
             TriedTimes.begin(num_states, num_actions),
             np.zeros(num_actions),
-            check_epsilon(epsilon),
-            check_kappa(kappa),
+            checked_number("epsilon", epsilon, 0, 1),
+            checked_number("kappa", kappa, 0),
         )
 
     def choose(self, values: FloatArray, observation: int, rng: np.random.Generator) -> int:
@@ -129,17 +130,6 @@ class ActionTimeBonus:
     def set_state(self, state: dict[str, Any]) -> None:
         """Take back the times."""
         self.rule = self.rule._replace(times=restore(self.rule.times, state))
-
-
-def check_epsilon(epsilon: float) -> float:
-    """Epsilon itself.
-
-    Raises:
-        ValueError: if it is not in [0, 1].
-    """
-    if not 0.0 <= epsilon <= 1.0:
-        raise ValueError(f"epsilon={epsilon!r}; expected a number in [0, 1]")
-    return float(epsilon)
 
 
 def epsilon_greedy_probabilities(values: FloatArray, epsilon: float) -> FloatArray:

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
+from dynamaze.messages import checked_number
+
 from .models import CAPABILITIES, MODELS, Model
 from .values import Values
 
@@ -37,11 +39,8 @@ class UniformPlanning:
     """
 
     def __init__(self, planning_steps: int) -> None:
-        if planning_steps < 0 or int(planning_steps) != planning_steps:
-            raise ValueError(
-                f"planning_steps={planning_steps!r}; expected a whole number of at least 0"
-            )
-        self.planning_steps = int(planning_steps)
+        checked = checked_number("planning_steps", planning_steps, 0, whole=True)
+        self.planning_steps = int(checked)
 
     @property
     def needs(self) -> frozenset[str]:

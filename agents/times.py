@@ -23,17 +23,6 @@ class TriedTimes(NamedTuple):
         return cls(np.zeros(num_states * num_actions, dtype=np.int64), np.zeros(1, dtype=np.int64))
 
 
-def check_kappa(kappa: float) -> float:
-    """Kappa itself.
-
-    Raises:
-        ValueError: if it is negative or not finite.
-    """
-    if not (kappa >= 0 and np.isfinite(kappa)):
-        raise ValueError(f"kappa={kappa!r}; expected a finite number of at least 0")
-    return float(kappa)
-
-
 @spliced
 def note_tried(times, pair):
     """A real step: the clock moves on, and this pair was tried now."""

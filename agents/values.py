@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dynamaze.compiled import compiled, spliced
+from dynamaze.messages import checked_number
 
 from .transitions import FloatArray, IntArray, Transitions
 
@@ -55,15 +56,10 @@ class TableValues:
         gamma: float,
         initial_value: float = 0.0,
     ) -> None:
-        if not 0.0 < learning_rate <= 1.0:
-            raise ValueError(f"learning_rate={learning_rate!r}; expected a number in (0, 1]")
-        if not 0.0 <= gamma <= 1.0:
-            raise ValueError(f"gamma={gamma!r}; expected a number in [0, 1]")
-        if not np.isfinite(initial_value):
-            raise ValueError(f"initial_value={initial_value!r}; expected a finite number")
-        self.q = np.full((num_states, num_actions), float(initial_value))
-        self.learning_rate = float(learning_rate)
-        self.gamma = float(gamma)
+        self.learning_rate = checked_number("learning_rate", learning_rate, 0, 1, above=True)
+        self.gamma = checked_number("gamma", gamma, 0, 1)
+        start = checked_number("initial_value", initial_value)
+        self.q = np.full((num_states, num_actions), start)
 
     def values(self, observations: IntArray) -> FloatArray:
         """(batch, actions) values of (batch,) rows, as a copy."""

@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.messages import checked_number
+
 from .layout import DISPLACEMENTS, BoolArray, IntArray, Layout
 from .mdp import FiniteMDP
 from .schedule import Schedule
@@ -52,14 +54,8 @@ class Dynamics:
     """
 
     def __init__(self, schedule: Schedule, slip_probability: float = 0.0) -> None:
-        if isinstance(slip_probability, bool) or not isinstance(
-            slip_probability, (int, float, np.number)
-        ):
-            raise TypeError(f"slip_probability={slip_probability!r}; expected a number in [0, 1]")
-        if not 0.0 <= slip_probability <= 1.0:
-            raise ValueError(f"slip_probability={slip_probability!r}; expected a number in [0, 1]")
         self.schedule = schedule
-        self.slip_probability = float(slip_probability)
+        self.slip_probability = checked_number("slip_probability", slip_probability, 0, 1)
         self.num_states = schedule.layouts[0].num_cells
         slip = self.slip_probability
         self.probabilities = (1.0 - slip, slip / 2, slip / 2) if slip > 0 else (1.0,)

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.messages import checked_number
+
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 Cell = tuple[int, int]
@@ -172,12 +174,8 @@ def _check_size(cells: int) -> None:
 
 
 def _checked_rewards(rewards: Rewards) -> Rewards:
-    for name, value in zip(Rewards._fields, rewards, strict=True):
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-            raise TypeError(f"{name}_reward={value!r}; expected a number")
-        if not np.isfinite(value):
-            raise LayoutError(f"{name}_reward={value!r}; expected a finite number")
-    return Rewards(*(float(value) for value in rewards))
+    named = zip(Rewards._fields, rewards, strict=True)
+    return Rewards(*(checked_number(f"{name}_reward", value) for name, value in named))
 
 
 def _check_cells(walls: BoolArray, cells: Sequence[Cell], what: str) -> None:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.messages import checked_number
+
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -61,8 +63,7 @@ class FiniteMDP(NamedTuple):
             ValueError: if gamma is outside [0, 1].
             RuntimeError: if the values have not settled after `max_sweeps`.
         """
-        if not 0.0 <= gamma <= 1.0:
-            raise ValueError(f"gamma={gamma!r}; expected a discount in [0, 1]")
+        gamma = checked_number("gamma", gamma, 0, 1)
         values: FloatArray = np.zeros(self.next_state.shape[0])
         change = np.inf
         for _ in range(max_sweeps):

@@ -17,6 +17,9 @@ from dynamaze.messages import did_you_mean
 from .layout import DEFAULT_REWARDS, LEGEND, MAX_CELLS, Layout, LayoutError, Rewards
 from .presets import PRESETS
 
+LAST_STEP = 2**62
+"""A later change would not fit the clock."""
+
 LayoutLike = str | Sequence[str] | Path | Layout
 ChangesLike = Mapping[int | str, LayoutLike] | Iterable[tuple[int | str, LayoutLike]]
 
@@ -189,6 +192,6 @@ def _step(step: int | str) -> int:
         number = int(step)
     except (TypeError, ValueError):
         raise LayoutError(f"a change at world step {step!r}; expected a whole number") from None
-    if number < 1:
-        raise LayoutError(f"a change at world step {number}; expected 1 or later")
+    if not 1 <= number <= LAST_STEP:
+        raise LayoutError(f"a change at world step {number}; expected 1 to {LAST_STEP}")
     return number

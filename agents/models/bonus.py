@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynamaze.compiled import compiled, spliced
+from dynamaze.messages import checked_number
 
 from ..dispatch import draw, observe, rule
 from ..records import flatten, restore
 from ..times import (
     TriedTimes,
     add_time_bonus,
-    check_kappa,
     note_all_tried,
     note_tried,
     time_bonus,
@@ -48,7 +48,7 @@ class TimeBonus:
 
     def __init__(self, model: Model, num_states: int, num_actions: int, *, kappa: float) -> None:
         self.model = model
-        self.kappa = check_kappa(kappa)
+        self.kappa = checked_number("kappa", kappa, 0)
         self.num_actions = num_actions
         self.times = TriedTimes.begin(num_states, num_actions)
 

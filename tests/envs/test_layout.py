@@ -98,7 +98,7 @@ def test_a_start_or_goal_on_a_wall_or_outside_is_refused() -> None:
 
 
 def test_rewards_must_be_finite_numbers() -> None:
-    with pytest.raises(LayoutError, match="step_reward=nan"):
+    with pytest.raises(ValueError, match="step_reward=nan"):
         Layout.from_text("S.G", Rewards(step=float("nan")))
     with pytest.raises(TypeError, match="goal_reward='1'"):
         Layout.from_text("S.G", Rewards(goal="1"))  # type: ignore[arg-type]

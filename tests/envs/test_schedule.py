@@ -77,8 +77,9 @@ def test_a_layout_may_come_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({-5: SHUT}, "world step -5; expected 1 or later"),
-        ({0: SHUT}, "world step 0; expected 1 or later"),
+        ({-5: SHUT}, "world step -5; expected 1 to"),
+        ({0: SHUT}, "world step 0; expected 1 to"),
+        ({2**63: SHUT}, "expected 1 to"),
         ({2.5: SHUT}, r"world step 2\.5; expected a whole number"),
         ({True: SHUT}, "world step True; expected a whole number"),
         ({"soon": SHUT}, "world step 'soon'; expected a whole number"),

@@ -20,11 +20,19 @@ def flatten(record: Any, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def restore(record: Any, flat: dict[str, Any], prefix: str = "") -> Any:
+def restore(
+    record: Any, flat: dict[str, Any], prefix: str = "", growing: tuple[str, ...] = ()
+) -> Any:
     """A record like this one with the values of `flatten`.
 
+    Args:
+        record: gives the types, dtypes and shapes.
+        flat: the values by name.
+        prefix: what stands in front of the names.
+        growing: the columns whose length may differ.
+
     Raises:
-        ValueError: if a value is missing, or differs in type, dtype or number of dimensions.
+        ValueError: if a value is missing or of another type, dtype or shape.
     """
     values = []
     for name, value in zip(record._fields, record, strict=True):
@@ -32,17 +40,19 @@ def restore(record: Any, flat: dict[str, Any], prefix: str = "") -> Any:
         if hasattr(value, "_fields"):
             values.append(restore(value, flat, f"{key}."))
         else:
-            values.append(_like(value, flat.get(key), key))
+            values.append(_like(value, flat.get(key), key, may_grow=name in growing))
     return type(record)(*values)
 
 
-def _like(value: Any, given: Any, key: str) -> Any:
+def _like(value: Any, given: Any, key: str, *, may_grow: bool) -> Any:
     if not isinstance(value, np.ndarray):
         if type(given) is not type(value):
             raise ValueError(f"{key} is {given!r}; expected a {type(value).__name__}")
         return given
     if not isinstance(given, np.ndarray) or (given.dtype, given.ndim) != (value.dtype, value.ndim):
         raise ValueError(f"{key} is {given!r}; expected an array of dtype {value.dtype}")
+    if given.shape != value.shape and not may_grow:
+        raise ValueError(f"{key} has shape {given.shape}; expected {value.shape}")
     return given.copy()
 
 

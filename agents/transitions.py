@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.compiled import compiled
+
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -33,3 +35,42 @@ def one_transition(
         np.array([next_observation]),
         np.array([terminated]),
     )
+
+
+def check_integers(transitions: Transitions) -> None:
+    """Make sure that a table's transitions are numbers of rows and columns.
+
+    Raises:
+        TypeError: if they are of another dtype.
+    """
+    for numbers in (transitions.observation, transitions.action, transitions.next_observation):
+        if numbers.dtype.kind not in "iu":
+            raise TypeError(f"transitions with {numbers.dtype} numbers; expected integers")
+
+
+def outside_table(
+    transitions: Transitions, wrong: int, num_states: int, num_actions: int
+) -> ValueError:
+    """The error for a transition that is outside a table or whose reward is not finite."""
+    what = tuple(column[wrong].item() for column in transitions)
+    return ValueError(
+        f"transition {wrong} is {what}; expected states below {num_states}, an action below "
+        f"{num_actions} and a finite reward"
+    )
+
+
+@compiled
+def first_outside(transitions, num_states, num_actions):
+    """The number of the first transition that is outside a table or not finite; -1 if none is.
+
+    Compiled code would follow such a number anywhere, so a batch is looked through first.
+    """
+    for i in range(transitions.action.size):
+        if not (
+            0 <= transitions.observation[i] < num_states
+            and 0 <= transitions.next_observation[i] < num_states
+            and 0 <= transitions.action[i] < num_actions
+            and np.isfinite(transitions.reward[i])
+        ):
+            return i
+    return -1

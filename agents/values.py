@@ -9,7 +9,14 @@ import numpy as np
 from dynamaze.compiled import compiled, spliced
 from dynamaze.messages import checked_number
 
-from .transitions import FloatArray, IntArray, Transitions
+from .transitions import (
+    FloatArray,
+    IntArray,
+    Transitions,
+    check_integers,
+    first_outside,
+    outside_table,
+)
 
 
 class Values(Protocol):
@@ -66,8 +73,16 @@ class TableValues:
         return self.q[observations]
 
     def update(self, transitions: Transitions) -> None:
-        """Apply the Q-learning rule to each transition, in their order."""
-        q_updates(self.q, transitions, self.learning_rate, self.gamma)
+        """Apply the Q-learning rule to each transition, in their order.
+
+        Raises:
+            ValueError: if one is outside the table or its reward is not finite; then none is
+                applied.
+        """
+        check_integers(transitions)
+        wrong = q_updates(self.q, transitions, self.learning_rate, self.gamma)
+        if wrong >= 0:
+            raise outside_table(transitions, wrong, *self.q.shape)
 
     def get_state(self) -> dict[str, Any]:
         """The table, under "q"."""
@@ -104,7 +119,13 @@ def q_update(q, num_actions, pair, reward, next_state, terminated, learning_rate
 
 @compiled
 def q_updates(q, transitions, learning_rate, gamma):
-    """The rule for each transition of a batch, in order, on the (states, actions) table."""
+    """The rule for each transition of a batch, in order, on the (states, actions) table.
+
+    If one of them is wrong none is applied; gives its number, else -1.
+    """
+    wrong = first_outside(transitions, q.shape[0], q.shape[1])
+    if wrong >= 0:
+        return wrong
     num_actions = np.uint64(q.shape[1])
     flat = q.reshape(-1)
     for i in range(transitions.action.size):
@@ -121,3 +142,4 @@ def q_updates(q, transitions, learning_rate, gamma):
             learning_rate,
             gamma,
         )
+    return -1

@@ -193,8 +193,11 @@ def _check_cells(walls: BoolArray, cells: Sequence[Cell], what: str) -> None:
 
 
 def _character_grid(rows: Sequence[str]) -> npt.NDArray[np.str_]:
-    if not rows or not all(isinstance(row, str) for row in rows):
-        raise LayoutError(f"layout {rows!r}; expected at least one row of text")
+    if not rows:
+        raise LayoutError("the layout has no rows; expected at least one row of text")
+    for number, row in enumerate(rows):
+        if not isinstance(row, str):
+            raise LayoutError(f"layout row {number} is {row!r}; expected text")
     width = len(rows[0])
     _check_size(max(len(rows) * width, sum(len(row) for row in rows)))
     for number, row in enumerate(rows):

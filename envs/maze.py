@@ -20,6 +20,9 @@ from .schedule import ChangesLike, LayoutLike, Schedule, read_schedule
 UNIFORM_BLOCK = 256
 """Random numbers are drawn from `np_random` in blocks: one call of NumPy for 256 steps."""
 
+CHECKERS_STEPS = 20
+"""Who checks an environment seeds every reset, too, but not after a life of so many steps."""
+
 HIGHLIGHT_STEPS = 100
 """For so many world steps after a change the picture shows what changed."""
 
@@ -422,13 +425,14 @@ class DynaMazeEnv(gym.Env[Any, int]):
         if not self._warns_of_restarts or not changes:
             return
         self._unchanged_steps += self._world_step
-        if self._phase == 0 and self._unchanged_steps >= changes[0]:
+        waits = self._phase == 0 and self._unchanged_steps < max(changes[0], CHECKERS_STEPS)
+        if self._phase == 0 and not waits:
             logger.warn(
                 f"this world has lived {self._unchanged_steps} steps and never reached its first "
                 f"change at world step {changes[0]}, for reset(seed=...) starts its clock again; "
                 "seed the first reset only, or set the clock by reset(options={'world_step': k})"
             )
-        self._warns_of_restarts = self._phase == 0 and self._unchanged_steps < changes[0]
+        self._warns_of_restarts = waits
 
     def _leave_trail(self) -> None:
         self._trail = [*self._trail[1 - TRAIL_CELLS :], self.layout.cell(self._state)]

@@ -11,13 +11,14 @@ import numpy as np
 from dynamaze.messages import did_you_mean
 
 from .layout import ACTIONS
+from .schedule import LAST_STEP
 
 
 def read_world_step(options: dict[str, Any] | None) -> int | None:
     """The world step that `reset(options=...)` asks for, or None.
 
     Raises:
-        ValueError: for an unknown option, or a step that is not a whole number of at least 0.
+        ValueError: for an unknown option, or a step that is not a whole number in range.
     """
     if not options:
         return None
@@ -32,8 +33,10 @@ def read_world_step(options: dict[str, Any] | None) -> int | None:
         step = index(world_step)
     except TypeError:
         step = -1
-    if isinstance(world_step, bool) or step < 0:
-        raise ValueError(f"world_step={world_step!r}; expected a whole number of at least 0")
+    if isinstance(world_step, bool) or not 0 <= step <= LAST_STEP:
+        raise ValueError(
+            f"world_step={world_step!r}; expected a whole number from 0 to {LAST_STEP}"
+        )
     return step
 
 
@@ -53,12 +56,11 @@ def check_render_mode(render_mode: str | None, known: Sequence[str]) -> str | No
 
 def refuse_action(action: object) -> Exception:
     """The error for what is not an action: ValueError for an integer, TypeError for the rest."""
+    error: type[Exception] = ValueError
     try:
-        array = np.asarray(action)
-        is_integer = array.ndim == 0 and array.dtype.kind in "iu"
-    except ValueError:
-        is_integer = False
-    error = ValueError if is_integer else TypeError
+        index(action)  # type: ignore[arg-type]  # that is the question
+    except TypeError:
+        error = TypeError
     return error(
         f"action {action!r} of type {type(action).__name__}; "
         f"expected an integer from 0 to {len(ACTIONS) - 1} ({', '.join(ACTIONS)})"
@@ -72,14 +74,16 @@ def read_state(state: dict[str, Any], num_cells: int) -> tuple[int, int, list[fl
         ValueError: if it is not such a state.
     """
     try:
-        cell, world_step = int(state["state"]), int(state["world_step"])
+        cell, world_step = index(state["state"]), index(state["world_step"])
         uniforms = [float(number) for number in state["uniforms"]]
         np.random.PCG64().state = state["rng"]  # refuses what is not such a state
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"not a state that get_state() returned: {error!r}") from None
-    if not (-1 <= cell < num_cells and world_step >= 0):
+    if not (-1 <= cell < num_cells and 0 <= world_step <= LAST_STEP):
         raise ValueError(
             f"state {cell} at world step {world_step}; expected a state below {num_cells} and a "
-            "world step of at least 0"
+            f"world step from 0 to {LAST_STEP}"
         )
+    if not all(0.0 <= number < 1.0 for number in uniforms):
+        raise ValueError("uniforms of the state; expected numbers of at least 0 and below 1")
     return cell, world_step, uniforms

@@ -142,12 +142,19 @@ def _from_string(text: str, rewards: Rewards) -> Schedule:
         return Schedule.from_text(PRESETS[text], rewards)
     if "\n" in text or not set(text) - set(LEGEND):
         return Schedule.from_text(text, rewards)
-    if Path(text).is_file():
+    if _is_file(text):
         return _from_file(Path(text), rewards)
     raise LayoutError(
         f"layout={text!r} is neither a maze's rows nor a file nor one of {sorted(PRESETS)}"
         f"{did_you_mean(text, PRESETS)}"
     )
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # for example: too long for a name
+        return False
 
 
 def _from_file(path: Path, rewards: Rewards) -> Schedule:

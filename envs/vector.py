@@ -13,6 +13,8 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from dynamaze.messages import checked_number
+
 from .dynamics import NUM_ACTIONS
 from .layout import BoolArray, IntArray
 from .maze import DynaMazeEnv
@@ -56,7 +58,8 @@ class DynaMazeVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]])
         **maze: the arguments of `DynaMazeEnv`. `render_mode` may be "rgb_array" or "ansi".
 
     Raises:
-        ValueError: for a number of environments below 1 and all that `DynaMazeEnv` refuses.
+        ValueError: for a number of environments or a time limit below 1, and for all that
+            `DynaMazeEnv` refuses.
     """
 
     def __init__(
@@ -67,8 +70,7 @@ class DynaMazeVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]])
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         **maze: Any,
     ) -> None:
-        if num_envs < 1:
-            raise ValueError(f"num_envs={num_envs}; expected at least 1")
+        num_envs = int(checked_number("num_envs", num_envs, 1, whole=True))
         check_render_mode(maze.get("render_mode"), ["rgb_array", "ansi"])
         self._maze = DynaMazeEnv(**maze)
         self.num_envs = num_envs
@@ -83,7 +85,10 @@ class DynaMazeVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]])
         self.single_action_space = self._maze.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.max_episode_steps = -1 if max_episode_steps is None else max_episode_steps
+        self.max_episode_steps = -1
+        if max_episode_steps not in (None, -1):
+            limit = checked_number("max_episode_steps", max_episode_steps, 1, whole=True)
+            self.max_episode_steps = int(limit)
         self._mode = MODES[mode]
         self._world = World.of(self._maze.tables)
         self._is_random = self._maze.is_random
@@ -174,6 +179,8 @@ class DynaMazeVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]])
             attribute = maze.get_wrapper_attr(name)
             results.append(attribute(*args, **kwargs) if callable(attribute) else attribute)
             self._put_back(i, maze)
+            if name == "reset":
+                self._lives.episode_step[i] = 0
         return tuple(results)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
@@ -236,6 +243,7 @@ class DynaMazeVectorEnv(VectorEnv[Any, npt.NDArray[np.int64], npt.NDArray[Any]])
         lives.next_uniform[i] = left
         self._steps_drawn_ahead = 0
         self._all_generators()[i] = maze.np_random
+        self._seeds[i] = maze.np_random_seed
 
     # -- inside --------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,14 @@ class MaximumLikelihood(TableModel[LikelihoodTable]):
     Sutton & Barto 2018, section 8.1 (distribution models) and exercise 8.5; certainty equivalence.
     """
 
+    growing: ClassVar[tuple[str, ...]] = (
+        "link",
+        "next_state",
+        "terminated",
+        "tally",
+        "reward_sum",
+    )
+
     def _begin(self, include_untried: bool) -> LikelihoodTable:
         pairs = self.num_states * self.num_actions
         return LikelihoodTable(
@@ -54,8 +62,17 @@ class MaximumLikelihood(TableModel[LikelihoodTable]):
         )
 
     def _make_room(self, transitions: int) -> None:
-        columns = ("link", "next_state", "terminated", "tally", "reward_sum")
-        self.table = with_room(self.table, columns, int(self.table.used[0]) + transitions)
+        room = int(self.table.used[0]) + transitions
+        self.table = with_room(self.table, self.growing, room)
+
+    def _indices(self, table: LikelihoodTable) -> list[tuple[IntArray, int, int]]:
+        used = int(table.used[0])
+        return [
+            *super()._indices(table),
+            (table.used, 0, table.link.size + 1),
+            (table.head, -1, used),
+            (table.link[:used], -1, used),
+        ]
 
     def distribution(self, observation: int, action: int) -> Outcomes:
         """What happened to a pair, by its frequency."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,8 @@ class StoredExperience(TableModel[StoredTable]):
     other table models it draws a pair as often as it was tried.
     """
 
+    growing: ClassVar[tuple[str, ...]] = ("pair", "reward", "next_state", "terminated")
+
     def _begin(self, include_untried: bool) -> StoredTable:
         pairs = self.num_states * self.num_actions
         return StoredTable(
@@ -55,8 +57,16 @@ class StoredExperience(TableModel[StoredTable]):
     def _make_room(self, transitions: int) -> None:
         # Besides, each pair may hold a place before its first try.
         room = int(self.table.used[0]) + transitions + self.num_states * self.num_actions
-        columns = ("pair", "reward", "next_state", "terminated")
-        self.table = with_room(self.table, columns, room)
+        self.table = with_room(self.table, self.growing, room)
+
+    def _indices(self, table: StoredTable) -> list[tuple[IntArray, int, int]]:
+        used = int(table.used[0])
+        return [
+            *super()._indices(table),
+            (table.used, 0, table.pair.size + 1),
+            (table.pair, 0, self.num_states * self.num_actions),
+            (table.placeholder, -1, used),
+        ]
 
     def distribution(self, observation: int, action: int) -> Outcomes:
         """What is stored of a pair, by its frequency."""

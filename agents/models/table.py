@@ -12,7 +12,7 @@ from dynamaze.compiled import compiled, compiled_with_arrays
 from ..dispatch import draw, observe
 from ..records import flatten, restore
 from ..rng import load, state_words, store
-from ..transitions import IntArray, Transitions
+from ..transitions import IntArray, Transitions, check_integers, first_outside, outside_table
 from .protocol import Outcomes, Prediction
 from .seen import SeenPairs
 
@@ -27,6 +27,10 @@ class TableRecord(Protocol):
     @property
     def visits(self) -> IntArray:
         """(states * actions,) how often each pair was tried."""
+
+    @property
+    def next_state(self) -> IntArray:
+        """States that something led to."""
 
 
 Record = TypeVar("Record", bound=TableRecord)
@@ -49,6 +53,9 @@ class TableModel(ABC, Generic[Record]):
         {"sample", "predict", "distribution", "visits", "compiled"}
     )
 
+    growing: ClassVar[tuple[str, ...]] = ()
+    """The record's columns that grow with experience."""
+
     def __init__(self, num_states: int, num_actions: int, *, include_untried: bool = False) -> None:
         self.num_states = num_states
         self.num_actions = num_actions
@@ -59,9 +66,17 @@ class TableModel(ABC, Generic[Record]):
         """The record before anything was seen."""
 
     def update(self, transitions: Transitions) -> None:
-        """Learn from real transitions, in their order."""
+        """Learn from real transitions, in their order.
+
+        Raises:
+            ValueError: if one is outside the table or its reward is not finite; then none is
+                learned.
+        """
+        check_integers(transitions)
         self._make_room(transitions.action.size)
-        observe_batch(self.table, self.num_actions, transitions)
+        wrong = observe_batch(self.table, self.num_states, self.num_actions, transitions)
+        if wrong >= 0:
+            raise outside_table(transitions, wrong, self.num_states, self.num_actions)
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         """Draw n simulated transitions, all randomness from `rng`.
@@ -134,8 +149,31 @@ class TableModel(ABC, Generic[Record]):
         return flatten(self.table)
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take back the record's arrays."""
-        self.table = restore(self.table, state)
+        """Take back the record's arrays.
+
+        Raises:
+            ValueError: if one is missing, of another shape, or leads outside the tables: compiled
+                code would follow it there.
+        """
+        table: Record = restore(self.table, state, growing=self.growing)
+        for numbers, low, high in self._indices(table):
+            if numbers.size and not low <= numbers.min() <= numbers.max() < high:
+                raise ValueError(
+                    f"an index from {numbers.min()} to {numbers.max()} in the model's state; "
+                    f"expected {low} to {high - 1}"
+                )
+        self.table = table
+
+    def _indices(self, table: Record) -> list[tuple[IntArray, int, int]]:
+        """Arrays of indices, each with the lowest it may hold and the first it may not."""
+        rows = table.seen.pairs.reshape(self.num_states, self.num_actions + 1)
+        return [
+            (table.seen.states[:1], 0, self.num_states + 1),
+            (table.seen.states[1:], 0, self.num_states),
+            (rows[:, 0], 0, self.num_actions + 1),
+            (rows[:, 1:], 0, self.num_states * self.num_actions),
+            (table.next_state, 0, self.num_states),
+        ]
 
 
 def _likeliest(outcomes: Outcomes) -> int:
@@ -144,8 +182,14 @@ def _likeliest(outcomes: Outcomes) -> int:
 
 
 @compiled
-def observe_batch(table, num_actions, transitions):
-    """The rule of `observe` for each transition, in order."""
+def observe_batch(table, num_states, num_actions, transitions):
+    """The rule of `observe` for each transition, in order.
+
+    If one of them is wrong none is learned; gives its number, else -1.
+    """
+    wrong = first_outside(transitions, num_states, num_actions)
+    if wrong >= 0:
+        return wrong
     for i in range(transitions.action.size):
         observe(
             table,
@@ -156,6 +200,7 @@ def observe_batch(table, num_actions, transitions):
             transitions.next_observation[i],
             transitions.terminated[i],
         )
+    return -1
 
 
 @compiled_with_arrays

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynamaze.agents import DynaQ, DynaQPlus, LatestOutcome, TimeBonus, Transitions
+from dynamaze.agents import (
+    DynaQ,
+    DynaQPlus,
+    LatestOutcome,
+    TableValues,
+    TimeBonus,
+    Transitions,
+)
 from dynamaze.agents.models import MODELS, make_model
 from dynamaze.agents.planning import UniformPlanning, check_fit
 from dynamaze.agents.transitions import one_transition
@@ -177,6 +184,42 @@ def test_a_pair_outside_the_table_is_refused(model_name: str) -> None:
         model.predict(np.array([5]), np.array([0]))
     with pytest.raises(ValueError, match="action -1; expected 0 to 2"):
         model.predict(np.array([0]), np.array([-1]))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [(5, 0, 0.0, 0, False), (-1, 0, 0.0, 0, False), (0, 3, 0.0, 0, False), (0, 0, 0.0, 5, False),
+     (0, 0, float("nan"), 0, False), (0, 0, float("inf"), 0, True)],
+)  # fmt: skip
+def test_a_bad_transition_is_refused_and_the_whole_batch_with_it(
+    model_name: str, wrong: tuple[Any, ...]
+) -> None:
+    values = TableValues(STATES, ACTIONS, learning_rate=0.5, gamma=0.9)
+    for part in (MODELS[model_name](STATES, ACTIONS), values):
+        before = part.get_state()
+        with pytest.raises(ValueError, match="transition 1 is"):
+            part.update(batch([(0, 0, 1.0, 1, False), wrong]))
+        with pytest.raises(TypeError, match="expected integers"):
+            part.update(batch([(0.5, 0, 1.0, 1, False)]))
+        np.testing.assert_equal(part.get_state(), before)
+
+
+def test_a_state_that_leads_outside_the_tables_is_refused(model_name: str) -> None:
+    model = MODELS[model_name](STATES, ACTIONS)
+    model.update(batch([(0, 0, 1.0, 1, False)]))
+    before = model.get_state()
+    for name, value in before.items():
+        if isinstance(value, np.ndarray) and value.dtype == np.int64 and "tally" not in name:
+            if name == "visits":
+                continue
+            with pytest.raises(ValueError, match="index"):
+                model.set_state({**before, name: value + 1000})
+        if name not in model.growing and isinstance(value, np.ndarray):
+            with pytest.raises(ValueError, match="shape"):
+                model.set_state({**before, name: value[:-1]})
+    with pytest.raises(ValueError, match=r"seen\.states"):
+        model.set_state({name: before[name] for name in before if name != "seen.states"})
+    np.testing.assert_equal(model.get_state(), before)
 
 
 def test_the_time_bonus_is_kappa_times_the_root_of_tau() -> None:

@@ -144,6 +144,7 @@ class Agent:
         env = self._environment()
         if self.observation is None:
             self.observation, _ = env.reset(seed=self.world_seed)
+            self.episode_length, self.episode_return = 0, 0.0
         while True:
             observation = self.observation  # (a)
             state = self.rows.one(observation)
@@ -222,7 +223,8 @@ class Agent:
                 [
                     self.exploration.choose(value, int(row), self.predict_rng)
                     for value, row in zip(values, rows, strict=True)
-                ]
+                ],
+                dtype=np.int64,
             )
         actions = actions + self._first_action
         return (actions[0] if is_single else actions), state

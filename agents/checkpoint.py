@@ -33,17 +33,27 @@ class HasState(Protocol):
 
 
 def write_agent(path: str | os.PathLike[str], agent: Any) -> None:
-    """Write an agent's checkpoint."""
+    """Write an agent's checkpoint.
+
+    Raises:
+        TypeError: if a part has no `get_state`.
+    """
     arrays: dict[str, Any] = {}
     numbers: dict[str, Any] = {}
     for part in PARTS:
-        for name, value in getattr(agent, part).get_state().items():
+        try:
+            state = getattr(agent, part).get_state()
+        except AttributeError as error:
+            raise TypeError(
+                f"{part} cannot be saved: {error}; a checkpoint needs get_state and set_state"
+            ) from error
+        for name, value in state.items():
             target = arrays if isinstance(value, np.ndarray) else numbers
             target[f"{part}.{name}"] = value
     document = {
         "agent": type(agent).__name__,
         "dynamaze": __version__,
-        "config": agent.config,
+        "config": {name: _plain(value) for name, value in agent.config.items()},
         "spaces": describe_spaces(agent.spaces),
         "numbers": numbers,
         "counters": {name: getattr(agent, name) for name in COUNTERS},
@@ -133,7 +143,7 @@ def set_world_state(env: gym.Env[Any, Any], world: dict[str, Any]) -> bool:
     env.reset()  # the wrappers want to have seen a reset
     set_state(world["state"])
     limit = _time_limit(env)
-    if limit is not None:
+    if limit is not None and world["elapsed_steps"] is not None:
         limit._elapsed_steps = world["elapsed_steps"]
     return True
 
@@ -147,7 +157,7 @@ def _time_limit(env: gym.Env[Any, Any]) -> TimeLimit[Any, Any] | None:
 
 
 def _plain(observation: Any) -> Any:
-    """An observation as JSON."""
+    """An observation or an argument as JSON."""
     if isinstance(observation, tuple):
         return [_plain(part) for part in observation]
     return observation.tolist() if isinstance(observation, (np.ndarray, np.number)) else observation

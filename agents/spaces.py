@@ -62,8 +62,13 @@ class TableRows:
         Raises:
             ValueError: for observations of another shape or dtype, or outside the space.
         """
-        parts = [np.asarray(part) for part in observations] if self._is_tuple else None
-        columns = np.asarray(observations) if parts is None else np.stack(parts, axis=-1)
+        expected = f"expected one integer observation of {self._space}, or a batch of them"
+        # A tuple is made of parts, each of one observation or of a batch; a list is a batch.
+        has_parts = self._is_tuple and isinstance(observations, tuple)
+        try:
+            columns = np.stack(observations, axis=-1) if has_parts else np.asarray(observations)
+        except ValueError:
+            raise ValueError(f"observations of uneven lengths; {expected}") from None
         if self._is_number:
             columns = columns[..., None]
         width = len(self.shape)
@@ -74,14 +79,14 @@ class TableRows:
         ):
             raise ValueError(
                 f"observations of shape {np.shape(observations)} and dtype {columns.dtype}; "
-                f"expected one integer observation of {self._space}, or a batch of them"
+                f"{expected}"
             )
         places = np.atleast_2d(columns) - self._start
         outside = ((places < 0) | (places >= np.array(self.shape))).any(axis=1)
         if outside.any():
             which = np.atleast_2d(columns)[outside][0].tolist()
             raise ValueError(f"observation {which}; expected one of {self._space}")
-        rows = np.ravel_multi_index(tuple(places.T), self.shape)
+        rows = np.ravel_multi_index(tuple(places.T.astype(np.int64)), self.shape)
         return rows.astype(np.int64), columns.ndim == 1
 
 

@@ -52,6 +52,9 @@ def outside_table(
     transitions: Transitions, wrong: int, num_states: int, num_actions: int
 ) -> ValueError:
     """The error for a transition that is outside a table or whose reward is not finite."""
+    sizes = [column.size for column in transitions]
+    if len(set(sizes)) > 1:
+        return ValueError(f"transitions with columns of {sizes} rows; expected equally many")
     what = tuple(column[wrong].item() for column in transitions)
     return ValueError(
         f"transition {wrong} is {what}; expected states below {num_states}, an action below "
@@ -63,9 +66,16 @@ def outside_table(
 def first_outside(transitions, num_states, num_actions):
     """The number of the first transition that is outside a table or not finite; -1 if none is.
 
-    Compiled code would follow such a number anywhere, so a batch is looked through first.
+    Compiled code would follow such a number anywhere, so a batch is looked through first. Columns
+    of different lengths are wrong from the first row on.
     """
-    for i in range(transitions.action.size):
+    n = transitions.action.size
+    if not (
+        n == transitions.observation.size == transitions.reward.size
+        and n == transitions.next_observation.size == transitions.terminated.size
+    ):
+        return 0
+    for i in range(n):
         if not (
             0 <= transitions.observation[i] < num_states
             and 0 <= transitions.next_observation[i] < num_states

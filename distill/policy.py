@@ -30,7 +30,8 @@ def agreement(teacher: Policy, student: Policy, observations: Any) -> float:
         observations: a batch of them.
 
     Raises:
-        ValueError: if the two policies give another number of rows or actions.
+        ValueError: if the two policies give another number of rows or actions, or for no
+            observations at all.
     """
     taught = teacher.action_probabilities(observations)
     learned = student.action_probabilities(observations)
@@ -39,4 +40,6 @@ def agreement(teacher: Policy, student: Policy, observations: Any) -> float:
             f"the teacher gives probabilities of shape {taught.shape} and the student of shape "
             f"{learned.shape}; expected the same"
         )
+    if not len(taught):
+        raise ValueError("no observations; expected at least one to agree on")
     return float((taught.argmax(axis=1) == learned.argmax(axis=1)).mean())

@@ -41,7 +41,8 @@ def make_model(
     """The model of that name, or the model itself.
 
     Raises:
-        ValueError: if there is none of that name, naming those that are.
+        ValueError: if there is none of that name, naming those that are, or if the model is for
+            another number of states or actions.
         TypeError: if it is neither a name nor a model.
     """
     if isinstance(model, str):
@@ -50,10 +51,15 @@ def make_model(
                 f"model={model!r}; expected one of {sorted(MODELS)}{did_you_mean(model, MODELS)}"
             )
         return MODELS[model](num_states, num_actions, include_untried=include_untried)
+    if isinstance(model, type):
+        raise TypeError(f"model={model!r} is a class; expected an object made of it")
     for name in ("capabilities", "update", "sample"):
         if not hasattr(model, name):
             raise TypeError(
                 f"model={model!r} has no {name!r}; expected one of {sorted(MODELS)} or an object "
                 "with `capabilities`, `update` and `sample`"
             )
+    for name, size in (("num_states", num_states), ("num_actions", num_actions)):
+        if getattr(model, name, size) != size:
+            raise ValueError(f"model with {name}={getattr(model, name)}; expected {size}")
     return model

@@ -69,7 +69,9 @@ class TimeBonus:
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         """The model's simulated transitions, each with its bonus."""
-        transitions = self.model.sample(n, rng)
+        drawn = self.model.sample(n, rng)
+        # An array of our own: the model's may be its memory, or hold whole numbers only.
+        transitions = drawn._replace(reward=drawn.reward.astype(np.float64))
         add_time_bonus(self.times, transitions, self.num_actions, self.kappa)
         return transitions
 

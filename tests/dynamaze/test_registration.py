@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from typing import Any
 
 import gymnasium as gym
 import pytest
+from gymnasium.envs.registration import EnvSpec
 
 from dynamaze.registration import ENVIRONMENTS, register_environments
 
@@ -17,8 +20,29 @@ def test_three_environments_are_registered() -> None:
         assert gym.spec(name).max_episode_steps == 10_000
 
 
-def test_registering_again_does_not_warn() -> None:
+def test_registering_again_does_not_warn_and_keeps_what_is_there() -> None:
+    before = {name: gym.spec(name) for name in ENVIRONMENTS}
     register_environments()  # warnings are errors
+    assert all(gym.spec(name) is spec for name, spec in before.items())
+
+
+@pytest.mark.parametrize("name", sorted(ENVIRONMENTS))
+def test_an_id_is_plain_text_that_makes_the_same_environment(name: str) -> None:
+    made = gym.make(name)
+    spec = made.spec
+    assert spec is not None
+    assert json.loads(json.dumps(spec.kwargs)) == spec.kwargs
+    assert spec.entry_point == "dynamaze.envs:DynaMazeEnv"
+    assert spec.vector_entry_point == "dynamaze.envs:DynaMazeVectorEnv"
+    again: Any = gym.make(EnvSpec.from_json(spec.to_json()))
+    assert str(again) == str(made)
+    assert again.unwrapped.schedule == made.unwrapped.schedule  # type: ignore[attr-defined]
+
+
+def test_the_register_is_not_changed_by_what_an_environment_is_given() -> None:
+    gym.make("DynaMaze-v0", slip_probability=0.5, changes=[[3, "blocking"]])
+    plain: Any = gym.make("DynaMaze-v0").unwrapped
+    assert (plain.slip_probability, plain.schedule.steps) == (0.0, (0,))
 
 
 @pytest.mark.parametrize("name", sorted(ENVIRONMENTS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,9 +80,12 @@ def test_any_text_is_a_solvable_layout_or_a_layout_error(text: str) -> None:
         ("S#G", "from the start at row 0, column 0"),
         ("SSG\n###\nS..", "from the start at row 2, column 0"),
         ("", "at least one row"),
+        (["S.G", 3], "row 1 is 3; expected text"),
+        ([["S", ".", "G"]], r"row 0 is \['S', '.', 'G'\]; expected text"),
+        (["", ""], "row 0 has 0 columns; expected 1"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(text: str, message: str) -> None:
+def test_what_is_wrong_is_said_with_its_place(text: Any, message: str) -> None:
     with pytest.raises(LayoutError, match=message):
         Layout.from_text(text)
 
@@ -120,6 +124,17 @@ def test_a_maze_that_is_too_large_is_refused() -> None:
         Layout.from_text(["." * (MAX_CELLS + 1)])
     with pytest.raises(LayoutError, match="at most"):
         Layout(np.zeros((2, MAX_CELLS), dtype=bool), ((0, 0),), ((0, 1),))
+
+
+def test_layouts_that_differ_in_anything_are_not_equal() -> None:
+    layout = Layout.from_text("S.G\n...")
+    others = [
+        *map(Layout.from_text, ("S.G\n..#", "S.G\nS..", "S.G\n..G", "S.\nG.\n..", "G.S\n...")),
+        Layout.from_text("S.G\n...", Rewards(step=-1.0)),
+        "S.G\n...",
+    ]
+    assert layout not in others
+    assert len({layout, *others}) == 8
 
 
 def test_cells_are_numbered_row_by_row() -> None:

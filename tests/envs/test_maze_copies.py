@@ -33,6 +33,7 @@ def wander(env: Any, steps: int, seed: int = 0) -> list[Any]:
 
 def stochastic(render_mode: str | None = None, **more: Any) -> DynaMazeEnv:
     env = DynaMazeEnv(SEVERAL, slip_probability=0.3, render_mode=render_mode, **more)
+    env.metadata = {**env.metadata, "render_fps": 0}  # a window need not wait
     env.reset(seed=4)
     wander(env, 30)
     return env
@@ -53,7 +54,6 @@ def test_a_copy_made_in_mid_episode_goes_on_alike(
     if render_mode is not None:
         env.render()
     other = way(env)
-    env.metadata = other.metadata = {**env.metadata, "render_fps": 0}  # a window need not wait
     same(tuple(wander(env, 60)), tuple(wander(other, 60)))
     env.close()
     other.close()

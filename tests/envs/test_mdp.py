@@ -95,6 +95,67 @@ def test_policy_values_solve_the_bellman_equations(seed: int) -> None:
     assert (values <= mdp.optimal_values(0.9) + 1e-9).all()
 
 
+def follow(mdp: FiniteMDP, policy: np.ndarray, sweeps: int) -> tuple[np.ndarray, np.ndarray]:
+    """(sweeps, S) chance of being in each state, and (sweeps,) reward expected, step by step."""
+    here, chances, rewards = mdp.start, [], []
+    for _ in range(sweeps):
+        chances.append(here)
+        paid, there = 0.0, np.zeros(len(here))
+        for index in np.ndindex(mdp.next_state.shape):
+            p = here[index[0]] * policy[index[:2]] * mdp.probability[index]
+            paid += p * mdp.reward[index]
+            there[mdp.next_state[index]] += 0 if mdp.terminated[index] else p
+        rewards.append(paid)
+        here = there
+    return np.array(chances), np.array(rewards)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_policy_values_and_lengths_are_those_of_following_the_policy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    mdp = random_mdp(rng)
+    mdp = mdp._replace(terminated=mdp.terminated | (rng.random(mdp.terminated.shape) < 0.4))
+    policy = rng.dirichlet(np.ones(mdp.next_state.shape[1]), size=len(mdp.start))
+    chances, rewards = follow(mdp, policy, 200)
+    values = mdp.policy_values(policy, 0.9)
+    assert mdp.start @ values == pytest.approx(rewards @ 0.9 ** np.arange(200), abs=1e-9)
+    longer = chances.sum(axis=1)  # P(length > k)
+    assert longer[-1] < 1e-12
+    mean, deviation = mdp.episode_steps(policy)
+    assert mean == pytest.approx(longer.sum(), abs=1e-9)
+    second = ((2 * np.arange(200) + 1) * longer).sum()
+    assert deviation == pytest.approx(np.sqrt(second - mean**2), abs=1e-7)
+
+
+def test_states_that_the_policy_never_meets_do_not_lengthen_an_episode() -> None:
+    mdp = Dynamics(read("S.G\n###\n...")).mdp(0)  # no end can be reached from the last row
+    always_right = np.tile([0.0, 1.0, 0.0, 0.0], (9, 1))
+    assert mdp.episode_steps(always_right) == (2.0, 0.0)
+
+
+def test_an_epsilon_greedy_policy_shares_ties_and_explores_everywhere() -> None:
+    values = np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 2.0, 2.0 - 1e-9]])
+    np.testing.assert_allclose(
+        greedy_policy(values, epsilon=0.2, tolerance=1e-8),
+        [[0.45, 0.45, 0.05, 0.05], [0.05, 0.05, 0.45, 0.45]],
+    )
+    np.testing.assert_array_equal(greedy_policy(values)[1], [0, 0, 1, 0])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_optimal_values_of_a_slippery_maze_are_those_of_policy_iteration(
+    random_layout: MakeLayout, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    drawn = random_layout(rng)
+    layout = Layout.from_text(drawn.to_text(), Rewards(2.0, -0.1, -0.3))
+    mdp = Dynamics(Schedule((layout,)), rng.random()).mdp(0)
+    values = mdp.optimal_values(GAMMA)
+    np.testing.assert_allclose(values, policy_iteration(mdp, GAMMA), atol=1e-9)
+    goals = [layout.index(goal) for goal in layout.goals]
+    assert (values[goals] == 0).all()
+
+
 def test_the_toy_text_form_says_the_same_as_the_arrays() -> None:
     mdp = Dynamics(read("S.G\n.#."), 0.3).mdp(0)
     table = mdp.to_toy_text()

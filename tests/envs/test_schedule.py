@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,25 @@ def test_a_change_that_cannot_be_is_refused(changes: Any, message: str) -> None:
         read_schedule(OPEN, changes)
 
 
+@pytest.mark.parametrize("step", ["-3", "0", "1e3", "2.5", "", "x"])
+def test_a_line_that_begins_a_phase_needs_a_step(step: str) -> None:
+    with pytest.raises(LayoutError, match=f"a change at world step '?{step}'?; expected"):
+        Schedule.from_text(f"{OPEN}\n@ {step}\n{SHUT}")
+
+
+def test_a_phase_without_rows_is_refused() -> None:
+    with pytest.raises(LayoutError, match="after the change at world step 4: the layout has no"):
+        Schedule.from_text(f"{OPEN}\n@ 4\n")
+    with pytest.raises(LayoutError, match="the layout has no rows"):
+        Schedule.from_text(f"@ 4\n{OPEN}")
+
+
+@pytest.mark.parametrize("steps", [(), (0, 5), (1,)])
+def test_there_are_as_many_steps_as_layouts_and_the_first_is_0(steps: tuple[int, ...]) -> None:
+    with pytest.raises(LayoutError, match="expected as many steps as layouts, the first 0"):
+        Schedule((Layout.from_text(OPEN),), steps)
+
+
 def test_phases_in_a_text_must_come_in_order_and_errors_name_the_phase() -> None:
     with pytest.raises(LayoutError, match="world step 3; expected one after world step 5"):
         Schedule.from_text(f"{OPEN}\n@ 5\n{SHUT}\n@ 3\n{OPEN}")
@@ -117,6 +137,8 @@ def test_what_are_no_changes_is_refused(wrong: Any) -> None:
 def test_a_name_that_is_none_is_refused_with_a_suggestion() -> None:
     with pytest.raises(LayoutError, match="did you mean 'blocking'"):
         read_schedule("bloking")
+    with pytest.raises(LayoutError, match="neither a maze's rows nor a file nor one of"):
+        read_schedule("x" * 5000)  # too long for a file's name
 
 
 def test_a_file_that_is_no_maze_is_refused_by_its_name(tmp_path: Path) -> None:
@@ -133,3 +155,16 @@ def test_a_file_that_is_no_maze_is_refused_by_its_name(tmp_path: Path) -> None:
     ):
         with pytest.raises(LayoutError, match=f"{name}.*{message}"):
             read_schedule(tmp_path / name)
+
+
+def test_a_file_that_is_too_large_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "huge"
+    with path.open("wb") as file:
+        file.truncate(100 * MAX_CELLS)
+    tracemalloc.start()
+    try:
+        with pytest.raises(LayoutError, match="huge has 400,000,000 bytes; expected a maze of at"):
+            read_schedule(path)
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()

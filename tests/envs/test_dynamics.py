@@ -1,0 +1,169 @@
+"""The one rule of a step: against a reference written cell by cell, and as the environment obeys.
+
+The reference knows the rule's words only: an action moves one cell, walls and edges stop it, a slip
+goes to a perpendicular direction, a goal keeps what reached it.
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle  # noqa: TID251  # our own bytes, of this process
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from dynamaze.envs import DynaMazeEnv, Dynamics, Layout, Rewards, Schedule, read_schedule
+
+MakeLayout = Callable[[np.random.Generator], Layout]
+Outcomes = dict[tuple[int, float, bool], float]
+
+UP, RIGHT, DOWN, LEFT = range(4)
+MOVES = {UP: (-1, 0), RIGHT: (0, 1), DOWN: (1, 0), LEFT: (0, -1)}
+PAY = Rewards(goal=7.0, step=-1.0, wall=-3.0)
+
+
+def moved(layout: Layout, state: int, direction: int) -> tuple[int, float, bool]:
+    """Where one direction leads, what it pays, and whether the episode ends."""
+    row, col = divmod(state, layout.cols)
+    if (row, col) in layout.goals:
+        return state, 0.0, True
+    down, right = MOVES[direction]
+    to = (row + down, col + right)
+    if not (0 <= to[0] < layout.rows and 0 <= to[1] < layout.cols) or layout.walls[to]:
+        return state, layout.rewards.wall, False
+    if to in layout.goals:
+        return to[0] * layout.cols + to[1], layout.rewards.goal, True
+    return to[0] * layout.cols + to[1], layout.rewards.step, False
+
+
+def outcomes(layout: Layout, slip: float, state: int, action: int) -> Outcomes:
+    """What an action may do, each with its probability."""
+    found: Outcomes = {}
+    for turn, probability in ((0, 1 - slip), (1, slip / 2), (-1, slip / 2)):
+        outcome = moved(layout, state, (action + turn) % 4)
+        found[outcome] = found.get(outcome, 0.0) + probability
+    return {outcome: probability for outcome, probability in found.items() if probability > 0}
+
+
+@pytest.mark.parametrize("slip", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("seed", range(8))
+def test_every_step_from_every_cell_is_that_of_the_reference(
+    random_layout: MakeLayout, seed: int, slip: float
+) -> None:
+    drawn = random_layout(np.random.default_rng(seed))
+    layout = Layout.from_text(drawn.to_text(), PAY)
+    mdp = Dynamics(Schedule((layout,)), slip).mdp(0)
+    for state, action in np.ndindex(layout.num_cells, 4):
+        found: Outcomes = {}
+        columns = (mdp.next_state, mdp.reward, mdp.terminated, mdp.probability)
+        for following, reward, end, probability in zip(
+            *(column[state, action].tolist() for column in columns), strict=True
+        ):
+            if probability > 0:
+                outcome = (following, reward, end)
+                found[outcome] = found.get(outcome, 0.0) + probability
+        assert found == pytest.approx(outcomes(layout, slip, state, action), abs=1e-15)
+
+
+@pytest.mark.parametrize("slip", [0.0, 1e-12, 0.1, 1 / 3, 0.7, 1.0])
+def test_probabilities_sum_to_one_and_are_those_of_the_thresholds(slip: float) -> None:
+    dynamics = Dynamics(read_schedule("blocking"), slip)
+    cumulative = dynamics.tables.cumulative
+    for phase in range(2):
+        probability = dynamics.mdp(phase).probability
+        np.testing.assert_allclose(probability.sum(axis=2), 1.0, rtol=0, atol=1e-15)
+        np.testing.assert_allclose(
+            np.diff(cumulative[phase], axis=-1, prepend=0.0), probability, atol=1e-15
+        )
+    assert (cumulative[..., -1] == 1.0).all()
+
+
+def test_starts_are_equally_likely_and_only_they() -> None:
+    mdp = Dynamics(read_schedule("S.S\n.SG")).mdp(0)
+    assert mdp.start.tolist() == [1 / 3, 0, 1 / 3, 0, 1 / 3, 0]
+
+
+def test_tables_hold_every_phase_with_its_step_and_starts() -> None:
+    dynamics = Dynamics(read_schedule("S.G\n...", {5: "G.S\n...", 8: "S#G\n.S."}), 0.2)
+    tables = dynamics.tables
+    assert tables.change_steps.tolist() == [5, 8]
+    assert [starts.tolist() for starts in tables.starts] == [[0], [2], [0, 4]]
+    assert tables.next_state.shape == (3, 6, 4, 3)
+    for phase in range(3):
+        mdp = dynamics.mdp(phase)
+        np.testing.assert_array_equal(tables.next_state[phase], mdp.next_state)
+        np.testing.assert_array_equal(tables.reward[phase], mdp.reward)
+        np.testing.assert_array_equal(tables.terminated[phase], mdp.terminated)
+
+
+@pytest.mark.parametrize("action", range(4))
+@pytest.mark.parametrize(
+    ("uniform", "turn"),
+    [(0.0, 0), (np.nextafter(0.7, 0), 0), (0.7, 1), (0.8499, 1), (0.8501, -1), (1 - 2**-53, -1)],
+)
+def test_the_environment_takes_the_outcome_that_its_random_number_says(
+    uniform: float, turn: int, action: int
+) -> None:
+    env = DynaMazeEnv("...\n.S.\nG..", slip_probability=0.3)
+    env.reset(seed=0)
+    env.set_state({**env.get_state(), "uniforms": [float(uniform), 0.5]})
+    assert env.step(action)[0] == moved(env.layout, 4, (action + turn) % 4)[0]
+    assert env.get_state()["uniforms"] == [0.5]
+
+
+def test_a_certain_world_draws_no_random_numbers() -> None:
+    certain, slippery, starts = (
+        DynaMazeEnv("S.G\n..."),
+        DynaMazeEnv("S.G\n...", slip_probability=0.1),
+        DynaMazeEnv("S.G\n...", {50: "S.G\nS.."}),
+    )
+    assert [env.is_random for env in (certain, slippery, starts)] == [False, True, True]
+    certain.reset(seed=3)
+    before = certain.np_random.bit_generator.state
+    for _ in range(20):
+        certain.step(RIGHT)
+        certain.reset()
+    assert certain.np_random.bit_generator.state == before
+
+
+@pytest.mark.parametrize("slip", [0.0, 0.4])
+def test_nothing_steps_onto_a_wall_but_a_wall_may_be_left(slip: float) -> None:
+    layout = Layout.from_text("S.#\n.##\n..G")
+    mdp = Dynamics(Schedule((layout,)), slip).mdp(0)
+    walls = np.flatnonzero(layout.walls)
+    assert walls.tolist() == [2, 4, 5]
+    onto_wall = np.isin(mdp.next_state, walls)
+    stays = mdp.next_state == np.arange(9)[:, None, None]
+    assert (stays | ~onto_wall).all()
+    # (0, 2) has one free neighbour, (1, 1) three, (1, 2) the goal.
+    assert mdp.next_state[[2, 4, 5], :, 0].tolist() == [[2, 2, 2, 1], [1, 4, 7, 3], [5, 5, 8, 5]]
+    assert mdp.terminated[5, DOWN, 0]
+
+
+def test_a_wall_that_falls_on_an_agent_keeps_out_who_stepped_off_even_by_slipping() -> None:
+    env = DynaMazeEnv("S..\n..G", {1: "S#.\n..G"}, slip_probability=0.5)
+    env.reset(seed=0)
+    env.set_state({**env.get_state(), "uniforms": [0.0]})
+    assert env.step(RIGHT)[0] == 1
+    for action in np.random.default_rng(0).integers(4, size=300).tolist():
+        if env.agent == (0, 1):  # until it has left
+            assert env.step(DOWN)[0] in {0, 2, 4}
+        state, _, terminated, *_ = env.step(action)
+        assert state != 1
+        if terminated:
+            env.reset()
+
+
+def test_dynamics_are_shared_by_copies_and_rebuilt_by_pickle() -> None:
+    dynamics = Dynamics(read_schedule("shortcut"), 0.25)
+    assert copy.deepcopy(dynamics) is dynamics
+    again = pickle.loads(pickle.dumps(dynamics))
+    assert (again.schedule, again.slip_probability) == (dynamics.schedule, 0.25)
+    np.testing.assert_array_equal(again.tables.next_state, dynamics.tables.next_state)
+
+
+@pytest.mark.parametrize("slip", [True, None, "often", [0.1], 1j])
+def test_a_slip_probability_that_is_no_number_is_refused(slip: object) -> None:
+    with pytest.raises(TypeError, match="slip_probability="):
+        Dynamics(read_schedule("dyna"), slip)  # type: ignore[arg-type]

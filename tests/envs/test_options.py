@@ -1,0 +1,151 @@
+"""What callers hand to the environments: what is taken, and how the rest is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynamaze.envs import DynaMazeEnv
+from dynamaze.envs.options import check_render_mode, read_state, read_world_step, refuse_action
+from dynamaze.envs.schedule import LAST_STEP
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.text(max_size=4),
+    st.lists(st.floats() | st.text(max_size=2), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+
+
+def world() -> DynaMazeEnv:
+    """A slippery world with several starts, some steps into an episode."""
+    env = DynaMazeEnv("S..G\n.S..", {9: "S#.G\n.S.."}, slip_probability=0.3)
+    env.reset(seed=0)
+    for _ in range(3):
+        env.step(3)
+    return env
+
+
+@pytest.mark.parametrize("step", [0, 7, LAST_STEP, np.int64(7), np.uint8(7), np.array(7)])
+def test_any_whole_number_in_range_is_a_world_step(step: Any) -> None:
+    read = read_world_step({"world_step": step})
+    assert read == int(step)
+    assert type(read) is int
+
+
+@pytest.mark.parametrize("options", [None, {}])
+def test_no_options_leave_the_clock(options: Any) -> None:
+    assert read_world_step(options) is None
+
+
+@pytest.mark.parametrize(
+    "step", [-1, 2.0, np.float64(2), "2", None, True, [2], float("nan"), LAST_STEP + 1, 2**63]
+)
+def test_what_is_no_world_step_is_refused(step: Any) -> None:
+    with pytest.raises(ValueError, match=r"world_step=.*; expected a whole number from 0 to"):
+        read_world_step({"world_step": step})
+
+
+def test_an_unknown_option_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(ValueError, match=r"unknown reset option 'step'; expected 'world_step'"):
+        read_world_step({"world_step": 3, "step": 4})
+    with pytest.raises(ValueError, match="did you mean 'world_step'"):
+        read_world_step({"wold_step": 3})
+
+
+def test_a_render_mode_is_known_or_refused_with_those_that_are() -> None:
+    assert check_render_mode(None, ["ansi"]) is None
+    assert check_render_mode("ansi", ["ansi"]) == "ansi"
+    with pytest.raises(ValueError, match=r"one of \['ansi', 'human'\]; did you mean 'human'\?"):
+        check_render_mode("humen", ["ansi", "human"])
+    with pytest.raises(ValueError, match="render_mode=''; expected None or one of"):
+        check_render_mode("", ["ansi"])
+
+
+@pytest.mark.parametrize(
+    ("action", "error"),
+    [
+        (7, ValueError),
+        (-(10**30), ValueError),
+        (np.array(4), ValueError),
+        (np.uint64(2**63), ValueError),
+        (2.0, TypeError),
+        ("up", TypeError),
+        (None, TypeError),
+        (np.array([1]), TypeError),
+        ([1, [2]], TypeError),
+    ],
+)
+def test_the_refusal_of_an_action_says_what_came_and_what_was_expected(
+    action: Any, error: type[Exception]
+) -> None:
+    refusal = refuse_action(action)
+    assert type(refusal) is error
+    kind = type(action).__name__
+    assert str(refusal) == (
+        f"action {action!r} of type {kind}; expected an integer from 0 to 3 (up, right, down, left)"
+    )
+
+
+@given(st.sampled_from(["state", "world_step", "uniforms", "rng"]), JUNK)
+def test_junk_in_a_state_is_refused_with_nothing_changed_or_the_world_goes_on(
+    field: str, junk: Any
+) -> None:
+    env = world()
+    before = env.get_state()
+    try:
+        env.set_state({**before, field: junk})
+    except ValueError:
+        assert env.get_state() == before
+    else:
+        expected = [float(number) for number in junk] if field == "uniforms" else junk
+        assert env.get_state()[field] == expected
+        for action in (0, 1, 2, 3) * 5:
+            if env.get_state()["state"] < 0:  # junk may be the state before the first reset
+                env.reset()
+            assert env.observation_space.contains(env.step(action)[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"state": 8}, "state 8 at world step 3; expected a state below 8"),
+        ({"state": -2}, "state -2 at"),
+        ({"state": 2.5}, "not a state that get_state"),
+        ({"world_step": 2**63}, "world step from 0 to"),
+        ({"uniforms": [0.5, 1.0]}, "uniforms"),
+        ({"uniforms": [float("nan")]}, "uniforms"),
+        ({"rng": {"bit_generator": "PCG64", "state": {"state": -1, "inc": 1}}}, "not a state"),
+    ],
+)
+def test_a_state_that_cannot_be_is_refused_by_what_is_wrong(
+    change: dict[str, Any], message: str
+) -> None:
+    env = world()
+    before = env.get_state()
+    with pytest.raises(ValueError, match=message):
+        env.set_state({**before, **change})
+    assert env.get_state() == before
+
+
+@pytest.mark.parametrize("state", [None, 3, "state", [], {}])
+def test_what_is_no_state_at_all_is_refused(state: Any) -> None:
+    with pytest.raises(ValueError, match="not a state that get_state"):
+        read_state(state, 8)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", np.int64(1)])
+def test_a_bad_seed_is_refused_and_changes_nothing(seed: Any) -> None:
+    env = world()
+    before = env.get_state()
+    with pytest.raises(gym.error.Error, match="Seed"):
+        env.reset(seed=seed)
+    assert env.get_state() == before

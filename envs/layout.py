@@ -55,8 +55,8 @@ class Layout:
         rewards: what a step pays.
 
     Raises:
-        LayoutError: if there is no start, no goal, one of them stands on a wall or outside, or a
-            start from which no goal can be reached.
+        LayoutError: if there is no start, no goal, one of them stands on a wall or outside, a
+            start on a goal, or a start from which no goal can be reached.
     """
 
     walls: BoolArray
@@ -71,12 +71,16 @@ class Layout:
         _check_size(walls.size)
         walls.flags.writeable = False
         object.__setattr__(self, "walls", walls)
-        object.__setattr__(self, "starts", tuple(sorted(self.starts)))
-        object.__setattr__(self, "goals", tuple(sorted(self.goals)))
+        object.__setattr__(self, "starts", tuple(sorted(set(self.starts))))
+        object.__setattr__(self, "goals", tuple(sorted(set(self.goals))))
         object.__setattr__(self, "rewards", _checked_rewards(self.rewards))
         _check_cells(walls, self.starts, "start 'S'")
         _check_cells(walls, self.goals, "goal 'G'")
         for row, col in self.starts:
+            if self.distances[row, col] == 0:
+                raise LayoutError(
+                    f"start 'S' at row {row}, column {col} stands on a goal; expected a free cell"
+                )
             if self.distances[row, col] < 0:
                 raise LayoutError(
                     f"no goal can be reached from the start at row {row}, column {col}; "

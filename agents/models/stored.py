@@ -27,7 +27,7 @@ class StoredTable(NamedTuple):
     reward: FloatArray  # (room,)
     next_state: IntArray  # (room,)
     terminated: BoolArray  # (room,)
-    placeholder: IntArray  # (states * actions,) the place an untried pair holds, -1 without
+    reserved: IntArray  # (states * actions,) the place an untried pair holds, -1 without
     visits: IntArray  # (states * actions,)
     used: IntArray  # (1,) places in use
 
@@ -65,7 +65,7 @@ class StoredExperience(TableModel[StoredTable]):
             *super()._indices(table),
             (table.used, 0, table.pair.size + 1),
             (table.pair, 0, self.num_states * self.num_actions),
-            (table.placeholder, -1, used),
+            (table.reserved, -1, used),
         ]
 
     def distribution(self, observation: int, action: int) -> Outcomes:
@@ -92,10 +92,10 @@ def observe_stored(table, num_actions, state, action, reward, next_state, termin
     is_new = note_pair(table.seen, num_actions, state, action, table.visits[pair] == 0)
     if is_new and table.seen.include_untried:
         for other in range(first, first + num_actions):
-            table.placeholder[other] = _store(table, other, 0.0, state, False)
-    if table.placeholder[pair] >= 0:
-        _put(table, table.placeholder[pair], pair, reward, next_state, terminated)
-        table.placeholder[pair] = -1
+            table.reserved[other] = _store(table, other, 0.0, state, False)
+    if table.reserved[pair] >= 0:
+        _put(table, table.reserved[pair], pair, reward, next_state, terminated)
+        table.reserved[pair] = -1
     else:
         _store(table, pair, reward, next_state, terminated)
     table.visits[pair] += 1

@@ -105,6 +105,41 @@ def test_stable_baselines_callbacks_watch_an_agent(tmp_path: Path) -> None:
     assert DynaQ.load(tmp_path / "agent_2000_steps.zip").num_timesteps == 2000
 
 
+def test_stable_baselines_callbacks_see_what_the_agent_sees() -> None:
+    callbacks: Any = pytest.importorskip("stable_baselines3.common.callbacks")
+    events: list[str] = []
+    seen: list[tuple[Any, ...]] = []
+
+    class Watch(callbacks.BaseCallback):  # type: ignore[misc]
+        def _on_training_start(self) -> None:
+            events.append(f"start, until {self.locals['total_timesteps']}")
+
+        def _on_rollout_start(self) -> None:
+            events.append("rollout")
+
+        def _on_step(self) -> bool:
+            assert self.locals["self"] is self.model is agent
+            seen.append(tuple(self.locals[name][0] for name in ("rewards", "dones", "infos")))
+            return self.num_timesteps != 130
+
+        def _on_rollout_end(self) -> None:
+            events.append("rollout over")
+
+        def _on_training_end(self) -> None:
+            events.append("end")
+
+    agent = DynaQ(gym.make("DynaMaze-v0", max_episode_steps=40), seed=0)
+    steps: list[Step] = []
+    agent.learn(100, [Watch(), steps.append])
+    agent.learn(100, [Watch(), steps.append])  # goes on with the count, and is stopped at 130
+    assert agent.num_timesteps == len(steps) == 130
+    expected = [(step.reward, step.terminated or step.truncated, step.info) for step in steps]
+    assert seen == expected
+    assert any(step.truncated for step in steps)
+    rest = ["rollout", "rollout over", "end"]
+    assert events == ["start, until 100", *rest, "start, until 200", *rest]
+
+
 def test_stable_baselines_can_stop_an_agent() -> None:
     callbacks: Any = pytest.importorskip("stable_baselines3.common.callbacks")
     agent = DynaQ("DynaMaze-v0", planning_steps=30, seed=0)

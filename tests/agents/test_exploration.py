@@ -5,16 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamaze.agents import ActionTimeBonus, EpsilonGreedy
+from dynamaze.agents import ActionTimeBonus, EpsilonGreedy, Transitions
+from dynamaze.agents.exploration import epsilon_greedy
+from dynamaze.agents.rng import load, state_words, store
 from dynamaze.agents.transitions import one_transition
+from dynamaze.compiled import compiled_with_arrays
 
 DRAWS = 20_000
 
 
-def frequencies(exploration: EpsilonGreedy | ActionTimeBonus, values: np.ndarray) -> np.ndarray:
+def assert_as_frequent_as_probable(
+    exploration: EpsilonGreedy | ActionTimeBonus, values: np.ndarray, state: int
+) -> None:
+    expected = exploration.probabilities(values[None], np.array([state]))[0]
+    assert expected.sum() == pytest.approx(1)
     rng = np.random.Generator(np.random.SFC64(1))
-    drawn = [exploration.choose(values, 0, rng) for _ in range(DRAWS)]
-    return np.bincount(drawn, minlength=values.size) / DRAWS
+    drawn = [exploration.choose(values, state, rng) for _ in range(DRAWS)]
+    found = np.bincount(drawn, minlength=values.size) / DRAWS
+    # 6 standard deviations: a false alarm about once in 10^8 of these fixed seeds.
+    spread = 6 * np.sqrt(expected * (1 - expected) / DRAWS) + 1e-12
+    assert (abs(found - expected) <= spread).all()
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.1, 1.0])
@@ -22,13 +32,25 @@ def frequencies(exploration: EpsilonGreedy | ActionTimeBonus, values: np.ndarray
 def test_choices_are_as_frequent_as_their_probabilities(
     epsilon: float, values: list[float]
 ) -> None:
-    exploration = EpsilonGreedy(epsilon)
-    row = np.array(values)
-    expected = exploration.probabilities(row[None], np.array([0]))[0]
-    assert expected.sum() == pytest.approx(1)
-    # 6 standard deviations: a false alarm about once in 10^8 of these fixed seeds.
-    spread = 6 * np.sqrt(expected * (1 - expected) / DRAWS) + 1e-12
-    assert (abs(frequencies(exploration, row) - expected) <= spread).all()
+    assert_as_frequent_as_probable(EpsilonGreedy(epsilon), np.array(values), 0)
+
+
+@compiled_with_arrays
+def choose_in_row(values, first, num_actions, words):
+    action, rng = epsilon_greedy(values, first, num_actions, 0.1, load(words))
+    store(words, rng)
+    return action
+
+
+@pytest.mark.parametrize("num_actions", [2, 3, 4, 5])
+def test_a_row_in_a_table_is_chosen_from_like_the_row_alone(num_actions: int) -> None:
+    table = np.random.default_rng(0).integers(2, size=(60, num_actions)).astype(float)
+    one, other = (np.random.Generator(np.random.SFC64(3)) for _ in range(2))
+    for number, row in enumerate(table):
+        alone = choose_in_row(row, 0, num_actions, state_words(one))
+        first = number * num_actions
+        inside = choose_in_row(table.reshape(-1), first, num_actions, state_words(other))
+        assert inside == alone
 
 
 def test_ties_share_the_greedy_probability_alike() -> None:
@@ -49,6 +71,58 @@ def test_the_action_bonus_chooses_what_was_not_tried_for_long() -> None:
     np.testing.assert_array_equal(
         exploration.probabilities(np.array([[0.4, 0.0]]), np.array([0])), [[0, 1]]
     )
+
+
+def tried_often(state: int, action: int, times: int) -> ActionTimeBonus:
+    """Three states with two actions, of which one pair was tried."""
+    exploration = ActionTimeBonus(3, 2, epsilon=0.3, kappa=0.1)
+    exploration.update(Transitions(*(np.repeat(column, times) for column in (
+        state, action, 0.0, 0, False
+    ))))  # fmt: skip
+    return exploration
+
+
+@pytest.mark.parametrize("state", [0, 1, 2])
+@pytest.mark.parametrize("values", [[0.4, 0.0], [0.5, 0.0], [0.6, 0.0]])
+def test_the_action_bonus_belongs_to_its_own_state_and_still_explores(
+    state: int, values: list[float]
+) -> None:
+    exploration = tried_often(1, 0, 25)
+    assert_as_frequent_as_probable(exploration, np.array(values), state)
+    # Only in state 1 is action 0 behind, by kappa sqrt(25) = 0.5; elsewhere both are neglected.
+    best = {0.4: [0.15, 0.85], 0.5: [0.5, 0.5], 0.6: [0.85, 0.15]}[values[0]]
+    expected = best if state == 1 else [0.85, 0.15]
+    found = exploration.probabilities(np.array([values]), np.array([state]))[0]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_the_action_bonus_comes_back_with_its_state() -> None:
+    exploration, other = tried_often(1, 0, 25), ActionTimeBonus(3, 2, epsilon=0.3, kappa=0.1)
+    state = exploration.get_state()
+    exploration.update(one_transition(1, 1, 0.0, 0, False))
+    other.set_state(state)
+    np.testing.assert_equal(other.get_state(), tried_often(1, 0, 25).get_state())
+    other.update(one_transition(1, 1, 0.0, 0, False))
+    np.testing.assert_equal(other.get_state(), exploration.get_state())
+    assert state["clock"] == 25  # it was a copy
+
+
+def test_a_choice_changes_nothing_but_the_generator() -> None:
+    exploration, values = tried_often(1, 0, 25), np.array([0.4, 0.0])
+    before = exploration.get_state()
+    rng, same = (np.random.Generator(np.random.SFC64(4)) for _ in range(2))
+    for _ in range(10):
+        exploration.choose(values, 1, rng)
+    same.bit_generator.random_raw(10)  # one word for each choice
+    assert rng.random() == same.random()
+    np.testing.assert_equal(exploration.get_state(), before)
+    np.testing.assert_array_equal(values, [0.4, 0.0])
+
+
+@pytest.mark.parametrize("wrong", [{"kappa": -0.1}, {"kappa": float("inf")}, {"epsilon": 2.0}])
+def test_an_action_bonus_outside_its_ranges_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        ActionTimeBonus(2, 2, **{"epsilon": 0.1, "kappa": 0.1, **wrong})
 
 
 @pytest.mark.parametrize("epsilon", [-0.1, 1.1, float("nan")])

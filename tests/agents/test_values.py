@@ -27,7 +27,28 @@ def test_updates_follow_equation_6_8_in_the_order_of_the_batch(num_actions: int)
         target = reward + (0 if terminated else gamma) * expected[following].max()
         expected[state, action] += learning_rate * (target - expected[state, action])
     values.update(batch)
-    np.testing.assert_allclose(values.q, expected, rtol=0, atol=1e-14)
+    np.testing.assert_array_equal(values.q, expected)
+
+
+def test_the_second_update_of_a_pair_in_a_batch_sees_the_first() -> None:
+    values = TableValues(2, 1, learning_rate=0.5, gamma=0.5)
+    again = np.zeros(3, dtype=np.int64)
+    values.update(Transitions(again, again, np.ones(3), again, np.array([True, False, True])))
+    # 0.5 * 1; then 0.5 + 0.5 * (1 + 0.25 - 0.5); then 0.875 + 0.5 * (1 - 0.875)
+    assert values.q[0, 0] == 0.9375
+    assert values.q[1, 0] == 0
+
+
+def test_updating_leaves_the_batch_as_it_was_and_an_empty_one_does_nothing() -> None:
+    values = TableValues(2, 2, learning_rate=0.5, gamma=0.9)
+    pairs, rewards = np.array([0, 1]), np.array([0.5, 1.0])
+    batch = Transitions(pairs, pairs[::-1].copy(), rewards, pairs, rewards > 0.7)
+    copies = [column.copy() for column in batch]
+    values.update(batch)
+    np.testing.assert_equal(list(batch), copies)
+    before = values.q.copy()
+    values.update(Transitions(*(column[:0] for column in batch)))
+    np.testing.assert_array_equal(values.q, before)
 
 
 def test_values_are_a_copy() -> None:
@@ -43,6 +64,16 @@ def test_values_are_a_copy() -> None:
 def test_numbers_outside_their_range_are_refused_by_name(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         TableValues(2, 2, **{"learning_rate": 0.5, "gamma": 0.9, **wrong})
+
+
+def test_a_state_is_a_copy_both_ways() -> None:
+    values, other = (TableValues(2, 2, learning_rate=0.5, gamma=0.9) for _ in range(2))
+    state = values.get_state()
+    values.q[0, 0] = 3
+    assert not state["q"].any()
+    other.set_state(state)
+    other.q[1, 1] = 4
+    assert not state["q"].any()
 
 
 def test_a_table_of_another_shape_is_refused() -> None:

@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401
-from dynamaze.agents import Agent, DynaQ, DynaQPlus, LatestOutcome, QLearning
+from dynamaze.agents import (
+    Agent,
+    DynaQ,
+    DynaQPlus,
+    EpsilonGreedy,
+    LatestOutcome,
+    QLearning,
+    TableValues,
+    UniformPlanning,
+)
 from dynamaze.agents.models import MODELS
 from dynamaze.benchmarks import whole_run
 from dynamaze.benchmarks.c_dyna_q import build_c_dyna_q, find_compiler
@@ -112,6 +121,21 @@ def test_a_model_that_cannot_be_compiled_is_refused() -> None:
     plain = type("Plain", (LatestOutcome,), {"capabilities": frozenset({"sample"})})
     with pytest.raises(TypeError, match="'compiled'"):
         run_many(partial(DynaQ, "DynaMaze-v0", model=plain(54, 4)), runs=1, steps=5, seed=0)
+
+
+@pytest.mark.parametrize("part", ["values", "exploration"])
+def test_parts_that_cannot_be_compiled_are_refused(part: str) -> None:
+    parts: dict[str, Any] = {
+        "values": TableValues(54, 4, learning_rate=0.5, gamma=0.9),
+        "model": LatestOutcome(54, 4),
+        "planning": UniformPlanning(2),
+        "exploration": EpsilonGreedy(0.1),
+    }
+    make = partial(Agent, gym.make("DynaMaze-v0"), **parts)
+    assert run_many(make, runs=1, steps=5, seed=0).rewards.shape == (1, 5)
+    parts[part] = object()
+    with pytest.raises(TypeError, match=part):
+        run_many(partial(Agent, gym.make("DynaMaze-v0"), **parts), runs=1, steps=5, seed=0)
 
 
 @pytest.mark.skipif(find_compiler() is None, reason="no C compiler on this machine")

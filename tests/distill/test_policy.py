@@ -39,6 +39,17 @@ def test_agreement_is_the_share_of_equal_preferences() -> None:
         assert agreement(agent, Always(action), observations) == pytest.approx(expected)
 
 
+def test_of_equal_probabilities_the_first_counts_as_preferred() -> None:
+    untaught = QLearning("DynaMaze-v0", seed=0)
+    assert agreement(untaught, Always(0), np.arange(54)) == 1.0
+    assert agreement(untaught, Always(1), np.arange(54)) == 0.0
+
+
+def test_no_observations_are_nothing_to_agree_on() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        agreement(Always(0), Always(0), np.zeros(0, dtype=np.int64))
+
+
 def test_policies_of_other_spaces_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(3, 4\).*\(3, 5\)"):
         agreement(Always(0), Always(0, 5), np.arange(3))

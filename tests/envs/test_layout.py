@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -97,8 +98,17 @@ def test_a_start_or_goal_on_a_wall_or_outside_is_refused() -> None:
     walls[1, 1] = True
     with pytest.raises(LayoutError, match="row 1, column 1 stands on a wall"):
         Layout(walls, ((0, 0),), ((1, 1),))
-    with pytest.raises(LayoutError, match=r"shape \(4,\)"):
-        Layout(np.zeros(4, dtype=bool), ((0, 0),), ((0, 1),))
+    with pytest.raises(LayoutError, match="start 'S' at row 1, column 0 stands on a goal"):
+        Layout(walls, ((1, 0),), ((0, 1), (1, 0)))
+    for shape in ((4,), (0, 3), (1, 2, 1)):
+        with pytest.raises(LayoutError, match=re.escape(f"walls of shape {shape}; expected")):
+            Layout(np.zeros(shape, dtype=bool), ((0, 0),), ((0, 1),))
+
+
+def test_a_cell_that_is_said_twice_is_one_cell() -> None:
+    walls = np.zeros((1, 3), dtype=bool)
+    layout = Layout(walls, ((0, 0), (0, 1), (0, 0)), ((0, 2), (0, 2)))
+    assert layout == Layout.from_text("SSG")
 
 
 def test_rewards_must_be_finite_numbers() -> None:

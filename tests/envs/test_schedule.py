@@ -70,7 +70,7 @@ def test_changes_may_be_given_in_any_order_and_replace_those_of_the_layout() -> 
 
 def test_a_layout_may_come_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "maze.txt"
-    path.write_text(f"{OPEN}\n@ 7\n{SHUT}\n")
+    path.write_text(f"{OPEN}\n@7\n{SHUT}\n")
     expected = Schedule.from_text(f"{OPEN}\n@ 7\n{SHUT}")
     assert read_schedule(path) == read_schedule(str(path)) == expected
 
@@ -116,6 +116,8 @@ def test_there_are_as_many_steps_as_layouts_and_the_first_is_0(steps: tuple[int,
 def test_phases_in_a_text_must_come_in_order_and_errors_name_the_phase() -> None:
     with pytest.raises(LayoutError, match="world step 3; expected one after world step 5"):
         Schedule.from_text(f"{OPEN}\n@ 5\n{SHUT}\n@ 3\n{OPEN}")
+    with pytest.raises(LayoutError, match="^layout row 1, column 2"):
+        Schedule.from_text(f"S.G\n..?\n@ 5\n{SHUT}")
     with pytest.raises(LayoutError, match=r"after the change at world step 5: .*row 1, column 2"):
         Schedule.from_text(f"{OPEN}\n@ 5\nS.G\n..?")
 

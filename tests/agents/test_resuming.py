@@ -1,0 +1,159 @@
+"""What a checkpoint carries over, and what begins anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import dynamaze  # noqa: F401
+from dynamaze.agents import Agent, DynaQ, DynaQPlus, QLearning, Step
+from dynamaze.storage import CheckpointError
+
+SameBits = Callable[[Agent, Agent], None]
+
+
+def make_world(**arguments: Any) -> gym.Env[Any, Any]:
+    return gym.make("DynaMazeBlocking-v0", slip_probability=0.2, **arguments)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "agent.npz"
+
+
+def test_a_life_across_the_change_may_be_cut_anywhere(
+    make_agent: Callable[..., Agent], same_bits: SameBits, path: Path
+) -> None:
+    once = make_agent(make_world(), seed=7).learn(2000)
+    first = make_agent(make_world(), seed=7).learn(700)
+    first.save(path)
+    resumed = type(first).load(path, make_world())
+    same_bits(once, resumed.learn(1300))
+
+
+def test_saving_changes_nothing(
+    make_agent: Callable[..., Agent], same_bits: SameBits, path: Path
+) -> None:
+    quiet, saving = (make_agent(make_world(), seed=1) for _ in range(2))
+    quiet.learn(300)
+    for _ in range(3):
+        saving.learn(100)
+        saving.save(path)
+    same_bits(quiet, saving)
+
+
+def test_a_callback_may_save_at_any_step_even_the_last_of_an_episode(
+    same_bits: SameBits, path: Path
+) -> None:
+    agent = DynaQ(make_world(), seed=2)
+    saved: list[int] = []
+
+    def save_at_an_end(step: Step) -> None:
+        if step.terminated and not saved:
+            agent.save(path)
+            saved.append(agent.num_timesteps)
+
+    agent.learn(1500, save_at_an_end)
+    resumed = DynaQ.load(path, make_world())
+    assert resumed.episode_length == 0
+    same_bits(agent, resumed.learn(1500 - saved[0]))
+
+
+def test_cells_as_observations_go_on_to_the_same_bits(same_bits: SameBits, path: Path) -> None:
+    agent = QLearning(make_world(observation="coordinates"), seed=3).learn(123)
+    agent.save(path)
+    resumed = QLearning.load(path, make_world(observation="coordinates"))
+    np.testing.assert_array_equal(resumed.observation, agent.observation)
+    same_bits(agent.learn(200), resumed.learn(200))
+
+
+def test_an_agent_saved_before_its_first_step_lives_the_same_life(
+    same_bits: SameBits, path: Path
+) -> None:
+    agent = DynaQPlus(make_world(), seed=4)
+    agent.save(path)
+    same_bits(agent.learn(300), DynaQPlus.load(path, make_world()).learn(300))
+
+
+def test_predictions_at_random_go_on_too(path: Path) -> None:
+    agent = DynaQ("DynaMaze-v0", epsilon=1.0, seed=5)
+    agent.predict(np.arange(54))
+    agent.save(path)
+    loaded = DynaQ.load(path)
+    np.testing.assert_array_equal(loaded.predict(np.arange(54))[0], agent.predict(np.arange(54))[0])
+
+
+ARGUMENTS: dict[str, Any] = {
+    "learning_rate": np.float32(0.25),
+    "gamma": 0.75,
+    "epsilon": 0.5,
+    "planning_steps": np.int64(3),
+    "kappa": 0.125,
+    "initial_value": -1,
+    "model": "stored_experience",
+}
+
+
+@pytest.mark.parametrize("bonus", ["planning", "action"])
+def test_every_argument_survives_numbers_of_numpy_too(bonus: str, path: Path) -> None:
+    made = DynaQPlus("DynaMaze-v0", bonus=bonus, seed=6, **ARGUMENTS)
+    made.save(path)
+    loaded: Any = DynaQPlus.load(path)
+    assert loaded.config == {**ARGUMENTS, "bonus": bonus}
+    assert (loaded.values.learning_rate, loaded.values.gamma) == (0.25, 0.75)
+    assert loaded.exploration.rule.epsilon == 0.5
+    assert loaded.planning.planning_steps == 3
+    assert (loaded.values.q == -1).all()
+    bonus_part = loaded.model if bonus == "planning" else loaded.exploration.rule
+    assert bonus_part.kappa == 0.125
+    inside = loaded.model.model if bonus == "planning" else loaded.model
+    assert type(inside).__name__ == "StoredExperience"
+
+
+@pytest.mark.parametrize("env", ["FrozenLake-v1", "Blackjack-v1"])
+def test_where_the_world_cannot_be_saved_the_same_new_episode_begins(
+    same_bits: SameBits, env: str, path: Path
+) -> None:
+    agent = DynaQ(env, seed=7).learn(101)
+    agent.save(path)
+    one, other = (DynaQ.load(path, env) for _ in range(2))
+    steps: list[Step] = []
+    one.learn(50, steps.append)
+    assert steps[0].episode_length == 1
+    assert steps[0].episode == agent.num_episodes
+    assert steps[0].episode_return == steps[0].reward
+    same_bits(one, other.learn(50))
+
+
+def test_another_time_limit_counts_from_where_learning_goes_on(path: Path) -> None:
+    agent = QLearning(gym.make("DynaMaze-v0", max_episode_steps=-1), seed=8).learn(50)
+    agent.save(path)
+    limited = QLearning.load(path, gym.make("DynaMaze-v0", max_episode_steps=20))
+    steps: list[Step] = []
+    limited.learn(20, steps.append)
+    assert [step.truncated for step in steps] == [False] * 19 + [True]
+    assert steps[0].observation == agent.observation
+    assert steps[0].episode_length == 51
+
+
+def test_an_environment_with_other_spaces_is_refused(path: Path) -> None:
+    QLearning("DynaMaze-v0", seed=0).save(path)
+    for env in ("FrozenLake-v1", make_world(observation="coordinates")):
+        with pytest.raises(ValueError, match="expected Spaces"):
+            QLearning.load(path, env)
+
+
+def test_a_failed_load_leaves_the_file_as_it_was(path: Path) -> None:
+    DynaQ("DynaMaze-v0", seed=9).learn(30).save(path)
+    whole = path.read_bytes()
+    for content in (whole, whole[:-100]):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"agent\.npz"):
+            DynaQPlus.load(path)
+        assert path.read_bytes() == content
+        assert list(path.parent.iterdir()) == [path]

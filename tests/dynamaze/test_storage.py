@@ -1,0 +1,173 @@
+"""Files are whole or not there, whatever happens to the writer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dynamaze.storage import read_checkpoint, write_atomically, write_checkpoint
+
+ARRAYS: dict[str, np.ndarray] = {
+    "model.reward": np.array([0.1, -0.0, np.nan, np.inf, 5e-324]),
+    "model.visits": np.arange(6).reshape(2, 3),
+    "transposed": np.arange(6).reshape(2, 3).T,
+    "flags": np.array([True, False]),
+    "words": np.array([2**64 - 1], dtype=np.uint64),
+    "big_endian": np.array([1.5], dtype=">f4"),
+    "text": np.array(["up", "läng"]),
+    "number": np.array(3),
+    "nothing": np.zeros((0, 4)),
+}
+DOCUMENT = {"agent": "DynaQ", "steps": 2**70, "rate": 0.1, "none": None, "list": [1, [2.5, "ü"]]}
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "a.npz"
+    write_checkpoint(path, ARRAYS, DOCUMENT)
+    return path
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_checkpoint_gives_back_every_bit(saved: Path) -> None:
+    arrays, document = read_checkpoint(saved)
+    assert arrays.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        assert arrays[name].dtype == array.dtype
+        assert arrays[name].shape == array.shape
+        assert arrays[name].tobytes() == array.tobytes()
+    assert document == {**DOCUMENT, "format": 1}
+
+
+def test_numbers_that_are_not_finite_survive(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "a", {}, {"mean": float("nan"), "best": float("-inf")})
+    _, document = read_checkpoint(tmp_path / "a")
+    assert np.isnan(document["mean"])
+    assert document["best"] == float("-inf")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "document", "message"),
+    [
+        ({"a": np.array([{}])}, {}, "'a' holds Python objects"),
+        ({}, {"model": object()}, "not JSON"),
+    ],
+)
+def test_what_no_checkpoint_can_hold_is_refused_and_the_old_file_stays(
+    saved: Path, arrays: Any, document: Any, message: str
+) -> None:
+    before = saved.read_bytes()
+    with pytest.raises(TypeError, match=message):
+        write_checkpoint(saved, arrays, document)
+    assert saved.read_bytes() == before
+    assert names_in(saved.parent) == ["a.npz"]
+
+
+@pytest.mark.parametrize("failing", ["fsync", "chmod", "replace"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, failing: str, error: BaseException
+) -> None:
+    before = saved.read_bytes()
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(os, failing, fail)
+    with pytest.raises(type(error)):
+        write_atomically(saved, b"new")
+    assert saved.read_bytes() == before
+    assert names_in(saved.parent) == ["a.npz"]
+
+
+def test_a_file_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        write_atomically(tmp_path / "folder", b"new")
+    with pytest.raises(OSError, match="none"):
+        write_atomically(tmp_path / "none" / "a", b"new")
+    assert names_in(tmp_path) == ["folder"]
+
+
+def test_a_new_file_may_be_read_by_those_whom_the_mask_allows(tmp_path: Path) -> None:
+    mask = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "a", b"new")
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_a_killed_writer_of_the_same_file_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    name = "a[1].npz"  # brackets mean nothing here
+    old = [f".{name}.x1.tmp", f".{name}.x2.tmp", ".b.npz.x.tmp", ".a1.npz.x.tmp", "x.tmp"]
+    for stray in old:
+        (tmp_path / stray).touch()
+        os.utime(tmp_path / stray, (0, 0))
+    (tmp_path / f".{name}.now.tmp").touch()
+    write_atomically(tmp_path / name, b"whole")
+    assert names_in(tmp_path) == sorted([*old[2:], f".{name}.now.tmp", name])
+
+
+def test_a_reader_never_finds_a_part(tmp_path: Path) -> None:
+    path, contents = tmp_path / "a", [bytes([letter]) * 300_000 for letter in b"ab"]
+    write_atomically(path, contents[0])
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            found.add(path.read_bytes())
+
+    found: set[bytes] = set()
+    reader = threading.Thread(target=read)
+    reader.start()
+    for turn in range(60):
+        write_atomically(path, contents[turn % 2])
+    done.set()
+    reader.join()
+    assert found <= set(contents)
+    assert names_in(tmp_path) == ["a"]
+
+
+KILLS = """
+import os, signal, sys, time
+import numpy as np
+from dynamaze.storage import read_checkpoint, write_checkpoint
+
+path, rng = sys.argv[1], np.random.default_rng(0)
+for kill in range(20):
+    child = os.fork()
+    if not child:
+        signal.alarm(60)  # should nobody kill it
+        for turn in range(10**9):
+            write_checkpoint(path, {"a": np.full(200_000, turn)}, {"turn": turn})
+    while not os.path.exists(path):
+        time.sleep(0.001)
+    time.sleep(rng.random() / 25)
+    os.kill(child, signal.SIGKILL)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    arrays, document = read_checkpoint(path)
+    assert (arrays["a"] == document["turn"]).all()
+print("all whole")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked writer")
+def test_a_killed_writer_never_leaves_an_unreadable_checkpoint(tmp_path: Path) -> None:
+    # In a process of its own, for a process with threads must not fork.
+    command = [sys.executable, "-W", "ignore", "-c", KILLS, str(tmp_path / "a.npz")]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    ended = subprocess.run(
+        command, check=False, capture_output=True, text=True, env=environment, timeout=100
+    )
+    assert ended.stdout == "all whole\n", ended.stderr

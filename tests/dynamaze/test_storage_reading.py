@@ -1,0 +1,181 @@
+"""What a checkpoint's reader refuses: whatever is not what was written, and all that runs."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dynamaze.storage import CheckpointError, read_checkpoint, write_checkpoint
+
+ARRAYS: dict[str, np.ndarray] = {
+    "model.visits": np.arange(6).reshape(2, 3),
+    "flags": np.array([True, False]),
+    "words": np.array([2**64 - 1], dtype=np.uint64),
+    "nothing": np.zeros((0, 4)),
+}
+DOCUMENT = {"agent": "DynaQ", "steps": 2**70}
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "a.npz"
+    write_checkpoint(path, ARRAYS, DOCUMENT)
+    return path
+
+
+def test_a_checkpoint_cut_short_is_refused_at_every_length(saved: Path) -> None:
+    content = saved.read_bytes()
+    for length in [*range(0, len(content), len(content) // 40), len(content) - 1]:
+        saved.write_bytes(content[:length])
+        with pytest.raises(CheckpointError, match=r"a\.npz is not a whole checkpoint"):
+            read_checkpoint(saved)
+
+
+def test_no_damaged_byte_changes_what_is_read(saved: Path) -> None:
+    content = saved.read_bytes()
+    noticed = 0
+    places = range(0, len(content), 7)
+    for place in places:
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        saved.write_bytes(damaged)
+        try:
+            arrays, document = read_checkpoint(saved)
+        except CheckpointError:
+            noticed += 1
+        else:  # a byte of the archive's own that says nothing, such as a date
+            assert document == {**DOCUMENT, "format": 1}
+            assert {name: array.tobytes() for name, array in arrays.items()} == {
+                name: array.tobytes() for name, array in ARRAYS.items()
+            }
+    assert noticed > 0.7 * len(places)
+
+
+def rewrite(path: Path, change: Callable[[dict[str, np.ndarray]], Any]) -> None:
+    """Change the members of an archive that is whole again afterwards, but for the digest."""
+    with np.load(path) as archive:
+        members = dict(archive)
+    change(members)
+    content = io.BytesIO()
+    np.savez(content, **members)  # type: ignore[arg-type]
+    path.write_bytes(content.getvalue())
+
+
+def document_with(**entries: Any) -> np.ndarray:
+    text = json.dumps({**DOCUMENT, "format": 1, **entries}).encode()
+    return np.frombuffer(text, dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m.update({"flags": ~m["flags"]}),
+        lambda m: m.update({"model.visits": m["model.visits"].reshape(3, 2)}),
+        lambda m: m.update({"words": m["words"].view(np.int64)}),
+        lambda m: m.update({"more": np.zeros(1)}),
+        lambda m: m.pop("nothing"),
+        lambda m: m.update({"flagz": m.pop("flags")}),
+        lambda m: m.update({"__document__": document_with(steps=1)}),
+    ],
+    ids=["value", "shape", "dtype", "one_more", "one_less", "name", "document"],
+)
+def test_whatever_was_changed_afterwards_is_noticed(saved: Path, change: Any) -> None:
+    rewrite(saved, lambda members: None)
+    read_checkpoint(saved)
+    rewrite(saved, change)
+    with pytest.raises(CheckpointError, match=r"a\.npz is damaged: its SHA-256"):
+        read_checkpoint(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m.update({"__document__": document_with(format=2)}), "format 2; expected 1"),
+        (lambda m: m.update({"__document__": np.frombuffer(b"[1]", np.uint8)}), "format None"),
+        (lambda m: m.update({"__document__": np.frombuffer(b"{", np.uint8)}), "JSONDecodeError"),
+        (lambda m: m.pop("__sha256__"), "__sha256__"),
+        (lambda m: m.pop("__document__"), "__document__"),
+    ],
+)
+def test_an_archive_of_another_kind_is_refused(saved: Path, change: Any, message: str) -> None:
+    rewrite(saved, change)
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(saved)
+
+
+def test_a_file_that_is_none_is_refused_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("steps,reward\n")
+    for path, message in [("none", "No such file"), (".", "directory"), ("text", "not a zip")]:
+        with pytest.raises(CheckpointError, match=message) as caught:
+            read_checkpoint(tmp_path / path)
+        assert str(tmp_path / path) in str(caught.value)
+
+
+def member(header: bytes, compression: int = zipfile.ZIP_STORED, name: str = "a.npy") -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", compression) as archive:
+        archive.writestr(name, header)
+    return content.getvalue()
+
+
+def saved_array(array: np.ndarray, version: tuple[int, int] | None = None) -> bytes:
+    content = io.BytesIO()
+    np.lib.format.write_array(content, array, version=version)
+    return content.getvalue()
+
+
+def declared(shape: tuple[int, ...], descr: str = "<f8") -> bytes:
+    content = io.BytesIO()
+    header = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(content, header)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (member(saved_array(np.zeros(10**6)), zipfile.ZIP_DEFLATED), "unexpected member 'a.npy'"),
+        (member(b"import os", name="a.py"), "unexpected member 'a.py'"),
+        (member(declared((10**15,))), "array of 8000000000000000 bytes in 0"),
+        (member(declared((2**62, 4))), "bytes in 0"),
+        (member(saved_array(np.zeros(3)) + b"more"), "array of 24 bytes in 28"),
+        (member(saved_array(np.zeros(3), (2, 0))), r"array format \(2, 0\)"),
+        (member(b"\x93NUMPY"), "not a whole checkpoint"),
+    ],
+    ids=["bomb", "script", "huge", "overflow", "rest", "version", "short"],
+)
+def test_an_archive_is_not_believed(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(tmp_path / "a.npz")
+
+
+class Payload:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("dtype", [object, [("a", "<f8"), ("b", object)]])
+def test_no_pickle_is_loaded(tmp_path: Path, dtype: Any) -> None:
+    payload = Payload(tmp_path / "ran")
+    array = np.zeros(1, dtype=dtype)
+    array[0] = payload if dtype is object else (1.0, payload)
+    np.savez(tmp_path / "a.npz", a=array)
+    with pytest.raises(CheckpointError, match="an array of"):
+        read_checkpoint(tmp_path / "a.npz")
+    assert not payload.path.exists()
+    np.load(tmp_path / "a.npz", allow_pickle=True)["a"]  # here it does run
+    assert payload.path.exists()

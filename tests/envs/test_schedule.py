@@ -116,7 +116,7 @@ def test_there_are_as_many_steps_as_layouts_and_the_first_is_0(steps: tuple[int,
 def test_phases_in_a_text_must_come_in_order_and_errors_name_the_phase() -> None:
     with pytest.raises(LayoutError, match="world step 3; expected one after world step 5"):
         Schedule.from_text(f"{OPEN}\n@ 5\n{SHUT}\n@ 3\n{OPEN}")
-    with pytest.raises(LayoutError, match="^layout row 1, column 2"):
+    with pytest.raises(LayoutError, match=r"^layout row 1, column 2"):
         Schedule.from_text(f"S.G\n..?\n@ 5\n{SHUT}")
     with pytest.raises(LayoutError, match=r"after the change at world step 5: .*row 1, column 2"):
         Schedule.from_text(f"{OPEN}\n@ 5\nS.G\n..?")

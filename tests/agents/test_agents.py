@@ -11,6 +11,7 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import Agent, DynaQ, DynaQPlus, QLearning, Spaces
+from dynamaze.agents.models import MODELS
 
 CHANGING = {"layout": "blocking", "changes": {700: "shortcut"}}
 
@@ -45,6 +46,15 @@ def test_dyna_finds_the_optimal_values_of_the_dyna_maze(agent: Any) -> None:
         state, reward, terminated, *_ = env.step(action)
     assert terminated
     assert reward == 1
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_dyna_q_plus_without_a_bonus_is_dyna_q_but_for_the_untried_actions(model: str) -> None:
+    arguments: dict[str, Any] = {"model": model, "epsilon": 0.3, "initial_value": 0.5, "seed": 3}
+    plain = DynaQ("DynaMaze-v0", **arguments).learn(300).values.q  # type: ignore[attr-defined]
+    for bonus, is_same in (("action", True), ("planning", False)):
+        plus: Any = DynaQPlus("DynaMaze-v0", bonus=bonus, kappa=0, **arguments).learn(300)
+        assert np.array_equal(plus.values.q, plain) == is_same
 
 
 def test_the_same_seed_gives_the_same_bits(
@@ -163,7 +173,10 @@ class Shifted(gym.Env[int, int]):
 
 
 def test_spaces_that_do_not_begin_at_zero_are_understood() -> None:
-    agent = DynaQ(Shifted(), gamma=0.5, learning_rate=1.0, epsilon=0.5, seed=0).learn(300)
+    actions: set[int] = set()
+    agent = DynaQ(Shifted(), gamma=0.5, learning_rate=1.0, epsilon=0.5, seed=0)
+    agent.learn(300, lambda step: actions.add(step.action))
+    assert actions == {-1, 0}
     assert agent.predict(10, deterministic=True)[0] == 0
     np.testing.assert_allclose(agent.values.q[:2], [[0.25, 0.5], [0.25, 1.0]])  # type: ignore[attr-defined]
 

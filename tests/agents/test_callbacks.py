@@ -11,7 +11,7 @@ import gymnasium as gym
 import pytest
 
 import dynamaze  # noqa: F401
-from dynamaze.agents import DynaQ, Step
+from dynamaze.agents import DynaQ, QLearning, Step
 
 
 def test_a_function_sees_every_step_and_can_stop_learning() -> None:
@@ -35,6 +35,18 @@ def test_the_last_step_of_an_episode_tells_its_length_and_return() -> None:
     assert [step.episode for step in ends] == list(range(agent.num_episodes))
     assert sum(step.episode_length for step in ends) + agent.episode_length == 3000
     assert {step.episode_return for step in ends} == {1.0}
+
+
+def test_the_return_of_an_episode_is_the_sum_of_its_rewards() -> None:
+    rewards: dict[int, list[float]] = {}
+
+    def add_up(step: Step) -> None:
+        rewards.setdefault(step.episode, []).append(step.reward)
+        assert step.episode_return == sum(rewards[step.episode])
+        assert step.episode_length == len(rewards[step.episode])
+
+    QLearning(gym.make("CliffWalking-v1", max_episode_steps=40), seed=0).learn(150, add_up)
+    assert len(rewards) == 4
 
 
 def test_several_callbacks_are_all_told() -> None:
@@ -128,7 +140,7 @@ def test_stable_baselines_callbacks_see_what_the_agent_sees() -> None:
         def _on_training_end(self) -> None:
             events.append("end")
 
-    agent = DynaQ(gym.make("DynaMaze-v0", max_episode_steps=40), seed=0)
+    agent = DynaQ(gym.make("CliffWalking-v1", max_episode_steps=40), seed=0)
     steps: list[Step] = []
     agent.learn(100, [Watch(), steps.append])
     agent.learn(100, [Watch(), steps.append])  # goes on with the count, and is stopped at 130
@@ -136,6 +148,7 @@ def test_stable_baselines_callbacks_see_what_the_agent_sees() -> None:
     expected = [(step.reward, step.terminated or step.truncated, step.info) for step in steps]
     assert seen == expected
     assert any(step.truncated for step in steps)
+    assert {step.reward for step in steps} == {-1, -100}
     rest = ["rollout", "rollout over", "end"]
     assert events == ["start, until 100", *rest, "start, until 200", *rest]
 

@@ -68,6 +68,7 @@ def test_cells_as_observations_go_on_to_the_same_bits(same_bits: SameBits, path:
     agent = QLearning(make_world(observation="coordinates"), seed=3).learn(123)
     agent.save(path)
     resumed = QLearning.load(path, make_world(observation="coordinates"))
+    assert isinstance(resumed.observation, np.ndarray)
     np.testing.assert_array_equal(resumed.observation, agent.observation)
     same_bits(agent.learn(200), resumed.learn(200))
 

@@ -68,10 +68,18 @@ def test_a_run_obeys_the_time_limit_and_draws_starts_like_the_agent() -> None:
     assert_same_bits(partial(DynaQPlus, env, planning_steps=3), 500)
 
 
-def test_a_run_longer_than_a_chunk_is_still_the_agent() -> None:
+@pytest.mark.parametrize("initial_value", [1.0, -1.0])
+def test_a_run_begins_with_the_agents_values_and_ends_where_nothing_follows(
+    initial_value: float,
+) -> None:
+    env = gym.make("DynaMazeBlocking-v0")
+    assert_same_bits(partial(DynaQ, env, initial_value=initial_value, planning_steps=2), 1300)
+
+
+def test_a_run_of_several_chunks_is_still_the_agent() -> None:
     env = gym.make("DynaMaze-v0", slip_probability=0.1)
     make = partial(DynaQ, env, model="stored_experience", planning_steps=1)
-    assert_same_bits(make, whole_run.CHUNK_STEPS + 1000)
+    assert_same_bits(make, 2 * whole_run.CHUNK_STEPS + 3000)
 
 
 def test_episodes_are_as_long_as_the_agents() -> None:

@@ -90,6 +90,27 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert names_in(saved.parent) == ["a.npz"]
 
 
+def test_the_new_content_is_on_the_disk_beside_its_place_before_it_takes_it(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[Any] = []
+    fsync, replace = os.fsync, os.replace
+
+    def noted_fsync(descriptor: int) -> None:
+        events.append(("fsync", os.fstat(descriptor).st_size))
+        fsync(descriptor)
+
+    def noted_replace(source: str, target: Path) -> None:
+        events.append(("replace", Path(source).parent, target))  # atomic inside one folder
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    write_atomically(saved, b"new")
+    assert events == [("fsync", 3), ("replace", saved.parent, saved)]
+    assert saved.read_bytes() == b"new"
+
+
 def test_a_file_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="folder"):

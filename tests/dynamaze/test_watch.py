@@ -20,10 +20,19 @@ from dynamaze.envs.rendering import Window, pressed_key
 from dynamaze.watch import Controls, Diary, Watch, main, make_agent, make_env, watch, window_of
 
 
+def note_window_naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    naps: list[float] = []
+    module = importlib.import_module("dynamaze.envs.rendering.window")
+    fake = SimpleNamespace(sleep=naps.append, perf_counter=lambda: 0.0)
+    monkeypatch.setattr(module, "time", fake)
+    return naps
+
+
 @pytest.fixture(autouse=True)
 def pygame(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Give pygame on SDL's dummy display, and shut it down afterwards."""
+    """Give pygame on SDL's dummy display, with windows that never sleep; then shut it down."""
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    note_window_naps(monkeypatch)
     module = importlib.import_module("pygame")
     module.quit()
     yield module
@@ -201,10 +210,7 @@ def test_the_window_never_sleeps_long(pygame: Any) -> None:
 def test_the_arrival_is_seen_before_the_next_episode(
     pygame: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    naps: list[float] = []
-    module = importlib.import_module("dynamaze.envs.rendering.window")
-    fake = SimpleNamespace(sleep=naps.append, perf_counter=lambda: 0.0)
-    monkeypatch.setattr(module, "time", fake)
+    naps = note_window_naps(monkeypatch)
     show = Show(pygame, layout="SG", fps=10)
     show.run(Person(), steps=40)
     assert show.diary.num_episodes > 0

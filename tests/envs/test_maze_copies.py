@@ -15,7 +15,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 import dynamaze  # noqa: F401
-from dynamaze.envs import DynaMazeEnv
+from dynamaze.envs import ACTIONS, DynaMazeEnv
 
 SEVERAL = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
 Same = Callable[[Any, Any], None]
@@ -125,6 +125,68 @@ def test_the_cells_that_just_changed_are_shown_for_a_while() -> None:
     assert np.argwhere(scene.changed).tolist() == [[0, 1]]
     env.world_step = 500
     assert env.scene().changed is None
+
+
+def test_a_change_fades_by_tenths() -> None:
+    env = DynaMazeEnv("S.G\n...", {7: "S#G\n...", 200: "S.G\n..."})
+    env.reset(seed=0)
+    ages = (0, 9, 10, 55, 99)
+    for change in (7, 200):
+        strengths = []
+        for age in ages:
+            env.world_step = change + age
+            strengths.append(env.scene().changed_strength)
+        assert strengths == pytest.approx([1.0, 1.0, 0.9, 0.5, 0.1])
+    env.world_step = 107
+    assert (env.scene().changed, env.scene().changed_strength) == (None, 0.0)
+
+
+def test_the_trail_is_the_last_cells_of_the_episode() -> None:
+    env = DynaMazeEnv("dyna", render_mode="ansi")
+    env.reset(seed=0)
+    assert env.scene().trail == ()
+    cells = []
+    for action in np.random.default_rng(0).integers(4, size=150).tolist():
+        env.step(action)
+        cells.append(env.agent)
+        assert env.scene().trail == tuple(cells[-64:])
+    env.reset()
+    assert env.scene().trail == ()
+
+
+def test_the_window_shows_every_frame_of_an_episode(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[np.ndarray] = []
+
+    class Recorder:
+        def __init__(self, title: str, *, fps: float) -> None:
+            assert (title, fps) == ("DynaMaze", 30)
+
+        def show(self, frame: np.ndarray) -> None:
+            shown.append(frame.copy())
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("dynamaze.envs.maze.Window", Recorder)
+    human, array = (DynaMazeEnv("S.G", render_mode=mode) for mode in ("human", "rgb_array"))
+    expected = []
+    for call in (lambda env: env.reset(seed=0), *[lambda env: env.step(1)] * 2):
+        call(human)
+        call(array)
+        expected.append(array.render())
+    np.testing.assert_array_equal(shown, expected)
+    human.close()
+    assert human.window is None
+
+
+def test_keys_move_the_agent_where_they_point() -> None:
+    keys = DynaMazeEnv().get_keys_to_action()
+    assert {key: ACTIONS[action] for (key,), action in keys.items()} == {
+        "w": "up",
+        "d": "right",
+        "s": "down",
+        "a": "left",
+    }
 
 
 def test_render_without_a_mode_warns() -> None:

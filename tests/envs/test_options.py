@@ -136,6 +136,14 @@ def test_a_state_that_cannot_be_is_refused_by_what_is_wrong(
     assert env.get_state() == before
 
 
+def test_the_state_before_the_first_reset_may_be_gone_back_to() -> None:
+    env = world()
+    env.set_state(DynaMazeEnv("S..G\n.S..", slip_probability=0.3).get_state())
+    assert env.agent is None
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(0)
+
+
 @pytest.mark.parametrize("state", [None, 3, "state", [], {}])
 def test_what_is_no_state_at_all_is_refused(state: Any) -> None:
     with pytest.raises(ValueError, match="not a state that get_state"):

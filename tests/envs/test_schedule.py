@@ -21,33 +21,6 @@ def test_a_schedule_is_read_as_it_was_written(name: str) -> None:
     assert read_schedule(name) == schedule
 
 
-@pytest.mark.parametrize(
-    ("name", "steps", "lengths"),
-    [
-        ("dyna", (0,), [14]),
-        ("blocking", (0, 1000), [10, 16]),
-        ("shortcut", (0, 3000), [16, 10]),
-    ],
-)
-def test_the_classical_mazes_are_the_books(
-    name: str, steps: tuple[int, ...], lengths: list[int]
-) -> None:
-    schedule = read_schedule(name)
-    assert schedule.steps == steps
-    assert [layout.shortest_path_length for layout in schedule.layouts] == lengths
-    assert {layout.walls.shape for layout in schedule.layouts} == {(6, 9)}
-    assert {layout.goals for layout in schedule.layouts} == {((0, 8),)}
-
-
-def test_the_dyna_maze_has_the_books_walls() -> None:
-    (layout,) = read_schedule("dyna").layouts
-    expected = {(1, 2), (2, 2), (3, 2), (0, 7), (1, 7), (2, 7), (4, 5)}
-    assert {(int(row), int(col)) for row, col in zip(*layout.walls.nonzero(), strict=True)} == (
-        expected
-    )
-    assert layout.starts == ((2, 0),)
-
-
 def test_a_phase_begins_at_its_step_exactly() -> None:
     schedule = read_schedule(OPEN, {5: SHUT, 9: OPEN})
     assert [schedule.phase_at(step) for step in (0, 4, 5, 8, 9, 10**9)] == [0, 0, 1, 1, 2, 2]

@@ -1,4 +1,4 @@
-"""The vector environment's calls beside step and reset, its limits, and what it refuses."""
+"""The vector environment's calls beside step and reset, and what it takes and refuses."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode
 
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.envs import DynaMazeEnv, DynaMazeVectorEnv
-from dynamaze.registration import ENVIRONMENTS
 
 Same = Callable[[Any, Any], None]
 
@@ -38,63 +36,8 @@ def both(**arguments: Any) -> tuple[Any, Any]:
     return envs  # type: ignore[return-value]
 
 
-def go_on(env: Any, steps: int = 150) -> list[Any]:
+def go_on(env: Any, steps: int = 400) -> list[Any]:
     return [env.step(each) for each in np.random.default_rng(1).integers(4, size=(steps, N))]
-
-
-# -- against the single environment ------------------------------------------------------------
-
-
-@pytest.mark.parametrize("env_id", sorted(ENVIRONMENTS))
-def test_every_id_has_a_native_vector_environment_of_the_same_spaces(env_id: str) -> None:
-    native, single = gym.make_vec(env_id, 3), gym.make(env_id)
-    assert isinstance(native.unwrapped, DynaMazeVectorEnv)
-    assert native.single_observation_space == single.observation_space
-    assert native.single_action_space == single.action_space
-    assert native.unwrapped.max_episode_steps == 10_000  # type: ignore[attr-defined]
-    observations, infos = native.reset(seed=0)
-    assert native.observation_space.contains(observations)
-    assert infos["world_step"].tolist() == [0, 0, 0]
-    native.action_space.seed(0)
-    for _ in range(20):
-        observations, *_ = native.step(native.action_space.sample())
-        assert native.observation_space.contains(observations)
-
-
-def test_world_i_is_the_single_environment_of_seed_plus_i(same: Same) -> None:
-    native = DynaMazeVectorEnv(N, autoreset_mode=AutoresetMode.SAME_STEP, **WORLD)
-    singles = [DynaMazeEnv(**WORLD) for _ in range(N)]
-    first = [env.reset(seed=5 + i)[0] for i, env in enumerate(singles)]
-    assert native.reset(seed=5)[0].tolist() == first
-    for actions in np.random.default_rng(0).integers(4, size=(400, N)):
-        observations, rewards, terminated, truncated, infos = native.step(actions)
-        assert not truncated.any()
-        for i, env in enumerate(singles):
-            observation, reward, end, _, info = env.step(int(actions[i]))
-            assert (rewards[i], terminated[i]) == (reward, end)
-            if end:
-                same(infos["final_obs"][i], observation)
-                observation, info = env.reset()
-            assert observations[i] == observation
-            assert {name: int(infos[name][i]) for name in info} == info
-
-
-@pytest.mark.parametrize("limit", [1, 3, -1])
-@pytest.mark.parametrize("mode", list(AutoresetMode))
-def test_time_limits_are_those_of_the_synchronous_one(mode: AutoresetMode, limit: int) -> None:
-    native = gym.make_vec("DynaMaze-v0", N, max_episode_steps=limit, autoreset_mode=mode)
-    sync = gym.make_vec(
-        "DynaMaze-v0",
-        N,
-        max_episode_steps=limit,
-        vectorization_mode="sync",
-        vector_kwargs={"autoreset_mode": mode},
-    )
-    np.testing.assert_equal(native.reset(seed=0), sync.reset(seed=0))
-    steps = min(30, limit) if mode == AutoresetMode.DISABLED and limit > 0 else 30
-    results = [go_on(env, steps) for env in (native, sync)]
-    np.testing.assert_equal(*results)
-    assert any(result[3].any() for result in results[0]) == (limit > 0)
 
 
 # -- one world at a time -----------------------------------------------------------------------
@@ -110,7 +53,9 @@ def test_time_limits_are_those_of_the_synchronous_one(mode: AutoresetMode, limit
         lambda env: env.get_attr("P"),
         lambda env: env.set_attr("world_step", 39),
         lambda env: env.set_attr("world_step", [38, 39, 40, 0]),
-        lambda env: env.set_attr("np_random", [np.random.default_rng(i) for i in range(N)]),
+        lambda env: env.reset(options={"world_step": 40}),
+        lambda env: env.reset(options={"world_step": 39}),
+        lambda env: [env.reset(options={"world_step": 45}), env.step([1] * N), env.reset(seed=3)],
         lambda env: env.reset(seed=(4, None, 5, None)),
         lambda env: env.reset(
             seed=[4, None, 5, 6], options={"reset_mask": np.array([True, False, False, True])}
@@ -125,6 +70,43 @@ def test_after_a_call_both_go_on_alike(call: Callable[[Any], Any]) -> None:
     np.testing.assert_equal(call(native), call(sync))
     np.testing.assert_equal(go_on(native), go_on(sync))
     assert native.np_random_seed == sync.np_random_seed
+
+
+def test_a_world_draws_from_the_generator_it_is_given() -> None:
+    native, sync = both(**WORLD)
+    generators = [np.random.default_rng(i) for i in range(N)]
+    native.set_attr("np_random", generators)
+    sync.set_attr("np_random", [np.random.default_rng(i) for i in range(N)])
+    assert native.np_random_seed == sync.np_random_seed == (-1,) * N  # unknown, says Gymnasium
+    # Both use up first what they drew before: the single environment 256 numbers, the native 512.
+    np.testing.assert_equal(go_on(native, 100), go_on(sync, 100))
+    go_on(native, 600)
+    for i, generator in enumerate(generators):
+        state = generator.bit_generator.state
+        assert state != np.random.default_rng(i).bit_generator.state
+
+
+def test_a_world_that_is_given_a_state_goes_on_as_the_single_environment() -> None:
+    world: dict[str, Any] = {"changes": {40: "blocking"}, "slip_probability": 0.3}
+    native, single = DynaMazeVectorEnv(N, **world), DynaMazeEnv(**world)
+    native.reset(seed=1)
+    single.reset(seed=8, options={"world_step": 30})
+    edges = [0.7, 0.7 + 0.3 / 2]  # the numbers from which on a step slips to either side
+    state = {**single.get_state(), "uniforms": edges * 5}
+    single.set_state(state)
+    native.call("set_state", state)
+    for action in np.random.default_rng(3).integers(4, size=30):
+        observations, *_ = native.step(np.full(N, action))
+        observation, _, terminated, *_ = single.step(action)
+        assert not terminated
+        assert observations.tolist() == [observation] * N
+    assert native.get_attr("phase") == (1,) * N
+
+
+def test_the_render_mode_is_said_by_the_whole_and_by_each() -> None:
+    for env in both(render_mode="ansi"):
+        assert env.render_mode == "ansi"
+        assert env.get_attr("render_mode") == ("ansi",) * N
 
 
 def test_questions_change_nothing(same: Same) -> None:
@@ -167,6 +149,25 @@ def test_close_then_reset_begins_again(same: Same) -> None:
     native.close()
     native.reset(seed=2)
     same(tuple(go_on(native)), fresh_life(2))
+
+
+def test_a_first_reset_needs_no_seed() -> None:
+    native = DynaMazeVectorEnv(64, **WORLD)
+    starts, _ = native.reset()
+    assert sorted(set(starts.tolist())) == [0, 7]
+    seeds = native.np_random_seed
+    assert len(set(seeds)) == 64
+    again = DynaMazeVectorEnv(64, **WORLD)
+    np.testing.assert_array_equal(again.reset(seed=list(seeds))[0], starts)
+
+
+def test_the_mask_stays_the_callers_and_the_information_ours() -> None:
+    native, _ = both(**WORLD)
+    mask = np.array([True, False, True, False])
+    _, infos = native.reset(options={"reset_mask": mask})
+    kept = copy.deepcopy(infos)
+    mask[:] = False
+    np.testing.assert_equal(infos, kept)
 
 
 # -- what is taken and what is refused ---------------------------------------------------------

@@ -12,20 +12,26 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from gymnasium.utils import seeding
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
-from dynamaze.agents import Agent
+from dynamaze.agents import Agent, UniformPlanning
 from dynamaze.agents.dispatch import choose, draw, note, observe
 from dynamaze.agents.rng import load, state_words, store
 from dynamaze.agents.values import TableValues, q_update
 from dynamaze.compiled import compiled, spliced
+from dynamaze.envs import DynaMazeEnv
 from dynamaze.envs.vector_kernel import Lives, World, begin_episode, refill, take_step
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+
+PLAIN_WRAPPERS = (OrderEnforcing, PassiveEnvChecker, TimeLimit)
+"""What `gym.make` puts round a maze."""
 
 CHUNK_STEPS = 20_000
 """Between chunks of so many steps Python draws random numbers ahead and makes room in the model."""
@@ -103,18 +109,16 @@ def run_many(
 def run_one(agent: Agent, steps: int, episodes: int) -> Runs:
     """One run of a fresh agent, to so many steps or episodes; the other is 0. No run axis."""
     values, model, exploration = _compiled_parts(agent)
-    assert agent.env is not None
-    maze: Any = agent.env.unwrapped
+    maze, limit = _plain_maze(agent)
     world = World.of(maze.tables)
     generator, _ = seeding.np_random(agent.world_seed)
     lives = Lives.begin(1, 2 * CHUNK_STEPS + 1 if maze.is_random else 0)
     result = Runs(np.zeros(steps), np.zeros(episodes, dtype=np.int64), values.q)
-    limit = None if agent.env.spec is None else agent.env.spec.max_episode_steps
     settings = Settings(
         values.learning_rate,
         values.gamma,
         agent.planning.planning_steps,
-        -1 if limit is None else limit,
+        limit,
     )
     done = np.zeros(2, dtype=np.int64)  # steps and episodes
     while done[0] < steps or done[1] < episodes:
@@ -133,6 +137,28 @@ def run_one(agent: Agent, steps: int, episodes: int) -> Runs:
     return result
 
 
+def _plain_maze(agent: Agent) -> tuple[DynaMazeEnv, int]:
+    """The maze of a fresh agent and its time limit, -1 for none.
+
+    Raises:
+        TypeError: if the environment is not a maze, or has a wrapper of which a compiled run would
+            know nothing.
+        ValueError: if the agent has lived already.
+    """
+    if agent.num_timesteps:
+        raise ValueError(f"an agent that has lived {agent.num_timesteps} steps; expected a new one")
+    env, limit = agent.env, -1
+    while isinstance(env, gym.Wrapper):
+        if not isinstance(env, PLAIN_WRAPPERS):
+            raise TypeError(f"a maze in {type(env).__name__}, of which compiled runs know nothing")
+        if isinstance(env, TimeLimit):
+            limit = env._max_episode_steps
+        env = env.env
+    if not isinstance(env, DynaMazeEnv):
+        raise TypeError(f"environment {env}; a compiled run needs a maze of DynaMaze")
+    return env, limit
+
+
 def _compiled_parts(agent: Agent) -> tuple[TableValues, Any, Any]:
     """The parts of an agent that compiled code can use.
 
@@ -146,6 +172,8 @@ def _compiled_parts(agent: Agent) -> tuple[TableValues, Any, Any]:
             f"model {type(agent.model).__name__} does not declare 'compiled'; a compiled run needs "
             "a model whose memory is a record (see dynamaze.agents.dispatch)"
         )
+    if not isinstance(agent.planning, UniformPlanning):
+        raise TypeError(f"planning {agent.planning!r}; a compiled run needs UniformPlanning")
     if not hasattr(agent.exploration, "rule"):
         raise TypeError(f"exploration {agent.exploration!r} has no compiled rule")
     return agent.values, agent.model, agent.exploration

@@ -155,3 +155,19 @@ def test_the_loop_in_c_does_the_same(tmp_path: Path) -> None:
     q = c_dyna_q(in_c, 2500)
     np.testing.assert_array_equal(q, in_python.learn(2500).values.q)  # type: ignore[attr-defined]
     assert in_c.rng.random() == in_python.rng.random()
+
+
+def test_what_a_compiled_run_would_not_know_of_is_refused() -> None:
+    wrapped = gym.wrappers.TransformReward(gym.make("DynaMaze-v0"), lambda reward: 2 * reward)
+    for env, message in ((wrapped, "TransformReward"), (gym.make("FrozenLake-v1"), "needs a maze")):
+        with pytest.raises(TypeError, match=message):
+            run_many(partial(DynaQ, env), runs=1, steps=5, seed=0)
+    with pytest.raises(ValueError, match="has lived 3 steps"):
+        run_many(lambda seed: DynaQ("DynaMaze-v0", seed=seed).learn(3), runs=1, steps=5, seed=0)
+
+
+def test_planning_that_is_not_uniform_is_refused() -> None:
+    agent = DynaQ("DynaMaze-v0", seed=0)
+    agent.planning = type("Other", (), {"planning_steps": 1})()
+    with pytest.raises(TypeError, match="needs UniformPlanning"):
+        run_many(lambda seed: agent, runs=1, steps=5, seed=0)

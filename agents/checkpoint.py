@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import gymnasium as gym
 import numpy as np
@@ -20,16 +20,6 @@ COUNTERS = ("num_timesteps", "num_episodes", "episode_length", "episode_return",
 STREAMS = ("rng", "predict_rng")
 
 AgentType = TypeVar("AgentType", bound=Any)
-
-
-class HasState(Protocol):
-    """A part that can be put away and taken back."""
-
-    def get_state(self) -> dict[str, Any]:
-        """Arrays and numbers."""
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Take them back."""
 
 
 def write_agent(path: str | os.PathLike[str], agent: Any) -> None:

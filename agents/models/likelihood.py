@@ -61,7 +61,8 @@ class MaximumLikelihood(TableModel[LikelihoodTable]):
             np.zeros(1, dtype=np.int64),
         )
 
-    def _make_room(self, transitions: int) -> None:
+    def reserve(self, transitions: int) -> None:
+        """Make room for so many further transitions."""
         room = int(self.table.used[0]) + transitions
         self.table = with_room(self.table, self.growing, room)
 

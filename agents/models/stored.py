@@ -54,7 +54,8 @@ class StoredExperience(TableModel[StoredTable]):
             np.zeros(1, dtype=np.int64),
         )
 
-    def _make_room(self, transitions: int) -> None:
+    def reserve(self, transitions: int) -> None:
+        """Make room for so many further transitions."""
         # Besides, each pair may hold a place before its first try.
         room = int(self.table.used[0]) + transitions + self.num_states * self.num_actions
         self.table = with_room(self.table, self.growing, room)

@@ -73,7 +73,7 @@ class TableModel(ABC, Generic[Record]):
                 learned.
         """
         check_integers(transitions)
-        self._make_room(transitions.action.size)
+        self.reserve(transitions.action.size)
         wrong = observe_batch(self.table, self.num_states, self.num_actions, transitions)
         if wrong >= 0:
             raise outside_table(transitions, wrong, self.num_states, self.num_actions)
@@ -138,11 +138,10 @@ class TableModel(ABC, Generic[Record]):
         return bool(self.table.seen.states[0] == 0)
 
     def reserve(self, transitions: int) -> None:
-        """Make room for so many further transitions: compiled runs cannot grow a record."""
-        self._make_room(transitions)
+        """Make room for so many further transitions: compiled code cannot grow a record.
 
-    def _make_room(self, transitions: int) -> None:
-        """Tables of a fixed size have room for everything."""
+        Tables of a fixed size have room for everything.
+        """
 
     def get_state(self) -> dict[str, Any]:
         """The record's arrays, by name."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .layers import MOVING_LAYERS, STILL_LAYERS, Canvas, Layer
+from .canvas import Canvas, Layer
+from .layers import ALL_LAYERS, MOVING_LAYERS, STILL_LAYERS
 from .scene import BoolArray, Frame, Scene
 from .tiles import paint_ground
 
@@ -18,8 +19,8 @@ LONGEST_SIDE = 1024  # pixels
 class FramePainter:
     """Paints the scenes of mazes of one size.
 
-    What stays the same from frame to frame (ground, marks) is kept; only the trail and the agent
-    are drawn anew. A copy or a pickle does not carry what is kept.
+    What stays the same from frame to frame (ground, marks) is kept; only the trail, the agent and
+    the overlays are drawn anew. A copy or a pickle does not carry what is kept.
 
     Attributes:
         rows: rows of the maze.
@@ -59,23 +60,31 @@ class FramePainter:
         Raises:
             ValueError: the scene does not fit the maze.
         """
+        scene = scene.visible()
         walls, changed = _fingerprint(scene.walls), _fingerprint(scene.changed)
+        if scene.overlays.names:
+            self._check(scene)
+            return self._draw(self._paint_ground(scene, walls), scene, ALL_LAYERS)
         still = (walls, changed, scene.changed_strength, tuple(scene.starts), tuple(scene.goals))
         frame = self._still.get(still, lambda: self._paint_still(scene, walls)).copy()
-        return self._overlay(frame, scene, MOVING_LAYERS)
+        return self._draw(frame, scene, MOVING_LAYERS)
 
     def _paint_still(self, scene: Scene, walls: object) -> Frame:
         """Paint all that does not move, given what identifies the walls."""
         self._check(scene)
-        ground = self._ground.get(walls, lambda: paint_ground(scene.walls, self.cell_size))
-        return self._overlay(ground.copy(), scene, STILL_LAYERS)
+        return self._draw(self._paint_ground(scene, walls), scene, STILL_LAYERS)
 
-    def _overlay(self, frame: Frame, scene: Scene, layers: tuple[Layer, ...]) -> Frame:
+    def _paint_ground(self, scene: Scene, walls: object) -> Frame:
+        """Paint the floor and the walls, given what identifies them."""
+        return self._ground.get(walls, lambda: paint_ground(scene.walls, self.cell_size)).copy()
+
+    def _draw(self, frame: Frame, scene: Scene, layers: tuple[Layer, ...]) -> Frame:
         """Draw layers over a frame, in place."""
         size = self.cell_size
         cells = frame.reshape(self.rows, size, self.cols, size, 3).swapaxes(1, 2)
+        canvas = Canvas(frame, cells, size)
         for layer in layers:
-            layer(Canvas(cells, size), scene)
+            layer(canvas, scene)
         return frame
 
     def _check(self, scene: Scene) -> None:
@@ -89,6 +98,7 @@ class FramePainter:
                 )
         if not 0 <= scene.changed_strength <= 1:
             raise ValueError(f"changed_strength: {scene.changed_strength}; expected 0 to 1")
+        scene.overlays.check((self.rows, self.cols))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_ground": _Latest(), "_still": _Latest()}

@@ -36,9 +36,9 @@ class Ink(NamedTuple):
     alpha: FloatArray  # (size, size), 0 to 1
 
 
-def make_grid(size: int) -> Grid:
-    """Lay the sample points for a cell of `size` pixels a side, fewer in a bigger pixel grid."""
-    fine = max(2, min(8, 256 // size))
+def make_grid(size: int, *, finest: int = 8) -> Grid:
+    """Lay the sample points for a cell of `size` pixels a side, fewer a pixel in a bigger one."""
+    fine = max(2, min(finest, 256 // size))
     points = (np.arange(size * fine) + 0.5) / (size * fine)
     return Grid(size, fine, points[np.newaxis, :], points[:, np.newaxis])
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from . import palette
-from .palette import Color
+from .measures import TRAIL_LENGTH
 from .scene import BoolArray
 from .shapes import (
     Corners,
@@ -17,17 +15,13 @@ from .shapes import (
     Grid,
     Ink,
     Point,
-    compose,
     coverage,
     disc,
     make_grid,
     rounded_box,
     rounded_polygon,
 )
-
-SMALL = 6  # with fewer pixels a side things are plain squares
-TRAIL_LENGTH = 16  # the most dots of a trail that are shown
-WHOLE = 256  # full coverage: whole numbers blend alike on every machine
+from .sprite import SMALL, Sprite, fade, square, trimmed
 
 CENTER: Point = (0.5, 0.5)
 
@@ -38,43 +32,23 @@ STAR: tuple[Point, ...] = (
 )  # fmt: skip
 
 
-class Sprite(NamedTuple):
-    """A picture, or a stack of pictures, ready to blend: `(under * keep + ink) >> 8`."""
-
-    keep: npt.NDArray[np.uint16]  # (..., height, width, 1), how much of 256 shines through
-    ink: npt.NDArray[np.uint16]  # (..., height, width, 3), color times coverage, plus 128
-    box: tuple[slice, slice]  # the rows and columns of a cell that it covers
-
-
-def fade(sprite: Sprite, strength: float | FloatArray) -> Sprite:
-    """Make a sprite paler.
-
-    Args:
-        sprite: one picture.
-        strength: from 0 (invisible) to 1 (as it is); an array (n, 1, 1, 1) makes a stack of n.
-    """
-    cover = WHOLE - sprite.keep.astype(np.float64)
-    color = (sprite.ink - 128.0) / np.maximum(cover, 1.0)
-    return _sprite(color, cover / WHOLE * strength, sprite.box)
-
-
 @lru_cache(maxsize=16)
 def start_sprite(size: int) -> Sprite:
     """Draw a start: a round pad with a ring and a dot."""
     if size < SMALL:
-        return _square(size, palette.START_RING)
+        return square(size, palette.START_RING)
     grid = make_grid(size)
     parts = ((palette.START_RING, 0.34), (palette.START_PAD, 0.26), (palette.START_RING, 0.11))
-    return _trimmed([Ink(color, coverage(grid, disc(grid, CENTER, r))) for color, r in parts])
+    return trimmed([Ink(color, coverage(grid, disc(grid, CENTER, r))) for color, r in parts])
 
 
 @lru_cache(maxsize=16)
 def goal_sprite(size: int) -> Sprite:
     """Draw a goal: a golden star, big enough to be seen behind an agent."""
     if size < SMALL:
-        return _square(size, palette.GOAL_STAR)
+        return square(size, palette.GOAL_STAR)
     grid = make_grid(size)
-    return _trimmed(
+    return trimmed(
         [
             Ink(palette.SHADOW, 0.22 * _star(grid, (0.525, 0.58), 0.41, 0.07)),
             Ink(palette.GOAL_EDGE, _star(grid, (0.5, 0.53), 0.41, 0.07)),
@@ -85,18 +59,18 @@ def goal_sprite(size: int) -> Sprite:
 
 
 @lru_cache(maxsize=64)
-def agent_sprite(size: int, heading: tuple[int, int]) -> Sprite:
+def agent_sprite(size: int, heading: tuple[float, float]) -> Sprite:
     """Draw the agent: a ball with a white edge and two eyes.
 
     Args:
         size: the side of a cell, in pixels.
-        heading: the step (rows, cols) its eyes follow; (0, 0) looks ahead.
+        heading: the direction (down, right) its eyes follow, at most 1 long; (0, 0) looks ahead.
     """
     if size < SMALL:
-        return _square(size, palette.AGENT)
+        return square(size, palette.AGENT)
     grid = make_grid(size)
     ball = coverage(grid, disc(grid, CENTER, 0.315))
-    return _trimmed(
+    return trimmed(
         [
             Ink(palette.SHADOW, 0.3 * coverage(grid, disc(grid, (0.53, 0.56), 0.37))),
             Ink(palette.AGENT_EDGE, coverage(grid, disc(grid, CENTER, 0.36))),
@@ -114,21 +88,21 @@ def trail_sprites(size: int) -> Sprite:
     whole = np.ones((size, size))
     dot = whole if size < SMALL else coverage(grid, disc(grid, CENTER, 0.13))
     ages = np.linspace(0.85, 0.12, TRAIL_LENGTH).reshape(-1, 1, 1, 1)
-    return fade(_trimmed([Ink(palette.AGENT, dot)]), ages)
+    return fade(trimmed([Ink(palette.AGENT, dot)]), ages)
 
 
 @lru_cache(maxsize=16)
 def appeared_sprite(size: int) -> Sprite:
     """Draw the mark of a wall that just came: a frame full of warning stripes."""
     if size < SMALL:
-        return _square(size, palette.APPEARED)
+        return square(size, palette.APPEARED)
     grid = make_grid(size)
     stripes = ((grid.x + grid.y) * 4.0) % 1.0 < 0.5
-    inside = coverage(grid, stripes & _inset(grid, 0.1))
-    return _trimmed(
+    inside = coverage(grid, stripes & inset(grid, 0.1))
+    return trimmed(
         [
             Ink(palette.APPEARED, 0.6 * inside),
-            Ink(palette.APPEARED, coverage(grid, _inset(grid, 0.02) & ~_inset(grid, 0.1))),
+            Ink(palette.APPEARED, coverage(grid, inset(grid, 0.02) & ~inset(grid, 0.1))),
         ]
     )
 
@@ -137,20 +111,20 @@ def appeared_sprite(size: int) -> Sprite:
 def opened_sprite(size: int) -> Sprite:
     """Draw the mark of a wall that just went: four corners round a tinted floor."""
     if size < SMALL:
-        return _square(size, palette.OPENED)
+        return square(size, palette.OPENED)
     grid = make_grid(size)
     corners = (abs(grid.x - 0.5) > 0.2) & (abs(grid.y - 0.5) > 0.2)
-    frame = _inset(grid, 0.02) & ~_inset(grid, 0.1)
-    return _trimmed(
+    frame = inset(grid, 0.02) & ~inset(grid, 0.1)
+    return trimmed(
         [
-            Ink(palette.OPENED, 0.22 * coverage(grid, _inset(grid, 0.02))),
+            Ink(palette.OPENED, 0.22 * coverage(grid, inset(grid, 0.02))),
             Ink(palette.OPENED, coverage(grid, frame & corners)),
         ]
     )
 
 
-def _eyes(grid: Grid, down: int, right: int) -> list[Ink]:
-    """Draw two eyes that look along a step."""
+def _eyes(grid: Grid, down: float, right: float) -> list[Ink]:
+    """Draw two eyes that look along a direction."""
     inks: list[Ink] = []
     for side in (-0.11, 0.11):
         x, y = 0.5 + side + 0.06 * right, 0.48 + 0.05 * down
@@ -171,26 +145,7 @@ def _glow(grid: Grid, center: Point, radius: float) -> FloatArray:
     return coverage(grid, np.maximum(0.0, 1.0 - (dx * dx + dy * dy) / (radius * radius)))
 
 
-def _inset(grid: Grid, margin: float) -> BoolArray:
+def inset(grid: Grid, margin: float) -> BoolArray:
     """Mask a square with round corners, `margin` away from the border of the cell."""
     box = (margin, margin, 1.0 - margin, 1.0 - margin)
     return rounded_box(grid, box, Corners(*[0.2 - margin] * 4))
-
-
-def _square(size: int, color: Color) -> Sprite:
-    return _trimmed([Ink(color, np.ones((size, size)))])
-
-
-def _trimmed(inks: list[Ink]) -> Sprite:
-    """Lay inks over each other and cut the empty border away."""
-    color, alpha = compose(inks)
-    rows, cols = np.nonzero(alpha[..., 0])
-    box = (slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1))
-    return _sprite(color[box], alpha[box], box)
-
-
-def _sprite(color: FloatArray, alpha: FloatArray, box: tuple[slice, slice]) -> Sprite:
-    """Turn a color (0 to 255) and an alpha (0 to 1) into numbers that stay below 2**16."""
-    keep = np.rint(WHOLE * (1.0 - alpha))
-    ink = np.rint(color * (WHOLE - keep)) + 128.0
-    return Sprite(keep.astype(np.uint16), ink.astype(np.uint16), box)

@@ -17,10 +17,8 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .pygame_ce import require_pygame
-from .scene import Frame
+from .scene import Frame, check_frame
 
 if TYPE_CHECKING:
     import pygame  # for the annotations only
@@ -66,7 +64,7 @@ class Window:
             ImportError: pygame-ce is missing or broken.
             RuntimeError: there is no display to open a window on.
         """
-        _check_frame(frame)
+        check_frame(frame)
         _hand_out_events()
         if self.closed_by_user:
             return
@@ -257,11 +255,3 @@ def _vanish_all() -> None:
     """Let go of every window because pygame is being shut down."""
     for window in list(_open_windows):
         window._vanish()
-
-
-def _check_frame(frame: Frame) -> None:
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
-        raise ValueError(
-            f"frame: {frame.dtype} array of shape {frame.shape}; "
-            "expected uint8 of shape (height, width, 3)"
-        )

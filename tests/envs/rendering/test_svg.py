@@ -1,0 +1,184 @@
+"""Mazes as SVG documents."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from dynamaze.envs.rendering import Overlays, Scene, scene_to_svg
+
+SHAPE = (3, 4)
+SPACE = "{http://www.w3.org/2000/svg}"
+
+
+def scene(**arrays: Any) -> Scene:
+    walls = np.zeros(SHAPE, dtype=np.bool_)
+    walls[1, 1:3] = True
+    overlays = Overlays().replace(SHAPE, **arrays)
+    return Scene(walls, starts=((0, 0),), goals=((0, 3),), agent=(2, 2), overlays=overlays)
+
+
+def everything() -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    return {
+        "values": rng.random(SHAPE),
+        "q": rng.random((*SHAPE, 4)),
+        "policy": np.full((*SHAPE, 4), 0.25),
+        "visits": rng.integers(1, 100, SHAPE),
+        "belief": rng.random(SHAPE),
+        "planned": [[2, 1], [9, 0]],
+        "tree": rng.integers(1, 100, SHAPE),
+    }
+
+
+def groups(scene: Scene) -> dict[str, ET.Element]:
+    root = ET.fromstring(scene_to_svg(scene))
+    return {g.attrib["class"]: g for g in root.iter() if "class" in g.attrib}
+
+
+def drawn(group: ET.Element) -> list[tuple[str, float, float]]:
+    """What is used in a group and where: name, row, column."""
+    return [
+        (use.attrib["href"].removeprefix("#dynamaze-"), float(use.attrib["y"]),
+         float(use.attrib["x"]))
+        for use in group.iter(f"{SPACE}use")
+    ]  # fmt: skip
+
+
+def test_the_document_has_the_size_that_is_asked_for() -> None:
+    root = ET.fromstring(scene_to_svg(scene(), cell_size=20))
+    assert root.tag == f"{SPACE}svg"
+    assert (root.attrib["width"], root.attrib["height"]) == ("80", "60")
+    assert root.attrib["viewBox"] == "0 0 4 3"
+
+
+def test_everything_is_in_a_group_of_its_name() -> None:
+    full = scene(**everything())._replace(trail=((2, 0), (2, 1)), changed=np.ones(SHAPE, np.bool_))
+    assert set(groups(full)) == {
+        "shadows", "walls", "starts", "goals", "trail", "changed", "lift", "agent", *everything(),
+    }  # fmt: skip
+    plain = {"shadows", "walls", "starts", "goals", "agent"}
+    assert set(groups(scene())) == plain
+    assert set(groups(full._replace(overlays=full.overlays.only([])))) == plain
+
+
+def test_what_is_used_is_defined_once_and_nothing_else() -> None:
+    for one in (scene(), scene(**everything())):
+        root = ET.fromstring(scene_to_svg(one))
+        used = {use.attrib["href"][1:] for use in root.iter(f"{SPACE}use")}
+        defined = Counter(e.attrib["id"] for e in root.iter() if "id" in e.attrib)
+        assert defined == Counter([*used, "dynamaze-floor"])
+
+
+def test_nothing_outside_the_document_is_needed() -> None:
+    text = scene_to_svg(scene(**everything())).replace("http://www.w3.org/2000/svg", "")
+    assert "http" not in text
+    assert "<script" not in text
+    assert set(re.findall(r"url\((.)", text)) == {"#"}
+
+
+def test_a_run_of_walls_is_one_box() -> None:
+    outlines = [path.attrib["d"] for path in groups(scene())["walls"]]
+    assert outlines == ["M1 1h2v1h-2z", "M1 1h2v0.8h-2z"]
+
+
+def test_a_wall_at_the_lower_border_shows_no_front() -> None:
+    walls = np.zeros((2, 2), dtype=np.bool_)
+    walls[1, 0] = True
+    found = groups(Scene(walls, (), (), None))
+    assert [path.attrib["d"] for path in found["walls"]] == ["M0 1h1v1h-1z"] * 2
+
+
+def test_start_goal_trail_and_agent_are_where_they_should_be() -> None:
+    found = groups(scene()._replace(trail=((2, 0), (2, 1))))
+    assert drawn(found["starts"]) == [("start", 0, 0)]
+    assert drawn(found["goals"]) == [("goal", 0, 3)]
+    assert drawn(found["trail"]) == [("dot", 2, 1), ("dot", 2, 0)]
+    opacity = [float(dot.attrib["opacity"]) for dot in found["trail"]]
+    assert opacity[0] > opacity[1]
+    assert drawn(found["agent"]) == [("ball", 2, 2)]
+    assert drawn(groups(scene()._replace(position=(2.25, 1.75)))["agent"]) == [("ball", 1.75, 1.25)]
+
+
+def test_a_path_is_drawn_in_place_of_dots() -> None:
+    trail = groups(scene()._replace(trail=((2, 0),), path=((0.5, 0.5), (1, 1), (2, 1))))["trail"]
+    assert [line.attrib["d"] for line in trail] == ["M0.5 0.5L1 1", "M1 1L1 2"]
+
+
+def test_changes_tell_walls_that_came_from_those_that_went() -> None:
+    changed = np.zeros(SHAPE, dtype=np.bool_)
+    changed[1, 1] = changed[2, 0] = True
+    group = groups(scene()._replace(changed=changed, changed_strength=0.5))["changed"]
+    assert drawn(group) == [("appeared", 1, 1), ("opened", 2, 0)]
+    assert group.attrib["opacity"] == "0.5"
+
+
+def test_values_color_the_floors_that_have_one() -> None:
+    values = np.arange(12.0).reshape(SHAPE)
+    values[2, 0] = np.nan
+    cells = drawn(groups(scene(values=values))["values"])
+    assert cells == [("fill", r, c) for r, c in np.argwhere(~scene().walls) if (r, c) != (2, 0)]
+    fills = [use.attrib["fill"] for use in groups(scene(values=values))["values"]]
+    assert (fills[0], fills[-1]) == ("#440154", "#fde725")
+
+
+def test_action_values_and_the_values_amid_them_have_their_shapes() -> None:
+    found = groups(scene(**everything()))
+    assert Counter(name for name, *_ in drawn(found["q"])) == {f"q{a}": 10 for a in range(4)}
+    assert {name for name, *_ in drawn(found["values"])} == {"hub"}
+
+
+def test_arrows_are_turned_to_their_actions_and_longer_for_the_more_probable() -> None:
+    policy = np.zeros((*SHAPE, 4))
+    policy[2, 0] = (0, 0.75, 0.25, 0)
+    right, down = groups(scene(policy=policy))["policy"]
+    assert right.attrib["transform"] == "translate(0.5 2.5) rotate(90)"
+    assert down.attrib["transform"] == "translate(0.5 2.5) rotate(180)"
+    tips = [float(arrow.attrib["points"].split()[0].split(",")[1]) for arrow in (right, down)]
+    assert tips[0] < tips[1] < 0
+
+
+def test_counts_updates_and_beliefs_are_drawn_by_their_strength() -> None:
+    counts = np.zeros(SHAPE)
+    counts[2] = (0, 1, 10, 100)
+    for name, size in (("visits", "width"), ("tree", "r")):
+        group = groups(scene(**{name: counts}))[name]
+        sizes = [float(e.attrib[size]) for e in group if size in e.attrib]
+        assert len(sizes) == 3
+        assert sizes == sorted(set(sizes))
+    planned = groups(scene(planned=[[8, 1], [9, 2]]))["planned"]
+    assert drawn(planned) == [("side1", 2, 0), ("side2", 2, 1)]
+    belief = scene().walls.astype(float)
+    belief[2] = (np.nan, 0.5, 1.0, 0.0)
+    belief[1, 1] = 0.0
+    verdicts = Counter(name for name, *_ in drawn(groups(scene(belief=belief))["belief"]))
+    assert verdicts == {"unsure": 2, "ghost": 1, "window": 1, "right": 8}
+
+
+def test_a_big_maze_makes_a_small_document() -> None:
+    walls = np.random.default_rng(0).random((50, 50)) < 0.4
+    assert len(scene_to_svg(Scene(walls, ((0, 0),), ((49, 49),), None))) < 40_000
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"agent": (3, 0)}, r"agent: cell \(3, 0\) is outside the 3x4 maze"),
+        ({"position": (0.0, 4.5)}, r"position: point \(0.0, 4.5\) is outside"),
+        ({"overlays": Overlays().replace((1, 1), values=[0])}, "values: array for a maze of"),
+    ],
+)
+def test_a_scene_that_does_not_fit_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        scene_to_svg(scene()._replace(**fields))
+
+
+@pytest.mark.parametrize("size", [0, -1, float("nan"), float("inf")])
+def test_a_cell_has_a_size(size: float) -> None:
+    with pytest.raises(ValueError, match=r"cell_size: .*; expected a finite number above 0"):
+        scene_to_svg(scene(), size)

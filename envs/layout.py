@@ -16,8 +16,11 @@ import numpy.typing as npt
 
 from dynamaze.messages import checked_number
 
+from .search import diameter, search_from, way_down
+
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
 Cell = tuple[int, int]
 
 LEGEND = "#. SG"
@@ -53,16 +56,21 @@ class Layout:
         starts: the cells where an episode may begin, each as likely as the others.
         goals: the cells that end an episode.
         rewards: what a step pays.
+        slip_probability: with this probability in [0, 1] a step goes to one of the two directions
+            perpendicular to the action, each half as likely.
 
     Raises:
         LayoutError: if there is no start, no goal, one of them stands on a wall or outside, a
             start on a goal, or a start from which no goal can be reached.
+        ValueError: for a reward that is not finite or a slip probability outside [0, 1].
+        TypeError: if one of them is not a number.
     """
 
     walls: BoolArray
     starts: tuple[Cell, ...]
     goals: tuple[Cell, ...]
     rewards: Rewards = DEFAULT_REWARDS
+    slip_probability: float = 0.0
 
     def __post_init__(self) -> None:
         walls = np.array(self.walls, dtype=np.bool_)
@@ -74,6 +82,8 @@ class Layout:
         object.__setattr__(self, "starts", tuple(sorted(set(self.starts))))
         object.__setattr__(self, "goals", tuple(sorted(set(self.goals))))
         object.__setattr__(self, "rewards", _checked_rewards(self.rewards))
+        slip = checked_number("slip_probability", self.slip_probability, 0, 1)
+        object.__setattr__(self, "slip_probability", slip)
         _check_cells(walls, self.starts, "start 'S'")
         _check_cells(walls, self.goals, "goal 'G'")
         for row, col in self.starts:
@@ -88,7 +98,12 @@ class Layout:
                 )
 
     @classmethod
-    def from_text(cls, text: str | Sequence[str], rewards: Rewards = DEFAULT_REWARDS) -> Layout:
+    def from_text(
+        cls,
+        text: str | Sequence[str],
+        rewards: Rewards = DEFAULT_REWARDS,
+        slip_probability: float = 0.0,
+    ) -> Layout:
         """Read the text form: one string with newlines, or a sequence of rows.
 
         Raises:
@@ -101,6 +116,7 @@ class Layout:
             starts=_cells(grid == "S"),
             goals=_cells(grid == "G"),
             rewards=rewards,
+            slip_probability=slip_probability,
         )
 
     def to_text(self) -> str:
@@ -140,36 +156,95 @@ class Layout:
 
     @cached_property
     def distances(self) -> IntArray:
-        """(rows, cols) steps of the shortest way to a goal; -1 on walls and where there is none."""
-        return _distances(self.walls, self.goals)
+        """(rows, cols) steps of the shortest way to a goal; -1 on walls and where there is none.
+
+        Read-only.
+        """
+        distances = search_from(self.walls, [self.index(goal) for goal in self.goals])
+        distances.flags.writeable = False
+        return distances
 
     @cached_property
     def shortest_path(self) -> tuple[Cell, ...]:
         """A shortest way from the nearest start to a goal, both ends included."""
-        cell = min(self.starts, key=lambda start: self.distances[start])
-        path = [cell]
-        while self.distances[cell] > 0:
-            cell = next(
-                near
-                for near in _neighbours(cell, self.walls.shape)
-                if self.distances[near] == self.distances[cell] - 1
-            )
-            path.append(cell)
-        return tuple(path)
+        return tuple(
+            way_down(self.distances, min(self.starts, key=lambda start: self.distances[start]))
+        )
 
     @property
     def shortest_path_length(self) -> int:
         """Steps of the shortest way from the nearest start to a goal."""
-        return len(self.shortest_path) - 1
+        return min(int(self.distances[start]) for start in self.starts)
+
+    @cached_property
+    def diameter(self) -> int:
+        """Steps of the longest of all shortest ways between two free cells.
+
+        Of those that can reach each other; a goal may lie on the way. Exact for any size;
+        `search.diameter` says how, and what it costs.
+        """
+        return diameter(self.walls)
+
+    def shortest_path_values(self, gamma: float = 0.95) -> FloatArray:
+        """(rows, cols) discounted return of the shortest way to a goal; NaN where there is none.
+
+        From a cell d steps away it is ``step + gamma step + ... + gamma^(d-2) step +
+        gamma^(d-1) goal``, and 0 on a goal. These are the optimal values of those cells if
+        hurrying pays: ``goal >= step / (1 - gamma)`` and ``wall <= step``, as in every classical
+        maze. `dynamaze.envs.exact.optimal_values` knows the optimum of every cell in every maze.
+
+        Args:
+            gamma: discount in [0, 1].
+
+        Raises:
+            ValueError: if gamma is outside [0, 1], or if steps slip: no way is certain then.
+        """
+        gamma = checked_number("gamma", gamma, 0, 1)
+        if self.slip_probability > 0:
+            raise ValueError(
+                f"shortest-path values with slip_probability={self.slip_probability}; expected 0: "
+                "where steps slip, ask dynamaze.envs.exact.optimal_values"
+            )
+        longest = int(self.distances.max())
+        returns = delayed_returns(self.rewards.goal, self.rewards.step, gamma, longest)
+        # Distance 0 takes what stands first, -1 what stands last.
+        return np.array([0.0, *returns, np.nan])[self.distances]
+
+    @property
+    def is_random(self) -> bool:
+        """Whether a step or a start in this maze uses random numbers."""
+        return self.slip_probability > 0 or len(self.starts) > 1
+
+    def __deepcopy__(self, memo: object) -> Layout:
+        return self
 
     def _key(self) -> tuple[object, ...]:
-        return (self.walls.shape, self.walls.tobytes(), self.starts, self.goals, self.rewards)
+        return (
+            self.walls.shape,
+            self.walls.tobytes(),
+            self.starts,
+            self.goals,
+            self.rewards,
+            self.slip_probability,
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Layout) and self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash(self._key())
+
+
+def delayed_returns(last: float, step: float, gamma: float, count: int) -> list[float]:
+    """Discounted returns of n steps' reward and then `last`, for n = 0, 1, ... below a count.
+
+    Each is made of the one before by one Bellman backup, so that values which are made of them
+    solve the Bellman equations to the last bit (Sutton & Barto 2018, equation 3.9).
+    """
+    returns = [last] * count
+    for n in range(1, count):
+        returns[n] = step + gamma * returns[n - 1]
+    return returns
 
 
 def _check_size(cells: int) -> None:
@@ -205,7 +280,7 @@ def _character_grid(rows: Sequence[str]) -> npt.NDArray[np.str_]:
     width = len(rows[0])
     _check_size(max(len(rows) * width, sum(len(row) for row in rows)))
     for number, row in enumerate(rows):
-        for col, character in enumerate(row):
+        for col, character in enumerate(row if set(row) - set(LEGEND) else ""):
             if character not in LEGEND:
                 raise LayoutError(
                     f"layout row {number}, column {col}: unknown character {character!r}; "
@@ -220,26 +295,3 @@ def _character_grid(rows: Sequence[str]) -> npt.NDArray[np.str_]:
 
 def _cells(mask: BoolArray) -> tuple[Cell, ...]:
     return tuple((int(row), int(col)) for row, col in np.argwhere(mask))
-
-
-def _neighbours(cell: Cell, shape: tuple[int, ...]) -> list[Cell]:
-    near = [(cell[0] + down, cell[1] + right) for down, right in DISPLACEMENTS]
-    return [(row, col) for row, col in near if 0 <= row < shape[0] and 0 <= col < shape[1]]
-
-
-def _distances(walls: BoolArray, goals: Sequence[Cell]) -> IntArray:
-    """Breadth-first search from the goals, one whole frontier at a time."""
-    padded = np.pad(walls, 1, constant_values=True)
-    stride = padded.shape[1]
-    steps = np.array([down * stride + right for down, right in DISPLACEMENTS])
-    open_cell = ~padded.ravel()
-    distances = np.full(padded.size, -1, dtype=np.int64)
-    frontier = np.array([(row + 1) * stride + col + 1 for row, col in goals])
-    distance = 0
-    while frontier.size:
-        distances[frontier] = distance
-        open_cell[frontier] = False
-        reached = (frontier[:, None] + steps).ravel()
-        frontier = np.unique(reached[open_cell[reached]])
-        distance += 1
-    return np.ascontiguousarray(distances.reshape(padded.shape)[1:-1, 1:-1])

@@ -9,9 +9,12 @@ import numpy.typing as npt
 
 from dynamaze.messages import checked_number
 
+from .chain import Chain
+
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
 ToyText = dict[int, dict[int, list[tuple[float, int, float, bool]]]]
 
 
@@ -44,8 +47,14 @@ class FiniteMDP(NamedTuple):
         }
 
     def backup(self, values: FloatArray, gamma: float) -> FloatArray:
-        """(S, A) expected reward plus discounted value of what follows (eq. 4.10 without max)."""
-        target = self.reward + gamma * np.where(self.terminated, 0.0, values[self.next_state])
+        """(S, A) expected reward plus discounted value of what follows (eq. 4.10 without max).
+
+        Args:
+            values: (S,) of the states; -inf counts only where it can happen.
+            gamma: discount in [0, 1].
+        """
+        ends = self.terminated | (self.probability == 0)
+        target = self.reward + gamma * np.where(ends, 0.0, values[self.next_state])
         backed_up: FloatArray = np.einsum("sak,sak->sa", self.probability, target)
         return backed_up
 
@@ -56,12 +65,14 @@ class FiniteMDP(NamedTuple):
 
         Args:
             gamma: discount in [0, 1].
-            tolerance: largest change of a value in the last sweep.
+            tolerance: largest change of a value in the last sweep, in units of the largest value
+                if that is above 1. The values are then ``gamma / (1 - gamma)`` times this exact.
             max_sweeps: bound on the work.
 
         Raises:
             ValueError: if gamma is outside [0, 1].
-            RuntimeError: if the values have not settled after `max_sweeps`.
+            RuntimeError: if the values have not settled after `max_sweeps`; with gamma = 1 they
+                never do where every policy goes on for ever and pays for it.
         """
         gamma = checked_number("gamma", gamma, 0, 1)
         values: FloatArray = np.zeros(self.next_state.shape[0])
@@ -70,7 +81,7 @@ class FiniteMDP(NamedTuple):
             updated: FloatArray = self.backup(values, gamma).max(axis=1)
             change = float(np.abs(updated - values).max())
             values = updated
-            if change <= tolerance:
+            if change <= tolerance * max(1.0, float(np.abs(values).max())):
                 return values
         raise RuntimeError(
             f"value iteration with gamma={gamma} still changed a value by {change:.3g} after "
@@ -93,6 +104,9 @@ class FiniteMDP(NamedTuple):
     def policy_values(self, policy: FloatArray, gamma: float) -> FloatArray:
         """(S,) values of a policy, by solving the Bellman equations (equation 4.4).
 
+        Memory grows with S times how far apart in number a state and the next may be: in a maze
+        of S cells with S times its columns, otherwise with S squared.
+
         Args:
             policy: (S, A) probabilities of the actions.
             gamma: discount; with 1 the policy must end every episode that it can be in.
@@ -100,61 +114,48 @@ class FiniteMDP(NamedTuple):
         Raises:
             numpy.linalg.LinAlgError: if the equations have no single solution.
         """
-        return self._solve(policy, np.einsum("sak,sak->sa", self.probability, self.reward), gamma)
+        reward = np.einsum("sa,sak,sak->s", policy, self.probability, self.reward)
+        return self._chain(policy).solve(reward, gamma)
 
     def episode_steps(self, policy: FloatArray) -> tuple[float, float]:
         """Mean and standard deviation of the steps of an episode under a policy.
 
         From the first two moments of the time to absorption, over the states that the policy can
-        be in (Kemeny and Snell 1960, theorem 3.3.5).
+        be in (Kemeny and Snell 1960, theorem 3.3.5). Memory as for `policy_values`.
 
         Args:
             policy: (S, A) probabilities of the actions.
+
+        Raises:
+            numpy.linalg.LinAlgError: if an episode may go on for ever.
         """
         chain = self._chain(policy)
-        reached = _reachable(chain, self.start)
-        chain, start = chain[np.ix_(reached, reached)], self.start[reached]
-        equations = np.eye(len(chain)) - chain
-        mean = np.linalg.solve(equations, np.ones(len(chain)))
-        second = np.linalg.solve(equations, 2 * mean - 1)
+        reached = chain.reachable(self.start)
+        chain, start = chain.within(reached), self.start[reached]
+        mean = chain.solve(np.ones(len(start)))
+        second = chain.solve(2 * mean - 1)
         first_moment, second_moment = float(start @ mean), float(start @ second)
         return first_moment, float(np.sqrt(second_moment - first_moment**2))
 
-    def _solve(self, policy: FloatArray, reward: FloatArray, gamma: float) -> FloatArray:
-        equations = np.eye(len(policy)) - gamma * self._chain(policy)
-        values: FloatArray = np.linalg.solve(equations, (policy * reward).sum(axis=1))
-        return values
-
-    def _chain(self, policy: FloatArray) -> FloatArray:
-        """(S, S) probability of going on from one state to another under a policy."""
-        num_states = len(policy)
+    def _chain(self, policy: FloatArray) -> Chain:
+        """The moves that a policy makes and that end no episode."""
         weight = policy[:, :, None] * self.probability * ~self.terminated
-        chain = np.zeros((num_states, num_states))
-        rows = np.broadcast_to(np.arange(num_states)[:, None, None], weight.shape)
-        np.add.at(chain, (rows, self.next_state), weight)
-        return chain
+        moves = np.nonzero(weight)
+        return Chain(moves[0], self.next_state[moves], weight[moves])
 
 
 def greedy_policy(
-    action_values: FloatArray, *, epsilon: float = 0.0, tolerance: float = 0.0
+    action_values: FloatArray, *, epsilon: float = 0.0, tolerance: float | FloatArray = 0.0
 ) -> FloatArray:
     """(S, A) probabilities of the epsilon-greedy policy that shares ties alike.
 
     Args:
         action_values: (S, A).
         epsilon: probability of an action at random (section 2.2).
-        tolerance: how far below the best a value may be and still count as a tie.
+        tolerance: how far below the best a value may be and still count as a tie; (S, 1) if it
+            is not the same in each state.
     """
     best = action_values >= action_values.max(axis=1, keepdims=True) - tolerance
     greedy = best / best.sum(axis=1, keepdims=True)
     policy: FloatArray = (1 - epsilon) * greedy + epsilon / action_values.shape[1]
     return policy
-
-
-def _reachable(chain: FloatArray, start: FloatArray) -> BoolArray:
-    reached = start > 0
-    while True:
-        wider = reached | ((chain > 0) & reached[:, None]).any(axis=0)
-        if (wider == reached).all():
-            return reached
-        reached = wider

@@ -136,15 +136,73 @@ def test_a_maze_that_is_too_large_is_refused() -> None:
         Layout(np.zeros((2, MAX_CELLS), dtype=bool), ((0, 0),), ((0, 1),))
 
 
+def all_ways(layout: Layout) -> np.ndarray:
+    """(S, S) steps between free cells, infinite where there is no way, by Floyd and Warshall."""
+    steps = np.full((layout.num_cells, layout.num_cells), np.inf)
+    free = [cell for cell in np.ndindex(layout.walls.shape) if not layout.walls[cell]]
+    for row, col in free:
+        steps[layout.index((row, col)), layout.index((row, col))] = 0
+        for near in ((row + down, col + right) for down, right in DISPLACEMENTS):
+            if near in free:
+                steps[layout.index((row, col)), layout.index(near)] = 1
+    for middle in range(layout.num_cells):
+        steps = np.minimum(steps, steps[:, middle, None] + steps[None, middle])
+    return steps
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_diameter_is_the_longest_of_all_shortest_ways(
+    random_layout: MakeLayout, seed: int
+) -> None:
+    layout = random_layout(np.random.default_rng(seed))
+    steps = all_ways(layout)
+    assert layout.diameter == steps[np.isfinite(steps)].max()
+
+
+def test_the_shortest_way_from_the_nearest_start_is_counted_and_walked() -> None:
+    layout = Layout.from_text("S..G\n..S.")
+    assert layout.shortest_path_length == 2
+    assert layout.shortest_path == ((1, 2), (0, 2), (0, 3))  # up before right
+
+
+def test_shortest_path_values_are_the_returns_of_walking_there() -> None:
+    layout = Layout.from_text("S..G.#.", Rewards(goal=10.0, step=-1.0))
+    found = layout.shortest_path_values(0.5)
+    far = -1 - 0.5 + 0.25 * 10
+    np.testing.assert_array_equal(found, [[far, -1 + 0.5 * 10, 10, 0, 10, np.nan, np.nan]])
+    undiscounted = layout.shortest_path_values(1.0)
+    np.testing.assert_array_equal(undiscounted, [[8, 9, 10, 0, 10, np.nan, np.nan]])
+    for gamma in (-0.1, 1.1):
+        with pytest.raises(ValueError, match="gamma="):
+            layout.shortest_path_values(gamma)
+    slippery = Layout.from_text("S.G", slip_probability=0.2)
+    with pytest.raises(ValueError, match=r"slip_probability=0\.2; expected 0"):
+        slippery.shortest_path_values()
+
+
+def test_distances_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        Layout.from_text("S.G").distances[0, 0] = 0
+
+
+@pytest.mark.parametrize("slip", [-0.1, 1.5, float("nan")])
+def test_a_slip_probability_outside_0_to_1_is_refused(slip: float) -> None:
+    with pytest.raises(ValueError, match="slip_probability"):
+        Layout.from_text("S.G", slip_probability=slip)
+    with pytest.raises(TypeError, match="slip_probability"):
+        Layout.from_text("S.G", slip_probability="often")  # type: ignore[arg-type]
+
+
 def test_layouts_that_differ_in_anything_are_not_equal() -> None:
     layout = Layout.from_text("S.G\n...")
     others = [
         *map(Layout.from_text, ("S.G\n..#", "S.G\nS..", "S.G\n..G", "S.\nG.\n..", "G.S\n...")),
         Layout.from_text("S.G\n...", Rewards(step=-1.0)),
+        Layout.from_text("S.G\n...", slip_probability=0.5),
         "S.G\n...",
     ]
     assert layout not in others
-    assert len({layout, *others}) == 8
+    assert len({layout, *others}) == 9
 
 
 def test_cells_are_numbered_row_by_row() -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dynamaze.envs import Dynamics, FiniteMDP, Layout, Rewards, Schedule, greedy_policy
-from dynamaze.envs import read_schedule as read
+from dynamaze.envs import PRESETS, Dynamics, FiniteMDP, Layout, Rewards, greedy_policy
+from dynamaze.envs.chain import MIN_BLOCK
+from dynamaze.envs.layout import DEFAULT_REWARDS
 
 MakeLayout = Callable[[np.random.Generator], Layout]
 GAMMA = 0.95
@@ -24,6 +25,12 @@ def random_mdp(rng: np.random.Generator) -> FiniteMDP:
         rng.random(shape) < 0.2,
         np.full(shape[0], 1 / shape[0]),
     )
+
+
+def mdp_of(
+    text: str, rewards: Rewards = DEFAULT_REWARDS, slip_probability: float = 0.0
+) -> FiniteMDP:
+    return Dynamics(Layout.from_text(text, rewards, slip_probability)).mdp
 
 
 def policy_iteration(mdp: FiniteMDP, gamma: float) -> np.ndarray:
@@ -58,7 +65,7 @@ def test_values_of_a_deterministic_maze_are_powers_of_gamma(
     random_layout: MakeLayout, seed: int
 ) -> None:
     layout = random_layout(np.random.default_rng(seed))
-    values = Dynamics(Schedule((layout,))).mdp(0).optimal_values(GAMMA)
+    values = Dynamics(layout).mdp.optimal_values(GAMMA)
     distances = layout.distances.ravel()
     on_a_way = distances > 0
     np.testing.assert_allclose(values[on_a_way], GAMMA ** (distances[on_a_way] - 1), atol=1e-12)
@@ -107,8 +114,72 @@ def test_policy_values_and_lengths_are_those_of_following_the_policy(seed: int) 
     assert deviation == pytest.approx(np.sqrt(second - mean**2), abs=1e-7)
 
 
-def test_states_that_the_policy_never_meets_do_not_lengthen_an_episode() -> None:
-    mdp = Dynamics(read("S.G\n###\n...")).mdp(0)  # no end can be reached from the last row
+def large_mdp(rng: np.random.Generator, size: int, longest_move: int) -> FiniteMDP:
+    """One whose equations are solved in several blocks, the last of them not full."""
+    shape = (size, 2, 3)
+    move = rng.integers(-longest_move, longest_move + 1, size=shape)
+    probability = rng.random(shape)
+    return FiniteMDP(
+        np.clip(np.arange(size)[:, None, None] + move, 0, size - 1),
+        probability / probability.sum(axis=2, keepdims=True),
+        rng.normal(size=shape),
+        rng.random(shape) < 0.1,
+        np.full(size, 1 / size),
+    )
+
+
+@pytest.mark.parametrize("size", [1, MIN_BLOCK, MIN_BLOCK + 1, 3 * MIN_BLOCK, 5 * MIN_BLOCK - 7])
+@pytest.mark.parametrize("longest_move", [0, 5, 100])
+def test_values_and_lengths_in_a_large_process_are_those_of_one_great_matrix(
+    size: int, longest_move: int
+) -> None:
+    rng = np.random.default_rng([size, longest_move])
+    mdp = large_mdp(rng, size, longest_move)
+    policy = rng.dirichlet([1, 1], size=size)
+    chain = np.zeros((size, size))
+    for index in np.ndindex(mdp.next_state.shape):
+        chance = policy[index[:2]] * mdp.probability[index] * (not mdp.terminated[index])
+        chain[index[0], mdp.next_state[index]] += chance
+    reward = (policy[:, :, None] * mdp.probability * mdp.reward).sum(axis=(1, 2))
+    expected = np.linalg.solve(np.eye(size) - 0.99 * chain, reward)
+    np.testing.assert_allclose(mdp.policy_values(policy, 0.99), expected, rtol=1e-9, atol=1e-9)
+    if longest_move:
+        steps = np.linalg.solve(np.eye(size) - chain, np.ones(size)).mean()
+        assert mdp.episode_steps(policy)[0] == pytest.approx(steps, rel=1e-9)
+
+
+def test_an_episode_that_never_ends_has_no_length_and_without_discount_no_values() -> None:
+    mdp = mdp_of("S.G")
+    always_up = np.tile([1.0, 0.0, 0.0, 0.0], (3, 1))
+    with pytest.raises(np.linalg.LinAlgError):
+        mdp.episode_steps(always_up)
+    with pytest.raises(np.linalg.LinAlgError):
+        mdp.policy_values(always_up, 1.0)
+
+
+def test_large_values_settle_as_well_as_small_ones() -> None:
+    small, large = (
+        mdp_of(PRESETS["dyna"], Rewards(1.0 * scale, -0.01 * scale), slip_probability=0.3)
+        for scale in (1, 2**40)
+    )
+    np.testing.assert_allclose(
+        large.optimal_values(GAMMA, max_sweeps=100) / 2**40,
+        small.optimal_values(GAMMA, max_sweeps=100),
+        atol=1e-10,
+    )
+
+
+def test_what_cannot_happen_costs_nothing() -> None:
+    mdp = mdp_of("S.\n.G", slip_probability=1.0)  # never as it was meant
+    q = mdp.backup(np.array([0.0, 0.0, -np.inf, 0.0]), 1.0)
+    right, down, left = 1, 2, 3
+    assert q[0, [right, down, left]].tolist() == [-np.inf, 0.0, -np.inf]
+    assert not np.isnan(q).any()
+
+
+@pytest.mark.parametrize("text", ["S.G\n###\n...", "...\n###\nS.G"])
+def test_states_that_the_policy_never_meets_do_not_lengthen_an_episode(text: str) -> None:
+    mdp = mdp_of(text)  # no end can be reached from the other row
     always_right = np.tile([0.0, 1.0, 0.0, 0.0], (9, 1))
     assert mdp.episode_steps(always_right) == (2.0, 0.0)
 
@@ -128,8 +199,8 @@ def test_optimal_values_of_a_slippery_maze_are_those_of_policy_iteration(
 ) -> None:
     rng = np.random.default_rng(seed)
     drawn = random_layout(rng)
-    layout = Layout.from_text(drawn.to_text(), Rewards(2.0, -0.1, -0.3))
-    mdp = Dynamics(Schedule((layout,)), rng.random()).mdp(0)
+    layout = Layout.from_text(drawn.to_text(), Rewards(2.0, -0.1, -0.3), rng.random())
+    mdp = Dynamics(layout).mdp
     values = mdp.optimal_values(GAMMA)
     np.testing.assert_allclose(values, policy_iteration(mdp, GAMMA), atol=1e-9)
     goals = [layout.index(goal) for goal in layout.goals]
@@ -137,7 +208,7 @@ def test_optimal_values_of_a_slippery_maze_are_those_of_policy_iteration(
 
 
 def test_the_toy_text_form_says_the_same_as_the_arrays() -> None:
-    mdp = Dynamics(read("S.G\n.#."), 0.3).mdp(0)
+    mdp = mdp_of("S.G\n.#.", slip_probability=0.3)
     table = mdp.to_toy_text()
     assert set(table) == set(range(6))
     for state, actions in table.items():
@@ -154,13 +225,13 @@ def test_the_toy_text_form_says_the_same_as_the_arrays() -> None:
 
 def test_a_slip_goes_to_either_side_half_as_often_each() -> None:
     # In the middle of an open maze, meaning to go up from (1, 1).
-    mdp = Dynamics(read("...\n.S.\n..G"), 0.3).mdp(0)
+    mdp = mdp_of("...\n.S.\n..G", slip_probability=0.3)
     found = dict(zip(mdp.next_state[4, 0].tolist(), mdp.probability[4, 0].tolist(), strict=True))
     assert found == pytest.approx({1: 0.7, 5: 0.15, 3: 0.15})
 
 
 def test_rewards_are_paid_for_what_a_step_does() -> None:
-    mdp = Dynamics(read("S.G", rewards=Rewards(goal=5.0, step=-1.0, wall=-2.0))).mdp(0)
+    mdp = mdp_of("S.G", rewards=Rewards(goal=5.0, step=-1.0, wall=-2.0))
     up, right, down, left = range(4)
     assert mdp.reward[0, [up, right, down, left], 0].tolist() == [-2, -1, -2, -2]
     assert mdp.reward[1, [up, right, down, left], 0].tolist() == [-2, 5, -2, -1]
@@ -169,25 +240,17 @@ def test_rewards_are_paid_for_what_a_step_does() -> None:
 
 
 def test_an_optimal_policy_shares_alike_among_the_best_actions() -> None:
-    policy = Dynamics(read("S..\n...\n..G")).mdp(0).optimal_policy()
+    policy = mdp_of("S..\n...\n..G").optimal_policy()
     np.testing.assert_allclose(policy[0], [0, 0.5, 0.5, 0])
 
 
 @pytest.mark.parametrize("gamma", [-0.1, 1.1, float("nan")])
 def test_a_discount_outside_0_to_1_is_refused(gamma: float) -> None:
     with pytest.raises(ValueError, match="gamma"):
-        Dynamics(read("dyna")).mdp(0).optimal_values(gamma)
+        mdp_of(PRESETS["dyna"]).optimal_values(gamma)
 
 
 def test_values_that_do_not_settle_are_reported_with_what_is_left() -> None:
-    endless = Dynamics(read("S.G", rewards=Rewards(step=1.0))).mdp(0)
+    endless = mdp_of("S.G", rewards=Rewards(step=1.0))
     with pytest.raises(RuntimeError, match="still changed a value by 1 after 50 sweeps"):
         endless.optimal_values(1.0, max_sweeps=50)
-
-
-@pytest.mark.parametrize("slip", [-0.1, 1.5, float("nan")])
-def test_a_slip_probability_outside_0_to_1_is_refused(slip: float) -> None:
-    with pytest.raises(ValueError, match="slip_probability"):
-        Dynamics(read("dyna"), slip)
-    with pytest.raises(TypeError, match="slip_probability"):
-        Dynamics(read("dyna"), "often")  # type: ignore[arg-type]

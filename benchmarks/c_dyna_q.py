@@ -52,12 +52,8 @@ def _call(function: Any, agent: DynaQ, steps: int) -> FloatArray:
     maze: Any = agent.env.unwrapped
     values: Any = agent.values
     exploration: Any = agent.exploration
-    tables = maze.tables
-    arrays = (
-        tables.next_state[0, :, :, 0].astype(np.uint32),
-        np.ascontiguousarray(tables.reward[0, :, :, 0]),
-        tables.terminated[0, :, :, 0].astype(np.uint8),
-    )
+    moves = maze.world.dynamics.moves
+    arrays = (moves.next_state.astype(np.uint32), moves.reward, moves.terminated.astype(np.uint8))
     function(
         ctypes.c_int64(steps),
         ctypes.c_int(agent.planning.planning_steps),
@@ -65,7 +61,7 @@ def _call(function: Any, agent: DynaQ, steps: int) -> FloatArray:
         ctypes.c_double(values.gamma),
         ctypes.c_double(exploration.rule.epsilon),
         *(_pointer(array) for array in arrays),
-        ctypes.c_uint32(int(tables.starts[0][0])),
+        ctypes.c_uint32(maze.world.dynamics.starts[0]),
         _pointer(state_words(agent.rng)),
         _pointer(values.q),
     )

@@ -23,8 +23,17 @@ from dynamaze.agents.dispatch import choose, draw, note, observe
 from dynamaze.agents.rng import load, state_words, store
 from dynamaze.agents.values import TableValues, q_update
 from dynamaze.compiled import compiled, spliced
-from dynamaze.envs import DynaMazeEnv
-from dynamaze.envs.vector_kernel import Lives, World, begin_episode, refill, take_step
+from dynamaze.envs import GridEnv
+from dynamaze.envs.vector_kernel import (
+    Ground,
+    Lives,
+    begin_episode,
+    drawer,
+    refill,
+    take_step,
+    tick,
+)
+from dynamaze.envs.world import Course, World
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -35,6 +44,9 @@ PLAIN_WRAPPERS = (OrderEnforcing, PassiveEnvChecker, TimeLimit)
 
 CHUNK_STEPS = 20_000
 """Between chunks of so many steps Python draws random numbers ahead and makes room in the model."""
+
+NUMBERS_AHEAD = 2 * CHUNK_STEPS + 1
+"""A step uses at most two random numbers of the world."""
 
 
 class Runs(NamedTuple):
@@ -52,6 +64,7 @@ class Settings(NamedTuple):
     gamma: float
     planning_steps: int
     max_episode_steps: int  # -1 for no limit
+    changes_at_reset: bool  # whether a new episode may bring another maze
 
 
 def run_many(
@@ -110,23 +123,23 @@ def run_one(agent: Agent, steps: int, episodes: int) -> Runs:
     """One run of a fresh agent, to so many steps or episodes; the other is 0. No run axis."""
     values, model, exploration = _compiled_parts(agent)
     maze, limit = _plain_maze(agent)
-    world = World.of(maze.tables)
-    generator, _ = seeding.np_random(agent.world_seed)
-    lives = Lives.begin(1, 2 * CHUNK_STEPS + 1 if maze.is_random else 0)
+    place = Place(maze.course, seeding.np_random(agent.world_seed)[0])
     result = Runs(np.zeros(steps), np.zeros(episodes, dtype=np.int64), values.q)
     settings = Settings(
         values.learning_rate,
         values.gamma,
         agent.planning.planning_steps,
         limit,
+        maze.course.changes_at_reset,
     )
     done = np.zeros(2, dtype=np.int64)  # steps and episodes
+    place.begin_episode()
     while done[0] < steps or done[1] < episodes:
-        refill(lives, [generator], at_least=lives.uniforms.shape[1])
+        place.draw_ahead()
         model.reserve(CHUNK_STEPS)
         run_chunk(
-            world,
-            lives,
+            place.ground,
+            place.lives,
             model.table,
             exploration.rule,
             settings,
@@ -134,10 +147,53 @@ def run_one(agent: Agent, steps: int, episodes: int) -> Runs:
             result,
             done,
         )
+        place.catch_up()
     return result
 
 
-def _plain_maze(agent: Agent) -> tuple[DynaMazeEnv, int]:
+class Place:
+    """The world of one run: what is compiled of it, and the maze that changes now and then.
+
+    Attributes:
+        ground: the maze in the one slot that there is.
+        lives: what the world remembers.
+    """
+
+    def __init__(self, course: Course, generator: np.random.Generator) -> None:
+        self._world, self._generators = World(course), [generator]
+        self.ground = Ground.of([self._world.dynamics])
+        self.lives = Lives.begin(1, 2 * NUMBERS_AHEAD)
+        self._draw = drawer(self.lives, self._generators, 0)
+        self._world.restart(self._draw)
+
+    def draw_ahead(self) -> None:
+        """Have the random numbers of a chunk."""
+        refill(self.lives, self._generators, NUMBERS_AHEAD)
+
+    def begin_episode(self) -> None:
+        """Begin an episode, in another maze where the course says so."""
+        self._world.begin_episode(int(self.lives.world_step[0]), self._draw)
+        self._settle()
+        self.draw_ahead()
+        begin_episode(self.ground, self.lives, 0)
+
+    def catch_up(self) -> None:
+        """Do what a chunk stopped for: a change, an episode in a maze yet to come."""
+        world_step = int(self.lives.world_step[0])
+        if world_step == self._world.next_change:
+            agent = self._world.layout.cell(int(self.lives.state[0]))
+            self._world.advance(world_step, agent, self._draw)
+            self._settle()
+        if self.lives.done[0]:
+            self.begin_episode()
+
+    def _settle(self) -> None:
+        self.ground = self.ground.with_room(1, len(self._world.dynamics.starts))
+        self.ground.put(0, self._world.dynamics)
+        self.lives.next_change[0] = self._world.next_change
+
+
+def _plain_maze(agent: Agent) -> tuple[GridEnv, int]:
     """The maze of a fresh agent and its time limit, -1 for none.
 
     Raises:
@@ -154,7 +210,7 @@ def _plain_maze(agent: Agent) -> tuple[DynaMazeEnv, int]:
         if isinstance(env, TimeLimit):
             limit = env._max_episode_steps
         env = env.env
-    if not isinstance(env, DynaMazeEnv):
+    if not isinstance(env, GridEnv):
         raise TypeError(f"environment {env}; a compiled run needs a maze of DynaMaze")
     return env, limit
 
@@ -180,8 +236,8 @@ def _compiled_parts(agent: Agent) -> tuple[TableValues, Any, Any]:
 
 
 @compiled
-def run_chunk(world, lives, model, exploration, settings, words, result, done):
-    """Live and learn for a chunk of steps, or until the result is full.
+def run_chunk(ground, lives, model, exploration, settings, words, result, done):
+    """Live and learn for a chunk of steps, until the maze may change, or until the result is full.
 
     It is `Agent.steps` line by line; the letters are those of the box on p. 164 of Sutton & Barto.
     """
@@ -189,14 +245,13 @@ def run_chunk(world, lives, model, exploration, settings, words, result, done):
     num_actions = result.q.shape[1]
     columns = np.uint64(num_actions)
     rng = load(words)
-    if lives.state[0] < 0:
-        begin_episode(world, lives, 0)
     for _ in range(CHUNK_STEPS):
         if done[0] == result.rewards.size and done[1] == result.episode_steps.size:
             break
         state = lives.state[0]  # (a)
         action, rng = choose(exploration, q, state * num_actions, num_actions, state, rng)  # (b)
-        reward, terminated = take_step(world, lives, 0, action)  # (c)
+        reward, terminated = take_step(ground, lives, 0, action)  # (c)
+        tick(lives, 0)
         following = lives.state[0]
         pair = np.uint64(state) * columns + np.uint64(action)
         q_update(
@@ -209,11 +264,16 @@ def run_chunk(world, lives, model, exploration, settings, words, result, done):
             result.rewards[done[0]] = reward
             done[0] += 1
         truncated = lives.episode_step[0] >= settings.max_episode_steps > 0
-        if terminated or truncated:
-            if result.episode_steps.size:
-                result.episode_steps[done[1]] = lives.episode_step[0]
-                done[1] += 1
-            begin_episode(world, lives, 0)
+        ended = terminated or truncated
+        if ended and result.episode_steps.size:
+            result.episode_steps[done[1]] = lives.episode_step[0]
+            done[1] += 1
+        changes = lives.world_step[0] == lives.next_change[0]
+        if changes or (ended and settings.changes_at_reset):
+            lives.done[0] = ended
+            break
+        if ended:
+            begin_episode(ground, lives, 0)
     store(words, rng)
 
 

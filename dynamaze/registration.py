@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from gymnasium.envs.registration import register, registry
 
-ENVIRONMENTS: dict[str, dict[str, object]] = {
-    "DynaMaze-v0": {"layout": "dyna"},
-    "DynaMazeBlocking-v0": {"layout": "blocking"},
-    "DynaMazeShortcut-v0": {"layout": "shortcut"},
-}
-"""Id -> the keyword arguments of `dynamaze.envs.DynaMazeEnv`."""
 
-MAX_EPISODE_STEPS = 10_000
+class Entry(NamedTuple):
+    """How an id is made."""
+
+    name: str  # of the class in `dynamaze.envs`, without "Env" or "VectorEnv"
+    kwargs: dict[str, object]
+    max_episode_steps: int = 10_000
+
+
+ENVIRONMENTS = {
+    "DynaMaze-v0": Entry("DynaMaze", {"layout": "dyna"}),
+    "DynaMazeBlocking-v0": Entry("DynaMaze", {"layout": "blocking"}),
+    "DynaMazeShortcut-v0": Entry("DynaMaze", {"layout": "shortcut"}),
+    "DynaMazeGenerated-v0": Entry("DynaMazeGenerated", {}),
+    "DynaMazeDrifting-v0": Entry("DynaMazeDrifting", {}),
+    "DynaMazeContinuous-v0": Entry("DynaMazeContinuous", {"layout": "dyna"}, 500),
+}
 
 
 def register_environments() -> None:
     """Register every environment that is not registered yet."""
-    for name, kwargs in ENVIRONMENTS.items():
-        if name not in registry:
+    for env_id, entry in ENVIRONMENTS.items():
+        if env_id not in registry:
             register(
-                id=name,
-                entry_point="dynamaze.envs:DynaMazeEnv",
-                vector_entry_point="dynamaze.envs:DynaMazeVectorEnv",
-                max_episode_steps=MAX_EPISODE_STEPS,
-                kwargs=dict(kwargs),
+                id=env_id,
+                entry_point=f"dynamaze.envs:{entry.name}Env",
+                vector_entry_point=f"dynamaze.envs:{entry.name}VectorEnv",
+                max_episode_steps=entry.max_episode_steps,
+                kwargs=dict(entry.kwargs),
             )

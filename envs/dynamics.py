@@ -1,11 +1,12 @@
-"""What a step does, as tables: the one rule that every environment steps by.
+"""What a step does in a maze, as arrays: the one rule that every environment on a grid steps by.
 
-An action moves the agent one cell; a wall or the edge stops it. With `slip_probability` the agent
-slips to one of the two directions perpendicular to the one it meant, each half as likely.
+An action moves the agent one cell; a wall or the edge stops it. With the layout's
+`slip_probability` the agent slips to one of the two directions perpendicular to the one it meant,
+each half as likely.
 
 A wall that falls on the agent does not move it: the agent stands on the wall's cell and may step
 off it to any free neighbour, but nothing can step onto it. So every cell, walls included, has its
-row in the tables, and what a wall does to the agent is the same in the model as in the world.
+row in the arrays, and what a wall does to the agent is the same in the model as in the world.
 """
 
 from __future__ import annotations
@@ -16,11 +17,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.messages import checked_number
-
 from .layout import DISPLACEMENTS, BoolArray, IntArray, Layout
 from .mdp import FiniteMDP
-from .schedule import Schedule
 
 FloatArray = npt.NDArray[np.float64]
 Outcome = tuple[int, float, bool]  # next state, reward, terminated
@@ -30,137 +28,105 @@ PERPENDICULAR = ((0, 1, 2, 3), (1, 2, 3, 0), (3, 0, 1, 2))
 """For each outcome of a step (as meant, slipped to one side, to the other): the direction moved."""
 
 
-class Tables(NamedTuple):
-    """A changing finite world as arrays: P phases, S states, A actions, K outcomes of a step."""
+class Moves(NamedTuple):
+    """Where each of the four directions leads from each state, and what that pays."""
 
-    change_steps: IntArray  # (P - 1,) the world steps at which phases 1, 2, ... begin
-    next_state: IntArray  # (P, S, A, K)
-    reward: FloatArray  # (P, S, A, K)
-    terminated: BoolArray  # (P, S, A, K)
-    cumulative: FloatArray  # (P, S, A, K) probability of outcomes 0 ... k; the last is 1
-    starts: tuple[IntArray, ...]  # for each phase the states where an episode may begin
+    next_state: IntArray  # (S, 4)
+    reward: FloatArray  # (S, 4)
+    terminated: BoolArray  # (S, 4)
 
 
 class Dynamics:
-    """A schedule and a slip probability, turned into tables. Immutable, shared between copies.
+    """What a step does in one layout. Immutable, shared between copies of an environment.
 
-    Args:
-        schedule: the layouts and when they hold.
-        slip_probability: in [0, 1].
-
-    Raises:
-        ValueError: if the slip probability is not in [0, 1].
-        TypeError: if it is not a number.
+    Attributes:
+        layout: the maze.
+        starts: the states where an episode may begin.
+        thresholds: a number drawn from [0, 1) below the first is a step as it was meant, below
+            the second a slip to one side, otherwise a slip to the other; empty without slip.
     """
 
-    def __init__(self, schedule: Schedule, slip_probability: float = 0.0) -> None:
-        self.schedule = schedule
-        self.slip_probability = checked_number("slip_probability", slip_probability, 0, 1)
-        self.num_states = schedule.layouts[0].num_cells
-        slip = self.slip_probability
-        self.probabilities = (1.0 - slip, slip / 2, slip / 2) if slip > 0 else (1.0,)
-        self.thresholds = tuple(float(edge) for edge in np.cumsum(self.probabilities)[:-1])
-        self._starts = [
-            [layout.index(cell) for cell in layout.starts] for layout in schedule.layouts
-        ]
-        self._outcomes = [Outcomes(self, phase) for phase in range(len(schedule.layouts))]
-
-    @property
-    def is_random(self) -> bool:
-        """Whether a step or a reset uses random numbers at all."""
-        return self.slip_probability > 0 or any(
-            len(layout.starts) > 1 for layout in self.schedule.layouts
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.starts = [layout.index(cell) for cell in layout.starts]
+        slip = layout.slip_probability
+        self.probabilities: tuple[float, ...] = (
+            (1.0 - slip, slip / 2, slip / 2) if slip > 0 else (1.0,)
         )
-
-    def starts(self, phase: int) -> list[int]:
-        """The states where an episode of a phase may begin."""
-        return self._starts[phase]
+        self.thresholds: tuple[float, ...] = (1.0 - slip, 1.0 - slip + slip / 2) if slip > 0 else ()
+        self.outcomes = Outcomes(self)
 
     @cached_property
-    def tables(self) -> Tables:
-        """All phases as arrays; made when first asked for."""
-        phases = [phase_arrays(layout, len(self.probabilities)) for layout in self.schedule.layouts]
-        next_state, reward, terminated = (np.stack(arrays) for arrays in zip(*phases, strict=True))
-        cumulative = np.empty(next_state.shape)
-        cumulative[...] = (*self.thresholds, 1.0)
-        return Tables(
-            change_steps=np.array(self.schedule.steps[1:], dtype=np.int64),
-            next_state=next_state,
-            reward=reward,
-            terminated=terminated,
-            cumulative=cumulative,
-            starts=tuple(np.array(starts) for starts in self._starts),
-        )
+    def moves(self) -> Moves:
+        """The four directions from each state; made when first asked for."""
+        return _moves(self.layout)
 
-    def outcomes(self, phase: int) -> Outcomes:
-        """What a step may do in a phase, as Python numbers for the single environment."""
-        return self._outcomes[phase]
-
-    def mdp(self, phase: int) -> FiniteMDP:
-        """The exact Markov decision process of a phase."""
-        layout = self.schedule.layouts[phase]
-        next_state, reward, terminated = phase_arrays(layout, len(self.probabilities))
-        probability = np.empty(next_state.shape)
+    @cached_property
+    def mdp(self) -> FiniteMDP:
+        """The exact Markov decision process of the layout."""
+        directions = np.array(PERPENDICULAR[: len(self.probabilities)]).T  # (actions, outcomes)
+        # Indexing leaves another order in memory, for which compiled code would be compiled again.
+        moves = self.moves
+        probability = np.empty((self.layout.num_cells, *directions.shape))
         probability[...] = self.probabilities
-        start = np.zeros(layout.num_cells)
-        start[self._starts[phase]] = 1 / len(layout.starts)
-        return FiniteMDP(next_state, probability, reward, terminated, start)
+        start = np.zeros(self.layout.num_cells)
+        start[self.starts] = 1 / len(self.starts)
+        return FiniteMDP(
+            np.ascontiguousarray(moves.next_state[:, directions]),
+            probability,
+            np.ascontiguousarray(moves.reward[:, directions]),
+            np.ascontiguousarray(moves.terminated[:, directions]),
+            start,
+        )
 
     def __deepcopy__(self, memo: object) -> Dynamics:
         return self
 
-    def __reduce__(self) -> tuple[type[Dynamics], tuple[Schedule, float]]:
-        return Dynamics, (self.schedule, self.slip_probability)
+    def __reduce__(self) -> tuple[type[Dynamics], tuple[Layout]]:
+        return Dynamics, (self.layout,)
 
 
 class Outcomes(dict[int, "list[tuple[Outcome, ...]]"]):
-    """``outcomes[state][action][k]``, each state's row made when it is first stood on."""
+    """``outcomes[state][action][k]`` as Python numbers, each row made when it is first stood on."""
 
-    def __init__(self, dynamics: Dynamics, phase: int) -> None:
+    def __init__(self, dynamics: Dynamics) -> None:
         super().__init__()
         self._dynamics = dynamics
-        self._phase = phase
 
     def __missing__(self, state: int) -> list[tuple[Outcome, ...]]:
         if state < 0:
             raise IndexError(f"state {state}; expected at least 0")
-        tables = self._dynamics.tables
-        arrays = (tables.next_state, tables.reward, tables.terminated)
-        columns = [array[self._phase, state].tolist() for array in arrays]
-        row = [tuple(zip(*action, strict=True)) for action in zip(*columns, strict=True)]
+        dynamics = self._dynamics
+        columns = [column[state].tolist() for column in dynamics.moves]
+        moves: list[Outcome] = list(zip(*columns, strict=True))
+        directions = PERPENDICULAR[: len(dynamics.probabilities)]
+        row = [
+            tuple(moves[direction[action]] for direction in directions)
+            for action in range(NUM_ACTIONS)
+        ]
         self[state] = row
         return row
 
 
-def phase_arrays(layout: Layout, num_outcomes: int) -> tuple[IntArray, FloatArray, BoolArray]:
-    """Next state, reward and terminated of one layout, each (states, actions, outcomes).
-
-    A goal is absorbing: every action there stays, pays nothing and says terminated.
-    """
-    next_state, stopped = _moves(layout)
-    states = np.arange(layout.num_cells)[:, None]
+def _moves(layout: Layout) -> Moves:
+    """A goal is absorbing: every move there stays, pays nothing and says terminated."""
+    rows, cols = layout.rows, layout.cols
+    states = np.arange(layout.num_cells)
+    beyond = np.ones((rows + 2, cols + 2), dtype=np.bool_)
+    beyond[1:-1, 1:-1] = layout.walls
     is_goal = np.zeros(layout.num_cells, dtype=np.bool_)
     is_goal[[layout.index(cell) for cell in layout.goals]] = True
-    next_state = np.where(is_goal[:, None], states, next_state)
+    stopped = np.stack(
+        [
+            beyond[1 + down : 1 + down + rows, 1 + right : 1 + right + cols].ravel()
+            for down, right in DISPLACEMENTS
+        ],
+        axis=1,
+    )
+    steps = np.array([down * cols + right for down, right in DISPLACEMENTS])
+    next_state = np.where(stopped | is_goal[:, None], states[:, None], states[:, None] + steps)
     terminated = is_goal[next_state]
     reward = np.where(stopped, layout.rewards.wall, layout.rewards.step)
-    reward = np.where(terminated, layout.rewards.goal, reward)
+    reward[terminated] = layout.rewards.goal
     reward[is_goal] = 0.0
-    directions = np.array(PERPENDICULAR[:num_outcomes]).T  # (actions, outcomes)
-    # Indexing leaves another order in memory, for which compiled code would be compiled again.
-    return (
-        np.ascontiguousarray(next_state[:, directions]),
-        np.ascontiguousarray(reward[:, directions]),
-        np.ascontiguousarray(terminated[:, directions]),
-    )
-
-
-def _moves(layout: Layout) -> tuple[IntArray, BoolArray]:
-    """Where each direction leads from each cell, and whether something stopped the agent."""
-    rows, cols = np.divmod(np.arange(layout.num_cells), layout.cols)
-    down, right = np.array(DISPLACEMENTS).T
-    to_rows, to_cols = rows[:, None] + down, cols[:, None] + right
-    outside = (to_rows < 0) | (to_rows >= layout.rows) | (to_cols < 0) | (to_cols >= layout.cols)
-    target = np.where(outside, 0, to_rows * layout.cols + to_cols)
-    stopped = outside | layout.walls.ravel()[target]
-    return np.where(stopped, np.arange(layout.num_cells)[:, None], target), stopped
+    return Moves(next_state, reward, terminated)

@@ -63,6 +63,24 @@ def test_a_run_is_the_agent_bit_for_bit(
     assert_same_bits(partial(agent, env, learning_rate=0.5, **arguments), steps)
 
 
+CHANGING: dict[str, dict[str, Any]] = {
+    "DynaMazeDrifting-v0": {"random_changes": {"probability": 0.05, "what": ["walls", "start"]}},
+    "DynaMazeGenerated-v0": {"size": 5, "levels": 4, "observation": "index"},
+    "DynaMaze-v0": {
+        "changes": {
+            "episode 2": {"start": [(0, 0), (5, 0)]},
+            "episode 5": {"slip_probability": 0.2},
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("maze", sorted(CHANGING))
+def test_a_run_in_a_maze_that_changes_in_any_way_is_the_agent_bit_for_bit(maze: str) -> None:
+    env = gym.make(maze, max_episode_steps=60, **CHANGING[maze])
+    assert_same_bits(partial(DynaQPlus, env, planning_steps=3), 1500)
+
+
 def test_a_run_obeys_the_time_limit_and_draws_starts_like_the_agent() -> None:
     env = gym.make("DynaMaze-v0", layout=SEVERAL, slip_probability=0.3, max_episode_steps=7)
     assert_same_bits(partial(DynaQPlus, env, planning_steps=3), 500)

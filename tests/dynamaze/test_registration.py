@@ -14,10 +14,15 @@ from gymnasium.envs.registration import EnvSpec
 from dynamaze.registration import ENVIRONMENTS, register_environments
 
 
-def test_three_environments_are_registered() -> None:
-    assert sorted(ENVIRONMENTS) == ["DynaMaze-v0", "DynaMazeBlocking-v0", "DynaMazeShortcut-v0"]
-    for name in ENVIRONMENTS:
-        assert gym.spec(name).max_episode_steps == 10_000
+def test_six_environments_are_registered() -> None:
+    assert list(ENVIRONMENTS) == [
+        "DynaMaze-v0",
+        "DynaMazeBlocking-v0",
+        "DynaMazeShortcut-v0",
+        "DynaMazeGenerated-v0",
+        "DynaMazeDrifting-v0",
+        "DynaMazeContinuous-v0",
+    ]
 
 
 def test_registering_again_does_not_warn_and_keeps_what_is_there() -> None:
@@ -32,8 +37,8 @@ def test_an_id_is_plain_text_that_makes_the_same_environment(name: str) -> None:
     spec = made.spec
     assert spec is not None
     assert json.loads(json.dumps(spec.kwargs)) == spec.kwargs
-    assert spec.entry_point == "dynamaze.envs:DynaMazeEnv"
-    assert spec.vector_entry_point == "dynamaze.envs:DynaMazeVectorEnv"
+    assert spec.entry_point == f"dynamaze.envs:{ENVIRONMENTS[name].name}Env"
+    assert spec.vector_entry_point == f"dynamaze.envs:{ENVIRONMENTS[name].name}VectorEnv"
     again: Any = gym.make(EnvSpec.from_json(spec.to_json()))
     assert str(again) == str(made)
     assert again.unwrapped.schedule == made.unwrapped.schedule  # type: ignore[attr-defined]
@@ -49,4 +54,4 @@ def test_the_register_is_not_changed_by_what_an_environment_is_given() -> None:
 def test_an_id_with_the_module_needs_no_import(name: str) -> None:
     code = f"import gymnasium; print(gymnasium.make('dynamaze:{name}').reset(seed=0)[1])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "{'world_step': 0, 'phase': 0}"
+    assert done.stdout.startswith("{'world_step': 0, 'phase': 0")

@@ -11,7 +11,56 @@ import pytest
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.envs import Layout, LayoutError
 
-SEVERAL_STARTS = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
+SEVERAL = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
+
+LIVELY: dict[str, tuple[str, dict[str, Any]]] = {
+    "by episode": (
+        "DynaMaze-v0",
+        {"layout": "S.G\n...", "changes": {"episode 1": "S#G\n.S.", "episode 4": {"goal": (1, 0)}}},
+    ),
+    "numbers": (
+        "DynaMaze-v0",
+        {
+            "changes": {
+                30: {"slip_probability": 0.4},
+                60: {"goal_reward": 5, "start": [[0, 0], [5, 5]]},
+            },
+        },
+    ),
+    "generated": ("DynaMazeGenerated-v0", {"size": 5, "slip_probability": 0.1}),
+    "few levels": ("DynaMazeGenerated-v0", {"size": (3, 5), "levels": 3, "first_level": 7}),
+    "generated, changing": (
+        "DynaMazeGenerated-v0",
+        {
+            "size": 7,
+            "algorithm": "obstacles",
+            "random_changes": {"when": "poisson", "rate": 0.3, "what": ["walls", "goal"]},
+        },
+    ),
+    "drifting": (
+        "DynaMazeDrifting-v0",
+        {"random_changes": {"when": "each_step", "probability": 0.2, "cells": 2}},
+    ),
+    "everything": (
+        "DynaMaze-v0",
+        {
+            "layout": SEVERAL,
+            "slip_probability": 0.2,
+            "random_changes": {
+                "when": "bursts",
+                "probability": 0.05,
+                "length": 3,
+                "what": ["walls", "start", "goal", "rewards", "slip"],
+            },
+        },
+    ),
+}
+
+
+@pytest.fixture(params=sorted(LIVELY))
+def lively(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """An id and its arguments: a world that changes in one of all ways."""
+    return LIVELY[request.param]
 
 
 @pytest.fixture

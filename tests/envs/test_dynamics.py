@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dynamaze.envs import DynaMazeEnv, Dynamics, Layout, Rewards, Schedule, read_schedule
+from dynamaze.envs import DynaMazeEnv, Dynamics, Layout, Rewards
 
 MakeLayout = Callable[[np.random.Generator], Layout]
 Outcomes = dict[tuple[int, float, bool], float]
@@ -52,8 +52,8 @@ def test_every_step_from_every_cell_is_that_of_the_reference(
     random_layout: MakeLayout, seed: int, slip: float
 ) -> None:
     drawn = random_layout(np.random.default_rng(seed))
-    layout = Layout.from_text(drawn.to_text(), PAY)
-    mdp = Dynamics(Schedule((layout,)), slip).mdp(0)
+    layout = Layout.from_text(drawn.to_text(), PAY, slip)
+    mdp = Dynamics(layout).mdp
     for state, action in np.ndindex(layout.num_cells, 4):
         found: Outcomes = {}
         columns = (mdp.next_state, mdp.reward, mdp.terminated, mdp.probability)
@@ -68,33 +68,16 @@ def test_every_step_from_every_cell_is_that_of_the_reference(
 
 @pytest.mark.parametrize("slip", [0.0, 1e-12, 0.1, 1 / 3, 0.7, 1.0])
 def test_probabilities_sum_to_one_and_are_those_of_the_thresholds(slip: float) -> None:
-    dynamics = Dynamics(read_schedule("blocking"), slip)
-    cumulative = dynamics.tables.cumulative
-    for phase in range(2):
-        probability = dynamics.mdp(phase).probability
-        np.testing.assert_allclose(probability.sum(axis=2), 1.0, rtol=0, atol=1e-15)
-        np.testing.assert_allclose(
-            np.diff(cumulative[phase], axis=-1, prepend=0.0), probability, atol=1e-15
-        )
-    assert (cumulative[..., -1] == 1.0).all()
+    dynamics = Dynamics(Layout.from_text("S.#\n..G", slip_probability=slip))
+    probability = dynamics.mdp.probability
+    np.testing.assert_allclose(probability.sum(axis=2), 1.0, rtol=0, atol=1e-15)
+    edges = np.array([0.0, *dynamics.thresholds, 1.0])
+    np.testing.assert_allclose(np.diff(edges), probability[0, 0], atol=1e-15)
 
 
 def test_starts_are_equally_likely_and_only_they() -> None:
-    mdp = Dynamics(read_schedule("S.S\n.SG")).mdp(0)
+    mdp = Dynamics(Layout.from_text("S.S\n.SG")).mdp
     assert mdp.start.tolist() == [1 / 3, 0, 1 / 3, 0, 1 / 3, 0]
-
-
-def test_tables_hold_every_phase_with_its_step_and_starts() -> None:
-    dynamics = Dynamics(read_schedule("S.G\n...", {5: "G.S\n...", 8: "S#G\n.S."}), 0.2)
-    tables = dynamics.tables
-    assert tables.change_steps.tolist() == [5, 8]
-    assert [starts.tolist() for starts in tables.starts] == [[0], [2], [0, 4]]
-    assert tables.next_state.shape == (3, 6, 4, 3)
-    for phase in range(3):
-        mdp = dynamics.mdp(phase)
-        np.testing.assert_array_equal(tables.next_state[phase], mdp.next_state)
-        np.testing.assert_array_equal(tables.reward[phase], mdp.reward)
-        np.testing.assert_array_equal(tables.terminated[phase], mdp.terminated)
 
 
 @pytest.mark.parametrize("action", range(4))
@@ -118,7 +101,7 @@ def test_a_certain_world_draws_no_random_numbers() -> None:
         DynaMazeEnv("S.G\n...", slip_probability=0.1),
         DynaMazeEnv("S.G\n...", {50: "S.G\nS.."}),
     )
-    assert [env.is_random for env in (certain, slippery, starts)] == [False, True, True]
+    assert [env.course.is_random for env in (certain, slippery, starts)] == [False, True, True]
     certain.reset(seed=3)
     before = certain.np_random.bit_generator.state
     for _ in range(20):
@@ -129,8 +112,8 @@ def test_a_certain_world_draws_no_random_numbers() -> None:
 
 @pytest.mark.parametrize("slip", [0.0, 0.4])
 def test_nothing_steps_onto_a_wall_but_a_wall_may_be_left(slip: float) -> None:
-    layout = Layout.from_text("S.#\n.##\n..G")
-    mdp = Dynamics(Schedule((layout,)), slip).mdp(0)
+    layout = Layout.from_text("S.#\n.##\n..G", slip_probability=slip)
+    mdp = Dynamics(layout).mdp
     walls = np.flatnonzero(layout.walls)
     assert walls.tolist() == [2, 4, 5]
     onto_wall = np.isin(mdp.next_state, walls)
@@ -156,14 +139,14 @@ def test_a_wall_that_falls_on_an_agent_keeps_out_who_stepped_off_even_by_slippin
 
 
 def test_dynamics_are_shared_by_copies_and_rebuilt_by_pickle() -> None:
-    dynamics = Dynamics(read_schedule("shortcut"), 0.25)
+    dynamics = Dynamics(Layout.from_text("S.G", slip_probability=0.25))
     assert copy.deepcopy(dynamics) is dynamics
     again = pickle.loads(pickle.dumps(dynamics))
-    assert (again.schedule, again.slip_probability) == (dynamics.schedule, 0.25)
-    np.testing.assert_array_equal(again.tables.next_state, dynamics.tables.next_state)
+    assert again.layout == dynamics.layout
+    np.testing.assert_array_equal(again.mdp.next_state, dynamics.mdp.next_state)
 
 
 @pytest.mark.parametrize("slip", [True, None, "often", [0.1], 1j])
 def test_a_slip_probability_that_is_no_number_is_refused(slip: object) -> None:
     with pytest.raises(TypeError, match="slip_probability="):
-        Dynamics(read_schedule("dyna"), slip)  # type: ignore[arg-type]
+        DynaMazeEnv(slip_probability=slip)  # type: ignore[arg-type]

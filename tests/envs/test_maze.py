@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 import dynamaze  # noqa: F401
 from dynamaze.envs import DynaMazeEnv
+from dynamaze.envs.observations import OBSERVATIONS
 from dynamaze.registration import ENVIRONMENTS
 
-OBSERVATIONS = ("index", "coordinates", "one_hot", "planes")
+GRIDS = [env_id for env_id, entry in ENVIRONMENTS.items() if entry.name != "DynaMazeContinuous"]
 UP, RIGHT, DOWN, LEFT = range(4)
 
 
@@ -27,11 +28,16 @@ def make(**arguments: Any) -> DynaMazeEnv:
 
 
 @pytest.mark.parametrize("slip", [0.0, 0.2])
-@pytest.mark.parametrize("observation", OBSERVATIONS)
-@pytest.mark.parametrize("env_id", sorted(ENVIRONMENTS))
+@pytest.mark.parametrize("observation", sorted(OBSERVATIONS))
+@pytest.mark.parametrize("env_id", GRIDS)
 def test_gymnasiums_checker_has_no_complaint(env_id: str, observation: str, slip: float) -> None:
-    # Every render mode is checked too; warnings are errors.
-    check_env(gym.make(env_id, observation=observation, slip_probability=slip).unwrapped)
+    env = gym.make(env_id, observation=observation, slip_probability=slip)
+    check_env(env.unwrapped, skip_render_check=True)  # warnings are errors
+
+
+@pytest.mark.parametrize("env_id", ENVIRONMENTS)
+def test_gymnasiums_checker_has_no_complaint_about_any_render_mode(env_id: str) -> None:
+    check_env(gym.make(env_id).unwrapped)
 
 
 # -- the clock ---------------------------------------------------------------------------------
@@ -240,3 +246,48 @@ def test_a_bad_option_is_refused_and_changes_nothing(options: Any, message: str)
     with pytest.raises(ValueError, match=message):
         env.reset(seed=3, options=options)
     assert env.get_state() == before
+
+
+def test_the_regret_of_each_action_is_what_it_gives_away() -> None:
+    env = DynaMazeEnv("S.G\n...", {2: "S#G\n..."})
+    env.reset(seed=0)
+    # As it is now: right reaches the goal in two steps, down in four, the others in three.
+    assert env.regret(0.5)[0] == pytest.approx([0.25, 0, 0.5 - 0.125, 0.25])
+    # Foreseen from step 0 the way closes at step 2: right, right still comes through.
+    assert env.regret(0.5, foresight=True)[0][1] == 0
+    env.step(3)
+    # At step 1 right stands where the wall will fall, and steps off it.
+    q = env.regret(0.5, foresight=True)[0]
+    assert q == pytest.approx([0.5 - 0.0625, 0, 0.5 - 0.125, 0.5 - 0.0625])
+    assert env.diameter == 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"random_changes": {"probability": 0.5}},
+        {"changes": {"episode 2": "shortcut"}},
+    ],
+)
+def test_regret_with_foresight_needs_a_future_that_is_known(arguments: dict[str, Any]) -> None:
+    env = DynaMazeEnv("dyna", **arguments)
+    env.reset(seed=0)
+    assert env.regret().shape == (54, 4)
+    with pytest.raises(ValueError, match=r"regret with foresight|changes by episodes"):
+        env.regret(foresight=True)
+    plain = DynaMazeEnv("blocking")
+    plain.reset(seed=0)
+    plain.change("shortcut")
+    with pytest.raises(ValueError, match="regret with foresight"):
+        plain.regret(foresight=True)
+
+
+def test_masks_and_rewards_of_goals_are_there_for_those_who_ask_by_name() -> None:
+    env = gym.make("DynaMaze-v0", layout="S#G\n...", step_reward=-0.1, goal_reward=2)
+    env.reset(seed=0)
+    masks = env.get_wrapper_attr("action_masks")()
+    assert masks.tolist() == [False, False, True, False]
+    compute = env.get_wrapper_attr("compute_reward")
+    achieved, desired = np.array([[0, 1], [1, 1]]), np.array([[0, 1], [0, 1]])
+    assert compute(achieved, desired, [{}, {}]).tolist() == [2, -0.1]
+    assert compute(achieved[0], desired[0], {}) == 2

@@ -1,4 +1,4 @@
-"""The four forms of observation: their spaces, and that one world and many see the same."""
+"""The forms of observation: their spaces, what they show, and that one world and many see alike."""
 
 from __future__ import annotations
 
@@ -8,62 +8,118 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from dynamaze.envs import DynaMazeEnv, Schedule, read_schedule
-from dynamaze.envs.observation import OBSERVATIONS, make_observation
+from dynamaze.envs import DynaMazeEnv, Layout, read_schedule
+from dynamaze.envs.observation import Observation
+from dynamaze.envs.observation_views import EIGHT
+from dynamaze.envs.observations import OBSERVATIONS, make_observation
 
-SPACES = {
-    "index": spaces.Discrete(54),
-    "coordinates": spaces.MultiDiscrete([6, 9]),
-    "one_hot": spaces.Box(0.0, 1.0, (54,), np.float32),
-    "planes": spaces.Box(0.0, 1.0, (3, 6, 9), np.float32),
-}
+ONE_HOT = spaces.Box(0.0, 1.0, (54,), np.float32)
+PLANES = spaces.Box(0.0, 1.0, (3, 6, 9), np.float32)
+CELL = spaces.Box(np.zeros(2, np.float32), np.array([5, 8], np.float32))
+MASK = spaces.MultiBinary(4)
+RAYS = np.array([[8] * 8, [1] * 8], dtype=np.float32)
+
+SPACES: list[tuple[Any, spaces.Space[Any]]] = [
+    ("index", spaces.Discrete(54)),
+    ("coordinates", spaces.MultiDiscrete([6, 9])),
+    ("one_hot", ONE_HOT),
+    ("planes", PLANES),
+    ("window", spaces.Box(0.0, 1.0, (2, 5, 5), np.float32)),
+    ({"kind": "window", "radius": 1}, spaces.Box(0.0, 1.0, (2, 3, 3), np.float32)),
+    ("rays", spaces.Box(np.zeros((2, 8), np.float32), RAYS)),
+    ("rgb", spaces.Box(0, 255, (48, 72, 3), np.uint8)),
+    ({"kind": "rgb", "cell_size": 3}, spaces.Box(0, 255, (18, 27, 3), np.uint8)),
+    ("action_mask", spaces.Dict(observation=spaces.Discrete(54), action_mask=MASK)),
+    (
+        {"kind": "action_mask", "of": "planes"},
+        spaces.Dict(observation=PLANES, action_mask=MASK),
+    ),
+    (
+        "goal",
+        spaces.Dict(
+            observation=spaces.MultiDiscrete([6, 9]), achieved_goal=CELL, desired_goal=CELL
+        ),
+    ),
+    (
+        {"kind": "goal", "of": {"kind": "action_mask", "of": "one_hot"}},
+        spaces.Dict(observation=ONE_HOT, action_mask=MASK, achieved_goal=CELL, desired_goal=CELL),
+    ),
+]
+FORMS = [form for form, _ in SPACES]
+PHASES = read_schedule("blocking").layouts
 
 
-@pytest.fixture(scope="module")
-def blocking() -> Schedule:
-    return read_schedule("blocking")
+def loaded(form: Any) -> Observation:
+    """The form, with both phases of the blocking maze in its slots 0 and 1."""
+    observation = make_observation(form, PHASES[0])
+    for slot, layout in enumerate(PHASES):
+        observation.load(slot, layout)
+    return observation
 
 
-def test_there_are_four_forms_each_with_the_documented_space(blocking: Schedule) -> None:
-    assert set(OBSERVATIONS) == set(SPACES)
-    for name, space in SPACES.items():
-        assert make_observation(name, blocking).space == space
-        assert DynaMazeEnv("blocking", observation=name).observation_space == space
+def parts(observed: Any) -> list[Any]:
+    return list(observed.values()) if isinstance(observed, dict) else [observed]
 
 
-@pytest.mark.parametrize("name", sorted(SPACES))
-def test_every_state_of_every_phase_is_in_the_space(name: str, blocking: Schedule) -> None:
-    observation = make_observation(name, blocking)
+def kind(form: Any) -> str:
+    return form["kind"] if isinstance(form, dict) else form
+
+
+def test_there_are_nine_forms_each_with_the_documented_space() -> None:
+    assert {kind(form) for form in FORMS} == set(OBSERVATIONS)
+    assert len(OBSERVATIONS) == 9
+    for form, space in SPACES:
+        assert make_observation(form, PHASES[0]).space == space
+        assert DynaMazeEnv("blocking", observation=form).observation_space == space
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_state_of_every_phase_is_in_the_space(form: Any) -> None:
+    observation = loaded(form)
     seen = [observation.one(state, phase) for phase in range(2) for state in range(54)]
     assert all(observation.space.contains(one) for one in seen)
-    distinct = {np.asarray(one).tobytes() for one in seen}
-    assert len(distinct) == (108 if name == "planes" else 54)
+    distinct = {tuple(np.asarray(part).tobytes() for part in parts(one)) for one in seen}
+    if kind(form) == "planes":
+        assert len(distinct) == 108
+    elif kind(form) not in ("window", "rays", "action_mask", "goal", "rgb"):
+        assert len(distinct) == 54
 
 
-@pytest.mark.parametrize("name", sorted(SPACES))
-def test_many_are_the_single_ones_stacked(name: str, blocking: Schedule) -> None:
-    observation = make_observation(name, blocking)
+@pytest.mark.parametrize("form", FORMS)
+def test_many_are_the_single_ones_stacked(form: Any) -> None:
+    observation = loaded(form)
     rng = np.random.default_rng(0)
     states, phases = rng.integers(54, size=40), rng.integers(2, size=40)
-    many = observation.many(states, phases)
     pairs = zip(states.tolist(), phases.tolist(), strict=True)
-    stacked = np.stack([observation.one(state, phase) for state, phase in pairs])
-    assert (many.dtype, many.shape) == (stacked.dtype, stacked.shape)
-    np.testing.assert_array_equal(many, stacked)
+    singles = [observation.one(state, phase) for state, phase in pairs]
+    columns = zip(*map(parts, singles), strict=True)
+    for many, column in zip(parts(observation.many(states, phases)), columns, strict=True):
+        stacked = np.stack(column)
+        assert (many.dtype, many.shape) == (stacked.dtype, stacked.shape)
+        np.testing.assert_array_equal(many, stacked)
 
 
-@pytest.mark.parametrize("name", sorted(SPACES))
-def test_what_is_handed_out_is_the_callers_own(name: str, blocking: Schedule) -> None:
-    observation = make_observation(name, blocking)
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_handed_out_is_the_callers_own(form: Any) -> None:
+    observation = loaded(form)
     states, phases = np.array([3, 5]), np.array([0, 1])
     for call in (lambda: observation.many(states, phases), lambda: observation.one(3, 1)):
-        first: Any = call()
-        if isinstance(first, int):
-            continue
-        kept = first.copy()
-        first[...] = 1
-        np.testing.assert_array_equal(call(), kept)
+        for number, first in enumerate(parts(call())):
+            if isinstance(first, int):
+                continue
+            kept = first.copy()
+            first[...] = 1
+            np.testing.assert_array_equal(parts(call())[number], kept)
     assert states.tolist() == [3, 5]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_slot_shows_the_maze_that_was_loaded_last(form: Any) -> None:
+    again, fresh = loaded(form), make_observation(form, PHASES[1])
+    again.load(0, PHASES[1])
+    fresh.load(0, PHASES[1])
+    for state in range(54):
+        np.testing.assert_equal(again.one(state, 0), fresh.one(state, 0))
 
 
 def test_an_index_is_a_plain_int() -> None:
@@ -72,17 +128,81 @@ def test_an_index_is_a_plain_int() -> None:
     assert type(env.step(1)[0]) is int
 
 
-def test_planes_are_walls_agent_and_every_goal_of_the_phase() -> None:
-    planes = make_observation("planes", read_schedule("S#G\n..G", {5: "S.G\n#G."}))
-    before, after = planes.one(3, 0).tolist(), planes.one(3, 1).tolist()
-    assert before == [[[0, 1, 0], [0, 0, 0]], [[0, 0, 0], [1, 0, 0]], [[0, 0, 1], [0, 0, 1]]]
-    assert after == [[[0, 0, 0], [1, 0, 0]], [[0, 0, 0], [1, 0, 0]], [[0, 0, 1], [0, 1, 0]]]
+def seen(form: Any, text: str, state: int) -> Any:
+    layout = Layout.from_text(text)
+    observation = make_observation(form, layout)
+    observation.load(0, layout)
+    return observation.one(state, 0)
 
 
-@pytest.mark.parametrize("name", ["plane", "", None, 3, ["index"], "Index"])
-def test_an_unknown_form_is_refused_with_those_that_are_known(
-    name: Any, blocking: Schedule
-) -> None:
-    known = r"\['coordinates', 'index', 'one_hot', 'planes'\]"
-    with pytest.raises(ValueError, match=f"observation=.*; expected one of {known}"):
-        make_observation(name, blocking)
+def test_planes_are_walls_agent_and_every_goal() -> None:
+    walls, agent, goals = seen("planes", "S#G\n..G", 3).tolist()
+    assert walls == [[0, 1, 0], [0, 0, 0]]
+    assert agent == [[0, 0, 0], [1, 0, 0]]
+    assert goals == [[0, 0, 1], [0, 0, 1]]
+
+
+def test_a_window_is_centred_on_the_agent_with_walls_beyond_the_edge() -> None:
+    walls, goals = seen({"kind": "window", "radius": 1}, "S#G\n..G\n...", 4).tolist()
+    assert walls == [[0, 1, 0], [0, 0, 0], [0, 0, 0]]
+    assert goals == [[0, 0, 1], [0, 0, 1], [0, 0, 0]]
+    walls, goals = seen({"kind": "window", "radius": 1}, "S#G\n..G\n...", 0).tolist()
+    assert walls == [[1, 1, 1], [1, 0, 1], [1, 0, 0]]
+    assert np.sum(goals) == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rays_are_those_that_are_walked_cell_by_cell(random_layout: Any, seed: int) -> None:
+    layout = random_layout(np.random.default_rng(seed))
+    for state in range(layout.num_cells):
+        found = seen("rays", layout.to_text(), state)
+        for number, (down, right) in enumerate(EIGHT):
+            row, col = layout.cell(state)
+            cells = []
+            while True:
+                row, col = row + down, col + right
+                inside = 0 <= row < layout.rows and 0 <= col < layout.cols
+                if not inside or layout.walls[row, col]:
+                    break
+                cells.append((row, col))
+            expected = [len(cells), any(cell in layout.goals for cell in cells)]
+            assert found[:, number].tolist() == expected
+
+
+def test_an_action_mask_is_one_where_an_action_leads_somewhere() -> None:
+    text = "S#.\n..G\n.##"
+    masks = [seen("action_mask", text, state)["action_mask"].tolist() for state in range(9)]
+    assert masks[0] == [0, 0, 1, 0]
+    assert masks[3] == [1, 1, 1, 0]
+    assert masks[1] == [0, 1, 1, 1]  # a wall that fell on the agent may be left
+    assert masks[5] == [1, 1, 1, 1]  # at a goal nothing leads anywhere
+
+
+def test_the_goals_are_cells() -> None:
+    one = seen({"kind": "goal", "of": "index"}, "S..\n..G", 4)
+    assert one["observation"] == 4
+    assert one["achieved_goal"].tolist() == [1, 1]
+    assert one["desired_goal"].tolist() == [1, 2]
+
+
+def test_a_picture_is_the_frame_without_a_trail() -> None:
+    env = DynaMazeEnv("dyna", observation={"kind": "rgb", "cell_size": 32}, render_mode="rgb_array")
+    observation, _ = env.reset(seed=0)
+    np.testing.assert_array_equal(observation, env.render())
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        *[(name, "expected one of") for name in ["plane", "", None, 3, ["index"], "Index", {}]],
+        ("plane", r"\['action_mask', 'coordinates', .*; did you mean 'planes'"),
+        ({"kind": "index", "radius": 2}, "option 'radius' of observation 'index'; expected none"),
+        ({"kind": "window", "raduis": 2}, "did you mean 'radius'"),
+        ({"kind": "window", "radius": 0}, "radius=0; expected a whole number"),
+        ({"kind": "rgb", "cell_size": 0}, "cell_size=0"),
+        ({"kind": "action_mask", "of": "plans"}, "observation='plans'.*did you mean 'planes'"),
+    ],
+)
+def test_an_unknown_form_is_refused_with_those_that_are_known(form: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_observation(form, PHASES[0])

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamaze.envs import DynaMazeEnv
-from dynamaze.envs.options import check_render_mode, read_state, read_world_step, refuse_action
+from dynamaze.envs.options import (
+    check_render_mode,
+    read_cell_state,
+    read_life,
+    read_options,
+    read_world_step,
+    refuse_action,
+)
 from dynamaze.envs.schedule import LAST_STEP
 
 JUNK = st.one_of(
@@ -36,14 +43,14 @@ def world() -> DynaMazeEnv:
 
 @pytest.mark.parametrize("step", [0, 7, LAST_STEP, np.int64(7), np.uint8(7), np.array(7)])
 def test_any_whole_number_in_range_is_a_world_step(step: Any) -> None:
-    read = read_world_step({"world_step": step})
+    read = read_world_step(step)
     assert read == int(step)
     assert type(read) is int
 
 
 @pytest.mark.parametrize("options", [None, {}])
 def test_no_options_leave_the_clock(options: Any) -> None:
-    assert read_world_step(options) is None
+    assert read_options(options, None) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -51,14 +58,14 @@ def test_no_options_leave_the_clock(options: Any) -> None:
 )
 def test_what_is_no_world_step_is_refused(step: Any) -> None:
     with pytest.raises(ValueError, match=r"world_step=.*; expected a whole number from 0 to"):
-        read_world_step({"world_step": step})
+        read_options({"world_step": step}, None)
 
 
 def test_an_unknown_option_is_refused_with_a_suggestion() -> None:
     with pytest.raises(ValueError, match=r"unknown reset option 'step'; expected 'world_step'"):
-        read_world_step({"world_step": 3, "step": 4})
+        read_options({"world_step": 3, "step": 4}, None)
     with pytest.raises(ValueError, match="did you mean 'world_step'"):
-        read_world_step({"wold_step": 3})
+        read_options({"wold_step": 3}, None)
 
 
 def test_a_render_mode_is_known_or_refused_with_those_that_are() -> None:
@@ -95,7 +102,7 @@ def test_the_refusal_of_an_action_says_what_came_and_what_was_expected(
     )
 
 
-@given(st.sampled_from(["state", "world_step", "uniforms", "rng"]), JUNK)
+@given(st.sampled_from(["state", "world_step", "uniforms", "rng", "world"]), JUNK)
 def test_junk_in_a_state_is_refused_with_nothing_changed_or_the_world_goes_on(
     field: str, junk: Any
 ) -> None:
@@ -117,10 +124,13 @@ def test_junk_in_a_state_is_refused_with_nothing_changed_or_the_world_goes_on(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"state": 8}, "state 8 at world step 3; expected a state below 8"),
-        ({"state": -2}, "state -2 at"),
+        ({"state": 8}, "state 8; expected a state below 8"),
+        ({"state": -2}, "state -2;"),
         ({"state": 2.5}, "not a state that get_state"),
-        ({"world_step": 2**63}, "world step from 0 to"),
+        ({"world_step": 2**63}, "world_step=9223372036854775808 of the state; expected 0 to"),
+        ({"world_step": 10}, "world step 10 of a state whose maze changes at 9"),
+        ({"world": {}}, "not a state that get_state"),
+        ({"world": None}, "not a state that get_state"),
         ({"uniforms": [0.5, 1.0]}, "uniforms"),
         ({"uniforms": [float("nan")]}, "uniforms"),
         ({"rng": {"bit_generator": "PCG64", "state": {"state": -1, "inc": 1}}}, "not a state"),
@@ -147,7 +157,9 @@ def test_the_state_before_the_first_reset_may_be_gone_back_to() -> None:
 @pytest.mark.parametrize("state", [None, 3, "state", [], {}])
 def test_what_is_no_state_at_all_is_refused(state: Any) -> None:
     with pytest.raises(ValueError, match="not a state that get_state"):
-        read_state(state, 8)
+        read_cell_state(state, 8)
+    with pytest.raises(ValueError, match="not a state that get_state"):
+        read_life(state)
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "1", np.int64(1)])

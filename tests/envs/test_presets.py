@@ -58,7 +58,9 @@ def printed(number: float, digits: int) -> Any:
 
 
 def mdp_of(name: str, phase: int) -> FiniteMDP:
-    env_id = next(known for known, kwargs in ENVIRONMENTS.items() if kwargs["layout"] == name)
+    env_id = next(
+        env_id for env_id, entry in ENVIRONMENTS.items() if entry.kwargs.get("layout") == name
+    )
     mdp: FiniteMDP = gym.make(env_id).unwrapped.phase_mdp(phase)  # type: ignore[attr-defined]
     return mdp
 
@@ -127,8 +129,8 @@ def at(env_id: str, cell: tuple[int, int], world_step: int) -> Any:
     env = gym.make(env_id)
     env.reset(seed=0)
     maze: Any = env.unwrapped
-    state = cell[0] * 9 + cell[1]
-    maze.set_state({**maze.get_state(), "state": state, "world_step": world_step})
+    maze.world_step = world_step
+    maze.set_state({**maze.get_state(), "state": cell[0] * 9 + cell[1]})
     return env
 
 

@@ -58,7 +58,7 @@ def test_a_layout_may_come_from_a_file(tmp_path: Path) -> None:
         ({True: SHUT}, "world step True; expected a whole number"),
         ({"soon": SHUT}, "world step 'soon'; expected a whole number"),
         ([(5, SHUT), (5, OPEN)], "world step 5; expected one after world step 5"),
-        ({5: "S.G"}, r"step 5 has shape \(1, 3\); expected \(2, 3\)"),
+        ({5: "S.G"}, r"step 5: the changed layout has shape \(1, 3\); expected \(2, 3\)"),
         ({5: "S#G\n###"}, "no goal can be reached"),
     ],
 )
@@ -100,7 +100,7 @@ def test_what_is_no_layout_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError, match="layout="):
         read_schedule(wrong)
     with pytest.raises(TypeError, match="layout="):
-        read_schedule(OPEN, {5: wrong})
+        read_schedule(OPEN, {5: {"layout": wrong}})
 
 
 @pytest.mark.parametrize("wrong", [3, [5], [(1, 2, 3)]])

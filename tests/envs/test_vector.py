@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import dynamaze  # noqa: F401
 from dynamaze.envs import DynaMazeVectorEnv
+from dynamaze.envs.vector_base import MazeVectorEnv
 
 Same = Callable[[Any, Any], None]
 N = 5
@@ -29,17 +30,17 @@ WORLDS = {
 }
 
 
-def both(mode: AutoresetMode, **arguments: Any) -> tuple[Any, Any]:
+def both(mode: AutoresetMode, env_id: str = "DynaMaze-v0", **arguments: Any) -> tuple[Any, Any]:
     arguments.setdefault("max_episode_steps", 60)
-    native = gym.make_vec("DynaMaze-v0", num_envs=N, autoreset_mode=mode, **arguments)
+    native = gym.make_vec(env_id, num_envs=N, autoreset_mode=mode, **arguments)
     sync = gym.make_vec(
-        "DynaMaze-v0",
+        env_id,
         num_envs=N,
         vectorization_mode="sync",
         vector_kwargs={"autoreset_mode": mode},
         **arguments,
     )
-    assert isinstance(native.unwrapped, DynaMazeVectorEnv)
+    assert isinstance(native.unwrapped, MazeVectorEnv)
     return native, sync
 
 
@@ -64,6 +65,65 @@ def test_everything_equals_the_synchronous_environment(
     same(*(env.reset(seed=3) for env in (native, sync)))
     for actions in np.random.default_rng(1).integers(4, size=(500, N)):
         step_both(native, sync, actions, mode, same)
+
+
+@pytest.mark.parametrize("notice", ["none", "change", "cells"])
+@pytest.mark.parametrize("notice_in", ["info", "observation"])
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_changing_worlds_equal_the_synchronous_environment(
+    mode: AutoresetMode,
+    lively: tuple[str, dict[str, Any]],
+    notice_in: str,
+    notice: str,
+    same: Same,
+) -> None:
+    env_id, arguments = lively
+    limits = {"max_episode_steps": 25, "notice": notice, "notice_in": notice_in}
+    native, sync = both(mode, env_id, **arguments, **limits)
+    assert native.observation_space == sync.observation_space
+    same(*(env.reset(seed=3) for env in (native, sync)))
+    for actions in np.random.default_rng(1).integers(4, size=(200, N)):
+        step_both(native, sync, actions, mode, same)
+    assert native.get_attr("layout") == sync.get_attr("layout")
+    same(*(env.reset() for env in (native, sync)))
+
+
+@pytest.mark.parametrize(
+    "observation",
+    ["window", "rays", "rgb", "goal", {"kind": "action_mask", "of": "planes"}],
+)
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_every_form_of_observation_follows_the_changes(
+    mode: AutoresetMode, observation: Any, same: Same
+) -> None:
+    changes = {"when": "poisson", "rate": 0.3, "what": ["walls", "goal"]}
+    native, sync = both(
+        mode,
+        "DynaMazeGenerated-v0",
+        size=7,
+        random_changes=changes,
+        observation=observation,
+        max_episode_steps=25,
+    )
+    same(*(env.reset(seed=3) for env in (native, sync)))
+    for actions in np.random.default_rng(1).integers(4, size=(80, N)):
+        step_both(native, sync, actions, mode, same)
+
+
+def test_a_world_that_is_changed_by_call_goes_its_own_way(same: Same) -> None:
+    native, sync = both(AutoresetMode.NEXT_STEP, observation="planes", notice="cells")
+    rng = np.random.default_rng(5)
+    same(*(env.reset(seed=1) for env in (native, sync)))
+    for number, change in enumerate(
+        [{"slip_probability": 0.5}, "shortcut", {"start": [(0, 0), (5, 0)]}, {"goal": (5, 8)}]
+    ):
+        for env in (native, sync):
+            assert env.call("change", change) == (None,) * N
+        for actions in rng.integers(4, size=(70, N)):
+            same(native.step(actions), sync.step(actions))
+        assert native.get_attr("phase") == (number + 1,) * N
+    same(*(env.reset(seed=1) for env in (native, sync)))
+    assert native.get_attr("phase") == (0,) * N
 
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.envs import DynaMazeEnv, DynaMazeVectorEnv
+from dynamaze.envs.vector_base import MazeVectorEnv
 from dynamaze.registration import ENVIRONMENTS
 
 Same = Callable[[Any, Any], None]
@@ -24,10 +25,10 @@ WORLD = {"layout": SEVERAL, "slip_probability": 0.2}
 @pytest.mark.parametrize("env_id", sorted(ENVIRONMENTS))
 def test_every_id_has_a_native_vector_environment_of_the_same_spaces(env_id: str) -> None:
     native, single = gym.make_vec(env_id, 3), gym.make(env_id)
-    assert isinstance(native.unwrapped, DynaMazeVectorEnv)
+    assert isinstance(native.unwrapped, MazeVectorEnv)
     assert native.single_observation_space == single.observation_space
     assert native.single_action_space == single.action_space
-    assert native.unwrapped.max_episode_steps == 10_000  # type: ignore[attr-defined]
+    assert native.unwrapped.max_episode_steps == ENVIRONMENTS[env_id].max_episode_steps  # type: ignore[attr-defined]
     observations, infos = native.reset(seed=0)
     assert native.observation_space.contains(observations)
     assert infos["world_step"].tolist() == [0, 0, 0]

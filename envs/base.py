@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -9,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import logger, spaces
 
-from .layout import Cell, Layout
+from .layout import BoolArray, Cell, Layout
 from .mdp import FloatArray
 from .notice import Notice
-from .observation import Observation
+from .observation import Observation, keys_of
 from .options import read_life, read_options, read_world_step
 from .picture import METADATA, Picture, scene_of, world_scene
 from .rendering import Overlays, Scene, Window
@@ -26,6 +27,9 @@ CHECKERS_STEPS = 20
 """Who checks an environment seeds every reset, too, but not after a life of so many steps."""
 
 TRAIL_LENGTH = 64
+
+NO_CELLS: BoolArray = np.zeros((0, 0), dtype=np.bool_)
+"""Where nobody asks which cells have changed."""
 
 
 class MazeEnv(gym.Env[Any, Any]):
@@ -66,7 +70,7 @@ class MazeEnv(gym.Env[Any, Any]):
         self.render_mode = render_mode
         self.observation_space = self._notice.space(observation.space)
         self.action_space = action_space
-        self._tells = bool(self._more_info()) or notice != "none"
+        self._is_watched = render_mode is not None
         self._slot = 0  # of the maze, in what the observation holds
         self._state = nowhere  # of the agent
         self._uniforms: list[float] = []  # drawn but not used yet, the next one last
@@ -155,7 +159,7 @@ class MazeEnv(gym.Env[Any, Any]):
         if world_step == self._next_change:
             self._world.advance(world_step, self.agent, self._uniform)
             self._settle()
-        if self.render_mode is not None:
+        if self._is_watched:
             self._trail = [*self._trail[1 - TRAIL_LENGTH :], self._mark()]
             if self.render_mode == "human":
                 self.render()
@@ -166,9 +170,24 @@ class MazeEnv(gym.Env[Any, Any]):
         observe = self._observe
         observation = self._state if observe is None else observe(self._state, self._slot)
         info = {"world_step": self._world_step, "phase": self._phase}
-        return self._tell(observation, info) if self._tells else observation, info
+        if self._more_info:
+            info.update(self._more_info)
+        return observation if self._notice.silent else self._tell(observation, info), info
 
-    def compute_reward(
+    @property
+    def compute_reward(self) -> Callable[[npt.ArrayLike, npt.ArrayLike, Any], Any]:
+        """`compute_reward(achieved_goal, desired_goal, info)`, where observations are goals.
+
+        Raises:
+            AttributeError: where they are not; learners tell by it what kind of task this is.
+        """
+        if "achieved_goal" not in keys_of(self.observation_space):
+            raise AttributeError(
+                "compute_reward of an environment without goals; expected observation='goal'"
+            )
+        return self._reward_of_goals
+
+    def _reward_of_goals(
         self, achieved_goal: npt.ArrayLike, desired_goal: npt.ArrayLike, info: Any
     ) -> Any:
         """What a step to one place would pay if another were the goal (for HER).
@@ -180,7 +199,7 @@ class MazeEnv(gym.Env[Any, Any]):
 
         Returns:
             (...) float64: the reward of the goal where the two are in the same cell, otherwise
-            that of a step; a step that a wall stopped counts as a step.
+            that of a step.
         """
         cells = np.floor(np.asarray(achieved_goal)) == np.floor(np.asarray(desired_goal))
         rewards = self.layout.rewards
@@ -393,23 +412,17 @@ class MazeEnv(gym.Env[Any, Any]):
         world = self._world
         self._phase, self._next_change = world.phase, world.next_change
         self._observation.load(self._slot, world.layout)
-
-    def _more_info(self) -> dict[str, Any]:
-        """What the information holds beside the clock and the phase."""
-        more: dict[str, Any] = {}
+        self._more_info: dict[str, Any] = {}  # beside the clock and the phase
         if self._course.levels is not None:
-            more["level"] = self._world.level
+            self._more_info["level"] = world.level
         if self._course.random_changes is not None:
-            more["skipped_changes"] = self._world.skipped
-        return more
+            self._more_info["skipped_changes"] = world.skipped
 
     def _tell(self, observation: Any, info: dict[str, Any]) -> Any:
-        """Add what there is to tell to the information and, if it is asked for, the observation."""
+        """Tell of changes in the information or in the observation, as it is asked for."""
         world, notice = self._world, self._notice
-        info.update(self._more_info())
-        if notice.silent:
-            return observation
-        changed, cells = world.news is not None, world.changed_cells
+        changed = world.news is not None
+        cells = world.changed_cells if notice.cells else NO_CELLS
         world.news = None
         info.update(notice.info(changed, cells))
         return notice.observation(observation, int(changed), cells)

@@ -40,8 +40,8 @@ class DynaMazeGeneratedEnv(GridEnv):
     half as far away as the farthest.
 
     ## Rewards
-    `goal_reward` (1) on reaching the goal, `wall_reward` (0) when something stopped the agent,
-    `step_reward` (0) otherwise.
+    `goal_reward` (1) on reaching the goal, `step_reward` (0) otherwise; `wall_reward` where
+    something stopped the agent, if it is not None.
 
     ## Episode End
     Terminated at the goal. Truncated after 10,000 steps (`gym.make(..., max_episode_steps=n)`; -1
@@ -70,8 +70,8 @@ class DynaMazeGeneratedEnv(GridEnv):
         slip_probability: with this probability a step goes to one of the two directions
             perpendicular to the action, each half as likely.
         goal_reward: paid on reaching the goal.
-        step_reward: paid for a step that does neither.
-        wall_reward: paid for a step that a wall or the edge stopped.
+        step_reward: paid for any other step.
+        wall_reward: paid for a step that a wall or the edge stopped; None pays `step_reward`.
         observation: see above.
         notice: what is told of a change: "none", "change" or "cells" (see `DynaMazeEnv`).
         notice_in: where it is told: "info" or "observation".
@@ -100,7 +100,7 @@ class DynaMazeGeneratedEnv(GridEnv):
         slip_probability: float = 0.0,
         goal_reward: float = 1.0,
         step_reward: float = 0.0,
-        wall_reward: float = 0.0,
+        wall_reward: float | None = None,
         observation: Any = "planes",
         notice: str = "none",
         notice_in: str = "info",
@@ -111,7 +111,7 @@ class DynaMazeGeneratedEnv(GridEnv):
             recipe.make,
             levels=levels,
             first_level=first_level,
-            rewards=Rewards(goal_reward, step_reward, wall_reward),
+            rewards=Rewards.of(goal_reward, step_reward, wall_reward),
             slip_probability=slip_probability,
         )
         process = RandomChanges.read(random_changes)

@@ -43,6 +43,11 @@ class Rewards(NamedTuple):
     step: float = 0.0
     wall: float = 0.0
 
+    @classmethod
+    def of(cls, goal: float, step: float, wall: float | None) -> Rewards:
+        """What the environments' arguments say; None for a wall pays a step."""
+        return cls(goal, step, step if wall is None else wall)
+
 
 DEFAULT_REWARDS = Rewards()
 

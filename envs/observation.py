@@ -132,6 +132,20 @@ def keys_of(observed: Any) -> dict[str, Any]:
     return dict(observed) if several else {"observation": observed}
 
 
+def check_goals(layout: Layout) -> None:
+    """Make sure that what a step pays follows from the cells alone.
+
+    Raises:
+        ValueError: if a step that a wall stopped pays otherwise than another.
+    """
+    if layout.rewards.wall != layout.rewards.step:
+        raise ValueError(
+            f"observation 'goal' with wall_reward={layout.rewards.wall:g} and "
+            f"step_reward={layout.rewards.step:g}; expected the same, for compute_reward sees "
+            "only where the agent is"
+        )
+
+
 class Slots:
     """An array for each maze, made anew where the maze has changed.
 

@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from .dynamics import NUM_ACTIONS, Dynamics
 from .layout import IntArray, Layout
-from .observation import FloatArray, Observation, Slots, keys_of
+from .observation import FloatArray, Observation, Slots, check_goals, keys_of
 
 Mask = npt.NDArray[np.int8]
 
@@ -62,6 +62,7 @@ class Goal:
     """
 
     def __init__(self, layout: Layout, of: Observation) -> None:
+        check_goals(layout)
         self._of = of
         self._cols = layout.cols
         self._goals = Slots((2,), np.float32)

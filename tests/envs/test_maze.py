@@ -283,7 +283,8 @@ def test_regret_with_foresight_needs_a_future_that_is_known(arguments: dict[str,
 
 
 def test_masks_and_rewards_of_goals_are_there_for_those_who_ask_by_name() -> None:
-    env = gym.make("DynaMaze-v0", layout="S#G\n...", step_reward=-0.1, goal_reward=2)
+    pays = {"step_reward": -0.1, "goal_reward": 2}
+    env = gym.make("DynaMaze-v0", layout="S#G\n...", observation="goal", **pays)
     env.reset(seed=0)
     masks = env.get_wrapper_attr("action_masks")()
     assert masks.tolist() == [False, False, True, False]
@@ -291,3 +292,11 @@ def test_masks_and_rewards_of_goals_are_there_for_those_who_ask_by_name() -> Non
     achieved, desired = np.array([[0, 1], [1, 1]]), np.array([[0, 1], [0, 1]])
     assert compute(achieved, desired, [{}, {}]).tolist() == [2, -0.1]
     assert compute(achieved[0], desired[0], {}) == 2
+    assert not hasattr(DynaMazeEnv(), "compute_reward")
+    with pytest.raises(ValueError, match=r"wall_reward=-1 and step_reward=0; expected the same"):
+        DynaMazeEnv(observation="goal", wall_reward=-1)
+
+
+def test_a_step_that_a_wall_stopped_pays_as_any_other_unless_it_is_said() -> None:
+    assert make(layout="S.G", step_reward=-1.0).step(UP)[1] == -1.0
+    assert make(layout="S.G", step_reward=-1.0, wall_reward=0.0).step(UP)[1] == 0.0

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -20,8 +20,10 @@ from rich.table import Table as Grid
 from dynamaze.agents import DynaQ
 
 from .c_dyna_q import build_c_dyna_q, find_compiler
+from .speed_mazes import MEASUREMENTS as MAZES
+from .speed_mazes import walk, walk_vector
 from .table import write_csv
-from .timing import seconds, timed_in_turn
+from .timing import Row, seconds, timed_in_turn
 from .whole_run import run_many
 
 
@@ -33,18 +35,6 @@ class Speed:
     """How often each pair is timed; the table shows medians."""
     output: Path = Path()
     """The folder in which `results/speed.csv` is written; the working directory by default."""
-
-
-class Row(NamedTuple):
-    """A line of the table."""
-
-    what: str
-    ours: str
-    compared_with: str
-    theirs: str
-    ratio: str  # how many times faster, or what else the target is about
-    reach: str
-    met: bool
 
 
 def main(config: Speed) -> None:
@@ -82,8 +72,8 @@ def single_environment(repeats: int) -> list[Row]:
     """Steps of one environment as `gym.make` gives it."""
     steps = 100_000
     pair = timed_in_turn(
-        partial(_walk, gym.make("DynaMaze-v0"), steps),
-        partial(_walk, gym.make("FrozenLake-v1"), steps // 4),
+        partial(walk, gym.make("DynaMaze-v0"), steps),
+        partial(walk, gym.make("FrozenLake-v1"), steps // 4),
         repeats,
     )
     ratio = pair.ratio * 4
@@ -112,8 +102,8 @@ def vector_environment(repeats: int) -> list[Row]:
         calls, fewer = 1_000_000 // num_envs, max(50_000 // num_envs, 5)
         actions = np.random.default_rng(0).integers(0, 4, (calls, num_envs))
         pair = timed_in_turn(
-            partial(_walk_vector, ours, actions),
-            partial(_walk_vector, theirs, actions[:fewer]),
+            partial(walk_vector, ours, actions),
+            partial(walk_vector, theirs, actions[:fewer]),
             repeats,
         )
         fast, slow = num_envs * calls / pair.ours / 1e6, num_envs * fewer / pair.theirs / 1e6
@@ -137,9 +127,9 @@ def change_of_the_maze(repeats: int) -> list[Row]:
     pair = timed_in_turn(
         # Seeded at each start, so that the clock of both begins again; the change comes later.
         partial(
-            _walk, gym.make("DynaMaze-v0", layout="blocking", changes={10**9: "shortcut"}), steps
+            walk, gym.make("DynaMaze-v0", layout="blocking", changes={10**9: "shortcut"}), steps
         ),
-        partial(_walk, gym.make("DynaMaze-v0", layout="blocking", changes={}), steps),
+        partial(walk, gym.make("DynaMaze-v0", layout="blocking", changes={}), steps),
         2 * repeats,
     )
     at_change = _seconds_at_a_change()
@@ -184,21 +174,6 @@ def rendering(repeats: int) -> list[Row]:
             pair.ours / frames <= 100e-6,
         )
     ]
-
-
-def _walk(env: gym.Env[Any, Any], steps: int) -> None:
-    actions = np.random.default_rng(0).integers(0, 4, steps).tolist()
-    env.reset(seed=0)
-    step = env.step
-    for action in actions:
-        _, _, terminated, truncated, _ = step(action)
-        if terminated or truncated:
-            env.reset()
-
-
-def _walk_vector(env: Any, actions: Any) -> None:
-    for each in actions:
-        env.step(each)
 
 
 def _walk_and_render(env: gym.Env[Any, Any], frames: int) -> None:
@@ -324,6 +299,7 @@ MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (
     vector_environment,
     change_of_the_maze,
     rendering,
+    *MAZES,
     planning_updates,
     step_by_step_agent,
     figures_from_cold,

@@ -8,6 +8,18 @@ from statistics import median
 from typing import NamedTuple
 
 
+class Row(NamedTuple):
+    """A line of the table."""
+
+    what: str
+    ours: str
+    compared_with: str
+    theirs: str
+    ratio: str  # how many times faster, or what else the target is about
+    reach: str
+    met: bool
+
+
 class Pair(NamedTuple):
     """The median seconds of two calls that were timed in turn, and their median ratio."""
 

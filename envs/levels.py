@@ -15,6 +15,9 @@ from .random_changes import Draw
 UNLIMITED = 2**31
 """How many levels there are where `levels` is None."""
 
+LAST_LEVEL = 2**52
+"""Greater numbers of a first level are refused: a float could not tell them apart."""
+
 KEPT_CELLS = 1_000_000
 """Mazes of so many cells together are kept, so that a small set of levels is made only once."""
 
@@ -46,7 +49,7 @@ class Levels:
     ) -> None:
         number = UNLIMITED if levels is None else levels
         self.levels = int(checked_number("levels", number, 1, UNLIMITED, whole=True))
-        self.first_level = int(checked_number("first_level", first_level, 0, 2**62, whole=True))
+        self.first_level = int(checked_number("first_level", first_level, 0, LAST_LEVEL, whole=True))
         self._make = make
         self._rewards, self._slip_probability = rewards, slip_probability
         self._kept: dict[int, Layout] = {}

@@ -13,15 +13,15 @@ LINKS = re.findall(r"\]\(([^)#]+)\)", README.read_text())
 
 
 def test_there_are_examples() -> None:
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 7
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_an_example_runs(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "readme"}
-    # The first block imports what the second uses.
-    for block in BLOCKS[: number + 1] if number == 1 else [BLOCKS[number]]:
+    # The first block imports what the others use.
+    for block in BLOCKS[:1] + BLOCKS[number : number + 1]:
         exec(compile(block, f"README.md, example {number}", "exec"), names)
     assert names.keys() & {"env", "agent", "runs", "LastFew"}
 

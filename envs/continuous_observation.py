@@ -1,0 +1,175 @@
+"""What an agent that is a point sees. A state is (4,): position and velocity, (row, col) each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from .continuous_kernel import PADDING, WALL, Float32Array, draw_cells, look_around
+from .layout import IntArray, Layout
+from .observation import Observation, Slots, check_goals, keys_of
+from .observation_views import EIGHT, Frames, Picture
+from .observations import Form
+from .picture import scene_of
+
+
+def point_forms(max_speed: float) -> Mapping[str, Form]:
+    """The forms of observation of points of at most such a speed."""
+    return {
+        "position": Form(Position),
+        "position_velocity": Form(partial(PositionVelocity, max_speed=max_speed)),
+        "rays": Form(Rays),
+        "goal": Form(Goal, ("of",), of="position"),
+        "rgb": Form(PointPicture, ("cell_size",)),
+    }
+
+
+class Position:
+    """The position: row and column."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.space = position_space(layout)
+
+    def load(self, slot: int, layout: Layout) -> None:
+        """Nothing of the maze is seen."""
+
+    def one(self, state: Float32Array, slot: int) -> Float32Array:
+        """The observation of a state: (2,) float32."""
+        return state[:2].copy()
+
+    def many(self, states: Float32Array, slots: IntArray) -> Float32Array:
+        """The observations of several: (n, 2) float32."""
+        return states[:, :2].copy()
+
+
+class PositionVelocity:
+    """The position and the velocity in cells a step: the whole state."""
+
+    def __init__(self, layout: Layout, max_speed: float) -> None:
+        place = position_space(layout)
+        fastest = np.full(2, max_speed, dtype=np.float32)
+        low, high = np.concatenate([place.low, -fastest]), np.concatenate([place.high, fastest])
+        self.space = spaces.Box(low, high, dtype=np.float32)
+
+    def load(self, slot: int, layout: Layout) -> None:
+        """Nothing of the maze is seen."""
+
+    def one(self, state: Float32Array, slot: int) -> Float32Array:
+        """The observation of a state: (4,) float32."""
+        return state.copy()
+
+    def many(self, states: Float32Array, slots: IntArray) -> Float32Array:
+        """The observations of several: (n, 4) float32."""
+        return states.copy()
+
+
+class Rays:
+    """What is seen in eight directions, clockwise from up.
+
+    The first row holds the exact distances to the next wall or the edge, in cells; the second one
+    whether a goal lies before it.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        shape = (layout.rows + 2 * PADDING, layout.cols + 2 * PADDING)
+        self._mazes = Slots(shape, np.uint8)
+        self._directions = np.array(EIGHT)
+        farthest = float(np.sqrt(2)) * max(layout.rows, layout.cols)
+        high = np.array([[farthest] * len(EIGHT), [1] * len(EIGHT)], dtype=np.float32)
+        self.space = spaces.Box(np.zeros_like(high), high, dtype=np.float32)
+
+    def load(self, slot: int, layout: Layout) -> None:
+        """Draw the walls and goals of the maze in a slot."""
+        maze = self._mazes.stale(slot, layout)
+        if maze is None:
+            return
+        maze[:] = WALL
+        draw_cells(maze, layout)
+
+    def one(self, state: Float32Array, slot: int) -> Float32Array:
+        """The observation of a state: (2, 8) float32."""
+        seen: Float32Array = self.many(state[None], np.array([slot]))[0]
+        return seen
+
+    def many(self, states: Float32Array, slots: IntArray) -> Float32Array:
+        """The observations of several: (n, 2, 8) float32."""
+        seen = np.empty((len(states), 2, len(EIGHT)), dtype=np.float32)
+        look_around(self._mazes.arrays, slots, states, self._directions, seen)
+        return seen
+
+
+class Goal:
+    """`{"observation": ..., "achieved_goal": ..., "desired_goal": ...}`, as HER wants it.
+
+    The goals are the position and the centre of the maze's goal (of the first, where there are
+    several), (2,) float32. `compute_reward` of the environment tells what reaching one pays
+    (Andrychowicz et al. 2017).
+
+    Args:
+        layout: the first maze.
+        of: the form of observation that stands in it.
+    """
+
+    def __init__(self, layout: Layout, of: Observation) -> None:
+        check_goals(layout)
+        self._of = of
+        self._goals = Slots((2,), np.float32)
+        place = position_space(layout)
+        self.space = spaces.Dict(
+            {**keys_of(of.space), "achieved_goal": place, "desired_goal": place}
+        )
+
+    def load(self, slot: int, layout: Layout) -> None:
+        """Note the goal of the maze in a slot."""
+        self._of.load(slot, layout)
+        goal = self._goals.stale(slot, layout)
+        if goal is not None:
+            goal[:] = np.array(layout.goals[0]) + 0.5
+
+    def one(self, state: Float32Array, slot: int) -> dict[str, Any]:
+        """The observation of a state."""
+        return {
+            **keys_of(self._of.one(state, slot)),
+            "achieved_goal": state[:2].copy(),
+            "desired_goal": self._goals.arrays[slot].copy(),
+        }
+
+    def many(self, states: Float32Array, slots: IntArray) -> dict[str, Any]:
+        """The observations of several; the goals are (n, 2) float32."""
+        return {
+            **keys_of(self._of.many(states, slots)),
+            "achieved_goal": states[:, :2].copy(),
+            "desired_goal": self._goals.arrays[slots],
+        }
+
+
+class PointPicture(Picture):
+    """A picture of the whole maze, as `render` draws it, but without the path.
+
+    Args:
+        layout: the first maze.
+        cell_size: pixels a side of a cell, at least 1.
+    """
+
+    def one(self, state: Any, slot: int) -> Frames:
+        """The observation of a state: (rows * cell_size, cols * cell_size, 3) uint8."""
+        layout = self._layouts[slot]
+        assert layout is not None
+        y, x = state[:2].tolist()
+        scene = scene_of(layout)._replace(agent=(int(y), int(x)), position=(y, x))
+        return self._painters[slot].paint(scene)
+
+    def many(self, states: Any, slots: IntArray) -> Frames:
+        """The observations of several: (n, rows * cell_size, cols * cell_size, 3) uint8."""
+        pairs = zip(states, slots.tolist(), strict=True)
+        return np.stack([self.one(state, slot) for state, slot in pairs])
+
+
+def position_space(layout: Layout) -> spaces.Box:
+    """All positions in a maze."""
+    high = np.array([layout.rows, layout.cols], dtype=np.float32)
+    return spaces.Box(np.zeros(2, dtype=np.float32), high, dtype=np.float32)

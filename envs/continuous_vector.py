@@ -1,0 +1,74 @@
+"""The native vector environment of points in a maze: stepped by one compiled call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .continuous import DynaMazeContinuousEnv
+from .continuous_actions import PUSHES, read_pushes
+from .continuous_kernel import NUMBERS_A_STEP, Terrain, begin_episodes, step_points
+from .dynamics import NUM_ACTIONS
+from .layout import BoolArray, Cell, Layout
+from .mdp import FloatArray
+from .vector_base import UNIFORM_BLOCK, MazeVectorEnv, read_discrete_actions
+from .vector_kernel import Lives, Moment
+
+
+class DynaMazeContinuousVectorEnv(MazeVectorEnv):
+    """Many worlds of `DynaMazeContinuousEnv`."""
+
+    single_class = DynaMazeContinuousEnv
+    numbers_a_step = NUMBERS_A_STEP
+
+    def _begin_lives(self) -> Any:
+        self._motion = self._maze.motion
+        layouts = [phase.layout for phase in self._phases]
+        self._terrain = Terrain.of(layouts)
+        lives = Lives.begin(self.num_envs, UNIFORM_BLOCK)
+        return lives._replace(state=np.full((self.num_envs, 4), np.nan, dtype=np.float32))
+
+    def _needs_numbers(self) -> bool:
+        return bool(self._maze.motion.noise > 0)
+
+    def _put_maze(self, slot: int, layout: Layout) -> None:
+        slots = slot + 1 if slot < len(self._phases) else len(self._phases) + self.num_envs
+        self._terrain = self._terrain.with_room(slots, len(layout.starts))
+        self._terrain.put(slot, layout)
+        self._observer.load(slot, layout)
+
+    def _begin_episodes(self, mask: BoolArray) -> None:
+        begin_episodes(self._terrain, self._lives, mask)
+
+    def _take_step(self, actions: FloatArray) -> Moment:
+        moment: Moment = step_points(
+            self._terrain,
+            self._motion,
+            self._lives,
+            actions,
+            self.max_episode_steps,
+            self._mode,
+            self._course.changes_at_reset,
+        )
+        return moment
+
+    def _read_actions(self, actions: Any) -> FloatArray:
+        if self._maze.action == "discrete":
+            return PUSHES[read_discrete_actions(actions, self.num_envs, NUM_ACTIONS)]
+        return read_pushes(actions, self.num_envs)
+
+    def _cell(self, i: int) -> Cell | None:
+        y, x = self._lives.state[i, :2].tolist()
+        return None if np.isnan(y) else (int(y), int(x))
+
+    def _state(self) -> Any:
+        return self._lives.state.copy()
+
+    def _enter(self, maze: Any, i: int, **world: Any) -> None:
+        state = self._lives.state[i].copy()
+        maze.enter(state=None if np.isnan(state[0]) else state, **world)
+
+    def _leave(self, maze: Any, i: int) -> None:
+        state = maze.get_state()["state"]
+        self._lives.state[i] = np.nan if state is None else state

@@ -54,6 +54,18 @@ COMMANDS = {
         "dynamaze.play",
         "Play",
     ),
+    "endurance": Command(
+        "a thousand million steps of many mazes at once, against exact numbers",
+        "dynamaze endurance --steps 1e8",
+        "dynamaze.benchmarks.endurance",
+        "Endurance",
+    ),
+    "pages": Command(
+        "write the environments' pages, with a picture each",
+        "dynamaze pages --output docs/environments",
+        "dynamaze.pages",
+        "Pages",
+    ),
     "speed": Command(
         "measure how fast everything is, beside what it is compared with",
         "dynamaze speed",

@@ -1,66 +1,74 @@
-"""`dynamaze watch`: an agent learning live in a window.
-
-The agent's generator `agent.steps()` is consumed here and nowhere else: `Controls` says when the
-next step may be taken, `Diary` tells what has happened so far. Neither knows the agent.
-"""
+"""`dynamaze watch`: an agent learning live in a window."""
 
 from __future__ import annotations
 
 import math
-import time
-from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import gymnasium as gym
 import tyro
 
-from dynamaze.agents import Agent, DynaQ, DynaQPlus, QLearning, Step
-from dynamaze.envs import DynaMazeEnv
-from dynamaze.envs.rendering import Window, pressed_key, require_display
+from dynamaze.agents import DynaQ, DynaQPlus, QLearning
+from dynamaze.envs import GridEnv
+from dynamaze.envs.base import MazeEnv
+from dynamaze.envs.rendering import require_display
 
-SPEEDS = (1, 2, 4, 8, 15, 30, 60, 125, 250, 500, 1000, math.inf)
-"""Where + and - go, in steps a second."""
+from .viewer.acting import Random
+from .viewer.camera import Camera
+from .viewer.controls import Controls
+from .viewer.diary import Diary
+from .viewer.insight import Insight, Nothing
+from .viewer.keys import NUMBER_KEYS
+from .viewer.making import make_env
+from .viewer.screen import ROOM, Screen, open_window, room_on_desktop
+from .viewer.show import HELP, Learner, Show
+from .viewer.witness import Witness
 
-NAP = 1 / 60
-"""Seconds between two looks at the window's keys, while nothing else is to be done."""
+KEYS = (
+    "space: pause or go on;  N or right arrow: one step;  + and -: speed;  Esc or Q: end\n"
+    f"{',  '.join(f'{key}: {name}' for key, name in NUMBER_KEYS.items())},  0: no overlays\n"
+    "click or drag: walls;  right click: goal;  shift+click: start\n"
+    "V: film;  P: picture;  H: help"
+)
 
-SLOWEST_FPS = 5
-"""At the end of an episode the window sleeps between two frames, so that the arrival is seen; never
-longer than 1/5 s, for it hears no keys meanwhile."""
-
-RECENT_EPISODES = 10
-
-KEYS = "space: pause or go on;  right arrow or N: one step;  + and -: speed;  Esc or Q: end"
+INSTEAD = (
+    "without one, agents learn by agent.learn(total_timesteps), and --save FILE --steps N makes a "
+    "film"
+)
 
 
 @dataclass(frozen=True)
 class Watch:
     """Watch an agent learn, live, in a window.
 
-    Keys in the window: space pauses and goes on, the right arrow or N takes a single step, + and -
-    change the speed, Esc or Q ends. The title tells the speed, the steps so far, the maze's phase
-    (how often it has changed), the episode, its return, and the mean length of the last 10
-    episodes. The settings suit the book's changing mazes.
+    Keys: space pauses and goes on, N or the right arrow takes a single step, + and - change the
+    speed, Esc or Q ends. 1 to 9 lay over the maze what the agent knows: state values, action
+    values, policy, visits, the walls its model believes in, the planner's last updates, a search
+    tree, the trail, what changed; 0 takes all away. V begins and ends a film, P saves a picture, H
+    shows all keys.
 
-    Other environments of Gymnasium with discrete spaces (FrozenLake-v1, Taxi-v4) open a window of
-    their own, which hears no keys: give --steps, or end it with Ctrl-C.
+    Mouse: a click builds or opens a wall, dragging paints, while the agent learns or pauses; a
+    right click moves the goal, shift and a click the start.
+
+    The strip tells the episode, the world's clock, the episode's return, the mean length of the
+    last 10 episodes, and the regret: what all actions so far have lost against the best ones, in
+    discounted return. The settings suit the book's changing mazes.
     """
 
     env_id: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[ID]")] = (
         "DynaMazeShortcut-v0"
     )
-    """The environment."""
-    agent: Literal["DynaQPlus", "DynaQ", "QLearning"] = "DynaQPlus"
-    """Who learns."""
+    """The environment; other ones of Gymnasium (FrozenLake-v1, Taxi-v4) can be watched as well."""
+    agent: Literal["DynaQPlus", "DynaQ", "QLearning", "Random"] = "DynaQPlus"
+    """Who learns; Random learns nothing, and lives in any environment."""
     planning_steps: int = 50
     """Simulated steps after each real step, n (not QLearning)."""
     learning_rate: float = 1.0
     """Step size, alpha; 1 is right where nothing is random, 0.1 is safe elsewhere."""
     gamma: float = 0.95
-    """Discount."""
+    """Discount, of the agent and of the regret."""
     epsilon: float = 0.1
     """How often an action is taken at random."""
     kappa: float = 1e-3
@@ -77,56 +85,110 @@ class Watch:
     """Another maze: a text file of #, ., S and G rows; `@ STEP` lines begin later phases."""
     slip_probability: Annotated[float | None, tyro.conf.arg(metavar="P")] = None
     """How often a step goes to one side of where it should."""
+    overlay: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME ...]")] = ()
+    """What is laid over the maze from the beginning: values, q, policy, visits, belief, planned."""
+    save: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """Record everything as a film: a name in .gif, .png or .mp4. Together with --steps it needs no
+    display."""
 
 
 def main(config: Watch) -> None:
     """Open the window, let the agent learn in it, and say in one line how it went.
 
     Raises:
-        ValueError: for a number outside its range or a maze that cannot be.
+        ValueError: for a number outside its range, a maze that cannot be, or an overlay that is
+            not to be had.
         TypeError: for an environment whose spaces are not discrete.
         gymnasium.error.Error: for an id that does not exist.
-        RuntimeError: without a display.
+        RuntimeError: without a display, unless a film of some steps is made.
     """
     _check(config)
-    require_display("without one, agents learn by agent.learn(total_timesteps)")
-    env = make_env(config)
-    agent = make_agent(config, env)
-    diary = Diary(f"{config.agent} in {config.env_id}")
-    print(opening(diary.title, env), flush=True)
+    seen = can_be_seen(config)
+    env = make_env(
+        config.env_id,
+        table=config.agent != "Random",
+        layout=config.layout,
+        slip_probability=config.slip_probability,
+    )
     try:
-        watch(agent, env, Controls(config.fps), diary, steps=config.steps)
+        show, agent = prepare(config, env, Controls(config.fps), seen=seen)
+        if config.save is not None:
+            show.screen.studio.record(config.save)
+        print(opening(show.diary.title, env, seen=seen), flush=True)
+        try:
+            with show.screen:
+                show.run(agent, config.steps)
+        finally:
+            if show.diary.num_steps:
+                print(show.diary.summary(show.regret))
+            for path in show.screen.studio.saved:
+                print(f"saved {path}")
     finally:
         env.close()
-        if diary.num_steps:
-            print(diary.summary())
 
 
-def watch(
-    agent: Agent,
-    env: gym.Env[Any, Any],
-    controls: Controls,
-    diary: Diary,
-    *,
-    steps: int | None = None,
-) -> None:
-    """Let an agent live until the controls, or the number of steps, say that it is the end.
+def can_be_seen(config: Watch) -> bool:
+    """Whether there is a display.
+
+    Raises:
+        RuntimeError: there is none, and no film of some steps is asked for.
+    """
+    try:
+        require_display(INSTEAD)
+    except RuntimeError:
+        if config.save is None or config.steps is None:
+            raise
+        return False
+    return True
+
+
+def prepare(
+    config: Watch, env: gym.Env[Any, Any], controls: Controls, *, seen: bool = True
+) -> tuple[Show, Learner]:
+    """Put together who learns, and what shows it.
 
     Args:
-        agent: who learns.
-        env: where; the agent's own.
+        config: the options.
+        env: where the agent learns.
         controls: when the next step may be taken.
-        diary: is told every step.
-        steps: how many at most; None for no limit.
+        seen: whether there is a window.
+
+    Raises:
+        TypeError, ValueError: as `main` says.
     """
-    for step in islice(agent.steps(), steps):
-        diary.add(step)
-        if not controls.wait(window_of(env), diary.status(step)):
-            break
+    camera = Camera(env, room_on_desktop() if seen else ROOM)
+    witness = Witness(env, camera, config.gamma)
+    agent = make_agent(config, witness)
+    maze = camera.maze
+    diary = Diary(f"{config.agent} in {config.env_id}")
+    screen = Screen(
+        env,
+        camera=camera,
+        window=open_window(diary.title) if seen else None,
+        source=Nothing("only mazes have overlays")
+        if maze is None
+        else Insight(agent, maze, witness),
+        help_lines=HELP,
+        clock=controls.clock,
+    )
+    screen.show_overlays(config.overlay)
+    return Show(screen, controls, diary, witness), agent
 
 
-def make_agent(config: Watch, env: gym.Env[Any, Any]) -> Agent:
-    """The agent, put together as the options say."""
+def make_agent(config: Watch, env: gym.Env[Any, Any]) -> Learner:
+    """The agent, put together as the options say.
+
+    Raises:
+        TypeError: for an environment whose spaces are not discrete.
+        ValueError: for a number outside its range.
+    """
+    if config.agent == "Random":
+        return Random(env, config.seed)
+    if isinstance(env.unwrapped, MazeEnv) and not isinstance(env.unwrapped, GridEnv):
+        raise TypeError(
+            f"{config.env_id} has no cells, of which {config.agent} needs a table; expected "
+            "--agent Random"
+        )
     direct: dict[str, Any] = {
         "learning_rate": config.learning_rate,
         "gamma": config.gamma,
@@ -141,163 +203,14 @@ def make_agent(config: Watch, env: gym.Env[Any, Any]) -> Agent:
     return DynaQPlus(env, **direct, **planning, kappa=config.kappa)
 
 
-def make_env(config: Watch) -> gym.Env[Any, Any]:
-    """The environment, with its window, at the speed that is asked for."""
-    options: dict[str, Any] = {
-        "layout": config.layout,
-        "slip_probability": config.slip_probability,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
-    env: gym.Env[Any, Any] = gym.make(config.env_id, render_mode="human", **given)
-    # A dict of its own: the class's belongs to every environment.
-    env.unwrapped.metadata = {**env.unwrapped.metadata, "render_fps": frame_rate(config.fps)}
-    return env
-
-
-def frame_rate(speed: float) -> float:
-    """Frames a second for a window in which `Controls` set the pace; 0 is as fast as possible."""
-    return max(speed, SLOWEST_FPS) if 0 < speed < math.inf else 0.0
-
-
-def window_of(env: gym.Env[Any, Any]) -> Window | None:
-    """The window of a maze; None for environments that draw in another way."""
-    return env.unwrapped.window if isinstance(env.unwrapped, DynaMazeEnv) else None
-
-
-def opening(title: str, env: gym.Env[Any, Any]) -> str:
+def opening(title: str, env: gym.Env[Any, Any], *, seen: bool = True) -> str:
     """What is said before the window opens."""
     maze = env.unwrapped
-    if not isinstance(maze, DynaMazeEnv):
-        return f"{title}.\nCtrl-C: end"
-    steps = ", ".join(f"{step:,}" for step in maze.schedule.steps[1:9])
-    changes = f", which changes at step {steps}" if steps else ""
-    return f"{title}{changes}.\n{KEYS}"
-
-
-class Controls:
-    """What the person at the window wants: a pause, a step, another speed, the end.
-
-    Attributes:
-        speed: steps a second, infinite for as fast as possible.
-        paused: whether only single steps are taken.
-        ended: whether the person has had enough.
-    """
-
-    def __init__(
-        self,
-        fps: float,
-        *,
-        clock: Callable[[], float] = time.perf_counter,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.speed = fps if fps > 0 else math.inf
-        self.paused = False
-        self.ended = False
-        self._single_steps = 0  # asked for and not taken yet
-        self._clock, self._sleep = clock, sleep
-        self._began = clock()  # when the present step began
-
-    def press(self, key: str) -> None:
-        """Take note of a key; keys without a meaning are ignored."""
-        if key == "space":
-            self.paused, self._single_steps = not self.paused, 0
-        elif key in ("right", "n"):
-            self.paused, self._single_steps = True, self._single_steps + 1
-        elif key in ("+", "="):
-            self.speed = min((speed for speed in SPEEDS if speed > self.speed), default=self.speed)
-        elif key == "-":
-            self.speed = max((speed for speed in SPEEDS if speed < self.speed), default=self.speed)
-        elif key in ("escape", "q"):
-            self.ended = True
-
-    def wait(self, window: Window | None, status: str) -> bool:
-        """Wait, with the window awake, until the next step is due.
-
-        Args:
-            window: where keys are pressed and the status is shown; None where there is none.
-            status: what happened so far.
-
-        Returns:
-            False when it is the end.
-        """
-        while True:
-            if window is not None:
-                self._attend(window, status)
-            if self.ended or self._is_due():
-                return not self.ended
-            self._sleep(NAP if self.paused else min(NAP, self._remaining()))
-
-    def label(self) -> str:
-        """The speed, or that it is paused, for the title."""
-        if self.paused:
-            return "paused"
-        return "max" if self.speed == math.inf else f"{self.speed:g}/s"
-
-    def _attend(self, window: Window, status: str) -> None:
-        for event in window.events():
-            self.press(pressed_key(event) or "")
-        self.ended = self.ended or window.closed_by_user
-        window.fps = SLOWEST_FPS if self.paused else frame_rate(self.speed)
-        window.title = f"{self.label()} · {status}"
-
-    def _is_due(self) -> bool:
-        if self._single_steps:
-            self._single_steps -= 1
-        elif self.paused or self._remaining() > 0:
-            return False
-        self._began = self._clock()
-        return True
-
-    def _remaining(self) -> float:
-        return self._began + 1 / self.speed - self._clock()
-
-
-class Diary:
-    """What has happened so far: for the window's title, and for the line at the end.
-
-    Attributes:
-        title: who learns where.
-        num_steps: steps seen.
-        num_episodes: episodes that have ended.
-    """
-
-    def __init__(self, title: str) -> None:
-        self.title = title
-        self.num_steps = 0
-        self.num_episodes = 0
-        self._recent: deque[Step] = deque(maxlen=RECENT_EPISODES)  # the last step of each
-
-    def add(self, step: Step) -> None:
-        """Take note of a step."""
-        self.num_steps += 1
-        if step.terminated or step.truncated:
-            self.num_episodes += 1
-            self._recent.append(step)
-
-    def status(self, step: Step) -> str:
-        """Where things stand after the latest step; short, for titles are cut to the window."""
-        phase = f" · phase {step.info['phase']}" if "phase" in step.info else ""
-        mean = f" · mean {self._mean_length():.1f}" if self._recent else ""
-        episode = f"episode {step.episode + 1:,}, return {step.episode_return:g}"
-        return f"step {self.num_steps:,}{phase} · {episode}{mean}"
-
-    def summary(self) -> str:
-        """The whole run in one line."""
-        run = f"{self.title}: {_count(self.num_steps, 'step')}"
-        if not self._recent:
-            return f"{run}, no episode ended"
-        recent = f"the last {len(self._recent)}" if len(self._recent) > 1 else "the last one"
-        return (
-            f"{run}, {_count(self.num_episodes, 'episode')}, "
-            f"{self._mean_length():.1f} steps an episode over {recent}"
-        )
-
-    def _mean_length(self) -> float:
-        return sum(step.episode_length for step in self._recent) / len(self._recent)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+    changes = ""
+    if isinstance(maze, MazeEnv) and not maze.schedule.by_episode:
+        steps = ", ".join(f"{step:,}" for step in maze.schedule.steps[1:9])
+        changes = f", which changes at step {steps}" if steps else ""
+    return f"{title}{changes}.\n{KEYS if seen else ''}".rstrip()
 
 
 def _check(config: Watch) -> None:
@@ -306,3 +219,5 @@ def _check(config: Watch) -> None:
     for name, number in (("steps", config.steps), ("seed", config.seed)):
         if number is not None and number < 0:
             raise ValueError(f"{name}={number}; expected a whole number of at least 0")
+    if config.save is not None and not Path(config.save).name:
+        raise ValueError(f"save={config.save!r}; expected the name of a file")

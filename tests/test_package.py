@@ -58,7 +58,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 def test_the_wheel_holds_exactly_the_tree(wheel: set[str]) -> None:
     expected = {f"dynamaze/{path.name}" for path in (ROOT / "dynamaze").glob("*.py")}
-    expected |= {"dynamaze/py.typed"}
+    viewer = (ROOT / "dynamaze" / "viewer").glob("*.py")
+    expected |= {f"dynamaze/viewer/{path.name}" for path in viewer} | {"dynamaze/py.typed"}
     for wing in WINGS:
         sources = [*modules(wing), *(ROOT / wing).rglob("*.c")]
         expected |= {f"dynamaze/{path.relative_to(ROOT).as_posix()}" for path in sources}

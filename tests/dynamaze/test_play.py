@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 from dynamaze.envs import DynaMazeEnv
-from dynamaze.envs.rendering import Window, require_display
-from dynamaze.play import (
-    GOAL_NAPS,
-    Game,
-    Play,
-    make_maze,
-    play_in_terminal,
-    play_in_window,
-    read_keys,
-)
+from dynamaze.envs.rendering import require_display
+from dynamaze.play import Play, make_maze
+from dynamaze.registration import ENVIRONMENTS
+from dynamaze.viewer.game import Game
+from dynamaze.viewer.terminal import play_in_terminal, read_keys
+from dynamaze.viewer.walk import GOAL_NAPS, Walk, play_in_window
 
 LETTERS = {(-1, 0): "w", (0, 1): "d", (1, 0): "s", (0, -1): "a"}
 ARROWS = {"w": "UP", "d": "RIGHT", "s": "DOWN", "a": "LEFT"}
-
-
-@pytest.fixture(autouse=True)
-def pygame(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Give pygame on SDL's dummy display, and shut it down afterwards."""
-    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    module = importlib.import_module("pygame")
-    module.quit()
-    yield module
-    module.quit()
 
 
 def shortest_walk(env_id: str) -> str:
@@ -121,22 +106,22 @@ def text_game(**options: Any) -> Game:
 
 def test_r_begins_a_new_episode_and_the_clock_goes_on() -> None:
     game = text_game()
-    play_in_terminal(game, ["dd\n", "r\n", "d\n"])
+    play_in_terminal(game, ["dd\n", "r\n", "d\n"], "maze")
     assert game.status() == "world step 3, episode step 1, return 0, shortest way 14"
 
 
 def test_the_world_changes_under_a_walker() -> None:
     game = text_game(env_id="DynaMazeBlocking-v0")
-    play_in_terminal(game, ["s" * 999])
+    play_in_terminal(game, ["s" * 999], "maze")
     assert game.status().endswith("shortest way 10")
-    play_in_terminal(game, ["s"])
+    play_in_terminal(game, ["s"], "maze")
     assert game.status() == "world step 1,000, episode step 1,000, return 0, shortest way 16"
 
 
 def test_when_time_is_up_a_new_episode_begins(capsys: pytest.CaptureFixture[str]) -> None:
     env = gym.make("DynaMaze-v0", render_mode="ansi", max_episode_steps=3)
     game = Game(env)
-    play_in_terminal(game, ["wwww\n"])
+    play_in_terminal(game, ["wwww\n"], "maze")
     assert "time is up after 3 steps, return 0" in capsys.readouterr().out
     assert game.status() == "world step 4, episode step 1, return 0, shortest way 14"
     assert game.summary() == "4 steps, 0 times at the goal"
@@ -144,97 +129,132 @@ def test_when_time_is_up_a_new_episode_begins(capsys: pytest.CaptureFixture[str]
 
 def test_the_best_walk_is_remembered() -> None:
     game = text_game(layout="S.G")
-    play_in_terminal(game, ["dd\n", "add\n", "d"])
+    play_in_terminal(game, ["dd\n", "add\n", "d"], "maze")
     assert game.summary() == "6 steps, 2 times at the goal, at best after 2"
 
 
 # -- in the window -----------------------------------------------------------------------------
 
 
-class Person:
-    """Sits at the window: at each of its naps does the next thing on a list.
+class Walking:
+    """A walk in a window, and a person who walks."""
 
-    The list must be as long as the game.
-    """
-
-    def __init__(self, pygame: Any, **options: Any) -> None:
-        self.pygame = pygame
-        self.game = Game(make_maze(Play(**options)))
-        self.titles: list[str] = []
+    def __init__(self, person: Any, **options: Any) -> None:
+        self.person = person
+        self.config = Play(**options)
+        self.walk = Walk(
+            make_maze(self.config), self.config.env_id, seed=self.config.seed, clock=person.clock
+        )
+        self.game = self.walk.game
+        person.window = self.walk.screen.window
+        self.seen: list[str] = []
 
     @property
-    def window(self) -> Window:
-        assert self.game.maze.window is not None
-        return self.game.maze.window
-
-    def post(self, kind: int, **details: Any) -> None:
-        event = self.pygame.event.Event(kind, window=self.window._handle, **details)
-        self.pygame.event.post(event)
-
-    def keys(self, *names: str) -> Callable[[], None]:
-        def press() -> None:
-            for name in names:
-                self.post(self.pygame.KEYDOWN, key=getattr(self.pygame, f"K_{name}"))
-
-        return press
-
-    def close_button(self) -> None:
-        self.post(self.pygame.WINDOWCLOSE)
+    def overlays(self) -> Any:
+        return self.game.maze.overlays
 
     def look(self) -> None:
-        self.titles.append(self.window.title)
+        self.seen.append(self.game.status())
 
-    def play(self, *script: Callable[[], None]) -> None:
-        acts = list(script)
-        play_in_window(self.game, sleep=lambda seconds: acts.pop(0)())
-        self.game.env.close()
-        assert acts == []
+    def play(self, *script: Any) -> None:
+        """Do the script, which must be as long as the game."""
+        self.person.script = list(script)
+        play_in_window(self.walk, sleep=self.person.sleep)
+        assert self.person.script == []
 
 
 @pytest.mark.parametrize("names", ["arrows", "letters"])
-def test_keys_walk_to_the_goal_and_the_next_episode_begins(pygame: Any, names: str) -> None:
-    person = Person(pygame)
+def test_keys_walk_to_the_goal_and_the_next_episode_begins(person: Any, names: str) -> None:
+    walking = Walking(person)
     walk = shortest_walk("DynaMaze-v0")
     keys = [ARROWS[letter] if names == "arrows" else letter for letter in walk]
-    arrival = [person.look, person.keys("RIGHT"), *[person.look] * (GOAL_NAPS - 2)]
-    person.play(*[person.keys(key) for key in keys], *arrival, person.look, person.keys("q"))
-    assert set(person.titles[:-1]) == {"goal after 14 steps, return 1, shortest way 14"}
+    arrival = [walking.look, person.keys("RIGHT"), *[walking.look] * (GOAL_NAPS - 2)]
+    walking.play(*[person.keys(key) for key in keys], *arrival, walking.look, person.keys("q"))
+    assert set(walking.seen[:-1]) == {"goal after 14 steps, return 1, shortest way 14"}
     # The key pressed while the arrival was seen is dropped.
-    assert person.titles[-1] == "world step 14, episode step 0, return 0, shortest way 14"
-    assert person.game.summary() == "14 steps, 1 time at the goal, at best after 14"
+    assert walking.seen[-1] == "world step 14, episode step 0, return 0, shortest way 14"
+    assert walking.game.summary() == "14 steps, 1 time at the goal, at best after 14"
 
 
-def test_several_keys_at_once_are_all_taken_up_to_the_goal(pygame: Any) -> None:
-    person = Person(pygame, layout="S.G")
-    arrival = [person.look] * GOAL_NAPS
-    person.play(person.keys("RIGHT", "RIGHT", "RIGHT"), *arrival, person.keys("q"))
-    assert person.game.summary() == "2 steps, 1 time at the goal, at best after 2"
+def test_several_keys_at_once_are_all_taken_up_to_the_goal(person: Any) -> None:
+    walking = Walking(person, layout="S.G")
+    arrival = [walking.look] * GOAL_NAPS
+    walking.play(person.keys("RIGHT", "RIGHT", "RIGHT"), *arrival, person.keys("q"))
+    assert walking.game.summary() == "2 steps, 1 time at the goal, at best after 2"
 
 
-def test_r_begins_again_in_the_window(pygame: Any) -> None:
-    person = Person(pygame)
-    person.play(person.keys("RIGHT", "r"), person.look, person.keys("q"))
-    assert person.titles == ["world step 1, episode step 0, return 0, shortest way 14"]
+def test_r_begins_again_in_the_window(person: Any) -> None:
+    walking = Walking(person)
+    walking.play(person.keys("RIGHT", "r"), walking.look, person.keys("q"))
+    assert walking.seen == ["world step 1, episode step 0, return 0, shortest way 14"]
 
 
 @pytest.mark.parametrize("key", ["ESCAPE", "q"])
-def test_a_key_ends_the_game(pygame: Any, key: str) -> None:
-    person = Person(pygame)
-    person.play(person.keys("RIGHT", key, "RIGHT"))
-    assert person.game.summary() == "1 step, 0 times at the goal"
+def test_a_key_ends_the_game(person: Any, key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Walking(person).play(person.keys("RIGHT", key, "RIGHT"))
+    assert capsys.readouterr().out.endswith("DynaMaze-v0: 1 step, 0 times at the goal\n")
 
 
-def test_the_close_button_ends_the_game(pygame: Any) -> None:
-    person = Person(pygame)
-    person.play(person.close_button, person.look)
-    assert person.game.summary() == "0 steps, 0 times at the goal"
+def test_the_close_button_ends_the_game(person: Any) -> None:
+    walking = Walking(person)
+    walking.play(person.close_button)
+    assert walking.game.summary() == "0 steps, 0 times at the goal"
 
 
-def test_the_close_button_is_heard_during_the_arrival(pygame: Any) -> None:
-    person = Person(pygame, layout="SG")
-    arrival = [person.close_button, *[person.look] * (GOAL_NAPS - 1)]
-    person.play(person.keys("RIGHT"), *arrival, person.look)
-    assert person.game.summary() == "1 step, 1 time at the goal, at best after 1"
+def test_the_close_button_is_heard_during_the_arrival(person: Any) -> None:
+    walking = Walking(person, layout="SG")
+    arrival = [person.close_button, *[walking.look] * (GOAL_NAPS - 1)]
+    walking.play(person.keys("RIGHT"), *arrival, walking.look)
+    assert walking.game.summary() == "1 step, 1 time at the goal, at best after 1"
+
+
+def test_the_truth_is_laid_over_the_maze(person: Any) -> None:
+    walking = Walking(person)
+    seen: list[Any] = []
+    keys = person.keys("1", "2", "3", "4")
+    walking.play(keys, lambda: seen.append(walking.overlays), person.keys("0"),
+        lambda: seen.append(walking.overlays), person.keys("q"))  # fmt: skip
+    maze = walking.game.maze
+    assert isinstance(maze, DynaMazeEnv)
+    assert seen[0].names == ("values", "q", "policy", "visits")
+    np.testing.assert_allclose(seen[0].values.ravel(), maze.optimal_values())
+    np.testing.assert_allclose(seen[0].q.reshape(-1, 4), maze.optimal_action_values())
+    np.testing.assert_allclose(seen[0].policy.reshape(-1, 4), maze.optimal_policy())
+    assert seen[1].names == ()
+
+
+def test_t_shows_the_shortest_way_from_where_the_walker_is(person: Any) -> None:
+    walking = Walking(person)
+    seen: list[Any] = []
+
+    def note() -> None:
+        seen.append(walking.overlays.policy)
+
+    t = person.keys("t")
+    walking.play(t, note, person.keys("DOWN"), note, t, note, person.keys("q"))
+    assert [None if way is None else way.sum() for way in seen] == [14, 13, None]
+    assert seen[0][2, 0].sum() == 1
+
+
+def test_what_a_person_has_not_is_told(person: Any) -> None:
+    walking = Walking(person)
+    walking.walk.screen.toggle("belief")
+    assert walking.walk.screen._message == "belief: only agents have this"
+    walking.walk.screen.close()
+
+
+def test_walls_are_built_while_walking(person: Any) -> None:
+    walking = Walking(person)
+    walking.play(person.click(32, 32), walking.look, person.keys("q"))
+    assert walking.game.maze.layout.walls[0, 0]
+
+
+@pytest.mark.parametrize("env_id", ENVIRONMENTS)
+def test_every_maze_can_be_walked(person: Any, env_id: str) -> None:
+    walking = Walking(person, env_id=env_id, seed=4)
+    walking.play(person.keys("RIGHT", "DOWN", "LEFT", "UP", "t"), person.keys("q"))
+    assert walking.game.num_steps == 4
+    assert person.pygame.key.get_repeat() == (0, 0)
 
 
 # -- what is refused ---------------------------------------------------------------------------

@@ -1,0 +1,82 @@
+"""A window on SDL's dummy display, and a person at it who is a script."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from dynamaze.envs.rendering import Window
+
+Act = Callable[[], None]
+
+
+@pytest.fixture
+def pygame(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give pygame on SDL's dummy display, and shut it down afterwards."""
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    module = importlib.import_module("pygame")
+    module.quit()
+    yield module
+    module.quit()
+
+
+class Person:
+    """Sits at a window: at each of the viewer's naps does the next thing on a list.
+
+    The naps are the only time that passes. Whoever uses it says what the window is.
+    """
+
+    def __init__(self, pygame: Any) -> None:
+        self.pygame = pygame
+        self.script: list[Act | None] = []
+        self.now = 0.0
+        self.window: Window | None = None
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if self.script:
+            act = self.script.pop(0)
+            if act is not None:
+                act()
+
+    def post(self, kind: int, **details: Any) -> None:
+        assert self.window is not None
+        event = self.pygame.event.Event(kind, window=self.window._handle, **details)
+        self.pygame.event.post(event)
+
+    def keys(self, *names: str) -> Act:
+        def press() -> None:
+            for name in names:
+                self.post(self.pygame.KEYDOWN, key=getattr(self.pygame, f"K_{name}"))
+
+        return press
+
+    def click(self, x: int, y: int, button: int = 1) -> Act:
+        def press() -> None:
+            self.post(self.pygame.MOUSEBUTTONDOWN, pos=(x, y), button=button)
+            self.post(self.pygame.MOUSEBUTTONUP, pos=(x, y), button=button)
+
+        return press
+
+    def drag(self, *places: tuple[int, int]) -> Act:
+        def paint() -> None:
+            self.post(self.pygame.MOUSEBUTTONDOWN, pos=places[0], button=1)
+            for place in places[1:]:
+                self.post(self.pygame.MOUSEMOTION, pos=place, rel=(0, 0), buttons=(1, 0, 0))
+            self.post(self.pygame.MOUSEBUTTONUP, pos=places[-1], button=1)
+
+        return paint
+
+    def close_button(self) -> None:
+        self.post(self.pygame.WINDOWCLOSE)
+
+
+@pytest.fixture
+def person(pygame: Any) -> Person:
+    return Person(pygame)

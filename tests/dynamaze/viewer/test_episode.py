@@ -1,0 +1,128 @@
+"""An episode that shows itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from dynamaze.agents import DynaQ
+from dynamaze.envs import DynaMazeEnv
+from dynamaze.viewer import animate
+
+
+@pytest.fixture(scope="module")
+def agent() -> DynaQ:
+    return DynaQ("DynaMaze-v0", learning_rate=1.0, planning_steps=20, seed=1).learn(1500)
+
+
+def test_an_agent_shows_its_episode(agent: DynaQ) -> None:
+    film = animate(agent, overlays=["values", "policy", "visits", "belief"])
+    assert len(film) == 15  # the start, and the 14 steps of the shortest way
+    assert all(frame.shape == film.frames[0].shape for frame in film.frames)
+
+
+def test_what_a_notebook_shows_holds_all_that_it_needs(agent: DynaQ) -> None:
+    html = animate(agent)._repr_html_()
+    assert html.count("data:image/png;base64,") == 2  # the first frame, and the script's prefix
+    sources = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', html)
+    assert sources
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    written = re.sub(r"[A-Za-z0-9+/=]{200,}", "", html)  # without the pictures
+    assert len(written) < 3_000
+    assert not re.search(r"https?:|//|@import|url\(|fetch|require", written)
+
+
+def test_it_is_saved_as_a_film(agent: DynaQ, tmp_path: Path) -> None:
+    animate(agent).save(tmp_path / "episode.gif")
+    assert (tmp_path / "episode.gif").read_bytes()[:6] == b"GIF89a"
+
+
+def test_nobody_learns_and_the_agents_own_world_stays_as_it_is(agent: DynaQ) -> None:
+    assert agent.env is not None
+    maze = agent.env.unwrapped
+    assert isinstance(maze, DynaMazeEnv)
+    before = maze.get_state(), agent.values.get_state()["q"], agent.num_timesteps
+    planning = agent.planning
+    with pytest.raises(ValueError, match="DynaQ does not plan"):
+        animate(agent, overlays=["planned"])
+    animate(agent, episodes=2, overlays=["belief", "q"])
+    assert agent.planning is planning
+    assert maze.get_state() == before[0]
+    np.testing.assert_array_equal(agent.values.get_state()["q"], before[1])
+    assert agent.num_timesteps == before[2]
+    assert maze.overlays.names == ()
+
+
+def test_the_copied_world_is_as_it_is_now() -> None:
+    agent = DynaQ("DynaMaze-v0", learning_rate=1.0, planning_steps=20, seed=1).learn(500)
+    assert agent.env is not None
+    maze = agent.env.unwrapped
+    assert isinstance(maze, DynaMazeEnv)
+    before = animate(agent, max_steps=1).frames[0]
+    maze.change({"goal": (5, 8)})
+    assert not np.array_equal(animate(agent, max_steps=1).frames[0], before)
+
+
+def test_episodes_end_at_the_number_of_steps(agent: DynaQ) -> None:
+    assert len(animate(agent, episodes=2)) == 30
+    assert len(animate(agent, episodes=9, max_steps=20)) == 22
+    assert len(animate(lambda _: 0, "DynaMaze-v0", max_steps=7)) == 8
+
+
+def test_a_function_and_a_model_with_predict_are_policies() -> None:
+    class Model:
+        def predict(self, observation: Any, deterministic: bool) -> tuple[int, None]:
+            assert deterministic
+            return 1, None
+
+    for policy in (lambda _: 1, Model()):
+        film = animate(policy, "DynaMaze-v0", max_steps=3, fps=4)
+        assert (len(film), film.fps) == (4, 4)
+
+
+def test_any_environment_that_gives_frames_is_shown() -> None:
+    env = gym.make("FrozenLake-v1", render_mode="rgb_array")
+    assert len(animate(lambda _: 0, env, max_steps=4, seed=1)) >= 5
+    env.close()
+    continuous = animate(
+        lambda _: np.array([0.0, 1.0], dtype=np.float32), "DynaMazeContinuous-v0", max_steps=4
+    )
+    assert len(continuous) == 5
+
+
+def test_the_observations_of_a_generated_maze_are_numbered_for_a_table() -> None:
+    env = gym.make("DynaMazeGenerated-v0", observation="index")
+    agent = DynaQ(env, seed=1).learn(50)
+    assert len(animate(agent, "DynaMazeGenerated-v0", max_steps=5, seed=1)) == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"policy": 3}, TypeError, r"policy=3; expected an agent, .* or a function"),
+        ({"policy": lambda _: 0, "env": None}, ValueError, r"env=None; expected an environment"),
+        ({"env": "FrozenLake-v1", "overlays": ["q"]}, ValueError, "only mazes have overlays"),
+        ({"overlays": ["q"]}, ValueError, "function has no table of the cells"),
+        ({"overlays": ["tree"]}, ValueError, "has no search tree"),
+        ({"overlays": ["heat"]}, ValueError, "unknown overlay 'heat'; expected one of values"),
+        ({"episodes": 0}, ValueError, "episodes=0"),
+        ({"max_steps": 0}, ValueError, "max_steps=0"),
+        ({"fps": 0}, ValueError, "fps=0"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(
+    arguments: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    given = {"policy": lambda _: 0, "env": "DynaMaze-v0", "max_steps": 2, **arguments}
+    with pytest.raises(error, match=message):
+        animate(**given)
+
+
+def test_an_environment_without_frames_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"render_mode=None; expected 'rgb_array'"):
+        animate(lambda _: 0, gym.make("FrozenLake-v1"))

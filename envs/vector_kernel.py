@@ -55,8 +55,9 @@ class Ground(NamedTuple):
         """Put a maze into a slot; it has at most as many starts as there is room for."""
         size = self.num_states * NUM_ACTIONS
         entries = slice(slot * size, (slot + 1) * size)
-        for array, moves in zip(self[:3], maze.moves, strict=True):
-            array[entries] = moves.reshape(-1)
+        self.next_state[entries] = maze.moves.next_state.ravel()
+        self.reward[entries] = maze.moves.reward.ravel()
+        self.terminated[entries] = maze.moves.terminated.ravel()
         self.slip[slot] = maze.layout.slip_probability
         self.starts[slot, : len(maze.starts)] = maze.starts
         self.num_starts[slot] = len(maze.starts)

@@ -54,6 +54,12 @@ COMMANDS = {
         "dynamaze.play",
         "Play",
     ),
+    "curves": Command(
+        "learning curves of Stable-Baselines3's PPO and SAC in the continuous maze",
+        "dynamaze curves --runs 5",
+        "dynamaze.benchmarks.continuous_learning",
+        "ContinuousLearning",
+    ),
     "endurance": Command(
         "a thousand million steps of many mazes at once, against exact numbers",
         "dynamaze endurance --steps 1e8",

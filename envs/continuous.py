@@ -75,8 +75,8 @@ class DynaMazeContinuousEnv(MazeEnv):
     | --- | --- | --- |
     | `"position"` | `Box(0, [rows, cols], (2,), float32)` | row and column |
     | `"position_velocity"` | `Box((4,), float32)` | these, and the velocity |
-    | `"rays"` | `Box((2, 8), float32)` | in eight directions, clockwise from up: the exact \
-distance to the next wall or the edge, and whether a goal lies before it |
+    | `"rays"` | `Box((16,), float32)` | in eight directions, clockwise from up, the exact \
+distances to the next wall or the edge; then whether a goal lies before it |
     | `"goal"` | `Dict` | `observation` (the position), `achieved_goal` (too), `desired_goal` (the \
 goal's centre); with `compute_reward`, for HER |
     | `"rgb"` | `Box(0, 255, (rows * 8, cols * 8, 3), uint8)` | a picture |

@@ -10,8 +10,8 @@ Positions and velocities are numbers of float32, so that what is observed is the
 last of them below a border is where a point stands that a wall stopped there: it still lies in its
 own cell. A point that lies in a wall's cell, for the wall fell on it, may move in it and leave it.
 
-On meeting a corner exactly, the point crosses one border after the other by way of the free one of
-the two cells beside it (by rows where both are free), and never between two walls.
+On meeting a corner exactly, the point crosses one border after the other, that of rows first where
+the cell beyond it is free, otherwise that of columns: never between two walls.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Motion(NamedTuple):
 
 
 @compiled
-def crosses_row_first(cells, slot, row, col, down, right, gaps, lengths):
+def crosses_row_first(cells, slot, row, col, down, gaps, lengths):
     """Whether the line meets the next border of rows before that of columns.
 
     Args:
@@ -120,14 +120,13 @@ def crosses_row_first(cells, slot, row, col, down, right, gaps, lengths):
         row: of the present cell in the padded maze.
         col: the same.
         down: 1 if the line goes down, -1 if up.
-        right: 1 if the line goes right, -1 if left.
         gaps: the distances from the line's begin to the two borders.
         lengths: the lengths of the line's two components.
     """
     by_row, by_col = gaps[0] * lengths[1], gaps[1] * lengths[0]
     if by_row != by_col:
         return by_row < by_col
-    return cells[slot, row + down, col] != WALL or cells[slot, row, col + right] == WALL
+    return cells[slot, row + down, col] != WALL
 
 
 @compiled
@@ -158,7 +157,7 @@ def slide(cells, slot, y, x, to_y, to_x):
             gap_y = row + 1 - PADDING - y if down > 0 else y - (row - PADDING)
             gap_x = col + 1 - PADDING - x if right > 0 else x - (col - PADDING)
             gaps = (gap_y, gap_x)
-            first = crosses_row_first(cells, slot, row, col, down, right, gaps, lengths)
+            first = crosses_row_first(cells, slot, row, col, down, gaps, lengths)
         there = cells[slot, row + down, col] if first else cells[slot, row, col + right]
         if there == WALL and first:
             row_stopped, last_row = True, row
@@ -181,7 +180,7 @@ def _border(cell, direction):
     """The last number in a cell, a row or a column of the padded maze, in a direction."""
     if direction < 0:
         return float(cell - PADDING)
-    return float(np.float32((cell - PADDING + 1) * JUST_BELOW))
+    return np.float64(np.float32((cell - PADDING + 1) * JUST_BELOW))
 
 
 @compiled
@@ -226,14 +225,17 @@ def aim(motion, slip, state, push, numbers):
         # To one side below the second threshold of `Dynamics`, otherwise to the other.
         to_one_side = numbers[0] < 1.0 - slip + slip / 2
         down, right = (right, -down) if to_one_side else (-right, down)
-    state[2] = _accelerated(motion, float(state[2]), down)
-    state[3] = _accelerated(motion, float(state[3]), right)
-    to_y, to_x = float(state[0]) + float(state[2]), float(state[1]) + float(state[3])
+    state[2] = _accelerated(motion, np.float64(state[2]), down)
+    state[3] = _accelerated(motion, np.float64(state[3]), right)
+    to_y, to_x = (
+        np.float64(state[0]) + np.float64(state[2]),
+        np.float64(state[1]) + np.float64(state[3]),
+    )
     if motion.noise > 0.0:
         down_noise, right_noise = normal_pair(numbers[1], numbers[2])
         to_y += motion.noise * down_noise
         to_x += motion.noise * right_noise
-    return float(np.float32(to_y)), float(np.float32(to_x))
+    return np.float64(np.float32(to_y)), np.float64(np.float32(to_x))
 
 
 @compiled
@@ -251,7 +253,7 @@ def go(cells, reward, slot, state, to_y, to_x):
     Returns:
         Reward and whether the episode ends.
     """
-    y, x = float(state[0]), float(state[1])
+    y, x = np.float64(state[0]), np.float64(state[1])
     if cells[slot, int(y) + PADDING, int(x) + PADDING] == GOAL:
         return 0.0, True  # the goal came to the point
     to_y, to_x, row_stopped, col_stopped, reached = slide(cells, slot, y, x, to_y, to_x)
@@ -290,7 +292,7 @@ def move(  # noqa: PLR0913, PLR0917  # single numbers come into compiled code tw
 def _accelerated(motion, speed, push):
     """A component of the velocity after an action, as a number of float32."""
     faster = motion.inertia * speed + motion.step_size * push
-    return float(np.float32(min(max(faster, -motion.max_speed), motion.max_speed)))
+    return np.float64(np.float32(min(max(faster, -motion.max_speed), motion.max_speed)))
 
 
 @compiled
@@ -410,9 +412,8 @@ def look(cells, slot, y, x, down, right):
         gap_x = col + 1 - PADDING - x if right > 0 else x - (col - PADDING)
         first = right == 0
         if down != 0 and right != 0:
-            first = crosses_row_first(
-                cells, slot, row, col, down, right, (gap_y, gap_x), (1.0, 1.0)
-            )
+            gaps = (gap_y, gap_x)
+            first = crosses_row_first(cells, slot, row, col, down, gaps, (1.0, 1.0))
         row += down if first else 0
         col += 0 if first else right
         there = cells[slot, row, col]
@@ -438,8 +439,8 @@ def look_around(cells, slots, states, directions, seen):
             length, goal = look(
                 cells,
                 slots[i],
-                float(states[i, 0]),
-                float(states[i, 1]),
+                np.float64(states[i, 0]),
+                np.float64(states[i, 1]),
                 directions[ray, 0],
                 directions[ray, 1],
             )

@@ -49,7 +49,9 @@ class Levels:
     ) -> None:
         number = UNLIMITED if levels is None else levels
         self.levels = int(checked_number("levels", number, 1, UNLIMITED, whole=True))
-        self.first_level = int(checked_number("first_level", first_level, 0, LAST_LEVEL, whole=True))
+        self.first_level = int(
+            checked_number("first_level", first_level, 0, LAST_LEVEL, whole=True)
+        )
         self._make = make
         self._rewards, self._slip_probability = rewards, slip_probability
         self._kept: dict[int, Layout] = {}

@@ -39,7 +39,7 @@ class DynaMazeEnv(GridEnv):
     | `"one_hot"` | `Box(0, 1, (rows * cols,), float32)` | a 1 at the cell's number |
     | `"planes"` | `Box(0, 1, (3, rows, cols), float32)` | walls, agent and goals as they are now |
     | `"window"` | `Box(0, 1, (2, 2r + 1, 2r + 1), float32)` | walls and goals within `radius` (2) |
-    | `"rays"` | `Box(0, ..., (2, 8), float32)` | free cells, and a goal, in 8 directions |
+    | `"rays"` | `Box(0, ..., (16,), float32)` | free cells, and a goal, in 8 directions |
     | `"rgb"` | `Box(0, 255, (height, width, 3), uint8)` | a picture; `cell_size` (8) pixels |
     | `"action_mask"` | `Dict(observation, action_mask)` | 1 for each action that leads somewhere |
     | `"goal"` | `Dict(observation, achieved_goal, desired_goal)` | for HER; see `compute_reward` |

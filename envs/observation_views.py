@@ -72,14 +72,14 @@ class Window:
 class Rays:
     """What is seen in eight directions, clockwise from up.
 
-    The first row holds the number of free cells before the next wall, the second one whether a
-    goal is among them.
+    The first eight numbers are those of the free cells before the next wall, the other eight say
+    whether a goal is among them.
     """
 
     def __init__(self, layout: Layout) -> None:
-        self._mazes = Slots((layout.num_cells, 2, len(EIGHT)), np.float32)
+        self._mazes = Slots((layout.num_cells, 2 * len(EIGHT)), np.float32)
         farthest = max(layout.rows, layout.cols) - 1
-        high = np.array([[max(farthest, 1)] * len(EIGHT), [1] * len(EIGHT)], dtype=np.float32)
+        high = np.array([max(farthest, 1)] * len(EIGHT) + [1] * len(EIGHT), dtype=np.float32)
         self.space = spaces.Box(np.zeros_like(high), high, dtype=np.float32)
 
     def load(self, slot: int, layout: Layout) -> None:
@@ -87,15 +87,15 @@ class Rays:
         maze = self._mazes.stale(slot, layout)
         if maze is not None:
             for number, direction in enumerate(EIGHT):
-                maze[:, :, number] = _seen_along(layout, *direction)
+                maze[:, number :: len(EIGHT)] = _seen_along(layout, *direction)
 
     def one(self, state: int, slot: int) -> FloatArray:
-        """The observation of a state: (2, 8) float32."""
+        """The observation of a state: (16,) float32."""
         seen: FloatArray = self._mazes.arrays[slot, state].copy()
         return seen
 
     def many(self, states: IntArray, slots: IntArray) -> FloatArray:
-        """The observations of several: (n, 2, 8) float32."""
+        """The observations of several: (n, 16) float32."""
         seen: FloatArray = self._mazes.arrays[slots, states]
         return seen
 

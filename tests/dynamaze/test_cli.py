@@ -43,7 +43,7 @@ def dynamaze(*arguments: str, cwd: Path | None = None, **variables: str) -> Any:
 def test_help_tells_every_command_and_environment() -> None:
     run = dynamaze("--help")
     assert (run.returncode, run.stderr) == (0, "")
-    assert len(cli.COMMANDS) == 6
+    assert len(cli.COMMANDS) == 7
     for name, command in cli.COMMANDS.items():
         assert f"\n  {name}" in run.stdout
         assert command.summary in run.stdout
@@ -88,7 +88,7 @@ def test_a_command_is_where_the_table_says_and_explains_its_options(
     [
         ("wacth", "; did you mean 'watch'?"),
         ("--versoin", "; did you mean '--version'?"),
-        ("xyz", "expected one of figures, watch, play, endurance, pages, speed, --help, --version"),
+        ("xyz", "expected one of figures, watch, play, curves, endurance, pages, speed, --help, --version"),
     ],
 )
 def test_an_unknown_command_is_refused_in_a_sentence(wrong: str, hint: str) -> None:

@@ -1,0 +1,81 @@
+"""The experiment of PPO and SAC in a continuous maze, on toy sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dynamaze.benchmarks import continuous_learning
+from dynamaze.benchmarks.continuous_learning import ContinuousLearning, main, plot, summary
+from dynamaze.benchmarks.table import Table, read_csv
+
+TOY = ContinuousLearning(
+    runs=2, ppo_steps=64, sac_steps=40, points=2, episodes=2, workers=1, seed=3
+)
+
+
+def toy_table() -> dict[str, Table]:
+    rows = [
+        (algorithm, run, step, 500 - 100 * point - run, point / 4)
+        for algorithm in ("PPO", "SAC")
+        for run in range(3)
+        for point, step in enumerate((0, 4000, 8000))
+    ]
+    names = ("algorithm", "run", "step", "length", "reached")
+    columns = zip(*rows, strict=True)
+    return {TOY.name: {name: np.array(column) for name, column in zip(names, columns, strict=True)}}
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("stable_baselines3")
+    settings = continuous_learning.SETTINGS
+    sizes: dict[str, dict[str, Any]] = {
+        "PPO": {"n_steps": 4, "batch_size": 16},
+        "SAC": {"learning_starts": 8},
+    }
+    for name, more in sizes.items():
+        monkeypatch.setitem(settings, name, {**settings[name], **more})
+    monkeypatch.setattr(continuous_learning, "TIME_LIMIT", 20)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_run_again_gives_the_same_table() -> None:
+    count = []
+    tables = continuous_learning.run(TOY, lambda: count.append(1))
+    assert len(count) == TOY.total_runs == 4
+    table = tables[TOY.name]
+    assert table["algorithm"].tolist() == ["PPO"] * 6 + ["SAC"] * 6
+    assert table["run"].tolist() == [0, 0, 0, 1, 1, 1] * 2
+    assert table["step"].tolist() == [0, 32, 64] * 2 + [0, 24, 40] * 2
+    again = continuous_learning.run(TOY)[TOY.name]
+    for name, column in table.items():
+        np.testing.assert_array_equal(column, again[name])
+
+
+@pytest.mark.usefixtures("small")
+def test_the_command_stores_its_table_and_picture(tmp_path: Path) -> None:
+    main(ContinuousLearning(**{**vars(TOY), "output": tmp_path}))
+    table = read_csv(tmp_path / "results" / "continuous_learning.csv")
+    assert len(table["step"]) == 12
+    assert (tmp_path / "results" / "continuous_learning.png").stat().st_size > 1000
+
+
+def test_picture_and_summary_come_from_the_stored_table() -> None:
+    tables = toy_table()
+    figure = plot(tables, TOY)
+    assert "mean of 3 runs" in figure.get_suptitle()
+    _, ppo, sac = summary(tables, TOY)
+    assert ppo == ("PPO", "8,000", "299.0 [296.5, 301.5]", "0.500 [0.500, 0.500]")
+    assert sac[0] == "SAC"
+
+
+@pytest.mark.parametrize(
+    "name", ["runs", "ppo_steps", "sac_steps", "points", "episodes", "workers"]
+)
+def test_numbers_that_cannot_be_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}=0; expected at least"):
+        continuous_learning.run(ContinuousLearning(**{name: 0}))

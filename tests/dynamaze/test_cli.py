@@ -88,7 +88,10 @@ def test_a_command_is_where_the_table_says_and_explains_its_options(
     [
         ("wacth", "; did you mean 'watch'?"),
         ("--versoin", "; did you mean '--version'?"),
-        ("xyz", "expected one of figures, watch, play, curves, endurance, pages, speed, --help, --version"),
+        (
+            "xyz",
+            "expected one of figures, watch, play, curves, endurance, pages, speed, --help, --version",
+        ),
     ],
 )
 def test_an_unknown_command_is_refused_in_a_sentence(wrong: str, hint: str) -> None:

@@ -90,7 +90,7 @@ def test_a_command_is_where_the_table_says_and_explains_its_options(
         ("--versoin", "; did you mean '--version'?"),
         (
             "xyz",
-            "expected one of figures, watch, play, curves, endurance, pages, speed, --help, --version",
+            f"expected one of {', '.join(cli.COMMANDS)}, --help, --version",
         ),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,19 @@ import pytest
 from dynamaze.envs.rendering import Window
 
 Act = Callable[[], None]
+
+HEARS_CTRL_C = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from dynamaze.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def interruptible() -> list[str]:
+    """A command line of `dynamaze` that hears Ctrl-C also where the tests run in the background."""
+    return [sys.executable, "-c", HEARS_CTRL_C]
 
 
 @pytest.fixture

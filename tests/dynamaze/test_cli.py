@@ -150,15 +150,15 @@ def test_a_variable_brings_the_traceback_back() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no signals to send")
-def test_ctrl_c_ends_a_command_without_a_traceback() -> None:
-    command = [sys.executable, "-m", "dynamaze", "play", "--text"]
+def test_ctrl_c_ends_a_command_without_a_traceback(interruptible: list[str]) -> None:
+    command = [*interruptible, "play", "--text"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout is not None
         while "shortest way" not in process.stdout.readline():
             pass
         process.send_signal(signal.SIGINT)
-        shown, errors = process.communicate()
+        shown, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "")
     assert shown.endswith("DynaMaze-v0: 0 steps, 0 times at the goal\n")
 

@@ -471,20 +471,27 @@ def test_a_killed_recording_leaves_no_file_under_its_name(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no signals to send")
-def test_ctrl_c_keeps_the_film_and_tells_how_it_went(tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_film_and_tells_how_it_went(
+    tmp_path: Path, interruptible: list[str]
+) -> None:
     import signal
 
-    command = [sys.executable, "-m", "dynamaze", "watch", "--save", "film.gif"]
+    command = [*interruptible, "watch", "--save", "film.gif"]
     environment = {**os.environ, "SDL_VIDEODRIVER": "dummy"}
     pipe = subprocess.PIPE
     with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
     ) as process:
         while not list(tmp_path.glob(".*.part")):
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(0.05)
         process.send_signal(signal.SIGINT)
-        shown, errors = process.communicate()
+        shown, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "")
     assert shown.splitlines()[-1] == "saved film.gif"
     assert [path.name for path in tmp_path.iterdir()] == ["film.gif"]

@@ -71,6 +71,9 @@ class MazeEnv(gym.Env[Any, Any]):
         self.observation_space = self._notice.space(observation.space)
         self.action_space = action_space
         self._is_watched = render_mode is not None
+        self._is_plain = (  # nothing is told but the clock and the phase
+            self._notice.silent and course.levels is None and course.random_changes is None
+        )
         self._slot = 0  # of the maze, in what the observation holds
         self._state = nowhere  # of the agent
         self._uniforms: list[float] = []  # drawn but not used yet, the next one last
@@ -149,30 +152,25 @@ class MazeEnv(gym.Env[Any, Any]):
             self.render()
         return self._seen()
 
-    def _pass_time(self) -> tuple[Any, dict[str, Any]]:
-        """After the agent has moved: the clock ticks, and what is due changes.
-
-        Returns:
-            The observation and the information.
-        """
-        world_step = self._world_step = self._world_step + 1
-        if world_step == self._next_change:
-            self._world.advance(world_step, self.agent, self._uniform)
+    def _catch_up(self) -> None:
+        """Change what is due now, and draw what is watched: the seldom part of a step."""
+        if self._world_step == self._next_change:
+            self._world.advance(self._world_step, self.agent, self._uniform)
             self._settle()
         if self._is_watched:
             self._trail = [*self._trail[1 - TRAIL_LENGTH :], self._mark()]
             if self.render_mode == "human":
                 self.render()
-        return self._seen()
 
     def _seen(self) -> tuple[Any, dict[str, Any]]:
         """The observation and the information of now."""
         observe = self._observe
         observation = self._state if observe is None else observe(self._state, self._slot)
         info = {"world_step": self._world_step, "phase": self._phase}
-        if self._more_info:
-            info.update(self._more_info)
-        return observation if self._notice.silent else self._tell(observation, info), info
+        if self._is_plain:
+            return observation, info
+        info.update(self._more_info)
+        return self._tell(observation, info), info
 
     @property
     def compute_reward(self) -> Callable[[npt.ArrayLike, npt.ArrayLike, Any], Any]:
@@ -421,6 +419,8 @@ class MazeEnv(gym.Env[Any, Any]):
     def _tell(self, observation: Any, info: dict[str, Any]) -> Any:
         """Tell of changes in the information or in the observation, as it is asked for."""
         world, notice = self._world, self._notice
+        if notice.silent:
+            return observation
         changed = world.news is not None
         cells = world.changed_cells if notice.cells else NO_CELLS
         world.news = None

@@ -229,7 +229,10 @@ goal's centre); with `compute_reward`, for HER |
         reward, terminated = move(
             terrain.cells, terrain.reward, self._state, slip, *motion, *push, to_slip, first, second
         )
-        observation, info = self._pass_time()
+        self._world_step += 1
+        if self._world_step == self._next_change or self._is_watched:
+            self._catch_up()
+        observation, info = self._seen()
         return observation, reward, terminated, False, info
 
     def get_keys_to_action(self) -> dict[tuple[str, ...], Any]:

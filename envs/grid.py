@@ -88,7 +88,10 @@ class GridEnv(MazeEnv):
         self._state, reward, terminated = (
             outcomes[0] if len(outcomes) == 1 else self._draw(outcomes)
         )
-        observation, info = self._pass_time()
+        self._world_step += 1
+        if self._world_step == self._next_change or self._is_watched:
+            self._catch_up()
+        observation, info = self._seen()
         return observation, reward, terminated, False, info
 
     def action_masks(self) -> BoolArray:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba.extending import overload
 
 _RULES: dict[tuple[Any, type], Any] = {}
@@ -24,7 +25,7 @@ def rule(function: Any, record: type) -> Callable[[Any], Any]:
     """Decorate the compiled rule that `function` stands for, where its first argument is a record.
 
     Args:
-        function: `observe`, `draw`, `choose` or `note`.
+        function: `observe`, `draw`, `believe`, `doubt`, `share`, `choose` or `note`.
         record: the NamedTuple class.
     """
 
@@ -44,6 +45,21 @@ def draw(model, num_actions, rng):
 
     `num_actions` and the pair, state * num_actions + action, are uint64.
     """
+
+
+def believe(model, num_actions, pair, next_state, terminated):
+    """How likely a model holds an outcome of a pair, its entropy there, and the counts behind it.
+
+    Three floats: probability, entropy in nats, and by how many outcomes the pair is known.
+    """
+
+
+def doubt(model, num_actions, pair):
+    """How little a model knows of a pair, in [0, 1]; without a rule 1 / sqrt(visits + 1)."""
+
+
+def share(model):
+    """The share of its planning steps that a model deserves, in [0, 1]; without a rule 1."""
 
 
 def choose(exploration, values, first, num_actions, state, rng):
@@ -66,6 +82,35 @@ def _observe(model, num_actions, state, action, reward, next_state, terminated):
 def _draw(model, num_actions, rng):
     compiled = _RULES[draw, model.instance_class]
     return lambda model, num_actions, rng: compiled(model, num_actions, rng)
+
+
+@overload(believe, inline="always")
+def _believe(model, num_actions, pair, next_state, terminated):
+    compiled = _RULES[believe, model.instance_class]
+    return lambda model, num_actions, pair, next_state, terminated: compiled(
+        model, num_actions, pair, next_state, terminated
+    )
+
+
+@overload(doubt, inline="always")
+def _doubt(model, num_actions, pair):
+    compiled = _RULES.get((doubt, model.instance_class))
+    if compiled is None:
+        return lambda model, num_actions, pair: 1.0 / np.sqrt(model.visits[pair] + 1.0)
+    return lambda model, num_actions, pair: compiled(model, num_actions, pair)
+
+
+@overload(share, inline="always")
+def _share(model):
+    compiled = _RULES.get((share, model.instance_class))
+    if compiled is None:
+        return lambda model: 1.0
+    return lambda model: compiled(model)
+
+
+def has_rule(function: Any, record: type) -> bool:
+    """Whether a rule stands for `function` where its first argument is such a record."""
+    return (function, record) in _RULES
 
 
 @overload(choose, inline="always")

@@ -9,6 +9,7 @@ import numpy as np
 from dynamaze.messages import checked_number
 
 from .models import CAPABILITIES, MODELS, Model
+from .models.shares import shared_steps
 from .values import Values
 
 
@@ -50,7 +51,13 @@ class UniformPlanning:
     def plan(self, values: Values, model: Model, rng: np.random.Generator) -> None:
         """Draw the transitions and update the values by them."""
         if self.planning_steps:
-            values.update(model.sample(self.planning_steps, rng))
+            # A model that knows how far to trust it says how much planning it deserves.
+            trust = getattr(model, "share_of_planning", 1.0)
+            steps = (
+                self.planning_steps if trust == 1.0 else shared_steps(self.planning_steps, trust)
+            )
+            if steps:
+                values.update(model.sample(steps, rng))
 
 
 def check_fit(planning: Planning, model: Model) -> None:

@@ -48,6 +48,19 @@ def check_integers(transitions: Transitions) -> None:
             raise TypeError(f"transitions with {numbers.dtype} numbers; expected integers")
 
 
+def check_transitions(transitions: Transitions, num_states: int, num_actions: int) -> None:
+    """Make sure that a batch fits a table, for models of one's own.
+
+    Raises:
+        TypeError: if states or actions are not integers.
+        ValueError: if one is outside the table, a reward is not finite, or columns are uneven.
+    """
+    check_integers(transitions)
+    wrong = first_outside(transitions, num_states, num_actions)
+    if wrong >= 0:
+        raise outside_table(transitions, wrong, num_states, num_actions)
+
+
 def outside_table(
     transitions: Transitions, wrong: int, num_states: int, num_actions: int
 ) -> ValueError:

@@ -19,7 +19,8 @@ from gymnasium.utils import seeding
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from dynamaze.agents import Agent, UniformPlanning
-from dynamaze.agents.dispatch import choose, draw, note, observe
+from dynamaze.agents.dispatch import choose, draw, note, observe, share
+from dynamaze.agents.models.shares import shared_steps
 from dynamaze.agents.rng import load, state_words, store
 from dynamaze.agents.values import TableValues, q_update
 from dynamaze.compiled import compiled, spliced
@@ -288,7 +289,7 @@ def plan(q, num_actions, model, settings, rng):
 @spliced
 def _plan(q, num_actions, model, settings, rng):
     learning_rate, gamma = settings.learning_rate, settings.gamma
-    for _ in range(settings.planning_steps):
+    for _ in range(shared_steps(settings.planning_steps, share(model))):
         pair, reward, following, terminated, rng = draw(model, num_actions, rng)
         q_update(q, num_actions, pair, reward, following, terminated, learning_rate, gamma)
     return rng

@@ -9,7 +9,7 @@ import numpy as np
 from dynamaze.compiled import compiled, spliced
 from dynamaze.messages import checked_number
 
-from ..dispatch import draw, observe, rule
+from ..dispatch import draw, observe, rule, share
 from ..records import flatten, restore
 from ..times import (
     TriedTimes,
@@ -18,8 +18,8 @@ from ..times import (
     note_tried,
     time_bonus,
 )
-from ..transitions import Transitions
-from .protocol import Model
+from ..transitions import IntArray, Transitions
+from .protocol import Model, Outcomes, Prediction
 
 
 class TimeBonusTable(NamedTuple):
@@ -58,6 +58,17 @@ class TimeBonus:
         return self.model.capabilities
 
     @property
+    def promises(self) -> frozenset[str]:
+        """What the model inside promises, but for its rewards where there is a bonus."""
+        inside: frozenset[str] = getattr(self.model, "promises", frozenset())
+        return inside - {"exact_when_deterministic"} if self.kappa else inside
+
+    @property
+    def adapts_within(self) -> int:
+        """That of the model inside."""
+        return int(getattr(self.model, "adapts_within", 1))
+
+    @property
     def table(self) -> TimeBonusTable:
         """The record of a compiled model with its times."""
         return TimeBonusTable(self.model.table, self.times, self.kappa)  # type: ignore[attr-defined]  # where "compiled" is declared
@@ -74,6 +85,14 @@ class TimeBonus:
         transitions = drawn._replace(reward=drawn.reward.astype(np.float64))
         add_time_bonus(self.times, transitions, self.num_actions, self.kappa)
         return transitions
+
+    def predict(self, observations: IntArray, actions: IntArray) -> Prediction:
+        """What the model inside predicts, without the bonus."""
+        return self.model.predict(observations, actions)  # type: ignore[attr-defined, no-any-return]  # where "predict" is declared
+
+    def distribution(self, observation: int, action: int) -> Outcomes:
+        """What the model inside believes, without the bonus."""
+        return self.model.distribution(observation, action)  # type: ignore[attr-defined, no-any-return]  # where "distribution" is declared
 
     def reserve(self, transitions: int) -> None:
         """Make room in the model inside."""
@@ -100,6 +119,13 @@ def observe_with_time(table, num_actions, state, action, reward, next_state, ter
     """Let the model inside learn, and note when the pair was tried."""
     observe(table.model, num_actions, state, action, reward, next_state, terminated)
     note_tried(table.times, state * num_actions + action)
+
+
+@rule(share, TimeBonusTable)
+@compiled
+def share_inside(table):
+    """What the model inside deserves."""
+    return share(table.model)
 
 
 @rule(draw, TimeBonusTable)

@@ -8,7 +8,7 @@ import numpy as np
 
 from dynamaze.compiled import compiled, spliced
 
-from ..dispatch import draw, observe, rule
+from ..dispatch import believe, draw, observe, rule
 from ..transitions import BoolArray, FloatArray, IntArray
 from .protocol import Outcomes
 from .seen import SeenPairs, draw_pair, note_pair
@@ -24,19 +24,34 @@ class LatestTable(NamedTuple):
     terminated: BoolArray  # (states * actions,)
     visits: IntArray  # (states * actions,)
 
-
-class LatestOutcome(TableModel[LatestTable]):
-    """Remembers what each pair led to last (Sutton & Barto 2018, section 8.2, p. 164)."""
-
-    def _begin(self, include_untried: bool) -> LatestTable:
-        pairs = self.num_states * self.num_actions
-        return LatestTable(
-            SeenPairs.begin(self.num_states, self.num_actions, include_untried),
-            np.repeat(np.arange(self.num_states), self.num_actions),
+    @classmethod
+    def begin(cls, num_states: int, num_actions: int, include_untried: bool) -> LatestTable:
+        """Nothing seen yet."""
+        pairs = num_states * num_actions
+        return cls(
+            SeenPairs.begin(num_states, num_actions, include_untried),
+            np.repeat(np.arange(num_states), num_actions),
             np.zeros(pairs),
             np.zeros(pairs, dtype=np.bool_),
             np.zeros(pairs, dtype=np.int64),
         )
+
+
+class LatestOutcome(TableModel[LatestTable]):
+    """Remembers what each pair led to last (Sutton & Barto 2018, section 8.2, p. 164)."""
+
+    promises = frozenset(
+        {
+            "exact_when_deterministic",
+            "batch_as_rows",
+            "samples_only_seen",
+            "samples_all_seen",
+            "adapts",
+        }
+    )
+
+    def _begin(self, include_untried: bool) -> LatestTable:
+        return LatestTable.begin(self.num_states, self.num_actions, include_untried)
 
     def distribution(self, observation: int, action: int) -> Outcomes:
         """The latest outcome, with certainty."""
@@ -56,6 +71,14 @@ def observe_latest(table, num_actions, state, action, reward, next_state, termin
     table.reward[pair] = reward
     table.terminated[pair] = terminated
     table.visits[pair] += 1
+
+
+@rule(believe, LatestTable)
+@compiled
+def believe_latest(table, num_actions, pair, next_state, terminated):
+    """The latest outcome is held for certain."""
+    is_latest = table.next_state[pair] == next_state and table.terminated[pair] == terminated
+    return 1.0 if is_latest else 0.0, 0.0, float(table.visits[pair])
 
 
 @rule(draw, LatestTable)

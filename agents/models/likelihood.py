@@ -8,7 +8,7 @@ import numpy as np
 
 from dynamaze.compiled import compiled
 
-from ..dispatch import draw, observe, rule
+from ..dispatch import believe, draw, observe, rule
 from ..records import with_room
 from ..rng import high_unit, next_word
 from ..transitions import BoolArray, FloatArray, IntArray
@@ -17,6 +17,7 @@ from .seen import SeenPairs, draw_pair, note_pair
 from .table import TableModel
 
 _FIRST_ROOM = 64
+_NEXT_TO_NOTHING = 1e-15
 
 
 class LikelihoodTable(NamedTuple):
@@ -28,9 +29,11 @@ class LikelihoodTable(NamedTuple):
     link: IntArray  # (room,) the next node of the same pair, -1 at the end
     next_state: IntArray  # (room,)
     terminated: BoolArray  # (room,)
-    tally: IntArray  # (room,) how often this outcome happened
-    reward_sum: FloatArray  # (room,)
+    tally: FloatArray  # (room,) how often this outcome happened, faded where counts fade
+    reward_sum: FloatArray  # (room,) faded alike
     used: IntArray  # (1,) nodes in use
+    weight: FloatArray  # (states * actions,) the pair's tallies together
+    decay: float  # by which a pair's tallies are multiplied with each visit; 1 for plain counts
 
 
 class MaximumLikelihood(TableModel[LikelihoodTable]):
@@ -39,6 +42,16 @@ class MaximumLikelihood(TableModel[LikelihoodTable]):
     Sutton & Barto 2018, section 8.1 (distribution models) and exercise 8.5; certainty equivalence.
     """
 
+    promises: ClassVar[frozenset[str]] = frozenset(
+        {
+            "exact_when_deterministic",
+            "represents_chance",
+            "order_does_not_matter",
+            "batch_as_rows",
+            "samples_only_seen",
+            "samples_all_seen",
+        }
+    )
     growing: ClassVar[tuple[str, ...]] = (
         "link",
         "next_state",
@@ -56,9 +69,11 @@ class MaximumLikelihood(TableModel[LikelihoodTable]):
             np.full(_FIRST_ROOM, -1, dtype=np.int64),
             np.zeros(_FIRST_ROOM, dtype=np.int64),
             np.zeros(_FIRST_ROOM, dtype=np.bool_),
-            np.zeros(_FIRST_ROOM, dtype=np.int64),
+            np.zeros(_FIRST_ROOM),
             np.zeros(_FIRST_ROOM),
             np.zeros(1, dtype=np.int64),
+            np.zeros(pairs),
+            1.0,
         )
 
     def reserve(self, transitions: int) -> None:
@@ -101,6 +116,9 @@ def observe_likelihood(table, num_actions, state, action, reward, next_state, te
     pair = state * num_actions + action
     note_pair(table.seen, num_actions, state, action, table.visits[pair] == 0)
     table.visits[pair] += 1
+    if table.decay < 1.0:
+        _fade(table, pair)
+    table.weight[pair] += 1.0
     node = table.head[pair]
     while node >= 0 and not (
         table.next_state[node] == next_state and table.terminated[node] == terminated
@@ -110,8 +128,20 @@ def observe_likelihood(table, num_actions, state, action, reward, next_state, te
         node = _new_node(table, pair)
         table.next_state[node] = next_state
         table.terminated[node] = terminated
-    table.tally[node] += 1
+    table.tally[node] += 1.0
     table.reward_sum[node] += reward
+
+
+@compiled
+def _fade(table, pair):
+    """Multiply a pair's tallies; what is next to nothing stays, lest a mean become 0 / 0."""
+    table.weight[pair] *= table.decay
+    node = table.head[pair]
+    while node >= 0:
+        if table.tally[node] > _NEXT_TO_NOTHING:
+            table.tally[node] *= table.decay
+            table.reward_sum[node] *= table.decay
+        node = table.link[node]
 
 
 @compiled
@@ -120,9 +150,24 @@ def _new_node(table, pair):
     table.used[0] += 1
     table.link[node] = table.head[pair]
     table.head[pair] = node
-    table.tally[node] = 0
+    table.tally[node] = 0.0
     table.reward_sum[node] = 0.0
     return node
+
+
+@rule(believe, LikelihoodTable)
+@compiled
+def believe_likelihood(table, num_actions, pair, next_state, terminated):
+    """The frequency of an outcome."""
+    probability, entropy = 0.0, 0.0
+    node = table.head[pair]
+    while node >= 0:
+        each = table.tally[node] / table.weight[pair]
+        entropy -= each * np.log(each)
+        if table.next_state[node] == next_state and table.terminated[node] == terminated:
+            probability = each
+        node = table.link[node]
+    return probability, entropy, table.weight[pair]
 
 
 @rule(draw, LikelihoodTable)
@@ -135,8 +180,8 @@ def draw_likelihood(table, num_actions, rng):
         return pair, 0.0, np.int64(pair // num_actions), False, rng
     if table.link[node] >= 0:
         word, rng = next_word(rng)
-        left = high_unit(word) * table.visits[pair] - table.tally[node]
-        while left >= 0.0:
+        left = high_unit(word) * table.weight[pair] - table.tally[node]
+        while left >= 0.0 and table.link[node] >= 0:  # faded tallies may not quite add up
             node = table.link[node]
             left -= table.tally[node]
     return (

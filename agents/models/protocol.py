@@ -17,6 +17,9 @@ CAPABILITIES = {
     "predict": "predicts reward, next observation and termination of any pair",
     "distribution": "knows the probability of each outcome",
     "visits": "counts how often each pair was tried",
+    "doubt": "says how likely it is wrong of a pair",
+    "expectation": "imagines what follows on average, which may itself never happen",
+    "uncertainty": "splits its spread into what it does not know and what is left to chance",
     "compiled": "keeps its memory in a record that compiled runs can use",
 }
 """What a model may declare, and what it means."""
@@ -43,10 +46,18 @@ class Prediction(NamedTuple):
     next_observation: npt.NDArray[Any]  # (batch, ...) the likeliest
     terminated: FloatArray  # (batch,) probability
     visits: IntArray  # (batch,) how often the pair was tried: 0 is a guess
+    # Of models that declare "uncertainty"; the spreads are standard deviations of what will come.
+    reward_spread: FloatArray | None = None  # (batch,)
+    next_spread: FloatArray | None = None  # (batch, d) of each number of the next vector
+    known: FloatArray | None = None  # (batch,) in [0, 1]: how sure the means are, 0 is a guess
 
 
 class Model(Protocol):
-    """A model of the world that learns from real experience and gives simulated experience."""
+    """A model of the world that learns from real experience and gives simulated experience.
+
+    A model that needs its observations as vectors says `observes = "vectors"`, one that needs the
+    rows of a table "rows"; without the attribute it is handed what the agent's values see.
+    """
 
     @property
     def capabilities(self) -> frozenset[str]:

@@ -60,6 +60,39 @@ def _list_pair(seen, row, pair):
     seen.pairs[row + seen.pairs[row]] = pair
 
 
+@compiled
+def drop_pair(seen, num_actions, pair, visits):
+    """A pair was forgotten, and its visits are 0; returns whether its state was with it.
+
+    With `include_untried` the pair may still be drawn, as an untried one, while another action of
+    its state is remembered.
+    """
+    state = pair // num_actions
+    row = state * (num_actions + 1)
+    if seen.include_untried:
+        for other in range(state * num_actions, (state + 1) * num_actions):
+            if visits[other] > 0:
+                return False
+        seen.pairs[row] = 0
+    else:
+        _unlist(seen.pairs, row, pair)
+    if seen.pairs[row] > 0:
+        return False
+    _unlist(seen.states, 0, state)
+    return True
+
+
+@compiled
+def _unlist(numbers, row, number):
+    """Take a number from the list whose length stands at `row`; the last one takes its place."""
+    last = row + numbers[row]
+    for place in range(row + 1, last + 1):
+        if numbers[place] == number:
+            numbers[place] = numbers[last]
+            numbers[row] -= 1
+            break
+
+
 @spliced
 def draw_pair(seen, num_actions, rng):
     """A state at random from those visited, then a pair at random from those listed in it."""

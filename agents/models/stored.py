@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,23 @@ class StoredTable(NamedTuple):
     visits: IntArray  # (states * actions,)
     used: IntArray  # (1,) places in use
 
+    @classmethod
+    def begin(
+        cls, num_states: int, num_actions: int, include_untried: bool, room: int
+    ) -> StoredTable:
+        """Nothing stored yet."""
+        pairs = num_states * num_actions
+        return cls(
+            SeenPairs.begin(num_states, num_actions, include_untried),
+            np.zeros(room, dtype=np.int64),
+            np.zeros(room),
+            np.zeros(room, dtype=np.int64),
+            np.zeros(room, dtype=np.bool_),
+            np.full(pairs, -1, dtype=np.int64),
+            np.zeros(pairs, dtype=np.int64),
+            np.zeros(1, dtype=np.int64),
+        )
+
 
 class StoredExperience(TableModel[StoredTable]):
     """Keeps every transition and draws among them, each as likely as the others.
@@ -39,20 +56,20 @@ class StoredExperience(TableModel[StoredTable]):
     other table models it draws a pair as often as it was tried.
     """
 
+    promises = frozenset(
+        {
+            "exact_when_deterministic",
+            "represents_chance",
+            "order_does_not_matter",
+            "batch_as_rows",
+            "samples_only_seen",
+            "samples_all_seen",
+        }
+    )
     growing: ClassVar[tuple[str, ...]] = ("pair", "reward", "next_state", "terminated")
 
     def _begin(self, include_untried: bool) -> StoredTable:
-        pairs = self.num_states * self.num_actions
-        return StoredTable(
-            SeenPairs.begin(self.num_states, self.num_actions, include_untried),
-            np.zeros(_FIRST_ROOM, dtype=np.int64),
-            np.zeros(_FIRST_ROOM),
-            np.zeros(_FIRST_ROOM, dtype=np.int64),
-            np.zeros(_FIRST_ROOM, dtype=np.bool_),
-            np.full(pairs, -1, dtype=np.int64),
-            np.zeros(pairs, dtype=np.int64),
-            np.zeros(1, dtype=np.int64),
-        )
+        return StoredTable.begin(self.num_states, self.num_actions, include_untried, _FIRST_ROOM)
 
     def reserve(self, transitions: int) -> None:
         """Make room for so many further transitions."""
@@ -71,47 +88,53 @@ class StoredExperience(TableModel[StoredTable]):
 
     def distribution(self, observation: int, action: int) -> Outcomes:
         """What is stored of a pair, by its frequency."""
-        table = self.table
-        used = int(table.used[0])
-        stored = np.flatnonzero(table.pair[:used] == self.pair(observation, action))
-        if not stored.size:
-            return Outcomes.unknown(observation)
-        return Outcomes(
-            table.next_state[stored],
-            np.full(stored.size, 1 / stored.size),
-            table.reward[stored],
-            table.terminated[stored],
-        )
+        return stored_outcomes(self.table, observation, self.pair(observation, action))
+
+
+def stored_outcomes(table: Any, observation: int, pair: int) -> Outcomes:
+    """What a record stores of a pair of this observation, by its frequency."""
+    stored = np.flatnonzero(table.pair[: int(table.used[0])] == pair)
+    if not stored.size:
+        return Outcomes.unknown(observation)
+    return Outcomes(
+        table.next_state[stored],
+        np.full(stored.size, 1 / stored.size),
+        table.reward[stored],
+        table.terminated[stored],
+    )
 
 
 @rule(observe, StoredTable)
 @compiled
 def observe_stored(table, num_actions, state, action, reward, next_state, terminated):
-    """Store a transition."""
+    """Store a transition; gives its place."""
     first = state * num_actions
     pair = first + action
     is_new = note_pair(table.seen, num_actions, state, action, table.visits[pair] == 0)
     if is_new and table.seen.include_untried:
         for other in range(first, first + num_actions):
             table.reserved[other] = _store(table, other, 0.0, state, False)
-    if table.reserved[pair] >= 0:
-        _put(table, table.reserved[pair], pair, reward, next_state, terminated)
+    place = table.reserved[pair]
+    if place >= 0:
+        put_transition(table, place, pair, reward, next_state, terminated)
         table.reserved[pair] = -1
     else:
-        _store(table, pair, reward, next_state, terminated)
+        place = _store(table, pair, reward, next_state, terminated)
     table.visits[pair] += 1
+    return place
 
 
 @compiled
 def _store(table, pair, reward, next_state, terminated):
     place = table.used[0]
     table.used[0] += 1
-    _put(table, place, pair, reward, next_state, terminated)
+    put_transition(table, place, pair, reward, next_state, terminated)
     return place
 
 
 @compiled
-def _put(table, place, pair, reward, next_state, terminated):
+def put_transition(table, place, pair, reward, next_state, terminated):
+    """Write a transition into a place."""
     table.pair[place] = pair
     table.reward[place] = reward
     table.next_state[place] = next_state

@@ -53,6 +53,9 @@ class TableModel(ABC, Generic[Record]):
         {"sample", "predict", "distribution", "visits", "compiled"}
     )
 
+    promises: ClassVar[frozenset[str]] = frozenset()
+    """What `dynamaze.agents.checks` may hold it to, of its `PROMISES`."""
+
     growing: ClassVar[tuple[str, ...]] = ()
     """The record's columns that grow with experience."""
 

@@ -11,10 +11,10 @@ import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents import Agent, DynaQ, DynaQPlus, QLearning, Transitions
-from dynamaze.agents.models import MODELS
+from dynamaze.agents.models import TABLE_MODELS
 
 KINDS: dict[str, Callable[..., Agent]] = {"QLearning": QLearning}
-for _model in MODELS:
+for _model in TABLE_MODELS:
     for _name, _cls, _more in (
         ("DynaQ", DynaQ, {}),
         ("DynaQPlus", DynaQPlus, {}),
@@ -31,7 +31,7 @@ def make_agent(request: pytest.FixtureRequest) -> Callable[..., Agent]:
     return KINDS[request.param]
 
 
-@pytest.fixture(params=sorted(MODELS))
+@pytest.fixture(params=sorted(TABLE_MODELS))
 def model_name(request: pytest.FixtureRequest) -> str:
     """The name of each table model."""
     name: str = request.param

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import LatestOutcome, TimeBonus, Transitions
-from dynamaze.agents.models import MODELS
+from dynamaze.agents.models import TABLE_MODELS
 from dynamaze.agents.transitions import one_transition
 
 
@@ -27,7 +27,7 @@ def test_the_time_bonus_is_kappa_times_the_root_of_tau() -> None:
 
 def test_the_bonus_is_paid_on_top_of_what_the_model_draws(model_name: str) -> None:
     rng = np.random.default_rng(0)
-    plain, inside = (MODELS[model_name](6, 2, include_untried=True) for _ in range(2))
+    plain, inside = (TABLE_MODELS[model_name](6, 2, include_untried=True) for _ in range(2))
     model = TimeBonus(inside, 6, 2, kappa=0.25)
     last: dict[tuple[int, int], int] = {}
     for step in range(1, 200):
@@ -82,7 +82,7 @@ def test_the_bonus_comes_back_with_its_state() -> None:
 
 
 def test_what_the_model_inside_can_do_is_what_the_whole_can_do(model_name: str) -> None:
-    inside = MODELS[model_name](2, 2)
+    inside = TABLE_MODELS[model_name](2, 2)
     assert TimeBonus(inside, 2, 2, kappa=0).capabilities == inside.capabilities
 
 

@@ -13,9 +13,15 @@ from hypothesis import strategies as st
 from dynamaze.agents import (
     Transitions,
 )
-from dynamaze.agents.models import MODELS
+from dynamaze.agents.models import TABLE_MODELS
 
 STATES, ACTIONS, DRAWS = 5, 3, 30_000
+WINDOW, DECAY = 20, 0.75
+FORGETTING: dict[str, dict[str, Any]] = {
+    "forgetting_latest_outcome": {"window": WINDOW},
+    "forgetting_maximum_likelihood": {"decay": DECAY},
+    "forgetting_stored_experience": {"window": WINDOW},
+}
 STREAMS = st.lists(
     st.tuples(
         st.integers(0, STATES - 1),
@@ -33,6 +39,14 @@ def batch(stream: list[tuple[Any, ...]]) -> Transitions:
     return Transitions(*(np.array(column) for column in zip(*stream, strict=True)))
 
 
+def make(name: str, **more: Any) -> Any:
+    return TABLE_MODELS[name](STATES, ACTIONS, **more, **FORGETTING.get(name, {}))
+
+
+def remembered(name: str, stream: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return stream[-WINDOW:] if "window" in FORGETTING.get(name, {}) else stream
+
+
 def outcomes(model: Any, state: int, action: int) -> dict[tuple[int, bool], tuple[float, float]]:
     """Next state and end -> probability and mean reward, equal outcomes added up."""
     found: dict[tuple[int, bool], list[tuple[float, float]]] = defaultdict(list)
@@ -47,29 +61,34 @@ def outcomes(model: Any, state: int, action: int) -> dict[tuple[int, bool], tupl
 def expected_outcomes(
     name: str, stream: list[tuple[Any, ...]], state: int, action: int
 ) -> dict[tuple[int, bool], tuple[float, float]]:
-    mine = [row for row in stream if row[:2] == (state, action)]
+    mine = [row for row in remembered(name, stream) if row[:2] == (state, action)]
     if not mine:
         return {(state, False): (1.0, 0.0)}
-    if name == "latest_outcome":
+    if name.endswith("latest_outcome"):
         mine = mine[-1:]
-    groups: dict[tuple[int, bool], list[float]] = defaultdict(list)
-    for _, _, reward, following, end in mine:
-        groups[following, end].append(reward)
+    factor = FORGETTING.get(name, {}).get("decay", 1.0)
+    weights = [factor**age for age in reversed(range(len(mine)))]
+    groups: dict[tuple[int, bool], list[tuple[float, float]]] = defaultdict(list)
+    for weight, (_, _, reward, following, end) in zip(weights, mine, strict=True):
+        groups[following, end].append((weight, reward))
     return {
-        key: (len(rewards) / len(mine), sum(rewards) / len(rewards))
-        for key, rewards in groups.items()
+        key: (
+            sum(w for w, _ in parts) / sum(weights),
+            sum(w * r for w, r in parts) / sum(w for w, _ in parts),
+        )
+        for key, parts in groups.items()
     }
 
 
-@given(stream=STREAMS, cut=st.integers(0, 200), name=st.sampled_from(sorted(MODELS)))
+@given(stream=STREAMS, cut=st.integers(0, 200), name=st.sampled_from(sorted(TABLE_MODELS)))
 def test_a_model_believes_what_a_dictionary_would(
     stream: list[tuple[Any, ...]], cut: int, name: str
 ) -> None:
-    model = MODELS[name](STATES, ACTIONS)
+    model = make(name)
     for part in (stream[:cut], stream[cut:]):
         if part:
             model.update(batch(part))
-    tries = Counter(row[:2] for row in stream)
+    tries = Counter(row[:2] for row in remembered(name, stream))
     for state in range(STATES):
         for action in range(ACTIONS):
             found = outcomes(model, state, action)
@@ -89,21 +108,21 @@ def test_a_model_believes_what_a_dictionary_would(
             assert chances[likeliest] == pytest.approx(max(chances.values()))
 
 
-@given(stream=STREAMS, name=st.sampled_from(sorted(MODELS)), untried=st.booleans())
+@given(stream=STREAMS, name=st.sampled_from(sorted(TABLE_MODELS)), untried=st.booleans())
 def test_a_sample_is_of_what_was_seen(
     stream: list[tuple[Any, ...]], name: str, untried: bool
 ) -> None:
-    model = MODELS[name](STATES, ACTIONS, include_untried=untried)
+    model = make(name, include_untried=untried)
     model.update(batch(stream))
-    seen = {row[:2] for row in stream}
-    visited = {row[0] for row in stream}
+    seen = {row[:2] for row in remembered(name, stream)}
+    visited = {row[0] for row in remembered(name, stream)}
     for state, action, reward, following, end in zip(
         *model.sample(50, np.random.default_rng(0)), strict=True
     ):
         if (state, action) in seen:
             believed = outcomes(model, state, action)
             assert (following, end) in believed
-            if name != "stored_experience":
+            if not name.endswith("stored_experience"):
                 assert reward == pytest.approx(believed[following, bool(end)][1])
         else:
             assert untried
@@ -114,13 +133,13 @@ def test_a_sample_is_of_what_was_seen(
 @pytest.mark.parametrize("untried", [False, True])
 def test_pairs_are_drawn_by_state_and_then_by_action(model_name: str, untried: bool) -> None:
     stream = [(0, 0, 1.0, 1, False)] * 3 + [(0, 2, 0.0, 2, True), (3, 1, 0.5, 0, False)]
-    model = MODELS[model_name](STATES, ACTIONS, include_untried=untried)
+    model = TABLE_MODELS[model_name](STATES, ACTIONS, include_untried=untried)
     model.update(batch(stream))
     sample = model.sample(DRAWS, np.random.Generator(np.random.SFC64(2)))
     found = np.zeros((STATES, ACTIONS))
     np.add.at(found, (sample.observation, sample.action), 1 / DRAWS)
     expected = np.zeros((STATES, ACTIONS))
-    if model_name == "stored_experience":
+    if model_name.endswith("stored_experience"):
         for state, action, *_ in stream:
             expected[state, action] += 1
         if untried:
@@ -137,7 +156,7 @@ def test_pairs_are_drawn_by_state_and_then_by_action(model_name: str, untried: b
 
 
 def test_the_likelihood_model_draws_outcomes_by_their_frequency() -> None:
-    model = MODELS["maximum_likelihood"](STATES, ACTIONS)
+    model = TABLE_MODELS["maximum_likelihood"](STATES, ACTIONS)
     model.update(
         batch([(0, 0, 1.0, 1, False)] * 6 + [(0, 0, 0.0, 2, True)] * 3 + [(0, 0, 0, 3, 0)])
     )

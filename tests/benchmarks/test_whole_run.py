@@ -22,7 +22,7 @@ from dynamaze.agents import (
     TableValues,
     UniformPlanning,
 )
-from dynamaze.agents.models import MODELS
+from dynamaze.agents.models import TABLE_MODELS
 from dynamaze.benchmarks import whole_run
 from dynamaze.benchmarks.c_dyna_q import build_c_dyna_q, find_compiler
 from dynamaze.benchmarks.whole_run import run_many
@@ -31,7 +31,7 @@ KINDS = [
     (QLearning, {}),
     *(
         (agent, {"model": model, "planning_steps": 7, **more})
-        for model in sorted(MODELS)
+        for model in sorted(TABLE_MODELS)
         for agent, more in ((DynaQ, {}), (DynaQPlus, {}), (DynaQPlus, {"bonus": "action"}))
     ),
 ]

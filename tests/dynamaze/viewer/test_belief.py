@@ -60,9 +60,14 @@ def test_only_pairs_that_were_tried_are_asked_for_again() -> None:
 
 
 def test_a_wrapped_model_is_found() -> None:
-    inner = DynaQPlus("DynaMaze-v0").model
-    assert model_that_predicts(inner) is inner.model  # type: ignore[attr-defined]
-    assert model_that_predicts(object()) is None
+    class Wrapper:
+        def __init__(self, model: object) -> None:
+            self.model = model
+
+    model = DynaQPlus("DynaMaze-v0").model
+    assert model_that_predicts(model) is model
+    assert model_that_predicts(Wrapper(Wrapper(model))) is model
+    assert model_that_predicts(Wrapper(object())) is None
 
 
 @pytest.mark.parametrize("name", NAMES)

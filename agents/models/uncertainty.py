@@ -1,0 +1,124 @@
+"""Uncertainty as a bonus: what the model knows little of pays more."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dynamaze.compiled import compiled, spliced
+from dynamaze.messages import checked_number
+
+from ..dispatch import doubt, draw, observe, rule, share
+from ..transitions import FloatArray, IntArray, Transitions
+from .protocol import Model
+
+
+class UncertaintyTable(NamedTuple):
+    """A model's record and the weight of its doubts."""
+
+    model: Any
+    weight: float
+
+
+class UncertaintyBonus:
+    """Adds weight * doubt to each simulated reward, doubt being the model's own uncertainty.
+
+    Where the model has a method `doubt(observations, actions)`, as `ScoredModel` has, doubt is
+    what that says; where its predictions say how much is `known`, the rest to 1; else 1 /
+    sqrt(visits + 1), the bonus of MBIE-EB (Strehl and Littman 2008) with one visit more.
+
+    Args:
+        model: any model.
+        num_states: how many states; unused where observations are vectors.
+        num_actions: how many actions in each.
+        weight: of the bonus, at least 0.
+
+    Raises:
+        ValueError: if the weight is negative or not finite.
+    """
+
+    def __init__(self, model: Model, num_states: int, num_actions: int, *, weight: float) -> None:
+        self.model: Any = model
+        self.num_states, self.num_actions = num_states, num_actions
+        self.weight = checked_number("weight", weight, 0)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the model inside can do."""
+        inside: frozenset[str] = self.model.capabilities
+        return inside
+
+    @property
+    def promises(self) -> frozenset[str]:
+        """What the model inside promises, but for its rewards where there is a bonus."""
+        inside = getattr(self.model, "promises", frozenset()) | {"knows_uncertainty"}
+        return frozenset(inside - {"exact_when_deterministic"} if self.weight else inside)
+
+    @property
+    def table(self) -> UncertaintyTable:
+        """The record of a compiled model with the weight."""
+        return UncertaintyTable(self.model.table, self.weight)
+
+    @property
+    def share_of_planning(self) -> float:
+        """What the model inside deserves."""
+        return float(getattr(self.model, "share_of_planning", 1.0))
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the model's own: `predict`, `distribution`, `reserve`, ..."""
+        if name == "model":  # not yet there, while a copy is made
+            raise AttributeError(name)
+        return getattr(self.model, name)
+
+    def update(self, transitions: Transitions) -> None:
+        """Let the model learn."""
+        self.model.update(transitions)
+
+    def sample(self, n: int, rng: np.random.Generator) -> Transitions:
+        """The model's simulated transitions, each with its bonus."""
+        drawn: Transitions = self.model.sample(n, rng)
+        bonus = self.weight * self.doubt(drawn.observation, drawn.action)
+        return drawn._replace(reward=drawn.reward + bonus)
+
+    def doubt(self, observations: Any, actions: IntArray) -> FloatArray:
+        """(batch,) how little the model knows of these pairs."""
+        if hasattr(self.model, "doubt"):
+            doubts: FloatArray = self.model.doubt(observations, actions)
+            return doubts
+        prediction = self.model.predict(observations, actions)
+        if prediction.known is not None:
+            return np.asarray(1.0 - prediction.known)
+        return np.asarray(1.0 / np.sqrt(prediction.visits + 1.0))
+
+    def get_state(self) -> dict[str, Any]:
+        """The model's state."""
+        state: dict[str, Any] = self.model.get_state()
+        return state
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go back to what `get_state` returned."""
+        self.model.set_state(state)
+
+
+@rule(observe, UncertaintyTable)
+@compiled
+def observe_inside(table, num_actions, state, action, reward, next_state, terminated):
+    """Let the model inside learn."""
+    observe(table.model, num_actions, state, action, reward, next_state, terminated)
+
+
+@rule(share, UncertaintyTable)
+@compiled
+def share_inside(table):
+    """What the model inside deserves."""
+    return share(table.model)
+
+
+@rule(draw, UncertaintyTable)
+@spliced
+def draw_with_doubt(table, num_actions, rng):
+    """A simulated transition of the model inside, with the bonus of its pair."""
+    pair, reward, next_state, terminated, rng = draw(table.model, num_actions, rng)
+    bonus = table.weight * doubt(table.model, num_actions, pair)
+    return pair, reward + bonus, next_state, terminated, rng

@@ -1,0 +1,268 @@
+"""A model that is scored: trust, doubt, and what planning makes of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import dynamaze  # noqa: F401
+from dynamaze.agents import (
+    TABLE_MODELS,
+    Agent,
+    DynaQ,
+    LatestOutcome,
+    MaximumLikelihood,
+    ScoredModel,
+    StoredExperience,
+    Transitions,
+    UncertaintyBonus,
+)
+from dynamaze.agents.models.shares import shared_steps
+from dynamaze.agents.records import flatten
+from dynamaze.agents.transitions import one_transition
+from dynamaze.benchmarks.whole_run import run_many
+
+STATES, ACTIONS = 6, 2
+
+
+def scored(kind: Any = MaximumLikelihood, **more: Any) -> ScoredModel:
+    return ScoredModel(kind(STATES, ACTIONS), STATES, ACTIONS, **more)
+
+
+def live(model: Any, steps: list[tuple[int, int, int]]) -> Any:
+    for state, action, following in steps:
+        model.update(one_transition(state, action, 0.0, following, False))
+    return model
+
+
+def doubtful(env: gym.Env[Any, Any], seed: Any, inner: str, **more: Any) -> DynaQ:
+    states = int(env.observation_space.n)  # type: ignore[attr-defined]
+    model = ScoredModel(TABLE_MODELS[inner](states, 4, include_untried=True), states, 4, **more)
+    return DynaQ(
+        env, model=UncertaintyBonus(model, states, 4, weight=0.04), learning_rate=1.0, seed=seed
+    )
+
+
+def test_a_world_that_never_surprises_costs_no_trust() -> None:
+    model = live(scored(), [(s, a, (s + a) % STATES) for s in range(STATES) for a in (0, 1)] * 9)
+    assert model.share_of_planning == 1
+    pairs = np.arange(STATES), np.zeros(STATES, dtype=np.int64)
+    np.testing.assert_array_equal(model.share_of_pairs(*pairs), 1)
+
+
+def test_the_score_is_the_excess_of_the_log_loss() -> None:
+    model = live(scored(rate=0.5, pair_rate=0.25), [(0, 0, 1)] * 8)
+    live(model, [(0, 0, 2)])
+    new = 1 / 10  # eight outcomes are known, one more would be something new
+    expected = -(1 - new) * np.log(1 - new) - new * np.log(new)
+    excess = -np.log(new) - expected
+    assert model.scores.excess[0] == pytest.approx(0.5 * excess)
+    assert model.share_of_planning == pytest.approx(np.exp(-0.5 * excess))
+    assert model.scores.pair_excess[0] == pytest.approx(0.25 * excess)
+    share = model.share_of_pairs(np.array([0]), np.array([0]))[0]
+    assert share == pytest.approx(max(0, 2 * np.exp(-0.25 * excess) - 1))
+
+
+def test_the_first_try_of_a_pair_is_no_surprise() -> None:
+    model = live(scored(), [(s, 0, (s + 1) % STATES) for s in range(STATES)])
+    assert model.share_of_planning == 1
+
+
+def test_chance_that_the_model_knows_of_costs_little_trust() -> None:
+    rng = np.random.default_rng(0)
+    steps = [(0, 0, int(rng.choice([1, 2, 3], p=[0.6, 0.3, 0.1]))) for _ in range(3000)]
+    model = live(scored(), steps)
+    shares = []
+    for step in steps[:1000]:
+        live(model, [step])
+        shares.append(model.share_of_planning)
+    assert np.mean(shares) > 0.85
+    # The latest outcome is no model of chance, and finds out.
+    wrong = live(scored(LatestOutcome), steps)
+    assert wrong.share_of_planning < 0.3
+
+
+@pytest.mark.parametrize("kind", [MaximumLikelihood, StoredExperience])
+def test_a_pair_that_surprises_is_not_drawn_until_it_predicts_well_again(kind: Any) -> None:
+    model = live(scored(kind), [(s, 0, (s + 1) % STATES) for s in range(3)] * 40)
+    live(model, [(1, 0, 1)] * 4)
+    drawn = model.sample(500, np.random.default_rng(0))
+    assert 1 not in drawn.observation
+    assert {0, 2} <= set(drawn.observation)
+    assert model.share_of_planning < 0.6
+    live(model, [(1, 0, 1)] * 150)
+    assert 1 in model.sample(500, np.random.default_rng(0)).observation
+    assert model.share_of_planning > 0.9
+
+
+def test_where_no_pair_is_trusted_something_is_drawn_all_the_same() -> None:
+    model = live(scored(), [(0, 0, 1)] * 50 + [(0, 0, 2)] * 5)
+    assert len(model.sample(20, np.random.default_rng(0)).action) == 20
+
+
+def test_trust_is_the_share_of_the_planning_steps() -> None:
+    assert [shared_steps(10, share) for share in (0.0, 0.04, 0.06, 0.5, 1.0)] == [0, 0, 1, 5, 10]
+
+    class Counting(LatestOutcome):
+        share_of_planning = 0.3
+        drawn = 0
+
+        def sample(self, n: int, rng: np.random.Generator) -> Transitions:
+            self.drawn += n
+            return super().sample(n, rng)
+
+    model = Counting(54, 4)
+    DynaQ("DynaMaze-v0", model=model, planning_steps=10, seed=0).learn(50)
+    assert model.drawn == 150
+    model.share_of_planning = 0.0
+    DynaQ("DynaMaze-v0", model=model, planning_steps=10, seed=0).learn(50)
+    assert model.drawn == 150  # model-free
+
+
+def test_doubt_grows_with_time_and_with_changes() -> None:
+    model = scored(change_rate=0.01, certainty=100)
+    live(model, [(0, 0, 1)] * 200 + [(1, 0, 0)] * 50)
+    one = np.array([1])
+    recent, long_ago = (model.doubt(one * s, one * 0)[0] for s in (1, 0))
+    assert 0 < recent < long_ago < 1
+    assert long_ago == pytest.approx(1 - (1 - model.world_change_rate) ** 51)
+    calm = model.world_change_rate
+    live(model, [(0, 0, 4)])
+    assert model.world_change_rate > 1.3 * calm
+    assert model.doubt(one * 0, one * 0)[0] < model.doubt(one * 1, one * 0)[0]
+
+
+def test_chance_is_not_taken_for_change() -> None:
+    rng = np.random.default_rng(0)
+    steps = [
+        (int(rng.integers(STATES)), int(rng.integers(2)), int(rng.choice([0, 1, 2, 3])))
+        for _ in range(2000)
+    ]
+    model = live(scored(), steps)
+    assert model.world_change_rate < 3e-3
+
+
+def test_the_log_tells_when_trust_is_lost_and_found(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "dynamaze.agents.models.scored")
+    model = live(scored(), [(0, 0, 1)] * 50)
+    assert not caplog.messages
+    live(model, [(0, 0, 2)] * 6)
+    live(model, [(0, 0, 2)] * 200)
+    lost, found = caplog.messages
+    assert lost.startswith("step 56: MaximumLikelihood predicts badly, planning is down to")
+    assert found.endswith("MaximumLikelihood predicts well again")
+
+
+def test_the_compiled_scores_are_those_of_the_distributions(
+    random_transitions: Callable[..., Transitions],
+) -> None:
+    transitions = random_transitions(np.random.default_rng(0), 300)
+    for name in sorted(TABLE_MODELS):
+        if name.endswith("stored_experience"):
+            continue
+        quick, slow = (ScoredModel(TABLE_MODELS[name](5, 3), 5, 3) for _ in range(2))
+        slow._is_compiled = False
+        quick.update(transitions)
+        slow.update(transitions)
+        if name != "forgetting_maximum_likelihood":  # which counts faded visits
+            left, right = (flatten(each.scores) for each in (quick, slow))
+            for key, value in left.items():
+                np.testing.assert_allclose(value, right[key], rtol=1e-9, atol=1e-12)
+        assert quick.get_state().keys() == slow.get_state().keys()
+
+
+@pytest.mark.parametrize("inner", ["latest_outcome", "maximum_likelihood"])
+def test_a_compiled_run_is_the_agent_bit_for_bit(inner: str) -> None:
+    env = gym.make("DynaMazeBlocking-v0")
+    make = partial(doubtful, env, inner=inner)
+    runs = run_many(make, runs=2, steps=1400, seed=5)
+    for run, seed in enumerate(np.random.SeedSequence(5).spawn(2)):
+        agent: Agent = make(seed=seed).learn(1400)
+        np.testing.assert_array_equal(runs.q[run], agent.values.q)  # type: ignore[attr-defined]
+
+
+def test_without_surprises_it_gives_the_bits_of_the_model_inside() -> None:
+    plain = DynaQ("DynaMaze-v0", seed=3).learn(600)
+    model = ScoredModel(LatestOutcome(54, 4), 54, 4)
+    watched = DynaQ("DynaMaze-v0", model=model, seed=3).learn(600)
+    np.testing.assert_array_equal(plain.values.q, watched.values.q)  # type: ignore[attr-defined]
+
+
+def test_an_agent_with_scores_goes_on_from_its_file_with_the_same_bits(tmp_path: Path) -> None:
+    env = gym.make("DynaMazeBlocking-v0")
+    agent = doubtful(env, 0, "maximum_likelihood").learn(1100)
+    agent.save(tmp_path / "agent.npz")
+    fresh = doubtful(gym.make("DynaMazeBlocking-v0"), 0, "maximum_likelihood")
+    other = DynaQ.load(tmp_path / "agent.npz", gym.make("DynaMazeBlocking-v0"), model=fresh.model)
+    for each in (agent, other):
+        each.learn(300)
+    np.testing.assert_array_equal(agent.values.q, other.values.q)  # type: ignore[attr-defined]
+    np.testing.assert_equal(agent.model.get_state(), other.model.get_state())
+
+
+def test_a_stale_model_does_less_harm_where_it_is_scored() -> None:
+    """Counts of a thousand steps keep promising the way that is blocked now."""
+    env = gym.make("DynaMazeBlocking-v0")
+    plain = partial(DynaQ, env, model="maximum_likelihood", learning_rate=1.0)
+    after = [
+        run_many(make, runs=10, steps=3000, seed=0).rewards[:, 1000:].sum()
+        for make in (plain, partial(doubtful, env, inner="maximum_likelihood"))
+    ]
+    assert after[1] > 4 * after[0]
+
+
+def test_the_bonus_is_the_weight_times_the_doubt() -> None:
+    inside = MaximumLikelihood(STATES, ACTIONS)
+    model = live(
+        UncertaintyBonus(inside, STATES, ACTIONS, weight=0.5), [(0, 0, 1)] * 3 + [(1, 1, 0)]
+    )
+    drawn = model.sample(100, np.random.default_rng(0))
+    expected = np.where(drawn.observation == 0, 0.5 / np.sqrt(4), 0.5 / np.sqrt(2))
+    np.testing.assert_allclose(drawn.reward, expected)
+    env = gym.make("DynaMaze-v0")
+    make = partial(_by_visits, env)
+    (run,) = run_many(make, runs=1, steps=500, seed=1).q
+    agent = make(seed=np.random.SeedSequence(1).spawn(1)[0]).learn(500)
+    np.testing.assert_array_equal(run, agent.values.q)  # type: ignore[attr-defined]
+
+
+def _by_visits(env: Any, seed: Any) -> DynaQ:
+    return DynaQ(env, model=UncertaintyBonus(LatestOutcome(54, 4), 54, 4, weight=0.05), seed=seed)
+
+
+def test_doubt_is_what_a_model_says_it_does_not_know() -> None:
+    class Knowing(LatestOutcome):
+        def predict(self, observations: Any, actions: Any) -> Any:
+            n = len(actions)
+            return super().predict(observations, actions)._replace(known=np.full(n, 0.75))
+
+    model = UncertaintyBonus(Knowing(2, 1), 2, 1, weight=1)
+    np.testing.assert_allclose(model.doubt(np.zeros(2, int), np.zeros(2, int)), 0.25)
+
+
+def test_what_cannot_be_scored_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"LatestOnly does not declare \['distribution'\]"):
+        scored(type("LatestOnly", (LatestOutcome,), {"capabilities": frozenset({"sample"})}))
+    for wrong in ({"rate": 0.0}, {"pair_rate": 1.5}, {"change_rate": 0.0}, {"certainty": -1.0}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            scored(**wrong)
+    with pytest.raises(ValueError, match="weight"):
+        UncertaintyBonus(LatestOutcome(2, 2), 2, 2, weight=-1)
+
+
+def test_a_bad_batch_scores_nothing() -> None:
+    for kind in (MaximumLikelihood, StoredExperience):
+        model = live(scored(kind), [(0, 0, 1)] * 3)
+        before = model.get_state()
+        bad = Transitions(*(np.repeat(c, 2) for c in one_transition(0, 0, 0.0, 2, False)))
+        bad.reward[1] = np.nan
+        with pytest.raises(ValueError, match="transition 1 is"):
+            model.update(bad)
+        np.testing.assert_equal(model.get_state(), before)

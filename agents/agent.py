@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -14,16 +14,18 @@ from dynamaze.messages import checked_number
 
 from .callbacks import CallbackLike, Logger, Step, as_callback, as_vec_env, with_progress_bar
 from .checkpoint import read_agent, write_agent
+from .encoders import Encoder, make_encoder, what_is_observed
 from .exploration import Exploration
 from .models import Model
 from .planning import Planning, check_fit
-from .rng import Seed, make_generator
+from .rng import Seed, as_sequence, make_generator
 from .spaces import Spaces, TableRows, count_actions
 from .transitions import FloatArray, one_transition
 from .values import Values
 
 LEARNING, PREDICTING, WORLD = range(3)
-"""The independent streams of random numbers that one seed gives."""
+"""The independent streams of random numbers that one seed gives; parts that begin at random have
+two more (`LEARNER` of the models, `NETWORK` of the values)."""
 
 AgentType = TypeVar("AgentType", bound="Agent")
 
@@ -34,11 +36,12 @@ class Agent:
     `QLearning`, `DynaQ` and `DynaQPlus` are ready-made; give parts of your own to make another.
 
     Args:
-        env: an environment, its id, or for an agent that only predicts its `Spaces`. The
-            observation space must be `Discrete`, `MultiDiscrete` or a `Tuple` of `Discrete`, the
-            action space `Discrete`.
-        values: action values.
-        model: model of the world.
+        env: an environment, its id, or for an agent that only predicts its `Spaces`. The action
+            space must be `Discrete`. Where the parts observe rows, the observation space must be
+            `Discrete`, `MultiDiscrete` or a `Tuple` of `Discrete`; where they observe vectors,
+            also a `Box` will do.
+        values: action values. What they observe, they say (`observes = "vectors"`); else rows.
+        model: model of the world; it must observe the same.
         planning: how simulated experience improves the values.
         exploration: how values become an action.
         seed: an int or a `numpy.random.SeedSequence` settles every random number, the world's
@@ -46,12 +49,14 @@ class Agent:
         config: what `load` needs to put the agent together again.
 
     Attributes:
+        encoder: turns observations into what the parts see, rows or vectors.
         num_timesteps: real steps of the whole life.
         num_episodes: episodes that have ended.
 
     Raises:
-        TypeError: for spaces that a table cannot serve.
-        ValueError: for a planner whose model cannot do what it needs.
+        TypeError: for spaces that the parts cannot serve.
+        ValueError: for a planner whose model cannot do what it needs, or values and a model of
+            which one observes rows and the other vectors.
     """
 
     def __init__(
@@ -72,7 +77,9 @@ class Agent:
         else:
             self.env = make_env(env)
             self.spaces = spaces_of(self.env)
-        self.rows = TableRows(self.spaces.observation)
+        self.encoder: Encoder = make_encoder(
+            self.spaces.observation, what_is_observed(values, model)
+        )
         self.num_actions, self._first_action = count_actions(self.spaces.action)
         self.values, self.model = values, model
         self.planning, self.exploration = planning, exploration
@@ -85,11 +92,20 @@ class Agent:
         self.observation: Any = None  # what the next action answers; None: an episode must begin
         self.logger = Logger()
 
+    @property
+    def rows(self) -> TableRows:
+        """The rows of the observations.
+
+        Raises:
+            TypeError: if the parts observe vectors.
+        """
+        if not isinstance(self.encoder, TableRows):
+            raise TypeError(f"{type(self.values).__name__} observes vectors; there are no rows")
+        return self.encoder
+
     def seed(self, seed: Seed) -> None:
         """Begin the streams of random numbers again."""
-        sequence = (
-            seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-        )
+        sequence = as_sequence(seed)
         self.rng = make_generator(sequence, LEARNING)
         self.predict_rng = make_generator(sequence, PREDICTING)
         world = int(make_generator(sequence, WORLD).integers(2**31))
@@ -142,20 +158,19 @@ class Agent:
             RuntimeError: if the agent has no environment.
         """
         env = self._environment()
+        encode: Callable[[Any], Any] = self.encoder.one
         if self.observation is None:
             self.observation, _ = env.reset(seed=self.world_seed)
             self.episode_length, self.episode_return = 0, 0.0
         while True:
             observation = self.observation  # (a)
-            state = self.rows.one(observation)
+            state = encode(observation)
             values = self.values.values(np.array([state]))[0]
             action = self.exploration.choose(values, state, self.rng)  # (b)
             following, reward, terminated, truncated, info = env.step(
                 action + self._first_action
             )  # (c)
-            transition = one_transition(
-                state, action, float(reward), self.rows.one(following), terminated
-            )
+            transition = one_transition(state, action, float(reward), encode(following), terminated)
             self.values.update(transition)  # (d) direct reinforcement learning
             self.model.update(transition)  # (e) model learning
             self.exploration.update(transition)
@@ -214,14 +229,14 @@ class Agent:
         Raises:
             ValueError: for an observation outside the space.
         """
-        rows, is_single = self.rows.many(observation)
+        rows, is_single = self.encoder.many(observation)
         values = self.values.values(rows)
         if deterministic:
             actions = values.argmax(axis=1)
         else:
             actions = np.array(
                 [
-                    self.exploration.choose(value, int(row), self.predict_rng)
+                    self.exploration.choose(value, row, self.predict_rng)
                     for value, row in zip(values, rows, strict=True)
                 ],
                 dtype=np.int64,
@@ -235,7 +250,7 @@ class Agent:
         Args:
             observations: one observation of the space, or a batch of them.
         """
-        rows, _ = self.rows.many(observations)
+        rows: Any = self.encoder.many(observations)[0]
         return self.exploration.probabilities(self.values.values(rows), rows)
 
     # -- the environment and files -------------------------------------------------------------
@@ -278,6 +293,7 @@ class Agent:
         env: str | gym.Env[Any, Any] | None = None,
         *,
         model: Model | None = None,
+        values: Values | None = None,
     ) -> AgentType:
         """The agent that `save` wrote.
 
@@ -286,12 +302,13 @@ class Agent:
             env: where to go on learning; it is put into the saved state where it can be. Without
                 one the agent only predicts.
             model: a model object like the one that the agent was made with, if it was an object.
+            values: such values, if they were an object.
 
         Raises:
             dynamaze.storage.CheckpointError: (a ValueError) for a file that is cut short, damaged,
                 of another version or another agent's.
         """
-        return read_agent(cls, path, env, model)
+        return read_agent(cls, path, env, {"model": model, "values": values})
 
 
 def make_env(env: str | gym.Env[Any, Any]) -> gym.Env[Any, Any]:

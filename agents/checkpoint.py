@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
 from gymnasium.wrappers import TimeLimit
 
 from dynamaze.storage import CheckpointError, read_checkpoint, write_checkpoint
 from dynamaze.version import __version__
 
-from .models import Model
 from .spaces import describe_spaces, read_spaces
 
 PARTS = ("values", "model", "exploration")
@@ -58,17 +58,18 @@ def read_agent(
     cls: type[AgentType],
     path: str | os.PathLike[str],
     env: str | gym.Env[Any, Any] | None,
-    model: Model | None,
+    objects: dict[str, Any],
 ) -> AgentType:
-    """The agent of a checkpoint."""
+    """The agent of a checkpoint; `objects` are the parts that were given as objects, by name."""
     arrays, document = read_checkpoint(path)
     found = document.get("agent")
     if found != cls.__name__:
         raise CheckpointError(f"checkpoint {path} holds a {found}; expected a {cls.__name__}")
     try:
         config = dict(document["config"])
-        if "model" in config and config["model"] is None:
-            config["model"] = _needed(model, path)
+        for name, part in objects.items():
+            if name in config and config[name] is None:
+                config[name] = _needed(name, part, path)
         agent: AgentType = cls(read_spaces(document["spaces"]), **config)
         _take_back(agent, arrays, document)
     except CheckpointError:
@@ -80,16 +81,16 @@ def read_agent(
     if env is not None:
         agent.set_env(env)
         if document["world"] is not None and set_world_state(agent.env, document["world"]):
-            agent.observation = _observation(document["observation"])
+            agent.observation = _observation(document["observation"], agent.spaces.observation)
     return agent
 
 
-def _needed(model: Model | None, path: str | os.PathLike[str]) -> Model:
-    if model is None:
+def _needed(name: str, part: Any, path: str | os.PathLike[str]) -> Any:
+    if part is None:
         raise CheckpointError(
-            f"checkpoint {path} was saved with a model object; pass one like it as model=..."
+            f"checkpoint {path} was saved with a {name} object; pass one like it as {name}=..."
         )
-    return model
+    return part
 
 
 def _take_back(agent: Any, arrays: dict[str, Any], document: dict[str, Any]) -> None:
@@ -153,5 +154,7 @@ def _plain(observation: Any) -> Any:
     return observation.tolist() if isinstance(observation, (np.ndarray, np.number)) else observation
 
 
-def _observation(plain: Any) -> Any:
+def _observation(plain: Any, space: spaces.Space[Any]) -> Any:
+    if isinstance(space, spaces.Box):
+        return np.array(plain, dtype=space.dtype)
     return np.array(plain) if isinstance(plain, list) else plain

@@ -15,12 +15,14 @@ import gymnasium as gym
 from dynamaze.messages import did_you_mean
 
 from .agent import Agent, make_env, spaces_of
+from .encoders import ROWS
 from .exploration import ActionTimeBonus, EpsilonGreedy, Exploration
-from .models import Model, NoModel, TimeBonus, make_model
+from .models import Model, NoModel, TimeBonus, model_for
 from .planning import UniformPlanning
-from .rng import Seed
+from .rng import Seed, as_sequence
 from .spaces import Spaces, TableRows, count_actions
-from .values import TableValues
+from .values import TableValues, Values
+from .values_named import LEARNING_RATES, make_values
 
 EnvLike = str | gym.Env[Any, Any] | Spaces
 BONUSES = ("planning", "action")
@@ -31,37 +33,42 @@ class QLearning(Agent):
 
     Args:
         env: an environment or its id.
-        learning_rate: step size alpha, in (0, 1].
+        learning_rate: step size, in (0, 1]; None for 0.1, and for 0.001 with a network.
         gamma: discount, in [0, 1].
         epsilon: probability of an action at random, in [0, 1].
+        values: "table", "tile_coding" (linear), "network", or an object; with an object, which has
+            its own, `learning_rate`, `gamma` and `initial_value` are not used.
         initial_value: what every action value begins with.
         seed: settles every random number; see `Agent`.
 
     Raises:
-        ValueError: for a number outside its range.
-        TypeError: for spaces that a table cannot serve.
+        ValueError: for a number outside its range or unknown values.
+        TypeError: for spaces that the values cannot serve.
     """
 
     def __init__(
         self,
         env: EnvLike,
         *,
-        learning_rate: float = 0.1,
+        learning_rate: float | None = None,
         gamma: float = 0.95,
         epsilon: float = 0.1,
+        values: str | Values = "table",
         initial_value: float = 0.0,
         seed: Seed = None,
     ) -> None:
         config = {
-            "learning_rate": learning_rate,
+            "learning_rate": _rate(learning_rate, values),
             "gamma": gamma,
             "epsilon": epsilon,
+            "values": values if isinstance(values, str) else None,
             "initial_value": initial_value,
         }
-        env, values = _with_table(env, config)
+        seed = as_sequence(seed) if seed is not None else None
+        env, learned = _with_values(env, values, config, seed)
         super().__init__(
             env,
-            values=values,
+            values=learned,
             model=NoModel(),
             planning=UniformPlanning(0),
             exploration=EpsilonGreedy(epsilon),
@@ -75,44 +82,61 @@ class DynaQ(Agent):
 
     Args:
         env: an environment or its id.
-        learning_rate: step size alpha, in (0, 1]; 1 is right in a deterministic world.
+        learning_rate: step size, in (0, 1]; 1 is right in a table of a deterministic world. None
+            for 0.1, and for 0.001 with a network.
         gamma: discount, in [0, 1].
         epsilon: probability of an action at random, in [0, 1].
         planning_steps: n, the simulated updates after each real step.
-        model: "latest_outcome", "maximum_likelihood", "stored_experience", or a model object.
+        model: a name of `dynamaze.agents.MODELS`, or a model object; None for "latest_outcome",
+            or for "stored_experience" where the values are no table. Where the values are no
+            table, "stored_experience" or a model that generalises.
+        values: "table", "tile_coding" (linear), "network", or an object; with an object, which has
+            its own, `learning_rate`, `gamma` and `initial_value` are not used.
         initial_value: what every action value begins with.
         seed: settles every random number; see `Agent`.
 
     Raises:
-        ValueError: for a number outside its range or an unknown model.
-        TypeError: for spaces that a table cannot serve.
+        ValueError: for a number outside its range, an unknown model or unknown values.
+        TypeError: for spaces that the values cannot serve, or a model that cannot serve these.
     """
 
     def __init__(
         self,
         env: EnvLike,
         *,
-        learning_rate: float = 0.1,
+        learning_rate: float | None = None,
         gamma: float = 0.95,
         epsilon: float = 0.1,
         planning_steps: int = 10,
-        model: str | Model = "latest_outcome",
+        model: str | Model | None = None,
+        values: str | Values = "table",
         initial_value: float = 0.0,
         seed: Seed = None,
     ) -> None:
+        if model is None:
+            model = "latest_outcome" if _see_rows(values) else "stored_experience"
         config = {
-            "learning_rate": learning_rate,
+            "learning_rate": _rate(learning_rate, values),
             "gamma": gamma,
             "epsilon": epsilon,
             "planning_steps": planning_steps,
             "model": model if isinstance(model, str) else None,
+            "values": values if isinstance(values, str) else None,
             "initial_value": initial_value,
         }
-        env, values = _with_table(env, config)
+        seed = as_sequence(seed) if seed is not None else None
+        env, learned = _with_values(env, values, config, seed)
+        spaces = spaces_of(env)
         super().__init__(
             env,
-            values=values,
-            model=make_model(model, *values.q.shape),
+            values=learned,
+            model=model_for(
+                model,
+                spaces.observation,
+                count_actions(spaces.action)[0],
+                observes=getattr(learned, "observes", ROWS),
+                seed=seed,
+            ),
             planning=UniformPlanning(planning_steps),
             exploration=EpsilonGreedy(epsilon),
             seed=seed,
@@ -137,8 +161,8 @@ class DynaQPlus(Agent):
         kappa: weight of the bonus. If kappa sqrt(tau) / (1 - gamma) exceeds the rewards of the
             world, the agent only explores: 1e-3 is right for the mazes, 1e-2 destroys it.
         bonus: "planning" or "action".
-        model: "latest_outcome", "maximum_likelihood", "stored_experience", or a model object
-            (which considers untried actions if it was made so).
+        model: a name of `dynamaze.agents.MODELS`, or a model object (which considers untried
+            actions if it was made so).
         initial_value: what every action value begins with.
         seed: settles every random number; see `Agent`.
 
@@ -175,10 +199,18 @@ class DynaQPlus(Agent):
             "model": model if isinstance(model, str) else None,
             "initial_value": initial_value,
         }
+        seed = as_sequence(seed) if seed is not None else None
         env, values = _with_table(env, config)
         size = values.q.shape
         in_planning = bonus == "planning"
-        learned: Model = make_model(model, *size, include_untried=in_planning)
+        learned = model_for(
+            model,
+            spaces_of(env).observation,
+            size[1],
+            observes=ROWS,
+            include_untried=in_planning,
+            seed=seed,
+        )
         exploration: Exploration = EpsilonGreedy(epsilon)
         if in_planning:
             learned = TimeBonus(learned, *size, kappa=kappa)
@@ -193,6 +225,35 @@ class DynaQPlus(Agent):
             seed=seed,
             config=config,
         )
+
+
+def _rate(learning_rate: float | None, values: Any) -> float:
+    """The learning rate that was given, or the one that these values have without."""
+    if learning_rate is not None:
+        return learning_rate
+    return LEARNING_RATES.get(values, 0.1) if isinstance(values, str) else 0.1
+
+
+def _see_rows(values: Any) -> bool:
+    return (
+        values == "table" if isinstance(values, str) else getattr(values, "observes", ROWS) == ROWS
+    )
+
+
+def _with_values(
+    env: EnvLike, values: str | Values, config: dict[str, Any], seed: Seed
+) -> tuple[gym.Env[Any, Any] | Spaces, Values]:
+    """The environment, made if only its id was given, and the action values."""
+    made = env if isinstance(env, Spaces) else make_env(env)
+    learned = make_values(
+        values,
+        spaces_of(made),
+        learning_rate=config["learning_rate"],
+        gamma=config["gamma"],
+        initial_value=config["initial_value"],
+        seed=as_sequence(seed),
+    )
+    return made, learned
 
 
 def _with_table(

@@ -25,6 +25,11 @@ _LOW_HALF = np.uint64(0xFFFFFFFF)
 _TWO_TO_MINUS_32 = 2.0**-32
 
 
+def as_sequence(seed: Seed) -> np.random.SeedSequence:
+    """The sequence of a seed; of None, one that nothing else has."""
+    return seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+
+
 def make_generator(seed: np.random.SeedSequence, stream: int) -> np.random.Generator:
     """The generator of one of a seed's streams; they do not overlap.
 

@@ -1,4 +1,4 @@
-"""From Gymnasium's spaces to the rows and columns of a table."""
+"""From Gymnasium's spaces to the rows and columns of a table; spaces as JSON."""
 
 from __future__ import annotations
 
@@ -103,15 +103,21 @@ def count_actions(space: spaces.Space[Any]) -> tuple[int, int]:
 
 def describe_spaces(pair: Spaces) -> dict[str, Any]:
     """The spaces as JSON."""
-    rows = TableRows(pair.observation)
     num_actions, first_action = count_actions(pair.action)
     return {
         "observation": type(pair.observation).__name__,
-        "shape": list(rows.shape),
-        "start": rows.start,
+        **_describe_observation(pair.observation),
         "num_actions": num_actions,
         "first_action": first_action,
     }
+
+
+def _describe_observation(space: spaces.Space[Any]) -> dict[str, Any]:
+    if isinstance(space, spaces.Box):
+        bounds = {"low": space.low.tolist(), "high": space.high.tolist()}
+        return {**bounds, "dtype": str(space.dtype)}
+    rows = TableRows(space)
+    return {"shape": list(rows.shape), "start": rows.start}
 
 
 def read_spaces(description: dict[str, Any]) -> Spaces:
@@ -120,6 +126,11 @@ def read_spaces(description: dict[str, Any]) -> Spaces:
     Raises:
         KeyError, ValueError: for a description of something else.
     """
+    action = spaces.Discrete(description["num_actions"], start=description["first_action"])
+    if description["observation"] == "Box":
+        dtype = np.dtype(description["dtype"])
+        low, high = (np.array(description[name], dtype=dtype) for name in ("low", "high"))
+        return Spaces(spaces.Box(low, high, dtype=dtype.type), action)
     shape, start = description["shape"], description["start"]
     parts = [spaces.Discrete(n, start=first) for n, first in zip(shape, start, strict=True)]
     kinds: dict[str, spaces.Space[Any]] = {
@@ -127,5 +138,4 @@ def read_spaces(description: dict[str, Any]) -> Spaces:
         "MultiDiscrete": spaces.MultiDiscrete(shape, start=start),
         "Tuple": spaces.Tuple(parts),
     }
-    action = spaces.Discrete(description["num_actions"], start=description["first_action"])
     return Spaces(kinds[description["observation"]], action)

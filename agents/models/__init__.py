@@ -2,55 +2,147 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
 from dynamaze.messages import did_you_mean
 
+from ..encoders import ROWS, VECTORS, Vectors
+from ..spaces import TableRows
 from .bonus import TimeBonus
+from .forget_latest import ForgettingLatest
+from .forget_likelihood import ForgettingLikelihood
+from .forget_stored import ForgettingExperience
 from .latest import LatestOutcome
+from .learned import LEARNED_MODELS, LearnedModel
 from .likelihood import MaximumLikelihood
 from .nothing import NoModel
+from .on_rows import OnRows
 from .protocol import CAPABILITIES, Model, Outcomes, Prediction
+from .regression import RegressionModel
+from .scored import ScoredModel
 from .stored import StoredExperience
 from .table import TableModel
+from .uncertainty import UncertaintyBonus
+from .vector_memory import StoredVectors
 
 __all__ = [
     "CAPABILITIES",
+    "LEARNED_MODELS",
     "MODELS",
+    "TABLE_MODELS",
+    "ForgettingExperience",
+    "ForgettingLatest",
+    "ForgettingLikelihood",
     "LatestOutcome",
     "MaximumLikelihood",
     "Model",
     "NoModel",
+    "OnRows",
     "Outcomes",
     "Prediction",
+    "RegressionModel",
+    "ScoredModel",
     "StoredExperience",
+    "StoredVectors",
     "TableModel",
     "TimeBonus",
+    "UncertaintyBonus",
     "make_model",
+    "model_for",
 ]
 
-MODELS: dict[str, type[LatestOutcome | MaximumLikelihood | StoredExperience]] = {
+TABLE_MODELS: dict[str, type[TableModel[Any]]] = {
     "latest_outcome": LatestOutcome,
     "maximum_likelihood": MaximumLikelihood,
     "stored_experience": StoredExperience,
+    "forgetting_latest_outcome": ForgettingLatest,
+    "forgetting_maximum_likelihood": ForgettingLikelihood,
+    "forgetting_stored_experience": ForgettingExperience,
 }
+"""Name -> model of numbered states and actions that looks up a table."""
+
+MODELS: dict[str, type[TableModel[Any]] | LearnedModel] = {**TABLE_MODELS, **LEARNED_MODELS}
 """Name -> model, for the `model` argument of the agents."""
 
 
 def make_model(
     model: str | Model, num_states: int, num_actions: int, *, include_untried: bool = False
 ) -> Model:
-    """The model of that name, or the model itself.
+    """The model of that name for so many numbered states, or the model itself.
 
     Raises:
         ValueError: if there is none of that name, naming those that are, or if the model is for
             another number of states or actions.
         TypeError: if it is neither a name nor a model.
     """
-    if isinstance(model, str):
-        if model not in MODELS:
-            raise ValueError(
-                f"model={model!r}; expected one of {sorted(MODELS)}{did_you_mean(model, MODELS)}"
-            )
-        return MODELS[model](num_states, num_actions, include_untried=include_untried)
+    return model_for(
+        model,
+        spaces.Discrete(num_states),
+        num_actions,
+        observes=ROWS,
+        include_untried=include_untried,
+    )
+
+
+def model_for(
+    model: str | Model,
+    space: spaces.Space[Any],
+    num_actions: int,
+    *,
+    observes: str,
+    include_untried: bool = False,
+    seed: np.random.SeedSequence | None = None,
+) -> Model:
+    """The model of that name for a world, or the model itself.
+
+    Args:
+        model: a name of `MODELS`, or a model object.
+        space: the world's observations.
+        num_actions: how many actions.
+        observes: "rows" for values in a table, "vectors" for values beyond it.
+        include_untried: whether untried actions of visited states may be drawn; needs rows.
+        seed: from which learners that begin at random begin.
+
+    Raises:
+        ValueError: if there is none of that name, naming those that are, or if the model is for
+            another number of states or actions.
+        TypeError: if it is neither a name nor a model, or one that cannot serve these values.
+    """
+    if not isinstance(model, str):
+        given: Model = _checked(model, space, num_actions, observes)
+        return given
+    if model not in MODELS:
+        raise ValueError(
+            f"model={model!r}; expected one of {sorted(MODELS)}{did_you_mean(model, MODELS)}"
+        )
+    if observes == VECTORS:
+        return _on_vectors(model, Vectors(space), num_actions, seed)
+    if model in LEARNED_MODELS:
+        return LEARNED_MODELS[model].on_rows(
+            Vectors(space), num_actions, seed, include_untried=include_untried
+        )
+    rows = TableRows(space).size
+    return TABLE_MODELS[model](rows, num_actions, include_untried=include_untried)
+
+
+def _on_vectors(
+    name: str, vectors: Vectors, num_actions: int, seed: np.random.SeedSequence | None
+) -> Model:
+    if name in LEARNED_MODELS:
+        return LEARNED_MODELS[name].on_vectors(vectors, num_actions, seed)
+    if name == "stored_experience":
+        return StoredVectors(vectors.size, num_actions)
+    raise TypeError(
+        f"model={name!r} is a table, and these values see vectors; expected one of "
+        f'{sorted({"stored_experience", *LEARNED_MODELS})}, or values="table" where the '
+        "observations can be numbered"
+    )
+
+
+def _checked(model: Any, space: spaces.Space[Any], num_actions: int, observes: str) -> Any:
     if isinstance(model, type):
         raise TypeError(f"model={model!r} is a class; expected an object made of it")
     for name in ("capabilities", "update", "sample"):
@@ -59,7 +151,13 @@ def make_model(
                 f"model={model!r} has no {name!r}; expected one of {sorted(MODELS)} or an object "
                 "with `capabilities`, `update` and `sample`"
             )
-    for name, size in (("num_states", num_states), ("num_actions", num_actions)):
+    if observes == VECTORS:
+        if hasattr(model, "num_states"):
+            raise TypeError(f"model {type(model).__name__} has rows; these values see vectors")
+        sizes = {"size": Vectors(space).size, "num_actions": num_actions}
+    else:
+        sizes = {"num_states": TableRows(space).size, "num_actions": num_actions}
+    for name, size in sizes.items():
         if getattr(model, name, size) != size:
             raise ValueError(f"model with {name}={getattr(model, name)}; expected {size}")
     return model

@@ -1,0 +1,29 @@
+"""Learners: regression with doubt, the inside of the models that generalise.
+
+Those that need SciPy or torch are imported when they are first asked for, so that importing this
+package stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from .protocol import Estimate, Learner
+
+__all__ = [
+    "Estimate",
+    "Learner",
+]
+
+_HEAVY = {
+    "DeepBelief": "deep_belief",
+    "GaussianProcess": "gaussian_process",
+    "ProbabilisticEnsemble": "ensemble",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HEAVY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HEAVY[name]}", __name__), name)

@@ -1,0 +1,25 @@
+"""Units in which numbers of any size look alike."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .protocol import LARGEST, FloatArray
+
+FAR = 1e3
+"""Spreads from the mean at which what goes into a network is cut off."""
+
+
+def spread_of(values: FloatArray) -> FloatArray:
+    """(columns,) the standard deviation of each column; 1 where it is constant."""
+    spread = values.std(axis=0)
+    # Rounding alone gives a constant some.
+    constant = spread <= np.maximum(1e-9 * np.abs(values.mean(axis=0)), 1 / LARGEST)
+    unit: FloatArray = np.where(constant, 1.0, spread)
+    return unit
+
+
+def in_units(values: FloatArray, offset: FloatArray, spread: FloatArray) -> FloatArray:
+    """Values less their offset in spreads, cut off far out, where float32 would run over."""
+    scaled: FloatArray = np.clip((values - offset) / spread, -FAR, FAR)
+    return scaled

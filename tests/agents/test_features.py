@@ -1,0 +1,187 @@
+"""Feature maps and the vectors that they are of."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from dynamaze.agents import Spaces
+from dynamaze.agents.encoders import Vectors, what_is_observed
+from dynamaze.agents.features import (
+    Coordinates,
+    Identity,
+    OneHot,
+    SparseFeatures,
+    TileCoding,
+    in_blocks,
+)
+from dynamaze.agents.spaces import describe_spaces, read_spaces
+
+
+def tiles_by_hand(
+    vector: Any, low: Any, high: Any, tiles: int, tilings: int
+) -> set[tuple[int, ...]]:
+    """Section 9.5.4 word by word: the tiling, then the tile in each dimension."""
+    found = set()
+    for tiling in range(tilings):
+        tile = []
+        for axis, value in enumerate(vector):
+            width = (high[axis] - low[axis]) / tiles
+            displaced = tiling * (2 * axis + 1) % tilings * width / tilings
+            tile.append(int((value - low[axis] + displaced) // width))
+        found.add((tiling, *tile))
+    return found
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_tiles_are_displaced_by_the_first_odd_integers(d: int) -> None:
+    rng = np.random.default_rng(d)
+    low, high = np.arange(d) - 1.0, np.arange(d) + 2.0
+    coding = TileCoding(low, high, tiles=4, tilings=8)
+    assert coding.num_features == 8 * 5**d
+    vectors = rng.uniform(low, high, (40, d))
+    active = coding.active(vectors)
+    numbers: dict[tuple[int, ...], int] = {}
+    for vector, row in zip(vectors, active, strict=True):
+        by_hand = sorted(tiles_by_hand(vector, low, high, 4, 8))
+        for tile, number in zip(by_hand, row, strict=True):
+            assert numbers.setdefault(tile, int(number)) == number
+    assert len(set(numbers.values())) == len(numbers)
+
+
+def test_the_active_tiles_are_the_ones_of_the_dense_features() -> None:
+    coding = TileCoding([0, 0], [6, 9], tiles=[6, 9], tilings=4)
+    assert isinstance(coding, SparseFeatures)
+    corners = np.array([[0, 0], [6, 9], [-5, 100], [3.3, 4.4]])
+    dense, active = coding(corners), coding.active(corners)
+    assert dense.shape == (4, coding.num_features)
+    assert (dense.sum(axis=1) == 4).all()
+    for row, places in zip(dense, active, strict=True):
+        np.testing.assert_array_equal(np.flatnonzero(row), np.sort(places))
+    np.testing.assert_array_equal(active[2], coding.active(np.array([[0, 9.0]]))[0])
+    assert active.min() >= 0
+    assert active.max() < coding.num_features
+
+
+def test_near_vectors_share_tiles_and_far_ones_none() -> None:
+    coding = TileCoding([0, 0], [1, 1], tiles=8, tilings=8)
+    here, near, far = coding.active(np.array([[0.5, 0.5], [0.51, 0.5], [0.9, 0.9]]))
+    assert 6 <= len(set(here) & set(near)) <= 8
+    assert not set(here) & set(far)
+
+
+def test_one_hot_features_are_numbers_of_points() -> None:
+    features = OneHot([2, 3], start=[5, -1])
+    points = np.array([[5, -1], [5, 1], [6, 0], [6.4, 0.3], [99, 99]])
+    np.testing.assert_array_equal(features.active(points)[:, 0], [0, 2, 4, 4, 5])
+    np.testing.assert_array_equal(features(points)[1], [0, 0, 1, 0, 0, 0])
+
+
+def test_coordinates_are_scaled_where_they_have_bounds() -> None:
+    features = Coordinates([0, -np.inf], [4, 3])
+    np.testing.assert_array_equal(features(np.array([[1, 7.0]])), [[-0.5, 7, 1]])
+    assert features.num_features == 3
+    assert Coordinates([0], [4], bias=False)(np.array([[4.0]])).tolist() == [[1]]
+    vectors = np.array([[1, 7.0]])
+    np.testing.assert_array_equal(Identity(2)(vectors), vectors)
+
+
+def test_each_action_has_a_block() -> None:
+    active = np.array([[0, 3], [1, 2]])
+    np.testing.assert_array_equal(in_blocks(active, np.array([0, 2]), 4), [[0, 3], [9, 10]])
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: TileCoding([0], [np.inf]), "finite bounds"),
+        (lambda: TileCoding([1], [0]), "each high above"),
+        (lambda: TileCoding([0], [1], tiles=0), "tiles=0"),
+        (lambda: TileCoding([0], [1], tilings=0), "tilings=0"),
+        (lambda: TileCoding(np.zeros(20), np.ones(20)), "features; expected at most"),
+        (lambda: OneHot([0]), "expected sizes"),
+        (lambda: OneHot([2**30]), "features; expected at most"),
+        (lambda: OneHot([2])(np.zeros((3, 2))), "expected"),
+        (lambda: TileCoding([0], [1]).active(np.zeros(3)), "expected"),
+    ],
+)
+def test_what_cannot_be_is_refused(make: Any, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        make()
+
+
+# -- vectors ---------------------------------------------------------------------------------------
+
+
+def test_spaces_become_vectors() -> None:
+    box = Vectors(spaces.Box(np.float32([0, -1]), np.float32([6, 1]), dtype=np.float32))
+    assert (box.size, box.low.tolist(), box.high.tolist(), box.rows) == (2, [0, -1], [6, 1], None)
+    vector = box.one(np.array([1.5, 0.25], dtype=np.float32))
+    assert (vector.dtype, vector.tolist()) == (np.float64, [1.5, 0.25])
+    picture = Vectors(spaces.Box(0, 1, (2, 3)))
+    assert picture.many(np.zeros((4, 2, 3)))[0].shape == (4, 6)
+    cells = Vectors(spaces.MultiDiscrete([2, 3], start=[7, -1]))
+    assert cells.one(np.array([8, 1])).tolist() == [8, 1]
+    assert (cells.low.tolist(), cells.high.tolist()) == ([7, -1], [8, 1])
+    numbers = Vectors(spaces.Discrete(3, start=-1))
+    assert numbers.one(0).tolist() == [0, 1, 0]
+    assert numbers.is_one_hot
+    hand = Vectors(spaces.Tuple([spaces.Discrete(3), spaces.Discrete(2, start=1)]))
+    assert hand.one((2, 1)).tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "space",
+    [spaces.Box(0, 5, (2,)), spaces.MultiDiscrete([3, 4]), spaces.Discrete(6, start=2)],
+    ids=str,
+)
+def test_a_batch_has_the_vectors_of_its_observations(space: Any) -> None:
+    space.seed(0)
+    batch = [space.sample() for _ in range(5)]
+    vectors = Vectors(space)
+    many, is_single = vectors.many(np.array(batch))
+    assert not is_single
+    np.testing.assert_array_equal(many, [vectors.one(each) for each in batch])
+    alone, is_single = vectors.many(batch[0])
+    assert is_single
+    np.testing.assert_array_equal(alone[0], many[0])
+    assert many.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    "wrong", [[1.0], [1, 2, 3], np.nan, [np.nan, 0], [np.inf, 0], "up", None, [[1, 2], [3]], []]
+)
+def test_what_is_no_vector_is_refused(wrong: Any) -> None:
+    with pytest.raises(ValueError, match="expected one of Box"):
+        Vectors(spaces.Box(0, 5, (2,))).many(wrong)
+
+
+def test_a_dictionary_has_no_vector() -> None:
+    with pytest.raises(TypeError, match="vectors are made of"):
+        Vectors(spaces.Dict({"a": spaces.Discrete(2)}))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+def test_a_box_comes_back_from_its_description(dtype: Any) -> None:
+    low, high = np.zeros((2, 2), dtype=dtype), np.full((2, 2), 7, dtype=dtype)
+    if dtype != np.uint8:
+        high[0, 0] = np.inf
+    pair = Spaces(spaces.Box(low, high, dtype=dtype), spaces.Discrete(3, start=-1))
+    assert read_spaces(json.loads(json.dumps(describe_spaces(pair)))) == pair
+
+
+def test_parts_that_see_different_things_are_refused() -> None:
+    rows, vectors = (type(n, (), {"observes": n})() for n in ("rows", "vectors"))
+    silent = object()
+    assert what_is_observed(silent, silent) == what_is_observed(rows, silent) == "rows"
+    assert what_is_observed(vectors, silent) == "vectors"
+    with pytest.raises(ValueError, match="OnRows"):
+        what_is_observed(silent, vectors)
+    with pytest.raises(ValueError, match='values="table"'):
+        what_is_observed(vectors, rows)
+    with pytest.raises(ValueError, match="observes 'all'"):
+        what_is_observed(type("All", (), {"observes": "all"})(), silent)

@@ -11,7 +11,7 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import Agent, DynaQ, DynaQPlus, QLearning, Spaces
-from dynamaze.agents.models import MODELS
+from dynamaze.agents.models import TABLE_MODELS
 
 CHANGING = {"layout": "blocking", "changes": {700: "shortcut"}}
 
@@ -48,7 +48,7 @@ def test_dyna_finds_the_optimal_values_of_the_dyna_maze(agent: Any) -> None:
     assert reward == 1
 
 
-@pytest.mark.parametrize("model", sorted(MODELS))
+@pytest.mark.parametrize("model", sorted(TABLE_MODELS))
 def test_dyna_q_plus_without_a_bonus_is_dyna_q_but_for_the_untried_actions(model: str) -> None:
     arguments: dict[str, Any] = {"model": model, "epsilon": 0.3, "initial_value": 0.5, "seed": 3}
     plain = DynaQ("DynaMaze-v0", **arguments).learn(300).values.q  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,7 @@ NO_CELLS: BoolArray = np.zeros((0, 0), dtype=np.bool_)
 """Where nobody asks which cells have changed."""
 
 
-class MazeEnv(gym.Env[Any, Any]):
+class MazeEnv(gym.Env[Any, Any], ABC):
     """One agent in one world, whose maze may change while it lives.
 
     Args:
@@ -88,25 +89,25 @@ class MazeEnv(gym.Env[Any, Any]):
     # -- what each kind of maze says for itself ------------------------------------------------
 
     @property
+    @abstractmethod
     def agent(self) -> Cell | None:
         """The cell (row, col) where the agent stands; None before the first reset."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _state_at(self, start: Cell) -> Any:
         """The state of an agent that begins an episode on a start."""
-        raise NotImplementedError
 
     def _write_state(self) -> Any:
         """The agent's state as plain numbers that JSON can hold."""
         return self._state
 
+    @abstractmethod
     def _read_state(self, state: dict[str, Any]) -> Any:
         """The agent's state in what `get_state` returned.
 
         Raises:
             ValueError: if it is not one of this maze.
         """
-        raise NotImplementedError
 
     def _mark(self) -> Any:
         """What the trail keeps of the agent's place."""
@@ -349,6 +350,10 @@ class MazeEnv(gym.Env[Any, Any]):
         self._state, self._world_step = state, world_step
         self._uniforms = uniforms[::-1].tolist()
         self._settle()
+
+    def leave(self) -> tuple[Any, bool, list[float]]:
+        """What `enter` took and may have changed: state, started, and uniforms, next one first."""
+        return self._state, self._started, self._uniforms[::-1]
 
     # -- pictures and keys ---------------------------------------------------------------------
 

@@ -168,7 +168,7 @@ goal's centre); with `compute_reward`, for HER |
         _check_size(course.first)
         self.action = _checked_kind(action)
         self.motion = read_motion(step_size, inertia, noise)
-        self._terrain, self._loaded = Terrain.of([course.first]), course.first
+        self._terrain, self._loaded = Terrain.of(course.phases[:1]), course.first
         super().__init__(
             course,
             observation=make_observation(
@@ -265,7 +265,7 @@ goal's centre); with `compute_reward`, for HER |
     def _settle(self) -> None:
         super()._settle()
         if self._loaded is not self.layout:  # a new one: copies of this environment share the old
-            self._terrain, self._loaded = Terrain.of([self.layout]), self.layout
+            self._terrain, self._loaded = Terrain.of([self._world.dynamics]), self.layout
 
     def _state_at(self, start: Cell) -> Float32Array:
         return np.array([start[0] + 0.5, start[1] + 0.5, 0.0, 0.0], dtype=np.float32)

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from dynamaze.compiled import compiled, compiled_with_arrays
 
+from .dynamics import Dynamics
 from .layout import Layout
 from .mdp import FloatArray
 from .vector_kernel import NEXT_STEP, begins_now, end_step, new_moment, next_random
@@ -56,22 +57,23 @@ class Terrain(NamedTuple):
     num_starts: npt.NDArray[np.int64]  # (slots,)
 
     @classmethod
-    def of(cls, layouts: Sequence[Layout]) -> Terrain:
+    def of(cls, mazes: Sequence[Dynamics]) -> Terrain:
         """One maze in each slot."""
-        rows, cols = layouts[0].walls.shape
+        rows, cols = mazes[0].layout.walls.shape
         terrain = cls(
             cells=np.zeros((0, rows + 2 * PADDING, cols + 2 * PADDING), dtype=np.uint8),
             reward=np.zeros((0, 3)),
             slip=np.zeros(0),
             starts=np.zeros((0, 0, 2), dtype=np.float32),
             num_starts=np.zeros(0, dtype=np.int64),
-        ).with_room(len(layouts), max(len(layout.starts) for layout in layouts))
-        for slot, layout in enumerate(layouts):
-            terrain.put(slot, layout)
+        ).with_room(len(mazes), max(len(maze.starts) for maze in mazes))
+        for slot, maze in enumerate(mazes):
+            terrain.put(slot, maze)
         return terrain
 
-    def put(self, slot: int, layout: Layout) -> None:
+    def put(self, slot: int, maze: Dynamics) -> None:
         """Put a maze into a slot; it has at most as many starts as there is room for."""
+        layout = maze.layout
         draw_cells(self.cells[slot], layout)
         self.reward[slot] = layout.rewards
         self.slip[slot] = layout.slip_probability

@@ -11,7 +11,8 @@ from gymnasium import spaces
 
 from .continuous_kernel import PADDING, WALL, Float32Array, draw_cells, look_around
 from .layout import IntArray, Layout
-from .observation import Observation, Slots, check_goals, keys_of
+from .observation import Slots
+from .observation_dicts import Goal
 from .observation_views import EIGHT, Frames, Picture
 from .observations import Form
 from .picture import scene_of
@@ -23,7 +24,7 @@ def point_forms(max_speed: float) -> Mapping[str, Form]:
         "position": Form(Position),
         "position_velocity": Form(partial(PositionVelocity, max_speed=max_speed)),
         "rays": Form(Rays),
-        "goal": Form(Goal, ("of",), of="position"),
+        "goal": Form(PointGoal, ("of",), of="position"),
         "rgb": Form(PointPicture, ("cell_size",)),
     }
 
@@ -102,49 +103,21 @@ class Rays:
         return seen.reshape(len(states), -1)
 
 
-class Goal:
-    """`{"observation": ..., "achieved_goal": ..., "desired_goal": ...}`, as HER wants it.
+class PointGoal(Goal):
+    """Goals as in mazes of cells, but as positions: the agent's, and the centre of the goal."""
 
-    The goals are the position and the centre of the maze's goal (of the first, where there are
-    several), (2,) float32. `compute_reward` of the environment tells what reaching one pays
-    (Andrychowicz et al. 2017).
+    def _space(self, layout: Layout) -> spaces.Box:
+        return position_space(layout)
 
-    Args:
-        layout: the first maze.
-        of: the form of observation that stands in it.
-    """
+    def _goal(self, layout: Layout) -> tuple[float, float]:
+        row, col = layout.goals[0]
+        return row + 0.5, col + 0.5
 
-    def __init__(self, layout: Layout, of: Observation) -> None:
-        check_goals(layout)
-        self._of = of
-        self._goals = Slots((2,), np.float32)
-        place = position_space(layout)
-        self.space = spaces.Dict(
-            {**keys_of(of.space), "achieved_goal": place, "desired_goal": place}
-        )
+    def _place(self, state: Float32Array) -> Float32Array:
+        return state[:2].copy()
 
-    def load(self, slot: int, layout: Layout) -> None:
-        """Note the goal of the maze in a slot."""
-        self._of.load(slot, layout)
-        goal = self._goals.stale(slot, layout)
-        if goal is not None:
-            goal[:] = np.array(layout.goals[0]) + 0.5
-
-    def one(self, state: Float32Array, slot: int) -> dict[str, Any]:
-        """The observation of a state."""
-        return {
-            **keys_of(self._of.one(state, slot)),
-            "achieved_goal": state[:2].copy(),
-            "desired_goal": self._goals.arrays[slot].copy(),
-        }
-
-    def many(self, states: Float32Array, slots: IntArray) -> dict[str, Any]:
-        """The observations of several; the goals are (n, 2) float32."""
-        return {
-            **keys_of(self._of.many(states, slots)),
-            "achieved_goal": positions_of(states),
-            "desired_goal": self._goals.arrays[slots],
-        }
+    def _places(self, states: Float32Array) -> Float32Array:
+        return positions_of(states)
 
 
 class PointPicture(Picture):

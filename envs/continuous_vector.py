@@ -10,10 +10,11 @@ from .continuous import DynaMazeContinuousEnv
 from .continuous_actions import PUSHES, read_pushes
 from .continuous_kernel import NUMBERS_A_STEP, Terrain, begin_episodes, step_points
 from .dynamics import NUM_ACTIONS
-from .layout import BoolArray, Cell, Layout
+from .layout import BoolArray, Cell
 from .mdp import FloatArray
-from .vector_base import UNIFORM_BLOCK, MazeVectorEnv, read_discrete_actions
+from .vector_base import UNIFORM_BLOCK, MazeVectorEnv
 from .vector_kernel import Lives, Moment
+from .vector_options import read_discrete_actions
 
 
 class DynaMazeContinuousVectorEnv(MazeVectorEnv):
@@ -25,31 +26,23 @@ class DynaMazeContinuousVectorEnv(MazeVectorEnv):
     """
 
     single_class = DynaMazeContinuousEnv
+    ground_class = Terrain
     numbers_a_step = NUMBERS_A_STEP
 
     def _begin_lives(self) -> Any:
-        self._motion = self._maze.motion
-        layouts = [phase.layout for phase in self._phases]
-        self._terrain = Terrain.of(layouts)
         lives = Lives.begin(self.num_envs, UNIFORM_BLOCK)
         return lives._replace(state=np.full((self.num_envs, 4), np.nan, dtype=np.float32))
 
     def _needs_numbers(self) -> bool:
         return bool(self._maze.motion.noise > 0)
 
-    def _put_maze(self, slot: int, layout: Layout) -> None:
-        slots = slot + 1 if slot < len(self._phases) else len(self._phases) + self.num_envs
-        self._terrain = self._terrain.with_room(slots, len(layout.starts))
-        self._terrain.put(slot, layout)
-        self._observer.load(slot, layout)
-
     def _begin_episodes(self, mask: BoolArray) -> None:
-        begin_episodes(self._terrain, self._lives, mask)
+        begin_episodes(self._ground, self._lives, mask)
 
     def _take_step(self, actions: FloatArray) -> Moment:
         moment: Moment = step_points(
-            self._terrain,
-            self._motion,
+            self._ground,
+            self._maze.motion,
             self._lives,
             actions,
             self.max_episode_steps,
@@ -68,13 +61,9 @@ class DynaMazeContinuousVectorEnv(MazeVectorEnv):
         y, x = self._lives.state[i, :2].tolist()
         return None if np.isnan(y) else (int(y), int(x))
 
-    def _state(self) -> Any:
-        return self._lives.state.copy()
-
-    def _enter(self, maze: Any, i: int, **world: Any) -> None:
+    def _agent(self, i: int) -> Any:
         state = self._lives.state[i].copy()
-        maze.enter(state=None if np.isnan(state[0]) else state, **world)
+        return None if np.isnan(state[0]) else state
 
-    def _leave(self, maze: Any, i: int) -> None:
-        state = maze.get_state()["state"]
+    def _set_agent(self, i: int, state: Any) -> None:
         self._lives.state[i] = np.nan if state is None else state

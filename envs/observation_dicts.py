@@ -66,33 +66,48 @@ class Goal:
         self._of = of
         self._cols = layout.cols
         self._goals = Slots((2,), np.float32)
-        high = np.array([layout.rows - 1, layout.cols - 1], dtype=np.float32)
-        cell = spaces.Box(np.zeros(2, dtype=np.float32), np.maximum(high, 1), dtype=np.float32)
-        self.space = spaces.Dict({**keys_of(of.space), "achieved_goal": cell, "desired_goal": cell})
+        place = self._space(layout)
+        self.space = spaces.Dict(
+            {**keys_of(of.space), "achieved_goal": place, "desired_goal": place}
+        )
 
     def load(self, slot: int, layout: Layout) -> None:
         """Note the goal of the maze in a slot."""
         self._of.load(slot, layout)
         goal = self._goals.stale(slot, layout)
         if goal is not None:
-            goal[:] = layout.goals[0]
+            goal[:] = self._goal(layout)
 
-    def one(self, state: int, slot: int) -> dict[str, Any]:
+    def one(self, state: Any, slot: int) -> dict[str, Any]:
         """The observation of a state."""
         return {
             **keys_of(self._of.one(state, slot)),
-            "achieved_goal": np.array(divmod(state, self._cols), dtype=np.float32),
+            "achieved_goal": self._place(state),
             "desired_goal": self._goals.arrays[slot].copy(),
         }
 
-    def many(self, states: IntArray, slots: IntArray) -> dict[str, Any]:
+    def many(self, states: Any, slots: IntArray) -> dict[str, Any]:
         """The observations of several; the goals are (n, 2) float32."""
-        achieved: FloatArray = np.stack(np.divmod(states, self._cols), axis=1).astype(np.float32)
         return {
             **keys_of(self._of.many(states, slots)),
-            "achieved_goal": achieved,
+            "achieved_goal": self._places(states),
             "desired_goal": self._goals.arrays[slots],
         }
+
+    # -- what another kind of maze says in another way ---------------------------------------------
+
+    def _space(self, layout: Layout) -> spaces.Box:
+        high = np.array([layout.rows - 1, layout.cols - 1], dtype=np.float32)
+        return spaces.Box(np.zeros(2, dtype=np.float32), np.maximum(high, 1), dtype=np.float32)
+
+    def _goal(self, layout: Layout) -> tuple[float, float]:
+        return layout.goals[0]
+
+    def _place(self, state: Any) -> FloatArray:
+        return np.array(divmod(state, self._cols), dtype=np.float32)
+
+    def _places(self, states: Any) -> FloatArray:
+        return np.stack(np.divmod(states, self._cols), axis=1).astype(np.float32)
 
 
 def action_masks(layout: Layout) -> Mask:

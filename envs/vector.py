@@ -5,27 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from .drifting import DynaMazeDriftingEnv
-from .dynamics import NUM_ACTIONS, Dynamics
+from .dynamics import NUM_ACTIONS
 from .generated import DynaMazeGeneratedEnv
-from .layout import BoolArray, Cell, IntArray, Layout
+from .layout import BoolArray, Cell, IntArray
 from .maze import DynaMazeEnv
-from .vector_base import UNIFORM_BLOCK, MazeVectorEnv, read_discrete_actions
+from .vector_base import UNIFORM_BLOCK, MazeVectorEnv
 from .vector_kernel import Ground, Lives, Moment, begin_episodes, step_worlds
+from .vector_options import read_discrete_actions
 
 
 class GridVectorEnv(MazeVectorEnv):
     """Many worlds of cells."""
 
-    def _begin_lives(self) -> Lives:
-        self._ground = Ground.of(self._phases)
-        return Lives.begin(self.num_envs, UNIFORM_BLOCK)
+    ground_class = Ground
 
-    def _put_maze(self, slot: int, layout: Layout) -> None:
-        maze = self._phases[slot] if slot < len(self._phases) else Dynamics(layout)
-        slots = slot + 1 if slot < len(self._phases) else len(self._phases) + self.num_envs
-        self._ground = self._ground.with_room(slots, len(maze.starts))
-        self._ground.put(slot, maze)
-        self._observer.load(slot, layout)
+    def _begin_lives(self) -> Lives:
+        return Lives.begin(self.num_envs, UNIFORM_BLOCK)
 
     def _begin_episodes(self, mask: BoolArray) -> None:
         begin_episodes(self._ground, self._lives, mask)
@@ -48,18 +43,14 @@ class GridVectorEnv(MazeVectorEnv):
         state = int(self._lives.state[i])
         return None if state < 0 else self._worlds[i].layout.cell(state)
 
-    def _state(self) -> IntArray:
-        state: IntArray = self._lives.state.copy()
-        return state
-
     def _final_state(self, moment: Moment, i: int) -> int:
         return int(moment.final_state[i])
 
-    def _enter(self, maze: Any, i: int, **world: Any) -> None:
-        maze.enter(state=int(self._lives.state[i]), **world)
+    def _agent(self, i: int) -> int:
+        return int(self._lives.state[i])
 
-    def _leave(self, maze: Any, i: int) -> None:
-        self._lives.state[i] = maze.get_state()["state"]
+    def _set_agent(self, i: int, state: int) -> None:
+        self._lives.state[i] = state
 
 
 class DynaMazeVectorEnv(GridVectorEnv):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -15,10 +16,11 @@ from gymnasium.vector.utils import batch_space
 
 from dynamaze.messages import checked_number
 
-from .layout import BoolArray, Cell, IntArray
+from .layout import BoolArray, Cell
 from .mdp import FloatArray
 from .options import check_render_mode, read_options
 from .vector_kernel import DISABLED, NEXT_STEP, SAME_STEP, drawer, refill
+from .vector_options import Seeds, read_mask, read_seeds
 from .world import World
 
 MODES = {
@@ -32,10 +34,8 @@ UNIFORM_BLOCK = 512
 STEPS_AHEAD = 32
 """Whether enough of them are left is looked up every so many steps."""
 
-Seeds = int | Sequence[int | None] | None
 
-
-class MazeVectorEnv(VectorEnv[Any, Any, Any]):
+class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
     """`num_envs` worlds that give, number for number, what `SyncVectorEnv` of the single one gives.
 
     Each world has its own clock, its own random numbers, its own maze and its own time limit. A
@@ -54,6 +54,9 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any]):
 
     single_class: ClassVar[Callable[..., Any]]
     """The single environment."""
+
+    ground_class: ClassVar[Any]
+    """The record of mazes, one in each slot, that the compiled step reads."""
 
     numbers_a_step: ClassVar[int] = 2
     """How many random numbers the compiled step uses at most, the start of an episode included."""
@@ -104,50 +107,43 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any]):
         shape = self._course.first.walls.shape if self._notice.cells else (0, 0)
         self._changed_cells = np.zeros((self.num_envs, *shape), dtype=np.bool_)
         self._lives: Any = self._begin_lives()
+        self._ground = type(self).ground_class.of(self._phases)
         for slot, phase in enumerate(self._phases):
-            self._put_maze(slot, phase.layout)
+            self._observer.load(slot, phase.layout)
 
     # -- what each kind of maze says for itself ------------------------------------------------
 
+    @abstractmethod
     def _begin_lives(self) -> Any:
         """The record of what each world remembers."""
-        raise NotImplementedError
 
     def _needs_numbers(self) -> bool:
         """Whether a step uses random numbers beside those of the course."""
         return False
 
-    def _put_maze(self, slot: int, layout: Any) -> None:
-        """Put a maze into a slot, for the compiled step and for the observation."""
-        raise NotImplementedError
-
+    @abstractmethod
     def _begin_episodes(self, mask: BoolArray) -> None:
         """Put the agents of the masked worlds on a start, by the compiled rule."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _take_step(self, actions: Any) -> Any:
         """Step all worlds by the compiled rule, and give the kernel's `Moment`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _read_actions(self, actions: Any) -> Any:
         """The actions, checked."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _cell(self, i: int) -> Cell | None:
         """Where the agent of a world stands."""
-        raise NotImplementedError
 
-    def _state(self) -> Any:
-        """(n, ...) the states of all worlds, in a new array."""
-        raise NotImplementedError
+    @abstractmethod
+    def _agent(self, i: int) -> Any:
+        """The state of a world's agent, as the single environment holds it."""
 
-    def _enter(self, maze: Any, i: int, **world: Any) -> None:
-        """Put the single environment into world i."""
-        raise NotImplementedError
-
-    def _leave(self, maze: Any, i: int) -> None:
-        """Take over the agent of the single environment into world i."""
-        raise NotImplementedError
+    @abstractmethod
+    def _set_agent(self, i: int, state: Any) -> None:
+        """Take over the state of the single environment's agent into world i."""
 
     # -- the Gymnasium interface ---------------------------------------------------------------
 
@@ -170,11 +166,11 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any]):
             TypeError: if the mask is not a bool array.
         """
         options = dict(options or {})
-        mask = self._read_mask(options.pop("reset_mask", None))
+        mask = read_mask(options.pop("reset_mask", None), self.num_envs)
         read = read_options(options, self._course.levels)
         seeded = {
             i: seeding.np_random(one_seed)
-            for i, one_seed in enumerate(self._read_seeds(seed))
+            for i, one_seed in enumerate(read_seeds(seed, self.num_envs))
             if one_seed is not None and mask[i]
         }
         for i in np.flatnonzero(mask):
@@ -284,10 +280,9 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any]):
         lives, maze = self._lives, self._mazes[i]
         maze.adopt(self._all_generators()[i], self._seeds[i])
         self._worlds[i].episode = int(lives.episode[i])
-        self._enter(
-            maze,
-            i,
+        maze.enter(
             world=self._worlds[i],
+            state=self._agent(i),
             started=bool(self._started[i]),
             slot=self._own_slot(i),
             world_step=int(lives.world_step[i]),
@@ -296,11 +291,12 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any]):
         return maze
 
     def _put_back(self, i: int, maze: Any) -> None:
-        lives, state = self._lives, maze.get_state()
-        self._leave(maze, i)
-        lives.world_step[i], self._started[i] = state["world_step"], state["started"]
-        left = lives.uniforms.shape[1] - len(state["uniforms"])
-        lives.uniforms[i, left:] = state["uniforms"]
+        lives = self._lives
+        state, self._started[i], uniforms = maze.leave()
+        self._set_agent(i, state)
+        lives.world_step[i] = maze.world_step
+        left = lives.uniforms.shape[1] - len(uniforms)
+        lives.uniforms[i, left:] = uniforms
         lives.next_uniform[i] = left
         self._steps_drawn_ahead = 0
         self._all_generators()[i] = maze.np_random
@@ -346,8 +342,12 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any]):
         if shared:
             lives.slot[i] = shared[0]
         else:
-            lives.slot[i] = self._own_slot(i)
-            self._put_maze(self._own_slot(i), world.layout)
+            slot, maze = self._own_slot(i), world.dynamics
+            room = (len(self._phases) + self.num_envs, len(maze.starts))
+            self._ground = self._ground.with_room(*room)
+            self._ground.put(slot, maze)
+            self._observer.load(slot, world.layout)
+            lives.slot[i] = slot
             self._is_random = self._is_random or world.layout.is_random
         lives.next_change[i] = world.next_change
         for name, values in self._counts.items():
@@ -436,6 +436,10 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any]):
             self._worlds[i].news = None
             self._with_news.discard(i)
 
+    def _state(self) -> Any:
+        """(n, ...) the states of all agents, in a new array."""
+        return self._lives.state.copy()
+
     # -- random numbers ------------------------------------------------------------------------
 
     def _all_generators(self) -> list[np.random.Generator]:
@@ -470,46 +474,3 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any]):
                 f"the episodes of environments {np.flatnonzero(lives.done).tolist()} have ended; "
                 'reset them by reset(options={"reset_mask": mask})'
             )
-
-    def _read_seeds(self, seed: Seeds) -> list[int | None]:
-        if seed is None:
-            return [None] * self.num_envs
-        if isinstance(seed, int):
-            return [seed + i for i in range(self.num_envs)]
-        seeds = list(seed)
-        if len(seeds) != self.num_envs:
-            raise ValueError(f"{len(seeds)} seeds; expected {self.num_envs}, one for each")
-        return seeds
-
-    def _read_mask(self, mask: Any) -> BoolArray:
-        if mask is None:
-            return np.ones(self.num_envs, dtype=np.bool_)
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-            raise TypeError(f"reset_mask={mask!r}; expected a NumPy array of dtype bool")
-        if mask.shape != (self.num_envs,) or not mask.any():
-            raise ValueError(
-                f"reset_mask {mask!r}; expected shape ({self.num_envs},) and at least one True"
-            )
-        return mask
-
-
-def read_discrete_actions(actions: npt.ArrayLike, num_envs: int, num_actions: int) -> IntArray:
-    """Actions of all worlds, (n,) int64.
-
-    Raises:
-        ValueError: for another shape or a number outside the space; TypeError for another dtype.
-    """
-    checked = np.asarray(actions)
-    if checked.shape != (num_envs,):
-        raise ValueError(f"actions of shape {checked.shape}; expected ({num_envs},)")
-    if checked.dtype.kind not in "iu":
-        raise TypeError(f"actions of dtype {checked.dtype}; expected integers")
-    # As unsigned numbers the negative ones are the largest, so that one test finds both.
-    unsigned = checked.astype(np.int64, copy=False).view(np.uint64)
-    if unsigned.max() >= num_actions:
-        i = int(unsigned.argmax())
-        raise ValueError(
-            f"action {checked[i]} of environment {i}; expected an integer from 0 to "
-            f"{num_actions - 1} (up, right, down, left)"
-        )
-    return checked.astype(np.int64, copy=False)

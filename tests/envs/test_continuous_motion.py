@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynamaze.envs import DynaMazeContinuousEnv, Layout
+from dynamaze.envs import DynaMazeContinuousEnv, Dynamics, Layout
 from dynamaze.envs.continuous_kernel import (
     JUST_BELOW,
     Terrain,
@@ -28,7 +28,7 @@ RANDOM = np.random.default_rng
 
 def moved(layout: Layout, start: tuple[float, float], aim: tuple[float, float]) -> Motion:
     """What the compiled rule makes of a motion: the velocity tells what was stopped."""
-    terrain = Terrain.of([layout])
+    terrain = Terrain.of([Dynamics(layout)])
     state = np.array([*start, 1.0, 1.0], dtype=np.float32)
     _, reached = go(terrain.cells, terrain.reward, 0, state, *aim)
     y, x, down, right = state.tolist()
@@ -223,7 +223,7 @@ def test_rays_end_where_a_long_motion_is_first_stopped(
     rng = RANDOM(3)
     for _ in range(60):
         layout = random_layout(rng)
-        cells = Terrain.of([layout]).cells
+        cells = Terrain.of([Dynamics(layout)]).cells
         y, x = random_place(rng, layout, 32)
         for down in (-1, 0, 1):
             for right in (-1, 0, 1):

@@ -13,11 +13,7 @@ own: its steps to the goal, and how often it reaches the goal within 500 steps.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -27,15 +23,12 @@ from gymnasium.wrappers import RescaleObservation
 from gymnasium.wrappers.vector import RescaleObservation as RescaleObservations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table as Grid
 
 from dynamaze.messages import optional_import
 
-from .figures import save_picture
-from .statistics import FEW_RUNS, Interval, mean_interval
-from .table import Table, rows_where, stack, write_csv
+from .runner import OnRun, Storing, interval_caption, kept_folder, run_alone, work
+from .statistics import Interval, mean_interval
+from .table import Table, rows_where, stack
 
 ENV = "DynaMazeContinuous-v0"
 STEP_REWARD = -0.01
@@ -69,7 +62,7 @@ COLOURS = {"PPO": "tab:blue", "SAC": "tab:orange"}
 
 
 @dataclass(frozen=True)
-class ContinuousLearning:
+class ContinuousLearning(Storing):
     """Learning curves of PPO and SAC in a maze without a grid of steps."""
 
     name: ClassVar[str] = "continuous_learning"
@@ -88,8 +81,6 @@ class ContinuousLearning:
     """Episodes of each look."""
     workers: int = 2
     """Processes, each on one core."""
-    output: Path = Path()
-    """The folder in which `results/` is made; the working directory by default."""
 
     @property
     def steps(self) -> dict[str, int]:
@@ -117,34 +108,24 @@ def main(config: ContinuousLearning) -> None:
         ImportError: without stable-baselines3.
         OSError: if the output folder cannot be written.
     """
-    console = Console()
-    began = time.perf_counter()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        task = progress.add_task("Runs", total=config.total_runs)
-        tables = run(config, lambda: progress.advance(task))
-    paths = [config.output / "results" / f"{config.name}.{ending}" for ending in ("csv", "png")]
-    write_csv(paths[0], tables[config.name])
-    save_picture(paths[1], plot(tables, config))
-    caption = f"mean of {config.runs} runs, 95% interval"
-    if config.runs < FEW_RUNS:
-        caption += f"; with fewer than {FEW_RUNS} runs it covers less than it says"
-    first, *lines = summary(tables, config)
-    grid = Grid(*first, title=f"{ENV}, at the end", caption=caption)
-    for line in lines:
-        grid.add_row(*line)
-    console.print(grid)
-    console.print(f"{time.perf_counter() - began:.1f} s; table and picture:")
-    for path in paths:
-        console.print(f"  {path.resolve()}", soft_wrap=True, highlight=False)
+    run_alone(
+        __name__,
+        config,
+        title=f"{ENV}, at the end",
+        caption=interval_caption(config.runs),
+        keep=kept_folder(config),
+    )
 
 
-def run(config: ContinuousLearning, on_run: Callable[[], None] | None = None) -> dict[str, Table]:
+def run(
+    config: ContinuousLearning, on_run: OnRun = None, keep: Path | None = None
+) -> dict[str, Table]:
     """Run the experiment.
 
     Args:
         config: its numbers.
         on_run: called after each of the `config.total_runs` runs.
+        keep: a folder for the runs that are done, so that a run that was stopped goes on.
 
     Returns:
         One table, with the columns algorithm, run, step, length and reached (see `Look`).
@@ -152,12 +133,8 @@ def run(config: ContinuousLearning, on_run: Callable[[], None] | None = None) ->
     _check(config)
     optional_import("stable_baselines3", extra="distill", purpose="this experiment")
     jobs = [(config, algorithm, run) for algorithm in SETTINGS for run in range(config.runs)]
-    done: dict[int, Table] = {}
-    for number, table in _worked(jobs, config.workers):
-        done[number] = table
-        if on_run is not None:
-            on_run()
-    return {config.name: stack([done[number] for number in range(len(jobs))])}
+    done = work(learn, jobs, workers=config.workers, keep=keep, on_run=on_run)
+    return {config.name: stack(done)}
 
 
 def plot(tables: dict[str, Table], config: ContinuousLearning) -> Figure:
@@ -245,19 +222,6 @@ def look(model: Any, episodes: int, seed: int) -> Look:
 def _world() -> gym.Env[Any, Any]:
     world = gym.make(ENV, step_reward=STEP_REWARD)
     return RescaleObservation(world, np.float32(-1), np.float32(1))
-
-
-def _worked(jobs: list[Any], workers: int) -> Iterator[tuple[int, Table]]:
-    """The jobs' numbers and results as they come."""
-    if workers == 1:
-        for number, job in enumerate(jobs):
-            yield number, learn(*job)
-        return
-    # A process that is forked would share the locks of torch's threads.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(learn, *job): number for number, job in enumerate(jobs)}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
 
 
 def _check(config: ContinuousLearning) -> None:

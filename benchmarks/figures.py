@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Literal
 
-from matplotlib.figure import Figure
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table as Grid
-
-from dynamaze.storage import write_atomically
 
 from . import figure_8_2, figure_8_4, figure_8_5
-from .statistics import FEW_RUNS
-from .table import Table, write_csv
+from .runner import interval_caption, perform, say_where
 
 EXPERIMENTS: dict[str, ModuleType] = {"8.2": figure_8_2, "8.4": figure_8_4, "8.5": figure_8_5}
 
@@ -46,56 +39,18 @@ def main(config: Figures) -> None:
     """
     if config.runs < 2:
         raise ValueError(f"runs={config.runs}; expected at least 2 for an interval")
-    folder = config.output / "results"
-    folder.mkdir(parents=True, exist_ok=True)
     console = Console()
     began = time.perf_counter()
     written: list[Path] = []
     for name in config.only or EXPERIMENTS:
         module = EXPERIMENTS[name]
         settings = replace(module.Config(), runs=config.runs, seed=config.seed)
-        tables = _run(name, module, settings, console)
-        written += _store(folder, tables, module.plot(tables, settings), settings.name)
-        console.print(_grid(f"Figure {name}", module.summary(tables, settings), config.runs))
-    console.print(f"{time.perf_counter() - began:.1f} s; tables and pictures:")
-    for path in written:
-        console.print(f"  {path.resolve()}", soft_wrap=True, highlight=False)
-
-
-def _run(name: str, module: ModuleType, settings: Any, console: Console) -> dict[str, Table]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(f"Figure {name}, runs", total=settings.total_runs)
-        tables: dict[str, Table] = module.run(settings, lambda: progress.advance(task))
-    return tables
-
-
-def _store(folder: Path, tables: dict[str, Table], figure: Figure, name: str) -> list[Path]:
-    paths = [folder / f"{table}.csv" for table in tables]
-    for path, table in zip(paths, tables.values(), strict=True):
-        write_csv(path, table)
-    picture = folder / f"{name}.png"
-    save_picture(picture, figure)
-    return [picture, *paths]
-
-
-def save_picture(path: Path, figure: Figure) -> None:
-    """Write a picture as PNG, atomically."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=150)
-    write_atomically(path, content.getvalue())
-
-
-def _grid(title: str, lines: list[tuple[str, ...]], runs: int) -> Grid:
-    caption = f"mean of {runs} runs, 95% interval"
-    if runs < FEW_RUNS:
-        caption += f"; with fewer than {FEW_RUNS} runs it covers less than it says"
-    grid = Grid(*lines[0], title=title, caption=caption)
-    for line in lines[1:]:
-        grid.add_row(*line)
-    return grid
+        written += perform(
+            module,
+            settings,
+            output=config.output,
+            title=f"Figure {name}",
+            caption=interval_caption(config.runs),
+            console=console,
+        )
+    say_where(console, began, written)

@@ -13,7 +13,8 @@ import gymnasium as gym
 import numpy as np
 
 from .envs.base import MazeEnv
-from .envs.layout import DISPLACEMENTS, Cell
+from .envs.exact import optimal_policy
+from .envs.layout import DISPLACEMENTS
 from .envs.rendering import Animation
 from .registration import ENVIRONMENTS
 from .storage import write_atomically
@@ -111,21 +112,11 @@ def guide(maze: MazeEnv) -> Any:
     """An action along a shortest way to a goal, whatever the maze is now."""
     agent = maze.agent
     assert agent is not None
-    near = [(agent[0] + down, agent[1] + right) for down, right in DISPLACEMENTS]
-    inside = [_inside(cell, maze) and not maze.layout.walls[cell] for cell in near]
-    distances = [
-        maze.layout.distances[cell] if free else np.inf
-        for cell, free in zip(near, inside, strict=True)
-    ]
-    best = int(np.argmin(distances))
+    best = int(optimal_policy(maze.layout)[maze.layout.index(agent)].argmax())
     if isinstance(maze.action_space, gym.spaces.Discrete):
         return best
-    towards = np.array(near[best]) + 0.5 - np.array(maze.scene().position)
+    towards = np.array(agent) + DISPLACEMENTS[best] + 0.5 - np.array(maze.scene().position)
     return np.clip(2 * towards, -1, 1).astype(np.float32)
-
-
-def _inside(cell: Cell, maze: MazeEnv) -> bool:
-    return 0 <= cell[0] < maze.layout.rows and 0 <= cell[1] < maze.layout.cols
 
 
 def _short(space: gym.Space[Any]) -> str:

@@ -172,9 +172,11 @@ class Layout:
     @cached_property
     def shortest_path(self) -> tuple[Cell, ...]:
         """A shortest way from the nearest start to a goal, both ends included."""
-        return tuple(
-            way_down(self.distances, min(self.starts, key=lambda start: self.distances[start]))
-        )
+        return self.way_from(min(self.starts, key=lambda start: self.distances[start]))
+
+    def way_from(self, cell: Cell) -> tuple[Cell, ...]:
+        """A shortest way from a cell to a goal, both ends included; empty where there is none."""
+        return tuple(way_down(self.distances, cell)) if self.distances[cell] >= 0 else ()
 
     @property
     def shortest_path_length(self) -> int:

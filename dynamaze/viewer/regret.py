@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.envs import Layout
-from dynamaze.envs.exact import optimal_action_values
+from dynamaze.envs.regret import phase_values
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -38,8 +38,6 @@ class Regret:
 def losses(layout: Layout, gamma: float) -> FloatArray:
     """(S, A) V*(s) - Q*(s, a); NaN everywhere if the maze has no optimal values."""
     try:
-        values = optimal_action_values(layout, gamma)
+        return phase_values(layout, gamma).regret(0)
     except (RuntimeError, ValueError):  # gamma = 1, and what is best is infinite
         return np.full((layout.num_cells, 4), np.nan)
-    best = values.max(axis=1, keepdims=True)
-    return np.where(np.isfinite(best), best - np.where(np.isfinite(best), values, 0.0), 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 
@@ -60,15 +61,10 @@ class Truth:
 
 def way(maze: MazeEnv) -> Array:
     """(rows, cols, 4) the actions of a shortest way from the agent to a goal; 0 elsewhere."""
-    distances = maze.layout.distances
-    shown = np.zeros((*distances.shape, len(DISPLACEMENTS)))
-    cell = maze.agent
-    while cell is not None and distances[cell] > 0:
-        for action, (down, right) in enumerate(DISPLACEMENTS):
-            following = cell[0] + down, cell[1] + right
-            inside = all(0 <= at < end for at, end in zip(following, distances.shape, strict=True))
-            if inside and distances[following] == distances[cell] - 1:
-                shown[cell][action] = 1.0
-                cell = following
-                break
+    layout = maze.layout
+    shown = np.zeros((layout.rows, layout.cols, len(DISPLACEMENTS)))
+    cells = () if maze.agent is None else layout.way_from(maze.agent)
+    for cell, following in pairwise(cells):
+        step = following[0] - cell[0], following[1] - cell[1]
+        shown[cell][DISPLACEMENTS.index(step)] = 1.0
     return shown

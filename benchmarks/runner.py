@@ -2,7 +2,8 @@
 
 An experiment is a module with a frozen dataclass (its numbers, and the options of its command),
 `run(config, on_run) -> tables`, `plot(tables, config) -> figure` and `summary(tables, config) ->
-lines`. Pictures and summaries are made of the stored tables alone, so either can be made again.
+lines`, or a mapping of titles to lines. Pictures and summaries are made of the stored tables alone,
+so either can be made again.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def perform(
         config: its numbers, with `name` and `total_runs`.
         output: the folder in which `results/` is made.
         title: above the summary.
-        caption: below it.
+        caption: what its numbers are, below it.
         redraw: take the stored tables instead of running.
         console: where to print.
         more: further arguments of the experiment's `run`.
@@ -93,7 +94,10 @@ def perform(
             write_csv(folder / f"{name}.csv", table)
     picture = folder / f"{config.name}.png"
     save_picture(picture, experiment.plot(tables, config))
-    console.print(summary_grid(title, experiment.summary(tables, config), caption))
+    lines = experiment.summary(tables, config)
+    for name, section in lines.items() if isinstance(lines, dict) else [(title, lines)]:
+        console.print(summary_grid(name, section))
+    console.print(caption, style="italic")
     return [picture, *(folder / f"{name}.csv" for name in tables)]
 
 
@@ -159,9 +163,9 @@ def interval_caption(runs: int) -> str:
     return caption
 
 
-def summary_grid(title: str, lines: Sequence[tuple[str, ...]], caption: str) -> Grid:
+def summary_grid(title: str, lines: Sequence[tuple[str, ...]]) -> Grid:
     """Lines, the first of which names the columns, for the terminal."""
-    grid = Grid(*lines[0], title=title, caption=caption)
+    grid = Grid(*lines[0], title=title)
     for line in lines[1:]:
         grid.add_row(*line)
     return grid

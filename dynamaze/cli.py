@@ -1,14 +1,15 @@
 """The `dynamaze` command: one table of commands, each imported when it is chosen.
 
 A command is a module with a frozen dataclass, whose fields and their docstrings are its options
-and their help, and a function `main` that takes it. A new command is a new row of `COMMANDS`.
+and their help, and a function `main` that takes it. A new command is a new row of `COMMANDS`; those
+that belong together are called by two words, of which the first alone lists them.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
@@ -65,6 +66,12 @@ COMMANDS = {
         "dynamaze endurance --steps 1e8",
         "dynamaze.benchmarks.endurance",
         "Endurance",
+    ),
+    "bench models": Command(
+        "every model of the world in every maze: steps to solve, errors, calibration, time",
+        "dynamaze bench models --runs 10 --mazes blocking",
+        "dynamaze.benchmarks.models",
+        "Models",
     ),
     "pages": Command(
         "write the environments' pages, with a picture each",
@@ -131,20 +138,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(arguments: Sequence[str]) -> int:
     """Do what the arguments say and return the exit code, or raise what the command raises."""
-    name = arguments[0] if arguments else "--help"
+    name, options = choose(arguments or ["--help"])
     if name in ("-h", "--help", "help"):
         print(help_text(), end="")
         return 0
     if name == "--version":
         print(f"dynamaze {__version__}")
         return 0
-    if name not in COMMANDS:
-        known = [*COMMANDS, "--help", "--version"]
-        return complain(
-            f"no command {name!r}; expected one of {', '.join(known)}{did_you_mean(name, known)}",
-            EXIT_USAGE,
-        )
-    return run_command(name, arguments[1:])
+    if name in COMMANDS:
+        return run_command(name, options)
+    group = [each for each in COMMANDS if each.startswith(f"{name} ")]
+    if group and options[:1] in ([], ["-h"], ["--help"], ["help"]):
+        print(f"usage: dynamaze {name} COMMAND [OPTIONS]\n\ncommands:\n{command_list(group)}")
+        return 0
+    given = f"{name} {options[0]}" if group else name
+    known = group or [*COMMANDS, "--help", "--version"]
+    return complain(
+        f"no command {given!r}; expected one of {', '.join(known)}{did_you_mean(given, known)}",
+        EXIT_USAGE,
+    )
+
+
+def choose(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The command, of one word or two, and its options."""
+    words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
+    return " ".join(arguments[:words]), arguments[words:]
 
 
 def run_command(name: str, options: Sequence[str]) -> int:
@@ -168,16 +186,20 @@ def run_command(name: str, options: Sequence[str]) -> int:
 
 def help_text() -> str:
     """What `dynamaze --help` prints, made from the tables of commands and environments."""
-    width = max(map(len, COMMANDS))
-    commands = [
-        f"  {name:{width}}   {command.summary}\n  {'':{width}}     {command.example}"
-        for name, command in COMMANDS.items()
-    ]
     return HELP.format(
         version=__version__,
-        commands="\n".join(commands),
+        commands=command_list(COMMANDS),
         environments="\n".join(f"  {name}" for name in ENVIRONMENTS),
         traceback=TRACEBACK,
+    )
+
+
+def command_list(names: Iterable[str]) -> str:
+    """Two lines for each command: what it does, and an example."""
+    width = max(map(len, COMMANDS))
+    return "\n".join(
+        f"  {name:{width}}   {COMMANDS[name].summary}\n  {'':{width}}     {COMMANDS[name].example}"
+        for name in names
     )
 
 

@@ -43,7 +43,7 @@ def dynamaze(*arguments: str, cwd: Path | None = None, **variables: str) -> Any:
 def test_help_tells_every_command_and_environment() -> None:
     run = dynamaze("--help")
     assert (run.returncode, run.stderr) == (0, "")
-    assert len(cli.COMMANDS) == 7
+    assert len(cli.COMMANDS) >= 8
     for name, command in cli.COMMANDS.items():
         assert f"\n  {name}" in run.stdout
         assert command.summary in run.stdout
@@ -77,7 +77,7 @@ def test_a_command_is_where_the_table_says_and_explains_its_options(
     command = cli.COMMANDS[name]
     module = import_module(command.module)
     assert callable(module.main)
-    assert cli.main([name, "--help"]) == 0
+    assert cli.main([*name.split(), "--help"]) == 0
     shown = capsys.readouterr().out
     for field in dataclasses.fields(getattr(module, command.config)):
         assert field.name.replace("_", "-") in shown or field.name == "env_id"
@@ -100,6 +100,21 @@ def test_an_unknown_command_is_refused_in_a_sentence(wrong: str, hint: str) -> N
     assert run.stderr.startswith(f"dynamaze: no command {wrong!r}; expected one of ")
     assert hint in run.stderr
     assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
+def test_the_first_word_alone_lists_its_commands(arguments: tuple[str, ...]) -> None:
+    run = dynamaze("bench", *arguments)
+    assert (run.returncode, run.stderr) == (0, "")
+    for name, command in cli.COMMANDS.items():
+        assert (command.summary in run.stdout) == name.startswith("bench ")
+
+
+def test_an_unknown_second_word_is_refused_with_what_there_is() -> None:
+    run = dynamaze("bench", "modles")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("dynamaze: no command 'bench modles'; expected one of bench ")
+    assert "did you mean 'bench models'?" in run.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,279 @@
+"""Every model of the world in every maze that it can serve, with Dyna-Q round it.
+
+All learn with the same step size, exploration and number of simulated updates; what is measured,
+and how, stands in `model_trial`. Two things are worth knowing beside the table:
+
+1. A model that generalises is told row and column and must find out where walls are; a table need
+   not generalise, and what it does not know it does not imagine. So tables are hard to beat in a
+   maze this small, and the others can only come near.
+2. The forgetting models plan with the same n as the others, and forget in the static maze too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from dynamaze.agents.models import LEARNED_MODELS, MODELS
+from dynamaze.messages import did_you_mean
+
+from .model_trial import AFTER, MAZES, SAMPLES, STATED, trial
+from .runner import OnRun, Storing, kept_folder, run_alone, work
+from .statistics import mean_interval
+from .table import Table, rows_where, stack
+
+SLOW = ("gaussian_process", "deep_belief", "ensemble")
+REFERENCE = "latest_outcome"
+COLOURS = {"table": "tab:blue", "linear": "tab:green", "learned": "tab:orange"}
+
+MEASURES = {
+    "steps_to_solve": "real steps to solve",
+    "next_error": "error of the next place (cells)",
+    "coverage": f"truth within the stated {STATED:.0%}",
+    "update_us": "one update (us)",
+    "sample_ms": "1000 samples (ms)",
+}
+"""What is drawn, and what is written below it."""
+
+LOGARITHMIC = ("steps_to_solve", "update_us", "sample_ms")
+
+
+@dataclass(frozen=True)
+class Models(Storing):
+    """Compare the models of the world: steps to solve, errors, calibration, time."""
+
+    name: ClassVar[str] = "models"
+
+    runs: int = 30
+    """Runs of each model in each maze."""
+    slow_runs: int = 10
+    """Runs of the Gaussian process, the deep belief network and the ensemble."""
+    seed: int = 0
+    """Settles every number but times."""
+    models: tuple[str, ...] = ()
+    """Some of the models instead of all, by name."""
+    mazes: tuple[Literal["static", "slippery", "blocking", "continuous"], ...] = ()
+    """Some of the mazes instead of all."""
+    workers: int = 2
+    """Processes, each on one core."""
+
+    @property
+    def jobs(self) -> list[tuple[str, str, int, int]]:
+        """Maze, model, run and seed of each run."""
+        return [
+            (maze, model, run, self.seed)
+            for run in range(max(self.runs, self.slow_runs))
+            for maze in self.mazes or MAZES
+            for model in self.models or MODELS
+            if run < (self.slow_runs if model in SLOW else self.runs) and serves(model, maze)
+        ]
+
+    @property
+    def total_runs(self) -> int:
+        """Runs of all models in all mazes together."""
+        return len(self.jobs)
+
+
+def serves(model: str, maze: str) -> bool:
+    """Whether a model can serve a maze: where there is no grid, a table cannot."""
+    on_grid = "values" not in MAZES[maze].agent
+    return on_grid or model in LEARNED_MODELS or model == "stored_experience"
+
+
+def main(config: Models) -> None:
+    """Run the comparison, store its tables and picture, and say where they are.
+
+    Raises:
+        ValueError: for fewer than 2 runs, or a model that there is not.
+        ImportError: without SciPy or torch, which the slow models need.
+        OSError: if the output folder cannot be written.
+    """
+    check(config)
+    run_alone(
+        __name__,
+        config,
+        title="Models of the world",
+        caption="means of so many runs and half their 95% intervals; a run that does not solve its "
+        "maze counts with all its steps",
+        keep=kept_folder(config),
+    )
+
+
+def check(config: Models) -> None:
+    """Refuse what cannot be run before anything runs.
+
+    Raises:
+        ValueError: for fewer than 2 runs, or a model that there is not.
+    """
+    for name in ("runs", "slow_runs"):
+        if getattr(config, name) < 2:
+            raise ValueError(f"{name}={getattr(config, name)}; expected at least 2 for an interval")
+    for model in config.models:
+        if model not in MODELS:
+            raise ValueError(
+                f"models: {model!r}; expected some of {sorted(MODELS)}{did_you_mean(model, MODELS)}"
+            )
+
+
+def run(config: Models, on_run: OnRun = None, keep: Path | None = None) -> dict[str, Table]:
+    """Run the comparison.
+
+    Args:
+        config: its numbers.
+        on_run: called after each of the `config.total_runs` runs.
+        keep: a folder for the runs that are done, so that a run that was stopped goes on.
+
+    Returns:
+        `models`, a row for each model in each maze: the means of the columns below with `_low` and
+        `_high`, 95% intervals, and the number of runs; `models_runs`, the single runs, with the
+        columns maze, model, run, solved (0 or 1), steps_to_solve (real steps, in a maze that
+        changes from the change on; all that there were, if it was not solved), steps_after (mean
+        length of episodes 21 to 25, in the static maze), next_error (cells), reward_error, coverage
+        (how often the truth lies within the stated 90%), update_us (microseconds for one real
+        transition) and sample_ms (milliseconds for 1000 samples).
+    """
+    check(config)
+    runs = stack(work(trial, config.jobs, workers=config.workers, keep=keep, on_run=on_run))
+    return {"models": means(runs), "models_runs": runs}
+
+
+def means(runs: Table) -> Table:
+    """A row for each model in each maze, of those for each run."""
+    rows: list[dict[str, Any]] = []
+    for maze, model in _pairs(runs):
+        own = rows_where(rows_where(runs, "maze", maze), "model", model)
+        row: dict[str, Any] = {"maze": maze, "model": model, "runs": len(own["run"])}
+        for name in list(own)[3:]:
+            interval = mean_interval(own[name])
+            row |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+        rows.append(row)
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def ratio_to_table(runs: Table, model: str) -> tuple[float, float, float]:
+    """How much longer episodes 21 to 25 are than with the table, run by run; a 95% interval.
+
+    The mean is geometric: the interval is that of the logarithms.
+    """
+    static = rows_where(runs, "maze", "static")
+    mine, table = (rows_where(static, "model", name)["steps_after"] for name in (model, REFERENCE))
+    several = min(len(mine), len(table))
+    interval = mean_interval(np.log(mine[:several] / table[:several]))
+    return float(np.exp(interval.mean)), float(np.exp(interval.low)), float(np.exp(interval.high))
+
+
+def summary(tables: dict[str, Table], config: Models) -> dict[str, list[tuple[str, ...]]]:
+    """For each maze a line for each model; then how long updates and samples take."""
+    table, runs = tables["models"], tables["models_runs"]
+    sections = {
+        f"{maze} maze": _lines(rows_where(table, "maze", maze), runs)
+        for maze in MAZES
+        if maze in table["maze"]
+    }
+    first = rows_where(table, "maze", table["maze"][0])
+    times: list[tuple[str, ...]] = [("model", "update, us", f"{SAMPLES} samples, ms")]
+    for row in _rows(first):
+        times.append((row["model"], f"{row['update_us']:.0f}", f"{row['sample_ms']:.2f}"))
+    return {**sections, f"Times in the {first['maze'][0]} maze": times}
+
+
+def _lines(table: Table, runs: Table) -> list[tuple[str, ...]]:
+    compared = _has_reference(table)
+    heading = ["model", "runs", "solved", "steps to solve", "error, cells", f"within {STATED:.0%}"]
+    lines = [(*heading, f"steps after {AFTER} episodes, over the table's")[: 6 + compared]]
+    for row in _rows(table):
+        line = [
+            row["model"],
+            str(row["runs"]),
+            f"{row['solved']:.0%}",
+            _with_half(row, "steps_to_solve", 0),
+            _with_half(row, "next_error", 3),
+            "" if np.isnan(row["coverage"]) else _with_half(row, "coverage", 3),
+        ]
+        if compared:
+            line.append("{:.2f} [{:.2f}, {:.2f}]".format(*ratio_to_table(runs, row["model"])))
+        lines.append(tuple(line))
+    return lines
+
+
+def _has_reference(table: Table) -> bool:
+    return table["maze"][0] == "static" and REFERENCE in table["model"]
+
+
+def _rows(table: Table) -> list[dict[str, Any]]:
+    return [
+        {name: column[row] for name, column in table.items()} for row in range(len(table["model"]))
+    ]
+
+
+def _with_half(row: dict[str, Any], name: str, digits: int) -> str:
+    return f"{row[name]:.{digits}f} ± {row[name + '_high'] - row[name]:.{digits}f}"
+
+
+def _pairs(table: Table) -> Iterable[tuple[str, str]]:
+    """Maze and model of the rows, each pair once, in the order of their tables."""
+    there = set(zip(table["maze"].tolist(), table["model"].tolist(), strict=True))
+    return [(maze, model) for maze in MAZES for model in MODELS if (maze, model) in there]
+
+
+# -- the picture -------------------------------------------------------------------------------
+
+
+def plot(tables: dict[str, Table], config: Models) -> Figure:
+    """A row for each measure, a column for each maze, a point for each model."""
+    table = tables["models"]
+    mazes = [maze for maze in MAZES if maze in table["maze"]]
+    models = [model for model in MODELS if model in table["model"]]
+    figure = Figure(
+        figsize=(2.6 + 2.7 * len(mazes), 0.9 + 2.9 * len(MEASURES)), layout="constrained"
+    )
+    grid: Any = figure.subplots(len(MEASURES), len(mazes), squeeze=False, sharey=True)
+    for line, (measure, label) in zip(grid, MEASURES.items(), strict=True):
+        for axes, maze in zip(line, mazes, strict=True):
+            _draw(axes, rows_where(table, "maze", maze), models, measure)
+            axes.set_xlabel(label, fontsize=8)
+    for axes, maze in zip(grid[0], mazes, strict=True):
+        axes.set_title(maze)
+    grid[0, 0].set_yticks(range(len(models)), labels=[name.replace("_", " ") for name in models])
+    grid[0, 0].invert_yaxis()
+    figure.suptitle("Models of the world in Dyna-Q: means and 95% intervals")
+    return figure
+
+
+def _draw(axes: Axes, table: Table, models: list[str], measure: str) -> None:
+    for row, model in enumerate(table["model"]):
+        mean, low, high = (table[measure + end][row] for end in ("", "_low", "_high"))
+        axes.errorbar(
+            mean,
+            models.index(model),
+            xerr=[[mean - low], [high - mean]],
+            fmt="o",
+            markersize=4,
+            color=COLOURS[_family(model)],
+        )
+    if measure == "coverage":
+        axes.axvline(STATED, color="grey", linestyle=":", linewidth=1)
+        axes.set_xlim(-0.03, 1.03)
+    elif measure in LOGARITHMIC:
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        if axes.get_xlim()[1] < 10 * axes.get_xlim()[0]:  # no power of ten may lie between
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter("{x:g}")
+    else:
+        axes.set_xlim(left=0)
+    axes.grid(axis="y", linewidth=0.3)
+    axes.tick_params(labelsize=8)
+
+
+def _family(model: str) -> str:
+    if model not in LEARNED_MODELS:
+        return "table"
+    return "learned" if model in SLOW else "linear"

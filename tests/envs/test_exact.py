@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dynamaze.envs import PRESETS, Dynamics, Layout, LayoutError, Rewards
-from dynamaze.envs.exact import optimal_action_values, optimal_policy, optimal_values
+from dynamaze.envs import PRESETS, Dynamics, Layout, LayoutError, MazeRecipe, Rewards
+from dynamaze.envs.exact import LARGE, optimal_action_values, optimal_policy, optimal_values
+from dynamaze.envs.sweeps import values_by_sweeps
 
 NUMBERS = st.sampled_from([-2.0, -1.0, -0.1, 0.0, 0.1, 1.0, 2.0]) | st.floats(-3, 3)
 
@@ -60,6 +63,34 @@ def test_undiscounted_values_are_where_value_iteration_goes(layout: Layout) -> N
     values = optimal_values(layout, 1.0)
     np.testing.assert_allclose(values[settled], later[settled], rtol=0, atol=1e-9)
     assert (values[~settled] == -np.inf).all()
+
+
+@settings(max_examples=200, deadline=None)
+@given(layouts(), st.sampled_from([0.0, 0.3, 0.95]), st.sampled_from([0.1, 0.5, 1.0]))
+def test_sweeps_find_the_values_of_any_maze_with_slips(
+    layout: Layout, gamma: float, slip: float
+) -> None:
+    layout = replace(layout, slip_probability=slip)
+    mdp = Dynamics(layout).mdp
+    values = values_by_sweeps(layout, gamma)
+    np.testing.assert_allclose(values, mdp.optimal_values(gamma, tolerance=1e-14), atol=1e-10)
+    np.testing.assert_allclose(values, mdp.backup(values, gamma).max(axis=1), atol=1e-10)
+
+
+def test_large_mazes_with_slips_are_swept() -> None:
+    walls, start, goal = MazeRecipe(51, "obstacles").make(0)
+    layout = Layout(walls, (start,), (goal,), slip_probability=0.2)
+    assert layout.num_cells >= LARGE
+    mdp = Dynamics(layout).mdp
+    np.testing.assert_array_equal(optimal_values(layout), values_by_sweeps(layout, 0.95))
+    np.testing.assert_allclose(optimal_values(layout), mdp.optimal_values(), atol=1e-9)
+    np.testing.assert_array_equal(optimal_policy(layout), mdp.optimal_policy())
+
+
+def test_sweeps_that_do_not_settle_are_an_error() -> None:
+    layout = Layout.from_text(PRESETS["dyna"], slip_probability=0.2)
+    with pytest.raises(RuntimeError, match=r"after 3 of them; expected at most 1e-12"):
+        values_by_sweeps(layout, 0.95, max_sweeps=3)
 
 
 @pytest.mark.parametrize("slip", [0.1, 1.0])

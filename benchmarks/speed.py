@@ -20,6 +20,7 @@ from rich.table import Table as Grid
 from dynamaze.agents import DynaQ
 
 from .c_dyna_q import build_c_dyna_q, find_compiler
+from .speed_learners import MEASUREMENTS as LEARNERS
 from .speed_mazes import MEASUREMENTS as MAZES
 from .speed_mazes import walk, walk_vector
 from .table import write_csv
@@ -300,6 +301,7 @@ MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (
     change_of_the_maze,
     rendering,
     *MAZES,
+    *LEARNERS,
     planning_updates,
     step_by_step_agent,
     figures_from_cold,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +13,9 @@ ROOT = Path(__file__).parent.parent
 WINGS = ("envs", "agents", "benchmarks")
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+# The tests' matrices are small, and threads that share a core with others only wait for each other.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 # No test measures time, the first call of compiled code is slow, and a failure must come again.
 hypothesis.settings.register_profile("dynamaze", deadline=None, derandomize=True, max_examples=60)
@@ -25,5 +29,6 @@ def pytest_configure(config: pytest.Config) -> None:
     sources = [path for wing in WINGS for path in (ROOT / wing).rglob("*.py")]
     newest = max(path.stat().st_mtime for path in sources)
     for cached in (path for wing in WINGS for path in (ROOT / wing).rglob("*.nb[ic]")):
-        if cached.stat().st_mtime < newest:
-            cached.unlink()
+        with suppress(FileNotFoundError):  # another session deletes them too
+            if cached.stat().st_mtime < newest:
+                cached.unlink()

@@ -57,7 +57,7 @@ def a_row_alone_is_as_in_a_batch(case: Case) -> None:
         for name in ("reward", "next_observation", "terminated"):
             left, right = getattr(together, name)[i], getattr(alone, name)[0]
             must(
-                np.allclose(left, right, rtol=1e-9, atol=1e-9),
+                np.allclose(left, right, rtol=1e-5, atol=1e-6),  # networks count in float32
                 f"{name} of {row[:2]} is {left} in a batch and {right} alone",
             )
 

@@ -15,35 +15,37 @@ REFUSALS = (ValueError, TypeError)
 
 def a_nan_reward_is_refused(case: Case) -> None:
     """Or it would be in every value sooner or later."""
-    _must_refuse(case, case.world.batch([(0, 0, float("nan"), 1, False)]), "a reward of NaN")
+    _must_refuse(case.taught(), case.world.batch([(0, 0, float("nan"), 1, False)]), "NaN")
 
 
 def an_infinite_reward_is_refused(case: Case) -> None:
     """Of either sign."""
+    model = case.taught()
     for reward in (float("inf"), float("-inf")):
-        _must_refuse(case, case.world.batch([(0, 0, reward, 1, False)]), f"a reward of {reward}")
+        _must_refuse(model, case.world.batch([(0, 0, reward, 1, False)]), f"a reward of {reward}")
 
 
 def an_action_that_does_not_exist_is_refused(case: Case) -> None:
     """NumPy would take -1 for the last one."""
+    model = case.taught()
     for action in (case.world.num_actions, -1):
-        _must_refuse(case, case.world.batch([(0, action, 0.0, 1, False)]), f"action {action}")
+        _must_refuse(model, case.world.batch([(0, action, 0.0, 1, False)]), f"action {action}")
 
 
 def an_observation_that_does_not_exist_is_refused(case: Case) -> None:
     """A row outside the table, or a vector of another length."""
-    rows = case.world.batch([(0, 0, 0.5, 1, False)])
+    model, rows = case.taught(), case.world.batch([(0, 0, 0.5, 1, False)])
     for name in ("observation", "next_observation"):
         column = getattr(rows, name)
         wrong = column[:, :-1] if case.world.vectors else column * 0 + case.world.num_states
-        _must_refuse(case, rows._replace(**{name: wrong}), f"{name} {wrong.tolist()}")
+        _must_refuse(model, rows._replace(**{name: wrong}), f"{name} {wrong.tolist()}")
 
 
 def columns_of_different_lengths_are_refused(case: Case) -> None:
     """However they come about."""
-    rows = case.world.batch(deterministic_rows())
+    model, rows = case.taught(), case.world.batch(deterministic_rows())
     for name, column in zip(rows._fields, rows, strict=True):
-        _must_refuse(case, rows._replace(**{name: column[:-1]}), f"a shorter column {name}")
+        _must_refuse(model, rows._replace(**{name: column[:-1]}), f"a shorter column {name}")
 
 
 def a_bad_batch_leaves_the_model_as_it_was(case: Case) -> None:
@@ -71,8 +73,7 @@ def a_pair_that_does_not_exist_has_no_prediction(case: Case) -> None:
         raise AssertionError(f"predicts something for action {action}; expected a ValueError")
 
 
-def _must_refuse(case: Case, transitions: Transitions, what: str) -> None:
-    model: Any = case.taught()
+def _must_refuse(model: Any, transitions: Transitions, what: str) -> None:
     # Where warnings are errors, numbers of another kind must not look like a refusal.
     with np.errstate(all="ignore"):
         try:

@@ -9,17 +9,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from .ensemble import ProbabilisticEnsemble
 from .protocol import Estimate, Learner
 
 __all__ = [
     "Estimate",
     "Learner",
+    "ProbabilisticEnsemble",
 ]
 
 _HEAVY = {
     "DeepBelief": "deep_belief",
     "GaussianProcess": "gaussian_process",
-    "ProbabilisticEnsemble": "ensemble",
 }
 
 

@@ -24,24 +24,17 @@ from dynamaze.messages import checked_number, did_you_mean, optional_import
 
 from .deep_belief_rbm import stack
 from .last_layer import LastLayer
-from .networks import (
-    Memory,
-    Parameters,
-    generator_state,
-    new_generator,
-    part_of,
-    prefixed,
-    set_generator_state,
-)
+from .networks import Memory, Parameters
 from .protocol import (
     Estimate,
     FloatArray,
     checked_batch,
     checked_rows,
     checked_size,
-    checked_state,
     normal_draw,
 )
+from .state import checked_state, part_of, prefixed
+from .threads import one_torch_thread
 from .units import in_units, spread_of
 
 optional_import("torch", extra="models", purpose="DeepBelief")
@@ -112,7 +105,8 @@ class DeepBelief:
         self.unlabelled = Memory(capacity, {"inputs": num_inputs})
         self.input_offset, self.input_spread = np.zeros(num_inputs), np.ones(num_inputs)
         self.offset, self.spread = np.zeros(num_outputs), np.ones(num_outputs)
-        self._generator = new_generator(checked_size("seed", seed, 0))
+        # Of our own: torch's global one is never touched.
+        self._generator = torch.Generator().manual_seed(checked_size("seed", seed, 0))
         sizes = (num_inputs, *self.hidden, num_outputs)
         shapes: dict[str, tuple[int, ...]] = {}
         for layer, (below, above) in enumerate(pairwise(sizes)):
@@ -159,10 +153,11 @@ class DeepBelief:
         everything = np.concatenate([inputs, self.unlabelled["inputs"]])
         self._take_units(everything, targets)
         if len(inputs) >= TRAIN_FROM:
-            self._first_weights()
-            if self.pretrain:
-                self._pretrain(everything)
-            self._tune(inputs, self._target_units(targets))
+            with one_torch_thread():
+                self._first_weights()
+                if self.pretrain:
+                    self._pretrain(everything)
+                self._tune(inputs, self._target_units(targets))
         self.last_layer = LastLayer(self.hidden[-1] + 1, self.num_outputs)
         self.last_layer.update(self.features(inputs), self._target_units(targets))
         self.last_layer.choose_precision()
@@ -204,7 +199,7 @@ class DeepBelief:
             **prefixed("memory", self.memory.get_state()),
             **prefixed("unlabelled", self.unlabelled.get_state()),
             **prefixed("last_layer", self.last_layer.get_state()),
-            "generator": generator_state(self._generator),
+            "generator": self._generator.get_state().numpy().copy(),
             "input_offset": self.input_offset.copy(),
             "input_spread": self.input_spread.copy(),
             "offset": self.offset.copy(),
@@ -218,29 +213,25 @@ class DeepBelief:
         Raises:
             ValueError: if it is the state of another kind of learner; this one is then as it was.
         """
-        own = self.get_state()
-        shapes = {}
-        for column in ("memory.inputs", "memory.targets", "unlabelled.inputs"):
-            rows = np.atleast_1d(state.get(column, ()))
-            shapes[column] = (len(rows), own[column].shape[1])
-        given = checked_state(state, own, shapes)
-        memory = Memory(self.memory.capacity, self.memory.columns)
-        unlabelled = Memory(self.memory.capacity, self.unlabelled.columns)
-        memory.set_state(part_of("memory", given))
-        unlabelled.set_state(part_of("unlabelled", given))
-        self.memory, self.unlabelled = memory, unlabelled
+        shapes = {
+            **prefixed("memory", self.memory.shapes(part_of("memory", state))),
+            **prefixed("unlabelled", self.unlabelled.shapes(part_of("unlabelled", state))),
+        }
+        given = checked_state(state, self.get_state(), shapes)
+        self.memory.set_state(part_of("memory", given))
+        self.unlabelled.set_state(part_of("unlabelled", given))
         self.parameters.set_state(part_of("parameters", given))
         self.last_layer.set_state(part_of("last_layer", given))
-        set_generator_state(self._generator, given["generator"])
+        self._generator.set_state(torch.from_numpy(given["generator"]))
         self.input_offset, self.input_spread = given["input_offset"], given["input_spread"]
         self.offset, self.spread = given["offset"], given["spread"]
         self._train_at = given["train_at"]
 
     def _first_weights(self) -> None:
         for layer in range(len(self.hidden) + 1):
-            weight = self.parameters.tensors[f"weight{layer}"].detach()
+            weight = torch.from_numpy(self.parameters.arrays[f"weight{layer}"])
             weight.normal_(0, math.sqrt(2 / sum(weight.shape)), generator=self._generator)
-            self.parameters.tensors[f"bias{layer}"].detach().zero_()
+            self.parameters.arrays[f"bias{layer}"][:] = 0
         self.parameters.forget_steps()
 
     def _take_units(self, inputs: FloatArray, targets: FloatArray) -> None:
@@ -267,22 +258,33 @@ class DeepBelief:
             gaussian=self.visible == "gaussian",
         )
         for layer, machine in enumerate(machines):
-            self.parameters.tensors[f"weight{layer}"].detach().copy_(machine.weight)
-            self.parameters.tensors[f"bias{layer}"].detach().copy_(machine.hidden_bias)
+            self.parameters.arrays[f"weight{layer}"][:] = machine.weight.numpy()
+            self.parameters.arrays[f"bias{layer}"][:] = machine.hidden_bias.numpy()
 
     def _tune(self, inputs: FloatArray, targets: FloatArray) -> None:
         rows = torch.from_numpy(self._input_units(inputs)).float()
         values = torch.from_numpy(targets).float()
         batch = (min(self.batch_size, len(rows)),)
+        tensors = self._tensors()
         for _ in range(self.tuning_steps):
             drawn = torch.randint(len(rows), batch, generator=self._generator)
-            misfit = self._forward(rows[drawn]) - values[drawn]
-            self.parameters.descend(misfit.square().mean(), self.learning_rate)
+            loss = (_forward(tensors, rows[drawn]) - values[drawn]).square().mean()
+            self.parameters.gradients[:] = 0
+            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+            self.parameters.descend(self.learning_rate)
 
-    def _forward(self, rows: torch.Tensor) -> torch.Tensor:
-        tensors, hidden = self.parameters.tensors, rows
-        for layer in range(len(self.hidden)):
-            below = torch.addmm(tensors[f"bias{layer}"], hidden, tensors[f"weight{layer}"])
-            hidden = torch.sigmoid(below)
-        layer = len(self.hidden)
-        return torch.addmm(tensors[f"bias{layer}"], hidden, tensors[f"weight{layer}"])
+    def _tensors(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Weight and bias of each layer for torch; they and their slopes are the same memory."""
+        tensors = {}
+        for name, array in self.parameters.arrays.items():
+            tensors[name] = torch.from_numpy(array).requires_grad_()
+            tensors[name].grad = torch.from_numpy(self.parameters.slopes[name])
+        layers = range(len(self.hidden) + 1)
+        return [(tensors[f"weight{layer}"], tensors[f"bias{layer}"]) for layer in layers]
+
+
+def _forward(layers: list[tuple[torch.Tensor, torch.Tensor]], rows: torch.Tensor) -> torch.Tensor:
+    *below, (last_weight, last_bias) = layers
+    for weight, bias in below:
+        rows = torch.sigmoid(torch.addmm(bias, rows, weight))
+    return torch.addmm(last_bias, rows, last_weight)

@@ -1,8 +1,7 @@
 """Restricted Boltzmann machines, learned by contrastive divergence (Hinton 2002).
 
 Binary hidden units; visible units that are binary (or probabilities) or Gaussian of variance 1.
-Settings follow Hinton 2012, "A practical guide to training restricted Boltzmann machines"
-(sections in brackets).
+Settings follow Hinton 2012, "A practical guide to training restricted Boltzmann machines".
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from dynamaze.messages import optional_import
 optional_import("torch", extra="models", purpose="DeepBelief")
 import torch  # noqa: E402  # after the message that says how to get it
 
-BATCH = 50  # [4]
-RATE = {False: 0.1, True: 0.01}  # for binary and for Gaussian visible units [7, 13.2]
-MOMENTUM = (0.5, 0.9)  # in the first tenth of the steps and then [9]
-DECAY = 1e-4  # of the weights [10]
+BATCH = 50
+RATE = {False: 0.1, True: 0.01}  # for binary and for Gaussian visible units
+MOMENTUM = (0.5, 0.9)  # in the first tenth of the steps and then
+DECAY = 1e-4  # of the weights
 
 
 class Machine(NamedTuple):
@@ -32,7 +31,7 @@ class Machine(NamedTuple):
     def begin(
         cls, data: torch.Tensor, hidden: int, generator: torch.Generator, *, gaussian: bool
     ) -> Machine:
-        """Small weights, and biases by which the visible units have the data's mean [8].
+        """Small weights, and biases by which the visible units have the data's mean.
 
         Args:
             data: (batch, visible).
@@ -59,7 +58,7 @@ def visible_mean(machine: Machine, hidden: torch.Tensor) -> torch.Tensor:
 
 
 def free_energy(machine: Machine, visible: torch.Tensor) -> torch.Tensor:
-    """(batch,) minus the logarithm of each row's probability, but for a constant [16.1]."""
+    """(batch,) minus the logarithm of each row's probability, but for a constant."""
     hidden = torch.nn.functional.softplus(visible @ machine.weight + machine.hidden_bias)
     if machine.gaussian:
         own = -0.5 * (visible - machine.visible_bias).square().sum(dim=1)
@@ -73,7 +72,7 @@ def contrastive_divergence(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """CD-1: which way weights and biases should go, the data's correlations less the echo's.
 
-    The hidden units are drawn when the data drives them and are probabilities otherwise [3.1, 3.2].
+    The hidden units are drawn when the data drives them and are probabilities otherwise.
 
     Args:
         machine: the machine.

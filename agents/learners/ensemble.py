@@ -1,9 +1,9 @@
 """An ensemble of probabilistic networks (PETS; Chua, Calandra, McAllister & Levine 2018).
 
 Each member gives a mean and a log variance of each output, kept within soft bounds that are learned
-(appendix A.1). Differences from the paper:
+(as in the paper's code). Differences from the paper:
 
-1. The members are one network with a further axis: a step is three batched multiplications.
+1. The members are one network with a further axis: a layer is one batched multiplication.
 2. It learns as data comes: for each new row it takes `steps_per_row` steps of Adam on batches drawn
    from all that it remembers. A row counts Poisson(1) times for a member, which is the bootstrap
    of data that has no end (Oza & Russell 2001).
@@ -14,46 +14,36 @@ Each member gives a mean and a log variance of each output, kept within soft bou
 
 from __future__ import annotations
 
-import math
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.messages import checked_number, optional_import
+from dynamaze.messages import checked_number
 
-from .networks import (
-    Float32Array,
-    Memory,
-    Parameters,
-    generator_state,
-    new_generator,
-    part_of,
-    prefixed,
-    set_generator_state,
-)
+from .member_networks import MemberNetworks
+from .networks import Float32Array, Memory
 from .protocol import (
     Estimate,
     FloatArray,
     checked_batch,
     checked_rows,
     checked_size,
-    checked_state,
 )
+from .state import (
+    checked_state,
+    generator_state,
+    part_of,
+    prefixed,
+    set_generator_state,
+)
+from .threads import one_blas_thread
 from .units import FAR, in_units, spread_of
 
-optional_import("torch", extra="models", purpose="ProbabilisticEnsemble")
-import torch  # noqa: E402  # after the message that says how to get it
+_FEW = 16  # rows for which to limit threads would take as long as to predict
 
-BOUNDS = (-10.0, 0.5)
-"""The log variance's first soft bounds, in the targets' units (as in the paper's code)."""
-
-BOUNDS_WEIGHT = 0.01
-"""How much the loss pulls the bounds together (as in the paper's code)."""
-
-
-FEW_ROWS = 64
-"""Up to so many rows NumPy is faster than torch."""
+_ROWS = 256  # predicted at a time: what is in between stays in the processor's cache
 
 
 class ProbabilisticEnsemble:
@@ -74,7 +64,6 @@ class ProbabilisticEnsemble:
 
     Raises:
         ValueError: if a number is outside its range.
-        ImportError: if torch is missing.
     """
 
     def __init__(
@@ -103,11 +92,16 @@ class ProbabilisticEnsemble:
         self.memory = Memory(checked_size("capacity", capacity), columns)
         self.input_offset, self.input_spread = np.zeros(num_inputs), np.ones(num_inputs)
         self.offset, self.spread = np.zeros(num_outputs), np.ones(num_outputs)
-        self._generator = new_generator(checked_size("seed", seed, 0))
-        self._layers = len(self.hidden) + 1
-        self.parameters = self._first_parameters()
+        self._rng = np.random.Generator(np.random.SFC64(checked_size("seed", seed, 0)))
+        sizes = (self.num_inputs, *self.hidden, self.num_outputs)
+        self.networks = MemberNetworks(self.members, sizes, self._rng)
         self._owed = 0.0
         self._rescale_at = 1
+
+    @property
+    def steps(self) -> int:
+        """How many gradient steps were taken."""
+        return self.networks.parameters.steps
 
     def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
         """Remember a batch, and take the gradient steps that it brings; none is nothing.
@@ -119,17 +113,19 @@ class ProbabilisticEnsemble:
         rows, values = checked_batch(inputs, targets, self.num_inputs, self.num_outputs)
         if not len(rows):
             return
-        weights = torch.ones(len(rows), self.members)
+        shape = (len(rows), self.members)
+        counts = np.ones(shape)
         if self.bootstrap:
-            weights = torch.poisson(weights, generator=self._generator)
-        self.memory.append(inputs=rows, targets=values, weights=weights.numpy())
+            counts = self._rng.poisson(counts).astype(np.float64)
+        self.memory.append(inputs=rows, targets=values, weights=counts)
         if self.memory.seen >= self._rescale_at:
             self._rescale()
         self._owed += self.steps_per_row * len(rows)
         steps = int(self._owed)
         self._owed -= steps
-        for _ in range(steps):
-            self.gradient_step()
+        with one_blas_thread():
+            for _ in range(steps):
+                self._step()
 
     def gradient_step(self) -> None:
         """One step of Adam on a batch of what is remembered.
@@ -139,31 +135,18 @@ class ProbabilisticEnsemble:
         """
         if not self.memory.size:
             raise RuntimeError("nothing to learn from; expected an update first")
-        shape = (min(self.batch_size, self.memory.size),)
-        drawn = torch.randint(self.memory.size, shape, generator=self._generator).numpy()
-        rows = in_units(self.memory["inputs"][drawn], self.input_offset, self.input_spread)
-        values = in_units(self.memory["targets"][drawn], self.offset, self.spread)
-        weights = self.memory["weights"][drawn].T[..., None]
-        loss = self.loss(*(torch.from_numpy(each).float() for each in (rows, values, weights)))
-        self.parameters.descend(loss, self.learning_rate)
+        with one_blas_thread():
+            self._step()
 
-    def loss(self, rows: torch.Tensor, values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        """The summed loss of the members: twice the negative log likelihood, and the bounds' pull.
-
-        Args:
-            rows: (batch, inputs) in units.
-            values: (batch, outputs) in units.
-            weights: (members, batch, 1) how often each row counts.
-        """
-        mean, raw = self._forward(rows).split_with_sizes([self.num_outputs] * 2, dim=2)
-        low, high = self.parameters.tensors["low"], self.parameters.tensors["high"]
-        softplus = torch.nn.functional.softplus
-        log_variance = high - softplus(high - raw)
-        log_variance = low + softplus(log_variance - low)
-        misfit = (mean - values).square() * torch.exp(-log_variance) + log_variance
-        likelihood = (weights * misfit).mean(dim=(1, 2)).sum()
-        loss: torch.Tensor = likelihood + BOUNDS_WEIGHT * (high - low).sum()
-        return loss
+    def _step(self) -> None:
+        number = min(self.batch_size, self.memory.size)
+        drawn = self._rng.integers(self.memory.size, size=number)
+        self.networks.differentiate(
+            self._input_units(self.memory["inputs"][drawn]),
+            _columns(in_units(self.memory["targets"][drawn], self.offset, self.spread)),
+            _columns(self.memory["weights"][drawn])[:, None],
+        )
+        self.networks.parameters.descend(self.learning_rate)
 
     def predict(self, inputs: npt.ArrayLike) -> Estimate:
         """What is believed of inputs (batch, inputs): the members' mixture.
@@ -183,17 +166,14 @@ class ProbabilisticEnsemble:
             ValueError: for NaN, infinity or another shape.
         """
         rows = checked_rows("inputs", inputs, self.num_inputs)
-        scaled = in_units(rows, self.input_offset, self.input_spread).astype(np.float32)
-        if len(rows) <= FEW_ROWS:
-            outputs = self._forward_few(scaled).astype(np.float64)
-        else:
-            with torch.no_grad():
-                outputs = self._forward(torch.from_numpy(scaled)).numpy().astype(np.float64)
-        mean, raw = outputs[..., : self.num_outputs], outputs[..., self.num_outputs :]
-        arrays = self.parameters.arrays
-        low, high = arrays["low"].astype(np.float64), arrays["high"].astype(np.float64)
-        log_variance = low + np.logaddexp(0, high - np.logaddexp(0, high - raw) - low)
-        return self.offset + self.spread * mean, self.spread**2 * np.exp(log_variance)
+        mean, variance = np.empty((2, self.members, len(rows), self.num_outputs))
+        with one_blas_thread() if len(rows) > _FEW else nullcontext():
+            for first in range(0, len(rows), _ROWS):
+                part = slice(first, first + _ROWS)
+                found, log_variance = self.networks.forward(self._input_units(rows[part]))
+                mean[:, part] = found.mT
+                variance[:, part] = np.exp(log_variance.mT, dtype=np.float64)
+        return self.offset + self.spread * mean, self.spread**2 * variance
 
     def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
         """(batch, outputs) one draw: for each row one member at random, and its noise (TS1).
@@ -212,9 +192,9 @@ class ProbabilisticEnsemble:
     def get_state(self) -> dict[str, Any]:
         """The networks, the optimiser, the memory and the generator, to the last bit."""
         return {
-            **prefixed("parameters", self.parameters.get_state()),
+            **prefixed("parameters", self.networks.parameters.get_state()),
             **prefixed("memory", self.memory.get_state()),
-            "generator": generator_state(self._generator),
+            "generator": generator_state(self._rng),
             "input_offset": self.input_offset.copy(),
             "input_spread": self.input_spread.copy(),
             "offset": self.offset.copy(),
@@ -229,50 +209,15 @@ class ProbabilisticEnsemble:
         Raises:
             ValueError: if it is the state of another kind of learner; this one is then as it was.
         """
-        own = {
-            name: value
-            for name, value in self.get_state().items()
-            if not name.startswith("memory.")
-        }
-        given = checked_state(state, own)
-        self.memory.set_state(part_of("memory", state))
-        self.parameters.set_state(part_of("parameters", given))
-        set_generator_state(self._generator, given["generator"])
+        memory = part_of("memory", state)
+        own = self.get_state()
+        given = checked_state(state, own, prefixed("memory", self.memory.shapes(memory)))
+        self.memory.set_state(memory)
+        self.networks.parameters.set_state(part_of("parameters", given))
+        set_generator_state(self._rng, given["generator"])
         self.input_offset, self.input_spread = given["input_offset"], given["input_spread"]
         self.offset, self.spread = given["offset"], given["spread"]
         self._owed, self._rescale_at = given["owed"], given["rescale_at"]
-
-    def _forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """(members, batch, 2 outputs) means and raw log variances of (batch, inputs)."""
-        tensors, hidden = self.parameters.tensors, rows.expand(self.members, -1, -1)
-        for layer in range(self._layers):
-            if layer:
-                hidden = torch.nn.functional.silu(hidden)
-            hidden = torch.baddbmm(tensors[f"bias{layer}"], hidden, tensors[f"weight{layer}"])
-        return hidden
-
-    def _forward_few(self, rows: Float32Array) -> Float32Array:
-        """The same in NumPy, which for a few rows is several times as fast."""
-        arrays, hidden = self.parameters.arrays, rows
-        for layer in range(self._layers):
-            if layer:
-                hidden = _silu(hidden)
-            hidden = hidden @ arrays[f"weight{layer}"] + arrays[f"bias{layer}"]
-        return hidden
-
-    def _first_parameters(self) -> Parameters:
-        sizes = (self.num_inputs, *self.hidden, 2 * self.num_outputs)
-        shapes: dict[str, tuple[int, ...]] = {}
-        for layer in range(self._layers):
-            shapes[f"weight{layer}"] = (self.members, sizes[layer], sizes[layer + 1])
-            shapes[f"bias{layer}"] = (self.members, 1, sizes[layer + 1])
-        shapes["low"] = shapes["high"] = (self.members, 1, self.num_outputs)
-        parameters = Parameters(shapes)
-        for layer in range(self._layers):
-            weight = parameters.tensors[f"weight{layer}"].detach()
-            weight.normal_(0, 0.5 / math.sqrt(sizes[layer]), generator=self._generator)
-        parameters.arrays["low"][:], parameters.arrays["high"][:] = BOUNDS
-        return parameters
 
     def _rescale(self) -> None:
         """Take units from what is remembered; the function stays the same, if it was learned."""
@@ -281,7 +226,7 @@ class ProbabilisticEnsemble:
         self.input_offset, self.input_spread = inputs.mean(axis=0), spread_of(inputs)
         self.offset, self.spread = targets.mean(axis=0), spread_of(targets)
         self._rescale_at = 2 * self.memory.seen
-        if self.parameters.steps:
+        if self.steps:
             self._keep_function(*old)
 
     def _keep_function(
@@ -292,24 +237,27 @@ class ProbabilisticEnsemble:
         spread: FloatArray,
     ) -> None:
         """Turn parameters in the old units into those in the new ones."""
-        arrays, outputs = self.parameters.arrays, self.num_outputs
+        arrays, outputs = self.networks.parameters.arrays, self.num_outputs
         weight, bias = arrays["weight0"], arrays["bias0"]
         moved = np.clip((self.input_offset - input_offset) / input_spread, -FAR, FAR)
-        bias += (moved.astype(np.float32) @ weight)[:, None]
-        weight *= np.clip(self.input_spread / input_spread, 1 / FAR, FAR)[:, None]
+        bias += weight @ moved.astype(np.float32)[:, None]
+        weight *= np.clip(self.input_spread / input_spread, 1 / FAR, FAR)
 
-        weight, bias = arrays[f"weight{self._layers - 1}"], arrays[f"bias{self._layers - 1}"]
-        ratio = np.clip(spread / self.spread, 1 / FAR, FAR)
-        moved = np.clip((offset - self.offset) / self.spread, -FAR, FAR)
-        weight[..., :outputs] *= ratio
-        bias[..., :outputs] = bias[..., :outputs] * ratio + moved
-        bias[..., outputs:] += 2 * np.log(ratio)
+        last = self.networks.layers - 1
+        weight, bias = arrays[f"weight{last}"], arrays[f"bias{last}"]
+        ratio = np.clip(spread / self.spread, 1 / FAR, FAR)[:, None]
+        moved = np.clip((offset - self.offset) / self.spread, -FAR, FAR)[:, None]
+        weight[:, :outputs] *= ratio
+        bias[:, :outputs] = bias[:, :outputs] * ratio + moved
+        bias[:, outputs:] += 2 * np.log(ratio)
         arrays["low"] += 2 * np.log(ratio)
         arrays["high"] += 2 * np.log(ratio)
 
+    def _input_units(self, inputs: FloatArray) -> Float32Array:
+        return _columns(in_units(inputs, self.input_offset, self.input_spread))
 
-def _silu(values: Float32Array) -> Float32Array:
-    """X times the logistic function of x, by the tangent, which cannot run over."""
-    half = 0.5 * values
-    product: Float32Array = half + half * np.tanh(half)
-    return product
+
+def _columns(rows: FloatArray) -> Float32Array:
+    """(width, batch) float32 of (batch, width): the networks' batch comes last."""
+    columns: Float32Array = rows.T.astype(np.float32, order="C")
+    return columns

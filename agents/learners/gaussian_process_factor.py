@@ -97,7 +97,7 @@ def worth_keeping(
 
     Of equal inputs the newest comes first. Then points are taken greedily, each time the one whose
     variance given those taken is the largest (a pivoted Cholesky factor gives that order; the
-    subset of Rasmussen & Williams 2006, section 8.3.3, with the criterion of Fine & Scheinberg
+    subset of Rasmussen & Williams 2006, with the criterion of Fine & Scheinberg
     2001), as long as it is above `novelty`; what room is left goes to the newest of the others.
 
     Args:

@@ -1,9 +1,9 @@
 """Kernels, and how likely they make the targets.
 
 The covariance of output j is s_j^2 (R + eta I): a correlation R with a length scale for each input
-(automatic relevance determination, Rasmussen & Williams 2006, section 5.1) and a share of noise
+(automatic relevance determination, Rasmussen & Williams 2006) and a share of noise
 eta, both shared by all outputs, and a variance s_j^2 of each output's own, at its likeliest value
-in closed form (the concentrated likelihood of kriging; Jones, Schonlau & Welch 1998, section 2).
+in closed form (the concentrated likelihood of kriging; Jones, Schonlau & Welch 1998).
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ Without them a constant target would leave no doubt anywhere.
 """
 LENGTH_BOUNDS = (1e-2, 1e3)  # in spreads of the input
 NOISE_BOUNDS = (1e-6, 1e2)  # as a share of the signal's variance
+LENGTH_PRIOR = (1.0, 2.0)
+"""A length scale in spreads of the input before data: its median, and its logarithm's spread."""
+NOISE_PRIOR = (0.1, 2.0)
+"""The same of the noise's share."""
 ITERATIONS = 50
 
 
@@ -39,7 +43,7 @@ class HyperParameters(NamedTuple):
 
 
 def squared_exponential(squared: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """R and its slope w at squared distances; dR/dlog l_i = w D_i (R&W equations 4.9 and 5.1)."""
+    """R and its slope w at squared distances; dR/dlog l_i = w D_i (R&W section 4.2)."""
     correlation = -0.5 * squared
     np.exp(correlation, out=correlation)
     return correlation, correlation
@@ -67,9 +71,23 @@ def squared_distances(left: FloatArray, right: FloatArray) -> FloatArray:
     return np.maximum(distances, 0.0, out=distances)
 
 
-def signal_variance(quadratic: FloatArray, spread: FloatArray, noise: float, n: int) -> FloatArray:
-    """(outputs,) the likeliest s_j^2, given y' (R + eta I)^-1 y for each output."""
-    variance: FloatArray = (quadratic + PSEUDO * spread**2 / (1 + noise)) / (n + PSEUDO)
+def signal_variance(
+    quadratic: FloatArray, spread: FloatArray, noise: float, n: int, fitted: float
+) -> FloatArray:
+    """(outputs,) s_j^2, given y' (R + eta I)^-1 y for each output.
+
+    What was fitted to the targets uses them up, as weights do in linear regression: they count as
+    so many fewer (but at least half of them), or with few of them it would be too small.
+
+    Args:
+        quadratic: (outputs,).
+        spread: (outputs,) of the targets.
+        noise: eta.
+        n: how many targets an output has.
+        fitted: how many hyper-parameters for each output.
+    """
+    count = max(n + PSEUDO - fitted, (n + PSEUDO) / 2)
+    variance: FloatArray = (quadratic + PSEUDO * spread**2 / (1 + noise)) / count
     return variance
 
 
@@ -104,13 +122,27 @@ def log_likelihood(
     return float(value), np.append(moved, 0.5 * noise * np.trace(weight))
 
 
+def log_prior(theta: FloatArray) -> tuple[float, FloatArray]:
+    """The logarithm of the hyper-parameters' prior density, but for a constant, and its gradient.
+
+    Args:
+        theta: (inputs + 1,) logarithms of the length scales in spreads, and of the noise's share.
+    """
+    median, spread = np.array([*[LENGTH_PRIOR] * (len(theta) - 1), NOISE_PRIOR]).T
+    away = (theta - np.log(median)) / spread
+    return float(-0.5 * away @ away), -away / spread
+
+
 def tuned(
     kernel: str,
     inputs: FloatArray,
     targets: FloatArray,
     starts: list[HyperParameters],
 ) -> HyperParameters:
-    """The likeliest hyper-parameters (R&W section 5.4.1), by L-BFGS-B from each start.
+    """The likeliest hyper-parameters given data and their priors, by L-BFGS-B from each start.
+
+    The likelihood alone (R&W section 5.4.1) is flat where data is scarce, and its top is then too
+    often a function without noise.
 
     Args:
         kernel: one of `KERNELS`.
@@ -123,7 +155,8 @@ def tuned(
 
     def loss(theta: FloatArray) -> tuple[float, FloatArray]:
         value, gradient = log_likelihood(theta, kernel, inputs, targets)
-        return -value, -gradient
+        prior, slope = log_prior(theta - unit)
+        return -value - prior, -gradient - slope
 
     ends = [
         optimize.minimize(

@@ -13,17 +13,13 @@ import numpy.typing as npt
 
 from dynamaze.messages import checked_number
 
-from .protocol import (
-    Estimate,
-    FloatArray,
-    checked_batch,
-    checked_rows,
-    checked_size,
-    normal_draw,
-)
+from .linear_base import LinearLearner, squared_length, take_arrays
+from .protocol import FloatArray, checked_batch
+
+__all__ = ["LinearLeastMeanSquares", "RecursiveLeastSquares", "take_arrays"]
 
 
-class LinearLeastMeanSquares:
+class LinearLeastMeanSquares(LinearLearner):
     """Least mean squares: a step down the gradient of each example's squared error.
 
     Widrow and Hoff 1960; W += step x e / |x|^2 where it is normalised, so that the step size is
@@ -52,6 +48,8 @@ class LinearLeastMeanSquares:
         ValueError: for a number outside its range.
     """
 
+    parts = ("weights", "noise", "counts")
+
     def __init__(
         self,
         num_inputs: int,
@@ -63,12 +61,10 @@ class LinearLeastMeanSquares:
     ) -> None:
         if averaging and not normalised:
             raise ValueError("averaging=True with normalised=False; expected normalised steps")
-        self.num_inputs = checked_size("num_inputs", num_inputs)
-        self.num_outputs = checked_size("num_outputs", num_outputs)
+        super().__init__(num_inputs, num_outputs)
         high = 1.0 if normalised else np.inf
         self.step_size = checked_number("step_size", step_size, 0, high, above=True)
         self.normalised, self.averaging = normalised, averaging
-        self.weights = np.zeros((self.num_inputs, self.num_outputs))
         self.noise = np.zeros(self.num_outputs)
         self.counts = np.zeros(self.num_inputs)
 
@@ -109,39 +105,16 @@ class LinearLeastMeanSquares:
         if length > 0:
             weights[places] += np.outer(step / length * x, error)
 
-    def predict(self, inputs: npt.ArrayLike) -> Estimate:
-        """What is believed of inputs (batch, inputs)."""
-        mean = checked_rows("inputs", inputs, self.num_inputs) @ self.weights
-        return Estimate(mean, np.zeros_like(mean), np.broadcast_to(self.noise, mean.shape).copy())
-
-    def expect(self, inputs: npt.ArrayLike) -> FloatArray:
-        """(batch, outputs) the mean alone, which costs less than the variances."""
-        mean: FloatArray = checked_rows("inputs", inputs, self.num_inputs) @ self.weights
-        return mean
-
-    def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
-        """(batch, outputs) one normal draw of the targets."""
-        return normal_draw(self.predict(inputs), rng)
-
-    def get_state(self) -> dict[str, Any]:
-        """The weights, the noise and the counts."""
-        return {name: getattr(self, name).copy() for name in _MEAN_SQUARES}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
-
-        Raises:
-            ValueError: for arrays of another shape, or none.
-        """
-        own = {name: getattr(self, name) for name in _MEAN_SQUARES}
-        self.weights, self.noise, self.counts = take_arrays(own, state)
+    def doubt(self, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """None (1, 1) of the function, and (outputs,) the errors' moving average."""
+        return np.zeros((1, 1)), self.noise
 
 
-class RecursiveLeastSquares:
+class RecursiveLeastSquares(LinearLearner):
     """Recursive least squares: the weights that fit all examples best, after each one.
 
     With P = (sum x x' + I / prior_variance)^-1 it is the rank-one update of Plackett (1950); see
-    Haykin 2002, "Adaptive Filter Theory", table 9.1. With a forgetting factor below 1 an example's
+    Haykin 2002, "Adaptive Filter Theory". With a forgetting factor below 1 an example's
     weight is multiplied by it with each later one. Then P would grow without bound in directions
     that are no longer seen, so it forgets only while P is, on average, not larger than at first.
 
@@ -159,6 +132,8 @@ class RecursiveLeastSquares:
         ValueError: for a number outside its range.
     """
 
+    parts = ("weights", "spread", "squares", "count")
+
     def __init__(
         self,
         num_inputs: int,
@@ -167,11 +142,9 @@ class RecursiveLeastSquares:
         prior_variance: float = 1e4,
         forgetting: float = 1.0,
     ) -> None:
-        self.num_inputs = checked_size("num_inputs", num_inputs)
-        self.num_outputs = checked_size("num_outputs", num_outputs)
+        super().__init__(num_inputs, num_outputs)
         self.prior_variance = checked_number("prior_variance", prior_variance, 0, above=True)
         self.forgetting = checked_number("forgetting", forgetting, 0, 1, above=True)
-        self.weights = np.zeros((self.num_inputs, self.num_outputs))
         self.spread = np.eye(self.num_inputs) * self.prior_variance
         self.squares = np.zeros(self.num_outputs)  # of the residuals, weighted as the examples
         self.count = np.zeros(1)  # of the examples, weighted; less what the weights used up
@@ -215,53 +188,6 @@ class RecursiveLeastSquares:
         """(outputs,) the residuals' variance, without what the fit itself has used up."""
         return self.squares / np.maximum(self.count, 1.0)
 
-    def predict(self, inputs: npt.ArrayLike) -> Estimate:
-        """What is believed of inputs (batch, inputs)."""
-        rows = checked_rows("inputs", inputs, self.num_inputs)
-        shares = np.maximum(np.einsum("bi,bi->b", rows @ self.spread, rows), 0.0)
-        mean = rows @ self.weights
-        noise = np.broadcast_to(self.noise, mean.shape).copy()
-        return Estimate(mean, shares[:, None] * noise, noise)
-
-    def expect(self, inputs: npt.ArrayLike) -> FloatArray:
-        """(batch, outputs) the mean alone, which costs less than the variances."""
-        mean: FloatArray = checked_rows("inputs", inputs, self.num_inputs) @ self.weights
-        return mean
-
-    def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
-        """(batch, outputs) one normal draw of the targets."""
-        return normal_draw(self.predict(inputs), rng)
-
-    def get_state(self) -> dict[str, Any]:
-        """The weights and their spread."""
-        return {name: getattr(self, name).copy() for name in _RECURSIVE}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
-
-        Raises:
-            ValueError: for arrays of another shape, or none.
-        """
-        own = {name: getattr(self, name) for name in _RECURSIVE}
-        self.weights, self.spread, self.squares, self.count = take_arrays(own, state)
-
-
-_MEAN_SQUARES = ("weights", "noise", "counts")
-_RECURSIVE = ("weights", "spread", "squares", "count")
-
-
-def take_arrays(own: dict[str, FloatArray], state: dict[str, Any]) -> list[FloatArray]:
-    """Copies of a state's float arrays, in the order of one's own.
-
-    Raises:
-        ValueError: if one is missing or of another shape or dtype, or there are others.
-    """
-    if set(own) != set(state):
-        raise ValueError(f"a state with {sorted(state)}; expected {sorted(own)}")
-    for name, array in own.items():
-        given = state[name]
-        if not isinstance(given, np.ndarray) or given.dtype != np.float64:
-            raise ValueError(f"{name} is {given!r}; expected an array of dtype float64")
-        if given.shape != array.shape:
-            raise ValueError(f"{name} has shape {given.shape}; expected {array.shape}")
-    return [state[name].copy() for name in own]
+    def doubt(self, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(batch, outputs) variance of x W, and (outputs,) of the residuals."""
+        return squared_length(rows, self.spread) * self.noise, self.noise

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from dynamaze.messages import checked_number
 
-from .linear import take_arrays
-from .protocol import (
-    Estimate,
-    FloatArray,
-    checked_batch,
-    checked_rows,
-    checked_size,
-    normal_draw,
-)
-
-_PARTS = ("mean", "spread", "shape", "scale")
+from .linear_base import LinearLearner, squared_length
+from .protocol import FloatArray, checked_batch, normal_draw
 
 
-class BayesianLinear:
+class BayesianLinear(LinearLearner):
     """Bayesian linear regression with its conjugate prior: the exact posterior, incrementally.
 
     Each output y = x w + noise. Where the noise's variance s2 is given, w is normal; where it is
     not, (w, s2) of each output are normal-inverse-gamma: s2 ~ InvGamma(shape, scale) and
-    w | s2 ~ N(mean, s2 spread). Bishop 2006, section 3.3 and equations 3.49-3.51; Murphy 2012,
-    section 7.6.3, equations 7.69-7.76. The predictive distribution is then Student's t, whose
+    w | s2 ~ N(mean, s2 spread). Bishop 2006, section 3.3 and equations 3.50-3.51; Murphy 2012,
+    equation 7.76 and those before it. The predictive distribution is then Student's t, whose
     variance is split into that of x w (epistemic) and that of the noise (aleatoric).
 
     Args:
@@ -41,7 +30,7 @@ class BayesianLinear:
         prior_noise: the mean of the inverse gamma: the noise's variance before the first example.
 
     Attributes:
-        mean: (inputs, outputs) of the weights.
+        weights: (inputs, outputs) their posterior mean.
         spread: (inputs, inputs) their covariance, divided by s2 where it is not known.
         shape: (1,) the inverse gamma's.
         scale: (outputs,) the inverse gamma's.
@@ -49,6 +38,8 @@ class BayesianLinear:
     Raises:
         ValueError: for a number outside its range.
     """
+
+    parts = ("weights", "spread", "shape", "scale")
 
     def __init__(
         self,
@@ -60,13 +51,11 @@ class BayesianLinear:
         prior_shape: float = 2.0,
         prior_noise: float = 1e-3,
     ) -> None:
-        self.num_inputs = checked_size("num_inputs", num_inputs)
-        self.num_outputs = checked_size("num_outputs", num_outputs)
+        super().__init__(num_inputs, num_outputs)
         self.prior_variance = checked_number("prior_variance", prior_variance, 0, above=True)
         self.noise = None if noise is None else checked_number("noise", noise, 0, above=True)
         shape = checked_number("prior_shape", prior_shape, 1, above=True)
         first = checked_number("prior_noise", prior_noise, 0, above=True)
-        self.mean = np.zeros((self.num_inputs, self.num_outputs))
         self.spread = np.eye(self.num_inputs) * self.prior_variance
         self.shape = np.full(1, shape)
         self.scale = np.full(self.num_outputs, first * (shape - 1))
@@ -88,30 +77,24 @@ class BayesianLinear:
         places = np.flatnonzero(x.any(axis=0))  # features are mostly 0
         toward = self.spread[:, places] @ x[:, places].T  # (inputs, batch)
         own = np.eye(len(x)) * (1.0 if self.noise is None else self.noise)
-        error = y - x[:, places] @ self.mean[places]
+        error = y - x[:, places] @ self.weights[places]
         # The targets' covariance is root root'; with its inverse everything is a sum of squares.
         root = np.linalg.cholesky(x[:, places] @ toward[places] + own)
         halves = np.linalg.solve(root, np.column_stack((error, toward.T)))
         whitened, less = halves[:, : self.num_outputs], halves[:, self.num_outputs :]
-        self.mean += less.T @ whitened
+        self.weights += less.T @ whitened
         self.spread -= less.T @ less
         if self.noise is None:
             self.shape += len(x) / 2
             self.scale += np.einsum("bo,bo->o", whitened, whitened) / 2
 
-    def predict(self, inputs: npt.ArrayLike) -> Estimate:
-        """The predictive mean of inputs (batch, inputs), and its variance in two parts."""
-        rows = checked_rows("inputs", inputs, self.num_inputs)
-        shares = np.maximum(np.einsum("bi,bi->b", rows @ self.spread, rows), 0.0)
-        mean = rows @ self.mean
-        noise = np.broadcast_to(self._noise(), mean.shape).copy()
-        doubt = shares[:, None] * (noise if self.noise is None else np.ones_like(noise))
-        return Estimate(mean, doubt, noise)
-
-    def expect(self, inputs: npt.ArrayLike) -> FloatArray:
-        """(batch, outputs) the mean alone, which costs much less than the variances."""
-        mean: FloatArray = checked_rows("inputs", inputs, self.num_inputs) @ self.mean
-        return mean
+    def doubt(self, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(batch, outputs) variance of x w, and (outputs,) of the noise, or its posterior mean."""
+        lengths = squared_length(rows, self.spread)
+        if self.noise is not None:
+            return lengths, np.full(self.num_outputs, self.noise)
+        expected = self.scale / (self.shape - 1)
+        return lengths * expected, expected
 
     def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
         """(batch, outputs) one draw from the predictive distribution, each number on its own."""
@@ -124,23 +107,3 @@ class BayesianLinear:
             estimate._replace(epistemic=estimate.epistemic * ratio, noise=estimate.noise * ratio),
             rng,
         )
-
-    def _noise(self) -> FloatArray:
-        """(outputs,) the noise's variance, or its posterior mean."""
-        if self.noise is not None:
-            return np.full(self.num_outputs, self.noise)
-        expected: FloatArray = self.scale / (self.shape - 1)
-        return expected
-
-    def get_state(self) -> dict[str, Any]:
-        """The posterior."""
-        return {name: getattr(self, name).copy() for name in _PARTS}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
-
-        Raises:
-            ValueError: for arrays of another shape, or none.
-        """
-        own = {name: getattr(self, name) for name in _PARTS}
-        self.mean, self.spread, self.shape, self.scale = take_arrays(own, state)

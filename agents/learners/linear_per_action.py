@@ -16,6 +16,7 @@ from .protocol import (
     checked_rows,
     checked_size,
 )
+from .state import part_of, prefixed
 
 
 class PerAction:
@@ -100,11 +101,10 @@ class PerAction:
 
     def get_state(self) -> dict[str, Any]:
         """The learners' states, named by the number of the action."""
-        return {
-            f"{action}.{name}": value
-            for action, learner in enumerate(self.learners)
-            for name, value in learner.get_state().items()
-        }
+        state: dict[str, Any] = {}
+        for action, learner in enumerate(self.learners):
+            state |= prefixed(str(action), learner.get_state())
+        return state
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go back to what `get_state` returned.
@@ -115,11 +115,8 @@ class PerAction:
         before = [learner.get_state() for learner in self.learners]
         try:
             for action, learner in enumerate(self.learners):
-                prefix = f"{action}."
-                learner.set_state(
-                    {name[len(prefix) :]: state[name] for name in state if name.startswith(prefix)}
-                )
-        except (KeyError, ValueError):
+                learner.set_state(part_of(str(action), state))
+        except (KeyError, ValueError):  # a learner of the user's may raise the former
             for learner, old in zip(self.learners, before, strict=True):
                 learner.set_state(old)
             raise

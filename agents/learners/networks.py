@@ -8,75 +8,93 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.messages import optional_import
-
-from .protocol import FloatArray, checked_state
-
-optional_import("torch", extra="models", purpose="a learner made of networks")
-import torch  # noqa: E402  # after the message that says how to get it
+from .protocol import FloatArray
+from .state import checked_state
 
 Float32Array = npt.NDArray[np.float32]
 
+FADING = (0.9, 0.999)
+"""How much of the mean gradient and of the mean square stays at a step of Adam."""
+
+TINY = 1e-8
+"""Added to the root of the mean square."""
+
 
 class Parameters:
-    """Named tensors that lie in one vector, so that an optimiser's step is a few operations.
+    """Named float32 arrays that lie in one vector, so that Adam's step is a few operations.
 
     Args:
         shapes: name -> shape.
+
+    Attributes:
+        values: all of them, one after the other.
+        gradients: the loss's slope in each of them.
+        arrays: name -> its part of `values`, the same memory.
+        slopes: name -> its part of `gradients`, the same memory.
+        steps: how many steps Adam has taken.
     """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self._shapes = dict(shapes)
         size = sum(int(np.prod(shape)) for shape in shapes.values())
-        self.values, self.gradients = torch.zeros(size), torch.zeros(size)
-        self._first, self._second = torch.zeros(size), torch.zeros(size)
+        self.values, self.gradients = np.zeros((2, size), dtype=np.float32)
+        self._first, self._second, self._room = np.zeros((3, size), dtype=np.float32)
         self.steps = 0
-        self.tensors: dict[str, torch.Tensor] = {}
+        self.arrays: dict[str, Float32Array] = {}
+        self.slopes: dict[str, Float32Array] = {}
         first = 0
         for name, shape in shapes.items():
             part = slice(first, first := first + int(np.prod(shape)))
-            tensor = torch.nn.Parameter(self.values[part].view(shape))
-            tensor.grad = self.gradients[part].view(shape)
-            self.tensors[name] = tensor
-        # The same memory: what one changes the other sees.
-        self.arrays: dict[str, Float32Array] = {
-            name: tensor.detach().numpy() for name, tensor in self.tensors.items()
-        }
+            self.arrays[name] = self.values[part].reshape(shape)
+            self.slopes[name] = self.gradients[part].reshape(shape)
 
-    def descend(self, loss: torch.Tensor, learning_rate: float) -> None:
-        """One step of Adam (Kingma & Ba 2015, algorithm 1, with its settings) down the loss."""
-        self.gradients.zero_()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameters:
+        # Copied one by one the parts would no longer lie in the vectors.
+        twin = Parameters(self._shapes)
+        twin.set_state(self.get_state())
+        return twin
+
+    def descend(self, learning_rate: float) -> None:
+        """One step of Adam (Kingma & Ba 2015) down the gradients."""
         self.steps += 1
-        self._first.lerp_(self.gradients, 0.1)
-        self._second.mul_(0.999).addcmul_(self.gradients, self.gradients, value=0.001)
-        root = (self._second / (1 - 0.999**self.steps)).sqrt_().add_(1e-8)
-        rate = learning_rate / (1 - 0.9**self.steps)
-        self.values.addcdiv_(self._first, root, value=-rate)
+        room, gradients = self._room, self.gradients
+        np.subtract(gradients, self._first, out=room)
+        room *= 1 - FADING[0]
+        self._first += room
+        np.multiply(gradients, gradients, out=room)
+        room -= self._second
+        room *= 1 - FADING[1]
+        self._second += room
+        np.sqrt(self._second, out=room)
+        room *= 1 / np.sqrt(1 - FADING[1] ** self.steps, dtype=np.float32)
+        room += TINY
+        np.divide(self._first, room, out=room)
+        room *= learning_rate / (1 - FADING[0] ** self.steps)
+        self.values -= room
 
     def forget_steps(self) -> None:
-        """Let the optimiser begin anew."""
-        self._first.zero_()
-        self._second.zero_()
+        """Let Adam begin anew."""
+        self._first[:] = self._second[:] = 0
         self.steps = 0
 
     def get_state(self) -> dict[str, Any]:
         """The values and what Adam remembers."""
         return {
-            "values": self.values.numpy().copy(),
-            "first": self._first.numpy().copy(),
-            "second": self._second.numpy().copy(),
+            "values": self.values.copy(),
+            "first": self._first.copy(),
+            "second": self._second.copy(),
             "steps": self.steps,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned, checked by `checked_state`."""
-        for name, own in (
-            ("values", self.values),
-            ("first", self._first),
-            ("second", self._second),
-        ):
-            own.copy_(torch.from_numpy(state[name]))
-        self.steps = state["steps"]
+        """Go back to what `get_state` returned.
+
+        Raises:
+            ValueError: if it is another kind of state; the parameters are then as they were.
+        """
+        given = checked_state(state, self.get_state())
+        self.values[:], self.steps = given["values"], given["steps"]
+        self._first[:], self._second[:] = given["first"], given["second"]
 
 
 class Memory:
@@ -128,35 +146,12 @@ class Memory:
         Raises:
             ValueError: if it is another kind of state; the memory is then as it was.
         """
-        seen = state.get("seen")
-        size = min(seen, self.capacity) if isinstance(seen, int) else 0
-        shapes = {name: (size, column.shape[1]) for name, column in self._columns.items()}
-        given = checked_state(state, self.get_state(), shapes)
+        given = checked_state(state, self.get_state(), self.shapes(state))
         self.seen = given.pop("seen")
         self._columns = given
 
-
-def new_generator(seed: int) -> torch.Generator:
-    """A generator of our own; torch's global one is never touched."""
-    return torch.Generator().manual_seed(seed)
-
-
-def generator_state(generator: torch.Generator) -> npt.NDArray[np.uint8]:
-    """Where a generator stands, as bytes."""
-    return generator.get_state().numpy().copy()
-
-
-def set_generator_state(generator: torch.Generator, state: npt.NDArray[np.uint8]) -> None:
-    """Put a generator where it stood."""
-    generator.set_state(torch.from_numpy(state))
-
-
-def prefixed(prefix: str, state: dict[str, Any]) -> dict[str, Any]:
-    """A part's state under names of its own."""
-    return {f"{prefix}.{name}": value for name, value in state.items()}
-
-
-def part_of(prefix: str, state: dict[str, Any]) -> dict[str, Any]:
-    """The part's state that `prefixed` put in."""
-    start = f"{prefix}."
-    return {name[len(start) :]: value for name, value in state.items() if name.startswith(start)}
+    def shapes(self, state: dict[str, Any]) -> dict[str, tuple[int, int]]:
+        """The shapes that the columns of a state must have."""
+        seen = state.get("seen")
+        size = min(seen, self.capacity) if isinstance(seen, int) and seen >= 0 else 0
+        return {name: (size, width) for name, width in self.columns.items()}

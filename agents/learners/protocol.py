@@ -6,7 +6,6 @@ object with these methods; nothing needs to be inherited.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -135,39 +134,3 @@ def normal_draw(estimate: Estimate, rng: np.random.Generator) -> FloatArray:
     spread = np.sqrt(estimate.epistemic + estimate.noise)
     drawn: FloatArray = estimate.mean + spread * rng.standard_normal(estimate.mean.shape)
     return drawn
-
-
-def checked_state(
-    state: dict[str, Any],
-    like: dict[str, Any],
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
-) -> dict[str, Any]:
-    """The values of a state as copies, if they are like those of another one.
-
-    Args:
-        state: what `set_state` was given.
-        like: the learner's own state: the names, types, dtypes and shapes that are expected.
-        shapes: of the arrays whose shape differs from that in `like`.
-
-    Raises:
-        ValueError: if a value is missing or of another type, dtype or shape, naming it.
-    """
-    given = {}
-    for name, own in like.items():
-        value = state.get(name)
-        if isinstance(own, np.ndarray):
-            shape = (shapes or {}).get(name, own.shape)
-            if not isinstance(value, np.ndarray) or (value.dtype, value.shape) != (
-                own.dtype,
-                shape,
-            ):
-                found = getattr(value, "shape", value)
-                raise ValueError(
-                    f"state {name!r} is {found}; expected {own.dtype} of shape {shape}"
-                )
-            given[name] = value.copy()
-        elif isinstance(value, type(own)):
-            given[name] = value
-        else:
-            raise ValueError(f"state {name!r} is {value!r}; expected a {type(own).__name__}")
-    return given

@@ -170,14 +170,17 @@ def test_before_back_propagation_the_layers_are_the_machines(rbm: Any) -> None:
     learner = make(hidden=(8, 4), tuning_steps=0, pretraining_steps=50)
     learner.observe(x)
     learner.update(x[:20], targets(x[:20]))
-    x, lowest = torch.from_numpy(x).float(), learner.parameters.tensors["weight0"].detach()
+    x, lowest = torch.from_numpy(x).float(), torch.from_numpy(learner.parameters.arrays["weight0"])
     assert lowest.abs().max() < 3
     machine = rbm.Machine(
-        lowest, torch.zeros(16), learner.parameters.tensors["bias0"].detach(), gaussian=False
+        lowest,
+        torch.zeros(16),
+        torch.from_numpy(learner.parameters.arrays["bias0"]),
+        gaussian=False,
     )
     other = machine._replace(
-        weight=learner.parameters.tensors["weight1"].detach(),
-        hidden_bias=learner.parameters.tensors["bias1"].detach(),
+        weight=torch.from_numpy(learner.parameters.arrays["weight1"]),
+        hidden_bias=torch.from_numpy(learner.parameters.arrays["bias1"]),
     )
     expected = rbm.hidden_probability(other, rbm.hidden_probability(machine, x))
     features = learner.features(x.numpy().astype(np.float64))

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="the ensemble needs torch")
+from dynamaze.agents.learners import ProbabilisticEnsemble
+from dynamaze.agents.learners.member_networks import log_variances
+from dynamaze.agents.learners.networks import Parameters
+
+torch = pytest.importorskip("torch", reason="the oracle")
 
 
 def make(num_inputs: int = 2, num_outputs: int = 2, **arguments: Any) -> Any:
-    from dynamaze.agents.learners import ProbabilisticEnsemble
-
     small: dict[str, Any] = {"members": 3, "hidden": (16, 16), "batch_size": 32}
     return ProbabilisticEnsemble(num_inputs, num_outputs, **{**small, **arguments})
 
@@ -26,66 +28,94 @@ def data(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_members_are_one_network_each() -> None:
-    """A loop over members and torch's own layers give the same means, variances and loss."""
-    learner = make(bootstrap=True)
+    """Torch's own layers and gradients, member by member, give the same in everything."""
+    learner = make()
     learner.update(*data(100))
     x, y = data(40, seed=1)
     rows = torch.from_numpy((x - learner.input_offset) / learner.input_spread).float()
     values = torch.from_numpy((y - learner.offset) / learner.spread).float()
-    weights = torch.from_numpy(learner.memory["weights"][:40].T[..., None]).float()
-    tensors, total = learner.parameters.tensors, 0.0
+    weights = torch.from_numpy(learner.memory["weights"][:40].T[:, None]).float()
     means, variances = learner.predict_members(x)
+    networks, parameters = learner.networks, learner.networks.parameters
+    loss = networks.differentiate(rows.T.numpy(), values.T.numpy(), weights.numpy())
+    total = 0.0
     for member in range(3):
-        network = _network(tensors, member)
-        mean, raw = network(rows).split(2, dim=1)
-        low, high = tensors["low"][member], tensors["high"][member]
-        softplus = torch.nn.functional.softplus
-        log_variance = high - softplus(high - raw)
-        log_variance = low + softplus(log_variance - low)
+        network, low, high = network_of(parameters.arrays, member)
+        mean, log_variance = distribution(network(rows), low, high)
         nll = torch.nn.GaussianNLLLoss(reduction="none", eps=1e-12)
-        misfit = (2 * weights[member] * nll(mean, values, log_variance.exp())).mean()
-        total += (misfit + 0.01 * (high - low).sum()).item()
-        np.testing.assert_allclose(
-            means[member], learner.offset + learner.spread * mean.detach().numpy(), rtol=1e-5
-        )
-        np.testing.assert_allclose(
-            variances[member],
-            learner.spread**2 * log_variance.exp().detach().numpy(),
-            rtol=1e-4,
-        )
-    assert float(learner.loss(rows, values, weights).detach()) == pytest.approx(total, rel=1e-5)
+        misfit = (2 * weights[member].T * nll(mean, values, log_variance.exp())).mean()
+        own = misfit + 0.01 * (high - low).sum()
+        own.backward()
+        total += own.item()
+        mean, variance = mean.detach().numpy(), log_variance.exp().detach().numpy()
+        expected = learner.offset + learner.spread * mean
+        np.testing.assert_allclose(means[member], expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(variances[member], learner.spread**2 * variance, rtol=1e-4)
+        for layer, linear in enumerate(network[::2]):
+            slope, grad = (parameters.slopes[f"weight{layer}"][member], linear.weight.grad)
+            np.testing.assert_allclose(slope, grad, atol=2e-6)
+            slope, grad = (parameters.slopes[f"bias{layer}"][member, :, 0], linear.bias.grad)
+            np.testing.assert_allclose(slope, grad, atol=2e-6)
+        for name, bound in (("low", low), ("high", high)):
+            np.testing.assert_allclose(parameters.slopes[name][member, :, 0], bound.grad, atol=2e-6)
+    assert loss == pytest.approx(total, rel=1e-5)
 
 
-def _network(tensors: dict[str, Any], member: int) -> Any:
+def network_of(arrays: dict[str, Any], member: int) -> Any:
+    """A member in torch, and its bounds."""
     layers: list[Any] = []
     for layer in range(3):
-        weight, bias = tensors[f"weight{layer}"][member], tensors[f"bias{layer}"][member, 0]
-        linear = torch.nn.Linear(*weight.shape)
-        linear.weight.data, linear.bias.data = weight.detach().T.clone(), bias.detach().clone()
+        weight, bias = arrays[f"weight{layer}"][member], arrays[f"bias{layer}"][member, :, 0]
+        linear = torch.nn.Linear(*weight.T.shape)
+        linear.weight.data = torch.from_numpy(weight.copy())
+        linear.bias.data = torch.from_numpy(bias.copy())
         layers += [linear, torch.nn.SiLU()]
-    return torch.nn.Sequential(*layers[:-1])
+    bounds = (torch.tensor(arrays[name][member, :, 0], requires_grad=True) for name in BOUNDS)
+    return (torch.nn.Sequential(*layers[:-1]), *bounds)
+
+
+BOUNDS = ("low", "high")
+
+
+def distribution(outputs: Any, low: Any, high: Any) -> tuple[Any, Any]:
+    mean, raw = outputs.split(2, dim=1)
+    softplus = torch.nn.functional.softplus
+    return mean, low + softplus(high - softplus(high - raw) - low)
+
+
+def test_far_outputs_stay_within_the_bounds_and_keep_finite_slopes() -> None:
+    raw = np.array([[[-1e4, -50.0, 0.0, 50.0, 1e4]]], dtype=np.float32)
+    low, high = (np.full((1, 1, 1), bound, dtype=np.float32) for bound in (-10.0, 0.5))
+    bounded, lower, upper = log_variances(raw, low, high)
+    assert ((bounded >= -10 - 1e-4) & (bounded <= 0.5 + 1e-4)).all()
+    for slope in (lower, upper):
+        assert ((slope >= 0) & (slope <= 1)).all()
 
 
 def test_a_step_is_a_step_of_adam() -> None:
-    learner = make(steps_per_row=0)
-    learner.update(*data(20))
-    reference = learner.parameters.values.clone().requires_grad_()
-    adam = torch.optim.Adam([reference], lr=learner.learning_rate)
-    for step in range(5):
-        rows = torch.randn(8, 2, generator=torch.Generator().manual_seed(step))
-        loss = learner.loss(rows, rows.flip(1), torch.ones(3, 8, 1))
-        learner.parameters.descend(loss, learner.learning_rate)
-        reference.grad = learner.parameters.gradients.clone()
+    parameters = Parameters({"a": (4, 3), "b": (5,)})
+    rng = np.random.default_rng(0)
+    parameters.values[:] = rng.standard_normal(17)
+    reference = torch.from_numpy(parameters.values.copy()).requires_grad_()
+    adam = torch.optim.Adam([reference], lr=3e-3)
+    for _ in range(20):
+        parameters.gradients[:] = rng.standard_normal(17)
+        reference.grad = torch.from_numpy(parameters.gradients.copy())
+        parameters.descend(3e-3)
         adam.step()
-        assert torch.allclose(learner.parameters.values, reference.detach(), atol=1e-6)
+        np.testing.assert_allclose(parameters.values, reference.detach(), atol=1e-6)
+    assert np.array_equal(parameters.arrays["b"], parameters.values[12:])
+    assert np.shares_memory(parameters.slopes["a"], parameters.gradients)
 
 
-def test_torch_and_numpy_give_the_same() -> None:
+def test_rows_far_apart_in_a_large_batch_are_predicted_as_alone() -> None:
     learner = make()
     learner.update(*data(100))
-    x = data(70, seed=1)[0]
-    for few, many in zip(learner.predict_members(x[:10]), learner.predict_members(x), strict=True):
-        np.testing.assert_allclose(few, many[:, :10], rtol=1e-4, atol=1e-5)
+    x = data(600, seed=1)[0]
+    for few, many in zip(
+        learner.predict_members(x[255:258]), learner.predict_members(x), strict=True
+    ):
+        np.testing.assert_allclose(few, many[:, 255:258], rtol=1e-4, atol=1e-5)
 
 
 def test_the_stated_number_of_steps_is_taken() -> None:
@@ -93,22 +123,33 @@ def test_the_stated_number_of_steps_is_taken() -> None:
     x, y = data(11)
     for row in range(11):
         learner.update(x[row : row + 1], y[row : row + 1])
-        assert learner.parameters.steps == int(0.4 * (row + 1) + 1e-9)
+        assert learner.steps == int(0.4 * (row + 1) + 1e-9)
 
 
 def test_it_learns_the_function_and_its_noise() -> None:
     learner = make(steps_per_row=4, learning_rate=3e-3)
     learner.update(*data(400))
     x = np.random.default_rng(1).uniform(-0.9, 0.9, (500, 2))
-    mean, epistemic, noise = learner.predict(x)
+    mean, _, noise = learner.predict(x)
     truth = np.stack([np.sin(3 * x[:, 0]), 10 + 4 * x[:, 1]], axis=1)
     assert np.sqrt(((mean - truth) ** 2).mean(axis=0)) == pytest.approx([0, 0], abs=0.25)
     assert np.median(np.sqrt(noise), axis=0) == pytest.approx([0.1, 0.8], rel=0.35)
-    # 90% of the truth, within 1000 targets' 4 sigma (0.04) and what training leaves.
-    rng = np.random.default_rng(2)
-    target = truth + np.array([0.1, 0.8]) * rng.standard_normal(truth.shape)
-    inside = (np.abs(target - mean) < 1.645 * np.sqrt(epistemic + noise)).mean()
-    assert 0.82 < inside < 0.97
+
+
+def test_nine_in_ten_targets_lie_within_the_stated_ninety_per_cent() -> None:
+    # 12 problems of 400 rows, 800 targets each. The bound is 4 standard errors (0.02) of the
+    # problems' shares round 0.9: a false alarm in 500 seeds, were it right in all. It is nearly:
+    # 0.899 were inside after 400 rows, 0.888 after 200 and 0.903 after 800 (standard errors 0.005).
+    inside = []
+    for seed in range(12):
+        learner = make(steps_per_row=4, seed=seed)
+        learner.update(*data(400, seed))
+        x, y = data(400, seed + 100)
+        mean, epistemic, noise = learner.predict(x)
+        inside.append((np.abs(y - mean) < 1.645 * np.sqrt(epistemic + noise)).mean())
+    error = np.std(inside, ddof=1) / np.sqrt(12)
+    assert error < 0.008
+    assert abs(np.mean(inside) - 0.9) < 4 * error
 
 
 def test_it_doubts_what_it_has_not_seen() -> None:

@@ -112,7 +112,7 @@ def test_the_bayesian_posterior_is_that_of_the_whole_batch(noise: float | None) 
     scale = 1.0 if noise is None else noise
     precision = x.T @ x / scale + np.eye(5) / 4
     mean = np.linalg.solve(precision, x.T @ y / scale)
-    np.testing.assert_allclose(learner.mean, mean, atol=1e-10)
+    np.testing.assert_allclose(learner.weights, mean, atol=1e-10)
     np.testing.assert_allclose(learner.spread, np.linalg.inv(precision), atol=1e-10)
     new, _ = data(7, seed=1)
     shares = np.einsum("bi,ij,bj->b", new, np.linalg.inv(precision), new)[:, None]
@@ -122,7 +122,7 @@ def test_the_bayesian_posterior_is_that_of_the_whole_batch(noise: float | None) 
         np.testing.assert_allclose(estimate.epistemic, shares.repeat(2, axis=1))
         assert (estimate.noise == noise).all()
         return
-    # Murphy 2012, equations 7.73 and 7.74.
+    # Murphy 2012, the equations before 7.76.
     shape = 3 + 60 / 2
     rate = 0.5 * 2 + ((y**2).sum(axis=0) - np.einsum("io,ij,jo->o", mean, precision, mean)) / 2
     np.testing.assert_allclose(learner.shape, shape)
@@ -144,6 +144,34 @@ def test_bayesian_draws_have_the_predictive_mean_and_variance() -> None:
     np.testing.assert_allclose(drawn.var(axis=0), variance, rtol=0.08)
     inside = np.abs(drawn - estimate.mean) < 1.6449 * np.sqrt(variance)
     assert (inside.mean(axis=0) > 0.9).all()  # Student's t has more in the middle
+
+
+@pytest.mark.parametrize("noise", [None, 0.09])
+def test_nine_in_ten_targets_lie_within_the_stated_ninety_per_cent(noise: float | None) -> None:
+    # 2500 problems of the prior's kind, one target each, from 1 to 12 examples: a binomial share,
+    # within 4 standard errors (0.024) of 0.9. A false alarm in 16000 seeds.
+    stats = pytest.importorskip("scipy.stats", reason="Student's t")
+    rng = np.random.default_rng(0)
+    inside = 0
+    for problem in range(2500):
+        variance = 0.09 if noise is not None else 0.2 / rng.standard_gamma(3.0)
+        scale = 1.0 if noise is not None else variance
+        weights = np.sqrt(4.0 * scale) * rng.standard_normal((3, 1))
+        x = rng.standard_normal((2 + problem % 12, 3))
+        y = x @ weights + np.sqrt(variance) * rng.standard_normal((len(x), 1))
+        learner = BayesianLinear(
+            3, 1, prior_variance=4.0, noise=noise, prior_shape=3.0, prior_noise=0.1
+        )
+        learner.update(x[1:], y[1:])
+        mean, epistemic, spread = learner.predict(x[:1])
+        half = 1.6449 * np.sqrt(epistemic + spread)
+        if noise is None:  # Student's t, whose variance is that of its scale times this
+            freedom = 2 * learner.shape
+            half = stats.t.ppf(0.95, freedom) * np.sqrt(
+                (epistemic + spread) * (freedom - 2) / freedom
+            )
+        inside += int((np.abs(y[:1] - mean) < half).all())
+    assert abs(inside / 2500 - 0.9) < 4 * np.sqrt(0.09 / 2500)
 
 
 def test_actions_learn_apart() -> None:

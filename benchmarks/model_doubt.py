@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -38,7 +38,9 @@ from dynamaze.agents import (
     UncertaintyBonus,
 )
 from dynamaze.agents.rng import Seed
+from dynamaze.messages import did_you_mean
 
+from .runner import OnRun, Storing, interval_caption, run_alone
 from .statistics import Interval, mean_interval
 from .table import Table, rows_where, stack
 from .whole_run import Runs, run_many
@@ -67,8 +69,10 @@ MAZES = {
 
 
 @dataclass(frozen=True)
-class Config:
+class ModelDoubt(Storing):
     """Models that find out that they are wrong, in mazes that change once."""
+
+    name: ClassVar[str] = "model_doubt"
 
     runs: int = 200
     """Runs of each method in each maze."""
@@ -97,7 +101,17 @@ class Config:
         return self.runs * len(METHODS) * len(self.models) * len(MAZES)
 
 
-def make_agent(config: Config, maze: Maze, method: str, model: str) -> Callable[..., Agent]:
+def main(config: ModelDoubt) -> None:
+    """Run the experiment, store its tables and picture, and say where they are.
+
+    Raises:
+        ValueError: for fewer than 2 runs, or an unknown model.
+        OSError: if the output folder cannot be written.
+    """
+    run_alone(__name__, config, title="Doubt and trust", caption=interval_caption(config.runs))
+
+
+def make_agent(config: ModelDoubt, maze: Maze, method: str, model: str) -> Callable[..., Agent]:
     """What makes an agent of a method from a seed."""
     env = gym.make(maze.env)
     common: dict[str, Any] = {
@@ -114,7 +128,7 @@ def make_agent(config: Config, maze: Maze, method: str, model: str) -> Callable[
 
 
 def _scored_agent(
-    env: Any, config: Config, method: str, model: str, common: dict[str, Any], seed: Seed
+    env: Any, config: ModelDoubt, method: str, model: str, common: dict[str, Any], seed: Seed
 ) -> DynaQ:
     size = int(env.observation_space.n), int(env.action_space.n)
     has_bonus = method != "Scored"
@@ -122,13 +136,13 @@ def _scored_agent(
     scores: dict[str, Any] = {"change_rate": config.change_rate, "certainty": config.certainty}
     if method == "Doubt":  # rates of averages next to nothing: no surprise moves anything
         scores = {**scores, "certainty": CERTAIN, "rate": 1e-12, "pair_rate": 1e-12}
-    learned: Any = ScoredModel(inside, *size, **scores)
+    learned: Any = ScoredModel(inside, **scores)
     if has_bonus:
-        learned = UncertaintyBonus(learned, *size, weight=config.weight)
+        learned = UncertaintyBonus(learned, weight=config.weight)
     return DynaQ(env, model=learned, seed=seed, **common)
 
 
-def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, Table]:
+def run(config: ModelDoubt, on_run: OnRun = None) -> dict[str, Table]:
     """Run all methods with all models in both mazes.
 
     Returns:
@@ -138,7 +152,11 @@ def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, T
         reward_before and reward_after (the change), reward_late (in the last 500 steps before it:
         what doubt costs an agent that has learned the maze) and steps_to_five (real steps from the
         change to the fifth goal after it; all that were left if there were fewer).
+
+    Raises:
+        ValueError: for fewer than 2 runs, or an unknown model.
     """
+    _check(config)
     curves, ends = [], []
     for name, maze in MAZES.items():
         for model in config.models:
@@ -154,6 +172,17 @@ def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, T
                 curves.append(_curve(runs, labels))
                 ends.append(_ends(runs, labels, _change(maze)))
     return {"model_doubt": stack(curves), "model_doubt_runs": stack(ends)}
+
+
+def _check(config: ModelDoubt) -> None:
+    if config.runs < 2:
+        raise ValueError(f"runs={config.runs}; expected at least 2 for an interval")
+    for model in config.models:
+        if model not in TABLE_MODELS:
+            raise ValueError(
+                f"models {model!r}; expected some of {sorted(TABLE_MODELS)}"
+                f"{did_you_mean(model, TABLE_MODELS)}"
+            )
 
 
 def _change(maze: Maze) -> int:
@@ -197,38 +226,33 @@ def gain(ends: Table, maze: str, model: str, method: str, column: str) -> Interv
     return mean_interval(mine - plain)
 
 
-def summary(tables: dict[str, Table], config: Config) -> list[tuple[str, ...]]:
-    """A line for each method, model and maze."""
+def summary(tables: dict[str, Table], config: ModelDoubt) -> dict[str, list[tuple[str, ...]]]:
+    """For each maze and model a line for each method; the gain is over Dyna-Q, after the change."""
     ends = tables["model_doubt_runs"]
-    lines: list[tuple[str, ...]] = [
-        (
-            "maze",
-            "model",
-            "method",
-            "before",
-            f"last {LATE} before",
-            "after",
-            "steps to 5 goals",
-            "after, over Dyna-Q",
-        )
-    ]
+    sections: dict[str, list[tuple[str, ...]]] = {}
     for maze in MAZES:
         for model in config.models:
+            lines: list[tuple[str, ...]] = [
+                ("method", "before", f"last {LATE}", "after", "gain", "steps to 5 goals")
+            ]
+            rows = rows_where(rows_where(ends, "maze", maze), "model", model)
             for method in METHODS:
-                rows = rows_where(rows_where(ends, "maze", maze), "model", model)
                 mine = rows_where(rows, "method", method)
-                columns = ("reward_before", "reward_late", "reward_after", "steps_to_five")
-                cells = [_text(mean_interval(mine[column])) for column in columns]
+                before, late, after, steps = (
+                    _text(mean_interval(mine[column]))
+                    for column in ("reward_before", "reward_late", "reward_after", "steps_to_five")
+                )
                 more = _text(gain(ends, maze, model, method, "reward_after"))
-                lines.append((maze, model, method, *cells, more))
-    return lines
+                lines.append((method, before, late, after, more, steps))
+            sections[f"{maze} maze, {model.replace('_', ' ')}"] = lines
+    return sections
 
 
 def _text(interval: Interval) -> str:
     return f"{interval.mean:.1f} [{interval.low:.1f}, {interval.high:.1f}]"
 
 
-def plot(tables: dict[str, Table], config: Config) -> Figure:
+def plot(tables: dict[str, Table], config: ModelDoubt) -> Figure:
     """The curves: a row for each model, a column for each maze."""
     figure = Figure(figsize=(10, 3.6 * len(config.models)), layout="constrained")
     grid: Any = figure.subplots(len(config.models), len(MAZES), squeeze=False)

@@ -231,6 +231,8 @@ def coverage(model: Any, truth: HeldOut, agent: DynaQ) -> float:
     middle 90% of a normal distribution, for row and column each.
     """
     seen: Any = agent.encoder.many(truth.observation)[0]
+    if isinstance(model, OnRows):  # its vectors have spreads, and rows are what became of them
+        model, seen = model.model, model.vectors.of_rows(seen)
     if "distribution" in model.capabilities:
         following: Any = agent.encoder.many(truth.next_observation)[0]
         stated = [
@@ -240,8 +242,6 @@ def coverage(model: Any, truth: HeldOut, agent: DynaQ) -> float:
         return float(np.mean(inside))
     if "uncertainty" not in model.capabilities:
         return float("nan")
-    if isinstance(model, OnRows):  # its rows have no spread, the vectors inside have
-        model, seen = model.model, model.vectors.of_rows(seen)
     believed = model.predict(seen, truth.action)
     apart = np.abs(believed.next_observation - truth.next_observation)
     return float((apart <= HALF_WIDTH * believed.next_spread + ROUNDING).mean())

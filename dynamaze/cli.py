@@ -73,6 +73,12 @@ COMMANDS = {
         "dynamaze.benchmarks.models",
         "Models",
     ),
+    "bench doubt": Command(
+        "models that find out that they are wrong, in mazes that change",
+        "dynamaze bench doubt --runs 50",
+        "dynamaze.benchmarks.model_doubt",
+        "ModelDoubt",
+    ),
     "pages": Command(
         "write the environments' pages, with a picture each",
         "dynamaze pages --output docs/environments",

@@ -11,7 +11,14 @@ from dynamaze.messages import checked_number
 
 from ..dispatch import believe, draw, observe, rule
 from ..transitions import BoolArray, FloatArray, IntArray
-from .latest import LatestTable, believe_latest, draw_latest, observe_latest
+from .latest import (
+    LatestOutcome,
+    LatestTable,
+    believe_latest,
+    draw_latest,
+    latest_outcomes,
+    observe_latest,
+)
 from .protocol import Outcomes
 from .seen import SeenPairs, drop_pair
 from .table import TableModel
@@ -46,15 +53,7 @@ class ForgettingLatest(TableModel[RecentTable]):
         ValueError: for a window that is no positive whole number.
     """
 
-    promises = frozenset(
-        {
-            "exact_when_deterministic",
-            "batch_as_rows",
-            "samples_only_seen",
-            "samples_all_seen",
-            "adapts",
-        }
-    )
+    promises = LatestOutcome.promises
 
     def __init__(
         self,
@@ -82,10 +81,7 @@ class ForgettingLatest(TableModel[RecentTable]):
 
     def distribution(self, observation: int, action: int) -> Outcomes:
         """The latest outcome, with certainty; a forgotten pair is believed as an untried one is."""
-        table, pair = self.table, self.pair(observation, action)
-        return Outcomes(
-            table.next_state[[pair]], np.ones(1), table.reward[[pair]], table.terminated[[pair]]
-        )
+        return latest_outcomes(self.table, self.pair(observation, action))
 
 
 @rule(observe, RecentTable)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dynamaze.messages import checked_number
 
+from .latest import LatestOutcome
 from .likelihood import LikelihoodTable, MaximumLikelihood
 
 
@@ -24,15 +25,7 @@ class ForgettingLikelihood(MaximumLikelihood):
         ValueError: for a factor outside its range.
     """
 
-    promises = frozenset(
-        {
-            "exact_when_deterministic",
-            "batch_as_rows",
-            "samples_only_seen",
-            "samples_all_seen",
-            "adapts",
-        }
-    )
+    promises = LatestOutcome.promises
     adapts_within = 7  # 0.9 ** 7 < 1/2: the new outcome outweighs all that was before
 
     def __init__(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,10 +55,14 @@ class LatestOutcome(TableModel[LatestTable]):
 
     def distribution(self, observation: int, action: int) -> Outcomes:
         """The latest outcome, with certainty."""
-        table, pair = self.table, self.pair(observation, action)
-        return Outcomes(
-            table.next_state[[pair]], np.ones(1), table.reward[[pair]], table.terminated[[pair]]
-        )
+        return latest_outcomes(self.table, self.pair(observation, action))
+
+
+def latest_outcomes(table: Any, pair: int) -> Outcomes:
+    """What a record remembers of a pair, with certainty."""
+    return Outcomes(
+        table.next_state[[pair]], np.ones(1), table.reward[[pair]], table.terminated[[pair]]
+    )
 
 
 @rule(observe, LatestTable)

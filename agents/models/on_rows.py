@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from dynamaze.compiled import compiled, compiled_with_arrays
 
@@ -21,9 +20,16 @@ from ..transitions import (
     first_outside,
     outside_table,
 )
-from .protocol import Prediction
+from .normal import grid_chances
+from .protocol import Outcomes, Prediction
 from .regression import RegressionModel, under
 from .seen import SeenPairs, draw_pair, note_pair
+
+NO_CHANCE = 1e-12
+"""What is less likely is left out of a distribution."""
+
+NO_SPREAD = 1e-9
+"""A smaller standard deviation of coordinates is none."""
 
 
 class OnRows:
@@ -67,7 +73,7 @@ class OnRows:
     @property
     def capabilities(self) -> frozenset[str]:
         """What the model inside can do; where rows are drawn, they are no expectations."""
-        inside = self.model.capabilities | {"visits"}
+        inside = self.model.capabilities | {"distribution", "visits"}
         return inside - {"expectation"} if self._draws_rows else inside
 
     @property
@@ -128,6 +134,42 @@ class OnRows:
         Raises:
             ValueError: if one is outside the table.
         """
+        believed = self._believed(observations, actions)
+        rows, actions = np.asarray(observations), np.asarray(actions)
+        following = rows.copy() if self.is_empty else self._nearest(believed.next_observation)
+        return believed._replace(
+            next_observation=following, visits=self.visits[rows * self.num_actions + actions]
+        )
+
+    def distribution(self, observation: int, action: int) -> Outcomes:
+        """How likely each row that was seen follows a pair, with the end and without.
+
+        Of one-hot vectors it is the mean, which is the probability of each row. Of coordinates it
+        is how likely a draw is nearest to the row: of the normal distribution with the model's
+        mean and spread, each number on its own, which a model may draw from only nearly (Student's
+        t, a mixture). An expectation model of coordinates is certain of the row nearest to the
+        mean. All outcomes of a pair have the same mean reward.
+
+        Raises:
+            ValueError: if the pair is outside the table.
+        """
+        believed = self._believed(np.array([observation]), np.array([action]))
+        if self.is_empty:
+            return Outcomes.unknown(observation)
+        known = np.flatnonzero(self.exists)
+        end = believed.terminated[0]
+        chances = np.outer(self._chances(believed, known), (1.0 - end, end))
+        which, ended = np.nonzero(chances > NO_CHANCE)
+        likely = chances[which, ended]
+        return Outcomes(
+            known[which],
+            likely / likely.sum(),
+            np.full(which.size, believed.reward[0]),
+            ended.astype(np.bool_),
+        )
+
+    def _believed(self, observations: IntArray, actions: IntArray) -> Prediction:
+        """What the model inside believes of the vectors of rows, if these are inside the table."""
         rows, actions = np.asarray(observations), np.asarray(actions)
         for name, numbers, size in (
             ("observation", rows, self.num_states),
@@ -136,11 +178,7 @@ class OnRows:
             wrong = numbers[(numbers < 0) | (numbers >= size)]
             if wrong.size:
                 raise ValueError(f"{name} {wrong[0]}; expected 0 to {size - 1}")
-        believed = self.model.predict(self.vectors.of_rows(rows), actions)
-        following = self._nearest(believed.next_observation) if self.exists.any() else rows.copy()
-        return believed._replace(
-            next_observation=following, visits=self.visits[rows * self.num_actions + actions]
-        )
+        return self.model.predict(self.vectors.of_rows(rows), actions)
 
     # -- from vectors to rows ------------------------------------------------------------------
 
@@ -154,6 +192,22 @@ class OnRows:
         found: IntArray = rows[np.minimum(drawn, len(rows) - 1)]
         drawn_or_nearest: IntArray = np.where(total > 0, found, self._nearest(vectors))
         return drawn_or_nearest
+
+    def _chances(self, believed: Prediction, known: IntArray) -> FloatArray:
+        """(rows,) how likely each of the rows that were seen is, for a prediction of one pair."""
+        mean, spread = believed.next_observation, believed.next_spread
+        grid = self.vectors.rows
+        assert grid is not None  # settled when it was made
+        chances = np.zeros(self.num_states)
+        if self.vectors.is_one_hot:
+            chances = np.maximum(mean[0], 0.0)
+        elif spread is not None and "expectation" not in self.model.capabilities:
+            deviations = np.maximum(spread[0], NO_SPREAD)
+            chances = grid_chances(mean[0] - grid.start, deviations, grid.shape)
+        if not chances[known].sum() > NO_CHANCE:
+            chances[self._nearest(mean)] = 1.0
+        found: FloatArray = chances[known] / chances[known].sum()
+        return found
 
     def _nearest(self, vectors: FloatArray) -> IntArray:
         """The nearest rows that were seen; of equally near ones the first."""
@@ -179,8 +233,7 @@ class OnRows:
     def get_state(self) -> dict[str, Any]:
         """The model's state and what was seen."""
         inside = {f"model.{name}": value for name, value in self.model.get_state().items()}
-        own = {"visits": self.visits.copy(), "exists": self.exists.copy()}
-        return {**inside, **flatten(self.seen, "seen."), **own}
+        return {**inside, **flatten(_Noted(self.seen, self.visits, self.exists))}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go back to what `get_state` returned.
@@ -188,7 +241,7 @@ class OnRows:
         Raises:
             ValueError: if it is the state of another model, or leads outside the table.
         """
-        seen = restore(self.seen, state, "seen.")
+        seen, visits, exists = restore(_Noted(self.seen, self.visits, self.exists), state)
         rows = seen.pairs.reshape(self.num_states, self.num_actions + 1)
         for numbers, high in (
             (seen.states[:1], self.num_states + 1),
@@ -201,16 +254,16 @@ class OnRows:
                     f"an index from {numbers.min()} to {numbers.max()} in the model's state; "
                     f"expected 0 to {high - 1}"
                 )
-        own = {"visits": self.visits, "exists": self.exists}
-        taken = {name: _same_kind(name, own[name], state[name]) for name in own}
         self.model.set_state(under("model.", state))
-        self.seen, self.visits, self.exists = seen, taken["visits"], taken["exists"]
+        self.seen, self.visits, self.exists = seen, visits, exists
 
 
-def _same_kind(name: str, own: npt.NDArray[Any], given: Any) -> npt.NDArray[Any]:
-    if not isinstance(given, np.ndarray) or (given.dtype, given.shape) != (own.dtype, own.shape):
-        raise ValueError(f"{name} is {given!r}; expected {own.dtype} of shape {own.shape}")
-    return given.copy()
+class _Noted(NamedTuple):
+    """What is kept beside the model inside."""
+
+    seen: SeenPairs
+    visits: IntArray  # (states * actions,)
+    exists: BoolArray  # (states,)
 
 
 @compiled

@@ -7,21 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.compiled import compiled
 from dynamaze.messages import checked_number
 
-from ..dispatch import believe, doubt, draw, has_rule, observe, rule, share
+from ..dispatch import believe, has_rule
+from ..encoders import ROWS, VECTORS
 from ..records import flatten, restore
-from ..rng import high_unit, next_word, state_words
-from ..transitions import (
-    FloatArray,
-    IntArray,
-    Transitions,
-    check_integers,
-    check_transitions,
-    outside_table,
-)
+from ..rng import state_words
+from ..transitions import FloatArray, IntArray, Transitions, check_integers, outside_table
+from .beliefs import Beliefs, RowBeliefs, VectorBeliefs
 from .protocol import Outcomes, Prediction
+from .regression import under
+from .scored_table import TRIES, ScoredTable
 from .scores import Scores, note_score, overall_trust, pair_doubt, world_change_rate
 from .table import draw_batch, observe_batch
 
@@ -29,16 +25,6 @@ logger = logging.getLogger(__name__)
 
 DISTRUST, RETURN = 0.5, 0.9
 """The log tells when trust falls below the first, and when it is above the second again."""
-
-TRIES = 20
-"""How often another pair is drawn where those drawn are not trusted."""
-
-
-class ScoredTable(NamedTuple):
-    """A model's record and its scores."""
-
-    model: Any
-    scores: Scores
 
 
 class ScoredModel:
@@ -51,17 +37,22 @@ class ScoredModel:
     - A pair whose own predictions failed is drawn the less often, below a trust of 1/2 not at all,
       until it predicts well again: selective planning (Abbas, Sokota, Talvitie and White 2020), by
       errors that were seen. Its value is then learned model-free.
-    - `doubt` says of each pair how likely the world has changed since it was last tried. It grows
-      with time, and the faster the more changes were met. `UncertaintyBonus` pays for it.
+    - `doubt` says of each pair how likely the model is wrong of it: the world has changed since the
+      pair was last tried, which grows with time, and the faster the more changes were met; or, of a
+      model that declares "uncertainty", the pair is not `known`. `UncertaintyBonus` pays for it.
     - It tells of the loss and the return of trust in the log "dynamaze.agents.models.scored".
 
-    In a world that never surprises it, it gives the bits of the model inside.
+    In a world that never surprises it, it gives the bits of the model inside. A model of numbered
+    states is judged by the probabilities of its outcomes, one of vectors by the spread that it
+    states (`dynamaze.agents.models.beliefs`). There the pairs are those of an action and a tile of
+    the vectors' box, eight in each direction, or only an action where there is no box, or one of
+    more than three directions; actions that are vectors themselves are not told apart.
 
     Args:
-        model: any model of numbered states and actions that can "sample" and give a
-            "distribution".
-        num_states: how many states.
-        num_actions: how many actions in each.
+        model: one that can "sample" and give a "distribution", or, of vectors, one that can
+            "sample", "predict" and say its "uncertainty".
+        num_states: how many states; None for what the model says, or for a model of vectors.
+        num_actions: how many actions in each; None for what the model says.
         rate: step size of the moving average over all steps, in (0, 1].
         pair_rate: step size of each pair's moving average, in (0, 1].
         change_rate: changes of the world per step that are expected beforehand, in (0, 1).
@@ -74,24 +65,27 @@ class ScoredModel:
     def __init__(
         self,
         model: Any,
-        num_states: int,
-        num_actions: int,
+        num_states: int | None = None,
+        num_actions: int | None = None,
         *,
         rate: float = 0.05,
         pair_rate: float = 0.1,
         change_rate: float = 1e-3,
         certainty: float = 3000,
     ) -> None:
-        missing = sorted({"sample", "distribution"} - model.capabilities)
-        if missing:
-            raise ValueError(
-                f"{type(model).__name__} does not declare {missing}; a model that is scored must"
-            )
         self.model = model
-        self.num_states, self.num_actions = num_states, num_actions
+        self.beliefs: Beliefs
+        if getattr(model, "observes", ROWS) == VECTORS:
+            _must_declare(model, {"sample", "predict", "uncertainty"})
+            self.observes, self.size, self.num_actions = VECTORS, model.size, model.num_actions
+            self.beliefs = VectorBeliefs(model)
+        else:
+            _must_declare(model, {"sample", "distribution"})
+            self.num_states = model.num_states if num_states is None else num_states
+            self.num_actions = model.num_actions if num_actions is None else num_actions
+            self.beliefs = RowBeliefs(model, self.num_states, self.num_actions)
         self.scores = Scores.begin(
-            num_states,
-            num_actions,
+            *self.beliefs.shape,
             rate=checked_number("rate", rate, 0, 1, above=True),
             pair_rate=checked_number("pair_rate", pair_rate, 0, 1, above=True),
             change_rate=checked_number("change_rate", change_rate, 0, 1, above=True),
@@ -100,7 +94,7 @@ class ScoredModel:
         self._is_compiled = "compiled" in model.capabilities and has_rule(
             believe, type(model.table)
         )
-        self._trusted = True
+        self._is_trusted = True
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -133,11 +127,13 @@ class ScoredModel:
         """Changes per real step, as estimated by now."""
         return float(world_change_rate(self.scores))
 
+    # -- learning ------------------------------------------------------------------------------
+
     def update(self, transitions: Transitions) -> None:
         """Score the model's predictions and let it learn, transition after transition.
 
         Raises:
-            ValueError: as the model inside; then nothing is scored.
+            TypeError, ValueError: as the model inside; then nothing is scored or learned.
         """
         if self._is_compiled:
             self.model.reserve(transitions.action.size)
@@ -146,39 +142,44 @@ class ScoredModel:
             if wrong >= 0:
                 raise outside_table(transitions, wrong, self.num_states, self.num_actions)
         else:
-            self._update_one_by_one(transitions)
+            self._update_one_by_one(self.beliefs.check(transitions))
         self._tell()
 
     def _update_one_by_one(self, transitions: Transitions) -> None:
-        check_transitions(transitions, self.num_states, self.num_actions)
-        for i in range(transitions.action.size):
-            columns: Any = [column[i : i + 1] for column in transitions]
-            row = Transitions(*columns)
-            state, action = int(row.observation[0]), int(row.action[0])
-            count = float(self.model.predict(row.observation, row.action).visits[0])
-            believed = self.model.distribution(state, action)
-            probability, entropy = _belief(believed, row)
-            self.model.update(row)
-            note_score(self.scores, state * self.num_actions + action, probability, entropy, count)
+        before = self.get_state() if len(transitions.action) > 1 else None
+        try:
+            for i in range(len(transitions.action)):
+                columns: Any = [column[i : i + 1] for column in transitions]
+                self._update_by_one(Transitions(*columns))
+        except BaseException:
+            if before is not None:
+                self.set_state(before)
+            raise
+
+    def _update_by_one(self, row: Transitions) -> None:
+        held = self.beliefs.held(row)
+        self.model.update(row)
+        self.beliefs.note(row)
+        (pair,) = self.beliefs.pairs(row.observation, row.action)
+        note_score(self.scores, pair, *held)
 
     def _tell(self) -> None:
         """Log when trust is lost, and when it is found again."""
         trust = self.share_of_planning
-        if self._trusted and trust < DISTRUST:
-            self._trusted = False
+        step = int(self.scores.times.clock[0])
+        if self._is_trusted and trust < DISTRUST:
+            self._is_trusted = False
             logger.info(
                 "step %d: %s predicts badly, planning is down to %.0f%%",
-                int(self.scores.times.clock[0]),
-                type(self.model).__name__,
+                step,
+                _name(self.model),
                 100 * trust,
             )
-        elif not self._trusted and trust > RETURN:
-            self._trusted = True
-            logger.info(
-                "step %d: %s predicts well again",
-                int(self.scores.times.clock[0]),
-                type(self.model).__name__,
-            )
+        elif not self._is_trusted and trust > RETURN:
+            self._is_trusted = True
+            logger.info("step %d: %s predicts well again", step, _name(self.model))
+
+    # -- asking --------------------------------------------------------------------------------
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         """Draw n simulated transitions, of distrusted pairs the fewer, all randomness from `rng`.
@@ -204,32 +205,41 @@ class ScoredModel:
             drawn = Transitions(*columns)
         return drawn
 
-    def predict(self, observations: IntArray, actions: IntArray) -> Prediction:
+    def predict(self, observations: Any, actions: IntArray) -> Prediction:
         """What the model inside predicts."""
         return self.model.predict(observations, actions)  # type: ignore[no-any-return]
 
     def distribution(self, observation: int, action: int) -> Outcomes:
-        """What the model inside believes."""
+        """What the model inside believes, if it gives a "distribution"."""
         return self.model.distribution(observation, action)  # type: ignore[no-any-return]
 
-    def share_of_pairs(self, observations: IntArray, actions: IntArray) -> FloatArray:
+    def share_of_pairs(self, observations: Any, actions: IntArray) -> FloatArray:
         """(batch,) the share of its draws that each pair deserves, in [0, 1]."""
-        found: FloatArray = self.scores.pair_share[observations * self.num_actions + actions]
+        found: FloatArray = self.scores.pair_share[self.beliefs.pairs(observations, actions)]
         return found
 
-    def doubt(self, observations: IntArray, actions: IntArray) -> FloatArray:
-        """(batch,) how likely the world has changed since a pair was last tried, in [0, 1]."""
-        pairs = np.asarray(observations) * self.num_actions + np.asarray(actions)
-        return np.array([pair_doubt(self.scores, pair) for pair in pairs], dtype=np.float64)
+    def doubt(self, observations: Any, actions: IntArray) -> FloatArray:
+        """(batch,) how likely the model is wrong of a pair, in [0, 1]."""
+        pairs = self.beliefs.pairs(observations, actions)
+        changed = np.array([pair_doubt(self.scores, pair) for pair in pairs], dtype=np.float64)
+        if "uncertainty" not in self.model.capabilities:
+            return changed
+        right: FloatArray = self.model.predict(observations, actions).known * (1.0 - changed)
+        return 1.0 - right
 
     def reserve(self, transitions: int) -> None:
         """Make room in the model inside."""
         self.model.reserve(transitions)
 
+    # -- files ---------------------------------------------------------------------------------
+
     def get_state(self) -> dict[str, Any]:
         """The model's state and the scores."""
-        inside = {f"model.{name}": value for name, value in self.model.get_state().items()}
-        return {**inside, **flatten(self.scores, "scores.")}
+        return {
+            **{f"model.{name}": value for name, value in self.model.get_state().items()},
+            **{f"beliefs.{name}": value for name, value in self.beliefs.get_state().items()},
+            **flatten(_Kept(self.scores, self._is_trusted)),
+        }
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go back to what `get_state` returned.
@@ -237,60 +247,34 @@ class ScoredModel:
         Raises:
             ValueError: if something is missing or does not fit.
         """
-        scores = restore(self.scores, state, "scores.")
-        inside = "model."
-        self.model.set_state(
-            {name[len(inside) :]: state[name] for name in state if name.startswith(inside)}
+        kept = restore(_Kept(self.scores, self._is_trusted), state)
+        before = self.beliefs.get_state()
+        self.beliefs.set_state(under("beliefs.", state))
+        try:
+            self.model.set_state(under("model.", state))
+        except BaseException:
+            self.beliefs.set_state(before)
+            raise
+        self.scores, self._is_trusted = kept
+
+
+class _Kept(NamedTuple):
+    """What is kept beside the model inside."""
+
+    scores: Scores
+    is_trusted: bool  # whether the log has told of no loss of trust since it last returned
+
+
+def _must_declare(model: Any, needed: set[str]) -> None:
+    missing = sorted(needed - model.capabilities)
+    if missing:
+        raise ValueError(
+            f"{type(model).__name__} does not declare {missing}; a model that is scored must"
         )
-        self.scores = scores
-        self._trusted = self.share_of_planning >= DISTRUST
 
 
-def _belief(believed: Outcomes, row: Transitions) -> tuple[float, float]:
-    """How likely a model held a real outcome, and its entropy; equal outcomes are added up."""
-    outcomes, which = np.unique(
-        believed.next_observation * 2 + believed.terminated, return_inverse=True
-    )
-    chances = np.bincount(which, weights=believed.probability)
-    happened = outcomes == row.next_observation[0] * 2 + row.terminated[0]
-    return float(chances[happened].sum()), float(-(chances * np.log(chances)).sum())
-
-
-@rule(observe, ScoredTable)
-@compiled
-def observe_scored(table, num_actions, state, action, reward, next_state, terminated):
-    """Score the model's prediction, then let it learn."""
-    pair = state * num_actions + action
-    probability, entropy, count = believe(table.model, num_actions, pair, next_state, terminated)
-    note_score(table.scores, pair, probability, entropy, count)
-    observe(table.model, num_actions, state, action, reward, next_state, terminated)
-
-
-@rule(draw, ScoredTable)
-@compiled
-def draw_scored(table, num_actions, rng):
-    """A simulated transition of the model inside, of a distrusted pair the less likely."""
-    deserved = table.scores.pair_share
-    pair, reward, next_state, terminated, rng = draw(table.model, num_actions, rng)
-    for _ in range(TRIES - 1):
-        if deserved[pair] >= 1.0:
-            break
-        word, rng = next_word(rng)
-        if high_unit(word) < deserved[pair]:
-            break
-        pair, reward, next_state, terminated, rng = draw(table.model, num_actions, rng)
-    return pair, reward, next_state, terminated, rng
-
-
-@rule(doubt, ScoredTable)
-@compiled
-def doubt_scored(table, num_actions, pair):
-    """How likely the world has changed since the pair was last tried."""
-    return pair_doubt(table.scores, pair)
-
-
-@rule(share, ScoredTable)
-@compiled
-def share_scored(table):
-    """The trust in the model as a whole."""
-    return overall_trust(table.scores)
+def _name(model: Any) -> str:
+    """The name of a model, with that of what it is made of."""
+    inside = getattr(model, "model", None) or getattr(model, "learner", None)
+    own = type(model).__name__
+    return own if inside is None else f"{own}({_name(inside)})"

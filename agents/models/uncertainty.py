@@ -24,23 +24,43 @@ class UncertaintyTable(NamedTuple):
 class UncertaintyBonus:
     """Adds weight * doubt to each simulated reward, doubt being the model's own uncertainty.
 
-    Where the model has a method `doubt(observations, actions)`, as `ScoredModel` has, doubt is
-    what that says; where its predictions say how much is `known`, the rest to 1; else 1 /
-    sqrt(visits + 1), the bonus of MBIE-EB (Strehl and Littman 2008) with one visit more.
+    What doubt is depends on the model:
+
+    - Where it has a method `doubt(observations, actions)`, as `ScoredModel` has, what that says.
+    - Where its predictions say how much is `known`, as those of all learned models do, the rest to
+      1: the share of doubt (epistemic variance) in all that varies, so that it shrinks where the
+      learner becomes sure, near what was seen too. What only varies is no doubt. "linear" has
+      none, for least mean squares do not know what they do not know.
+    - Otherwise, as of a table, 1 / sqrt(visits + 1): the bonus of MBIE-EB (Strehl and Littman
+      2008) with one visit more.
+
+    A bonus for what was never tried needs it to be imagined: make a table or `OnRows` with
+    `include_untried`. Models of vectors only imagine what was tried, so there the bonus sends the
+    agent back to what is still doubtful, and nowhere else.
 
     Args:
         model: any model.
-        num_states: how many states; unused where observations are vectors.
-        num_actions: how many actions in each.
-        weight: of the bonus, at least 0.
+        num_states: how many states; None for what the model says, or for a model of vectors.
+        num_actions: how many actions in each; None for what the model says.
+        weight: of the bonus, at least 0. What is never known is paid weight / (1 - gamma): if that
+            exceeds the rewards of the world, the agent only explores until all is known.
 
     Raises:
         ValueError: if the weight is negative or not finite.
     """
 
-    def __init__(self, model: Model, num_states: int, num_actions: int, *, weight: float) -> None:
+    def __init__(
+        self,
+        model: Model,
+        num_states: int | None = None,
+        num_actions: int | None = None,
+        *,
+        weight: float,
+    ) -> None:
         self.model: Any = model
-        self.num_states, self.num_actions = num_states, num_actions
+        for name, number in (("num_states", num_states), ("num_actions", num_actions)):
+            if number is not None:
+                setattr(self, name, number)
         self.weight = checked_number("weight", weight, 0)
 
     @property
@@ -76,7 +96,11 @@ class UncertaintyBonus:
         self.model.update(transitions)
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
-        """The model's simulated transitions, each with its bonus."""
+        """The model's simulated transitions, each with its bonus.
+
+        Raises:
+            RuntimeError: if nothing was seen yet.
+        """
         drawn: Transitions = self.model.sample(n, rng)
         bonus = self.weight * self.doubt(drawn.observation, drawn.action)
         return drawn._replace(reward=drawn.reward + bonus)

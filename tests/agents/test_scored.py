@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import (
-    TABLE_MODELS,
-    Agent,
     DynaQ,
     LatestOutcome,
     MaximumLikelihood,
     ScoredModel,
     StoredExperience,
     Transitions,
-    UncertaintyBonus,
 )
 from dynamaze.agents.models.shares import shared_steps
-from dynamaze.agents.records import flatten
 from dynamaze.agents.transitions import one_transition
-from dynamaze.benchmarks.whole_run import run_many
 
 STATES, ACTIONS = 6, 2
 
@@ -40,14 +31,6 @@ def live(model: Any, steps: list[tuple[int, int, int]]) -> Any:
     for state, action, following in steps:
         model.update(one_transition(state, action, 0.0, following, False))
     return model
-
-
-def doubtful(env: gym.Env[Any, Any], seed: Any, inner: str, **more: Any) -> DynaQ:
-    states = int(env.observation_space.n)  # type: ignore[attr-defined]
-    model = ScoredModel(TABLE_MODELS[inner](states, 4, include_untried=True), states, 4, **more)
-    return DynaQ(
-        env, model=UncertaintyBonus(model, states, 4, weight=0.04), learning_rate=1.0, seed=seed
-    )
 
 
 def test_a_world_that_never_surprises_costs_no_trust() -> None:
@@ -160,101 +143,12 @@ def test_the_log_tells_when_trust_is_lost_and_found(caplog: pytest.LogCaptureFix
     assert found.endswith("MaximumLikelihood predicts well again")
 
 
-def test_the_compiled_scores_are_those_of_the_distributions(
-    random_transitions: Callable[..., Transitions],
-) -> None:
-    transitions = random_transitions(np.random.default_rng(0), 300)
-    for name in sorted(TABLE_MODELS):
-        if name.endswith("stored_experience"):
-            continue
-        quick, slow = (ScoredModel(TABLE_MODELS[name](5, 3), 5, 3) for _ in range(2))
-        slow._is_compiled = False
-        quick.update(transitions)
-        slow.update(transitions)
-        if name != "forgetting_maximum_likelihood":  # which counts faded visits
-            left, right = (flatten(each.scores) for each in (quick, slow))
-            for key, value in left.items():
-                np.testing.assert_allclose(value, right[key], rtol=1e-9, atol=1e-12)
-        assert quick.get_state().keys() == slow.get_state().keys()
-
-
-@pytest.mark.parametrize("inner", ["latest_outcome", "maximum_likelihood"])
-def test_a_compiled_run_is_the_agent_bit_for_bit(inner: str) -> None:
-    env = gym.make("DynaMazeBlocking-v0")
-    make = partial(doubtful, env, inner=inner)
-    runs = run_many(make, runs=2, steps=1400, seed=5)
-    for run, seed in enumerate(np.random.SeedSequence(5).spawn(2)):
-        agent: Agent = make(seed=seed).learn(1400)
-        np.testing.assert_array_equal(runs.q[run], agent.values.q)  # type: ignore[attr-defined]
-
-
-def test_without_surprises_it_gives_the_bits_of_the_model_inside() -> None:
-    plain = DynaQ("DynaMaze-v0", seed=3).learn(600)
-    model = ScoredModel(LatestOutcome(54, 4), 54, 4)
-    watched = DynaQ("DynaMaze-v0", model=model, seed=3).learn(600)
-    np.testing.assert_array_equal(plain.values.q, watched.values.q)  # type: ignore[attr-defined]
-
-
-def test_an_agent_with_scores_goes_on_from_its_file_with_the_same_bits(tmp_path: Path) -> None:
-    env = gym.make("DynaMazeBlocking-v0")
-    agent = doubtful(env, 0, "maximum_likelihood").learn(1100)
-    agent.save(tmp_path / "agent.npz")
-    fresh = doubtful(gym.make("DynaMazeBlocking-v0"), 0, "maximum_likelihood")
-    other = DynaQ.load(tmp_path / "agent.npz", gym.make("DynaMazeBlocking-v0"), model=fresh.model)
-    for each in (agent, other):
-        each.learn(300)
-    np.testing.assert_array_equal(agent.values.q, other.values.q)  # type: ignore[attr-defined]
-    np.testing.assert_equal(agent.model.get_state(), other.model.get_state())
-
-
-def test_a_stale_model_does_less_harm_where_it_is_scored() -> None:
-    """Counts of a thousand steps keep promising the way that is blocked now."""
-    env = gym.make("DynaMazeBlocking-v0")
-    plain = partial(DynaQ, env, model="maximum_likelihood", learning_rate=1.0)
-    after = [
-        run_many(make, runs=10, steps=3000, seed=0).rewards[:, 1000:].sum()
-        for make in (plain, partial(doubtful, env, inner="maximum_likelihood"))
-    ]
-    assert after[1] > 4 * after[0]
-
-
-def test_the_bonus_is_the_weight_times_the_doubt() -> None:
-    inside = MaximumLikelihood(STATES, ACTIONS)
-    model = live(
-        UncertaintyBonus(inside, STATES, ACTIONS, weight=0.5), [(0, 0, 1)] * 3 + [(1, 1, 0)]
-    )
-    drawn = model.sample(100, np.random.default_rng(0))
-    expected = np.where(drawn.observation == 0, 0.5 / np.sqrt(4), 0.5 / np.sqrt(2))
-    np.testing.assert_allclose(drawn.reward, expected)
-    env = gym.make("DynaMaze-v0")
-    make = partial(_by_visits, env)
-    (run,) = run_many(make, runs=1, steps=500, seed=1).q
-    agent = make(seed=np.random.SeedSequence(1).spawn(1)[0]).learn(500)
-    np.testing.assert_array_equal(run, agent.values.q)  # type: ignore[attr-defined]
-
-
-def _by_visits(env: Any, seed: Any) -> DynaQ:
-    return DynaQ(env, model=UncertaintyBonus(LatestOutcome(54, 4), 54, 4, weight=0.05), seed=seed)
-
-
-def test_doubt_is_what_a_model_says_it_does_not_know() -> None:
-    class Knowing(LatestOutcome):
-        def predict(self, observations: Any, actions: Any) -> Any:
-            n = len(actions)
-            return super().predict(observations, actions)._replace(known=np.full(n, 0.75))
-
-    model = UncertaintyBonus(Knowing(2, 1), 2, 1, weight=1)
-    np.testing.assert_allclose(model.doubt(np.zeros(2, int), np.zeros(2, int)), 0.25)
-
-
 def test_what_cannot_be_scored_is_refused() -> None:
     with pytest.raises(ValueError, match=r"LatestOnly does not declare \['distribution'\]"):
         scored(type("LatestOnly", (LatestOutcome,), {"capabilities": frozenset({"sample"})}))
     for wrong in ({"rate": 0.0}, {"pair_rate": 1.5}, {"change_rate": 0.0}, {"certainty": -1.0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             scored(**wrong)
-    with pytest.raises(ValueError, match="weight"):
-        UncertaintyBonus(LatestOutcome(2, 2), 2, 2, weight=-1)
 
 
 def test_a_bad_batch_scores_nothing() -> None:

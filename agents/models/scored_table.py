@@ -1,0 +1,61 @@
+"""The compiled rules of a table model that is scored."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from dynamaze.compiled import compiled
+
+from ..dispatch import believe, doubt, draw, observe, rule, share
+from ..rng import high_unit, next_word
+from .scores import Scores, note_score, overall_trust, pair_doubt
+
+TRIES = 20
+"""How often another pair is drawn where those drawn are not trusted."""
+
+
+class ScoredTable(NamedTuple):
+    """A model's record and its scores."""
+
+    model: Any
+    scores: Scores
+
+
+@rule(observe, ScoredTable)
+@compiled
+def observe_scored(table, num_actions, state, action, reward, next_state, terminated):
+    """Score the model's prediction, then let it learn."""
+    pair = state * num_actions + action
+    probability, entropy, count = believe(table.model, num_actions, pair, next_state, terminated)
+    note_score(table.scores, pair, probability, entropy, count)
+    observe(table.model, num_actions, state, action, reward, next_state, terminated)
+
+
+@rule(draw, ScoredTable)
+@compiled
+def draw_scored(table, num_actions, rng):
+    """A simulated transition of the model inside, of a distrusted pair the less likely."""
+    deserved = table.scores.pair_share
+    pair, reward, next_state, terminated, rng = draw(table.model, num_actions, rng)
+    for _ in range(TRIES - 1):
+        if deserved[pair] >= 1.0:
+            break
+        word, rng = next_word(rng)
+        if high_unit(word) < deserved[pair]:
+            break
+        pair, reward, next_state, terminated, rng = draw(table.model, num_actions, rng)
+    return pair, reward, next_state, terminated, rng
+
+
+@rule(doubt, ScoredTable)
+@compiled
+def doubt_scored(table, num_actions, pair):
+    """How likely the world has changed since the pair was last tried."""
+    return pair_doubt(table.scores, pair)
+
+
+@rule(share, ScoredTable)
+@compiled
+def share_scored(table):
+    """The trust in the model as a whole."""
+    return overall_trust(table.scores)

@@ -1,0 +1,109 @@
+"""Learned models that are scored: files, manners and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+import dynamaze  # noqa: F401
+from dynamaze.agents import DynaQ, ScoredModel, Transitions
+from dynamaze.agents.actions import VectorActions
+from dynamaze.agents.checks import CheckWorld, check_model
+from dynamaze.agents.encoders import Vectors
+from dynamaze.agents.features import Identity
+from dynamaze.agents.learners.linear_bayesian import BayesianLinear
+from dynamaze.agents.models import MODELS, RegressionModel, StoredVectors, model_for
+
+CONTINUOUS = {"observation": "position", "action": "discrete"}
+
+
+def drift(n: int, seed: int) -> Transitions:
+    """A point that each of three actions moves alike."""
+    rng = np.random.default_rng(seed)
+    at, action = rng.uniform(2, 8, (n, 2)), rng.integers(3, size=n)
+    return Transitions(at, action, at[:, 0], at + 0.25, np.zeros(n, dtype=np.bool_))
+
+
+@pytest.mark.parametrize("name", ["linear", "bayesian_linear", "gaussian_process", "ensemble"])
+@pytest.mark.parametrize("observes", ["rows", "vectors"])
+def test_an_agent_with_a_scored_model_goes_on_from_its_file(
+    name: str, observes: str, tmp_path: Path
+) -> None:
+    kind, options = (
+        ("DynaMaze-v0", {"observation": "coordinates"})
+        if observes == "rows"
+        else ("DynaMazeContinuous-v0", CONTINUOUS)
+    )
+    values = "table" if observes == "rows" else "tile_coding"
+
+    def model() -> ScoredModel:
+        space = gym.make(kind, **options).observation_space
+        return ScoredModel(model_for(name, space, 4, observes=observes))
+
+    agent = DynaQ(gym.make(kind, **options), model=model(), values=values, seed=0).learn(40)
+    agent.save(tmp_path / "agent.npz")
+    other = DynaQ.load(tmp_path / "agent.npz", gym.make(kind, **options), model=model())
+    for each in (agent, other):
+        each.learn(25)
+    np.testing.assert_equal(other.model.get_state(), agent.model.get_state())
+    np.testing.assert_equal(other.values.get_state(), agent.values.get_state())
+    assert agent.model.scores.times.clock[0] == 65  # type: ignore[attr-defined]
+
+
+def test_a_scored_model_of_vectors_keeps_the_promises_of_the_one_inside() -> None:
+    promises = frozenset(
+        {"exact_when_deterministic", "samples_only_seen", "samples_all_seen", "knows_uncertainty"}
+    )
+
+    def factory(world: CheckWorld) -> Any:
+        vectors = Vectors(spaces.Discrete(world.size))
+        return ScoredModel(MODELS["bayesian_linear"].on_vectors(vectors, world.num_actions))  # type: ignore[union-attr]
+
+    assert len(check_model(factory, vectors=True, promises=promises).named("passed")) >= 37
+
+
+def test_a_bad_batch_is_refused_whole() -> None:
+    model = ScoredModel(RegressionModel(BayesianLinear(5, 4), 3))
+    model.update(drift(20, 0))
+    before = model.get_state()
+    good = drift(3, 1)
+    bad: list[dict[str, Any]] = [
+        {"reward": np.array([0.0, 0.0, np.nan])},
+        {"action": good.action + 3},
+        {"next_observation": good.next_observation[:, :1]},
+        {"reward": np.array([0.0, 0.0, 1e300])},  # which only the learner refuses, at last
+    ]
+    for change in bad:
+        with pytest.raises(ValueError, match="expected"):
+            model.update(good._replace(**change))
+        np.testing.assert_equal(model.get_state(), before)
+    with pytest.raises(ValueError, match="visits"):
+        model.set_state({**before, "beliefs.visits": np.zeros(4, dtype=np.int64)})
+    with pytest.raises((KeyError, ValueError)):
+        model.set_state({name: before[name] for name in before if "learner" not in name})
+    np.testing.assert_equal(model.get_state(), before)
+
+
+def test_what_states_no_spread_cannot_be_scored() -> None:
+    with pytest.raises(ValueError, match=r"StoredVectors does not declare \['uncertainty'\]"):
+        ScoredModel(StoredVectors(2, 3))
+
+
+def test_actions_that_are_vectors_are_scored_by_their_place() -> None:
+    box = {"low": np.zeros(2), "high": np.full(2, 10.0)}
+    inside = RegressionModel(BayesianLinear(4, 4), VectorActions(2), features=Identity(2), **box)
+    model = ScoredModel(inside)
+    rng = np.random.default_rng(0)
+    at, push = rng.uniform(2, 8, (300, 2)), rng.uniform(-1, 1, (300, 2))
+    flag = np.zeros(300, dtype=np.bool_)
+    model.update(Transitions(at, push, at[:, 0], at + push, flag))
+    assert model.share_of_planning > 0.9
+    assert model.beliefs.get_state()["visits"].sum() == 300
+    model.update(Transitions(at[:30], push[:30], at[:30, 0], at[:30] - push[:30], flag[:30]))
+    assert model.share_of_planning < 0.9
+    assert model.sample(10, rng).action.shape == (10, 2)

@@ -7,8 +7,9 @@ from .callbacks import Step
 from .dyna import DynaQ, DynaQPlus, QLearning
 from .encoders import Vectors
 from .exploration import ActionTimeBonus, EpsilonGreedy
-from .features import Coordinates, Identity, OneHot, TileCoding
+from .features import Coordinates, Identity, OneHot, RadialBases, TileCoding
 from .linear_dyna import LinearDyna
+from .linear_evaluation import LinearEvaluation
 from .models import (
     CAPABILITIES,
     MODELS,
@@ -51,6 +52,7 @@ __all__ = [
     "Identity",
     "LatestOutcome",
     "LinearDyna",
+    "LinearEvaluation",
     "LinearValues",
     "MaximumLikelihood",
     "Model",
@@ -59,6 +61,7 @@ __all__ = [
     "OneHot",
     "Prediction",
     "QLearning",
+    "RadialBases",
     "RegressionModel",
     "ScoredModel",
     "Spaces",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from gymnasium import spaces
 
 from .spaces import TableRows
@@ -112,6 +113,21 @@ class Vectors:
             return vectors
         places = np.unravel_index(rows, self.rows.shape)
         return np.stack(places, axis=-1).astype(np.float64) + self.rows.start
+
+    def observations(self, vectors: FloatArray) -> npt.NDArray[Any]:
+        """(n, ...) the observations that (n, d) vectors are nearest to: the way back from `many`.
+
+        Of a `Tuple` they are coordinates, (n, parts).
+        """
+        if self.rows is not None and self.is_one_hot:
+            numbers: IntArray = vectors.argmax(axis=1) + self.rows.start[0]
+            return numbers
+        inside = np.clip(vectors, self.low, self.high)
+        if self.rows is not None:
+            return np.rint(inside).astype(np.int64)
+        dtype = np.dtype(self.space.dtype)
+        found = np.rint(inside) if dtype.kind in "iu" else inside
+        return found.reshape(-1, *self._shape).astype(dtype)
 
     def _bounds_of(self, rows: TableRows) -> tuple[FloatArray, FloatArray]:
         if self.is_one_hot:

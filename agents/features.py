@@ -94,6 +94,43 @@ class Coordinates:
         return np.column_stack((scaled, np.ones(len(scaled))))
 
 
+class RadialBases:
+    """Each coordinate scaled to [-1, 1], and with it Gaussian bumps at even distances along it.
+
+    Radial basis functions of one coordinate at a time (Sutton & Barto 2018, section 9.5.5): a
+    bump's width is the distance to the next. What a network learns of them can change within a
+    cell's width, as the world does at a wall, and changes little elsewhere; and unlike tiles there
+    are not more of them in each further dimension than in the first. A coordinate without both
+    bounds, or with a single value, has none.
+
+    Args:
+        low: (d,) smallest values.
+        high: (d,) largest values.
+        bumps: for each coordinate.
+
+    Raises:
+        ValueError: for bounds of different shapes, a high bound below its low one, or fewer than
+            2 bumps.
+    """
+
+    def __init__(self, low: npt.ArrayLike, high: npt.ArrayLike, *, bumps: int = 16) -> None:
+        self.low, self.high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+        self._middle, self._half = middle_and_half(self.low, self.high)
+        count = int(checked_number("bumps", bumps, 2, whole=True))
+        self._centres = np.linspace(-1.0, 1.0, count)
+        self._has_bumps = np.isfinite(self.low) & np.isfinite(self.high) & (self.low < self.high)
+        self.num_features = self.low.size + int(self._has_bumps.sum()) * count
+
+    def __call__(self, vectors: FloatArray) -> FloatArray:
+        """(batch, features): the (batch, d) coordinates, then the first one's bumps and so on."""
+        scaled = (_rows(vectors, self.low.size) - self._middle) / self._half
+        away = scaled[:, self._has_bumps, None] - self._centres
+        width = self._centres[1] - self._centres[0]
+        bumps = np.exp(-0.5 * (away / width) ** 2)
+        of_all = bumps.reshape(len(scaled), self.num_features - self.low.size)
+        return np.hstack((scaled, of_all))
+
+
 class OneHot:
     """One feature for each point of a grid of whole numbers: linear functions are then tables.
 

@@ -28,6 +28,9 @@ TILES, TILINGS = 8, 8
 MAX_TILED = 4
 """Numbers of a vector up to which its box is tiled."""
 
+MAX_BUMPED = 32
+"""Numbers of a vector up to which a network sees bumps along each; a picture has many more."""
+
 
 def make_values(
     values: str | Values,
@@ -63,6 +66,9 @@ def make_values(
     vectors = Vectors(spaces.observation)
     if values == "tile_coding":
         return LinearValues(tiles(vectors), num_actions, size=vectors.size, **numbers)
+    has_bumps = not vectors.is_one_hot and vectors.size <= MAX_BUMPED
+    if not has_bumps:
+        numbers["bumps"] = 0
     rng = make_generator(seed, NETWORK)
     return NetworkValues(vectors.low, vectors.high, num_actions, rng=rng, **numbers)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynamaze.agents.linear_dyna import FeatureTransitions
+from dynamaze.agents.linear_evaluation import FeatureTransitions
 from dynamaze.agents.transitions import FloatArray
 
 APART = 4

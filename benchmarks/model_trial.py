@@ -69,8 +69,8 @@ MAZES = {
     "continuous": Maze(
         "DynaMazeContinuous-v0",
         {"observation": "position", "action": "discrete"},
-        {**TABLE, "values": "tile_coding"},
-        20_000,
+        {**TABLE, "values": "tile_coding", "initial_value": 0.5},
+        10_000,
         2000,
         250,
     ),

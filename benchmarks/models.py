@@ -53,7 +53,7 @@ class Models(Storing):
 
     runs: int = 30
     """Runs of each model in each maze."""
-    slow_runs: int = 10
+    slow_runs: int = 5
     """Runs of the Gaussian process, the deep belief network and the ensemble."""
     seed: int = 0
     """Settles every number but times."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
+from ..actions import Actions, NumberedActions, as_actions
 from ..encoders import Vectors
 from ..features import Coordinates, Features, Identity, OneHot, TileCoding
 from ..learners.linear import LinearLeastMeanSquares, RecursiveLeastSquares
@@ -31,7 +32,7 @@ TILES, TILINGS = 8, 4
 MAX_TILED = 2
 """Numbers of a vector up to which its box is tiled; beyond, linear models see coordinates."""
 
-MakeLearner = Callable[[int, int, int, int], Learner]
+MakeLearner = Callable[[int, Actions, int, int], Learner]
 """Called with features, actions, outputs and a seed."""
 
 
@@ -48,18 +49,23 @@ class LearnedModel(NamedTuple):
         return frozenset({"sample", "predict", "visits", "uncertainty"})
 
     def on_vectors(
-        self, vectors: Vectors, num_actions: int, seed: np.random.SeedSequence | None = None
+        self,
+        vectors: Vectors,
+        num_actions: int | Actions,
+        seed: np.random.SeedSequence | None = None,
     ) -> RegressionModel:
         """The model of a world's vectors."""
+        actions = as_actions(num_actions)
         features = self.features(vectors)
         seed = np.random.SeedSequence() if seed is None else seed
         number = int(make_generator(seed, LEARNER).integers(2**31))
-        learner = self.make_learner(features.num_features, num_actions, vectors.size + 2, number)
+        learner = self.make_learner(features.num_features, actions, vectors.size + 2, number)
         return RegressionModel(
             learner,
-            num_actions,
+            actions,
             features=features,
             draws=self.draws,
+            grounded=vectors.rows is None,
             low=vectors.low,
             high=vectors.high,
         )
@@ -101,17 +107,24 @@ class LearnedModel(NamedTuple):
         return Coordinates(vectors.low, vectors.high)
 
 
-def _per_action(make: Callable[[int, int], Learner]) -> MakeLearner:
-    return lambda features, actions, outputs, seed: PerAction(make, features, actions, outputs)
+def _per_action(kind: Callable[[int, int], Learner]) -> MakeLearner:
+    """A learner for each numbered action; where actions are vectors, one that is linear in both."""
+
+    def make(features: int, actions: Actions, outputs: int, seed: int) -> Learner:
+        if isinstance(actions, NumberedActions):
+            return PerAction(kind, features, actions.count, outputs)
+        return kind(features + actions.size, outputs)
+
+    return make
 
 
 def _lazily(name: str, *, is_seeded: bool) -> MakeLearner:
     """A learner of `dynamaze.agents.learners`, imported when it is made."""
 
-    def make(features: int, actions: int, outputs: int, seed: int) -> Learner:
+    def make(features: int, actions: Actions, outputs: int, seed: int) -> Learner:
         kind: Any = getattr(import_module("dynamaze.agents.learners"), name)
         more = {"seed": seed} if is_seeded else {}
-        learner: Learner = kind(features + actions, outputs, **more)
+        learner: Learner = kind(features + actions.size, outputs, **more)
         return learner
 
     return make

@@ -13,21 +13,25 @@ import numpy.typing as npt
 
 from dynamaze.messages import did_you_mean
 
+from ..actions import Actions, as_actions
 from ..features import Features, Identity
 from ..learners.linear_per_action import expected
 from ..learners.protocol import Estimate, Learner
-from ..transitions import FloatArray, IntArray, Transitions
+from ..transitions import FloatArray, Transitions
 from .protocol import Prediction
 from .vector_memory import CAPACITY, VectorMemory, check_pairs, check_vectors
 
 DRAWS = ("sample", "mean")
 
+MOST_NEAREST = 2000
+"""Among so many of the vectors that were seen, drawn at random, the nearest is looked for."""
+
 
 class RegressionModel:
     """A model of vectors made of a learner that knows nothing of worlds.
 
-    The learner's inputs are the features of the vector and the action, one-hot; its outputs the
-    change of the vector, the reward, and the end as a number.
+    The learner's inputs are the features of the vector and the action, one-hot where actions are
+    numbered; its outputs the change of the vector, the reward, and the end as a number.
 
     What `sample` gives: the pair is one that was seen, each time it was seen as likely as the
     others. The reward is the learner's mean: targets are linear in it, so that drawing it would
@@ -40,14 +44,19 @@ class RegressionModel:
     and Sutton 2019). Updates of action values are not: the maximum over actions is not linear, and
     max_a Q(E[s'], a) is not E[max_a Q(s', a)]. In a deterministic world there is no difference.
 
-    In both, `terminated` is drawn: 1 with the learner's mean, put into [0, 1], as probability. So
+    With `grounded=True` the next vector is put onto the nearest one that was really seen to follow
+    something. In a continuous world with walls the mean steps a little into them, and a place where
+    nobody ever was has no value that anybody learned.
+
+    In all, `terminated` is drawn: 1 with the learner's mean, put into [0, 1], as probability. So
     the part of the target that continues is right on average.
 
     Args:
         learner: with as many inputs as features and actions, and d + 2 outputs.
-        num_actions: how many actions.
+        num_actions: how many actions; `VectorActions` where they are vectors themselves.
         features: a feature map of the vectors; None takes them as they are.
         draws: "sample" or "mean".
+        grounded: whether `sample` leads only to vectors that were seen.
         low: (d,) bounds into which imagined vectors are put; None for no bound.
         high: (d,).
         capacity: so many pairs are remembered for search control; then the oldest give way.
@@ -61,10 +70,11 @@ class RegressionModel:
     def __init__(
         self,
         learner: Learner,
-        num_actions: int,
+        num_actions: int | Actions,
         *,
         features: Features | None = None,
         draws: str = "sample",
+        grounded: bool = False,
         low: npt.ArrayLike | None = None,
         high: npt.ArrayLike | None = None,
         capacity: int = CAPACITY,
@@ -73,25 +83,27 @@ class RegressionModel:
             raise ValueError(
                 f"draws={draws!r}; expected one of {list(DRAWS)}{did_you_mean(draws, DRAWS)}"
             )
-        self.learner, self.num_actions, self.draws = learner, num_actions, draws
+        self.learner, self.actions, self.draws = learner, as_actions(num_actions), draws
+        self.num_actions, self.grounded = self.actions.count, grounded
         self.size = learner.num_outputs - 2
         self.features: Features = Identity(self.size) if features is None else features
-        wanted = self.features.num_features + num_actions
+        wanted = self.features.num_features + self.actions.size
         if self.size < 1 or learner.num_inputs != wanted:
             raise ValueError(
                 f"a learner with {learner.num_inputs} inputs and {learner.num_outputs} outputs; "
-                f"expected {wanted} inputs ({self.features.num_features} features, {num_actions} "
-                "actions) and at least 3 outputs (change of the vector, reward, end)"
+                f"expected {wanted} inputs ({self.features.num_features} features, "
+                f"{self.actions.size} of the action) and at least 3 outputs (change of the "
+                "vector, reward, end)"
             )
         self.low = -np.inf if low is None else np.asarray(low, dtype=np.float64)
         self.high = np.inf if high is None else np.asarray(high, dtype=np.float64)
-        self.memory = VectorMemory(self.size, num_actions, capacity=capacity)
+        self.memory = VectorMemory(self.size, self.actions, capacity=capacity)
         self._targets = np.zeros((3, learner.num_outputs))  # count, mean, sum of squared deviations
 
     @property
     def capabilities(self) -> frozenset[str]:
         """Samples and predictions, with their uncertainty."""
-        more = {"expectation"} if self.draws == "mean" else set()
+        more = {"expectation"} if self.draws == "mean" and not self.grounded else set()
         return frozenset({"sample", "predict", "visits", "uncertainty"} | more)
 
     @property
@@ -108,7 +120,7 @@ class RegressionModel:
             TypeError, ValueError: for NaN or infinity, another shape, or an action that there is
                 not; then none is learned.
         """
-        checked = check_vectors(transitions, self.size, self.num_actions)
+        checked = check_vectors(transitions, self.size, self.actions)
         if not len(checked.action):
             return
         targets = np.column_stack(
@@ -118,10 +130,10 @@ class RegressionModel:
         self.memory.add(checked)
         self._note(targets)
 
-    def _inputs(self, observations: FloatArray, actions: IntArray) -> FloatArray:
+    def _inputs(self, observations: FloatArray, actions: npt.NDArray[Any]) -> FloatArray:
         inputs = np.zeros((len(actions), self.learner.num_inputs))
-        inputs[:, : -self.num_actions] = self.features(observations)
-        inputs[np.arange(len(actions)), self.features.num_features + actions] = 1.0
+        inputs[:, : self.features.num_features] = self.features(observations)
+        self.actions.fill(inputs[:, self.features.num_features :], actions)
         return inputs
 
     def _note(self, targets: FloatArray) -> None:
@@ -142,37 +154,41 @@ class RegressionModel:
             RuntimeError: if nothing was seen yet.
         """
         drawn = self.memory.draw(n, rng)
-        return self.imagine(drawn.observation, drawn.action, rng)
+        imagined = self.imagine(drawn.observation, drawn.action, rng)
+        if not self.grounded:
+            return imagined
+        nearest = self.memory.nearest_following(imagined.next_observation, MOST_NEAREST, rng)
+        return imagined._replace(next_observation=nearest)
 
     def imagine(
-        self, observations: FloatArray, actions: IntArray, rng: np.random.Generator
+        self, observations: FloatArray, actions: npt.NDArray[Any], rng: np.random.Generator
     ) -> Transitions:
-        """What may follow (batch, d) vectors and (batch,) actions.
+        """What may follow (batch, d) vectors and (batch,) or (batch, size) actions.
 
         Raises:
             TypeError, ValueError: if one of them is no pair.
         """
-        vectors, actions = check_pairs(observations, actions, self.size, self.num_actions)
+        vectors, actions = check_pairs(observations, actions, self.size, self.actions)
         inputs = self._inputs(vectors, actions)
         mean = expected(self.learner, inputs)
         drawn = mean if self.draws == "mean" else self.learner.draw(inputs, rng)
         following = np.clip(vectors + drawn[:, :-2], self.low, self.high)
-        terminated = rng.random(len(actions)) < mean[:, -1]
+        terminated = rng.random(len(vectors)) < mean[:, -1]
         return Transitions(vectors, actions, mean[:, -2].copy(), following, terminated)
 
-    def predict(self, observations: FloatArray, actions: IntArray) -> Prediction:
+    def predict(self, observations: FloatArray, actions: npt.NDArray[Any]) -> Prediction:
         """Means and spreads of what follows each pair.
 
         `known` is 1 less the share of the targets' variance that is doubt (epistemic).
 
         Args:
             observations: (batch, d) vectors.
-            actions: (batch,) from 0.
+            actions: (batch,) from 0, or (batch, size) vectors.
 
         Raises:
             TypeError, ValueError: if one of them is no pair.
         """
-        vectors, actions = check_pairs(observations, actions, self.size, self.num_actions)
+        vectors, actions = check_pairs(observations, actions, self.size, self.actions)
         estimate = self.learner.predict(self._inputs(vectors, actions))
         spread = np.sqrt(estimate.epistemic + estimate.noise)
         return Prediction(

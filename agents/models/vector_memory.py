@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from dynamaze.messages import checked_number
 
-from ..transitions import FloatArray, IntArray, Transitions
+from ..actions import Actions, as_actions, finite_numbers
+from ..transitions import BoolArray, FloatArray, IntArray, Transitions
 from .protocol import Prediction
 
 _FIRST_ROOM = 64
@@ -25,7 +26,7 @@ class VectorMemory:
 
     Args:
         size: d.
-        num_actions: how many actions.
+        num_actions: how many actions, or what they are.
         capacity: how many transitions at most.
 
     Attributes:
@@ -35,8 +36,8 @@ class VectorMemory:
         ValueError: for a capacity below 1.
     """
 
-    def __init__(self, size: int, num_actions: int, *, capacity: int = CAPACITY) -> None:
-        self.size, self.num_actions = size, num_actions
+    def __init__(self, size: int, num_actions: int | Actions, *, capacity: int = CAPACITY) -> None:
+        self.size, self.actions = size, as_actions(num_actions)
         self.capacity = int(checked_number("capacity", capacity, 1, whole=True))
         self.used = 0
         self._next = 0
@@ -67,11 +68,35 @@ class VectorMemory:
         """All of them, as views; those of a full ring begin anywhere."""
         return each_column(self._columns, lambda column: column[: self.used])
 
-    def count(self, observations: FloatArray, actions: IntArray) -> IntArray:
+    def nearest_following(
+        self, vectors: FloatArray, most: int, rng: np.random.Generator
+    ) -> FloatArray:
+        """(batch, d) the nearest next observation to each vector.
+
+        Args:
+            vectors: (batch, d).
+            most: of more that are remembered, so many are looked at, drawn from `rng`.
+            rng: draws nothing if there are no more.
+        """
+        seen = self._columns.next_observation[: self.used]
+        if self.used > most:
+            seen = seen[rng.integers(self.used, size=most)]
+        # |x - y|^2 less |x|^2, which is the same for all y
+        apart = (seen**2).sum(axis=1) - 2.0 * vectors @ seen.T
+        nearest: FloatArray = seen[apart.argmin(axis=1)]
+        return nearest
+
+    def tried(self, action: Any) -> BoolArray:
+        """(used,) which of the transitions have exactly this action."""
+        same = np.equal(self._columns.action[: self.used], action)
+        found: BoolArray = same if same.ndim == 1 else same.all(axis=1)
+        return found
+
+    def count(self, observations: FloatArray, actions: npt.NDArray[Any]) -> IntArray:
         """(batch,) how often exactly these pairs are remembered."""
-        seen, taken = self._columns.observation[: self.used], self._columns.action[: self.used]
+        seen = self._columns.observation[: self.used]
         counts = [
-            np.count_nonzero((taken == action) & (seen == vector).all(axis=1))
+            np.count_nonzero(self.tried(action) & (seen == vector).all(axis=1))
             for vector, action in zip(observations, actions, strict=True)
         ]
         return np.array(counts, dtype=np.int64)
@@ -91,7 +116,7 @@ class VectorMemory:
             ValueError: if it is the state of another kind of memory.
         """
         given = Transitions(*(state[name] for name in _COLUMNS))
-        checked = check_vectors(given, self.size, self.num_actions)
+        checked = check_vectors(given, self.size, self.actions)
         used = len(checked.action)
         place = state["next"]
         if used > self.capacity or not isinstance(place, int) or not 0 <= place < self.capacity:
@@ -116,7 +141,7 @@ class VectorMemory:
     def _room(self, room: int) -> Transitions:
         return Transitions(
             np.zeros((room, self.size)),
-            np.zeros(room, dtype=np.int64),
+            self.actions.empty(room),
             np.zeros(room),
             np.zeros((room, self.size)),
             np.zeros(room, dtype=np.bool_),
@@ -130,14 +155,14 @@ class StoredVectors:
 
     Args:
         size: d.
-        num_actions: how many actions.
+        num_actions: how many actions, or what they are.
         capacity: how many transitions at most; then the oldest give way.
     """
 
     observes = "vectors"
     capabilities: ClassVar[frozenset[str]] = frozenset({"sample", "predict", "visits"})
 
-    def __init__(self, size: int, num_actions: int, *, capacity: int = CAPACITY) -> None:
+    def __init__(self, size: int, num_actions: int | Actions, *, capacity: int = CAPACITY) -> None:
         self.memory = VectorMemory(size, num_actions, capacity=capacity)
 
     def update(self, transitions: Transitions) -> None:
@@ -147,7 +172,7 @@ class StoredVectors:
             TypeError, ValueError: if one of them is none; then none is learned.
         """
         memory = self.memory
-        memory.add(check_vectors(transitions, memory.size, memory.num_actions))
+        memory.add(check_vectors(transitions, memory.size, memory.actions))
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         """Draw n of them.
@@ -166,12 +191,12 @@ class StoredVectors:
             TypeError, ValueError: if one of them is no pair.
         """
         memory = self.memory
-        vectors, actions = check_pairs(observations, actions, memory.size, memory.num_actions)
+        vectors, actions = check_pairs(observations, actions, memory.size, memory.actions)
         seen = memory.all()
         reward, ends = np.zeros(len(actions)), np.zeros(len(actions))
         following = vectors.copy()
         for row, (vector, action) in enumerate(zip(vectors, actions, strict=True)):
-            tried = np.flatnonzero(seen.action == action)
+            tried = np.flatnonzero(memory.tried(action))
             if tried.size:
                 distance = ((seen.observation[tried] - vector) ** 2).sum(axis=1)
                 near = tried[distance.argmin()]
@@ -196,8 +221,8 @@ def each_column(
     return Transitions(*columns)
 
 
-def check_vectors(transitions: Transitions, size: int, num_actions: int) -> Transitions:
-    """Transitions between vectors, as float64, int64 and bool, if they are some.
+def check_vectors(transitions: Transitions, size: int, num_actions: int | Actions) -> Transitions:
+    """Transitions between vectors, as float64, the actions' own dtype and bool, if they are some.
 
     Raises:
         TypeError: for a dtype that is no number, or actions that are not whole.
@@ -206,45 +231,28 @@ def check_vectors(transitions: Transitions, size: int, num_actions: int) -> Tran
     observation, action = check_pairs(
         transitions.observation, transitions.action, size, num_actions
     )
-    following = _numbers("next observations", transitions.next_observation, (len(action), size))
-    reward = _numbers("rewards", transitions.reward, (len(action),))
+    following = finite_numbers(
+        "next observations", transitions.next_observation, (len(action), size)
+    )
+    reward = finite_numbers("rewards", transitions.reward, (len(action),))
     terminated = np.asarray(transitions.terminated)
-    if terminated.dtype.kind != "b" or terminated.shape != action.shape:
+    if terminated.dtype.kind != "b" or terminated.shape != reward.shape:
         raise ValueError(
             f"terminated of shape {terminated.shape} and dtype {terminated.dtype}; expected "
-            f"{action.shape} of bool"
+            f"{reward.shape} of bool"
         )
     return Transitions(observation, action, reward, following, terminated)
 
 
 def check_pairs(
-    observations: Any, actions: Any, size: int, num_actions: int
-) -> tuple[FloatArray, IntArray]:
-    """Vectors and actions, as float64 and int64, if they are some.
+    observations: Any, actions: Any, size: int, num_actions: int | Actions
+) -> tuple[FloatArray, npt.NDArray[Any]]:
+    """Vectors as float64, and actions as int64 or, where they are vectors, float64.
 
     Raises:
         TypeError: for a dtype that is no number, or actions that are not whole.
         ValueError: for another shape, NaN, infinity, or an action that there is not.
     """
-    actions = np.asarray(actions)
-    if actions.dtype.kind not in "iu":
-        raise TypeError(f"actions of dtype {actions.dtype}; expected integers")
-    if actions.ndim != 1:
-        raise ValueError(f"actions of shape {actions.shape}; expected (batch,)")
-    if actions.size and not 0 <= actions.min() <= actions.max() < num_actions:
-        wrong = int(actions[(actions < 0) | (actions >= num_actions)][0])
-        raise ValueError(f"action {wrong}; expected 0 to {num_actions - 1}")
-    vectors = _numbers("observations", observations, (len(actions), size))
-    return vectors, actions.astype(np.int64, copy=False)
-
-
-def _numbers(name: str, values: Any, shape: tuple[int, ...]) -> FloatArray:
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} of dtype {array.dtype}; expected real numbers")
-    if array.shape != shape:
-        raise ValueError(f"{name} of shape {array.shape}; expected {shape}")
-    if not np.isfinite(array).all():
-        row = int(np.argwhere(~np.isfinite(array))[0][0])
-        raise ValueError(f"{name} row {row}: {array[row].tolist()}; expected finite numbers")
-    return array.astype(np.float64, copy=False)
+    checked = as_actions(num_actions).checked(actions)
+    vectors = finite_numbers("observations", observations, (len(checked), size))
+    return vectors, checked

@@ -15,6 +15,7 @@ from dynamaze.agents.features import (
     Coordinates,
     Identity,
     OneHot,
+    RadialBases,
     SparseFeatures,
     TileCoding,
     in_blocks,
@@ -90,6 +91,18 @@ def test_coordinates_are_scaled_where_they_have_bounds() -> None:
     np.testing.assert_array_equal(Identity(2)(vectors), vectors)
 
 
+def test_radial_bases_are_bumps_along_each_coordinate_that_has_bounds() -> None:
+    features = RadialBases([0, -np.inf, 5], [4, 3, 5], bumps=5)
+    assert features.num_features == 3 + 5
+    row = features(np.array([[1.0, 7.0, 5.0]]))[0]
+    np.testing.assert_array_equal(row[:3], [-0.5, 7, 0])
+    near, nearest = np.exp(-0.5), 1.0  # bumps stand at 0, 1, 2, 3, 4 and are 1 wide
+    np.testing.assert_allclose(row[3:6], [near, nearest, near])
+    two = RadialBases([0, 0], [1, 1], bumps=3)
+    np.testing.assert_allclose(two(np.array([[0.0, 1.0]]))[0, [2, 7]], 1)  # its own bumps each
+    assert two(np.zeros((0, 2))).shape == (0, 8)
+
+
 def test_each_action_has_a_block() -> None:
     active = np.array([[0, 3], [1, 2]])
     np.testing.assert_array_equal(in_blocks(active, np.array([0, 2]), 4), [[0, 3], [9, 10]])
@@ -103,6 +116,8 @@ def test_each_action_has_a_block() -> None:
         (lambda: TileCoding([0], [1], tiles=0), "tiles=0"),
         (lambda: TileCoding([0], [1], tilings=0), "tilings=0"),
         (lambda: TileCoding(np.zeros(20), np.ones(20)), "features; expected at most"),
+        (lambda: RadialBases([0], [1], bumps=1), "bumps"),
+        (lambda: RadialBases([1], [0]), "bounds"),
         (lambda: OneHot([0]), "expected sizes"),
         (lambda: OneHot([2**30]), "features; expected at most"),
         (lambda: OneHot([2])(np.zeros((3, 2))), "expected"),

@@ -17,7 +17,7 @@ from dynamaze.agents.features import Identity
 from dynamaze.agents.learners.linear import RecursiveLeastSquares
 from dynamaze.agents.learners.linear_bayesian import BayesianLinear
 from dynamaze.agents.learners.linear_per_action import PerAction
-from dynamaze.agents.linear_dyna import FeatureTransitions, LinearDyna
+from dynamaze.agents.linear_evaluation import FeatureTransitions, LinearEvaluation
 from dynamaze.agents.models import (
     LEARNED_MODELS,
     MODELS,
@@ -351,7 +351,9 @@ def test_state_values_from_the_same_expectations_are_not() -> None:
     batch, eye = two_successors(120), np.vstack((np.eye(3), np.zeros(3)))
     best = (batch.observation == 0) | (batch.reward > 0)  # the best policy, whose values count
     following = np.where(batch.terminated, 3, batch.next_observation)
-    dyna = LinearDyna(3, model="recursive_least_squares", sweep="random", planning_step_size=1.0)
+    dyna = LinearEvaluation(
+        3, model="recursive_least_squares", sweep="random", planning_step_size=1.0
+    )
     dyna.update(
         FeatureTransitions(eye[batch.observation[best]], batch.reward[best], eye[following[best]]),
         np.random.default_rng(0),
@@ -374,3 +376,30 @@ def test_stored_vectors_predict_the_nearest() -> None:
     assert believed.reward.tolist() == [3, 4, 0]
     assert believed.next_observation.ravel().tolist() == [5, 6, 0.9]
     assert believed.terminated.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("most", [5, 2000])
+def test_grounded_samples_lead_only_to_where_something_led(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dynamaze.agents.models.regression.MOST_NEAREST", most)
+    rng = np.random.default_rng(0)
+    seen = rng.random((50, 2))
+    batch = Transitions(
+        rng.random((50, 2)), rng.integers(3, size=50), np.zeros(50), seen, np.zeros(50, dtype=bool)
+    )
+    models = [
+        RegressionModel(PerAction(RecursiveLeastSquares, 2, 3, 4), 3, draws="mean", grounded=g)
+        for g in (True, False)
+    ]
+    for model in models:
+        model.update(batch)
+    grounded, free = (model.sample(200, np.random.default_rng(1)) for model in models)
+    np.testing.assert_array_equal(grounded.observation, free.observation)
+    apart = ((grounded.next_observation[:, None] - seen) ** 2).sum(axis=2)
+    assert (apart.min(axis=1) == 0).all()
+    assert not np.isin(free.next_observation, seen).any()
+    if most > 50:  # all were looked at, so that none is nearer
+        nearest = ((free.next_observation[:, None] - seen) ** 2).sum(axis=2).argmin(axis=1)
+        np.testing.assert_array_equal(grounded.next_observation, seen[nearest])
+    assert "expectation" in models[1].capabilities - models[0].capabilities

@@ -126,6 +126,49 @@ def test_a_network_steps_when_a_batch_is_together_however_it_came() -> None:
     np.testing.assert_equal(whole.get_state(), parts.get_state())
 
 
+def test_bumps_let_a_network_learn_what_changes_as_fast_as_at_a_wall() -> None:
+    """The reward changes between 0 and 1 eight times along a coordinate."""
+    errors = {}
+    for bumps in (0, 16):
+        values = make_network(bumps=bumps)
+        batch = vectors(8000)
+        paid = np.floor(batch.observation[:, 0] * 8) % 2
+        values.update(batch._replace(reward=paid, terminated=np.ones(8000, dtype=np.bool_)))
+        error = values.values(batch.observation).mean(axis=1) - paid
+        errors[bumps] = np.sqrt((error**2).mean())
+    assert errors[16] < 0.6 * errors[0]
+
+
+def test_the_default_target_network_lets_a_reward_go_back_in_time() -> None:
+    """Twelve places in a row, of which the last ends and pays 1; 5000 transitions at random."""
+    seen = {}
+    for follow in (None, 0.01):
+        more = {} if follow is None else {"follow": follow}
+        values = NetworkValues([0], [1], 1, rng=np.random.default_rng(0), gamma=0.9, **more)
+        place = np.random.default_rng(1).integers(12, size=5000)
+        values.update(
+            Transitions(
+                place[:, None] / 12,
+                np.zeros(5000, dtype=np.int64),
+                (place == 11).astype(np.float64),
+                (place[:, None] + 1) / 12,
+                place == 11,
+            )
+        )
+        seen[follow] = values.values(np.zeros((1, 1)))[0, 0] / 0.9**11
+    assert seen[None] > 0.9
+    assert seen[0.01] < 0.2
+
+
+@pytest.mark.parametrize(("observation", "inputs"), [("index", 3), ("coordinates", 2 + 16)])
+def test_a_network_sees_bumps_along_coordinates_and_none_of_numbers(
+    observation: str, inputs: int
+) -> None:
+    env = gym.make("DynaMaze-v0", layout="S.G", observation=observation)
+    values: Any = DynaQ(env, values="network", seed=0).values
+    assert values.features.num_features == inputs
+
+
 @pytest.mark.parametrize("make", [make_linear, make_network])
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_a_bad_batch_is_refused_whole(make: Any, wrong: float) -> None:

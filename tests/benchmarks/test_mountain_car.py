@@ -1,0 +1,37 @@
+"""Mountain Car, with few runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dynamaze.benchmarks.mountain_car import METHODS, Config, plot, run, summary
+from dynamaze.benchmarks.table import Table, rows_where
+
+CONFIG = Config(runs=2, episodes=2, time_limit=600)
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, Table]:
+    return run(CONFIG)
+
+
+def test_with_a_model_it_takes_fewer_steps_from_the_first_episodes_on(
+    tables: dict[str, Table],
+) -> None:
+    table = tables["mountain_car"]
+    steps = {m: rows_where(table, "method", m)["steps_mean"].sum() for m in METHODS}
+    planners = [steps[method] for method in METHODS if METHODS[method].plans]
+    assert len(planners) == 4
+    assert max(planners) < 0.9 * steps["Q-learning"]
+
+
+def test_the_picture_and_the_summary_come_from_the_table(tables: dict[str, Table]) -> None:
+    table = tables["mountain_car"]
+    assert {len(column) for column in table.values()} == {len(METHODS) * CONFIG.episodes}
+    lines = plot(tables, CONFIG).axes[0].lines
+    drawn = np.concatenate([line.get_ydata() for line in lines])
+    np.testing.assert_array_equal(drawn, table["steps_mean"])
+    first, *rest = summary(tables, CONFIG)
+    assert first == ("method", "episode 2")
+    assert [line[0] for line in rest] == list(METHODS)

@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 
 from dynamaze.messages import optional_import
 
-from .runner import OnRun, Storing, interval_caption, kept_folder, run_alone, work
+from .runner import OnRun, Storing, check_runs, interval_caption, kept_folder, run_alone, work
 from .statistics import Interval, mean_interval
 from .table import Table, rows_where, stack
 
@@ -225,8 +225,7 @@ def _world() -> gym.Env[Any, Any]:
 
 
 def _check(config: ContinuousLearning) -> None:
-    if config.runs < 2:
-        raise ValueError(f"runs={config.runs}; expected at least 2 for an interval")
+    check_runs(config.runs)
     for name in ("ppo_steps", "sac_steps", "points", "episodes", "workers"):
         if getattr(config, name) < 1:
             raise ValueError(f"{name}={getattr(config, name)}; expected at least 1")

@@ -30,6 +30,7 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents.learners.deep_belief import DeepBelief
 
+from .runner import Storing, interval_caption, run_alone
 from .statistics import mean_interval
 from .table import Table, rows_where, stack
 
@@ -47,7 +48,7 @@ SPOT = 0.7
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Storing):
     """Pre-training of a deep belief network on the Dyna maze."""
 
     name: ClassVar[str] = "deep_belief"
@@ -83,6 +84,21 @@ class Maze(NamedTuple):
     cells: npt.NDArray[np.int64]  # (free,) the states in which one can act
     next_state: npt.NDArray[np.int64]  # (states, actions)
     places: FloatArray  # (states, 2) row and column
+
+
+def main(config: Config) -> None:
+    """Run the experiment, store its tables and picture, and say where they are.
+
+    Raises:
+        ValueError: for fewer than 2 runs.
+        OSError: if the output folder cannot be written.
+    """
+    run_alone(
+        __name__,
+        config,
+        title="Pre-training of a deep belief network",
+        caption=interval_caption(config.runs),
+    )
 
 
 def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, Table]:

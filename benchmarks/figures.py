@@ -11,7 +11,7 @@ from typing import Literal
 from rich.console import Console
 
 from . import figure_8_2, figure_8_4, figure_8_5
-from .runner import interval_caption, perform, say_where
+from .runner import check_runs, interval_caption, perform, say_where
 
 EXPERIMENTS: dict[str, ModuleType] = {"8.2": figure_8_2, "8.4": figure_8_4, "8.5": figure_8_5}
 
@@ -37,8 +37,7 @@ def main(config: Figures) -> None:
         ValueError: for fewer than 2 runs.
         OSError: if the output folder cannot be written.
     """
-    if config.runs < 2:
-        raise ValueError(f"runs={config.runs}; expected at least 2 for an interval")
+    check_runs(config.runs)
     console = Console()
     began = time.perf_counter()
     written: list[Path] = []

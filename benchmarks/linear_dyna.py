@@ -28,6 +28,7 @@ from dynamaze.agents.linear_evaluation import LinearEvaluation
 
 from .boyan_chain import chain_episode, chain_features, root_mean_square
 from .method_curves import plot_methods, run_methods, summarise_methods
+from .runner import Storing, interval_caption, run_alone
 from .table import Table
 
 
@@ -51,7 +52,7 @@ METHODS = {
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Storing):
     """Linear Dyna (Sutton et al. 2008): policy evaluation on the Boyan chain."""
 
     name: ClassVar[str] = "linear_dyna"
@@ -71,6 +72,21 @@ class Config:
     def total_runs(self) -> int:
         """Runs of all curves together."""
         return self.runs * len(METHODS)
+
+
+def main(config: Config) -> None:
+    """Run the experiment, store its tables and picture, and say where they are.
+
+    Raises:
+        ValueError: for fewer than 2 runs.
+        OSError: if the output folder cannot be written.
+    """
+    run_alone(
+        __name__,
+        config,
+        title="Linear Dyna on the Boyan chain",
+        caption=interval_caption(config.runs),
+    )
 
 
 def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, Table]:

@@ -40,7 +40,7 @@ from dynamaze.agents import (
 from dynamaze.agents.rng import Seed
 from dynamaze.messages import did_you_mean
 
-from .runner import OnRun, Storing, interval_caption, run_alone
+from .runner import OnRun, Storing, check_runs, interval_caption, run_alone
 from .statistics import Interval, mean_interval
 from .table import Table, rows_where, stack
 from .whole_run import Runs, run_many
@@ -175,8 +175,7 @@ def run(config: ModelDoubt, on_run: OnRun = None) -> dict[str, Table]:
 
 
 def _check(config: ModelDoubt) -> None:
-    if config.runs < 2:
-        raise ValueError(f"runs={config.runs}; expected at least 2 for an interval")
+    check_runs(config.runs)
     for model in config.models:
         if model not in TABLE_MODELS:
             raise ValueError(

@@ -25,7 +25,7 @@ from dynamaze.agents.models import LEARNED_MODELS, MODELS
 from dynamaze.messages import did_you_mean
 
 from .model_trial import AFTER, MAZES, SAMPLES, STATED, trial
-from .runner import OnRun, Storing, kept_folder, run_alone, work
+from .runner import OnRun, Storing, check_runs, kept_folder, run_alone, work
 from .statistics import mean_interval
 from .table import Table, rows_where, stack
 
@@ -112,9 +112,8 @@ def check(config: Models) -> None:
     Raises:
         ValueError: for fewer than 2 runs, or a model that there is not.
     """
-    for name in ("runs", "slow_runs"):
-        if getattr(config, name) < 2:
-            raise ValueError(f"{name}={getattr(config, name)}; expected at least 2 for an interval")
+    check_runs(config.runs)
+    check_runs(config.slow_runs, "slow_runs")
     for model in config.models:
         if model not in MODELS:
             raise ValueError(

@@ -33,6 +33,7 @@ from dynamaze.agents.linear_dyna import LinearDyna
 from dynamaze.agents.transitions import FloatArray
 
 from .method_curves import plot_methods, run_methods, summarise_methods
+from .runner import Storing, interval_caption, run_alone
 from .table import Table
 
 
@@ -55,7 +56,7 @@ METHODS = {
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Storing):
     """Linear Dyna (Sutton et al. 2008): control of Gymnasium's Mountain Car."""
 
     name: ClassVar[str] = "mountain_car"
@@ -75,6 +76,18 @@ class Config:
     def total_runs(self) -> int:
         """Runs of all curves together."""
         return self.runs * len(METHODS)
+
+
+def main(config: Config) -> None:
+    """Run the experiment, store its tables and picture, and say where they are.
+
+    Raises:
+        ValueError: for fewer than 2 runs.
+        OSError: if the output folder cannot be written.
+    """
+    run_alone(
+        __name__, config, title="Linear Dyna on Mountain Car", caption=interval_caption(config.runs)
+    )
 
 
 def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, Table]:

@@ -101,18 +101,20 @@ def perform(
     return [picture, *(folder / f"{name}.csv" for name in tables)]
 
 
-def run_alone(
-    experiment: str, config: Storing, *, title: str, caption: str, **more: Any
-) -> list[Path]:
+def run_alone(experiment: str, config: Any, *, title: str, caption: str, **more: Any) -> list[Path]:
     """What the command of a single experiment does: `perform` it and say where the files are.
 
     Args:
         experiment: the module's name, `__name__`.
-        config: its numbers and options.
+        config: its numbers and options, a `Storing` with `runs`.
         title: above the summary.
         caption: below it.
         more: further arguments of its `run`.
+
+    Raises:
+        ValueError: for fewer than 2 runs.
     """
+    check_runs(config.runs)
     console = Console()
     began = time.perf_counter()
     paths = perform(
@@ -127,6 +129,16 @@ def run_alone(
     )
     say_where(console, began, paths)
     return paths
+
+
+def check_runs(runs: int, name: str = "runs") -> None:
+    """Refuse numbers of runs of which no interval could be told.
+
+    Raises:
+        ValueError: for fewer than 2.
+    """
+    if runs < 2:
+        raise ValueError(f"{name}={runs}; expected at least 2 for an interval")
 
 
 def stored_tables(folder: Path, name: str) -> dict[str, Table]:

@@ -79,6 +79,24 @@ COMMANDS = {
         "dynamaze.benchmarks.model_doubt",
         "ModelDoubt",
     ),
+    "bench linear-dyna": Command(
+        "Linear Dyna on the Boyan chain (Sutton et al. 2008)",
+        "dynamaze bench linear-dyna",
+        "dynamaze.benchmarks.linear_dyna",
+        "Config",
+    ),
+    "bench mountain-car": Command(
+        "Linear Dyna on Mountain Car, against learning without a model",
+        "dynamaze bench mountain-car --runs 5",
+        "dynamaze.benchmarks.mountain_car",
+        "Config",
+    ),
+    "bench deep-belief": Command(
+        "when pre-training helps a deep belief network, and when it does harm",
+        "dynamaze bench deep-belief --runs 5",
+        "dynamaze.benchmarks.deep_belief",
+        "Config",
+    ),
     "pages": Command(
         "write the environments' pages, with a picture each",
         "dynamaze pages --output docs/environments",

@@ -92,7 +92,8 @@ class DynaQ(Agent):
             table, "stored_experience" or a model that generalises.
         values: "table", "tile_coding" (linear), "network", or an object; with an object, which has
             its own, `learning_rate`, `gamma` and `initial_value` are not used.
-        initial_value: what every action value begins with.
+        initial_value: what every action value begins with. Where rewards are sparse and values
+            generalise, half the goal's reward has the agent try everything.
         seed: settles every random number; see `Agent`.
 
     Raises:

@@ -64,7 +64,7 @@ TABLE = {"learning_rate": 0.1, "gamma": 0.95, "epsilon": 0.1, "planning_steps": 
 
 MAZES = {
     "static": Maze("DynaMaze-v0", ON_GRID, TABLE, 20_000, 1000, 20, episodes=AFTER + 5),
-    "slippery": Maze("DynaMaze-v0", {**ON_GRID, "slip_probability": 0.2}, TABLE, 10_000, 2000, 20),
+    "slippery": Maze("DynaMaze-v0", {**ON_GRID, "slip_probability": 0.2}, TABLE, 5000, 2000, 20),
     "blocking": Maze("DynaMazeBlocking-v0", ON_GRID, TABLE, 3000, 2000, 20, solve_from=1000),
     "continuous": Maze(
         "DynaMazeContinuous-v0",

@@ -62,6 +62,8 @@ class DeepBelief:
         learning_rate: Adam's, in back-propagation.
         batch_size: rows of a step of back-propagation.
         capacity: rows remembered, with targets and without; then the oldest give way.
+        least_spread: inputs are scaled by their spread, but by no less than this: where they come
+            scaled, as features do, what has hardly varied yet is not blown up.
         seed: settles all chance.
 
     Raises:
@@ -82,6 +84,7 @@ class DeepBelief:
         learning_rate: float = 3e-3,
         batch_size: int = 64,
         capacity: int = 20_000,
+        least_spread: float = 0.0,
         seed: int = 0,
     ) -> None:
         if visible not in VISIBLE:
@@ -103,6 +106,7 @@ class DeepBelief:
         capacity = checked_size("capacity", capacity)
         self.memory = Memory(capacity, {"inputs": num_inputs, "targets": num_outputs})
         self.unlabelled = Memory(capacity, {"inputs": num_inputs})
+        self.least_spread = checked_number("least_spread", least_spread, 0)
         self.input_offset, self.input_spread = np.zeros(num_inputs), np.ones(num_inputs)
         self.offset, self.spread = np.zeros(num_outputs), np.ones(num_outputs)
         # Of our own: torch's global one is never touched.
@@ -240,7 +244,10 @@ class DeepBelief:
             self.input_offset = inputs.min(axis=0)
             self.input_spread = np.where(span > 0, span, 1.0)
         else:
-            self.input_offset, self.input_spread = inputs.mean(axis=0), spread_of(inputs)
+            self.input_offset, self.input_spread = (
+                inputs.mean(axis=0),
+                spread_of(inputs, self.least_spread),
+            )
         self.offset, self.spread = targets.mean(axis=0), spread_of(targets)
 
     def _input_units(self, inputs: FloatArray) -> FloatArray:

@@ -60,6 +60,8 @@ class ProbabilisticEnsemble:
         bootstrap: whether members weigh rows differently; otherwise only their first weights
             differ.
         capacity: rows remembered; then the oldest give way.
+        least_spread: inputs are scaled by their spread, but by no less than this: where they come
+            scaled, as features do, what has hardly varied yet is not blown up.
         seed: settles first weights, bootstrap and batches.
 
     Raises:
@@ -78,6 +80,7 @@ class ProbabilisticEnsemble:
         steps_per_row: float = 2.0,
         bootstrap: bool = True,
         capacity: int = 20_000,
+        least_spread: float = 0.0,
         seed: int = 0,
     ) -> None:
         self.num_inputs = checked_size("num_inputs", num_inputs)
@@ -90,6 +93,7 @@ class ProbabilisticEnsemble:
         self.bootstrap = bootstrap
         columns = {"inputs": num_inputs, "targets": num_outputs, "weights": members}
         self.memory = Memory(checked_size("capacity", capacity), columns)
+        self.least_spread = checked_number("least_spread", least_spread, 0)
         self.input_offset, self.input_spread = np.zeros(num_inputs), np.ones(num_inputs)
         self.offset, self.spread = np.zeros(num_outputs), np.ones(num_outputs)
         self._rng = np.random.Generator(np.random.SFC64(checked_size("seed", seed, 0)))
@@ -223,7 +227,10 @@ class ProbabilisticEnsemble:
         """Take units from what is remembered; the function stays the same, if it was learned."""
         old = (self.input_offset, self.input_spread, self.offset, self.spread)
         inputs, targets = self.memory["inputs"], self.memory["targets"]
-        self.input_offset, self.input_spread = inputs.mean(axis=0), spread_of(inputs)
+        self.input_offset, self.input_spread = (
+            inputs.mean(axis=0),
+            spread_of(inputs, self.least_spread),
+        )
         self.offset, self.spread = targets.mean(axis=0), spread_of(targets)
         self._rescale_at = 2 * self.memory.seen
         if self.steps:

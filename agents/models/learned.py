@@ -14,7 +14,7 @@ from gymnasium import spaces
 
 from ..actions import Actions, NumberedActions, as_actions
 from ..encoders import Vectors
-from ..features import Coordinates, Features, Identity, OneHot, TileCoding
+from ..features import Coordinates, Features, Identity, OneHot, RadialBases, TileCoding
 from ..learners.linear import LinearLeastMeanSquares, RecursiveLeastSquares
 from ..learners.linear_bayesian import BayesianLinear
 from ..learners.linear_per_action import PerAction
@@ -32,6 +32,12 @@ TILES, TILINGS = 8, 4
 MAX_TILED = 2
 """Numbers of a vector up to which its box is tiled; beyond, linear models see coordinates."""
 
+MAX_BUMPED = 32
+"""Numbers of a vector up to which networks see bumps along each."""
+
+SCALED = 0.1
+"""Bumps lie in [0, 1]: one that has varied by less was hardly met."""
+
 MakeLearner = Callable[[int, Actions, int, int], Learner]
 """Called with features, actions, outputs and a seed."""
 
@@ -41,7 +47,7 @@ class LearnedModel(NamedTuple):
 
     make_learner: MakeLearner
     draws: str  # of `RegressionModel`
-    is_linear: bool
+    sees: str  # "tiles", "bumps" or "coordinates"
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -97,7 +103,9 @@ class LearnedModel(NamedTuple):
         """
         if vectors.is_one_hot:
             return Identity(vectors.size)
-        if not self.is_linear:
+        if self.sees == "bumps" and vectors.size <= MAX_BUMPED:
+            return RadialBases(vectors.low, vectors.high)
+        if self.sees != "tiles":
             return Coordinates(vectors.low, vectors.high, bias=False)
         if vectors.rows is not None:
             return OneHot(vectors.rows.shape, vectors.rows.start)
@@ -118,24 +126,32 @@ def _per_action(kind: Callable[[int, int], Learner]) -> MakeLearner:
     return make
 
 
-def _lazily(name: str, *, is_seeded: bool) -> MakeLearner:
+def _lazily(name: str, **more: Any) -> MakeLearner:
     """A learner of `dynamaze.agents.learners`, imported when it is made."""
 
     def make(features: int, actions: Actions, outputs: int, seed: int) -> Learner:
         kind: Any = getattr(import_module("dynamaze.agents.learners"), name)
-        more = {"seed": seed} if is_seeded else {}
-        learner: Learner = kind(features + actions.size, outputs, **more)
+        learner: Learner = kind(features + actions.size, outputs, seed=seed, **more)
         return learner
 
     return make
 
 
+def _rough_process(inputs: int, outputs: int) -> Learner:
+    """A Gaussian process that is not smooth, as the world is not at a wall; one for each action."""
+    kind: Any = import_module("dynamaze.agents.learners").GaussianProcess
+    learner: Learner = kind(inputs, outputs, kernel="matern52", budget=400)
+    return learner
+
+
 LEARNED_MODELS: dict[str, LearnedModel] = {
-    "linear": LearnedModel(_per_action(LinearLeastMeanSquares), "mean", True),
-    "recursive_linear": LearnedModel(_per_action(RecursiveLeastSquares), "mean", True),
-    "bayesian_linear": LearnedModel(_per_action(BayesianLinear), "sample", True),
-    "gaussian_process": LearnedModel(_lazily("GaussianProcess", is_seeded=False), "sample", False),
-    "deep_belief": LearnedModel(_lazily("DeepBelief", is_seeded=True), "mean", False),
-    "ensemble": LearnedModel(_lazily("ProbabilisticEnsemble", is_seeded=True), "sample", False),
+    "linear": LearnedModel(_per_action(LinearLeastMeanSquares), "mean", "tiles"),
+    "recursive_linear": LearnedModel(_per_action(RecursiveLeastSquares), "mean", "tiles"),
+    "bayesian_linear": LearnedModel(_per_action(BayesianLinear), "sample", "tiles"),
+    "gaussian_process": LearnedModel(_per_action(_rough_process), "sample", "coordinates"),
+    "deep_belief": LearnedModel(_lazily("DeepBelief", least_spread=SCALED), "mean", "bumps"),
+    "ensemble": LearnedModel(
+        _lazily("ProbabilisticEnsemble", least_spread=SCALED), "sample", "bumps"
+    ),
 }
 """Name -> how to make the model."""

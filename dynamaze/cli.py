@@ -79,6 +79,12 @@ COMMANDS = {
         "dynamaze.benchmarks.model_doubt",
         "ModelDoubt",
     ),
+    "bench sb3": Command(
+        "DQN and SAC of Stable-Baselines3 with a model to plan with, and alone",
+        "dynamaze bench sb3 --runs 4",
+        "dynamaze.benchmarks.dyna_sb3",
+        "DynaForSB3",
+    ),
     "bench linear-dyna": Command(
         "Linear Dyna on the Boyan chain (Sutton et al. 2008)",
         "dynamaze bench linear-dyna",

@@ -11,7 +11,7 @@ the continuous mazes costs 0.01, so that what was tried in vain falls in value, 
 find the goal sooner, too.
 
 On the continuous mazes a third method has the true world for a model (`TrueWorld`): what planning
-could bring if the model learned without error. Walls are where learned models err.
+could bring if the model learned without error.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class RegressionModel:
         num_actions: how many actions; `VectorActions` where they are vectors themselves.
         features: a feature map of the vectors; None takes them as they are.
         draws: "sample" or "mean".
-        grounded: whether what is imagined leads only to vectors that were seen.
+        grounded: whether `sample` leads only to vectors that were seen.
         low: (d,) bounds into which imagined vectors are put; None for no bound.
         high: (d,).
         capacity: so many pairs are remembered for search control; then the oldest give way.
@@ -154,7 +154,11 @@ class RegressionModel:
             RuntimeError: if nothing was seen yet.
         """
         drawn = self.memory.draw(n, rng)
-        return self.imagine(drawn.observation, drawn.action, rng)
+        imagined = self.imagine(drawn.observation, drawn.action, rng)
+        if not self.grounded:
+            return imagined
+        nearest = self.memory.nearest_following(imagined.next_observation, MOST_NEAREST, rng)
+        return imagined._replace(next_observation=nearest)
 
     def imagine(
         self, observations: FloatArray, actions: npt.NDArray[Any], rng: np.random.Generator
@@ -169,8 +173,6 @@ class RegressionModel:
         mean = expected(self.learner, inputs)
         drawn = mean if self.draws == "mean" else self.learner.draw(inputs, rng)
         following = np.clip(vectors + drawn[:, :-2], self.low, self.high)
-        if self.grounded and not self.is_empty:
-            following = self.memory.nearest_following(following, MOST_NEAREST, rng)
         terminated = rng.random(len(vectors)) < mean[:, -1]
         return Transitions(vectors, actions, mean[:, -2].copy(), following, terminated)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from .protocol import (
 from .state import checked_state
 
 
-class LinearLearner:
+class LinearLearner(ABC):
     """A learner that predicts x W; a kind of it says how W is learned, and how sure it is.
 
     Args:
@@ -36,9 +37,9 @@ class LinearLearner:
         self.num_outputs = checked_size("num_outputs", num_outputs)
         self.weights = np.zeros((self.num_inputs, self.num_outputs))
 
+    @abstractmethod
     def doubt(self, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Variances of checked inputs, as those of `Estimate`, or what can be broadcast to them."""
-        raise NotImplementedError
 
     def predict(self, inputs: npt.ArrayLike) -> Estimate:
         """What is believed of inputs (batch, inputs).

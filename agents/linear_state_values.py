@@ -14,8 +14,8 @@ from dynamaze.messages import checked_number
 from .feature_sweeping import FeatureSweeping
 from .features import Features
 from .learners.linear import take_arrays
+from .learners.state import part_of
 from .linear_expectation import LinearExpectation
-from .models.regression import under
 from .models.vector_memory import VectorMemory, check_vectors
 from .transitions import FloatArray, Transitions
 
@@ -86,7 +86,7 @@ class FeatureModel:
             ValueError: for arrays of another shape, or none.
         """
         linear = {name: part for name, part in state.items() if not name.startswith("memory.")}
-        self.memory.set_state(under("memory.", state))
+        self.memory.set_state(part_of("memory", state))
         self.linear.set_state(linear)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from dynamaze.compiled import compiled, compiled_with_arrays
 
 from ..encoders import Vectors
+from ..learners.state import part_of
 from ..records import flatten, restore
 from ..rng import load, state_words, store
 from ..transitions import (
@@ -22,7 +23,7 @@ from ..transitions import (
 )
 from .normal import grid_chances
 from .protocol import Outcomes, Prediction
-from .regression import RegressionModel, under
+from .regression import RegressionModel
 from .seen import SeenPairs, draw_pair, note_pair
 
 NO_CHANCE = 1e-12
@@ -254,7 +255,7 @@ class OnRows:
                     f"an index from {numbers.min()} to {numbers.max()} in the model's state; "
                     f"expected 0 to {high - 1}"
                 )
-        self.model.set_state(under("model.", state))
+        self.model.set_state(part_of("model", state))
         self.seen, self.visits, self.exists = seen, visits, exists
 
 

@@ -17,6 +17,7 @@ from ..actions import Actions, as_actions
 from ..features import Features, Identity
 from ..learners.linear_per_action import expected
 from ..learners.protocol import Estimate, Learner
+from ..learners.state import part_of
 from ..transitions import FloatArray, Transitions
 from .protocol import Prediction
 from .vector_memory import CAPACITY, VectorMemory, check_pairs, check_vectors
@@ -231,15 +232,10 @@ class RegressionModel:
         if not isinstance(targets, np.ndarray) or targets.shape != self._targets.shape:
             raise ValueError(f"targets {targets!r}; expected shape {self._targets.shape}")
         before = self.memory.get_state()
-        self.memory.set_state(under("memory.", state))
+        self.memory.set_state(part_of("memory", state))
         try:
-            self.learner.set_state(under("learner.", state))
+            self.learner.set_state(part_of("learner", state))
         except BaseException:
             self.memory.set_state(before)
             raise
         self._targets = targets.copy()
-
-
-def under(prefix: str, state: dict[str, Any]) -> dict[str, Any]:
-    """The part of a state whose names begin with a prefix, without it."""
-    return {name[len(prefix) :]: state[name] for name in state if name.startswith(prefix)}

@@ -11,12 +11,12 @@ from dynamaze.messages import checked_number
 
 from ..dispatch import believe, has_rule
 from ..encoders import ROWS, VECTORS
+from ..learners.state import part_of
 from ..records import flatten, restore
 from ..rng import state_words
 from ..transitions import FloatArray, IntArray, Transitions, check_integers, outside_table
 from .beliefs import Beliefs, RowBeliefs, VectorBeliefs
 from .protocol import Outcomes, Prediction
-from .regression import under
 from .scored_table import TRIES, ScoredTable
 from .scores import Scores, note_score, overall_trust, pair_doubt, world_change_rate
 from .table import draw_batch, observe_batch
@@ -249,9 +249,9 @@ class ScoredModel:
         """
         kept = restore(_Kept(self.scores, self._is_trusted), state)
         before = self.beliefs.get_state()
-        self.beliefs.set_state(under("beliefs.", state))
+        self.beliefs.set_state(part_of("beliefs", state))
         try:
-            self.model.set_state(under("model.", state))
+            self.model.set_state(part_of("model", state))
         except BaseException:
             self.beliefs.set_state(before)
             raise

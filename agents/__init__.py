@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .agent import Agent
 from .callbacks import Step
+from .certainty_equivalence import DynamicProgramming
 from .dyna import DynaQ, DynaQPlus, QLearning
 from .encoders import Vectors
 from .exploration import ActionTimeBonus, EpsilonGreedy
@@ -29,8 +30,12 @@ from .models import (
     TimeBonus,
     UncertaintyBonus,
 )
-from .planning import UniformPlanning
+from .pair_updates import BackwardUpdates, UniformUpdates
+from .planners import PLANNERS
+from .planning import Planning, UniformPlanning
+from .prioritised_sweeping import PrioritisedSweeping
 from .spaces import Spaces
+from .trajectory_sampling import TrajectorySampling
 from .transitions import Transitions, check_transitions
 from .values import TableValues
 from .values_linear import LinearValues
@@ -39,12 +44,15 @@ from .values_network import NetworkValues
 __all__ = [
     "CAPABILITIES",
     "MODELS",
+    "PLANNERS",
     "TABLE_MODELS",
     "ActionTimeBonus",
     "Agent",
+    "BackwardUpdates",
     "Coordinates",
     "DynaQ",
     "DynaQPlus",
+    "DynamicProgramming",
     "EpsilonGreedy",
     "ForgettingExperience",
     "ForgettingLatest",
@@ -59,7 +67,9 @@ __all__ = [
     "NetworkValues",
     "OnRows",
     "OneHot",
+    "Planning",
     "Prediction",
+    "PrioritisedSweeping",
     "QLearning",
     "RadialBases",
     "RegressionModel",
@@ -71,9 +81,11 @@ __all__ = [
     "TableValues",
     "TileCoding",
     "TimeBonus",
+    "TrajectorySampling",
     "Transitions",
     "UncertaintyBonus",
     "UniformPlanning",
+    "UniformUpdates",
     "Vectors",
     "check_transitions",
 ]

@@ -54,7 +54,7 @@ class Agent:
         num_episodes: episodes that have ended.
 
     Raises:
-        TypeError: for spaces that the parts cannot serve.
+        TypeError: for spaces that the parts cannot serve, or values that the planner cannot.
         ValueError: for a planner whose model cannot do what it needs, or values and a model of
             which one observes rows and the other vectors.
     """
@@ -70,7 +70,7 @@ class Agent:
         seed: Seed = None,
         config: dict[str, Any] | None = None,
     ) -> None:
-        check_fit(planning, model)
+        check_fit(planning, model, values)
         self.env: gym.Env[Any, Any] | None = None
         if isinstance(env, Spaces):
             self.spaces = env
@@ -165,15 +165,19 @@ class Agent:
         while True:
             observation = self.observation  # (a)
             state = encode(observation)
-            values = self.values.values(np.array([state]))[0]
+            values = self.planning.action_values(
+                self.values, self.model, np.array([state]), self.rng, learning=True
+            )[0]
             action = self.exploration.choose(values, state, self.rng)  # (b)
             following, reward, terminated, truncated, info = env.step(
                 action + self._first_action
             )  # (c)
             transition = one_transition(state, action, float(reward), encode(following), terminated)
-            self.values.update(transition)  # (d) direct reinforcement learning
+            if self.planning.learns_directly:
+                self.values.update(transition)  # (d) direct reinforcement learning
             self.model.update(transition)  # (e) model learning
             self.exploration.update(transition)
+            self.planning.note(self.values, self.model, transition)
             self.planning.plan(self.values, self.model, self.rng)  # (f) planning
 
             self.num_timesteps += 1
@@ -230,7 +234,7 @@ class Agent:
             ValueError: for an observation outside the space.
         """
         rows, is_single = self.encoder.many(observation)
-        values = self.values.values(rows)
+        values = self._values_of(rows)
         if deterministic:
             actions = values.argmax(axis=1)
         else:
@@ -251,7 +255,10 @@ class Agent:
             observations: one observation of the space, or a batch of them.
         """
         rows: Any = self.encoder.many(observations)[0]
-        return self.exploration.probabilities(self.values.values(rows), rows)
+        return self.exploration.probabilities(self._values_of(rows), rows)
+
+    def _values_of(self, rows: Any) -> FloatArray:
+        return self.planning.action_values(self.values, self.model, rows, self.predict_rng)
 
     # -- the environment and files -------------------------------------------------------------
 
@@ -294,6 +301,7 @@ class Agent:
         *,
         model: Model | None = None,
         values: Values | None = None,
+        planning: Planning | None = None,
     ) -> AgentType:
         """The agent that `save` wrote.
 
@@ -303,12 +311,13 @@ class Agent:
                 one the agent only predicts.
             model: a model object like the one that the agent was made with, if it was an object.
             values: such values, if they were an object.
+            planning: such a planner, if it was an object.
 
         Raises:
             dynamaze.storage.CheckpointError: (a ValueError) for a file that is cut short, damaged,
                 of another version or another agent's.
         """
-        return read_agent(cls, path, env, {"model": model, "values": values})
+        return read_agent(cls, path, env, {"model": model, "values": values, "planning": planning})
 
 
 def make_env(env: str | gym.Env[Any, Any]) -> gym.Env[Any, Any]:

@@ -15,7 +15,7 @@ from dynamaze.version import __version__
 
 from .spaces import describe_spaces, read_spaces
 
-PARTS = ("values", "model", "exploration")
+PARTS = ("values", "model", "planning", "exploration")
 COUNTERS = ("num_timesteps", "num_episodes", "episode_length", "episode_return", "world_seed")
 STREAMS = ("rng", "predict_rng")
 

@@ -25,7 +25,7 @@ def rule(function: Any, record: type) -> Callable[[Any], Any]:
     """Decorate the compiled rule that `function` stands for, where its first argument is a record.
 
     Args:
-        function: `observe`, `draw`, `believe`, `doubt`, `share`, `choose` or `note`.
+        function: one of the functions below, such as `observe` or `draw`.
         record: the NamedTuple class.
     """
 
@@ -47,6 +47,14 @@ def draw(model, num_actions, rng):
     """
 
 
+def follow(model, num_actions, pair, rng):
+    """One outcome of a pair: reward, next state, terminated, and the generator's state."""
+
+
+def expect(model, num_actions, pair, q, gamma):
+    """A pair's expected reward plus the discounted value of what follows, by a flat table `q`."""
+
+
 def believe(model, num_actions, pair, next_state, terminated):
     """How likely a model holds an outcome of a pair, its entropy there, and the counts behind it.
 
@@ -56,6 +64,10 @@ def believe(model, num_actions, pair, next_state, terminated):
 
 def doubt(model, num_actions, pair):
     """How little a model knows of a pair, in [0, 1]; without a rule 1 / sqrt(visits + 1)."""
+
+
+def seen_pairs(model):
+    """The pairs that a model has seen, a wrapper's those of the model inside: `SeenPairs`."""
 
 
 def share(model):
@@ -68,6 +80,20 @@ def choose(exploration, values, first, num_actions, state, rng):
 
 def note(exploration, pair):
     """Let an exploration rule take note of a real step."""
+
+
+def remember(planning, model, q, num_actions, pair, next_state, terminated, gamma):
+    """Let a planner take note of a real step, which the model has learned already.
+
+    `q` is the flat table; pair and number of actions are int64.
+    """
+
+
+def improve(planning, model, q, num_actions, learning_rate, gamma, rng):
+    """A phase of planning on the flat table `q`; gives the generator's state.
+
+    The number of actions is int64.
+    """
 
 
 @overload(observe, inline="always")
@@ -84,6 +110,18 @@ def _draw(model, num_actions, rng):
     return lambda model, num_actions, rng: compiled(model, num_actions, rng)
 
 
+@overload(follow, inline="always")
+def _follow(model, num_actions, pair, rng):
+    compiled = _RULES[follow, model.instance_class]
+    return lambda model, num_actions, pair, rng: compiled(model, num_actions, pair, rng)
+
+
+@overload(expect, inline="always")
+def _expect(model, num_actions, pair, q, gamma):
+    compiled = _RULES[expect, model.instance_class]
+    return lambda model, num_actions, pair, q, gamma: compiled(model, num_actions, pair, q, gamma)
+
+
 @overload(believe, inline="always")
 def _believe(model, num_actions, pair, next_state, terminated):
     compiled = _RULES[believe, model.instance_class]
@@ -98,6 +136,13 @@ def _doubt(model, num_actions, pair):
     if compiled is None:
         return lambda model, num_actions, pair: 1.0 / np.sqrt(model.visits[pair] + 1.0)
     return lambda model, num_actions, pair: compiled(model, num_actions, pair)
+
+
+@overload(seen_pairs, inline="always")
+def _seen_pairs(model):
+    if "model" in model.instance_class._fields:
+        return lambda model: seen_pairs(model.model)
+    return lambda model: model.seen
 
 
 @overload(share, inline="always")
@@ -125,3 +170,19 @@ def _choose(exploration, values, first, num_actions, state, rng):
 def _note(exploration, pair):
     compiled = _RULES[note, exploration.instance_class]
     return lambda exploration, pair: compiled(exploration, pair)
+
+
+@overload(remember, inline="always")
+def _remember(planning, model, q, num_actions, pair, next_state, terminated, gamma):
+    compiled = _RULES[remember, planning.instance_class]
+    return lambda planning, model, q, num_actions, pair, next_state, terminated, gamma: compiled(
+        planning, model, q, num_actions, pair, next_state, terminated, gamma
+    )
+
+
+@overload(improve, inline="always")
+def _improve(planning, model, q, num_actions, learning_rate, gamma, rng):
+    compiled = _RULES[improve, planning.instance_class]
+    return lambda planning, model, q, num_actions, learning_rate, gamma, rng: compiled(
+        planning, model, q, num_actions, learning_rate, gamma, rng
+    )

@@ -18,7 +18,8 @@ from .agent import Agent, make_env, spaces_of
 from .encoders import ROWS
 from .exploration import ActionTimeBonus, EpsilonGreedy, Exploration
 from .models import Model, NoModel, TimeBonus, model_for
-from .planning import UniformPlanning
+from .planners import make_planning
+from .planning import Planning, UniformPlanning
 from .rng import Seed, as_sequence
 from .spaces import Spaces, TableRows, count_actions
 from .values import TableValues, Values
@@ -90,6 +91,8 @@ class DynaQ(Agent):
         model: a name of `dynamaze.agents.MODELS`, or a model object; None for "latest_outcome",
             or for "stored_experience" where the values are no table. Where the values are no
             table, "stored_experience" or a model that generalises.
+        planning: a name of `dynamaze.agents.PLANNERS`, or a planner object, which has its own
+            number of planning steps. All but "uniform", which is the box's, work on tables alone.
         values: "table", "tile_coding" (linear), "network", or an object; with an object, which has
             its own, `learning_rate`, `gamma` and `initial_value` are not used.
         initial_value: what every action value begins with. Where rewards are sparse and values
@@ -97,8 +100,10 @@ class DynaQ(Agent):
         seed: settles every random number; see `Agent`.
 
     Raises:
-        ValueError: for a number outside its range, an unknown model or unknown values.
-        TypeError: for spaces that the values cannot serve, or a model that cannot serve these.
+        ValueError: for a number outside its range, an unknown model, planner or values, or a model
+            that cannot do what the planner needs.
+        TypeError: for spaces that the values cannot serve, or a model or planner that cannot serve
+            these.
     """
 
     def __init__(
@@ -110,6 +115,7 @@ class DynaQ(Agent):
         epsilon: float = 0.1,
         planning_steps: int = 10,
         model: str | Model | None = None,
+        planning: str | Planning = "uniform",
         values: str | Values = "table",
         initial_value: float = 0.0,
         seed: Seed = None,
@@ -122,6 +128,7 @@ class DynaQ(Agent):
             "epsilon": epsilon,
             "planning_steps": planning_steps,
             "model": model if isinstance(model, str) else None,
+            "planning": planning if isinstance(planning, str) else None,
             "values": values if isinstance(values, str) else None,
             "initial_value": initial_value,
         }
@@ -138,7 +145,7 @@ class DynaQ(Agent):
                 observes=getattr(learned, "observes", ROWS),
                 seed=seed,
             ),
-            planning=UniformPlanning(planning_steps),
+            planning=make_planning(planning, planning_steps, epsilon),
             exploration=EpsilonGreedy(epsilon),
             seed=seed,
             config=config,

@@ -17,6 +17,7 @@ from .learners.linear import take_arrays
 from .learners.state import part_of
 from .linear_expectation import LinearExpectation
 from .models.vector_memory import VectorMemory, check_vectors
+from .planning import Planning, checked_steps
 from .transitions import FloatArray, Transitions
 
 
@@ -187,7 +188,7 @@ class StateValues:
         return {"theta": self.theta, "changes": self.changes, **self.sweeping.parts}
 
 
-class FeaturePlanning:
+class FeaturePlanning(Planning):
     """So many updates after each real step, of single features or of states that were seen.
 
     Args:
@@ -198,11 +199,10 @@ class FeaturePlanning:
         ValueError: if it is negative.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"expectation"})
+    needs = frozenset({"expectation"})
 
     def __init__(self, planning_steps: int, *, of_states: bool) -> None:
-        checked = checked_number("planning_steps", planning_steps, 0, whole=True)
-        self.planning_steps, self.of_states = int(checked), of_states
+        self.planning_steps, self.of_states = checked_steps(planning_steps), of_states
 
     def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
         """Let the state values plan on their model."""

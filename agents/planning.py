@@ -1,8 +1,8 @@
-"""Planning in the background: simulated experience improves the values."""
+"""What an agent needs of its planning, and the planning of the Dyna-Q box."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
@@ -10,23 +10,63 @@ from dynamaze.messages import checked_number
 
 from .models import CAPABILITIES, MODELS, Model
 from .models.shares import shared_steps
-from .values import Values
+from .transitions import FloatArray, Transitions
+from .values import TableValues, Values
 
 
-class Planning(Protocol):
-    """What an agent needs of its planning."""
+class Planning:
+    """How a model is used: to improve the values, or to look ahead before an action is chosen.
 
-    planning_steps: int
+    A planner of your own inherits from it and overrides what it does: `plan`, and it plans in the
+    background, after each real step; `action_values`, and it plans at decision time.
 
-    @property
-    def needs(self) -> frozenset[str]:
-        """What the model must be able to do."""
+    Attributes:
+        needs: what the model must be able to do, of `dynamaze.agents.CAPABILITIES`.
+        needs_table: whether it works on `TableValues` alone.
+        learns_directly: whether real transitions update the values, too (step (d) of the box). A
+            planner that hears of them by `note` may do without.
+    """
+
+    needs: frozenset[str] = frozenset()
+    needs_table: bool = False
+    learns_directly: bool = True
+
+    def note(self, values: Values, model: Model, transitions: Transitions) -> None:
+        """Take note of real transitions, which the model has learned already."""
 
     def plan(self, values: Values, model: Model, rng: np.random.Generator) -> None:
         """Improve the values by simulated experience."""
 
+    def action_values(
+        self,
+        values: Values,
+        model: Model,
+        observations: Any,
+        rng: np.random.Generator,
+        *,
+        learning: bool = False,
+    ) -> FloatArray:
+        """(batch, actions) values by which actions are chosen; without search the learned ones.
 
-class UniformPlanning:
+        Args:
+            values: what was learned.
+            model: what is believed of the world.
+            observations: (batch,) rows, or (batch, d) vectors.
+            rng: for all randomness.
+            learning: whether the one observation is where the agent now is, so that what is found
+                may be kept for its next step; otherwise the planner stays as it is.
+        """
+        return values.values(observations)
+
+    def get_state(self) -> dict[str, Any]:
+        """Arrays and numbers that `set_state` takes back."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go back to what `get_state` returned."""
+
+
+class UniformPlanning(Planning):
     """n updates from simulated transitions that the model draws (section 8.2, step (f)).
 
     Drawing does not depend on the values, so drawing all n first and then applying the n updates
@@ -40,32 +80,43 @@ class UniformPlanning:
     """
 
     def __init__(self, planning_steps: int) -> None:
-        checked = checked_number("planning_steps", planning_steps, 0, whole=True)
-        self.planning_steps = int(checked)
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """Samples, if it plans at all."""
-        return frozenset({"sample"}) if self.planning_steps else frozenset()
+        self.planning_steps = checked_steps(planning_steps)
+        self.needs = frozenset({"sample"}) if self.planning_steps else frozenset()
 
     def plan(self, values: Values, model: Model, rng: np.random.Generator) -> None:
         """Draw the transitions and update the values by them."""
-        if self.planning_steps:
-            # A model that knows how far to trust it says how much planning it deserves.
-            trust = getattr(model, "share_of_planning", 1.0)
-            steps = (
-                self.planning_steps if trust == 1.0 else shared_steps(self.planning_steps, trust)
-            )
-            if steps:
-                values.update(model.sample(steps, rng))
+        steps = deserved_steps(self.planning_steps, model)
+        if steps:
+            values.update(model.sample(steps, rng))
 
 
-def check_fit(planning: Planning, model: Model) -> None:
-    """Refuse a planner whose model cannot do what it needs.
+def checked_steps(planning_steps: int) -> int:
+    """The number of planning steps.
+
+    Raises:
+        ValueError: if it is negative.
+    """
+    return int(checked_number("planning_steps", planning_steps, 0, whole=True))
+
+
+def deserved_steps(planning_steps: int, model: Model) -> int:
+    """How many of its planning steps are taken: a model may say how far it is to be trusted."""
+    trust = getattr(model, "share_of_planning", 1.0)
+    return planning_steps if trust == 1.0 else int(shared_steps(planning_steps, trust))
+
+
+def check_fit(planning: Planning, model: Model, values: Values) -> None:
+    """Refuse a planner whose model or values cannot do what it needs.
 
     Raises:
         ValueError: naming what is missing and which models have it.
+        TypeError: if values that are no table meet a planner that needs one.
     """
+    if planning.needs_table and not isinstance(values, TableValues):
+        raise TypeError(
+            f"{type(planning).__name__} needs TableValues, and these are "
+            f'{type(values).__name__}; planning="uniform" serves any values'
+        )
     missing = sorted(planning.needs - model.capabilities)
     if missing:
         fitting = sorted(name for name in MODELS if planning.needs <= MODELS[name].capabilities)

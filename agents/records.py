@@ -29,7 +29,7 @@ def restore(
         record: gives the types, dtypes and shapes.
         flat: the values by name.
         prefix: what stands in front of the names.
-        growing: the columns whose length may differ.
+        growing: the columns whose length may differ, also of nested records.
 
     Raises:
         ValueError: if a value is missing or of another type, dtype or shape.
@@ -38,7 +38,7 @@ def restore(
     for name, value in zip(record._fields, record, strict=True):
         key = prefix + name
         if hasattr(value, "_fields"):
-            values.append(restore(value, flat, f"{key}."))
+            values.append(restore(value, flat, f"{key}.", growing))
         else:
             values.append(_like(value, flat.get(key), key, may_grow=name in growing))
     return type(record)(*values)

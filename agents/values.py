@@ -110,11 +110,18 @@ def row_max(q, first, num_actions):
 
 
 @spliced
-def q_update(q, num_actions, pair, reward, next_state, terminated, learning_rate, gamma):
-    """One Q-learning update of the flat table; `pair` is state * num_actions + action."""
+def target(q, num_actions, reward, next_state, terminated, gamma):
+    """What one outcome of a pair is worth by the flat table."""
     discount = 0.0 if terminated else gamma
     following = row_max(q, np.uint64(next_state) * num_actions, num_actions)
-    q[pair] += learning_rate * (reward + discount * following - q[pair])
+    return reward + discount * following
+
+
+@spliced
+def q_update(q, num_actions, pair, reward, next_state, terminated, learning_rate, gamma):
+    """One Q-learning update of the flat table; `pair` is state * num_actions + action."""
+    wanted = target(q, num_actions, reward, next_state, terminated, gamma)
+    q[pair] += learning_rate * (wanted - q[pair])
 
 
 @compiled

@@ -52,11 +52,12 @@ def _call(function: Any, agent: DynaQ, steps: int) -> FloatArray:
     maze: Any = agent.env.unwrapped
     values: Any = agent.values
     exploration: Any = agent.exploration
+    planning: Any = agent.planning
     moves = maze.world.dynamics.moves
     arrays = (moves.next_state.astype(np.uint32), moves.reward, moves.terminated.astype(np.uint8))
     function(
         ctypes.c_int64(steps),
-        ctypes.c_int(agent.planning.planning_steps),
+        ctypes.c_int(planning.planning_steps),
         ctypes.c_double(values.learning_rate),
         ctypes.c_double(values.gamma),
         ctypes.c_double(exploration.rule.epsilon),

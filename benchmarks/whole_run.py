@@ -19,9 +19,20 @@ from gymnasium.utils import seeding
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from dynamaze.agents import Agent, UniformPlanning
-from dynamaze.agents.dispatch import choose, draw, note, observe, share
+from dynamaze.agents.dispatch import (
+    choose,
+    draw,
+    improve,
+    note,
+    observe,
+    remember,
+    rule,
+    share,
+)
 from dynamaze.agents.models.shares import shared_steps
+from dynamaze.agents.models.table_copy import has_lookups
 from dynamaze.agents.rng import load, state_words, store
+from dynamaze.agents.table_planning import TablePlanning
 from dynamaze.agents.values import TableValues, q_update
 from dynamaze.compiled import compiled, spliced
 from dynamaze.envs import GridEnv
@@ -63,7 +74,7 @@ class Settings(NamedTuple):
 
     learning_rate: float
     gamma: float
-    planning_steps: int
+    learns_directly: bool
     max_episode_steps: int  # -1 for no limit
     changes_at_reset: bool  # whether a new episode may bring another maze
 
@@ -122,34 +133,62 @@ def run_many(
 
 def run_one(agent: Agent, steps: int, episodes: int) -> Runs:
     """One run of a fresh agent, to so many steps or episodes; the other is 0. No run axis."""
-    values, model, exploration = _compiled_parts(agent)
-    maze, limit = _plain_maze(agent)
-    place = Place(maze.course, seeding.np_random(agent.world_seed)[0])
-    result = Runs(np.zeros(steps), np.zeros(episodes, dtype=np.int64), values.q)
-    settings = Settings(
-        values.learning_rate,
-        values.gamma,
-        agent.planning.planning_steps,
-        limit,
-        maze.course.changes_at_reset,
-    )
-    done = np.zeros(2, dtype=np.int64)  # steps and episodes
-    place.begin_episode()
-    while done[0] < steps or done[1] < episodes:
-        place.draw_ahead()
-        model.reserve(CHUNK_STEPS)
-        run_chunk(
-            place.ground,
-            place.lives,
-            model.table,
-            exploration.rule,
-            settings,
-            state_words(agent.rng),
-            result,
-            done,
+    return Life(agent).live(steps, episodes)
+
+
+class Life:
+    """A run of a fresh agent, which may be looked at between its pieces.
+
+    Args:
+        agent: it and its parts live on with the run; its environment is only read.
+
+    Raises:
+        TypeError: for an agent with a part, or an environment, that compiled code cannot use.
+        ValueError: if the agent has lived already.
+    """
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._values, self._model, self._exploration = _compiled_parts(agent)
+        maze, limit = _plain_maze(agent)
+        self._place = Place(maze.course, seeding.np_random(agent.world_seed)[0])
+        self._settings = Settings(
+            self._values.learning_rate,
+            self._values.gamma,
+            agent.planning.learns_directly,
+            limit,
+            maze.course.changes_at_reset,
         )
-        place.catch_up()
-    return result
+        self._place.begin_episode()
+
+    def live(self, steps: int, episodes: int) -> Runs:
+        """Go on for so many steps, or to the end of so many episodes; the other is 0."""
+        result = Runs(np.zeros(steps), np.zeros(episodes, dtype=np.int64), self._values.q)
+        done = np.zeros(2, dtype=np.int64)  # steps and episodes
+        while done[0] < steps or done[1] < episodes:
+            self._place.draw_ahead()
+            self._model.reserve(CHUNK_STEPS)
+            run_chunk(
+                self._place.ground,
+                self._place.lives,
+                self._model.table,
+                self._exploration.rule,
+                self._planner(),
+                self._settings,
+                state_words(self._agent.rng),
+                result,
+                done,
+            )
+            self._place.catch_up()
+        return result
+
+    def _planner(self) -> Any:
+        """The planner's record, with room for a chunk."""
+        planning: Any = self._agent.planning
+        if isinstance(planning, UniformPlanning):
+            return Drawing(planning.planning_steps)
+        planning.reserve(self._values, CHUNK_STEPS)
+        return planning.record
 
 
 class Place:
@@ -229,15 +268,23 @@ def _compiled_parts(agent: Agent) -> tuple[TableValues, Any, Any]:
             f"model {type(agent.model).__name__} does not declare 'compiled'; a compiled run needs "
             "a model whose memory is a record (see dynamaze.agents.dispatch)"
         )
-    if not isinstance(agent.planning, UniformPlanning):
-        raise TypeError(f"planning {agent.planning!r}; a compiled run needs UniformPlanning")
+    if not isinstance(agent.planning, (UniformPlanning, TablePlanning)):
+        raise TypeError(
+            f"planning {agent.planning!r}; a compiled run needs UniformPlanning or a planner of "
+            "tables"
+        )
+    if isinstance(agent.planning, TablePlanning) and not has_lookups(agent.model):
+        raise TypeError(
+            f"{type(agent.planning).__name__} with model {type(agent.model).__name__}; in a "
+            "compiled run it needs a model whose pairs can be looked up in its record"
+        )
     if not hasattr(agent.exploration, "rule"):
         raise TypeError(f"exploration {agent.exploration!r} has no compiled rule")
     return agent.values, agent.model, agent.exploration
 
 
 @compiled
-def run_chunk(ground, lives, model, exploration, settings, words, result, done):
+def run_chunk(ground, lives, model, exploration, planning, settings, words, result, done):
     """Live and learn for a chunk of steps, until the maze may change, or until the result is full.
 
     It is `Agent.steps` line by line; the letters are those of the box on p. 164 of Sutton & Barto.
@@ -245,6 +292,7 @@ def run_chunk(ground, lives, model, exploration, settings, words, result, done):
     q = result.q.reshape(-1)
     num_actions = result.q.shape[1]
     columns = np.uint64(num_actions)
+    learning_rate, gamma = settings.learning_rate, settings.gamma
     rng = load(words)
     for _ in range(CHUNK_STEPS):
         if done[0] == result.rewards.size and done[1] == result.episode_steps.size:
@@ -255,12 +303,12 @@ def run_chunk(ground, lives, model, exploration, settings, words, result, done):
         tick(lives, 0)
         following = lives.state[0]
         pair = np.uint64(state) * columns + np.uint64(action)
-        q_update(
-            q, columns, pair, reward, following, terminated, settings.learning_rate, settings.gamma
-        )  # (d)
+        if settings.learns_directly:
+            q_update(q, columns, pair, reward, following, terminated, learning_rate, gamma)  # (d)
         observe(model, num_actions, state, action, reward, following, terminated)  # (e)
         note(exploration, pair)
-        rng = plan(q, columns, model, settings, rng)  # (f)
+        remember(planning, model, q, num_actions, np.int64(pair), following, terminated, gamma)
+        rng = improve(planning, model, q, num_actions, learning_rate, gamma, rng)  # (f)
         if result.rewards.size:
             result.rewards[done[0]] = reward
             done[0] += 1
@@ -278,18 +326,30 @@ def run_chunk(ground, lives, model, exploration, settings, words, result, done):
     store(words, rng)
 
 
+class Drawing(NamedTuple):
+    """The planning of `UniformPlanning`, as a record."""
+
+    planning_steps: int
+
+
+@rule(remember, Drawing)
 @compiled
-def plan(q, num_actions, model, settings, rng):
-    """The planning phase: draw a transition, update, n times. Gives the generator's state."""
-    if num_actions == np.uint64(4):  # a constant lets the compiler unroll the row's maximum
-        return _plan(q, np.uint64(4), model, settings, rng)
-    return _plan(q, num_actions, model, settings, rng)
+def remember_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
+    """The model remembers what was seen."""
+
+
+@rule(improve, Drawing)
+@compiled
+def plan(planning, model, q, num_actions, learning_rate, gamma, rng):
+    """Draw a transition, update, n times. Gives the generator's state."""
+    if num_actions == 4:  # a constant lets the compiler unroll the row's maximum
+        return _plan(planning, model, q, np.uint64(4), learning_rate, gamma, rng)
+    return _plan(planning, model, q, np.uint64(num_actions), learning_rate, gamma, rng)
 
 
 @spliced
-def _plan(q, num_actions, model, settings, rng):
-    learning_rate, gamma = settings.learning_rate, settings.gamma
-    for _ in range(shared_steps(settings.planning_steps, share(model))):
+def _plan(planning, model, q, num_actions, learning_rate, gamma, rng):
+    for _ in range(shared_steps(planning.planning_steps, share(model))):
         pair, reward, following, terminated, rng = draw(model, num_actions, rng)
         q_update(q, num_actions, pair, reward, following, terminated, learning_rate, gamma)
     return rng

@@ -9,7 +9,7 @@ import numpy as np
 from dynamaze.compiled import compiled, spliced
 from dynamaze.messages import checked_number
 
-from ..dispatch import draw, observe, rule, share
+from ..dispatch import believe, draw, expect, follow, observe, rule, share
 from ..records import flatten, restore
 from ..times import (
     TriedTimes,
@@ -135,3 +135,26 @@ def draw_with_bonus(table, num_actions, rng):
     pair, reward, next_state, terminated, rng = draw(table.model, num_actions, rng)
     bonus = time_bonus(table.times, pair, table.kappa)
     return pair, reward + bonus, next_state, terminated, rng
+
+
+@rule(follow, TimeBonusTable)
+@compiled
+def follow_with_bonus(table, num_actions, pair, rng):
+    """What follows in the model inside, with the pair's bonus."""
+    reward, next_state, terminated, rng = follow(table.model, num_actions, pair, rng)
+    return reward + time_bonus(table.times, pair, table.kappa), next_state, terminated, rng
+
+
+@rule(expect, TimeBonusTable)
+@compiled
+def expect_with_bonus(table, num_actions, pair, q, gamma):
+    """What the model inside expects, with the pair's bonus."""
+    bonus = time_bonus(table.times, pair, table.kappa)
+    return bonus + expect(table.model, num_actions, pair, q, gamma)
+
+
+@rule(believe, TimeBonusTable)
+@compiled
+def believe_inside(table, num_actions, pair, next_state, terminated):
+    """What the model inside holds."""
+    return believe(table.model, num_actions, pair, next_state, terminated)

@@ -9,13 +9,15 @@ import numpy as np
 from dynamaze.compiled import compiled
 from dynamaze.messages import checked_number
 
-from ..dispatch import believe, draw, observe, rule
+from ..dispatch import believe, draw, expect, follow, observe, rule
 from ..transitions import BoolArray, FloatArray, IntArray
 from .latest import (
     LatestOutcome,
     LatestTable,
     believe_latest,
     draw_latest,
+    expect_latest,
+    follow_latest,
     latest_outcomes,
     observe_latest,
 )
@@ -109,3 +111,5 @@ def _forget_one(table, num_actions, pair):
 
 rule(believe, RecentTable)(believe_latest)
 rule(draw, RecentTable)(draw_latest)
+rule(expect, RecentTable)(expect_latest)
+rule(follow, RecentTable)(follow_latest)

@@ -8,8 +8,9 @@ import numpy as np
 
 from dynamaze.compiled import compiled, spliced
 
-from ..dispatch import believe, draw, observe, rule
+from ..dispatch import believe, draw, expect, follow, observe, rule
 from ..transitions import BoolArray, FloatArray, IntArray
+from ..values import target
 from .protocol import Outcomes
 from .seen import SeenPairs, draw_pair, note_pair
 from .table import TableModel
@@ -85,9 +86,31 @@ def believe_latest(table, num_actions, pair, next_state, terminated):
     return 1.0 if is_latest else 0.0, 0.0, float(table.visits[pair])
 
 
+@rule(follow, LatestTable)
+@spliced
+def follow_latest(table, num_actions, pair, rng):
+    """A pair leads to what it led to last."""
+    return table.reward[pair], table.next_state[pair], table.terminated[pair], rng
+
+
+@rule(expect, LatestTable)
+@compiled
+def expect_latest(table, num_actions, pair, q, gamma):
+    """What the latest outcome is worth."""
+    return target(
+        q,
+        np.uint64(num_actions),
+        table.reward[pair],
+        table.next_state[pair],
+        table.terminated[pair],
+        gamma,
+    )
+
+
 @rule(draw, LatestTable)
 @spliced
 def draw_latest(table, num_actions, rng):
-    """Draw a pair; it leads to what it led to last."""
+    """Draw a pair, and what follows it."""
     pair, rng = draw_pair(table.seen, num_actions, rng)
-    return pair, table.reward[pair], table.next_state[pair], table.terminated[pair], rng
+    reward, next_state, terminated, rng = follow_latest(table, num_actions, pair, rng)
+    return pair, reward, next_state, terminated, rng

@@ -8,10 +8,11 @@ import numpy as np
 
 from dynamaze.compiled import compiled
 
-from ..dispatch import believe, draw, observe, rule
+from ..dispatch import believe, draw, expect, follow, observe, rule
 from ..records import with_room
 from ..rng import high_unit, next_word
 from ..transitions import BoolArray, FloatArray, IntArray
+from ..values import target
 from .protocol import Outcomes
 from .seen import SeenPairs, draw_pair, note_pair
 from .table import TableModel
@@ -170,24 +171,45 @@ def believe_likelihood(table, num_actions, pair, next_state, terminated):
     return probability, entropy, table.weight[pair]
 
 
-@rule(draw, LikelihoodTable)
+@rule(follow, LikelihoodTable)
 @compiled
-def draw_likelihood(table, num_actions, rng):
-    """Draw a pair, then one of its outcomes by its frequency."""
-    pair, rng = draw_pair(table.seen, num_actions, rng)
+def follow_likelihood(table, num_actions, pair, rng):
+    """Draw one of a pair's outcomes by its frequency."""
     node = table.head[pair]
     if node < 0:  # untried
-        return pair, 0.0, np.int64(pair // num_actions), False, rng
+        return 0.0, np.int64(pair // num_actions), False, rng
     if table.link[node] >= 0:
         word, rng = next_word(rng)
         left = high_unit(word) * table.weight[pair] - table.tally[node]
         while left >= 0.0 and table.link[node] >= 0:  # faded tallies may not quite add up
             node = table.link[node]
             left -= table.tally[node]
-    return (
-        pair,
-        table.reward_sum[node] / table.tally[node],
-        table.next_state[node],
-        table.terminated[node],
-        rng,
-    )
+    mean = table.reward_sum[node] / table.tally[node]
+    return mean, table.next_state[node], table.terminated[node], rng
+
+
+@rule(expect, LikelihoodTable)
+@compiled
+def expect_likelihood(table, num_actions, pair, q, gamma):
+    """What a pair's outcomes are worth, each by its frequency."""
+    columns = np.uint64(num_actions)
+    node = table.head[pair]
+    if node < 0:
+        return target(q, columns, 0.0, pair // num_actions, False, gamma)
+    total, weight = 0.0, 0.0
+    while node >= 0:
+        mean = table.reward_sum[node] / table.tally[node]
+        worth = target(q, columns, mean, table.next_state[node], table.terminated[node], gamma)
+        total += table.tally[node] * worth
+        weight += table.tally[node]
+        node = table.link[node]
+    return total / weight
+
+
+@rule(draw, LikelihoodTable)
+@compiled
+def draw_likelihood(table, num_actions, rng):
+    """Draw a pair, then one of its outcomes."""
+    pair, rng = draw_pair(table.seen, num_actions, rng)
+    reward, next_state, terminated, rng = follow_likelihood(table, num_actions, pair, rng)
+    return pair, reward, next_state, terminated, rng

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from dynamaze.compiled import compiled
 
-from ..dispatch import believe, doubt, draw, observe, rule, share
+from ..dispatch import believe, doubt, draw, expect, follow, observe, rule, share
 from ..rng import high_unit, next_word
 from .scores import Scores, note_score, overall_trust, pair_doubt
 
@@ -59,3 +59,24 @@ def doubt_scored(table, num_actions, pair):
 def share_scored(table):
     """The trust in the model as a whole."""
     return overall_trust(table.scores)
+
+
+@rule(follow, ScoredTable)
+@compiled
+def follow_scored(table, num_actions, pair, rng):
+    """What follows in the model inside."""
+    return follow(table.model, num_actions, pair, rng)
+
+
+@rule(expect, ScoredTable)
+@compiled
+def expect_scored(table, num_actions, pair, q, gamma):
+    """What the model inside expects."""
+    return expect(table.model, num_actions, pair, q, gamma)
+
+
+@rule(believe, ScoredTable)
+@compiled
+def believe_scored(table, num_actions, pair, next_state, terminated):
+    """What the model inside holds."""
+    return believe(table.model, num_actions, pair, next_state, terminated)

@@ -9,7 +9,7 @@ import numpy as np
 from dynamaze.compiled import compiled, spliced
 from dynamaze.messages import checked_number
 
-from ..dispatch import doubt, draw, observe, rule, share
+from ..dispatch import believe, doubt, draw, expect, follow, observe, rule, share
 from ..transitions import FloatArray, IntArray, Transitions
 from .protocol import Model
 
@@ -146,3 +146,27 @@ def draw_with_doubt(table, num_actions, rng):
     pair, reward, next_state, terminated, rng = draw(table.model, num_actions, rng)
     bonus = table.weight * doubt(table.model, num_actions, pair)
     return pair, reward + bonus, next_state, terminated, rng
+
+
+@rule(follow, UncertaintyTable)
+@compiled
+def follow_with_doubt(table, num_actions, pair, rng):
+    """What follows in the model inside, with the pair's bonus."""
+    reward, next_state, terminated, rng = follow(table.model, num_actions, pair, rng)
+    bonus = table.weight * doubt(table.model, num_actions, pair)
+    return reward + bonus, next_state, terminated, rng
+
+
+@rule(expect, UncertaintyTable)
+@compiled
+def expect_with_doubt(table, num_actions, pair, q, gamma):
+    """What the model inside expects, with the pair's bonus."""
+    bonus = table.weight * doubt(table.model, num_actions, pair)
+    return bonus + expect(table.model, num_actions, pair, q, gamma)
+
+
+@rule(believe, UncertaintyTable)
+@compiled
+def believe_inside(table, num_actions, pair, next_state, terminated):
+    """What the model inside holds."""
+    return believe(table.model, num_actions, pair, next_state, terminated)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401
-from dynamaze.agents import DynaQ, DynaQPlus, LatestOutcome, Transitions
+from dynamaze.agents import DynaQ, DynaQPlus, LatestOutcome, TableValues, Transitions
 from dynamaze.agents.models import MODELS, make_model
 from dynamaze.agents.planning import UniformPlanning, check_fit
 
@@ -60,7 +60,8 @@ def test_a_planner_refuses_a_model_that_cannot_do_what_it_needs() -> None:
     silent = type("Silent", (LastFew,), {"capabilities": frozenset({"predict"})})()
     with pytest.raises(ValueError, match=r"'sample'.*latest_outcome"):
         DynaQ("DynaMaze-v0", model=silent)
-    check_fit(UniformPlanning(0), silent)
+    values = TableValues(54, 4, learning_rate=0.5, gamma=0.9)
+    check_fit(UniformPlanning(0), silent, values)
 
 
 def test_a_model_object_is_used_as_it_is(model_name: str) -> None:

@@ -18,6 +18,7 @@ from dynamaze.agents import (
     DynaQPlus,
     EpsilonGreedy,
     LatestOutcome,
+    Planning,
     QLearning,
     TableValues,
     UniformPlanning,
@@ -25,15 +26,26 @@ from dynamaze.agents import (
 from dynamaze.agents.models import TABLE_MODELS
 from dynamaze.benchmarks import whole_run
 from dynamaze.benchmarks.c_dyna_q import build_c_dyna_q, find_compiler
-from dynamaze.benchmarks.whole_run import run_many
+from dynamaze.benchmarks.whole_run import Life, run_many
 
-KINDS = [
+KINDS: list[tuple[Any, dict[str, Any]]] = [
     (QLearning, {}),
     *(
         (agent, {"model": model, "planning_steps": 7, **more})
         for model in sorted(TABLE_MODELS)
         for agent, more in ((DynaQ, {}), (DynaQPlus, {}), (DynaQPlus, {"bonus": "action"}))
     ),
+]
+KINDS += [
+    (DynaQ, {"planning": planning, "model": model, "planning_steps": 4})
+    for planning, model in (
+        ("backward", "latest_outcome"),
+        ("dynamic_programming", "latest_outcome"),
+        ("prioritised_sweeping", "latest_outcome"),
+        ("prioritised_sweeping", "forgetting_maximum_likelihood"),
+        ("trajectory_sampling", "maximum_likelihood"),
+        ("uniform_expected", "maximum_likelihood"),
+    )
 ]
 MAZES = ["DynaMaze-v0", "DynaMazeBlocking-v0", "DynaMazeShortcut-v0"]
 SEVERAL = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
@@ -184,8 +196,24 @@ def test_what_a_compiled_run_would_not_know_of_is_refused() -> None:
         run_many(lambda seed: DynaQ("DynaMaze-v0", seed=seed).learn(3), runs=1, steps=5, seed=0)
 
 
-def test_planning_that_is_not_uniform_is_refused() -> None:
+def test_planning_that_is_not_compiled_is_refused() -> None:
     agent = DynaQ("DynaMaze-v0", seed=0)
-    agent.planning = type("Other", (), {"planning_steps": 1})()
-    with pytest.raises(TypeError, match="needs UniformPlanning"):
+    agent.planning = Planning()
+    with pytest.raises(TypeError, match="needs UniformPlanning or a planner of tables"):
         run_many(lambda seed: agent, runs=1, steps=5, seed=0)
+    stored = partial(
+        DynaQ, "DynaMaze-v0", model="stored_experience", planning="prioritised_sweeping"
+    )
+    with pytest.raises(TypeError, match="PrioritisedSweeping with model StoredExperience"):
+        run_many(stored, runs=1, steps=5, seed=0)
+
+
+def test_a_run_may_be_looked_at_between_its_pieces() -> None:
+    whole, pieces = (
+        DynaQ("DynaMaze-v0", planning="prioritised_sweeping", seed=3) for _ in range(2)
+    )
+    at_once = Life(whole).live(0, 30)
+    life = Life(pieces)
+    lengths = [life.live(0, 1).episode_steps[0] for _ in range(30)]
+    np.testing.assert_array_equal(lengths, at_once.episode_steps)
+    np.testing.assert_array_equal(pieces.values.q, whole.values.q)  # type: ignore[attr-defined]

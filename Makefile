@@ -1,6 +1,6 @@
 # The one door: every target makes the virtual environment that it needs.
 #
-#   make figures   the three figures of chapter 8, in results/
+#   make figures   the figures of chapter 8, in results/
 #   make test      the tests
 #   make check     format, lint, types and tests
 #   make speed     the table of speeds

@@ -10,23 +10,42 @@ from typing import Literal
 
 from rich.console import Console
 
-from . import figure_8_2, figure_8_4, figure_8_5
+from . import (
+    example_8_4,
+    exercise_8_4,
+    figure_8_2,
+    figure_8_4,
+    figure_8_5,
+    figure_8_7,
+    figure_8_8,
+)
 from .runner import check_runs, interval_caption, perform, say_where
 
-EXPERIMENTS: dict[str, ModuleType] = {"8.2": figure_8_2, "8.4": figure_8_4, "8.5": figure_8_5}
+Name = Literal["8.2", "8.4", "8.5", "exercise-8.4", "example-8.4", "8.7", "8.8"]
+"""What the command line calls a figure, in the book's order."""
+
+EXPERIMENTS: dict[Name, ModuleType] = {
+    "8.2": figure_8_2,
+    "8.4": figure_8_4,
+    "8.5": figure_8_5,
+    "exercise-8.4": exercise_8_4,
+    "example-8.4": example_8_4,
+    "8.7": figure_8_7,
+    "8.8": figure_8_8,
+}
 
 
 @dataclass(frozen=True)
 class Figures:
     """Reproduce the figures of chapter 8 of Sutton & Barto (2018)."""
 
-    runs: int = 1000
-    """Runs for each curve."""
+    runs: int | None = None
+    """Runs for each curve; without it each figure has its own number, from 50 to 5000."""
     seed: int = 0
     """Settles every number."""
     output: Path = Path()
     """The folder in which `results/` is made; the working directory by default."""
-    only: tuple[Literal["8.2", "8.4", "8.5"], ...] = ()
+    only: tuple[Name, ...] = ()
     """Some of the figures instead of all, for example `--only 8.4 8.5`."""
 
 
@@ -37,19 +56,27 @@ def main(config: Figures) -> None:
         ValueError: for fewer than 2 runs.
         OSError: if the output folder cannot be written.
     """
-    check_runs(config.runs)
+    numbers: dict[str, int] = {"seed": config.seed}
+    if config.runs is not None:
+        check_runs(config.runs)
+        numbers["runs"] = config.runs
     console = Console()
     began = time.perf_counter()
     written: list[Path] = []
     for name in config.only or EXPERIMENTS:
         module = EXPERIMENTS[name]
-        settings = replace(module.Config(), runs=config.runs, seed=config.seed)
+        settings = replace(module.Config(), **numbers)
         written += perform(
             module,
             settings,
             output=config.output,
-            title=f"Figure {name}",
-            caption=interval_caption(config.runs),
+            title=_title(name),
+            caption=getattr(module, "caption", interval_caption)(settings.runs),
             console=console,
         )
     say_where(console, began, written)
+
+
+def _title(name: str) -> str:
+    """What the command line calls a figure, as the book does."""
+    return f"Figure {name}" if name[0].isdigit() else name.replace("-", " ").capitalize()

@@ -42,6 +42,46 @@ def mean_interval(samples: npt.ArrayLike, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def quantile_interval(
+    samples: npt.ArrayLike, share: float = 0.5, confidence: float = 0.95
+) -> Interval:
+    """A quantile, by default the median, and an interval that assumes nothing of the distribution.
+
+    Its ends are samples: how many lie below the quantile is binomial (Conover 1999, section 3.2).
+    Where no sample lies far enough out, the end is infinite.
+
+    Args:
+        samples: (runs,) numbers, which may be infinite; at least 1.
+        share: of the distribution below the quantile, in (0, 1).
+        confidence: in (0, 1).
+
+    Raises:
+        ValueError: for no sample, or a share or confidence outside (0, 1).
+    """
+    ordered = np.sort(np.asarray(samples, dtype=np.float64))
+    if not ordered.size or not 0.0 < share < 1.0 or not 0.0 < confidence < 1.0:
+        raise ValueError(
+            f"{ordered.size} samples, share={share}, confidence={confidence}; expected at least 1 "
+            "sample and numbers in (0, 1)"
+        )
+    below = _binomial_cumulative(ordered.size, share)
+    outside = (1 - confidence) / 2
+    ends = np.concatenate([[-np.inf], ordered, [np.inf]])
+    low = int(np.searchsorted(below, outside, side="right"))
+    high = int(np.searchsorted(below, 1 - outside, side="left")) + 1
+    value = ordered[min(int(np.ceil(share * ordered.size)), ordered.size) - 1]
+    return Interval(value, ends[low], ends[high])
+
+
+def _binomial_cumulative(runs: int, share: float) -> FloatArray:
+    """(runs + 1,) how likely at most so many of the runs are below a quantile."""
+    counts = np.arange(runs + 1)
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, runs + 1)))])
+    chances = logs[-1] - logs - logs[::-1] + counts * np.log(share)
+    cumulative: FloatArray = np.cumsum(np.exp(chances + counts[::-1] * np.log1p(-share)))
+    return cumulative
+
+
 def student_quantile(probability: float, degrees: int) -> float:
     """A quantile of Student's t distribution.
 

@@ -38,7 +38,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "figures": Command(
-        "reproduce figures 8.2, 8.4 and 8.5 of Sutton & Barto (2018)",
+        "reproduce the figures of chapter 8 of Sutton & Barto (2018)",
         "dynamaze figures",
         "dynamaze.benchmarks.figures",
         "Figures",

@@ -5,31 +5,79 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401
+from dynamaze.benchmarks import figure_8_7, figures
 from dynamaze.benchmarks.changing_maze import best_reward
-from dynamaze.benchmarks.figures import EXPERIMENTS, Figures, main
+from dynamaze.benchmarks.figures import EXPERIMENTS, Figures, Name, main
 from dynamaze.benchmarks.runner import interval_caption
 from dynamaze.benchmarks.table import read_csv, rows_where, write_csv
 
+
+def interval(kind: str) -> list[str]:
+    return [f"{kind}_{part}" for part in ("mean", "low", "high")]
+
+
+CHANGING = ["agent", "step", *interval("reward"), "runs"]
 COLUMNS = {
-    "figure_8_2": ["planning_steps", "episode", "steps_mean", "steps_low", "steps_high", "runs"],
-    "figure_8_4": ["agent", "step", "reward_mean", "reward_low", "reward_high", "runs"],
-    "figure_8_5": ["agent", "step", "reward_mean", "reward_low", "reward_high", "runs"],
+    "figure_8_2": ["planning_steps", "episode", *interval("steps"), "runs"],
+    "figure_8_4": CHANGING,
+    "figure_8_5": CHANGING,
+    "exercise_8_4": ["maze", "epsilon", "bonus", "step", *interval("reward"), "runs"],
+    "exercise_8_4_kappas": [
+        *("maze", "epsilon", "bonus", "kappa"),
+        *interval("regret"),
+        *interval("found"),
+        "runs",
+    ],
+    "figure_8_7": [
+        *("branching", "updates", "computation"),
+        *interval("rms"),
+        *("closed_form", "runs"),
+    ],
+    "figure_8_8": [
+        *("states", "branching", "updates"),
+        *interval("on_policy"),
+        *interval("uniform"),
+        *interval("difference"),
+        "runs",
+    ],
 }
-ROWS = {"figure_8_2": 3 * 50, "figure_8_4": 2 * 3000, "figure_8_5": 2 * 6000}
-RUNS = 40
+ROWS = {
+    "figure_8_2": 3 * 50,
+    "figure_8_4": 2 * 3000,
+    "figure_8_5": 2 * 6000,
+    "exercise_8_4": 2 * 3 * (300 + 600),
+    "exercise_8_4_kappas": 2 * 2 * (1 + 2 * 5),
+    "figure_8_7": sum(figure_8_7.moments(b).size for b in (2, 10, 100, 1000, 10_000)),
+    "figure_8_8": 4 * 101,
+}
+DRAWN = {
+    "figure_8_2": ["steps"],
+    "figure_8_4": ["reward"],
+    "figure_8_5": ["reward"],
+    "exercise_8_4": ["reward"],
+    "figure_8_7": ["rms"],
+    "figure_8_8": ["on_policy", "uniform"],
+}
+LEARNING: tuple[Name, ...] = ("8.2", "8.4", "8.5")  # what is learned is looked at here
+OTHERS: tuple[Name, ...] = ("exercise-8.4", "8.7", "8.8")  # and of these in files of their own
+APART: tuple[Name, ...] = ("example-8.4",)  # has quantiles, not means, and a file of its own
+LEARNED = {EXPERIMENTS[name].Config.name for name in LEARNING}
+RUNS, FEW = 40, 5
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    assert {*LEARNING, *OTHERS, *APART} == set(EXPERIMENTS)
     folder = tmp_path_factory.mktemp("figures")
-    main(Figures(runs=RUNS, output=folder))
+    main(Figures(runs=RUNS, output=folder, only=LEARNING))
+    main(Figures(runs=FEW, output=folder, only=OTHERS))
     return folder / "results"
 
 
@@ -38,22 +86,25 @@ def test_a_table_has_its_columns_and_rows(results: Path, name: str) -> None:
     table = read_csv(results / f"{name}.csv")
     assert list(table) == COLUMNS[name]
     assert {len(column) for column in table.values()} == {ROWS[name]}
-    assert set(table["runs"]) == {RUNS}
-    kind = COLUMNS[name][2].removesuffix("_mean")
-    assert (table[f"{kind}_low"] <= table[f"{kind}_mean"]).all()
-    assert (table[f"{kind}_mean"] <= table[f"{kind}_high"]).all()
+    assert set(table["runs"]) == {RUNS if name in LEARNED else FEW}
+    kinds = [column.removesuffix("_mean") for column in table if column.endswith("_mean")]
+    assert kinds
+    for kind in kinds:
+        assert (table[f"{kind}_low"] <= table[f"{kind}_mean"]).all()
+        assert (table[f"{kind}_mean"] <= table[f"{kind}_high"]).all()
 
 
-@pytest.mark.parametrize("name", sorted(COLUMNS))
+@pytest.mark.parametrize("name", sorted(DRAWN))
 def test_a_picture_can_be_drawn_again_from_the_stored_tables(results: Path, name: str) -> None:
     assert (results / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     module: ModuleType = next(m for m in EXPERIMENTS.values() if name == m.Config.name)
     tables = {path.stem: read_csv(path) for path in results.glob(f"{name}*.csv")}
     figure = module.plot(tables, module.Config())
     lines = [line for axes in figure.axes for line in axes.lines]
-    kind = COLUMNS[name][2]
     drawn = np.concatenate([line.get_ydata() for line in lines])
-    assert np.isin(tables[name][kind], drawn).all()
+    for kind in DRAWN[name]:
+        assert np.isin(tables[name][f"{kind}_mean"], drawn).all()
+    assert module.summary(tables, module.Config())
 
 
 def test_planning_makes_learning_faster(results: Path) -> None:
@@ -82,9 +133,33 @@ def test_the_same_seed_gives_the_same_table(results: Path, tmp_path: Path) -> No
     assert (again / "figure_8_4.csv").read_bytes() == (results / "figure_8_4.csv").read_bytes()
 
 
-def test_defaults_have_at_least_500_runs() -> None:
-    assert all(module.Config().runs >= 500 for module in EXPERIMENTS.values())
-    assert Figures().runs >= 500
+def test_means_are_of_at_least_500_runs() -> None:
+    names = (*LEARNING, *OTHERS)
+    assert all(EXPERIMENTS[name].Config().runs >= 500 for name in names)
+
+
+@pytest.mark.parametrize("given", [None, 7])
+def test_each_figure_has_its_own_runs_unless_a_number_is_given(
+    given: int | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    numbers = {}
+
+    def perform(module: ModuleType, config: Any, **options: Any) -> list[Path]:
+        numbers[module] = config.runs
+        assert config.seed == 3
+        caption = getattr(module, "caption", interval_caption)
+        assert options["caption"] == caption(config.runs)
+        return []
+
+    monkeypatch.setattr(figures, "perform", perform)
+    main(Figures(runs=given, seed=3, output=tmp_path))
+    assert list(numbers) == list(EXPERIMENTS.values())
+    for module, runs in numbers.items():
+        assert runs == (module.Config().runs if given is None else given)
+
+
+def test_every_figure_can_be_asked_for_by_its_name() -> None:
+    assert get_args(Name) == tuple(EXPERIMENTS)
 
 
 def test_who_knows_the_maze_earns_at_the_exact_rate() -> None:

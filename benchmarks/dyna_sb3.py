@@ -1,7 +1,8 @@
 """Real steps until DQN and SAC of stable-baselines3 solve a maze, alone and with a model.
 
-Both take the same gradient steps on batches of the same size, so what a model brings is not more
-updates; and for each number of gradient steps both are shown, since more of them alone help much.
+For each number of gradient steps both are shown, on batches of the same size, since more of them
+help much alone, too: against the same number, what a model brings is not more updates. Against the
+algorithm with the fewest, which is as it comes, a model brings both.
 A maze counts as solved at the first look at which the greedy policy reaches the goal from the start
 within `within` steps in all of its episodes, if it does so at the next look, too. A run that does
 not get there counts with all the steps that it had, and the summary says how many there were.
@@ -21,7 +22,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -148,19 +149,22 @@ class DynaForSB3(Storing):
     """Runs of each algorithm, method and number of gradient steps."""
     seed: int = 0
     """Settles every number."""
+    tasks: tuple[Literal["grid, DQN", "point, DQN", "point, SAC"], ...] = ()
+    """Some of the mazes and algorithms instead of all."""
     workers: int = 2
     """Processes, each on one core."""
 
     @property
     def total_runs(self) -> int:
         """All runs together."""
-        return self.runs * len(list(arms()))
+        return self.runs * len(arms(self))
 
 
-def arms() -> list[tuple[str, str, int]]:
+def arms(config: DynaForSB3) -> list[tuple[str, str, int]]:
     """What is compared: task, method and gradient steps."""
     found = []
-    for name, task in TASKS.items():
+    for name in config.tasks or TASKS:
+        task = TASKS[name]
         for steps in task.gradient_steps:
             methods = METHODS if steps == task.true_world else METHODS[:2]
             found += [(name, method, steps) for method in methods]
@@ -198,7 +202,7 @@ def run(config: DynaForSB3, on_run: OnRun = None, keep: Path | None = None) -> d
         solved) and solved (1 or 0). What did not happen counts with all the steps of the run.
     """
     optional_import("stable_baselines3", extra="distill", purpose="this experiment")
-    jobs = [(config.seed, *arm, number) for arm in arms() for number in range(config.runs)]
+    jobs = [(config.seed, *arm, number) for arm in arms(config) for number in range(config.runs)]
     done = work(learn, jobs, workers=config.workers, keep=keep, on_run=on_run)
     return {config.name: stack(done)}
 
@@ -344,15 +348,26 @@ def summary(tables: dict[str, Table], config: DynaForSB3) -> list[tuple[str, ...
     """A line for each arm: real steps, and how many fewer than alone, run by run."""
     table = tables[config.name]
     lines: list[tuple[str, ...]] = [
-        ("maze", "updates a step", "method", "solved", "first reward", "steps", "fewer than alone")
+        (
+            *("maze", "updates a step", "method", "solved", "first reward", "steps"),
+            *("fewer than alone", "than alone with the fewest updates"),
+        )
     ]
-    for name, method, steps in arms():
-        updates = steps / TASKS[name].settings["train_freq"]
+    for name, method, steps in arms(config):
+        task = TASKS[name]
+        updates, fewest = (
+            each / task.settings["train_freq"] for each in (steps, min(task.gradient_steps))
+        )
         mine = rows_of(table, name, method, updates)
-        alone = rows_of(table, name, METHODS[0], updates)
-        fewer = "" if method == METHODS[0] else _text(alone["steps"] - mine["steps"])
+        fewer = [
+            _text(rows_of(table, name, METHODS[0], each)["steps"] - mine["steps"])
+            for each in (updates, fewest)
+        ]
+        if method == METHODS[0]:
+            fewer[0] = ""
+            fewer[1] = fewer[1] if updates != fewest else ""
         solved = f"{mine['solved'].sum()} of {len(mine['solved'])}"
-        cells = (_text(mine["first_reward"]), _text(mine["steps"]), fewer)
+        cells = (_text(mine["first_reward"]), _text(mine["steps"]), *fewer)
         lines.append((name, f"{updates:g}", method, solved, *cells))
     return lines
 
@@ -365,9 +380,10 @@ def _text(samples: npt.NDArray[Any]) -> str:
 def plot(tables: dict[str, Table], config: DynaForSB3) -> Figure:
     """Real steps against updates a step: a panel for each maze and algorithm."""
     table = tables[config.name]
-    figure = Figure(figsize=(4 * len(TASKS), 3.8), layout="constrained")
-    panels = figure.subplots(1, len(TASKS))
-    for axes, name in zip(panels, TASKS, strict=True):
+    names = config.tasks or tuple(TASKS)
+    figure = Figure(figsize=(max(4 * len(names), 6), 3.8), layout="constrained")
+    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    for axes, name in zip(panels, names, strict=True):
         _draw(axes, rows_where(table, "task", name))
         axes.set(title=name, xlabel="Gradient steps for each real step", ylim=(0, None))
     panels[0].set(ylabel="Real steps until the maze is solved")

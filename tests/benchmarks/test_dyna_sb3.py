@@ -96,10 +96,10 @@ def test_the_true_world_imagines_what_would_happen() -> None:
     assert not imagined.terminated.any()
 
 
-def toy_table(solved: int) -> Table:
+def toy_table(config: DynaForSB3) -> Table:
     rows = [
-        (name, method, steps / TASKS[name].settings["train_freq"], run, 50, 100 * (1 + run), solved)
-        for name, method, steps in arms()
+        (name, method, steps / TASKS[name].settings["train_freq"], run, 50, 100 * (1 + run), 1)
+        for name, method, steps in arms(config)
         for run in range(3)
     ]
     names = ("task", "method", "gradient_steps", "run", "first_reward", "steps", "solved")
@@ -109,9 +109,14 @@ def toy_table(solved: int) -> Table:
 
 
 def test_summary_and_picture_come_from_the_stored_table() -> None:
-    tables = {"dyna_sb3": toy_table(1)}
-    lines = dyna_sb3.summary(tables, TOY)
-    assert len(lines) == 1 + len(arms())
-    assert lines[1][3:] == ("3 of 3", "50 [50, 50]", "200 [-47, 447]", "")
-    assert lines[2][-1] == "0 [0, 0]"
-    assert "mean of 3 runs" in dyna_sb3.plot(tables, TOY).get_suptitle()
+    for config in (TOY, replace(TOY, tasks=("point, SAC",))):
+        tables = {"dyna_sb3": toy_table(config)}
+        lines = dyna_sb3.summary(tables, config)
+        assert len(lines) == 1 + len(arms(config))
+        assert lines[1][3:] == ("3 of 3", "50 [50, 50]", "200 [-47, 447]", "", "")
+        assert lines[2][-2:] == ("0 [0, 0]", "0 [0, 0]")
+        # Alone with more updates: only against alone with the fewest.
+        assert lines[-2][-1] == "0 [0, 0]"
+        figure = dyna_sb3.plot(tables, config)
+        assert "mean of 3 runs" in figure.get_suptitle()
+        assert len(figure.axes) == len(config.tasks or TASKS)

@@ -14,6 +14,7 @@ import numpy as np
 
 from .envs.base import MazeEnv
 from .envs.exact import optimal_policy
+from .envs.grid import GridEnv
 from .envs.layout import DISPLACEMENTS
 from .envs.rendering import Animation
 from .registration import ENVIRONMENTS
@@ -109,10 +110,12 @@ def frames(env_id: str) -> Iterator[Any]:
 
 
 def guide(maze: MazeEnv) -> Any:
-    """An action along a shortest way to a goal, whatever the maze is now."""
+    """An optimal action, mostly along a shortest way to a goal, whatever the maze is now."""
     agent = maze.agent
     assert agent is not None
-    best = int(optimal_policy(maze.layout)[maze.layout.index(agent)].argmax())
+    # Of a point only its layout is known exactly.
+    policy = maze.optimal_policy() if isinstance(maze, GridEnv) else optimal_policy(maze.layout)
+    best = int(policy[maze.layout.index(agent)].argmax())
     if isinstance(maze.action_space, gym.spaces.Discrete):
         return best
     towards = np.array(agent) + DISPLACEMENTS[best] + 0.5 - np.array(maze.scene().position)

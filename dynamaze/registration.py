@@ -13,6 +13,7 @@ class Entry(NamedTuple):
     name: str  # of the class in `dynamaze.envs`, without "Env" or "VectorEnv"
     kwargs: dict[str, object]
     max_episode_steps: int = 10_000
+    vector: bool = True  # whether there is a native vector environment
 
 
 ENVIRONMENTS = {
@@ -22,6 +23,8 @@ ENVIRONMENTS = {
     "DynaMazeGenerated-v0": Entry("DynaMazeGenerated", {}),
     "DynaMazeDrifting-v0": Entry("DynaMazeDrifting", {}),
     "DynaMazeContinuous-v0": Entry("DynaMazeContinuous", {"layout": "dyna"}, 500),
+    "DynaMazeLoCA-v0": Entry("DynaMazeLoCA", {}, 100, vector=False),
+    "DynaMazeLoCAContinuous-v0": Entry("DynaMazeLoCAContinuous", {}, 100, vector=False),
 }
 
 
@@ -32,7 +35,7 @@ def register_environments() -> None:
             register(
                 id=env_id,
                 entry_point=f"dynamaze.envs:{entry.name}Env",
-                vector_entry_point=f"dynamaze.envs:{entry.name}VectorEnv",
+                vector_entry_point=f"dynamaze.envs:{entry.name}VectorEnv" if entry.vector else None,
                 max_episode_steps=entry.max_episode_steps,
                 kwargs=dict(entry.kwargs),
             )

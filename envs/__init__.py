@@ -12,6 +12,7 @@ from .generated import DynaMazeGeneratedEnv
 from .generation import MazeRecipe
 from .grid import GridEnv
 from .layout import ACTIONS, Layout, LayoutError, Rewards
+from .loca import DynaMazeLoCAEnv
 from .maze import DynaMazeEnv
 from .mdp import FiniteMDP, greedy_policy
 from .presets import PRESETS
@@ -29,6 +30,8 @@ __all__ = [
     "DynaMazeEnv",
     "DynaMazeGeneratedEnv",
     "DynaMazeGeneratedVectorEnv",
+    "DynaMazeLoCAContinuousEnv",
+    "DynaMazeLoCAEnv",
     "DynaMazeVectorEnv",
     "Dynamics",
     "FiniteMDP",
@@ -53,6 +56,7 @@ __all__ = [
 LAZY = {
     "DynaMazeContinuousEnv": ".continuous",
     "DynaMazeContinuousVectorEnv": ".continuous_vector",
+    "DynaMazeLoCAContinuousEnv": ".loca_continuous",
     "DynaMazeVectorEnv": ".vector",
     "DynaMazeGeneratedVectorEnv": ".vector",
     "DynaMazeDriftingVectorEnv": ".vector",

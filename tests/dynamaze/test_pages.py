@@ -87,5 +87,7 @@ def test_the_guide_reaches_the_goal_by_a_shortest_way(env_id: str) -> None:
         _, _, terminated, _, _ = env.step(guide(maze))
         steps += 1
     assert terminated
-    if isinstance(env.action_space, gym.spaces.Discrete) and "Drifting" not in env_id:
+    # A maze that drifts moves its walls, and LoCA pays more at the exit that may be farther away.
+    plain = not any(kind in env_id for kind in ("Drifting", "LoCA"))
+    if isinstance(env.action_space, gym.spaces.Discrete) and plain:
         assert steps == shortest

@@ -14,7 +14,7 @@ from gymnasium.envs.registration import EnvSpec
 from dynamaze.registration import ENVIRONMENTS, register_environments
 
 
-def test_six_environments_are_registered() -> None:
+def test_eight_environments_are_registered() -> None:
     assert list(ENVIRONMENTS) == [
         "DynaMaze-v0",
         "DynaMazeBlocking-v0",
@@ -22,6 +22,8 @@ def test_six_environments_are_registered() -> None:
         "DynaMazeGenerated-v0",
         "DynaMazeDrifting-v0",
         "DynaMazeContinuous-v0",
+        "DynaMazeLoCA-v0",
+        "DynaMazeLoCAContinuous-v0",
     ]
 
 
@@ -38,7 +40,8 @@ def test_an_id_is_plain_text_that_makes_the_same_environment(name: str) -> None:
     assert spec is not None
     assert json.loads(json.dumps(spec.kwargs)) == spec.kwargs
     assert spec.entry_point == f"dynamaze.envs:{ENVIRONMENTS[name].name}Env"
-    assert spec.vector_entry_point == f"dynamaze.envs:{ENVIRONMENTS[name].name}VectorEnv"
+    vector = f"dynamaze.envs:{ENVIRONMENTS[name].name}VectorEnv"
+    assert spec.vector_entry_point == (vector if ENVIRONMENTS[name].vector else None)
     again: Any = gym.make(EnvSpec.from_json(spec.to_json()))
     assert str(again) == str(made)
     assert again.unwrapped.schedule == made.unwrapped.schedule  # type: ignore[attr-defined]

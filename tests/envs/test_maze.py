@@ -17,7 +17,11 @@ from dynamaze.envs import DynaMazeEnv
 from dynamaze.envs.observations import OBSERVATIONS
 from dynamaze.registration import ENVIRONMENTS
 
-GRIDS = [env_id for env_id, entry in ENVIRONMENTS.items() if entry.name != "DynaMazeContinuous"]
+GRIDS = [
+    env_id
+    for env_id, entry in ENVIRONMENTS.items()
+    if "Continuous" not in entry.name and "LoCA" not in entry.name  # which has a file of its own
+]
 UP, RIGHT, DOWN, LEFT = range(4)
 
 

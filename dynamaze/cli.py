@@ -85,6 +85,18 @@ COMMANDS = {
         "dynamaze.benchmarks.dyna_sb3",
         "DynaForSB3",
     ),
+    "bench loca": Command(
+        "which agents adapt to a local change (LoCA), on the grid",
+        "dynamaze bench loca --runs 5",
+        "dynamaze.benchmarks.loca",
+        "LoCA",
+    ),
+    "bench loca-continuous": Command(
+        "the same for a point in a corridor",
+        "dynamaze bench loca-continuous --runs 3",
+        "dynamaze.benchmarks.loca",
+        "LoCAContinuous",
+    ),
     "bench linear-dyna": Command(
         "Linear Dyna on the Boyan chain (Sutton et al. 2008)",
         "dynamaze bench linear-dyna",

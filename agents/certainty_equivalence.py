@@ -47,6 +47,7 @@ class DynamicProgramming(TablePlanning):
 
     learns_directly = False
     planning_steps = 1
+    promises = frozenset({"settles", "expects", "follows_changes"})
 
     def __init__(self, *, tolerance: float = 1e-8, max_sweeps: int = 10_000) -> None:
         super().__init__()

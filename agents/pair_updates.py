@@ -35,6 +35,8 @@ class PairUpdates(TablePlanning):
 
     def __init__(self, planning_steps: int, updates: str) -> None:
         super().__init__()
+        always = {"settles", "follows_changes"}
+        self.promises = frozenset(always | {"expects"} if updates == "expected" else always)
         self.planning_steps = checked_steps(planning_steps)
         self.updates = known("updates", updates, UPDATES)
 

@@ -25,11 +25,13 @@ class Planning:
         needs_table: whether it works on `TableValues` alone.
         learns_directly: whether real transitions update the values, too (step (d) of the box). A
             planner that hears of them by `note` may do without.
+        promises: what `dynamaze.agents.checks` may hold it to, of its `PLANNER_PROMISES`.
     """
 
     needs: frozenset[str] = frozenset()
     needs_table: bool = False
     learns_directly: bool = True
+    promises: frozenset[str] = frozenset()
 
     def note(self, values: Values, model: Model, transitions: Transitions) -> None:
         """Take note of real transitions, which the model has learned already."""
@@ -78,6 +80,8 @@ class UniformPlanning(Planning):
     Raises:
         ValueError: if it is negative.
     """
+
+    promises = frozenset({"settles", "follows_changes"})
 
     def __init__(self, planning_steps: int) -> None:
         self.planning_steps = checked_steps(planning_steps)

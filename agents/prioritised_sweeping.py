@@ -67,6 +67,7 @@ class PrioritisedSweeping(TablePlanning):
     """
 
     learns_directly = False
+    promises = frozenset({"settles", "expects", "follows_changes"})
 
     def __init__(
         self, planning_steps: int, *, threshold: float = 1e-6, priority: str = "error"

@@ -5,19 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dynamaze.messages import did_you_mean
-
 from . import form, manners, refusals, truth
-from .registry import PROMISES, Check, abilities, collect
-from .report import (
-    EXPECTED_FAILURE,
-    FAILED,
-    NOT_PROMISED,
-    PASSED,
-    ModelCheckError,
-    Report,
-    Result,
-)
+from .registry import PROMISES, Check, abilities, collect, refuse_unknown, run_checks
+from .report import ModelCheckError, Report
 from .world import Case, CheckWorld
 
 CHECKS: dict[str, Check] = collect(
@@ -115,8 +105,8 @@ def model_report(
     expected = {} if expected_failures is None else expected_failures
     model = factory(CheckWorld(vectors))
     promised = frozenset(getattr(model, "promises", ())) if promises is None else promises
-    _refuse_unknown("promise", promised, PROMISES)
-    _refuse_unknown("check", expected, CHECKS)
+    refuse_unknown("promise", promised, PROMISES)
+    refuse_unknown("check", expected, CHECKS)
     case = Case(
         factory,
         CheckWorld(vectors),
@@ -125,28 +115,4 @@ def model_report(
         getattr(model, "adapts_within", 1),
     )
     able = abilities(model, promised)
-    return Report(tuple(_result(check, case, able, expected) for check in CHECKS.values()))
-
-
-def _result(check: Check, case: Case, able: frozenset[str], expected: Mapping[str, str]) -> Result:
-    missing = sorted(check.needs - able)
-    if missing:
-        return Result(check.name, NOT_PROMISED, f"needs {', '.join(missing)}")
-    try:
-        check.function(case)
-    except Exception as error:
-        if check.name in expected:
-            return Result(check.name, EXPECTED_FAILURE, expected[check.name])
-        what = str(error) if isinstance(error, AssertionError) else repr(error)
-        return Result(check.name, FAILED, what)
-    if check.name in expected:
-        return Result(check.name, FAILED, f"passed, though expected to: {expected[check.name]}")
-    return Result(check.name, PASSED, "")
-
-
-def _refuse_unknown(kind: str, names: Any, known: Any) -> None:
-    for name in names:
-        if name not in known:
-            raise ValueError(
-                f"{kind} {name!r}; expected one of {sorted(known)}{did_you_mean(name, known)}"
-            )
+    return run_checks(CHECKS, case, able, expected)

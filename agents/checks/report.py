@@ -12,6 +12,10 @@ class ModelCheckError(AssertionError):
     """A plug-in broke a promise; the message is the whole report."""
 
 
+class PlannerCheckError(AssertionError):
+    """A planner broke a promise; the message is the whole report."""
+
+
 class Result(NamedTuple):
     """What came of one check."""
 

@@ -1,0 +1,301 @@
+"""The conformance suite of planners: every built-in one, and for each check one that it catches."""
+
+from __future__ import annotations
+
+import random  # noqa: TID251  # a wrong planner draws from it
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from dynamaze.agents import (
+    PLANNERS,
+    BackwardUpdates,
+    DynamicProgramming,
+    LatestOutcome,
+    MaximumLikelihood,
+    Planning,
+    PrioritisedSweeping,
+    TrajectorySampling,
+    Transitions,
+    UniformPlanning,
+    UniformUpdates,
+)
+from dynamaze.agents.checks import (
+    PLANNER_CHECKS,
+    PLANNER_PROMISES,
+    CheckWorld,
+    PlannerCheckError,
+    check_planner,
+    planner_report,
+)
+from dynamaze.agents.dynamic_programming import value_iteration
+from dynamaze.agents.sparse_mdp import SparseMDP
+
+BUILT_IN: dict[str, Callable[[CheckWorld], Planning]] = {
+    **{name: lambda world, name=name: PLANNERS[name](20, 0.3) for name in PLANNERS},  # type: ignore[misc]
+    "sweeping by change": lambda world: PrioritisedSweeping(20, priority="change"),
+    "uniform, samples": lambda world: UniformUpdates(20, updates="sample"),
+    "backward, samples": lambda world: BackwardUpdates(20, updates="sample"),
+    "trajectories from starts": lambda world: TrajectorySampling(20, begin="start", epsilon=0.5),
+    "nothing": lambda world: UniformPlanning(0),
+    "base": lambda world: Planning(),
+    "few sweeps": lambda world: DynamicProgramming(max_sweeps=500),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_every_built_in_planner_keeps_its_promises(name: str) -> None:
+    promises = frozenset[str]() if name in ("nothing", "base") else None
+    report = check_planner(BUILT_IN[name], promises=promises)
+    kept = len(report.named("passed"))
+    assert kept >= (15 if promises is not None else 17)
+
+
+def test_sweeping_expects_where_samples_do_not() -> None:
+    assert "values_settle_where_chance_rules" in check_planner(
+        lambda world: PrioritisedSweeping(20)
+    ).named("passed")
+    report = planner_report(
+        lambda world: UniformPlanning(20), promises=frozenset({"settles", "expects"})
+    )
+    assert report.failures == ["values_settle_where_chance_rules"]
+
+
+def test_another_model_may_be_planned_with() -> None:
+    check_planner(
+        lambda world: PrioritisedSweeping(20),
+        model=lambda world: LatestOutcome(world.num_states, world.num_actions),
+        promises=frozenset({"settles", "follows_changes"}),
+    )
+
+
+# -- an honest planner, and dishonest ones ------------------------------------------------------
+
+
+class Honest(Planning):
+    """Keeps all promises: it solves the model when it plans, and again when it looks ahead."""
+
+    needs = frozenset({"distribution"})
+    promises = frozenset(PLANNER_PROMISES)
+    heard: int
+
+    def __init__(self) -> None:
+        self.heard = 0
+
+    def note(self, values: Any, model: Any, transitions: Transitions) -> None:
+        self.heard += transitions.action.size
+
+    def solved(self, model: Any) -> np.ndarray:
+        return value_iteration(SparseMDP.of_model(model), 0.9, tolerance=1e-9).action_values
+
+    def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
+        values.q[...] = self.solved(model) + self.tail(rng)
+
+    def tail(self, rng: np.random.Generator) -> float:
+        return 1e-6 * rng.random() + 1e-6 * self.heard
+
+    def action_values(
+        self, values: Any, model: Any, observations: Any, rng: Any, *, learning: bool = False
+    ) -> np.ndarray:
+        return self.solved(model)[observations] + self.tail(rng)
+
+    def get_state(self) -> dict[str, Any]:
+        return {"heard": self.heard}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.heard = int(state["heard"])
+
+
+WRONG: dict[str, type[Honest]] = {}
+
+
+def wrong(check: str) -> Any:
+    """Register the planner that only this check catches."""
+
+    def register(cls: type[Honest]) -> type[Honest]:
+        WRONG[check] = cls
+        return cls
+
+    return register
+
+
+@wrong("needs_are_known")
+class Demanding(Honest):
+    needs = frozenset({"distribution", "clairvoyance"})
+
+
+@wrong("transitions_are_left_alone")
+class Eater(Honest):
+    def note(self, values: Any, model: Any, transitions: Transitions) -> None:
+        super().note(values, model, transitions)
+        transitions.reward[:] = 0.0
+
+
+@wrong("planning_teaches_the_model_nothing")
+class Teacher(Honest):
+    def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
+        super().plan(values, model, rng)
+        model.table.visits[-1] += 1
+
+
+@wrong("an_unseen_world_is_survived")
+class Hasty(Honest):
+    def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
+        _ = 1 // self.heard
+        super().plan(values, model, rng)
+
+
+@wrong("values_stay_finite")
+class Exploding(Honest):
+    def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
+        super().plan(values, model, rng)
+        if self.heard == 12:
+            values.q[4, 0] = np.inf  # of the terminal state, which nothing else looks at
+
+
+@wrong("planning_follows_its_generator")
+class Wilful(Honest):
+    own = np.random.default_rng(0)
+
+    def action_values(self, *given: Any, learning: bool = False) -> np.ndarray:
+        found = super().action_values(*given, learning=learning)
+        odd = len(given[2]) == 2 and given[2][1] == 2 and given[3].random() < 1
+        return found + (1e-6 * self.own.random() if odd else 0.0)
+
+
+@wrong("global_generators_are_left_alone")
+class Careless(Honest):
+    def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
+        super().plan(values, model, rng)
+        random.random()
+
+
+@wrong("planners_share_no_memory")
+class Sharing(Honest):
+    most: ClassVar[list[int]] = [0]
+
+    def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
+        super().plan(values, model, rng)
+        if self.heard == 24:  # two lives of 12 transitions, as that check alone has
+            self.most[0] += 1
+        values.q[...] += 1e-6 * self.most[0] if self.heard == 12 else 0.0
+
+
+@wrong("looking_leaves_the_values_alone")
+class Scribbling(Honest):
+    def action_values(self, values: Any, *given: Any, learning: bool = False) -> np.ndarray:
+        if given[1][0] == 0 and len(given[1]) == 2 and given[1][1] == 1:
+            values.q[4, 2] += 1e-7
+        return super().action_values(values, *given, learning=learning)
+
+
+@wrong("looking_leaves_the_planner_alone")
+class Curious(Honest):
+    def action_values(self, values: Any, *given: Any, learning: bool = False) -> np.ndarray:
+        if list(given[1]) == [2, 0]:
+            self.heard += 1
+        return super().action_values(values, *given, learning=learning)
+
+
+@wrong("found_values_have_their_form")
+class Single(Honest):
+    def action_values(self, *given: Any, learning: bool = False) -> np.ndarray:
+        found = super().action_values(*given, learning=learning)
+        return found[0] if len(given[2]) == 1 and given[2][0] == 1 and not learning else found
+
+
+@wrong("a_state_gives_the_planner_again")
+class Forgetful(Honest):
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.heard = 0
+
+
+@wrong("a_state_is_a_copy")
+class Open(Honest):
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept = np.zeros(1)
+
+    def note(self, values: Any, model: Any, transitions: Transitions) -> None:
+        super().note(values, model, transitions)
+        self.kept[0] = self.heard
+
+    def get_state(self) -> dict[str, Any]:
+        return {**super().get_state(), "kept": self.kept}
+
+
+@wrong("a_state_is_arrays_and_numbers")
+class Pickled(Honest):
+    def get_state(self) -> dict[str, Any]:
+        return {**super().get_state(), "more": (1, 2)}
+
+
+@wrong("a_deep_copy_goes_on_alike_and_alone")
+class Attached(Honest):
+    def __deepcopy__(self, memo: Any) -> Attached:
+        return self
+
+
+@wrong("values_settle_in_a_deterministic_world")
+class Lazy(Honest):
+    def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
+        before = values.q.copy()
+        super().plan(values, model, rng)
+        if self.heard <= 12:
+            values.q[0, 0] = before[0, 0]
+
+
+@wrong("values_settle_where_chance_rules")
+class Optimist(Honest):
+    def solved(self, model: Any) -> np.ndarray:
+        found = super().solved(model)
+        return found + isinstance(model, MaximumLikelihood) * 0.01
+
+
+@wrong("values_follow_a_change")
+class Stubborn(Honest):
+    def solved(self, model: Any) -> np.ndarray:
+        found = super().solved(model)
+        changed = isinstance(model, LatestOutcome) and model.table.reward[0] == 2.0
+        return found + 0.01 * changed
+
+
+@wrong("what_is_found_is_optimal")
+class ShortSighted(Honest):
+    def action_values(self, *given: Any, learning: bool = False) -> np.ndarray:
+        found = super().action_values(*given, learning=learning)
+        return 0.9 * found if len(found) == 4 else found
+
+
+def test_the_honest_planner_passes_everything() -> None:
+    report = check_planner(lambda world: Honest(), phases=2)
+    assert report.named("passed") == list(PLANNER_CHECKS)
+
+
+def test_each_check_has_a_planner_that_it_alone_catches() -> None:
+    assert set(WRONG) == set(PLANNER_CHECKS)
+    assert len(PLANNER_CHECKS) >= 16
+
+
+@pytest.mark.parametrize("check", sorted(PLANNER_CHECKS))
+def test_a_wrong_planner_is_caught_by_its_check_alone(check: str) -> None:
+    report = planner_report(lambda world: WRONG[check](), phases=2)
+    assert report.failures == [check], str(report)
+
+
+def test_a_broken_promise_is_told_with_the_whole_report() -> None:
+    with pytest.raises(PlannerCheckError, match=r"1 promises are broken(.|\n)*needs_are_known"):
+        check_planner(lambda world: Demanding(), phases=2)
+
+
+def test_what_is_expected_to_fail_must_fail() -> None:
+    reason = {"needs_are_known": "it wants too much"}
+    report = check_planner(lambda world: Demanding(), expected_failures=reason, phases=2)
+    assert report.named("expected failure") == ["needs_are_known"]
+    assert planner_report(lambda world: Honest(), expected_failures=reason, phases=2).failures
+    with pytest.raises(ValueError, match="did you mean 'needs_are_known'"):
+        planner_report(lambda world: Honest(), expected_failures={"need_are_known": ""})
+    with pytest.raises(ValueError, match="promise 'setles'"):
+        planner_report(lambda world: Honest(), promises=frozenset({"setles"}))

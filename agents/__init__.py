@@ -5,10 +5,13 @@ from __future__ import annotations
 from .agent import Agent
 from .callbacks import Step
 from .certainty_equivalence import DynamicProgramming
+from .continuous_search import ContinuousSearch
 from .dyna import DynaQ, DynaQPlus, QLearning
+from .dyna_2 import Dyna2
 from .encoders import Vectors
 from .exploration import ActionTimeBonus, EpsilonGreedy
 from .features import Coordinates, Identity, OneHot, RadialBases, TileCoding
+from .forward_search import ForwardSearch
 from .linear_dyna import LinearDyna
 from .linear_evaluation import LinearEvaluation
 from .models import (
@@ -30,13 +33,18 @@ from .models import (
     TimeBonus,
     UncertaintyBonus,
 )
+from .models.true import TrueModel
+from .monte_carlo_search import MonteCarloSearch
 from .pair_updates import BackwardUpdates, UniformUpdates
 from .planners import PLANNERS
 from .planning import Planning, UniformPlanning
 from .prioritised_sweeping import PrioritisedSweeping
 from .spaces import Spaces
+from .sparse_sampling import SparseSampling
+from .td_search import TDSearch
 from .trajectory_sampling import TrajectorySampling
 from .transitions import Transitions, check_transitions
+from .tree_search import TreeSearch
 from .values import TableValues
 from .values_linear import LinearValues
 from .values_network import NetworkValues
@@ -49,7 +57,9 @@ __all__ = [
     "ActionTimeBonus",
     "Agent",
     "BackwardUpdates",
+    "ContinuousSearch",
     "Coordinates",
+    "Dyna2",
     "DynaQ",
     "DynaQPlus",
     "DynamicProgramming",
@@ -57,6 +67,7 @@ __all__ = [
     "ForgettingExperience",
     "ForgettingLatest",
     "ForgettingLikelihood",
+    "ForwardSearch",
     "Identity",
     "LatestOutcome",
     "LinearDyna",
@@ -64,6 +75,7 @@ __all__ = [
     "LinearValues",
     "MaximumLikelihood",
     "Model",
+    "MonteCarloSearch",
     "NetworkValues",
     "OnRows",
     "OneHot",
@@ -75,14 +87,18 @@ __all__ = [
     "RegressionModel",
     "ScoredModel",
     "Spaces",
+    "SparseSampling",
     "Step",
     "StoredExperience",
     "StoredVectors",
+    "TDSearch",
     "TableValues",
     "TileCoding",
     "TimeBonus",
     "TrajectorySampling",
     "Transitions",
+    "TreeSearch",
+    "TrueModel",
     "UncertaintyBonus",
     "UniformPlanning",
     "UniformUpdates",

@@ -380,7 +380,7 @@ def _text(samples: npt.NDArray[Any]) -> str:
 def plot(tables: dict[str, Table], config: DynaForSB3) -> Figure:
     """Real steps against updates a step: a panel for each maze and algorithm."""
     table = tables[config.name]
-    names = config.tasks or tuple(TASKS)
+    names: tuple[str, ...] = config.tasks or tuple(TASKS)
     figure = Figure(figsize=(max(4 * len(names), 6), 3.8), layout="constrained")
     panels = figure.subplots(1, len(names), squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):

@@ -1,0 +1,165 @@
+"""Copies of the environment as a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import dynamaze  # noqa: F401  # registers the environments
+from dynamaze.agents import Spaces
+from dynamaze.agents.models.true import TrueModel
+from dynamaze.agents.simulators import make_simulator
+from dynamaze.agents.transitions import one_transition
+from dynamaze.agents.world_copies import WorldCopies
+
+WORLDS: dict[str, dict[str, Any]] = {
+    "DynaMaze-v0": {"slip_probability": 0.5},
+    "DynaMazeContinuous-v0": {"action": "discrete"},
+    "FrozenLake-v1": {},
+    "Blackjack-v1": {},
+}
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.Generator(np.random.SFC64(seed))
+
+
+def begun(name: str, **more: Any) -> tuple[Any, Any]:
+    env = gym.make(name, **{**WORLDS[name], **more})
+    observation, _ = env.reset(seed=3)
+    return env, observation
+
+
+@pytest.mark.parametrize("name", sorted(WORLDS))
+def test_the_real_one_lives_on_as_if_nobody_had_looked(name: str) -> None:
+    watched, observation = begun(name)
+    alone, _ = begun(name)
+    copies, generator = WorldCopies(watched), rng()
+    actions = np.random.default_rng(1).integers(copies.num_actions, size=30)
+    for action in actions.tolist():
+        state = copies.begin(copies.encoder.one(observation))
+        for _ in range(3):
+            state, _, terminated = copies.step(
+                state, int(generator.integers(copies.num_actions)), generator
+            )
+            if terminated:
+                break
+        one, other = watched.step(action), alone.step(action)
+        np.testing.assert_array_equal(one[0], other[0])
+        assert one[1:4] == other[1:4]
+        observation = one[0]
+        if one[2] or one[3]:
+            break
+
+
+@pytest.mark.parametrize("name", sorted(WORLDS))
+def test_a_state_may_be_left_many_times(name: str) -> None:
+    env, observation = begun(name)
+    copies = WorldCopies(env)
+    state = copies.begin(copies.encoder.one(observation))
+    ways = [
+        [copies.step(state, 0, generator)[1:] for generator in (rng(seed) for seed in range(8))]
+        for _ in range(2)
+    ]
+    assert ways[0] == ways[1]
+    assert copies.key(state) == copies.key(copies.begin(copies.encoder.one(observation)))
+
+
+@pytest.mark.parametrize("name", ["DynaMaze-v0", "FrozenLake-v1"])
+def test_chance_is_drawn_anew_and_as_it_is_in_the_world(name: str) -> None:
+    """Neither foreseen nor copied: the frequencies are those of the true model."""
+    env, observation = begun(name)
+    copies, generator, n = WorldCopies(env), rng(), 600
+    row = copies.encoder.one(observation)
+    state = copies.begin(row)
+    drawn = [copies.observation(copies.step(state, 1, generator)[0]) for _ in range(n)]
+    outcomes = TrueModel(env).distribution(row, 1)
+    for following in np.unique(outcomes.next_observation):
+        chance = outcomes.probability[outcomes.next_observation == following].sum()
+        # Five standard deviations: a false alarm in 300,000 for three outcomes each.
+        far = 5 * np.sqrt(chance * (1 - chance) / n)
+        assert abs(np.mean(np.array(drawn) == following) - chance) <= far
+    assert set(drawn) <= set(outcomes.next_observation.tolist())
+
+
+def test_changes_that_are_planned_are_foreseen() -> None:
+    env: Any = gym.make("DynaMaze-v0", layout="S..G", changes={1: {"goal_reward": 5}})
+    env.reset(seed=0)
+    copies = WorldCopies(env)
+    state = copies.begin(0)
+    paid = []
+    for _ in range(3):
+        state, reward, _ = copies.step(state, 1, rng())
+        paid.append(reward)
+    assert paid == [0, 0, 5]
+    assert env.unwrapped.world_step == 0
+
+
+def test_time_limits_do_not_count() -> None:
+    env = gym.make("DynaMaze-v0", max_episode_steps=2)
+    observation, _ = env.reset(seed=0)
+    copies = WorldCopies(env)
+    state = copies.begin(observation)
+    for _ in range(5):
+        state, _, terminated = copies.step(state, 0, rng())
+        assert not terminated
+
+
+def test_a_wrapper_that_changes_the_world_is_copied_with_it() -> None:
+    env = gym.wrappers.TransformReward(gym.make("DynaMaze-v0", layout="SG"), lambda paid: paid + 7)
+    env.reset(seed=0)
+    copies = WorldCopies(env)
+    assert copies.step(copies.begin(0), 1, rng())[1:] == (8.0, True)
+    assert copies.step(copies.begin(0), 0, rng())[1:] == (7.0, False)
+
+
+def test_actions_that_are_vectors_go_through() -> None:
+    env: Any = gym.make("DynaMazeContinuous-v0", noise=0.0)
+    observation, _ = env.reset(seed=0)
+    copies = WorldCopies(env)
+    assert (copies.num_actions, copies.observes) == (0, "vectors")
+    state = copies.begin(copies.encoder.one(observation))
+    following, _, _ = copies.step(state, np.array([0.0, 1.0], dtype=np.float32), rng())
+    moved = copies.observation(following) - copies.observation(state)
+    np.testing.assert_allclose(moved, [0.0, 0.5], atol=1e-6)
+
+
+def test_no_window_opens_and_nothing_is_drawn() -> None:
+    env: Any = gym.make("DynaMaze-v0", render_mode="rgb_array")
+    env.reset(seed=0)
+    copies = WorldCopies(env)
+    copies.step(copies.begin(18), 0, rng())
+    assert env.render_mode == "rgb_array"
+    assert copies._stage.render_mode is None
+
+
+def test_it_is_a_simulator_and_a_model_that_learns_nothing() -> None:
+    env, _ = begun("DynaMaze-v0")
+    copies = WorldCopies(env)
+    assert make_simulator(copies) is copies
+    copies.update(one_transition(0, 0, 0.0, 0, False))
+    assert copies.get_state() == {}
+    with pytest.raises(RuntimeError, match="no transitions to plan with"):
+        copies.sample(1, rng())
+
+
+def test_where_the_environment_tells_its_place_another_is_refused() -> None:
+    env, observation = begun("FrozenLake-v1")
+    copies = WorldCopies(env)
+    copies.begin(observation)
+    with pytest.raises(ValueError, match="stands at 0; copies look ahead only from where"):
+        copies.begin(5)
+
+
+def test_without_an_environment_there_is_nothing_to_copy() -> None:
+    env, observation = begun("FrozenLake-v1")
+    copies = WorldCopies(Spaces(env.observation_space, env.action_space))
+    with pytest.raises(RuntimeError, match="no environment to copy"):
+        copies.begin(observation)
+    copies.set_env(env)
+    assert copies.begin(observation).observation == observation
+    with pytest.raises(TypeError, match="vectors are made of"):
+        WorldCopies(Spaces(gym.spaces.Text(3), env.action_space))

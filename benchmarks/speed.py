@@ -23,6 +23,7 @@ from .c_dyna_q import build_c_dyna_q, find_compiler
 from .speed_learners import MEASUREMENTS as LEARNERS
 from .speed_mazes import MEASUREMENTS as MAZES
 from .speed_mazes import walk, walk_vector
+from .speed_planners import MEASUREMENTS as PLANNERS
 from .table import write_csv
 from .timing import Row, seconds, timed_in_turn
 from .whole_run import run_many
@@ -303,6 +304,7 @@ MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (
     rendering,
     *MAZES,
     *LEARNERS,
+    *PLANNERS,
     planning_updates,
     step_by_step_agent,
     figures_from_cold,

@@ -1,24 +1,28 @@
-"""How fast planners are that search when an action is needed, on one core."""
+"""How fast planners are, before an action is needed and when it is, on one core."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from heapq import heappop, heappush
 from itertools import cycle
 from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 
-from dynamaze.agents import LatestOutcome, TableValues, Transitions
+from dynamaze.agents import LatestOutcome, PrioritisedSweeping, TableValues, Transitions
+from dynamaze.agents.prioritised_sweeping import QUEUED
 from dynamaze.agents.tree_planning import TreeSearchPlanning
 
+from .example_8_4 import grown_maze
 from .timing import Row, timed_in_turn
 
 Draw = Callable[[], float]
 """Gives a number in [0, 1)."""
 
 DEPTH, GAMMA = 50, 0.95
+SWEEPS = 20
 DECISIONS = 40_000
 """Simulations are shared out among so many decisions that they are this many together."""
 
@@ -30,7 +34,7 @@ def tree_search(repeats: int) -> list[Row]:
     Each decision is measured as an agent asks for it, with a new tree. With transpositions most of
     the 50 steps are soon in the tree, where a step costs more than in a rollout.
     """
-    model, start = known_maze()
+    model, _, start = known_maze()
     values = TableValues(model.num_states, model.num_actions, learning_rate=1.0, gamma=GAMMA)
     rng = np.random.Generator(np.random.SFC64(0))
     rows = []
@@ -60,17 +64,69 @@ def tree_search(repeats: int) -> list[Row]:
     return rows
 
 
-def known_maze() -> tuple[LatestOutcome, int]:
-    """A table that has seen every pair of the 6x9 maze, and the row of the start."""
-    env: Any = gym.make("DynaMaze-v0")
+def sweeping(repeats: int) -> list[Row]:
+    """Prioritised sweeping of the maze of 1350 cells, from the goal to all ends of it.
+
+    An operation on the queue is to put a pair in, to change its priority, to take it or to drop it;
+    the time has all else in it, too: updates, predecessors, errors.
+    """
+    model, seen, _ = known_maze(grown_maze(5))
+    rng = np.random.Generator(np.random.SFC64(0))
+
+    def begin() -> tuple[PrioritisedSweeping, TableValues]:
+        planning = PrioritisedSweeping(10_000_000)
+        size = (model.num_states, model.num_actions)
+        values = TableValues(*size, learning_rate=1.0, gamma=GAMMA)
+        planning.note(values, model, seen)
+        return planning, values
+
+    waiting = [begin() for _ in range(SWEEPS * (repeats + 1))]
+
+    def sweep() -> None:
+        for _ in range(SWEEPS):
+            planning, values = waiting.pop()
+            planning.plan(values, model, rng)
+
+    planning, values = begin()
+    planning.plan(values, model, rng)
+    operations = int(planning.record.counts[QUEUED])
+    pair = timed_in_turn(sweep, partial(plain_queue, operations), repeats)
+    rate, theirs = SWEEPS * operations / pair.ours / 1e6, operations / pair.theirs / 1e6
+    return [
+        Row(
+            f"sweeping 1350 cells, {operations} operations on the queue",
+            f"{rate:.1f} M/s",
+            "heapq alone, put and take",
+            f"{theirs:.1f} M/s",
+            f"{rate / theirs:.1f}x",
+            ">= 10 M/s",
+            rate >= 10,
+        )
+    ]
+
+
+def plain_queue(operations: int) -> None:
+    """So many operations on Python's own queue, of about as many items."""
+    queue: list[tuple[float, int]] = []
+    priorities = np.random.default_rng(0).random(operations).tolist()
+    for item in range(operations // 2):
+        heappush(queue, (priorities[item], item))
+    while queue:
+        heappop(queue)
+
+
+def known_maze(layout: str = "dyna") -> tuple[LatestOutcome, Transitions, int]:
+    """A table that has seen every pair of a maze, what it saw, and the row of the start."""
+    env: Any = gym.make("DynaMaze-v0", layout=layout)
     start, _ = env.reset(seed=0)
     mdp = env.unwrapped.mdp
     states, actions, _ = mdp.next_state.shape
     model = LatestOutcome(states, actions)
     pairs = np.divmod(np.arange(states * actions), actions)
     columns = (mdp.reward, mdp.next_state, mdp.terminated)
-    model.update(Transitions(*pairs, *(column[:, :, 0].ravel() for column in columns)))
-    return model, int(start)
+    seen = Transitions(*pairs, *(column[:, :, 0].ravel() for column in columns))
+    model.update(seen)
+    return model, seen, int(start)
 
 
 def decide(
@@ -170,4 +226,4 @@ def plain_rollout(state: int, left: int, world: PlainWorld, draw: Draw) -> float
     return gained
 
 
-MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (tree_search,)
+MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (tree_search, sweeping)

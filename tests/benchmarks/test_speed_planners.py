@@ -1,0 +1,31 @@
+"""The planners' speeds are measured on what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dynamaze.agents.dynamic_programming import value_iteration
+from dynamaze.agents.prioritised_sweeping import PrioritisedSweeping
+from dynamaze.agents.sparse_mdp import SparseMDP
+from dynamaze.agents.values import TableValues
+from dynamaze.benchmarks.example_8_4 import grown_maze
+from dynamaze.benchmarks.speed_planners import GAMMA, known_maze, sweeping, tree_search
+
+
+def test_every_measurement_gives_its_rows() -> None:
+    (swept,) = sweeping(1)
+    assert "1350 cells" in swept.what
+    rows = tree_search(1)
+    assert len(rows) == 6
+    assert all(row.ours.endswith("M/s") for row in (swept, *rows))
+    assert sum(row.reach == ">= 1 M/s" for row in rows) == 3
+
+
+def test_what_is_swept_is_the_whole_maze() -> None:
+    model, seen, _ = known_maze(grown_maze(5))
+    planning = PrioritisedSweeping(10_000_000)
+    values = TableValues(model.num_states, model.num_actions, learning_rate=1.0, gamma=GAMMA)
+    planning.note(values, model, seen)
+    planning.plan(values, model, np.random.Generator(np.random.SFC64(0)))
+    truth = value_iteration(SparseMDP.of_model(model), GAMMA).action_values
+    assert np.abs(values.q - truth).max() < 1e-4

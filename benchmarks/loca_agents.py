@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from dynamaze.agents import TABLE_MODELS, DynaQ, DynaQPlus, LinearDyna, QLearning
+from dynamaze.agents import PLANNERS, TABLE_MODELS, DynaQ, DynaQPlus, LinearDyna, QLearning
 from dynamaze.envs.loca_tasks import GAMMA
 from dynamaze.messages import optional_import
 
@@ -36,6 +36,18 @@ class Entry(NamedTuple):
 def _dyna(model: str) -> Callable[[Any, int], Any]:
     return lambda world, seed: DynaQ(
         world, model=model, planning_steps=GRID_STEPS, seed=seed, **OPTIMISTIC
+    )
+
+
+def _planned(planning: str) -> Callable[[Any, int], Any]:
+    """Dyna-Q on a model that counts outcomes."""
+    return lambda world, seed: DynaQ(
+        world,
+        model="maximum_likelihood",
+        planning=planning,
+        planning_steps=GRID_STEPS,
+        seed=seed,
+        **OPTIMISTIC,
     )
 
 
@@ -72,6 +84,7 @@ def _dqn(world: Any, seed: int) -> Any:
 GRID_AGENTS: dict[str, Entry] = {
     "q_learning": Entry(lambda world, seed: QLearning(world, seed=seed, **QUICK)),
     **{model: Entry(_dyna(model)) for model in TABLE_MODELS},
+    **{planning: Entry(_planned(planning)) for planning in PLANNERS if planning != "uniform"},
     "dyna_q_plus": Entry(
         lambda world, seed: DynaQPlus(world, planning_steps=GRID_STEPS, seed=seed, **OPTIMISTIC)
     ),
@@ -83,7 +96,8 @@ GRID_AGENTS: dict[str, Entry] = {
     "linear_dyna_mg": Entry(_linear_dyna("mg", GRID_STEPS), is_slow=True),
     "sb3_dqn": Entry(_dqn, is_slow=True, is_chosen=True),
 }
-"""Dyna-Q by the name of its model, and the others by their own."""
+"""Dyna-Q by the name of its model, or of its planner with a model that counts outcomes (with
+"uniform" it is "maximum_likelihood"), and the others by their own."""
 
 POINT_AGENTS: dict[str, Entry] = {
     "q_learning": Entry(lambda world, seed: QLearning(world, seed=seed, **TILED)),

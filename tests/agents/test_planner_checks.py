@@ -30,8 +30,13 @@ from dynamaze.agents.checks import (
     check_planner,
     planner_report,
 )
+from dynamaze.agents.dyna_2_planning import TDPlanning
 from dynamaze.agents.dynamic_programming import value_iteration
+from dynamaze.agents.forward_search import ForwardPlanning
+from dynamaze.agents.monte_carlo_search import MonteCarloPlanning
 from dynamaze.agents.sparse_mdp import SparseMDP
+from dynamaze.agents.sparse_sampling import SparsePlanning
+from dynamaze.agents.tree_planning import TreeSearchPlanning
 
 BUILT_IN: dict[str, Callable[[CheckWorld], Planning]] = {
     **{name: lambda world, name=name: PLANNERS[name](20, 0.3) for name in PLANNERS},  # type: ignore[misc]
@@ -43,6 +48,27 @@ BUILT_IN: dict[str, Callable[[CheckWorld], Planning]] = {
     "base": lambda world: Planning(),
     "few sweeps": lambda world: DynamicProgramming(max_sweeps=500),
 }
+
+
+SEARCHES: dict[str, Callable[[CheckWorld], Planning]] = {
+    "tree": lambda world: TreeSearchPlanning(200, depth=20),
+    "forward": lambda world: ForwardPlanning(200),
+    "sparse": lambda world: SparsePlanning(2, 30),
+    "Monte Carlo": lambda world: MonteCarloPlanning(20, depth=20),
+    "TD": lambda world: TDPlanning(20, depth=20),
+    "Dyna-2": lambda world: TDPlanning(20, depth=20, permanent=True),
+}
+
+
+@pytest.mark.parametrize("name", sorted(SEARCHES))
+def test_every_planner_that_looks_ahead_keeps_its_promises(name: str) -> None:
+    check_planner(SEARCHES[name])
+
+
+def test_forward_search_looks_far_enough() -> None:
+    check_planner(SEARCHES["forward"], promises=frozenset({"looks_far"}))
+    near = planner_report(lambda world: ForwardPlanning(3), promises=frozenset({"looks_far"}))
+    assert near.failures == ["what_is_found_is_optimal"]
 
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN))

@@ -1,4 +1,4 @@
-"""The figures of chapter 8 in one command: tables, pictures and a summary."""
+"""The figures of chapter 8, and two of our own, in one command: tables, pictures, a summary."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Literal
 from rich.console import Console
 
 from . import (
+    background_or_decision,
+    equal_budgets,
     example_8_4,
     exercise_8_4,
     figure_8_2,
@@ -21,8 +23,18 @@ from . import (
 )
 from .runner import check_runs, interval_caption, perform, say_where
 
-Name = Literal["8.2", "8.4", "8.5", "exercise-8.4", "example-8.4", "8.7", "8.8"]
-"""What the command line calls a figure, in the book's order."""
+Name = Literal[
+    "8.2",
+    "8.4",
+    "8.5",
+    "exercise-8.4",
+    "example-8.4",
+    "8.7",
+    "8.8",
+    "equal-budgets",
+    "background-or-decision",
+]
+"""What the command line calls a figure: those of the book in its order, then two of our own."""
 
 EXPERIMENTS: dict[Name, ModuleType] = {
     "8.2": figure_8_2,
@@ -32,6 +44,8 @@ EXPERIMENTS: dict[Name, ModuleType] = {
     "example-8.4": example_8_4,
     "8.7": figure_8_7,
     "8.8": figure_8_8,
+    "equal-budgets": equal_budgets,
+    "background-or-decision": background_or_decision,
 }
 
 

@@ -67,7 +67,8 @@ DRAWN = {
 }
 LEARNING: tuple[Name, ...] = ("8.2", "8.4", "8.5")  # what is learned is looked at here
 OTHERS: tuple[Name, ...] = ("exercise-8.4", "8.7", "8.8")  # and of these in files of their own
-APART: tuple[Name, ...] = ("example-8.4",)  # has quantiles, not means, and a file of its own
+APART: tuple[Name, ...] = ("example-8.4", "equal-budgets", "background-or-decision")
+# The first has quantiles, not means, the others have fewer runs; each has a file of its own.
 LEARNED = {EXPERIMENTS[name].Config.name for name in LEARNING}
 RUNS, FEW = 40, 5
 

@@ -173,7 +173,7 @@ class Agent:
                 action + self._first_action
             )  # (c)
             transition = one_transition(state, action, float(reward), encode(following), terminated)
-            if self.planning.learns_directly:
+            if self.planning.learns_from(self.model, transition):
                 self.values.update(transition)  # (d) direct reinforcement learning
             self.model.update(transition)  # (e) model learning
             self.exploration.update(transition)

@@ -12,6 +12,7 @@ from dynamaze.messages import checked_number
 
 from .dispatch import expect, improve, remember, rule, seen_pairs
 from .models import Model
+from .models.shares import is_trusted
 from .table_planning import TablePlanning
 from .transitions import FloatArray
 from .values import Values
@@ -97,7 +98,7 @@ def solve(planning, model, q, num_actions, learning_rate, gamma, rng):
 
 @compiled
 def sweep_tried(model, q, num_actions, gamma, backwards):
-    """Update every pair that may be drawn; the largest change, and the largest value."""
+    """Update every trusted pair that may be drawn; the largest change, and the largest value."""
     seen = seen_pairs(model)
     change, largest = 0.0, 0.0
     count = seen.states[0]
@@ -106,8 +107,9 @@ def sweep_tried(model, q, num_actions, gamma, backwards):
         row = state * (num_actions + 1)
         for place in range(row + 1, row + 1 + seen.pairs[row]):
             pair = seen.pairs[place]
-            wanted = expect(model, num_actions, pair, q, gamma)
-            change = max(change, abs(wanted - q[pair]))
-            largest = max(largest, abs(wanted))
-            q[pair] = wanted
+            if is_trusted(model, pair):
+                wanted = expect(model, num_actions, pair, q, gamma)
+                change = max(change, abs(wanted - q[pair]))
+                q[pair] = wanted
+            largest = max(largest, abs(q[pair]))
     return change, largest

@@ -74,6 +74,13 @@ def share(model):
     """The share of its planning steps that a model deserves, in [0, 1]; without a rule 1."""
 
 
+def trust(model, pair):
+    """The share of its updates that a pair deserves, in [0, 1]; without a rule 1.
+
+    A wrapper's is that of the model inside.
+    """
+
+
 def choose(exploration, values, first, num_actions, state, rng):
     """An action in a state, whose values begin at `first`, and the generator's state."""
 
@@ -151,6 +158,16 @@ def _share(model):
     if compiled is None:
         return lambda model: 1.0
     return lambda model: compiled(model)
+
+
+@overload(trust, inline="always")
+def _trust(model, pair):
+    compiled = _RULES.get((trust, model.instance_class))
+    if compiled is not None:
+        return lambda model, pair: compiled(model, pair)
+    if "model" in model.instance_class._fields:
+        return lambda model, pair: trust(model.model, pair)
+    return lambda model, pair: 1.0
 
 
 def has_rule(function: Any, record: type) -> bool:

@@ -15,7 +15,7 @@ from dynamaze.messages import did_you_mean
 
 from .dispatch import expect, follow, improve, remember, rule, seen_pairs, share
 from .models.seen import draw_pair
-from .models.shares import shared_steps
+from .models.shares import is_trusted, shared_steps
 from .planning import checked_steps
 from .predecessors import Predecessors, lead_to, next_leading
 from .rng import high_below, low_below, next_word
@@ -60,9 +60,14 @@ def known(name: str, value: str, names: tuple[str, ...]) -> str:
 
 @compiled
 def update_pair(model, q, num_actions, pair, expected, learning_rate, gamma, rng):
-    """Update a pair, and give one outcome of it: next state, terminated, the generator's state."""
+    """Update a pair, and give one outcome of it: next state, terminated, the generator's state.
+
+    A pair that is not trusted keeps its value.
+    """
     reward, next_state, terminated, rng = follow(model, num_actions, pair, rng)
-    if expected:
+    if not is_trusted(model, pair):
+        wanted = q[pair]
+    elif expected:
         wanted = expect(model, num_actions, pair, q, gamma)
     else:
         wanted = target(q, np.uint64(num_actions), reward, next_state, terminated, gamma)

@@ -9,7 +9,7 @@ import numpy as np
 from dynamaze.messages import checked_number
 
 from .models import CAPABILITIES, MODELS, Model
-from .models.shares import shared_steps
+from .models.shares import TRUSTED, shared_steps
 from .transitions import FloatArray, Transitions
 from .values import TableValues, Values
 
@@ -24,7 +24,7 @@ class Planning:
         needs: what the model must be able to do, of `dynamaze.agents.CAPABILITIES`.
         needs_table: whether it works on `TableValues` alone.
         learns_directly: whether real transitions update the values, too (step (d) of the box). A
-            planner that hears of them by `note` may do without.
+            planner that hears of them by `note` may do without; see `learns_from`.
         promises: what `dynamaze.agents.checks` may hold it to, of its `PLANNER_PROMISES`.
     """
 
@@ -32,6 +32,10 @@ class Planning:
     needs_table: bool = False
     learns_directly: bool = True
     promises: frozenset[str] = frozenset()
+
+    def learns_from(self, model: Model, transition: Transitions) -> bool:
+        """Whether this one real transition, which the model does not know yet, updates values."""
+        return self.learns_directly
 
     def note(self, values: Values, model: Model, transitions: Transitions) -> None:
         """Take note of real transitions, which the model has learned already."""
@@ -88,10 +92,10 @@ class UniformPlanning(Planning):
         self.needs = frozenset({"sample"}) if self.planning_steps else frozenset()
 
     def plan(self, values: Values, model: Model, rng: np.random.Generator) -> None:
-        """Draw the transitions and update the values by them."""
+        """Draw the transitions and update the values by those of pairs that are trusted."""
         steps = deserved_steps(self.planning_steps, model)
         if steps:
-            values.update(model.sample(steps, rng))
+            values.update(trusted_only(model, model.sample(steps, rng)))
 
 
 def checked_steps(planning_steps: int) -> int:
@@ -107,6 +111,20 @@ def deserved_steps(planning_steps: int, model: Model) -> int:
     """How many of its planning steps are taken: a model may say how far it is to be trusted."""
     trust = getattr(model, "share_of_planning", 1.0)
     return planning_steps if trust == 1.0 else int(shared_steps(planning_steps, trust))
+
+
+def trusted_only(model: Any, transitions: Transitions) -> Transitions:
+    """Those of simulated transitions whose pairs deserve it; see `TRUSTED`.
+
+    Where no pair is trusted a model draws something all the same.
+    """
+    if not hasattr(model, "share_of_pairs"):
+        return transitions
+    deserve = model.share_of_pairs(transitions.observation, transitions.action) >= TRUSTED
+    if deserve.all():
+        return transitions
+    columns: Any = [column[deserve] for column in transitions]
+    return Transitions(*columns)
 
 
 def check_fit(planning: Planning, model: Model, values: Values) -> None:

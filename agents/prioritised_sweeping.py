@@ -21,7 +21,7 @@ from dynamaze.compiled import compiled
 from dynamaze.messages import checked_number, did_you_mean
 
 from .dispatch import expect, improve, remember, rule, share
-from .models.shares import shared_steps
+from .models.shares import is_trusted, shared_steps
 from .planning import checked_steps
 from .predecessors import Predecessors, lead_to, next_leading
 from .priority_queue import Queue, drop, put, raise_to, take
@@ -116,10 +116,14 @@ class PrioritisedSweeping(TablePlanning):
 @rule(remember, Sweeping)
 @compiled
 def remember_error(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """Note where a pair leads, and have it wait if its value is wrong."""
+    """Note where a pair leads, and have it wait if its value is wrong.
+
+    The value of a pair that is not trusted was learned directly: those wait that lead there.
+    """
     lead_to(planning.before, pair, next_state, terminated)
-    error = abs(expect(model, num_actions, pair, q, gamma) - q[pair])
-    wait(planning, pair, error)
+    wait_if_wrong(planning, model, q, num_actions, pair, gamma)
+    if not is_trusted(model, pair):
+        wake_predecessors(planning, model, q, num_actions, pair // num_actions, -1.0, gamma)
 
 
 @rule(improve, Sweeping)
@@ -145,28 +149,32 @@ def update_by_sweep(planning, model, q, num_actions, pair, learning_rate, gamma)
     first, columns = np.uint64(pair - pair % num_actions), np.uint64(num_actions)
     before = row_max(q, first, columns)
     q[pair] += learning_rate * (expect(model, num_actions, pair, q, gamma) - q[pair])
-    wait(planning, pair, abs(expect(model, num_actions, pair, q, gamma) - q[pair]))
+    wait_if_wrong(planning, model, q, num_actions, pair, gamma)
     return abs(row_max(q, first, columns) - before)
 
 
 @compiled
 def wake_predecessors(planning, model, q, num_actions, state, change, gamma):
-    """Have the pairs wait that lead to a state whose value has changed."""
+    """Have the pairs wait that lead to a state whose value has changed.
+
+    By their errors, or by the change where they are queued by that and it is known, not negative.
+    """
     node, probability = next_leading(planning.before, model, num_actions, state, np.int64(-1))
     while node >= 0:
         pair = planning.before.pair[node]
-        if planning.by_error:
-            wait(planning, pair, abs(expect(model, num_actions, pair, q, gamma) - q[pair]))
-        elif probability * gamma * change > planning.threshold:
+        if planning.by_error or change < 0.0:
+            wait_if_wrong(planning, model, q, num_actions, pair, gamma)
+        elif is_trusted(model, pair) and probability * gamma * change > planning.threshold:
             raise_to(planning.queue, pair, probability * gamma * change)
             planning.counts[QUEUED] += 1
         node, probability = next_leading(planning.before, model, num_actions, state, node)
 
 
 @compiled
-def wait(planning, pair, error):
-    """Have a pair wait with its error, if that is large enough, and otherwise not."""
-    if error > planning.threshold:
+def wait_if_wrong(planning, model, q, num_actions, pair, gamma):
+    """Have a trusted pair wait with its error, if that is large enough, and otherwise not."""
+    error = abs(expect(model, num_actions, pair, q, gamma) - q[pair])
+    if error > planning.threshold and is_trusted(model, pair):
         put(planning.queue, pair, error)
         planning.counts[QUEUED] += 1
     elif planning.queue.place[pair] >= 0:

@@ -12,6 +12,7 @@ from dynamaze.compiled import compiled
 from .dispatch import improve, remember
 from .learners.state import part_of, prefixed
 from .models import Model
+from .models.shares import TRUSTED
 from .models.table_copy import TableCopy, has_lookups
 from .planning import Planning
 from .records import flatten, restore
@@ -27,6 +28,10 @@ class TablePlanning(Planning):
     """A planner whose memory is a record, with compiled rules for `remember` and `improve`.
 
     A model that is no table of outcomes is copied into one, pair by pair (`TableCopy`).
+
+    Where a model says of a pair that it deserves less than `TRUSTED`, as a `ScoredModel` whose
+    table can be looked up may, the pair is not planned with: its value is learned from real
+    transitions, as without a model. Selective planning (Abbas, Sokota, Talvitie and White 2020).
 
     Attributes:
         record: the planner's memory; None before the first real step.
@@ -63,6 +68,13 @@ class TablePlanning(Planning):
         if self._copy is None:
             self._copy = TableCopy(model.num_states, model.num_actions)
         return self._copy.table
+
+    def learns_from(self, model: Any, transition: Transitions) -> bool:
+        """Whether a real transition updates values: always, or where the model is not trusted."""
+        if self.learns_directly or not hasattr(model, "share_of_pairs") or not has_lookups(model):
+            return self.learns_directly
+        deserved = model.share_of_pairs(transition.observation, transition.action)
+        return bool(deserved[0] < TRUSTED)
 
     # -- what an agent calls -------------------------------------------------------------------
 

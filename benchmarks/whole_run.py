@@ -29,7 +29,7 @@ from dynamaze.agents.dispatch import (
     rule,
     share,
 )
-from dynamaze.agents.models.shares import shared_steps
+from dynamaze.agents.models.shares import is_trusted, shared_steps
 from dynamaze.agents.models.table_copy import has_lookups
 from dynamaze.agents.rng import load, state_words, store
 from dynamaze.agents.table_planning import TablePlanning
@@ -303,7 +303,7 @@ def run_chunk(ground, lives, model, exploration, planning, settings, words, resu
         tick(lives, 0)
         following = lives.state[0]
         pair = np.uint64(state) * columns + np.uint64(action)
-        if settings.learns_directly:
+        if settings.learns_directly or not is_trusted(model, pair):
             q_update(q, columns, pair, reward, following, terminated, learning_rate, gamma)  # (d)
         observe(model, num_actions, state, action, reward, following, terminated)  # (e)
         note(exploration, pair)
@@ -351,5 +351,6 @@ def plan(planning, model, q, num_actions, learning_rate, gamma, rng):
 def _plan(planning, model, q, num_actions, learning_rate, gamma, rng):
     for _ in range(shared_steps(planning.planning_steps, share(model))):
         pair, reward, following, terminated, rng = draw(model, num_actions, rng)
-        q_update(q, num_actions, pair, reward, following, terminated, learning_rate, gamma)
+        if is_trusted(model, pair):
+            q_update(q, num_actions, pair, reward, following, terminated, learning_rate, gamma)
     return rng

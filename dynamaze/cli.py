@@ -79,6 +79,12 @@ COMMANDS = {
         "dynamaze.benchmarks.model_doubt",
         "ModelDoubt",
     ),
+    "bench wrong-models": Command(
+        "the same planners on models made wrong on purpose: return against model error",
+        "dynamaze bench wrong-models --runs 30",
+        "dynamaze.benchmarks.wrong_models",
+        "WrongModels",
+    ),
     "bench sb3": Command(
         "DQN and SAC of Stable-Baselines3 with a model to plan with, and alone",
         "dynamaze bench sb3 --runs 4",

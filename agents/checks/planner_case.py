@@ -77,7 +77,7 @@ class Life:
         """Go through transitions one by one, as the agents do."""
         for row in rows:
             one = self.world.batch([row])
-            if self.planner.learns_directly:
+            if self.planner.learns_from(self.model, one):
                 self.values.update(one)
             self.model.update(one)
             self.planner.note(self.values, self.model, one)

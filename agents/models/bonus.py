@@ -18,7 +18,7 @@ from ..times import (
     note_tried,
     time_bonus,
 )
-from ..transitions import IntArray, Transitions
+from ..transitions import FloatArray, IntArray, Transitions
 from .protocol import Model, Outcomes, Prediction
 
 
@@ -72,6 +72,18 @@ class TimeBonus:
     def table(self) -> TimeBonusTable:
         """The record of a compiled model with its times."""
         return TimeBonusTable(self.model.table, self.times, self.kappa)  # type: ignore[attr-defined]  # where "compiled" is declared
+
+    @property
+    def share_of_planning(self) -> float:
+        """What the model inside deserves."""
+        return float(getattr(self.model, "share_of_planning", 1.0))
+
+    def share_of_pairs(self, observations: Any, actions: IntArray) -> FloatArray:
+        """(batch,) what the model inside says that each pair deserves; 1 where it says nothing."""
+        if not hasattr(self.model, "share_of_pairs"):
+            return np.ones(len(actions))
+        found: FloatArray = self.model.share_of_pairs(observations, actions)
+        return found
 
     def update(self, transitions: Transitions) -> None:
         """Let the model learn, and note when each pair was tried."""

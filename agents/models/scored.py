@@ -11,7 +11,7 @@ from dynamaze.messages import checked_number
 
 from ..dispatch import believe, has_rule
 from ..encoders import ROWS, VECTORS
-from ..learners.state import part_of
+from ..learners.state import part_of, prefixed
 from ..records import flatten, restore
 from ..rng import state_words
 from ..transitions import FloatArray, IntArray, Transitions, check_integers, outside_table
@@ -19,6 +19,7 @@ from .beliefs import Beliefs, RowBeliefs, VectorBeliefs
 from .protocol import Outcomes, Prediction
 from .scored_table import TRIES, ScoredTable
 from .scores import Scores, note_score, overall_trust, pair_doubt, world_change_rate
+from .second_opinion import SecondOpinion
 from .table import draw_batch, observe_batch
 
 logger = logging.getLogger(__name__)
@@ -36,11 +37,17 @@ class ScoredModel:
       of its n steps: where the model is wrong, the agent learns model-free.
     - A pair whose own predictions failed is drawn the less often, below a trust of 1/2 not at all,
       until it predicts well again: selective planning (Abbas, Sokota, Talvitie and White 2020), by
-      errors that were seen. Its value is then learned model-free.
+      errors that were seen. Planners leave it alone while it deserves less than half of its draws
+      (`dynamaze.agents.models.shares.TRUSTED`). Its value is then learned model-free.
     - `doubt` says of each pair how likely the model is wrong of it: the world has changed since the
       pair was last tried, which grows with time, and the faster the more changes were met; or, of a
       model that declares "uncertainty", the pair is not `known`. `UncertaintyBonus` pays for it.
     - It tells of the loss and the return of trust in the log "dynamaze.agents.models.scored".
+
+    A model that generalises, or cannot tell pairs apart, may be vague of a pair rather than
+    surprised, and is then not found out by its excess. A `second_opinion` finds it out: the counts
+    of the pair's own outcomes (`dynamaze.agents.models.second_opinion`). Of a model that itself
+    counts them it says nothing new.
 
     In a world that never surprises it, it gives the bits of the model inside. A model of numbered
     states is judged by the probabilities of its outcomes, one of vectors by the spread that it
@@ -57,9 +64,12 @@ class ScoredModel:
         pair_rate: step size of each pair's moving average, in (0, 1].
         change_rate: changes of the world per step that are expected beforehand, in (0, 1).
         certainty: how many steps of experience this expectation is worth.
+        second_opinion: whether each pair's own outcomes are counted beside the model; of numbered
+            states alone.
 
     Raises:
-        ValueError: for a number outside its range, or a model that cannot do what is needed.
+        ValueError: for a number outside its range, a model that cannot do what is needed, or a
+            second opinion of vectors.
     """
 
     def __init__(
@@ -72,10 +82,16 @@ class ScoredModel:
         pair_rate: float = 0.1,
         change_rate: float = 1e-3,
         certainty: float = 3000,
+        second_opinion: bool = False,
     ) -> None:
         self.model = model
         self.beliefs: Beliefs
         if getattr(model, "observes", ROWS) == VECTORS:
+            if second_opinion:
+                raise ValueError(
+                    f"second_opinion=True of {type(model).__name__}, a model of vectors; expected "
+                    "one of numbered states, whose outcomes can be counted"
+                )
             _must_declare(model, {"sample", "predict", "uncertainty"})
             self.observes, self.size, self.num_actions = VECTORS, model.size, model.num_actions
             self.beliefs = VectorBeliefs(model)
@@ -91,6 +107,8 @@ class ScoredModel:
             change_rate=checked_number("change_rate", change_rate, 0, 1, above=True),
             certainty=checked_number("certainty", certainty, 0, above=True),
         )
+        counted = self.beliefs.shape if second_opinion else (0, 0)
+        self._opinion = SecondOpinion(*counted)
         self._is_compiled = "compiled" in model.capabilities and has_rule(
             believe, type(model.table)
         )
@@ -115,7 +133,7 @@ class ScoredModel:
     @property
     def table(self) -> ScoredTable:
         """The record of a compiled model with its scores."""
-        return ScoredTable(self.model.table, self.scores)
+        return ScoredTable(self.model.table, self.scores, self._opinion.record)
 
     @property
     def share_of_planning(self) -> float:
@@ -136,7 +154,7 @@ class ScoredModel:
             TypeError, ValueError: as the model inside; then nothing is scored or learned.
         """
         if self._is_compiled:
-            self.model.reserve(transitions.action.size)
+            self.reserve(transitions.action.size)
             check_integers(transitions)
             wrong = observe_batch(self.table, self.num_states, self.num_actions, transitions)
             if wrong >= 0:
@@ -162,6 +180,9 @@ class ScoredModel:
         self.beliefs.note(row)
         (pair,) = self.beliefs.pairs(row.observation, row.action)
         note_score(self.scores, pair, *held)
+        if self._opinion.is_asked:
+            after = self.beliefs.held(row).probability
+            self._opinion.note(row, self.scores, pair, held.probability, after)
 
     def _tell(self) -> None:
         """Log when trust is lost, and when it is found again."""
@@ -228,8 +249,10 @@ class ScoredModel:
         return 1.0 - right
 
     def reserve(self, transitions: int) -> None:
-        """Make room in the model inside."""
+        """Make room in the model inside, and in the counts beside it."""
         self.model.reserve(transitions)
+        if self._opinion.is_asked:
+            self._opinion.counts.reserve(transitions)
 
     # -- files ---------------------------------------------------------------------------------
 
@@ -238,6 +261,7 @@ class ScoredModel:
         return {
             **{f"model.{name}": value for name, value in self.model.get_state().items()},
             **{f"beliefs.{name}": value for name, value in self.beliefs.get_state().items()},
+            **prefixed("opinion", self._opinion.get_state()),
             **flatten(_Kept(self.scores, self._is_trusted)),
         }
 
@@ -248,12 +272,18 @@ class ScoredModel:
             ValueError: if something is missing or does not fit.
         """
         kept = restore(_Kept(self.scores, self._is_trusted), state)
-        before = self.beliefs.get_state()
-        self.beliefs.set_state(part_of("beliefs", state))
+        parts: dict[str, Any] = {
+            "beliefs": self.beliefs,
+            "opinion": self._opinion,
+            "model": self.model,
+        }
+        before = {name: part.get_state() for name, part in parts.items()}
         try:
-            self.model.set_state(part_of("model", state))
+            for name, part in parts.items():
+                part.set_state(part_of(name, state))
         except BaseException:
-            self.beliefs.set_state(before)
+            for name, part in parts.items():
+                part.set_state(before[name])
             raise
         self.scores, self._is_trusted = kept
 

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 from dynamaze.compiled import compiled
 
-from ..dispatch import believe, doubt, draw, expect, follow, observe, rule, share
+from ..dispatch import believe, doubt, draw, expect, follow, observe, rule, share, trust
 from ..rng import high_unit, next_word
 from .scores import Scores, note_score, overall_trust, pair_doubt
+from .second_opinion import Opinion, note_opinion
 
 TRIES = 20
 """How often another pair is drawn where those drawn are not trusted."""
@@ -19,6 +20,7 @@ class ScoredTable(NamedTuple):
 
     model: Any
     scores: Scores
+    opinion: Opinion
 
 
 @rule(observe, ScoredTable)
@@ -29,6 +31,11 @@ def observe_scored(table, num_actions, state, action, reward, next_state, termin
     probability, entropy, count = believe(table.model, num_actions, pair, next_state, terminated)
     note_score(table.scores, pair, probability, entropy, count)
     observe(table.model, num_actions, state, action, reward, next_state, terminated)
+    scores, opinion = table.scores, table.opinion
+    if opinion.regret.size:
+        after, _, _ = believe(table.model, num_actions, pair, next_state, terminated)
+        note_opinion(opinion, scores, num_actions, pair, next_state, terminated, probability, after)
+        observe(opinion.counts, num_actions, state, action, reward, next_state, terminated)
 
 
 @rule(draw, ScoredTable)
@@ -59,6 +66,13 @@ def doubt_scored(table, num_actions, pair):
 def share_scored(table):
     """The trust in the model as a whole."""
     return overall_trust(table.scores)
+
+
+@rule(trust, ScoredTable)
+@compiled
+def trust_scored(table, pair):
+    """The share of its draws that a pair deserves."""
+    return table.scores.pair_share[pair]
 
 
 @rule(follow, ScoredTable)

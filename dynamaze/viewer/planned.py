@@ -26,6 +26,7 @@ class OverheardPlanning(Planning):
         self.pairs: npt.NDArray[np.int64] = np.empty((0, 2), dtype=np.int64)
         self.needs, self.needs_table = inner.needs, inner.needs_table
         self.learns_directly = inner.learns_directly
+        self.learns_from = inner.learns_from  # type: ignore[method-assign]
         self.note, self.action_values = inner.note, inner.action_values  # type: ignore[method-assign]
         self.get_state, self.set_state = inner.get_state, inner.set_state  # type: ignore[method-assign]
 

@@ -1,0 +1,84 @@
+"""Whole mazes as questions, against the exact truth of layouts and steps taken one by one."""
+
+import numpy as np
+import pytest
+
+from dynamaze.envs import Layout
+from dynamaze.envs.exact import optimal_policy
+from dynamaze.envs.generation import MazeRecipe
+from dynamaze.envs.questions import BestActions, ask_everywhere, one_by_one, steps_to_goal
+
+RECIPES = [
+    MazeRecipe(11),
+    MazeRecipe((5, 8), "obstacles", density=0.4),
+    MazeRecipe(7, "prim", loops=0.5),
+    MazeRecipe((3, 9), "empty"),
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+def test_best_actions_are_those_of_the_exact_policy(recipe):
+    planes = ask_everywhere(recipe, range(5))
+    expected = []
+    for level in range(5):
+        maze = recipe.make(level)
+        policy = optimal_policy(Layout(maze.walls, (maze.start,), (maze.goal,)))
+        asked = ~maze.walls
+        asked[maze.goal] = False
+        expected.append(policy[asked.ravel()])
+    np.testing.assert_allclose(
+        BestActions().action_probabilities(planes), np.concatenate(expected), atol=1e-15
+    )
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+def test_steps_are_those_of_walking(recipe):
+    planes = ask_everywhere(recipe, range(3))
+    rng = np.random.default_rng(0)
+    best = BestActions().action_probabilities(planes).argmax(axis=1)
+    wrong = rng.random(best.shape) < 0.1
+    actions = np.where(wrong, rng.integers(4, size=best.shape), best)
+    steps = steps_to_goal(planes, actions)
+    assert (steps_to_goal(planes, best) > 0).all()
+    assert (steps == -1).any()
+    assert (steps > 0).any()
+    number = np.full(planes[:, 1].shape, -1)
+    number[planes[:, 1] > 0.5] = np.arange(len(actions))
+    for maze, row, col in np.argwhere(planes[:, 1] > 0.5):
+        assert steps[number[maze, row, col]] == _walk(planes[maze], actions, number[maze], row, col)
+
+
+def _walk(planes, actions, number, row, col):
+    for step in range(planes[0].size + 1):
+        if planes[2, row, col]:
+            return step
+        action = actions[number[row, col]]
+        below, beside = row + (-1, 0, 1, 0)[action], col + (0, 1, 0, -1)[action]
+        inside = 0 <= below < planes.shape[1] and 0 <= beside < planes.shape[2]
+        if inside and not planes[0, below, beside]:
+            row, col = below, beside
+    return -1
+
+
+def test_questions_asked_alone_have_the_same_answers():
+    planes = ask_everywhere(RECIPES[0], range(3))
+    alone = one_by_one(planes)
+    assert (alone[:, 1].sum(axis=(1, 2)) == 1).all()
+    np.testing.assert_array_equal(
+        BestActions().action_probabilities(alone), BestActions().action_probabilities(planes)
+    )
+
+
+def test_where_no_way_leads_all_actions_are_alike():
+    planes = np.zeros((1, 3, 1, 3), dtype=np.float32)
+    planes[0, 0, 0, 1] = planes[0, 1, 0, 0] = planes[0, 2, 0, 2] = 1.0
+    np.testing.assert_array_equal(BestActions().action_probabilities(planes), [[0.25] * 4])
+    np.testing.assert_array_equal(steps_to_goal(planes, [1]), [-1])
+
+
+def test_other_shapes_are_refused():
+    with pytest.raises(ValueError, match=r"planes of shape \(2, 5, 5\); expected \(mazes, 3"):
+        BestActions().action_probabilities(np.zeros((2, 5, 5)))
+    planes = ask_everywhere(RECIPES[0], range(1))
+    with pytest.raises(ValueError, match=r"actions of shape \(3,\); expected \(\d+,\)"):
+        steps_to_goal(planes, [0, 1, 2])

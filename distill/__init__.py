@@ -1,11 +1,61 @@
 """Policy distillation: a large teacher, a tiny student.
 
-What teachers and students have in common is `Policy`; the agents of `dynamaze.agents` are
-policies, and so is any object with its one method.
+Teachers and students are policies: they give the probabilities of actions for a batch of
+observations. A source gives batches that a teacher has labelled, a loss says how far a student's
+answers are from it, and `Distiller` is the loop. What needs torch is imported when it is asked for:
+exported students run without.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
+from .levels import LevelRange, check_apart
 from .policy import Policy, agreement
 
-__all__ = ["Policy", "agreement"]
+_WHERE = {
+    "Asked": "source",
+    "ActionValues": "teachers",
+    "Batch": "data",
+    "Card": "card",
+    "Checkpoints": "callbacks",
+    "Dataset": "data",
+    "Distiller": "distiller",
+    "EarlyStopping": "callbacks",
+    "Experts": "experts",
+    "LOSSES": "losses",
+    "Rollouts": "rollouts",
+    "STUDENTS": "students.making",
+    "Source": "source",
+    "Student": "students.base",
+    "TensorBoard": "callbacks",
+    "as_student": "students.own",
+    "as_teacher": "teachers",
+    "best_start": "restarts",
+    "collect": "rollouts",
+    "decaying": "rollouts",
+    "evaluate": "evaluation",
+    "kl": "losses",
+    "load_policy": "numba_policy",
+    "load_sb3": "sb3_teachers",
+    "load_student": "files",
+    "make_batch": "data",
+    "make_student": "students.making",
+    "return_kept": "evaluation",
+    "save_student": "files",
+    "weighted": "losses",
+}
+"""What is imported when it is asked for, and from where."""
+
+__all__ = ["LevelRange", "Policy", "agreement", "check_apart", *sorted(_WHERE)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_WHERE[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,52 @@
+"""Students by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dynamaze.messages import did_you_mean
+
+from ..quantise import quantised
+from .conv import Convolution
+from .gru import GRU
+from .linear import Linear
+from .mlp import MLP
+from .recurrent_planner import RecurrentPlanner
+from .residual import Residual
+from .table import Table
+from .tree import Tree
+
+STUDENTS: dict[str, Callable[..., Any]] = {
+    "conv": Convolution,
+    "gru": GRU,
+    "linear": Linear,
+    "mlp": MLP,
+    "recurrent_planner": RecurrentPlanner,
+    "residual": Residual,
+    "table": Table,
+    "tree": Tree,
+}
+"""Each kind of student, as in the `config` of each."""
+
+
+def make_student(kind: str, *, bits: Any = None, per: str = "channel", **arguments: Any) -> Any:
+    """A student by name; `make_student(**student.config)` makes another of the same kind and size.
+
+    Args:
+        kind: of `STUDENTS`.
+        bits: 8, 4 or "ternary" for one that is quantised (see `quantised`); None for floats.
+        per: what a scale is for, if it is quantised.
+        **arguments: what its class takes; for most the shape of an observation and the number of
+            actions, and the number that sizes it.
+
+    Raises:
+        ValueError: for an unknown kind, naming those that exist.
+        TypeError: for arguments that it does not take, or bits for a table or tree.
+    """
+    if kind not in STUDENTS:
+        raise ValueError(
+            f"kind={kind!r}; expected one of {sorted(STUDENTS)}{did_you_mean(kind, STUDENTS)}"
+        )
+    student = STUDENTS[kind](**arguments)
+    return student if bits is None else quantised(student, bits, per)

@@ -1,0 +1,68 @@
+"""A multilayer perceptron, and the linear student that has no layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from dynamaze.messages import checked_number
+
+from .base import Student
+from .inputs import as_floats, checked_shape
+
+
+class MLP(Student):
+    """Layers of tanh: rectifiers die in networks of a few units, and never answer again.
+
+    Args:
+        observation_shape: of a single observation; it is flattened.
+        num_actions: how many.
+        width: units of each hidden layer.
+        layers: how many hidden layers; with none it is linear.
+        seed: settles the first weights.
+
+    Raises:
+        ValueError: for a number outside its range.
+    """
+
+    def __init__(
+        self,
+        observation_shape: Sequence[int],
+        num_actions: int,
+        width: int = 16,
+        *,
+        layers: int = 1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.observation_shape = checked_shape(observation_shape)
+        actions = int(checked_number("num_actions", num_actions, 1, whole=True))
+        width = int(checked_number("width", width, 1, whole=True))
+        hidden = int(checked_number("layers", layers, 0, whole=True))
+        self.config = {
+            "kind": "mlp",
+            "observation_shape": list(self.observation_shape),
+            "num_actions": actions,
+            "width": width,
+            "layers": hidden,
+        }
+        self.sizes = (prod(self.observation_shape), *[width] * hidden, actions)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            pairs = zip(self.sizes, self.sizes[1:], strict=False)
+            self.layers = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairs)
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """(batch, actions) logits for (batch, *observation_shape) observations."""
+        units = as_floats(observations, self.observation_shape).flatten(1)
+        for layer in self.layers[:-1]:
+            units = torch.tanh(layer(units))
+        logits: Tensor = self.layers[-1](units)
+        return logits
+
+    def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
+        """Those of all layers."""
+        return sum(a * b for a, b in zip(self.sizes, self.sizes[1:], strict=False))

@@ -1,0 +1,40 @@
+"""Observations as rows of numbers, for students that are no networks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..data import Dataset
+from ..logits import FloatArray
+
+
+def flat_rows(observations: Any, shape: tuple[int, ...]) -> FloatArray:
+    """(batch, numbers) of (batch, *shape) observations.
+
+    Raises:
+        ValueError: for observations of another shape.
+    """
+    array = np.asarray(observations, dtype=np.float64)
+    if array.shape[1:] != shape or array.ndim == 0:
+        wanted = ", ".join(str(n) for n in ("batch", *shape))
+        raise ValueError(f"observations of shape {array.shape}; expected ({wanted})")
+    return array.reshape(len(array), -1)
+
+
+def checked_rows(
+    dataset: Dataset, shape: tuple[int, ...], num_actions: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Observations, logits and weights of a dataset, as float64.
+
+    Raises:
+        ValueError: for observations of another shape, or another number of actions.
+    """
+    rows = dataset.rows
+    if rows.logits.shape[1] != num_actions:
+        raise ValueError(
+            f"a dataset of {rows.logits.shape[1]} actions; expected {num_actions}, as the student's"
+        )
+    observations = flat_rows(rows.observations, shape)
+    return observations, rows.logits.astype(np.float64), rows.weights.astype(np.float64)

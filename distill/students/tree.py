@@ -1,0 +1,178 @@
+"""A decision tree: VIPER (Bastani, Pu and Solar-Lezama 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dynamaze.messages import checked_number, optional_import
+
+from ..data import Dataset
+from ..logits import FloatArray, LogitPolicy
+from .rows import checked_rows, flat_rows
+
+LEAF = -1
+"""The feature of a node that asks nothing."""
+
+
+class Tree(LogitPolicy):
+    """A decision tree that asks one number of the observation at each node.
+
+    It is grown by scikit-learn on the teacher's best actions, each row weighted by its criticality,
+    the best logit less the worst: where all actions are alike, nothing is lost (the paper's
+    l(s, pi), equation 2). A grown tree runs without scikit-learn.
+
+    Differences from the paper: rows are weighted instead of drawn again by their weights, which is
+    the same on the average, and a leaf remembers the mean of its rows' logits, so that it takes the
+    action that is best for them together. The rounds of its algorithm 1 are `collect` with the
+    tree as student, `join` and `fit`.
+
+    Args:
+        observation_shape: of a single observation; it is flattened.
+        num_actions: how many.
+        leaves: at most, at least 2.
+        seed: settles which of equally good questions is asked.
+
+    Raises:
+        ValueError: for a number outside its range.
+    """
+
+    def __init__(
+        self, observation_shape: Sequence[int], num_actions: int, leaves: int = 32, *, seed: int = 0
+    ) -> None:
+        self.observation_shape = tuple(int(n) for n in observation_shape)
+        self.num_actions = int(checked_number("num_actions", num_actions, 1, whole=True))
+        self.leaves = int(checked_number("leaves", leaves, 2, whole=True))
+        self.seed = int(checked_number("seed", seed, 0, whole=True))
+        self.config = {
+            "kind": "tree",
+            "observation_shape": list(self.observation_shape),
+            "num_actions": self.num_actions,
+            "leaves": self.leaves,
+        }
+        self._feature = np.array([LEAF])
+        self._threshold = np.zeros(1)
+        self._below = np.zeros((1, 2), dtype=np.int64)  # where to go on: no more than it, or more
+        self._logits = np.zeros((1, self.num_actions))
+
+    def fit(self, dataset: Dataset) -> Tree:
+        """Grow a new tree on a dataset.
+
+        Raises:
+            ValueError: for observations of another shape, or another number of actions.
+            ImportError: without scikit-learn, naming the extra that brings it.
+        """
+        trees: Any = optional_import("sklearn.tree", extra="trees", purpose="a decision tree")
+        observations, logits, weights = checked_rows(
+            dataset, self.observation_shape, self.num_actions
+        )
+        critical = weights * (logits.max(axis=1) - logits.min(axis=1))
+        grown = trees.DecisionTreeClassifier(max_leaf_nodes=self.leaves, random_state=self.seed)
+        grown.fit(
+            observations,
+            logits.argmax(axis=1),
+            sample_weight=critical if critical.any() else None,
+        )
+        tree = grown.tree_
+        is_leaf = tree.children_left < 0
+        self._feature = np.where(is_leaf, LEAF, tree.feature)
+        self._threshold = np.where(is_leaf, 0.0, tree.threshold)
+        self._below = np.stack([tree.children_left, tree.children_right], axis=1)
+        leaf = self._leaf_of(observations)
+        counts = weights if weights.any() else np.ones(len(weights))
+        totals = np.bincount(leaf, counts, len(is_leaf))
+        sums = [np.bincount(leaf, counts * column, len(is_leaf)) for column in logits.T]
+        self._logits = np.stack(sums, axis=1) / np.maximum(totals, 1e-300)[:, None]
+        return self
+
+    def action_logits(self, observations: Any) -> FloatArray:
+        """(batch, actions) the mean logits of the leaf that each observation comes to.
+
+        Raises:
+            ValueError: for observations of another shape.
+        """
+        return self._logits[self._leaf_of(flat_rows(observations, self.observation_shape))]
+
+    @property
+    def num_leaves(self) -> int:
+        """How many leaves it has."""
+        return int((self._feature == LEAF).sum())
+
+    @property
+    def num_parameters(self) -> int:
+        """A feature and a threshold of each question, and the logits of each leaf."""
+        questions = len(self._feature) - self.num_leaves
+        return 2 * questions + self.num_leaves * self.num_actions
+
+    @property
+    def depth(self) -> int:
+        """The most questions that are asked for one answer."""
+        depths = np.zeros(len(self._feature), dtype=np.int64)
+        for node in np.flatnonzero(self._feature != LEAF):  # parents come before their children
+            depths[self._below[node]] = depths[node] + 1
+        return int(depths.max())
+
+    def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
+        """None: it only compares, `depth` times at most."""
+        return 0
+
+    def get_state(self) -> dict[str, npt.NDArray[Any]]:
+        """The nodes, for a file."""
+        return {
+            "feature": self._feature.copy(),
+            "threshold": self._threshold.copy(),
+            "below": self._below.copy(),
+            "logits": self._logits.copy(),
+        }
+
+    def set_state(self, state: dict[str, npt.NDArray[Any]]) -> None:
+        """Go back to what `get_state` returned.
+
+        Raises:
+            ValueError: for nodes that are no tree of such observations and actions.
+        """
+        feature = np.array(state["feature"], dtype=np.int64)
+        threshold = np.array(state["threshold"], dtype=np.float64)
+        below = np.array(state["below"], dtype=np.int64)
+        logits = np.array(state["logits"], dtype=np.float64)
+        count = len(feature)
+        shapes = (feature.shape, threshold.shape, below.shape, logits.shape)
+        asks = feature != LEAF
+        # Questions lead onwards alone, so that there is an end to them.
+        onwards = below[asks] > np.flatnonzero(asks)[:, None] if shapes[2] == (count, 2) else asks
+        if (
+            shapes != ((count,), (count,), (count, 2), (count, self.num_actions))
+            or not count
+            or not onwards.all()
+            or (below[asks] >= count).any()
+            or (feature[asks] < 0).any()
+            or (feature >= prod(self.observation_shape)).any()
+        ):
+            raise ValueError(
+                f"nodes of shapes {shapes} that are no tree for observations of shape "
+                f"{self.observation_shape} and {self.num_actions} actions"
+            )
+        self._feature, self._threshold, self._below, self._logits = (
+            feature,
+            threshold,
+            below,
+            logits,
+        )
+
+    def _leaf_of(self, rows: FloatArray) -> npt.NDArray[np.int64]:
+        """(batch,) the node at which the questions end."""
+        # The trees of scikit-learn compare as float32.
+        numbers = rows.astype(np.float32)
+        node = np.zeros(len(rows), dtype=np.int64)
+        asking = np.arange(len(rows))
+        while True:
+            asking = asking[self._feature[node[asking]] != LEAF]
+            if not asking.size:
+                return node
+            at = node[asking]
+            more = numbers[asking, self._feature[at]] > self._threshold[at]
+            node[asking] = self._below[at, more.astype(np.int64)]

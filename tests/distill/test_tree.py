@@ -1,0 +1,141 @@
+"""The decision tree, against scikit-learn, the table, and a world where weights decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+from dynamaze.distill.data import Dataset, make_batch
+from dynamaze.distill.students.table import Table
+from dynamaze.distill.students.tree import Tree
+
+
+def shown(seed: int = 0, rows: int = 300, actions: int = 3) -> Dataset:
+    rng = np.random.default_rng(seed)
+    observations = rng.integers(6, size=(rows, 2, 2)).astype(np.float32)
+    preferred = observations.reshape(rows, 4) @ rng.normal(size=(4, actions))
+    return Dataset(make_batch(observations, preferred, rng.random(rows) + 0.5))
+
+
+def test_with_leaves_enough_it_is_the_table() -> None:
+    data = shown()
+    tree, table = Tree((2, 2), 3, 10_000).fit(data), Table((2, 2), 3).fit(data)
+    seen = data.rows.observations
+    np.testing.assert_array_equal(
+        tree.action_logits(seen).argmax(axis=1), table.action_logits(seen).argmax(axis=1)
+    )
+
+
+def test_where_each_leaf_has_one_observation_its_logits_are_the_tables() -> None:
+    rows = np.arange(8, dtype=np.float32)[:, None]
+    logits = np.tile(np.eye(2), (4, 1)) + np.arange(8)[:, None] / 10
+    data = Dataset(make_batch(rows, logits))
+    tree, table = Tree((1,), 2, 8).fit(data), Table((1,), 2).fit(data)
+    np.testing.assert_allclose(tree.action_logits(rows), table.action_logits(rows), rtol=1e-6)
+    assert (tree.num_leaves, tree.num_parameters) == (8, 7 * 2 + 8 * 2)
+    assert 3 <= tree.depth <= 7
+
+
+@pytest.mark.parametrize("leaves", [2, 5, 17])
+def test_it_asks_what_scikit_learns_tree_asks(leaves: int) -> None:
+    from sklearn.tree import DecisionTreeClassifier
+
+    data, new = shown(), np.random.default_rng(5).normal(3, 2, size=(500, 2, 2))
+    rows, logits, weights, _ = data.rows
+    oracle = DecisionTreeClassifier(max_leaf_nodes=leaves, random_state=0).fit(
+        rows.reshape(len(rows), -1),
+        logits.argmax(axis=1),
+        sample_weight=weights.astype(float) * np.ptp(logits.astype(float), axis=1),
+    )
+    tree = Tree((2, 2), 3, leaves).fit(data)
+    assert tree.num_leaves == oracle.get_n_leaves() == leaves
+    assert tree.depth == oracle.get_depth()
+    theirs = oracle.apply(new.reshape(500, -1))
+    _, mine = np.unique(tree.action_logits(new), axis=0, return_inverse=True)
+    pairs = set(zip(theirs.tolist(), mine.ravel().tolist(), strict=True))
+    assert len(pairs) == len(set(theirs)) == len(set(mine.ravel()))
+
+
+def test_it_compares_as_float32_like_scikit_learns_tree() -> None:
+    from sklearn.tree import DecisionTreeClassifier
+
+    one, next_one = 2.0**20 + 0.125, 2.0**20 + 0.25  # neighbours; what is between is rounded
+    rows, between = np.array([[one], [next_one]]), np.array([[2.0**20 + 0.1875]])
+    oracle = DecisionTreeClassifier(max_leaf_nodes=2).fit(rows, [0, 1])
+    tree = Tree((1,), 2).fit(Dataset(make_batch(rows, np.eye(2))))
+    assert tree.act(between[0]) == oracle.predict(between)[0] == 1
+
+
+def test_a_leaf_does_what_is_best_for_its_rows_together() -> None:
+    # Most rows would rather have action 0, but it costs the others dearly.
+    rows = make_batch(np.zeros((5, 1)), [[0.1, 0.0]] * 4 + [[0.0, 5.0]])
+    assert Tree((1,), 2).fit(Dataset(rows)).act(np.zeros(1)) == 1
+
+
+def test_what_is_critical_is_asked_first() -> None:
+    # One question is allowed; by the number of rows it would be the first feature's.
+    observations = np.array([[0, 0], [1, 0], [0, 0], [1, 0], [0, 1]] * 4, dtype=np.float32)
+    logits = np.array([[0.1, 0, 0], [0, 0.1, 0], [0.1, 0, 0], [0, 0.1, 0], [0, 0, 9.0]] * 4)
+    tree = Tree((2,), 3, 2).fit(Dataset(make_batch(observations, logits)))
+    assert tree.act(np.array([0, 1])) == 2
+    assert tree.act(np.array([0, 0])) == tree.act(np.array([1, 0])) != 2
+
+
+def test_more_leaves_lose_no_more() -> None:
+    data = shown(rows=1000)
+    logits = data.rows.logits
+
+    def lost(leaves: int) -> float:
+        chosen = Tree((2, 2), 3, leaves).fit(data).action_logits(data.rows.observations).argmax(1)
+        return float((logits.max(axis=1) - logits[np.arange(1000), chosen]).mean())
+
+    losses = [lost(leaves) for leaves in (2, 8, 32, 128)]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.1 * losses[0]
+
+
+def test_where_nothing_depends_on_the_action_there_is_nothing_to_ask() -> None:
+    rows = make_batch(np.arange(4.0)[:, None], np.zeros((4, 2)))
+    tree = Tree((1,), 2).fit(Dataset(rows))
+    assert (tree.num_leaves, tree.depth) == (1, 0)
+    np.testing.assert_array_equal(tree.action_logits(np.ones((3, 1))), np.zeros((3, 2)))
+
+
+def test_the_same_seed_grows_the_same_tree_and_its_state_goes_into_another() -> None:
+    data, seen = shown(), np.random.default_rng(1).normal(3, 2, size=(100, 2, 2))
+    one, two = (Tree((2, 2), 3, 20, seed=4).fit(data) for _ in range(2))
+    np.testing.assert_array_equal(one.action_logits(seen), two.action_logits(seen))
+    other = Tree((2, 2), 3)
+    other.set_state(one.get_state())
+    np.testing.assert_array_equal(one.action_logits(seen), other.action_logits(seen))
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("below", lambda below: np.zeros_like(below)),  # it would ask for ever
+        ("below", lambda below: below + len(below)),
+        ("feature", lambda feature: feature + 2),
+        ("feature", lambda feature: np.where(feature < 0, feature, -2)),
+        ("threshold", lambda threshold: threshold[:-1]),
+        ("logits", lambda logits: logits[:, :-1]),
+        ("below", lambda below: below[:, 0]),
+    ],
+)
+def test_a_state_that_is_no_tree_is_refused(part: str, change: Any) -> None:
+    tree = Tree((2, 2), 3).fit(shown())
+    state, seen = tree.get_state(), shown().rows.observations
+    before = tree.action_logits(seen)
+    with pytest.raises(ValueError, match="no tree for observations"):
+        tree.set_state({**state, part: change(state[part])})
+    np.testing.assert_array_equal(tree.action_logits(seen), before)
+
+
+def test_a_dataset_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="a dataset of 3 actions; expected 4"):
+        Tree((2, 2), 4).fit(shown())
+    with pytest.raises(ValueError, match="leaves=1; expected a whole number of at least 2"):
+        Tree((2, 2), 3, 1)

@@ -1,0 +1,122 @@
+"""Play in which a teacher says of every decision what it would have done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .levels import LevelRange
+from .logits import softmax
+from .playing import BoolArray, Play, Player, draw_actions
+from .policy import Policy
+from .replay import Columns
+from .teachers import as_teacher, teacher_logits
+
+
+class Labelled(NamedTuple):
+    """A moment of play, and what the teacher says of it."""
+
+    deciding: BoolArray  # (n,) where there was a decision
+    ended: BoolArray  # (n,) where it was the episode's last
+    columns: Columns  # observations, logits and perhaps values, a row for each decision
+
+
+class LabelledPlay:
+    """Plays by turns of teacher and student, and has every decision labelled once.
+
+    Args:
+        teacher: anything that `as_teacher` takes.
+        student: a policy, or None where the teacher plays alone.
+        env: a vector environment with `Discrete` actions.
+        by: "step" or "episode", for how long it is drawn who drives.
+        seed: of the environment.
+    """
+
+    def __init__(self, teacher: Any, student: Policy | None, env: Any, by: str, seed: int) -> None:
+        self.play = Play(env, seed)
+        self.by = by
+        self.teacher = as_teacher(teacher)
+        self._labels = Player(
+            self.teacher, lambda seen: teacher_logits(self.teacher, seen, self.play.num_actions)
+        )
+        self._student = None if student is None else Player(student, student.action_probabilities)
+        self._taught = np.zeros(env.num_envs, dtype=np.bool_)
+
+    def step(self, rng: np.random.Generator, beta: float) -> Labelled:
+        """One step of all environments.
+
+        Args:
+            rng: says who drives, and draws the actions.
+            beta: how likely the teacher is to drive.
+
+        Raises:
+            ValueError: for an answer that cannot be learned from, or a share of the student's where
+                there is none.
+        """
+        play = self.play
+        while not play.deciding.any():
+            play.step(np.zeros(len(play.deciding), dtype=np.int64))
+        # Kept now: an environment may write its next observations into the same array.
+        deciding, observations = play.deciding, play.observations[play.deciding]
+        logits = self._labels.ask(play, deciding)
+        columns = {"observations": observations, "logits": logits}
+        if hasattr(self.teacher, "state_values"):
+            columns["values"] = np.asarray(self.teacher.state_values(observations), np.float32)
+        actions = np.zeros(len(deciding), dtype=np.int64)
+        chances = self._chances(softmax(logits), rng, beta)
+        actions[deciding] = draw_actions(chances, rng)
+        return Labelled(deciding, play.step(actions).ended, columns)
+
+    def _chances(
+        self, taught: npt.NDArray[Any], rng: np.random.Generator, beta: float
+    ) -> npt.NDArray[Any]:
+        """(decisions, actions) the probabilities of who drives."""
+        play = self.play
+        drawn = rng.random(len(play.deciding)) < beta
+        renewed = play.began if self.by == "episode" else play.deciding
+        self._taught = np.where(renewed, drawn, self._taught)
+        if self._student is None:
+            if beta < 1.0:
+                raise ValueError(f"beta={beta:g} without a student; expected a student, or beta=1")
+            return taught
+        learned = self._student.ask(play, play.deciding)
+        if learned.shape != taught.shape:
+            raise ValueError(
+                f"the student's probabilities have shape {learned.shape}; expected {taught.shape}"
+            )
+        return np.where(self._taught[play.deciding][:, None], taught, learned)
+
+
+class SeenLevels:
+    """Which levels play comes to, and which it may come to."""
+
+    def __init__(self, announced: Iterable[LevelRange]) -> None:
+        self.announced = tuple(announced)
+        self.seen: set[int] = set()
+
+    def note(self, play: Play) -> None:
+        """Note the levels that are played.
+
+        Raises:
+            ValueError: for one that was not announced.
+        """
+        if play.levels is None:
+            return
+        found = set(play.levels.tolist()) - self.seen
+        for level in sorted(found) if self.announced else ():
+            if not any(part.first <= level < part.first + part.levels for part in self.announced):
+                expected = " or ".join(str(part) for part in self.announced)
+                raise ValueError(f"the environment plays level {level}; expected {expected}")
+        self.seen |= found
+
+    @property
+    def ranges(self) -> tuple[LevelRange, ...]:
+        """Those announced; else those seen, as few ranges as can be."""
+        if self.announced or not self.seen:
+            return self.announced
+        numbers = np.array(sorted(self.seen))
+        runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+        return tuple(LevelRange(int(run[0]), len(run)) for run in runs)

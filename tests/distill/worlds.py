@@ -1,0 +1,83 @@
+"""Small worlds in which every observation says where it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+MODES = list(AutoresetMode)
+
+
+class Clock(gym.Env[Any, Any]):
+    """Episodes of one to five steps; the observation is the step and how many there are.
+
+    Those of an even number terminate, the others are truncated. The reward is the action.
+    """
+
+    observation_space = spaces.Box(0, 5, (2,), np.float32)
+
+    def __init__(self, first_action: int = 0) -> None:
+        self.action_space = spaces.Discrete(2, start=first_action)
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self.length, self.step_number = int(self.np_random.integers(1, 6)), 0
+        return self._seen(), {"level": 10 + self.length}
+
+    def step(self, action: Any) -> Any:
+        assert self.action_space.contains(action)
+        assert self.step_number < self.length, "a step after the end"
+        self.step_number += 1
+        ended, is_even = self.step_number == self.length, self.length % 2 == 0
+        reward = float(action - self.action_space.start)
+        return self._seen(), reward, ended and is_even, ended and not is_even, self._info()
+
+    def _info(self) -> dict[str, Any]:
+        return {"level": 10 + self.length}
+
+    def _seen(self) -> np.ndarray:
+        return np.array([self.step_number, self.length], dtype=np.float32)
+
+
+class Judged(Clock):
+    """Says itself what a success is: an episode of three steps or more."""
+
+    def _info(self) -> dict[str, Any]:
+        return {**super()._info(), "is_success": self.length >= 3}
+
+
+def clocks(
+    mode: AutoresetMode, num_envs: int = 3, kind: type[Clock] = Clock, first_action: int = 0
+) -> SyncVectorEnv:
+    return SyncVectorEnv([lambda: kind(first_action)] * num_envs, autoreset_mode=mode)
+
+
+class Fixed:
+    """A policy with the same probabilities everywhere; it keeps what it was asked."""
+
+    def __init__(self, *chances: float) -> None:
+        self.row = np.array(chances)
+        self.asked: list[np.ndarray] = []
+
+    def action_probabilities(self, observations: Any) -> np.ndarray:
+        self.asked.append(np.array(observations))
+        return np.tile(self.row, (len(observations), 1))
+
+
+class Counting:
+    """A policy with a memory: it counts the moments since `reset`, and does 1 at the third."""
+
+    memory: Any = None
+
+    def reset(self, began: Any = None) -> None:
+        if self.memory is not None:
+            self.memory = np.where(began, 0, self.memory)
+
+    def action_probabilities(self, observations: Any) -> np.ndarray:
+        count = np.zeros(len(observations)) if self.memory is None else self.memory
+        self.memory = count + 1
+        return np.eye(2)[(count == 2).astype(int)]

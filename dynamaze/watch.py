@@ -11,11 +11,13 @@ import gymnasium as gym
 import tyro
 
 from dynamaze.agents import DynaQ, DynaQPlus, QLearning
+from dynamaze.distill.policy_file import Opened, open_policy
 from dynamaze.envs import GridEnv
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.rendering import require_display
 
-from .viewer.acting import Random
+from .registration import ENVIRONMENTS
+from .viewer.acting import Acting, Random
 from .viewer.camera import Camera
 from .viewer.controls import Controls
 from .viewer.diary import Diary
@@ -38,6 +40,12 @@ INSTEAD = (
     "film"
 )
 
+DEFAULT = "DynaMazeShortcut-v0"
+"""Where agents are watched, unless something else is asked for."""
+
+PLANES = (3, None, None)
+"""What students of whole mazes observe: walls, agent and goals, of any size."""
+
 
 @dataclass(frozen=True)
 class Watch:
@@ -57,12 +65,13 @@ class Watch:
     discounted return. The settings suit the book's changing mazes.
     """
 
-    env_id: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[ID]")] = (
-        "DynaMazeShortcut-v0"
-    )
-    """The environment; other ones of Gymnasium (FrozenLake-v1, Taxi-v4) can be watched as well."""
+    env_id: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ID]")] = None
+    """The environment; other ones of Gymnasium (FrozenLake-v1, Taxi-v4) can be watched as well. By
+    default DynaMazeShortcut-v0, or what a policy was made for."""
     agent: Literal["DynaQPlus", "DynaQ", "QLearning", "Random"] = "DynaQPlus"
     """Who learns; Random learns nothing, and lives in any environment."""
+    policy: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    """Who acts instead, without learning: a distilled student in .safetensors or .onnx."""
     planning_steps: int = 50
     """Simulated steps after each real step, n (not QLearning)."""
     learning_rate: float = 1.0
@@ -96,22 +105,18 @@ def main(config: Watch) -> None:
     """Open the window, let the agent learn in it, and say in one line how it went.
 
     Raises:
-        ValueError: for a number outside its range, a maze that cannot be, or an overlay that is
-            not to be had.
+        ValueError: for a number outside its range, a maze that cannot be, an overlay that is not
+            to be had, or a policy that is none or does not fit the environment.
         TypeError: for an environment whose spaces are not discrete.
         gymnasium.error.Error: for an id that does not exist.
         RuntimeError: without a display, unless a film of some steps is made.
     """
     _check(config)
     seen = can_be_seen(config)
-    env = make_env(
-        config.env_id,
-        table=config.agent != "Random",
-        layout=config.layout,
-        slip_probability=config.slip_probability,
-    )
+    student = None if config.policy is None else open_policy(config.policy)
+    env = make_watched(config, student)
     try:
-        show, agent = prepare(config, env, Controls(config.fps), seen=seen)
+        show, agent = prepare(config, env, Controls(config.fps), seen=seen, student=student)
         if config.save is not None:
             show.screen.studio.record(config.save)
         print(opening(show.diary.title, env, seen=seen), flush=True)
@@ -142,8 +147,45 @@ def can_be_seen(config: Watch) -> bool:
     return True
 
 
+def make_watched(config: Watch, student: Opened | None = None) -> gym.Env[Any, Any]:
+    """The environment, with the observations that who acts in it needs.
+
+    Args:
+        config: the options.
+        student: what the file of a policy holds.
+
+    Raises:
+        ValueError, gymnasium.error.Error: as `main` says.
+    """
+    options, its_id = {}, None
+    if student is not None:
+        options = dict(student.card.environment)
+        its_id = options.pop("id", None)
+    env_id = config.env_id or its_id or DEFAULT
+    if env_id != its_id:  # of another environment's options only the observation is of use
+        names = {"observation"} & set(options) if env_id in ENVIRONMENTS else set()
+        options = {name: options[name] for name in names}
+    if student is not None and env_id in ENVIRONMENTS and _sees_planes(student.policy):
+        options.setdefault("observation", "planes")
+    for name in ("layout", "slip_probability"):
+        if getattr(config, name) is not None:
+            options[name] = getattr(config, name)
+    return make_env(env_id, table=student is None and config.agent != "Random", **options)
+
+
+def _sees_planes(policy: Any) -> bool:
+    """Whether it takes whole mazes; networks that take any size tell no shape."""
+    shape = getattr(policy, "observation_shape", PLANES)
+    return len(shape) == len(PLANES) and shape[0] == PLANES[0]
+
+
 def prepare(
-    config: Watch, env: gym.Env[Any, Any], controls: Controls, *, seen: bool = True
+    config: Watch,
+    env: gym.Env[Any, Any],
+    controls: Controls,
+    *,
+    seen: bool = True,
+    student: Opened | None = None,
 ) -> tuple[Show, Learner]:
     """Put together who learns, and what shows it.
 
@@ -152,15 +194,22 @@ def prepare(
         env: where the agent learns.
         controls: when the next step may be taken.
         seen: whether there is a window.
+        student: acts instead of the agent.
 
     Raises:
         TypeError, ValueError: as `main` says.
     """
     camera = Camera(env, room_on_desktop() if seen else ROOM)
     witness = Witness(env, camera, config.gamma)
-    agent = make_agent(config, witness)
+    name: str = config.agent
+    agent: Learner
+    if student is None:
+        agent = make_agent(config, witness)
+    else:
+        name = Path(config.policy or student.kind).name
+        agent = Acting(witness, student.policy, name, config.seed)
     maze = camera.maze
-    diary = Diary(f"{config.agent} in {config.env_id}")
+    diary = Diary(f"{name} in {_id(env)}")
     screen = Screen(
         env,
         camera=camera,
@@ -186,7 +235,7 @@ def make_agent(config: Watch, env: gym.Env[Any, Any]) -> Learner:
         return Random(env, config.seed)
     if isinstance(env.unwrapped, MazeEnv) and not isinstance(env.unwrapped, GridEnv):
         raise TypeError(
-            f"{config.env_id} has no cells, of which {config.agent} needs a table; expected "
+            f"{_id(env)} has no cells, of which {config.agent} needs a table; expected "
             "--agent Random"
         )
     direct: dict[str, Any] = {
@@ -211,6 +260,10 @@ def opening(title: str, env: gym.Env[Any, Any], *, seen: bool = True) -> str:
         steps = ", ".join(f"{step:,}" for step in maze.schedule.steps[1:9])
         changes = f", which changes at step {steps}" if steps else ""
     return f"{title}{changes}.\n{KEYS if seen else ''}".rstrip()
+
+
+def _id(env: gym.Env[Any, Any]) -> str:
+    return "" if env.spec is None else env.spec.id
 
 
 def _check(config: Watch) -> None:

@@ -16,9 +16,8 @@ from dynamaze.agents import Agent
 from dynamaze.envs import DynaMazeEnv
 from dynamaze.envs.rendering import OVERLAYS, pressed_key
 from dynamaze.viewer.controls import Controls
-from dynamaze.viewer.making import make_env
 from dynamaze.viewer.planned import OverheardPlanning
-from dynamaze.watch import Watch, main, prepare
+from dynamaze.watch import Watch, main, make_watched, prepare
 
 
 class Watching:
@@ -27,7 +26,7 @@ class Watching:
     def __init__(self, person: Any, **options: Any) -> None:
         self.person = person
         self.config = Watch(**{"seed": 1, "planning_steps": 1, "fps": 60, **options})
-        self.env = make_env(self.config.env_id, table=True, layout=self.config.layout)
+        self.env = make_watched(self.config)
         self.controls = Controls(self.config.fps, clock=person.clock, sleep=person.sleep)
         self.show, self.agent = prepare(self.config, self.env, self.controls)
         self.screen = self.show.screen

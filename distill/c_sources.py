@@ -1,0 +1,135 @@
+"""The C of exported students; NAME and INPUT stand for the names' beginning and a number's type."""
+
+HEADER = """\
+/* A distilled student, written by DynaMaze: {inputs} numbers ({shape}) in, one of {actions} actions
+   out. It allocates nothing and keeps nothing. C99; compile with -O3 -march=native -lm. */
+#ifndef {guard}
+#define {guard}
+
+#include <math.h>
+
+#define NAME_SIZE {inputs}
+#define NAME_ACTIONS {actions}
+
+{body}
+
+/* The best action, the first of equal ones. */
+static inline int NAME_act(const INPUT *observation) {{
+    float logits[{actions}];
+    int best = 0;
+    if (NAME_logits(observation, logits) < 0) return -1;
+    for (int action = 1; action < {actions}; action++)
+        if (logits[action] > logits[best]) best = action;
+    return best;
+}}
+
+#endif
+"""
+
+LAYERS = """\
+{tables}
+
+/* The logits of all actions; always 0. */
+static inline int NAME_logits(const INPUT *observation, float *logits) {{
+{steps}    return 0;
+}}"""
+
+LAYER = """\
+{declare}    {{
+        float sum[2][{outputs}] = {{{{0}}}}; /* two, for one need not wait for the other */
+        int i = 0;
+        for (; i + 1 < {inputs}; i += 2) {{
+            const float even = (float){source}[i], odd = (float){source}[i + 1];
+            for (int o = 0; o < {outputs}; o++) {{
+                sum[0][o] += even * NAME_weight_{number}[i][o];
+                sum[1][o] += odd * NAME_weight_{number}[i + 1][o];
+            }}
+        }}
+        for (; i < {inputs}; i++)
+            for (int o = 0; o < {outputs}; o++)
+                sum[0][o] += (float){source}[i] * NAME_weight_{number}[i][o];
+        for (int o = 0; o < {outputs}; o++)
+            {into}[o] = {squash}((sum[0][o] + sum[1][o]){times} + NAME_bias_{number}[o]);
+    }}
+"""
+
+PLANNER = """\
+{tables}
+
+/* The logits of all actions at the first cell marked as the agent's; -1 if none is, otherwise 0.
+   Maps lie row after row with a border of one cell, of walls and of the values beside it. */
+static inline int NAME_logits(const INPUT *observation, float *logits) {{
+    enum {{ ROWS = {rows}, COLS = {cols}, WIDE = COLS + 2, ALL = WIDE * (ROWS + 2),
+           MAPS = {actions}, FIRST = WIDE + 1, LAST = WIDE * (ROWS + 1) - 1 }};
+    static const int beside[9] = {{ -WIDE - 1, -WIDE, -WIDE + 1, -1, 0, 1,
+                                   WIDE - 1, WIDE, WIDE + 1 }};
+    float walls[ALL], goals[ALL], value[ALL] = {{0}}, best[ALL], rewards[MAPS][ALL];
+    int agent = -1;
+    for (int at = 0; at < ALL; at++) {{ walls[at] = 1.0f; goals[at] = 0.0f; }}
+    for (int row = 0; row < ROWS; row++)
+        for (int col = 0; col < COLS; col++) {{
+            const int at = (row + 1) * WIDE + col + 1, from = row * COLS + col;
+            walls[at] = (float)observation[from];
+            goals[at] = (float)observation[2 * ROWS * COLS + from];
+            if (agent < 0 && (float)observation[ROWS * COLS + from] > 0.5f) agent = at;
+        }}
+    if (agent < 0) return -1;
+    for (int m = 0; m < MAPS; m++)
+        for (int at = FIRST; at < LAST; at++) {{
+            float sum = NAME_bias[m];
+            for (int k = 0; k < 9; k++)
+                sum += NAME_reward[m][k] * walls[at + beside[k]]
+                     + NAME_reward[m][9 + k] * goals[at + beside[k]];
+            rewards[m][at] = sum;
+        }}
+    for (int k = 1; k < {iterations}; k++) {{
+        int changed = 0;
+        for (int m = 0; m < MAPS; m++) {{
+            const float *p = NAME_moves[m];
+            for (int at = FIRST; at < LAST; at++) {{
+                const float q = rewards[m][at]
+                    + (p[0] * value[at - WIDE - 1] + p[1] * value[at - WIDE]
+                       + p[2] * value[at - WIDE + 1] + p[3] * value[at - 1] + p[4] * value[at]
+                       + p[5] * value[at + 1] + p[6] * value[at + WIDE - 1]
+                       + p[7] * value[at + WIDE] + p[8] * value[at + WIDE + 1]);
+                best[at] = m == 0 || q > best[at] ? q : best[at];
+            }}
+        }}
+        for (int row = 1; row <= ROWS; row++)
+            for (int at = row * WIDE + 1; at <= row * WIDE + COLS; at++) {{
+                const float now = best[at] < {top} ? best[at] : {top};
+                changed |= now != value[at];
+                value[at] = now;
+            }}
+        for (int row = 1; row <= ROWS; row++) {{
+            value[row * WIDE] = value[row * WIDE + 1];
+            value[row * WIDE + COLS + 1] = value[row * WIDE + COLS];
+        }}
+        for (int col = 0; col < WIDE; col++) {{
+            value[col] = value[WIDE + col];
+            value[(ROWS + 1) * WIDE + col] = value[ROWS * WIDE + col];
+        }}
+        if (!changed) break; /* nor would any iteration after it */
+    }}
+    for (int m = 0; m < MAPS; m++) {{
+        float q = rewards[m][agent];
+        for (int k = 0; k < 9; k++) q += NAME_moves[m][k] * value[agent + beside[k]];
+        logits[m] = {sharpness} * q;
+    }}
+    return 0;
+}}"""
+
+SHIM = """\
+#include "{header}"
+
+void logits_of(const INPUT *observations, long batch, float *logits) {{
+    for (long i = 0; i < batch; i++)
+        NAME_logits(observations + i * NAME_SIZE, logits + i * NAME_ACTIONS);
+}}
+
+long act_on(const INPUT *observations, long batch) {{
+    long sum = 0;
+    for (long i = 0; i < batch; i++) sum += NAME_act(observations + i * NAME_SIZE);
+    return sum;
+}}
+"""

@@ -1,0 +1,67 @@
+"""Students, and observations to ask them about, for the tests of files and exports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from dynamaze.distill.students.making import make_student
+
+WINDOW, PLANES = (7, 7, 3), (3, 11, 11)
+
+CONFIGS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
+    "mlp": ({"kind": "mlp", "observation_shape": WINDOW, "num_actions": 7, "width": 8}, WINDOW),
+    "deep mlp": (
+        {"kind": "mlp", "observation_shape": [5], "num_actions": 3, "width": 6, "layers": 11},
+        (5,),
+    ),
+    "linear": ({"kind": "linear", "observation_shape": WINDOW, "num_actions": 7}, WINDOW),
+    "planner": ({"kind": "recurrent_planner"}, PLANES),
+    "planner of 8 maps": ({"kind": "recurrent_planner", "maps": 8}, PLANES),
+    "planner of 7 iterations": ({"kind": "recurrent_planner", "iterations": 7}, PLANES),
+    "conv": ({"kind": "conv", "observation_shape": PLANES, "num_actions": 4}, PLANES),
+}
+"""By name: what makes the student, and the shape of an observation."""
+
+COUNTS = {"deep mlp": 1000, "planner of 8 maps": 1000, "planner of 7 iterations": 1000}
+"""How many observations are asked of variants; of all others it is 10,000."""
+
+
+def student(name: str) -> Any:
+    """One of `CONFIGS`, or "exact": a recurrent planner with weights that solve every maze."""
+    return exact_planner() if name == "exact" else make_student(**CONFIGS[name][0], seed=3)
+
+
+def shape_of(name: str) -> tuple[int, ...]:
+    return PLANES if name == "exact" else CONFIGS[name][1]
+
+
+def exact_planner() -> Any:
+    """Each map moves to one side; walls cost 10, a step 0.01, goals give 8."""
+    planner = make_student("recurrent_planner")
+    with torch.no_grad():
+        for weight in planner.parameters():
+            weight.zero_()
+        for action, (row, col) in enumerate(((0, 1), (1, 2), (2, 1), (1, 0))):
+            planner.move[action, 3 * row + col] = 20 / float(planner.scale)
+            planner.reward[action, 0, row, col] = -10.0
+            planner.reward[action, 1, row, col] = 8.0
+        planner.bias.fill_(-0.01)
+        planner.top.fill_(12.0)
+    return planner
+
+
+def observations(name: str, count: int, *, agents: int | None = 1, seed: int = 0) -> Any:
+    """(count, ...) random observations; of planes `agents` cells are asked about, None for many."""
+    rng = np.random.default_rng(seed)
+    shape = shape_of(name)
+    if shape != PLANES:
+        return rng.random((count, *shape), dtype=np.float32)
+    planes = (rng.random((count, *shape)) < [[[0.4]], [[0.2]], [[0.05]]]).astype(np.float32)
+    if agents is not None:
+        planes[:, 1] = 0.0
+        cells = rng.integers(shape[1] * shape[2], size=(count, agents))
+        np.put_along_axis(planes[:, 1].reshape(count, -1), cells, 1.0, axis=1)
+    return planes

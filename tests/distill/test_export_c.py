@@ -1,0 +1,129 @@
+"""Students as C, compiled and asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dynamaze.distill.c_policy import CPolicy, find_compiler
+from dynamaze.distill.export_c import export_c
+from dynamaze.distill.files import stored_form
+from dynamaze.distill.numba_policy import policy_of
+from dynamaze.distill.parity import check_parity
+from dynamaze.distill.students.making import make_student
+
+from .students_to_ship import CONFIGS, COUNTS, observations, shape_of, student
+
+SHIPPED = [name for name in CONFIGS if name != "conv"] + ["exact"]
+needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="there is no C compiler")
+
+
+def written(name: str, folder: Path, **options: Any) -> Path:
+    export_c(folder / "student.h", student(name), np.zeros(shape_of(name)), **options)
+    return folder / "student.h"
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", SHIPPED)
+def test_ten_thousand_answers_are_the_students(name: str, tmp_path: Path) -> None:
+    asked = observations(name, COUNTS.get(name, 10_000))
+    policy = CPolicy(written(name, tmp_path), "-std=c99", "-pedantic")
+    parity = check_parity(student(name), policy, asked)
+    assert parity.answers == len(asked)
+    # Of two ways of the same length, and of actions into walls, the last bits decide.
+    assert parity.same_actions >= len(asked) - (50 if name == "exact" else 1)
+    best = policy.action_logits(asked[:50]).argmax(axis=1)
+    assert [policy.act(one) for one in asked[:50]] == best.tolist()
+    assert [path.name for path in tmp_path.iterdir()] == ["student.h"]
+
+
+@needs_compiler
+def test_pictures_go_in_as_they_are(tmp_path: Path) -> None:
+    asked = np.random.default_rng(0).integers(0, 256, (1000, 7, 7, 3), dtype=np.uint8)
+    export_c(tmp_path / "student.h", student("mlp"), asked[0])
+    assert "const unsigned char *observation" in (tmp_path / "student.h").read_text()
+    check_parity(student("mlp"), CPolicy(tmp_path / "student.h"), asked)
+
+
+@needs_compiler
+def test_a_planner_is_written_for_one_size(tmp_path: Path) -> None:
+    asked = observations("planner", 300)[:, :, 2:8, 1:10].copy()
+    asked[:, 1] = 0.0
+    asked[:, 1, 3, 4] = 1.0
+    export_c(tmp_path / "student.h", student("planner"), asked[0])
+    policy = CPolicy(tmp_path / "student.h")
+    check_parity(student("planner"), policy, asked)
+    asked[:, 1] = 0.0
+    assert policy.act(asked[0]) == -1
+
+
+@needs_compiler
+def test_two_students_go_into_one_program(tmp_path: Path) -> None:
+    import subprocess
+
+    for name in ("mlp", "planner"):
+        seen = np.zeros(shape_of(name))
+        export_c(tmp_path / f"{name}.h", student(name), seen, name=f"{name}_student")
+    (tmp_path / "both.c").write_text(
+        '#include "mlp.h"\n#include "planner.h"\n#include <stdio.h>\n'
+        "static float seen[363];\n"
+        "int main(void) {\n"
+        '    printf("%d %d", mlp_student_act(seen), planner_student_act(seen));\n'
+        "    return 0;\n}\n"
+    )
+    compiler = find_compiler()
+    assert compiler is not None
+    options = ["-O2", "-Wall", "-Wextra", "-Werror", "both.c", "-o", "both", "-lm"]
+    subprocess.run([compiler, *options], cwd=tmp_path, check=True)
+    run = subprocess.run([tmp_path / "both"], capture_output=True, text=True, check=True)
+    expected = student("mlp").act(np.zeros((7, 7, 3), dtype=np.float32))
+    assert run.stdout == f"{expected} -1"
+
+
+def test_it_allocates_nothing_and_has_the_very_weights(tmp_path: Path) -> None:
+    for name in ("mlp", "planner"):
+        text = written(name, tmp_path).read_text()
+        assert not any(word in text for word in ("malloc", "calloc", "free(", "stdlib"))
+        assert text.count("#include") == 1
+    network = student("mlp")
+    numbers = {str(number) + "f" for number in network.layers[0].weight.detach().numpy().ravel()}
+    text = written("mlp", tmp_path).read_text()
+    assert all(number in text for number in numbers)
+
+
+def test_what_runs_without_torch_can_be_written_too(tmp_path: Path) -> None:
+    from_torch = written("planner", tmp_path).read_text()
+    policy = policy_of(stored_form(student("planner")))
+    export_c(tmp_path / "student.h", policy, np.zeros((3, 11, 11)))
+    assert (tmp_path / "student.h").read_text() == from_torch
+
+
+def test_what_cannot_be_written_is_refused_and_nothing_overwritten(tmp_path: Path) -> None:
+    before = written("mlp", tmp_path).read_bytes()
+    file, seen = tmp_path / "student.h", np.zeros((7, 7, 3))
+    for other in (
+        student("conv"),
+        make_student("tree", observation_shape=(5,), num_actions=3),
+        object(),
+    ):
+        with pytest.raises(TypeError, match="which alone can be written as C"):
+            export_c(file, other, seen)
+    with pytest.raises(ValueError, match=r"expected \(batch, 7, 7, 3\)"):
+        export_c(file, student("mlp"), seen[:3])
+    for name in ("", "a b", "7up", "x;"):
+        with pytest.raises(ValueError, match="expected one that C takes"):
+            export_c(file, student("mlp"), seen, name=name)
+    broken = student("mlp")
+    broken.layers[0].weight.data[0, 0] = float("nan")
+    with pytest.raises(ValueError, match="a weight of nan; expected finite"):
+        export_c(file, broken, seen)
+    assert file.read_bytes() == before
+
+
+def test_another_header_is_not_compiled(tmp_path: Path) -> None:
+    (tmp_path / "math.h").write_text("int nothing;\n")
+    with pytest.raises(ValueError, match="expected a file of export_c"):
+        CPolicy(tmp_path / "math.h")

@@ -1,0 +1,170 @@
+"""`dynamaze watch --policy`: a student in the window, from its file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from dynamaze.distill.card import Card
+from dynamaze.distill.export_onnx import export_onnx
+from dynamaze.distill.files import save_student
+from dynamaze.distill.policy_file import open_policy
+from dynamaze.distill.students.making import make_student
+from dynamaze.viewer.acting import Acting
+from dynamaze.watch import Watch, main, make_watched
+
+from ..distill.students_to_ship import exact_planner
+
+GENERATED = Card(environment={"id": "DynaMazeGenerated-v0", "size": 11})
+
+
+@pytest.fixture(params=["safetensors", "onnx"])
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A planner that solves every maze."""
+    path = tmp_path / f"planner.{request.param}"
+    if request.param == "onnx":
+        pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+        export_onnx(path, exact_planner(), np.zeros((3, 11, 11), np.float32), card=GENERATED)
+    else:
+        save_student(path, exact_planner(), card=GENERATED)
+    return str(path)
+
+
+def watch(capsys: pytest.CaptureFixture[str], **options: Any) -> str:
+    main(Watch(**{"steps": 100, "fps": 0, "seed": 3, **options}))
+    return capsys.readouterr().out.splitlines()[-1]
+
+
+def test_it_acts_where_it_was_made_for(
+    pygame: Any, file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = watch(capsys, policy=file)
+    assert told.startswith(f"{Path(file).name} in DynaMazeGenerated-v0: 100 steps")
+    assert told.endswith("regret 0")
+    env = make_watched(Watch(policy=file), open_policy(file))
+    assert env.observation_space.shape == (3, 11, 11)
+
+
+@pytest.mark.parametrize("env_id", ["DynaMaze-v0", "DynaMazeShortcut-v0", "DynaMazeGenerated-v0"])
+def test_the_observations_are_what_the_file_says(
+    pygame: Any, file: str, env_id: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert watch(capsys, policy=file, env_id=env_id).endswith("regret 0")
+
+
+def test_a_file_that_tells_no_environment_is_watched_where_agents_are(
+    pygame: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_student(tmp_path / "s.safetensors", exact_planner())
+    told = watch(capsys, policy=str(tmp_path / "s.safetensors"))
+    assert "s.safetensors in DynaMazeShortcut-v0: 100 steps" in told
+    assert told.endswith("regret 0")
+
+
+def test_a_maze_of_your_own_may_be_given(
+    pygame: Any, file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "maze.txt").write_text("S.#\n#..\nG#.\n...\n")
+    options = {"env_id": "DynaMaze-v0", "layout": str(tmp_path / "maze.txt")}
+    assert watch(capsys, policy=file, steps=16, **options).endswith("regret 0")
+
+
+def test_students_of_other_worlds_are_watched_there(
+    pygame: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "cart.safetensors"
+    save_student(
+        path,
+        make_student("mlp", observation_shape=(4,), num_actions=2),
+        card=Card(environment={"id": "CartPole-v1"}),
+    )
+    assert "cart.safetensors in CartPole-v1: 100 steps" in watch(capsys, policy=str(path))
+
+
+def test_a_memory_is_empty_when_an_episode_begins(tmp_path: Path) -> None:
+    path = tmp_path / "gru.safetensors"
+    save_student(path, make_student("gru", observation_shape=(4,), num_actions=2))
+    policy = open_policy(path).policy
+    forgets: list[int] = []
+    reset = policy.reset
+    policy.reset = lambda: (forgets.append(len(steps)), reset())
+    steps: list[Any] = []
+    for step in Acting(gym.make("CartPole-v1"), policy, "gru", 0).steps():
+        steps.append(step)
+        if len(steps) == 60:
+            break
+    ends = [n for n, step in enumerate(steps, 1) if step.terminated or step.truncated]
+    assert forgets == [0, *(end for end in ends if end < 60)]
+
+
+# -- what does not fit -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"env_id": "FrozenLake-v1"}, r"planner\.\w+ does not fit FrozenLake-v1: observations of"),
+        ({"env_id": "DynaMazeContinuous-v0"}, "observation='planes'; expected one of"),
+        ({"env_id": "CartPole-v1"}, r"does not fit CartPole-v1: observations of shape \(1, 4\)"),
+        ({"env_id": "Pendulum-v1"}, "does not fit Pendulum-v1: its actions are Box"),
+    ],
+)
+def test_an_environment_that_does_not_fit_is_refused(
+    pygame: Any, file: str, options: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(ValueError, match=match) as caught:
+        main(Watch(policy=file, steps=3, **options))
+    assert "\n" not in str(caught.value)
+
+
+def test_another_number_of_actions_or_another_size_is_refused(pygame: Any, tmp_path: Path) -> None:
+    path = tmp_path / "s.safetensors"
+    save_student(path, make_student("mlp", observation_shape=(3, 6, 9), num_actions=5))
+    with pytest.raises(ValueError, match="does not fit DynaMaze-v0: it has 5 actions; expected 4"):
+        main(Watch("DynaMaze-v0", policy=str(path), steps=3))
+    save_student(path, make_student("mlp", observation_shape=(3, 11, 11), num_actions=4))
+    with pytest.raises(ValueError, match=r"s\.safetensors does not fit DynaMaze-v0: .*3, 11, 11"):
+        main(Watch("DynaMaze-v0", policy=str(path), steps=3))
+
+
+def dynamaze_watch(folder: Path, *options: str) -> Any:
+    hidden = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    return subprocess.run(
+        [sys.executable, "-m", "dynamaze", "watch", *options],
+        env={name: value for name, value in os.environ.items() if name not in hidden},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_film_needs_no_display(file: str, tmp_path: Path) -> None:
+    run = dynamaze_watch(tmp_path, "--policy", file, "--steps", "12", "--save", "film.gif")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == "saved film.gif"
+    assert (tmp_path / "film.gif").read_bytes()[:6] == b"GIF89a"
+
+
+def test_a_bad_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "s.safetensors").write_bytes(b"\x08\0\0\0")
+    film = ("--steps", "3", "--save", "film.gif")
+    for name, why in (
+        ("s.safetensors", "not a whole safetensors file"),
+        ("no.onnx", "cannot be read: No such file"),
+        ("s.pt", "expected a policy in .safetensors or .onnx"),
+    ):
+        run = dynamaze_watch(tmp_path, "--policy", name, *film)
+        assert run.returncode == 1
+        line = run.stderr.splitlines()[-1]
+        assert line.startswith(f"dynamaze: {name} ")
+        assert why in line
+        assert "Traceback" not in run.stderr
+        assert not (tmp_path / "film.gif").exists()

@@ -121,6 +121,36 @@ COMMANDS = {
         "dynamaze.benchmarks.deep_belief",
         "Config",
     ),
+    "distill teacher": Command(
+        "train a large teacher for mazes it has never seen, from exact policies",
+        "dynamaze distill teacher --output teacher.safetensors",
+        "dynamaze.benchmarks.teacher",
+        "Teacher",
+    ),
+    "distill teacher-ppo": Command(
+        "train a large teacher by PPO, from rewards alone",
+        "dynamaze distill teacher-ppo --output teacher-ppo.safetensors",
+        "dynamaze.benchmarks.teacher_ppo",
+        "TeacherPPO",
+    ),
+    "distill student": Command(
+        "distil a teacher into a planner of 113 parameters",
+        "dynamaze distill student --teacher teacher.safetensors",
+        "dynamaze.benchmarks.student",
+        "StudentConfig",
+    ),
+    "distill frontier": Command(
+        "return kept on unseen levels against the size of the student, on four axes",
+        "dynamaze distill frontier --teacher teacher.safetensors --runs 5",
+        "dynamaze.benchmarks.frontier",
+        "Frontier",
+    ),
+    "distill adapt": Command(
+        "how long students are worse when the maze changes, and distilled anew meanwhile",
+        "dynamaze distill adapt --student student.safetensors",
+        "dynamaze.benchmarks.adapt",
+        "Adapt",
+    ),
     "pages": Command(
         "write the environments' pages, with a picture each",
         "dynamaze pages --output docs/environments",

@@ -1,0 +1,356 @@
+"""`dynamaze distill frontier`: how much return is kept, against how large the student is.
+
+A teacher labels mazes of up to 15x15, each batch once for all students that see mazes of any size;
+those with an input for each cell learn in mazes of 11x11 from the same teacher. All are judged in
+mazes that neither they nor the teacher have seen, from every cell, by following their best actions:
+in perfect mazes of 11x11, with loops, with obstacles, and in larger ones.
+
+Four axes, none of which stands for another: parameters, bytes, multiply-adds of a decision and its
+microseconds on one thread (without torch where there is a form without it). And floors:
+
+- the exact planner, a breadth-first search, which keeps everything: its microseconds;
+- a table of every observation of as many cells as a student saw in training;
+- the smallest planner trained directly, without a teacher, by the reward alone: policy gradients of
+  the return of following its own actions, for as many steps (`directly`).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from dynamaze.distill.data import Dataset
+from dynamaze.distill.distiller import Distiller
+from dynamaze.distill.files import stored_form
+from dynamaze.distill.measure import Size, measure, microseconds
+from dynamaze.distill.numba_policy import policy_of
+from dynamaze.distill.restarts import best_start
+from dynamaze.distill.source import Asked
+from dynamaze.distill.students.base import Student
+from dynamaze.distill.students.table import Table as TableStudent
+from dynamaze.envs.generation import MazeRecipe
+from dynamaze.envs.questions import BestActions, one_by_one
+from dynamaze.messages import did_you_mean
+
+from .asked_mazes import TRAINING, Held, Mazes, held_out_recipes
+from .directly import Directly
+from .frontier_students import ENTRIES, SIDE, Alone, Entry, seed_of
+from .judging import judge
+from .runner import OnRun, Storing, check_runs, kept_folder, run_alone, work
+from .statistics import mean_interval
+from .student import TRIED, read_teacher
+from .table import Table, rows_where, stack
+
+TABLE, EXACT, DIRECT = "table", "exact planner", "planner, 4 maps, trained directly"
+LARGER = {"perfect 21x21": MazeRecipe(21), "perfect 31x31": MazeRecipe(31)}
+
+CAPTION = "share of the best return kept on unseen levels, mean over seeds and 95% interval"
+
+AXES = {
+    "parameters": "parameters",
+    "bytes": "bytes of weights",
+    "multiply_adds": "multiply-adds of a decision",
+    "microseconds": "microseconds of a decision",
+}
+
+
+@dataclass(frozen=True)
+class Frontier(Storing):
+    """Return kept on unseen levels against the size of the student: the frontier."""
+
+    name: ClassVar[str] = "frontier"
+
+    teacher: Path | None = None
+    """A file of `dynamaze distill teacher`. Without one the exact best policy teaches."""
+    runs: int = 5
+    """Seeds of each student."""
+    steps: int = 2500
+    """Training steps of each."""
+    mazes: int = 200
+    """Held-out mazes of each kind."""
+    seed: int = 0
+    """Settles every number."""
+    students: tuple[str, ...] = ()
+    """Some of the students instead of all, by name."""
+    workers: int = 2
+    """Processes, each on one core."""
+
+    @property
+    def names(self) -> list[str]:
+        """The students that take part."""
+        return [*(self.students or ENTRIES)]
+
+    @property
+    def total_runs(self) -> int:
+        """Runs of all students together."""
+        return self.runs
+
+
+def main(config: Frontier) -> None:
+    """Run the experiment, store its tables and picture, and say where they are.
+
+    Raises:
+        ValueError: for fewer than 2 runs, a student that there is not, or a file that is no
+            teacher.
+        OSError: if the output folder cannot be written.
+    """
+    check(config)
+    keep = kept_folder(config)
+    run_alone(__name__, config, title="The frontier", caption=CAPTION, keep=keep)
+
+
+def check(config: Frontier) -> None:
+    """Refuse what cannot be run before anything runs.
+
+    Raises:
+        ValueError: for fewer than 2 runs or a student that there is not.
+    """
+    check_runs(config.runs)
+    for name in config.students:
+        if name not in ENTRIES:
+            raise ValueError(
+                f"students: {name!r}; expected some of {sorted(ENTRIES)}"
+                f"{did_you_mean(name, ENTRIES)}"
+            )
+    read_teacher(config.teacher)
+
+
+def run(config: Frontier, on_run: OnRun = None, keep: Path | None = None) -> dict[str, Table]:
+    """Run the experiment.
+
+    Args:
+        config: its numbers.
+        on_run: called after each run, which is one seed of all students.
+        keep: a folder for the runs that are done, so that a run that was stopped goes on.
+
+    Returns:
+        A row for each run, student and kind of mazes: success, kept, agreement; and with `_sizes`
+        behind the name a row for each student: the four axes, and its seconds of training.
+    """
+    jobs = [(config, number) for number in range(config.runs)]
+    rows = stack(work(trial, jobs, workers=config.workers, keep=keep, on_run=on_run))
+    sizes = rows_where(rows, "mazes", SIZED)
+    first = rows_where(sizes, "run", 0)
+    return {
+        config.name: _columns(rows_without(rows), ("run", "student", "mazes", *JUDGED)),
+        f"{config.name}_sizes": _columns(first, ("student", *AXES, "seconds")),
+    }
+
+
+JUDGED = ("success", "kept", "agreement")
+SIZED = "-"
+"""Stands for the mazes in the rows that tell sizes."""
+
+
+def rows_without(rows: Table) -> Table:
+    """The rows that tell how good students are."""
+    mask = rows["mazes"] != SIZED
+    return {name: column[mask] for name, column in rows.items()}
+
+
+def _columns(table: Table, names: tuple[str, ...]) -> Table:
+    return {name: table[name] for name in names}
+
+
+def trial(config: Frontier, number: int) -> Table:
+    """One seed of all students, of their floors and of their teacher."""
+    torch.set_num_threads(1)
+    teacher = read_teacher(config.teacher)
+    seed = seed_of(config.seed, number)
+    trained = {
+        **taught(config, teacher, seed, any_size=True),
+        **taught(config, teacher, seed, any_size=False),
+        DIRECT: directly(config, seed),
+        TABLE: (Alone(tabulated(config, teacher, seed)), 0.0),
+        EXACT: (BestActions(), 0.0),
+    }
+    if config.teacher is not None:
+        trained["teacher"] = (teacher, 0.0)
+    mazes = {
+        **{f"{kind} {SIDE}x{SIDE}": recipe for kind, recipe in held_out_recipes(SIDE).items()},
+        **LARGER,
+    }
+    held = {name: Held.of(recipe, config.mazes) for name, recipe in mazes.items()}
+    alone = one_by_one(Held.of(MazeRecipe(SIDE), 1).planes)[0]
+    rows: list[dict[str, Any]] = []
+    for name, (policy, seconds) in trained.items():
+        common = {"run": number, "student": name}
+        for kind, those in held.items():
+            if _sees(name, those):
+                verdict = judge(policy, those)
+                rows.append(common | {"mazes": kind} | _numbers(verdict._asdict()))
+        rows.append(
+            common
+            | {"mazes": SIZED}
+            | _numbers(size_of(policy, alone)._asdict())
+            | {"seconds": seconds}
+        )
+    names = ("run", "student", "mazes", *JUDGED, *AXES, "seconds")
+    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
+
+
+def _numbers(told: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in told.items() if name != "by_maze"}
+
+
+def _sees(name: str, held: Held) -> bool:
+    fixed = name == TABLE or (name in ENTRIES and not ENTRIES[name].any_size)
+    return not fixed or held.planes.shape[2:] == (SIDE, SIDE)
+
+
+# -- training ----------------------------------------------------------------------------------
+
+
+def taught(
+    config: Frontier, teacher: Any, seed: int, *, any_size: bool
+) -> dict[str, tuple[Student, float]]:
+    """The students of one group, trained at once, with their share of the seconds."""
+    entries = {n: ENTRIES[n] for n in config.names if ENTRIES[n].any_size == any_size}
+    if not entries:
+        return {}
+    mazes = Mazes() if any_size else Mazes(recipes=(MazeRecipe(SIDE),))
+    source = Asked(teacher, mazes, (TRAINING,))
+    began = time.perf_counter()
+    students = {name: begun(entry, source, config, seed) for name, entry in entries.items()}
+    distiller = Distiller(
+        students,
+        source,
+        total_steps=config.steps,
+        learning_rate={name: entry.learning_rate for name, entry in entries.items()},
+        seed=seed,
+    )
+    distiller.distil()
+    seconds = (time.perf_counter() - began) / len(students)
+    return {name: (student, seconds) for name, student in students.items()}
+
+
+def begun(entry: Entry, source: Asked, config: Frontier, seed: int) -> Student:
+    """A student with first weights, the best of those that are tried."""
+    if entry.beginnings == 1:
+        return entry.make(seed_of(seed, 0))
+    number, _ = best_start(
+        [entry.make(seed_of(seed, each)) for each in range(entry.beginnings)],
+        source,
+        steps=max(1, round(TRIED * config.steps)),
+        total_steps=config.steps,
+        learning_rate=entry.learning_rate,
+        seed=seed,
+    )
+    return entry.make(seed_of(seed, number))
+
+
+def directly(config: Frontier, seed: int) -> tuple[Student, float]:
+    """The smallest planner, trained by the reward alone."""
+    student = ENTRIES["planner, 4 maps"].make(seed_of(seed, 0))
+    began = time.perf_counter()
+    Directly(student, Mazes(), steps=config.steps, seed=seed).learn()
+    return student, time.perf_counter() - began
+
+
+def tabulated(config: Frontier, teacher: Any, seed: int) -> TableStudent:
+    """A table of the cells of as many mazes as fit a tenth of a student's training."""
+    rng = np.random.default_rng(seed)
+    mazes = Mazes(recipes=(MazeRecipe(SIDE),), cells=config.steps * SIDE)
+    batch = Asked(teacher, mazes, (TRAINING,)).batch(rng, 1.0)
+    table = TableStudent((3, SIDE, SIDE), 4)
+    table.fit(Dataset(batch._replace(observations=one_by_one(batch.observations))))
+    return table
+
+
+def size_of(policy: Any, observation: Any) -> Size:
+    """The four axes; time without torch where the kind allows."""
+    if isinstance(policy, BestActions):
+        only = observation[None]
+        return Size(0, 0, 0, microseconds(lambda: policy.action_probabilities(only)))
+    inner = getattr(policy, "inner", policy)
+    try:
+        runs_as: Any = policy_of(stored_form(inner))
+    except (TypeError, ValueError):
+        runs_as = inner
+    return measure(inner, observation, runs_as=runs_as)
+
+
+# -- the picture -------------------------------------------------------------------------------
+
+
+def summary(tables: dict[str, Table], config: Frontier) -> dict[str, list[tuple[str, ...]]]:
+    """Return kept by kind of mazes, and the sizes."""
+    rows, sizes = tables[config.name], tables[f"{config.name}_sizes"]
+    kinds = list(dict.fromkeys(rows["mazes"].tolist()))
+    kept: list[tuple[str, ...]] = [("student", *kinds)]
+    for name in dict.fromkeys(rows["student"].tolist()):
+        own = rows_where(rows, "student", name)
+        cells = [_told(rows_where(own, "mazes", kind)["kept"]) for kind in kinds]
+        kept.append((name, *cells))
+    axes: list[tuple[str, ...]] = [("student", *AXES.values(), "seconds of training")]
+    for at, name in enumerate(sizes["student"].tolist()):
+        numbers = [f"{sizes[axis][at]:,.4g}" for axis in (*AXES, "seconds")]
+        axes.append((name, *numbers))
+    return {"Share of the best return kept on unseen levels": kept, "Sizes": axes}
+
+
+def _told(samples: Any) -> str:
+    if not len(samples):
+        return "-"
+    mean, low, high = (100 * float(part) for part in mean_interval(samples))
+    return f"{mean:.2f}% [{low:.2f}, {min(high, 100):.2f}]"
+
+
+COLOURS = {"planner": "tab:blue", "convolutional": "tab:orange", "perceptron": "tab:green"}
+FLOORS = {TABLE: "tab:brown", DIRECT: "tab:red", "teacher": "black"}
+
+
+def plot(tables: dict[str, Table], config: Frontier) -> Figure:
+    """A panel for each axis in unseen perfect mazes of 11x11, and one for larger mazes."""
+    rows, sizes = tables[config.name], tables[f"{config.name}_sizes"]
+    figure = Figure(figsize=(13, 7.5), layout="constrained")
+    grid: Any = figure.subplots(2, 3)
+    kinds = list(dict.fromkeys(rows["mazes"].tolist()))
+    panels = [(axis, kinds[0]) for axis in AXES] + [
+        ("parameters", kinds[-2]),
+        ("parameters", kinds[-1]),
+    ]
+    exact = sizes["microseconds"][sizes["student"] == EXACT]
+    for axes, (axis, kind) in zip(grid.flat, panels, strict=True):
+        for group, colour in (COLOURS | FLOORS).items():
+            points = _points(rows, sizes, group, axis, kind)
+            if points:
+                x, mean, low, high = (np.array(part) for part in zip(*points, strict=True))
+                bars = (np.maximum(mean - low, 0), np.maximum(high - mean, 0))
+                line = "o-" if group in COLOURS else "s"
+                axes.errorbar(x, mean, bars, fmt=line, color=colour, capsize=3, label=group)
+        if axis == "microseconds" and len(exact):
+            axes.axvline(exact[0], color="grey", linestyle=":", label=f"{EXACT} (keeps 100%)")
+        axes.set_xscale("log")
+        axes.set_ylim(-3, 104)
+        axes.set_xlabel(AXES[axis])
+        axes.set_ylabel("% of the best return kept")
+        axes.set_title(f"unseen, {kind}", fontsize=10)
+    handles: dict[str, Any] = {}
+    for axes in grid.flat:
+        found, labels = axes.get_legend_handles_labels()
+        handles |= dict(zip(labels, found, strict=True))
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, frameon=False)
+    figure.suptitle(f"What students keep of the best return, {config.runs} seeds, 95% interval")
+    return figure
+
+
+def _points(
+    rows: Table, sizes: Table, group: str, axis: str, kind: str
+) -> list[tuple[float, float, float, float]]:
+    """Size, mean and interval of each student of a group, by size."""
+    points = []
+    for at, name in enumerate(sizes["student"].tolist()):
+        if name != group and (group in FLOORS or name in FLOORS or not name.startswith(group)):
+            continue
+        own = rows_where(rows_where(rows, "student", name), "mazes", kind)["kept"]
+        if len(own) and np.isfinite(sizes[axis][at]):
+            mean, low, high = mean_interval(100 * own)
+            points.append((float(sizes[axis][at]), float(mean), float(low), float(high)))
+    return sorted(points)

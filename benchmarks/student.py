@@ -1,0 +1,145 @@
+"""`dynamaze distill student`: a planner of a hundred parameters, taught by a large network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from dynamaze.distill.callbacks import Checkpoints
+from dynamaze.distill.card import Card
+from dynamaze.distill.distiller import Distiller
+from dynamaze.distill.files import load_student, save_student
+from dynamaze.distill.measure import measure
+from dynamaze.distill.restarts import best_start
+from dynamaze.distill.source import Asked
+from dynamaze.distill.students.recurrent_planner import RecurrentPlanner
+from dynamaze.distill.teachers import as_teacher
+from dynamaze.envs.generation import MazeRecipe
+from dynamaze.envs.questions import BestActions, one_by_one
+from dynamaze.messages import checked_number
+
+from .asked_mazes import ENVIRONMENT, HELD_OUT, TRAINING, Held, Mazes, held_out_recipes
+from .judging import judge, kept_of
+
+LEARNING_RATE = 0.05
+TRIED = 0.15
+"""The share of the training for which each beginning is tried."""
+
+SIZES = (11, 21, 31)
+"""Sides of the mazes on which students are judged; none was trained on beyond 15."""
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """Distil a teacher into a planner of 113 parameters (or 261 with 8 maps).
+
+    It learns in mazes of up to 15x15, from several beginnings of which the best goes on, and is
+    judged in unseen ones of 11x11, 21x21 and 31x31, from every cell. Two minutes on one core; a run
+    that was stopped goes on where it was.
+    """
+
+    teacher: Path | None = None
+    """A file of `dynamaze distill teacher`. Without one the exact best policy teaches."""
+    output: Path = Path("student.safetensors")
+    """The file of the weights; a page about them is written beside it."""
+    maps: int = 4
+    """Maps of the planner: 28 parameters each."""
+    steps: int = 3000
+    """Training steps."""
+    beginnings: int = 4
+    """First weights that are tried for a while."""
+    seed: int = 0
+    """Settles every number."""
+    mazes: int = 500
+    """Held-out mazes of each kind and size on which it is judged."""
+
+
+def main(config: StudentConfig) -> None:
+    """Train, judge and store a student.
+
+    Raises:
+        ValueError: for a number outside its range, a file that is no teacher, or a checkpoint of
+            other settings.
+        OSError: if the output folder cannot be written.
+    """
+    checked_number("mazes", config.mazes, 2, whole=True)
+    checked_number("beginnings", config.beginnings, 1, whole=True)
+    console = Console()
+    config.output.parent.mkdir(parents=True, exist_ok=True)
+    source = Asked(read_teacher(config.teacher), Mazes(), (TRAINING,))
+    student = train(config, source, console)
+    kept = None
+    for size in SIZES:
+        for name, recipe in held_out_recipes(size).items():
+            verdict = judge(student, Held.of(recipe, config.mazes))
+            kept = kept or kept_of(verdict)
+            console.print(
+                f"{name} mazes, {size}x{size}: {verdict.success:.2%} of all ways end at the goal, "
+                f"{verdict.kept:.2%} of the best return is kept"
+            )
+    taught = "the exact best policies" if config.teacher is None else config.teacher.name
+    card = Card(
+        made=f"By `dynamaze distill student --maps {config.maps} --steps {config.steps} --seed "
+        f"{config.seed}`, from {taught}.",
+        environment=ENVIRONMENT,
+        training=(TRAINING,),
+        held_out=(HELD_OUT,),
+        return_kept=kept,
+        size=measure(student, one_by_one(Held.of(MazeRecipe(11), 1).planes)[0]),
+    )
+    save_student(config.output, student, card=card)
+    _checkpoint(config.output).unlink(missing_ok=True)
+    console.print(f"{student.num_parameters} parameters in {config.output}")
+
+
+def read_teacher(path: Path | None) -> Any:
+    """The policy of a file, or the exact one."""
+    if path is None:
+        return as_teacher(BestActions())
+    return as_teacher(load_student(path).to(memory_format=torch.channels_last).eval())
+
+
+def train(config: StudentConfig, source: Asked, console: Console) -> RecurrentPlanner:
+    """A student, trained to the end; from the checkpoint beside its file, if there is one."""
+    path = _checkpoint(config.output)
+    begin = _beginnings(config.maps, config.seed)
+    number = 0
+    settings: dict[str, Any] = {
+        "total_steps": config.steps,
+        "learning_rate": LEARNING_RATE,
+        "seed": config.seed,
+    }
+    if config.beginnings > 1 and not path.exists():
+        with console.status(f"trying {config.beginnings} beginnings"):
+            number, losses = best_start(
+                [begin(each) for each in range(config.beginnings)],
+                source,
+                steps=max(1, round(TRIED * config.steps)),
+                **settings,
+            )
+        tried = ", ".join(f"{loss:.3f}" for loss in losses)
+        console.print(f"losses of the beginnings: {tried}; number {number + 1} goes on")
+    student = begin(number)
+    distiller = Distiller(student, source, **settings)
+    if path.exists():
+        distiller.resume(path)
+        console.print(f"going on from step {distiller.step}, from {path}")
+    keep = Checkpoints(path, every=max(1, config.steps // 10))
+    left = config.steps - distiller.step
+    for step in track(distiller.steps(), "distilling", total=left, console=console):
+        keep(step)
+    return student
+
+
+def _beginnings(maps: int, seed: int) -> Callable[[int], RecurrentPlanner]:
+    return lambda number: RecurrentPlanner(maps, seed=100 * seed + number)
+
+
+def _checkpoint(output: Path) -> Path:
+    return output.with_suffix(".checkpoint.npz")

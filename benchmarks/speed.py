@@ -24,6 +24,7 @@ from .speed_learners import MEASUREMENTS as LEARNERS
 from .speed_mazes import MEASUREMENTS as MAZES
 from .speed_mazes import walk, walk_vector
 from .speed_planners import MEASUREMENTS as PLANNERS
+from .speed_students import MEASUREMENTS as STUDENTS
 from .table import write_csv
 from .timing import Row, seconds, timed_in_turn
 from .whole_run import run_many
@@ -305,6 +306,7 @@ MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (
     *MAZES,
     *LEARNERS,
     *PLANNERS,
+    *STUDENTS,
     planning_updates,
     step_by_step_agent,
     figures_from_cold,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from dynamaze.messages import checked_number, optional_import
 
 from .distiller import Step
+from .levels import LevelRange, check_apart
 from .students.base import Student
 
 Judge = Callable[[Mapping[str, Student]], Mapping[str, float]]
@@ -28,6 +29,7 @@ class EarlyStopping:
         every: steps between two judgements.
         enough: training ends when every student has reached this; None to go on to the end.
         patience: training ends after so many judgements without a better one; None for never.
+        levels: those that the judge uses; training on any of them is refused at the first step.
 
     Attributes:
         history: each judgement, as the step and the numbers.
@@ -40,7 +42,9 @@ class EarlyStopping:
         every: int,
         enough: float | None = None,
         patience: int | None = None,
+        levels: Sequence[LevelRange] = (),
     ) -> None:
+        self.levels = tuple(levels)
         self.judge, self.enough, self.patience = judge, enough, patience
         self.every = int(checked_number("every", every, 1, whole=True))
         self.history: list[tuple[int, dict[str, float]]] = []
@@ -49,7 +53,12 @@ class EarlyStopping:
         self._waited = 0
 
     def __call__(self, step: Step) -> bool:
-        """Judge, if it is time; False ends training."""
+        """Judge, if it is time; False ends training.
+
+        Raises:
+            ValueError: if the judge's levels are trained on.
+        """
+        check_apart(getattr(step.distiller.source, "levels", ()), self.levels)
         if step.step % self.every and step.step < step.total:
             return True
         found = dict(self.judge(step.distiller.students))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -64,6 +65,9 @@ class Distiller:
 
     Raises:
         ValueError: for a number outside its range, no students, or an unknown loss.
+
+    Warns:
+        UserWarning: of a student that is larger than its teacher.
     """
 
     def __init__(
@@ -103,6 +107,7 @@ class Distiller:
             for name, student in self.students.items()
         }
         self.step = 0
+        _warn_of_large(self.students, getattr(source, "teacher", None))
 
     @property
     def student(self) -> Student:
@@ -169,6 +174,12 @@ class Distiller:
         for group in optimizer.param_groups:
             group["lr"] = self.learning_rates[name] * max(1e-3, 1 - self.step / self.total_steps)
         answers = student.training_answers(observations, self.progress, self.own_rngs[name])
+        for logits, _ in answers:
+            if logits.shape != targets.logits.shape:
+                raise ValueError(
+                    f"student {name!r} gives logits of shape {tuple(logits.shape)} and the teacher "
+                    f"of {tuple(targets.logits.shape)}; expected the same answers and actions"
+                )
         paid = [
             self.loss(
                 logits,
@@ -267,6 +278,18 @@ def _kind(student: Student) -> dict[str, Any]:
     shapes = {name: list(weight.shape) for name, weight in student.named_parameters()}
     kind = {name: student.config.get(name) for name in ("kind", "bits", "per")}
     return {**kind, "shapes": shapes}
+
+
+def _warn_of_large(students: Mapping[str, Student], teacher: Any) -> None:
+    """Warn of students that are larger than their teacher, where its size is known."""
+    size = getattr(teacher, "num_parameters", None)
+    for name, student in students.items():
+        if size is not None and student.num_parameters > size:
+            warnings.warn(
+                f"student {name!r} has {student.num_parameters} parameters, more than the "
+                f"{size} of its teacher",
+                stacklevel=3,
+            )
 
 
 LARGE = 100_000

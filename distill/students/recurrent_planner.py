@@ -27,6 +27,9 @@ JUDGED = 12
 FRONT = 5.0
 """Weight of the cells that the goal's wave has just reached; all others behind it weigh 1."""
 
+CAP = 10.0
+"""What an answer that differs from the teacher's costs at most, about, in training."""
+
 STEP, ARRIVED = -0.3, 3.0
 """What biases and `top` are at first: a step costs something, and having arrived is worth some."""
 
@@ -51,7 +54,7 @@ class RecurrentPlanner(Student):
     that holds them. The iterations grow with the maze; the parameters do not.
 
     An exact setting exists: each map moves to one side, walls cost much, each step a little, goals
-    give `top`. Five things in training find it (each is a constant of this module):
+    give `top`. Six things in training find it (each is a constant of this module):
 
     1. every iteration answers, and is judged on the cells that the goal's wave has reached, most on
        those that it has just reached; before, nothing could have been known;
@@ -60,7 +63,9 @@ class RecurrentPlanner(Student):
     4. the answers sharpen from 1 to 1000 times q, so that a step may cost little against a wall:
        how long a detour the student prefers to a wall is the ratio of the two;
     5. a penalty that does not hold large weights back, sum of log(1 + |w| / 0.1), takes away what
-       is not needed. In mazes larger than those trained on, what remains would add up.
+       is not needed. In mazes larger than those trained on, what remains would add up;
+    6. no answer costs more than about 10, however sharp: a teacher that is itself a network is
+       wrong now and then, and would otherwise be followed into its errors.
 
     Args:
         maps: how many maps; with 4 each is an action's, otherwise each action has a weighted mean
@@ -166,7 +171,7 @@ class RecurrentPlanner(Student):
         answers: list[tuple[Tensor, Tensor | None]] = []
         for k, q in self._iterate(maze, count, wanted):
             weights = (distance <= k).float() + (FRONT - 1) * (distance == k).float()
-            answers.append((self._answers(q, asked), weights))
+            answers.append((squashed(self._answers(q, asked)), weights))
         return answers
 
     def penalty(self, progress: float) -> Tensor:
@@ -184,6 +189,12 @@ class RecurrentPlanner(Student):
         read = 0 if self.maps == ACTIONS else ACTIONS * self.maps
         again = (self.maps * KERNEL + read) * self.iterations_for(rows, cols)
         return rows * cols * (once + again)
+
+
+def squashed(logits: Tensor) -> Tensor:
+    """Logits of which none is much more than `CAP` below the best of its row; their order stays."""
+    below = logits.amax(dim=1, keepdim=True) - logits
+    return -below / (1 + below / CAP)
 
 
 def walled(maze: Tensor) -> Tensor:

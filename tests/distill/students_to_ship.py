@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from dynamaze.distill.students.making import make_student
+
+from .planners import exact_planner
 
 WINDOW, PLANES = (7, 7, 3), (3, 11, 11)
 
@@ -36,21 +37,6 @@ def student(name: str) -> Any:
 
 def shape_of(name: str) -> tuple[int, ...]:
     return PLANES if name == "exact" else CONFIGS[name][1]
-
-
-def exact_planner() -> Any:
-    """Each map moves to one side; walls cost 10, a step 0.01, goals give 8."""
-    planner = make_student("recurrent_planner")
-    with torch.no_grad():
-        for weight in planner.parameters():
-            weight.zero_()
-        for action, (row, col) in enumerate(((0, 1), (1, 2), (2, 1), (1, 0))):
-            planner.move[action, 3 * row + col] = 20 / float(planner.scale)
-            planner.reward[action, 0, row, col] = -10.0
-            planner.reward[action, 1, row, col] = 8.0
-        planner.bias.fill_(-0.01)
-        planner.top.fill_(12.0)
-    return planner
 
 
 def observations(name: str, count: int, *, agents: int | None = 1, seed: int = 0) -> Any:

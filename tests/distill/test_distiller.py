@@ -7,6 +7,7 @@ import torch
 from dynamaze.distill.callbacks import Checkpoints, EarlyStopping, TensorBoard
 from dynamaze.distill.data import Dataset, make_batch
 from dynamaze.distill.distiller import Distiller
+from dynamaze.distill.levels import LevelRange
 from dynamaze.distill.restarts import best_start
 from dynamaze.distill.source import Asked
 from dynamaze.distill.students.mlp import MLP
@@ -179,6 +180,25 @@ def test_bad_input_is_refused():
         _distiller(steps=0)
     with pytest.raises(ValueError, match="2 students; expected"):
         _ = _distiller().student
+
+
+def test_students_larger_than_their_teacher_are_warned_of():
+    teacher = MLP((2,), 3, 1)
+    with pytest.warns(UserWarning, match="student 'b' has 57 parameters, more than the 9 of its"):
+        Distiller({"a": teacher, "b": MLP((2,), 3, 9)}, _source(teacher), total_steps=1)
+
+
+def test_a_student_of_other_actions_is_refused():
+    distiller = Distiller(MLP((2,), 4, 4), _source(), total_steps=3)
+    with pytest.raises(ValueError, match=r"logits of shape \(32, 4\) and the teacher of \(32, 3\)"):
+        distiller.distil()
+
+
+def test_judging_on_levels_that_are_trained_on_is_refused():
+    source = Asked(Counting(), _source().ask, (LevelRange(0, 10),))
+    stopping = EarlyStopping(lambda students: {}, every=1, levels=[LevelRange(9, 5)])
+    with pytest.raises(ValueError, match="trained on levels 0 to 9 and held out levels 9 to 13"):
+        Distiller(MLP((2,), 3, 4), source, total_steps=3).distil(callback=stopping)
 
 
 def test_a_teacher_that_gives_no_number_is_refused():

@@ -17,7 +17,8 @@ from dynamaze.distill.parity import check_parity
 from dynamaze.distill.students.inputs import BRIGHTEST
 from dynamaze.distill.students.making import make_student
 
-from .students_to_ship import CONFIGS, COUNTS, exact_planner, observations, student
+from .planners import exact_planner
+from .students_to_ship import CONFIGS, COUNTS, observations, student
 
 SHIPPED = [name for name in CONFIGS if name != "conv"] + ["exact"]
 

@@ -7,7 +7,12 @@ import torch
 from dynamaze.benchmarks.asked_mazes import Held, Mazes, held_out_recipes
 from dynamaze.benchmarks.judging import judge
 from dynamaze.distill.students.planes import split_planes
-from dynamaze.distill.students.recurrent_planner import RecurrentPlanner, steps_to_goal
+from dynamaze.distill.students.recurrent_planner import (
+    CAP,
+    RecurrentPlanner,
+    squashed,
+    steps_to_goal,
+)
 from dynamaze.envs.generation import MazeRecipe
 from dynamaze.envs.questions import ask_everywhere, one_by_one
 
@@ -60,6 +65,16 @@ def test_training_asks_only_cells_that_the_wave_has_reached():
     for k, weight in enumerate(weights, 1):
         np.testing.assert_array_equal((weight > 0).numpy(), (distance <= k).numpy())
         np.testing.assert_array_equal((weight > 1).numpy(), (distance == k).numpy())
+
+
+def test_squashed_logits_keep_their_order_and_no_answer_costs_much():
+    logits = torch.tensor([[0.0, -1e-3, 5.0, -1e9], [7.0, 7.0, 6.0, 2.0]], dtype=torch.float64)
+    found = squashed(logits)
+    assert (found.argsort(dim=1) == logits.argsort(dim=1)).all()
+    assert found.min() >= -CAP
+    assert found.amax(dim=1).tolist() == [0.0, 0.0]
+    torch.testing.assert_close(found[1, 2].item(), -1 / (1 + 1 / CAP))
+    assert -torch.log_softmax(found, dim=1).min() <= CAP + np.log(4)
 
 
 def test_iterations_reach_the_furthest_cell_of_a_snake():

@@ -13,8 +13,8 @@ from dynamaze.messages import checked_number, did_you_mean
 
 from .base import MazeEnv
 from .continuous_actions import PUSHES, Push, read_push
-from .continuous_kernel import Float32Array, Motion, Terrain, move
-from .continuous_observation import point_forms
+from .continuous_kernel import Float32Array, Motion, Terrain, move, move_apart
+from .continuous_observation import Position, PositionVelocity, point_forms
 from .dynamics import NUM_ACTIONS
 from .generation import MazeRecipe
 from .layout import Cell, Layout, LayoutError, Rewards
@@ -234,6 +234,45 @@ goal's centre); with `compute_reward`, for HER |
             self._catch_up()
         observation, info = self._seen()
         return observation, reward, terminated, False, info
+
+    def imagine(
+        self, observations: Any, actions: Any, rng: np.random.Generator
+    ) -> tuple[Any, Any, Any]:
+        """What follows positions and actions in the maze as it is now; the agent stays where it is.
+
+        For planners: the true world as a model. A position must say all: a point with inertia has a
+        velocity, too, and is imagined by "position_velocity".
+
+        Args:
+            observations: (batch, 2) positions, or (batch, 4) positions and velocities, as the
+                environment gives them.
+            actions: (batch, 2) real numbers, or (batch,) integers where actions are discrete.
+            rng: draws slips and noise.
+
+        Returns:
+            The observations that follow, (batch,) rewards and (batch,) terminated.
+
+        Raises:
+            ValueError: for another form of observation, or a position that does not say all.
+        """
+        size = {Position: 2, PositionVelocity: 4}.get(type(self._observation), 0)
+        is_whole = size == 4 or (size == 2 and self.motion.inertia == 0)
+        if not is_whole or not isinstance(self.observation_space, spaces.Box):
+            raise ValueError(
+                f"{type(self._observation).__name__} with inertia {self.motion.inertia:g} does not "
+                'say all of a point; expected observation="position_velocity", or "position" '
+                "without inertia"
+            )
+        given = np.asarray(observations, dtype=np.float32)
+        states = np.zeros((len(given), 4), dtype=np.float32)
+        states[:, :size] = given
+        pushes = np.asarray(actions, dtype=np.float64)
+        if self.action == "discrete":
+            pushes = PUSHES[np.asarray(actions)]
+        pays, ends = np.zeros(len(states)), np.zeros(len(states), dtype=np.bool_)
+        numbers = rng.random((len(states), 3))
+        move_apart(self._terrain, self.motion, states, pushes, numbers, pays, ends)
+        return states[:, :size], pays, ends
 
     def get_keys_to_action(self) -> dict[tuple[str, ...], Any]:
         """The keys of `gymnasium.utils.play`."""

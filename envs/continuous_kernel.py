@@ -291,6 +291,24 @@ def move(  # noqa: PLR0913, PLR0917  # single numbers come into compiled code tw
 
 
 @compiled
+def move_apart(terrain, motion, states, pushes, numbers, pays, ends):
+    """Take a step with many points of one maze, each by itself.
+
+    Args:
+        terrain: the maze, in slot 0.
+        motion: how points answer to actions.
+        states: (n, 4) positions and velocities, changed in place.
+        pushes: (n, 2) the actions.
+        numbers: (n, 3) from [0, 1).
+        pays: (n,) rewards, written to.
+        ends: (n,) whether an episode would end, written to.
+    """
+    for i in range(len(states)):
+        to_y, to_x = aim(motion, terrain.slip[0], states[i], pushes[i], numbers[i])
+        pays[i], ends[i] = go(terrain.cells, terrain.reward, 0, states[i], to_y, to_x)
+
+
+@compiled
 def _accelerated(motion, speed, push):
     """A component of the velocity after an action, as a number of float32."""
     faster = motion.inertia * speed + motion.step_size * push

@@ -25,33 +25,21 @@ from dynamaze.agents.monte_carlo_search_worlds import VectorWorlds
 from dynamaze.agents.spaces import Spaces
 from dynamaze.agents.transitions import Transitions
 from dynamaze.envs.continuous import DynaMazeContinuousEnv
-from dynamaze.envs.continuous_kernel import move
 
 METHODS = ("cem", "mppi")
 ROOM = "S..\n...\n..G"
 SMALL: dict[str, Any] = {"plans": 24, "iterations": 2, "horizon": 6, "elites": 4, "particles": 1}
 
 
-class ImaginingMaze(DynaMazeContinuousEnv):
-    """A maze that says what follows any positions and actions, by its own rule."""
+class Silent(gym.Env[Any, Any]):
+    """A world of the same spaces that imagines nothing."""
 
-    def imagine(self, observations: Any, actions: Any, rng: np.random.Generator) -> Any:
-        numbers = rng.random((len(observations), 3))
-        following, reward, ended = [], [], []
-        terrain, slip = self._terrain, self.layout.slip_probability
-        for position, push, drawn in zip(observations, actions, numbers, strict=True):
-            state = np.array([*position, 0.0, 0.0], dtype=np.float32)
-            pays, ends = move(
-                terrain.cells, terrain.reward, state, slip, *self.motion, *push.tolist(), *drawn
-            )
-            following.append(state[:2])
-            reward.append(pays)
-            ended.append(ends)
-        return np.array(following), np.array(reward), np.array(ended)
+    def __init__(self, observation_space: Any, action_space: Any) -> None:
+        self.observation_space, self.action_space = observation_space, action_space
 
 
 def maze(layout: str = ROOM, **more: Any) -> Any:
-    return TimeLimit(ImaginingMaze(layout, **more), 100)
+    return TimeLimit(DynaMazeContinuousEnv(layout, **more), 100)
 
 
 class Plane:
@@ -268,7 +256,7 @@ def test_an_environment_with_other_actions_is_refused() -> None:
     with pytest.raises(ValueError, match="an environment with"):
         agent.set_env(maze(action="discrete"))
     with pytest.raises(TypeError, match="has no `imagine"):
-        agent.set_env(TimeLimit(DynaMazeContinuousEnv(ROOM), 100))
+        agent.set_env(Silent(maze().observation_space, maze().action_space))
     assert isinstance(agent.env, TimeLimit)
 
 
@@ -299,8 +287,9 @@ def test_what_does_not_fit_is_refused() -> None:
     plain = "DynaMazeContinuous-v0"
     with pytest.raises(TypeError, match=r"action space Discrete\(4\); expected a Box"):
         ContinuousSearch(gym.make(plain, action="discrete"))
+    env = gym.make(plain)
     with pytest.raises(TypeError, match="has no `imagine"):
-        ContinuousSearch(plain, model="true")
+        ContinuousSearch(Silent(env.observation_space, env.action_space), model="true")
     with pytest.raises(TypeError, match="NoModel cannot be stepped through"):
         ContinuousSearch(plain, model=NoModel())
     with pytest.raises(TypeError, match="has no 'update'; expected one of"):

@@ -14,8 +14,9 @@ from rich.progress import track
 from dynamaze.distill.callbacks import Checkpoints
 from dynamaze.distill.card import Card
 from dynamaze.distill.distiller import Distiller
-from dynamaze.distill.files import load_student, save_student
+from dynamaze.distill.files import load_student, save_student, stored_form
 from dynamaze.distill.measure import measure
+from dynamaze.distill.numba_policy import policy_of
 from dynamaze.distill.restarts import best_start
 from dynamaze.distill.source import Asked
 from dynamaze.distill.students.recurrent_planner import RecurrentPlanner
@@ -91,7 +92,11 @@ def main(config: StudentConfig) -> None:
         training=(TRAINING,),
         held_out=(HELD_OUT,),
         return_kept=kept,
-        size=measure(student, one_by_one(Held.of(MazeRecipe(11), 1).planes)[0]),
+        size=measure(
+            student,
+            one_by_one(Held.of(MazeRecipe(11), 1).planes)[0],
+            runs_as=policy_of(stored_form(student)),
+        ),
     )
     save_student(config.output, student, card=card)
     _checkpoint(config.output).unlink(missing_ok=True)

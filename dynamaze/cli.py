@@ -151,6 +151,12 @@ COMMANDS = {
         "dynamaze.benchmarks.adapt",
         "Adapt",
     ),
+    "distill labels": Command(
+        "what soft labels are worth where labels are few, and weights where a student is tiny",
+        "dynamaze distill labels --runs 10",
+        "dynamaze.benchmarks.labels",
+        "Labels",
+    ),
     "pages": Command(
         "write the environments' pages, with a picture each",
         "dynamaze pages --output docs/environments",

@@ -63,7 +63,7 @@ class Adapt(Storing):
     """A file of `dynamaze distill student`, a planner that sees the walls; judged beside them."""
     runs: int = 30
     """Students of each kind, which differ in their first weights."""
-    steps: int = 200
+    steps: int = 50
     """Steps of the world that are watched after the change."""
     gradient_steps: tuple[int, ...] = (1, 4, 16)
     """Gradient steps for each step of the world."""
@@ -164,7 +164,7 @@ def trial(config: Adapt, world: str, number: int) -> Table:
 
 def told(pace: int) -> str:
     """What a student is called that takes so many gradient steps for each step of the world."""
-    return f"{pace} gradient steps a step" if pace else NEVER
+    return f"{pace} gradient {'step' if pace == 1 else 'steps'} a step" if pace else NEVER
 
 
 def asked(layout: Layout) -> Any:

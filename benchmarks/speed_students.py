@@ -14,12 +14,15 @@ import numpy as np
 from dynamaze.envs.generation import MazeRecipe
 from dynamaze.envs.questions import ask_everywhere, one_by_one
 
-from .timing import Row
+from .timing import Row, timed_in_turn
 
 WINDOW, ACTIONS = (7, 7, 3), 7
 """What the student of 1,247 parameters sees, and how many actions it has: MiniGrid's."""
 
 TEACHER_WIDTH = 1024
+
+SIZES, STEPS = (4, 8, 16, 32, 64), 5
+"""Channels of students that are trained at once, and how many steps are timed."""
 
 
 def perceptron(repeats: int) -> list[Row]:
@@ -93,6 +96,39 @@ def planner(repeats: int) -> list[Row]:
     ]
 
 
+def several(repeats: int) -> list[Row]:
+    """Five sizes at once from one pass of a large teacher, beside the largest alone.
+
+    Each is twice as wide as the one before; a batch has 48 mazes, whose cells are all asked.
+    """
+    if not _installed("torch", "safetensors"):
+        return []
+    from dynamaze.distill.distiller import Distiller
+    from dynamaze.distill.source import Asked
+    from dynamaze.distill.students.residual import Residual
+
+    recipe, teacher = MazeRecipe(11), Residual()
+
+    def train(sizes: tuple[int, ...]) -> None:
+        students = {str(channels): Residual(channels, 4) for channels in sizes}
+        source = Asked(teacher, lambda rng, progress: ask_everywhere(recipe, range(48)))
+        Distiller(students, source, total_steps=STEPS).distil()
+
+    pair = timed_in_turn(lambda: train(SIZES), lambda: train(SIZES[-1:]), repeats)
+    times = pair.ours / pair.theirs
+    return [
+        Row(
+            f"a training step of {len(SIZES)} students",
+            f"{pair.ours / STEPS * 1e3:.0f} ms",
+            "of the largest alone",
+            f"{pair.theirs / STEPS * 1e3:.0f} ms",
+            f"{times:.2f} times",
+            "<= 2 times",
+            times <= 2,
+        )
+    ]
+
+
 def exact_weights(record: Callable[..., Any]) -> Any:
     """Weights that solve every maze: each map moves to one side, and stops when all is known."""
     sides = (1, 5, 7, 3)
@@ -138,4 +174,4 @@ def _in_c(student: Any, observation: Any) -> float | None:
         return CPolicy(path).microseconds(observation)
 
 
-MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (perceptron, planner)
+MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (perceptron, planner, several)

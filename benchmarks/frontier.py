@@ -9,7 +9,7 @@ Four axes, none of which stands for another: parameters, bytes, multiply-adds of
 microseconds on one thread (without torch where there is a form without it). And floors:
 
 - the exact planner, a breadth-first search, which keeps everything: its microseconds;
-- a table of every observation of as many cells as a student saw in training;
+- a table of every observation in some hundred of the mazes of training;
 - the smallest planner trained directly, without a teacher, by the reward alone: policy gradients of
   the return of following its own actions, for as many steps (`directly`).
 """
@@ -254,7 +254,7 @@ def directly(config: Frontier, seed: int) -> tuple[Student, float]:
 
 
 def tabulated(config: Frontier, teacher: Any, seed: int) -> TableStudent:
-    """A table of the cells of as many mazes as fit a tenth of a student's training."""
+    """A table of every cell of one maze for each eleven training steps."""
     rng = np.random.default_rng(seed)
     mazes = Mazes(recipes=(MazeRecipe(SIDE),), cells=config.steps * SIDE)
     batch = Asked(teacher, mazes, (TRAINING,)).batch(rng, 1.0)

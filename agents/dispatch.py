@@ -71,7 +71,10 @@ def seen_pairs(model):
 
 
 def share(model):
-    """The share of its planning steps that a model deserves, in [0, 1]; without a rule 1."""
+    """The share of its planning steps that a model deserves, in [0, 1]; without a rule 1.
+
+    A wrapper's is that of the model inside.
+    """
 
 
 def trust(model, pair):
@@ -155,9 +158,11 @@ def _seen_pairs(model):
 @overload(share, inline="always")
 def _share(model):
     compiled = _RULES.get((share, model.instance_class))
-    if compiled is None:
-        return lambda model: 1.0
-    return lambda model: compiled(model)
+    if compiled is not None:
+        return lambda model: compiled(model)
+    if "model" in model.instance_class._fields:
+        return lambda model: share(model.model)
+    return lambda model: 1.0
 
 
 @overload(trust, inline="always")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.agents.dispatch import believe, draw, expect, follow, observe, rule, share
+from dynamaze.agents.dispatch import believe, draw, expect, follow, observe, rule
 from dynamaze.agents.models.protocol import Outcomes, Prediction
 from dynamaze.agents.transitions import IntArray, Transitions
 from dynamaze.compiled import compiled, spliced
@@ -102,13 +102,6 @@ class CountedModel:
 def observe_inside(table, num_actions, state, action, reward, next_state, terminated):
     """Let the model inside learn."""
     observe(table.model, num_actions, state, action, reward, next_state, terminated)
-
-
-@rule(share, CountedTable)
-@compiled
-def share_inside(table):
-    """What the model inside deserves."""
-    return share(table.model)
 
 
 @rule(draw, CountedTable)

@@ -9,7 +9,7 @@ import numpy as np
 from dynamaze.compiled import compiled, spliced
 from dynamaze.messages import checked_number
 
-from ..dispatch import believe, draw, expect, follow, observe, rule, share
+from ..dispatch import believe, draw, expect, follow, observe, rule
 from ..records import flatten, restore
 from ..times import (
     TriedTimes,
@@ -131,13 +131,6 @@ def observe_with_time(table, num_actions, state, action, reward, next_state, ter
     """Let the model inside learn, and note when the pair was tried."""
     observe(table.model, num_actions, state, action, reward, next_state, terminated)
     note_tried(table.times, state * num_actions + action)
-
-
-@rule(share, TimeBonusTable)
-@compiled
-def share_inside(table):
-    """What the model inside deserves."""
-    return share(table.model)
 
 
 @rule(draw, TimeBonusTable)

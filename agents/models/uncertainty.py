@@ -9,7 +9,7 @@ import numpy as np
 from dynamaze.compiled import compiled, spliced
 from dynamaze.messages import checked_number
 
-from ..dispatch import believe, doubt, draw, expect, follow, observe, rule, share
+from ..dispatch import believe, doubt, draw, expect, follow, observe, rule
 from ..transitions import FloatArray, IntArray, Transitions
 from .protocol import Model
 
@@ -130,13 +130,6 @@ class UncertaintyBonus:
 def observe_inside(table, num_actions, state, action, reward, next_state, terminated):
     """Let the model inside learn."""
     observe(table.model, num_actions, state, action, reward, next_state, terminated)
-
-
-@rule(share, UncertaintyTable)
-@compiled
-def share_inside(table):
-    """What the model inside deserves."""
-    return share(table.model)
 
 
 @rule(draw, UncertaintyTable)

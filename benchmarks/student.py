@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.progress import track
 
 from dynamaze.distill.callbacks import Checkpoints
-from dynamaze.distill.card import Card
 from dynamaze.distill.distiller import Distiller
-from dynamaze.distill.files import load_student, save_student, stored_form
+from dynamaze.distill.files import load_student, stored_form
 from dynamaze.distill.measure import measure
 from dynamaze.distill.numba_policy import policy_of
+from dynamaze.distill.packing import LEVELS
+from dynamaze.distill.quantise import quantised
 from dynamaze.distill.restarts import best_start
 from dynamaze.distill.source import Asked
 from dynamaze.distill.students.recurrent_planner import RecurrentPlanner
@@ -25,8 +26,9 @@ from dynamaze.envs.generation import MazeRecipe
 from dynamaze.envs.questions import BestActions, one_by_one
 from dynamaze.messages import checked_number
 
-from .asked_mazes import ENVIRONMENT, HELD_OUT, TRAINING, Held, Mazes, held_out_recipes
+from .asked_mazes import ENVIRONMENT, TRAINING, Held, Mazes, held_out_recipes
 from .judging import judge, kept_of
+from .trained import checkpoint, store
 
 LEARNING_RATE = 0.05
 TRIED = 0.15
@@ -41,8 +43,9 @@ class StudentConfig:
     """Distil a teacher into a planner of 113 parameters (or 261 with 8 maps).
 
     It learns in mazes of up to 15x15, from several beginnings of which the best goes on, and is
-    judged in unseen ones of 11x11, 21x21 and 31x31, from every cell. Two minutes on one core; a run
-    that was stopped goes on where it was.
+    judged in unseen ones of 11x11, 21x21 and 31x31, from every cell, also with its weights rounded
+    to eight bits, four, or three values. Some minutes on one core; a run that was stopped goes on
+    where it was.
     """
 
     teacher: Path | None = None
@@ -75,32 +78,37 @@ def main(config: StudentConfig) -> None:
     config.output.parent.mkdir(parents=True, exist_ok=True)
     source = Asked(read_teacher(config.teacher), Mazes(), (TRAINING,))
     student = train(config, source, console)
+    rounded = {bits: quantised(student, bits, "tensor") for bits in LEVELS}
     kept = None
     for size in SIZES:
         for name, recipe in held_out_recipes(size).items():
-            verdict = judge(student, Held.of(recipe, config.mazes))
+            held = Held.of(recipe, config.mazes)
+            verdict = judge(student, held)
             kept = kept or kept_of(verdict)
             console.print(
                 f"{name} mazes, {size}x{size}: {verdict.success:.2%} of all ways end at the goal, "
                 f"{verdict.kept:.2%} of the best return is kept"
             )
+            for bits, smaller in rounded.items():
+                console.print(
+                    f"  rounded ({bits}, {smaller.num_bytes} bytes): "
+                    f"{judge(smaller, held).success:.2%}"
+                )
     taught = "the exact best policies" if config.teacher is None else config.teacher.name
-    card = Card(
+    store(
+        config.output,
+        student,
+        console,
         made=f"By `dynamaze distill student --maps {config.maps} --steps {config.steps} --seed "
         f"{config.seed}`, from {taught}.",
         environment=ENVIRONMENT,
-        training=(TRAINING,),
-        held_out=(HELD_OUT,),
-        return_kept=kept,
+        kept=kept,
         size=measure(
             student,
             one_by_one(Held.of(MazeRecipe(11), 1).planes)[0],
             runs_as=policy_of(stored_form(student)),
         ),
     )
-    save_student(config.output, student, card=card)
-    _checkpoint(config.output).unlink(missing_ok=True)
-    console.print(f"{student.num_parameters} parameters in {config.output}")
 
 
 def read_teacher(path: Path | None) -> Any:
@@ -112,7 +120,7 @@ def read_teacher(path: Path | None) -> Any:
 
 def train(config: StudentConfig, source: Asked, console: Console) -> RecurrentPlanner:
     """A student, trained to the end; from the checkpoint beside its file, if there is one."""
-    path = _checkpoint(config.output)
+    path = checkpoint(config.output)
     begin = _beginnings(config.maps, config.seed)
     number = 0
     settings: dict[str, Any] = {
@@ -144,7 +152,3 @@ def train(config: StudentConfig, source: Asked, console: Console) -> RecurrentPl
 
 def _beginnings(maps: int, seed: int) -> Callable[[int], RecurrentPlanner]:
     return lambda number: RecurrentPlanner(maps, seed=100 * seed + number)
-
-
-def _checkpoint(output: Path) -> Path:
-    return output.with_suffix(".checkpoint.npz")

@@ -10,16 +10,15 @@ from rich.console import Console
 from rich.progress import track
 
 from dynamaze.distill.callbacks import Checkpoints
-from dynamaze.distill.card import Card
 from dynamaze.distill.distiller import Distiller
-from dynamaze.distill.files import save_student
 from dynamaze.distill.source import Asked
 from dynamaze.distill.students.residual import Residual
 from dynamaze.envs.questions import BestActions
 from dynamaze.messages import checked_number
 
-from .asked_mazes import ENVIRONMENT, HELD_OUT, TRAINING, Held, Mazes, held_out_recipes
+from .asked_mazes import ENVIRONMENT, TRAINING, Held, Mazes, held_out_recipes
 from .judging import judge, kept_of
+from .trained import checkpoint, store
 
 LEARNING_RATE = 1e-3
 CELLS = 3000
@@ -70,17 +69,15 @@ def main(config: Teacher) -> None:
         verdict = judge(network, Held.of(recipe, config.mazes))
         kept = kept or kept_of(verdict)
         console.print(f"{name} mazes: {verdict.success:.2%} of all ways end at the goal")
-    card = Card(
+    store(
+        config.output,
+        network,
+        console,
         made=f"By `dynamaze distill teacher --steps {config.steps} --seed {config.seed}`, from the "
         "exact best policies of generated mazes.",
         environment=ENVIRONMENT,
-        training=(TRAINING,),
-        held_out=(HELD_OUT,),
-        return_kept=kept,
+        kept=kept,
     )
-    save_student(config.output, network, card=card)
-    checkpoint(config.output).unlink(missing_ok=True)
-    console.print(f"{network.num_parameters} parameters in {config.output}")
 
 
 def train(config: Teacher, console: Console) -> Residual:
@@ -103,8 +100,3 @@ def train(config: Teacher, console: Console) -> Residual:
     for step in track(distiller.steps(), "training the teacher", total=left, console=console):
         keep(step)
     return network.cpu().eval()
-
-
-def checkpoint(output: Path) -> Path:
-    """Where a run that was stopped goes on from."""
-    return output.with_suffix(".checkpoint.npz")

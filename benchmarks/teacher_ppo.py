@@ -12,8 +12,6 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from dynamaze.distill.card import Card
-from dynamaze.distill.files import save_student
 from dynamaze.distill.students.planes import split_planes
 from dynamaze.distill.students.residual import CELL, Residual
 from dynamaze.distill.tensors import pack, restore_tensors, unpack
@@ -21,8 +19,9 @@ from dynamaze.envs.generation import MazeRecipe
 from dynamaze.messages import checked_number, optional_import
 from dynamaze.storage import CheckpointError, read_checkpoint, write_checkpoint
 
-from .asked_mazes import HELD_OUT, TRAINING, Held
+from .asked_mazes import ENVIRONMENT, TRAINING, Held
 from .judging import judge, kept_of
+from .trained import checkpoint, store
 
 optional_import("stable_baselines3", extra="distill", purpose="a teacher trained by PPO")
 from stable_baselines3 import PPO  # noqa: E402  # after the message
@@ -108,17 +107,15 @@ def main(config: TeacherPPO) -> None:
         f"on held-out levels {verdict.success:.2%} of all ways end at the goal; return kept of the "
         f"best possible: {kept}"
     )
-    card = Card(
+    store(
+        config.output,
+        network,
+        console,
         made=f"By `dynamaze distill teacher-ppo --size {config.size} --steps {config.steps} --seed "
         f"{config.seed}`, from rewards alone.",
-        environment={"id": "DynaMazeGenerated-v0", "size": config.size},
-        training=(TRAINING,),
-        held_out=(HELD_OUT,),
-        return_kept=kept,
+        environment={**ENVIRONMENT, "size": config.size},
+        kept=kept,
     )
-    save_student(config.output, network, card=card)
-    checkpoint(config.output).unlink(missing_ok=True)
-    console.print(f"{network.num_parameters} parameters in {config.output}")
 
 
 def train(config: TeacherPPO, console: Console) -> Residual:
@@ -140,11 +137,6 @@ def train(config: TeacherPPO, console: Console) -> Residual:
         if number % KEPT_EVERY == 0 or number == left:
             training.save(path)
     return training.network.cpu().eval()
-
-
-def checkpoint(output: Path) -> Path:
-    """Where a run that was stopped goes on from."""
-    return output.with_suffix(".checkpoint.npz")
 
 
 # -- the network -------------------------------------------------------------------------------

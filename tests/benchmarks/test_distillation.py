@@ -10,6 +10,7 @@ from dynamaze.benchmarks import adapt, directly, frontier, student, teacher
 from dynamaze.benchmarks.asked_mazes import HELD_OUT, TRAINING, Held, Mazes, held_out_recipes
 from dynamaze.benchmarks.frontier_students import ENTRIES, Alone, EveryCell, seed_of
 from dynamaze.benchmarks.judging import GAMMA, judge, kept_of
+from dynamaze.benchmarks.trained import checkpoint
 from dynamaze.distill import check_apart
 from dynamaze.distill.files import load_card, load_student
 from dynamaze.distill.students.mlp import MLP
@@ -100,9 +101,9 @@ def test_a_teacher_is_made_and_a_run_that_was_stopped_ends_alike(tmp_path):
         patch.setattr(teacher, "KEPT_EVERY", 3)
         with pytest.raises(Killed):
             teacher.main(stopped)
-    assert teacher.checkpoint(stopped.output).exists()
+    assert checkpoint(stopped.output).exists()
     teacher.main(stopped)
-    assert not teacher.checkpoint(stopped.output).exists()
+    assert not checkpoint(stopped.output).exists()
     resumed = load_student(stopped.output)
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -119,7 +120,10 @@ def test_a_student_is_made_from_a_teachers_file(tmp_path, capsys):
     card = load_card(config.output)
     assert card.size.parameters == 113
     assert card.size.multiply_adds > 100_000
-    assert "31x31" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "31x31" in told
+    assert "rounded (8, 121 bytes)" in told
+    assert "rounded (ternary, 33 bytes)" in told
     assert "t.safetensors" in (tmp_path / "s.md").read_text()
 
 

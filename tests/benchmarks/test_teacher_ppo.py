@@ -20,10 +20,10 @@ from dynamaze.benchmarks.teacher_ppo import (
     PlanesFeatures,
     TeacherPPO,
     Training,
-    checkpoint,
     main,
     train,
 )
+from dynamaze.benchmarks.trained import checkpoint
 from dynamaze.distill.files import load_student
 from dynamaze.distill.levels import LevelRange
 from dynamaze.distill.students.planes import answers_at

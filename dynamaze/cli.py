@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import gymnasium as gym
 
-from .messages import did_you_mean
+from .messages import did_you_mean, missing
 from .registration import ENVIRONMENTS
 from .version import __version__
 
@@ -23,6 +23,9 @@ EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 1, 2, 130, 141
 
 USER_ERRORS = (ValueError, TypeError, ImportError, OSError, RuntimeError, gym.error.Error)
 """What bad input raises. It is told in one line, unless TRACEBACK is set."""
+
+EXTRAS = {"torch": "distill", "stable_baselines3": "distill"}
+"""Libraries that whole commands need, and the extra that brings each."""
 
 TRACEBACK = "DYNAMAZE_TRACEBACK"
 
@@ -254,7 +257,13 @@ def run_command(name: str, options: Sequence[str]) -> int:
     import tyro
 
     command = COMMANDS[name]
-    module = import_module(command.module)
+    try:
+        module = import_module(command.module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name not in EXTRAS:
+            raise
+        purpose = f"dynamaze {name}"
+        raise missing(error.name, extra=EXTRAS[error.name], purpose=purpose) from error
     try:
         config = tyro.cli(
             getattr(module, command.config),

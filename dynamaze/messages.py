@@ -64,6 +64,11 @@ def optional_import(module: str, *, extra: str, purpose: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        raise ImportError(
-            f'{purpose} needs {module}, which is not installed: pip install "dynamaze[{extra}]"'
-        ) from error
+        raise missing(module, extra=extra, purpose=purpose) from error
+
+
+def missing(module: str, *, extra: str, purpose: str) -> ImportError:
+    """The error that says which extra brings a library."""
+    return ImportError(
+        f'{purpose} needs {module}, which is not installed: pip install "dynamaze[{extra}]"'
+    )

@@ -224,6 +224,20 @@ def test_what_a_command_raises_becomes_a_line_and_an_exit_code(
     assert capsys.readouterr().err == told
 
 
+def test_a_command_without_its_libraries_says_what_brings_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def importing(module: str) -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr(cli, "import_module", importing)
+    assert cli.main(["distill", "teacher"]) == cli.EXIT_ERROR
+    assert capsys.readouterr().err == (
+        "dynamaze: dynamaze distill teacher needs torch, which is not installed: pip install "
+        '"dynamaze[distill]"\n'
+    )
+
+
 def test_a_mistake_of_our_own_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dynamaze.play.main", raiser(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):

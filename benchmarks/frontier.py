@@ -3,12 +3,14 @@
 A teacher labels mazes of up to 15x15, each batch once for all students that see mazes of any size;
 those with an input for each cell learn in mazes of 11x11 from the same teacher. All are judged in
 mazes that neither they nor the teacher have seen, from every cell, by following their best actions:
-in perfect mazes of 11x11, with loops, with obstacles, and in larger ones.
+in perfect mazes of 11x11, with loops, with obstacles, and in larger ones; and in mazes whose walls
+open and close in the middle of an episode, which is played (`changing_play`).
 
 Four axes, none of which stands for another: parameters, bytes, multiply-adds of a decision and its
 microseconds on one thread (without torch where there is a form without it). And floors:
 
 - the exact planner, a breadth-first search, which keeps everything: its microseconds;
+- where walls change, the exact planner that goes on by the map as it was at first;
 - a table of every observation in some hundred of the mazes of training;
 - the smallest planner trained directly, without a teacher, by the reward alone: policy gradients of
   the return of following its own actions, for as many steps (`directly`).
@@ -23,7 +25,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from dynamaze.distill.data import Dataset
 from dynamaze.distill.distiller import Distiller
@@ -39,25 +40,30 @@ from dynamaze.envs.questions import BestActions, one_by_one
 from dynamaze.messages import did_you_mean
 
 from .asked_mazes import TRAINING, Held, Mazes, held_out_recipes
+from .changing_play import play_while_changing
 from .directly import Directly
-from .frontier_students import ENTRIES, SIDE, Alone, Entry, seed_of
+from .frontier_picture import AXES, plot, summary
+from .frontier_students import (
+    CHANGING,
+    DIRECT,
+    ENTRIES,
+    EXACT,
+    LARGER,
+    SIDE,
+    STALE,
+    TABLE,
+    Alone,
+    Entry,
+    seed_of,
+)
 from .judging import judge
 from .runner import OnRun, Storing, check_runs, kept_folder, run_alone, work
-from .statistics import mean_interval
 from .student import TRIED, read_teacher
 from .table import Table, rows_where, stack
 
-TABLE, EXACT, DIRECT = "table", "exact planner", "planner, 4 maps, trained directly"
-LARGER = {"perfect 21x21": MazeRecipe(21), "perfect 31x31": MazeRecipe(31)}
+__all__ = ["Frontier", "main", "plot", "run", "summary"]
 
 CAPTION = "share of the best return kept on unseen levels, mean over seeds and 95% interval"
-
-AXES = {
-    "parameters": "parameters",
-    "bytes": "bytes of weights",
-    "multiply_adds": "multiply-adds of a decision",
-    "microseconds": "microseconds of a decision",
-}
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class Frontier(Storing):
     steps: int = 2500
     """Training steps of each."""
     mazes: int = 200
-    """Held-out mazes of each kind."""
+    """Held-out mazes of each kind, and episodes where walls change."""
     seed: int = 0
     """Settles every number."""
     students: tuple[str, ...] = ()
@@ -172,11 +178,8 @@ def trial(config: Frontier, number: int) -> Table:
     }
     if config.teacher is not None:
         trained["teacher"] = (teacher, 0.0)
-    mazes = {
-        **{f"{kind} {SIDE}x{SIDE}": recipe for kind, recipe in held_out_recipes(SIDE).items()},
-        **LARGER,
-    }
-    held = {name: Held.of(recipe, config.mazes) for name, recipe in mazes.items()}
+    kinds = {f"{kind} {SIDE}x{SIDE}": recipe for kind, recipe in held_out_recipes(SIDE).items()}
+    held = {name: Held.of(recipe, config.mazes) for name, recipe in (kinds | LARGER).items()}
     alone = one_by_one(Held.of(MazeRecipe(SIDE), 1).planes)[0]
     rows: list[dict[str, Any]] = []
     for name, (policy, seconds) in trained.items():
@@ -185,14 +188,30 @@ def trial(config: Frontier, number: int) -> Table:
             if _sees(name, those):
                 verdict = judge(policy, those)
                 rows.append(common | {"mazes": kind} | _numbers(verdict._asdict()))
+        rows.append(common | {"mazes": CHANGING} | while_changing(policy, config, seed))
         rows.append(
             common
             | {"mazes": SIZED}
             | _numbers(size_of(policy, alone)._asdict())
             | {"seconds": seconds}
         )
+    stale = while_changing(BestActions(), config, seed, sees_changes=False)
+    rows.append({"run": number, "student": STALE, "mazes": CHANGING} | stale)
     names = ("run", "student", "mazes", *JUDGED, *AXES, "seconds")
     return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
+
+
+def while_changing(
+    policy: Any, config: Frontier, seed: int, *, sees_changes: bool = True
+) -> dict[str, float]:
+    """How a policy does in mazes with loops whose walls change; each seed has its own."""
+    recipe = held_out_recipes(SIDE)["loops"]
+    played = play_while_changing(policy, recipe, config.mazes, seed=seed, sees_changes=sees_changes)
+    return {
+        "success": float(played.success.mean()),
+        "kept": float(played.kept.mean()),
+        "agreement": played.agreement,
+    }
 
 
 def _numbers(told: dict[str, Any]) -> dict[str, float]:
@@ -274,83 +293,3 @@ def size_of(policy: Any, observation: Any) -> Size:
     except (TypeError, ValueError):
         runs_as = inner
     return measure(inner, observation, runs_as=runs_as)
-
-
-# -- the picture -------------------------------------------------------------------------------
-
-
-def summary(tables: dict[str, Table], config: Frontier) -> dict[str, list[tuple[str, ...]]]:
-    """Return kept by kind of mazes, and the sizes."""
-    rows, sizes = tables[config.name], tables[f"{config.name}_sizes"]
-    kinds = list(dict.fromkeys(rows["mazes"].tolist()))
-    kept: list[tuple[str, ...]] = [("student", *kinds)]
-    for name in dict.fromkeys(rows["student"].tolist()):
-        own = rows_where(rows, "student", name)
-        cells = [_told(rows_where(own, "mazes", kind)["kept"]) for kind in kinds]
-        kept.append((name, *cells))
-    axes: list[tuple[str, ...]] = [("student", *AXES.values(), "seconds of training")]
-    for at, name in enumerate(sizes["student"].tolist()):
-        numbers = [f"{sizes[axis][at]:,.4g}" for axis in (*AXES, "seconds")]
-        axes.append((name, *numbers))
-    return {"Share of the best return kept on unseen levels": kept, "Sizes": axes}
-
-
-def _told(samples: Any) -> str:
-    if not len(samples):
-        return "-"
-    mean, low, high = (100 * float(part) for part in mean_interval(samples))
-    return f"{mean:.2f}% [{low:.2f}, {min(high, 100):.2f}]"
-
-
-COLOURS = {"planner": "tab:blue", "convolutional": "tab:orange", "perceptron": "tab:green"}
-FLOORS = {TABLE: "tab:brown", DIRECT: "tab:red", "teacher": "black"}
-
-
-def plot(tables: dict[str, Table], config: Frontier) -> Figure:
-    """A panel for each axis in unseen perfect mazes of 11x11, and one for larger mazes."""
-    rows, sizes = tables[config.name], tables[f"{config.name}_sizes"]
-    figure = Figure(figsize=(13, 7.5), layout="constrained")
-    grid: Any = figure.subplots(2, 3)
-    kinds = list(dict.fromkeys(rows["mazes"].tolist()))
-    panels = [(axis, kinds[0]) for axis in AXES] + [
-        ("parameters", kinds[-2]),
-        ("parameters", kinds[-1]),
-    ]
-    exact = sizes["microseconds"][sizes["student"] == EXACT]
-    for axes, (axis, kind) in zip(grid.flat, panels, strict=True):
-        for group, colour in (COLOURS | FLOORS).items():
-            points = _points(rows, sizes, group, axis, kind)
-            if points:
-                x, mean, low, high = (np.array(part) for part in zip(*points, strict=True))
-                bars = (np.maximum(mean - low, 0), np.maximum(high - mean, 0))
-                line = "o-" if group in COLOURS else "s"
-                axes.errorbar(x, mean, bars, fmt=line, color=colour, capsize=3, label=group)
-        if axis == "microseconds" and len(exact):
-            axes.axvline(exact[0], color="grey", linestyle=":", label=f"{EXACT} (keeps 100%)")
-        axes.set_xscale("log")
-        axes.set_ylim(-3, 104)
-        axes.set_xlabel(AXES[axis])
-        axes.set_ylabel("% of the best return kept")
-        axes.set_title(f"unseen, {kind}", fontsize=10)
-    handles: dict[str, Any] = {}
-    for axes in grid.flat:
-        found, labels = axes.get_legend_handles_labels()
-        handles |= dict(zip(labels, found, strict=True))
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, frameon=False)
-    figure.suptitle(f"What students keep of the best return, {config.runs} seeds, 95% interval")
-    return figure
-
-
-def _points(
-    rows: Table, sizes: Table, group: str, axis: str, kind: str
-) -> list[tuple[float, float, float, float]]:
-    """Size, mean and interval of each student of a group, by size."""
-    points = []
-    for at, name in enumerate(sizes["student"].tolist()):
-        if name != group and (group in FLOORS or name in FLOORS or not name.startswith(group)):
-            continue
-        own = rows_where(rows_where(rows, "student", name), "mazes", kind)["kept"]
-        if len(own) and np.isfinite(sizes[axis][at]):
-            mean, low, high = mean_interval(100 * own)
-            points.append((float(sizes[axis][at]), float(mean), float(low), float(high)))
-    return sorted(points)

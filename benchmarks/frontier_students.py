@@ -1,4 +1,4 @@
-"""The students of the frontier: kinds and sizes over three orders of magnitude."""
+"""The students of the frontier, kinds and sizes over three orders of magnitude; floors, mazes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,19 @@ from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.recurrent_planner import RecurrentPlanner
 from dynamaze.distill.students.residual import Residual
+from dynamaze.envs.generation import MazeRecipe
 from dynamaze.envs.questions import one_by_one
 
 SIDE = 11
 """Networks with an input for each cell are made for mazes of this side alone."""
+
+TABLE, EXACT, DIRECT = "table", "exact planner", "planner, 4 maps, trained directly"
+STALE = "exact planner, by the first map"
+"""Names of the floors."""
+
+LARGER = {"perfect 21x21": MazeRecipe(21), "perfect 31x31": MazeRecipe(31)}
+CHANGING = f"loops {SIDE}x{SIDE}, walls changing"
+"""Mazes in which students are judged, beside the held-out kinds of this side."""
 
 
 class Entry(NamedTuple):

@@ -94,6 +94,23 @@ def steps_to_goal(planes: Planes, actions: npt.ArrayLike) -> IntArray:
     return steps
 
 
+def distances_to_goal(planes: Planes) -> IntArray:
+    """(mazes, rows, cols) steps from each cell to the nearest goal; -1 for none, and for walls.
+
+    Args:
+        planes: (mazes, 3, rows, cols); the agent's does not matter.
+
+    Raises:
+        ValueError: for another shape.
+    """
+    from .questions_kernel import distances_of  # it compiles
+
+    planes = _checked(planes)
+    steps = np.empty((len(planes), *planes.shape[2:]), dtype=np.int64)
+    distances_of(planes, *_work(planes), steps)
+    return steps
+
+
 def _checked(observations: Any) -> Planes:
     planes = np.ascontiguousarray(observations, dtype=np.float32)
     if planes.ndim != 4 or planes.shape[1] != 3:

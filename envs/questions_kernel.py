@@ -40,6 +40,17 @@ def distances(planes, distance, queue):
 
 
 @compiled_with_arrays
+def distances_of(planes, distance, queue, steps):
+    """Fill (mazes, rows, cols) with the steps to the nearest goal; -1 for none, and for walls."""
+    rows, cols = planes.shape[2:]
+    for maze in range(len(planes)):
+        distances(planes[maze], distance, queue)
+        for row in range(rows):
+            for col in range(cols):
+                steps[maze, row, col] = max(distance[(row + 1) * (cols + 2) + col + 1], -1)
+
+
+@compiled_with_arrays
 def share_among_best(planes, distance, queue, policy):
     """Fill (answers, 4) with probabilities that share alike among the best actions.
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from dynamaze.benchmarks import adapt, directly, frontier, student, teacher
+from dynamaze.benchmarks import adapt, directly, frontier, known_maze, student, teacher
 from dynamaze.benchmarks.asked_mazes import HELD_OUT, TRAINING, Held, Mazes, held_out_recipes
 from dynamaze.benchmarks.frontier_students import ENTRIES, Alone, EveryCell, seed_of
 from dynamaze.benchmarks.judging import GAMMA, judge, kept_of
+from dynamaze.benchmarks.table import rows_where
 from dynamaze.benchmarks.trained import checkpoint
 from dynamaze.distill import check_apart
 from dynamaze.distill.files import load_card, load_student
@@ -133,7 +134,10 @@ def test_a_frontier_tells_every_student_and_floor(tmp_path):
     tables = frontier.run(config)
     rows, sizes = tables["frontier"], tables["frontier_sizes"]
     told = {*names, frontier.TABLE, frontier.EXACT, frontier.DIRECT}
-    assert set(rows["student"].tolist()) == set(sizes["student"].tolist()) == told
+    assert set(sizes["student"].tolist()) == told
+    assert set(rows["student"].tolist()) == told | {frontier.STALE}
+    stale = rows_where(rows, "student", frontier.STALE)
+    assert set(stale["mazes"].tolist()) == {frontier.CHANGING}
     exact = rows["kept"][rows["student"] == frontier.EXACT]
     assert (exact == 1.0).all()
     larger = np.isin(rows["mazes"], [*frontier.LARGER])
@@ -237,23 +241,55 @@ def test_how_long_a_student_is_worse(curve, steps):
 def test_what_is_kept_from_the_start_of_the_books_mazes():
     before, after = Schedule.from_text(PRESETS["shortcut"]).layouts
     for layout in (before, after):
-        logits = adapt.everywhere(layout, BestActions().action_probabilities(adapt.asked(layout)))
-        assert adapt.kept(layout, logits) == 1.0
-    old = adapt.everywhere(before, BestActions().action_probabilities(adapt.asked(before)))
-    assert adapt.kept(after, old) == pytest.approx(GAMMA**6)  # 16 steps where 10 would do
-    assert adapt.kept(after, np.zeros((54, 4))) == 0.0
+        logits = known_maze.everywhere(
+            layout, BestActions().action_probabilities(known_maze.asked(layout))
+        )
+        assert known_maze.kept(layout, logits) == 1.0
+    old = known_maze.everywhere(
+        before, BestActions().action_probabilities(known_maze.asked(before))
+    )
+    assert known_maze.kept(after, old) == pytest.approx(GAMMA**6)  # 16 steps where 10 would do
+    assert known_maze.kept(after, np.zeros((54, 4))) == 0.0
 
 
 def test_students_are_worse_after_a_change_until_they_are_distilled_again(tmp_path):
-    config = adapt.Adapt(tmp_path, runs=2, steps=25, gradient_steps=(8,), workers=1)
+    config = adapt.Adapt(tmp_path, runs=2, steps=25, life=60, gradient_steps=(8,), workers=1)
     tables = adapt.run(config)
     rows = tables["adapt"]
     stale = rows["kept"][(rows["student"] == adapt.NEVER) & (rows["world"] == "blocking")]
     assert (stale == 0).all()
-    anew = rows["kept"][(rows["student"] == adapt.told(8)) & (rows["step"] == 25)]
+    once = np.isin(rows["world"], adapt.ONE_CHANGE) & (rows["step"] == 25)
+    anew = rows["kept"][(rows["student"] == adapt.told(8)) & once]
     assert (anew == 1.0).all()
     assert adapt.plot(tables, config).axes
-    assert len(adapt.summary(tables, config)) == 1 + 4
+    told = adapt.summary(tables, config)
+    assert [len(lines) for lines in told.values()] == [1 + 4, 1 + 2]
+
+
+def test_while_walls_drift_one_that_sees_them_is_never_worse_and_one_by_the_first_map_is(tmp_path):
+    config = adapt.Adapt(tmp_path, life=120, drift=0.1)
+    first = Schedule.from_text(PRESETS["dyna"]).layouts[0]
+
+    class Exact:
+        def action_logits(self, planes):
+            return BestActions().action_probabilities(planes)
+
+    class ByFirstMap(adapt.Seeing):
+        def logits(self, layout):
+            return super().logits(first)
+
+    sees = adapt.drifting(adapt.Seeing(Exact()), config, 0)
+    assert sees == [1.0] * 120
+    stale = adapt.drifting(ByFirstMap(Exact()), config, 0)
+    assert stale[0] == 1.0
+    assert np.mean(stale) < 0.9
+
+
+@pytest.mark.parametrize(
+    ("curve", "lengths"), [([1, 1], []), ([0, 1, 0.5, 0.9, 1], [1, 2]), ([1, 0, 0], [2])]
+)
+def test_spells_are_stretches_below_enough(curve, lengths):
+    assert adapt.spells(curve) == lengths
 
 
 def test_a_planner_that_sees_the_walls_follows_at_once(tmp_path):
@@ -263,7 +299,14 @@ def test_a_planner_that_sees_the_walls_follows_at_once(tmp_path):
 
     save_student(tmp_path / "p.safetensors", exact_planner())
     config = adapt.Adapt(
-        tmp_path, student=tmp_path / "p.safetensors", runs=2, steps=1, gradient_steps=(), workers=1
+        tmp_path,
+        student=tmp_path / "p.safetensors",
+        runs=2,
+        steps=1,
+        life=30,
+        drift=0.2,
+        gradient_steps=(),
+        workers=1,
     )
     rows = adapt.run(config)["adapt"]
     assert (rows["kept"][rows["student"] == adapt.PLANNER] == 1.0).all()

@@ -6,7 +6,13 @@ import pytest
 from dynamaze.envs import Layout
 from dynamaze.envs.exact import optimal_policy
 from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.questions import BestActions, ask_everywhere, one_by_one, steps_to_goal
+from dynamaze.envs.questions import (
+    BestActions,
+    ask_everywhere,
+    distances_to_goal,
+    one_by_one,
+    steps_to_goal,
+)
 
 RECIPES = [
     MazeRecipe(11),
@@ -29,6 +35,15 @@ def test_best_actions_are_those_of_the_exact_policy(recipe):
     np.testing.assert_allclose(
         BestActions().action_probabilities(planes), np.concatenate(expected), atol=1e-15
     )
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+def test_distances_are_those_of_the_layout(recipe):
+    planes = ask_everywhere(recipe, range(3))
+    mazes = [recipe.make(level) for level in range(3)]
+    layouts = [Layout(maze.walls, (maze.start,), (maze.goal,)) for maze in mazes]
+    expected = [layout.distances for layout in layouts]
+    np.testing.assert_array_equal(distances_to_goal(planes), expected)
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=str)

@@ -34,7 +34,7 @@ from dynamaze.distill.distiller import Distiller
 from dynamaze.distill.losses import Loss, criticality, kl, margin, mse, nll, weighted
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.mlp import MLP
-from dynamaze.distill.teachers import ActionValues, teacher_logits
+from dynamaze.distill.teachers import ActionValues, teacher_answers
 from dynamaze.envs.dynamics import Dynamics
 from dynamaze.envs.exact import optimal_action_values
 from dynamaze.envs.generation import MazeRecipe
@@ -158,7 +158,7 @@ class Ground:
     def labelled_by(self, temperature: float) -> Any:
         """(states, 4) logits of the teacher, which is asked about every state."""
         teacher = ActionValues(lambda _: self.values, temperature)
-        return teacher_logits(teacher, self.observations, 4)
+        return teacher_answers(teacher, self.observations, 4)
 
     def kept(self, logits: Any) -> float:
         """The share of the best return that the best actions keep from all states.

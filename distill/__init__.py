@@ -1,9 +1,9 @@
 """Policy distillation: a large teacher, a tiny student.
 
 Teachers and students are policies: they give the probabilities of actions for a batch of
-observations. A source gives batches that a teacher has labelled, a loss says how far a student's
-answers are from it, and `Distiller` is the loop. What needs torch is imported when it is asked for:
-exported students run without.
+observations, or the Gaussians of continuous ones. A source gives batches that a teacher has
+labelled, a loss says how far a student's answers are from it, and `Distiller` is the loop. What
+needs torch is imported when it is asked for: exported students run without.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ from .levels import LevelRange, check_apart
 from .policy import Policy, agreement
 
 _WHERE = {
-    "Asked": "source",
     "ActionValues": "teachers",
+    "ActorCritic": "students.actor_critic",
+    "Asked": "source",
     "Batch": "data",
+    "Bounds": "distributions",
     "Card": "card",
     "Checkpoints": "callbacks",
     "Dataset": "data",
     "Distiller": "distiller",
     "EarlyStopping": "callbacks",
     "Experts": "experts",
+    "GaussianStudent": "students.gaussian",
     "LOSSES": "losses",
     "Rollouts": "rollouts",
     "STUDENTS": "students.making",
@@ -35,7 +38,9 @@ _WHERE = {
     "best_start": "restarts",
     "collect": "rollouts",
     "decaying": "rollouts",
+    "distribution_of": "distributions",
     "evaluate": "evaluation",
+    "gaussian_kl": "losses",
     "kl": "losses",
     "load_policy": "numba_policy",
     "load_sb3": "sb3_teachers",

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.messages import did_you_mean
 from dynamaze.storage import CheckpointError, read_checkpoint, write_checkpoint
 
+from .distributions import CATEGORICAL, DISTRIBUTIONS
 from .levels import LevelRange
 
 FloatArray = npt.NDArray[np.float32]
@@ -22,6 +24,9 @@ class Batch(NamedTuple):
 
     There is one answer for each observation; or, where an observation in planes marks several
     cells as the agent's, one for each of these, in the order of batch, row and column.
+
+    Of a teacher of continuous actions the columns of `logits` are what its Gaussian is made of:
+    (answers, 2 * dimensions), the means, then the logarithms of the standard deviations.
     """
 
     observations: npt.NDArray[Any]  # (batch, ...)
@@ -65,18 +70,26 @@ class Dataset:
         rows: all that is stored, one answer for each observation.
         levels: the levels of the mazes that it comes from; none where there are no levels.
         batch_size: how many rows a batch has.
+        distribution: of which kind the actions are (see `distribution_of`).
     """
 
     rows: Batch
     levels: tuple[LevelRange, ...] = ()
     batch_size: int = 256
+    distribution: str = CATEGORICAL
 
     def __post_init__(self) -> None:
         """Refuse what nothing can be learned from.
 
         Raises:
-            ValueError: for no rows, or rows that are not one answer for each observation.
+            ValueError: for no rows, rows that are not one answer for each observation, or an
+                unknown distribution.
         """
+        if self.distribution not in DISTRIBUTIONS:
+            raise ValueError(
+                f"distribution={self.distribution!r}; expected one of {list(DISTRIBUTIONS)}"
+                f"{did_you_mean(self.distribution, DISTRIBUTIONS)}"
+            )
         observations, answers = len(self.rows.observations), len(self.rows.logits)
         if not answers:
             raise ValueError("an empty dataset; expected at least one observation")
@@ -118,6 +131,7 @@ class Dataset:
                 "kind": "dataset",
                 "levels": [[part.first, part.levels] for part in self.levels],
                 "batch_size": self.batch_size,
+                "distribution": self.distribution,
             },
         )
 
@@ -136,7 +150,10 @@ class Dataset:
             arrays["observations"], arrays["logits"], arrays.get("weights"), arrays.get("values")
         )
         return cls(
-            rows, tuple(LevelRange(*part) for part in document["levels"]), document["batch_size"]
+            rows,
+            tuple(LevelRange(*part) for part in document["levels"]),
+            document["batch_size"],
+            document.get("distribution", CATEGORICAL),
         )
 
 
@@ -144,12 +161,15 @@ def join(parts: Sequence[Dataset]) -> Dataset:
     """The rows of several datasets in one; values only where all have them.
 
     Raises:
-        ValueError: for no datasets, or such of other shapes.
+        ValueError: for no datasets, or such of other shapes or kinds of actions.
     """
     if not parts:
         raise ValueError("no datasets; expected at least one")
+    kinds = {part.distribution for part in parts}
+    if len(kinds) > 1:
+        raise ValueError(f"datasets of {sorted(kinds)} actions; expected the same of each")
     columns: list[Any] = []
     for column in zip(*(part.rows for part in parts), strict=True):
         columns.append(None if any(c is None for c in column) else np.concatenate(column))
     levels = tuple(dict.fromkeys(level for part in parts for level in part.levels))
-    return Dataset(Batch(*columns), levels, parts[0].batch_size)
+    return Dataset(Batch(*columns), levels, parts[0].batch_size, *kinds)

@@ -16,9 +16,10 @@ from dynamaze.messages import checked_number
 from dynamaze.storage import CheckpointError, read_checkpoint, write_checkpoint
 
 from .data import Batch
-from .losses import Loss, Targets, make_loss
+from .distributions import distribution_of
+from .losses import Loss, Targets, make_loss, value_mse
 from .source import Source
-from .students.base import Student
+from .students.base import Answers, Student
 from .tensors import pack, restore_tensors, unpack
 
 ONLY = "student"
@@ -30,7 +31,7 @@ class Step(NamedTuple):
 
     step: int  # steps taken, from 1
     total: int  # steps that training takes
-    losses: dict[str, float]  # of each student, without its penalty
+    losses: dict[str, float]  # of each student, with what its values cost, without its penalty
     distiller: Distiller
 
 
@@ -50,7 +51,9 @@ class Distiller:
         students: one, or several by name.
         source: where batches come from (`Dataset`, `Asked`, `Rollouts` or your own).
         total_steps: how many training steps there are; the schedules depend on it.
-        loss: a name ("kl", "nll", "mse", "reverse_kl") or a function of logits and targets.
+        loss: a name ("kl", "nll", "mse", "reverse_kl"; "gaussian_kl" for continuous actions) or a
+            function of logits and targets.
+        value_coef: weight of `value_mse`, of students that know values (`ActorCritic`).
         learning_rate: Adam's step size at first, of all students or of each by name; it falls along
             a line to a thousandth.
         clip: the largest norm of a gradient.
@@ -65,6 +68,8 @@ class Distiller:
 
     Raises:
         ValueError: for a number outside its range, no students, or an unknown loss.
+        TypeError: for a student of other actions than the source's teacher, where its kind is
+            known; and, at the first step, for a loss of other actions than the student's.
 
     Warns:
         UserWarning: of a student that is larger than its teacher.
@@ -77,6 +82,7 @@ class Distiller:
         *,
         total_steps: int,
         loss: str | Loss = "kl",
+        value_coef: float = 0.5,
         learning_rate: float | Mapping[str, float] = 1e-3,
         clip: float = 1.0,
         progress_from: float = 0.0,
@@ -88,7 +94,9 @@ class Distiller:
             raise ValueError("no students; expected at least one")
         self.source = source
         self.total_steps = int(checked_number("total_steps", total_steps, 1, whole=True))
+        _check_distributions(self.students, source)
         self.loss = make_loss(loss)
+        self.value_coef = checked_number("value_coef", value_coef, 0)
         self.learning_rates = {
             name: checked_number("learning_rate", _of(learning_rate, name), 0, above=True)
             for name in self.students
@@ -173,26 +181,29 @@ class Distiller:
         student, optimizer = self.students[name], self.optimizers[name]
         for group in optimizer.param_groups:
             group["lr"] = self.learning_rates[name] * max(1e-3, 1 - self.step / self.total_steps)
+        targets = targets._replace(distribution=distribution_of(student))
         answers = student.training_answers(observations, self.progress, self.own_rngs[name])
-        for logits, _ in answers:
-            if logits.shape != targets.logits.shape:
-                raise ValueError(
-                    f"student {name!r} gives logits of shape {tuple(logits.shape)} and the teacher "
-                    f"of {tuple(targets.logits.shape)}; expected the same answers and actions"
-                )
-        paid = [
-            self.loss(
-                logits,
-                targets if weights is None else targets._replace(weights=targets.weights * weights),
-            )
-            for logits, weights in answers
-        ]
-        loss = torch.stack(paid).mean()
+        loss = torch.stack([self._paid(name, each, targets) for each in answers]).mean()
         optimizer.zero_grad()
         (loss + student.penalty(self.progress)).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(student.parameters(), self.clip)
         optimizer.step()
         return float(loss.detach())
+
+    def _paid(self, name: str, answers: Answers, targets: Targets) -> torch.Tensor:
+        """What a student pays for its answers."""
+        logits, weights, values = answers
+        if logits.shape != targets.logits.shape:
+            raise ValueError(
+                f"student {name!r} gives logits of shape {tuple(logits.shape)} and the teacher "
+                f"of {tuple(targets.logits.shape)}; expected the same answers and actions"
+            )
+        if weights is not None:
+            targets = targets._replace(weights=targets.weights * weights)
+        paid = self.loss(logits, targets)
+        if values is None or self.value_coef == 0:
+            return paid
+        return paid + self.value_coef * value_mse(values, targets)
 
     def _as_tensors(self, batch: Batch) -> tuple[torch.Tensor, Targets]:
         columns = [
@@ -271,6 +282,18 @@ class Distiller:
 
 def _of(learning_rate: float | Mapping[str, float], name: str) -> float:
     return learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
+
+
+def _check_distributions(students: Mapping[str, Student], source: Source) -> None:
+    """Refuse students of other actions than the teacher's, where its kind is known."""
+    taught = getattr(source, "distribution", None)
+    for name, student in students.items():
+        learned = distribution_of(student)
+        if taught not in (None, learned):
+            raise TypeError(
+                f"student {name!r} has {learned} actions and the source's teacher {taught} ones; "
+                "expected the same (GaussianStudent for continuous ones)"
+            )
 
 
 def _kind(student: Student) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from dynamaze.messages import checked_number
 
 from .logits import FloatArray
-from .playing import BoolArray, IntArray, Play, Player, draw_actions
+from .playing import BoolArray, IntArray, Play, Player, View, bounds_for, choose, question_of
 from .teachers import as_teacher
 
 SURE = 1.959964
@@ -77,6 +77,7 @@ def evaluate(
     gamma: float,
     seed: int,
     deterministic: bool = True,
+    view: View | None = None,
 ) -> Returns:
     """Play episodes, and see what they return.
 
@@ -86,33 +87,36 @@ def evaluate(
 
     Args:
         policy: anything that `as_teacher` takes; one that remembers forgets at each start.
-        env: a vector environment with `Discrete` actions and a time limit.
+        env: a vector environment with a time limit, and with `Discrete` actions or a `Box` of
+            fractions.
         episodes: how many in all, at least 2; few give intervals that are too narrow.
         gamma: discount, in [0, 1].
         seed: of the environments, and of the actions where they are drawn.
-        deterministic: the best action, the first of equal ones; otherwise drawn.
+        deterministic: the best action, the first of equal ones, or the mean of continuous ones;
+            otherwise drawn.
+        view: what the policy sees of the observations (see `Rollouts`); None for all.
 
     Returns:
         Episodes in rounds: the first of each environment, then the second, and so on.
 
     Raises:
-        ValueError: for a number outside its range.
+        ValueError: for a number outside its range, or a policy with other bounds of actions.
+        TypeError: for a policy of other actions than the environment's.
         RuntimeError: for an episode of more than a million steps.
     """
     episodes = int(checked_number("episodes", episodes, 2, whole=True))
     gamma = checked_number("gamma", gamma, 0, 1)
     asked = policy if hasattr(policy, "action_probabilities") else as_teacher(policy)
-    player = Player(asked, asked.action_probabilities)
     play, rng = Play(env, seed), np.random.default_rng(seed)
-    count = env.num_envs
-    lines = _Lines(count, episodes, gamma)
+    bounds = bounds_for(asked, play)
+    player = Player(asked, question_of(asked), view)
+    lines = _Lines(env.num_envs, episodes, gamma)
     while (left := lines.left).any():
         wanted = play.deciding & left
-        actions = np.zeros(count, dtype=np.int64)
+        actions = play.no_actions()
         if wanted.any():
-            chances = player.ask(play, wanted)
-            best = chances.argmax(axis=1) if deterministic else draw_actions(chances, rng)
-            actions[wanted] = best
+            answers = player.ask(play, wanted)
+            actions[wanted] = choose(answers, bounds, None if deterministic else rng)
         levels = play.levels
         outcome = play.step(actions)
         lines.note(wanted, outcome, levels)
@@ -205,6 +209,7 @@ def return_kept(
     gamma: float,
     seed: int,
     deterministic: bool = True,
+    view: View | None = None,
 ) -> Interval:
     """How much of the teacher's discounted return a student keeps; see `evaluate` and `ratio`.
 
@@ -213,18 +218,21 @@ def return_kept(
     Args:
         student: a policy.
         teacher: another.
-        env: a vector environment with `Discrete` actions and a time limit.
+        env: a vector environment; see `evaluate`.
         episodes: how many each of them plays.
         gamma: discount, in [0, 1].
         seed: of the environments, the same for both.
-        deterministic: the best action, the first of equal ones; otherwise drawn.
+        deterministic: the best action, or the mean of continuous ones; otherwise drawn.
+        view: what the student sees of the observations; the teacher sees all.
 
     Raises:
         ValueError: for a number outside its range, or a teacher with no return above 0.
     """
     taught, learned = (
-        evaluate(policy, env, episodes, gamma=gamma, seed=seed, deterministic=deterministic)
-        for policy in (teacher, student)
+        evaluate(
+            policy, env, episodes, gamma=gamma, seed=seed, deterministic=deterministic, view=sees
+        )
+        for policy, sees in ((teacher, None), (student, view))
     )
     return ratio(learned, taught)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .distributions import CATEGORICAL, distribution_of
 from .logits import FloatArray, LogitPolicy
 from .teachers import answers_each, as_teacher
 
@@ -23,6 +24,7 @@ class Experts(LogitPolicy):
 
     Raises:
         ValueError: for no teachers.
+        TypeError: for one of continuous actions.
     """
 
     def __init__(
@@ -31,6 +33,9 @@ class Experts(LogitPolicy):
         if not teachers:
             raise ValueError("no teachers; expected at least one")
         self.teachers = [as_teacher(teacher) for teacher in teachers]
+        for number, teacher in enumerate(self.teachers):
+            if distribution_of(teacher) != CATEGORICAL:
+                raise TypeError(f"teacher {number} has continuous actions; expected Discrete ones")
         self.rule = rule
 
     def action_logits(self, observations: Any) -> FloatArray:

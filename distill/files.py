@@ -14,7 +14,7 @@ from dynamaze.storage import write_atomically
 from .card import Card
 from .parametrised import SAID, plain_weights
 from .quantise import frozen, is_quantised, packed_weights, quantised
-from .students.making import STUDENTS, make_student
+from .students.making import STUDENTS, can_be_made, make_student
 from .weights import Arrays, Stored, fitting_error, read_weights, write_weights
 
 
@@ -26,7 +26,7 @@ def save_student(path: str | os.PathLike[str], student: Any, *, card: Card | Non
 
     Args:
         path: the file, by custom `.safetensors`; the card goes beside it, as `.md`.
-        student: a network, table or tree of `STUDENTS`.
+        student: a network, table or tree of `STUDENTS`, made of no others.
         card: what is known of it.
 
     Raises:
@@ -88,7 +88,7 @@ def stored_form(student: Any) -> Stored:
         TypeError: for what `make_student` could not make again.
     """
     config = getattr(student, "config", None)
-    if not isinstance(config, dict) or config.get("kind") not in STUDENTS:
+    if not can_be_made(config):
         raise TypeError(
             f"a {type(student).__name__} with config={config!r}; expected a student whose kind is "
             f"one of {sorted(STUDENTS)}, which alone can be made again from a file"

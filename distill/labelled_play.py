@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .distributions import distribution_of
 from .levels import LevelRange
 from .logits import softmax
-from .playing import BoolArray, Play, Player, draw_actions
+from .playing import BoolArray, Play, Player, View, bounds_for, choose, question_of, viewed
 from .policy import Policy
 from .replay import Columns
-from .teachers import as_teacher, teacher_logits
+from .teachers import as_teacher, teacher_answers, teacher_values
 
 
 class Labelled(NamedTuple):
@@ -30,19 +31,43 @@ class LabelledPlay:
     Args:
         teacher: anything that `as_teacher` takes.
         student: a policy, or None where the teacher plays alone.
-        env: a vector environment with `Discrete` actions.
+        env: a vector environment with actions that `Play` takes.
         by: "step" or "episode", for how long it is drawn who drives.
         seed: of the environment.
+        view: what the student sees of the observations, which is also what is told of them; the
+            teacher sees all. None for all.
+        deterministic: whether the best actions are taken, instead of drawn ones.
+
+    Raises:
+        TypeError: for a teacher or a student of other actions than the environment's or each other.
+        ValueError: for one whose actions have other bounds.
     """
 
-    def __init__(self, teacher: Any, student: Policy | None, env: Any, by: str, seed: int) -> None:
+    def __init__(
+        self,
+        teacher: Any,
+        student: Policy | None,
+        env: Any,
+        by: str,
+        seed: int,
+        *,
+        view: View | None = None,
+        deterministic: bool = False,
+    ) -> None:
         self.play = Play(env, seed)
-        self.by = by
+        self.by, self.view, self.deterministic = by, view, deterministic
         self.teacher = as_teacher(teacher)
+        self._bounds = bounds_for(self.teacher, self.play)
         self._labels = Player(
-            self.teacher, lambda seen: teacher_logits(self.teacher, seen, self.play.num_actions)
+            self.teacher, lambda seen: teacher_answers(self.teacher, seen, self.play.columns)
         )
-        self._student = None if student is None else Player(student, student.action_probabilities)
+        self._values: Player | None = None
+        if hasattr(self.teacher, "state_values"):
+            self._values = Player(self.teacher, lambda seen: teacher_values(self.teacher, seen))
+        self._student: Player | None = None
+        if student is not None:
+            self._check(student)
+            self._student = Player(student, question_of(student), view)
         self._taught = np.zeros(env.num_envs, dtype=np.bool_)
 
     def step(self, rng: np.random.Generator, beta: float) -> Labelled:
@@ -58,22 +83,30 @@ class LabelledPlay:
         """
         play = self.play
         while not play.deciding.any():
-            play.step(np.zeros(len(play.deciding), dtype=np.int64))
+            play.step(play.no_actions())
         # Kept now: an environment may write its next observations into the same array.
         deciding, observations = play.deciding, play.observations[play.deciding]
-        logits = self._labels.ask(play, deciding)
-        columns = {"observations": observations, "logits": logits}
-        if hasattr(self.teacher, "state_values"):
-            columns["values"] = np.asarray(self.teacher.state_values(observations), np.float32)
-        actions = np.zeros(len(deciding), dtype=np.int64)
-        chances = self._chances(softmax(logits), rng, beta)
-        actions[deciding] = draw_actions(chances, rng)
+        answers = self._labels.ask(play, deciding)
+        columns = {"observations": viewed(observations, self.view), "logits": answers}
+        if self._values is not None:
+            columns["values"] = self._values.ask(play, deciding)
+        taught = softmax(answers) if self._bounds is None else answers
+        actions = play.no_actions()
+        driven = self._driven(taught, rng, beta)
+        actions[deciding] = choose(driven, self._bounds, None if self.deterministic else rng)
         return Labelled(deciding, play.step(actions).ended, columns)
 
-    def _chances(
+    def _check(self, student: Policy) -> None:
+        """Refuse a student of other actions than the teacher's."""
+        bounds_for(student, self.play)
+        mine, its = distribution_of(student), distribution_of(self.teacher)
+        if mine != its:
+            raise TypeError(f"a student of {mine} actions and a teacher of {its}; expected alike")
+
+    def _driven(
         self, taught: npt.NDArray[Any], rng: np.random.Generator, beta: float
     ) -> npt.NDArray[Any]:
-        """(decisions, actions) the probabilities of who drives."""
+        """(decisions, columns) the answers of who drives."""
         play = self.play
         drawn = rng.random(len(play.deciding)) < beta
         renewed = play.began if self.by == "episode" else play.deciding
@@ -85,7 +118,7 @@ class LabelledPlay:
         learned = self._student.ask(play, play.deciding)
         if learned.shape != taught.shape:
             raise ValueError(
-                f"the student's probabilities have shape {learned.shape}; expected {taught.shape}"
+                f"the student's answers have shape {learned.shape}; expected {taught.shape}"
             )
         return np.where(self._taught[play.deciding][:, None], taught, learned)
 

@@ -1,7 +1,8 @@
 """What distillation pays: how far a student's answers are from its teacher's.
 
 Each loss is a function of the student's logits and of a `Batch`'s columns, and gives a mean over
-rows, weighted. `LOSSES` names those that the command line and `Distiller` know.
+rows, weighted. `LOSSES` names those that the command line and `Distiller` know. All are of Discrete
+actions but `gaussian_kl`, which alone is of continuous ones; each refuses the others.
 
 Which of them are the gradient of something? All are on observations that stay: the teacher's own,
 stored ones, or those that students met before (DAgger, each round of it). On the ways of a student
@@ -11,7 +12,8 @@ practice it does well. `student_driven` with its return is: of the expected sum 
 - nll: weakest where labels are few;
 - mse: best where labels are few, bad on raw Q values;
 - kl: blind to where the student's own errors lead, on the teacher's observations;
-- reverse_kl: settles on one of several ways of the teacher's.
+- reverse_kl: settles on one of several ways of the teacher's;
+- gaussian_kl: as kl.
 """
 
 from __future__ import annotations
@@ -25,17 +27,20 @@ from torch.nn import functional
 
 from dynamaze.messages import checked_number, did_you_mean
 
+from .distributions import CATEGORICAL, split
+
 
 class Targets(NamedTuple):
-    """A batch's answers as tensors."""
+    """A batch's answers as tensors; of continuous actions the columns are those of `Batch`."""
 
     logits: Tensor  # (answers, actions) the teacher's
     weights: Tensor  # (answers,)
     values: Tensor | None = None  # (answers,)
+    distribution: str = CATEGORICAL  # of which kind the actions are (see `distribution_of`)
 
 
 Loss = Callable[[Tensor, Targets], Tensor]
-"""Of the student's (answers, actions) logits: a number."""
+"""Of the student's (answers, actions) logits, columns as those of the targets: a number."""
 
 
 def weighted_mean(rows: Tensor, weights: Tensor) -> Tensor:
@@ -45,7 +50,8 @@ def weighted_mean(rows: Tensor, weights: Tensor) -> Tensor:
 
 def nll(logits: Tensor, targets: Targets) -> Tensor:
     """Negative log-likelihood of the teacher's best action (Rusu et al. 2015, eq. 1)."""
-    rows = functional.cross_entropy(logits, targets.logits.argmax(dim=1), reduction="none")
+    best = _logits_of(targets).argmax(dim=1)
+    rows = functional.cross_entropy(logits, best, reduction="none")
     return weighted_mean(rows, targets.weights)
 
 
@@ -54,7 +60,7 @@ def mse(logits: Tensor, targets: Targets) -> Tensor:
 
     Only differences between actions say what to do, so the mean of a row is taken away first.
     """
-    rows = (_centred(logits) - _centred(targets.logits)).square().mean(dim=1)
+    rows = (_centred(logits) - _centred(_logits_of(targets))).square().mean(dim=1)
     return weighted_mean(rows, targets.weights)
 
 
@@ -74,7 +80,7 @@ def kl(temperature: float = 1.0, hard: float = 0.0) -> Loss:
     hard = checked_number("hard", hard, 0, 1)
 
     def loss(logits: Tensor, targets: Targets) -> Tensor:
-        likely = functional.log_softmax(targets.logits / temperature, dim=1)
+        likely = functional.log_softmax(_logits_of(targets) / temperature, dim=1)
         rows = _divergence(likely, functional.log_softmax(logits / temperature, dim=1))
         soft = temperature**2 * weighted_mean(rows, targets.weights)
         return soft if hard == 0 else (1 - hard) * soft + hard * nll(logits, targets)
@@ -85,8 +91,24 @@ def kl(temperature: float = 1.0, hard: float = 0.0) -> Loss:
 def reverse_kl(logits: Tensor, targets: Targets) -> Tensor:
     """KL divergence of the teacher from the student, which may leave out what it cannot do."""
     rows = _divergence(
-        functional.log_softmax(logits, dim=1), functional.log_softmax(targets.logits, dim=1)
+        functional.log_softmax(logits, dim=1), functional.log_softmax(_logits_of(targets), dim=1)
     )
+    return weighted_mean(rows, targets.weights)
+
+
+def gaussian_kl(logits: Tensor, targets: Targets) -> Tensor:
+    """KL divergence of the student from the teacher, both Gaussian.
+
+    Args:
+        logits: (answers, 2 * dimensions) means, then log standard deviations.
+        targets: such of the teacher.
+
+    Raises:
+        TypeError: for the answers of Discrete actions.
+    """
+    if targets.distribution == CATEGORICAL:
+        raise TypeError("gaussian_kl of Discrete actions; expected another loss, such as kl")
+    rows = gaussian_divergence(*split(logits), *split(targets.logits))
     return weighted_mean(rows, targets.weights)
 
 
@@ -95,6 +117,7 @@ LOSSES: dict[str, Callable[[], Loss]] = {
     "mse": lambda: mse,
     "kl": kl,
     "reverse_kl": lambda: reverse_kl,
+    "gaussian_kl": lambda: gaussian_kl,
 }
 
 
@@ -138,6 +161,8 @@ def weighted(loss: str | Loss, by: Callable[[Tensor], Tensor], floor: float = 0.
     inner = make_loss(loss)
 
     def outer(logits: Tensor, targets: Targets) -> Tensor:
+        if by in (criticality, margin):
+            _logits_of(targets)
         counts = targets.weights * (by(targets.logits) + floor)
         return inner(logits, targets._replace(weights=counts))
 
@@ -151,14 +176,19 @@ def value_mse(values: Tensor, targets: Targets) -> Tensor:
     """Mean squared error of (answers,) state values.
 
     Raises:
-        ValueError: if the teacher has none.
+        ValueError: if the teacher has none, or another number.
     """
     if targets.values is None:
         raise ValueError("a batch without the teacher's values; expected a teacher that has them")
+    if values.shape != targets.values.shape:
+        raise ValueError(
+            f"values of shape {tuple(values.shape)} and the teacher's of "
+            f"{tuple(targets.values.shape)}; expected the same"
+        )
     return weighted_mean((values - targets.values).square(), targets.weights)
 
 
-def gaussian_kl(
+def gaussian_divergence(
     mean: Tensor, log_std: Tensor, teacher_mean: Tensor, teacher_log_std: Tensor
 ) -> Tensor:
     """(answers,) KL divergence of a student's from a teacher's Gaussian actions, in closed form.
@@ -202,6 +232,20 @@ def student_driven(
         taken = likely.gather(2, actions[..., None])[..., 0]
         total = total + (alive * taken * later).sum()
     return total / logits.shape[1]
+
+
+def _logits_of(targets: Targets) -> Tensor:
+    """The teacher's logits.
+
+    Raises:
+        TypeError: if they are none, but Gaussians.
+    """
+    if targets.distribution != CATEGORICAL:
+        raise TypeError(
+            f"a loss of Discrete actions for {targets.distribution} ones; expected "
+            'loss="gaussian_kl"'
+        )
+    return targets.logits
 
 
 def _centred(logits: Tensor) -> Tensor:

@@ -10,10 +10,14 @@ import numpy.typing as npt
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from .distributions import CATEGORICAL, Bounds, distribution_of, gaussian_rows, split
 from .logits import FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
+
+View = Callable[[Any], npt.NDArray[Any]]
+"""What a student sees of (n, ...) observations of the environment: (n, ...) of its own."""
 
 
 class Outcome(NamedTuple):
@@ -34,10 +38,12 @@ class Play:
 
     Args:
         env: a vector environment of Gymnasium whose observations are arrays and whose actions are
-            `Discrete`.
+            `Discrete`, or a `Box` of fractions.
         seed: of the first reset.
 
     Attributes:
+        bounds: of the actions; None where they are `Discrete`.
+        columns: of a policy's answer: as many as there are actions, or twice the dimensions.
         observations: (n, ...) of this moment.
         deciding: (n,) True where the observation asks for an action.
         began: (n,) True where the observation is the first of an episode.
@@ -48,8 +54,11 @@ class Play:
     """
 
     def __init__(self, env: Any, seed: int) -> None:
-        self.num_actions, self._first_action = _count_actions(env)
-        self.env = env
+        _check_spaces(env)
+        self.env, self._space = env, env.single_action_space
+        is_box = isinstance(self._space, spaces.Box)
+        self.bounds = Bounds(self._space.low, self._space.high) if is_box else None
+        self.columns = int(self._space.n if self.bounds is None else 2 * self.bounds.dimensions)
         self._mode = AutoresetMode(env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP))
         self.levels: IntArray | None = None
         self.deciding = np.ones(env.num_envs, dtype=np.bool_)
@@ -57,14 +66,24 @@ class Play:
         self.observations, infos = env.reset(seed=seed)
         self._note_levels(infos)
 
-    def step(self, actions: IntArray) -> Outcome:
+    def no_actions(self) -> npt.NDArray[Any]:
+        """(n, ...) actions for where nothing is decided."""
+        count = len(self.deciding)
+        if self.bounds is None:
+            return np.zeros(count, dtype=np.int64)
+        return self.bounds.action(np.zeros((count, self.bounds.dimensions)))
+
+    def step(self, actions: npt.NDArray[Any]) -> Outcome:
         """Take a step.
 
         Args:
-            actions: (n,) numbers from 0; where nothing is decided they do not matter.
+            actions: (n,) numbers from 0, or (n, ...) within the bounds; where nothing is decided
+                they do not matter.
         """
         decided = self.deciding
-        stepped = self.env.step(actions + self._first_action)
+        if self.bounds is None:
+            actions = actions + int(self._space.start)
+        stepped = self.env.step(actions.astype(self._space.dtype))
         self.observations, reward, terminated, truncated, infos = stepped
         terminated = terminated & decided
         ended = terminated | (truncated & decided)
@@ -103,10 +122,16 @@ class Player:
     Args:
         policy: a policy; one that remembers has `memory` and `reset(began)`, as `GRU` has.
         question: what it is asked, a function of a batch of observations.
+        view: what it sees of them; None for all.
     """
 
-    def __init__(self, policy: Any, question: Callable[[Any], npt.NDArray[Any]]) -> None:
-        self.policy, self.question = policy, question
+    def __init__(
+        self,
+        policy: Any,
+        question: Callable[[Any], npt.NDArray[Any]],
+        view: View | None = None,
+    ) -> None:
+        self.policy, self.question, self.view = policy, question, view
         self._memory: Any = None
 
     def ask(self, play: Play, wanted: BoolArray) -> npt.NDArray[Any]:
@@ -115,15 +140,82 @@ class Player:
         A policy that remembers sees all, so that each of its memories is of one environment.
         """
         if not hasattr(self.policy, "memory"):
-            return self.question(play.observations[wanted])
+            return self.question(viewed(play.observations[wanted], self.view))
         before, self.policy.memory = self.policy.memory, self._memory
         try:
             self.policy.reset(play.began)
-            answers = self.question(play.observations)[wanted]
+            answers = self.question(viewed(play.observations, self.view))[wanted]
             self._memory = self.policy.memory
         finally:
             self.policy.memory = before
         return answers
+
+
+def viewed(observations: npt.NDArray[Any], view: View | None) -> npt.NDArray[Any]:
+    """What is seen of (n, ...) observations.
+
+    Raises:
+        ValueError: if a view does not give one for each.
+    """
+    if view is None:
+        return observations
+    seen = np.asarray(view(observations))
+    if seen.ndim == 0 or len(seen) != len(observations):
+        raise ValueError(
+            f"the view gave shape {seen.shape} of {len(observations)} observations; expected one "
+            "for each"
+        )
+    return seen
+
+
+def question_of(policy: Any) -> Callable[[Any], npt.NDArray[Any]]:
+    """What a policy is asked to play: probabilities, or means and log standard deviations."""
+    if distribution_of(policy) == CATEGORICAL:
+        return policy.action_probabilities  # type: ignore[no-any-return]
+    return lambda observations: gaussian_rows(policy, observations)
+
+
+def bounds_for(policy: Any, play: Play) -> Bounds | None:
+    """What makes actions of a policy's samples in some play; None where they are `Discrete`.
+
+    Raises:
+        TypeError: for a policy of the other kind of actions.
+        ValueError: for a policy with other bounds.
+    """
+    kind, space = distribution_of(policy), play.env.single_action_space
+    if (kind == CATEGORICAL) != (play.bounds is None):
+        wanted = "action_probabilities" if play.bounds is None else "action_gaussian"
+        raise TypeError(
+            f"a policy {type(policy).__name__} of {kind} actions where they are {space}; expected "
+            f"one with {wanted}"
+        )
+    own = getattr(policy, "bounds", None)
+    if play.bounds is None or own is None:
+        return play.bounds
+    if not own.is_like(play.bounds):
+        raise ValueError(
+            f"a policy of actions from {own.low.tolist()} to {own.high.tolist()}; expected the "
+            f"environment's, {space}"
+        )
+    return own  # type: ignore[no-any-return]
+
+
+def choose(
+    answers: npt.NDArray[Any], bounds: Bounds | None, rng: np.random.Generator | None
+) -> npt.NDArray[Any]:
+    """(batch, ...) actions of what `question_of` asked.
+
+    Args:
+        answers: (batch, columns).
+        bounds: of the actions; None where they are `Discrete`.
+        rng: draws them; None for the best ones: the first of the likeliest, or the means.
+    """
+    if bounds is None:
+        return answers.argmax(axis=1) if rng is None else draw_actions(answers, rng)
+    mean, log_std = split(answers)
+    if rng is not None:
+        mean = mean + np.exp(log_std) * rng.standard_normal(mean.shape)
+    return bounds.action(mean)
 
 
 def draw_actions(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:
@@ -132,11 +224,11 @@ def draw_actions(probabilities: FloatArray, rng: np.random.Generator) -> IntArra
     return (rng.random((len(probabilities), 1)) >= below).sum(axis=1)  # type: ignore[no-any-return]
 
 
-def _count_actions(env: Any) -> tuple[int, int]:
-    """How many actions there are, and the number of the first."""
+def _check_spaces(env: Any) -> None:
+    """Refuse what cannot be played."""
     observation, action = env.single_observation_space, env.single_action_space
-    if not isinstance(action, spaces.Discrete):
-        raise TypeError(f"actions of {action}; expected Discrete")
+    is_fractions = isinstance(action, spaces.Box) and np.issubdtype(action.dtype, np.floating)
+    if not (is_fractions or isinstance(action, spaces.Discrete)):
+        raise TypeError(f"actions of {action}; expected Discrete, or a Box of fractions")
     if isinstance(observation, spaces.Dict | spaces.Tuple):
         raise TypeError(f"observations of {observation}; expected arrays")
-    return int(action.n), int(action.start)

@@ -17,7 +17,7 @@ Differences from the author's code (sb3_distill):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,8 +29,9 @@ from torch.distributions import Categorical, kl_divergence
 
 from dynamaze.messages import checked_number, optional_import
 
-from .losses import gaussian_kl
-from .teachers import as_teacher, teacher_logits
+from .distributions import CATEGORICAL, SQUASHED, distribution_of, split
+from .losses import gaussian_divergence
+from .teachers import as_teacher, teacher_answers
 
 optional_import("stable_baselines3", extra="distill", purpose="ProximalDistillation")
 from stable_baselines3 import PPO  # noqa: E402  # after the message
@@ -38,9 +39,6 @@ from stable_baselines3.common.utils import FloatSchedule  # noqa: E402
 
 CHUNK = 1024
 """Observations that the teacher is asked about at once."""
-
-Answers = tuple[Tensor, ...]
-"""(batch, actions) logits; or means and logarithms of standard deviations, (batch, dimensions)."""
 
 
 class ProximalDistillation(PPO):
@@ -113,16 +111,16 @@ class ProximalDistillation(PPO):
             raise ValueError(
                 f"a teacher of observations of shape {shape}; expected the student's, {mine}"
             )
-        asked = "action_logits" if self._is_discrete else "action_gaussian"
-        if not hasattr(made, asked):
+        taught, squash = distribution_of(made), self.policy.squash_output
+        if self._is_discrete != (taught == CATEGORICAL):
+            asked = "action_logits" if self._is_discrete else "action_gaussian"
             raise TypeError(
                 f"a teacher {type(made).__name__} without {asked}; expected one for "
                 f"actions of {self.action_space}"
             )
-        squashed = getattr(getattr(model, "policy", None), "squash_output", False)
-        if not self._is_discrete and squashed != self.policy.squash_output:
+        if not self._is_discrete and (taught == SQUASHED) != squash:
             raise TypeError(
-                f"a teacher whose actions are {'' if squashed else 'not '}squashed; expected them "
+                f"a teacher whose actions are {'not ' if squash else ''}squashed; expected them "
                 "as the student's are"
             )
         self.teacher = made
@@ -173,7 +171,7 @@ class ProximalDistillation(PPO):
         self.logger.record("train/distill_loss", float(np.mean(terms)))
 
     @contextmanager
-    def _taught(self, answers: Answers, coef: float, terms: list[float]) -> Iterator[None]:
+    def _taught(self, answers: Tensor, coef: float, terms: list[float]) -> Iterator[None]:
         """While it lasts, what PPO learns from a minibatch it learns from its teacher as well."""
         buffer, policy = self.rollout_buffer, self.policy
         sample, evaluate = buffer._get_samples, policy.evaluate_actions
@@ -183,7 +181,7 @@ class ProximalDistillation(PPO):
         def get_samples(indices: Any, env: Any = None) -> Any:
             nonlocal drawn
             samples = sample(indices, env)
-            drawn = [part[indices] for part in answers], samples.old_log_prob
+            drawn = answers[indices], samples.old_log_prob
             return samples
 
         def evaluate_actions(observations: Any, actions: Any) -> Any:
@@ -207,19 +205,23 @@ class ProximalDistillation(PPO):
 
     # -- the teacher ---------------------------------------------------------------------------
 
-    def _ask_teacher(self) -> Answers:
+    def _ask_teacher(self) -> Tensor:
         """What the teacher says of the rollout's observations, in the order of PPO's indices."""
         buffer = self.rollout_buffer
         raw = np.asarray(self._seen) if self._seen else buffer.observations
         rows = buffer.swap_and_flatten(raw)
-        parts = [self._ask(rows[at : at + CHUNK]) for at in range(0, len(rows), CHUNK)]
-        columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        return tuple(torch.as_tensor(part, dtype=torch.float32).to(self.device) for part in columns)
+        parts = [
+            teacher_answers(self.teacher, rows[at : at + CHUNK], self._columns)
+            for at in range(0, len(rows), CHUNK)
+        ]
+        return torch.as_tensor(np.concatenate(parts)).to(self.device)
 
-    def _ask(self, observations: Any) -> tuple[Any, ...]:
+    @property
+    def _columns(self) -> int:
+        """Of an answer."""
         if isinstance(self.action_space, spaces.Discrete):
-            return (teacher_logits(self.teacher, observations, int(self.action_space.n)),)
-        return tuple(self.teacher.action_gaussian(observations))
+            return int(self.action_space.n)
+        return 2 * int(np.prod(self.action_space.shape or ()))
 
     @property
     def _is_discrete(self) -> bool:
@@ -243,16 +245,16 @@ def distillation_term(log_ratio: Tensor, divergences: Tensor, least: float) -> T
     return (log_ratio.exp().clamp(min=least) * divergences).mean()
 
 
-def divergence(taught: Sequence[Tensor], learned: Any) -> Tensor:
+def divergence(taught: Tensor, learned: Any) -> Tensor:
     """(batch,) KL divergence of a student's distribution from its teacher's.
 
     Args:
-        taught: one part of `Answers`.
+        taught: what `teacher_answers` gives.
         learned: a Categorical or a Normal of torch.
     """
     if isinstance(learned, Categorical):
-        return kl_divergence(Categorical(logits=taught[0]), learned)
-    return gaussian_kl(learned.mean, learned.stddev.log(), *taught)
+        return kl_divergence(Categorical(logits=taught), learned)
+    return gaussian_divergence(learned.mean, learned.stddev.log(), *split(taught))
 
 
 class _WithGradientOf(torch.autograd.Function):

@@ -8,6 +8,9 @@
 
 Alone the student sees where its own errors lead. Far too small a student then wastes itself on
 observations that a good policy never comes to: it is better off with a mixture.
+
+A teacher may see more than its student: the teacher is asked about what the environment shows, and
+the student gets a `view` of it.
 """
 
 from __future__ import annotations
@@ -20,10 +23,13 @@ import numpy as np
 from dynamaze.messages import checked_number, did_you_mean
 
 from .data import Batch, Dataset, make_batch
+from .distributions import distribution_of
 from .labelled_play import LabelledPlay, SeenLevels
 from .levels import LevelRange
+from .playing import View
 from .policy import Policy
 from .replay import Columns, Fragments, Replay
+from .teachers import as_teacher
 
 Beta = float | Callable[[float], float]
 """How likely the teacher is to drive: a number, or a function of the progress in [0, 1]."""
@@ -61,7 +67,8 @@ class Rollouts:
 
     Args:
         teacher: anything that `as_teacher` takes.
-        env: a vector environment with `Discrete` actions.
+        env: a vector environment with `Discrete` actions, or with a `Box` of fractions, for
+            teacher and student with `action_gaussian`.
         student: the one that is trained; not needed while `beta` is 1.
         beta: how likely the teacher is to drive.
         by: for how long the driver is drawn, "step" or "episode".
@@ -73,6 +80,12 @@ class Rollouts:
             of batch and time, and what lies beyond an episode's end weighs 0.
         levels: the levels that the environment draws from, if it has levels; others are refused
             when they come. Without it, `levels` are those that came.
+        view: what the student sees: a function from (n, ...) observations of the environment to
+            (n, ...) others. These are remembered; the teacher is asked about the whole ones. A
+            student with a memory is shown those of finished episodes too, before it forgets. None
+            where both see the same.
+        deterministic: whether who drives takes its best action, or the mean of continuous ones,
+            instead of drawing it.
 
     Raises:
         ValueError: for a number outside its range, an unknown `by`, or a share of the student's
@@ -92,8 +105,11 @@ class Rollouts:
         steps_per_batch: int = 1,
         sequence_length: int | None = None,
         levels: Iterable[LevelRange] = (),
+        view: View | None = None,
+        deterministic: bool = False,
     ) -> None:
         self.teacher, self.env, self.student = teacher, env, student
+        self.view, self.deterministic = view, deterministic
         self.by = _checked_by(by)
         self._beta = beta if callable(beta) else checked_number("beta", beta, 0, 1)
         if student is None and not callable(beta) and beta < 1:
@@ -115,6 +131,11 @@ class Rollouts:
         """The levels of the mazes that are trained on; none where there are no levels."""
         return self._levels.ranges
 
+    @property
+    def distribution(self) -> str:
+        """Of which kind the teacher's actions are (see `distribution_of`)."""
+        return distribution_of(as_teacher(self.teacher))
+
     def __len__(self) -> int:
         """Rows that are remembered."""
         return len(self._replay)
@@ -125,8 +146,10 @@ class Rollouts:
         At first there is played until there are as many rows as in a batch, or in the memory.
 
         Raises:
-            ValueError: if the teacher's answer cannot be learned from (see `teacher_logits`), or
-                for a level that was not announced.
+            ValueError: if the teacher's answer cannot be learned from (see `teacher_answers`), for
+                bounds of actions that are not the environment's, or for a level that was not
+                announced.
+            TypeError: for a teacher or a student of other actions than the environment's.
         """
         beta = self._beta
         share = checked_number("beta", beta(progress), 0, 1) if callable(beta) else beta
@@ -159,7 +182,15 @@ class Rollouts:
     def _step(self, rng: np.random.Generator, beta: float) -> None:
         if self._walk is None:
             seed = int(rng.integers(2**31))
-            self._walk = LabelledPlay(self.teacher, self.student, self.env, self.by, seed)
+            self._walk = LabelledPlay(
+                self.teacher,
+                self.student,
+                self.env,
+                self.by,
+                seed,
+                view=self.view,
+                deterministic=self.deterministic,
+            )
         self._levels.note(self._walk.play)
         moment = self._walk.step(rng, beta)
         self._remember(self._fragments.add(moment.deciding, moment.ended, moment.columns))
@@ -179,28 +210,40 @@ def collect(
     beta: float = 1.0,
     by: str = "step",
     levels: Iterable[LevelRange] = (),
+    view: View | None = None,
+    deterministic: bool = False,
 ) -> Dataset:
     """Play, and keep all that the teacher says.
 
     Args:
         teacher: anything that `as_teacher` takes.
-        env: a vector environment with `Discrete` actions.
+        env: a vector environment; see `Rollouts`.
         steps: how many decisions, of all environments together.
         rng: settles all that is random, the environment's seed too.
         student: who drives where the teacher does not.
         beta: how likely the teacher is to drive.
         by: for how long the driver is drawn, "step" or "episode".
         levels: the levels that the environment draws from; see `Rollouts`.
+        view: what the student sees, and the dataset holds; see `Rollouts`.
+        deterministic: whether the best actions are taken, instead of drawn ones.
 
     Returns:
         `steps` rows in the order of time and environment.
 
     Raises:
-        ValueError: as `Rollouts`.
+        ValueError, TypeError: as `Rollouts` and its `batch`.
     """
     steps = int(checked_number("steps", steps, 1, whole=True))
     beta = checked_number("beta", beta, 0, 1)
-    walk = LabelledPlay(teacher, student, env, _checked_by(by), int(rng.integers(2**31)))
+    walk = LabelledPlay(
+        teacher,
+        student,
+        env,
+        _checked_by(by),
+        int(rng.integers(2**31)),
+        view=view,
+        deterministic=deterministic,
+    )
     seen, parts, count = SeenLevels(levels), [], 0
     while count < steps:
         seen.note(walk.play)
@@ -208,7 +251,7 @@ def collect(
         count += len(parts[-1]["logits"])
     whole = {name: np.concatenate([part[name] for part in parts])[:steps] for name in parts[0]}
     rows = make_batch(whole["observations"], whole["logits"], values=whole.get("values"))
-    return Dataset(rows, seen.ranges)
+    return Dataset(rows, seen.ranges, distribution=distribution_of(walk.teacher))
 
 
 def _checked_by(by: str) -> str:

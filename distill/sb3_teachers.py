@@ -15,6 +15,7 @@ from gymnasium import spaces
 from dynamaze.messages import did_you_mean, optional_import
 from dynamaze.storage import CheckpointError
 
+from .distributions import Bounds
 from .logits import FloatArray, LogitPolicy
 
 optional_import("stable_baselines3", extra="distill", purpose="a teacher of Stable-Baselines3")
@@ -50,6 +51,10 @@ class _Model:
         with torch.no_grad():
             return question(policy.obs_to_tensor(observations)[0])
 
+    def _critic(self, observations: Any) -> FloatArray:
+        """(batch,) what the critic of PPO or A2C thinks."""
+        return _array(self._ask(self.model.policy.predict_values, observations))[:, 0]
+
 
 class OnPolicyTeacher(_Model, LogitPolicy):
     """PPO or A2C: the logits of its distribution, and its values."""
@@ -63,7 +68,7 @@ class OnPolicyTeacher(_Model, LogitPolicy):
 
     def state_values(self, observations: Any) -> FloatArray:
         """(batch,) what its critic thinks."""
-        return _array(self._ask(self.model.policy.predict_values, observations))[:, 0]
+        return self._critic(observations)
 
 
 class DQNTeacher(_Model, LogitPolicy):
@@ -80,12 +85,29 @@ class DQNTeacher(_Model, LogitPolicy):
 
 
 class GaussianTeacher(_Model):
-    """PPO, A2C or SAC with continuous actions: a Gaussian, SAC's before it is squashed."""
+    """PPO, A2C or SAC with continuous actions: a Gaussian, SAC's before it is squashed.
+
+    PPO and A2C have `state_values(observations)`, too.
+
+    Attributes:
+        bounds: what makes actions of its samples.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model)
+        space = model.action_space
+        self.bounds = Bounds(space.low, space.high, bool(model.policy.squash_output))
+        if isinstance(model, OnPolicyAlgorithm):
+            self.state_values = self._critic
 
     def action_gaussian(self, observations: Any) -> tuple[FloatArray, FloatArray]:
         """(batch, dimensions) means, and as many logarithms of standard deviations."""
         mean, log_std = self._ask(self._gaussian, observations)
         return _array(mean), _array(log_std)
+
+    def act(self, observation: Any) -> Any:
+        """The mean's action for one observation, as the environment takes it."""
+        return self.bounds.action(self.action_gaussian(np.asarray(observation)[None])[0])[0]
 
     def _gaussian(self, seen: Any) -> tuple[torch.Tensor, torch.Tensor]:
         policy = self.model.policy

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .data import Batch, make_batch
+from .distributions import distribution_of
 from .levels import LevelRange
-from .policy import Policy
-from .teachers import teacher_logits
+from .teachers import as_teacher, teacher_answers, teacher_values
 
 
 class Source(Protocol):
@@ -19,6 +19,8 @@ class Source(Protocol):
 
     A source that remembers more than what it was made with has also `get_state() -> dict` and
     `set_state(dict)`, with NumPy arrays and JSON values: then training resumes to the same bits.
+    One that has `distribution`, the kind of its teacher's actions (see `distribution_of`), is held
+    against the students before they train.
     """
 
     @property
@@ -33,20 +35,28 @@ class Asked:
     """Observations made afresh for each batch, and labelled by a teacher.
 
     Args:
-        teacher: a policy.
+        teacher: anything that `as_teacher` takes; one that knows values teaches them as well.
         ask: makes observations of random numbers and of the progress.
         levels: the levels that `ask` draws from.
     """
 
     def __init__(
         self,
-        teacher: Policy,
+        teacher: Any,
         ask: Callable[[np.random.Generator, float], npt.NDArray[Any]],
         levels: tuple[LevelRange, ...] = (),
     ) -> None:
         self.teacher, self.ask, self.levels = teacher, ask, levels
 
+    @property
+    def distribution(self) -> str:
+        """Of which kind the teacher's actions are."""
+        return distribution_of(as_teacher(self.teacher))
+
     def batch(self, rng: np.random.Generator, progress: float) -> Batch:
         """New observations, labelled in one pass of the teacher."""
-        observations = self.ask(rng, progress)
-        return make_batch(observations, teacher_logits(self.teacher, observations))
+        observations, teacher = self.ask(rng, progress), as_teacher(self.teacher)
+        answers = teacher_answers(teacher, observations)
+        knows = hasattr(teacher, "state_values")
+        values = teacher_values(teacher, observations) if knows else None
+        return make_batch(observations, answers, values=values)

@@ -3,6 +3,7 @@
 | what | its logits |
 | --- | --- |
 | PPO, A2C of Stable-Baselines3 | its distribution's |
+| PPO, A2C, SAC of Stable-Baselines3 with continuous actions | none: means and log deviations |
 | DQN of Stable-Baselines3 | its Q values |
 | a torch module | what `forward` gives, in evaluation mode |
 | agents of `dynamaze.agents`, exact policies | logarithms of `action_probabilities` |
@@ -10,9 +11,13 @@
 | a function of observations | what it returns |
 | `ActionValues` | the values of a function |
 | `Experts` | those of the one who answers |
+| what has `action_gaussian`, a `GaussianStudent` too | none: means and log deviations |
 
-All are divided by a temperature. Values need a low one, for their differences are small: Rusu et
+Logits are divided by a temperature. Values need a low one, for their differences are small: Rusu et
 al. (2015) take 0.01 for DQN.
+
+Of continuous actions an answer is a Gaussian's row, (answers, 2 * dimensions), as RLlib's inputs of
+an action distribution: the means, then the logarithms of the standard deviations.
 """
 
 from __future__ import annotations
@@ -27,6 +32,7 @@ import numpy.typing as npt
 
 from dynamaze.messages import checked_number
 
+from .distributions import CATEGORICAL, distribution_of, gaussian_rows
 from .logits import FloatArray, LogitPolicy, log_probabilities
 from .policy import Policy
 
@@ -54,7 +60,9 @@ def as_teacher(thing: Any, *, temperature: float = 1.0) -> Any:
 
     Returns:
         A `Teacher`; of a model with continuous actions one with `action_gaussian(observations)`,
-        which gives means and log standard deviations, (batch, dimensions) each.
+        which gives means and log standard deviations, (batch, dimensions) each. Its `bounds`, if it
+        has any, say how actions are made of its samples; else these are clipped to the
+        environment's.
 
     Raises:
         TypeError: for anything else.
@@ -70,9 +78,9 @@ def _teacher_of(thing: Any) -> Any:
         from .sb3_teachers import sb3_teacher
 
         return sb3_teacher(thing)
-    if hasattr(thing, "action_logits") and hasattr(thing, "action_probabilities"):
+    if hasattr(thing, "action_gaussian") and not isclass(thing):
         return thing
-    if hasattr(thing, "action_gaussian"):
+    if hasattr(thing, "action_logits") and hasattr(thing, "action_probabilities"):
         return thing
     if _is_instance(thing, "torch.nn", "Module"):
         from .students.own import as_student
@@ -97,8 +105,10 @@ def _is_instance(thing: Any, module: str, name: str) -> bool:
 class FromProbabilities(LogitPolicy):
     """A policy with probabilities alone; its logits are their logarithms, none below log(1e-6)."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Any) -> None:
         self.policy = policy
+        if hasattr(policy, "state_values"):
+            self.state_values = policy.state_values
 
     def action_logits(self, observations: Any) -> FloatArray:
         """(answers, actions) logarithms of the probabilities."""
@@ -124,7 +134,7 @@ class Softened(LogitPolicy):
     """Another teacher, its logits divided by a temperature."""
 
     def __init__(self, teacher: Any, temperature: float) -> None:
-        if not hasattr(teacher, "action_logits"):
+        if distribution_of(teacher) != CATEGORICAL:
             raise TypeError("a temperature for continuous actions; expected none")
         self.teacher, self.temperature = teacher, temperature
         if hasattr(teacher, "state_values"):
@@ -180,39 +190,63 @@ def answers_each(observations: npt.NDArray[Any], answers: int) -> npt.NDArray[np
     return np.ones(answers, dtype=np.int64)
 
 
-def teacher_logits(
-    teacher: Any, observations: Any, num_actions: int | None = None
+def teacher_answers(
+    teacher: Any, observations: Any, columns: int | None = None
 ) -> npt.NDArray[np.float32]:
     """Ask a teacher, and refuse an answer that nothing can be learned from.
 
     Args:
         teacher: anything that `as_teacher` takes.
         observations: a batch, (batch, ...).
-        num_actions: how many actions there are, if that is known.
+        columns: how many an answer has, if that is known: as many as there are actions, or twice
+            the dimensions of continuous ones.
 
     Returns:
-        (answers, actions) logits.
+        (answers, actions) logits; (answers, 2 * dimensions) means, then log standard deviations,
+        of continuous actions.
 
     Raises:
         ValueError: if the teacher's answer is of another shape, or holds what is no finite number.
-        TypeError: if the teacher's actions are continuous.
     """
     asked = as_teacher(teacher)
-    if not hasattr(asked, "action_logits"):
-        raise TypeError("a teacher of continuous actions; ask its action_gaussian")
+    is_gaussian = distribution_of(asked) != CATEGORICAL
+    given = gaussian_rows(asked, observations) if is_gaussian else asked.action_logits(observations)
     # What is too large for float32 becomes infinite here, and is refused.
     with np.errstate(over="ignore"):
-        logits = np.asarray(asked.action_logits(observations)).astype(np.float32)
-    width = "actions" if num_actions is None else num_actions
-    if logits.ndim != 2 or num_actions not in (None, logits.shape[1]):
+        answers = np.asarray(given).astype(np.float32)
+    what = "means and log deviations" if is_gaussian else "logits"
+    width = ("2 * dimensions" if is_gaussian else "actions") if columns is None else columns
+    if answers.ndim != 2 or columns not in (None, answers.shape[1]):
         raise ValueError(
-            f"the teacher's logits have shape {logits.shape}; expected (answers, {width})"
+            f"the teacher's {what} have shape {answers.shape}; expected (answers, {width})"
         )
-    answers_each(np.asarray(observations), len(logits))
-    if not np.isfinite(logits).all():
-        row, action = np.argwhere(~np.isfinite(logits))[0]
+    answers_each(np.asarray(observations), len(answers))
+    if not np.isfinite(answers).all():
+        row, column = np.argwhere(~np.isfinite(answers))[0]
+        half = answers.shape[1] // 2
+        one = ("mean", "log deviation")[column // half] if is_gaussian else "logit"
+        where = f"dimension {column % half}" if is_gaussian else f"action {column}"
         raise ValueError(
-            f"the teacher's logit in row {row} for action {action} is {logits[row, action]}; "
+            f"the teacher's {one} in row {row} for {where} is {answers[row, column]}; "
             "expected finite numbers"
         )
-    return logits
+    return answers
+
+
+def teacher_values(teacher: Any, observations: Any) -> npt.NDArray[np.float32]:
+    """(answers,) what a teacher with `state_values` thinks of states.
+
+    Raises:
+        ValueError: if they are of another shape, or no finite numbers.
+    """
+    with np.errstate(over="ignore"):
+        values = np.asarray(teacher.state_values(observations)).astype(np.float32)
+    if values.ndim != 1:
+        raise ValueError(f"the teacher's values have shape {values.shape}; expected (answers,)")
+    answers_each(np.asarray(observations), len(values))
+    if not np.isfinite(values).all():
+        row = int((~np.isfinite(values)).argmax())
+        raise ValueError(
+            f"the teacher's value in row {row} is {values[row]}; expected finite numbers"
+        )
+    return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,8 +11,19 @@ from torch import Tensor, nn
 from ..logits import FloatArray, softmax
 
 
+class Answers(NamedTuple):
+    """What training judges of a student, a row for each of the batch's answers."""
+
+    logits: Tensor  # (answers, actions), or as `forward`
+    weights: Tensor | None = None  # (answers,) how much each counts beside the batch's own weights
+    values: Tensor | None = None  # (answers,) of states, where the student knows them
+
+
 class Student(nn.Module):
     """A network from a batch of observations to the logits of actions.
+
+    One with continuous actions gives means and then logarithms of standard deviations instead,
+    (answers, 2 * dimensions), and has `action_gaussian` (see `GaussianStudent`).
 
     A student of your own needs `forward` and, to be stored, `config`. What it may add are the
     hooks that training asks: `training_answers` and `penalty`.
@@ -25,8 +36,8 @@ class Student(nn.Module):
 
     def training_answers(
         self, observations: Tensor, progress: float, rng: np.random.Generator
-    ) -> list[tuple[Tensor, Tensor | None]]:
-        """The answers that training judges, each with the (answers,) weights of its rows.
+    ) -> list[Answers]:
+        """The answers that training judges; their losses are averaged.
 
         Networks that answer once give one; those that answer after each of many iterations may
         give several, and so be taught how to go on.
@@ -36,7 +47,7 @@ class Student(nn.Module):
             progress: how much of the training is over, in [0, 1].
             rng: settles what is random.
         """
-        return [(self(observations), None)]
+        return [Answers(self(observations))]
 
     def penalty(self, progress: float) -> Tensor:
         """What is added to the loss for the weights themselves; nothing by default."""
@@ -68,6 +79,6 @@ class Student(nn.Module):
         """(answers, actions) probabilities for a batch of observations."""
         return softmax(self.action_logits(observations))
 
-    def act(self, observation: Any) -> int:
+    def act(self, observation: Any) -> Any:
         """The best action for one observation, the first of equal ones."""
         return int(self.action_logits(np.asarray(observation)[None])[0].argmax())

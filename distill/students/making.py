@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from dynamaze.messages import did_you_mean
 
 from ..quantise import quantised
+from .actor_critic import ActorCritic
 from .conv import Convolution
+from .gaussian import GaussianStudent
 from .gru import GRU
 from .linear import Linear
 from .mlp import MLP
@@ -18,7 +20,9 @@ from .table import Table
 from .tree import Tree
 
 STUDENTS: dict[str, Callable[..., Any]] = {
+    "actor_critic": ActorCritic,
     "conv": Convolution,
+    "gaussian": GaussianStudent,
     "gru": GRU,
     "linear": Linear,
     "mlp": MLP,
@@ -38,7 +42,8 @@ def make_student(kind: str, *, bits: Any = None, per: str = "channel", **argumen
         bits: 8, 4 or "ternary" for one that is quantised (see `quantised`); None for floats.
         per: what a scale is for, if it is quantised.
         **arguments: what its class takes; for most the shape of an observation and the number of
-            actions, and the number that sizes it.
+            actions, and the number that sizes it. A student that another is made of may be given
+            as its `config`.
 
     Raises:
         ValueError: for an unknown kind, naming those that exist.
@@ -48,5 +53,18 @@ def make_student(kind: str, *, bits: Any = None, per: str = "channel", **argumen
         raise ValueError(
             f"kind={kind!r}; expected one of {sorted(STUDENTS)}{did_you_mean(kind, STUDENTS)}"
         )
-    student = STUDENTS[kind](**arguments)
+    parts = {
+        name: make_student(**value) if isinstance(value, dict) else value
+        for name, value in arguments.items()
+    }
+    student = STUDENTS[kind](**parts)
     return student if bits is None else quantised(student, bits, per)
+
+
+def can_be_made(config: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether `make_student` knows a `config`, and those of the students that it is made of."""
+    return (
+        isinstance(config, dict)
+        and config.get("kind") in STUDENTS
+        and all(can_be_made(part) for part in config.values() if isinstance(part, dict))
+    )

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from dynamaze.messages import checked_number
 
-from .base import Student
+from .base import Answers, Student
 from .planes import answers_at, check_planes, split_planes
 
 ACTIONS = 4
@@ -155,7 +155,7 @@ class RecurrentPlanner(Student):
 
     def training_answers(
         self, observations: Tensor, progress: float, rng: np.random.Generator
-    ) -> list[tuple[Tensor, Tensor | None]]:
+    ) -> list[Answers]:
         """The answers after some of the iterations, on the cells that the wave has reached."""
         annealed = _annealed(progress)
         self.scale.fill_(SCALES[0] + (SCALES[1] - SCALES[0]) * annealed)
@@ -168,10 +168,10 @@ class RecurrentPlanner(Student):
         earlier = rng.permutation(np.arange(1, count))[: JUDGED - 1]
         wanted = (*sorted(earlier.tolist()), count)
         distance = steps[asked]
-        answers: list[tuple[Tensor, Tensor | None]] = []
+        answers = []
         for k, q in self._iterate(maze, count, wanted):
             weights = (distance <= k).float() + (FRONT - 1) * (distance == k).float()
-            answers.append((squashed(self._answers(q, asked)), weights))
+            answers.append(Answers(squashed(self._answers(q, asked)), weights))
         return answers
 
     def penalty(self, progress: float) -> Tensor:

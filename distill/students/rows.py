@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..data import Dataset
+from ..distributions import CATEGORICAL
 from ..logits import FloatArray
 
 
@@ -29,9 +30,12 @@ def checked_rows(
     """Observations, logits and weights of a dataset, as float64.
 
     Raises:
-        ValueError: for observations of another shape, or another number of actions.
+        ValueError: for observations of another shape, another number of actions, or continuous
+            ones.
     """
     rows = dataset.rows
+    if dataset.distribution != CATEGORICAL:
+        raise ValueError(f"a dataset of {dataset.distribution} actions; expected Discrete ones")
     if rows.logits.shape[1] != num_actions:
         raise ValueError(
             f"a dataset of {rows.logits.shape[1]} actions; expected {num_actions}, as the student's"

@@ -8,8 +8,10 @@ from dynamaze.distill.callbacks import Checkpoints, EarlyStopping, TensorBoard
 from dynamaze.distill.data import Dataset, make_batch
 from dynamaze.distill.distiller import Distiller
 from dynamaze.distill.levels import LevelRange
+from dynamaze.distill.losses import Targets, kl, value_mse
 from dynamaze.distill.restarts import best_start
 from dynamaze.distill.source import Asked
+from dynamaze.distill.students.base import Answers
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.recurrent_planner import RecurrentPlanner
 from dynamaze.storage import CheckpointError
@@ -171,6 +173,31 @@ def test_the_best_beginning_is_found():
     )
     assert number == 1 == int(np.argmin(losses))
     assert len(losses) == 3
+
+
+def test_several_answers_count_by_their_own_weights_and_are_averaged():
+    first, second = torch.tensor([0.0] * 16 + [1.0] * 16), torch.linspace(0, 2, 32)
+
+    class Twice(MLP):
+        def training_answers(self, observations, progress, rng):
+            logits = self(observations)
+            return [Answers(logits, first), Answers(2 * logits, second, logits[:, 0])]
+
+    rng, student = np.random.default_rng(5), Twice((2,), 3, 4)
+    columns = rng.normal(size=(32, 2)), rng.normal(size=(32, 3)), rng.random(32), rng.random(32)
+    data = make_batch(*columns)
+    source = type("Same", (), {"batch": lambda self, rng, progress: data})()
+    told = []
+    weights = torch.tensor(data.weights)
+    with torch.no_grad():
+        logits = student(torch.tensor(data.observations))
+    targets = Targets(torch.tensor(data.logits), weights, torch.tensor(data.values))
+    once = kl()(logits, targets._replace(weights=weights * first))
+    twice = kl()(2 * logits, targets._replace(weights=weights * second))
+    worth = value_mse(logits[:, 0], targets._replace(weights=weights * second))
+    Distiller(student, source, total_steps=1, value_coef=0.3).distil(callback=told.append)
+    expected = (once + twice + 0.3 * worth).item() / 2
+    assert told[0].losses["student"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_bad_input_is_refused():

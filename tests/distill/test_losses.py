@@ -77,13 +77,13 @@ def test_weights_by_criticality_and_margin():
     assert weighted.item() == pytest.approx(expected.item())
 
 
-def test_gaussian_kl_is_torchs():
+def test_the_divergence_of_gaussians_is_torchs():
     rng = torch.Generator().manual_seed(0)
     mean, log_std, taught_mean, taught_log_std = torch.randn(4, 5, 2, generator=rng)
     student = torch.distributions.Normal(mean, log_std.exp())
     teacher = torch.distributions.Normal(taught_mean, taught_log_std.exp())
     expected = torch.distributions.kl_divergence(teacher, student).sum(dim=1)
-    found = losses.gaussian_kl(mean, log_std, taught_mean, taught_log_std)
+    found = losses.gaussian_divergence(mean, log_std, taught_mean, taught_log_std)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 

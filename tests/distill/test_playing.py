@@ -123,7 +123,8 @@ def test_other_spaces_are_refused() -> None:
             self.observation_space, self.action_space = observation, action
 
     box = spaces.Box(-1, 1, (2,), np.float32)
-    with pytest.raises(TypeError, match="expected Discrete"):
-        Play(SyncVectorEnv([lambda: Other(box, box)]), 0)
+    for space in (spaces.MultiBinary(2), spaces.Box(0, 9, (2,), np.int64)):
+        with pytest.raises(TypeError, match="expected Discrete, or a Box of fractions"):
+            Play(SyncVectorEnv([lambda space=space: Other(box, space)]), 0)
     with pytest.raises(TypeError, match="expected arrays"):
         Play(SyncVectorEnv([lambda: Other(spaces.Dict({"a": box}), spaces.Discrete(2))]), 0)

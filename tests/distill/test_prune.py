@@ -19,9 +19,11 @@ from dynamaze.distill.students.making import STUDENTS, make_student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.recurrent_planner import RecurrentPlanner
 
+from .composites import COMPOSITES
+
 NETWORKS = sorted(set(STUDENTS) - {"table", "tree"})
 SHAPE = {"observation_shape": (3, 5, 7), "num_actions": 4}
-MAZES = {"recurrent_planner": {"maps": 5}, "residual": {"channels": 4, "blocks": 1}}
+MADE = {"recurrent_planner": {"maps": 5}, "residual": {"channels": 4, "blocks": 1}, **COMPOSITES}
 
 
 def by_hand() -> MLP:
@@ -59,7 +61,7 @@ def test_the_smallest_of_each_tensor_or_of_all() -> None:
 @pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.85, 1.0])
 def test_shares_are_exact(kind: str, share: float) -> None:
-    student = make_student(kind, **MAZES.get(kind, SHAPE))
+    student = make_student(kind, **MADE.get(kind, SHAPE))
     one, together = pruned(student, share), pruned(student, share, "student")
     sizes = [weight.numel() for weight in student.parameters() if weight.ndim > 1]
     for cut, wanted in (

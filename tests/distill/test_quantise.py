@@ -21,6 +21,7 @@ from dynamaze.distill.onnx_policy import OnnxPolicy
 from dynamaze.distill.packing import LEVELS, numbers, packed, packed_scales, unpacked
 from dynamaze.distill.parametrised import plain, plain_weights
 from dynamaze.distill.parity import check_parity
+from dynamaze.distill.playing import question_of
 from dynamaze.distill.quantise import frozen, quantised, rounded, size_in_bytes
 from dynamaze.distill.source import Asked
 from dynamaze.distill.students.making import STUDENTS, make_student
@@ -32,17 +33,19 @@ from dynamaze.envs.generation import MazeRecipe
 from dynamaze.envs.questions import BestActions, ask_everywhere, steps_to_goal
 from dynamaze.storage import CheckpointError
 
+from .composites import COMPOSITES
 from .planners import exact_planner
 
 KINDS = list(LEVELS)
 SHAPE = {"observation_shape": (3, 5, 7), "num_actions": 4}
-MAZES = {"recurrent_planner": {"maps": 5}, "residual": {"channels": 4, "blocks": 1}}
+MADE = {"recurrent_planner": {"maps": 5}, "residual": {"channels": 4, "blocks": 1}, **COMPOSITES}
 NETWORKS = sorted(set(STUDENTS) - {"table", "tree"})
 
 
 def some(kind: str, seed: int = 0) -> Any:
     """A student whose biases are not all zero."""
-    student = make_student(kind, **MAZES.get(kind, SHAPE), seed=seed)
+    seeded = {} if kind in COMPOSITES else {"seed": seed}
+    student = make_student(kind, **MADE.get(kind, SHAPE), **seeded)
     draw = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in student.parameters():
@@ -144,7 +147,7 @@ def test_what_is_frozen_is_what_answers_come_from(kind: str, bits: Any, per: str
     with torch.no_grad():
         for name, weight in bare.named_parameters():
             assert weight.numpy().tobytes() == stored[name].numbers().tobytes()
-    np.testing.assert_array_equal(student.action_logits(seen()), bare.action_logits(seen()))
+    np.testing.assert_array_equal(question_of(student)(seen()), question_of(bare)(seen()))
     assert student.num_parameters == original.num_parameters
     for name, weight in original.state_dict().items():
         assert torch.equal(weight, before[name])
@@ -222,7 +225,7 @@ def test_a_file_gives_back_the_same_bits(kind: str, bits: Any, tmp_path: Path) -
         assert weight.scales.tobytes() == frozen(loaded)[name].scales.tobytes()
     save_student(tmp_path / "two", loaded)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    np.testing.assert_array_equal(loaded.action_logits(seen()), student.action_logits(seen()))
+    np.testing.assert_array_equal(question_of(loaded)(seen()), question_of(student)(seen()))
     for name, array in read_weights(tmp_path / "one").weights.items():
         assert array.tobytes() == plain_weights(student)[name].numpy().tobytes()
 

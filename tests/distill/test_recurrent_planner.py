@@ -60,7 +60,7 @@ def test_training_asks_only_cells_that_the_wave_has_reached():
     maze, asked = split_planes(planes)
     distance = steps_to_goal(maze)[asked]
     answers = planner.training_answers(planes, 0.0, np.random.default_rng(0))
-    weights = [weight for _, weight in answers]
+    weights = [each.weights for each in answers]
     assert len(weights) == len({tuple(w.tolist()) for w in weights}) == 2  # two iterations at first
     for k, weight in enumerate(weights, 1):
         np.testing.assert_array_equal((weight > 0).numpy(), (distance <= k).numpy())

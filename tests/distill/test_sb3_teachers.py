@@ -17,8 +17,9 @@ import torch
 from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
+from dynamaze.distill.distributions import distribution_of
 from dynamaze.distill.sb3_teachers import load_sb3
-from dynamaze.distill.teachers import as_teacher, teacher_logits
+from dynamaze.distill.teachers import as_teacher, teacher_answers
 from dynamaze.storage import CheckpointError
 
 
@@ -56,7 +57,7 @@ def make(kind: Any, observation: Any = BOX, action: Any = THREE, **more: Any) ->
 def test_logits_are_those_of_the_distribution(kind: Any) -> None:
     model = make(kind)
     given = model.policy.get_distribution(torch.tensor(SEEN)).distribution
-    np.testing.assert_allclose(teacher_logits(model, SEEN, 3), given.logits.detach(), rtol=1e-5)
+    np.testing.assert_allclose(teacher_answers(model, SEEN, 3), given.logits.detach(), rtol=1e-5)
     teacher = as_teacher(model)
     np.testing.assert_allclose(teacher.action_probabilities(SEEN), given.probs.detach(), rtol=1e-5)
     values = model.policy.predict_values(torch.tensor(SEEN)).detach().numpy()[:, 0]
@@ -69,7 +70,7 @@ def test_a_dqn_teaches_its_values_through_a_temperature() -> None:
     model = make(DQN)
     values = model.q_net(torch.tensor(SEEN)).detach().numpy()
     teacher = as_teacher(model, temperature=0.01)
-    np.testing.assert_allclose(teacher_logits(teacher, SEEN, 3), values / 0.01, rtol=1e-5)
+    np.testing.assert_allclose(teacher_answers(teacher, SEEN, 3), values / 0.01, rtol=1e-5)
     np.testing.assert_allclose(teacher.state_values(SEEN), values.max(axis=1), rtol=1e-6)
 
 
@@ -77,17 +78,25 @@ def test_a_dqn_teaches_its_values_through_a_temperature() -> None:
 @pytest.mark.parametrize("kind", [PPO, A2C, SAC])
 def test_continuous_actions_are_gaussian(kind: Any, more: Any) -> None:
     model = make(kind, action=TWO, **more)
-    mean, log_std = as_teacher(model).action_gaussian(SEEN)
+    teacher = as_teacher(model)
+    mean, log_std = teacher.action_gaussian(SEEN)
     assert mean.shape == log_std.shape == (5, 2)
     # The best action is the mean, after what the algorithm does with it.
     best, _ = model.predict(SEEN, deterministic=True)
     expected = np.tanh(mean) if kind is SAC else np.clip(mean, -1, 1)
     np.testing.assert_allclose(best, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(teacher.bounds.action(mean), best, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(teacher.act(SEEN[0]), best[0], rtol=1e-5, atol=1e-6)
     if kind is not SAC and not more:
         spread = model.policy.log_std.detach().numpy()
         np.testing.assert_allclose(log_std, np.tile(spread, (5, 1)), atol=1e-6)
-    with pytest.raises(TypeError, match="continuous actions; ask its action_gaussian"):
-        teacher_logits(model, SEEN)
+    assert distribution_of(teacher) == ("squashed_gaussian" if kind is SAC else "gaussian")
+    rows = np.concatenate([mean, log_std], axis=1).astype(np.float32)
+    np.testing.assert_array_equal(teacher_answers(model, SEEN, 4), rows)
+    if kind is not SAC:
+        values = model.policy.predict_values(torch.tensor(SEEN)).detach().numpy()[:, 0]
+        np.testing.assert_allclose(teacher.state_values(SEEN), values, rtol=1e-6)
+    assert hasattr(teacher, "state_values") == (kind is not SAC)
     with pytest.raises(TypeError, match="temperature for continuous"):
         as_teacher(model, temperature=2.0)
 
@@ -111,13 +120,13 @@ def test_pictures_are_transposed_and_scaled_as_the_model_had_them() -> None:
     seen = np.random.default_rng(0).integers(256, size=(4, 36, 40, 3), dtype=np.uint8)
     first = torch.tensor(seen.transpose(0, 3, 1, 2))
     expected = model.policy.get_distribution(first).distribution.logits.detach()
-    np.testing.assert_allclose(teacher_logits(model, seen, 3), expected, rtol=1e-5)
-    np.testing.assert_allclose(teacher_logits(model, first.numpy(), 3), expected, rtol=1e-5)
+    np.testing.assert_allclose(teacher_answers(model, seen, 3), expected, rtol=1e-5)
+    np.testing.assert_allclose(teacher_answers(model, first.numpy(), 3), expected, rtol=1e-5)
 
 
 def test_numbered_observations_are_understood() -> None:
     model = make(PPO, observation=spaces.Discrete(6))
-    logits = teacher_logits(model, np.arange(6), 3)
+    logits = teacher_answers(model, np.arange(6), 3)
     assert len(np.unique(logits.round(6), axis=0)) == 6
     np.testing.assert_array_equal(
         model.predict(np.arange(6), None, None, True)[0], logits.argmax(1)
@@ -130,7 +139,7 @@ def test_observations_are_normalised_as_in_training() -> None:
     model = PPO("MlpPolicy", world, **small())
     scaled = np.clip((SEEN - 1.0) / np.sqrt(4.0 + world.epsilon), -10, 10)
     given = model.policy.get_distribution(torch.tensor(scaled)).distribution
-    np.testing.assert_allclose(teacher_logits(model, SEEN), given.logits.detach(), atol=1e-6)
+    np.testing.assert_allclose(teacher_answers(model, SEEN), given.logits.detach(), atol=1e-6)
 
 
 def test_what_says_too_little_is_refused() -> None:
@@ -151,7 +160,7 @@ def test_a_file_is_loaded_after_a_warning(kind: Any, tmp_path: Path) -> None:
     if kind is SAC:
         mine, its = (as_teacher(each).action_gaussian(SEEN)[0] for each in (model, loaded))
     else:
-        mine, its = teacher_logits(model, SEEN), teacher_logits(loaded, SEEN)
+        mine, its = teacher_answers(model, SEEN), teacher_answers(loaded, SEEN)
     np.testing.assert_array_equal(mine, its)
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dynamaze.distill import Policy
+from dynamaze.distill.playing import question_of
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.conv import Convolution
 from dynamaze.distill.students.gru import GRU
@@ -20,15 +21,17 @@ from dynamaze.distill.students.own import as_student
 from dynamaze.envs.generation import MazeRecipe
 from dynamaze.envs.questions import ask_everywhere, one_by_one
 
-SHAPE = {"observation_shape": (3, 5, 7), "num_actions": 4}
-SPACELESS = {"recurrent_planner": {}, "residual": {"channels": 4, "blocks": 1}}
-"""Those that are made for planes of any size."""
+from .composites import COMPOSITES
 
-NETWORKS = sorted(set(STUDENTS) - {"table", "tree"})
+SHAPE = {"observation_shape": (3, 5, 7), "num_actions": 4}
+MADE = {"recurrent_planner": {}, "residual": {"channels": 4, "blocks": 1}, **COMPOSITES}
+"""Those that are not made of a shape: for planes of any size, or of other students."""
+
+NETWORKS = sorted(set(STUDENTS) - {"table", "tree"} - set(COMPOSITES))
 
 
 def make(kind: str) -> Any:
-    return make_student(kind, **SPACELESS.get(kind, SHAPE))
+    return make_student(kind, **MADE.get(kind, SHAPE))
 
 
 def planes() -> np.ndarray:
@@ -37,11 +40,11 @@ def planes() -> np.ndarray:
 
 
 def test_all_kinds_are_swept() -> None:
-    assert len(STUDENTS) == 8
+    assert len(STUDENTS) == 10
     assert len(NETWORKS) == 6
 
 
-@pytest.mark.parametrize("kind", sorted(STUDENTS))
+@pytest.mark.parametrize("kind", sorted(set(STUDENTS) - {"gaussian"}))
 def test_every_student_is_a_policy(kind: str) -> None:
     student, seen = make(kind), planes()
     assert isinstance(student, Policy)
@@ -72,7 +75,7 @@ def test_the_configuration_makes_another_of_the_same_kind(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_the_seed_settles_the_first_weights_and_nothing_else(kind: str) -> None:
-    arguments = SPACELESS.get(kind, SHAPE)
+    arguments = MADE.get(kind, SHAPE)
     before = torch.random.get_rng_state()
     one, two, other = (make_student(kind, **arguments, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -100,7 +103,7 @@ def test_every_weight_of_a_network_matters(kind: str) -> None:
 @pytest.mark.parametrize("kind", sorted(STUDENTS))
 def test_an_observation_of_another_shape_is_refused(kind: str) -> None:
     with pytest.raises(ValueError, match=r"observations of shape \(2, 4, 5, 7\); expected \(batch"):
-        make(kind).action_logits(np.zeros((2, 4, 5, 7), dtype=np.float32))
+        question_of(make(kind))(np.zeros((2, 4, 5, 7), dtype=np.float32))
 
 
 @pytest.mark.parametrize(
@@ -213,11 +216,10 @@ def test_a_module_of_ones_own_is_a_student() -> None:
     assert as_student(student) is student
     seen = np.ones((2, 2, 3))
     assert student.action_probabilities(seen).shape == (2, 3)
-    ((answers, weights),) = student.training_answers(
-        torch.ones(2, 2, 3), 0.5, np.random.default_rng(0)
-    )
-    assert weights is None
-    answers.sum().backward()
+    (given,) = student.training_answers(torch.ones(2, 2, 3), 0.5, np.random.default_rng(0))
+    assert given.weights is None
+    assert given.values is None
+    given.logits.sum().backward()
     assert module[1].weight.grad is not None
     with pytest.raises(ValueError, match=r"the module gave \(2, 6\)|expected a tensor"):
         as_student(torch.nn.Identity()).action_logits(np.ones((2, 2, 3)))

@@ -11,7 +11,7 @@ import torch
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, QLearning, TreeSearch
 from dynamaze.distill.experts import Experts
-from dynamaze.distill.teachers import ActionValues, answers_each, as_teacher, teacher_logits
+from dynamaze.distill.teachers import ActionValues, answers_each, as_teacher, teacher_answers
 from dynamaze.envs.generation import MazeRecipe
 from dynamaze.envs.questions import BestActions, ask_everywhere, one_by_one
 
@@ -24,7 +24,7 @@ def double(observations: Any) -> np.ndarray:
 
 
 def test_a_function_gives_its_own_logits() -> None:
-    np.testing.assert_array_equal(teacher_logits(double, SEEN), 2 * SEEN)
+    np.testing.assert_array_equal(teacher_answers(double, SEEN), 2 * SEEN)
     expected = np.exp(2 * SEEN) / np.exp(2 * SEEN).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(as_teacher(double).action_probabilities(SEEN), expected, rtol=1e-6)
     assert as_teacher(double).act(SEEN[0]) == 1
@@ -32,7 +32,7 @@ def test_a_function_gives_its_own_logits() -> None:
 
 def test_a_temperature_divides_the_logits_of_anything() -> None:
     soft = as_teacher(double, temperature=4.0)
-    np.testing.assert_array_equal(teacher_logits(soft, SEEN), SEEN / 2)
+    np.testing.assert_array_equal(teacher_answers(soft, SEEN), SEEN / 2)
     module = torch.nn.Linear(2, 3)
     whole, half = as_teacher(module), as_teacher(module, temperature=2.0)
     np.testing.assert_allclose(half.action_logits(SEEN), whole.action_logits(SEEN) / 2)
@@ -44,13 +44,13 @@ def test_a_temperature_divides_the_logits_of_anything() -> None:
 def test_an_agents_logits_are_the_logarithms_of_its_probabilities(kind: Any) -> None:
     agent = kind("DynaMaze-v0", seed=0, epsilon=0.2).learn(500)
     cells = np.arange(54)
-    logits = teacher_logits(agent, cells, 4)
+    logits = teacher_answers(agent, cells, 4)
     np.testing.assert_allclose(np.exp(logits), agent.action_probabilities(cells), rtol=1e-6)
 
 
 def test_what_is_never_done_is_very_unlikely_and_not_impossible() -> None:
     agent = DynaQ("DynaMaze-v0", seed=0, epsilon=0.0).learn(3000)
-    logits = teacher_logits(agent, np.arange(54))
+    logits = teacher_answers(agent, np.arange(54))
     assert logits.min() == pytest.approx(np.log(1e-6))
     # The probabilities stay its own.
     assert as_teacher(agent).action_probabilities(np.arange(54)).min() == 0.0
@@ -61,7 +61,7 @@ def test_tree_search_teaches_the_shares_of_its_visits() -> None:
         return TreeSearch("DynaMaze-v0", simulations=40, seed=3)
 
     shares = make().action_probabilities(np.array([17, 40]))
-    np.testing.assert_allclose(np.exp(teacher_logits(make(), np.array([17, 40]))), shares, 1e-5)
+    np.testing.assert_allclose(np.exp(teacher_answers(make(), np.array([17, 40]))), shares, 1e-5)
     assert len(np.unique(shares)) > 2
 
 
@@ -69,7 +69,7 @@ def test_a_module_is_asked_in_evaluation_mode_and_left_as_it_was() -> None:
     torch.manual_seed(0)
     module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Dropout(0.5))
     module[0].eval()
-    first, second = (teacher_logits(module, SEEN) for _ in range(2))
+    first, second = (teacher_answers(module, SEEN) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     np.testing.assert_allclose(first, module[0](torch.tensor(SEEN)).detach().numpy())
     assert [part.training for part in module.modules()] == [True, False, True]
@@ -77,11 +77,11 @@ def test_a_module_is_asked_in_evaluation_mode_and_left_as_it_was() -> None:
 
 def test_a_module_gets_numbers_of_its_own_precision() -> None:
     module = torch.nn.Linear(2, 3)
-    expected = teacher_logits(module, SEEN)
-    np.testing.assert_array_equal(teacher_logits(module, SEEN.astype(np.float64)), expected)
+    expected = teacher_answers(module, SEEN)
+    np.testing.assert_array_equal(teacher_answers(module, SEEN.astype(np.float64)), expected)
     table = torch.nn.Embedding(5, 3)
     np.testing.assert_array_equal(
-        teacher_logits(table, np.array([4, 0])), table.weight.detach().numpy()[[4, 0]]
+        teacher_answers(table, np.array([4, 0])), table.weight.detach().numpy()[[4, 0]]
     )
 
 
@@ -110,18 +110,18 @@ def test_what_is_no_teacher_is_refused() -> None:
 )
 def test_an_answer_that_cannot_be_learned_from_is_refused(answer: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        teacher_logits(lambda _: np.array(answer), SEEN)
+        teacher_answers(lambda _: np.array(answer), SEEN)
 
 
 def test_another_number_of_actions_is_refused() -> None:
     with pytest.raises(ValueError, match=r"shape \(3, 2\); expected \(answers, 4\)"):
-        teacher_logits(double, SEEN, 4)
+        teacher_answers(double, SEEN, 4)
 
 
 def test_in_planes_each_marked_cell_is_answered() -> None:
     planes = ask_everywhere(MazeRecipe(7), range(3))
     answers = int(planes[:, 1].sum())
-    assert len(teacher_logits(BestActions(), planes, 4)) == answers > 3
+    assert len(teacher_answers(BestActions(), planes, 4)) == answers > 3
     np.testing.assert_array_equal(answers_each(planes, answers), planes[:, 1].sum(axis=(1, 2)))
     # A picture of the same shape has one answer.
     np.testing.assert_array_equal(answers_each(planes, 3), [1, 1, 1])
@@ -137,7 +137,7 @@ def test_each_expert_is_asked_only_about_its_own() -> None:
     experts = Experts(
         [first, lambda seen: -double(seen)], lambda seen: (seen[:, 0] > 1).astype(int)
     )
-    np.testing.assert_array_equal(teacher_logits(experts, SEEN), [[0, 2], [-4, -6], [-8, -10]])
+    np.testing.assert_array_equal(teacher_answers(experts, SEEN), [[0, 2], [-4, -6], [-8, -10]])
     np.testing.assert_array_equal(asked, [[[0, 1]]])
 
 

@@ -50,6 +50,20 @@ class Judged(Clock):
         return {**super()._info(), "is_success": self.length >= 3}
 
 
+class Dial(Clock):
+    """The same with two numbers as an action, whose sum is the reward."""
+
+    def __init__(self, first_action: int = 0) -> None:
+        self.action_space = spaces.Box(np.float32([-1, -2]), np.float32([1, 4]))  # type: ignore[assignment]
+
+    def step(self, action: Any) -> Any:
+        assert self.action_space.contains(action)
+        self.step_number += 1
+        ended, is_even = self.step_number == self.length, self.length % 2 == 0
+        reward = float(action.sum())
+        return self._seen(), reward, ended and is_even, ended and not is_even, self._info()
+
+
 def clocks(
     mode: AutoresetMode, num_envs: int = 3, kind: type[Clock] = Clock, first_action: int = 0
 ) -> SyncVectorEnv:
@@ -66,6 +80,19 @@ class Fixed:
     def action_probabilities(self, observations: Any) -> np.ndarray:
         self.asked.append(np.array(observations))
         return np.tile(self.row, (len(observations), 1))
+
+
+class Gaussian:
+    """A policy of continuous actions with the same Gaussian everywhere."""
+
+    def __init__(self, mean: Any, log_std: Any = (-20.0, -20.0), bounds: Any = None) -> None:
+        self.mean, self.log_std = np.array(mean), np.array(log_std)
+        if bounds is not None:
+            self.bounds = bounds
+
+    def action_gaussian(self, observations: Any) -> tuple[np.ndarray, np.ndarray]:
+        many = len(observations), 1
+        return np.tile(self.mean, many), np.tile(self.log_std, many)
 
 
 class Counting:

@@ -1,0 +1,293 @@
+"""Continuous actions: bounds by hand, losses against torch's, students, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dynamaze.distill import losses
+from dynamaze.distill.data import Dataset, join, make_batch
+from dynamaze.distill.distiller import Distiller, Step
+from dynamaze.distill.distributions import Bounds, distribution_of, split
+from dynamaze.distill.experts import Experts
+from dynamaze.distill.export_c import export_c
+from dynamaze.distill.files import load_student, save_student
+from dynamaze.distill.numba_policy import load_policy
+from dynamaze.distill.quantise import quantised
+from dynamaze.distill.source import Asked
+from dynamaze.distill.students.gaussian import GaussianStudent
+from dynamaze.distill.students.gru import GRU
+from dynamaze.distill.students.linear import Linear
+from dynamaze.distill.students.mlp import MLP
+from dynamaze.distill.students.own import as_student
+from dynamaze.distill.students.table import Table
+from dynamaze.distill.teachers import as_teacher, teacher_answers
+from dynamaze.distill.weights import StudentFileError
+
+from .worlds import Gaussian
+
+LOW, HIGH = [-1.0, -2.0], [1.0, 4.0]
+SEEN = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+
+
+class Short:
+    """A teacher that answers three times, whatever it is asked."""
+
+    def action_gaussian(self, observations: Any) -> Any:
+        return Lines().action_gaussian(SEEN[:3])
+
+
+class Lines:
+    """A teacher whose means and log standard deviations are linear."""
+
+    weight = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, -1.0], [0.3, 0.0, -0.2], [0.0, 0.2, 0.1]])
+    bias = np.array([0.5, -1.0, -0.4, 0.2])
+
+    def action_gaussian(self, observations: Any) -> Any:
+        return split(np.asarray(observations) @ self.weight.T + self.bias)
+
+
+def student(inner: Any = None, **more: Any) -> GaussianStudent:
+    return GaussianStudent(MLP((3,), 4, 5, seed=1) if inner is None else inner, LOW, HIGH, **more)
+
+
+def asked(teacher: Any = None) -> Asked:
+    return Asked(teacher or Lines(), lambda rng, _: rng.normal(size=(64, 3)).astype("f4"))
+
+
+# -- from samples to actions -------------------------------------------------------------------
+
+
+def test_samples_are_clipped_or_squashed_into_the_bounds() -> None:
+    samples = np.array([[0.5, -7.0], [-3.0, 1.0]])
+    clipped = Bounds(LOW, HIGH).action(samples)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(clipped, np.float32([[0.5, -2], [-1, 1]]))
+    squashed = Bounds(LOW, HIGH, squashed=True).action(samples)  # type: ignore[arg-type]
+    np.testing.assert_allclose(
+        squashed, [[np.tanh(0.5), 1 + 3 * np.tanh(-7)], [np.tanh(-3), 1 + 3 * np.tanh(1)]], 1e-6
+    )
+    assert squashed.dtype == np.float32
+    open_ = Bounds([None, -np.inf], [1.0, None])  # type: ignore[arg-type]
+    np.testing.assert_array_equal(open_.action(np.array([[-9e9, 9e9]])), np.float32([[-9e9, 9e9]]))
+    square = Bounds(-np.ones((2, 1)), np.ones((2, 1)))
+    assert (square.dimensions, square.action(np.zeros((5, 2))).shape) == (2, (5, 2, 1))
+
+
+def test_bounds_that_hold_nothing_are_refused() -> None:
+    for low, high in (([0.0], [1.0, 2.0]), ([1.0], [1.0]), ([2.0], [1.0])):
+        with pytest.raises(ValueError, match=r"^bounds from .*; expected as many"):
+            Bounds(low, high)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^squashed actions from \[-inf\].*finite"):
+        Bounds([None], [1.0], squashed=True)  # type: ignore[arg-type]
+
+
+# -- answers -----------------------------------------------------------------------------------
+
+
+def test_a_teachers_answer_is_its_means_then_its_log_deviations() -> None:
+    mean, log_std = Lines().action_gaussian(SEEN)
+    answers = teacher_answers(Lines(), SEEN, 4)
+    np.testing.assert_array_equal(answers, np.hstack([mean, log_std]).astype(np.float32))
+    assert answers.dtype == np.float32
+    with pytest.raises(ValueError, match=r"log deviations have shape \(7, 4\).*\(answers, 6\)"):
+        teacher_answers(Lines(), SEEN, 6)
+    with pytest.raises(ValueError, match="log deviation in row 0 for dimension 1 is -inf"):
+        teacher_answers(Gaussian([0, 0], [0, -np.inf]), SEEN)
+    with pytest.raises(ValueError, match="the teacher's mean in row 0 for dimension 0 is nan"):
+        teacher_answers(Gaussian([np.nan, 0]), SEEN)
+    with pytest.raises(ValueError, match=r"means of shape \(7, 1\) and log .* \(7, 2\)"):
+        teacher_answers(Gaussian([0]), SEEN)
+    with pytest.raises(ValueError, match="3 answers to 7 observations"):
+        teacher_answers(Short(), SEEN)
+
+
+def test_a_student_is_a_gaussian_policy_and_teacher() -> None:
+    for squashed, kind in ((False, "gaussian"), (True, "squashed_gaussian")):
+        one = student(squashed=squashed)
+        assert distribution_of(one) == kind
+        assert as_teacher(one) is one
+        mean, log_std = one.action_gaussian(SEEN)
+        rows = one(torch.tensor(SEEN)).detach().numpy()
+        np.testing.assert_allclose(np.hstack([mean, log_std]), rows, rtol=1e-6)
+        np.testing.assert_allclose(one.act(SEEN[2]), one.bounds.action(mean)[2], atol=1e-6)
+        assert one.num_parameters == MLP((3,), 4, 5).num_parameters
+        assert one.multiply_adds((3,)) == 3 * 5 + 5 * 4
+    for ask in (one.action_logits, one.action_probabilities):
+        with pytest.raises(TypeError, match="has no logits; ask its action_gaussian"):
+            ask(SEEN)
+    with pytest.raises(TypeError, match="temperature for continuous"):
+        as_teacher(one, temperature=2.0)
+    with pytest.raises(TypeError, match="teacher 1 has continuous actions"):
+        Experts([lambda seen: seen, one], lambda seen: np.zeros(len(seen), int))
+
+
+def test_log_deviations_are_held_as_in_sac() -> None:
+    inner = Linear((3,), 4)
+    with torch.no_grad():
+        inner.layers[0].weight.zero_()
+        inner.layers[0].bias.copy_(torch.tensor([50.0, -50.0, 50.0, -50.0]))
+    one = student(inner)
+    for rows in (np.hstack(one.action_gaussian(SEEN)), one(torch.tensor(SEEN)).detach()):
+        np.testing.assert_array_equal(np.unique(rows, axis=0), [[50, -50, 2, -20]])
+
+
+def test_a_student_with_a_memory_remembers() -> None:
+    one = student(GRU((3,), 4, 6))
+    sequence = np.random.default_rng(1).normal(size=(2, 5, 3)).astype(np.float32)
+    whole = one(torch.tensor(sequence)).detach().numpy().reshape(2, 5, 4)
+    assert one.memory is None
+    steps = [np.hstack(one.action_gaussian(sequence[:, time])) for time in range(5)]
+    np.testing.assert_allclose(np.stack(steps, axis=1), whole, atol=1e-6)
+    one.reset(np.array([True, False]))
+    again = np.hstack(one.action_gaussian(sequence[:, 0]))
+    np.testing.assert_allclose(again[0], steps[0][0], atol=1e-6)
+    assert not np.allclose(again[1], steps[0][1], atol=1e-3)
+    assert not hasattr(student(), "memory")
+
+
+# -- training ----------------------------------------------------------------------------------
+
+
+def test_the_loss_in_training_is_torchs_divergence() -> None:
+    rng = np.random.default_rng(2)
+    rows, weights = rng.normal(size=(9, 4)), rng.random(9)
+
+    class Same:
+        levels = ()
+
+        def batch(self, rng: Any, progress: float) -> Any:
+            return make_batch(np.tile(SEEN[:1], (9, 1)) * weights[:, None], rows, weights)
+
+    one = student()
+    mean, log_std = split(one(torch.tensor(Same().batch(None, 0.0).observations)).detach())
+    taught_mean, taught_log_std = split(torch.tensor(rows))
+    each = torch.distributions.kl_divergence(
+        torch.distributions.Normal(taught_mean, taught_log_std.exp()),
+        torch.distributions.Normal(mean.double(), log_std.double().exp()),
+    ).sum(dim=1)
+    told: list[Step] = []
+    Distiller(one, Same(), total_steps=1, loss="gaussian_kl").distil(callback=told.append)
+    expected = float((each * torch.tensor(weights)).sum() / weights.sum())
+    assert told[0].losses["student"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_linear_teacher_is_recovered() -> None:
+    one = student(Linear((3,), 4))
+    Distiller(one, asked(), total_steps=1500, loss="gaussian_kl", learning_rate=0.02).distil()
+    (layer,) = one.inner.layers
+    np.testing.assert_allclose(layer.weight.detach(), Lines.weight, atol=1e-4)
+    np.testing.assert_allclose(layer.bias.detach(), Lines.bias, atol=1e-4)
+
+
+def test_the_best_of_a_small_student_is_the_closed_form() -> None:
+    """Blind, it gives the mean of all means, and a spread of within plus between."""
+    rng = np.random.default_rng(3)
+    mean, log_std = rng.normal(size=(2, 50, 2))
+    rows = make_batch(np.zeros((50, 1), np.float32), np.hstack([mean, log_std]))
+    data = type("Whole", (Dataset,), {"batch": lambda self, *_: self.rows})(
+        rows, distribution="gaussian"
+    )
+    one = GaussianStudent(Linear((1,), 4), LOW, HIGH)
+    Distiller(one, data, total_steps=1500, loss="gaussian_kl", learning_rate=0.02).distil()
+    variance = np.exp(2 * log_std).mean(axis=0) + mean.var(axis=0)
+    found_mean, found_log_std = one.action_gaussian(np.zeros((1, 1), np.float32))
+    np.testing.assert_allclose(found_mean[0], mean.mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(found_log_std[0], np.log(variance) / 2, atol=1e-4)
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    def made(seed: int = 1) -> Distiller:
+        students = {"a": student(MLP((3,), 4, 5, seed=seed)), "b": student(Linear((3,), 4))}
+        return Distiller(students, asked(), total_steps=20, loss="gaussian_kl")
+
+    whole = made().distil()
+    made().distil(9).save(tmp_path / "c.npz")
+    resumed = made(seed=5).resume(tmp_path / "c.npz").distil()
+    for name, one in whole.students.items():
+        for key, weight in one.state_dict().items():
+            assert torch.equal(weight, resumed.students[name].state_dict()[key])
+
+
+def test_other_actions_and_losses_are_refused() -> None:
+    discrete = MLP((3,), 4, 5)
+    with pytest.raises(TypeError, match=r"'student' has categorical actions and .* gaussian ones"):
+        Distiller(discrete, asked(), total_steps=1, loss="gaussian_kl")
+    with pytest.raises(TypeError, match="has gaussian actions and the source's teacher categ"):
+        Distiller(student(), asked(lambda seen: seen @ np.ones((3, 4))), total_steps=1)
+    with pytest.raises(TypeError, match=r"has squashed_gaussian actions and .* gaussian ones"):
+        Distiller(student(squashed=True), asked(), total_steps=1)
+    for name in ("kl", "nll", "mse", "reverse_kl"):
+        with pytest.raises(TypeError, match=r'expected loss="gaussian_kl"'):
+            Distiller(student(), asked(), total_steps=1, loss=name).distil()
+    weighted = losses.weighted("gaussian_kl", losses.margin)
+    with pytest.raises(TypeError, match=r'expected loss="gaussian_kl"'):
+        Distiller(student(), asked(), total_steps=1, loss=weighted).distil()
+    source = asked(lambda seen: seen @ np.ones((3, 4)))
+    with pytest.raises(TypeError, match="gaussian_kl of Discrete actions"):
+        Distiller(discrete, source, total_steps=1, loss="gaussian_kl").distil()
+    # What a source of one's own does not say is not held against a student.
+    unknown = type("Own", (), {"batch": lambda self, *given: asked().batch(*given)})()
+    Distiller(student(), unknown, total_steps=1, loss="gaussian_kl").distil()
+
+
+def test_a_dataset_remembers_its_kind(tmp_path: Path) -> None:
+    rows = make_batch(SEEN, teacher_answers(Lines(), SEEN))
+    data = Dataset(rows, distribution="gaussian")
+    data.save(tmp_path / "d.npz")
+    assert Dataset.load(tmp_path / "d.npz").distribution == "gaussian"
+    assert data.take(np.array([0, 1])).distribution == join([data, data]).distribution == "gaussian"
+    with pytest.raises(ValueError, match=r"distribution='gausian'; .*did you mean 'gaussian'\?"):
+        Dataset(rows, distribution="gausian")
+    with pytest.raises(ValueError, match=r"datasets of \['categorical', 'gaussian'\] actions"):
+        join([data, Dataset(rows)])
+    with pytest.raises(ValueError, match="a dataset of gaussian actions; expected Discrete"):
+        Table((3,), 4).fit(data)
+    with pytest.raises(TypeError, match="has categorical actions"):
+        Distiller(MLP((3,), 4), data, total_steps=1)
+
+
+# -- files -------------------------------------------------------------------------------------
+
+
+def test_files_hold_students_of_students(tmp_path: Path) -> None:
+    for one in (student(GRU((3,), 4, 5), squashed=True), quantised(student(), 4)):
+        save_student(tmp_path / "s", one)
+        loaded = load_student(tmp_path / "s")
+        assert loaded.config == one.config
+        assert loaded.bounds.is_like(one.bounds)
+        assert distribution_of(loaded) == distribution_of(one)
+        for mine, its in zip(loaded.action_gaussian(SEEN), one.action_gaussian(SEEN), strict=True):
+            np.testing.assert_array_equal(mine, its)
+
+
+def test_what_cannot_be_a_part_or_a_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="inner has 3 outputs; expected 4"):
+        student(MLP((3,), 3))
+    with pytest.raises(ValueError, match=r"inner gave shape \(7, 3\); expected \(answers, 4\)"):
+        student(as_student(torch.nn.Linear(3, 3)))(torch.tensor(SEEN))
+    with pytest.raises(TypeError, match=r"inner of type Table; expected a student \(a network\)"):
+        student(Table((3,), 4))
+    with pytest.raises(ValueError, match=r"inner is quantised already; .*quantised\(whole\)"):
+        student(quantised(MLP((3,), 4)))
+    own = student(as_student(torch.nn.Linear(3, 4)))
+    own.action_gaussian(SEEN)
+    with pytest.raises(TypeError, match="made again from a file"):
+        save_student(tmp_path / "own", own)
+    save_student(tmp_path / "s", student())
+    with pytest.raises(StudentFileError, match=r"'gaussian'.*load_student"):
+        load_policy(tmp_path / "s")
+    with pytest.raises(TypeError, match="GaussianStudent; expected"):
+        export_c(tmp_path / "s.h", student(), SEEN[0])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s"]
+
+
+def test_onnx_refuses_continuous_actions(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="the extra onnx is not installed")
+    from dynamaze.distill.export_onnx import export_onnx
+
+    with pytest.raises(TypeError, match="of kind 'gaussian'; expected one of Discrete actions"):
+        export_onnx(tmp_path / "s.onnx", student(), SEEN[0])

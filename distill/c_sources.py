@@ -14,10 +14,10 @@ HEADER = """\
 {body}
 
 /* The best action, the first of equal ones. */
-static inline int NAME_act(const INPUT *observation) {{
+static inline int NAME_act(const INPUT *observation{takes}) {{
     float logits[{actions}];
     int best = 0;
-    if (NAME_logits(observation, logits) < 0) return -1;
+    if (NAME_logits(observation{gives}, logits) < 0) return -1;
     for (int action = 1; action < {actions}; action++)
         if (logits[action] > logits[best]) best = action;
     return best;
@@ -52,6 +52,36 @@ LAYER = """\
             {into}[o] = {squash}((sum[0][o] + sum[1][o]){times} + NAME_bias_{number}[o]);
     }}
 """
+
+GRU = """\
+#define NAME_MEMORY {width}
+
+{tables}
+
+/* The logits of all actions; always 0. What is remembered, NAME_MEMORY numbers, is the caller's:
+   zeros when an episode begins, and moved on with each moment. */
+static inline int NAME_logits(const INPUT *observation, float *memory, float *logits) {{
+    enum {{ WIDTH = {width}, GATES = 3 * WIDTH }}; /* reset, update and new */
+    float seen[GATES] = {{0}}, known[GATES];
+    for (int i = 0; i < {inputs}; i++)
+        for (int g = 0; g < GATES; g++) seen[g] += (float)observation[i] * NAME_inwards[i][g];
+    for (int g = 0; g < GATES; g++) {{
+        seen[g] = seen[g]{times} + NAME_inwards_bias[g];
+        known[g] = NAME_backwards_bias[g];
+    }}
+    for (int i = 0; i < WIDTH; i++)
+        for (int g = 0; g < GATES; g++) known[g] += memory[i] * NAME_backwards[i][g];
+    for (int i = 0; i < WIDTH; i++) {{
+        const float forget = 1.0f / (1.0f + expf(-(seen[i] + known[i])));
+        const float keep = 1.0f / (1.0f + expf(-(seen[WIDTH + i] + known[WIDTH + i])));
+        const float fresh = tanhf(seen[2 * WIDTH + i] + forget * known[2 * WIDTH + i]);
+        memory[i] = (1.0f - keep) * fresh + keep * memory[i];
+    }}
+    for (int a = 0; a < {actions}; a++) logits[a] = NAME_outwards_bias[a];
+    for (int i = 0; i < WIDTH; i++)
+        for (int a = 0; a < {actions}; a++) logits[a] += memory[i] * NAME_outwards[i][a];
+    return 0;
+}}"""
 
 PLANNER = """\
 {tables}
@@ -122,14 +152,16 @@ static inline int NAME_logits(const INPUT *observation, float *logits) {{
 SHIM = """\
 #include "{header}"
 
-void logits_of(const INPUT *observations, long batch, float *logits) {{
+void logits_of(const INPUT *observations, long batch, float *memory, float *logits) {{
+    (void)memory;
     for (long i = 0; i < batch; i++)
-        NAME_logits(observations + i * NAME_SIZE, logits + i * NAME_ACTIONS);
+        NAME_logits(observations + i * NAME_SIZE{of_row}, logits + i * NAME_ACTIONS);
 }}
 
-long act_on(const INPUT *observations, long batch) {{
+long act_on(const INPUT *observations, long batch, float *memory) {{
     long sum = 0;
-    for (long i = 0; i < batch; i++) sum += NAME_act(observations + i * NAME_SIZE);
+    (void)memory;
+    for (long i = 0; i < batch; i++) sum += NAME_act(observations + i * NAME_SIZE{of_row});
     return sum;
 }}
 """

@@ -7,17 +7,23 @@ import re
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dynamaze.storage import write_atomically
 
-from .c_sources import HEADER, LAYER, LAYERS, PLANNER
+from .c_conv import conv_body
+from .c_sources import GRU, HEADER, LAYER, LAYERS, PLANNER
+from .c_tables import BRIGHTEST, literal, scaled, table
+from .c_tree import tree_body
+from .float_tree import FloatTree
 from .logits import LogitPolicy
+from .numba_conv import ConvPolicy
+from .numba_gru import GRUPolicy
 from .numba_policy import LayersPolicy, PlannerPolicy, iterations_for, policy_of
+from .students.tree import Tree
 from .weights import Stored
 
-BRIGHTEST = 255
-NUMBERS_A_LINE = 8
+Writable = LayersPolicy | ConvPolicy | GRUPolicy | PlannerPolicy | Tree
+"""What can be written."""
 
 
 def export_c(
@@ -26,13 +32,16 @@ def export_c(
     """Write a student as a C header (C99), atomically.
 
     It has `int NAME_act(const float *observation)`, the best action, the first of equal ones, and
-    `void NAME_logits(const float *observation, float *logits)`; an observation lies row after row.
-    The recurrent planner is written for mazes of one size; where no cell is the agent's, its action
-    is -1.
+    `int NAME_logits(const float *observation, float *logits)`, which is 0; an observation lies row
+    after row. The recurrent planner and a convolution of planes are written for mazes of one size;
+    where no cell is the agent's, both are -1. A GRU's functions take `float *memory` after the
+    observation: `NAME_MEMORY` numbers that the caller keeps, zeros when an episode begins. All that
+    they work in is on the stack; for a convolution of pictures it is all units of all layers.
 
     Args:
         path: the file.
-        student: a student, or what `load_policy` gives: an MLP, linear or a recurrent planner.
+        student: a student, or what `load_policy` gives: an MLP, linear, a convolution, a GRU, a
+            recurrent planner or a tree. Of an `ActorCritic` the actor is written.
         observation: a single one as the environment gives it; only its shape counts, and whether
             it is of uint8: then it is `const unsigned char *observation`.
         name: what the names in it begin with.
@@ -47,9 +56,17 @@ def export_c(
         raise ValueError(f"name={name!r}; expected one that C takes, such as 'student'")
     policy = _without_torch(student)
     seen = np.asarray(observation)
-    policy.action_logits(seen[None])  # refuses what does not fit
+    _check_fits(policy, seen)
+    brightest = BRIGHTEST if seen.dtype == np.uint8 else 1
+    remembers = isinstance(policy, GRUPolicy)
     if isinstance(policy, LayersPolicy):
-        body = _layers(policy, brightest=BRIGHTEST if seen.dtype == np.uint8 else 1)
+        body = _layers(policy, brightest=brightest)
+    elif isinstance(policy, GRUPolicy):
+        body = _gru(policy, brightest=brightest)
+    elif isinstance(policy, ConvPolicy):
+        body = conv_body(policy, seen.shape, brightest)
+    elif isinstance(policy, Tree):
+        body = tree_body(FloatTree.of(policy))
     else:
         body = _planner(policy, seen.shape[1:])
     text = HEADER.format(
@@ -57,24 +74,41 @@ def export_c(
         inputs=seen.size,
         shape=" x ".join(str(n) for n in seen.shape),
         actions=policy.num_actions,
+        takes=", float *memory" if remembers else "",
+        gives=", memory" if remembers else "",
         body=body,
     )
     kind = "unsigned char" if seen.dtype == np.uint8 else "float"
     write_atomically(path, text.replace("INPUT", kind).replace("NAME", name).encode())
 
 
-def _without_torch(student: Any) -> LayersPolicy | PlannerPolicy:
+def _check_fits(policy: Any, observation: Any) -> None:
+    """Ask it, so that it refuses what does not fit; what it remembers stays as it is."""
+    before = getattr(policy, "memory", None)
+    if before is not None:
+        policy.reset()
+    try:
+        policy.action_logits(observation[None])
+    finally:
+        if hasattr(policy, "memory"):
+            policy.memory = before
+
+
+def _without_torch(student: Any) -> Writable:
     policy = student
     if not isinstance(student, LogitPolicy) and hasattr(student, "state_dict"):
         from .parametrised import plain_weights  # and torch, which is there if there is a network
 
         weights = {key: part.cpu().numpy() for key, part in plain_weights(student).items()}
-        if getattr(student, "config", {}).get("kind") in ("mlp", "linear", "recurrent_planner"):
+        kind = getattr(student, "config", {}).get("kind")
+        if kind == "actor_critic":
+            return _without_torch(student.actor)
+        if kind in ("mlp", "linear", "conv", "gru", "recurrent_planner"):
             policy = policy_of(Stored(weights, student.config, {}))
-    if not isinstance(policy, LayersPolicy | PlannerPolicy):
+    if not isinstance(policy, Writable):
         raise TypeError(
-            f"a student of type {type(student).__name__}; expected an MLP, linear or a recurrent "
-            "planner, which alone can be written as C"
+            f"a student of type {type(student).__name__}; expected an MLP, linear, a convolution, "
+            "a GRU, a recurrent planner or a tree, which alone can be written as C"
         )
     return policy
 
@@ -84,7 +118,7 @@ def _layers(policy: LayersPolicy, *, brightest: int) -> str:
     for number, (weight, bias) in enumerate(policy.layers):
         first, last = number == 0, number == len(policy.layers) - 1
         outputs, inputs = weight.shape
-        tables += [_table(f"weight_{number}", weight.T), _table(f"bias_{number}", bias)]
+        tables += [table(f"weight_{number}", weight.T), table(f"bias_{number}", bias)]
         steps.append(
             LAYER.format(
                 number=number,
@@ -93,19 +127,33 @@ def _layers(policy: LayersPolicy, *, brightest: int) -> str:
                 source="observation" if first else f"units_{number - 1}",
                 into="logits" if last else f"units_{number}",
                 declare="" if last else f"    float units_{number}[{outputs}];\n",
-                times=f" / {brightest}.0f" if first and brightest != 1 else "",
+                times=scaled(brightest) if first else "",
                 squash="" if last else "tanhf",
             )
         )
     return LAYERS.format(tables="\n".join(tables), steps="".join(steps), actions=policy.num_actions)
 
 
+def _gru(policy: GRUPolicy, *, brightest: int) -> str:
+    tables = [
+        table(name, array.T if array.ndim == 2 else array)
+        for name, array in policy.weights._asdict().items()
+    ]
+    return GRU.format(
+        tables="\n".join(tables),
+        width=policy.width,
+        inputs=policy.weights.inwards.shape[1],
+        actions=policy.num_actions,
+        times=scaled(brightest),
+    )
+
+
 def _planner(policy: PlannerPolicy, sides: tuple[int, ...]) -> str:
     w, (rows, cols) = policy.weights, sides
     tables = [
-        _table("reward", w.reward),
-        _table("moves", w.moves),
-        _table("bias", w.bias),
+        table("reward", w.reward),
+        table("moves", w.moves),
+        table("bias", w.bias),
     ]
     return PLANNER.format(
         tables="\n".join(tables),
@@ -113,25 +161,6 @@ def _planner(policy: PlannerPolicy, sides: tuple[int, ...]) -> str:
         cols=cols,
         actions=policy.num_actions,
         iterations=iterations_for(policy.iterations, rows, cols),
-        top=_number(w.top),
-        sharpness=_number(w.sharpness),
+        top=literal(w.top),
+        sharpness=literal(w.sharpness),
     )
-
-
-def _table(what: str, numbers: npt.NDArray[Any]) -> str:
-    """A constant array of one or two dimensions, from float32."""
-    sides = "".join(f"[{n}]" for n in numbers.shape)
-    flat = [_number(number) for number in numbers.ravel()]
-    starts = range(0, len(flat), NUMBERS_A_LINE)
-    lines = ",\n".join("    " + ", ".join(flat[at : at + NUMBERS_A_LINE]) for at in starts)
-    if numbers.ndim == 2:
-        rows = [[_number(number) for number in row] for row in numbers]
-        lines = ",\n".join("    {" + ", ".join(row) + "}" for row in rows)
-    return f"static const float NAME_{what}{sides} = {{\n{lines}\n}};"
-
-
-def _number(number: Any) -> str:
-    """The shortest text that C reads as this very float."""
-    if not np.isfinite(number):
-        raise ValueError(f"a weight of {number}; expected finite ones")
-    return f"{np.float32(number)!s}f"

@@ -67,6 +67,54 @@ def layers_many(observations, times, packed, sizes, hidden, logits):
         layers_one(observations[i], times, packed, sizes, hidden, logits[i])
 
 
+@compiled_sums
+def gru_one(flat, times, memory, weights, gates, logits):
+    """One moment of a gated recurrent unit (Cho et al. 2014; torch's form, which has two biases).
+
+    Args:
+        flat: (inputs,) numbers of any kind.
+        times: float32, what they are multiplied by.
+        memory: (width,) float32, moved on.
+        weights: a `GRUWeights`.
+        gates: (2, 3 * width) float32, to work in.
+        logits: (actions,) float32, written.
+    """
+    width = len(memory)
+    for gate in range(3 * width):
+        total = np.float32(0)
+        for i in range(len(flat)):
+            total += weights.inwards[gate, i] * np.float32(flat[i])
+        gates[0, gate] = total * times + weights.inwards_bias[gate]
+        total = np.float32(0)
+        for i in range(width):
+            total += weights.backwards[gate, i] * memory[i]
+        gates[1, gate] = total + weights.backwards_bias[gate]
+    for i in range(width):
+        forget = 1 / (1 + math.exp(-(gates[0, i] + gates[1, i])))
+        keep = 1 / (1 + math.exp(-(gates[0, width + i] + gates[1, width + i])))
+        new = math.tanh(gates[0, 2 * width + i] + forget * gates[1, 2 * width + i])
+        memory[i] = (1 - keep) * new + keep * memory[i]
+    for action in range(len(logits)):
+        total = np.float32(0)
+        for i in range(width):
+            total += weights.outwards[action, i] * memory[i]
+        logits[action] = total + weights.outwards_bias[action]
+
+
+@compiled_sums
+def gru_act(observation, times, memory, weights, gates, logits):
+    """The best action at the next moment, for one observation of any shape."""
+    gru_one(observation.reshape(observation.size), times, memory, weights, gates, logits)
+    return first_best(logits)
+
+
+@compiled_sums
+def gru_many(observations, times, memory, weights, gates, logits):
+    """(batch, actions) logits of (batch, inputs) observations, and (batch, width) memory."""
+    for i in range(len(observations)):
+        gru_one(observations[i], times, memory[i], weights, gates, logits[i])
+
+
 @compiled
 def planner_many(observations, iterations, weights, work, logits):
     """(answers, 4) logits at the cells that (batch, 3, rows, cols) observations mark.

@@ -9,20 +9,14 @@ from math import prod
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .logits import FloatArray, LogitPolicy
+from .numba_conv import KERNEL, conv_policy
+from .numba_gru import gru_policy
 from .numba_kernels import layers_act, layers_many, planner_act, planner_many
+from .numba_observations import PLANES, Array, numbers, other_shape
 from .numba_planning import PlannerWeights, PlannerWork
-from .weights import Arrays, Stored, fitting_error, read_weights
-
-Array = npt.NDArray[np.float32]
-
-PLAIN = {np.dtype(kind): np.float32(1) for kind in ("f4", "f8", "i4", "i8", "?")}
-PICTURES = {np.dtype("u1"): np.float32(1 / 255)}
-"""Kinds of numbers that the compiled rules take as they come, and what they multiply them by."""
-
-KERNEL, PLANES = 9, 3
+from .weights import Arrays, Stored, StudentFileError, fitting_error, read_weights
 
 
 class LayersPolicy(LogitPolicy):
@@ -57,9 +51,9 @@ class LayersPolicy(LogitPolicy):
         Raises:
             ValueError: for an observation of another shape.
         """
-        array, times = _numbers(observation)
+        array, times = numbers(observation)
         if array.shape != self.observation_shape:
-            raise _other_shape(array.shape, self.observation_shape)
+            raise other_shape(array.shape, self.observation_shape)
         return layers_act(array, times, *self._rule, self._logits)  # type: ignore[no-any-return]
 
     def action_logits(self, observations: Any) -> FloatArray:
@@ -68,9 +62,9 @@ class LayersPolicy(LogitPolicy):
         Raises:
             ValueError: for observations of another shape.
         """
-        array, times = _numbers(observations)
+        array, times = numbers(observations)
         if array.ndim == 0 or array.shape[1:] != self.observation_shape:
-            raise _other_shape(array.shape, ("batch", *self.observation_shape))
+            raise other_shape(array.shape, ("batch", *self.observation_shape))
         rows = array.reshape(len(array), prod(self.observation_shape))
         logits = np.zeros((len(rows), self.num_actions), dtype=np.float32)
         layers_many(rows, times, *self._rule, logits)
@@ -115,9 +109,9 @@ class PlannerPolicy(LogitPolicy):
             ValueError: for an observation of another shape, or one that marks no cell as the
                 agent's.
         """
-        array, _ = _numbers(observation)
+        array, _ = numbers(observation)
         if array.ndim != 3 or len(array) != PLANES:
-            raise _other_shape(array.shape, (PLANES, "rows", "cols"))
+            raise other_shape(array.shape, (PLANES, "rows", "cols"))
         action: int = planner_act(array, *self._for(array.shape), self._logits)
         if action < 0:
             raise ValueError("an observation in which no cell is the agent's; expected one")
@@ -129,9 +123,9 @@ class PlannerPolicy(LogitPolicy):
         Raises:
             ValueError: for observations of another shape.
         """
-        array, _ = _numbers(observations)
+        array, _ = numbers(observations)
         if array.ndim != 4 or array.shape[1] != PLANES:
-            raise _other_shape(array.shape, ("batch", PLANES, "rows", "cols"))
+            raise other_shape(array.shape, ("batch", PLANES, "rows", "cols"))
         logits = np.zeros((int((array[:, 1] > 0.5).sum()), self.num_actions), dtype=np.float32)
         planner_many(array, *self._for(array.shape[1:]), logits)
         return logits.astype(np.float64)
@@ -179,8 +173,9 @@ def policy_of(stored: Stored, where: object = "the student") -> LogitPolicy:
     """
     kind = stored.config.get("kind")
     if kind not in RUNS:
-        raise fitting_error(
-            where, kind, f"only {sorted(RUNS)} run without torch; load_student runs all"
+        raise StudentFileError(
+            f"{where} is of kind {kind!r}, which needs torch; expected one of {sorted(RUNS)}, or "
+            "load_student, which loads all"
         )
     try:
         return RUNS[kind](stored.config, stored.weights)
@@ -250,6 +245,8 @@ def _no_network(config: Mapping[str, Any], weights: Arrays) -> LogitPolicy:
 
 
 RUNS: dict[Any, Callable[[Mapping[str, Any], Arrays], LogitPolicy]] = {
+    "conv": conv_policy,
+    "gru": gru_policy,
     "linear": _layers,
     "mlp": _layers,
     "recurrent_planner": _planner,
@@ -257,22 +254,3 @@ RUNS: dict[Any, Callable[[Mapping[str, Any], Arrays], LogitPolicy]] = {
     "tree": _no_network,
 }
 """How each kind that runs without torch is made."""
-
-
-def _numbers(observation: Any) -> tuple[npt.NDArray[Any], np.float32]:
-    """The numbers in a contiguous array, and what they are to be multiplied by."""
-    array = np.ascontiguousarray(observation)
-    times = KINDS.get(array.dtype)
-    if times is not None:
-        return array, times
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"observations of {array.dtype}; expected numbers")
-    return array.astype(np.float32), np.float32(1)
-
-
-KINDS = PLAIN | PICTURES
-
-
-def _other_shape(shape: tuple[int, ...], expected: tuple[object, ...]) -> ValueError:
-    wanted = ", ".join(str(n) for n in expected)
-    return ValueError(f"observations of shape {shape}; expected ({wanted})")

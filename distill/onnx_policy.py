@@ -12,14 +12,17 @@ import numpy as np
 from dynamaze.messages import optional_import
 
 from .logits import FloatArray, LogitPolicy
+from .remembering import Remembering
 from .weights import FORMAT, SAYS, StudentFileError
 
 KINDS: dict[str, np.dtype[Any]] = {"tensor(float)": np.dtype("f4"), "tensor(uint8)": np.dtype("u1")}
 """What an exported student takes."""
 
 
-class OnnxPolicy(LogitPolicy):
+class OnnxPolicy(Remembering, LogitPolicy):
     """A student as `export_onnx` wrote it, on one thread.
+
+    One that remembers (a GRU) has `memory` and `reset(began)`, as `GRU` has.
 
     Args:
         path: the file.
@@ -59,7 +62,9 @@ class OnnxPolicy(LogitPolicy):
             ) from None
         if found != FORMAT:
             raise StudentFileError(f"{path} has format {found!r}; expected {FORMAT}")
-        (given,) = session.get_inputs()
+        given, *more = session.get_inputs()
+        if more:
+            self.width, self.memory = more[0].shape[1], None
         self.config, self.card = about["config"], about["card"]
         self.observation_shape = tuple(n if isinstance(n, int) else None for n in given.shape[1:])
         self._input, self._dtype = given.name, KINDS[given.type]
@@ -69,7 +74,7 @@ class OnnxPolicy(LogitPolicy):
         """The best action for one observation, the first of equal ones.
 
         Raises:
-            ValueError: for an observation of another shape or kind.
+            ValueError: for an observation of another shape or kind, or a memory of several.
         """
         actions = self._run(np.asarray(observation)[None], "actions")
         return int(actions[0])
@@ -94,5 +99,9 @@ class OnnxPolicy(LogitPolicy):
                 f"observations of {observations.dtype}; expected {self._dtype}, for which the "
                 "student was exported"
             )
-        given = np.ascontiguousarray(observations, dtype=self._dtype)
-        return self._session.run([output], {self._input: given})[0]
+        given = {self._input: np.ascontiguousarray(observations, dtype=self._dtype)}
+        if not hasattr(self, "memory"):
+            return self._session.run([output], given)[0]
+        given["memory"] = self.recall(len(observations))
+        answers, self.memory = self._session.run([output, "memory_after"], given)
+        return answers

@@ -11,6 +11,7 @@ from dynamaze.distill.students.making import make_student
 from .planners import exact_planner
 
 WINDOW, PLANES = (7, 7, 3), (3, 11, 11)
+PICTURE, OTHER_PLANES = (13, 10, 3), (4, 7, 6)
 
 CONFIGS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "mlp": ({"kind": "mlp", "observation_shape": WINDOW, "num_actions": 7, "width": 8}, WINDOW),
@@ -23,6 +24,15 @@ CONFIGS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "planner of 8 maps": ({"kind": "recurrent_planner", "maps": 8}, PLANES),
     "planner of 7 iterations": ({"kind": "recurrent_planner", "iterations": 7}, PLANES),
     "conv": ({"kind": "conv", "observation_shape": PLANES, "num_actions": 4}, PLANES),
+    "conv of a picture": (
+        {"kind": "conv", "observation_shape": PICTURE, "num_actions": 5, "channels": 6},
+        PICTURE,
+    ),
+    "conv of a window": (
+        {"kind": "conv", "observation_shape": OTHER_PLANES, "num_actions": 3, "layers": 3},
+        OTHER_PLANES,
+    ),
+    "tree": ({"kind": "tree", "observation_shape": WINDOW, "num_actions": 7}, WINDOW),
 }
 """By name: what makes the student, and the shape of an observation."""
 
@@ -32,7 +42,26 @@ COUNTS = {"deep mlp": 1000, "planner of 8 maps": 1000, "planner of 7 iterations"
 
 def student(name: str) -> Any:
     """One of `CONFIGS`, or "exact": a recurrent planner with weights that solve every maze."""
-    return exact_planner() if name == "exact" else make_student(**CONFIGS[name][0], seed=3)
+    if name == "exact":
+        return exact_planner()
+    made = make_student(**CONFIGS[name][0], seed=3)
+    return planted(made) if name == "tree" else made
+
+
+def planted(tree: Any, questions: int = 63, seed: int = 0) -> Any:
+    """A tree with nodes that are drawn, not grown: 2n + 1 and 2n + 2 are below n."""
+    rng, nodes = np.random.default_rng(seed), np.arange(2 * questions + 1)
+    below, asks = 2 * nodes[:, None] + [1, 2], nodes < questions
+    features = rng.integers(int(np.prod(tree.observation_shape)), size=len(nodes))
+    tree.set_state(
+        {
+            "feature": np.where(asks, features, -1),
+            "threshold": rng.random(len(nodes)),
+            "below": np.where(asks[:, None], below, -1),
+            "logits": rng.normal(size=(len(nodes), tree.num_actions)),
+        }
+    )
+    return tree
 
 
 def shape_of(name: str) -> tuple[int, ...]:
@@ -43,6 +72,8 @@ def observations(name: str, count: int, *, agents: int | None = 1, seed: int = 0
     """(count, ...) random observations; of planes `agents` cells are asked about, None for many."""
     rng = np.random.default_rng(seed)
     shape = shape_of(name)
+    if shape == PICTURE:
+        return rng.integers(0, 256, size=(count, *shape), dtype=np.uint8)
     if shape != PLANES:
         return rng.random((count, *shape), dtype=np.float32)
     planes = (rng.random((count, *shape)) < [[[0.4]], [[0.2]], [[0.05]]]).astype(np.float32)

@@ -17,12 +17,12 @@ from dynamaze.distill.students.making import make_student
 
 from .students_to_ship import CONFIGS, COUNTS, observations, shape_of, student
 
-SHIPPED = [name for name in CONFIGS if name != "conv"] + ["exact"]
+SHIPPED = [*CONFIGS, "exact"]
 needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="there is no C compiler")
 
 
 def written(name: str, folder: Path, **options: Any) -> Path:
-    export_c(folder / "student.h", student(name), np.zeros(shape_of(name)), **options)
+    export_c(folder / "student.h", student(name), observations(name, 1)[0], **options)
     return folder / "student.h"
 
 
@@ -49,15 +49,40 @@ def test_pictures_go_in_as_they_are(tmp_path: Path) -> None:
 
 
 @needs_compiler
-def test_a_planner_is_written_for_one_size(tmp_path: Path) -> None:
-    asked = observations("planner", 300)[:, :, 2:8, 1:10].copy()
+@pytest.mark.parametrize("name", ["planner", "conv"])
+def test_planes_are_of_the_size_that_it_is_written_for(name: str, tmp_path: Path) -> None:
+    asked = observations(name, 300)[:, :, 2:8, 1:10].copy()
     asked[:, 1] = 0.0
     asked[:, 1, 3, 4] = 1.0
-    export_c(tmp_path / "student.h", student("planner"), asked[0])
+    export_c(tmp_path / "student.h", student(name), asked[0])
     policy = CPolicy(tmp_path / "student.h")
-    check_parity(student("planner"), policy, asked)
+    check_parity(student(name), policy, asked)
     asked[:, 1] = 0.0
     assert policy.act(asked[0]) == -1
+
+
+@needs_compiler
+@pytest.mark.parametrize("sides", [(1, 1), (4, 2)])
+def test_a_convolution_may_see_further_than_the_maze(
+    sides: tuple[int, int], tmp_path: Path
+) -> None:
+    rows, cols = sides
+    network = make_student(
+        "conv", observation_shape=(3, *sides), num_actions=4, channels=3, layers=6, asks=True
+    )
+    asked = (np.random.default_rng(0).random((60, 3, *sides)) < 0.5).astype(np.float32)
+    asked[:, 1] = np.eye(rows * cols)[np.arange(60) % (rows * cols)].reshape(60, *sides)
+    export_c(tmp_path / "student.h", network, asked[0])
+    check_parity(network, CPolicy(tmp_path / "student.h"), asked)
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", ["conv", "tree"])
+def test_bytes_that_are_no_picture_are_not_divided(name: str, tmp_path: Path) -> None:
+    asked = np.round(observations(name, 300)).astype(np.uint8)
+    export_c(tmp_path / "student.h", student(name), asked[0])
+    assert "const unsigned char *observation" in (tmp_path / "student.h").read_text()
+    check_parity(student(name), CPolicy(tmp_path / "student.h"), asked)
 
 
 @needs_compiler
@@ -84,7 +109,7 @@ def test_two_students_go_into_one_program(tmp_path: Path) -> None:
 
 
 def test_it_allocates_nothing_and_has_the_very_weights(tmp_path: Path) -> None:
-    for name in ("mlp", "planner"):
+    for name in ("mlp", "planner", "conv", "tree"):
         text = written(name, tmp_path).read_text()
         assert not any(word in text for word in ("malloc", "calloc", "free(", "stdlib"))
         assert text.count("#include") == 1
@@ -105,8 +130,8 @@ def test_what_cannot_be_written_is_refused_and_nothing_overwritten(tmp_path: Pat
     before = written("mlp", tmp_path).read_bytes()
     file, seen = tmp_path / "student.h", np.zeros((7, 7, 3))
     for other in (
-        student("conv"),
-        make_student("tree", observation_shape=(5,), num_actions=3),
+        make_student("residual", channels=2, blocks=1),
+        make_student("table", observation_shape=(5,), num_actions=3),
         object(),
     ):
         with pytest.raises(TypeError, match="which alone can be written as C"):

@@ -20,7 +20,7 @@ from dynamaze.distill.students.making import make_student
 from .planners import exact_planner
 from .students_to_ship import CONFIGS, COUNTS, observations, student
 
-SHIPPED = [name for name in CONFIGS if name != "conv"] + ["exact"]
+SHIPPED = [*CONFIGS, "exact"]
 
 
 def without_torch(name: str) -> Any:
@@ -51,21 +51,23 @@ def test_of_equal_logits_the_first_counts() -> None:
     assert policy_of(stored_form(network)).act(observations("linear", 1)[0]) == 0
 
 
-def test_several_cells_are_answered_in_their_order() -> None:
-    asked = observations("planner", 40, agents=None)
-    policy = without_torch("planner")
-    parity = check_parity(student("planner"), policy, asked)
+@pytest.mark.parametrize("name", ["planner", "conv"])
+def test_several_cells_are_answered_in_their_order(name: str) -> None:
+    asked = observations(name, 40, agents=None)
+    policy = without_torch(name)
+    parity = check_parity(student(name), policy, asked)
     assert parity.answers == int(asked[:, 1].sum())
 
 
+@pytest.mark.parametrize("name", ["planner of 8 maps", "conv"])
 @pytest.mark.parametrize("sides", [(1, 1), (1, 9), (6, 9), (21, 5)])
-def test_a_planner_takes_mazes_of_any_size_one_after_the_other(sides: tuple[int, int]) -> None:
+def test_mazes_may_be_of_any_size_one_after_the_other(sides: tuple[int, int], name: str) -> None:
     rng = np.random.default_rng(0)
-    policy = without_torch("planner of 8 maps")
+    policy = without_torch(name)
     for size in (sides, (11, 11), sides):
         asked = (rng.random((20, 3, *size)) < 0.5).astype(np.float32)
         asked[0, 1] = 1.0
-        check_parity(student("planner of 8 maps"), policy, asked)
+        check_parity(student(name), policy, asked)
 
 
 def test_the_planner_may_stop_when_nothing_changes() -> None:
@@ -112,8 +114,8 @@ def test_observations_of_any_kind_are_seen_as_the_student_sees_them(kind: str) -
 
 
 def test_pictures_are_divided_by_what_the_students_divide_them_by() -> None:
-    from dynamaze.distill.export_c import BRIGHTEST as IN_C
-    from dynamaze.distill.numba_policy import PICTURES
+    from dynamaze.distill.c_tables import BRIGHTEST as IN_C
+    from dynamaze.distill.numba_observations import PICTURES
 
     assert PICTURES[np.dtype("u1")] == np.float32(1 / BRIGHTEST)
     assert IN_C == BRIGHTEST
@@ -140,8 +142,9 @@ def test_an_observation_of_another_shape_is_refused(shape: tuple[int, ...]) -> N
         policy.action_logits(np.zeros((2, *shape), dtype=np.float32))
 
 
-def test_planes_of_another_shape_and_without_an_agent_are_refused() -> None:
-    policy = without_torch("planner")
+@pytest.mark.parametrize("name", ["planner", "conv"])
+def test_planes_of_another_shape_and_without_an_agent_are_refused(name: str) -> None:
+    policy = without_torch(name)
     with pytest.raises(ValueError, match=r"shape \(2, 5, 5\); expected \(3, rows, cols\)"):
         policy.act(np.zeros((2, 5, 5)))
     with pytest.raises(ValueError, match=r"expected \(batch, 3, rows, cols\)"):
@@ -153,9 +156,11 @@ def test_planes_of_another_shape_and_without_an_agent_are_refused() -> None:
 
 
 def test_what_needs_torch_is_refused(tmp_path: Path) -> None:
-    save_student(tmp_path / "conv.safetensors", student("conv"))
-    with pytest.raises(ValueError, match=r"conv\.safetensors.*only \['linear', .* without torch"):
-        load_policy(tmp_path / "conv.safetensors")
+    save_student(tmp_path / "large.safetensors", make_student("residual", channels=2, blocks=1))
+    with pytest.raises(
+        ValueError, match=r"large\.safetensors.*'residual', which needs torch; expected .*'gru'"
+    ):
+        load_policy(tmp_path / "large.safetensors")
 
 
 def test_tables_and_trees_run_as_they_are(tmp_path: Path) -> None:
@@ -172,13 +177,13 @@ def test_tables_and_trees_run_as_they_are(tmp_path: Path) -> None:
 
 
 def test_no_torch_is_imported(tmp_path: Path) -> None:
-    for name in ("mlp", "planner"):
+    for name in ("mlp", "planner", "conv"):
         save_student(tmp_path / f"{name}.safetensors", student(name))
     code = f"""
 import sys
 import numpy as np
 from dynamaze.distill.numba_policy import load_policy
-for name, shape in (("mlp", (7, 7, 3)), ("planner", (3, 11, 11))):
+for name, shape in (("mlp", (7, 7, 3)), ("planner", (3, 11, 11)), ("conv", (3, 5, 6))):
     policy = load_policy({str(tmp_path)!r} + f"/{{name}}.safetensors")
     print(policy.act(np.ones(shape, np.float32)), policy.num_parameters)
 print([name for name in ("torch", "stable_baselines3", "onnx") if name in sys.modules])

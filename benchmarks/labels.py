@@ -1,16 +1,20 @@
 """`dynamaze distill labels`: what soft labels and weights are worth to a student.
 
-Two questions, each in generated mazes whose floor is slippery, so that the teacher, which knows
-the exact value of each action, has preferences of all strengths: its logits are the action values
-divided by a temperature.
+Two questions. The teacher knows the exact value of each action; its logits are these values divided
+by a temperature.
 
 Few labels: a student has seen a few states of open ground with the teacher's answers, and is judged
-on ground that it has not seen. Hard labels say which action is best; soft ones also how much worse
-the others are. The same states and first weights for each loss, so that losses differ by pairs.
+on ground that it has not seen. The floor is slippery, so that the teacher has preferences of all
+strengths. Hard labels say which action is best; soft ones also how much worse the others are. The
+same states and first weights for each loss, so that losses differ by pairs.
 
-Weights: a student that is nearly too small learns all states of a few mazes, and is judged on them:
-whether it helps that states count by how sure the teacher is (`margin`) or by how much depends on
-the choice (`criticality`), against counting alike.
+Weights: a student that is nearly too small learns all states of all `crossings`, and is judged on
+them: whether it helps that states count by how sure the teacher is (`margin`) or by how much
+depends on the choice (`criticality`), against counting alike. In most states several ways are
+alike, and the teacher shares its probability among them; a student pays as much for preferring one
+of them as for doubt where only one is right, though it loses nothing. Where it can be right only in
+part, weights say where. Each way of weighting has the same first weights, several of them, and goes
+on with those that did best by its own loss.
 
 Judged is the share of the best discounted return that a student's best actions keep, from every
 state, exactly: the Bellman equations of its policy are solved, and nothing is played.
@@ -32,12 +36,13 @@ from matplotlib.figure import Figure
 from dynamaze.distill.data import Dataset, make_batch
 from dynamaze.distill.distiller import Distiller
 from dynamaze.distill.losses import Loss, criticality, kl, margin, mse, nll, weighted
+from dynamaze.distill.restarts import best_start
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.teachers import ActionValues, teacher_answers
 from dynamaze.envs.dynamics import Dynamics
 from dynamaze.envs.exact import optimal_action_values
-from dynamaze.envs.generation import MazeRecipe
+from dynamaze.envs.generation import GeneratedMaze, MazeRecipe
 from dynamaze.envs.layout import Layout, Rewards
 from dynamaze.envs.mdp import FiniteMDP
 from dynamaze.envs.observations import ObservationLike, make_observation
@@ -60,7 +65,7 @@ LABELS: dict[str, Loss] = {
 ALIKE = "alike"
 WEIGHTS: dict[str, Loss] = {
     ALIKE: kl(),
-    "by margin": weighted(kl(), margin),
+    "by margin": weighted(kl(), margin, floor=0.2),  # nowhere 0: the worst actions are never alike
     "by criticality": weighted(kl(), criticality),
 }
 
@@ -70,10 +75,8 @@ CAPTION = "share of the best return kept, mean over seeds and 95% interval; diff
 
 
 class Study(NamedTuple):
-    """Where a question is asked, and how its students learn."""
+    """How the students of a question learn."""
 
-    recipe: MazeRecipe
-    levels: int  # mazes that states are labelled in
     observation: ObservationLike
     temperature: float  # of the teacher, in units of return
     width: int  # units of the student
@@ -82,12 +85,23 @@ class Study(NamedTuple):
     batch_size: int
 
 
-FEW = Study(MazeRecipe(8, "empty"), 300, {"kind": "window", "radius": 7}, 0.05, 32, 500, 3e-3, 64)
-"""Open ground with the goal anywhere, all of it in the window: the goal's place beside the agent's
-is seen, and the edges."""
+FEW = Study({"kind": "window", "radius": 7}, 0.05, 32, 500, 3e-3, 64)
+"""All of the open ground is in the window: the goal's place beside the agent's, and the edges."""
 
-TINY = Study(MazeRecipe(5, "obstacles", density=0.1), 12, "planes", 0.01, 4, 6000, 3e-2, 128)
-"""A few mazes with obstacles, in planes: four units, between 75 inputs and 4 actions."""
+OPEN_GROUND = MazeRecipe(8, "empty")
+"""No wall, and the goal anywhere."""
+
+LEVELS = 300
+"""Levels of open ground that states are labelled in."""
+
+TINY = Study({"kind": "window", "radius": 3}, 0.005, 3, 4000, 3e-2, 512)
+"""Three units, between 98 inputs and 4 actions."""
+
+SIDE = 7
+"""Of the crossings."""
+
+STARTS = 6
+"""First weights that a tiny student chooses from, each tried for half of its steps."""
 
 JUDGED = 40
 """Levels that few labels are judged on."""
@@ -100,7 +114,7 @@ class Labels(Storing):
     name: ClassVar[str] = "labels"
 
     runs: int = 16
-    """Seeds: other first weights, and other labelled states, or other mazes."""
+    """Seeds: other first weights and batches, and other labelled states."""
     labelled: tuple[int, ...] = (25, 50, 100, 200)
     """Numbers of labelled states."""
     few_steps: int = FEW.steps
@@ -119,11 +133,10 @@ class Labels(Storing):
 
 
 class Ground:
-    """All states of some mazes with a slippery floor: what is seen in them, and what is best.
+    """All states of some mazes: what is seen in them, and what is best.
 
     Args:
-        recipe: how the mazes are made.
-        levels: their numbers.
+        mazes: the mazes.
         observation: what is seen, as in `DynaMazeGenerated-v0`.
         slip_probability: how often a step slips.
 
@@ -134,15 +147,13 @@ class Ground:
 
     def __init__(
         self,
-        recipe: MazeRecipe,
-        levels: Iterable[int],
+        mazes: Iterable[GeneratedMaze],
         observation: ObservationLike,
-        slip_probability: float = SLIP,
+        slip_probability: float,
     ) -> None:
         seen, values = [], []
         self._mazes: list[tuple[FiniteMDP, npt.NDArray[np.int64]]] = []
-        for level in levels:
-            maze = recipe.make(level)
+        for maze in mazes:
             layout = Layout(
                 maze.walls, (maze.start,), (maze.goal,), Rewards.of(1, 0, None), slip_probability
             )
@@ -181,19 +192,38 @@ class Ground:
         return float(np.mean(shares))
 
 
+def crossings(side: int) -> list[GeneratedMaze]:
+    """Every square maze with one wall across and one gap in it, from corner to corner.
+
+    The walls are on odd rows or columns. With a side of 7 these are the 42 mazes of MiniGrid's
+    SimpleCrossingS9N1 (Chevalier-Boisvert et al. 2023), whose side counts its border.
+    """
+    mazes = []
+    for at in range(1, side - 1, 2):
+        for gap in range(side):
+            walls = np.zeros((side, side), dtype=np.bool_)
+            walls[at] = True
+            walls[at, gap] = False
+            ends = ((0, 0), (side - 1, side - 1))
+            mazes += [GeneratedMaze(walls, *ends), GeneratedMaze(walls.T, *ends)]
+    return mazes
+
+
 @cache
 def few_ground() -> tuple[Ground, Ground]:
     """Where states are labelled, and where students of few labels are judged."""
-    return (
-        Ground(FEW.recipe, range(TRAINING.first, TRAINING.first + FEW.levels), FEW.observation),
-        Ground(FEW.recipe, range(HELD_OUT.first, HELD_OUT.first + JUDGED), FEW.observation),
+    known = range(TRAINING.first, TRAINING.first + LEVELS)
+    unseen = range(HELD_OUT.first, HELD_OUT.first + JUDGED)
+    one, other = (
+        Ground(map(OPEN_GROUND.make, levels), FEW.observation, SLIP) for levels in (known, unseen)
     )
+    return one, other
 
 
-def tiny_ground(number: int) -> Ground:
-    """The mazes that a tiny student learns; each run has its own."""
-    first = TRAINING.first + number * TINY.levels
-    return Ground(TINY.recipe, range(first, first + TINY.levels), TINY.observation)
+@cache
+def tiny_ground() -> Ground:
+    """Where a tiny student learns and is judged; its floor is not slippery."""
+    return Ground(crossings(SIDE), TINY.observation, 0.0)
 
 
 def main(config: Labels) -> None:
@@ -204,7 +234,7 @@ def main(config: Labels) -> None:
         OSError: if the output folder cannot be written.
     """
     check_runs(config.runs)
-    most = FEW.levels * (FEW.recipe.shape[0] * FEW.recipe.shape[1] - 1)
+    most = LEVELS * (OPEN_GROUND.shape[0] * OPEN_GROUND.shape[1] - 1)
     for number in config.labelled:
         if not 1 <= number <= most:
             raise ValueError(f"labelled={number}; expected between 1 and {most} states")
@@ -245,19 +275,27 @@ def few_labels(config: Labels, number: int, seed: int) -> Table:
     for count in config.labelled:
         labels = every.take(order[:count])
         for name, loss in LABELS.items():
-            student = taught(labels, loss, FEW, config.few_steps, seed)
+            student = taught(beginner(labels, FEW, seed), labels, loss, FEW, config.few_steps, seed)
             kept = unseen.kept(student.action_logits(unseen.observations))
             rows.append({"run": number, "labelled": count, "loss": name, "kept": kept})
     return _columns(rows)
 
 
 def tiny(config: Labels, number: int, seed: int) -> Table:
-    """Each way of weighting all states of a few mazes; judged on the same."""
-    ground = tiny_ground(number)
+    """Each way of weighting all states of all crossings; judged on the same."""
+    ground, steps = tiny_ground(), config.tiny_steps
     every = stored(ground, TINY)
+    starts = np.random.SeedSequence(seed).generate_state(STARTS).tolist()
     rows: list[dict[str, Any]] = []
     for name, loss in WEIGHTS.items():
-        student = taught(every, loss, TINY, config.tiny_steps, seed)
+        best, _ = best_start(
+            [beginner(every, TINY, start) for start in starts],
+            every,
+            steps=-(-steps // 2),
+            total_steps=steps,
+            **settings(loss, TINY, seed),
+        )
+        student = taught(beginner(every, TINY, starts[best]), every, loss, TINY, steps, seed)
         kept = ground.kept(student.action_logits(ground.observations))
         parameters = student.num_parameters
         rows.append({"run": number, "weights": name, "parameters": parameters, "kept": kept})
@@ -270,22 +308,25 @@ def stored(ground: Ground, study: Study) -> Dataset:
     return Dataset(make_batch(ground.observations, labelled), batch_size=study.batch_size)
 
 
-def taught(labels: Dataset, loss: Loss, study: Study, steps: int, seed: int) -> Student:
-    """A student of the labels; the same seed gives the same first weights and batches."""
-    shape = labels.rows.observations.shape[1:]
+def beginner(labels: Dataset, study: Study, seed: int) -> MLP:
+    """A student of the labels that has learned nothing; the seed settles its first weights."""
+    return MLP(labels.rows.observations.shape[1:], 4, study.width, seed=seed)
+
+
+def taught(
+    student: Student, labels: Dataset, loss: Loss, study: Study, steps: int, seed: int
+) -> Student:
+    """The student, trained; the same seed gives the same batches."""
     return (
-        Distiller(
-            MLP(shape, 4, study.width, seed=seed),
-            labels,
-            total_steps=steps,
-            loss=loss,
-            learning_rate=study.learning_rate,
-            device="cpu",
-            seed=seed,
-        )
+        Distiller(student, labels, total_steps=steps, **settings(loss, study, seed))
         .distil()
         .student
     )
+
+
+def settings(loss: Loss, study: Study, seed: int) -> dict[str, Any]:
+    """Those of `Distiller` that trials of first weights and whole trainings have in common."""
+    return {"loss": loss, "learning_rate": study.learning_rate, "device": "cpu", "seed": seed}
 
 
 def _columns(rows: list[dict[str, Any]]) -> Table:

@@ -73,8 +73,8 @@ def planner(repeats: int) -> list[Row]:
     if not _installed("torch"):
         return []
     from dynamaze.distill.measure import microseconds
+    from dynamaze.distill.numba_planner import PlannerPolicy
     from dynamaze.distill.numba_planning import PlannerWeights
-    from dynamaze.distill.numba_policy import PlannerPolicy
     from dynamaze.envs.questions_kernel import share_among_best
 
     planes = one_by_one(ask_everywhere(MazeRecipe(11), [0]))[:1]

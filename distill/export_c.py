@@ -18,7 +18,9 @@ from .float_tree import FloatTree
 from .logits import LogitPolicy
 from .numba_conv import ConvPolicy
 from .numba_gru import GRUPolicy
-from .numba_policy import LayersPolicy, PlannerPolicy, iterations_for, policy_of
+from .numba_layers import LayersPolicy
+from .numba_planner import PlannerPolicy, iterations_for
+from .numba_policy import policy_of
 from .students.tree import Tree
 from .weights import Stored
 

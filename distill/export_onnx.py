@@ -16,7 +16,8 @@ from .card import Card
 from .distributions import CATEGORICAL, distribution_of
 from .files import stored_form
 from .float_tree import FloatTree
-from .numba_policy import PlannerPolicy, policy_of
+from .numba_planner import PlannerPolicy
+from .numba_policy import policy_of
 from .onnx_planner import planner_graph
 from .onnx_tracing import Acting, RememberingOne, of_any_size, traced
 from .onnx_tree import tree_graph

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .numba_observations import PLANES
-from .numba_policy import PlannerPolicy
+from .numba_planner import PlannerPolicy
 
 OPSET, IR_VERSION = 20, 10
 """As torch writes them for other students."""

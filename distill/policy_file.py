@@ -41,11 +41,11 @@ def open_policy(path: str | os.PathLike[str]) -> Opened:
         raise StudentFileError(
             f"{path} ends in {ending!r}; expected a policy in .safetensors or .onnx"
         )
-    from .numba_policy import RUNS, policy_of
+    from .numba_policy import policy_of, runs_without_torch
 
     stored = read_weights(path)
     kind, card = str(stored.config.get("kind")), Card.from_json(stored.card)
-    if kind in RUNS:
+    if runs_without_torch(stored.config):
         return Opened(policy_of(stored, where=path), kind, card)
     from .files import load_student
 

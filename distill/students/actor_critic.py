@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from ..gaussian_actions import check_answers
 from ..logits import FloatArray
 from .base import Answers, Student
-from .parts import check_answers, check_outputs, checked_part
+from .parts import check_outputs, checked_part
 
 
 class ActorCritic(Student):

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from ..distributions import Bounds, split
+from ..gaussian_actions import LOG_STD, GaussianActions, check_answers
 from ..logits import FloatArray
 from .base import Answers, Student
-from .parts import check_answers, check_outputs, checked_part
-
-LOG_STD = (-20.0, 2.0)
-"""Logarithms of standard deviations are no less and no more, as in SAC of Stable-Baselines3."""
+from .parts import check_outputs, checked_part
 
 
-class GaussianStudent(Student):
+class GaussianStudent(GaussianActions, Student):
     """Another student, whose outputs say of which Gaussian an action is drawn.
 
     Its dimensions are independent. The loss to train it with is "gaussian_kl".
@@ -82,49 +79,6 @@ class GaussianStudent(Student):
         check_answers("inner", rows.shape, 2 * self.bounds.dimensions)
         mean, log_std = split(rows)
         return torch.cat([mean, log_std.clamp(*LOG_STD)], dim=1)
-
-    # -- a policy ------------------------------------------------------------------------------
-
-    def action_gaussian(self, observations: Any) -> tuple[FloatArray, FloatArray]:
-        """(answers, dimensions) means, and as many logarithms of standard deviations."""
-        rows = self.inner.action_logits(observations)
-        check_answers("inner", rows.shape, 2 * self.bounds.dimensions)
-        mean, log_std = split(rows)
-        return mean, np.clip(log_std, *LOG_STD)
-
-    def act(self, observation: Any) -> npt.NDArray[np.float32]:
-        """The mean's action for one observation, as the environment takes it."""
-        mean, _ = self.action_gaussian(np.asarray(observation)[None])
-        return self.bounds.action(mean)[0]  # type: ignore[no-any-return]
-
-    def action_logits(self, observations: Any) -> NoReturn:
-        """There are none.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("a student of continuous actions has no logits; ask its action_gaussian")
-
-    def action_probabilities(self, observations: Any) -> NoReturn:
-        """There are none.
-
-        Raises:
-            TypeError: always.
-        """
-        self.action_logits(observations)
-
-    @property
-    def memory(self) -> Any:
-        """That of the inner student, where it remembers."""
-        return self.inner.memory
-
-    @memory.setter
-    def memory(self, memory: Any) -> None:
-        self.inner.memory = memory
-
-    def reset(self, began: npt.NDArray[np.bool_] | None = None) -> None:
-        """Let the inner student forget, where it remembers."""
-        self.inner.reset(began)
 
 
 def _as_json(bounds: FloatArray) -> Any:

@@ -31,13 +31,3 @@ def check_outputs(name: str, part: Student, outputs: int) -> None:
     known = part.config.get("num_actions", outputs)
     if known != outputs:
         raise ValueError(f"{name} has {known} outputs; expected {outputs}")
-
-
-def check_answers(name: str, shape: Any, outputs: int) -> None:
-    """Refuse a part's answers of another width.
-
-    Raises:
-        ValueError: if they are not (answers, outputs).
-    """
-    if len(shape) != 2 or shape[1] != outputs:
-        raise ValueError(f"{name} gave shape {tuple(shape)}; expected (answers, {outputs})")

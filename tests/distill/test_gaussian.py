@@ -16,7 +16,6 @@ from dynamaze.distill.distributions import Bounds, distribution_of, split
 from dynamaze.distill.experts import Experts
 from dynamaze.distill.export_c import export_c
 from dynamaze.distill.files import load_student, save_student
-from dynamaze.distill.numba_policy import load_policy
 from dynamaze.distill.quantise import quantised
 from dynamaze.distill.source import Asked
 from dynamaze.distill.students.gaussian import GaussianStudent
@@ -26,7 +25,6 @@ from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.own import as_student
 from dynamaze.distill.students.table import Table
 from dynamaze.distill.teachers import as_teacher, teacher_answers
-from dynamaze.distill.weights import StudentFileError
 
 from .worlds import Gaussian
 
@@ -278,8 +276,6 @@ def test_what_cannot_be_a_part_or_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="made again from a file"):
         save_student(tmp_path / "own", own)
     save_student(tmp_path / "s", student())
-    with pytest.raises(StudentFileError, match=r"'gaussian'.*load_student"):
-        load_policy(tmp_path / "s")
     with pytest.raises(TypeError, match="GaussianStudent; expected"):
         export_c(tmp_path / "s.h", student(), SEEN[0])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s"]

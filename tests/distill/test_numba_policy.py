@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from dynamaze.distill.files import save_student, stored_form
-from dynamaze.distill.numba_policy import PlannerPolicy, load_policy, policy_of
+from dynamaze.distill.numba_planner import PlannerPolicy
+from dynamaze.distill.numba_policy import load_policy, policy_of
 from dynamaze.distill.parity import check_parity
 from dynamaze.distill.students.inputs import BRIGHTEST
 from dynamaze.distill.students.making import make_student

@@ -108,7 +108,7 @@ def evaluate(
     gamma = checked_number("gamma", gamma, 0, 1)
     asked = policy if hasattr(policy, "action_probabilities") else as_teacher(policy)
     play, rng = Play(env, seed), np.random.default_rng(seed)
-    bounds = bounds_for(asked, play)
+    bounds = bounds_for(asked, env.single_action_space)
     player = Player(asked, question_of(asked), view)
     lines = _Lines(env.num_envs, episodes, gamma)
     while (left := lines.left).any():

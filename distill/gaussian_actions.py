@@ -84,6 +84,11 @@ class GaussianPolicy(GaussianActions):
             raise ValueError(f"{inner.num_actions} outputs; expected {2 * bounds.dimensions}")
 
     @property
+    def observation_shape(self) -> Any:
+        """That of the inner policy, where it tells one."""
+        return self.inner.observation_shape
+
+    @property
     def num_parameters(self) -> int:
         """Those of the inner policy."""
         return int(self.inner.num_parameters)

@@ -57,7 +57,7 @@ class LabelledPlay:
         self.play = Play(env, seed)
         self.by, self.view, self.deterministic = by, view, deterministic
         self.teacher = as_teacher(teacher)
-        self._bounds = bounds_for(self.teacher, self.play)
+        self._bounds = bounds_for(self.teacher, env.single_action_space)
         self._labels = Player(
             self.teacher, lambda seen: teacher_answers(self.teacher, seen, self.play.columns)
         )
@@ -98,7 +98,7 @@ class LabelledPlay:
 
     def _check(self, student: Policy) -> None:
         """Refuse a student of other actions than the teacher's."""
-        bounds_for(student, self.play)
+        bounds_for(student, self.play.env.single_action_space)
         mine, its = distribution_of(student), distribution_of(self.teacher)
         if mine != its:
             raise TypeError(f"a student of {mine} actions and a teacher of {its}; expected alike")

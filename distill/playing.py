@@ -54,10 +54,9 @@ class Play:
     """
 
     def __init__(self, env: Any, seed: int) -> None:
-        _check_spaces(env)
+        _check_observations(env)
         self.env, self._space = env, env.single_action_space
-        is_box = isinstance(self._space, spaces.Box)
-        self.bounds = Bounds(self._space.low, self._space.high) if is_box else None
+        self.bounds = _bounds_of(self._space)
         self.columns = int(self._space.n if self.bounds is None else 2 * self.bounds.dimensions)
         self._mode = AutoresetMode(env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP))
         self.levels: IntArray | None = None
@@ -175,24 +174,24 @@ def question_of(policy: Any) -> Callable[[Any], npt.NDArray[Any]]:
     return lambda observations: gaussian_rows(policy, observations)
 
 
-def bounds_for(policy: Any, play: Play) -> Bounds | None:
-    """What makes actions of a policy's samples in some play; None where they are `Discrete`.
+def bounds_for(policy: Any, space: spaces.Space[Any]) -> Bounds | None:
+    """What makes actions of a policy's samples in a space; None where they are `Discrete`.
 
     Raises:
-        TypeError: for a policy of the other kind of actions.
+        TypeError: for a policy of the other kind of actions, or a space of neither.
         ValueError: for a policy with other bounds.
     """
-    kind, space = distribution_of(policy), play.env.single_action_space
-    if (kind == CATEGORICAL) != (play.bounds is None):
-        wanted = "action_probabilities" if play.bounds is None else "action_gaussian"
+    its, kind = _bounds_of(space), distribution_of(policy)
+    if (kind == CATEGORICAL) != (its is None):
+        wanted = "action_probabilities" if its is None else "action_gaussian"
         raise TypeError(
             f"a policy {type(policy).__name__} of {kind} actions where they are {space}; expected "
             f"one with {wanted}"
         )
     own = getattr(policy, "bounds", None)
-    if play.bounds is None or own is None:
-        return play.bounds
-    if not own.is_like(play.bounds):
+    if its is None or own is None:
+        return its
+    if not own.is_like(its):
         raise ValueError(
             f"a policy of actions from {own.low.tolist()} to {own.high.tolist()}; expected the "
             f"environment's, {space}"
@@ -224,11 +223,17 @@ def draw_actions(probabilities: FloatArray, rng: np.random.Generator) -> IntArra
     return (rng.random((len(probabilities), 1)) >= below).sum(axis=1)  # type: ignore[no-any-return]
 
 
-def _check_spaces(env: Any) -> None:
-    """Refuse what cannot be played."""
-    observation, action = env.single_observation_space, env.single_action_space
-    is_fractions = isinstance(action, spaces.Box) and np.issubdtype(action.dtype, np.floating)
-    if not (is_fractions or isinstance(action, spaces.Discrete)):
-        raise TypeError(f"actions of {action}; expected Discrete, or a Box of fractions")
+def _bounds_of(space: spaces.Space[Any]) -> Bounds | None:
+    """Those of a Box of fractions; None of Discrete actions, and others are refused."""
+    if isinstance(space, spaces.Discrete):
+        return None
+    if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
+        return Bounds(space.low, space.high)
+    raise TypeError(f"actions of {space}; expected Discrete, or a Box of fractions")
+
+
+def _check_observations(env: Any) -> None:
+    """Refuse what policies do not see."""
+    observation = env.single_observation_space
     if isinstance(observation, spaces.Dict | spaces.Tuple):
         raise TypeError(f"observations of {observation}; expected arrays")

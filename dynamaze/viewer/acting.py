@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.agents import Step
+from dynamaze.distill.playing import bounds_for, question_of
 
 Act = Callable[[Any], Any]  # from an observation to an action
 
@@ -58,7 +59,8 @@ class Acting:
 
     Args:
         env: where.
-        policy: has `act(observation)`; what has a memory also `reset()`.
+        policy: has `act(observation)`, and answers as a student does; what has a memory has also
+            `reset()`.
         name: the policy's, for messages.
         seed: of the first reset; None seeds nothing.
 
@@ -96,14 +98,19 @@ def _check_fits(policy: Any, env: gym.Env[Any, Any], name: str) -> None:
     """Ask a policy once, before anything is shown."""
     where = "the environment" if env.spec is None else env.spec.id
     space = env.action_space
-    if not isinstance(space, gym.spaces.Discrete):
-        raise ValueError(f"{name} does not fit {where}: its actions are {space}, not numbered")
     try:
-        logits = policy.action_logits(np.asarray(env.observation_space.sample())[None])
+        bounds = bounds_for(policy, space)
+        seen = np.asarray(env.observation_space.sample())[None]
+        columns = question_of(policy)(seen).shape[1]
     except (ValueError, TypeError, RuntimeError, IndexError) as error:
         why = " ".join(str(error).split())
         raise ValueError(f"{name} does not fit {where}: {why}") from None
-    if space.start != 0 or logits.shape[1] != space.n:
+    if isinstance(space, gym.spaces.Discrete) and (space.start, columns) != (0, space.n):
         raise ValueError(
-            f"{name} does not fit {where}: it has {logits.shape[1]} actions; expected {space.n}"
+            f"{name} does not fit {where}: it has {columns} actions; expected {space.n}"
+        )
+    if bounds is not None and columns != 2 * bounds.dimensions:
+        raise ValueError(
+            f"{name} does not fit {where}: it answers {columns} numbers; expected "
+            f"{2 * bounds.dimensions}, a mean and a deviation for each of {space}"
         )

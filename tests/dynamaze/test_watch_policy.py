@@ -16,6 +16,7 @@ from dynamaze.distill.card import Card
 from dynamaze.distill.export_onnx import export_onnx
 from dynamaze.distill.files import save_student
 from dynamaze.distill.policy_file import open_policy
+from dynamaze.distill.students.gaussian import GaussianStudent
 from dynamaze.distill.students.making import make_student
 from dynamaze.viewer.acting import Acting
 from dynamaze.watch import Watch, main, make_watched
@@ -104,6 +105,26 @@ def test_a_memory_is_empty_when_an_episode_begins(tmp_path: Path) -> None:
     assert forgets == [0, *(end for end in ends if end < 60)]
 
 
+@pytest.mark.parametrize("squashed", [False, True])
+def test_continuous_actions_are_taken_as_the_students(
+    pygame: Any, tmp_path: Path, squashed: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inner = make_student("mlp", observation_shape=(2,), num_actions=4, width=4)
+    card = Card(environment={"id": "DynaMazeContinuous-v0", "noise": 0.0})
+    path = tmp_path / "g.safetensors"
+    student = GaussianStudent(inner, [-1, -1], [1, 1], squashed=squashed)
+    save_student(path, student, card=card)
+    assert "g.safetensors in DynaMazeContinuous-v0: 20 steps" in watch(
+        capsys, policy=str(path), steps=20
+    )
+    env = make_watched(Watch(policy=str(path)), open_policy(path))
+    moment = next(Acting(env, open_policy(path).policy, "g", seed=0).steps())
+    np.testing.assert_allclose(moment.action, student.act(moment.observation), rtol=1e-5)
+    save_student(path, GaussianStudent(inner, [-1, -1], [2, 2]), card=card)
+    with pytest.raises(ValueError, match=r"does not fit DynaMazeContinuous-v0: .* to \[2.0, 2.0\]"):
+        watch(capsys, policy=str(path))
+
+
 # -- what does not fit -------------------------------------------------------------------------
 
 
@@ -113,7 +134,7 @@ def test_a_memory_is_empty_when_an_episode_begins(tmp_path: Path) -> None:
         ({"env_id": "FrozenLake-v1"}, r"planner\.\w+ does not fit FrozenLake-v1: observations of"),
         ({"env_id": "DynaMazeContinuous-v0"}, "observation='planes'; expected one of"),
         ({"env_id": "CartPole-v1"}, r"does not fit CartPole-v1: observations of shape \(1, 4\)"),
-        ({"env_id": "Pendulum-v1"}, "does not fit Pendulum-v1: its actions are Box"),
+        ({"env_id": "Pendulum-v1"}, "does not fit Pendulum-v1: .* categorical actions where"),
     ],
 )
 def test_an_environment_that_does_not_fit_is_refused(

@@ -13,7 +13,7 @@ LINKS = re.findall(r"\]\(([^)#]+)\)", README.read_text())
 
 
 def test_there_are_examples() -> None:
-    assert len(BLOCKS) == 12
+    assert len(BLOCKS) == 13
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))

@@ -22,16 +22,13 @@ state, exactly: the Bellman equations of its policy are solved, and nothing is p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from matplotlib.figure import Figure
 
 from dynamaze.distill.data import Dataset, make_batch
 from dynamaze.distill.distiller import Distiller
@@ -39,21 +36,17 @@ from dynamaze.distill.losses import Loss, criticality, kl, margin, mse, nll, wei
 from dynamaze.distill.restarts import best_start
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.mlp import MLP
-from dynamaze.distill.teachers import ActionValues, teacher_answers
-from dynamaze.envs.dynamics import Dynamics
-from dynamaze.envs.exact import optimal_action_values
-from dynamaze.envs.generation import GeneratedMaze, MazeRecipe
-from dynamaze.envs.layout import Layout, Rewards
-from dynamaze.envs.mdp import FiniteMDP
-from dynamaze.envs.observations import ObservationLike, make_observation
+from dynamaze.envs.generation import MazeRecipe
+from dynamaze.envs.observations import ObservationLike
 
 from .asked_mazes import HELD_OUT, TRAINING
-from .judging import GAMMA
+from .ground import Ground, crossings
+from .labels_picture import ALIKE, HARD, plot, summary
 from .runner import OnRun, Storing, check_runs, kept_folder, run_alone, work
-from .statistics import mean_interval
-from .table import Table, rows_where, stack
+from .table import Table, stack
 
-HARD = "hard labels"
+__all__ = ["Labels", "main", "plot", "run", "summary"]
+
 LABELS: dict[str, Loss] = {
     HARD: nll,
     "KL, temperature 1": kl(1),
@@ -62,10 +55,10 @@ LABELS: dict[str, Loss] = {
     "centred logits": mse,
 }
 
-ALIKE = "alike"
 WEIGHTS: dict[str, Loss] = {
     ALIKE: kl(),
-    "by margin": weighted(kl(), margin, floor=0.2),  # nowhere 0: the worst actions are never alike
+    # Where two ways are alike the margin is 0, but the other actions are wrong: hence a floor.
+    "by margin": weighted(kl(), margin, floor=0.2),
     "by criticality": weighted(kl(), criticality),
 }
 
@@ -123,90 +116,13 @@ class Labels(Storing):
     """Gradient steps of a tiny student."""
     seed: int = 0
     """Settles every number."""
-    workers: int = 1
+    workers: int = 2
     """Processes, each on one core."""
 
     @property
     def total_runs(self) -> int:
         """Seeds of both questions together."""
         return 2 * self.runs
-
-
-class Ground:
-    """All states of some mazes: what is seen in them, and what is best.
-
-    Args:
-        mazes: the mazes.
-        observation: what is seen, as in `DynaMazeGenerated-v0`.
-        slip_probability: how often a step slips.
-
-    Attributes:
-        observations: (states, ...) of every free cell but the goal, maze by maze.
-        values: (states, 4) what each action is worth, discounted by `GAMMA`.
-    """
-
-    def __init__(
-        self,
-        mazes: Iterable[GeneratedMaze],
-        observation: ObservationLike,
-        slip_probability: float,
-    ) -> None:
-        seen, values = [], []
-        self._mazes: list[tuple[FiniteMDP, npt.NDArray[np.int64]]] = []
-        for maze in mazes:
-            layout = Layout(
-                maze.walls, (maze.start,), (maze.goal,), Rewards.of(1, 0, None), slip_probability
-            )
-            states = np.flatnonzero(layout.distances.ravel() > 0)
-            form = make_observation(observation, layout)
-            form.load(0, layout)
-            seen.append(form.many(states, np.zeros_like(states)))
-            values.append(optimal_action_values(layout, GAMMA)[states])
-            self._mazes.append((Dynamics(layout).mdp, states))
-        self.observations = np.concatenate(seen)
-        self.values = np.concatenate(values)
-
-    def labelled_by(self, temperature: float) -> Any:
-        """(states, 4) logits of the teacher, which is asked about every state."""
-        teacher = ActionValues(lambda _: self.values, temperature)
-        return teacher_answers(teacher, self.observations, 4)
-
-    def kept(self, logits: Any) -> float:
-        """The share of the best return that the best actions keep from all states.
-
-        Args:
-            logits: (states, 4); of equal ones the first counts.
-
-        Returns:
-            The mean over mazes of the return summed over its states, against the best.
-        """
-        actions, shares, at = np.asarray(logits).argmax(axis=1), [], 0
-        for mdp, states in self._mazes:
-            here = slice(at, at + len(states))
-            policy = np.zeros(mdp.next_state.shape[:2])
-            policy[:, 0] = 1.0  # in walls and at the goal nothing is decided
-            policy[states] = np.eye(4)[actions[here]]
-            returns = mdp.policy_values(policy, GAMMA)[states]
-            shares.append(returns.sum() / self.values[here].max(axis=1).sum())
-            at = here.stop
-        return float(np.mean(shares))
-
-
-def crossings(side: int) -> list[GeneratedMaze]:
-    """Every square maze with one wall across and one gap in it, from corner to corner.
-
-    The walls are on odd rows or columns. With a side of 7 these are the 42 mazes of MiniGrid's
-    SimpleCrossingS9N1 (Chevalier-Boisvert et al. 2023), whose side counts its border.
-    """
-    mazes = []
-    for at in range(1, side - 1, 2):
-        for gap in range(side):
-            walls = np.zeros((side, side), dtype=np.bool_)
-            walls[at] = True
-            walls[at, gap] = False
-            ends = ((0, 0), (side - 1, side - 1))
-            mazes += [GeneratedMaze(walls, *ends), GeneratedMaze(walls.T, *ends)]
-    return mazes
 
 
 @cache
@@ -331,79 +247,3 @@ def settings(loss: Loss, study: Study, seed: int) -> dict[str, Any]:
 
 def _columns(rows: list[dict[str, Any]]) -> Table:
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
-
-
-# -- the picture -------------------------------------------------------------------------------
-
-
-def summary(tables: dict[str, Table], config: Labels) -> dict[str, list[tuple[str, ...]]]:
-    """What each loss keeps and gains on hard labels; what weights gain on counting alike."""
-    rows, tiny_rows = tables[config.name], tables[f"{config.name}_weights"]
-    few: list[tuple[str, ...]] = [("labelled", "loss", "kept", "points above hard labels")]
-    for count in np.unique(rows["labelled"]).tolist():
-        few += [
-            (str(count), *line)
-            for line in _compared(rows_where(rows, "labelled", count), "loss", HARD)
-        ]
-    parameters = int(tiny_rows["parameters"][0])
-    weights: list[tuple[str, ...]] = [("states count", "kept", "points above alike")]
-    weights += _compared(tiny_rows, "weights", ALIKE)
-    return {
-        "Few labels, judged on unseen levels": few,
-        f"Weights, a student of {parameters} parameters": weights,
-    }
-
-
-def _compared(rows: Table, column: str, base: str) -> list[tuple[str, ...]]:
-    """Of each kind: its name, what it keeps, and its paired difference from one of them."""
-    lines: list[tuple[str, ...]] = []
-    for name in dict.fromkeys(rows[column].tolist()):
-        own = 100 * rows_where(rows, column, name)["kept"]
-        gain = own - 100 * rows_where(rows, column, base)["kept"]
-        lines.append((name, _told(own, "{:.1f}%"), "-" if name == base else _told(gain, "{:+.1f}")))
-    return lines
-
-
-def _told(samples: Any, form: str) -> str:
-    mean, low, high = (float(part) for part in mean_interval(samples))
-    return f"{form.format(mean)} [{low:.1f}, {high:.1f}]"
-
-
-def plot(tables: dict[str, Table], config: Labels) -> Figure:
-    """Return kept against labelled states for each loss, and of each way of weighting."""
-    rows, tiny_rows = tables[config.name], tables[f"{config.name}_weights"]
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    counts = np.unique(rows["labelled"])
-    for name in dict.fromkeys(rows["loss"].tolist()):
-        own = rows_where(rows, "loss", name)
-        kept = np.stack([100 * rows_where(own, "labelled", count)["kept"] for count in counts], 1)
-        mean, low, high = mean_interval(kept)
-        style = "s--" if name == HARD else "o-"
-        line = left.plot(counts, mean, style, label=name, markersize=4)
-        left.fill_between(counts, low, high, color=line[0].get_color(), alpha=0.2, linewidth=0)
-    left.set_xscale("log")
-    left.set_xticks(counts, [str(count) for count in counts.tolist()])
-    left.minorticks_off()
-    left.set_xlabel("labelled states")
-    left.set_ylabel("% of the best return kept")
-    left.set_title("few labels, judged on unseen levels", fontsize=10)
-    left.legend(frameon=False)
-    names = list(dict.fromkeys(tiny_rows["weights"].tolist()))
-    for at, name in enumerate(names):
-        each = 100 * rows_where(tiny_rows, "weights", name)["kept"]
-        mean, low, high = mean_interval(each)
-        right.plot(at + np.linspace(-0.2, 0.2, len(each)), each, ".", color="silver", zorder=0)
-        right.errorbar(
-            at, mean, [[mean - low], [high - mean]], fmt="o", capsize=4, color="tab:blue"
-        )
-    right.axhline(99, color="grey", linestyle=":", label="99%")
-    right.set_xticks(range(len(names)), names)
-    right.set_ylabel("% of the best return kept")
-    parameters = int(tiny_rows["parameters"][0])
-    right.set_title(f"how states count, a student of {parameters} parameters", fontsize=10)
-    right.legend(frameon=False)
-    figure.suptitle(
-        f"Labels and weights: mean of {len(set(rows['run'].tolist()))} seeds, 95% interval"
-    )
-    return figure

@@ -83,7 +83,8 @@ class Rollouts:
         view: what the student sees: a function from (n, ...) observations of the environment to
             (n, ...) others. These are remembered; the teacher is asked about the whole ones. A
             student with a memory is shown those of finished episodes too, before it forgets. None
-            where both see the same.
+            where both see the same. Who imitates what depends on more than he sees may learn a way
+            that suits nobody: see `ProximalDistillation`, which learns from the reward as well.
         deterministic: whether who drives takes its best action, or the mean of continuous ones,
             instead of drawing it.
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dynamaze.benchmarks import labels
+from dynamaze.benchmarks.ground import Ground, crossings
 from dynamaze.benchmarks.judging import GAMMA
 from dynamaze.benchmarks.labels import (
     FEW,
@@ -18,9 +19,7 @@ from dynamaze.benchmarks.labels import (
     STARTS,
     TINY,
     WEIGHTS,
-    Ground,
     Labels,
-    crossings,
     tiny_ground,
 )
 from dynamaze.distill.losses import Targets

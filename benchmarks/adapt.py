@@ -34,6 +34,7 @@ from dynamaze.distill.students.mlp import MLP
 from dynamaze.envs.layout import Layout
 from dynamaze.envs.presets import PRESETS
 from dynamaze.envs.schedule import Schedule
+from dynamaze.messages import checked_number
 
 from .changing_play import CELLS
 from .known_maze import KnownMaze, asked, everywhere, kept
@@ -99,10 +100,16 @@ def main(config: Adapt) -> None:
     """Run the experiment, store its tables and picture, and say where they are.
 
     Raises:
-        ValueError: for fewer than 2 runs, or a file that is no student.
+        ValueError: for fewer than 2 runs, another number outside its range, or a file that is no
+            student.
         OSError: if the output folder cannot be written.
     """
     check_runs(config.runs)
+    checked_number("steps", config.steps, 0, whole=True)
+    checked_number("life", config.life, 1, whole=True)
+    checked_number("drift", config.drift, 0, 1, above=True)
+    for pace in config.gradient_steps:
+        checked_number("gradient_steps", pace, 1, whole=True)
     if config.student is not None:
         load_student(config.student)
     keep = kept_folder(config)

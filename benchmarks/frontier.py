@@ -37,7 +37,7 @@ from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.table import Table as TableStudent
 from dynamaze.envs.generation import MazeRecipe
 from dynamaze.envs.questions import BestActions, one_by_one
-from dynamaze.messages import did_you_mean
+from dynamaze.messages import checked_number, did_you_mean
 
 from .asked_mazes import TRAINING, Held, Mazes, held_out_recipes
 from .changing_play import play_while_changing
@@ -115,9 +115,11 @@ def check(config: Frontier) -> None:
     """Refuse what cannot be run before anything runs.
 
     Raises:
-        ValueError: for fewer than 2 runs or a student that there is not.
+        ValueError: for fewer than 2 runs, no steps or mazes, or a student that there is not.
     """
     check_runs(config.runs)
+    checked_number("steps", config.steps, 1, whole=True)
+    checked_number("mazes", config.mazes, 1, whole=True)
     for name in config.students:
         if name not in ENTRIES:
             raise ValueError(

@@ -38,6 +38,7 @@ from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.envs.generation import MazeRecipe
 from dynamaze.envs.observations import ObservationLike
+from dynamaze.messages import checked_number
 
 from .asked_mazes import HELD_OUT, TRAINING
 from .ground import Ground, crossings
@@ -146,10 +147,13 @@ def main(config: Labels) -> None:
     """Run the experiment, store its tables and picture, and say where they are.
 
     Raises:
-        ValueError: for fewer than 2 runs, or a number of labelled states that there are not.
+        ValueError: for fewer than 2 runs, no steps, or a number of labelled states that there are
+            not.
         OSError: if the output folder cannot be written.
     """
     check_runs(config.runs)
+    for name in ("few_steps", "tiny_steps"):
+        checked_number(name, getattr(config, name), 1, whole=True)
     most = LEVELS * (OPEN_GROUND.shape[0] * OPEN_GROUND.shape[1] - 1)
     for number in config.labelled:
         if not 1 <= number <= most:

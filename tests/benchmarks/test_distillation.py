@@ -177,6 +177,8 @@ def test_seeds_differ_by_run_and_beginning():
     ("change", "told"),
     [
         ({"runs": 1}, "runs=1; expected at least 2"),
+        ({"steps": 0}, "steps=0; expected"),
+        ({"mazes": 0}, "mazes=0; expected"),
         ({"students": ("planner 4",)}, "students: 'planner 4'; expected some of"),
     ],
 )
@@ -310,6 +312,16 @@ def test_a_planner_that_sees_the_walls_follows_at_once(tmp_path):
     )
     rows = adapt.run(config)["adapt"]
     assert (rows["kept"][rows["student"] == adapt.PLANNER] == 1.0).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"drift": 0.0}, {"drift": 1.5}, {"life": 0}, {"steps": -1}, {"gradient_steps": (0,)}],
+)
+def test_adapting_that_cannot_be_is_refused(tmp_path, change):
+    with pytest.raises(ValueError, match=f"{next(iter(change))}="):
+        adapt.main(replace(adapt.Adapt(tmp_path), **change))
+    assert not list(tmp_path.iterdir())
 
 
 def test_held_out_recipes_are_of_every_kind():

@@ -201,3 +201,5 @@ def test_the_command_stores_tables_and_picture_and_refuses_what_cannot_be(tmp_pa
         labels.main(replace(config, runs=1))
     with pytest.raises(ValueError, match="labelled=0; expected between 1 and 18900 states"):
         labels.main(replace(config, labelled=(0,)))
+    with pytest.raises(ValueError, match="tiny_steps=0; expected"):
+        labels.main(replace(config, tiny_steps=0))

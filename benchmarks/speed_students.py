@@ -72,9 +72,9 @@ def planner(repeats: int) -> list[Row]:
     """The planner of 113 parameters in mazes of 11x11, beside the exact planner."""
     if not _installed("torch"):
         return []
+    from dynamaze.distill.forms.numba_planner import PlannerPolicy
+    from dynamaze.distill.forms.numba_planning import PlannerWeights
     from dynamaze.distill.measure import microseconds
-    from dynamaze.distill.numba_planner import PlannerPolicy
-    from dynamaze.distill.numba_planning import PlannerWeights
     from dynamaze.envs.questions_kernel import share_among_best
 
     planes = one_by_one(ask_everywhere(MazeRecipe(11), [0]))[:1]

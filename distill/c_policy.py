@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .c_sources import SHIM
+from .forms.c_sources import SHIM
+from .forms.remembering import Remembering
 from .logits import FloatArray, LogitPolicy
 from .measure import microseconds
-from .remembering import Remembering
 
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror")
 CALLS = 256

@@ -10,16 +10,16 @@ import numpy as np
 
 from dynamaze.storage import write_atomically
 
-from .c_conv import conv_body
-from .c_sources import GRU, HEADER, LAYER, LAYERS, PLANNER
-from .c_tables import BRIGHTEST, literal, scaled, table
-from .c_tree import tree_body
-from .float_tree import FloatTree
+from .forms.c_conv import conv_body
+from .forms.c_sources import GRU, HEADER, LAYER, LAYERS, PLANNER
+from .forms.c_tables import BRIGHTEST, literal, scaled, table
+from .forms.c_tree import tree_body
+from .forms.float_tree import FloatTree
+from .forms.numba_conv import ConvPolicy
+from .forms.numba_gru import GRUPolicy
+from .forms.numba_layers import LayersPolicy
+from .forms.numba_planner import PlannerPolicy, iterations_for
 from .logits import LogitPolicy
-from .numba_conv import ConvPolicy
-from .numba_gru import GRUPolicy
-from .numba_layers import LayersPolicy
-from .numba_planner import PlannerPolicy, iterations_for
 from .numba_policy import policy_of
 from .students.tree import Tree
 from .weights import Stored

@@ -15,12 +15,12 @@ from dynamaze.storage import write_atomically
 from .card import Card
 from .distributions import CATEGORICAL, distribution_of
 from .files import stored_form
-from .float_tree import FloatTree
-from .numba_planner import PlannerPolicy
+from .forms.float_tree import FloatTree
+from .forms.numba_planner import PlannerPolicy
+from .forms.onnx_planner import planner_graph
+from .forms.onnx_tracing import Acting, RememberingOne, of_any_size, traced
+from .forms.onnx_tree import tree_graph
 from .numba_policy import policy_of
-from .onnx_planner import planner_graph
-from .onnx_tracing import Acting, RememberingOne, of_any_size, traced
-from .onnx_tree import tree_graph
 from .parametrised import plain
 from .students.actor_critic import ActorCritic
 from .students.gru import GRU

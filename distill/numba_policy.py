@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .distributions import Bounds
+from .forms.numba_conv import conv_policy
+from .forms.numba_gru import gru_policy
+from .forms.numba_layers import layers_policy
+from .forms.numba_planner import planner_policy
 from .gaussian_actions import GaussianPolicy
 from .logits import LogitPolicy
-from .numba_conv import conv_policy
-from .numba_gru import gru_policy
-from .numba_layers import layers_policy
-from .numba_planner import planner_policy
 from .weights import Arrays, Stored, StudentFileError, fitting_error, read_weights
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from dynamaze.messages import optional_import
 
+from .forms.remembering import Remembering
 from .logits import FloatArray, LogitPolicy
-from .remembering import Remembering
 from .weights import FORMAT, SAYS, StudentFileError
 
 KINDS: dict[str, np.dtype[Any]] = {"tensor(float)": np.dtype("f4"), "tensor(uint8)": np.dtype("u1")}

@@ -9,8 +9,8 @@ from dynamaze.benchmarks.speed_students import exact_weights, perceptron, planne
 
 
 def test_the_planner_that_is_timed_solves_every_maze():
-    from dynamaze.distill.numba_planner import PlannerPolicy
-    from dynamaze.distill.numba_planning import PlannerWeights
+    from dynamaze.distill.forms.numba_planner import PlannerPolicy
+    from dynamaze.distill.forms.numba_planning import PlannerWeights
 
     policy = PlannerPolicy(exact_weights(PlannerWeights), num_parameters=113)
     for recipe in held_out_recipes(11).values():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dynamaze.distill.files import stored_form
-from dynamaze.distill.numba_conv_kernels import _tanh
+from dynamaze.distill.forms.numba_conv_kernels import _tanh
 from dynamaze.distill.numba_policy import policy_of
 from dynamaze.distill.parity import check_parity
 from dynamaze.distill.students.making import make_student

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dynamaze.distill.files import save_student, stored_form
-from dynamaze.distill.numba_planner import PlannerPolicy
+from dynamaze.distill.forms.numba_planner import PlannerPolicy
 from dynamaze.distill.numba_policy import load_policy, policy_of
 from dynamaze.distill.parity import check_parity
 from dynamaze.distill.students.inputs import BRIGHTEST
@@ -115,8 +115,8 @@ def test_observations_of_any_kind_are_seen_as_the_student_sees_them(kind: str) -
 
 
 def test_pictures_are_divided_by_what_the_students_divide_them_by() -> None:
-    from dynamaze.distill.c_tables import BRIGHTEST as IN_C
-    from dynamaze.distill.numba_observations import PICTURES
+    from dynamaze.distill.forms.c_tables import BRIGHTEST as IN_C
+    from dynamaze.distill.forms.numba_observations import PICTURES
 
     assert PICTURES[np.dtype("u1")] == np.float32(1 / BRIGHTEST)
     assert IN_C == BRIGHTEST

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .logits import FloatArray, LogitPolicy
+from ..logits import FloatArray, LogitPolicy
+from ..weights import Arrays
 from .numba_kernels import layers_act, layers_many
 from .numba_observations import Array, numbers, other_shape
-from .weights import Arrays
 
 
 class LayersPolicy(LogitPolicy):

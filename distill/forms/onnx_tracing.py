@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from dynamaze.messages import optional_import
 
+from ..students.inputs import as_floats
 from .onnx_planner import OPSET
-from .students.inputs import as_floats
 
 EXAMPLES = 2
 """A batch of one would be taken for a batch that is always one."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..students.tree import LEAF
 from .float_tree import FloatTree
 from .onnx_planner import IR_VERSION, OPSET
-from .students.tree import LEAF
 
 TREES, TREES_VERSION = "ai.onnx.ml", 3
 """The operators of trees; a later version has others, which fewer programs run."""

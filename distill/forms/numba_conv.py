@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .logits import FloatArray, LogitPolicy
+from ..logits import FloatArray, LogitPolicy
+from ..weights import Arrays
 from .numba_conv_kernels import conv_act, conv_many
 from .numba_observations import PLANES, Array, numbers, other_shape
-from .weights import Arrays
 
 KERNEL, COLOURS = 9, 3
 Size = tuple[int, int, int]  # rows, columns and channels

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .logits import FloatArray, LogitPolicy
+from ..logits import FloatArray, LogitPolicy
+from ..weights import Arrays
 from .numba_kernels import gru_act, gru_many
 from .numba_observations import Array, numbers, other_shape
 from .remembering import Remembering
-from .weights import Arrays
 
 
 class GRUWeights(NamedTuple):

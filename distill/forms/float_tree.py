@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .students.tree import LEAF, Tree
+from ..students.tree import LEAF, Tree
 
 
 class FloatTree(NamedTuple):

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from .logits import FloatArray, LogitPolicy
+from ..logits import FloatArray, LogitPolicy
+from ..weights import Arrays
 from .numba_conv import KERNEL
 from .numba_kernels import planner_act, planner_many
 from .numba_observations import PLANES, Array, numbers, other_shape
 from .numba_planning import PlannerWeights, PlannerWork
-from .weights import Arrays
 
 
 class PlannerPolicy(LogitPolicy):

@@ -1,0 +1,1 @@
+"""The forms in which students leave torch: compiled policies, ONNX graphs, and C."""

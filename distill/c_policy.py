@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .forms.c_sources import SHIM
-from .forms.remembering import Remembering
-from .logits import FloatArray, LogitPolicy
+from .forms.c_gaussian import bounds_in
+from .forms.c_sources import ASKED_DISCRETE, ASKED_GAUSSIAN, SHIM
+from .forms.written import Written
+from .logits import FloatArray
 from .measure import microseconds
 
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror")
@@ -27,8 +28,11 @@ def find_compiler() -> str | None:
     return shutil.which("gcc") or shutil.which("cc")
 
 
-class CPolicy(Remembering, LogitPolicy):
-    """What `export_c` wrote, as a policy; a GRU's remembers, as `GRU` does.
+class CPolicy(Written):
+    """What `export_c` wrote, as a policy.
+
+    One of continuous actions has `action_gaussian(observations)` and `bounds`, as
+    `GaussianStudent` has, instead of logits. A GRU's remembers, as `GRU` does.
 
     Args:
         header: the file.
@@ -45,19 +49,26 @@ class CPolicy(Remembering, LogitPolicy):
             raise RuntimeError("no C compiler found; expected gcc or cc on the path")
         text = header.read_text()
         found = re.search(
-            r"static inline int (\w+)_act\(const (\w+(?: \w+)?) \*observation(, float)?", text
+            r"static inline int (\w+)_act\(const (\w+(?: \w+)?) \*observation(, float \*memory)?",
+            text,
         )
         if found is None:
             raise ValueError(f"{header} has no function to act; expected a file of export_c")
         name, kind, remembers = found.groups()
         of_row = ", memory + i * NAME_MEMORY" if remembers else ""
-        shim = SHIM.format(header=header.name, of_row=of_row)
+        self._bounds = bounds_in(text)
+        asked = ASKED_DISCRETE if self._bounds is None else ASKED_GAUSSIAN
+        shim = SHIM.format(header=header.name, of_row=of_row, **asked)
         shim = shim.replace("INPUT", kind).replace("NAME", name)
-        sizes = dict(re.findall(rf"#define {name}_(SIZE|ACTIONS|MEMORY) (\d+)", text))
+        sizes = dict(re.findall(rf"#define {name}_(SIZE|ACTIONS|DIMENSIONS|MEMORY) (\d+)", text))
         self.width = int(sizes.get("MEMORY", 0))
         if remembers:
             self.memory = None
-        self._size, self.num_actions = int(sizes["SIZE"]), int(sizes["ACTIONS"])
+        self._size = int(sizes["SIZE"])
+        if self._bounds is None:
+            self._columns = self.num_actions = int(sizes["ACTIONS"])
+        else:
+            self._columns = 2 * int(sizes["DIMENSIONS"])
         self._dtype = np.dtype("u1" if kind == "unsigned char" else "f4")
         with TemporaryDirectory() as folder:
             source, library = Path(folder, "policy.c"), Path(folder, "policy.so")
@@ -67,31 +78,45 @@ class CPolicy(Remembering, LogitPolicy):
             self._functions: Any = ctypes.CDLL(str(library))
         self._functions.act_on.restype = ctypes.c_long
 
-    def act(self, observation: Any) -> int:
-        """The best action for one observation, -1 where no cell is the agent's."""
-        memory = self._recalled(1)
-        action = self._act_on(self._rows(np.asarray(observation)[None]), memory)
-        self._keep(memory)
-        return action
+    def act(self, observation: Any) -> Any:
+        """The best action for one observation, -1 where no cell is the agent's; or the mean's.
 
-    def action_logits(self, observations: Any) -> FloatArray:
-        """(batch, actions) logits for a batch of observations."""
-        rows = self._rows(observations)
-        logits = np.zeros((len(rows), self.num_actions), dtype=np.float32)
-        memory, count = self._recalled(len(rows)), ctypes.c_long(len(rows))
-        self._functions.logits_of(_pointer(rows), count, _pointer(memory), _pointer(logits))
+        Of continuous actions it is an array of float32, as the environment takes it.
+
+        Raises:
+            ValueError: of continuous actions, where no cell is the agent's.
+        """
+        memory, actions = self._recalled(1), self._no_actions(1)
+        told = self._act_on(self._seen(np.asarray(observation)[None]), memory, actions)
         self._keep(memory)
-        return logits.astype(np.float64)
+        if self._bounds is None:
+            return told
+        if told < 0:
+            raise ValueError("an observation in which no cell is the agent's; expected one")
+        return actions.reshape(self._bounds.low.shape)
+
+    def _rows(self, observations: Any) -> FloatArray:
+        seen = self._seen(observations)
+        rows = np.zeros((len(seen), self._columns), dtype=np.float32)
+        memory, count = self._recalled(len(seen)), ctypes.c_long(len(seen))
+        self._functions.rows_of(_pointer(seen), count, _pointer(memory), _pointer(rows))
+        self._keep(memory)
+        return rows.astype(np.float64)
 
     def microseconds(self, observation: Any) -> float:
         """How long a decision takes in C."""
-        rows = self._rows(np.repeat(np.asarray(observation)[None], CALLS, axis=0))
-        memory = np.zeros((CALLS, self.width), dtype=np.float32)
-        return microseconds(lambda: self._act_on(rows, memory)) / CALLS
+        seen = self._seen(np.repeat(np.asarray(observation)[None], CALLS, axis=0))
+        memory, actions = np.zeros((CALLS, self.width), dtype=np.float32), self._no_actions(CALLS)
+        return microseconds(lambda: self._act_on(seen, memory, actions)) / CALLS
 
-    def _act_on(self, rows: Any, memory: Any) -> int:
-        count = ctypes.c_long(len(rows))
-        return int(self._functions.act_on(_pointer(rows), count, _pointer(memory)))
+    def _act_on(self, seen: Any, memory: Any, actions: Any) -> int:
+        count = ctypes.c_long(len(seen))
+        pointers = _pointer(memory), _pointer(actions)
+        return int(self._functions.act_on(_pointer(seen), count, *pointers))
+
+    def _no_actions(self, count: int) -> Any:
+        dimensions = 0 if self._bounds is None else self._bounds.dimensions
+        return np.zeros((count, dimensions), dtype=np.float32)
 
     def _recalled(self, count: int) -> Any:
         if hasattr(self, "memory"):
@@ -102,9 +127,9 @@ class CPolicy(Remembering, LogitPolicy):
         if hasattr(self, "memory"):
             self.memory = memory
 
-    def _rows(self, observations: Any) -> Any:
-        rows = np.ascontiguousarray(observations, dtype=self._dtype)
-        return rows.reshape(len(rows), self._size)
+    def _seen(self, observations: Any) -> Any:
+        seen = np.ascontiguousarray(observations, dtype=self._dtype)
+        return seen.reshape(len(seen), self._size)
 
 
 def _pointer(array: Any) -> ctypes.c_void_p:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,25 @@ class Bounds:
                 f"squashed actions from {self.low.tolist()} to {self.high.tolist()}; expected "
                 "finite bounds"
             )
+
+    @classmethod
+    def from_json(cls, config: Mapping[str, Any]) -> Bounds:
+        """From what `to_json` gave, among other things.
+
+        Raises:
+            KeyError: for a part that is missing.
+            ValueError: for bounds that hold nothing.
+        """
+        return cls(config["low"], config["high"], bool(config["squashed"]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Nested lists, None for no bound, and whether samples are squashed."""
+        sides = {}
+        for name, side in (("low", self.low), ("high", self.high)):
+            numbers = side.astype(object)
+            numbers[~np.isfinite(side)] = None
+            sides[name] = numbers.tolist()
+        return {**sides, "squashed": self.squashed}
 
     @property
     def dimensions(self) -> int:

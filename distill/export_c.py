@@ -11,7 +11,8 @@ import numpy as np
 from dynamaze.storage import write_atomically
 
 from .forms.c_conv import conv_body
-from .forms.c_sources import GRU, HEADER, LAYER, LAYERS, PLANNER
+from .forms.c_gaussian import gaussian_body
+from .forms.c_sources import DISCRETE, GRU, HEADER, LAYER, LAYERS, PLANNER
 from .forms.c_tables import BRIGHTEST, literal, scaled, table
 from .forms.c_tree import tree_body
 from .forms.float_tree import FloatTree
@@ -19,13 +20,14 @@ from .forms.numba_conv import ConvPolicy
 from .forms.numba_gru import GRUPolicy
 from .forms.numba_layers import LayersPolicy
 from .forms.numba_planner import PlannerPolicy, iterations_for
+from .gaussian_actions import GaussianPolicy
 from .logits import LogitPolicy
-from .numba_policy import policy_of
+from .numba_policy import policy_of, runs_without_torch, told
 from .students.tree import Tree
 from .weights import Stored
 
 Writable = LayersPolicy | ConvPolicy | GRUPolicy | PlannerPolicy | Tree
-"""What can be written."""
+"""What can be written, and be inside of a `GaussianPolicy`."""
 
 
 def export_c(
@@ -40,48 +42,67 @@ def export_c(
     observation: `NAME_MEMORY` numbers that the caller keeps, zeros when an episode begins. All that
     they work in is on the stack; for a convolution of pictures it is all units of all layers.
 
+    Of a `GaussianStudent` they are `int NAME_gaussian(const float *observation, float *means, float
+    *log_deviations)`, the deviations held in [-20, 2], and `int NAME_act(const float *observation,
+    float *action)`, what the environment takes for the means: `NAME_DIMENSIONS` numbers each. Both
+    are 0, or -1 as above.
+
     Args:
         path: the file.
         student: a student, or what `load_policy` gives: an MLP, linear, a convolution, a GRU, a
-            recurrent planner or a tree. Of an `ActorCritic` the actor is written.
+            recurrent planner, a tree, or a `GaussianStudent` with one of these inside, but a tree.
+            Of an `ActorCritic` the actor is written.
         observation: a single one as the environment gives it; only its shape counts, and whether
             it is of uint8: then it is `const unsigned char *observation`.
         name: what the names in it begin with.
 
     Raises:
         TypeError: for another kind of student.
-        ValueError: for a name that C does not take, an observation that does not fit, or weights
-            that are not finite.
+        ValueError: for a name that C does not take, an observation that does not fit, weights that
+            are not finite, or bounds of squashed actions that float32 does not hold.
         OSError: if the file cannot be written; an older one stays as it was.
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError(f"name={name!r}; expected one that C takes, such as 'student'")
     policy = _without_torch(student)
-    seen = np.asarray(observation)
-    _check_fits(policy, seen)
-    brightest = BRIGHTEST if seen.dtype == np.uint8 else 1
-    remembers = isinstance(policy, GRUPolicy)
-    if isinstance(policy, LayersPolicy):
-        body = _layers(policy, brightest=brightest)
-    elif isinstance(policy, GRUPolicy):
-        body = _gru(policy, brightest=brightest)
-    elif isinstance(policy, ConvPolicy):
-        body = conv_body(policy, seen.shape, brightest)
-    elif isinstance(policy, Tree):
-        body = tree_body(FloatTree.of(policy))
+    is_gaussian = isinstance(policy, GaussianPolicy)
+    acting, seen = policy.inner if is_gaussian else policy, np.asarray(observation)
+    _check_fits(acting, seen)
+    remembers = isinstance(acting, GRUPolicy)
+    memory = {
+        "takes": ", float *memory" if remembers else "",
+        "gives": ", memory" if remembers else "",
+    }
+    body = _body(acting, seen)
+    if is_gaussian:
+        out = f"a Gaussian of {policy.bounds.dimensions} numbers"
+        body = gaussian_body(body, policy.bounds, **memory)
     else:
-        body = _planner(policy, seen.shape[1:])
+        out = f"one of {policy.num_actions} actions"
+        body = DISCRETE.format(body=body, actions=policy.num_actions, **memory)
     text = HEADER.format(
         guard=f"{name.upper()}_H",
         inputs=seen.size,
         shape=" x ".join(str(n) for n in seen.shape),
-        actions=policy.num_actions,
-        takes=", float *memory" if remembers else "",
-        gives=", memory" if remembers else "",
+        out=out,
         body=body,
     )
     kind = "unsigned char" if seen.dtype == np.uint8 else "float"
     write_atomically(path, text.replace("INPUT", kind).replace("NAME", name).encode())
+
+
+def _body(policy: Writable, seen: Any) -> str:
+    """The tables of a student, and the function of its logits."""
+    brightest = BRIGHTEST if seen.dtype == np.uint8 else 1
+    if isinstance(policy, LayersPolicy):
+        return _layers(policy, brightest=brightest)
+    if isinstance(policy, GRUPolicy):
+        return _gru(policy, brightest=brightest)
+    if isinstance(policy, ConvPolicy):
+        return conv_body(policy, seen.shape, brightest)
+    if isinstance(policy, Tree):
+        return tree_body(FloatTree.of(policy))
+    return _planner(policy, seen.shape[1:])
 
 
 def _check_fits(policy: Any, observation: Any) -> None:
@@ -96,21 +117,21 @@ def _check_fits(policy: Any, observation: Any) -> None:
             policy.memory = before
 
 
-def _without_torch(student: Any) -> Writable:
-    policy = student
-    if not isinstance(student, LogitPolicy) and hasattr(student, "state_dict"):
+def _without_torch(student: Any) -> Any:
+    """One of `Writable`, or a `GaussianPolicy` of one."""
+    policy, config = student, getattr(student, "config", {})
+    is_network = not isinstance(student, LogitPolicy) and hasattr(student, "state_dict")
+    if is_network and runs_without_torch(config):
         from .parametrised import plain_weights  # and torch, which is there if there is a network
 
         weights = {key: part.cpu().numpy() for key, part in plain_weights(student).items()}
-        kind = getattr(student, "config", {}).get("kind")
-        if kind == "actor_critic":
-            return _without_torch(student.actor)
-        if kind in ("mlp", "linear", "conv", "gru", "recurrent_planner"):
-            policy = policy_of(Stored(weights, student.config, {}))
-    if not isinstance(policy, Writable):
+        policy = policy_of(Stored(weights, config, {}))
+    acting = policy.inner if isinstance(policy, GaussianPolicy) else policy
+    if not isinstance(acting, Writable):
+        what = told(config) if config else f"of type {type(student).__name__}"
         raise TypeError(
-            f"a student of type {type(student).__name__}; expected an MLP, linear, a convolution, "
-            "a GRU, a recurrent planner or a tree, which alone can be written as C"
+            f"a student {what}; expected an MLP, linear, a convolution, a GRU, a recurrent "
+            "planner or a tree, which alone can be written as C"
         )
     return policy
 

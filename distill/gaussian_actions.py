@@ -43,7 +43,7 @@ class GaussianActions:
         Raises:
             TypeError: always.
         """
-        raise TypeError("a policy of continuous actions has no logits; ask its action_gaussian")
+        refuse_logits()
 
     def action_probabilities(self, observations: Any) -> NoReturn:
         """There are none.
@@ -96,6 +96,15 @@ class GaussianPolicy(GaussianActions):
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
         """Those of the inner policy."""
         return int(self.inner.multiply_adds(observation_shape))
+
+
+def refuse_logits() -> NoReturn:
+    """Say that there are none.
+
+    Raises:
+        TypeError: always.
+    """
+    raise TypeError("a policy of continuous actions has no logits; ask its action_gaussian")
 
 
 def check_answers(name: str, shape: Any, outputs: int) -> None:

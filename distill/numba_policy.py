@@ -44,7 +44,7 @@ def policy_of(stored: Stored, where: object = "the student") -> Any:
     kind = stored.config.get("kind")
     if not runs_without_torch(stored.config):
         raise StudentFileError(
-            f"{where} is {_told(stored.config)}, which needs torch; expected one of "
+            f"{where} is {told(stored.config)}, which needs torch; expected one of "
             f"{sorted(RUNS)}, or load_student, which loads all"
         )
     try:
@@ -69,9 +69,10 @@ def _part_of(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return part if isinstance(part, Mapping) else {}
 
 
-def _told(config: Mapping[str, Any]) -> str:
+def told(config: Mapping[str, Any]) -> str:
+    """What messages say of a student of such a description, and of the one that acts in it."""
     part = _part_of(config)
-    return f"of kind {config.get('kind')!r}" + ("" if part is None else f" with one {_told(part)}")
+    return f"of kind {config.get('kind')!r}" + ("" if part is None else f" with one {told(part)}")
 
 
 def _no_network(config: Mapping[str, Any], weights: Arrays) -> LogitPolicy:
@@ -97,8 +98,7 @@ def _acting(config: Mapping[str, Any], weights: Arrays) -> Any:
 
 
 def _gaussian(config: Mapping[str, Any], weights: Arrays) -> GaussianPolicy:
-    bounds = Bounds(config["low"], config["high"], config["squashed"])
-    return GaussianPolicy(_acting(config, weights), bounds)
+    return GaussianPolicy(_acting(config, weights), Bounds.from_json(config))
 
 
 ACTS: dict[Any, str] = {"actor_critic": "actor", "gaussian": "inner"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,21 @@ import numpy as np
 
 from dynamaze.messages import optional_import
 
-from .forms.remembering import Remembering
-from .logits import FloatArray, LogitPolicy
+from .distributions import Bounds
+from .forms.written import Written
+from .logits import FloatArray
 from .weights import FORMAT, SAYS, StudentFileError
 
 KINDS: dict[str, np.dtype[Any]] = {"tensor(float)": np.dtype("f4"), "tensor(uint8)": np.dtype("u1")}
 """What an exported student takes."""
 
 
-class OnnxPolicy(Remembering, LogitPolicy):
+class OnnxPolicy(Written):
     """A student as `export_onnx` wrote it, on one thread.
 
-    One that remembers (a GRU) has `memory` and `reset(began)`, as `GRU` has.
+    One of continuous actions has `action_gaussian(observations)` and `bounds`, as
+    `GaussianStudent` has, instead of logits. One that remembers (a GRU) has `memory` and
+    `reset(began)`, as `GRU` has.
 
     Args:
         path: the file.
@@ -66,28 +70,28 @@ class OnnxPolicy(Remembering, LogitPolicy):
         if more:
             self.width, self.memory = more[0].shape[1], None
         self.config, self.card = about["config"], about["card"]
+        self._bounds = _bounds_in(self.config, path)
+        self._answers = ["logits"] if self._bounds is None else ["means", "log_deviations"]
         self.observation_shape = tuple(n if isinstance(n, int) else None for n in given.shape[1:])
         self._input, self._dtype = given.name, KINDS[given.type]
         self._session = session
 
-    def act(self, observation: Any) -> int:
-        """The best action for one observation, the first of equal ones.
+    def act(self, observation: Any) -> Any:
+        """The best action for one observation: an int, the first of equal ones; or the mean's.
+
+        Of continuous actions it is an array of float32, as the environment takes it.
 
         Raises:
             ValueError: for an observation of another shape or kind, or a memory of several.
         """
-        actions = self._run(np.asarray(observation)[None], "actions")
-        return int(actions[0])
+        (actions,) = self._run(np.asarray(observation)[None], ["actions"])
+        return int(actions[0]) if self._bounds is None else actions[0]
 
-    def action_logits(self, observations: Any) -> FloatArray:
-        """(answers, actions) logits for a batch of observations.
+    def _rows(self, observations: Any) -> FloatArray:
+        answers = self._run(np.asarray(observations), self._answers)
+        return np.concatenate(answers, axis=1).astype(np.float64)
 
-        Raises:
-            ValueError: for observations of another shape or kind.
-        """
-        return self._run(np.asarray(observations), "logits").astype(np.float64)  # type: ignore[no-any-return]
-
-    def _run(self, observations: Any, output: str) -> Any:
+    def _run(self, observations: Any, outputs: list[str]) -> list[Any]:
         shape, wanted = observations.shape[1:], self.observation_shape
         if len(shape) != len(wanted) or any(
             w is not None and n != w for n, w in zip(shape, wanted, strict=True)
@@ -101,7 +105,19 @@ class OnnxPolicy(Remembering, LogitPolicy):
             )
         given = {self._input: np.ascontiguousarray(observations, dtype=self._dtype)}
         if not hasattr(self, "memory"):
-            return self._session.run([output], given)[0]
+            return list(self._session.run(outputs, given))
         given["memory"] = self.recall(len(observations))
-        answers, self.memory = self._session.run([output, "memory_after"], given)
-        return answers
+        *answers, self.memory = self._session.run([*outputs, "memory_after"], given)
+        return list(answers)
+
+
+def _bounds_in(config: Mapping[str, Any], path: object) -> Bounds | None:
+    if config["kind"] != "gaussian":
+        return None
+    try:
+        return Bounds.from_json(config)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StudentFileError(
+            f"{path} has continuous actions, but no bounds of them ({error}); expected a file "
+            "written by export_onnx"
+        ) from None

@@ -13,7 +13,7 @@ from .weights import StudentFileError, read_weights
 class Opened(NamedTuple):
     """A policy from a file, and what the file tells of it."""
 
-    policy: Any  # has `act(observation)` and `action_logits(observations)`
+    policy: Any  # has `act(observation)`, and `action_logits` or `action_gaussian(observations)`
     kind: str
     card: Card
 

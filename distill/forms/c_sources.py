@@ -1,7 +1,7 @@
 """The C of exported students; NAME and INPUT stand for the names' beginning and a number's type."""
 
 HEADER = """\
-/* A distilled student, written by DynaMaze: {inputs} numbers ({shape}) in, one of {actions} actions
+/* A distilled student, written by DynaMaze: {inputs} numbers ({shape}) in, {out}
    out. It allocates nothing and keeps nothing. C99; compile with -O3 -march=native -lm. */
 #ifndef {guard}
 #define {guard}
@@ -9,6 +9,12 @@ HEADER = """\
 #include <math.h>
 
 #define NAME_SIZE {inputs}
+{body}
+
+#endif
+"""
+
+DISCRETE = """\
 #define NAME_ACTIONS {actions}
 
 {body}
@@ -21,10 +27,7 @@ static inline int NAME_act(const INPUT *observation{takes}) {{
     for (int action = 1; action < {actions}; action++)
         if (logits[action] > logits[best]) best = action;
     return best;
-}}
-
-#endif
-"""
+}}"""
 
 LAYERS = """\
 {tables}
@@ -152,16 +155,26 @@ static inline int NAME_logits(const INPUT *observation, float *logits) {{
 SHIM = """\
 #include "{header}"
 
-void logits_of(const INPUT *observations, long batch, float *memory, float *logits) {{
+void rows_of(const INPUT *observations, long batch, float *memory, float *rows) {{
     (void)memory;
     for (long i = 0; i < batch; i++)
-        NAME_logits(observations + i * NAME_SIZE{of_row}, logits + i * NAME_ACTIONS);
+        NAME_{answer}(observations + i * NAME_SIZE{of_row}, {answers});
 }}
 
-long act_on(const INPUT *observations, long batch, float *memory) {{
+long act_on(const INPUT *observations, long batch, float *memory, float *actions) {{
     long sum = 0;
     (void)memory;
-    for (long i = 0; i < batch; i++) sum += NAME_act(observations + i * NAME_SIZE{of_row});
+    (void)actions;
+    for (long i = 0; i < batch; i++)
+        sum += NAME_act(observations + i * NAME_SIZE{of_row}{action});
     return sum;
 }}
 """
+
+ASKED_DISCRETE = {"answer": "logits", "answers": "rows + i * NAME_ACTIONS", "action": ""}
+ASKED_GAUSSIAN = {
+    "answer": "gaussian",
+    "answers": "rows + 2 * i * NAME_DIMENSIONS, rows + (2 * i + 1) * NAME_DIMENSIONS",
+    "action": ", actions + i * NAME_DIMENSIONS",
+}
+"""What `SHIM` calls, and where that writes to."""

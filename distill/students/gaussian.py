@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ..distributions import Bounds, split
 from ..gaussian_actions import LOG_STD, GaussianActions, check_answers
-from ..logits import FloatArray
 from .base import Answers, Student
 from .parts import check_outputs, checked_part
 
@@ -46,9 +45,7 @@ class GaussianStudent(GaussianActions, Student):
         self.config = {
             "kind": "gaussian",
             "inner": inner.config,
-            "low": _as_json(self.bounds.low),
-            "high": _as_json(self.bounds.high),
-            "squashed": self.bounds.squashed,
+            **self.bounds.to_json(),
         }
 
     def forward(self, observations: Tensor) -> Tensor:
@@ -79,10 +76,3 @@ class GaussianStudent(GaussianActions, Student):
         check_answers("inner", rows.shape, 2 * self.bounds.dimensions)
         mean, log_std = split(rows)
         return torch.cat([mean, log_std.clamp(*LOG_STD)], dim=1)
-
-
-def _as_json(bounds: FloatArray) -> Any:
-    """Nested lists; None for no bound."""
-    document = bounds.astype(object)
-    document[~np.isfinite(bounds)] = None
-    return document.tolist()

@@ -275,15 +275,18 @@ def test_what_cannot_be_a_part_or_a_file_is_refused(tmp_path: Path) -> None:
     own.action_gaussian(SEEN)
     with pytest.raises(TypeError, match="made again from a file"):
         save_student(tmp_path / "own", own)
-    save_student(tmp_path / "s", student())
-    with pytest.raises(TypeError, match="GaussianStudent; expected"):
-        export_c(tmp_path / "s.h", student(), SEEN[0])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["s"]
+    with pytest.raises(TypeError, match="a student of kind 'gaussian' with one of kind 'own'; exp"):
+        export_c(tmp_path / "s.h", own, SEEN[0])
+    assert not list(tmp_path.iterdir())
 
 
-def test_onnx_refuses_continuous_actions(tmp_path: Path) -> None:
+def test_onnx_takes_no_other_policies_of_continuous_actions(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="the extra onnx is not installed")
     from dynamaze.distill.export_onnx import export_onnx
 
-    with pytest.raises(TypeError, match="of kind 'gaussian'; expected one of Discrete actions"):
-        export_onnx(tmp_path / "s.onnx", student(), SEEN[0])
+    for other in (Lines(), student(student())):
+        with pytest.raises(
+            TypeError, match="; expected a GaussianStudent with a network of outputs"
+        ):
+            export_onnx(tmp_path / "s.onnx", other, SEEN[0])
+    assert not list(tmp_path.iterdir())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,43 +11,19 @@ import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.distill import evaluate
-from dynamaze.distill.c_policy import CPolicy, find_compiler
-from dynamaze.distill.export_c import export_c
 from dynamaze.distill.files import save_student, stored_form
 from dynamaze.distill.numba_policy import load_policy, policy_of
 from dynamaze.distill.parity import check_parity
-from dynamaze.distill.policy_file import open_policy
 from dynamaze.distill.students.gru import GRU
 from dynamaze.distill.weights import StudentFileError
+
+from .forms import Form, every_form
 
 SHAPE, EPISODES, MOMENTS = (7, 7, 3), 1000, 10
 
 
 def network(seed: int = 2, shape: tuple[int, ...] = SHAPE) -> GRU:
     return GRU(shape, 4, 8, seed=seed)
-
-
-def without_torch(student: GRU, folder: Path, seen: Any) -> Any:
-    return policy_of(stored_form(student))
-
-
-def as_onnx(student: GRU, folder: Path, seen: Any) -> Any:
-    pytest.importorskip("onnx", reason="the extra onnx is not installed")
-    from dynamaze.distill.export_onnx import export_onnx
-
-    export_onnx(folder / "s.onnx", student, seen)
-    return open_policy(folder / "s.onnx").policy
-
-
-def as_c(student: GRU, folder: Path, seen: Any) -> Any:
-    if find_compiler() is None:
-        pytest.skip("there is no C compiler")
-    export_c(folder / "s.h", student, seen)
-    return CPolicy(folder / "s.h", "-std=c99", "-pedantic")
-
-
-Form = Callable[[GRU, Path, Any], Any]
-every_form = pytest.mark.parametrize("form", [without_torch, as_onnx, as_c])
 
 
 @every_form

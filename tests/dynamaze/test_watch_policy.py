@@ -105,22 +105,30 @@ def test_a_memory_is_empty_when_an_episode_begins(tmp_path: Path) -> None:
     assert forgets == [0, *(end for end in ends if end < 60)]
 
 
+@pytest.mark.parametrize("form", ["safetensors", "onnx"])
 @pytest.mark.parametrize("squashed", [False, True])
 def test_continuous_actions_are_taken_as_the_students(
-    pygame: Any, tmp_path: Path, squashed: bool, capsys: pytest.CaptureFixture[str]
+    pygame: Any, tmp_path: Path, squashed: bool, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    def save(path: Path, student: Any) -> None:
+        if form == "onnx":
+            pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+            export_onnx(path, student, np.zeros(2, np.float32), card=card)
+        else:
+            save_student(path, student, card=card)
+
     inner = make_student("mlp", observation_shape=(2,), num_actions=4, width=4)
     card = Card(environment={"id": "DynaMazeContinuous-v0", "noise": 0.0})
-    path = tmp_path / "g.safetensors"
+    path = tmp_path / f"g.{form}"
     student = GaussianStudent(inner, [-1, -1], [1, 1], squashed=squashed)
-    save_student(path, student, card=card)
-    assert "g.safetensors in DynaMazeContinuous-v0: 20 steps" in watch(
+    save(path, student)
+    assert f"g.{form} in DynaMazeContinuous-v0: 20 steps" in watch(
         capsys, policy=str(path), steps=20
     )
     env = make_watched(Watch(policy=str(path)), open_policy(path))
     moment = next(Acting(env, open_policy(path).policy, "g", seed=0).steps())
     np.testing.assert_allclose(moment.action, student.act(moment.observation), rtol=1e-5)
-    save_student(path, GaussianStudent(inner, [-1, -1], [2, 2]), card=card)
+    save(path, GaussianStudent(inner, [-1, -1], [2, 2]))
     with pytest.raises(ValueError, match=r"does not fit DynaMazeContinuous-v0: .* to \[2.0, 2.0\]"):
         watch(capsys, policy=str(path))
 

@@ -1,0 +1,40 @@
+"""The forms in which students leave torch, for what is tried with each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dynamaze.distill.c_policy import CPolicy, find_compiler
+from dynamaze.distill.export_c import export_c
+from dynamaze.distill.files import stored_form
+from dynamaze.distill.numba_policy import policy_of
+from dynamaze.distill.policy_file import open_policy
+
+Form = Callable[[Any, Path, Any], Any]
+"""From a student, a folder and a single observation to the policy that is made of it."""
+
+
+def without_torch(student: Any, folder: Path, seen: Any) -> Any:
+    return policy_of(stored_form(student))
+
+
+def as_onnx(student: Any, folder: Path, seen: Any) -> Any:
+    pytest.importorskip("onnx", reason="the extra onnx is not installed")
+    from dynamaze.distill.export_onnx import export_onnx
+
+    export_onnx(folder / "s.onnx", student, seen)
+    return open_policy(folder / "s.onnx").policy
+
+
+def as_c(student: Any, folder: Path, seen: Any) -> Any:
+    if find_compiler() is None:
+        pytest.skip("there is no C compiler")
+    export_c(folder / "s.h", student, seen)
+    return CPolicy(folder / "s.h", "-std=c99", "-pedantic")
+
+
+every_form = pytest.mark.parametrize("form", [without_torch, as_onnx, as_c])

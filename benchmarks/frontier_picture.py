@@ -62,7 +62,7 @@ def plot(tables: dict[str, Table], config: Any) -> Figure:
             points = _points(rows, sizes, group, axis, kind)
             if points:
                 x, mean, low, high = (np.array(part) for part in zip(*points, strict=True))
-                bars = (np.maximum(mean - low, 0), np.maximum(high - mean, 0))
+                bars = np.maximum([mean - low, high - mean], 0)
                 line = "o-" if group in COLOURS else "s"
                 axes.errorbar(x, mean, bars, fmt=line, color=colour, capsize=3, label=group)
         if axis == "microseconds" and len(exact):

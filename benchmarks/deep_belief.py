@@ -150,9 +150,8 @@ def plot(tables: dict[str, Table], config: Config) -> Figure:
             curve = rows_where(part, "arm", arm)
             below = curve["error_mean"] - curve["error_low"]
             above = curve["error_high"] - curve["error_mean"]
-            axes.errorbar(
-                curve["labelled"], curve["error_mean"], (below, above), capsize=3, label=label
-            )
+            bars = np.array([below, above])
+            axes.errorbar(curve["labelled"], curve["error_mean"], bars, capsize=3, label=label)
         axes.set(title=title, xlabel="Transitions with outcome", xscale="log")
         axes.set_xticks(config.labelled, [str(number) for number in config.labelled])
         axes.minorticks_off()

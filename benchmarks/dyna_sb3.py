@@ -406,7 +406,7 @@ def _draw(axes: Axes, table: Table) -> None:
         axes.errorbar(
             updates * 2**shift,
             mean,
-            yerr=(mean - low, high - mean),
+            yerr=np.array([mean - low, high - mean]),
             color=COLOURS[method],
             marker="o",
             capsize=3,

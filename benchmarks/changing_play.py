@@ -9,6 +9,7 @@ everything.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -63,7 +64,7 @@ def play_while_changing(
         "DynaMazeGenerated-v0",
         num_envs=episodes,
         vectorization_mode="vector_entry_point",
-        **arguments(recipe),
+        **asdict(recipe),
         observation="planes",
         first_level=HELD_OUT.first,
         levels=HELD_OUT.levels,
@@ -114,15 +115,3 @@ def steps_lost(planes: npt.NDArray[np.float32], actions: npt.NDArray[np.int64]) 
     below, beside = np.where(stopped, row, below), np.where(stopped, col, beside)
     steps = distances_to_goal(planes)
     return 1 + steps[mazes, below, beside] - steps[mazes, row, col]
-
-
-def arguments(recipe: MazeRecipe) -> dict[str, Any]:
-    """The recipe as arguments of `DynaMazeGenerated-v0`."""
-    return {
-        "size": recipe.size,
-        "algorithm": recipe.algorithm,
-        "density": recipe.density,
-        "loops": recipe.loops,
-        "room_size": recipe.room_size,
-        "endpoints": recipe.endpoints,
-    }

@@ -1,9 +1,8 @@
 """Play while walls change, against steps judged one by one and against policies that are known."""
 
 import numpy as np
-import pytest
 
-from dynamaze.benchmarks.changing_play import arguments, play_while_changing, steps_lost
+from dynamaze.benchmarks.changing_play import play_while_changing, steps_lost
 from dynamaze.benchmarks.judging import GAMMA
 from dynamaze.envs.generation import MazeRecipe
 from dynamaze.envs.questions import BestActions, ask_everywhere, distances_to_goal, one_by_one
@@ -73,8 +72,3 @@ def test_a_step_loses_what_the_shortest_way_does():
             free = inside and not planes[maze, 0][there]
             after = distances[maze][there if free else (row, col)]
             assert each == 1 + after - distances[maze, row, col]
-
-
-@pytest.mark.parametrize("recipe", [LOOPS, MazeRecipe(9, "obstacles", density=0.2)], ids=str)
-def test_arguments_make_the_recipe_again(recipe):
-    assert MazeRecipe(**arguments(recipe)) == recipe

@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 ROOT = Path(__file__).parent.parent
-WINGS = ("envs", "agents", "benchmarks")
+WINGS = ("envs", "agents", "distill", "benchmarks")
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 # The tests' matrices are small, and threads that share a core with others only wait for each other.

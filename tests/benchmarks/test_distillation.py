@@ -21,14 +21,6 @@ from dynamaze.envs.questions import BestActions, one_by_one
 from dynamaze.envs.schedule import Schedule
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 class Constant:
     """Goes up, always."""
 

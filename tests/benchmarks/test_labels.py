@@ -32,14 +32,6 @@ MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))
 SMALL = Labels(runs=2, labelled=(20, 60), few_steps=15, tiny_steps=15, seed=3)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def played_out(maze: Any, actions: dict[tuple[int, int], int], slip: float) -> dict[Any, float]:
     """The return from every free cell: sweeps over the cells until nothing changes."""
     rows, cols = maze.walls.shape

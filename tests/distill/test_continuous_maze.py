@@ -23,14 +23,6 @@ LOW, HIGH = [-1.0, -1.0], [1.0, 1.0]
 GOAL = np.array([2.5, 3.5])
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def mazes(num_envs: int = 4) -> Any:
     return gym.make_vec(
         "DynaMazeContinuous-v0",

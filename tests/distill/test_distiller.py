@@ -17,14 +17,6 @@ from dynamaze.distill.students.recurrent_planner import RecurrentPlanner
 from dynamaze.storage import CheckpointError
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 class Counting:
     """A teacher that counts how often it is asked."""
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from dynamaze.distill.levels import LevelRange
 from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.questions import BestActions, Planes, ask_everywhere, steps_to_goal
+from dynamaze.envs.questions import Planes, ask_everywhere, distances_to_goal
 
 TRAINING = LevelRange(0, 1_000_000)
 HELD_OUT = LevelRange(10_000_000, 1_000_000)
@@ -66,8 +66,7 @@ class Held:
     def of(cls, recipe: MazeRecipe, count: int, levels: LevelRange = HELD_OUT) -> Held:
         """The first mazes of some levels."""
         planes = ask_everywhere(recipe, range(levels.first, levels.first + count))
-        best = BestActions().action_probabilities(planes).argmax(axis=1)
-        return cls(planes, steps_to_goal(planes, best))
+        return cls(planes, distances_to_goal(planes)[planes[:, 1] > 0.5])
 
 
 def held_out_recipes(size: int) -> dict[str, MazeRecipe]:

@@ -10,7 +10,7 @@ from dynamaze.distill.data import Batch, make_batch
 from dynamaze.distill.logits import log_probabilities
 from dynamaze.envs.exact import optimal_policy
 from dynamaze.envs.layout import Cell, Layout
-from dynamaze.envs.questions import BestActions, steps_to_goal
+from dynamaze.envs.questions import steps_to_goal
 
 from .judging import GAMMA
 
@@ -63,5 +63,4 @@ def kept(layout: Layout, logits: Any, cell: Cell | None = None) -> float:
     row, col = layout.starts[0] if cell is None else cell
     at = int(cells[: row * layout.walls.shape[1] + col].sum())
     steps = steps_to_goal(planes, logits.argmax(axis=1)[cells])[at]
-    best = steps_to_goal(planes, BestActions().action_probabilities(planes).argmax(axis=1))[at]
-    return float(GAMMA ** (steps - best)) if steps >= 0 else 0.0
+    return float(GAMMA ** (steps - layout.distances[row, col])) if steps >= 0 else 0.0

@@ -14,6 +14,7 @@ import numpy as np
 
 from .forms.c_gaussian import bounds_in
 from .forms.c_sources import ASKED_DISCRETE, ASKED_GAUSSIAN, SHIM
+from .forms.numba_observations import no_agent
 from .forms.written import Written
 from .logits import FloatArray
 from .measure import microseconds
@@ -92,7 +93,7 @@ class CPolicy(Written):
         if self._bounds is None:
             return told
         if told < 0:
-            raise ValueError("an observation in which no cell is the agent's; expected one")
+            raise no_agent()
         return actions.reshape(self._bounds.low.shape)
 
     def _rows(self, observations: Any) -> FloatArray:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..logits import FloatArray, LogitPolicy
 from ..weights import Arrays
 from .numba_conv_kernels import conv_act, conv_many
-from .numba_observations import PLANES, Array, numbers, other_shape
+from .numba_observations import PLANES, Array, no_agent, numbers, other_shape
 
 KERNEL, COLOURS = 9, 3
 Size = tuple[int, int, int]  # rows, columns and channels
@@ -97,7 +97,7 @@ class ConvPolicy(LogitPolicy):
         work = self._work_for(array.shape)
         action: int = conv_act(array, times, self.weights, work, self._logits)
         if action < 0:
-            raise ValueError("an observation in which no cell is the agent's; expected one")
+            raise no_agent()
         return action
 
     def action_logits(self, observations: Any) -> FloatArray:

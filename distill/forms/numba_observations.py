@@ -38,3 +38,8 @@ def other_shape(shape: tuple[int, ...], expected: tuple[object, ...]) -> ValueEr
     """What is said of observations of another shape."""
     wanted = ", ".join(str(n) for n in expected)
     return ValueError(f"observations of shape {shape}; expected ({wanted})")
+
+
+def no_agent() -> ValueError:
+    """What is said of planes that ask about no cell."""
+    return ValueError("an observation in which no cell is the agent's; expected one")

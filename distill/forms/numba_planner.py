@@ -11,7 +11,7 @@ from ..logits import FloatArray, LogitPolicy
 from ..weights import Arrays
 from .numba_conv import KERNEL
 from .numba_kernels import planner_act, planner_many
-from .numba_observations import PLANES, Array, numbers, other_shape
+from .numba_observations import PLANES, Array, no_agent, numbers, other_shape
 from .numba_planning import PlannerWeights, PlannerWork
 
 
@@ -49,7 +49,7 @@ class PlannerPolicy(LogitPolicy):
             raise other_shape(array.shape, (PLANES, "rows", "cols"))
         action: int = planner_act(array, *self._for(array.shape), self._logits)
         if action < 0:
-            raise ValueError("an observation in which no cell is the agent's; expected one")
+            raise no_agent()
         return action
 
     def action_logits(self, observations: Any) -> FloatArray:

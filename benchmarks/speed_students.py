@@ -96,6 +96,35 @@ def planner(repeats: int) -> list[Row]:
     ]
 
 
+def convolution(repeats: int) -> list[Row]:
+    """A small convolution asked about one cell of 11x11, compiled and in C, beside torch."""
+    if not _installed("torch", "safetensors"):
+        return []
+    from dynamaze.distill.files import stored_form
+    from dynamaze.distill.measure import microseconds
+    from dynamaze.distill.numba_policy import policy_of
+    from dynamaze.distill.students.conv import Convolution
+
+    planes = one_by_one(ask_everywhere(MazeRecipe(11), [0]))[0]
+    student = Convolution(planes.shape, 4)
+    policy = policy_of(stored_form(student))
+    theirs = microseconds(lambda: student.act(planes))
+    times = {"compiled": microseconds(lambda: policy.act(planes)), "in C": _in_c(student, planes)}
+    return [
+        Row(
+            f"convolution of {student.num_parameters:,} parameters, 11x11, {form}",
+            f"{ours:.2f} us",
+            "the same in torch",
+            f"{theirs:.0f} us",
+            f"{theirs / ours:.0f}x",
+            "faster",
+            ours < theirs,
+        )
+        for form, ours in times.items()
+        if ours is not None
+    ]
+
+
 def several(repeats: int) -> list[Row]:
     """Five sizes at once from one pass of a large teacher, beside the largest alone.
 
@@ -174,4 +203,9 @@ def _in_c(student: Any, observation: Any) -> float | None:
         return CPolicy(path).microseconds(observation)
 
 
-MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (perceptron, planner, several)
+MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (
+    perceptron,
+    planner,
+    convolution,
+    several,
+)

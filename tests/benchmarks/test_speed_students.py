@@ -5,7 +5,13 @@ import pytest
 
 from dynamaze.benchmarks.asked_mazes import Held, held_out_recipes
 from dynamaze.benchmarks.judging import judge
-from dynamaze.benchmarks.speed_students import exact_weights, perceptron, planner, several
+from dynamaze.benchmarks.speed_students import (
+    convolution,
+    exact_weights,
+    perceptron,
+    planner,
+    several,
+)
 
 
 def test_the_planner_that_is_timed_solves_every_maze():
@@ -22,5 +28,6 @@ def test_the_student_has_as_many_parameters_as_its_row_says():
     rows = perceptron(1)
     assert "1,247 parameters, compiled" in rows[0].what
     assert len(planner(1)) == len(several(1)) == 1
+    assert "11x11, compiled" in convolution(1)[0].what
     assert all(float(row.ours.split()[0]) > 0 for row in rows)
     assert np.isfinite(float(rows[0].ratio[:-1]))

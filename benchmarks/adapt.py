@@ -39,7 +39,7 @@ from dynamaze.messages import checked_number
 from .changing_play import CELLS
 from .known_maze import KnownMaze, asked, everywhere, kept
 from .runner import OnRun, Storing, check_runs, kept_folder, run_alone, work
-from .statistics import mean_interval, quantile_interval
+from .statistics import mean_interval, quantile_interval, written
 from .table import Table, rows_where, stack
 
 ONE_CHANGE = ("blocking", "shortcut")
@@ -272,8 +272,7 @@ def summary(tables: dict[str, Table], config: Adapt) -> dict[str, list[tuple[str
 
 
 def _percent(shares: Any) -> str:
-    mean, low, high = (float(part) for part in mean_interval(100 * np.asarray(shares)))
-    return f"{mean:.1f}% [{max(low, 0):.1f}, {min(high, 100):.1f}]"
+    return written(mean_interval(100 * np.asarray(shares)), unit="%", least=0, most=100)
 
 
 def _spell(curves: Any) -> str:
@@ -281,8 +280,7 @@ def _spell(curves: Any) -> str:
     lengths = [np.mean(each) for each in map(spells, curves) if each]
     if len(lengths) < 2:
         return "-"
-    mean, low, high = (float(part) for part in mean_interval(lengths))
-    return f"{mean:.1f} steps [{max(low, 1):.1f}, {high:.1f}]"
+    return written(mean_interval(lengths), unit=" steps", least=1)
 
 
 def _steps(number: Any, config: Adapt) -> str:

@@ -17,7 +17,7 @@ from dynamaze.agents import Agent, DynaQ, DynaQPlus
 from dynamaze.envs import DynaMazeEnv, greedy_policy
 from dynamaze.envs.rendering import FramePainter
 
-from .statistics import mean_interval
+from .statistics import Interval, mean_interval, written
 from .table import Table, rows_where, stack
 from .whole_run import run_many
 
@@ -128,15 +128,8 @@ def summary(tables: dict[str, Table], maze: ChangingMaze) -> list[tuple[str, ...
     for agent in COLOURS:
         curve = rows_where(tables[maze.name], "agent", agent)
         after = rows_where(tables[f"{maze.name}_runs"], "agent", agent)["reward_after"]
-        mean, low, high = (float(curve[f"reward_{part}"][-1]) for part in ("mean", "low", "high"))
-        middle = mean_interval(after)
-        lines.append(
-            (
-                agent,
-                f"{mean:.1f} [{low:.1f}, {high:.1f}]",
-                f"{middle.mean:.1f} [{middle.low:.1f}, {middle.high:.1f}]",
-            )
-        )
+        whole = Interval(*(curve[f"reward_{part}"][-1] for part in Interval._fields))
+        lines.append((agent, written(whole), written(mean_interval(after))))
     return lines
 
 

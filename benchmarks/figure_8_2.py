@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from dynamaze.agents import DynaQ
 from dynamaze.envs import greedy_policy
 
-from .statistics import mean_interval
+from .statistics import Interval, mean_interval, written
 from .table import Table, rows_where, stack
 from .whole_run import run_many
 
@@ -158,5 +158,5 @@ def best_epsilon_greedy_steps(config: Config) -> float:
 
 
 def _interval(curve: Table, row: int) -> str:
-    mean, low, high = (float(curve[f"steps_{name}"][row]) for name in ("mean", "low", "high"))
-    return f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+    parts = (curve[f"steps_{name}"][row] for name in Interval._fields)
+    return written(Interval(*parts), 2)

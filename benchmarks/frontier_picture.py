@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .frontier_students import CHANGING, DIRECT, EXACT, LARGER, SIDE, STALE, TABLE
-from .statistics import mean_interval
+from .statistics import mean_interval, written
 from .table import Table, rows_where
 
 AXES = {
@@ -39,8 +39,7 @@ def summary(tables: dict[str, Table], config: Any) -> dict[str, list[tuple[str, 
 def _told(samples: Any) -> str:
     if not len(samples):
         return "-"
-    mean, low, high = (100 * float(part) for part in mean_interval(samples))
-    return f"{mean:.2f}% [{max(low, 0):.2f}, {min(high, 100):.2f}]"
+    return written(mean_interval(100 * samples), 2, unit="%", least=0, most=100)
 
 
 COLOURS = {"planner": "tab:blue", "convolutional": "tab:orange", "perceptron": "tab:green"}

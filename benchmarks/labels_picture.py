@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from .statistics import mean_interval
+from .statistics import mean_interval, written
 from .table import Table, rows_where
 
 HARD, ALIKE = "hard labels", "alike"
 """What the others are held against."""
+
+ENOUGH = 99
+"""Percent of the return that a tiny student shall keep."""
 
 
 def summary(tables: dict[str, Table], config: Any) -> dict[str, list[tuple[str, ...]]]:
@@ -24,8 +27,12 @@ def summary(tables: dict[str, Table], config: Any) -> dict[str, list[tuple[str, 
             for line in _compared(rows_where(rows, "labelled", count), "loss", HARD)
         ]
     parameters = int(tiny_rows["parameters"][0])
-    weights: list[tuple[str, ...]] = [("states count", "kept", "points above alike")]
-    weights += _compared(tiny_rows, "weights", ALIKE)
+    weights: list[tuple[str, ...]] = [
+        ("states count", "kept", "points above alike", f"runs at {ENOUGH}% or more")
+    ]
+    for line in _compared(tiny_rows, "weights", ALIKE):
+        own = 100 * rows_where(tiny_rows, "weights", line[0])["kept"]
+        weights.append((*line, f"{(own >= ENOUGH).sum()} of {len(own)}"))
     return {
         "Few labels, judged on unseen levels": few,
         f"Weights, a student of {parameters} parameters": weights,
@@ -37,14 +44,10 @@ def _compared(rows: Table, column: str, base: str) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = []
     for name in dict.fromkeys(rows[column].tolist()):
         own = 100 * rows_where(rows, column, name)["kept"]
-        gain = own - 100 * rows_where(rows, column, base)["kept"]
-        lines.append((name, _told(own, "{:.1f}%"), "-" if name == base else _told(gain, "{:+.1f}")))
+        gain = mean_interval(own - 100 * rows_where(rows, column, base)["kept"])
+        above = "-" if name == base else written(gain, sign="+")
+        lines.append((name, written(mean_interval(own), unit="%"), above))
     return lines
-
-
-def _told(samples: Any, form: str) -> str:
-    mean, low, high = (float(part) for part in mean_interval(samples))
-    return f"{form.format(mean)} [{low:.1f}, {high:.1f}]"
 
 
 def plot(tables: dict[str, Table], config: Any) -> Figure:
@@ -75,7 +78,7 @@ def plot(tables: dict[str, Table], config: Any) -> Figure:
         right.errorbar(
             at, mean, [[mean - low], [high - mean]], fmt="o", capsize=4, color="tab:blue"
         )
-    right.axhline(99, color="grey", linestyle=":", label="99%")
+    right.axhline(ENOUGH, color="grey", linestyle=":", label=f"{ENOUGH}%")
     right.set_xticks(range(len(names)), names)
     right.set_ylabel("% of the best return kept")
     parameters = int(tiny_rows["parameters"][0])

@@ -22,7 +22,7 @@ from .loca_agents import AGENTS, Entry
 from .loca_evaluation import Verdict, live, verdict_of
 from .loca_life import PHASES, Protocol
 from .runner import OnRun, Storing, check_runs, kept_folder, run_alone, work
-from .statistics import mean_interval
+from .statistics import mean_interval, written
 from .table import Table, rows_where, stack
 
 COLUMNS = 4
@@ -250,7 +250,7 @@ def summary(tables: dict[str, Table], config: Comparison) -> list[tuple[str, ...
     lines: list[tuple[str, ...]] = [("agent", "runs", *phases, "adaptive")]
     for name, verdict, runs in _judged(tables[f"{config.name}_curves"], config):
         cells = [
-            f"{share.mean:.2f} [{share.low:.2f}, {share.high:.2f}] {near}"
+            f"{written(share, 2)} {near}"
             for share, near in zip(verdict.shares, verdict.near, strict=True)
         ]
         lines.append((name, str(runs), *cells, verdict.adaptive))

@@ -41,7 +41,7 @@ from dynamaze.agents.rng import Seed
 from dynamaze.messages import did_you_mean
 
 from .runner import OnRun, Storing, check_runs, interval_caption, run_alone
-from .statistics import Interval, mean_interval
+from .statistics import Interval, mean_interval, written
 from .table import Table, rows_where, stack
 from .whole_run import Runs, run_many
 
@@ -238,17 +238,13 @@ def summary(tables: dict[str, Table], config: ModelDoubt) -> dict[str, list[tupl
             for method in METHODS:
                 mine = rows_where(rows, "method", method)
                 before, late, after, steps = (
-                    _text(mean_interval(mine[column]))
+                    written(mean_interval(mine[column]))
                     for column in ("reward_before", "reward_late", "reward_after", "steps_to_five")
                 )
-                more = _text(gain(ends, maze, model, method, "reward_after"))
+                more = written(gain(ends, maze, model, method, "reward_after"))
                 lines.append((method, before, late, after, more, steps))
             sections[f"{maze} maze, {model.replace('_', ' ')}"] = lines
     return sections
-
-
-def _text(interval: Interval) -> str:
-    return f"{interval.mean:.1f} [{interval.low:.1f}, {interval.high:.1f}]"
 
 
 def plot(tables: dict[str, Table], config: ModelDoubt) -> Figure:

@@ -28,7 +28,7 @@ from dynamaze.messages import did_you_mean
 
 from .model_trial import AFTER, MAZES, SAMPLES, STATED, trial
 from .runner import OnRun, Storing, check_runs, kept_folder, run_alone, work
-from .statistics import FloatArray, Interval, mean_interval
+from .statistics import FloatArray, Interval, mean_interval, written
 from .table import Table, rows_where, stack
 
 SLOW = ("gaussian_process", "deep_belief", "ensemble")
@@ -170,7 +170,7 @@ def quartiles(times: FloatArray) -> Interval:
     return Interval(middle, low, high)
 
 
-def ratio_to_table(runs: Table, model: str) -> tuple[float, float, float]:
+def ratio_to_table(runs: Table, model: str) -> Interval:
     """How much longer episodes 21 to 25 are than with the table, run by run; a 95% interval.
 
     The mean is geometric: the interval is that of the logarithms.
@@ -179,7 +179,7 @@ def ratio_to_table(runs: Table, model: str) -> tuple[float, float, float]:
     mine, table = (rows_where(static, "model", name)["steps_after"] for name in (model, REFERENCE))
     several = min(len(mine), len(table))
     interval = mean_interval(np.log(mine[:several] / table[:several]))
-    return float(np.exp(interval.mean)), float(np.exp(interval.low)), float(np.exp(interval.high))
+    return Interval(*(np.exp(part) for part in interval))
 
 
 def summary(tables: dict[str, Table], config: Models) -> dict[str, list[tuple[str, ...]]]:
@@ -211,7 +211,7 @@ def _lines(table: Table, runs: Table) -> list[tuple[str, ...]]:
             "" if np.isnan(row["coverage"]) else _with_half(row, "coverage", 3),
         ]
         if compared:
-            line.append("{:.2f} [{:.2f}, {:.2f}]".format(*ratio_to_table(runs, row["model"])))
+            line.append(written(ratio_to_table(runs, row["model"]), 2))
         lines.append(tuple(line))
     return lines
 

@@ -22,6 +22,30 @@ class Interval(NamedTuple):
     high: FloatArray
 
 
+def written(
+    interval: Interval,
+    digits: int = 1,
+    *,
+    unit: str = "",
+    sign: str = "",
+    least: float = -np.inf,
+    most: float = np.inf,
+) -> str:
+    """A mean and its interval as text, such as "99.5% [99.3, 99.7]".
+
+    Args:
+        interval: of a single number.
+        digits: behind the point.
+        unit: behind the mean.
+        sign: "+" to write a positive mean's, too.
+        least: no end is told below it, as where a share cannot be below 0.
+        most: nor above this.
+    """
+    mean, low, high = (float(part) for part in interval)
+    ends = f"{max(low, least):.{digits}f}, {min(high, most):.{digits}f}"
+    return f"{mean:{sign}.{digits}f}{unit} [{ends}]"
+
+
 def mean_interval(samples: npt.ArrayLike, confidence: float = 0.95) -> Interval:
     """The mean over the first axis and Student's t interval.
 

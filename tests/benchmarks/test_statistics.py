@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.statistics import mean_interval, student_quantile
+from dynamaze.benchmarks.statistics import (
+    Interval,
+    mean_interval,
+    student_quantile,
+    written,
+)
 
 # Student's t, from a printed table (0.975 and 0.95).
 QUANTILES = [
@@ -45,3 +50,12 @@ def test_one_run_has_no_interval() -> None:
         mean_interval([[1.0, 2.0]])
     with pytest.raises(ValueError, match="probability=1"):
         student_quantile(1, 5)
+
+
+def test_an_interval_is_written_within_what_can_be() -> None:
+    interval = Interval(np.array(99.46), np.array(98.96), np.array(100.04))
+    assert written(interval, unit="%", most=100) == "99.5% [99.0, 100.0]"
+    assert written(interval, 2, sign="+") == "+99.46 [98.96, 100.04]"
+    low = Interval(np.array(0.2), np.array(-0.1), np.array(0.5))
+    assert written(low, least=0) == "0.2 [0.0, 0.5]"
+    assert written(low, unit=" steps") == "0.2 steps [-0.1, 0.5]"

@@ -17,7 +17,8 @@ from dynamaze.agents import Agent, DynaQ, DynaQPlus
 from dynamaze.envs import DynaMazeEnv, greedy_policy
 from dynamaze.envs.rendering import FramePainter
 
-from .statistics import Interval, mean_interval, written
+from .curves import interval_text
+from .statistics import mean_interval, written
 from .table import Table, rows_where, stack
 from .whole_run import run_many
 
@@ -128,8 +129,8 @@ def summary(tables: dict[str, Table], maze: ChangingMaze) -> list[tuple[str, ...
     for agent in COLOURS:
         curve = rows_where(tables[maze.name], "agent", agent)
         after = rows_where(tables[f"{maze.name}_runs"], "agent", agent)["reward_after"]
-        whole = Interval(*(curve[f"reward_{part}"][-1] for part in Interval._fields))
-        lines.append((agent, written(whole), written(mean_interval(after))))
+        whole = interval_text(curve, "reward", -1, 1)
+        lines.append((agent, whole, written(mean_interval(after))))
     return lines
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from .statistics import Interval
+from .statistics import Interval, written
 from .table import Table
 
 
@@ -39,5 +39,5 @@ def draw_curve(axes: Axes, x: str, table: Table, what: str, **style: Any) -> Non
 
 def interval_text(table: Table, what: str, row: int, digits: int = 2) -> str:
     """A mean and its interval, for a summary."""
-    mean, low, high = (float(table[f"{what}_{part}"][row]) for part in Interval._fields)
-    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    interval = Interval(*(table[f"{what}_{part}"][row] for part in Interval._fields))
+    return written(interval, digits)

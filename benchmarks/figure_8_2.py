@@ -22,7 +22,8 @@ from matplotlib.figure import Figure
 from dynamaze.agents import DynaQ
 from dynamaze.envs import greedy_policy
 
-from .statistics import Interval, mean_interval, written
+from .curves import interval_text
+from .statistics import mean_interval
 from .table import Table, rows_where, stack
 from .whole_run import run_many
 
@@ -142,7 +143,9 @@ def summary(tables: dict[str, Table], config: Config) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = [("planning steps", "first episode", "last episode")]
     for planning_steps in np.unique(table["planning_steps"]):
         curve = rows_where(table, "planning_steps", planning_steps)
-        lines.append((str(planning_steps), *(_interval(curve, row) for row in (0, -1))))
+        lines.append(
+            (str(planning_steps), *(interval_text(curve, "steps", row) for row in (0, -1)))
+        )
     return lines
 
 
@@ -155,8 +158,3 @@ def best_epsilon_greedy_steps(config: Config) -> float:
     )
     mean, _ = mdp.episode_steps(policy)
     return float(mean)
-
-
-def _interval(curve: Table, row: int) -> str:
-    parts = (curve[f"steps_{name}"][row] for name in Interval._fields)
-    return written(Interval(*parts), 2)

@@ -15,6 +15,7 @@ from dynamaze.agents import DynaQ, LatestOutcome, MaximumLikelihood, Transitions
 from dynamaze.benchmarks import wrong_models
 from dynamaze.benchmarks.table import Table, rows_where
 from dynamaze.benchmarks.whole_run import run_one
+from dynamaze.benchmarks.wrong_kinds import KINDS, MODEL_FREE, PLANNERS
 from dynamaze.benchmarks.wrong_model import (
     WrongModel,
     blocks,
@@ -24,18 +25,15 @@ from dynamaze.benchmarks.wrong_model import (
     visitable,
 )
 from dynamaze.benchmarks.wrong_models import (
-    KINDS,
-    MODEL_FREE,
-    PLANNERS,
     Setting,
     WrongModels,
-    in_percent,
     live,
     make_agent,
     settings,
     summarise,
     world,
 )
+from dynamaze.benchmarks.wrong_models_picture import in_percent
 from dynamaze.envs.mdp import FiniteMDP
 
 

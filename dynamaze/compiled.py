@@ -1,8 +1,6 @@
-"""How compiled rules are compiled, in one place.
+"""Decorators of compiled functions.
 
-Numba keeps what it compiled beside the source and notices when that file changes, but not when a
-rule that it calls in another file does: after such an edit, delete the `*.nb?` files (`make test`
-does).
+Compiled code is kept between processes, see `compile_cache`.
 """
 
 from __future__ import annotations
@@ -12,6 +10,8 @@ from typing import Any
 
 from numba import njit
 
+from .compile_cache import cached
+
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a rule that works on the arrays it is given and makes none.
@@ -19,7 +19,7 @@ def compiled(function: Callable[..., Any]) -> Any:
     It is put in line wherever compiled code calls it, counts no references to arrays and needs no
     interpreter lock. The counting alone made whole runs four to ten times slower.
     """
-    return njit(cache=True, nogil=True, forceinline=True, _nrt=False)(function)  # type: ignore[call-overload]  # _nrt is not in Numba's stub
+    return cached(njit(nogil=True, forceinline=True, _nrt=False)(function))  # type: ignore[call-overload]  # _nrt is not in Numba's stub
 
 
 def compiled_sums(function: Callable[..., Any]) -> Any:
@@ -28,7 +28,7 @@ def compiled_sums(function: Callable[..., Any]) -> Any:
     So several are added at once; the last bits differ from those of a plain loop.
     """
     orders = {"reassoc", "contract", "nsz"}
-    return njit(cache=True, nogil=True, fastmath=orders, _nrt=False)(function)  # type: ignore[call-overload]  # as above
+    return cached(njit(nogil=True, fastmath=orders, _nrt=False)(function))  # type: ignore[call-overload]  # as above
 
 
 def spliced(function: Callable[..., Any]) -> Any:
@@ -37,9 +37,9 @@ def spliced(function: Callable[..., Any]) -> Any:
     Only so do constants of the caller, such as the number of actions, reach the rule before its
     loops are compiled. For small rules without an early return: large ones take minutes.
     """
-    return njit(cache=True, inline="always")(function)
+    return cached(njit(inline="always")(function))
 
 
 def compiled_with_arrays(function: Callable[..., Any]) -> Any:
     """Compile a function that makes arrays."""
-    return njit(cache=True, nogil=True)(function)
+    return cached(njit(nogil=True)(function))

@@ -1,0 +1,322 @@
+"""Cache of compiled code in the user's cache folder, under a digest of what it was compiled from.
+
+Numba's own cache lies beside the sources. It fails where these cannot be written, an uninstall
+leaves it behind, and it does not notice an edited rule or constant in another file. Here a folder
+`VERSION-DIGEST` holds everything that was compiled from one state of the sources:
+
+1. in `$NUMBA_CACHE_DIR/dynamaze` if that is set, else in the user's cache folder;
+2. else in a folder of the temporary directory that belongs to this user alone;
+3. else nowhere, with one warning.
+
+What was compiled together with code of another package (a model of one's own) has that package's
+sources in its key, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import re
+import shutil
+import stat
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from numba.core.caching import (
+    CompileResultCacheImpl,
+    FunctionCache,
+    IndexDataCacheFile,
+    NullCache,
+    _CacheLocator,
+)
+from platformdirs import user_cache_path
+
+from .version import __version__
+
+PACKAGE = __name__.partition(".")[0]
+
+KEPT = 4
+"""Folders of other states of the sources that stay when a new one is made."""
+
+_FOREIGN: set[Callable[..., Any]] = set()
+"""Functions outside the package that were compiled by its decorators."""
+
+
+def cached(dispatcher: Any) -> Any:
+    """Give a function that Numba compiles a cache; return it."""
+    function = dispatcher.py_func
+    if not _is_ours(inspect.getfile(function)):
+        _FOREIGN.add(function)
+    dispatcher._cache = NullCache() if cache_folder() is None else _FunctionCache(function)
+    return dispatcher
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Return the folder of compiled code of these sources, which exists; None if there is none."""
+    failures = []
+    for base in _candidates():
+        folder = base / f"{__version__}-{sources_digest()}"
+        try:
+            is_new = not folder.is_dir()
+            folder.mkdir(parents=True, exist_ok=True)
+            os.utime(folder)  # its last use, by which old ones are removed
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            failures.append(f"{folder}: {error.strerror or error}")
+            continue
+        if is_new:
+            _remove_oldest(base)
+        return folder
+    warnings.warn(
+        "compiled code cannot be stored, so every process compiles it again; expected a folder "
+        f"that can be written ({'; '.join(failures)}); set NUMBA_CACHE_DIR to one",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return None
+
+
+@cache
+def sources_digest() -> str:
+    """Return a digest of all our sources that hold compiled functions.
+
+    What such a source imports of ours belongs to it: the constants there are compiled in.
+    """
+    texts = {path: path.read_bytes() for path in _sources()}
+    chosen = {path for path, text in texts.items() if _COMPILES.search(text)}
+    new = chosen
+    while new:
+        new = {each for path in new for each in _imported(path, texts[path]) if each in texts}
+        new -= chosen
+        chosen |= new
+    digest = hashlib.sha256()
+    for path in sorted(chosen):
+        digest.update(hashlib.sha256(texts[path]).digest())
+    return digest.hexdigest()[:16]
+
+
+_COMPILES = re.compile(rb"^(?:from|import) .*(?:numba|compiled)", re.MULTILINE)
+_IMPORTS = re.compile(rb"^from (\.*)([\w.]*) import ([\w, ]*)", re.MULTILINE)
+
+
+@cache
+def _roots() -> dict[str, Path]:
+    """Return the folders of the package and of its sub-packages, which may lie elsewhere."""
+    roots = {}
+    for name in (PACKAGE, *(f"{PACKAGE}.{part}" for part in _PARTS)):
+        spec = find_spec(name)  # loads the package, but not its sub-packages
+        if spec is not None and spec.submodule_search_locations:
+            roots[name] = Path(spec.submodule_search_locations[0]).resolve()
+    return roots
+
+
+_PARTS = ("envs", "agents", "distill", "benchmarks")
+
+
+def _sources() -> Iterator[Path]:
+    for root in _roots().values():
+        for folder, _, files in os.walk(root):  # links are not followed: nothing comes twice
+            yield from (Path(folder, file) for file in files if file.endswith(".py"))
+
+
+def _imported(path: Path, text: bytes) -> Iterator[Path]:
+    """Generate the files from which a source of ours may import."""
+    for dots, name, imported in _IMPORTS.findall(text):
+        parts = name.decode().split(".") if name else []
+        if dots:
+            base = path.parents[len(dots) - 1]
+        elif parts[0] == PACKAGE:
+            root = ".".join(parts[:2])
+            base = _roots().get(root, _roots()[PACKAGE])
+            parts = parts[2:] if root in _roots() else parts[1:]
+        else:
+            continue
+        module = base.joinpath(*parts)
+        yield module.with_suffix(".py")
+        yield module / "__init__.py"
+        yield from (
+            module / f"{part.split()[0]}.py" for part in imported.decode().split(",") if part
+        )
+
+
+@cache
+def _is_ours(file: str) -> bool:
+    path = Path(file).resolve()
+    return any(path.is_relative_to(root) for root in _roots().values())
+
+
+def _candidates() -> Iterator[Path]:
+    """Generate the folders in which compiled code may be stored, the best first."""
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        yield Path(os.environ["NUMBA_CACHE_DIR"], PACKAGE).absolute()
+        return
+    home = user_cache_path(PACKAGE, appauthor=False)
+    if home.is_absolute():  # without a home folder it is "~/..."
+        yield home
+    try:
+        yield _private_temporary_folder()
+    except OSError:
+        return
+
+
+def _private_temporary_folder() -> Path:
+    """Return a folder that no other user can write to: compiled code of others is never loaded.
+
+    Raises:
+        OSError: if there is none, or if another user has made one of that name.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else "user"  # Windows has one for each user
+    folder = Path(tempfile.gettempdir(), f"{PACKAGE}-{user}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or (
+        hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o022)
+    ):
+        raise PermissionError(f"{folder} belongs to another user")
+    return folder
+
+
+def _remove_oldest(base: Path) -> None:
+    """Remove the folders of older sources, all but the latest few."""
+    folders = [path for path in base.iterdir() if re.fullmatch(r".+-[0-9a-f]{16}", path.name)]
+    folders.sort(key=_last_use, reverse=True)
+    for folder in folders[KEPT + 1 :]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _last_use(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:  # another process has just removed it
+        return 0.0
+
+
+class _Locator(_CacheLocator):
+    """Numba's way to ask for the folder."""
+
+    def __init__(self, py_file: str) -> None:
+        self._py_file = py_file  # Numba's warnings name it
+
+    def get_cache_path(self) -> str:
+        return str(cache_folder())
+
+    def get_source_stamp(self) -> str:
+        return ""  # the folder's name says it
+
+    def get_disambiguator(self) -> str:
+        return ""
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> _Locator:
+        return cls(py_file)
+
+
+class _CacheImpl(CompileResultCacheImpl):
+    """Numba's cache of compile results, with our folder and file names."""
+
+    def __init__(self, py_func: Any) -> None:
+        self._lineno = py_func.__code__.co_firstlineno
+        self._locator = _Locator(inspect.getfile(py_func))
+        name = re.sub(r"[^\w.]", "", f"{py_func.__module__}.{py_func.__qualname__}")
+        python = f"py{sys.version_info[0]}{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
+        self._filename_base = f"{name}-{self._lineno}.{python}"
+
+
+class _Files:
+    """Files of compiled code, one pair for each key.
+
+    Numba has one index for each function, in which two processes that compile at once can enter
+    each other's code.
+    """
+
+    def __init__(self, folder: str, base: str) -> None:
+        self._folder, self._base = folder, base
+
+    def load(self, key: Any) -> Any:
+        return self._file(key).load(key)
+
+    def save(self, key: Any, data: Any) -> None:
+        file = self._file(key)
+        file.flush()  # an index that was damaged is not read again
+        file.save(key, data)
+
+    def flush(self) -> None:
+        """Leave all files: other processes may be using them."""
+
+    def _file(self, key: Any) -> IndexDataCacheFile:
+        name = f"{self._base}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"
+        return IndexDataCacheFile(self._folder, name, "")
+
+
+class _FunctionCache(FunctionCache):
+    """Numba's cache of one function, which never makes a call fail."""
+
+    _impl_class = _CacheImpl
+    _cache_file: Any
+
+    def __init__(self, py_func: Any) -> None:
+        super().__init__(py_func)
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # a damaged file fails in many ways: compile again
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            _warn_unsaved(error.strerror or str(error))
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return (*super()._index_key(sig, codegen), _foreign_digest(self._py_func, sig))
+
+
+@cache
+def _warn_unsaved(reason: str) -> None:
+    warnings.warn(f"compiled code was not stored in {cache_folder()}: {reason}", stacklevel=2)
+
+
+def _foreign_digest(function: Callable[..., Any], signature: Any) -> str:
+    """Return a digest of the sources outside the package that a compiled function depends on.
+
+    Those are nothing for our functions on our records. A function or a record of another package
+    may call whatever that has compiled, so all of it counts.
+    """
+    argument_types = getattr(signature, "args", signature)
+    files = {inspect.getfile(record) for record in _records(argument_types)}
+    files |= {inspect.getfile(function)}
+    if all(map(_is_ours, files)):
+        return ""
+    files |= {inspect.getfile(foreign) for foreign in _FOREIGN}
+    digest = hashlib.sha256()
+    for file in sorted(file for file in files if not _is_ours(file)):
+        digest.update(_content(file))
+    return digest.hexdigest()
+
+
+def _content(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError:  # a notebook's cell, whose functions carry their own code
+        sources = [f for f in _FOREIGN if inspect.getfile(f) == file]
+        return b"".join(f.__code__.co_code + repr(f.__code__.co_consts).encode() for f in sources)
+
+
+def _records(types: Iterable[Any]) -> Iterator[type]:
+    """Generate the NamedTuple classes in a signature, those inside others too."""
+    for each in types:
+        if hasattr(each, "instance_class"):
+            yield each.instance_class
+        if isinstance(getattr(each, "types", None), Iterable):
+            yield from _records(each.types)

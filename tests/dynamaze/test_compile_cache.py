@@ -1,0 +1,236 @@
+"""Compiled code is stored where it may be, and never used after an edit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from dynamaze import compile_cache
+
+ROOT = Path(__file__).parents[2]
+RULES = """
+from dynamaze.compiled import compiled
+from .cache_test_constants import SHIFT
+
+@compiled
+def shifted(x):
+    return x + SHIFT
+"""
+CALLER = """
+from dynamaze.compiled import compiled
+from .cache_test_rules import shifted
+
+@compiled
+def twice_shifted(x):
+    return 2 * shifted(x)
+"""
+RUN = """
+from dynamaze.agents.cache_test_caller import twice_shifted
+from dynamaze import compile_cache
+print(twice_shifted(1), sum(twice_shifted.stats.cache_hits.values()), compile_cache.cache_folder())
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the sources, with a compiled function that calls a rule in another file."""
+    root = tmp_path / "installed"
+    for name in ("dynamaze", "envs", "agents", "distill", "benchmarks"):
+        target = root / "dynamaze" / name if name != "dynamaze" else root / name
+        ignored = shutil.ignore_patterns("__pycache__", "envs", "agents", "distill", "benchmarks")
+        shutil.copytree(
+            ROOT / name, target, ignore=ignored if name == "dynamaze" else None, dirs_exist_ok=True
+        )
+    write(root, "cache_test_constants", "SHIFT = 10")
+    write(root, "cache_test_rules", RULES)
+    write(root, "cache_test_caller", CALLER)
+    return root
+
+
+def write(root: Path, module: str, text: str) -> None:
+    (root / "dynamaze" / "agents" / f"{module}.py").write_text(text)
+
+
+def run(root: Path, code: str = RUN, prefix: Sequence[str] = (), **environment: str) -> list[str]:
+    """Run code with a copy of the package in a process of its own; what it printed."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA")
+    }
+    path = os.pathsep.join([str(root), inherited.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [*prefix, sys.executable, "-W", "always::RuntimeWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=inherited | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"} | environment,
+        cwd=root,
+    )
+    assert done.returncode == 0, done.stderr
+    return [*done.stdout.split(), done.stderr]
+
+
+def test_cache_notices_edits_in_other_files(package: Path, tmp_path: Path) -> None:
+    home = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    assert run(package, **home)[:2] == ["22", "0"]
+    assert run(package, **home)[:2] == ["22", "1"]
+    write(package, "cache_test_constants", "SHIFT = 20")
+    assert run(package, **home)[:2] == ["42", "0"]
+    write(package, "cache_test_rules", RULES.replace("x + SHIFT", "x - SHIFT"))
+    assert run(package, **home)[:2] == ["-38", "0"]
+    assert not list(package.rglob("*.nb[ic]"))
+
+
+def test_cache_notices_edits_of_foreign_rules(package: Path, tmp_path: Path) -> None:
+    home = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    model = """
+from typing import NamedTuple
+import numpy as np
+from dynamaze.agents.dispatch import follow, rule
+from dynamaze.compiled import compiled
+
+class Mine(NamedTuple):
+    rewards: np.ndarray
+
+@rule(follow, Mine)
+@compiled
+def follow_mine(model, num_actions, pair, rng):
+    return model.rewards[pair] + 1.0, 0, False, rng
+"""
+    write(
+        package,
+        "cache_test_caller",
+        """
+from dynamaze.agents.dispatch import follow
+from dynamaze.compiled import compiled
+
+@compiled
+def reward_of(model, pair):
+    return follow(model, 4, pair, 0)[0]
+""",
+    )
+    code = """
+import numpy as np
+from my_model import Mine
+from dynamaze.agents.cache_test_caller import reward_of
+print(reward_of(Mine(np.zeros(4)), 1), sum(reward_of.stats.cache_hits.values()))
+"""
+    (package / "my_model.py").write_text(model)
+    assert run(package, code, **home)[:2] == ["1.0", "0"]
+    assert run(package, code, **home)[:2] == ["1.0", "1"]
+    (package / "my_model.py").write_text(model.replace("+ 1.0", "+ 2.0"))
+    assert run(package, code, **home)[:2] == ["2.0", "0"]
+
+
+def test_cache_is_temporary_without_home(package: Path, tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {"HOME": "/dev/null", "TMPDIR": str(temporary)}
+    value, _, folder, errors = run(package, **environment)
+    assert (value, errors) == ("22", "")
+    assert Path(folder).is_relative_to(temporary)
+    assert run(package, **environment)[:2] == ["22", "1"]
+
+
+def test_cache_warns_once_without_any_folder(package: Path) -> None:
+    code = f"import tempfile; tempfile.tempdir = '/dev/null'\n{RUN}"
+    value, hits, folder, errors = run(package, code, HOME="/dev/null")
+    assert (value, hits, folder) == ("22", "0", "None")
+    assert errors.count("RuntimeWarning") == 1
+    assert "set NUMBA_CACHE_DIR" in errors
+
+
+NOBODY = [
+    *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+    # Read everything, for this Python may lie in a closed folder, and write nothing.
+    *(f"--{kind}=-all,+dac_read_search" for kind in ("inh-caps", "ambient-caps", "bounding-set")),
+]
+
+
+@pytest.mark.skipif(
+    shutil.which("setpriv") is None or os.getuid() != 0, reason="needs root and setpriv"
+)
+def test_cache_serves_another_user(package: Path) -> None:
+    with TemporaryDirectory() as folder:  # pytest's own folders are closed to others
+        Path(folder).chmod(0o755)
+        root = Path(shutil.copytree(package, Path(folder, "installed")))
+        temporary = Path(folder, "temporary")
+        temporary.mkdir()
+        temporary.chmod(0o1777)
+        environment = {"HOME": "/nonexistent", "TMPDIR": str(temporary)}
+        value, _, cache, errors = run(root, prefix=NOBODY, **environment)
+        assert (value, errors) == ("22", "")
+        assert Path(cache) == temporary / "dynamaze-65534" / Path(cache).name
+        assert run(root, prefix=NOBODY, **environment)[:2] == ["22", "1"]
+
+
+def test_cache_survives_damaged_files(package: Path, tmp_path: Path) -> None:
+    home = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    run(package, **home)
+    files = list((tmp_path / "cache").rglob("*.nb[ic]"))
+    assert files
+    for file in files:
+        file.write_bytes(file.read_bytes()[:20])
+    assert run(package, **home)[:2] == ["22", "0"]
+    assert run(package, **home)[:2] == ["22", "1"]
+
+
+def test_cache_takes_processes_at_once(package: Path, tmp_path: Path) -> None:
+    code = RUN.replace("twice_shifted(1)", "twice_shifted(1), twice_shifted(0.5)")
+    environment = os.environ | {
+        "PYTHONPATH": str(package),
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment, cwd=package
+        )
+        for _ in range(4)
+    ]
+    outputs = [process.communicate()[0].decode().split() for process in started]
+    assert [output[:2] for output in outputs] == [["22", "21.0"]] * 4
+    assert run(package, code, NUMBA_CACHE_DIR=str(tmp_path / "cache"))[:3] == ["22", "21.0", "2"]
+
+
+@pytest.fixture
+def fresh_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    compile_cache.cache_folder.cache_clear()
+    yield tmp_path / "dynamaze"
+    compile_cache.cache_folder.cache_clear()
+
+
+def test_cache_removes_old_folders(fresh_folder: Path) -> None:
+    for number in range(10):
+        folder = fresh_folder / f"0.1.0-{number:016x}"
+        folder.mkdir(parents=True)
+        os.utime(folder, (number, number))
+    (fresh_folder / "something-else").mkdir()
+    folder = compile_cache.cache_folder()
+    assert folder is not None
+    left = {path.name for path in fresh_folder.iterdir()}
+    latest = {f"0.1.0-{number:016x}" for number in range(10 - compile_cache.KEPT, 10)}
+    assert left == {folder.name, "something-else"} | latest
+
+
+def test_temporary_folder_of_others_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compile_cache.tempfile, "tempdir", str(tmp_path))
+    folder = compile_cache._private_temporary_folder()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        compile_cache._private_temporary_folder()
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        compile_cache._private_temporary_folder()

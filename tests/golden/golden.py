@@ -45,8 +45,9 @@ def exact(*values: object) -> Record:
     """Record values that must stay bit-identical, as one SHA-256 of them all.
 
     Args:
-        values: Arrays, numbers, strings, bytes, None, or lists and tuples of them. Dtype, shape and
-            order enter the digest.
+        values: Arrays, numbers, strings, bytes, None, or lists, tuples and dictionaries of them.
+            Dtype, shape and order enter the digest; of dictionaries the values alone, in an order
+            that does not depend on their keys.
     """
     digest = hashlib.sha256()
     for value in values:
@@ -139,6 +140,10 @@ def _feed(digest: Any, value: object) -> None:
         digest.update(f"({len(value)}".encode())
         for part in value:
             _feed(digest, part)
+    elif isinstance(value, dict):
+        digest.update(f"{{{len(value)}".encode())
+        for part in sorted(exact(each)["exact"] for each in value.values()):
+            digest.update(part.encode())
     elif value is None:
         digest.update(b"none")
     elif isinstance(value, str | bytes):
@@ -147,6 +152,9 @@ def _feed(digest: Any, value: object) -> None:
     else:
         array = np.asarray(value)
         if array.dtype.hasobject:
-            raise TypeError(f"exact: expected arrays, numbers, strings or bytes, got {value!r}")
+            if not isinstance(value, np.ndarray):
+                raise TypeError(f"exact: expected arrays, numbers, strings or bytes, got {value!r}")
+            _feed(digest, value.tolist())
+            return
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())

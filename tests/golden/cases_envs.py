@@ -150,7 +150,7 @@ SINGLE: dict[str, tuple[str, int, dict[str, Any]]] = {
             "observation": "coordinates",
         },
     ),
-    "single.point_still": (POINT, 3000, {"noise": 0.0, "action": "discrete"}),
+    "single.point_still": (POINT, 3000, {"layout": SEVERAL, "noise": 0.0, "action": "discrete"}),
     "single.point_slides": (
         POINT,
         3000,
@@ -160,7 +160,7 @@ SINGLE: dict[str, tuple[str, int, dict[str, Any]]] = {
         POINT,
         2000,
         {
-            "layout": {"size": 7, "algorithm": "wilson", "levels": 9},
+            "layout": {"size": 5, "algorithm": "wilson", "levels": 9},
             "noise": 0.0,
             "slip_probability": 0.2,
             "observation": "rays",

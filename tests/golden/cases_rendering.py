@@ -60,7 +60,7 @@ def overlays_of(shape: tuple[int, int]) -> dict[str, dict[str, Any]]:
 
 
 def walked(name: str, mode: str, steps: int = 60) -> Any:
-    """Make an environment in the middle of an episode, shortly after a change where there is one."""
+    """Make an environment in mid-episode, shortly after its first change if it has one."""
     env = gym.make(name, render_mode=mode)
     env.reset(seed=3)
     if name in SHORTLY_BEFORE:

@@ -345,10 +345,11 @@ def _proximal(space: spaces.Space[Any], teacher: Any, coef: float) -> Record:
         policy_kwargs={"net_arch": [4]},
         n_steps=16,
         batch_size=8,
-        n_epochs=2,
+        n_epochs=4,
+        learning_rate=0.02,
         device="cpu",
         seed=3,
-    ).learn(32)
+    ).learn(48)
     return _weights(model.policy)
 
 

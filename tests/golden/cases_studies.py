@@ -368,8 +368,8 @@ def _deep_belief() -> Record:
         unlabelled=60,
         held_out=50,
         hidden=(8, 6),
-        pretraining_steps=20,
-        tuning_steps=15,
+        pretraining_steps=100,
+        tuning_steps=60,
     )
     return _tables(deep_belief.run(config), rounded=True, **TRAINED)
 

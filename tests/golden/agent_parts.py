@@ -38,6 +38,9 @@ MAZE = "S..#\n.#..\n...G\n@ 60\nS#..\n....\n.#.G"
 ROOM = "S..\n...\n..G"
 STATES, ACTIONS = 12, 4
 
+REWARDS: Any = {"goal_reward": 1.0, "step_reward": -0.05, "wall_reward": -0.2}
+"""Each step pays something, so that all values differ from zero soon."""
+
 NAMED = {
     "latest": "latest_outcome",
     "counts": "maximum_likelihood",
@@ -137,6 +140,9 @@ SEARCHERS: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 """Word -> agent that plans at decision time, and its arguments."""
 
+LEARN_TOO = ("tree_values", "forward_values", "sparse_values", "rollouts_values", "dyna2")
+"""Agents that plan at decision time, and also learn values from real experience."""
+
 LEARNERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "dyna": (DynaQ, {"planning_steps": 5, "learning_rate": 0.5}),
     "plus": (DynaQPlus, {"planning_steps": 5, "learning_rate": 0.5, "kappa": 0.01}),
@@ -153,13 +159,15 @@ OTHERS = (QLearning, LinearDyna, ContinuousSearch)
 
 def maze() -> gym.Env[Any, Any]:
     """Make the tiny maze of these cases: 12 cells, slips, and a change after 60 steps."""
-    return gym.make("DynaMaze-v0", layout=MAZE, slip_probability=0.1, max_episode_steps=30)
+    return gym.make(
+        "DynaMaze-v0", layout=MAZE, slip_probability=0.1, max_episode_steps=30, **REWARDS
+    )
 
 
-def point(action: str = "discrete", **more: Any) -> gym.Env[Any, Any]:
+def point(action: str = "discrete") -> gym.Env[Any, Any]:
     """Make the tiny continuous maze of these cases."""
     return gym.make(
-        "DynaMazeContinuous-v0", layout=ROOM, action=action, max_episode_steps=40, **more
+        "DynaMazeContinuous-v0", layout=ROOM, action=action, max_episode_steps=40, **REWARDS
     )
 
 

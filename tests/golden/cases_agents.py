@@ -45,6 +45,7 @@ from dynamaze.storage import read_checkpoint
 
 from .agent_parts import (
     ACTIONS,
+    LEARN_TOO,
     LEARNED,
     LEARNERS,
     NAMED,
@@ -120,7 +121,7 @@ def pair(agent: str, model: str, planner: str) -> Record:
     more: dict[str, Any] = {} if planner == "own" else {"planning": PLANNERS[planner]}
     if not bitwise:
         more["epsilon"] = 1.0
-    steps = 40 if model in LEARNED else 120
+    steps = {"dbn": 20}.get(model, 40) if model in LEARNED else 120
     learner = cls(env, model=model_of(model, env), seed=7, **arguments, **more)
     return background(learner, steps, bitwise=bitwise)
 
@@ -136,15 +137,15 @@ def search(agent: str, model: str) -> Record:
         arguments = {**arguments, "epsilon": 1.0}
     searcher = cls(env, model=model_of(model, env), seed=7, **arguments)
     path = exact(*played(searcher, steps), searcher.num_episodes, searcher.rng.random())
-    here = np.array([env.unwrapped.layout.index(env.unwrapped.agent)])
+    here = env.unwrapped.layout.index(env.unwrapped.agent)
+    rows = np.array([here] if model == "copies" else [here, 0])  # the start is row 0
     rng = np.random.default_rng(5)
-    found = searcher.planning.action_values(searcher.values, searcher.model, here, rng)
-    learned = numbers_of(searcher.values)
-    return combine(
-        path=path,
-        found=exact(found) if bitwise else close(found.ravel(), rtol=RTOL),
-        values=exact(learned) if bitwise else close(summary(learned, 4), rtol=RTOL),
-    )
+    found = searcher.planning.action_values(searcher.values, searcher.model, rows, rng)
+    parts = {"path": path, "found": exact(found) if bitwise else close(found.ravel(), rtol=RTOL)}
+    if agent in LEARN_TOO:
+        learned = numbers_of(searcher.values)
+        parts["values"] = exact(learned) if bitwise else close(summary(learned, 4), rtol=RTOL)
+    return combine(**parts)
 
 
 TREES: dict[str, dict[str, Any]] = {
@@ -182,9 +183,10 @@ def search_vectors(agent: str, model: str) -> Record:
         env, model=model_of(model, env), values="tile_coding", epsilon=1.0, seed=7, **arguments
     )
     path = exact(*played(searcher, 12))
-    here = np.array([env.unwrapped.position])
+    here = env.unwrapped.position
+    rows = np.array([here] if model == "copies" else [here, (0.5, 0.5)])  # the start
     rng = np.random.default_rng(5)
-    found = searcher.planning.action_values(searcher.values, searcher.model, here, rng)
+    found = searcher.planning.action_values(searcher.values, searcher.model, rows, rng)
     return combine(path=path, found=close(found.ravel(), rtol=1e-4, atol=1e-6))
 
 

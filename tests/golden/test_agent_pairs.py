@@ -28,15 +28,15 @@ from .golden import MissingError, needs
 
 # Public classes of models that are made by name: no object of them has a word.
 MADE_BY_NAME = {
-    "ForgettingExperience": "forgetting_stored_experience",
-    "ForgettingLatest": "forgetting_latest_outcome",
-    "ForgettingLikelihood": "forgetting_maximum_likelihood",
-    "LatestOutcome": "latest_outcome",
-    "MaximumLikelihood": "maximum_likelihood",
-    "OnRows": "linear",
-    "RegressionModel": "linear",
-    "StoredExperience": "stored_experience",
-    "StoredVectors": "stored_experience",
+    agents.ForgettingExperience: "forgetting_stored_experience",
+    agents.ForgettingLatest: "forgetting_latest_outcome",
+    agents.ForgettingLikelihood: "forgetting_maximum_likelihood",
+    agents.LatestOutcome: "latest_outcome",
+    agents.MaximumLikelihood: "maximum_likelihood",
+    agents.OnRows: "linear",
+    agents.RegressionModel: "linear",
+    agents.StoredExperience: "stored_experience",
+    agents.StoredVectors: "stored_experience",
 }
 
 
@@ -77,7 +77,7 @@ def test_words_cover_public_classes():
     models = {each for each in classes if hasattr(each, "update") and hasattr(each, "sample")}
     env = maze()
     objects = {type(make(env)) for make in OBJECTS.values()}
-    named = {cls for cls in models if MADE_BY_NAME.get(cls.__name__) in MODELS}
+    named = {cls for cls in models if MADE_BY_NAME.get(cls) in MODELS}
     assert models - {agents.Model} == objects | named
 
 

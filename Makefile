@@ -9,7 +9,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 OUTPUT ?= .
-WINGS := dynamaze/*.py dynamaze/viewer envs agents distill benchmarks tests
+WINGS := dynamaze/*.py dynamaze/app dynamaze/common dynamaze/viewer envs agents distill benchmarks tests
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt

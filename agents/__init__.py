@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from .agent import Agent
 from .callbacks import Step
-from .certainty_equivalence import DynamicProgramming
-from .continuous_search import ContinuousSearch
+from .core.encoders import Vectors
+from .core.features import Coordinates, Identity, OneHot, RadialBases, TileCoding
+from .core.spaces import Spaces
+from .core.transitions import Transitions, check_transitions
 from .dyna import DynaQ, DynaQPlus, QLearning
-from .dyna_2 import Dyna2
-from .encoders import Vectors
 from .exploration import ActionTimeBonus, EpsilonGreedy
-from .features import Coordinates, Identity, OneHot, RadialBases, TileCoding
-from .forward_search import ForwardSearch
-from .linear_dyna import LinearDyna
-from .linear_evaluation import LinearEvaluation
+from .linear.dyna import LinearDyna
+from .linear.evaluation import LinearEvaluation
 from .models import (
     CAPABILITIES,
     MODELS,
@@ -34,20 +32,22 @@ from .models import (
     UncertaintyBonus,
 )
 from .models.true import TrueModel
-from .monte_carlo_search import MonteCarloSearch
-from .pair_updates import BackwardUpdates, UniformUpdates
-from .planners import PLANNERS
-from .planning import Planning, UniformPlanning
-from .prioritised_sweeping import PrioritisedSweeping
-from .spaces import Spaces
-from .sparse_sampling import SparseSampling
-from .td_search import TDSearch
-from .trajectory_sampling import TrajectorySampling
-from .transitions import Transitions, check_transitions
-from .tree_search import TreeSearch
-from .values import TableValues
-from .values_linear import LinearValues
-from .values_network import NetworkValues
+from .planning import PLANNERS
+from .planning.base import Planning, UniformPlanning
+from .planning.certainty_equivalence import DynamicProgramming
+from .planning.pair_updates import BackwardUpdates, UniformUpdates
+from .planning.prioritised_sweeping import PrioritisedSweeping
+from .planning.trajectory_sampling import TrajectorySampling
+from .search.dyna_2 import Dyna2
+from .search.forward_search import ForwardSearch
+from .search.mcts.agent import TreeSearch
+from .search.monte_carlo import MonteCarloSearch
+from .search.sparse_sampling import SparseSampling
+from .search.td_search import TDSearch
+from .search.trajectory_optimisation.agent import ContinuousSearch
+from .values.linear import LinearValues
+from .values.network import NetworkValues
+from .values.table import TableValues
 
 __all__ = [
     "CAPABILITIES",

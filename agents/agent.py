@@ -10,18 +10,18 @@ from typing import Any, TypeVar
 import gymnasium as gym
 import numpy as np
 
-from dynamaze.messages import checked_number
+from dynamaze.common.validation import checked_number
 
 from .callbacks import CallbackLike, Logger, Step, as_callback, as_vec_env, with_progress_bar
 from .checkpoint import read_agent, write_agent
-from .encoders import Encoder, make_encoder, what_is_observed
+from .core.encoders import Encoder, make_encoder, what_is_observed
+from .core.rng import Seed, as_sequence, make_generator
+from .core.spaces import Spaces, TableRows, count_actions
+from .core.transitions import FloatArray, one_transition
 from .exploration import Exploration
 from .models import Model
-from .planning import Planning, check_fit
-from .rng import Seed, as_sequence, make_generator
-from .spaces import Spaces, TableRows, count_actions
-from .transitions import FloatArray, one_transition
-from .values import Values
+from .planning.base import Planning, check_fit
+from .values.table import Values
 
 LEARNING, PREDICTING, WORLD = range(3)
 """The independent streams of random numbers that one seed gives; parts that begin at random have
@@ -314,8 +314,8 @@ class Agent:
             planning: such a planner, if it was an object.
 
         Raises:
-            dynamaze.storage.CheckpointError: (a ValueError) for a file that is cut short, damaged,
-                of another version or another agent's.
+            dynamaze.common.storage.CheckpointError: (a ValueError) for a file that is cut short,
+                damaged, of another version or another agent's.
         """
         return read_agent(cls, path, env, {"model": model, "values": values, "planning": planning})
 

@@ -10,10 +10,10 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.wrappers import TimeLimit
 
-from dynamaze.storage import CheckpointError, read_checkpoint, write_checkpoint
-from dynamaze.version import __version__
+from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
+from dynamaze.common.version import __version__
 
-from .spaces import describe_spaces, read_spaces
+from .core.spaces import describe_spaces, read_spaces
 
 PARTS = ("values", "model", "planning", "exploration")
 COUNTERS = ("num_timesteps", "num_episodes", "episode_length", "episode_return", "world_seed")

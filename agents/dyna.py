@@ -12,18 +12,18 @@ from typing import Any
 
 import gymnasium as gym
 
-from dynamaze.messages import did_you_mean
+from dynamaze.common.validation import did_you_mean
 
 from .agent import Agent, make_env, spaces_of
-from .encoders import ROWS
+from .core.encoders import ROWS
+from .core.rng import Seed, as_sequence
+from .core.spaces import Spaces, TableRows, count_actions
 from .exploration import ActionTimeBonus, EpsilonGreedy, Exploration
 from .models import Model, NoModel, TimeBonus, model_for
-from .planners import make_planning
-from .planning import Planning, UniformPlanning
-from .rng import Seed, as_sequence
-from .spaces import Spaces, TableRows, count_actions
-from .values import TableValues, Values
-from .values_named import LEARNING_RATES, make_values
+from .planning import make_planning
+from .planning.base import Planning, UniformPlanning
+from .values import LEARNING_RATES, make_values
+from .values.table import TableValues, Values
 
 EnvLike = str | gym.Env[Any, Any] | Spaces
 BONUSES = ("planning", "action")

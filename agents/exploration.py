@@ -6,14 +6,14 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from dynamaze.compiled import compiled
-from dynamaze.messages import checked_number
+from dynamaze.common.compiled import compiled
+from dynamaze.common.validation import checked_number
 
-from .dispatch import choose, note, rule
-from .records import flatten, restore
-from .rng import high_unit, load, low_below, next_word, state_words, store
-from .times import TriedTimes, note_all_tried, note_tried, time_bonus
-from .transitions import FloatArray, IntArray, Transitions
+from .core.kernels import choose, note, rule
+from .core.recency import TriedTimes, note_all_tried, note_tried, time_bonus
+from .core.records import flatten, restore
+from .core.rng import high_unit, load, low_below, next_word, state_words, store
+from .core.transitions import FloatArray, IntArray, Transitions
 
 
 class Exploration(Protocol):

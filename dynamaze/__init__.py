@@ -10,8 +10,8 @@ The parts are in `dynamaze.envs`, `dynamaze.agents`, `dynamaze.distill`, `dynama
 
 from __future__ import annotations
 
-from .registration import register_environments
-from .version import __version__
+from .common.registration import register_environments
+from .common.version import __version__
 
 __all__ = ["__version__"]
 

@@ -6,19 +6,19 @@ from importlib import import_module
 from typing import Any
 
 from .drifting import DynaMazeDriftingEnv
-from .dynamics import Dynamics
-from .exact import optimal_action_values, optimal_policy, optimal_values
 from .generated import DynaMazeGeneratedEnv
 from .generation import MazeRecipe
 from .grid import GridEnv
-from .layout import ACTIONS, Layout, LayoutError, Rewards
-from .loca import DynaMazeLoCAEnv
+from .loca.grid import DynaMazeLoCAEnv
 from .maze import DynaMazeEnv
-from .mdp import FiniteMDP, greedy_policy
-from .presets import PRESETS
-from .random_changes import RandomChanges
-from .regret import PhaseValues, SequenceValues
-from .schedule import Schedule, apply_change, read_schedule
+from .mazes.dynamics import Dynamics
+from .mazes.layout import ACTIONS, Layout, LayoutError, Rewards
+from .mazes.mdp import FiniteMDP, greedy_policy
+from .mazes.optimal_values import optimal_action_values, optimal_policy, optimal_values
+from .mazes.presets import PRESETS
+from .mazes.random_changes import RandomChanges
+from .mazes.regret import PhaseValues, SequenceValues
+from .mazes.schedule import Schedule, apply_change, read_schedule
 
 __all__ = [
     "ACTIONS",
@@ -54,12 +54,12 @@ __all__ = [
 
 # The compiled steps need Numba; a single environment on a grid does not wait for it.
 LAZY = {
-    "DynaMazeContinuousEnv": ".continuous",
-    "DynaMazeContinuousVectorEnv": ".continuous_vector",
-    "DynaMazeLoCAContinuousEnv": ".loca_continuous",
-    "DynaMazeVectorEnv": ".vector",
-    "DynaMazeGeneratedVectorEnv": ".vector",
-    "DynaMazeDriftingVectorEnv": ".vector",
+    "DynaMazeContinuousEnv": ".continuous.env",
+    "DynaMazeContinuousVectorEnv": ".continuous.vector",
+    "DynaMazeLoCAContinuousEnv": ".loca.continuous",
+    "DynaMazeVectorEnv": ".vector.grid",
+    "DynaMazeGeneratedVectorEnv": ".vector.grid",
+    "DynaMazeDriftingVectorEnv": ".vector.grid",
 }
 
 

@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import logger, spaces
 
-from .layout import BoolArray, Cell, Layout
-from .mdp import FloatArray
-from .notice import Notice
-from .observation import Observation, keys_of
+from .change_info import Notice
+from .changing_maze import Course, World
+from .mazes.layout import BoolArray, Cell, Layout
+from .mazes.mdp import FloatArray
+from .mazes.schedule import ChangeLike, Schedule, apply_change
+from .observations.basic import Observation, keys_of
 from .options import read_life, read_options, read_world_step
-from .picture import METADATA, Picture, scene_of, world_scene
+from .render import METADATA, Picture, scene_of, world_scene
 from .rendering import Overlays, Scene, Window
-from .schedule import ChangeLike, Schedule, apply_change
-from .world import Course, World
 
 UNIFORM_BLOCK = 256
 """Random numbers are drawn from `np_random` in blocks: one call of NumPy for 256 steps."""

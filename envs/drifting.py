@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .changing_maze import Course
 from .grid import GridEnv
-from .layout import Rewards
-from .random_changes import RandomChanges
-from .schedule import LayoutLike, read_schedule
-from .world import Course
+from .mazes.layout import Rewards
+from .mazes.random_changes import RandomChanges
+from .mazes.schedule import LayoutLike, read_schedule
 
 DRIFT = {"when": "each_step", "probability": 0.01, "what": ["walls"]}
 

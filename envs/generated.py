@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .changing_maze import Course
 from .generation import MazeRecipe
+from .generation.levels import Levels
 from .grid import GridEnv
-from .layout import Rewards
-from .levels import Levels
-from .random_changes import RandomChanges
-from .schedule import Schedule
-from .world import Course
+from .mazes.layout import Rewards
+from .mazes.random_changes import RandomChanges
+from .mazes.schedule import Schedule
 
 
 class DynaMazeGeneratedEnv(GridEnv):

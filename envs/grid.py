@@ -9,15 +9,15 @@ import gymnasium as gym
 from gymnasium import spaces
 
 from .base import MazeEnv
-from .dynamics import NUM_ACTIONS, Dynamics, Outcome
-from .exact import optimal_action_values, optimal_policy, optimal_values
-from .layout import BoolArray, Cell
-from .mdp import FiniteMDP, FloatArray, ToyText
-from .observation_dicts import action_masks
+from .changing_maze import Course
+from .mazes.dynamics import NUM_ACTIONS, Dynamics, Outcome
+from .mazes.layout import BoolArray, Cell
+from .mazes.mdp import FiniteMDP, FloatArray, ToyText
+from .mazes.optimal_values import optimal_action_values, optimal_policy, optimal_values
+from .mazes.regret import phase_values, sequence_values
 from .observations import make_observation
+from .observations.dicts import action_masks
 from .options import read_cell_state, refuse_action
-from .regret import phase_values, sequence_values
-from .world import Course
 
 
 class GridEnv(MazeEnv):

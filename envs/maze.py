@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .changing_maze import Course
 from .grid import GridEnv
-from .layout import Rewards
-from .random_changes import RandomChanges
-from .schedule import ChangesLike, LayoutLike, read_schedule
-from .world import Course
+from .mazes.layout import Rewards
+from .mazes.random_changes import RandomChanges
+from .mazes.schedule import ChangesLike, LayoutLike, read_schedule
 
 
 class DynaMazeEnv(GridEnv):

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.messages import did_you_mean
+from dynamaze.common.validation import did_you_mean
 
-from .layout import ACTIONS
-from .levels import Levels
-from .schedule import LAST_STEP
+from .generation.levels import Levels
+from .mazes.layout import ACTIONS
+from .mazes.schedule import LAST_STEP
 
 
 class ResetOptions(NamedTuple):

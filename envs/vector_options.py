@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .layout import BoolArray, IntArray
+from .mazes.layout import BoolArray, IntArray
 
 Seeds = int | Sequence[int | None] | None
 

@@ -18,8 +18,10 @@ ALLOWED = {
     "distill": {"agents"},
     "benchmarks": {"envs", "agents", "distill"},
 }
-FACE = {"compiled", "messages", "storage", "version"}
-"""The modules beside the face that every wing may use."""
+FACE = {"common"}
+"""The folder beside the wings that every wing may use."""
+FOLDERS = ("", "app/", "common/", "viewer/")
+"""Those of `dynamaze/` that are no wings."""
 
 
 def modules(wing: str) -> list[Path]:
@@ -57,9 +59,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 
 def test_the_wheel_holds_exactly_the_tree(wheel: set[str]) -> None:
-    expected = {f"dynamaze/{path.name}" for path in (ROOT / "dynamaze").glob("*.py")}
-    viewer = (ROOT / "dynamaze" / "viewer").glob("*.py")
-    expected |= {f"dynamaze/viewer/{path.name}" for path in viewer} | {"dynamaze/py.typed"}
+    expected = {"dynamaze/py.typed"}
+    for name in FOLDERS:
+        paths = (ROOT / "dynamaze" / name).glob("*.py")
+        expected |= {f"dynamaze/{name}{path.name}" for path in paths}
     for wing in WINGS:
         sources = [*modules(wing), *(ROOT / wing).rglob("*.c")]
         expected |= {f"dynamaze/{path.relative_to(ROOT).as_posix()}" for path in sources}
@@ -112,9 +115,9 @@ print([name for name in ("numba", "pygame", "torch", "matplotlib") if name in sy
 
 def test_the_package_never_loads_what_could_run_code() -> None:
     forbidden = {"eval", "exec", "pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"}
-    for wing in ("dynamaze", *WINGS):
-        folder = ROOT / wing
-        for path in folder.glob("*.py") if wing == "dynamaze" else folder.rglob("*.py"):
+    face = [path for name in FOLDERS for path in (ROOT / "dynamaze" / name).glob("*.py")]
+    for paths in (face, *map(modules, WINGS)):
+        for path in paths:
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                     assert node.func.id not in forbidden, f"{path}:{node.lineno}"

@@ -8,11 +8,11 @@ check_planner(lambda world: MyPlanner(planning_steps=10))
 
 from __future__ import annotations
 
-from .model_checks import CHECKS, check_model, model_report
+from .environments import CheckWorld
+from .models import CHECKS, check_model, model_report
 from .planner_checks import PLANNER_CHECKS, check_planner, planner_report
 from .registry import PLANNER_PROMISES, PROMISES, Check
 from .report import ModelCheckError, PlannerCheckError, Report, Result
-from .world import CheckWorld
 
 __all__ = [
     "CHECKS",

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .environments import TERMINAL, Case, deterministic_rows, must, same
 from .registry import needs
-from .world import TERMINAL, Case, deterministic_rows, must, same
 
 
 @needs("sample")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..planning import Planning
-from . import planner_manners as checks
-from .planner_case import PlannerCase
+from ..planning.base import Planning
+from . import planners as checks
+from .environments import CheckWorld
+from .planner_cases import PlannerCase
 from .registry import PLANNER_PROMISES, Check, collect, refuse_unknown, run_checks
 from .report import PlannerCheckError, Report
-from .world import CheckWorld
 
 PLANNER_CHECKS: dict[str, Check] = collect(
     checks.needs_are_known,

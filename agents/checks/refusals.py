@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..transitions import Transitions
+from ..core.transitions import Transitions
+from .environments import Case, deterministic_rows, must, same
 from .registry import needs
-from .world import Case, deterministic_rows, must, same
 
 REFUSALS = (ValueError, TypeError)
 

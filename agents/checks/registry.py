@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from dynamaze.messages import did_you_mean
+from dynamaze.common.validation import did_you_mean
 
 from .report import EXPECTED_FAILURE, FAILED, NOT_PROMISED, PASSED, Report, Result
 

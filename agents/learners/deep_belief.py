@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.messages import checked_number, did_you_mean, optional_import
+from dynamaze.common.validation import checked_number, did_you_mean, optional_import
 
-from .deep_belief_rbm import stack
+from ..core.state import checked_state, part_of, prefixed
 from .last_layer import LastLayer
 from .networks import Memory, Parameters
 from .protocol import (
@@ -33,7 +33,7 @@ from .protocol import (
     checked_size,
     normal_draw,
 )
-from .state import checked_state, part_of, prefixed
+from .rbm import stack
 from .threads import one_torch_thread
 from .units import in_units, spread_of
 

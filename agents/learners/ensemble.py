@@ -20,8 +20,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.messages import checked_number
+from dynamaze.common.validation import checked_number
 
+from ..core.state import (
+    checked_state,
+    generator_state,
+    part_of,
+    prefixed,
+    set_generator_state,
+)
 from .member_networks import MemberNetworks
 from .networks import Float32Array, Memory
 from .protocol import (
@@ -30,13 +37,6 @@ from .protocol import (
     checked_batch,
     checked_rows,
     checked_size,
-)
-from .state import (
-    checked_state,
-    generator_state,
-    part_of,
-    prefixed,
-    set_generator_state,
 )
 from .threads import one_blas_thread
 from .units import FAR, in_units, spread_of

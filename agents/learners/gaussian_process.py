@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.messages import checked_number, did_you_mean
+from dynamaze.common.validation import checked_number, did_you_mean
 
+from ..core.state import checked_state
 from .gaussian_process_factor import GrowingFactor, worth_keeping
-from .gaussian_process_kernel import (
+from .gaussian_process_kernels import (
     KERNELS,
     NOISE_BOUNDS,
     HyperParameters,
@@ -41,7 +42,6 @@ from .protocol import (
     checked_size,
     normal_draw,
 )
-from .state import checked_state
 from .threads import one_blas_thread
 from .units import spread_of
 

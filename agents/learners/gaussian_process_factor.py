@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynamaze.messages import optional_import
+from dynamaze.common.validation import optional_import
 
-from .gaussian_process_kernel import cholesky
+from .gaussian_process_kernels import cholesky
 from .protocol import FloatArray, IntArray
 
 lapack = optional_import("scipy.linalg.lapack", extra="models", purpose="GaussianProcess")

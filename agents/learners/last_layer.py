@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.state import checked_state
 from .protocol import Estimate, FloatArray
-from .state import checked_state
 
 PRECISIONS = 10.0 ** np.arange(-4, 4)
 """The prior precisions among which the likeliest is taken."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.messages import checked_number
+from dynamaze.common.validation import checked_number
 
 from .linear_base import LinearLearner, squared_length, take_arrays
 from .protocol import FloatArray, checked_batch

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from ..core.state import checked_state
 from .protocol import (
     Estimate,
     FloatArray,
@@ -15,7 +16,6 @@ from .protocol import (
     checked_size,
     normal_draw,
 )
-from .state import checked_state
 
 
 class LinearLearner(ABC):

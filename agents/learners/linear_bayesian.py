@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.messages import checked_number
+from dynamaze.common.validation import checked_number
 
 from .linear_base import LinearLearner, squared_length
 from .protocol import FloatArray, checked_batch, normal_draw

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.state import checked_state
 from .protocol import FloatArray
-from .state import checked_state
 
 Float32Array = npt.NDArray[np.float32]
 

@@ -7,25 +7,25 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from dynamaze.messages import did_you_mean
+from dynamaze.common.validation import did_you_mean
 
-from ..encoders import ROWS, VECTORS, Vectors
-from ..spaces import TableRows
-from .bonus import TimeBonus
+from ..core.encoders import ROWS, VECTORS, Vectors
+from ..core.spaces import TableRows
 from .forget_latest import ForgettingLatest
 from .forget_likelihood import ForgettingLikelihood
 from .forget_stored import ForgettingExperience
 from .latest import LatestOutcome
 from .learned import LEARNED_MODELS, LearnedModel
 from .likelihood import MaximumLikelihood
-from .nothing import NoModel
-from .on_rows import OnRows
+from .null import NoModel
 from .protocol import CAPABILITIES, Model, Outcomes, Prediction
 from .regression import RegressionModel
 from .scored import ScoredModel
 from .stored import StoredExperience
 from .table import TableModel
-from .uncertainty import UncertaintyBonus
+from .tabular_adapter import OnRows
+from .time_bonus import TimeBonus
+from .uncertainty_bonus import UncertaintyBonus
 from .vector_memory import StoredVectors
 
 __all__ = [

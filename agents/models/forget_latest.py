@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynamaze.compiled import compiled
-from dynamaze.messages import checked_number
+from dynamaze.common.compiled import compiled
+from dynamaze.common.validation import checked_number
 
-from ..dispatch import believe, draw, expect, follow, observe, rule
-from ..transitions import BoolArray, FloatArray, IntArray
+from ..core.kernels import believe, draw, expect, follow, observe, rule
+from ..core.transitions import BoolArray, FloatArray, IntArray
 from .latest import (
     LatestOutcome,
     LatestTable,
@@ -22,8 +22,8 @@ from .latest import (
     observe_latest,
 )
 from .protocol import Outcomes
-from .seen import SeenPairs, drop_pair
 from .table import TableModel
+from .visited_pairs import SeenPairs, drop_pair
 
 
 class RecentTable(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dynamaze.messages import checked_number
+from dynamaze.common.validation import checked_number
 
 from .latest import LatestOutcome
 from .likelihood import LikelihoodTable, MaximumLikelihood

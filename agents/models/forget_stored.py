@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynamaze.compiled import compiled
-from dynamaze.messages import checked_number
+from dynamaze.common.compiled import compiled
+from dynamaze.common.validation import checked_number
 
-from ..dispatch import draw, observe, rule
-from ..transitions import BoolArray, FloatArray, IntArray
+from ..core.kernels import draw, observe, rule
+from ..core.transitions import BoolArray, FloatArray, IntArray
 from .protocol import Outcomes
-from .seen import SeenPairs, drop_pair
 from .stored import (
     StoredTable,
     draw_stored,
@@ -21,6 +20,7 @@ from .stored import (
     stored_outcomes,
 )
 from .table import TableModel
+from .visited_pairs import SeenPairs, drop_pair
 
 
 class WindowTable(NamedTuple):

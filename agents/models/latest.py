@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.compiled import compiled, spliced
+from dynamaze.common.compiled import compiled, spliced
 
-from ..dispatch import believe, draw, expect, follow, observe, rule
-from ..transitions import BoolArray, FloatArray, IntArray
-from ..values import target
+from ..core.kernels import believe, draw, expect, follow, observe, rule
+from ..core.transitions import BoolArray, FloatArray, IntArray
+from ..values.table import target
 from .protocol import Outcomes
-from .seen import SeenPairs, draw_pair, note_pair
 from .table import TableModel
+from .visited_pairs import SeenPairs, draw_pair, note_pair
 
 
 class LatestTable(NamedTuple):

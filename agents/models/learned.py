@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
-from ..actions import Actions, NumberedActions, as_actions
-from ..encoders import Vectors
-from ..features import Coordinates, Features, Identity, OneHot, RadialBases, TileCoding
+from ..core.actions import Actions, NumberedActions, as_actions
+from ..core.encoders import Vectors
+from ..core.features import Coordinates, Features, Identity, OneHot, RadialBases, TileCoding
+from ..core.rng import make_generator
 from ..learners.linear import LinearLeastMeanSquares, RecursiveLeastSquares
 from ..learners.linear_bayesian import BayesianLinear
-from ..learners.linear_per_action import PerAction
+from ..learners.linear_variants import PerAction
 from ..learners.protocol import Learner
-from ..rng import make_generator
-from .on_rows import OnRows
 from .regression import RegressionModel
+from .tabular_adapter import OnRows
 
 LEARNER = 3
 """The stream of a seed's random numbers from which learners begin; see `dynamaze.agents.agent`."""

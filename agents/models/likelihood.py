@@ -6,16 +6,16 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from dynamaze.compiled import compiled
+from dynamaze.common.compiled import compiled
 
-from ..dispatch import believe, draw, expect, follow, observe, rule
-from ..records import with_room
-from ..rng import high_unit, next_word
-from ..transitions import BoolArray, FloatArray, IntArray
-from ..values import target
+from ..core.kernels import believe, draw, expect, follow, observe, rule
+from ..core.records import with_room
+from ..core.rng import high_unit, next_word
+from ..core.transitions import BoolArray, FloatArray, IntArray
+from ..values.table import target
 from .protocol import Outcomes
-from .seen import SeenPairs, draw_pair, note_pair
 from .table import TableModel
+from .visited_pairs import SeenPairs, draw_pair, note_pair
 
 _FIRST_ROOM = 64
 _NEXT_TO_NOTHING = 1e-15

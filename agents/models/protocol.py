@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..transitions import BoolArray, FloatArray, IntArray, Transitions
+from ..core.transitions import BoolArray, FloatArray, IntArray, Transitions
 
 CAPABILITIES = {
     "sample": "draws simulated transitions of pairs that it has seen",

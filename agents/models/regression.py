@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.messages import did_you_mean
+from dynamaze.common.validation import did_you_mean
 
-from ..actions import Actions, as_actions
-from ..features import Features, Identity
-from ..learners.linear_per_action import expected
+from ..core.actions import Actions, as_actions
+from ..core.features import Features, Identity
+from ..core.state import part_of
+from ..core.transitions import FloatArray, Transitions
+from ..learners.linear_variants import expected
 from ..learners.protocol import Estimate, Learner
-from ..learners.state import part_of
-from ..transitions import FloatArray, Transitions
 from .protocol import Prediction
 from .vector_memory import CAPACITY, VectorMemory, check_pairs, check_vectors
 
@@ -41,7 +41,7 @@ class RegressionModel:
     With `draws="mean"` it is its mean; the model is then an *expectation model*, and says so. What
     it imagines need never happen: of two ways round a wall the mean is a step into it. With it,
     updates of state values that are linear in the vector (or in features whose means are learned,
-    as in `dynamaze.agents.linear_dyna`) are right, whatever the chances (Wan, Zaheer, White, White
+    as in `dynamaze.agents.linear.dyna`) are right, whatever the chances (Wan, Zaheer, White, White
     and Sutton 2019). Updates of action values are not: the maximum over actions is not linear, and
     max_a Q(E[s'], a) is not E[max_a Q(s', a)]. In a deterministic world there is no difference.
 

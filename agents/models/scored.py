@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.messages import checked_number
+from dynamaze.common.validation import checked_number
 
-from ..dispatch import believe, has_rule
-from ..encoders import ROWS, VECTORS
-from ..learners.state import part_of, prefixed
-from ..records import flatten, restore
-from ..rng import state_words
-from ..transitions import FloatArray, IntArray, Transitions, check_integers, outside_table
-from .beliefs import Beliefs, RowBeliefs, VectorBeliefs
+from ..core.encoders import ROWS, VECTORS
+from ..core.kernels import believe, has_rule
+from ..core.records import flatten, restore
+from ..core.rng import state_words
+from ..core.state import part_of, prefixed
+from ..core.transitions import FloatArray, IntArray, Transitions, check_integers, outside_table
+from .predictive_probabilities import Beliefs, RowBeliefs, VectorBeliefs
 from .protocol import Outcomes, Prediction
 from .scored_table import TRIES, ScoredTable
 from .scores import Scores, note_score, overall_trust, pair_doubt, world_change_rate
@@ -38,7 +38,7 @@ class ScoredModel:
     - A pair whose own predictions failed is drawn the less often, below a trust of 1/2 not at all,
       until it predicts well again: selective planning (Abbas, Sokota, Talvitie and White 2020), by
       errors that were seen. Planners leave it alone while it deserves less than half of its draws
-      (`dynamaze.agents.models.shares.TRUSTED`). Its value is then learned model-free.
+      (`dynamaze.agents.core.shares.TRUSTED`). Its value is then learned model-free.
     - `doubt` says of each pair how likely the model is wrong of it: the world has changed since the
       pair was last tried, which grows with time, and the faster the more changes were met; or, of a
       model that declares "uncertainty", the pair is not `known`. `UncertaintyBonus` pays for it.
@@ -51,9 +51,10 @@ class ScoredModel:
 
     In a world that never surprises it, it gives the bits of the model inside. A model of numbered
     states is judged by the probabilities of its outcomes, one of vectors by the spread that it
-    states (`dynamaze.agents.models.beliefs`). There the pairs are those of an action and a tile of
-    the vectors' box, eight in each direction, or only an action where there is no box, or one of
-    more than three directions; actions that are vectors themselves are not told apart.
+    states (`dynamaze.agents.models.predictive_probabilities`). There the pairs are those of an
+    action and a tile of the vectors' box, eight in each direction, or only an action where there is
+    no box, or one of more than three directions; actions that are vectors themselves are not told
+    apart.
 
     Args:
         model: one that can "sample" and give a "distribution", or, of vectors, one that can

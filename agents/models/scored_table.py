@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from dynamaze.compiled import compiled
+from dynamaze.common.compiled import compiled
 
-from ..dispatch import believe, doubt, draw, expect, follow, observe, rule, share, trust
-from ..rng import high_unit, next_word
+from ..core.kernels import believe, doubt, draw, expect, follow, observe, rule, share, trust
+from ..core.rng import high_unit, next_word
 from .scores import Scores, note_score, overall_trust, pair_doubt
 from .second_opinion import Opinion, note_opinion
 

@@ -24,12 +24,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.compiled import compiled
+from dynamaze.common.compiled import compiled
 
-from ..dispatch import believe
-from ..learners.state import part_of, prefixed
-from ..records import flatten, restore
-from ..transitions import FloatArray, Transitions
+from ..core.kernels import believe
+from ..core.records import flatten, restore
+from ..core.state import part_of, prefixed
+from ..core.transitions import FloatArray, Transitions
 from .likelihood import LikelihoodTable, MaximumLikelihood
 from .scores import Scores
 

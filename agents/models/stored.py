@@ -6,15 +6,15 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from dynamaze.compiled import compiled, spliced
+from dynamaze.common.compiled import compiled, spliced
 
-from ..dispatch import draw, observe, rule
-from ..records import with_room
-from ..rng import high_below, next_word
-from ..transitions import BoolArray, FloatArray, IntArray
+from ..core.kernels import draw, observe, rule
+from ..core.records import with_room
+from ..core.rng import high_below, next_word
+from ..core.transitions import BoolArray, FloatArray, IntArray
 from .protocol import Outcomes
-from .seen import SeenPairs, note_pair
 from .table import TableModel
+from .visited_pairs import SeenPairs, note_pair
 
 _FIRST_ROOM = 64
 

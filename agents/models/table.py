@@ -7,14 +7,14 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from dynamaze.compiled import compiled, compiled_with_arrays
+from dynamaze.common.compiled import compiled, compiled_with_arrays
 
-from ..dispatch import draw, observe
-from ..records import flatten, restore
-from ..rng import load, state_words, store
-from ..transitions import IntArray, Transitions, check_integers, first_outside, outside_table
+from ..core.kernels import draw, observe
+from ..core.records import flatten, restore
+from ..core.rng import load, state_words, store
+from ..core.transitions import IntArray, Transitions, check_integers, first_outside, outside_table
 from .protocol import Outcomes, Prediction
-from .seen import SeenPairs
+from .visited_pairs import SeenPairs
 
 
 class TableRecord(Protocol):

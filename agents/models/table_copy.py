@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..dispatch import believe, expect, follow, has_rule
-from ..transitions import IntArray, Transitions
+from ..core.kernels import believe, expect, follow, has_rule
+from ..core.transitions import IntArray, Transitions
 from .likelihood import MaximumLikelihood
 from .protocol import Outcomes
-from .seen import note_pair
+from .visited_pairs import note_pair
 
 IN_TURN = 8
 """Other pairs that are looked up again at each real step."""

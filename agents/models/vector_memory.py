@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.messages import checked_number
+from dynamaze.common.validation import checked_number
 
-from ..actions import Actions, as_actions, finite_numbers
-from ..transitions import BoolArray, FloatArray, IntArray, Transitions
+from ..core.actions import Actions, as_actions, finite_numbers
+from ..core.transitions import BoolArray, FloatArray, IntArray, Transitions
 from .protocol import Prediction
 
 _FIRST_ROOM = 64

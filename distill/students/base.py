@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..logits import FloatArray, softmax
+from ..core.logits import FloatArray, softmax
 
 
 class Answers(NamedTuple):

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..distributions import Bounds, split
-from ..gaussian_actions import LOG_STD, GaussianActions, check_answers
+from ..core.distributions import Bounds, split
+from ..core.gaussian_actions import LOG_STD, GaussianActions, check_answers
 from .base import Answers, Student
 from .parts import check_outputs, checked_part
 

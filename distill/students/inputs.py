@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dynamaze.messages import checked_number
+from dynamaze.common.validation import checked_number
 
 BRIGHTEST = 255.0
 """What pictures, observations of uint8, are divided by."""

@@ -8,7 +8,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from dynamaze.messages import checked_number
+from dynamaze.common.validation import checked_number
 
 from .base import Student
 from .inputs import as_floats, checked_shape

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..quantise import is_quantised
 from .base import Student
+from .quantise import is_quantised
 
 
 def checked_part(name: str, part: Any) -> Student:

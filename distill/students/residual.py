@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dynamaze.messages import checked_number
+from dynamaze.common.validation import checked_number
 
 from .base import Student
 from .planes import answers_at, check_planes, split_planes

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Dataset
-from ..distributions import CATEGORICAL
-from ..logits import FloatArray
+from ..core.dataset import Dataset
+from ..core.distributions import CATEGORICAL
+from ..core.logits import FloatArray
 
 
 def flat_rows(observations: Any, shape: tuple[int, ...]) -> FloatArray:

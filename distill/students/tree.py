@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.messages import checked_number, optional_import
+from dynamaze.common.validation import checked_number, optional_import
 
-from ..data import Dataset
-from ..logits import FloatArray, LogitPolicy
+from ..core.dataset import Dataset
+from ..core.logits import FloatArray, LogitPolicy
 from .rows import checked_rows, flat_rows
 
 LEAF = -1

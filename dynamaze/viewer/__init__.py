@@ -4,14 +4,14 @@
 
 | module | what it does |
 | --- | --- |
-| `camera` | a picture of any environment, as large as there is room for |
-| `stage` | puts the picture, the status strip and the help together |
-| `screen` | the window: draws, records, hears the keys and clicks that all commands share |
+| `environment` | a picture of any environment, as large as there is room for |
+| `layout` | puts the picture, the status strip and the help together |
+| `window` | the window: draws, records, hears the keys and clicks that all commands share |
 | `controls` | when an agent may take its next step |
-| `witness`, `diary` | what has happened so far: regret, visits, episodes |
-| `insight`, `truth` | the arrays behind the overlays: what an agent knows, and what is so |
+| `witness`, `statistics` | what has happened so far: regret, visits, episodes |
+| `overlays`, `ground_truth` | the arrays behind the overlays: what an agent knows, and what is so |
 | `editor` | opens and closes walls with the mouse |
-| `film` | writes films and pictures to files |
+| `recording` | writes films and pictures to files |
 """
 
 from __future__ import annotations
@@ -25,5 +25,5 @@ __all__ = ["animate"]
 def __getattr__(name: str) -> Any:
     # Playing a maze loads no agents.
     if name == "animate":
-        return import_module(".episode", __name__).animate
+        return import_module(".animation", __name__).animate
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

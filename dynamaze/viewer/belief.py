@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.envs.layout import DISPLACEMENTS
+from dynamaze.envs.mazes.layout import DISPLACEMENTS
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dynamaze.envs import Layout, LayoutError
 from dynamaze.envs.base import MazeEnv
-from dynamaze.envs.layout import Cell
+from dynamaze.envs.mazes.layout import Cell
 
 LEFT, MIDDLE, RIGHT = 1, 2, 3
 

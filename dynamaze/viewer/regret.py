@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.envs import Layout
-from dynamaze.envs.regret import phase_values
+from dynamaze.envs.mazes.regret import phase_values
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .game import QUIT_KEYS, Game
+from .walk_state import QUIT_KEYS, Game
 
 ESCAPES = {"\x1b[a": "up", "\x1b[b": "down", "\x1b[c": "right", "\x1b[d": "left"}
 """What a terminal sends for the arrow keys, in small letters."""

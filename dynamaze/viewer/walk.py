@@ -10,13 +10,13 @@ import gymnasium as gym
 
 from dynamaze.envs import GridEnv
 
-from .camera import Camera
 from .controls import NAP
-from .diary import written
-from .game import QUIT_KEYS, Game
+from .environment import Camera
+from .ground_truth import GAMMA, Truth
 from .keys import MOUSE_LINES, OVERLAY_LINES, SHARED_LINES
-from .screen import Screen, open_window, room_on_desktop
-from .truth import GAMMA, Truth
+from .statistics import written
+from .walk_state import QUIT_KEYS, Game
+from .window import Screen, open_window, room_on_desktop
 from .witness import Witness
 
 GOAL_NAPS = 45

@@ -10,7 +10,7 @@ import numpy as np
 from dynamaze.envs import GridEnv
 from dynamaze.envs.base import MazeEnv
 
-from .camera import Camera
+from .environment import Camera
 from .regret import Regret
 
 

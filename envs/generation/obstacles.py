@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..layout import BoolArray, Cell
+from ..mazes.layout import BoolArray, Cell
 from .draws import Draws
 from .trees import root
 

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynamaze.messages import checked_number, did_you_mean
+from dynamaze.common.validation import checked_number, did_you_mean
 
-from ..layout import MAX_CELLS, BoolArray, Cell
+from ..mazes.layout import MAX_CELLS, BoolArray, Cell
 from . import draws as purposes
 from .draws import Draws
-from .endpoints import farthest_endpoints, random_endpoints
 from .obstacles import obstacles
+from .random_numbers import farthest_endpoints, random_endpoints
 from .rooms import SMALLEST_SIDE, division, rooms
 from .trees import TREES, tree
 

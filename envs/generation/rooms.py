@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..layout import BoolArray
+from ..mazes.layout import BoolArray
 from .draws import Draws
 
 SMALLEST_SIDE = 3

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..layout import BoolArray
+from ..mazes.layout import BoolArray
 from .draws import Draws
 
 _OPEN, _ROCK, _OUTSIDE = range(3)

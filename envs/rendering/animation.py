@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from dynamaze.messages import checked_number
+from dynamaze.common.validation import checked_number
 
-from .films import png
 from .recorder import FASTEST, SLOWEST, Recorder, check_same_shape
 from .scene import Frame, check_frame
+from .video_files import png
 
 PAGE = """\
 <div id="{name}" style="display:inline-block;font:13px sans-serif">

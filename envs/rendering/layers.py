@@ -16,7 +16,7 @@ import numpy as np
 from . import overlay_layers as overlaid
 from . import sprites
 from .canvas import Canvas, Layer, Places, stamp, stamp_at
-from .measures import PATH_LENGTH, heading, recent_trail
+from .overlay_measures import PATH_LENGTH, heading, recent_trail
 from .palette import AGENT
 from .scene import Cell, Scene, check_cells, check_points
 from .shapes import FloatArray

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import marks, palette
+from . import overlay_marks as marks
+from . import palette
 from .canvas import Canvas, stamp
-from .colormap import color_rows
-from .measures import (
+from .colors import color_rows
+from .overlay_measures import (
     arrows,
     best,
     count_levels,

@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from dynamaze.messages import checked_number, did_you_mean
+from dynamaze.common.validation import checked_number, did_you_mean
 
-from .films import FILMS, Film, require_ffmpeg
 from .scene import Frame, check_frame
+from .video_files import FILMS, Film, require_ffmpeg
 
 SLOWEST, FASTEST = 0.01, 1000.0  # frames a second
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from . import palette
-from .measures import TRAIL_LENGTH
+from .overlay_measures import TRAIL_LENGTH
 from .scene import BoolArray
 from .shapes import (
     Corners,

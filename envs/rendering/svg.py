@@ -8,7 +8,7 @@ from itertools import groupby, pairwise
 
 from . import palette, svg_overlays
 from .layers import PATH_RADIUS
-from .measures import PATH_LENGTH, TRAIL_LENGTH, heading, recent_trail
+from .overlay_measures import PATH_LENGTH, TRAIL_LENGTH, heading, recent_trail
 from .scene import BoolArray, Cell, Scene
 from .sprites import STAR
 from .svg_tags import PREFIX, group, number, tag, use

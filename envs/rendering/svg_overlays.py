@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from . import marks, palette
-from .colormap import colors
-from .measures import arrows, count_levels, planned_strengths, value_levels, verdict
+from . import overlay_marks as marks
+from . import palette
+from .colors import colors
+from .overlay_measures import arrows, count_levels, planned_strengths, value_levels, verdict
 from .overlays import NUM_ACTIONS, FloatArray
 from .scene import Scene
 from .svg_tags import group, hex_color, number, tag, use

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import palette
-from .colormap import colors
-from .measures import (
+from .colors import colors
+from .overlay_measures import (
     arrows,
     best,
     count_levels,

@@ -9,7 +9,7 @@ import pytest
 from gymnasium import spaces
 
 from dynamaze.agents import RegressionModel, StoredVectors, Transitions, Vectors
-from dynamaze.agents.actions import NumberedActions, VectorActions, as_actions
+from dynamaze.agents.core.actions import NumberedActions, VectorActions, as_actions
 from dynamaze.agents.learners.linear import RecursiveLeastSquares
 from dynamaze.agents.models import LEARNED_MODELS
 

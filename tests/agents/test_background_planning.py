@@ -32,11 +32,11 @@ from dynamaze.agents import (
     UniformPlanning,
     UniformUpdates,
 )
-from dynamaze.agents.dynamic_programming import value_iteration
-from dynamaze.agents.predecessors import lead_to, next_leading
-from dynamaze.agents.sparse_mdp import SparseMDP
-from dynamaze.agents.transitions import one_transition
-from dynamaze.storage import CheckpointError
+from dynamaze.agents.core.sparse_mdp import SparseMDP
+from dynamaze.agents.core.transitions import one_transition
+from dynamaze.agents.planning.dynamic_programming import value_iteration
+from dynamaze.agents.planning.predecessors import lead_to, next_leading
+from dynamaze.common.storage import CheckpointError
 
 STATES, ACTIONS = 6, 3
 ON_TABLES = sorted(set(PLANNERS) - {"uniform"})

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import LatestOutcome, TimeBonus, Transitions
+from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.models import TABLE_MODELS
-from dynamaze.agents.transitions import one_transition
 
 
 def test_the_time_bonus_is_kappa_times_the_root_of_tau() -> None:

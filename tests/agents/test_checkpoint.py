@@ -20,7 +20,7 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import Agent, DynaQ, DynaQPlus, LatestOutcome, QLearning
-from dynamaze.storage import CheckpointError, read_checkpoint, write_atomically
+from dynamaze.common.storage import CheckpointError, read_checkpoint, write_atomically
 
 
 def make_world(limit: int = 90) -> gym.Env[Any, Any]:
@@ -121,7 +121,7 @@ def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Change a checkpoint's document and make its digest right again."""
-    from dynamaze import storage
+    from dynamaze.common import storage
 
     arrays, document = read_checkpoint(path)
     change(document)

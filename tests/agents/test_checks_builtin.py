@@ -19,7 +19,7 @@ from dynamaze.agents import (
     check_transitions,
 )
 from dynamaze.agents.checks import CheckWorld, check_model, model_report
-from dynamaze.agents.encoders import ROWS, VECTORS
+from dynamaze.agents.core.encoders import ROWS, VECTORS
 from dynamaze.agents.models import LEARNED_MODELS, model_for
 
 SIZE = (5, 3)

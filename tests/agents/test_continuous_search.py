@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 from gymnasium.wrappers import TimeLimit
 
-from dynamaze.agents.continuous_search import ContinuousSearch
-from dynamaze.agents.continuous_search_plans import (
+from dynamaze.agents.core.encoders import Vectors
+from dynamaze.agents.core.spaces import Spaces
+from dynamaze.agents.core.transitions import Transitions
+from dynamaze.agents.models import LEARNED_MODELS, NoModel
+from dynamaze.agents.search.monte_carlo_search_worlds import VectorWorlds
+from dynamaze.agents.search.trajectory_optimisation.agent import ContinuousSearch
+from dynamaze.agents.search.trajectory_optimisation.optimisers import (
     ActionBox,
     PlanSettings,
     search_plan,
     simulate,
     weighted_mean,
 )
-from dynamaze.agents.encoders import Vectors
-from dynamaze.agents.models import LEARNED_MODELS, NoModel
-from dynamaze.agents.monte_carlo_search_worlds import VectorWorlds
-from dynamaze.agents.spaces import Spaces
-from dynamaze.agents.transitions import Transitions
-from dynamaze.envs.continuous import DynaMazeContinuousEnv
+from dynamaze.envs.continuous.env import DynaMazeContinuousEnv
 
 METHODS = ("cem", "mppi")
 ROOM = "S..\n...\n..G"

@@ -12,9 +12,9 @@ import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents import QLearning
-from dynamaze.agents.dyna_2 import Dyna2
-from dynamaze.agents.monte_carlo_search import MonteCarloSearch
-from dynamaze.agents.td_search import TDSearch
+from dynamaze.agents.search.dyna_2 import Dyna2
+from dynamaze.agents.search.monte_carlo import MonteCarloSearch
+from dynamaze.agents.search.td_search import TDSearch
 
 
 def maze() -> Any:

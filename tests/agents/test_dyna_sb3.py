@@ -24,11 +24,11 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import OnRows, Transitions, Vectors
-from dynamaze.agents.dyna_sb3 import DynaCallback
 from dynamaze.agents.models import LEARNED_MODELS
-from dynamaze.agents.sb3_world import World
-from dynamaze.agents.simulated_replay import MixedReplay
-from dynamaze.storage import CheckpointError
+from dynamaze.agents.sb3.buffer import World
+from dynamaze.agents.sb3.callback import DynaCallback
+from dynamaze.agents.sb3.simulated_replay import MixedReplay
+from dynamaze.common.storage import CheckpointError
 
 BOX_ACTIONS = spaces.Box(-2, np.array([2, 6], np.float32), dtype=np.float32)
 
@@ -456,6 +456,6 @@ def test_what_is_not_finite_is_not_imagined() -> None:
 
 def test_a_missing_library_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "stable_baselines3", None)
-    monkeypatch.delitem(sys.modules, "dynamaze.agents.dyna_sb3")
+    monkeypatch.delitem(sys.modules, "dynamaze.agents.sb3.callback")
     with pytest.raises(ImportError, match=r'pip install "dynamaze\[distill\]"'):
-        importlib.import_module("dynamaze.agents.dyna_sb3")
+        importlib.import_module("dynamaze.agents.sb3.callback")

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents import Transitions
-from dynamaze.agents.dynamic_programming import (
+from dynamaze.agents.core.priority_queue import Queue, drop, put, raise_to, take
+from dynamaze.agents.core.sparse_mdp import SparseMDP
+from dynamaze.agents.models import LatestOutcome, MaximumLikelihood, StoredVectors
+from dynamaze.agents.planning.dynamic_programming import (
     METHODS,
     Solution,
     policy_iteration,
     value_iteration,
 )
-from dynamaze.agents.models import LatestOutcome, MaximumLikelihood, StoredVectors
-from dynamaze.agents.priority_queue import Queue, drop, put, raise_to, take
-from dynamaze.agents.sparse_mdp import SparseMDP
 
 SOLVERS = (*METHODS, "policy_iteration", "modified")
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import ActionTimeBonus, EpsilonGreedy, Transitions
+from dynamaze.agents.core.rng import load, state_words, store
+from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.exploration import epsilon_greedy
-from dynamaze.agents.rng import load, state_words, store
-from dynamaze.agents.transitions import one_transition
-from dynamaze.compiled import compiled_with_arrays
+from dynamaze.common.compiled import compiled_with_arrays
 
 DRAWS = 20_000
 

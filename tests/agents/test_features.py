@@ -10,8 +10,8 @@ import pytest
 from gymnasium import spaces
 
 from dynamaze.agents import Spaces
-from dynamaze.agents.encoders import Vectors, what_is_observed
-from dynamaze.agents.features import (
+from dynamaze.agents.core.encoders import Vectors, what_is_observed
+from dynamaze.agents.core.features import (
     Coordinates,
     Identity,
     OneHot,
@@ -20,7 +20,7 @@ from dynamaze.agents.features import (
     TileCoding,
     in_blocks,
 )
-from dynamaze.agents.spaces import describe_spaces, read_spaces
+from dynamaze.agents.core.spaces import describe_spaces, read_spaces
 
 
 def tiles_by_hand(

@@ -17,7 +17,7 @@ from dynamaze.agents import (
     MaximumLikelihood,
     Transitions,
 )
-from dynamaze.agents.transitions import one_transition
+from dynamaze.agents.core.transitions import one_transition
 
 STATES, ACTIONS = 4, 2
 PAIRS = st.lists(

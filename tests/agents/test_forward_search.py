@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
-from dynamaze.agents.forward_search import ForwardPlanning, ForwardSearch
+from dynamaze.agents.core.transitions import Transitions
 from dynamaze.agents.models import TABLE_MODELS, LatestOutcome, NoModel, TimeBonus
 from dynamaze.agents.models.true import TrueModel
-from dynamaze.agents.transitions import Transitions
-from dynamaze.agents.values import TableValues
+from dynamaze.agents.search.forward_search import ForwardPlanning, ForwardSearch
+from dynamaze.agents.values.table import TableValues
 from dynamaze.envs import optimal_action_values
 
 STATES, ACTIONS, GAMMA = 6, 3, 0.9

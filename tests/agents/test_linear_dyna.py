@@ -14,11 +14,11 @@ from gymnasium import spaces
 import dynamaze  # noqa: F401
 from dynamaze.agents import Coordinates, DynaQ, Spaces, TileCoding, Transitions
 from dynamaze.agents.learners.linear import LinearLeastMeanSquares, RecursiveLeastSquares
-from dynamaze.agents.linear_dyna import SEEN, LinearDyna
-from dynamaze.agents.linear_expectation import LinearExpectation
-from dynamaze.agents.linear_state_values import FeatureModel
-from dynamaze.agents.linear_sweeps import SWEEPS
-from dynamaze.storage import CheckpointError
+from dynamaze.agents.linear.dyna import SEEN, LinearDyna
+from dynamaze.agents.linear.expectation_model import LinearExpectation
+from dynamaze.agents.linear.state_values import FeatureModel
+from dynamaze.agents.linear.sweeping import SWEEPS
+from dynamaze.common.storage import CheckpointError
 
 TABLE: dict[str, Any] = {"learning_rate": 1.0, "model_rate": 1.0, "planning_rate": 1.0}
 """Rates that are right in a deterministic world's table."""

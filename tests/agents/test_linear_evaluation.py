@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dynamaze.agents.core.transitions import FloatArray
 from dynamaze.agents.learners.linear import RecursiveLeastSquares
-from dynamaze.agents.linear_evaluation import (
+from dynamaze.agents.linear.evaluation import (
     FeatureTransitions,
     LinearEvaluation,
     least_squares_values,
 )
-from dynamaze.agents.linear_sweeps import SWEEPS, push
-from dynamaze.agents.transitions import FloatArray
-from dynamaze.benchmarks.boyan_chain import chain_episode, chain_features, chain_values
+from dynamaze.agents.linear.sweeping import SWEEPS, push
+from dynamaze.benchmarks.studies.boyan_chain import chain_episode, chain_features, chain_values
 
 
 def episodes(n: int, seed: int) -> FeatureTransitions:

@@ -12,7 +12,7 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import TABLE_MODELS, DynaQ, Transitions
-from dynamaze.envs.mdp import FiniteMDP
+from dynamaze.envs.mazes.mdp import FiniteMDP
 
 GAMMA = 0.95
 SIZES = (2_000, 32_000, 512_000)

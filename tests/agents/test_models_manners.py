@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import TableValues, Transitions
+from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.models import TABLE_MODELS
-from dynamaze.agents.transitions import one_transition
 
 STATES, ACTIONS = 5, 3
 

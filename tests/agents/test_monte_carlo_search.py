@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
+from dynamaze.agents.core.transitions import Transitions, one_transition
 from dynamaze.agents.exploration import epsilon_greedy_probabilities
 from dynamaze.agents.models import MaximumLikelihood, NoModel, StoredExperience
-from dynamaze.agents.monte_carlo_search import MonteCarloPlanning, MonteCarloSearch
-from dynamaze.agents.monte_carlo_search_worlds import SimulatedWorlds
-from dynamaze.agents.simulators import TableSimulator
-from dynamaze.agents.transitions import Transitions, one_transition
-from dynamaze.agents.values import TableValues
+from dynamaze.agents.search.monte_carlo import MonteCarloPlanning, MonteCarloSearch
+from dynamaze.agents.search.monte_carlo_search_worlds import SimulatedWorlds
+from dynamaze.agents.search.simulators import TableSimulator
+from dynamaze.agents.values.table import TableValues
 
 STATES, ACTIONS, GAMMA = 5, 3, 0.8
 SIMULATIONS = 3 * 20_000

@@ -10,8 +10,8 @@ from gymnasium import spaces
 from scipy import stats
 
 from dynamaze.agents import Transitions
+from dynamaze.agents.core.normal import chance_of_as_far, grid_chances, normal_below
 from dynamaze.agents.models import OnRows, Outcomes, model_for
-from dynamaze.agents.models.normal import chance_of_as_far, grid_chances, normal_below
 
 GRID = spaces.MultiDiscrete([3, 4], start=[2, 0])
 DRAWS = 20_000

@@ -30,13 +30,13 @@ from dynamaze.agents.checks import (
     check_planner,
     planner_report,
 )
-from dynamaze.agents.dyna_2_planning import TDPlanning
-from dynamaze.agents.dynamic_programming import value_iteration
-from dynamaze.agents.forward_search import ForwardPlanning
-from dynamaze.agents.monte_carlo_search import MonteCarloPlanning
-from dynamaze.agents.sparse_mdp import SparseMDP
-from dynamaze.agents.sparse_sampling import SparsePlanning
-from dynamaze.agents.tree_planning import TreeSearchPlanning
+from dynamaze.agents.core.sparse_mdp import SparseMDP
+from dynamaze.agents.planning.dynamic_programming import value_iteration
+from dynamaze.agents.search.dyna_2_planning import TDPlanning
+from dynamaze.agents.search.forward_search import ForwardPlanning
+from dynamaze.agents.search.mcts.planning import TreeSearchPlanning
+from dynamaze.agents.search.monte_carlo import MonteCarloPlanning
+from dynamaze.agents.search.sparse_sampling import SparsePlanning
 
 BUILT_IN: dict[str, Callable[[CheckWorld], Planning]] = {
     **{name: lambda world, name=name: PLANNERS[name](20, 0.3) for name in PLANNERS},  # type: ignore[misc]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import LatestOutcome, TableValues, Transitions, UniformPlanning
-from dynamaze.agents.transitions import one_transition
+from dynamaze.agents.core.transitions import one_transition
 
 
 class Recorder:

@@ -11,7 +11,7 @@ import pytest
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, DynaQPlus, LatestOutcome, TableValues, Transitions
 from dynamaze.agents.models import MODELS, make_model
-from dynamaze.agents.planning import UniformPlanning, check_fit
+from dynamaze.agents.planning.base import UniformPlanning, check_fit
 
 
 def batch(stream: list[tuple[Any, ...]]) -> Transitions:

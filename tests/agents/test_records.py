@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from dynamaze.agents.records import flatten, restore, with_room
+from dynamaze.agents.core.records import flatten, restore, with_room
 
 
 class Inner(NamedTuple):

@@ -10,7 +10,7 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, DynaQPlus
-from dynamaze.agents.rng import make_generator
+from dynamaze.agents.core.rng import make_generator
 
 ALPHA, GAMMA, EPSILON, PLANNING_STEPS = 0.7, 0.95, 0.1, 6
 LOW = 2**32 - 1

@@ -12,12 +12,12 @@ from gymnasium import spaces
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, DynaQPlus, TableValues, Transitions
-from dynamaze.agents.encoders import Vectors
-from dynamaze.agents.features import Identity
+from dynamaze.agents.core.encoders import Vectors
+from dynamaze.agents.core.features import Identity
 from dynamaze.agents.learners.linear import RecursiveLeastSquares
 from dynamaze.agents.learners.linear_bayesian import BayesianLinear
-from dynamaze.agents.learners.linear_per_action import PerAction
-from dynamaze.agents.linear_evaluation import FeatureTransitions, LinearEvaluation
+from dynamaze.agents.learners.linear_variants import PerAction
+from dynamaze.agents.linear.evaluation import FeatureTransitions, LinearEvaluation
 from dynamaze.agents.models import (
     LEARNED_MODELS,
     MODELS,
@@ -29,7 +29,7 @@ from dynamaze.agents.models import (
     model_for,
 )
 from dynamaze.agents.models.vector_memory import VectorMemory
-from dynamaze.agents.values_linear import LinearValues
+from dynamaze.agents.values.linear import LinearValues
 
 LINEAR = ("linear", "recursive_linear", "bayesian_linear")
 BOX = spaces.Box(0, 10, (2,), np.float64)

@@ -12,7 +12,7 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import Agent, DynaQ, DynaQPlus, QLearning, Step
-from dynamaze.storage import CheckpointError
+from dynamaze.common.storage import CheckpointError
 
 SameBits = Callable[[Agent, Agent], None]
 

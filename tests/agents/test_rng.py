@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import LatestOutcome
-from dynamaze.agents.rng import (
+from dynamaze.agents.core.rng import (
     high_below,
     high_unit,
     load,
@@ -16,8 +16,8 @@ from dynamaze.agents.rng import (
     state_words,
     store,
 )
-from dynamaze.agents.transitions import one_transition
-from dynamaze.compiled import compiled_with_arrays
+from dynamaze.agents.core.transitions import one_transition
+from dynamaze.common.compiled import compiled_with_arrays
 
 
 @compiled_with_arrays

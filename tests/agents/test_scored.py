@@ -17,8 +17,8 @@ from dynamaze.agents import (
     StoredExperience,
     Transitions,
 )
-from dynamaze.agents.models.shares import shared_steps
-from dynamaze.agents.transitions import one_transition
+from dynamaze.agents.core.shares import shared_steps
+from dynamaze.agents.core.transitions import one_transition
 
 STATES, ACTIONS = 6, 2
 

@@ -21,8 +21,8 @@ from dynamaze.agents import (
     Transitions,
     UncertaintyBonus,
 )
-from dynamaze.agents.records import flatten
-from dynamaze.benchmarks.whole_run import run_many
+from dynamaze.agents.core.records import flatten
+from dynamaze.benchmarks.harness.compiled_runs import run_many
 
 
 def doubtful(env: gym.Env[Any, Any], seed: Any) -> DynaQ:

@@ -12,10 +12,10 @@ from gymnasium import spaces
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, ScoredModel, Transitions
-from dynamaze.agents.actions import VectorActions
 from dynamaze.agents.checks import CheckWorld, check_model
-from dynamaze.agents.encoders import Vectors
-from dynamaze.agents.features import Identity
+from dynamaze.agents.core.actions import VectorActions
+from dynamaze.agents.core.encoders import Vectors
+from dynamaze.agents.core.features import Identity
 from dynamaze.agents.learners.linear_bayesian import BayesianLinear
 from dynamaze.agents.models import MODELS, RegressionModel, StoredVectors, model_for
 

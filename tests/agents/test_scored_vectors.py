@@ -12,10 +12,10 @@ from gymnasium import spaces
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, ScoredModel, Transitions
-from dynamaze.agents.features import Coordinates
+from dynamaze.agents.core.features import Coordinates
 from dynamaze.agents.learners.linear import LinearLeastMeanSquares
 from dynamaze.agents.learners.linear_bayesian import BayesianLinear
-from dynamaze.agents.learners.linear_per_action import PerAction
+from dynamaze.agents.learners.linear_variants import PerAction
 from dynamaze.agents.models import RegressionModel, model_for
 
 LOG = "dynamaze.agents.models.scored"

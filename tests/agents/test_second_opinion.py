@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import MaximumLikelihood, RegressionModel, ScoredModel, Transitions
+from dynamaze.agents.core.records import flatten
+from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.learners.linear import RecursiveLeastSquares
 from dynamaze.agents.models.protocol import Outcomes, Prediction
-from dynamaze.agents.records import flatten
-from dynamaze.agents.transitions import one_transition
-from dynamaze.benchmarks.wrong_model import WrongModel, blocks
+from dynamaze.benchmarks.studies.corrupted_model import WrongModel, blocks
 
 STATES, ACTIONS = 6, 2
 

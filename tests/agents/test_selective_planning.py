@@ -23,11 +23,11 @@ from dynamaze.agents import (
     UncertaintyBonus,
     UniformPlanning,
 )
-from dynamaze.agents.models.shares import TRUSTED, is_trusted
-from dynamaze.agents.planners import make_planning
-from dynamaze.agents.planning import trusted_only
-from dynamaze.agents.transitions import one_transition
-from dynamaze.benchmarks.whole_run import run_many
+from dynamaze.agents.core.shares import TRUSTED, is_trusted
+from dynamaze.agents.core.transitions import one_transition
+from dynamaze.agents.planning import make_planning
+from dynamaze.agents.planning.base import trusted_only
+from dynamaze.benchmarks.harness.compiled_runs import run_many
 
 STATES, ACTIONS = 4, 2
 CHAIN = [one_transition(s, 0, float(s == 2), s + 1, s == 2) for s in range(3)]

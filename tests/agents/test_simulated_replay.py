@@ -14,7 +14,7 @@ pytest.importorskip("stable_baselines3")
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.save_util import load_from_pkl, save_to_pkl
 
-from dynamaze.agents.simulated_replay import MixedReplay
+from dynamaze.agents.sb3.simulated_replay import MixedReplay
 
 REAL, SIMULATED = 1.0, 2.0
 """The rewards by which rows are told apart."""

@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from dynamaze.agents import LatestOutcome, MaximumLikelihood, StoredExperience, Transitions
 from dynamaze.agents.models import MODELS, NoModel, StoredVectors, model_for
-from dynamaze.agents.simulators import TableSimulator, VectorSimulator, make_simulator
+from dynamaze.agents.search.simulators import TableSimulator, VectorSimulator, make_simulator
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -11,7 +11,7 @@ import pytest
 from gymnasium import spaces
 
 from dynamaze.agents import Spaces
-from dynamaze.agents.spaces import TableRows, count_actions, describe_spaces, read_spaces
+from dynamaze.agents.core.spaces import TableRows, count_actions, describe_spaces, read_spaces
 
 SPACES: dict[str, tuple[spaces.Space[Any], list[Any]]] = {
     "discrete": (spaces.Discrete(5), list(range(5))),

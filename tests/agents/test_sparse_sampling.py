@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
-from dynamaze.agents.forward_search import ForwardPlanning
+from dynamaze.agents.core.transitions import Transitions
 from dynamaze.agents.models import LatestOutcome, MaximumLikelihood, NoModel, StoredExperience
 from dynamaze.agents.models.true import TrueModel
-from dynamaze.agents.monte_carlo_search_worlds import SimulatedWorlds
-from dynamaze.agents.simulators import TableSimulator
-from dynamaze.agents.sparse_sampling import SparsePlanning, SparseSampling
-from dynamaze.agents.sparse_sampling_layers import WorldsExpander, back_up
-from dynamaze.agents.transitions import Transitions
-from dynamaze.agents.values import TableValues
+from dynamaze.agents.search.forward_search import ForwardPlanning
+from dynamaze.agents.search.monte_carlo_search_worlds import SimulatedWorlds
+from dynamaze.agents.search.simulators import TableSimulator
+from dynamaze.agents.search.sparse_sampling import SparsePlanning, SparseSampling
+from dynamaze.agents.search.sparse_sampling_layers import WorldsExpander, back_up
+from dynamaze.agents.values.table import TableValues
 
 STATES, ACTIONS, GAMMA = 6, 3, 0.8
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
-from dynamaze.agents.dyna_2_planning import TDPlanning
+from dynamaze.agents.core.transitions import Transitions, one_transition
 from dynamaze.agents.exploration import epsilon_greedy_probabilities
 from dynamaze.agents.models import MaximumLikelihood, NoModel, StoredExperience
-from dynamaze.agents.td_search import TDSearch
-from dynamaze.agents.transitions import Transitions, one_transition
-from dynamaze.agents.values import TableValues
+from dynamaze.agents.search.dyna_2_planning import TDPlanning
+from dynamaze.agents.search.td_search import TDSearch
+from dynamaze.agents.values.table import TableValues
 
 STATES, ACTIONS, GAMMA = 5, 3, 0.8
 

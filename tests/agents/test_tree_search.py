@@ -21,15 +21,15 @@ from dynamaze.agents import (
     TimeBonus,
     Transitions,
 )
+from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.models.protocol import Outcomes
 from dynamaze.agents.models.table_copy import TableCopy
 from dynamaze.agents.models.true import TrueModel
-from dynamaze.agents.search_agents import steps_ahead
-from dynamaze.agents.transitions import one_transition
-from dynamaze.agents.tree_planning import TreeSearchPlanning
-from dynamaze.agents.tree_rules import NONE, ROOT, USED
-from dynamaze.agents.tree_search import TreeSearch
-from dynamaze.storage import CheckpointError
+from dynamaze.agents.search.agent import steps_ahead
+from dynamaze.agents.search.mcts.agent import TreeSearch
+from dynamaze.agents.search.mcts.planning import TreeSearchPlanning
+from dynamaze.agents.search.mcts.tree import NONE, ROOT, USED
+from dynamaze.common.storage import CheckpointError
 
 SameBits = Callable[[Any, Any], None]
 STATES, ACTIONS, GAMMA = 6, 3, 0.9

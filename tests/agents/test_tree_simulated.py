@@ -11,12 +11,12 @@ import pytest
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents import MaximumLikelihood, TableValues, Transitions
 from dynamaze.agents.models.true import TrueModel
-from dynamaze.agents.simulators import TableSimulator, make_simulator
-from dynamaze.agents.tree_continuous import ContinuousTreeSearch
-from dynamaze.agents.tree_planning import TreeSearchPlanning
-from dynamaze.agents.tree_search import TreeSearch
-from dynamaze.agents.tree_simulated import SimulatedRule, SimulatedSearch, Widening
-from dynamaze.agents.world_copies import WorldCopies
+from dynamaze.agents.search.env_copies import WorldCopies
+from dynamaze.agents.search.mcts.agent import TreeSearch
+from dynamaze.agents.search.mcts.continuous import ContinuousTreeSearch
+from dynamaze.agents.search.mcts.planning import TreeSearchPlanning
+from dynamaze.agents.search.mcts.simulated import SimulatedRule, SimulatedSearch, Widening
+from dynamaze.agents.search.simulators import TableSimulator, make_simulator
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -10,10 +10,10 @@ import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents import DynaQ, MaximumLikelihood, Spaces, TimeBonus
-from dynamaze.agents.dynamic_programming import value_iteration
+from dynamaze.agents.core.sparse_mdp import SparseMDP
+from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.models.true import TrueModel
-from dynamaze.agents.sparse_mdp import SparseMDP
-from dynamaze.agents.transitions import one_transition
+from dynamaze.agents.planning.dynamic_programming import value_iteration
 
 WORLDS = {
     "DynaMaze-v0": {},

@@ -19,10 +19,10 @@ from dynamaze.agents import (
     Transitions,
     UncertaintyBonus,
 )
+from dynamaze.agents.core.rng import state_words
+from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.models import model_for
 from dynamaze.agents.models.table import draw_batch, observe_batch
-from dynamaze.agents.rng import state_words
-from dynamaze.agents.transitions import one_transition
 
 CORRIDOR = "S" + 23 * "." + "G"
 BOX = spaces.Box(0, 10, (2,), np.float64)

@@ -21,10 +21,10 @@ from dynamaze.agents import (
     TableValues,
     Transitions,
 )
-from dynamaze.agents.features import Coordinates, Identity, TileCoding
-from dynamaze.agents.values_linear import LinearValues
-from dynamaze.agents.values_network import NetworkValues
-from dynamaze.storage import CheckpointError
+from dynamaze.agents.core.features import Coordinates, Identity, TileCoding
+from dynamaze.agents.values.linear import LinearValues
+from dynamaze.agents.values.network import NetworkValues
+from dynamaze.common.storage import CheckpointError
 
 FAST = ("stored_experience", "linear", "recursive_linear", "bayesian_linear")
 

@@ -10,10 +10,10 @@ import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents import Spaces
+from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.models.true import TrueModel
-from dynamaze.agents.simulators import make_simulator
-from dynamaze.agents.transitions import one_transition
-from dynamaze.agents.world_copies import WorldCopies
+from dynamaze.agents.search.env_copies import WorldCopies
+from dynamaze.agents.search.simulators import make_simulator
 
 WORLDS: dict[str, dict[str, Any]] = {
     "DynaMaze-v0": {"slip_probability": 0.5},

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import LatestOutcome
-from dynamaze.benchmarks import background_or_decision as experiment
-from dynamaze.benchmarks.background_or_decision import (
+from dynamaze.benchmarks.figures import background_or_decision as experiment
+from dynamaze.benchmarks.figures.background_or_decision import (
     LABELS,
     LOOKS_OF_AN_UPDATE,
     Config,
@@ -21,10 +21,10 @@ from dynamaze.benchmarks.background_or_decision import (
     make_agent,
     run,
 )
-from dynamaze.benchmarks.counted_model import CountedModel
-from dynamaze.benchmarks.exercise_8_4 import MAZES, found_change, know
-from dynamaze.benchmarks.runner import stored_tables
-from dynamaze.benchmarks.table import Table, rows_where, write_csv
+from dynamaze.benchmarks.figures.counting_model import CountedModel
+from dynamaze.benchmarks.figures.exercise_8_4 import MAZES, found_change, know
+from dynamaze.benchmarks.harness.runner import stored_tables
+from dynamaze.benchmarks.harness.table import Table, rows_where, write_csv
 
 CONFIG = Config(runs=3, budgets=(40, 200), mazes=("blocking",))
 PLANNING = [method for method in LABELS if method != "q_learning"]

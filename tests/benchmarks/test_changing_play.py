@@ -2,10 +2,15 @@
 
 import numpy as np
 
-from dynamaze.benchmarks.changing_play import play_while_changing, steps_lost
-from dynamaze.benchmarks.judging import GAMMA
+from dynamaze.benchmarks.distillation.changing_mazes import play_while_changing, steps_lost
+from dynamaze.benchmarks.distillation.judging import GAMMA
 from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.questions import BestActions, ask_everywhere, distances_to_goal, one_by_one
+from dynamaze.envs.generation.questions import (
+    BestActions,
+    ask_everywhere,
+    distances_to_goal,
+    one_by_one,
+)
 
 LOOPS = MazeRecipe(7, "prim", loops=0.3)
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks import continuous_learning
-from dynamaze.benchmarks.continuous_learning import ContinuousLearning, main, plot, summary
-from dynamaze.benchmarks.table import Table, read_csv
+from dynamaze.benchmarks.harness.table import Table, read_csv
+from dynamaze.benchmarks.studies import continuous_learning
+from dynamaze.benchmarks.studies.continuous_learning import ContinuousLearning, main, plot, summary
 
 TOY = ContinuousLearning(
     runs=2, ppo_steps=64, sac_steps=40, points=2, episodes=2, workers=1, seed=3

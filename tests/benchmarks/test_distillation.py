@@ -6,19 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from dynamaze.benchmarks import adapt, directly, frontier, known_maze, student, teacher
-from dynamaze.benchmarks.asked_mazes import HELD_OUT, TRAINING, Held, Mazes, held_out_recipes
-from dynamaze.benchmarks.frontier_students import ENTRIES, Alone, EveryCell, seed_of
-from dynamaze.benchmarks.judging import GAMMA, judge, kept_of
-from dynamaze.benchmarks.table import rows_where
-from dynamaze.benchmarks.trained import checkpoint
+from dynamaze.benchmarks.distillation import adapt, frontier, student, teacher
+from dynamaze.benchmarks.distillation import reinforce as directly
+from dynamaze.benchmarks.distillation import single_maze as known_maze
+from dynamaze.benchmarks.distillation.checkpoints import checkpoint
+from dynamaze.benchmarks.distillation.frontier_students import ENTRIES, Alone, EveryCell, seed_of
+from dynamaze.benchmarks.distillation.judging import GAMMA, judge, kept_of
+from dynamaze.benchmarks.distillation.mazes import HELD_OUT, TRAINING, Held, Mazes, held_out_recipes
+from dynamaze.benchmarks.harness.table import rows_where
 from dynamaze.distill import check_apart
-from dynamaze.distill.files import load_card, load_student
+from dynamaze.distill.files.students import load_card, load_student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.presets import PRESETS
-from dynamaze.envs.questions import BestActions, one_by_one
-from dynamaze.envs.schedule import Schedule
+from dynamaze.envs.generation.questions import BestActions, one_by_one
+from dynamaze.envs.mazes.presets import PRESETS
+from dynamaze.envs.mazes.schedule import Schedule
 
 
 class Constant:
@@ -287,7 +289,7 @@ def test_spells_are_stretches_below_enough(curve, lengths):
 
 
 def test_a_planner_that_sees_the_walls_follows_at_once(tmp_path):
-    from dynamaze.distill.files import save_student
+    from dynamaze.distill.files.students import save_student
 
     from ..distill.planners import exact_planner
 

@@ -11,9 +11,9 @@ import pytest
 
 pytest.importorskip("stable_baselines3")
 
-from dynamaze.benchmarks import dyna_sb3
-from dynamaze.benchmarks.dyna_sb3 import METHODS, TASKS, DynaForSB3, Judge, TrueWorld, arms
-from dynamaze.benchmarks.table import Table, read_csv
+from dynamaze.benchmarks.harness.table import Table, read_csv
+from dynamaze.benchmarks.studies import sb3_dyna as dyna_sb3
+from dynamaze.benchmarks.studies.sb3_dyna import METHODS, TASKS, DynaForSB3, Judge, TrueWorld, arms
 
 TOY = DynaForSB3(runs=2, workers=1, seed=1)
 

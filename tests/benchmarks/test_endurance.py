@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from dynamaze.benchmarks.endurance import Endurance, Part, check, main, run
+from dynamaze.benchmarks.studies.soak import Endurance, Part, check, main, run
 
 
 def test_a_short_run_is_as_the_exact_numbers_say(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from dynamaze.agents import LatestOutcome
 from dynamaze.agents.models.true import TrueModel
-from dynamaze.benchmarks.counted_model import CountedModel
-from dynamaze.benchmarks.equal_budgets import (
+from dynamaze.benchmarks.figures.counting_model import CountedModel
+from dynamaze.benchmarks.figures.equal_budgets import (
     LABELS,
     Config,
     Place,
@@ -25,8 +25,8 @@ from dynamaze.benchmarks.equal_budgets import (
     sparse_depth,
     summary,
 )
-from dynamaze.benchmarks.runner import stored_tables
-from dynamaze.benchmarks.table import Table, rows_where, write_csv
+from dynamaze.benchmarks.harness.runner import stored_tables
+from dynamaze.benchmarks.harness.table import Table, rows_where, write_csv
 
 CONFIG = Config(runs=6, budgets=(250, 4000))
 START, BESIDE_GOAL = 18, 17

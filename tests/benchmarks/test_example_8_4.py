@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
-from dynamaze.benchmarks import example_8_4
-from dynamaze.benchmarks.example_8_4 import (
+from dynamaze.benchmarks.figures import example_8_4
+from dynamaze.benchmarks.figures.command import Figures, main
+from dynamaze.benchmarks.figures.example_8_4 import (
     Config,
     counts,
     greedy_length,
@@ -20,9 +21,8 @@ from dynamaze.benchmarks.example_8_4 import (
     run,
     summary,
 )
-from dynamaze.benchmarks.figures import Figures, main
-from dynamaze.benchmarks.statistics import quantile_interval
-from dynamaze.benchmarks.table import Table, read_csv
+from dynamaze.benchmarks.harness.statistics import quantile_interval
+from dynamaze.benchmarks.harness.table import Table, read_csv
 
 SMALL = Config(runs=12, sizes=(1, 2), most_steps=200_000)
 

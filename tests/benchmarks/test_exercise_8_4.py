@@ -7,9 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks import changing_maze
-from dynamaze.benchmarks.exercise_8_4 import MAZES, Config, found_change, know, run, share_interval
-from dynamaze.benchmarks.table import Table, rows_where
+from dynamaze.benchmarks.figures import figures_8_4_and_8_5 as changing_maze
+from dynamaze.benchmarks.figures.exercise_8_4 import (
+    MAZES,
+    Config,
+    found_change,
+    know,
+    run,
+    share_interval,
+)
+from dynamaze.benchmarks.harness.table import Table, rows_where
 
 RUNS = 40
 

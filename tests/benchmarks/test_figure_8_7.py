@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.figure_8_7 import Config, closed_form, errors, moments, run
-from dynamaze.benchmarks.statistics import student_quantile
-from dynamaze.benchmarks.table import Table, rows_where
+from dynamaze.benchmarks.figures.figure_8_7 import Config, closed_form, errors, moments, run
+from dynamaze.benchmarks.harness.statistics import student_quantile
+from dynamaze.benchmarks.harness.table import Table, rows_where
 
 BRANCHING = (2, 10, 100, 1000)
 RUNS = 2000

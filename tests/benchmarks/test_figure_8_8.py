@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.figure_8_8 import (
+from dynamaze.benchmarks.figures.figure_8_8 import (
     Config,
     Problem,
     crossing,
@@ -14,7 +14,7 @@ from dynamaze.benchmarks.figure_8_8 import (
     run,
     summary,
 )
-from dynamaze.benchmarks.table import Table
+from dynamaze.benchmarks.harness.table import Table
 
 SMALL = Config(runs=6, moments=5, problems=(Problem(50, 1, 500), Problem(40, 3, 1000)))
 

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401
-from dynamaze.benchmarks import figure_8_7, figures
-from dynamaze.benchmarks.changing_maze import best_reward
-from dynamaze.benchmarks.figures import EXPERIMENTS, Figures, Name, main
-from dynamaze.benchmarks.runner import interval_caption
-from dynamaze.benchmarks.table import read_csv, rows_where, write_csv
+from dynamaze.benchmarks.figures import command as figures
+from dynamaze.benchmarks.figures import figure_8_7
+from dynamaze.benchmarks.figures.command import EXPERIMENTS, Figures, Name, main
+from dynamaze.benchmarks.figures.figures_8_4_and_8_5 import best_reward
+from dynamaze.benchmarks.harness.runner import interval_caption
+from dynamaze.benchmarks.harness.table import read_csv, rows_where, write_csv
 
 
 def interval(kind: str) -> list[str]:

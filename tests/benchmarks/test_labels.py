@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from dynamaze.benchmarks import labels
-from dynamaze.benchmarks.ground import Ground, crossings
-from dynamaze.benchmarks.judging import GAMMA
-from dynamaze.benchmarks.labels import (
+from dynamaze.benchmarks.distillation import labels
+from dynamaze.benchmarks.distillation.judging import GAMMA
+from dynamaze.benchmarks.distillation.labelled_states import Ground, crossings
+from dynamaze.benchmarks.distillation.labels import (
     FEW,
     LABELS,
     OPEN_GROUND,
@@ -22,9 +22,9 @@ from dynamaze.benchmarks.labels import (
     Labels,
     tiny_ground,
 )
-from dynamaze.distill.losses import Targets
+from dynamaze.distill.core.losses import Targets
 from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.questions import steps_to_goal
+from dynamaze.envs.generation.questions import steps_to_goal
 
 RECIPE = MazeRecipe(4, "obstacles", density=0.2)
 MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.boyan_chain import (
+from dynamaze.benchmarks.harness.table import Table, rows_where
+from dynamaze.benchmarks.studies.boyan_chain import (
     chain_episode,
     chain_features,
     chain_values,
     root_mean_square,
 )
-from dynamaze.benchmarks.linear_dyna import METHODS, Config, plot, run, summary
-from dynamaze.benchmarks.table import Table, rows_where
+from dynamaze.benchmarks.studies.linear_dyna import METHODS, Config, plot, run, summary
 
 CONFIG = Config(runs=3, episodes=6)
 

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import DynaQ
-from dynamaze.benchmarks import loca
-from dynamaze.benchmarks.loca import LoCA, LoCAContinuous
-from dynamaze.benchmarks.loca_agents import AGENTS
-from dynamaze.benchmarks.loca_evaluation import (
+from dynamaze.benchmarks.harness.runner import stored_tables
+from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.studies.loca import command as loca
+from dynamaze.benchmarks.studies.loca.agents import AGENTS
+from dynamaze.benchmarks.studies.loca.command import LoCA, LoCAContinuous
+from dynamaze.benchmarks.studies.loca.evaluation import (
     EpisodesLook,
     GridLook,
     evaluate_loca,
@@ -21,11 +23,9 @@ from dynamaze.benchmarks.loca_evaluation import (
     make_look,
     verdict_of,
 )
-from dynamaze.benchmarks.loca_levels import exact_mdps, levels_of, sliced
-from dynamaze.benchmarks.loca_life import LifeInPhases, Protocol, run_seed
-from dynamaze.benchmarks.runner import stored_tables
-from dynamaze.benchmarks.table import Table, rows_where, stack
-from dynamaze.envs.loca_tasks import ZONE
+from dynamaze.benchmarks.studies.loca.exact_levels import exact_mdps, levels_of, sliced
+from dynamaze.benchmarks.studies.loca.protocol import LifeInPhases, Protocol, run_seed
+from dynamaze.envs.loca.tasks import ZONE
 
 RIGHT, LEFT = 1, 3
 SHORT = Protocol(steps=(200, 100, 100), every=50, runs=2)
@@ -329,7 +329,7 @@ def test_every_agent_of_the_table_lives(tmp_path: Path) -> None:
 
 
 def test_every_agent_of_the_points_lives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dynamaze.benchmarks.loca_life.Protocol.look_episodes", 2)
+    monkeypatch.setattr("dynamaze.benchmarks.studies.loca.protocol.Protocol.look_episodes", 2)
     tables = loca.run(TOY_POINT)
     assert tables["loca_continuous"]["agent"].tolist() == TOY_POINT.names
     assert (tables["loca_continuous"]["runs"] == 2).all()

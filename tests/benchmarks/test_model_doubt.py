@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks import model_doubt
-from dynamaze.benchmarks.model_doubt import MAZES, METHODS, ModelDoubt, gain
-from dynamaze.benchmarks.table import Table
+from dynamaze.benchmarks.harness.table import Table
+from dynamaze.benchmarks.studies import model_confidence as model_doubt
+from dynamaze.benchmarks.studies.model_confidence import MAZES, METHODS, ModelDoubt, gain
 
 
 def toy(config: ModelDoubt) -> dict[str, Table]:

@@ -13,11 +13,19 @@ import pytest
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents import DynaQ, Transitions
 from dynamaze.agents.models import MODELS
-from dynamaze.benchmarks import model_trial, models
-from dynamaze.benchmarks.model_trial import MAZES, held_out, is_solved, measure
-from dynamaze.benchmarks.models import Models, main, means, plot, ratio_to_table, summary
-from dynamaze.benchmarks.runner import stored_tables
-from dynamaze.benchmarks.table import Table, stack
+from dynamaze.benchmarks.harness.runner import stored_tables
+from dynamaze.benchmarks.harness.table import Table, stack
+from dynamaze.benchmarks.studies import model_comparison as models
+from dynamaze.benchmarks.studies import model_trial
+from dynamaze.benchmarks.studies.model_comparison import (
+    Models,
+    main,
+    means,
+    plot,
+    ratio_to_table,
+    summary,
+)
+from dynamaze.benchmarks.studies.model_trial import MAZES, held_out, is_solved, measure
 
 NAMES = ("latest_outcome", "maximum_likelihood", "bayesian_linear")
 TOY = Models(runs=2, slow_runs=2, workers=1, models=NAMES, mazes=("static", "blocking"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.mountain_car import METHODS, Config, plot, run, summary
-from dynamaze.benchmarks.table import Table, rows_where
+from dynamaze.benchmarks.harness.table import Table, rows_where
+from dynamaze.benchmarks.studies.mountain_car import METHODS, Config, plot, run, summary
 
 CONFIG = Config(runs=2, episodes=2, time_limit=600)
 

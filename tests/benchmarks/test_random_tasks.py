@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numba import njit
 
-from dynamaze.agents.dynamic_programming import value_iteration
-from dynamaze.agents.rng import load, make_generator, state_words, store
-from dynamaze.agents.sparse_mdp import SparseMDP
-from dynamaze.benchmarks.random_tasks import (
+from dynamaze.agents.core.rng import load, make_generator, state_words, store
+from dynamaze.agents.core.sparse_mdp import SparseMDP
+from dynamaze.agents.planning.dynamic_programming import value_iteration
+from dynamaze.benchmarks.figures.random_tasks import (
     END,
     START,
     Evaluation,

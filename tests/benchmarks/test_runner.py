@@ -10,8 +10,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.runner import Storing, kept_folder, stored_tables, work
-from dynamaze.benchmarks.table import Table, write_csv
+from dynamaze.benchmarks.harness.runner import Storing, kept_folder, stored_tables, work
+from dynamaze.benchmarks.harness.table import Table, write_csv
 
 JOBS = [(number,) for number in range(5)]
 

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks import speed_learners
-from dynamaze.benchmarks.timing import Row
+from dynamaze.benchmarks.harness.timing import Row
+from dynamaze.benchmarks.speed import learners as speed_learners
 
 
 @pytest.fixture(autouse=True)

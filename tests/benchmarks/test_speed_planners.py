@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynamaze.agents.dynamic_programming import value_iteration
-from dynamaze.agents.prioritised_sweeping import PrioritisedSweeping
-from dynamaze.agents.sparse_mdp import SparseMDP
-from dynamaze.agents.values import TableValues
-from dynamaze.benchmarks.example_8_4 import grown_maze
-from dynamaze.benchmarks.speed_planners import GAMMA, known_maze, sweeping, tree_search
+from dynamaze.agents.core.sparse_mdp import SparseMDP
+from dynamaze.agents.planning.dynamic_programming import value_iteration
+from dynamaze.agents.planning.prioritised_sweeping import PrioritisedSweeping
+from dynamaze.agents.values.table import TableValues
+from dynamaze.benchmarks.figures.example_8_4 import grown_maze
+from dynamaze.benchmarks.speed.planners import GAMMA, known_maze, sweeping, tree_search
 
 
 def test_every_measurement_gives_its_rows() -> None:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.asked_mazes import Held, held_out_recipes
-from dynamaze.benchmarks.judging import judge
-from dynamaze.benchmarks.speed_students import (
+from dynamaze.benchmarks.distillation.judging import judge
+from dynamaze.benchmarks.distillation.mazes import Held, held_out_recipes
+from dynamaze.benchmarks.speed.students import (
     convolution,
     exact_weights,
     perceptron,
@@ -15,8 +15,8 @@ from dynamaze.benchmarks.speed_students import (
 
 
 def test_the_planner_that_is_timed_solves_every_maze():
-    from dynamaze.distill.forms.numba_planner import PlannerPolicy
-    from dynamaze.distill.forms.numba_planning import PlannerWeights
+    from dynamaze.distill.export.compiled.value_iteration import PlannerPolicy
+    from dynamaze.distill.export.compiled.value_iteration_kernel import PlannerWeights
 
     policy = PlannerPolicy(exact_weights(PlannerWeights), num_parameters=113)
     for recipe in held_out_recipes(11).values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.statistics import (
+from dynamaze.benchmarks.harness.statistics import (
     Interval,
     mean_interval,
     student_quantile,

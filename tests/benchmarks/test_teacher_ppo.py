@@ -13,9 +13,10 @@ pytest.importorskip("stable_baselines3")
 import torch
 from rich.console import Console
 
-from dynamaze.benchmarks.asked_mazes import HELD_OUT
-from dynamaze.benchmarks.maze_worlds import STARTS, MazeWorlds, time_limit
-from dynamaze.benchmarks.teacher_ppo import (
+from dynamaze.benchmarks.distillation.checkpoints import checkpoint
+from dynamaze.benchmarks.distillation.mazes import HELD_OUT
+from dynamaze.benchmarks.distillation.ppo_vec_env import STARTS, MazeWorlds, time_limit
+from dynamaze.benchmarks.distillation.teacher_ppo import (
     JUDGED_BY,
     PlanesFeatures,
     TeacherPPO,
@@ -23,15 +24,19 @@ from dynamaze.benchmarks.teacher_ppo import (
     main,
     train,
 )
-from dynamaze.benchmarks.trained import checkpoint
-from dynamaze.distill.files import load_student
-from dynamaze.distill.levels import LevelRange
+from dynamaze.common.storage import CheckpointError
+from dynamaze.distill.core.levels import LevelRange
+from dynamaze.distill.files.students import load_student
 from dynamaze.distill.students.planes import answers_at
 from dynamaze.distill.students.residual import Residual
 from dynamaze.distill.teachers import as_teacher
 from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.questions import BestActions, ask_everywhere, one_by_one, steps_to_goal
-from dynamaze.storage import CheckpointError
+from dynamaze.envs.generation.questions import (
+    BestActions,
+    ask_everywhere,
+    one_by_one,
+    steps_to_goal,
+)
 
 RECIPE = MazeRecipe(5)
 

@@ -24,9 +24,9 @@ from dynamaze.agents import (
     UniformPlanning,
 )
 from dynamaze.agents.models import TABLE_MODELS
-from dynamaze.benchmarks import whole_run
-from dynamaze.benchmarks.c_dyna_q import build_c_dyna_q, find_compiler
-from dynamaze.benchmarks.whole_run import Life, run_many
+from dynamaze.benchmarks.harness import compiled_runs as whole_run
+from dynamaze.benchmarks.harness.compiled_runs import Life, run_many
+from dynamaze.benchmarks.speed.c_dyna_q import build_c_dyna_q, find_compiler
 
 KINDS: list[tuple[Any, dict[str, Any]]] = [
     (QLearning, {}),

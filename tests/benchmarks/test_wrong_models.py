@@ -12,11 +12,10 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, LatestOutcome, MaximumLikelihood, Transitions
-from dynamaze.benchmarks import wrong_models
-from dynamaze.benchmarks.table import Table, rows_where
-from dynamaze.benchmarks.whole_run import run_one
-from dynamaze.benchmarks.wrong_kinds import KINDS, MODEL_FREE, PLANNERS
-from dynamaze.benchmarks.wrong_model import (
+from dynamaze.benchmarks.harness.compiled_runs import run_one
+from dynamaze.benchmarks.harness.table import Table, rows_where
+from dynamaze.benchmarks.studies import model_error as wrong_models
+from dynamaze.benchmarks.studies.corrupted_model import (
     WrongModel,
     blocks,
     model_error,
@@ -24,7 +23,7 @@ from dynamaze.benchmarks.wrong_model import (
     random_lies,
     visitable,
 )
-from dynamaze.benchmarks.wrong_models import (
+from dynamaze.benchmarks.studies.model_error import (
     Setting,
     WrongModels,
     live,
@@ -33,8 +32,9 @@ from dynamaze.benchmarks.wrong_models import (
     summarise,
     world,
 )
-from dynamaze.benchmarks.wrong_models_picture import in_percent
-from dynamaze.envs.mdp import FiniteMDP
+from dynamaze.benchmarks.studies.model_error_plot import in_percent
+from dynamaze.benchmarks.studies.wrong_kinds import KINDS, MODEL_FREE, PLANNERS
+from dynamaze.envs.mazes.mdp import FiniteMDP
 
 
 def maze(layout: str = "dyna") -> FiniteMDP:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from dynamaze.distill.c_policy import CPolicy, find_compiler
-from dynamaze.distill.export_c import export_c
-from dynamaze.distill.files import stored_form
-from dynamaze.distill.numba_policy import policy_of
-from dynamaze.distill.policy_file import open_policy
+from dynamaze.distill.export.c_source.policy import CPolicy, find_compiler
+from dynamaze.distill.export.c_source.writer import export_c
+from dynamaze.distill.export.compiled import policy_of
+from dynamaze.distill.export.policy_file import open_policy
+from dynamaze.distill.files.students import stored_form
 
 Form = Callable[[Any, Path, Any], Any]
 """From a student, a folder and a single observation to the policy that is made of it."""
@@ -24,7 +24,7 @@ def without_torch(student: Any, folder: Path, seen: Any) -> Any:
 
 def as_onnx(student: Any, folder: Path, seen: Any) -> Any:
     pytest.importorskip("onnx", reason="the extra onnx is not installed")
-    from dynamaze.distill.export_onnx import export_onnx
+    from dynamaze.distill.export.onnx_graph.writer import export_onnx
 
     export_onnx(folder / "s.onnx", student, seen)
     return open_policy(folder / "s.onnx").policy

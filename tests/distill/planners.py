@@ -2,7 +2,7 @@
 
 import torch
 
-from dynamaze.distill.students.recurrent_planner import RecurrentPlanner
+from dynamaze.distill.students.value_iteration import RecurrentPlanner
 
 SIDES = (1, 5, 7, 3)  # up, right, down, left in a 3x3
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dynamaze.distill.students.making import make_student
+from dynamaze.distill.students.registry import make_student
 
 from .planners import exact_planner
 

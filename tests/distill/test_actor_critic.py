@@ -11,25 +11,25 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
-from dynamaze.distill.c_policy import find_compiler
-from dynamaze.distill.data import Dataset, make_batch
-from dynamaze.distill.distiller import Distiller
-from dynamaze.distill.distributions import distribution_of
-from dynamaze.distill.files import load_student, save_student
-from dynamaze.distill.losses import Targets, kl, value_mse
-from dynamaze.distill.playing import question_of
-from dynamaze.distill.policy_file import open_policy
-from dynamaze.distill.quantise import quantised
-from dynamaze.distill.rollouts import Rollouts
-from dynamaze.distill.source import Asked
-from dynamaze.distill.students.actor_critic import ActorCritic
+from dynamaze.distill.core.dataset import Dataset, make_batch
+from dynamaze.distill.core.distributions import distribution_of
+from dynamaze.distill.core.losses import Targets, kl, value_mse
+from dynamaze.distill.data.playing import question_of
+from dynamaze.distill.data.rollouts import Rollouts
+from dynamaze.distill.data.source import Asked
+from dynamaze.distill.export.c_source.policy import find_compiler
+from dynamaze.distill.export.policy_file import open_policy
+from dynamaze.distill.files.students import load_student, save_student
+from dynamaze.distill.students.composite import ActorCritic
 from dynamaze.distill.students.gaussian import GaussianStudent
 from dynamaze.distill.students.gru import GRU
 from dynamaze.distill.students.mlp import MLP
-from dynamaze.distill.students.own import as_student
-from dynamaze.distill.students.recurrent_planner import RecurrentPlanner
+from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.table import Table
+from dynamaze.distill.students.torch_module import as_student
+from dynamaze.distill.students.value_iteration import RecurrentPlanner
 from dynamaze.distill.teachers import ActionValues, as_teacher, teacher_values
+from dynamaze.distill.training.distiller import Distiller
 
 from .worlds import clocks
 
@@ -219,8 +219,8 @@ def test_it_comes_back_from_a_file(tmp_path: Path) -> None:
 
 def test_onnx_holds_the_actor_alone(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="the extra onnx is not installed")
-    from dynamaze.distill.export_onnx import export_onnx
-    from dynamaze.distill.onnx_policy import OnnxPolicy
+    from dynamaze.distill.export.onnx_graph.policy import OnnxPolicy
+    from dynamaze.distill.export.onnx_graph.writer import export_onnx
 
     for name, one in (("pair", pair()), ("actor", pair().actor)):
         export_onnx(tmp_path / name, one, SEEN[0])
@@ -231,8 +231,8 @@ def test_onnx_holds_the_actor_alone(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(find_compiler() is None, reason="there is no C compiler")
 def test_c_holds_the_actor_alone(tmp_path: Path) -> None:
-    from dynamaze.distill.c_policy import CPolicy
-    from dynamaze.distill.export_c import export_c
+    from dynamaze.distill.export.c_source.policy import CPolicy
+    from dynamaze.distill.export.c_source.writer import export_c
 
     export_c(tmp_path / "pair.h", quantised(pair(), 8), SEEN[0])
     found = CPolicy(tmp_path / "pair.h").action_logits(SEEN)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from dynamaze.distill.distributions import Bounds
+from dynamaze.distill.core.distributions import Bounds
+from dynamaze.distill.data.playing import Play
+from dynamaze.distill.data.rollouts import Rollouts, collect
 from dynamaze.distill.evaluation import evaluate, return_kept
-from dynamaze.distill.playing import Play
-from dynamaze.distill.rollouts import Rollouts, collect
 from dynamaze.distill.students.gaussian import GaussianStudent
 from dynamaze.distill.students.gru import GRU
 from dynamaze.distill.students.mlp import MLP

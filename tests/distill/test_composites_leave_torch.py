@@ -9,20 +9,20 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from dynamaze.distill.distributions import distribution_of
+from dynamaze.distill.core.distributions import distribution_of
 from dynamaze.distill.evaluation import evaluate
-from dynamaze.distill.files import save_student, stored_form
-from dynamaze.distill.numba_policy import load_policy, policy_of
-from dynamaze.distill.parity import check_parity
-from dynamaze.distill.policy_file import open_policy
-from dynamaze.distill.quantise import quantised
-from dynamaze.distill.students.actor_critic import ActorCritic
+from dynamaze.distill.export.compiled import load_policy, policy_of
+from dynamaze.distill.export.load import check_parity
+from dynamaze.distill.export.policy_file import open_policy
+from dynamaze.distill.files.safetensors import StudentFileError
+from dynamaze.distill.files.students import save_student, stored_form
+from dynamaze.distill.students.composite import ActorCritic
 from dynamaze.distill.students.gaussian import GaussianStudent
 from dynamaze.distill.students.linear import Linear
-from dynamaze.distill.students.making import make_student
 from dynamaze.distill.students.mlp import MLP
-from dynamaze.distill.weights import StudentFileError
-from dynamaze.viewer.acting import Acting
+from dynamaze.distill.students.quantise import quantised
+from dynamaze.distill.students.registry import make_student
+from dynamaze.viewer.policies import Acting
 
 from .composites import BOUNDS, same, wide
 from .forms import Form, as_c, as_onnx, every_form

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 import dynamaze  # noqa: F401
-from dynamaze.distill.distiller import Distiller
+from dynamaze.distill.data.rollouts import Rollouts, collect
 from dynamaze.distill.evaluation import evaluate, ratio, return_kept
-from dynamaze.distill.rollouts import Rollouts, collect
-from dynamaze.distill.students.actor_critic import ActorCritic
+from dynamaze.distill.students.composite import ActorCritic
 from dynamaze.distill.students.gaussian import GaussianStudent
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.teachers import as_teacher
+from dynamaze.distill.training.distiller import Distiller
 
 MAZE = "S...\n##..\n##.G"
 LOW, HIGH = [-1.0, -1.0], [1.0, 1.0]
@@ -79,7 +79,7 @@ def test_a_student_keeps_the_return_of_its_teacher(beta: float) -> None:
 @pytest.mark.parametrize("name", ["PPO", "SAC"])
 def test_models_of_stable_baselines3_teach_their_actions(name: str) -> None:
     pytest.importorskip("stable_baselines3")
-    from dynamaze.distill.sb3_teachers import ALGORITHMS
+    from dynamaze.distill.teachers.sb3 import ALGORITHMS
 
     more: dict[str, Any] = {} if name == "PPO" else {"buffer_size": 10}
     world = gym.make("DynaMazeContinuous-v0", layout=MAZE)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from dynamaze.common.storage import CheckpointError
 from dynamaze.distill import LevelRange, check_apart
-from dynamaze.distill.data import Dataset, join, make_batch
-from dynamaze.storage import CheckpointError
+from dynamaze.distill.core.dataset import Dataset, join, make_batch
 
 
 def _dataset(rows=6, **kwargs):

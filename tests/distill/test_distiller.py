@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from dynamaze.distill.callbacks import Checkpoints, EarlyStopping, TensorBoard
-from dynamaze.distill.data import Dataset, make_batch
-from dynamaze.distill.distiller import Distiller
-from dynamaze.distill.levels import LevelRange
-from dynamaze.distill.losses import Targets, kl, value_mse
-from dynamaze.distill.restarts import best_start
-from dynamaze.distill.source import Asked
+from dynamaze.common.storage import CheckpointError
+from dynamaze.distill.core.dataset import Dataset, make_batch
+from dynamaze.distill.core.levels import LevelRange
+from dynamaze.distill.core.losses import Targets, kl, value_mse
+from dynamaze.distill.data.source import Asked
 from dynamaze.distill.students.base import Answers
 from dynamaze.distill.students.mlp import MLP
-from dynamaze.distill.students.recurrent_planner import RecurrentPlanner
-from dynamaze.storage import CheckpointError
+from dynamaze.distill.students.value_iteration import RecurrentPlanner
+from dynamaze.distill.training.callbacks import Checkpoints, EarlyStopping, TensorBoard
+from dynamaze.distill.training.distiller import Distiller
+from dynamaze.distill.training.restarts import best_start
 
 
 class Counting:
@@ -86,8 +86,8 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path):
 
 
 def test_a_planner_that_draws_and_anneals_goes_on_to_the_same_bits(tmp_path):
-    from dynamaze.benchmarks.asked_mazes import Mazes
-    from dynamaze.envs.questions import BestActions
+    from dynamaze.benchmarks.distillation.mazes import Mazes
+    from dynamaze.envs.generation.questions import BestActions
 
     def made():
         source = Asked(BestActions(), Mazes(cells=100))

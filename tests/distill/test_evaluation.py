@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import dynamaze  # noqa: F401
 from dynamaze.distill.evaluation import Returns, evaluate, ratio, return_kept
-from dynamaze.envs.questions import BestActions
+from dynamaze.envs.generation.questions import BestActions
 
 from .worlds import MODES, Clock, Counting, Fixed, clocks
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamaze.distill.c_policy import CPolicy, find_compiler
-from dynamaze.distill.export_c import export_c
-from dynamaze.distill.files import stored_form
-from dynamaze.distill.numba_policy import policy_of
-from dynamaze.distill.parity import check_parity
-from dynamaze.distill.students.making import make_student
+from dynamaze.distill.export.c_source.policy import CPolicy, find_compiler
+from dynamaze.distill.export.c_source.writer import export_c
+from dynamaze.distill.export.compiled import policy_of
+from dynamaze.distill.export.load import check_parity
+from dynamaze.distill.files.students import stored_form
+from dynamaze.distill.students.registry import make_student
 
 from .students_to_ship import CONFIGS, COUNTS, observations, shape_of, student
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from dynamaze.distill.card import Card
-from dynamaze.distill.export_onnx import export_onnx
-from dynamaze.distill.onnx_policy import OnnxPolicy
-from dynamaze.distill.parity import check_parity
-from dynamaze.distill.students.making import make_student
-from dynamaze.distill.weights import StudentFileError
+from dynamaze.distill.export.load import check_parity
+from dynamaze.distill.export.onnx_graph.policy import OnnxPolicy
+from dynamaze.distill.export.onnx_graph.writer import export_onnx
+from dynamaze.distill.files.card import Card
+from dynamaze.distill.files.safetensors import StudentFileError
+from dynamaze.distill.students.registry import make_student
 
 from .students_to_ship import CONFIGS, COUNTS, observations, student
 
@@ -162,7 +162,7 @@ def test_running_one_needs_no_torch(tmp_path: Path) -> None:
     code = f"""
 import sys
 import numpy as np
-from dynamaze.distill.onnx_policy import OnnxPolicy
+from dynamaze.distill.export.onnx_graph.policy import OnnxPolicy
 OnnxPolicy({str(tmp_path / "s.onnx")!r}).act(np.ones((3, 5, 5), np.float32))
 print("torch" in sys.modules)
 """

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamaze.distill.card import Card, Kept
-from dynamaze.distill.data import Dataset, make_batch
-from dynamaze.distill.files import load_card, load_student, save_student
-from dynamaze.distill.levels import LevelRange
-from dynamaze.distill.measure import Size
-from dynamaze.distill.playing import question_of
-from dynamaze.distill.policy_file import open_policy
-from dynamaze.distill.students.making import STUDENTS, make_student
-from dynamaze.distill.students.own import as_student
-from dynamaze.distill.weights import StudentFileError, read_weights, write_weights
+from dynamaze.distill.core.dataset import Dataset, make_batch
+from dynamaze.distill.core.levels import LevelRange
+from dynamaze.distill.data.playing import question_of
+from dynamaze.distill.export.policy_file import open_policy
+from dynamaze.distill.files.card import Card, Kept
+from dynamaze.distill.files.safetensors import StudentFileError, read_weights, write_weights
+from dynamaze.distill.files.students import load_card, load_student, save_student
+from dynamaze.distill.size import Size
+from dynamaze.distill.students.registry import STUDENTS, make_student
+from dynamaze.distill.students.torch_module import as_student
 
 from .students_to_ship import observations, student
 
@@ -134,13 +134,13 @@ def test_what_is_not_known_is_not_on_the_page(tmp_path: Path) -> None:
 def test_the_page_says_how_to_load_it_and_that_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dynamaze.distill.numba_policy import load_policy
+    from dynamaze.distill.export.compiled import load_policy
 
     monkeypatch.chdir(tmp_path)
     save_student("s.safetensors", student("mlp"), card=Card())
     lines = Path("s.md").read_text().splitlines()
     assert lines[lines.index("```python") + 1].split("  #")[0] == (
-        "from dynamaze.distill.numba_policy import load_policy"
+        "from dynamaze.distill.export.compiled import load_policy"
     )
     seen = asked("mlp")[0]
     assert load_policy("s.safetensors").act(seen) == student("mlp").act(seen)

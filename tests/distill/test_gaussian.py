@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 import torch
 
-from dynamaze.distill import losses
-from dynamaze.distill.data import Dataset, join, make_batch
-from dynamaze.distill.distiller import Distiller, Step
-from dynamaze.distill.distributions import Bounds, distribution_of, split
-from dynamaze.distill.experts import Experts
-from dynamaze.distill.export_c import export_c
-from dynamaze.distill.files import load_student, save_student
-from dynamaze.distill.quantise import quantised
-from dynamaze.distill.source import Asked
+from dynamaze.distill.core import losses
+from dynamaze.distill.core.dataset import Dataset, join, make_batch
+from dynamaze.distill.core.distributions import Bounds, distribution_of, split
+from dynamaze.distill.data.source import Asked
+from dynamaze.distill.export.c_source.writer import export_c
+from dynamaze.distill.files.students import load_student, save_student
 from dynamaze.distill.students.gaussian import GaussianStudent
 from dynamaze.distill.students.gru import GRU
 from dynamaze.distill.students.linear import Linear
 from dynamaze.distill.students.mlp import MLP
-from dynamaze.distill.students.own import as_student
+from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.table import Table
+from dynamaze.distill.students.torch_module import as_student
 from dynamaze.distill.teachers import as_teacher, teacher_answers
+from dynamaze.distill.teachers.experts import Experts
+from dynamaze.distill.training.distiller import Distiller, Step
 
 from .worlds import Gaussian
 
@@ -282,7 +282,7 @@ def test_what_cannot_be_a_part_or_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_onnx_takes_no_other_policies_of_continuous_actions(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="the extra onnx is not installed")
-    from dynamaze.distill.export_onnx import export_onnx
+    from dynamaze.distill.export.onnx_graph.writer import export_onnx
 
     for other in (Lines(), student(student())):
         with pytest.raises(

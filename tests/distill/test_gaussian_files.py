@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynamaze.distill.c_policy import find_compiler
-from dynamaze.distill.export_c import export_c
-from dynamaze.distill.files import stored_form
-from dynamaze.distill.numba_policy import policy_of
-from dynamaze.distill.onnx_policy import OnnxPolicy
+from dynamaze.distill.export.c_source.policy import find_compiler
+from dynamaze.distill.export.c_source.writer import export_c
+from dynamaze.distill.export.compiled import policy_of
+from dynamaze.distill.export.onnx_graph.policy import OnnxPolicy
+from dynamaze.distill.files.safetensors import StudentFileError
+from dynamaze.distill.files.students import stored_form
 from dynamaze.distill.students.gaussian import GaussianStudent
-from dynamaze.distill.students.making import make_student
-from dynamaze.distill.students.own import as_student
-from dynamaze.distill.weights import StudentFileError
+from dynamaze.distill.students.registry import make_student
+from dynamaze.distill.students.torch_module import as_student
 
 from .composites import BOUNDS, same, wide
 from .forms import as_c, as_onnx

@@ -11,11 +11,11 @@ import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.distill import evaluate
-from dynamaze.distill.files import save_student, stored_form
-from dynamaze.distill.numba_policy import load_policy, policy_of
-from dynamaze.distill.parity import check_parity
+from dynamaze.distill.export.compiled import load_policy, policy_of
+from dynamaze.distill.export.load import check_parity
+from dynamaze.distill.files.safetensors import StudentFileError
+from dynamaze.distill.files.students import save_student, stored_form
 from dynamaze.distill.students.gru import GRU
-from dynamaze.distill.weights import StudentFileError
 
 from .forms import Form, every_form
 

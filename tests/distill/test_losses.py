@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from dynamaze.distill import losses
-from dynamaze.distill.losses import Targets, kl, make_loss, student_driven
+from dynamaze.distill.core import losses
+from dynamaze.distill.core.losses import Targets, kl, make_loss, student_driven
 
 STUDENT = torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.5]], dtype=torch.float64)
 TEACHER = torch.tensor([[3.0, 1.0, 0.0], [1.0, 0.0, 4.0]], dtype=torch.float64)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from dynamaze.distill.files import stored_form
-from dynamaze.distill.measure import MEASURED, Size, measure, microseconds, num_bytes
-from dynamaze.distill.numba_policy import policy_of
+from dynamaze.distill.export.compiled import policy_of
+from dynamaze.distill.files.students import stored_form
+from dynamaze.distill.size import MEASURED, Size, measure, microseconds, num_bytes
 
 from .students_to_ship import observations, shape_of, student
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamaze.distill.files import stored_form
-from dynamaze.distill.forms.numba_conv_kernels import _tanh
-from dynamaze.distill.numba_policy import policy_of
-from dynamaze.distill.parity import check_parity
-from dynamaze.distill.students.making import make_student
-from dynamaze.distill.weights import StudentFileError
+from dynamaze.distill.export.compiled import policy_of
+from dynamaze.distill.export.compiled.conv_kernels import _tanh
+from dynamaze.distill.export.load import check_parity
+from dynamaze.distill.files.safetensors import StudentFileError
+from dynamaze.distill.files.students import stored_form
+from dynamaze.distill.students.registry import make_student
 
 from .students_to_ship import observations, student
 

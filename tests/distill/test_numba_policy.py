@@ -11,12 +11,12 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from dynamaze.distill.files import save_student, stored_form
-from dynamaze.distill.forms.numba_planner import PlannerPolicy
-from dynamaze.distill.numba_policy import load_policy, policy_of
-from dynamaze.distill.parity import check_parity
+from dynamaze.distill.export.compiled import load_policy, policy_of
+from dynamaze.distill.export.compiled.value_iteration import PlannerPolicy
+from dynamaze.distill.export.load import check_parity
+from dynamaze.distill.files.students import save_student, stored_form
 from dynamaze.distill.students.inputs import BRIGHTEST
-from dynamaze.distill.students.making import make_student
+from dynamaze.distill.students.registry import make_student
 
 from .planners import exact_planner
 from .students_to_ship import CONFIGS, COUNTS, observations, student
@@ -115,8 +115,8 @@ def test_observations_of_any_kind_are_seen_as_the_student_sees_them(kind: str) -
 
 
 def test_pictures_are_divided_by_what_the_students_divide_them_by() -> None:
-    from dynamaze.distill.forms.c_tables import BRIGHTEST as IN_C
-    from dynamaze.distill.forms.numba_observations import PICTURES
+    from dynamaze.distill.export.c_source.c_tables import BRIGHTEST as IN_C
+    from dynamaze.distill.export.common.float32 import PICTURES
 
     assert PICTURES[np.dtype("u1")] == np.float32(1 / BRIGHTEST)
     assert IN_C == BRIGHTEST
@@ -165,7 +165,7 @@ def test_what_needs_torch_is_refused(tmp_path: Path) -> None:
 
 
 def test_tables_and_trees_run_as_they_are(tmp_path: Path) -> None:
-    from dynamaze.distill.data import Dataset, make_batch
+    from dynamaze.distill.core.dataset import Dataset, make_batch
 
     rng = np.random.default_rng(0)
     rows = Dataset(make_batch(rng.random((40, 5), dtype=np.float32), rng.random((40, 3))))
@@ -183,7 +183,7 @@ def test_no_torch_is_imported(tmp_path: Path) -> None:
     code = f"""
 import sys
 import numpy as np
-from dynamaze.distill.numba_policy import load_policy
+from dynamaze.distill.export.compiled import load_policy
 for name, shape in (("mlp", (7, 7, 3)), ("planner", (3, 11, 11)), ("conv", (3, 5, 6))):
     policy = load_policy({str(tmp_path)!r} + f"/{{name}}.safetensors")
     print(policy.act(np.ones(shape, np.float32)), policy.num_parameters)

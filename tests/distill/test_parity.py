@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamaze.distill.logits import LogitPolicy
-from dynamaze.distill.parity import Parity, check_parity
+from dynamaze.distill.core.logits import LogitPolicy
+from dynamaze.distill.export.load import Parity, check_parity
 
 
 class Given(LogitPolicy):

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import dynamaze  # noqa: F401
-from dynamaze.distill.playing import Play, Player, draw_actions
+from dynamaze.distill.data.playing import Play, Player, draw_actions
 
 from .worlds import MODES, Clock, Counting, Judged, clocks
 

@@ -20,10 +20,10 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from torch.distributions import Categorical, Normal
 
 import dynamaze  # noqa: F401  # registers
-from dynamaze.distill.proximal import ProximalDistillation, distillation_term, divergence
+from dynamaze.distill.methods.proximal import ProximalDistillation, distillation_term, divergence
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.teachers import as_teacher
-from dynamaze.envs.exact import optimal_policy
+from dynamaze.envs.mazes.optimal_values import optimal_policy
 
 SHORT = {"n_steps": 16, "batch_size": 8, "n_epochs": 2, "device": "cpu", "seed": 3}
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from dynamaze.distill.data import Dataset, make_batch
-from dynamaze.distill.distiller import Distiller, Step
-from dynamaze.distill.files import load_student, save_student
-from dynamaze.distill.parametrised import plain, plain_weights
-from dynamaze.distill.prune import GradualPruning, Zeros, masks_of, prune_to, pruned, zeros
-from dynamaze.distill.quantise import frozen, quantised
-from dynamaze.distill.students.making import STUDENTS, make_student
+from dynamaze.distill.core.dataset import Dataset, make_batch
+from dynamaze.distill.files.students import load_student, save_student
 from dynamaze.distill.students.mlp import MLP
-from dynamaze.distill.students.recurrent_planner import RecurrentPlanner
+from dynamaze.distill.students.parametrised import plain, plain_weights
+from dynamaze.distill.students.quantise import frozen, quantised
+from dynamaze.distill.students.registry import STUDENTS, make_student
+from dynamaze.distill.students.value_iteration import RecurrentPlanner
+from dynamaze.distill.training.distiller import Distiller, Step
+from dynamaze.distill.training.prune import GradualPruning, Zeros, masks_of, prune_to, pruned, zeros
 
 from .composites import COMPOSITES
 

@@ -10,28 +10,28 @@ import pytest
 import torch
 from torch import Tensor
 
-from dynamaze.distill.data import Dataset, make_batch
-from dynamaze.distill.distiller import Distiller
-from dynamaze.distill.export_c import export_c
-from dynamaze.distill.export_onnx import export_onnx
-from dynamaze.distill.files import load_student, save_student, stored_form
-from dynamaze.distill.measure import num_bytes
-from dynamaze.distill.numba_policy import load_policy, policy_of
-from dynamaze.distill.onnx_policy import OnnxPolicy
-from dynamaze.distill.packing import LEVELS, numbers, packed, packed_scales, unpacked
-from dynamaze.distill.parametrised import plain, plain_weights
-from dynamaze.distill.parity import check_parity
-from dynamaze.distill.playing import question_of
-from dynamaze.distill.quantise import frozen, quantised, rounded, size_in_bytes
-from dynamaze.distill.source import Asked
-from dynamaze.distill.students.making import STUDENTS, make_student
+from dynamaze.common.storage import CheckpointError
+from dynamaze.distill.core.dataset import Dataset, make_batch
+from dynamaze.distill.core.packing import LEVELS, numbers, packed, packed_scales, unpacked
+from dynamaze.distill.data.playing import question_of
+from dynamaze.distill.data.source import Asked
+from dynamaze.distill.export.c_source.writer import export_c
+from dynamaze.distill.export.compiled import load_policy, policy_of
+from dynamaze.distill.export.load import check_parity
+from dynamaze.distill.export.onnx_graph.policy import OnnxPolicy
+from dynamaze.distill.export.onnx_graph.writer import export_onnx
+from dynamaze.distill.files.safetensors import StudentFileError, read_weights, write_weights
+from dynamaze.distill.files.students import load_student, save_student, stored_form
+from dynamaze.distill.size import num_bytes
 from dynamaze.distill.students.mlp import MLP
-from dynamaze.distill.students.own import as_student
-from dynamaze.distill.students.recurrent_planner import RecurrentPlanner
-from dynamaze.distill.weights import StudentFileError, read_weights, write_weights
+from dynamaze.distill.students.parametrised import plain, plain_weights
+from dynamaze.distill.students.quantise import frozen, quantised, rounded, size_in_bytes
+from dynamaze.distill.students.registry import STUDENTS, make_student
+from dynamaze.distill.students.torch_module import as_student
+from dynamaze.distill.students.value_iteration import RecurrentPlanner
+from dynamaze.distill.training.distiller import Distiller
 from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.questions import BestActions, ask_everywhere, steps_to_goal
-from dynamaze.storage import CheckpointError
+from dynamaze.envs.generation.questions import BestActions, ask_everywhere, steps_to_goal
 
 from .composites import COMPOSITES
 from .planners import exact_planner

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from dynamaze.benchmarks.asked_mazes import Held, Mazes, held_out_recipes
-from dynamaze.benchmarks.judging import judge
+from dynamaze.benchmarks.distillation.judging import judge
+from dynamaze.benchmarks.distillation.mazes import Held, Mazes, held_out_recipes
 from dynamaze.distill.students.planes import split_planes
-from dynamaze.distill.students.recurrent_planner import (
+from dynamaze.distill.students.value_iteration import (
     CAP,
     RecurrentPlanner,
     squashed,
     steps_to_goal,
 )
 from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.questions import ask_everywhere, one_by_one
+from dynamaze.envs.generation.questions import ask_everywhere, one_by_one
 
 from .planners import exact_planner
 
@@ -46,8 +46,8 @@ def test_the_wave_is_breadth_first_search():
         planes = ask_everywhere(recipe, range(4))
         maze, asked = split_planes(torch.from_numpy(planes))
         steps = steps_to_goal(maze)
-        from dynamaze.envs.questions import BestActions
-        from dynamaze.envs.questions import steps_to_goal as walk
+        from dynamaze.envs.generation.questions import BestActions
+        from dynamaze.envs.generation.questions import steps_to_goal as walk
 
         best = BestActions().action_probabilities(planes).argmax(axis=1)
         np.testing.assert_array_equal(steps[asked].numpy(), walk(planes, best))
@@ -92,7 +92,7 @@ def test_iterations_reach_the_furthest_cell_of_a_snake():
     assert furthest <= RecurrentPlanner().iterations_for(rows, cols)
     steps = judge(exact_planner(4), Held.of(MazeRecipe(5), 2))  # the setting itself is right
     assert steps.success == 1.0
-    from dynamaze.envs.questions import steps_to_goal as walk
+    from dynamaze.envs.generation.questions import steps_to_goal as walk
 
     assert walk(planes, exact_planner(4).action_logits(planes).argmax(axis=1)).max() == furthest
 

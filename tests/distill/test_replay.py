@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamaze.distill.replay import Fragments, Replay
+from dynamaze.distill.data.replay import Fragments, Replay
 
 
 def rows(*numbers: int) -> dict[str, np.ndarray]:

@@ -10,14 +10,14 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 import dynamaze  # noqa: F401
-from dynamaze.distill.data import join
-from dynamaze.distill.levels import LevelRange
-from dynamaze.distill.rollouts import Rollouts, collect, decaying
+from dynamaze.distill.core.dataset import join
+from dynamaze.distill.core.levels import LevelRange
+from dynamaze.distill.data.rollouts import Rollouts, collect, decaying
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.table import Table
 from dynamaze.distill.teachers import ActionValues, as_teacher
-from dynamaze.distill.tensors import pack, unpack
-from dynamaze.envs.questions import BestActions
+from dynamaze.distill.training.tensors import pack, unpack
+from dynamaze.envs.generation.questions import BestActions
 
 from .worlds import MODES, Counting, Fixed, clocks
 

@@ -17,10 +17,10 @@ import torch
 from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-from dynamaze.distill.distributions import distribution_of
-from dynamaze.distill.sb3_teachers import load_sb3
+from dynamaze.common.storage import CheckpointError
+from dynamaze.distill.core.distributions import distribution_of
 from dynamaze.distill.teachers import as_teacher, teacher_answers
-from dynamaze.storage import CheckpointError
+from dynamaze.distill.teachers.sb3 import load_sb3
 
 
 class Still(gym.Env[Any, Any]):

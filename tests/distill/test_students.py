@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from dynamaze.distill import Policy
-from dynamaze.distill.playing import question_of
+from dynamaze.distill.data.playing import question_of
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.conv import Convolution
 from dynamaze.distill.students.gru import GRU
 from dynamaze.distill.students.linear import Linear
-from dynamaze.distill.students.making import STUDENTS, make_student
 from dynamaze.distill.students.mlp import MLP
-from dynamaze.distill.students.own import as_student
+from dynamaze.distill.students.registry import STUDENTS, make_student
+from dynamaze.distill.students.torch_module import as_student
 from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.questions import ask_everywhere, one_by_one
+from dynamaze.envs.generation.questions import ask_everywhere, one_by_one
 
 from .composites import COMPOSITES
 

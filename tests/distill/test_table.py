@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamaze.distill.data import Dataset, make_batch
+from dynamaze.distill.core.dataset import Dataset, make_batch
 from dynamaze.distill.students.table import Table
 
 

@@ -10,10 +10,10 @@ import torch
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, QLearning, TreeSearch
-from dynamaze.distill.experts import Experts
 from dynamaze.distill.teachers import ActionValues, answers_each, as_teacher, teacher_answers
+from dynamaze.distill.teachers.experts import Experts
 from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.questions import BestActions, ask_everywhere, one_by_one
+from dynamaze.envs.generation.questions import BestActions, ask_everywhere, one_by_one
 
 SEEN = np.arange(6, dtype=np.float32).reshape(3, 2)
 

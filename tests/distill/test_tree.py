@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("sklearn")
-from dynamaze.distill.data import Dataset, make_batch
+from dynamaze.distill.core.dataset import Dataset, make_batch
 from dynamaze.distill.students.table import Table
 from dynamaze.distill.students.tree import Tree
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamaze.distill.c_policy import CPolicy, find_compiler
-from dynamaze.distill.export_c import export_c
-from dynamaze.distill.parity import check_parity
+from dynamaze.distill.export.c_source.policy import CPolicy, find_compiler
+from dynamaze.distill.export.c_source.writer import export_c
+from dynamaze.distill.export.load import check_parity
 from dynamaze.distill.students.tree import Tree
 
 from .students_to_ship import planted
@@ -19,8 +19,8 @@ from .students_to_ship import planted
 
 def as_onnx(tree: Tree, folder: Path, seen: Any) -> Any:
     pytest.importorskip("onnx", reason="the extra onnx is not installed")
-    from dynamaze.distill.export_onnx import export_onnx
-    from dynamaze.distill.onnx_policy import OnnxPolicy
+    from dynamaze.distill.export.onnx_graph.policy import OnnxPolicy
+    from dynamaze.distill.export.onnx_graph.writer import export_onnx
 
     export_onnx(folder / "s.onnx", tree, seen)
     return OnnxPolicy(folder / "s.onnx")
@@ -94,7 +94,7 @@ def test_a_grown_tree_of_any_shape_and_kind_of_numbers(
     form: Form, shape: tuple[int, ...], tmp_path: Path
 ) -> None:
     pytest.importorskip("sklearn")
-    from dynamaze.distill.data import Dataset, make_batch
+    from dynamaze.distill.core.dataset import Dataset, make_batch
 
     rng = np.random.default_rng(0)
     asked = rng.integers(0, 256, size=(1000, *shape), dtype=np.uint8)

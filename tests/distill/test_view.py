@@ -10,12 +10,12 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 import dynamaze  # noqa: F401
-from dynamaze.distill.distiller import Distiller
+from dynamaze.distill.data.rollouts import Rollouts, collect
 from dynamaze.distill.evaluation import evaluate, return_kept
-from dynamaze.distill.rollouts import Rollouts, collect
 from dynamaze.distill.students.gru import GRU
 from dynamaze.distill.students.mlp import MLP
-from dynamaze.envs.questions import BestActions
+from dynamaze.distill.training.distiller import Distiller
+from dynamaze.envs.generation.questions import BestActions
 
 SIDE, SEEN = 7, 3
 

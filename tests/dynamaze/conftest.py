@@ -16,7 +16,7 @@ Act = Callable[[], None]
 HEARS_CTRL_C = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from dynamaze.cli import main
+from dynamaze.app.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 

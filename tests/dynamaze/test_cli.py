@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from dynamaze import cli
-from dynamaze.registration import ENVIRONMENTS
-from dynamaze.version import __version__
+from dynamaze.app import cli
+from dynamaze.common.registration import ENVIRONMENTS
+from dynamaze.common.version import __version__
 
 HEAVY = ("tyro", "rich", "numba", "pygame", "matplotlib", "torch", "stable_baselines3", "scipy")
 
 LOADED_AFTER_HELP = f"""
 import sys
-from dynamaze.cli import main
+from dynamaze.app.cli import main
 status = main(["--help"])
 print(status, [name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
 """
@@ -219,7 +219,7 @@ def test_what_a_command_raises_becomes_a_line_and_an_exit_code(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("dynamaze.play.main", raiser(error))
+    monkeypatch.setattr("dynamaze.app.play.main", raiser(error))
     assert cli.main(["play"]) == status
     assert capsys.readouterr().err == told
 
@@ -239,6 +239,6 @@ def test_a_command_without_its_libraries_says_what_brings_them(
 
 
 def test_a_mistake_of_our_own_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dynamaze.play.main", raiser(ZeroDivisionError()))
+    monkeypatch.setattr("dynamaze.app.play.main", raiser(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         cli.main(["play"])

@@ -12,11 +12,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from dynamaze import compile_cache
+from dynamaze.common import compile_cache
 
 ROOT = Path(__file__).parents[2]
 RULES = """
-from dynamaze.compiled import compiled
+from dynamaze.common.compiled import compiled
 from .cache_test_constants import SHIFT
 
 @compiled
@@ -24,7 +24,7 @@ def shifted(x):
     return x + SHIFT
 """
 CALLER = """
-from dynamaze.compiled import compiled
+from dynamaze.common.compiled import compiled
 from .cache_test_rules import shifted
 
 @compiled
@@ -33,7 +33,7 @@ def twice_shifted(x):
 """
 RUN = """
 from dynamaze.agents.cache_test_caller import twice_shifted
-from dynamaze import compile_cache
+from dynamaze.common import compile_cache
 print(twice_shifted(1), sum(twice_shifted.stats.cache_hits.values()), compile_cache.cache_folder())
 """
 
@@ -94,8 +94,8 @@ def test_cache_notices_edits_of_foreign_rules(package: Path, tmp_path: Path) -> 
     model = """
 from typing import NamedTuple
 import numpy as np
-from dynamaze.agents.dispatch import follow, rule
-from dynamaze.compiled import compiled
+from dynamaze.agents.core.kernels import follow, rule
+from dynamaze.common.compiled import compiled
 
 class Mine(NamedTuple):
     rewards: np.ndarray
@@ -109,8 +109,8 @@ def follow_mine(model, num_actions, pair, rng):
         package,
         "cache_test_caller",
         """
-from dynamaze.agents.dispatch import follow
-from dynamaze.compiled import compiled
+from dynamaze.agents.core.kernels import follow
+from dynamaze.common.compiled import compiled
 
 @compiled
 def reward_of(model, pair):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamaze.messages import checked_number, did_you_mean, optional_import
+from dynamaze.common.validation import checked_number, did_you_mean, optional_import
 
 
 @pytest.mark.parametrize("value", [0, 1, 0.5, np.float32(0.5), np.int64(1)])

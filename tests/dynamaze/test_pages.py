@@ -11,9 +11,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from dynamaze.app.pages import FRAMES, Pages, as_markdown, frames, guide, main, page
+from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.envs.base import MazeEnv
-from dynamaze.pages import FRAMES, Pages, as_markdown, frames, guide, main, page
-from dynamaze.registration import ENVIRONMENTS
 
 DOCS = Path(__file__).parents[2] / "docs" / "environments"
 
@@ -50,7 +50,7 @@ def test_the_page_that_is_kept_is_that_of_the_docstring(env_id: str) -> None:
 def test_pages_and_pictures_are_made_where_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dynamaze.pages.FRAMES", 2)
+    monkeypatch.setattr("dynamaze.app.pages.FRAMES", 2)
     main(Pages(output=tmp_path / "some" / "where"))
     made = sorted(path.name for path in (tmp_path / "some" / "where").iterdir())
     assert made == sorted(f"{env_id}.{kind}" for env_id in ENVIRONMENTS for kind in ("gif", "md"))

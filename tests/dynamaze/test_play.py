@@ -13,13 +13,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from dynamaze.app.play import Play, make_maze
+from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.envs import DynaMazeEnv
 from dynamaze.envs.rendering import require_display
-from dynamaze.play import Play, make_maze
-from dynamaze.registration import ENVIRONMENTS
-from dynamaze.viewer.game import Game
 from dynamaze.viewer.terminal import play_in_terminal, read_keys
 from dynamaze.viewer.walk import GOAL_NAPS, Walk, play_in_window
+from dynamaze.viewer.walk_state import Game
 
 LETTERS = {(-1, 0): "w", (0, 1): "d", (1, 0): "s", (0, -1): "a"}
 ARROWS = {"w": "UP", "d": "RIGHT", "s": "DOWN", "a": "LEFT"}

@@ -11,7 +11,7 @@ import gymnasium as gym
 import pytest
 from gymnasium.envs.registration import EnvSpec
 
-from dynamaze.registration import ENVIRONMENTS, register_environments
+from dynamaze.common.registration import ENVIRONMENTS, register_environments
 
 
 def test_eight_environments_are_registered() -> None:

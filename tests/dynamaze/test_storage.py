@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamaze.storage import read_checkpoint, write_atomically, write_checkpoint
+from dynamaze.common.storage import read_checkpoint, write_atomically, write_checkpoint
 
 ARRAYS: dict[str, np.ndarray] = {
     "model.reward": np.array([0.1, -0.0, np.nan, np.inf, 5e-324]),
@@ -163,7 +163,7 @@ def test_a_reader_never_finds_a_part(tmp_path: Path) -> None:
 KILLS = """
 import os, signal, sys, time
 import numpy as np
-from dynamaze.storage import read_checkpoint, write_checkpoint
+from dynamaze.common.storage import read_checkpoint, write_checkpoint
 
 path, rng = sys.argv[1], np.random.default_rng(0)
 for kill in range(20):

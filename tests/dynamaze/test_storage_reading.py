@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamaze.storage import CheckpointError, read_checkpoint, write_checkpoint
+from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 
 ARRAYS: dict[str, np.ndarray] = {
     "model.visits": np.arange(6).reshape(2, 3),

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import Agent
+from dynamaze.app.watch import Watch, main, make_watched, prepare
 from dynamaze.envs import DynaMazeEnv
 from dynamaze.envs.rendering import OVERLAYS, pressed_key
 from dynamaze.viewer.controls import Controls
 from dynamaze.viewer.planned import OverheardPlanning
-from dynamaze.watch import Watch, main, make_watched, prepare
 
 
 class Watching:

@@ -12,14 +12,14 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from dynamaze.distill.card import Card
-from dynamaze.distill.export_onnx import export_onnx
-from dynamaze.distill.files import save_student
-from dynamaze.distill.policy_file import open_policy
+from dynamaze.app.watch import Watch, main, make_watched
+from dynamaze.distill.export.onnx_graph.writer import export_onnx
+from dynamaze.distill.export.policy_file import open_policy
+from dynamaze.distill.files.card import Card
+from dynamaze.distill.files.students import save_student
 from dynamaze.distill.students.gaussian import GaussianStudent
-from dynamaze.distill.students.making import make_student
-from dynamaze.viewer.acting import Acting
-from dynamaze.watch import Watch, main, make_watched
+from dynamaze.distill.students.registry import make_student
+from dynamaze.viewer.policies import Acting
 
 from ..distill.students_to_ship import exact_planner
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamaze.envs import DynaMazeContinuousEnv, Dynamics, Layout
-from dynamaze.envs.continuous_kernel import (
+from dynamaze.envs.continuous.kernel import (
     JUST_BELOW,
     Terrain,
     go,

@@ -10,8 +10,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dynamaze.envs import PRESETS, Dynamics, Layout, LayoutError, MazeRecipe, Rewards
-from dynamaze.envs.exact import LARGE, optimal_action_values, optimal_policy, optimal_values
-from dynamaze.envs.sweeps import values_by_sweeps
+from dynamaze.envs.mazes.optimal_values import (
+    LARGE,
+    optimal_action_values,
+    optimal_policy,
+    optimal_values,
+)
+from dynamaze.envs.mazes.sweeps import values_by_sweeps
 
 NUMBERS = st.sampled_from([-2.0, -1.0, -0.1, 0.0, 0.1, 1.0, 2.0]) | st.floats(-3, 3)
 

@@ -10,7 +10,7 @@ import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.envs import DynaMazeGeneratedEnv, MazeRecipe, Rewards
-from dynamaze.envs.levels import KEPT_CELLS, Levels
+from dynamaze.envs.generation.levels import KEPT_CELLS, Levels
 
 
 def levels_seen(env: Any, episodes: int) -> list[int]:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from dynamaze.envs.generation import ALGORITHMS, ENDPOINTS, GeneratedMaze, MazeRecipe
 from dynamaze.envs.generation.draws import WALLS, Draws
-from dynamaze.envs.layout import DISPLACEMENTS, MAX_CELLS, Layout
+from dynamaze.envs.mazes.layout import DISPLACEMENTS, MAX_CELLS, Layout
 
 PERFECT = ("backtracking", "prim", "kruskal", "wilson", "division")
 SHAPES = ((3, 3), (3, 4), (4, 3), (4, 4), (3, 21), (8, 5), (9, 14), (15, 15), (16, 16), (21, 13))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamaze.envs import Layout, LayoutError, Rewards
-from dynamaze.envs.layout import DISPLACEMENTS, MAX_CELLS
+from dynamaze.envs.mazes.layout import DISPLACEMENTS, MAX_CELLS
 
 MakeLayout = Callable[[np.random.Generator], Layout]
 

@@ -14,9 +14,9 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 
-from dynamaze.envs.loca import DynaMazeLoCAEnv
-from dynamaze.envs.loca_continuous import DynaMazeLoCAContinuousEnv
-from dynamaze.envs.loca_tasks import GAMMA, LENGTH, STARTS, ZONE
+from dynamaze.envs.loca.continuous import DynaMazeLoCAContinuousEnv
+from dynamaze.envs.loca.grid import DynaMazeLoCAEnv
+from dynamaze.envs.loca.tasks import GAMMA, LENGTH, STARTS, ZONE
 
 UP, RIGHT, DOWN, LEFT = range(4)
 Same = Callable[[Any, Any], None]

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dynamaze  # noqa: F401
+from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.envs import DynaMazeEnv
 from dynamaze.envs.observations import OBSERVATIONS
-from dynamaze.registration import ENVIRONMENTS
 
 GRIDS = [
     env_id

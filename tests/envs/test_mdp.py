@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dynamaze.envs import PRESETS, Dynamics, FiniteMDP, Layout, Rewards, greedy_policy
-from dynamaze.envs.chain import MIN_BLOCK
-from dynamaze.envs.layout import DEFAULT_REWARDS
+from dynamaze.envs.mazes.chain import MIN_BLOCK
+from dynamaze.envs.mazes.layout import DEFAULT_REWARDS
 
 MakeLayout = Callable[[np.random.Generator], Layout]
 GAMMA = 0.95

@@ -9,9 +9,9 @@ import pytest
 from gymnasium import spaces
 
 from dynamaze.envs import DynaMazeEnv, Layout, read_schedule
-from dynamaze.envs.observation import Observation
-from dynamaze.envs.observation_views import EIGHT
 from dynamaze.envs.observations import OBSERVATIONS, make_observation
+from dynamaze.envs.observations.basic import Observation
+from dynamaze.envs.observations.local import EIGHT
 
 ONE_HOT = spaces.Box(0.0, 1.0, (54,), np.float32)
 PLANES = spaces.Box(0.0, 1.0, (3, 6, 9), np.float32)

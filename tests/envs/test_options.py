@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamaze.envs import DynaMazeEnv
+from dynamaze.envs.mazes.schedule import LAST_STEP
 from dynamaze.envs.options import (
     check_render_mode,
     read_cell_state,
@@ -19,7 +20,6 @@ from dynamaze.envs.options import (
     read_world_step,
     refuse_action,
 )
-from dynamaze.envs.schedule import LAST_STEP
 
 JUNK = st.one_of(
     st.none(),

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
+from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.envs import PRESETS, FiniteMDP, Schedule, greedy_policy
-from dynamaze.registration import ENVIRONMENTS
 
 GAMMA = 0.95
 UP, RIGHT, DOWN, LEFT = range(4)

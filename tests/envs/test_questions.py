@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from dynamaze.envs import Layout
-from dynamaze.envs.exact import optimal_policy
 from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.questions import (
+from dynamaze.envs.generation.questions import (
     BestActions,
     ask_everywhere,
     distances_to_goal,
     one_by_one,
     steps_to_goal,
 )
+from dynamaze.envs.mazes.optimal_values import optimal_policy
 
 RECIPES = [
     MazeRecipe(11),

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from dynamaze.envs import Layout, RandomChanges
-from dynamaze.envs.presets import DYNA
-from dynamaze.envs.random_changes import Due
+from dynamaze.envs.mazes.presets import DYNA
+from dynamaze.envs.mazes.random_changes import Due
 
 EVENTS = 20_000
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dynamaze.envs import Dynamics, FiniteMDP, Schedule, read_schedule
-from dynamaze.envs.exact import optimal_values
-from dynamaze.envs.regret import BLOCK, PhaseValues, SequenceValues
+from dynamaze.envs.mazes.optimal_values import optimal_values
+from dynamaze.envs.mazes.regret import BLOCK, PhaseValues, SequenceValues
 
 GAMMA = 0.8
 

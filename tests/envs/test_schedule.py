@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dynamaze.envs import PRESETS, Layout, LayoutError, Schedule, read_schedule
-from dynamaze.envs.layout import MAX_CELLS
+from dynamaze.envs.mazes.layout import MAX_CELLS
 
 OPEN, SHUT = "S.G\n...", "S#G\n..."
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from dynamaze.envs import search
-from dynamaze.envs.search import diameter, search_from, way_down
+from dynamaze.envs.mazes import shortest_paths as search
+from dynamaze.envs.mazes.shortest_paths import diameter, search_from, way_down
 
 
 @pytest.fixture(params=["interpreted", "compiled"])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import dynamaze  # noqa: F401
 from dynamaze.envs import DynaMazeVectorEnv
-from dynamaze.envs.vector_base import MazeVectorEnv
+from dynamaze.envs.vector.base import MazeVectorEnv
 
 Same = Callable[[Any, Any], None]
 N = 5

@@ -11,9 +11,9 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 import dynamaze  # noqa: F401  # registers the environments
+from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.envs import DynaMazeEnv, DynaMazeVectorEnv
-from dynamaze.envs.vector_base import MazeVectorEnv
-from dynamaze.registration import ENVIRONMENTS
+from dynamaze.envs.vector.base import MazeVectorEnv
 
 Same = Callable[[Any, Any], None]
 

@@ -37,11 +37,11 @@ from dynamaze.agents import (
     UncertaintyBonus,
     Vectors,
 )
-from dynamaze.agents.linear_evaluation import FeatureTransitions
+from dynamaze.agents.linear.evaluation import FeatureTransitions
 from dynamaze.agents.models import LEARNED_MODELS
-from dynamaze.benchmarks.boyan_chain import chain_episode, chain_features
-from dynamaze.benchmarks.whole_run import run_many
-from dynamaze.storage import read_checkpoint
+from dynamaze.benchmarks.harness.compiled_runs import run_many
+from dynamaze.benchmarks.studies.boyan_chain import chain_episode, chain_features
+from dynamaze.common.storage import read_checkpoint
 
 from .agent_parts import (
     ACTIONS,
@@ -387,7 +387,7 @@ def other_library() -> Record:
     import torch
     from stable_baselines3 import DQN
 
-    from dynamaze.agents.dyna_sb3 import DynaCallback
+    from dynamaze.agents.sb3.callback import DynaCallback
 
     algorithm = DQN(
         "MlpPolicy",

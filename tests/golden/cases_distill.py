@@ -21,24 +21,23 @@ import numpy as np
 from gymnasium import spaces
 
 import dynamaze  # noqa: F401  # registers the environments
-from dynamaze.distill.data import Dataset, join, make_batch
-from dynamaze.distill.distributions import Bounds
+from dynamaze.distill.core.dataset import Dataset, join, make_batch
+from dynamaze.distill.core.distributions import Bounds
+from dynamaze.distill.core.policy import agreement
+from dynamaze.distill.data.rollouts import Rollouts, collect, decaying
+from dynamaze.distill.data.source import Asked
 from dynamaze.distill.evaluation import evaluate, ratio, return_kept
-from dynamaze.distill.experts import Experts
-from dynamaze.distill.policy import agreement
-from dynamaze.distill.rollouts import Rollouts, collect, decaying
-from dynamaze.distill.source import Asked
 from dynamaze.distill.teachers import ActionValues, as_teacher
+from dynamaze.distill.teachers.experts import Experts
 from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.questions import BestActions, ask_everywhere
+from dynamaze.envs.generation.questions import BestActions, ask_everywhere
 
 from .golden import Record, close, combine, exact, needs, needs_c_compiler, summary
 
 if find_spec("torch") is not None:
     import torch
 
-    from dynamaze.distill.distiller import Distiller
-    from dynamaze.distill.losses import (
+    from dynamaze.distill.core.losses import (
         Targets,
         criticality,
         kl,
@@ -47,14 +46,15 @@ if find_spec("torch") is not None:
         student_driven,
         weighted,
     )
-    from dynamaze.distill.prune import GradualPruning, pruned
-    from dynamaze.distill.quantise import frozen, quantised
-    from dynamaze.distill.restarts import best_start
-    from dynamaze.distill.students.actor_critic import ActorCritic
+    from dynamaze.distill.students.composite import ActorCritic
     from dynamaze.distill.students.gaussian import GaussianStudent
-    from dynamaze.distill.students.making import make_student
     from dynamaze.distill.students.mlp import MLP
-    from dynamaze.distill.students.own import as_student
+    from dynamaze.distill.students.quantise import frozen, quantised
+    from dynamaze.distill.students.registry import make_student
+    from dynamaze.distill.students.torch_module import as_student
+    from dynamaze.distill.training.distiller import Distiller
+    from dynamaze.distill.training.prune import GradualPruning, pruned
+    from dynamaze.distill.training.restarts import best_start
 
 TRAINED = {"rtol": 1e-4, "atol": 1e-5}  # after 20 steps in float32
 ANSWERED = {"rtol": 1e-5, "atol": 1e-5}  # one forward pass in float32
@@ -335,7 +335,7 @@ def _proximal(space: spaces.Space[Any], teacher: Any, coef: float) -> Record:
     needs("torch", "stable_baselines3")
     from stable_baselines3.common.monitor import Monitor
 
-    from dynamaze.distill.proximal import ProximalDistillation
+    from dynamaze.distill.methods.proximal import ProximalDistillation
 
     model = ProximalDistillation(
         "MlpPolicy",
@@ -653,8 +653,8 @@ def _in_torch(name: str) -> Record:
 
 def _without_torch(name: str) -> Record:
     needs("torch")
-    from dynamaze.distill.files import stored_form
-    from dynamaze.distill.numba_policy import policy_of
+    from dynamaze.distill.export.compiled import policy_of
+    from dynamaze.distill.files.students import stored_form
 
     return _answered(name, policy_of(stored_form(SET[name]())))
 
@@ -665,7 +665,7 @@ def _file(name: str) -> Record:
     The header of the file is JSON with the names of kinds and weights, and stays out.
     """
     needs("torch")
-    from dynamaze.distill.files import load_student, save_student
+    from dynamaze.distill.files.students import load_student, save_student
 
     student = SET[name]()
     with TemporaryDirectory() as folder:
@@ -718,7 +718,7 @@ def _tokens(text: str) -> list[str]:
 def _c_text(name: str) -> Record:
     """What is written as C; what exp gave is held to a tolerance, all else exactly."""
     needs("torch")
-    from dynamaze.distill.export_c import export_c
+    from dynamaze.distill.export.c_source.writer import export_c
 
     with TemporaryDirectory() as folder:
         path = Path(folder, "student.h")
@@ -735,8 +735,8 @@ def _c_text(name: str) -> Record:
 def _c_answers(name: str) -> Record:
     needs("torch")
     needs_c_compiler()
-    from dynamaze.distill.c_policy import CPolicy
-    from dynamaze.distill.export_c import export_c
+    from dynamaze.distill.export.c_source.policy import CPolicy
+    from dynamaze.distill.export.c_source.writer import export_c
 
     with TemporaryDirectory() as folder:
         path = Path(folder, "student.h")
@@ -755,8 +755,8 @@ def _onnx(name: str) -> Record:
     needs("torch", "onnx", "onnxruntime", "onnxscript")
     import onnx
 
-    from dynamaze.distill.export_onnx import export_onnx
-    from dynamaze.distill.onnx_policy import OnnxPolicy
+    from dynamaze.distill.export.onnx_graph.policy import OnnxPolicy
+    from dynamaze.distill.export.onnx_graph.writer import export_onnx
 
     with TemporaryDirectory() as folder:
         path = Path(folder, "student.onnx")

@@ -102,7 +102,7 @@ def _weights(network: Any) -> Record:
 
 
 def _figure_8_2() -> Record:
-    from dynamaze.benchmarks import figure_8_2
+    from dynamaze.benchmarks.figures import figure_8_2
 
     config = figure_8_2.Config(runs=3, episodes=4, planning_steps=(0, 5))
     best = figure_8_2.best_epsilon_greedy_steps(config)
@@ -113,27 +113,29 @@ def _figure_8_2() -> Record:
 
 
 def _figure_8_4() -> Record:
-    from dynamaze.benchmarks import changing_maze, figure_8_4
+    from dynamaze.benchmarks.figures import figure_8_4
+    from dynamaze.benchmarks.figures import figures_8_4_and_8_5 as changing_maze
 
     return _tables(changing_maze.run(figure_8_4.Config(runs=3, steps=1300)))
 
 
 def _figure_8_5() -> Record:
-    from dynamaze.benchmarks import changing_maze, figure_8_5
+    from dynamaze.benchmarks.figures import figure_8_5
+    from dynamaze.benchmarks.figures import figures_8_4_and_8_5 as changing_maze
 
     return _tables(changing_maze.run(figure_8_5.Config(runs=3, steps=3200)))
 
 
 def _figure_8_7() -> Record:
     """Its values are drawn from a normal distribution."""
-    from dynamaze.benchmarks import figure_8_7
+    from dynamaze.benchmarks.figures import figure_8_7
 
     return _tables(figure_8_7.run(figure_8_7.Config(runs=3, branching=(2, 10, 100))), rounded=True)
 
 
 def _figure_8_8() -> Record:
     """Its rewards are drawn from a normal distribution."""
-    from dynamaze.benchmarks import figure_8_8
+    from dynamaze.benchmarks.figures import figure_8_8
 
     problems = (figure_8_8.Problem(50, 1, 500), figure_8_8.Problem(40, 3, 1000))
     config = figure_8_8.Config(runs=3, moments=5, problems=problems)
@@ -141,8 +143,8 @@ def _figure_8_8() -> Record:
 
 
 def _random_tasks() -> Record:
-    from dynamaze.agents.rng import make_generator
-    from dynamaze.benchmarks import random_tasks
+    from dynamaze.agents.core.rng import make_generator
+    from dynamaze.benchmarks.figures import random_tasks
 
     seed = np.random.SeedSequence(3)
     task = random_tasks.Task.draw(30, 3, make_generator(seed, 0))
@@ -165,14 +167,14 @@ def _random_tasks() -> Record:
 
 
 def _example_8_4() -> Record:
-    from dynamaze.benchmarks import example_8_4
+    from dynamaze.benchmarks.figures import example_8_4
 
     return _tables(example_8_4.run(example_8_4.Config(runs=3, sizes=(1, 2), most_steps=20_000)))
 
 
 def _exercise_8_4() -> Record:
     """Regret is what is missing to values that LAPACK gave."""
-    from dynamaze.benchmarks import exercise_8_4
+    from dynamaze.benchmarks.figures import exercise_8_4
 
     config = exercise_8_4.Config(runs=2, epsilons=(0.1,), kappas=())
     return _tables(exercise_8_4.run(config), rounded=True)
@@ -180,21 +182,21 @@ def _exercise_8_4() -> Record:
 
 def _equal_budgets() -> Record:
     """Tree search weighs by a logarithm, and what is lost is told by exact values."""
-    from dynamaze.benchmarks import equal_budgets
+    from dynamaze.benchmarks.figures import equal_budgets
 
     config = equal_budgets.Config(runs=2, budgets=(64, 250), real_steps=300)
     return _tables(equal_budgets.run(config, workers=1), rounded=True)
 
 
 def _background_or_decision() -> Record:
-    from dynamaze.benchmarks import background_or_decision
+    from dynamaze.benchmarks.figures import background_or_decision
 
     config = background_or_decision.Config(runs=2, budgets=(40,), mazes=("blocking",))
     return _tables(background_or_decision.run(config, workers=1), rounded=True)
 
 
 def _statistics() -> Record:
-    from dynamaze.benchmarks import statistics
+    from dynamaze.benchmarks.harness import statistics
 
     rng = np.random.default_rng(4)
     samples = rng.integers(0, 100, size=(7, 3)) / 8
@@ -214,8 +216,8 @@ def _statistics() -> Record:
 
 
 def _models() -> Record:
-    from dynamaze.benchmarks import models
-    from dynamaze.benchmarks.model_trial import MAZES
+    from dynamaze.benchmarks.studies import model_comparison as models
+    from dynamaze.benchmarks.studies.model_trial import MAZES
 
     sizes = {"limit": 120, "measured_at": 60, "solve_from": 0, "episodes": 0, "look_every": 40}
     small = {name: maze._replace(**sizes) for name, maze in MAZES.items()}
@@ -229,14 +231,14 @@ def _models() -> Record:
 
 
 def _confidence() -> Record:
-    from dynamaze.benchmarks import model_doubt
+    from dynamaze.benchmarks.studies import model_confidence as model_doubt
 
     config = model_doubt.ModelDoubt(runs=2)
     return _tables(model_doubt.run(config), rounded=True)
 
 
 def _errors() -> Record:
-    from dynamaze.benchmarks import wrong_models
+    from dynamaze.benchmarks.studies import model_error as wrong_models
 
     config = wrong_models.WrongModels(runs=2, steps=300, workers=1)
     return _tables(wrong_models.run(config), rounded=True)
@@ -245,7 +247,7 @@ def _errors() -> Record:
 def _with_sb3() -> Record:
     """Nothing is solved in so few steps, so the networks tell what was learned."""
     needs("torch", "stable_baselines3", "scipy")
-    from dynamaze.benchmarks import dyna_sb3
+    from dynamaze.benchmarks.studies import sb3_dyna as dyna_sb3
 
     small = {
         name: task._replace(
@@ -282,7 +284,7 @@ def _with_sb3() -> Record:
 
 
 def _loca() -> Record:
-    from dynamaze.benchmarks import loca
+    from dynamaze.benchmarks.studies.loca import command as loca
 
     agents = ("q_learning", "latest_outcome", "maximum_likelihood", "prioritised_sweeping")
     agents += ("dyna_q_plus", "linear", "linear_dyna_pwma")
@@ -293,7 +295,7 @@ def _loca() -> Record:
 
 
 def _loca_continuous() -> Record:
-    from dynamaze.benchmarks import loca
+    from dynamaze.benchmarks.studies.loca import command as loca
 
     class Short(loca.LoCAContinuous):
         """Looks of two episodes, not of a hundred."""
@@ -307,8 +309,8 @@ def _loca_continuous() -> Record:
 
 
 def _loca_levels() -> Record:
-    from dynamaze.benchmarks.loca_levels import exact_mdps, levels_of
-    from dynamaze.benchmarks.loca_life import Protocol
+    from dynamaze.benchmarks.studies.loca.exact_levels import exact_mdps, levels_of
+    from dynamaze.benchmarks.studies.loca.protocol import Protocol
 
     levels = []
     for world in ("grid", "continuous"):
@@ -321,14 +323,14 @@ def _loca_levels() -> Record:
 
 
 def _linear_dyna() -> Record:
-    from dynamaze.benchmarks import linear_dyna
+    from dynamaze.benchmarks.studies import linear_dyna
 
     config = linear_dyna.Config(runs=2, episodes=3, num_features=10)
     return _tables(linear_dyna.run(config), rounded=True)
 
 
 def _chain() -> Record:
-    from dynamaze.benchmarks.boyan_chain import chain_episode, chain_features, chain_values
+    from dynamaze.benchmarks.studies.boyan_chain import chain_episode, chain_features, chain_values
 
     features = chain_features(5)
     episode = chain_episode(features, np.random.default_rng(6))
@@ -341,7 +343,7 @@ def _mountain_car() -> Record:
     The others weigh features by BLAS, whose last bits decide between equal actions: with other
     instructions their runs part after some sixty steps, so their table cannot be frozen.
     """
-    from dynamaze.benchmarks import mountain_car
+    from dynamaze.benchmarks.studies import mountain_car
 
     config = mountain_car.Config(runs=2, episodes=2, time_limit=500)
     seed = np.random.SeedSequence(0).spawn(1)[0]
@@ -360,7 +362,7 @@ def _mountain_car() -> Record:
 
 def _deep_belief() -> Record:
     needs("torch")
-    from dynamaze.benchmarks import deep_belief
+    from dynamaze.benchmarks.studies import deep_belief
 
     config = deep_belief.Config(
         runs=2,
@@ -377,7 +379,7 @@ def _deep_belief() -> Record:
 def _continuous_learning() -> Record:
     """Nothing is reached in so few steps, so the networks tell what was learned."""
     needs("torch", "stable_baselines3")
-    from dynamaze.benchmarks import continuous_learning
+    from dynamaze.benchmarks.studies import continuous_learning
 
     settings = continuous_learning.SETTINGS
     small = {
@@ -405,7 +407,7 @@ def _continuous_learning() -> Record:
 
 def _endurance() -> Record:
     """Its memory and speed are measured, and stay out."""
-    from dynamaze.benchmarks import endurance
+    from dynamaze.benchmarks.studies import soak as endurance
 
     parts = endurance.run(endurance.Endurance(steps=2e5, num_envs=100))
     return combine(
@@ -419,7 +421,7 @@ def _endurance() -> Record:
 
 def _labels() -> Record:
     needs("torch")
-    from dynamaze.benchmarks import labels
+    from dynamaze.benchmarks.distillation import labels
 
     config = labels.Labels(
         runs=2, labelled=(20, 60), few_steps=15, tiny_steps=15, seed=3, workers=1
@@ -429,8 +431,8 @@ def _labels() -> Record:
 
 def _frontier() -> Record:
     needs("torch")
-    from dynamaze.benchmarks import frontier
-    from dynamaze.benchmarks.frontier_students import ENTRIES
+    from dynamaze.benchmarks.distillation import frontier
+    from dynamaze.benchmarks.distillation.frontier_students import ENTRIES
 
     students = (*ENTRIES,)[:5:2]
     config = frontier.Frontier(runs=1, steps=4, mazes=2, students=students, workers=1)
@@ -441,7 +443,7 @@ def _frontier() -> Record:
 
 def _adapt() -> Record:
     needs("torch")
-    from dynamaze.benchmarks import adapt
+    from dynamaze.benchmarks.distillation import adapt
 
     config = adapt.Adapt(runs=2, steps=4, life=12, drift=0.3, gradient_steps=(2,), workers=1)
     with _changed(mock.patch.object(adapt, "LEARNED", 40)):
@@ -449,8 +451,8 @@ def _adapt() -> Record:
 
 
 def _judged(policy: Any) -> Record:
-    from dynamaze.benchmarks.asked_mazes import Held, held_out_recipes
-    from dynamaze.benchmarks.judging import judge, kept_of
+    from dynamaze.benchmarks.distillation.judging import judge, kept_of
+    from dynamaze.benchmarks.distillation.mazes import Held, held_out_recipes
 
     found = []
     for recipe in held_out_recipes(9).values():
@@ -461,7 +463,7 @@ def _judged(policy: Any) -> Record:
 
 def _teacher() -> Record:
     needs("torch")
-    from dynamaze.benchmarks import teacher
+    from dynamaze.benchmarks.distillation import teacher
 
     with TemporaryDirectory() as folder:
         config = teacher.Teacher(Path(folder, "t.safetensors"), steps=4, channels=3, blocks=1)
@@ -471,7 +473,7 @@ def _teacher() -> Record:
 
 def _teacher_ppo() -> Record:
     needs("torch", "stable_baselines3")
-    from dynamaze.benchmarks import teacher_ppo
+    from dynamaze.benchmarks.distillation import teacher_ppo
 
     with (
         TemporaryDirectory() as folder,
@@ -490,9 +492,9 @@ def _teacher_ppo() -> Record:
 
 def _student() -> Record:
     needs("torch")
-    from dynamaze.benchmarks import student
-    from dynamaze.benchmarks.asked_mazes import TRAINING, Mazes
-    from dynamaze.distill.source import Asked
+    from dynamaze.benchmarks.distillation import student
+    from dynamaze.benchmarks.distillation.mazes import TRAINING, Mazes
+    from dynamaze.distill.data.source import Asked
 
     with TemporaryDirectory() as folder:
         config = student.StudentConfig(output=Path(folder, "s.safetensors"), steps=20, beginnings=2)
@@ -503,9 +505,9 @@ def _student() -> Record:
 
 def _policy_gradient() -> Record:
     needs("torch")
-    from dynamaze.benchmarks.asked_mazes import Mazes
-    from dynamaze.benchmarks.directly import Directly
-    from dynamaze.distill.students.making import make_student
+    from dynamaze.benchmarks.distillation.mazes import Mazes
+    from dynamaze.benchmarks.distillation.reinforce import Directly
+    from dynamaze.distill.students.registry import make_student
     from dynamaze.envs.generation import MazeRecipe
 
     mazes = Mazes(recipes=(MazeRecipe(5),), cells=150)
@@ -515,9 +517,9 @@ def _policy_gradient() -> Record:
 
 
 def _while_changing() -> Record:
-    from dynamaze.benchmarks.changing_play import play_while_changing
+    from dynamaze.benchmarks.distillation.changing_mazes import play_while_changing
     from dynamaze.envs.generation import MazeRecipe
-    from dynamaze.envs.questions import BestActions
+    from dynamaze.envs.generation.questions import BestActions
 
     recipe = MazeRecipe(9, "prim", loops=0.3)
     parts = {}

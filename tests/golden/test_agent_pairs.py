@@ -7,8 +7,8 @@ import pytest
 from dynamaze import agents
 from dynamaze.agents import Agent, Planning
 from dynamaze.agents.models import MODELS
-from dynamaze.agents.planners import PLANNERS as PLANNER_NAMES
-from dynamaze.agents.values_named import LEARNING_RATES
+from dynamaze.agents.planning import PLANNERS as PLANNER_NAMES
+from dynamaze.agents.values import LEARNING_RATES
 
 from . import cases_agents as cases
 from .agent_parts import (

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 @pytest.fixture(scope="module")
 def rbm() -> Any:
-    from dynamaze.agents.learners import deep_belief_rbm
+    from dynamaze.agents.learners import rbm as deep_belief_rbm
 
     return deep_belief_rbm
 
@@ -202,7 +202,7 @@ def test_inputs_without_targets_change_what_is_learned_only_with_pretraining() -
 
 
 def test_pretraining_helps_where_the_benchmark_says_so() -> None:
-    from dynamaze.benchmarks import deep_belief
+    from dynamaze.benchmarks.studies import deep_belief
 
     config = deep_belief.Config(
         runs=2, labelled=(50,), held_out=200, hidden=(64,), pretraining_steps=800

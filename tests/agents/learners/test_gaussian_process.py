@@ -11,7 +11,7 @@ pytest.importorskip("scipy", reason="the Gaussian process needs SciPy")
 
 from dynamaze.agents.learners.gaussian_process import GaussianProcess
 from dynamaze.agents.learners.gaussian_process_factor import GrowingFactor, worth_keeping
-from dynamaze.agents.learners.gaussian_process_kernel import (
+from dynamaze.agents.learners.gaussian_process_kernels import (
     KERNELS,
     log_likelihood,
     log_prior,

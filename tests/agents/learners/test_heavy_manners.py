@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import learners
-from dynamaze.storage import read_checkpoint, write_checkpoint
+from dynamaze.common.storage import read_checkpoint, write_checkpoint
 
 pytest.importorskip("scipy", reason="the Gaussian process needs SciPy")
 torch = pytest.importorskip("torch", reason="the networks need torch")

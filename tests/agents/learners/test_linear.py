@@ -9,7 +9,7 @@ import pytest
 
 from dynamaze.agents.learners.linear import LinearLeastMeanSquares, RecursiveLeastSquares
 from dynamaze.agents.learners.linear_bayesian import BayesianLinear
-from dynamaze.agents.learners.linear_per_action import PerAction
+from dynamaze.agents.learners.linear_variants import PerAction
 
 LEARNERS: dict[str, Any] = {
     "least_mean_squares": LinearLeastMeanSquares,

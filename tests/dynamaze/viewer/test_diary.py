@@ -10,9 +10,9 @@ import pytest
 
 from dynamaze.agents import Step
 from dynamaze.envs import Dynamics, GridEnv, Layout, Rewards
-from dynamaze.viewer.camera import Camera
-from dynamaze.viewer.diary import Diary, written
+from dynamaze.viewer.environment import Camera
 from dynamaze.viewer.regret import Regret
+from dynamaze.viewer.statistics import Diary, written
 from dynamaze.viewer.witness import Witness
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dynamaze.viewer import film as module
-from dynamaze.viewer.film import Film, Studio, new_path
+from dynamaze.viewer import recording as module
+from dynamaze.viewer.recording import Film, Studio, new_path
 
 
 def frame(shade: int) -> np.ndarray:  # type: ignore[type-arg]  # uint8

@@ -8,10 +8,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from dynamaze.viewer import stage as module
-from dynamaze.viewer.camera import BLANK, Camera, fitting_cell
-from dynamaze.viewer.show import HELP
-from dynamaze.viewer.stage import STRIP, STRIP_HEIGHT, Stage, Status, paint_strip
+from dynamaze.viewer import layout as module
+from dynamaze.viewer.environment import BLANK, Camera, fitting_cell
+from dynamaze.viewer.layout import STRIP, STRIP_HEIGHT, Stage, Status, paint_strip
+from dynamaze.viewer.session import HELP
 from dynamaze.viewer.text import PLAIN, Sheet, fitted, text_width
 from dynamaze.viewer.walk import HELP as WALK_HELP
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from dynamaze.envs.rendering import OVERLAYS, FramePainter, Overlays, Scene
-from dynamaze.envs.rendering import colormap as colormap_module
+from dynamaze.envs.rendering import colors as colormap_module
 from dynamaze.envs.rendering.canvas import Canvas
 from dynamaze.envs.rendering.layers import ALL_LAYERS, MOVING_LAYERS, STILL_LAYERS
 from dynamaze.envs.rendering.scene import Cell, Frame

@@ -1,0 +1,1 @@
+"""What agents stand on: transitions, spaces, features, random numbers, rules."""

@@ -1,0 +1,107 @@
+"""A compiled queue of numbered items, the one of highest priority first.
+
+A binary heap that knows where each item is, so that a priority can be changed in place
+(Cormen, Leiserson, Rivest and Stein 2009, section 6.5). Items are numbers from 0.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dynamaze.common.compiled import compiled
+
+from .transitions import FloatArray, IntArray
+
+
+class Queue(NamedTuple):
+    """The queue's record, for compiled code."""
+
+    heap: IntArray  # (items,) those that wait, so that none is above one of higher priority
+    place: IntArray  # (items,) where an item is in the heap; -1 where it does not wait
+    priority: FloatArray  # (items,) of those that wait
+    size: IntArray  # (1,) how many wait
+
+    @classmethod
+    def empty(cls, items: int) -> Queue:
+        """A queue for items 0 to `items` - 1, of which none waits."""
+        return cls(
+            np.zeros(items, dtype=np.int64),
+            np.full(items, -1, dtype=np.int64),
+            np.zeros(items),
+            np.zeros(1, dtype=np.int64),
+        )
+
+
+@compiled
+def put(queue, item, priority):
+    """Have an item wait with exactly this priority, whether it waited before or not."""
+    if queue.place[item] < 0:
+        queue.place[item] = queue.size[0]
+        queue.heap[queue.size[0]] = item
+        queue.size[0] += 1
+    queue.priority[item] = priority
+    rise(queue, item)
+    sink(queue, item)
+
+
+@compiled
+def raise_to(queue, item, priority):
+    """Have an item wait with at least this priority."""
+    if queue.place[item] < 0 or queue.priority[item] < priority:
+        put(queue, item, priority)
+
+
+@compiled
+def take(queue):
+    """The item of highest priority, which waits no longer; the queue must not be empty."""
+    item = queue.heap[0]
+    drop(queue, item)
+    return item
+
+
+@compiled
+def drop(queue, item):
+    """Have an item that waits wait no longer."""
+    place = queue.place[item]
+    queue.size[0] -= 1
+    last = queue.heap[queue.size[0]]
+    queue.place[item] = -1
+    if last != item:
+        queue.heap[place] = last
+        queue.place[last] = place
+        rise(queue, last)
+        sink(queue, last)
+
+
+@compiled
+def rise(queue, item):
+    """Move an item up to where it belongs."""
+    heap, place, priority = queue.heap, queue.place, queue.priority
+    own, here = priority[item], place[item]
+    while here > 0:
+        above = (here - 1) >> 1
+        other = heap[above]
+        if priority[other] >= own:
+            break
+        heap[here], place[other] = other, here
+        here = above
+    heap[here], place[item] = item, here
+
+
+@compiled
+def sink(queue, item):
+    """Move an item down to where it belongs."""
+    heap, place, priority = queue.heap, queue.place, queue.priority
+    own, here, size = priority[item], place[item], queue.size[0]
+    below = 2 * here + 1
+    while below < size:
+        if below + 1 < size and priority[heap[below + 1]] > priority[heap[below]]:
+            below += 1
+        other = heap[below]
+        if priority[other] <= own:
+            break
+        heap[here], place[other] = other, here
+        here, below = below, 2 * below + 1
+    heap[here], place[item] = item, here

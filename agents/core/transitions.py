@@ -1,0 +1,99 @@
+"""Experience moves in batches: a record of arrays, real or simulated."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dynamaze.common.compiled import compiled
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+class Transitions(NamedTuple):
+    """Some transitions, in the order in which they happened or were imagined."""
+
+    observation: npt.NDArray[Any]  # (batch, ...); for tables the row's number, (batch,) int64
+    action: IntArray  # (batch,) from 0
+    reward: FloatArray  # (batch,)
+    next_observation: npt.NDArray[Any]  # (batch, ...)
+    terminated: BoolArray  # (batch,) nothing follows; a time limit does not count
+
+
+def one_transition(
+    observation: int, action: int, reward: float, next_observation: int, terminated: bool
+) -> Transitions:
+    """A batch of one."""
+    return Transitions(
+        np.array([observation]),
+        np.array([action]),
+        np.array([reward], dtype=np.float64),
+        np.array([next_observation]),
+        np.array([terminated]),
+    )
+
+
+def check_integers(transitions: Transitions) -> None:
+    """Make sure that a table's transitions are numbers of rows and columns.
+
+    Raises:
+        TypeError: if they are of another dtype.
+    """
+    for numbers in (transitions.observation, transitions.action, transitions.next_observation):
+        if numbers.dtype.kind not in "iu":
+            raise TypeError(f"transitions with {numbers.dtype} numbers; expected integers")
+
+
+def check_transitions(transitions: Transitions, num_states: int, num_actions: int) -> None:
+    """Make sure that a batch fits a table, for models of one's own.
+
+    Raises:
+        TypeError: if states or actions are not integers.
+        ValueError: if one is outside the table, a reward is not finite, or columns are uneven.
+    """
+    check_integers(transitions)
+    wrong = first_outside(transitions, num_states, num_actions)
+    if wrong >= 0:
+        raise outside_table(transitions, wrong, num_states, num_actions)
+
+
+def outside_table(
+    transitions: Transitions, wrong: int, num_states: int, num_actions: int
+) -> ValueError:
+    """The error for a transition that is outside a table or whose reward is not finite."""
+    sizes = [column.size for column in transitions]
+    if len(set(sizes)) > 1:
+        return ValueError(f"transitions with columns of {sizes} rows; expected equally many")
+    what = tuple(column[wrong].item() for column in transitions)
+    return ValueError(
+        f"transition {wrong} is {what}; expected states below {num_states}, an action below "
+        f"{num_actions} and a finite reward"
+    )
+
+
+@compiled
+def first_outside(transitions, num_states, num_actions):
+    """The number of the first transition that is outside a table or not finite; -1 if none is.
+
+    Compiled code would follow such a number anywhere, so a batch is looked through first. Columns
+    of different lengths are wrong from the first row on.
+    """
+    n = transitions.action.size
+    if not (
+        n == transitions.observation.size == transitions.reward.size
+        and n == transitions.next_observation.size == transitions.terminated.size
+    ):
+        return 0
+    for i in range(n):
+        if not (
+            0 <= transitions.observation[i] < num_states
+            and 0 <= transitions.next_observation[i] < num_states
+            and 0 <= transitions.action[i] < num_actions
+            and np.isfinite(transitions.reward[i])
+        ):
+            return i
+    return -1

@@ -1,0 +1,1 @@
+"""Linear Dyna: planning and evaluation with linear models of features."""

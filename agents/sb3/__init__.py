@@ -1,0 +1,1 @@
+"""Dyna for Stable-Baselines3: a callback, and a buffer of simulated transitions."""

@@ -1,0 +1,1 @@
+"""Agents that plan when they have to decide, on a model or on copies."""

@@ -1,0 +1,1 @@
+"""Planning of continuous actions: CEM and MPPI."""

@@ -1,0 +1,176 @@
+"""Action values that are linear in features, learned by semi-gradient Q-learning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dynamaze.common.compiled import compiled, compiled_with_arrays
+from dynamaze.common.validation import checked_number
+
+from ..core.features import Features, SparseFeatures
+from ..core.transitions import FloatArray, Transitions
+from ..models.vector_memory import check_vectors
+
+
+class LinearValues:
+    """Q(s, a) = w_a . x(s): a block of weights for each action.
+
+    Semi-gradient Q-learning (Sutton & Barto 2018, sections 10.1 and 11.1):
+    w_A += alpha (R + gamma max_a Q(S', a) - Q(S, A)) x(S). As section 9.6 recommends, alpha is the
+    learning rate divided by |x|^2, which of tile coding is the number of tilings: then the rate is
+    the share of each error that is removed, as in a table.
+
+    Args:
+        features: of the vectors; where they are sparse, as of tile coding, updates are cheap.
+        num_actions: how many actions.
+        learning_rate: in (0, 1].
+        gamma: discount, in [0, 1].
+        initial_value: what every action value begins with. Above what can be earned, it makes the
+            agent try everything (optimistic initial values, section 2.6).
+        size: d, the numbers of a vector; None takes it from `features.low`.
+
+    Attributes:
+        weights: (actions, features).
+
+    Raises:
+        ValueError: for a number outside its range.
+    """
+
+    observes = "vectors"
+
+    def __init__(
+        self,
+        features: Features,
+        num_actions: int,
+        *,
+        learning_rate: float,
+        gamma: float,
+        initial_value: float = 0.0,
+        size: int | None = None,
+    ) -> None:
+        self.features, self.num_actions = features, num_actions
+        self.learning_rate = checked_number("learning_rate", learning_rate, 0, 1, above=True)
+        self.gamma = checked_number("gamma", gamma, 0, 1)
+        self.initial_value = checked_number("initial_value", initial_value)
+        low: Any = getattr(features, "low", None)
+        if size is None and low is None:
+            raise ValueError(
+                f"size=None with {type(features).__name__}; expected how long vectors are"
+            )
+        self.size = int(low.size) if size is None else size
+        self.weights = np.zeros((num_actions, features.num_features))
+        self._is_sparse = isinstance(features, SparseFeatures)
+
+    def values(self, observations: FloatArray) -> FloatArray:
+        """(batch, actions) values of (batch, d) vectors."""
+        if isinstance(self.features, SparseFeatures):
+            values: FloatArray = sparse_values(self.weights, self.features.active(observations))
+        else:
+            values = self.features(observations) @ self.weights.T
+        return values + self.initial_value
+
+    def update(self, transitions: Transitions) -> None:
+        """Apply the rule to each transition, in their order.
+
+        Raises:
+            TypeError, ValueError: for NaN or infinity, another shape, or an action that there is
+                not, or if the values would diverge; then none is applied.
+        """
+        checked = check_vectors(transitions, self.size, self.num_actions)
+        weights = self.weights.copy()
+        columns = (checked.action, checked.reward - self._shift(checked), checked.terminated)
+        if isinstance(self.features, SparseFeatures):
+            now = self.features.active(checked.observation)
+            then = self.features.active(checked.next_observation)
+            sparse_updates(weights, now, then, *columns, self.learning_rate, self.gamma)
+        else:
+            x, y = self.features(checked.observation), self.features(checked.next_observation)
+            dense_updates(weights, x, y, *columns, self.learning_rate, self.gamma)
+        if not np.isfinite(weights).all():
+            raise ValueError("the action values diverge; take a smaller learning_rate or gamma")
+        self.weights = weights
+
+    def _shift(self, transitions: Transitions) -> FloatArray:
+        """What the initial value adds to Q(S, A) less what it adds to the target.
+
+        The weights learn the difference from the initial value: then it holds for any features.
+        """
+        discount = np.where(transitions.terminated, 0.0, self.gamma)
+        return self.initial_value * (1 - discount)
+
+    def get_state(self) -> dict[str, Any]:
+        """The weights."""
+        return {"weights": self.weights.copy()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take weights of the same shape.
+
+        Raises:
+            ValueError: if the shape differs.
+        """
+        if state["weights"].shape != self.weights.shape:
+            raise ValueError(
+                f"weights of shape {state['weights'].shape}; expected {self.weights.shape}"
+            )
+        self.weights[...] = state["weights"]
+
+
+@compiled_with_arrays
+def sparse_values(weights, active):
+    """(batch, actions) sums of the weights of the active features."""
+    values = np.zeros((len(active), len(weights)))
+    for row in range(len(active)):
+        for action in range(len(weights)):
+            values[row, action] = _total(weights, action, active, row)
+    return values
+
+
+@compiled
+def _total(weights, action, active, row):
+    total = 0.0
+    for place in range(active.shape[1]):
+        total += weights[action, active[row, place]]
+    return total
+
+
+@compiled
+def sparse_updates(weights, now, then, actions, rewards, terminated, learning_rate, gamma):
+    """Semi-gradient Q-learning for each transition in order, on active features."""
+    count = now.shape[1]
+    for row in range(len(actions)):
+        best = _total(weights, 0, then, row)
+        for action in range(1, len(weights)):
+            best = max(best, _total(weights, action, then, row))
+        discount = 0.0 if terminated[row] else gamma
+        own = _total(weights, actions[row], now, row)
+        step = learning_rate / count * (rewards[row] + discount * best - own)
+        for place in range(count):
+            weights[actions[row], now[row, place]] += step
+
+
+@compiled
+def dense_updates(weights, now, then, actions, rewards, terminated, learning_rate, gamma):
+    """Semi-gradient Q-learning for each transition in order, on (batch, features) numbers."""
+    for row in range(len(actions)):
+        best = _product(weights, 0, then, row)
+        for action in range(1, len(weights)):
+            best = max(best, _product(weights, action, then, row))
+        discount = 0.0 if terminated[row] else gamma
+        chosen = actions[row]
+        error = rewards[row] + discount * best - _product(weights, chosen, now, row)
+        length = 0.0
+        for place in range(now.shape[1]):
+            length += now[row, place] ** 2
+        if length > 0.0:
+            for place in range(now.shape[1]):
+                weights[chosen, place] += learning_rate / length * error * now[row, place]
+
+
+@compiled
+def _product(weights, action, features, row):
+    total = 0.0
+    for place in range(features.shape[1]):
+        total += weights[action, place] * features[row, place]
+    return total

@@ -1,0 +1,152 @@
+"""Action values in a table, and the one rule that changes them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.validation import checked_number
+
+from ..core.transitions import (
+    FloatArray,
+    IntArray,
+    Transitions,
+    check_integers,
+    first_outside,
+    outside_table,
+)
+
+
+class Values(Protocol):
+    """What an agent needs of its action values."""
+
+    def values(self, observations: Any) -> FloatArray:
+        """(batch, actions) values."""
+
+    def update(self, transitions: Transitions) -> None:
+        """Learn from transitions, in their order."""
+
+    def get_state(self) -> dict[str, Any]:
+        """Arrays and numbers that `set_state` takes back."""
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go back to what `get_state` returned."""
+
+
+class TableValues:
+    """A table of action values, learned by one-step Q-learning.
+
+    Sutton & Barto 2018, equation 6.8: Q(S,A) += alpha (R + gamma max_a Q(S',a) - Q(S,A)).
+
+    Args:
+        num_states: rows of the table.
+        num_actions: columns.
+        learning_rate: step size alpha, in (0, 1].
+        gamma: discount, in [0, 1].
+        initial_value: what every entry begins with.
+
+    Attributes:
+        q: (num_states, num_actions) float64.
+
+    Raises:
+        ValueError: for a learning rate or a discount outside its range.
+    """
+
+    def __init__(
+        self,
+        num_states: int,
+        num_actions: int,
+        *,
+        learning_rate: float,
+        gamma: float,
+        initial_value: float = 0.0,
+    ) -> None:
+        self.learning_rate = checked_number("learning_rate", learning_rate, 0, 1, above=True)
+        self.gamma = checked_number("gamma", gamma, 0, 1)
+        start = checked_number("initial_value", initial_value)
+        self.q = np.full((num_states, num_actions), start)
+
+    def values(self, observations: IntArray) -> FloatArray:
+        """(batch, actions) values of (batch,) rows, as a copy."""
+        return self.q[observations]
+
+    def update(self, transitions: Transitions) -> None:
+        """Apply the Q-learning rule to each transition, in their order.
+
+        Raises:
+            ValueError: if one is outside the table or its reward is not finite; then none is
+                applied.
+        """
+        check_integers(transitions)
+        wrong = q_updates(self.q, transitions, self.learning_rate, self.gamma)
+        if wrong >= 0:
+            raise outside_table(transitions, wrong, *self.q.shape)
+
+    def get_state(self) -> dict[str, Any]:
+        """The table, under "q"."""
+        return {"q": self.q.copy()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take a table of the same shape.
+
+        Raises:
+            ValueError: if the shape differs.
+        """
+        if state["q"].shape != self.q.shape:
+            raise ValueError(f"values of shape {state['q'].shape}; expected {self.q.shape}")
+        self.q[...] = state["q"]
+
+
+@spliced
+def row_max(q, first, num_actions):
+    """The largest of a row's values; the row begins at `first` in the flat table."""
+    best = q[first]
+    for action in range(np.uint64(1), num_actions):
+        value = q[first + action]
+        best = max(best, value)
+    return best
+
+
+@spliced
+def target(q, num_actions, reward, next_state, terminated, gamma):
+    """What one outcome of a pair is worth by the flat table."""
+    discount = 0.0 if terminated else gamma
+    following = row_max(q, np.uint64(next_state) * num_actions, num_actions)
+    return reward + discount * following
+
+
+@spliced
+def q_update(q, num_actions, pair, reward, next_state, terminated, learning_rate, gamma):
+    """One Q-learning update of the flat table; `pair` is state * num_actions + action."""
+    wanted = target(q, num_actions, reward, next_state, terminated, gamma)
+    q[pair] += learning_rate * (wanted - q[pair])
+
+
+@compiled
+def q_updates(q, transitions, learning_rate, gamma):
+    """The rule for each transition of a batch, in order, on the (states, actions) table.
+
+    If one of them is wrong none is applied; gives its number, else -1.
+    """
+    wrong = first_outside(transitions, q.shape[0], q.shape[1])
+    if wrong >= 0:
+        return wrong
+    num_actions = np.uint64(q.shape[1])
+    flat = q.reshape(-1)
+    for i in range(transitions.action.size):
+        pair = np.uint64(transitions.observation[i]) * num_actions + np.uint64(
+            transitions.action[i]
+        )
+        q_update(
+            flat,
+            num_actions,
+            pair,
+            transitions.reward[i],
+            transitions.next_observation[i],
+            transitions.terminated[i],
+            learning_rate,
+            gamma,
+        )
+    return -1

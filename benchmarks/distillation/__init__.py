@@ -1,0 +1,1 @@
+"""Experiments of distillation: teachers, students, frontiers."""

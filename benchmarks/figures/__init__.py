@@ -1,0 +1,1 @@
+"""The figures of chapter 8: one module each, and the command for them."""

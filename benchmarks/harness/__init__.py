@@ -1,0 +1,1 @@
+"""What experiments share: runs, tables, statistics, curves and timing."""

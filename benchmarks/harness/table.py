@@ -1,0 +1,66 @@
+"""Tables of results: columns by name, stored as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dynamaze.common.storage import write_atomically
+
+Table = dict[str, npt.NDArray[Any]]
+"""Column name -> (rows,) values; text, integers or floats."""
+
+
+def stack(tables: Sequence[Table]) -> Table:
+    """Tables with the same columns, one below the other."""
+    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+
+
+def rows_where(table: Table, column: str, value: Any) -> Table:
+    """The rows in which a column has a value."""
+    mask = table[column] == value
+    return {name: values[mask] for name, values in table.items()}
+
+
+def write_csv(path: str | os.PathLike[str], table: Table) -> None:
+    """Write a table atomically; the file's folder is made if it is missing.
+
+    Floats are written so that reading gives the same bits.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table)
+    writer.writerows(zip(*(values.tolist() for values in table.values()), strict=True))
+    write_atomically(path, text.getvalue().encode())
+
+
+def read_csv(path: str | os.PathLike[str]) -> Table:
+    """The table that `write_csv` wrote.
+
+    Raises:
+        ValueError: if a row has another number of fields than the header.
+    """
+    with open(path, newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(header):
+            raise ValueError(f"{path} line {number}: {len(row)} fields; expected {len(header)}")
+    columns = zip(*rows, strict=True) if rows else [[] for _ in header]
+    return {name: _typed(values) for name, values in zip(header, columns, strict=True)}
+
+
+def _typed(values: Sequence[str]) -> npt.NDArray[Any]:
+    for dtype in (np.int64, np.float64):
+        try:
+            return np.array(values, dtype=dtype)
+        except ValueError:
+            continue
+    return np.array(values)

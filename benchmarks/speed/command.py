@@ -1,0 +1,314 @@
+"""How fast everything is, side by side with what it is compared with, in one run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from rich.console import Console
+from rich.table import Table as Grid
+
+from dynamaze.agents import DynaQ
+
+from ..harness.compiled_runs import run_many
+from ..harness.table import write_csv
+from ..harness.timing import Row, seconds, timed_in_turn
+from .c_dyna_q import build_c_dyna_q, find_compiler
+from .envs import MEASUREMENTS as MAZES
+from .envs import walk, walk_vector
+from .learners import MEASUREMENTS as LEARNERS
+from .planners import MEASUREMENTS as PLANNERS
+from .students import MEASUREMENTS as STUDENTS
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Measure the speeds of environments, rendering, agents and start-up."""
+
+    repeats: int = 5
+    """How often each pair is timed; the table shows medians."""
+    output: Path = Path()
+    """The folder in which `results/speed.csv` is written; the working directory by default."""
+
+
+def main(config: Speed) -> None:
+    """Measure, print the table as it grows, and store it.
+
+    Raises:
+        ValueError: for fewer than 1 repeat.
+    """
+    if config.repeats < 1:
+        raise ValueError(f"repeats={config.repeats}; expected at least 1")
+    console = Console()
+    rows: list[Row] = []
+    for measure in MEASUREMENTS:
+        with console.status(f"measuring {measure.__name__.replace('_', ' ')} ..."):
+            rows += measure(config.repeats)
+    grid = Grid(*(name.replace("_", " ") for name in Row._fields), title="Speeds (medians)")
+    for row in rows:
+        grid.add_row(*row[:-1], "yes" if row.met else "NO")
+    console.print(grid)
+    path = config.output / "results" / "speed.csv"
+    write_csv(
+        path,
+        {
+            name: np.array(column)
+            for name, column in zip(Row._fields, zip(*rows, strict=True), strict=True)
+        },
+    )
+    console.print(f"written to {path.resolve()}", soft_wrap=True, highlight=False)
+
+
+# -- environments ------------------------------------------------------------------------------
+
+
+def single_environment(repeats: int) -> list[Row]:
+    """Steps of one environment as `gym.make` gives it."""
+    steps = 100_000
+    pair = timed_in_turn(
+        partial(walk, gym.make("DynaMaze-v0"), steps),
+        partial(walk, gym.make("FrozenLake-v1"), steps // 4),
+        repeats,
+    )
+    ratio = pair.ratio * 4
+    ours, theirs = steps / pair.ours / 1e6, steps / 4 / pair.theirs / 1e6
+    return [
+        Row(
+            "gym.make steps",
+            f"{ours:.2f} M/s",
+            "FrozenLake-v1",
+            f"{theirs:.2f} M/s",
+            f"{ratio:.1f}x",
+            ">= 8x, >= 1.3 M/s",
+            ratio >= 8 and ours >= 1.3,
+        )
+    ]
+
+
+def vector_environment(repeats: int) -> list[Row]:
+    """Steps of the native vector environment, with slip, against a synchronous FrozenLake."""
+    rows = []
+    for num_envs, reach in ((64, 3.0), (1024, 15.0)):
+        ours = gym.make_vec("DynaMaze-v0", num_envs=num_envs, slip_probability=0.1)
+        theirs = gym.make_vec("FrozenLake-v1", num_envs=num_envs, vectorization_mode="sync")
+        ours.reset(seed=0)
+        theirs.reset(seed=0)
+        calls, fewer = 1_000_000 // num_envs, max(50_000 // num_envs, 5)
+        actions = np.random.default_rng(0).integers(0, 4, (calls, num_envs))
+        pair = timed_in_turn(
+            partial(walk_vector, ours, actions),
+            partial(walk_vector, theirs, actions[:fewer]),
+            repeats,
+        )
+        fast, slow = num_envs * calls / pair.ours / 1e6, num_envs * fewer / pair.theirs / 1e6
+        rows.append(
+            Row(
+                f"vector steps, n={num_envs}, slip",
+                f"{fast:.2f} M/s",
+                "SyncVectorEnv(FrozenLake)",
+                f"{slow:.2f} M/s",
+                f"{fast / slow:.0f}x",
+                f">= {reach:.0f} M/s",
+                fast >= reach,
+            )
+        )
+    return rows
+
+
+def change_of_the_maze(repeats: int) -> list[Row]:
+    """What changing costs between changes, and at one."""
+    steps = 100_000
+    pair = timed_in_turn(
+        # Seeded at each start, so that the clock of both begins again; the change comes later.
+        partial(
+            walk, gym.make("DynaMaze-v0", layout="blocking", changes={10**9: "shortcut"}), steps
+        ),
+        partial(walk, gym.make("DynaMaze-v0", layout="blocking", changes={}), steps),
+        2 * repeats,
+    )
+    at_change = _seconds_at_a_change()
+    return [
+        Row(
+            "steps between changes",
+            f"{steps / pair.ours / 1e6:.2f} M/s",
+            "the static maze",
+            f"{steps / pair.theirs / 1e6:.2f} M/s",
+            f"{1 / pair.ratio:.3f} of its time",
+            "about 1",
+            0.9 < pair.ratio < 1.1,
+        ),
+        Row(
+            "the step at a change",
+            f"{at_change * 1e6:.1f} us",
+            "",
+            "",
+            "",
+            "<= 50 us",
+            at_change <= 50e-6,
+        ),
+    ]
+
+
+def rendering(repeats: int) -> list[Row]:
+    """One frame of the 6x9 maze as an array."""
+    frames = 200
+    ours = gym.make("DynaMaze-v0", render_mode="rgb_array")
+    theirs = gym.make("FrozenLake-v1", render_mode="rgb_array")
+    pair = timed_in_turn(
+        partial(_walk_and_render, ours, frames), partial(_walk_and_render, theirs, frames), repeats
+    )
+    return [
+        Row(
+            "rgb_array frame",
+            f"{pair.ours / frames * 1e6:.0f} us",
+            "FrozenLake-v1",
+            f"{pair.theirs / frames * 1e6:.0f} us",
+            f"{pair.ratio:.0f}x",
+            "<= 100 us",
+            pair.ours / frames <= 100e-6,
+        )
+    ]
+
+
+def _walk_and_render(env: gym.Env[Any, Any], frames: int) -> None:
+    env.reset(seed=0)
+    for number in range(frames):
+        _, _, terminated, truncated, _ = env.step(number % 4)
+        if terminated or truncated:
+            env.reset()
+        env.render()
+
+
+def _seconds_at_a_change() -> float:
+    env: Any = gym.make("DynaMazeBlocking-v0").unwrapped
+    env.reset(seed=0)
+    times = []
+    for _ in range(1000):
+        env.world_step = 999
+        times.append(seconds(lambda: env.step(0)))
+    return float(np.median(times))
+
+
+# -- agents ------------------------------------------------------------------------------------
+
+
+def planning_updates(repeats: int) -> list[Row]:
+    """The whole-run kernel on one core against the same loop in C."""
+    if find_compiler() is None:
+        return [Row("planning updates, n=50", "", "C", "no C compiler", "", ">= 0.8 of C", False)]
+    steps, planning_steps = 400_000, 50
+    env = gym.make("DynaMaze-v0", max_episode_steps=-1)
+    agent = partial(DynaQ, env, planning_steps=planning_steps)
+    with tempfile.TemporaryDirectory() as folder:
+        c_dyna_q = build_c_dyna_q(Path(folder))
+        pair = timed_in_turn(
+            lambda: run_many(agent, runs=1, steps=steps, seed=0, workers=1),
+            lambda: c_dyna_q(agent(seed=0), steps),
+            repeats + 2,
+        )
+    updates = steps * planning_steps / 1e6
+    return [
+        Row(
+            "planning updates, n=50, one core",
+            f"{updates / pair.ours:.0f} M/s",
+            "the same loop in C, gcc -O3",
+            f"{updates / pair.theirs:.0f} M/s",
+            f"{pair.ratio:.2f} of C",
+            ">= 0.8 of C",
+            pair.ratio >= 0.8,
+        )
+    ]
+
+
+def step_by_step_agent(repeats: int) -> list[Row]:
+    """Real steps of the agent that lives in Python."""
+    steps = 10_000
+    agent = DynaQ("DynaMaze-v0", planning_steps=50, seed=0).learn(1000)
+    took = float(np.median([seconds(lambda: agent.learn(steps)) for _ in range(repeats)]))
+    rate = steps / took / 1e3
+    return [
+        Row(
+            "step-by-step Dyna-Q, n=50",
+            f"{rate:.0f} k steps/s",
+            "",
+            "",
+            "",
+            ">= 40 k/s",
+            rate >= 40,
+        )
+    ]
+
+
+# -- whole processes ---------------------------------------------------------------------------
+
+
+def figures_from_cold(repeats: int) -> list[Row]:
+    """The three figures of learning in a fresh process with nothing compiled."""
+    with tempfile.TemporaryDirectory() as folder:
+        only = ["--only", "8.2", "8.4", "8.5"]
+        command = ["-m", "dynamaze", "figures", "--runs", "500", "--output", folder, *only]
+        took = seconds(lambda: _python(*command, NUMBA_CACHE_DIR=f"{folder}/cache"))
+    return [
+        Row("three figures, 500 runs, cold", f"{took:.1f} s", "", "", "", "<= 60 s", took <= 60)
+    ]
+
+
+def start_up(repeats: int) -> list[Row]:
+    """What an import and a help text cost."""
+    pair = timed_in_turn(
+        lambda: _python("-c", "import dynamaze"),
+        lambda: _python("-c", "import gymnasium"),
+        4 * repeats,
+    )
+    more = (pair.ours - pair.theirs) * 1e3
+    help_took = float(
+        np.median(
+            [seconds(lambda: _python("-m", "dynamaze", "--help")) for _ in range(4 * repeats)]
+        )
+    )
+    return [
+        Row(
+            "import dynamaze",
+            f"{pair.ours * 1e3:.0f} ms",
+            "import gymnasium",
+            f"{pair.theirs * 1e3:.0f} ms",
+            f"{more:+.0f} ms",
+            "<= +20 ms",
+            more <= 20,
+        ),
+        Row("dynamaze --help", f"{help_took:.2f} s", "", "", "", "<= 0.25 s", help_took <= 0.25),
+    ]
+
+
+def _python(*arguments: str, **environment: str) -> None:
+    subprocess.run(
+        [sys.executable, *arguments],
+        check=True,
+        capture_output=True,
+        env={**os.environ, **environment},
+    )
+
+
+MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (
+    single_environment,
+    vector_environment,
+    change_of_the_maze,
+    rendering,
+    *MAZES,
+    *LEARNERS,
+    *PLANNERS,
+    *STUDENTS,
+    planning_updates,
+    step_by_step_agent,
+    figures_from_cold,
+    start_up,
+)

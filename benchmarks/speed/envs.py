@@ -1,0 +1,214 @@
+"""How fast the environment suite is: generated, changing and continuous mazes, overlays, values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from dynamaze.envs import Layout, MazeRecipe, optimal_values
+from dynamaze.envs.mazes.sweeps import values_by_sweeps
+
+from ..harness.timing import Row, seconds, timed_in_turn
+
+LARGE = 1000
+"""Rows and columns of a large maze."""
+
+GENERATED = ("backtracking", "prim", "kruskal", "wilson", "division", "rooms", "obstacles")
+
+
+def generated_mazes(repeats: int) -> list[Row]:
+    """Steps of one environment with a new maze in each episode, observed as planes."""
+    steps = 50_000
+    env = gym.make("DynaMazeGenerated-v0")
+    took = float(np.median([seconds(partial(walk, env, steps)) for _ in range(repeats)]))
+    rate = steps / took / 1e3
+    return [
+        Row(
+            "generated 15x15, planes",
+            f"{rate:.0f} k/s",
+            "MiniGrid-Empty-5x5 (in the literature)",
+            "9 k/s",
+            f"{rate / 9:.0f}x",
+            ">= 200 k/s",
+            rate >= 200,
+        )
+    ]
+
+
+def making_mazes(repeats: int) -> list[Row]:
+    """The slowest algorithm on a large maze."""
+    times = {
+        algorithm: min(
+            seconds(partial(MazeRecipe(501, algorithm).make, level)) for level in range(repeats)
+        )
+        for algorithm in GENERATED
+    }
+    slowest = max(times, key=lambda algorithm: times[algorithm])
+    return [
+        Row(
+            f"a maze of 501x501 ({slowest})",
+            f"{times[slowest]:.2f} s",
+            "",
+            "",
+            "",
+            "<= 1 s",
+            times[slowest] <= 1,
+        )
+    ]
+
+
+def large_values(repeats: int) -> list[Row]:
+    """The optimal values of a maze of a million cells, and of smaller ones where steps slip."""
+    return [
+        _values(LARGE, 0.0, 0.5, repeats),
+        _values(LARGE, 0.2, 2.0, repeats),
+        _values(100, 0.2, 0.015, 10 * repeats),
+    ]
+
+
+def _values(size: int, slip: float, most: float, repeats: int) -> Row:
+    walls, start, goal = MazeRecipe(size, "prim", endpoints="corners").make(0)
+
+    def solve() -> None:
+        layout = Layout(walls, (start,), (goal,), slip_probability=slip)
+        if slip:
+            values_by_sweeps(layout, 0.99, tolerance=1e-8)  # 1e-6 of the truth
+        else:
+            optimal_values(layout)
+
+    solve()  # the first time compiles
+    took = float(np.median([seconds(solve) for _ in range(repeats)]))
+    name = f"values of {size}x{size}" + (f", slip {slip}" if slip else "")
+    return Row(name, f"{1e3 * took:.3g} ms", "", "", "", f"<= {1e3 * most:g} ms", took <= most)
+
+
+def drifting_mazes(repeats: int) -> list[Row]:
+    """What a maze that may change at random costs while it does not, and what a change costs."""
+    steps = 100_000
+    rare = {"when": "each_step", "probability": 1e-12}
+    pair = timed_in_turn(
+        partial(walk, gym.make("DynaMazeDrifting-v0", random_changes=rare), steps),
+        partial(walk, gym.make("DynaMaze-v0", notice="change"), steps),
+        2 * repeats,
+    )
+    often = gym.make("DynaMazeDrifting-v0", random_changes={"when": "periodic", "period": 10})
+    changing = float(np.median([seconds(partial(walk, often, 5_000)) for _ in range(repeats)]))
+    change = (changing / 5_000 - pair.ours / steps) * 10
+    return [
+        Row(
+            "drifting, between changes",
+            f"{steps / pair.ours / 1e6:.2f} M/s",
+            "static, with as much information",
+            f"{steps / pair.theirs / 1e6:.2f} M/s",
+            f"{1 / pair.ratio:.2f} of its time",
+            "about 1 or less",
+            pair.ratio > 0.9,
+        ),
+        Row("a random change", f"{change * 1e6:.0f} us", "", "", "", "<= 500 us", change <= 500e-6),
+    ]
+
+
+def overlays(repeats: int) -> list[Row]:
+    """A frame of the 6x9 maze with overlays that are new in each frame."""
+    env: Any = gym.make("DynaMaze-v0", render_mode="rgb_array")
+    env.reset(seed=0)
+    maze, rng = env.unwrapped, np.random.default_rng(0)
+    arrays = {
+        "values": lambda: rng.random(54),
+        "q": lambda: rng.random((54, 4)),
+        "policy": lambda: np.full((54, 4), 0.25),
+        "visits": lambda: rng.integers(0, 100, 54),
+        "belief": lambda: rng.random((6, 9)),
+        "planned": lambda: np.stack([rng.integers(0, 54, 50), rng.integers(0, 4, 50)], axis=1),
+        "tree": lambda: rng.integers(0, 100, 54),
+    }
+    rows = []
+    for name, names in (
+        *((name, (name,)) for name in arrays),
+        ("values, policy", ("values", "policy")),
+        ("all seven", tuple(arrays)),
+    ):
+        maze.set_overlay(**dict.fromkeys(arrays))
+        took = _frame(maze, {each: arrays[each] for each in names}, 100 * repeats)
+        rows.append((name, took))
+    slowest = max(rows[:7], key=lambda row: row[1])
+    return [
+        Row(
+            f"frame with {name}",
+            f"{took * 1e6:.0f} us",
+            "",
+            "",
+            "",
+            "<= 500 us",
+            took <= 500e-6,
+        )
+        for name, took in (slowest, *rows[7:])
+    ]
+
+
+def continuous_mazes(repeats: int) -> list[Row]:
+    """Steps of the native vector environment of points in a maze."""
+    rows = []
+    for num_envs, reach in ((64, 0.0), (1024, 10.0), (16384, 0.0)):
+        env = gym.make_vec("DynaMazeContinuous-v0", num_envs)
+        env.reset(seed=0)
+        calls = 2_000_000 // num_envs
+        actions = np.random.default_rng(0).uniform(-1, 1, (calls, num_envs, 2)).astype(np.float32)
+        walk_vector(env, actions[:10])
+        took = float(
+            np.median([seconds(partial(walk_vector, env, actions)) for _ in range(repeats)])
+        )
+        rate = num_envs * calls / took / 1e6
+        rows.append(
+            Row(
+                f"continuous vector, n={num_envs}",
+                f"{rate:.1f} M/s",
+                "",
+                "",
+                "",
+                f">= {reach:.0f} M/s" if reach else "",
+                rate >= reach,
+            )
+        )
+    return rows
+
+
+def _frame(maze: Any, arrays: dict[str, Callable[[], Any]], frames: int) -> float:
+    """Seconds of a frame, without those of making the arrays."""
+    times = []
+    for number in range(frames):
+        maze.step(number % 4)
+        maze.set_overlay(**{name: make() for name, make in arrays.items()})
+        times.append(seconds(maze.render))
+    return float(np.median(times))
+
+
+def walk(env: gym.Env[Any, Any], steps: int) -> None:
+    """Take random steps, beginning again where an episode ends."""
+    actions = np.random.default_rng(0).integers(0, 4, steps).tolist()
+    env.reset(seed=0)
+    step = env.step
+    for action in actions:
+        _, _, terminated, truncated, _ = step(action)
+        if terminated or truncated:
+            env.reset()
+
+
+def walk_vector(env: Any, actions: Any) -> None:
+    """Take the steps of all worlds."""
+    for each in actions:
+        env.step(each)
+
+
+MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (
+    generated_mazes,
+    making_mazes,
+    large_values,
+    drifting_mazes,
+    overlays,
+    continuous_mazes,
+)

@@ -1,0 +1,193 @@
+"""How fast the learners are, on one thread: Gaussian process, ensemble, deep belief network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, wraps
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..harness.timing import Pair, Row, seconds, timed_in_turn
+
+FloatArray = npt.NDArray[np.float64]
+Measure = Callable[[int], list[Row]]
+
+TRANSITIONS = 2000
+SAMPLES = 1000
+POINTS = 1000
+BATCH = 256
+
+
+def on_one_thread(*libraries: str) -> Callable[[Measure], Measure]:
+    """Measure on one thread; where a library is missing, one line says so."""
+
+    def decorate(measure: Measure) -> Measure:
+        @wraps(measure)
+        def measured(repeats: int) -> list[Row]:
+            try:
+                for library in libraries:
+                    import_module(library)
+            except ImportError:
+                what = measure.__name__.replace("_", " ")
+                return [Row(what, "", "", f"no {library}", "", "", False)]
+            threads: Any = import_module("dynamaze.agents.learners.threads")
+            with threads.one_blas_thread():
+                if "torch" not in libraries:
+                    return measure(repeats)
+                with threads.one_torch_thread():
+                    return measure(repeats)
+
+        return measured
+
+    return decorate
+
+
+@on_one_thread("scipy")
+def gaussian_processes(repeats: int) -> list[Row]:
+    """Learning 2000 transitions of 2 inputs and 3 outputs, one more point, and 1000 samples."""
+    from dynamaze.agents.learners import GaussianProcess
+
+    inputs, targets = experience(TRANSITIONS)
+    rng = np.random.default_rng(0)
+    fits, exact = [], []
+    for _ in range(repeats):
+        learner = GaussianProcess(2, 3)
+        fits.append(seconds(partial(learner.update, inputs, targets)))
+        whole = GaussianProcess(2, 3, budget=TRANSITIONS + 1)
+        exact.append(seconds(partial(whole.update, inputs, targets)))
+    full = GaussianProcess(2, 3, budget=2 * POINTS)
+    full.update(inputs[:POINTS], targets[:POINTS])
+    appends = [
+        seconds(partial(full.update, inputs[[row]], targets[[row]]))
+        for row in range(POINTS, min(POINTS + 100, TRANSITIONS))
+    ]
+    sampled = GaussianProcess(2, 3)
+    sampled.update(inputs[: POINTS - 1], targets[: POINTS - 1])
+    samples = [seconds(partial(sampled.draw, inputs[:SAMPLES], rng)) for _ in range(4 * repeats)]
+    return [
+        _row(f"GP, {TRANSITIONS} transitions", fits, "ms", 10),
+        _row(f"GP, {TRANSITIONS} transitions, all kept", exact, "ms", 10),
+        _row(f"GP, one more point at {POINTS}", appends, "us", 1e-3),
+        _row(f"GP, {SAMPLES} samples at {POINTS}", samples, "ms", 50e-3),
+    ]
+
+
+@on_one_thread("torch")
+def ensembles(repeats: int) -> list[Row]:
+    """A gradient step of seven members beside that of one, and predictions.
+
+    One member is measured by the same code, and as one would write it with torch.
+    """
+    from dynamaze.agents.learners import ProbabilisticEnsemble
+
+    inputs, targets = experience(TRANSITIONS)
+    seven, one = (
+        ProbabilisticEnsemble(2, 3, members=members, batch_size=BATCH, steps_per_row=0)
+        for members in (7, 1)
+    )
+    for learner in (seven, one):
+        learner.update(inputs, targets)
+    plain = plain_member(inputs, targets, seven.hidden, seven.learning_rate)
+    step, often = seven.gradient_step, 20 * repeats
+    own, other = (
+        timed_in_turn(step, theirs, often, warm_up=10) for theirs in (one.gradient_step, plain)
+    )
+    alone = [seconds(partial(seven.predict, inputs[:1])) for _ in range(often)]
+    rng = np.random.default_rng(0)
+    samples = [seconds(partial(seven.draw, inputs[:SAMPLES], rng)) for _ in range(repeats)]
+    return [
+        _step_row("one member, by the same code", own, 2.0),
+        _step_row("one member, plain torch", other, 2.0),
+        _row("ensemble of 7, one prediction", alone, "us"),
+        _row(f"ensemble of 7, {SAMPLES} samples", samples, "ms"),
+    ]
+
+
+def plain_member(
+    inputs: FloatArray, targets: FloatArray, hidden: tuple[int, ...], learning_rate: float
+) -> Callable[[], Any]:
+    """A gradient step of a network with mean and variance, of torch's own parts; gives its loss."""
+    torch: Any = import_module("torch")
+    rows, values = torch.from_numpy(inputs).float(), torch.from_numpy(targets).float()
+    generator = torch.Generator().manual_seed(0)
+    layers: list[Any] = []
+    width = rows.shape[1]
+    for units in hidden:
+        layers += [torch.nn.Linear(width, units), torch.nn.SiLU()]
+        width = units
+    network = torch.nn.Sequential(*layers, torch.nn.Linear(width, 2 * values.shape[1]))
+    optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate)
+    loss = torch.nn.GaussianNLLLoss()
+
+    def step() -> Any:
+        drawn = torch.randint(len(rows), (min(BATCH, len(rows)),), generator=generator)
+        mean, log_variance = network(rows[drawn]).split(values.shape[1], dim=1)
+        optimiser.zero_grad()
+        misfit = loss(mean, values[drawn], log_variance.exp())
+        misfit.backward()
+        optimiser.step()
+        return misfit.detach()
+
+    return step
+
+
+@on_one_thread("torch")
+def deep_belief_networks(repeats: int) -> list[Row]:
+    """Pre-training and tuning anew, an example between trainings, and 1000 samples."""
+    from dynamaze.agents.learners import DeepBelief
+
+    inputs, targets = experience(TRANSITIONS)
+    learner = DeepBelief(2, 3)
+    learner.update(inputs, targets)
+    trainings = [seconds(learner.train) for _ in range(repeats)]
+    examples = [
+        seconds(partial(learner.update, inputs[[row]], targets[[row]]))
+        for row in range(min(100, TRANSITIONS))
+    ]
+    rng = np.random.default_rng(0)
+    samples = [seconds(partial(learner.draw, inputs[:SAMPLES], rng)) for _ in range(repeats)]
+    return [
+        _row("deep belief network, training anew", trainings, "ms"),
+        _row("deep belief network, one example", examples, "us"),
+        _row(f"deep belief network, {SAMPLES} samples", samples, "ms"),
+    ]
+
+
+def experience(number: int) -> tuple[FloatArray, FloatArray]:
+    """(number, 2) inputs and (number, 3) noisy targets of a smooth function."""
+    rng = np.random.default_rng(0)
+    inputs = rng.uniform(-1, 1, (number, 2))
+    x, y = inputs.T
+    targets = np.stack([np.sin(3 * x) * y, np.cos(2 * y), x**2], axis=1)
+    return inputs, targets + 0.05 * rng.standard_normal(targets.shape)
+
+
+def _step_row(beside: str, pair: Pair, reach: float) -> Row:
+    return Row(
+        f"ensemble of 7, a step, batch {BATCH}",
+        f"{pair.ours * 1e3:.2f} ms",
+        beside,
+        f"{pair.theirs * 1e3:.2f} ms",
+        f"{1 / pair.ratio:.1f} of its time",
+        f"<= {reach:.0f} of its time",
+        1 / pair.ratio <= reach,
+    )
+
+
+def _row(what: str, times: list[float], unit: str, reach: float | None = None) -> Row:
+    """The line of some calls' median seconds; without `reach` it is only told."""
+    scale = {"ms": 1e3, "us": 1e6}[unit]
+    took = float(np.median(times))
+    target = "" if reach is None else f"<= {reach * scale:.0f} {unit}"
+    met = reach is None or took <= reach
+    return Row(what, f"{took * scale:.1f} {unit}", "", "", "", target, met)
+
+
+MEASUREMENTS: tuple[Measure, ...] = (
+    gaussian_processes,
+    ensembles,
+    deep_belief_networks,
+)

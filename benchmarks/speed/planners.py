@@ -1,0 +1,229 @@
+"""How fast planners are, before an action is needed and when it is, on one core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from heapq import heappop, heappush
+from itertools import cycle
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+
+from dynamaze.agents import LatestOutcome, PrioritisedSweeping, TableValues, Transitions
+from dynamaze.agents.planning.prioritised_sweeping import QUEUED
+from dynamaze.agents.search.mcts.planning import TreeSearchPlanning
+
+from ..figures.example_8_4 import grown_maze
+from ..harness.timing import Row, timed_in_turn
+
+Draw = Callable[[], float]
+"""Gives a number in [0, 1)."""
+
+DEPTH, GAMMA = 50, 0.95
+SWEEPS = 20
+DECISIONS = 40_000
+"""Simulations are shared out among so many decisions that they are this many together."""
+
+
+def tree_search(repeats: int) -> list[Row]:
+    """UCT from the start of the 6x9 maze, with a model of it in a table, to a depth of 50.
+
+    A simulation is selection, expansion by one node, a random rollout to the depth, and backing up.
+    Each decision is measured as an agent asks for it, with a new tree. With transpositions most of
+    the 50 steps are soon in the tree, where a step costs more than in a rollout.
+    """
+    model, _, start = known_maze()
+    values = TableValues(model.num_states, model.num_actions, learning_rate=1.0, gamma=GAMMA)
+    rng = np.random.Generator(np.random.SFC64(0))
+    rows = []
+    for simulations in (50, 1000, 10_000):
+        for transpositions in (False, True):
+            planning = TreeSearchPlanning(simulations, depth=DEPTH, transpositions=transpositions)
+            ours, fewer = max(DECISIONS // simulations, 1), max(400 // simulations, 1)
+            pair = timed_in_turn(
+                partial(decide, planning, values, model, start, rng, ours),
+                partial(plain_searches, model, start, min(simulations, 400), fewer),
+                repeats,
+            )
+            rate = simulations * ours / pair.ours / 1e6
+            plain = min(simulations, 400) * fewer / pair.theirs / 1e6
+            name = f"UCT, {simulations} simulations" + (", transpositions" * transpositions)
+            rows.append(
+                Row(
+                    name,
+                    f"{rate:.2f} M/s",
+                    "the same in plain Python",
+                    f"{plain * 1e3:.0f} k/s",
+                    f"{rate / plain:.0f}x",
+                    "" if transpositions else ">= 1 M/s",
+                    transpositions or rate >= 1,
+                )
+            )
+    return rows
+
+
+def sweeping(repeats: int) -> list[Row]:
+    """Prioritised sweeping of the maze of 1350 cells, from the goal to all ends of it.
+
+    An operation on the queue is to put a pair in, to change its priority, to take it or to drop it;
+    the time has all else in it, too: updates, predecessors, errors.
+    """
+    model, seen, _ = known_maze(grown_maze(5))
+    rng = np.random.Generator(np.random.SFC64(0))
+
+    def begin() -> tuple[PrioritisedSweeping, TableValues]:
+        planning = PrioritisedSweeping(10_000_000)
+        size = (model.num_states, model.num_actions)
+        values = TableValues(*size, learning_rate=1.0, gamma=GAMMA)
+        planning.note(values, model, seen)
+        return planning, values
+
+    waiting = [begin() for _ in range(SWEEPS * (repeats + 1))]
+
+    def sweep() -> None:
+        for _ in range(SWEEPS):
+            planning, values = waiting.pop()
+            planning.plan(values, model, rng)
+
+    planning, values = begin()
+    planning.plan(values, model, rng)
+    operations = int(planning.record.counts[QUEUED])
+    pair = timed_in_turn(sweep, partial(plain_queue, operations), repeats)
+    rate, theirs = SWEEPS * operations / pair.ours / 1e6, operations / pair.theirs / 1e6
+    return [
+        Row(
+            f"sweeping 1350 cells, {operations} operations on the queue",
+            f"{rate:.1f} M/s",
+            "heapq alone, put and take",
+            f"{theirs:.1f} M/s",
+            f"{rate / theirs:.1f}x",
+            ">= 10 M/s",
+            rate >= 10,
+        )
+    ]
+
+
+def plain_queue(operations: int) -> None:
+    """So many operations on Python's own queue, of about as many items."""
+    queue: list[tuple[float, int]] = []
+    priorities = np.random.default_rng(0).random(operations).tolist()
+    for item in range(operations // 2):
+        heappush(queue, (priorities[item], item))
+    while queue:
+        heappop(queue)
+
+
+def known_maze(layout: str = "dyna") -> tuple[LatestOutcome, Transitions, int]:
+    """A table that has seen every pair of a maze, what it saw, and the row of the start."""
+    env: Any = gym.make("DynaMaze-v0", layout=layout)
+    start, _ = env.reset(seed=0)
+    mdp = env.unwrapped.mdp
+    states, actions, _ = mdp.next_state.shape
+    model = LatestOutcome(states, actions)
+    pairs = np.divmod(np.arange(states * actions), actions)
+    columns = (mdp.reward, mdp.next_state, mdp.terminated)
+    seen = Transitions(*pairs, *(column[:, :, 0].ravel() for column in columns))
+    model.update(seen)
+    return model, seen, int(start)
+
+
+def decide(
+    planning: TreeSearchPlanning,
+    values: TableValues,
+    model: LatestOutcome,
+    start: int,
+    rng: np.random.Generator,
+    decisions: int,
+) -> None:
+    """Search anew from the start, so many times."""
+    rows = np.array([start])
+    for _ in range(decisions):
+        planning.action_values(values, model, rows, rng)
+
+
+# -- the same as one would write it in Python --------------------------------------------------
+
+
+class Node:
+    """A node of the plain tree."""
+
+    def __init__(self, state: int, num_actions: int) -> None:
+        self.state = state
+        self.visits = [0] * num_actions
+        self.mean = [0.0] * num_actions
+        self.children: dict[tuple[int, int], Node] = {}
+
+
+class PlainWorld(NamedTuple):
+    """A deterministic world as lists."""
+
+    num_actions: int
+    next_state: list[int]
+    reward: list[float]
+    terminated: list[bool]
+
+
+def plain_searches(model: LatestOutcome, start: int, simulations: int, decisions: int) -> None:
+    """UCT in plain Python, on lists."""
+    table = model.table
+    world = PlainWorld(
+        model.num_actions,
+        *(column.tolist() for column in (table.next_state, table.reward, table.terminated)),
+    )
+    draw = cycle(np.random.default_rng(0).random(100_000).tolist()).__next__
+    for _ in range(decisions):
+        root = Node(start, world.num_actions)
+        for _ in range(simulations):
+            plain_simulation(root, world, draw)
+
+
+def plain_simulation(root: Node, world: PlainWorld, draw: Draw) -> None:
+    """Selection, expansion, rollout and backing up."""
+    node, path, gained = root, [], 0.0
+    for step in range(DEPTH):
+        action = plain_choice(node, draw)
+        pair = node.state * world.num_actions + action
+        path.append((node, action, world.reward[pair]))
+        if world.terminated[pair]:
+            break
+        state = world.next_state[pair]
+        child = node.children.get((action, state))
+        if child is None:
+            node.children[action, state] = Node(state, world.num_actions)
+            gained = plain_rollout(state, DEPTH - step - 1, world, draw)
+            break
+        node = child
+    for node, action, reward in reversed(path):
+        gained = reward + GAMMA * gained
+        node.visits[action] += 1
+        node.mean[action] += (gained - node.mean[action]) / node.visits[action]
+
+
+def plain_choice(node: Node, draw: Draw) -> int:
+    """UCB1, those never chosen first."""
+    untried = [action for action, visits in enumerate(node.visits) if not visits]
+    if untried:
+        return untried[int(draw() * len(untried))]
+    log_total = float(np.log(sum(node.visits)))
+    bounds = [
+        mean + (log_total / visits) ** 0.5
+        for mean, visits in zip(node.mean, node.visits, strict=True)
+    ]
+    return bounds.index(max(bounds))
+
+
+def plain_rollout(state: int, left: int, world: PlainWorld, draw: Draw) -> float:
+    """The return of a random policy."""
+    gained, discount = 0.0, 1.0
+    for _ in range(left):
+        pair = state * world.num_actions + int(draw() * world.num_actions)
+        gained += discount * world.reward[pair]
+        if world.terminated[pair]:
+            break
+        state, discount = world.next_state[pair], discount * GAMMA
+    return gained
+
+
+MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (tree_search, sweeping)

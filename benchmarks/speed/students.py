@@ -1,0 +1,211 @@
+"""How fast students decide, one observation at a time and on one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from dynamaze.envs.generation import MazeRecipe
+from dynamaze.envs.generation.questions import ask_everywhere, one_by_one
+
+from ..harness.timing import Row, timed_in_turn
+
+WINDOW, ACTIONS = (7, 7, 3), 7
+"""What the student of 1,247 parameters sees, and how many actions it has: MiniGrid's."""
+
+TEACHER_WIDTH = 1024
+
+SIZES, STEPS = (4, 8, 16, 32, 64), 5
+"""Channels of students that are trained at once, and how many steps are timed."""
+
+
+def perceptron(repeats: int) -> list[Row]:
+    """A perceptron of 1,247 parameters, compiled and in C, beside a large teacher of SB3's."""
+    if not _installed("torch", "stable_baselines3"):
+        return []
+    from dynamaze.distill.export.compiled import policy_of
+    from dynamaze.distill.files.students import stored_form
+    from dynamaze.distill.size import microseconds
+    from dynamaze.distill.students.mlp import MLP
+
+    student = MLP(WINDOW, ACTIONS, 8)
+    observation = np.random.default_rng(0).random(WINDOW, dtype=np.float32)
+    teacher = _sb3_teacher()
+    theirs = microseconds(lambda: teacher.predict(observation, deterministic=True))
+    policy = policy_of(stored_form(student))
+    ours = microseconds(lambda: policy.act(observation))
+    name = f"student of {student.num_parameters:,} parameters"
+    rows = [
+        Row(
+            f"{name}, compiled",
+            f"{ours:.2f} us",
+            f"SB3's predict, {sum(w.numel() for w in teacher.policy.parameters()):,} parameters",
+            f"{theirs:.0f} us",
+            f"{theirs / ours:.0f}x",
+            "<= 1.5 us, >= 150x",
+            ours <= 1.5 and theirs / ours >= 150,
+        )
+    ]
+    in_c = _in_c(student, observation)
+    if in_c is not None:
+        rows.append(
+            Row(
+                f"{name}, in C",
+                f"{in_c:.2f} us",
+                "compiled",
+                f"{ours:.2f} us",
+                f"{ours / in_c:.1f}x",
+                "<= 0.5 us",
+                in_c <= 0.5,
+            )
+        )
+    return rows
+
+
+def planner(repeats: int) -> list[Row]:
+    """The planner of 113 parameters in mazes of 11x11, beside the exact planner."""
+    if not _installed("torch"):
+        return []
+    from dynamaze.distill.export.compiled.value_iteration import PlannerPolicy
+    from dynamaze.distill.export.compiled.value_iteration_kernel import PlannerWeights
+    from dynamaze.distill.size import microseconds
+    from dynamaze.envs.generation.planes import share_among_best
+
+    planes = one_by_one(ask_everywhere(MazeRecipe(11), [0]))[:1]
+    policy = PlannerPolicy(exact_weights(PlannerWeights), num_parameters=113)
+    ours = microseconds(lambda: policy.act(planes[0]))
+    size = (planes.shape[2] + 2) * (planes.shape[3] + 2)
+    work = (np.empty(size, np.int64), np.empty(size, np.int64), np.empty((1, 4)))
+    theirs = microseconds(lambda: share_among_best(planes, *work))
+    return [
+        Row(
+            "planner of 113 parameters, 11x11, compiled",
+            f"{ours:.1f} us",
+            "the exact planner (breadth-first search)",
+            f"{theirs:.1f} us",
+            f"{theirs / ours:.2f}x",
+            "<= 50 us",
+            ours <= 50,
+        )
+    ]
+
+
+def convolution(repeats: int) -> list[Row]:
+    """A small convolution asked about one cell of 11x11, compiled and in C, beside torch."""
+    if not _installed("torch", "safetensors"):
+        return []
+    from dynamaze.distill.export.compiled import policy_of
+    from dynamaze.distill.files.students import stored_form
+    from dynamaze.distill.size import microseconds
+    from dynamaze.distill.students.conv import Convolution
+
+    planes = one_by_one(ask_everywhere(MazeRecipe(11), [0]))[0]
+    student = Convolution(planes.shape, 4)
+    policy = policy_of(stored_form(student))
+    theirs = microseconds(lambda: student.act(planes))
+    times = {"compiled": microseconds(lambda: policy.act(planes)), "in C": _in_c(student, planes)}
+    return [
+        Row(
+            f"convolution of {student.num_parameters:,} parameters, 11x11, {form}",
+            f"{ours:.2f} us",
+            "the same in torch",
+            f"{theirs:.0f} us",
+            f"{theirs / ours:.0f}x",
+            "faster",
+            ours < theirs,
+        )
+        for form, ours in times.items()
+        if ours is not None
+    ]
+
+
+def several(repeats: int) -> list[Row]:
+    """Five sizes at once from one pass of a large teacher, beside the largest alone.
+
+    Each is twice as wide as the one before; a batch has 48 mazes, whose cells are all asked.
+    """
+    if not _installed("torch", "safetensors"):
+        return []
+    from dynamaze.distill.data.source import Asked
+    from dynamaze.distill.students.residual import Residual
+    from dynamaze.distill.training.distiller import Distiller
+
+    recipe, teacher = MazeRecipe(11), Residual()
+
+    def train(sizes: tuple[int, ...]) -> None:
+        students = {str(channels): Residual(channels, 4) for channels in sizes}
+        source = Asked(teacher, lambda rng, progress: ask_everywhere(recipe, range(48)))
+        Distiller(students, source, total_steps=STEPS).distil()
+
+    pair = timed_in_turn(lambda: train(SIZES), lambda: train(SIZES[-1:]), repeats)
+    times = pair.ours / pair.theirs
+    return [
+        Row(
+            f"a training step of {len(SIZES)} students",
+            f"{pair.ours / STEPS * 1e3:.0f} ms",
+            "of the largest alone",
+            f"{pair.theirs / STEPS * 1e3:.0f} ms",
+            f"{times:.2f} times",
+            "<= 2 times",
+            times <= 2,
+        )
+    ]
+
+
+def exact_weights(record: Callable[..., Any]) -> Any:
+    """Weights that solve every maze: each map moves to one side, and stops when all is known."""
+    sides = (1, 5, 7, 3)
+    reward, move = np.zeros((4, 2, 9), np.float32), np.zeros((4, 9), np.float32)
+    for action, side in enumerate(sides):
+        reward[action, :, side] = (-10.0, 20.0)
+        move[action, side] = 1.0
+    return record(
+        reward.reshape(4, 18),
+        move,
+        np.full(4, -0.01, np.float32),
+        np.float32(12.0),
+        np.float32(1000.0),
+    )
+
+
+def _installed(*libraries: str) -> bool:
+    return all(find_spec(name) is not None for name in libraries)
+
+
+def _sb3_teacher() -> Any:
+    """A PPO model as large as teachers are; its weights do not matter here."""
+    from stable_baselines3 import PPO
+
+    class Seen(gym.Env[Any, Any]):
+        observation_space = gym.spaces.Box(0.0, 1.0, WINDOW, np.float32)
+        action_space = gym.spaces.Discrete(ACTIONS)
+
+    layers = {name: [TEACHER_WIDTH, TEACHER_WIDTH] for name in ("pi", "vf")}
+    return PPO("MlpPolicy", Seen(), policy_kwargs={"net_arch": layers}, device="cpu")
+
+
+def _in_c(student: Any, observation: Any) -> float | None:
+    """Microseconds in C; None without a compiler."""
+    from dynamaze.distill.export.c_source.policy import CPolicy, find_compiler
+    from dynamaze.distill.export.c_source.writer import export_c
+
+    if find_compiler() is None:
+        return None
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "student.h")
+        export_c(path, student, observation)
+        return CPolicy(path).microseconds(observation)
+
+
+MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (
+    perceptron,
+    planner,
+    convolution,
+    several,
+)

@@ -1,0 +1,1 @@
+"""Studies of models and agents: one module each."""

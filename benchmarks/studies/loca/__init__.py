@@ -1,0 +1,1 @@
+"""Which agents adapt to a local change (LoCA)."""

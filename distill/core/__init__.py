@@ -1,0 +1,1 @@
+"""What teachers and students share: policies, distributions, batches, levels."""

@@ -1,0 +1,1 @@
+"""Where labelled batches come from: sources, replay and play."""

@@ -1,0 +1,137 @@
+"""A student's C header, compiled and asked from Python: for proofs and times."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from ...core.logits import FloatArray
+from ...size import microseconds
+from ..common.exported_policy import Written
+from ..common.float32 import no_agent
+from .gaussian import bounds_in
+from .sources import ASKED_DISCRETE, ASKED_GAUSSIAN, SHIM
+
+FLAGS = ("-O3", "-march=native", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror")
+CALLS = 256
+"""A call from Python takes longer than a decision; so many decisions are timed in one."""
+
+
+def find_compiler() -> str | None:
+    """The C compiler's path, None if there is none."""
+    return shutil.which("gcc") or shutil.which("cc")
+
+
+class CPolicy(Written):
+    """What `export_c` wrote, as a policy.
+
+    One of continuous actions has `action_gaussian(observations)` and `bounds`, as
+    `GaussianStudent` has, instead of logits. A GRU's remembers, as `GRU` does.
+
+    Args:
+        header: the file.
+        *options: more options for the compiler.
+
+    Raises:
+        RuntimeError: if there is no C compiler.
+        ValueError: for a header that `export_c` did not write.
+    """
+
+    def __init__(self, header: Path, *options: str) -> None:
+        compiler = find_compiler()
+        if compiler is None:
+            raise RuntimeError("no C compiler found; expected gcc or cc on the path")
+        text = header.read_text()
+        found = re.search(
+            r"static inline int (\w+)_act\(const (\w+(?: \w+)?) \*observation(, float \*memory)?",
+            text,
+        )
+        if found is None:
+            raise ValueError(f"{header} has no function to act; expected a file of export_c")
+        name, kind, remembers = found.groups()
+        of_row = ", memory + i * NAME_MEMORY" if remembers else ""
+        self._bounds = bounds_in(text)
+        asked = ASKED_DISCRETE if self._bounds is None else ASKED_GAUSSIAN
+        shim = SHIM.format(header=header.name, of_row=of_row, **asked)
+        shim = shim.replace("INPUT", kind).replace("NAME", name)
+        sizes = dict(re.findall(rf"#define {name}_(SIZE|ACTIONS|DIMENSIONS|MEMORY) (\d+)", text))
+        self.width = int(sizes.get("MEMORY", 0))
+        if remembers:
+            self.memory = None
+        self._size = int(sizes["SIZE"])
+        if self._bounds is None:
+            self._columns = self.num_actions = int(sizes["ACTIONS"])
+        else:
+            self._columns = 2 * int(sizes["DIMENSIONS"])
+        self._dtype = np.dtype("u1" if kind == "unsigned char" else "f4")
+        with TemporaryDirectory() as folder:
+            source, library = Path(folder, "policy.c"), Path(folder, "policy.so")
+            source.write_text(shim)
+            command = [compiler, *FLAGS, *options, f"-I{header.resolve().parent}", str(source)]
+            subprocess.run([*command, "-o", str(library), "-lm"], check=True)
+            self._functions: Any = ctypes.CDLL(str(library))
+        self._functions.act_on.restype = ctypes.c_long
+
+    def act(self, observation: Any) -> Any:
+        """The best action for one observation, -1 where no cell is the agent's; or the mean's.
+
+        Of continuous actions it is an array of float32, as the environment takes it.
+
+        Raises:
+            ValueError: of continuous actions, where no cell is the agent's.
+        """
+        memory, actions = self._recalled(1), self._no_actions(1)
+        told = self._act_on(self._seen(np.asarray(observation)[None]), memory, actions)
+        self._keep(memory)
+        if self._bounds is None:
+            return told
+        if told < 0:
+            raise no_agent()
+        return actions.reshape(self._bounds.low.shape)
+
+    def _rows(self, observations: Any) -> FloatArray:
+        seen = self._seen(observations)
+        rows = np.zeros((len(seen), self._columns), dtype=np.float32)
+        memory, count = self._recalled(len(seen)), ctypes.c_long(len(seen))
+        self._functions.rows_of(_pointer(seen), count, _pointer(memory), _pointer(rows))
+        self._keep(memory)
+        return rows.astype(np.float64)
+
+    def microseconds(self, observation: Any) -> float:
+        """How long a decision takes in C."""
+        seen = self._seen(np.repeat(np.asarray(observation)[None], CALLS, axis=0))
+        memory, actions = np.zeros((CALLS, self.width), dtype=np.float32), self._no_actions(CALLS)
+        return microseconds(lambda: self._act_on(seen, memory, actions)) / CALLS
+
+    def _act_on(self, seen: Any, memory: Any, actions: Any) -> int:
+        count = ctypes.c_long(len(seen))
+        pointers = _pointer(memory), _pointer(actions)
+        return int(self._functions.act_on(_pointer(seen), count, *pointers))
+
+    def _no_actions(self, count: int) -> Any:
+        dimensions = 0 if self._bounds is None else self._bounds.dimensions
+        return np.zeros((count, dimensions), dtype=np.float32)
+
+    def _recalled(self, count: int) -> Any:
+        if hasattr(self, "memory"):
+            return self.recall(count)
+        return np.zeros((count, self.width), dtype=np.float32)
+
+    def _keep(self, memory: Any) -> None:
+        if hasattr(self, "memory"):
+            self.memory = memory
+
+    def _seen(self, observations: Any) -> Any:
+        seen = np.ascontiguousarray(observations, dtype=self._dtype)
+        return seen.reshape(len(seen), self._size)
+
+
+def _pointer(array: Any) -> ctypes.c_void_p:
+    return array.ctypes.data_as(ctypes.c_void_p)  # type: ignore[no-any-return]

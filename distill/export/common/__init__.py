@@ -1,0 +1,1 @@
+"""What all exported policies share: their base and float32 arithmetic."""

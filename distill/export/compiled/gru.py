@@ -1,0 +1,126 @@
+"""A student with a memory that runs without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...core.logits import FloatArray, LogitPolicy
+from ...files.safetensors import Arrays
+from ..common.float32 import Array, numbers, other_shape
+from ..common.remembering import Remembering
+from .kernels import gru_act, gru_many
+
+
+class GRUWeights(NamedTuple):
+    """Float32; the gates are reset, update and new, in this order."""
+
+    inwards: Array  # (3 * width, inputs)
+    inwards_bias: Array  # (3 * width,)
+    backwards: Array  # (3 * width, width) from the memory
+    backwards_bias: Array  # (3 * width,)
+    outwards: Array  # (actions, width)
+    outwards_bias: Array  # (actions,)
+
+
+STORED = {
+    "inwards": "cell.weight_ih_l0",
+    "inwards_bias": "cell.bias_ih_l0",
+    "backwards": "cell.weight_hh_l0",
+    "backwards_bias": "cell.bias_hh_l0",
+    "outwards": "last.weight",
+    "outwards_bias": "last.bias",
+}
+"""What `GRU` calls them."""
+
+
+class GRUPolicy(Remembering, LogitPolicy):
+    """A gated recurrent unit, as `GRU`. It works in arrays of its own: not for two threads at once.
+
+    Args:
+        weights: float32.
+        observation_shape: of a single observation; it is flattened, and uint8 divided by 255.
+
+    Raises:
+        ValueError: if the weights do not fit each other or the observation.
+    """
+
+    def __init__(self, weights: GRUWeights, observation_shape: tuple[int, ...]) -> None:
+        self.observation_shape, inputs = observation_shape, prod(observation_shape)
+        self.num_actions, self.width = weights.outwards.shape
+        gates = 3 * self.width
+        shapes = {
+            "inwards": (gates, inputs),
+            "inwards_bias": (gates,),
+            "backwards": (gates, self.width),
+            "backwards_bias": (gates,),
+            "outwards": (self.num_actions, self.width),
+            "outwards_bias": (self.num_actions,),
+        }
+        for name, array in weights._asdict().items():
+            if array.shape != shapes[name]:
+                raise ValueError(f"{STORED[name]} {array.shape}; expected {shapes[name]}")
+        self.weights = GRUWeights(*(np.ascontiguousarray(w, dtype=np.float32) for w in weights))
+        self.memory = None
+        self._gates = np.zeros((2, gates), dtype=np.float32)
+        self._logits = np.zeros(self.num_actions, dtype=np.float32)
+
+    def act(self, observation: Any) -> int:
+        """The best action at the next moment of one episode, the first of equal ones.
+
+        Raises:
+            ValueError: for an observation of another shape, or a memory of several episodes.
+        """
+        array, times = numbers(observation)
+        if array.shape != self.observation_shape:
+            raise other_shape(array.shape, self.observation_shape)
+        if self.memory is None or len(self.memory) != 1:  # recall refuses the second
+            self.memory = self.recall(1)
+        return gru_act(array, times, self.memory[0], self.weights, self._gates, self._logits)  # type: ignore[no-any-return]
+
+    def action_logits(self, observations: Any) -> FloatArray:
+        """(batch, actions) logits for the next observation of each of a batch of episodes.
+
+        Raises:
+            ValueError: for observations of another shape, or another number of them than the
+                memory is of.
+        """
+        array, times = numbers(observations)
+        if array.ndim == 0 or array.shape[1:] != self.observation_shape:
+            raise other_shape(array.shape, ("batch", *self.observation_shape))
+        rows = array.reshape(len(array), prod(self.observation_shape))
+        logits = np.zeros((len(rows), self.num_actions), dtype=np.float32)
+        memory = self.recall(len(rows))
+        gru_many(rows, times, memory, self.weights, self._gates, logits)
+        self.memory = memory
+        return logits.astype(np.float64)
+
+    @property
+    def num_parameters(self) -> int:
+        """Weights and biases."""
+        return sum(part.size for part in self.weights)
+
+    def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
+        """Those of one moment."""
+        return sum(part.size for part in self.weights if part.ndim == 2)
+
+
+def gru_policy(config: Mapping[str, Any], weights: Arrays) -> GRUPolicy:
+    """From what a file holds.
+
+    Raises:
+        KeyError: for a weight that is missing.
+        ValueError: for one that does not fit.
+    """
+    named = GRUWeights(**{name: weights[stored] for name, stored in STORED.items()})
+    policy = GRUPolicy(named, tuple(config["observation_shape"]))
+    expected = (config["num_actions"], config["width"])
+    if (policy.num_actions, policy.width) != expected:
+        raise ValueError(
+            f"{policy.num_actions} actions and {policy.width} numbers remembered; expected "
+            f"{expected[0]} and {expected[1]}"
+        )
+    return policy

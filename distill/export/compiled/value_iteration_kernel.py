@@ -1,0 +1,133 @@
+"""The recurrent planner's iterations, compiled.
+
+Maps are kept one row after the other with a border of one cell, so that a cell's neighbours are at
+fixed distances and eight or sixteen cells are computed at once.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dynamaze.common.compiled import compiled, compiled_sums
+
+Array = npt.NDArray[np.float32]
+
+
+class PlannerWeights(NamedTuple):
+    """What the iterations need of a student: a map for each action."""
+
+    reward: Array  # (actions, 18) of the walls' 3x3, then the goals'
+    moves: Array  # (actions, 9), each row sums to 1
+    bias: Array  # (actions,)
+    top: np.float32
+    sharpness: np.float32
+
+
+class PlannerWork(NamedTuple):
+    """Room to work in; (rows + 2) * (cols + 2) cells."""
+
+    walls: Array  # (cells,) 1 in the border
+    goals: Array  # (cells,) 0 in the border
+    inside: npt.NDArray[np.int32]  # (cells,) 1 in the maze, 0 in the border
+    rewards: Array  # (maps, cells)
+    values: Array  # (cells,)
+    best: Array  # (cells,)
+
+    @classmethod
+    def make(cls, maps: int, rows: int, cols: int) -> PlannerWork:
+        """Room for mazes of one size."""
+        cells = (rows + 2) * (cols + 2)
+        inside = np.zeros((rows + 2, cols + 2), dtype=np.int32)
+        inside[1:-1, 1:-1] = 1
+        walls = np.ones(cells, dtype=np.float32)
+        goals, values, best = np.zeros((3, cells), dtype=np.float32)
+        rewards = np.zeros((maps, cells), dtype=np.float32)
+        return cls(walls, goals, inside.ravel(), rewards, values, best)
+
+
+@compiled_sums
+def plan_one(observation, iterations, weights, work):
+    """All iterations but the last, whose maps follow from the values that are left in `work`.
+
+    It stops as soon as an iteration changes no value, since none would after it.
+
+    Args:
+        observation: (3, rows, cols) planes.
+        iterations: at least 1.
+        weights: `PlannerWeights`.
+        work: `PlannerWork` for mazes of this size; its rewards and values are written.
+    """
+    rows, cols = observation.shape[1], observation.shape[2]
+    wide = cols + 2
+    for row in range(rows):
+        for col in range(cols):
+            at = (row + 1) * wide + col + 1
+            work.walls[at] = observation[0, row, col]
+            work.goals[at] = observation[2, row, col]
+    first, last = wide + 1, wide * (rows + 1) - 1
+    _rewards(work, weights, first, last, wide)
+    work.values[:] = 0
+    # Views instead of indices: an index that may be negative keeps a loop from being vectorised.
+    size = last - first
+    v0 = work.values[first - wide - 1 : last - wide - 1]
+    v1 = work.values[first - wide : last - wide]
+    v2 = work.values[first - wide + 1 : last - wide + 1]
+    v3 = work.values[first - 1 : last - 1]
+    v4 = work.values[first:last]
+    v5 = work.values[first + 1 : last + 1]
+    v6 = work.values[first + wide - 1 : last + wide - 1]
+    v7 = work.values[first + wide : last + wide]
+    v8 = work.values[first + wide + 1 : last + wide + 1]
+    best = work.best[first:last]
+    inside = work.inside[first:last]
+    for _ in range(iterations - 1):
+        for m in range(len(weights.bias)):
+            p = weights.moves[m]
+            p0, p1, p2, p3, p4, p5, p6, p7, p8 = (
+                p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8],
+            )  # fmt: skip
+            reward = work.rewards[m, first:last]
+            for j in range(size):
+                around = p0 * v0[j] + p1 * v1[j] + p2 * v2[j] + p3 * v3[j] + p4 * v4[j]
+                around += p5 * v5[j] + p6 * v6[j] + p7 * v7[j] + p8 * v8[j]
+                q = reward[j] + around
+                if m == 0 or q > best[j]:
+                    best[j] = q
+        changed = 0
+        for j in range(size):
+            value = min(best[j], weights.top)
+            changed += inside[j] * (value != v4[j])
+            v4[j] = value
+        _widen(work.values, rows, cols)
+        if changed == 0:
+            break
+
+
+@compiled_sums
+def _rewards(work, weights, first, last, wide):
+    """Convolve walls and goals."""
+    for m in range(len(weights.bias)):
+        reward = work.rewards[m, first:last]
+        reward[:] = weights.bias[m]
+        for k in range(9):
+            there = (k // 3 - 1) * wide + k % 3 - 1
+            walls = work.walls[first + there : last + there]
+            goals = work.goals[first + there : last + there]
+            for j in range(last - first):
+                reward[j] += weights.reward[m, k] * walls[j]
+                reward[j] += weights.reward[m, 9 + k] * goals[j]
+
+
+@compiled
+def _widen(values, rows, cols):
+    """Give the border the values of the cells beside it."""
+    wide = cols + 2
+    for row in range(1, rows + 1):
+        values[row * wide] = values[row * wide + 1]
+        values[row * wide + cols + 1] = values[row * wide + cols]
+    for col in range(wide):
+        values[col] = values[wide + col]
+        values[(rows + 1) * wide + col] = values[rows * wide + col]

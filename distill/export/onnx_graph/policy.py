@@ -1,0 +1,123 @@
+"""A student from an ONNX file, run by onnxruntime; no torch needed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dynamaze.common.validation import optional_import
+
+from ...core.distributions import Bounds
+from ...core.logits import FloatArray
+from ...files.safetensors import FORMAT, SAYS, StudentFileError
+from ..common.exported_policy import Written
+
+KINDS: dict[str, np.dtype[Any]] = {"tensor(float)": np.dtype("f4"), "tensor(uint8)": np.dtype("u1")}
+"""What an exported student takes."""
+
+
+class OnnxPolicy(Written):
+    """A student as `export_onnx` wrote it, on one thread.
+
+    One of continuous actions has `action_gaussian(observations)` and `bounds`, as
+    `GaussianStudent` has, instead of logits. One that remembers (a GRU) has `memory` and
+    `reset(began)`, as `GRU` has.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        observation_shape: of a single observation; None where any length will do.
+        config: of the student that it was made of.
+        card: what is told of it (see `Card`); may be empty.
+
+    Raises:
+        StudentFileError: (a ValueError) for a file that is cut short, damaged or foreign.
+        ImportError: without onnxruntime, naming the extra that brings it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        runtime = optional_import("onnxruntime", extra="onnx", purpose="an ONNX policy")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # errors are raised all the same
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise StudentFileError(f"{path} cannot be read: {error.strerror}") from None
+        try:
+            session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # of its own classes, which share no other base
+            raise StudentFileError(
+                f"{path} is not a whole ONNX file ({' '.join(str(error).split())}); it may be cut "
+                "short or of another kind"
+            ) from None
+        try:
+            about = json.loads(session.get_modelmeta().custom_metadata_map[SAYS])
+            found = about["format"]
+        except (KeyError, TypeError, ValueError):
+            raise StudentFileError(
+                f"{path} is a network, but not a student's; expected a file written by export_onnx"
+            ) from None
+        if found != FORMAT:
+            raise StudentFileError(f"{path} has format {found!r}; expected {FORMAT}")
+        given, *more = session.get_inputs()
+        if more:
+            self.width, self.memory = more[0].shape[1], None
+        self.config, self.card = about["config"], about["card"]
+        self._bounds = _bounds_in(self.config, path)
+        self._answers = ["logits"] if self._bounds is None else ["means", "log_deviations"]
+        self.observation_shape = tuple(n if isinstance(n, int) else None for n in given.shape[1:])
+        self._input, self._dtype = given.name, KINDS[given.type]
+        self._session = session
+
+    def act(self, observation: Any) -> Any:
+        """The best action for one observation: an int, the first of equal ones; or the mean's.
+
+        Of continuous actions it is an array of float32, as the environment takes it.
+
+        Raises:
+            ValueError: for an observation of another shape or kind, or a memory of several.
+        """
+        (actions,) = self._run(np.asarray(observation)[None], ["actions"])
+        return int(actions[0]) if self._bounds is None else actions[0]
+
+    def _rows(self, observations: Any) -> FloatArray:
+        answers = self._run(np.asarray(observations), self._answers)
+        return np.concatenate(answers, axis=1).astype(np.float64)
+
+    def _run(self, observations: Any, outputs: list[str]) -> list[Any]:
+        shape, wanted = observations.shape[1:], self.observation_shape
+        if len(shape) != len(wanted) or any(
+            w is not None and n != w for n, w in zip(shape, wanted, strict=True)
+        ):
+            sides = ", ".join("any" if n is None else str(n) for n in ("batch", *wanted))
+            raise ValueError(f"observations of shape {observations.shape}; expected ({sides})")
+        if (observations.dtype == np.uint8) != (self._dtype == np.uint8):
+            raise ValueError(
+                f"observations of {observations.dtype}; expected {self._dtype}, for which the "
+                "student was exported"
+            )
+        given = {self._input: np.ascontiguousarray(observations, dtype=self._dtype)}
+        if not hasattr(self, "memory"):
+            return list(self._session.run(outputs, given))
+        given["memory"] = self.recall(len(observations))
+        *answers, self.memory = self._session.run([*outputs, "memory_after"], given)
+        return list(answers)
+
+
+def _bounds_in(config: Mapping[str, Any], path: object) -> Bounds | None:
+    if config["kind"] != "gaussian":
+        return None
+    try:
+        return Bounds.from_json(config)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StudentFileError(
+            f"{path} has continuous actions, but no bounds of them ({error}); expected a file "
+            "written by export_onnx"
+        ) from None

@@ -1,0 +1,1 @@
+"""Students as files: safetensors and model cards."""

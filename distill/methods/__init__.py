@@ -1,0 +1,1 @@
+"""Methods of distillation: what each draws, pays and updates."""

@@ -1,0 +1,1 @@
+"""The loop that trains students: losses, callbacks, restarts, pruning."""

@@ -1,0 +1,1 @@
+"""The commands: the table of them, and those that open windows or write pages."""

@@ -1,0 +1,1 @@
+"""Mazes in which a point moves: environments, kernels and observations."""

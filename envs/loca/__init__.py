@@ -1,0 +1,1 @@
+"""Local change adaptation (LoCA): corridors whose rewards change in one place."""

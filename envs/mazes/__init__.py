@@ -1,0 +1,1 @@
+"""Mazes as data: layouts, schedules, exact dynamics, optimal values and regret."""

@@ -1,0 +1,305 @@
+"""A maze's layout: walls, starts, goals and rewards, with one text form that round-trips.
+
+Cells are ``(row, col)``, row 0 on top. A cell's index is ``row * cols + col``. The text form has
+one line for each row: ``#`` is a wall, ``.`` or a space is free, ``S`` a start, ``G`` a goal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dynamaze.common.validation import checked_number
+
+from .shortest_paths import diameter, search_from, way_down
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+Cell = tuple[int, int]
+
+LEGEND = "#. SG"
+MAX_CELLS = 4_000_000
+"""Larger mazes are refused before memory is taken for them."""
+
+# The four actions: 0 up, 1 right, 2 down, 3 left, as (row, col) displacements.
+ACTIONS = ("up", "right", "down", "left")
+DISPLACEMENTS: tuple[Cell, ...] = ((-1, 0), (0, 1), (1, 0), (0, -1))
+
+
+class LayoutError(ValueError):
+    """A maze that cannot be: the message says where and what was expected."""
+
+
+class Rewards(NamedTuple):
+    """What a step pays: on entering a goal, when a wall or the edge stops it, and otherwise."""
+
+    goal: float = 1.0
+    step: float = 0.0
+    wall: float = 0.0
+
+    @classmethod
+    def of(cls, goal: float, step: float, wall: float | None) -> Rewards:
+        """What the environments' arguments say; None for a wall pays a step."""
+        return cls(goal, step, step if wall is None else wall)
+
+
+DEFAULT_REWARDS = Rewards()
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """An immutable maze in which every start reaches a goal.
+
+    Attributes:
+        walls: (rows, cols) bool, True where there is a wall; kept as a read-only copy.
+        starts: the cells where an episode may begin, each as likely as the others.
+        goals: the cells that end an episode.
+        rewards: what a step pays.
+        slip_probability: with this probability in [0, 1] a step goes to one of the two directions
+            perpendicular to the action, each half as likely.
+
+    Raises:
+        LayoutError: if there is no start, no goal, one of them stands on a wall or outside, a
+            start on a goal, or a start from which no goal can be reached.
+        ValueError: for a reward that is not finite or a slip probability outside [0, 1].
+        TypeError: if one of them is not a number.
+    """
+
+    walls: BoolArray
+    starts: tuple[Cell, ...]
+    goals: tuple[Cell, ...]
+    rewards: Rewards = DEFAULT_REWARDS
+    slip_probability: float = 0.0
+
+    def __post_init__(self) -> None:
+        walls = np.array(self.walls, dtype=np.bool_)
+        if walls.ndim != 2 or walls.size == 0:
+            raise LayoutError(f"walls of shape {walls.shape}; expected (rows, cols), not empty")
+        _check_size(walls.size)
+        walls.flags.writeable = False
+        object.__setattr__(self, "walls", walls)
+        object.__setattr__(self, "starts", tuple(sorted(set(self.starts))))
+        object.__setattr__(self, "goals", tuple(sorted(set(self.goals))))
+        object.__setattr__(self, "rewards", _checked_rewards(self.rewards))
+        slip = checked_number("slip_probability", self.slip_probability, 0, 1)
+        object.__setattr__(self, "slip_probability", slip)
+        _check_cells(walls, self.starts, "start 'S'")
+        _check_cells(walls, self.goals, "goal 'G'")
+        for row, col in self.starts:
+            if self.distances[row, col] == 0:
+                raise LayoutError(
+                    f"start 'S' at row {row}, column {col} stands on a goal; expected a free cell"
+                )
+            if self.distances[row, col] < 0:
+                raise LayoutError(
+                    f"no goal can be reached from the start at row {row}, column {col}; "
+                    "expected a way of free cells"
+                )
+
+    @classmethod
+    def from_text(
+        cls,
+        text: str | Sequence[str],
+        rewards: Rewards = DEFAULT_REWARDS,
+        slip_probability: float = 0.0,
+    ) -> Layout:
+        """Read the text form: one string with newlines, or a sequence of rows.
+
+        Raises:
+            LayoutError: naming the row and column of an unknown character or a ragged row.
+        """
+        rows = text.strip("\r\n").splitlines() if isinstance(text, str) else list(text)
+        grid = _character_grid(rows)
+        return cls(
+            walls=grid == "#",
+            starts=_cells(grid == "S"),
+            goals=_cells(grid == "G"),
+            rewards=rewards,
+            slip_probability=slip_probability,
+        )
+
+    def to_text(self) -> str:
+        """The text form, rows joined by newlines; ``Layout.from_text`` reads it back."""
+        return "\n".join(self.to_rows())
+
+    def to_rows(self) -> list[str]:
+        """The text form as a list of rows."""
+        grid = np.where(self.walls, "#", ".")
+        for letter, cells in (("S", self.starts), ("G", self.goals)):
+            for cell in cells:
+                grid[cell] = letter
+        return ["".join(row) for row in grid]
+
+    @property
+    def rows(self) -> int:
+        """How many rows the maze has."""
+        return int(self.walls.shape[0])
+
+    @property
+    def cols(self) -> int:
+        """How many columns the maze has."""
+        return int(self.walls.shape[1])
+
+    @property
+    def num_cells(self) -> int:
+        """``rows * cols``, walls included: the number of states."""
+        return self.walls.size
+
+    def index(self, cell: Cell) -> int:
+        """The index of a cell: ``row * cols + col``."""
+        return cell[0] * self.cols + cell[1]
+
+    def cell(self, index: int) -> Cell:
+        """The cell of an index."""
+        return divmod(index, self.cols)
+
+    @cached_property
+    def distances(self) -> IntArray:
+        """(rows, cols) steps of the shortest way to a goal; -1 on walls and where there is none.
+
+        Read-only.
+        """
+        distances = search_from(self.walls, [self.index(goal) for goal in self.goals])
+        distances.flags.writeable = False
+        return distances
+
+    @cached_property
+    def shortest_path(self) -> tuple[Cell, ...]:
+        """A shortest way from the nearest start to a goal, both ends included."""
+        return self.way_from(min(self.starts, key=lambda start: self.distances[start]))
+
+    def way_from(self, cell: Cell) -> tuple[Cell, ...]:
+        """A shortest way from a cell to a goal, both ends included; empty where there is none."""
+        return tuple(way_down(self.distances, cell)) if self.distances[cell] >= 0 else ()
+
+    @property
+    def shortest_path_length(self) -> int:
+        """Steps of the shortest way from the nearest start to a goal."""
+        return min(int(self.distances[start]) for start in self.starts)
+
+    @cached_property
+    def diameter(self) -> int:
+        """Steps of the longest of all shortest ways between two free cells.
+
+        Of those that can reach each other; a goal may lie on the way. Exact for any size;
+        `search.diameter` says how, and what it costs.
+        """
+        return diameter(self.walls)
+
+    def shortest_path_values(self, gamma: float = 0.95) -> FloatArray:
+        """(rows, cols) discounted return of the shortest way to a goal; NaN where there is none.
+
+        From a cell d steps away it is ``step + gamma step + ... + gamma^(d-2) step +
+        gamma^(d-1) goal``, and 0 on a goal. These are the optimal values of those cells if
+        hurrying pays: ``goal >= step / (1 - gamma)`` and ``wall <= step``, as in every classical
+        maze. `dynamaze.envs.mazes.optimal_values.optimal_values` knows the optimum of every cell in
+        every maze.
+
+        Args:
+            gamma: discount in [0, 1].
+
+        Raises:
+            ValueError: if gamma is outside [0, 1], or if steps slip: no way is certain then.
+        """
+        gamma = checked_number("gamma", gamma, 0, 1)
+        if self.slip_probability > 0:
+            raise ValueError(
+                f"shortest-path values with slip_probability={self.slip_probability}; expected 0: "
+                "where steps slip, ask dynamaze.envs.mazes.optimal_values.optimal_values"
+            )
+        longest = int(self.distances.max())
+        returns = delayed_returns(self.rewards.goal, self.rewards.step, gamma, longest)
+        # Distance 0 takes what stands first, -1 what stands last.
+        return np.array([0.0, *returns, np.nan])[self.distances]
+
+    @property
+    def is_random(self) -> bool:
+        """Whether a step or a start in this maze uses random numbers."""
+        return self.slip_probability > 0 or len(self.starts) > 1
+
+    def __deepcopy__(self, memo: object) -> Layout:
+        return self
+
+    def _key(self) -> tuple[object, ...]:
+        return (
+            self.walls.shape,
+            self.walls.tobytes(),
+            self.starts,
+            self.goals,
+            self.rewards,
+            self.slip_probability,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Layout) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+
+def delayed_returns(last: float, step: float, gamma: float, count: int) -> list[float]:
+    """Discounted returns of n steps' reward and then `last`, for n = 0, 1, ... below a count.
+
+    Each is made of the one before by one Bellman backup, so that values which are made of them
+    solve the Bellman equations to the last bit (Sutton & Barto 2018, equation 3.9).
+    """
+    returns = [last] * count
+    for n in range(1, count):
+        returns[n] = step + gamma * returns[n - 1]
+    return returns
+
+
+def _check_size(cells: int) -> None:
+    if cells > MAX_CELLS:
+        raise LayoutError(f"a maze of {cells:,} cells; expected at most {MAX_CELLS:,}")
+
+
+def _checked_rewards(rewards: Rewards) -> Rewards:
+    named = zip(Rewards._fields, rewards, strict=True)
+    return Rewards(*(checked_number(f"{name}_reward", value) for name, value in named))
+
+
+def _check_cells(walls: BoolArray, cells: Sequence[Cell], what: str) -> None:
+    if not cells:
+        raise LayoutError(f"the layout has no {what}; expected at least one")
+    for row, col in cells:
+        if not (0 <= row < walls.shape[0] and 0 <= col < walls.shape[1]):
+            raise LayoutError(
+                f"{what} at row {row}, column {col} is outside the maze of shape {walls.shape}"
+            )
+        if walls[row, col]:
+            raise LayoutError(
+                f"{what} at row {row}, column {col} stands on a wall; expected a free cell"
+            )
+
+
+def _character_grid(rows: Sequence[str]) -> npt.NDArray[np.str_]:
+    if not rows:
+        raise LayoutError("the layout has no rows; expected at least one row of text")
+    for number, row in enumerate(rows):
+        if not isinstance(row, str):
+            raise LayoutError(f"layout row {number} is {row!r}; expected text")
+    width = len(rows[0])
+    _check_size(max(len(rows) * width, sum(len(row) for row in rows)))
+    for number, row in enumerate(rows):
+        for col, character in enumerate(row if set(row) - set(LEGEND) else ""):
+            if character not in LEGEND:
+                raise LayoutError(
+                    f"layout row {number}, column {col}: unknown character {character!r}; "
+                    "expected one of '#', '.', ' ', 'S', 'G'"
+                )
+        if len(row) != width or width == 0:
+            raise LayoutError(
+                f"layout row {number} has {len(row)} columns; expected {max(width, 1)} as in row 0"
+            )
+    return np.array([list(row) for row in rows])
+
+
+def _cells(mask: BoolArray) -> tuple[Cell, ...]:
+    return tuple((int(row), int(col)) for row, col in np.argwhere(mask))

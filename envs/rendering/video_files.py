@@ -1,0 +1,233 @@
+"""Files of moving pictures that are written frame by frame: GIF, animated PNG and MP4.
+
+Pillow compresses the pictures of the first two, and each file is put together here: Pillow itself
+would hold all of its frames in memory. Of a frame only the box that differs from the last one is
+written.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from dynamaze.common.validation import optional_import
+
+from .scene import Frame
+
+FASTEST_GIF = 2  # hundredths of a second that a frame lasts at least: browsers slow down the faster
+
+
+class Film(Protocol):
+    """A file of frames of one size."""
+
+    def add(self, frame: Frame) -> None:
+        """Write a frame."""
+
+    def close(self) -> None:
+        """Write what is left, and close the file: it is whole then."""
+
+
+class Gif:
+    """A GIF that plays again and again; each frame chooses 256 colors for what changes."""
+
+    def __init__(self, path: Path, shape: tuple[int, int], fps: float) -> None:
+        height, width = shape
+        self._file = path.open("xb")
+        self._fps = fps
+        self._changes = Changes()
+        self._count = 0
+        self._file.write(b"GIF89a" + struct.pack("<HHBBB", width, height, 0x70, 0, 0))
+        self._file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00")  # for ever
+
+    def add(self, frame: Frame) -> None:
+        """Write what differs from the last frame."""
+        top, left, part = self._changes.next(frame)
+        height, width = part.shape[:2]
+        bits, table, data = _gif_parts(part)
+        control = struct.pack("<BHBB", 0x04, self._delay(), 0, 0)  # leave it when it is over
+        place = struct.pack("<HHHHB", left, top, width, height, 0x80 | bits)  # with its own colors
+        # In one piece: Ctrl-C comes before it or after it.
+        self._file.write(b"\x21\xf9\x04" + control + b"\x2c" + place + table + data)
+        self._count += 1
+
+    def close(self) -> None:
+        """Write the end."""
+        self._file.write(b"\x3b")
+        _finish(self._file)
+
+    def _delay(self) -> int:
+        """Choose how many hundredths of a second the frame lasts, without drifting from `fps`."""
+        begin, end = (round(100 * (self._count + i) / self._fps) for i in (0, 1))
+        return max(FASTEST_GIF, end - begin)
+
+
+class AnimatedPng:
+    """A PNG whose frames play again and again, in all their colors."""
+
+    def __init__(self, path: Path, shape: tuple[int, int], fps: float) -> None:
+        height, width = shape
+        self._file = path.open("x+b")
+        self._delay = (1 / Fraction(fps)).limit_denominator(0x7FFF)
+        self._changes = Changes()
+        self._count = 0
+        header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+        self._file.write(b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header))
+        self._control_at = self._file.tell()
+        self._write_control()
+
+    def add(self, frame: Frame) -> None:
+        """Write what differs from the last frame."""
+        top, left, part = self._changes.next(frame)
+        height, width = part.shape[:2]
+        place = struct.pack(">IIII", width, height, left, top)
+        time = struct.pack(">HHBB", self._delay.numerator, self._delay.denominator, 0, 0)
+        data, first = _png_data(part), self._count == 0
+        # The chunks of the animation are numbered: one for the first frame, two for each other.
+        control, picture = (struct.pack(">I", max(0, 2 * self._count + i)) for i in (-1, 0))
+        chunk = _chunk(b"IDAT", data) if first else _chunk(b"fdAT", picture + data)
+        self._file.write(_chunk(b"fcTL", control + place + time) + chunk)
+        self._count += 1
+
+    def close(self) -> None:
+        """Write the end, and at the beginning how many frames there are."""
+        self._file.write(_chunk(b"IEND", b""))
+        self._file.seek(self._control_at)
+        self._write_control()
+        _finish(self._file)
+
+    def _write_control(self) -> None:
+        self._file.write(_chunk(b"acTL", struct.pack(">II", self._count, 0)))
+
+
+class Mp4:
+    """An MP4 (H.264), written by ffmpeg; an odd side gets one more row or column, as the last."""
+
+    def __init__(self, path: Path, shape: tuple[int, int], fps: float) -> None:
+        height, width = shape
+        self._padding = ((0, height % 2), (0, width % 2), (0, 0))
+        size = (width + width % 2, height + height % 2)
+        self._path = path
+        self._writer = require_ffmpeg().write_frames(
+            str(path), size, fps=fps, macro_block_size=2, output_params=["-f", "mp4"], quality=8
+        )
+        self._writer.send(None)
+        self._sound = True
+
+    def add(self, frame: Frame) -> None:
+        """Hand a frame to ffmpeg."""
+        padded = np.pad(frame, self._padding, mode="edge")
+        self._sound = False  # if Ctrl-C stops ffmpeg now, its file has no end
+        self._writer.send(padded)
+        self._sound = True
+
+    def close(self) -> None:
+        """Wait until ffmpeg has written all.
+
+        Raises:
+            OSError: it has not.
+        """
+        self._writer.close()
+        if not self._sound or not self._path.exists() or self._path.stat().st_size == 0:
+            raise OSError(f"ffmpeg did not finish {self._path}")
+
+
+FILMS: dict[str, Callable[[Path, tuple[int, int], float], Film]] = {
+    ".gif": Gif,
+    ".png": AnimatedPng,
+    ".mp4": Mp4,
+}
+"""By the suffix of the file."""
+
+
+class Changes:
+    """Finds what changes from frame to frame."""
+
+    def __init__(self) -> None:
+        self._last: Frame | None = None
+
+    def next(self, frame: Frame) -> tuple[int, int, Frame]:
+        """Cut out the box that differs from the last frame: its top, its left, its pixels."""
+        last, self._last = self._last, frame.copy()
+        if last is None:
+            return 0, 0, frame
+        differs = (frame != last).any(axis=2)
+        if not differs.any():
+            return 0, 0, frame[:1, :1]  # a file has no frames of no size
+        rows, cols = np.nonzero(differs.any(axis=1))[0], np.nonzero(differs.any(axis=0))[0]
+        top, left = int(rows[0]), int(cols[0])
+        return top, left, frame[top : rows[-1] + 1, left : cols[-1] + 1]
+
+
+def require_ffmpeg() -> Any:
+    """Load what writes MP4.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    return optional_import("imageio_ffmpeg", extra="video", purpose="an MP4")
+
+
+def png(frame: Frame) -> bytes:
+    """Compress one frame as a PNG file."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _png_data(frame: Frame) -> bytes:
+    """Compress a picture as a PNG does: what is in the IDAT chunks."""
+    content = png(frame)
+    return b"".join(data for name, data in _chunks(content) if name == b"IDAT")
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Take a PNG apart: name and data of each chunk."""
+    at = 8
+    while at < len(content):
+        length, name = struct.unpack_from(">I4s", content, at)
+        yield name, content[at + 8 : at + 8 + length]
+        at += length + 12
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def _gif_parts(frame: Frame) -> tuple[int, bytes, bytes]:
+    """Compress a picture as a GIF does.
+
+    Returns:
+        The size of its table of colors, as a GIF's flags say it, the table, and the data.
+    """
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    picture = Image.fromarray(frame).quantize(256, dither=Image.Dither.NONE)
+    picture.save(buffer, "GIF", interlace=0)
+    content = buffer.getvalue()
+    bits = content[10] & 0x07
+    table_end = 13 + 3 * (2 << bits)
+    at = table_end
+    while content[at] == 0x21:  # an extension: name and blocks, of which the last is empty
+        at += 2
+        while content[at]:
+            at += content[at] + 1
+        at += 1
+    return bits, content[13:table_end], content[at + 10 : -1]
+
+
+def _finish(file: io.BufferedIOBase) -> None:
+    """Write a file to the disk."""
+    with file:
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,1 @@
+"""Vector environments on the grid: many mazes stepped by one compiled call."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import gymnasium as gym
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from .callbacks import CallbackLike, Logger, Step, as_callback, as_vec_env, with_progress_bar
@@ -17,7 +18,7 @@ from .checkpoint import read_agent, write_agent
 from .core.encoders import Encoder, make_encoder, what_is_observed
 from .core.rng import Seed, as_sequence, make_generator
 from .core.spaces import Spaces, TableRows, count_actions
-from .core.transitions import FloatArray, one_transition
+from .core.transitions import one_transition
 from .exploration import Exploration
 from .models import Model
 from .planning.base import Planning, check_fit

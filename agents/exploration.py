@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
@@ -13,7 +14,7 @@ from .core.kernels import choose, note, rule
 from .core.recency import TriedTimes, note_all_tried, note_tried, time_bonus
 from .core.records import flatten, restore
 from .core.rng import high_unit, load, low_below, next_word, state_words, store
-from .core.transitions import FloatArray, IntArray, Transitions
+from .core.transitions import Transitions
 
 
 class Exploration(Protocol):

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.validation import checked_number
 
-from .core.logits import FloatArray
-from .data.playing import BoolArray, IntArray, Play, Player, View, bounds_for, choose, question_of
+from .data.playing import Play, Player, View, bounds_for, choose, question_of
 from .teachers import as_teacher
 
 SURE = 1.959964

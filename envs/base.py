@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import logger, spaces
 
+from dynamaze.common.arrays import BoolArray, FloatArray
+
 from .change_info import Notice
 from .changing_maze import Course, World
-from .mazes.layout import BoolArray, Cell, Layout
-from .mazes.mdp import FloatArray
+from .mazes.layout import Cell, Layout
 from .mazes.schedule import ChangeLike, Schedule, apply_change
 from .observations.basic import Observation, keys_of
 from .options import read_life, read_options, read_world_step

@@ -6,9 +6,9 @@ from typing import Any
 
 from gymnasium import spaces
 
+from dynamaze.common.arrays import BoolArray, IntArray
 from dynamaze.common.validation import did_you_mean
 
-from .mazes.layout import BoolArray, IntArray
 from .observations.basic import keys_of
 
 NOTICES = ("none", "change", "cells")

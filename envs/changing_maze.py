@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import BoolArray
+
 from .generation.levels import Levels
 from .mazes.dynamics import Dynamics
-from .mazes.layout import BoolArray, Cell, Layout, Rewards
+from .mazes.layout import Cell, Layout, Rewards
 from .mazes.random_changes import Draw, Due, RandomChanges
 from .mazes.schedule import LAST_STEP, Schedule, check_shape
 

@@ -8,11 +8,13 @@ from typing import Any
 import gymnasium as gym
 from gymnasium import spaces
 
+from dynamaze.common.arrays import BoolArray, FloatArray
+
 from .base import MazeEnv
 from .changing_maze import Course
 from .mazes.dynamics import NUM_ACTIONS, Dynamics, Outcome
-from .mazes.layout import BoolArray, Cell
-from .mazes.mdp import FiniteMDP, FloatArray, ToyText
+from .mazes.layout import Cell
+from .mazes.mdp import FiniteMDP, ToyText
 from .mazes.optimal_values import optimal_action_values, optimal_policy, optimal_values
 from .mazes.regret import phase_values, sequence_values
 from .observations import make_observation

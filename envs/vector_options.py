@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .mazes.layout import BoolArray, IntArray
+from dynamaze.common.arrays import BoolArray, IntArray
 
 Seeds = int | Sequence[int | None] | None
 

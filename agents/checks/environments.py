@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.transitions import FloatArray, IntArray, Transitions
+from dynamaze.common.arrays import FloatArray, IntArray
+
+from ..core.transitions import Transitions
 
 TERMINAL = 4
 Row = tuple[int, int, float, int, bool]

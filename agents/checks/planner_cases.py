@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
+
 from ..core.sparse_mdp import SparseMDP
-from ..core.transitions import FloatArray
 from ..models import LatestOutcome, MaximumLikelihood
 from ..planning.base import Planning
 from ..planning.dynamic_programming import value_iteration

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
-
-from .transitions import FloatArray
 
 
 class NumberedActions:

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
+from dynamaze.common.arrays import FloatArray, IntArray
+
 from .spaces import TableRows
-from .transitions import FloatArray, IntArray
 
 ROWS, VECTORS = "rows", "vectors"
 """What a part may say that it observes."""

@@ -12,10 +12,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled_with_arrays
 from dynamaze.common.validation import checked_number
-
-from .transitions import FloatArray, IntArray
 
 MAX_FEATURES = 2**26
 """Weights for more than this are surely a mistake: half a GiB for each action."""

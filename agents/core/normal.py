@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from .transitions import FloatArray
+from dynamaze.common.arrays import FloatArray
 
 
 def normal_below(deviations: npt.ArrayLike) -> FloatArray:

@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled
-
-from .transitions import FloatArray, IntArray
 
 
 class Queue(NamedTuple):

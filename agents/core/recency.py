@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled, spliced
-
-from .transitions import IntArray
 
 
 class TriedTimes(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
-from .transitions import IntArray
+from dynamaze.common.arrays import IntArray
 
 
 class Spaces(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .transitions import FloatArray, IntArray
+from dynamaze.common.arrays import FloatArray, IntArray
 
 ToyText = Mapping[int, Mapping[int, Sequence[tuple[float, int, float, bool]]]]
 """``P[state][action] = [(probability, next_state, reward, terminated), ...]``, as Gymnasium's."""

@@ -20,19 +20,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number, did_you_mean, optional_import
 
 from ..core.state import checked_state, part_of, prefixed
 from .last_layer import LastLayer
 from .networks import Memory, Parameters
-from .protocol import (
-    Estimate,
-    FloatArray,
-    checked_batch,
-    checked_rows,
-    checked_size,
-    normal_draw,
-)
+from .protocol import Estimate, checked_batch, checked_rows, checked_size, normal_draw
 from .rbm import stack
 from .threads import one_torch_thread
 from .units import in_units, spread_of

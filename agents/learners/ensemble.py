@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import Float32Array, FloatArray
 from dynamaze.common.validation import checked_number
 
 from ..core.state import (
@@ -30,14 +31,8 @@ from ..core.state import (
     set_generator_state,
 )
 from .member_networks import MemberNetworks
-from .networks import Float32Array, Memory
-from .protocol import (
-    Estimate,
-    FloatArray,
-    checked_batch,
-    checked_rows,
-    checked_size,
-)
+from .networks import Memory
+from .protocol import Estimate, checked_batch, checked_rows, checked_size
 from .threads import one_blas_thread
 from .units import FAR, in_units, spread_of
 

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number, did_you_mean
 
 from ..core.state import checked_state
@@ -33,15 +34,7 @@ from .gaussian_process_kernels import (
     squared_distances,
     tuned,
 )
-from .protocol import (
-    LARGEST,
-    Estimate,
-    FloatArray,
-    checked_batch,
-    checked_rows,
-    checked_size,
-    normal_draw,
-)
+from .protocol import LARGEST, Estimate, checked_batch, checked_rows, checked_size, normal_draw
 from .threads import one_blas_thread
 from .units import spread_of
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.validation import optional_import
 
 from .gaussian_process_kernels import cholesky
-from .protocol import FloatArray, IntArray
 
 lapack = optional_import("scipy.linalg.lapack", extra="models", purpose="GaussianProcess")
 

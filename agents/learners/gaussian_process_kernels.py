@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import optional_import
 
-from .protocol import FloatArray
 from .units import spread_of
 
 lapack = optional_import("scipy.linalg.lapack", extra="models", purpose="GaussianProcess")

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
+
 from ..core.state import checked_state
-from .protocol import Estimate, FloatArray
+from .protocol import Estimate
 
 PRECISIONS = 10.0 ** np.arange(-4, 4)
 """The prior precisions among which the likeliest is taken."""

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from .linear_base import LinearLearner, squared_length, take_arrays
-from .protocol import FloatArray, checked_batch
+from .protocol import checked_batch
 
 __all__ = ["LinearLeastMeanSquares", "RecursiveLeastSquares", "take_arrays"]
 

@@ -8,14 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
+
 from ..core.state import checked_state
-from .protocol import (
-    Estimate,
-    FloatArray,
-    checked_rows,
-    checked_size,
-    normal_draw,
-)
+from .protocol import Estimate, checked_rows, checked_size, normal_draw
 
 
 class LinearLearner(ABC):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from .linear_base import LinearLearner, squared_length
-from .protocol import FloatArray, checked_batch, normal_draw
+from .protocol import checked_batch, normal_draw
 
 
 class BayesianLinear(LinearLearner):

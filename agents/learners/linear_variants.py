@@ -8,15 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
+
 from ..core.state import part_of, prefixed
-from .protocol import (
-    Estimate,
-    FloatArray,
-    Learner,
-    checked_batch,
-    checked_rows,
-    checked_size,
-)
+from .protocol import Estimate, Learner, checked_batch, checked_rows, checked_size
 
 
 class PerAction:

@@ -13,7 +13,9 @@ import math
 
 import numpy as np
 
-from .networks import Float32Array, Parameters
+from dynamaze.common.arrays import Float32Array
+
+from .networks import Parameters
 
 BOUNDS = (-10.0, 0.5)
 """The log variance's first soft bounds, in the targets' units (as in Chua et al.'s code)."""

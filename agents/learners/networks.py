@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from dynamaze.common.arrays import Float32Array, FloatArray
 
 from ..core.state import checked_state
-from .protocol import FloatArray
-
-Float32Array = npt.NDArray[np.float32]
 
 FADING = (0.9, 0.999)
 """How much of the mean gradient and of the mean square stays at a step of Adam."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .protocol import LARGEST, FloatArray
+from dynamaze.common.arrays import FloatArray
+
+from .protocol import LARGEST
 
 FAR = 1e3
 """Spreads from the mean at which what goes into a network is cut off."""

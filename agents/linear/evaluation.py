@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
-from ..core.transitions import FloatArray
 from ..learners.linear import take_arrays
 from ..learners.protocol import checked_rows
 from .expectation_model import LinearExpectation

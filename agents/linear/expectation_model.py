@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number, did_you_mean
 
-from ..core.transitions import FloatArray
 from ..learners.linear import take_arrays
 
 KINDS = ("least_mean_squares", "recursive_least_squares")

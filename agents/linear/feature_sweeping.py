@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.validation import checked_number
 
-from ..core.transitions import FloatArray, IntArray
 from .expectation_model import LinearExpectation, known_name
 from .sweeping import SWEEPS, back_up_all, queue_changes, sweep_queue
 

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from ..core.features import Features
 from ..core.state import part_of
-from ..core.transitions import FloatArray, Transitions
+from ..core.transitions import Transitions
 from ..learners.linear import take_arrays
 from ..models.vector_memory import VectorMemory, check_vectors
 from ..planning.base import Planning, checked_steps

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
 from ..core.kernels import believe, draw, expect, follow, observe, rule
-from ..core.transitions import BoolArray, FloatArray, IntArray
 from .latest import (
     LatestOutcome,
     LatestTable,

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
 from ..core.kernels import draw, observe, rule
-from ..core.transitions import BoolArray, FloatArray, IntArray
 from .protocol import Outcomes
 from .stored import (
     StoredTable,

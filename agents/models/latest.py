@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
 
 from ..core.kernels import believe, draw, expect, follow, observe, rule
-from ..core.transitions import BoolArray, FloatArray, IntArray
 from ..values.table import target
 from .protocol import Outcomes
 from .table import TableModel

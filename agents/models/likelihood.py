@@ -6,12 +6,12 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 
 from ..core.kernels import believe, draw, expect, follow, observe, rule
 from ..core.records import with_room
 from ..core.rng import high_unit, next_word
-from ..core.transitions import BoolArray, FloatArray, IntArray
 from ..values.table import target
 from .protocol import Outcomes
 from .table import TableModel

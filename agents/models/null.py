@@ -6,10 +6,11 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
 
 from ..core.kernels import draw, observe, rule
-from ..core.transitions import IntArray, Transitions
+from ..core.transitions import Transitions
 
 
 class NoTable(NamedTuple):

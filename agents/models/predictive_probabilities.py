@@ -13,10 +13,12 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray, IntArray
+
 from ..core.features import TileCoding
 from ..core.normal import chance_of_as_far
 from ..core.records import flatten, restore
-from ..core.transitions import FloatArray, IntArray, Transitions, check_transitions
+from ..core.transitions import Transitions, check_transitions
 from .protocol import Outcomes, Prediction
 from .vector_memory import check_vectors
 

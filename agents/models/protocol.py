@@ -10,7 +10,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..core.transitions import BoolArray, FloatArray, IntArray, Transitions
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
+
+from ..core.transitions import Transitions
 
 CAPABILITIES = {
     "sample": "draws simulated transitions of pairs that it has seen",

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import did_you_mean
 
 from ..core.actions import Actions, as_actions
 from ..core.features import Features, Identity
 from ..core.state import part_of
-from ..core.transitions import FloatArray, Transitions
+from ..core.transitions import Transitions
 from ..learners.linear_variants import expected
 from ..learners.protocol import Estimate, Learner
 from .protocol import Prediction

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.validation import checked_number
 
 from ..core.encoders import ROWS, VECTORS
@@ -14,7 +15,7 @@ from ..core.kernels import believe, has_rule
 from ..core.records import flatten, restore
 from ..core.rng import state_words
 from ..core.state import part_of, prefixed
-from ..core.transitions import FloatArray, IntArray, Transitions, check_integers, outside_table
+from ..core.transitions import Transitions, check_integers, outside_table
 from .predictive_probabilities import Beliefs, RowBeliefs, VectorBeliefs
 from .protocol import Outcomes, Prediction
 from .scored_table import TRIES, ScoredTable

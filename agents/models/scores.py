@@ -21,10 +21,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled, spliced
 
 from ..core.recency import TriedTimes, note_tried
-from ..core.transitions import FloatArray
 
 EXTENT = 0.02
 """The part of all pairs that a change of the world is expected to touch."""

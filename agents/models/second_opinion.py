@@ -24,12 +24,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
 
 from ..core.kernels import believe
 from ..core.records import flatten, restore
 from ..core.state import part_of, prefixed
-from ..core.transitions import FloatArray, Transitions
+from ..core.transitions import Transitions
 from .likelihood import LikelihoodTable, MaximumLikelihood
 from .scores import Scores
 

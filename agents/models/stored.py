@@ -6,12 +6,12 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
 
 from ..core.kernels import draw, observe, rule
 from ..core.records import with_room
 from ..core.rng import high_below, next_word
-from ..core.transitions import BoolArray, FloatArray, IntArray
 from .protocol import Outcomes
 from .table import TableModel
 from .visited_pairs import SeenPairs, note_pair

@@ -7,12 +7,13 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 
 from ..core.kernels import draw, observe
 from ..core.records import flatten, restore
 from ..core.rng import load, state_words, store
-from ..core.transitions import IntArray, Transitions, check_integers, first_outside, outside_table
+from ..core.transitions import Transitions, check_integers, first_outside, outside_table
 from .protocol import Outcomes, Prediction
 from .visited_pairs import SeenPairs
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import IntArray
+
 from ..core.kernels import believe, expect, follow, has_rule
-from ..core.transitions import IntArray, Transitions
+from ..core.transitions import Transitions
 from .likelihood import MaximumLikelihood
 from .protocol import Outcomes
 from .visited_pairs import note_pair

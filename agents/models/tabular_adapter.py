@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 
 from ..core.encoders import Vectors
@@ -13,15 +14,7 @@ from ..core.normal import grid_chances
 from ..core.records import flatten, restore
 from ..core.rng import load, state_words, store
 from ..core.state import part_of
-from ..core.transitions import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    Transitions,
-    check_integers,
-    first_outside,
-    outside_table,
-)
+from ..core.transitions import Transitions, check_integers, first_outside, outside_table
 from .protocol import Outcomes, Prediction
 from .regression import RegressionModel
 from .visited_pairs import SeenPairs, draw_pair, note_pair

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
 from dynamaze.common.validation import checked_number
 
@@ -18,7 +19,7 @@ from ..core.recency import (
     time_bonus,
 )
 from ..core.records import flatten, restore
-from ..core.transitions import FloatArray, IntArray, Transitions
+from ..core.transitions import Transitions
 from .protocol import Model, Outcomes, Prediction
 
 

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 
+from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled, spliced
 
 from ..core.kernels import believe, doubt, draw, expect, follow, observe, rule
 from ..core.spaces import Spaces, TableRows, count_actions
 from ..core.sparse_mdp import SparseMDP
-from ..core.transitions import IntArray, Transitions, check_transitions
+from ..core.transitions import Transitions, check_transitions
 from .likelihood import LikelihoodTable, MaximumLikelihood
 from .protocol import Outcomes, Prediction
 

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
 from dynamaze.common.validation import checked_number
 
 from ..core.kernels import believe, doubt, draw, expect, follow, observe, rule
-from ..core.transitions import FloatArray, IntArray, Transitions
+from ..core.transitions import Transitions
 from .protocol import Model
 
 

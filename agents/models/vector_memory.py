@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.validation import checked_number
 
 from ..core.actions import Actions, as_actions, finite_numbers
-from ..core.transitions import BoolArray, FloatArray, IntArray, Transitions
+from ..core.transitions import Transitions
 from .protocol import Prediction
 
 _FIRST_ROOM = 64

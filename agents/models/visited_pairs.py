@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled, spliced
 
 from ..core.rng import high_below, low_below, next_word
-from ..core.transitions import IntArray
 
 
 class SeenPairs(NamedTuple):

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from ..core.shares import TRUSTED, shared_steps
-from ..core.transitions import FloatArray, Transitions
+from ..core.transitions import Transitions
 from ..models import CAPABILITIES, MODELS, Model
 from ..values.table import TableValues, Values
 

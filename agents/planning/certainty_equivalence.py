@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
 from ..core.kernels import expect, improve, remember, rule, seen_pairs
 from ..core.shares import is_trusted
-from ..core.transitions import FloatArray
 from ..models import Model
 from ..values.table import Values
 from .table import TablePlanning

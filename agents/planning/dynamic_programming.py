@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 from dynamaze.common.validation import checked_number, did_you_mean
 
 from ..core.priority_queue import Queue, put
 from ..core.sparse_mdp import SparseMDP
-from ..core.transitions import FloatArray
 
 METHODS = ("gauss_seidel", "jacobi", "prioritised")
 """How value iteration may go over the states."""

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import did_you_mean
 
 from ..core.kernels import expect, follow, improve, remember, rule, seen_pairs, share
 from ..core.rng import high_below, low_below, next_word
 from ..core.shares import is_trusted, shared_steps
-from ..core.transitions import IntArray
 from ..models.visited_pairs import draw_pair
 from ..values.table import target
 from .base import checked_steps

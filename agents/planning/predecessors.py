@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
 
 from ..core.kernels import believe
 from ..core.records import with_room
-from ..core.transitions import IntArray
 
 GROWING = ("pair", "link")
 

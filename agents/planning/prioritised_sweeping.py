@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number, did_you_mean
 
 from ..core.kernels import expect, improve, remember, rule, share
 from ..core.priority_queue import Queue, drop, put, raise_to, take
 from ..core.shares import is_trusted, shared_steps
-from ..core.transitions import IntArray
 from ..values.table import row_max
 from .base import checked_steps
 from .predecessors import Predecessors, lead_to, next_leading

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
 
 from ..core.kernels import improve, remember
@@ -14,7 +15,7 @@ from ..core.records import flatten, restore
 from ..core.rng import load, state_words, store
 from ..core.shares import TRUSTED
 from ..core.state import part_of, prefixed
-from ..core.transitions import IntArray, Transitions
+from ..core.transitions import Transitions
 from ..models import Model
 from ..models.table_copy import TableCopy, has_lookups
 from ..values.table import TableValues

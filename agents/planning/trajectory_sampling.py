@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
 from ..core.kernels import improve, remember, rule, seen_pairs, share
 from ..core.rng import high_unit, low_below, next_word
 from ..core.shares import shared_steps
-from ..core.transitions import IntArray
 from .pair_updates import PairUpdates, known, update_pair
 
 BEGINNINGS = ("here", "start")

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import optional_import
 
 from ..core.actions import Actions, NumberedActions, VectorActions
 from ..core.encoders import Vectors
-from ..core.transitions import FloatArray, Transitions
+from ..core.transitions import Transitions
 
 optional_import("stable_baselines3", extra="distill", purpose="Dyna for SB3")
 from stable_baselines3.common.buffers import (  # noqa: E402  # after the message

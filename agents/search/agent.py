@@ -8,13 +8,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from dynamaze.common.arrays import IntArray
 from dynamaze.common.validation import checked_number, did_you_mean
 
 from ..agent import Agent, make_env, spaces_of
 from ..core.encoders import ROWS
 from ..core.rng import Seed, as_sequence
 from ..core.spaces import Spaces, count_actions
-from ..core.transitions import IntArray
 from ..exploration import EpsilonGreedy
 from ..models import MODELS, Model, model_for
 from ..models.table_copy import TableCopy, has_lookups

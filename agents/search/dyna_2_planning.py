@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from ..core.rng import state_words
-from ..core.transitions import FloatArray, Transitions
+from ..core.transitions import Transitions
 from ..models import Model
 from ..planning.base import Planning
 from ..values.table import TableValues, Values

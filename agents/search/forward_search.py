@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
+
 from ..core.rng import Seed
-from ..core.transitions import FloatArray
 from ..models import Model
 from ..planning.base import Planning
 from ..values.table import Values

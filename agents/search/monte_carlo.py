@@ -15,11 +15,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.validation import checked_number, did_you_mean
 
 from ..checkpoint import read_agent
 from ..core.rng import Seed, state_words
-from ..core.transitions import FloatArray, IntArray
 from ..exploration import EpsilonGreedyRule, epsilon_greedy_probabilities
 from ..models import Model
 from ..planning.base import Planning

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 
 from ..core.kernels import choose, follow, rule
 from ..core.rng import high_unit, load, next_word, store
-from ..core.transitions import FloatArray
 from ..values.table import row_max
 
 

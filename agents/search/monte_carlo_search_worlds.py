@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..core.transitions import BoolArray, FloatArray, IntArray
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
+
 from .simulators import make_simulator
 
 

@@ -16,12 +16,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
 
 from ..core.encoders import VECTORS
 from ..core.kernels import follow
 from ..core.rng import load, state_words, store
-from ..core.transitions import FloatArray
 from ..models.table_copy import has_lookups
 
 METHODS = ("begin", "step", "observation", "key")

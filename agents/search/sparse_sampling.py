@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from ..core.rng import Seed
-from ..core.transitions import FloatArray
 from ..models import Model
 from ..planning.base import Planning
 from ..values.table import TableValues, Values

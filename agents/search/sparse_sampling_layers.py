@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray, IntArray
+
 from ..core.rng import state_words
-from ..core.transitions import FloatArray, IntArray
 from .monte_carlo_search_worlds import Worlds
 from .sparse_sampling_kernel import ENDED, expand_rows
 

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 
 from ..core.kernels import follow
 from ..core.rng import load, store
-from ..core.transitions import FloatArray, IntArray
 from ..exploration import epsilon_greedy
 
 NEGLIGIBLE_TRACE = 1e-3

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 from dynamaze.common.validation import checked_number
 
 from ..core.features import Features, SparseFeatures
-from ..core.transitions import FloatArray, Transitions
+from ..core.transitions import Transitions
 from ..models.vector_memory import check_vectors
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number, optional_import
 
 from ..core.features import Coordinates, RadialBases
-from ..core.transitions import FloatArray, Transitions
+from ..core.transitions import Transitions
 from ..models.vector_memory import check_vectors, each_column
 
 

@@ -6,17 +6,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
 from dynamaze.common.validation import checked_number
 
-from ..core.transitions import (
-    FloatArray,
-    IntArray,
-    Transitions,
-    check_integers,
-    first_outside,
-    outside_table,
-)
+from ..core.transitions import Transitions, check_integers, first_outside, outside_table
 
 
 class Values(Protocol):

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from dynamaze.common.arrays import IntArray
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.value_iteration import RecurrentPlanner
 
@@ -23,8 +24,6 @@ MOVES = np.array([(-1, 0), (0, 1), (1, 0), (0, -1)])
 
 SHARPNESS = 10.0
 """Of a planner's answers; its softmax stays soft."""
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass

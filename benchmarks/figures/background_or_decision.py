@@ -42,12 +42,12 @@ from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents import Agent, DynaQ, MonteCarloSearch, QLearning, TreeSearch
 from dynamaze.agents.models import Model
+from dynamaze.common.arrays import FloatArray
 
 from ..harness.compiled_runs import run_one
 from ..harness.curves import columns_of, draw_curve, interval_text
@@ -55,8 +55,6 @@ from ..harness.runner import work
 from ..harness.statistics import mean_interval
 from ..harness.table import Table, rows_where, stack
 from .exercise_8_4 import MAZES, World, found_change, know, share_interval
-
-FloatArray = npt.NDArray[np.float64]
 
 LABELS = {
     "q_learning": "Q-learning",

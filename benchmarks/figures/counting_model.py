@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynamaze.agents.core.kernels import believe, draw, expect, follow, observe, rule
-from dynamaze.agents.core.transitions import IntArray, Transitions
+from dynamaze.agents.core.transitions import Transitions
 from dynamaze.agents.models.protocol import Outcomes, Prediction
+from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled, spliced
 
 

@@ -48,7 +48,6 @@ from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -63,6 +62,7 @@ from dynamaze.agents import (
     TreeSearch,
 )
 from dynamaze.agents.models.true import TrueModel
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.envs import greedy_policy
 
 from ..harness.compiled_runs import run_one
@@ -70,10 +70,6 @@ from ..harness.curves import columns_of, draw_curve, interval_text
 from ..harness.statistics import mean_interval
 from ..harness.table import Table, rows_where, stack
 from .counting_model import CountedModel
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 LABELS = {
     "forward": "forward search",

@@ -28,19 +28,17 @@ from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents import DynaQ, PrioritisedSweeping
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
 from dynamaze.envs.mazes.presets import DYNA
 
 from ..harness.compiled_runs import Life
 from ..harness.statistics import Interval, quantile_interval
 from ..harness.table import Table, rows_where, stack
-
-FloatArray = npt.NDArray[np.float64]
 
 METHODS = {"uniform": "Dyna-Q", "prioritised_sweeping": "prioritised sweeping"}
 NEAR = 1.2

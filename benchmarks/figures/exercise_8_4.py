@@ -38,11 +38,11 @@ from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents import Agent, DynaQ, DynaQPlus
+from dynamaze.common.arrays import FloatArray
 
 from ..harness.compiled_runs import run_many
 from ..harness.curves import columns_of, draw_curve, interval_text
@@ -50,8 +50,6 @@ from ..harness.statistics import Interval, mean_interval
 from ..harness.table import Table, rows_where, stack
 from . import figure_8_4, figure_8_5
 from .figures_8_4_and_8_5 import ChangingMaze, best_reward
-
-FloatArray = npt.NDArray[np.float64]
 
 MAZES: dict[str, ChangingMaze] = {
     "blocking": figure_8_4.Config(),

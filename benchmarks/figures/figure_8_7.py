@@ -32,13 +32,11 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from dynamaze.agents.core.rng import make_generator
+from dynamaze.common.arrays import FloatArray, IntArray
 
 from ..harness.curves import columns_of, draw_curve, interval_text
 from ..harness.statistics import Interval, mean_interval
 from ..harness.table import Table, rows_where, stack
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 LINEAR_LOOKS, EARLY_LOOKS = 100, 40
 """Looks at the error: so many evenly over 2b updates, and so many ever denser towards the first."""

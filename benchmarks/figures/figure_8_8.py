@@ -39,13 +39,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents.core.rng import make_generator
+from dynamaze.common.arrays import FloatArray
 
 from ..harness.curves import columns_of, draw_curve, interval_text
 from ..harness.statistics import mean_interval
 from ..harness.table import Table, rows_where, stack
 from .random_tasks import Task, learning_curve
-
-FloatArray = npt.NDArray[np.float64]
 
 DISTRIBUTIONS = {"on_policy": "on-policy", "uniform": "uniform"}
 COLOURS = {1: "tab:blue", 3: "tab:orange", 10: "tab:green"}

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents import Agent, DynaQ, DynaQPlus
+from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import DynaMazeEnv, greedy_policy
 from dynamaze.envs.rendering import FramePainter
 
@@ -22,7 +22,6 @@ from ..harness.curves import interval_text
 from ..harness.statistics import mean_interval, written
 from ..harness.table import Table, rows_where, stack
 
-FloatArray = npt.NDArray[np.float64]
 COLOURS = {"DynaQ": "tab:red", "DynaQPlus": "tab:blue"}
 LABELS = {"DynaQ": "Dyna-Q", "DynaQPlus": "Dyna-Q+"}
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.agents.core.rng import high_unit, load, low_below, next_word, state_words, store
-from dynamaze.agents.core.transitions import FloatArray, IntArray
 from dynamaze.agents.exploration import epsilon_greedy
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 
 Numbers = npt.NDArray[np.uint32]

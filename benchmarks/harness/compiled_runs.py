@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 from gymnasium.utils import seeding
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
@@ -34,6 +33,7 @@ from dynamaze.agents.core.shares import is_trusted, shared_steps
 from dynamaze.agents.models.table_copy import has_lookups
 from dynamaze.agents.planning.table import TablePlanning
 from dynamaze.agents.values.table import TableValues, q_update
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
 from dynamaze.envs import GridEnv
 from dynamaze.envs.changing_maze import Course, World
@@ -46,10 +46,6 @@ from dynamaze.envs.vector.kernel import (
     take_step,
     tick,
 )
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-
 
 PLAIN_WRAPPERS = (OrderEnforcing, PassiveEnvChecker, TimeLimit)
 """What `gym.make` puts round a maze."""

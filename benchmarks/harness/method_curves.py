@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dynamaze.agents.core.transitions import FloatArray
+from dynamaze.common.arrays import FloatArray
 
 from .statistics import mean_interval
 from .table import Table, rows_where, stack

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from dynamaze.common.arrays import FloatArray
 
 FEW_RUNS = 10
 """With fewer runs an interval covers much less than it says where the runs are skewed."""

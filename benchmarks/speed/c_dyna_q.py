@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from dynamaze.agents import DynaQ
 from dynamaze.agents.core.rng import state_words
+from dynamaze.common.arrays import FloatArray
 
 SOURCE = Path(__file__).with_name("dyna_q.c")
-FloatArray = npt.NDArray[np.float64]
 
 
 def find_compiler() -> str | None:

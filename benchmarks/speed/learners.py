@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from dynamaze.common.arrays import FloatArray
 
 from ..harness.timing import Pair, Row, seconds, timed_in_turn
 
-FloatArray = npt.NDArray[np.float64]
 Measure = Callable[[int], list[Row]]
 
 TRANSITIONS = 2000

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynamaze.agents.core.transitions import FloatArray
 from dynamaze.agents.linear.evaluation import FeatureTransitions
+from dynamaze.common.arrays import FloatArray
 
 APART = 4
 """States from one feature's own to the next."""

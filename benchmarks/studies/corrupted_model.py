@@ -20,10 +20,11 @@ from dynamaze.agents.core.kernels import believe, draw, expect, follow, observe,
 from dynamaze.agents.core.records import flatten, restore
 from dynamaze.agents.core.rng import state_words
 from dynamaze.agents.core.state import part_of, prefixed
-from dynamaze.agents.core.transitions import BoolArray, FloatArray, IntArray, Transitions
+from dynamaze.agents.core.transitions import Transitions
 from dynamaze.agents.models.protocol import Outcomes, Prediction
 from dynamaze.agents.models.table import TableModel, draw_batch, observe_batch
 from dynamaze.agents.models.visited_pairs import SeenPairs, draw_pair, note_pair
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.envs.mazes.mdp import FiniteMDP
 

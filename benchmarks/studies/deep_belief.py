@@ -29,12 +29,11 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from dynamaze.agents.learners.deep_belief import DeepBelief
+from dynamaze.common.arrays import FloatArray
 
 from ..harness.runner import Storing, interval_caption, run_alone
 from ..harness.statistics import mean_interval
 from ..harness.table import Table, rows_where, stack
-
-FloatArray = npt.NDArray[np.float64]
 
 ENV = "DynaMaze-v0"
 OBSERVATIONS = {"one_hot": "one-hot numbers", "picture": "noisy pictures"}

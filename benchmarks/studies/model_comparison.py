@@ -25,10 +25,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from dynamaze.agents.models import LEARNED_MODELS, MODELS
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import did_you_mean
 
 from ..harness.runner import OnRun, Storing, check_runs, kept_folder, run_alone, work
-from ..harness.statistics import FloatArray, Interval, mean_interval, written
+from ..harness.statistics import Interval, mean_interval, written
 from ..harness.table import Table, rows_where, stack
 from .model_trial import AFTER, MAZES, SAMPLES, STATED, trial
 

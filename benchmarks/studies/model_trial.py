@@ -22,12 +22,11 @@ import numpy.typing as npt
 
 from dynamaze.agents import DynaQ, Transitions
 from dynamaze.agents.models import OnRows, Outcomes
+from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import GridEnv
 
 from ..harness.table import Table
 from ..harness.timing import seconds
-
-FloatArray = npt.NDArray[np.float64]
 
 NEAR_OPTIMAL = 0.95
 EPISODES = 10

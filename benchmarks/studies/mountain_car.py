@@ -29,8 +29,8 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents import Agent, QLearning
 from dynamaze.agents.callbacks import Step
-from dynamaze.agents.core.transitions import FloatArray
 from dynamaze.agents.linear.dyna import LinearDyna
+from dynamaze.common.arrays import FloatArray
 
 from ..harness.method_curves import plot_methods, run_methods, summarise_methods
 from ..harness.runner import Storing, interval_caption, run_alone

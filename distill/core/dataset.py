@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import Float32Array
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 from dynamaze.common.validation import did_you_mean
 
 from .distributions import CATEGORICAL, DISTRIBUTIONS
 from .levels import LevelRange
-
-FloatArray = npt.NDArray[np.float32]
 
 
 class Batch(NamedTuple):
@@ -30,9 +29,9 @@ class Batch(NamedTuple):
     """
 
     observations: npt.NDArray[Any]  # (batch, ...)
-    logits: FloatArray  # (answers, actions) the teacher's; only differences in a row matter
-    weights: FloatArray  # (answers,) how much each counts
-    values: FloatArray | None = None  # (answers,) the teacher's state values, where it has them
+    logits: Float32Array  # (answers, actions) the teacher's; only differences in a row matter
+    weights: Float32Array  # (answers,) how much each counts
+    values: Float32Array | None = None  # (answers,) the teacher's state values, where it has them
 
 
 def make_batch(

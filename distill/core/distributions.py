@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .logits import FloatArray
+from dynamaze.common.arrays import FloatArray
 
 CATEGORICAL, GAUSSIAN, SQUASHED = "categorical", "gaussian", "squashed_gaussian"
 """Discrete actions by their logits; continuous ones by a Gaussian, clipped or squashed by tanh."""

@@ -7,8 +7,9 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
+
 from .distributions import Bounds, split
-from .logits import FloatArray
 
 LOG_STD = (-20.0, 2.0)
 """Logarithms of standard deviations are no less and no more, as in SAC of Stable-Baselines3."""

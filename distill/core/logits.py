@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from dynamaze.common.arrays import FloatArray
 
 SMALLEST = 1e-6
 """Probabilities below it count as this when their logarithm is taken."""

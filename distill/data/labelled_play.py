@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import BoolArray
+
 from ..core.distributions import distribution_of
 from ..core.levels import LevelRange
 from ..core.logits import softmax
 from ..core.policy import Policy
 from ..teachers import as_teacher, teacher_answers, teacher_values
-from .playing import BoolArray, Play, Player, View, bounds_for, choose, question_of, viewed
+from .playing import Play, Player, View, bounds_for, choose, question_of, viewed
 from .replay import Columns
 
 

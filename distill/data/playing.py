@@ -10,11 +10,9 @@ import numpy.typing as npt
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from ..core.distributions import CATEGORICAL, Bounds, distribution_of, gaussian_rows, split
-from ..core.logits import FloatArray
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
+from ..core.distributions import CATEGORICAL, Bounds, distribution_of, gaussian_rows, split
 
 View = Callable[[Any], npt.NDArray[Any]]
 """What a student sees of (n, ...) observations of the environment: (n, ...) of its own."""

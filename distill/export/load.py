@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.logits import FloatArray
+from dynamaze.common.arrays import FloatArray
 
 BATCH = 1000
 """How many observations are asked at once."""

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core.logits import FloatArray, softmax
+from dynamaze.common.arrays import FloatArray
+
+from ..core.logits import softmax
 
 
 class Answers(NamedTuple):

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from dynamaze.common.arrays import FloatArray
+
 from ..core.gaussian_actions import check_answers
-from ..core.logits import FloatArray
 from .base import Answers, Student
 from .parts import check_outputs, checked_part
 

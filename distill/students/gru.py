@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
-from ..core.logits import FloatArray
 from .base import Student
 from .inputs import as_floats, checked_shape
 

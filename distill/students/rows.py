@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
+
 from ..core.dataset import Dataset
 from ..core.distributions import CATEGORICAL
-from ..core.logits import FloatArray
 
 
 def flat_rows(observations: Any, shape: tuple[int, ...]) -> FloatArray:

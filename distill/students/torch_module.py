@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core.logits import FloatArray
+from dynamaze.common.arrays import FloatArray
+
 from .base import Student
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number, optional_import
 
 from ..core.dataset import Dataset
-from ..core.logits import FloatArray, LogitPolicy
+from ..core.logits import LogitPolicy
 from .rows import checked_rows, flat_rows
 
 LEAF = -1

@@ -30,10 +30,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from ..core.distributions import CATEGORICAL, distribution_of, gaussian_rows
-from ..core.logits import FloatArray, LogitPolicy, log_probabilities
+from ..core.logits import LogitPolicy, log_probabilities
 from ..core.policy import Policy
 
 AGENT = 1

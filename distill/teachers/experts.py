@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
+
 from ..core.distributions import CATEGORICAL, distribution_of
-from ..core.logits import FloatArray, LogitPolicy
+from ..core.logits import LogitPolicy
 from . import answers_each, as_teacher
 
 

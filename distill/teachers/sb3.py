@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.storage import CheckpointError
 from dynamaze.common.validation import did_you_mean, optional_import
 
 from ..core.distributions import Bounds
-from ..core.logits import FloatArray, LogitPolicy
+from ..core.logits import LogitPolicy
 
 optional_import("stable_baselines3", extra="distill", purpose="a teacher of Stable-Baselines3")
 import torch  # noqa: E402  # after the message

@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from dynamaze.common.arrays import BoolArray, FloatArray
 from dynamaze.envs.mazes.layout import DISPLACEMENTS
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 
 class WallBelief:

@@ -7,12 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from dynamaze.common.arrays import AnyArray
 from dynamaze.envs import GridEnv, Layout
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.mazes.layout import DISPLACEMENTS
 from dynamaze.envs.mazes.optimal_values import optimal_action_values, optimal_policy
 
-from .overlays import FROM_THE_SCENE, Array
+from .overlays import FROM_THE_SCENE
 from .witness import Witness
 
 GAMMA = 0.95
@@ -29,7 +30,7 @@ class Truth:
     def __init__(self, maze: MazeEnv, witness: Witness) -> None:
         self.hints = False
         self._maze, self._witness = maze, witness
-        self._solved: tuple[Layout, Array, Array] | None = None  # layout, q, policy
+        self._solved: tuple[Layout, AnyArray, AnyArray] | None = None  # layout, q, policy
 
     def missing(self, name: str) -> str:
         """Why there is no such overlay; "" if there is."""
@@ -39,10 +40,10 @@ class Truth:
             return f"{name}: only agents have this"
         return "" if isinstance(self._maze, GridEnv) else f"{name}: only mazes of cells have this"
 
-    def arrays(self, names: Iterable[str]) -> dict[str, Array]:
+    def arrays(self, names: Iterable[str]) -> dict[str, AnyArray]:
         """The optimal values, action values and policy, and the walker's visits."""
         wanted = set(names)
-        arrays: dict[str, Array] = {}
+        arrays: dict[str, AnyArray] = {}
         if wanted.intersection(OPTIMAL):
             q, policy = self._solution()
             shown = way(self._maze) if self.hints else policy
@@ -51,7 +52,7 @@ class Truth:
             arrays["visits"] = self._witness.visits
         return {name: array for name, array in arrays.items() if name in wanted}
 
-    def _solution(self) -> tuple[Array, Array]:
+    def _solution(self) -> tuple[AnyArray, AnyArray]:
         layout = self._maze.layout
         if self._solved is None or self._solved[0] is not layout:
             q = np.nan_to_num(optimal_action_values(layout, GAMMA))
@@ -59,7 +60,7 @@ class Truth:
         return self._solved[1], self._solved[2]
 
 
-def way(maze: MazeEnv) -> Array:
+def way(maze: MazeEnv) -> AnyArray:
     """(rows, cols, 4) the actions of a shortest way from the agent to a goal; 0 elsewhere."""
     layout = maze.layout
     shown = np.zeros((layout.rows, layout.cols, len(DISPLACEMENTS)))

@@ -10,16 +10,15 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from dynamaze.agents import Agent
+from dynamaze.common.arrays import AnyArray
 from dynamaze.envs.base import MazeEnv
 
 from .belief import WallBelief, model_that_predicts
 from .planned import OverheardPlanning
 from .witness import Witness
 
-Array = npt.NDArray[Any]
 FROM_THE_SCENE = ("trail", "changed")
 """Overlays that a maze draws by itself."""
 
@@ -30,7 +29,7 @@ class Source(Protocol):
     def missing(self, name: str) -> str:
         """Why there is no such overlay; "" if there is."""
 
-    def arrays(self, names: Iterable[str]) -> dict[str, Array]:
+    def arrays(self, names: Iterable[str]) -> dict[str, AnyArray]:
         """The arrays of the overlays that are shown now, and no others."""
 
 
@@ -44,7 +43,7 @@ class Nothing:
         """Say that there is none."""
         return self._why
 
-    def arrays(self, names: Iterable[str]) -> dict[str, Array]:
+    def arrays(self, names: Iterable[str]) -> dict[str, AnyArray]:
         """No arrays."""
         return {}
 
@@ -70,7 +69,7 @@ class Insight:
         model = None if self._agent is None else model_that_predicts(self._agent.model)
         self._belief = None if model is None else WallBelief(model, self._shape)
         self._asked = False  # whether the model was asked for all pairs once
-        self._sources: dict[str, Callable[[], Array]] = {
+        self._sources: dict[str, Callable[[], AnyArray]] = {
             "values": lambda: self._q().max(axis=1),
             "q": self._q,
             "policy": self._policy,
@@ -93,7 +92,7 @@ class Insight:
             return f"{self._name} does not plan"
         return ""
 
-    def arrays(self, names: Iterable[str]) -> dict[str, Array]:
+    def arrays(self, names: Iterable[str]) -> dict[str, AnyArray]:
         """The arrays of these overlays."""
         wanted = set(names)
         self._listen("planned" in wanted)
@@ -102,20 +101,20 @@ class Insight:
     def _plans(self, agent: Agent) -> bool:
         return self._learns and getattr(agent.planning, "planning_steps", 1) != 0
 
-    def _q(self) -> Array:
+    def _q(self) -> AnyArray:
         assert self._agent is not None
         rows, _ = self._agent.rows.many(self._observations)
         return np.asarray(self._agent.values.values(rows))
 
-    def _policy(self) -> Array:
+    def _policy(self) -> AnyArray:
         assert self._agent is not None
         return self._agent.action_probabilities(self._observations)
 
-    def _visits(self) -> Array:
+    def _visits(self) -> AnyArray:
         assert self._witness.visits is not None
         return self._witness.visits
 
-    def _walls(self) -> Array:
+    def _walls(self) -> AnyArray:
         assert self._belief is not None
         tried = self._witness.tried
         self._belief.update(tried if self._asked else np.ones_like(tried))
@@ -123,7 +122,7 @@ class Insight:
         tried[...] = False
         return self._belief.walls()
 
-    def _planned(self) -> Array:
+    def _planned(self) -> AnyArray:
         planning = getattr(self._agent, "planning", None)
         assert isinstance(planning, OverheardPlanning)
         return planning.pairs

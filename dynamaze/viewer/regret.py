@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import Layout
 from dynamaze.envs.mazes.regret import phase_values
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class Regret:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
+
 from ..mazes.layout import DISPLACEMENTS
-from ..mazes.mdp import FloatArray
 
 PUSHES: FloatArray = np.array(DISPLACEMENTS, dtype=np.float64)
 """(4, 2) the pushes, down and right, of the four discrete actions."""

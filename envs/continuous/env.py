@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from dynamaze.common.arrays import Float32Array
 from dynamaze.common.validation import checked_number, did_you_mean
 
 from ..base import MazeEnv
@@ -23,7 +24,7 @@ from ..observations import make_observation
 from ..options import refuse_action
 from ..rendering import Scene
 from .actions import PUSHES, Push, read_push
-from .kernel import Float32Array, Motion, Terrain, move, move_apart
+from .kernel import Motion, Terrain, move, move_apart
 from .observations import Position, PositionVelocity, point_forms
 
 ACTION_KINDS = ("continuous", "discrete")

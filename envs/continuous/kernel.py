@@ -23,15 +23,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import Float32Array, FloatArray, UInt8Array
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 
 from ..mazes.dynamics import Dynamics
 from ..mazes.layout import Layout
-from ..mazes.mdp import FloatArray
 from ..vector.kernel import NEXT_STEP, begins_now, end_step, new_moment, next_random
-
-Float32Array = npt.NDArray[np.float32]
-CellArray = npt.NDArray[np.uint8]
 
 FREE, WALL, GOAL = 0, 1, 2
 PADDING = 1
@@ -50,7 +47,7 @@ NUMBERS_A_STEP = 4
 class Terrain(NamedTuple):
     """The mazes that points move in, one in each slot."""
 
-    cells: CellArray  # (slots, rows + 2, cols + 2) of FREE, WALL and GOAL
+    cells: UInt8Array  # (slots, rows + 2, cols + 2) of FREE, WALL and GOAL
     reward: FloatArray  # (slots, 3) on reaching a goal, for a step, where something stopped it
     slip: FloatArray  # (slots,) the probability of a step to one side
     starts: Float32Array  # (slots, most starts, 2) positions
@@ -96,7 +93,7 @@ class Terrain(NamedTuple):
         )
 
 
-def draw_cells(cells: CellArray, layout: Layout) -> None:
+def draw_cells(cells: UInt8Array, layout: Layout) -> None:
     """Draw a maze in (rows + 2, cols + 2) cells, whose border is of walls already."""
     cells[PADDING:-PADDING, PADDING:-PADDING] = np.where(layout.walls, WALL, FREE)
     for row, col in layout.goals:

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from ..mazes.layout import IntArray, Layout
+from dynamaze.common.arrays import Float32Array, IntArray
+
+from ..mazes.layout import Layout
 from ..observations import Form
 from ..observations.basic import Slots
 from ..observations.dicts import Goal
 from ..observations.local import EIGHT, Frames, Picture
 from ..render import scene_of
-from .kernel import PADDING, WALL, Float32Array, draw_cells, look_around
+from .kernel import PADDING, WALL, draw_cells, look_around
 
 
 def point_forms(max_speed: float) -> Mapping[str, Form]:

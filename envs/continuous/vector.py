@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import BoolArray, FloatArray
+
 from ..mazes.dynamics import NUM_ACTIONS
-from ..mazes.layout import BoolArray, Cell
-from ..mazes.mdp import FloatArray
+from ..mazes.layout import Cell
 from ..vector.base import UNIFORM_BLOCK, MazeVectorEnv
 from ..vector.kernel import Lives, Moment
 from ..vector_options import read_discrete_actions

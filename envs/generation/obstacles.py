@@ -14,7 +14,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..mazes.layout import BoolArray, Cell
+from dynamaze.common.arrays import BoolArray
+
+from ..mazes.layout import Cell
 from .draws import Draws
 from .trees import root
 

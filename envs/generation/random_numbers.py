@@ -7,7 +7,9 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from ..mazes.layout import BoolArray, Cell
+from dynamaze.common.arrays import BoolArray
+
+from ..mazes.layout import Cell
 from .draws import Draws
 
 

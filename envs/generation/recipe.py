@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import BoolArray
 from dynamaze.common.validation import checked_number, did_you_mean
 
-from ..mazes.layout import MAX_CELLS, BoolArray, Cell
+from ..mazes.layout import MAX_CELLS, Cell
 from . import draws as purposes
 from .draws import Draws
 from .obstacles import obstacles

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..mazes.layout import BoolArray
+from dynamaze.common.arrays import BoolArray
+
 from .draws import Draws
 
 SMALLEST_SIDE = 3

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..mazes.layout import BoolArray
+from dynamaze.common.arrays import BoolArray
+
 from .draws import Draws
 
 _OPEN, _ROCK, _OUTSIDE = range(3)

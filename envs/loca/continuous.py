@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import Float32Array
+
 from ..continuous.env import DynaMazeContinuousEnv
-from ..continuous.kernel import PADDING, WALL, Float32Array
+from ..continuous.kernel import PADDING, WALL
 from ..mazes.layout import Cell, Layout
 from .tasks import (
     EXIT_T2,

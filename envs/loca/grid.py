@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import BoolArray, FloatArray
+
 from ..changing_maze import Course
 from ..grid import GridEnv
-from ..mazes.layout import BoolArray
-from ..mazes.mdp import FiniteMDP, FloatArray, greedy_policy
+from ..mazes.mdp import FiniteMDP, greedy_policy
 from ..mazes.schedule import read_schedule
 from .loca_dynamics import loca_dynamics
 from .tasks import (

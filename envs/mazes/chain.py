@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 
 MIN_BLOCK = 64
 """Equations are solved in blocks of at least so many: smaller ones are not faster."""

@@ -15,12 +15,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from .layout import DISPLACEMENTS, BoolArray, IntArray, Layout
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
+
+from .layout import DISPLACEMENTS, Layout
 from .mdp import FiniteMDP
 
-FloatArray = npt.NDArray[np.float64]
 Outcome = tuple[int, float, bool]  # next state, reward, terminated
 
 NUM_ACTIONS = len(DISPLACEMENTS)

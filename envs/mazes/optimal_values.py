@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from .dynamics import Dynamics
 from .layout import DISPLACEMENTS, Layout, delayed_returns
 from .mdp import greedy_policy
 from .shortest_paths import search_from
-
-FloatArray = npt.NDArray[np.float64]
 
 TIE = 1e-12
 """Action values that differ by less, in units of the best, are equal but for rounding."""

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import BoolArray
 from dynamaze.common.validation import checked_number, did_you_mean
 
-from .layout import BoolArray, Cell, Layout, LayoutError
+from .layout import Cell, Layout, LayoutError
 from .schedule import LAST_STEP
 
 Draw = Callable[[], float]

@@ -21,8 +21,8 @@ from functools import lru_cache
 from itertools import islice
 
 import numpy as np
-import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from .dynamics import Dynamics
@@ -30,8 +30,6 @@ from .layout import Layout
 from .mdp import FiniteMDP
 from .optimal_values import optimal_action_values, optimal_values
 from .schedule import Schedule
-
-FloatArray = npt.NDArray[np.float64]
 
 SETTLED = 1e-14
 """Values have settled if a sweep changes none by more, in units of the largest or of 1."""

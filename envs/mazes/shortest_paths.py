@@ -11,10 +11,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
+from dynamaze.common.arrays import BoolArray, IntArray
 
 UNSEEN, BLOCKED = -1, -2
 """What stands for a distance where no way has come yet, and where none ever does."""

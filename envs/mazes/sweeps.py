@@ -17,12 +17,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
 
 from .dynamics import PERPENDICULAR, Dynamics, Moves
 from .layout import Layout
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class Ordered(NamedTuple):

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from ..mazes.layout import IntArray, Layout
+from dynamaze.common.arrays import Float32Array, IntArray
 
-FloatArray = npt.NDArray[np.float32]
+from ..mazes.layout import Layout
 
 
 class Observation(Protocol):
@@ -82,13 +82,13 @@ class OneHot:
     def load(self, slot: int, layout: Layout) -> None:
         """Nothing of the maze is seen."""
 
-    def one(self, state: int, slot: int) -> FloatArray:
+    def one(self, state: int, slot: int) -> Float32Array:
         """The observation of a state: (states,) float32."""
         observation = np.zeros(self._num_states, dtype=np.float32)
         observation[state] = 1.0
         return observation
 
-    def many(self, states: IntArray, slots: IntArray) -> FloatArray:
+    def many(self, states: IntArray, slots: IntArray) -> Float32Array:
         """The observations of several: (n, states) float32."""
         observation = np.zeros((len(states), self._num_states), dtype=np.float32)
         observation[np.arange(len(states)), states] = 1.0
@@ -112,15 +112,15 @@ class Planes:
         for goal in layout.goals:
             maze[(2, *goal)] = 1.0
 
-    def one(self, state: int, slot: int) -> FloatArray:
+    def one(self, state: int, slot: int) -> Float32Array:
         """The observation of a state: (3, rows, cols) float32."""
-        observation: FloatArray = self._mazes.arrays[slot].copy()
+        observation: Float32Array = self._mazes.arrays[slot].copy()
         observation[(1, *divmod(state, self._cols))] = 1.0
         return observation
 
-    def many(self, states: IntArray, slots: IntArray) -> FloatArray:
+    def many(self, states: IntArray, slots: IntArray) -> Float32Array:
         """The observations of several: (n, 3, rows, cols) float32."""
-        observation: FloatArray = self._mazes.arrays[slots]
+        observation: Float32Array = self._mazes.arrays[slots]
         rows, cols = np.divmod(states, self._cols)
         observation[np.arange(len(states)), 1, rows, cols] = 1.0
         return observation

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
+from dynamaze.common.arrays import Float32Array, IntArray
+
 from ..mazes.dynamics import NUM_ACTIONS, Dynamics
-from ..mazes.layout import IntArray, Layout
-from .basic import FloatArray, Observation, Slots, check_goals, keys_of
+from ..mazes.layout import Layout
+from .basic import Observation, Slots, check_goals, keys_of
 
 Mask = npt.NDArray[np.int8]
 
@@ -103,10 +105,10 @@ class Goal:
     def _goal(self, layout: Layout) -> tuple[float, float]:
         return layout.goals[0]
 
-    def _place(self, state: Any) -> FloatArray:
+    def _place(self, state: Any) -> Float32Array:
         return np.array(divmod(state, self._cols), dtype=np.float32)
 
-    def _places(self, states: Any) -> FloatArray:
+    def _places(self, states: Any) -> Float32Array:
         return np.stack(np.divmod(states, self._cols), axis=1).astype(np.float32)
 
 

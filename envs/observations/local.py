@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
+from dynamaze.common.arrays import Float32Array, IntArray
 from dynamaze.common.validation import checked_number
 
-from ..mazes.layout import IntArray, Layout
+from ..mazes.layout import Layout
 from ..render import scene_of
 from ..rendering import FramePainter
-from .basic import FloatArray, Slots
+from .basic import Slots
 
 Frames = npt.NDArray[np.uint8]
 
@@ -49,18 +50,18 @@ class Window:
         for row, col in layout.goals:
             maze[1, row + self._radius, col + self._radius] = 1.0
 
-    def one(self, state: int, slot: int) -> FloatArray:
+    def one(self, state: int, slot: int) -> Float32Array:
         """The observation of a state: (2, 2 * radius + 1, 2 * radius + 1) float32."""
         row, col = divmod(state, self._cols)
         maze = self._mazes.arrays[slot]
-        seen: FloatArray = maze[:, row : row + self._side, col : col + self._side].copy()
+        seen: Float32Array = maze[:, row : row + self._side, col : col + self._side].copy()
         return seen
 
-    def many(self, states: IntArray, slots: IntArray) -> FloatArray:
+    def many(self, states: IntArray, slots: IntArray) -> Float32Array:
         """The observations of several: (n, 2, 2 * radius + 1, 2 * radius + 1) float32."""
         rows, cols = np.divmod(states, self._cols)
         reach = np.arange(self._side)
-        seen: FloatArray = self._mazes.arrays[
+        seen: Float32Array = self._mazes.arrays[
             slots[:, None, None, None],
             np.arange(2)[:, None, None],
             (rows[:, None] + reach)[:, None, :, None],
@@ -89,14 +90,14 @@ class Rays:
             for number, direction in enumerate(EIGHT):
                 maze[:, number :: len(EIGHT)] = _seen_along(layout, *direction)
 
-    def one(self, state: int, slot: int) -> FloatArray:
+    def one(self, state: int, slot: int) -> Float32Array:
         """The observation of a state: (16,) float32."""
-        seen: FloatArray = self._mazes.arrays[slot, state].copy()
+        seen: Float32Array = self._mazes.arrays[slot, state].copy()
         return seen
 
-    def many(self, states: IntArray, slots: IntArray) -> FloatArray:
+    def many(self, states: IntArray, slots: IntArray) -> Float32Array:
         """The observations of several: (n, 16) float32."""
-        seen: FloatArray = self._mazes.arrays[slots, states]
+        seen: Float32Array = self._mazes.arrays[slots, states]
         return seen
 
 
@@ -139,7 +140,7 @@ class Picture:
         return np.stack([self.one(state, slot) for state, slot in pairs])
 
 
-def _seen_along(layout: Layout, down: int, right: int) -> FloatArray:
+def _seen_along(layout: Layout, down: int, right: int) -> Float32Array:
     """(cells, 2) how many free cells lie in a direction, and whether a goal is among them."""
     rows, cols = layout.walls.shape
     goal = np.zeros((rows, cols), dtype=np.bool_)
@@ -154,5 +155,5 @@ def _seen_along(layout: Layout, down: int, right: int) -> FloatArray:
     for _ in range(max(rows, cols) - 1):
         count[here] = np.where(free[there], 1 + count[there], 0)
         found[here] = free[there] & (goal[there] | found[there])
-    seen: FloatArray = np.stack([count[here], found[here]], axis=-1).reshape(-1, 2)
+    seen: Float32Array = np.stack([count[here], found[here]], axis=-1).reshape(-1, 2)
     return seen.astype(np.float32)

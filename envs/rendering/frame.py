@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import BoolArray
+
 from .canvas import Canvas, Layer
 from .layers import ALL_LAYERS, MOVING_LAYERS, STILL_LAYERS
-from .scene import BoolArray, Frame, Scene
+from .scene import Frame, Scene
 from .tiles import paint_ground
 
 CELL_SIZE = 32  # pixels a side, where the maze leaves room

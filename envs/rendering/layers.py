@@ -13,13 +13,14 @@ from functools import lru_cache
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
+
 from . import overlay_layers as overlaid
 from . import sprites
 from .canvas import Canvas, Layer, Places, stamp, stamp_at
 from .overlay_measures import PATH_LENGTH, heading, recent_trail
 from .palette import AGENT
 from .scene import Cell, Scene, check_cells, check_points
-from .shapes import FloatArray
 from .sprite import Sprite, fade
 
 PATH_RADIUS = 0.06  # half the width of a path, in cells

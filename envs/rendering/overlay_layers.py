@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
+
 from . import overlay_marks as marks
 from . import palette
 from .canvas import Canvas, stamp
@@ -20,7 +22,7 @@ from .overlay_measures import (
     value_levels,
     verdict,
 )
-from .overlays import NUM_ACTIONS, FloatArray
+from .overlays import NUM_ACTIONS
 from .scene import Scene
 from .sprite import SMALL, Sprite, in_colors, pick
 

@@ -10,9 +10,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from dynamaze.common.arrays import BoolArray
+
 from . import palette
 from .palette import Color
-from .scene import BoolArray
 from .shapes import Corners, Grid, Ink, Point, coverage, disc, make_grid, rounded_box
 from .shapes import rounded_polygon as polygon
 from .sprite import LEVELS, SMALL, Sprite, shades, square, stacked, trimmed

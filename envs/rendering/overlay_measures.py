@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .overlays import NUM_ACTIONS, FloatArray, IntArray
-from .scene import BoolArray, Cell, Scene
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
+
+from .overlays import NUM_ACTIONS
+from .scene import Cell, Scene
 
 LEAST_PROBABLE = 1 / 32  # an action that is less probable gets no arrow
 PLANNED_MEMORY = 64  # the most of the planner's updates that are shown

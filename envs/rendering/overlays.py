@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.validation import did_you_mean
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Shape = tuple[int, int]  # (rows, cols)
 
 OVERLAYS: dict[str, str] = {

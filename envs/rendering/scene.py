@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import BoolArray
+
 from .overlays import Overlays, Shape
 
-BoolArray = npt.NDArray[np.bool_]
 Frame = npt.NDArray[np.uint8]  # (height, width, 3), RGB
 Cell = tuple[int, int]  # (row, col)
 Position = tuple[float, float]  # (row, col) in cells: cell (r, c) covers [r, r+1) x [c, c+1)

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from dynamaze.common.arrays import BoolArray, FloatArray
 
 from .palette import Color
-from .scene import BoolArray
 
-FloatArray = npt.NDArray[np.float64]
 Point = tuple[float, float]  # (x, y)
 
 

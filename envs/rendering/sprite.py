@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
+
 from .palette import Color
-from .shapes import FloatArray, Ink, compose
+from .shapes import Ink, compose
 
 SMALL = 6  # with fewer pixels a side things are plain squares
 WHOLE = 256  # full coverage: whole numbers blend alike on every machine

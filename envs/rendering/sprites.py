@@ -6,12 +6,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from dynamaze.common.arrays import BoolArray, FloatArray
+
 from . import palette
 from .overlay_measures import TRAIL_LENGTH
-from .scene import BoolArray
 from .shapes import (
     Corners,
-    FloatArray,
     Grid,
     Ink,
     Point,

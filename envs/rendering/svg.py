@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, pairwise
 
+from dynamaze.common.arrays import BoolArray
+
 from . import palette, svg_overlays
 from .layers import PATH_RADIUS
 from .overlay_measures import PATH_LENGTH, TRAIL_LENGTH, heading, recent_trail
-from .scene import BoolArray, Cell, Scene
+from .scene import Cell, Scene
 from .sprites import STAR
 from .svg_tags import PREFIX, group, number, tag, use
 from .tiles import FRONT, GROOVE

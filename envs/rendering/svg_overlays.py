@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
+
 from . import overlay_marks as marks
 from . import palette
 from .colors import colors
 from .overlay_measures import arrows, count_levels, planned_strengths, value_levels, verdict
-from .overlays import NUM_ACTIONS, FloatArray
+from .overlays import NUM_ACTIONS
 from .scene import Scene
 from .svg_tags import group, hex_color, number, tag, use
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
+
 from . import palette
 from .colors import colors
 from .overlay_measures import (
@@ -18,7 +20,6 @@ from .overlay_measures import (
     value_levels,
     verdict,
 )
-from .overlays import FloatArray
 from .palette import Color
 from .scene import Cell, Scene
 

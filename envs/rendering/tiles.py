@@ -12,9 +12,11 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import BoolArray, FloatArray
+
 from . import palette
-from .scene import BoolArray, Frame
-from .shapes import Corners, FloatArray, Grid, Ink, compose, coverage, make_grid, rounded_box
+from .scene import Frame
+from .shapes import Corners, Grid, Ink, compose, coverage, make_grid, rounded_box
 
 ROUND = 0.2  # radius of a wall's free corner, in cells
 FRONT = 0.2  # height of a wall's front side

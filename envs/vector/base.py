@@ -14,11 +14,11 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from dynamaze.common.arrays import BoolArray, FloatArray
 from dynamaze.common.validation import checked_number
 
 from ..changing_maze import World
-from ..mazes.layout import BoolArray, Cell
-from ..mazes.mdp import FloatArray
+from ..mazes.layout import Cell
 from ..options import check_render_mode, read_options
 from ..vector_options import Seeds, read_mask, read_seeds
 from .kernel import DISABLED, NEXT_STEP, SAME_STEP, drawer, refill

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from dynamaze.common.arrays import BoolArray, IntArray
+
 from ..drifting import DynaMazeDriftingEnv
 from ..generated import DynaMazeGeneratedEnv
 from ..maze import DynaMazeEnv
 from ..mazes.dynamics import NUM_ACTIONS
-from ..mazes.layout import BoolArray, Cell, IntArray
+from ..mazes.layout import Cell
 from ..vector_options import read_discrete_actions
 from .base import UNIFORM_BLOCK, MazeVectorEnv
 from .kernel import Ground, Lives, Moment, begin_episodes, step_worlds

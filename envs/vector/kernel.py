@@ -6,14 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from dynamaze.common.arrays import BoolArray, FloatArray, Int32Array, IntArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 
-from ..mazes.dynamics import NUM_ACTIONS, Dynamics, FloatArray
-from ..mazes.layout import BoolArray, IntArray
-
-SmallIntArray = npt.NDArray[np.int32]
+from ..mazes.dynamics import NUM_ACTIONS, Dynamics
 
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2
 
@@ -24,7 +21,7 @@ class Ground(NamedTuple):
     Flat arrays, the fastest to compiled code: an entry is `(slot * S + state) * 4 + direction`.
     """
 
-    next_state: SmallIntArray  # (slots * S * 4,)
+    next_state: Int32Array  # (slots * S * 4,)
     reward: FloatArray  # (slots * S * 4,)
     terminated: BoolArray  # (slots * S * 4,)
     slip: FloatArray  # (slots,) the probability of a step to one side

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamaze.agents.core.transitions import FloatArray
 from dynamaze.agents.learners.linear import RecursiveLeastSquares
 from dynamaze.agents.linear.evaluation import (
     FeatureTransitions,
@@ -14,6 +13,7 @@ from dynamaze.agents.linear.evaluation import (
 )
 from dynamaze.agents.linear.sweeping import SWEEPS, push
 from dynamaze.benchmarks.studies.boyan_chain import chain_episode, chain_features, chain_values
+from dynamaze.common.arrays import FloatArray
 
 
 def episodes(n: int, seed: int) -> FeatureTransitions:

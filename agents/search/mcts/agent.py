@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from dynamaze.common.arrays import FloatArray
+
 from ...core.rng import Seed
-from ...core.transitions import FloatArray
 from ...models import Model
 from ...values.table import Values
 from ..agent import (

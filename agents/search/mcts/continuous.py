@@ -9,13 +9,13 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from ...agent import make_env, spaces_of
 from ...core.encoders import VECTORS, Vectors
 from ...core.rng import Seed, as_sequence, make_generator
 from ...core.spaces import Spaces
-from ...core.transitions import FloatArray
 from ..agent import COPIES, check_positive
 from ..env_copies import WorldCopies
 from ..simulators import make_simulator

@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
 from ...core.rng import load, state_words, store
-from ...core.transitions import FloatArray, IntArray
 from ..simulators import Simulator
 from .tree import NONE, ROOT, SearchTree, add_node, select, take
 

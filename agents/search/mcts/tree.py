@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
 
 from ...core.rng import low_below, next_word
-from ...core.transitions import FloatArray, IntArray
 
 NONE = -1
 """No node, no parent."""

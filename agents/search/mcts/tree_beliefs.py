@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...core.transitions import IntArray
+from dynamaze.common.arrays import IntArray
+
 from ...models.latest import LatestTable
 from ...models.likelihood import LikelihoodTable
 

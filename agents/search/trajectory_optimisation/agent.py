@@ -13,6 +13,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import did_you_mean
 
 from ...agent import Agent, make_env, spaces_of
@@ -21,7 +22,6 @@ from ...core.encoders import VECTORS, Vectors
 from ...core.features import SparseFeatures
 from ...core.rng import Seed, as_sequence
 from ...core.spaces import Spaces
-from ...core.transitions import FloatArray
 from ...models import LEARNED_MODELS
 from ...values import tiles
 from ..agent import COPIES, TRUE, WORLDS, EnvLike, follow_env

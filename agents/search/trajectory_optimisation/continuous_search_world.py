@@ -8,9 +8,11 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
+
 from ...core.encoders import VECTORS, Vectors
 from ...core.spaces import Spaces
-from ...core.transitions import FloatArray, Transitions
+from ...core.transitions import Transitions
 
 
 class TrueVectors:

@@ -24,9 +24,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
-from ...core.transitions import FloatArray
 from ..agent import check_positive, checked_name
 from ..monte_carlo_search_worlds import Worlds
 

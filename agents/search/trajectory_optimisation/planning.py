@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from ...core.actions import VectorActions
-from ...core.transitions import FloatArray, Transitions
+from ...core.transitions import Transitions
 from ...models import Model
 from ...models.vector_memory import VectorMemory, check_vectors
 from ...planning.base import Planning, checked_steps

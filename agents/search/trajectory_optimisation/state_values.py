@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from ...core.actions import Actions
 from ...core.features import SparseFeatures
-from ...core.transitions import FloatArray, Transitions
+from ...core.transitions import Transitions
 from ...models.vector_memory import check_vectors
 
 

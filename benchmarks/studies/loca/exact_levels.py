@@ -15,12 +15,10 @@ from math import erf, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.envs.loca.tasks import LENGTH, T1_REWARDS, T2_REWARD, ZONE
 from dynamaze.envs.mazes.mdp import FiniteMDP, greedy_policy
-
-FloatArray = npt.NDArray[np.float64]
 
 SLICES = 20
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ...core.logits import FloatArray
+from dynamaze.common.arrays import FloatArray
+
 from ...size import microseconds
 from ..common.exported_policy import Written
 from ..common.float32 import no_agent

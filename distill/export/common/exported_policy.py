@@ -6,9 +6,11 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from dynamaze.common.arrays import FloatArray
+
 from ...core.distributions import Bounds, split
 from ...core.gaussian_actions import refuse_logits
-from ...core.logits import FloatArray, LogitPolicy
+from ...core.logits import LogitPolicy
 from .remembering import Remembering
 
 

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float32]
-
 PLANES = 3
 """Of a maze: walls, agent and goals."""
 

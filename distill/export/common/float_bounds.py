@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from dynamaze.common.arrays import Float32Array
+
 from ...core.distributions import Bounds
-from .float32 import Array
 
 
-def float_bounds(bounds: Bounds) -> dict[str, Array]:
+def float_bounds(bounds: Bounds) -> dict[str, Float32Array]:
     """(dimensions,) "low" and "high"; of squashed actions also "middle" and "half_range".
 
     An action is middle + half_range * tanh(sample), or the sample itself, and then clipped: the

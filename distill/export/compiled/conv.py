@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ...core.logits import FloatArray, LogitPolicy
+from dynamaze.common.arrays import Float32Array, FloatArray
+
+from ...core.logits import LogitPolicy
 from ...files.safetensors import Arrays
-from ..common.float32 import PLANES, Array, no_agent, numbers, other_shape
+from ..common.float32 import PLANES, no_agent, numbers, other_shape
 from .conv_kernels import conv_act, conv_many
 
 KERNEL, COLOURS = 9, 3
@@ -22,9 +24,11 @@ Size = tuple[int, int, int]  # rows, columns and channels
 class ConvWeights(NamedTuple):
     """Float32, the channels of a cell side by side."""
 
-    convolved: Array  # (all,) of each layer (channels, 3, 3, inputs) weights, (channels,) biases
-    last: Array  # (actions, rows, cols, channels) of what is read; of planes it is one cell
-    bias: Array  # (actions,)
+    convolved: (
+        Float32Array  # (all,) of each layer (channels, 3, 3, inputs) weights, (channels,) biases
+    )
+    last: Float32Array  # (actions, rows, cols, channels) of what is read; of planes it is one cell
+    bias: Float32Array  # (actions,)
     stride: int  # 1 for planes that say where an answer is wanted, 2 for all else
 
 
@@ -33,8 +37,8 @@ class ConvWork(NamedTuple):
 
     sizes: npt.NDArray[np.int64]  # (layers + 1, 3) of what is seen and of each layer, see `Size`
     steps: npt.NDArray[np.int64]  # (3,) from a row, column and channel to the next in what is seen
-    units: Array  # (all,) of each of the sizes, with a border of one cell that stays 0
-    patch: Array  # (9 * most channels,) the cells that one unit is made of
+    units: Float32Array  # (all,) of each of the sizes, with a border of one cell that stays 0
+    patch: Float32Array  # (9 * most channels,) the cells that one unit is made of
 
 
 class ConvPolicy(LogitPolicy):
@@ -57,8 +61,8 @@ class ConvPolicy(LogitPolicy):
 
     def __init__(
         self,
-        layers: list[tuple[Array, Array]],
-        last: tuple[Array, Array],
+        layers: list[tuple[Float32Array, Float32Array]],
+        last: tuple[Float32Array, Float32Array],
         observation_shape: tuple[int, ...],
         *,
         asks: bool,
@@ -168,7 +172,7 @@ class ConvPolicy(LogitPolicy):
         return self._work[shape]
 
 
-def _check(name: str, array: Array, expected: tuple[int, ...]) -> None:
+def _check(name: str, array: Float32Array, expected: tuple[int, ...]) -> None:
     if array.shape != expected:
         raise ValueError(f"{name} {array.shape}; expected {expected}")
 

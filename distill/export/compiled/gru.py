@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core.logits import FloatArray, LogitPolicy
+from dynamaze.common.arrays import Float32Array, FloatArray
+
+from ...core.logits import LogitPolicy
 from ...files.safetensors import Arrays
-from ..common.float32 import Array, numbers, other_shape
+from ..common.float32 import numbers, other_shape
 from ..common.remembering import Remembering
 from .kernels import gru_act, gru_many
 
@@ -18,12 +20,12 @@ from .kernels import gru_act, gru_many
 class GRUWeights(NamedTuple):
     """Float32; the gates are reset, update and new, in this order."""
 
-    inwards: Array  # (3 * width, inputs)
-    inwards_bias: Array  # (3 * width,)
-    backwards: Array  # (3 * width, width) from the memory
-    backwards_bias: Array  # (3 * width,)
-    outwards: Array  # (actions, width)
-    outwards_bias: Array  # (actions,)
+    inwards: Float32Array  # (3 * width, inputs)
+    inwards_bias: Float32Array  # (3 * width,)
+    backwards: Float32Array  # (3 * width, width) from the memory
+    backwards_bias: Float32Array  # (3 * width,)
+    outwards: Float32Array  # (actions, width)
+    outwards_bias: Float32Array  # (actions,)
 
 
 STORED = {

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ...core.logits import FloatArray, LogitPolicy
+from dynamaze.common.arrays import Float32Array, FloatArray
+
+from ...core.logits import LogitPolicy
 from ...files.safetensors import Arrays
-from ..common.float32 import Array, numbers, other_shape
+from ..common.float32 import numbers, other_shape
 from .kernels import layers_act, layers_many
 
 
@@ -26,7 +28,9 @@ class LayersPolicy(LogitPolicy):
         ValueError: if the layers do not fit each other or the observation.
     """
 
-    def __init__(self, layers: list[tuple[Array, Array]], observation_shape: tuple[int, ...]):
+    def __init__(
+        self, layers: list[tuple[Float32Array, Float32Array]], observation_shape: tuple[int, ...]
+    ):
         self.layers, self.observation_shape = layers, observation_shape
         sizes = [prod(observation_shape)]
         for weight, bias in layers:

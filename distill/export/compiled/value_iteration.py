@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ...core.logits import FloatArray, LogitPolicy
+from dynamaze.common.arrays import Float32Array, FloatArray
+
+from ...core.logits import LogitPolicy
 from ...files.safetensors import Arrays
-from ..common.float32 import PLANES, Array, no_agent, numbers, other_shape
+from ..common.float32 import PLANES, no_agent, numbers, other_shape
 from .conv import KERNEL
 from .kernels import planner_act, planner_many
 from .value_iteration_kernel import PlannerWeights, PlannerWork
@@ -117,7 +119,7 @@ def planner_policy(config: Mapping[str, Any], weights: Arrays) -> PlannerPolicy:
     )
 
 
-def _shares(rows: Array) -> Array:
+def _shares(rows: Float32Array) -> Float32Array:
     """The softmax of each row, as torch's in float32."""
     likely = np.exp(rows - rows.max(axis=1, keepdims=True))
     return likely / likely.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]

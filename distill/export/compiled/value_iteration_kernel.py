@@ -11,17 +11,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import Float32Array
 from dynamaze.common.compiled import compiled, compiled_sums
-
-Array = npt.NDArray[np.float32]
 
 
 class PlannerWeights(NamedTuple):
     """What the iterations need of a student: a map for each action."""
 
-    reward: Array  # (actions, 18) of the walls' 3x3, then the goals'
-    moves: Array  # (actions, 9), each row sums to 1
-    bias: Array  # (actions,)
+    reward: Float32Array  # (actions, 18) of the walls' 3x3, then the goals'
+    moves: Float32Array  # (actions, 9), each row sums to 1
+    bias: Float32Array  # (actions,)
     top: np.float32
     sharpness: np.float32
 
@@ -29,12 +28,12 @@ class PlannerWeights(NamedTuple):
 class PlannerWork(NamedTuple):
     """Room to work in; (rows + 2) * (cols + 2) cells."""
 
-    walls: Array  # (cells,) 1 in the border
-    goals: Array  # (cells,) 0 in the border
+    walls: Float32Array  # (cells,) 1 in the border
+    goals: Float32Array  # (cells,) 0 in the border
     inside: npt.NDArray[np.int32]  # (cells,) 1 in the maze, 0 in the border
-    rewards: Array  # (maps, cells)
-    values: Array  # (cells,)
-    best: Array  # (cells,)
+    rewards: Float32Array  # (maps, cells)
+    values: Float32Array  # (cells,)
+    best: Float32Array  # (cells,)
 
     @classmethod
     def make(cls, maps: int, rows: int, cols: int) -> PlannerWork:

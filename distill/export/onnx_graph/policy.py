@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import optional_import
 
 from ...core.distributions import Bounds
-from ...core.logits import FloatArray
 from ...files.safetensors import FORMAT, SAYS, StudentFileError
 from ..common.exported_policy import Written
 

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dynamaze.common.arrays import BoolArray
 from dynamaze.envs.rendering import FramePainter, Scene
-from dynamaze.envs.rendering.scene import BoolArray, Cell, Frame
+from dynamaze.envs.rendering.scene import Cell, Frame
 
 MAKE_GOLDEN = Path(__file__).with_name("make_golden.py")
 

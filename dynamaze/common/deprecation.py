@@ -1,0 +1,69 @@
+"""Names that are exported lazily, and old names that still answer with a `DeprecationWarning`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from functools import wraps
+from importlib import import_module
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def lazy_exports(
+    package: str,
+    modules: Mapping[str, str],
+    renamed: Mapping[str, str] | None = None,
+) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a package that imports a name when it is first asked for.
+
+    Args:
+        package: the package's `__name__`.
+        modules: public name -> module, relative to the package (`".students.mlp"`).
+        renamed: name of version 0.1 -> name of today, which is in `modules` or already imported.
+    """
+    old_names = renamed or {}
+
+    def get(name: str) -> Any:
+        if name in old_names:
+            new = old_names[name]
+            warn_renamed(f"{package}.{name}", f"{package}.{new}")
+            return getattr(import_module(package), new)
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(modules[name], package), name)
+
+    return get
+
+
+def renamed_arguments(**renamed: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a function whose keyword arguments have new names: `notice="change_info"`.
+
+    An old name is taken with a `DeprecationWarning`; both at once are a `TypeError`.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            for old in renamed.keys() & kwargs.keys():
+                new = renamed[old]
+                if new in kwargs:
+                    raise TypeError(f"{old}=... and {new}=... were given; expected {new} alone")
+                warn_renamed(f"{old}=", f"{new}=")
+                kwargs[new] = kwargs.pop(old)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+def warn_renamed(old: str, new: str) -> None:
+    """Warn the caller's caller that a name of version 0.1 was used."""
+    warnings.warn(
+        f"{old} is now called {new}; the old name goes in version 0.3",
+        DeprecationWarning,
+        stacklevel=3,
+    )

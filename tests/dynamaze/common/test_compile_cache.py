@@ -14,7 +14,7 @@ import pytest
 
 from dynamaze.common import compile_cache
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RULES = """
 from dynamaze.common.compiled import compiled
 from .cache_test_constants import SHIFT

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import gymnasium as gym
 
-from dynamaze.common.validation import optional_import
+from dynamaze.common.optional_imports import optional_import
 
 BAR_STEPS = 200
 """The progress bar is told every so many steps; telling it costs as much as a step."""

@@ -20,7 +20,9 @@ from .mazes.schedule import ChangeLike, Schedule, apply_change
 from .observations.basic import Observation, keys_of
 from .options import read_life, read_options, read_world_step
 from .render import METADATA, Picture, scene_of, world_scene
-from .rendering import Overlays, Scene, Window
+from .rendering.overlays import Overlays
+from .rendering.scene import Scene
+from .rendering.window import RenderWindow
 
 UNIFORM_BLOCK = 256
 """Random numbers are drawn from `np_random` in blocks: one call of NumPy for 256 steps."""
@@ -399,7 +401,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         return scene_of(self.schedule.layouts[phase])
 
     @property
-    def window(self) -> Window | None:
+    def window(self) -> RenderWindow | None:
         """The window of render mode "human"; None while there is none."""
         return self._picture.window
 

@@ -10,7 +10,11 @@ from gymnasium import logger
 from .changing_maze import World, differing_cells
 from .mazes.layout import Layout
 from .options import check_render_mode
-from .rendering import FramePainter, Scene, Window, scene_to_color_text, scene_to_svg, scene_to_text
+from .rendering.frame import FramePainter
+from .rendering.scene import Scene
+from .rendering.svg import scene_to_svg
+from .rendering.text import scene_to_color_text, scene_to_text
+from .rendering.window import RenderWindow
 
 METADATA: dict[str, Any] = {
     "render_modes": ["human", "rgb_array", "ansi", "ansi_color", "svg"],
@@ -37,7 +41,7 @@ class Picture:
 
     def __init__(self, render_mode: str | None, known: list[str]) -> None:
         self.render_mode = check_render_mode(render_mode, known)
-        self.window: Window | None = None
+        self.window: RenderWindow | None = None
         self._painter: FramePainter | None = None
 
     def render(self, scene: Scene, metadata: Mapping[str, Any]) -> Any:
@@ -61,7 +65,7 @@ class Picture:
         if self.render_mode == "rgb_array":
             return frame
         if self.window is None:
-            self.window = Window("DynaMaze", fps=metadata["render_fps"])
+            self.window = RenderWindow("DynaMaze", fps=metadata["render_fps"])
         self.window.show(frame)
         return None
 

@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_number, did_you_mean, optional_import
+from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.validation import checked_number, did_you_mean
 
 from ..core.state import checked_state, part_of, prefixed
 from .last_layer import LastLayer

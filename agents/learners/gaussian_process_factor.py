@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.validation import optional_import
+from dynamaze.common.optional_imports import optional_import
 
 from .gaussian_process_kernels import cholesky
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import optional_import
+from dynamaze.common.optional_imports import optional_import
 
 from .units import spread_of
 

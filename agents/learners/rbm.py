@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dynamaze.common.validation import optional_import
+from dynamaze.common.optional_imports import optional_import
 
 optional_import("torch", extra="models", purpose="DeepBelief")
 import torch  # noqa: E402  # after the message that says how to get it

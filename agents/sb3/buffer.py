@@ -9,7 +9,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import optional_import
+from dynamaze.common.optional_imports import optional_import
 
 from ..core.actions import Actions, NumberedActions, VectorActions
 from ..core.encoders import Vectors

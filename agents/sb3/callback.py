@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
-from dynamaze.common.validation import checked_number, did_you_mean, optional_import
+from dynamaze.common.validation import checked_number, did_you_mean
 from dynamaze.common.version import __version__
 
 from ..core.encoders import VECTORS

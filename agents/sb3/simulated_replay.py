@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dynamaze.common.validation import optional_import
+from dynamaze.common.optional_imports import optional_import
 
 optional_import("stable_baselines3", extra="distill", purpose="simulated replay")
 import torch  # noqa: E402  # after the message that says how to get it

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_number, optional_import
+from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.validation import checked_number
 
 from ..core.features import Coordinates, RadialBases
 from ..core.transitions import Transitions

@@ -12,8 +12,9 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
-from dynamaze.common.validation import checked_number, optional_import
+from dynamaze.common.validation import checked_number
 from dynamaze.distill.students.planes import split_planes
 from dynamaze.distill.students.residual import CELL, Residual
 from dynamaze.distill.training.tensors import pack, restore_tensors, unpack

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from dynamaze.agents import Agent, DynaQ, DynaQPlus
 from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import DynaMazeEnv, greedy_policy
-from dynamaze.envs.rendering import FramePainter
+from dynamaze.envs.rendering.frame import FramePainter
 
 from ..harness.compiled_runs import run_many
 from ..harness.curves import interval_text

@@ -24,7 +24,7 @@ from gymnasium.wrappers.vector import RescaleObservation as RescaleObservations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dynamaze.common.validation import optional_import
+from dynamaze.common.optional_imports import optional_import
 
 from ..harness.runner import (
     OnRun,

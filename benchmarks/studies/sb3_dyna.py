@@ -32,7 +32,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents import Transitions
-from dynamaze.common.validation import optional_import
+from dynamaze.common.optional_imports import optional_import
 
 from ..harness.runner import OnRun, Storing, interval_caption, kept_folder, run_alone, work
 from ..harness.statistics import mean_interval

@@ -27,7 +27,8 @@ from gymnasium import spaces
 from torch import Tensor
 from torch.distributions import Categorical, kl_divergence
 
-from dynamaze.common.validation import checked_number, optional_import
+from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.validation import checked_number
 
 from ..core.distributions import CATEGORICAL, SQUASHED, distribution_of, split
 from ..core.losses import gaussian_divergence

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_number, optional_import
+from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.validation import checked_number
 
 from ..core.dataset import Dataset
 from ..core.logits import LogitPolicy

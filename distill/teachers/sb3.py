@@ -13,8 +13,9 @@ import numpy as np
 from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.storage import CheckpointError
-from dynamaze.common.validation import did_you_mean, optional_import
+from dynamaze.common.validation import did_you_mean
 
 from ..core.distributions import Bounds
 from ..core.logits import LogitPolicy

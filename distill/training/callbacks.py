@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dynamaze.common.validation import checked_number, optional_import
+from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.validation import checked_number
 
 from ..core.levels import LevelRange, check_apart
 from ..students.base import Student

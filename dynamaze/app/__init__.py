@@ -1,1 +1,1 @@
-"""The commands: the table of them, and those that open windows or write pages."""
+"""Commands of `dynamaze`: their table, and the commands that open windows or write pages."""

@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 import gymnasium as gym
 
+from ..common.optional_imports import missing_library_error
 from ..common.registration import ENVIRONMENTS
-from ..common.validation import did_you_mean, missing
+from ..common.validation import did_you_mean
 from ..common.version import __version__
 
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 1, 2, 130, 141
@@ -160,9 +161,9 @@ COMMANDS = {
         "dynamaze.benchmarks.distillation.labels",
         "Labels",
     ),
-    "pages": Command(
+    "env-pages": Command(
         "write the environments' pages, with a picture each",
-        "dynamaze pages --output docs/environments",
+        "dynamaze env-pages --output docs/environments",
         "dynamaze.app.pages",
         "Pages",
     ),
@@ -263,7 +264,9 @@ def run_command(name: str, options: Sequence[str]) -> int:
         if error.name is None or error.name not in EXTRAS:
             raise
         purpose = f"dynamaze {name}"
-        raise missing(error.name, extra=EXTRAS[error.name], purpose=purpose) from error
+        raise missing_library_error(
+            error.name, extra=EXTRAS[error.name], purpose=purpose
+        ) from error
     try:
         config = tyro.cli(
             getattr(module, command.config),

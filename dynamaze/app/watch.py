@@ -1,4 +1,4 @@
-"""`dynamaze watch`: an agent learning live in a window."""
+"""`dynamaze watch`: an agent that learns in a window."""
 
 from __future__ import annotations
 
@@ -14,132 +14,128 @@ from dynamaze.agents import DynaQ, DynaQPlus, QLearning
 from dynamaze.distill.export.policy_file import Opened, open_policy
 from dynamaze.envs import GridEnv
 from dynamaze.envs.base import MazeEnv
-from dynamaze.envs.rendering import require_display
+from dynamaze.envs.rendering.window import require_display
 
 from ..common.registration import ENVIRONMENTS
-from ..viewer.controls import Controls
-from ..viewer.environment import Camera
-from ..viewer.keys import NUMBER_KEYS
-from ..viewer.making import make_env
-from ..viewer.overlays import Insight, Nothing
-from ..viewer.policies import Acting, Random
-from ..viewer.session import HELP, Learner, Show
-from ..viewer.statistics import Diary
-from ..viewer.window import ROOM, Screen, open_window, room_on_desktop
-from ..viewer.witness import Witness
+from ..viewer.environment import Camera, make_env
+from ..viewer.overlays import AgentOverlays, NoOverlays
+from ..viewer.policies import FixedPolicyAgent, Random
+from ..viewer.session import HELP, Controls, ViewerSession, Watchable
+from ..viewer.statistics import EpisodeStatistics, RecordStatistics
+from ..viewer.window import MAX_SIZE, NUMBER_KEYS, ViewerWindow, max_size_on_desktop, open_window
 
 KEYS = (
-    "space: pause or go on;  N or right arrow: one step;  + and -: speed;  Esc or Q: end\n"
+    "space: pause or continue;  N or right arrow: one step;  + and -: speed;  Esc or Q: end\n"
     f"{',  '.join(f'{key}: {name}' for key, name in NUMBER_KEYS.items())},  0: no overlays\n"
     "click or drag: walls;  right click: goal;  shift+click: start\n"
-    "V: film;  P: picture;  H: help"
+    "V: video;  P: picture;  H: help"
 )
 
-INSTEAD = (
+WITHOUT_DISPLAY = (
     "without one, agents learn by agent.learn(total_timesteps), and --save FILE --steps N makes a "
-    "film"
+    "video"
 )
 
-DEFAULT = "DynaMazeShortcut-v0"
-"""Where agents are watched, unless something else is asked for."""
+DEFAULT_ENV_ID = "DynaMazeShortcut-v0"
+"""Id of the environment, unless another one is given."""
 
 PLANES = (3, None, None)
-"""What students of whole mazes observe: walls, agent and goals, of any size."""
+"""Observation shape of students of whole mazes: planes of walls, agent and goals, of any size."""
 
 
 @dataclass(frozen=True)
 class Watch:
-    """Watch an agent learn, live, in a window.
+    """Watch an agent learn in a window.
 
-    Keys: space pauses and goes on, N or the right arrow takes a single step, + and - change the
-    speed, Esc or Q ends. 1 to 9 lay over the maze what the agent knows: state values, action
-    values, policy, visits, the walls its model believes in, the planner's last updates, a search
-    tree, the trail, what changed; 0 takes all away. V begins and ends a film, P saves a picture, H
-    shows all keys.
+    Keys: space pauses and continues, N or the right arrow takes a single step, + and - change the
+    speed, Esc or Q ends. 1 to 9 show overlays: state values, action values, policy, visits, walls
+    predicted by the model, last planning updates, search tree, trail, changed walls; 0 hides all. V
+    starts and stops a video, P saves a picture, H shows all keys.
 
-    Mouse: a click builds or opens a wall, dragging paints, while the agent learns or pauses; a
-    right click moves the goal, shift and a click the start.
+    Mouse: a click builds or opens a wall, dragging edits several, while the agent learns or is
+    paused; a right click moves the goal, shift and a click the start.
 
-    The strip tells the episode, the world's clock, the episode's return, the mean length of the
-    last 10 episodes, and the regret: what all actions so far have lost against the best ones, in
-    discounted return. The settings suit the book's changing mazes.
+    The strip shows the episode, the world step, the episode's return, the mean length of the
+    latest 10 episodes, and the regret: the loss of all actions so far in discounted return compared
+    with optimal ones. The defaults suit the changing mazes of Sutton & Barto (2018), chapter 8.
     """
 
     env_id: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ID]")] = None
-    """The environment; other ones of Gymnasium (FrozenLake-v1, Taxi-v4) can be watched as well. By
-    default DynaMazeShortcut-v0, or what a policy was made for."""
+    """Id of the environment; Gymnasium's own (FrozenLake-v1, Taxi-v4) can be watched as well. By
+    default DynaMazeShortcut-v0, or the environment of the policy."""
     agent: Literal["DynaQPlus", "DynaQ", "QLearning", "Random"] = "DynaQPlus"
-    """Who learns; Random learns nothing, and lives in any environment."""
+    """The agent; Random does not learn, and acts in any environment."""
     policy: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
-    """Who acts instead, without learning: a distilled student in .safetensors or .onnx."""
+    """Policy that acts instead, without learning: a distilled student in .safetensors or .onnx."""
     planning_steps: int = 50
     """Simulated steps after each real step, n (not QLearning)."""
     learning_rate: float = 1.0
-    """Step size, alpha; 1 is right where nothing is random, 0.1 is safe elsewhere."""
+    """Step size, alpha; 1 suits deterministic environments, 0.1 stochastic ones."""
     gamma: float = 0.95
     """Discount, of the agent and of the regret."""
     epsilon: float = 0.1
-    """How often an action is taken at random."""
+    """Probability of a random action."""
     kappa: float = 1e-3
-    """Weight of the bonus for what was not tried for long (DynaQPlus only)."""
+    """Weight of the bonus for pairs not tried for a long time (DynaQPlus only)."""
     model: Literal["latest_outcome", "maximum_likelihood", "stored_experience"] = "latest_outcome"
-    """Model of the world (not QLearning)."""
+    """Model of the environment (not QLearning)."""
     steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """End after so many steps. By default when the window is closed."""
+    """End after this number of steps. By default when the window is closed."""
     fps: float = 30
-    """Steps shown in a second; 0 is as fast as it can."""
+    """Steps per second; 0 for unlimited."""
     seed: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """Settles every random number. By default each run is different."""
+    """Seed of all random numbers. By default each run is different."""
     layout: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
-    """Another maze: a text file of #, ., S and G rows; `@ STEP` lines begin later phases."""
+    """Another layout: a text file of #, ., S and G rows; `@ STEP` lines begin later phases."""
     slip_probability: Annotated[float | None, tyro.conf.arg(metavar="P")] = None
-    """How often a step goes to one side of where it should."""
+    """Probability that a step goes to one side of the chosen direction."""
     overlay: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME ...]")] = ()
-    """What is laid over the maze from the beginning: values, q, policy, visits, belief, planned."""
+    """Overlays shown from the beginning: values, q, policy, visits, belief, planned."""
     save: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
-    """Record everything as a film: a name in .gif, .png or .mp4. Together with --steps it needs no
-    display."""
+    """Record a video: a name in .gif, .png or .mp4. Together with --steps it needs no display."""
 
 
 def main(config: Watch) -> None:
-    """Open the window, let the agent learn in it, and say in one line how it went.
+    """Let the agent learn in the window, and print a summary.
 
     Raises:
-        ValueError: for a number outside its range, a maze that cannot be, an overlay that is not
-            to be had, or a policy that is none or does not fit the environment.
-        TypeError: for an environment whose spaces are not discrete.
-        gymnasium.error.Error: for an id that does not exist.
-        RuntimeError: without a display, unless a film of some steps is made.
+        ValueError: a number outside its range, an invalid layout, an overlay that is not available,
+            or a policy that cannot be read or does not fit the environment.
+        TypeError: an environment whose spaces are not discrete.
+        gymnasium.error.Error: unknown id.
+        RuntimeError: no display, unless a video of a number of steps is recorded.
     """
     _check(config)
-    seen = can_be_seen(config)
+    visible = display_available(config)
     student = None if config.policy is None else open_policy(config.policy)
-    env = make_watched(config, student)
+    env = make_watched_env(config, student)
     try:
-        show, agent = prepare(config, env, Controls(config.fps), seen=seen, student=student)
+        controls = Controls(config.fps)
+        session, agent = make_session(config, env, controls, visible=visible, student=student)
+        statistics, window = session.statistics, session.window
         if config.save is not None:
-            show.screen.studio.record(config.save)
-        print(opening(show.diary.title, env, seen=seen), flush=True)
+            window.recorder.start(config.save)
+        print(opening_message(statistics.title, env, visible=visible), flush=True)
         try:
-            with show.screen:
-                show.run(agent, config.steps)
+            with window:
+                session.run(agent, config.steps)
         finally:
-            if show.diary.num_steps:
-                print(show.diary.summary(show.regret))
-            for path in show.screen.studio.saved:
+            if statistics.num_steps:
+                print(statistics.summary(session.regret))
+            for path in window.recorder.saved:
                 print(f"saved {path}")
     finally:
         env.close()
 
 
-def can_be_seen(config: Watch) -> bool:
-    """Whether there is a display.
+def display_available(config: Watch) -> bool:
+    """Return True if there is a display.
 
     Raises:
-        RuntimeError: there is none, and no film of some steps is asked for.
+        RuntimeError: there is none, and no video of a number of steps is recorded.
     """
     try:
-        require_display(INSTEAD)
+        require_display(WITHOUT_DISPLAY)
     except RuntimeError:
         if config.save is None or config.steps is None:
             raise
@@ -147,25 +143,25 @@ def can_be_seen(config: Watch) -> bool:
     return True
 
 
-def make_watched(config: Watch, student: Opened | None = None) -> gym.Env[Any, Any]:
-    """The environment, with the observations that who acts in it needs.
+def make_watched_env(config: Watch, student: Opened | None = None) -> gym.Env[Any, Any]:
+    """Make the environment, with the observations that the agent or the student needs.
 
     Args:
         config: the options.
-        student: what the file of a policy holds.
+        student: content of the policy's file.
 
     Raises:
-        ValueError, gymnasium.error.Error: as `main` says.
+        ValueError, gymnasium.error.Error: as `main`.
     """
-    options, its_id = {}, None
+    options, student_env_id = {}, None
     if student is not None:
         options = dict(student.card.environment)
-        its_id = options.pop("id", None)
-    env_id = config.env_id or its_id or DEFAULT
-    if env_id != its_id:  # of another environment's options only the observation is of use
+        student_env_id = options.pop("id", None)
+    env_id = config.env_id or student_env_id or DEFAULT_ENV_ID
+    if env_id != student_env_id:  # only the observation applies to another environment
         names = {"observation"} & set(options) if env_id in ENVIRONMENTS else set()
         options = {name: options[name] for name in names}
-    if student is not None and env_id in ENVIRONMENTS and _sees_planes(student.policy):
+    if student is not None and env_id in ENVIRONMENTS and _observes_planes(student.policy):
         options.setdefault("observation", "planes")
     for name in ("layout", "slip_probability"):
         if getattr(config, name) is not None:
@@ -173,69 +169,69 @@ def make_watched(config: Watch, student: Opened | None = None) -> gym.Env[Any, A
     return make_env(env_id, table=student is None and config.agent != "Random", **options)
 
 
-def _sees_planes(policy: Any) -> bool:
-    """Whether it takes whole mazes; networks that take any size tell no shape."""
+def _observes_planes(policy: Any) -> bool:
+    """Return True if a policy observes whole mazes; networks for any size have no shape."""
     shape = getattr(policy, "observation_shape", PLANES)
     return len(shape) == len(PLANES) and shape[0] == PLANES[0]
 
 
-def prepare(
+def make_session(
     config: Watch,
     env: gym.Env[Any, Any],
     controls: Controls,
     *,
-    seen: bool = True,
+    visible: bool = True,
     student: Opened | None = None,
-) -> tuple[Show, Learner]:
-    """Put together who learns, and what shows it.
+) -> tuple[ViewerSession, Watchable]:
+    """Make the session and the agent.
 
     Args:
         config: the options.
-        env: where the agent learns.
-        controls: when the next step may be taken.
-        seen: whether there is a window.
+        env: the agent's environment.
+        controls: speed, pause and end.
+        visible: open a window.
         student: acts instead of the agent.
 
     Raises:
-        TypeError, ValueError: as `main` says.
+        TypeError, ValueError: as `main`.
     """
-    camera = Camera(env, room_on_desktop() if seen else ROOM)
-    witness = Witness(env, camera, config.gamma)
+    camera = Camera(env, max_size_on_desktop() if visible else MAX_SIZE)
+    recorded = RecordStatistics(env, camera, config.gamma)
     name: str = config.agent
-    agent: Learner
+    agent: Watchable
     if student is None:
-        agent = make_agent(config, witness)
+        agent = make_agent(config, recorded)
     else:
         name = Path(config.policy or student.kind).name
-        agent = Acting(witness, student.policy, name, config.seed)
+        agent = FixedPolicyAgent(recorded, student.policy, name, config.seed)
     maze = camera.maze
-    diary = Diary(f"{name} in {_id(env)}")
-    screen = Screen(
+    statistics = EpisodeStatistics(f"{name} in {_id(env)}")
+    window = ViewerWindow(
         env,
         camera=camera,
-        window=open_window(diary.title) if seen else None,
-        source=Nothing("only mazes have overlays")
+        display=open_window(statistics.title) if visible else None,
+        overlay_source=NoOverlays("only mazes have overlays")
         if maze is None
-        else Insight(agent, maze, witness),
+        else AgentOverlays(agent, maze, recorded),
         help_lines=HELP,
         clock=controls.clock,
     )
-    screen.show_overlays(config.overlay)
-    return Show(screen, controls, diary, witness), agent
+    window.show_overlays(config.overlay)
+    return ViewerSession(window, controls, statistics, recorded), agent
 
 
-def make_agent(config: Watch, env: gym.Env[Any, Any]) -> Learner:
-    """The agent, put together as the options say.
+def make_agent(config: Watch, env: gym.Env[Any, Any]) -> Watchable:
+    """Make the agent that the options specify.
 
     Raises:
-        TypeError: for an environment whose spaces are not discrete.
-        ValueError: for a number outside its range.
+        TypeError: an environment whose spaces are not discrete.
+        ValueError: a number outside its range.
     """
     if config.agent == "Random":
         return Random(env, config.seed)
     if isinstance(env.unwrapped, MazeEnv) and not isinstance(env.unwrapped, GridEnv):
         raise TypeError(
-            f"{_id(env)} has no cells, of which {config.agent} needs a table; expected "
+            f"{_id(env)} has no cells, so {config.agent} has no table of them; expected "
             "--agent Random"
         )
     direct: dict[str, Any] = {
@@ -252,14 +248,14 @@ def make_agent(config: Watch, env: gym.Env[Any, Any]) -> Learner:
     return DynaQPlus(env, **direct, **planning, kappa=config.kappa)
 
 
-def opening(title: str, env: gym.Env[Any, Any], *, seen: bool = True) -> str:
-    """What is said before the window opens."""
+def opening_message(title: str, env: gym.Env[Any, Any], *, visible: bool = True) -> str:
+    """Return the message printed before the window opens."""
     maze = env.unwrapped
     changes = ""
     if isinstance(maze, MazeEnv) and not maze.schedule.by_episode:
         steps = ", ".join(f"{step:,}" for step in maze.schedule.steps[1:9])
         changes = f", which changes at step {steps}" if steps else ""
-    return f"{title}{changes}.\n{KEYS if seen else ''}".rstrip()
+    return f"{title}{changes}.\n{KEYS if visible else ''}".rstrip()
 
 
 def _id(env: gym.Env[Any, Any]) -> str:

@@ -1,8 +1,8 @@
-"""Files that are whole or not there, and checkpoints that hold no code.
+"""Atomic file writes, and checkpoints without pickles.
 
-A checkpoint is a NumPy `.npz` archive, not compressed: arrays, one JSON document, and a SHA-256
-over both. Reading one runs nothing (`allow_pickle=False`), believes no declared size that the file
-does not have, and gives one typed error for whatever is wrong.
+A checkpoint is an uncompressed NumPy `.npz` archive: arrays, one JSON document, and a SHA-256 over
+both. Reading executes no code (`allow_pickle=False`), checks declared sizes against the size of the
+file, and raises one error type for every defect.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from dynamaze.common.arrays import AnyArray
 
 FORMAT = 1
-"""The checkpoints' own version; a reader refuses any other."""
+"""Version of the checkpoint format; readers refuse any other."""
 
 STRAY_SECONDS = 60
-"""A temporary file older than this was left by a writer that was killed."""
+"""Age in seconds above which a temporary file is regarded as left by a killed writer."""
 
 _DOCUMENT, _DIGEST = "__document__", "__sha256__"
 
 
 class CheckpointError(ValueError):
-    """A file that is not a checkpoint this version can read; the message names it and why."""
+    """File that is not a readable checkpoint; the message names the file and the reason."""
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file so that a reader finds the old content or the new, never a part.
+    """Write a file atomically: readers find the old content or the new, never a part.
 
-    The content goes to a temporary file in the same folder, to the disk, and then in one step to
-    its name. If anything fails, the old file stays as it was and the temporary one is removed.
+    The content is written to a temporary file in the same folder, flushed to the disk, and renamed
+    in one step. On any failure the old file is left unchanged and the temporary one is removed.
 
     Raises:
         OSError: if the folder cannot be written.
@@ -52,9 +53,9 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
+            os.fsync(file.fileno())  # content before name: a crash must not leave an empty file
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp allows the owner alone
+        os.replace(temporary, target)  # atomic within one file system, hence the same folder
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -64,19 +65,19 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
 
 def write_checkpoint(
     path: str | os.PathLike[str],
-    arrays: Mapping[str, npt.NDArray[Any]],
+    arrays: Mapping[str, AnyArray],
     document: Mapping[str, Any],
 ) -> None:
     """Write arrays and a JSON document as a checkpoint, atomically.
 
     Args:
         path: the file; a missing ".npz" is not added.
-        arrays: by name; no objects.
-        document: what `json.dumps` takes.
+        arrays: arrays by name, without object dtypes.
+        document: serialisable by `json.dumps`.
 
     Raises:
         TypeError: if an array holds objects or the document is not JSON.
-        OSError: if the file cannot be written; an older one stays as it was.
+        OSError: if the file cannot be written; an older file is left unchanged.
     """
     for name, array in arrays.items():
         if array.dtype.hasobject:
@@ -94,11 +95,12 @@ def write_checkpoint(
 
 def read_checkpoint(
     path: str | os.PathLike[str],
-) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """The arrays and the document of a checkpoint.
+) -> tuple[dict[str, AnyArray], dict[str, Any]]:
+    """Return the arrays and the document of a checkpoint.
 
     Raises:
-        CheckpointError: if the file is missing, cut short, damaged, foreign or of another format.
+        CheckpointError: if the file is missing, truncated, damaged, of another kind or of another
+            format version.
     """
     try:
         content = Path(path).read_bytes()
@@ -109,7 +111,7 @@ def read_checkpoint(
         text = members.pop(_DOCUMENT).tobytes()
         digest = members.pop(_DIGEST).tobytes()
         document = json.loads(text)
-    except Exception as error:  # a damaged archive fails in many ways, all with this meaning
+    except Exception as error:  # damaged archives raise many types of errors
         raise CheckpointError(
             f"{path} is not a whole checkpoint ({type(error).__name__}: {error}); "
             "it may be cut short or of another kind"
@@ -122,42 +124,47 @@ def read_checkpoint(
     return members, document
 
 
-def _read_members(content: bytes) -> dict[str, npt.NDArray[Any]]:
+def _read_members(content: bytes) -> dict[str, AnyArray]:
+    """Read all members of an archive, by name."""
     members = {}
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for entry in archive.infolist():
-            # Nothing that we write is compressed, so a small file cannot unfold into a large one.
+            # Our archives are uncompressed, so a small file cannot expand into a large one.
             if entry.compress_type != zipfile.ZIP_STORED or not entry.filename.endswith(".npy"):
                 raise ValueError(f"unexpected member {entry.filename!r}")
             members[entry.filename[: -len(".npy")]] = _read_array(archive.read(entry))
     return members
 
 
-def _read_array(content: bytes) -> npt.NDArray[Any]:
+def _read_array(content: bytes) -> AnyArray:
+    """Read one `.npy` member, after checking its declared size."""
     file = io.BytesIO(content)
     version = np.lib.format.read_magic(file)
     if version != (1, 0):
         raise ValueError(f"unexpected array format {version}")
     shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    # Python integers: a hostile header must not overflow. Nothing is allocated before the check.
     declared = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if dtype.hasobject or declared != len(content) - file.tell():
         raise ValueError(f"an array of {declared} bytes in {len(content) - file.tell()}")
     file.seek(0)
-    array: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    array: AnyArray = np.lib.format.read_array(file, allow_pickle=False)
     return array
 
 
-def _digest(arrays: Mapping[str, npt.NDArray[Any]], text: bytes) -> bytes:
+def _digest(arrays: Mapping[str, AnyArray], text: bytes) -> bytes:
+    """Return the SHA-256 over the document and the arrays in the order of their names."""
     digest = hashlib.sha256(text)
     for name in sorted(arrays):
         array = np.asarray(arrays[name])
+        # Name, dtype and shape too: the same bytes may not be read as another array.
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.digest()
 
 
 def _remove_strays(folder: Path, prefix: str) -> None:
-    """Remove what killed writers of the same file left, but not what one writes now."""
+    """Remove temporary files of killed writers of the same file, but not those in use."""
     for path in folder.glob(f"{glob.escape(prefix)}*.tmp"):
         with suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > STRAY_SECONDS:
@@ -165,6 +172,6 @@ def _remove_strays(folder: Path, prefix: str) -> None:
 
 
 def _umask() -> int:
-    umask = os.umask(0)
+    umask = os.umask(0)  # can only be read by setting it
     os.umask(umask)
     return umask

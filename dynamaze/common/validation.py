@@ -1,17 +1,15 @@
-"""What messages share: "did you mean", numbers in a range, and who brings a missing library."""
+"""Validation of arguments: numbers in a range, and suggestions for unknown names."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from difflib import get_close_matches
-from importlib import import_module
 from numbers import Real
-from types import ModuleType
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the nearest known name, or nothing if none is near."""
+    """Return ``; did you mean 'x'?`` for the closest known name, or "" if none is close."""
     near = get_close_matches(str(name), list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
@@ -25,19 +23,19 @@ def checked_number(
     above: bool = False,
     whole: bool = False,
 ) -> float:
-    """The number that an argument is, if it is one and in its range.
+    """Return a numeric argument as a float, after checking its type and range.
 
     Args:
-        name: the argument's name, for the message.
-        value: what was given; any real number of Python or NumPy, but not a bool.
-        low: the smallest number that is allowed.
-        high: the largest; infinity itself is never allowed.
-        above: whether it must be above `low`.
-        whole: whether it must be a whole number.
+        name: name of the argument, for the message.
+        value: the argument; any real number of Python or NumPy, but not a bool.
+        low: smallest allowed number.
+        high: largest allowed number; infinity itself is never allowed.
+        above: exclude `low`.
+        whole: allow whole numbers only.
 
     Raises:
-        TypeError: if it is not a number.
-        ValueError: if it is outside the range, not finite, or not whole where it must be.
+        TypeError: if `value` is not a number.
+        ValueError: if it is outside the range, not finite, or not whole although it must be.
     """
     expected = "a whole number" if whole else "a number"
     if high < math.inf:
@@ -46,29 +44,10 @@ def checked_number(
         expected += f" of at least {low:g}"
     else:
         expected = f"a finite {expected[2:]}"
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if isinstance(value, bool) or not isinstance(value, Real):  # a bool is a Real for Python
         raise TypeError(f"{name}={value!r}; expected {expected}")
     number = float(value)
-    inside = low < number <= high if above else low <= number <= high
+    inside = low < number <= high if above else low <= number <= high  # False for NaN
     if not inside or math.isinf(number) or (whole and number != int(number)):
         raise ValueError(f"{name}={value!r}; expected {expected}")
     return number
-
-
-def optional_import(module: str, *, extra: str, purpose: str) -> ModuleType:
-    """Import a library that only an extra brings.
-
-    Raises:
-        ImportError: naming the command that installs it.
-    """
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        raise missing(module, extra=extra, purpose=purpose) from error
-
-
-def missing(module: str, *, extra: str, purpose: str) -> ImportError:
-    """The error that says which extra brings a library."""
-    return ImportError(
-        f'{purpose} needs {module}, which is not installed: pip install "dynamaze[{extra}]"'
-    )

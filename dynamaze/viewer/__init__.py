@@ -1,29 +1,25 @@
-"""What `dynamaze watch`, `dynamaze play` and notebooks show: a maze, its agent and how it fares.
+"""Viewer of `dynamaze watch`, `dynamaze play` and notebooks: a maze, its agent and statistics.
 
-`animate` plays an episode for a notebook; the other modules are the parts of the window:
+`animate` plays episodes for a notebook; the other modules are the parts of the window:
 
-| module | what it does |
+| module | content |
 | --- | --- |
-| `environment` | a picture of any environment, as large as there is room for |
-| `layout` | puts the picture, the status strip and the help together |
-| `window` | the window: draws, records, hears the keys and clicks that all commands share |
-| `controls` | when an agent may take its next step |
-| `witness`, `statistics` | what has happened so far: regret, visits, episodes |
-| `overlays`, `ground_truth` | the arrays behind the overlays: what an agent knows, and what is so |
-| `editor` | opens and closes walls with the mouse |
-| `recording` | writes films and pictures to files |
+| `environment` | environments and pictures of them |
+| `statistics` | episodes, visit counts and regret |
+| `overlays`, `ground_truth` | overlays of an agent, and of the environment itself |
+| `layout` | picture, status strip and help in one frame |
+| `recording` | video files and screenshots |
+| `editor` | walls, start and goal changed by the mouse |
+| `window` | window with the keys and clicks that all commands share |
+| `policies` | policies that act without learning |
+| `session` | session of a watched agent: speed, pause, single steps |
+| `walk_state`, `walk`, `terminal` | a maze walked by a person, in a window or in the terminal |
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from dynamaze.common.deprecation import lazy_exports
 
 __all__ = ["animate"]
 
-
-def __getattr__(name: str) -> Any:
-    # Playing a maze loads no agents.
-    if name == "animate":
-        return import_module(".animation", __name__).animate
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_exports(__name__, {"animate": ".animation"})

@@ -1,4 +1,4 @@
-"""An episode that shows itself: in a notebook, or saved as a film."""
+"""Episodes as animations for notebooks and video files."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ import gymnasium as gym
 from dynamaze.agents import Agent, Step
 from dynamaze.common.validation import checked_number
 from dynamaze.envs.base import MazeEnv
-from dynamaze.envs.rendering import Animation
+from dynamaze.envs.rendering.recorder import Animation
 from dynamaze.envs.rendering.scene import Frame
 
-from .environment import Camera
-from .making import make_env
-from .overlays import Insight, Nothing
-from .policies import Act, act_for_ever
-from .statistics import written
-from .window import Screen
-from .witness import Witness
+from .environment import Camera, make_env
+from .overlays import AgentOverlays, NoOverlays
+from .policies import ActionFunction, run_policy
+from .statistics import RecordStatistics, format_regret
+from .window import ViewerWindow
 
-ROOM = (480, 360)  # pixels for a maze
-LEAST_ROOM = (300, 60)
+MAX_SIZE = (480, 360)  # largest size of a maze in pixels
+MIN_SIZE = (300, 60)
 
 
 def animate(
@@ -37,65 +35,67 @@ def animate(
     seed: int | None = None,
     deterministic: bool = True,
 ) -> Animation:
-    """Play episodes, and show them: the last line of a notebook's cell is enough.
+    """Play episodes and return them as an animation, which a notebook displays.
 
-    Nobody learns, and an agent's own environment stays as it is: it is copied.
+    Nothing is learned, and an agent's own environment is copied and left unchanged.
 
         agent = DynaQ("DynaMaze-v0", seed=1).learn(2_000)
         animate(agent, overlays=["values", "policy"])
 
     Args:
-        policy: an agent of `dynamaze.agents`, a model of Stable-Baselines3 or whatever else has
-            `predict(observation, deterministic=...)`, or a function from an observation to an
+        policy: an agent of `dynamaze.agents`, a model of Stable-Baselines3 or any other object
+            with `predict(observation, deterministic=...)`, or a function from an observation to an
             action.
-        env: where, or its id. None is the agent's own, as it is now: with what changed in it.
-        episodes: how many.
-        max_steps: ends the film in any case: a policy may walk in a circle.
-        overlays: what is laid over the maze, keys of `dynamaze.envs.rendering.OVERLAYS`: of an
-            agent `values`, `q`, `policy` and `belief`, in any case `visits`.
-        fps: steps shown in a second.
-        seed: of the first reset; None seeds nothing.
-        deterministic: whether the best actions are taken, without exploring.
+        env: environment or its id. None: the agent's own, in its present state.
+        episodes: number of episodes.
+        max_steps: largest total number of steps, because a policy may never reach a goal.
+        overlays: names of overlays, keys of `dynamaze.envs.rendering.OVERLAYS`: `visits`, and for
+            an agent also `values`, `q`, `policy` and `belief`.
+        fps: steps per second.
+        seed: of the first reset; None for no seed.
+        deterministic: take greedy actions, without exploration.
 
     Raises:
-        ValueError: an overlay that is not to be had, or a number outside its range.
-        TypeError: something that is no policy.
+        ValueError: an overlay that is not available, or a number outside its range.
+        TypeError: `policy` is not a policy.
     """
     checked_number("episodes", episodes, 1, whole=True)
     checked_number("max_steps", max_steps, 1, whole=True)
-    act = as_function(policy, deterministic=deterministic)
+    act = as_action_function(policy, deterministic=deterministic)
     made = _own_env(policy, env)
-    camera = Camera(made, ROOM)
-    witness = Witness(made, camera, gamma_of(policy))
+    camera = Camera(made, MAX_SIZE)
+    recorded = RecordStatistics(made, camera, gamma_of(policy))
     maze = camera.maze
     source = (
-        Nothing("only mazes have overlays")
+        NoOverlays("only mazes have overlays")
         if maze is None
-        else Insight(policy, maze, witness, learns=False)
+        else AgentOverlays(policy, maze, recorded, learns=False)
     )
-    screen = Screen(made, camera=camera, window=None, source=source, min_size=LEAST_ROOM)
-    screen.show_overlays(overlays)
-    steps = _episodes(act_for_ever(act, witness, seed), episodes, max_steps)
-    return Animation(_frames(steps, screen, witness), fps=fps)
+    window = ViewerWindow(
+        made, camera=camera, display=None, overlay_source=source, min_size=MIN_SIZE
+    )
+    window.show_overlays(overlays)
+    steps = _episodes(run_policy(act, recorded, seed), episodes, max_steps)
+    return Animation(_frames(steps, window, recorded), fps=fps)
 
 
 def gamma_of(policy: object) -> float:
-    """The discount with which a policy was learned; 0.95 where it does not say."""
+    """Return the discount of a policy's values; 0.95 if it has none."""
     values = getattr(policy, "values", policy)
     gamma = getattr(values, "gamma", None)
     return float(gamma) if isinstance(gamma, int | float) else 0.95
 
 
-def as_function(policy: Any, *, deterministic: bool) -> Act:
-    """The action that a policy takes, as a function of the observation.
+def as_action_function(policy: Any, *, deterministic: bool) -> ActionFunction:
+    """Return a policy as a function from an observation to an action.
 
     Raises:
-        TypeError: something that is no policy.
+        TypeError: `policy` is not a policy.
     """
     if hasattr(policy, "predict"):
         return lambda observation: policy.predict(observation, deterministic=deterministic)[0]
     if callable(policy):
-        act: Act = policy
+        act: ActionFunction = policy
         return act
     raise TypeError(
         f"policy={policy!r}; expected an agent, a model with predict(observation, "
@@ -104,7 +104,7 @@ def as_function(policy: Any, *, deterministic: bool) -> Act:
 
 
 def _own_env(policy: Any, env: str | gym.Env[Any, Any] | None) -> gym.Env[Any, Any]:
-    """The environment to play in: one that nobody else uses, unless it was given."""
+    """Return the given environment, or a new one, or a copy of the agent's own."""
     if isinstance(env, str):
         return make_env(env, table=isinstance(policy, Agent))
     if env is None:
@@ -118,43 +118,45 @@ def _own_env(policy: Any, env: str | gym.Env[Any, Any] | None) -> gym.Env[Any, A
 
 
 def _copied_env(policy: Any) -> gym.Env[Any, Any]:
-    """The agent's own world as it is now, for ourselves."""
+    """Return a copy of the agent's own environment in its present state."""
     own = policy.env if isinstance(policy, Agent) else None
     if own is None:
         raise ValueError("env=None; expected an environment or its id: the policy has none")
     copied: gym.Env[Any, Any] = copy.deepcopy(own)
     if isinstance(copied.unwrapped, MazeEnv):
-        copied.unwrapped.render_mode = "rgb_array"  # it keeps a trail then
+        copied.unwrapped.render_mode = "rgb_array"  # mazes record a trail in this mode
     return copied
 
 
 def _episodes(steps: Iterator[Step], episodes: int, max_steps: int) -> Iterator[Step]:
-    """The steps of the first episodes, but no more than so many."""
+    """Yield the steps of the first episodes, at most `max_steps`."""
     for number, step in enumerate(steps, 1):
-        yield step
+        yield step  # the last step too, before the environment is reset
         ended = step.terminated or step.truncated
         if number == max_steps or (ended and step.episode == episodes - 1):
             return
 
 
-def _frames(steps: Iterator[Step], screen: Screen, witness: Witness) -> Iterator[Frame]:
-    """A frame for each step, and one at the start of each episode."""
-    lost = "0"
+def _frames(
+    steps: Iterator[Step], window: ViewerWindow, recorded: RecordStatistics
+) -> Iterator[Frame]:
+    """Yield a frame at the start of each episode and one after each step."""
+    regret = "0"
     for step in steps:
         if step.episode_length == 1:
-            screen.moment = witness.departure
-            yield screen.frame(_fields(step.episode, 0, 0.0, lost), "")
-        lost = written(None if witness.regret is None else witness.regret.total)
-        screen.moment = witness.arrival
-        yield screen.frame(
-            _fields(step.episode, step.episode_length, step.episode_return, lost), ""
+            window.snapshot = recorded.initial_snapshot
+            yield window.compose_frame(_fields(step.episode, 0, 0.0, regret), "")
+        regret = format_regret(None if recorded.regret is None else recorded.regret.total)
+        window.snapshot = recorded.final_snapshot
+        yield window.compose_frame(
+            _fields(step.episode, step.episode_length, step.episode_return, regret), ""
         )
 
 
-def _fields(episode: int, step: int, total: float, lost: str) -> list[tuple[str, str]]:
+def _fields(episode: int, step: int, total: float, regret: str) -> list[tuple[str, str]]:
     return [
         ("episode", f"{episode + 1:,}"),
         ("step", f"{step:,}"),
         ("return", f"{total:.4g}"),
-        ("regret", lost),
+        ("regret", regret),
     ]

@@ -1,4 +1,7 @@
-"""A picture of any environment: sharp where it is a maze, as it draws itself elsewhere."""
+"""Environments for the viewer, and pictures of them.
+
+Mazes are painted in any size; other environments draw themselves and are magnified.
+"""
 
 from __future__ import annotations
 
@@ -6,71 +9,101 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
 
+from dynamaze.envs import GridEnv
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.mazes.layout import Cell
-from dynamaze.envs.rendering import FramePainter, Scene
-from dynamaze.envs.rendering.scene import Frame, check_frame
+from dynamaze.envs.rendering.frame import FramePainter
+from dynamaze.envs.rendering.scene import Frame, Scene, check_frame
 
 LARGEST_CELL = 64  # pixels a side
 EVEN_FROM = 8  # smaller cells may have an odd side
-BLANK: Frame = np.full((64, 64, 3), 60, dtype=np.uint8)
-"""Shown where an environment has no picture yet."""
+BLANK_FRAME: Frame = np.full((64, 64, 3), 60, dtype=np.uint8)
+"""Picture of an environment whose `render` returns no array."""
+
+TABULAR_SPACES = (spaces.Discrete, spaces.MultiDiscrete, spaces.Tuple)
+"""Observation spaces that tabular agents can number."""
+
+
+def make_env(
+    env_id: str, *, table: bool = False, render_mode: str = "rgb_array", **options: Any
+) -> gym.Env[Any, Any]:
+    """Make an environment that renders frames or text.
+
+    Args:
+        env_id: registered id.
+        table: a tabular agent will act in it: mazes of cells whose observations are not discrete
+            are made with observation "index".
+        render_mode: render mode of the environment.
+        **options: arguments of `gymnasium.make`; None stands for the environment's default.
+
+    Raises:
+        gymnasium.error.Error: unknown id.
+        ValueError: invalid option.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    env: gym.Env[Any, Any] = gym.make(env_id, render_mode=render_mode, **given)
+    has_cells = isinstance(env.unwrapped, GridEnv)
+    if table and has_cells and not isinstance(env.observation_space, TABULAR_SPACES):
+        return gym.make(env_id, render_mode=render_mode, observation="index", **given)
+    return env
 
 
 class Camera:
-    """Takes pictures of one environment.
+    """Renderer of one environment, in a size that fits the window.
 
     Args:
         env: made with `render_mode="rgb_array"`.
-        room: (width, height) that a picture should not pass, in pixels.
+        max_size: largest (width, height) of a picture, in pixels.
 
     Attributes:
-        maze: the environment itself where it is a maze; None otherwise.
-        cell_size: the side of a cell in pixels; 0 where it is no maze.
+        maze: the unwrapped environment if it is a maze; None otherwise.
+        cell_size: side of a cell in pixels; 0 if it is not a maze.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], room: tuple[int, int]) -> None:
+    def __init__(self, env: gym.Env[Any, Any], max_size: tuple[int, int]) -> None:
         self._env = env
-        self._room = room
+        self._max_size = max_size
         self.maze = env.unwrapped if isinstance(env.unwrapped, MazeEnv) else None
         self.cell_size = 0
         if self.maze is not None:
             rows, cols = self.maze.layout.walls.shape
-            self.cell_size = fitting_cell(rows, cols, room)
+            self.cell_size = fitting_cell_size(rows, cols, max_size)
             self._painter = FramePainter(rows, cols, cell_size=self.cell_size)
 
-    def moment(self) -> Any:
-        """What is to be seen now: a maze's scene, which can still be painted later, or a frame."""
+    def snapshot(self) -> Any:
+        """Return the present state for a later `render`: a maze's scene, or else a frame."""
         return self._env.render() if self.maze is None else self.maze.scene()
 
-    def shoot(self, moment: Any = None) -> Frame:
-        """A picture (height, width, 3) of a moment; None for now."""
-        seen = self.moment() if moment is None else moment
+    def render(self, snapshot: Any = None) -> Frame:
+        """Return a picture (height, width, 3) of a snapshot; None for the present state."""
+        seen = self.snapshot() if snapshot is None else snapshot
         if isinstance(seen, Scene):
+            # The overlays are those of now, also over an earlier scene.
             overlays = self.maze.overlays if self.maze is not None else seen.overlays
             return self._painter.paint(seen._replace(overlays=overlays))
-        return self._enlarged(seen)
+        return self._magnified(seen)
 
     def cell_at(self, x: int, y: int) -> Cell | None:
-        """The cell at a pixel of the picture; None outside, or where there is no maze."""
+        """Return the cell at a pixel of the picture; None outside and if there is no maze."""
         if self.maze is None:
             return None
         row, col = y // self.cell_size, x // self.cell_size
         inside = 0 <= row < self.maze.layout.rows and 0 <= col < self.maze.layout.cols
         return (row, col) if inside else None
 
-    def _enlarged(self, seen: Any) -> Frame:
-        """A picture that an environment drew, magnified by a whole number up to the room."""
-        if not isinstance(seen, np.ndarray):
-            return BLANK
-        check_frame(seen)
-        height, width = seen.shape[:2]
-        times = max(1, min(self._room[0] // width, self._room[1] // height))
-        return seen.repeat(times, axis=0).repeat(times, axis=1)
+    def _magnified(self, frame: Any) -> Frame:
+        """Magnify a frame by the largest integer factor that fits `max_size`."""
+        if not isinstance(frame, np.ndarray):
+            return BLANK_FRAME
+        check_frame(frame)
+        height, width = frame.shape[:2]
+        times = max(1, min(self._max_size[0] // width, self._max_size[1] // height))
+        return frame.repeat(times, axis=0).repeat(times, axis=1)
 
 
-def fitting_cell(rows: int, cols: int, room: tuple[int, int]) -> int:
-    """The side of a cell with which a maze fits the room, (width, height) in pixels."""
-    size = min(LARGEST_CELL, room[0] // cols, room[1] // rows)
+def fitting_cell_size(rows: int, cols: int, max_size: tuple[int, int]) -> int:
+    """Return the cell size with which a maze fits `max_size`, (width, height) in pixels."""
+    size = min(LARGEST_CELL, max_size[0] // cols, max_size[1] // rows)
     return max(1, size - size % 2 if size >= EVEN_FROM else size)

@@ -1,4 +1,4 @@
-"""What is so, as arrays to lay over a maze: what a person may look up while walking it."""
+"""Overlays of the environment itself: optimal values and policy, for a person who plays."""
 
 from __future__ import annotations
 
@@ -12,47 +12,48 @@ from dynamaze.envs import GridEnv, Layout
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.mazes.layout import DISPLACEMENTS
 from dynamaze.envs.mazes.optimal_values import optimal_action_values, optimal_policy
+from dynamaze.envs.rendering.overlays import SWITCHES
 
-from .overlays import FROM_THE_SCENE
-from .witness import Witness
+from .statistics import RecordStatistics
 
 GAMMA = 0.95
 OPTIMAL = ("values", "q", "policy")
 
 
-class Truth:
-    """Reads overlays out of the maze itself.
+class EnvOverlays:
+    """Overlays of a maze, computed from the maze itself.
 
     Attributes:
-        hints: whether `policy` is only the shortest way from where the agent is.
+        shortest_path_only: restrict `policy` to a shortest path from the agent to a goal.
     """
 
-    def __init__(self, maze: MazeEnv, witness: Witness) -> None:
-        self.hints = False
-        self._maze, self._witness = maze, witness
+    def __init__(self, maze: MazeEnv, recorded: RecordStatistics) -> None:
+        self.shortest_path_only = False
+        self._maze, self._recorded = maze, recorded
         self._solved: tuple[Layout, AnyArray, AnyArray] | None = None  # layout, q, policy
 
-    def missing(self, name: str) -> str:
-        """Why there is no such overlay; "" if there is."""
-        if name in FROM_THE_SCENE or name == "visits":
+    def unavailable(self, name: str) -> str:
+        """Return the reason why an overlay is not available; "" if it is."""
+        if name in SWITCHES or name == "visits":
             return ""
         if name not in OPTIMAL:
-            return f"{name}: only agents have this"
-        return "" if isinstance(self._maze, GridEnv) else f"{name}: only mazes of cells have this"
+            return f"{name}: available for agents only"
+        return "" if isinstance(self._maze, GridEnv) else f"{name}: only for mazes of cells"
 
     def arrays(self, names: Iterable[str]) -> dict[str, AnyArray]:
-        """The optimal values, action values and policy, and the walker's visits."""
+        """Return the optimal values, action values and policy, and the player's visits."""
         wanted = set(names)
         arrays: dict[str, AnyArray] = {}
         if wanted.intersection(OPTIMAL):
             q, policy = self._solution()
-            shown = way(self._maze) if self.hints else policy
+            shown = shortest_path_policy(self._maze) if self.shortest_path_only else policy
             arrays = {"values": q.max(axis=1), "q": q, "policy": shown}
-        if self._witness.visits is not None:
-            arrays["visits"] = self._witness.visits
+        if self._recorded.visits is not None:
+            arrays["visits"] = self._recorded.visits
         return {name: array for name, array in arrays.items() if name in wanted}
 
     def _solution(self) -> tuple[AnyArray, AnyArray]:
+        """Return q and policy of the present layout, cached until it changes."""
         layout = self._maze.layout
         if self._solved is None or self._solved[0] is not layout:
             q = np.nan_to_num(optimal_action_values(layout, GAMMA))
@@ -60,8 +61,8 @@ class Truth:
         return self._solved[1], self._solved[2]
 
 
-def way(maze: MazeEnv) -> AnyArray:
-    """(rows, cols, 4) the actions of a shortest way from the agent to a goal; 0 elsewhere."""
+def shortest_path_policy(maze: MazeEnv) -> AnyArray:
+    """Return the actions of a shortest path from the agent to a goal, (rows, cols, 4); else 0."""
     layout = maze.layout
     shown = np.zeros((layout.rows, layout.cols, len(DISPLACEMENTS)))
     cells = () if maze.agent is None else layout.way_from(maze.agent)

@@ -1,16 +1,26 @@
-"""What a window shows: the maze in the middle, below it the status strip, over it the help."""
+"""Layout of a window's frame: the picture, the status strip below it, and the help over it.
+
+Text is rendered by pygame without a display, with the same pixels on every machine. The font is
+DejaVu Sans, which is installed with Matplotlib (not imported for that); without it, pygame's own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.envs.rendering.palette import Color
+from dynamaze.envs.rendering.colors import Color
 from dynamaze.envs.rendering.scene import Frame
+from dynamaze.envs.rendering.window import require_pygame
 
-from .text import BOLD, PLAIN, Font, Sheet, fitted, text_width
+PLAIN, BOLD = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf"
+
+Font = tuple[str, int]  # file name and size
 
 BACKGROUND: Color = (24, 27, 37)
 STRIP: Color = (33, 37, 50)
@@ -28,42 +38,42 @@ VALUE_FONT: Font = (BOLD, 16)
 NOTE_FONT: Font = (PLAIN, 12)
 HELP_FONT: Font = (PLAIN, 13)
 KEY_FONT: Font = (BOLD, 13)
-LINE = 21  # pixels from one line of the help to the next
+LINE = 21  # height of a line of the help, in pixels
 PANEL_MARGIN = 20
-DIMMED = 0.07  # how much of the maze is seen through the help
+DIMMED = 0.07  # opacity of the maze behind the help
 
 
 class Status(NamedTuple):
-    """What stands in the strip."""
+    """Content of the status strip."""
 
     fields: Sequence[tuple[str, str]]  # pairs (label, value), from left to right
     note: str = ""
-    aside: str = ""  # at the right of the note
+    aside: str = ""  # right-aligned, in the line of the note
     recording: bool = False
 
 
-HelpLine = tuple[str, str]  # keys, and what they do; ("", heading) is a heading
+HelpLine = tuple[str, str]  # (keys, description); ("", heading) is a heading
 
 
-class Stage:
-    """Puts pictures of one size, strips and help together.
+class WindowLayout:
+    """Layout of frames with pictures of one size.
 
     Attributes:
-        origin: (x, y) of the picture's left upper corner in the last frame.
+        origin: (x, y) of the picture's top left corner in the last frame.
     """
 
     def __init__(self, min_size: tuple[int, int] = (0, 0)) -> None:
-        """Choose how much room there is at least above the strip, (width, height)."""
+        """Set the smallest size above the strip, (width, height)."""
         self._min_size = min_size
         self.origin = (0, 0)
 
     def compose(self, picture: Frame, status: Status, help_lines: Sequence[HelpLine] = ()) -> Frame:
-        """One frame for a window or a film; its sides are even, as video encoders ask.
+        """Compose a frame for a window or a video; its sides are even, for video encoders.
 
         Args:
             picture: (height, width, 3).
-            status: for the strip.
-            help_lines: what the panel over the picture says; none for no panel.
+            status: content of the strip.
+            help_lines: content of the help panel; empty for no panel.
         """
         height, width = picture.shape[:2]
         wide, high = (
@@ -80,55 +90,57 @@ class Stage:
 
 
 def paint_strip(width: int, status: Status) -> Frame:
-    """The status strip, (STRIP_HEIGHT, width, 3)."""
-    sheet = Sheet.plain(width, STRIP_HEIGHT, STRIP)
-    sheet.fill((0, 0, width, 2), EDGE)
-    column = (width - MARGIN) / max(1, len(status.fields))
+    """Return a frame of the status strip, (STRIP_HEIGHT, width, 3)."""
+    surface = TextSurface.plain(width, STRIP_HEIGHT, STRIP)
+    surface.fill((0, 0, width, 2), EDGE)
+    column = (width - MARGIN) / max(1, len(status.fields))  # all columns are equally wide
     for index, (label, value) in enumerate(status.fields):
         x = MARGIN + round(index * column)
         room = round(column) - 6
-        sheet.write(fitted(label, LABEL_FONT, room), (x, 9), LABEL_FONT, LABEL)
-        sheet.write(fitted(value, VALUE_FONT, room), (x, 24), VALUE_FONT, VALUE)
+        surface.write(truncated(label, LABEL_FONT, room), (x, 9), LABEL_FONT, LABEL)
+        surface.write(truncated(value, VALUE_FONT, room), (x, 24), VALUE_FONT, VALUE)
     right = width - MARGIN
     if status.aside:
-        right = sheet.write_right(status.aside, (right, 51), NOTE_FONT, LABEL) - MARGIN
+        right = surface.write_right(status.aside, (right, 51), NOTE_FONT, LABEL) - MARGIN
     if status.recording:
-        right = sheet.write_right("REC", (right, 51), NOTE_FONT, RECORDING) - 10
-        sheet.dot((right, 60), 4, RECORDING)
+        right = surface.write_right("REC", (right, 51), NOTE_FONT, RECORDING) - 10
+        surface.dot((right, 60), 4, RECORDING)
         right -= MARGIN
-    note = fitted(status.note, NOTE_FONT, right - MARGIN)
-    sheet.write(note, (MARGIN, 51), NOTE_FONT, NOTE)
-    return sheet.frame()
+    note = truncated(status.note, NOTE_FONT, right - MARGIN)
+    surface.write(note, (MARGIN, 51), NOTE_FONT, NOTE)
+    return surface.frame()
 
 
 def paint_help(picture: Frame, lines: Sequence[HelpLine]) -> Frame:
-    """The picture, dimmed, with the help in two columns over it."""
+    """Return the picture, dimmed, with the help in two columns over it."""
     base = np.array(BACKGROUND, dtype=np.float64)
     dimmed = (base + DIMMED * (picture - base)).astype(np.uint8)
-    sheet = Sheet(dimmed)
+    surface = TextSurface(dimmed)
     left, right = _columns(lines)
-    middle = _write_lines(sheet, left, PANEL_MARGIN) + PANEL_MARGIN
-    _write_lines(sheet, right, max(middle, sheet.width // 2 - PANEL_MARGIN))
-    return sheet.frame()
+    middle = _write_lines(surface, left, PANEL_MARGIN) + PANEL_MARGIN
+    _write_lines(surface, right, max(middle, surface.width // 2 - PANEL_MARGIN))
+    return surface.frame()
 
 
-def _write_lines(sheet: Sheet, lines: Sequence[HelpLine], x: int) -> int:
-    """Write a column of the help that begins at x; gives the x where it ends."""
+def _write_lines(surface: TextSurface, lines: Sequence[HelpLine], x: int) -> int:
+    """Write a column of the help from x on; return its right end."""
     indent = x + max(text_width(keys, KEY_FONT) for keys, _ in lines) + PANEL_MARGIN
     end = x
     for row, (keys, text) in enumerate(lines):
         y = PANEL_MARGIN + row * LINE
         if not keys:
-            sheet.write(text.upper(), (x, y + 2), LABEL_FONT, LABEL)
+            surface.write(text.upper(), (x, y + 2), LABEL_FONT, LABEL)
             continue
-        sheet.write(keys, (x, y), KEY_FONT, KEY)
-        room = sheet.width - indent - 2
-        end = max(end, sheet.write(fitted(text, HELP_FONT, room), (indent, y), HELP_FONT, VALUE))
+        surface.write(keys, (x, y), KEY_FONT, KEY)
+        room = surface.width - indent - 2
+        end = max(
+            end, surface.write(truncated(text, HELP_FONT, room), (indent, y), HELP_FONT, VALUE)
+        )
     return end
 
 
 def _columns(lines: Sequence[HelpLine]) -> tuple[Sequence[HelpLine], Sequence[HelpLine]]:
-    """Break the lines before the last heading."""
+    """Split the lines into two columns before the last heading."""
     headings = [index for index, (keys, _) in enumerate(lines) if not keys]
     cut = headings[-1] if headings else len(lines)
     return lines[:cut], lines[cut:]
@@ -136,3 +148,104 @@ def _columns(lines: Sequence[HelpLine]) -> tuple[Sequence[HelpLine], Sequence[He
 
 def _even(length: int) -> int:
     return length + length % 2
+
+
+class TextSurface:
+    """Off-screen surface to write on.
+
+    Attributes:
+        width: pixels.
+        height: pixels.
+    """
+
+    def __init__(self, frame: Frame) -> None:
+        """Copy a frame (height, width, 3)."""
+        require_pygame()
+        import pygame
+
+        self.height, self.width = frame.shape[:2]
+        # Independent of windows, so it survives `pygame.quit()`.
+        self._surface = pygame.image.frombuffer(frame.tobytes(), (self.width, self.height), "RGB")
+
+    @classmethod
+    def plain(cls, width: int, height: int, color: Color) -> TextSurface:
+        """Return a surface of one color."""
+        return cls(np.full((height, width, 3), color, dtype=np.uint8))
+
+    def write(self, text: str, at: tuple[int, int], font: Font, color: Color) -> int:
+        """Write a line.
+
+        Args:
+            text: the line; it is clipped at the right end of the surface.
+            at: (x, y) of its top left corner.
+            font: PLAIN or BOLD, and its size.
+            color: color of the letters.
+
+        Returns:
+            The x at its right end.
+        """
+        letters = _font(font).render(text, True, color)
+        self._surface.blit(letters, at)
+        return at[0] + int(letters.get_width())
+
+    def write_right(self, text: str, at: tuple[int, int], font: Font, color: Color) -> int:
+        """Write a line that ends at x; return the x at its left end."""
+        x = at[0] - text_width(text, font)
+        self.write(text, (x, at[1]), font, color)
+        return x
+
+    def fill(self, box: tuple[int, int, int, int], color: Color) -> None:
+        """Fill a box (x, y, width, height)."""
+        self._surface.fill(color, box)
+
+    def dot(self, at: tuple[int, int], radius: int, color: Color) -> None:
+        """Draw a disc around (x, y)."""
+        import pygame
+
+        pygame.draw.aacircle(self._surface, color, at, radius)
+
+    def frame(self) -> Frame:
+        """Return the pixels, (height, width, 3)."""
+        import pygame
+
+        pixels = pygame.image.tobytes(self._surface, "RGB")
+        return np.frombuffer(pixels, dtype=np.uint8).reshape(self.height, self.width, 3)
+
+
+def text_width(text: str, font: Font) -> int:
+    """Return the width of a line in pixels."""
+    return int(_font(font).size(text)[0])
+
+
+def truncated(text: str, font: Font, width: int) -> str:
+    """Return the line, truncated with "..." if it is wider than `width` pixels."""
+    if text_width(text, font) <= width:
+        return text
+    while text and text_width(text + "...", font) > width:
+        text = text[:-1]
+    return text.rstrip(" ,·") + "..."
+
+
+def _font(font: Font) -> Any:
+    """Return a loaded font; pygame is initialised again if needed."""
+    require_pygame()
+    import pygame
+
+    if not pygame.font.get_init():  # another library may have shut pygame down
+        pygame.font.init()
+        _load.cache_clear()
+    return _load(font)
+
+
+@cache
+def _load(font: Font) -> Any:
+    """Load a font from Matplotlib's files, or else pygame's default font."""
+    import pygame
+
+    name, size = font
+    found = find_spec("matplotlib")
+    for folder in (found.submodule_search_locations or []) if found is not None else []:
+        path = Path(folder, "mpl-data", "fonts", "ttf", name)
+        if path.is_file():
+            return pygame.font.Font(path, size)
+    return pygame.font.Font(None, round(1.4 * size))

@@ -1,6 +1,6 @@
-"""What an agent knows, as arrays to lay over a maze.
+"""Overlays of an agent: values, policy, visits, predicted walls and planning updates.
 
-Agents know nothing of mazes and are asked only by what they offer to everybody: their values,
+Agents know nothing of mazes. The arrays come from their public interface: their values,
 `action_probabilities`, and their model's `predict`.
 """
 
@@ -11,97 +11,94 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dynamaze.agents import Agent
-from dynamaze.common.arrays import AnyArray
+from dynamaze.agents import Agent, Planning
+from dynamaze.common.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from dynamaze.envs.base import MazeEnv
+from dynamaze.envs.mazes.layout import DISPLACEMENTS
+from dynamaze.envs.rendering.overlays import SWITCHES
 
-from .belief import WallBelief, model_that_predicts
-from .planned import OverheardPlanning
-from .witness import Witness
-
-FROM_THE_SCENE = ("trail", "changed")
-"""Overlays that a maze draws by itself."""
+from .statistics import RecordStatistics
 
 
-class Source(Protocol):
-    """Where a window's overlays come from."""
+class OverlaySource(Protocol):
+    """Source of a window's overlays."""
 
-    def missing(self, name: str) -> str:
-        """Why there is no such overlay; "" if there is."""
+    def unavailable(self, name: str) -> str:
+        """Return the reason why an overlay is not available; "" if it is."""
 
     def arrays(self, names: Iterable[str]) -> dict[str, AnyArray]:
-        """The arrays of the overlays that are shown now, and no others."""
+        """Return the arrays of the overlays that are shown now, and no others."""
 
 
-class Nothing:
-    """A source of nothing."""
+class NoOverlays:
+    """Source without overlays."""
 
-    def __init__(self, why: str) -> None:
-        self._why = why
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
 
-    def missing(self, name: str) -> str:
-        """Say that there is none."""
-        return self._why
+    def unavailable(self, name: str) -> str:
+        """Return the reason given at construction."""
+        return self._reason
 
     def arrays(self, names: Iterable[str]) -> dict[str, AnyArray]:
-        """No arrays."""
+        """Return no arrays."""
         return {}
 
 
-class Insight:
-    """Reads the overlays of a maze out of the agent that learns in it.
+class AgentOverlays:
+    """Overlays of a maze, read from the agent that acts in it.
 
     Args:
-        agent: who learns; other than an `Agent`, only its visits are shown.
-        maze: where.
-        witness: sees its steps.
-        learns: whether it learns, and plans, or only acts.
+        agent: the agent; only visits are available if it is not an `Agent`.
+        maze: the environment.
+        recorded: wrapper that records the agent's steps.
+        learns: False if the agent only acts, without learning and planning.
     """
 
     def __init__(
-        self, agent: object, maze: MazeEnv, witness: Witness, *, learns: bool = True
+        self, agent: object, maze: MazeEnv, recorded: RecordStatistics, *, learns: bool = True
     ) -> None:
-        self._witness, self._learns = witness, learns
+        self._recorded, self._learns = recorded, learns
         self._name = type(agent).__name__
         self._shape: tuple[int, int] = (maze.layout.rows, maze.layout.cols)
         self._agent = agent if isinstance(agent, Agent) else None
         self._observations = None if self._agent is None else cell_observations(self._agent, maze)
-        model = None if self._agent is None else model_that_predicts(self._agent.model)
-        self._belief = None if model is None else WallBelief(model, self._shape)
-        self._asked = False  # whether the model was asked for all pairs once
+        model = None if self._agent is None else find_predictive_model(self._agent.model)
+        self._walls = None if model is None else PredictedWalls(model, self._shape)
+        self._predicted_all = False  # True after the first prediction of all pairs
         self._sources: dict[str, Callable[[], AnyArray]] = {
-            "values": lambda: self._q().max(axis=1),
-            "q": self._q,
+            "values": lambda: self._action_values().max(axis=1),
+            "q": self._action_values,
             "policy": self._policy,
             "visits": self._visits,
-            "belief": self._walls,
+            "belief": self._wall_probabilities,
             "planned": self._planned,
         }
 
-    def missing(self, name: str) -> str:
-        """Why there is no such overlay; "" if there is."""
-        if name in FROM_THE_SCENE or name == "visits":
+    def unavailable(self, name: str) -> str:
+        """Return the reason why an overlay is not available; "" if it is."""
+        if name in SWITCHES or name == "visits":
             return ""
         if name == "tree":
             return f"{self._name} has no search tree"
         if self._agent is None or self._observations is None:
             return f"{self._name} has no table of the cells"
-        if name == "belief" and self._belief is None:
+        if name == "belief" and self._walls is None:
             return f"{self._name} has no model that predicts"
         if name == "planned" and not self._plans(self._agent):
             return f"{self._name} does not plan"
         return ""
 
     def arrays(self, names: Iterable[str]) -> dict[str, AnyArray]:
-        """The arrays of these overlays."""
+        """Return the arrays of these overlays."""
         wanted = set(names)
-        self._listen("planned" in wanted)
+        self._record_planning("planned" in wanted)
         return {name: read() for name, read in self._sources.items() if name in wanted}
 
     def _plans(self, agent: Agent) -> bool:
         return self._learns and getattr(agent.planning, "planning_steps", 1) != 0
 
-    def _q(self) -> AnyArray:
+    def _action_values(self) -> AnyArray:
         assert self._agent is not None
         rows, _ = self._agent.rows.many(self._observations)
         return np.asarray(self._agent.values.values(rows))
@@ -111,44 +108,150 @@ class Insight:
         return self._agent.action_probabilities(self._observations)
 
     def _visits(self) -> AnyArray:
-        assert self._witness.visits is not None
-        return self._witness.visits
+        assert self._recorded.visits is not None
+        return self._recorded.visits
 
-    def _walls(self) -> AnyArray:
-        assert self._belief is not None
-        tried = self._witness.tried
-        self._belief.update(tried if self._asked else np.ones_like(tried))
-        self._asked = True
+    def _wall_probabilities(self) -> AnyArray:
+        assert self._walls is not None
+        tried = self._recorded.tried
+        # All pairs once, then only those tried since the last frame: the others are unchanged.
+        self._walls.update(tried if self._predicted_all else np.ones_like(tried))
+        self._predicted_all = True
         tried[...] = False
-        return self._belief.walls()
+        return self._walls.probabilities()
 
     def _planned(self) -> AnyArray:
         planning = getattr(self._agent, "planning", None)
-        assert isinstance(planning, OverheardPlanning)
+        assert isinstance(planning, RecordedPlanning)
         return planning.pairs
 
-    def _listen(self, wanted: bool) -> None:
-        """Listen to the planner while its updates are shown, and no longer."""
+    def _record_planning(self, wanted: bool) -> None:
+        """Wrap the planner while its updates are shown, and unwrap it afterwards."""
         if self._agent is None:
             return
         planning = self._agent.planning
-        if wanted and not isinstance(planning, OverheardPlanning):
-            self._agent.planning = OverheardPlanning(planning)
-        elif not wanted and isinstance(planning, OverheardPlanning):
+        if wanted and not isinstance(planning, RecordedPlanning):
+            self._agent.planning = RecordedPlanning(planning)
+        elif not wanted and isinstance(planning, RecordedPlanning):
             self._agent.planning = planning.inner
 
 
 def cell_observations(agent: Agent, maze: MazeEnv) -> Any:
-    """The observations of all cells, in the cells' order.
+    """Return the observations of all cells, in the order of the cells.
 
-    None unless the agent's table has a row for each cell, in this order.
+    None unless the agent's table has one row for each cell, in this order.
     """
     states = np.arange(maze.layout.num_cells)
+    # Such as an agent that observes patches: a row of its table is then not a cell.
     if agent.spaces.observation != maze.observation_space or agent.rows.size != states.size:
         return None
     observations = maze.observer.many(states, np.zeros_like(states))
     try:
         rows, _ = agent.rows.many(observations)
-    except (TypeError, ValueError):  # a dictionary, or whatever else is no number of a row
+    except (TypeError, ValueError):  # such as a dictionary, which has no row
         return None
     return observations if np.array_equal(rows, states) else None
+
+
+def find_predictive_model(model: Any) -> Any:
+    """Return the model or the innermost wrapped one that has `predict`; None if none has."""
+    while model is not None and not hasattr(model, "predict"):
+        model = getattr(model, "model", None)
+    return model
+
+
+class PredictedWalls:
+    """Wall probabilities that follow from a model's predictions for (cell, action) pairs.
+
+    A pair predicted to stay in its cell implies a wall on that side; one predicted to leave implies
+    none. The probability of a wall is the mean over the pairs that lead into the cell: a model that
+    has seen a wall from one side only may still predict a free cell from the other.
+    """
+
+    def __init__(self, model: Any, shape: tuple[int, int]) -> None:
+        """Set the model, which has `predict`, and the maze's (rows, cols)."""
+        self._model = model
+        self._shape = shape
+        self._stays = np.full((shape[0] * shape[1], len(DISPLACEMENTS)), np.nan)
+
+    def update(self, tried: BoolArray) -> None:
+        """Update the predictions of the pairs (S, 4) that are True.
+
+        Only pairs tried since the last call need an update: a table's other predictions are
+        unchanged.
+        """
+        states, actions = np.nonzero(tried)
+        if not states.size:
+            return
+        predicted = self._model.predict(states, actions)
+        stays = np.asarray(predicted.next_observation) == states
+        self._stays[states, actions] = np.where(predicted.visits > 0, stays, np.nan)
+
+    def probabilities(self) -> FloatArray:
+        """Return the probability of a wall, (rows, cols); NaN where no visited pair leads."""
+        rows, cols = self._shape
+        votes, total = np.zeros((rows, cols)), np.zeros((rows, cols))
+        stays = self._stays.reshape(rows, cols, len(DISPLACEMENTS))
+        for action, (down, right) in enumerate(DISPLACEMENTS):
+            # The cells from which this action leads into the maze, and the cells it leads to.
+            source = _shifted(-down, rows), _shifted(-right, cols)
+            target = _shifted(down, rows), _shifted(right, cols)
+            predicted = stays[..., action][source]
+            votes[target] += ~np.isnan(predicted)
+            total[target] += np.nan_to_num(predicted)
+        return np.where(votes > 0, total / np.maximum(votes, 1), np.nan)
+
+
+def _shifted(offset: int, length: int) -> slice:
+    """Return the slice of indices i for which i - offset is a valid index too."""
+    return slice(max(0, offset), length + min(0, offset))
+
+
+class RecordedPlanning(Planning):
+    """Planner wrapper that records the pairs updated in the last planning phase.
+
+    For a planner that writes into a table itself, these are the pairs whose values changed. The
+    random numbers are untouched: an agent's results are bit-identical with and without it.
+
+    Attributes:
+        inner: the wrapped planner.
+        pairs: (n, 2) state and action of each update of the last planning phase, the newest last.
+    """
+
+    def __init__(self, inner: Planning) -> None:
+        self.inner = inner
+        self.pairs: IntArray = np.empty((0, 2), dtype=np.int64)
+        self.needs, self.needs_table = inner.needs, inner.needs_table
+        self.learns_directly = inner.learns_directly
+        self.learns_from = inner.learns_from  # type: ignore[method-assign]
+        self.note, self.action_values = inner.note, inner.action_values  # type: ignore[method-assign]
+        self.get_state, self.set_state = inner.get_state, inner.set_state  # type: ignore[method-assign]
+
+    def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
+        """Plan, and record the updates."""
+        before = values.q.copy() if hasattr(values, "q") else None
+        recording = _RecordedValues(values)
+        self.inner.plan(recording, model, rng)
+        updates = recording.pairs or [self.pairs[:0]]
+        if before is not None and not recording.pairs:
+            updates = [np.argwhere(values.q != before)]
+        self.pairs = np.concatenate(updates)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+class _RecordedValues:
+    """Action values that record which pairs are updated."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.pairs: list[IntArray] = []
+
+    def update(self, transitions: Any) -> None:
+        """Update the values, and record the pairs."""
+        self.pairs.append(np.stack([transitions.observation, transitions.action], axis=1))
+        self.inner.update(transitions)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)

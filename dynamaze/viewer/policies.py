@@ -1,4 +1,4 @@
-"""Policies that act without learning, told step by step as agents tell their lives."""
+"""Policies that act without learning, with the step records of agents."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import numpy as np
 from dynamaze.agents import Step
 from dynamaze.distill.data.playing import bounds_for, question_of
 
-Act = Callable[[Any], Any]  # from an observation to an action
+ActionFunction = Callable[[Any], Any]  # observation -> action
 
 
-def act_for_ever(
-    act: Act,
+def run_policy(
+    act: ActionFunction,
     env: gym.Env[Any, Any],
     seed: int | None = None,
     *,
-    begin: Callable[[], object] = lambda: None,
+    on_reset: Callable[[], object] = lambda: None,
 ) -> Iterator[Step]:
-    """Take the actions that a function chooses, an episode after the other.
+    """Act in one episode after another, without end, and yield each step.
 
     Args:
-        act: gives the action for an observation.
-        env: where.
-        seed: of the first reset; None seeds nothing.
-        begin: called at the beginning of each episode.
+        act: returns the action for an observation.
+        env: the environment.
+        seed: of the first reset; None for no seed.
+        on_reset: called before each reset.
     """
     episode = 0
     while True:
-        begin()
+        on_reset()
         observation, _ = env.reset(seed=seed if episode == 0 else None)
         length, total, ended = 0, 0.0, False
         while not ended:
@@ -54,18 +54,17 @@ def act_for_ever(
         episode += 1
 
 
-class Acting:
-    """Does what a policy does, learning nothing.
+class FixedPolicyAgent:
+    """Agent that follows a policy without learning, such as a distilled student.
 
     Args:
-        env: where.
-        policy: has `act(observation)`, and answers as a student does; what has a memory has also
-            `reset()`.
-        name: the policy's, for messages.
-        seed: of the first reset; None seeds nothing.
+        env: the environment.
+        policy: has `act(observation)` and outputs as a student; if it is recurrent also `reset()`.
+        name: name of the policy, for messages.
+        seed: of the first reset; None for no seed.
 
     Raises:
-        ValueError: for a policy that does not take these observations, or has not these actions.
+        ValueError: the policy does not fit the observations or the actions.
     """
 
     def __init__(
@@ -75,27 +74,27 @@ class Acting:
         _check_fits(policy, env, name)
 
     def steps(self) -> Iterator[Step]:
-        """Act for ever, a step at a time."""
-        remembers = hasattr(self._policy, "memory")
-        begin = self._policy.reset if remembers else lambda: None
-        return act_for_ever(self._policy.act, self._env, self._seed, begin=begin)
+        """Act without end, one step at a time."""
+        recurrent = hasattr(self._policy, "memory")
+        on_reset = self._policy.reset if recurrent else lambda: None
+        return run_policy(self._policy.act, self._env, self._seed, on_reset=on_reset)
 
 
 class Random:
-    """Takes every action as likely as the others; for any environment."""
+    """Uniformly random policy, for any environment."""
 
     def __init__(self, env: gym.Env[Any, Any], seed: int | None = None) -> None:
         self._env, self._seed = env, seed
 
     def steps(self) -> Iterator[Step]:
-        """Act for ever, a step at a time."""
+        """Act without end, one step at a time."""
         space = self._env.action_space
-        space.seed(self._seed)
-        return act_for_ever(lambda _: space.sample(), self._env, self._seed)
+        space.seed(self._seed)  # reset seeds the environment, not its action space
+        return run_policy(lambda _: space.sample(), self._env, self._seed)
 
 
 def _check_fits(policy: Any, env: gym.Env[Any, Any], name: str) -> None:
-    """Ask a policy once, before anything is shown."""
+    """Call a policy once to check that it fits the spaces, before anything is shown."""
     where = "the environment" if env.spec is None else env.spec.id
     space = env.action_space
     try:
@@ -103,14 +102,14 @@ def _check_fits(policy: Any, env: gym.Env[Any, Any], name: str) -> None:
         seen = np.asarray(env.observation_space.sample())[None]
         columns = question_of(policy)(seen).shape[1]
     except (ValueError, TypeError, RuntimeError, IndexError) as error:
-        why = " ".join(str(error).split())
-        raise ValueError(f"{name} does not fit {where}: {why}") from None
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{name} does not fit {where}: {reason}") from None
     if isinstance(space, gym.spaces.Discrete) and (space.start, columns) != (0, space.n):
         raise ValueError(
             f"{name} does not fit {where}: it has {columns} actions; expected {space.n}"
         )
     if bounds is not None and columns != 2 * bounds.dimensions:
         raise ValueError(
-            f"{name} does not fit {where}: it answers {columns} numbers; expected "
+            f"{name} does not fit {where}: it has {columns} outputs; expected "
             f"{2 * bounds.dimensions}, a mean and a deviation for each of {space}"
         )

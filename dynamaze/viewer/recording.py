@@ -1,4 +1,4 @@
-"""Films and pictures of what a window shows."""
+"""Videos and screenshots of a window."""
 
 from __future__ import annotations
 
@@ -6,132 +6,75 @@ import time
 from pathlib import Path
 
 from dynamaze.common.storage import write_atomically
-from dynamaze.envs.rendering import Recorder
+from dynamaze.envs.rendering.recorder import Recorder
 from dynamaze.envs.rendering.scene import Frame
 from dynamaze.envs.rendering.video_files import png
 
-FILM_FPS = 30
-LONGEST_STILL = 1.0  # seconds: pauses are cut short to this
-LONGEST_FILM = 600  # seconds, after which a film ends by itself: a forgotten one fills no disk
+VIDEO_FPS = 30
+LONGEST_STILL = 1.0  # seconds: longer pauses are cut
+LONGEST_VIDEO = 600  # seconds, after which a forgotten recording ends
 
 
-class Film:
-    """Frames that are shown at any times, written as a film of `FILM_FPS` frames a second.
+class VideoRecorder:
+    """Recorder of videos and screenshots of one window, one video at a time.
 
-    Attributes:
-        path: the file, which is there when the film is closed.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        """Choose the file.
-
-        Raises:
-            ValueError: its name ends neither in .gif, .png nor .mp4.
-            FileNotFoundError: its folder does not exist.
-            ImportError: what writes MP4 is not installed.
-        """
-        self._recorder = Recorder(path, FILM_FPS)
-        self._latest: tuple[Frame, float] | None = None
-        self._owed = 0.0  # frames
-        self.path = self._recorder.path
-
-    @property
-    def seconds(self) -> float:
-        """How long it is so far."""
-        return self._recorder.num_frames / FILM_FPS
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it has the length at which it ends."""
-        return self.seconds >= LONGEST_FILM
-
-    def is_due(self, now: float) -> bool:
-        """Whether a frame that is shown now would be seen in the film."""
-        return self._latest is None or (now - self._latest[1]) * FILM_FPS + self._owed >= 0.5
-
-    def show(self, frame: Frame, now: float) -> None:
-        """Take note of what is shown from now on, in seconds.
-
-        Raises:
-            ValueError: a frame of another size.
-            OSError: the file cannot be written.
-        """
-        if self._latest is not None:
-            last, since = self._latest
-            self._owed += min(now - since, LONGEST_STILL) * FILM_FPS
-            for _ in range(round(self._owed)):
-                self._recorder.add(last)
-            self._owed -= round(self._owed)
-        self._latest = frame, now
-
-    def close(self) -> None:
-        """Finish the file; without a frame there is none."""
-        if self._latest is not None:
-            self._recorder.add(self._latest[0])
-        self._latest = None
-        self._recorder.close()
-
-
-class Studio:
-    """Makes the films and pictures of one window, one film at a time.
-
-    What goes wrong while somebody watches is told, and not raised.
+    Errors of writing are returned as messages for the status strip, and not raised.
 
     Attributes:
-        film: what is being recorded; None while nothing is.
-        saved: the files that were written.
+        video: the video that is being recorded; None if there is none.
+        saved: files written so far.
     """
 
     def __init__(self) -> None:
-        self.film: Film | None = None
+        self.video: ConstantRateVideo | None = None
         self.saved: list[Path] = []
 
-    def record(self, path: str | Path) -> None:
-        """Record from now on.
+    def start(self, path: str | Path) -> None:
+        """Start a video.
 
         Raises:
-            ValueError, FileNotFoundError, ImportError: as `Film` says.
+            ValueError, FileNotFoundError, ImportError: as `ConstantRateVideo`.
         """
-        self.film = Film(path)
+        self.video = ConstantRateVideo(path)
 
     def stop(self) -> str:
-        """Finish the film, if there is one; gives what is to be told.
+        """Complete the video, if there is one; return a message.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
-        if self.film is None:
+        if self.video is None:
             return ""
-        film, self.film = self.film, None
-        film.close()
-        if not film.path.exists():
+        video, self.video = self.video, None
+        video.close()
+        if not video.path.exists():
             return "nothing was recorded"
-        return self._saved(film.path)
+        return self._saved(video.path)
 
     def show(self, frame: Frame, now: float) -> str:
-        """Take note of what is shown from now on, in seconds; gives what is to be told."""
-        if self.film is None:
+        """Record a frame shown from time `now` on, in seconds; return a message."""
+        if self.video is None:
             return ""
         try:
-            self.film.show(frame, now)
-            return self.stop() if self.film.is_full else ""
+            self.video.show(frame, now)
+            return self.stop() if self.video.is_full else ""
         except OSError as error:
-            self.film = None
-            return f"the film is lost: {error}"
+            self.video = None
+            return f"the video is lost: {error}"
 
     def toggle(self) -> str:
-        """Begin or end a film; gives what is to be told."""
+        """Start or stop a video; return a message."""
         try:
-            if self.film is not None:
+            if self.video is not None:
                 return self.stop()
-            self.record(new_path("gif"))
+            self.start(new_path("gif"))
         except OSError as error:
-            self.film = None
-            return f"no film: {error}"
+            self.video = None
+            return f"no video: {error}"
         return "recording; V ends it"
 
-    def save_picture(self, frame: Frame) -> str:
-        """Write a frame as a PNG file into the present folder; gives what is to be told."""
+    def save_screenshot(self, frame: Frame) -> str:
+        """Write a frame as a PNG file into the current folder; return a message."""
         path = new_path("png")
         try:
             write_atomically(path, png(frame))
@@ -144,8 +87,66 @@ class Studio:
         return f"saved {path}"
 
 
-def new_path(ending: str) -> Path:
-    """A file name of its own that tells the time."""
+class ConstantRateVideo:
+    """Video with `VIDEO_FPS` frames per second, from frames shown at arbitrary times.
+
+    Attributes:
+        path: the file, which exists after `close`.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Set the file.
+
+        Raises:
+            ValueError: suffix other than .gif, .png and .mp4.
+            FileNotFoundError: the folder does not exist.
+            ImportError: an MP4 without imageio-ffmpeg.
+        """
+        self._recorder = Recorder(path, VIDEO_FPS)
+        self._latest: tuple[Frame, float] | None = None
+        self._pending = 0.0  # frames due but not written, a fraction
+        self.path = self._recorder.path
+
+    @property
+    def seconds(self) -> float:
+        """Length so far."""
+        return self._recorder.num_frames / VIDEO_FPS
+
+    @property
+    def is_full(self) -> bool:
+        """True if the video has its largest length."""
+        return self.seconds >= LONGEST_VIDEO
+
+    def is_due(self, now: float) -> bool:
+        """Return True if a frame shown now would be visible in the video."""
+        return self._latest is None or (now - self._latest[1]) * VIDEO_FPS + self._pending >= 0.5
+
+    def show(self, frame: Frame, now: float) -> None:
+        """Add a frame that is shown from time `now` on, in seconds.
+
+        Raises:
+            ValueError: a frame of another size.
+            OSError: the file cannot be written.
+        """
+        if self._latest is not None:
+            last, since = self._latest
+            # The rounding error is carried over, so that the video keeps the real duration.
+            self._pending += min(now - since, LONGEST_STILL) * VIDEO_FPS
+            for _ in range(round(self._pending)):
+                self._recorder.add(last)
+            self._pending -= round(self._pending)
+        self._latest = frame, now
+
+    def close(self) -> None:
+        """Complete the file; without a frame there is none."""
+        if self._latest is not None:
+            self._recorder.add(self._latest[0])
+        self._latest = None
+        self._recorder.close()
+
+
+def new_path(suffix: str) -> Path:
+    """Return an unused file name that contains the present time."""
     stem = time.strftime("dynamaze-%Y%m%d-%H%M%S")
-    names = (f"{stem}{number}.{ending}" for number in ("", *(f"-{n}" for n in range(2, 1000))))
+    names = (f"{stem}{number}.{suffix}" for number in ("", *(f"-{n}" for n in range(2, 1000))))
     return next(path for path in map(Path, names) if not path.exists())

@@ -1,30 +1,35 @@
-"""An agent that is watched: after each of its steps the viewer decides when the next one comes."""
+"""Session of a watched agent: the viewer decides after each step when the next one is taken."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Protocol
 
 from dynamaze.agents import Step
+from dynamaze.envs.rendering.overlays import SWITCHES
 
-from .controls import NAP, Controls
-from .keys import MOUSE_LINES, OVERLAY_LINES, SHARED_LINES
-from .recording import FILM_FPS
-from .statistics import Diary
-from .window import Screen
-from .witness import Witness
+from .recording import VIDEO_FPS
+from .statistics import EpisodeStatistics, RecordStatistics
+from .window import MOUSE_LINES, OVERLAY_LINES, SHARED_LINES, ViewerWindow
 
-FASTEST_SEEN = 60
-"""At more steps a second nobody sees the end of an episode, and no picture of it is kept."""
+SNAPSHOT_SPEED = 60
+"""Above this speed (steps per second) the end of an episode is invisible and takes no snapshot."""
 
-DRAWING_SHARE = 3
-"""At full speed the agent has at least so many times the time that drawing takes."""
+DRAWING_RATIO = 3
+"""At full speed, the agent gets at least this multiple of the time spent on drawing."""
+
+SPEEDS = (0.5, 1, 2, 4, 8, 15, 30, 60, 125, 250, 500, 1000, math.inf)
+"""Speeds set by the keys + and -, in steps per second."""
+
+POLL_SECONDS = 1 / 60
+"""Time between two polls of the window's events."""
 
 HELP = (
     ("", "agent"),
-    ("space", "pause or go on"),
+    ("space", "pause or continue"),
     ("N or right", "one step"),
     ("+ and -", "speed"),
     *SHARED_LINES,
@@ -34,105 +39,182 @@ HELP = (
 )
 
 
-class Learner(Protocol):
-    """Who can be watched."""
+class Watchable(Protocol):
+    """Agent or policy that can be watched."""
 
     def steps(self) -> Iterator[Step]:
-        """Live for ever, a step at a time."""
+        """Act without end, one step at a time."""
 
 
-class Show:
-    """Draws an agent's life and lets the person at the window control it.
+class ViewerSession:
+    """Session that draws an agent's steps and lets the user control it.
 
-    Where the screen has no window, each step lasts as long as the speed says, in the film's time.
+    Without a window each step lasts 1 / speed seconds of the video's time.
 
     Args:
-        screen: draws.
-        controls: say when the next step is due.
-        diary: is told every step.
-        witness: wrapped round the agent's environment.
+        window: draws, and receives the user's input.
+        controls: speed, pause and end.
+        statistics: counts the steps.
+        recorded: wrapper around the agent's environment.
     """
 
-    def __init__(self, screen: Screen, controls: Controls, diary: Diary, witness: Witness) -> None:
-        self.screen, self.controls, self.diary = screen, controls, diary
-        self._witness = witness
-        self._drawn = self._attended = -math.inf  # when last, by the clock
-        self._cost = 0.0  # seconds that drawing took last
-        self._film_time = 0.0
+    def __init__(
+        self,
+        window: ViewerWindow,
+        controls: Controls,
+        statistics: EpisodeStatistics,
+        recorded: RecordStatistics,
+    ) -> None:
+        self.window, self.controls, self.statistics = window, controls, statistics
+        self._recorded = recorded
+        self._drawn = self._polled = -math.inf  # times of the last drawing and polling
+        self._cost = 0.0  # duration of the last drawing, in seconds
+        self._video_time = 0.0
 
-    def run(self, agent: Learner, steps: int | None = None) -> None:
-        """Let an agent live until the person, or the number of steps, says that it is the end."""
+    def run(self, agent: Watchable, steps: int | None = None) -> None:
+        """Run an agent until the user ends the session, or for a number of steps."""
+        # The agent's loop is a generator: between two steps it waits for the viewer.
         for step in islice(agent.steps(), steps):
-            self.diary.add(step)
-            if not self.follow(step):
+            self.statistics.add(step)
+            if not self.show_step(step):
                 break
 
-    def follow(self, step: Step) -> bool:
-        """Show a step, and wait until the next is due; False when it is the end."""
-        self.screen.moment = self._witness.arrival
-        self.screen.touch()
-        if self.screen.window is None:
-            self._film()
+    def show_step(self, step: Step) -> bool:
+        """Show a step and wait until the next is due; return False if the user has ended."""
+        self.window.snapshot = self._recorded.final_snapshot
+        self.window.invalidate()
+        if self.window.display is None:
+            self._record_frame()
             return True
         while True:
-            if self._is_time_to_attend():
-                self._attend()
+            if self._is_time_to_poll():
+                self._poll()
             if self.controls.ended:
                 return False
-            if self.screen.stale and self._is_time_to_draw():
+            if self.window.stale and self._is_time_to_draw():
                 self._draw()
             if self.controls.is_due():
                 return True
-            self.controls.nap()
+            self.controls.sleep()
 
     @property
     def regret(self) -> float | None:
-        """Of all actions so far; None where the truth is not known."""
-        return None if self._witness.regret is None else self._witness.regret.total
+        """Regret of all actions so far; None if unknown."""
+        return None if self._recorded.regret is None else self._recorded.regret.total
 
-    def _attend(self) -> None:
-        """Do what the person asks."""
-        self._attended = self.controls.clock()
-        for key in self.screen.hear():
-            if self.controls.press(key):
-                self.screen.touch()
-        self.controls.ended = self.controls.ended or self.screen.closed
-        self._witness.keeps_arrivals = self.controls.paused or self.controls.speed <= FASTEST_SEEN
+    def _poll(self) -> None:
+        """Process the user's input."""
+        self._polled = self.controls.clock()
+        for key in self.window.process_events():
+            if self.controls.handle_key(key):
+                self.window.invalidate()
+        self.controls.ended = self.controls.ended or self.window.closed
+        self._recorded.keep_snapshots = (
+            self.controls.paused or self.controls.speed <= SNAPSHOT_SPEED
+        )
 
     def _draw(self) -> None:
         began = self.controls.clock()
-        assert self.screen.window is not None
-        self.screen.window.title = f"{self.diary.title} ({self.controls.label()})"
-        self.screen.draw(self._fields(), self._note())
+        assert self.window.display is not None
+        self.window.display.title = f"{self.statistics.title} ({self.controls.label()})"
+        self.window.refresh(self._fields(), self._note())
         self._drawn = self.controls.clock()
         self._cost = self._drawn - began
 
-    def _film(self) -> None:
-        """Draw for the film, if the step is seen in it."""
-        film = self.screen.studio.film
-        if film is not None and film.is_due(self._film_time):
-            self.screen.draw(self._fields(), self._note(), self._film_time)
+    def _record_frame(self) -> None:
+        """Draw a frame for the video, if it will be visible there."""
+        video = self.window.recorder.video
+        if video is not None and video.is_due(self._video_time):
+            self.window.refresh(self._fields(), self._note(), self._video_time)
         speed = self.controls.speed
-        self._film_time += 1 / (speed if speed < math.inf else FILM_FPS)
+        self._video_time += 1 / (speed if speed < math.inf else VIDEO_FPS)
 
-    def _is_time_to_attend(self) -> bool:
-        """Whether to look at the window: not after each of thousands of steps a second."""
+    def _is_time_to_poll(self) -> bool:
+        """Return True if events should be polled: at high speed not after each step."""
+        # A poll costs more than a step of a fast agent.
         waits = self.controls.remaining() > 0
-        return waits or self.controls.clock() - self._attended >= NAP
+        return waits or self.controls.clock() - self._polled >= POLL_SECONDS
 
     def _is_time_to_draw(self) -> bool:
-        """Whether there is time for it before the next step, or it is time again in any case."""
+        """Return True if drawing fits before the next step, or the last drawing is old enough."""
         if self.controls.remaining() > self._cost:
             return True
-        pause = max(NAP, DRAWING_SHARE * self._cost)
+        # Otherwise at most one frame per poll, and at most 1 / (1 + DRAWING_RATIO) of the time.
+        pause = max(POLL_SECONDS, DRAWING_RATIO * self._cost)
         return self.controls.clock() - self._drawn >= pause
 
     def _fields(self) -> list[tuple[str, str]]:
-        fields = self.diary.fields(self.regret)
-        if self.screen.window is not None:
+        fields = self.statistics.fields(self.regret)
+        if self.window.display is not None:
             fields.append(("speed", self.controls.label()))
         return fields
 
     def _note(self) -> str:
-        shown = [name for name in sorted(self.screen.shown) if name not in ("trail", "changed")]
-        return " · ".join([self.diary.note(), *([", ".join(shown)] if shown else [])])
+        shown = [name for name in sorted(self.window.shown) if name not in SWITCHES]
+        overlays = [", ".join(shown)] if shown else []
+        return " · ".join([self.statistics.description(), *overlays])
+
+
+class Controls:
+    """Speed, pause, single steps and end, as set by the user's keys.
+
+    Attributes:
+        speed: steps per second; infinity for unlimited.
+        paused: only single steps are taken.
+        ended: the user has ended the session.
+    """
+
+    def __init__(
+        self,
+        fps: float,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.speed = fps if fps > 0 else math.inf
+        self.paused = False
+        self.ended = False
+        self._single_steps = 0  # requested and not taken yet
+        self.clock, self._sleep = clock, sleep
+        self._began = clock()  # start of the present step
+
+    def handle_key(self, key: str) -> bool:
+        """Handle a key; return False if it has no function here."""
+        if key == "space":
+            self.paused, self._single_steps = not self.paused, 0
+        elif key in ("right", "n"):
+            self.paused, self._single_steps = True, self._single_steps + 1
+        elif key in ("+", "="):
+            self.speed = min((speed for speed in SPEEDS if speed > self.speed), default=self.speed)
+        elif key == "-":
+            self.speed = max((speed for speed in SPEEDS if speed < self.speed), default=self.speed)
+        elif key in ("escape", "q"):
+            self.ended = True
+        else:
+            return False
+        return True
+
+    def is_due(self) -> bool:
+        """Return True if the next step may be taken; it begins then."""
+        if self._single_steps:
+            self._single_steps -= 1
+        elif self.remaining() > 0:
+            return False
+        self._began = self.clock()
+        return True
+
+    def remaining(self) -> float:
+        """Return the seconds until the next step is due; infinity during a pause."""
+        if self._single_steps:
+            return 0.0
+        return math.inf if self.paused else max(0.0, self._began + 1 / self.speed - self.clock())
+
+    def sleep(self) -> None:
+        """Sleep until the next step or the next poll of events, whichever is earlier."""
+        self._sleep(min(POLL_SECONDS, self.remaining()))
+
+    def label(self) -> str:
+        """Return the speed as text, or "paused"."""
+        if self.paused:
+            return "paused"
+        return "max" if self.speed == math.inf else f"{self.speed:g}/s"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .walk_state import QUIT_KEYS, Game
+from .walk_state import QUIT_KEYS, WalkState
 
 ESCAPES = {"\x1b[a": "up", "\x1b[b": "down", "\x1b[c": "right", "\x1b[d": "left"}
-"""What a terminal sends for the arrow keys, in small letters."""
+"""Escape sequences of the arrow keys, in lower case."""
 
 TEXT_KEYS = (
     "w a s d (up left down right): walk, several in a line if you like;  "
@@ -16,40 +16,40 @@ TEXT_KEYS = (
 )
 
 
-def play_in_terminal(game: Game, lines: Iterable[str], title: str) -> None:
-    """Play until the lines end, or one of them says so; then tell how it went.
+def play_in_terminal(walk: WalkState, lines: Iterable[str], title: str) -> None:
+    """Play until the lines end or contain a quit key; then print a summary.
 
     Args:
-        game: the walk; its environment renders as text.
-        lines: what the person types.
-        title: of the last line.
+        walk: the walk; its environment renders text.
+        lines: the user's input.
+        title: of the summary.
     """
     try:
-        _play(game, lines)
+        _play(walk, lines)
     finally:
-        print(f"{title}: {game.summary()}")
+        print(f"{title}: {walk.summary()}")
 
 
-def _play(game: Game, lines: Iterable[str]) -> None:
+def _play(walk: WalkState, lines: Iterable[str]) -> None:
     print(TEXT_KEYS)
-    _show(game)
+    _show(walk)
     for line in lines:
         for key in read_keys(line):
             if key in QUIT_KEYS:
                 return
-            if not game.press(key):
+            if not walk.handle_key(key):
                 print(f"unknown key {key!r}; {TEXT_KEYS}")
-            if game.over:
-                _show(game)
-                game.restart()
-        _show(game)
+            if walk.over:
+                _show(walk)
+                walk.restart()
+        _show(walk)
 
 
 def read_keys(line: str) -> list[str]:
-    """The keys in a typed line: letters, arrow keys, or up, right, down, left as words."""
+    """Return the keys in a typed line: letters, arrow keys, or up, right, down, left as words."""
     keys = re.findall(r"up|right|down|left|\x1b\[[abcd]|\S", line.lower())
     return [ESCAPES.get(key, key) for key in keys]
 
 
-def _show(game: Game) -> None:
-    print(f"{game.env.render()}\n{game.status()}\n", flush=True)
+def _show(walk: WalkState) -> None:
+    print(f"{walk.env.render()}\n{walk.status()}\n", flush=True)

@@ -10,35 +10,40 @@ import gymnasium as gym
 
 from dynamaze.envs import GridEnv
 
-from .controls import NAP
 from .environment import Camera
-from .ground_truth import GAMMA, Truth
-from .keys import MOUSE_LINES, OVERLAY_LINES, SHARED_LINES
-from .statistics import written
-from .walk_state import QUIT_KEYS, Game
-from .window import Screen, open_window, room_on_desktop
-from .witness import Witness
+from .ground_truth import GAMMA, EnvOverlays
+from .session import POLL_SECONDS
+from .statistics import RecordStatistics, format_regret
+from .walk_state import QUIT_KEYS, WalkState
+from .window import (
+    MOUSE_LINES,
+    OVERLAY_LINES,
+    SHARED_LINES,
+    ViewerWindow,
+    max_size_on_desktop,
+    open_window,
+)
 
-GOAL_NAPS = 45
-"""For so many naps the arrival at a goal is seen before the next episode begins."""
+GOAL_POLLS = 45
+"""Number of polls during which the end of an episode is shown before the next one begins."""
 
 REPEAT_MS = (200, 50)
-"""Until a key that is held down repeats, and between two repetitions: a point walks small steps."""
+"""Delay and period of repeated keys in continuous mazes, whose steps are small."""
 
-HINT_KEY = "t"
+SHORTEST_PATH_KEY = "t"
 
 KEYS = (
-    "arrow keys or W A S D: walk;  R: new episode;  T: the shortest way;  Esc or Q: end\n"
+    "arrow keys or W A S D: walk;  R: new episode;  T: the shortest path;  Esc or Q: end\n"
     "1: optimal values,  2: action values,  3: policy,  4: visits,  0: none of them\n"
     "click or drag: walls;  right click: goal;  shift+click: start\n"
-    "V: film;  P: picture;  H: help"
+    "V: video;  P: picture;  H: help"
 )
 
 HELP = (
     ("", "walk"),
     ("arrows", "walk; W A S D too"),
     ("R", "new episode"),
-    ("T", "shortest way"),
+    ("T", "shortest path"),
     *SHARED_LINES,
     ("Esc or Q", "end"),
     *MOUSE_LINES,
@@ -46,13 +51,13 @@ HELP = (
 )
 
 
-class Walk:
-    """A person's walk in a window.
+class WalkSession:
+    """Session of a person who walks a maze in a window.
 
     Attributes:
-        game: the walk.
-        screen: the window.
-        title: what is walked.
+        state: state of the walk.
+        window: the window.
+        title: name of the environment.
     """
 
     def __init__(
@@ -66,96 +71,98 @@ class Walk:
         """Open the window.
 
         Args:
-            env: a maze that gives frames.
-            title: what is walked.
-            seed: of the first reset; None seeds nothing.
-            clock: tells the seconds.
+            env: a maze with render mode "rgb_array".
+            title: name of the environment.
+            seed: of the first reset; None for no seed.
+            clock: returns seconds.
         """
         self.title = title
-        camera = Camera(env, room_on_desktop())
-        self._witness = Witness(env, camera, GAMMA)
-        self.game = Game(self._witness, seed=seed)
-        self._truth = Truth(self.game.maze, self._witness)
-        self.screen = Screen(
+        camera = Camera(env, max_size_on_desktop())
+        self._recorded = RecordStatistics(env, camera, GAMMA)
+        self.state = WalkState(self._recorded, seed=seed)
+        self._overlays = EnvOverlays(self.state.maze, self._recorded)
+        self.window = ViewerWindow(
             env,
             camera=camera,
-            window=open_window(title),
-            source=self._truth,
+            display=open_window(title),
+            overlay_source=self._overlays,
             help_lines=HELP,
             clock=clock,
         )
 
-    def hear(self) -> bool:
-        """Do what the keys say, up to the end of the episode; False when the person ends it."""
-        for key in self.screen.hear():
+    def process_keys(self) -> bool:
+        """Handle keys up to the end of the episode; return False if the user ends the session."""
+        for key in self.window.process_events():
             if key in QUIT_KEYS:
                 return False
-            if key == HINT_KEY:
-                self._toggle_hints()
-            elif self.game.press(key):
-                self.screen.touch()
-            if self.game.over:
+            if key == SHORTEST_PATH_KEY:
+                self._toggle_shortest_path()
+            elif self.state.handle_key(key):
+                self.window.invalidate()
+            if self.state.over:
                 break
-        return not self.screen.closed
+        return not self.window.closed
 
-    def draw(self) -> None:
-        """Draw, if something has changed."""
-        if self.screen.stale:
-            self.screen.draw(self._fields(), self.game.outcome() if self.game.over else self.title)
+    def refresh(self) -> None:
+        """Draw a frame if the last one is out of date."""
+        if self.window.stale:
+            note = self.state.outcome() if self.state.over else self.title
+            self.window.refresh(self._fields(), note)
 
-    def _toggle_hints(self) -> None:
-        self._truth.hints = not (self._truth.hints and "policy" in self.screen.shown)
-        (self.screen.shown.add if self._truth.hints else self.screen.shown.discard)("policy")
-        self.screen.say(f"the shortest way: {'on' if self._truth.hints else 'off'}")
+    def _toggle_shortest_path(self) -> None:
+        shown = not (self._overlays.shortest_path_only and "policy" in self.window.shown)
+        self._overlays.shortest_path_only = shown
+        (self.window.shown.add if shown else self.window.shown.discard)("policy")
+        self.window.set_status(f"the shortest path: {'on' if shown else 'off'}")
 
     def _fields(self) -> list[tuple[str, str]]:
-        game, regret = self.game, self._witness.regret
+        state, regret = self.state, self._recorded.regret
         return [
-            ("world step", f"{game.maze.world_step:,}"),
-            ("episode step", f"{game.episode_steps:,}"),
-            ("return", f"{game.episode_return:.4g}"),
-            ("shortest way", f"{game.shortest_way:,}"),
-            ("regret", written(None if regret is None else regret.total)),
+            ("world step", f"{state.maze.world_step:,}"),
+            ("episode step", f"{state.episode_steps:,}"),
+            ("return", f"{state.episode_return:.4g}"),
+            ("shortest path", f"{state.shortest_path_length:,}"),
+            ("regret", format_regret(None if regret is None else regret.total)),
         ]
 
 
-def play_in_window(walk: Walk, *, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Play until the person ends it or closes the window; then tell how it went.
+def play_in_window(session: WalkSession, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Play until the user ends the session or closes the window; then print a summary.
 
     Args:
-        walk: the walk.
-        sleep: how to spend the time between two looks at the keys.
+        session: the session.
+        sleep: called between two polls of the keys.
     """
     print(KEYS, flush=True)
     try:
-        with walk.screen:
-            walk.draw()
-            _repeat_keys(not isinstance(walk.game.maze, GridEnv))
-            while walk.hear():
-                walk.draw()
-                if walk.game.over:
-                    _celebrate(walk, sleep)
-                sleep(NAP)
+        with session.window:
+            session.refresh()
+            _repeat_keys(not isinstance(session.state.maze, GridEnv))
+            while session.process_keys():
+                session.refresh()
+                if session.state.over:
+                    _show_end(session, sleep)
+                sleep(POLL_SECONDS)
     finally:
         _repeat_keys(False)
-        print(f"{walk.title}: {walk.game.summary()}")
-        for path in walk.screen.studio.saved:
+        print(f"{session.title}: {session.state.summary()}")
+        for path in session.window.recorder.saved:
             print(f"saved {path}")
 
 
-def _celebrate(walk: Walk, sleep: Callable[[float], None]) -> None:
-    """Let the arrival be seen, then begin a new episode; what is typed meanwhile is dropped."""
-    for _ in range(GOAL_NAPS):
-        sleep(NAP)
-        walk.screen.hear()
-        walk.draw()
-    walk.game.restart()
-    walk.screen.touch()
+def _show_end(session: WalkSession, sleep: Callable[[float], None]) -> None:
+    """Show the end of an episode for a while, dropping the keys, and begin a new one."""
+    for _ in range(GOAL_POLLS):
+        sleep(POLL_SECONDS)
+        session.window.process_events()
+        session.refresh()
+    session.state.restart()
+    session.window.invalidate()
 
 
-def _repeat_keys(wanted: bool) -> None:
-    """Whether a key that is held down goes on, which pygame keeps for all windows."""
+def _repeat_keys(enabled: bool) -> None:
+    """Set whether pressed keys repeat, which pygame has for all windows together."""
     import pygame
 
     if pygame.display.get_init():
-        pygame.key.set_repeat(*(REPEAT_MS if wanted else (0, 0)))
+        pygame.key.set_repeat(*(REPEAT_MS if enabled else (0, 0)))

@@ -1,4 +1,4 @@
-"""A person's walk through a maze: what the keys do in it, and how far it has come."""
+"""State of a walk through a maze: the keys' actions, and counts of steps and episodes."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ import gymnasium as gym
 
 from dynamaze.envs.base import MazeEnv
 
-from .statistics import count
+from .statistics import format_count
 
 ARROWS = {"up": "w", "right": "d", "down": "s", "left": "a"}
-"""The arrow keys, and the letters that do the same."""
+"""Arrow key -> letter with the same action."""
 
 QUIT_KEYS = ("escape", "q")
 
 
-class Game:
-    """A person's walk.
+class WalkState:
+    """State of a person's walk.
 
     Attributes:
         env: the environment.
-        maze: the same without its wrappers.
-        over: whether the episode has ended; `restart` begins the next one.
-        num_steps: steps walked.
-        episode_steps: those of this episode.
-        episode_return: its rewards so far, not discounted.
+        maze: the unwrapped environment.
+        over: True if the episode has ended; `restart` begins the next one.
+        num_steps: number of steps.
+        episode_steps: number of steps in this episode.
+        episode_return: undiscounted return of this episode so far.
     """
 
     def __init__(self, env: gym.Env[Any, Any], *, seed: int | None = None) -> None:
-        """Begin.
+        """Begin the first episode.
 
         Args:
             env: a maze.
-            seed: of the first reset; None seeds nothing.
+            seed: of the first reset; None for no seed.
         """
         maze = env.unwrapped
         assert isinstance(maze, MazeEnv)
         self.env, self.maze = env, maze
         self._actions = {key: action for (key,), action in keys_to_action(maze).items()}
-        self._lengths: list[int] = []  # of the walks that reached a goal
+        self._lengths: list[int] = []  # of the episodes that reached a goal
         self.num_steps = 0
         self._begin(seed)
 
-    def press(self, key: str) -> bool:
-        """Do what a key says; False if it has no meaning."""
+    def handle_key(self, key: str) -> bool:
+        """Handle a key; return False if it has no function."""
         letter = ARROWS.get(key, key)
         if letter == "r":
             self.restart()
@@ -55,29 +55,32 @@ class Game:
         return True
 
     def restart(self) -> None:
-        """Begin a new episode. The world's clock goes on."""
+        """Begin a new episode. The world step is not reset."""
         self._begin(None)
 
     def outcome(self) -> str:
-        """How the episode has ended."""
-        end = "goal" if self._at_goal else "time is up"
-        return f"{end} after {count(self.episode_steps, 'step')}"
+        """Return the end of the episode in words."""
+        end = "goal" if self._at_goal else "time limit"
+        return f"{end} after {format_count(self.episode_steps, 'step')}"
 
     def status(self) -> str:
-        """Where things stand."""
-        walk = f"return {self.episode_return:g}, shortest way {self.shortest_way}"
+        """Return one line about the present state."""
+        episode = f"return {self.episode_return:g}, shortest path {self.shortest_path_length}"
         if self.over:
-            return f"{self.outcome()}, {walk}"
-        return f"world step {self.maze.world_step:,}, episode step {self.episode_steps:,}, {walk}"
+            return f"{self.outcome()}, {episode}"
+        return (
+            f"world step {self.maze.world_step:,}, episode step {self.episode_steps:,}, {episode}"
+        )
 
     def summary(self) -> str:
-        """The whole walk in one line."""
-        walk = f"{count(self.num_steps, 'step')}, {count(len(self._lengths), 'time')} at the goal"
+        """Return one line about the whole walk."""
+        goals = format_count(len(self._lengths), "time")
+        walk = f"{format_count(self.num_steps, 'step')}, {goals} at the goal"
         return f"{walk}, at best after {min(self._lengths):,}" if self._lengths else walk
 
     @property
-    def shortest_way(self) -> int:
-        """Steps from cell to cell of the shortest way from the start to the goal."""
+    def shortest_path_length(self) -> int:
+        """Steps from cell to cell on a shortest path from the start to the goal."""
         return self.maze.layout.shortest_path_length
 
     def _begin(self, seed: int | None) -> None:
@@ -96,6 +99,6 @@ class Game:
 
 
 def keys_to_action(maze: MazeEnv) -> dict[tuple[str, ...], Any]:
-    """The keys of Gymnasium's `play`, and their actions."""
+    """Return the actions of keys, as for Gymnasium's `play`."""
     keys: dict[tuple[str, ...], Any] = maze.get_keys_to_action()  # type: ignore[attr-defined]  # each kind of maze has its own
     return keys

@@ -1,4 +1,4 @@
-"""The window that `watch` and `play` share: it draws, records, and hears keys and clicks."""
+"""Window shared by `watch` and `play`: drawing, overlays, recording, common keys and clicks."""
 
 from __future__ import annotations
 
@@ -11,32 +11,58 @@ import gymnasium as gym
 
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.mazes.layout import Cell
-from dynamaze.envs.rendering import OVERLAYS, Overlays, Window, pressed_key, require_display
+from dynamaze.envs.rendering.overlays import OVERLAYS, SWITCHES, Overlays
 from dynamaze.envs.rendering.scene import Frame
+from dynamaze.envs.rendering.window import RenderWindow, pressed_key, require_display
 
-from .editor import Editor
+from .editor import MazeEditor
 from .environment import Camera
-from .keys import HELP_KEYS, NUMBER_KEYS, PICTURE_KEYS, short
-from .layout import STRIP_HEIGHT, HelpLine, Stage, Status
-from .overlays import FROM_THE_SCENE, Source
-from .recording import Studio
+from .layout import STRIP_HEIGHT, HelpLine, Status, WindowLayout
+from .overlays import OverlaySource
+from .recording import VideoRecorder
 
 MESSAGE_SECONDS = 4.0
-ROOM = (960, 720)  # pixels for a maze, where the desktop is large enough
-LEAST_ROOM = (560, 320)  # for the strip and the help
-FRAME_OF_WINDOW = (16, 90)  # pixels that a desktop needs beside a window's inside
+MAX_SIZE = (960, 720)  # largest size of a maze in pixels, if the desktop is large enough
+MIN_SIZE = (560, 320)  # for the strip and the help
+WINDOW_BORDER = (16, 90)  # pixels that a desktop needs besides a window's content
+
+NUMBER_KEYS = {str(number): name for number, name in enumerate(OVERLAYS, 1)}
+"""Number key -> overlay that it shows or hides."""
+
+HELP_KEYS = ("h", "f1", "?")
+SCREENSHOT_KEYS = ("p", "f12")
+
+SHARED_LINES = (("V", "video on or off"), ("P or F12", "save a picture"), ("H or F1", "this help"))
+MOUSE_LINES = (
+    ("", "mouse"),
+    ("click, drag", "build or open walls"),
+    ("right click", "move the goal"),
+    ("shift+click", "move the start"),
+)
 
 
-class Screen:
-    """A window on one environment, with a status strip below the picture.
+def overlay_summary(name: str) -> str:
+    """Return the short description of an overlay."""
+    return OVERLAYS[name].partition(":")[0]
+
+
+OVERLAY_LINES = (
+    ("", "overlays"),
+    *((key, overlay_summary(name)) for key, name in NUMBER_KEYS.items()),
+    ("0", "none"),
+)
+
+
+class ViewerWindow:
+    """Window on one environment, with a status strip below the picture.
 
     Attributes:
-        window: None where there is no display; then it only makes frames, for films.
-        maze: the environment where it is a maze; None otherwise.
-        shown: the names of the overlays that are switched on.
-        source: where their arrays come from.
-        moment: what is shown instead of the present: the end of an episode, until it is None.
-        studio: makes films and pictures of it.
+        display: window on the screen; None without a display, for videos only.
+        maze: the unwrapped environment if it is a maze; None otherwise.
+        shown: names of the overlays that are shown.
+        overlay_source: source of their arrays.
+        snapshot: shown instead of the present state, such as the end of an episode; None for none.
+        recorder: records videos and screenshots of it.
     """
 
     def __init__(
@@ -44,20 +70,20 @@ class Screen:
         env: gym.Env[Any, Any],
         *,
         camera: Camera,
-        window: Window | None,
-        source: Source,
+        display: RenderWindow | None,
+        overlay_source: OverlaySource,
         help_lines: Sequence[HelpLine] = (),
-        min_size: tuple[int, int] = LEAST_ROOM,
+        min_size: tuple[int, int] = MIN_SIZE,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.window, self.source, self.clock = window, source, clock
+        self.display, self.overlay_source, self.clock = display, overlay_source, clock
         self.maze = env.unwrapped if isinstance(env.unwrapped, MazeEnv) else None
-        self.shown = set(FROM_THE_SCENE)
-        self.moment: Any = None
-        self.studio = Studio()
-        self._camera, self._stage = camera, Stage(min_size)
+        self.shown = set(SWITCHES)
+        self.snapshot: Any = None
+        self.recorder = VideoRecorder()
+        self._camera, self._layout = camera, WindowLayout(min_size)
         self._help_lines, self._help_open = help_lines, False
-        self._editor = None if self.maze is None else Editor(self.maze)
+        self._editor = None if self.maze is None else MazeEditor(self.maze)
         self._message, self._message_until = "", 0.0
         self._frame: Frame | None = None  # the latest
         self._stale = True
@@ -66,118 +92,122 @@ class Screen:
 
     @property
     def stale(self) -> bool:
-        """Whether something has changed that is not drawn yet, apart from what the agent does."""
+        """True if the frame on the screen is out of date."""
         return self._stale or (bool(self._message) and self.clock() >= self._message_until)
 
-    def touch(self) -> None:
-        """Say that something has changed."""
+    def invalidate(self) -> None:
+        """Mark the frame on the screen as out of date."""
         self._stale = True
 
-    def say(self, message: str) -> None:
-        """Show a message in the strip for some seconds."""
+    def set_status(self, message: str) -> None:
+        """Show a message in the strip for `MESSAGE_SECONDS`."""
         self._message, self._message_until = message, self.clock() + MESSAGE_SECONDS
         self._stale = True
 
-    def draw(self, fields: Sequence[tuple[str, str]], note: str, now: float | None = None) -> None:
-        """Draw what is to be seen now, into the window and the film.
+    def refresh(
+        self, fields: Sequence[tuple[str, str]], note: str, now: float | None = None
+    ) -> None:
+        """Draw a new frame on the screen and into the video.
 
         Args:
             fields: pairs (label, value) of the strip.
-            note: its second line, unless there is a message.
-            now: the film's time in seconds; None for the clock's.
+            note: second line of the strip, unless there is a message.
+            now: time of the video in seconds; None for the clock's.
         """
-        frame = self.frame(fields, note)
+        frame = self.compose_frame(fields, note)
         self._stale = False
-        if self.window is not None:
-            self.window.show(frame)
-        if problem := self.studio.show(frame, self.clock() if now is None else now):
-            self.say(problem)
+        if self.display is not None:
+            self.display.show(frame)
+        if problem := self.recorder.show(frame, self.clock() if now is None else now):
+            self.set_status(problem)
 
-    def frame(self, fields: Sequence[tuple[str, str]], note: str) -> Frame:
-        """What `draw` shows, (height, width, 3)."""
+    def compose_frame(self, fields: Sequence[tuple[str, str]], note: str) -> Frame:
+        """Return the frame that `refresh` draws, (height, width, 3)."""
         if self._message and self.clock() >= self._message_until:
             self._message = ""
-        self._lay_overlays()
-        aside = "H: keys" if self._help_lines and self.window is not None else ""
-        status = Status(fields, self._message or note, aside, self.studio.film is not None)
-        picture = self._camera.shoot(self.moment)
-        self._frame = self._stage.compose(
+        self._update_overlays()
+        aside = "H: keys" if self._help_lines and self.display is not None else ""
+        status = Status(fields, self._message or note, aside, self.recorder.video is not None)
+        picture = self._camera.render(self.snapshot)
+        self._frame = self._layout.compose(
             picture, status, self._help_lines if self._help_open else ()
         )
         return self._frame
 
-    def _lay_overlays(self) -> None:
+    def _update_overlays(self) -> None:
+        """Give the maze the present arrays of the shown overlays."""
         if self.maze is None:
             return
-        given: dict[str, Any] = dict.fromkeys(set(OVERLAYS) - set(FROM_THE_SCENE))
-        given.update(self.source.arrays(self.shown))
+        # None removes the arrays of overlays that are no longer shown.
+        given: dict[str, Any] = dict.fromkeys(set(OVERLAYS) - set(SWITCHES))
+        given.update(self.overlay_source.arrays(self.shown))
         shape = self.maze.layout.rows, self.maze.layout.cols
         self.maze.overlays = self.maze.overlays.replace(shape, **given).only(self.shown)
 
     # -- overlays ------------------------------------------------------------------------------
 
     def show_overlays(self, names: Iterable[str]) -> None:
-        """Switch overlays on.
+        """Show overlays.
 
         Raises:
-            ValueError: one of them does not exist, or is not to be had here.
+            ValueError: unknown overlay, or one that is not available here.
         """
         for name in names:
-            Overlays().only([name])
-            if why := self.source.missing(name):
-                raise ValueError(f"overlay {name!r}: {why}")
+            Overlays().only([name])  # raises for an unknown name
+            if reason := self.overlay_source.unavailable(name):
+                raise ValueError(f"overlay {name!r}: {reason}")
             self.shown.add(name)
 
     def toggle(self, name: str) -> None:
-        """Switch an overlay on or off, or say why there is none."""
+        """Show or hide an overlay, or report why it is not available."""
         if name in self.shown:
             self.shown.remove(name)
-            self.say(f"{name}: off")
-        elif why := self.source.missing(name):
-            self.say(why)
+            self.set_status(f"{name}: off")
+        elif reason := self.overlay_source.unavailable(name):
+            self.set_status(reason)
         else:
             self.shown.add(name)
-            self.say(f"{name}: {short(name)}")
+            self.set_status(f"{name}: {overlay_summary(name)}")
 
     # -- keys and clicks -----------------------------------------------------------------------
 
-    def hear(self) -> list[str]:
-        """Do what the person asks by the keys and clicks that all commands share.
+    def process_events(self) -> list[str]:
+        """Handle mouse events and the keys that all commands share.
 
         Returns:
             The other keys, oldest first.
         """
-        if self.window is None:
+        if self.display is None:
             return []
-        events = self.window.events()
-        keys = [key for event in events for key in self._hear_event(event)]
-        return [key for key in keys if not self.press(key)]
+        events = self.display.events()
+        keys = [key for event in events for key in self._process_event(event)]
+        return [key for key in keys if not self.handle_key(key)]
 
     @property
     def closed(self) -> bool:
-        """Whether the person has closed the window."""
-        return self.window is not None and self.window.closed_by_user
+        """True if the user has closed the window."""
+        return self.display is not None and self.display.closed_by_user
 
-    def press(self, key: str) -> bool:
-        """Do what a shared key says; False if it is none."""
+    def handle_key(self, key: str) -> bool:
+        """Handle a shared key; return False for any other."""
         if key in HELP_KEYS or (key == "escape" and self._help_open):
             self._help_open = not self._help_open
-            self.touch()
+            self.invalidate()
         elif key in NUMBER_KEYS:
             self.toggle(NUMBER_KEYS[key])
         elif key == "0":
             self.shown.clear()
-            self.say("no overlays")
+            self.set_status("no overlays")
         elif key == "v":
-            self.say(self.studio.toggle())
-        elif key in PICTURE_KEYS and self._frame is not None:
-            self.say(self.studio.save_picture(self._frame))
+            self.set_status(self.recorder.toggle())
+        elif key in SCREENSHOT_KEYS and self._frame is not None:
+            self.set_status(self.recorder.save_screenshot(self._frame))
         else:
             return False
         return True
 
-    def _hear_event(self, event: Any) -> list[str]:
-        """The key of an event; a mouse event goes to the editor."""
+    def _process_event(self, event: Any) -> list[str]:
+        """Return the key of an event; mouse events go to the editor."""
         import pygame
 
         if self._editor is None:
@@ -186,7 +216,7 @@ class Screen:
             shift = bool(pygame.key.get_mods() & pygame.KMOD_SHIFT)
             cell = self._cell_at(event.pos)
             if cell is not None:
-                self._edited(self._editor.press(cell, event.button, shift=shift))
+                self._edited(self._editor.click(cell, event.button, shift=shift))
         elif event.type == pygame.MOUSEMOTION and event.buttons[0]:
             cell = self._cell_at(event.pos)
             if cell is not None:
@@ -197,26 +227,27 @@ class Screen:
         return [] if key is None else [key]
 
     def _cell_at(self, position: tuple[int, int]) -> Cell | None:
-        """The cell under a place in the window; None beside the maze and under the help."""
-        if self.window is None or self._help_open:
+        """Return the cell at a position in the window; None beside the maze and under the help."""
+        if self.display is None or self._help_open:
             return None
-        x, y = (at // self.window.scale for at in position)
-        return self._camera.cell_at(x - self._stage.origin[0], y - self._stage.origin[1])
+        x, y = (at // self.display.scale for at in position)
+        return self._camera.cell_at(x - self._layout.origin[0], y - self._layout.origin[1])
 
     def _edited(self, message: str) -> None:
+        """Report an edit, and show the present state instead of an earlier snapshot."""
         if message:
-            self.moment = None
-            self.say(message)
+            self.snapshot = None
+            self.set_status(message)
 
     def close(self) -> None:
-        """Finish the film and close the window."""
+        """Complete the video and close the window."""
         try:
-            self.studio.stop()
+            self.recorder.stop()
         finally:
-            if self.window is not None:
-                self.window.close()
+            if self.display is not None:
+                self.display.close()
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> ViewerWindow:
         return self
 
     def __exit__(
@@ -228,25 +259,25 @@ class Screen:
         self.close()
 
 
-def open_window(title: str) -> Window:
-    """A window that shows each frame at once: who draws sets the pace."""
-    return Window(title, fps=0)
+def open_window(title: str) -> RenderWindow:
+    """Return a window without a frame rate of its own: the session sets the pace."""
+    return RenderWindow(title, fps=0)
 
 
-def room_on_desktop() -> tuple[int, int]:
-    """(width, height) that a maze may have so that the window fits the desktop.
+def max_size_on_desktop() -> tuple[int, int]:
+    """Return the largest size (width, height) of a maze whose window fits the desktop.
 
     Raises:
         ImportError: pygame-ce is missing or broken.
-        RuntimeError: there is nothing to open a window on.
+        RuntimeError: there is no display.
     """
-    require_display("without one, only films can be made")
+    require_display("without one, only videos can be made")
     import pygame
 
     sizes = pygame.display.get_desktop_sizes()
     width, height = sizes[0] if sizes else (0, 0)
-    beside, above = FRAME_OF_WINDOW
+    beside, above = WINDOW_BORDER
     if width <= beside or height <= above:
-        return ROOM
-    room = min(ROOM[0], width - beside), min(ROOM[1], height - above - STRIP_HEIGHT)
-    return max(room[0], LEAST_ROOM[0]), max(room[1], LEAST_ROOM[1])
+        return MAX_SIZE
+    room = min(MAX_SIZE[0], width - beside), min(MAX_SIZE[1], height - above - STRIP_HEIGHT)
+    return max(room[0], MIN_SIZE[0]), max(room[1], MIN_SIZE[1])

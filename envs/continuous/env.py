@@ -22,7 +22,7 @@ from ..mazes.random_changes import RandomChanges
 from ..mazes.schedule import ChangesLike, LayoutLike, Schedule, read_schedule
 from ..observations import make_observation
 from ..options import refuse_action
-from ..rendering import Scene
+from ..rendering.scene import Scene
 from .actions import PUSHES, Push, read_push
 from .kernel import Motion, Terrain, move, move_apart
 from .observations import Position, PositionVelocity, point_forms

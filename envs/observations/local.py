@@ -11,7 +11,7 @@ from dynamaze.common.validation import checked_number
 
 from ..mazes.layout import Layout
 from ..render import scene_of
-from ..rendering import FramePainter
+from ..rendering.frame import FramePainter
 from .basic import Slots
 
 Frames = npt.NDArray[np.uint8]

@@ -1,13 +1,11 @@
-"""Pictures of mazes: as frames, as text, as SVG, as films, and in a window."""
+"""Rendering of mazes: frames, text, SVG, videos and windows.
 
-from .animation import Animation
-from .frame import FramePainter
-from .overlays import OVERLAYS, Overlays
-from .recorder import Recorder
-from .scene import Scene
-from .svg import scene_to_svg
-from .text import scene_to_color_text, scene_to_text
-from .window import Window, pressed_key, require_display
+Importing the package loads none of its modules: each is loaded with its first name.
+"""
+
+from __future__ import annotations
+
+from dynamaze.common.deprecation import lazy_exports
 
 __all__ = [
     "OVERLAYS",
@@ -15,11 +13,30 @@ __all__ = [
     "FramePainter",
     "Overlays",
     "Recorder",
+    "RenderWindow",
     "Scene",
-    "Window",
     "pressed_key",
     "require_display",
     "scene_to_color_text",
     "scene_to_svg",
     "scene_to_text",
 ]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "OVERLAYS": ".overlays",
+        "Animation": ".recorder",
+        "FramePainter": ".frame",
+        "Overlays": ".overlays",
+        "Recorder": ".recorder",
+        "RenderWindow": ".window",
+        "Scene": ".scene",
+        "pressed_key": ".window",
+        "require_display": ".window",
+        "scene_to_color_text": ".text",
+        "scene_to_svg": ".svg",
+        "scene_to_text": ".text",
+    },
+    renamed={"Window": "RenderWindow"},
+)

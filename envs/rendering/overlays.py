@@ -1,8 +1,8 @@
-"""What can be laid over a maze: arrays that a user hands over, checked once and kept.
+"""Overlays of a maze: arrays given by the user, checked once and copied.
 
-An array of one number for each state may come flat, (S,), or as the maze, (rows, cols), where
-S = rows * cols and state `row * cols + col` is cell (row, col); arrays of one number for each
-action have a last axis of 4 (0 up, 1 right, 2 down, 3 left). NaN draws nothing.
+State arrays have shape (S,) or (rows, cols), where S = rows * cols and state `row * cols + col` is
+cell (row, col); action arrays have a last axis of 4 (0 up, 1 right, 2 down, 3 left). NaN draws
+nothing.
 """
 
 from __future__ import annotations
@@ -24,36 +24,37 @@ OVERLAYS: dict[str, str] = {
     "q": "action values: a triangle at each side of a cell",
     "policy": "action probabilities: arrows, longer for the more probable",
     "visits": "visit counts on a log scale: a tint of the floor and a bar",
-    "belief": "the walls a model believes in: right, wrong (what it believes is shown), or unsure",
-    "planned": "the planner's last updates: a mark at the action's side, the oldest the palest",
+    "belief": "walls predicted by the model: correct, wrong (as predicted), or uncertain",
+    "planned": "last planning updates: a mark at the action's side, paler with age",
     "tree": "visits in a search tree on a log scale: a bubble for each cell",
-    "trail": "where the agent was last",
-    "changed": "walls that just came or went",
+    "trail": "cells visited last",
+    "changed": "walls that appeared or were removed",
 }
-"""Every overlay's name and what it shows, in the order of a viewer's keys."""
+"""Name and description of each overlay, in the order of a viewer's number keys."""
 
-SWITCHES = ("trail", "changed")  # drawn from the scene itself: only to be switched on and off
+SWITCHES = ("trail", "changed")  # parts of the scene itself, which are only shown or hidden
 
 NUM_ACTIONS = 4
-SUM_TOLERANCE = 1e-3  # how far from 1 the probabilities of a state may sum
+SUM_TOLERANCE = 1e-3  # of the sum of the probabilities of a state
 
 
 @dataclass(frozen=True, eq=False)
 class Overlays:
-    """The overlays of one scene; never changed, only replaced.
+    """Overlays of one scene, immutable.
 
-    Made by `Overlays().replace(shape, ...)`, which checks and copies. The arrays are read-only.
+    Create them by `Overlays().replace(shape, ...)`, which checks and copies the arrays and makes
+    the copies read-only.
 
     Attributes:
         values: state values, (rows, cols).
         q: action values, (rows, cols, 4).
         policy: action probabilities, (rows, cols, 4).
         visits: counts, (rows, cols).
-        belief: probability that a wall stands there, (rows, cols); NaN where nothing is known.
-        planned: the planner's updates as pairs (state, action), the newest last, (n, 2).
-        tree: counts, (rows, cols).
+        belief: probability of a wall in each cell, (rows, cols); NaN where unknown.
+        planned: planning updates as pairs (state, action), the newest last, (n, 2).
+        tree: visit counts in a search tree, (rows, cols).
         value_range: the ends (low, high) of the color scale of `values` and `q`. None: the smallest
-            and the largest number of both that are drawn.
+            and the largest number drawn of both.
         hidden: names of overlays that are not drawn.
     """
 
@@ -68,20 +69,19 @@ class Overlays:
     hidden: frozenset[str] = frozenset()
 
     def replace(self, shape: Shape, /, **given: object) -> Overlays:
-        """Put other arrays in the place of some; this object stays as it is.
+        """Return a copy with some of the arrays replaced.
 
         Args:
             shape: of the maze, (rows, cols).
-            **given: by name; None takes an overlay away. `values`, `visits` and `tree`: (S,).
+            **given: arrays by name; None removes an overlay. `values`, `visits` and `tree`: (S,).
                 `q` and `policy`: (S, 4); the probabilities of a state sum to 1, or all are 0.
                 `belief`: (rows, cols), bool or probabilities. `planned`: integers (n, 2), pairs
-                (state, action), the newest last. `trail` and `changed`: whether they are shown.
-                `value_range`: (low, high). Wherever (S, ...) fits, (rows, cols, ...) does, and
-                the other way round.
+                (state, action), the newest last. `trail` and `changed`: bool, shown or hidden.
+                `value_range`: (low, high). (S, ...) and (rows, cols, ...) are interchangeable.
 
         Raises:
             ValueError: an unknown name, or an array of a wrong shape or with impossible numbers.
-            TypeError: something that is no array of numbers.
+            TypeError: a value that is not an array of numbers.
         """
         fields: dict[str, Any] = {}
         hidden = self.hidden
@@ -95,13 +95,13 @@ class Overlays:
         return replace(self, hidden=hidden, **fields)
 
     def only(self, names: Iterable[str]) -> Overlays:
-        """Hide all but these; the arrays are kept.
+        """Return a copy that shows only these overlays; the hidden arrays are kept.
 
         Args:
             names: keys of `OVERLAYS`.
 
         Raises:
-            ValueError: a name that is none of them.
+            ValueError: an unknown name.
         """
         shown = frozenset(names)
         for name in sorted(shown - OVERLAYS.keys()):
@@ -109,13 +109,13 @@ class Overlays:
         return replace(self, hidden=frozenset(OVERLAYS) - shown)
 
     def visible(self) -> Overlays:
-        """Leave out the arrays that are hidden."""
+        """Return a copy without the hidden arrays."""
         gone = self.hidden.difference(SWITCHES)
         return replace(self, **dict.fromkeys(gone)) if gone else self  # type: ignore[arg-type]  # None each
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The overlays with an array that are not hidden, in the order of `OVERLAYS`."""
+        """Names of the shown overlays that have an array, in the order of `OVERLAYS`."""
         return tuple(
             name
             for name in OVERLAYS
@@ -124,14 +124,14 @@ class Overlays:
 
     @property
     def colored(self) -> bool:
-        """Whether there are colors of values on the cells."""
+        """True if state or action values color the cells."""
         return self.values is not None or self.q is not None
 
     def check(self, shape: Shape) -> None:
-        """Make sure that the arrays belong to a maze of this shape, (rows, cols).
+        """Check that the arrays belong to a maze of this shape, (rows, cols).
 
         Raises:
-            ValueError: one of them does not.
+            ValueError: an array belongs to another maze.
         """
         for name in self.names:
             array = getattr(self, name)
@@ -141,7 +141,7 @@ class Overlays:
                 raise ValueError(f"{name}: array for a maze of {array.shape[:2]}; expected {shape}")
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Neither a pickle nor a deep copy remembers that an array is read-only.
+        # Pickling and deep copies lose the read-only flag of arrays.
         for value in state.values():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
@@ -156,7 +156,7 @@ def _unknown(name: str, known: Iterable[str]) -> ValueError:
 
 
 def _switch(name: str, given: object) -> bool:
-    """Read whether a part of the scene is shown; None is the default, True."""
+    """Check a switch of a part of the scene; None is the default, True."""
     if given is None:
         return True
     if not isinstance(given, bool | np.bool_):
@@ -165,18 +165,20 @@ def _switch(name: str, given: object) -> bool:
 
 
 def _array(name: str, given: object, kinds: str, expected: str) -> npt.NDArray[Any]:
-    """Make an array of what is given, of one of NumPy's kinds of numbers."""
+    """Convert to an array and check its kind, one of NumPy's dtype kinds."""
     try:
         array = np.asarray(given)
     except (TypeError, ValueError):
-        raise TypeError(f"{name}: no array ({type(given).__name__}); expected {expected}") from None
+        raise TypeError(
+            f"{name}: not an array ({type(given).__name__}); expected {expected}"
+        ) from None
     if array.dtype.kind not in kinds and array.size:
         raise TypeError(f"{name}: array of {array.dtype}; expected {expected}")
     return array
 
 
 def _maze_array(name: str, given: object, shape: Shape, *last: int) -> FloatArray:
-    """Read an array of one number, or of several, for each cell; NaN is allowed."""
+    """Check an array with one entry for each cell, of shape `last`; NaN is allowed."""
     flat, full = (shape[0] * shape[1], *last), (*shape, *last)
     array = _array(name, given, "biuf", f"numbers of shape {flat} or {full}")
     if array.shape not in (flat, full):
@@ -188,7 +190,7 @@ def _maze_array(name: str, given: object, shape: Shape, *last: int) -> FloatArra
 
 
 def _refuse(name: str, numbers: FloatArray, wrong: npt.NDArray[np.bool_], expected: str) -> None:
-    """Complain about the first number that is wrong, if there is one."""
+    """Raise a ValueError for the first number that is wrong, if there is one."""
     if wrong.any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
         place = f"cell {index[:2]}" + "".join(f", action {action}" for action in index[2:])
@@ -216,7 +218,7 @@ def _read_belief(name: str, given: object, shape: Shape) -> FloatArray:
 def _read_policy(name: str, given: object, shape: Shape) -> FloatArray:
     policy = _probabilities(name, _maze_array(name, given, shape, NUM_ACTIONS))
     sums = policy.sum(axis=2)
-    wrong = (np.abs(sums - 1.0) > SUM_TOLERANCE) & (sums != 0.0)  # a sum with NaN is not wrong
+    wrong = (np.abs(sums - 1.0) > SUM_TOLERANCE) & (sums != 0.0)  # comparisons with NaN are False
     if wrong.any():
         row, col = (int(i) for i in np.argwhere(wrong)[0])
         raise ValueError(
@@ -245,7 +247,7 @@ def _read_planned(name: str, given: object, shape: Shape) -> IntArray:
 
 
 def _check_pairs(name: str, pairs: IntArray, shape: Shape) -> None:
-    """Make sure that every pair is a state and an action of the maze."""
+    """Check that every pair is a state and an action of the maze."""
     num_states = shape[0] * shape[1]
     outside = ((pairs < 0) | (pairs >= (num_states, NUM_ACTIONS))).any(axis=1)
     if outside.any():

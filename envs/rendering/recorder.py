@@ -1,52 +1,59 @@
-"""A film that is written while it is shot, however long."""
+"""Recording of frames to a video file, and animations for notebooks."""
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import secrets
+import uuid
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+
 from dynamaze.common.validation import checked_number, did_you_mean
 
 from .scene import Frame, check_frame
-from .video_files import FILMS, Film, require_ffmpeg
+from .video_files import VIDEO_FILES, VideoFile, png, require_ffmpeg
 
-SLOWEST, FASTEST = 0.01, 1000.0  # frames a second
+MIN_FPS, MAX_FPS = 0.01, 1000.0
 
 
 class Recorder:
-    """Writes frames to a file as they come, and holds no more than the last one.
+    """Writer of a video file, frame by frame; only the last frame is held in memory.
 
-    The file has its name only from when `close` is called, and is whole then; until then it is
-    `.NAME.XXXXXXXX.part` in the same folder, and so it stays if the process is killed. Use it as a
-    context manager: what was recorded before an error is kept.
+    The file gets its name when `close` is called, and is complete then. Until then it is
+    `.NAME.XXXXXXXX.part` in the same folder, which remains if the process is killed. Use it as a
+    context manager: frames recorded before an error are kept.
 
     Attributes:
         path: the file.
-        fps: frames a second.
-        num_frames: how many were added.
+        fps: frames per second.
+        num_frames: number of frames added.
     """
 
     def __init__(self, path: str | os.PathLike[str], fps: float = 30) -> None:
-        """Choose the file; nothing is written before the first frame.
+        """Set the file; nothing is written before the first frame.
 
         Args:
             path: ends in ".gif", ".png" (an animated PNG) or ".mp4".
-            fps: frames a second, 0.01 to 1000; a GIF shows at most 50.
+            fps: frames per second, 0.01 to 1000; a GIF shows at most 50.
 
         Raises:
-            ValueError: another ending, or a number outside its range.
+            ValueError: unknown suffix, or `fps` outside its range.
             FileNotFoundError: the folder does not exist.
-            ImportError: what writes MP4 is not installed.
+            ImportError: an MP4 without imageio-ffmpeg.
         """
         self.path = Path(path)
-        self.fps = checked_number("fps", fps, SLOWEST, FASTEST)
+        self.fps = checked_number("fps", fps, MIN_FPS, MAX_FPS)
         self.num_frames = 0
-        self._make_film = FILMS[check_suffix(self.path)]
-        self._film: Film | None = None
+        self._open_file = VIDEO_FILES[check_suffix(self.path)]
+        self._file: VideoFile | None = None
         self._shape: tuple[int, ...] | None = None
+        # A file of another name, so that `path` is never an incomplete video.
         self._part = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
         self._closed = False
         if not self.path.parent.is_dir():
@@ -59,46 +66,48 @@ class Recorder:
             frame: (height, width, 3), uint8, of the same size as the first.
 
         Raises:
-            ValueError: another shape or dtype; the recorder goes on.
-            RuntimeError: the recorder was closed.
-            OSError: the file cannot be written; the recorder is closed, and there is no file.
+            ValueError: wrong shape or dtype; the recorder can still be used.
+            RuntimeError: the recorder is closed.
+            OSError: the file cannot be written; the recorder is closed without a file.
         """
         if self._closed:
             raise RuntimeError(f"add() after close(): {self.path} is finished")
         check_frame(frame)
         check_same_shape(frame, self._shape, self.num_frames)
         try:
-            if self._film is None:
+            if self._file is None:
                 height, width = self._shape = frame.shape[:2]
-                self._film = self._make_film(self._part, (height, width), self.fps)
-            self._film.add(frame)
-        except Exception:  # not Ctrl-C: what came before is kept
+                self._file = self._open_file(self._part, (height, width), self.fps)
+            self._file.add(frame)
+        except Exception:  # not KeyboardInterrupt: the frames before it are kept
             self.discard()
             raise
         self.num_frames += 1
 
     def close(self) -> None:
-        """Finish the file and give it its name; without a frame there is none. May come twice.
+        """Complete the file and rename it to `path`; without frames no file is made.
+
+        May be called several times.
 
         Raises:
-            OSError: the file cannot be written; what was there before stays as it was.
+            OSError: the file cannot be written; an older file of that name is left unchanged.
         """
-        if self._closed or self._film is None:
+        if self._closed or self._file is None:
             self._closed = True
             return
         self._closed = True
         try:
-            self._film.close()
+            self._file.close()
             os.replace(self._part, self.path)
         finally:
             self._remove_part()
 
     def discard(self) -> None:
-        """Close without a file."""
+        """Close the recorder and delete what was written."""
         self._closed = True
-        if self._film is not None:
+        if self._file is not None:
             with suppress(OSError):
-                self._film.close()
+                self._file.close()
         self._remove_part()
 
     def __enter__(self) -> Recorder:
@@ -118,16 +127,17 @@ class Recorder:
 
 
 def check_suffix(path: Path) -> str:
-    """Read what kind of film a file is to be.
+    """Return the suffix of a video file, in lower case.
 
     Raises:
-        ValueError: there is no such kind.
+        ValueError: unknown suffix.
+        ImportError: an MP4 without imageio-ffmpeg.
     """
     suffix = path.suffix.lower()
-    if suffix not in FILMS:
-        hint = did_you_mean(suffix, FILMS)
+    if suffix not in VIDEO_FILES:
+        hint = did_you_mean(suffix, VIDEO_FILES)
         raise ValueError(
-            f"path: {str(path)!r} ends in {suffix!r}; expected {', '.join(FILMS)}{hint}"
+            f"path: {str(path)!r} ends in {suffix!r}; expected {', '.join(VIDEO_FILES)}{hint}"
         )
     if suffix == ".mp4":
         require_ffmpeg()
@@ -135,13 +145,126 @@ def check_suffix(path: Path) -> str:
 
 
 def check_same_shape(frame: Frame, shape: tuple[int, ...] | None, index: int) -> None:
-    """Make sure that a frame is as large as the first.
+    """Check that a frame has the size of the first one.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it has another size.
     """
     if shape is not None and frame.shape[:2] != shape[:2]:
         raise ValueError(
             f"frame {index}: {frame.shape[0]}x{frame.shape[1]} pixels; "
             f"expected {shape[0]}x{shape[1]}, as the first"
         )
+
+
+HTML = """\
+<div id="{name}" style="display:inline-block;font:13px sans-serif">
+<img src="{first}" width="{width}" height="{height}" alt="frame 1 of {count}" \
+style="display:block;image-rendering:pixelated;max-width:none">
+<div style="display:flex;align-items:center;gap:8px;margin-top:4px">
+<button type="button" aria-label="play or pause" style="width:36px">&#9654;</button>
+<input type="range" min="0" max="{last}" value="0" aria-label="frame" style="flex:1">
+<output>1 / {count}</output>
+</div></div>
+<script>
+(() => {{
+  const frames = {frames};
+  const box = document.getElementById("{name}");
+  const find = (tag) => box.querySelector(tag);
+  const [image, button, slider, label] = ["img", "button", "input", "output"].map(find);
+  let timer = null;
+  const show = (index) => {{
+    image.src = "data:image/png;base64," + frames[index];
+    image.alt = "frame " + (index + 1) + " of " + frames.length;
+    slider.value = index;
+    label.textContent = (index + 1) + " / " + frames.length;
+  }};
+  const pause = () => {{
+    clearInterval(timer);
+    timer = null;
+    button.textContent = "\\u25b6";
+  }};
+  const next = () => {{
+    if (!box.isConnected) return pause();
+    show((Number(slider.value) + 1) % frames.length);
+  }};
+  const play = () => {{
+    timer = setInterval(next, {period});
+    button.textContent = "\\u275a\\u275a";
+  }};
+  button.onclick = () => timer === null ? play() : pause();
+  slider.oninput = () => {{ pause(); show(Number(slider.value)); }};
+}})();
+</script>
+"""
+
+
+class Animation:
+    """Frames that are played in a notebook or saved as a video.
+
+    The notebook's HTML is self-contained; where scripts are disabled it shows the first frame.
+
+    Attributes:
+        frames: each (height, width, 3), uint8, read-only; all of one size.
+        fps: frames per second.
+    """
+
+    def __init__(self, frames: Iterable[Frame], fps: float = 10) -> None:
+        """Copy the frames.
+
+        Args:
+            frames: each (height, width, 3), uint8, all of one size; at least one.
+            fps: frames per second, 0.01 to 1000.
+
+        Raises:
+            ValueError: no frames, frames of unequal size or of a wrong dtype, or `fps` outside its
+                range.
+        """
+        self.fps = checked_number("fps", fps, MIN_FPS, MAX_FPS)
+        self.frames: Sequence[Frame] = tuple(_copied(frames))
+        if not self.frames:
+            raise ValueError("frames: none; expected at least one")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a video file atomically: an older file is replaced only by a complete one.
+
+        Args:
+            path: ends in ".gif", ".png" (an animated PNG) or ".mp4".
+
+        Raises:
+            ValueError: unknown suffix.
+            ImportError: an MP4 without imageio-ffmpeg.
+            OSError: the file cannot be written.
+        """
+        with Recorder(path, self.fps) as recorder:
+            for frame in self.frames:
+                recorder.add(frame)
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def _repr_html_(self) -> str:
+        encoded = [base64.b64encode(png(frame)).decode("ascii") for frame in self.frames]
+        height, width = self.frames[0].shape[:2]
+        return HTML.format(
+            name=f"dynamaze-{uuid.uuid4().hex}",
+            first=f"data:image/png;base64,{encoded[0]}",
+            width=width,
+            height=height,
+            count=len(encoded),
+            last=len(encoded) - 1,
+            frames=json.dumps(encoded),
+            period=round(1000 / self.fps),
+        )
+
+
+def _copied(frames: Iterable[Frame]) -> Iterable[Frame]:
+    """Check frames and yield read-only copies."""
+    shape: tuple[int, ...] | None = None
+    for index, frame in enumerate(frames):
+        check_frame(frame)
+        check_same_shape(frame, shape, index)
+        shape = frame.shape
+        copy = np.array(frame)
+        copy.setflags(write=False)
+        yield copy

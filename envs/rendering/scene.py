@@ -1,4 +1,4 @@
-"""What a picture of a maze shows, as plain data."""
+"""Scene: the content of a picture of a maze, as plain data."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ Position = tuple[float, float]  # (row, col) in cells: cell (r, c) covers [r, r+
 
 
 class Scene(NamedTuple):
-    """Everything a renderer needs to know about one moment of a maze.
+    """Content of one picture of a maze, independent of environments and agents.
 
-    Cells are `(row, col)`, row 0 on top. A renderer reads nothing else: whatever is to be seen is
-    handed in here as a field with a default.
+    Cells are `(row, col)`, row 0 on top. Renderers read nothing else: anything new to be drawn is
+    a new field with a default.
     """
 
-    walls: BoolArray  # (rows, cols), True where a wall stands
+    walls: BoolArray  # (rows, cols), True for walls
     starts: tuple[Cell, ...]
     goals: tuple[Cell, ...]
     agent: Cell | None  # None: no agent is drawn
-    trail: tuple[Cell, ...] = ()  # where the agent was before, oldest first, any length
-    changed: BoolArray | None = None  # (rows, cols), True where a wall just came or went
-    changed_strength: float = 1.0  # of the highlight of `changed`, from 0 (none) to 1
+    trail: tuple[Cell, ...] = ()  # cells visited before, oldest first, any length
+    changed: BoolArray | None = None  # (rows, cols), True where a wall appeared or was removed
+    changed_strength: float = 1.0  # opacity of the highlight of `changed`, 0 to 1
     overlays: Overlays = Overlays()
-    position: Position | None = None  # of the agent's centre, where it moves without steps
-    path: tuple[Position, ...] = ()  # where that centre was, oldest first, any length
-    heading: tuple[float, float] | None = None  # (down, right) its eyes follow; None: its last step
+    position: Position | None = None  # of the agent's centre, in continuous mazes
+    path: tuple[Position, ...] = ()  # previous positions, oldest first, any length
+    heading: tuple[float, float] | None = None  # (down, right); None: direction of the last step
 
     def visible(self) -> Scene:
-        """Leave out what the overlays hide."""
+        """Return the scene without what its overlays hide."""
         hidden = self.overlays.hidden
         if not hidden:
             return self
@@ -50,10 +50,10 @@ class Scene(NamedTuple):
         )
 
     def check(self) -> None:
-        """Make sure that all cells and points lie in the maze, and that the overlays fit it.
+        """Check that all cells and points lie in the maze and that the overlays fit it.
 
         Raises:
-            ValueError: something does not.
+            ValueError: a cell, a point or an overlay does not.
         """
         shape = (int(self.walls.shape[0]), int(self.walls.shape[1]))
         agents = () if self.agent is None else (self.agent,)
@@ -67,10 +67,10 @@ class Scene(NamedTuple):
 
 
 def check_cells(name: str, cells: Iterable[Cell], shape: Shape) -> None:
-    """Make sure that cells lie in a maze of the shape (rows, cols).
+    """Check that cells lie in a maze of shape (rows, cols).
 
     Raises:
-        ValueError: one does not.
+        ValueError: a cell lies outside.
     """
     rows, cols = shape
     for row, col in cells:
@@ -79,10 +79,10 @@ def check_cells(name: str, cells: Iterable[Cell], shape: Shape) -> None:
 
 
 def check_points(name: str, points: Iterable[Position], shape: Shape) -> None:
-    """Make sure that points lie in a maze of the shape (rows, cols), its border included.
+    """Check that points lie in a maze of shape (rows, cols), its border included.
 
     Raises:
-        ValueError: one does not.
+        ValueError: a point lies outside.
     """
     rows, cols = shape
     for row, col in points:
@@ -91,10 +91,10 @@ def check_points(name: str, points: Iterable[Position], shape: Shape) -> None:
 
 
 def check_frame(frame: Frame) -> None:
-    """Make sure that a frame is a picture.
+    """Check shape and dtype of a frame.
 
     Raises:
-        ValueError: it has another shape or dtype.
+        ValueError: wrong shape or dtype.
     """
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
         raise ValueError(

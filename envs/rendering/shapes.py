@@ -1,8 +1,8 @@
-"""Antialiased shapes in NumPy: where they cover a cell, and how they lie over each other.
+"""Antialiased shapes in NumPy, by supersampling, and their composition.
 
-A cell is the unit square, x to the right and y down. A shape is a mask over a grid of sample
-points, finer than the pixels; its coverage is the share of a pixel's samples inside it.
-Only exact operations of IEEE arithmetic decide a pixel, so that every platform draws the same.
+A cell is the unit square, x to the right and y down. A shape is a mask over a grid of sample points
+finer than the pixels; its coverage is the fraction of a pixel's samples inside it. Only exactly
+rounded IEEE operations are used, so that every platform draws the same pixels.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import numpy as np
 
 from dynamaze.common.arrays import BoolArray, FloatArray
 
-from .palette import Color
+from .colors import Color
 
 Point = tuple[float, float]  # (x, y)
 
 
 class Grid(NamedTuple):
-    """The sample points of a cell of `size` pixels a side, `fine` samples a pixel and axis."""
+    """Sample points of a cell of `size` pixels a side, `fine` samples per pixel and axis."""
 
     size: int
     fine: int
@@ -29,14 +29,14 @@ class Grid(NamedTuple):
 
 
 class Ink(NamedTuple):
-    """One flat color and how much of each pixel it covers."""
+    """One color and its coverage of each pixel."""
 
     color: Color
     alpha: FloatArray  # (size, size), 0 to 1
 
 
 def make_grid(size: int, *, finest: int = 8) -> Grid:
-    """Lay the sample points for a cell of `size` pixels a side, fewer a pixel in a bigger one."""
+    """Return the sample points of a cell of `size` pixels; large cells get fewer per pixel."""
     fine = max(2, min(finest, 256 // size))
     points = (np.arange(size * fine) + 0.5) / (size * fine)
     return Grid(size, fine, points[np.newaxis, :], points[:, np.newaxis])
@@ -57,7 +57,7 @@ def disc(grid: Grid, center: Point, radius: float) -> BoolArray:
 
 
 class Corners(NamedTuple):
-    """The radius of each corner of a rectangle."""
+    """Radii of the corners of a rectangle."""
 
     top_left: float
     top_right: float
@@ -104,22 +104,24 @@ def _near(grid: Grid, start: Point, end: Point, radius: float) -> BoolArray:
     """Mask the samples within `radius` of the edge."""
     (x0, y0), (x1, y1) = start, end
     dx, dy = x1 - x0, y1 - y0
+    # Fraction of the edge at which each sample's projection lies.
     along = ((grid.x - x0) * dx + (grid.y - y0) * dy) / (dx * dx + dy * dy)
     along = np.clip(along, 0.0, 1.0)
+    # Vector from the nearest point of the edge.
     u, v = grid.x - x0 - along * dx, grid.y - y0 - along * dy
     mask: BoolArray = u * u + v * v <= radius * radius
     return mask
 
 
 def compose(inks: Sequence[Ink]) -> tuple[FloatArray, FloatArray]:
-    """Lay inks over each other, the first at the bottom.
+    """Compose inks, the first at the bottom, by the "over" operator (Porter & Duff 1984).
 
     Returns:
-        The color, (size, size, 3), from 0 to 255, and its alpha, (size, size, 1), from 0 to 1.
-        Where nothing is drawn both are 0.
+        Color (size, size, 3), 0 to 255, and alpha (size, size, 1), 0 to 1; both are 0 where
+        nothing is drawn.
     """
     size = inks[0].alpha.shape
-    color, alpha = np.zeros((*size, 3)), np.zeros((*size, 1))  # color times alpha, alpha
+    color, alpha = np.zeros((*size, 3)), np.zeros((*size, 1))  # premultiplied color, and alpha
     for ink in inks:
         over = ink.alpha[..., np.newaxis]
         color = color * (1.0 - over) + np.asarray(ink.color, dtype=np.float64) * over

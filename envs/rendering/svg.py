@@ -1,4 +1,4 @@
-"""A maze as a self-contained SVG document: what a frame shows, sharp at any size."""
+"""Mazes as self-contained SVG documents, with the content of a frame."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from itertools import groupby, pairwise
 
 from dynamaze.common.arrays import BoolArray
 
-from . import palette, svg_overlays
+from . import colors, svg_overlays
 from .layers import PATH_RADIUS
 from .overlay_measures import PATH_LENGTH, TRAIL_LENGTH, heading, recent_trail
 from .scene import Cell, Scene
 from .sprites import STAR
-from .svg_tags import PREFIX, group, number, tag, use
+from .svg_overlays import PREFIX, group, number, tag, use
 from .tiles import FRONT, GROOVE
 
-OLDEST, NEWEST = 0.12, 0.85  # opacity along a trail
+OLDEST, NEWEST = 0.12, 0.85  # opacity of the ends of a trail
 
 
 def _disc(radius: float, **attributes: object) -> str:
@@ -25,58 +25,58 @@ def _disc(radius: float, **attributes: object) -> str:
 
 def _star() -> str:
     points = " ".join(f"{number(0.5 + 0.41 * x)},{number(0.53 + 0.41 * y)}" for x, y in STAR)
-    return tag("polygon", points=points, fill=palette.GOAL_STAR, stroke=palette.GOAL_EDGE,
+    return tag("polygon", points=points, fill=colors.GOAL_STAR, stroke=colors.GOAL_EDGE,
                stroke_width=0.08, stroke_linejoin="round", paint_order="stroke")  # fmt: skip
 
 
 def _corners() -> str:
     corner = "M.06 .3V.2A.14 .14 0 0 1 .2 .06H.3"
     turned = [tag("path", d=corner, transform=f"rotate({90 * turn} .5 .5)") for turn in range(4)]
-    tint = tag("rect", width=1.0, height=1.0, rx=0.2, fill=palette.OPENED, fill_opacity=0.22,
+    tint = tag("rect", width=1.0, height=1.0, rx=0.2, fill=colors.OPENED, fill_opacity=0.22,
                stroke="none")  # fmt: skip
     return tint + "".join(turned)
 
 
 def _floor() -> str:
     side = 1.0 - 2 * GROOVE
-    slab = tag("rect", x=GROOVE, y=GROOVE, width=side, height=side, rx=0.06, fill=palette.FLOOR)
-    return tag("rect", width=1.0, height=1.0, fill=palette.FLOOR_GROOVE) + slab
+    slab = tag("rect", x=GROOVE, y=GROOVE, width=side, height=side, rx=0.06, fill=colors.FLOOR)
+    return tag("rect", width=1.0, height=1.0, fill=colors.FLOOR_GROOVE) + slab
 
 
 _STRIPES = "M.1 .4L.4 .1M.1 .65L.65 .1M.1 .9L.9 .1M.35 .9L.9 .35M.6 .9L.9 .6"
 
 SYMBOLS = {
-    "start": _disc(0.34, fill=palette.START_RING)
-    + _disc(0.26, fill=palette.START_PAD)
-    + _disc(0.11, fill=palette.START_RING),
+    "start": _disc(0.34, fill=colors.START_RING)
+    + _disc(0.26, fill=colors.START_PAD)
+    + _disc(0.11, fill=colors.START_RING),
     "goal": _star(),
     "dot": _disc(0.13),
     "appeared": tag("rect", x=0.06, y=0.06, width=0.88, height=0.88, rx=0.14)
     + tag("path", d=_STRIPES, stroke_opacity=0.6),
     "opened": _corners(),
-    "ball": tag("circle", cx=0.53, cy=0.56, r=0.37, fill=palette.SHADOW, fill_opacity=0.3)
-    + _disc(0.36, fill=palette.AGENT_EDGE)
-    + _disc(0.315, fill=palette.AGENT),
+    "ball": tag("circle", cx=0.53, cy=0.56, r=0.37, fill=colors.SHADOW, fill_opacity=0.3)
+    + _disc(0.36, fill=colors.AGENT_EDGE)
+    + _disc(0.315, fill=colors.AGENT),
     **svg_overlays.SYMBOLS,
 }
-"""What is used by name: shapes in the unit square."""
+"""Symbols that are used by their name: shapes in the unit square."""
 
 
 def scene_to_svg(scene: Scene, cell_size: float = 32) -> str:
-    """Write the scene as an SVG document.
+    """Return the scene as an SVG document.
 
     The groups have classes: "walls", "starts", "goals", "trail", "changed", "agent" and the names
     of the overlays.
 
     Args:
-        scene: the maze to write, its walls of shape (rows, cols).
-        cell_size: the side of a cell, in pixels, that the document asks for; above 0.
+        scene: the scene, with walls of shape (rows, cols).
+        cell_size: nominal side of a cell in pixels, above 0.
 
     Returns:
-        The document, one element `<svg>`, with nothing outside it that it needs.
+        One `<svg>` element without external references.
 
     Raises:
-        ValueError: the scene does not fit its maze, or the size is not above 0.
+        ValueError: a cell, point or overlay does not fit the maze, or the size is not above 0.
     """
     if not 0 < cell_size < float("inf"):
         raise ValueError(f"cell_size: {cell_size}; expected a finite number above 0")
@@ -95,7 +95,7 @@ def scene_to_svg(scene: Scene, cell_size: float = 32) -> str:
 
 
 def _definitions(body: str) -> str:
-    """Define the symbols that are used, and no others."""
+    """Define exactly the symbols that are used."""
     used = sorted(set(re.findall(f'href="#{PREFIX}([^"]+)"', body)))
     floor = tag("pattern", _floor(), id=f"{PREFIX}floor", width=1, height=1,
                 patternUnits="userSpaceOnUse")  # fmt: skip
@@ -109,27 +109,27 @@ def _ground(scene: Scene) -> str:
 
 def _shadows(scene: Scene) -> str:
     outline = _blocks(scene.walls)
-    return outline and tag("path", d=outline, class_="shadows", fill=palette.SHADOW,
+    return outline and tag("path", d=outline, class_="shadows", fill=colors.SHADOW,
                            fill_opacity=0.18, transform="translate(.1 .16)")  # fmt: skip
 
 
 def _walls(scene: Scene) -> str:
-    """Draw the blocks and, where the cell below is free, their front sides."""
+    """Draw the tops of the walls and, above free cells, their front sides."""
     walls = scene.walls
     front = walls.copy()
     front[:-1] &= ~walls[1:]
-    front[-1] = False  # beyond the border all goes on
+    front[-1] = False  # walls continue beyond the border
     tops = _blocks(walls & ~front) + _blocks(front, height=1.0 - FRONT)
     if not tops:
         return ""
-    sides = tag("path", d=_blocks(walls), fill=palette.WALL_FRONT)
+    sides = tag("path", d=_blocks(walls), fill=colors.WALL_FRONT)
     # The stroke hides the seams between the rows.
-    top = tag("path", d=tops, fill=palette.WALL_TOP, stroke=palette.WALL_TOP, stroke_width=0.02)
+    top = tag("path", d=tops, fill=colors.WALL_TOP, stroke=colors.WALL_TOP, stroke_width=0.02)
     return group("walls", [sides, top])
 
 
 def _blocks(cells: BoolArray, height: float = 1.0) -> str:
-    """Outline the cells: a box for each run of them in a row."""
+    """Return a path with a box for each horizontal run of cells."""
     return "".join(
         f"M{col} {row}h{length}v{number(height)}h-{length}z"
         for row, col, length in _runs(cells.tolist())
@@ -137,7 +137,7 @@ def _blocks(cells: BoolArray, height: float = 1.0) -> str:
 
 
 def _runs(cells: Sequence[Sequence[bool]]) -> Iterator[tuple[int, int, int]]:
-    """Find the runs of True: row, first column, length."""
+    """Yield the horizontal runs of True: row, first column, length."""
     for row, line in enumerate(cells):
         for inside, run in groupby(enumerate(line), key=lambda place: place[1]):
             places = list(run)
@@ -150,7 +150,7 @@ def _changed(scene: Scene) -> str:
         return ""
     marked = [
         use("appeared" if scene.walls[row, col] else "opened", col, row,
-            stroke=palette.APPEARED if scene.walls[row, col] else palette.OPENED)
+            stroke=colors.APPEARED if scene.walls[row, col] else colors.OPENED)
         for row, col in zip(*(axis.tolist() for axis in scene.changed.nonzero()), strict=True)
     ]  # fmt: skip
     return group("changed", marked, fill="none", stroke_width=0.08,
@@ -166,32 +166,32 @@ def _goals(scene: Scene) -> str:
 
 
 def _trail(scene: Scene) -> str:
-    """Draw dots, or a line where the scene has a path; the oldest is the palest."""
+    """Draw the trail as dots, or the path as a line, paler with age."""
     if scene.path:
         return group("trail", _path(scene))
     dots = [
         use("dot", col, row, opacity=_age(index / (TRAIL_LENGTH - 1)))
         for index, (row, col) in enumerate(recent_trail(scene))
     ]
-    return group("trail", dots, fill=palette.AGENT)
+    return group("trail", dots, fill=colors.AGENT)
 
 
 def _path(scene: Scene) -> Iterator[str]:
-    """Draw each piece of the path as a line of its own, for each has its own strength."""
+    """Draw each segment of the path as a separate line with its own opacity."""
     points = scene.path[-PATH_LENGTH:]
     for index, ((y0, x0), (y1, x1)) in enumerate(pairwise(points), 1):
         line = f"M{number(x0)} {number(y0)}L{number(x1)} {number(y1)}"
-        yield tag("path", d=line, stroke=palette.AGENT, stroke_width=2 * PATH_RADIUS,
+        yield tag("path", d=line, stroke=colors.AGENT, stroke_width=2 * PATH_RADIUS,
                   stroke_opacity=_age(1 - index / len(points)))  # fmt: skip
 
 
 def _age(age: float) -> float:
-    """Choose an opacity from the age, 0 to 1."""
+    """Return the opacity of a mark of the trail for its age, 0 (newest) to 1."""
     return NEWEST + (OLDEST - NEWEST) * age
 
 
 def _agent(scene: Scene) -> str:
-    """Draw the ball and its eyes, in its cell or at its position."""
+    """Draw the agent in its cell, or at its position if it has one."""
     if scene.agent is None:
         return ""
     row, col = _middle(scene.agent) if scene.position is None else scene.position
@@ -201,13 +201,13 @@ def _agent(scene: Scene) -> str:
     for side in (-0.11, 0.11):
         eye_x, eye_y = x + 0.5 + side + 0.06 * right, y + 0.48 + 0.05 * down
         pupil_x, pupil_y = eye_x + 0.03 * right, eye_y + 0.03 * down
-        drawn.append(tag("circle", cx=eye_x, cy=eye_y, r=0.085, fill=palette.EYE))
-        drawn.append(tag("circle", cx=pupil_x, cy=pupil_y, r=0.048, fill=palette.PUPIL))
+        drawn.append(tag("circle", cx=eye_x, cy=eye_y, r=0.085, fill=colors.EYE))
+        drawn.append(tag("circle", cx=pupil_x, cy=pupil_y, r=0.048, fill=colors.PUPIL))
     return group("agent", drawn)
 
 
 def _middle(cell: Cell) -> tuple[float, float]:
-    """Find the middle of a cell."""
+    """Return the centre of a cell."""
     return cell[0] + 0.5, cell[1] + 0.5
 
 
@@ -217,7 +217,7 @@ LAYERS: tuple[Callable[[Scene], str], ...] = (
     svg_overlays.q,
     svg_overlays.values,
     _walls,
-    svg_overlays.lift,
+    svg_overlays.opened_outline,
     _changed,
     _starts,
     svg_overlays.tree,

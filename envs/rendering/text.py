@@ -1,4 +1,4 @@
-"""A maze as text, plain and in colors: for terminals and for `render_mode="ansi"`."""
+"""Mazes as text, plain and in 24-bit colors, for terminals and `render_mode="ansi"`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
 
-from . import palette
-from .colors import colors
+from . import colors
+from .colors import Color, map_colors
 from .overlay_measures import (
-    arrows,
-    best,
+    arrow_probabilities,
+    best_levels,
+    compare_belief,
     count_levels,
     planned_strengths,
     recent_trail,
     value_levels,
-    verdict,
 )
-from .palette import Color
 from .scene import Cell, Scene
 
 Letters = npt.NDArray[np.str_]  # (rows, cols)
@@ -31,14 +30,14 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 def scene_to_text(scene: Scene) -> str:
-    """Write the scene with one character for each cell and one line for each row.
+    """Return the scene as text with one character per cell and one line per row.
 
-    `#` is a wall, `.` a free cell, `S` a start, `G` a goal and `A` the agent. Where several
-    stand on one cell, the later one in this list is written. The trail, the changed cells and the
-    overlays are not shown.
+    `#` is a wall, `.` a free cell, `S` a start, `G` a goal and `A` the agent. If several are in one
+    cell, the later one in this list is shown. The trail, the changed cells and the overlays are not
+    shown.
 
     Args:
-        scene: the maze to write, its walls of shape (rows, cols).
+        scene: the scene, with walls of shape (rows, cols).
 
     Returns:
         The rows from top to bottom, joined by newlines, without a newline at the end.
@@ -52,23 +51,22 @@ def scene_to_text(scene: Scene) -> str:
 
 
 def scene_to_color_text(scene: Scene) -> str:
-    """Write the scene for a terminal with 24-bit colors, two characters for each cell.
+    """Return the scene for a terminal with 24-bit colors, two characters per cell.
 
-    The background is the cell's value: the first that is shown of the values, the best action
-    value, the visits, and the search tree's visits. The left character says what is there, the
-    first that applies of `A` agent, `G` goal, `S` start, `×` the model is wrong about this wall or
-    floor, `?` it is unsure, `+` a wall just came, `-` one just went, `*` the planner was here
-    lately, `·` the agent was. The right one is the most probable action's arrow, or the best
-    action's, or else a bar, the higher the more visits.
+    The background color shows the first available of state value, best action value, visit count
+    and visits in the search tree. The left character is the first that applies of `A` agent, `G`
+    goal, `S` start, `×` wrong prediction of the model, `?` uncertain prediction, `+` wall appeared,
+    `-` wall removed, `*` updated by the planner, `·` visited. The right character is the arrow of
+    the most probable action, or of the best action, or a bar that grows with the visit count.
 
     Args:
-        scene: the maze to write, its walls of shape (rows, cols).
+        scene: the scene, with walls of shape (rows, cols).
 
     Returns:
-        The rows from top to bottom, joined by newlines; each ends with its colors reset.
+        The rows from top to bottom, joined by newlines; each ends with a color reset.
 
     Raises:
-        ValueError: the scene does not fit its maze.
+        ValueError: a cell, point or overlay does not fit the maze.
     """
     scene.check()
     shown = scene.visible()
@@ -81,47 +79,48 @@ def scene_to_color_text(scene: Scene) -> str:
 
 
 def _line(backgrounds: list[Color], left: list[str], right: list[str]) -> str:
-    """Write a row; a color is set only where it changes."""
+    """Return a row of text; a color code is written only where the color changes."""
     written: list[str] = []
     last = None
     for background, *letters in zip(backgrounds, left, right, strict=True):
         if background != last:
-            written.append(_paint(background))
+            written.append(_color_codes(background))
             last = background
         written += letters
     return "".join(written) + RESET
 
 
-def _paint(background: Color) -> str:
-    """Set a background, and black or white on it, whichever is read better."""
+def _color_codes(background: Color) -> str:
+    """Return the codes of a background, and of black or white text by its luminance."""
     red, green, blue = background
+    # Weights 2, 5 and 1 approximate the luminance.
     ink = 0 if 2 * red + 5 * green + blue > 1000 else 255
     return f"\x1b[48;2;{red};{green};{blue}m\x1b[38;2;{ink};{ink};{ink}m"
 
 
 def _backgrounds(scene: Scene) -> npt.NDArray[np.int64]:
-    """Choose the color of each cell, (rows, cols, 3)."""
+    """Return the background color of each cell, (rows, cols, 3)."""
     cells = _floor(scene)
-    cells[scene.walls] = palette.WALL_TOP
+    cells[scene.walls] = colors.WALL_TOP
     if scene.changed is not None:
         for where, color in (
-            (scene.changed & scene.walls, palette.APPEARED),
-            (scene.changed & ~scene.walls, palette.OPENED),
+            (scene.changed & scene.walls, colors.APPEARED),
+            (scene.changed & ~scene.walls, colors.OPENED),
         ):
             cells[where] = _mixed(cells[where], color, scene.changed_strength)
     return np.rint(cells).astype(np.int64)
 
 
 def _floor(scene: Scene) -> FloatArray:
-    """Color all cells by the first of the overlays that has a number for each."""
-    floor = np.full((*scene.walls.shape, 3), palette.FLOOR, dtype=np.float64)
+    """Color all cells by the first available overlay of values or counts."""
+    floor = np.full((*scene.walls.shape, 3), colors.FLOOR, dtype=np.float64)
     values, q = value_levels(scene)
-    levels = best(q) if values is None and q is not None else values
+    levels = best_levels(q) if values is None and q is not None else values
     if levels is not None:
-        return np.where(np.isnan(levels)[..., np.newaxis], floor, colors(levels))
+        return np.where(np.isnan(levels)[..., np.newaxis], floor, map_colors(levels))
     for counts, color in (
-        (scene.overlays.visits, palette.VISITS),
-        (scene.overlays.tree, palette.TREE),
+        (scene.overlays.visits, colors.VISITS),
+        (scene.overlays.tree, colors.TREE),
     ):
         if counts is not None:
             return _mixed(floor, color, count_levels(counts, scene.walls)[..., np.newaxis])
@@ -133,7 +132,7 @@ def _mixed(under: FloatArray, color: Color, strength: float | FloatArray) -> Flo
 
 
 def _left(scene: Scene) -> Letters:
-    """Choose the left letter of each cell: what is written last is seen."""
+    """Return the left character of each cell; later assignments take precedence."""
     overlays = scene.overlays
     letters = np.full(scene.walls.shape, " ")
     _write(letters, "·", recent_trail(scene))
@@ -143,7 +142,7 @@ def _left(scene: Scene) -> Letters:
         letters[scene.changed] = "-"
         letters[scene.changed & scene.walls] = "+"
     if overlays.belief is not None:
-        _, wrong, unsure = verdict(scene, overlays.belief)
+        _, wrong, unsure = compare_belief(scene, overlays.belief)
         letters[unsure >= 0.5] = "?"
         letters[wrong > 0.5] = "×"
     _write(letters, "S", scene.starts)
@@ -153,7 +152,7 @@ def _left(scene: Scene) -> Letters:
 
 
 def _right(scene: Scene) -> Letters:
-    """Choose the right letter of each cell."""
+    """Return the right character of each cell."""
     overlays = scene.overlays
     letters = np.full(scene.walls.shape, " ")
     for counts in (overlays.tree, overlays.visits):
@@ -169,9 +168,9 @@ def _right(scene: Scene) -> Letters:
 
 
 def _preference(scene: Scene) -> FloatArray | None:
-    """Find what the arrows point at: the largest of a cell; minus infinity where nothing is."""
+    """Return preferences whose maximum gets an arrow, (rows, cols, 4); -inf for no arrow."""
     if scene.overlays.policy is not None:
-        shown = arrows(scene, scene.overlays.policy)
+        shown = arrow_probabilities(scene, scene.overlays.policy)
         return np.where(shown > 0, shown, -np.inf)
     levels = value_levels(scene).q
     if levels is None:

@@ -1,8 +1,8 @@
-"""The ground of the maze: one small picture for each way a cell can meet its neighbours.
+"""Floor and walls of a frame: one tile for each combination of neighbouring walls.
 
-Light falls from the top left. A wall is a block seen slightly from the front: where the cell
-below is free its front side shows, and it throws a soft shadow on the floor below and to the
-right. Beyond the border of the maze everything goes on as at the border.
+Light falls from the top left. A wall is a block seen slightly from the front: above a free cell its
+front side is visible, and it casts a soft shadow on the floor below and to the right. Beyond the
+border of the maze its outermost cells are repeated.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray
 
-from . import palette
+from . import colors
 from .scene import Frame
 from .shapes import Corners, Grid, Ink, compose, coverage, make_grid, rounded_box
 
-ROUND = 0.2  # radius of a wall's free corner, in cells
+ROUND = 0.2  # radius of a wall's corner without neighbours, in cells
 FRONT = 0.2  # height of a wall's front side
 RIM = 0.06  # width of the bright rim of a wall's top
 GROOVE = 0.03  # half the width of the line between two floor cells
 SHADE_BELOW, SHADE_RIGHT = 0.30, 0.16  # reach of a wall's shadow
-SHADE = 0.30  # darkness of a wall's shadow where it starts
+SHADE = 0.30  # opacity of a shadow at the wall
 
-WALL_TILES = 16  # the tiles after these are floor
+WALL_TILES = 16  # number of wall tiles; the floor tiles follow
 
 
 def paint_ground(walls: BoolArray, size: int) -> Frame:
@@ -33,7 +33,7 @@ def paint_ground(walls: BoolArray, size: int) -> Frame:
 
     Args:
         walls: (rows, cols).
-        size: the side of a cell, in pixels.
+        size: side of a cell, in pixels.
 
     Returns:
         A new array (rows * size, cols * size, 3).
@@ -44,7 +44,7 @@ def paint_ground(walls: BoolArray, size: int) -> Frame:
 
 
 def _tile_numbers(walls: BoolArray) -> npt.NDArray[np.intp]:
-    """Number each cell's tile by the walls around it, (rows, cols)."""
+    """Return the tile index of each cell from the walls around it, (rows, cols)."""
     padded = np.pad(walls, 1, mode="edge").astype(np.intp)
     up, down = padded[:-2, 1:-1], padded[2:, 1:-1]
     left, right = padded[1:-1, :-2], padded[1:-1, 2:]
@@ -63,30 +63,31 @@ def _tiles(size: int) -> Frame:
 
 
 def _bits(code: int, count: int) -> list[bool]:
+    """Return the lowest bits of a tile index, lowest first."""
     return [bool(code >> bit & 1) for bit in range(count)]
 
 
 def _opaque(inks: list[Ink]) -> Frame:
-    """Lay the inks over each other, the first of which covers the cell."""
+    """Compose inks to opaque pixels; the first ink covers the cell."""
     return np.rint(compose(inks)[0]).astype(np.uint8)
 
 
 def _floor(grid: Grid) -> list[Ink]:
-    """Draw the bare floor: a pale tile in a groove."""
+    """Draw the floor: a pale slab with a groove around it."""
     slab = rounded_box(grid, (GROOVE, GROOVE, 1 - GROOVE, 1 - GROOVE), Corners(*[0.06] * 4))
     return [
-        Ink(palette.FLOOR_GROOVE, np.ones((grid.size, grid.size))),
-        Ink(palette.FLOOR, coverage(grid, slab)),
+        Ink(colors.FLOOR_GROOVE, np.ones((grid.size, grid.size))),
+        Ink(colors.FLOOR, coverage(grid, slab)),
     ]
 
 
 def _floor_tile(grid: Grid, up: bool, left: bool, corner: bool) -> Frame:
-    """Draw a floor cell, given which of its neighbours throw a shadow on it."""
-    return _opaque([*_floor(grid), Ink(palette.SHADOW, _shade(grid, up, left, corner))])
+    """Draw a floor tile; the flags say which neighbours are walls that cast a shadow."""
+    return _opaque([*_floor(grid), Ink(colors.SHADOW, _shade(grid, up, left, corner))])
 
 
 def _shade(grid: Grid, up: bool, left: bool, corner: bool) -> FloatArray:
-    """How dark the shadow of the walls above, to the left, and in the corner between is."""
+    """Return the opacity of the shadow of walls above, to the left, and diagonally between."""
     below = np.clip(1 - grid.y / SHADE_BELOW, 0, 1)
     beside = np.clip(1 - grid.x / SHADE_RIGHT, 0, 1)
     shade = np.zeros(np.broadcast_shapes(below.shape, beside.shape))
@@ -96,7 +97,7 @@ def _shade(grid: Grid, up: bool, left: bool, corner: bool) -> FloatArray:
 
 
 def _wall_tile(grid: Grid, up: bool, right: bool, down: bool, left: bool) -> Frame:
-    """Draw a wall cell, given on which sides the wall goes on."""
+    """Draw a wall tile; the flags say on which sides the wall continues."""
     bottom = 1.0 if down else 1.0 - FRONT
     corners = Corners(
         0 if up or left else ROUND,
@@ -114,8 +115,8 @@ def _wall_tile(grid: Grid, up: bool, right: bool, down: bool, left: bool) -> Fra
     return _opaque(
         [
             *_floor(grid),
-            Ink(palette.WALL_FRONT, coverage(grid, rounded_box(grid, (0, 0, 1, 1), corners))),
-            Ink(palette.WALL_RIM, coverage(grid, rounded_box(grid, (0, 0, 1, bottom), corners))),
-            Ink(palette.WALL_TOP, coverage(grid, rounded_box(grid, top, inner))),
+            Ink(colors.WALL_FRONT, coverage(grid, rounded_box(grid, (0, 0, 1, 1), corners))),
+            Ink(colors.WALL_RIM, coverage(grid, rounded_box(grid, (0, 0, 1, bottom), corners))),
+            Ink(colors.WALL_TOP, coverage(grid, rounded_box(grid, top, inner))),
         ]
     )

@@ -1,8 +1,7 @@
-"""Files of moving pictures that are written frame by frame: GIF, animated PNG and MP4.
+"""Video files that are written frame by frame: GIF, animated PNG (APNG) and MP4.
 
-Pillow compresses the pictures of the first two, and each file is put together here: Pillow itself
-would hold all of its frames in memory. Of a frame only the box that differs from the last one is
-written.
+Pillow compresses the pictures of GIF and APNG; the containers are written here, because Pillow
+would hold all frames in memory. Only the bounding box of the pixels that changed is written.
 """
 
 from __future__ import annotations
@@ -18,65 +17,65 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dynamaze.common.validation import optional_import
+from dynamaze.common.optional_imports import optional_import
 
 from .scene import Frame
 
-FASTEST_GIF = 2  # hundredths of a second that a frame lasts at least: browsers slow down the faster
+FASTEST_GIF = 2  # shortest frame, in hundredths of a second: browsers slow down faster GIFs
 
 
-class Film(Protocol):
-    """A file of frames of one size."""
+class VideoFile(Protocol):
+    """File of frames of one size."""
 
     def add(self, frame: Frame) -> None:
         """Write a frame."""
 
     def close(self) -> None:
-        """Write what is left, and close the file: it is whole then."""
+        """Complete the file and close it."""
 
 
 class Gif:
-    """A GIF that plays again and again; each frame chooses 256 colors for what changes."""
+    """Looping GIF; each frame has its own table of up to 256 colors."""
 
     def __init__(self, path: Path, shape: tuple[int, int], fps: float) -> None:
         height, width = shape
         self._file = path.open("xb")
         self._fps = fps
-        self._changes = Changes()
+        self._changes = FrameDifference()
         self._count = 0
         self._file.write(b"GIF89a" + struct.pack("<HHBBB", width, height, 0x70, 0, 0))
-        self._file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00")  # for ever
+        self._file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00")  # 0: loop without end
 
     def add(self, frame: Frame) -> None:
-        """Write what differs from the last frame."""
+        """Write the difference to the last frame."""
         top, left, part = self._changes.next(frame)
         height, width = part.shape[:2]
         bits, table, data = _gif_parts(part)
-        control = struct.pack("<BHBB", 0x04, self._delay(), 0, 0)  # leave it when it is over
-        place = struct.pack("<HHHHB", left, top, width, height, 0x80 | bits)  # with its own colors
-        # In one piece: Ctrl-C comes before it or after it.
+        control = struct.pack("<BHBB", 0x04, self._delay(), 0, 0)  # disposal: keep the frame
+        place = struct.pack("<HHHHB", left, top, width, height, 0x80 | bits)  # a local color table
+        # A single write: an interrupt leaves a complete frame or none.
         self._file.write(b"\x21\xf9\x04" + control + b"\x2c" + place + table + data)
         self._count += 1
 
     def close(self) -> None:
-        """Write the end."""
+        """Write the trailer and close the file."""
         self._file.write(b"\x3b")
         _finish(self._file)
 
     def _delay(self) -> int:
-        """Choose how many hundredths of a second the frame lasts, without drifting from `fps`."""
+        """Return the frame's duration in hundredths of a second; rounding does not accumulate."""
         begin, end = (round(100 * (self._count + i) / self._fps) for i in (0, 1))
         return max(FASTEST_GIF, end - begin)
 
 
 class AnimatedPng:
-    """A PNG whose frames play again and again, in all their colors."""
+    """Looping animated PNG with 24-bit colors."""
 
     def __init__(self, path: Path, shape: tuple[int, int], fps: float) -> None:
         height, width = shape
         self._file = path.open("x+b")
         self._delay = (1 / Fraction(fps)).limit_denominator(0x7FFF)
-        self._changes = Changes()
+        self._changes = FrameDifference()
         self._count = 0
         header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
         self._file.write(b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header))
@@ -84,20 +83,20 @@ class AnimatedPng:
         self._write_control()
 
     def add(self, frame: Frame) -> None:
-        """Write what differs from the last frame."""
+        """Write the difference to the last frame."""
         top, left, part = self._changes.next(frame)
         height, width = part.shape[:2]
         place = struct.pack(">IIII", width, height, left, top)
         time = struct.pack(">HHBB", self._delay.numerator, self._delay.denominator, 0, 0)
         data, first = _png_data(part), self._count == 0
-        # The chunks of the animation are numbered: one for the first frame, two for each other.
+        # Animation chunks are numbered: one for the first frame, two for each later frame.
         control, picture = (struct.pack(">I", max(0, 2 * self._count + i)) for i in (-1, 0))
         chunk = _chunk(b"IDAT", data) if first else _chunk(b"fdAT", picture + data)
         self._file.write(_chunk(b"fcTL", control + place + time) + chunk)
         self._count += 1
 
     def close(self) -> None:
-        """Write the end, and at the beginning how many frames there are."""
+        """Write the end chunk, and the number of frames into the header."""
         self._file.write(_chunk(b"IEND", b""))
         self._file.seek(self._control_at)
         self._write_control()
@@ -108,7 +107,7 @@ class AnimatedPng:
 
 
 class Mp4:
-    """An MP4 (H.264), written by ffmpeg; an odd side gets one more row or column, as the last."""
+    """MP4 (H.264) written by ffmpeg; odd sides are padded by repeating the last row or column."""
 
     def __init__(self, path: Path, shape: tuple[int, int], fps: float) -> None:
         height, width = shape
@@ -119,55 +118,55 @@ class Mp4:
             str(path), size, fps=fps, macro_block_size=2, output_params=["-f", "mp4"], quality=8
         )
         self._writer.send(None)
-        self._sound = True
+        self._complete = True
 
     def add(self, frame: Frame) -> None:
-        """Hand a frame to ffmpeg."""
+        """Send a frame to ffmpeg."""
         padded = np.pad(frame, self._padding, mode="edge")
-        self._sound = False  # if Ctrl-C stops ffmpeg now, its file has no end
+        self._complete = False  # if an interrupt stops ffmpeg now, its file has no end
         self._writer.send(padded)
-        self._sound = True
+        self._complete = True
 
     def close(self) -> None:
-        """Wait until ffmpeg has written all.
+        """Wait until ffmpeg has finished.
 
         Raises:
-            OSError: it has not.
+            OSError: the file is missing, empty or incomplete.
         """
         self._writer.close()
-        if not self._sound or not self._path.exists() or self._path.stat().st_size == 0:
+        if not self._complete or not self._path.exists() or self._path.stat().st_size == 0:
             raise OSError(f"ffmpeg did not finish {self._path}")
 
 
-FILMS: dict[str, Callable[[Path, tuple[int, int], float], Film]] = {
+VIDEO_FILES: dict[str, Callable[[Path, tuple[int, int], float], VideoFile]] = {
     ".gif": Gif,
     ".png": AnimatedPng,
     ".mp4": Mp4,
 }
-"""By the suffix of the file."""
+"""Suffix -> class of the file."""
 
 
-class Changes:
-    """Finds what changes from frame to frame."""
+class FrameDifference:
+    """Difference between successive frames."""
 
     def __init__(self) -> None:
         self._last: Frame | None = None
 
     def next(self, frame: Frame) -> tuple[int, int, Frame]:
-        """Cut out the box that differs from the last frame: its top, its left, its pixels."""
+        """Return top, left and pixels of the bounding box of all changed pixels."""
         last, self._last = self._last, frame.copy()
         if last is None:
             return 0, 0, frame
         differs = (frame != last).any(axis=2)
         if not differs.any():
-            return 0, 0, frame[:1, :1]  # a file has no frames of no size
+            return 0, 0, frame[:1, :1]  # a frame of a file has at least one pixel
         rows, cols = np.nonzero(differs.any(axis=1))[0], np.nonzero(differs.any(axis=0))[0]
         top, left = int(rows[0]), int(cols[0])
         return top, left, frame[top : rows[-1] + 1, left : cols[-1] + 1]
 
 
 def require_ffmpeg() -> Any:
-    """Load what writes MP4.
+    """Import imageio-ffmpeg, which writes MP4.
 
     Raises:
         ImportError: it is not installed.
@@ -176,7 +175,7 @@ def require_ffmpeg() -> Any:
 
 
 def png(frame: Frame) -> bytes:
-    """Compress one frame as a PNG file."""
+    """Return a frame as the content of a PNG file."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -185,13 +184,13 @@ def png(frame: Frame) -> bytes:
 
 
 def _png_data(frame: Frame) -> bytes:
-    """Compress a picture as a PNG does: what is in the IDAT chunks."""
+    """Return the compressed pixels of a PNG file, the content of its IDAT chunks."""
     content = png(frame)
     return b"".join(data for name, data in _chunks(content) if name == b"IDAT")
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Take a PNG apart: name and data of each chunk."""
+    """Yield name and data of each chunk of a PNG file."""
     at = 8
     while at < len(content):
         length, name = struct.unpack_from(">I4s", content, at)
@@ -204,10 +203,10 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 def _gif_parts(frame: Frame) -> tuple[int, bytes, bytes]:
-    """Compress a picture as a GIF does.
+    """Compress a picture as a GIF.
 
     Returns:
-        The size of its table of colors, as a GIF's flags say it, the table, and the data.
+        Size of the color table as coded in a GIF's flags, the table, and the compressed pixels.
     """
     from PIL import Image
 
@@ -218,7 +217,7 @@ def _gif_parts(frame: Frame) -> tuple[int, bytes, bytes]:
     bits = content[10] & 0x07
     table_end = 13 + 3 * (2 << bits)
     at = table_end
-    while content[at] == 0x21:  # an extension: name and blocks, of which the last is empty
+    while content[at] == 0x21:  # skip extensions: a label, and blocks up to an empty one
         at += 2
         while content[at]:
             at += content[at] + 1
@@ -227,7 +226,7 @@ def _gif_parts(frame: Frame) -> tuple[int, bytes, bytes]:
 
 
 def _finish(file: io.BufferedIOBase) -> None:
-    """Write a file to the disk."""
+    """Flush a file to the disk and close it."""
     with file:
         file.flush()
         os.fsync(file.fileno())

@@ -1,11 +1,8 @@
-"""A window on the screen for the frames of one maze.
+"""Window that shows frames on the screen, by pygame-ce, which is imported when a window opens.
 
-pygame-ce is imported when the first window opens. Windows are independent of each other: each is a
-`pygame.Window` of its own, closing one leaves the others alone, and pygame is never shut down
-here. Where another library does so (closing Gymnasium's FrozenLake calls `pygame.quit()`), the
-next `show` opens the window again.
-
-Without a display SDL falls back to its "offscreen" driver: all works, and nothing is seen.
+Windows are independent of each other: each is a separate `pygame.Window`, and pygame is never shut
+down here. If another library does so (closing Gymnasium's FrozenLake calls `pygame.quit()`), the
+next `show` opens the window again. Without a display SDL falls back to its "offscreen" driver.
 """
 
 from __future__ import annotations
@@ -15,28 +12,31 @@ import os
 import time
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import Any
 
-from .pygame_ce import require_pygame
 from .scene import Frame, check_frame
 
-if TYPE_CHECKING:
-    import pygame  # for the annotations only
+MAGNIFIED_SIDE = 640  # pixels: smaller frames are magnified by an integer up to this size
+INVISIBLE_DRIVERS = ("offscreen", "dummy")
+LONGEST_QUEUE = 1024  # input events kept until `events` is called
 
-COMFORTABLE = 640  # pixels a side: smaller frames are magnified by a whole number up to this
-UNSEEN_DRIVERS = ("offscreen", "dummy")
-LONGEST_QUEUE = 1024  # input events that are kept for a program that never asks for them
+MISSING = "pygame is needed to open a window: pip install pygame-ce"
+MIXED_UP = (
+    "the installed pygame is not pygame-ce, or lacks half of its files: the two share one folder "
+    "and break each other. Run: pip uninstall -y pygame pygame-ce, and then: "
+    "pip install --force-reinstall --no-deps pygame-ce"
+)
 
-_open_windows: weakref.WeakSet[Window] = weakref.WeakSet()
+_open_windows: weakref.WeakSet[RenderWindow] = weakref.WeakSet()
 
 
-class Window:
-    """A window that shows frames and collects its own keys and clicks.
+class RenderWindow:
+    """Window that shows frames and collects its own keyboard and mouse events.
 
     Attributes:
-        fps: frames a second that `show` keeps to; 0 or less is as fast as possible.
-        closed_by_user: True from when the user closes the window until `close` is called.
-        scale: screen pixels a side for each pixel of the frame shown last.
+        fps: frames per second, at most; 0 or less is unlimited.
+        closed_by_user: True after the user closed the window, until `close` is called.
+        scale: magnification of the frame shown last.
     """
 
     def __init__(self, title: str, *, fps: float) -> None:
@@ -45,27 +45,27 @@ class Window:
         self.scale = 1
         self._title = title
         self._size = (0, 0)  # (width, height) in screen pixels
-        self._handle: pygame.Window | None = None
-        self._inputs: deque[pygame.Event] = deque(maxlen=LONGEST_QUEUE)
-        self._due = 0.0  # when the next frame may be shown, by time.perf_counter
+        self._handle: Any = None  # pygame.Window, None while none is open
+        self._inputs: deque[Any] = deque(maxlen=LONGEST_QUEUE)
+        self._due = 0.0  # earliest time of the next frame, by time.perf_counter
 
     def show(self, frame: Frame, *, title: str | None = None) -> None:
-        """Show a frame, after waiting until the last one has been seen as long as `fps` asks.
+        """Show a frame, after waiting for the frame rate `fps`.
 
-        Opens the window where there is none or the frame has a new size. Does nothing once the
-        user has closed the window.
+        Opens the window if there is none or the frame has a new size. Does nothing after the user
+        has closed the window.
 
         Args:
             frame: (height, width, 3), uint8.
-            title: the new title; None keeps the old one.
+            title: new title; None keeps the present one.
 
         Raises:
-            ValueError: the frame has another shape or dtype.
+            ValueError: wrong shape or dtype of the frame.
             ImportError: pygame-ce is missing or broken.
             RuntimeError: there is no display to open a window on.
         """
         check_frame(frame)
-        _hand_out_events()
+        _dispatch_events()
         if self.closed_by_user:
             return
         self._title = self._title if title is None else title
@@ -74,7 +74,7 @@ class Window:
 
     @property
     def title(self) -> str:
-        """What stands above the picture. May be set at any time."""
+        """Title of the window, settable at any time."""
         return self._title
 
     @title.setter
@@ -83,35 +83,35 @@ class Window:
             self._title = title
             self._write_title()
 
-    def events(self) -> list[pygame.Event]:
-        """Take this window's key and mouse events since the last call, oldest first.
+    def events(self) -> list[Any]:
+        """Return this window's keyboard and mouse events since the last call, oldest first.
 
         Mouse positions are in screen pixels; divided by `scale` they are pixels of the frame.
         """
-        _hand_out_events()
+        _dispatch_events()
         inputs = list(self._inputs)
         self._inputs.clear()
         return inputs
 
     def close(self) -> None:
-        """Close the window, if it is open; a later `show` opens a fresh one."""
-        _hand_out_events()  # what was meant for this window must not reach the next one
-        self._vanish()
+        """Close the window, if it is open; a later `show` opens a new one."""
+        _dispatch_events()  # pending events of this window must not reach the next one
+        self._destroy()
         self._inputs.clear()
         self.closed_by_user = False
 
     def _draw(self, frame: Frame) -> None:
-        """Put the frame on the screen, in a window of the right size."""
+        """Draw the frame in a window of its size."""
         height, width = frame.shape[:2]
-        self.scale = max(1, COMFORTABLE // max(height, width))
+        self.scale = max(1, MAGNIFIED_SIDE // max(height, width))
         size = (width * self.scale, height * self.scale)
         if size != self._size or not self._blit(frame):
-            self._vanish()
+            self._destroy()
             self._open(size)
             self._blit(frame)
 
     def _blit(self, frame: Frame) -> bool:
-        """Draw the frame into the window; False where there is none any more."""
+        """Draw the frame into the window; return False if there is no window."""
         if self._handle is None:
             return False
         import pygame
@@ -128,7 +128,7 @@ class Window:
         return True
 
     def _write_title(self) -> None:
-        """Put the title on the window, if there is one; another library may have shut it down."""
+        """Update the title of the open window, which another library may have shut down."""
         if self._handle is None:
             return
         import pygame
@@ -137,7 +137,7 @@ class Window:
             self._handle.title = self._title
 
     def _open(self, size: tuple[int, int]) -> None:
-        """Open the window on the screen, (width, height) in screen pixels."""
+        """Open the window, with size (width, height) in screen pixels."""
         require_pygame()
         import pygame
 
@@ -149,12 +149,12 @@ class Window:
                 f"no window can be opened: {error}; without a display, make the environment with "
                 'render_mode="rgb_array"'
             ) from error
-        pygame.register_quit(_vanish_all)
+        pygame.register_quit(_destroy_all)
         self._size = size
         _open_windows.add(self)
 
-    def _vanish(self) -> None:
-        """Take the window off the screen; harmless where pygame was shut down before."""
+    def _destroy(self) -> None:
+        """Destroy the window, also if pygame was shut down before."""
         _open_windows.discard(self)
         if self._handle is None:
             return
@@ -163,38 +163,38 @@ class Window:
         self._handle.destroy()
         self._handle = None
         if pygame.display.get_init():
-            pygame.event.pump()  # some systems take a window away only now
+            pygame.event.pump()  # some systems remove the window only now
 
-    def _take(self, event: pygame.Event) -> None:
-        """Act on an event of the queue, if it is for this window."""
+    def _handle_event(self, event: Any) -> None:
+        """Handle an event of the queue, if it is for this window."""
         import pygame
 
         mine = getattr(event, "window", None) is self._handle
         if event.type == pygame.QUIT or (mine and event.type == pygame.WINDOWCLOSE):
-            self._vanish()
+            self._destroy()
             self.closed_by_user = True
         elif mine and event.type == pygame.WINDOWEXPOSED and self._handle is not None:
-            self._handle.flip()  # what covered the window took the picture away
+            self._handle.flip()  # redraw what another window had covered
         elif mine and event.type in _input_types():
             self._inputs.append(event)
 
     def _wait(self) -> None:
-        """Sleep until the next frame is due. Between frames the caller may take its time."""
+        """Sleep until the next frame is due; the time spent by the caller counts."""
         if self.fps > 0:
             time.sleep(max(0.0, self._due - time.perf_counter()))
             self._due = time.perf_counter() + 1.0 / self.fps
 
 
 def require_display(instead: str) -> None:
-    """Make sure that a window would be seen.
+    """Check that a window would be visible.
 
     Args:
-        instead: what to do without one, for the message.
+        instead: what to do without a display, for the message.
 
     Raises:
         ImportError: pygame-ce is missing or broken.
-        RuntimeError: there is no display, and SDL would draw where nobody looks. Who asks for that
-            by the variable SDL_VIDEODRIVER gets it.
+        RuntimeError: there is no display, so that SDL would draw offscreen, unless that is
+            requested by the environment variable SDL_VIDEODRIVER.
     """
     require_pygame()
     import pygame
@@ -203,26 +203,26 @@ def require_display(instead: str) -> None:
         pygame.display.init()
     except pygame.error as error:
         raise RuntimeError(f"no window can be opened: {error}; {instead}") from error
-    if "SDL_VIDEODRIVER" not in os.environ and pygame.display.get_driver() in UNSEEN_DRIVERS:
+    if "SDL_VIDEODRIVER" not in os.environ and pygame.display.get_driver() in INVISIBLE_DRIVERS:
         raise RuntimeError(f"there is no display to open a window on; {instead}")
 
 
-def pressed_key(event: pygame.Event) -> str | None:
-    """The name of the key that an event presses, None if it presses none.
+def pressed_key(event: Any) -> str | None:
+    """Return the name of the key that an event presses, or None.
 
     Args:
-        event: one of `Window.events`.
+        event: one of `RenderWindow.events`.
 
     Returns:
-        What the key writes, in small letters ("a", "+"), otherwise pygame's name of the key
-        ("space", "right", "escape").
+        The character typed, in lower case ("a", "+"), or else pygame's name of the key ("space",
+        "right", "escape").
     """
     import pygame
 
     if event.type != pygame.KEYDOWN:
         return None
-    written = getattr(event, "unicode", "").lower()
-    return written if written.strip() and written.isprintable() else pygame.key.name(event.key)
+    typed: str = getattr(event, "unicode", "").lower()
+    return typed if typed.strip() and typed.isprintable() else pygame.key.name(event.key)
 
 
 def _input_types() -> tuple[int, ...]:
@@ -238,8 +238,8 @@ def _input_types() -> tuple[int, ...]:
     )
 
 
-def _hand_out_events() -> None:
-    """Empty pygame's queue, of which there is one for all windows, into the windows."""
+def _dispatch_events() -> None:
+    """Distribute the events of pygame's only queue to the windows."""
     if not _open_windows:
         return
     import pygame
@@ -248,10 +248,30 @@ def _hand_out_events() -> None:
         return
     for event in pygame.event.get():
         for window in list(_open_windows):
-            window._take(event)
+            window._handle_event(event)
 
 
-def _vanish_all() -> None:
-    """Let go of every window because pygame is being shut down."""
+def _destroy_all() -> None:
+    """Destroy every window when pygame is shut down."""
     for window in list(_open_windows):
-        window._vanish()
+        window._destroy()
+
+
+def require_pygame() -> None:
+    """Check that `import pygame` gives pygame-ce.
+
+    Raises:
+        ImportError: it is missing, or another pygame is installed, or the empty folder that
+            remains when one of two installed pygames is uninstalled.
+    """
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # nothing of ours is printed to stdout
+    # Without this SDL turns SIGTERM into an event, and the process could not be terminated.
+    os.environ.setdefault("SDL_NO_SIGNAL_HANDLERS", "1")
+    try:
+        import pygame
+    except ModuleNotFoundError as error:
+        if error.name != "pygame":
+            raise
+        raise ImportError(MISSING) from error
+    if not getattr(pygame, "IS_CE", False):
+        raise ImportError(MIXED_UP)

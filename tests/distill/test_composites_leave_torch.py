@@ -22,7 +22,7 @@ from dynamaze.distill.students.linear import Linear
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.registry import make_student
-from dynamaze.viewer.policies import Acting
+from dynamaze.viewer.policies import FixedPolicyAgent
 
 from .composites import BOUNDS, same, wide
 from .forms import Form, as_c, as_onnx, every_form
@@ -148,13 +148,13 @@ def test_they_are_played_judged_and_watched_as_the_student(
     student = GaussianStudent(MLP((2,), 4, 5, seed=2), [-1, -2], [1, 4], squashed=squashed)
     policy = form(student, tmp_path, np.zeros(2, dtype=np.float32))
     np.testing.assert_allclose(judged(policy), judged(student), atol=1e-5)
-    moment = next(Acting(Dial(), policy, "it", seed=0).steps())
+    moment = next(FixedPolicyAgent(Dial(), policy, "it", seed=0).steps())
     np.testing.assert_allclose(moment.action, student.act(moment.observation), atol=1e-5)
     with pytest.raises(ValueError, match=r"does not fit .*gaussian actions where"):
-        Acting(gym.make("CartPole-v1"), policy, "it")
+        FixedPolicyAgent(gym.make("CartPole-v1"), policy, "it")
     wrong = form(GaussianStudent(student.inner, [-1, -2], [1, 5]), tmp_path, np.zeros(2, "f4"))
     with pytest.raises(ValueError, match=r"a policy of actions from .* to \[1.0, 5.0\]"):
-        Acting(Dial(), wrong, "it")
+        FixedPolicyAgent(Dial(), wrong, "it")
 
 
 # -- their files -------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A window on SDL's dummy display, and a person at it who is a script."""
+"""Window on SDL's dummy display with a scripted user."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from dynamaze.envs.rendering import Window
+from dynamaze.envs.rendering.window import RenderWindow
 
 Act = Callable[[], None]
 
-HEARS_CTRL_C = """
+WITH_SIGINT = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from dynamaze.app.cli import main
@@ -23,13 +23,13 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.fixture
 def interruptible() -> list[str]:
-    """A command line of `dynamaze` that hears Ctrl-C also where the tests run in the background."""
-    return [sys.executable, "-c", HEARS_CTRL_C]
+    """Return a command line of `dynamaze` that obeys SIGINT also in background processes."""
+    return [sys.executable, "-c", WITH_SIGINT]
 
 
 @pytest.fixture
 def pygame(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Give pygame on SDL's dummy display, and shut it down afterwards."""
+    """Yield pygame on SDL's dummy display, and shut it down afterwards."""
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     module = importlib.import_module("pygame")
     module.quit()
@@ -37,17 +37,17 @@ def pygame(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     module.quit()
 
 
-class Person:
-    """Sits at a window: at each of the viewer's naps does the next thing on a list.
+class ScriptedUser:
+    """User of a window who does the next action of a script at each sleep of the viewer.
 
-    The naps are the only time that passes. Whoever uses it says what the window is.
+    Time passes during these sleeps only. The attribute `window` is set by the test.
     """
 
     def __init__(self, pygame: Any) -> None:
         self.pygame = pygame
         self.script: list[Act | None] = []
         self.now = 0.0
-        self.window: Window | None = None
+        self.window: RenderWindow | None = None
 
     def clock(self) -> float:
         return self.now
@@ -92,5 +92,5 @@ class Person:
 
 
 @pytest.fixture
-def person(pygame: Any) -> Person:
-    return Person(pygame)
+def user(pygame: Any) -> ScriptedUser:
+    return ScriptedUser(pygame)

@@ -170,7 +170,7 @@ def test_ctrl_c_ends_a_command_without_a_traceback(interruptible: list[str]) -> 
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout is not None
-        while "shortest way" not in process.stdout.readline():
+        while "shortest path" not in process.stdout.readline():
             pass
         process.send_signal(signal.SIGINT)
         shown, errors = process.communicate(timeout=60)

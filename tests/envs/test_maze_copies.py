@@ -167,7 +167,7 @@ def test_the_window_shows_every_frame_of_an_episode(monkeypatch: pytest.MonkeyPa
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr("dynamaze.envs.render.Window", Recorder)
+    monkeypatch.setattr("dynamaze.envs.render.RenderWindow", Recorder)
     human, array = (DynaMazeEnv("S.G", render_mode=mode) for mode in ("human", "rgb_array"))
     expected = []
     for call in (lambda env: env.reset(seed=0), *[lambda env: env.step(1)] * 2):

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from dynamaze.agents import PLANNERS, TABLE_MODELS, DynaQ, DynaQPlus, LinearDyna, QLearning
-from dynamaze.common.validation import optional_import
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.envs.loca.tasks import GAMMA
 
 GRID_STEPS, POINT_STEPS = 50, 10

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import optional_import
+from dynamaze.common.optional_imports import optional_import
 
 from ...core.distributions import Bounds
 from ...files.safetensors import FORMAT, SAYS, StudentFileError

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dynamaze.common.validation import optional_import
+from dynamaze.common.optional_imports import optional_import
 
 from ...students.inputs import as_floats
 from .graphs import OPSET

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.storage import write_atomically
-from dynamaze.common.validation import optional_import
 
 from ...core.distributions import CATEGORICAL, distribution_of
 from ...files.card import Card

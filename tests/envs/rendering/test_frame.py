@@ -1,4 +1,4 @@
-"""Mazes as pictures."""
+"""Frames of mazes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def paint(scene: Scene) -> Frame:
     return FramePainter(6, 9).paint(scene)
 
 
-def test_the_picture_is_the_golden_one_pixel_for_pixel() -> None:
+def test_frame_equals_golden_pixels() -> None:
     golden = runpy.run_path(str(MAKE_GOLDEN))
     lines = golden["golden_text"]().splitlines()
     expected = golden["GOLDEN"].read_text(encoding="ascii").splitlines()
@@ -68,7 +68,7 @@ def test_the_picture_is_the_golden_one_pixel_for_pixel() -> None:
         assert line == wanted, f"row {number} of the pixels"
 
 
-def test_pixels_are_the_same_with_and_without_pygame() -> None:
+def test_paint_equal_without_pygame() -> None:
     alone = subprocess.run(
         [sys.executable, "-c", PAINT_ALONE], capture_output=True, text=True, check=True
     )
@@ -77,7 +77,7 @@ def test_pixels_are_the_same_with_and_without_pygame() -> None:
     assert alone.stdout.strip() == hashlib.sha256(here.encode()).hexdigest()
 
 
-def test_a_frame_is_an_rgb_array_with_32_pixels_to_a_cell() -> None:
+def test_frame_shape_and_dtype() -> None:
     frame = paint(blocking_maze())
     assert frame.shape == (192, 288, 3)
     assert frame.dtype == np.uint8
@@ -88,12 +88,12 @@ def test_a_frame_is_an_rgb_array_with_32_pixels_to_a_cell() -> None:
     ("rows", "cols", "size"),
     [(6, 9, 32), (32, 32, 32), (33, 4, 30), (500, 500, 2), (513, 1, 1), (3, 2000, 1)],
 )
-def test_cells_shrink_in_big_mazes_and_stay_even(rows: int, cols: int, size: int) -> None:
+def test_cell_size_of_big_mazes(rows: int, cols: int, size: int) -> None:
     assert FramePainter(rows, cols).cell_size == size
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 6, 7, 13, 64])
-def test_every_cell_size_can_be_painted(size: int) -> None:
+def test_paint_any_cell_size(size: int) -> None:
     scene = blocking_maze(trail=((5, 4), (5, 3)), changed=cells_mask((3, 0), (3, 8)))
     frame = FramePainter(6, 9, cell_size=size).paint(scene)
     assert frame.shape == (6 * size, 9 * size, 3)
@@ -102,13 +102,13 @@ def test_every_cell_size_can_be_painted(size: int) -> None:
     assert cells_that_differ(frame, empty, size) == shown
 
 
-def test_a_big_maze_can_be_painted() -> None:
+def test_paint_big_maze() -> None:
     walls = np.random.default_rng(0).random((300, 500)) < 0.4
     scene = Scene(walls, ((0, 0),), ((299, 499),), (150, 250), changed=walls)
     assert FramePainter(300, 500).paint(scene).shape == (600, 1000, 3)
 
 
-def test_frames_are_fresh_and_the_callers_to_change() -> None:
+def test_paint_returns_new_arrays() -> None:
     painter, scene = FramePainter(6, 9), blocking_maze()
     first = painter.paint(scene)
     expected = first.copy()
@@ -116,7 +116,7 @@ def test_frames_are_fresh_and_the_callers_to_change() -> None:
     np.testing.assert_array_equal(painter.paint(scene), expected)
 
 
-def test_painting_leaves_the_scene_as_it_is() -> None:
+def test_paint_leaves_scene_unchanged() -> None:
     scene = blocking_maze(changed=cells_mask((3, 8)))
     walls, changed = scene.walls.copy(), scene.changed
     assert changed is not None
@@ -125,14 +125,14 @@ def test_painting_leaves_the_scene_as_it_is() -> None:
     np.testing.assert_array_equal(changed, cells_mask((3, 8)))
 
 
-def test_walls_changed_in_place_are_painted_anew() -> None:
+def test_paint_notices_walls_changed_in_place() -> None:
     painter, scene = FramePainter(6, 9), blocking_maze()
     painter.paint(scene)
     scene.walls[3, 8] = False
     np.testing.assert_array_equal(painter.paint(scene), paint(scene))
 
 
-def test_one_painter_paints_mazes_in_turn_as_fresh_ones_would() -> None:
+def test_painter_alternates_between_scenes() -> None:
     painter = FramePainter(6, 9)
     one = blocking_maze()
     scenes = [one, one._replace(walls=~one.walls), one._replace(goals=((0, 0),)), one]
@@ -140,7 +140,7 @@ def test_one_painter_paints_mazes_in_turn_as_fresh_ones_would() -> None:
         np.testing.assert_array_equal(painter.paint(scene), paint(scene))
 
 
-def test_walls_are_much_darker_than_the_floor() -> None:
+def test_walls_darker_than_floor() -> None:
     frame = paint(blocking_maze(agent=None))
     wall, floor = cell_pixels(frame, (3, 4)), cell_pixels(frame, (1, 4))
     assert wall.mean() < floor.mean() - 100
@@ -152,27 +152,27 @@ free_cells = st.tuples(st.integers(0, 5), st.integers(0, 8))
 
 @settings(max_examples=25)
 @given(before=free_cells, after=free_cells)
-def test_when_the_agent_moves_only_its_two_cells_differ(before: Cell, after: Cell) -> None:
+def test_moving_agent_changes_two_cells(before: Cell, after: Cell) -> None:
     painter = FramePainter(6, 9)
     one, other = (painter.paint(blocking_maze(agent=cell)) for cell in (before, after))
     assert cells_that_differ(one, other) == ({before, after} if before != after else set())
 
 
 @pytest.mark.parametrize("cell", [(3, 4), (0, 8), (5, 3), (1, 1)])
-def test_the_agent_is_seen_wherever_it_stands(cell: Cell) -> None:
+def test_agent_visible_everywhere(cell: Cell) -> None:
     away, there = paint(blocking_maze(agent=None)), paint(blocking_maze(agent=cell))
     contrast = abs(cell_pixels(there, cell) - cell_pixels(away, cell)).max(axis=2)
     assert (contrast > 60).mean() > 0.2
 
 
-def test_the_eyes_follow_the_last_step() -> None:
+def test_eyes_follow_last_step() -> None:
     looks = [paint(blocking_maze(agent=(1, 1), trail=(last,))) for last in ((1, 0), (0, 1), (5, 5))]
     ahead = paint(blocking_maze(agent=(1, 1)))
     faces = [cell_pixels(frame, (1, 1)).tobytes() for frame in [*looks, ahead]]
     assert len(set(faces)) == 3, "to the right, down, and twice ahead"
 
 
-def test_the_trail_fades_with_age() -> None:
+def test_trail_fades_with_age() -> None:
     scene = blocking_maze(agent=None)
     trail = ((1, 1), (1, 2), (1, 3))
     plain, dotted = paint(scene), paint(scene._replace(trail=trail))
@@ -180,7 +180,7 @@ def test_the_trail_fades_with_age() -> None:
     assert 0 < strength[0] < strength[1] < strength[2]
 
 
-def test_a_long_trail_shows_its_last_16_cells_once_each() -> None:
+def test_trail_shows_last_16_cells() -> None:
     scene = blocking_maze(agent=(5, 0))
     snake = [(row, col) for row in range(3) for col in range(9)]
     trail = tuple(snake[:20] + snake[18:20] * 5)
@@ -188,14 +188,14 @@ def test_a_long_trail_shows_its_last_16_cells_once_each() -> None:
     assert shown == set(snake[4:20])
 
 
-def test_the_agents_own_cell_takes_no_dot_from_the_others() -> None:
+def test_trail_skips_agent_cell() -> None:
     scene = blocking_maze(agent=(5, 0))
     trail = [(row, col) for row in range(2) for col in range(8)]
     shown = cells_that_differ(paint(scene), paint(scene._replace(trail=(*trail, (5, 0)))))
     assert shown == set(trail)
 
 
-def test_changed_cells_are_marked_and_no_others() -> None:
+def test_changed_cells_marked() -> None:
     scene = blocking_maze()
     marked = paint(scene._replace(changed=cells_mask((3, 0), (3, 8))))
     assert cells_that_differ(paint(scene), marked) == {(3, 0), (3, 8)}
@@ -203,7 +203,7 @@ def test_changed_cells_are_marked_and_no_others() -> None:
     assert abs(appeared - opened).mean() > 40
 
 
-def test_the_mark_of_a_change_fades() -> None:
+def test_change_mark_fades() -> None:
     scene = blocking_maze(changed=cells_mask((3, 8)))
     frames = [paint(scene._replace(changed_strength=s)) for s in (0.0, 0.3, 0.6, 1.0)]
     plain = paint(blocking_maze())
@@ -212,7 +212,7 @@ def test_the_mark_of_a_change_fades() -> None:
     assert strength == sorted(set(strength))
 
 
-def test_start_and_goal_lie_over_a_changed_cell() -> None:
+def test_start_and_goal_above_change_mark() -> None:
     marked = paint(blocking_maze(agent=None, changed=cells_mask((5, 3), (0, 8))))
     plain = paint(blocking_maze(agent=None))
     for cell in ((5, 3), (0, 8)):
@@ -221,12 +221,12 @@ def test_start_and_goal_lie_over_a_changed_cell() -> None:
         assert not same.all(), "the mark round it"
 
 
-def test_copies_paint_alike_and_carry_no_frames() -> None:
+def test_painter_copies_without_cache() -> None:
     painter, scene = FramePainter(6, 9), blocking_maze()
     frame = painter.paint(scene)
     twin = copy.deepcopy(painter)
     held = {name: kept.__dict__ for name, kept in vars(twin).items() if hasattr(kept, "__dict__")}
-    assert sorted(held) == ["_ground", "_still"]
+    assert sorted(held) == ["_ground", "_static"]
     assert all(kept == {"_key": None, "_frame": None} for kept in held.values())
     np.testing.assert_array_equal(twin.paint(scene), frame)
 
@@ -245,14 +245,14 @@ def test_copies_paint_alike_and_carry_no_frames() -> None:
         ({"changed_strength": float("nan")}, r"changed_strength: nan; expected 0 to 1"),
     ],
 )
-def test_a_scene_that_does_not_fit_is_refused(fields: dict[str, Any], message: str) -> None:
+def test_rejects_invalid_scene(fields: dict[str, Any], message: str) -> None:
     painter = FramePainter(6, 9)
     painter.paint(blocking_maze())
     with pytest.raises(ValueError, match=message):
         painter.paint(blocking_maze(**fields))
 
 
-def test_a_painter_needs_positive_sizes() -> None:
+def test_painter_rejects_nonpositive_sizes() -> None:
     with pytest.raises(ValueError, match="cell_size: 0; expected at least 1"):
         FramePainter(6, 9, cell_size=0)
     with pytest.raises(ValueError, match="rows: 0; expected at least 1"):

@@ -30,14 +30,14 @@ def overlays(**given: Any) -> Overlays:
     return Overlays().replace(SHAPE, **given)
 
 
-def test_the_table_names_every_array_and_switch_in_the_order_of_the_keys() -> None:
+def test_overlays_table_lists_all_names() -> None:
     assert list(OVERLAYS) == [*GIVEN, *SWITCHES]
     assert len(OVERLAYS) == 9
     assert overlays(**GIVEN).names == tuple(GIVEN)
 
 
 @pytest.mark.parametrize("name", [name for name in GIVEN if name != "planned"])
-def test_flat_arrays_and_arrays_of_the_mazes_shape_are_the_same(name: str) -> None:
+def test_replace_accepts_flat_and_full(name: str) -> None:
     flat = np.asarray(GIVEN[name]).reshape(
         6, *np.shape(GIVEN[name])[2 if name == "belief" else 1 :]
     )
@@ -50,7 +50,7 @@ def test_flat_arrays_and_arrays_of_the_mazes_shape_are_the_same(name: str) -> No
 
 
 @pytest.mark.parametrize("name", GIVEN)
-def test_arrays_are_copied_and_cannot_be_written(name: str) -> None:
+def test_replace_copies_read_only(name: str) -> None:
     given = GIVEN[name].copy()
     kept = getattr(overlays(**{name: given}), name)
     before = kept.copy()
@@ -61,14 +61,14 @@ def test_arrays_are_copied_and_cannot_be_written(name: str) -> None:
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])
-def test_copies_and_pickles_are_read_only_as_well(duplicate: Any) -> None:
+def test_copies_and_pickles_read_only(duplicate: Any) -> None:
     twin = duplicate(overlays(**GIVEN, trail=False))
     assert twin.hidden == {"trail"}
     for name in GIVEN:
         assert not getattr(twin, name).flags.writeable
 
 
-def test_replacing_leaves_the_others_and_the_old_object_as_they_are() -> None:
+def test_replace_keeps_other_arrays() -> None:
     old = overlays(**GIVEN)
     new = old.replace(SHAPE, values=np.zeros(6), q=None)
     assert old.q is not None
@@ -78,7 +78,7 @@ def test_replacing_leaves_the_others_and_the_old_object_as_they_are() -> None:
     assert not new.values.any()
 
 
-def test_nothing_is_replaced_where_anything_is_wrong() -> None:
+def test_replace_is_all_or_nothing() -> None:
     old = overlays(values=np.arange(6))
     with pytest.raises(ValueError, match="visits"):
         old.replace(SHAPE, values=np.zeros(6), visits=-np.ones(6))
@@ -121,7 +121,7 @@ def row(*values: float) -> Any:
         ({"value_range": 3}, "value_range: 3; expected two finite numbers"),
     ],
 )  # fmt: skip
-def test_wrong_numbers_are_refused_with_where_they_are(given: dict[str, Any], message: str) -> None:
+def test_replace_rejects_invalid_numbers(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         overlays(**given)
 
@@ -130,7 +130,7 @@ def test_wrong_numbers_are_refused_with_where_they_are(given: dict[str, Any], me
     ("given", "message"),
     [
         ({"values": "abc"}, "values: array of <U3; expected numbers of shape"),
-        ({"values": [[1], [1, 2]]}, "values: no array .list.; expected numbers"),
+        ({"values": [[1], [1, 2]]}, "values: not an array .list.; expected numbers"),
         ({"values": np.zeros(6, dtype=complex)}, "values: array of complex128"),
         ({"values": {"a": 1}}, "values: array of object"),
         ({"planned": [[0.0, 1.0]]}, "planned: array of float64; expected integers"),
@@ -138,38 +138,38 @@ def test_wrong_numbers_are_refused_with_where_they_are(given: dict[str, Any], me
         ({"changed": np.ones(6)}, "changed: .*expected True, False or None"),
     ],
 )
-def test_what_is_no_array_of_numbers_is_refused(given: dict[str, Any], message: str) -> None:
+def test_replace_rejects_wrong_types(given: dict[str, Any], message: str) -> None:
     with pytest.raises(TypeError, match=message):
         overlays(**given)
 
 
-def test_nan_is_allowed_wherever_it_means_nothing() -> None:
+def test_replace_accepts_nan() -> None:
     for name in ("values", "visits", "tree", "belief", "q", "policy"):
         size = (6, 4) if name in ("q", "policy") else 6
         assert np.isnan(getattr(overlays(**{name: np.full(size, np.nan)}), name)).all()
 
 
-def test_probabilities_may_all_be_zero() -> None:
+def test_policy_accepts_zero_rows() -> None:
     policy = overlays(policy=np.zeros((6, 4))).policy
     assert policy is not None
     assert not policy.any()
 
 
 @pytest.mark.parametrize("nothing", [[], np.empty((0, 2), dtype=int)])
-def test_the_planner_may_have_done_nothing(nothing: Any) -> None:
+def test_planned_accepts_no_updates(nothing: Any) -> None:
     planned = overlays(planned=nothing).planned
     assert planned is not None
     assert planned.shape == (0, 2)
 
 
-def test_the_trail_and_the_changes_are_switched_off_and_on() -> None:
+def test_switches_hide_and_show() -> None:
     off = overlays(trail=False, changed=np.False_)
     assert off.hidden == set(SWITCHES)
     assert off.replace(SHAPE, trail=True, changed=None).hidden == set()
 
 
 @given(names=st.sets(st.sampled_from(list(OVERLAYS))))
-def test_hiding_keeps_the_arrays(names: set[str]) -> None:
+def test_only_keeps_arrays(names: set[str]) -> None:
     full = overlays(**GIVEN)
     some = full.only(names)
     assert some.hidden == OVERLAYS.keys() - names
@@ -181,12 +181,12 @@ def test_hiding_keeps_the_arrays(names: set[str]) -> None:
     assert some.only(OVERLAYS).names == full.names
 
 
-def test_an_unknown_name_is_not_shown_silently() -> None:
+def test_only_rejects_unknown_name() -> None:
     with pytest.raises(ValueError, match=r"unknown overlay 'vists'; .*did you mean 'visits'\?"):
         Overlays().only(["vists"])
 
 
-def test_what_belongs_to_another_maze_is_found() -> None:
+def test_check_rejects_other_shape() -> None:
     overlays(**GIVEN).check(SHAPE)
     with pytest.raises(
         ValueError, match=r"values: array for a maze of \(2, 3\); expected \(3, 2\)"

@@ -50,14 +50,14 @@ def drawn(group: ET.Element) -> list[tuple[str, float, float]]:
     ]  # fmt: skip
 
 
-def test_the_document_has_the_size_that_is_asked_for() -> None:
+def test_svg_has_requested_size() -> None:
     root = ET.fromstring(scene_to_svg(scene(), cell_size=20))
     assert root.tag == f"{SPACE}svg"
     assert (root.attrib["width"], root.attrib["height"]) == ("80", "60")
     assert root.attrib["viewBox"] == "0 0 4 3"
 
 
-def test_everything_is_in_a_group_of_its_name() -> None:
+def test_svg_groups_have_names() -> None:
     full = scene(**everything())._replace(trail=((2, 0), (2, 1)), changed=np.ones(SHAPE, np.bool_))
     assert set(groups(full)) == {
         "shadows", "walls", "starts", "goals", "trail", "changed", "lift", "agent", *everything(),
@@ -67,7 +67,7 @@ def test_everything_is_in_a_group_of_its_name() -> None:
     assert set(groups(full._replace(overlays=full.overlays.only([])))) == plain
 
 
-def test_what_is_used_is_defined_once_and_nothing_else() -> None:
+def test_svg_defines_exactly_used_symbols() -> None:
     for one in (scene(), scene(**everything())):
         root = ET.fromstring(scene_to_svg(one))
         used = {use.attrib["href"][1:] for use in root.iter(f"{SPACE}use")}
@@ -75,26 +75,26 @@ def test_what_is_used_is_defined_once_and_nothing_else() -> None:
         assert defined == Counter([*used, "dynamaze-floor"])
 
 
-def test_nothing_outside_the_document_is_needed() -> None:
+def test_svg_is_self_contained() -> None:
     text = scene_to_svg(scene(**everything())).replace("http://www.w3.org/2000/svg", "")
     assert "http" not in text
     assert "<script" not in text
     assert set(re.findall(r"url\((.)", text)) == {"#"}
 
 
-def test_a_run_of_walls_is_one_box() -> None:
+def test_svg_joins_wall_runs() -> None:
     outlines = [path.attrib["d"] for path in groups(scene())["walls"]]
     assert outlines == ["M1 1h2v1h-2z", "M1 1h2v0.8h-2z"]
 
 
-def test_a_wall_at_the_lower_border_shows_no_front() -> None:
+def test_svg_border_wall_without_front() -> None:
     walls = np.zeros((2, 2), dtype=np.bool_)
     walls[1, 0] = True
     found = groups(Scene(walls, (), (), None))
     assert [path.attrib["d"] for path in found["walls"]] == ["M0 1h1v1h-1z"] * 2
 
 
-def test_start_goal_trail_and_agent_are_where_they_should_be() -> None:
+def test_svg_positions_of_marks() -> None:
     found = groups(scene()._replace(trail=((2, 0), (2, 1))))
     assert drawn(found["starts"]) == [("start", 0, 0)]
     assert drawn(found["goals"]) == [("goal", 0, 3)]
@@ -105,12 +105,12 @@ def test_start_goal_trail_and_agent_are_where_they_should_be() -> None:
     assert drawn(groups(scene()._replace(position=(2.25, 1.75)))["agent"]) == [("ball", 1.75, 1.25)]
 
 
-def test_a_path_is_drawn_in_place_of_dots() -> None:
+def test_svg_path_replaces_dots() -> None:
     trail = groups(scene()._replace(trail=((2, 0),), path=((0.5, 0.5), (1, 1), (2, 1))))["trail"]
     assert [line.attrib["d"] for line in trail] == ["M0.5 0.5L1 1", "M1 1L1 2"]
 
 
-def test_changes_tell_walls_that_came_from_those_that_went() -> None:
+def test_svg_distinguishes_appeared_and_opened() -> None:
     changed = np.zeros(SHAPE, dtype=np.bool_)
     changed[1, 1] = changed[2, 0] = True
     group = groups(scene()._replace(changed=changed, changed_strength=0.5))["changed"]
@@ -118,7 +118,7 @@ def test_changes_tell_walls_that_came_from_those_that_went() -> None:
     assert group.attrib["opacity"] == "0.5"
 
 
-def test_values_color_the_floors_that_have_one() -> None:
+def test_svg_values_color_floor() -> None:
     values = np.arange(12.0).reshape(SHAPE)
     values[2, 0] = np.nan
     cells = drawn(groups(scene(values=values))["values"])
@@ -127,13 +127,13 @@ def test_values_color_the_floors_that_have_one() -> None:
     assert (fills[0], fills[-1]) == ("#440154", "#fde725")
 
 
-def test_action_values_and_the_values_amid_them_have_their_shapes() -> None:
+def test_svg_shapes_of_values() -> None:
     found = groups(scene(**everything()))
     assert Counter(name for name, *_ in drawn(found["q"])) == {f"q{a}": 10 for a in range(4)}
     assert {name for name, *_ in drawn(found["values"])} == {"hub"}
 
 
-def test_arrows_are_turned_to_their_actions_and_longer_for_the_more_probable() -> None:
+def test_svg_arrows_rotated_and_scaled() -> None:
     policy = np.zeros((*SHAPE, 4))
     policy[2, 0] = (0, 0.75, 0.25, 0)
     right, down = groups(scene(policy=policy))["policy"]
@@ -143,7 +143,7 @@ def test_arrows_are_turned_to_their_actions_and_longer_for_the_more_probable() -
     assert tips[0] < tips[1] < 0
 
 
-def test_counts_updates_and_beliefs_are_drawn_by_their_strength() -> None:
+def test_svg_marks_have_strengths() -> None:
     counts = np.zeros(SHAPE)
     counts[2] = (0, 1, 10, 100)
     for name, size in (("visits", "width"), ("tree", "r")):
@@ -160,7 +160,7 @@ def test_counts_updates_and_beliefs_are_drawn_by_their_strength() -> None:
     assert verdicts == {"unsure": 2, "ghost": 1, "window": 1, "right": 8}
 
 
-def test_a_big_maze_makes_a_small_document() -> None:
+def test_svg_of_big_maze_small() -> None:
     walls = np.random.default_rng(0).random((50, 50)) < 0.4
     assert len(scene_to_svg(Scene(walls, ((0, 0),), ((49, 49),), None))) < 40_000
 
@@ -173,12 +173,12 @@ def test_a_big_maze_makes_a_small_document() -> None:
         ({"overlays": Overlays().replace((1, 1), values=[0])}, "values: array for a maze of"),
     ],
 )
-def test_a_scene_that_does_not_fit_is_refused(fields: dict[str, Any], message: str) -> None:
+def test_rejects_invalid_scene(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         scene_to_svg(scene()._replace(**fields))
 
 
 @pytest.mark.parametrize("size", [0, -1, float("nan"), float("inf")])
-def test_a_cell_has_a_size(size: float) -> None:
+def test_svg_rejects_invalid_cell_size(size: float) -> None:
     with pytest.raises(ValueError, match=r"cell_size: .*; expected a finite number above 0"):
         scene_to_svg(scene(), size)

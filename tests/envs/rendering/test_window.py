@@ -1,4 +1,4 @@
-"""Windows: independent, closable, and able to survive other users of pygame."""
+"""Windows: independent, closable, and robust against other users of pygame."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamaze.envs.rendering import FramePainter, Scene, Window
-from dynamaze.envs.rendering.pygame_ce import MISSING, MIXED_UP
+from dynamaze.envs.rendering import FramePainter, RenderWindow, Scene
 from dynamaze.envs.rendering.scene import Frame
+from dynamaze.envs.rendering.window import MISSING, MIXED_UP
 
 FRAME: Frame = FramePainter(6, 9).paint(
     Scene(np.zeros((6, 9), dtype=np.bool_), ((5, 3),), ((0, 8),), (2, 2))
 )
 
-# A process with a window open gets a polite kill, after which it must not say "alive".
-KILL_POLITELY = """
+# A process with an open window sends itself SIGTERM, after which it must not print "running".
+SEND_SIGTERM = """
 import os, signal, time
 import numpy as np
-from dynamaze.envs.rendering import Window
-Window("w", fps=0).show(np.zeros((8, 8, 3), np.uint8))
+from dynamaze.envs.rendering import RenderWindow
+RenderWindow("w", fps=0).show(np.zeros((8, 8, 3), np.uint8))
 os.kill(os.getpid(), signal.SIGTERM)
 time.sleep(0.2)
-print("alive")
+print("running")
 """
 
 
@@ -46,58 +46,58 @@ def pygame(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.fixture
-def window(pygame: Any) -> Iterator[Window]:
+def window(pygame: Any) -> Iterator[RenderWindow]:
     shown = new_window()
     yield shown
     shown.close()
 
 
-def new_window(title: str = "maze") -> Window:
-    window = Window(title, fps=0)
+def new_window(title: str = "maze") -> RenderWindow:
+    window = RenderWindow(title, fps=0)
     window.show(FRAME)
     return window
 
 
-def handle(window: Window) -> Any:
-    """Reach through to the `pygame.Window`, None while none is open."""
+def handle(window: RenderWindow) -> Any:
+    """Return the `pygame.Window`, None while none is open."""
     return window._handle
 
 
-def pixels(pygame: Any, window: Window) -> Frame:
+def pixels(pygame: Any, window: RenderWindow) -> Frame:
     array: Frame = pygame.surfarray.array3d(handle(window).get_surface()).swapaxes(0, 1)
     return array
 
 
-def press_close_button(pygame: Any, window: Window) -> None:
+def press_close_button(pygame: Any, window: RenderWindow) -> None:
     pygame.event.post(pygame.event.Event(pygame.WINDOWCLOSE, window=handle(window)))
 
 
-def press_key(pygame: Any, window: Window, key: int) -> None:
+def press_key(pygame: Any, window: RenderWindow, key: int) -> None:
     pygame.event.post(pygame.event.Event(pygame.KEYDOWN, window=handle(window), key=key))
 
 
-def test_a_small_frame_is_magnified_by_a_whole_number(pygame: Any, window: Window) -> None:
+def test_show_magnifies_by_integer(pygame: Any, window: RenderWindow) -> None:
     assert (window.scale, handle(window).size) == (2, (576, 384))
     np.testing.assert_array_equal(pixels(pygame, window), FRAME.repeat(2, axis=0).repeat(2, axis=1))
 
 
-def test_a_frame_of_another_size_gets_a_window_of_that_size(window: Window) -> None:
+def test_show_resizes_window(window: RenderWindow) -> None:
     window.show(np.zeros((1000, 700, 3), dtype=np.uint8))
     assert (window.scale, handle(window).size) == (1, (700, 1000))
 
 
-def test_a_frame_that_is_not_contiguous_is_shown_right(pygame: Any, window: Window) -> None:
+def test_show_noncontiguous_frame(pygame: Any, window: RenderWindow) -> None:
     window.show(FRAME[:, ::-1])
     np.testing.assert_array_equal(pixels(pygame, window)[::2, ::2], FRAME[:, ::-1])
 
 
-def test_the_title_can_change_with_a_frame_and_stays(window: Window) -> None:
+def test_show_changes_title(window: RenderWindow) -> None:
     window.show(FRAME, title="episode 7")
     window.show(FRAME)
     assert handle(window).title == "episode 7"
 
 
-def test_the_close_button_closes_its_window_alone(pygame: Any, window: Window) -> None:
+def test_close_button_closes_one_window(pygame: Any, window: RenderWindow) -> None:
     other = new_window()
     press_close_button(pygame, window)
     other.show(FRAME)
@@ -107,7 +107,7 @@ def test_the_close_button_closes_its_window_alone(pygame: Any, window: Window) -
     other.close()
 
 
-def test_a_window_closed_by_the_user_stays_away_until_closed(pygame: Any, window: Window) -> None:
+def test_user_close_lasts_until_close(pygame: Any, window: RenderWindow) -> None:
     press_close_button(pygame, window)
     window.show(FRAME)
     window.show(FRAME)
@@ -119,8 +119,8 @@ def test_a_window_closed_by_the_user_stays_away_until_closed(pygame: Any, window
     assert handle(window) is not None
 
 
-def test_quit_closes_every_open_window(pygame: Any, window: Window) -> None:
-    other, never_shown = new_window(), Window("maze", fps=0)
+def test_quit_event_closes_all_windows(pygame: Any, window: RenderWindow) -> None:
+    other, never_shown = new_window(), RenderWindow("maze", fps=0)
     pygame.event.post(pygame.event.Event(pygame.QUIT))
     window.events()
     assert (window.closed_by_user, other.closed_by_user) == (True, True)
@@ -128,9 +128,7 @@ def test_quit_closes_every_open_window(pygame: Any, window: Window) -> None:
     other.close()
 
 
-def test_a_close_that_nobody_saw_does_not_reach_the_next_window(
-    pygame: Any, window: Window
-) -> None:
+def test_close_drops_pending_events(pygame: Any, window: RenderWindow) -> None:
     press_close_button(pygame, window)
     pygame.event.post(pygame.event.Event(pygame.QUIT))
     window.close()
@@ -140,7 +138,7 @@ def test_a_close_that_nobody_saw_does_not_reach_the_next_window(
     assert handle(window) is not None
 
 
-def test_closing_one_window_leaves_the_other_alone(pygame: Any, window: Window) -> None:
+def test_close_leaves_other_windows(pygame: Any, window: RenderWindow) -> None:
     other = new_window()
     other_handle = handle(other)
     window.close()
@@ -149,8 +147,8 @@ def test_closing_one_window_leaves_the_other_alone(pygame: Any, window: Window) 
     other.close()
 
 
-def test_close_may_come_first_and_twice(pygame: Any) -> None:
-    window = Window("maze", fps=0)
+def test_close_is_idempotent(pygame: Any) -> None:
+    window = RenderWindow("maze", fps=0)
     window.close()
     window.show(FRAME)
     window.close()
@@ -158,7 +156,7 @@ def test_close_may_come_first_and_twice(pygame: Any) -> None:
     assert handle(window) is None
 
 
-def test_keys_and_clicks_reach_their_own_window_in_order(pygame: Any, window: Window) -> None:
+def test_events_reach_own_window(pygame: Any, window: RenderWindow) -> None:
     other = new_window()
     press_key(pygame, window, pygame.K_UP)
     press_key(pygame, other, pygame.K_LEFT)
@@ -173,14 +171,14 @@ def test_keys_and_clicks_reach_their_own_window_in_order(pygame: Any, window: Wi
     other.close()
 
 
-def test_events_of_a_window_that_was_never_shown_are_none() -> None:
-    assert Window("maze", fps=0).events() == []
+def test_events_empty_before_show() -> None:
+    assert RenderWindow("maze", fps=0).events() == []
 
 
 @pytest.mark.parametrize("shut_down", ["quit", "display.quit", "display.quit, quit"])
 @pytest.mark.parametrize("start_again", [False, True])
-def test_a_window_reopens_when_another_library_shut_pygame_down(
-    pygame: Any, window: Window, shut_down: str, start_again: bool
+def test_show_reopens_after_pygame_quit(
+    pygame: Any, window: RenderWindow, shut_down: str, start_again: bool
 ) -> None:
     if "display.quit" in shut_down:
         pygame.display.quit()
@@ -194,13 +192,13 @@ def test_a_window_reopens_when_another_library_shut_pygame_down(
     np.testing.assert_array_equal(pixels(pygame, window)[::2, ::2], FRAME)
 
 
-def test_windows_let_go_of_pygame_while_it_is_shut_down(pygame: Any, window: Window) -> None:
+def test_pygame_quit_releases_handles(pygame: Any, window: RenderWindow) -> None:
     # Later it would be too late: SDL gives the memory of a dead window to the next one.
     pygame.quit()
     assert handle(window) is None
 
 
-def test_close_after_pygame_was_shut_down_is_harmless(pygame: Any, window: Window) -> None:
+def test_close_after_pygame_quit(pygame: Any, window: RenderWindow) -> None:
     other = new_window()
     pygame.quit()
     window.close()
@@ -208,20 +206,20 @@ def test_close_after_pygame_was_shut_down_is_harmless(pygame: Any, window: Windo
     assert not pygame.display.get_init()
 
 
-def test_only_the_display_is_started_and_nothing_is_shut_down(pygame: Any) -> None:
+def test_window_starts_display_only(pygame: Any) -> None:
     window = new_window()
     window.close()
     assert pygame.display.get_init()
     assert not pygame.get_init()
 
 
-def test_an_open_window_that_is_forgotten_is_not_kept_alive(pygame: Any) -> None:
+def test_unreferenced_window_is_collected(pygame: Any) -> None:
     forgotten = weakref.ref(new_window())
     gc.collect()
     assert forgotten() is None
 
 
-def test_show_waits_for_the_frame_rate(pygame: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_show_waits_for_frame_rate(pygame: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=0.0, naps=[])
 
     def sleep(seconds: float) -> None:
@@ -231,7 +229,7 @@ def test_show_waits_for_the_frame_rate(pygame: Any, monkeypatch: pytest.MonkeyPa
     module = importlib.import_module("dynamaze.envs.rendering.window")
     fake = SimpleNamespace(sleep=sleep, perf_counter=lambda: clock.now)
     monkeypatch.setattr(module, "time", fake)
-    window = Window("maze", fps=10)
+    window = RenderWindow("maze", fps=10)
     for spent in (0.03, 0.0, 5.0):
         window.show(FRAME)
         clock.now += spent
@@ -246,36 +244,36 @@ def test_show_waits_for_the_frame_rate(pygame: Any, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     "frame", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)]
 )
-def test_what_is_not_a_frame_is_refused(frame: Any) -> None:
+def test_show_rejects_invalid_frame(frame: Any) -> None:
     with pytest.raises(ValueError, match=r"frame: .* expected uint8 of shape \(height, width, 3\)"):
-        Window("maze", fps=0).show(frame)
+        RenderWindow("maze", fps=0).show(frame)
 
 
-def test_without_a_display_the_way_out_is_named(
+def test_show_without_display_suggests_rgb_array(
     pygame: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "nowhere")
     with pytest.raises(RuntimeError, match=r'nowhere not available.*render_mode="rgb_array"'):
-        Window("maze", fps=0).show(FRAME)
+        RenderWindow("maze", fps=0).show(FRAME)
 
 
-def test_a_missing_pygame_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_show_names_missing_pygame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pygame", None)
     with pytest.raises(ImportError, match=MISSING):
-        Window("maze", fps=0).show(FRAME)
+        RenderWindow("maze", fps=0).show(FRAME)
 
 
-def test_the_wrong_or_emptied_pygame_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_show_names_wrong_pygame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pygame", ModuleType("pygame"))
     with pytest.raises(ImportError) as refusal:
-        Window("maze", fps=0).show(FRAME)
+        RenderWindow("maze", fps=0).show(FRAME)
     assert str(refusal.value) == MIXED_UP
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no signals to send")
-def test_a_process_with_a_window_can_still_be_killed_politely() -> None:
+def test_process_with_window_obeys_sigterm() -> None:
     run = subprocess.run(
-        [sys.executable, "-c", KILL_POLITELY],
+        [sys.executable, "-c", SEND_SIGTERM],
         env={**os.environ, "SDL_VIDEODRIVER": "dummy"},
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""`dynamaze watch`: pause, single steps, speed and the end, with a person who is a script."""
+"""`dynamaze watch`: pause, single steps, speed and end, with a scripted user."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import Agent
-from dynamaze.app.watch import Watch, main, make_watched, prepare
+from dynamaze.app.watch import Watch, main, make_session, make_watched_env
 from dynamaze.envs import DynaMazeEnv
 from dynamaze.envs.rendering import OVERLAYS, pressed_key
-from dynamaze.viewer.controls import Controls
-from dynamaze.viewer.planned import OverheardPlanning
+from dynamaze.viewer.overlays import RecordedPlanning
+from dynamaze.viewer.session import Controls
 
 
 class Watching:
-    """A watched agent, and what can be seen of it."""
+    """Watched agent, and observations of the window's title."""
 
-    def __init__(self, person: Any, **options: Any) -> None:
-        self.person = person
+    def __init__(self, user: Any, **options: Any) -> None:
+        self.user = user
         self.config = Watch(**{"seed": 1, "planning_steps": 1, "fps": 60, **options})
-        self.env = make_watched(self.config)
-        self.controls = Controls(self.config.fps, clock=person.clock, sleep=person.sleep)
-        self.show, self.agent = prepare(self.config, self.env, self.controls)
-        self.screen = self.show.screen
-        person.window = self.screen.window
+        self.env = make_watched_env(self.config)
+        self.controls = Controls(self.config.fps, clock=user.clock, sleep=user.sleep)
+        self.session, self.agent = make_session(self.config, self.env, self.controls)
+        self.window = self.session.window
+        user.window = self.window.display
         self.seen: list[tuple[str, int]] = []
 
     def look(self) -> None:
-        window = self.screen.window
-        assert window is not None
-        title = window.title
-        self.seen.append((title[title.rindex("(") + 1 : -1], self.show.diary.num_steps))
+        display = self.window.display
+        assert display is not None
+        title = display.title
+        self.seen.append((title[title.rindex("(") + 1 : -1], self.session.statistics.num_steps))
 
     def run(self, *script: Any, steps: int | None = None) -> Watching:
-        self.person.script = list(script)
-        with self.screen:
-            self.show.run(self.agent, steps)
+        self.user.script = list(script)
+        with self.window:
+            self.session.run(self.agent, steps)
         self.env.close()
         return self
 
@@ -52,21 +52,21 @@ class Watching:
         return self.env.unwrapped
 
     def centre(self, row: int, col: int) -> tuple[int, int]:
-        """The pixel in the middle of a cell of the preset mazes, whose cells are 64 wide."""
+        """Return the centre pixel of a cell of the preset mazes, whose cells are 64 wide."""
         return 64 * col + 32, 64 * row + 32
 
 
 @pytest.fixture
-def watching(person: Any) -> Watching:
-    return Watching(person)
+def watching(user: Any) -> Watching:
+    return Watching(user)
 
 
 # -- pace --------------------------------------------------------------------------------------
 
 
-def test_space_pauses_and_goes_on(watching: Watching) -> None:
-    space, look = watching.person.keys("SPACE"), watching.look
-    watching.run(look, space, look, look, space, look, look, look, watching.person.keys("ESCAPE"))
+def test_space_pauses_and_continues(watching: Watching) -> None:
+    space, look = watching.user.keys("SPACE"), watching.look
+    watching.run(look, space, look, look, space, look, look, look, watching.user.keys("ESCAPE"))
     assert watching.seen == [
         ("60/s", 1),
         ("paused", 2),
@@ -77,8 +77,8 @@ def test_space_pauses_and_goes_on(watching: Watching) -> None:
     ]
 
 
-def test_single_steps_are_taken_one_by_one(watching: Watching) -> None:
-    keys, look = watching.person.keys, watching.look
+def test_single_steps(watching: Watching) -> None:
+    keys, look = watching.user.keys, watching.look
     twice = keys("n", "n")
     watching.run(
         keys("SPACE"), keys("n"), look, look, keys("RIGHT"), look, twice, look, look, keys("q")
@@ -86,57 +86,57 @@ def test_single_steps_are_taken_one_by_one(watching: Watching) -> None:
     assert watching.seen == [("paused", steps) for steps in (2, 2, 3, 5, 5)]
 
 
-def test_a_single_step_pauses_what_was_running(watching: Watching) -> None:
-    keys = watching.person.keys
+def test_single_step_pauses(watching: Watching) -> None:
+    keys = watching.user.keys
     watching.run(keys("RIGHT"), watching.look, watching.look, keys("ESCAPE"))
     assert watching.seen == [("paused", 2), ("paused", 2)]
 
 
-def test_a_pause_forgets_single_steps_that_were_not_taken() -> None:
+def test_pause_drops_pending_steps() -> None:
     controls = Controls(60)
     for key in ("n", "n", "n", "space", "space"):
-        controls.press(key)
+        controls.handle_key(key)
     assert controls.paused
     assert controls.remaining() == math.inf
 
 
 @pytest.mark.parametrize("key", ["ESCAPE", "q"])
-def test_a_key_ends_the_show(watching: Watching, key: str) -> None:
-    watching.run(None, watching.person.keys(key))
+def test_quit_key_ends_session(watching: Watching, key: str) -> None:
+    watching.run(None, watching.user.keys(key))
     assert watching.controls.ended
-    assert watching.show.diary.num_steps == 2
+    assert watching.session.statistics.num_steps == 2
 
 
 @pytest.mark.parametrize("pause_first", [False, True])
-def test_the_close_button_ends_the_show(watching: Watching, pause_first: bool) -> None:
-    first = watching.person.keys("SPACE") if pause_first else None
-    watching.run(first, watching.person.close_button)
+def test_close_button_ends_session(watching: Watching, pause_first: bool) -> None:
+    first = watching.user.keys("SPACE") if pause_first else None
+    watching.run(first, watching.user.close_button)
     assert watching.controls.ended
-    assert watching.show.diary.num_steps == (1 if pause_first else 2)
+    assert watching.session.statistics.num_steps == (1 if pause_first else 2)
 
 
-def test_what_has_no_meaning_changes_nothing(watching: Watching) -> None:
-    person = watching.person
+def test_other_events_are_ignored(watching: Watching) -> None:
+    user = watching.user
 
     def noise() -> None:
-        person.post(person.pygame.KEYUP, key=person.pygame.K_SPACE)
-        person.post(person.pygame.KEYDOWN, key=person.pygame.K_F5)
-        person.post(person.pygame.MOUSEWHEEL, x=0, y=1)
+        user.post(user.pygame.KEYUP, key=user.pygame.K_SPACE)
+        user.post(user.pygame.KEYDOWN, key=user.pygame.K_F5)
+        user.post(user.pygame.MOUSEWHEEL, x=0, y=1)
 
-    watching.run(noise, watching.look, person.keys("ESCAPE"))
+    watching.run(noise, watching.look, user.keys("ESCAPE"))
     assert watching.seen == [("60/s", 2)]
 
 
 @pytest.mark.parametrize("fps", [0.5, 7, 30, 200])
-def test_steps_come_at_the_speed_that_is_asked_for(person: Any, fps: float) -> None:
-    Watching(person, fps=fps, epsilon=1.0).run(steps=20)
-    assert person.now == pytest.approx(20 / fps, rel=1e-6)
+def test_session_keeps_speed(user: Any, fps: float) -> None:
+    Watching(user, fps=fps, epsilon=1.0).run(steps=20)
+    assert user.now == pytest.approx(20 / fps, rel=1e-6)
 
 
-def test_at_full_speed_nobody_waits(person: Any) -> None:
-    watching = Watching(person, fps=0).run(steps=20)
+def test_full_speed_never_waits(user: Any) -> None:
+    watching = Watching(user, fps=0).run(steps=20)
     assert watching.controls.speed == math.inf
-    assert person.now == 0
+    assert user.now == 0
 
 
 @pytest.mark.parametrize(
@@ -155,77 +155,77 @@ def test_at_full_speed_nobody_waits(person: Any) -> None:
         (5000, "+", math.inf),
     ],
 )
-def test_plus_and_minus_change_the_speed(fps: float, keys: str, speed: float) -> None:
+def test_plus_minus_change_speed(fps: float, keys: str, speed: float) -> None:
     controls = Controls(fps)
     for key in keys:
-        assert controls.press(key)
+        assert controls.handle_key(key)
     assert controls.speed == speed
 
 
-def test_the_end_of_an_episode_is_seen(person: Any) -> None:
-    watching = Watching(person, layout="S.G", epsilon=1.0)
+def test_episode_end_is_shown(user: Any) -> None:
+    watching = Watching(user, layout="S.G", epsilon=1.0)
     ends: list[Any] = []
-    watching.run(*[lambda: ends.append(watching.screen.moment)] * 60, steps=60)
-    shown = [moment.agent for moment in ends if moment is not None]
-    assert len(shown) == watching.show.diary.num_episodes > 0
+    watching.run(*[lambda: ends.append(watching.window.snapshot)] * 60, steps=60)
+    shown = [snapshot.agent for snapshot in ends if snapshot is not None]
+    assert len(shown) == watching.session.statistics.num_episodes > 0
     assert set(shown) == {(0, 2)}
 
 
 # -- overlays ----------------------------------------------------------------------------------
 
 
-def test_number_keys_lay_over_the_maze_what_the_agent_knows(person: Any) -> None:
-    watching = Watching(person, planning_steps=5)
+def test_number_keys_show_agent_overlays(user: Any) -> None:
+    watching = Watching(user, planning_steps=5)
     agent = watching.agent
     assert isinstance(agent, Agent)
     found: dict[str, Any] = {}
 
-    def note() -> None:
+    def record() -> None:
         overlays = watching.maze.overlays
         found.update({name: getattr(overlays, name) for name in overlays.names})
         found["q of the agent"] = agent.values.values(np.arange(54))
 
-    keys = [person.keys(str(number)) for number in range(1, 7)]
-    watching.run(*[None] * 50, person.keys("SPACE"), *keys, None, note, person.keys("q"))
-    assert watching.screen.shown == {*list(OVERLAYS)[:6], "trail", "changed"}
+    keys = [user.keys(str(number)) for number in range(1, 7)]
+    watching.run(*[None] * 50, user.keys("SPACE"), *keys, None, record, user.keys("q"))
+    assert watching.window.shown == {*list(OVERLAYS)[:6], "trail", "changed"}
     q = found["q of the agent"]
     np.testing.assert_array_equal(found["q"].reshape(54, 4), q)
     np.testing.assert_array_equal(found["values"].ravel(), q.max(axis=1))
     np.testing.assert_allclose(found["policy"].sum(axis=2), 1)
-    assert found["visits"].sum() == watching.show.diary.num_steps
+    assert found["visits"].sum() == watching.session.statistics.num_steps
     assert found["belief"].shape == (6, 9)
-    # The planner was overheard from the first step after the key on; there was none in the pause.
+    # Planning is recorded from the first step after the key; there was none during the pause.
     assert found["planned"].shape == (0, 2)
 
 
-def test_a_key_switches_an_overlay_off_again_and_0_all_of_them(person: Any) -> None:
-    watching = Watching(person, overlay=("values",))
+def test_keys_hide_overlays(user: Any) -> None:
+    watching = Watching(user, overlay=("values",))
     names: list[tuple[str, ...]] = []
 
-    def note() -> None:
+    def record() -> None:
         names.append(watching.maze.overlays.names)
 
     watching.run(
-        note, person.keys("1", "3"), note, person.keys("0"), note, person.keys("3"), note,
-        person.keys("q"),
+        record, user.keys("1", "3"), record, user.keys("0"), record, user.keys("3"), record,
+        user.keys("q"),
     )  # fmt: skip
     assert names == [("values",), ("policy",), (), ("policy",)]
-    assert watching.screen.shown == {"policy"}
+    assert watching.window.shown == {"policy"}
 
 
-def test_overlays_do_not_change_what_is_learned(person: Any) -> None:
+def test_overlays_leave_learning_bit_identical(user: Any) -> None:
     tables = []
     for names in ((), ("values", "q", "policy", "visits", "belief", "planned")):
-        watching = Watching(person, overlay=names, planning_steps=5).run(steps=300)
+        watching = Watching(user, overlay=names, planning_steps=5).run(steps=300)
         agent = watching.agent
         assert isinstance(agent, Agent)
         tables.append(agent.values.get_state()["q"])
-        assert isinstance(agent.planning, OverheardPlanning) == bool(names)
+        assert isinstance(agent.planning, RecordedPlanning) == bool(names)
     np.testing.assert_array_equal(*tables)
 
 
 @pytest.mark.parametrize(
-    ("options", "name", "why"),
+    ("options", "name", "reason"),
     [
         ({}, "tree", "DynaQPlus has no search tree"),
         ({"agent": "QLearning"}, "belief", "QLearning has no model that predicts"),
@@ -234,21 +234,21 @@ def test_overlays_do_not_change_what_is_learned(person: Any) -> None:
         ({"env_id": "FrozenLake-v1"}, "q", "only mazes have overlays"),
     ],
 )
-def test_an_overlay_that_is_not_to_be_had_is_refused(
-    person: Any, options: dict[str, Any], name: str, why: str
+def test_unavailable_overlay_is_refused(
+    user: Any, options: dict[str, Any], name: str, reason: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"overlay '{name}': {why}"):
-        Watching(person, overlay=(name,), **options)
-    watching = Watching(person, **options)
-    watching.screen.toggle(name)
-    assert name not in watching.screen.shown
-    assert watching.screen._message == why
+    with pytest.raises(ValueError, match=f"overlay '{name}': {reason}"):
+        Watching(user, overlay=(name,), **options)
+    watching = Watching(user, **options)
+    watching.window.toggle(name)
+    assert name not in watching.window.shown
+    assert watching.window._message == reason
     watching.env.close()
 
 
 @pytest.mark.parametrize("key", ["h", "F1", "QUESTION"])
-def test_help_opens_and_escape_closes_it(watching: Watching, key: str) -> None:
-    keys = watching.person.keys
+def test_help_keys(watching: Watching, key: str) -> None:
+    keys = watching.user.keys
     watching.run(keys(key), keys("ESCAPE"), watching.look, keys("ESCAPE"))
     assert watching.seen == [("60/s", 3)]
 
@@ -256,44 +256,44 @@ def test_help_opens_and_escape_closes_it(watching: Watching, key: str) -> None:
 # -- the mouse ---------------------------------------------------------------------------------
 
 
-def test_a_click_builds_and_opens_a_wall_while_the_agent_learns(watching: Watching) -> None:
-    click = watching.person.click(*watching.centre(0, 2))
+def test_click_toggles_wall(watching: Watching) -> None:
+    click = watching.user.click(*watching.centre(0, 2))
     walls: list[bool] = []
 
-    def note() -> None:
+    def record() -> None:
         walls.append(bool(watching.maze.layout.walls[0, 2]))
 
-    watching.run(note, click, note, click, note, watching.person.keys("q"))
+    watching.run(record, click, record, click, record, watching.user.keys("q"))
     assert walls == [False, True, False]
-    assert watching.show.diary.num_steps > 3
+    assert watching.session.statistics.num_steps > 3
 
 
-def test_dragging_paints_and_clicks_beside_the_maze_do_nothing(watching: Watching) -> None:
-    space = watching.person.keys("SPACE")
-    painted = watching.person.drag(*(watching.centre(1, col) for col in (1, 6)))
-    outside = watching.person.click(100, 430)
-    watching.run(space, painted, outside, None, watching.person.keys("q"))
+def test_drag_builds_walls(watching: Watching) -> None:
+    space = watching.user.keys("SPACE")
+    painted = watching.user.drag(*(watching.centre(1, col) for col in (1, 6)))
+    outside = watching.user.click(100, 430)
+    watching.run(space, painted, outside, None, watching.user.keys("q"))
     walls = watching.maze.layout.walls
     assert walls[1].tolist() == [False, *[True] * 6, False, False]
     assert watching.maze.phase == 6
 
 
-def test_the_goal_and_the_start_are_moved(watching: Watching) -> None:
-    goal = watching.person.click(*watching.centre(0, 0), button=3)
-    start = watching.person.click(*watching.centre(5, 8), button=2)
-    watching.run(goal, start, None, watching.person.keys("q"))
+def test_clicks_move_goal_and_start(watching: Watching) -> None:
+    goal = watching.user.click(*watching.centre(0, 0), button=3)
+    start = watching.user.click(*watching.centre(5, 8), button=2)
+    watching.run(goal, start, None, watching.user.keys("q"))
     assert watching.maze.layout.goals == ((0, 0),)
     assert watching.maze.layout.starts == ((5, 8),)
 
 
-def test_shift_and_a_click_move_the_start(watching: Watching) -> None:
-    pygame = watching.person.pygame
+def test_shift_click_moves_start(watching: Watching) -> None:
+    pygame = watching.user.pygame
 
     def hold_shift() -> None:
         pygame.key.set_mods(pygame.KMOD_LSHIFT)
 
-    click = watching.person.click(*watching.centre(5, 8))
-    watching.run(hold_shift, click, None, watching.person.keys("q"))
+    click = watching.user.click(*watching.centre(5, 8))
+    watching.run(hold_shift, click, None, watching.user.keys("q"))
     pygame.key.set_mods(0)
     assert watching.maze.layout.starts == ((5, 8),)
 
@@ -303,7 +303,7 @@ def test_shift_and_a_click_move_the_start(watching: Watching) -> None:
 
 @pytest.mark.parametrize("agent", ["QLearning", "DynaQ", "DynaQPlus", "Random"])
 @pytest.mark.parametrize("model", ["latest_outcome", "maximum_likelihood", "stored_experience"])
-def test_every_agent_and_model_can_be_watched(
+def test_watch_every_agent_and_model(
     pygame: Any, agent: Any, model: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(Watch(agent=agent, model=model, steps=20, fps=0, seed=3, slip_probability=0.1))
@@ -326,19 +326,19 @@ def test_every_agent_and_model_can_be_watched(
         ("CartPole-v1", "Random"),
     ],
 )
-def test_every_environment_can_be_watched(
+def test_watch_every_environment(
     pygame: Any, env_id: str, agent: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(Watch(env_id, agent=agent, steps=30, fps=0, seed=3))
     assert f"{agent} in {env_id}: 30 steps" in capsys.readouterr().out
 
 
-def test_a_maze_without_cells_has_no_table(pygame: Any) -> None:
+def test_watch_rejects_table_without_cells(pygame: Any) -> None:
     with pytest.raises(TypeError, match=r"DynaMazeContinuous-v0 has no cells, .* --agent Random"):
         main(Watch("DynaMazeContinuous-v0", steps=1))
 
 
-def test_a_maze_may_come_from_a_file(
+def test_watch_layout_from_file(
     pygame: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "maze.txt").write_text("S.G\n@ 40\nSG.\n")
@@ -359,13 +359,13 @@ def test_a_maze_may_come_from_a_file(
         ("K_q", "\x11", "q"),
     ],
 )
-def test_keys_are_named_by_what_they_write(pygame: Any, key: str, written: str, name: str) -> None:
+def test_pressed_key_names(pygame: Any, key: str, written: str, name: str) -> None:
     event = pygame.event.Event(pygame.KEYDOWN, key=getattr(pygame, key), unicode=written)
     assert pressed_key(event) == name
     assert pressed_key(pygame.event.Event(pygame.KEYUP, key=pygame.K_a)) is None
 
 
-def dynamaze_watch(*options: str, **variables: str) -> Any:
+def run_watch(*options: str, **variables: str) -> Any:
     return subprocess.run(
         [sys.executable, "-m", "dynamaze", "watch", *options],
         env={**os.environ, "SDL_VIDEODRIVER": "dummy", **variables},
@@ -375,19 +375,19 @@ def dynamaze_watch(*options: str, **variables: str) -> Any:
     )
 
 
-def test_watching_from_outside() -> None:
-    run = dynamaze_watch("--steps", "50", "--fps", "0", "--seed", "1", "--overlay", "q", "visits")
+def test_watch_command_output() -> None:
+    run = run_watch("--steps", "50", "--fps", "0", "--seed", "1", "--overlay", "q", "visits")
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.splitlines()[-1].startswith("DynaQPlus in DynaMazeShortcut-v0: 50 steps")
 
 
-def test_other_environments_can_be_watched() -> None:
-    run = dynamaze_watch("FrozenLake-v1", "--steps", "50", "--fps", "0", "--agent", "DynaQ")
+def test_watch_command_in_frozen_lake() -> None:
+    run = run_watch("FrozenLake-v1", "--steps", "50", "--fps", "0", "--agent", "DynaQ")
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.splitlines()[-1].startswith("DynaQ in FrozenLake-v1: 50 steps, ")
 
 
-# -- films -------------------------------------------------------------------------------------
+# -- videos ------------------------------------------------------------------------------------
 
 
 def without_display() -> dict[str, str]:
@@ -395,13 +395,13 @@ def without_display() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in hidden}
 
 
-def test_a_film_needs_no_display(tmp_path: Path) -> None:
+def test_video_without_display(tmp_path: Path) -> None:
     from PIL import Image
 
     command = [sys.executable, "-m", "dynamaze", "watch", "--seed", "1", "--overlay", "values"]
-    film = ["--steps", "12", "--save", "film.gif"]
+    video = ["--steps", "12", "--save", "video.gif"]
     run = subprocess.run(
-        [*command, *film],
+        [*command, *video],
         env=without_display(),
         cwd=tmp_path,
         capture_output=True,
@@ -409,54 +409,53 @@ def test_a_film_needs_no_display(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines()[-1] == "saved film.gif"
-    assert [path.name for path in tmp_path.iterdir()] == ["film.gif"]
-    with Image.open(tmp_path / "film.gif") as image:
+    assert run.stdout.splitlines()[-1] == "saved video.gif"
+    assert [path.name for path in tmp_path.iterdir()] == ["video.gif"]
+    with Image.open(tmp_path / "video.gif") as image:
         assert (image.n_frames, image.size) == (12, (576, 458))  # type: ignore[attr-defined]
 
 
-def test_without_a_display_and_a_film_the_way_out_is_told(
-    pygame: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_watch_without_display_suggests_video(pygame: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SDL_VIDEODRIVER")
     monkeypatch.setattr(pygame.display, "get_driver", lambda: "offscreen")
-    for config in (Watch(), Watch(save="film.gif"), Watch(steps=3)):
+    for config in (Watch(), Watch(save="video.gif"), Watch(steps=3)):
         with pytest.raises(RuntimeError, match=r"no display .*--save FILE --steps N"):
             main(config)
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("film.avi", r"ends in '\.avi'; expected"), ("no/film.gif", "no folder")]
+    ("name", "message"),
+    [("video.avi", r"ends in '\.avi'; expected"), ("no/video.gif", "no folder")],
 )
-def test_a_film_that_cannot_be_is_refused_at_once(
+def test_watch_rejects_invalid_video_path(
     pygame: Any, tmp_path: Path, name: str, message: str
 ) -> None:
     with pytest.raises((ValueError, OSError), match=message):
         main(Watch(save=str(tmp_path / name), steps=3))
 
 
-def test_v_records_what_is_shown_and_p_saves_a_picture(
-    person: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_video_and_screenshot_keys(
+    user: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from PIL import Image
 
     monkeypatch.chdir(tmp_path)
-    watching = Watching(person, fps=30)
+    watching = Watching(user, fps=30)
     watching.run(
-        None, person.keys("v"), *[None] * 20, person.keys("p"), person.keys("v"), None, None,
-        person.keys("q"),
+        None, user.keys("v"), *[None] * 20, user.keys("p"), user.keys("v"), None, None,
+        user.keys("q"),
     )  # fmt: skip
-    picture, film = watching.screen.studio.saved
-    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / film, tmp_path / picture])
-    assert (picture.suffix, film.suffix) == (".png", ".gif")
-    with Image.open(film) as image:
+    picture, video = watching.window.recorder.saved
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / video, tmp_path / picture])
+    assert (picture.suffix, video.suffix) == (".png", ".gif")
+    with Image.open(video) as image:
         assert image.n_frames >= 10  # type: ignore[attr-defined]
     with Image.open(picture) as image:
         assert image.size == (576, 458)
 
 
-def test_a_killed_recording_leaves_no_file_under_its_name(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "dynamaze", "watch", "--fps", "0", "--save", "film.gif"]
+def test_killed_recording_leaves_part_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dynamaze", "watch", "--fps", "0", "--save", "video.gif"]
     pipe = subprocess.PIPE
     environment = {**os.environ, "SDL_VIDEODRIVER": "dummy"}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=pipe) as process:
@@ -470,12 +469,10 @@ def test_a_killed_recording_leaves_no_file_under_its_name(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no signals to send")
-def test_ctrl_c_keeps_the_film_and_tells_how_it_went(
-    tmp_path: Path, interruptible: list[str]
-) -> None:
+def test_interrupt_keeps_video(tmp_path: Path, interruptible: list[str]) -> None:
     import signal
 
-    command = [*interruptible, "watch", "--save", "film.gif"]
+    command = [*interruptible, "watch", "--save", "video.gif"]
     environment = {**os.environ, "SDL_VIDEODRIVER": "dummy"}
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -492,5 +489,5 @@ def test_ctrl_c_keeps_the_film_and_tells_how_it_went(
         process.send_signal(signal.SIGINT)
         shown, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "")
-    assert shown.splitlines()[-1] == "saved film.gif"
-    assert [path.name for path in tmp_path.iterdir()] == ["film.gif"]
+    assert shown.splitlines()[-1] == "saved video.gif"
+    assert [path.name for path in tmp_path.iterdir()] == ["video.gif"]

@@ -1,4 +1,4 @@
-"""The environments' pages: as the docstrings say, complete, and with a picture each."""
+"""Environments' pages: equal to the docstrings, complete, and with an animation each."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from dynamaze.app.pages import FRAMES, Pages, as_markdown, frames, guide, main, page
+from dynamaze.app.pages import FRAMES, Pages, as_markdown, main, optimal_action, page, walk_frames
 from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.envs.base import MazeEnv
 
-DOCS = Path(__file__).parents[2] / "docs" / "environments"
+DOCS = Path(__file__).parents[3] / "docs" / "environments"
 
 HEADINGS = [
     "Description",
@@ -31,32 +31,30 @@ HEADINGS = [
 
 
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)
-def test_a_docstring_has_gymnasiums_headings_and_every_argument(env_id: str) -> None:
+def test_docstring_headings_and_arguments(env_id: str) -> None:
     maze = gym.make(env_id).unwrapped
     docstring = inspect.getdoc(type(maze)) or ""
     assert re.findall(r"^## (.*)$", docstring, flags=re.M) == HEADINGS
     arguments = inspect.signature(type(maze).__init__).parameters
-    told = set(re.findall(r"^    (\w+): ", docstring, flags=re.M))
-    assert set(arguments) - {"self"} <= told
+    documented = set(re.findall(r"^    (\w+): ", docstring, flags=re.M))
+    assert set(arguments) - {"self"} <= documented
     assert env_id in docstring
 
 
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)
-def test_the_page_that_is_kept_is_that_of_the_docstring(env_id: str) -> None:
-    assert (DOCS / f"{env_id}.md").read_text(encoding="utf-8") == page(env_id), "dynamaze pages"
+def test_stored_pages_are_current(env_id: str) -> None:
+    assert (DOCS / f"{env_id}.md").read_text(encoding="utf-8") == page(env_id), "dynamaze env-pages"
     assert (DOCS / f"{env_id}.gif").read_bytes()[:6] == b"GIF89a"
 
 
-def test_pages_and_pictures_are_made_where_it_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_main_writes_pages_and_animations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dynamaze.app.pages.FRAMES", 2)
     main(Pages(output=tmp_path / "some" / "where"))
     made = sorted(path.name for path in (tmp_path / "some" / "where").iterdir())
     assert made == sorted(f"{env_id}.{kind}" for env_id in ENVIRONMENTS for kind in ("gif", "md"))
 
 
-def test_arguments_become_a_list_of_one_line_each() -> None:
+def test_as_markdown_lists_arguments() -> None:
     text = (
         "Head.\n\nArgs:\n    one: first\n        and more.\n    two: second.\n\n"
         "Raises:\n    ValueError: no.\n\nEnd."
@@ -67,8 +65,8 @@ def test_arguments_become_a_list_of_one_line_each() -> None:
     )
 
 
-def test_a_picture_of_a_changing_maze_shows_the_change() -> None:
-    shown = list(frames("DynaMazeShortcut-v0"))
+def test_walk_frames_show_change() -> None:
+    shown = list(walk_frames("DynaMazeShortcut-v0"))
     assert len(shown) >= FRAMES
     env: Any = gym.make("DynaMazeShortcut-v0", render_mode="rgb_array", max_episode_steps=-1)
     env.reset(seed=0, options={"world_step": 3000})
@@ -77,14 +75,14 @@ def test_a_picture_of_a_changing_maze_shows_the_change() -> None:
 
 
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)
-def test_the_guide_reaches_the_goal_by_a_shortest_way(env_id: str) -> None:
+def test_optimal_action_reaches_goal(env_id: str) -> None:
     env = gym.make(env_id)
     env.reset(seed=3)
     maze = env.unwrapped
     assert isinstance(maze, MazeEnv)
     shortest, steps, terminated = maze.layout.shortest_path_length, 0, False
     while not terminated and steps < 300:
-        _, _, terminated, _, _ = env.step(guide(maze))
+        _, _, terminated, _, _ = env.step(optimal_action(maze))
         steps += 1
     assert terminated
     # A maze that drifts moves its walls, and LoCA pays more at the exit that may be farther away.

@@ -1,4 +1,4 @@
-"""`dynamaze watch --policy`: a student in the window, from its file."""
+"""`dynamaze watch --policy`: a student from its file."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from dynamaze.app.watch import Watch, main, make_watched
+from dynamaze.app.watch import Watch, main, make_watched_env
 from dynamaze.distill.export.onnx_graph.writer import export_onnx
 from dynamaze.distill.export.policy_file import open_policy
 from dynamaze.distill.files.card import Card
 from dynamaze.distill.files.students import save_student
 from dynamaze.distill.students.gaussian import GaussianStudent
 from dynamaze.distill.students.registry import make_student
-from dynamaze.viewer.policies import Acting
+from dynamaze.viewer.policies import FixedPolicyAgent
 
-from ..distill.students_to_ship import exact_planner
+from ...distill.students_to_ship import exact_planner as exact_network
 
 GENERATED = Card(environment={"id": "DynaMazeGenerated-v0", "size": 11})
 
@@ -32,9 +32,9 @@ def file(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     path = tmp_path / f"planner.{request.param}"
     if request.param == "onnx":
         pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
-        export_onnx(path, exact_planner(), np.zeros((3, 11, 11), np.float32), card=GENERATED)
+        export_onnx(path, exact_network(), np.zeros((3, 11, 11), np.float32), card=GENERATED)
     else:
-        save_student(path, exact_planner(), card=GENERATED)
+        save_student(path, exact_network(), card=GENERATED)
     return str(path)
 
 
@@ -43,33 +43,33 @@ def watch(capsys: pytest.CaptureFixture[str], **options: Any) -> str:
     return capsys.readouterr().out.splitlines()[-1]
 
 
-def test_it_acts_where_it_was_made_for(
+def test_policy_acts_in_own_environment(
     pygame: Any, file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = watch(capsys, policy=file)
-    assert told.startswith(f"{Path(file).name} in DynaMazeGenerated-v0: 100 steps")
-    assert told.endswith("regret 0")
-    env = make_watched(Watch(policy=file), open_policy(file))
+    summary = watch(capsys, policy=file)
+    assert summary.startswith(f"{Path(file).name} in DynaMazeGenerated-v0: 100 steps")
+    assert summary.endswith("regret 0")
+    env = make_watched_env(Watch(policy=file), open_policy(file))
     assert env.observation_space.shape == (3, 11, 11)
 
 
 @pytest.mark.parametrize("env_id", ["DynaMaze-v0", "DynaMazeShortcut-v0", "DynaMazeGenerated-v0"])
-def test_the_observations_are_what_the_file_says(
+def test_policy_gets_its_observations(
     pygame: Any, file: str, env_id: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert watch(capsys, policy=file, env_id=env_id).endswith("regret 0")
 
 
-def test_a_file_that_tells_no_environment_is_watched_where_agents_are(
+def test_policy_without_environment_uses_default(
     pygame: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save_student(tmp_path / "s.safetensors", exact_planner())
-    told = watch(capsys, policy=str(tmp_path / "s.safetensors"))
-    assert "s.safetensors in DynaMazeShortcut-v0: 100 steps" in told
-    assert told.endswith("regret 0")
+    save_student(tmp_path / "s.safetensors", exact_network())
+    summary = watch(capsys, policy=str(tmp_path / "s.safetensors"))
+    assert "s.safetensors in DynaMazeShortcut-v0: 100 steps" in summary
+    assert summary.endswith("regret 0")
 
 
-def test_a_maze_of_your_own_may_be_given(
+def test_policy_in_custom_layout(
     pygame: Any, file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "maze.txt").write_text("S.#\n#..\nG#.\n...\n")
@@ -77,7 +77,7 @@ def test_a_maze_of_your_own_may_be_given(
     assert watch(capsys, policy=file, steps=16, **options).endswith("regret 0")
 
 
-def test_students_of_other_worlds_are_watched_there(
+def test_policy_of_other_environment(
     pygame: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "cart.safetensors"
@@ -89,25 +89,25 @@ def test_students_of_other_worlds_are_watched_there(
     assert "cart.safetensors in CartPole-v1: 100 steps" in watch(capsys, policy=str(path))
 
 
-def test_a_memory_is_empty_when_an_episode_begins(tmp_path: Path) -> None:
+def test_recurrent_policy_resets_each_episode(tmp_path: Path) -> None:
     path = tmp_path / "gru.safetensors"
     save_student(path, make_student("gru", observation_shape=(4,), num_actions=2))
     policy = open_policy(path).policy
-    forgets: list[int] = []
+    resets: list[int] = []
     reset = policy.reset
-    policy.reset = lambda: (forgets.append(len(steps)), reset())
+    policy.reset = lambda: (resets.append(len(steps)), reset())
     steps: list[Any] = []
-    for step in Acting(gym.make("CartPole-v1"), policy, "gru", 0).steps():
+    for step in FixedPolicyAgent(gym.make("CartPole-v1"), policy, "gru", 0).steps():
         steps.append(step)
         if len(steps) == 60:
             break
     ends = [n for n, step in enumerate(steps, 1) if step.terminated or step.truncated]
-    assert forgets == [0, *(end for end in ends if end < 60)]
+    assert resets == [0, *(end for end in ends if end < 60)]
 
 
 @pytest.mark.parametrize("form", ["safetensors", "onnx"])
 @pytest.mark.parametrize("squashed", [False, True])
-def test_continuous_actions_are_taken_as_the_students(
+def test_policy_with_continuous_actions(
     pygame: Any, tmp_path: Path, squashed: bool, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def save(path: Path, student: Any) -> None:
@@ -125,9 +125,9 @@ def test_continuous_actions_are_taken_as_the_students(
     assert f"g.{form} in DynaMazeContinuous-v0: 20 steps" in watch(
         capsys, policy=str(path), steps=20
     )
-    env = make_watched(Watch(policy=str(path)), open_policy(path))
-    moment = next(Acting(env, open_policy(path).policy, "g", seed=0).steps())
-    np.testing.assert_allclose(moment.action, student.act(moment.observation), rtol=1e-5)
+    env = make_watched_env(Watch(policy=str(path)), open_policy(path))
+    step = next(FixedPolicyAgent(env, open_policy(path).policy, "g", seed=0).steps())
+    np.testing.assert_allclose(step.action, student.act(step.observation), rtol=1e-5)
     save(path, GaussianStudent(inner, [-1, -1], [2, 2]))
     with pytest.raises(ValueError, match=r"does not fit DynaMazeContinuous-v0: .* to \[2.0, 2.0\]"):
         watch(capsys, policy=str(path))
@@ -145,7 +145,7 @@ def test_continuous_actions_are_taken_as_the_students(
         ({"env_id": "Pendulum-v1"}, "does not fit Pendulum-v1: .* categorical actions where"),
     ],
 )
-def test_an_environment_that_does_not_fit_is_refused(
+def test_policy_rejects_unfit_environment(
     pygame: Any, file: str, options: dict[str, Any], match: str
 ) -> None:
     with pytest.raises(ValueError, match=match) as caught:
@@ -153,7 +153,7 @@ def test_an_environment_that_does_not_fit_is_refused(
     assert "\n" not in str(caught.value)
 
 
-def test_another_number_of_actions_or_another_size_is_refused(pygame: Any, tmp_path: Path) -> None:
+def test_policy_rejects_unfit_spaces(pygame: Any, tmp_path: Path) -> None:
     path = tmp_path / "s.safetensors"
     save_student(path, make_student("mlp", observation_shape=(3, 6, 9), num_actions=5))
     with pytest.raises(ValueError, match="does not fit DynaMaze-v0: it has 5 actions; expected 4"):
@@ -163,7 +163,7 @@ def test_another_number_of_actions_or_another_size_is_refused(pygame: Any, tmp_p
         main(Watch("DynaMaze-v0", policy=str(path), steps=3))
 
 
-def dynamaze_watch(folder: Path, *options: str) -> Any:
+def run_watch(folder: Path, *options: str) -> Any:
     hidden = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
     return subprocess.run(
         [sys.executable, "-m", "dynamaze", "watch", *options],
@@ -175,25 +175,25 @@ def dynamaze_watch(folder: Path, *options: str) -> Any:
     )
 
 
-def test_a_film_needs_no_display(file: str, tmp_path: Path) -> None:
-    run = dynamaze_watch(tmp_path, "--policy", file, "--steps", "12", "--save", "film.gif")
+def test_video_without_display(file: str, tmp_path: Path) -> None:
+    run = run_watch(tmp_path, "--policy", file, "--steps", "12", "--save", "video.gif")
     assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines()[-1] == "saved film.gif"
-    assert (tmp_path / "film.gif").read_bytes()[:6] == b"GIF89a"
+    assert run.stdout.splitlines()[-1] == "saved video.gif"
+    assert (tmp_path / "video.gif").read_bytes()[:6] == b"GIF89a"
 
 
-def test_a_bad_file_is_one_sentence(tmp_path: Path) -> None:
+def test_invalid_policy_file_message(tmp_path: Path) -> None:
     (tmp_path / "s.safetensors").write_bytes(b"\x08\0\0\0")
-    film = ("--steps", "3", "--save", "film.gif")
-    for name, why in (
+    video = ("--steps", "3", "--save", "video.gif")
+    for name, reason in (
         ("s.safetensors", "not a whole safetensors file"),
         ("no.onnx", "cannot be read: No such file"),
         ("s.pt", "expected a policy in .safetensors or .onnx"),
     ):
-        run = dynamaze_watch(tmp_path, "--policy", name, *film)
+        run = run_watch(tmp_path, "--policy", name, *video)
         assert run.returncode == 1
         line = run.stderr.splitlines()[-1]
         assert line.startswith(f"dynamaze: {name} ")
-        assert why in line
+        assert reason in line
         assert "Traceback" not in run.stderr
-        assert not (tmp_path / "film.gif").exists()
+        assert not (tmp_path / "video.gif").exists()

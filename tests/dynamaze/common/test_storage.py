@@ -1,4 +1,4 @@
-"""Files are whole or not there, whatever happens to the writer."""
+"""Atomic writes: files are complete or absent, even if the writer fails."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_checkpoint_gives_back_every_bit(saved: Path) -> None:
+def test_checkpoint_round_trip_bit_identical(saved: Path) -> None:
     arrays, document = read_checkpoint(saved)
     assert arrays.keys() == ARRAYS.keys()
     for name, array in ARRAYS.items():
@@ -49,7 +49,7 @@ def test_a_checkpoint_gives_back_every_bit(saved: Path) -> None:
     assert document == {**DOCUMENT, "format": 1}
 
 
-def test_numbers_that_are_not_finite_survive(tmp_path: Path) -> None:
+def test_checkpoint_keeps_nonfinite_numbers(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "a", {}, {"mean": float("nan"), "best": float("-inf")})
     _, document = read_checkpoint(tmp_path / "a")
     assert np.isnan(document["mean"])
@@ -63,7 +63,7 @@ def test_numbers_that_are_not_finite_survive(tmp_path: Path) -> None:
         ({}, {"model": object()}, "not JSON"),
     ],
 )
-def test_what_no_checkpoint_can_hold_is_refused_and_the_old_file_stays(
+def test_write_checkpoint_rejects_objects(
     saved: Path, arrays: Any, document: Any, message: str
 ) -> None:
     before = saved.read_bytes()
@@ -75,7 +75,7 @@ def test_what_no_checkpoint_can_hold_is_refused_and_the_old_file_stays(
 
 @pytest.mark.parametrize("failing", ["fsync", "chmod", "replace"])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+def test_failed_write_keeps_old_file(
     saved: Path, monkeypatch: pytest.MonkeyPatch, failing: str, error: BaseException
 ) -> None:
     before = saved.read_bytes()
@@ -90,9 +90,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert names_in(saved.parent) == ["a.npz"]
 
 
-def test_the_new_content_is_on_the_disk_beside_its_place_before_it_takes_it(
-    saved: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_write_flushes_before_rename(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[Any] = []
     fsync, replace = os.fsync, os.replace
 
@@ -111,7 +109,7 @@ def test_the_new_content_is_on_the_disk_beside_its_place_before_it_takes_it(
     assert saved.read_bytes() == b"new"
 
 
-def test_a_file_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+def test_write_to_invalid_path_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="folder"):
         write_atomically(tmp_path / "folder", b"new")
@@ -120,7 +118,7 @@ def test_a_file_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["folder"]
 
 
-def test_a_new_file_may_be_read_by_those_whom_the_mask_allows(tmp_path: Path) -> None:
+def test_new_file_mode_obeys_umask(tmp_path: Path) -> None:
     mask = os.umask(0o027)
     try:
         write_atomically(tmp_path / "a", b"new")
@@ -129,7 +127,7 @@ def test_a_new_file_may_be_read_by_those_whom_the_mask_allows(tmp_path: Path) ->
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
 
 
-def test_what_a_killed_writer_of_the_same_file_left_is_removed_by_the_next(tmp_path: Path) -> None:
+def test_write_removes_stray_files(tmp_path: Path) -> None:
     name = "a[1].npz"  # brackets mean nothing here
     old = [f".{name}.x1.tmp", f".{name}.x2.tmp", ".b.npz.x.tmp", ".a1.npz.x.tmp", "x.tmp"]
     for stray in old:
@@ -140,7 +138,7 @@ def test_what_a_killed_writer_of_the_same_file_left_is_removed_by_the_next(tmp_p
     assert names_in(tmp_path) == sorted([*old[2:], f".{name}.now.tmp", name])
 
 
-def test_a_reader_never_finds_a_part(tmp_path: Path) -> None:
+def test_concurrent_reader_never_finds_part(tmp_path: Path) -> None:
     path, contents = tmp_path / "a", [bytes([letter]) * 300_000 for letter in b"ab"]
     write_atomically(path, contents[0])
     done = threading.Event()
@@ -169,7 +167,7 @@ path, rng = sys.argv[1], np.random.default_rng(0)
 for kill in range(20):
     child = os.fork()
     if not child:
-        signal.alarm(60)  # should nobody kill it
+        signal.alarm(60)  # in case it is not killed
         for turn in range(10**9):
             write_checkpoint(path, {"a": np.full(200_000, turn)}, {"turn": turn})
     while not os.path.exists(path):
@@ -184,7 +182,7 @@ print("all whole")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked writer")
-def test_a_killed_writer_never_leaves_an_unreadable_checkpoint(tmp_path: Path) -> None:
+def test_killed_writer_leaves_readable_checkpoint(tmp_path: Path) -> None:
     # In a process of its own, for a process with threads must not fork.
     command = [sys.executable, "-W", "ignore", "-c", KILLS, str(tmp_path / "a.npz")]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}

@@ -1,4 +1,4 @@
-"""What a checkpoint's reader refuses: whatever is not what was written, and all that runs."""
+"""Reader of checkpoints: it refuses damaged files and executable content."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def saved(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_checkpoint_cut_short_is_refused_at_every_length(saved: Path) -> None:
+def test_read_rejects_truncated_file(saved: Path) -> None:
     content = saved.read_bytes()
     for length in [*range(0, len(content), len(content) // 40), len(content) - 1]:
         saved.write_bytes(content[:length])
@@ -39,7 +39,7 @@ def test_a_checkpoint_cut_short_is_refused_at_every_length(saved: Path) -> None:
             read_checkpoint(saved)
 
 
-def test_no_damaged_byte_changes_what_is_read(saved: Path) -> None:
+def test_read_detects_damaged_bytes(saved: Path) -> None:
     content = saved.read_bytes()
     noticed = 0
     places = range(0, len(content), 7)
@@ -87,7 +87,7 @@ def document_with(**entries: Any) -> np.ndarray:
     ],
     ids=["value", "shape", "dtype", "one_more", "one_less", "name", "document"],
 )
-def test_whatever_was_changed_afterwards_is_noticed(saved: Path, change: Any) -> None:
+def test_read_detects_changed_members(saved: Path, change: Any) -> None:
     rewrite(saved, lambda members: None)
     read_checkpoint(saved)
     rewrite(saved, change)
@@ -105,13 +105,13 @@ def test_whatever_was_changed_afterwards_is_noticed(saved: Path, change: Any) ->
         (lambda m: m.pop("__document__"), "__document__"),
     ],
 )
-def test_an_archive_of_another_kind_is_refused(saved: Path, change: Any, message: str) -> None:
+def test_read_rejects_other_archives(saved: Path, change: Any, message: str) -> None:
     rewrite(saved, change)
     with pytest.raises(CheckpointError, match=message):
         read_checkpoint(saved)
 
 
-def test_a_file_that_is_none_is_refused_with_its_name(tmp_path: Path) -> None:
+def test_read_rejects_non_checkpoints(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("steps,reward\n")
     for path, message in [("none", "No such file"), (".", "directory"), ("text", "not a zip")]:
         with pytest.raises(CheckpointError, match=message) as caught:
@@ -152,7 +152,7 @@ def declared(shape: tuple[int, ...], descr: str = "<f8") -> bytes:
     ],
     ids=["bomb", "script", "huge", "overflow", "rest", "version", "short"],
 )
-def test_an_archive_is_not_believed(tmp_path: Path, content: bytes, message: str) -> None:
+def test_read_rejects_hostile_archives(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(CheckpointError, match=message):
         read_checkpoint(tmp_path / "a.npz")
@@ -169,7 +169,7 @@ class Payload:
 
 
 @pytest.mark.parametrize("dtype", [object, [("a", "<f8"), ("b", object)]])
-def test_no_pickle_is_loaded(tmp_path: Path, dtype: Any) -> None:
+def test_read_loads_no_pickle(tmp_path: Path, dtype: Any) -> None:
     payload = Payload(tmp_path / "ran")
     array = np.zeros(1, dtype=dtype)
     array[0] = payload if dtype is object else (1.0, payload)

@@ -1,4 +1,4 @@
-"""An episode that shows itself."""
+"""Episodes as animations."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def agent() -> DynaQ:
     return DynaQ("DynaMaze-v0", learning_rate=1.0, planning_steps=20, seed=1).learn(1500)
 
 
-def test_an_agent_shows_its_episode(agent: DynaQ) -> None:
-    film = animate(agent, overlays=["values", "policy", "visits", "belief"])
-    assert len(film) == 15  # the start, and the 14 steps of the shortest way
-    assert all(frame.shape == film.frames[0].shape for frame in film.frames)
+def test_animate_agent_episode(agent: DynaQ) -> None:
+    animation = animate(agent, overlays=["values", "policy", "visits", "belief"])
+    assert len(animation) == 15  # the start, and the 14 steps of the shortest path
+    assert all(frame.shape == animation.frames[0].shape for frame in animation.frames)
 
 
-def test_what_a_notebook_shows_holds_all_that_it_needs(agent: DynaQ) -> None:
+def test_animate_html_is_self_contained(agent: DynaQ) -> None:
     html = animate(agent)._repr_html_()
     assert html.count("data:image/png;base64,") == 2  # the first frame, and the script's prefix
     sources = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', html)
@@ -37,12 +37,12 @@ def test_what_a_notebook_shows_holds_all_that_it_needs(agent: DynaQ) -> None:
     assert not re.search(r"https?:|//|@import|url\(|fetch|require", written)
 
 
-def test_it_is_saved_as_a_film(agent: DynaQ, tmp_path: Path) -> None:
+def test_animate_saves_gif(agent: DynaQ, tmp_path: Path) -> None:
     animate(agent).save(tmp_path / "episode.gif")
     assert (tmp_path / "episode.gif").read_bytes()[:6] == b"GIF89a"
 
 
-def test_nobody_learns_and_the_agents_own_world_stays_as_it_is(agent: DynaQ) -> None:
+def test_animate_leaves_agent_unchanged(agent: DynaQ) -> None:
     assert agent.env is not None
     maze = agent.env.unwrapped
     assert isinstance(maze, DynaMazeEnv)
@@ -58,7 +58,7 @@ def test_nobody_learns_and_the_agents_own_world_stays_as_it_is(agent: DynaQ) -> 
     assert maze.overlays.names == ()
 
 
-def test_the_copied_world_is_as_it_is_now() -> None:
+def test_animate_copies_present_environment() -> None:
     agent = DynaQ("DynaMaze-v0", learning_rate=1.0, planning_steps=20, seed=1).learn(500)
     assert agent.env is not None
     maze = agent.env.unwrapped
@@ -68,24 +68,24 @@ def test_the_copied_world_is_as_it_is_now() -> None:
     assert not np.array_equal(animate(agent, max_steps=1).frames[0], before)
 
 
-def test_episodes_end_at_the_number_of_steps(agent: DynaQ) -> None:
+def test_animate_stops_at_max_steps(agent: DynaQ) -> None:
     assert len(animate(agent, episodes=2)) == 30
     assert len(animate(agent, episodes=9, max_steps=20)) == 22
     assert len(animate(lambda _: 0, "DynaMaze-v0", max_steps=7)) == 8
 
 
-def test_a_function_and_a_model_with_predict_are_policies() -> None:
+def test_animate_accepts_functions_and_models() -> None:
     class Model:
         def predict(self, observation: Any, deterministic: bool) -> tuple[int, None]:
             assert deterministic
             return 1, None
 
     for policy in (lambda _: 1, Model()):
-        film = animate(policy, "DynaMaze-v0", max_steps=3, fps=4)
-        assert (len(film), film.fps) == (4, 4)
+        animation = animate(policy, "DynaMaze-v0", max_steps=3, fps=4)
+        assert (len(animation), animation.fps) == (4, 4)
 
 
-def test_any_environment_that_gives_frames_is_shown() -> None:
+def test_animate_other_environments() -> None:
     env = gym.make("FrozenLake-v1", render_mode="rgb_array")
     assert len(animate(lambda _: 0, env, max_steps=4, seed=1)) >= 5
     env.close()
@@ -95,7 +95,7 @@ def test_any_environment_that_gives_frames_is_shown() -> None:
     assert len(continuous) == 5
 
 
-def test_the_observations_of_a_generated_maze_are_numbered_for_a_table() -> None:
+def test_animate_numbers_observations_for_table() -> None:
     env = gym.make("DynaMazeGenerated-v0", observation="index")
     agent = DynaQ(env, seed=1).learn(50)
     assert len(animate(agent, "DynaMazeGenerated-v0", max_steps=5, seed=1)) == 6
@@ -115,7 +115,7 @@ def test_the_observations_of_a_generated_maze_are_numbered_for_a_table() -> None
         ({"fps": 0}, ValueError, "fps=0"),
     ],
 )
-def test_what_cannot_be_shown_is_refused(
+def test_animate_rejects_invalid_arguments(
     arguments: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     given = {"policy": lambda _: 0, "env": "DynaMaze-v0", "max_steps": 2, **arguments}
@@ -123,6 +123,6 @@ def test_what_cannot_be_shown_is_refused(
         animate(**given)
 
 
-def test_an_environment_without_frames_is_refused() -> None:
+def test_animate_rejects_environment_without_frames() -> None:
     with pytest.raises(ValueError, match=r"render_mode=None; expected 'rgb_array'"):
         animate(lambda _: 0, gym.make("FrozenLake-v1"))

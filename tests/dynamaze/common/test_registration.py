@@ -1,4 +1,4 @@
-"""The ids, and that registering twice does no harm."""
+"""Registered ids, and repeated registration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gymnasium.envs.registration import EnvSpec
 from dynamaze.common.registration import ENVIRONMENTS, register_environments
 
 
-def test_eight_environments_are_registered() -> None:
+def test_registered_ids() -> None:
     assert list(ENVIRONMENTS) == [
         "DynaMaze-v0",
         "DynaMazeBlocking-v0",
@@ -27,14 +27,14 @@ def test_eight_environments_are_registered() -> None:
     ]
 
 
-def test_registering_again_does_not_warn_and_keeps_what_is_there() -> None:
+def test_register_again_is_harmless() -> None:
     before = {name: gym.spec(name) for name in ENVIRONMENTS}
     register_environments()  # warnings are errors
     assert all(gym.spec(name) is spec for name, spec in before.items())
 
 
 @pytest.mark.parametrize("name", sorted(ENVIRONMENTS))
-def test_an_id_is_plain_text_that_makes_the_same_environment(name: str) -> None:
+def test_spec_round_trips_as_json(name: str) -> None:
     made = gym.make(name)
     spec = made.spec
     assert spec is not None
@@ -47,14 +47,14 @@ def test_an_id_is_plain_text_that_makes_the_same_environment(name: str) -> None:
     assert again.unwrapped.schedule == made.unwrapped.schedule  # type: ignore[attr-defined]
 
 
-def test_the_register_is_not_changed_by_what_an_environment_is_given() -> None:
+def test_make_leaves_spec_unchanged() -> None:
     gym.make("DynaMaze-v0", slip_probability=0.5, changes=[[3, "blocking"]])
     plain: Any = gym.make("DynaMaze-v0").unwrapped
     assert (plain.slip_probability, plain.schedule.steps) == (0.0, (0,))
 
 
 @pytest.mark.parametrize("name", sorted(ENVIRONMENTS))
-def test_an_id_with_the_module_needs_no_import(name: str) -> None:
+def test_module_prefixed_id_needs_no_import(name: str) -> None:
     code = f"import gymnasium; print(gymnasium.make('dynamaze:{name}').reset(seed=0)[1])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("{'world_step': 0, 'phase': 0")

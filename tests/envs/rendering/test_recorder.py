@@ -1,4 +1,4 @@
-"""Films: in a notebook, and in files that are whole or not there."""
+"""Videos: in a notebook, and in files that are complete or absent."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def maze_frames(count: int = 6) -> list[Frame]:
 
 
 def read_frames(path: Path) -> list[Frame]:
-    with Image.open(path) as film:
+    with Image.open(path) as video:
         frames = []
-        for index in range(getattr(film, "n_frames", 1)):
-            film.seek(index)
-            frames.append(np.asarray(film.convert("RGB")))
+        for index in range(getattr(video, "n_frames", 1)):
+            video.seek(index)
+            frames.append(np.asarray(video.convert("RGB")))
     return frames
 
 
@@ -50,8 +50,8 @@ def leftovers(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("suffix", [*SUFFIXES, ".GIF"])
 @pytest.mark.parametrize("count", [1, 2, 7])
-def test_a_saved_film_has_the_frames_it_should(tmp_path: Path, suffix: str, count: int) -> None:
-    path = tmp_path / f"film{suffix}"
+def test_save_writes_all_frames(tmp_path: Path, suffix: str, count: int) -> None:
+    path = tmp_path / f"video{suffix}"
     frames = maze_frames(count)
     Animation(frames, fps=10).save(path)
     saved = read_frames(path)
@@ -63,65 +63,63 @@ def test_a_saved_film_has_the_frames_it_should(tmp_path: Path, suffix: str, coun
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_frames_that_have_nothing_in_common_are_kept_apart(tmp_path: Path, suffix: str) -> None:
+def test_save_distinct_frames(tmp_path: Path, suffix: str) -> None:
     colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
     frames = [np.full((5, 3, 3), color, dtype=np.uint8) for color in colors]
-    Animation(frames).save(tmp_path / f"film{suffix}")
-    assert [tuple(f[2, 1]) for f in read_frames(tmp_path / f"film{suffix}")] == colors
+    Animation(frames).save(tmp_path / f"video{suffix}")
+    assert [tuple(f[2, 1]) for f in read_frames(tmp_path / f"video{suffix}")] == colors
 
 
 @pytest.mark.parametrize(
     ("suffix", "fps"), [(".gif", 30), (".gif", 7), (".png", 30), (".png", 0.4)]
 )
-def test_a_film_lasts_as_long_as_its_frames(tmp_path: Path, suffix: str, fps: float) -> None:
-    path = tmp_path / f"film{suffix}"
+def test_save_keeps_duration(tmp_path: Path, suffix: str, fps: float) -> None:
+    path = tmp_path / f"video{suffix}"
     Animation(maze_frames(7), fps=fps).save(path)
     milliseconds = 0.0
-    with Image.open(path) as film:
-        assert film.info.get("loop", 0) == 0, "for ever"
+    with Image.open(path) as video:
+        assert video.info.get("loop", 0) == 0, "without end"
         for index in range(7):
-            film.seek(index)
-            milliseconds += film.info["duration"]
+            video.seek(index)
+            milliseconds += video.info["duration"]
     assert milliseconds == pytest.approx(7000 / fps, abs=10)
 
 
-def test_a_gif_is_never_faster_than_browsers_play(tmp_path: Path) -> None:
-    Animation(maze_frames(2), fps=1000).save(tmp_path / "film.gif")
-    with Image.open(tmp_path / "film.gif") as film:
-        assert film.info["duration"] == 20
+def test_gif_limits_frame_rate(tmp_path: Path) -> None:
+    Animation(maze_frames(2), fps=1000).save(tmp_path / "video.gif")
+    with Image.open(tmp_path / "video.gif") as video:
+        assert video.info["duration"] == 20
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of its reader
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("shape", [(48, 64), (33, 47)])
-def test_an_mp4_has_its_frames_in_an_even_size(tmp_path: Path, shape: tuple[int, int]) -> None:
+def test_mp4_has_even_size(tmp_path: Path, shape: tuple[int, int]) -> None:
     pytest.importorskip("moviepy")
     ffmpeg = pytest.importorskip("imageio_ffmpeg")
     frames = [np.full((*shape, 3), 20 * i, dtype=np.uint8) for i in range(8)]
-    Animation(frames, fps=4).save(tmp_path / "film.mp4")
-    reader = ffmpeg.read_frames(str(tmp_path / "film.mp4"))
+    Animation(frames, fps=4).save(tmp_path / "video.mp4")
+    reader = ffmpeg.read_frames(str(tmp_path / "video.mp4"))
     meta = next(reader)
     decoded = [np.frombuffer(frame, np.uint8) for frame in reader]
     assert meta["size"] == (shape[1] + shape[1] % 2, shape[0] + shape[0] % 2)
     assert meta["fps"] == 4
     assert [abs(float(frame.mean()) - 20 * i) < 6 for i, frame in enumerate(decoded)] == [True] * 8
-    assert leftovers(tmp_path) == ["film.mp4"]
+    assert leftovers(tmp_path) == ["video.mp4"]
 
 
-def test_without_its_library_an_mp4_is_refused_before_anything_is_recorded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mp4_requires_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(ImportError, match=r'pip install "dynamaze\[video\]"'):
-        Recorder(tmp_path / "film.mp4")
+        Recorder(tmp_path / "video.mp4")
 
 
-# -- whole or not there ----------------------------------------------------------------------------
+# -- atomic files ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_until_it_is_closed_a_film_has_not_its_name(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"film{suffix}"
+def test_recorder_renames_on_close(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"video{suffix}"
     path.write_bytes(b"old")
     recorder = Recorder(path, fps=10)
     for frame in maze_frames(3):
@@ -145,8 +143,8 @@ os.kill(os.getpid(), 9)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_killed_recording_leaves_no_file_under_its_name(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"film{suffix}"
+def test_killed_recording_leaves_part_file(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"video{suffix}"
     killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
     assert killed.returncode != 0
     assert not path.exists()
@@ -156,8 +154,8 @@ def test_a_killed_recording_leaves_no_file_under_its_name(tmp_path: Path, suffix
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_what_was_recorded_before_an_error_is_kept(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"film{suffix}"
+def test_recorder_keeps_frames_before_error(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"video{suffix}"
 
     def record() -> None:
         with Recorder(path) as recorder:
@@ -170,10 +168,8 @@ def test_what_was_recorded_before_an_error_is_kept(tmp_path: Path, suffix: str) 
     assert len(read_frames(path)) == 3
 
 
-def test_a_recorder_that_cannot_write_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "film.gif"
+def test_failed_write_keeps_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "video.gif"
     path.write_bytes(b"old")
     recorder = Recorder(path)
     recorder.add(maze_frames(1)[0])
@@ -181,33 +177,33 @@ def test_a_recorder_that_cannot_write_leaves_the_old_file(
     def full_disk(*_: Any) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(recorder._film, "add", full_disk)
+    monkeypatch.setattr(recorder._file, "add", full_disk)
     with pytest.raises(OSError, match="no space left"):
         recorder.add(maze_frames(1)[0])
     with pytest.raises(RuntimeError, match=r"add\(\) after close\(\)"):
         recorder.add(maze_frames(1)[0])
     recorder.close()
     assert path.read_bytes() == b"old"
-    assert leftovers(tmp_path) == ["film.gif"]
+    assert leftovers(tmp_path) == ["video.gif"]
 
 
-def test_discarding_leaves_nothing(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path / "film.gif")
+def test_discard_leaves_no_file(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "video.gif")
     recorder.add(maze_frames(1)[0])
     recorder.discard()
     assert leftovers(tmp_path) == []
 
 
-def test_a_recorder_without_frames_makes_no_file(tmp_path: Path) -> None:
-    with Recorder(tmp_path / "film.gif"):
+def test_recorder_without_frames_no_file(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "video.gif"):
         pass
     assert leftovers(tmp_path) == []
 
 
-def test_a_long_recording_is_not_held_in_memory(tmp_path: Path) -> None:
+def test_recorder_memory_is_bounded(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    with Recorder(tmp_path / "film.png") as recorder:
+    with Recorder(tmp_path / "video.png") as recorder:
         recorder.add(frame)
         tracemalloc.start()
         for index in range(300):
@@ -227,41 +223,44 @@ def test_a_long_recording_is_not_held_in_memory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("film.gfi", r"film.gfi' ends in '.gfi'; expected .gif, .png, .mp4; did you mean '.gif'\?"),
-        ("film", r"film' ends in ''; expected .gif, .png, .mp4"),
+        (
+            "video.gfi",
+            r"video.gfi' ends in '.gfi'; expected .gif, .png, .mp4; did you mean '.gif'\?",
+        ),
+        ("video", r"video' ends in ''; expected .gif, .png, .mp4"),
     ],
 )
-def test_an_unknown_ending_is_refused(tmp_path: Path, make: Any, name: str, message: str) -> None:
+def test_rejects_unknown_suffix(tmp_path: Path, make: Any, name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(tmp_path / name)
 
 
-def test_a_missing_folder_is_noticed_before_the_first_frame(tmp_path: Path) -> None:
+def test_recorder_rejects_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere"):
-        Recorder(tmp_path / "nowhere" / "film.gif")
+        Recorder(tmp_path / "nowhere" / "video.gif")
 
 
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf"), 1001])
-def test_frames_a_second_are_a_sensible_number(tmp_path: Path, fps: float) -> None:
+def test_rejects_invalid_fps(tmp_path: Path, fps: float) -> None:
     for make in (lambda: Recorder(tmp_path / "a.gif", fps), lambda: Animation(maze_frames(1), fps)):
         with pytest.raises(ValueError, match=r"fps=.*; expected a number in \[0.01, 1000\]"):
             make()
 
 
-def test_frames_of_unequal_size_are_refused(tmp_path: Path) -> None:
+def test_rejects_unequal_frame_sizes(tmp_path: Path) -> None:
     frames = [np.zeros((4, 6, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)]
     message = r"frame 1: 4x5 pixels; expected 4x6, as the first"
     with pytest.raises(ValueError, match=message):
         Animation(frames)
-    with Recorder(tmp_path / "film.gif") as recorder:
+    with Recorder(tmp_path / "video.gif") as recorder:
         recorder.add(frames[0])
         with pytest.raises(ValueError, match=message):
             recorder.add(frames[1])
         recorder.add(frames[0])
-    assert len(read_frames(tmp_path / "film.gif")) == 2
+    assert len(read_frames(tmp_path / "video.gif")) == 2
 
 
-def test_what_is_no_frame_is_refused() -> None:
+def test_animation_rejects_invalid_frames() -> None:
     with pytest.raises(ValueError, match=r"frame: float64 array of shape \(4, 4, 3\); expected"):
         Animation([np.zeros((4, 4, 3))])  # type: ignore[list-item]  # that is the point
     with pytest.raises(ValueError, match="frames: none; expected at least one"):
@@ -287,7 +286,7 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_a_notebook_shows_all_frames_with_a_button_and_a_slider() -> None:
+def test_html_has_frames_and_controls() -> None:
     frames = maze_frames(5)
     page = Animation(frames, fps=8)._repr_html_()
     tags = Tags(page)
@@ -306,7 +305,7 @@ def test_a_notebook_shows_all_frames_with_a_button_and_a_slider() -> None:
     assert "setInterval(next, 125)" in page
 
 
-def test_a_notebooks_page_needs_nothing_from_outside_and_stands_beside_others() -> None:
+def test_html_is_self_contained() -> None:
     animation = Animation(maze_frames(2))
     one, other = animation._repr_html_(), animation._repr_html_()
     assert "http" not in one
@@ -316,7 +315,7 @@ def test_a_notebooks_page_needs_nothing_from_outside_and_stands_beside_others() 
     assert name[1] not in other
 
 
-def test_an_animation_keeps_its_own_frames() -> None:
+def test_animation_copies_frames() -> None:
     frames = maze_frames(2)
     expected = frames[0].copy()
     animation = Animation(iter(frames))
@@ -327,7 +326,7 @@ def test_an_animation_keeps_its_own_frames() -> None:
         animation.frames[0][:] = 0
 
 
-def test_drawing_loads_no_library_of_films() -> None:
+def test_rendering_import_loads_no_libraries() -> None:
     code = (
         "import sys, dynamaze.envs.rendering\n"
         "assert not {'PIL', 'pygame', 'moviepy', 'imageio_ffmpeg', 'matplotlib'} & set(sys.modules)"

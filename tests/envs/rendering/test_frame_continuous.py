@@ -1,4 +1,4 @@
-"""Agents that move without steps: positions, paths and headings."""
+"""Frames of continuous mazes: positions, paths and headings."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def box(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     return np.stack([places.min(axis=0), places.max(axis=0)])
 
 
-def test_in_the_middle_of_its_cell_it_looks_as_on_the_grid() -> None:
+def test_centred_position_equals_cell() -> None:
     for size in (1, 4, 7, 32):
         np.testing.assert_array_equal(paint(size, position=(1.5, 1.5)), paint(size))
 
 
 @settings(max_examples=50)
 @given(row=st.floats(0.5, 2.5), col=st.floats(0.5, 3.5))
-def test_the_agent_is_centred_on_its_position_to_the_pixel(row: float, col: float) -> None:
+def test_agent_centred_on_position(row: float, col: float) -> None:
     here = touched(paint(position=(row, col), agent=(int(row), int(col))))
     moved = box(here) - box(touched(paint()))
     wanted = np.array([32 * row - 48, 32 * col - 48])
@@ -51,13 +51,13 @@ def test_the_agent_is_centred_on_its_position_to_the_pixel(row: float, col: floa
 
 
 @pytest.mark.parametrize("position", [(0.0, 0.0), (3.0, 4.0), (0.0, 2.0), (1.5, 4.0)])
-def test_the_agent_is_cut_off_at_the_border(position: tuple[float, float]) -> None:
+def test_agent_clipped_at_border(position: tuple[float, float]) -> None:
     part, whole = touched(paint(position=position)).sum(), touched(paint()).sum()
     corner = 4 if position in [(0.0, 0.0), (3.0, 4.0)] else 2
     assert part == pytest.approx(whole / corner, rel=0.2)
 
 
-def test_the_eyes_follow_the_heading() -> None:
+def test_eyes_follow_heading() -> None:
     faces = [
         paint(position=(1.5, 1.5), heading=heading).tobytes()
         for heading in ((0.0, 0.0), (0.0, 9.0), (1e-9, 0.0), (-3.0, -3.0))
@@ -68,7 +68,7 @@ def test_the_eyes_follow_the_heading() -> None:
     assert longer.tobytes() == faces[1], "only the direction counts"
 
 
-def test_a_path_is_a_line_that_pales_with_age() -> None:
+def test_path_line_fades_with_age() -> None:
     plain, drawn = paint(agent=None), paint(agent=None, path=((2.5, 0.5), (2.5, 3.5)))
     change = abs(drawn.astype(int) - plain)[80].sum(axis=1)  # along the middle of row 2
     assert (change[16:112] > 0).all()
@@ -77,7 +77,7 @@ def test_a_path_is_a_line_that_pales_with_age() -> None:
     assert not (drawn != plain)[90:].any()
 
 
-def test_a_path_takes_the_place_of_the_dots_and_is_hidden_with_them() -> None:
+def test_path_replaces_and_hides_dots() -> None:
     trail, path = ((2, 0), (2, 1)), ((0.5, 2.5), (0.5, 3.5))
     both = paint(trail=trail, path=path, agent=None)
     np.testing.assert_array_equal(both, paint(path=path, agent=None))
@@ -89,13 +89,13 @@ def test_a_path_takes_the_place_of_the_dots_and_is_hidden_with_them() -> None:
     "path",
     [((1.0, 1.0),), ((1.0, 1.0),) * 3, ((0.0, 0.0), (3.0, 4.0)), ((0.5, 0.5), (0.5, 0.5001))],
 )
-def test_any_path_can_be_painted(path: tuple[tuple[float, float], ...]) -> None:
+def test_paint_any_path(path: tuple[tuple[float, float], ...]) -> None:
     for size in (1, 5, 32):
         drawn, plain = (paint(size, agent=None, path=p) for p in (path, ()))
         assert (drawn != plain).any()
 
 
-def test_of_a_long_path_the_newest_points_are_drawn() -> None:
+def test_long_path_shows_newest_points() -> None:
     path = tuple((0.5, 0.5 + 3 * i / 999) for i in range(1000))
     np.testing.assert_array_equal(paint(path=path), paint(path=path[-64:]))
 
@@ -109,6 +109,6 @@ def test_of_a_long_path_the_newest_points_are_drawn() -> None:
         ({"heading": (float("inf"), 0.0)}, r"heading: \(inf, 0.0\); expected two finite numbers"),
     ],
 )
-def test_points_outside_the_maze_are_refused(fields: dict[str, Any], message: str) -> None:
+def test_paint_rejects_outside_points(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         paint(**fields)

@@ -1,0 +1,53 @@
+"""Environments of the viewer, and pictures of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from dynamaze.viewer.environment import BLANK_FRAME, Camera, fitting_cell_size, make_env
+
+
+@pytest.mark.parametrize(("table", "space"), [(False, "Box"), (True, "Discrete")])
+def test_make_env_numbers_observations_for_table(table: bool, space: str) -> None:
+    env = make_env("DynaMazeGenerated-v0", table=table, size=5, slip_probability=None)
+    assert type(env.observation_space).__name__ == space
+    assert env.render_mode == "rgb_array"
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "size"),
+    [(6, 9, 64), (15, 15, 48), (51, 51, 14), (1, 3, 64), (300, 300, 2), (2000, 2000, 1)],
+)
+def test_fitting_cell_size_values(rows: int, cols: int, size: int) -> None:
+    assert fitting_cell_size(rows, cols, (960, 720)) == size
+
+
+def test_camera_renders_maze_and_finds_cells() -> None:
+    env = gym.make("DynaMaze-v0", render_mode="rgb_array")
+    env.reset(seed=1)
+    camera = Camera(env, (960, 720))
+    assert camera.render().shape == (6 * 64, 9 * 64, 3)
+    assert camera.cell_at(0, 0) == (0, 0)
+    assert camera.cell_at(9 * 64 - 1, 6 * 64 - 1) == (5, 8)
+    assert camera.cell_at(-1, 0) is camera.cell_at(9 * 64, 0) is camera.cell_at(0, 6 * 64) is None
+
+
+def test_camera_magnifies_other_environments() -> None:
+    class Tiny(gym.Env[Any, Any]):
+        metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012  # Gymnasium's own declaration
+        render_mode = "rgb_array"
+        picture: Any = np.zeros((20, 30, 3), dtype=np.uint8)
+
+        def render(self) -> Any:
+            return self.picture
+
+    env = Tiny()
+    camera = Camera(env, (100, 100))
+    assert camera.render().shape == (60, 90, 3)
+    assert camera.cell_at(3, 3) is None
+    env.picture = None
+    assert camera.render() is BLANK_FRAME

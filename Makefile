@@ -32,7 +32,7 @@ types: $(VENV)/dev
 check: lint types test
 
 speed: $(VENV)/dev
-	$(BIN)/dynamaze speed
+	$(BIN)/dynamaze bench speed
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

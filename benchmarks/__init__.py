@@ -1,1 +1,1 @@
-"""Experiments: one module each, with its configuration, its run and its picture."""
+"""Experiments: one module each, with its configuration, run, plot and summary."""

@@ -1,4 +1,4 @@
-"""`python -m dynamaze` is the `dynamaze` command."""
+"""`python -m dynamaze` runs the `dynamaze` command."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ ALLOWED = {
     "envs": set(),
     "agents": set(),
     "distill": {"agents"},
-    "benchmarks": {"envs", "agents", "distill"},
+    "benchmarks": {"envs", "agents", "distill", "benchmarks"},
 }
 FACE = {"common"}
 """The folder beside the wings that every wing may use."""

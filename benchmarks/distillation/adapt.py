@@ -36,8 +36,15 @@ from dynamaze.envs.mazes.layout import Layout
 from dynamaze.envs.mazes.presets import PRESETS
 from dynamaze.envs.mazes.schedule import Schedule
 
-from ..harness.runner import OnRun, Storing, check_runs, kept_folder, run_alone, work
-from ..harness.statistics import mean_interval, quantile_interval, written
+from ..harness.intervals import format_interval, mean_interval, quantile_interval
+from ..harness.runner import (
+    ExperimentConfig,
+    RunCallback,
+    cache_folder,
+    check_runs,
+    run_jobs,
+    run_module,
+)
 from ..harness.table import Table, rows_where, stack
 from .changing_mazes import CELLS
 from .single_maze import KnownMaze, asked, everywhere, kept
@@ -63,7 +70,7 @@ CAPTION = "worse: less than 99% of the best return is kept; medians and means wi
 
 
 @dataclass(frozen=True)
-class Adapt(Storing):
+class Adapt(ExperimentConfig):
     """How long students are worse when a maze changes, and what it takes to distil them anew."""
 
     name: ClassVar[str] = "adapt"
@@ -112,18 +119,22 @@ def main(config: Adapt) -> None:
         checked_number("gradient_steps", pace, 1, whole=True)
     if config.student is not None:
         load_student(config.student)
-    keep = kept_folder(config)
-    run_alone(__name__, config, title="After a change", caption=CAPTION, keep=keep)
+    cache_dir = cache_folder(config)
+    run_module(__name__, config, title="After a change", caption=CAPTION, cache_dir=cache_dir)
 
 
-def run(config: Adapt, on_run: OnRun = None, keep: Path | None = None) -> dict[str, Table]:
+def run(
+    config: Adapt, callback: RunCallback = None, cache_dir: Path | None = None
+) -> dict[str, Table]:
     """Run the experiment.
 
     Returns:
         A row for each world, student, run and step of the world: kept, the share of the best return
         from the start (after one change, at step 0) or from where the agent stands (drifting).
     """
-    rows = stack(work(trial, config.jobs, workers=config.workers, keep=keep, on_run=on_run))
+    rows = stack(
+        run_jobs(trial, config.jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
+    )
     return {config.name: rows}
 
 
@@ -272,7 +283,9 @@ def summary(tables: dict[str, Table], config: Adapt) -> dict[str, list[tuple[str
 
 
 def _percent(shares: Any) -> str:
-    return written(mean_interval(100 * np.asarray(shares)), unit="%", least=0, most=100)
+    return format_interval(
+        mean_interval(100 * np.asarray(shares)), unit="%", minimum=0, maximum=100
+    )
 
 
 def _spell(curves: Any) -> str:
@@ -280,7 +293,7 @@ def _spell(curves: Any) -> str:
     lengths = [np.mean(each) for each in map(spells, curves) if each]
     if len(lengths) < 2:
         return "-"
-    return written(mean_interval(lengths), unit=" steps", least=1)
+    return format_interval(mean_interval(lengths), unit=" steps", minimum=1)
 
 
 def _steps(number: Any, config: Adapt) -> str:

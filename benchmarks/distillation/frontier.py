@@ -39,7 +39,14 @@ from dynamaze.distill.training.restarts import best_start
 from dynamaze.envs.generation import MazeRecipe
 from dynamaze.envs.generation.questions import BestActions, one_by_one
 
-from ..harness.runner import OnRun, Storing, check_runs, kept_folder, run_alone, work
+from ..harness.runner import (
+    ExperimentConfig,
+    RunCallback,
+    cache_folder,
+    check_runs,
+    run_jobs,
+    run_module,
+)
 from ..harness.table import Table, rows_where, stack
 from .changing_mazes import play_while_changing
 from .frontier_plot import AXES, plot, summary
@@ -67,7 +74,7 @@ CAPTION = "share of the best return kept on unseen levels, mean over seeds and 9
 
 
 @dataclass(frozen=True)
-class Frontier(Storing):
+class Frontier(ExperimentConfig):
     """Return kept on unseen levels against the size of the student: the frontier."""
 
     name: ClassVar[str] = "frontier"
@@ -107,8 +114,8 @@ def main(config: Frontier) -> None:
         OSError: if the output folder cannot be written.
     """
     check(config)
-    keep = kept_folder(config)
-    run_alone(__name__, config, title="The frontier", caption=CAPTION, keep=keep)
+    cache_dir = cache_folder(config)
+    run_module(__name__, config, title="The frontier", caption=CAPTION, cache_dir=cache_dir)
 
 
 def check(config: Frontier) -> None:
@@ -129,20 +136,24 @@ def check(config: Frontier) -> None:
     read_teacher(config.teacher)
 
 
-def run(config: Frontier, on_run: OnRun = None, keep: Path | None = None) -> dict[str, Table]:
+def run(
+    config: Frontier, callback: RunCallback = None, cache_dir: Path | None = None
+) -> dict[str, Table]:
     """Run the experiment.
 
     Args:
         config: its numbers.
-        on_run: called after each run, which is one seed of all students.
-        keep: a folder for the runs that are done, so that a run that was stopped goes on.
+        callback: called after each run, which is one seed of all students.
+        cache_dir: a folder for the runs that are done, so that a run that was stopped goes on.
 
     Returns:
         A row for each run, student and kind of mazes: success, kept, agreement; and with `_sizes`
         behind the name a row for each student: the four axes, and its seconds of training.
     """
     jobs = [(config, number) for number in range(config.runs)]
-    rows = stack(work(trial, jobs, workers=config.workers, keep=keep, on_run=on_run))
+    rows = stack(
+        run_jobs(trial, jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
+    )
     sizes = rows_where(rows, "mazes", SIZED)
     first = rows_where(sizes, "run", 0)
     return {

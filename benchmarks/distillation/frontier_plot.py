@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..harness.statistics import mean_interval, written
+from ..harness.intervals import format_interval, mean_interval
 from ..harness.table import Table, rows_where
 from .frontier_students import CHANGING, DIRECT, EXACT, LARGER, SIDE, STALE, TABLE
 
@@ -39,7 +39,7 @@ def summary(tables: dict[str, Table], config: Any) -> dict[str, list[tuple[str, 
 def _told(samples: Any) -> str:
     if not len(samples):
         return "-"
-    return written(mean_interval(100 * samples), 2, unit="%", least=0, most=100)
+    return format_interval(mean_interval(100 * samples), 2, unit="%", minimum=0, maximum=100)
 
 
 COLOURS = {"planner": "tab:blue", "convolutional": "tab:orange", "perceptron": "tab:green"}

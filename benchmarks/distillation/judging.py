@@ -9,7 +9,7 @@ import numpy as np
 from dynamaze.distill.files.card import Kept
 from dynamaze.envs.generation.questions import BestActions, steps_to_goal
 
-from ..harness.statistics import mean_interval
+from ..harness.intervals import mean_interval
 from .mazes import Held
 
 GAMMA = 0.95

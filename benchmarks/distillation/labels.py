@@ -1,4 +1,4 @@
-"""`dynamaze distill labels`: what soft labels and weights are worth to a student.
+"""`dynamaze distill soft-labels`: what soft labels and weights are worth to a student.
 
 Two questions. The teacher knows the exact value of each action; its logits are these values divided
 by a temperature.
@@ -40,7 +40,14 @@ from dynamaze.distill.training.restarts import best_start
 from dynamaze.envs.generation import MazeRecipe
 from dynamaze.envs.observations import ObservationLike
 
-from ..harness.runner import OnRun, Storing, check_runs, kept_folder, run_alone, work
+from ..harness.runner import (
+    ExperimentConfig,
+    RunCallback,
+    cache_folder,
+    check_runs,
+    run_jobs,
+    run_module,
+)
 from ..harness.table import Table, stack
 from .labelled_states import Ground, crossings
 from .labels_plot import ALIKE, HARD, plot, summary
@@ -102,7 +109,7 @@ JUDGED = 40
 
 
 @dataclass(frozen=True)
-class Labels(Storing):
+class Labels(ExperimentConfig):
     """What soft labels are worth where labels are few, and weights where a student is tiny."""
 
     name: ClassVar[str] = "labels"
@@ -158,11 +165,13 @@ def main(config: Labels) -> None:
     for number in config.labelled:
         if not 1 <= number <= most:
             raise ValueError(f"labelled={number}; expected between 1 and {most} states")
-    keep = kept_folder(config)
-    run_alone(__name__, config, title="Labels and weights", caption=CAPTION, keep=keep)
+    cache_dir = cache_folder(config)
+    run_module(__name__, config, title="Labels and weights", caption=CAPTION, cache_dir=cache_dir)
 
 
-def run(config: Labels, on_run: OnRun = None, keep: Path | None = None) -> dict[str, Table]:
+def run(
+    config: Labels, callback: RunCallback = None, cache_dir: Path | None = None
+) -> dict[str, Table]:
     """Run the experiment.
 
     Returns:
@@ -171,7 +180,7 @@ def run(config: Labels, on_run: OnRun = None, keep: Path | None = None) -> dict[
     """
     numbers = range(config.runs)
     jobs = [(config, kind, number) for kind in ("few", "tiny") for number in numbers]
-    tables = work(trial, jobs, workers=config.workers, keep=keep, on_run=on_run)
+    tables = run_jobs(trial, jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
     return {
         config.name: stack(tables[: config.runs]),
         f"{config.name}_weights": stack(tables[config.runs :]),

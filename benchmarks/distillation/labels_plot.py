@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..harness.statistics import mean_interval, written
+from ..harness.intervals import format_interval, mean_interval
 from ..harness.table import Table, rows_where
 
 HARD, ALIKE = "hard labels", "alike"
@@ -45,8 +45,8 @@ def _compared(rows: Table, column: str, base: str) -> list[tuple[str, ...]]:
     for name in dict.fromkeys(rows[column].tolist()):
         own = 100 * rows_where(rows, column, name)["kept"]
         gain = mean_interval(own - 100 * rows_where(rows, column, base)["kept"])
-        above = "-" if name == base else written(gain, sign="+")
-        lines.append((name, written(mean_interval(own), unit="%"), above))
+        above = "-" if name == base else format_interval(gain, sign="+")
+        lines.append((name, format_interval(mean_interval(own), unit="%"), above))
     return lines
 
 

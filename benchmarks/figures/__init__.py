@@ -1,1 +1,1 @@
-"""The figures of chapter 8: one module each, and the command for them."""
+"""Figures of chapter 8 of Sutton & Barto (2018): one module each, and the command for all."""

@@ -1,52 +1,39 @@
-"""The figures of chapter 8, and two of our own, in one command: tables, pictures, a summary."""
+"""Command `dynamaze figures`: the figures of chapter 8, and two experiments of our own."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from rich.console import Console
 
-from ..harness.runner import check_runs, interval_caption, perform, say_where
-from . import (
-    background_or_decision,
-    equal_budgets,
-    example_8_4,
-    exercise_8_4,
-    figure_8_2,
-    figure_8_4,
-    figure_8_5,
-    figure_8_7,
-    figure_8_8,
+from dynamaze.benchmarks.harness.command_line import config_type, run_script
+from dynamaze.benchmarks.harness.registry import EXPERIMENTS
+from dynamaze.benchmarks.harness.runner import (
+    check_runs,
+    interval_caption,
+    print_paths,
+    run_experiment,
 )
 
-Name = Literal[
-    "8.2",
-    "8.4",
-    "8.5",
-    "exercise-8.4",
-    "example-8.4",
-    "8.7",
-    "8.8",
+FigureName = Literal[
+    "figure-8-2",
+    "figure-8-4",
+    "figure-8-5",
+    "exercise-8-4",
+    "example-8-4",
+    "figure-8-7",
+    "figure-8-8",
     "equal-budgets",
     "background-or-decision",
 ]
-"""What the command line calls a figure: those of the book in its order, then two of our own."""
+"""Names of experiments: those of the book in its order, then two of our own."""
 
-EXPERIMENTS: dict[Name, ModuleType] = {
-    "8.2": figure_8_2,
-    "8.4": figure_8_4,
-    "8.5": figure_8_5,
-    "exercise-8.4": exercise_8_4,
-    "example-8.4": example_8_4,
-    "8.7": figure_8_7,
-    "8.8": figure_8_8,
-    "equal-budgets": equal_budgets,
-    "background-or-decision": background_or_decision,
-}
+FIGURES: tuple[FigureName, ...] = get_args(FigureName)
 
 
 @dataclass(frozen=True)
@@ -56,15 +43,17 @@ class Figures:
     runs: int | None = None
     """Runs for each curve; without it each figure has its own number, from 50 to 5000."""
     seed: int = 0
-    """Settles every number."""
+    """Random seed; determines every number."""
     output: Path = Path()
     """The folder in which `results/` is made; the working directory by default."""
-    only: tuple[Name, ...] = ()
-    """Some of the figures instead of all, for example `--only 8.4 8.5`."""
+    plot_only: bool = False
+    """Make plots and summaries from the stored tables, and run nothing."""
+    only: tuple[FigureName, ...] = ()
+    """Some of the figures instead of all, for example `--only figure-8-4 figure-8-5`."""
 
 
 def main(config: Figures) -> None:
-    """Run the experiments, store their tables and pictures, and say where they are.
+    """Run the experiments, store their tables and plots, and print their paths.
 
     Raises:
         ValueError: for fewer than 2 runs.
@@ -76,21 +65,27 @@ def main(config: Figures) -> None:
         numbers["runs"] = config.runs
     console = Console()
     began = time.perf_counter()
-    written: list[Path] = []
-    for name in config.only or EXPERIMENTS:
-        module = EXPERIMENTS[name]
-        settings = replace(module.Config(), **numbers)
-        written += perform(
+    paths: list[Path] = []
+    for name in config.only or FIGURES:
+        module, default = load_figure(name)
+        settings = replace(default, **numbers)
+        paths += run_experiment(
             module,
             settings,
             output=config.output,
-            title=_title(name),
+            title=settings.heading,
             caption=getattr(module, "caption", interval_caption)(settings.runs),
+            plot_only=config.plot_only,
             console=console,
         )
-    say_where(console, began, written)
+    print_paths(console, began, paths)
 
 
-def _title(name: str) -> str:
-    """What the command line calls a figure, as the book does."""
-    return f"Figure {name}" if name[0].isdigit() else name.replace("-", " ").capitalize()
+def load_figure(name: str) -> tuple[ModuleType, Any]:
+    """Import an experiment and return its module and its default configuration."""
+    module = import_module(EXPERIMENTS[name].module)
+    return module, config_type(module, EXPERIMENTS[name])()
+
+
+if __name__ == "__main__":
+    run_script(__file__)

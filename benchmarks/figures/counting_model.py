@@ -1,4 +1,4 @@
-"""A model that counts how many of its transitions a planner looks at."""
+"""Model wrapper that counts the transitions that a planner uses."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled, spliced
 
 
-class CountedTable(NamedTuple):
-    """The record of a model with a count."""
+class CountingRecord(NamedTuple):
+    """Record of a model with a counter, for compiled code."""
 
     model: Any
-    outcomes: IntArray  # (states * actions,) how many an expectation over a pair looks at
-    looks: IntArray  # (1,) transitions that were looked at
+    outcomes: IntArray  # (states * actions,) transitions that an expected update of a pair uses
+    used: IntArray  # (1,) transitions used so far
 
 
-class CountedModel:
-    """Counts what planning asks of a table model; otherwise it is that model.
+class CountingModel:
+    """Wrapper of a table model that counts the transitions used by planning.
 
-    A transition that is drawn counts as one. An expected value of a pair counts as many as the
-    pair has outcomes.
+    A sampled transition counts as one. An expected update counts as the number of the pair's
+    outcomes.
 
     Args:
         model: one whose memory is a record.
-        outcomes: (states * actions,) how many each pair has; None for one each.
+        outcomes: (states * actions,) number of outcomes of each pair; None for one each.
 
     Attributes:
         count: transitions so far.
@@ -44,95 +44,95 @@ class CountedModel:
 
     @property
     def count(self) -> int:
-        """Transitions that were looked at so far."""
+        """Transitions used so far."""
         return int(self._count[0])
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the model inside can do."""
+        """Capabilities of the wrapped model."""
         found: frozenset[str] = self.model.capabilities
         return found
 
     @property
-    def table(self) -> CountedTable:
-        """The record of the model inside, with the count."""
-        return CountedTable(self.model.table, self._outcomes, self._count)
+    def table(self) -> CountingRecord:
+        """Record of the wrapped model, with the counter."""
+        return CountingRecord(self.model.table, self._outcomes, self._count)
 
     @property
     def version(self) -> Any:
-        """That of the model inside; None where it has none."""
+        """Version of the wrapped model; None where it has none."""
         return getattr(self.model, "version", None)
 
     def update(self, transitions: Transitions) -> None:
-        """Let the model inside learn."""
+        """Update the wrapped model."""
         self.model.update(transitions)
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
-        """N transitions, which count as n."""
+        """Sample n transitions, which count as n."""
         self._count[0] += n
         drawn: Transitions = self.model.sample(n, rng)
         return drawn
 
     def distribution(self, observation: int, action: int) -> Outcomes:
-        """What follows a pair; each outcome counts."""
+        """Return the outcomes of a pair, each of which counts."""
         self._count[0] += self._outcomes[observation * self.num_actions + action]
         found: Outcomes = self.model.distribution(observation, action)
         return found
 
     def predict(self, observations: IntArray, actions: IntArray) -> Prediction:
-        """What the model inside predicts; not counted."""
+        """Return the wrapped model's prediction; not counted."""
         found: Prediction = self.model.predict(observations, actions)
         return found
 
     def reserve(self, transitions: int) -> None:
-        """Make room in the model inside."""
+        """Reserve memory in the wrapped model."""
         self.model.reserve(transitions)
 
     def get_state(self) -> dict[str, Any]:
-        """That of the model inside."""
+        """Return the state of the wrapped model."""
         state: dict[str, Any] = self.model.get_state()
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned; the count stays."""
+        """Restore a state of `get_state`; the count stays."""
         self.model.set_state(state)
 
 
-@rule(observe, CountedTable)
+@rule(observe, CountingRecord)
 @compiled
 def observe_inside(table, num_actions, state, action, reward, next_state, terminated):
-    """Let the model inside learn."""
+    """Update the wrapped model."""
     observe(table.model, num_actions, state, action, reward, next_state, terminated)
 
 
-@rule(draw, CountedTable)
+@rule(draw, CountingRecord)
 @spliced
 def draw_counted(table, num_actions, rng):
-    """A transition, which counts as one."""
-    table.looks[0] += 1
+    """Sample a transition, which counts as one."""
+    table.used[0] += 1
     pair, reward, next_state, terminated, rng = draw(table.model, num_actions, rng)
     return pair, reward, next_state, terminated, rng
 
 
-@rule(follow, CountedTable)
+@rule(follow, CountingRecord)
 @spliced
 def follow_counted(table, num_actions, pair, rng):
-    """An outcome of a pair, which counts as one."""
-    table.looks[0] += 1
+    """Sample an outcome of a pair, which counts as one."""
+    table.used[0] += 1
     reward, next_state, terminated, rng = follow(table.model, num_actions, pair, rng)
     return reward, next_state, terminated, rng
 
 
-@rule(expect, CountedTable)
+@rule(expect, CountingRecord)
 @compiled
 def expect_counted(table, num_actions, pair, q, gamma):
-    """What a pair is worth; each of its outcomes counts."""
-    table.looks[0] += table.outcomes[pair]
+    """Return the expected update of a pair; each of its outcomes counts."""
+    table.used[0] += table.outcomes[pair]
     return expect(table.model, num_actions, pair, q, gamma)
 
 
-@rule(believe, CountedTable)
+@rule(believe, CountingRecord)
 @compiled
 def believe_inside(table, num_actions, pair, next_state, terminated):
-    """How likely an outcome is; not counted, as nothing is simulated."""
+    """Return the probability of an outcome; not counted, as nothing is simulated."""
     return believe(table.model, num_actions, pair, next_state, terminated)

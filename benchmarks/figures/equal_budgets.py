@@ -1,39 +1,38 @@
 """Decision-time planners at equal budgets, against exact optimal values.
 
-A budget is a number of transitions of the model that may be looked at for one decision: each that
-is drawn counts as one, and an expected value counts as many as the pair has outcomes. They are
-counted where the model is asked (`CountedModel`), and no planner exceeds the budget. What is drawn
-is the loss of the decision, v*(s) - q*(s, a), in the Dyna maze with slips; planning is with the
-true model, so that nothing but the budget stands between a planner and the optimum. All states
-count alike. Of actions with equal values one is taken at random, so that a planner that has found
-nothing loses as much as chance.
+A budget is a number of transitions of the model for one decision: a sampled transition counts as
+one, an expected update as the number of the pair's outcomes. `CountingModel` counts them, and no
+planner exceeds the budget. The measure is the loss of the decision, v*(s) - q*(s, a), in the Dyna
+maze with slips, as a mean over all states. Planning is with the true model, so that the budget is
+the only cause of a loss. Ties are broken at random, so that a planner that has found nothing has
+the loss of a random action.
 
-How each planner makes use of a budget:
+Use of the budget by each planner:
 
-1. Forward search looks as many steps ahead as the budget pays for, exactly; so it has no noise.
-2. Sparse sampling does, too, with `width` samples of each action. What it will need is bounded
-   beforehand, by how many states may be reached.
+1. Forward search has the largest depth within the budget, and is exact to that depth: no noise.
+2. Sparse sampling has the largest depth within the budget, with `width` samples of each action. The
+   transitions are bounded in advance by the number of reachable states.
 3. Monte-Carlo search, tree search and TD search simulate episodes of at most `depth` steps (fewer
-   only where the budget does not pay for one episode with each action), and go on until what is
-   left might not be enough.
-4. Dyna-2 is TD search that begins from what Q-learning has found in `real_steps` real steps, which
-   the others do not have. How good that is without a search is drawn, too.
+   only where the budget is too small for one episode with each action), until the rest might not
+   be enough.
+4. Dyna-2 is TD search that starts from the values of Q-learning after `real_steps` real steps,
+   which the others do not have. These values without a search are a baseline.
 
-All planners have the settings that `dynamaze.agents` gives them, but for the numbers above.
+All planners have the default settings of `dynamaze.agents`, except for the numbers above.
 
-What is found, with the default settings (the stored tables have the intervals):
+Results with the default settings (the stored tables have the intervals):
 
-1. Where the budget pays for looking as far as the goal, exact search is unrivalled: with 4000
-   transitions forward search loses 0.0008, the best of the others without real experience 0.009.
-   There are only 46 states; sampling pays where they are many.
-2. Where it does not, forward search and sparse sampling see nothing but zeros from most states, and
-   TD search loses the least, for what it learns in one episode serves the next.
-3. Returns of random episodes tell actions apart only slowly: with 64,000 transitions Monte-Carlo
-   search and tree search still lose a quarter of what chance does. Their values are near those of a
-   random policy, off by 0.5 with any budget.
-4. What Q-learning finds in 2000 real steps loses 0.025 by itself, not much less than chance
-   (0.030); but with up to 16,000 transitions TD search from there (Dyna-2) loses about a third less
-   than from nothing.
+1. Where the budget reaches to the goal, exact search is the best: with 4000 transitions forward
+   search loses 0.0008, the best of the others without real experience 0.009. There are only 46
+   states; sampling has advantages where they are many.
+2. With smaller budgets forward search and sparse sampling find only zeros in most states, and TD
+   search loses the least, as its values improve from episode to episode.
+3. Returns of random episodes discriminate between actions only slowly: with 64,000 transitions
+   Monte-Carlo search and tree search still have a quarter of the loss of random actions. Their
+   values are near those of a random policy, with an error of 0.5 for any budget.
+4. The values of Q-learning after 2000 real steps lose 0.025 by themselves, not much less than a
+   random action (0.030); but with up to 16,000 transitions TD search from there (Dyna-2) loses
+   about a third less than TD search from zeros.
 """
 
 from __future__ import annotations
@@ -62,14 +61,15 @@ from dynamaze.agents import (
     TreeSearch,
 )
 from dynamaze.agents.models.true import TrueModel
+from dynamaze.benchmarks.figures.counting_model import CountingModel
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.compiled_runs import run_one
+from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns, interval_text
+from dynamaze.benchmarks.harness.intervals import mean_interval
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
+from dynamaze.benchmarks.harness.table import Table, rows_where, stack
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.envs import greedy_policy
-
-from ..harness.compiled_runs import run_one
-from ..harness.curves import columns_of, draw_curve, interval_text
-from ..harness.statistics import mean_interval
-from ..harness.table import Table, rows_where, stack
-from .counting_model import CountedModel
 
 LABELS = {
     "forward": "forward search",
@@ -88,33 +88,34 @@ COLOURS = {
     "dyna_2": "tab:pink",
 }
 MARKERS = dict(zip(LABELS, "osv^DX", strict=True))
-WITHOUT = {
-    "chance": ("chance", "grey"),
+BASELINES = {
+    "chance": ("random action", "grey"),
     "q_learning": ("Dyna-2 without search", COLOURS["dyna_2"]),
 }
-"""What there is without a search: its label and its colour."""
+"""Decisions without a search: label and colour."""
 TIE = 1e-9
-"""Values that differ by less are equal but for rounding."""
+"""Values that differ by less are equal except for rounding."""
 
 
 @dataclass(frozen=True)
-class Config:
+class EqualBudgetsConfig(ExperimentConfig):
     """Decision-time planners at equal budgets (sections 8.8 to 8.11)."""
 
     name: ClassVar[str] = "equal_budgets"
+    heading: ClassVar[str] = "Equal budgets"
 
     runs: int = 40
-    """Independent runs; each decides in every state, with every planner and budget."""
+    """Independent runs; each makes a decision in every state, with every planner and budget."""
     seed: int = 0
-    """Settles every number."""
+    """Random seed; determines every number."""
     budgets: tuple[int, ...] = (250, 1000, 4000, 16_000, 64_000)
-    """Transitions of the model for a decision."""
+    """Transitions of the model for a decision, a point of the curves for each."""
     slip: float = 0.2
     """Probability that a step goes to one of the two sides."""
     gamma: float = 0.95
     """Discount."""
     depth: int = 50
-    """Most steps that are looked ahead."""
+    """Largest search depth, in steps."""
     width: int = 4
     """Samples of each action in sparse sampling."""
     real_steps: int = 2000
@@ -122,264 +123,286 @@ class Config:
 
     @property
     def total_runs(self) -> int:
-        """Runs, in each of which all planners decide."""
+        """Runs, each of them with all planners."""
         return self.runs
 
 
-class Place:
-    """The maze, what is true of it, and what a planner may ask of it.
+class DecisionProblem:
+    """The maze with exact values, and a model that counts its transitions.
 
     Args:
         config: the experiment's numbers.
 
     Attributes:
         env: the maze.
-        rows: (decisions,) the states in which an agent may have to decide.
+        states: (decisions,) the states in which decisions are made.
         q: (states, actions) optimal action values, exactly.
-        model: counts what is asked of it.
-        reach: (depth, states, states) whether the third may be where an agent is that was in the
-            second so many steps before.
-        outcomes: (states,) how many an expectation over each action looks at, together.
+        model: the true model, with a counter.
+        reach: (depth, states, states) whether a state (last axis) can be reached from another
+            (second axis) in exactly a number of steps (first axis).
+        outcomes: (states,) transitions of the expected updates of all actions together.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: EqualBudgetsConfig) -> None:
         self.env = gym.make("DynaMaze-v0", slip_probability=config.slip)
-        world: Any = self.env.unwrapped
-        self.q: FloatArray = world.mdp.optimal_action_values(config.gamma)
-        free = ~world.layout.walls
-        free[tuple(zip(*world.layout.goals, strict=True))] = False
-        self.rows: IntArray = np.flatnonzero(free)
-        inside = TrueModel(self.env)
+        maze: Any = self.env.unwrapped
+        self.q: FloatArray = maze.mdp.optimal_action_values(config.gamma)
+        free = ~maze.layout.walls
+        free[tuple(zip(*maze.layout.goals, strict=True))] = False
+        self.states: IntArray = np.flatnonzero(free)
+        true_model = TrueModel(self.env)
         outcomes = np.array(
-            [len(inside.distribution(*pair).probability) for pair in np.ndindex(self.q.shape)]
+            [len(true_model.distribution(*pair).probability) for pair in np.ndindex(self.q.shape)]
         )
-        self.model = CountedModel(inside, outcomes)
+        self.model = CountingModel(true_model, outcomes)
         self.outcomes: IntArray = outcomes.reshape(self.q.shape).sum(axis=1)
-        self.reach = _reach(world.mdp, config.depth)
+        self.reach = _reach(maze.mdp, config.depth)
 
-    def judge(self, row: int, found: FloatArray) -> tuple[float, float]:
-        """What is lost by the action of the highest of (actions,) values, and that value's error.
+    def evaluate(self, state: int, values: FloatArray) -> tuple[float, float]:
+        """Return the loss of the greedy action of (actions,) values, and the error of its value.
 
-        Of actions whose values are equal one is taken at random; the loss is its mean.
+        Ties are broken at random; the loss is the mean over them.
         """
-        policy, best = greedy_policy(found[None], tolerance=TIE)[0], self.q[row].max()
-        return float(policy @ (best - self.q[row])), float(abs(found.max() - best))
+        policy, best = greedy_policy(values[None], tolerance=TIE)[0], self.q[state].max()
+        return float(policy @ (best - self.q[state])), float(abs(values.max() - best))
 
 
 def _reach(mdp: Any, depth: int) -> BoolArray:
-    """`Place.reach`, from one step to the next."""
+    """Return `DecisionProblem.reach`, by one matrix product for each step."""
     states, actions, outcomes = mdp.next_state.shape
-    leads = np.zeros((states, states))
-    goes_on = ((mdp.probability > 0) & ~mdp.terminated).ravel()
+    adjacency = np.zeros((states, states))
+    continues = ((mdp.probability > 0) & ~mdp.terminated).ravel()
     before = np.repeat(np.arange(states), actions * outcomes)
-    leads[before[goes_on], mdp.next_state.ravel()[goes_on]] = 1
+    adjacency[before[continues], mdp.next_state.ravel()[continues]] = 1
     reach = [np.eye(states)]
     for _ in range(depth - 1):
-        reach.append((reach[-1] @ leads > 0).astype(float))
+        reach.append((reach[-1] @ adjacency > 0).astype(float))
     return np.array(reach) > 0
 
 
-# -- deciding within a budget ------------------------------------------------------------------
+# -- decisions within a budget -----------------------------------------------------------------
 
 
-def make_planner(config: Config, method: str, place: Place, budget: int, seed: Any) -> Agent:
-    """The agent whose planning is looked at."""
-    common: dict[str, Any] = {"model": place.model, "gamma": config.gamma, "seed": seed}
-    actions = place.model.num_actions
+def make_planner(
+    config: EqualBudgetsConfig, method: str, problem: DecisionProblem, budget: int, seed: Any
+) -> Agent:
+    """Return the agent of a planner."""
+    common: dict[str, Any] = {"model": problem.model, "gamma": config.gamma, "seed": seed}
+    actions = problem.model.num_actions
     depth = max(1, min(config.depth, budget // actions))
     if method == "forward":
-        return ForwardSearch(place.env, depth=1, **common)
+        return ForwardSearch(problem.env, depth=1, **common)
     if method == "sparse":
-        return SparseSampling(place.env, width=config.width, depth=1, **common)
+        return SparseSampling(problem.env, width=config.width, depth=1, **common)
     if method == "monte_carlo":
-        return MonteCarloSearch(place.env, simulations=actions, depth=depth, **common)
+        return MonteCarloSearch(problem.env, simulations=actions, depth=depth, **common)
     if method == "tree":
         nodes = max(1024, budget // 4)
-        return TreeSearch(place.env, simulations=actions, depth=depth, max_nodes=nodes, **common)
+        return TreeSearch(problem.env, simulations=actions, depth=depth, max_nodes=nodes, **common)
     searcher = TDSearch if method == "td" else Dyna2
-    return searcher(place.env, simulations=actions, depth=depth, **common)
+    return searcher(problem.env, simulations=actions, depth=depth, **common)
 
 
-def decide(config: Config, method: str, agent: Any, place: Place, row: int, budget: int) -> Any:
-    """(actions,) values that a planner finds in a state within a budget."""
+def decide(
+    config: EqualBudgetsConfig,
+    method: str,
+    agent: Any,
+    problem: DecisionProblem,
+    state: int,
+    budget: int,
+) -> Any:
+    """Return (actions,) the values of a planner in a state within a budget."""
     if method == "forward":
-        agent.planning.depth = forward_depth(place, row, budget)
+        agent.planning.depth = forward_depth(problem, state, budget)
     elif method == "sparse":
-        agent.planning.depth = sparse_depth(place, row, config.width, budget)
+        agent.planning.depth = sparse_depth(problem, state, config.width, budget)
     else:
-        return _simulate(agent, place.model, row, budget, is_mean=method == "monte_carlo")
-    return _values(agent, row)
+        return _simulate(agent, problem.model, state, budget, is_mean=method == "monte_carlo")
+    return _values(agent, state)
 
 
-def forward_depth(place: Place, row: int, budget: int) -> int:
-    """How many steps forward search can look ahead, at least 1.
-
-    It looks at what may be met within so many steps, again for each number of steps to go.
-    """
-    within = np.logical_or.accumulate(place.reach[:, row])
-    return _depth(within @ place.outcomes, budget)
+def forward_depth(problem: DecisionProblem, state: int, budget: int) -> int:
+    """Return the largest depth of forward search within a budget, at least 1."""
+    # The states within n steps are backed up once for each remaining depth.
+    within = np.logical_or.accumulate(problem.reach[:, state])
+    return _depth(within @ problem.outcomes, budget)
 
 
-def sparse_depth(place: Place, row: int, width: int, budget: int) -> int:
-    """How many steps sparse sampling can look ahead whatever it meets, at least 1."""
-    return _depth(place.reach[:, row].sum(axis=1) * place.model.num_actions * width, budget)
+def sparse_depth(problem: DecisionProblem, state: int, width: int, budget: int) -> int:
+    """Return the largest depth of sparse sampling that is always within a budget, at least 1."""
+    # At depth n each state that can be reached in n steps is expanded once at most.
+    reachable = problem.reach[:, state].sum(axis=1)
+    return _depth(reachable * problem.model.num_actions * width, budget)
 
 
 def _depth(costs: IntArray, budget: int) -> int:
-    """How many steps a budget pays for, of which each has its costs."""
+    """Return the number of steps within a budget, from the cost of each."""
     return max(1, int((np.cumsum(costs) <= budget).sum()))
 
 
-def _simulate(agent: Any, model: CountedModel, row: int, budget: int, *, is_mean: bool) -> Any:
-    """Search on and on from a state, until one more episode for each action might be too much.
-
-    Monte-Carlo search remembers nothing from one search to the next, so that the mean is taken
-    here; the others go on from what they have found.
-    """
-    planning, most = agent.planning, model.count + budget
-    total, weight, found = np.zeros(model.num_actions), 0, np.zeros(model.num_actions)
+def _simulate(agent: Any, model: CountingModel, state: int, budget: int, *, is_mean: bool) -> Any:
+    """Repeat the search until one more episode for each action might exceed the budget."""
+    planning, limit = agent.planning, model.count + budget
+    total, weight, values = np.zeros(model.num_actions), 0, np.zeros(model.num_actions)
     while True:
-        episodes = (most - model.count) // planning.depth // model.num_actions * model.num_actions
+        episodes = (limit - model.count) // planning.depth // model.num_actions * model.num_actions
         if episodes <= 0:
-            return total / weight if is_mean else found
+            # Monte-Carlo search stores nothing between searches, so the mean is taken here; the
+            # others continue from their tree or values.
+            return total / weight if is_mean else values
         planning.simulations = episodes
-        found = _values(agent, row)
-        total, weight = total + episodes * found, weight + episodes
+        values = _values(agent, state)
+        total, weight = total + episodes * values, weight + episodes
 
 
-def _values(agent: Any, row: int) -> Any:
-    """(actions,) what one search finds."""
-    planning, rows = agent.planning, np.array([row])
+def _values(agent: Any, state: int) -> Any:
+    """Return (actions,) the values of one search."""
+    planning, rows = agent.planning, np.array([state])
     return planning.action_values(agent.values, agent.model, rows, agent.rng, learning=True)[0]
 
 
 # -- runs --------------------------------------------------------------------------------------
 
 
+def main(config: EqualBudgetsConfig) -> None:
+    """Run the experiment, store its tables and plot, and print its summary.
+
+    Raises:
+        ValueError: for fewer than 2 runs.
+        OSError: if the output folder cannot be written.
+    """
+    run_module(__name__, config, title=config.heading, caption=interval_caption(config.runs))
+
+
 def run(
-    config: Config, on_run: Callable[[], None] | None = None, *, workers: int | None = None
+    config: EqualBudgetsConfig,
+    callback: Callable[[], None] | None = None,
+    *,
+    workers: int | None = None,
 ) -> dict[str, Table]:
-    """Decide in every state, with every planner and budget.
+    """Make a decision in every state, with every planner and budget.
 
     Args:
         config: its numbers.
-        on_run: called after each run, in the calling thread.
-        workers: threads, which change no number; None for one on each core.
+        callback: called after each run, in the calling thread.
+        workers: threads, which do not influence the numbers; None for one on each core.
 
     Returns:
         The table of the curves, with the columns method, budget, and of loss (of the decision),
-        error (of the highest value that the planner finds, less that of the state, without its
-        sign) and spent (transitions that were looked at), all means over the states, each
-        ..._mean, ..._low and ..._high (a 95% interval), and runs. And, named `..._without`, the
-        same of no search at all: method (chance, or q_learning, from which Dyna-2 begins), loss,
-        error and runs.
+        error (absolute, of the highest value of the planner against the value of the state) and
+        spent (transitions used), all means over the states, each ..._mean, ..._low and ..._high (a
+        95% interval), and runs. And, named `..._without`, that of the decisions without a search:
+        method (chance, or q_learning, from which Dyna-2 starts), loss, error and runs.
 
     Raises:
-        ValueError: for a budget that does not pay for one look at all actions.
+        ValueError: for a budget that is too small for one transition of each action.
     """
-    least = 4 * max(config.width, 3)  # a step with slips has up to three outcomes
-    if min(config.budgets) < least:
-        raise ValueError(f"budgets={config.budgets}; expected at least {least} each")
+    minimum = 4 * max(config.width, 3)  # a step with slips has up to three outcomes
+    if min(config.budgets) < minimum:
+        raise ValueError(f"budgets={config.budgets}; expected at least {minimum} each")
     seeds = np.random.SeedSequence(config.seed).spawn(config.runs)
-    found = np.array(list(_runs(config, seeds, on_run, workers)))
+    found = np.array(list(_runs(config, seeds, callback, workers)))
+    searches = found[:, 1:, : len(config.budgets)]  # the baselines may have more columns
     curves = [
         {
             "method": np.full(len(config.budgets), method),
             "budget": np.array(config.budgets),
-            **_columns(found[:, 1 + which], ("loss", "error", "spent")),
+            **_columns(searches[:, number], ("loss", "error", "spent")),
             "runs": np.full(len(config.budgets), config.runs),
         }
-        for which, method in enumerate(LABELS)
+        for number, method in enumerate(LABELS)
     ]
     without = [
         {
             "method": np.array([method]),
-            **_columns(found[:, 0, which, None], ("loss", "error")),
+            **_columns(found[:, 0, number, None], ("loss", "error")),
             "runs": np.array([config.runs]),
         }
-        for which, method in enumerate(WITHOUT)
+        for number, method in enumerate(BASELINES)
     ]
     return {config.name: stack(curves), f"{config.name}_without": stack(without)}
 
 
 def _columns(samples: FloatArray, names: tuple[str, ...]) -> Table:
-    """Of (runs, rows, numbers) the intervals of those that have names."""
+    """Return interval columns of (runs, rows, numbers), for the numbers that have names."""
     table: Table = {}
-    for which, name in enumerate(names):
-        table |= columns_of(name, mean_interval(samples[:, :, which]))
+    for number, name in enumerate(names):
+        table |= interval_columns(name, mean_interval(samples[:, :, number]))
     return table
 
 
 def _runs(
-    config: Config,
+    config: EqualBudgetsConfig,
     seeds: list[np.random.SeedSequence],
-    on_run: Callable[[], None] | None,
+    callback: Callable[[], None] | None,
     workers: int | None,
 ) -> Iterator[FloatArray]:
-    first = one_run(config, seeds[0])  # alone, it compiles the code that all share
+    first = one_run(config, seeds[0])  # alone, as it compiles the code that all share
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         try:
             for found in chain([first], pool.map(partial(one_run, config), seeds[1:])):
                 yield found
-                if on_run is not None:
-                    on_run()
-        except BaseException:  # Ctrl-C above all: what has not begun need not begin
+                if callback is not None:
+                    callback()
+        except BaseException:  # Ctrl-C above all: runs that have not begun are cancelled
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def one_run(config: Config, seed: np.random.SeedSequence) -> FloatArray:
-    """Decide in every state.
+def one_run(config: EqualBudgetsConfig, seed: np.random.SeedSequence) -> FloatArray:
+    """Make a decision in every state.
 
     Returns:
-        (1 + planners, budgets, 3) means over the states: loss, error of the highest value, and what
-        was looked at; the first row has those without a search, in the order of `WITHOUT`.
+        (1 + planners, budgets, 3) means over the states: loss, error of the highest value, and
+        transitions used; the first row has those without a search, in the order of `BASELINES`.
     """
-    place = Place(config)
+    problem = DecisionProblem(config)
     children = seed.spawn(1 + len(LABELS))
-    learner = QLearning(place.env, gamma=config.gamma, seed=children[0])
+    learner = QLearning(problem.env, gamma=config.gamma, seed=children[0])
     learned = run_one(learner, config.real_steps, 0).q
-    found = np.zeros((1 + len(LABELS), max(len(WITHOUT), len(config.budgets)), 3))
-    for which, q in enumerate((np.zeros_like(learned), learned)):
-        found[0, which] = np.mean([(*place.judge(row, q[row]), 0) for row in place.rows], axis=0)
-    for which, method in enumerate(LABELS):
+    found = np.zeros((1 + len(LABELS), max(len(BASELINES), len(config.budgets)), 3))
+    for number, q in enumerate((np.zeros_like(learned), learned)):
+        found[0, number] = np.mean(
+            [(*problem.evaluate(state, q[state]), 0) for state in problem.states], axis=0
+        )
+    for number, method in enumerate(LABELS):
         for column, budget in enumerate(config.budgets):
-            agent: Any = make_planner(config, method, place, budget, children[1 + which])
+            agent: Any = make_planner(config, method, problem, budget, children[1 + number])
             if method == "dyna_2":
                 agent.values.q[...] = learned
-            found[1 + which, column] = decide_everywhere(config, method, agent, place, budget)
+            found[1 + number, column] = decide_everywhere(config, method, agent, problem, budget)
     return found
 
 
 def decide_everywhere(
-    config: Config, method: str, agent: Any, place: Place, budget: int
+    config: EqualBudgetsConfig, method: str, agent: Any, problem: DecisionProblem, budget: int
 ) -> FloatArray:
-    """(3,) means over the states: loss, error of the highest value, and what was looked at."""
-    begun, results = agent.planning.get_state(), []
-    for row in place.rows.tolist():
-        agent.planning.set_state(begun)  # nothing stays from one state to the next
-        before = place.model.count
-        found = decide(config, method, agent, place, row, budget)
-        results.append((*place.judge(row, found), place.model.count - before))
+    """Return (3,) means over the states: loss, error of the highest value, transitions used."""
+    initial, results = agent.planning.get_state(), []
+    for state in problem.states.tolist():
+        agent.planning.set_state(initial)  # no tree or values of the state before
+        before = problem.model.count
+        values = decide(config, method, agent, problem, state, budget)
+        results.append((*problem.evaluate(state, values), problem.model.count - before))
     means: FloatArray = np.mean(results, axis=0)
     return means
 
 
-# -- picture and summary -----------------------------------------------------------------------
+# -- plot and summary --------------------------------------------------------------------------
 
 
-def plot(tables: dict[str, Table], config: Config) -> Figure:
-    """The picture from the stored tables: what decisions lose, and how wrong values are."""
-    table, without = tables[config.name], tables[f"{config.name}_without"]
+def plot(tables: dict[str, Table], config: EqualBudgetsConfig) -> Figure:
+    """Plot the stored tables: loss of the decisions, and error of the values."""
+    table, baselines = tables[config.name], tables[f"{config.name}_without"]
     figure = Figure(figsize=(11, 5), layout="constrained")
     panels: Any = figure.subplots(1, 2)
-    for axes, what, label in zip(
+    for axes, quantity, label in zip(
         panels,
         ("loss", "error"),
-        ("Value lost by the decision, $v_*(s) - q_*(s, a)$", "Error of the highest value found"),
+        ("Loss of the decision, $v_*(s) - q_*(s, a)$", "Error of the highest value"),
         strict=True,
     ):
-        _draw(axes, table, without, what)
+        _draw(axes, table, baselines, quantity)
         axes.set_ylabel(label)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     figure.suptitle(
@@ -389,34 +412,38 @@ def plot(tables: dict[str, Table], config: Config) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, table: Table, without: Table, what: str) -> None:
+def _draw(axes: Axes, table: Table, baselines: Table, quantity: str) -> None:
     for method, label in LABELS.items():
         curve = rows_where(table, "method", method)
         style = {"color": COLOURS[method], "marker": MARKERS[method]}
-        draw_curve(axes, "spent_mean", curve, what, label=label, **style)
+        draw_curve(axes, "spent_mean", curve, quantity, label=label, **style)
     ends = np.array([table["spent_mean"].min(), table["budget"].max()])
-    for method, (label, colour) in WITHOUT.items():
-        level = rows_where(without, "method", method)
+    for method, (label, colour) in BASELINES.items():
+        level = rows_where(baselines, "method", method)
         wide = {name: np.repeat(column, 2) for name, column in level.items()}
         wide["spent_mean"] = ends
-        draw_curve(axes, "spent_mean", wide, what, color=colour, linestyle=":", label=label)
+        draw_curve(axes, "spent_mean", wide, quantity, color=colour, linestyle=":", label=label)
     axes.axhline(0, color="grey", linewidth=0.8)
-    axes.set(xlabel="Transitions looked at for a decision", xscale="log")
+    axes.set(xlabel="Transitions of the model for a decision", xscale="log")
 
 
-def summary(tables: dict[str, Table], config: Config) -> list[tuple[str, ...]]:
-    """A line for each planner and budget."""
-    table, without = tables[config.name], tables[f"{config.name}_without"]
-    lines: list[tuple[str, ...]] = [("planner", "budget", "value lost / 1000", "error of value")]
+def summary(tables: dict[str, Table], config: EqualBudgetsConfig) -> list[tuple[str, ...]]:
+    """Return a line for each planner and budget."""
+    table, baselines = tables[config.name], tables[f"{config.name}_without"]
+    lines: list[tuple[str, ...]] = [("planner", "budget", "loss x 1000", "error of value")]
     for method, label in LABELS.items():
         curve = rows_where(table, "method", method)
         for row, budget in enumerate(curve["budget"]):
             lines.append((label, f"{budget:,}", *_texts(curve, row)))
-    for row, method in enumerate(without["method"]):
-        lines.append((WITHOUT[str(method)][0], "", *_texts(without, row)))
+    for row, method in enumerate(baselines["method"]):
+        lines.append((BASELINES[str(method)][0], "", *_texts(baselines, row)))
     return lines
 
 
 def _texts(table: Table, row: int) -> tuple[str, str]:
     thousandths = {f"loss_{part}": table[f"loss_{part}"] * 1000 for part in ("mean", "low", "high")}
     return interval_text(thousandths, "loss", row, 1), interval_text(table, "error", row, 3)
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -1,21 +1,21 @@
 """Example 8.4 of Sutton & Barto (2018): prioritised sweeping against Dyna-Q, in growing mazes.
 
 Each cell of the Dyna maze becomes k x k cells; the start is one of its block, all cells of the
-goal's block are goals. What is counted are updates of values until the greedy policy takes the
-shortest way from the start, or one at most 1.2 times as long. Dyna-Q makes n + 1 of them in each
-real step; prioritised sweeping at most n, and most of the time none.
+goal's block are goals. The measure is the number of value updates until the greedy policy takes a
+shortest path from the start, or one at most 1.2 times as long. Dyna-Q makes n + 1 updates in each
+real step; prioritised sweeping at most n, and mostly none.
 
-That prioritised sweeping is done with planning does not help it to find what it has not seen: where
-only the shortest way counts, some of its runs still take a longer one when they are given up. Their
-values are exact for what they have seen; only chance actions tell them more.
+Converged planning does not replace exploration: until the exactly shortest path, some runs of
+prioritised sweeping do not arrive in time. Their values are exact for the transitions seen so far;
+only random actions bring new ones.
 
 Differences from the book:
 
 1. The book counts n updates for each real step of both, and gives neither alpha nor the threshold.
-   Alpha is 1 here, as it should be where the world is deterministic.
+   Alpha is 1 here, the right one in a deterministic environment.
 2. Runs are many, and their median and 90th percentile are shown, not a mean: the tail is heavy.
-3. The policy is looked at whenever updates may have grown by a hundredth. A run that is not there
-   after `most_steps` real steps counts as one that takes longer than any other.
+3. The policy is evaluated whenever updates may have grown by a hundredth. A run that has not
+   arrived after `max_steps` real steps counts as infinitely long.
 """
 
 from __future__ import annotations
@@ -32,48 +32,50 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents import DynaQ, PrioritisedSweeping
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.compiled_runs import CompiledRun
+from dynamaze.benchmarks.harness.intervals import ConfidenceInterval, quantile_interval
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, run_module
+from dynamaze.benchmarks.harness.table import Table, rows_where, stack
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
 from dynamaze.envs.mazes.presets import DYNA
 
-from ..harness.compiled_runs import Life
-from ..harness.statistics import Interval, quantile_interval
-from ..harness.table import Table, rows_where, stack
-
 METHODS = {"uniform": "Dyna-Q", "prioritised_sweeping": "prioritised sweeping"}
 NEAR = 1.2
-"""How many times the shortest way is near."""
+"""A path is near-optimal up to this multiple of the shortest length."""
 
-LOOK_EVERY = 0.01
-"""The policy is looked at when the updates may have grown by this share."""
+EVALUATE_EVERY = 0.01
+"""The policy is evaluated when the updates may have grown by this fraction."""
 
 COLOURS = {"uniform": "tab:red", "prioritised_sweeping": "tab:blue"}
 
 
 @dataclass(frozen=True)
-class Config:
+class Example84Config(ExperimentConfig):
     """Example 8.4 (section 8.4, p. 170): prioritised sweeping on mazes."""
 
     name: ClassVar[str] = "example_8_4"
+    heading: ClassVar[str] = "Example 8.4"
 
     runs: int = 50
     """Runs of each method in each maze."""
     seed: int = 0
-    """Settles every number."""
+    """Random seed; determines every number."""
     sizes: tuple[int, ...] = (1, 2, 3, 4, 5)
-    """Cells along each side of what was one cell: 54 to 1350 cells."""
+    """Factors k by which each cell is enlarged: 54 to 1350 cells."""
     planning_steps: int = 5
-    """Most updates n after each real step."""
+    """Largest number n of updates after each real step."""
     learning_rate: float = 1.0
     """Step size alpha."""
     gamma: float = 0.95
     """Discount."""
     epsilon: float = 0.1
-    """Probability of an action at random."""
+    """Probability of a random action."""
     threshold: float = 1e-4
-    """Errors up to it are not queued by prioritised sweeping."""
-    most_steps: int = 1_000_000
-    """Real steps after which a run is given up."""
+    """Pairs with errors up to it are not queued by prioritised sweeping."""
+    max_steps: int = 1_000_000
+    """Real steps after which a run is stopped."""
 
     @property
     def total_runs(self) -> int:
@@ -81,56 +83,65 @@ class Config:
         return self.runs * len(self.sizes) * len(METHODS)
 
 
-def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, Table]:
+def main(config: Example84Config) -> None:
+    """Run the experiment, store its tables and plot, and print its summary.
+
+    Raises:
+        ValueError: for fewer than 2 runs.
+        OSError: if the output folder cannot be written.
+    """
+    run_module(__name__, config, title=config.heading, caption=caption(config.runs))
+
+
+def run(config: Example84Config, callback: Callable[[], None] | None = None) -> dict[str, Table]:
     """Run the experiment.
 
     Args:
         config: its numbers.
-        on_run: called after each of the `config.total_runs` runs.
+        callback: called after each of the `config.total_runs` runs.
 
     Returns:
         One table, a row for each run: method, states (free cells), run, updates_near and
-        updates_optimal (until the policy's way was at most `NEAR` times the shortest, and the
-        shortest; infinite if that did not come about), real_steps.
+        updates_optimal (until the policy's path was at most `NEAR` times the shortest, and the
+        shortest; infinite if it never was), real_steps.
     """
     rows = []
     for size in config.sizes:
-        env = gym.make("DynaMaze-v0", layout=grown_maze(size), max_episode_steps=-1)
+        env = gym.make("DynaMaze-v0", layout=enlarged_maze(size), max_episode_steps=-1)
         for method in METHODS:
-            learn = partial(until_optimal, config, env, method)
+            learn = partial(updates_until_optimal, config, env, method)
             seeds = np.random.SeedSequence([config.seed, size]).spawn(config.runs)
             first = learn(seeds[0])  # alone, it compiles the code that all share
             with ThreadPoolExecutor() as pool:
                 found = [first, *pool.map(learn, seeds[1:])]
-            world: Any = env.unwrapped
-            rows.append(
-                _table(method, int(world.layout.num_cells - world.layout.walls.sum()), found)
-            )
+            maze: Any = env.unwrapped
+            states = int(maze.layout.num_cells - maze.layout.walls.sum())
+            rows.append(_table(method, states, found))
             for _ in found:
-                if on_run is not None:
-                    on_run()
+                if callback is not None:
+                    callback()
     return {config.name: stack(rows)}
 
 
-def grown_maze(size: int) -> str:
-    """The Dyna maze, each cell of which has become size x size cells."""
+def enlarged_maze(size: int) -> str:
+    """Return the Dyna maze with each cell enlarged to size x size cells."""
     lines = []
     for line in DYNA.split():
         for inner in range(size):
-            lines.append("".join(_grown_cell(mark, size, inner) for mark in line))
+            lines.append("".join(_enlarged_cell(mark, size, inner) for mark in line))
     return "\n".join(lines)
 
 
-def _grown_cell(mark: str, size: int, inner: int) -> str:
+def _enlarged_cell(mark: str, size: int, inner: int) -> str:
     if mark != "S":
         return mark * size
     return ("S" + "." * (size - 1)) if inner == 0 else "." * size
 
 
-def until_optimal(
-    config: Config, env: gym.Env[Any, Any], method: str, seed: np.random.SeedSequence
+def updates_until_optimal(
+    config: Example84Config, env: gym.Env[Any, Any], method: str, seed: np.random.SeedSequence
 ) -> tuple[float, float, int]:
-    """One run: updates until the policy is near the optimum, until it is there, and real steps."""
+    """Return the updates of one run until a near-optimal and an optimal policy, and real steps."""
     sweeping = PrioritisedSweeping(config.planning_steps, threshold=config.threshold)
     is_swept = method == "prioritised_sweeping"
     agent = DynaQ(
@@ -142,30 +153,37 @@ def until_optimal(
         planning=sweeping if is_swept else method,
         seed=seed,
     )
-    life, world = Life(agent), env.unwrapped
-    moves = world.world.dynamics.moves  # type: ignore[attr-defined]  # a maze's
-    start = int(world.world.dynamics.starts[0])  # type: ignore[attr-defined]
-    shortest = world.layout.shortest_path_length  # type: ignore[attr-defined]
+    compiled_run, maze = CompiledRun(agent), env.unwrapped
+    moves = maze.world.dynamics.moves  # type: ignore[attr-defined]  # a maze's
+    start = int(maze.world.dynamics.starts[0])  # type: ignore[attr-defined]
+    shortest = maze.layout.shortest_path_length  # type: ignore[attr-defined]
     q: FloatArray = agent.values.q  # type: ignore[attr-defined]
-    steps = int(life.live(0, 1).episode_steps[0])  # before a reward there is nothing to look at
+    steps = int(
+        compiled_run.advance(0, 1).episode_steps[0]
+    )  # all values are 0 before the first reward
     near = np.inf
     while True:
         updates = sweeping.num_updates if is_swept else steps * (config.planning_steps + 1)
-        length = greedy_length(moves.next_state, moves.terminated, q, start, int(NEAR * shortest))
+        length = greedy_path_length(
+            moves.next_state, moves.terminated, q, start, int(NEAR * shortest)
+        )
         near = min(near, updates if length > 0 else np.inf)
         optimal = length == shortest
-        if optimal or steps >= config.most_steps:
+        if optimal or steps >= config.max_steps:
             return near, updates if optimal else np.inf, steps
-        piece = max(1, int(LOOK_EVERY * updates / (config.planning_steps + 1)), steps // 1000)
-        life.live(piece, 0)
+        piece = max(1, int(EVALUATE_EVERY * updates / (config.planning_steps + 1)), steps // 1000)
+        compiled_run.advance(piece, 0)
         steps += piece
 
 
 @compiled
-def greedy_length(next_state, terminated, q, start, most):
-    """Steps of the greedy policy to an end, 0 if more than `most`; ties go to the first action."""
+def greedy_path_length(next_state, terminated, q, start, limit):
+    """Return the steps of the greedy policy to a goal, 0 if more than `limit`.
+
+    Ties go to the first action.
+    """
     state = start
-    for step in range(most):
+    for step in range(limit):
         best = 0
         for action in range(1, q.shape[1]):
             if q[state, action] > q[state, best]:
@@ -189,78 +207,79 @@ def _table(method: str, states: int, found: list[tuple[float, float, int]]) -> T
     }
 
 
-# -- what came out -----------------------------------------------------------------------------
+# -- summary -----------------------------------------------------------------------------------
 
 
 def counts(table: Table, method: str, states: int, until: str) -> FloatArray:
-    """(runs,) updates of a method in a maze until its policy was "near" or "optimal"."""
+    """Return (runs,) updates of a method in a maze until its policy was "near" or "optimal"."""
     rows = rows_where(rows_where(table, "method", method), "states", states)
     return rows[f"updates_{until}"].astype(np.float64)
 
 
-def ratio(table: Table, states: int, until: str, resamples: int = 2000) -> Interval:
-    """Dyna-Q's median updates over those of prioritised sweeping; bootstrap interval of 95%."""
+def median_ratio(
+    table: Table, states: int, until: str, resamples: int = 2000
+) -> ConfidenceInterval:
+    """Return the ratio of median updates, Dyna-Q to prioritised sweeping; 95% by bootstrap."""
     rng = np.random.default_rng(0)
-    own, medians = [], []
+    medians, resampled = [], []
     for method in METHODS:
         found = counts(table, method, states, until)
-        drawn = rng.choice(found, (resamples, found.size))
-        own.append(_median(found[None])[0])
-        medians.append(_median(drawn))
-    low, high = np.quantile(medians[0] / medians[1], (0.025, 0.975))
-    return Interval(own[0] / own[1], low, high)
+        medians.append(_lower_median(found[None])[0])
+        resampled.append(_lower_median(rng.choice(found, (resamples, found.size))))
+    low, high = np.quantile(resampled[0] / resampled[1], (0.025, 0.975))
+    return ConfidenceInterval(medians[0] / medians[1], low, high)
 
 
-def _median(samples: FloatArray) -> FloatArray:
-    """The lower median of each row: it never averages a number and infinity."""
+def _lower_median(samples: FloatArray) -> FloatArray:
+    """Return the lower median of each row, which never averages a number and infinity."""
     median: FloatArray = np.quantile(samples, 0.5, axis=1, method="inverted_cdf")
     return median
 
 
-def summary(tables: dict[str, Table], config: Config) -> dict[str, list[tuple[str, ...]]]:
-    """For each goal a table: median, 90th percentile, and how many times fewer."""
+def summary(tables: dict[str, Table], config: Example84Config) -> dict[str, list[tuple[str, ...]]]:
+    """Return for near-optimal and optimal paths: median, 90th percentile, ratio of medians."""
     table = tables[config.name]
     return {
-        f"Example 8.4, updates until {NEAR:g} times the shortest way": _lines(table, "near"),
-        "Example 8.4, updates until the shortest way": _lines(table, "optimal"),
+        f"Example 8.4, updates until {NEAR:g} times the shortest path": _lines(table, "near"),
+        "Example 8.4, updates until the shortest path": _lines(table, "optimal"),
     }
 
 
 def _lines(table: Table, until: str) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = [
-        ("cells", "method", "got there", "median", "90th percentile", "times fewer")
+        ("cells", "method", "arrived", "median", "90th percentile", "ratio of medians")
     ]
     for states in np.unique(table["states"]):
         for method, name in METHODS.items():
             found = counts(table, method, states, until)
-            cells = [_text(quantile_interval(found, share)) for share in (0.5, 0.9)]
-            fewer = "" if method == "uniform" else _text(ratio(table, states, until))
-            there = f"{np.isfinite(found).sum()} of {found.size}"
-            lines.append((str(states), name, there, *cells, fewer))
+            cells = [_text(quantile_interval(found, quantile)) for quantile in (0.5, 0.9)]
+            fewer = "" if method == "uniform" else _text(median_ratio(table, states, until))
+            arrived = f"{np.isfinite(found).sum()} of {found.size}"
+            lines.append((str(states), name, arrived, *cells, fewer))
     return lines
 
 
-def _text(interval: Interval) -> str:
+def _text(interval: ConfidenceInterval) -> str:
     return f"{interval.mean:,.0f} [{interval.low:,.0f}, {interval.high:,.0f}]"
 
 
 def caption(runs: int) -> str:
-    """What the summary's numbers are."""
+    """Return the caption of the summary."""
     return (
-        f"quantiles of {runs} runs with 95% intervals by order statistics, infinite where too few "
-        "runs tell; ratios of medians with bootstrap intervals"
+        f"quantiles of {runs} runs with 95% intervals by order statistics, infinite where the runs "
+        "are too few; ratios of medians with bootstrap intervals"
     )
 
 
-def plot(tables: dict[str, Table], config: Config) -> Figure:
-    """Updates against cells: every run, the median and the 90th percentile."""
+def plot(tables: dict[str, Table], config: Example84Config) -> Figure:
+    """Plot updates against cells: every run, the median and the 90th percentile."""
     table = tables[config.name]
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, until in zip(panels, ("near", "optimal"), strict=True):
         _draw(axes, table, until)
-    panels[0].set(ylabel="Updates", title=f"Until at most {NEAR:g} times the shortest way")
-    panels[1].set(title="Until the shortest way")
+    panels[0].set(ylabel="Updates", title=f"Until at most {NEAR:g} times the shortest path")
+    panels[1].set(title="Until the shortest path")
     panels[0].legend(frameon=False)
     runs = len(np.unique(table["run"]))
     figure.suptitle(f"Example 8.4: {runs} runs, their median and (dashed) 90th percentile")
@@ -273,15 +292,19 @@ def _draw(axes: Axes, table: Table, until: str) -> None:
         colour = COLOURS[method]
         for states in cells:
             found = counts(table, method, states, until)
-            around = shift * np.exp(np.random.default_rng(0).normal(0, 0.02, found.size))
-            axes.plot(states * around, found, ".", color=colour, alpha=0.2, markersize=3)
-        for share, style in ((0.5, "-o"), (0.9, "--")):
-            middle = [
-                quantile_interval(counts(table, method, states, until), share).mean
+            jitter = shift * np.exp(np.random.default_rng(0).normal(0, 0.02, found.size))
+            axes.plot(states * jitter, found, ".", color=colour, alpha=0.2, markersize=3)
+        for quantile, style in ((0.5, "-o"), (0.9, "--")):
+            heights = [
+                quantile_interval(counts(table, method, states, until), quantile).mean
                 for states in cells
             ]
-            label = METHODS[method] if share == 0.5 else None
-            axes.plot(cells * shift, middle, style, color=colour, label=label)
+            label = METHODS[method] if quantile == 0.5 else None
+            axes.plot(cells * shift, heights, style, color=colour, label=label)
     axes.set(xscale="log", yscale="log", xlabel="Cells of the maze")
     axes.set_xticks(cells, labels=[str(each) for each in cells])
     axes.minorticks_off()
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -1,10 +1,11 @@
-"""Figure 8.2 of Sutton & Barto (2018): learning curves of Dyna-Q on the Dyna maze.
+"""Figure 8.2 of Sutton & Barto (2018): learning curves of Dyna-Q in the Dyna maze.
 
 Differences from the book:
 
 1. 1000 runs for each curve instead of 30, with 95% intervals.
-2. The first episode, which no planning can shorten, averages 868.7 steps: a random walk from start
-   to goal, exactly, whatever n is. (The book says about 1700; this maze does not give that.)
+2. The first episode, which no planning can shorten, has a mean of 868.7 steps: the exact mean of a
+   random walk from start to goal, whatever n is. (The book says about 1700; this maze does not
+   give that.)
 3. The curves level off at the best that an epsilon-greedy agent can do, 15.88 steps, not at 14.
 """
 
@@ -20,36 +21,38 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dynamaze.agents import DynaQ
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.compiled_runs import run_many
+from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns, interval_text
+from dynamaze.benchmarks.harness.intervals import mean_interval
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
+from dynamaze.benchmarks.harness.table import Table, rows_where, stack
 from dynamaze.envs import greedy_policy
-
-from ..harness.compiled_runs import run_many
-from ..harness.curves import interval_text
-from ..harness.statistics import mean_interval
-from ..harness.table import Table, rows_where, stack
 
 ENV = "DynaMaze-v0"
 
 
 @dataclass(frozen=True)
-class Config:
+class Figure82Config(ExperimentConfig):
     """Figure 8.2 (section 8.2, p. 165): the Dyna maze."""
 
     name: ClassVar[str] = "figure_8_2"
+    heading: ClassVar[str] = "Figure 8.2"
 
     runs: int = 1000
     """Runs for each curve."""
     seed: int = 0
-    """Settles every number."""
+    """Random seed; determines every number."""
     episodes: int = 50
     """Episodes of each run."""
     planning_steps: tuple[int, ...] = (0, 5, 50)
-    """The numbers n of simulated updates after each real step, a curve for each."""
+    """Numbers n of simulated updates after each real step, a curve for each."""
     learning_rate: float = 0.1
     """Step size alpha."""
     gamma: float = 0.95
     """Discount."""
     epsilon: float = 0.1
-    """Probability of an action at random."""
+    """Probability of a random action."""
 
     @property
     def total_runs(self) -> int:
@@ -57,12 +60,22 @@ class Config:
         return self.runs * len(self.planning_steps)
 
 
-def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, Table]:
+def main(config: Figure82Config) -> None:
+    """Run the experiment, store its table and plot, and print its summary.
+
+    Raises:
+        ValueError: for fewer than 2 runs.
+        OSError: if the output folder cannot be written.
+    """
+    run_module(__name__, config, title=config.heading, caption=interval_caption(config.runs))
+
+
+def run(config: Figure82Config, callback: Callable[[], None] | None = None) -> dict[str, Table]:
     """Run the experiment.
 
     Args:
         config: its numbers.
-        on_run: called after each of the `config.total_runs` runs.
+        callback: called after each of the `config.total_runs` runs.
 
     Returns:
         One table, with the columns planning_steps, episode (from 1), steps_mean, steps_low,
@@ -79,25 +92,22 @@ def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, T
             gamma=config.gamma,
             epsilon=config.epsilon,
         )
-        runs = run_many(
-            agent, runs=config.runs, episodes=config.episodes, seed=config.seed, on_run=on_run
+        results = run_many(
+            agent, runs=config.runs, episodes=config.episodes, seed=config.seed, callback=callback
         )
-        interval = mean_interval(runs.episode_steps)
         curves.append(
             {
                 "planning_steps": np.full(config.episodes, planning_steps),
                 "episode": np.arange(1, config.episodes + 1),
-                "steps_mean": interval.mean,
-                "steps_low": interval.low,
-                "steps_high": interval.high,
+                **interval_columns("steps", mean_interval(results.episode_steps)),
                 "runs": np.full(config.episodes, config.runs),
             }
         )
     return {config.name: stack(curves)}
 
 
-def plot(tables: dict[str, Table], config: Config) -> Figure:
-    """The picture, in the book's axes, from the stored table."""
+def plot(tables: dict[str, Table], config: Figure82Config) -> Figure:
+    """Plot the stored table, in the book's axes."""
     table = tables[config.name]
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
@@ -106,15 +116,7 @@ def plot(tables: dict[str, Table], config: Config) -> Figure:
         label = f"{planning_steps} planning steps"
         if planning_steps == 0:
             label += " (direct RL only)"
-        (line,) = axes.plot(curve["episode"], curve["steps_mean"], label=label)
-        axes.fill_between(
-            curve["episode"],
-            curve["steps_low"],
-            curve["steps_high"],
-            color=line.get_color(),
-            alpha=0.3,
-            linewidth=0,
-        )
+        draw_curve(axes, "episode", curve, "steps", label=label)
     best = best_epsilon_greedy_steps(config)
     axes.axhline(best, color="grey", linestyle=":", linewidth=1)
     axes.annotate(
@@ -137,8 +139,8 @@ def plot(tables: dict[str, Table], config: Config) -> Figure:
     return figure
 
 
-def summary(tables: dict[str, Table], config: Config) -> list[tuple[str, ...]]:
-    """A line for each curve: the first and the last episode."""
+def summary(tables: dict[str, Table], config: Figure82Config) -> list[tuple[str, ...]]:
+    """Return a line for each curve: the first and the last episode."""
     table = tables[config.name]
     lines: list[tuple[str, ...]] = [("planning steps", "first episode", "last episode")]
     for planning_steps in np.unique(table["planning_steps"]):
@@ -149,12 +151,17 @@ def summary(tables: dict[str, Table], config: Config) -> list[tuple[str, ...]]:
     return lines
 
 
-def best_epsilon_greedy_steps(config: Config) -> float:
-    """The exact mean length of an episode of the best epsilon-greedy agent, ties at random."""
+def best_epsilon_greedy_steps(config: Figure82Config) -> float:
+    """Return the exact mean episode length of the optimal epsilon-greedy policy."""
     maze: Any = gym.make(ENV).unwrapped
     mdp = maze.mdp
+    # Ties between optimal actions are broken at random, as the agents break them.
     policy = greedy_policy(
         mdp.optimal_action_values(config.gamma), epsilon=config.epsilon, tolerance=1e-9
     )
     mean, _ = mdp.episode_steps(policy)
     return float(mean)
+
+
+if __name__ == "__main__":
+    run_script(__file__)

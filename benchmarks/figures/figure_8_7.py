@@ -1,21 +1,15 @@
-"""Figure 8.7 of Sutton & Barto (2018): how fast expected and sample updates reduce an error.
+"""Figure 8.7 of Sutton & Barto (2018): error of expected and sample updates against computation.
 
-A pair has b equally likely successors, whose values v are correct and do not change. An expected
-update takes b computations and leaves no error. Sample updates take one computation each; with
-step size 1/t the estimate is the mean of t draws with replacement, and the initial estimate is
-forgotten at the first draw.
-
-Why the closed form of the book is the truth here: the mean m of the v is the target, and
-given v the mean of t draws has the variance sum (v - m)^2 / (b t). The book says only that the
-initial error is 1. If the v are independent with variance 1, the expected sum is b - 1, so that
-the mean squared error is (b - 1) / (b t): the formula holds where the spread of the successors'
-values is as large as the initial error, and for no other ratio of the two.
+A pair has b equally likely successors, whose values v are correct and constant. An expected update
+takes b computations and leaves no error. Sample updates take one computation each; with step size
+1/t the estimate is the mean of t samples with replacement.
 
 Differences from the book:
 
 1. Simulated, with 95% intervals, beside the closed form: each run draws fresh values v from a
    normal distribution with mean 0 and variance 1. Any distribution with this variance gives the
-   same curves.
+   same curves; with another ratio of the variance to the initial error, which is 1, the closed form
+   does not hold.
 2. The curves show the root of the mean squared error. Other programs plot the mean of the absolute
    error under this name, which is smaller (for normal errors by the factor 0.80).
 3. At t = 1 the curves fall from 1 to sqrt((b - 1) / b).
@@ -32,26 +26,28 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from dynamaze.agents.core.rng import make_generator
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns, interval_text
+from dynamaze.benchmarks.harness.intervals import ConfidenceInterval, mean_interval
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
+from dynamaze.benchmarks.harness.table import Table, rows_where, stack
 from dynamaze.common.arrays import FloatArray, IntArray
 
-from ..harness.curves import columns_of, draw_curve, interval_text
-from ..harness.statistics import Interval, mean_interval
-from ..harness.table import Table, rows_where, stack
-
-LINEAR_LOOKS, EARLY_LOOKS = 100, 40
-"""Looks at the error: so many evenly over 2b updates, and so many ever denser towards the first."""
+LINEAR_POINTS, EARLY_POINTS = 100, 40
+"""Points of a curve: evenly spaced over 2b updates, and logarithmically spaced."""
 
 
 @dataclass(frozen=True)
-class Config:
+class Figure87Config(ExperimentConfig):
     """Figure 8.7 (section 8.5, p. 174): expected against sample updates."""
 
     name: ClassVar[str] = "figure_8_7"
+    heading: ClassVar[str] = "Figure 8.7"
 
     runs: int = 5000
     """Runs for each number of successors."""
     seed: int = 0
-    """Settles every number."""
+    """Random seed; determines every number."""
     branching: tuple[int, ...] = (2, 10, 100, 1000, 10_000)
     """The numbers b of equally likely successors, a curve for each."""
 
@@ -61,8 +57,22 @@ class Config:
         return self.runs * len(self.branching)
 
 
-def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, Table]:
+def main(config: Figure87Config) -> None:
+    """Run the experiment, store its tables and plot, and print its summary.
+
+    Raises:
+        ValueError: for fewer than 2 runs.
+        OSError: if the output folder cannot be written.
+    """
+    run_module(__name__, config, title=config.heading, caption=interval_caption(config.runs))
+
+
+def run(config: Figure87Config, callback: Callable[[], None] | None = None) -> dict[str, Table]:
     """Run the simulation.
+
+    Args:
+        config: its numbers.
+        callback: called after each of the `config.total_runs` runs.
 
     Returns:
         One table, with the columns branching (b), updates (t, from 0 to 2b), computation (t / b),
@@ -73,62 +83,64 @@ def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, T
     curves = []
     for number, branching in enumerate(config.branching):
         rng = make_generator(seed, number)
-        looks = moments(branching)
-        squares = np.empty((config.runs, looks.size))
+        updates = curve_points(branching)
+        squares = np.empty((config.runs, updates.size))
         for row in squares:
-            row[:] = errors(branching, looks, rng) ** 2
-            if on_run is not None:
-                on_run()
+            row[:] = errors(branching, updates, rng) ** 2
+            if callback is not None:
+                callback()
         curves.append(
             {
-                "branching": np.full(looks.size, branching),
-                "updates": looks,
-                "computation": looks / branching,
-                **columns_of("rms", root_of_mean(squares)),
-                "closed_form": closed_form(branching, looks),
-                "runs": np.full(looks.size, config.runs),
+                "branching": np.full(updates.size, branching),
+                "updates": updates,
+                "computation": updates / branching,
+                **interval_columns("rms", root_of_mean(squares)),
+                "closed_form": closed_form(branching, updates),
+                "runs": np.full(updates.size, config.runs),
             }
         )
     return {config.name: stack(curves)}
 
 
-def errors(branching: int, looks: IntArray, rng: np.random.Generator) -> FloatArray:
-    """(looks,) errors of one run's estimate after so many sample updates."""
+def errors(branching: int, updates: IntArray, rng: np.random.Generator) -> FloatArray:
+    """Return (points,) the errors of one run's estimate after these numbers of sample updates."""
     values = rng.standard_normal(branching)
     target = values.mean()
-    draws = values[rng.integers(branching, size=looks[-1])]
-    estimates = np.empty(looks[-1] + 1)
+    draws = values[rng.integers(branching, size=updates[-1])]
+    estimates = np.empty(updates[-1] + 1)
     estimates[0] = target + 1  # the initial error is 1
     estimates[1:] = draws.cumsum() / np.arange(1, draws.size + 1)  # updates with step size 1/t
-    error: FloatArray = estimates[looks] - target
+    error: FloatArray = estimates[updates] - target
     return error
 
 
 def closed_form(branching: int, updates: npt.ArrayLike) -> FloatArray:
-    """The book's sqrt((b - 1) / (b t)); before the first update, the initial error of 1."""
+    """Return the RMS error sqrt((b - 1) / (b t)) of the book; for t = 0 the initial error of 1."""
     updates = np.asarray(updates)
+    # Given v with mean m, the mean of t samples has the variance sum (v - m)^2 / (b t). For
+    # independent v with variance 1 the expected sum is b - 1.
     error = np.sqrt((branching - 1) / (branching * np.maximum(updates, 1)))
     return np.where(updates == 0, 1.0, error)
 
 
-def moments(branching: int) -> IntArray:
-    """Numbers t of updates at which the error is looked at: 0, 1, ..., b, ..., 2b."""
+def curve_points(branching: int) -> IntArray:
+    """Return the numbers t of updates at which the error is measured: 0, 1, ..., b, ..., 2b."""
     last = 2 * branching
-    looks = [
+    points = [
         np.array([0, branching]),
-        np.linspace(1, last, LINEAR_LOOKS),
-        np.geomspace(1, last, EARLY_LOOKS),
+        np.linspace(1, last, LINEAR_POINTS),
+        np.geomspace(1, last, EARLY_POINTS),
     ]
-    return np.unique(np.concatenate(looks).round().astype(np.int64))
+    return np.unique(np.concatenate(points).round().astype(np.int64))
 
 
-def root_of_mean(squares: FloatArray) -> Interval:
-    """The root of the mean over the first axis, and of the ends of its interval."""
-    return Interval(*(np.sqrt(np.maximum(part, 0)) for part in mean_interval(squares)))
+def root_of_mean(squares: FloatArray) -> ConfidenceInterval:
+    """Return the root of the mean over the first axis, and of the ends of its interval."""
+    return ConfidenceInterval(*(np.sqrt(np.maximum(part, 0)) for part in mean_interval(squares)))
 
 
-def plot(tables: dict[str, Table], config: Config) -> Figure:
-    """The picture, in the book's axes, from the stored table."""
+def plot(tables: dict[str, Table], config: Figure87Config) -> Figure:
+    """Plot the stored table, in the book's axes."""
     table = tables[config.name]
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
@@ -157,17 +169,21 @@ def plot(tables: dict[str, Table], config: Config) -> Figure:
     return figure
 
 
-def summary(tables: dict[str, Table], config: Config) -> list[tuple[str, ...]]:
-    """A line for each b: the error after b/2, b and 2b sample updates, and what it should be."""
+def summary(tables: dict[str, Table], config: Figure87Config) -> list[tuple[str, ...]]:
+    """Return a line for each b: the error after b/2, b and 2b sample updates, and the exact one."""
     table = tables[config.name]
-    shares = {"b/2": 0.5, "b": 1.0, "2b": 2.0}
-    lines: list[tuple[str, ...]] = [("b", *(f"RMS error, t = {name}" for name in shares))]
+    fractions = {"b/2": 0.5, "b": 1.0, "2b": 2.0}
+    lines: list[tuple[str, ...]] = [("b", *(f"RMS error, t = {name}" for name in fractions))]
     for branching in np.unique(table["branching"]):
         curve = rows_where(table, "branching", branching)
-        rows = [int(np.abs(curve["computation"] - share).argmin()) for share in shares.values()]
-        lines.append((f"{branching:,}", *(_compared(curve, row) for row in rows)))
+        rows = [int(np.abs(curve["computation"] - each).argmin()) for each in fractions.values()]
+        lines.append((f"{branching:,}", *(_with_exact(curve, row) for row in rows)))
     return lines
 
 
-def _compared(curve: Table, row: int) -> str:
+def _with_exact(curve: Table, row: int) -> str:
     return f"{interval_text(curve, 'rms', row, 4)}, exactly {curve['closed_form'][row]:.4f}"
+
+
+if __name__ == "__main__":
+    run_script(__file__)

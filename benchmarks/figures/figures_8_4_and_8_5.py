@@ -1,4 +1,12 @@
-"""What figures 8.4 and 8.5 share: Dyna-Q and Dyna-Q+ in a maze that changes once."""
+"""Figures 8.4 and 8.5 of Sutton & Barto (2018): Dyna-Q and Dyna-Q+ in mazes that change once.
+
+The book gives neither alpha nor n nor kappa. Differences from it:
+
+1. 1000 runs for each curve, with 95% intervals. In the blocking maze plain Dyna-Q recovers at once
+   or not at all, so that a few runs prove nothing; the histogram shows both kinds of runs.
+2. The maze changes at exactly step 1000 (figure 8.4) or 3000 (figure 8.5), in the middle of an
+   episode.
+"""
 
 from __future__ import annotations
 
@@ -13,39 +21,40 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents import Agent, DynaQ, DynaQPlus
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.compiled_runs import run_many
+from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns, interval_text
+from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
+from dynamaze.benchmarks.harness.table import Table, rows_where, stack
 from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import DynaMazeEnv, greedy_policy
 from dynamaze.envs.rendering.frame import FramePainter
-
-from ..harness.compiled_runs import run_many
-from ..harness.curves import interval_text
-from ..harness.statistics import mean_interval, written
-from ..harness.table import Table, rows_where, stack
 
 COLOURS = {"DynaQ": "tab:red", "DynaQPlus": "tab:blue"}
 LABELS = {"DynaQ": "Dyna-Q", "DynaQPlus": "Dyna-Q+"}
 
 
 @dataclass(frozen=True)
-class ChangingMaze:
-    """What such an experiment is made of; each figure gives its numbers."""
+class ChangingMazeFigureConfig(ExperimentConfig):
+    """Settings that both figures have; each gives its own numbers."""
 
-    name: ClassVar[str]  # what the tables and the picture are called
-    title: ClassVar[str]  # what stands above the picture
+    heading: ClassVar[str]
+    title: ClassVar[str]  # of the plot
     env: ClassVar[str]  # the environment's id
 
     runs: int = 1000
     """Runs of each agent."""
     seed: int = 0
-    """Settles every number."""
+    """Random seed; determines every number."""
     steps: int = 3000
     """Real steps of each run."""
     learning_rate: float = 1.0
-    """Step size alpha; 1 is right in a deterministic world."""
+    """Step size alpha; 1 is right in a deterministic environment."""
     gamma: float = 0.95
     """Discount."""
     epsilon: float = 0.1
-    """Probability of an action at random."""
+    """Probability of a random action."""
     planning_steps: int = 10
     """Simulated updates n after each real step."""
     kappa: float = 1e-3
@@ -57,7 +66,7 @@ class ChangingMaze:
         return 2 * self.runs
 
     def agents(self, env: gym.Env[Any, Any]) -> dict[str, Callable[..., Agent]]:
-        """What makes each agent from a seed."""
+        """Return the functions that make each agent from a seed."""
         common: dict[str, Any] = {
             "learning_rate": self.learning_rate,
             "gamma": self.gamma,
@@ -70,82 +79,128 @@ class ChangingMaze:
         }
 
 
-def run(maze: ChangingMaze, on_run: Callable[[], None] | None = None) -> dict[str, Table]:
+@dataclass(frozen=True)
+class Figure84Config(ChangingMazeFigureConfig):
+    """Figure 8.4 (section 8.3, p. 166): the blocking maze."""
+
+    name: ClassVar[str] = "figure_8_4"
+    heading: ClassVar[str] = "Figure 8.4"
+    title: ClassVar[str] = "Blocking maze"
+    env: ClassVar[str] = "DynaMazeBlocking-v0"
+
+    steps: int = 3000
+    planning_steps: int = 10
+    kappa: float = 1e-4
+
+
+@dataclass(frozen=True)
+class Figure85Config(ChangingMazeFigureConfig):
+    """Figure 8.5 (section 8.3, p. 167): the shortcut maze."""
+
+    name: ClassVar[str] = "figure_8_5"
+    heading: ClassVar[str] = "Figure 8.5"
+    title: ClassVar[str] = "Shortcut maze"
+    env: ClassVar[str] = "DynaMazeShortcut-v0"
+
+    steps: int = 6000
+    planning_steps: int = 50
+    kappa: float = 1e-3
+
+
+def main(config: ChangingMazeFigureConfig) -> None:
+    """Run the experiment, store its tables and plot, and print its summary.
+
+    Raises:
+        ValueError: for fewer than 2 runs.
+        OSError: if the output folder cannot be written.
+    """
+    run_module(__name__, config, title=config.heading, caption=interval_caption(config.runs))
+
+
+def run(
+    config: ChangingMazeFigureConfig, callback: Callable[[], None] | None = None
+) -> dict[str, Table]:
     """Run both agents.
+
+    Args:
+        config: the figure's numbers.
+        callback: called after each of the `config.total_runs` runs.
 
     Returns:
         The table of the curves, with the columns agent, step (from 1), reward_mean, reward_low,
-        reward_high (cumulative reward so far; a 95% interval of the mean) and runs; and, named
-        `..._runs`, that of the single runs, with the columns agent, run and reward_after (the
-        reward earned after the change).
+        reward_high (cumulative reward; a 95% interval of the mean) and runs; and, named `..._runs`,
+        that of the single runs, with the columns agent, run and reward_after (the reward earned
+        after the change).
     """
-    env = gym.make(maze.env)
+    env = gym.make(config.env)
     unwrapped: Any = env.unwrapped
     change = unwrapped.schedule.steps[1]
     curves, ends = [], []
-    for name, agent in maze.agents(env).items():
-        runs = run_many(agent, runs=maze.runs, steps=maze.steps, seed=maze.seed, on_run=on_run)
-        cumulative = runs.rewards.cumsum(axis=1)
-        interval = mean_interval(cumulative)
+    for name, agent in config.agents(env).items():
+        results = run_many(
+            agent, runs=config.runs, steps=config.steps, seed=config.seed, callback=callback
+        )
+        cumulative = results.rewards.cumsum(axis=1)
         curves.append(
             {
-                "agent": np.full(maze.steps, name),
-                "step": np.arange(1, maze.steps + 1),
-                "reward_mean": interval.mean,
-                "reward_low": interval.low,
-                "reward_high": interval.high,
-                "runs": np.full(maze.steps, maze.runs),
+                "agent": np.full(config.steps, name),
+                "step": np.arange(1, config.steps + 1),
+                **interval_columns("reward", mean_interval(cumulative)),
+                "runs": np.full(config.steps, config.runs),
             }
         )
         ends.append(
             {
-                "agent": np.full(maze.runs, name),
-                "run": np.arange(maze.runs),
+                "agent": np.full(config.runs, name),
+                "run": np.arange(config.runs),
                 "reward_after": cumulative[:, -1] - cumulative[:, change - 1],
             }
         )
-    return {maze.name: stack(curves), f"{maze.name}_runs": stack(ends)}
+    return {config.name: stack(curves), f"{config.name}_runs": stack(ends)}
 
 
-def plot(tables: dict[str, Table], maze: ChangingMaze) -> Figure:
-    """The picture: the two mazes, the curves in the book's axes, and how the runs ended."""
-    env: Any = gym.make(maze.env).unwrapped
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    halves: Any = figure.subfigures(2, 1, height_ratios=(1, 2.4))
-    top, bottom = halves
-    _draw_mazes(top, env)
-    left, right = bottom.subplots(1, 2, width_ratios=(2, 1))
-    _draw_curves(left, tables[maze.name], maze, env)
-    _draw_runs(right, tables[f"{maze.name}_runs"])
-    runs = int(tables[maze.name]["runs"][0])
-    figure.suptitle(f"{maze.title}: mean of {runs} runs, 95% interval")
-    return figure
+def optimal_rewards(env: DynaMazeEnv, steps: int, *, gamma: float, epsilon: float) -> FloatArray:
+    """Return (steps,) the cumulative reward of a clairvoyant epsilon-greedy agent, exactly.
 
-
-def summary(tables: dict[str, Table], maze: ChangingMaze) -> list[tuple[str, ...]]:
-    """A line for each agent: the reward in the end and after the change."""
-    lines: list[tuple[str, ...]] = [("agent", "cumulative reward", "of it after the change")]
-    for agent in COLOURS:
-        curve = rows_where(tables[maze.name], "agent", agent)
-        after = rows_where(tables[f"{maze.name}_runs"], "agent", agent)["reward_after"]
-        whole = interval_text(curve, "reward", -1, 1)
-        lines.append((agent, whole, written(mean_interval(after))))
-    return lines
-
-
-def best_reward(env: DynaMazeEnv, steps: int, *, gamma: float, epsilon: float) -> FloatArray:
-    """(steps,) cumulative reward of an epsilon-greedy agent that always knows the maze, exactly.
-
-    At the rate of one goal in the mean length of an episode; how an episode is cut by the change
-    or the end is left out (less than one goal).
+    The agent follows the optimal policy of the maze as it is at each step. An episode that is cut
+    off by the change or the end is left out, which is an error of less than one goal.
     """
     rate = np.empty(steps)
     schedule = env.schedule
     for phase, first in enumerate(schedule.steps):
         mdp = env.phase_mdp(phase)
         policy = greedy_policy(mdp.optimal_action_values(gamma), epsilon=epsilon, tolerance=1e-9)
-        rate[first:] = 1 / mdp.episode_steps(policy)[0]
+        rate[first:] = 1 / mdp.episode_steps(policy)[0]  # one goal per mean episode length
     return rate.cumsum()
+
+
+# -- plot and summary --------------------------------------------------------------------------
+
+
+def plot(tables: dict[str, Table], config: ChangingMazeFigureConfig) -> Figure:
+    """Plot the two mazes, the curves in the book's axes, and the final rewards of the runs."""
+    env: Any = gym.make(config.env).unwrapped
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    halves: Any = figure.subfigures(2, 1, height_ratios=(1, 2.4))
+    top, bottom = halves
+    _draw_mazes(top, env)
+    left, right = bottom.subplots(1, 2, width_ratios=(2, 1))
+    _draw_curves(left, tables[config.name], config, env)
+    _draw_runs(right, tables[f"{config.name}_runs"])
+    runs = int(tables[config.name]["runs"][0])
+    figure.suptitle(f"{config.title}: mean of {runs} runs, 95% interval")
+    return figure
+
+
+def summary(tables: dict[str, Table], config: ChangingMazeFigureConfig) -> list[tuple[str, ...]]:
+    """Return a line for each agent: the final reward, and the part of it after the change."""
+    lines: list[tuple[str, ...]] = [("agent", "cumulative reward", "of it after the change")]
+    for agent in COLOURS:
+        curve = rows_where(tables[config.name], "agent", agent)
+        after = rows_where(tables[f"{config.name}_runs"], "agent", agent)["reward_after"]
+        whole = interval_text(curve, "reward", -1, 1)
+        lines.append((agent, whole, format_interval(mean_interval(after))))
+    return lines
 
 
 def _draw_mazes(figure: Any, env: DynaMazeEnv) -> None:
@@ -158,21 +213,15 @@ def _draw_mazes(figure: Any, env: DynaMazeEnv) -> None:
         axes.set_axis_off()
 
 
-def _draw_curves(axes: Axes, table: Table, maze: ChangingMaze, env: DynaMazeEnv) -> None:
+def _draw_curves(
+    axes: Axes, table: Table, config: ChangingMazeFigureConfig, env: DynaMazeEnv
+) -> None:
     for agent, colour in COLOURS.items():
         curve = rows_where(table, "agent", agent)
-        axes.plot(curve["step"], curve["reward_mean"], color=colour, label=LABELS[agent])
-        axes.fill_between(
-            curve["step"],
-            curve["reward_low"],
-            curve["reward_high"],
-            color=colour,
-            alpha=0.3,
-            linewidth=0,
-        )
+        draw_curve(axes, "step", curve, "reward", color=colour, label=LABELS[agent])
     steps = int(table["step"].max())
-    best = best_reward(env, steps, gamma=maze.gamma, epsilon=maze.epsilon)
-    axes.plot(np.arange(1, steps + 1), best, color="grey", linestyle=":", label="knows the maze")
+    best = optimal_rewards(env, steps, gamma=config.gamma, epsilon=config.epsilon)
+    axes.plot(np.arange(1, steps + 1), best, color="grey", linestyle=":", label="clairvoyant")
     axes.axvline(env.schedule.steps[1], color="grey", linewidth=0.8)
     axes.set(xlabel="Time steps", ylabel="Cumulative reward", xlim=(0, steps), ylim=(0, None))
     axes.legend(frameon=False)
@@ -184,3 +233,7 @@ def _draw_runs(axes: Axes, table: Table) -> None:
         after = rows_where(table, "agent", agent)["reward_after"]
         axes.hist(after, bins=bins.tolist(), color=colour, alpha=0.5, label=LABELS[agent])
     axes.set(xlabel="Reward after the change", ylabel="Runs")
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -1,1 +1,1 @@
-"""What experiments share: runs, tables, statistics, curves and timing."""
+"""Shared parts of the experiments: registry, runner, tables, intervals, curves, compiled runs."""

@@ -1,8 +1,7 @@
-"""Whole runs, compiled: thousands of independent agents, on all cores.
+"""Compiled runs: thousands of independent agents in mazes, on all cores.
 
-A run is built from the same rules as the step-by-step agent (`Agent.steps`) and the same step of
-the world as the vector environment, so a run and an agent with the same seed give the same bits.
-Threads share the work, for compiled code holds no lock.
+A run calls the same compiled rules as the step-by-step agent (`Agent.steps`) and as the vector
+environment, so a run and an agent with the same seed are bit-identical.
 """
 
 from __future__ import annotations
@@ -48,25 +47,25 @@ from dynamaze.envs.vector.kernel import (
 )
 
 PLAIN_WRAPPERS = (OrderEnforcing, PassiveEnvChecker, TimeLimit)
-"""What `gym.make` puts round a maze."""
+"""The wrappers of `gym.make`, which a compiled run may skip."""
 
 CHUNK_STEPS = 20_000
-"""Between chunks of so many steps Python draws random numbers ahead and makes room in the model."""
+"""Steps between two returns to Python, where random numbers and room in the model are prepared."""
 
 NUMBERS_AHEAD = 2 * CHUNK_STEPS + 1
-"""A step uses at most two random numbers of the world."""
+"""Random numbers of the environment for a chunk: a step uses at most two."""
 
 
-class Runs(NamedTuple):
-    """What many runs of one agent gave; the first axis is the run."""
+class RunResults(NamedTuple):
+    """Results of many runs of one agent; the first axis is the run."""
 
     rewards: FloatArray  # (runs, steps) of each real step; no steps where episodes were counted
-    episode_steps: IntArray  # (runs, episodes) their lengths; no episodes where steps were counted
-    q: FloatArray  # (runs, states, actions) the action values in the end
+    episode_steps: IntArray  # (runs, episodes) lengths; no episodes where steps were counted
+    q: FloatArray  # (runs, states, actions) final action values
 
 
-class Settings(NamedTuple):
-    """The numbers of a run."""
+class RunSettings(NamedTuple):
+    """Constants of a run."""
 
     learning_rate: float
     gamma: float
@@ -83,23 +82,23 @@ def run_many(
     steps: int | None = None,
     episodes: int | None = None,
     workers: int | None = None,
-    on_run: Callable[[], None] | None = None,
-) -> Runs:
+    callback: Callable[[], None] | None = None,
+) -> RunResults:
     """Run an agent many times, each time with its own seed.
 
     Args:
         make_agent: called with `seed=`, makes a fresh agent in a maze, for example
             `functools.partial(DynaQ, env, planning_steps=5)`. Run i gets the i-th of
             `numpy.random.SeedSequence(seed).spawn(runs)`. The environment is only read.
-        runs: how many.
-        seed: settles every number, whatever the number of workers.
+        runs: number of runs.
+        seed: determines every number, whatever the number of workers.
         steps: real steps of each run, or
         episodes: episodes of each run.
         workers: threads; None for one on each core.
-        on_run: called after each run, in the calling thread.
+        callback: called after each run, in the calling thread.
 
     Returns:
-        The rewards of each step, or the steps of each episode, and the last action values.
+        The rewards of each step, or the steps of each episode, and the final action values.
 
     Raises:
         ValueError: unless exactly one of `steps` and `episodes` is given, and all are positive.
@@ -113,136 +112,140 @@ def run_many(
     seeds = np.random.SeedSequence(seed).spawn(runs)
     # The first run, alone, compiles the code that all share.
     results = [run_one(make_agent(seed=seeds[0]), *size)]
+    # Threads, as compiled code does not hold the interpreter's lock.
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         try:
             for result in pool.map(lambda each: run_one(make_agent(seed=each), *size), seeds[1:]):
                 results.append(result)
-                if on_run is not None:
-                    on_run()
-        except BaseException:  # Ctrl-C above all: what has not begun need not begin
+                if callback is not None:
+                    callback()
+        except BaseException:  # Ctrl-C above all: runs that have not begun are cancelled
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    if on_run is not None:
-        on_run()
-    return Runs(*(np.stack(column) for column in zip(*results, strict=True)))
+    if callback is not None:
+        callback()
+    return RunResults(*(np.stack(column) for column in zip(*results, strict=True)))
 
 
-def run_one(agent: Agent, steps: int, episodes: int) -> Runs:
-    """One run of a fresh agent, to so many steps or episodes; the other is 0. No run axis."""
-    return Life(agent).live(steps, episodes)
+def run_one(agent: Agent, steps: int, episodes: int) -> RunResults:
+    """Run a fresh agent for some steps or episodes; the other is 0. No run axis."""
+    return CompiledRun(agent).advance(steps, episodes)
 
 
-class Life:
-    """A run of a fresh agent, which may be looked at between its pieces.
+class CompiledRun:
+    """Compiled run of a fresh agent, in pieces between which the agent may be read.
 
     Args:
-        agent: it and its parts live on with the run; its environment is only read.
+        agent: the agent, whose parts are updated by the run; its environment is only read.
 
     Raises:
         TypeError: for an agent with a part, or an environment, that compiled code cannot use.
-        ValueError: if the agent has lived already.
+        ValueError: if the agent has taken steps already.
     """
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
         self._values, self._model, self._exploration = _compiled_parts(agent)
         maze, limit = _plain_maze(agent)
-        self._place = Place(maze.course, seeding.np_random(agent.world_seed)[0])
-        self._settings = Settings(
+        self._env = CompiledEnv(maze.course, seeding.np_random(agent.world_seed)[0])
+        self._settings = RunSettings(
             self._values.learning_rate,
             self._values.gamma,
             agent.planning.learns_directly,
             limit,
             maze.course.changes_at_reset,
         )
-        self._place.begin_episode()
+        self._env.begin_episode()
 
-    def live(self, steps: int, episodes: int) -> Runs:
-        """Go on for so many steps, or to the end of so many episodes; the other is 0."""
-        result = Runs(np.zeros(steps), np.zeros(episodes, dtype=np.int64), self._values.q)
+    def advance(self, steps: int, episodes: int) -> RunResults:
+        """Continue for some steps, or to the end of some episodes; the other is 0."""
+        result = RunResults(np.zeros(steps), np.zeros(episodes, dtype=np.int64), self._values.q)
         done = np.zeros(2, dtype=np.int64)  # steps and episodes
         while done[0] < steps or done[1] < episodes:
-            self._place.draw_ahead()
+            self._env.refill_random_numbers()
             self._model.reserve(CHUNK_STEPS)
             run_chunk(
-                self._place.ground,
-                self._place.lives,
+                self._env.tables,
+                self._env.state,
                 self._model.table,
                 self._exploration.rule,
-                self._planner(),
+                self._planning_record(),
                 self._settings,
                 state_words(self._agent.rng),
                 result,
                 done,
             )
-            self._place.catch_up()
+            self._env.synchronise()
         return result
 
-    def _planner(self) -> Any:
-        """The planner's record, with room for a chunk."""
+    def _planning_record(self) -> Any:
+        """Return the planner's record, with room for a chunk."""
         planning: Any = self._agent.planning
         if isinstance(planning, UniformPlanning):
-            return Drawing(planning.planning_steps)
+            return UniformPlanningRecord(planning.planning_steps)
         planning.reserve(self._values, CHUNK_STEPS)
         return planning.record
 
 
-class Place:
-    """The world of one run: what is compiled of it, and the maze that changes now and then.
+class CompiledEnv:
+    """Compiled environment of a single run, re-synchronised when the maze changes.
 
     Attributes:
-        ground: the maze in the one slot that there is.
-        lives: what the world remembers.
+        tables: the transition tables of the maze, in the only slot.
+        state: the state of the environment, a batch of one.
     """
 
-    def __init__(self, course: Course, generator: np.random.Generator) -> None:
-        self._world, self._generators = World(course), [generator]
-        self.ground = Ground.of([self._world.dynamics])
-        self.lives = Lives.begin(1, 2 * NUMBERS_AHEAD)
-        self._draw = drawer(self.lives, self._generators, 0)
-        self._world.restart(self._draw)
+    def __init__(self, config: Course, generator: np.random.Generator) -> None:
+        self._maze, self._generators = World(config), [generator]
+        self.tables = Ground.of([self._maze.dynamics])
+        self.state = Lives.begin(1, 2 * NUMBERS_AHEAD)
+        self._draw = drawer(self.state, self._generators, 0)
+        self._maze.restart(self._draw)
 
-    def draw_ahead(self) -> None:
-        """Have the random numbers of a chunk."""
-        refill(self.lives, self._generators, NUMBERS_AHEAD)
+    def refill_random_numbers(self) -> None:
+        """Draw the random numbers of a chunk in advance."""
+        refill(self.state, self._generators, NUMBERS_AHEAD)
 
     def begin_episode(self) -> None:
-        """Begin an episode, in another maze where the course says so."""
-        self._world.begin_episode(int(self.lives.world_step[0]), self._draw)
-        self._settle()
-        self.draw_ahead()
-        begin_episode(self.ground, self.lives, 0)
+        """Begin an episode, in another maze where the configuration says so."""
+        self._maze.begin_episode(int(self.state.world_step[0]), self._draw)
+        self._update_tables()
+        self.refill_random_numbers()
+        begin_episode(self.tables, self.state, 0)
 
-    def catch_up(self) -> None:
-        """Do what a chunk stopped for: a change, an episode in a maze yet to come."""
-        world_step = int(self.lives.world_step[0])
-        if world_step == self._world.next_change:
-            agent = self._world.layout.cell(int(self.lives.state[0]))
-            self._world.advance(world_step, agent, self._draw)
-            self._settle()
-        if self.lives.done[0]:
+    def synchronise(self) -> None:
+        """Apply the change, or begin the episode, at which a chunk stopped."""
+        world_step = int(self.state.world_step[0])
+        if world_step == self._maze.next_change:
+            agent = self._maze.layout.cell(int(self.state.state[0]))
+            self._maze.advance(world_step, agent, self._draw)
+            self._update_tables()
+        if self.state.done[0]:
             self.begin_episode()
 
-    def _settle(self) -> None:
-        self.ground = self.ground.with_room(1, len(self._world.dynamics.starts))
-        self.ground.put(0, self._world.dynamics)
-        self.lives.next_change[0] = self._world.next_change
+    def _update_tables(self) -> None:
+        self.tables = self.tables.with_room(1, len(self._maze.dynamics.starts))
+        self.tables.put(0, self._maze.dynamics)
+        self.state.next_change[0] = self._maze.next_change
 
 
 def _plain_maze(agent: Agent) -> tuple[GridEnv, int]:
-    """The maze of a fresh agent and its time limit, -1 for none.
+    """Return the maze of a fresh agent and its time limit, -1 for none.
 
     Raises:
-        TypeError: if the environment is not a maze, or has a wrapper of which a compiled run would
-            know nothing.
-        ValueError: if the agent has lived already.
+        TypeError: if the environment is not a maze, or has a wrapper that a compiled run would
+            ignore.
+        ValueError: if the agent has taken steps already.
     """
     if agent.num_timesteps:
-        raise ValueError(f"an agent that has lived {agent.num_timesteps} steps; expected a new one")
+        raise ValueError(f"an agent that has taken {agent.num_timesteps} steps; expected a new one")
     env, limit = agent.env, -1
     while isinstance(env, gym.Wrapper):
         if not isinstance(env, PLAIN_WRAPPERS):
-            raise TypeError(f"a maze in {type(env).__name__}, of which compiled runs know nothing")
+            raise TypeError(
+                f"a maze wrapped in {type(env).__name__}, which a compiled run would ignore; "
+                "expected the wrappers of gym.make only"
+            )
         if isinstance(env, TimeLimit):
             limit = env._max_episode_steps
         env = env.env
@@ -252,7 +255,7 @@ def _plain_maze(agent: Agent) -> tuple[GridEnv, int]:
 
 
 def _compiled_parts(agent: Agent) -> tuple[TableValues, Any, Any]:
-    """The parts of an agent that compiled code can use.
+    """Return the values, model and exploration of an agent that compiled code can use.
 
     Raises:
         TypeError: if one of them is of another kind.
@@ -280,10 +283,11 @@ def _compiled_parts(agent: Agent) -> tuple[TableValues, Any, Any]:
 
 
 @compiled
-def run_chunk(ground, lives, model, exploration, planning, settings, words, result, done):
-    """Live and learn for a chunk of steps, until the maze may change, or until the result is full.
+def run_chunk(tables, env_state, model, exploration, planning, settings, words, result, done):
+    """Step and learn for a chunk, until the maze may change, or until the result is full.
 
-    It is `Agent.steps` line by line; the letters are those of the box on p. 164 of Sutton & Barto.
+    Line by line the loop of `Agent.steps`; the letters are those of the box of tabular Dyna-Q
+    (Sutton & Barto 2018, p. 164).
     """
     q = result.q.reshape(-1)
     num_actions = result.q.shape[1]
@@ -293,11 +297,11 @@ def run_chunk(ground, lives, model, exploration, planning, settings, words, resu
     for _ in range(CHUNK_STEPS):
         if done[0] == result.rewards.size and done[1] == result.episode_steps.size:
             break
-        state = lives.state[0]  # (a)
+        state = env_state.state[0]  # (a)
         action, rng = choose(exploration, q, state * num_actions, num_actions, state, rng)  # (b)
-        reward, terminated = take_step(ground, lives, 0, action)  # (c)
-        tick(lives, 0)
-        following = lives.state[0]
+        reward, terminated = take_step(tables, env_state, 0, action)  # (c)
+        tick(env_state, 0)
+        following = env_state.state[0]
         pair = np.uint64(state) * columns + np.uint64(action)
         if settings.learns_directly or not is_trusted(model, pair):
             q_update(q, columns, pair, reward, following, terminated, learning_rate, gamma)  # (d)
@@ -308,36 +312,37 @@ def run_chunk(ground, lives, model, exploration, planning, settings, words, resu
         if result.rewards.size:
             result.rewards[done[0]] = reward
             done[0] += 1
-        truncated = lives.episode_step[0] >= settings.max_episode_steps > 0
+        truncated = env_state.episode_step[0] >= settings.max_episode_steps > 0
         ended = terminated or truncated
         if ended and result.episode_steps.size:
-            result.episode_steps[done[1]] = lives.episode_step[0]
+            result.episode_steps[done[1]] = env_state.episode_step[0]
             done[1] += 1
-        changes = lives.world_step[0] == lives.next_change[0]
+        changes = env_state.world_step[0] == env_state.next_change[0]
         if changes or (ended and settings.changes_at_reset):
-            lives.done[0] = ended
+            # Python changes the maze, and then begins the episode: `CompiledEnv.synchronise`.
+            env_state.done[0] = ended
             break
         if ended:
-            begin_episode(ground, lives, 0)
+            begin_episode(tables, env_state, 0)
     store(words, rng)
 
 
-class Drawing(NamedTuple):
-    """The planning of `UniformPlanning`, as a record."""
+class UniformPlanningRecord(NamedTuple):
+    """Record of `UniformPlanning` for compiled code."""
 
     planning_steps: int
 
 
-@rule(remember, Drawing)
+@rule(remember, UniformPlanningRecord)
 @compiled
 def remember_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """The model remembers what was seen."""
+    """Store nothing: the model stores the experience."""
 
 
-@rule(improve, Drawing)
+@rule(improve, UniformPlanningRecord)
 @compiled
 def plan(planning, model, q, num_actions, learning_rate, gamma, rng):
-    """Draw a transition, update, n times. Gives the generator's state."""
+    """Sample a transition and update its value, n times; return the generator's state."""
     if num_actions == 4:  # a constant lets the compiler unroll the row's maximum
         return _plan(planning, model, q, np.uint64(4), learning_rate, gamma, rng)
     return _plan(planning, model, q, np.uint64(num_actions), learning_rate, gamma, rng)

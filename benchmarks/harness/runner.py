@@ -1,9 +1,9 @@
-"""What all experiments share: the bar, the processes, the store, and going on after a stop.
+"""Running of experiments: progress bar, processes, stored tables, and continuation after a stop.
 
 An experiment is a module with a frozen dataclass (its numbers, and the options of its command),
-`run(config, on_run) -> tables`, `plot(tables, config) -> figure` and `summary(tables, config) ->
-lines`, or a mapping of titles to lines. Pictures and summaries are made of the stored tables alone,
-so either can be made again.
+`run(config, callback) -> tables`, `plot(tables, config) -> figure` and `summary(tables, config) ->
+lines`, or a mapping of titles to lines. Plots and summaries need the stored tables alone, so either
+can be made again.
 """
 
 from __future__ import annotations
@@ -27,86 +27,87 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS
+from dynamaze.benchmarks.harness.table import Table, read_csv, write_csv
 from dynamaze.common.storage import write_atomically
 from dynamaze.common.version import __version__
 
-from .statistics import FEW_RUNS
-from .table import Table, read_csv, write_csv
-
-OnRun = Callable[[], None] | None
+RunCallback = Callable[[], None] | None
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-"""Each process has a core of its own; more threads than cores make linear algebra crawl."""
+"""Each process has a core of its own; linear algebra with more threads than cores is very slow."""
 
 
 @dataclass(frozen=True)
-class Storing:
-    """The options of every experiment that stores what it found."""
+class ExperimentConfig:
+    """Options of every experiment."""
 
     name: ClassVar[str]
-    """The name of its tables and of its picture."""
+    """The name of its tables and of its plot."""
 
     output: Path = Path()
     """The folder in which `results/` is made; the working directory by default."""
-    redraw: bool = False
-    """Make picture and summary of the tables that are stored, and run nothing."""
+    plot_only: bool = False
+    """Make plot and summary from the stored tables, and run nothing."""
 
 
-def perform(
+def run_experiment(
     experiment: Any,
     config: Any,
     *,
     output: Path,
     title: str,
     caption: str,
-    redraw: bool = False,
+    plot_only: bool = False,
     console: Console,
     **more: Any,
 ) -> list[Path]:
-    """Run an experiment under a bar, store its tables and picture, and print its summary.
+    """Run an experiment under a progress bar, store its tables and plot, and print its summary.
 
     Args:
         experiment: the module.
         config: its numbers, with `name` and `total_runs`.
         output: the folder in which `results/` is made.
         title: above the summary.
-        caption: what its numbers are, below it.
-        redraw: take the stored tables instead of running.
-        console: where to print.
+        caption: explains the numbers, below the summary.
+        plot_only: take the stored tables instead of running.
+        console: for the output.
         more: further arguments of the experiment's `run`.
 
     Returns:
-        The files, the picture first.
+        The files, the plot first.
 
     Raises:
-        FileNotFoundError: if stored tables are to be drawn and there are none.
+        FileNotFoundError: if stored tables are to be plotted and there are none.
         OSError: if the output folder cannot be written.
     """
     folder = output / "results"
-    if redraw:
-        tables = stored_tables(folder, config.name)
+    if plot_only:
+        tables = read_tables(folder, config.name)
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        with _bar(console) as bar:
+        with _progress_bar(console) as bar:
             task = bar.add_task(f"{title}, runs", total=config.total_runs)
             tables = experiment.run(config, lambda: bar.advance(task), **more)
         for name, table in tables.items():
             write_csv(folder / f"{name}.csv", table)
-    picture = folder / f"{config.name}.png"
-    save_picture(picture, experiment.plot(tables, config))
+    path = folder / f"{config.name}.png"
+    save_figure(path, experiment.plot(tables, config))
     lines = experiment.summary(tables, config)
     for name, section in lines.items() if isinstance(lines, dict) else [(title, lines)]:
         console.print(summary_grid(name, section))
     console.print(caption, style="italic")
-    return [picture, *(folder / f"{name}.csv" for name in tables)]
+    return [path, *(folder / f"{name}.csv" for name in tables)]
 
 
-def run_alone(experiment: str, config: Any, *, title: str, caption: str, **more: Any) -> list[Path]:
-    """What the command of a single experiment does: `perform` it and say where the files are.
+def run_module(
+    experiment: str, config: Any, *, title: str, caption: str, **more: Any
+) -> list[Path]:
+    """Run the experiment of a command, and print the time and the files.
 
     Args:
         experiment: the module's name, `__name__`.
-        config: its numbers and options, a `Storing` with `runs`.
+        config: its numbers and options, an `ExperimentConfig` with `runs`.
         title: above the summary.
         caption: below it.
         more: further arguments of its `run`.
@@ -117,22 +118,22 @@ def run_alone(experiment: str, config: Any, *, title: str, caption: str, **more:
     check_runs(config.runs)
     console = Console()
     began = time.perf_counter()
-    paths = perform(
+    paths = run_experiment(
         sys.modules[experiment],
         config,
         output=config.output,
         title=title,
         caption=caption,
-        redraw=config.redraw,
+        plot_only=config.plot_only,
         console=console,
         **more,
     )
-    say_where(console, began, paths)
+    print_paths(console, began, paths)
     return paths
 
 
 def check_runs(runs: int, name: str = "runs") -> None:
-    """Refuse numbers of runs of which no interval could be told.
+    """Check that there are enough runs for an interval.
 
     Raises:
         ValueError: for fewer than 2.
@@ -141,34 +142,36 @@ def check_runs(runs: int, name: str = "runs") -> None:
         raise ValueError(f"{name}={runs}; expected at least 2 for an interval")
 
 
-def stored_tables(folder: Path, name: str) -> dict[str, Table]:
-    """The tables that an experiment stored: `name`.csv and those whose names begin with `name`_.
+def read_tables(folder: Path, name: str) -> dict[str, Table]:
+    """Read the tables of an experiment: `name`.csv and those whose names begin with `name`_.
 
     Raises:
         FileNotFoundError: if there are none.
     """
     paths = [folder / f"{name}.csv", *sorted(folder.glob(f"{name}_*.csv"))]
     if not paths[0].exists():
-        raise FileNotFoundError(f"{paths[0]}: no such table; run the experiment without --redraw")
+        raise FileNotFoundError(
+            f"{paths[0]}: no such table; run the experiment without --plot-only"
+        )
     return {path.stem: read_csv(path) for path in paths}
 
 
-def say_where(console: Console, began: float, paths: Sequence[Path]) -> None:
-    """Print how long it took and where the files are."""
-    console.print(f"{time.perf_counter() - began:.1f} s; tables and pictures:")
+def print_paths(console: Console, began: float, paths: Sequence[Path]) -> None:
+    """Print the elapsed time since `began` and the files."""
+    console.print(f"{time.perf_counter() - began:.1f} s; tables and plots:")
     for path in paths:
         console.print(f"  {path.resolve()}", soft_wrap=True, highlight=False)
 
 
-def save_picture(path: Path, figure: Figure) -> None:
-    """Write a picture as PNG, atomically."""
+def save_figure(path: Path, figure: Figure) -> None:
+    """Write a figure as PNG, atomically."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=150)
     write_atomically(path, content.getvalue())
 
 
 def interval_caption(runs: int) -> str:
-    """What a summary's numbers are, and what to think of them where the runs are few."""
+    """Return the caption of a summary of means, with a warning where the runs are few."""
     caption = f"mean of {runs} runs, 95% interval"
     if runs < FEW_RUNS:
         caption += f"; with fewer than {FEW_RUNS} runs it covers less than it says"
@@ -176,33 +179,33 @@ def interval_caption(runs: int) -> str:
 
 
 def summary_grid(title: str, lines: Sequence[tuple[str, ...]]) -> Grid:
-    """Lines, the first of which names the columns, for the terminal."""
+    """Return lines, of which the first has the column names, as a table for the terminal."""
     grid = Grid(*lines[0], title=title)
     for line in lines[1:]:
         grid.add_row(*line)
     return grid
 
 
-# -- runs in processes -------------------------------------------------------------------------
+# -- jobs in processes -------------------------------------------------------------------------
 
 
-def work(
+def run_jobs(
     job: Callable[..., Table],
     arguments: Sequence[tuple[Any, ...]],
     *,
     workers: int,
-    keep: Path | None = None,
-    on_run: OnRun = None,
+    cache_dir: Path | None = None,
+    callback: RunCallback = None,
 ) -> list[Table]:
-    """The tables of many jobs, in their order, whatever the number of processes.
+    """Run jobs in processes and return their tables in order, whatever the number of processes.
 
     Args:
-        job: a function of a module; it gives a table of at least one row.
+        job: a function of a module; it returns a table of at least one row.
         arguments: of each job; numbers, text and dataclasses.
         workers: processes, one core each; with 1 the jobs run in this one.
-        keep: a folder for the tables of jobs that are done, so that a run that was stopped goes on
-            from them; it is removed when all are done. None keeps nothing.
-        on_run: called after each job, in this process.
+        cache_dir: a folder for the tables of finished jobs, from which a stopped run continues; it
+            is removed when all are done. None stores nothing.
+        callback: called after each job, in this process.
 
     Raises:
         ValueError: for fewer than one worker.
@@ -211,41 +214,41 @@ def work(
         raise ValueError(f"workers={workers}; expected at least 1")
     done: dict[int, Table] = {}
     for number in range(len(arguments)):
-        path = None if keep is None else keep / f"{number}.csv"
+        path = None if cache_dir is None else cache_dir / f"{number}.csv"
         if path is not None and path.exists():
             done[number] = read_csv(path)
-            if on_run is not None:
-                on_run()
+            if callback is not None:
+                callback()
     todo = [number for number in range(len(arguments)) if number not in done]
-    for number, table in _as_they_come(job, arguments, todo, workers):
+    for number, table in _completed_jobs(job, arguments, todo, workers):
         done[number] = table
-        if keep is not None:
-            write_csv(keep / f"{number}.csv", table)
-        if on_run is not None:
-            on_run()
-    if keep is not None:
-        shutil.rmtree(keep, ignore_errors=True)
+        if cache_dir is not None:
+            write_csv(cache_dir / f"{number}.csv", table)
+        if callback is not None:
+            callback()
+    if cache_dir is not None:
+        shutil.rmtree(cache_dir, ignore_errors=True)
     return [done[number] for number in range(len(arguments))]
 
 
-def kept_folder(config: Storing, *, apart_from: Sequence[str] = ()) -> Path:
-    """Where the jobs of exactly these numbers, and of this version, are kept.
+def cache_folder(config: ExperimentConfig, *, ignore: Sequence[str] = ()) -> Path:
+    """Return the folder for the finished jobs of exactly these numbers and this version.
 
     Args:
         config: the experiment's numbers.
-        apart_from: names of fields that change no job's result.
+        ignore: names of fields that change no job's result.
     """
-    unimportant = {"output", "redraw", "workers", *apart_from}
+    ignored = {"output", "plot_only", "workers", *ignore}
     numbers = [
         (field.name, getattr(config, field.name))
         for field in fields(config)
-        if field.name not in unimportant
+        if field.name not in ignored
     ]
     digest = hashlib.sha256(repr((__version__, numbers)).encode()).hexdigest()[:12]
     return config.output / "results" / f".{config.name}-{digest}"
 
 
-def _as_they_come(
+def _completed_jobs(
     job: Callable[..., Table],
     arguments: Sequence[tuple[Any, ...]],
     todo: Sequence[int],
@@ -255,7 +258,7 @@ def _as_they_come(
         for number in todo:
             yield number, job(*arguments[number])
         return
-    # A process that is forked would share the locks of torch's threads.
+    # Spawned, not forked: a forked process would share the locks of torch's threads.
     with (
         _environment(ONE_THREAD),
         ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
@@ -264,14 +267,14 @@ def _as_they_come(
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
-        except BaseException:  # Ctrl-C above all: what has not begun need not begin
+        except BaseException:  # Ctrl-C above all: jobs that have not begun are cancelled
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
 @contextmanager
 def _environment(more: dict[str, str]) -> Iterator[None]:
-    """Have these variables for a while, for the processes that are started in it."""
+    """Set environment variables for the processes that are started inside."""
     before = {name: os.environ.get(name) for name in more}
     os.environ.update(more)
     try:
@@ -284,7 +287,7 @@ def _environment(more: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _bar(console: Console) -> Progress:
+def _progress_bar(console: Console) -> Progress:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -19,20 +19,20 @@ Table = dict[str, npt.NDArray[Any]]
 
 
 def stack(tables: Sequence[Table]) -> Table:
-    """Tables with the same columns, one below the other."""
+    """Concatenate the rows of tables with the same columns."""
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
 
 def rows_where(table: Table, column: str, value: Any) -> Table:
-    """The rows in which a column has a value."""
+    """Return the rows in which a column has a value."""
     mask = table[column] == value
     return {name: values[mask] for name, values in table.items()}
 
 
 def write_csv(path: str | os.PathLike[str], table: Table) -> None:
-    """Write a table atomically; the file's folder is made if it is missing.
+    """Write a table atomically, and create the file's folder if it is missing.
 
-    Floats are written so that reading gives the same bits.
+    Floats are written with all digits, so that reading gives bit-identical numbers.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
@@ -43,7 +43,7 @@ def write_csv(path: str | os.PathLike[str], table: Table) -> None:
 
 
 def read_csv(path: str | os.PathLike[str]) -> Table:
-    """The table that `write_csv` wrote.
+    """Read a table that `write_csv` wrote.
 
     Raises:
         ValueError: if a row has another number of fields than the header.

@@ -1,4 +1,4 @@
-"""Two things timed side by side: machines are noisy, ratios in one run are not."""
+"""Timing of two calls in alternation: a machine's load varies, ratios of one run hardly do."""
 
 from __future__ import annotations
 
@@ -8,47 +8,47 @@ from statistics import median
 from typing import NamedTuple
 
 
-class Row(NamedTuple):
-    """A line of the table."""
+class SpeedRow(NamedTuple):
+    """A row of the table of speeds."""
 
-    what: str
-    ours: str
-    compared_with: str
-    theirs: str
-    ratio: str  # how many times faster, or what else the target is about
-    reach: str
+    measurement: str
+    speed: str
+    baseline: str
+    baseline_speed: str
+    ratio: str  # speed-up, or the quantity that the target is about
+    target: str
     met: bool
 
 
-class Pair(NamedTuple):
-    """The median seconds of two calls that were timed in turn, and their median ratio."""
+class PairedTiming(NamedTuple):
+    """Median seconds of two calls that were timed in alternation, and their median ratio."""
 
     ours: float
-    theirs: float
-    ratio: float  # theirs / ours, pair by pair: how many times faster ours is
+    baseline: float
+    ratio: float  # median over pairs of baseline / ours: our speed-up
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """The wall-clock seconds of one call."""
+    """Return the wall-clock seconds of one call."""
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
 
 
-def timed_in_turn(
-    ours: Callable[[], object], theirs: Callable[[], object], repeats: int, warm_up: int = 1
-) -> Pair:
-    """Time two calls in turn: A B A B ...
+def time_alternately(
+    ours: Callable[[], object], baseline: Callable[[], object], repeats: int, warm_up: int = 1
+) -> PairedTiming:
+    """Time two calls in alternation: A B A B ...
 
     Args:
-        ours: the one that is looked at.
-        theirs: what it is compared with.
+        ours: the call of interest.
+        baseline: the call that it is compared with.
         repeats: pairs that count.
         warm_up: pairs before them that do not.
     """
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(warm_up + repeats)][warm_up:]
-    return Pair(
-        median(mine for mine, _ in pairs),
+    pairs = [(seconds(ours), seconds(baseline)) for _ in range(warm_up + repeats)][warm_up:]
+    return PairedTiming(
+        median(own for own, _ in pairs),
         median(other for _, other in pairs),
-        median(other / mine for mine, other in pairs),
+        median(other / own for own, other in pairs),
     )

@@ -1,1 +1,1 @@
-"""How fast everything is, beside what it is compared with."""
+"""Speed of environments, rendering, agents and students, each beside a baseline."""

@@ -1,4 +1,4 @@
-"""`dyna_q.c` from Python: the bar for the compiled kernel, and a check that it does the same."""
+"""Dyna-Q in C (`dyna_q.c`) called from Python: speed baseline and check of the compiled run."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ SOURCE = Path(__file__).with_name("dyna_q.c")
 
 
 def find_compiler() -> str | None:
-    """The C compiler's path, None if there is none."""
+    """Return the path of a C compiler, None if there is none."""
     return shutil.which("gcc") or shutil.which("cc")
 
 
 def build_c_dyna_q(folder: Path, *options: str) -> Callable[[DynaQ, int], FloatArray]:
-    """Compile the C loop and give it as a function of a fresh agent and a number of steps.
+    """Compile the C loop and return it as a function of a fresh agent and a number of steps.
 
     The function returns the action values, (states, actions), and advances the agent's generator.
 
     Args:
-        folder: where the library goes.
-        options: more options for the compiler; without `-ffp-contract=off` it may round less
-            often than Python does.
+        folder: for the library.
+        options: more options for the compiler; without `-ffp-contract=off` it may fuse operations
+            and round less often than Python.
 
     Raises:
         RuntimeError: if there is no C compiler.

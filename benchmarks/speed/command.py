@@ -1,4 +1,4 @@
-"""How fast everything is, side by side with what it is compared with, in one run."""
+"""Command `dynamaze bench speed`: all speeds, each beside its baseline, in one run."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from dynamaze.agents import DynaQ
-
-from ..harness.compiled_runs import run_many
-from ..harness.table import write_csv
-from ..harness.timing import Row, seconds, timed_in_turn
-from .c_dyna_q import build_c_dyna_q, find_compiler
-from .envs import MEASUREMENTS as MAZES
-from .envs import walk, walk_vector
-from .learners import MEASUREMENTS as LEARNERS
-from .planners import MEASUREMENTS as PLANNERS
-from .students import MEASUREMENTS as STUDENTS
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.compiled_runs import run_many
+from dynamaze.benchmarks.harness.table import write_csv
+from dynamaze.benchmarks.harness.timing import SpeedRow, seconds, time_alternately
+from dynamaze.benchmarks.speed.c_dyna_q import build_c_dyna_q, find_compiler
+from dynamaze.benchmarks.speed.envs import MEASUREMENTS as ENVIRONMENTS
+from dynamaze.benchmarks.speed.envs import walk, walk_vector
+from dynamaze.benchmarks.speed.learners import MEASUREMENTS as LEARNERS
+from dynamaze.benchmarks.speed.planners import MEASUREMENTS as PLANNERS
+from dynamaze.benchmarks.speed.students import MEASUREMENTS as STUDENTS
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Speed:
     """Measure the speeds of environments, rendering, agents and start-up."""
 
     repeats: int = 5
-    """How often each pair is timed; the table shows medians."""
+    """Timings of each pair; the table shows medians."""
     output: Path = Path()
     """The folder in which `results/speed.csv` is written; the working directory by default."""
 
 
 def main(config: Speed) -> None:
-    """Measure, print the table as it grows, and store it.
+    """Measure all speeds, print the table and store it.
 
     Raises:
         ValueError: for fewer than 1 repeat.
@@ -49,11 +49,11 @@ def main(config: Speed) -> None:
     if config.repeats < 1:
         raise ValueError(f"repeats={config.repeats}; expected at least 1")
     console = Console()
-    rows: list[Row] = []
+    rows: list[SpeedRow] = []
     for measure in MEASUREMENTS:
         with console.status(f"measuring {measure.__name__.replace('_', ' ')} ..."):
             rows += measure(config.repeats)
-    grid = Grid(*(name.replace("_", " ") for name in Row._fields), title="Speeds (medians)")
+    grid = Grid(*(name.replace("_", " ") for name in SpeedRow._fields), title="Speeds (medians)")
     for row in rows:
         grid.add_row(*row[:-1], "yes" if row.met else "NO")
     console.print(grid)
@@ -62,7 +62,7 @@ def main(config: Speed) -> None:
         path,
         {
             name: np.array(column)
-            for name, column in zip(Row._fields, zip(*rows, strict=True), strict=True)
+            for name, column in zip(SpeedRow._fields, zip(*rows, strict=True), strict=True)
         },
     )
     console.print(f"written to {path.resolve()}", soft_wrap=True, highlight=False)
@@ -71,22 +71,22 @@ def main(config: Speed) -> None:
 # -- environments ------------------------------------------------------------------------------
 
 
-def single_environment(repeats: int) -> list[Row]:
-    """Steps of one environment as `gym.make` gives it."""
+def single_environment(repeats: int) -> list[SpeedRow]:
+    """Steps of one environment of `gym.make`."""
     steps = 100_000
-    pair = timed_in_turn(
+    pair = time_alternately(
         partial(walk, gym.make("DynaMaze-v0"), steps),
         partial(walk, gym.make("FrozenLake-v1"), steps // 4),
         repeats,
     )
-    ratio = pair.ratio * 4
-    ours, theirs = steps / pair.ours / 1e6, steps / 4 / pair.theirs / 1e6
+    ratio = pair.ratio * 4  # the baseline takes a quarter of the steps
+    ours, baseline = steps / pair.ours / 1e6, steps / 4 / pair.baseline / 1e6
     return [
-        Row(
+        SpeedRow(
             "gym.make steps",
             f"{ours:.2f} M/s",
             "FrozenLake-v1",
-            f"{theirs:.2f} M/s",
+            f"{baseline:.2f} M/s",
             f"{ratio:.1f}x",
             ">= 8x, >= 1.3 M/s",
             ratio >= 8 and ours >= 1.3,
@@ -94,41 +94,41 @@ def single_environment(repeats: int) -> list[Row]:
     ]
 
 
-def vector_environment(repeats: int) -> list[Row]:
+def vector_environment(repeats: int) -> list[SpeedRow]:
     """Steps of the native vector environment, with slip, against a synchronous FrozenLake."""
     rows = []
-    for num_envs, reach in ((64, 3.0), (1024, 15.0)):
+    for num_envs, target in ((64, 3.0), (1024, 15.0)):
         ours = gym.make_vec("DynaMaze-v0", num_envs=num_envs, slip_probability=0.1)
-        theirs = gym.make_vec("FrozenLake-v1", num_envs=num_envs, vectorization_mode="sync")
+        baseline = gym.make_vec("FrozenLake-v1", num_envs=num_envs, vectorization_mode="sync")
         ours.reset(seed=0)
-        theirs.reset(seed=0)
+        baseline.reset(seed=0)
         calls, fewer = 1_000_000 // num_envs, max(50_000 // num_envs, 5)
         actions = np.random.default_rng(0).integers(0, 4, (calls, num_envs))
-        pair = timed_in_turn(
+        pair = time_alternately(
             partial(walk_vector, ours, actions),
-            partial(walk_vector, theirs, actions[:fewer]),
+            partial(walk_vector, baseline, actions[:fewer]),
             repeats,
         )
-        fast, slow = num_envs * calls / pair.ours / 1e6, num_envs * fewer / pair.theirs / 1e6
+        fast, slow = num_envs * calls / pair.ours / 1e6, num_envs * fewer / pair.baseline / 1e6
         rows.append(
-            Row(
+            SpeedRow(
                 f"vector steps, n={num_envs}, slip",
                 f"{fast:.2f} M/s",
                 "SyncVectorEnv(FrozenLake)",
                 f"{slow:.2f} M/s",
                 f"{fast / slow:.0f}x",
-                f">= {reach:.0f} M/s",
-                fast >= reach,
+                f">= {target:.0f} M/s",
+                fast >= target,
             )
         )
     return rows
 
 
-def change_of_the_maze(repeats: int) -> list[Row]:
-    """What changing costs between changes, and at one."""
+def maze_changes(repeats: int) -> list[SpeedRow]:
+    """Cost of changes, in steps between changes and in the step of a change."""
     steps = 100_000
-    pair = timed_in_turn(
-        # Seeded at each start, so that the clock of both begins again; the change comes later.
+    pair = time_alternately(
+        # Seeded resets restart the clock of both, so that the change is never reached.
         partial(
             walk, gym.make("DynaMaze-v0", layout="blocking", changes={10**9: "shortcut"}), steps
         ),
@@ -137,16 +137,16 @@ def change_of_the_maze(repeats: int) -> list[Row]:
     )
     at_change = _seconds_at_a_change()
     return [
-        Row(
+        SpeedRow(
             "steps between changes",
             f"{steps / pair.ours / 1e6:.2f} M/s",
             "the static maze",
-            f"{steps / pair.theirs / 1e6:.2f} M/s",
+            f"{steps / pair.baseline / 1e6:.2f} M/s",
             f"{1 / pair.ratio:.3f} of its time",
             "about 1",
             0.9 < pair.ratio < 1.1,
         ),
-        Row(
+        SpeedRow(
             "the step at a change",
             f"{at_change * 1e6:.1f} us",
             "",
@@ -158,20 +158,22 @@ def change_of_the_maze(repeats: int) -> list[Row]:
     ]
 
 
-def rendering(repeats: int) -> list[Row]:
-    """One frame of the 6x9 maze as an array."""
+def rendering(repeats: int) -> list[SpeedRow]:
+    """Rendering of one frame of the 6x9 maze as an array."""
     frames = 200
     ours = gym.make("DynaMaze-v0", render_mode="rgb_array")
-    theirs = gym.make("FrozenLake-v1", render_mode="rgb_array")
-    pair = timed_in_turn(
-        partial(_walk_and_render, ours, frames), partial(_walk_and_render, theirs, frames), repeats
+    baseline = gym.make("FrozenLake-v1", render_mode="rgb_array")
+    pair = time_alternately(
+        partial(_walk_and_render, ours, frames),
+        partial(_walk_and_render, baseline, frames),
+        repeats,
     )
     return [
-        Row(
+        SpeedRow(
             "rgb_array frame",
             f"{pair.ours / frames * 1e6:.0f} us",
             "FrozenLake-v1",
-            f"{pair.theirs / frames * 1e6:.0f} us",
+            f"{pair.baseline / frames * 1e6:.0f} us",
             f"{pair.ratio:.0f}x",
             "<= 100 us",
             pair.ours / frames <= 100e-6,
@@ -201,27 +203,29 @@ def _seconds_at_a_change() -> float:
 # -- agents ------------------------------------------------------------------------------------
 
 
-def planning_updates(repeats: int) -> list[Row]:
-    """The whole-run kernel on one core against the same loop in C."""
+def planning_updates(repeats: int) -> list[SpeedRow]:
+    """Planning updates of a compiled run on one core, against the same loop in C."""
     if find_compiler() is None:
-        return [Row("planning updates, n=50", "", "C", "no C compiler", "", ">= 0.8 of C", False)]
+        return [
+            SpeedRow("planning updates, n=50", "", "C", "no C compiler", "", ">= 0.8 of C", False)
+        ]
     steps, planning_steps = 400_000, 50
     env = gym.make("DynaMaze-v0", max_episode_steps=-1)
     agent = partial(DynaQ, env, planning_steps=planning_steps)
     with tempfile.TemporaryDirectory() as folder:
         c_dyna_q = build_c_dyna_q(Path(folder))
-        pair = timed_in_turn(
+        pair = time_alternately(
             lambda: run_many(agent, runs=1, steps=steps, seed=0, workers=1),
             lambda: c_dyna_q(agent(seed=0), steps),
             repeats + 2,
         )
     updates = steps * planning_steps / 1e6
     return [
-        Row(
+        SpeedRow(
             "planning updates, n=50, one core",
             f"{updates / pair.ours:.0f} M/s",
             "the same loop in C, gcc -O3",
-            f"{updates / pair.theirs:.0f} M/s",
+            f"{updates / pair.baseline:.0f} M/s",
             f"{pair.ratio:.2f} of C",
             ">= 0.8 of C",
             pair.ratio >= 0.8,
@@ -229,14 +233,14 @@ def planning_updates(repeats: int) -> list[Row]:
     ]
 
 
-def step_by_step_agent(repeats: int) -> list[Row]:
-    """Real steps of the agent that lives in Python."""
+def step_by_step_agent(repeats: int) -> list[SpeedRow]:
+    """Real steps of the agent in Python."""
     steps = 10_000
     agent = DynaQ("DynaMaze-v0", planning_steps=50, seed=0).learn(1000)
     took = float(np.median([seconds(lambda: agent.learn(steps)) for _ in range(repeats)]))
     rate = steps / took / 1e3
     return [
-        Row(
+        SpeedRow(
             "step-by-step Dyna-Q, n=50",
             f"{rate:.0f} k steps/s",
             "",
@@ -251,41 +255,45 @@ def step_by_step_agent(repeats: int) -> list[Row]:
 # -- whole processes ---------------------------------------------------------------------------
 
 
-def figures_from_cold(repeats: int) -> list[Row]:
-    """The three figures of learning in a fresh process with nothing compiled."""
+def figures_from_cold(repeats: int) -> list[SpeedRow]:
+    """Three figures in a fresh process without a compile cache."""
     with tempfile.TemporaryDirectory() as folder:
-        only = ["--only", "8.2", "8.4", "8.5"]
+        only = ["--only", "figure-8-2", "figure-8-4", "figure-8-5"]
         command = ["-m", "dynamaze", "figures", "--runs", "500", "--output", folder, *only]
         took = seconds(lambda: _python(*command, NUMBA_CACHE_DIR=f"{folder}/cache"))
     return [
-        Row("three figures, 500 runs, cold", f"{took:.1f} s", "", "", "", "<= 60 s", took <= 60)
+        SpeedRow(
+            "three figures, 500 runs, cold", f"{took:.1f} s", "", "", "", "<= 60 s", took <= 60
+        )
     ]
 
 
-def start_up(repeats: int) -> list[Row]:
-    """What an import and a help text cost."""
-    pair = timed_in_turn(
+def start_up(repeats: int) -> list[SpeedRow]:
+    """Import time, and time of the help text."""
+    pair = time_alternately(
         lambda: _python("-c", "import dynamaze"),
         lambda: _python("-c", "import gymnasium"),
         4 * repeats,
     )
-    more = (pair.ours - pair.theirs) * 1e3
+    more = (pair.ours - pair.baseline) * 1e3
     help_took = float(
         np.median(
             [seconds(lambda: _python("-m", "dynamaze", "--help")) for _ in range(4 * repeats)]
         )
     )
     return [
-        Row(
+        SpeedRow(
             "import dynamaze",
             f"{pair.ours * 1e3:.0f} ms",
             "import gymnasium",
-            f"{pair.theirs * 1e3:.0f} ms",
+            f"{pair.baseline * 1e3:.0f} ms",
             f"{more:+.0f} ms",
             "<= +20 ms",
             more <= 20,
         ),
-        Row("dynamaze --help", f"{help_took:.2f} s", "", "", "", "<= 0.25 s", help_took <= 0.25),
+        SpeedRow(
+            "dynamaze --help", f"{help_took:.2f} s", "", "", "", "<= 0.25 s", help_took <= 0.25
+        ),
     ]
 
 
@@ -298,12 +306,12 @@ def _python(*arguments: str, **environment: str) -> None:
     )
 
 
-MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (
+MEASUREMENTS: tuple[Callable[[int], list[SpeedRow]], ...] = (
     single_environment,
     vector_environment,
-    change_of_the_maze,
+    maze_changes,
     rendering,
-    *MAZES,
+    *ENVIRONMENTS,
     *LEARNERS,
     *PLANNERS,
     *STUDENTS,
@@ -312,3 +320,6 @@ MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (
     figures_from_cold,
     start_up,
 )
+
+if __name__ == "__main__":
+    run_script(__file__)

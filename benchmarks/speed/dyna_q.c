@@ -1,5 +1,5 @@
-/* Tabular Dyna-Q on a maze, the same loop as compiled_runs.py, as a C programmer would write it: the
- * bar for the compiled kernel. Built by c_dyna_q.py with gcc -O3 -march=native.
+/* Tabular Dyna-Q on a maze: the loop of compiled_runs.py in plain C, the baseline of its speed.
+ * Built by c_dyna_q.py with gcc -O3 -march=native.
  *
  * The same generator (SFC64), the same two-level draw (a visited state, then an action tried in
  * it), the same epsilon-greedy choice with random ties: from the same seed, the same action values.

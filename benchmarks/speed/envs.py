@@ -1,4 +1,4 @@
-"""How fast the environment suite is: generated, changing and continuous mazes, overlays, values."""
+"""Speed of the environments: generated, changing and continuous mazes, overlays, exact values."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from dynamaze.benchmarks.harness.timing import SpeedRow, seconds, time_alternately
 from dynamaze.envs import Layout, MazeRecipe, optimal_values
 from dynamaze.envs.mazes.sweeps import values_by_sweeps
-
-from ..harness.timing import Row, seconds, timed_in_turn
 
 LARGE = 1000
 """Rows and columns of a large maze."""
@@ -20,14 +19,14 @@ LARGE = 1000
 GENERATED = ("backtracking", "prim", "kruskal", "wilson", "division", "rooms", "obstacles")
 
 
-def generated_mazes(repeats: int) -> list[Row]:
-    """Steps of one environment with a new maze in each episode, observed as planes."""
+def generated_mazes(repeats: int) -> list[SpeedRow]:
+    """Steps of one environment with a new maze in each episode and observations as planes."""
     steps = 50_000
     env = gym.make("DynaMazeGenerated-v0")
     took = float(np.median([seconds(partial(walk, env, steps)) for _ in range(repeats)]))
     rate = steps / took / 1e3
     return [
-        Row(
+        SpeedRow(
             "generated 15x15, planes",
             f"{rate:.0f} k/s",
             "MiniGrid-Empty-5x5 (in the literature)",
@@ -39,8 +38,8 @@ def generated_mazes(repeats: int) -> list[Row]:
     ]
 
 
-def making_mazes(repeats: int) -> list[Row]:
-    """The slowest algorithm on a large maze."""
+def maze_generation(repeats: int) -> list[SpeedRow]:
+    """Generation of a large maze by the slowest algorithm."""
     times = {
         algorithm: min(
             seconds(partial(MazeRecipe(501, algorithm).make, level)) for level in range(repeats)
@@ -49,7 +48,7 @@ def making_mazes(repeats: int) -> list[Row]:
     }
     slowest = max(times, key=lambda algorithm: times[algorithm])
     return [
-        Row(
+        SpeedRow(
             f"a maze of 501x501 ({slowest})",
             f"{times[slowest]:.2f} s",
             "",
@@ -61,8 +60,8 @@ def making_mazes(repeats: int) -> list[Row]:
     ]
 
 
-def large_values(repeats: int) -> list[Row]:
-    """The optimal values of a maze of a million cells, and of smaller ones where steps slip."""
+def large_values(repeats: int) -> list[SpeedRow]:
+    """Optimal values of a maze of 10^6 cells, also with slips, and of a smaller one."""
     return [
         _values(LARGE, 0.0, 0.5, repeats),
         _values(LARGE, 0.2, 2.0, repeats),
@@ -70,27 +69,29 @@ def large_values(repeats: int) -> list[Row]:
     ]
 
 
-def _values(size: int, slip: float, most: float, repeats: int) -> Row:
+def _values(size: int, slip: float, target: float, repeats: int) -> SpeedRow:
     walls, start, goal = MazeRecipe(size, "prim", endpoints="corners").make(0)
 
     def solve() -> None:
         layout = Layout(walls, (start,), (goal,), slip_probability=slip)
         if slip:
-            values_by_sweeps(layout, 0.99, tolerance=1e-8)  # 1e-6 of the truth
+            values_by_sweeps(layout, 0.99, tolerance=1e-8)  # an error of at most 1e-6
         else:
             optimal_values(layout)
 
-    solve()  # the first time compiles
+    solve()  # compiles
     took = float(np.median([seconds(solve) for _ in range(repeats)]))
     name = f"values of {size}x{size}" + (f", slip {slip}" if slip else "")
-    return Row(name, f"{1e3 * took:.3g} ms", "", "", "", f"<= {1e3 * most:g} ms", took <= most)
+    return SpeedRow(
+        name, f"{1e3 * took:.3g} ms", "", "", "", f"<= {1e3 * target:g} ms", took <= target
+    )
 
 
-def drifting_mazes(repeats: int) -> list[Row]:
-    """What a maze that may change at random costs while it does not, and what a change costs."""
+def drifting_mazes(repeats: int) -> list[SpeedRow]:
+    """Cost of random changes, in steps between changes and at a change."""
     steps = 100_000
     rare = {"when": "each_step", "probability": 1e-12}
-    pair = timed_in_turn(
+    pair = time_alternately(
         partial(walk, gym.make("DynaMazeDrifting-v0", random_changes=rare), steps),
         partial(walk, gym.make("DynaMaze-v0", notice="change"), steps),
         2 * repeats,
@@ -99,21 +100,23 @@ def drifting_mazes(repeats: int) -> list[Row]:
     changing = float(np.median([seconds(partial(walk, often, 5_000)) for _ in range(repeats)]))
     change = (changing / 5_000 - pair.ours / steps) * 10
     return [
-        Row(
+        SpeedRow(
             "drifting, between changes",
             f"{steps / pair.ours / 1e6:.2f} M/s",
-            "static, with as much information",
-            f"{steps / pair.theirs / 1e6:.2f} M/s",
+            "static, with the same info",
+            f"{steps / pair.baseline / 1e6:.2f} M/s",
             f"{1 / pair.ratio:.2f} of its time",
             "about 1 or less",
             pair.ratio > 0.9,
         ),
-        Row("a random change", f"{change * 1e6:.0f} us", "", "", "", "<= 500 us", change <= 500e-6),
+        SpeedRow(
+            "a random change", f"{change * 1e6:.0f} us", "", "", "", "<= 500 us", change <= 500e-6
+        ),
     ]
 
 
-def overlays(repeats: int) -> list[Row]:
-    """A frame of the 6x9 maze with overlays that are new in each frame."""
+def overlays(repeats: int) -> list[SpeedRow]:
+    """Rendering of the 6x9 maze with overlays that are new in each frame."""
     env: Any = gym.make("DynaMaze-v0", render_mode="rgb_array")
     env.reset(seed=0)
     maze, rng = env.unwrapped, np.random.default_rng(0)
@@ -137,7 +140,7 @@ def overlays(repeats: int) -> list[Row]:
         rows.append((name, took))
     slowest = max(rows[:7], key=lambda row: row[1])
     return [
-        Row(
+        SpeedRow(
             f"frame with {name}",
             f"{took * 1e6:.0f} us",
             "",
@@ -150,10 +153,10 @@ def overlays(repeats: int) -> list[Row]:
     ]
 
 
-def continuous_mazes(repeats: int) -> list[Row]:
-    """Steps of the native vector environment of points in a maze."""
+def continuous_mazes(repeats: int) -> list[SpeedRow]:
+    """Steps of the native vector environment with a continuous state."""
     rows = []
-    for num_envs, reach in ((64, 0.0), (1024, 10.0), (16384, 0.0)):
+    for num_envs, target in ((64, 0.0), (1024, 10.0), (16384, 0.0)):
         env = gym.make_vec("DynaMazeContinuous-v0", num_envs)
         env.reset(seed=0)
         calls = 2_000_000 // num_envs
@@ -164,21 +167,21 @@ def continuous_mazes(repeats: int) -> list[Row]:
         )
         rate = num_envs * calls / took / 1e6
         rows.append(
-            Row(
+            SpeedRow(
                 f"continuous vector, n={num_envs}",
                 f"{rate:.1f} M/s",
                 "",
                 "",
                 "",
-                f">= {reach:.0f} M/s" if reach else "",
-                rate >= reach,
+                f">= {target:.0f} M/s" if target else "",
+                rate >= target,
             )
         )
     return rows
 
 
 def _frame(maze: Any, arrays: dict[str, Callable[[], Any]], frames: int) -> float:
-    """Seconds of a frame, without those of making the arrays."""
+    """Return the seconds of a frame, without those of making the arrays."""
     times = []
     for number in range(frames):
         maze.step(number % 4)
@@ -188,7 +191,7 @@ def _frame(maze: Any, arrays: dict[str, Callable[[], Any]], frames: int) -> floa
 
 
 def walk(env: gym.Env[Any, Any], steps: int) -> None:
-    """Take random steps, beginning again where an episode ends."""
+    """Take random steps, with a reset at the end of each episode."""
     actions = np.random.default_rng(0).integers(0, 4, steps).tolist()
     env.reset(seed=0)
     step = env.step
@@ -199,14 +202,14 @@ def walk(env: gym.Env[Any, Any], steps: int) -> None:
 
 
 def walk_vector(env: Any, actions: Any) -> None:
-    """Take the steps of all worlds."""
+    """Take the steps of all environments of a vector environment."""
     for each in actions:
         env.step(each)
 
 
-MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (
+MEASUREMENTS: tuple[Callable[[int], list[SpeedRow]], ...] = (
     generated_mazes,
-    making_mazes,
+    maze_generation,
     large_values,
     drifting_mazes,
     overlays,

@@ -1,4 +1,4 @@
-"""How fast the learners are, on one thread: Gaussian process, ensemble, deep belief network."""
+"""Speed of the learners on one thread: Gaussian process, ensemble, deep belief network."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.benchmarks.harness.timing import PairedTiming, SpeedRow, seconds, time_alternately
 from dynamaze.common.arrays import FloatArray
 
-from ..harness.timing import Pair, Row, seconds, timed_in_turn
-
-Measure = Callable[[int], list[Row]]
+Measure = Callable[[int], list[SpeedRow]]
 
 TRANSITIONS = 2000
 SAMPLES = 1000
@@ -22,17 +21,17 @@ BATCH = 256
 
 
 def on_one_thread(*libraries: str) -> Callable[[Measure], Measure]:
-    """Measure on one thread; where a library is missing, one line says so."""
+    """Decorate a measurement to run on one thread; a missing library gives one row."""
 
     def decorate(measure: Measure) -> Measure:
         @wraps(measure)
-        def measured(repeats: int) -> list[Row]:
+        def measured(repeats: int) -> list[SpeedRow]:
             try:
                 for library in libraries:
                     import_module(library)
             except ImportError:
-                what = measure.__name__.replace("_", " ")
-                return [Row(what, "", "", f"no {library}", "", "", False)]
+                name = measure.__name__.replace("_", " ")
+                return [SpeedRow(name, "", "", f"no {library}", "", "", False)]
             threads: Any = import_module("dynamaze.agents.learners.threads")
             with threads.one_blas_thread():
                 if "torch" not in libraries:
@@ -46,11 +45,11 @@ def on_one_thread(*libraries: str) -> Callable[[Measure], Measure]:
 
 
 @on_one_thread("scipy")
-def gaussian_processes(repeats: int) -> list[Row]:
-    """Learning 2000 transitions of 2 inputs and 3 outputs, one more point, and 1000 samples."""
+def gaussian_processes(repeats: int) -> list[SpeedRow]:
+    """Fit of 2000 transitions of 2 inputs and 3 outputs, one more point, and 1000 samples."""
     from dynamaze.agents.learners import GaussianProcess
 
-    inputs, targets = experience(TRANSITIONS)
+    inputs, targets = toy_data(TRANSITIONS)
     rng = np.random.default_rng(0)
     fits, exact = [], []
     for _ in range(repeats):
@@ -76,14 +75,14 @@ def gaussian_processes(repeats: int) -> list[Row]:
 
 
 @on_one_thread("torch")
-def ensembles(repeats: int) -> list[Row]:
-    """A gradient step of seven members beside that of one, and predictions.
+def ensembles(repeats: int) -> list[SpeedRow]:
+    """Gradient step of seven members against one, and predictions.
 
-    One member is measured by the same code, and as one would write it with torch.
+    The single member is measured with the same code, and in plain torch.
     """
     from dynamaze.agents.learners import ProbabilisticEnsemble
 
-    inputs, targets = experience(TRANSITIONS)
+    inputs, targets = toy_data(TRANSITIONS)
     seven, one = (
         ProbabilisticEnsemble(2, 3, members=members, batch_size=BATCH, steps_per_row=0)
         for members in (7, 1)
@@ -91,11 +90,12 @@ def ensembles(repeats: int) -> list[Row]:
     for learner in (seven, one):
         learner.update(inputs, targets)
     plain = plain_member(inputs, targets, seven.hidden, seven.learning_rate)
-    step, often = seven.gradient_step, 20 * repeats
+    step, many = seven.gradient_step, 20 * repeats
     own, other = (
-        timed_in_turn(step, theirs, often, warm_up=10) for theirs in (one.gradient_step, plain)
+        time_alternately(step, baseline, many, warm_up=10)
+        for baseline in (one.gradient_step, plain)
     )
-    alone = [seconds(partial(seven.predict, inputs[:1])) for _ in range(often)]
+    alone = [seconds(partial(seven.predict, inputs[:1])) for _ in range(many)]
     rng = np.random.default_rng(0)
     samples = [seconds(partial(seven.draw, inputs[:SAMPLES], rng)) for _ in range(repeats)]
     return [
@@ -109,7 +109,7 @@ def ensembles(repeats: int) -> list[Row]:
 def plain_member(
     inputs: FloatArray, targets: FloatArray, hidden: tuple[int, ...], learning_rate: float
 ) -> Callable[[], Any]:
-    """A gradient step of a network with mean and variance, of torch's own parts; gives its loss."""
+    """Return a gradient step of a mean-variance network in plain torch, which returns its loss."""
     torch: Any = import_module("torch")
     rows, values = torch.from_numpy(inputs).float(), torch.from_numpy(targets).float()
     generator = torch.Generator().manual_seed(0)
@@ -135,11 +135,11 @@ def plain_member(
 
 
 @on_one_thread("torch")
-def deep_belief_networks(repeats: int) -> list[Row]:
-    """Pre-training and tuning anew, an example between trainings, and 1000 samples."""
+def deep_belief_networks(repeats: int) -> list[SpeedRow]:
+    """Pre-training and fine-tuning, an example between trainings, and 1000 samples."""
     from dynamaze.agents.learners import DeepBelief
 
-    inputs, targets = experience(TRANSITIONS)
+    inputs, targets = toy_data(TRANSITIONS)
     learner = DeepBelief(2, 3)
     learner.update(inputs, targets)
     trainings = [seconds(learner.train) for _ in range(repeats)]
@@ -150,14 +150,14 @@ def deep_belief_networks(repeats: int) -> list[Row]:
     rng = np.random.default_rng(0)
     samples = [seconds(partial(learner.draw, inputs[:SAMPLES], rng)) for _ in range(repeats)]
     return [
-        _row("deep belief network, training anew", trainings, "ms"),
+        _row("deep belief network, training", trainings, "ms"),
         _row("deep belief network, one example", examples, "us"),
         _row(f"deep belief network, {SAMPLES} samples", samples, "ms"),
     ]
 
 
-def experience(number: int) -> tuple[FloatArray, FloatArray]:
-    """(number, 2) inputs and (number, 3) noisy targets of a smooth function."""
+def toy_data(number: int) -> tuple[FloatArray, FloatArray]:
+    """Return (number, 2) inputs and (number, 3) noisy targets of a smooth function."""
     rng = np.random.default_rng(0)
     inputs = rng.uniform(-1, 1, (number, 2))
     x, y = inputs.T
@@ -165,25 +165,25 @@ def experience(number: int) -> tuple[FloatArray, FloatArray]:
     return inputs, targets + 0.05 * rng.standard_normal(targets.shape)
 
 
-def _step_row(beside: str, pair: Pair, reach: float) -> Row:
-    return Row(
+def _step_row(baseline: str, pair: PairedTiming, target: float) -> SpeedRow:
+    return SpeedRow(
         f"ensemble of 7, a step, batch {BATCH}",
         f"{pair.ours * 1e3:.2f} ms",
-        beside,
-        f"{pair.theirs * 1e3:.2f} ms",
+        baseline,
+        f"{pair.baseline * 1e3:.2f} ms",
         f"{1 / pair.ratio:.1f} of its time",
-        f"<= {reach:.0f} of its time",
-        1 / pair.ratio <= reach,
+        f"<= {target:.0f} of its time",
+        1 / pair.ratio <= target,
     )
 
 
-def _row(what: str, times: list[float], unit: str, reach: float | None = None) -> Row:
-    """The line of some calls' median seconds; without `reach` it is only told."""
+def _row(name: str, times: list[float], unit: str, limit: float | None = None) -> SpeedRow:
+    """Return the row of the median of some calls' seconds, with or without a limit."""
     scale = {"ms": 1e3, "us": 1e6}[unit]
     took = float(np.median(times))
-    target = "" if reach is None else f"<= {reach * scale:.0f} {unit}"
-    met = reach is None or took <= reach
-    return Row(what, f"{took * scale:.1f} {unit}", "", "", "", target, met)
+    target = "" if limit is None else f"<= {limit * scale:.0f} {unit}"
+    met = limit is None or took <= limit
+    return SpeedRow(name, f"{took * scale:.1f} {unit}", "", "", "", target, met)
 
 
 MEASUREMENTS: tuple[Measure, ...] = (

@@ -1,4 +1,4 @@
-"""How fast planners are, before an action is needed and when it is, on one core."""
+"""Speed of background and decision-time planners, on one core."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ import numpy as np
 from dynamaze.agents import LatestOutcome, PrioritisedSweeping, TableValues, Transitions
 from dynamaze.agents.planning.prioritised_sweeping import QUEUED
 from dynamaze.agents.search.mcts.planning import TreeSearchPlanning
+from dynamaze.benchmarks.figures.example_8_4 import enlarged_maze
+from dynamaze.benchmarks.harness.timing import SpeedRow, time_alternately
 
-from ..figures.example_8_4 import grown_maze
-from ..harness.timing import Row, timed_in_turn
-
-Draw = Callable[[], float]
-"""Gives a number in [0, 1)."""
+UniformSampler = Callable[[], float]
+"""Returns a number in [0, 1)."""
 
 DEPTH, GAMMA = 50, 0.95
 SWEEPS = 20
 DECISIONS = 40_000
-"""Simulations are shared out among so many decisions that they are this many together."""
+"""Simulations of all decisions together; the number of decisions follows from it."""
 
 
-def tree_search(repeats: int) -> list[Row]:
+def tree_search(repeats: int) -> list[SpeedRow]:
     """UCT from the start of the 6x9 maze, with a model of it in a table, to a depth of 50.
 
-    A simulation is selection, expansion by one node, a random rollout to the depth, and backing up.
-    Each decision is measured as an agent asks for it, with a new tree. With transpositions most of
-    the 50 steps are soon in the tree, where a step costs more than in a rollout.
+    A simulation is selection, expansion by one node, a random rollout to the depth, and backup.
+    Each decision begins with an empty tree, as for an agent. With transpositions most of the 50
+    steps are soon in the tree, where a step costs more than in a rollout.
     """
-    model, _, start = known_maze()
+    model, _, start = complete_model()
     values = TableValues(model.num_states, model.num_actions, learning_rate=1.0, gamma=GAMMA)
     rng = np.random.Generator(np.random.SFC64(0))
     rows = []
@@ -42,16 +41,16 @@ def tree_search(repeats: int) -> list[Row]:
         for transpositions in (False, True):
             planning = TreeSearchPlanning(simulations, depth=DEPTH, transpositions=transpositions)
             ours, fewer = max(DECISIONS // simulations, 1), max(400 // simulations, 1)
-            pair = timed_in_turn(
+            pair = time_alternately(
                 partial(decide, planning, values, model, start, rng, ours),
                 partial(plain_searches, model, start, min(simulations, 400), fewer),
                 repeats,
             )
             rate = simulations * ours / pair.ours / 1e6
-            plain = min(simulations, 400) * fewer / pair.theirs / 1e6
+            plain = min(simulations, 400) * fewer / pair.baseline / 1e6
             name = f"UCT, {simulations} simulations" + (", transpositions" * transpositions)
             rows.append(
-                Row(
+                SpeedRow(
                     name,
                     f"{rate:.2f} M/s",
                     "the same in plain Python",
@@ -64,13 +63,13 @@ def tree_search(repeats: int) -> list[Row]:
     return rows
 
 
-def sweeping(repeats: int) -> list[Row]:
-    """Prioritised sweeping of the maze of 1350 cells, from the goal to all ends of it.
+def sweeping(repeats: int) -> list[SpeedRow]:
+    """Prioritised sweeping of the maze of 1350 cells, from the goal to all cells.
 
-    An operation on the queue is to put a pair in, to change its priority, to take it or to drop it;
-    the time has all else in it, too: updates, predecessors, errors.
+    An operation on the queue inserts a pair, changes its priority, takes it or removes it; the time
+    includes the updates, predecessors and errors.
     """
-    model, seen, _ = known_maze(grown_maze(5))
+    model, seen, _ = complete_model(enlarged_maze(5))
     rng = np.random.Generator(np.random.SFC64(0))
 
     def begin() -> tuple[PrioritisedSweeping, TableValues]:
@@ -80,25 +79,25 @@ def sweeping(repeats: int) -> list[Row]:
         planning.note(values, model, seen)
         return planning, values
 
-    waiting = [begin() for _ in range(SWEEPS * (repeats + 1))]
+    prepared = [begin() for _ in range(SWEEPS * (repeats + 1))]
 
     def sweep() -> None:
         for _ in range(SWEEPS):
-            planning, values = waiting.pop()
+            planning, values = prepared.pop()
             planning.plan(values, model, rng)
 
     planning, values = begin()
     planning.plan(values, model, rng)
     operations = int(planning.record.counts[QUEUED])
-    pair = timed_in_turn(sweep, partial(plain_queue, operations), repeats)
-    rate, theirs = SWEEPS * operations / pair.ours / 1e6, operations / pair.theirs / 1e6
+    pair = time_alternately(sweep, partial(plain_queue, operations), repeats)
+    rate, baseline = SWEEPS * operations / pair.ours / 1e6, operations / pair.baseline / 1e6
     return [
-        Row(
+        SpeedRow(
             f"sweeping 1350 cells, {operations} operations on the queue",
             f"{rate:.1f} M/s",
             "heapq alone, put and take",
-            f"{theirs:.1f} M/s",
-            f"{rate / theirs:.1f}x",
+            f"{baseline:.1f} M/s",
+            f"{rate / baseline:.1f}x",
             ">= 10 M/s",
             rate >= 10,
         )
@@ -106,7 +105,7 @@ def sweeping(repeats: int) -> list[Row]:
 
 
 def plain_queue(operations: int) -> None:
-    """So many operations on Python's own queue, of about as many items."""
+    """Make this number of operations on `heapq`, half of them insertions."""
     queue: list[tuple[float, int]] = []
     priorities = np.random.default_rng(0).random(operations).tolist()
     for item in range(operations // 2):
@@ -115,8 +114,8 @@ def plain_queue(operations: int) -> None:
         heappop(queue)
 
 
-def known_maze(layout: str = "dyna") -> tuple[LatestOutcome, Transitions, int]:
-    """A table that has seen every pair of a maze, what it saw, and the row of the start."""
+def complete_model(layout: str = "dyna") -> tuple[LatestOutcome, Transitions, int]:
+    """Return a table model that has seen every pair of a maze, the transitions, and the start."""
     env: Any = gym.make("DynaMaze-v0", layout=layout)
     start, _ = env.reset(seed=0)
     mdp = env.unwrapped.mdp
@@ -137,27 +136,27 @@ def decide(
     rng: np.random.Generator,
     decisions: int,
 ) -> None:
-    """Search anew from the start, so many times."""
+    """Search from the start with an empty tree, for each decision."""
     rows = np.array([start])
     for _ in range(decisions):
         planning.action_values(values, model, rows, rng)
 
 
-# -- the same as one would write it in Python --------------------------------------------------
+# -- baseline in plain Python ------------------------------------------------------------------
 
 
-class Node:
-    """A node of the plain tree."""
+class PlainNode:
+    """Node of a search tree in plain Python."""
 
     def __init__(self, state: int, num_actions: int) -> None:
         self.state = state
         self.visits = [0] * num_actions
         self.mean = [0.0] * num_actions
-        self.children: dict[tuple[int, int], Node] = {}
+        self.children: dict[tuple[int, int], PlainNode] = {}
 
 
-class PlainWorld(NamedTuple):
-    """A deterministic world as lists."""
+class PlainModel(NamedTuple):
+    """Deterministic model as lists."""
 
     num_actions: int
     next_state: list[int]
@@ -166,33 +165,33 @@ class PlainWorld(NamedTuple):
 
 
 def plain_searches(model: LatestOutcome, start: int, simulations: int, decisions: int) -> None:
-    """UCT in plain Python, on lists."""
+    """Make UCT decisions in plain Python, on lists."""
     table = model.table
-    world = PlainWorld(
+    plain_model = PlainModel(
         model.num_actions,
         *(column.tolist() for column in (table.next_state, table.reward, table.terminated)),
     )
     draw = cycle(np.random.default_rng(0).random(100_000).tolist()).__next__
     for _ in range(decisions):
-        root = Node(start, world.num_actions)
+        root = PlainNode(start, plain_model.num_actions)
         for _ in range(simulations):
-            plain_simulation(root, world, draw)
+            plain_simulation(root, plain_model, draw)
 
 
-def plain_simulation(root: Node, world: PlainWorld, draw: Draw) -> None:
-    """Selection, expansion, rollout and backing up."""
+def plain_simulation(root: PlainNode, plain_model: PlainModel, draw: UniformSampler) -> None:
+    """Make a simulation: selection, expansion, rollout and backup."""
     node, path, gained = root, [], 0.0
     for step in range(DEPTH):
         action = plain_choice(node, draw)
-        pair = node.state * world.num_actions + action
-        path.append((node, action, world.reward[pair]))
-        if world.terminated[pair]:
+        pair = node.state * plain_model.num_actions + action
+        path.append((node, action, plain_model.reward[pair]))
+        if plain_model.terminated[pair]:
             break
-        state = world.next_state[pair]
+        state = plain_model.next_state[pair]
         child = node.children.get((action, state))
         if child is None:
-            node.children[action, state] = Node(state, world.num_actions)
-            gained = plain_rollout(state, DEPTH - step - 1, world, draw)
+            node.children[action, state] = PlainNode(state, plain_model.num_actions)
+            gained = plain_rollout(state, DEPTH - step - 1, plain_model, draw)
             break
         node = child
     for node, action, reward in reversed(path):
@@ -201,8 +200,8 @@ def plain_simulation(root: Node, world: PlainWorld, draw: Draw) -> None:
         node.mean[action] += (gained - node.mean[action]) / node.visits[action]
 
 
-def plain_choice(node: Node, draw: Draw) -> int:
-    """UCB1, those never chosen first."""
+def plain_choice(node: PlainNode, draw: UniformSampler) -> int:
+    """Return the action of UCB1; untried actions come first."""
     untried = [action for action, visits in enumerate(node.visits) if not visits]
     if untried:
         return untried[int(draw() * len(untried))]
@@ -214,16 +213,16 @@ def plain_choice(node: Node, draw: Draw) -> int:
     return bounds.index(max(bounds))
 
 
-def plain_rollout(state: int, left: int, world: PlainWorld, draw: Draw) -> float:
-    """The return of a random policy."""
+def plain_rollout(state: int, depth: int, plain_model: PlainModel, draw: UniformSampler) -> float:
+    """Return the discounted return of a random rollout."""
     gained, discount = 0.0, 1.0
-    for _ in range(left):
-        pair = state * world.num_actions + int(draw() * world.num_actions)
-        gained += discount * world.reward[pair]
-        if world.terminated[pair]:
+    for _ in range(depth):
+        pair = state * plain_model.num_actions + int(draw() * plain_model.num_actions)
+        gained += discount * plain_model.reward[pair]
+        if plain_model.terminated[pair]:
             break
-        state, discount = world.next_state[pair], discount * GAMMA
+        state, discount = plain_model.next_state[pair], discount * GAMMA
     return gained
 
 
-MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (tree_search, sweeping)
+MEASUREMENTS: tuple[Callable[[int], list[SpeedRow]], ...] = (tree_search, sweeping)

@@ -1,4 +1,4 @@
-"""How fast students decide, one observation at a time and on one thread."""
+"""Latency of students, one observation at a time and on one thread."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from dynamaze.benchmarks.harness.timing import SpeedRow, time_alternately
 from dynamaze.envs.generation import MazeRecipe
 from dynamaze.envs.generation.questions import ask_everywhere, one_by_one
 
-from ..harness.timing import Row, timed_in_turn
-
 WINDOW, ACTIONS = (7, 7, 3), 7
-"""What the student of 1,247 parameters sees, and how many actions it has: MiniGrid's."""
+"""Observation shape and number of actions of MiniGrid, for the student of 1,247 parameters."""
 
 TEACHER_WIDTH = 1024
 
 SIZES, STEPS = (4, 8, 16, 32, 64), 5
-"""Channels of students that are trained at once, and how many steps are timed."""
+"""Channels of students that are trained together, and the number of timed steps."""
 
 
-def perceptron(repeats: int) -> list[Row]:
-    """A perceptron of 1,247 parameters, compiled and in C, beside a large teacher of SB3's."""
+def mlp(repeats: int) -> list[SpeedRow]:
+    """Latency of an MLP of 1,247 parameters, compiled and in C, against a large SB3 teacher."""
     if not _installed("torch", "stable_baselines3"):
         return []
     from dynamaze.distill.export.compiled import policy_of
@@ -37,25 +36,25 @@ def perceptron(repeats: int) -> list[Row]:
     student = MLP(WINDOW, ACTIONS, 8)
     observation = np.random.default_rng(0).random(WINDOW, dtype=np.float32)
     teacher = _sb3_teacher()
-    theirs = microseconds(lambda: teacher.predict(observation, deterministic=True))
+    baseline = microseconds(lambda: teacher.predict(observation, deterministic=True))
     policy = policy_of(stored_form(student))
     ours = microseconds(lambda: policy.act(observation))
     name = f"student of {student.num_parameters:,} parameters"
     rows = [
-        Row(
+        SpeedRow(
             f"{name}, compiled",
             f"{ours:.2f} us",
             f"SB3's predict, {sum(w.numel() for w in teacher.policy.parameters()):,} parameters",
-            f"{theirs:.0f} us",
-            f"{theirs / ours:.0f}x",
+            f"{baseline:.0f} us",
+            f"{baseline / ours:.0f}x",
             "<= 1.5 us, >= 150x",
-            ours <= 1.5 and theirs / ours >= 150,
+            ours <= 1.5 and baseline / ours >= 150,
         )
     ]
     in_c = _in_c(student, observation)
     if in_c is not None:
         rows.append(
-            Row(
+            SpeedRow(
                 f"{name}, in C",
                 f"{in_c:.2f} us",
                 "compiled",
@@ -68,8 +67,8 @@ def perceptron(repeats: int) -> list[Row]:
     return rows
 
 
-def planner(repeats: int) -> list[Row]:
-    """The planner of 113 parameters in mazes of 11x11, beside the exact planner."""
+def value_iteration_network(repeats: int) -> list[SpeedRow]:
+    """Latency of the value iteration network of 113 parameters, against breadth-first search."""
     if not _installed("torch"):
         return []
     from dynamaze.distill.export.compiled.value_iteration import PlannerPolicy
@@ -82,22 +81,22 @@ def planner(repeats: int) -> list[Row]:
     ours = microseconds(lambda: policy.act(planes[0]))
     size = (planes.shape[2] + 2) * (planes.shape[3] + 2)
     work = (np.empty(size, np.int64), np.empty(size, np.int64), np.empty((1, 4)))
-    theirs = microseconds(lambda: share_among_best(planes, *work))
+    baseline = microseconds(lambda: share_among_best(planes, *work))
     return [
-        Row(
-            "planner of 113 parameters, 11x11, compiled",
+        SpeedRow(
+            "value iteration network of 113 parameters, 11x11, compiled",
             f"{ours:.1f} us",
-            "the exact planner (breadth-first search)",
-            f"{theirs:.1f} us",
-            f"{theirs / ours:.2f}x",
+            "breadth-first search",
+            f"{baseline:.1f} us",
+            f"{baseline / ours:.2f}x",
             "<= 50 us",
             ours <= 50,
         )
     ]
 
 
-def convolution(repeats: int) -> list[Row]:
-    """A small convolution asked about one cell of 11x11, compiled and in C, beside torch."""
+def convolution(repeats: int) -> list[SpeedRow]:
+    """Latency of a small convolutional network in 11x11, compiled and in C, against torch."""
     if not _installed("torch", "safetensors"):
         return []
     from dynamaze.distill.export.compiled import policy_of
@@ -108,27 +107,27 @@ def convolution(repeats: int) -> list[Row]:
     planes = one_by_one(ask_everywhere(MazeRecipe(11), [0]))[0]
     student = Convolution(planes.shape, 4)
     policy = policy_of(stored_form(student))
-    theirs = microseconds(lambda: student.act(planes))
+    baseline = microseconds(lambda: student.act(planes))
     times = {"compiled": microseconds(lambda: policy.act(planes)), "in C": _in_c(student, planes)}
     return [
-        Row(
+        SpeedRow(
             f"convolution of {student.num_parameters:,} parameters, 11x11, {form}",
             f"{ours:.2f} us",
             "the same in torch",
-            f"{theirs:.0f} us",
-            f"{theirs / ours:.0f}x",
+            f"{baseline:.0f} us",
+            f"{baseline / ours:.0f}x",
             "faster",
-            ours < theirs,
+            ours < baseline,
         )
         for form, ours in times.items()
         if ours is not None
     ]
 
 
-def several(repeats: int) -> list[Row]:
-    """Five sizes at once from one pass of a large teacher, beside the largest alone.
+def joint_training(repeats: int) -> list[SpeedRow]:
+    """Training step of students of five sizes from one teacher pass, against the largest alone.
 
-    Each is twice as wide as the one before; a batch has 48 mazes, whose cells are all asked.
+    Each is twice as wide as the one before; a batch has all cells of 48 mazes.
     """
     if not _installed("torch", "safetensors"):
         return []
@@ -143,14 +142,14 @@ def several(repeats: int) -> list[Row]:
         source = Asked(teacher, lambda rng, progress: ask_everywhere(recipe, range(48)))
         Distiller(students, source, total_steps=STEPS).distil()
 
-    pair = timed_in_turn(lambda: train(SIZES), lambda: train(SIZES[-1:]), repeats)
-    times = pair.ours / pair.theirs
+    pair = time_alternately(lambda: train(SIZES), lambda: train(SIZES[-1:]), repeats)
+    times = pair.ours / pair.baseline
     return [
-        Row(
+        SpeedRow(
             f"a training step of {len(SIZES)} students",
             f"{pair.ours / STEPS * 1e3:.0f} ms",
-            "of the largest alone",
-            f"{pair.theirs / STEPS * 1e3:.0f} ms",
+            "the largest alone",
+            f"{pair.baseline / STEPS * 1e3:.0f} ms",
             f"{times:.2f} times",
             "<= 2 times",
             times <= 2,
@@ -159,7 +158,7 @@ def several(repeats: int) -> list[Row]:
 
 
 def exact_weights(record: Callable[..., Any]) -> Any:
-    """Weights that solve every maze: each map moves to one side, and stops when all is known."""
+    """Return weights that solve every maze: each of the four maps moves values in one direction."""
     sides = (1, 5, 7, 3)
     reward, move = np.zeros((4, 2, 9), np.float32), np.zeros((4, 9), np.float32)
     for action, side in enumerate(sides):
@@ -179,19 +178,19 @@ def _installed(*libraries: str) -> bool:
 
 
 def _sb3_teacher() -> Any:
-    """A PPO model as large as teachers are; its weights do not matter here."""
+    """Return a PPO model of a teacher's size, untrained."""
     from stable_baselines3 import PPO
 
-    class Seen(gym.Env[Any, Any]):
+    class SpacesEnv(gym.Env[Any, Any]):  # never stepped
         observation_space = gym.spaces.Box(0.0, 1.0, WINDOW, np.float32)
         action_space = gym.spaces.Discrete(ACTIONS)
 
     layers = {name: [TEACHER_WIDTH, TEACHER_WIDTH] for name in ("pi", "vf")}
-    return PPO("MlpPolicy", Seen(), policy_kwargs={"net_arch": layers}, device="cpu")
+    return PPO("MlpPolicy", SpacesEnv(), policy_kwargs={"net_arch": layers}, device="cpu")
 
 
 def _in_c(student: Any, observation: Any) -> float | None:
-    """Microseconds in C; None without a compiler."""
+    """Return the microseconds of a decision in C; None without a compiler."""
     from dynamaze.distill.export.c_source.policy import CPolicy, find_compiler
     from dynamaze.distill.export.c_source.writer import export_c
 
@@ -203,9 +202,9 @@ def _in_c(student: Any, observation: Any) -> float | None:
         return CPolicy(path).microseconds(observation)
 
 
-MEASUREMENTS: tuple[Callable[[int], list[Row]], ...] = (
-    perceptron,
-    planner,
+MEASUREMENTS: tuple[Callable[[int], list[SpeedRow]], ...] = (
+    mlp,
+    value_iteration_network,
     convolution,
-    several,
+    joint_training,
 )

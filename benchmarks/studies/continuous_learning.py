@@ -26,16 +26,16 @@ from matplotlib.figure import Figure
 
 from dynamaze.common.optional_imports import optional_import
 
+from ..harness.intervals import ConfidenceInterval, mean_interval
 from ..harness.runner import (
-    OnRun,
-    Storing,
+    ExperimentConfig,
+    RunCallback,
+    cache_folder,
     check_runs,
     interval_caption,
-    kept_folder,
-    run_alone,
-    work,
+    run_jobs,
+    run_module,
 )
-from ..harness.statistics import Interval, mean_interval
 from ..harness.table import Table, rows_where, stack
 
 ENV = "DynaMazeContinuous-v0"
@@ -70,7 +70,7 @@ COLOURS = {"PPO": "tab:blue", "SAC": "tab:orange"}
 
 
 @dataclass(frozen=True)
-class ContinuousLearning(Storing):
+class ContinuousLearning(ExperimentConfig):
     """Learning curves of PPO and SAC in a maze without a grid of steps."""
 
     name: ClassVar[str] = "continuous_learning"
@@ -116,24 +116,24 @@ def main(config: ContinuousLearning) -> None:
         ImportError: without stable-baselines3.
         OSError: if the output folder cannot be written.
     """
-    run_alone(
+    run_module(
         __name__,
         config,
         title=f"{ENV}, at the end",
         caption=interval_caption(config.runs),
-        keep=kept_folder(config),
+        cache_dir=cache_folder(config),
     )
 
 
 def run(
-    config: ContinuousLearning, on_run: OnRun = None, keep: Path | None = None
+    config: ContinuousLearning, callback: RunCallback = None, cache_dir: Path | None = None
 ) -> dict[str, Table]:
     """Run the experiment.
 
     Args:
         config: its numbers.
-        on_run: called after each of the `config.total_runs` runs.
-        keep: a folder for the runs that are done, so that a run that was stopped goes on.
+        callback: called after each of the `config.total_runs` runs.
+        cache_dir: a folder for the runs that are done, so that a run that was stopped goes on.
 
     Returns:
         One table, with the columns algorithm, run, step, length and reached (see `Look`).
@@ -141,7 +141,7 @@ def run(
     _check(config)
     optional_import("stable_baselines3", extra="distill", purpose="this experiment")
     jobs = [(config, algorithm, run) for algorithm in SETTINGS for run in range(config.runs)]
-    done = work(learn, jobs, workers=config.workers, keep=keep, on_run=on_run)
+    done = run_jobs(learn, jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
     return {config.name: stack(done)}
 
 
@@ -242,7 +242,7 @@ def _check(config: ContinuousLearning) -> None:
 # -- the picture -------------------------------------------------------------------------------
 
 
-def _interval(table: Table, algorithm: str, column: str) -> tuple[Any, Interval]:
+def _interval(table: Table, algorithm: str, column: str) -> tuple[Any, ConfidenceInterval]:
     """The steps at which the policies were looked at, and the mean over runs there."""
     rows = rows_where(table, "algorithm", algorithm)
     steps = np.unique(rows["step"])

@@ -31,8 +31,8 @@ from matplotlib.figure import Figure
 from dynamaze.agents.learners.deep_belief import DeepBelief
 from dynamaze.common.arrays import FloatArray
 
-from ..harness.runner import Storing, interval_caption, run_alone
-from ..harness.statistics import mean_interval
+from ..harness.intervals import mean_interval
+from ..harness.runner import ExperimentConfig, interval_caption, run_module
 from ..harness.table import Table, rows_where, stack
 
 ENV = "DynaMaze-v0"
@@ -47,7 +47,7 @@ SPOT = 0.7
 
 
 @dataclass(frozen=True)
-class Config(Storing):
+class DeepBeliefConfig(ExperimentConfig):
     """Pre-training of a deep belief network on the Dyna maze."""
 
     name: ClassVar[str] = "deep_belief"
@@ -85,14 +85,14 @@ class Maze(NamedTuple):
     places: FloatArray  # (states, 2) row and column
 
 
-def main(config: Config) -> None:
+def main(config: DeepBeliefConfig) -> None:
     """Run the experiment, store its tables and picture, and say where they are.
 
     Raises:
         ValueError: for fewer than 2 runs.
         OSError: if the output folder cannot be written.
     """
-    run_alone(
+    run_module(
         __name__,
         config,
         title="Pre-training of a deep belief network",
@@ -100,12 +100,12 @@ def main(config: Config) -> None:
     )
 
 
-def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, Table]:
+def run(config: DeepBeliefConfig, callback: Callable[[], None] | None = None) -> dict[str, Table]:
     """Run the study.
 
     Args:
         config: its numbers.
-        on_run: called after each of the `config.total_runs` runs, which has all three arms.
+        callback: called after each of the `config.total_runs` runs, which has all three arms.
 
     Returns:
         The table of means, with the columns observation, arm, labelled, error_mean, error_low,
@@ -123,8 +123,8 @@ def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, T
                 seeds = np.random.SeedSequence([config.seed, labelled, number])
                 rng = np.random.default_rng(seeds)
                 errors[number] = _errors(maze, observation, labelled, config, rng)
-                if on_run is not None:
-                    on_run()
+                if callback is not None:
+                    callback()
             for arm, error in zip(ARMS, errors.T, strict=True):
                 means.append(_row(observation, arm, labelled, error, errors[:, 0] - error))
                 singles.append(
@@ -139,7 +139,7 @@ def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, T
     return {config.name: stack(means), f"{config.name}_runs": stack(singles)}
 
 
-def plot(tables: dict[str, Table], config: Config) -> Figure:
+def plot(tables: dict[str, Table], config: DeepBeliefConfig) -> Figure:
     """The picture: error against transitions, a panel for each observation."""
     figure = Figure(figsize=(9, 4), layout="constrained")
     panels: Any = figure.subplots(1, len(OBSERVATIONS), sharey=True)
@@ -161,7 +161,7 @@ def plot(tables: dict[str, Table], config: Config) -> Figure:
     return figure
 
 
-def summary(tables: dict[str, Table], config: Config) -> list[tuple[str, ...]]:
+def summary(tables: dict[str, Table], config: DeepBeliefConfig) -> list[tuple[str, ...]]:
     """A line for each observation and number of transitions: the errors, and what was gained."""
     lines: list[tuple[str, ...]] = [
         ("observation", "transitions", "without", "gain, same inputs", "gain, more inputs")
@@ -184,7 +184,7 @@ def summary(tables: dict[str, Table], config: Config) -> list[tuple[str, ...]]:
 
 
 def _errors(
-    maze: Maze, observation: str, labelled: int, config: Config, rng: np.random.Generator
+    maze: Maze, observation: str, labelled: int, config: DeepBeliefConfig, rng: np.random.Generator
 ) -> list[float]:
     """The error of each arm on the same data."""
     inputs, targets = _draw(maze, observation, labelled, config.noise, rng)

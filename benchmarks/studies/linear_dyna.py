@@ -26,8 +26,8 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents.linear.evaluation import LinearEvaluation
 
-from ..harness.method_curves import plot_methods, run_methods, summarise_methods
-from ..harness.runner import Storing, interval_caption, run_alone
+from ..harness.curves import plot_methods, run_methods, summarise_methods
+from ..harness.runner import ExperimentConfig, interval_caption, run_module
 from ..harness.table import Table
 from .boyan_chain import chain_episode, chain_features, root_mean_square
 
@@ -52,7 +52,7 @@ METHODS = {
 
 
 @dataclass(frozen=True)
-class Config(Storing):
+class LinearDynaConfig(ExperimentConfig):
     """Linear Dyna (Sutton et al. 2008): policy evaluation on the Boyan chain."""
 
     name: ClassVar[str] = "linear_dyna"
@@ -74,14 +74,14 @@ class Config(Storing):
         return self.runs * len(METHODS)
 
 
-def main(config: Config) -> None:
+def main(config: LinearDynaConfig) -> None:
     """Run the experiment, store its tables and picture, and say where they are.
 
     Raises:
         ValueError: for fewer than 2 runs.
         OSError: if the output folder cannot be written.
     """
-    run_alone(
+    run_module(
         __name__,
         config,
         title="Linear Dyna on the Boyan chain",
@@ -89,12 +89,12 @@ def main(config: Config) -> None:
     )
 
 
-def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, Table]:
+def run(config: LinearDynaConfig, callback: Callable[[], None] | None = None) -> dict[str, Table]:
     """Run the experiment.
 
     Args:
         config: its numbers.
-        on_run: called after each of the `config.total_runs` runs.
+        callback: called after each of the `config.total_runs` runs.
 
     Returns:
         One table, as `run_methods` says, of the "error": the root mean square over states.
@@ -105,15 +105,15 @@ def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, T
     table = run_methods(
         METHODS,
         lambda method, seed: learn(config, method, np.random.default_rng(seed)),
-        what="error",
+        quantity="error",
         runs=config.runs,
         seed=config.seed,
-        on_run=on_run,
+        callback=callback,
     )
     return {config.name: table}
 
 
-def learn(config: Config, method: str, rng: np.random.Generator) -> Any:
+def learn(config: LinearDynaConfig, method: str, rng: np.random.Generator) -> Any:
     """(episodes,) the error after each episode of one run."""
     own = METHODS[method]
     features = chain_features(config.num_features)
@@ -132,12 +132,12 @@ def learn(config: Config, method: str, rng: np.random.Generator) -> Any:
     return errors
 
 
-def plot(tables: dict[str, Table], config: Config) -> Figure:
+def plot(tables: dict[str, Table], config: LinearDynaConfig) -> Figure:
     """The picture from the stored table."""
     label = "Error of the values (root mean square over states)"
     return plot_methods(tables[config.name], "error", title="Boyan chain", ylabel=label)
 
 
-def summary(tables: dict[str, Table], config: Config) -> list[tuple[str, ...]]:
+def summary(tables: dict[str, Table], config: LinearDynaConfig) -> list[tuple[str, ...]]:
     """A line for each method: its error after 5 and 10 episodes and in the end."""
     return summarise_methods(tables[config.name], "error", (5, 10))

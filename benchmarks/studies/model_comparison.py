@@ -28,8 +28,15 @@ from dynamaze.agents.models import LEARNED_MODELS, MODELS
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import did_you_mean
 
-from ..harness.runner import OnRun, Storing, check_runs, kept_folder, run_alone, work
-from ..harness.statistics import Interval, mean_interval, written
+from ..harness.intervals import ConfidenceInterval, format_interval, mean_interval
+from ..harness.runner import (
+    ExperimentConfig,
+    RunCallback,
+    cache_folder,
+    check_runs,
+    run_jobs,
+    run_module,
+)
 from ..harness.table import Table, rows_where, stack
 from .model_trial import AFTER, MAZES, SAMPLES, STATED, trial
 
@@ -51,7 +58,7 @@ LOGARITHMIC = ("steps_to_solve", *TIMES)
 
 
 @dataclass(frozen=True)
-class Models(Storing):
+class Models(ExperimentConfig):
     """Compare the models of the world: steps to solve, errors, calibration, time."""
 
     name: ClassVar[str] = "models"
@@ -106,13 +113,13 @@ def main(config: Models) -> None:
         OSError: if the output folder cannot be written.
     """
     check(config)
-    run_alone(
+    run_module(
         __name__,
         config,
         title="Models of the world",
         caption="means of so many runs and half their 95% intervals; a run that does not solve its "
         "maze counts with all its steps",
-        keep=kept_folder(config),
+        cache_dir=cache_folder(config),
     )
 
 
@@ -131,13 +138,15 @@ def check(config: Models) -> None:
             )
 
 
-def run(config: Models, on_run: OnRun = None, keep: Path | None = None) -> dict[str, Table]:
+def run(
+    config: Models, callback: RunCallback = None, cache_dir: Path | None = None
+) -> dict[str, Table]:
     """Run the comparison.
 
     Args:
         config: its numbers.
-        on_run: called after each of the `config.total_runs` runs.
-        keep: a folder for the runs that are done, so that a run that was stopped goes on.
+        callback: called after each of the `config.total_runs` runs.
+        cache_dir: a folder for the runs that are done, so that a run that was stopped goes on.
 
     Returns:
         `models`, a row for each model in each maze: the means of the columns below with `_low` and
@@ -149,7 +158,9 @@ def run(config: Models, on_run: OnRun = None, keep: Path | None = None) -> dict[
         update_us (microseconds for one real transition) and sample_ms (milliseconds for 1000).
     """
     check(config)
-    runs = stack(work(trial, config.jobs, workers=config.workers, keep=keep, on_run=on_run))
+    runs = stack(
+        run_jobs(trial, config.jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
+    )
     return {"models": means(runs), "models_runs": runs}
 
 
@@ -166,13 +177,13 @@ def means(runs: Table) -> Table:
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def quartiles(times: FloatArray) -> Interval:
+def quartiles(times: FloatArray) -> ConfidenceInterval:
     """The median and the two quartiles: what else a machine does lies above them."""
     low, middle, high = np.quantile(times, (0.25, 0.5, 0.75))
-    return Interval(middle, low, high)
+    return ConfidenceInterval(middle, low, high)
 
 
-def ratio_to_table(runs: Table, model: str) -> Interval:
+def ratio_to_table(runs: Table, model: str) -> ConfidenceInterval:
     """How much longer episodes 21 to 25 are than with the table, run by run; a 95% interval.
 
     The mean is geometric: the interval is that of the logarithms.
@@ -181,7 +192,7 @@ def ratio_to_table(runs: Table, model: str) -> Interval:
     mine, table = (rows_where(static, "model", name)["steps_after"] for name in (model, REFERENCE))
     several = min(len(mine), len(table))
     interval = mean_interval(np.log(mine[:several] / table[:several]))
-    return Interval(*(np.exp(part) for part in interval))
+    return ConfidenceInterval(*(np.exp(part) for part in interval))
 
 
 def summary(tables: dict[str, Table], config: Models) -> dict[str, list[tuple[str, ...]]]:
@@ -213,7 +224,7 @@ def _lines(table: Table, runs: Table) -> list[tuple[str, ...]]:
             "" if np.isnan(row["coverage"]) else _with_half(row, "coverage", 3),
         ]
         if compared:
-            line.append(written(ratio_to_table(runs, row["model"]), 2))
+            line.append(format_interval(ratio_to_table(runs, row["model"]), 2))
         lines.append(tuple(line))
     return lines
 

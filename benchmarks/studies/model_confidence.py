@@ -40,9 +40,9 @@ from dynamaze.agents import (
 from dynamaze.agents.core.rng import Seed
 from dynamaze.common.validation import did_you_mean
 
-from ..harness.compiled_runs import Runs, run_many
-from ..harness.runner import OnRun, Storing, check_runs, interval_caption, run_alone
-from ..harness.statistics import Interval, mean_interval, written
+from ..harness.compiled_runs import RunResults, run_many
+from ..harness.intervals import ConfidenceInterval, format_interval, mean_interval
+from ..harness.runner import ExperimentConfig, RunCallback, check_runs, interval_caption, run_module
 from ..harness.table import Table, rows_where, stack
 
 METHODS = ("Dyna-Q", "Dyna-Q+", "Scored", "Doubt", "Scored + doubt")
@@ -69,7 +69,7 @@ MAZES = {
 
 
 @dataclass(frozen=True)
-class ModelDoubt(Storing):
+class ModelDoubt(ExperimentConfig):
     """Models that find out that they are wrong, in mazes that change once."""
 
     name: ClassVar[str] = "model_doubt"
@@ -108,7 +108,7 @@ def main(config: ModelDoubt) -> None:
         ValueError: for fewer than 2 runs, or an unknown model.
         OSError: if the output folder cannot be written.
     """
-    run_alone(__name__, config, title="Doubt and trust", caption=interval_caption(config.runs))
+    run_module(__name__, config, title="Doubt and trust", caption=interval_caption(config.runs))
 
 
 def make_agent(config: ModelDoubt, maze: Maze, method: str, model: str) -> Callable[..., Agent]:
@@ -142,7 +142,7 @@ def _scored_agent(
     return DynaQ(env, model=learned, seed=seed, **common)
 
 
-def run(config: ModelDoubt, on_run: OnRun = None) -> dict[str, Table]:
+def run(config: ModelDoubt, callback: RunCallback = None) -> dict[str, Table]:
     """Run all methods with all models in both mazes.
 
     Returns:
@@ -166,7 +166,7 @@ def run(config: ModelDoubt, on_run: OnRun = None) -> dict[str, Table]:
                     runs=config.runs,
                     steps=maze.steps,
                     seed=config.seed,
-                    on_run=on_run,
+                    callback=callback,
                 )
                 labels = {"maze": name, "model": model, "method": method}
                 curves.append(_curve(runs, labels))
@@ -189,7 +189,7 @@ def _change(maze: Maze) -> int:
     return int(unwrapped.schedule.steps[1])
 
 
-def _curve(runs: Runs, labels: dict[str, str]) -> Table:
+def _curve(runs: RunResults, labels: dict[str, str]) -> Table:
     cumulative = runs.rewards.cumsum(axis=1)[:, 9::10]
     interval = mean_interval(cumulative)
     size = cumulative.shape[1]
@@ -203,7 +203,7 @@ def _curve(runs: Runs, labels: dict[str, str]) -> Table:
     }
 
 
-def _ends(runs: Runs, labels: dict[str, str], change: int) -> Table:
+def _ends(runs: RunResults, labels: dict[str, str], change: int) -> Table:
     before, after = np.split(runs.rewards, [change], axis=1)
     reached = after.cumsum(axis=1) >= 5
     first = np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, after.shape[1])
@@ -218,7 +218,7 @@ def _ends(runs: Runs, labels: dict[str, str], change: int) -> Table:
     }
 
 
-def gain(ends: Table, maze: str, model: str, method: str, column: str) -> Interval:
+def gain(ends: Table, maze: str, model: str, method: str, column: str) -> ConfidenceInterval:
     """How much more than plain Dyna-Q with the same model, seed by seed, with a 95% interval."""
     rows = rows_where(rows_where(ends, "maze", maze), "model", model)
     mine, plain = (rows_where(rows, "method", each)[column] for each in (method, "Dyna-Q"))
@@ -238,10 +238,10 @@ def summary(tables: dict[str, Table], config: ModelDoubt) -> dict[str, list[tupl
             for method in METHODS:
                 mine = rows_where(rows, "method", method)
                 before, late, after, steps = (
-                    written(mean_interval(mine[column]))
+                    format_interval(mean_interval(mine[column]))
                     for column in ("reward_before", "reward_late", "reward_after", "steps_to_five")
                 )
-                more = written(gain(ends, maze, model, method, "reward_after"))
+                more = format_interval(gain(ends, maze, model, method, "reward_after"))
                 lines.append((method, before, late, after, more, steps))
             sections[f"{maze} maze, {model.replace('_', ' ')}"] = lines
     return sections

@@ -63,17 +63,17 @@ from dynamaze.common.validation import did_you_mean
 from dynamaze.envs import PRESETS, GridEnv
 
 from ..harness.compiled_runs import run_one
-from ..harness.curves import columns_of
+from ..harness.curves import interval_columns
+from ..harness.intervals import mean_interval
 from ..harness.runner import (
-    OnRun,
-    Storing,
+    ExperimentConfig,
+    RunCallback,
+    cache_folder,
     check_runs,
     interval_caption,
-    kept_folder,
-    run_alone,
-    work,
+    run_jobs,
+    run_module,
 )
-from ..harness.statistics import mean_interval
 from ..harness.table import Table, rows_where, stack
 from .corrupted_model import WrongModel, blocks, model_error, old_lies, random_lies
 from .model_error_plot import plot, summary
@@ -88,7 +88,7 @@ TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class WrongModels(Storing):
+class WrongModels(ExperimentConfig):
     """Planning when the model is wrong: return against model error, plain and selective."""
 
     name: ClassVar[str] = "wrong_models"
@@ -146,22 +146,24 @@ def main(config: WrongModels) -> None:
         OSError: if the output folder cannot be written.
     """
     caption = f"{interval_caption(config.runs)}; gain over Q-learning, seed by seed, in %"
-    run_alone(
+    run_module(
         __name__,
         config,
         title="Planning when the model is wrong",
         caption=caption,
-        keep=kept_folder(config),
+        cache_dir=cache_folder(config),
     )
 
 
-def run(config: WrongModels, on_run: OnRun = None, keep: Path | None = None) -> dict[str, Table]:
+def run(
+    config: WrongModels, callback: RunCallback = None, cache_dir: Path | None = None
+) -> dict[str, Table]:
     """Let all agents live with all models.
 
     Args:
         config: its numbers.
-        on_run: called after each seed in a kind.
-        keep: a folder for the runs that are done, so that a run that was stopped goes on.
+        callback: called after each seed in a kind.
+        cache_dir: a folder for the runs that are done, so that a run that was stopped goes on.
 
     Returns:
         `wrong_models`, with the columns kind, dial, planner, selective (1 or 0), error_..., (of the
@@ -180,7 +182,9 @@ def run(config: WrongModels, on_run: OnRun = None, keep: Path | None = None) -> 
                 f"kinds {kind!r}; expected some of {list(KINDS)}{did_you_mean(kind, KINDS)}"
             )
     jobs = [(config, kind, number) for kind in config.kinds for number in range(config.runs)]
-    lives = stack(work(one_seed, jobs, workers=config.workers, keep=keep, on_run=on_run))
+    lives = stack(
+        run_jobs(one_seed, jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
+    )
     return {config.name: summarise(lives), f"{config.name}_runs": lives}
 
 
@@ -270,9 +274,9 @@ def summarise(lives: Table) -> Table:
             labels = {"kind": kind, **setting._asdict(), "selective": int(setting.selective)}
             columns = {
                 **labels,
-                **columns_of("error", mean_interval(own["error"])),
-                **columns_of("reward", mean_interval(own["reward"])),
-                **columns_of("gain", gain),
+                **interval_columns("error", mean_interval(own["error"])),
+                **interval_columns("reward", mean_interval(own["reward"])),
+                **interval_columns("gain", gain),
                 "worse_than_model_free": int(gain.high < 0),
                 "runs": free.size,
             }

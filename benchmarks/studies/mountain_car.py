@@ -32,8 +32,8 @@ from dynamaze.agents.callbacks import Step
 from dynamaze.agents.linear.dyna import LinearDyna
 from dynamaze.common.arrays import FloatArray
 
-from ..harness.method_curves import plot_methods, run_methods, summarise_methods
-from ..harness.runner import Storing, interval_caption, run_alone
+from ..harness.curves import plot_methods, run_methods, summarise_methods
+from ..harness.runner import ExperimentConfig, interval_caption, run_module
 from ..harness.table import Table
 
 
@@ -56,7 +56,7 @@ METHODS = {
 
 
 @dataclass(frozen=True)
-class Config(Storing):
+class MountainCarConfig(ExperimentConfig):
     """Linear Dyna (Sutton et al. 2008): control of Gymnasium's Mountain Car."""
 
     name: ClassVar[str] = "mountain_car"
@@ -78,24 +78,24 @@ class Config(Storing):
         return self.runs * len(METHODS)
 
 
-def main(config: Config) -> None:
+def main(config: MountainCarConfig) -> None:
     """Run the experiment, store its tables and picture, and say where they are.
 
     Raises:
         ValueError: for fewer than 2 runs.
         OSError: if the output folder cannot be written.
     """
-    run_alone(
+    run_module(
         __name__, config, title="Linear Dyna on Mountain Car", caption=interval_caption(config.runs)
     )
 
 
-def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, Table]:
+def run(config: MountainCarConfig, callback: Callable[[], None] | None = None) -> dict[str, Table]:
     """Run the experiment.
 
     Args:
         config: its numbers.
-        on_run: called after each of the `config.total_runs` runs.
+        callback: called after each of the `config.total_runs` runs.
 
     Returns:
         One table, as `run_methods` says, of the "steps" of each episode.
@@ -106,15 +106,15 @@ def run(config: Config, on_run: Callable[[], None] | None = None) -> dict[str, T
     table = run_methods(
         METHODS,
         lambda method, seed: learn(config, METHODS[method], seed),
-        what="steps",
+        quantity="steps",
         runs=config.runs,
         seed=config.seed,
-        on_run=on_run,
+        callback=callback,
     )
     return {config.name: table}
 
 
-def learn(config: Config, method: Method, seed: np.random.SeedSequence) -> FloatArray:
+def learn(config: MountainCarConfig, method: Method, seed: np.random.SeedSequence) -> FloatArray:
     """(episodes,) the steps of each episode of one run."""
     agent = make_agent(config, method, seed)
     steps: list[int] = []
@@ -128,7 +128,7 @@ def learn(config: Config, method: Method, seed: np.random.SeedSequence) -> Float
     return np.array(steps, dtype=np.float64)
 
 
-def make_agent(config: Config, method: Method, seed: np.random.SeedSequence) -> Agent:
+def make_agent(config: MountainCarConfig, method: Method, seed: np.random.SeedSequence) -> Agent:
     """The agent of a method."""
     env = gym.make("MountainCar-v0", max_episode_steps=config.time_limit)
     common: dict[str, Any] = {
@@ -143,11 +143,11 @@ def make_agent(config: Config, method: Method, seed: np.random.SeedSequence) -> 
     return LinearDyna(env, sweep=method.sweep, planning_steps=steps, **common)
 
 
-def plot(tables: dict[str, Table], config: Config) -> Figure:
+def plot(tables: dict[str, Table], config: MountainCarConfig) -> Figure:
     """The picture from the stored table."""
     return plot_methods(tables[config.name], "steps", title="Mountain Car", ylabel="Steps")
 
 
-def summary(tables: dict[str, Table], config: Config) -> list[tuple[str, ...]]:
+def summary(tables: dict[str, Table], config: MountainCarConfig) -> list[tuple[str, ...]]:
     """A line for each method: the steps of its episodes 2, 5 and 10 and of the last."""
     return summarise_methods(tables[config.name], "steps", (2, 5, 10), digits=0)

@@ -34,8 +34,15 @@ from matplotlib.figure import Figure
 from dynamaze.agents import Transitions
 from dynamaze.common.optional_imports import optional_import
 
-from ..harness.runner import OnRun, Storing, interval_caption, kept_folder, run_alone, work
-from ..harness.statistics import mean_interval
+from ..harness.intervals import mean_interval
+from ..harness.runner import (
+    ExperimentConfig,
+    RunCallback,
+    cache_folder,
+    interval_caption,
+    run_jobs,
+    run_module,
+)
 from ..harness.table import Table, rows_where, stack
 
 METHODS = ("alone", "with a model", "with the true world")
@@ -140,7 +147,7 @@ TASKS = {
 
 
 @dataclass(frozen=True)
-class DynaForSB3(Storing):
+class DynaForSB3(ExperimentConfig):
     """Real steps until DQN and SAC solve a maze, alone and with a model."""
 
     name: ClassVar[str] = "dyna_sb3"
@@ -179,22 +186,24 @@ def main(config: DynaForSB3) -> None:
         ImportError: without stable-baselines3.
         OSError: if the output folder cannot be written.
     """
-    run_alone(
+    run_module(
         __name__,
         config,
         title="Real steps until the maze is solved",
         caption=interval_caption(config.runs),
-        keep=kept_folder(config),
+        cache_dir=cache_folder(config),
     )
 
 
-def run(config: DynaForSB3, on_run: OnRun = None, keep: Path | None = None) -> dict[str, Table]:
+def run(
+    config: DynaForSB3, callback: RunCallback = None, cache_dir: Path | None = None
+) -> dict[str, Table]:
     """Run the experiment.
 
     Args:
         config: its numbers.
-        on_run: called after each of the `config.total_runs` runs.
-        keep: a folder for the runs that are done, so that a run that was stopped goes on.
+        callback: called after each of the `config.total_runs` runs.
+        cache_dir: a folder for the runs that are done, so that a run that was stopped goes on.
 
     Returns:
         One table, a row for each run, with the columns task, method, gradient_steps (for each real
@@ -203,7 +212,7 @@ def run(config: DynaForSB3, on_run: OnRun = None, keep: Path | None = None) -> d
     """
     optional_import("stable_baselines3", extra="distill", purpose="this experiment")
     jobs = [(config.seed, *arm, number) for arm in arms(config) for number in range(config.runs)]
-    done = work(learn, jobs, workers=config.workers, keep=keep, on_run=on_run)
+    done = run_jobs(learn, jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
     return {config.name: stack(done)}
 
 

@@ -47,7 +47,7 @@ class DynaMazeLoCAEnv(GridEnv):
     The agent goes on from phase to phase with all that it has learned, and judged is always the
     greedy policy from all cells alike, with a discount of 0.97 and at most 40 steps. The optimum is
     then 2.597 in task A and 1.295 in task B (2.846 and 1.423 without slip); who goes on as in task
-    A gets 0.873 (0.771) in task B. `dynamaze bench loca` holds agents against it.
+    A gets 0.873 (0.771) in task B. `dynamaze bench run loca` holds agents against it.
 
     | id | world |
     | --- | --- |

@@ -188,7 +188,7 @@ def test_the_command_stores_tables_and_picture_and_refuses_what_cannot_be(tmp_pa
     labels.main(config)
     found = {path.name for path in (tmp_path / "results").iterdir()}
     assert found == {"labels.csv", "labels_weights.csv", "labels.png"}
-    labels.main(replace(config, redraw=True))
+    labels.main(replace(config, plot_only=True))
     with pytest.raises(ValueError, match="runs=1; expected at least 2"):
         labels.main(replace(config, runs=1))
     with pytest.raises(ValueError, match="labelled=0; expected between 1 and 18900 states"):

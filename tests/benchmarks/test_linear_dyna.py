@@ -12,9 +12,9 @@ from dynamaze.benchmarks.studies.boyan_chain import (
     chain_values,
     root_mean_square,
 )
-from dynamaze.benchmarks.studies.linear_dyna import METHODS, Config, plot, run, summary
+from dynamaze.benchmarks.studies.linear_dyna import METHODS, LinearDynaConfig, plot, run, summary
 
-CONFIG = Config(runs=3, episodes=6)
+CONFIG = LinearDynaConfig(runs=3, episodes=6)
 
 
 @pytest.fixture(scope="module")

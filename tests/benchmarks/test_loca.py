@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import DynaQ
-from dynamaze.benchmarks.harness.runner import stored_tables
+from dynamaze.benchmarks.harness.runner import read_tables
 from dynamaze.benchmarks.harness.table import Table, rows_where, stack
 from dynamaze.benchmarks.studies.loca import command as loca
 from dynamaze.benchmarks.studies.loca.agents import AGENTS
@@ -321,7 +321,7 @@ TOY_POINT = LoCAContinuous(runs=2, slow_runs=2, workers=1, steps=(20, 20, 20), e
 def test_every_agent_of_the_table_lives(tmp_path: Path) -> None:
     names = tuple(name for name in AGENTS["grid"] if name != "sb3_dqn")
     loca.main(replace(TOY, agents=names, output=tmp_path))
-    tables = stored_tables(tmp_path / "results", "loca")
+    tables = read_tables(tmp_path / "results", "loca")
     assert tables["loca"]["agent"].tolist() == list(names)
     assert set(tables["loca"]["adaptive"]) <= {"yes", "no", "undecided"}
     assert len(tables["loca_curves"]["run"]) == 3 * 2 * len(names)

@@ -21,7 +21,9 @@ def toy(config: ModelDoubt) -> dict[str, Table]:
                 rewards = np.zeros((3, 6000))
                 rewards[:, 500] = 1 + number
                 rewards[:, 4000] = [number, 2 + number, 4 + number]
-                runs = model_doubt.Runs(rewards, np.zeros((3, 0), dtype=int), np.zeros((3, 1, 1)))
+                runs = model_doubt.RunResults(
+                    rewards, np.zeros((3, 0), dtype=int), np.zeros((3, 1, 1))
+                )
                 labels = {"maze": maze, "model": model, "method": method}
                 curves.append(model_doubt._curve(runs, labels))
                 ends.append(model_doubt._ends(runs, labels, 1000))
@@ -50,7 +52,7 @@ def test_five_goals_are_counted_from_the_change() -> None:
     rewards = np.zeros((2, 30))
     rewards[:, :10] = 1
     rewards[0, 12:18] = 1
-    runs = model_doubt.Runs(rewards, np.zeros((2, 0), dtype=int), np.zeros((2, 1, 1)))
+    runs = model_doubt.RunResults(rewards, np.zeros((2, 0), dtype=int), np.zeros((2, 1, 1)))
     ends = model_doubt._ends(runs, {"maze": "m"}, 10)
     assert ends["steps_to_five"].tolist() == [7, 20]
     assert ends["reward_before"].tolist() == [10, 10]
@@ -73,14 +75,14 @@ def test_the_command_stores_tables_and_picture_and_draws_them_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = ModelDoubt(runs=3, output=tmp_path)
-    monkeypatch.setattr(model_doubt, "run", lambda config, on_run: toy(config))
+    monkeypatch.setattr(model_doubt, "run", lambda config, callback: toy(config))
     model_doubt.main(config)
     said = capsys.readouterr().out
     assert "shortcut maze, maximum likelihood" in said
     files = {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()}
     assert set(files) == {"model_doubt.csv", "model_doubt_runs.csv", "model_doubt.png"}
     monkeypatch.delattr(model_doubt, "run")
-    model_doubt.main(ModelDoubt(runs=3, output=tmp_path, redraw=True))
+    model_doubt.main(ModelDoubt(runs=3, output=tmp_path, plot_only=True))
     assert {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()} == files
 
 

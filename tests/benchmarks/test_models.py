@@ -13,7 +13,7 @@ import pytest
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents import DynaQ, Transitions
 from dynamaze.agents.models import MODELS
-from dynamaze.benchmarks.harness.runner import stored_tables
+from dynamaze.benchmarks.harness.runner import read_tables
 from dynamaze.benchmarks.harness.table import Table, stack
 from dynamaze.benchmarks.studies import model_comparison as models
 from dynamaze.benchmarks.studies import model_trial
@@ -143,9 +143,9 @@ def test_the_command_stores_tables_from_which_all_is_drawn_again(
     monkeypatch.setattr(models, "run", None)
     picture = (folder / "models.png").read_bytes()
     (folder / "models.png").unlink()
-    main(replace(config, redraw=True))
+    main(replace(config, plot_only=True))
     assert (folder / "models.png").read_bytes() == picture
-    sections = summary(stored_tables(folder, "models"), config)
+    sections = summary(read_tables(folder, "models"), config)
     assert list(sections) == ["static maze", "blocking maze", "Times in the static maze"]
 
 

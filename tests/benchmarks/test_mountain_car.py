@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from dynamaze.benchmarks.harness.table import Table, rows_where
-from dynamaze.benchmarks.studies.mountain_car import METHODS, Config, plot, run, summary
+from dynamaze.benchmarks.studies.mountain_car import METHODS, MountainCarConfig, plot, run, summary
 
-CONFIG = Config(runs=2, episodes=2, time_limit=600)
+CONFIG = MountainCarConfig(runs=2, episodes=2, time_limit=600)
 
 
 @pytest.fixture(scope="module")

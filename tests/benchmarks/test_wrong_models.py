@@ -247,13 +247,13 @@ def test_the_command_stores_tables_and_picture_and_draws_them_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = WrongModels(runs=3, output=tmp_path)
-    monkeypatch.setattr(wrong_models, "run", lambda config, on_run, keep: tables())
+    monkeypatch.setattr(wrong_models, "run", lambda config, callback, cache_dir: tables())
     wrong_models.main(config)
     assert "Too little capacity" in capsys.readouterr().out
     files = {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()}
     assert set(files) == {"wrong_models.csv", "wrong_models_runs.csv", "wrong_models.png"}
     monkeypatch.delattr(wrong_models, "run")
-    wrong_models.main(replace(config, redraw=True))
+    wrong_models.main(replace(config, plot_only=True))
     assert {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()} == files
 
 
@@ -267,14 +267,14 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        wrong_models.run(config, stop, keep=tmp_path / "kept")
+        wrong_models.run(config, stop, cache_dir=tmp_path / "kept")
     one_seed = wrong_models.one_seed
     monkeypatch.setattr(
         wrong_models,
         "one_seed",
         lambda config, kind, number: done.append(number) or one_seed(config, kind, number),  # type: ignore[func-returns-value]
     )
-    again = wrong_models.run(config, keep=tmp_path / "kept")
+    again = wrong_models.run(config, cache_dir=tmp_path / "kept")
     assert done == [1]
     np.testing.assert_equal(again, whole)
 

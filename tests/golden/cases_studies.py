@@ -104,7 +104,7 @@ def _weights(network: Any) -> Record:
 def _figure_8_2() -> Record:
     from dynamaze.benchmarks.figures import figure_8_2
 
-    config = figure_8_2.Config(runs=3, episodes=4, planning_steps=(0, 5))
+    config = figure_8_2.Figure82Config(runs=3, episodes=4, planning_steps=(0, 5))
     best = figure_8_2.best_epsilon_greedy_steps(config)
     return combine(
         tables=_tables(figure_8_2.run(config)),
@@ -113,24 +113,24 @@ def _figure_8_2() -> Record:
 
 
 def _figure_8_4() -> Record:
-    from dynamaze.benchmarks.figures import figure_8_4
-    from dynamaze.benchmarks.figures import figures_8_4_and_8_5 as changing_maze
+    from dynamaze.benchmarks.figures import figures_8_4_and_8_5
 
-    return _tables(changing_maze.run(figure_8_4.Config(runs=3, steps=1300)))
+    return _tables(figures_8_4_and_8_5.run(figures_8_4_and_8_5.Figure84Config(runs=3, steps=1300)))
 
 
 def _figure_8_5() -> Record:
-    from dynamaze.benchmarks.figures import figure_8_5
-    from dynamaze.benchmarks.figures import figures_8_4_and_8_5 as changing_maze
+    from dynamaze.benchmarks.figures import figures_8_4_and_8_5
 
-    return _tables(changing_maze.run(figure_8_5.Config(runs=3, steps=3200)))
+    return _tables(figures_8_4_and_8_5.run(figures_8_4_and_8_5.Figure85Config(runs=3, steps=3200)))
 
 
 def _figure_8_7() -> Record:
     """Its values are drawn from a normal distribution."""
     from dynamaze.benchmarks.figures import figure_8_7
 
-    return _tables(figure_8_7.run(figure_8_7.Config(runs=3, branching=(2, 10, 100))), rounded=True)
+    return _tables(
+        figure_8_7.run(figure_8_7.Figure87Config(runs=3, branching=(2, 10, 100))), rounded=True
+    )
 
 
 def _figure_8_8() -> Record:
@@ -138,7 +138,7 @@ def _figure_8_8() -> Record:
     from dynamaze.benchmarks.figures import figure_8_8
 
     problems = (figure_8_8.Problem(50, 1, 500), figure_8_8.Problem(40, 3, 1000))
-    config = figure_8_8.Config(runs=3, moments=5, problems=problems)
+    config = figure_8_8.Figure88Config(runs=3, evaluations=5, problems=problems)
     return _tables(figure_8_8.run(config, workers=1), rounded=True)
 
 
@@ -147,12 +147,12 @@ def _random_tasks() -> Record:
     from dynamaze.benchmarks.figures import random_tasks
 
     seed = np.random.SeedSequence(3)
-    task = random_tasks.Task.draw(30, 3, make_generator(seed, 0))
+    task = random_tasks.RandomTask.sample(30, 3, make_generator(seed, 0))
     curves = [
         random_tasks.learning_curve(
             task,
             on_policy=on_policy,
-            moments=6,
+            evaluations=6,
             updates=40,
             epsilon=0.2,
             rng=make_generator(seed, 1),
@@ -169,14 +169,16 @@ def _random_tasks() -> Record:
 def _example_8_4() -> Record:
     from dynamaze.benchmarks.figures import example_8_4
 
-    return _tables(example_8_4.run(example_8_4.Config(runs=3, sizes=(1, 2), most_steps=20_000)))
+    return _tables(
+        example_8_4.run(example_8_4.Example84Config(runs=3, sizes=(1, 2), max_steps=20_000))
+    )
 
 
 def _exercise_8_4() -> Record:
     """Regret is what is missing to values that LAPACK gave."""
     from dynamaze.benchmarks.figures import exercise_8_4
 
-    config = exercise_8_4.Config(runs=2, epsilons=(0.1,), kappas=())
+    config = exercise_8_4.Exercise84Config(runs=2, epsilons=(0.1,), kappas=())
     return _tables(exercise_8_4.run(config), rounded=True)
 
 
@@ -184,19 +186,21 @@ def _equal_budgets() -> Record:
     """Tree search weighs by a logarithm, and what is lost is told by exact values."""
     from dynamaze.benchmarks.figures import equal_budgets
 
-    config = equal_budgets.Config(runs=2, budgets=(64, 250), real_steps=300)
+    config = equal_budgets.EqualBudgetsConfig(runs=2, budgets=(64, 250), real_steps=300)
     return _tables(equal_budgets.run(config, workers=1), rounded=True)
 
 
 def _background_or_decision() -> Record:
     from dynamaze.benchmarks.figures import background_or_decision
 
-    config = background_or_decision.Config(runs=2, budgets=(40,), mazes=("blocking",))
+    config = background_or_decision.BackgroundOrDecisionConfig(
+        runs=2, budgets=(40,), mazes=("blocking",)
+    )
     return _tables(background_or_decision.run(config, workers=1), rounded=True)
 
 
 def _statistics() -> Record:
-    from dynamaze.benchmarks.harness import statistics
+    from dynamaze.benchmarks.harness import intervals as statistics
 
     rng = np.random.default_rng(4)
     samples = rng.integers(0, 100, size=(7, 3)) / 8
@@ -206,7 +210,7 @@ def _statistics() -> Record:
         medians=exact(*statistics.quantile_interval(samples.ravel())),
         quantiles=exact(*statistics.quantile_interval(samples.ravel(), 0.2, 0.8)),
         student=close(
-            [statistics.student_quantile(p, n) for p in (0.9, 0.975) for n in (1, 4, 30)],
+            [statistics.student_t_quantile(p, n) for p in (0.9, 0.975) for n in (1, 4, 30)],
             **COMPUTED,
         ),
     )
@@ -325,7 +329,7 @@ def _loca_levels() -> Record:
 def _linear_dyna() -> Record:
     from dynamaze.benchmarks.studies import linear_dyna
 
-    config = linear_dyna.Config(runs=2, episodes=3, num_features=10)
+    config = linear_dyna.LinearDynaConfig(runs=2, episodes=3, num_features=10)
     return _tables(linear_dyna.run(config), rounded=True)
 
 
@@ -345,7 +349,7 @@ def _mountain_car() -> Record:
     """
     from dynamaze.benchmarks.studies import mountain_car
 
-    config = mountain_car.Config(runs=2, episodes=2, time_limit=500)
+    config = mountain_car.MountainCarConfig(runs=2, episodes=2, time_limit=500)
     seed = np.random.SeedSequence(0).spawn(1)[0]
     methods = [*mountain_car.METHODS.values()]
     lengths = [mountain_car.learn(config, method, seed) for method in methods[:4]]
@@ -364,7 +368,7 @@ def _deep_belief() -> Record:
     needs("torch")
     from dynamaze.benchmarks.studies import deep_belief
 
-    config = deep_belief.Config(
+    config = deep_belief.DeepBeliefConfig(
         runs=2,
         labelled=(20, 30),
         unlabelled=60,

@@ -18,8 +18,15 @@ from matplotlib.figure import Figure
 
 from dynamaze.common.validation import did_you_mean
 
-from ...harness.runner import OnRun, Storing, check_runs, kept_folder, run_alone, work
-from ...harness.statistics import mean_interval, written
+from ...harness.intervals import format_interval, mean_interval
+from ...harness.runner import (
+    ExperimentConfig,
+    RunCallback,
+    cache_folder,
+    check_runs,
+    run_jobs,
+    run_module,
+)
 from ...harness.table import Table, rows_where, stack
 from .agents import AGENTS, Entry
 from .evaluation import Verdict, live, verdict_of
@@ -40,7 +47,7 @@ CAPTION = (
 
 
 @dataclass(frozen=True)
-class Comparison(Storing):
+class Comparison(ExperimentConfig):
     """What both worlds' comparisons have."""
 
     world: ClassVar[str]
@@ -163,12 +170,12 @@ def main(config: Comparison) -> None:
         OSError: if the output folder cannot be written.
     """
     check(config)
-    run_alone(
+    run_module(
         __name__,
         config,
         title="Local change adaptation",
         caption=CAPTION,
-        keep=kept_folder(config, apart_from=("near",)),
+        cache_dir=cache_folder(config, ignore=("near",)),
     )
 
 
@@ -190,13 +197,15 @@ def check(config: Comparison) -> None:
     config.protocol.make_world()
 
 
-def run(config: Comparison, on_run: OnRun = None, keep: Path | None = None) -> dict[str, Table]:
+def run(
+    config: Comparison, callback: RunCallback = None, cache_dir: Path | None = None
+) -> dict[str, Table]:
     """Run the comparison.
 
     Args:
         config: its numbers.
-        on_run: called after each of the `config.total_runs` runs.
-        keep: a folder for the runs that are done, so that a run that was stopped goes on.
+        callback: called after each of the `config.total_runs` runs.
+        cache_dir: a folder for the runs that are done, so that a run that was stopped goes on.
 
     Returns:
         A row for each agent: runs, for each phase share_1 (of the way to the optimum) with `_low`
@@ -204,7 +213,9 @@ def run(config: Comparison, on_run: OnRun = None, keep: Path | None = None) -> d
         the name a row for each look, as `evaluate_loca` says, with the agent before.
     """
     check(config)
-    curves = stack(work(trial, config.jobs, workers=config.workers, keep=keep, on_run=on_run))
+    curves = stack(
+        run_jobs(trial, config.jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
+    )
     return {config.name: verdicts(curves, config), f"{config.name}_curves": curves}
 
 
@@ -250,7 +261,7 @@ def summary(tables: dict[str, Table], config: Comparison) -> list[tuple[str, ...
     lines: list[tuple[str, ...]] = [("agent", "runs", *phases, "adaptive")]
     for name, verdict, runs in _judged(tables[f"{config.name}_curves"], config):
         cells = [
-            f"{written(share, 2)} {near}"
+            f"{format_interval(share, 2)} {near}"
             for share, near in zip(verdict.shares, verdict.near, strict=True)
         ]
         lines.append((name, str(runs), *cells, verdict.adaptive))

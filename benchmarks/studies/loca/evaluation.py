@@ -29,8 +29,8 @@ import numpy.typing as npt
 
 from dynamaze.envs.mazes.mdp import FiniteMDP
 
-from ...harness.runner import OnRun
-from ...harness.statistics import Interval, mean_interval
+from ...harness.intervals import ConfidenceInterval, mean_interval
+from ...harness.runner import RunCallback
 from ...harness.table import Table, rows_where, stack
 from .exact_levels import Levels, exact_mdps, levels_of, returns_of
 from .protocol import PHASES, LifeInPhases, Protocol, run_seed
@@ -44,13 +44,13 @@ YES, NO, UNDECIDED = "yes", "no", "undecided"
 class Verdict(NamedTuple):
     """What is said of an agent, with 95% intervals."""
 
-    shares: tuple[Interval, ...]  # of the way to the optimum, in each phase
+    shares: tuple[ConfidenceInterval, ...]  # of the way to the optimum, in each phase
     near: tuple[str, ...]  # whether it is near the optimum: "yes", "no" or "undecided"
     adaptive: str  # the same of phases 1 and 2 together
 
 
 def evaluate_loca(
-    make_agent: MakeAgent, protocol: Protocol | None = None, on_run: OnRun = None
+    make_agent: MakeAgent, protocol: Protocol | None = None, callback: RunCallback = None
 ) -> Table:
     """Have agents live by the protocol, and look at them again and again.
 
@@ -66,7 +66,7 @@ def evaluate_loca(
     Args:
         make_agent: called with the world and a seed for each run.
         protocol: None for that of Wan et al. (2022).
-        on_run: called after each run.
+        callback: called after each run.
 
     Returns:
         A row for each look: run, step (real steps so far), phase (1 to 3), discounted_return
@@ -80,8 +80,8 @@ def evaluate_loca(
     tables = []
     for run in range(protocol.runs):
         tables.append(live(make_agent, protocol, run))
-        if on_run is not None:
-            on_run()
+        if callback is not None:
+            callback()
     return stack(tables)
 
 
@@ -252,7 +252,7 @@ def shares_of(table: Table, last: float) -> npt.NDArray[np.float64]:
     return np.array([way[counts & (table["run"] == run)].mean() for run in np.unique(table["run"])])
 
 
-def _is_near(share: Interval, near: float) -> str:
+def _is_near(share: ConfidenceInterval, near: float) -> str:
     if share.low >= near:
         return YES
     return NO if share.high < near else UNDECIDED

@@ -1,4 +1,4 @@
-"""What the speeds of students are measured on is what it says."""
+"""Speed of the students: the rows of the table and the measured students."""
 
 import numpy as np
 import pytest
@@ -8,13 +8,13 @@ from dynamaze.benchmarks.distillation.mazes import Held, held_out_recipes
 from dynamaze.benchmarks.speed.students import (
     convolution,
     exact_weights,
-    perceptron,
-    planner,
-    several,
+    joint_training,
+    mlp,
+    value_iteration_network,
 )
 
 
-def test_the_planner_that_is_timed_solves_every_maze():
+def test_exact_weights_solve_every_maze():
     from dynamaze.distill.export.compiled.value_iteration import PlannerPolicy
     from dynamaze.distill.export.compiled.value_iteration_kernel import PlannerWeights
 
@@ -23,11 +23,11 @@ def test_the_planner_that_is_timed_solves_every_maze():
         assert judge(policy, Held.of(recipe, 5)).success == 1.0
 
 
-def test_the_student_has_as_many_parameters_as_its_row_says():
+def test_rows_state_parameters():
     pytest.importorskip("stable_baselines3")
-    rows = perceptron(1)
-    assert "1,247 parameters, compiled" in rows[0].what
-    assert len(planner(1)) == len(several(1)) == 1
-    assert "11x11, compiled" in convolution(1)[0].what
-    assert all(float(row.ours.split()[0]) > 0 for row in rows)
+    rows = mlp(1)
+    assert "1,247 parameters, compiled" in rows[0].measurement
+    assert len(value_iteration_network(1)) == len(joint_training(1)) == 1
+    assert "11x11, compiled" in convolution(1)[0].measurement
+    assert all(float(row.speed.split()[0]) > 0 for row in rows)
     assert np.isfinite(float(rows[0].ratio[:-1]))

@@ -1,4 +1,4 @@
-"""Whole compiled runs against the step-by-step agents, bit for bit."""
+"""Compiled runs against the step-by-step agents, bit for bit."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from dynamaze.agents import (
     UniformPlanning,
 )
 from dynamaze.agents.models import TABLE_MODELS
-from dynamaze.benchmarks.harness import compiled_runs as whole_run
-from dynamaze.benchmarks.harness.compiled_runs import Life, run_many
+from dynamaze.benchmarks.harness import compiled_runs
+from dynamaze.benchmarks.harness.compiled_runs import CompiledRun, run_many
 from dynamaze.benchmarks.speed.c_dyna_q import build_c_dyna_q, find_compiler
 
 KINDS: list[tuple[Any, dict[str, Any]]] = [
@@ -51,15 +51,15 @@ MAZES = ["DynaMaze-v0", "DynaMazeBlocking-v0", "DynaMazeShortcut-v0"]
 SEVERAL = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
 
 
-def lives(make: Callable[..., Agent], runs: int, seed: int) -> list[Agent]:
+def agents_of(make: Callable[..., Agent], runs: int, seed: int) -> list[Agent]:
     return [make(seed=child) for child in np.random.SeedSequence(seed).spawn(runs)]
 
 
 def assert_same_bits(make: Callable[..., Agent], steps: int, seed: int = 5) -> None:
     runs = run_many(make, runs=2, steps=steps, seed=seed)
-    for number, agent in enumerate(lives(make, 2, seed)):
+    for number, agent in enumerate(agents_of(make, 2, seed)):
         rewards: list[float] = []
-        agent.learn(steps, lambda step, kept=rewards: kept.append(step.reward))
+        agent.learn(steps, lambda step, stored=rewards: stored.append(step.reward))
         np.testing.assert_array_equal(runs.q[number], agent.values.q)  # type: ignore[attr-defined]
         np.testing.assert_array_equal(runs.rewards[number], rewards)
 
@@ -67,9 +67,7 @@ def assert_same_bits(make: Callable[..., Agent], steps: int, seed: int = 5) -> N
 @pytest.mark.parametrize(("agent", "arguments"), KINDS)
 @pytest.mark.parametrize("slip", [0.0, 0.2])
 @pytest.mark.parametrize("maze", MAZES)
-def test_a_run_is_the_agent_bit_for_bit(
-    maze: str, slip: float, agent: Any, arguments: dict[str, Any]
-) -> None:
+def test_run_equals_agent(maze: str, slip: float, agent: Any, arguments: dict[str, Any]) -> None:
     env = gym.make(maze, slip_probability=slip)
     steps = 3300 if maze == "DynaMazeShortcut-v0" else 1300  # past the change
     assert_same_bits(partial(agent, env, learning_rate=0.5, **arguments), steps)
@@ -88,35 +86,35 @@ CHANGING: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("maze", sorted(CHANGING))
-def test_a_run_in_a_maze_that_changes_in_any_way_is_the_agent_bit_for_bit(maze: str) -> None:
+def test_run_equals_agent_any_change(maze: str) -> None:
     env = gym.make(maze, max_episode_steps=60, **CHANGING[maze])
     assert_same_bits(partial(DynaQPlus, env, planning_steps=3), 1500)
 
 
-def test_a_run_obeys_the_time_limit_and_draws_starts_like_the_agent() -> None:
+def test_run_equals_agent_time_limit() -> None:
     env = gym.make("DynaMaze-v0", layout=SEVERAL, slip_probability=0.3, max_episode_steps=7)
     assert_same_bits(partial(DynaQPlus, env, planning_steps=3), 500)
 
 
 @pytest.mark.parametrize("initial_value", [1.0, -1.0])
-def test_a_run_begins_with_the_agents_values_and_ends_where_nothing_follows(
+def test_run_equals_agent_initial_value(
     initial_value: float,
 ) -> None:
     env = gym.make("DynaMazeBlocking-v0")
     assert_same_bits(partial(DynaQ, env, initial_value=initial_value, planning_steps=2), 1300)
 
 
-def test_a_run_of_several_chunks_is_still_the_agent() -> None:
+def test_run_equals_agent_several_chunks() -> None:
     env = gym.make("DynaMaze-v0", slip_probability=0.1)
     make = partial(DynaQ, env, model="stored_experience", planning_steps=1)
-    assert_same_bits(make, 2 * whole_run.CHUNK_STEPS + 3000)
+    assert_same_bits(make, 2 * compiled_runs.CHUNK_STEPS + 3000)
 
 
-def test_episodes_are_as_long_as_the_agents() -> None:
+def test_run_episode_lengths() -> None:
     make = partial(DynaQ, gym.make("DynaMaze-v0"), planning_steps=5)
     runs = run_many(make, runs=3, episodes=12, seed=1)
     assert runs.rewards.shape == (3, 0)
-    for number, agent in enumerate(lives(make, 3, 1)):
+    for number, agent in enumerate(agents_of(make, 3, 1)):
         lengths: list[int] = []
         for step in agent.steps():
             if step.terminated or step.truncated:
@@ -126,18 +124,18 @@ def test_episodes_are_as_long_as_the_agents() -> None:
         np.testing.assert_array_equal(runs.episode_steps[number], lengths)
 
 
-def test_the_number_of_workers_changes_nothing() -> None:
+def test_run_many_independent_of_workers() -> None:
     make = partial(DynaQPlus, gym.make("DynaMazeBlocking-v0"), planning_steps=5)
-    told: list[None] = []
-    one = run_many(make, runs=9, steps=400, seed=2, workers=1, on_run=lambda: told.append(None))
+    calls: list[None] = []
+    one = run_many(make, runs=9, steps=400, seed=2, workers=1, callback=lambda: calls.append(None))
     many = run_many(make, runs=9, steps=400, seed=2, workers=4)
-    assert len(told) == 9
+    assert len(calls) == 9
     for left, right in zip(one, many, strict=True):
         np.testing.assert_array_equal(left, right)
 
 
 @pytest.mark.parametrize("planning_steps", [0, 5])
-def test_the_first_episode_is_a_random_walk_whatever_n_is(planning_steps: int) -> None:
+def test_first_episode_is_random_walk(planning_steps: int) -> None:
     make = partial(DynaQ, gym.make("DynaMaze-v0"), planning_steps=planning_steps)
     lengths = run_many(make, runs=1000, episodes=1, seed=0).episode_steps[:, 0]
     # The exact mean and standard deviation. With n = 0 nothing is learned before the goal; with
@@ -149,20 +147,20 @@ def test_the_first_episode_is_a_random_walk_whatever_n_is(planning_steps: int) -
     "wrong",
     [{}, {"steps": 5, "episodes": 5}, {"steps": 0}, {"episodes": -1}, {"steps": 5, "runs": 0}],
 )
-def test_a_budget_that_cannot_be_is_refused(wrong: dict[str, int]) -> None:
+def test_run_many_rejects_bad_budget(wrong: dict[str, int]) -> None:
     arguments: dict[str, Any] = {"runs": 1, "seed": 0, **wrong}
     with pytest.raises(ValueError, match="expected"):
         run_many(partial(DynaQ, "DynaMaze-v0"), **arguments)
 
 
-def test_a_model_that_cannot_be_compiled_is_refused() -> None:
+def test_run_rejects_uncompiled_model() -> None:
     plain = type("Plain", (LatestOutcome,), {"capabilities": frozenset({"sample"})})
     with pytest.raises(TypeError, match="'compiled'"):
         run_many(partial(DynaQ, "DynaMaze-v0", model=plain(54, 4)), runs=1, steps=5, seed=0)
 
 
 @pytest.mark.parametrize("part", ["values", "exploration"])
-def test_parts_that_cannot_be_compiled_are_refused(part: str) -> None:
+def test_run_rejects_uncompiled_part(part: str) -> None:
     parts: dict[str, Any] = {
         "values": TableValues(54, 4, learning_rate=0.5, gamma=0.9),
         "model": LatestOutcome(54, 4),
@@ -177,7 +175,7 @@ def test_parts_that_cannot_be_compiled_are_refused(part: str) -> None:
 
 
 @pytest.mark.skipif(find_compiler() is None, reason="no C compiler on this machine")
-def test_the_loop_in_c_does_the_same(tmp_path: Path) -> None:
+def test_c_loop_equals_agent(tmp_path: Path) -> None:
     # Rounding each operation, as Python does, C gives the same bits.
     c_dyna_q = build_c_dyna_q(tmp_path, "-ffp-contract=off")
     env = gym.make("DynaMaze-v0", max_episode_steps=-1)
@@ -187,16 +185,16 @@ def test_the_loop_in_c_does_the_same(tmp_path: Path) -> None:
     assert in_c.rng.random() == in_python.rng.random()
 
 
-def test_what_a_compiled_run_would_not_know_of_is_refused() -> None:
+def test_run_rejects_unknown_wrapper() -> None:
     wrapped = gym.wrappers.TransformReward(gym.make("DynaMaze-v0"), lambda reward: 2 * reward)
     for env, message in ((wrapped, "TransformReward"), (gym.make("FrozenLake-v1"), "needs a maze")):
         with pytest.raises(TypeError, match=message):
             run_many(partial(DynaQ, env), runs=1, steps=5, seed=0)
-    with pytest.raises(ValueError, match="has lived 3 steps"):
+    with pytest.raises(ValueError, match="has taken 3 steps"):
         run_many(lambda seed: DynaQ("DynaMaze-v0", seed=seed).learn(3), runs=1, steps=5, seed=0)
 
 
-def test_planning_that_is_not_compiled_is_refused() -> None:
+def test_run_rejects_uncompiled_planning() -> None:
     agent = DynaQ("DynaMaze-v0", seed=0)
     agent.planning = Planning()
     with pytest.raises(TypeError, match="needs UniformPlanning or a planner of tables"):
@@ -208,12 +206,12 @@ def test_planning_that_is_not_compiled_is_refused() -> None:
         run_many(stored, runs=1, steps=5, seed=0)
 
 
-def test_a_run_may_be_looked_at_between_its_pieces() -> None:
+def test_run_in_pieces() -> None:
     whole, pieces = (
         DynaQ("DynaMaze-v0", planning="prioritised_sweeping", seed=3) for _ in range(2)
     )
-    at_once = Life(whole).live(0, 30)
-    life = Life(pieces)
-    lengths = [life.live(0, 1).episode_steps[0] for _ in range(30)]
+    at_once = CompiledRun(whole).advance(0, 30)
+    run = CompiledRun(pieces)
+    lengths = [run.advance(0, 1).episode_steps[0] for _ in range(30)]
     np.testing.assert_array_equal(lengths, at_once.episode_steps)
     np.testing.assert_array_equal(pieces.values.q, whole.values.q)  # type: ignore[attr-defined]

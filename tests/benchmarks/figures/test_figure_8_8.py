@@ -1,4 +1,4 @@
-"""Figure 8.8: the paired experiment, its threads and where uniform overtakes."""
+"""Figure 8.8: paired differences, threads and crossing points."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dynamaze.benchmarks.figures.figure_8_8 import (
-    Config,
+    Figure88Config,
     Problem,
     crossing,
     crossing_interval,
@@ -16,15 +16,15 @@ from dynamaze.benchmarks.figures.figure_8_8 import (
 )
 from dynamaze.benchmarks.harness.table import Table
 
-SMALL = Config(runs=6, moments=5, problems=(Problem(50, 1, 500), Problem(40, 3, 1000)))
+SMALL = Figure88Config(runs=6, evaluations=5, problems=(Problem(50, 1, 500), Problem(40, 3, 1000)))
 
 
 @pytest.fixture(scope="module")
 def narrow() -> dict[str, Table]:
-    return run(Config(runs=60, problems=(Problem(1000, 1, 20_000),)))
+    return run(Figure88Config(runs=60, problems=(Problem(1000, 1, 20_000),)))
 
 
-def test_on_policy_is_ahead_at_first_and_uniform_in_the_end(narrow: dict[str, Table]) -> None:
+def test_on_policy_leads_then_uniform(narrow: dict[str, Table]) -> None:
     # Of 200 other tasks the differences after 400 and after 20,000 updates were -3.5 and 0.8 with
     # standard errors that for 60 tasks are 0.34 and 0.12: with another seed one of these four would
     # fail less often than once in 10,000 times.
@@ -34,14 +34,14 @@ def test_on_policy_is_ahead_at_first_and_uniform_in_the_end(narrow: dict[str, Ta
     assert table["uniform_mean"][-1] > table["on_policy_mean"][-1]
 
 
-def test_the_difference_is_that_of_the_curves_task_by_task(narrow: dict[str, Table]) -> None:
+def test_difference_is_paired(narrow: dict[str, Table]) -> None:
     table = narrow["figure_8_8"]
     difference = table["uniform_mean"] - table["on_policy_mean"]
     assert table["difference_mean"] == pytest.approx(difference, abs=1e-9)
     assert table["difference_mean"][0] == table["difference_high"][0] == 0  # nothing is planned yet
 
 
-def test_threads_change_no_number() -> None:
+def test_run_independent_of_threads() -> None:
     alone, shared = run(SMALL, workers=1), run(SMALL, workers=3)
     assert alone.keys() == shared.keys()
     for name, table in alone.items():
@@ -49,7 +49,7 @@ def test_threads_change_no_number() -> None:
             np.testing.assert_array_equal(values, shared[name][column])
 
 
-def test_a_task_does_not_depend_on_how_many_there_are() -> None:
+def test_task_independent_of_runs() -> None:
     problem = SMALL.problems[1]
     seeds = [np.random.SeedSequence(0, spawn_key=problem).spawn(runs)[1] for runs in (2, 5)]
     few, many = (one_task(SMALL, problem, seed) for seed in seeds)
@@ -58,43 +58,43 @@ def test_a_task_does_not_depend_on_how_many_there_are() -> None:
     assert (few != other).any()
 
 
-def test_each_task_is_counted() -> None:
+def test_run_callback_per_task() -> None:
     calls: list[None] = []
     run(SMALL, lambda: calls.append(None))
     assert len(calls) == SMALL.total_runs == 12
 
 
-def test_the_crossing_point_by_hand() -> None:
-    looks = [0, 10, 20, 30]
-    assert crossing(looks, [0, -2, -1, 1]) == 25
-    assert crossing(looks, [0, -2, 0, 1]) == 20
-    assert crossing(looks, [0, 1, -2, 2]) == 25  # after the greatest lead
-    assert crossing(looks, [0, -2, -1, -0.5]) == np.inf
-    assert crossing(looks, [0, 1, 2, 3]) == 0  # on-policy was never ahead
+def test_crossing_by_hand() -> None:
+    updates = [0, 10, 20, 30]
+    assert crossing(updates, [0, -2, -1, 1]) == 25
+    assert crossing(updates, [0, -2, 0, 1]) == 20
+    assert crossing(updates, [0, 1, -2, 2]) == 25  # after the greatest lead
+    assert crossing(updates, [0, -2, -1, -0.5]) == np.inf
+    assert crossing(updates, [0, 1, 2, 3]) == 0  # on-policy was never ahead
 
 
-def test_the_interval_of_the_crossing_point_narrows_with_the_tasks() -> None:
-    looks = np.arange(0, 101, 10)
-    truth = np.minimum(looks, 100 - looks) * -1.0 + np.maximum(looks - 50, 0) * 2  # 0 at 66.7
+def test_crossing_interval_narrows() -> None:
+    updates = np.arange(0, 101, 10)
+    truth = np.minimum(updates, 100 - updates) * -1.0 + np.maximum(updates - 50, 0) * 2  # 0 at 66.7
     noise = np.random.default_rng(0).normal(scale=20, size=(400, 1))
-    few = crossing_interval(looks, truth + noise[:40], seed=0)
-    many = crossing_interval(looks, truth + noise, seed=0)
+    few = crossing_interval(updates, truth + noise[:40], seed=0)
+    many = crossing_interval(updates, truth + noise, seed=0)
     for found in (few, many):
         assert found["crossing_low"] <= found["crossing"] <= found["crossing_high"]
     widths = [found["crossing_high"] - found["crossing_low"] for found in (few, many)]
     assert widths[1] < widths[0] / 2
     assert many["crossing_low"] < 200 / 3 < many["crossing_high"]
-    assert few == crossing_interval(looks, truth + noise[:40], seed=0)
+    assert few == crossing_interval(updates, truth + noise[:40], seed=0)
 
 
-def test_the_summary_tells_a_late_crossing(narrow: dict[str, Table]) -> None:
-    early = run(Config(runs=6, moments=5, problems=(Problem(1000, 1, 500),)))
-    config = Config(runs=6)
+def test_summary_reports_late_crossing(narrow: dict[str, Table]) -> None:
+    early = run(Figure88Config(runs=6, evaluations=5, problems=(Problem(1000, 1, 500),)))
+    config = Figure88Config(runs=6)
     assert summary(early, config)["Figure 8.8, crossing points"][1][2].startswith("inf")
     lines = summary(narrow, config)["Figure 8.8, |S| = 1,000, b = 1"]
     assert [line[0] for line in lines[1:]] == ["400", "1,000", "2,000", "4,000", "10,000", "20,000"]
 
 
-def test_moments_that_do_not_divide_the_updates_are_refused() -> None:
-    with pytest.raises(ValueError, match="moments=3; expected a divisor of 500"):
-        run(Config(runs=2, moments=3, problems=SMALL.problems))
+def test_run_rejects_uneven_evaluations() -> None:
+    with pytest.raises(ValueError, match="evaluations=3; expected a divisor of 500"):
+        run(Figure88Config(runs=2, evaluations=3, problems=SMALL.problems))

@@ -1,4 +1,4 @@
-"""Planners at equal budgets: what is counted, what an exact planner loses, and what is found."""
+"""Planners at equal budgets: counted transitions, losses against exact values, results."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 
 from dynamaze.agents import LatestOutcome
 from dynamaze.agents.models.true import TrueModel
-from dynamaze.benchmarks.figures.counting_model import CountedModel
+from dynamaze.benchmarks.figures.counting_model import CountingModel
 from dynamaze.benchmarks.figures.equal_budgets import (
     LABELS,
-    Config,
-    Place,
+    DecisionProblem,
+    EqualBudgetsConfig,
     decide,
     decide_everywhere,
     forward_depth,
@@ -25,17 +25,17 @@ from dynamaze.benchmarks.figures.equal_budgets import (
     sparse_depth,
     summary,
 )
-from dynamaze.benchmarks.harness.runner import stored_tables
+from dynamaze.benchmarks.harness.runner import read_tables
 from dynamaze.benchmarks.harness.table import Table, rows_where, write_csv
 
-CONFIG = Config(runs=6, budgets=(250, 4000))
+CONFIG = EqualBudgetsConfig(runs=6, budgets=(250, 4000))
 START, BESIDE_GOAL = 18, 17
 SIMULATING = ("monte_carlo", "tree", "td", "dyna_2")
 
 
 @pytest.fixture(scope="module")
-def place() -> Place:
-    return Place(CONFIG)
+def problem() -> DecisionProblem:
+    return DecisionProblem(CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -43,109 +43,111 @@ def tables() -> dict[str, Table]:
     return run(CONFIG)
 
 
-def spent(place: Place, method: str, row: int, budget: int, seed: int = 0) -> int:
-    agent = make_planner(CONFIG, method, place, budget, np.random.SeedSequence(seed))
-    before = place.model.count
-    decide(CONFIG, method, agent, place, row, budget)
-    return place.model.count - before
+def spent(problem: DecisionProblem, method: str, row: int, budget: int, seed: int = 0) -> int:
+    agent = make_planner(CONFIG, method, problem, budget, np.random.SeedSequence(seed))
+    before = problem.model.count
+    decide(CONFIG, method, agent, problem, row, budget)
+    return problem.model.count - before
 
 
-# -- what is true ------------------------------------------------------------------------------
+# -- exact values ------------------------------------------------------------------------------
 
 
-def test_all_states_but_walls_and_the_goal_are_decided_in(place: Place) -> None:
-    assert len(place.rows) == 6 * 9 - 7 - 1
-    assert START in place.rows
-    assert 8 not in place.rows  # the goal
+def test_problem_states_are_free_cells(problem: DecisionProblem) -> None:
+    assert len(problem.states) == 6 * 9 - 7 - 1
+    assert START in problem.states
+    assert 8 not in problem.states  # the goal
 
 
-def test_the_true_values_satisfy_the_optimality_equation(place: Place) -> None:
-    for row in place.rows:
+def test_problem_values_satisfy_bellman_equation(problem: DecisionProblem) -> None:
+    for row in problem.states:
         for action in range(4):
-            outcomes = place.model.model.distribution(row, action)
+            outcomes = problem.model.model.distribution(row, action)
             following = np.where(
-                outcomes.terminated, 0.0, place.q[outcomes.next_observation].max(axis=1)
+                outcomes.terminated, 0.0, problem.q[outcomes.next_observation].max(axis=1)
             )
             value = outcomes.probability @ (outcomes.reward + CONFIG.gamma * following)
-            assert place.q[row, action] == pytest.approx(value, abs=1e-9)
+            assert problem.q[row, action] == pytest.approx(value, abs=1e-9)
 
 
-def test_a_decision_is_judged_by_the_true_values(place: Place) -> None:
-    q = place.q[START]
+def test_evaluate_loss_and_error(problem: DecisionProblem) -> None:
+    q = problem.q[START]
     best = q.max()
-    assert place.judge(START, q) == (0.0, 0.0)
-    lost, error = place.judge(START, -q)  # the worst action
+    assert problem.evaluate(START, q) == (0.0, 0.0)
+    lost, error = problem.evaluate(START, -q)  # the worst action
     assert lost == pytest.approx(best - q.min())
     assert error == pytest.approx(best + q.min())
-    assert place.judge(START, np.zeros(4)) == pytest.approx((best - q.mean(), best))
-    assert place.judge(START, np.array([0.0, 1, 1, 0]))[0] == pytest.approx(best - q[1:3].mean())
+    assert problem.evaluate(START, np.zeros(4)) == pytest.approx((best - q.mean(), best))
+    assert problem.evaluate(START, np.array([0.0, 1, 1, 0]))[0] == pytest.approx(
+        best - q[1:3].mean()
+    )
 
 
-def test_an_exact_planner_loses_nothing(place: Place) -> None:
-    agent = make_planner(CONFIG, "forward", place, 10**6, np.random.SeedSequence(0))
-    lost, error, _ = decide_everywhere(CONFIG, "forward", agent, place, 10**6)
+def test_exact_planner_has_no_loss(problem: DecisionProblem) -> None:
+    agent = make_planner(CONFIG, "forward", problem, 10**6, np.random.SeedSequence(0))
+    lost, error, _ = decide_everywhere(CONFIG, "forward", agent, problem, 10**6)
     assert lost == pytest.approx(0.0, abs=1e-12)
     assert 0 <= error < CONFIG.gamma**CONFIG.depth
 
 
-# -- what is counted ---------------------------------------------------------------------------
+# -- counted transitions -----------------------------------------------------------------------
 
 
-def test_a_model_counts_what_is_asked_of_it(place: Place) -> None:
-    inside = TrueModel(place.env)
-    model = CountedModel(inside, np.full(54 * 4, 3))
+def test_counting_model_counts(problem: DecisionProblem) -> None:
+    inside = TrueModel(problem.env)
+    model = CountingModel(inside, np.full(54 * 4, 3))
     rng = np.random.Generator(np.random.SFC64(0))
     assert model.count == 0
     drawn = model.sample(7, rng)
     assert len(drawn.action) == model.count == 7
     model.distribution(START, 0)
     assert model.count == 10
-    assert CountedModel(LatestOutcome(54, 4)).table.outcomes.tolist() == [1] * (54 * 4)
+    assert CountingModel(LatestOutcome(54, 4)).table.outcomes.tolist() == [1] * (54 * 4)
 
 
-def test_counting_changes_no_number(place: Place) -> None:
+def test_counting_model_is_transparent(problem: DecisionProblem) -> None:
     for method in LABELS:
         found = []
-        for model in (place.model, TrueModel(place.env)):
-            agent: Any = make_planner(CONFIG, method, place, 1000, np.random.SeedSequence(3))
+        for model in (problem.model, TrueModel(problem.env)):
+            agent: Any = make_planner(CONFIG, method, problem, 1000, np.random.SeedSequence(3))
             rows, rng = np.array([START, 40]), np.random.Generator(np.random.SFC64(1))
             found.append(agent.planning.action_values(agent.values, model, rows, rng))
         np.testing.assert_array_equal(*found)
 
 
 @pytest.mark.parametrize("budget", [250, 1000, 20_000])
-def test_no_planner_exceeds_the_budget_and_none_leaves_much(place: Place, budget: int) -> None:
+def test_planners_use_their_budget(problem: DecisionProblem, budget: int) -> None:
     for row in (START, BESIDE_GOAL, 40):
         for method in LABELS:
-            used = spent(place, method, row, budget)
+            used = spent(problem, method, row, budget)
             assert 0 < used <= budget
             if method in SIMULATING:
                 assert used > budget - 4 * CONFIG.depth
 
 
-def test_forward_search_looks_at_exactly_what_was_foreseen(place: Place) -> None:
+def test_forward_depth_cost_is_exact(problem: DecisionProblem) -> None:
     for budget in (250, 3000, 20_000):
-        depth = forward_depth(place, START, budget)
-        within = np.logical_or.accumulate(place.reach[:, START]) @ place.outcomes
-        assert spent(place, "forward", START, budget) == within[:depth].sum() <= budget
-        assert within[: depth + 1].sum() > budget  # a step more would not be paid for
+        depth = forward_depth(problem, START, budget)
+        within = np.logical_or.accumulate(problem.reach[:, START]) @ problem.outcomes
+        assert spent(problem, "forward", START, budget) == within[:depth].sum() <= budget
+        assert within[: depth + 1].sum() > budget  # one step more exceeds the budget
 
 
-def test_sparse_sampling_needs_at_most_what_was_foreseen(place: Place) -> None:
-    layers = place.reach[:, START].sum(axis=1) * 4 * CONFIG.width
+def test_sparse_depth_cost_is_bounded(problem: DecisionProblem) -> None:
+    layers = problem.reach[:, START].sum(axis=1) * 4 * CONFIG.width
     assert layers[:2].tolist() == [16, 16 * 4]  # up, right, down, or against the border
     for budget in (250, 3000, 20_000):
-        depth = sparse_depth(place, START, CONFIG.width, budget)
+        depth = sparse_depth(problem, START, CONFIG.width, budget)
         assert layers[:depth].sum() <= budget < layers[: depth + 1].sum()
 
 
-# -- what is found -----------------------------------------------------------------------------
+# -- results -----------------------------------------------------------------------------------
 
 
-def test_losses_are_between_nothing_and_the_worst(tables: dict[str, Table], place: Place) -> None:
+def test_losses_within_bounds(tables: dict[str, Table], problem: DecisionProblem) -> None:
     table = tables["equal_budgets"]
     assert list(dict.fromkeys(table["method"].tolist())) == list(LABELS)
-    q = place.q[place.rows]
+    q = problem.q[problem.states]
     worst = (q.max(axis=1) - q.min(axis=1)).mean()
     assert (table["loss_mean"] >= 0).all()
     assert (table["loss_mean"] < worst).all()
@@ -156,11 +158,9 @@ def test_losses_are_between_nothing_and_the_worst(tables: dict[str, Table], plac
     assert chance["loss_low"][0] == pytest.approx(chance["loss_high"][0])
 
 
-def test_what_is_found(tables: dict[str, Table]) -> None:
-    """Of 40 runs the losses are 9.1 and 17.6, and 18.3 and 25.4 thousandths.
-
-    Of 6 runs these differences are of 5.5 and 3.8 standard errors: false alarms once in 10^4 seeds.
-    """
+def test_larger_budgets_lose_less(tables: dict[str, Table]) -> None:
+    # With 40 runs the losses are 9.1 and 17.6, and 18.3 and 25.4 thousandths. With 6 runs these
+    # differences are 5.5 and 3.8 standard errors: false alarms once in 10^4 seeds.
     table = tables["equal_budgets"]
     chance = rows_where(tables["equal_budgets_without"], "method", "chance")["loss_mean"][0]
     curves = {name: rows_where(table, "method", name) for name in LABELS}
@@ -170,14 +170,14 @@ def test_what_is_found(tables: dict[str, Table]) -> None:
     assert curves["dyna_2"]["loss_mean"][0] < curves["td"]["loss_mean"][0]
 
 
-def test_tables_are_drawn_again_from_their_files(tables: dict[str, Table], tmp_path: Path) -> None:
+def test_plot_from_stored_tables(tables: dict[str, Table], tmp_path: Path) -> None:
     for name, table in tables.items():
         write_csv(tmp_path / f"{name}.csv", table)
         for kind in [column[:-5] for column in table if column.endswith("_mean")]:
             assert (table[f"{kind}_low"] <= table[f"{kind}_mean"]).all()
             assert (table[f"{kind}_mean"] <= table[f"{kind}_high"]).all()
         assert set(table["runs"]) == {CONFIG.runs}
-    stored = stored_tables(tmp_path, CONFIG.name)
+    stored = read_tables(tmp_path, CONFIG.name)
     for axes, kind in zip(plot(stored, CONFIG).axes, ("loss", "error"), strict=True):
         drawn = np.concatenate([np.asarray(line.get_ydata()) for line in axes.lines])
         for table in stored.values():
@@ -185,17 +185,18 @@ def test_tables_are_drawn_again_from_their_files(tables: dict[str, Table], tmp_p
     assert summary(stored, CONFIG) == summary(tables, CONFIG)
 
 
-def test_budgets_that_pay_for_nothing_are_refused() -> None:
+def test_run_rejects_small_budget() -> None:
     with pytest.raises(ValueError, match=r"budgets=\(15, 250\); expected at least 16 each"):
         run(replace(CONFIG, budgets=(15, 250)))
 
 
-def test_the_same_seed_gives_the_same_numbers_whatever_the_threads() -> None:
+def test_run_independent_of_threads() -> None:
     config = replace(CONFIG, runs=2, budgets=(250,))
     calls: list[None] = []
     one = run(config, lambda: calls.append(None), workers=1)
     assert len(calls) == config.total_runs == 2
     two = run(config, workers=2)
+    assert {len(column) for column in one["equal_budgets"].values()} == {len(LABELS)}
     for name, table in one.items():
         for column in table:
             np.testing.assert_array_equal(table[column], two[name][column])

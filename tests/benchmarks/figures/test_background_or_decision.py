@@ -1,4 +1,4 @@
-"""Background against decision-time planning: equal budgets by counting, regrets, the same runs."""
+"""Background against decision-time planning: counted budgets, regrets, compiled runs."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from dynamaze.agents import LatestOutcome
 from dynamaze.benchmarks.figures import background_or_decision as experiment
 from dynamaze.benchmarks.figures.background_or_decision import (
     LABELS,
-    LOOKS_OF_AN_UPDATE,
-    Config,
-    Setting,
-    live,
+    TRANSITIONS_PER_UPDATE,
+    BackgroundOrDecisionConfig,
+    BudgetSetting,
     make_agent,
     run,
+    run_agent,
 )
-from dynamaze.benchmarks.figures.counting_model import CountedModel
-from dynamaze.benchmarks.figures.exercise_8_4 import MAZES, found_change, know
-from dynamaze.benchmarks.harness.runner import stored_tables
+from dynamaze.benchmarks.figures.counting_model import CountingModel
+from dynamaze.benchmarks.figures.exercise_8_4 import MAZES, found_change, maze_reference
+from dynamaze.benchmarks.harness.runner import read_tables
 from dynamaze.benchmarks.harness.table import Table, rows_where, write_csv
 
-CONFIG = Config(runs=3, budgets=(40, 200), mazes=("blocking",))
+CONFIG = BackgroundOrDecisionConfig(runs=3, budgets=(40, 200), mazes=("blocking",))
 PLANNING = [method for method in LABELS if method != "q_learning"]
 
 
@@ -36,38 +36,38 @@ def tables() -> dict[str, Table]:
 
 
 def counts(method: str, budget: int, steps: int = 1500) -> list[int]:
-    """Transitions of the model that an agent looks at in each real step."""
-    model = CountedModel(LatestOutcome(54, 4))
+    """Return the transitions of the model that an agent uses in each real step."""
+    model = CountingModel(LatestOutcome(54, 4))
     seed = np.random.SeedSequence(2)
-    agent = make_agent(CONFIG, "blocking", Setting(method, budget), seed, model)
+    agent = make_agent(CONFIG, "blocking", BudgetSetting(method, budget), seed, model)
     totals = [0, *(model.count for _ in islice(agent.steps(), steps))]
     return np.diff(totals).tolist()
 
 
 @pytest.mark.parametrize("budget", [8, 40, 200])
-def test_no_agent_exceeds_its_budget_in_any_step(budget: int) -> None:
+def test_agents_stay_within_budget(budget: int) -> None:
     assert set(counts("uniform", budget)) == {budget}
     for method in PLANNING:
-        looks = counts(method, budget)
-        assert max(looks) <= budget
-        assert max(looks) > budget // 2  # nor is it kept from spending it
+        used = counts(method, budget)
+        assert max(used) <= budget
+        assert max(used) > budget // 2  # it does use the budget
 
 
-def test_an_update_of_prioritised_sweeping_looks_at_seven_transitions_at_most() -> None:
-    looks = counts("prioritised_sweeping", 1 + LOOKS_OF_AN_UPDATE)
-    assert max(looks) == 1 + LOOKS_OF_AN_UPDATE
-    assert min(looks) == 1  # mostly there is nothing to do
+def test_sweeping_update_uses_seven_transitions() -> None:
+    used = counts("prioritised_sweeping", 1 + TRANSITIONS_PER_UPDATE)
+    assert max(used) == 1 + TRANSITIONS_PER_UPDATE
+    assert min(used) == 1  # an empty queue
 
 
-def test_a_search_simulates_as_many_episodes_as_the_budget_pays_for() -> None:
+def test_search_episodes_fill_budget() -> None:
     for budget, episodes, depth in ((8, 4, 2), (200, 4, 50), (3000, 60, 50)):
         for method in ("monte_carlo", "tree"):
             seed = np.random.SeedSequence(0)
-            agent: Any = make_agent(CONFIG, "blocking", Setting(method, budget), seed)
+            agent: Any = make_agent(CONFIG, "blocking", BudgetSetting(method, budget), seed)
             assert (agent.planning.simulations, agent.planning.depth) == (episodes, depth)
 
 
-def test_regret_is_what_is_missing_to_the_best(tables: dict[str, Table]) -> None:
+def test_regret_against_clairvoyant(tables: dict[str, Table]) -> None:
     curves, regrets = tables["background_or_decision"], tables["background_or_decision_regret"]
     maze = MAZES["blocking"]
     for row, (method, budget) in enumerate(zip(regrets["method"], regrets["budget"], strict=True)):
@@ -80,17 +80,18 @@ def test_regret_is_what_is_missing_to_the_best(tables: dict[str, Table]) -> None
         assert 0 <= end - until <= 125 + 1
 
 
-def test_runs_that_find_the_change_are_counted(tables: dict[str, Table]) -> None:
+def test_found_share_counts_runs(tables: dict[str, Table]) -> None:
     regrets = rows_where(tables["background_or_decision_regret"], "method", "uniform")
-    world = know(MAZES["blocking"])
+    reference = maze_reference(MAZES["blocking"])
     seeds = [np.random.SeedSequence(CONFIG.seed, spawn_key=(run,)) for run in range(CONFIG.runs)]
     for budget, share in zip(CONFIG.budgets, regrets["found_mean"], strict=True):
-        lives = [live(CONFIG, "blocking", Setting("uniform", budget), seed) for seed in seeds]
-        found = [found_change(rewards, world.change, world.shortest) for rewards in lives]
+        setting = BudgetSetting("uniform", budget)
+        rewards = [run_agent(CONFIG, "blocking", setting, seed) for seed in seeds]
+        found = [found_change(each, reference.change, reference.shortest) for each in rewards]
         assert share == np.mean(found)
 
 
-def test_a_method_appears_with_each_budget(tables: dict[str, Table]) -> None:
+def test_methods_have_each_budget(tables: dict[str, Table]) -> None:
     regrets = tables["background_or_decision_regret"]
     settings = list(zip(regrets["method"].tolist(), regrets["budget"].tolist(), strict=True))
     assert settings == [
@@ -99,28 +100,31 @@ def test_a_method_appears_with_each_budget(tables: dict[str, Table]) -> None:
     ]
 
 
-def test_a_compiled_run_is_the_step_by_step_one() -> None:
+def test_compiled_run_equals_steps() -> None:
     for method in ("q_learning", "uniform", "prioritised_sweeping"):
         seed = np.random.SeedSequence(5)
-        agent = make_agent(CONFIG, "blocking", Setting(method, 40), seed)
+        agent = make_agent(CONFIG, "blocking", BudgetSetting(method, 40), seed)
         rewards = [step.reward for step in islice(agent.steps(), 1200)]
-        assert live(CONFIG, "blocking", Setting(method, 40), seed)[:1200].tolist() == rewards
+        assert (
+            run_agent(CONFIG, "blocking", BudgetSetting(method, 40), seed)[:1200].tolist()
+            == rewards
+        )
 
 
-def test_planning_in_the_background_needs_fewer_transitions() -> None:
-    """Rewards in 6000 steps, Dyna-Q and the searches with 300 transitions.
-
-    They were about 290 and below 100 with standard deviations below 30.
-    """
+def test_background_needs_fewer_transitions() -> None:
+    # Rewards in 6000 steps with 300 transitions: about 290 for background planning, below 100 for
+    # the searches, with standard deviations below 30.
     rewards = {
-        method: live(CONFIG, "shortcut", Setting(method, 300), np.random.SeedSequence(0)).sum()
+        method: run_agent(
+            CONFIG, "shortcut", BudgetSetting(method, 300), np.random.SeedSequence(0)
+        ).sum()
         for method in PLANNING
     }
     background = min(rewards["uniform"], rewards["prioritised_sweeping"])
     assert background > 1.5 * max(rewards["monte_carlo"], rewards["tree"])
 
 
-def test_the_same_seed_gives_the_same_numbers(tables: dict[str, Table]) -> None:
+def test_run_same_seed(tables: dict[str, Table]) -> None:
     calls: list[None] = []
     again = run(CONFIG, lambda: calls.append(None), workers=1)
     assert len(calls) == CONFIG.total_runs == 3
@@ -129,14 +133,14 @@ def test_the_same_seed_gives_the_same_numbers(tables: dict[str, Table]) -> None:
             np.testing.assert_array_equal(table[column], again[name][column])
 
 
-def test_tables_are_drawn_again_from_their_files(tables: dict[str, Table], tmp_path: Path) -> None:
+def test_plot_from_stored_tables(tables: dict[str, Table], tmp_path: Path) -> None:
     for name, table in tables.items():
         write_csv(tmp_path / f"{name}.csv", table)
         for kind in [column[:-5] for column in table if column.endswith("_mean")]:
             assert (table[f"{kind}_low"] <= table[f"{kind}_mean"]).all()
             assert (table[f"{kind}_mean"] <= table[f"{kind}_high"]).all()
         assert set(table["runs"]) == {CONFIG.runs}
-    stored = stored_tables(tmp_path, CONFIG.name)
+    stored = read_tables(tmp_path, CONFIG.name)
     figure = experiment.plot(stored, CONFIG)
     drawn = [np.asarray(line.get_ydata()) for line in figure.axes[0].lines]
     curves = rows_where(stored["background_or_decision"], "budget", 200)
@@ -148,7 +152,7 @@ def test_tables_are_drawn_again_from_their_files(tables: dict[str, Table], tmp_p
     assert experiment.summary(stored, CONFIG) == experiment.summary(tables, CONFIG)
 
 
-def test_more_mazes_give_more_panels() -> None:
+def test_plot_panel_per_maze() -> None:
     config = replace(CONFIG, runs=2, budgets=(40,), mazes=("blocking", "shortcut"))
     tables = run(config, workers=1)
     assert len(experiment.plot(tables, config).axes) == 6

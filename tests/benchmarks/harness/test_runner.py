@@ -1,4 +1,4 @@
-"""What all experiments share: jobs in processes, what is kept of a run that was stopped."""
+"""Running of experiments: jobs in processes, cached jobs of a stopped run, stored tables."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.harness.runner import Storing, kept_folder, stored_tables, work
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, cache_folder, read_tables, run_jobs
 from dynamaze.benchmarks.harness.table import Table, write_csv
 
 JOBS = [(number,) for number in range(5)]
 
 
 @dataclass(frozen=True)
-class Toy(Storing):
+class Toy(ExperimentConfig):
     name: ClassVar[str] = "toy"
 
     seed: int = 0
@@ -26,7 +26,7 @@ class Toy(Storing):
 
 @pytest.fixture(autouse=True)
 def _importable_by_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3]))
 
 
 def square(number: int) -> Table:
@@ -52,55 +52,57 @@ def numbers(tables: list[Table]) -> list[int]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_tables_come_in_the_order_of_the_jobs(workers: int) -> None:
+def test_run_jobs_preserves_order(workers: int) -> None:
     seen: list[None] = []
-    tables = work(square, JOBS, workers=workers, on_run=lambda: seen.append(None))
+    tables = run_jobs(square, JOBS, workers=workers, callback=lambda: seen.append(None))
     assert numbers(tables) == list(range(5))
     assert len(seen) == 5
 
 
-def test_each_process_computes_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_jobs_limits_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    assert [int(t["threads"][0]) for t in work(threads, JOBS[:2], workers=2)] == [1, 1]
+    assert [int(t["threads"][0]) for t in run_jobs(threads, JOBS[:2], workers=2)] == [1, 1]
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "MKL_NUM_THREADS" not in os.environ
 
 
-def test_a_run_that_was_stopped_goes_on_to_the_same_tables(tmp_path: Path) -> None:
-    keep = tmp_path / "kept"
+def test_run_jobs_resumes_from_cache(tmp_path: Path) -> None:
+    cache_dir = tmp_path / "kept"
     with pytest.raises(KeyboardInterrupt):
-        work(stop_at_three, JOBS, workers=1, keep=keep)
-    assert len(list(keep.iterdir())) == 3
+        run_jobs(stop_at_three, JOBS, workers=1, cache_dir=cache_dir)
+    assert len(list(cache_dir.iterdir())) == 3
     with pytest.raises(AssertionError, match="job 3"):
-        work(unwanted, JOBS, workers=1, keep=keep)
+        run_jobs(unwanted, JOBS, workers=1, cache_dir=cache_dir)
     seen: list[None] = []
-    again = work(square, JOBS, workers=1, keep=keep, on_run=lambda: seen.append(None))
+    again = run_jobs(
+        square, JOBS, workers=1, cache_dir=cache_dir, callback=lambda: seen.append(None)
+    )
     assert len(seen) == 5
-    for table, fresh in zip(again, work(square, JOBS, workers=1), strict=True):
+    for table, fresh in zip(again, run_jobs(square, JOBS, workers=1), strict=True):
         for name, column in fresh.items():
             np.testing.assert_array_equal(table[name], column)
-    assert not keep.exists()
+    assert not cache_dir.exists()
 
 
-def test_what_is_kept_belongs_to_these_numbers_alone(tmp_path: Path) -> None:
+def test_cache_folder_depends_on_numbers(tmp_path: Path) -> None:
     toy = Toy(output=tmp_path)
-    same = replace(toy, workers=2, redraw=True)
-    assert kept_folder(toy) == kept_folder(same)
-    assert kept_folder(toy) != kept_folder(replace(toy, seed=1))
-    assert kept_folder(toy, apart_from=("seed",)) == kept_folder(
-        replace(toy, seed=1), apart_from=("seed",)
+    same = replace(toy, workers=2, plot_only=True)
+    assert cache_folder(toy) == cache_folder(same)
+    assert cache_folder(toy) != cache_folder(replace(toy, seed=1))
+    assert cache_folder(toy, ignore=("seed",)) == cache_folder(
+        replace(toy, seed=1), ignore=("seed",)
     )
 
 
-def test_tables_that_are_not_stored_cannot_be_drawn(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="without --redraw"):
-        stored_tables(tmp_path, "toy")
+def test_read_tables_needs_stored_tables(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="without --plot-only"):
+        read_tables(tmp_path, "toy")
     for name in ("toy", "toy_runs", "toys"):
         write_csv(tmp_path / f"{name}.csv", square(1))
-    assert list(stored_tables(tmp_path, "toy")) == ["toy", "toy_runs"]
+    assert list(read_tables(tmp_path, "toy")) == ["toy", "toy_runs"]
 
 
-def test_no_worker_is_refused() -> None:
+def test_run_jobs_rejects_zero_workers() -> None:
     with pytest.raises(ValueError, match="workers=0; expected at least 1"):
-        work(square, JOBS, workers=0)
+        run_jobs(square, JOBS, workers=0)

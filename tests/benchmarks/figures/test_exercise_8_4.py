@@ -1,4 +1,4 @@
-"""Exercise 8.4: the figures' settings, what finding the change means, and what is found."""
+"""Exercise 8.4: the settings of the figures, detection of the change, results."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.figures import figures_8_4_and_8_5 as changing_maze
+from dynamaze.benchmarks.figures import figures_8_4_and_8_5
 from dynamaze.benchmarks.figures.exercise_8_4 import (
     MAZES,
-    Config,
+    Exercise84Config,
     found_change,
-    know,
+    maze_reference,
     run,
-    share_interval,
 )
 from dynamaze.benchmarks.harness.table import Table, rows_where
 
@@ -23,7 +22,7 @@ RUNS = 40
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, Table]:
-    return run(Config(runs=RUNS, kappas=(3e-3,)))
+    return run(Exercise84Config(runs=RUNS, kappas=(3e-3,)))
 
 
 def own(tables: dict[str, Table], maze: str, bonus: str, kappa: float, epsilon: float) -> Table:
@@ -34,9 +33,9 @@ def own(tables: dict[str, Table], maze: str, bonus: str, kappa: float, epsilon: 
 
 
 @pytest.mark.parametrize("name", sorted(MAZES))
-def test_the_settings_are_those_of_the_figures(tables: dict[str, Table], name: str) -> None:
+def test_settings_equal_figures(tables: dict[str, Table], name: str) -> None:
     maze = replace(MAZES[name], runs=RUNS)
-    figure = changing_maze.run(maze)[maze.name]
+    figure = figures_8_4_and_8_5.run(maze)[maze.name]
     curves = rows_where(rows_where(tables["exercise_8_4"], "maze", name), "epsilon", 0.1)
     for bonus, agent in (("none", "DynaQ"), ("planning", "DynaQPlus")):
         curve = rows_where(curves, "bonus", bonus)
@@ -46,9 +45,7 @@ def test_the_settings_are_those_of_the_figures(tables: dict[str, Table], name: s
 
 
 @pytest.mark.parametrize("epsilon", [0.1, 0.0])
-def test_the_bonus_in_planning_finds_what_that_at_the_choice_does_not(
-    tables: dict[str, Table], epsilon: float
-) -> None:
+def test_planning_bonus_finds_change(tables: dict[str, Table], epsilon: float) -> None:
     # 500 runs found the change in every case with the bonus in planning, and in at most 26% with
     # that at the choice: intervals of 40 runs touch less often than once in 10^5 times.
     for name, maze in MAZES.items():
@@ -58,7 +55,7 @@ def test_the_bonus_in_planning_finds_what_that_at_the_choice_does_not(
         assert planning["regret_high"][0] < action["regret_low"][0]
 
 
-def test_the_bonus_at_the_choice_bears_a_larger_weight(tables: dict[str, Table]) -> None:
+def test_action_bonus_tolerates_larger_weight(tables: dict[str, Table]) -> None:
     # Regrets of 500 runs: 205 and 130, with standard deviations of 5 and 22.
     for name in MAZES:
         planning = own(tables, name, "planning", 3e-3, 0.1)
@@ -67,7 +64,7 @@ def test_the_bonus_at_the_choice_bears_a_larger_weight(tables: dict[str, Table])
     assert own(tables, "blocking", "action", 3e-3, 0.1)["found_mean"][0] > 0.8
 
 
-def test_finding_the_change_by_hand() -> None:
+def test_found_change_by_hand() -> None:
     def found(goals: list[int], shortest: tuple[int, int]) -> bool:
         rewards = np.zeros(100)
         rewards[np.array(goals, dtype=int) - 1] = 1  # goals at these steps
@@ -85,26 +82,17 @@ def test_finding_the_change_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("name", "shortest"), [("blocking", (10, 16)), ("shortcut", (16, 10))])
-def test_who_knows_the_maze_walks_shortest_ways(name: str, shortest: tuple[int, int]) -> None:
-    world = know(MAZES[name])
-    assert world.shortest == shortest
+def test_maze_reference_shortest_paths(name: str, shortest: tuple[int, int]) -> None:
+    reference = maze_reference(MAZES[name])
+    assert reference.shortest == shortest
     steps = MAZES[name].steps
-    assert world.best[world.change - 1] == pytest.approx(world.change / shortest[0])
-    later = (steps - world.change) / shortest[1]
-    assert world.best[-1] == pytest.approx(world.best[world.change - 1] + later)
+    assert reference.best[reference.change - 1] == pytest.approx(reference.change / shortest[0])
+    later = (steps - reference.change) / shortest[1]
+    assert reference.best[-1] == pytest.approx(reference.best[reference.change - 1] + later)
 
 
-def test_the_interval_of_a_share() -> None:
-    # scipy.stats.binomtest(successes, 10).proportion_ci(method="wilson"), to four digits.
-    for successes, low, high in ((0, 0.0, 0.2775), (5, 0.2366, 0.7634), (10, 0.7225, 1.0)):
-        share = share_interval(successes, 10)
-        assert share.mean == successes / 10
-        assert [*share.low, *share.high] == pytest.approx([low, high], abs=1e-4)
-        assert share.low <= share.mean <= share.high
-
-
-def test_all_runs_are_counted(tables: dict[str, Table]) -> None:
-    config = Config(runs=2, epsilons=(0.1,), kappas=())
+def test_run_counts_all_runs(tables: dict[str, Table]) -> None:
+    config = Exercise84Config(runs=2, epsilons=(0.1,), kappas=())
     calls: list[None] = []
     small = run(config, lambda: calls.append(None))
     assert len(calls) == config.total_runs == 12

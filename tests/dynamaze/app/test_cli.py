@@ -1,4 +1,4 @@
-"""The command line, mostly from outside, in a fresh process."""
+"""The command line, mostly in a fresh process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
-from dynamaze.app import cli
+from dynamaze.app import cli, play
+from dynamaze.benchmarks.harness import command_line
+from dynamaze.benchmarks.harness.registry import EXPERIMENTS
 from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.common.version import __version__
 
@@ -40,20 +42,26 @@ def dynamaze(*arguments: str, cwd: Path | None = None, **variables: str) -> Any:
     )
 
 
-def test_help_tells_every_command_and_environment() -> None:
+def test_help_lists_commands_and_environments() -> None:
     run = dynamaze("--help")
     assert (run.returncode, run.stderr) == (0, "")
-    assert len(cli.COMMANDS) >= 8
-    for name, command in cli.COMMANDS.items():
-        assert f"\n  {name}" in run.stdout
-        assert command.summary in run.stdout
-        assert command.example in run.stdout
+    listed = cli.listed_commands()
+    assert len(listed) >= 12
+    for name in listed:
+        assert f"\n  {name} " in run.stdout
+        if name in cli.COMMANDS:
+            command = cli.COMMANDS[name]
+            assert command.summary in run.stdout
+            assert f"dynamaze {name} {command.example}".rstrip() in run.stdout
+    for name, experiment in EXPERIMENTS.items():
+        assert f"\n  {name} " in run.stdout
+        assert experiment.summary in run.stdout
     for name in ENVIRONMENTS:
         assert f"\n  {name}\n" in run.stdout
 
 
 @pytest.mark.parametrize("arguments", [(), ("-h",), ("help",)])
-def test_help_comes_in_every_way_of_asking(arguments: tuple[str, ...]) -> None:
+def test_help_spellings(arguments: tuple[str, ...]) -> None:
     run = dynamaze(*arguments)
     assert (run.returncode, run.stdout, run.stderr) == (0, cli.help_text(), "")
 
@@ -65,21 +73,19 @@ def test_help_loads_nothing_heavy() -> None:
     assert run.stderr == "0 []\n"
 
 
-def test_the_version_is_told() -> None:
+def test_version() -> None:
     run = dynamaze("--version")
     assert (run.returncode, run.stdout) == (0, f"dynamaze {__version__}\n")
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
-def test_a_command_is_where_the_table_says_and_explains_its_options(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command_help_lists_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     command = cli.COMMANDS[name]
     module = import_module(command.module)
     assert callable(module.main)
     assert cli.main([*name.split(), "--help"]) == 0
     shown = capsys.readouterr().out
-    for field in dataclasses.fields(getattr(module, command.config)):
+    for field in dataclasses.fields(command_line.config_type(module, command)):
         assert field.name.replace("_", "-") in shown or field.name == "env_id"
 
 
@@ -90,11 +96,11 @@ def test_a_command_is_where_the_table_says_and_explains_its_options(
         ("--versoin", "; did you mean '--version'?"),
         (
             "xyz",
-            f"expected one of {', '.join(cli.COMMANDS)}, --help, --version",
+            f"expected one of {', '.join(cli.listed_commands())}, --help, --version",
         ),
     ],
 )
-def test_an_unknown_command_is_refused_in_a_sentence(wrong: str, hint: str) -> None:
+def test_unknown_command_is_reported(wrong: str, hint: str) -> None:
     run = dynamaze(wrong)
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.startswith(f"dynamaze: no command {wrong!r}; expected one of ")
@@ -103,18 +109,55 @@ def test_an_unknown_command_is_refused_in_a_sentence(wrong: str, hint: str) -> N
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
-def test_the_first_word_alone_lists_its_commands(arguments: tuple[str, ...]) -> None:
-    run = dynamaze("bench", *arguments)
+@pytest.mark.parametrize("group", ["distill", "bench run"])
+def test_group_lists_its_commands(group: str, arguments: tuple[str, ...]) -> None:
+    run = dynamaze(*group.split(), *arguments)
     assert (run.returncode, run.stderr) == (0, "")
     for name, command in cli.COMMANDS.items():
-        assert (command.summary in run.stdout) == name.startswith("bench ")
+        assert (command.summary in run.stdout) == name.startswith(f"{group} ")
 
 
-def test_an_unknown_second_word_is_refused_with_what_there_is() -> None:
-    run = dynamaze("bench", "modles")
+def test_bench_lists_its_commands() -> None:
+    run = dynamaze("bench")
+    assert (run.returncode, run.stderr) == (0, "")
+    for name in ("bench run NAME", "bench list", "bench speed"):
+        assert f"\n  {name} " in run.stdout
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",)])
+def test_bench_list_names_experiments(arguments: tuple[str, ...]) -> None:
+    run = dynamaze("bench", "list", *arguments)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert [line.split()[0] for line in run.stdout.splitlines()] == list(EXPERIMENTS)
+    wrong = dynamaze("bench", "list", "--all")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "has no option '--all'" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ("bench lits", "did you mean 'bench list'?"),
+        ("bench run modles", "did you mean 'bench run models'?"),
+        ("distill studnet", "did you mean 'distill student'?"),
+    ],
+)
+def test_unknown_subcommand_is_reported(wrong: str, hint: str) -> None:
+    run = dynamaze(*wrong.split())
     assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr.startswith("dynamaze: no command 'bench modles'; expected one of bench ")
-    assert "did you mean 'bench models'?" in run.stderr
+    group = wrong.rpartition(" ")[0]
+    assert run.stderr.startswith(f"dynamaze: no command {wrong!r}; expected one of {group} ")
+    assert hint in run.stderr
+
+
+def test_old_commands_name_new_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(cli.OLD_COMMANDS) == 14
+    for old, new in cli.OLD_COMMANDS.items():
+        assert new in cli.COMMANDS
+        assert cli.main([*old.split(), "--runs", "3"]) == cli.EXIT_USAGE
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err == f"dynamaze: 'dynamaze {old}' is now called 'dynamaze {new}'\n"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +168,7 @@ def test_an_unknown_second_word_is_refused_with_what_there_is() -> None:
         (["--gamma", "much"], "--gamma"),
     ],
 )
-def test_a_wrong_option_is_refused(options: list[str], hint: str) -> None:
+def test_wrong_option_is_reported(options: list[str], hint: str) -> None:
     run = dynamaze("watch", *options)
     assert (run.returncode, run.stdout) == (2, "")
     assert hint in run.stderr
@@ -149,7 +192,7 @@ def test_a_wrong_option_is_refused(options: list[str], hint: str) -> None:
         (["play", "--text", "FrozenLake-v1"], "FrozenLake-v1 is not a maze of DynaMaze"),
     ],
 )
-def test_bad_input_is_told_in_one_line(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+def test_bad_input_gives_one_line(arguments: list[str], sentence: str, tmp_path: Path) -> None:
     (tmp_path / "bad.txt").write_text("Sx\n.G\n")
     run = dynamaze(*arguments, cwd=tmp_path)
     assert (run.returncode, run.stdout) == (1, "")
@@ -158,19 +201,19 @@ def test_bad_input_is_told_in_one_line(arguments: list[str], sentence: str, tmp_
     assert run.stderr.count("\n") == 1
 
 
-def test_a_variable_brings_the_traceback_back() -> None:
+def test_traceback_variable() -> None:
     run = dynamaze("watch", "--fps", "-1", DYNAMAZE_TRACEBACK="1")
     assert run.returncode == 1
     assert run.stderr.startswith("Traceback")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no signals to send")
-def test_ctrl_c_ends_a_command_without_a_traceback(interruptible: list[str]) -> None:
+def test_ctrl_c_without_traceback(interruptible: list[str]) -> None:
     command = [*interruptible, "play", "--text"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout is not None
-        while "shortest path" not in process.stdout.readline():
+        while "shortest" not in process.stdout.readline():
             pass
         process.send_signal(signal.SIGINT)
         shown, errors = process.communicate(timeout=60)
@@ -180,7 +223,7 @@ def test_ctrl_c_ends_a_command_without_a_traceback(interruptible: list[str]) -> 
 
 @pytest.mark.skipif(os.name != "posix", reason="a closed pipe is another error there")
 @pytest.mark.parametrize("arguments", [["--help"], ["watch", "--help"], ["play", "--text"]])
-def test_a_closed_pipe_is_no_error(arguments: list[str]) -> None:
+def test_closed_pipe_is_no_error(arguments: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     run = subprocess.run(
@@ -199,11 +242,12 @@ def raiser(error: BaseException) -> Callable[[Any], None]:
     def main(config: Any) -> None:
         raise error
 
+    main.__annotations__ = get_type_hints(play.main)
     return main
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "told"),
+    ("error", "status", "printed"),
     [
         (ValueError("two\n  lines"), 1, "dynamaze: two lines\n"),
         (ImportError("no torch"), 1, "dynamaze: no torch\n"),
@@ -212,33 +256,33 @@ def raiser(error: BaseException) -> Callable[[Any], None]:
         (KeyboardInterrupt(), 130, ""),
     ],
 )
-def test_what_a_command_raises_becomes_a_line_and_an_exit_code(
+def test_command_errors_become_exit_codes(
     error: BaseException,
     status: int,
-    told: str,
+    printed: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("dynamaze.app.play.main", raiser(error))
     assert cli.main(["play"]) == status
-    assert capsys.readouterr().err == told
+    assert capsys.readouterr().err == printed
 
 
-def test_a_command_without_its_libraries_says_what_brings_them(
+def test_missing_library_names_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def importing(module: str) -> None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
-    monkeypatch.setattr(cli, "import_module", importing)
-    assert cli.main(["distill", "teacher"]) == cli.EXIT_ERROR
+    monkeypatch.setattr(command_line, "import_module", importing)
+    assert cli.main(["distill", "teacher"]) == command_line.EXIT_ERROR
     assert capsys.readouterr().err == (
         "dynamaze: dynamaze distill teacher needs torch, which is not installed: pip install "
         '"dynamaze[distill]"\n'
     )
 
 
-def test_a_mistake_of_our_own_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_are_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dynamaze.app.play.main", raiser(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         cli.main(["play"])

@@ -1,0 +1,151 @@
+"""Commands from dataclasses: options by tyro, errors in one line, exit codes, and scripts.
+
+A command is a module with a frozen dataclass, whose fields and their docstrings are its options
+and their help, and a function `main` that takes it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_type_hints
+
+import gymnasium as gym
+
+from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS, Command
+from dynamaze.common.optional_imports import missing_library_error
+from dynamaze.common.validation import did_you_mean
+
+EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 1, 2, 130, 141
+
+USER_ERRORS = (ValueError, TypeError, ImportError, OSError, RuntimeError, gym.error.Error)
+"""The exceptions of bad input. They are printed in one line, unless TRACEBACK is set."""
+
+TRACEBACK = "DYNAMAZE_TRACEBACK"
+
+EXTRAS = {"torch": "distill", "stable_baselines3": "distill"}
+"""Libraries that whole commands need, and the extra that installs each."""
+
+OLD_OPTIONS = {"--redraw": "--plot-only"}
+"""Options of version 0.1 that have another name."""
+
+
+def run_script(path: str) -> None:
+    """Run the experiment of a file that is executed as a script or by `python -m`, and exit.
+
+    The file is imported as a module of the package, whose functions other processes can import.
+
+    Args:
+        path: the file's `__file__`.
+    """
+    sys.exit(guard(lambda: run_file(path, sys.argv[1:])))
+
+
+def run_file(path: str, arguments: Sequence[str]) -> int:
+    """Run the command that a file implements and return the exit code.
+
+    Where several commands share a module, the last word of the command comes first:
+    `python benchmarks/figures/figures_8_4_and_8_5.py figure-8-4 --runs 100`.
+
+    Raises:
+        ValueError: if the file belongs to no command.
+    """
+    parts = Path(path).resolve().with_suffix("").parts
+    start = len(parts) - parts[::-1].index("benchmarks") if "benchmarks" in parts else len(parts)
+    module = ".".join(("dynamaze", "benchmarks", *parts[start:]))
+    commands = {
+        name: command for name, command in BENCHMARK_COMMANDS.items() if command.module == module
+    }
+    if not commands:
+        raise ValueError(f"{path}: no command; expected a module of harness/registry.py")
+    if len(commands) == 1:
+        ((name, command),) = commands.items()
+        return run_command(name, command, arguments)
+    short = {name.split()[-1]: name for name in commands}
+    given = arguments[0] if arguments else "--help"
+    if given in short:
+        return run_command(short[given], commands[short[given]], arguments[1:])
+    if given in ("-h", "--help"):
+        print(f"usage: {Path(path).name} {{{','.join(short)}}} [OPTIONS]")
+        return 0
+    hint = did_you_mean(given, short)
+    return print_error(
+        f"no experiment {given!r} in {Path(path).name}; expected one of {', '.join(short)}{hint}",
+        EXIT_USAGE,
+    )
+
+
+def run_command(name: str, command: Command, options: Sequence[str]) -> int:
+    """Import a command, parse its options and run it; return the exit code.
+
+    Raises:
+        ImportError: if a library of an extra is missing, naming the extra.
+        Exception: the command's own.
+    """
+    import tyro
+
+    for option in options:
+        if option in OLD_OPTIONS:
+            return print_error(f"{option} is now called {OLD_OPTIONS[option]}", EXIT_USAGE)
+    try:
+        module = import_module(command.module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name not in EXTRAS:
+            raise
+        purpose = f"dynamaze {name}"
+        raise missing_library_error(
+            error.name, extra=EXTRAS[error.name], purpose=purpose
+        ) from error
+    try:
+        config: Any = tyro.cli(
+            config_type(module, command),
+            prog=f"dynamaze {name}",
+            args=options,
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+    except SystemExit as stop:  # after --help, or a wrong option, which tyro has reported
+        return stop.code if isinstance(stop.code, int) else EXIT_USAGE
+    module.main(config)
+    return 0
+
+
+def config_type(module: ModuleType, command: Command) -> type:
+    """Return the dataclass of a command's options."""
+    if command.config:
+        found: type = getattr(module, command.config)
+    else:
+        found = next(iter(get_type_hints(module.main).values()))
+    return found
+
+
+def guard(action: Callable[[], int]) -> int:
+    """Call and return the exit code; user errors, Ctrl-C and a closed pipe become exit codes."""
+    try:
+        status = action()
+        sys.stdout.flush()  # here a closed pipe can still be caught
+        return status
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return EXIT_CLOSED_PIPE
+    except USER_ERRORS as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        return print_error(error, EXIT_ERROR)
+
+
+def print_error(error: object, status: int) -> int:
+    """Print an error in one line on stderr, and return the exit code."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    print(f"dynamaze: {text}", file=sys.stderr)
+    return status
+
+
+def _silence_stdout() -> None:
+    """Discard what is still in stdout's buffer, as Python's documentation advises."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

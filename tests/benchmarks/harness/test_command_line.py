@@ -1,0 +1,161 @@
+"""Experiments as commands, as modules and as scripts, from another folder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dynamaze.benchmarks.harness import command_line
+from dynamaze.benchmarks.harness.command_line import EXIT_ERROR, EXIT_USAGE, run_file
+from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS
+
+ROOT = Path(__file__).parents[3]
+
+HELP_OF_ALL = """
+import contextlib, io, json, runpy, sys
+way, commands = sys.argv[1], json.loads(sys.argv[2])
+found = {}
+for name, (module, path, options) in commands.items():
+    text = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+            if way == "command":
+                from dynamaze.app.cli import main
+                sys.exit(main([*name.split(), "--help"]))
+            sys.argv = [path, *options, "--help"]
+            sys.path[0] = path.rpartition("/")[0]
+            if way == "module":
+                runpy.run_module(module, run_name="__main__", alter_sys=True)
+            runpy.run_path(path, run_name="__main__")
+    except SystemExit as stop:
+        found[name] = [stop.code, text.getvalue()]
+print(json.dumps(found))
+"""
+"""Help of all commands in one process: by command, as `python -m` or as `python FILE`."""
+
+
+def source(name: str) -> Path:
+    parts = BENCHMARK_COMMANDS[name].module.split(".")[1:]
+    return ROOT.joinpath(*parts).with_suffix(".py")
+
+
+def script_options(name: str) -> list[str]:
+    """Return the experiment's name where several share a module."""
+    modules = [command.module for command in BENCHMARK_COMMANDS.values()]
+    shared = modules.count(BENCHMARK_COMMANDS[name].module) > 1
+    return [name.rsplit(maxsplit=1)[-1]] if shared else []
+
+
+def python(*arguments: str, cwd: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def help_texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[object]]]:
+    pytest.importorskip("torch", reason="the teachers and students need torch")
+    pytest.importorskip("stable_baselines3", reason="PPO needs Stable-Baselines3")
+    commands = json.dumps(
+        {
+            name: (command.module, source(name).as_posix(), script_options(name))
+            for name, command in BENCHMARK_COMMANDS.items()
+        }
+    )
+    folder = tmp_path_factory.mktemp("elsewhere")
+    return {
+        way: json.loads(python("-W", "ignore", "-c", HELP_OF_ALL, way, commands, cwd=folder))
+        for way in ("command", "module", "path")
+    }
+
+
+@pytest.mark.parametrize("name", BENCHMARK_COMMANDS)
+def test_three_ways_give_one_help(
+    name: str, help_texts: dict[str, dict[str, list[object]]]
+) -> None:
+    status, text = help_texts["command"][name]
+    assert status == 0
+    assert f"usage: dynamaze {name} " in str(text)
+    assert help_texts["module"][name] == help_texts["path"][name] == [status, text]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "files"),
+    [
+        ("bench run figure-8-7", ["--runs", "3", "--branching", "2", "5"], {"figure_8_7"}),
+        ("bench run figure-8-4", ["--runs", "2"], {"figure_8_4", "figure_8_4_runs"}),
+    ],
+)
+def test_three_ways_give_one_table(
+    name: str, options: list[str], files: set[str], tmp_path: Path
+) -> None:
+    shared = script_options(name)
+    ways = {
+        "command": ["-m", "dynamaze", *name.split()],
+        "module": ["-m", BENCHMARK_COMMANDS[name].module, *shared],
+        "path": [str(source(name)), *shared],
+    }
+    tables = []
+    for way, arguments in ways.items():
+        folder = tmp_path / way
+        folder.mkdir()
+        python(*arguments, *options, cwd=folder)
+        written = {path.stem: path.read_bytes() for path in folder.glob("results/*.csv")}
+        assert set(written) == files
+        tables.append(written)
+    assert tables[0] == tables[1] == tables[2]
+
+
+def test_shared_file_lists_its_experiments(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(source("bench run figure-8-4"))
+    for arguments in ([], ["--help"]):
+        assert run_file(path, arguments) == 0
+        assert "{figure-8-4,figure-8-5} [OPTIONS]" in capsys.readouterr().out
+    assert run_file(path, ["figure-8-3"]) == EXIT_USAGE
+    shown = capsys.readouterr().err
+    assert "no experiment 'figure-8-3' in figures_8_4_and_8_5.py" in shown
+    assert "expected one of figure-8-4, figure-8-5; did you mean 'figure-8-" in shown
+
+
+def test_run_file_rejects_other_file(tmp_path: Path) -> None:
+    for path in (tmp_path / "x.py", ROOT / "benchmarks" / "harness" / "table.py"):
+        with pytest.raises(ValueError, match=r"no command; expected a module of"):
+            run_file(str(path), [])
+
+
+def test_run_script_reports_errors(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["x", "--runs", "1", "--output", str(tmp_path)])
+    with pytest.raises(SystemExit) as stop:
+        command_line.run_script(str(source("bench run figure-8-2")))
+    assert stop.value.code == EXIT_ERROR
+    assert capsys.readouterr().err == "dynamaze: runs=1; expected at least 2 for an interval\n"
+
+
+@pytest.mark.parametrize("call", [lambda: run_file(str(source("figures")), ["--redraw"])])
+def test_old_option_names_new_one(
+    call: Callable[[], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call() == EXIT_USAGE
+    assert capsys.readouterr().err == "dynamaze: --redraw is now called --plot-only\n"
+
+
+def test_plot_only_needs_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from dynamaze.app.cli import main
+
+    options = ["--plot-only", "--output", str(tmp_path)]
+    assert main(["bench", "run", "figure-8-7", *options]) == EXIT_ERROR
+    assert "figure_8_7.csv: no such table; run the experiment" in capsys.readouterr().err
+    assert main(["bench", "run", "figure-8-7", "--runs", "2", "--output", str(tmp_path)]) == 0
+    before = (tmp_path / "results" / "figure_8_7.png").read_bytes()
+    (tmp_path / "results" / "figure_8_7.png").unlink()
+    assert main(["bench", "run", "figure-8-7", *options]) == 0
+    assert (tmp_path / "results" / "figure_8_7.png").read_bytes() == before

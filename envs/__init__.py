@@ -1,28 +1,24 @@
-"""Mazes: layouts, change schedules, exact dynamics, environments and their pictures."""
+"""Mazes: layouts, schedules of changes, exact dynamics and values, environments, rendering.
+
+Names that a step of `DynaMazeEnv` does not need are imported when they are first used.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from dynamaze.common.deprecation import lazy_exports
 
-from .drifting import DynaMazeDriftingEnv
-from .generated import DynaMazeGeneratedEnv
-from .generation import MazeRecipe
 from .grid import GridEnv
-from .loca.grid import DynaMazeLoCAEnv
 from .maze import DynaMazeEnv
 from .mazes.dynamics import Dynamics
 from .mazes.layout import ACTIONS, Layout, LayoutError, Rewards
 from .mazes.mdp import FiniteMDP, greedy_policy
-from .mazes.optimal_values import optimal_action_values, optimal_policy, optimal_values
-from .mazes.presets import PRESETS
 from .mazes.random_changes import RandomChanges
-from .mazes.regret import PhaseValues, SequenceValues
-from .mazes.schedule import Schedule, apply_change, read_schedule
+from .mazes.schedule import PRESETS, Schedule, apply_change, read_schedule
 
 __all__ = [
     "ACTIONS",
     "PRESETS",
+    "ClairvoyantValues",
     "DynaMazeContinuousEnv",
     "DynaMazeContinuousVectorEnv",
     "DynaMazeDriftingEnv",
@@ -38,12 +34,11 @@ __all__ = [
     "GridEnv",
     "Layout",
     "LayoutError",
-    "MazeRecipe",
-    "PhaseValues",
+    "MazeGenerator",
     "RandomChanges",
     "Rewards",
     "Schedule",
-    "SequenceValues",
+    "StationaryValues",
     "apply_change",
     "greedy_policy",
     "optimal_action_values",
@@ -52,18 +47,28 @@ __all__ = [
     "read_schedule",
 ]
 
-# The compiled steps need Numba; a single environment on a grid does not wait for it.
-LAZY = {
-    "DynaMazeContinuousEnv": ".continuous.env",
-    "DynaMazeContinuousVectorEnv": ".continuous.vector",
-    "DynaMazeLoCAContinuousEnv": ".loca.continuous",
-    "DynaMazeVectorEnv": ".vector.grid",
-    "DynaMazeGeneratedVectorEnv": ".vector.grid",
-    "DynaMazeDriftingVectorEnv": ".vector.grid",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in LAZY:
-        return getattr(import_module(LAZY[name], __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "ClairvoyantValues": ".mazes.regret",
+        "DynaMazeContinuousEnv": ".continuous.env",
+        "DynaMazeContinuousVectorEnv": ".continuous.vector",
+        "DynaMazeDriftingEnv": ".drifting",
+        "DynaMazeDriftingVectorEnv": ".vector.grid",
+        "DynaMazeGeneratedEnv": ".generated",
+        "DynaMazeGeneratedVectorEnv": ".vector.grid",
+        "DynaMazeLoCAContinuousEnv": ".loca.continuous",
+        "DynaMazeLoCAEnv": ".loca.grid",
+        "DynaMazeVectorEnv": ".vector.grid",
+        "MazeGenerator": ".generation",
+        "StationaryValues": ".mazes.regret",
+        "optimal_action_values": ".mazes.optimal_values",
+        "optimal_policy": ".mazes.optimal_values",
+        "optimal_values": ".mazes.optimal_values",
+    },
+    renamed={
+        "MazeRecipe": "MazeGenerator",
+        "PhaseValues": "StationaryValues",
+        "SequenceValues": "ClairvoyantValues",
+    },
+)

@@ -1,4 +1,4 @@
-"""What every single environment shares: clock, world, observation, notices, pictures, state."""
+"""Base class of the single environments: clock, observations, information, rendering, state."""
 
 from __future__ import annotations
 
@@ -13,107 +13,105 @@ from gymnasium import logger, spaces
 
 from dynamaze.common.arrays import BoolArray, FloatArray
 
-from .change_info import Notice
-from .changing_maze import Course, World
+from .change_info import ChangeInfo
+from .changing_maze import ChangingMaze, MazeConfig
 from .mazes.layout import Cell, Layout
 from .mazes.schedule import ChangeLike, Schedule, apply_change
-from .observations.basic import Observation, keys_of
-from .options import read_life, read_options, read_world_step
-from .render import METADATA, Picture, scene_of, world_scene
-from .rendering.overlays import Overlays
-from .rendering.scene import Scene
-from .rendering.window import RenderWindow
+from .observations.basic import ObservationEncoder, as_entries
+from .options import check_world_step, parse_reset_options, parse_saved_state
+from .render import METADATA, EnvRenderer, maze_scene
 
 UNIFORM_BLOCK = 256
 """Random numbers are drawn from `np_random` in blocks: one call of NumPy for 256 steps."""
 
 CHECKERS_STEPS = 20
-"""Who checks an environment seeds every reset, too, but not after a life of so many steps."""
+"""Environment checkers seed every reset, too, but after fewer steps than this."""
 
 TRAIL_LENGTH = 64
 
 NO_CELLS: BoolArray = np.zeros((0, 0), dtype=np.bool_)
-"""Where nobody asks which cells have changed."""
+"""Placeholder where the changed cells are not reported."""
 
 
 class MazeEnv(gym.Env[Any, Any], ABC):
-    """One agent in one world, whose maze may change while it lives.
+    """Environment of one agent in one maze that may change.
 
     Args:
-        course: how the maze begins and changes.
-        observation: the form of observation.
-        action_space: what the agent may do.
-        nowhere: the agent's state before the first reset.
-        notice: what is told of a change: "none", "change" or "cells".
-        notice_in: where: "info" or "observation".
+        config: the initial maze and its changes.
+        observation: the encoder of observations.
+        action_space: the actions of the agent.
+        no_state: the agent's state before the first reset.
+        change_info: what is reported of a change: "none", "change" or "cells".
+        change_info_in: where it is reported: "info" or "observation".
         render_mode: one of `metadata["render_modes"]`, or None.
 
     Raises:
-        ValueError: for a notice or a render mode that does not exist.
+        ValueError: for an unknown `change_info` or render mode.
     """
 
     metadata: dict[str, Any] = METADATA  # Gymnasium's own declaration
 
     def __init__(
         self,
-        course: Course,
+        config: MazeConfig,
         *,
-        observation: Observation,
+        observation: ObservationEncoder,
         action_space: spaces.Space[Any],
-        nowhere: Any,
-        notice: str,
-        notice_in: str,
+        no_state: Any,
+        change_info: str,
+        change_info_in: str,
         render_mode: str | None,
     ) -> None:
-        self._course = course
-        self._world = World(course)
-        self._observation = observation
-        self._observe: Any = observation.one  # None passes the state on as it is
-        self._notice = Notice(notice, notice_in, (course.first.rows, course.first.cols))
-        self._picture = Picture(render_mode, self.metadata["render_modes"])
+        self._config = config
+        self._maze = ChangingMaze(config)
+        self._encoder = observation
+        self._encode: Any = observation.encode  # None: the state itself is the observation
+        shape = (config.first.rows, config.first.cols)
+        self._change_info = ChangeInfo(change_info, change_info_in, shape)
+        self._renderer = EnvRenderer(render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
-        self.observation_space = self._notice.space(observation.space)
+        self.observation_space = self._change_info.extend_space(observation.space)
         self.action_space = action_space
         self._is_watched = render_mode is not None
-        self._is_plain = (  # nothing is told but the clock and the phase
-            self._notice.silent and course.levels is None and course.random_changes is None
+        self._has_plain_info = (  # the information holds the clock and the phase alone
+            self._change_info.is_off and config.levels is None and config.random_changes is None
         )
-        self._slot = 0  # of the maze, in what the observation holds
-        self._state = nowhere  # of the agent
+        self._slot = 0  # of the maze, in the encoder
+        self._state = no_state  # of the agent
         self._uniforms: list[float] = []  # drawn but not used yet, the next one last
-        self._started = False  # whether the world lives, or waits for its first random numbers
-        self._unchanged_steps = 0  # of lives that a seeded reset ended before the first change
-        self._warns_of_restarts = True  # until it has, or who uses it is seen to know the clock
-        self._trail: list[Any] = []  # where the agent was, oldest first
-        self._overlays = Overlays()
+        self._started = False  # False until the first random numbers of the maze are drawn
+        self._unchanged_steps = 0  # before seeded resets that came before the first change
+        self._warns_of_restarts = True  # until warned once, or the clock is set on purpose
+        self._trail: list[Any] = []  # the agent's positions, oldest first
+        self._overlays: Any = None  # made when first used: the class needs the renderer's modules
         self._world_step = 0
-        self._settle()
+        self._sync_maze()
 
-    # -- what each kind of maze says for itself ------------------------------------------------
+    # -- to be defined by subclasses -----------------------------------------------------------
 
     @property
     @abstractmethod
     def agent(self) -> Cell | None:
-        """The cell (row, col) where the agent stands; None before the first reset."""
+        """The agent's cell (row, col); None before the first reset."""
 
     @abstractmethod
-    def _state_at(self, start: Cell) -> Any:
-        """The state of an agent that begins an episode on a start."""
+    def _initial_state(self, start: Cell) -> Any:
+        """Return the agent's state at the beginning of an episode."""
 
-    def _write_state(self) -> Any:
-        """The agent's state as plain numbers that JSON can hold."""
+    def _state_to_json(self) -> Any:
+        """Return the agent's state as plain numbers that JSON can hold."""
         return self._state
 
     @abstractmethod
-    def _read_state(self, state: dict[str, Any]) -> Any:
-        """The agent's state in what `get_state` returned.
+    def _state_from_json(self, state: dict[str, Any]) -> Any:
+        """Return the agent's state that a result of `get_state` holds.
 
         Raises:
-            ValueError: if it is not one of this maze.
+            ValueError: if it is not a state of this maze.
         """
 
-    def _mark(self) -> Any:
-        """What the trail keeps of the agent's place."""
+    def _trail_entry(self) -> Any:
+        """Return the agent's position as the trail stores it."""
         return self.agent
 
     # -- the Gymnasium interface ---------------------------------------------------------------
@@ -124,8 +122,8 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         """Begin an episode.
 
         Args:
-            seed: seeds the random numbers and starts the world's clock again; None leaves both.
-            options: `{"world_step": k}` sets the clock, `{"level": k}` chooses the maze where
+            seed: seeds the random numbers and restarts the maze's clock; None changes neither.
+            options: `{"world_step": k}` sets the clock, `{"level": k}` selects the maze where
                 mazes are generated.
 
         Returns:
@@ -134,56 +132,56 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         Raises:
             ValueError: for an unknown option, or a number outside its range.
         """
-        read = read_options(options, self._course.levels)
+        given = parse_reset_options(options, self._config.levels)
         super().reset(seed=seed)
         if seed is not None:
             self._uniforms = []
-            self._note_restart()
+            self._warn_about_seeded_resets()
             self._world_step = 0
-            self._world.restart(self._uniform)
+            self._maze.restart(self._uniform)
         elif not self._started:
-            self._world.seek(0, self._uniform)
+            self._maze.set_clock(0, self._uniform)
         self._started = True
-        if read.world_step is not None:
-            self.world_step = read.world_step
-        self._world.begin_episode(self._world_step, self._uniform, read.level)
-        self._settle()
+        if given.world_step is not None:
+            self.world_step = given.world_step
+        self._maze.begin_episode(self._world_step, self._uniform, given.level)
+        self._sync_maze()
         starts = self.layout.starts
         start = starts[int(self._uniform() * len(starts)) if len(starts) > 1 else 0]
-        self._state = self._state_at(start)
+        self._state = self._initial_state(start)
         self._trail = []
         if self.render_mode == "human":
             self.render()
-        return self._seen()
+        return self._observe()
 
-    def _catch_up(self) -> None:
-        """Change what is due now, and draw what is watched: the seldom part of a step."""
+    def _apply_due_changes(self) -> None:
+        """Apply the changes of this world step and update the rendering; rarely needed."""
         if self._world_step == self._next_change:
-            self._world.advance(self._world_step, self.agent, self._uniform)
-            self._settle()
+            self._maze.apply_due_changes(self._world_step, self.agent, self._uniform)
+            self._sync_maze()
         if self._is_watched:
-            self._trail = [*self._trail[1 - TRAIL_LENGTH :], self._mark()]
+            self._trail = [*self._trail[1 - TRAIL_LENGTH :], self._trail_entry()]
             if self.render_mode == "human":
                 self.render()
 
-    def _seen(self) -> tuple[Any, dict[str, Any]]:
-        """The observation and the information of now."""
-        observe = self._observe
-        observation = self._state if observe is None else observe(self._state, self._slot)
+    def _observe(self) -> tuple[Any, dict[str, Any]]:
+        """Return the present observation and information."""
+        encode = self._encode
+        observation = self._state if encode is None else encode(self._state, self._slot)
         info = {"world_step": self._world_step, "phase": self._phase}
-        if self._is_plain:
+        if self._has_plain_info:
             return observation, info
-        info.update(self._more_info)
-        return self._tell(observation, info), info
+        info.update(self._extra_info)
+        return self._report_changes(observation, info), info
 
     @property
     def compute_reward(self) -> Callable[[npt.ArrayLike, npt.ArrayLike, Any], Any]:
-        """`compute_reward(achieved_goal, desired_goal, info)`, where observations are goals.
+        """`compute_reward(achieved_goal, desired_goal, info)`, with goal observations only.
 
         Raises:
-            AttributeError: where they are not; learners tell by it what kind of task this is.
+            AttributeError: without goal observations; learners recognise goal tasks by it.
         """
-        if "achieved_goal" not in keys_of(self.observation_space):
+        if "achieved_goal" not in as_entries(self.observation_space):
             raise AttributeError(
                 "compute_reward of an environment without goals; expected observation='goal'"
             )
@@ -192,7 +190,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
     def _reward_of_goals(
         self, achieved_goal: npt.ArrayLike, desired_goal: npt.ArrayLike, info: Any
     ) -> Any:
-        """What a step to one place would pay if another were the goal (for HER).
+        """Return the reward of reaching one position if another were the goal (for HER).
 
         Args:
             achieved_goal: (..., 2) cells (row, col), or positions in units of cells.
@@ -208,39 +206,39 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         return np.where(cells.all(axis=-1), rewards.goal, rewards.step)
 
     def render(self) -> Any:
-        """A picture of the maze, in the form that `render_mode` says.
+        """Render the maze in the form that `render_mode` selects.
 
         Returns:
             "rgb_array": uint8 (height, width, 3). "ansi": rows of text, the agent as `A`;
             "ansi_color": the same in colours; "svg": a drawing. "human": None, the window is drawn.
         """
-        return self._picture.render(self.scene(), self.metadata)
+        return self._renderer.render(self.scene(), self.metadata)
 
     def close(self) -> None:
-        """Close the window, if there is one; a later `reset` opens it again."""
-        self._picture.close()
+        """Close the window if it is open; a later `reset` opens it again."""
+        self._renderer.close()
 
-    # -- the world, and how to change it -------------------------------------------------------
+    # -- the maze and its changes --------------------------------------------------------------
 
     @property
     def schedule(self) -> Schedule:
-        """The changes that are known beforehand: which layout holds when."""
-        return self._course.schedule
+        """The changes that are known in advance: the layout of each phase."""
+        return self._config.schedule
 
     @property
-    def course(self) -> Course:
-        """All that settles how the maze begins and changes."""
-        return self._course
+    def maze_config(self) -> MazeConfig:
+        """The initial maze and all its kinds of changes."""
+        return self._config
 
     @property
-    def world(self) -> World:
-        """The maze's life so far."""
-        return self._world
+    def maze(self) -> ChangingMaze:
+        """The changing maze with its present state."""
+        return self._maze
 
     @property
     def layout(self) -> Layout:
-        """The maze as it is now."""
-        return self._world.layout
+        """The present layout."""
+        return self._maze.layout
 
     @property
     def slip_probability(self) -> float:
@@ -249,16 +247,16 @@ class MazeEnv(gym.Env[Any, Any], ABC):
 
     @property
     def world_step(self) -> int:
-        """The clock: real steps of the whole life so far. May be set."""
+        """The clock: the number of steps over all episodes. May be set."""
         return self._world_step
 
     @world_step.setter
     def world_step(self, world_step: int) -> None:
-        self._world_step = read_world_step(world_step)
+        self._world_step = check_world_step(world_step)
         self._started = True
         self._warns_of_restarts = False
-        self._world.seek(self._world_step, self._uniform)
-        self._settle()
+        self._maze.set_clock(self._world_step, self._uniform)
+        self._sync_maze()
 
     @property
     def phase(self) -> int:
@@ -268,13 +266,13 @@ class MazeEnv(gym.Env[Any, Any], ABC):
     @property
     def level(self) -> int | None:
         """The level of the present maze; None where mazes are not generated."""
-        return self._world.level
+        return self._maze.level
 
     def change(self, change: ChangeLike) -> None:
-        """Change the maze now, in the middle of an episode or between two.
+        """Change the maze now, during an episode or between two.
 
         The agent stays where it is; a goal that appears under it ends the episode at the next
-        step. Changes that are due later still come; a reset with a seed undoes all.
+        step. Scheduled changes still come; a reset with a seed undoes all.
 
         Args:
             change: another layout of the same shape, as text, rows, a file or a `Layout`; or what
@@ -282,161 +280,173 @@ class MazeEnv(gym.Env[Any, Any], ABC):
                 `{"layout": rows, "goal_reward": 2}`.
 
         Raises:
-            LayoutError: for a maze that cannot be, or one of another shape.
+            LayoutError: for an invalid maze, or one of another shape.
             ValueError: for something that cannot change.
         """
-        self._world.change(apply_change(self.layout, change), self._world_step)
-        self._settle()
+        self._maze.change(apply_change(self.layout, change), self._world_step)
+        self._sync_maze()
         if self.render_mode == "human" and self.agent is not None:
             self.render()
 
     # -- saving and restoring ------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """All that the future depends on, as plain numbers that JSON can hold.
+        """Return everything that the future depends on, as plain numbers that JSON can hold.
 
-        The time limit of `gym.make` is a wrapper's and not in it.
+        The time limit of `gym.make` belongs to a wrapper and is not included.
         """
         return {
-            "state": self._write_state(),
+            "state": self._state_to_json(),
             "world_step": self._world_step,
-            "world": self._world.get_state(),
+            "world": self._maze.get_state(),  # a stored key: as in version 0.1
             "started": self._started,
             "uniforms": self._uniforms[::-1],
             "rng": self.np_random.bit_generator.state,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned; the same actions then give the same numbers.
+        """Restore a result of `get_state`; the same actions then give the same numbers.
 
         Raises:
-            ValueError: if it is not such a state; the environment is then as it was.
+            ValueError: if it is not such a state; the environment is then unchanged.
         """
-        world_step, uniforms = read_life(state)
-        own = self._read_state(state)
-        self._world = self._world.restored(state.get("world", {}), world_step)
+        world_step, uniforms = parse_saved_state(state)
+        agent_state = self._state_from_json(state)
+        self._maze = self._maze.restored(state.get("world", {}), world_step)
         self._started = bool(state.get("started", True))
         self.np_random.bit_generator.state = state["rng"]
         self._uniforms = uniforms[::-1]
-        self._state, self._world_step = own, world_step
+        self._state, self._world_step = agent_state, world_step
         self._trail = []
-        self._settle()
+        self._sync_maze()
 
     # -- for the vector environment ------------------------------------------------------------
 
     @property
-    def observer(self) -> Observation:
-        """The form of observation."""
-        return self._observation
+    def observation_encoder(self) -> ObservationEncoder:
+        """The encoder of observations."""
+        return self._encoder
 
     @property
-    def notice(self) -> Notice:
-        """What is told of changes, and where."""
-        return self._notice
+    def change_info(self) -> ChangeInfo:
+        """The report of changes in the information or the observation."""
+        return self._change_info
 
-    def adopt(self, generator: np.random.Generator, seed: int | None) -> None:
-        """Draw from another generator from now on, and say that it got this seed."""
+    def use_generator(self, generator: np.random.Generator, seed: int | None) -> None:
+        """Draw random numbers from another generator, which was made from this seed."""
         self._np_random, self._np_random_seed = generator, seed
 
-    def enter(
+    def attach(
         self,
         *,
-        world: World,
+        maze: ChangingMaze,
         started: bool,
         slot: int,
         state: Any,
         world_step: int,
         uniforms: FloatArray,
     ) -> None:
-        """Live on in another world, whose maze the observation knows by another slot."""
-        self._world, self._slot, self._started = world, slot, started
+        """Continue with another maze, which the encoder holds in another slot."""
+        self._maze, self._slot, self._started = maze, slot, started
         self._state, self._world_step = state, world_step
         self._uniforms = uniforms[::-1].tolist()
-        self._settle()
+        self._sync_maze()
 
-    def leave(self) -> tuple[Any, bool, list[float]]:
-        """What `enter` took and may have changed: state, started, and uniforms, next one first."""
+    def detach(self) -> tuple[Any, bool, list[float]]:
+        """Return the parts of `attach` that may have changed.
+
+        Returns:
+            The agent's state, started, and the unused random numbers, the next one first.
+        """
         return self._state, self._started, self._uniforms[::-1]
 
-    # -- pictures and keys ---------------------------------------------------------------------
+    # -- rendering -----------------------------------------------------------------------------
 
-    def scene(self) -> Scene:
-        """What a picture of this moment shows, as data."""
-        return world_scene(self._world, self._world_step)._replace(
-            agent=self.agent, trail=tuple(self._trail), overlays=self._overlays
+    def scene(self) -> Any:
+        """Return the `dynamaze.envs.rendering.Scene` of this moment."""
+        return maze_scene(self._maze, self._world_step)._replace(
+            agent=self.agent, trail=tuple(self._trail), overlays=self.overlays
         )
 
     @property
-    def overlays(self) -> Overlays:
-        """What is laid over the picture."""
+    def overlays(self) -> Any:
+        """The arrays drawn over the maze, as `dynamaze.envs.rendering.Overlays`."""
+        if self._overlays is None:
+            from .rendering.overlays import (
+                Overlays,  # only what renders needs the renderer's modules
+            )
+
+            self._overlays = Overlays()
         return self._overlays
 
     @overlays.setter
-    def overlays(self, overlays: Overlays) -> None:
+    def overlays(self, overlays: Any) -> None:
         overlays.check((self.layout.rows, self.layout.cols))
         self._overlays = overlays
 
     def set_overlay(self, **arrays: Any) -> None:
-        """Lay arrays over the picture: what an agent knows, beside what is true.
+        """Draw arrays over the maze, such as an agent's values or policy.
 
         Args:
-            **arrays: by name; None takes an overlay away. S = rows * cols states, and wherever
+            **arrays: by name; None removes an overlay. S = rows * cols states, and wherever
                 (S, ...) fits, (rows, cols, ...) does; NaN draws nothing. `values` (S,): a heat
                 map. `q` (S, 4): four triangles. `policy` (S, 4), probabilities: arrows. `visits`
-                (S,): counts. `belief` (rows, cols), bool or probabilities: the walls a model
-                believes in, against the true ones. `planned` (n, 2), pairs of state and action,
+                (S,): counts. `belief` (rows, cols), bool or probabilities: the walls of a model,
+                compared with the true ones. `planned` (n, 2), pairs of state and action,
                 the newest last: the planner's last updates. `tree` (S,): visits of a search tree.
-                `trail`, `changed`: whether they are shown. `value_range`: the ends of the colours
-                of `values` and `q`.
+                `trail`, `changed`: bools, False hides them. `value_range`: the ends of the
+                colours of `values` and `q`.
 
         Raises:
-            ValueError: for a name that does not exist, or an array that does not fit; TypeError
-                for what is no array of numbers. The picture then stays as it was.
+            ValueError: for an unknown name, or an array that does not fit; TypeError for anything
+                but an array of numbers. The overlays are then unchanged.
         """
         shape = (self.layout.rows, self.layout.cols)
-        self._overlays = self._overlays.replace(shape, **arrays)
+        self._overlays = self.overlays.replace(shape, **arrays)
 
-    def phase_scene(self, phase: int) -> Scene:
-        """What a picture of the empty maze of any phase shows, as data."""
-        return scene_of(self.schedule.layouts[phase])
+    def phase_scene(self, phase: int) -> Any:
+        """Return the `Scene` of the empty maze of any phase."""
+        from .mazes.scene import layout_scene
+
+        return layout_scene(self.schedule.layouts[phase])
 
     @property
-    def window(self) -> RenderWindow | None:
-        """The window of render mode "human"; None while there is none."""
-        return self._picture.window
+    def window(self) -> Any:
+        """The window of render mode "human"; None while it is closed."""
+        return self._renderer.window
 
     # -- inside --------------------------------------------------------------------------------
 
     def _uniform(self) -> float:
-        """The next random number in [0, 1)."""
+        """Return the next random number in [0, 1)."""
         if not self._uniforms:
             self._uniforms = self.np_random.random(UNIFORM_BLOCK)[::-1].tolist()
         return self._uniforms.pop()
 
-    def _settle(self) -> None:
-        """Take over what the world may have changed."""
-        world = self._world
-        self._phase, self._next_change = world.phase, world.next_change
-        self._observation.load(self._slot, world.layout)
-        self._more_info: dict[str, Any] = {}  # beside the clock and the phase
-        if self._course.levels is not None:
-            self._more_info["level"] = world.level
-        if self._course.random_changes is not None:
-            self._more_info["skipped_changes"] = world.skipped
+    def _sync_maze(self) -> None:
+        """Copy from the maze what a step reads."""
+        maze = self._maze
+        self._phase, self._next_change = maze.phase, maze.next_change
+        self._encoder.load(self._slot, maze.layout)
+        self._extra_info: dict[str, Any] = {}  # beside the clock and the phase
+        if self._config.levels is not None:
+            self._extra_info["level"] = maze.level
+        if self._config.random_changes is not None:
+            self._extra_info["skipped_changes"] = maze.skipped
 
-    def _tell(self, observation: Any, info: dict[str, Any]) -> Any:
-        """Tell of changes in the information or in the observation, as it is asked for."""
-        world, notice = self._world, self._notice
-        if notice.silent:
+    def _report_changes(self, observation: Any, info: dict[str, Any]) -> Any:
+        """Report changes in the information or the observation, whichever is configured."""
+        maze, change_info = self._maze, self._change_info
+        if change_info.is_off:
             return observation
-        changed = world.news is not None
-        cells = world.changed_cells if notice.cells else NO_CELLS
-        world.news = None
-        info.update(notice.info(changed, cells))
-        return notice.observation(observation, int(changed), cells)
+        changed = maze.unreported is not None
+        cells = maze.changed_cells if change_info.with_cells else NO_CELLS
+        maze.unreported = None
+        info.update(change_info.info(changed, cells))
+        return change_info.extend_observation(observation, int(changed), cells)
 
-    def _note_restart(self) -> None:
-        """Warn once who seeds every reset: the clock starts again, so nothing ever changes."""
+    def _warn_about_seeded_resets(self) -> None:
+        """Warn once if every reset is seeded: the clock then restarts and nothing ever changes."""
         changes = self.schedule.steps[1:]
         if not self._warns_of_restarts or not changes or self.schedule.by_episode:
             return
@@ -444,8 +454,8 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         waits = self._phase == 0 and self._unchanged_steps < max(changes[0], CHECKERS_STEPS)
         if self._phase == 0 and not waits:
             logger.warn(
-                f"this world has lived {self._unchanged_steps} steps and never reached its first "
-                f"change at world step {changes[0]}, for reset(seed=...) starts its clock again; "
+                f"this environment took {self._unchanged_steps} steps and never reached its first "
+                f"change at world step {changes[0]}, because reset(seed=...) restarts its clock; "
                 "seed the first reset only, or set the clock by reset(options={'world_step': k})"
             )
         self._warns_of_restarts = waits

@@ -1,4 +1,4 @@
-"""What is told of a change: nothing, that there was one, or which cells it changed."""
+"""Reports of changes to the agent: none, the fact of a change, or the changed cells."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from gymnasium import spaces
 from dynamaze.common.arrays import BoolArray, IntArray
 from dynamaze.common.validation import did_you_mean
 
-from .observations.basic import keys_of
+from .observations.basic import as_entries
 
-NOTICES = ("none", "change", "cells")
-PLACES = ("info", "observation")
+CHANGE_INFO_KINDS = ("none", "change", "cells")
+CHANGE_INFO_PLACES = ("info", "observation")
 
 
-class Notice:
+class ChangeInfo:
     """The keys `changed` and `changed_cells`, in the information or in the observation.
 
     Args:
-        notice: "none", "change" (that the maze has changed since the last observation) or "cells"
-            (that, and which cells).
+        change_info: "none", "change" (True if the maze has changed since the last observation) or
+            "cells" (the changed cells, too).
         place: "info" or "observation", which then is a dictionary.
         shape: (rows, cols).
 
@@ -28,41 +28,48 @@ class Notice:
         ValueError: for another name.
     """
 
-    def __init__(self, notice: str, place: str, shape: tuple[int, int]) -> None:
-        for name, value, known in (("notice", notice, NOTICES), ("notice_in", place, PLACES)):
+    def __init__(self, change_info: str, place: str, shape: tuple[int, int]) -> None:
+        for name, value, known in (
+            ("change_info", change_info, CHANGE_INFO_KINDS),
+            ("change_info_in", place, CHANGE_INFO_PLACES),
+        ):
             if value not in known:
                 raise ValueError(
                     f"{name}={value!r}; expected one of {', '.join(known)}"
                     f"{did_you_mean(value, known)}"
                 )
-        self.silent = notice == "none"
-        self.cells = notice == "cells"
-        self.in_info = notice != "none" and place == "info"
-        self.in_observation = notice != "none" and place == "observation"
+        self.is_off = change_info == "none"
+        self.with_cells = change_info == "cells"
+        self.in_info = change_info != "none" and place == "info"
+        self.in_observation = change_info != "none" and place == "observation"
         self._shape = shape
 
-    def space(self, observed: spaces.Space[Any]) -> spaces.Space[Any]:
-        """The space of observations with the notice."""
+    def extend_space(self, space: spaces.Space[Any]) -> spaces.Space[Any]:
+        """Return the observation space with the report."""
         if not self.in_observation:
-            return observed
-        keys = keys_of(observed)
-        keys["changed"] = spaces.Discrete(2)
-        if self.cells:
-            keys["changed_cells"] = spaces.MultiBinary(self._shape)
-        return spaces.Dict(keys)
+            return space
+        entries = as_entries(space)
+        entries["changed"] = spaces.Discrete(2)
+        if self.with_cells:
+            entries["changed_cells"] = spaces.MultiBinary(self._shape)
+        return spaces.Dict(entries)
 
-    def observation(self, observed: Any, changed: int | IntArray, cells: BoolArray) -> Any:
-        """One observation, or the observations of several, with the notice."""
+    def extend_observation(
+        self, observation: Any, changed: int | IntArray, cells: BoolArray
+    ) -> Any:
+        """Return one observation, or a batch of them, with the report."""
         if not self.in_observation:
-            return observed
-        keys = keys_of(observed)
-        keys["changed"] = changed
-        if self.cells:
-            keys["changed_cells"] = cells.astype("int8")
-        return keys
+            return observation
+        entries = as_entries(observation)
+        entries["changed"] = changed
+        if self.with_cells:
+            entries["changed_cells"] = cells.astype("int8")
+        return entries
 
     def info(self, changed: bool | BoolArray, cells: BoolArray) -> dict[str, Any]:
-        """What the information holds of it."""
+        """Return the entries of the information."""
         if not self.in_info:
             return {}
-        return {"changed": changed, "changed_cells": cells} if self.cells else {"changed": changed}
+        if self.with_cells:
+            return {"changed": changed, "changed_cells": cells}
+        return {"changed": changed}

@@ -1,8 +1,8 @@
-"""The maze of one world over its life: how it begins, and every way in which it changes.
+"""A maze that changes over the lifetime of an environment.
 
-The single environment has one `World`, the vector environment one for each of its worlds. Both
-step by the arrays of `dynamics`; only where a maze may change do they come here, so that both
-change alike and a step between two changes costs nothing.
+The single environment has one `ChangingMaze`, the vector environment one for each of its
+environments. A step reads only the arrays of `mazes.dynamics`; this code runs where a maze may
+change, so that both change by one rule and a step between two changes costs nothing.
 """
 
 from __future__ import annotations
@@ -11,34 +11,46 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from operator import index
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from dynamaze.common.arrays import BoolArray
 
-from .generation.levels import Levels
 from .mazes.dynamics import Dynamics
 from .mazes.layout import Cell, Layout, Rewards
-from .mazes.random_changes import Draw, Due, RandomChanges
+from .mazes.random_changes import PendingChange, RandomChanges, UniformSampler
 from .mazes.schedule import LAST_STEP, Schedule, check_shape
 
 NEVER = -1
-"""The next change of a world that will not change by itself."""
+"""The next change of a maze that will not change by itself."""
+
+
+class LevelSource(Protocol):
+    """Source of a new maze for each episode (`generation.levels.LevelSet`)."""
+
+    def draw(self, uniform: UniformSampler) -> int:
+        """Draw the number of a level."""
+
+    def check(self, level: object) -> int:
+        """Return the number of a level after checking it; a ValueError or TypeError refuses it."""
+
+    def layout(self, level: int) -> Layout:
+        """Return the maze of a level."""
 
 
 @dataclass(frozen=True)
-class Course:
-    """All that settles how a maze begins and changes. Immutable, shared by worlds and copies.
+class MazeConfig:
+    """The initial maze and all its kinds of changes. Immutable, shared by copies.
 
     Attributes:
-        schedule: the changes that are known beforehand.
-        levels: where the mazes of new episodes come from; None keeps the schedule's.
-        random_changes: the changes that nobody knows beforehand; None for none.
+        schedule: the changes that are known in advance.
+        levels: the source of the mazes of new episodes; None keeps the schedule's.
+        random_changes: the process of random changes; None for none.
     """
 
     schedule: Schedule
-    levels: Levels | None = None
+    levels: LevelSource | None = None
     random_changes: RandomChanges | None = None
 
     def __post_init__(self) -> None:
@@ -47,17 +59,17 @@ class Course:
 
     @property
     def first(self) -> Layout:
-        """The layout in which a world begins."""
+        """The initial layout."""
         return self.schedule.layouts[0]
 
     @property
     def changes_at_reset(self) -> bool:
-        """Whether a new episode may bring another maze."""
+        """True if a new episode may bring another maze."""
         return self.levels is not None or self.schedule.by_episode
 
     @property
     def is_random(self) -> bool:
-        """Whether a world uses random numbers at all."""
+        """True if the maze uses random numbers at all."""
         return (
             self.levels is not None
             or self.random_changes is not None
@@ -66,205 +78,220 @@ class Course:
 
     @cached_property
     def phases(self) -> tuple[Dynamics, ...]:
-        """What a step does in each phase of the schedule."""
+        """The dynamics of each phase of the schedule."""
         return tuple(Dynamics(layout) for layout in self.schedule.layouts)
 
-    def __deepcopy__(self, memo: object) -> Course:
+    def __deepcopy__(self, memo: object) -> MazeConfig:
         return self
 
 
-class World:
-    """One world's maze.
+class ChangingMaze:
+    """The maze of one environment, with its present state.
 
     Attributes:
-        course: how it begins and changes.
-        layout: the maze as it is now.
+        config: the initial maze and its changes.
+        layout: the present layout.
         phase: the number of changes so far.
-        episode: the number of episodes begun since the clock started, less one.
-        level: the level of the present maze, where they are generated.
-        skipped: random changes that would have broken the only way, and were left out.
+        episode: the number of episodes begun since the clock started, minus one.
+        level: the level of the present maze, where mazes are generated.
+        skipped: the number of random changes that were skipped because they blocked the goal.
         next_change: the world step of the next change; -1 for never.
-        news: the layout before the changes that no observation has told of yet; None without.
-        before_change: the layout before the last change; None where there was none.
+        unreported: the layout before the changes that no observation has reported yet; None if
+            all are reported.
+        before_change: the layout before the last change; None before the first.
         changed_at: the world step of the last change.
     """
 
-    def __init__(self, course: Course) -> None:
-        self.course = course
-        self.layout = course.first
+    def __init__(self, config: MazeConfig) -> None:
+        self.config = config
+        self.layout = config.first
         self.phase = self.skipped = self.changed_at = 0
         self.episode = -1
         self.level: int | None = None
         self.next_change = NEVER
-        self.news: Layout | None = None
+        self.unreported: Layout | None = None
         self.before_change: Layout | None = None
-        self._scheduled = 0  # the schedule's phase
-        self._due: Due | None = None
-        self._dynamics = course.phases[0]
-        self._plan()
+        self._schedule_phase = 0
+        self._pending: PendingChange | None = None
+        self._dynamics = config.phases[0]
+        self._find_next_change()
 
     @property
     def dynamics(self) -> Dynamics:
-        """What a step does in the maze as it is now."""
+        """The dynamics of the present layout."""
         if self._dynamics.layout is not self.layout:
-            phase = self.course.phases[self._scheduled]
+            phase = self.config.phases[self._schedule_phase]
             self._dynamics = phase if phase.layout is self.layout else Dynamics(self.layout)
         return self._dynamics
 
     @property
     def changed_cells(self) -> BoolArray:
-        """(rows, cols) the cells that differ from the layout before the news."""
-        if self.news is None:
+        """(rows, cols) bool, True where a cell differs from the last reported layout."""
+        if self.unreported is None:
             return np.zeros(self.layout.walls.shape, dtype=np.bool_)
-        return differing_cells(self.news, self.layout)
+        return differing_cells(self.unreported, self.layout)
 
-    # -- the life of a world -------------------------------------------------------------------
+    # -- clock, episodes and changes -----------------------------------------------------------
 
-    def restart(self, draw: Draw) -> None:
-        """Begin a new life: the clock is at 0, and nothing has changed."""
+    def restart(self, uniform: UniformSampler) -> None:
+        """Set the clock to 0 and undo all changes."""
         self.episode, self.skipped = -1, 0
-        self.seek(0, draw)
+        self.set_clock(0, uniform)
 
-    def seek(self, world_step: int, draw: Draw) -> None:
-        """Set the clock. What changed at random or by call is undone; random changes go on."""
-        schedule = self.course.schedule
-        self._scheduled = self.phase = schedule.phase_at(
+    def set_clock(self, world_step: int, uniform: UniformSampler) -> None:
+        """Set the clock. Past random changes and `change` are undone; new ones are scheduled."""
+        schedule = self.config.schedule
+        self._schedule_phase = self.phase = schedule.phase_at(
             max(self.episode, 0) if schedule.by_episode else world_step
         )
-        if self.course.levels is None:
+        if self.config.levels is None:
             self.layout = schedule.layouts[self.phase]
-        self.news = self.before_change = None
+        self.unreported = self.before_change = None
         if self.phase and not schedule.by_episode:
             self.before_change = schedule.layouts[self.phase - 1]
             self.changed_at = schedule.steps[self.phase]
-        random_changes = self.course.random_changes
-        self._due = None if random_changes is None else random_changes.first(world_step, draw)
-        self._plan()
+        random_changes = self.config.random_changes
+        self._pending = (
+            None if random_changes is None else random_changes.first(world_step, uniform)
+        )
+        self._find_next_change()
 
-    def begin_episode(self, world_step: int, draw: Draw, level: int | None = None) -> None:
-        """Begin an episode, in another maze where the course says so.
+    def begin_episode(
+        self, world_step: int, uniform: UniformSampler, level: int | None = None
+    ) -> None:
+        """Begin an episode, in another maze where the configuration says so.
 
         Args:
             world_step: the clock.
-            draw: gives random numbers.
-            level: which level, where mazes are generated; None draws one.
+            uniform: draws a random number from [0, 1).
+            level: the level, where mazes are generated; None draws one.
         """
         self.episode += 1
-        schedule, levels = self.course.schedule, self.course.levels
-        if schedule.by_episode and schedule.phase_at(self.episode) != self._scheduled:
-            self._scheduled = schedule.phase_at(self.episode)
-            self.change(schedule.layouts[self._scheduled], world_step)
+        schedule, levels = self.config.schedule, self.config.levels
+        if schedule.by_episode and schedule.phase_at(self.episode) != self._schedule_phase:
+            self._schedule_phase = schedule.phase_at(self.episode)
+            self.change(schedule.layouts[self._schedule_phase], world_step)
         if levels is not None:
-            self.level = levels.draw(draw) if level is None else level
+            self.level = levels.draw(uniform) if level is None else level
             self.layout = levels.layout(self.level)
-            self.news = self.before_change = None
+            self.unreported = self.before_change = None
 
-    def advance(self, world_step: int, agent: Cell | None, draw: Draw) -> None:
-        """Change what is due when the clock shows `next_change`.
+    def apply_due_changes(
+        self, world_step: int, agent: Cell | None, uniform: UniformSampler
+    ) -> None:
+        """Apply the changes of world step `next_change`, which the clock shows now.
 
         Args:
             world_step: the clock.
-            agent: where the agent stands; it keeps a way to a goal.
-            draw: gives random numbers.
+            agent: the agent's cell; a goal stays reachable from it.
+            uniform: draws a random number from [0, 1).
         """
-        schedule, random_changes = self.course.schedule, self.course.random_changes
-        if not schedule.by_episode and world_step in schedule.steps[self._scheduled + 1 :][:1]:
-            self._scheduled += 1
-            self.change(schedule.layouts[self._scheduled], world_step)
-        while random_changes is not None and self._due is not None and self._due.step == world_step:
-            changed = random_changes.apply(self.layout, agent, draw)
+        schedule, random_changes = self.config.schedule, self.config.random_changes
+        if not schedule.by_episode and world_step in self._later_steps():
+            self._schedule_phase += 1
+            self.change(schedule.layouts[self._schedule_phase], world_step)
+        while random_changes is not None and self._pending is not None:
+            if self._pending.step != world_step:
+                break
+            changed = random_changes.apply(self.layout, agent, uniform)
             if changed is None:
                 self.skipped += 1
             else:
                 self.change(changed, world_step)
-            self._due = random_changes.after(self._due, draw)
-        self._plan()
+            self._pending = random_changes.after(self._pending, uniform)
+        self._find_next_change()
 
     def change(self, layout: Layout, world_step: int) -> None:
-        """Become another maze now.
+        """Replace the layout now.
 
         Raises:
             LayoutError: if it has another shape.
         """
         check_shape(layout, self.layout, "the changed layout")
-        if self.news is None:
-            self.news = self.layout
+        if self.unreported is None:
+            self.unreported = self.layout
         self.before_change, self.changed_at = self.layout, world_step
         self.layout = layout
         self.phase += 1
 
-    def _plan(self) -> None:
-        """Look up when the next change comes."""
-        schedule = self.course.schedule
-        later = () if schedule.by_episode else schedule.steps[self._scheduled + 1 :][:1]
-        due = () if self._due is None else (self._due.step,)
-        self.next_change = min((*later, *due), default=NEVER)
+    def _find_next_change(self) -> None:
+        later = () if self.config.schedule.by_episode else self._later_steps()
+        pending = () if self._pending is None else (self._pending.step,)
+        self.next_change = min((*later, *pending), default=NEVER)
+
+    def _later_steps(self) -> tuple[int, ...]:
+        """Return the time of the next scheduled change, if there is one."""
+        return self.config.schedule.steps[self._schedule_phase + 1 :][:1]
 
     # -- saving and restoring ------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """All that the future of the maze depends on, as plain numbers that JSON can hold."""
+        """Return everything that the maze's future depends on, as plain data for JSON.
+
+        The keys are those of version 0.1.
+        """
         return {
             "phase": self.phase,
-            "scheduled": self._scheduled,
+            "scheduled": self._schedule_phase,
             "episode": self.episode,
             "level": self.level,
             "skipped": self.skipped,
-            "due": None if self._due is None else list(self._due),
-            "layout": None if self.layout == self._expected() else write_layout(self.layout),
+            "due": None if self._pending is None else list(self._pending),
+            "layout": None if self.layout == self._unchanged() else layout_to_json(self.layout),
         }
 
-    def restored(self, state: Mapping[str, Any], world_step: int) -> World:
-        """A world as `get_state` told of it; this one stays as it is.
+    def restored(self, state: Mapping[str, Any], world_step: int) -> ChangingMaze:
+        """Return a maze in a state of `get_state`; this one is not changed.
 
         Args:
-            state: what it told.
+            state: a result of `get_state`.
             world_step: the clock.
 
         Raises:
             ValueError: if it is not such a state.
         """
-        world = World(self.course)
+        maze = ChangingMaze(self.config)
         try:
-            world.phase, world.skipped = index(state["phase"]), index(state["skipped"])
-            world._scheduled, world.episode = index(state["scheduled"]), index(state["episode"])
-            world.level = None if state["level"] is None else index(state["level"])
-            world._due = None if state["due"] is None else _read_due(state["due"])
+            maze.phase, maze.skipped = index(state["phase"]), index(state["skipped"])
+            maze._schedule_phase = index(state["scheduled"])
+            maze.episode = index(state["episode"])
+            maze.level = None if state["level"] is None else index(state["level"])
+            maze._pending = None if state["due"] is None else _pending_from_json(state["due"])
             layout = state["layout"]
-            world.layout = world._expected() if layout is None else read_layout(layout)
-            check_shape(world.layout, self.course.first, "the layout of the state")
-            self._check(world)
+            maze.layout = maze._unchanged() if layout is None else layout_from_json(layout)
+            check_shape(maze.layout, self.config.first, "the layout of the state")
+            self._check(maze)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a state that get_state() returned: {error!r}") from None
-        world._plan()
-        if NEVER < world.next_change <= world_step:
+        maze._find_next_change()
+        if NEVER < maze.next_change <= world_step:
             raise ValueError(
-                f"world step {world_step} of a state whose maze changes at {world.next_change}; "
+                f"world step {world_step} of a state whose maze changes at {maze.next_change}; "
                 "expected an earlier one"
             )
-        return world
+        return maze
 
-    def _expected(self) -> Layout:
-        """The layout where nothing changed at random or by call."""
-        levels = self.course.levels
+    def _unchanged(self) -> Layout:
+        """Return the present layout without random changes and without calls of `change`."""
+        levels = self.config.levels
         if levels is None or self.level is None:
-            return self.course.schedule.layouts[self._scheduled]
+            return self.config.schedule.layouts[self._schedule_phase]
         return levels.layout(self.level)
 
-    def _check(self, world: World) -> None:
-        """Make sure that a restored world is one of this course."""
-        if not 0 <= world._scheduled < len(self.course.schedule.layouts):
-            raise ValueError(f"scheduled phase {world._scheduled}")
-        if min(world.phase, world.skipped, world.episode + 1) < 0:
+    def _check(self, maze: ChangingMaze) -> None:
+        """Check that a restored maze fits this configuration."""
+        if not 0 <= maze._schedule_phase < len(self.config.schedule.layouts):
+            raise ValueError(f"scheduled phase {maze._schedule_phase}")
+        if min(maze.phase, maze.skipped, maze.episode + 1) < 0:
             raise ValueError("negative counts")
-        if (world._due is None) != (self.course.random_changes is None):
-            raise ValueError(f"due {world._due}")
-        if world.level is not None and self.course.levels is None:
-            raise ValueError(f"level {world.level}")
+        if (maze._pending is None) != (self.config.random_changes is None):
+            raise ValueError(f"due {maze._pending}")
+        if maze.level is not None and self.config.levels is None:
+            raise ValueError(f"level {maze.level}")
 
 
 def differing_cells(before: Layout, after: Layout) -> BoolArray:
-    """(rows, cols) the cells at which two layouts differ: in walls, starts or goals."""
+    """Return (rows, cols) bool, True where two layouts differ in walls, starts or goals."""
     differ: BoolArray = before.walls != after.walls
     for cells, others in ((before.starts, after.starts), (before.goals, after.goals)):
         for cell in set(cells) ^ set(others):
@@ -272,8 +299,8 @@ def differing_cells(before: Layout, after: Layout) -> BoolArray:
     return differ
 
 
-def write_layout(layout: Layout) -> dict[str, Any]:
-    """A layout as plain data that JSON can hold."""
+def layout_to_json(layout: Layout) -> dict[str, Any]:
+    """Return a layout as plain data that JSON can hold."""
     return {
         "rows": layout.to_rows(),
         "rewards": list(layout.rewards),
@@ -281,15 +308,16 @@ def write_layout(layout: Layout) -> dict[str, Any]:
     }
 
 
-def read_layout(data: Mapping[str, Any]) -> Layout:
-    """The layout that `write_layout` wrote."""
+def layout_from_json(data: Mapping[str, Any]) -> Layout:
+    """Return the layout that `layout_to_json` wrote."""
     rewards = Rewards(*data["rewards"])
     return Layout.from_text(data["rows"], rewards, data["slip_probability"])
 
 
-def _read_due(data: Any) -> Due:
-    step, time, left = data
-    due = Due(index(step), float(time), index(left))
-    if not (0 <= due.step <= LAST_STEP and due.time <= due.step and due.left >= 0):
-        raise ValueError(f"due {due}")
-    return due
+def _pending_from_json(data: Any) -> PendingChange:
+    step, time, remaining = data
+    pending = PendingChange(index(step), float(time), index(remaining))
+    in_range = 0 <= pending.step <= LAST_STEP and pending.time <= pending.step
+    if not in_range or pending.remaining < 0:
+        raise ValueError(f"due {pending}")
+    return pending

@@ -1,4 +1,4 @@
-"""The environment of every maze on a grid; its public forms say which maze it is."""
+"""Environment of an agent on a grid; its public subclasses select the maze."""
 
 from __future__ import annotations
 
@@ -9,59 +9,59 @@ import gymnasium as gym
 from gymnasium import spaces
 
 from dynamaze.common.arrays import BoolArray, FloatArray
+from dynamaze.common.deprecation import renamed_arguments
 
 from .base import MazeEnv
-from .changing_maze import Course
-from .mazes.dynamics import NUM_ACTIONS, Dynamics, Outcome
+from .changing_maze import MazeConfig
+from .mazes.dynamics import NUM_ACTIONS, Dynamics, OutcomeTuple
 from .mazes.layout import Cell
 from .mazes.mdp import FiniteMDP, ToyText
-from .mazes.optimal_values import optimal_action_values, optimal_policy, optimal_values
-from .mazes.regret import phase_values, sequence_values
-from .observations import make_observation
-from .observations.dicts import action_masks
-from .options import read_cell_state, refuse_action
+from .observations import make_encoder
+from .options import invalid_action, parse_cell_state
+
+# Exact values and regret are imported where they are computed: a step does not need them.
 
 
 class GridEnv(MazeEnv):
-    """One agent in one world of cells, whose maze may change while it lives.
+    """Environment of one agent on a grid whose maze may change.
 
     Args:
-        course: how the maze begins and changes.
-        observation: the form of observation (see `observations`).
-        notice: what is told of a change: "none", "change" or "cells".
-        notice_in: where: "info" or "observation".
+        config: the initial maze and its changes.
+        observation: the kind of observation (see `observations`).
+        change_info: what is reported of a change: "none", "change" or "cells".
+        change_info_in: where it is reported: "info" or "observation".
         render_mode: one of `metadata["render_modes"]`, or None.
 
     Raises:
-        ValueError: for an observation, a notice or a render mode that does not exist.
+        ValueError: for an unknown observation, `change_info` or render mode.
     """
 
     def __init__(
         self,
-        course: Course,
+        config: MazeConfig,
         *,
         observation: Any,
-        notice: str,
-        notice_in: str,
+        change_info: str,
+        change_info_in: str,
         render_mode: str | None,
     ) -> None:
         super().__init__(
-            course,
-            observation=make_observation(observation, course.first),
+            config,
+            observation=make_encoder(observation, config.first),
             action_space=spaces.Discrete(NUM_ACTIONS),
-            nowhere=-1,
-            notice=notice,
-            notice_in=notice_in,
+            no_state=-1,
+            change_info=change_info,
+            change_info_in=change_info_in,
             render_mode=render_mode,
         )
         if observation == "index":
-            self._observe = None
+            self._encode = None
 
     # -- the agent -----------------------------------------------------------------------------
 
     @property
     def agent(self) -> Cell | None:
-        """The cell (row, col) where the agent stands; None before the first reset."""
+        """The agent's cell (row, col); None before the first reset."""
         return None if self._state < 0 else self.layout.cell(self._state)
 
     def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -86,106 +86,119 @@ class GridEnv(MazeEnv):
             if self._state < 0:
                 message = "step() before the first reset(); call reset() first"
                 raise gym.error.ResetNeeded(message) from None
-            raise refuse_action(action) from None
+            raise invalid_action(action) from None
         self._state, reward, terminated = (
-            outcomes[0] if len(outcomes) == 1 else self._draw(outcomes)
+            outcomes[0] if len(outcomes) == 1 else self._draw_outcome(outcomes)
         )
         self._world_step += 1
         if self._world_step == self._next_change or self._is_watched:
-            self._catch_up()
-        observation, info = self._seen()
+            self._apply_due_changes()
+        observation, info = self._observe()
         return observation, reward, terminated, False, info
 
     def action_masks(self) -> BoolArray:
-        """(4,) whether each action leads to another cell; all, where none does.
+        """Return (4,) bool, True for actions that lead to another cell; all True if none does.
 
-        The name is that under which SB3-Contrib's maskable PPO asks.
+        SB3-Contrib's maskable PPO calls a method of this name.
         """
+        from .observations.dicts import action_masks
+
         assert self._state >= 0, "before the first reset"
         masks: BoolArray = action_masks(self.layout)[self._state] > 0
         return masks
 
     def get_keys_to_action(self) -> dict[tuple[str, ...], int]:
-        """The keys of `gymnasium.utils.play`."""
+        """Return the keys of `gymnasium.utils.play`."""
         return {("w",): 0, ("d",): 1, ("s",): 2, ("a",): 3}
 
-    def _draw(self, outcomes: tuple[Outcome, ...]) -> Outcome:
+    def _draw_outcome(self, outcomes: tuple[OutcomeTuple, ...]) -> OutcomeTuple:
         return outcomes[bisect_right(self._thresholds, self._uniform())]
 
-    def _settle(self) -> None:
-        super()._settle()
-        dynamics: Dynamics = self._world.dynamics
+    def _sync_maze(self) -> None:
+        super()._sync_maze()
+        dynamics: Dynamics = self._maze.dynamics
         self._outcomes, self._thresholds = dynamics.outcomes, dynamics.thresholds
 
-    def _state_at(self, start: Cell) -> int:
+    def _initial_state(self, start: Cell) -> int:
         return self.layout.index(start)
 
-    def _read_state(self, state: dict[str, Any]) -> int:
-        return read_cell_state(state, self.layout.num_cells)
+    def _state_from_json(self, state: dict[str, Any]) -> int:
+        return parse_cell_state(state, self.layout.num_cells)
 
-    # -- the truth -----------------------------------------------------------------------------
+    # -- the exact MDP -------------------------------------------------------------------------
 
     @property
     def mdp(self) -> FiniteMDP:
-        """The exact Markov decision process of the maze as it is now, as arrays."""
-        return self._world.dynamics.mdp
+        """The exact Markov decision process of the present maze, as arrays."""
+        return self._maze.dynamics.mdp
 
     def phase_mdp(self, phase: int) -> FiniteMDP:
-        """The exact Markov decision process of any phase of the schedule."""
-        return self._course.phases[phase].mdp
+        """Return the exact Markov decision process of any phase of the schedule."""
+        return self._config.phases[phase].mdp
 
     @property
     def P(self) -> ToyText:  # noqa: N802  # the name that toy-text environments gave it
-        """The maze as it is now as toy-text: `P[s][a] = [(probability, s', reward, end)]`."""
+        """The present maze as toy-text: `P[s][a] = [(probability, s', reward, terminated)]`."""
         return self.mdp.to_toy_text()
 
     def optimal_values(self, gamma: float = 0.95) -> FloatArray:
-        """(states,) optimal state values of the maze as it is now."""
+        """Return (states,) the optimal state values of the present maze."""
+        from .mazes.optimal_values import optimal_values
+
         return optimal_values(self.layout, gamma)
 
     def optimal_action_values(self, gamma: float = 0.95) -> FloatArray:
-        """(states, actions) optimal action values of the maze as it is now."""
+        """Return (states, actions) the optimal action values of the present maze."""
+        from .mazes.optimal_values import optimal_action_values
+
         return optimal_action_values(self.layout, gamma)
 
     def optimal_policy(self, gamma: float = 0.95) -> FloatArray:
-        """(states, actions) probabilities of the optimal actions in the maze as it is now."""
+        """Return (states, actions) the probabilities of the optimal actions in the present maze."""
+        from .mazes.optimal_values import optimal_policy
+
         return optimal_policy(self.layout, gamma)
 
-    def regret(self, gamma: float = 0.95, *, foresight: bool = False) -> FloatArray:
-        """(states, actions) what each action gives away in expectation: the best less its own.
+    @renamed_arguments(foresight="clairvoyant")
+    def regret(self, gamma: float = 0.95, *, clairvoyant: bool = False) -> FloatArray:
+        """Return (states, actions) the expected regret of each action.
+
+        It is the optimal state value minus the action's value.
 
         Args:
             gamma: discount in [0, 1].
-            foresight: whether the best is that of who knows the whole schedule, as of now; False
-                takes the maze as it is now for one that stays.
+            clairvoyant: True for the optimal values of an agent that knows the whole schedule
+                from the present world step on; False for those of a maze that never changes
+                again.
 
         Raises:
-            ValueError: for a discount outside its range; with foresight also where the future is
-                not known, or not told in steps: mazes that change at random, by episode or by
-                call, and generated ones.
+            ValueError: for a discount outside its range; with `clairvoyant` also for mazes that
+                change at random, by episode or by call, and for generated ones.
         """
-        if not foresight:
-            return phase_values(self.layout, gamma).regret(0)
-        course, layouts = self._course, self.schedule.layouts
-        known = course.levels is None and course.random_changes is None
+        from .mazes.regret import clairvoyant_values, stationary_values
+
+        if not clairvoyant:
+            return stationary_values(self.layout, gamma).regret(0)
+        config, layouts = self._config, self.schedule.layouts
+        known = config.levels is None and config.random_changes is None
         if not known or self.layout is not layouts[self.schedule.phase_at(self._world_step)]:
             raise ValueError(
-                "regret with foresight in a maze that changes otherwise than by world steps; "
-                "expected one that its schedule tells beforehand"
+                "regret with clairvoyant=True in a maze that changes otherwise than by world "
+                "steps; expected one whose schedule determines all changes"
             )
-        return sequence_values(self.schedule, gamma).regret(self._world_step)
+        return clairvoyant_values(self.schedule, gamma).regret(self._world_step)
 
     @property
     def shortest_path(self) -> tuple[Cell, ...]:
-        """The cells of a shortest way from start to goal in the maze as it is now."""
+        """The cells of a shortest path from start to goal in the present maze."""
         return self.layout.shortest_path
 
     @property
     def diameter(self) -> int:
-        """Steps of the longest of all shortest ways between two free cells, as the maze is now."""
+        """The length of the longest shortest path between two free cells of the present maze."""
         return self.layout.diameter
 
     @property
     def shortest_path_length(self) -> int:
-        """Steps of a shortest way from start to goal in the maze as it is now."""
+        """The length of a shortest path from start to goal in the present maze."""
         return self.layout.shortest_path_length

@@ -1,4 +1,4 @@
-"""Checks of what callers hand to the environments, the single and the vector ones."""
+"""Checks of the arguments that callers give to the single and the vector environments."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from dynamaze.common.arrays import BoolArray, IntArray
 from dynamaze.common.validation import did_you_mean
 
-from .generation.levels import Levels
+from .changing_maze import LevelSource
 from .mazes.layout import ACTIONS
 from .mazes.schedule import LAST_STEP
 
 
 class ResetOptions(NamedTuple):
-    """What `reset(options=...)` asks for."""
+    """Options of `reset(options=...)`."""
 
     world_step: int | None = None
     level: int | None = None
 
 
-def read_options(options: dict[str, Any] | None, levels: Levels | None) -> ResetOptions:
-    """The options of a reset.
+def parse_reset_options(options: dict[str, Any] | None, levels: LevelSource | None) -> ResetOptions:
+    """Return the options of a reset.
 
     Args:
-        options: "world_step" sets the clock; "level" chooses the maze, where they are generated.
-        levels: the levels that there are.
+        options: "world_step" sets the clock; "level" selects the maze where mazes are generated.
+        levels: the source of generated mazes; None if they are not generated.
 
     Raises:
         ValueError: for an unknown option, or a number outside its range.
@@ -41,21 +43,21 @@ def read_options(options: dict[str, Any] | None, levels: Levels | None) -> Reset
                 f"{did_you_mean(name, known)}"
             )
     given = options or {}
-    world_step = read_world_step(given["world_step"]) if "world_step" in given else None
+    world_step = check_world_step(given["world_step"]) if "world_step" in given else None
     level = None
     if levels is not None and "level" in given:
         level = levels.check(given["level"])
     return ResetOptions(world_step, level)
 
 
-def read_world_step(world_step: object) -> int:
-    """A world step.
+def check_world_step(world_step: object) -> int:
+    """Return a world step after checking it.
 
     Raises:
-        ValueError: if it is not a whole number in range.
+        ValueError: if it is not an integer in range.
     """
     try:
-        step = index(world_step)  # type: ignore[arg-type]  # that is the question
+        step = index(world_step)  # type: ignore[arg-type]  # checked by the call
     except TypeError:
         step = -1
     if isinstance(world_step, bool) or not 0 <= step <= LAST_STEP:
@@ -66,10 +68,10 @@ def read_world_step(world_step: object) -> int:
 
 
 def check_render_mode(render_mode: str | None, known: Sequence[str]) -> str | None:
-    """The render mode itself.
+    """Return the render mode after checking it.
 
     Raises:
-        ValueError: if there is no such mode, naming those that are.
+        ValueError: for an unknown mode, listing the known ones.
     """
     if render_mode is not None and render_mode not in known:
         raise ValueError(
@@ -79,11 +81,11 @@ def check_render_mode(render_mode: str | None, known: Sequence[str]) -> str | No
     return render_mode
 
 
-def refuse_action(action: object) -> Exception:
-    """The error for what is not an action: ValueError for an integer, TypeError for the rest."""
+def invalid_action(action: object) -> Exception:
+    """Return the error for an invalid action: ValueError for an integer, TypeError otherwise."""
     error: type[Exception] = ValueError
     try:
-        index(action)  # type: ignore[arg-type]  # that is the question
+        index(action)  # type: ignore[arg-type]  # checked by the call
     except TypeError:
         error = TypeError
     return error(
@@ -92,8 +94,8 @@ def refuse_action(action: object) -> Exception:
     )
 
 
-def read_life(state: dict[str, Any]) -> tuple[int, list[float]]:
-    """The world step and the numbers drawn ahead of what `get_state` returned.
+def parse_saved_state(state: dict[str, Any]) -> tuple[int, list[float]]:
+    """Return the world step and the unused random numbers of a result of `get_state`.
 
     Raises:
         ValueError: if it is not such a state.
@@ -101,7 +103,7 @@ def read_life(state: dict[str, Any]) -> tuple[int, list[float]]:
     try:
         world_step = index(state["world_step"])
         uniforms = [float(number) for number in state["uniforms"]]
-        np.random.PCG64().state = state["rng"]  # refuses what is not such a state
+        np.random.PCG64().state = state["rng"]  # raises for anything but a generator's state
     except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"not a state that get_state() returned: {error!r}") from None
     if not 0 <= world_step <= LAST_STEP:
@@ -111,8 +113,8 @@ def read_life(state: dict[str, Any]) -> tuple[int, list[float]]:
     return world_step, uniforms
 
 
-def read_cell_state(state: dict[str, Any], num_cells: int) -> int:
-    """The cell's number of what `get_state` returned; -1 before the first reset.
+def parse_cell_state(state: dict[str, Any], num_cells: int) -> int:
+    """Return the agent's state of a result of `get_state`; -1 before the first reset.
 
     Raises:
         ValueError: if it is not one.
@@ -124,3 +126,61 @@ def read_cell_state(state: dict[str, Any], num_cells: int) -> int:
     if not -1 <= cell < num_cells:
         raise ValueError(f"state {cell}; expected a state below {num_cells}")
     return cell
+
+
+Seeds = int | Sequence[int | None] | None
+
+
+def parse_seeds(seed: Seeds, num_envs: int) -> list[int | None]:
+    """Return a seed for each environment: one seed is counted up from, None seeds nothing.
+
+    Raises:
+        ValueError: for another number of seeds.
+    """
+    if seed is None:
+        return [None] * num_envs
+    if isinstance(seed, int):
+        return [seed + i for i in range(num_envs)]
+    seeds = list(seed)
+    if len(seeds) != num_envs:
+        raise ValueError(f"{len(seeds)} seeds; expected {num_envs}, one for each")
+    return seeds
+
+
+def parse_reset_mask(mask: Any, num_envs: int) -> BoolArray:
+    """Return (n,) the mask of environments to reset; None selects all of them.
+
+    Raises:
+        ValueError: for another shape, or a mask without a True.
+        TypeError: for another dtype.
+    """
+    if mask is None:
+        return np.ones(num_envs, dtype=np.bool_)
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        raise TypeError(f"reset_mask={mask!r}; expected a NumPy array of dtype bool")
+    if mask.shape != (num_envs,) or not mask.any():
+        raise ValueError(f"reset_mask {mask!r}; expected shape ({num_envs},) and at least one True")
+    return mask
+
+
+def check_discrete_actions(actions: npt.ArrayLike, num_envs: int, num_actions: int) -> IntArray:
+    """Return the actions of all environments, (n,) int64, after checking them.
+
+    Raises:
+        ValueError: for another shape or a number outside the space.
+        TypeError: for another dtype.
+    """
+    checked = np.asarray(actions)
+    if checked.shape != (num_envs,):
+        raise ValueError(f"actions of shape {checked.shape}; expected ({num_envs},)")
+    if checked.dtype.kind not in "iu":
+        raise TypeError(f"actions of dtype {checked.dtype}; expected integers")
+    # As unsigned numbers the negative ones are the largest, so that one test finds both.
+    unsigned = checked.astype(np.int64, copy=False).view(np.uint64)
+    if unsigned.max() >= num_actions:
+        i = int(unsigned.argmax())
+        raise ValueError(
+            f"action {checked[i]} of environment {i}; expected an integer from 0 to "
+            f"{num_actions - 1} (up, right, down, left)"
+        )
+    return checked.astype(np.int64, copy=False)

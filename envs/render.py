@@ -1,51 +1,45 @@
-"""What an environment shows of itself: the common part of every maze's `render`."""
+"""Rendering of an environment, the same for every kind of maze.
+
+The modules of `rendering` are imported where something is drawn: an environment that is only
+stepped never loads them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from gymnasium import logger
 
-from .changing_maze import World, differing_cells
-from .mazes.layout import Layout
+from .changing_maze import ChangingMaze, differing_cells
 from .options import check_render_mode
-from .rendering.frame import FramePainter
-from .rendering.scene import Scene
-from .rendering.svg import scene_to_svg
-from .rendering.text import scene_to_color_text, scene_to_text
-from .rendering.window import RenderWindow
 
 METADATA: dict[str, Any] = {
     "render_modes": ["human", "rgb_array", "ansi", "ansi_color", "svg"],
     "render_fps": 30,
 }
 
-TEXTS: dict[str, Callable[[Scene], str]] = {
-    "ansi": scene_to_text,
-    "ansi_color": scene_to_color_text,
-    "svg": scene_to_svg,
-}
+TEXT_MODES = ("ansi", "ansi_color", "svg")
 
 HIGHLIGHT_STEPS = 100
-"""For so many world steps after a change the picture shows what changed."""
+"""Changed cells are highlighted for this many world steps."""
 
 
-class Picture:
-    """Draws scenes in the form that the render mode says.
+class EnvRenderer:
+    """Draws scenes in the form that the render mode selects.
 
     Attributes:
         render_mode: one of `METADATA["render_modes"]`, or None.
-        window: the window of mode "human"; None while there is none.
+        window: the window of mode "human"; None while it is closed.
     """
 
     def __init__(self, render_mode: str | None, known: list[str]) -> None:
         self.render_mode = check_render_mode(render_mode, known)
-        self.window: RenderWindow | None = None
-        self._painter: FramePainter | None = None
+        self.window: Any = None
+        self._painter: Any = None
 
-    def render(self, scene: Scene, metadata: Mapping[str, Any]) -> Any:
-        """Draw a scene.
+    def render(self, scene: Any, metadata: Mapping[str, Any]) -> Any:
+        """Draw a `dynamaze.envs.rendering.Scene`.
 
         Returns:
             "rgb_array": uint8 (height, width, 3). "ansi", "ansi_color", "svg": text. "human":
@@ -57,20 +51,24 @@ class Picture:
                 'pass one to make, for example gym.make("DynaMaze-v0", render_mode="rgb_array")'
             )
             return None
-        if self.render_mode in TEXTS:
-            return TEXTS[self.render_mode](scene)
+        if self.render_mode in TEXT_MODES:
+            return _to_text(self.render_mode, scene)
         if self._painter is None:
+            from .rendering.frame import FramePainter
+
             self._painter = FramePainter(*scene.walls.shape)
         frame = self._painter.paint(scene)
         if self.render_mode == "rgb_array":
             return frame
         if self.window is None:
+            from .rendering.window import RenderWindow
+
             self.window = RenderWindow("DynaMaze", fps=metadata["render_fps"])
         self.window.show(frame)
         return None
 
     def close(self) -> None:
-        """Close the window, if there is one; a later `render` opens it again."""
+        """Close the window if it is open; a later `render` opens it again."""
         if self.window is not None:
             self.window.close()
             self.window = None
@@ -80,19 +78,25 @@ class Picture:
         return {**self.__dict__, "window": None}
 
 
-def scene_of(layout: Layout) -> Scene:
-    """What a picture of an empty maze shows, as data."""
-    return Scene(layout.walls, layout.starts, layout.goals, agent=None)
+def _to_text(mode: str, scene: Any) -> str:
+    from .rendering.svg import scene_to_svg
+    from .rendering.text import scene_to_color_text, scene_to_text
+
+    if mode == "svg":
+        return scene_to_svg(scene)
+    return scene_to_color_text(scene) if mode == "ansi_color" else scene_to_text(scene)
 
 
-def world_scene(world: World, world_step: int) -> Scene:
-    """What a picture of a world without its agent shows: the maze, and what just changed in it."""
-    scene = scene_of(world.layout)
-    age = world_step - world.changed_at
-    if world.before_change is None or age >= HIGHLIGHT_STEPS:
+def maze_scene(maze: ChangingMaze, world_step: int) -> Any:
+    """Return the `Scene` of a changing maze without its agent: the maze and its last change."""
+    from .mazes.scene import layout_scene
+
+    scene = layout_scene(maze.layout)
+    age = world_step - maze.changed_at
+    if maze.before_change is None or age >= HIGHLIGHT_STEPS:
         return scene
-    # It fades by tenths: a painter keeps what stands still from frame to frame.
+    # The highlight fades by tenths: a painter reuses what is equal from frame to frame.
     return scene._replace(
-        changed=differing_cells(world.before_change, world.layout),
+        changed=differing_cells(maze.before_change, maze.layout),
         changed_strength=1.0 - (10 * age // HIGHLIGHT_STEPS) / 10,
     )

@@ -33,8 +33,7 @@ from dynamaze.distill.files.students import load_student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.envs.mazes.layout import Layout
-from dynamaze.envs.mazes.presets import PRESETS
-from dynamaze.envs.mazes.schedule import Schedule
+from dynamaze.envs.mazes.schedule import PRESETS, Schedule
 
 from ..harness.intervals import format_interval, mean_interval, quantile_interval
 from ..harness.runner import (

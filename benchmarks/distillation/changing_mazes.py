@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamaze  # noqa: F401  # registers the environments
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.questions import distances_to_goal
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import distances_to_goal
 
 from .judging import GAMMA
 from .mazes import HELD_OUT
@@ -42,7 +42,7 @@ class Played(NamedTuple):
 
 def play_while_changing(
     policy: Any,
-    recipe: MazeRecipe,
+    recipe: MazeGenerator,
     episodes: int,
     *,
     seed: int,

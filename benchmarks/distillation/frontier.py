@@ -36,8 +36,8 @@ from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.table import Table as TableStudent
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.restarts import best_start
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.questions import BestActions, one_by_one
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import ShortestPathPolicy, split_queries
 
 from ..harness.runner import (
     ExperimentConfig,
@@ -187,13 +187,13 @@ def trial(config: Frontier, number: int) -> Table:
         **taught(config, teacher, seed, any_size=False),
         DIRECT: directly(config, seed),
         TABLE: (Alone(tabulated(config, teacher, seed)), 0.0),
-        EXACT: (BestActions(), 0.0),
+        EXACT: (ShortestPathPolicy(), 0.0),
     }
     if config.teacher is not None:
         trained["teacher"] = (teacher, 0.0)
     kinds = {f"{kind} {SIDE}x{SIDE}": recipe for kind, recipe in held_out_recipes(SIDE).items()}
     held = {name: Held.of(recipe, config.mazes) for name, recipe in (kinds | LARGER).items()}
-    alone = one_by_one(Held.of(MazeRecipe(SIDE), 1).planes)[0]
+    alone = split_queries(Held.of(MazeGenerator(SIDE), 1).planes)[0]
     rows: list[dict[str, Any]] = []
     for name, (policy, seconds) in trained.items():
         common = {"run": number, "student": name}
@@ -208,7 +208,7 @@ def trial(config: Frontier, number: int) -> Table:
             | _numbers(size_of(policy, alone)._asdict())
             | {"seconds": seconds}
         )
-    stale = while_changing(BestActions(), config, seed, sees_changes=False)
+    stale = while_changing(ShortestPathPolicy(), config, seed, sees_changes=False)
     rows.append({"run": number, "student": STALE, "mazes": CHANGING} | stale)
     names = ("run", "student", "mazes", *JUDGED, *AXES, "seconds")
     return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
@@ -246,7 +246,7 @@ def taught(
     entries = {n: ENTRIES[n] for n in config.names if ENTRIES[n].any_size == any_size}
     if not entries:
         return {}
-    mazes = Mazes() if any_size else Mazes(recipes=(MazeRecipe(SIDE),))
+    mazes = Mazes() if any_size else Mazes(recipes=(MazeGenerator(SIDE),))
     source = Asked(teacher, mazes, (TRAINING,))
     began = time.perf_counter()
     students = {name: begun(entry, source, config, seed) for name, entry in entries.items()}
@@ -288,16 +288,16 @@ def directly(config: Frontier, seed: int) -> tuple[Student, float]:
 def tabulated(config: Frontier, teacher: Any, seed: int) -> TableStudent:
     """A table of every cell of one maze for each eleven training steps."""
     rng = np.random.default_rng(seed)
-    mazes = Mazes(recipes=(MazeRecipe(SIDE),), cells=config.steps * SIDE)
+    mazes = Mazes(recipes=(MazeGenerator(SIDE),), cells=config.steps * SIDE)
     batch = Asked(teacher, mazes, (TRAINING,)).batch(rng, 1.0)
     table = TableStudent((3, SIDE, SIDE), 4)
-    table.fit(Dataset(batch._replace(observations=one_by_one(batch.observations))))
+    table.fit(Dataset(batch._replace(observations=split_queries(batch.observations))))
     return table
 
 
 def size_of(policy: Any, observation: Any) -> Size:
     """The four axes; time without torch where the kind allows."""
-    if isinstance(policy, BestActions):
+    if isinstance(policy, ShortestPathPolicy):
         only = observation[None]
         return Size(0, 0, 0, microseconds(lambda: policy.action_probabilities(only)))
     inner = getattr(policy, "inner", policy)

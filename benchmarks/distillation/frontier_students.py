@@ -13,8 +13,8 @@ from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.residual import Residual
 from dynamaze.distill.students.value_iteration import RecurrentPlanner
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.questions import one_by_one
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import split_queries
 
 SIDE = 11
 """Networks with an input for each cell are made for mazes of this side alone."""
@@ -23,7 +23,7 @@ TABLE, EXACT, DIRECT = "table", "exact planner", "planner, 4 maps, trained direc
 STALE = "exact planner, by the first map"
 """Names of the floors."""
 
-LARGER = {"perfect 21x21": MazeRecipe(21), "perfect 31x31": MazeRecipe(31)}
+LARGER = {"perfect 21x21": MazeGenerator(21), "perfect 31x31": MazeGenerator(31)}
 CHANGING = f"loops {SIDE}x{SIDE}, walls changing"
 """Mazes in which students are judged, beside the held-out kinds of this side."""
 
@@ -67,7 +67,7 @@ class Alone:
 
     def action_logits(self, observations: Any) -> Any:
         """(answers, actions) logits."""
-        return self.inner.action_logits(one_by_one(observations))
+        return self.inner.action_logits(split_queries(observations))
 
 
 def _planner(maps: int, learning_rate: float) -> Entry:

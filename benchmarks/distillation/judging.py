@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynamaze.distill.files.card import Kept
-from dynamaze.envs.generation.questions import BestActions, steps_to_goal
+from dynamaze.envs.generation.planes import ShortestPathPolicy, steps_to_goal
 
 from ..harness.intervals import mean_interval
 from .mazes import Held
@@ -56,5 +56,5 @@ def kept_of(verdict: Verdict) -> Kept:
 
 def _agreement(held: Held, actions: Any) -> float:
     """The share of the cells from which the action leads a step nearer to the goal."""
-    best = BestActions().action_probabilities(held.planes)
+    best = ShortestPathPolicy().action_probabilities(held.planes)
     return float((best[np.arange(len(actions)), actions] > 0).mean())

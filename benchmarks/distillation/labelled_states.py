@@ -14,7 +14,7 @@ from dynamaze.envs.mazes.dynamics import Dynamics
 from dynamaze.envs.mazes.layout import Layout, Rewards
 from dynamaze.envs.mazes.mdp import FiniteMDP
 from dynamaze.envs.mazes.optimal_values import optimal_action_values
-from dynamaze.envs.observations import ObservationLike, make_observation
+from dynamaze.envs.observations import ObservationLike, make_encoder
 
 from .judging import GAMMA
 
@@ -45,9 +45,9 @@ class Ground:
                 maze.walls, (maze.start,), (maze.goal,), Rewards.of(1, 0, None), slip_probability
             )
             states = np.flatnonzero(layout.distances.ravel() > 0)
-            form = make_observation(observation, layout)
+            form = make_encoder(observation, layout)
             form.load(0, layout)
-            seen.append(form.many(states, np.zeros_like(states)))
+            seen.append(form.encode_batch(states, np.zeros_like(states)))
             values.append(optimal_action_values(layout, GAMMA)[states])
             self._mazes.append((Dynamics(layout).mdp, states))
         self.observations = np.concatenate(seen)

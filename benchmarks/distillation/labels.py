@@ -37,7 +37,7 @@ from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.restarts import best_start
-from dynamaze.envs.generation import MazeRecipe
+from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.observations import ObservationLike
 
 from ..harness.runner import (
@@ -89,7 +89,7 @@ class Study(NamedTuple):
 FEW = Study({"kind": "window", "radius": 7}, 0.05, 32, 500, 3e-3, 64)
 """All of the open ground is in the window: the goal's place beside the agent's, and the edges."""
 
-OPEN_GROUND = MazeRecipe(8, "empty")
+OPEN_GROUND = MazeGenerator(8, "empty")
 """No wall, and the goal anywhere."""
 
 LEVELS = 300

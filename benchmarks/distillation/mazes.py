@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dynamaze.distill.core.levels import LevelRange
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.questions import Planes, ask_everywhere, distances_to_goal
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import Planes, distances_to_goal, query_all_cells
 
 TRAINING = LevelRange(0, 1_000_000)
 HELD_OUT = LevelRange(10_000_000, 1_000_000)
@@ -20,9 +20,9 @@ ENVIRONMENT = {"id": "DynaMazeGenerated-v0", "size": 11, "observation": "planes"
 SIZES = (5, 7, 9, 11, 13, 15)
 """Sides of the mazes that are trained on; none is longer."""
 
-PERFECT = tuple(MazeRecipe(size) for size in SIZES)
-LOOPS = tuple(MazeRecipe(size, "prim", loops=0.3) for size in SIZES)
-OBSTACLES = tuple(MazeRecipe(size, "obstacles", density=0.3) for size in SIZES)
+PERFECT = tuple(MazeGenerator(size) for size in SIZES)
+LOOPS = tuple(MazeGenerator(size, "prim", loops=0.3) for size in SIZES)
+OBSTACLES = tuple(MazeGenerator(size, "obstacles", density=0.3) for size in SIZES)
 
 KINDS = {"perfect": PERFECT, "loops": LOOPS, "obstacles": OBSTACLES}
 """What is trained on, alike often: mazes with one way, with loops, and with random obstacles."""
@@ -36,7 +36,7 @@ class Mazes:
     whatever their size. With `growing` the larger ones come only as training goes on.
     """
 
-    recipes: tuple[MazeRecipe, ...] = (*PERFECT, *LOOPS, *OBSTACLES)
+    recipes: tuple[MazeGenerator, ...] = (*PERFECT, *LOOPS, *OBSTACLES)
     levels: LevelRange = TRAINING
     cells: int = 1600
     growing: bool = False
@@ -52,7 +52,7 @@ class Mazes:
         recipe = recipes[int(rng.integers(len(recipes)))]
         count = max(2, self.cells // (recipe.shape[0] * recipe.shape[1]))
         numbers = self.levels.first + rng.integers(self.levels.levels, size=count)
-        return ask_everywhere(recipe, numbers.tolist())
+        return query_all_cells(recipe, numbers.tolist())
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,16 @@ class Held:
     shortest: np.ndarray[tuple[int], np.dtype[np.int64]]  # (answers,) steps of the best policy
 
     @classmethod
-    def of(cls, recipe: MazeRecipe, count: int, levels: LevelRange = HELD_OUT) -> Held:
+    def of(cls, recipe: MazeGenerator, count: int, levels: LevelRange = HELD_OUT) -> Held:
         """The first mazes of some levels."""
-        planes = ask_everywhere(recipe, range(levels.first, levels.first + count))
+        planes = query_all_cells(recipe, range(levels.first, levels.first + count))
         return cls(planes, distances_to_goal(planes)[planes[:, 1] > 0.5])
 
 
-def held_out_recipes(size: int) -> dict[str, MazeRecipe]:
+def held_out_recipes(size: int) -> dict[str, MazeGenerator]:
     """The kinds of mazes, of one size."""
     return {
-        "perfect": MazeRecipe(size),
-        "loops": MazeRecipe(size, "prim", loops=0.3),
-        "obstacles": MazeRecipe(size, "obstacles", density=0.3),
+        "perfect": MazeGenerator(size),
+        "loops": MazeGenerator(size, "prim", loops=0.3),
+        "obstacles": MazeGenerator(size, "obstacles", density=0.3),
     }

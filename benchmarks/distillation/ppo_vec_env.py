@@ -9,13 +9,13 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
 from dynamaze.distill.core.levels import LevelRange
-from dynamaze.envs.changing_maze import Course
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.levels import Levels
+from dynamaze.envs.changing_maze import MazeConfig
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.levels import LevelSet
 from dynamaze.envs.grid import GridEnv
 from dynamaze.envs.mazes.layout import Cell, Rewards
 from dynamaze.envs.mazes.schedule import Schedule
-from dynamaze.envs.mazes.shortest_paths import search_from
+from dynamaze.envs.mazes.shortest_paths import bfs_distances
 from dynamaze.envs.vector.grid import GridVectorEnv
 
 STARTS = 1000
@@ -33,9 +33,9 @@ class NearEnv(GridEnv):
         reach: steps, at least 1.
     """
 
-    def __init__(self, recipe: MazeRecipe, mazes: LevelRange, reach: int) -> None:
+    def __init__(self, recipe: MazeGenerator, mazes: LevelRange, reach: int) -> None:
         self.recipe, self.reach = recipe, reach
-        levels = Levels(
+        levels = LevelSet(
             self._make,
             levels=mazes.levels * STARTS,
             first_level=mazes.first * STARTS,
@@ -44,17 +44,17 @@ class NearEnv(GridEnv):
         )
         first = levels.layout(levels.first_level)
         super().__init__(
-            Course(Schedule((first,)), levels),
+            MazeConfig(Schedule((first,)), levels),
             observation="planes",
-            notice="none",
-            notice_in="info",
+            change_info="none",
+            change_info_in="info",
             render_mode=None,
         )
 
     def _make(self, level: int) -> tuple[Any, Cell, Cell]:
         maze = self.recipe.make(level // STARTS)
         row, col = maze.goal
-        distances = search_from(maze.walls, [row * maze.walls.shape[1] + col])
+        distances = bfs_distances(maze.walls, [row * maze.walls.shape[1] + col])
         near = np.argwhere((distances > 0) & (distances <= self.reach))
         row, col = near[level % STARTS % len(near)]
         return maze.walls, (int(row), int(col)), maze.goal
@@ -89,7 +89,7 @@ class MazeWorlds(VecEnv):
 
     def __init__(
         self,
-        recipe: MazeRecipe,
+        recipe: MazeGenerator,
         mazes: LevelRange,
         reach: int,
         *,

@@ -23,8 +23,8 @@ from dynamaze.distill.teachers import as_teacher
 from dynamaze.distill.training.callbacks import Checkpoints
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.restarts import best_start
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.questions import BestActions, one_by_one
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import ShortestPathPolicy, split_queries
 
 from .checkpoints import checkpoint, store
 from .judging import judge, kept_of
@@ -105,7 +105,7 @@ def main(config: StudentConfig) -> None:
         kept=kept,
         size=measure(
             student,
-            one_by_one(Held.of(MazeRecipe(11), 1).planes)[0],
+            split_queries(Held.of(MazeGenerator(11), 1).planes)[0],
             runs_as=policy_of(stored_form(student)),
         ),
     )
@@ -114,7 +114,7 @@ def main(config: StudentConfig) -> None:
 def read_teacher(path: Path | None) -> Any:
     """The policy of a file, or the exact one."""
     if path is None:
-        return as_teacher(BestActions())
+        return as_teacher(ShortestPathPolicy())
     return as_teacher(load_student(path).to(memory_format=torch.channels_last).eval())
 
 

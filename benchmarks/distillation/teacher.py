@@ -14,7 +14,7 @@ from dynamaze.distill.data.source import Asked
 from dynamaze.distill.students.residual import Residual
 from dynamaze.distill.training.callbacks import Checkpoints
 from dynamaze.distill.training.distiller import Distiller
-from dynamaze.envs.generation.questions import BestActions
+from dynamaze.envs.generation.planes import ShortestPathPolicy
 
 from .checkpoints import checkpoint, store
 from .judging import judge, kept_of
@@ -86,7 +86,7 @@ def train(config: Teacher, console: Console) -> Residual:
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stub
     distiller = Distiller(
         network,
-        Asked(BestActions(), Mazes(cells=CELLS, growing=True), (TRAINING,)),
+        Asked(ShortestPathPolicy(), Mazes(cells=CELLS, growing=True), (TRAINING,)),
         total_steps=config.steps,
         learning_rate=LEARNING_RATE,
         seed=config.seed,

@@ -18,7 +18,7 @@ from dynamaze.common.validation import checked_number
 from dynamaze.distill.students.planes import split_planes
 from dynamaze.distill.students.residual import CELL, Residual
 from dynamaze.distill.training.tensors import pack, restore_tensors, unpack
-from dynamaze.envs.generation import MazeRecipe
+from dynamaze.envs.generation import MazeGenerator
 
 from .checkpoints import checkpoint, store
 from .judging import judge, kept_of
@@ -102,7 +102,7 @@ def main(config: TeacherPPO) -> None:
     console = Console()
     config.output.parent.mkdir(parents=True, exist_ok=True)
     network = train(config, console)
-    verdict = judge(network, Held.of(MazeRecipe(config.size), config.mazes))
+    verdict = judge(network, Held.of(MazeGenerator(config.size), config.mazes))
     kept = kept_of(verdict)
     console.print(
         f"on held-out levels {verdict.success:.2%} of all ways end at the goal; return kept of the "
@@ -198,7 +198,7 @@ class Training:
     def __init__(self, config: TeacherPPO) -> None:
         checked_number("steps", config.steps, 1, whole=True)
         self.config, self.reach = config, FIRST_REACH
-        self.recipe = MazeRecipe(config.size)
+        self.recipe = MazeGenerator(config.size)
         rows, cols = self.recipe.shape
         self.farthest = rows * cols // 2 + 1
         self.rng = np.random.default_rng(config.seed)

@@ -39,7 +39,7 @@ from dynamaze.benchmarks.harness.runner import ExperimentConfig, run_module
 from dynamaze.benchmarks.harness.table import Table, rows_where, stack
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
-from dynamaze.envs.mazes.presets import DYNA
+from dynamaze.envs.mazes.schedule import DYNA
 
 METHODS = {"uniform": "Dyna-Q", "prioritised_sweeping": "prioritised sweeping"}
 NEAR = 1.2
@@ -154,8 +154,8 @@ def updates_until_optimal(
         seed=seed,
     )
     compiled_run, maze = CompiledRun(agent), env.unwrapped
-    moves = maze.world.dynamics.moves  # type: ignore[attr-defined]  # a maze's
-    start = int(maze.world.dynamics.starts[0])  # type: ignore[attr-defined]
+    moves = maze.maze.dynamics.moves  # type: ignore[attr-defined]  # a maze's
+    start = int(maze.maze.dynamics.starts[0])  # type: ignore[attr-defined]
     shortest = maze.layout.shortest_path_length  # type: ignore[attr-defined]
     q: FloatArray = agent.values.q  # type: ignore[attr-defined]
     steps = int(

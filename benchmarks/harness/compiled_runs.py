@@ -35,15 +35,15 @@ from dynamaze.agents.values.table import TableValues, q_update
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
 from dynamaze.envs import GridEnv
-from dynamaze.envs.changing_maze import Course, World
+from dynamaze.envs.changing_maze import ChangingMaze, MazeConfig
 from dynamaze.envs.vector.kernel import (
-    Ground,
-    Lives,
+    BatchedEnvState,
+    MazeTables,
+    advance_clock,
     begin_episode,
-    drawer,
-    refill,
+    refill_uniforms,
     take_step,
-    tick,
+    uniform_sampler,
 )
 
 PLAIN_WRAPPERS = (OrderEnforcing, PassiveEnvChecker, TimeLimit)
@@ -147,13 +147,13 @@ class CompiledRun:
         self._agent = agent
         self._values, self._model, self._exploration = _compiled_parts(agent)
         maze, limit = _plain_maze(agent)
-        self._env = CompiledEnv(maze.course, seeding.np_random(agent.world_seed)[0])
+        self._env = CompiledEnv(maze.maze_config, seeding.np_random(agent.world_seed)[0])
         self._settings = RunSettings(
             self._values.learning_rate,
             self._values.gamma,
             agent.planning.learns_directly,
             limit,
-            maze.course.changes_at_reset,
+            maze.maze_config.changes_at_reset,
         )
         self._env.begin_episode()
 
@@ -195,16 +195,16 @@ class CompiledEnv:
         state: the state of the environment, a batch of one.
     """
 
-    def __init__(self, config: Course, generator: np.random.Generator) -> None:
-        self._maze, self._generators = World(config), [generator]
-        self.tables = Ground.of([self._maze.dynamics])
-        self.state = Lives.begin(1, 2 * NUMBERS_AHEAD)
-        self._draw = drawer(self.state, self._generators, 0)
+    def __init__(self, config: MazeConfig, generator: np.random.Generator) -> None:
+        self._maze, self._generators = ChangingMaze(config), [generator]
+        self.tables = MazeTables.of([self._maze.dynamics])
+        self.state = BatchedEnvState.initial(1, 2 * NUMBERS_AHEAD)
+        self._draw = uniform_sampler(self.state, self._generators, 0)
         self._maze.restart(self._draw)
 
     def refill_random_numbers(self) -> None:
         """Draw the random numbers of a chunk in advance."""
-        refill(self.state, self._generators, NUMBERS_AHEAD)
+        refill_uniforms(self.state, self._generators, NUMBERS_AHEAD)
 
     def begin_episode(self) -> None:
         """Begin an episode, in another maze where the configuration says so."""
@@ -218,13 +218,13 @@ class CompiledEnv:
         world_step = int(self.state.world_step[0])
         if world_step == self._maze.next_change:
             agent = self._maze.layout.cell(int(self.state.state[0]))
-            self._maze.advance(world_step, agent, self._draw)
+            self._maze.apply_due_changes(world_step, agent, self._draw)
             self._update_tables()
         if self.state.done[0]:
             self.begin_episode()
 
     def _update_tables(self) -> None:
-        self.tables = self.tables.with_room(1, len(self._maze.dynamics.starts))
+        self.tables = self.tables.with_capacity(1, len(self._maze.dynamics.starts))
         self.tables.put(0, self._maze.dynamics)
         self.state.next_change[0] = self._maze.next_change
 
@@ -300,7 +300,7 @@ def run_chunk(tables, env_state, model, exploration, planning, settings, words, 
         state = env_state.state[0]  # (a)
         action, rng = choose(exploration, q, state * num_actions, num_actions, state, rng)  # (b)
         reward, terminated = take_step(tables, env_state, 0, action)  # (c)
-        tick(env_state, 0)
+        advance_clock(env_state, 0)
         following = env_state.state[0]
         pair = np.uint64(state) * columns + np.uint64(action)
         if settings.learns_directly or not is_trusted(model, pair):

@@ -53,7 +53,7 @@ def _call(function: Any, agent: DynaQ, steps: int) -> FloatArray:
     values: Any = agent.values
     exploration: Any = agent.exploration
     planning: Any = agent.planning
-    moves = maze.world.dynamics.moves
+    moves = maze.maze.dynamics.moves
     arrays = (moves.next_state.astype(np.uint32), moves.reward, moves.terminated.astype(np.uint8))
     function(
         ctypes.c_int64(steps),
@@ -62,7 +62,7 @@ def _call(function: Any, agent: DynaQ, steps: int) -> FloatArray:
         ctypes.c_double(values.gamma),
         ctypes.c_double(exploration.rule.epsilon),
         *(_pointer(array) for array in arrays),
-        ctypes.c_uint32(maze.world.dynamics.starts[0]),
+        ctypes.c_uint32(maze.maze.dynamics.starts[0]),
         _pointer(state_words(agent.rng)),
         _pointer(values.q),
     )

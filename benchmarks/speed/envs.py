@@ -10,8 +10,8 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.benchmarks.harness.timing import SpeedRow, seconds, time_alternately
-from dynamaze.envs import Layout, MazeRecipe, optimal_values
-from dynamaze.envs.mazes.sweeps import values_by_sweeps
+from dynamaze.envs import Layout, MazeGenerator, optimal_values
+from dynamaze.envs.mazes.optimal_values import in_place_value_iteration
 
 LARGE = 1000
 """Rows and columns of a large maze."""
@@ -42,7 +42,7 @@ def maze_generation(repeats: int) -> list[SpeedRow]:
     """Generation of a large maze by the slowest algorithm."""
     times = {
         algorithm: min(
-            seconds(partial(MazeRecipe(501, algorithm).make, level)) for level in range(repeats)
+            seconds(partial(MazeGenerator(501, algorithm).make, level)) for level in range(repeats)
         )
         for algorithm in GENERATED
     }
@@ -70,12 +70,12 @@ def large_values(repeats: int) -> list[SpeedRow]:
 
 
 def _values(size: int, slip: float, target: float, repeats: int) -> SpeedRow:
-    walls, start, goal = MazeRecipe(size, "prim", endpoints="corners").make(0)
+    walls, start, goal = MazeGenerator(size, "prim", endpoints="corners").make(0)
 
     def solve() -> None:
         layout = Layout(walls, (start,), (goal,), slip_probability=slip)
         if slip:
-            values_by_sweeps(layout, 0.99, tolerance=1e-8)  # an error of at most 1e-6
+            in_place_value_iteration(layout, 0.99, tolerance=1e-8)  # an error of at most 1e-6
         else:
             optimal_values(layout)
 
@@ -93,7 +93,7 @@ def drifting_mazes(repeats: int) -> list[SpeedRow]:
     rare = {"when": "each_step", "probability": 1e-12}
     pair = time_alternately(
         partial(walk, gym.make("DynaMazeDrifting-v0", random_changes=rare), steps),
-        partial(walk, gym.make("DynaMaze-v0", notice="change"), steps),
+        partial(walk, gym.make("DynaMaze-v0", change_info="change"), steps),
         2 * repeats,
     )
     often = gym.make("DynaMazeDrifting-v0", random_changes={"when": "periodic", "period": 10})

@@ -12,8 +12,8 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.benchmarks.harness.timing import SpeedRow, time_alternately
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.questions import ask_everywhere, one_by_one
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import query_all_cells, split_queries
 
 WINDOW, ACTIONS = (7, 7, 3), 7
 """Observation shape and number of actions of MiniGrid, for the student of 1,247 parameters."""
@@ -74,14 +74,14 @@ def value_iteration_network(repeats: int) -> list[SpeedRow]:
     from dynamaze.distill.export.compiled.value_iteration import PlannerPolicy
     from dynamaze.distill.export.compiled.value_iteration_kernel import PlannerWeights
     from dynamaze.distill.size import microseconds
-    from dynamaze.envs.generation.planes import share_among_best
+    from dynamaze.envs.generation.planes import fill_optimal_policy
 
-    planes = one_by_one(ask_everywhere(MazeRecipe(11), [0]))[:1]
+    planes = split_queries(query_all_cells(MazeGenerator(11), [0]))[:1]
     policy = PlannerPolicy(exact_weights(PlannerWeights), num_parameters=113)
     ours = microseconds(lambda: policy.act(planes[0]))
     size = (planes.shape[2] + 2) * (planes.shape[3] + 2)
     work = (np.empty(size, np.int64), np.empty(size, np.int64), np.empty((1, 4)))
-    baseline = microseconds(lambda: share_among_best(planes, *work))
+    baseline = microseconds(lambda: fill_optimal_policy(planes, *work))
     return [
         SpeedRow(
             "value iteration network of 113 parameters, 11x11, compiled",
@@ -104,7 +104,7 @@ def convolution(repeats: int) -> list[SpeedRow]:
     from dynamaze.distill.size import microseconds
     from dynamaze.distill.students.conv import Convolution
 
-    planes = one_by_one(ask_everywhere(MazeRecipe(11), [0]))[0]
+    planes = split_queries(query_all_cells(MazeGenerator(11), [0]))[0]
     student = Convolution(planes.shape, 4)
     policy = policy_of(stored_form(student))
     baseline = microseconds(lambda: student.act(planes))
@@ -135,11 +135,11 @@ def joint_training(repeats: int) -> list[SpeedRow]:
     from dynamaze.distill.students.residual import Residual
     from dynamaze.distill.training.distiller import Distiller
 
-    recipe, teacher = MazeRecipe(11), Residual()
+    recipe, teacher = MazeGenerator(11), Residual()
 
     def train(sizes: tuple[int, ...]) -> None:
         students = {str(channels): Residual(channels, 4) for channels in sizes}
-        source = Asked(teacher, lambda rng, progress: ask_everywhere(recipe, range(48)))
+        source = Asked(teacher, lambda rng, progress: query_all_cells(recipe, range(48)))
         Distiller(students, source, total_steps=STEPS).distil()
 
     pair = time_alternately(lambda: train(SIZES), lambda: train(SIZES[-1:]), repeats)

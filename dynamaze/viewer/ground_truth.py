@@ -65,7 +65,7 @@ def shortest_path_policy(maze: MazeEnv) -> AnyArray:
     """Return the actions of a shortest path from the agent to a goal, (rows, cols, 4); else 0."""
     layout = maze.layout
     shown = np.zeros((layout.rows, layout.cols, len(DISPLACEMENTS)))
-    cells = () if maze.agent is None else layout.way_from(maze.agent)
+    cells = () if maze.agent is None else layout.path_from(maze.agent)
     for cell, following in pairwise(cells):
         step = following[0] - cell[0], following[1] - cell[1]
         shown[cell][DISPLACEMENTS.index(step)] = 1.0

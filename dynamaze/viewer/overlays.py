@@ -145,7 +145,7 @@ def cell_observations(agent: Agent, maze: MazeEnv) -> Any:
     # Such as an agent that observes patches: a row of its table is then not a cell.
     if agent.spaces.observation != maze.observation_space or agent.rows.size != states.size:
         return None
-    observations = maze.observer.many(states, np.zeros_like(states))
+    observations = maze.observation_encoder.encode_batch(states, np.zeros_like(states))
     try:
         rows, _ = agent.rows.many(observations)
     except (TypeError, ValueError):  # such as a dictionary, which has no row

@@ -16,7 +16,7 @@ from dynamaze.agents import Step
 from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import GridEnv, Layout
 from dynamaze.envs.base import MazeEnv
-from dynamaze.envs.mazes.regret import phase_values
+from dynamaze.envs.mazes.regret import stationary_values
 
 from .environment import Camera
 
@@ -177,7 +177,7 @@ class RunningRegret:
 def action_losses(layout: Layout, gamma: float) -> FloatArray:
     """Return V*(s) - Q*(s, a), (S, A); NaN everywhere if the maze has no optimal values."""
     try:
-        return phase_values(layout, gamma).regret(0)
+        return stationary_values(layout, gamma).regret(0)
     except (RuntimeError, ValueError):  # gamma = 1, and the optimal return is infinite
         return np.full((layout.num_cells, 4), np.nan)
 

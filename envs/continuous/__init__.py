@@ -1,1 +1,1 @@
-"""Mazes in which a point moves: environments, kernels and observations."""
+"""Mazes in which a point moves: environments, compiled motion and observations."""

@@ -1,4 +1,4 @@
-"""Checks of what callers hand to the environments of points as actions."""
+"""Checks of the actions of points."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dynamaze.common.arrays import FloatArray
 
 from ..mazes.layout import DISPLACEMENTS
 
-PUSHES: FloatArray = np.array(DISPLACEMENTS, dtype=np.float64)
-"""(4, 2) the pushes, down and right, of the four discrete actions."""
+ACTION_VECTORS: FloatArray = np.array(DISPLACEMENTS, dtype=np.float64)
+"""(4, 2) the vectors, down and right, of the four discrete actions."""
 
-Push = tuple[float, float]
+ActionVector = tuple[float, float]
 
 
-def read_push(action: Any) -> Push:
-    """An action of one point: its parts down and right.
+def check_action(action: Any) -> ActionVector:
+    """Return the action of one point, down and right, after checking it.
 
     Raises:
         ValueError: for another shape, or a number that is not finite; TypeError for another dtype.
@@ -30,8 +30,8 @@ def read_push(action: Any) -> Push:
     return float(down), float(right)
 
 
-def read_pushes(actions: Any, num_envs: int) -> FloatArray:
-    """The actions of all points: (n, 2) float64.
+def check_actions(actions: Any, num_envs: int) -> FloatArray:
+    """Return the actions of all points, (n, 2) float64, after checking them.
 
     Raises:
         ValueError: for another shape, or a number that is not finite; TypeError for another dtype.

@@ -1,4 +1,4 @@
-"""A point in a maze: the single environment of every maze without a grid of steps."""
+"""Environment of a point in a maze."""
 
 from __future__ import annotations
 
@@ -10,48 +10,50 @@ import numpy as np
 from gymnasium import spaces
 
 from dynamaze.common.arrays import Float32Array
+from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.validation import checked_number, did_you_mean
 
 from ..base import MazeEnv
-from ..changing_maze import Course
-from ..generation import MazeRecipe
-from ..generation.levels import Levels
+from ..changing_maze import MazeConfig
+from ..generation import MazeGenerator
+from ..generation.levels import LevelSet
 from ..mazes.dynamics import NUM_ACTIONS
 from ..mazes.layout import Cell, Layout, LayoutError, Rewards
 from ..mazes.random_changes import RandomChanges
 from ..mazes.schedule import ChangesLike, LayoutLike, Schedule, read_schedule
-from ..observations import make_observation
-from ..options import refuse_action
-from ..rendering.scene import Scene
-from .actions import PUSHES, Push, read_push
-from .kernel import Motion, Terrain, move, move_apart
-from .observations import Position, PositionVelocity, point_forms
+from ..observations import make_encoder
+from ..options import invalid_action
+from .actions import ACTION_VECTORS, ActionVector, check_action
+from .kernel import Motion, PointMazeTables, step_point, step_points_apart
+from .observations import PositionObservation, PositionVelocityObservation, point_specs
 
 ACTION_KINDS = ("continuous", "discrete")
 
 MAX_SIDE = 4096
-"""Rows and columns: beyond, positions in float32 are coarser than 1/2048 of a cell."""
+"""Maximum rows and columns: beyond, float32 positions are coarser than 1/2048 of a cell."""
 
 MAX_LENGTH = 1e6
-"""Cells: of the longest step and of the widest noise."""
+"""Maximum step size and noise, in cells."""
 
-DISCRETE_PUSHES: list[Push] = [(float(down), float(right)) for down, right in PUSHES]
+DISCRETE_ACTION_VECTORS: list[ActionVector] = [
+    (float(down), float(right)) for down, right in ACTION_VECTORS
+]
 
 
 class DynaMazeContinuousEnv(MazeEnv):
-    """A point in a maze whose walls may change while the agent learns.
+    """Environment of a point in a maze whose walls may change while the agent learns.
 
     ## Description
     The same mazes, changes and clock as on the grid, but the agent is a point that moves through
     the free cells in any direction. Positions are [row, col] in units of cells: cell (r, c) covers
     [r, r + 1) x [c, c + 1), and row 0 is on top. Gaussian noise is added to each step.
 
-    A wall stops exactly the component of the motion that goes into it; the other one goes on, so
+    A wall stops only the component of the motion that goes into it; the other one continues, so
     the point slides along the wall. However long a step is, the point never passes a wall, not even
-    between two that meet at a corner. Positions are numbers of float32: what is observed is the
-    very state, and `position.astype(int)` is the agent's cell, always free (unless a wall fell on
-    the agent) and inside the maze. Where a wall below or to the right stops the point, it stands on
-    the last number of its cell before the wall.
+    between two that meet at a corner. Positions are float32 numbers: the observation is the exact
+    state, and `position.astype(int)` is the agent's cell, always free (unless a wall appeared
+    there) and inside the maze. A point stopped by a wall below or to the right stands on the
+    largest number of its cell.
 
     | id | maze |
     | --- | --- |
@@ -60,85 +62,86 @@ class DynaMazeContinuousEnv(MazeEnv):
     ## Action Space
     Chosen by `action`:
 
-    | name | space | what it is |
+    | name | space | meaning |
     | --- | --- | --- |
     | `"continuous"` | `Box(-1, 1, (2,), float32)` | down and right, times `step_size`; clipped |
     | `"discrete"` | `Discrete(4)` | 0 up, 1 right, 2 down, 3 left, by `step_size` |
 
-    With `inertia` the action is an acceleration: the velocity, in cells a step, becomes
+    With `inertia` the action is an acceleration: the velocity, in cells per step, becomes
     `inertia * velocity + step_size * action`, and the point moves by it. A wall that stops a
-    component of the motion makes that component of the velocity 0.
+    component of the motion sets that component of the velocity to 0.
 
     ## Observation Space
     Chosen by `observation`:
 
-    | name | space | what it is |
+    | name | space | meaning |
     | --- | --- | --- |
     | `"position"` | `Box(0, [rows, cols], (2,), float32)` | row and column |
-    | `"position_velocity"` | `Box((4,), float32)` | these, and the velocity |
+    | `"position_velocity"` | `Box((4,), float32)` | position and velocity |
     | `"rays"` | `Box((16,), float32)` | in eight directions, clockwise from up, the exact \
-distances to the next wall or the edge; then whether a goal lies before it |
-    | `"goal"` | `Dict` | `observation` (the position), `achieved_goal` (too), `desired_goal` (the \
+distances to the next wall or the edge; then 1 if a goal lies before it, otherwise 0 |
+    | `"goal"` | `Dict` | `observation` and `achieved_goal` (the position), `desired_goal` (the \
 goal's centre); with `compute_reward`, for HER |
-    | `"rgb"` | `Box(0, 255, (rows * 8, cols * 8, 3), uint8)` | a picture |
+    | `"rgb"` | `Box(0, 255, (rows * 8, cols * 8, 3), uint8)` | an image |
 
-    `{"kind": "goal", "of": "position_velocity"}` puts another form into the dictionary,
-    `{"kind": "rgb", "cell_size": 4}` makes smaller pictures.
+    `{"kind": "goal", "of": "position_velocity"}` puts another observation into the dictionary,
+    `{"kind": "rgb", "cell_size": 4}` makes smaller images.
 
     ## Starting State
-    At rest in the middle of the start, `S`; where there are several, of one of them at random.
+    At rest in the middle of the start, `S`; with several starts, in one of them at random.
 
     ## Rewards
-    `goal_reward` (1) on entering a goal's cell, `step_reward` (0) otherwise; `wall_reward` where
-    something stopped a component of the motion, if it is not None.
+    `goal_reward` (1) on entering a goal's cell, `step_reward` (0) otherwise; `wall_reward` if a
+    wall or the edge stopped a component of the motion and it is not None.
 
     ## Episode End
-    Terminated on entering a goal's cell, which then holds the point. Truncated after 500 steps
-    (`gym.make(..., max_episode_steps=n)`; -1 for no limit).
+    Terminated on entering a goal's cell, which the point then cannot leave. Truncated after 500
+    steps (`gym.make(..., max_episode_steps=n)`; -1 for no limit).
 
     ## Information
-    `reset` and `step` give `world_step`, the steps of the whole life so far, and `phase`, the
-    number of changes so far; more with `random_changes`, generated mazes and `notice`. The clock
-    and `reset(options=...)` are those of `DynaMazeEnv`.
+    `reset` and `step` return `world_step`, the number of steps over all episodes, and `phase`, the
+    number of changes so far; more with `random_changes`, generated mazes and `change_info`. The
+    clock and `reset(options=...)` are those of `DynaMazeEnv`.
 
-    A wall that falls on the agent does not move it: it may move inside the wall's cell and leave it
-    for any free neighbour, but not come back.
+    A wall that appears at the agent's cell does not move it: the agent may move inside the cell and
+    leave it to any free neighbour, but cannot come back.
 
     ## Arguments
     Args:
         layout: a maze in any form that `DynaMazeEnv` takes; or a mapping of the arguments of
-            `DynaMazeGeneratedEnv` that make a new maze for each episode, such as
+            `DynaMazeGeneratedEnv`, for a new maze in each episode, such as
             `{"size": 9, "algorithm": "rooms", "levels": 100}`.
         changes: world step -> change, as of `DynaMazeEnv`; not with generated mazes.
         action: "continuous" or "discrete".
-        step_size: how far an action of 1 moves the point at rest, in cells, in (0, 1e6].
-        inertia: the share of the velocity that is kept from step to step, in [0, 1).
-        noise: the standard deviation of what is added to each component of a displacement, in
-            cells, in [0, 1e6].
-        random_changes: how the maze changes at random (see `DynaMazeEnv`).
+        step_size: the displacement of a point at rest by an action of 1, in cells, in (0, 1e6].
+        inertia: the factor of the velocity from step to step, in [0, 1).
+        noise: the standard deviation of the noise of each component of a displacement, in cells,
+            in [0, 1e6].
+        random_changes: the process of random changes (see `DynaMazeEnv`).
         slip_probability: with this probability an action is turned by a right angle to one of the
-            two sides, each half as likely.
-        goal_reward: paid on entering a goal's cell.
-        step_reward: paid for any other step.
-        wall_reward: paid for a step in which a wall or the edge stopped a component; None pays
+            two sides, with equal probabilities.
+        goal_reward: the reward on entering a goal's cell.
+        step_reward: the reward of any other step.
+        wall_reward: the reward of a step in which a wall or the edge stopped a component; None for
             `step_reward`.
         observation: see above.
-        notice: what is told of a change: "none", "change" or "cells" (see `DynaMazeEnv`).
-        notice_in: where it is told: "info" or "observation".
+        change_info: the report of a change: "none", "change" or "cells" (see `DynaMazeEnv`).
+        change_info_in: the place of the report: "info" or "observation".
         render_mode: "human" (a pygame window), "rgb_array" (a frame as uint8), "ansi" or
             "ansi_color" (text), "svg" (a drawing).
 
     Raises:
-        LayoutError: (a ValueError) for a maze or a schedule that cannot be, or one of more than
-            4096 rows or columns.
-        ValueError: for a name that does not exist, or a number outside its range; TypeError for
-            what is not a number.
+        LayoutError: (a ValueError) for an invalid maze or schedule, or one of more than 4096 rows
+            or columns.
+        ValueError: for an unknown name, or a number outside its range; TypeError for anything but
+            a number where one is expected.
 
     ## Version History
     * v0: the first.
     """
 
-    def __init__(  # noqa: PLR0913  # what a user may want to say
+    @renamed_arguments(notice="change_info", notice_in="change_info_in")
+    def __init__(  # noqa: PLR0913  # the arguments of `gym.make`
         self,
         layout: LayoutLike | Mapping[str, Any] = "dyna",
         changes: ChangesLike | None = None,
@@ -153,8 +156,8 @@ goal's centre); with `compute_reward`, for HER |
         step_reward: float = 0.0,
         wall_reward: float | None = None,
         observation: Any = "position",
-        notice: str = "none",
-        notice_in: str = "info",
+        change_info: str = "none",
+        change_info_in: str = "info",
         render_mode: str | None = None,
     ) -> None:
         rewards = Rewards.of(goal_reward, step_reward, wall_reward)
@@ -165,24 +168,22 @@ goal's centre); with `compute_reward`, for HER |
             schedule = read_schedule(
                 layout, changes, rewards=rewards, slip_probability=slip_probability
             )
-        course = Course(schedule, levels, RandomChanges.read(random_changes))
-        _check_size(course.first)
+        config = MazeConfig(schedule, levels, RandomChanges.from_argument(random_changes))
+        _check_size(config.first)
         self.action = _checked_kind(action)
-        self.motion = read_motion(step_size, inertia, noise)
-        self._terrain, self._loaded = Terrain.of(course.phases[:1]), course.first
+        self.motion = check_motion(step_size, inertia, noise)
+        self._tables, self._loaded = PointMazeTables.of(config.phases[:1]), config.first
         super().__init__(
-            course,
-            observation=make_observation(
-                observation, course.first, point_forms(self.motion.max_speed)
-            ),
+            config,
+            observation=make_encoder(observation, config.first, point_specs(self.motion.max_speed)),
             action_space=(
                 spaces.Discrete(NUM_ACTIONS)
                 if action == "discrete"
                 else spaces.Box(-1.0, 1.0, (2,), np.float32)
             ),
-            nowhere=None,
-            notice=notice,
-            notice_in=notice_in,
+            no_state=None,
+            change_info=change_info,
+            change_info_in=change_info_in,
             render_mode=render_mode,
         )
 
@@ -190,17 +191,17 @@ goal's centre); with `compute_reward`, for HER |
 
     @property
     def position(self) -> tuple[float, float] | None:
-        """Where the agent is, (row, col) in cells; None before the first reset."""
+        """The agent's position, (row, col) in cells; None before the first reset."""
         return None if self._state is None else (float(self._state[0]), float(self._state[1]))
 
     @property
     def velocity(self) -> tuple[float, float] | None:
-        """How fast the agent is, (down, right) in cells a step; None before the first reset."""
+        """The agent's velocity, (down, right) in cells per step; None before the first reset."""
         return None if self._state is None else (float(self._state[2]), float(self._state[3]))
 
     @property
     def agent(self) -> Cell | None:
-        """The cell (row, col) in which the agent is; None before the first reset."""
+        """The agent's cell (row, col); None before the first reset."""
         return None if self._state is None else (int(self._state[0]), int(self._state[1]))
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -221,102 +222,113 @@ goal's centre); with `compute_reward`, for HER |
         """
         if self._state is None:
             raise gym.error.ResetNeeded("step() before the first reset(); call reset() first")
-        push = self._read_push(action)
+        action = self._action_vector(action)
         motion, slip = self.motion, self.layout.slip_probability
-        to_slip = self._uniform() if slip > 0 else 0.0
+        slip_number = self._uniform() if slip > 0 else 0.0
         first, second = (self._uniform(), self._uniform()) if motion.noise > 0 else (0.0, 0.0)
         self._state = self._state.copy()
-        terrain = self._terrain
-        reward, terminated = move(
-            terrain.cells, terrain.reward, self._state, slip, *motion, *push, to_slip, first, second
+        tables = self._tables
+        reward, terminated = step_point(
+            tables.cells,
+            tables.reward,
+            self._state,
+            slip,
+            *motion,
+            *action,
+            slip_number,
+            first,
+            second,
         )
         self._world_step += 1
         if self._world_step == self._next_change or self._is_watched:
-            self._catch_up()
-        observation, info = self._seen()
+            self._apply_due_changes()
+        observation, info = self._observe()
         return observation, reward, terminated, False, info
 
     def imagine(
         self, observations: Any, actions: Any, rng: np.random.Generator
     ) -> tuple[Any, Any, Any]:
-        """What follows positions and actions in the maze as it is now; the agent stays where it is.
+        """Sample transitions in the present maze; the agent does not move.
 
-        For planners: the true world as a model. A position must say all: a point with inertia has a
-        velocity, too, and is imagined by "position_velocity".
+        For planners: the true environment as a model. The observation must be the whole state: a
+            point with
+        inertia has a velocity, too, so it needs "position_velocity".
 
         Args:
             observations: (batch, 2) positions, or (batch, 4) positions and velocities, as the
-                environment gives them.
+                environment observes them.
             actions: (batch, 2) real numbers, or (batch,) integers where actions are discrete.
             rng: draws slips and noise.
 
         Returns:
-            The observations that follow, (batch,) rewards and (batch,) terminated.
+            The next observations, (batch,) rewards and (batch,) terminated.
 
         Raises:
-            ValueError: for another form of observation, or a position that does not say all.
+            ValueError: for another kind of observation, or one that is not the whole state.
         """
-        size = {Position: 2, PositionVelocity: 4}.get(type(self._observation), 0)
+        encoder = self._encoder
+        size = {PositionObservation: 2, PositionVelocityObservation: 4}.get(type(encoder), 0)
         is_whole = size == 4 or (size == 2 and self.motion.inertia == 0)
         if not is_whole or not isinstance(self.observation_space, spaces.Box):
             raise ValueError(
-                f"{type(self._observation).__name__} with inertia {self.motion.inertia:g} does not "
-                'say all of a point; expected observation="position_velocity", or "position" '
+                f"{type(encoder).__name__} with inertia {self.motion.inertia:g} is not the whole "
+                'state of a point; expected observation="position_velocity", or "position" '
                 "without inertia"
             )
         given = np.asarray(observations, dtype=np.float32)
         states = np.zeros((len(given), 4), dtype=np.float32)
         states[:, :size] = given
-        pushes = np.asarray(actions, dtype=np.float64)
         if self.action == "discrete":
-            pushes = PUSHES[np.asarray(actions)]
-        pays, ends = np.zeros(len(states)), np.zeros(len(states), dtype=np.bool_)
+            vectors = ACTION_VECTORS[np.asarray(actions)]
+        else:
+            vectors = np.asarray(actions, dtype=np.float64)
+        rewards, terminated = np.zeros(len(states)), np.zeros(len(states), dtype=np.bool_)
         numbers = rng.random((len(states), 3))
-        move_apart(self._terrain, self.motion, states, pushes, numbers, pays, ends)
-        return states[:, :size], pays, ends
+        step_points_apart(self._tables, self.motion, states, vectors, numbers, rewards, terminated)
+        return states[:, :size], rewards, terminated
 
     def get_keys_to_action(self) -> dict[tuple[str, ...], Any]:
-        """The keys of `gymnasium.utils.play`."""
+        """Return the keys of `gymnasium.utils.play`."""
         if self.action == "discrete":
             return {("w",): 0, ("d",): 1, ("s",): 2, ("a",): 3}
-        keys = {(key,): PUSHES[i] for i, key in enumerate("wdsa")}
-        return {key: push.astype(np.float32) for key, push in keys.items()}
+        keys = {(key,): ACTION_VECTORS[i] for i, key in enumerate("wdsa")}
+        return {key: action.astype(np.float32) for key, action in keys.items()}
 
-    # -- pictures ------------------------------------------------------------------------------
+    # -- rendering -----------------------------------------------------------------------------
 
-    def scene(self) -> Scene:
-        """What a picture of this moment shows, as data."""
+    def scene(self) -> Any:
+        """Return the `dynamaze.envs.rendering.Scene` of this moment."""
         scene = super().scene()
         return scene._replace(trail=(), position=self.position, path=tuple(self._trail))
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _read_push(self, action: Any) -> Push:
+    def _action_vector(self, action: Any) -> ActionVector:
         if self.action == "continuous":
-            return read_push(action)
+            return check_action(action)
         try:
             if action < 0:
                 raise IndexError
-            push: Push = DISCRETE_PUSHES[action]
+            vector: ActionVector = DISCRETE_ACTION_VECTORS[action]
         except (IndexError, TypeError, ValueError):
-            raise refuse_action(action) from None
-        return push
+            raise invalid_action(action) from None
+        return vector
 
-    def _settle(self) -> None:
-        super()._settle()
-        if self._loaded is not self.layout:  # a new one: copies of this environment share the old
-            self._terrain, self._loaded = Terrain.of([self._world.dynamics]), self.layout
+    def _sync_maze(self) -> None:
+        super()._sync_maze()
+        if self._loaded is not self.layout:  # new tables: copies of this environment share the old
+            self._tables, self._loaded = PointMazeTables.of([self._maze.dynamics]), self.layout
 
-    def _state_at(self, start: Cell) -> Float32Array:
+    def _initial_state(self, start: Cell) -> Float32Array:
         return np.array([start[0] + 0.5, start[1] + 0.5, 0.0, 0.0], dtype=np.float32)
 
-    def _mark(self) -> Any:
+    def _trail_entry(self) -> Any:
         return self.position
 
-    def _write_state(self) -> list[float] | None:
+    def _state_to_json(self) -> list[float] | None:
         return None if self._state is None else self._state.tolist()
 
-    def _read_state(self, state: dict[str, Any]) -> Float32Array | None:
+    def _state_from_json(self, state: dict[str, Any]) -> Float32Array | None:
         given = state.get("state", ())
         if given is None:
             return None
@@ -334,11 +346,11 @@ goal's centre); with `compute_reward`, for HER |
         return own
 
 
-def read_motion(step_size: float, inertia: float, noise: float) -> Motion:
-    """How a point answers to an action.
+def check_motion(step_size: float, inertia: float, noise: float) -> Motion:
+    """Return the parameters of the motion after checking them.
 
     Raises:
-        ValueError: for a number outside its range; TypeError for what is not a number.
+        ValueError: for a number outside its range; TypeError for anything but a number.
     """
     step_size = checked_number("step_size", step_size, 0, MAX_LENGTH, above=True)
     inertia = checked_number("inertia", inertia, 0, 1)
@@ -350,13 +362,13 @@ def read_motion(step_size: float, inertia: float, noise: float) -> Motion:
 
 def _generated(
     maze: Mapping[str, Any], changes: ChangesLike | None, rewards: Rewards, slip: float
-) -> tuple[Schedule, Levels]:
-    """The first of the mazes that are made anew for each episode, and where they come from."""
+) -> tuple[Schedule, LevelSet]:
+    """Return the initial schedule of generated mazes and their levels."""
     if changes is not None:
         raise ValueError("changes with a generated layout; expected None, or random_changes")
     recipe = {name: value for name, value in maze.items() if name not in ("levels", "first_level")}
-    levels = Levels(
-        MazeRecipe(**recipe).make,
+    levels = LevelSet(
+        MazeGenerator(**recipe).make,
         levels=maze.get("levels"),
         first_level=maze.get("first_level", 0),
         rewards=rewards,

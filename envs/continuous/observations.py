@@ -1,4 +1,4 @@
-"""What an agent that is a point sees. A state is (4,): position and velocity, (row, col) each."""
+"""Encoders of observations for points. A state is (4,): position and velocity, (row, col) each."""
 
 from __future__ import annotations
 
@@ -9,104 +9,107 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from dynamaze.common.arrays import Float32Array, IntArray
+from dynamaze.common.arrays import Float32Array, IntArray, UInt8Array
 
 from ..mazes.layout import Layout
-from ..observations import Form
-from ..observations.basic import Slots
-from ..observations.dicts import Goal
-from ..observations.local import EIGHT, Frames, Picture
-from ..render import scene_of
-from .kernel import PADDING, WALL, draw_cells, look_around
+from ..mazes.scene import layout_scene
+from ..observations import EncoderSpec
+from ..observations.basic import SlotCache
+from ..observations.dicts import GoalObservation
+from ..observations.image import ImageObservation
+from ..observations.local import RAY_DIRECTIONS
+from .kernel import PADDING, WALL, cast_rays, draw_cells
 
 
-def point_forms(max_speed: float) -> Mapping[str, Form]:
-    """The forms of observation of points of at most such a speed."""
+def point_specs(max_speed: float) -> Mapping[str, EncoderSpec]:
+    """Return the kinds of observation of points with this maximum speed."""
     return {
-        "position": Form(Position),
-        "position_velocity": Form(partial(PositionVelocity, max_speed=max_speed)),
-        "rays": Form(Rays),
-        "goal": Form(PointGoal, ("of",), of="position"),
-        "rgb": Form(PointPicture, ("cell_size",)),
+        "position": EncoderSpec(PositionObservation),
+        "position_velocity": EncoderSpec(partial(PositionVelocityObservation, max_speed=max_speed)),
+        "rays": EncoderSpec(PointRaysObservation),
+        "goal": EncoderSpec(PointGoalObservation, ("of",), of="position"),
+        "rgb": EncoderSpec(PointImageObservation, ("cell_size",)),
     }
 
 
-class Position:
-    """The position: row and column."""
+class PositionObservation:
+    """Position: row and column."""
 
     def __init__(self, layout: Layout) -> None:
         self.space = position_space(layout)
 
     def load(self, slot: int, layout: Layout) -> None:
-        """Nothing of the maze is seen."""
+        """Store nothing: the maze is not observed."""
 
-    def one(self, state: Float32Array, slot: int) -> Float32Array:
-        """The observation of a state: (2,) float32."""
+    def encode(self, state: Float32Array, slot: int) -> Float32Array:
+        """Return the observation of a state: (2,) float32."""
         return state[:2].copy()
 
-    def many(self, states: Float32Array, slots: IntArray) -> Float32Array:
-        """The observations of several: (n, 2) float32."""
+    def encode_batch(self, states: Float32Array, slots: IntArray) -> Float32Array:
+        """Return the observations of a batch: (n, 2) float32."""
         return positions_of(states)
 
 
-class PositionVelocity:
-    """The position and the velocity in cells a step: the whole state."""
+class PositionVelocityObservation:
+    """Position, and velocity in cells per step: the whole state."""
 
     def __init__(self, layout: Layout, max_speed: float) -> None:
-        place = position_space(layout)
+        box = position_space(layout)
         fastest = np.full(2, max_speed, dtype=np.float32)
-        low, high = np.concatenate([place.low, -fastest]), np.concatenate([place.high, fastest])
+        low, high = np.concatenate([box.low, -fastest]), np.concatenate([box.high, fastest])
         self.space = spaces.Box(low, high, dtype=np.float32)
 
     def load(self, slot: int, layout: Layout) -> None:
-        """Nothing of the maze is seen."""
+        """Store nothing: the maze is not observed."""
 
-    def one(self, state: Float32Array, slot: int) -> Float32Array:
-        """The observation of a state: (4,) float32."""
+    def encode(self, state: Float32Array, slot: int) -> Float32Array:
+        """Return the observation of a state: (4,) float32."""
         return state.copy()
 
-    def many(self, states: Float32Array, slots: IntArray) -> Float32Array:
-        """The observations of several: (n, 4) float32."""
+    def encode_batch(self, states: Float32Array, slots: IntArray) -> Float32Array:
+        """Return the observations of a batch: (n, 4) float32."""
         return states.copy()
 
 
-class Rays:
-    """What is seen in eight directions, clockwise from up.
+class PointRaysObservation:
+    """Rays in eight directions, clockwise from up.
 
-    First the exact distances to the next wall or the edge, in cells, then whether a goal lies
-    before it, as 0 or 1.
+    First the exact distances to the next wall or the edge, in cells, then 1 for each ray that
+    meets a goal before it and 0 otherwise.
     """
 
     def __init__(self, layout: Layout) -> None:
         shape = (layout.rows + 2 * PADDING, layout.cols + 2 * PADDING)
-        self._mazes = Slots(shape, np.uint8)
-        self._directions = np.array(EIGHT)
+        self._cells = SlotCache(shape, np.uint8)
+        self._directions = np.array(RAY_DIRECTIONS)
         farthest = float(np.sqrt(2)) * max(layout.rows, layout.cols)
-        high = np.array([farthest] * len(EIGHT) + [1] * len(EIGHT), dtype=np.float32)
+        high = np.array(
+            [farthest] * len(RAY_DIRECTIONS) + [1] * len(RAY_DIRECTIONS), dtype=np.float32
+        )
         self.space = spaces.Box(np.zeros_like(high), high, dtype=np.float32)
 
     def load(self, slot: int, layout: Layout) -> None:
-        """Draw the walls and goals of the maze in a slot."""
-        maze = self._mazes.stale(slot, layout)
-        if maze is None:
+        """UniformSampler the walls and goals of the maze in a slot."""
+        cells = self._cells.stale(slot, layout)
+        if cells is None:
             return
-        maze[:] = WALL
-        draw_cells(maze, layout)
+        cells[:] = WALL
+        draw_cells(cells, layout)
 
-    def one(self, state: Float32Array, slot: int) -> Float32Array:
-        """The observation of a state: (16,) float32."""
-        seen: Float32Array = self.many(state[None], np.array([slot]))[0]
+    def encode(self, state: Float32Array, slot: int) -> Float32Array:
+        """Return the observation of a state: (16,) float32."""
+        seen: Float32Array = self.encode_batch(state[None], np.array([slot]))[0]
         return seen
 
-    def many(self, states: Float32Array, slots: IntArray) -> Float32Array:
-        """The observations of several: (n, 16) float32."""
-        seen = np.empty((len(states), 2, len(EIGHT)), dtype=np.float32)
-        look_around(self._mazes.arrays, slots, states, self._directions, seen)
+    def encode_batch(self, states: Float32Array, slots: IntArray) -> Float32Array:
+        """Return the observations of a batch: (n, 16) float32."""
+        seen = np.empty((len(states), 2, len(RAY_DIRECTIONS)), dtype=np.float32)
+        cast_rays(self._cells.arrays, slots, states, self._directions, seen)
         return seen.reshape(len(states), -1)
 
 
-class PointGoal(Goal):
-    """Goals as in mazes of cells, but as positions: the agent's, and the centre of the goal."""
+class PointGoalObservation(GoalObservation):
+    """Goals as on a grid, but as positions: the agent's, and the centre of the goal's cell."""
 
     def _space(self, layout: Layout) -> spaces.Box:
         return position_space(layout)
@@ -115,42 +118,43 @@ class PointGoal(Goal):
         row, col = layout.goals[0]
         return row + 0.5, col + 0.5
 
-    def _place(self, state: Float32Array) -> Float32Array:
+    def _achieved(self, state: Float32Array) -> Float32Array:
         return state[:2].copy()
 
-    def _places(self, states: Float32Array) -> Float32Array:
+    def _achieved_batch(self, states: Float32Array) -> Float32Array:
         return positions_of(states)
 
 
-class PointPicture(Picture):
-    """A picture of the whole maze, as `render` draws it, but without the path.
+class PointImageObservation(ImageObservation):
+    """Image of the whole maze, as `render` draws it but without the path.
 
     Args:
         layout: the first maze.
-        cell_size: pixels a side of a cell, at least 1.
+        cell_size: side of a cell in pixels, at least 1.
     """
 
-    def one(self, state: Any, slot: int) -> Frames:
-        """The observation of a state: (rows * cell_size, cols * cell_size, 3) uint8."""
+    def encode(self, state: Any, slot: int) -> UInt8Array:
+        """Return the observation of a state: (rows * cell_size, cols * cell_size, 3) uint8."""
         layout = self._layouts[slot]
         assert layout is not None
         y, x = state[:2].tolist()
-        scene = scene_of(layout)._replace(agent=(int(y), int(x)), position=(y, x))
+        scene = layout_scene(layout)._replace(agent=(int(y), int(x)), position=(y, x))
         return self._painters[slot].paint(scene)
 
-    def many(self, states: Any, slots: IntArray) -> Frames:
-        """The observations of several: (n, rows * cell_size, cols * cell_size, 3) uint8."""
+    def encode_batch(self, states: Any, slots: IntArray) -> UInt8Array:
+        """Return the observations of a batch: (n, rows * cell_size, cols * cell_size, 3) uint8."""
         pairs = zip(states, slots.tolist(), strict=True)
-        return np.stack([self.one(state, slot) for state, slot in pairs])
+        return np.stack([self.encode(state, slot) for state, slot in pairs])
 
 
 def positions_of(states: Float32Array) -> Float32Array:
-    """(n, 2) the positions of (n, 4) states, in a new array: copied in pairs, as is fastest."""
+    """Return (n, 2) the positions of (n, 4) states, in a new array."""
+    # Copying pairs is the fastest way.
     positions: Float32Array = np.take(states.reshape(-1, 2, 2), 0, axis=1)
     return positions
 
 
 def position_space(layout: Layout) -> spaces.Box:
-    """All positions in a maze."""
+    """Return the space of all positions in a maze."""
     high = np.array([layout.rows, layout.cols], dtype=np.float32)
     return spaces.Box(np.zeros(2, dtype=np.float32), high, dtype=np.float32)

@@ -10,32 +10,32 @@ import numpy as np
 from dynamaze.common.validation import checked_number
 
 from ..mazes.layout import Cell, Layout, Rewards
-from ..mazes.random_changes import Draw
+from ..mazes.random_changes import UniformSampler
 
 UNLIMITED = 2**31
-"""How many levels there are where `levels` is None."""
+"""The number of levels if `levels` is None."""
 
 LAST_LEVEL = 2**52
-"""Greater numbers of a first level are refused: a float could not tell them apart."""
+"""Larger numbers of a first level are refused: a float could not distinguish them."""
 
-KEPT_CELLS = 1_000_000
-"""Mazes of so many cells together are kept, so that a small set of levels is made only once."""
+CACHED_CELLS = 1_000_000
+"""Cache limit, in cells of all cached mazes: a small set of levels is generated only once."""
 
 Make = Callable[[int], tuple[np.ndarray[Any, np.dtype[np.bool_]], Cell, Cell]]
 
 
-class Levels:
-    """The mazes that new episodes draw from.
+class LevelSet:
+    """Set of levels from which the mazes of new episodes are drawn.
 
     Args:
-        make: makes the walls, the start and the goal of a level.
-        levels: how many there are; None for 2**31.
+        make: generates the walls, the start and the goal of a level.
+        levels: the number of levels; None for 2**31.
         first_level: the number of the first.
-        rewards: what a step pays in all of them.
-        slip_probability: how often a step slips in all of them.
+        rewards: the rewards of a step in all of them.
+        slip_probability: the slip probability in all of them.
 
     Raises:
-        ValueError: for a number outside its range; TypeError for what is not a number.
+        ValueError: for a number outside its range; TypeError for anything but a number.
     """
 
     def __init__(
@@ -54,34 +54,34 @@ class Levels:
         )
         self._make = make
         self._rewards, self._slip_probability = rewards, slip_probability
-        self._kept: dict[int, Layout] = {}
+        self._cache: dict[int, Layout] = {}
 
-    def draw(self, draw: Draw) -> int:
-        """Draw the number of a level, each as likely as the others."""
-        return self.first_level + int(draw() * self.levels)
+    def draw(self, uniform: UniformSampler) -> int:
+        """Draw the number of a level, with equal probabilities."""
+        return self.first_level + int(uniform() * self.levels)
 
     def check(self, level: object) -> int:
-        """The number of a level, if it is one of these.
+        """Return the number of a level after checking that it is in the set.
 
         Raises:
-            ValueError: if it is not; TypeError if it is not a number.
+            ValueError: for a level outside the set; TypeError if it is not a number.
         """
         last = self.first_level + self.levels - 1
         return int(checked_number("level", level, self.first_level, last, whole=True))
 
     def layout(self, level: int) -> Layout:
-        """The maze of a level."""
-        layout = self._kept.pop(level, None)
+        """Return the maze of a level."""
+        layout = self._cache.pop(level, None)
         if layout is None:
             walls, start, goal = self._make(level)
             layout = Layout(walls, (start,), (goal,), self._rewards, self._slip_probability)
-        self._kept[level] = layout  # the latest last
-        while len(self._kept) > 1 and len(self._kept) * layout.num_cells > KEPT_CELLS:
-            self._kept.pop(next(iter(self._kept)), None)
+        self._cache[level] = layout  # least recently used first
+        while len(self._cache) > 1 and len(self._cache) * layout.num_cells > CACHED_CELLS:
+            self._cache.pop(next(iter(self._cache)), None)
         return layout
 
-    def __deepcopy__(self, memo: object) -> Levels:
+    def __deepcopy__(self, memo: object) -> LevelSet:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_kept": {}}
+        return {**self.__dict__, "_cache": {}}

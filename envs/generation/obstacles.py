@@ -1,10 +1,10 @@
-"""Obstacles at random cells, so many as a density asks for, that never cut the free cells apart.
+"""Random obstacles of a given density that keep the free cells connected.
 
-They are placed one at a time. An obstacle cuts exactly where it closes a ring of obstacles, and
-the outside is one of them: obstacles ring something in if each touches the next, at a corner too,
-as no agent walks through there. So the obstacles are kept in sets of those that touch, as
-Kruskal's algorithm keeps its trees, and none is placed whose neighbours on two sides are in one
-set already. An obstacle that would cut may fit later, when one of its sides has been filled.
+Obstacles are placed one at a time. An obstacle disconnects the free cells exactly if it closes a
+ring of obstacles, where obstacles are neighbours at corners, too, and the outside counts as one of
+them. So connected obstacles form the sets of a union-find structure, as in Kruskal's algorithm,
+and a cell is refused if two of its sides touch the same set. A refused cell may fit later, when one
+of its sides has been filled.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ import numpy as np
 from dynamaze.common.arrays import BoolArray
 
 from ..mazes.layout import Cell
-from .draws import Draws
+from .level_rng import LevelRNG
 from .trees import root
 
 
 def obstacles(
-    rows: int, cols: int, density: float, kept: Collection[Cell], draws: Draws
+    rows: int, cols: int, density: float, kept: Collection[Cell], rng: LevelRNG
 ) -> BoolArray:
-    """(rows, cols) walls at a share `density` of all cells, rounded, and none on the `kept` ones.
+    """Return (rows, cols) walls at a share `density` of all cells, none of them at `kept` cells.
 
-    At least two cells stay free, and there are fewer obstacles where the ways between the kept
-    cells need the room.
+    At least two cells stay free, and there are fewer obstacles if the paths between the kept
+    cells need the space.
     """
-    stride = cols + 1  # the outside on the left of a row is also that on the right of the one above
+    stride = cols + 1  # the border left of a row is also the border right of the row above
     grid = np.ones((rows + 2) * stride + 1, dtype=np.uint8)
     inside = np.arange(grid.size - 1).reshape(rows + 2, stride)[1:-1, 1:]
     grid[inside] = 0
     walls = bytearray(grid.tobytes())
-    order = inside.ravel()[draws.permutation(rows * cols)].tolist()
+    order = inside.ravel()[rng.permutation(rows * cols)].tolist()
     keep = {int(inside[cell]) for cell in kept}
     count = min(int(density * rows * cols + 0.5), rows * cols - 2)
-    _place(walls, stride, [cell for cell in order if cell not in keep], count, draws)
+    _place(walls, stride, [cell for cell in order if cell not in keep], count, rng)
     return np.frombuffer(walls, dtype=np.bool_)[inside]
 
 
-def _place(walls: bytearray, stride: int, cells: list[int], count: int, draws: Draws) -> None:
-    """Place `count` obstacles at the first of the cells where they do not cut."""
+def _place(walls: bytearray, stride: int, cells: list[int], count: int, rng: LevelRNG) -> None:
+    """Place `count` obstacles at the first cells where they do not disconnect the maze."""
     ring, sides = _steps(stride)
     up, up_right, right, down_right, down, down_left, left, up_left = ring
     parent = [0 if wall else cell for cell, wall in enumerate(walls)]  # the outside is one set
@@ -78,23 +78,23 @@ def _place(walls: bytearray, stride: int, cells: list[int], count: int, draws: D
                 if refused[near]:
                     refused[near] = 0
                     again.append(near)
-        cells = [again[chosen] for chosen in draws.permutation(len(again)).tolist()]
+        cells = [again[chosen] for chosen in rng.permutation(len(again)).tolist()]
 
 
 @lru_cache(maxsize=16)
 def _steps(stride: int) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
-    """The steps from a cell to those around it, and to its sides for each pattern of walls."""
+    """Return the offsets of a cell's 8 neighbours, and those of its sides for each wall pattern."""
     ring = (-stride, 1 - stride, 1, stride + 1, stride, stride - 1, -1, -stride - 1)
     sides = (_sides(around) for around in range(256))
     return ring, tuple(tuple(ring[position] for position in of_one) for of_one in sides)
 
 
 def _sides(around: int) -> tuple[int, ...]:
-    """A wall on each side of a cell, where its free neighbours have walls between them.
+    """Return one wall position for each group of touching walls around a cell.
 
-    `around` has a bit for each wall of the ring from above the cell clockwise. Even positions
-    share an edge with the cell, the odd ones are corners; walls next to each other touch, and so
-    do two at even positions with a free corner between them.
+    `around` has a bit for each wall of the ring, clockwise from above the cell. Even positions
+    share an edge with the cell, odd ones are corners. Walls next to each other touch, and so do two
+    at even positions with a free corner between them: a group lies between two free even positions.
     """
     walls = [position for position in range(8) if around >> position & 1]
     free = [position for position in range(0, 8, 2) if position not in walls]
@@ -103,5 +103,5 @@ def _sides(around: int) -> tuple[int, ...]:
     sides = []
     for first, last in zip(free, [*free[1:], free[0] + 8], strict=True):
         between = [place % 8 for place in range(first + 1, last) if place % 8 in walls]
-        sides += between[:1]  # the others touch it
+        sides += between[:1]  # the others of the group touch it
     return tuple(sides)

@@ -1,10 +1,10 @@
-"""Perfect mazes: every two cells are joined by exactly one way.
+"""Mazes whose cells, or rooms, are connected as a tree: exactly one path joins every two of them.
 
-The corridors lie on the even rows and columns, with cells of the lattice where both are even and
-a wall or a passage between two of them; the maze needs no wall around it, for its edge stops the
-agent. A maze of even size is the next smaller one with a last row or column of walls.
+Corridors lie on even rows and columns: lattice cells where both are even, and a wall or a passage
+between two of them. There is no wall around a maze, because its edge stops the agent. A maze of
+even size is the next smaller one plus a last row or column of walls.
 
-The algorithms differ in the trees that they like; pictures in Buck, "Mazes for Programmers", 2015.
+Pictures of the algorithms: Buck, "Mazes for Programmers", 2015.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray
 
-from .draws import Draws
+from .level_rng import LevelRNG
 
 _OPEN, _ROCK, _OUTSIDE = range(3)
 
 
 class Lattice(NamedTuple):
-    """A grid of walls to be carved, with enough outside around it that no step needs a check."""
+    """Grid of walls to be carved, padded so that no step needs a bounds check."""
 
-    grid: bytearray  # (rows + 4, stride), flat: _ROCK until it is carved, _OUTSIDE around
+    grid: bytearray  # (rows + 4, stride), flat: _ROCK until it is carved, _OUTSIDE in the padding
     stride: int
     cells: list[int]  # indices of the lattice's cells, row by row
     steps: tuple[int, int, int, int]  # from a cell to those above, right, below and left
 
 
-def backtracking(lattice: Lattice, draws: Draws) -> None:
-    """A depth-first search: long winding corridors and few crossings.
+def backtracking(lattice: Lattice, rng: LevelRNG) -> None:
+    """Carve by depth-first search: long winding corridors and few crossings.
 
-    Buck 2015, chapter 5, "Recursive Backtracker", with the path kept in a list.
+    Buck 2015, chapter 5, "Recursive Backtracker", with an explicit stack.
     """
     grid, _, cells, steps = lattice
-    draw = draws.uniforms().__next__
-    path = [cells[int(draw() * len(cells))]]
+    uniform = rng.uniforms().__next__
+    path = [cells[int(uniform() * len(cells))]]
     grid[path[0]] = _OPEN
     while path:
         cell = path[-1]
@@ -46,25 +46,25 @@ def backtracking(lattice: Lattice, draws: Draws) -> None:
         if not rock:
             path.pop()
             continue
-        near = rock[int(draw() * len(rock))] if len(rock) > 1 else rock[0]
+        near = rock[int(uniform() * len(rock))] if len(rock) > 1 else rock[0]
         grid[near] = grid[(cell + near) >> 1] = _OPEN
         path.append(near)
 
 
-def prim(lattice: Lattice, draws: Draws) -> None:
-    """Grows from one cell by a wall drawn from all those around: short dead ends, many crossings.
+def prim(lattice: Lattice, rng: LevelRNG) -> None:
+    """Carve a tree that grows by a random wall at its border: short dead ends, many crossings.
 
-    Prim, "Shortest connection networks and some generalizations", Bell System Technical Journal
-    36, 1957, where each wall of the border is as likely as the others in place of the cheapest.
+    Prim, "Shortest connection networks and some generalizations", Bell System Technical Journal 36,
+    1957, with a uniformly random wall of the border in place of the cheapest.
     """
     grid, _, cells, steps = lattice
-    draw = draws.uniforms().__next__
-    cell = cells[int(draw() * len(cells))]
+    uniform = rng.uniforms().__next__
+    cell = cells[int(uniform() * len(cells))]
     grid[cell] = _OPEN
     border = [(cell, cell + step) for step in steps if grid[cell + step] == _ROCK]
     while border:
-        # The drawn one changes places with the last, for taking from the middle would be slow.
-        chosen = int(draw() * len(border))
+        # Swap with the last entry: removing from the middle would take O(border).
+        chosen = int(uniform() * len(border))
         cell, near = border[chosen]
         border[chosen] = border[-1]
         border.pop()
@@ -73,8 +73,8 @@ def prim(lattice: Lattice, draws: Draws) -> None:
             border += [(near, near + step) for step in steps if grid[near + step] == _ROCK]
 
 
-def kruskal(lattice: Lattice, draws: Draws) -> None:
-    """Takes all walls in random order and opens those between two trees: even, short corridors.
+def kruskal(lattice: Lattice, rng: LevelRNG) -> None:
+    """Carve all walls between two trees, in random order: even, short corridors.
 
     Kruskal, "On the shortest spanning subtree of a graph", Proceedings of the AMS 7, 1956.
     """
@@ -84,7 +84,7 @@ def kruskal(lattice: Lattice, draws: Draws) -> None:
     halves = (1, stride)
     walls = [(cell, half) for cell in cells for half in halves if grid[cell + 2 * half] == _OPEN]
     parent = list(range(len(grid)))
-    for chosen in draws.permutation(len(walls)).tolist():
+    for chosen in rng.permutation(len(walls)).tolist():
         cell, half = walls[chosen]
         one, other = root(parent, cell), root(parent, cell + 2 * half)
         if one != other:
@@ -93,30 +93,30 @@ def kruskal(lattice: Lattice, draws: Draws) -> None:
 
 
 def root(parent: list[int], item: int) -> int:
-    """The representative of an item's set; the way to it is halved for the next time."""
+    """Return the representative of an item's set (union-find with path halving)."""
     while parent[item] != item:
         parent[item] = item = parent[parent[item]]
     return item
 
 
-def wilson(lattice: Lattice, draws: Draws) -> None:
-    """Joins random walks, their loops erased: each of all perfect mazes is as likely as the others.
+def wilson(lattice: Lattice, rng: LevelRNG) -> None:
+    """Carve loop-erased random walks: all perfect mazes have equal probabilities.
 
-    Wilson, "Generating random spanning trees more quickly than the cover time", STOC 1996. A step
-    off the lattice is not taken, which changes no probability: it is a loop, and erased. The time
-    grows with the number of cells, and in thin mazes with the ratio of the sides as well: 0.1 s
-    for 501x501, but 10 s for 3x20001.
+    Wilson, "Generating random spanning trees more quickly than the cover time", STOC 1996. The time
+    grows with the number of cells, and in thin mazes with the ratio of the sides as well: 0.1 s for
+    501x501, but 10 s for 3x20001.
     """
     grid, _, cells, steps = lattice
-    turn = draws.choices_of_four(steps).__next__
-    grid[_middle(lattice)] = _OPEN  # any will do; to the middle the walks are shortest
+    turn = rng.choices_of_four(steps).__next__
+    grid[_middle(lattice)] = _OPEN  # any cell is correct; walks to the middle are the shortest
     after = [0] * len(grid)
     for start in cells:
         cell = start
         while grid[cell]:
             near = cell + turn()
+            # Skipping a step off the lattice changes no probability: it would be an erased loop.
             if grid[near] != _OUTSIDE:
-                after[cell] = near  # the last way out of a cell is the one without its loops
+                after[cell] = near  # the last exit of a cell erases the loops through it
                 cell = near
         cell = start
         while grid[cell]:
@@ -125,7 +125,7 @@ def wilson(lattice: Lattice, draws: Draws) -> None:
             cell = near
 
 
-TREES: dict[str, Callable[[Lattice, Draws], None]] = {
+TREES: dict[str, Callable[[Lattice, LevelRNG], None]] = {
     "backtracking": backtracking,
     "prim": prim,
     "kruskal": kruskal,
@@ -133,17 +133,17 @@ TREES: dict[str, Callable[[Lattice, Draws], None]] = {
 }
 
 
-def tree(algorithm: str, rows: int, cols: int, draws: Draws) -> BoolArray:
-    """(rows, cols) the walls of a perfect maze, both numbers odd."""
+def tree(algorithm: str, rows: int, cols: int, rng: LevelRNG) -> BoolArray:
+    """Return (rows, cols) the walls of a perfect maze, both numbers odd."""
     lattice = _rock(rows, cols)
-    TREES[algorithm](lattice, draws)
+    TREES[algorithm](lattice, rng)
     grid: npt.NDArray[np.uint8] = np.frombuffer(lattice.grid, dtype=np.uint8)
     walls: BoolArray = grid.reshape(-1, lattice.stride)[2:-2, :-2] != _OPEN
     return walls
 
 
 def _rock(rows: int, cols: int) -> Lattice:
-    stride = cols + 2  # the outside on the right of a row is also that on the left of the next
+    stride = cols + 2  # the padding right of a row is also the padding left of the next
     grid = np.full((rows + 4, stride), _OUTSIDE, dtype=np.uint8)
     grid[2:-2, :-2] = _ROCK
     index = np.arange(grid.size).reshape(grid.shape)
@@ -155,3 +155,55 @@ def _middle(lattice: Lattice) -> int:
     rows = len(lattice.grid) // lattice.stride - 4
     cols = lattice.stride - 2
     return (2 + rows // 4 * 2) * lattice.stride + cols // 4 * 2
+
+
+SMALLEST_SIDE = 3
+"""The minimum side of a room."""
+
+
+def rooms(rows: int, cols: int, room_size: int, rng: LevelRNG) -> BoolArray:
+    """Return (rows, cols) the walls of rooms with sides from 3 to `room_size`, at least 6.
+
+    A maze that would be a single room is divided nevertheless if it is longer than 6.
+    """
+    largest = room_size if max(rows, cols) > room_size else 2 * SMALLEST_SIDE
+    return _divide(rows, cols, smallest=SMALLEST_SIDE, largest=largest, rng=rng)
+
+
+def division(rows: int, cols: int, rng: LevelRNG) -> BoolArray:
+    """Return (rows, cols) the walls of a perfect maze of long straight walls, both numbers odd."""
+    return _divide(rows, cols, smallest=1, largest=1, rng=rng)
+
+
+def _divide(rows: int, cols: int, *, smallest: int, largest: int, rng: LevelRNG) -> BoolArray:
+    """Divide rooms along their longer side, until it is at most `largest` or the other side is 1.
+
+    Recursive division (Buck 2015, chapter 11), with the rooms still to be divided in a list.
+    `smallest` is odd, and `largest` less than `2 * smallest` only where all sides are odd.
+    """
+    uniform = rng.uniforms().__next__
+    walls = bytearray(rows * cols)
+    wall = b"\1" * max(rows, cols)
+    rooms = [(0, 0, rows, cols)]
+    while rooms:
+        top, left, height, width = rooms.pop()
+        upright = width > height or (width == height and uniform() < 0.5)
+        long, short = (width, height) if upright else (height, width)
+        if long <= largest or short == 1:
+            continue
+        # Walls on odd and doors on even rows and columns: no later wall ends at a door.
+        at = smallest + 2 * int(uniform() * ((long - 1) // 2 - smallest + 1))
+        door = 2 * int(uniform() * ((short + 1) // 2))
+        if upright:
+            first = top * cols + left + at
+            walls[first : first + height * cols : cols] = wall[:height]
+            walls[first + door * cols] = 0
+            rooms.append((top, left, height, at))
+            rooms.append((top, left + at + 1, height, width - at - 1))
+        else:
+            first = (top + at) * cols + left
+            walls[first : first + width] = wall[:width]
+            walls[first + door] = 0
+            rooms.append((top, left, at, width))
+            rooms.append((top + at + 1, left, height - at - 1, width))
+    return np.frombuffer(walls, dtype=np.bool_).reshape(rows, cols)

@@ -1,1 +1,1 @@
-"""Local change adaptation (LoCA): corridors whose rewards change in one place."""
+"""Local change adaptation (LoCA): corridors whose rewards change locally."""

@@ -1,26 +1,32 @@
-"""The grid world in which local change adaptation (LoCA) is told."""
+"""LoCA environment on a grid, and its exact dynamics."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from dynamaze.common.arrays import BoolArray, FloatArray
+from dynamaze.common.deprecation import renamed_arguments
 
-from ..changing_maze import Course
+from ..changing_maze import MazeConfig
 from ..grid import GridEnv
+from ..mazes.dynamics import NUM_ACTIONS, Dynamics, Moves, OutcomeTuple
+from ..mazes.layout import Layout
 from ..mazes.mdp import FiniteMDP, greedy_policy
 from ..mazes.schedule import read_schedule
-from .loca_dynamics import loca_dynamics
 from .tasks import (
+    EXIT_T2,
     GAMMA,
+    T2_REWARD,
+    ZONE,
     PhasesLike,
-    as_changes,
-    asked_for,
-    check_observation,
+    check_loca_observation,
+    check_phase,
     corridor,
-    reset_into,
+    phase_changes,
+    reset_with_phase,
     starts_of,
     task_of,
 )
@@ -30,80 +36,80 @@ TIE = 1e-9
 
 
 class DynaMazeLoCAEnv(GridEnv):
-    """A corridor with two exits, of which one comes to pay less: does an agent find out?
+    """Corridor with two terminal states; the reward of one is reduced in phase 2.
 
     ## Description
-    Local change adaptation (LoCA; van Seijen et al. 2020, Wan et al. 2022) tells whether an agent
-    plans. A corridor of 4 rows and 25 columns ends at two exits: T1 on the right, T2 on the left.
-    In task A T1 pays 4 and T2 pays 2, in task B T1 pays 1. From the last column before T1, its
-    zone, a one-way passage leads to nowhere but T1.
+    Local change adaptation (LoCA; van Seijen et al. 2020, Wan et al. 2022) tests if an agent plans.
+    A corridor of 4 rows and 25 columns ends at two terminal states: T1 on the right, T2 on the
+    left. In task A the reward of T1 is 4 and that of T2 is 2, in task B that of T1 is 1. From the
+    last column before T1, its zone, a one-way passage leads only to T1.
 
-    | phase | task | starts | what it asks |
+    | phase | task | starts | purpose |
     | --- | --- | --- | --- |
     | 1 | A | all | learn the task |
-    | 2 | B | T1 | only what happens in the zone of T1 is seen: does the agent go to T2 now? |
-    | 3 | B | all | can it learn the task that is new at all? |
+    | 2 | B | T1 | does the agent change to T2, having observed the zone of T1 only? |
+    | 3 | B | all | can the agent learn the new task at all? |
 
-    The agent goes on from phase to phase with all that it has learned, and judged is always the
-    greedy policy from all cells alike, with a discount of 0.97 and at most 40 steps. The optimum is
-    then 2.597 in task A and 1.295 in task B (2.846 and 1.423 without slip); who goes on as in task
-    A gets 0.873 (0.771) in task B. `dynamaze bench run loca` holds agents against it.
+    The agent keeps its knowledge from phase to phase. The greedy policy is evaluated from all cells
+    with equal weights, with a discount of 0.97 and at most 40 steps. The optimum is then 2.597 in
+    task A and 1.295 in task B (2.846 and 1.423 without slip); the optimal policy of task A has
+    0.873 (0.771) in task B. `dynamaze bench run loca` evaluates agents.
 
-    | id | world |
+    | id | environment |
     | --- | --- |
     | `DynaMazeLoCA-v0` | the corridor on a grid |
 
     ## Action Space
-    `Discrete(4)`: 0 up, 1 right, 2 down, 3 left. The edge stops the agent; in the zone of T1 the
-    way left does, too.
+    `Discrete(4)`: 0 up, 1 right, 2 down, 3 left. The edge stops the agent; in the zone of T1 a move
+    left has no effect.
 
     ## Observation Space
     Chosen by `observation`, by default `"index"`: `Discrete(108)`, the cell's number `row * 27 +
-    col`. Columns 0 and 26 are the exits T2 and T1, columns 1 to 25 the corridor. The forms are
-    those of `DynaMazeEnv`, but for "action_mask" and "goal".
+    col`. Columns 0 and 26 are T2 and T1, columns 1 to 25 the corridor. The kinds are those of
+    `DynaMazeEnv`, except for "action_mask" and "goal".
 
     ## Starting State
-    One of the 100 cells of the corridor, each as likely; with `starts="T1"` one of the 4 cells of
-    T1's zone.
+    Uniform over the 100 cells of the corridor; with `starts="T1"` over the 4 cells of T1's zone.
 
     ## Rewards
-    On reaching T1 4 in task A and 1 in task B; on reaching T2 2; otherwise 0.
+    On reaching T1: 4 in task A, 1 in task B; on reaching T2: 2; otherwise 0.
 
     ## Episode End
-    Terminated at an exit. Truncated after 100 steps (`gym.make(..., max_episode_steps=n)`; -1 for
+    Terminated at T1 or T2. Truncated after 100 steps (`gym.make(..., max_episode_steps=n)`; -1 for
     no limit).
 
     ## Information
-    `reset` and `step` give `world_step`, the steps of the whole life so far, and `phase`, the
-    number of changes so far; the task is not told.
+    `reset` and `step` return `world_step`, the number of steps over all episodes, and `phase`, the
+    number of changes so far; the task is not reported.
 
     `reset(options={"task": "B", "starts": "T1"})` begins an episode in another phase, and
-    `set_task("B", "T1")` changes the living world in the middle of one. Either may be left out and
-    stays as it is. The clock goes on, and so do the random numbers; a reset with a seed goes back
-    to the beginning, as in every maze. `changes` says it all beforehand, by world steps:
-    `{100_000: {"task": "B", "starts": "T1"}, 150_000: {"starts": "all"}}`.
+    `set_task("B", "T1")` changes the phase during an episode. Either may be left out and is then
+    unchanged. The clock and the random numbers continue; a reset with a seed undoes all changes, as
+    in every maze. `changes` schedules the phases by world steps: `{100_000: {"task": "B", "starts":
+    "T1"}, 150_000: {"starts": "all"}}`.
 
     ## Arguments
     Args:
         task: "A" or "B".
         starts: "all" or "T1".
-        changes: when -> a mapping of "task" and "starts"; when is a world step or "episode N".
-        slip_probability: with this probability an action is replaced by one of the four, each as
-            likely; 0.25 as in 2022, 0 as in 2020.
+        changes: time -> a mapping of "task" and "starts"; a time is a world step or "episode N".
+        slip_probability: with this probability an action is replaced by a uniformly random one;
+            0.25 as in 2022, 0 as in 2020.
         observation: see above.
-        notice: what is told of a change: "none", "change" or "cells" (see `DynaMazeEnv`).
-        notice_in: where it is told: "info" or "observation".
+        change_info: the report of a change: "none", "change" or "cells" (see `DynaMazeEnv`).
+        change_info_in: the place of the report: "info" or "observation".
         render_mode: "human" (a pygame window), "rgb_array" (a frame as uint8), "ansi" or
             "ansi_color" (text), "svg" (a drawing).
 
     Raises:
-        ValueError: for a task, starts, an observation or a render mode that does not exist, or a
-            slip outside [0, 1]; TypeError for changes of anything else.
+        ValueError: for an unknown task, starts, observation or render mode, or a slip outside
+            [0, 1]; TypeError for changes of anything else.
 
     ## Version History
     * v0: the first.
     """
 
+    @renamed_arguments(notice="change_info", notice_in="change_info_in")
     def __init__(
         self,
         task: str = "A",
@@ -112,15 +118,17 @@ class DynaMazeLoCAEnv(GridEnv):
         changes: PhasesLike | None = None,
         slip_probability: float = 0.25,
         observation: Any = "index",
-        notice: str = "none",
-        notice_in: str = "info",
+        change_info: str = "none",
+        change_info_in: str = "info",
         render_mode: str | None = None,
     ) -> None:
         super().__init__(
-            Course(read_schedule(corridor(task, starts, slip_probability), as_changes(changes))),
-            observation=check_observation(observation),
-            notice=notice,
-            notice_in=notice_in,
+            MazeConfig(
+                read_schedule(corridor(task, starts, slip_probability), phase_changes(changes))
+            ),
+            observation=check_loca_observation(observation),
+            change_info=change_info,
+            change_info_in=change_info_in,
             render_mode=render_mode,
         )
 
@@ -128,27 +136,27 @@ class DynaMazeLoCAEnv(GridEnv):
 
     @property
     def task(self) -> str | None:
-        """The task as it is now; None where T1 was changed to pay otherwise."""
+        """The present task; None if the reward of T1 was changed to another."""
         return task_of(self.layout)
 
     @property
     def starts(self) -> str | None:
-        """Where episodes begin now; None where the starts were changed to others."""
+        """The present starts; None if they were changed to others."""
         return starts_of(self.layout)
 
     def set_task(self, task: str | None = None, starts: str | None = None) -> None:
-        """Go on in another phase from now on; the agent stays where it is.
+        """Change the phase now; the agent stays where it is.
 
         Args:
-            task: "A" or "B"; None leaves it.
-            starts: "all" or "T1", from the next episode on; None leaves them.
+            task: "A" or "B"; None keeps it.
+            starts: "all" or "T1", from the next episode on; None keeps them.
 
         Raises:
-            ValueError: for a name that does not exist, or if both are left.
+            ValueError: for an unknown name, or if both are None.
         """
-        change = asked_for(task, starts).change
+        change = check_phase(task, starts).change
         if not self._started:
-            self.world_step = 0  # the life begins now, or the first reset would undo the change
+            self.world_step = 0  # start now: otherwise the first reset would undo the change
         self.change(change)
 
     def reset(
@@ -157,7 +165,7 @@ class DynaMazeLoCAEnv(GridEnv):
         """Begin an episode.
 
         Args:
-            seed: seeds the random numbers and begins a new life; None goes on.
+            seed: seeds the random numbers and restarts the clock; None changes neither.
             options: `{"task": "B"}`, `{"starts": "T1"}` or both begin it in another phase;
                 `{"world_step": k}` sets the clock.
 
@@ -165,60 +173,135 @@ class DynaMazeLoCAEnv(GridEnv):
             The observation and the information.
 
         Raises:
-            ValueError: for an unknown option, or a name or number that there is not.
+            ValueError: for an unknown option or name, or a number outside its range.
         """
-        begun: tuple[Any, dict[str, Any]] = reset_into(super().reset, self.change, seed, options)
-        return begun
+        result: tuple[Any, dict[str, Any]] = reset_with_phase(
+            super().reset, self.change, seed, options
+        )
+        return result
 
-    # -- the truth -----------------------------------------------------------------------------
+    # -- the exact MDP -------------------------------------------------------------------------
 
     def action_masks(self) -> BoolArray:
-        """(4,) whether each action, made as it is meant, leads to another cell."""
+        """Return (4,) bool, True for actions whose intended outcome is another cell."""
         assert self._state >= 0, "before the first reset"
         masks: BoolArray = self.mdp.next_state[self._state, :, 0] != self._state
         return masks if masks.any() else ~masks
 
     @property
     def mdp(self) -> FiniteMDP:
-        """The exact Markov decision process of the task as it is now, as arrays."""
+        """The exact Markov decision process of the present task, as arrays."""
         return loca_dynamics(self.layout).mdp
 
     def phase_mdp(self, phase: int) -> FiniteMDP:
-        """The exact Markov decision process of any phase of the schedule."""
+        """Return the exact Markov decision process of any phase of the schedule."""
         return loca_dynamics(self.schedule.layouts[phase]).mdp
 
     def optimal_values(self, gamma: float = GAMMA) -> FloatArray:
-        """(states,) optimal state values of the task as it is now."""
+        """Return (states,) the optimal state values of the present task."""
         return self.mdp.optimal_values(gamma)
 
     def optimal_action_values(self, gamma: float = GAMMA) -> FloatArray:
-        """(states, actions) optimal action values of the task as it is now."""
+        """Return (states, actions) the optimal action values of the present task."""
         return self.mdp.optimal_action_values(gamma)
 
     def optimal_policy(self, gamma: float = GAMMA) -> FloatArray:
-        """(states, actions) probabilities of the optimal actions in the task as it is now."""
+        """Return (states, actions) the probabilities of the optimal actions of the present task."""
         return greedy_policy(self.optimal_action_values(gamma), tolerance=TIE)
 
-    def regret(self, gamma: float = GAMMA, *, foresight: bool = False) -> FloatArray:
-        """(states, actions) what each action gives away, if the task stays as it is now.
+    @renamed_arguments(foresight="clairvoyant")
+    def regret(self, gamma: float = GAMMA, *, clairvoyant: bool = False) -> FloatArray:
+        """Return (states, actions) the regret of each action if the task never changes again.
 
         Args:
             gamma: discount in [0, 1].
-            foresight: must be False.
+            clairvoyant: must be False.
 
         Raises:
-            ValueError: for a discount outside its range, or with foresight.
+            ValueError: for a discount outside its range, or with `clairvoyant`.
         """
-        if foresight:
-            raise ValueError("regret with foresight in a LoCA world; expected foresight=False")
+        if clairvoyant:
+            raise ValueError(
+                "regret with clairvoyant=True in a LoCA environment; expected clairvoyant=False"
+            )
         values = self.optimal_action_values(gamma)
         regret: FloatArray = np.max(values, axis=1, keepdims=True) - values
         return regret
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _settle(self) -> None:
-        super()._settle()
+    def _sync_maze(self) -> None:
+        super()._sync_maze()
         dynamics = loca_dynamics(self.layout)
         self._outcomes = dynamics.outcomes  # type: ignore[assignment]  # rows of the same form
         self._thresholds = dynamics.thresholds
+
+
+LEFT = 3
+
+TURNS = np.add.outer(np.arange(NUM_ACTIONS), np.arange(NUM_ACTIONS)) % NUM_ACTIONS
+"""(actions, outcomes) the direction moved: the intended one first, then the three others."""
+
+
+class LoCADynamics:
+    """Dynamics of one layout of a LoCA environment: those of a maze with differences. Immutable.
+
+    1. T2 has its own reward, whatever that of T1 is.
+    2. In the zone, the last column before T1, a move to the left has no effect.
+    3. With the layout's `slip_probability` an action is replaced by a uniformly random one, which
+       may be the same; the passage then acts on the move that is made.
+
+    Attributes:
+        mdp: the exact Markov decision process.
+        outcomes: `outcomes[state][action][k]` as Python numbers.
+        thresholds: cumulative probabilities: a random number below the first is the first outcome,
+            and so on; empty without slip.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        moves = _moves(layout)
+        slip = layout.slip_probability
+        other = slip / NUM_ACTIONS
+        shares = (1.0 - (NUM_ACTIONS - 1) * other, other, other, other) if slip > 0 else (1.0,)
+        directions = TURNS[:, : len(shares)]
+        start = np.zeros(layout.num_cells)
+        start[[layout.index(cell) for cell in layout.starts]] = 1 / len(layout.starts)
+        probability = np.empty((layout.num_cells, *directions.shape))
+        probability[...] = shares
+        self.mdp = FiniteMDP(
+            np.ascontiguousarray(moves.next_state[:, directions]),
+            probability,
+            np.ascontiguousarray(moves.reward[:, directions]),
+            np.ascontiguousarray(moves.terminated[:, directions]),
+            start,
+        )
+        self.thresholds: tuple[float, ...] = tuple(np.cumsum(shares)[:-1].tolist())
+        self.outcomes = _outcomes(self.mdp)
+
+
+@lru_cache(maxsize=16)
+def loca_dynamics(layout: Layout) -> LoCADynamics:
+    """Return the dynamics of a layout; those of the latest layouts are cached and shared."""
+    return LoCADynamics(layout)
+
+
+def _moves(layout: Layout) -> Moves:
+    moves = Dynamics(layout).moves
+    states = np.arange(layout.num_cells)
+    column = states % layout.cols
+    from_exit = layout.distances.ravel() == 0
+    leaves_by_t2 = (column[moves.next_state] == EXIT_T2) & ~from_exit[:, None]
+    next_state = moves.next_state.copy()
+    reward = np.where(leaves_by_t2, T2_REWARD, moves.reward)
+    next_state[column == ZONE, LEFT] = states[column == ZONE]
+    reward[column == ZONE, LEFT] = layout.rewards.wall
+    return Moves(next_state, reward, moves.terminated)
+
+
+def _outcomes(mdp: FiniteMDP) -> dict[int, list[tuple[OutcomeTuple, ...]]]:
+    columns = [column.tolist() for column in (mdp.next_state, mdp.reward, mdp.terminated)]
+    rows = [
+        [tuple(zip(*outcomes, strict=True)) for outcomes in zip(*actions, strict=True)]
+        for actions in zip(*columns, strict=True)
+    ]
+    return dict(enumerate(rows))

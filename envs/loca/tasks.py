@@ -1,12 +1,13 @@
-"""The two tasks of local change adaptation (LoCA) and where their episodes begin, as layouts.
+"""Tasks and starts of local change adaptation (LoCA), as layouts.
 
 Van Seijen, Nekoei, Racah and Chandar 2020, "The LoCA regret"; Wan, Rahimi-Kalahroudi, Rajendran,
 Momennejad, Chandar and van Seijen 2022, "Towards evaluating adaptivity of model-based reinforcement
-learning methods". A corridor of 4 rows and 25 columns has an exit at each end, T1 on the right and
-T2 on the left. Here the exits are columns of goals of their own, so that a layout has 27 columns.
+learning methods". A corridor of 4 rows and 25 columns has a terminal state at each end, T1 on the
+right and T2 on the left. Here they are columns of goals of their own, so that a layout has 27
+columns.
 
-A task and its starts are a change of the layout, as `schedule.apply_change` takes it: the layout's
-reward of a goal is what T1 pays. What T2 pays never changes.
+A task and its starts are a change of the layout for `schedule.apply_change`: the layout's goal
+reward is that of T1. The reward of T2 never changes.
 """
 
 from __future__ import annotations
@@ -22,37 +23,37 @@ from ..mazes.layout import Cell, Layout, Rewards
 from ..mazes.schedule import ChangesLike
 
 PhasesLike = Mapping[Any, Mapping[str, str]] | Iterable[tuple[int | str, Mapping[str, str]]]
-"""When -> what is asked for from then on."""
+"""Time -> mapping of the task and the starts from then on."""
 
 ROWS, LENGTH = 4, 25
 EXIT_T2, ZONE, EXIT_T1 = 0, LENGTH, LENGTH + 1
-"""Columns: of the goals at the left, of the zone that only T1 is left by, of those at the right."""
+"""Columns: the goals on the left, the zone that leads to T1 only, the goals on the right."""
 
 T1_REWARDS = {"A": 4.0, "B": 1.0}
 T2_REWARD = 2.0
 
 GAMMA = 0.97
-"""The discount that the levels of the literature are for."""
+"""Discount of the published results."""
 
 STARTS: dict[str, tuple[Cell, ...]] = {
     "all": tuple((row, col) for row in range(ROWS) for col in range(1, LENGTH + 1)),
     "T1": tuple((row, ZONE) for row in range(ROWS)),
 }
-"""Where episodes begin: in every cell alike, or only in the zone of T1."""
+"""Cells where episodes begin: every cell with equal probabilities, or only the zone of T1."""
 
 REFUSED = ("action_mask", "goal")
-"""Forms of observation that know nothing of the one-way passage, or of two kinds of goals."""
+"""Observations that do not fit the one-way passage, or two kinds of goals."""
 
 
-class Asked(NamedTuple):
-    """What is asked for of a phase; None leaves it as it is."""
+class PhaseChange(NamedTuple):
+    """Change of the task, of the starts, or of both; None keeps one as it is."""
 
     task: str | None = None
     starts: str | None = None
 
     @property
     def change(self) -> dict[str, Any]:
-        """The change of the layout; empty where nothing is asked for, which no maze takes."""
+        """The change of the layout; empty if nothing changes, which no maze accepts."""
         change: dict[str, Any] = {}
         if self.task is not None:
             change["goal_reward"] = T1_REWARDS[self.task]
@@ -61,20 +62,20 @@ class Asked(NamedTuple):
         return change
 
 
-def asked_for(task: object = None, starts: object = None) -> Asked:
-    """What is asked for, checked.
+def check_phase(task: object = None, starts: object = None) -> PhaseChange:
+    """Return a change of the phase after checking it.
 
     Raises:
-        ValueError: for a task or starts that there are not.
+        ValueError: for an unknown task or starts.
     """
-    return Asked(
+    return PhaseChange(
         None if task is None else _known("task", task, T1_REWARDS),
         None if starts is None else _known("starts", starts, STARTS),
     )
 
 
 def corridor(task: str, starts: str, slip_probability: float = 0.0) -> Layout:
-    """The layout in which a world begins.
+    """Return the initial layout.
 
     Args:
         task: "A" or "B".
@@ -82,8 +83,8 @@ def corridor(task: str, starts: str, slip_probability: float = 0.0) -> Layout:
         slip_probability: of the layout.
 
     Raises:
-        ValueError: for a task or starts that there are not, or a slip outside [0, 1].
-        TypeError: if it is no number.
+        ValueError: for an unknown task or starts, or a slip outside [0, 1].
+        TypeError: if it is not a number.
     """
     reward = T1_REWARDS[_known("task", task, T1_REWARDS)]
     return Layout(
@@ -95,41 +96,41 @@ def corridor(task: str, starts: str, slip_probability: float = 0.0) -> Layout:
     )
 
 
-def as_changes(changes: PhasesLike | None) -> ChangesLike:
-    """The changes of the layout that mean changes of the phase.
+def phase_changes(changes: PhasesLike | None) -> ChangesLike:
+    """Return the changes of the layout that correspond to changes of the phase.
 
     Args:
-        changes: when -> mapping of "task" and "starts", as a mapping or as pairs; None for none.
+        changes: time -> mapping of "task" and "starts", as a mapping or as pairs; None for none.
 
     Raises:
-        ValueError: for a task or starts that there are not.
-        TypeError: for what is no change.
+        ValueError: for an unknown task or starts.
+        TypeError: for anything but such a change.
     """
     pairs: Any = {} if changes is None else changes
     pairs = pairs.items() if isinstance(pairs, Mapping) else pairs
-    return [(when, _as_change(change)) for when, change in pairs]
+    return [(when, _layout_change(change)) for when, change in pairs]
 
 
-def read_reset(options: Mapping[str, Any] | None) -> tuple[Asked, dict[str, Any]]:
-    """What the options of a reset ask for, and those that are every maze's.
+def split_reset_options(options: Mapping[str, Any] | None) -> tuple[PhaseChange, dict[str, Any]]:
+    """Return the change of the phase in the options of a reset, and the remaining options.
 
     Raises:
-        ValueError: for a task or starts that there are not.
+        ValueError: for an unknown task or starts.
     """
     rest = dict(options or {})
-    return asked_for(rest.pop("task", None), rest.pop("starts", None)), rest
+    return check_phase(rest.pop("task", None), rest.pop("starts", None)), rest
 
 
-def reset_into(
+def reset_with_phase(
     reset: Callable[..., Any],
     change: Callable[[dict[str, Any]], None],
     seed: int | None,
     options: Mapping[str, Any] | None,
 ) -> Any:
-    """Begin an episode in the phase that the options ask for.
+    """Begin an episode in the phase that the options select.
 
-    A seed or a world step begins a life in which nothing has changed, so the change comes after
-    them; then an episode begins once more, on one of the new starts.
+    A seed or a world step undoes all changes, so the change is made after them; then an episode
+    begins once more, on one of the new starts.
 
     Args:
         reset: of the maze.
@@ -137,43 +138,43 @@ def reset_into(
         seed: as in `reset`.
         options: as in `reset`; "task" and "starts" too.
     """
-    asked, rest = read_reset(options)
-    begun = reset(seed=seed, options=rest)
-    if not asked.change:
-        return begun
-    change(asked.change)
+    phase, rest = split_reset_options(options)
+    result = reset(seed=seed, options=rest)
+    if not phase.change:
+        return result
+    change(phase.change)
     return reset()
 
 
 def task_of(layout: Layout) -> str | None:
-    """The task that a layout is of; None where T1 pays otherwise."""
+    """Return the task of a layout; None if T1 has another reward."""
     return _named(layout.rewards.goal, T1_REWARDS.items())
 
 
 def starts_of(layout: Layout) -> str | None:
-    """The name of a layout's starts; None where they are others."""
+    """Return the name of a layout's starts; None for others."""
     return _named(layout.starts, STARTS.items())
 
 
-def check_observation(observation: Any) -> Any:
-    """The observation itself.
+def check_loca_observation(observation: Any) -> Any:
+    """Return the observation after checking that it fits a LoCA environment.
 
     Raises:
-        ValueError: for one that would tell something wrong of a LoCA world.
+        ValueError: for one that would be wrong in a LoCA environment.
     """
     kind = observation.get("kind") if isinstance(observation, Mapping) else observation
     if kind in REFUSED:
         raise ValueError(
-            f"observation={kind!r} in a LoCA world, which has a one-way passage and goals that "
-            f"pay differently; expected another than {' and '.join(map(repr, REFUSED))}"
+            f"observation={kind!r} in a LoCA environment, which has a one-way passage and goals "
+            f"with different rewards; expected another than {' and '.join(map(repr, REFUSED))}"
         )
     return observation
 
 
-def _as_change(change: Any) -> dict[str, Any]:
-    if not isinstance(change, Mapping) or not change or set(change) - set(Asked._fields):
+def _layout_change(change: Any) -> dict[str, Any]:
+    if not isinstance(change, Mapping) or not change or set(change) - set(PhaseChange._fields):
         raise TypeError(f"the change {change!r}; expected a mapping of 'task', 'starts' or both")
-    return asked_for(**change).change
+    return check_phase(**change).change
 
 
 def _known(name: str, value: object, known: Iterable[str]) -> str:

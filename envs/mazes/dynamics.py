@@ -1,12 +1,12 @@
-"""What a step does in a maze, as arrays: the one rule that every environment on a grid steps by.
+"""Dynamics of a step in a maze, as arrays: the one rule that every environment on a grid uses.
 
 An action moves the agent one cell; a wall or the edge stops it. With the layout's
-`slip_probability` the agent slips to one of the two directions perpendicular to the one it meant,
-each half as likely.
+`slip_probability` the agent slips to one of the two directions perpendicular to the action, with
+equal probabilities.
 
-A wall that falls on the agent does not move it: the agent stands on the wall's cell and may step
-off it to any free neighbour, but nothing can step onto it. So every cell, walls included, has its
-row in the arrays, and what a wall does to the agent is the same in the model as in the world.
+A wall that closes the agent's cell does not move it: the agent may step off it to any free
+neighbour, but nothing can step onto it. So every cell, walls included, has its row in the arrays,
+and the exact MDP includes this case.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from .layout import DISPLACEMENTS, Layout
 from .mdp import FiniteMDP
 
-Outcome = tuple[int, float, bool]  # next state, reward, terminated
+OutcomeTuple = tuple[int, float, bool]  # next state, reward, terminated
 
 NUM_ACTIONS = len(DISPLACEMENTS)
-PERPENDICULAR = ((0, 1, 2, 3), (1, 2, 3, 0), (3, 0, 1, 2))
-"""For each outcome of a step (as meant, slipped to one side, to the other): the direction moved."""
+SLIP_DIRECTIONS = ((0, 1, 2, 3), (1, 2, 3, 0), (3, 0, 1, 2))
+"""Direction moved for each outcome (as intended, slipped to one side, to the other) and action."""
 
 
 class Moves(NamedTuple):
-    """Where each of the four directions leads from each state, and what that pays."""
+    """Result of moving in each of the four directions from each state."""
 
     next_state: IntArray  # (S, 4)
     reward: FloatArray  # (S, 4)
@@ -37,13 +37,14 @@ class Moves(NamedTuple):
 
 
 class Dynamics:
-    """What a step does in one layout. Immutable, shared between copies of an environment.
+    """Dynamics of one layout. Immutable, shared between copies of an environment.
 
     Attributes:
         layout: the maze.
         starts: the states where an episode may begin.
-        thresholds: a number drawn from [0, 1) below the first is a step as it was meant, below
-            the second a slip to one side, otherwise a slip to the other; empty without slip.
+        thresholds: cumulative probabilities: a random number below the first is a step as
+            intended, below the second a slip to one side, otherwise a slip to the other; empty
+            without slip.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -54,18 +55,18 @@ class Dynamics:
             (1.0 - slip, slip / 2, slip / 2) if slip > 0 else (1.0,)
         )
         self.thresholds: tuple[float, ...] = (1.0 - slip, 1.0 - slip + slip / 2) if slip > 0 else ()
-        self.outcomes = Outcomes(self)
+        self.outcomes = OutcomeTable(self)
 
     @cached_property
     def moves(self) -> Moves:
-        """The four directions from each state; made when first asked for."""
+        """The four directions from each state; computed on first use."""
         return _moves(self.layout)
 
     @cached_property
     def mdp(self) -> FiniteMDP:
         """The exact Markov decision process of the layout."""
-        directions = np.array(PERPENDICULAR[: len(self.probabilities)]).T  # (actions, outcomes)
-        # Indexing leaves another order in memory, for which compiled code would be compiled again.
+        directions = np.array(SLIP_DIRECTIONS[: len(self.probabilities)]).T  # (actions, outcomes)
+        # Indexing leaves another order in memory, for which Numba would compile its callers again.
         moves = self.moves
         probability = np.empty((self.layout.num_cells, *directions.shape))
         probability[...] = self.probabilities
@@ -86,20 +87,20 @@ class Dynamics:
         return Dynamics, (self.layout,)
 
 
-class Outcomes(dict[int, "list[tuple[Outcome, ...]]"]):
-    """``outcomes[state][action][k]`` as Python numbers, each row made when it is first stood on."""
+class OutcomeTable(dict[int, "list[tuple[OutcomeTuple, ...]]"]):
+    """``outcomes[state][action][k]`` as Python numbers; a state's row is computed on first use."""
 
     def __init__(self, dynamics: Dynamics) -> None:
         super().__init__()
         self._dynamics = dynamics
 
-    def __missing__(self, state: int) -> list[tuple[Outcome, ...]]:
+    def __missing__(self, state: int) -> list[tuple[OutcomeTuple, ...]]:
         if state < 0:
             raise IndexError(f"state {state}; expected at least 0")
         dynamics = self._dynamics
         columns = [column[state].tolist() for column in dynamics.moves]
-        moves: list[Outcome] = list(zip(*columns, strict=True))
-        directions = PERPENDICULAR[: len(dynamics.probabilities)]
+        moves: list[OutcomeTuple] = list(zip(*columns, strict=True))
+        directions = SLIP_DIRECTIONS[: len(dynamics.probabilities)]
         row = [
             tuple(moves[direction[action]] for direction in directions)
             for action in range(NUM_ACTIONS)
@@ -109,7 +110,7 @@ class Outcomes(dict[int, "list[tuple[Outcome, ...]]"]):
 
 
 def _moves(layout: Layout) -> Moves:
-    """A goal is absorbing: every move there stays, pays nothing and says terminated."""
+    """Return the moves of a layout. A goal is absorbing: moves there stay, with reward 0."""
     rows, cols = layout.rows, layout.cols
     states = np.arange(layout.num_cells)
     beyond = np.ones((rows + 2, cols + 2), dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""A maze's layout: walls, starts, goals and rewards, with one text form that round-trips.
+"""Layout of a maze: walls, starts, goals and rewards, with a text form that round-trips.
 
 Cells are ``(row, col)``, row 0 on top. A cell's index is ``row * cols + col``. The text form has
 one line for each row: ``#`` is a wall, ``.`` or a space is free, ``S`` a start, ``G`` a goal.
@@ -17,13 +17,13 @@ import numpy.typing as npt
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.validation import checked_number
 
-from .shortest_paths import diameter, search_from, way_down
+from .shortest_paths import bfs_distances, diameter, downhill_path
 
 Cell = tuple[int, int]
 
 LEGEND = "#. SG"
 MAX_CELLS = 4_000_000
-"""Larger mazes are refused before memory is taken for them."""
+"""Larger mazes are refused before memory is allocated for them."""
 
 # The four actions: 0 up, 1 right, 2 down, 3 left, as (row, col) displacements.
 ACTIONS = ("up", "right", "down", "left")
@@ -31,11 +31,11 @@ DISPLACEMENTS: tuple[Cell, ...] = ((-1, 0), (0, 1), (1, 0), (0, -1))
 
 
 class LayoutError(ValueError):
-    """A maze that cannot be: the message says where and what was expected."""
+    """Error for an invalid maze: the message says where and what was expected."""
 
 
 class Rewards(NamedTuple):
-    """What a step pays: on entering a goal, when a wall or the edge stops it, and otherwise."""
+    """Rewards of a step: on entering a goal, when a wall or the edge stops it, and otherwise."""
 
     goal: float = 1.0
     step: float = 0.0
@@ -43,7 +43,7 @@ class Rewards(NamedTuple):
 
     @classmethod
     def of(cls, goal: float, step: float, wall: float | None) -> Rewards:
-        """What the environments' arguments say; None for a wall pays a step."""
+        """Return the rewards of an environment's arguments; None for a wall is that of a step."""
         return cls(goal, step, step if wall is None else wall)
 
 
@@ -56,15 +56,15 @@ class Layout:
 
     Attributes:
         walls: (rows, cols) bool, True where there is a wall; kept as a read-only copy.
-        starts: the cells where an episode may begin, each as likely as the others.
+        starts: the cells where an episode may begin, with equal probabilities.
         goals: the cells that end an episode.
-        rewards: what a step pays.
+        rewards: the rewards of a step.
         slip_probability: with this probability in [0, 1] a step goes to one of the two directions
-            perpendicular to the action, each half as likely.
+            perpendicular to the action, with equal probabilities.
 
     Raises:
-        LayoutError: if there is no start, no goal, one of them stands on a wall or outside, a
-            start on a goal, or a start from which no goal can be reached.
+        LayoutError: without a start or a goal, for one on a wall or outside, for a start on a
+            goal, and for a start from which no goal can be reached.
         ValueError: for a reward that is not finite or a slip probability outside [0, 1].
         TypeError: if one of them is not a number.
     """
@@ -97,7 +97,7 @@ class Layout:
             if self.distances[row, col] < 0:
                 raise LayoutError(
                     f"no goal can be reached from the start at row {row}, column {col}; "
-                    "expected a way of free cells"
+                    "expected a path of free cells"
                 )
 
     @classmethod
@@ -123,11 +123,11 @@ class Layout:
         )
 
     def to_text(self) -> str:
-        """The text form, rows joined by newlines; ``Layout.from_text`` reads it back."""
+        """Return the text form, rows joined by newlines; ``Layout.from_text`` reads it back."""
         return "\n".join(self.to_rows())
 
     def to_rows(self) -> list[str]:
-        """The text form as a list of rows."""
+        """Return the text form as a list of rows."""
         grid = np.where(self.walls, "#", ".")
         for letter, cells in (("S", self.starts), ("G", self.goals)):
             for cell in cells:
@@ -136,12 +136,12 @@ class Layout:
 
     @property
     def rows(self) -> int:
-        """How many rows the maze has."""
+        """The number of rows."""
         return int(self.walls.shape[0])
 
     @property
     def cols(self) -> int:
-        """How many columns the maze has."""
+        """The number of columns."""
         return int(self.walls.shape[1])
 
     @property
@@ -150,75 +150,74 @@ class Layout:
         return self.walls.size
 
     def index(self, cell: Cell) -> int:
-        """The index of a cell: ``row * cols + col``."""
+        """Return the index of a cell: ``row * cols + col``."""
         return cell[0] * self.cols + cell[1]
 
     def cell(self, index: int) -> Cell:
-        """The cell of an index."""
+        """Return the cell of an index."""
         return divmod(index, self.cols)
 
     @cached_property
     def distances(self) -> IntArray:
-        """(rows, cols) steps of the shortest way to a goal; -1 on walls and where there is none.
+        """(rows, cols) length of a shortest path to a goal; -1 on walls and where there is none.
 
         Read-only.
         """
-        distances = search_from(self.walls, [self.index(goal) for goal in self.goals])
+        distances = bfs_distances(self.walls, [self.index(goal) for goal in self.goals])
         distances.flags.writeable = False
         return distances
 
     @cached_property
     def shortest_path(self) -> tuple[Cell, ...]:
-        """A shortest way from the nearest start to a goal, both ends included."""
-        return self.way_from(min(self.starts, key=lambda start: self.distances[start]))
+        """A shortest path from the nearest start to a goal, both ends included."""
+        return self.path_from(min(self.starts, key=lambda start: self.distances[start]))
 
-    def way_from(self, cell: Cell) -> tuple[Cell, ...]:
-        """A shortest way from a cell to a goal, both ends included; empty where there is none."""
-        return tuple(way_down(self.distances, cell)) if self.distances[cell] >= 0 else ()
+    def path_from(self, cell: Cell) -> tuple[Cell, ...]:
+        """Return a shortest path from a cell to a goal, ends included; empty if there is none."""
+        return tuple(downhill_path(self.distances, cell)) if self.distances[cell] >= 0 else ()
 
     @property
     def shortest_path_length(self) -> int:
-        """Steps of the shortest way from the nearest start to a goal."""
+        """The length of a shortest path from the nearest start to a goal."""
         return min(int(self.distances[start]) for start in self.starts)
 
     @cached_property
     def diameter(self) -> int:
-        """Steps of the longest of all shortest ways between two free cells.
+        """The length of the longest shortest path between two connected free cells.
 
-        Of those that can reach each other; a goal may lie on the way. Exact for any size;
-        `search.diameter` says how, and what it costs.
+        A goal may lie on the path. Exact for any size; see `shortest_paths.diameter` for its cost.
         """
         return diameter(self.walls)
 
     def shortest_path_values(self, gamma: float = 0.95) -> FloatArray:
-        """(rows, cols) discounted return of the shortest way to a goal; NaN where there is none.
+        """Return (rows, cols) the return of a shortest path to a goal; NaN if there is none.
 
         From a cell d steps away it is ``step + gamma step + ... + gamma^(d-2) step +
-        gamma^(d-1) goal``, and 0 on a goal. These are the optimal values of those cells if
-        hurrying pays: ``goal >= step / (1 - gamma)`` and ``wall <= step``, as in every classical
-        maze. `dynamaze.envs.mazes.optimal_values.optimal_values` knows the optimum of every cell in
-        every maze.
+        gamma^(d-1) goal``, and 0 on a goal. These are the optimal values of those cells if a
+        shorter path is never worse: ``goal >= step / (1 - gamma)`` and ``wall <= step``, as in
+        the mazes of the book. `dynamaze.envs.mazes.optimal_values.optimal_values` has no such
+        condition.
 
         Args:
             gamma: discount in [0, 1].
 
         Raises:
-            ValueError: if gamma is outside [0, 1], or if steps slip: no way is certain then.
+            ValueError: if gamma is outside [0, 1], or if steps slip.
         """
         gamma = checked_number("gamma", gamma, 0, 1)
         if self.slip_probability > 0:
             raise ValueError(
                 f"shortest-path values with slip_probability={self.slip_probability}; expected 0: "
-                "where steps slip, ask dynamaze.envs.mazes.optimal_values.optimal_values"
+                "for mazes that slip use dynamaze.envs.mazes.optimal_values.optimal_values"
             )
         longest = int(self.distances.max())
         returns = delayed_returns(self.rewards.goal, self.rewards.step, gamma, longest)
-        # Distance 0 takes what stands first, -1 what stands last.
+        # Distance 0 selects the first entry, -1 (unreachable) the last one.
         return np.array([0.0, *returns, np.nan])[self.distances]
 
     @property
     def is_random(self) -> bool:
-        """Whether a step or a start in this maze uses random numbers."""
+        """True if a step or a start in this maze uses random numbers."""
         return self.slip_probability > 0 or len(self.starts) > 1
 
     def __deepcopy__(self, memo: object) -> Layout:
@@ -242,14 +241,13 @@ class Layout:
 
 
 def delayed_returns(last: float, step: float, gamma: float, count: int) -> list[float]:
-    """Discounted returns of n steps' reward and then `last`, for n = 0, 1, ... below a count.
+    """Return the discounted returns of n step rewards and then `last`, for n = 0, 1, ... < count.
 
-    Each is made of the one before by one Bellman backup, so that values which are made of them
-    solve the Bellman equations to the last bit (Sutton & Barto 2018, equation 3.9).
+    Values made of them solve the Bellman equations to the last bit.
     """
     returns = [last] * count
     for n in range(1, count):
-        returns[n] = step + gamma * returns[n - 1]
+        returns[n] = step + gamma * returns[n - 1]  # Sutton & Barto 2018, equation 3.9
     return returns
 
 

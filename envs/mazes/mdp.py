@@ -1,23 +1,22 @@
-"""Exact finite Markov decision processes: the truth that everything else is tested against."""
+"""Exact finite Markov decision processes and Markov chains."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.validation import checked_number
-
-from .chain import Chain
 
 ToyText = dict[int, dict[int, list[tuple[float, int, float, bool]]]]
 
 
 class FiniteMDP(NamedTuple):
-    """A finite MDP as arrays: S states, A actions and K possible outcomes of each.
+    """Finite MDP as arrays: S states, A actions and K possible outcomes of each.
 
-    Nothing follows a terminal outcome: its next state's value counts as 0.
+    The next state of a terminal outcome has the value 0.
     """
 
     next_state: IntArray  # (S, A, K)
@@ -27,7 +26,7 @@ class FiniteMDP(NamedTuple):
     start: FloatArray  # (S,) probability that an episode begins here
 
     def to_toy_text(self) -> ToyText:
-        """``P[state][action] = [(probability, next_state, reward, terminated), ...]``.
+        """Return ``P[state][action] = [(probability, next_state, reward, terminated), ...]``.
 
         The form of Gymnasium's toy-text environments.
         """
@@ -43,38 +42,39 @@ class FiniteMDP(NamedTuple):
         }
 
     def backup(self, values: FloatArray, gamma: float) -> FloatArray:
-        """(S, A) expected reward plus discounted value of what follows (eq. 4.10 without max).
+        """Return (S, A) the expected reward plus discounted value of the next state.
 
         Args:
-            values: (S,) of the states; -inf counts only where it can happen.
+            values: (S,) of the states; -inf counts only where it has a positive probability.
             gamma: discount in [0, 1].
         """
-        ends = self.terminated | (self.probability == 0)
+        ends = self.terminated | (self.probability == 0)  # 0 * -inf would be NaN
         target = self.reward + gamma * np.where(ends, 0.0, values[self.next_state])
+        # Sutton & Barto 2018, equation 4.10 without the maximum.
         backed_up: FloatArray = np.einsum("sak,sak->sa", self.probability, target)
         return backed_up
 
     def optimal_values(
         self, gamma: float = 0.95, *, tolerance: float = 1e-12, max_sweeps: int = 100_000
     ) -> FloatArray:
-        """(S,) optimal state values by value iteration (Sutton & Barto 2018, section 4.4).
+        """Return (S,) the optimal values by value iteration (Sutton & Barto 2018, section 4.4).
 
         Args:
             gamma: discount in [0, 1].
-            tolerance: largest change of a value in the last sweep, in units of the largest value
-                if that is above 1. The values are then ``gamma / (1 - gamma)`` times this exact.
-            max_sweeps: bound on the work.
+            tolerance: largest change of a value in the last sweep, relative to the largest value
+                if that is above 1. The error is then at most ``gamma / (1 - gamma)`` times this.
+            max_sweeps: maximum number of sweeps.
 
         Raises:
             ValueError: if gamma is outside [0, 1].
-            RuntimeError: if the values have not settled after `max_sweeps`; with gamma = 1 they
-                never do where every policy goes on for ever and pays for it.
+            RuntimeError: if the values have not converged after `max_sweeps`; with gamma = 1 they
+                never do where every policy is endless with negative rewards.
         """
         gamma = checked_number("gamma", gamma, 0, 1)
         values: FloatArray = np.zeros(self.next_state.shape[0])
         change = np.inf
         for _ in range(max_sweeps):
-            updated: FloatArray = self.backup(values, gamma).max(axis=1)
+            updated: FloatArray = self.backup(values, gamma).max(axis=1)  # equation 4.10
             change = float(np.abs(updated - values).max())
             values = updated
             if change <= tolerance * max(1.0, float(np.abs(values).max())):
@@ -85,73 +85,158 @@ class FiniteMDP(NamedTuple):
         )
 
     def optimal_action_values(self, gamma: float = 0.95) -> FloatArray:
-        """(S, A) optimal action values."""
+        """Return (S, A) the optimal action values."""
         return self.backup(self.optimal_values(gamma), gamma)
 
     def optimal_policy(self, gamma: float = 0.95, *, tolerance: float = 1e-9) -> FloatArray:
-        """(S, A) probabilities that share alike among the actions whose value is the best.
+        """Return (S, A) the probabilities of the optimal actions, equal among the best ones.
 
         Args:
             gamma: discount in [0, 1].
-            tolerance: how far below the best a value may be and still count as equal.
+            tolerance: values at most this much below the best count as equal.
         """
         return greedy_policy(self.optimal_action_values(gamma), tolerance=tolerance)
 
     def policy_values(self, policy: FloatArray, gamma: float) -> FloatArray:
-        """(S,) values of a policy, by solving the Bellman equations (equation 4.4).
+        """Return (S,) the values of a policy, by solving the Bellman equations (equation 4.4).
 
-        Memory grows with S times how far apart in number a state and the next may be: in a maze
-        of S cells with S times its columns, otherwise with S squared.
+        Memory is O(S b) if the indices of a state and its successors differ by at most b: in a
+        maze b is its columns, otherwise at most S.
 
         Args:
             policy: (S, A) probabilities of the actions.
-            gamma: discount; with 1 the policy must end every episode that it can be in.
+            gamma: discount; with 1 the policy must end every episode.
 
         Raises:
-            numpy.linalg.LinAlgError: if the equations have no single solution.
+            numpy.linalg.LinAlgError: if the equations have no unique solution.
         """
         reward = np.einsum("sa,sak,sak->s", policy, self.probability, self.reward)
         return self._chain(policy).solve(reward, gamma)
 
     def episode_steps(self, policy: FloatArray) -> tuple[float, float]:
-        """Mean and standard deviation of the steps of an episode under a policy.
+        """Return the mean and standard deviation of an episode's length under a policy.
 
-        From the first two moments of the time to absorption, over the states that the policy can
-        be in (Kemeny and Snell 1960, theorem 3.3.5). Memory as for `policy_values`.
+        Memory as for `policy_values`.
 
         Args:
             policy: (S, A) probabilities of the actions.
 
         Raises:
-            numpy.linalg.LinAlgError: if an episode may go on for ever.
+            numpy.linalg.LinAlgError: if an episode may be endless.
         """
         chain = self._chain(policy)
         reached = chain.reachable(self.start)
-        chain, start = chain.within(reached), self.start[reached]
+        chain, start = chain.restricted_to(reached), self.start[reached]
+        # First two moments of the time to absorption (Kemeny & Snell 1960, theorem 3.3.5).
         mean = chain.solve(np.ones(len(start)))
         second = chain.solve(2 * mean - 1)
         first_moment, second_moment = float(start @ mean), float(start @ second)
         return first_moment, float(np.sqrt(second_moment - first_moment**2))
 
-    def _chain(self, policy: FloatArray) -> Chain:
-        """The moves that a policy makes and that end no episode."""
+    def _chain(self, policy: FloatArray) -> MarkovChain:
+        """Return the moves of a policy that end no episode."""
         weight = policy[:, :, None] * self.probability * ~self.terminated
         moves = np.nonzero(weight)
-        return Chain(moves[0], self.next_state[moves], weight[moves])
+        return MarkovChain(moves[0], self.next_state[moves], weight[moves])
 
 
 def greedy_policy(
     action_values: FloatArray, *, epsilon: float = 0.0, tolerance: float | FloatArray = 0.0
 ) -> FloatArray:
-    """(S, A) probabilities of the epsilon-greedy policy that shares ties alike.
+    """Return (S, A) the epsilon-greedy policy, with equal probabilities for ties.
 
     Args:
         action_values: (S, A).
-        epsilon: probability of an action at random (section 2.2).
-        tolerance: how far below the best a value may be and still count as a tie; (S, 1) if it
-            is not the same in each state.
+        epsilon: probability of a uniformly random action (section 2.2).
+        tolerance: values at most this much below the best count as ties; (S, 1) for one number
+            per state.
     """
     best = action_values >= action_values.max(axis=1, keepdims=True) - tolerance
     greedy = best / best.sum(axis=1, keepdims=True)
     policy: FloatArray = (1 - epsilon) * greedy + epsilon / action_values.shape[1]
     return policy
+
+
+MIN_BLOCK = 64
+"""Equations are solved in blocks of at least this size: smaller ones are not faster."""
+
+
+class MarkovChain(NamedTuple):
+    """Markov chain of S states: its possible moves, ordered by where they begin.
+
+    If the probabilities of a state's moves sum to p, the chain ends there with probability 1 - p.
+    """
+
+    state: IntArray  # (moves,)
+    next_state: IntArray  # (moves,)
+    probability: FloatArray  # (moves,), above 0
+
+    def reachable(self, start: FloatArray) -> BoolArray:
+        """Return (S,) bool, True for the states that the chain can reach.
+
+        Args:
+            start: (S,) initial distribution.
+        """
+        reached = start > 0
+        newest = reached
+        while newest.any():
+            following = np.zeros_like(reached)
+            following[self.next_state[newest[self.state]]] = True
+            newest = following & ~reached
+            reached = reached | newest
+        return reached
+
+    def restricted_to(self, reached: BoolArray) -> MarkovChain:
+        """Return the chain on a closed set of states, renumbered in the same order.
+
+        Args:
+            reached: (S,) bool, True for the states of the set.
+        """
+        number = np.cumsum(reached) - 1
+        moves = reached[self.state]
+        return MarkovChain(
+            number[self.state[moves]], number[self.next_state[moves]], self.probability[moves]
+        )
+
+    def solve(self, right: FloatArray, gamma: float = 1.0) -> FloatArray:
+        """Return (S,) the x that solves ``x = right + gamma P x``.
+
+        By block tridiagonal elimination (Golub & Van Loan 2013, "Matrix Computations", section
+        4.5.1).
+
+        Args:
+            right: (S,).
+            gamma: discount in [0, 1].
+
+        Raises:
+            numpy.linalg.LinAlgError: if there is no unique solution.
+        """
+        # In blocks as wide as the longest move the equations are tridiagonal.
+        longest = int(np.abs(self.next_state - self.state).max(initial=0))
+        width = min(len(right), max(longest, MIN_BLOCK))
+        edges = range(0, len(right), width)
+        solution: FloatArray = np.zeros((len(edges) + 1) * width)  # one block of zeros behind
+        solution[: len(right)] = right
+        ahead: list[npt.NDArray[Any]] = []  # coefficients of the next block's solution
+        for edge in edges:
+            before, within, behind = self._equations(edge, width, gamma)
+            here = slice(edge, edge + width)
+            if ahead:
+                solution[here] -= before @ solution[edge - width : edge]
+                within = within - before @ ahead[-1]
+            # Pivoting within a block is enough: the matrix is diagonally dominant.
+            solved = np.linalg.solve(within, np.column_stack((behind, solution[here])))
+            ahead.append(solved[:, :-1])
+            solution[here] = solved[:, -1]
+        for edge in reversed(edges):
+            solution[edge : edge + width] -= ahead.pop() @ solution[edge + width : edge + 2 * width]
+        return solution[: len(right)]
+
+    def _equations(self, edge: int, width: int, gamma: float) -> list[FloatArray]:
+        """Return (width, width) parts of ``I - gamma P``: columns before, in and behind a block."""
+        moves = slice(*np.searchsorted(self.state, (edge, edge + width)))
+        row, column = self.state[moves] - edge, self.next_state[moves] - edge + width
+        block = np.zeros((width, 3 * width))
+        block[:, width : 2 * width] = np.eye(width)
+        np.add.at(block, (row, column), -gamma * self.probability[moves])
+        return np.split(block, 3, axis=1)

@@ -1,7 +1,7 @@
-"""Changes that nobody knows beforehand: when they come, and what they change.
+"""Random changes of a maze: their times and their kinds.
 
-Times are drawn ahead, one change after the other, so that a world which is not changing only
-compares its clock with a number.
+Times are drawn in advance, one change after the other, so that a step between two changes only
+compares the clock with a number.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from dynamaze.common.validation import checked_number, did_you_mean
 from .layout import Cell, Layout, LayoutError
 from .schedule import LAST_STEP
 
-Draw = Callable[[], float]
-"""Gives the next random number of a world, from [0, 1)."""
+UniformSampler = Callable[[], float]
+"""Draws the next random number of an environment from [0, 1)."""
 
-TRIES = 32
-"""So many draws of a change are tried before it is skipped because each broke the only way."""
+MAX_TRIES = 32
+"""A change is skipped after this many draws that each blocked the goal."""
 
 MAX_RATE = 100.0
-"""More changes in a step than that are refused: a step must come to an end."""
+"""Changes per step; more are refused, because a step must come to an end."""
 
 
-class Due(NamedTuple):
-    """When the next change comes."""
+class PendingChange(NamedTuple):
+    """Time of the next change."""
 
     step: int  # the world step from which it holds
     time: float  # the same before rounding up, for a Poisson process
-    left: int  # changes that follow on the next steps, in a burst
+    remaining: int  # changes that follow on the next steps, in a burst
 
 
 @dataclass(frozen=True)
@@ -43,25 +43,25 @@ class RandomChanges:
     """A random process of changes.
 
     Attributes:
-        when: "each_step" (after each step with `probability`), "poisson" (`rate` changes a step
-            in the mean, several in one step now and then), "bursts" (after each step a burst
+        when: "each_step" (after each step with `probability`), "poisson" (on average `rate`
+            changes a step, sometimes several in one step), "bursts" (after each step a burst
             begins with `probability`: `length` changes, one after each of the next steps), or
             "periodic" (at each multiple of `period`).
         probability: in (0, 1].
         rate: in (0, 100].
         period: at least 1.
         length: at least 1.
-        what: what changes, one of them drawn for each change: "walls" (one opens, one closes),
-            "start" and "goal" (it moves to another cell), "rewards" (the goal's is drawn anew),
-            "slip" (its probability is drawn anew).
-        cells: how many walls open, and how many close, in a change of walls.
-        goal_reward_range: between which numbers the goal's reward is drawn.
-        slip_range: between which numbers in [0, 1] the slip probability is drawn.
+        what: the kinds of change; one is drawn for each change: "walls" (one opens, one
+            closes), "start" and "goal" (it moves to another cell), "rewards" (a new reward of the
+            goal is drawn), "slip" (a new slip probability is drawn).
+        cells: the number of walls that open, and that close, in a change of walls.
+        goal_reward_range: lower and upper bound of the goal's reward.
+        slip_range: lower and upper bound of the slip probability, in [0, 1].
 
     Raises:
-        ValueError: for a name that does not exist, a number outside its range, or one that
-            `when` does not use or lacks.
-        TypeError: for what is not a number.
+        ValueError: for an unknown name, a number outside its range, or one that `when` does not
+            use or lacks.
+        TypeError: for anything but a number where one is expected.
     """
 
     when: str = "each_step"
@@ -75,26 +75,29 @@ class RandomChanges:
     slip_range: tuple[float, float] = (0.0, 0.5)
 
     def __post_init__(self) -> None:
-        _check_name("when", self.when, TIMES)
-        for name, check in CHECKS.items():
+        _check_name("when", self.when, TIMINGS)
+        for name, check in NUMBER_CHECKS.items():
             self._check_number(name, check)
         checked_number("cells", self.cells, 1, whole=True)
         what = (self.what,) if isinstance(self.what, str) else tuple(self.what)
         if not what:
-            raise ValueError(f"what={self.what!r}; expected one or more of {', '.join(KINDS)}")
+            kinds = ", ".join(CHANGE_KINDS)
+            raise ValueError(f"what={self.what!r}; expected one or more of {kinds}")
         for name in what:
-            _check_name("what", name, KINDS)
+            _check_name("what", name, CHANGE_KINDS)
         object.__setattr__(self, "what", what)
         self._check_range("goal_reward_range", -math.inf, math.inf)
         self._check_range("slip_range", 0.0, 1.0)
 
     @classmethod
-    def read(cls, changes: RandomChanges | Mapping[str, Any] | None) -> RandomChanges | None:
-        """The process that an environment's argument `random_changes` describes.
+    def from_argument(
+        cls, changes: RandomChanges | Mapping[str, Any] | None
+    ) -> RandomChanges | None:
+        """Return the process that an environment's argument `random_changes` describes.
 
         Raises:
-            ValueError: for a name or a number that cannot be.
-            TypeError: for what is neither a mapping nor such a process.
+            ValueError: for an unknown name or a number outside its range.
+            TypeError: for anything but a mapping or a `RandomChanges`.
         """
         if changes is None or isinstance(changes, RandomChanges):
             return changes
@@ -105,39 +108,39 @@ class RandomChanges:
             _check_name("random_changes", name, known)
         return cls(**changes)
 
-    def first(self, now: int, draw: Draw) -> Due:
-        """When the first change after world step `now` comes."""
-        return TIMES[self.when].after(self, Due(now, float(now), 0), draw)
+    def first(self, now: int, uniform: UniformSampler) -> PendingChange:
+        """Draw the time of the first change after world step `now`."""
+        return TIMINGS[self.when].after(self, PendingChange(now, float(now), 0), uniform)
 
-    def after(self, due: Due, draw: Draw) -> Due:
-        """When the change after one comes; a Poisson process may have two in one step."""
-        return TIMES[self.when].after(self, due, draw)
+    def after(self, pending: PendingChange, uniform: UniformSampler) -> PendingChange:
+        """Draw the time of the change after one; a Poisson process may have two in one step."""
+        return TIMINGS[self.when].after(self, pending, uniform)
 
-    def apply(self, layout: Layout, agent: Cell | None, draw: Draw) -> Layout | None:
-        """The layout after a change, or None where each that was tried breaks the only way.
+    def apply(self, layout: Layout, agent: Cell | None, uniform: UniformSampler) -> Layout | None:
+        """Return the layout after a change, or None if every drawn change blocks the goal.
 
-        Every start still reaches a goal, and so does the agent from where it stands.
+        A goal stays reachable from every start, and from the agent's cell.
 
         Args:
             layout: the layout before.
-            agent: where the agent stands; nothing is put on it.
-            draw: gives random numbers.
+            agent: the agent's cell; no wall closes it.
+            uniform: draws a random number from [0, 1).
         """
-        kind = KINDS[self.what[_below(len(self.what), draw)]]
-        for _ in range(TRIES):
+        kind = CHANGE_KINDS[self.what[_randint(len(self.what), uniform)]]
+        for _ in range(MAX_TRIES):
             try:
-                changed = kind(self, layout, agent, draw)
+                changed = kind(self, layout, agent, uniform)
             except LayoutError:
                 continue
-            if changed is not None and (agent is None or _has_way(changed, agent)):
+            if changed is not None and (agent is None or _reaches_goal(changed, agent)):
                 return changed
         return None
 
     def check_fits(self, layout: Layout) -> None:
-        """Make sure that there is something to change.
+        """Check that the layout has something to change.
 
         Raises:
-            ValueError: if walls shall move in a maze without a wall.
+            ValueError: for changes of walls in a maze without a wall.
         """
         if self.what == ("walls",) and not layout.walls.any():
             raise ValueError(
@@ -145,13 +148,13 @@ class RandomChanges:
             )
 
     def _check_number(self, name: str, check: Callable[[str, Any], float]) -> None:
-        value, used = getattr(self, name), name in TIMES[self.when].numbers
+        value, used = getattr(self, name), name in TIMINGS[self.when].numbers
         if used and value is None:
             raise ValueError(f"random_changes when={self.when!r} without {name}; expected a number")
         if not used and value is not None:
             raise ValueError(
                 f"{name}={value!r} with when={self.when!r}, which does not use it; "
-                f"expected {' and '.join(TIMES[self.when].numbers)}"
+                f"expected {' and '.join(TIMINGS[self.when].numbers)}"
             )
         if used:
             check(name, value)
@@ -166,59 +169,69 @@ class RandomChanges:
         object.__setattr__(self, name, (lowest, highest))
 
 
-# -- when ----------------------------------------------------------------------------------------
+# -- times ---------------------------------------------------------------------------------------
 
 
-class Time(NamedTuple):
-    """One of the ways in which changes come."""
+class ChangeTiming(NamedTuple):
+    """One of the processes of change times."""
 
     numbers: tuple[str, ...]  # the fields of `RandomChanges` that it uses
-    after: Callable[[RandomChanges, Due, Draw], Due]
+    after: Callable[[RandomChanges, PendingChange, UniformSampler], PendingChange]
 
 
-def _each_step(changes: RandomChanges, due: Due, draw: Draw) -> Due:
-    return _at(due.step + _steps_until(changes.probability, draw))
+def _each_step(
+    changes: RandomChanges, pending: PendingChange, uniform: UniformSampler
+) -> PendingChange:
+    return _pending(pending.step + _steps_until(changes.probability, uniform))
 
 
-def _poisson(changes: RandomChanges, due: Due, draw: Draw) -> Due:
+def _poisson(
+    changes: RandomChanges, pending: PendingChange, uniform: UniformSampler
+) -> PendingChange:
     assert changes.rate is not None
-    time = due.time - math.log1p(-draw()) / changes.rate
-    return Due(min(math.ceil(time), LAST_STEP), time, 0)
+    # Exponential waiting times, by inversion of their distribution function.
+    time = pending.time - math.log1p(-uniform()) / changes.rate
+    return PendingChange(min(math.ceil(time), LAST_STEP), time, 0)
 
 
-def _bursts(changes: RandomChanges, due: Due, draw: Draw) -> Due:
-    if due.left:
-        return _at(due.step + 1, due.left - 1)
+def _bursts(
+    changes: RandomChanges, pending: PendingChange, uniform: UniformSampler
+) -> PendingChange:
+    if pending.remaining:
+        return _pending(pending.step + 1, pending.remaining - 1)
     assert changes.length is not None
-    return _at(due.step + _steps_until(changes.probability, draw), changes.length - 1)
+    return _pending(pending.step + _steps_until(changes.probability, uniform), changes.length - 1)
 
 
-def _periodic(changes: RandomChanges, due: Due, draw: Draw) -> Due:
+def _periodic(
+    changes: RandomChanges, pending: PendingChange, uniform: UniformSampler
+) -> PendingChange:
     assert changes.period is not None
-    return _at((due.step // changes.period + 1) * changes.period)
+    return _pending((pending.step // changes.period + 1) * changes.period)
 
 
-def _at(step: int, left: int = 0) -> Due:
+def _pending(step: int, remaining: int = 0) -> PendingChange:
     step = min(step, LAST_STEP)
-    return Due(step, float(step), left)
+    return PendingChange(step, float(step), remaining)
 
 
-def _steps_until(probability: float | None, draw: Draw) -> int:
-    """Draw how many steps it takes until something of this probability happens."""
+def _steps_until(probability: float | None, uniform: UniformSampler) -> int:
+    """Draw the number of steps until an event that has this probability in each step."""
     assert probability is not None
     if probability >= 1.0:
         return 1
-    return 1 + int(min(math.log1p(-draw()) / math.log1p(-probability), float(LAST_STEP)))
+    # A geometric distribution, by inversion of its distribution function.
+    return 1 + int(min(math.log1p(-uniform()) / math.log1p(-probability), float(LAST_STEP)))
 
 
-TIMES = {
-    "each_step": Time(("probability",), _each_step),
-    "poisson": Time(("rate",), _poisson),
-    "bursts": Time(("probability", "length"), _bursts),
-    "periodic": Time(("period",), _periodic),
+TIMINGS = {
+    "each_step": ChangeTiming(("probability",), _each_step),
+    "poisson": ChangeTiming(("rate",), _poisson),
+    "bursts": ChangeTiming(("probability", "length"), _bursts),
+    "periodic": ChangeTiming(("period",), _periodic),
 }
 
-CHECKS: dict[str, Callable[[str, Any], float]] = {
+NUMBER_CHECKS: dict[str, Callable[[str, Any], float]] = {
     "probability": lambda name, value: checked_number(name, value, 0, 1, above=True),
     "rate": lambda name, value: checked_number(name, value, 0, MAX_RATE, above=True),
     "period": lambda name, value: checked_number(name, value, 1, whole=True),
@@ -226,11 +239,13 @@ CHECKS: dict[str, Callable[[str, Any], float]] = {
 }
 
 
-# -- what ----------------------------------------------------------------------------------------
+# -- kinds ---------------------------------------------------------------------------------------
 
 
-def _walls(changes: RandomChanges, layout: Layout, agent: Cell | None, draw: Draw) -> Layout | None:
-    """Open some walls and close as many free cells."""
+def _move_walls(
+    changes: RandomChanges, layout: Layout, agent: Cell | None, uniform: UniformSampler
+) -> Layout | None:
+    """Open some walls and close equally many free cells."""
     walls = layout.walls.copy()
     can_close = ~walls
     for cell in (*layout.starts, *layout.goals, *([] if agent is None else [agent])):
@@ -238,58 +253,64 @@ def _walls(changes: RandomChanges, layout: Layout, agent: Cell | None, draw: Dra
     standing, free = np.flatnonzero(walls), np.flatnonzero(can_close)
     if min(standing.size, free.size) < changes.cells:
         return None
-    walls.flat[_choose(standing, changes.cells, draw)] = False
-    walls.flat[_choose(free, changes.cells, draw)] = True
+    walls.flat[_sample(standing, changes.cells, uniform)] = False
+    walls.flat[_sample(free, changes.cells, uniform)] = True
     return replace(layout, walls=walls)
 
 
-def _start(changes: RandomChanges, layout: Layout, agent: Cell | None, draw: Draw) -> Layout | None:
+def _move_start(
+    changes: RandomChanges, layout: Layout, agent: Cell | None, uniform: UniformSampler
+) -> Layout | None:
     """Move the start to another cell from which a goal can be reached."""
     possible = layout.distances > 0
     for cell in layout.starts:
         possible[cell] = False
-    moved = _one_of(possible, layout, draw)
+    moved = _random_cell(possible, layout, uniform)
     return None if moved is None else replace(layout, starts=(moved,))
 
 
-def _goal(changes: RandomChanges, layout: Layout, agent: Cell | None, draw: Draw) -> Layout | None:
-    """Move the goal to another cell, but not under the agent or a start."""
+def _move_goal(
+    changes: RandomChanges, layout: Layout, agent: Cell | None, uniform: UniformSampler
+) -> Layout | None:
+    """Move the goal to another cell, but not to that of the agent or a start."""
     possible = layout.distances > 0
     for cell in (*layout.starts, *([] if agent is None else [agent])):
         possible[cell] = False
-    moved = _one_of(possible, layout, draw)
+    moved = _random_cell(possible, layout, uniform)
     return None if moved is None else replace(layout, goals=(moved,))
 
 
-def _rewards(changes: RandomChanges, layout: Layout, agent: Cell | None, draw: Draw) -> Layout:
-    """Draw the goal's reward anew."""
-    reward = _between(changes.goal_reward_range, draw)
+def _draw_goal_reward(
+    changes: RandomChanges, layout: Layout, agent: Cell | None, uniform: UniformSampler
+) -> Layout:
+    """Draw a new reward of the goal."""
+    reward = _uniform_between(changes.goal_reward_range, uniform)
     return replace(layout, rewards=layout.rewards._replace(goal=reward))
 
 
-def _slip(changes: RandomChanges, layout: Layout, agent: Cell | None, draw: Draw) -> Layout:
-    """Draw the slip probability anew."""
-    return replace(layout, slip_probability=_between(changes.slip_range, draw))
+def _draw_slip(
+    changes: RandomChanges, layout: Layout, agent: Cell | None, uniform: UniformSampler
+) -> Layout:
+    """Draw a new slip probability."""
+    return replace(layout, slip_probability=_uniform_between(changes.slip_range, uniform))
 
 
-KINDS: dict[str, Callable[[RandomChanges, Layout, Cell | None, Draw], Layout | None]] = {
-    "walls": _walls,
-    "start": _start,
-    "goal": _goal,
-    "rewards": _rewards,
-    "slip": _slip,
+ChangeKind = Callable[[RandomChanges, Layout, Cell | None, UniformSampler], Layout | None]
+
+CHANGE_KINDS: dict[str, ChangeKind] = {
+    "walls": _move_walls,
+    "start": _move_start,
+    "goal": _move_goal,
+    "rewards": _draw_goal_reward,
+    "slip": _draw_slip,
 }
 
 
-def _one_of(possible: BoolArray, layout: Layout, draw: Draw) -> Cell | None:
-    where = np.flatnonzero(possible)
-    return layout.cell(int(where[_below(where.size, draw)])) if where.size else None
-
-
-def _has_way(layout: Layout, agent: Cell) -> bool:
-    """Whether the agent reaches a goal from where it stands, which may be a wall's cell."""
+def _reaches_goal(layout: Layout, agent: Cell) -> bool:
+    """Return True if a goal can be reached from the agent's cell, which may be a wall."""
     if not layout.walls[agent]:
         return bool(layout.distances[agent] >= 0)
+    # From a wall's cell the agent may step to any free neighbour.
     row, col = agent
     near = layout.distances[max(row - 1, 0) : row + 2, max(col - 1, 0) : col + 2]
     beside = np.zeros(near.shape, dtype=np.bool_)
@@ -297,22 +318,29 @@ def _has_way(layout: Layout, agent: Cell) -> bool:
     return bool((near[beside] >= 0).any())
 
 
-def _choose(places: npt.NDArray[np.intp], count: int, draw: Draw) -> npt.NDArray[np.intp]:
-    """Draw so many different ones of the places."""
-    places = places.copy()
+def _random_cell(possible: BoolArray, layout: Layout, uniform: UniformSampler) -> Cell | None:
+    where = np.flatnonzero(possible)
+    return layout.cell(int(where[_randint(where.size, uniform)])) if where.size else None
+
+
+def _sample(
+    cells: npt.NDArray[np.intp], count: int, uniform: UniformSampler
+) -> npt.NDArray[np.intp]:
+    """Draw `count` different cells: a partial Fisher-Yates shuffle."""
+    cells = cells.copy()
     for i in range(count):
-        j = i + _below(places.size - i, draw)
-        places[i], places[j] = places[j], places[i]
-    return places[:count]
+        j = i + _randint(cells.size - i, uniform)
+        cells[i], cells[j] = cells[j], cells[i]
+    return cells[:count]
 
 
-def _below(high: int, draw: Draw) -> int:
-    return int(draw() * high)
+def _randint(high: int, uniform: UniformSampler) -> int:
+    return int(uniform() * high)
 
 
-def _between(bounds: tuple[float, float], draw: Draw) -> float:
+def _uniform_between(bounds: tuple[float, float], uniform: UniformSampler) -> float:
     low, high = bounds
-    return low + (high - low) * draw()
+    return low + (high - low) * uniform()
 
 
 def _check_name(what: str, name: object, known: Any) -> None:

@@ -1,17 +1,18 @@
-"""What each action loses, where a maze changes.
+"""Optimal values and regret in a maze that changes.
 
-Two notions of optimal with one face. `PhaseValues` takes the present phase as if it held for ever;
-`SequenceValues` foresees all coming changes. The regret of an action is what it loses against the
-best one, in expected discounted return. Regrets add up (Kakade & Langford 2002, lemma 6.1): for
-whatever an agent does from world step t_0 on, in one episode,
+There are two notions of optimal. `StationaryValues` assumes that the present phase never ends;
+`ClairvoyantValues` knows all coming changes. The regret of an action is the optimal value minus
+the action's value, in expected discounted return. For any policy from world step t_0 on, in one
+episode, the regrets of `ClairvoyantValues` add up to the loss of return (Kakade & Langford 2002,
+lemma 6.1):
 
     V(s_0) - E[sum of gamma^t reward_t] = E[sum of gamma^t regret(t_0 + t)[s_t, a_t]]
 
-with the values and regrets of `SequenceValues`: nobody can expect more than those values. Those of
-`PhaseValues` may be out of reach, where a way closes, or beaten, where one opens.
+No policy has a higher expected return than these values. Those of `StationaryValues` may be out of
+reach, if a path closes, or exceeded, if one opens.
 
-With gamma = 1 a value may be -inf, where every policy pays for ever; no action is worse than
-another there, and all regrets are 0.
+With gamma = 1 a value may be -inf, where every policy is endless with negative rewards; all
+actions are then equally bad, with regret 0.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ from .mdp import FiniteMDP
 from .optimal_values import optimal_action_values, optimal_values
 from .schedule import Schedule
 
-SETTLED = 1e-14
-"""Values have settled if a sweep changes none by more, in units of the largest or of 1."""
+CONVERGED = 1e-14
+"""Values have converged if a sweep changes none by more, relative to the largest one or to 1."""
 
 BLOCK = 32
-"""Of the steps before a change the values of every so manieth are kept, to make the others of."""
+"""Of the values before a change every 32nd is stored, and the others are recomputed from it."""
 
 
-class PhaseValues:
-    """What is optimal at each world step if the phase that holds then held for ever.
+class StationaryValues:
+    """Optimal values at each world step if the present phase never ended.
 
-    The latest phase that was asked for is kept: 8 bytes for each of its action values.
+    The action values of the latest queried phase are cached.
 
     Args:
         schedule: the phases; if it counts episodes, "world step" below means episode.
@@ -57,7 +58,7 @@ class PhaseValues:
         self._latest: tuple[int, FloatArray] | None = None
 
     def action_values(self, world_step: int) -> FloatArray:
-        """(S, A) optimal action values of the phase that holds at a world step.
+        """Return (S, A) the optimal action values of the phase of a world step.
 
         Raises:
             ValueError, RuntimeError: as `optimal_values` for the phase's layout.
@@ -69,33 +70,33 @@ class PhaseValues:
         return self._latest[1].copy()
 
     def values(self, world_step: int) -> FloatArray:
-        """(S,) optimal state values: those of the best actions."""
+        """Return (S,) the optimal state values."""
         return _best(self.action_values(world_step))[:, 0]
 
     def regret(self, world_step: int) -> FloatArray:
-        """(S, A) what each action loses against the best one: at least 0."""
+        """Return (S, A) the regret of each action, at least 0."""
         return _regret(self.action_values(world_step))
 
 
-class SequenceValues:
-    """What is optimal at each world step for an agent that knows all changes beforehand.
+class ClairvoyantValues:
+    """Optimal values at each world step for an agent that knows all changes in advance.
 
     By backward induction over world steps (Puterman 1994, section 4.5), from the last phase's
-    values. Going back from a change the values settle on those of the phase as it is; from there
-    to the phase's beginning nothing changes and nothing is computed.
+    values. Going back from a change the values converge to those of the phase without an end; from
+    there to the phase's beginning nothing is computed.
 
-    Values are made when they are asked for. What is kept is, for each phase, one value for each
-    state; and for the latest phase that was asked for the values of every 32nd step until they
-    settle, and of 32 steps in a row. To ask for the steps in order costs about two sweeps a step.
+    Values are computed on demand. One value per state is stored for each phase; and for the latest
+    queried phase the values of every 32nd step until convergence, and of 32 successive steps.
+    Queries in the order of the steps cost about two sweeps each.
 
     Args:
         schedule: the phases; its changes come at world steps.
         gamma: discount in [0, 1].
-        max_sweeps: bound on the work for one phase.
+        max_sweeps: maximum number of sweeps for one phase.
 
     Raises:
-        ValueError: if gamma is outside [0, 1], or if the changes come by episodes: when they come
-            then depends on what the agent does.
+        ValueError: if gamma is outside [0, 1], or if the changes come by episodes: their times then
+            depend on the agent's actions.
     """
 
     def __init__(
@@ -108,61 +109,61 @@ class SequenceValues:
         self.schedule = schedule
         self.gamma = checked_number("gamma", gamma, 0, 1)
         self._max_sweeps = int(checked_number("max_sweeps", max_sweeps, 1, whole=True))
-        self._at_end: dict[int, FloatArray] = {}  # (S,) values as a phase ends, or never ends
-        self._latest: _Countdown | None = None
+        self._at_end: dict[int, FloatArray] = {}  # (S,) values at the end of each phase
+        self._latest: _FiniteHorizonValues | None = None
 
     def action_values(self, world_step: int) -> FloatArray:
-        """(S, A) expected return of each action at a world step if all later ones are the best.
+        """Return (S, A) the expected return of each action if all later ones are optimal.
 
-        The step is taken in the layout that holds at that world step; what follows is taken one
-        world step later.
+        The step is taken in the layout of that world step; the next state is valued one world step
+        later.
 
         Raises:
             ValueError, RuntimeError: as `optimal_values` for the last phase's layout.
-            RuntimeError: if values have not settled `max_sweeps` before a change; only with gamma
-                = 1, or next to it.
+            RuntimeError: if values have not converged `max_sweeps` before a change; only with gamma
+                close to 1.
         """
         step = _checked_step(world_step)
         phase = self.schedule.phase_at(step)
-        countdown = self._countdown(phase)
-        return countdown.mdp.backup(countdown.values(self._left(phase, step + 1)), self.gamma)
+        horizon = self._horizon_values(phase)
+        return horizon.mdp.backup(horizon.values(self._steps_left(phase, step + 1)), self.gamma)
 
     def values(self, world_step: int) -> FloatArray:
-        """(S,) expected return of an agent that knows all changes: those of the best actions."""
+        """Return (S,) the optimal expected return of an agent that knows all changes."""
         return _best(self.action_values(world_step))[:, 0]
 
     def regret(self, world_step: int) -> FloatArray:
-        """(S, A) what each action loses against the best one: at least 0."""
+        """Return (S, A) the regret of each action, at least 0."""
         return _regret(self.action_values(world_step))
 
-    def _left(self, phase: int, step: int) -> int:
-        """How many steps a phase still holds; for the last one, which holds for ever, 0."""
+    def _steps_left(self, phase: int, step: int) -> int:
+        """Return the remaining steps of a phase; 0 for the last one, which never ends."""
         steps = self.schedule.steps
         return steps[phase + 1] - step if phase + 1 < len(steps) else 0
 
-    def _countdown(self, phase: int) -> _Countdown:
+    def _horizon_values(self, phase: int) -> _FiniteHorizonValues:
         if self._latest is None or self._latest.phase != phase:
             if not self._at_end:
                 last = len(self.schedule.layouts) - 1
                 self._at_end[last] = optimal_values(self.schedule.layouts[last], self.gamma)
             for later in range(min(self._at_end), phase, -1):
-                self._at_end[later - 1] = self._count_down(later).furthest
-            self._latest = self._count_down(phase)
+                self._at_end[later - 1] = self._solve_phase(later).converged
+            self._latest = self._solve_phase(phase)
         return self._latest
 
-    def _count_down(self, phase: int) -> _Countdown:
-        return _Countdown(
+    def _solve_phase(self, phase: int) -> _FiniteHorizonValues:
+        return _FiniteHorizonValues(
             phase,
             Dynamics(self.schedule.layouts[phase]).mdp,
             self._at_end[phase],
             gamma=self.gamma,
-            steps=self._left(phase, self.schedule.steps[phase]),
+            steps=self._steps_left(phase, self.schedule.steps[phase]),
             max_sweeps=self._max_sweeps,
         )
 
 
-class _Countdown:
-    """The values of one phase when 0, 1, 2, ... steps are left of it."""
+class _FiniteHorizonValues:
+    """Optimal values of one phase with 0, 1, 2, ... steps left."""
 
     def __init__(
         self,
@@ -177,59 +178,59 @@ class _Countdown:
         self.phase = phase
         self.mdp = mdp
         self._gamma = gamma
-        self._kept = [at_end]  # when 0, BLOCK, 2 BLOCK, ... steps are left
+        self._stored = [at_end]  # with 0, BLOCK, 2 BLOCK, ... steps left
         self._block: tuple[int, list[FloatArray]] = (-1, [])
         self._length = 0
-        self.furthest = at_end  # when `_length` steps or more are left
-        for earlier in islice(self._before(at_end), min(steps, max_sweeps)):
-            has_settled = _is_close(earlier, self.furthest)
+        self.converged = at_end  # with `_length` steps or more left
+        for earlier in islice(self._backwards(at_end), min(steps, max_sweeps)):
+            has_converged = _is_close(earlier, self.converged)
             self._length += 1
-            self.furthest = earlier
-            if has_settled:
+            self.converged = earlier
+            if has_converged:
                 return
             if self._length % BLOCK == 0:
-                self._kept.append(earlier)
+                self._stored.append(earlier)
         if steps > max_sweeps:
             raise RuntimeError(
-                f"with gamma={gamma} the values in phase {phase} still change {max_sweeps} steps "
+                f"with gamma={gamma} the values of phase {phase} still change {max_sweeps} steps "
                 "before the phase ends; expected a smaller gamma or a larger max_sweeps"
             )
 
-    def values(self, left: int) -> FloatArray:
-        """(S,) the values when so many steps are left of the phase."""
-        if left >= self._length:
-            return self.furthest
-        number, place = divmod(left, BLOCK)
+    def values(self, steps_left: int) -> FloatArray:
+        """Return (S,) the values with this many steps left."""
+        if steps_left >= self._length:
+            return self.converged
+        number, offset = divmod(steps_left, BLOCK)
         if self._block[0] != number:
-            first = self._kept[number]
-            self._block = number, [first, *islice(self._before(first), BLOCK - 1)]
-        return self._block[1][place]
+            first = self._stored[number]
+            self._block = number, [first, *islice(self._backwards(first), BLOCK - 1)]
+        return self._block[1][offset]
 
-    def _before(self, values: FloatArray) -> Iterator[FloatArray]:
-        """The values one step earlier, two steps earlier, and so on."""
+    def _backwards(self, values: FloatArray) -> Iterator[FloatArray]:
+        """Yield the values one step earlier, two steps earlier, and so on."""
         while True:
-            values = self.mdp.backup(values, self._gamma).max(axis=1)
+            values = self.mdp.backup(values, self._gamma).max(axis=1)  # Puterman 1994, section 4.5
             yield values
 
 
 def _is_close(values: FloatArray, others: FloatArray) -> bool:
-    """Whether they are the same but for rounding; -inf is the same as -inf."""
+    """Return True if values are equal up to rounding; -inf equals -inf."""
     scale = np.max(np.abs(values), where=np.isfinite(values), initial=1.0)
-    with np.errstate(invalid="ignore"):  # -inf less -inf
-        near = np.abs(values - others) <= SETTLED * scale
+    with np.errstate(invalid="ignore"):  # -inf minus -inf
+        near = np.abs(values - others) <= CONVERGED * scale
     return bool((near | (values == others)).all())
 
 
 @lru_cache(maxsize=8)
-def phase_values(layout: Layout, gamma: float) -> PhaseValues:
-    """What is optimal in one layout that stays; the latest few are kept."""
-    return PhaseValues(Schedule((layout,)), gamma)
+def stationary_values(layout: Layout, gamma: float) -> StationaryValues:
+    """Return the optimal values of one layout that never changes; the latest few are cached."""
+    return StationaryValues(Schedule((layout,)), gamma)
 
 
 @lru_cache(maxsize=8)
-def sequence_values(schedule: Schedule, gamma: float) -> SequenceValues:
-    """What is optimal for who knows the whole schedule; the latest few are kept."""
-    return SequenceValues(schedule, gamma)
+def clairvoyant_values(schedule: Schedule, gamma: float) -> ClairvoyantValues:
+    """Return the optimal values for a known schedule; the latest few are cached."""
+    return ClairvoyantValues(schedule, gamma)
 
 
 def _checked_step(world_step: int) -> int:
@@ -244,5 +245,5 @@ def _best(action_values: FloatArray) -> FloatArray:
 
 def _regret(action_values: FloatArray) -> FloatArray:
     best = _best(action_values)
-    with np.errstate(invalid="ignore"):  # -inf less -inf, where nothing can be lost any more
+    with np.errstate(invalid="ignore"):  # -inf minus -inf, replaced by 0
         return np.where(best == -np.inf, 0.0, best - action_values)

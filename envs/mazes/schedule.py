@@ -1,9 +1,9 @@
-"""Which layout holds when: the changes of a maze that are known beforehand.
+"""Schedule of the changes that are known in advance, and the mazes of the book.
 
-The world's clock counts the real steps over the agent's whole life. A schedule's text form is its
+The clock counts the steps of an environment over all its episodes. A schedule's text form is its
 layouts one below the other, each later one after a line ``@ STEP``: the world step from which it
 holds. The step taken when the clock shows STEP is the first one in the new layout. ``@ episode N``
-counts episodes instead. Behind it may stand what else changes, and the layout may be left out::
+counts episodes instead. Other changes may follow on that line, and the layout may be left out::
 
     @ 3000 slip_probability=0.3 goal_reward=2
 """
@@ -19,32 +19,31 @@ from typing import Any
 from dynamaze.common.validation import checked_number, did_you_mean
 
 from .layout import DEFAULT_REWARDS, LEGEND, MAX_CELLS, Cell, Layout, LayoutError, Rewards
-from .presets import PRESETS
 
 LAST_STEP = 2**62
-"""A later change would not fit the clock."""
+"""Later changes would not fit the clock's int64."""
 
 EPISODE = "episode"
-"""What stands before the number of an episode at which a maze changes."""
+"""Prefix of the number of an episode at which a maze changes."""
 
 LayoutLike = str | Sequence[str] | Path | Layout
 ChangeLike = LayoutLike | Mapping[str, Any]
 ChangesLike = Mapping[int | str, ChangeLike] | Iterable[tuple[int | str, ChangeLike]]
 
-PAYS = {f"{name}_reward": name for name in Rewards._fields}
-NUMBERS = (*PAYS, "slip_probability")
-CHANGEABLE = ("layout", "start", "goal", *NUMBERS)
-"""What a change may name."""
+REWARD_FIELDS = {f"{name}_reward": name for name in Rewards._fields}
+NUMERIC_CHANGES = (*REWARD_FIELDS, "slip_probability")
+CHANGEABLE = ("layout", "start", "goal", *NUMERIC_CHANGES)
+"""The keys of a change."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The layouts of a world's phases and when they begin.
+    """Layouts of the phases of a maze and the times at which they begin.
 
     Attributes:
         layouts: one for each phase, all of the same shape.
         steps: the world step at which each phase begins; the first is 0, and they increase.
-        by_episode: whether `steps` counts the episodes of the world's life, not its steps.
+        by_episode: True if `steps` counts episodes instead of world steps.
 
     Raises:
         LayoutError: if the shapes differ, or the steps do not increase from 0.
@@ -70,7 +69,7 @@ class Schedule:
 
     @property
     def unit(self) -> str:
-        """What `steps` counts, in words."""
+        """The unit of `steps`, in words."""
         return _unit(self.by_episode)
 
     @classmethod
@@ -84,8 +83,8 @@ class Schedule:
 
         Args:
             text: one string with newlines, or a sequence of rows.
-            rewards: what a step pays until a change says otherwise.
-            slip_probability: how often a step slips until a change says otherwise.
+            rewards: the rewards of a step before the first change of them.
+            slip_probability: the slip probability before the first change of it.
 
         Raises:
             LayoutError: naming the phase, row and column.
@@ -107,7 +106,7 @@ class Schedule:
         return _schedule(Layout.from_text(first, rewards, slip_probability), changes)
 
     def to_text(self) -> str:
-        """The text form.
+        """Return the text form.
 
         ``Schedule.from_text`` reads it back, given the first phase's rewards and slip probability.
         """
@@ -125,7 +124,7 @@ class Schedule:
         return "\n".join(blocks)
 
     def phase_at(self, step: int) -> int:
-        """The number of the phase that holds at a world step, or in an episode."""
+        """Return the number of the phase at a world step, or in an episode."""
         return bisect_right(self.steps, step) - 1
 
 
@@ -136,39 +135,39 @@ def read_schedule(
     rewards: Rewards = DEFAULT_REWARDS,
     slip_probability: float = 0.0,
 ) -> Schedule:
-    """The schedule that the environments' arguments ``layout`` and ``changes`` describe.
+    """Return the schedule that the environments' arguments ``layout`` and ``changes`` describe.
 
     Args:
         layout: text of a maze (or of several phases), a list of rows, a file's path, the name of
-            a classical maze ("dyna", "blocking", "shortcut"), or a `Layout`.
-        changes: when -> change (see `apply_change`), as a mapping or as pairs. When is a world
-            step (digits will do, as JSON makes them) or the text "episode N". None keeps the
-            phases that ``layout`` brings, {} keeps its first only.
-        rewards: what a step pays; a `Layout` object keeps its own.
-        slip_probability: how often a step slips; a `Layout` object keeps its own.
+            a maze of the book ("dyna", "blocking", "shortcut"), or a `Layout`.
+        changes: time -> change (see `apply_change`), as a mapping or as pairs. A time is a world
+            step (a string of digits is accepted, as JSON makes them) or the text "episode N".
+            None keeps the phases of ``layout``, {} keeps its first only.
+        rewards: the rewards of a step; a `Layout` object keeps its own.
+        slip_probability: the slip probability; a `Layout` object keeps its own.
 
     Raises:
-        LayoutError: for a maze or a schedule that cannot be.
-        TypeError: for something that is none of the above.
+        LayoutError: for an invalid maze or schedule.
+        TypeError: for anything but the above.
     """
     schedule = _phases(layout, rewards, slip_probability)
     return schedule if changes is None else _schedule(schedule.layouts[0], _pairs(changes))
 
 
 def apply_change(layout: Layout, change: ChangeLike) -> Layout:
-    """The layout after a change.
+    """Return the layout after a change.
 
     Args:
         layout: the layout before it.
-        change: another layout in any form, which pays and slips as the one before did unless it
-            is a `Layout` object; or a mapping that names what changes: "layout", "start" and
+        change: another layout in any form, with the rewards and the slip probability of the one
+            before unless it is a `Layout` object; or a mapping with the keys "layout", "start" and
             "goal" (a cell, or a list of cells), "goal_reward", "step_reward", "wall_reward",
             "slip_probability".
 
     Raises:
-        LayoutError: for a maze that cannot be, or one of another shape.
-        ValueError: for something that cannot change, or a number outside its range.
-        TypeError: for what is no change.
+        LayoutError: for an invalid maze, or one of another shape.
+        ValueError: for an unknown key, or a number outside its range.
+        TypeError: for anything but a change.
     """
     parts = dict(change) if isinstance(change, Mapping) else {"layout": change}
     if not parts:
@@ -179,16 +178,16 @@ def apply_change(layout: Layout, change: ChangeLike) -> Layout:
                 f"a change of {name!r}; expected one of {', '.join(CHANGEABLE)}"
                 f"{did_you_mean(name, CHANGEABLE)}"
             )
-    given = {name: parts[name] for name in NUMBERS if name in parts}
+    given = {name: parts[name] for name in NUMERIC_CHANGES if name in parts}
     numbers: dict[str, Any] = {**_numbers(layout), **given}
     slip = checked_number("slip_probability", numbers["slip_probability"], 0, 1)
-    rewards = Rewards(**{short: numbers[name] for name, short in PAYS.items()})
+    rewards = Rewards(**{short: numbers[name] for name, short in REWARD_FIELDS.items()})
     changed = layout
     if "layout" in parts:
         changed = _phases(parts["layout"], rewards, slip).layouts[0]
         check_shape(changed, layout, "the changed layout")
-    keeps_its_own = isinstance(parts.get("layout"), Layout)
-    if not keeps_its_own or given:
+    keeps_own_numbers = isinstance(parts.get("layout"), Layout)
+    if not keeps_own_numbers or given:
         changed = replace(changed, rewards=rewards, slip_probability=slip)
     if "start" in parts or "goal" in parts:
         changed = replace(
@@ -200,7 +199,7 @@ def apply_change(layout: Layout, change: ChangeLike) -> Layout:
 
 
 def check_shape(layout: Layout, expected: Layout, what: str) -> None:
-    """Make sure that two layouts are of one shape.
+    """Check that two layouts have the same shape.
 
     Raises:
         LayoutError: if they are not.
@@ -213,7 +212,7 @@ def check_shape(layout: Layout, expected: Layout, what: str) -> None:
 
 
 def _schedule(first: Layout, changes: Iterable[tuple[int | str, ChangeLike]]) -> Schedule:
-    """The phases that changes make of the first, each change of the layout before it."""
+    """Return the schedule of successive changes, each applied to the layout before it."""
     times = [(*_read_time(when), change) for when, change in changes]
     units = {by_episode for by_episode, _, _ in times}
     if len(units) > 1:
@@ -284,13 +283,13 @@ def _from_file(path: Path, rewards: Rewards, slip: float) -> Schedule:
 
 
 def _numbers(layout: Layout) -> dict[str, float]:
-    """What a layout pays and how often it slips, by the names of the environments' arguments."""
-    pays = {name: getattr(layout.rewards, short) for name, short in PAYS.items()}
+    """Return a layout's rewards and slip probability, by the environments' argument names."""
+    pays = {name: getattr(layout.rewards, short) for name, short in REWARD_FIELDS.items()}
     return {**pays, "slip_probability": layout.slip_probability}
 
 
 def _cells(name: str, cells: Any) -> tuple[Cell, ...]:
-    """The cells that are meant by one cell or by several."""
+    """Return the cells of an argument that holds one cell or several."""
     try:
         several = cells if isinstance(cells[0], Sequence) else [cells]
         return tuple((_index(row), _index(col)) for row, col in several)
@@ -311,7 +310,7 @@ def _unit(by_episode: bool) -> str:
 
 
 def _pairs(changes: ChangesLike) -> list[tuple[int | str, ChangeLike]]:
-    """The changes in the order of their times."""
+    """Return the changes in the order of their times."""
     try:
         pairs = list(changes.items() if isinstance(changes, Mapping) else changes)
         pairs = [(when, change) for when, change in pairs]
@@ -323,7 +322,7 @@ def _pairs(changes: ChangesLike) -> list[tuple[int | str, ChangeLike]]:
 
 
 def _read_heading(line: str) -> tuple[str, dict[str, float]]:
-    """What stands behind an ``@``: when, and the numbers that change."""
+    """Return the time of a line after its ``@``, and the numbers that change."""
     words = line.split()
     numbers: dict[str, float] = {}
     while words and "=" in words[-1]:
@@ -336,7 +335,7 @@ def _read_heading(line: str) -> tuple[str, dict[str, float]]:
 
 
 def _read_time(when: int | str) -> tuple[bool, int]:
-    """Whether a change counts episodes, and the number of its step or episode."""
+    """Return True if a change counts episodes, and the number of its world step or episode."""
     number: Any = when
     words = when.split(maxsplit=1) if isinstance(when, str) else []
     by_episode = words[:1] == [EPISODE]
@@ -352,3 +351,50 @@ def _read_time(when: int | str) -> tuple[bool, int]:
     if not 1 <= step <= LAST_STEP:
         raise LayoutError(f"a change at {unit} {step}; expected 1 to {LAST_STEP}")
     return by_episode, step
+
+
+# Example 8.1, p. 164 (figure 8.2).
+DYNA = """\
+.......#G
+..#....#.
+S.#....#.
+..#......
+.....#...
+.........
+"""
+
+# Example 8.2, p. 166 (figure 8.4): after 1000 time steps the short path is blocked.
+BLOCKING = """\
+........G
+.........
+.........
+########.
+.........
+...S.....
+@ 1000
+........G
+.........
+.........
+.########
+.........
+...S.....
+"""
+
+# Example 8.3, p. 167 (figure 8.5): after 3000 time steps a shorter path opens.
+SHORTCUT = """\
+........G
+.........
+.........
+.########
+.........
+...S.....
+@ 3000
+........G
+.........
+.........
+.#######.
+.........
+...S.....
+"""
+
+PRESETS = {"dyna": DYNA, "blocking": BLOCKING, "shortcut": SHORTCUT}

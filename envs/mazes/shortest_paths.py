@@ -1,7 +1,7 @@
-"""Shortest ways through a maze: breadth-first search, and the longest of all shortest ways.
+"""Shortest paths by breadth-first search, and the diameter of a maze.
 
-The search is one rule over flat sequences. Small mazes run it as it stands, on Python lists, and
-wait for nothing; large ones run it compiled, on arrays.
+The search is one function over flat sequences. Small mazes run it uncompiled, on Python lists,
+and do not wait for Numba; large ones run it compiled, on arrays.
 """
 
 from __future__ import annotations
@@ -15,93 +15,92 @@ import numpy as np
 from dynamaze.common.arrays import BoolArray, IntArray
 
 UNSEEN, BLOCKED = -1, -2
-"""What stands for a distance where no way has come yet, and where none ever does."""
+"""Distances of cells that were not reached yet, and of those that never are."""
 
 LARGE = 10_000
-"""From so many cells on the search is compiled: for fewer, importing Numba takes longer."""
+"""Mazes with at least this many cells are searched by compiled code; importing Numba takes longer
+for smaller ones."""
 
 
-def search_from(blocked: BoolArray, sources: Sequence[int] | IntArray) -> IntArray:
-    """(rows, cols) steps from the nearest source through cells that are not blocked; -1 for none.
+def bfs_distances(blocked: BoolArray, sources: Sequence[int] | IntArray) -> IntArray:
+    """Return (rows, cols) the steps from the nearest source through free cells; -1 if unreachable.
 
-    Time and memory grow with the number of cells alone, however the ways wind.
+    Time and memory are O(cells), whatever the paths.
 
     Args:
-        blocked: (rows, cols) True where no way goes.
-        sources: indices ``row * cols + col`` of the cells where ways begin, none of them blocked
-            or named twice.
+        blocked: (rows, cols) True on walls.
+        sources: indices ``row * cols + col`` of the sources, without duplicates and without
+            blocked cells.
     """
-    field = _Field(blocked)
+    grid = _SearchGrid(blocked)
     row, col = np.divmod(np.asarray(sources, dtype=np.int64), blocked.shape[1])
-    distance = field.unseen()
-    field.spread(distance, (row + 1) * field.stride + col + 1)
-    inside: IntArray = np.asarray(distance).reshape(-1, field.stride)[1:-1, 1:-1]
+    distance = grid.unseen()
+    grid.search(distance, (row + 1) * grid.stride + col + 1)
+    inside: IntArray = np.asarray(distance).reshape(-1, grid.stride)[1:-1, 1:-1]
     distances: IntArray = np.maximum(inside, UNSEEN)
     return distances
 
 
-def way_down(distances: IntArray, cell: tuple[int, int]) -> list[tuple[int, int]]:
-    """The cells of a way along which the distance falls by 1 at each step, both ends included.
+def downhill_path(distances: IntArray, cell: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return the cells of a path along which the distance falls by 1 at each step, ends included.
 
-    Where there are several such ways, a step goes up rather than right, down or left, in this
-    order.
+    If several such paths exist, a step prefers up to right, right to down, and down to left.
 
     Args:
-        distances: (rows, cols) as `search_from` made them.
-        cell: (row, col) where the way begins, of distance 0 or more.
+        distances: (rows, cols) as `bfs_distances` made them.
+        cell: (row, col) the first cell, of distance 0 or more.
     """
     padded = np.pad(distances, 1, constant_values=UNSEEN)
     stride = padded.shape[1]
     flat = padded.ravel().tolist()
-    place = (cell[0] + 1) * stride + cell[1] + 1
-    places = [place]
-    for left in range(flat[place] - 1, -1, -1):
+    node = (cell[0] + 1) * stride + cell[1] + 1
+    nodes = [node]
+    for left in range(flat[node] - 1, -1, -1):
         for step in (-stride, 1, stride, -1):
-            if flat[place + step] == left:
-                place += step
+            if flat[node + step] == left:
+                node += step
                 break
-        places.append(place)
-    return [(row - 1, col - 1) for row, col in (divmod(place, stride) for place in places)]
+        nodes.append(node)
+    return [(row - 1, col - 1) for row, col in (divmod(node, stride) for node in nodes)]
 
 
 def diameter(blocked: BoolArray) -> int:
-    """Steps of the longest of all shortest ways between two cells that can reach each other.
+    """Return the length of the longest shortest path between two connected cells.
 
     Exact, by the bounds of Takes and Kosters (2011, "Determining the diameter of small world
-    networks"): after a search from one cell, whose furthest is e steps away, the furthest of a
-    cell d steps from it is at least max(d, e - d) and at most e + d steps away. Cells that cannot
-    begin the longest way any more are not searched from.
-
-    A search takes time in proportion to the cells. Mazes without loops and open ones need a
-    handful of searches, mazes with obstacles some dozens: at 1000 x 1000 a second or two. At
-    worst, where a loop is the whole maze, every cell is searched from.
+    networks"). A search takes O(cells). Mazes without loops and open ones need a handful of
+    searches, mazes with obstacles some dozens: at 1000 x 1000 a second or two. In the worst case,
+    a maze that is one loop, there is a search from every cell.
 
     Args:
-        blocked: (rows, cols) True where no way goes.
+        blocked: (rows, cols) True on walls.
     """
-    field = _Field(blocked)
+    grid = _SearchGrid(blocked)
     longest = 0
-    for places in sorted(field.components(), key=len, reverse=True):
-        if len(places) - 1 <= longest:
+    for nodes in sorted(grid.components(), key=len, reverse=True):
+        if len(nodes) - 1 <= longest:
             break
-        longest = _longest_way(field, places, longest)
+        longest = _component_diameter(grid, nodes, longest)
     return longest
 
 
-def _longest_way(field: _Field, places: IntArray, longest: int) -> int:
-    """The diameter of one connected component, or `longest` if that is more."""
-    low = np.zeros(len(places), dtype=np.int64)
-    high = np.full(len(places), len(places) - 1)
-    searched = np.zeros(len(places), dtype=np.bool_)
+def _component_diameter(grid: _SearchGrid, nodes: IntArray, longest: int) -> int:
+    """Return the diameter of one connected component, or `longest` if that is more."""
+    # Lower and upper bounds of each node's eccentricity, its greatest distance to another node.
+    low = np.zeros(len(nodes), dtype=np.int64)
+    high = np.full(len(nodes), len(nodes) - 1)
+    searched = np.zeros(len(nodes), dtype=np.bool_)
     central = False
     while (high > longest).any():
-        # In turn from where the furthest may be the furthest, and from the middle.
-        chosen = int(np.where(searched, len(places), low).argmin() if central else high.argmax())
-        distance = field.unseen()
-        field.spread(distance, places[chosen : chosen + 1])
-        steps = np.asarray(distance)[places]
+        # Alternate between the largest upper and the smallest lower bound.
+        chosen = int(np.where(searched, len(nodes), low).argmin() if central else high.argmax())
+        distance = grid.unseen()
+        grid.search(distance, nodes[chosen : chosen + 1])
+        steps = np.asarray(distance)[nodes]
         furthest = int(steps.max())
         longest = max(longest, furthest)
+        # Takes & Kosters 2011: if the searched node has eccentricity e, that of a node d steps
+        # away is at least max(d, e - d) and at most e + d.
         low = np.maximum(low, np.maximum(steps, furthest - steps))
         high = np.minimum(high, furthest + steps)
         searched[chosen] = True
@@ -109,10 +108,10 @@ def _longest_way(field: _Field, places: IntArray, longest: int) -> int:
     return longest
 
 
-class _Field:
-    """A maze with a blocked edge, as flat sequences: lists if it is small, arrays if it is large.
+class _SearchGrid:
+    """A maze with a blocked border, as flat lists if it is small and as arrays if it is large.
 
-    The place of a cell in them is ``(row + 1) * stride + col + 1``.
+    The node of a cell is ``(row + 1) * stride + col + 1``.
     """
 
     def __init__(self, blocked: BoolArray) -> None:
@@ -124,59 +123,59 @@ class _Field:
         is_large = blocked.size >= LARGE
         self._unseen: Any = self.flat if is_large else self.flat.tolist()
         self._queue: Any = np.empty_like(self.flat) if is_large else [0] * self.flat.size
-        self._rule: Any = _compiled_spread() if is_large else spread
+        self._rule: Any = _compiled_search() if is_large else breadth_first_search
 
     def unseen(self) -> Any:
-        """Distances before a search: UNSEEN or BLOCKED."""
+        """Return the distances before a search: UNSEEN or BLOCKED."""
         return self._unseen.copy()
 
-    def spread(self, distance: Any, sources: IntArray) -> IntArray:
-        """Search from the sources; writes into `distance`, returns the places that were reached."""
+    def search(self, distance: Any, sources: IntArray) -> IntArray:
+        """Search from the sources; write into `distance` and return the reached nodes."""
         queue = self._queue
-        for number, place in enumerate(sources.tolist()):
-            queue[number] = place
-            distance[place] = 0
+        for number, node in enumerate(sources.tolist()):
+            queue[number] = node
+            distance[node] = 0
         reached = self._rule(distance, queue, len(sources), self.stride)
         return np.array(queue[:reached])
 
     def components(self) -> list[IntArray]:
-        """The places of each connected component."""
+        """Return the nodes of each connected component."""
         distance = self.unseen()
         return [
-            self.spread(distance, np.array([place]))
-            for place in np.flatnonzero(self.flat == UNSEEN).tolist()
-            if distance[place] == UNSEEN
+            self.search(distance, np.array([node]))
+            for node in np.flatnonzero(self.flat == UNSEEN).tolist()
+            if distance[node] == UNSEEN
         ]
 
 
-def spread(distance: Any, queue: Any, filled: int, stride: int) -> int:
-    """Breadth-first search: give every place that can be reached its distance.
+def breadth_first_search(distance: Any, queue: Any, filled: int, stride: int) -> int:
+    """Write the distance of every node that can be reached from the sources.
 
     Args:
-        distance: for each place 0 where ways begin, UNSEEN or BLOCKED elsewhere; written to.
-        queue: as long; begins with the places where ways begin and then gets those reached, in
-            the order of their distances.
-        filled: how many places the queue has at first.
-        stride: how far apart in the sequences a cell and the one below it are.
+        distance: (nodes,) 0 at the sources, UNSEEN or BLOCKED elsewhere; written to.
+        queue: (nodes,) begins with the sources; the reached nodes are appended in the order of
+            their distances.
+        filled: the number of sources in the queue.
+        stride: the offset from a node to the one below it.
 
     Returns:
-        How many places the queue has at last.
+        The number of nodes in the queue at the end.
     """
     head = 0
     while head < filled:
-        place = queue[head]
+        node = queue[head]
         head += 1
-        further = distance[place] + 1
-        for near in (place - stride, place + 1, place + stride, place - 1):
-            if distance[near] == UNSEEN:
-                distance[near] = further
-                queue[filled] = near
+        next_distance = distance[node] + 1
+        for neighbour in (node - stride, node + 1, node + stride, node - 1):
+            if distance[neighbour] == UNSEEN:
+                distance[neighbour] = next_distance
+                queue[filled] = neighbour
                 filled += 1
     return filled
 
 
 @cache
-def _compiled_spread() -> Any:
+def _compiled_search() -> Any:
     from dynamaze.common.compiled import compiled
 
-    return compiled(spread)
+    return compiled(breadth_first_search)

@@ -1,4 +1,4 @@
-"""Observations that are dictionaries: with a mask of the actions, and with goals."""
+"""Encoders of dictionary observations: with action masks, and with goals for HER."""
 
 from __future__ import annotations
 
@@ -12,91 +12,91 @@ from dynamaze.common.arrays import Float32Array, IntArray
 
 from ..mazes.dynamics import NUM_ACTIONS, Dynamics
 from ..mazes.layout import Layout
-from .basic import Observation, Slots, check_goals, keys_of
+from .basic import ObservationEncoder, SlotCache, as_entries
 
 Mask = npt.NDArray[np.int8]
 
 
-class ActionMask:
+class ActionMaskObservation:
     """`{"observation": ..., "action_mask": ...}`.
 
-    The mask is 1 for the actions that lead to another cell, and 1 for all where none does.
+    The mask is 1 for the actions that lead to another cell, and 1 for all if none does.
 
     Args:
         layout: the first maze.
-        of: the form of observation that stands in it.
+        of: the encoder of the entry `observation`.
     """
 
-    def __init__(self, layout: Layout, of: Observation) -> None:
-        self._of = of
-        self._masks = Slots((layout.num_cells, NUM_ACTIONS), np.int8)
+    def __init__(self, layout: Layout, of: ObservationEncoder) -> None:
+        self._inner = of
+        self._masks = SlotCache((layout.num_cells, NUM_ACTIONS), np.int8)
         mask = spaces.MultiBinary(NUM_ACTIONS)
-        self.space = spaces.Dict({**keys_of(of.space), "action_mask": mask})
+        self.space = spaces.Dict({**as_entries(of.space), "action_mask": mask})
 
     def load(self, slot: int, layout: Layout) -> None:
-        """Find the actions that lead somewhere in the maze of a slot."""
-        self._of.load(slot, layout)
+        """Compute the action masks of the maze in a slot."""
+        self._inner.load(slot, layout)
         masks = self._masks.stale(slot, layout)
         if masks is not None:
             masks[:] = action_masks(layout)
 
-    def one(self, state: int, slot: int) -> dict[str, Any]:
-        """The observation of a state; the mask is (4,) int8."""
+    def encode(self, state: int, slot: int) -> dict[str, Any]:
+        """Return the observation of a state; the mask is (4,) int8."""
         mask: Mask = self._masks.arrays[slot, state].copy()
-        return {**keys_of(self._of.one(state, slot)), "action_mask": mask}
+        return {**as_entries(self._inner.encode(state, slot)), "action_mask": mask}
 
-    def many(self, states: IntArray, slots: IntArray) -> dict[str, Any]:
-        """The observations of several; the masks are (n, 4) int8."""
+    def encode_batch(self, states: IntArray, slots: IntArray) -> dict[str, Any]:
+        """Return the observations of a batch; the masks are (n, 4) int8."""
         masks: Mask = self._masks.arrays[slots, states]
-        return {**keys_of(self._of.many(states, slots)), "action_mask": masks}
+        return {**as_entries(self._inner.encode_batch(states, slots)), "action_mask": masks}
 
 
-class Goal:
-    """`{"observation": ..., "achieved_goal": ..., "desired_goal": ...}`, as HER wants it.
+class GoalObservation:
+    """`{"observation": ..., "achieved_goal": ..., "desired_goal": ...}`, as HER expects it.
 
     The goals are the coordinates of the agent's cell and of the maze's goal (of the first, where
-    there are several), (2,) float32: row and column. `compute_reward` of the environment tells
-    what reaching one pays (Andrychowicz et al. 2017).
+    there are several), (2,) float32: row and column. The environment's
+    `compute_reward` gives the reward of reaching one (Andrychowicz et al. 2017).
 
     Args:
         layout: the first maze.
-        of: the form of observation that stands in it.
+        of: the encoder of the entry `observation`.
     """
 
-    def __init__(self, layout: Layout, of: Observation) -> None:
-        check_goals(layout)
-        self._of = of
+    def __init__(self, layout: Layout, of: ObservationEncoder) -> None:
+        check_goal_rewards(layout)
+        self._inner = of
         self._cols = layout.cols
-        self._goals = Slots((2,), np.float32)
-        place = self._space(layout)
+        self._goals = SlotCache((2,), np.float32)
+        goal_space = self._space(layout)
         self.space = spaces.Dict(
-            {**keys_of(of.space), "achieved_goal": place, "desired_goal": place}
+            {**as_entries(of.space), "achieved_goal": goal_space, "desired_goal": goal_space}
         )
 
     def load(self, slot: int, layout: Layout) -> None:
-        """Note the goal of the maze in a slot."""
-        self._of.load(slot, layout)
+        """Store the goal of the maze in a slot."""
+        self._inner.load(slot, layout)
         goal = self._goals.stale(slot, layout)
         if goal is not None:
             goal[:] = self._goal(layout)
 
-    def one(self, state: Any, slot: int) -> dict[str, Any]:
-        """The observation of a state."""
+    def encode(self, state: Any, slot: int) -> dict[str, Any]:
+        """Return the observation of a state."""
         return {
-            **keys_of(self._of.one(state, slot)),
-            "achieved_goal": self._place(state),
+            **as_entries(self._inner.encode(state, slot)),
+            "achieved_goal": self._achieved(state),
             "desired_goal": self._goals.arrays[slot].copy(),
         }
 
-    def many(self, states: Any, slots: IntArray) -> dict[str, Any]:
-        """The observations of several; the goals are (n, 2) float32."""
+    def encode_batch(self, states: Any, slots: IntArray) -> dict[str, Any]:
+        """Return the observations of a batch; the goals are (n, 2) float32."""
         return {
-            **keys_of(self._of.many(states, slots)),
-            "achieved_goal": self._places(states),
+            **as_entries(self._inner.encode_batch(states, slots)),
+            "achieved_goal": self._achieved_batch(states),
             "desired_goal": self._goals.arrays[slots],
         }
 
-    # -- what another kind of maze says in another way ---------------------------------------------
+    # -- overridden where agents are points -------------------------------------------------------
 
     def _space(self, layout: Layout) -> spaces.Box:
         high = np.array([layout.rows - 1, layout.cols - 1], dtype=np.float32)
@@ -105,16 +105,30 @@ class Goal:
     def _goal(self, layout: Layout) -> tuple[float, float]:
         return layout.goals[0]
 
-    def _place(self, state: Any) -> Float32Array:
+    def _achieved(self, state: Any) -> Float32Array:
         return np.array(divmod(state, self._cols), dtype=np.float32)
 
-    def _places(self, states: Any) -> Float32Array:
+    def _achieved_batch(self, states: Any) -> Float32Array:
         return np.stack(np.divmod(states, self._cols), axis=1).astype(np.float32)
 
 
 def action_masks(layout: Layout) -> Mask:
-    """(cells, 4) 1 for the actions that lead to another cell, and 1 for all where none does."""
-    following = Dynamics(layout).moves.next_state
-    masks: Mask = (following != np.arange(layout.num_cells)[:, None]).astype(np.int8)
+    """Return (cells, 4): 1 for actions that lead to another cell, and 1 for all if none does."""
+    next_state = Dynamics(layout).moves.next_state
+    masks: Mask = (next_state != np.arange(layout.num_cells)[:, None]).astype(np.int8)
     masks[~masks.any(axis=1)] = 1
     return masks
+
+
+def check_goal_rewards(layout: Layout) -> None:
+    """Check that the reward of a step follows from its cells alone, as `compute_reward` needs it.
+
+    Raises:
+        ValueError: if a step that a wall stopped has another reward than other steps.
+    """
+    if layout.rewards.wall != layout.rewards.step:
+        raise ValueError(
+            f"observation 'goal' with wall_reward={layout.rewards.wall:g} and "
+            f"step_reward={layout.rewards.step:g}; expected the same, for compute_reward sees "
+            "only where the agent is"
+        )

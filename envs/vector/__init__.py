@@ -1,1 +1,1 @@
-"""Vector environments on the grid: many mazes stepped by one compiled call."""
+"""Vector environments on a grid: a batch of mazes stepped by one compiled call."""

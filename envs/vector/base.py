@@ -1,4 +1,4 @@
-"""What the native vector environments share: seeds, clocks, changes, resets and information."""
+"""Base class of the native vector environments: seeds, clocks, changes, resets, information."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from gymnasium.vector.utils import batch_space
 from dynamaze.common.arrays import BoolArray, FloatArray
 from dynamaze.common.validation import checked_number
 
-from ..changing_maze import World
+from ..changing_maze import ChangingMaze
 from ..mazes.layout import Cell
-from ..options import check_render_mode, read_options
-from ..vector_options import Seeds, read_mask, read_seeds
-from .kernel import DISABLED, NEXT_STEP, SAME_STEP, drawer, refill
+from ..options import Seeds, check_render_mode, parse_reset_mask, parse_reset_options, parse_seeds
+from .kernel import DISABLED, NEXT_STEP, SAME_STEP, refill_uniforms, uniform_sampler
 
 MODES = {
     AutoresetMode.NEXT_STEP: NEXT_STEP,
@@ -29,23 +28,24 @@ MODES = {
     AutoresetMode.DISABLED: DISABLED,
 }
 UNIFORM_BLOCK = 512
-"""So many random numbers are held for each world; it is NumPy's calls that cost, not numbers."""
+"""Random numbers held for each environment: NumPy's cost is per call, not per number."""
 
 STEPS_AHEAD = 32
-"""Whether enough of them are left is looked up every so many steps."""
+"""The supply of random numbers is checked once in this many steps."""
 
 
 class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
-    """`num_envs` worlds that give, number for number, what `SyncVectorEnv` of the single one gives.
+    """`num_envs` environments with results bit-identical to `SyncVectorEnv` of the single one.
 
-    Each world has its own clock, its own random numbers, its own maze and its own time limit. A
-    compiled call steps all of them; only a world whose maze changes is looked after one by one.
+    Each environment has its own clock, random numbers, maze and time limit. A compiled call steps
+    all of them; only where a maze changes does Python handle one environment after the other.
 
     Args:
-        num_envs: how many.
+        num_envs: the number of environments.
         max_episode_steps: the time limit of each; None or -1 for none.
         autoreset_mode: when a finished episode begins again (Gymnasium's `AutoresetMode`).
-        **maze: the arguments of the single environment. `render_mode` may be any but "human".
+        **maze_arguments: the arguments of the single environment. `render_mode` may be any but
+            "human".
 
     Raises:
         ValueError: for a number of environments or a time limit below 1, and for all that the
@@ -55,11 +55,11 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
     single_class: ClassVar[Callable[..., Any]]
     """The single environment."""
 
-    ground_class: ClassVar[Any]
+    tables_class: ClassVar[Any]
     """The record of mazes, one in each slot, that the compiled step reads."""
 
-    numbers_a_step: ClassVar[int] = 2
-    """How many random numbers the compiled step uses at most, the start of an episode included."""
+    numbers_per_step: ClassVar[int] = 2
+    """The most random numbers that a compiled step uses, the start of an episode included."""
 
     def __init__(
         self,
@@ -67,22 +67,22 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         max_episode_steps: int | None = None,
         *,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
-        **maze: Any,
+        **maze_arguments: Any,
     ) -> None:
         self.num_envs = int(checked_number("num_envs", num_envs, 1, whole=True))
-        single = type(self).single_class
-        known = [mode for mode in single.metadata["render_modes"] if mode != "human"]  # type: ignore[attr-defined]  # a class
-        check_render_mode(maze.get("render_mode"), known)
-        self._maze = single(**maze)
-        self.render_mode = self._maze.render_mode
+        single_class = type(self).single_class
+        known = [mode for mode in single_class.metadata["render_modes"] if mode != "human"]  # type: ignore[attr-defined]  # a class
+        check_render_mode(maze_arguments.get("render_mode"), known)
+        self._single_env = single_class(**maze_arguments)
+        self.render_mode = self._single_env.render_mode
         mode = AutoresetMode(autoreset_mode)
         self.metadata = {
-            **self._maze.metadata,
+            **self._single_env.metadata,
             "render_modes": known,
             "autoreset_mode": mode,
         }
-        self.single_observation_space = self._maze.observation_space
-        self.single_action_space = self._maze.action_space
+        self.single_observation_space = self._single_env.observation_space
+        self.single_action_space = self._single_env.action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.max_episode_steps = -1
@@ -90,75 +90,77 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             limit = checked_number("max_episode_steps", max_episode_steps, 1, whole=True)
             self.max_episode_steps = int(limit)
         self._mode = MODES[mode]
-        self._course = self._maze.course
-        self._notice = self._maze.notice
-        self._observer = self._maze.observer
-        self._phases = self._course.phases
-        self._worlds = [World(self._course) for _ in range(self.num_envs)]
+        self._config = self._single_env.maze_config
+        self._change_info = self._single_env.change_info
+        self._encoder = self._single_env.observation_encoder
+        self._phases = self._config.phases
+        self._mazes = [ChangingMaze(self._config) for _ in range(self.num_envs)]
         self._started = np.zeros(self.num_envs, dtype=np.bool_)
-        self._is_random = self._needs_numbers() or self._course.is_random
+        self._is_random = self._needs_random_numbers() or self._config.is_random
         self._steps_drawn_ahead = 0
         self._seeds: list[int | None] = [None] * self.num_envs
         self._generators: list[np.random.Generator] | None = None
-        self._mazes: list[Any] | None = None
-        self._counts = {name: np.zeros(self.num_envs, dtype=np.int64) for name in self._names()}
-        self._with_news: set[int] = set()
+        self._single_envs: list[Any] | None = None
+        self._counters = {
+            name: np.zeros(self.num_envs, dtype=np.int64) for name in self._counter_keys()
+        }
+        self._unreported: set[int] = set()  # environments with changes that are not reported yet
         self._changed = np.zeros(self.num_envs, dtype=np.bool_)
-        shape = self._course.first.walls.shape if self._notice.cells else (0, 0)
+        shape = self._config.first.walls.shape if self._change_info.with_cells else (0, 0)
         self._changed_cells = np.zeros((self.num_envs, *shape), dtype=np.bool_)
-        self._lives: Any = self._begin_lives()
-        self._ground = type(self).ground_class.of(self._phases)
+        self._batch: Any = self._initial_batch()
+        self._tables = type(self).tables_class.of(self._phases)
         for slot, phase in enumerate(self._phases):
-            self._observer.load(slot, phase.layout)
+            self._encoder.load(slot, phase.layout)
 
-    # -- what each kind of maze says for itself ------------------------------------------------
+    # -- to be defined by subclasses -----------------------------------------------------------
 
     @abstractmethod
-    def _begin_lives(self) -> Any:
-        """The record of what each world remembers."""
+    def _initial_batch(self) -> Any:
+        """Return the `BatchedEnvState` before the first reset."""
 
-    def _needs_numbers(self) -> bool:
-        """Whether a step uses random numbers beside those of the course."""
+    def _needs_random_numbers(self) -> bool:
+        """Return True if a step uses random numbers beside those of the maze."""
         return False
 
     @abstractmethod
     def _begin_episodes(self, mask: BoolArray) -> None:
-        """Put the agents of the masked worlds on a start, by the compiled rule."""
+        """Put the agents of the masked environments on a start, by the compiled rule."""
 
     @abstractmethod
-    def _take_step(self, actions: Any) -> Any:
-        """Step all worlds by the compiled rule, and give the kernel's `Moment`."""
+    def _step_batch(self, actions: Any) -> Any:
+        """Step all environments by the compiled rule and return the kernel's `StepResult`."""
 
     @abstractmethod
-    def _read_actions(self, actions: Any) -> Any:
-        """The actions, checked."""
+    def _check_actions(self, actions: Any) -> Any:
+        """Return the actions after checking them."""
 
     @abstractmethod
     def _cell(self, i: int) -> Cell | None:
-        """Where the agent of a world stands."""
+        """Return the cell of agent i; None before the first reset."""
 
     @abstractmethod
-    def _agent(self, i: int) -> Any:
-        """The state of a world's agent, as the single environment holds it."""
+    def _agent_state(self, i: int) -> Any:
+        """Return the state of agent i in the form of the single environment."""
 
     @abstractmethod
-    def _set_agent(self, i: int, state: Any) -> None:
-        """Take over the state of the single environment's agent into world i."""
+    def _set_agent_state(self, i: int, state: Any) -> None:
+        """Set the state of agent i from the form of the single environment."""
 
     # -- the Gymnasium interface ---------------------------------------------------------------
 
     def reset(
         self, *, seed: Seeds = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Begin episodes in all worlds, or in those of `options["reset_mask"]`.
+        """Begin episodes in all environments, or in those of `options["reset_mask"]`.
 
         Args:
-            seed: one seed (world i gets `seed + i`), one for each world, or None.
+            seed: one seed (environment i gets `seed + i`), one for each environment, or None.
             options: `reset_mask`, (n,) bool with at least one True; `world_step` sets the clocks;
-                `level` chooses the maze where they are generated.
+                `level` selects the maze where mazes are generated.
 
         Returns:
-            The batch of observations and the information of the worlds that were reset.
+            The batch of observations and the information of the environments that were reset.
 
         Raises:
             ValueError: for a wrong number of seeds, an unknown option, a mask of another shape or
@@ -166,27 +168,27 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             TypeError: if the mask is not a bool array.
         """
         options = dict(options or {})
-        mask = read_mask(options.pop("reset_mask", None), self.num_envs)
-        read = read_options(options, self._course.levels)
+        mask = parse_reset_mask(options.pop("reset_mask", None), self.num_envs)
+        given = parse_reset_options(options, self._config.levels)
         seeded = {
             i: seeding.np_random(one_seed)
-            for i, one_seed in enumerate(read_seeds(seed, self.num_envs))
+            for i, one_seed in enumerate(parse_seeds(seed, self.num_envs))
             if one_seed is not None and mask[i]
         }
         for i in np.flatnonzero(mask):
-            self._reset_clock(int(i), seeded.get(int(i)), read.world_step)
-            self._renew(int(i), read.level)
+            self._reset_clock(int(i), seeded.get(int(i)), given.world_step)
+            self._begin_maze_episode(int(i), given.level)
         self._steps_drawn_ahead = 0
-        self._draw_ahead()
+        self._refill_uniforms()
         self._begin_episodes(mask)
-        self._take_news(mask)
+        self._collect_changes(mask)
         observations = self._observations(self._state())
         return observations, self._infos(mask)
 
     def step(
         self, actions: npt.ArrayLike
     ) -> tuple[Any, FloatArray, BoolArray, BoolArray, dict[str, Any]]:
-        """Take a step in every world.
+        """Take a step in every environment.
 
         Args:
             actions: (n,) or (n, 2), each of the single environment's action space.
@@ -199,29 +201,29 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             ValueError: for actions of another shape or outside the space; TypeError for another
                 dtype.
             gymnasium.error.ResetNeeded: before the first reset, or, where the mode is DISABLED,
-                in a world whose episode has ended.
+                in an environment whose episode has ended.
         """
-        checked = self._read_actions(actions)
-        self._refuse_unready()
-        self._draw_ahead()
-        moment = self._take_step(checked)
-        for i in np.flatnonzero(moment.changes):
-            self._advance(int(i))
+        checked = self._check_actions(actions)
+        self._check_ready()
+        self._refill_uniforms()
+        result = self._step_batch(checked)
+        for i in np.flatnonzero(result.changes):
+            self._apply_due_changes(int(i))
         everywhere = np.ones(self.num_envs, dtype=np.bool_)
-        self._take_news(everywhere)
-        final = self._final(moment) if self._mode == SAME_STEP and moment.ended.any() else {}
-        state = moment.state
-        if moment.begins.any():
-            state = self._begin_marked(moment.begins)
+        self._collect_changes(everywhere)
+        final = self._final_info(result) if self._mode == SAME_STEP and result.ended.any() else {}
+        state = result.state
+        if result.begins.any():
+            state = self._begin_marked(result.begins)
         observations = self._observations(state)
         infos = {**self._infos(everywhere), **final}
-        return observations, moment.reward, moment.terminated, moment.truncated, infos
+        return observations, result.reward, result.terminated, result.truncated, infos
 
     def render(self) -> tuple[Any, ...]:
-        """A picture of each world, in the form that `render_mode` says."""
+        """Render each environment in the form that `render_mode` selects."""
         return self.call("render")
 
-    # -- one world at a time -------------------------------------------------------------------
+    # -- single environments -------------------------------------------------------------------
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Call a method of each single environment, or read its attribute.
@@ -231,23 +233,23 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         """
         results = []
         for i in range(self.num_envs):
-            maze = self._take_out(i)
-            attribute = maze.get_wrapper_attr(name)
+            single = self._attach_single(i)
+            attribute = single.get_wrapper_attr(name)
             results.append(attribute(*args, **kwargs) if callable(attribute) else attribute)
-            self._put_back(i, maze)
+            self._detach_single(i, single)
             if name == "reset":
-                self._lives.episode_step[i] = 0
+                self._batch.episode_step[i] = 0
         return tuple(results)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
-        """An attribute of each single environment."""
+        """Return an attribute of each single environment."""
         return self.call(name)
 
     def set_attr(self, name: str, values: Any) -> None:
         """Set an attribute of each single environment.
 
         Args:
-            name: what to set, for example "world_step".
+            name: the attribute, for example "world_step".
             values: a list or tuple with a value for each, or one value for all.
 
         Raises:
@@ -259,186 +261,189 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         if len(values) != self.num_envs:
             raise ValueError(f"{len(values)} values of {name!r}; expected {self.num_envs}")
         for i, value in enumerate(values):
-            maze = self._take_out(i)
-            maze.set_wrapper_attr(name, value)
-            self._put_back(i, maze)
+            single = self._attach_single(i)
+            single.set_wrapper_attr(name, value)
+            self._detach_single(i, single)
 
     @property
     def np_random_seed(self) -> tuple[Any, ...]:  # type: ignore[override]  # as SyncVectorEnv
-        """The seed that each world got last."""
+        """The latest seed of each environment."""
         return self.get_attr("np_random_seed")
 
     @property  # type: ignore[misc]  # as SyncVectorEnv
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
-        """The generator of each world."""
+        """The generator of each environment."""
         return tuple(self._all_generators())
 
-    def _take_out(self, i: int) -> Any:
-        """World i as a single environment."""
-        if self._mazes is None:
-            self._mazes = [copy.copy(self._maze) for _ in range(self.num_envs)]
-        lives, maze = self._lives, self._mazes[i]
-        maze.adopt(self._all_generators()[i], self._seeds[i])
-        self._worlds[i].episode = int(lives.episode[i])
-        maze.enter(
-            world=self._worlds[i],
-            state=self._agent(i),
+    def _attach_single(self, i: int) -> Any:
+        """Return environment i as a single environment."""
+        if self._single_envs is None:
+            self._single_envs = [copy.copy(self._single_env) for _ in range(self.num_envs)]
+        batch, single = self._batch, self._single_envs[i]
+        single.use_generator(self._all_generators()[i], self._seeds[i])
+        self._mazes[i].episode = int(batch.episode[i])
+        single.attach(
+            maze=self._mazes[i],
+            state=self._agent_state(i),
             started=bool(self._started[i]),
             slot=self._own_slot(i),
-            world_step=int(lives.world_step[i]),
-            uniforms=lives.uniforms[i, lives.next_uniform[i] :],
+            world_step=int(batch.world_step[i]),
+            uniforms=batch.uniforms[i, batch.next_uniform[i] :],
         )
-        return maze
+        return single
 
-    def _put_back(self, i: int, maze: Any) -> None:
-        lives = self._lives
-        state, self._started[i], uniforms = maze.leave()
-        self._set_agent(i, state)
-        lives.world_step[i] = maze.world_step
-        left = lives.uniforms.shape[1] - len(uniforms)
-        lives.uniforms[i, left:] = uniforms
-        lives.next_uniform[i] = left
+    def _detach_single(self, i: int, single: Any) -> None:
+        """Copy a single environment back into environment i."""
+        batch = self._batch
+        state, self._started[i], uniforms = single.detach()
+        self._set_agent_state(i, state)
+        batch.world_step[i] = single.world_step
+        used = batch.uniforms.shape[1] - len(uniforms)
+        batch.uniforms[i, used:] = uniforms
+        batch.next_uniform[i] = used
         self._steps_drawn_ahead = 0
-        self._all_generators()[i] = maze.np_random
-        self._seeds[i] = maze.np_random_seed
-        self._worlds[i] = maze.world
-        lives.episode[i] = maze.world.episode
-        self._place(i)
+        self._all_generators()[i] = single.np_random
+        self._seeds[i] = single.np_random_seed
+        self._mazes[i] = single.maze
+        batch.episode[i] = single.maze.episode
+        self._sync_maze(i)
 
     # -- changes -------------------------------------------------------------------------------
 
     def _own_slot(self, i: int) -> int:
-        """The slot of a maze that no other world shares; those of the schedule come first."""
+        """Return the slot of environment i's own maze, after those of the schedule."""
         return len(self._phases) + i
 
-    def _advance(self, i: int) -> None:
-        """Let the maze of a world change."""
-        self._worlds[i].advance(int(self._lives.world_step[i]), self._cell(i), self._drawer(i))
+    def _apply_due_changes(self, i: int) -> None:
+        """Apply the changes of maze i that are due now."""
+        world_step = int(self._batch.world_step[i])
+        self._mazes[i].apply_due_changes(world_step, self._cell(i), self._uniform_sampler(i))
         self._steps_drawn_ahead = 0
-        self._place(i)
+        self._sync_maze(i)
 
-    def _renew(self, i: int, level: int | None = None) -> None:
-        """Let the maze of a world begin an episode."""
-        world, lives = self._worlds[i], self._lives
-        world.episode = int(lives.episode[i])
-        world.begin_episode(int(lives.world_step[i]), self._drawer(i), level)
-        lives.episode[i] = world.episode
-        self._place(i)
+    def _begin_maze_episode(self, i: int, level: int | None = None) -> None:
+        """Begin an episode of maze i, which may bring another layout."""
+        maze, batch = self._mazes[i], self._batch
+        maze.episode = int(batch.episode[i])
+        maze.begin_episode(int(batch.world_step[i]), self._uniform_sampler(i), level)
+        batch.episode[i] = maze.episode
+        self._sync_maze(i)
 
     def _begin_marked(self, begins: BoolArray) -> Any:
-        """Begin the episodes that wait for their maze; the states of all worlds."""
+        """Begin the episodes that the compiled step only marked; return all agents' states."""
         for i in np.flatnonzero(begins):
-            self._renew(int(i))
+            self._begin_maze_episode(int(i))
         self._steps_drawn_ahead = 0
-        self._draw_ahead()
+        self._refill_uniforms()
         self._begin_episodes(begins)
-        self._take_news(begins)
+        self._collect_changes(begins)
         return self._state()
 
-    def _place(self, i: int) -> None:
-        """Take over the maze of a world."""
-        world, lives = self._worlds[i], self._lives
-        shared = [n for n, phase in enumerate(self._phases) if phase.layout is world.layout]
+    def _sync_maze(self, i: int) -> None:
+        """Copy from maze i what the compiled step reads."""
+        maze, batch = self._mazes[i], self._batch
+        shared = [n for n, phase in enumerate(self._phases) if phase.layout is maze.layout]
         if shared:
-            lives.slot[i] = shared[0]
+            batch.slot[i] = shared[0]
         else:
-            slot, maze = self._own_slot(i), world.dynamics
-            room = (len(self._phases) + self.num_envs, len(maze.starts))
-            self._ground = self._ground.with_room(*room)
-            self._ground.put(slot, maze)
-            self._observer.load(slot, world.layout)
-            lives.slot[i] = slot
-            self._is_random = self._is_random or world.layout.is_random
-        lives.next_change[i] = world.next_change
-        for name, values in self._counts.items():
-            values[i] = getattr(world, name) or 0
-        if world.news is not None and not self._notice.silent:
-            self._with_news.add(i)
+            slot, dynamics = self._own_slot(i), maze.dynamics
+            capacity = (len(self._phases) + self.num_envs, len(dynamics.starts))
+            self._tables = self._tables.with_capacity(*capacity)
+            self._tables.put(slot, dynamics)
+            self._encoder.load(slot, maze.layout)
+            batch.slot[i] = slot
+            self._is_random = self._is_random or maze.layout.is_random
+        batch.next_change[i] = maze.next_change
+        for name, values in self._counters.items():
+            values[i] = getattr(maze, name) or 0
+        if maze.unreported is not None and not self._change_info.is_off:
+            self._unreported.add(i)
 
     def _reset_clock(
         self, i: int, seeded: tuple[np.random.Generator, int] | None, world_step: int | None
     ) -> None:
-        """Start the clock of a world again if it is seeded, and set it if it is told."""
-        world, lives, draw = self._worlds[i], self._lives, self._drawer(i)
+        """Restart the clock of environment i if it is seeded, and set it to a given world step."""
+        maze, batch, uniform = self._mazes[i], self._batch, self._uniform_sampler(i)
         if seeded is not None:
             generator, self._seeds[i] = seeded
             if self._generators is not None:
                 self._generators[i] = generator
-            lives.next_uniform[i] = lives.uniforms.shape[1]
-            lives.world_step[i] = 0
-            world.restart(draw)
-            lives.episode[i] = world.episode
+            batch.next_uniform[i] = batch.uniforms.shape[1]
+            batch.world_step[i] = 0
+            maze.restart(uniform)
+            batch.episode[i] = maze.episode
         elif not self._started[i]:
-            world.seek(0, draw)
+            maze.set_clock(0, uniform)
         self._started[i] = True
         if world_step is not None:
-            lives.world_step[i] = world_step
-            world.episode = int(lives.episode[i])
-            world.seek(world_step, draw)
+            batch.world_step[i] = world_step
+            maze.episode = int(batch.episode[i])
+            maze.set_clock(world_step, uniform)
 
-    # -- what is told --------------------------------------------------------------------------
+    # -- observations and information ----------------------------------------------------------
 
-    def _names(self) -> dict[str, str]:
-        """What is counted of each world -> the key of the information."""
+    def _counter_keys(self) -> dict[str, str]:
+        """Return the counters of each maze and their keys in the information."""
         names = {"phase": "phase"}
-        if self._course.levels is not None:
+        if self._config.levels is not None:
             names["level"] = "level"
-        if self._course.random_changes is not None:
+        if self._config.random_changes is not None:
             names["skipped"] = "skipped_changes"
         return names
 
     def _observations(self, state: Any) -> Any:
-        observed = self._observer.many(state, self._lives.slot)
-        return self._notice.observation(
-            observed, self._changed.astype(np.int64), self._changed_cells
+        encoded = self._encoder.encode_batch(state, self._batch.slot)
+        return self._change_info.extend_observation(
+            encoded, self._changed.astype(np.int64), self._changed_cells
         )
 
     def _infos(self, mask: BoolArray) -> dict[str, Any]:
-        """The information of the worlds in the mask, as Gymnasium's vector environments give it."""
-        infos: dict[str, Any] = {"world_step": self._lives.world_step.copy()}
-        for name, key in self._names().items():
-            infos[key] = self._counts[name].copy()
-        infos.update(self._notice.info(self._changed.copy(), self._changed_cells.copy()))
+        """Return the masked environments' information in the form of Gymnasium's vector ones."""
+        infos: dict[str, Any] = {"world_step": self._batch.world_step.copy()}
+        for name, key in self._counter_keys().items():
+            infos[key] = self._counters[name].copy()
+        infos.update(self._change_info.info(self._changed.copy(), self._changed_cells.copy()))
         for name, values in list(infos.items()):
             if not mask.all():
                 values[~mask] = 0
             infos[f"_{name}"] = mask.copy()
         return infos
 
-    def _final(self, moment: Any) -> dict[str, Any]:
-        """What mode SAME_STEP tells of the episodes that have ended."""
+    def _final_info(self, result: Any) -> dict[str, Any]:
+        """Return the entries of mode SAME_STEP for the episodes that have ended."""
         observations = np.full(self.num_envs, None, dtype=object)
-        for i in np.flatnonzero(moment.ended):
-            one = self._observer.one(self._final_state(moment, int(i)), int(self._lives.slot[i]))
-            observations[i] = self._notice.observation(
-                one, int(self._changed[i]), self._changed_cells[i]
+        for i in np.flatnonzero(result.ended):
+            state = self._final_state(result, int(i))
+            encoded = self._encoder.encode(state, int(self._batch.slot[i]))
+            observations[i] = self._change_info.extend_observation(
+                encoded, int(self._changed[i]), self._changed_cells[i]
             )
         return {
             "final_obs": observations,
-            "_final_obs": moment.ended,
-            "final_info": self._infos(moment.ended),
-            "_final_info": moment.ended.copy(),
+            "_final_obs": result.ended,
+            "final_info": self._infos(result.ended),
+            "_final_info": result.ended.copy(),
         }
 
-    def _final_state(self, moment: Any, i: int) -> Any:
-        return moment.final_state[i]
+    def _final_state(self, result: Any, i: int) -> Any:
+        return result.final_state[i]
 
-    def _take_news(self, mask: BoolArray) -> None:
-        """Note what is to be told of changes in the masked worlds, and what is old there."""
-        if self._notice.silent:
+    def _collect_changes(self, mask: BoolArray) -> None:
+        """Collect the unreported changes of the masked environments; drop those reported before."""
+        if self._change_info.is_off:
             return
         self._changed[mask] = False
         self._changed_cells[mask] = False
-        for i in [i for i in self._with_news if mask[i]]:
+        for i in [i for i in self._unreported if mask[i]]:
             self._changed[i] = True
-            if self._notice.cells:
-                self._changed_cells[i] = self._worlds[i].changed_cells
-            self._worlds[i].news = None
-            self._with_news.discard(i)
+            if self._change_info.with_cells:
+                self._changed_cells[i] = self._mazes[i].changed_cells
+            self._mazes[i].unreported = None
+            self._unreported.discard(i)
 
     def _state(self) -> Any:
-        """(n, ...) the states of all agents, in a new array."""
-        return self._lives.state.copy()
+        """Return (n, ...) the states of all agents, in a new array."""
+        return self._batch.state.copy()
 
     # -- random numbers ------------------------------------------------------------------------
 
@@ -450,27 +455,28 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
                 self._generators.append(generator)
         return self._generators
 
-    def _drawer(self, i: int) -> Callable[[], float]:
-        """Gives the random numbers of a world one by one."""
-        return drawer(self._lives, self._all_generators(), i)
+    def _uniform_sampler(self, i: int) -> Callable[[], float]:
+        """Return a function that draws the random numbers of environment i one by one."""
+        return uniform_sampler(self._batch, self._all_generators(), i)
 
-    def _draw_ahead(self) -> None:
-        """Have the random numbers of the compiled step."""
+    def _refill_uniforms(self) -> None:
+        """Draw the random numbers of the next compiled steps."""
         if not self._is_random:
             return
         if self._steps_drawn_ahead == 0:
-            refill(self._lives, self._all_generators(), at_least=self.numbers_a_step * STEPS_AHEAD)
+            at_least = self.numbers_per_step * STEPS_AHEAD
+            refill_uniforms(self._batch, self._all_generators(), at_least)
             self._steps_drawn_ahead = STEPS_AHEAD
         self._steps_drawn_ahead -= 1
 
     # -- checks --------------------------------------------------------------------------------
 
-    def _refuse_unready(self) -> None:
-        lives = self._lives
-        if lives.episode[0] < 0:
+    def _check_ready(self) -> None:
+        batch = self._batch
+        if batch.episode[0] < 0:
             raise gym.error.ResetNeeded("step() before the first reset(); call reset() first")
-        if self._mode == DISABLED and lives.done.any():
+        if self._mode == DISABLED and batch.done.any():
             raise gym.error.ResetNeeded(
-                f"the episodes of environments {np.flatnonzero(lives.done).tolist()} have ended; "
+                f"the episodes of environments {np.flatnonzero(batch.done).tolist()} have ended; "
                 'reset them by reset(options={"reset_mask": mask})'
             )

@@ -1,4 +1,4 @@
-"""The native vector environments of mazes on a grid: stepped by one compiled call."""
+"""Native vector environments of mazes on a grid, stepped by one compiled call."""
 
 from __future__ import annotations
 
@@ -11,63 +11,63 @@ from ..generated import DynaMazeGeneratedEnv
 from ..maze import DynaMazeEnv
 from ..mazes.dynamics import NUM_ACTIONS
 from ..mazes.layout import Cell
-from ..vector_options import read_discrete_actions
+from ..options import check_discrete_actions
 from .base import UNIFORM_BLOCK, MazeVectorEnv
-from .kernel import Ground, Lives, Moment, begin_episodes, step_worlds
+from .kernel import BatchedEnvState, MazeTables, StepResult, begin_episodes, step_batch
 
 
 class GridVectorEnv(MazeVectorEnv):
-    """Many worlds of cells."""
+    """Vector environment of agents on a grid."""
 
-    ground_class = Ground
+    tables_class = MazeTables
 
-    def _begin_lives(self) -> Lives:
-        return Lives.begin(self.num_envs, UNIFORM_BLOCK)
+    def _initial_batch(self) -> BatchedEnvState:
+        return BatchedEnvState.initial(self.num_envs, UNIFORM_BLOCK)
 
     def _begin_episodes(self, mask: BoolArray) -> None:
-        begin_episodes(self._ground, self._lives, mask)
+        begin_episodes(self._tables, self._batch, mask)
 
-    def _take_step(self, actions: IntArray) -> Moment:
-        moment: Moment = step_worlds(
-            self._ground,
-            self._lives,
+    def _step_batch(self, actions: IntArray) -> StepResult:
+        result: StepResult = step_batch(
+            self._tables,
+            self._batch,
             actions,
             self.max_episode_steps,
             self._mode,
-            self._course.changes_at_reset,
+            self._config.changes_at_reset,
         )
-        return moment
+        return result
 
-    def _read_actions(self, actions: Any) -> IntArray:
-        return read_discrete_actions(actions, self.num_envs, NUM_ACTIONS)
+    def _check_actions(self, actions: Any) -> IntArray:
+        return check_discrete_actions(actions, self.num_envs, NUM_ACTIONS)
 
     def _cell(self, i: int) -> Cell | None:
-        state = int(self._lives.state[i])
-        return None if state < 0 else self._worlds[i].layout.cell(state)
+        state = int(self._batch.state[i])
+        return None if state < 0 else self._mazes[i].layout.cell(state)
 
-    def _final_state(self, moment: Moment, i: int) -> int:
-        return int(moment.final_state[i])
+    def _final_state(self, result: StepResult, i: int) -> int:
+        return int(result.final_state[i])
 
-    def _agent(self, i: int) -> int:
-        return int(self._lives.state[i])
+    def _agent_state(self, i: int) -> int:
+        return int(self._batch.state[i])
 
-    def _set_agent(self, i: int, state: int) -> None:
-        self._lives.state[i] = state
+    def _set_agent_state(self, i: int, state: int) -> None:
+        self._batch.state[i] = state
 
 
 class DynaMazeVectorEnv(GridVectorEnv):
-    """Many worlds of `DynaMazeEnv`."""
+    """Vector environment of `DynaMazeEnv`."""
 
     single_class = DynaMazeEnv
 
 
 class DynaMazeGeneratedVectorEnv(GridVectorEnv):
-    """Many worlds of `DynaMazeGeneratedEnv`."""
+    """Vector environment of `DynaMazeGeneratedEnv`."""
 
     single_class = DynaMazeGeneratedEnv
 
 
 class DynaMazeDriftingVectorEnv(GridVectorEnv):
-    """Many worlds of `DynaMazeDriftingEnv`."""
+    """Vector environment of `DynaMazeDriftingEnv`."""
 
     single_class = DynaMazeDriftingEnv

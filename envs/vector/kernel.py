@@ -1,4 +1,4 @@
-"""The compiled step of many worlds at once. It reads the same arrays as the single environment."""
+"""Compiled step of a batch of grid environments, on the arrays that the single one steps by."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ..mazes.dynamics import NUM_ACTIONS, Dynamics
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2
 
 
-class Ground(NamedTuple):
-    """The mazes that worlds stand in, one in each slot.
+class MazeTables(NamedTuple):
+    """Transition tables of several mazes, one in each slot.
 
-    Flat arrays, the fastest to compiled code: an entry is `(slot * S + state) * 4 + direction`.
+    Flat arrays, the fastest in compiled code: an entry is `(slot * S + state) * 4 + direction`.
     """
 
     next_state: Int32Array  # (slots * S * 4,)
@@ -30,12 +30,12 @@ class Ground(NamedTuple):
     num_states: int
 
     @classmethod
-    def of(cls, mazes: Sequence[Dynamics]) -> Ground:
-        """One maze in each slot."""
+    def of(cls, mazes: Sequence[Dynamics]) -> MazeTables:
+        """Return the tables of some mazes of one shape."""
         num_states = mazes[0].layout.num_cells
         slots = len(mazes)
         entries = slots * num_states * NUM_ACTIONS
-        ground = cls(
+        tables = cls(
             np.zeros(entries, dtype=np.int32),
             np.zeros(entries),
             np.zeros(entries, dtype=np.bool_),
@@ -45,11 +45,11 @@ class Ground(NamedTuple):
             num_states,
         )
         for slot, maze in enumerate(mazes):
-            ground.put(slot, maze)
-        return ground
+            tables.put(slot, maze)
+        return tables
 
     def put(self, slot: int, maze: Dynamics) -> None:
-        """Put a maze into a slot; it has at most as many starts as there is room for."""
+        """Write a maze into a slot; its starts must fit into `starts`."""
         size = self.num_states * NUM_ACTIONS
         entries = slice(slot * size, (slot + 1) * size)
         self.next_state[entries] = maze.moves.next_state.ravel()
@@ -59,14 +59,14 @@ class Ground(NamedTuple):
         self.starts[slot, : len(maze.starts)] = maze.starts
         self.num_starts[slot] = len(maze.starts)
 
-    def with_room(self, slots: int, starts: int) -> Ground:
-        """The same with room for so many mazes of so many starts."""
+    def with_capacity(self, slots: int, starts: int) -> MazeTables:
+        """Return these tables with room for at least as many mazes, of as many starts each."""
         more_slots = max(0, slots - self.slip.size)
         more_starts = max(0, starts - self.starts.shape[1])
         if not more_slots + more_starts:
             return self
         entries = more_slots * self.num_states * NUM_ACTIONS
-        return Ground(
+        return MazeTables(
             np.pad(self.next_state, (0, entries)),
             np.pad(self.reward, (0, entries)),
             np.pad(self.terminated, (0, entries)),
@@ -77,22 +77,22 @@ class Ground(NamedTuple):
         )
 
 
-class Lives(NamedTuple):
-    """What each world remembers; changed in place."""
+class BatchedEnvState(NamedTuple):
+    """State of n environments; changed in place."""
 
-    state: IntArray  # (n,)
+    state: IntArray  # (n,) of the agent
     world_step: IntArray  # (n,)
-    slot: IntArray  # (n,) of the maze that it stands in
+    slot: IntArray  # (n,) of the maze, in the tables
     next_change: IntArray  # (n,) the world step of it; -1 for never
-    episode: IntArray  # (n,) episodes begun since the clock started, less one
+    episode: IntArray  # (n,) episodes begun since the clock started, minus one
     episode_step: IntArray  # (n,)
     done: BoolArray  # (n,) the last step ended the episode
     uniforms: FloatArray  # (n, block) random numbers drawn ahead
     next_uniform: IntArray  # (n,) the first that is not used yet
 
     @classmethod
-    def begin(cls, num_envs: int, block: int) -> Lives:
-        """Worlds before their first reset: in no state."""
+    def initial(cls, num_envs: int, block: int) -> BatchedEnvState:
+        """Return the state before the first reset."""
         return cls(
             state=np.full(num_envs, -1, dtype=np.int64),
             world_step=np.zeros(num_envs, dtype=np.int64),
@@ -106,8 +106,8 @@ class Lives(NamedTuple):
         )
 
 
-class Moment(NamedTuple):
-    """What a step of all worlds gives back."""
+class StepResult(NamedTuple):
+    """Result of one step of n environments."""
 
     state: IntArray  # (n,)
     reward: FloatArray  # (n,)
@@ -116,57 +116,94 @@ class Moment(NamedTuple):
     final_state: IntArray  # (n,) before an episode begins
     ended: BoolArray  # (n,) an episode ended in mode SAME_STEP
     changes: BoolArray  # (n,) the maze changes now
-    begins: BoolArray  # (n,) an episode is still to be begun, in a maze yet to come
+    begins: BoolArray  # (n,) the caller must begin an episode, after changing the maze
+
+
+@compiled_with_arrays
+def step_batch(
+    tables: MazeTables,
+    batch: BatchedEnvState,
+    actions: IntArray,
+    max_episode_steps: int,
+    mode: int,
+    changes_at_reset: bool,
+) -> StepResult:
+    """Step every environment; begin a new episode where the autoreset mode says so.
+
+    An environment whose maze changes now, or may change with a new episode, is only marked.
+
+    Args:
+        tables: the mazes.
+        batch: the state of the environments, changed in place.
+        actions: (n,) already checked.
+        max_episode_steps: the time limit; -1 for none.
+        mode: NEXT_STEP, SAME_STEP or DISABLED.
+        changes_at_reset: True if a new episode may bring another maze.
+    """
+    result: StepResult = empty_result(batch.state)
+    for i in range(actions.size):
+        if mode == NEXT_STEP and batch.done[i]:
+            result.begins[i] = True
+        else:
+            result.reward[i], result.terminated[i] = take_step(tables, batch, i, actions[i])
+            end_step(batch, result, i, max_episode_steps, mode)
+        result.final_state[i] = batch.state[i]
+        if begins_now(batch, result, i, changes_at_reset):
+            begin_episode(tables, batch, i)
+    result.state[:] = batch.state
+    return result
 
 
 @compiled
-def next_random(lives: Lives, i: int) -> float:
-    """The next random number of world i."""
-    number: float = lives.uniforms[i, lives.next_uniform[i]]
-    lives.next_uniform[i] += 1
+def next_random(batch: BatchedEnvState, i: int) -> float:
+    """Return the next random number of environment i."""
+    number: float = batch.uniforms[i, batch.next_uniform[i]]
+    batch.next_uniform[i] += 1
     return number
 
 
 @compiled
-def begin_episode(ground: Ground, lives: Lives, i: int) -> None:
-    """Put the agent of world i on a start of the maze that it stands in."""
-    slot = lives.slot[i]
-    count = ground.num_starts[slot]
-    choice = int(next_random(lives, i) * count) if count > 1 else 0
-    lives.state[i] = ground.starts[slot, choice]
-    lives.episode_step[i] = 0
-    lives.done[i] = False
+def begin_episode(tables: MazeTables, batch: BatchedEnvState, i: int) -> None:
+    """Put the agent of environment i on a start of its maze."""
+    slot = batch.slot[i]
+    count = tables.num_starts[slot]
+    choice = int(next_random(batch, i) * count) if count > 1 else 0
+    batch.state[i] = tables.starts[slot, choice]
+    batch.episode_step[i] = 0
+    batch.done[i] = False
 
 
 @compiled
-def take_step(ground: Ground, lives: Lives, i: int, action: int) -> tuple[float, bool]:
-    """Move the agent of world i: reward and terminated. The clock is left to the caller."""
-    slot = lives.slot[i]
-    slip = ground.slip[slot]
+def take_step(
+    tables: MazeTables, batch: BatchedEnvState, i: int, action: int
+) -> tuple[float, bool]:
+    """Move the agent of environment i: reward and terminated. The clock is left to the caller."""
+    slot = batch.slot[i]
+    slip = tables.slip[slot]
     direction = action
     if slip > 0.0:
-        number = next_random(lives, i)
+        number = next_random(batch, i)
         if number >= 1.0 - slip:
             # To one side below the second threshold of `Dynamics`, otherwise to the other.
             direction = (action + 1) & 3 if number < 1.0 - slip + slip / 2 else (action + 3) & 3
-    entry = (slot * ground.num_states + lives.state[i]) * 4 + direction
-    lives.state[i] = ground.next_state[entry]
-    return ground.reward[entry], ground.terminated[entry]
+    entry = (slot * tables.num_states + batch.state[i]) * 4 + direction
+    batch.state[i] = tables.next_state[entry]
+    return tables.reward[entry], tables.terminated[entry]
 
 
 @compiled
-def begin_episodes(ground: Ground, lives: Lives, mask: BoolArray) -> None:
-    """Begin an episode in every world of the mask."""
+def begin_episodes(tables: MazeTables, batch: BatchedEnvState, mask: BoolArray) -> None:
+    """Begin an episode in every environment of the mask."""
     for i in range(mask.size):
         if mask[i]:
-            begin_episode(ground, lives, i)
+            begin_episode(tables, batch, i)
 
 
 @compiled_with_arrays
-def new_moment(states: IntArray) -> Moment:
-    """A record of a step that is still to be filled in, for worlds in states of such a kind."""
+def empty_result(states: IntArray) -> StepResult:
+    """Return a result that is still to be filled in, for agents' states of this shape and dtype."""
     n = states.shape[0]
-    return Moment(
+    return StepResult(
         np.empty_like(states),
         np.zeros(n),
         np.zeros(n, dtype=np.bool_),
@@ -179,96 +216,67 @@ def new_moment(states: IntArray) -> Moment:
 
 
 @compiled
-def tick(lives: Lives, i: int) -> None:
-    """Let a step pass on the clocks of world i."""
-    lives.world_step[i] += 1
-    lives.episode_step[i] += 1
+def advance_clock(batch: BatchedEnvState, i: int) -> None:
+    """Count a step of environment i."""
+    batch.world_step[i] += 1
+    batch.episode_step[i] += 1
 
 
 @compiled
-def end_step(lives: Lives, moment: Moment, i: int, max_episode_steps: int, mode: int) -> None:
-    """World i has moved: its clock ticks, and what is due is marked."""
-    tick(lives, i)
-    moment.truncated[i] = lives.episode_step[i] >= max_episode_steps > 0
-    lives.done[i] = moment.terminated[i] or moment.truncated[i]
-    moment.changes[i] = lives.world_step[i] == lives.next_change[i]
-    if mode == SAME_STEP and lives.done[i]:
-        moment.ended[i] = moment.begins[i] = True
+def end_step(
+    batch: BatchedEnvState, result: StepResult, i: int, max_episode_steps: int, mode: int
+) -> None:
+    """Advance the clock of environment i after its agent moved, and mark what is due."""
+    advance_clock(batch, i)
+    result.truncated[i] = batch.episode_step[i] >= max_episode_steps > 0
+    batch.done[i] = result.terminated[i] or result.truncated[i]
+    result.changes[i] = batch.world_step[i] == batch.next_change[i]
+    if mode == SAME_STEP and batch.done[i]:
+        result.ended[i] = result.begins[i] = True
 
 
 @compiled
-def begins_now(lives: Lives, moment: Moment, i: int, changes_at_reset: bool) -> bool:
-    """Whether the episode that is marked to begin in world i waits for nothing."""
-    if not moment.begins[i] or moment.changes[i] or changes_at_reset:
+def begins_now(batch: BatchedEnvState, result: StepResult, i: int, changes_at_reset: bool) -> bool:
+    """Return True if the marked episode of environment i can begin within the compiled step."""
+    if not result.begins[i] or result.changes[i] or changes_at_reset:
         return False
-    lives.episode[i] += 1
-    moment.begins[i] = False
+    batch.episode[i] += 1
+    result.begins[i] = False
     return True
 
 
-@compiled_with_arrays
-def step_worlds(
-    ground: Ground,
-    lives: Lives,
-    actions: IntArray,
-    max_episode_steps: int,
-    mode: int,
-    changes_at_reset: bool,
-) -> Moment:
-    """Step every world; begin a new episode where the autoreset mode says so.
+def refill_uniforms(
+    batch: BatchedEnvState, generators: list[np.random.Generator], at_least: int
+) -> None:
+    """Draw ahead in every environment that has fewer than `at_least` random numbers left.
 
-    A world whose maze changes now, or may change with a new episode, is only marked.
-
-    Args:
-        ground: the mazes.
-        lives: what each world remembers, changed in place.
-        actions: (n,) already checked.
-        max_episode_steps: the time limit; -1 for none.
-        mode: NEXT_STEP, SAME_STEP or DISABLED.
-        changes_at_reset: whether a new episode may bring another maze.
-    """
-    moment: Moment = new_moment(lives.state)
-    for i in range(actions.size):
-        if mode == NEXT_STEP and lives.done[i]:
-            moment.begins[i] = True
-        else:
-            moment.reward[i], moment.terminated[i] = take_step(ground, lives, i, actions[i])
-            end_step(lives, moment, i, max_episode_steps, mode)
-        moment.final_state[i] = lives.state[i]
-        if begins_now(lives, moment, i, changes_at_reset):
-            begin_episode(ground, lives, i)
-    moment.state[:] = lives.state
-    return moment
-
-
-def refill(lives: Lives, generators: list[np.random.Generator], at_least: int) -> None:
-    """Draw ahead in every world that has fewer than `at_least` random numbers left.
-
-    A step uses at most two, one to slip and one to choose a start. The order of a world's
+    A step uses at most two, one to slip and one to choose a start. The order of an environment's
     numbers is that of its generator, whenever they are drawn.
     """
-    block = lives.uniforms.shape[1]
-    for i in np.flatnonzero(lives.next_uniform > block - at_least):
-        draw_ahead(lives, generators[i], int(i))
+    block = batch.uniforms.shape[1]
+    for i in np.flatnonzero(batch.next_uniform > block - at_least):
+        refill_one(batch, generators[i], int(i))
 
 
-def draw_ahead(lives: Lives, generator: np.random.Generator, i: int) -> None:
-    """Replace the random numbers of world i that are used."""
-    used = lives.next_uniform[i]
-    left = lives.uniforms.shape[1] - used
-    lives.uniforms[i, :left] = lives.uniforms[i, used:]
-    lives.uniforms[i, left:] = generator.random(used)
-    lives.next_uniform[i] = 0
+def refill_one(batch: BatchedEnvState, generator: np.random.Generator, i: int) -> None:
+    """Replace the used random numbers of environment i."""
+    used = batch.next_uniform[i]
+    left = batch.uniforms.shape[1] - used
+    batch.uniforms[i, :left] = batch.uniforms[i, used:]
+    batch.uniforms[i, left:] = generator.random(used)
+    batch.next_uniform[i] = 0
 
 
-def drawer(lives: Lives, generators: list[np.random.Generator], i: int) -> Callable[[], float]:
-    """What gives the random numbers of world i one by one, in the order of its generator."""
+def uniform_sampler(
+    batch: BatchedEnvState, generators: list[np.random.Generator], i: int
+) -> Callable[[], float]:
+    """Return a function that draws the random numbers of environment i one by one."""
 
     def draw() -> float:
-        if lives.next_uniform[i] == lives.uniforms.shape[1]:
-            draw_ahead(lives, generators[i], i)
-        number = float(lives.uniforms[i, lives.next_uniform[i]])
-        lives.next_uniform[i] += 1
+        if batch.next_uniform[i] == batch.uniforms.shape[1]:
+            refill_one(batch, generators[i], i)
+        number = float(batch.uniforms[i, batch.next_uniform[i]])
+        batch.next_uniform[i] += 1
         return number
 
     return draw

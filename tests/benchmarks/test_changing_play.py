@@ -4,15 +4,15 @@ import numpy as np
 
 from dynamaze.benchmarks.distillation.changing_mazes import play_while_changing, steps_lost
 from dynamaze.benchmarks.distillation.judging import GAMMA
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.questions import (
-    BestActions,
-    ask_everywhere,
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import (
+    ShortestPathPolicy,
     distances_to_goal,
-    one_by_one,
+    query_all_cells,
+    split_queries,
 )
 
-LOOPS = MazeRecipe(7, "prim", loops=0.3)
+LOOPS = MazeGenerator(7, "prim", loops=0.3)
 
 
 class Up:
@@ -23,12 +23,12 @@ class Up:
 
 
 def test_the_exact_planner_loses_nothing_and_by_the_first_map_it_does():
-    now = play_while_changing(BestActions(), LOOPS, 60, seed=0)
+    now = play_while_changing(ShortestPathPolicy(), LOOPS, 60, seed=0)
     assert now.success.all()
     assert (now.kept == 1.0).all()
     assert now.agreement == 1.0
     assert now.changes.mean() > 1
-    first = play_while_changing(BestActions(), LOOPS, 60, seed=0, sees_changes=False)
+    first = play_while_changing(ShortestPathPolicy(), LOOPS, 60, seed=0, sees_changes=False)
     assert first.kept.mean() < 0.9
     unchanged = first.changes == 0
     assert unchanged.any()
@@ -52,7 +52,7 @@ def test_without_changes_what_is_lost_is_what_the_way_is_longer():
 
         def action_probabilities(self, observations):
             self.moment += 1
-            likely = BestActions().action_probabilities(observations)
+            likely = ShortestPathPolicy().action_probabilities(observations)
             return -likely if self.moment == 2 else likely
 
     played = play_while_changing(Detour(), LOOPS, 30, seed=1, probability=1e-9)
@@ -65,7 +65,7 @@ def test_without_changes_what_is_lost_is_what_the_way_is_longer():
 
 
 def test_a_step_loses_what_the_shortest_way_does():
-    planes = one_by_one(ask_everywhere(LOOPS, range(3)))
+    planes = split_queries(query_all_cells(LOOPS, range(3)))
     distances = distances_to_goal(planes)
     for action, (down, right) in enumerate([(-1, 0), (0, 1), (1, 0), (0, -1)]):
         lost = steps_lost(planes, np.full(len(planes), action))

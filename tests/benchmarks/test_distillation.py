@@ -17,10 +17,9 @@ from dynamaze.benchmarks.harness.table import rows_where
 from dynamaze.distill import check_apart
 from dynamaze.distill.files.students import load_card, load_student
 from dynamaze.distill.students.mlp import MLP
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.questions import BestActions, one_by_one
-from dynamaze.envs.mazes.presets import PRESETS
-from dynamaze.envs.mazes.schedule import Schedule
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import ShortestPathPolicy, split_queries
+from dynamaze.envs.mazes.schedule import PRESETS, Schedule
 
 
 class Constant:
@@ -32,8 +31,8 @@ class Constant:
 
 
 def test_the_best_policy_keeps_everything_and_going_up_only_what_lies_above():
-    held = Held.of(MazeRecipe(5, "empty"), 3)
-    best = judge(BestActions(), held, chunk=2)
+    held = Held.of(MazeGenerator(5, "empty"), 3)
+    best = judge(ShortestPathPolicy(), held, chunk=2)
     assert (best.success, best.kept, best.agreement) == (1.0, 1.0, 1.0)
     up = judge(Constant(), held)
     shares = []
@@ -62,9 +61,9 @@ def test_training_levels_and_held_out_ones_are_apart():
 
 
 def test_a_student_that_sees_one_agent_is_asked_about_every_cell():
-    planes = Held.of(MazeRecipe(5), 2).planes
+    planes = Held.of(MazeGenerator(5), 2).planes
     inner = MLP((3, 5, 5), 4, 3)
-    alone = inner.action_logits(one_by_one(planes))
+    alone = inner.action_logits(split_queries(planes))
     np.testing.assert_allclose(EveryCell(inner).action_logits(planes), alone, rtol=1e-5)
     np.testing.assert_allclose(Alone(inner).action_logits(planes), alone, rtol=1e-5)
 
@@ -148,7 +147,7 @@ def test_a_frontier_tells_every_student_and_floor(tmp_path):
 def test_students_of_one_pass_are_asked_of_one_teacher(tmp_path):
     """A batch costs one pass of the teacher for all students, those that are only tried too."""
 
-    class Counted(BestActions):
+    class Counted(ShortestPathPolicy):
         asked = 0
 
         def action_probabilities(self, observations):
@@ -195,8 +194,8 @@ def test_files_that_are_no_teachers_are_refused(tmp_path):
 
 def test_play_earns_what_walking_earns():
     """With the best actions every agent earns gamma to the power of its way, at every step."""
-    held = Held.of(MazeRecipe(7), 3)
-    policy = BestActions().action_probabilities(held.planes).astype(np.float32)
+    held = Held.of(MazeGenerator(7), 3)
+    policy = ShortestPathPolicy().action_probabilities(held.planes).astype(np.float32)
     rows, actions, gains = directly.play(held.planes, policy, 60, np.random.default_rng(0))
     maze = np.nonzero(held.planes[:, 1] > 0.5)[0]
     returns = GAMMA ** (held.shortest - 1.0)
@@ -208,9 +207,9 @@ def test_play_earns_what_walking_earns():
 
 def test_learning_directly_does_better_than_chance():
     """In tiny mazes without a teacher: of 10 seeds all kept at least 0.9, the untrained 0.2."""
-    mazes = Mazes(recipes=(MazeRecipe(3, "empty"),), cells=90)
+    mazes = Mazes(recipes=(MazeGenerator(3, "empty"),), cells=90)
     network = MLP((3, 3, 3), 4, 16)
-    held = Held.of(MazeRecipe(3, "empty"), 20)
+    held = Held.of(MazeGenerator(3, "empty"), 20)
     wrapped = EveryCell(network)
     before = judge(wrapped, held).kept
     directly.Directly(wrapped, mazes, steps=300, learning_rate=0.02).learn()
@@ -238,11 +237,11 @@ def test_what_is_kept_from_the_start_of_the_books_mazes():
     before, after = Schedule.from_text(PRESETS["shortcut"]).layouts
     for layout in (before, after):
         logits = known_maze.everywhere(
-            layout, BestActions().action_probabilities(known_maze.asked(layout))
+            layout, ShortestPathPolicy().action_probabilities(known_maze.asked(layout))
         )
         assert known_maze.kept(layout, logits) == 1.0
     old = known_maze.everywhere(
-        before, BestActions().action_probabilities(known_maze.asked(before))
+        before, ShortestPathPolicy().action_probabilities(known_maze.asked(before))
     )
     assert known_maze.kept(after, old) == pytest.approx(GAMMA**6)  # 16 steps where 10 would do
     assert known_maze.kept(after, np.zeros((54, 4))) == 0.0
@@ -268,7 +267,7 @@ def test_while_walls_drift_one_that_sees_them_is_never_worse_and_one_by_the_firs
 
     class Exact:
         def action_logits(self, planes):
-            return BestActions().action_probabilities(planes)
+            return ShortestPathPolicy().action_probabilities(planes)
 
     class ByFirstMap(adapt.Seeing):
         def logits(self, layout):

@@ -23,10 +23,10 @@ from dynamaze.benchmarks.distillation.labels import (
     tiny_ground,
 )
 from dynamaze.distill.core.losses import Targets
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.questions import steps_to_goal
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import steps_to_goal
 
-RECIPE = MazeRecipe(4, "obstacles", density=0.2)
+RECIPE = MazeGenerator(4, "obstacles", density=0.2)
 MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))
 
 SMALL = Labels(runs=2, labelled=(20, 60), few_steps=15, tiny_steps=15, seed=3)

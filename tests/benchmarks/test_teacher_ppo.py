@@ -30,15 +30,15 @@ from dynamaze.distill.files.students import load_student
 from dynamaze.distill.students.planes import answers_at
 from dynamaze.distill.students.residual import Residual
 from dynamaze.distill.teachers import as_teacher
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.questions import (
-    BestActions,
-    ask_everywhere,
-    one_by_one,
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import (
+    ShortestPathPolicy,
+    query_all_cells,
+    split_queries,
     steps_to_goal,
 )
 
-RECIPE = MazeRecipe(5)
+RECIPE = MazeGenerator(5)
 
 
 def worlds(reach: int, mazes: LevelRange = LevelRange(0, 100), **more: Any) -> MazeWorlds:  # noqa: B008
@@ -47,7 +47,7 @@ def worlds(reach: int, mazes: LevelRange = LevelRange(0, 100), **more: Any) -> M
 
 
 def best(planes: np.ndarray) -> np.ndarray:
-    return BestActions().action_probabilities(planes).argmax(axis=1)
+    return ShortestPathPolicy().action_probabilities(planes).argmax(axis=1)
 
 
 def steps_left(seen: np.ndarray) -> np.ndarray:
@@ -122,7 +122,7 @@ def test_who_only_bumps_is_cut_off_and_counted_only_later() -> None:
 
 
 def test_mazes_that_come_again_are_answered_as_if_alone() -> None:
-    planes = one_by_one(ask_everywhere(RECIPE, range(3)))
+    planes = split_queries(query_all_cells(RECIPE, range(3)))
     planes = planes[np.random.default_rng(0).permutation(len(planes))]
     space = worlds(2).observation_space
     features = PlanesFeatures(space, {"channels": 4, "blocks": 2, "seed": 1})
@@ -182,8 +182,8 @@ def test_it_trains_resumes_and_becomes_a_teacher(
     assert "return kept" in " ".join(told.split())
     assert not checkpoint(config.output).exists()
     teacher = as_teacher(load_student(config.output))
-    planes = ask_everywhere(MazeRecipe(3), range(2))
-    assert teacher.action_logits(planes).shape == (len(one_by_one(planes)), 4)
+    planes = query_all_cells(MazeGenerator(3), range(2))
+    assert teacher.action_logits(planes).shape == (len(split_queries(planes)), 4)
 
 
 def test_the_network_gives_the_logits_of_the_policy(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_the_network_gives_the_logits_of_the_policy(tmp_path: Path) -> None:
     training = Training(config)
     for _ in training.rollouts():
         pass
-    asked = one_by_one(ask_everywhere(MazeRecipe(3), range(2)))
+    asked = split_queries(query_all_cells(MazeGenerator(3), range(2)))
     mine = as_teacher(training.network).action_probabilities(asked)
     np.testing.assert_allclose(
         as_teacher(training.model).action_probabilities(asked), mine, rtol=1e-4, atol=1e-6
@@ -201,7 +201,7 @@ def test_the_network_gives_the_logits_of_the_policy(tmp_path: Path) -> None:
 def test_it_learns_from_rewards(tmp_path: Path) -> None:
     """3x3 mazes: at first about a tenth of the ways end at the goal, after 11 rollouts most."""
     config = tiny(tmp_path, channels=64, steps=90_000)
-    planes = ask_everywhere(MazeRecipe(3), range(HELD_OUT.first, HELD_OUT.first + 50))
+    planes = query_all_cells(MazeGenerator(3), range(HELD_OUT.first, HELD_OUT.first + 50))
 
     def success(network: Residual) -> float:
         actions = network.action_logits(planes).argmax(axis=1)

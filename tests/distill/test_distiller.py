@@ -87,10 +87,10 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path):
 
 def test_a_planner_that_draws_and_anneals_goes_on_to_the_same_bits(tmp_path):
     from dynamaze.benchmarks.distillation.mazes import Mazes
-    from dynamaze.envs.generation.questions import BestActions
+    from dynamaze.envs.generation.planes import ShortestPathPolicy
 
     def made():
-        source = Asked(BestActions(), Mazes(cells=100))
+        source = Asked(ShortestPathPolicy(), Mazes(cells=100))
         return Distiller(RecurrentPlanner(8), source, total_steps=12, learning_rate=0.05)
 
     whole = made().distil()

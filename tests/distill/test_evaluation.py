@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import dynamaze  # noqa: F401
 from dynamaze.distill.evaluation import Returns, evaluate, ratio, return_kept
-from dynamaze.envs.generation.questions import BestActions
+from dynamaze.envs.generation.planes import ShortestPathPolicy
 
 from .worlds import MODES, Clock, Counting, Fixed, clocks
 
@@ -86,13 +86,13 @@ class Wanderer:
     """Mostly the best, but each observation may say otherwise."""
 
     def action_probabilities(self, observations: Any) -> np.ndarray:
-        best = BestActions().action_probabilities(observations)
+        best = ShortestPathPolicy().action_probabilities(observations)
         noise = np.random.default_rng(0).random(best.shape)
         return 0.4 * best + 0.6 * noise / noise.sum(axis=1, keepdims=True)
 
 
 def test_two_policies_play_the_same_mazes() -> None:
-    best = evaluate(BestActions(), mazes(), 40, gamma=0.95, seed=2)
+    best = evaluate(ShortestPathPolicy(), mazes(), 40, gamma=0.95, seed=2)
     other = evaluate(Wanderer(), mazes(), 40, gamma=0.95, seed=2, deterministic=False)
     np.testing.assert_array_equal(best.levels, other.levels)
     assert best.successes.all()
@@ -102,10 +102,10 @@ def test_two_policies_play_the_same_mazes() -> None:
 
 
 def test_whoever_plays_as_the_teacher_keeps_all() -> None:
-    kept = return_kept(BestActions(), BestActions(), mazes(), 16, gamma=0.95, seed=0)
+    kept = return_kept(ShortestPathPolicy(), ShortestPathPolicy(), mazes(), 16, gamma=0.95, seed=0)
     assert kept == (1.0, 1.0, 1.0)
     wandering = return_kept(
-        Wanderer(), BestActions(), mazes(), 40, gamma=0.95, seed=0, deterministic=False
+        Wanderer(), ShortestPathPolicy(), mazes(), 40, gamma=0.95, seed=0, deterministic=False
     )
     assert wandering.low < wandering.mean < wandering.high < 1.0
 

@@ -30,8 +30,8 @@ from dynamaze.distill.students.registry import STUDENTS, make_student
 from dynamaze.distill.students.torch_module import as_student
 from dynamaze.distill.students.value_iteration import RecurrentPlanner
 from dynamaze.distill.training.distiller import Distiller
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.questions import BestActions, ask_everywhere, steps_to_goal
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import ShortestPathPolicy, query_all_cells, steps_to_goal
 
 from .composites import COMPOSITES
 from .planners import exact_planner
@@ -54,7 +54,7 @@ def some(kind: str, seed: int = 0) -> Any:
 
 
 def seen() -> np.ndarray[Any, Any]:
-    return ask_everywhere(MazeRecipe((5, 7)), range(3))
+    return query_all_cells(MazeGenerator((5, 7)), range(3))
 
 
 # -- the rule, by hand -------------------------------------------------------------------------
@@ -174,10 +174,10 @@ def test_training_moves_the_integers_and_leaves_the_original_alone() -> None:
 
 
 def asked() -> Asked:
-    recipe = MazeRecipe(5)
+    recipe = MazeGenerator(5)
     return Asked(
-        BestActions(),
-        lambda rng, progress: ask_everywhere(recipe, rng.integers(100, size=4).tolist()),
+        ShortestPathPolicy(),
+        lambda rng, progress: query_all_cells(recipe, rng.integers(100, size=4).tolist()),
     )
 
 
@@ -203,7 +203,7 @@ def test_stopped_and_resumed_is_the_same_to_the_last_bit(kind: str, tmp_path: Pa
 
 
 def test_the_exact_planner_stays_exact() -> None:
-    planes = ask_everywhere(MazeRecipe(11), range(10))
+    planes = query_all_cells(MazeGenerator(11), range(10))
     for bits in KINDS:
         student = quantised(exact_planner(), bits)
         assert (steps_to_goal(planes, student.action_logits(planes).argmax(axis=1)) > 0).all()

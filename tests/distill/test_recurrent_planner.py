@@ -13,8 +13,8 @@ from dynamaze.distill.students.value_iteration import (
     squashed,
     steps_to_goal,
 )
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.questions import ask_everywhere, one_by_one
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import query_all_cells, split_queries
 
 from .planners import exact_planner
 
@@ -35,21 +35,21 @@ def test_an_exact_setting_solves_every_maze_of_every_size(maps, size):
 
 
 def test_cells_asked_together_and_alone_have_the_same_answers():
-    planes = ask_everywhere(MazeRecipe(7), range(3))
+    planes = query_all_cells(MazeGenerator(7), range(3))
     planner = RecurrentPlanner(8, seed=1)
     together = planner.action_logits(planes)
-    np.testing.assert_allclose(planner.action_logits(one_by_one(planes)), together, rtol=1e-4)
+    np.testing.assert_allclose(planner.action_logits(split_queries(planes)), together, rtol=1e-4)
 
 
 def test_the_wave_is_breadth_first_search():
-    for recipe in (MazeRecipe(9), MazeRecipe((5, 9), "obstacles", density=0.4)):
-        planes = ask_everywhere(recipe, range(4))
+    for recipe in (MazeGenerator(9), MazeGenerator((5, 9), "obstacles", density=0.4)):
+        planes = query_all_cells(recipe, range(4))
         maze, asked = split_planes(torch.from_numpy(planes))
         steps = steps_to_goal(maze)
-        from dynamaze.envs.generation.questions import BestActions
-        from dynamaze.envs.generation.questions import steps_to_goal as walk
+        from dynamaze.envs.generation.planes import ShortestPathPolicy
+        from dynamaze.envs.generation.planes import steps_to_goal as walk
 
-        best = BestActions().action_probabilities(planes).argmax(axis=1)
+        best = ShortestPathPolicy().action_probabilities(planes).argmax(axis=1)
         np.testing.assert_array_equal(steps[asked].numpy(), walk(planes, best))
         assert torch.isinf(steps[maze[:, 0] > 0.5]).all()
 
@@ -90,9 +90,9 @@ def test_iterations_reach_the_furthest_cell_of_a_snake():
     maze, asked = split_planes(torch.from_numpy(planes))
     furthest = int(steps_to_goal(maze)[asked].max())
     assert furthest <= RecurrentPlanner().iterations_for(rows, cols)
-    steps = judge(exact_planner(4), Held.of(MazeRecipe(5), 2))  # the setting itself is right
+    steps = judge(exact_planner(4), Held.of(MazeGenerator(5), 2))  # the setting itself is right
     assert steps.success == 1.0
-    from dynamaze.envs.generation.questions import steps_to_goal as walk
+    from dynamaze.envs.generation.planes import steps_to_goal as walk
 
     assert walk(planes, exact_planner(4).action_logits(planes).argmax(axis=1)).max() == furthest
 

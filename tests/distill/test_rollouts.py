@@ -17,7 +17,7 @@ from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.table import Table
 from dynamaze.distill.teachers import ActionValues, as_teacher
 from dynamaze.distill.training.tensors import pack, unpack
-from dynamaze.envs.generation.questions import BestActions
+from dynamaze.envs.generation.planes import ShortestPathPolicy
 
 from .worlds import MODES, Counting, Fixed, clocks
 
@@ -225,7 +225,7 @@ def test_it_goes_on_to_the_same_bits(length: int | None) -> None:
     def make() -> Rollouts:
         student = MLP((3, 7, 7), 4, 2)
         return Rollouts(
-            BestActions(),
+            ShortestPathPolicy(),
             mazes(AutoresetMode.NEXT_STEP),
             student=student,
             beta=0.5,
@@ -259,11 +259,11 @@ def test_the_same_generator_gives_the_same_batches() -> None:
 def test_levels_are_those_that_came_or_were_announced() -> None:
     assert collect(taught, clocks(SAME), 100, rng()).levels == (LevelRange(11, 5),)
     announced = (LevelRange(0, 30),)
-    source = Rollouts(BestActions(), mazes(), levels=announced)
+    source = Rollouts(ShortestPathPolicy(), mazes(), levels=announced)
     assert source.levels == announced
     source.batch(rng(), 0.0)
     assert source.levels == announced
-    wrong = Rollouts(BestActions(), mazes(), levels=(LevelRange(0, 10), LevelRange(40, 5)))
+    wrong = Rollouts(ShortestPathPolicy(), mazes(), levels=(LevelRange(0, 10), LevelRange(40, 5)))
     with pytest.raises(ValueError, match=r"plays level \d+; expected levels 0 to 9 or levels 40"):
         wrong.batch(rng(), 0.0)
     assert Rollouts(taught, clocks(SAME)).levels == ()
@@ -271,7 +271,7 @@ def test_levels_are_those_that_came_or_were_announced() -> None:
 
 def test_dagger_teaches_a_table_what_its_own_way_leads_to() -> None:
     def play(student: Any, beta: float, seed: int) -> Any:
-        return collect(BestActions(), env, 600, rng(seed), student=student, beta=beta)
+        return collect(ShortestPathPolicy(), env, 600, rng(seed), student=student, beta=beta)
 
     env = mazes(levels=1)
     data = play(None, 1.0, 0)

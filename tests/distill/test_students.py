@@ -18,8 +18,8 @@ from dynamaze.distill.students.linear import Linear
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.registry import STUDENTS, make_student
 from dynamaze.distill.students.torch_module import as_student
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.questions import ask_everywhere, one_by_one
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import query_all_cells, split_queries
 
 from .composites import COMPOSITES
 
@@ -36,7 +36,7 @@ def make(kind: str) -> Any:
 
 def planes() -> np.ndarray:
     """Six observations of one cell each."""
-    return one_by_one(ask_everywhere(MazeRecipe((5, 7)), range(2)))[:6]
+    return split_queries(query_all_cells(MazeGenerator((5, 7)), range(2)))[:6]
 
 
 def test_all_kinds_are_swept() -> None:
@@ -194,10 +194,10 @@ def test_a_convolution_sees_a_picture_as_its_planes() -> None:
 
 def test_a_convolution_answers_all_cells_of_mazes_of_any_size() -> None:
     student = Convolution((3, 5, 7), 4, 3)
-    for recipe in (MazeRecipe((5, 7)), MazeRecipe(9)):
-        asked = ask_everywhere(recipe, range(3))
+    for recipe in (MazeGenerator((5, 7)), MazeGenerator(9)):
+        asked = query_all_cells(recipe, range(3))
         np.testing.assert_allclose(
-            student.action_logits(asked), student.action_logits(one_by_one(asked)), atol=1e-6
+            student.action_logits(asked), student.action_logits(split_queries(asked)), atol=1e-6
         )
     assert student.multiply_adds((3, 9, 9)) > student.multiply_adds((3, 5, 7))
 

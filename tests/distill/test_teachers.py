@@ -12,8 +12,8 @@ import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, QLearning, TreeSearch
 from dynamaze.distill.teachers import ActionValues, answers_each, as_teacher, teacher_answers
 from dynamaze.distill.teachers.experts import Experts
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.questions import BestActions, ask_everywhere, one_by_one
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import ShortestPathPolicy, query_all_cells, split_queries
 
 SEEN = np.arange(6, dtype=np.float32).reshape(3, 2)
 
@@ -119,9 +119,9 @@ def test_another_number_of_actions_is_refused() -> None:
 
 
 def test_in_planes_each_marked_cell_is_answered() -> None:
-    planes = ask_everywhere(MazeRecipe(7), range(3))
+    planes = query_all_cells(MazeGenerator(7), range(3))
     answers = int(planes[:, 1].sum())
-    assert len(teacher_answers(BestActions(), planes, 4)) == answers > 3
+    assert len(teacher_answers(ShortestPathPolicy(), planes, 4)) == answers > 3
     np.testing.assert_array_equal(answers_each(planes, answers), planes[:, 1].sum(axis=(1, 2)))
     # A picture of the same shape has one answer.
     np.testing.assert_array_equal(answers_each(planes, 3), [1, 1, 1])
@@ -142,18 +142,18 @@ def test_each_expert_is_asked_only_about_its_own() -> None:
 
 
 def test_experts_of_mazes_answer_for_all_cells_of_their_own() -> None:
-    planes = ask_everywhere(MazeRecipe(7), range(4))
+    planes = query_all_cells(MazeGenerator(7), range(4))
 
     def wrong(seen: Any) -> np.ndarray:
-        return 1.0 - BestActions().action_probabilities(seen)
+        return 1.0 - ShortestPathPolicy().action_probabilities(seen)
 
-    right = BestActions().action_probabilities(planes)
-    experts = Experts([BestActions(), wrong], lambda seen: np.array([0, 1, 1, 0]))
+    right = ShortestPathPolicy().action_probabilities(planes)
+    experts = Experts([ShortestPathPolicy(), wrong], lambda seen: np.array([0, 1, 1, 0]))
     maze = np.repeat(np.arange(4), planes[:, 1].sum(axis=(1, 2)).astype(int))
     agrees = np.isclose(experts.action_probabilities(planes), right, atol=1e-5).all(axis=1)
     np.testing.assert_array_equal(agrees, np.isin(maze, [0, 3]))
-    alone = one_by_one(planes)
-    rule = Experts([BestActions()], lambda seen: np.zeros(len(seen), dtype=int))
+    alone = split_queries(planes)
+    rule = Experts([ShortestPathPolicy()], lambda seen: np.zeros(len(seen), dtype=int))
     np.testing.assert_allclose(rule.action_probabilities(alone), right, atol=1e-5)
 
 

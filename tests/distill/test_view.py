@@ -15,7 +15,7 @@ from dynamaze.distill.evaluation import evaluate, return_kept
 from dynamaze.distill.students.gru import GRU
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.training.distiller import Distiller
-from dynamaze.envs.generation.questions import BestActions
+from dynamaze.envs.generation.planes import ShortestPathPolicy
 
 SIDE, SEEN = 7, 3
 
@@ -78,7 +78,7 @@ def test_a_window_is_what_is_cut_out_by_hand() -> None:
 def test_the_teacher_sees_all_and_the_student_a_part(mode: AutoresetMode) -> None:
     class Both(Watching):
         def __init__(self) -> None:
-            super().__init__(BestActions())
+            super().__init__(ShortestPathPolicy())
             self.whole: list[np.ndarray] = []
 
         def action_probabilities(self, observations: Any) -> Any:
@@ -92,14 +92,16 @@ def test_the_teacher_sees_all_and_the_student_a_part(mode: AutoresetMode) -> Non
     whole = np.concatenate(teacher.whole)[:100]
     np.testing.assert_array_equal(data.rows.observations, window(whole))
     np.testing.assert_array_equal(data.rows.values, whole.sum(axis=(1, 2, 3)))
-    best = BestActions().action_probabilities(whole)
+    best = ShortestPathPolicy().action_probabilities(whole)
     np.testing.assert_array_equal(data.rows.logits.argmax(axis=1), best.argmax(axis=1))
 
 
 def test_without_a_view_of_its_own_nothing_changes() -> None:
     def play(view: Any) -> Any:
         student = MLP((3, SIDE, SIDE), 4)
-        return collect(BestActions(), mazes(), 60, rng(), student=student, beta=0.5, view=view)
+        return collect(
+            ShortestPathPolicy(), mazes(), 60, rng(), student=student, beta=0.5, view=view
+        )
 
     for mine, its in zip(play(None).rows[:3], play(lambda seen: seen).rows[:3], strict=True):
         np.testing.assert_array_equal(mine, its)
@@ -109,7 +111,7 @@ def test_a_student_with_a_memory_learns_from_its_view() -> None:
     """Which way it came from is what a window does not show."""
     student = GRU((2, SEEN, SEEN), 4, 24)
     source = Rollouts(
-        BestActions(),
+        ShortestPathPolicy(),
         mazes(),
         student=student,
         beta=0.5,
@@ -125,9 +127,9 @@ def test_a_student_with_a_memory_learns_from_its_view() -> None:
     )
     assert np.mean(told[-10:]) < 0.7 * told[0]
     env = mazes(levels=30)
-    kept = return_kept(student, BestActions(), env, 60, gamma=0.95, seed=0, view=window)
+    kept = return_kept(student, ShortestPathPolicy(), env, 60, gamma=0.95, seed=0, view=window)
     blind = return_kept(
-        GRU((2, SEEN, SEEN), 4, 24), BestActions(), env, 60, gamma=0.95, seed=0, view=window
+        GRU((2, SEEN, SEEN), 4, 24), ShortestPathPolicy(), env, 60, gamma=0.95, seed=0, view=window
     )
     assert kept.low > blind.high
 
@@ -148,7 +150,7 @@ def test_judging_a_view_is_judging_a_policy_that_cuts_it_out_itself() -> None:
 def test_a_view_that_is_not_one_for_each_is_refused() -> None:
     for wrong in (lambda seen: seen[:1], lambda seen: 3.0):
         with pytest.raises(ValueError, match=r"the view gave shape .* of 6 observations; expected"):
-            collect(BestActions(), mazes(), 10, rng(), view=wrong)
+            collect(ShortestPathPolicy(), mazes(), 10, rng(), view=wrong)
     student = MLP((3, SIDE, SIDE), 4)
     with pytest.raises(ValueError, match=r"the view gave shape \(1, 3, 7, 7\)"):
         evaluate(student, mazes(), 6, gamma=1, seed=0, view=lambda seen: seen[:1])

@@ -1,4 +1,4 @@
-"""Helpers of the environments' tests."""
+"""Shared helpers of the environments' tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dynamaze.envs import Layout, LayoutError
 
 SEVERAL = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
 
-LIVELY: dict[str, tuple[str, dict[str, Any]]] = {
+CHANGING: dict[str, tuple[str, dict[str, Any]]] = {
     "by episode": (
         "DynaMaze-v0",
         {"layout": "S.G\n...", "changes": {"episode 1": "S#G\n.S.", "episode 4": {"goal": (1, 0)}}},
@@ -57,15 +57,15 @@ LIVELY: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(params=sorted(LIVELY))
-def lively(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """An id and its arguments: a world that changes in one of all ways."""
-    return LIVELY[request.param]
+@pytest.fixture(params=sorted(CHANGING))
+def changing_env(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """An id and its arguments: an environment that changes in one of all ways."""
+    return CHANGING[request.param]
 
 
 @pytest.fixture
 def random_layout() -> Callable[[np.random.Generator], Layout]:
-    """Makes a random solvable maze of up to 6x6 cells, with one to three starts and goals."""
+    """Return a function that draws solvable mazes of up to 6x6 cells, 1 to 3 starts and goals."""
 
     def make(rng: np.random.Generator) -> Layout:
         while True:
@@ -85,7 +85,7 @@ def random_layout() -> Callable[[np.random.Generator], Layout]:
 
 @pytest.fixture
 def same() -> Callable[[Any, Any], None]:
-    """Asserts that two results are equal in structure, type, dtype and every number."""
+    """Return a function that asserts equal structure, types, dtypes and numbers of two results."""
 
     def check(left: Any, right: Any, where: str = "") -> None:
         assert type(left) is type(right), where

@@ -1,4 +1,4 @@
-"""Generated mazes as an environment: levels, and what is kept apart by them."""
+"""Environment of generated mazes: levels, their ranges and their cache."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
-from dynamaze.envs import DynaMazeGeneratedEnv, MazeRecipe, Rewards
-from dynamaze.envs.generation.levels import KEPT_CELLS, Levels
+from dynamaze.envs import DynaMazeGeneratedEnv, MazeGenerator, Rewards
+from dynamaze.envs.generation.levels import CACHED_CELLS, LevelSet
 
 
 def levels_seen(env: Any, episodes: int) -> list[int]:
@@ -18,18 +18,18 @@ def levels_seen(env: Any, episodes: int) -> list[int]:
     return seen + [env.reset()[1]["level"] for _ in range(episodes - 1)]
 
 
-def test_training_and_test_levels_are_kept_apart_and_all_of_them_come() -> None:
+def test_level_ranges_are_disjoint() -> None:
     train = DynaMazeGeneratedEnv(5, levels=10)
     test = DynaMazeGeneratedEnv(5, first_level=10, levels=5)
     assert set(levels_seen(train, 300)) == set(range(10))
     assert set(levels_seen(test, 300)) == set(range(10, 15))
 
 
-def test_a_level_is_the_maze_of_its_recipe_whoever_makes_it() -> None:
+def test_level_equals_generator() -> None:
     env = DynaMazeGeneratedEnv((5, 7), "prim", slip_probability=0.1, goal_reward=2.0)
     for level in (0, 3, 2**31 - 1):
         _, info = env.reset(options={"level": level})
-        walls, start, goal = MazeRecipe((5, 7), "prim").make(level)
+        walls, start, goal = MazeGenerator((5, 7), "prim").make(level)
         assert info["level"] == level == env.level
         np.testing.assert_array_equal(env.layout.walls, walls)
         assert (env.layout.starts, env.layout.goals) == ((start,), (goal,))
@@ -37,7 +37,7 @@ def test_a_level_is_the_maze_of_its_recipe_whoever_makes_it() -> None:
         assert env.agent == start
 
 
-def test_an_episodes_maze_stays_and_the_next_one_is_another() -> None:
+def test_maze_changes_between_episodes() -> None:
     env = DynaMazeGeneratedEnv(7)
     env.reset(seed=0)
     first = env.layout
@@ -49,37 +49,37 @@ def test_an_episodes_maze_stays_and_the_next_one_is_another() -> None:
     assert env.phase == 0  # a new maze is no change
 
 
-def test_a_maze_may_change_within_an_episode_and_is_whole_in_the_next() -> None:
+def test_random_changes_end_with_episode() -> None:
     changes = {"when": "periodic", "period": 5}
     env = DynaMazeGeneratedEnv(7, levels=1, loops=0.5, random_changes=changes)
     env.reset(seed=0)
     first = env.layout
     for _ in range(20):
         env.step(0)
-    assert env.phase + env._world.skipped == 4
+    assert env.phase + env.maze.skipped == 4
     assert env.phase > 0
     assert env.layout != first
     env.reset()
     assert env.layout == first
 
 
-def test_a_small_set_of_levels_is_made_once_and_a_large_one_is_not_kept() -> None:
+def test_level_cache_is_bounded() -> None:
     made: list[int] = []
-    recipe = MazeRecipe(101, "empty")
+    generator = MazeGenerator(101, "empty")
 
     def make(level: int) -> Any:
         made.append(level)
-        return recipe.make(level)
+        return generator.make(level)
 
-    levels = Levels(make, levels=None, first_level=0, rewards=Rewards(), slip_probability=0.0)
-    room = KEPT_CELLS // 101**2
+    levels = LevelSet(make, levels=None, first_level=0, rewards=Rewards(), slip_probability=0.0)
+    capacity = CACHED_CELLS // 101**2
     for _ in range(2):
-        for level in range(room):
+        for level in range(capacity):
             levels.layout(level)
-    assert made == list(range(room))
-    for level in range(3 * room):
+    assert made == list(range(capacity))
+    for level in range(3 * capacity):
         levels.layout(level)
-    assert len(levels._kept) <= room + 1
+    assert len(levels._cache) <= capacity + 1
 
 
 @pytest.mark.parametrize(
@@ -97,14 +97,14 @@ def test_a_small_set_of_levels_is_made_once_and_a_large_one_is_not_kept() -> Non
         ({"algorithm": "obstacles", "density": 1}, ValueError, "density=1"),
     ],
 )
-def test_what_cannot_be_is_refused(
+def test_arguments_are_checked(
     arguments: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
         DynaMazeGeneratedEnv(**arguments)
 
 
-def test_a_level_that_is_not_there_is_refused_and_changes_nothing() -> None:
+def test_level_option_is_checked() -> None:
     env = DynaMazeGeneratedEnv(5, first_level=10, levels=5)
     env.reset(seed=0)
     before = env.get_state()
@@ -116,7 +116,7 @@ def test_a_level_that_is_not_there_is_refused_and_changes_nothing() -> None:
     assert env.get_state() == before
 
 
-def test_all_worlds_may_be_put_on_one_level() -> None:
+def test_level_option_applies_to_all() -> None:
     env = gym.make_vec("DynaMazeGenerated-v0", 3, size=5, levels=100)
     _, infos = env.reset(seed=0, options={"level": 42})
     assert infos["level"].tolist() == [42, 42, 42]

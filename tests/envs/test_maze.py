@@ -1,4 +1,4 @@
-"""The single environment: Gymnasium's promises, the clock, actions, what a step does."""
+"""Single environment: Gymnasium's contract, the clock, actions and steps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dynamaze.envs.observations import OBSERVATIONS
 GRIDS = [
     env_id
     for env_id, entry in ENVIRONMENTS.items()
-    if "Continuous" not in entry.name and "LoCA" not in entry.name  # which has a file of its own
+    if "Continuous" not in entry.name and "LoCA" not in entry.name  # tested in files of their own
 ]
 UP, RIGHT, DOWN, LEFT = range(4)
 
@@ -34,20 +34,20 @@ def make(**arguments: Any) -> DynaMazeEnv:
 @pytest.mark.parametrize("slip", [0.0, 0.2])
 @pytest.mark.parametrize("observation", sorted(OBSERVATIONS))
 @pytest.mark.parametrize("env_id", GRIDS)
-def test_gymnasiums_checker_has_no_complaint(env_id: str, observation: str, slip: float) -> None:
+def test_checker_gymnasium_passes(env_id: str, observation: str, slip: float) -> None:
     env = gym.make(env_id, observation=observation, slip_probability=slip)
     check_env(env.unwrapped, skip_render_check=True)  # warnings are errors
 
 
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)
-def test_gymnasiums_checker_has_no_complaint_about_any_render_mode(env_id: str) -> None:
+def test_checker_passes_render_modes(env_id: str) -> None:
     check_env(gym.make(env_id).unwrapped)
 
 
 # -- the clock ---------------------------------------------------------------------------------
 
 
-def test_the_clock_survives_reset_and_starts_again_on_a_seed() -> None:
+def test_clock_restarts_with_seed() -> None:
     env = make()
     for _ in range(3):
         env.step(UP)
@@ -56,7 +56,7 @@ def test_the_clock_survives_reset_and_starts_again_on_a_seed() -> None:
     assert env.reset(seed=1)[1] == {"world_step": 0, "phase": 0}
 
 
-def test_the_clock_may_be_set() -> None:
+def test_clock_can_be_set() -> None:
     env = make(layout="blocking")
     assert env.reset(options={"world_step": 1000})[1] == {"world_step": 1000, "phase": 1}
     assert env.reset(seed=1, options={"world_step": 7})[1]["world_step"] == 7
@@ -65,7 +65,7 @@ def test_the_clock_may_be_set() -> None:
 
 
 @pytest.mark.parametrize("change", [1, 2, 50])
-def test_the_maze_changes_at_the_stated_step_within_an_episode(change: int) -> None:
+def test_maze_changes_at_step(change: int) -> None:
     env = make(layout="S.G", changes={change: "G.S"})
     for step in range(1, change + 1):
         state, _, terminated, _, info = env.step(LEFT)
@@ -75,7 +75,7 @@ def test_the_maze_changes_at_the_stated_step_within_an_episode(change: int) -> N
 
 
 @given(st.lists(st.sampled_from(["step", "reset", "seed", "set"]), max_size=60), st.integers(1, 9))
-def test_the_clock_counts_what_it_should(events: list[str], change: int) -> None:
+def test_clock_counts_steps(events: list[str], change: int) -> None:
     env = make(layout="S...G", changes={change: "S..G."})
     expected = 0
     for number, event in enumerate(events):
@@ -87,7 +87,7 @@ def test_the_clock_counts_what_it_should(events: list[str], change: int) -> None
         elif event == "seed":
             expected = 0
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # who seeds every reset is told so
+                warnings.simplefilter("ignore")  # seeding every reset warns
                 info = env.reset(seed=number)[1]
         else:
             expected = number
@@ -95,28 +95,28 @@ def test_the_clock_counts_what_it_should(events: list[str], change: int) -> None
         assert info == {"world_step": expected, "phase": int(expected >= change)}
 
 
-def test_who_seeds_every_reset_is_told_once_that_nothing_will_change() -> None:
+def test_seeded_resets_warn_once() -> None:
     env = make(layout="S..G", changes={10: "S.G."})
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         for episode in range(20):
             for _ in range(3):
                 env.step(UP)
             env.reset(seed=episode)
-    assert len(told) == 1
-    assert "first change at world step 10" in str(told[0].message)
+    assert len(warned) == 1
+    assert "first change at world step 10" in str(warned[0].message)
 
 
 # -- steps -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("action", [1, np.int64(1), np.int32(1), np.uint8(1), np.array(1)])
-def test_any_integer_is_an_action(action: Any) -> None:
+def test_step_accepts_any_integer(action: Any) -> None:
     assert make(layout="S.G").step(action)[0] == 1
 
 
 @pytest.mark.parametrize("action", [4, 7, -1, np.int64(-1), np.array(9)])
-def test_an_action_outside_the_space_is_refused_and_changes_nothing(action: Any) -> None:
+def test_step_rejects_outside_actions(action: Any) -> None:
     env = make()
     before = env.get_state()
     with pytest.raises(ValueError, match="expected an integer from 0 to 3"):
@@ -125,7 +125,7 @@ def test_an_action_outside_the_space_is_refused_and_changes_nothing(action: Any)
 
 
 @pytest.mark.parametrize("action", [1.0, "up", None, [1], np.array([1]), np.array([1, 2]), 1j])
-def test_an_action_that_is_no_integer_is_refused_and_changes_nothing(action: Any) -> None:
+def test_step_rejects_non_integers(action: Any) -> None:
     env = make()
     before = env.get_state()
     with pytest.raises(TypeError, match="expected an integer from 0 to 3"):
@@ -133,12 +133,12 @@ def test_an_action_that_is_no_integer_is_refused_and_changes_nothing(action: Any
     assert env.get_state() == before
 
 
-def test_a_step_before_the_first_reset_is_refused() -> None:
+def test_step_needs_reset() -> None:
     with pytest.raises(gym.error.ResetNeeded, match="reset"):
         DynaMazeEnv().step(UP)
 
 
-def test_a_wall_that_falls_on_the_agent_lets_it_step_off_but_not_back() -> None:
+def test_wall_at_agent_can_be_left() -> None:
     env = make(layout="S..\n..G", changes={1: "S#.\n..G"})
     state, *_ = env.step(RIGHT)
     assert state == 1
@@ -150,7 +150,7 @@ def test_a_wall_that_falls_on_the_agent_lets_it_step_off_but_not_back() -> None:
     assert env.step(UP)[0] == 4
 
 
-def test_walls_and_edges_stop_the_agent_and_the_goal_ends_the_episode() -> None:
+def test_walls_stop_and_goal_terminates() -> None:
     env = make(layout="S#G\n...", step_reward=-1.0, wall_reward=-2.0, goal_reward=3.0)
     walked = [env.step(action)[:3] for action in (RIGHT, UP, DOWN, RIGHT, RIGHT, UP, LEFT)]
     assert walked == [
@@ -164,7 +164,7 @@ def test_walls_and_edges_stop_the_agent_and_the_goal_ends_the_episode() -> None:
     ]
 
 
-def test_slips_are_as_frequent_as_stated() -> None:
+def test_slip_frequency_matches() -> None:
     env = make(layout="...\n.S.\n..G", slip_probability=0.3)
     counts = np.zeros(9)
     steps = 20_000
@@ -178,14 +178,14 @@ def test_slips_are_as_frequent_as_stated() -> None:
     assert (abs(counts / steps - expected) <= spread).all()
 
 
-def test_starts_are_drawn_alike() -> None:
+def test_starts_are_uniform() -> None:
     env = make(layout="S.S\nG.S")
     counts = np.bincount([env.reset()[0] for _ in range(9000)], minlength=6)
     assert counts[[1, 3, 4]].tolist() == [0, 0, 0]
     assert (abs(counts[[0, 2, 5]] - 3000) <= 6 * np.sqrt(9000 * 2 / 9)).all()
 
 
-def test_the_time_limit_truncates() -> None:
+def test_time_limit_truncates() -> None:
     env = gym.make("DynaMaze-v0", max_episode_steps=3)
     env.reset(seed=0)
     assert [env.step(LEFT)[3] for _ in range(3)] == [False, False, True]
@@ -195,7 +195,7 @@ def test_the_time_limit_truncates() -> None:
 # -- observations ------------------------------------------------------------------------------
 
 
-def test_all_observations_say_where_the_agent_is() -> None:
+def test_observations_locate_agent() -> None:
     envs = {name: make(layout="blocking", observation=name) for name in OBSERVATIONS}
     rng = np.random.default_rng(0)
     for action in rng.integers(4, size=200):
@@ -211,7 +211,7 @@ def test_all_observations_say_where_the_agent_is() -> None:
         assert np.argwhere(goals).tolist() == [[0, 8]]
 
 
-def test_planes_show_the_maze_as_it_is_now() -> None:
+def test_planes_follow_changes() -> None:
     env = make(layout="S.G\n...", changes={1: "S#G\n..."}, observation="planes")
     before, *_ = env.reset(seed=0)
     after, *_ = env.step(UP)
@@ -229,7 +229,7 @@ def test_planes_show_the_maze_as_it_is_now() -> None:
         ({"goal_reward": float("inf")}, "goal_reward=inf"),
     ],
 )
-def test_a_bad_argument_is_refused_by_name(arguments: dict[str, Any], message: str) -> None:
+def test_arguments_are_checked(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DynaMazeEnv(**arguments)
 
@@ -243,7 +243,7 @@ def test_a_bad_argument_is_refused_by_name(arguments: dict[str, Any], message: s
         ({"world_step": True}, "world_step=True"),
     ],
 )
-def test_a_bad_option_is_refused_and_changes_nothing(options: Any, message: str) -> None:
+def test_options_are_checked(options: Any, message: str) -> None:
     env = make()
     env.step(DOWN)
     before = env.get_state()
@@ -252,16 +252,16 @@ def test_a_bad_option_is_refused_and_changes_nothing(options: Any, message: str)
     assert env.get_state() == before
 
 
-def test_the_regret_of_each_action_is_what_it_gives_away() -> None:
+def test_regret_equals_value_difference() -> None:
     env = DynaMazeEnv("S.G\n...", {2: "S#G\n..."})
     env.reset(seed=0)
     # As it is now: right reaches the goal in two steps, down in four, the others in three.
     assert env.regret(0.5)[0] == pytest.approx([0.25, 0, 0.5 - 0.125, 0.25])
-    # Foreseen from step 0 the way closes at step 2: right, right still comes through.
-    assert env.regret(0.5, foresight=True)[0][1] == 0
+    # Known at step 0: the path closes at step 2, and right, right still gets through.
+    assert env.regret(0.5, clairvoyant=True)[0][1] == 0
     env.step(3)
-    # At step 1 right stands where the wall will fall, and steps off it.
-    q = env.regret(0.5, foresight=True)[0]
+    # At step 1 the action right leads to the cell of the new wall, and then off it.
+    q = env.regret(0.5, clairvoyant=True)[0]
     assert q == pytest.approx([0.5 - 0.0625, 0, 0.5 - 0.125, 0.5 - 0.0625])
     assert env.diameter == 3
 
@@ -273,20 +273,20 @@ def test_the_regret_of_each_action_is_what_it_gives_away() -> None:
         {"changes": {"episode 2": "shortcut"}},
     ],
 )
-def test_regret_with_foresight_needs_a_future_that_is_known(arguments: dict[str, Any]) -> None:
+def test_clairvoyant_regret_needs_schedule(arguments: dict[str, Any]) -> None:
     env = DynaMazeEnv("dyna", **arguments)
     env.reset(seed=0)
     assert env.regret().shape == (54, 4)
-    with pytest.raises(ValueError, match=r"regret with foresight|changes by episodes"):
-        env.regret(foresight=True)
+    with pytest.raises(ValueError, match=r"regret with clairvoyant|changes by episodes"):
+        env.regret(clairvoyant=True)
     plain = DynaMazeEnv("blocking")
     plain.reset(seed=0)
     plain.change("shortcut")
-    with pytest.raises(ValueError, match="regret with foresight"):
-        plain.regret(foresight=True)
+    with pytest.raises(ValueError, match="regret with clairvoyant"):
+        plain.regret(clairvoyant=True)
 
 
-def test_masks_and_rewards_of_goals_are_there_for_those_who_ask_by_name() -> None:
+def test_masks_and_compute_reward_exist() -> None:
     pays = {"step_reward": -0.1, "goal_reward": 2}
     env = gym.make("DynaMaze-v0", layout="S#G\n...", observation="goal", **pays)
     env.reset(seed=0)
@@ -301,6 +301,6 @@ def test_masks_and_rewards_of_goals_are_there_for_those_who_ask_by_name() -> Non
         DynaMazeEnv(observation="goal", wall_reward=-1)
 
 
-def test_a_step_that_a_wall_stopped_pays_as_any_other_unless_it_is_said() -> None:
+def test_wall_reward_defaults_to_step() -> None:
     assert make(layout="S.G", step_reward=-1.0).step(UP)[1] == -1.0
     assert make(layout="S.G", step_reward=-1.0, wall_reward=0.0).step(UP)[1] == 0.0

@@ -1,4 +1,4 @@
-"""Copies, states, specs and pictures of the single environment."""
+"""Copies, states, specs and rendering of the single environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Same = Callable[[Any, Any], None]
 
 
 def wander(env: Any, steps: int, seed: int = 0) -> list[Any]:
-    """What an environment gives for some random actions, resetting where an episode ends."""
+    """Return the results of random actions, with resets where an episode ends."""
     given: list[Any] = []
     for action in np.random.default_rng(seed).integers(4, size=steps).tolist():
         given.append(env.step(action))
@@ -40,26 +40,26 @@ def stochastic(render_mode: str | None = None, **more: Any) -> DynaMazeEnv:
 
 
 @pytest.mark.parametrize("observation", ["index", "planes"])
-def test_the_same_seed_and_actions_give_the_same_numbers(observation: str, same: Same) -> None:
+def test_seed_determines_run(observation: str, same: Same) -> None:
     one, other = (stochastic(observation=observation) for _ in range(2))
     same(tuple(wander(one, 500)), tuple(wander(other, 500)))
 
 
 @pytest.mark.parametrize("render_mode", [None, "rgb_array", "ansi", "human"])
-@pytest.mark.parametrize("way", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
-def test_a_copy_made_in_mid_episode_goes_on_alike(
-    way: Callable[[Any], Any], render_mode: str | None, same: Same
+@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_copy_continues_identically(
+    make_copy: Callable[[Any], Any], render_mode: str | None, same: Same
 ) -> None:
     env = stochastic(render_mode)
     if render_mode is not None:
         env.render()
-    other = way(env)
+    other = make_copy(env)
     same(tuple(wander(env, 60)), tuple(wander(other, 60)))
     env.close()
     other.close()
 
 
-def test_a_state_is_json_and_going_back_to_it_is_exact(same: Same) -> None:
+def test_state_round_trips_json(same: Same) -> None:
     env = stochastic()
     state = json.loads(json.dumps(env.get_state()))
     expected = wander(env, 300)
@@ -80,7 +80,7 @@ def test_a_state_is_json_and_going_back_to_it_is_exact(same: Same) -> None:
         {"uniforms": ["x"]},
     ],
 )
-def test_what_is_no_state_is_refused_and_changes_nothing(change: dict[str, Any]) -> None:
+def test_state_is_checked(change: dict[str, Any]) -> None:
     env = stochastic()
     before = env.get_state()
     with pytest.raises(ValueError, match="state"):
@@ -90,7 +90,7 @@ def test_what_is_no_state_is_refused_and_changes_nothing(change: dict[str, Any])
     assert env.get_state() == before
 
 
-def test_a_spec_survives_json() -> None:
+def test_spec_round_trips_json() -> None:
     env = gym.make("DynaMazeBlocking-v0", changes=[[5, "dyna"]], slip_probability=0.5)
     assert env.spec is not None
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
@@ -98,10 +98,10 @@ def test_a_spec_survives_json() -> None:
     assert again.unwrapped.slip_probability == 0.5  # type: ignore[attr-defined]
 
 
-# -- pictures ----------------------------------------------------------------------------------
+# -- rendering ---------------------------------------------------------------------------------
 
 
-def test_a_frame_is_an_image_and_a_text_shows_the_agent() -> None:
+def test_render_frame_and_text() -> None:
     env = DynaMazeEnv("S.G\n.#.", render_mode="rgb_array")
     env.reset(seed=0)
     frame = env.render()
@@ -114,7 +114,7 @@ def test_a_frame_is_an_image_and_a_text_shows_the_agent() -> None:
     assert text.render() == "SAG\n.#."
 
 
-def test_the_cells_that_just_changed_are_shown_for_a_while() -> None:
+def test_changed_cells_are_highlighted() -> None:
     env = DynaMazeEnv("S.G\n...", {2: "S#G\n..."}, render_mode="rgb_array")
     env.reset(seed=0)
     assert env.scene().changed is None
@@ -127,7 +127,7 @@ def test_the_cells_that_just_changed_are_shown_for_a_while() -> None:
     assert env.scene().changed is None
 
 
-def test_a_change_fades_by_tenths() -> None:
+def test_highlight_fades_by_tenths() -> None:
     env = DynaMazeEnv("S.G\n...", {7: "S#G\n...", 200: "S.G\n..."})
     env.reset(seed=0)
     ages = (0, 9, 10, 55, 99)
@@ -141,7 +141,7 @@ def test_a_change_fades_by_tenths() -> None:
     assert env.scene().changed is None
 
 
-def test_the_trail_is_the_last_cells_of_the_episode() -> None:
+def test_trail_holds_latest_cells() -> None:
     env = DynaMazeEnv("dyna", render_mode="ansi")
     env.reset(seed=0)
     assert env.scene().trail == ()
@@ -154,7 +154,7 @@ def test_the_trail_is_the_last_cells_of_the_episode() -> None:
     assert env.scene().trail == ()
 
 
-def test_the_window_shows_every_frame_of_an_episode(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_window_shows_every_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[np.ndarray] = []
 
     class Recorder:
@@ -167,7 +167,7 @@ def test_the_window_shows_every_frame_of_an_episode(monkeypatch: pytest.MonkeyPa
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr("dynamaze.envs.render.RenderWindow", Recorder)
+    monkeypatch.setattr("dynamaze.envs.rendering.window.RenderWindow", Recorder)
     human, array = (DynaMazeEnv("S.G", render_mode=mode) for mode in ("human", "rgb_array"))
     expected = []
     for call in (lambda env: env.reset(seed=0), *[lambda env: env.step(1)] * 2):
@@ -179,7 +179,7 @@ def test_the_window_shows_every_frame_of_an_episode(monkeypatch: pytest.MonkeyPa
     assert human.window is None
 
 
-def test_keys_move_the_agent_where_they_point() -> None:
+def test_keys_move_agent() -> None:
     keys = DynaMazeEnv().get_keys_to_action()
     assert {key: ACTIONS[action] for (key,), action in keys.items()} == {
         "w": "up",
@@ -189,14 +189,14 @@ def test_keys_move_the_agent_where_they_point() -> None:
     }
 
 
-def test_render_without_a_mode_warns() -> None:
+def test_render_without_mode_warns() -> None:
     env = DynaMazeEnv()
     env.reset(seed=0)
     with pytest.warns(UserWarning, match="render mode"):
         assert env.render() is None
 
 
-def test_two_windows_do_not_disturb_each_other_and_one_opens_again() -> None:
+def test_windows_are_independent() -> None:
     one, other = (DynaMazeEnv(render_mode="human") for _ in range(2))
     for env in (one, other):
         env.metadata = {**env.metadata, "render_fps": 0}
@@ -211,7 +211,7 @@ def test_two_windows_do_not_disturb_each_other_and_one_opens_again() -> None:
     other.close()
 
 
-def test_record_video_writes_an_episode(tmp_path: Path) -> None:
+def test_record_video_writes_episode(tmp_path: Path) -> None:
     pytest.importorskip("moviepy")
     env = gym.wrappers.RecordVideo(
         gym.make("DynaMaze-v0", layout="S..G", render_mode="rgb_array"),
@@ -227,7 +227,7 @@ def test_record_video_writes_an_episode(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("observation", ["one_hot", "index"])
-def test_stable_baselines_trains_dqn_for_a_few_steps(observation: str) -> None:
+def test_sb3_trains_dqn(observation: str) -> None:
     sb3 = pytest.importorskip("stable_baselines3")
     env = gym.make("DynaMaze-v0", observation=observation, max_episode_steps=100)
     model = sb3.DQN("MlpPolicy", env, learning_starts=20, buffer_size=500, seed=0, device="cpu")

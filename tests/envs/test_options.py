@@ -1,4 +1,4 @@
-"""What callers hand to the environments: what is taken, and how the rest is refused."""
+"""Arguments of callers: accepted values, and messages for the rest."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dynamaze.envs import DynaMazeEnv
 from dynamaze.envs.mazes.schedule import LAST_STEP
 from dynamaze.envs.options import (
     check_render_mode,
-    read_cell_state,
-    read_life,
-    read_options,
-    read_world_step,
-    refuse_action,
+    check_world_step,
+    invalid_action,
+    parse_cell_state,
+    parse_reset_options,
+    parse_saved_state,
 )
 
 JUNK = st.one_of(
@@ -32,8 +32,8 @@ JUNK = st.one_of(
 )
 
 
-def world() -> DynaMazeEnv:
-    """A slippery world with several starts, some steps into an episode."""
+def slippery_env() -> DynaMazeEnv:
+    """Return a slippery environment with several starts, some steps into an episode."""
     env = DynaMazeEnv("S..G\n.S..", {9: "S#.G\n.S.."}, slip_probability=0.3)
     env.reset(seed=0)
     for _ in range(3):
@@ -42,33 +42,33 @@ def world() -> DynaMazeEnv:
 
 
 @pytest.mark.parametrize("step", [0, 7, LAST_STEP, np.int64(7), np.uint8(7), np.array(7)])
-def test_any_whole_number_in_range_is_a_world_step(step: Any) -> None:
-    read = read_world_step(step)
+def test_world_step_accepts_integers(step: Any) -> None:
+    read = check_world_step(step)
     assert read == int(step)
     assert type(read) is int
 
 
 @pytest.mark.parametrize("options", [None, {}])
-def test_no_options_leave_the_clock(options: Any) -> None:
-    assert read_options(options, None) == (None, None)
+def test_empty_options_keep_clock(options: Any) -> None:
+    assert parse_reset_options(options, None) == (None, None)
 
 
 @pytest.mark.parametrize(
     "step", [-1, 2.0, np.float64(2), "2", None, True, [2], float("nan"), LAST_STEP + 1, 2**63]
 )
-def test_what_is_no_world_step_is_refused(step: Any) -> None:
+def test_world_step_is_checked(step: Any) -> None:
     with pytest.raises(ValueError, match=r"world_step=.*; expected a whole number from 0 to"):
-        read_options({"world_step": step}, None)
+        parse_reset_options({"world_step": step}, None)
 
 
-def test_an_unknown_option_is_refused_with_a_suggestion() -> None:
+def test_unknown_option_suggests_name() -> None:
     with pytest.raises(ValueError, match=r"unknown reset option 'step'; expected 'world_step'"):
-        read_options({"world_step": 3, "step": 4}, None)
+        parse_reset_options({"world_step": 3, "step": 4}, None)
     with pytest.raises(ValueError, match="did you mean 'world_step'"):
-        read_options({"wold_step": 3}, None)
+        parse_reset_options({"wold_step": 3}, None)
 
 
-def test_a_render_mode_is_known_or_refused_with_those_that_are() -> None:
+def test_render_mode_is_checked() -> None:
     assert check_render_mode(None, ["ansi"]) is None
     assert check_render_mode("ansi", ["ansi"]) == "ansi"
     with pytest.raises(ValueError, match=r"one of \['ansi', 'human'\]; did you mean 'human'\?"):
@@ -91,10 +91,8 @@ def test_a_render_mode_is_known_or_refused_with_those_that_are() -> None:
         ([1, [2]], TypeError),
     ],
 )
-def test_the_refusal_of_an_action_says_what_came_and_what_was_expected(
-    action: Any, error: type[Exception]
-) -> None:
-    refusal = refuse_action(action)
+def test_invalid_action_names_expected(action: Any, error: type[Exception]) -> None:
+    refusal = invalid_action(action)
     assert type(refusal) is error
     kind = type(action).__name__
     assert str(refusal) == (
@@ -103,10 +101,8 @@ def test_the_refusal_of_an_action_says_what_came_and_what_was_expected(
 
 
 @given(st.sampled_from(["state", "world_step", "uniforms", "rng", "world"]), JUNK)
-def test_junk_in_a_state_is_refused_with_nothing_changed_or_the_world_goes_on(
-    field: str, junk: Any
-) -> None:
-    env = world()
+def test_junk_state_changes_nothing(field: str, junk: Any) -> None:
+    env = slippery_env()
     before = env.get_state()
     try:
         env.set_state({**before, field: junk})
@@ -136,18 +132,16 @@ def test_junk_in_a_state_is_refused_with_nothing_changed_or_the_world_goes_on(
         ({"rng": {"bit_generator": "PCG64", "state": {"state": -1, "inc": 1}}}, "not a state"),
     ],
 )
-def test_a_state_that_cannot_be_is_refused_by_what_is_wrong(
-    change: dict[str, Any], message: str
-) -> None:
-    env = world()
+def test_bad_state_is_named(change: dict[str, Any], message: str) -> None:
+    env = slippery_env()
     before = env.get_state()
     with pytest.raises(ValueError, match=message):
         env.set_state({**before, **change})
     assert env.get_state() == before
 
 
-def test_the_state_before_the_first_reset_may_be_gone_back_to() -> None:
-    env = world()
+def test_state_before_reset_round_trips() -> None:
+    env = slippery_env()
     env.set_state(DynaMazeEnv("S..G\n.S..", slip_probability=0.3).get_state())
     assert env.agent is None
     with pytest.raises(gym.error.ResetNeeded):
@@ -155,16 +149,16 @@ def test_the_state_before_the_first_reset_may_be_gone_back_to() -> None:
 
 
 @pytest.mark.parametrize("state", [None, 3, "state", [], {}])
-def test_what_is_no_state_at_all_is_refused(state: Any) -> None:
+def test_set_state_rejects_other_types(state: Any) -> None:
     with pytest.raises(ValueError, match="not a state that get_state"):
-        read_cell_state(state, 8)
+        parse_cell_state(state, 8)
     with pytest.raises(ValueError, match="not a state that get_state"):
-        read_life(state)
+        parse_saved_state(state)
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "1", np.int64(1)])
-def test_a_bad_seed_is_refused_and_changes_nothing(seed: Any) -> None:
-    env = world()
+def test_bad_seed_changes_nothing(seed: Any) -> None:
+    env = slippery_env()
     before = env.get_state()
     with pytest.raises(gym.error.Error, match="Seed"):
         env.reset(seed=seed)

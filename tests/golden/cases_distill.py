@@ -29,8 +29,8 @@ from dynamaze.distill.data.source import Asked
 from dynamaze.distill.evaluation import evaluate, ratio, return_kept
 from dynamaze.distill.teachers import ActionValues, as_teacher
 from dynamaze.distill.teachers.experts import Experts
-from dynamaze.envs.generation import MazeRecipe
-from dynamaze.envs.generation.questions import BestActions, ask_everywhere
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import ShortestPathPolicy, query_all_cells
 
 from .golden import Record, close, combine, exact, needs, needs_c_compiler, summary
 
@@ -99,7 +99,7 @@ def _observations(rng: np.random.Generator, progress: float = 0.0) -> np.ndarray
 
 
 def _mazes() -> np.ndarray:
-    return ask_everywhere(MazeRecipe(5), range(4))
+    return query_all_cells(MazeGenerator(5), range(4))
 
 
 # -- training ----------------------------------------------------------------------------------
@@ -141,7 +141,9 @@ def _train_flat(loss: Any = "kl", **settings: Any) -> Record:
 def _train_on_mazes(**config: Any) -> Record:
     """A student of planes, taught the shortest paths in four mazes."""
     needs("torch")
-    return _trained(make_student(**config), Asked(BestActions(), lambda rng, progress: _mazes()))
+    return _trained(
+        make_student(**config), Asked(ShortestPathPolicy(), lambda rng, progress: _mazes())
+    )
 
 
 def _train_on_frames(shape: tuple[int, ...], **config: Any) -> Record:
@@ -473,7 +475,7 @@ def _returns(returns: Any) -> Record:
 
 def _evaluated() -> Record:
     env = partial(_env, 3, observation="planes", max_episode_steps=20)
-    best = BestActions()
+    best = ShortestPathPolicy()
     worse = _Mixed()
     taught = evaluate(best, env(), 7, gamma=0.95, seed=4)
     learned = evaluate(worse, env(), 7, gamma=0.95, seed=4)
@@ -492,7 +494,7 @@ class _Mixed:
     """The best actions, but in every other column mostly up."""
 
     def action_probabilities(self, observations: Any) -> np.ndarray:
-        chances = BestActions().action_probabilities(observations)
+        chances = ShortestPathPolicy().action_probabilities(observations)
         _, _, col = np.nonzero(np.asarray(observations)[:, 1] > 0.5)
         chances[col % 2 == 1] = (0.4, 0.2, 0.2, 0.2)
         return chances

@@ -17,10 +17,10 @@ from gymnasium.vector import AutoresetMode
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.envs import (
     PRESETS,
+    ClairvoyantValues,
     Layout,
-    MazeRecipe,
-    PhaseValues,
-    SequenceValues,
+    MazeGenerator,
+    StationaryValues,
     optimal_action_values,
     optimal_policy,
     optimal_values,
@@ -73,17 +73,17 @@ SINGLE: dict[str, tuple[str, int, dict[str, Any]]] = {
     "single.starts": (
         STATIC,
         2000,
-        {"layout": SEVERAL, "slip_probability": 0.2, "goal_reward": 3.5, "notice": "cells"},
+        {"layout": SEVERAL, "slip_probability": 0.2, "goal_reward": 3.5, "change_info": "cells"},
     ),
     "single.told_change": (
         STATIC,
         2000,
-        {"layout": SEVERAL, "notice": "change", "notice_in": "observation"},
+        {"layout": SEVERAL, "change_info": "change", "change_info_in": "observation"},
     ),
     "single.told_cells": (
         BLOCKING,
         2000,
-        {"notice": "cells", "notice_in": "observation", "observation": "planes"},
+        {"change_info": "cells", "change_info_in": "observation", "observation": "planes"},
     ),
     "single.by_episode": (
         STATIC,
@@ -134,7 +134,7 @@ SINGLE: dict[str, tuple[str, int, dict[str, Any]]] = {
             "observation": "window",
         },
     ),
-    "single.drifting": (DRIFTING, 4000, {"notice": "cells"}),
+    "single.drifting": (DRIFTING, 4000, {"change_info": "cells"}),
     "single.drifting_periodic": (
         DRIFTING,
         2000,
@@ -213,11 +213,11 @@ VECTOR: dict[str, tuple[str, AutoresetMode, dict[str, Any]]] = {
     "vector.static_same": (STATIC, SAME, {"layout": SEVERAL, "slip_probability": 0.3}),
     "vector.static_off": (STATIC, OFF, {"layout": SEVERAL, "observation": "coordinates"}),
     "vector.blocking": (BLOCKING, SAME, {"changes": {90: "shortcut"}, "wall_reward": -1.0}),
-    "vector.shortcut": (SHORTCUT, NEXT, {"notice": "cells", "step_reward": -0.1}),
+    "vector.shortcut": (SHORTCUT, NEXT, {"change_info": "cells", "step_reward": -0.1}),
     "vector.told": (
         STATIC,
         SAME,
-        {"layout": SEVERAL, "notice": "cells", "notice_in": "observation"},
+        {"layout": SEVERAL, "change_info": "cells", "change_info_in": "observation"},
     ),
     "vector.everything": (
         STATIC,
@@ -388,7 +388,7 @@ def coming(name: str) -> Record:
     """Record values and regret of who knows the coming changes, and of who does not."""
     schedule = read_schedule(name, None)
     times = [0, 500, 950, 999, 1000, 2990, 2999, 3000, 4000]
-    knows, now = SequenceValues(schedule), PhaseValues(schedule)
+    knows, now = ClairvoyantValues(schedule), StationaryValues(schedule)
     return combine(
         foreseen=close(summary([knows.action_values(time) for time in times], 15)),
         foreseen_regret=close(summary([knows.regret(time) for time in times], 15)),
@@ -399,9 +399,9 @@ def coming(name: str) -> Record:
 
 def generated(arguments: dict[str, Any]) -> Record:
     """Record mazes of a recipe, and the exact values of the first."""
-    recipe = MazeRecipe(13, **arguments)
+    recipe = MazeGenerator(13, **arguments)
     mazes = [recipe.make(level) for level in range(20)]
-    odd = MazeRecipe((6, 9), **arguments).make(5)
+    odd = MazeGenerator((6, 9), **arguments).make(5)
     first = mazes[0]
     grid = np.where(first.walls, "#", ".")
     grid[first.start], grid[first.goal] = "S", "G"

@@ -512,9 +512,9 @@ def _policy_gradient() -> Record:
     from dynamaze.benchmarks.distillation.mazes import Mazes
     from dynamaze.benchmarks.distillation.reinforce import Directly
     from dynamaze.distill.students.registry import make_student
-    from dynamaze.envs.generation import MazeRecipe
+    from dynamaze.envs.generation import MazeGenerator
 
-    mazes = Mazes(recipes=(MazeRecipe(5),), cells=150)
+    mazes = Mazes(recipes=(MazeGenerator(5),), cells=150)
     network = make_student(kind="recurrent_planner")
     Directly(network, mazes, steps=5, learning_rate=0.02).learn()
     return combine(weights=_weights(network), judged=_judged(network))
@@ -522,13 +522,13 @@ def _policy_gradient() -> Record:
 
 def _while_changing() -> Record:
     from dynamaze.benchmarks.distillation.changing_mazes import play_while_changing
-    from dynamaze.envs.generation import MazeRecipe
-    from dynamaze.envs.generation.questions import BestActions
+    from dynamaze.envs.generation import MazeGenerator
+    from dynamaze.envs.generation.planes import ShortestPathPolicy
 
-    recipe = MazeRecipe(9, "prim", loops=0.3)
+    recipe = MazeGenerator(9, "prim", loops=0.3)
     parts = {}
     for number, sees in enumerate((True, False)):
-        found = play_while_changing(BestActions(), recipe, 4, seed=5, sees_changes=sees)
+        found = play_while_changing(ShortestPathPolicy(), recipe, 4, seed=5, sees_changes=sees)
         parts[f"whole {number}"] = exact(found.success, found.changes)
         parts[f"kept {number}"] = close([*found.kept, found.agreement], **COMPUTED)
     return combine(**parts)

@@ -123,8 +123,8 @@ class GridLook:
         self._mdps: dict[str, FiniteMDP] = exact_mdps(world)
         self._space = world.action_space
         self._states = np.flatnonzero(self._mdps["A"].start)
-        observer = world.observer
-        self._observations = [observer.one(int(state), 0) for state in self._states]
+        observer = world.observation_encoder
+        self._observations = [observer.encode(int(state), 0) for state in self._states]
 
     def __call__(self, agent: Any, task: str) -> float:
         """The mean return over all starts, in a task."""

@@ -1,0 +1,253 @@
+"""Generator of mazes from the numbers of levels, and the choice of their starts and goals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from operator import index
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dynamaze.common.arrays import BoolArray
+from dynamaze.common.validation import checked_number, did_you_mean
+
+from ..mazes.layout import MAX_CELLS, Cell
+from . import level_rng as purposes
+from .level_rng import LevelRNG
+from .obstacles import obstacles
+from .trees import SMALLEST_SIDE, TREES, division, rooms, tree
+
+ALGORITHMS = (*TREES, "division", "rooms", "obstacles", "empty")
+ENDPOINTS = ("random", "farthest", "corners")
+
+SMALLEST_SIZE = 3
+"""The minimum number of rows and of columns."""
+
+DEFAULT_DENSITY = 0.3
+DEFAULT_ROOM_SIZE = 7
+
+_TREE_LIKE = (*TREES, "division", "rooms")  # without loops, so that loops can be added
+_APPLIES = {"density": ("obstacles",), "loops": _TREE_LIKE, "room_size": ("rooms",)}
+
+
+class GeneratedMaze(NamedTuple):
+    """Arguments of a `Layout`."""
+
+    walls: BoolArray  # (rows, cols)
+    start: Cell
+    goal: Cell
+
+
+@dataclass(frozen=True)
+class MazeGenerator:
+    """Generator of mazes; `make` generates that of a level.
+
+    The perfect mazes ("backtracking", "prim", "kruskal", "wilson" and "division") and the rooms
+    have their corridors and doors on even rows and columns. They need no walls around them, so odd
+    sizes use all the space: a perfect maze of even size ends in a row or column of walls.
+
+    Attributes:
+        size: rows and columns, from 3; one number makes a square. Stored as (rows, cols).
+        algorithm: "backtracking" (depth-first search: long winding corridors), "prim" (many short
+            dead ends), "kruskal", "wilson" (uniform over all perfect mazes), "division" (long
+            straight walls), "rooms" (rooms connected by doors), "obstacles" (single cells that
+            never disconnect the free ones) or "empty" (no wall).
+        density: the share of all cells that are obstacles, in [0, 1), 0.3 if None; only for
+            "obstacles". It is exact up to rounding, but two cells stay free, and so does a path
+            between endpoints in the corners.
+        loops: the share, in [0, 1], of the walls between two cells of a perfect maze's corridors
+            that are opened, so that there is more than one path; 0 if None. A greater share opens
+            the same walls and more. It adds doors between rooms; not for "obstacles" and "empty".
+        room_size: the maximum side of a room, at least 6, 7 if None; only for "rooms". The minimum
+            is 3. No maze longer than 6 is a single room.
+        endpoints: "random" (the start is any free cell, the goal any of those at least half as far
+            away as the farthest), "farthest" (in a perfect maze the two cells that are farthest
+            apart) or "corners" (from the top left to the bottom right).
+
+    Raises:
+        ValueError: for an invalid value, or one that the algorithm does not use.
+        TypeError: for anything but a number where one is expected.
+    """
+
+    size: int | Sequence[int] = 15
+    algorithm: str = "backtracking"
+    density: float | None = None
+    loops: float | None = None
+    room_size: int | None = None
+    endpoints: str = "random"
+
+    def __post_init__(self) -> None:
+        _check_name("algorithm", self.algorithm, ALGORITHMS)
+        _check_name("endpoints", self.endpoints, ENDPOINTS)
+        object.__setattr__(self, "size", _checked_size(self.size))
+        for name, algorithms in _APPLIES.items():
+            if getattr(self, name) is not None and self.algorithm not in algorithms:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} with algorithm {self.algorithm!r}; "
+                    f"expected no {name}, which only {', '.join(algorithms)} can use"
+                )
+        if self.density is not None and checked_number("density", self.density, 0, 1) == 1:
+            raise ValueError(f"density={self.density!r}; expected a number in [0, 1), without 1")
+        if self.loops is not None:
+            checked_number("loops", self.loops, 0, 1)
+        if self.room_size is not None:
+            checked_number("room_size", self.room_size, 2 * SMALLEST_SIDE, whole=True)
+
+    @property
+    def shape(self) -> Cell:
+        """(rows, cols)."""
+        rows, cols = self.size  # type: ignore[misc]  # a pair since __post_init__
+        return rows, cols
+
+    def make(self, level: int) -> GeneratedMaze:
+        """Generate the maze of a level: the same number is the same maze.
+
+        Args:
+            level: an integer of at least 0.
+
+        Raises:
+            ValueError: if it is negative; TypeError if it is not an integer.
+        """
+        level = _checked_level(level)
+        walls = self._walls(level)
+        if self.endpoints == "corners":
+            return GeneratedMaze(walls, *self._corners())
+        find = random_endpoints if self.endpoints == "random" else farthest_endpoints
+        return GeneratedMaze(walls, *find(walls, LevelRNG(level, purposes.ENDPOINTS)))
+
+    def _walls(self, level: int) -> BoolArray:
+        rows, cols = self.shape
+        rng = LevelRNG(level, purposes.WALLS)
+        if self.algorithm == "empty":
+            return np.zeros((rows, cols), dtype=np.bool_)
+        if self.algorithm == "obstacles":
+            density = DEFAULT_DENSITY if self.density is None else float(self.density)
+            kept = self._corners() if self.endpoints == "corners" else ()
+            return obstacles(rows, cols, density, kept, rng)
+        if self.algorithm == "rooms":
+            room_size = DEFAULT_ROOM_SIZE if self.room_size is None else int(self.room_size)
+            walls = rooms(rows, cols, room_size, rng)
+        else:
+            walls = np.ones((rows, cols), dtype=np.bool_)
+            rows, cols = _odd(rows), _odd(cols)
+            if self.algorithm == "division":
+                walls[:rows, :cols] = division(rows, cols, rng)
+            else:
+                walls[:rows, :cols] = tree(self.algorithm, rows, cols, rng)
+        if self.loops:
+            _open_loops(walls, float(self.loops), LevelRNG(level, purposes.LOOPS))
+        return walls
+
+    def _corners(self) -> tuple[Cell, Cell]:
+        rows, cols = self.shape
+        if self.algorithm in (*TREES, "division"):
+            rows, cols = _odd(rows), _odd(cols)
+        return (0, 0), (rows - 1, cols - 1)
+
+
+def _odd(side: int) -> int:
+    """Return the rows or columns of the lattice: all of an odd side, one less of an even side."""
+    return side - 1 + side % 2
+
+
+def _open_loops(walls: BoolArray, share: float, rng: LevelRNG) -> None:
+    """Open a share, rounded, of the walls between two cells of the lattice, in place."""
+    rows, cols = (_odd(side) for side in walls.shape)
+    between = np.zeros_like(walls)
+    between[:rows:2, 1:cols:2] = between[1:rows:2, :cols:2] = True
+    closed = np.flatnonzero(between & walls)
+    chosen = rng.permutation(closed.size)[: int(share * closed.size + 0.5)]
+    walls.flat[closed[chosen]] = False
+
+
+def _check_name(what: str, name: object, known: Sequence[str]) -> None:
+    if name not in known:
+        raise ValueError(
+            f"{what}={name!r}; expected one of {list(known)}{did_you_mean(name, known)}"
+        )
+
+
+def _checked_size(size: object) -> Cell:
+    expected = f"a whole number of at least {SMALLEST_SIZE}, or two of them (rows, cols)"
+    pair = size if isinstance(size, Iterable) and not isinstance(size, str) else (size, size)
+    try:
+        sides = [_index(side) for side in pair]
+    except TypeError:
+        raise TypeError(f"size={size!r}; expected {expected}") from None
+    if len(sides) != 2 or min(sides) < SMALLEST_SIZE:
+        raise ValueError(f"size={size!r}; expected {expected}")
+    rows, cols = sides
+    if rows * cols > MAX_CELLS:
+        raise ValueError(
+            f"size={size!r} is a maze of {rows * cols:,} cells; expected at most {MAX_CELLS:,}"
+        )
+    return rows, cols
+
+
+def _checked_level(level: object) -> int:
+    expected = "a whole number of at least 0"
+    try:
+        number = _index(level)
+    except TypeError:
+        raise TypeError(f"level={level!r}; expected {expected}") from None
+    if number < 0:
+        raise ValueError(f"level={level!r}; expected {expected}")
+    return number
+
+
+def _index(number: object) -> int:
+    """Return an integer, but refuse a bool."""
+    if isinstance(number, bool):
+        raise TypeError
+    return index(number)  # type: ignore[arg-type]  # checked by the call
+
+
+def random_endpoints(walls: BoolArray, rng: LevelRNG) -> tuple[Cell, Cell]:
+    """Draw a start among all free cells and a goal at least half as far as the farthest cell."""
+    uniform = rng.uniforms().__next__
+    start = _free_cell(walls, uniform())
+    frontiers = _frontiers(walls, start)
+    far = list(chain.from_iterable(frontiers[len(frontiers) // 2 :]))
+    return start, _cell(walls, far[int(uniform() * len(far))])
+
+
+def farthest_endpoints(walls: BoolArray, rng: LevelRNG) -> tuple[Cell, Cell]:
+    """Return the farthest cell from a random one, and the farthest from that.
+
+    In a perfect maze no two cells are farther apart (Handler, "Minimax location of a facility in an
+    undirected tree graph", Transportation Science 7, 1973); in other mazes this is approximate.
+    """
+    anywhere = _free_cell(walls, next(rng.uniforms()))
+    start = _cell(walls, _frontiers(walls, anywhere)[-1][0])
+    return start, _cell(walls, _frontiers(walls, start)[-1][0])
+
+
+def _frontiers(walls: BoolArray, start: Cell) -> list[list[int]]:
+    """Return the cells at each distance from the start, as indices into the padded maze."""
+    free = bytearray(np.pad(~walls, 1).tobytes())
+    stride = walls.shape[1] + 2
+    frontiers = [[(start[0] + 1) * stride + start[1] + 1]]
+    free[frontiers[0][0]] = 0
+    while frontiers[-1]:
+        reached: list[int] = []
+        for cell in frontiers[-1]:
+            for near in (cell - stride, cell + 1, cell + stride, cell - 1):
+                if free[near]:
+                    free[near] = 0
+                    reached.append(near)
+        frontiers.append(reached)
+    return frontiers[:-1]
+
+
+def _cell(walls: BoolArray, padded: int) -> Cell:
+    row, col = divmod(padded, walls.shape[1] + 2)
+    return row - 1, col - 1
+
+
+def _free_cell(walls: BoolArray, uniform: float) -> Cell:
+    free: npt.NDArray[np.intp] = np.flatnonzero(~walls)
+    row, col = divmod(int(free[int(uniform * free.size)]), walls.shape[1])
+    return row, col

@@ -1,0 +1,52 @@
+"""Encoder of images, drawn by the renderer."""
+
+from __future__ import annotations
+
+import numpy as np
+from gymnasium import spaces
+
+from dynamaze.common.arrays import IntArray, UInt8Array
+from dynamaze.common.validation import checked_number
+
+from ..mazes.layout import Layout
+from ..mazes.scene import layout_scene
+from ..rendering.frame import FramePainter
+
+
+class ImageObservation:
+    """Image of the whole maze, as `render` draws it but without the trail.
+
+    Args:
+        layout: the first maze.
+        cell_size: side of a cell in pixels, at least 1.
+
+    Raises:
+        ValueError: for a size below 1; TypeError if it is not a number.
+    """
+
+    def __init__(self, layout: Layout, cell_size: int = 8) -> None:
+        self._size = int(checked_number("cell_size", cell_size, 1, 256, whole=True))
+        self._shape = (layout.rows, layout.cols)
+        self._painters: list[FramePainter] = []
+        self._layouts: list[Layout | None] = []
+        frame = (layout.rows * self._size, layout.cols * self._size, 3)
+        self.space = spaces.Box(0, 255, frame, np.uint8)
+
+    def load(self, slot: int, layout: Layout) -> None:
+        """Store the maze of a slot; its painter caches what does not move."""
+        while slot >= len(self._painters):
+            self._painters.append(FramePainter(*self._shape, cell_size=self._size))
+            self._layouts.append(None)
+        self._layouts[slot] = layout
+
+    def encode(self, state: int, slot: int) -> UInt8Array:
+        """Return the observation of a state: (rows * cell_size, cols * cell_size, 3) uint8."""
+        layout = self._layouts[slot]
+        assert layout is not None
+        scene = layout_scene(layout)._replace(agent=layout.cell(int(state)))
+        return self._painters[slot].paint(scene)
+
+    def encode_batch(self, states: IntArray, slots: IntArray) -> UInt8Array:
+        """Return the observations of a batch: (n, rows * cell_size, cols * cell_size, 3) uint8."""
+        pairs = zip(states.tolist(), slots.tolist(), strict=True)
+        return np.stack([self.encode(state, slot) for state, slot in pairs])

@@ -1,0 +1,100 @@
+"""Plane observations of whole mazes, compared with exact layouts and single steps."""
+
+import numpy as np
+import pytest
+
+from dynamaze.envs import Layout
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import (
+    ShortestPathPolicy,
+    distances_to_goal,
+    query_all_cells,
+    split_queries,
+    steps_to_goal,
+)
+from dynamaze.envs.mazes.optimal_values import optimal_policy
+
+RECIPES = [
+    MazeGenerator(11),
+    MazeGenerator((5, 8), "obstacles", density=0.4),
+    MazeGenerator(7, "prim", loops=0.5),
+    MazeGenerator((3, 9), "empty"),
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+def test_policy_equals_optimal_policy(recipe):
+    planes = query_all_cells(recipe, range(5))
+    expected = []
+    for level in range(5):
+        maze = recipe.make(level)
+        policy = optimal_policy(Layout(maze.walls, (maze.start,), (maze.goal,)))
+        queried = ~maze.walls
+        queried[maze.goal] = False
+        expected.append(policy[queried.ravel()])
+    np.testing.assert_allclose(
+        ShortestPathPolicy().action_probabilities(planes), np.concatenate(expected), atol=1e-15
+    )
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+def test_distances_equal_layout(recipe):
+    planes = query_all_cells(recipe, range(3))
+    mazes = [recipe.make(level) for level in range(3)]
+    layouts = [Layout(maze.walls, (maze.start,), (maze.goal,)) for maze in mazes]
+    expected = [layout.distances for layout in layouts]
+    np.testing.assert_array_equal(distances_to_goal(planes), expected)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+def test_steps_equal_walk(recipe):
+    planes = query_all_cells(recipe, range(3))
+    rng = np.random.default_rng(0)
+    best = ShortestPathPolicy().action_probabilities(planes).argmax(axis=1)
+    wrong = rng.random(best.shape) < 0.1
+    actions = np.where(wrong, rng.integers(4, size=best.shape), best)
+    steps = steps_to_goal(planes, actions)
+    assert (steps_to_goal(planes, best) > 0).all()
+    assert (steps == -1).any()
+    assert (steps > 0).any()
+    number = np.full(planes[:, 1].shape, -1)
+    number[planes[:, 1] > 0.5] = np.arange(len(actions))
+    for maze, row, col in np.argwhere(planes[:, 1] > 0.5):
+        assert steps[number[maze, row, col]] == _walk(planes[maze], actions, number[maze], row, col)
+
+
+def _walk(planes, actions, number, row, col):
+    for step in range(planes[0].size + 1):
+        if planes[2, row, col]:
+            return step
+        action = actions[number[row, col]]
+        below, beside = row + (-1, 0, 1, 0)[action], col + (0, 1, 0, -1)[action]
+        inside = 0 <= below < planes.shape[1] and 0 <= beside < planes.shape[2]
+        if inside and not planes[0, below, beside]:
+            row, col = below, beside
+    return -1
+
+
+def test_split_queries_keeps_results():
+    planes = query_all_cells(RECIPES[0], range(3))
+    alone = split_queries(planes)
+    assert (alone[:, 1].sum(axis=(1, 2)) == 1).all()
+    np.testing.assert_array_equal(
+        ShortestPathPolicy().action_probabilities(alone),
+        ShortestPathPolicy().action_probabilities(planes),
+    )
+
+
+def test_policy_is_uniform_without_path():
+    planes = np.zeros((1, 3, 1, 3), dtype=np.float32)
+    planes[0, 0, 0, 1] = planes[0, 1, 0, 0] = planes[0, 2, 0, 2] = 1.0
+    np.testing.assert_array_equal(ShortestPathPolicy().action_probabilities(planes), [[0.25] * 4])
+    np.testing.assert_array_equal(steps_to_goal(planes, [1]), [-1])
+
+
+def test_shapes_are_checked():
+    with pytest.raises(ValueError, match=r"planes of shape \(2, 5, 5\); expected \(mazes, 3"):
+        ShortestPathPolicy().action_probabilities(np.zeros((2, 5, 5)))
+    planes = query_all_cells(RECIPES[0], range(1))
+    with pytest.raises(ValueError, match=r"actions of shape \(3,\); expected \(\d+,\)"):
+        steps_to_goal(planes, [0, 1, 2])

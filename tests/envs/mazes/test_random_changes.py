@@ -1,0 +1,223 @@
+"""Random changes: times, kinds, and that a path always remains.
+
+Statistical bounds are 5 standard errors: each has a false-alarm rate below 1e-6; seeds are fixed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dynamaze.envs import Layout, RandomChanges
+from dynamaze.envs.mazes.random_changes import PendingChange
+from dynamaze.envs.mazes.schedule import DYNA
+
+EVENTS = 20_000
+
+
+def times(changes: RandomChanges, events: int = EVENTS, seed: int = 0) -> np.ndarray:
+    """Return (events,) the world steps of the first changes."""
+    draw = np.random.default_rng(seed).random
+    due = changes.first(0, draw)
+    steps = []
+    for _ in range(events):
+        steps.append(due.step)
+        due = changes.after(due, draw)
+    return np.array(steps)
+
+
+def gaps(changes: RandomChanges) -> np.ndarray:
+    return np.diff(times(changes), prepend=0)
+
+
+def test_each_step_is_geometric() -> None:
+    waits = gaps(RandomChanges(probability=0.2))
+    assert waits.min() == 1
+    assert abs(waits.mean() - 5) < 5 * math.sqrt(20 / EVENTS)
+    for wait in (1, 2, 3):
+        expected = 0.2 * 0.8 ** (wait - 1)
+        deviation = math.sqrt(expected * (1 - expected) / EVENTS)
+        assert abs((waits == wait).mean() - expected) < 5 * deviation
+    assert (gaps(RandomChanges(probability=1.0)) == 1).all()
+
+
+def test_poisson_counts_match_rate() -> None:
+    steps = times(RandomChanges(when="poisson", rate=0.7))
+    counts = np.bincount(steps)[1:-1]  # the last step is cut short
+    for number in range(4):
+        expected = math.exp(-0.7) * 0.7**number / math.factorial(number)
+        deviation = math.sqrt(expected * (1 - expected) / counts.size)
+        assert abs((counts == number).mean() - expected) < 5 * deviation
+
+
+def test_bursts_have_length() -> None:
+    waits = gaps(RandomChanges(when="bursts", probability=0.1, length=4))
+    assert (waits.reshape(-1, 4)[:, 1:] == 1).all()
+    between = waits[::4]
+    assert abs(between.mean() - 10) < 5 * math.sqrt(90 / between.size)
+
+
+def test_periodic_comes_at_multiples() -> None:
+    changes = RandomChanges(when="periodic", period=7)
+    assert times(changes, 4).tolist() == [7, 14, 21, 28]
+    assert changes.first(14, lambda: 0.5).step == 21
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        RandomChanges(probability=0.3),
+        RandomChanges(when="poisson", rate=2.0),
+        RandomChanges(when="bursts", probability=0.3, length=2),
+        RandomChanges(when="periodic", period=3),
+    ],
+)
+def test_first_change_is_later(changes: RandomChanges) -> None:
+    draw = np.random.default_rng(1).random
+    assert all(changes.first(now, draw).step > now for now in range(200))
+
+
+def test_rare_change_fits_clock() -> None:
+    for changes in (
+        RandomChanges(probability=1e-300),
+        RandomChanges(when="poisson", rate=1e-300),
+        RandomChanges(when="periodic", period=10**30),
+    ):
+        assert changes.first(0, lambda: 0.5).step == 2**62
+
+
+# -- kinds ---------------------------------------------------------------------------------------
+
+
+def drift(layout: Layout, changes: RandomChanges, events: int, agent: Any = None) -> list[Layout]:
+    """Return the layouts of a chain of changes; a skipped one repeats the layout."""
+    draw = np.random.default_rng(3).random
+    layouts = [layout]
+    for _ in range(events):
+        layouts.append(changes.apply(layouts[-1], agent, draw) or layouts[-1])
+    return layouts
+
+
+@pytest.mark.parametrize("cells", [1, 3])
+def test_walls_move_in_pairs(cells: int) -> None:
+    layout = Layout.from_text(DYNA)
+    chain = drift(layout, RandomChanges(probability=1, cells=cells), 300, agent=(4, 4))
+    for before, after in pairwise(chain):
+        assert after.walls.sum() == layout.walls.sum()
+        assert (after.walls & ~before.walls).sum() == (before.walls & ~after.walls).sum() <= cells
+        assert not after.walls[4, 4]
+        assert after.distances[4, 4] >= 0
+        assert (after.starts, after.goals) == (layout.starts, layout.goals)
+    assert len({layout.walls.tobytes() for layout in chain}) > 250
+
+
+def test_agent_keeps_path_to_goal() -> None:
+    layout = Layout.from_text("S..#\n.##.\n...G")
+    for agent in ((0, 3), (1, 0), (1, 1)):
+        for changed in drift(layout, RandomChanges(probability=1), 200, agent)[1:]:
+            row, col = agent
+            beside = [(row, col), (row + 1, col), (row - 1, col), (row, col + 1), (row, col - 1)]
+            inside = [(r, c) for r, c in beside if 0 <= r < 3 and 0 <= c < 4]
+            assert max(changed.distances[cell] for cell in inside) >= 0
+
+
+def test_blocking_change_is_skipped() -> None:
+    corridor = Layout.from_text("S..G\n####")
+    outcomes = [
+        RandomChanges(probability=1).apply(corridor, None, np.random.default_rng(i).random)
+        for i in range(200)
+    ]
+    texts = {None if each is None else each.to_text() for each in outcomes}
+    # One wall opens and one cell of the path closes: no other layout has a path.
+    assert texts == {None}
+    wide = Layout.from_text("S.G\n...\n##.")
+    changed = RandomChanges(probability=1).apply(wide, None, np.random.default_rng(0).random)
+    assert changed is not None
+
+
+@pytest.mark.parametrize("what", ["start", "goal"])
+def test_start_and_goal_move_anywhere(what: str) -> None:
+    layout = Layout.from_text("S.#.\n..#.\n.G#.")
+    changes = RandomChanges(probability=1, what=(what,))
+    places = set()
+    for seed in range(200):
+        changed = changes.apply(layout, (0, 1), np.random.default_rng(seed).random)
+        assert changed is not None
+        (place,) = changed.starts if what == "start" else changed.goals
+        places.add(place)
+    free = {(0, 1), (1, 0), (1, 1), (2, 0)}
+    assert places == (free if what == "start" else free - {(0, 1)})
+
+
+def test_ranges_bound_draws() -> None:
+    layout = Layout.from_text("S.G\n...")
+    changes = RandomChanges(
+        probability=1, what=("rewards", "slip"), goal_reward_range=(2, 5), slip_range=(0.1, 0.2)
+    )
+    chain = drift(layout, changes, 500)
+    rewards = {each.rewards.goal for each in chain[1:]} - {1.0}
+    slips = {each.slip_probability for each in chain[1:]} - {0.0}
+    for values, low, high in ((rewards, 2, 5), (slips, 0.1, 0.2)):
+        assert low <= min(values) < low + 0.1 * (high - low)
+        assert high - 0.1 * (high - low) < max(values) <= high
+        assert len(values) > 100
+    kept = {(each.walls.tobytes(), each.rewards.step, each.rewards.wall) for each in chain}
+    assert len(kept) == 1
+
+
+# -- arguments -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"when": "sometimes"}, ValueError, "when='sometimes'; expected one of each_step"),
+        ({"when": "poison", "rate": 1}, ValueError, "did you mean 'poisson'"),
+        ({}, ValueError, "when='each_step' without probability"),
+        ({"probability": 0}, ValueError, "probability=0; expected a number in"),
+        ({"probability": 1.5}, ValueError, "probability=1.5"),
+        ({"probability": "1"}, TypeError, "probability='1'"),
+        ({"probability": 0.1, "rate": 2}, ValueError, "rate=2 with when='each_step'"),
+        ({"when": "poisson", "rate": 101}, ValueError, "rate=101"),
+        ({"when": "periodic", "period": 0}, ValueError, "period=0"),
+        ({"when": "periodic", "period": 2.5}, ValueError, "period=2.5"),
+        ({"when": "bursts", "probability": 0.1}, ValueError, "without length"),
+        ({"probability": 0.1, "what": []}, ValueError, "what=\\[\\]; expected one or more of"),
+        ({"probability": 0.1, "what": ["wall"]}, ValueError, "did you mean 'walls'"),
+        ({"probability": 0.1, "cells": 0}, ValueError, "cells=0"),
+        ({"probability": 0.1, "slip_range": [0.5, 0.1]}, ValueError, "the lower one first"),
+        ({"probability": 0.1, "slip_range": [0.5]}, ValueError, "two numbers"),
+        ({"probability": 0.1, "slip_range": [0, 2]}, ValueError, "slip_range=2"),
+        ({"propability": 0.1}, ValueError, "did you mean 'probability'"),
+        (3, TypeError, "random_changes=3; expected a mapping"),
+    ],
+)
+def test_arguments_are_checked(changes: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        RandomChanges.from_argument(changes)
+
+
+def test_from_argument_accepts_process() -> None:
+    process = RandomChanges(when="periodic", period=3)
+    assert RandomChanges.from_argument(None) is None
+    assert RandomChanges.from_argument(process) is process
+    assert (
+        RandomChanges.from_argument({"when": "periodic", "period": 3, "what": ["walls"]}) == process
+    )
+
+
+def test_walls_need_a_wall() -> None:
+    check: Callable[[Layout], None] = RandomChanges(probability=1).check_fits
+    with pytest.raises(ValueError, match="a maze without a wall"):
+        check(Layout.from_text("S.G"))
+    check(Layout.from_text("S.G\n#.."))
+
+
+def test_pending_change_is_json() -> None:
+    due = RandomChanges(when="poisson", rate=0.3).first(5, np.random.default_rng(0).random)
+    assert PendingChange(*map(float, due)) == due

@@ -1,0 +1,145 @@
+"""Schedules: layouts of each phase, and the arguments that describe them."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dynamaze.envs import PRESETS, Layout, LayoutError, Schedule, read_schedule
+from dynamaze.envs.mazes.layout import MAX_CELLS
+
+OPEN, SHUT = "S.G\n...", "S#G\n..."
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_text_round_trips(name: str) -> None:
+    schedule = Schedule.from_text(PRESETS[name])
+    assert Schedule.from_text(schedule.to_text()) == schedule
+    assert read_schedule(name) == schedule
+
+
+def test_phase_at_changes_exactly() -> None:
+    schedule = read_schedule(OPEN, {5: SHUT, 9: OPEN})
+    assert [schedule.phase_at(step) for step in (0, 4, 5, 8, 9, 10**9)] == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{5: SHUT}, {"5": SHUT}, [(5, SHUT)], [[5, ["S#G", "..."]]], {5: Layout.from_text(SHUT)}],
+)
+def test_changes_accept_many_forms(changes: Any) -> None:
+    assert read_schedule(OPEN, changes) == Schedule.from_text(f"{OPEN}\n@ 5\n{SHUT}")
+
+
+def test_changes_replace_layout_phases() -> None:
+    schedule = read_schedule("blocking", {9: "dyna", 3: "shortcut"})
+    assert schedule.steps == (0, 3, 9)
+    assert schedule.layouts[2] == read_schedule("dyna").layouts[0]
+    assert read_schedule("blocking", {}).steps == (0,)
+
+
+def test_layout_reads_file(tmp_path: Path) -> None:
+    path = tmp_path / "maze.txt"
+    path.write_text(f"{OPEN}\n@7\n{SHUT}\n")
+    expected = Schedule.from_text(f"{OPEN}\n@ 7\n{SHUT}")
+    assert read_schedule(path) == read_schedule(str(path)) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({-5: SHUT}, "world step -5; expected 1 to"),
+        ({0: SHUT}, "world step 0; expected 1 to"),
+        ({2**63: SHUT}, "expected 1 to"),
+        ({2.5: SHUT}, r"world step 2\.5; expected a whole number"),
+        ({True: SHUT}, "world step True; expected a whole number"),
+        ({"soon": SHUT}, "world step 'soon'; expected a whole number"),
+        ([(5, SHUT), (5, OPEN)], "world step 5; expected one after world step 5"),
+        ({5: "S.G"}, r"step 5: the changed layout has shape \(1, 3\); expected \(2, 3\)"),
+        ({5: "S#G\n###"}, "no goal can be reached"),
+    ],
+)
+def test_changes_are_checked(changes: Any, message: str) -> None:
+    with pytest.raises(LayoutError, match=message):
+        read_schedule(OPEN, changes)
+
+
+@pytest.mark.parametrize("step", ["-3", "0", "1e3", "2.5", "", "x"])
+def test_heading_needs_step(step: str) -> None:
+    with pytest.raises(LayoutError, match=f"a change at world step '?{step}'?; expected"):
+        Schedule.from_text(f"{OPEN}\n@ {step}\n{SHUT}")
+
+
+def test_phase_needs_rows() -> None:
+    with pytest.raises(LayoutError, match="after the change at world step 4: the layout has no"):
+        Schedule.from_text(f"{OPEN}\n@ 4\n")
+    with pytest.raises(LayoutError, match="the layout has no rows"):
+        Schedule.from_text(f"@ 4\n{OPEN}")
+
+
+@pytest.mark.parametrize("steps", [(), (0, 5), (1,)])
+def test_steps_match_layouts(steps: tuple[int, ...]) -> None:
+    with pytest.raises(LayoutError, match="expected as many steps as layouts, the first 0"):
+        Schedule((Layout.from_text(OPEN),), steps)
+
+
+def test_text_phases_are_ordered() -> None:
+    with pytest.raises(LayoutError, match="world step 3; expected one after world step 5"):
+        Schedule.from_text(f"{OPEN}\n@ 5\n{SHUT}\n@ 3\n{OPEN}")
+    with pytest.raises(LayoutError, match=r"^layout row 1, column 2"):
+        Schedule.from_text(f"S.G\n..?\n@ 5\n{SHUT}")
+    with pytest.raises(LayoutError, match=r"after the change at world step 5: .*row 1, column 2"):
+        Schedule.from_text(f"{OPEN}\n@ 5\nS.G\n..?")
+
+
+@pytest.mark.parametrize("wrong", [3, None, 2.5, {"a": 1}])
+def test_layout_rejects_other_types(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="layout="):
+        read_schedule(wrong)
+    with pytest.raises(TypeError, match="layout="):
+        read_schedule(OPEN, {5: {"layout": wrong}})
+
+
+@pytest.mark.parametrize("wrong", [3, [5], [(1, 2, 3)]])
+def test_changes_reject_other_types(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="changes="):
+        read_schedule(OPEN, wrong)
+
+
+def test_unknown_name_suggests_preset() -> None:
+    with pytest.raises(LayoutError, match="did you mean 'blocking'"):
+        read_schedule("bloking")
+    with pytest.raises(LayoutError, match="neither a maze's rows nor a file nor one of"):
+        read_schedule("x" * 5000)  # too long for a file's name
+
+
+def test_bad_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(bytes(range(128, 256)))
+    (tmp_path / "wrong").write_text("S.G\n.y.")
+    (tmp_path / "huge").touch()
+    with (tmp_path / "huge").open("r+b") as file:
+        file.truncate(100 * MAX_CELLS)
+    for name, message in (
+        ("binary", "not text"),
+        ("wrong", "row 1, column 1"),
+        ("huge", "at most"),
+        ("none", "cannot be read"),
+    ):
+        with pytest.raises(LayoutError, match=f"{name}.*{message}"):
+            read_schedule(tmp_path / name)
+
+
+def test_huge_file_is_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "huge"
+    with path.open("wb") as file:
+        file.truncate(100 * MAX_CELLS)
+    tracemalloc.start()
+    try:
+        with pytest.raises(LayoutError, match="huge has 400,000,000 bytes; expected a maze of at"):
+            read_schedule(path)
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()

@@ -1,65 +1,100 @@
-"""Policy distillation: a large teacher, a tiny student.
+"""Policy distillation: a large teacher, a small student.
 
-Teachers and students are policies: they give the probabilities of actions for a batch of
-observations, or the Gaussians of continuous ones. A source gives batches that a teacher has
-labelled, a loss says how far a student's answers are from it, and `Distiller` is the loop. What
-needs torch is imported when it is asked for: exported students run without.
+Teachers and students are policies: they give action probabilities for a batch of observations, or
+Gaussians over continuous actions. A batch source gives observations that a teacher has labelled, a
+loss compares the student's outputs with the labels, and `Distiller` is the training loop.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
-from .core.levels import LevelRange, check_apart
-from .core.policy import Policy, agreement
+from dynamaze.common.deprecation import lazy_exports, warn_renamed
+from dynamaze.common.optional_imports import missing_library_error
 
-_WHERE = {
-    "ActionValues": "teachers",
-    "ActorCritic": "students.composite",
-    "Asked": "data.source",
-    "Batch": "core.dataset",
-    "Bounds": "core.distributions",
-    "Card": "files.card",
-    "Checkpoints": "training.callbacks",
-    "Dataset": "core.dataset",
-    "Distiller": "training.distiller",
-    "EarlyStopping": "training.callbacks",
-    "Experts": "teachers.experts",
-    "GaussianStudent": "students.gaussian",
-    "LOSSES": "core.losses",
-    "Rollouts": "data.rollouts",
-    "STUDENTS": "students.registry",
-    "Source": "data.source",
-    "Student": "students.base",
-    "TensorBoard": "training.callbacks",
-    "as_student": "students.torch_module",
-    "as_teacher": "teachers",
-    "best_start": "training.restarts",
-    "collect": "data.rollouts",
-    "decaying": "data.rollouts",
-    "distribution_of": "core.distributions",
-    "evaluate": "evaluation",
-    "gaussian_kl": "core.losses",
-    "kl": "core.losses",
-    "load_policy": "export.compiled",
-    "load_sb3": "teachers.sb3",
-    "load_student": "files.students",
-    "make_batch": "core.dataset",
-    "make_student": "students.registry",
-    "return_kept": "evaluation",
-    "save_student": "files.students",
-    "weighted": "core.losses",
+_MODULES = {
+    "ActionValues": ".teachers",
+    "ActorCritic": ".students.composite",
+    "Batch": ".core.dataset",
+    "BatchSource": ".data.source",
+    "Bounds": ".core.distributions",
+    "Card": ".files.card",
+    "Checkpoints": ".training.callbacks",
+    "Dataset": ".core.dataset",
+    "Distiller": ".training.distiller",
+    "EarlyStopping": ".training.callbacks",
+    "FunctionSource": ".data.source",
+    "GaussianStudent": ".students.composite",
+    "LOSSES": ".core.losses",
+    "LevelRange": ".core.levels",
+    "MultiTeacher": ".teachers",
+    "Policy": ".core.policy",
+    "Rollouts": ".data.rollouts",
+    "STUDENTS": ".students.registry",
+    "Student": ".students.base",
+    "TensorBoard": ".training.callbacks",
+    "agreement": ".core.policy",
+    "as_student": ".students.torch_module",
+    "as_teacher": ".teachers",
+    "best_restart": ".training.restarts",
+    "check_disjoint": ".core.levels",
+    "collect": ".data.rollouts",
+    "distribution_of": ".core.distributions",
+    "evaluate": ".evaluation",
+    "export_c": ".export.c_source.writer",
+    "export_onnx": ".export.onnx_graph.writer",
+    "gaussian_kl": ".core.losses",
+    "kl": ".core.losses",
+    "linear_schedule": ".data.rollouts",
+    "load_policy": ".export.compiled",
+    "load_sb3": ".teachers.sb3",
+    "load_student": ".files.students",
+    "make_batch": ".core.dataset",
+    "make_student": ".students.registry",
+    "normalised_return": ".evaluation",
+    "open_policy": ".export.load",
+    "quantised": ".students.quantise",
+    "save_student": ".files.students",
+    "weighted": ".core.losses",
 }
-"""What is imported when it is asked for, and from where."""
 
-__all__ = ["LevelRange", "Policy", "agreement", "check_apart", *sorted(_WHERE)]  # noqa: PLE0604
+_RENAMED = {
+    "Asked": "FunctionSource",
+    "Experts": "MultiTeacher",
+    "Source": "BatchSource",
+    "best_start": "best_restart",
+    "check_apart": "check_disjoint",
+    "decaying": "linear_schedule",
+    "return_kept": "normalised_return",
+}
+"""Name of version 0.1 -> name of today."""
+
+_EXTRAS = {"torch": "distill", "safetensors": "distill", "stable_baselines3": "distill"}
+"""Optional library -> the extra that installs it."""
+
+__all__ = list(_MODULES)
+
+_load = lazy_exports(__name__, _MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_WHERE[name]}", __name__), name)
+    """Import a public name when it is first used.
+
+    Raises:
+        AttributeError: for an unknown name.
+        ImportError: if an optional library is missing, naming the extra that installs it.
+    """
+    current = _RENAMED.get(name, name)
+    if current != name:
+        warn_renamed(f"{__name__}.{name}", f"{__name__}.{current}")
+    try:
+        return _load(current)
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in _EXTRAS:
+            raise
+        purpose = f"{__name__}.{current}"
+        raise missing_library_error(library, extra=_EXTRAS[library], purpose=purpose) from error
 
 
 def __dir__() -> list[str]:

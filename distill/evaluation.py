@@ -1,4 +1,4 @@
-"""How good a policy is: its returns, and how much of the teacher's a student keeps."""
+"""Evaluation of policies: returns, success rate, and the normalised return of a student."""
 
 from __future__ import annotations
 
@@ -10,19 +10,27 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
+from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.validation import checked_number
 
-from .data.playing import Play, Player, View, bounds_for, choose, question_of
+from .data.playing import (
+    EnvStepper,
+    ObservationFn,
+    PolicyRunner,
+    bounds_for,
+    output_fn,
+    select_actions,
+)
 from .teachers import as_teacher
 
-SURE = 1.959964
-"""So many standard errors to each side make an interval of 95%."""
+Z_95 = 1.959964
+"""Half-width of a 95% confidence interval in standard errors."""
 
-LONGEST = 1_000_000
-"""After so many steps an episode counts as endless, and is refused."""
+MAX_EPISODE_STEPS = 1_000_000
+"""Longer episodes are refused as endless."""
 
 
-class Interval(NamedTuple):
+class ConfidenceInterval(NamedTuple):
     """A number and its 95% confidence interval."""
 
     mean: float
@@ -32,15 +40,15 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Returns:
-    """What happened in each of a number of episodes.
+    """Results of a number of episodes.
 
     Attributes:
-        discounted: (episodes,) returns from the start, discounted.
+        discounted: (episodes,) discounted returns from the start.
         undiscounted: (episodes,) sums of rewards.
-        lengths: (episodes,) steps.
-        successes: (episodes,) as `info["is_success"]` says; where it is not there, whether the
-            episode terminated and was not cut short (in a maze: the goal was reached).
-        levels: (episodes,) numbers of the mazes; None where there are no levels.
+        lengths: (episodes,) numbers of steps.
+        successes: (episodes,) `info["is_success"]`; without it, True for an episode that terminated
+            and was not truncated (in a maze: the goal was reached).
+        levels: (episodes,) level numbers; None where there are no levels.
     """
 
     discounted: FloatArray
@@ -50,25 +58,26 @@ class Returns:
     levels: IntArray | None = None
 
     @property
-    def mean_discounted(self) -> Interval:
-        """The mean discounted return."""
+    def mean_discounted(self) -> ConfidenceInterval:
+        """Mean discounted return."""
         return _mean(self.discounted)
 
     @property
-    def mean_undiscounted(self) -> Interval:
-        """The mean sum of rewards."""
+    def mean_undiscounted(self) -> ConfidenceInterval:
+        """Mean sum of rewards."""
         return _mean(self.undiscounted)
 
     @property
-    def success_rate(self) -> Interval:
-        """The share of successes, with Wilson's (1927) interval: it is honest near 0 and 1."""
+    def success_rate(self) -> ConfidenceInterval:
+        """Fraction of successes with Wilson's (1927) interval, which is accurate near 0 and 1."""
         count, share = len(self.successes), float(self.successes.mean())
-        spread = SURE**2 / count
+        spread = Z_95**2 / count
         middle = (share + spread / 2) / (1 + spread)
-        half = SURE / (1 + spread) * sqrt(share * (1 - share) / count + spread / (4 * count))
-        return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
+        half = Z_95 / (1 + spread) * sqrt(share * (1 - share) / count + spread / (4 * count))
+        return ConfidenceInterval(share, max(0.0, middle - half), min(1.0, middle + half))
 
 
+@renamed_arguments(view="observation_fn")
 def evaluate(
     policy: Any,
     env: Any,
@@ -77,24 +86,25 @@ def evaluate(
     gamma: float,
     seed: int,
     deterministic: bool = True,
-    view: View | None = None,
+    observation_fn: ObservationFn | None = None,
 ) -> Returns:
-    """Play episodes, and see what they return.
+    """Play episodes and return their results.
 
-    Each environment plays a number of episodes that is settled before, the first ones perhaps one
-    more than the others: to stop at the first so many that end would favour short ones. In a world
-    where only resets are random, two policies play the same episodes for the same seed.
+    The number of episodes of each environment is fixed beforehand (the first ones may play one
+    more): stopping after the first episodes that end would be biased towards short ones. Where only
+    resets are random, two policies play the same episodes for the same seed.
 
     Args:
-        policy: anything that `as_teacher` takes; one that remembers forgets at each start.
-        env: a vector environment with a time limit, and with `Discrete` actions or a `Box` of
-            fractions.
-        episodes: how many in all, at least 2; few give intervals that are too narrow.
+        policy: anything that `as_teacher` takes; a recurrent policy is reset at each episode start.
+        env: a vector environment with a time limit, and with `Discrete` or floating point `Box`
+            actions.
+        episodes: number of episodes, at least 2; with few the intervals are too narrow.
         gamma: discount, in [0, 1].
-        seed: of the environments, and of the actions where they are drawn.
-        deterministic: the best action, the first of equal ones, or the mean of continuous ones;
-            otherwise drawn.
-        view: what the policy sees of the observations (see `Rollouts`); None for all.
+        seed: seed of the environments, and of sampled actions.
+        deterministic: True for the best action (the first of equal ones, or the mean of continuous
+            ones); False to sample.
+        observation_fn: maps observations to those of the policy (see `Rollouts`); None for the
+            identity.
 
     Returns:
         Episodes in rounds: the first of each environment, then the second, and so on.
@@ -106,25 +116,25 @@ def evaluate(
     """
     episodes = int(checked_number("episodes", episodes, 2, whole=True))
     gamma = checked_number("gamma", gamma, 0, 1)
-    asked = policy if hasattr(policy, "action_probabilities") else as_teacher(policy)
-    play, rng = Play(env, seed), np.random.default_rng(seed)
-    bounds = bounds_for(asked, env.single_action_space)
-    player = Player(asked, question_of(asked), view)
-    lines = _Lines(env.num_envs, episodes, gamma)
-    while (left := lines.left).any():
-        wanted = play.deciding & left
-        actions = play.no_actions()
+    acting = policy if hasattr(policy, "action_probabilities") else as_teacher(policy)
+    stepper, rng = EnvStepper(env, seed), np.random.default_rng(seed)
+    bounds = bounds_for(acting, env.single_action_space)
+    runner = PolicyRunner(acting, output_fn(acting), observation_fn)
+    totals = _EpisodeTotals(env.num_envs, episodes, gamma)
+    while (left := totals.left).any():
+        wanted = stepper.needs_action & left
+        actions = stepper.default_actions()
         if wanted.any():
-            answers = player.ask(play, wanted)
-            actions[wanted] = choose(answers, bounds, None if deterministic else rng)
-        levels = play.levels
-        outcome = play.step(actions)
-        lines.note(wanted, outcome, levels)
-    return lines.returns()
+            outputs = runner.outputs(stepper, wanted)
+            actions[wanted] = select_actions(outputs, bounds, None if deterministic else rng)
+        levels = stepper.levels
+        outcome = stepper.step(actions)
+        totals.record(wanted, outcome, levels)
+    return totals.returns()
 
 
-class _Lines:
-    """Adds up the episodes of each environment."""
+class _EpisodeTotals:
+    """Sums of rewards of the episodes of each environment."""
 
     def __init__(self, num_envs: int, episodes: int, gamma: float) -> None:
         self.gamma = gamma
@@ -138,17 +148,17 @@ class _Lines:
 
     @property
     def left(self) -> BoolArray:
-        """(n,) True where an episode counts."""
+        """(n,) True where the current episode counts."""
         return self._numbers < len(self._lengths)
 
-    def note(self, wanted: BoolArray, outcome: Any, levels: IntArray | None) -> None:
-        """Add a step of the environments that are wanted."""
+    def record(self, wanted: BoolArray, outcome: Any, levels: IntArray | None) -> None:
+        """Add a step of the environments in the mask."""
         reward = np.where(wanted, outcome.reward, 0.0)
         self._sums += np.stack([self.gamma**self._length * reward, reward], axis=1)
         self._length += wanted
-        if self._length.max() > LONGEST:
+        if self._length.max() > MAX_EPISODE_STEPS:
             raise RuntimeError(
-                f"an episode of more than {LONGEST} steps; expected an environment with "
+                f"an episode of more than {MAX_EPISODE_STEPS} steps; expected an environment with "
                 "max_episode_steps"
             )
         (ended,) = np.nonzero(outcome.ended & wanted)
@@ -164,43 +174,46 @@ class _Lines:
         self._sums[ended], self._length[ended] = 0.0, 0
 
     def returns(self) -> Returns:
-        """All episodes."""
+        """Return the results of all episodes."""
         discounted, undiscounted = self._returns.T
         return Returns(
             discounted.copy(), undiscounted.copy(), self._lengths, self._successes, self._levels
         )
 
 
-def ratio(student: Returns, teacher: Returns, *, discounted: bool = True) -> Interval:
-    """How much of a teacher's return a student keeps: the ratio of their means.
+def ratio(student: Returns, teacher: Returns, *, discounted: bool = True) -> ConfidenceInterval:
+    """Return a student's mean return divided by its teacher's.
 
-    Its interval is that of the ratio of paired means, to first order. Where both played the same
-    episodes it is narrow, for what is hard for one is hard for the other; where they did not it
-    still holds.
+    The interval is that of a ratio of paired means, to first order (delta method). Where both
+    played the same episodes the pairing makes it narrow; where they did not it is still valid.
 
     Args:
         student: its episodes.
-        teacher: as many.
-        discounted: which returns.
+        teacher: the same number of episodes of the teacher.
+        discounted: True for discounted returns.
 
     Raises:
-        ValueError: for other numbers of episodes, or a teacher whose mean return is not above 0,
-            of which nothing can be kept.
+        ValueError: for different numbers of episodes, or a teacher whose mean return is not above
+            0.
     """
     name = "discounted" if discounted else "undiscounted"
-    mine, its = getattr(student, name), getattr(teacher, name)
-    if len(mine) != len(its):
-        raise ValueError(f"{len(mine)} episodes and {len(its)} of the teacher; expected as many")
-    mean = float(its.mean())
+    found, expected = getattr(student, name), getattr(teacher, name)
+    if len(found) != len(expected):
+        raise ValueError(
+            f"{len(found)} episodes and {len(expected)} of the teacher; expected equal numbers"
+        )
+    mean = float(expected.mean())
     if mean <= 0:
         raise ValueError(f"the teacher's mean return is {mean:g}; a ratio needs one above 0")
-    kept = float(mine.mean()) / mean
-    spread = np.square(mine - kept * its).sum() / (len(its) - 1)
-    half = SURE * sqrt(spread / len(its)) / mean
-    return Interval(kept, kept - half, kept + half)
+    share = float(found.mean()) / mean
+    # Delta method: the variance of the paired residuals student - share * teacher.
+    variance = np.square(found - share * expected).sum() / (len(expected) - 1)
+    half = Z_95 * sqrt(variance / len(expected)) / mean
+    return ConfidenceInterval(share, share - half, share + half)
 
 
-def return_kept(
+@renamed_arguments(view="observation_fn")
+def normalised_return(
     student: Any,
     teacher: Any,
     env: Any,
@@ -209,35 +222,42 @@ def return_kept(
     gamma: float,
     seed: int,
     deterministic: bool = True,
-    view: View | None = None,
-) -> Interval:
-    """How much of the teacher's discounted return a student keeps; see `evaluate` and `ratio`.
+    observation_fn: ObservationFn | None = None,
+) -> ConfidenceInterval:
+    """Return the student's discounted return as a fraction of the teacher's.
 
-    For several students, evaluate the teacher once and take the `ratio` of each.
+    See `evaluate` and `ratio`. For several students, evaluate the teacher once and take the `ratio`
+    of each.
 
     Args:
         student: a policy.
         teacher: another.
         env: a vector environment; see `evaluate`.
-        episodes: how many each of them plays.
+        episodes: number of episodes of each of them.
         gamma: discount, in [0, 1].
-        seed: of the environments, the same for both.
-        deterministic: the best action, or the mean of continuous ones; otherwise drawn.
-        view: what the student sees of the observations; the teacher sees all.
+        seed: seed of the environments, the same for both.
+        deterministic: True for the best action, or the mean of continuous ones; False to sample.
+        observation_fn: maps observations to those of the student; the teacher gets the full ones.
 
     Raises:
         ValueError: for a number outside its range, or a teacher with no return above 0.
     """
-    taught, learned = (
+    expected, found = (
         evaluate(
-            policy, env, episodes, gamma=gamma, seed=seed, deterministic=deterministic, view=sees
+            policy,
+            env,
+            episodes,
+            gamma=gamma,
+            seed=seed,
+            deterministic=deterministic,
+            observation_fn=sees,
         )
-        for policy, sees in ((teacher, None), (student, view))
+        for policy, sees in ((teacher, None), (student, observation_fn))
     )
-    return ratio(learned, taught)
+    return ratio(found, expected)
 
 
-def _mean(samples: npt.NDArray[Any]) -> Interval:
+def _mean(samples: npt.NDArray[Any]) -> ConfidenceInterval:
     mean = float(samples.mean())
-    half = SURE * float(samples.std(ddof=1)) / sqrt(len(samples))
-    return Interval(mean, mean - half, mean + half)
+    half = Z_95 * float(samples.std(ddof=1)) / sqrt(len(samples))
+    return ConfidenceInterval(mean, mean - half, mean + half)

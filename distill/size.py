@@ -1,4 +1,4 @@
-"""How large a policy is: four axes, none of which stands for another."""
+"""Size of a policy: parameters, bytes, multiply-adds and time of a decision."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 MEASURED, SECONDS = 25, 2e-3
-"""A time is the least of so many measurements, each of calls that take at least so long."""
+"""Number of measurements of a time, and the shortest duration of each in seconds."""
 
 FLOAT_BYTES = 4
 
 
 class Size(NamedTuple):
-    """How large a policy is."""
+    """Size of a policy on four axes."""
 
     parameters: int
     bytes: int  # of the weights as they are stored
@@ -32,14 +32,13 @@ class Size(NamedTuple):
 
 
 def measure(policy: Any, observation: Any, *, runs_as: Any = None) -> Size:
-    """Size up a policy.
+    """Measure the size of a policy.
 
     Args:
-        policy: what tells `num_parameters` and `multiply_adds`, and acts by `act(observation)`; if
-            it tells no `num_bytes`, each parameter counts as many as its own, or as a float's.
+        policy: has `num_parameters`, `multiply_adds` and `act(observation)`; without `num_bytes`,
+            each parameter counts its own bytes, or those of a float.
         observation: a single one, of the size that counts.
-        runs_as: the same policy in another form, such as without torch, whose time is taken
-            instead.
+        runs_as: the same policy in another form, such as its export, whose time is taken instead.
     """
     acting = policy if runs_as is None else runs_as
     return Size(
@@ -51,10 +50,10 @@ def measure(policy: Any, observation: Any, *, runs_as: Any = None) -> Size:
 
 
 def num_bytes(policy: Any) -> int:
-    """The bytes of a policy's weights."""
-    told = getattr(policy, "num_bytes", None)
-    if told is not None:
-        return int(told)
+    """Return the bytes of a policy's weights."""
+    declared = getattr(policy, "num_bytes", None)
+    if declared is not None:
+        return int(declared)
     if hasattr(policy, "parameters"):
         return sum(weight.numel() * weight.element_size() for weight in policy.parameters())
     return FLOAT_BYTES * int(policy.num_parameters)
@@ -63,12 +62,12 @@ def num_bytes(policy: Any) -> int:
 def microseconds(
     call: Callable[[], Any], *, clock: Callable[[], float] = time.perf_counter
 ) -> float:
-    """How long a call takes on one thread.
+    """Return the time of a call in microseconds, on one thread.
 
-    The least of several measurements, for whatever else the machine does only adds to a time.
+    It is the minimum over several measurements, since other load on the machine only adds time.
 
     Args:
-        call: what is measured, after one call that is not.
+        call: the function that is timed, after one call that is not.
         clock: in seconds.
     """
     with one_thread():
@@ -82,7 +81,7 @@ def microseconds(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch, if it is loaded, use one thread."""
+    """Limit torch, if it is loaded, to one thread."""
     torch = sys.modules.get("torch")
     if torch is None:
         yield
@@ -96,7 +95,7 @@ def one_thread() -> Iterator[None]:
 
 
 def _time(call: Callable[[], Any], number: int, clock: Callable[[], float]) -> float:
-    began = clock()
+    start = clock()
     for _ in range(number):
         call()
-    return clock() - began
+    return clock() - start

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from dynamaze.distill.files.card import Card, Kept
+from dynamaze.distill.files.card import Card, ReturnEstimate
 from dynamaze.distill.files.students import save_student
 from dynamaze.distill.size import Size
 
@@ -26,7 +26,7 @@ def store(
     *,
     made: str,
     environment: dict[str, Any],
-    kept: Kept | None,
+    kept: ReturnEstimate | None,
     size: Size | None = None,
 ) -> None:
     """Write what was trained with its card, remove the checkpoint, and say where it is.
@@ -39,7 +39,7 @@ def store(
         environment=environment,
         training=(TRAINING,),
         held_out=(HELD_OUT,),
-        return_kept=kept,
+        normalised_return=kept,
         size=size,
     )
     save_student(output, network, card=card)

@@ -28,14 +28,14 @@ import torch
 
 from dynamaze.common.validation import checked_number, did_you_mean
 from dynamaze.distill.core.dataset import Dataset
-from dynamaze.distill.data.source import Asked
-from dynamaze.distill.export.compiled import policy_of
-from dynamaze.distill.files.students import stored_form
+from dynamaze.distill.data.source import FunctionSource
+from dynamaze.distill.export.compiled import build_policy
+from dynamaze.distill.files.students import to_stored
 from dynamaze.distill.size import Size, measure, microseconds
 from dynamaze.distill.students.base import Student
-from dynamaze.distill.students.table import Table as TableStudent
+from dynamaze.distill.students.table import TableStudent
 from dynamaze.distill.training.distiller import Distiller
-from dynamaze.distill.training.restarts import best_start
+from dynamaze.distill.training.restarts import best_restart
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import ShortestPathPolicy, split_queries
 
@@ -247,7 +247,7 @@ def taught(
     if not entries:
         return {}
     mazes = Mazes() if any_size else Mazes(recipes=(MazeGenerator(SIDE),))
-    source = Asked(teacher, mazes, (TRAINING,))
+    source = FunctionSource(teacher, mazes, (TRAINING,))
     began = time.perf_counter()
     students = {name: begun(entry, source, config, seed) for name, entry in entries.items()}
     distiller = Distiller(
@@ -262,11 +262,11 @@ def taught(
     return {name: (student, seconds) for name, student in students.items()}
 
 
-def begun(entry: Entry, source: Asked, config: Frontier, seed: int) -> Student:
+def begun(entry: Entry, source: FunctionSource, config: Frontier, seed: int) -> Student:
     """A student with first weights, the best of those that are tried."""
     if entry.beginnings == 1:
         return entry.make(seed_of(seed, 0))
-    number, _ = best_start(
+    number, _ = best_restart(
         [entry.make(seed_of(seed, each)) for each in range(entry.beginnings)],
         source,
         steps=max(1, round(TRIED * config.steps)),
@@ -289,7 +289,7 @@ def tabulated(config: Frontier, teacher: Any, seed: int) -> TableStudent:
     """A table of every cell of one maze for each eleven training steps."""
     rng = np.random.default_rng(seed)
     mazes = Mazes(recipes=(MazeGenerator(SIDE),), cells=config.steps * SIDE)
-    batch = Asked(teacher, mazes, (TRAINING,)).batch(rng, 1.0)
+    batch = FunctionSource(teacher, mazes, (TRAINING,)).batch(rng, 1.0)
     table = TableStudent((3, SIDE, SIDE), 4)
     table.fit(Dataset(batch._replace(observations=split_queries(batch.observations))))
     return table
@@ -302,7 +302,7 @@ def size_of(policy: Any, observation: Any) -> Size:
         return Size(0, 0, 0, microseconds(lambda: policy.action_probabilities(only)))
     inner = getattr(policy, "inner", policy)
     try:
-        runs_as: Any = policy_of(stored_form(inner))
+        runs_as: Any = build_policy(to_stored(inner))
     except (TypeError, ValueError):
         runs_as = inner
     return measure(inner, observation, runs_as=runs_as)

@@ -12,7 +12,7 @@ from torch import Tensor
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.residual import Residual
-from dynamaze.distill.students.value_iteration import RecurrentPlanner
+from dynamaze.distill.students.value_iteration import ValueIterationNetwork
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import split_queries
 
@@ -71,7 +71,9 @@ class Alone:
 
 
 def _planner(maps: int, learning_rate: float) -> Entry:
-    return Entry(lambda seed: RecurrentPlanner(maps, seed=seed), learning_rate, True, beginnings=2)
+    return Entry(
+        lambda seed: ValueIterationNetwork(maps, seed=seed), learning_rate, True, beginnings=2
+    )
 
 
 def _residual(channels: int, blocks: int) -> Entry:

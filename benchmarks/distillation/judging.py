@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.distill.files.card import Kept
+from dynamaze.distill.files.card import ReturnEstimate
 from dynamaze.envs.generation.planes import ShortestPathPolicy, steps_to_goal
 
 from ..harness.intervals import mean_interval
@@ -47,11 +47,11 @@ def judge(policy: Any, held: Held, chunk: int = 64) -> Verdict:
     return Verdict(float(success.mean()), float(kept.mean()), _agreement(held, actions), kept)
 
 
-def kept_of(verdict: Verdict) -> Kept:
+def kept_of(verdict: Verdict) -> ReturnEstimate:
     """The share of the best return that is kept, with its interval over mazes."""
     found = mean_interval(verdict.by_maze)
     high = min(1.0, float(found.high))
-    return Kept(float(found.mean), float(found.low), high, len(verdict.by_maze))
+    return ReturnEstimate(float(found.mean), float(found.low), high, len(verdict.by_maze))
 
 
 def _agreement(held: Held, actions: Any) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.distill.teachers import ActionValues, teacher_answers
+from dynamaze.distill.teachers import ActionValues, teacher_labels
 from dynamaze.envs.generation import GeneratedMaze
 from dynamaze.envs.mazes.dynamics import Dynamics
 from dynamaze.envs.mazes.layout import Layout, Rewards
@@ -56,7 +56,7 @@ class Ground:
     def labelled_by(self, temperature: float) -> Any:
         """(states, 4) logits of the teacher, which is asked about every state."""
         teacher = ActionValues(lambda _: self.values, temperature)
-        return teacher_answers(teacher, self.observations, 4)
+        return teacher_labels(teacher, self.observations, 4)
 
     def kept(self, logits: Any) -> float:
         """The share of the best return that the best actions keep from all states.

@@ -36,7 +36,7 @@ from dynamaze.distill.core.losses import Loss, criticality, kl, margin, mse, nll
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.training.distiller import Distiller
-from dynamaze.distill.training.restarts import best_start
+from dynamaze.distill.training.restarts import best_restart
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.observations import ObservationLike
 
@@ -217,7 +217,7 @@ def tiny(config: Labels, number: int, seed: int) -> Table:
     starts = np.random.SeedSequence(seed).generate_state(STARTS).tolist()
     rows: list[dict[str, Any]] = []
     for name, loss in WEIGHTS.items():
-        best, _ = best_start(
+        best, _ = best_restart(
             [beginner(every, TINY, start) for start in starts],
             every,
             steps=-(-steps // 2),

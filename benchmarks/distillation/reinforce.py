@@ -15,7 +15,7 @@ import torch
 
 from dynamaze.common.arrays import IntArray
 from dynamaze.distill.students.base import Student
-from dynamaze.distill.students.value_iteration import RecurrentPlanner
+from dynamaze.distill.students.value_iteration import ValueIterationNetwork
 
 from .judging import GAMMA
 from .mazes import Mazes
@@ -48,7 +48,7 @@ class Directly:
 
     def learn(self) -> Student:
         """Train to the end."""
-        if isinstance(self.student, RecurrentPlanner):
+        if isinstance(self.student, ValueIterationNetwork):
             self.student.scale.fill_(1.0)
             self.student.sharpness.fill_(SHARPNESS)
         rng = np.random.default_rng(self.seed)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dynamaze.distill.core.dataset import Batch, make_batch
-from dynamaze.distill.core.logits import log_probabilities
+from dynamaze.distill.core.policy import log_probabilities
 from dynamaze.envs.generation.planes import steps_to_goal
 from dynamaze.envs.mazes.layout import Cell, Layout
 from dynamaze.envs.mazes.optimal_values import optimal_policy

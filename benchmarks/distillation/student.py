@@ -12,17 +12,17 @@ from rich.console import Console
 from rich.progress import track
 
 from dynamaze.common.validation import checked_number
-from dynamaze.distill.core.packing import LEVELS
-from dynamaze.distill.data.source import Asked
-from dynamaze.distill.export.compiled import policy_of
-from dynamaze.distill.files.students import load_student, stored_form
+from dynamaze.distill.core.packing import MAX_INTEGER
+from dynamaze.distill.data.source import FunctionSource
+from dynamaze.distill.export.compiled import build_policy
+from dynamaze.distill.files.students import load_student, to_stored
 from dynamaze.distill.size import measure
 from dynamaze.distill.students.quantise import quantised
-from dynamaze.distill.students.value_iteration import RecurrentPlanner
+from dynamaze.distill.students.value_iteration import ValueIterationNetwork
 from dynamaze.distill.teachers import as_teacher
 from dynamaze.distill.training.callbacks import Checkpoints
 from dynamaze.distill.training.distiller import Distiller
-from dynamaze.distill.training.restarts import best_start
+from dynamaze.distill.training.restarts import best_restart
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import ShortestPathPolicy, split_queries
 
@@ -76,9 +76,9 @@ def main(config: StudentConfig) -> None:
     checked_number("beginnings", config.beginnings, 1, whole=True)
     console = Console()
     config.output.parent.mkdir(parents=True, exist_ok=True)
-    source = Asked(read_teacher(config.teacher), Mazes(), (TRAINING,))
+    source = FunctionSource(read_teacher(config.teacher), Mazes(), (TRAINING,))
     student = train(config, source, console)
-    rounded = {bits: quantised(student, bits, "tensor") for bits in LEVELS}
+    rounded = {bits: quantised(student, bits, "tensor") for bits in MAX_INTEGER}
     kept = None
     for size in SIZES:
         for name, recipe in held_out_recipes(size).items():
@@ -106,7 +106,7 @@ def main(config: StudentConfig) -> None:
         size=measure(
             student,
             split_queries(Held.of(MazeGenerator(11), 1).planes)[0],
-            runs_as=policy_of(stored_form(student)),
+            runs_as=build_policy(to_stored(student)),
         ),
     )
 
@@ -118,7 +118,7 @@ def read_teacher(path: Path | None) -> Any:
     return as_teacher(load_student(path).to(memory_format=torch.channels_last).eval())
 
 
-def train(config: StudentConfig, source: Asked, console: Console) -> RecurrentPlanner:
+def train(config: StudentConfig, source: FunctionSource, console: Console) -> ValueIterationNetwork:
     """A student, trained to the end; from the checkpoint beside its file, if there is one."""
     path = checkpoint(config.output)
     begin = _beginnings(config.maps, config.seed)
@@ -130,7 +130,7 @@ def train(config: StudentConfig, source: Asked, console: Console) -> RecurrentPl
     }
     if config.beginnings > 1 and not path.exists():
         with console.status(f"trying {config.beginnings} beginnings"):
-            number, losses = best_start(
+            number, losses = best_restart(
                 [begin(each) for each in range(config.beginnings)],
                 source,
                 steps=max(1, round(TRIED * config.steps)),
@@ -150,5 +150,5 @@ def train(config: StudentConfig, source: Asked, console: Console) -> RecurrentPl
     return student
 
 
-def _beginnings(maps: int, seed: int) -> Callable[[int], RecurrentPlanner]:
-    return lambda number: RecurrentPlanner(maps, seed=100 * seed + number)
+def _beginnings(maps: int, seed: int) -> Callable[[int], ValueIterationNetwork]:
+    return lambda number: ValueIterationNetwork(maps, seed=100 * seed + number)

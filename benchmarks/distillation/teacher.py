@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from dynamaze.common.validation import checked_number
-from dynamaze.distill.data.source import Asked
+from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.students.residual import Residual
 from dynamaze.distill.training.callbacks import Checkpoints
 from dynamaze.distill.training.distiller import Distiller
@@ -86,7 +86,7 @@ def train(config: Teacher, console: Console) -> Residual:
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stub
     distiller = Distiller(
         network,
-        Asked(ShortestPathPolicy(), Mazes(cells=CELLS, growing=True), (TRAINING,)),
+        FunctionSource(ShortestPathPolicy(), Mazes(cells=CELLS, growing=True), (TRAINING,)),
         total_steps=config.steps,
         learning_rate=LEARNING_RATE,
         seed=config.seed,

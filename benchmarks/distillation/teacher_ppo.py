@@ -15,9 +15,9 @@ from rich.progress import track
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 from dynamaze.common.validation import checked_number
-from dynamaze.distill.students.planes import split_planes
-from dynamaze.distill.students.residual import CELL, Residual
-from dynamaze.distill.training.tensors import pack, restore_tensors, unpack
+from dynamaze.distill.students.conv import split_planes
+from dynamaze.distill.students.residual import CELL_FEATURES, Residual
+from dynamaze.distill.training.distiller import pack_state, restore_tensors, unpack_state
 from dynamaze.envs.generation import MazeGenerator
 
 from .checkpoints import checkpoint, store
@@ -155,7 +155,7 @@ class PlanesFeatures(BaseFeaturesExtractor):
     """
 
     def __init__(self, observation_space: Any, network: dict[str, int]) -> None:
-        super().__init__(observation_space, CELL)
+        super().__init__(observation_space, CELL_FEATURES)
         self.network = Residual(**network)
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
@@ -264,7 +264,7 @@ class Training:
             "steps": self.steps_done,
             "reach": self.reach,
         }
-        arrays, document = pack(state)
+        arrays, document = pack_state(state)
         write_checkpoint(path, arrays, {"kind": "teacher_ppo", "of": self._of(), "state": document})
 
     def resume(self, path: Path) -> None:
@@ -280,7 +280,7 @@ class Training:
                 f"{path} holds {document.get('kind')!r} of {document.get('of')}; expected "
                 f"'teacher_ppo' of {self._of()}"
             )
-        state = unpack(arrays, document["state"])
+        state = unpack_state(arrays, document["state"])
         policy: Any = self.model.policy
         restore_tensors(policy, policy.optimizer, state)
         self.model.num_timesteps, self.reach = state["steps"], state["reach"]

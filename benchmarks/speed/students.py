@@ -28,8 +28,8 @@ def mlp(repeats: int) -> list[SpeedRow]:
     """Latency of an MLP of 1,247 parameters, compiled and in C, against a large SB3 teacher."""
     if not _installed("torch", "stable_baselines3"):
         return []
-    from dynamaze.distill.export.compiled import policy_of
-    from dynamaze.distill.files.students import stored_form
+    from dynamaze.distill.export.compiled import build_policy
+    from dynamaze.distill.files.students import to_stored
     from dynamaze.distill.size import microseconds
     from dynamaze.distill.students.mlp import MLP
 
@@ -37,7 +37,7 @@ def mlp(repeats: int) -> list[SpeedRow]:
     observation = np.random.default_rng(0).random(WINDOW, dtype=np.float32)
     teacher = _sb3_teacher()
     baseline = microseconds(lambda: teacher.predict(observation, deterministic=True))
-    policy = policy_of(stored_form(student))
+    policy = build_policy(to_stored(student))
     ours = microseconds(lambda: policy.act(observation))
     name = f"student of {student.num_parameters:,} parameters"
     rows = [
@@ -71,13 +71,13 @@ def value_iteration_network(repeats: int) -> list[SpeedRow]:
     """Latency of the value iteration network of 113 parameters, against breadth-first search."""
     if not _installed("torch"):
         return []
-    from dynamaze.distill.export.compiled.value_iteration import PlannerPolicy
-    from dynamaze.distill.export.compiled.value_iteration_kernel import PlannerWeights
+    from dynamaze.distill.export.compiled.value_iteration import CompiledValueIteration
+    from dynamaze.distill.export.compiled.value_iteration_kernel import ValueIterationWeights
     from dynamaze.distill.size import microseconds
     from dynamaze.envs.generation.planes import fill_optimal_policy
 
     planes = split_queries(query_all_cells(MazeGenerator(11), [0]))[:1]
-    policy = PlannerPolicy(exact_weights(PlannerWeights), num_parameters=113)
+    policy = CompiledValueIteration(exact_weights(ValueIterationWeights), num_parameters=113)
     ours = microseconds(lambda: policy.act(planes[0]))
     size = (planes.shape[2] + 2) * (planes.shape[3] + 2)
     work = (np.empty(size, np.int64), np.empty(size, np.int64), np.empty((1, 4)))
@@ -99,14 +99,14 @@ def convolution(repeats: int) -> list[SpeedRow]:
     """Latency of a small convolutional network in 11x11, compiled and in C, against torch."""
     if not _installed("torch", "safetensors"):
         return []
-    from dynamaze.distill.export.compiled import policy_of
-    from dynamaze.distill.files.students import stored_form
+    from dynamaze.distill.export.compiled import build_policy
+    from dynamaze.distill.files.students import to_stored
     from dynamaze.distill.size import microseconds
     from dynamaze.distill.students.conv import Convolution
 
     planes = split_queries(query_all_cells(MazeGenerator(11), [0]))[0]
     student = Convolution(planes.shape, 4)
-    policy = policy_of(stored_form(student))
+    policy = build_policy(to_stored(student))
     baseline = microseconds(lambda: student.act(planes))
     times = {"compiled": microseconds(lambda: policy.act(planes)), "in C": _in_c(student, planes)}
     return [
@@ -131,7 +131,7 @@ def joint_training(repeats: int) -> list[SpeedRow]:
     """
     if not _installed("torch", "safetensors"):
         return []
-    from dynamaze.distill.data.source import Asked
+    from dynamaze.distill.data.source import FunctionSource
     from dynamaze.distill.students.residual import Residual
     from dynamaze.distill.training.distiller import Distiller
 
@@ -139,7 +139,7 @@ def joint_training(repeats: int) -> list[SpeedRow]:
 
     def train(sizes: tuple[int, ...]) -> None:
         students = {str(channels): Residual(channels, 4) for channels in sizes}
-        source = Asked(teacher, lambda rng, progress: query_all_cells(recipe, range(48)))
+        source = FunctionSource(teacher, lambda rng, progress: query_all_cells(recipe, range(48)))
         Distiller(students, source, total_steps=STEPS).distil()
 
     pair = time_alternately(lambda: train(SIZES), lambda: train(SIZES[-1:]), repeats)

@@ -1,1 +1,1 @@
-"""What teachers and students share: policies, distributions, batches, levels."""
+"""Policies, action distributions, batches, losses and level ranges, shared by all of distill."""

@@ -1,4 +1,4 @@
-"""What students learn from: observations, and what the teacher says of them."""
+"""Batches of labelled observations, and stored datasets."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from .levels import LevelRange
 
 
 class Batch(NamedTuple):
-    """Observations with a teacher's answers.
+    """Observations with a teacher's labels.
 
-    There is one answer for each observation; or, where an observation in planes marks several
-    cells as the agent's, one for each of these, in the order of batch, row and column.
+    There is one label for each observation; or, where an observation in planes marks several cells
+    as the agent's, one for each of these (the queried states), in the order of batch, row and
+    column.
 
-    Of a teacher of continuous actions the columns of `logits` are what its Gaussian is made of:
-    (answers, 2 * dimensions), the means, then the logarithms of the standard deviations.
+    For a teacher of continuous actions the columns of `logits` are the parameters of its Gaussian:
+    (queries, 2 * dimensions), the means, then the logarithms of the standard deviations.
     """
 
     observations: npt.NDArray[Any]  # (batch, ...)
-    logits: Float32Array  # (answers, actions) the teacher's; only differences in a row matter
-    weights: Float32Array  # (answers,) how much each counts
-    values: Float32Array | None = None  # (answers,) the teacher's state values, where it has them
+    logits: Float32Array  # (queries, actions) the teacher's; only differences within a row matter
+    weights: Float32Array  # (queries,) weight of each label
+    values: Float32Array | None = None  # (queries,) the teacher's state values, if it has any
 
 
 def make_batch(
@@ -40,36 +41,36 @@ def make_batch(
     weights: npt.ArrayLike | None = None,
     values: npt.ArrayLike | None = None,
 ) -> Batch:
-    """A batch of float32, each answer counting 1 unless weights are given.
+    """Make a batch of float32 arrays; the weights are 1 unless given.
 
     Raises:
-        ValueError: if the numbers of answers differ.
+        ValueError: if the numbers of labels differ.
     """
-    answers = np.asarray(logits, dtype=np.float32)
-    ones = np.ones(len(answers)) if weights is None else weights
+    labels = np.asarray(logits, dtype=np.float32)
+    ones = np.ones(len(labels)) if weights is None else weights
     made = Batch(
         observations,
-        answers,
+        labels,
         np.asarray(ones, dtype=np.float32),
         None if values is None else np.asarray(values, dtype=np.float32),
     )
     lengths = {len(column) for column in made[1:] if column is not None}
-    if lengths != {len(answers)}:
-        raise ValueError(f"columns of {sorted(lengths)} answers; expected the same of each")
+    if lengths != {len(labels)}:
+        raise ValueError(f"columns of {sorted(lengths)} labels; expected the same of each")
     return made
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Stored answers of a teacher, one for each observation: a replay that can be kept.
+    """Stored labels of a teacher, one for each observation.
 
-    It is a source of batches: each is drawn with replacement, every row as likely as the others.
+    It is a batch source: each batch is drawn uniformly with replacement.
 
     Attributes:
-        rows: all that is stored, one answer for each observation.
-        levels: the levels of the mazes that it comes from; none where there are no levels.
-        batch_size: how many rows a batch has.
-        distribution: of which kind the actions are (see `distribution_of`).
+        rows: all stored labels, one for each observation.
+        levels: the levels of the mazes in it; empty where there are no levels.
+        batch_size: rows of a batch.
+        distribution: kind of the actions (see `distribution_of`).
     """
 
     rows: Batch
@@ -78,46 +79,48 @@ class Dataset:
     distribution: str = CATEGORICAL
 
     def __post_init__(self) -> None:
-        """Refuse what nothing can be learned from.
+        """Check the rows and the distribution.
 
         Raises:
-            ValueError: for no rows, rows that are not one answer for each observation, or an
-                unknown distribution.
+            ValueError: for no rows, not one label for each observation, or an unknown distribution.
         """
         if self.distribution not in DISTRIBUTIONS:
             raise ValueError(
                 f"distribution={self.distribution!r}; expected one of {list(DISTRIBUTIONS)}"
                 f"{did_you_mean(self.distribution, DISTRIBUTIONS)}"
             )
-        observations, answers = len(self.rows.observations), len(self.rows.logits)
-        if not answers:
+        observations, labels = len(self.rows.observations), len(self.rows.logits)
+        if not labels:
             raise ValueError("an empty dataset; expected at least one observation")
-        if observations != answers:
+        if observations != labels:
             raise ValueError(
-                f"{observations} observations and {answers} answers; expected one for each"
+                f"{observations} observations and {labels} labels; expected one for each"
             )
 
     def __len__(self) -> int:
         return len(self.rows.logits)
 
     def batch(self, rng: np.random.Generator, progress: float) -> Batch:
-        """Rows drawn at random."""
+        """Sample rows uniformly with replacement."""
         return self.take(rng.integers(len(self), size=self.batch_size)).rows
 
     def take(self, chosen: npt.NDArray[Any]) -> Dataset:
-        """Some of the rows, by number."""
+        """Return the rows with the given indices."""
         columns = [None if column is None else column[chosen] for column in self.rows]
         return replace(self, rows=Batch(*columns))  # type: ignore[arg-type]  # three are arrays
 
     def unique(self) -> Dataset:
-        """Each observation once, as it first came, weighted by how often it came."""
+        """Return each observation once, weighted by its number of occurrences.
+
+        Labels are those of its first occurrence.
+        """
         flat = self.rows.observations.reshape(len(self), -1)
         _, first, counts = np.unique(flat, axis=0, return_index=True, return_counts=True)
         kept = self.take(first)
         return replace(kept, rows=kept.rows._replace(weights=counts.astype(np.float32)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it, atomically and without pickle.
+        """Write the dataset, atomically and without pickle.
 
         Raises:
             OSError: if the file cannot be written; an older one stays as it was.
@@ -136,7 +139,7 @@ class Dataset:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Dataset:
-        """What `save` wrote.
+        """Read a dataset written by `save`.
 
         Raises:
             dynamaze.common.storage.CheckpointError: (a ValueError) for a file that is cut short,
@@ -157,10 +160,10 @@ class Dataset:
 
 
 def join(parts: Sequence[Dataset]) -> Dataset:
-    """The rows of several datasets in one; values only where all have them.
+    """Concatenate datasets; state values are kept only if all parts have them.
 
     Raises:
-        ValueError: for no datasets, or such of other shapes or kinds of actions.
+        ValueError: for no datasets, or parts of different shapes or kinds of actions.
     """
     if not parts:
         raise ValueError("no datasets; expected at least one")

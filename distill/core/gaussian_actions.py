@@ -1,4 +1,4 @@
-"""Continuous actions of a policy whose outputs are another's."""
+"""Gaussian policies made from the outputs of another policy."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from dynamaze.common.arrays import FloatArray
 from .distributions import Bounds, split
 
 LOG_STD = (-20.0, 2.0)
-"""Logarithms of standard deviations are no less and no more, as in SAC of Stable-Baselines3."""
+"""Range of the logarithms of standard deviations, as in SAC of Stable-Baselines3."""
 
 
 class GaussianActions:
-    """A policy that reads Gaussians out of the outputs of another, the inner one.
+    """Policy whose Gaussian parameters are the outputs of an inner policy.
 
     Attributes:
-        inner: has `action_logits`: (answers, 2 * dimensions) means, then log standard deviations.
-        bounds: what makes actions of samples.
+        inner: has `action_logits`: (queries, 2 * dimensions) means, then log standard deviations.
+        bounds: map samples to actions.
     """
 
     inner: Any
     bounds: Bounds
 
     def action_gaussian(self, observations: Any) -> tuple[FloatArray, FloatArray]:
-        """(answers, dimensions) means, and as many logarithms of standard deviations."""
+        """Return (queries, dimensions) means and log standard deviations."""
         rows = self.inner.action_logits(observations)
-        check_answers("inner", rows.shape, 2 * self.bounds.dimensions)
+        check_output_shape("inner", rows.shape, 2 * self.bounds.dimensions)
         mean, log_std = split(rows)
         return mean, np.clip(log_std, *LOG_STD)
 
     def act(self, observation: Any) -> npt.NDArray[np.float32]:
-        """The mean's action for one observation, as the environment takes it."""
+        """Return the action of the mean for one observation, as the environment takes it."""
         mean, _ = self.action_gaussian(np.asarray(observation)[None])
         return self.bounds.action(mean)[0]  # type: ignore[no-any-return]
 
     def action_logits(self, observations: Any) -> NoReturn:
-        """There are none.
+        """Refuse: a Gaussian policy has no logits.
 
         Raises:
             TypeError: always.
@@ -47,7 +47,7 @@ class GaussianActions:
         refuse_logits()
 
     def action_probabilities(self, observations: Any) -> NoReturn:
-        """There are none.
+        """Refuse: a Gaussian policy has no action probabilities.
 
         Raises:
             TypeError: always.
@@ -56,16 +56,16 @@ class GaussianActions:
 
     @property
     def memory(self) -> Any:
-        """That of the inner policy, where it remembers."""
+        """Recurrent state of the inner policy, if it has one."""
         return self.inner.memory
 
     @memory.setter
     def memory(self, memory: Any) -> None:
         self.inner.memory = memory
 
-    def reset(self, began: npt.NDArray[np.bool_] | None = None) -> None:
-        """Let the inner policy forget, where it remembers."""
-        self.inner.reset(began)
+    def reset(self, episode_start: npt.NDArray[np.bool_] | None = None) -> None:
+        """Reset the recurrent state of the inner policy, if it has one."""
+        self.inner.reset(episode_start)
 
 
 class GaussianPolicy(GaussianActions):
@@ -73,7 +73,7 @@ class GaussianPolicy(GaussianActions):
 
     Args:
         inner: a policy that runs without torch.
-        bounds: what makes actions of samples.
+        bounds: map samples to actions.
 
     Raises:
         ValueError: if the inner policy has another number of outputs.
@@ -86,33 +86,33 @@ class GaussianPolicy(GaussianActions):
 
     @property
     def observation_shape(self) -> Any:
-        """That of the inner policy, where it tells one."""
+        """Observation shape of the inner policy, if it declares one."""
         return self.inner.observation_shape
 
     @property
     def num_parameters(self) -> int:
-        """Those of the inner policy."""
+        """Number of parameters of the inner policy."""
         return int(self.inner.num_parameters)
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Those of the inner policy."""
+        """Return the multiply-adds of the inner policy."""
         return int(self.inner.multiply_adds(observation_shape))
 
 
 def refuse_logits() -> NoReturn:
-    """Say that there are none.
+    """Raise the error for logits of a policy with continuous actions.
 
     Raises:
         TypeError: always.
     """
-    raise TypeError("a policy of continuous actions has no logits; ask its action_gaussian")
+    raise TypeError("a policy of continuous actions has no logits; use its action_gaussian")
 
 
-def check_answers(name: str, shape: Any, outputs: int) -> None:
-    """Refuse a part's answers of another width.
+def check_output_shape(name: str, shape: Any, outputs: int) -> None:
+    """Check the shape of a part's outputs.
 
     Raises:
-        ValueError: if they are not (answers, outputs).
+        ValueError: if it is not (queries, outputs).
     """
     if len(shape) != 2 or shape[1] != outputs:
-        raise ValueError(f"{name} gave shape {tuple(shape)}; expected (answers, {outputs})")
+        raise ValueError(f"{name} gave shape {tuple(shape)}; expected (queries, {outputs})")

@@ -1,4 +1,4 @@
-"""Levels for training and levels held out: kept apart by their numbers."""
+"""Level ranges for training and for held-out evaluation, kept disjoint."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class LevelRange(NamedTuple):
-    """`levels` levels from `first` on, as in `DynaMazeGenerated-v0(first_level=, levels=)`."""
+    """Consecutive levels from `first`, as in `DynaMazeGenerated-v0(first_level=, levels=)`."""
 
     first: int
     levels: int
@@ -16,14 +16,14 @@ class LevelRange(NamedTuple):
         return f"levels {self.first} to {self.first + self.levels - 1}"
 
 
-def check_apart(training: Iterable[LevelRange], held_out: Iterable[LevelRange]) -> None:
-    """Refuse to judge on levels that something was trained on.
+def check_disjoint(training: Iterable[LevelRange], held_out: Iterable[LevelRange]) -> None:
+    """Refuse to evaluate on levels that were used for training.
 
-    The same number is the same maze only with the same recipe; levels of other sizes or algorithms
-    are refused all the same, for numbers are cheap and mistakes are not.
+    Equal level numbers give equal mazes only with equal generator settings; a shared number is
+    refused nevertheless, since disjoint numbers cost nothing.
 
     Raises:
-        ValueError: if two of them share a level.
+        ValueError: if a training range and a held-out range overlap.
     """
     held_out = tuple(held_out)
     for trained in training:
@@ -33,6 +33,6 @@ def check_apart(training: Iterable[LevelRange], held_out: Iterable[LevelRange]) 
                 and held.first < trained.first + trained.levels
             ):
                 raise ValueError(
-                    f"trained on {trained} and held out {held}; expected levels apart, "
+                    f"trained on {trained} and held out {held}; expected disjoint levels, "
                     "for example first_level beyond the last that was trained on"
                 )

@@ -1,18 +1,18 @@
-"""What distillation pays: how far a student's answers are from its teacher's.
+"""Distillation losses: distances between a student's outputs and its teacher's labels.
 
-Each loss is a function of the student's logits and of a `Batch`'s columns, and gives a mean over
-rows, weighted. `LOSSES` names those that the command line and `Distiller` know. All are of Discrete
-actions but `gaussian_kl`, which alone is of continuous ones; each refuses the others.
+Each loss is a function of the student's logits and of a `Batch`'s columns, and returns a weighted
+mean over rows. `LOSSES` lists those that the command line and `Distiller` know. `gaussian_kl` is
+for continuous actions, the others are for Discrete ones; each refuses the other kind.
 
-Which of them are the gradient of something? All are on observations that stay: the teacher's own,
-stored ones, or those that students met before (DAgger, each round of it). On the ways of a student
-that changes meanwhile they are not (Czarnecki et al. 2019): such training may circle, though in
-practice it does well. `student_driven` with its return is: of the expected sum along the way.
+On a fixed set of observations (the teacher's, stored ones, or those of one DAgger round) every loss
+has a gradient. On trajectories of a student that changes meanwhile, the update is not the gradient
+of any objective and may cycle (Czarnecki et al. 2019), though it works well in practice;
+`student_driven` with its return is a gradient there, too.
 
-- nll: weakest where labels are few;
-- mse: best where labels are few, bad on raw Q values;
-- kl: blind to where the student's own errors lead, on the teacher's observations;
-- reverse_kl: settles on one of several ways of the teacher's;
+- nll: weakest with few labels;
+- mse: best with few labels, bad on raw Q values;
+- kl: does not see the consequences of the student's own errors on the teacher's observations;
+- reverse_kl: mode-seeking, settles on one of several optimal actions;
 - gaussian_kl: as kl.
 """
 
@@ -31,47 +31,45 @@ from .distributions import CATEGORICAL, split
 
 
 class Targets(NamedTuple):
-    """A batch's answers as tensors; of continuous actions the columns are those of `Batch`."""
+    """A batch's labels as tensors; for continuous actions the columns are those of `Batch`."""
 
-    logits: Tensor  # (answers, actions) the teacher's
-    weights: Tensor  # (answers,)
-    values: Tensor | None = None  # (answers,)
-    distribution: str = CATEGORICAL  # of which kind the actions are (see `distribution_of`)
+    logits: Tensor  # (queries, actions) the teacher's
+    weights: Tensor  # (queries,)
+    values: Tensor | None = None  # (queries,)
+    distribution: str = CATEGORICAL  # kind of the actions (see `distribution_of`)
 
 
 Loss = Callable[[Tensor, Targets], Tensor]
-"""Of the student's (answers, actions) logits, columns as those of the targets: a number."""
+"""Function of the student's (queries, actions) logits and the targets; returns a scalar."""
 
 
 def weighted_mean(rows: Tensor, weights: Tensor) -> Tensor:
-    """The mean of (answers,) rows; 0 where all weights are."""
+    """Return the weighted mean of (queries,) rows; 0 where all weights are 0."""
     return (rows * weights).sum() / weights.sum().clamp(min=1e-12)
 
 
 def nll(logits: Tensor, targets: Targets) -> Tensor:
-    """Negative log-likelihood of the teacher's best action (Rusu et al. 2015, eq. 1)."""
+    """Return the negative log-likelihood of the teacher's best action (Rusu et al. 2015, eq. 1)."""
     best = _logits_of(targets).argmax(dim=1)
     rows = functional.cross_entropy(logits, best, reduction="none")
     return weighted_mean(rows, targets.weights)
 
 
 def mse(logits: Tensor, targets: Targets) -> Tensor:
-    """Mean squared error of the logits, each row centred (Rusu et al. 2015, eq. 2).
-
-    Only differences between actions say what to do, so the mean of a row is taken away first.
-    """
+    """Return the mean squared error of the centred logits (Rusu et al. 2015, eq. 2)."""
+    # Only differences between actions matter, so each row's mean is subtracted first.
     rows = (_centred(logits) - _centred(_logits_of(targets))).square().mean(dim=1)
     return weighted_mean(rows, targets.weights)
 
 
 def kl(temperature: float = 1.0, hard: float = 0.0) -> Loss:
-    """KL divergence of the student from the teacher, both softened by a temperature.
+    """Return the KL divergence of teacher and student as a loss, both softened by a temperature.
 
     Args:
-        temperature: both logits are divided by it, and the loss multiplied by its square, so that
-            gradients keep their size (Hinton et al. 2015, section 2.1). Below 1 it hardens: Rusu
-            et al. (2015) take 0.01 for Q values.
-        hard: weight of `nll`, in [0, 1]; the divergence weighs the rest.
+        temperature: divides both logits; the loss is multiplied by its square, so that gradients
+            keep their size (Hinton et al. 2015, section 2.1). Below 1 it sharpens: Rusu et al.
+            (2015) use 0.01 for Q values.
+        hard: weight of `nll`, in [0, 1]; the divergence has weight 1 - hard.
 
     Raises:
         ValueError: for a number outside its range.
@@ -80,8 +78,9 @@ def kl(temperature: float = 1.0, hard: float = 0.0) -> Loss:
     hard = checked_number("hard", hard, 0, 1)
 
     def loss(logits: Tensor, targets: Targets) -> Tensor:
-        likely = functional.log_softmax(_logits_of(targets) / temperature, dim=1)
-        rows = _divergence(likely, functional.log_softmax(logits / temperature, dim=1))
+        teacher = functional.log_softmax(_logits_of(targets) / temperature, dim=1)
+        rows = _divergence(teacher, functional.log_softmax(logits / temperature, dim=1))
+        # Gradients of soft targets scale with 1 / temperature^2.
         soft = temperature**2 * weighted_mean(rows, targets.weights)
         return soft if hard == 0 else (1 - hard) * soft + hard * nll(logits, targets)
 
@@ -89,7 +88,7 @@ def kl(temperature: float = 1.0, hard: float = 0.0) -> Loss:
 
 
 def reverse_kl(logits: Tensor, targets: Targets) -> Tensor:
-    """KL divergence of the teacher from the student, which may leave out what it cannot do."""
+    """Return KL(student || teacher), which is mode-seeking."""
     rows = _divergence(
         functional.log_softmax(logits, dim=1), functional.log_softmax(_logits_of(targets), dim=1)
     )
@@ -97,14 +96,14 @@ def reverse_kl(logits: Tensor, targets: Targets) -> Tensor:
 
 
 def gaussian_kl(logits: Tensor, targets: Targets) -> Tensor:
-    """KL divergence of the student from the teacher, both Gaussian.
+    """Return the KL divergence KL(teacher || student) of two Gaussians.
 
     Args:
-        logits: (answers, 2 * dimensions) means, then log standard deviations.
-        targets: such of the teacher.
+        logits: (queries, 2 * dimensions) means, then log standard deviations, of the student.
+        targets: labels of the same form.
 
     Raises:
-        TypeError: for the answers of Discrete actions.
+        TypeError: for labels of Discrete actions.
     """
     if targets.distribution == CATEGORICAL:
         raise TypeError("gaussian_kl of Discrete actions; expected another loss, such as kl")
@@ -122,10 +121,10 @@ LOSSES: dict[str, Callable[[], Loss]] = {
 
 
 def make_loss(loss: str | Loss) -> Loss:
-    """A loss by name, or the loss itself.
+    """Return a loss by its name; a function is returned unchanged.
 
     Raises:
-        ValueError: for a name that does not exist, naming those that do.
+        ValueError: for an unknown name, listing the known ones.
     """
     if not isinstance(loss, str):
         return loss
@@ -136,26 +135,27 @@ def make_loss(loss: str | Loss) -> Loss:
     return LOSSES[loss]()
 
 
-# -- how much a row counts -------------------------------------------------------------------------
+# -- weights of rows -------------------------------------------------------------------------------
 
 
 def criticality(logits: Tensor) -> Tensor:
-    """(answers,) how much depends on the choice: best less worst (VIPER: Bastani et al. 2018)."""
+    """Return the (queries,) gap of the best and the worst logit (Bastani et al. 2018, eq. 2)."""
     return logits.amax(dim=1) - logits.amin(dim=1)
 
 
 def margin(logits: Tensor) -> Tensor:
-    """(answers,) how sure the teacher is: its best probability less its second."""
+    """Return the (queries,) gap between the teacher's largest and second largest probability."""
     two = torch.softmax(logits, dim=1).topk(2, dim=1).values
     return two[:, 0] - two[:, 1]
 
 
 def weighted(loss: str | Loss, by: Callable[[Tensor], Tensor], floor: float = 0.0) -> Loss:
-    """A loss whose rows count by what the teacher's logits say, `criticality` or `margin`.
+    """Return a loss whose rows are weighted by a function of the teacher's logits.
 
     Args:
         loss: the loss.
-        by: (answers,) weights of (answers, actions) teacher's logits; they multiply the batch's.
+        by: maps (queries, actions) teacher logits to (queries,) weights, which multiply the
+            batch's: `criticality`, `margin` or another function.
         floor: added to the weights, so that no row is lost.
     """
     inner = make_loss(loss)
@@ -169,14 +169,14 @@ def weighted(loss: str | Loss, by: Callable[[Tensor], Tensor], floor: float = 0.
     return outer
 
 
-# -- more than actions -----------------------------------------------------------------------------
+# -- values, Gaussians, trajectories ---------------------------------------------------------------
 
 
 def value_mse(values: Tensor, targets: Targets) -> Tensor:
-    """Mean squared error of (answers,) state values.
+    """Return the mean squared error of (queries,) state values.
 
     Raises:
-        ValueError: if the teacher has none, or another number.
+        ValueError: if the batch has no values, or another number of them.
     """
     if targets.values is None:
         raise ValueError("a batch without the teacher's values; expected a teacher that has them")
@@ -191,10 +191,11 @@ def value_mse(values: Tensor, targets: Targets) -> Tensor:
 def gaussian_divergence(
     mean: Tensor, log_std: Tensor, teacher_mean: Tensor, teacher_log_std: Tensor
 ) -> Tensor:
-    """(answers,) KL divergence of a student's from a teacher's Gaussian actions, in closed form.
+    """Return the (queries,) KL divergence KL(teacher || student) of diagonal Gaussians.
 
-    All arguments are (answers, dimensions); the dimensions are independent.
+    All arguments are (queries, dimensions).
     """
+    # Closed form: log(s / t) + (t^2 + (m_t - m)^2) / (2 s^2) - 1 / 2 for each dimension.
     scaled = (teacher_mean - mean) / log_std.exp()
     ratio = (2 * (teacher_log_std - log_std)).exp()
     return (log_std - teacher_log_std + (ratio + scaled.square() - 1) / 2).sum(dim=1)
@@ -204,41 +205,42 @@ def student_driven(
     logits: Tensor,
     teacher_logits: Tensor,
     actions: Tensor,
-    alive: Tensor,
+    active: Tensor,
     *,
     with_return: bool = True,
 ) -> Tensor:
-    """What a student pays along the ways that it went itself; its gradient is that of the training.
+    """Return the distillation loss along trajectories that the student sampled itself.
 
-    Czarnecki et al. 2019: the divergence from the teacher at each step, and, `with_return`, that
-    of all later steps as the (negative) return of the action that led there. Only so is it the
-    gradient of something: of the expected divergence along the student's way, which then falls.
+    Czarnecki et al. 2019: the divergence from the teacher at each step and, `with_return`, the sum
+    of all later divergences as the (negative) return of the action. Only with the return is the
+    result a gradient: of the expected divergence along the student's trajectories.
 
     Args:
-        logits: (time, ways, actions) the student's.
-        teacher_logits: as many.
-        actions: (time, ways) what the student did, drawn from its probabilities.
-        alive: (time, ways) 1 where the step was taken, 0 after the end.
-        with_return: without it the student is blind to where its actions lead.
+        logits: (time, trajectories, actions) the student's.
+        teacher_logits: of the same shape.
+        actions: (time, trajectories) sampled from the student's probabilities.
+        active: (time, trajectories) 1 for a step that was taken, 0 after the end.
+        with_return: False drops the return, so that consequences of actions are ignored.
 
     Returns:
-        A number: the mean over the ways of what is paid along each.
+        A scalar: the mean over trajectories of the summed divergence; its gradient is the update.
     """
-    likely = functional.log_softmax(logits, dim=2)
-    paid = alive * _divergence(functional.log_softmax(teacher_logits, dim=2), likely)
-    total = paid.sum()
+    log_policy = functional.log_softmax(logits, dim=2)
+    divergences = active * _divergence(functional.log_softmax(teacher_logits, dim=2), log_policy)
+    total = divergences.sum()
     if with_return:
-        later = paid.detach().flip(0).cumsum(0).flip(0) - paid.detach()
-        taken = likely.gather(2, actions[..., None])[..., 0]
-        total = total + (alive * taken * later).sum()
+        # Score-function term: grad log pi(a_t) times the sum of all later divergences.
+        later = divergences.detach().flip(0).cumsum(0).flip(0) - divergences.detach()
+        taken = log_policy.gather(2, actions[..., None])[..., 0]
+        total = total + (active * taken * later).sum()
     return total / logits.shape[1]
 
 
 def _logits_of(targets: Targets) -> Tensor:
-    """The teacher's logits.
+    """Return the teacher's logits.
 
     Raises:
-        TypeError: if they are none, but Gaussians.
+        TypeError: if the labels are Gaussians.
     """
     if targets.distribution != CATEGORICAL:
         raise TypeError(
@@ -252,6 +254,6 @@ def _centred(logits: Tensor) -> Tensor:
     return logits - logits.mean(dim=1, keepdim=True)
 
 
-def _divergence(taught: Tensor, learned: Tensor) -> Tensor:
-    """KL divergence of log-probabilities along the last axis."""
-    return (taught.exp() * (taught - learned)).sum(dim=-1)
+def _divergence(teacher: Tensor, student: Tensor) -> Tensor:
+    """Return the KL divergence of log-probabilities along the last axis."""
+    return (teacher.exp() * (teacher - student)).sum(dim=-1)

@@ -1,4 +1,4 @@
-"""Rounded weights as bytes: integers, and the scales that they are multiplied by. No torch."""
+"""Packing of quantised weights into bytes: integers and their scales. No torch."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ import numpy.typing as npt
 Integers = npt.NDArray[np.int8]
 Scales = npt.NDArray[np.float32]
 
-LEVELS: dict[Any, int] = {8: 127, 4: 7, "ternary": 1}
-"""The largest integer of each kind; its negative is the smallest."""
+MAX_INTEGER: dict[Any, int] = {8: 127, 4: 7, "ternary": 1}
+"""Bits -> largest integer; its negative is the smallest."""
 
-TERNARY_IN_BYTE = 5
-"""Numbers of three values in one byte: 3**5 = 243 of its 256 values."""
+TERNARY_PER_BYTE = 5
+"""Ternary integers in one byte: 3**5 = 243 of its 256 values."""
 
-SCALES = ".scales"
-"""What the scales of a weight are called, after its name."""
+SCALE_SUFFIX = ".scales"
+"""Suffix of the array that holds the scales of a weight."""
 
 
-def packed(integers: Integers, bits: Any) -> npt.NDArray[Any]:
-    """Integers as they are stored.
+def pack_integers(integers: Integers, bits: Any) -> npt.NDArray[Any]:
+    """Pack integers into the array that is stored.
 
-    Those of 8 bits keep their shape. Of 4 bits there are two in a byte, the first in its low half;
-    of ternary ones five, the first counting 1, the next 3, 9, 27 and 81; 7 or 1
-    is added to each before. The last byte may be filled up with zeros.
+    Those of 8 bits keep their shape. Of 4 bits there are two in a byte, the first in the low half;
+    ternary ones are five digits in base 3, the first with place value 1. 7 or 1 is added to each
+    before, so that digits are not negative. The last byte may be padded with zeros.
     """
     if bits == 8:
         return integers
-    flat = integers.ravel().astype(np.int16) + LEVELS[bits]
+    flat = integers.ravel().astype(np.int16) + MAX_INTEGER[bits]
     base, count = _digits(bits)
-    padded = np.full(-(-flat.size // count) * count, LEVELS[bits], dtype=np.int16)
+    padded = np.full(-(-flat.size // count) * count, MAX_INTEGER[bits], dtype=np.int16)
     padded[: flat.size] = flat
     places = base ** np.arange(count)
     stored: npt.NDArray[Any] = (padded.reshape(-1, count) * places).sum(axis=1).astype(np.uint8)
     return stored
 
 
-def unpacked(stored: npt.NDArray[Any], bits: Any, shape: Sequence[int]) -> Integers:
-    """What `packed` was given.
+def unpack_integers(stored: npt.NDArray[Any], bits: Any, shape: Sequence[int]) -> Integers:
+    """Return the integers that `pack_integers` was given.
 
     Raises:
-        ValueError: for another number of bytes than the shape asks for, or another kind.
+        ValueError: for a number of bytes that does not fit the shape, or unknown bits.
     """
-    if bits not in LEVELS:
-        raise ValueError(f"bits={bits!r}; expected one of {list(LEVELS)}")
+    if bits not in MAX_INTEGER:
+        raise ValueError(f"bits={bits!r}; expected one of {list(MAX_INTEGER)}")
     if bits == 8:
         if stored.dtype != np.int8 or stored.shape != tuple(shape):
             raise ValueError(f"{stored.dtype} {stored.shape}; expected int8 {tuple(shape)}")
@@ -60,12 +60,12 @@ def unpacked(stored: npt.NDArray[Any], bits: Any, shape: Sequence[int]) -> Integ
             f"{size} integers"
         )
     digits = stored[:, None] // base ** np.arange(count) % base
-    flat = digits.ravel()[:size] - LEVELS[bits]
+    flat = digits.ravel()[:size] - MAX_INTEGER[bits]
     return flat.astype(np.int8).reshape(shape)
 
 
-def packed_scales(scales: Scales) -> npt.NDArray[np.uint16]:
-    """The upper half of each float32, a bfloat16; the lower half must be zero.
+def pack_scales(scales: Scales) -> npt.NDArray[np.uint16]:
+    """Return the upper half of each float32 (bfloat16); the lower half must be zero.
 
     Raises:
         ValueError: if it is not.
@@ -76,13 +76,13 @@ def packed_scales(scales: Scales) -> npt.NDArray[np.uint16]:
     return (whole >> 16).astype(np.uint16)
 
 
-def unpacked_scales(stored: npt.NDArray[Any]) -> Scales:
-    """What `packed_scales` was given."""
+def unpack_scales(stored: npt.NDArray[Any]) -> Scales:
+    """Return the scales that `pack_scales` was given."""
     return (stored.astype(np.uint32) << 16).view(np.float32)
 
 
-def numbers(integers: Integers, scales: Scales) -> npt.NDArray[np.float32]:
-    """What integers and scales stand for; every product is exact in float32.
+def dequantise(integers: Integers, scales: Scales) -> npt.NDArray[np.float32]:
+    """Multiply integers by their scales; every product is exact in float32.
 
     Args:
         integers: of any shape.
@@ -92,31 +92,31 @@ def numbers(integers: Integers, scales: Scales) -> npt.NDArray[np.float32]:
     return (integers * over.astype(np.float32)).astype(np.float32).reshape(integers.shape)
 
 
-def plain_arrays(
+def dequantise_arrays(
     arrays: Mapping[str, npt.NDArray[Any]], bits: Any, shapes: Mapping[str, Sequence[int]]
 ) -> dict[str, npt.NDArray[Any]]:
-    """The weights of a file as float32.
+    """Return the weights of a file as float32.
 
     Args:
-        arrays: what is in it: rounded weights with their scales, and others.
-        bits: the kind of the rounded ones.
-        shapes: the shape of each rounded one.
+        arrays: quantised weights with their scales, and other arrays.
+        bits: bits of the quantised weights.
+        shapes: the shape of each quantised weight.
 
     Raises:
-        ValueError: for what does not fit together.
-        KeyError: for a weight or scale that is missing.
+        ValueError: for arrays that do not fit together.
+        KeyError: for a missing weight or scale.
     """
-    rounded = {*shapes, *(name + SCALES for name in shapes)}
+    rounded = {*shapes, *(name + SCALE_SUFFIX for name in shapes)}
     plain = {name: array for name, array in arrays.items() if name not in rounded}
     for name, shape in shapes.items():
-        integers = unpacked(arrays[name], bits, shape)
-        scales = unpacked_scales(arrays[name + SCALES])
+        integers = unpack_integers(arrays[name], bits, shape)
+        scales = unpack_scales(arrays[name + SCALE_SUFFIX])
         if scales.shape not in ((1,), tuple(shape[:1])):
             raise ValueError(f"{name}: scales {scales.shape}; expected one, or one for each row")
-        plain[name] = numbers(integers, scales)
+        plain[name] = dequantise(integers, scales)
     return plain
 
 
 def _digits(bits: Any) -> tuple[int, int]:
-    """What a place counts, and how many there are in a byte."""
-    return (3, TERNARY_IN_BYTE) if bits == "ternary" else (16, 2)
+    """Return the base, and the number of digits in a byte."""
+    return (3, TERNARY_PER_BYTE) if bits == "ternary" else (16, 2)

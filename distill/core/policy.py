@@ -1,24 +1,28 @@
-"""What a teacher and a student are to each other: a policy."""
+"""The policy protocol, agreement of two policies, and policies defined by logits."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
 
 
 @runtime_checkable
 class Policy(Protocol):
-    """Anything that tells how likely it is to take each action."""
+    """A policy with action probabilities."""
 
     def action_probabilities(self, observations: Any) -> FloatArray:
-        """(batch, actions) probabilities for a batch of observations; each row sums to 1."""
+        """Return (batch, actions) probabilities for a batch of observations; each row sums to 1."""
 
 
 def agreement(teacher: Policy, student: Policy, observations: Any) -> float:
-    """The share of observations for which both policies prefer the same action.
+    """Return the fraction of observations for which both policies prefer the same action.
 
-    Of equal probabilities the first action counts as preferred. High agreement does not mean high
+    Among equal probabilities the first action is preferred. High agreement does not imply a high
     return: what matters is where the two differ.
 
     Args:
@@ -27,16 +31,49 @@ def agreement(teacher: Policy, student: Policy, observations: Any) -> float:
         observations: a batch of them.
 
     Raises:
-        ValueError: if the two policies give another number of rows or actions, or for no
-            observations at all.
+        ValueError: if the two policies return different numbers of rows or actions, or for an empty
+            batch.
     """
-    taught = teacher.action_probabilities(observations)
-    learned = student.action_probabilities(observations)
-    if taught.shape != learned.shape:
+    expected = teacher.action_probabilities(observations)
+    found = student.action_probabilities(observations)
+    if expected.shape != found.shape:
         raise ValueError(
-            f"the teacher gives probabilities of shape {taught.shape} and the student of shape "
-            f"{learned.shape}; expected the same"
+            f"the teacher gives probabilities of shape {expected.shape} and the student of shape "
+            f"{found.shape}; expected the same"
         )
-    if not len(taught):
-        raise ValueError("no observations; expected at least one to agree on")
-    return float((taught.argmax(axis=1) == learned.argmax(axis=1)).mean())
+    if not len(expected):
+        raise ValueError("no observations; expected at least one")
+    return float((expected.argmax(axis=1) == found.argmax(axis=1)).mean())
+
+
+MIN_PROBABILITY = 1e-6
+"""Lower limit of probabilities whose logarithm is taken."""
+
+
+def softmax(logits: npt.ArrayLike) -> FloatArray:
+    """Return the (queries, actions) probabilities of logits; each row sums to 1."""
+    rows = np.asarray(logits, dtype=np.float64)
+    # The row's maximum is subtracted, so that no exponential overflows.
+    unnormalised = np.exp(rows - rows.max(axis=1, keepdims=True))
+    return unnormalised / unnormalised.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
+
+
+def log_probabilities(probabilities: npt.ArrayLike) -> FloatArray:
+    """Return the logits of (queries, actions) probabilities, none below log(1e-6)."""
+    return np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), MIN_PROBABILITY))
+
+
+class LogitPolicy(ABC):
+    """Base class of policies that are defined by logits, without torch."""
+
+    @abstractmethod
+    def action_logits(self, observations: Any) -> FloatArray:
+        """Return (queries, actions) logits for a batch of observations; only differences matter."""
+
+    def action_probabilities(self, observations: Any) -> FloatArray:
+        """Return (queries, actions) probabilities for a batch of observations."""
+        return softmax(self.action_logits(observations))
+
+    def act(self, observation: Any) -> int:
+        """Return the best action for one observation, the first of equal ones."""
+        return int(self.action_logits(np.asarray(observation)[None])[0].argmax())

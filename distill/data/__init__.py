@@ -1,1 +1,1 @@
-"""Where labelled batches come from: sources, replay and play."""
+"""Sources of labelled batches: functions, stored data, and rollouts of teacher and student."""

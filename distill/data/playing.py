@@ -1,4 +1,4 @@
-"""Playing in a vector environment, in any of Gymnasium's autoreset modes."""
+"""Acting in a vector environment, in any of Gymnasium's autoreset modes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 
 from ..core.distributions import CATEGORICAL, Bounds, distribution_of, gaussian_rows, split
 
-View = Callable[[Any], npt.NDArray[Any]]
-"""What a student sees of (n, ...) observations of the environment: (n, ...) of its own."""
+ObservationFn = Callable[[Any], npt.NDArray[Any]]
+"""What a student sees of (n, ...) observations of the environment: (n, ...) of required own."""
 
 
-class Outcome(NamedTuple):
-    """What a step has brought where there was a decision; elsewhere 0 and False."""
+class StepOutcome(NamedTuple):
+    """Result of a step where an action was taken; 0 and False elsewhere."""
 
     reward: FloatArray  # (n,)
     terminated: BoolArray  # (n,)
@@ -27,25 +27,25 @@ class Outcome(NamedTuple):
     success: BoolArray  # (n,) as info["is_success"] says; without it, terminated
 
 
-class Play:
-    """Steps a vector environment from one moment to the next.
+class EnvStepper:
+    """Steps a vector environment and tracks where an action is needed.
 
-    In mode NEXT_STEP the observation of a finished episode asks for no decision, and the step after
-    it takes none; in mode SAME_STEP it is never seen here; in mode DISABLED finished episodes are
-    begun again at once.
+    In mode NEXT_STEP the last observation of an episode needs no action, and the step after it only
+    resets; in mode SAME_STEP that observation is never returned; in mode DISABLED finished episodes
+    are reset at once.
 
     Args:
-        env: a vector environment of Gymnasium whose observations are arrays and whose actions are
-            `Discrete`, or a `Box` of fractions.
-        seed: of the first reset.
+        env: a vector environment of Gymnasium with array observations and `Discrete` or floating
+            point `Box` actions.
+        seed: seed of the first reset.
 
     Attributes:
-        bounds: of the actions; None where they are `Discrete`.
-        columns: of a policy's answer: as many as there are actions, or twice the dimensions.
-        observations: (n, ...) of this moment.
-        deciding: (n,) True where the observation asks for an action.
-        began: (n,) True where the observation is the first of an episode.
-        levels: (n,) numbers of the mazes, None where `info` has no "level".
+        bounds: bounds of the actions; None for `Discrete` actions.
+        columns: number of policy outputs: actions, or twice the action dimensions.
+        observations: (n, ...) current observations.
+        needs_action: (n,) True where the current observation needs an action.
+        episode_start: (n,) True where the observation is the first of an episode.
+        levels: (n,) level numbers; None if `info` has no "level".
 
     Raises:
         TypeError: for other spaces.
@@ -58,26 +58,26 @@ class Play:
         self.columns = int(self._space.n if self.bounds is None else 2 * self.bounds.dimensions)
         self._mode = AutoresetMode(env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP))
         self.levels: IntArray | None = None
-        self.deciding = np.ones(env.num_envs, dtype=np.bool_)
-        self.began = np.ones(env.num_envs, dtype=np.bool_)
+        self.needs_action = np.ones(env.num_envs, dtype=np.bool_)
+        self.episode_start = np.ones(env.num_envs, dtype=np.bool_)
         self.observations, infos = env.reset(seed=seed)
-        self._note_levels(infos)
+        self._update_levels(infos)
 
-    def no_actions(self) -> npt.NDArray[Any]:
-        """(n, ...) actions for where nothing is decided."""
-        count = len(self.deciding)
+    def default_actions(self) -> npt.NDArray[Any]:
+        """Return (n, ...) valid actions, for environments that need none."""
+        count = len(self.needs_action)
         if self.bounds is None:
             return np.zeros(count, dtype=np.int64)
         return self.bounds.action(np.zeros((count, self.bounds.dimensions)))
 
-    def step(self, actions: npt.NDArray[Any]) -> Outcome:
-        """Take a step.
+    def step(self, actions: npt.NDArray[Any]) -> StepOutcome:
+        """Take a step in all environments.
 
         Args:
-            actions: (n,) numbers from 0, or (n, ...) within the bounds; where nothing is decided
-                they do not matter.
+            actions: (n,) numbers from 0, or (n, ...) within the bounds; ignored where no action is
+                needed.
         """
-        decided = self.deciding
+        decided = self.needs_action
         if self.bounds is None:
             actions = actions + int(self._space.start)
         stepped = self.env.step(actions.astype(self._space.dtype))
@@ -85,16 +85,16 @@ class Play:
         terminated = terminated & decided
         ended = terminated | (truncated & decided)
         success = self._successes(infos, terminated, ended)
-        self._note_levels(infos)
+        self._update_levels(infos)
         if self._mode == AutoresetMode.NEXT_STEP:
-            self.began, self.deciding = ~decided, ~ended
+            self.episode_start, self.needs_action = ~decided, ~ended
         else:
-            self.began = ended
+            self.episode_start = ended
             if self._mode == AutoresetMode.DISABLED and ended.any():
-                begun = self.env.reset(options={"reset_mask": ended.copy()})
-                self.observations = begun[0]
-                self._note_levels(begun[1])
-        return Outcome(np.where(decided, reward, 0.0), terminated, ended, success)
+                reset = self.env.reset(options={"reset_mask": ended.copy()})
+                self.observations = reset[0]
+                self._update_levels(reset[1])
+        return StepOutcome(np.where(decided, reward, 0.0), terminated, ended, success)
 
     def _successes(
         self, infos: dict[str, Any], terminated: BoolArray, ended: BoolArray
@@ -103,93 +103,101 @@ class Play:
             infos = infos.get("final_info", {})
         if "is_success" not in infos:
             return terminated
-        told = infos.get("_is_success", ended)
-        return ended & np.where(told, infos["is_success"], terminated)
+        given = infos.get("_is_success", ended)
+        return ended & np.where(given, infos["is_success"], terminated)
 
-    def _note_levels(self, infos: dict[str, Any]) -> None:
+    def _update_levels(self, infos: dict[str, Any]) -> None:
         if "level" in infos:
-            told = infos.get("_level", np.ones(self.env.num_envs, dtype=np.bool_))
+            given = infos.get("_level", np.ones(self.env.num_envs, dtype=np.bool_))
             before = infos["level"] if self.levels is None else self.levels
-            self.levels = np.where(told, infos["level"], before)
+            self.levels = np.where(given, infos["level"], before)
 
 
-class Player:
-    """Asks a policy in the middle of play; each player has its own memory of the policy's.
+class PolicyRunner:
+    """Runs a policy in an `EnvStepper` with a recurrent state of its own.
 
     Args:
-        policy: a policy; one that remembers has `memory` and `reset(began)`, as `GRU` has.
-        question: what it is asked, a function of a batch of observations.
-        view: what it sees of them; None for all.
+        policy: a policy; a recurrent one has `memory` and `reset(episode_start)`, as `GRU` has.
+        output: function from a batch of observations to the policy's outputs.
+        observation_fn: maps the environment's observations to the policy's; None for the identity.
     """
 
     def __init__(
         self,
         policy: Any,
-        question: Callable[[Any], npt.NDArray[Any]],
-        view: View | None = None,
+        output: Callable[[Any], npt.NDArray[Any]],
+        observation_fn: ObservationFn | None = None,
     ) -> None:
-        self.policy, self.question, self.view = policy, question, view
-        self._memory: Any = None
+        self.policy, self.output, self.observation_fn = policy, output, observation_fn
+        self._memory: Any = None  # the policy may be shared, so its state is kept here
 
-    def ask(self, play: Play, wanted: BoolArray) -> npt.NDArray[Any]:
-        """(answers, ...) for the observations that are wanted.
+    def outputs(self, stepper: EnvStepper, wanted: BoolArray) -> npt.NDArray[Any]:
+        """Return (queries, ...) outputs for the environments in the mask `wanted`.
 
-        A policy that remembers sees all, so that each of its memories is of one environment.
+        A recurrent policy is run on all environments, so that each row of its state belongs to one.
         """
         if not hasattr(self.policy, "memory"):
-            return self.question(viewed(play.observations[wanted], self.view))
+            return self.output(
+                apply_observation_fn(stepper.observations[wanted], self.observation_fn)
+            )
         before, self.policy.memory = self.policy.memory, self._memory
         try:
-            self.policy.reset(play.began)
-            answers = self.question(viewed(play.observations, self.view))[wanted]
+            self.policy.reset(stepper.episode_start)
+            seen = apply_observation_fn(stepper.observations, self.observation_fn)
+            outputs = self.output(seen)[wanted]
             self._memory = self.policy.memory
         finally:
             self.policy.memory = before
-        return answers
+        return outputs
 
 
-def viewed(observations: npt.NDArray[Any], view: View | None) -> npt.NDArray[Any]:
-    """What is seen of (n, ...) observations.
+def apply_observation_fn(
+    observations: npt.NDArray[Any], observation_fn: ObservationFn | None
+) -> npt.NDArray[Any]:
+    """Return the policy's observations for (n, ...) observations of the environment.
 
     Raises:
-        ValueError: if a view does not give one for each.
+        ValueError: if the function does not return one for each.
     """
-    if view is None:
+    if observation_fn is None:
         return observations
-    seen = np.asarray(view(observations))
+    seen = np.asarray(observation_fn(observations))
     if seen.ndim == 0 or len(seen) != len(observations):
         raise ValueError(
-            f"the view gave shape {seen.shape} of {len(observations)} observations; expected one "
-            "for each"
+            f"observation_fn gave shape {seen.shape} for {len(observations)} observations; "
+            "expected one for each"
         )
     return seen
 
 
-def question_of(policy: Any) -> Callable[[Any], npt.NDArray[Any]]:
-    """What a policy is asked to play: probabilities, or means and log standard deviations."""
+def output_fn(policy: Any) -> Callable[[Any], npt.NDArray[Any]]:
+    """Return the function by which a policy acts.
+
+    It returns action probabilities, or means and log standard deviations.
+    """
     if distribution_of(policy) == CATEGORICAL:
         return policy.action_probabilities  # type: ignore[no-any-return]
     return lambda observations: gaussian_rows(policy, observations)
 
 
 def bounds_for(policy: Any, space: spaces.Space[Any]) -> Bounds | None:
-    """What makes actions of a policy's samples in a space; None where they are `Discrete`.
+    """Return the bounds that map a policy's samples to actions of a space; None for `Discrete`.
 
     Raises:
-        TypeError: for a policy of the other kind of actions, or a space of neither.
+        TypeError: for a policy with the other kind of actions, or an unsupported space.
         ValueError: for a policy with other bounds.
     """
-    its, kind = _bounds_of(space), distribution_of(policy)
-    if (kind == CATEGORICAL) != (its is None):
-        wanted = "action_probabilities" if its is None else "action_gaussian"
+    required, kind = _bounds_of(space), distribution_of(policy)
+    if (kind == CATEGORICAL) != (required is None):
+        wanted = "action_probabilities" if required is None else "action_gaussian"
         raise TypeError(
             f"a policy {type(policy).__name__} of {kind} actions where they are {space}; expected "
             f"one with {wanted}"
         )
     own = getattr(policy, "bounds", None)
-    if its is None or own is None:
-        return its
-    if not own.is_like(its):
+    if required is None or own is None:
+        return required
+    if not own.is_like(required):
         raise ValueError(
             f"a policy of actions from {own.low.tolist()} to {own.high.tolist()}; expected the "
             f"environment's, {space}"
@@ -197,41 +205,43 @@ def bounds_for(policy: Any, space: spaces.Space[Any]) -> Bounds | None:
     return own  # type: ignore[no-any-return]
 
 
-def choose(
+def select_actions(
     answers: npt.NDArray[Any], bounds: Bounds | None, rng: np.random.Generator | None
 ) -> npt.NDArray[Any]:
-    """(batch, ...) actions of what `question_of` asked.
+    """Return (batch, ...) actions for the outputs of `output_fn`.
 
     Args:
         answers: (batch, columns).
-        bounds: of the actions; None where they are `Discrete`.
-        rng: draws them; None for the best ones: the first of the likeliest, or the means.
+        bounds: bounds of the actions; None for `Discrete` actions.
+        rng: samples the actions; None for the best ones: the first of the most probable, or the
+            means.
     """
     if bounds is None:
-        return answers.argmax(axis=1) if rng is None else draw_actions(answers, rng)
+        return answers.argmax(axis=1) if rng is None else sample_actions(answers, rng)
     mean, log_std = split(answers)
     if rng is not None:
         mean = mean + np.exp(log_std) * rng.standard_normal(mean.shape)
     return bounds.action(mean)
 
 
-def draw_actions(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:
-    """(batch,) actions, each drawn by its row of (batch, actions) probabilities."""
+def sample_actions(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:
+    """Sample (batch,) actions from the rows of (batch, actions) probabilities."""
+    # Inverse transform sampling: the number of cumulative probabilities below a uniform draw.
     below = probabilities.cumsum(axis=1)[:, :-1]
     return (rng.random((len(probabilities), 1)) >= below).sum(axis=1)  # type: ignore[no-any-return]
 
 
 def _bounds_of(space: spaces.Space[Any]) -> Bounds | None:
-    """Those of a Box of fractions; None of Discrete actions, and others are refused."""
+    """Return the bounds of a floating point Box, None for Discrete; refuse other spaces."""
     if isinstance(space, spaces.Discrete):
         return None
     if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
         return Bounds(space.low, space.high)
-    raise TypeError(f"actions of {space}; expected Discrete, or a Box of fractions")
+    raise TypeError(f"actions of {space}; expected Discrete, or a Box of floating point numbers")
 
 
 def _check_observations(env: Any) -> None:
-    """Refuse what policies do not see."""
+    """Refuse Dict and Tuple observations."""
     observation = env.single_observation_space
     if isinstance(observation, spaces.Dict | spaces.Tuple):
         raise TypeError(f"observations of {observation}; expected arrays")

@@ -1,50 +1,59 @@
-"""Batches from play: the teacher's rollouts, the student's labelled by the teacher, and mixtures.
+"""Batches from rollouts of the teacher, of the student (DAgger), or of a mixture.
 
-| who plays | how |
+| who acts | `beta` |
 | --- | --- |
-| the teacher | `beta=1` |
-| the student, the teacher says what it should have done: DAgger (Ross et al. 2011) | `beta=0` |
-| both | `beta` between, or `decaying` |
+| the teacher | 1 |
+| the student, labelled by the teacher: DAgger (Ross et al. 2011) | 0 |
+| a mixture | between 0 and 1, or `linear_schedule` |
 
-Alone the student sees where its own errors lead. Far too small a student then wastes itself on
-observations that a good policy never comes to: it is better off with a mixture.
-
-A teacher may see more than its student: the teacher is asked about what the environment shows, and
-the student gets a `view` of it.
+A student that acts alone visits the states that its own errors lead to. A very small student then
+wastes its capacity on states that a good policy never visits: a mixture is better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from dynamaze.common.arrays import BoolArray
+from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.validation import checked_number, did_you_mean
 
 from ..core.dataset import Batch, Dataset, make_batch
 from ..core.distributions import distribution_of
 from ..core.levels import LevelRange
-from ..core.policy import Policy
-from ..teachers import as_teacher
-from .labelled_play import LabelledPlay, SeenLevels
-from .playing import View
-from .replay import Columns, Fragments, Replay
+from ..core.policy import Policy, softmax
+from ..teachers import as_teacher, teacher_labels, teacher_values
+from .playing import (
+    EnvStepper,
+    ObservationFn,
+    PolicyRunner,
+    apply_observation_fn,
+    bounds_for,
+    output_fn,
+    select_actions,
+)
+from .source import Columns, ReplayBuffer, SequenceBuffer
 
 Beta = float | Callable[[float], float]
-"""How likely the teacher is to drive: a number, or a function of the progress in [0, 1]."""
+"""Probability that the teacher acts: a number, or a function of the progress in [0, 1]."""
 
-MIXES = ("step", "episode")
-"""For how long the driver is drawn."""
+MIXTURES = ("step", "episode")
+"""How often the acting policy is drawn."""
 
 
-def decaying(first: float = 1.0, last: float = 0.0, until: float = 0.5) -> Callable[[float], float]:
-    """A share that falls along a line, for `beta`.
+def linear_schedule(
+    first: float = 1.0, last: float = 0.0, until: float = 0.5
+) -> Callable[[float], float]:
+    """Return a linear schedule for `beta`.
 
     Args:
-        first: at the beginning, in [0, 1].
-        last: from `until` on, in [0, 1].
-        until: the progress at which it gets there, in (0, 1].
+        first: value at the start, in [0, 1].
+        last: value from `until` on, in [0, 1].
+        until: progress at which `last` is reached, in (0, 1].
 
     Raises:
         ValueError: for a number outside its range.
@@ -55,44 +64,45 @@ def decaying(first: float = 1.0, last: float = 0.0, until: float = 0.5) -> Calla
 
 
 class Rollouts:
-    """A source of batches from play, with a memory of what was labelled.
+    """Batch source of labelled rollouts with a replay buffer.
 
-    Each batch is drawn from the memory, after some steps of play; every observation is labelled
-    once, when it comes. Observations of finished episodes are never among them.
+    Each batch is sampled from the buffer after some steps of all environments; every observation is
+    labelled once, when it is collected. Last observations of episodes are never among them.
 
-    All randomness, the environment's too, comes from the generator that `batch` is given. Of the
-    environment no more is asked than what Gymnasium promises, so that no checkpoint holds its
-    state: when `get_state` is called all environments begin new episodes, newly seeded, here as in
-    the training that goes on from the checkpoint, and both give the same bits.
+    All randomness, that of the environment too, comes from the generator that `batch` is given. The
+    environment's state is not part of a checkpoint: when `get_state` is called all environments
+    start new episodes, newly seeded, both here and in the training that is resumed from the
+    checkpoint, so that both are bit-identical.
 
     Args:
-        teacher: anything that `as_teacher` takes.
-        env: a vector environment with `Discrete` actions, or with a `Box` of fractions, for
+        teacher: anything that `as_teacher` takes. It may observe more than the student (see
+            `observation_fn`).
+        env: a vector environment with `Discrete` actions, or with floating point `Box` actions for
             teacher and student with `action_gaussian`.
-        student: the one that is trained; not needed while `beta` is 1.
-        beta: how likely the teacher is to drive.
-        by: for how long the driver is drawn, "step" or "episode".
-        capacity: rows that are remembered.
+        student: the student that is trained; not needed while `beta` is 1.
+        beta: probability that the teacher acts.
+        by: how often the acting policy is drawn, each "step" or each "episode".
+        capacity: rows of the replay buffer.
         batch_size: rows of a batch.
         steps_per_batch: steps of all environments before each batch.
         sequence_length: None for rows of single observations; otherwise rows are sequences, for
-            students with a memory: observations are (batch, time, ...), answers come in the order
-            of batch and time, and what lies beyond an episode's end weighs 0.
+            recurrent students: observations are (batch, time, ...), labels are in the order of
+            batch and time, and steps beyond an episode's end have weight 0.
         levels: the levels that the environment draws from, if it has levels; others are refused
-            when they come. Without it, `levels` are those that came.
-        view: what the student sees: a function from (n, ...) observations of the environment to
-            (n, ...) others. These are remembered; the teacher is asked about the whole ones. A
-            student with a memory is shown those of finished episodes too, before it forgets. None
-            where both see the same. Who imitates what depends on more than he sees may learn a way
-            that suits nobody: see `ProximalDistillation`, which learns from the reward as well.
-        deterministic: whether who drives takes its best action, or the mean of continuous ones,
-            instead of drawing it.
+            when they come. Without it, `levels` are those that were visited.
+        observation_fn: maps (n, ...) observations of the environment to the student's (n, ...),
+            which are stored; the teacher is given the full ones. A recurrent student is also given
+            the last observations of episodes, before it is reset. None if both observe the same. A
+            student that imitates a teacher with more information may learn a suboptimal compromise:
+            see `ProximalDistillation`, which learns from rewards as well.
+        deterministic: True to take best actions, or means of continuous ones, instead of samples.
 
     Raises:
-        ValueError: for a number outside its range, an unknown `by`, or a share of the student's
-            where there is none.
+        ValueError: for a number outside its range, an unknown `by`, or `beta` below 1 without a
+            student.
     """
 
+    @renamed_arguments(view="observation_fn")
     def __init__(
         self,
         teacher: Any,
@@ -106,12 +116,12 @@ class Rollouts:
         steps_per_batch: int = 1,
         sequence_length: int | None = None,
         levels: Iterable[LevelRange] = (),
-        view: View | None = None,
+        observation_fn: ObservationFn | None = None,
         deterministic: bool = False,
     ) -> None:
         self.teacher, self.env, self.student = teacher, env, student
-        self.view, self.deterministic = view, deterministic
-        self.by = _checked_by(by)
+        self.observation_fn, self.deterministic = observation_fn, deterministic
+        self.by = _checked_mixture(by)
         self._beta = beta if callable(beta) else checked_number("beta", beta, 0, 1)
         if student is None and not callable(beta) and beta < 1:
             raise ValueError(f"beta={beta:g} without a student; expected a student, or beta=1")
@@ -122,34 +132,33 @@ class Rollouts:
         length = 1 if sequence_length is None else sequence_length
         self._length = int(checked_number("sequence_length", length, 1, whole=True))
         self._is_single = sequence_length is None
-        self._replay = Replay(capacity)
-        self._levels = SeenLevels(levels)
-        self._walk: LabelledPlay | None = None
-        self._fragments = Fragments(env.num_envs, self._length)
+        self._replay = ReplayBuffer(capacity)
+        self._levels = LevelTracker(levels)
+        self._collector: DAggerCollector | None = None
+        self._sequences = SequenceBuffer(env.num_envs, self._length)
 
     @property
     def levels(self) -> tuple[LevelRange, ...]:
-        """The levels of the mazes that are trained on; none where there are no levels."""
+        """Levels of the mazes that are trained on; empty where there are no levels."""
         return self._levels.ranges
 
     @property
     def distribution(self) -> str:
-        """Of which kind the teacher's actions are (see `distribution_of`)."""
+        """Kind of the teacher's actions (see `distribution_of`)."""
         return distribution_of(as_teacher(self.teacher))
 
     def __len__(self) -> int:
-        """Rows that are remembered."""
+        """Return the number of stored rows."""
         return len(self._replay)
 
     def batch(self, rng: np.random.Generator, progress: float) -> Batch:
-        """Play on, and draw a batch from what is remembered.
+        """Collect steps, and sample a batch from the replay buffer.
 
-        At first there is played until there are as many rows as in a batch, or in the memory.
+        The first call collects until the buffer holds a batch or is full.
 
         Raises:
-            ValueError: if the teacher's answer cannot be learned from (see `teacher_answers`), for
-                bounds of actions that are not the environment's, or for a level that was not
-                announced.
+            ValueError: for invalid labels (see `teacher_labels`), bounds of actions that are not
+                the environment's, or a level that was not announced.
             TypeError: for a teacher or a student of other actions than the environment's.
         """
         beta = self._beta
@@ -158,7 +167,7 @@ class Rollouts:
             self._step(rng, share)
         while len(self._replay) < min(self.batch_size, self._replay.capacity):
             self._step(rng, share)
-        columns = self._replay.draw(self.batch_size, rng)
+        columns = self._replay.sample(self.batch_size, rng)
         logits = columns["logits"]
         return make_batch(
             columns["observations"][:, 0] if self._is_single else columns["observations"],
@@ -168,39 +177,40 @@ class Rollouts:
         )
 
     def get_state(self) -> dict[str, Any]:
-        """What is remembered; all environments begin new episodes at the next batch."""
-        self._remember(self._fragments.take_all())
-        self._walk = None
+        """Return the buffer; all environments start new episodes at the next batch."""
+        self._store(self._sequences.take_all())
+        self._collector = None
         return {"replay": self._replay.get_state(), "levels": sorted(self._levels.seen)}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned."""
+        """Restore what `get_state` returned."""
         self._replay.set_state(state["replay"])
         self._levels.seen = set(state["levels"])
-        self._walk = None
-        self._fragments = Fragments(self.env.num_envs, self._length)
+        self._collector = None
+        self._sequences = SequenceBuffer(self.env.num_envs, self._length)
 
     def _step(self, rng: np.random.Generator, beta: float) -> None:
-        if self._walk is None:
+        if self._collector is None:
             seed = int(rng.integers(2**31))
-            self._walk = LabelledPlay(
+            self._collector = DAggerCollector(
                 self.teacher,
                 self.student,
                 self.env,
                 self.by,
                 seed,
-                view=self.view,
+                observation_fn=self.observation_fn,
                 deterministic=self.deterministic,
             )
-        self._levels.note(self._walk.play)
-        moment = self._walk.step(rng, beta)
-        self._remember(self._fragments.add(moment.deciding, moment.ended, moment.columns))
+        self._levels.record(self._collector.stepper)
+        step = self._collector.step(rng, beta)
+        self._store(self._sequences.add(step.needs_action, step.ended, step.columns))
 
-    def _remember(self, columns: Columns) -> None:
+    def _store(self, columns: Columns) -> None:
         if columns:
             self._replay.add(columns)
 
 
+@renamed_arguments(view="observation_fn")
 def collect(
     teacher: Any,
     env: Any,
@@ -211,22 +221,22 @@ def collect(
     beta: float = 1.0,
     by: str = "step",
     levels: Iterable[LevelRange] = (),
-    view: View | None = None,
+    observation_fn: ObservationFn | None = None,
     deterministic: bool = False,
 ) -> Dataset:
-    """Play, and keep all that the teacher says.
+    """Collect a dataset of labelled steps.
 
     Args:
         teacher: anything that `as_teacher` takes.
         env: a vector environment; see `Rollouts`.
-        steps: how many decisions, of all environments together.
-        rng: settles all that is random, the environment's seed too.
-        student: who drives where the teacher does not.
-        beta: how likely the teacher is to drive.
-        by: for how long the driver is drawn, "step" or "episode".
+        steps: number of labelled observations, of all environments together.
+        rng: source of all randomness, the environment's seed too.
+        student: acts where the teacher does not.
+        beta: probability that the teacher acts.
+        by: how often the acting policy is drawn, each "step" or each "episode".
         levels: the levels that the environment draws from; see `Rollouts`.
-        view: what the student sees, and the dataset holds; see `Rollouts`.
-        deterministic: whether the best actions are taken, instead of drawn ones.
+        observation_fn: maps observations to those of the student and the dataset; see `Rollouts`.
+        deterministic: True to take best actions instead of samples.
 
     Returns:
         `steps` rows in the order of time and environment.
@@ -236,26 +246,175 @@ def collect(
     """
     steps = int(checked_number("steps", steps, 1, whole=True))
     beta = checked_number("beta", beta, 0, 1)
-    walk = LabelledPlay(
+    collector = DAggerCollector(
         teacher,
         student,
         env,
-        _checked_by(by),
+        _checked_mixture(by),
         int(rng.integers(2**31)),
-        view=view,
+        observation_fn=observation_fn,
         deterministic=deterministic,
     )
-    seen, parts, count = SeenLevels(levels), [], 0
+    seen, parts, count = LevelTracker(levels), [], 0
     while count < steps:
-        seen.note(walk.play)
-        parts.append(walk.step(rng, beta).columns)
+        seen.record(collector.stepper)
+        parts.append(collector.step(rng, beta).columns)
         count += len(parts[-1]["logits"])
     whole = {name: np.concatenate([part[name] for part in parts])[:steps] for name in parts[0]}
     rows = make_batch(whole["observations"], whole["logits"], values=whole.get("values"))
-    return Dataset(rows, seen.ranges, distribution=distribution_of(walk.teacher))
+    return Dataset(rows, seen.ranges, distribution=distribution_of(collector.teacher))
 
 
-def _checked_by(by: str) -> str:
-    if by not in MIXES:
-        raise ValueError(f"by={by!r}; expected one of {list(MIXES)}{did_you_mean(by, MIXES)}")
+def _checked_mixture(by: str) -> str:
+    if by not in MIXTURES:
+        raise ValueError(f"by={by!r}; expected one of {list(MIXTURES)}{did_you_mean(by, MIXTURES)}")
     return by
+
+
+class LabelledStep(NamedTuple):
+    """A step of all environments with the teacher's labels."""
+
+    needs_action: BoolArray  # (n,) where an action was taken
+    ended: BoolArray  # (n,) where it was the episode's last step
+    columns: Columns  # observations, logits and perhaps values, a row for each action
+
+
+class DAggerCollector:
+    """Acts with a mixture of teacher and student and labels every step (DAgger, Ross et al. 2011).
+
+    Args:
+        teacher: anything that `as_teacher` takes.
+        student: a policy, or None if the teacher acts alone.
+        env: a vector environment with actions that `EnvStepper` takes.
+        by: how often the acting policy is drawn, each "step" or each "episode".
+        seed: seed of the environment.
+        observation_fn: maps observations to those that the student sees and that are stored; the
+            teacher sees the full ones. None for the identity.
+        deterministic: True to take best actions instead of samples.
+
+    Raises:
+        TypeError: for a teacher or a student of other actions than the environment's or each other.
+        ValueError: for a policy whose actions have other bounds.
+    """
+
+    def __init__(
+        self,
+        teacher: Any,
+        student: Policy | None,
+        env: Any,
+        by: str,
+        seed: int,
+        *,
+        observation_fn: ObservationFn | None = None,
+        deterministic: bool = False,
+    ) -> None:
+        self.stepper = EnvStepper(env, seed)
+        self.by, self.observation_fn, self.deterministic = by, observation_fn, deterministic
+        self.teacher = as_teacher(teacher)
+        self._bounds = bounds_for(self.teacher, env.single_action_space)
+        self._labels = PolicyRunner(
+            self.teacher, lambda seen: teacher_labels(self.teacher, seen, self.stepper.columns)
+        )
+        self._values: PolicyRunner | None = None
+        if hasattr(self.teacher, "state_values"):
+            self._values = PolicyRunner(
+                self.teacher, lambda seen: teacher_values(self.teacher, seen)
+            )
+        self._student: PolicyRunner | None = None
+        if student is not None:
+            self._check(student)
+            self._student = PolicyRunner(student, output_fn(student), observation_fn)
+        self._teacher_acts = np.zeros(env.num_envs, dtype=np.bool_)
+
+    def step(self, rng: np.random.Generator, beta: float) -> LabelledStep:
+        """Take one step in all environments.
+
+        Args:
+            rng: draws the acting policy and the actions.
+            beta: probability that the teacher acts.
+
+        Raises:
+            ValueError: for invalid labels, or `beta` below 1 without a student.
+        """
+        stepper = self.stepper
+        while not stepper.needs_action.any():
+            stepper.step(stepper.default_actions())
+        # Copied now: an environment may write its next observations into the same array.
+        needs_action, observations = (
+            stepper.needs_action,
+            stepper.observations[stepper.needs_action],
+        )
+        labels = self._labels.outputs(stepper, needs_action)
+        columns = {
+            "observations": apply_observation_fn(observations, self.observation_fn),
+            "logits": labels,
+        }
+        if self._values is not None:
+            columns["values"] = self._values.outputs(stepper, needs_action)
+        actions = stepper.default_actions()
+        outputs = softmax(labels) if self._bounds is None else labels
+        behaviour = self._behaviour(outputs, rng, beta)
+        actions[needs_action] = select_actions(
+            behaviour, self._bounds, None if self.deterministic else rng
+        )
+        return LabelledStep(needs_action, stepper.step(actions).ended, columns)
+
+    def _check(self, student: Policy) -> None:
+        """Refuse a student with another kind of actions than the teacher's."""
+        bounds_for(student, self.stepper.env.single_action_space)
+        kind, expected = distribution_of(student), distribution_of(self.teacher)
+        if kind != expected:
+            raise TypeError(
+                f"a student of {kind} actions and a teacher of {expected}; expected the same kind"
+            )
+
+    def _behaviour(
+        self, teacher: npt.NDArray[Any], rng: np.random.Generator, beta: float
+    ) -> npt.NDArray[Any]:
+        """Return the (acting environments, columns) outputs of the policy that acts in each."""
+        stepper = self.stepper
+        drawn = rng.random(len(stepper.needs_action)) < beta
+        renewed = stepper.episode_start if self.by == "episode" else stepper.needs_action
+        self._teacher_acts = np.where(renewed, drawn, self._teacher_acts)
+        if self._student is None:
+            if beta < 1.0:
+                raise ValueError(f"beta={beta:g} without a student; expected a student, or beta=1")
+            return teacher
+        outputs = self._student.outputs(stepper, stepper.needs_action)
+        if outputs.shape != teacher.shape:
+            raise ValueError(
+                f"the student's outputs have shape {outputs.shape}; expected {teacher.shape}"
+            )
+        return np.where(self._teacher_acts[stepper.needs_action][:, None], teacher, outputs)
+
+
+class LevelTracker:
+    """Levels that were visited, checked against those that were announced."""
+
+    def __init__(self, announced: Iterable[LevelRange]) -> None:
+        self.announced = tuple(announced)
+        self.seen: set[int] = set()
+
+    def record(self, stepper: EnvStepper) -> None:
+        """Record the current levels.
+
+        Raises:
+            ValueError: for a level that was not announced.
+        """
+        if stepper.levels is None:
+            return
+        found = set(stepper.levels.tolist()) - self.seen
+        for level in sorted(found) if self.announced else ():
+            if not any(part.first <= level < part.first + part.levels for part in self.announced):
+                expected = " or ".join(str(part) for part in self.announced)
+                raise ValueError(f"the environment plays level {level}; expected {expected}")
+        self.seen |= found
+
+    @property
+    def ranges(self) -> tuple[LevelRange, ...]:
+        """Announced ranges; without them the visited levels, as few ranges as possible."""
+        if self.announced or not self.seen:
+            return self.announced
+        numbers = np.array(sorted(self.seen))
+        runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+        return tuple(LevelRange(int(run[0]), len(run)) for run in runs)

@@ -1,1 +1,1 @@
-"""The forms in which students leave torch: compiled policies, ONNX graphs, and C."""
+"""Exports of students: compiled policies, ONNX graphs and C headers."""

@@ -1,56 +1,104 @@
-"""A proof that a policy came out as it went in: both are asked, and must answer alike."""
+"""Loading of exported policies, and a check that an export equals its student."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 
+from ..files.card import Card
+from ..files.weights import StudentFileError, read_weights
+
+
+class LoadedPolicy(NamedTuple):
+    """Policy from a file with the file's description."""
+
+    policy: Any  # has `act(observation)`, and `action_logits` or `action_gaussian(observations)`
+    kind: str
+    card: Card
+
+
+def open_policy(path: str | os.PathLike[str]) -> LoadedPolicy:
+    """Load a student from a file of `save_student` or `export_onnx`.
+
+    Students run without torch if their kind allows it.
+
+    Args:
+        path: a file whose name ends in `.safetensors` or `.onnx`.
+
+    Raises:
+        StudentFileError: (a ValueError) for another ending, or a file that is cut short, damaged or
+            foreign.
+        ImportError: without the libraries that the file needs.
+    """
+    ending = Path(path).suffix
+    if ending == ".onnx":
+        from .onnx_graph.policy import OnnxPolicy
+
+        student = OnnxPolicy(path)
+        return LoadedPolicy(student, student.config["kind"], Card.from_json(student.card))
+    if ending != ".safetensors":
+        raise StudentFileError(
+            f"{path} ends in {ending!r}; expected a policy in .safetensors or .onnx"
+        )
+    from .compiled import build_policy, runs_without_torch
+
+    stored = read_weights(path)
+    kind, card = str(stored.config.get("kind")), Card.from_json(stored.card)
+    if runs_without_torch(stored.config):
+        return LoadedPolicy(build_policy(stored, where=path), kind, card)
+    from ..files.students import load_student
+
+    return LoadedPolicy(load_student(path), kind, card)
+
+
 BATCH = 1000
-"""How many observations are asked at once."""
+"""Observations in one call of the policies."""
 
 ROUNDING = 4e-6
-"""Of a logit, what sums in another order may change in dozens of iterations, in float32."""
+"""Relative rounding error of a logit in float32, for sums in another order and many iterations."""
 
 
 class Parity(NamedTuple):
-    """How alike two policies are."""
+    """Comparison of two policies."""
 
-    answers: int  # how many were compared
-    same_actions: int  # how often both prefer the same
-    largest_difference: float  # of a logit, after each row's mean is taken off
+    queries: int  # number of compared rows
+    same_actions: int  # number of rows with the same preferred action
+    largest_difference: float  # of a logit, after subtraction of each row's mean
 
 
 def check_parity(
     student: Any, exported: Any, observations: Any, *, tolerance: float = 1e-4
 ) -> Parity:
-    """Compare a student with what was made of it.
+    """Compare a student with its export.
 
-    Only differences within a row of logits matter, so each row is compared without its mean.
+    Only differences within a row of logits matter, so each row's mean is subtracted.
 
     Args:
         student: a policy with `action_logits`.
-        exported: the same in another form.
-        observations: a batch; a proof takes 10,000 or more.
-        tolerance: how far a logit may be off, beside four millionths of the largest logit of its
-            row, which is what float32 may lose on the way.
+        exported: its export.
+        observations: a batch; 10,000 or more for a thorough check.
+        tolerance: absolute tolerance of a logit, in addition to 4e-6 of the largest logit of its
+            row, the rounding error of float32.
 
     Raises:
-        ValueError: for another shape, a logit further off, or another action where the student's
-            best two logits are further apart than the tolerance; with the first such observation.
+        ValueError: for another shape, a logit beyond the tolerance, or another action where the
+            student's best two logits differ by more than it; names the first such row.
     """
-    given: list[FloatArray] = []  # (2, answers, actions) each
-    for began in range(0, len(observations), BATCH):
-        part = observations[began : began + BATCH]
+    logits_of: list[FloatArray] = []  # (2, queries, actions) each
+    for start in range(0, len(observations), BATCH):
+        part = observations[start : start + BATCH]
         pair = [np.asarray(policy.action_logits(part)) for policy in (student, exported)]
         if pair[0].shape != pair[1].shape:
             raise ValueError(f"logits {pair[1].shape} where the student gives {pair[0].shape}")
-        given.append(np.stack(pair))
-    if not given:
+        logits_of.append(np.stack(pair))
+    if not logits_of:
         raise ValueError("no observations; expected at least one to compare")
-    logits = np.concatenate(given, axis=1)
+    logits = np.concatenate(logits_of, axis=1)
     allowed = tolerance + ROUNDING * np.abs(logits[0]).max(axis=1)
     wanted, found = logits - logits.mean(axis=2, keepdims=True)
     difference = np.abs(wanted - found).max(axis=1)
@@ -60,7 +108,7 @@ def check_parity(
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(
-            f"answer {row} of {len(wanted)}: logits {found[row].round(6).tolist()} (less their "
+            f"row {row} of {len(wanted)}: logits {found[row].round(6).tolist()} (minus their "
             f"mean), and the student's {wanted[row].round(6).tolist()}; expected the same to "
             f"{allowed[row]:.3g}"
         )

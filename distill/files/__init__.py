@@ -1,1 +1,1 @@
-"""Students as files: safetensors and model cards."""
+"""Student files: weights in safetensors format, and model cards."""

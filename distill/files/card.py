@@ -1,4 +1,4 @@
-"""A model card: what a student is, how good, and how it was made."""
+"""Model card: a student's size, evaluation and training."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from ..core.levels import LevelRange, check_apart
+from ..core.levels import LevelRange, check_disjoint
+from ..core.old_names import current_card
 from ..size import Size
 
 
-class Kept(NamedTuple):
-    """How much of the teacher's return a student keeps, on mazes that neither has seen."""
+class ReturnEstimate(NamedTuple):
+    """Normalised return of a student on held-out mazes, with its confidence interval."""
 
-    share: float  # 1 for all
+    share: float  # fraction of the teacher's or optimal return
     low: float  # of the interval
     high: float
     mazes: int
@@ -28,53 +29,52 @@ class Kept(NamedTuple):
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a student. Whatever is not known is left out of the page.
+    """Model card of a student. Unknown entries are left out of the page.
 
     Attributes:
         made: how it was made: the teacher, the method, the command.
-        environment: what `gymnasium.make` takes to make the environment it was made for: "id" and
-            options.
-        training: the levels that it was trained on.
-        held_out: those that it was judged on.
-        return_kept: on these.
-        size: of the student.
+        environment: arguments of `gymnasium.make` for its environment: "id" and options.
+        training: levels it was trained on.
+        held_out: levels it was evaluated on.
+        normalised_return: its result on the held-out levels.
+        size: its size.
 
     Raises:
-        ValueError: if a level was trained on and held out.
+        ValueError: if a level was both trained on and held out.
     """
 
     made: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)
     training: tuple[LevelRange, ...] = ()
     held_out: tuple[LevelRange, ...] = ()
-    return_kept: Kept | None = None
+    normalised_return: ReturnEstimate | None = None
     size: Size | None = None
 
     def __post_init__(self) -> None:
-        """Refuse to tell of mazes that were trained on as if they had not been."""
-        check_apart(self.training, self.held_out)
+        """Check that training and held-out levels are disjoint."""
+        check_disjoint(self.training, self.held_out)
 
     def to_json(self) -> dict[str, Any]:
-        """What `json.dumps` takes."""
+        """Return the entries for `json.dumps`."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Card:
-        """What `to_json` gave; nothing known for an empty one."""
-        known = dict(document)
+        """Make a card from the entries of `to_json`, also those of version 0.1."""
+        known = current_card(document)
         for name in ("training", "held_out"):
             known[name] = tuple(LevelRange(*part) for part in known.get(name, ()))
-        for name, kind in (("return_kept", Kept), ("size", Size)):
+        for name, kind in (("normalised_return", ReturnEstimate), ("size", Size)):
             if known.get(name) is not None:
                 known[name] = kind(*known[name])
         return cls(**known)
 
     def page(self, file: str, config: Mapping[str, Any]) -> str:
-        """The card as markdown.
+        """Return the card as markdown.
 
         Args:
-            file: the name of the student's file.
-            config: the student's description.
+            file: name of the student's file.
+            config: the student's `config`.
         """
         name = file.removesuffix(".safetensors")
         arguments = ", ".join(f"{key} {value}" for key, value in config.items() if key != "kind")
@@ -105,28 +105,28 @@ class Card:
         rows = (
             ("parameters", f"{size.parameters:,}"),
             ("bytes of weights", f"{size.bytes:,}"),
-            ("multiply-adds of a decision", f"{size.multiply_adds:,}"),
-            ("microseconds of a decision, one thread", f"{size.microseconds:.3g}"),
+            ("multiply-adds per decision", f"{size.multiply_adds:,}"),
+            ("microseconds per decision, one thread", f"{size.microseconds:.3g}"),
         )
-        table = "\n".join(f"| {what} | {number} |" for what, number in rows)
+        table = "\n".join(f"| {name} | {number} |" for name, number in rows)
         return ["## Size", f"| | |\n| --- | --- |\n{table}"]
 
     def _levels(self) -> list[str]:
-        said = []
-        if self.return_kept is not None:
-            said.append(f"Return kept on levels that were held out: {self.return_kept}.")
-        for what, levels in (("Trained on", self.training), ("Held out", self.held_out)):
+        lines = []
+        if self.normalised_return is not None:
+            lines.append(f"Normalised return on held-out levels: {self.normalised_return}.")
+        for name, levels in (("Trained on", self.training), ("Held out", self.held_out)):
             if levels:
-                said.append(f"{what}: {', '.join(str(part) for part in levels)}.")
-        return ["## Return", *said] if said else []
+                lines.append(f"{name}: {', '.join(str(part) for part in levels)}.")
+        return ["## Return", *lines] if lines else []
 
 
 LOADING = """## Use
 
 ```python
-from dynamaze.distill.export.compiled import load_policy  # without torch, where the kind allows
+from dynamaze.distill import load_policy  # without torch, where the kind allows
 
 action = load_policy("{file}").act(observation)
 ```
 
-`dynamaze.distill.files.students.load_student("{file}")` gives the torch module, for any kind."""
+`dynamaze.distill.load_student("{file}")` loads the torch module, for any kind."""

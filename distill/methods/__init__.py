@@ -1,1 +1,1 @@
-"""Methods of distillation: what each draws, pays and updates."""
+"""Methods of distillation beyond supervised learning on labels."""

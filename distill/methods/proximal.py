@@ -1,17 +1,17 @@
-"""Proximal policy distillation: a student that learns from rewards and from a teacher at once.
+"""Proximal policy distillation: PPO with a distillation term, from rewards and a teacher.
 
-Spigler (2024, "Proximal policy distillation", arXiv 2407.15134): PPO as it is, whose loss gets one
-term more, on the student's own rollouts,
+Spigler (2024, "Proximal policy distillation", arXiv 2407.15134): to PPO's loss a term is added, on
+the student's own rollouts,
 
     distill_coef * mean(max(ratio, 1 - clip_range) * KL(teacher || student)),
 
-with the ratio of the student's probability of its action to that at the time of the rollout. As the
-reward is learned from too, the student may become better than its teacher.
+with the ratio of the student's probability of its action to that at the time of the rollout. Since
+rewards are learned from as well, the student may become better than its teacher.
 
 Differences from the author's code (sb3_distill):
 
-1. The teacher is asked once for each rollout, not in each epoch, and about observations as the
-   environment gives them, before `VecNormalize`.
+1. The teacher labels each rollout once, not in each epoch, on observations as the environment
+   returns them, before `VecNormalize`.
 2. The teacher may be anything that `as_teacher` takes, not only a model of Stable-Baselines3.
 """
 
@@ -32,14 +32,14 @@ from dynamaze.common.validation import checked_number
 
 from ..core.distributions import CATEGORICAL, SQUASHED, distribution_of, split
 from ..core.losses import gaussian_divergence
-from ..teachers import as_teacher, teacher_answers
+from ..teachers import as_teacher, teacher_labels
 
 optional_import("stable_baselines3", extra="distill", purpose="ProximalDistillation")
 from stable_baselines3 import PPO  # noqa: E402  # after the message
 from stable_baselines3.common.utils import FloatSchedule  # noqa: E402
 
 CHUNK = 1024
-"""Observations that the teacher is asked about at once."""
+"""Observations in one call of the teacher."""
 
 
 class ProximalDistillation(PPO):
@@ -54,23 +54,23 @@ class ProximalDistillation(PPO):
         )
         student.learn(20_000, progress_bar=True)
 
-    Callbacks, logs, `save` and `load` are those of PPO; a file holds the student alone, so that
-    after `load` the teacher has to be given again by `set_teacher`. The log gets
-    "train/distill_loss", the term above without its coefficient; "train/loss" is PPO's alone.
+    Callbacks, logs, `save` and `load` are those of PPO; a file holds the student only, so that the
+    teacher must be set again by `set_teacher` after `load`. The log gets "train/distill_loss", the
+    term above without its coefficient; "train/loss" is PPO's only.
 
     Args:
         policy: as for PPO.
         env: as for PPO; its actions are Discrete or Box, its observations arrays.
-        teacher: what `as_teacher` takes; it may be set later.
-        distill_coef: weight of the teacher, at least 0; or a function of the share of the training
-            that is left, from 1 to 0, as `learning_rate` may be. At 0 the teacher is not asked.
+        teacher: anything that `as_teacher` takes; it may be set later.
+        distill_coef: weight of the term, at least 0; or a function of the remaining progress, from
+            1 to 0, as `learning_rate` may be. At 0 the teacher is not called.
         **ppo: all other arguments of PPO.
 
     Attributes:
-        teacher: the teacher as `as_teacher` gives it, or None.
+        teacher: the teacher as returned by `as_teacher`, or None.
 
     Raises:
-        TypeError: for observations, actions or a teacher from which nothing can be learned so.
+        TypeError: for unsupported observations, actions or teachers.
         ValueError: for a negative coefficient, or a teacher whose spaces are not the student's.
     """
 
@@ -93,33 +93,36 @@ class ProximalDistillation(PPO):
             self.set_teacher(teacher)
 
     def set_teacher(self, teacher: Any) -> None:
-        """Take a teacher, in the place of any other.
+        """Set or replace the teacher.
 
         Raises:
-            TypeError: for what is no teacher, or answers for other actions.
+            TypeError: if it is not a teacher, or has other actions.
             ValueError: if its spaces are not the student's.
         """
         self._check_spaces()
         made = as_teacher(teacher)
-        model = getattr(getattr(made, "teacher", made), "model", None)  # of one with a temperature
+        # A TemperatureScaled teacher holds the one with the model.
+        model = getattr(getattr(made, "teacher", made), "model", None)
         for name in ("observation_space", "action_space"):
-            theirs, mine = getattr(model, name, None), getattr(self, name)
-            if theirs is not None and _form(theirs) != _form(mine):
-                raise ValueError(f"a teacher with {name} {theirs}; expected the student's, {mine}")
-        mine = self.observation_space.shape
-        shape = getattr(made, "observation_shape", mine)
-        if shape != mine:
+            found, expected = getattr(model, name, None), getattr(self, name)
+            if found is not None and _form(found) != _form(expected):
+                raise ValueError(
+                    f"a teacher with {name} {found}; expected the student's, {expected}"
+                )
+        own = self.observation_space.shape
+        shape = getattr(made, "observation_shape", own)
+        if shape != own:
             raise ValueError(
-                f"a teacher of observations of shape {shape}; expected the student's, {mine}"
+                f"a teacher of observations of shape {shape}; expected the student's, {own}"
             )
-        taught, squash = distribution_of(made), self.policy.squash_output
-        if self._is_discrete != (taught == CATEGORICAL):
-            asked = "action_logits" if self._is_discrete else "action_gaussian"
+        kind, squash = distribution_of(made), self.policy.squash_output
+        if self._is_discrete != (kind == CATEGORICAL):
+            method = "action_logits" if self._is_discrete else "action_gaussian"
             raise TypeError(
-                f"a teacher {type(made).__name__} without {asked}; expected one for "
+                f"a teacher {type(made).__name__} without {method}; expected one for "
                 f"actions of {self.action_space}"
             )
-        if not self._is_discrete and (taught == SQUASHED) != squash:
+        if not self._is_discrete and (kind == SQUASHED) != squash:
             raise TypeError(
                 f"a teacher whose actions are {'not ' if squash else ''}squashed; expected them "
                 "as the student's are"
@@ -127,7 +130,7 @@ class ProximalDistillation(PPO):
         self.teacher = made
 
     def learn(self, *args: Any, **kwargs: Any) -> Any:
-        """As PPO's.
+        """Train as PPO does.
 
         Raises:
             RuntimeError: without a teacher.
@@ -138,41 +141,41 @@ class ProximalDistillation(PPO):
             )
         return super().learn(*args, **kwargs)
 
-    # -- what PPO calls --------------------------------------------------------------------------
+    # -- hooks of PPO ---------------------------------------------------------------------------
 
     def collect_rollouts(
         self, env: Any, callback: Any, rollout_buffer: Any, n_rollout_steps: int
     ) -> bool:
-        """As PPO's; keeps the observations before they were normalised, where they are."""
+        """Collect as PPO does; store observations before normalisation, if they are normalised."""
         normalizing = self.get_vec_normalize_env()
         self._seen = []
         if normalizing is None:
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
         add, latest = rollout_buffer.add, normalizing.get_original_obs()
 
-        def add_and_keep(*row: Any) -> None:
+        def add_and_store(*row: Any) -> None:
             nonlocal latest
-            self._seen.append(latest)  # PPO adds a row when the next observation is already there
+            self._seen.append(latest)  # PPO adds a row after the next observation has arrived
             latest = normalizing.get_original_obs()
             add(*row)
 
-        with _instead(rollout_buffer, "add", add_and_keep):
+        with _instead(rollout_buffer, "add", add_and_store):
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
 
     def train(self) -> None:
-        """As PPO's, with the gradient of the distillation term added to each step's."""
+        """Train as PPO does, with the gradient of the distillation term added to each step's."""
         coef = FloatSchedule(self.distill_coef)(self._current_progress_remaining)
         if coef == 0:
             super().train()
             return
         terms: list[float] = []
-        with self._taught(self._ask_teacher(), coef, terms):
+        with self._distillation(self._label_rollout(), coef, terms):
             super().train()
         self.logger.record("train/distill_coef", coef)
         self.logger.record("train/distill_loss", float(np.mean(terms)))
 
     @contextmanager
-    def _taught(self, answers: Tensor, coef: float, terms: list[float]) -> Iterator[None]:
+    def _distillation(self, labels: Tensor, coef: float, terms: list[float]) -> Iterator[None]:
         """While it lasts, what PPO learns from a minibatch it learns from its teacher as well."""
         buffer, policy = self.rollout_buffer, self.policy
         sample, evaluate = buffer._get_samples, policy.evaluate_actions
@@ -182,18 +185,18 @@ class ProximalDistillation(PPO):
         def get_samples(indices: Any, env: Any = None) -> Any:
             nonlocal drawn
             samples = sample(indices, env)
-            drawn = answers[indices], samples.old_log_prob
+            drawn = labels[indices], samples.old_log_prob
             return samples
 
         def evaluate_actions(observations: Any, actions: Any) -> Any:
             values, log_prob, entropy = evaluate(observations, actions)
-            taught, old_log_prob = drawn
-            # The policy keeps the distribution that it has just evaluated the actions by.
-            apart = divergence(taught, policy.action_dist.distribution)
-            term = distillation_term(log_prob - old_log_prob, apart, least)
+            minibatch_labels, old_log_prob = drawn
+            # The policy still holds the distribution by which it has just evaluated the actions.
+            divergences = divergence(minibatch_labels, policy.action_dist.distribution)
+            term = distillation_term(log_prob - old_log_prob, divergences, least)
             terms.append(float(term.detach()))
-            taught_log_prob: Tensor = _WithGradientOf.apply(log_prob, coef * term)  # type: ignore[no-untyped-call]  # torch's
-            return values, taught_log_prob, entropy
+            with_gradient: Tensor = _WithGradientOf.apply(log_prob, coef * term)  # type: ignore[no-untyped-call]  # torch's
+            return values, with_gradient, entropy
 
         with (
             _instead(buffer, "_get_samples", get_samples),
@@ -206,20 +209,20 @@ class ProximalDistillation(PPO):
 
     # -- the teacher ---------------------------------------------------------------------------
 
-    def _ask_teacher(self) -> Tensor:
-        """What the teacher says of the rollout's observations, in the order of PPO's indices."""
+    def _label_rollout(self) -> Tensor:
+        """Label the rollout's observations, in the order of PPO's indices."""
         buffer = self.rollout_buffer
         raw = np.asarray(self._seen) if self._seen else buffer.observations
         rows = buffer.swap_and_flatten(raw)
         parts = [
-            teacher_answers(self.teacher, rows[at : at + CHUNK], self._columns)
+            teacher_labels(self.teacher, rows[at : at + CHUNK], self._columns)
             for at in range(0, len(rows), CHUNK)
         ]
         return torch.as_tensor(np.concatenate(parts)).to(self.device)
 
     @property
     def _columns(self) -> int:
-        """Of an answer."""
+        """Columns of a label."""
         if isinstance(self.action_space, spaces.Discrete):
             return int(self.action_space.n)
         return 2 * int(np.prod(self.action_space.shape or ()))
@@ -236,30 +239,30 @@ class ProximalDistillation(PPO):
 
 
 def distillation_term(log_ratio: Tensor, divergences: Tensor, least: float) -> Tensor:
-    """What the teacher adds to PPO's loss, without its coefficient.
+    """Return the distillation term of the loss, without its coefficient.
 
     Args:
-        log_ratio: (batch,) logarithm of how much likelier the student's action has become.
-        divergences: (batch,) of the student from the teacher.
-        least: the ratio counts as no less.
+        log_ratio: (batch,) log ratio of the new to the old probability of the student's action.
+        divergences: (batch,) KL(teacher || student).
+        least: lower limit of the ratio.
     """
     return (log_ratio.exp().clamp(min=least) * divergences).mean()
 
 
-def divergence(taught: Tensor, learned: Any) -> Tensor:
-    """(batch,) KL divergence of a student's distribution from its teacher's.
+def divergence(labels: Tensor, student: Any) -> Tensor:
+    """Return the (batch,) KL divergence KL(teacher || student).
 
     Args:
-        taught: what `teacher_answers` gives.
-        learned: a Categorical or a Normal of torch.
+        labels: from `teacher_labels`.
+        student: a Categorical or a Normal of torch.
     """
-    if isinstance(learned, Categorical):
-        return kl_divergence(Categorical(logits=taught), learned)
-    return gaussian_divergence(learned.mean, learned.stddev.log(), *split(taught))
+    if isinstance(student, Categorical):
+        return kl_divergence(Categorical(logits=labels), student)
+    return gaussian_divergence(student.mean, student.stddev.log(), *split(labels))
 
 
 class _WithGradientOf(torch.autograd.Function):
-    """Gives a tensor as it is, and adds the gradient of a number to the one that flows back."""
+    """Identity that adds the gradient of a scalar to the one that flows back."""
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor, number: Tensor) -> Tensor:
@@ -271,15 +274,15 @@ class _WithGradientOf(torch.autograd.Function):
 
 
 @contextmanager
-def _instead(thing: Any, name: str, method: Callable[..., Any]) -> Iterator[None]:
-    """While it lasts, one object has another method than its class."""
-    setattr(thing, name, method)
+def _instead(instance: Any, name: str, method: Callable[..., Any]) -> Iterator[None]:
+    """Replace a method of one object inside the context."""
+    setattr(instance, name, method)
     try:
         yield
     finally:
-        delattr(thing, name)
+        delattr(instance, name)
 
 
 def _form(space: Any) -> tuple[Any, ...]:
-    """What two spaces must have in common; bounds may differ."""
+    """Return the properties that two spaces must share; bounds may differ."""
     return type(space), space.shape, getattr(space, "n", None)

@@ -1,1 +1,1 @@
-"""Students: small networks, tables and trees that learn what a teacher would do."""
+"""Students: networks, a table and a decision tree."""

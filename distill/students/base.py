@@ -1,7 +1,8 @@
-"""What every student is: a torch module that gives logits, and so a policy."""
+"""Base class of students that are torch modules, and the checks of their inputs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,78 +10,105 @@ import torch
 from torch import Tensor, nn
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.validation import checked_number
 
-from ..core.logits import softmax
+from ..core.policy import softmax
 
 
-class Answers(NamedTuple):
-    """What training judges of a student, a row for each of the batch's answers."""
+class TrainingOutput(NamedTuple):
+    """Outputs of a student that enter the loss, a row for each label of the batch."""
 
-    logits: Tensor  # (answers, actions), or as `forward`
-    weights: Tensor | None = None  # (answers,) how much each counts beside the batch's own weights
-    values: Tensor | None = None  # (answers,) of states, where the student knows them
+    logits: Tensor  # (queries, actions), or as `forward`
+    weights: Tensor | None = None  # (queries,) factors of the batch's weights
+    values: Tensor | None = None  # (queries,) state values, if the student has any
 
 
 class Student(nn.Module):
-    """A network from a batch of observations to the logits of actions.
+    """Network from a batch of observations to action logits.
 
-    One with continuous actions gives means and then logarithms of standard deviations instead,
-    (answers, 2 * dimensions), and has `action_gaussian` (see `GaussianStudent`).
+    With continuous actions it returns means and then logarithms of standard deviations instead,
+    (queries, 2 * dimensions), and has `action_gaussian` (see `GaussianStudent`).
 
-    A student of your own needs `forward` and, to be stored, `config`. What it may add are the
-    hooks that training asks: `training_answers` and `penalty`.
+    A custom student needs `forward` and, to be stored, `config`. It may override the hooks of
+    training, `training_outputs` and `penalty`.
 
     Attributes:
-        config: what makes the same student again, by `make_student(**config)`; JSON.
+        config: arguments of `make_student` for the same kind and size; JSON.
     """
 
     config: dict[str, Any]
 
-    def training_answers(
+    def training_outputs(
         self, observations: Tensor, progress: float, rng: np.random.Generator
-    ) -> list[Answers]:
-        """The answers that training judges; their losses are averaged.
+    ) -> list[TrainingOutput]:
+        """Return the outputs that enter the loss; their losses are averaged.
 
-        Networks that answer once give one; those that answer after each of many iterations may
-        give several, and so be taught how to go on.
+        Most networks return one element. Iterative networks may return the outputs of several
+        iterations, so that every iteration is trained.
 
         Args:
             observations: a batch.
-            progress: how much of the training is over, in [0, 1].
-            rng: settles what is random.
+            progress: training progress in [0, 1].
+            rng: source of randomness.
         """
-        return [Answers(self(observations))]
+        return [TrainingOutput(self(observations))]
 
     def penalty(self, progress: float) -> Tensor:
-        """What is added to the loss for the weights themselves; nothing by default."""
+        """Return a regularisation term that is added to the loss; zero by default."""
         return torch.zeros(())
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers training may change."""
+        """Number of trainable parameters."""
         return sum(weight.numel() for weight in self.parameters())
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Multiplications with a following addition for one decision.
+        """Return the number of multiply-add operations of one decision.
 
         Args:
-            observation_shape: of a single observation.
+            observation_shape: shape of a single observation.
         """
         raise NotImplementedError(f"{type(self).__name__} does not count its multiply-adds")
 
     # -- a policy ------------------------------------------------------------------------------
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(answers, actions) logits for a batch of observations."""
+        """Return (queries, actions) logits for a batch of observations."""
         device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
         with torch.no_grad():
             logits = self(torch.as_tensor(np.asarray(observations), device=device))
         return logits.double().cpu().numpy()  # type: ignore[no-any-return]
 
     def action_probabilities(self, observations: Any) -> FloatArray:
-        """(answers, actions) probabilities for a batch of observations."""
+        """Return (queries, actions) probabilities for a batch of observations."""
         return softmax(self.action_logits(observations))
 
     def act(self, observation: Any) -> Any:
-        """The best action for one observation, the first of equal ones."""
+        """Return the best action for one observation, the first of equal ones."""
         return int(self.action_logits(np.asarray(observation)[None])[0].argmax())
+
+
+MAX_BRIGHTNESS = 255.0
+"""Divisor of images, which are observations of uint8."""
+
+
+def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape of a single observation as a tuple of ints.
+
+    Raises:
+        ValueError: for a length below 1; TypeError if one is not a number.
+    """
+    return tuple(int(checked_number("observation_shape", n, 1, whole=True)) for n in shape)
+
+
+def as_floats(observations: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return (batch, *shape) float32; images are scaled to [0, 1].
+
+    Raises:
+        ValueError: for observations of another shape.
+    """
+    if tuple(observations.shape[1:]) != shape:
+        wanted = ", ".join(str(n) for n in ("batch", *shape))
+        raise ValueError(f"observations of shape {tuple(observations.shape)}; expected ({wanted})")
+    floats = observations.float()
+    return floats / MAX_BRIGHTNESS if observations.dtype == torch.uint8 else floats

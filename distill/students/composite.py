@@ -1,4 +1,4 @@
-"""A student that also knows what states are worth."""
+"""Students made of other students: an actor with a critic, and Gaussian actions."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from dynamaze.common.arrays import FloatArray
 
-from ..core.gaussian_actions import check_answers
-from .base import Answers, Student
-from .parts import check_outputs, checked_part
+from ..core.distributions import Bounds, split
+from ..core.gaussian_actions import LOG_STD, GaussianActions, check_output_shape
+from .base import Student, TrainingOutput
+from .quantise import is_quantised
 
 
 class ActorCritic(Student):
-    """Two students in one: the actor learns a teacher's actions, the critic its state values.
+    """Actor that learns a teacher's actions, and critic that learns its state values.
 
-    They train together, the critic by `Distiller(..., value_coef=)`; the batches need the values of
-    a teacher that has `state_values`. As a policy it is its actor, which alone is exported; and it
-    is a teacher of values as well.
+    They train together, the critic by `Distiller(..., value_coef=)`; the batches need values, from
+    a teacher with `state_values`. As a policy it is its actor, which alone is exported; it can also
+    be a teacher with values.
 
     Args:
         actor: a student; of continuous actions too.
-        critic: a student with one output for each answer of the actor.
+        critic: a student with one output for each output row of the actor.
 
     Raises:
-        TypeError: for what is no network.
+        TypeError: if a part is not a network.
         ValueError: if the critic has several outputs.
     """
 
@@ -43,80 +45,169 @@ class ActorCritic(Student):
         }
 
     def forward(self, observations: Tensor) -> Tensor:
-        """What the actor answers."""
-        answers: Tensor = self.actor(observations)
-        return answers
+        """Return the actor's outputs."""
+        outputs: Tensor = self.actor(observations)
+        return outputs
 
-    def training_answers(
+    def training_outputs(
         self, observations: Tensor, progress: float, rng: np.random.Generator
-    ) -> list[Answers]:
-        """The actor's, each with the critic's values.
+    ) -> list[TrainingOutput]:
+        """Return the actor's outputs, each with the critic's values.
 
         Raises:
-            ValueError: if the critic does not give one number for each answer.
+            ValueError: if the critic does not return one number for each row.
         """
         values = self.critic(observations)
-        check_answers("the critic", values.shape, 1)
-        answers = self.actor.training_answers(observations, progress, rng)
-        return [each._replace(values=values[:, 0]) for each in answers]
+        check_output_shape("the critic", values.shape, 1)
+        outputs = self.actor.training_outputs(observations, progress, rng)
+        return [each._replace(values=values[:, 0]) for each in outputs]
 
     def penalty(self, progress: float) -> Tensor:
-        """Those of both."""
+        """Return the sum of both penalties."""
         penalty: Tensor = self.actor.penalty(progress) + self.critic.penalty(progress)
         return penalty
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Those of the actor, which decides alone."""
+        """Return the multiply-adds of the actor, which alone acts."""
         return int(self.actor.multiply_adds(observation_shape))
 
     def state_values(self, observations: Any) -> FloatArray:
-        """(answers,) what the critic thinks of a batch of observations."""
+        """Return the critic's (queries,) values for a batch of observations."""
         values = self.critic.action_logits(observations)
-        check_answers("the critic", values.shape, 1)
+        check_output_shape("the critic", values.shape, 1)
         return values[:, 0]  # type: ignore[no-any-return]
 
-    # -- a policy: the actor -------------------------------------------------------------------
+    # -- the actor's policy --------------------------------------------------------------------
 
     @property
     def action_gaussian(self) -> Any:
-        """That of an actor of continuous actions; others have none."""
+        """The `action_gaussian` of an actor with continuous actions; missing otherwise."""
         return self.actor.action_gaussian
 
     @property
     def bounds(self) -> Any:
-        """Those of an actor of continuous actions; others have none."""
+        """Bounds of an actor with continuous actions; missing otherwise."""
         return self.actor.bounds
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(answers, actions) the actor's logits."""
+        """Return the actor's (queries, actions) logits."""
         return self.actor.action_logits(observations)  # type: ignore[no-any-return]
 
     def action_probabilities(self, observations: Any) -> FloatArray:
-        """(answers, actions) the actor's probabilities."""
+        """Return the actor's (queries, actions) probabilities."""
         return self.actor.action_probabilities(observations)  # type: ignore[no-any-return]
 
     def act(self, observation: Any) -> Any:
-        """The actor's best action for one observation."""
+        """Return the actor's best action for one observation."""
         return self.actor.act(observation)
 
     @property
     def memory(self) -> Any:
-        """What actor and critic remember, where at least one of them does; None for nothing."""
-        memories = [part.memory for part in self._remembering()]
+        """Recurrent states of actor and critic, if at least one has a state; None after a reset."""
+        memories = [part.memory for part in self._recurrent()]
         return None if all(memory is None for memory in memories) else memories
 
     @memory.setter
     def memory(self, memory: Any) -> None:
-        for number, part in enumerate(self._remembering()):
+        for number, part in enumerate(self._recurrent()):
             part.memory = None if memory is None else memory[number]
 
-    def reset(self, began: npt.NDArray[np.bool_] | None = None) -> None:
-        """Let those forget that remember."""
-        for part in self._remembering():
-            part.reset(began)
+    def reset(self, episode_start: npt.NDArray[np.bool_] | None = None) -> None:
+        """Reset the recurrent states."""
+        for part in self._recurrent():
+            part.reset(episode_start)
 
-    def _remembering(self) -> list[Any]:
+    def _recurrent(self) -> list[Any]:
         parts = [part for part in (self.actor, self.critic) if hasattr(part, "memory")]
         if not parts:
             raise AttributeError("neither actor nor critic has a memory")
         return parts
+
+
+class GaussianStudent(GaussianActions, Student):
+    """Student with Gaussian actions, whose parameters are the outputs of another student.
+
+    Its dimensions are independent. The loss to train it with is "gaussian_kl".
+
+        student = GaussianStudent(MLP((2,), 4, width=8), [-1, -1], [1, 1])
+        Distiller(student, source, total_steps=1000, loss="gaussian_kl").distil()
+
+    Args:
+        inner: a student with 2 * dimensions outputs: means, then log standard deviations.
+        low: lower bounds, of the shape of an action; -inf or None for no bound.
+        high: upper bounds; inf or None for no bound.
+        squashed: True if tanh of the sample is scaled to the bounds, as for a teacher of SAC;
+            otherwise the sample is clipped to them, as for one of PPO.
+
+    Attributes:
+        bounds: map samples to actions.
+
+    Raises:
+        TypeError: if the inner student is not a network.
+        ValueError: for another number of outputs, or invalid bounds.
+    """
+
+    def __init__(self, inner: Student, low: Any, high: Any, *, squashed: bool = False) -> None:
+        super().__init__()
+        self.inner: Any = checked_part("inner", inner)
+        self.bounds = Bounds(low, high, bool(squashed))
+        check_outputs("inner", inner, 2 * self.bounds.dimensions)
+        self.config = {
+            "kind": "gaussian",
+            "inner": inner.config,
+            **self.bounds.to_json(),
+        }
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """Return (queries, 2 * dimensions) means, then log standard deviations, in [-20, 2].
+
+        Raises:
+            ValueError: if the inner student has another number of outputs.
+        """
+        return self._clipped(self.inner(observations))
+
+    def training_outputs(
+        self, observations: Tensor, progress: float, rng: np.random.Generator
+    ) -> list[TrainingOutput]:
+        """Return the inner student's outputs with clipped deviations."""
+        outputs = self.inner.training_outputs(observations, progress, rng)
+        return [each._replace(logits=self._clipped(each.logits)) for each in outputs]
+
+    def penalty(self, progress: float) -> Tensor:
+        """Return the penalty of the inner student."""
+        penalty: Tensor = self.inner.penalty(progress)
+        return penalty
+
+    def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
+        """Return the multiply-adds of the inner student."""
+        return int(self.inner.multiply_adds(observation_shape))
+
+    def _clipped(self, rows: Tensor) -> Tensor:
+        check_output_shape("inner", rows.shape, 2 * self.bounds.dimensions)
+        mean, log_std = split(rows)
+        return torch.cat([mean, log_std.clamp(*LOG_STD)], dim=1)
+
+
+def checked_part(name: str, part: Any) -> Student:
+    """Return a student that may be part of another.
+
+    Raises:
+        TypeError: if it is not a network.
+        ValueError: if it is quantised already; only the whole may be.
+    """
+    if not isinstance(part, Student):
+        raise TypeError(f"{name} of type {type(part).__name__}; expected a student (a network)")
+    if is_quantised(part):
+        raise ValueError(f"{name} is quantised already; expected the whole to be: quantised(whole)")
+    return part
+
+
+def check_outputs(name: str, part: Student, outputs: int) -> None:
+    """Check the number of outputs of a part, where it is known.
+
+    Raises:
+        ValueError: for another number.
+    """
+    known = part.config.get("num_actions", outputs)
+    if known != outputs:
+        raise ValueError(f"{name} has {known} outputs; expected {outputs}")

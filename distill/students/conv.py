@@ -1,44 +1,45 @@
-"""A small convolution, for planes of a maze and for pictures."""
+"""Small convolutional network for planes of a maze, images and windows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.validation import checked_number
 
-from .base import Student
-from .inputs import as_floats, checked_shape
-from .planes import answers_at, check_planes, split_planes
+from .base import Student, as_floats, checked_shape
 
-KERNEL = 9  # the cells of a 3x3 kernel
+KERNEL = 9  # cells of a 3x3 kernel
 COLOURS = 3
 
 
 class Convolution(Student):
-    """3x3 convolutions with tanh between them.
+    """3x3 convolutions with tanh between them, and a linear output layer.
 
-    Planes keep their size, so that mazes of any size can be asked about, in as many cells as are
-    marked; an answer sees as far as there are layers. Of pictures and windows each convolution
-    halves the sides, and a linear layer reads the actions from what is left.
+    On planes of a maze convolutions keep the size, so that mazes of any size can be given, with any
+    number of marked cells; the receptive field grows by one cell with each layer. On images and
+    windows each convolution halves the sides, and the linear layer reads all remaining units.
 
     Args:
-        observation_shape: of a single observation; (3, rows, cols) planes, (rows, cols, 3) a
-            picture, or (planes, rows, cols) anything else, such as a window.
-        num_actions: how many; 4 for planes of a maze.
-        channels: of each convolution.
-        layers: how many convolutions.
-        asks: whether the second plane says where an answer is wanted; None for yes where there are
-            three planes and they are no picture.
-        seed: settles the first weights.
+        observation_shape: shape of a single observation; (3, rows, cols) planes, (rows, cols, 3) an
+            image, or (planes, rows, cols) anything else, such as a window.
+        num_actions: number of actions; 4 for planes of a maze.
+        channels: output channels of each convolution.
+        layers: number of convolutions.
+        per_cell: True for one output row for each cell marked in the second plane; None for True
+            if there are three planes and they are not an image.
+        seed: seed of the initial weights.
 
     Raises:
         ValueError: for a number outside its range, or another shape.
     """
 
+    @renamed_arguments(asks="per_cell")
     def __init__(
         self,
         observation_shape: Sequence[int],
@@ -46,7 +47,7 @@ class Convolution(Student):
         channels: int = 8,
         *,
         layers: int = 2,
-        asks: bool | None = None,
+        per_cell: bool | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -59,9 +60,11 @@ class Convolution(Student):
         actions = int(checked_number("num_actions", num_actions, 1, whole=True))
         channels = int(checked_number("channels", channels, 1, whole=True))
         count = int(checked_number("layers", layers, 1, whole=True))
-        self.is_picture = self.observation_shape[2] == COLOURS and not asks
-        self.asks = self.observation_shape[0] == 3 and not self.is_picture if asks is None else asks
-        if self.asks:
+        self.is_picture = self.observation_shape[2] == COLOURS and not per_cell
+        self.per_cell = (
+            self.observation_shape[0] == 3 and not self.is_picture if per_cell is None else per_cell
+        )
+        if self.per_cell:
             check_planes(self.observation_shape)
         self.config = {
             "kind": "conv",
@@ -69,11 +72,11 @@ class Convolution(Student):
             "num_actions": actions,
             "channels": channels,
             "layers": count,
-            "asks": self.asks,
+            "per_cell": self.per_cell,
         }
-        planes, self.sides = self._seen(self.observation_shape)
+        planes, self.sides = self._input_size(self.observation_shape)
         self.channels = (planes, *[channels] * count)
-        stride = 1 if self.asks else 2
+        stride = 1 if self.per_cell else 2
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.layers = nn.ModuleList(
@@ -81,25 +84,25 @@ class Convolution(Student):
                 for inputs in self.channels[:-1]
             )
             rows, cols = self._sides_after(count)
-            left = channels if self.asks else channels * rows * cols
-            self.last = nn.Linear(left, actions)
+            units = channels if self.per_cell else channels * rows * cols
+            self.last = nn.Linear(units, actions)
 
     def forward(self, observations: Tensor) -> Tensor:
-        """(answers, actions) logits for (batch, *observation_shape), or planes of another size."""
-        if self.asks:
-            units, asked = split_planes(observations)
+        """Return (queries, actions) logits for (batch, *observation_shape), or other planes."""
+        if self.per_cell:
+            units, queried = split_planes(observations)
         else:
             units = as_floats(observations, self.observation_shape)
             units = units.movedim(-1, 1) if self.is_picture else units
         for layer in self.layers:
             units = torch.tanh(layer(units))
-        read = answers_at(units, asked) if self.asks else units.flatten(1)
+        read = at_cells(units, queried) if self.per_cell else units.flatten(1)
         logits: Tensor = self.last(read)
         return logits
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Those of all convolutions, and of the last layer for one answer."""
-        if self.asks:
+        """Return those of all convolutions, and of the last layer for one output row."""
+        if self.per_cell:
             rows, cols = check_planes(observation_shape)
             cells = [rows * cols] * len(self.layers)
         else:
@@ -108,17 +111,60 @@ class Convolution(Student):
         convolved = sum(n * KERNEL * inputs * outputs for n, inputs, outputs in pairs)
         return convolved + self.last.in_features * self.last.out_features
 
-    def _seen(self, shape: tuple[int, ...]) -> tuple[int, tuple[int, int]]:
-        """How many planes the first convolution gets, and of which size."""
-        if self.asks:
+    def _input_size(self, shape: tuple[int, ...]) -> tuple[int, tuple[int, int]]:
+        """Return the input planes of the first convolution, and their size."""
+        if self.per_cell:
             return 2, (shape[1], shape[2])
         if self.is_picture:
             return COLOURS, (shape[0], shape[1])
         return shape[0], (shape[1], shape[2])
 
     def _sides_after(self, layers: int) -> tuple[int, int]:
-        """Rows and columns after some convolutions, where they halve them."""
+        """Return rows and columns after some convolutions with stride 2."""
         rows, cols = self.sides
         for _ in range(layers):
             rows, cols = (rows + 1) // 2, (cols + 1) // 2
         return rows, cols
+
+
+WALLS, AGENT, GOALS = range(3)
+"""Indices of the planes of an observation."""
+
+
+def split_planes(observations: Tensor) -> tuple[Tensor, Tensor]:
+    """Split planes into the maze and the queried cells.
+
+    Args:
+        observations: (batch, 3, rows, cols) of walls, agent and goals.
+
+    Returns:
+        (batch, 2, rows, cols) walls and goals as float32, and (batch, rows, cols) True at the cells
+        that are marked as the agent's.
+
+    Raises:
+        ValueError: for another shape.
+    """
+    if observations.ndim != 4 or observations.shape[1] != 3:
+        raise ValueError(
+            f"observations of shape {tuple(observations.shape)}; expected (batch, 3, rows, cols), "
+            'as `observation="planes"` gives'
+        )
+    maze = observations[:, [WALLS, GOALS]].float()
+    return maze, observations[:, AGENT] > 0.5
+
+
+def at_cells(maps: Tensor, queried: Tensor) -> Tensor:
+    """Return (queries, actions) values of (batch, actions, rows, cols) maps at queried cells."""
+    return maps.movedim(1, -1)[queried]
+
+
+def check_planes(observation_shape: Any) -> tuple[int, int]:
+    """Return rows and columns of a single observation.
+
+    Raises:
+        ValueError: if it is not (3, rows, cols).
+    """
+    shape = tuple(observation_shape)
+    if len(shape) != 3 or shape[0] != 3:
+        raise ValueError(f"an observation of shape {shape}; expected (3, rows, cols)")
+    return int(shape[1]), int(shape[2])

@@ -1,4 +1,4 @@
-"""A student with a memory, for worlds of which only a part is seen."""
+"""Recurrent student for partially observable environments."""
 
 from __future__ import annotations
 
@@ -14,26 +14,25 @@ from torch import Tensor, nn
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
-from .base import Student
-from .inputs import as_floats, checked_shape
+from .base import Student, as_floats, checked_shape
 
 
 class GRU(Student):
-    """A gated recurrent unit (Cho et al. 2014) and a linear layer on what it remembers.
+    """Gated recurrent unit (Cho et al. 2014) with a linear output layer.
 
-    In training it sees whole sequences, (batch, time, ...), each from an empty memory, and answers
-    for each moment in the order of batch and time. As a policy it remembers from one call to the
-    next: one row of memory for each observation of the batch, until `reset`.
+    In training it is given whole sequences, (batch, time, ...), each from a zero state, and returns
+    an output for each step in the order of batch and time. As a policy it keeps its state from one
+    call to the next, one row for each observation of the batch, until `reset`.
 
     Args:
-        observation_shape: of a single observation; it is flattened.
-        num_actions: how many.
-        width: numbers that are remembered.
-        seed: settles the first weights.
+        observation_shape: shape of a single observation; it is flattened.
+        num_actions: number of actions.
+        width: size of the recurrent state.
+        seed: seed of the initial weights.
 
     Attributes:
-        memory: (batch, width) what it remembers, None for nothing. What plays with it in between
-            keeps it and puts it back.
+        memory: (batch, width) recurrent state, None for zeros. Code that runs another episode in
+            between saves and restores it.
 
     Raises:
         ValueError: for a number outside its range.
@@ -59,52 +58,52 @@ class GRU(Student):
             self.last = nn.Linear(self.width, self.num_actions)
 
     def forward(self, observations: Tensor) -> Tensor:
-        """(batch * time, actions) logits for (batch, time, *observation_shape) sequences.
+        """Return (batch * time, actions) logits for (batch, time, *observation_shape) sequences.
 
-        A batch of single observations is one of sequences of one moment.
+        A batch of single observations is a batch of sequences of one step.
         """
         if observations.ndim == 1 + len(self.observation_shape):
             observations = observations[:, None]
-        return self._answers(observations, None)[0]
+        return self._outputs(observations, None)[0]
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Those of one moment."""
+        """Return those of one step."""
         gates = 3 * self.width * (prod(self.observation_shape) + self.width)
         return gates + self.width * self.num_actions
 
-    def _answers(self, sequences: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _outputs(self, sequences: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
         batch, time = sequences.shape[:2]
-        moments = as_floats(sequences.flatten(0, 1), self.observation_shape)
+        steps = as_floats(sequences.flatten(0, 1), self.observation_shape)
         start = None if memory is None else memory[None]
-        units, left = self.cell(moments.reshape(batch, time, -1), start)
-        return self.last(units.flatten(0, 1)), left[0]
+        units, final = self.cell(steps.reshape(batch, time, -1), start)
+        return self.last(units.flatten(0, 1)), final[0]
 
     # -- a policy ------------------------------------------------------------------------------
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(batch, actions) logits for the next observation of each of a batch of episodes.
+        """Return (batch, actions) logits for the next observation of each of a batch of episodes.
 
         Raises:
-            ValueError: for another number of observations than the memory is of.
+            ValueError: for another number of observations than the rows of `memory`.
         """
-        moment = torch.as_tensor(np.asarray(observations), device=self.last.weight.device)
-        if self.memory is not None and len(self.memory) != len(moment):
+        step = torch.as_tensor(np.asarray(observations), device=self.last.weight.device)
+        if self.memory is not None and len(self.memory) != len(step):
             raise ValueError(
-                f"{len(moment)} observations, and a memory of {len(self.memory)}; expected as "
-                "many, or reset() before others"
+                f"{len(step)} observations, and a state of {len(self.memory)} episodes; expected "
+                "equal numbers, or reset() before others"
             )
         with torch.no_grad():
-            logits, self.memory = self._answers(moment[:, None], self.memory)
+            logits, self.memory = self._outputs(step[:, None], self.memory)
         return logits.double().cpu().numpy()
 
-    def reset(self, began: npt.NDArray[np.bool_] | None = None) -> None:
-        """Forget.
+    def reset(self, episode_start: npt.NDArray[np.bool_] | None = None) -> None:
+        """Reset the recurrent state.
 
         Args:
-            began: (batch,) True where an episode begins; None for everywhere.
+            episode_start: (batch,) True where an episode begins; None for all rows.
         """
-        if began is None or self.memory is None:
+        if episode_start is None or self.memory is None:
             self.memory = None
             return
         self.memory = self.memory.clone()
-        self.memory[torch.as_tensor(began, device=self.memory.device)] = 0.0
+        self.memory[torch.as_tensor(episode_start, device=self.memory.device)] = 0.0

@@ -1,4 +1,4 @@
-"""A multilayer perceptron, and the linear student that has no layers."""
+"""Multilayer perceptron (MLP), and the linear student."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from torch import Tensor, nn
 
 from dynamaze.common.validation import checked_number
 
-from .base import Student
-from .inputs import as_floats, checked_shape
+from .base import Student, as_floats, checked_shape
 
 
 class MLP(Student):
-    """Layers of tanh: rectifiers die in networks of a few units, and never answer again.
+    """Fully connected layers with tanh between them.
+
+    Tanh, not ReLU: in networks of a few units a ReLU that is inactive on all inputs never recovers.
 
     Args:
-        observation_shape: of a single observation; it is flattened.
-        num_actions: how many.
+        observation_shape: shape of a single observation; it is flattened.
+        num_actions: number of actions.
         width: units of each hidden layer.
-        layers: how many hidden layers; with none it is linear.
-        seed: settles the first weights.
+        layers: number of hidden layers; 0 makes it linear.
+        seed: seed of the initial weights.
 
     Raises:
         ValueError: for a number outside its range.
@@ -56,7 +57,7 @@ class MLP(Student):
             self.layers = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairs)
 
     def forward(self, observations: Tensor) -> Tensor:
-        """(batch, actions) logits for (batch, *observation_shape) observations."""
+        """Return (batch, actions) logits for (batch, *observation_shape) observations."""
         units = as_floats(observations, self.observation_shape).flatten(1)
         for layer in self.layers[:-1]:
             units = torch.tanh(layer(units))
@@ -64,5 +65,28 @@ class MLP(Student):
         return logits
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Those of all layers."""
+        """Return those of all layers."""
         return sum(a * b for a, b in zip(self.sizes, self.sizes[1:], strict=False))
+
+
+class Linear(MLP):
+    """Linear student: each logit is a weighted sum of the observation.
+
+    Args:
+        observation_shape: shape of a single observation; it is flattened.
+        num_actions: number of actions.
+        seed: seed of the initial weights.
+
+    Raises:
+        ValueError: for a number outside its range.
+    """
+
+    def __init__(
+        self, observation_shape: Sequence[int], num_actions: int, *, seed: int = 0
+    ) -> None:
+        super().__init__(observation_shape, num_actions, layers=0, seed=seed)
+        self.config = {
+            "kind": "linear",
+            "observation_shape": list(self.observation_shape),
+            "num_actions": self.sizes[-1],
+        }

@@ -1,4 +1,4 @@
-"""Students whose weights are computed from others: rounded, or with some of them left out."""
+"""Parametrised weights: weights that torch computes from others, when quantised or pruned."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from torch.nn.utils import parametrize
 S = TypeVar("S", bound=nn.Module)
 
 _HIDDEN = "parametrizations"
-"""Where torch keeps what weights are computed from."""
+"""Name under which torch keeps the original weights."""
 
-SAID = ("bits", "per")
-"""What the `config` of a quantised student says beyond that of the same student of floats."""
+QUANTISATION_KEYS = ("bits", "granularity")
+"""Entries of a quantised student's `config` that the same student of floats has not."""
 
 
 def weights_of(student: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
-    """Each weight by its whole name, the module that has it, and its name there.
+    """Yield each weight's full name, its module, and its name there.
 
-    A weight that is computed counts as what it is in the end, not as what it is computed from.
+    A computed weight is yielded once, under its own name, instead of the original that it is
+    computed from.
     """
     for path, module in student.named_modules():
         if _HIDDEN in path.split("."):
@@ -33,7 +34,7 @@ def weights_of(student: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
 
 
 def plain_weights(student: nn.Module) -> dict[str, Tensor]:
-    """What `state_dict` would be if nothing were computed: the numbers that answers come from."""
+    """Return the `state_dict` with the final values of computed weights."""
     with torch.no_grad():
         plain = {
             name: tensor
@@ -46,11 +47,11 @@ def plain_weights(student: nn.Module) -> dict[str, Tensor]:
 
 
 def copied(student: S) -> S:
-    """A copy that shares nothing, not even the class that torch makes for computed weights."""
+    """Return a deep copy that shares nothing, not even torch's class of a parametrised module."""
     with torch.no_grad():
         for module in student.modules():
             if isinstance(module, nn.RNNBase):
-                # It keeps the weights of the last pass, which cannot be copied with a gradient.
+                # It caches the weights of the last pass, which cannot be copied with a gradient.
                 module._init_flat_weights()
     copy = deepcopy(student)
     for module in copy.modules():
@@ -61,7 +62,7 @@ def copied(student: S) -> S:
 
 
 def plain(student: S) -> S:
-    """A copy with ordinary weights, which gives the same answers to the last bit."""
+    """Return a copy with ordinary weights, whose outputs are bit-identical."""
     copy = copied(student)
     for module in list(copy.modules()):
         for name in list(getattr(module, _HIDDEN, ())):
@@ -69,5 +70,7 @@ def plain(student: S) -> S:
     about = vars(copy)
     about.pop("num_bytes", None)
     if isinstance(about.get("config"), dict):
-        about["config"] = {key: about["config"][key] for key in about["config"] if key not in SAID}
+        about["config"] = {
+            key: about["config"][key] for key in about["config"] if key not in QUANTISATION_KEYS
+        }
     return copy

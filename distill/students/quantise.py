@@ -1,19 +1,9 @@
-"""Students of small integers, which train on as what they are: quantisation-aware training.
+"""Quantisation-aware training: weights are rounded in the forward pass.
 
-Each weight is rounded whenever it is used, and its gradient goes to what was rounded as if nothing
-had happened: the straight-through estimator (Bengio, Leonard and Courville 2013; Jacob et al. 2018
-for networks). Torch's own quantisation is deprecated, and made for other sizes.
-
-The rule, for all weights that share a scale s:
-
-- 8 and 4 bits: s = largest |w| / 127 or / 7; the integer is w / s, rounded to the nearest, and of
-  two as near to the even one. There is no zero point: zero stays zero, and what is pruned stays so.
-- ternary (Li and Liu 2016, equations 5 and 6): weights of at most 0.7 times the mean |w| become 0,
-  and others s or -s, with s the mean |w| of these.
-
-Scales are rounded to bfloat16: two bytes, 8 significant bits. Then every product of integer and
-scale is exact in float32, the largest weight still rounds to the largest integer, and rounding what
-is rounded changes nothing. So integers and scales are all there is to a student.
+Gradients pass straight through the rounding (straight-through estimator: Bengio, Leonard and
+Courville 2013; Jacob et al. 2018 for networks). Scales are rounded to bfloat16, so that every
+product of integer and scale is exact in float32 and rounding is idempotent: a student is fully
+described by integers and scales.
 """
 
 from __future__ import annotations
@@ -25,66 +15,75 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.validation import did_you_mean
 
-from ..core.packing import LEVELS, SCALES, Integers, Scales, numbers, packed, packed_scales
+from ..core.packing import (
+    MAX_INTEGER,
+    SCALE_SUFFIX,
+    Integers,
+    Scales,
+    dequantise,
+    pack_integers,
+    pack_scales,
+)
 from .base import Student
 from .parametrised import copied, weights_of
 
-PER = ("channel", "tensor")
+GRANULARITIES = ("channel", "tensor")
 
-FROM = 0.7
-"""Ternary weights are not zero from this share of the mean size on."""
+TERNARY_THRESHOLD = 0.7
+"""Ternary weights above this fraction of the mean magnitude are not zero (Li and Liu, eq. 6)."""
 
 S = TypeVar("S", bound=Student)
 
 
-class Frozen(NamedTuple):
-    """A weight as it is stored."""
+class QuantisedWeight(NamedTuple):
+    """Integers and scales of a weight."""
 
     integers: Integers  # of the weight's shape
     scales: Scales  # (rows,), or (1,) for all
 
-    def numbers(self) -> Any:
-        """Float32 of the weight's shape, to the last bit those that answers come from."""
-        return numbers(self.integers, self.scales)
+    def dequantise(self) -> Any:
+        """Return float32 values, bit-identical to the weight in the forward pass."""
+        return dequantise(self.integers, self.scales)
 
 
-class Bytes(NamedTuple):
-    """What the weights of a student take."""
+class WeightBytes(NamedTuple):
+    """Bytes of the weights of a student."""
 
     integers: int
     scales: int
 
     @property
     def total(self) -> int:
-        """Both."""
+        """Bytes of integers and scales."""
         return self.integers + self.scales
 
 
-class Rounding(nn.Module):
-    """What makes a weight a rounded one.
+class FakeQuantisation(nn.Module):
+    """Parametrisation that rounds a weight.
 
     Args:
-        bits: of `LEVELS`.
-        per: "channel" for a scale for each entry of the first dimension, where there are two or
-            more; "tensor" for one in all.
+        bits: a key of `MAX_INTEGER`.
+        granularity: "channel" for a scale for each entry of the first dimension, if there are two
+            or more dimensions; "tensor" for a single scale.
     """
 
-    def __init__(self, bits: Any, per: str) -> None:
+    def __init__(self, bits: Any, granularity: str) -> None:
         super().__init__()
-        self.bits, self.per = bits, per
+        self.bits, self.granularity = bits, granularity
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The weight, rounded; the gradient passes straight through."""
-        result: Tensor = _StraightThrough.apply(weight, self.bits, self.per)  # type: ignore[no-untyped-call]
+        """Return the rounded weight; the gradient passes straight through."""
+        result: Tensor = _StraightThrough.apply(weight, self.bits, self.granularity)  # type: ignore[no-untyped-call]
         return result
 
 
 class _StraightThrough(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, bits: Any, per: str) -> Tensor:
-        integers, scales = rounded(weight, bits, per)
+    def forward(ctx: Any, weight: Tensor, bits: Any, granularity: str) -> Tensor:
+        integers, scales = quantise_tensor(weight, bits, granularity)
         return (integers * scales).view_as(weight)
 
     @staticmethod
@@ -92,120 +91,129 @@ class _StraightThrough(torch.autograd.Function):
         return gradients[0], None, None
 
 
-def rounded(weight: Tensor, bits: Any, per: str) -> tuple[Tensor, Tensor]:
-    """Integers and scales of a weight, by the rule of this module.
+def quantise_tensor(weight: Tensor, bits: Any, granularity: str) -> tuple[Tensor, Tensor]:
+    """Return integers and scales of a weight.
 
     Args:
         weight: of any shape.
-        bits: of `LEVELS`.
-        per: of `PER`.
+        bits: a key of `MAX_INTEGER`.
+        granularity: one of `GRANULARITIES`.
 
     Returns:
         (groups, weights of each) whole numbers and (groups, 1) scales, of the weight's dtype.
     """
-    channels = len(weight) if per == "channel" and weight.ndim > 1 else 1
+    channels = len(weight) if granularity == "channel" and weight.ndim > 1 else 1
     groups = weight.detach().reshape(channels, -1)
     size = groups.abs()
     if bits == "ternary":
+        # Li and Liu 2016, equations 5 and 6: weights of at most 0.7 times the mean magnitude
+        # become 0, the others +-s with s their mean magnitude.
         exact = size.double()
-        large = exact > FROM * exact.mean(dim=1, keepdim=True)
+        large = exact > TERNARY_THRESHOLD * exact.mean(dim=1, keepdim=True)
         count = large.sum(dim=1, keepdim=True).clamp(min=1)
-        scales = _short((exact * large).sum(dim=1, keepdim=True) / count).to(weight.dtype)
+        scales = _to_bfloat16((exact * large).sum(dim=1, keepdim=True) / count).to(weight.dtype)
         return torch.sign(groups) * (large & (scales > 0)) + 0.0, scales
-    scales = _short(size.amax(dim=1, keepdim=True) / LEVELS[bits]).to(weight.dtype)
-    # Of weights that are all zero the scale is zero. A zero has no sign.
+    # s = max |w| / 127 or / 7; symmetric, without a zero point: zero (a pruned weight) stays zero.
+    scales = _to_bfloat16(size.amax(dim=1, keepdim=True) / MAX_INTEGER[bits]).to(weight.dtype)
+    # Nearest integer, ties to even. All-zero weights have scale 0; + 0.0 removes negative zeros.
     return torch.round(groups / torch.where(scales > 0, scales, 1.0)) + 0.0, scales
 
 
-def _short(scales: Tensor) -> Tensor:
-    """Scales of 8 significant bits; such as are too small for that are zero."""
+def _to_bfloat16(scales: Tensor) -> Tensor:
+    """Round scales to 8 significant bits; those below the smallest normal float32 become zero."""
     short = scales.to(torch.bfloat16).to(torch.float32)
     return torch.where(short < torch.finfo(torch.float32).tiny, 0.0, short)
 
 
-def quantised(student: S, bits: Any = 8, per: str = "channel") -> S:
-    """A copy of a student whose weights are rounded wherever they are used.
+@renamed_arguments(per="granularity")
+def quantised(student: S, bits: Any = 8, granularity: str = "channel") -> S:
+    """Return a copy of a student whose weights are rounded in the forward pass.
 
-    It is a student of the same kind, with all that it can do, and trains as any other. All
-    parameters are rounded, biases as well; those of one dimension share a scale. Buffers are not.
+    It is a student of the same kind and trains as any other. All parameters are rounded, biases
+    too; one-dimensional ones share a scale. Buffers are not rounded.
 
-    What training anneals, a recurrent planner's sharpness, it anneals again for a student that was
-    trained before: `Distiller(..., progress_from=0.2)` leaves out what only a new one needs. Its
-    end alone does not mend ternary weights, for there all steps of Adam are small.
+    Schedules, such as the annealing of a value iteration network, start again for a student that
+    was trained before: `Distiller(..., progress_from=0.2)` skips the part that only a new student
+    needs. The end of a schedule alone is not enough for ternary weights, since Adam's steps are
+    small there.
 
     Args:
         student: a network; one that is to be pruned as well must be pruned first.
         bits: 8, 4 or "ternary".
-        per: "channel" for a scale for each entry of a weight's first dimension, "tensor" for one.
+        granularity: "channel" for a scale for each entry of a weight's first dimension, "tensor"
+            for a single scale.
 
     Raises:
-        TypeError: for what is no network.
-        ValueError: for other bits or groups, or a student that is quantised already.
+        TypeError: if it is not a network.
+        ValueError: for other bits or granularity, or a student that is quantised already.
     """
     if not isinstance(student, Student):
         raise TypeError(f"a student of type {type(student).__name__}; expected a network")
-    if bits not in LEVELS:
-        raise ValueError(f"bits={bits!r}; expected one of {list(LEVELS)}")
-    if per not in PER:
-        raise ValueError(f"per={per!r}; expected one of {list(PER)}{did_you_mean(per, PER)}")
+    if bits not in MAX_INTEGER:
+        raise ValueError(f"bits={bits!r}; expected one of {list(MAX_INTEGER)}")
+    if granularity not in GRANULARITIES:
+        raise ValueError(
+            f"granularity={granularity!r}; expected one of {list(GRANULARITIES)}"
+            f"{did_you_mean(granularity, GRANULARITIES)}"
+        )
     if is_quantised(student):
         raise ValueError("a student that is quantised already; expected one that is not")
     copy = copied(student)
     for _, module, name in list(weights_of(copy)):
-        parametrize.register_parametrization(module, name, Rounding(bits, per))
-    copy.config = {**student.config, "bits": bits, "per": per}
+        parametrize.register_parametrization(module, name, FakeQuantisation(bits, granularity))
+    copy.config = {**student.config, "bits": bits, "granularity": granularity}
     copy.num_bytes = size_in_bytes(copy).total  # type: ignore[assignment]
     return copy
 
 
 def is_quantised(student: Any) -> bool:
-    """Whether it was made by `quantised`."""
+    """Return True for a student made by `quantised`."""
     return "bits" in getattr(student, "config", {})
 
 
-def frozen(student: Student) -> dict[str, Frozen]:
-    """The integers and scales of each weight, by the name that it has in a plain student.
+def quantised_weights(student: Student) -> dict[str, QuantisedWeight]:
+    """Return integers and scales of each weight, by its name in a plain student.
 
     Raises:
         ValueError: for a student that is not quantised, or a weight that is not finite.
     """
     if not is_quantised(student):
         raise ValueError("a student that is not quantised; expected one made by quantised()")
-    bits, per = student.config["bits"], student.config["per"]
+    bits, granularity = student.config["bits"], student.config["granularity"]
     found = {}
     for whole, module, name in weights_of(student):
-        # Rounding changes nothing in what is rounded, so this asks for no more than what is used.
+        # Rounding is idempotent, so the rounded weight is enough.
         weight = getattr(module, name).detach()
         if not torch.isfinite(weight).all():
             raise ValueError(f"{whole} has a weight that is not finite; expected numbers")
-        integers, scales = rounded(weight, bits, per)
-        found[whole] = Frozen(
+        integers, scales = quantise_tensor(weight, bits, granularity)
+        found[whole] = QuantisedWeight(
             integers.reshape(weight.shape).cpu().numpy().astype(np.int8),
             scales.float().cpu().numpy().ravel(),
         )
     return found
 
 
-def size_in_bytes(student: Student) -> Bytes:
-    """What a student's weights take as they are stored.
+def size_in_bytes(student: Student) -> WeightBytes:
+    """Return the bytes of a student's weights as they are stored.
 
-    Integers: one byte each of 8 bits, two in a byte of 4, five in a byte if ternary, each weight
-    beginning a new byte. Scales: two bytes each. A student that is not quantised has no scales, and
-    each number counts what it takes. Neither counts names, shapes, or buffers such as the
-    sharpness of a recurrent planner.
+    Integers: one byte each for 8 bits, two in a byte for 4 bits, five in a byte for ternary, each
+        weight
+    starting a new byte. Scales: two bytes each. A student that is not quantised has no scales, and
+    each number counts its own bytes. Names, shapes and buffers are not counted.
     """
     if not is_quantised(student):
         plain = (getattr(module, name) for _, module, name in weights_of(student))
-        return Bytes(sum(weight.numel() * weight.element_size() for weight in plain), 0)
+        return WeightBytes(sum(weight.numel() * weight.element_size() for weight in plain), 0)
     stored = packed_weights(student)
-    scales = sum(array.nbytes for name, array in stored.items() if name.endswith(SCALES))
-    return Bytes(sum(array.nbytes for array in stored.values()) - scales, scales)
+    scales = sum(array.nbytes for name, array in stored.items() if name.endswith(SCALE_SUFFIX))
+    return WeightBytes(sum(array.nbytes for array in stored.values()) - scales, scales)
 
 
 def packed_weights(student: Student) -> dict[str, Any]:
-    """The rounded weights of a quantised student as arrays for a file, integers and scales."""
+    """Return the packed integers and scales of a quantised student as arrays for a file."""
     arrays: dict[str, Any] = {}
-    for name, weight in frozen(student).items():
-        arrays[name] = packed(weight.integers, student.config["bits"])
-        arrays[name + SCALES] = packed_scales(weight.scales)
+    for name, weight in quantised_weights(student).items():
+        arrays[name] = pack_integers(weight.integers, student.config["bits"])
+        arrays[name + SCALE_SUFFIX] = pack_scales(weight.scales)
     return arrays

@@ -1,23 +1,23 @@
-"""Students by name."""
+"""Registry of students: kind -> class."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeGuard
 
+from dynamaze.common.deprecation import warn_renamed
 from dynamaze.common.validation import did_you_mean
 
-from .composite import ActorCritic
+from ..core.old_names import KINDS
+from .composite import ActorCritic, GaussianStudent
 from .conv import Convolution
-from .gaussian import GaussianStudent
 from .gru import GRU
-from .linear import Linear
-from .mlp import MLP
+from .mlp import MLP, Linear
 from .quantise import quantised
 from .residual import Residual
-from .table import Table
-from .tree import Tree
-from .value_iteration import RecurrentPlanner
+from .table import TableStudent
+from .tree import DecisionTree
+from .value_iteration import ValueIterationNetwork
 
 STUDENTS: dict[str, Callable[..., Any]] = {
     "actor_critic": ActorCritic,
@@ -26,29 +26,36 @@ STUDENTS: dict[str, Callable[..., Any]] = {
     "gru": GRU,
     "linear": Linear,
     "mlp": MLP,
-    "recurrent_planner": RecurrentPlanner,
     "residual": Residual,
-    "table": Table,
-    "tree": Tree,
+    "table": TableStudent,
+    "tree": DecisionTree,
+    "value_iteration": ValueIterationNetwork,
 }
-"""Each kind of student, as in the `config` of each."""
+"""Kind of a student, as in its `config` -> its class."""
 
 
-def make_student(kind: str, *, bits: Any = None, per: str = "channel", **arguments: Any) -> Any:
-    """A student by name; `make_student(**student.config)` makes another of the same kind and size.
+def make_student(
+    kind: str, *, bits: Any = None, granularity: str = "channel", **arguments: Any
+) -> Any:
+    """Make a student; `make_student(**student.config)` makes another of the same kind and size.
 
     Args:
-        kind: of `STUDENTS`.
-        bits: 8, 4 or "ternary" for one that is quantised (see `quantised`); None for floats.
-        per: what a scale is for, if it is quantised.
-        **arguments: what its class takes; for most the shape of an observation and the number of
-            actions, and the number that sizes it. A student that another is made of may be given
-            as its `config`.
+        kind: a key of `STUDENTS`.
+        bits: 8, 4 or "ternary" for a quantised student (see `quantised`); None for floats.
+        granularity: "channel" or "tensor" scales of a quantised student.
+        **arguments: of its class; for most the shape of an observation, the number of actions and
+            a size. A student that is part of another may be given as its `config`.
 
     Raises:
-        ValueError: for an unknown kind, naming those that exist.
-        TypeError: for arguments that it does not take, or bits for a table or tree.
+        ValueError: for an unknown kind, listing the known ones.
+        TypeError: for unknown arguments, or bits for a table or tree.
     """
+    if kind in KINDS:
+        warn_renamed(f'make_student("{kind}")', f'make_student("{KINDS[kind]}")')
+        kind = KINDS[kind]
+    if "per" in arguments:
+        warn_renamed("per=", "granularity=")
+        granularity = arguments.pop("per")
     if kind not in STUDENTS:
         raise ValueError(
             f"kind={kind!r}; expected one of {sorted(STUDENTS)}{did_you_mean(kind, STUDENTS)}"
@@ -58,13 +65,13 @@ def make_student(kind: str, *, bits: Any = None, per: str = "channel", **argumen
         for name, value in arguments.items()
     }
     student = STUDENTS[kind](**parts)
-    return student if bits is None else quantised(student, bits, per)
+    return student if bits is None else quantised(student, bits, granularity)
 
 
-def can_be_made(config: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether `make_student` knows a `config`, and those of the students that it is made of."""
+def is_makeable(config: Any) -> TypeGuard[dict[str, Any]]:
+    """Return True if `make_student` knows a `config` and those of its parts."""
     return (
         isinstance(config, dict)
         and config.get("kind") in STUDENTS
-        and all(can_be_made(part) for part in config.values() if isinstance(part, dict))
+        and all(is_makeable(part) for part in config.values() if isinstance(part, dict))
     )

@@ -1,4 +1,4 @@
-"""A table: the teacher's answers, remembered."""
+"""Table of the teacher's labels."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from ..core.dataset import Dataset
-from ..core.logits import LogitPolicy
-from .rows import checked_rows, flat_rows
+from ..core.distributions import CATEGORICAL
+from ..core.policy import LogitPolicy
 
 KEY_BYTES = 16
-"""Two observations share a key of so many bytes by chance once in 2**64 pairs or more rarely."""
+"""Length of a hash key; collisions of two observations have probability 2**-128."""
 
 
-class Table(LogitPolicy):
-    """Answers for each observation that it was taught what the teacher did, on the average.
+class TableStudent(LogitPolicy):
+    """Mean label of each observation in a dataset.
 
-    It knows nothing of any other observation: there it answers with the average of all rows. So
-    it is the floor for students that learn more than what they were shown.
+    Unknown observations get the mean of all rows. It is the baseline for students that generalise.
 
     Args:
-        observation_shape: of a single observation.
-        num_actions: how many.
+        observation_shape: shape of a single observation.
+        num_actions: number of actions.
 
     Raises:
         ValueError: for a number outside its range.
@@ -43,12 +42,12 @@ class Table(LogitPolicy):
             "num_actions": self.num_actions,
         }
         self._rows: dict[bytes, int] = {}
-        self._logits = np.zeros((1, self.num_actions))  # the first is for what is not known
+        self._logits = np.zeros((1, self.num_actions))  # row 0 is for unknown observations
 
-    def fit(self, dataset: Dataset) -> Table:
-        """Remember a dataset, and nothing of what was known before.
+    def fit(self, dataset: Dataset) -> TableStudent:
+        """Store a dataset in place of the present one.
 
-        Rows of one observation are averaged by their weights, or alike where these are all 0.
+        Rows of equal observations are averaged by their weights, or equally where these are all 0.
 
         Raises:
             ValueError: for observations of another shape, or another number of actions.
@@ -58,14 +57,14 @@ class Table(LogitPolicy):
         )
         keys = _keys(observations)
         rows = {key: row for row, key in enumerate(dict.fromkeys(keys), 1)}
-        places = np.array([rows[key] for key in keys])
-        averages = _averages(places, logits, weights, len(rows) + 1)
+        groups = np.array([rows[key] for key in keys])
+        averages = _averages(groups, logits, weights, len(rows) + 1)
         averages[0] = np.average(logits, axis=0, weights=weights if weights.any() else None)
         self._rows, self._logits = rows, averages
         return self
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(batch, actions) what is remembered of each observation.
+        """Return the (batch, actions) stored logits.
 
         Raises:
             ValueError: for observations of another shape.
@@ -73,30 +72,30 @@ class Table(LogitPolicy):
         keys = _keys(flat_rows(observations, self.observation_shape))
         return self._logits[[self._rows.get(key, 0) for key in keys]]
 
-    def knows(self, observations: Any) -> npt.NDArray[np.bool_]:
-        """(batch,) True where an observation was taught."""
+    def contains(self, observations: Any) -> npt.NDArray[np.bool_]:
+        """Return (batch,) True where an observation is stored."""
         keys = _keys(flat_rows(observations, self.observation_shape))
         return np.array([key in self._rows for key in keys], dtype=np.bool_)
 
     @property
     def num_parameters(self) -> int:
-        """How many logits it holds, without the keys."""
+        """Number of logits, without the keys."""
         return self._logits.size
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """None: an answer is looked up."""
+        """Return 0: logits are looked up."""
         return 0
 
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
-        """Keys and logits, for a file."""
+        """Return keys and logits, for a file."""
         keys = np.frombuffer(b"".join(self._rows), dtype=np.uint8).reshape(-1, KEY_BYTES)
         return {"keys": keys, "logits": self._logits.copy()}
 
     def set_state(self, state: dict[str, npt.NDArray[Any]]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore what `get_state` returned.
 
         Raises:
-            ValueError: for arrays that are no table of as many actions.
+            ValueError: for arrays that are not a table with the same number of actions.
         """
         keys, logits = np.asarray(state["keys"]), np.array(state["logits"], dtype=np.float64)
         expected = ((len(logits) - 1, KEY_BYTES), (len(keys) + 1, self.num_actions))
@@ -110,18 +109,52 @@ class Table(LogitPolicy):
 
 
 def _keys(rows: FloatArray) -> list[bytes]:
-    """What each row is known by; equal numbers of any dtype have equal keys."""
+    """Return the hash key of each row; equal numbers of any dtype have equal keys."""
+    # + 0.0 maps -0.0 to 0.0.
     return [blake2b(row.tobytes(), digest_size=KEY_BYTES).digest() for row in rows + 0.0]
 
 
 def _averages(
-    places: npt.NDArray[Any], logits: FloatArray, weights: FloatArray, count: int
+    groups: npt.NDArray[Any], logits: FloatArray, weights: FloatArray, count: int
 ) -> FloatArray:
-    """(count, actions) weighted averages of the rows of each place."""
-    shares = np.zeros(count)
-    np.add.at(shares, places, weights)
-    counts = np.where(shares[places] > 0, weights, 1.0)
+    """Return (count, actions) weighted averages of the rows of each group."""
+    weight_sums = np.zeros(count)
+    np.add.at(weight_sums, groups, weights)
+    counts = np.where(weight_sums[groups] > 0, weights, 1.0)
     sums, totals = np.zeros((count, logits.shape[1])), np.zeros(count)
-    np.add.at(sums, places, counts[:, None] * logits)
-    np.add.at(totals, places, counts)
+    np.add.at(sums, groups, counts[:, None] * logits)
+    np.add.at(totals, groups, counts)
     return sums / np.maximum(totals, 1e-300)[:, None]
+
+
+def flat_rows(observations: Any, shape: tuple[int, ...]) -> FloatArray:
+    """Return (batch, size) rows of (batch, *shape) observations.
+
+    Raises:
+        ValueError: for observations of another shape.
+    """
+    array = np.asarray(observations, dtype=np.float64)
+    if array.shape[1:] != shape or array.ndim == 0:
+        wanted = ", ".join(str(n) for n in ("batch", *shape))
+        raise ValueError(f"observations of shape {array.shape}; expected ({wanted})")
+    return array.reshape(len(array), -1)
+
+
+def checked_rows(
+    dataset: Dataset, shape: tuple[int, ...], num_actions: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return observations, logits and weights of a dataset, as float64.
+
+    Raises:
+        ValueError: for observations of another shape, another number of actions, or continuous
+            actions.
+    """
+    rows = dataset.rows
+    if dataset.distribution != CATEGORICAL:
+        raise ValueError(f"a dataset of {dataset.distribution} actions; expected Discrete ones")
+    if rows.logits.shape[1] != num_actions:
+        raise ValueError(
+            f"a dataset of {rows.logits.shape[1]} actions; expected {num_actions}, as the student's"
+        )
+    observations = flat_rows(rows.observations, shape)
+    return observations, rows.logits.astype(np.float64), rows.weights.astype(np.float64)

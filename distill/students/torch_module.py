@@ -1,4 +1,4 @@
-"""A torch module of the user's as a student, or as a teacher."""
+"""Custom torch modules as students or teachers."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from dynamaze.common.arrays import FloatArray
 from .base import Student
 
 
-class OwnStudent(Student):
-    """Any torch module from a batch of observations to (answers, actions) logits.
+class ModuleStudent(Student):
+    """Student made of any torch module from a batch of observations to (queries, actions) logits.
 
-    It trains, is measured and is a policy as any student; but no `make_student` makes it again, so
-    its file is yours to write. When it is asked as a policy, it is in evaluation mode.
+    It trains, is measured and acts as any student; but `make_student` cannot make it, so it cannot
+    be stored by `save_student`. As a policy it is in evaluation mode.
 
     Args:
-        module: the module. Fractions come to it as numbers of its own precision, whole numbers as
-            they are.
+        module: the module. Floating point observations are cast to its precision, integers are
+            passed unchanged.
     """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
-        self.config = {"kind": "own"}
+        self.config = {"kind": "torch_module"}
 
     def forward(self, observations: Tensor) -> Tensor:
-        """(answers, actions) what the module gives.
+        """Return the module's (queries, actions) outputs.
 
         Raises:
-            ValueError: if that is of another shape.
+            ValueError: if they have another shape.
         """
         if observations.is_floating_point():
             weight = next(self.module.parameters(), None)
@@ -41,11 +41,11 @@ class OwnStudent(Student):
         logits = self.module(observations)
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ValueError(f"the module gave {found}; expected a tensor of (answers, actions)")
+            raise ValueError(f"the module gave {found}; expected a tensor of (queries, actions)")
         return logits
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(answers, actions) logits for a batch of observations."""
+        """Return (queries, actions) logits for a batch of observations."""
         trained = [part for part in self.modules() if part.training]
         self.eval()
         try:
@@ -56,13 +56,13 @@ class OwnStudent(Student):
 
 
 def as_student(module: nn.Module) -> Student:
-    """A module as a student; students stay what they are.
+    """Return a module as a student; a student is returned unchanged.
 
     Raises:
-        TypeError: for what is no torch module.
+        TypeError: if it is not a torch module.
     """
     if isinstance(module, Student):
         return module
     if not isinstance(module, nn.Module):
         raise TypeError(f"a student of type {type(module).__name__}; expected a torch module")
-    return OwnStudent(module)
+    return ModuleStudent(module)

@@ -1,4 +1,4 @@
-"""A decision tree: VIPER (Bastani, Pu and Solar-Lezama 2018)."""
+"""Decision tree: VIPER (Bastani, Pu and Solar-Lezama 2018)."""
 
 from __future__ import annotations
 
@@ -14,30 +14,32 @@ from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_number
 
 from ..core.dataset import Dataset
-from ..core.logits import LogitPolicy
-from .rows import checked_rows, flat_rows
+from ..core.policy import LogitPolicy
+from .table import checked_rows, flat_rows
 
 LEAF = -1
-"""The feature of a node that asks nothing."""
+"""Feature index of a leaf."""
 
 
-class Tree(LogitPolicy):
-    """A decision tree that asks one number of the observation at each node.
+class DecisionTree(LogitPolicy):
+    """Decision tree that compares one component of the observation at each node.
 
-    It is grown by scikit-learn on the teacher's best actions, each row weighted by its criticality,
-    the best logit less the worst: where all actions are alike, nothing is lost (the paper's
-    l(s, pi), equation 2). A grown tree runs without scikit-learn.
+    scikit-learn grows it on the teacher's best actions, each row weighted by its criticality: the
+    best logit minus the worst (the paper's l(s, pi), equation 2). A grown tree runs without
+    scikit-learn.
 
-    Differences from the paper: rows are weighted instead of drawn again by their weights, which is
-    the same on the average, and a leaf remembers the mean of its rows' logits, so that it takes the
-    action that is best for them together. The rounds of its algorithm 1 are `collect` with the
-    tree as student, `join` and `fit`.
+    Differences from the paper:
+
+    1. Rows are weighted instead of resampled by their weights, which is equal in expectation.
+    2. A leaf stores the mean logits of its rows, so that its action is the best for them together.
+
+    The rounds of its algorithm 1 are `collect` with the tree as student, `join` and `fit`.
 
     Args:
-        observation_shape: of a single observation; it is flattened.
-        num_actions: how many.
-        leaves: at most, at least 2.
-        seed: settles which of equally good questions is asked.
+        observation_shape: shape of a single observation; it is flattened.
+        num_actions: number of actions.
+        leaves: maximum number of leaves, at least 2.
+        seed: seed of the choice among equally good splits.
 
     Raises:
         ValueError: for a number outside its range.
@@ -58,15 +60,15 @@ class Tree(LogitPolicy):
         }
         self._feature = np.array([LEAF])
         self._threshold = np.zeros(1)
-        self._below = np.zeros((1, 2), dtype=np.int64)  # where to go on: no more than it, or more
+        self._below = np.zeros((1, 2), dtype=np.int64)  # children: x <= threshold, x > threshold
         self._logits = np.zeros((1, self.num_actions))
 
-    def fit(self, dataset: Dataset) -> Tree:
+    def fit(self, dataset: Dataset) -> DecisionTree:
         """Grow a new tree on a dataset.
 
         Raises:
             ValueError: for observations of another shape, or another number of actions.
-            ImportError: without scikit-learn, naming the extra that brings it.
+            ImportError: without scikit-learn, naming the extra that installs it.
         """
         trees: Any = optional_import("sklearn.tree", extra="trees", purpose="a decision tree")
         observations, logits, weights = checked_rows(
@@ -92,7 +94,7 @@ class Tree(LogitPolicy):
         return self
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(batch, actions) the mean logits of the leaf that each observation comes to.
+        """Return (batch, actions) mean logits of the leaf of each observation.
 
         Raises:
             ValueError: for observations of another shape.
@@ -101,29 +103,29 @@ class Tree(LogitPolicy):
 
     @property
     def num_leaves(self) -> int:
-        """How many leaves it has."""
+        """Number of leaves."""
         return int((self._feature == LEAF).sum())
 
     @property
     def num_parameters(self) -> int:
-        """A feature and a threshold of each question, and the logits of each leaf."""
-        questions = len(self._feature) - self.num_leaves
-        return 2 * questions + self.num_leaves * self.num_actions
+        """Number of features and thresholds of the splits and logits of the leaves."""
+        splits = len(self._feature) - self.num_leaves
+        return 2 * splits + self.num_leaves * self.num_actions
 
     @property
     def depth(self) -> int:
-        """The most questions that are asked for one answer."""
+        """Maximum number of comparisons for one decision."""
         depths = np.zeros(len(self._feature), dtype=np.int64)
         for node in np.flatnonzero(self._feature != LEAF):  # parents come before their children
             depths[self._below[node]] = depths[node] + 1
         return int(depths.max())
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """None: it only compares, `depth` times at most."""
+        """Return 0: it only compares, at most `depth` times."""
         return 0
 
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
-        """The nodes, for a file."""
+        """Return the nodes, for a file."""
         return {
             "feature": self._feature.copy(),
             "threshold": self._threshold.copy(),
@@ -132,10 +134,10 @@ class Tree(LogitPolicy):
         }
 
     def set_state(self, state: dict[str, npt.NDArray[Any]]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore what `get_state` returned.
 
         Raises:
-            ValueError: for nodes that are no tree of such observations and actions.
+            ValueError: for nodes that are not a tree for such observations and actions.
         """
         feature = np.array(state["feature"], dtype=np.int64)
         threshold = np.array(state["threshold"], dtype=np.float64)
@@ -143,19 +145,23 @@ class Tree(LogitPolicy):
         logits = np.array(state["logits"], dtype=np.float64)
         count = len(feature)
         shapes = (feature.shape, threshold.shape, below.shape, logits.shape)
-        asks = feature != LEAF
-        # Questions lead onwards alone, so that there is an end to them.
-        onwards = below[asks] > np.flatnonzero(asks)[:, None] if shapes[2] == (count, 2) else asks
+        is_split = feature != LEAF
+        # Children come after their parents, so that every path ends.
+        onwards = (
+            below[is_split] > np.flatnonzero(is_split)[:, None]
+            if shapes[2] == (count, 2)
+            else is_split
+        )
         if (
             shapes != ((count,), (count,), (count, 2), (count, self.num_actions))
             or not count
             or not onwards.all()
-            or (below[asks] >= count).any()
-            or (feature[asks] < 0).any()
+            or (below[is_split] >= count).any()
+            or (feature[is_split] < 0).any()
             or (feature >= prod(self.observation_shape)).any()
         ):
             raise ValueError(
-                f"nodes of shapes {shapes} that are no tree for observations of shape "
+                f"nodes of shapes {shapes} that are not a tree for observations of shape "
                 f"{self.observation_shape} and {self.num_actions} actions"
             )
         self._feature, self._threshold, self._below, self._logits = (
@@ -166,15 +172,15 @@ class Tree(LogitPolicy):
         )
 
     def _leaf_of(self, rows: FloatArray) -> npt.NDArray[np.int64]:
-        """(batch,) the node at which the questions end."""
-        # The trees of scikit-learn compare as float32.
-        numbers = rows.astype(np.float32)
+        """Return the (batch,) leaf of each row."""
+        # scikit-learn compares in float32.
+        values = rows.astype(np.float32)
         node = np.zeros(len(rows), dtype=np.int64)
-        asking = np.arange(len(rows))
+        active = np.arange(len(rows))
         while True:
-            asking = asking[self._feature[node[asking]] != LEAF]
-            if not asking.size:
+            active = active[self._feature[node[active]] != LEAF]
+            if not active.size:
                 return node
-            at = node[asking]
-            more = numbers[asking, self._feature[at]] > self._threshold[at]
-            node[asking] = self._below[at, more.astype(np.int64)]
+            at = node[active]
+            more = values[active, self._feature[at]] > self._threshold[at]
+            node[active] = self._below[at, more.astype(np.int64)]

@@ -1,4 +1,4 @@
-"""A student that plans: value iteration as one small convolution, repeated."""
+"""Value iteration network (Tamar et al. 2016): one small convolution, iterated."""
 
 from __future__ import annotations
 
@@ -9,72 +9,68 @@ from torch.nn import functional
 
 from dynamaze.common.validation import checked_number
 
-from .base import Answers, Student
-from .planes import answers_at, check_planes, split_planes
+from .base import Student, TrainingOutput
+from .conv import at_cells, check_planes, split_planes
 
 ACTIONS = 4
-KERNEL = 9  # the cells of a 3x3 kernel
+KERNEL = 9  # cells of a 3x3 kernel
 
-SCALES, SHARPNESSES = (1.0, 5.0), (1.0, 1000.0)
-"""From where to where training anneals: soft moves and blunt answers first, then hard ones."""
+SOFTMAX_SCALES, LOGIT_SCALES = (1.0, 5.0), (1.0, 1000.0)
+"""Ranges of the softmax scale and of the logit scale, annealed in training from soft to hard."""
 
-WARM, GROWN = 0.2, 0.5
-"""Shares of the training after which annealing begins, and iterations are as many as they get."""
+ANNEAL_START, GROWTH_END = 0.2, 0.5
+"""Progress at which annealing starts, and at which the iterations reach their full number."""
 
-JUDGED = 12
-"""How many of the iterations are judged in training, the last always among them."""
+TRAINED_ITERATIONS = 12
+"""Number of iterations that enter the loss, the last always among them."""
 
-FRONT = 5.0
-"""Weight of the cells that the goal's wave has just reached; all others behind it weigh 1."""
+FRONT_WEIGHT = 5.0
+"""Weight of cells whose distance equals the iteration; nearer ones have weight 1."""
 
-CAP = 10.0
-"""What an answer that differs from the teacher's costs at most, about, in training."""
+LOGIT_CAP = 10.0
+"""Approximate maximum of a label's loss in training."""
 
-STEP, ARRIVED = -0.3, 3.0
-"""What biases and `top` are at first: a step costs something, and having arrived is worth some."""
+INITIAL_BIAS, INITIAL_TOP = -0.3, 3.0
+"""Initial biases (the cost of a step) and initial `top` (the value of the goal)."""
 
-SPARSITY, SMALL = 3e-3, 0.1
-"""Weight of the penalty, and how large a weight is on which it begins to weigh less."""
+PENALTY_WEIGHT, PENALTY_SCALE = 3e-3, 0.1
+"""Factor of the sparsity penalty, and the magnitude from which on it grows more slowly."""
 
 
-class RecurrentPlanner(Student):
-    """Value iteration in a maze of any size, with 28 parameters for each of its maps and one more.
+class ValueIterationNetwork(Student):
+    """Value iteration network for mazes of any size: 28 parameters per channel and one more.
 
-    As in a value iteration network (Tamar et al. 2016), maps of rows and columns are iterated:
+    As in Tamar et al. (2016), maps of rows and columns are iterated:
 
         r   = convolution of walls and goals, + bias          rewards
         q_m = r_m + sum over a cell's 3x3 of P_m v            one backup
         v   = min(max over actions of q, top)                 the best action
 
-    Beyond the edge all is wall, and as valuable as the cell beside it: only differences between
-    values count, however far they have fallen.
-
-    P_m is a softmax of nine numbers: where a step leads, by chance. So its rows sum to one, values
-    neither explode nor fade with the iterations, and `top`, the value of having arrived, is all
-    that holds them. The iterations grow with the maze; the parameters do not.
+    P_m is a softmax of nine numbers, the transition probabilities. Its rows sum to one, so values
+    neither explode nor vanish; `top`, the value of the goal, is their only bound. The number of
+    iterations grows with the maze; the parameters do not.
 
     An exact setting exists: each map moves to one side, walls cost much, each step a little, goals
     give `top`. Six things in training find it (each is a constant of this module):
 
-    1. every iteration answers, and is judged on the cells that the goal's wave has reached, most on
-       those that it has just reached; before, nothing could have been known;
-    2. the number of iterations is drawn at random, and grows;
-    3. the softmax hardens from 1 to 5, as in an annealed maximum;
-    4. the answers sharpen from 1 to 1000 times q, so that a step may cost little against a wall:
-       how long a detour the student prefers to a wall is the ratio of the two;
-    5. a penalty that does not hold large weights back, sum of log(1 + |w| / 0.1), takes away what
-       is not needed. In mazes larger than those trained on, what remains would add up;
-    6. no answer costs more than about 10, however sharp: a teacher that is itself a network is
-       wrong now and then, and would otherwise be followed into its errors.
+    1. every iteration has a loss, on the cells whose distance it has reached, with more weight on
+       those just reached; the others cannot be known yet;
+    2. the number of iterations is random and grows;
+    3. the scale of the softmax grows from 1 to 5 (annealing);
+    4. the logits are scaled from 1 to 1000 times q, so that a step may cost little against a wall;
+    5. a penalty that saturates for large weights, sum of log(1 + |w| / 0.1), removes weights that
+       are not needed, whose effect would add up in larger mazes;
+    6. the loss of a label is at most about 10, so that occasional errors of a teacher network are
+       not followed.
 
     Args:
-        maps: how many maps; with 4 each is an action's, otherwise each action has a weighted mean
-            of the maps, again by a softmax, and a bias.
-        iterations: how many; None for as many as the maze needs: the cells of the longest way that
-            any maze of its size could have, half of all.
-        scale: how hard the softmax is; a buffer, training sets it.
-        sharpness: of the answers; a buffer, training sets it.
-        seed: settles the first weights.
+        maps: number of maps (channels); with 4 each belongs to an action, otherwise each action has
+            a weighted mean of the maps, again by a softmax, and a bias.
+        iterations: number of iterations; None for an upper bound of the shortest path lengths in
+            mazes of the given size (see `iterations_for`).
+        scale: scale of the softmax; a buffer, set by training.
+        sharpness: scale of the logits; a buffer, set by training.
+        seed: seed of the initial weights.
 
     Raises:
         ValueError: for a number outside its range.
@@ -88,8 +84,8 @@ class RecurrentPlanner(Student):
         maps: int = ACTIONS,
         *,
         iterations: int | None = None,
-        scale: float = SCALES[1],
-        sharpness: float = SHARPNESSES[1],
+        scale: float = SOFTMAX_SCALES[1],
+        sharpness: float = LOGIT_SCALES[1],
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -97,7 +93,7 @@ class RecurrentPlanner(Student):
         if iterations is not None:
             iterations = int(checked_number("iterations", iterations, 1, whole=True))
         self.iterations = iterations
-        self.config = {"kind": "recurrent_planner", "maps": maps, "iterations": iterations}
+        self.config = {"kind": "value_iteration", "maps": maps, "iterations": iterations}
         self.register_buffer("scale", torch.tensor(checked_number("scale", scale, 0, above=True)))
         self.register_buffer(
             "sharpness", torch.tensor(checked_number("sharpness", sharpness, 0, above=True))
@@ -105,31 +101,30 @@ class RecurrentPlanner(Student):
         draw = torch.Generator().manual_seed(seed)
         self.move = nn.Parameter(0.05 * torch.randn(maps, KERNEL, generator=draw))
         self.reward = nn.Parameter(0.1 * torch.randn(maps, 2, 3, 3, generator=draw))
-        self.bias = nn.Parameter(torch.full((maps,), STEP))
-        self.top = nn.Parameter(torch.full((1,), ARRIVED))
+        self.bias = nn.Parameter(torch.full((maps,), INITIAL_BIAS))
+        self.top = nn.Parameter(torch.full((1,), INITIAL_TOP))
         if maps != ACTIONS:
             self.readout = nn.Parameter(0.5 * torch.randn(ACTIONS, maps, generator=draw))
             self.readout_bias = nn.Parameter(torch.zeros(ACTIONS))
 
     def iterations_for(self, rows: int, cols: int) -> int:
-        """How many iterations a maze of this size gets.
+        """Return the number of iterations for a maze of this size.
 
-        A way without needless turns takes no more than every other cell, and a row or column for
-        its turns.
+        A shortest path visits at most every other cell, plus a row or column for its turns.
         """
         return self.iterations or (rows * cols) // 2 + max(rows, cols)
 
     def forward(self, observations: Tensor) -> Tensor:
-        """(answers, 4) logits for (batch, 3, rows, cols) planes."""
-        maze, asked = split_planes(observations)
+        """Return (queries, 4) logits for (batch, 3, rows, cols) planes."""
+        maze, queried = split_planes(observations)
         count = self.iterations_for(*maze.shape[2:])
         ((_, q),) = self._iterate(maze, count, (count,))
-        return self._answers(q, asked)
+        return self._logits(q, queried)
 
     def _iterate(
         self, maze: Tensor, count: int, wanted: tuple[int, ...]
     ) -> list[tuple[int, Tensor]]:
-        """The actions' maps after the iterations that are wanted, counted from 1."""
+        """Return the actions' maps after the iterations in `wanted`, counted from 1."""
         moves = torch.softmax(self.scale * self.move, dim=1).view(self.maps, 1, 3, 3)
         rewards = functional.conv2d(walled(maze), self.reward, self.bias)
         read = None
@@ -138,6 +133,7 @@ class RecurrentPlanner(Student):
         value, top = torch.zeros_like(maze[:, :1]), self.top
         found = []
         for k in range(1, count + 1):
+            # Replicated edges: only differences of values matter, however low values have become.
             q = rewards + functional.conv2d(
                 functional.pad(value, (1, 1, 1, 1), mode="replicate"), moves
             )
@@ -148,42 +144,45 @@ class RecurrentPlanner(Student):
             value = torch.minimum(q.amax(dim=1, keepdim=True), top)
         return found
 
-    def _answers(self, q: Tensor, asked: Tensor) -> Tensor:
-        return self.sharpness * answers_at(q, asked)
+    def _logits(self, q: Tensor, queried: Tensor) -> Tensor:
+        return self.sharpness * at_cells(q, queried)
 
     # -- training ------------------------------------------------------------------------------
 
-    def training_answers(
+    def training_outputs(
         self, observations: Tensor, progress: float, rng: np.random.Generator
-    ) -> list[Answers]:
-        """The answers after some of the iterations, on the cells that the wave has reached."""
+    ) -> list[TrainingOutput]:
+        """Return the logits after some of the iterations, weighted by the cells' distances."""
         annealed = _annealed(progress)
-        self.scale.fill_(SCALES[0] + (SCALES[1] - SCALES[0]) * annealed)
-        self.sharpness.fill_(SHARPNESSES[0] * (SHARPNESSES[1] / SHARPNESSES[0]) ** annealed)
-        maze, asked = split_planes(observations)
+        self.scale.fill_(SOFTMAX_SCALES[0] + (SOFTMAX_SCALES[1] - SOFTMAX_SCALES[0]) * annealed)
+        self.sharpness.fill_(LOGIT_SCALES[0] * (LOGIT_SCALES[1] / LOGIT_SCALES[0]) ** annealed)
+        maze, queried = split_planes(observations)
         steps = steps_to_goal(maze)
         furthest = int(steps[torch.isfinite(steps)].max())
-        most = max(2, round(2 + (1.5 * furthest - 2) * min(1.0, progress / GROWN) ** 2))
+        most = max(2, round(2 + (1.5 * furthest - 2) * min(1.0, progress / GROWTH_END) ** 2))
         count = int(rng.integers(max(2, most // 2), most + 1))
-        earlier = rng.permutation(np.arange(1, count))[: JUDGED - 1]
+        earlier = rng.permutation(np.arange(1, count))[: TRAINED_ITERATIONS - 1]
         wanted = (*sorted(earlier.tolist()), count)
-        distance = steps[asked]
-        answers = []
+        distance = steps[queried]
+        outputs = []
         for k, q in self._iterate(maze, count, wanted):
-            weights = (distance <= k).float() + (FRONT - 1) * (distance == k).float()
-            answers.append(Answers(squashed(self._answers(q, asked)), weights))
-        return answers
+            # After k iterations only cells within k steps of a goal can be known.
+            weights = (distance <= k).float() + (FRONT_WEIGHT - 1) * (distance == k).float()
+            outputs.append(TrainingOutput(squashed(self._logits(q, queried)), weights))
+        return outputs
 
     def penalty(self, progress: float) -> Tensor:
-        """Sum of log(1 + |w| / 0.1) over rewards and biases, weighted."""
+        """Return the weighted sum of log(1 + |w| / 0.1) over rewards and biases."""
         penalised = [self.reward, self.bias]
         if self.maps != ACTIONS:
             penalised.append(self.readout_bias)
-        size = torch.stack([torch.log1p(weight.abs() / SMALL).sum() for weight in penalised]).sum()
-        return SPARSITY * _annealed(progress) * size
+        size = torch.stack(
+            [torch.log1p(weight.abs() / PENALTY_SCALE).sum() for weight in penalised]
+        ).sum()
+        return PENALTY_WEIGHT * _annealed(progress) * size
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Those of all iterations, for a maze of this size."""
+        """Return those of all iterations, for a maze of this size."""
         rows, cols = check_planes(observation_shape)
         once = self.maps * 2 * KERNEL
         read = 0 if self.maps == ACTIONS else ACTIONS * self.maps
@@ -192,13 +191,13 @@ class RecurrentPlanner(Student):
 
 
 def squashed(logits: Tensor) -> Tensor:
-    """Logits of which none is much more than `CAP` below the best of its row; their order stays."""
+    """Limit the gap of each logit to the best of its row to about `LOGIT_CAP`, in order."""
     below = logits.amax(dim=1, keepdim=True) - logits
-    return -below / (1 + below / CAP)
+    return -below / (1 + below / LOGIT_CAP)
 
 
 def walled(maze: Tensor) -> Tensor:
-    """(batch, 2, rows + 2, cols + 2) walls and goals with a wall all round."""
+    """Pad walls and goals to (batch, 2, rows + 2, cols + 2) with a wall all round."""
     return torch.cat(
         [
             functional.pad(maze[:, :1], (1, 1, 1, 1), value=1.0),
@@ -209,9 +208,9 @@ def walled(maze: Tensor) -> Tensor:
 
 
 def steps_to_goal(maze: Tensor) -> Tensor:
-    """(batch, rows, cols) how many steps the nearest goal is away, inf where no way leads to it.
+    """Return (batch, rows, cols) shortest path lengths to the nearest goal, inf if unreachable.
 
-    A wave through the free cells, for all mazes at once.
+    Breadth-first search in all mazes at once.
 
     Args:
         maze: (batch, 2, rows, cols) walls and goals.
@@ -219,9 +218,9 @@ def steps_to_goal(maze: Tensor) -> Tensor:
     free, reached = maze[:, 0] < 0.5, maze[:, 1] > 0.5
     steps = torch.where(reached, 0.0, torch.inf)
     for step in range(1, int(free.sum(dim=(1, 2)).max()) + 1):
-        beside = functional.pad(reached, (1, 1, 1, 1))
+        padded = functional.pad(reached, (1, 1, 1, 1))
         wave = (
-            beside[:, :-2, 1:-1] | beside[:, 2:, 1:-1] | beside[:, 1:-1, :-2] | beside[:, 1:-1, 2:]
+            padded[:, :-2, 1:-1] | padded[:, 2:, 1:-1] | padded[:, 1:-1, :-2] | padded[:, 1:-1, 2:]
         )
         wave &= free & ~reached
         if not wave.any():
@@ -232,5 +231,5 @@ def steps_to_goal(maze: Tensor) -> Tensor:
 
 
 def _annealed(progress: float) -> float:
-    """How far annealing is, in [0, 1]."""
-    return max(0.0, (progress - WARM) / (1 - WARM))
+    """Return the annealing progress in [0, 1]."""
+    return max(0.0, (progress - ANNEAL_START) / (1 - ANNEAL_START))

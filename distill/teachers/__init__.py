@@ -1,29 +1,29 @@
-"""Teachers: whatever knows what to do, made to say it in logits.
+"""Teachers: policies with logits, made from models, agents, modules and functions.
 
-| what | its logits |
+| source | logits |
 | --- | --- |
-| PPO, A2C of Stable-Baselines3 | its distribution's |
+| PPO, A2C of Stable-Baselines3 | of its distribution |
 | PPO, A2C, SAC of Stable-Baselines3 with continuous actions | none: means and log deviations |
 | DQN of Stable-Baselines3 | its Q values |
-| a torch module | what `forward` gives, in evaluation mode |
+| a torch module | the output of `forward`, in evaluation mode |
 | agents of `dynamaze.agents`, exact policies | logarithms of `action_probabilities` |
-| `TreeSearch` | of the shares of its root's visits |
-| a function of observations | what it returns |
+| `TreeSearch` | logarithms of the root's visit fractions |
+| a function of observations | its result |
 | `ActionValues` | the values of a function |
-| `Experts` | those of the one who answers |
-| what has `action_gaussian`, a `GaussianStudent` too | none: means and log deviations |
+| `MultiTeacher` | those of the selected teacher |
+| a policy with `action_gaussian`, such as `GaussianStudent` | none: means and log deviations |
 
-Logits are divided by a temperature. Values need a low one, for their differences are small: Rusu et
-al. (2015) take 0.01 for DQN.
+Logits are divided by a temperature. Values need a low one, since their differences are small: Rusu
+et al. (2015) use 0.01 for DQN.
 
-Of continuous actions an answer is a Gaussian's row, (answers, 2 * dimensions), as RLlib's inputs of
-an action distribution: the means, then the logarithms of the standard deviations.
+A label of continuous actions is a row of Gaussian parameters, (queries, 2 * dimensions): the means,
+then the logarithms of the standard deviations.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import isclass
 from typing import Any, Protocol
 
@@ -31,80 +31,79 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.validation import checked_number
 
 from ..core.distributions import CATEGORICAL, distribution_of, gaussian_rows
-from ..core.logits import LogitPolicy, log_probabilities
-from ..core.policy import Policy
+from ..core.policy import LogitPolicy, Policy, log_probabilities
 
 AGENT = 1
-"""The plane that marks the agent."""
+"""Index of the plane that marks the agent."""
 
 
 class Teacher(Policy, Protocol):
-    """A policy that says what it thinks of each action.
+    """Policy with action logits.
 
-    One that has also `state_values(observations) -> (answers,)` teaches them as well.
+    One that also has `state_values(observations) -> (queries,)` labels state values as well.
     """
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(answers, actions) logits; only differences within a row matter."""
+        """Return (queries, actions) logits; only differences within a row matter."""
 
 
-def as_teacher(thing: Any, *, temperature: float = 1.0) -> Any:
-    """A teacher made of what there is; see the module's table.
+def as_teacher(policy: Any, *, temperature: float = 1.0) -> Any:
+    """Return a policy, model, module or function as a teacher; see the module's table.
 
     Args:
-        thing: a policy, model, module or function. Models of Stable-Baselines3 get observations as
-            the environment gives them: they are transposed and normalised as the model had them.
-        temperature: what logits are divided by; above 1 the teacher is softer.
+        policy: a policy, model, module or function. Models of Stable-Baselines3 get observations as
+            the environment returns them, before any `VecNormalize`.
+        temperature: divides the logits; above 1 the teacher is softer.
 
     Returns:
-        A `Teacher`; of a model with continuous actions one with `action_gaussian(observations)`,
-        which gives means and log standard deviations, (batch, dimensions) each. Its `bounds`, if it
-        has any, say how actions are made of its samples; else these are clipped to the
-        environment's.
+        A `Teacher`; for a model with continuous actions one with `action_gaussian(observations)`,
+        which returns means and log standard deviations, (batch, dimensions) each. Its `bounds`, if
+        it has any, map samples to actions; otherwise these are clipped to the environment's.
 
     Raises:
-        TypeError: for anything else.
+        TypeError: for anypolicy else.
         ValueError: for a temperature that is not above 0.
     """
     temperature = checked_number("temperature", temperature, 0, above=True)
-    teacher = _teacher_of(thing)
-    return teacher if temperature == 1.0 else Softened(teacher, temperature)
+    teacher = _teacher_of(policy)
+    return teacher if temperature == 1.0 else TemperatureScaled(teacher, temperature)
 
 
-def _teacher_of(thing: Any) -> Any:
-    if _is_instance(thing, "stable_baselines3.common.base_class", "BaseAlgorithm"):
+def _teacher_of(policy: Any) -> Any:
+    if _is_instance(policy, "stable_baselines3.common.base_class", "BaseAlgorithm"):
         from .sb3 import sb3_teacher
 
-        return sb3_teacher(thing)
-    if hasattr(thing, "action_gaussian") and not isclass(thing):
-        return thing
-    if hasattr(thing, "action_logits") and hasattr(thing, "action_probabilities"):
-        return thing
-    if _is_instance(thing, "torch.nn", "Module"):
+        return sb3_teacher(policy)
+    if hasattr(policy, "action_gaussian") and not isclass(policy):
+        return policy
+    if hasattr(policy, "action_logits") and hasattr(policy, "action_probabilities"):
+        return policy
+    if _is_instance(policy, "torch.nn", "Module"):
         from ..students.torch_module import as_student
 
-        return as_student(thing)
-    if hasattr(thing, "action_probabilities") and not isclass(thing):
-        return FromProbabilities(thing)
-    if callable(thing) and not isclass(thing):
-        return FromFunction(thing)
+        return as_student(policy)
+    if hasattr(policy, "action_probabilities") and not isclass(policy):
+        return ProbabilityTeacher(policy)
+    if callable(policy) and not isclass(policy):
+        return FunctionTeacher(policy)
     raise TypeError(
-        f"a teacher of type {type(thing).__name__}; expected a policy (action_probabilities), a "
+        f"a teacher of type {type(policy).__name__}; expected a policy (action_probabilities), a "
         "model of Stable-Baselines3, a torch module, or a function from observations to logits"
     )
 
 
-def _is_instance(thing: Any, module: str, name: str) -> bool:
-    """Whether it is of a class whose module is loaded, without loading it."""
+def _is_instance(policy: Any, module: str, name: str) -> bool:
+    """Return True for an instance of a class whose module is loaded; nothing is imported."""
     loaded = sys.modules.get(module)
-    return loaded is not None and isinstance(thing, getattr(loaded, name))
+    return loaded is not None and isinstance(policy, getattr(loaded, name))
 
 
-class FromProbabilities(LogitPolicy):
-    """A policy with probabilities alone; its logits are their logarithms, none below log(1e-6)."""
+class ProbabilityTeacher(LogitPolicy):
+    """Policy with probabilities only; its logits are their logarithms, none below log(1e-6)."""
 
     def __init__(self, policy: Any) -> None:
         self.policy = policy
@@ -112,27 +111,27 @@ class FromProbabilities(LogitPolicy):
             self.state_values = policy.state_values
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(answers, actions) logarithms of the probabilities."""
+        """Return (queries, actions) logarithms of the probabilities."""
         return log_probabilities(self.action_probabilities(observations))
 
     def action_probabilities(self, observations: Any) -> FloatArray:
-        """(answers, actions) the policy's own."""
+        """Return the policy's (queries, actions) probabilities."""
         return np.asarray(self.policy.action_probabilities(observations), dtype=np.float64)
 
 
-class FromFunction(LogitPolicy):
-    """A function from a batch of observations to (answers, actions) logits."""
+class FunctionTeacher(LogitPolicy):
+    """Function from a batch of observations to (queries, actions) logits."""
 
     def __init__(self, function: Callable[[Any], npt.ArrayLike]) -> None:
         self.function = function
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(answers, actions) what the function returns."""
+        """Return the function's (queries, actions) result."""
         return np.asarray(self.function(observations), dtype=np.float64)
 
 
-class Softened(LogitPolicy):
-    """Another teacher, its logits divided by a temperature."""
+class TemperatureScaled(LogitPolicy):
+    """Teacher whose logits are divided by a temperature."""
 
     def __init__(self, teacher: Any, temperature: float) -> None:
         if distribution_of(teacher) != CATEGORICAL:
@@ -142,16 +141,16 @@ class Softened(LogitPolicy):
             self.state_values = teacher.state_values
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(answers, actions) the teacher's, divided."""
+        """Return the teacher's (queries, actions) logits divided by the temperature."""
         return np.asarray(self.teacher.action_logits(observations)) / self.temperature
 
 
 class ActionValues(LogitPolicy):
-    """A teacher that knows what each action is worth.
+    """Teacher whose logits are action values.
 
     Args:
         values: a function from a batch of observations to (batch, actions) values.
-        temperature: what they are divided by, in units of values.
+        temperature: divides the values, in units of values.
 
     Raises:
         ValueError: for a temperature that is not above 0.
@@ -162,92 +161,159 @@ class ActionValues(LogitPolicy):
         self.temperature = checked_number("temperature", temperature, 0, above=True)
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(batch, actions) values divided by the temperature."""
+        """Return (batch, actions) values divided by the temperature."""
         return np.asarray(self.values(observations), dtype=np.float64) / self.temperature
 
     def state_values(self, observations: Any) -> FloatArray:
-        """(batch,) the best action's value."""
+        """Return (batch,) values of the best action."""
         best: FloatArray = np.asarray(self.values(observations), dtype=np.float64).max(axis=1)
         return best
 
 
-def answers_each(observations: npt.NDArray[Any], answers: int) -> npt.NDArray[np.int64]:
-    """(batch,) how many of the answers belong to each observation.
+def queries_per_observation(observations: npt.NDArray[Any], rows: int) -> npt.NDArray[np.int64]:
+    """Return the (batch,) number of label rows of each observation.
 
-    That is one; or, of observations in planes, as many as cells are marked as the agent's.
+    It is one; or, for observations in planes, the number of cells marked as the agent's.
 
     Raises:
-        ValueError: for a number of answers that is neither.
+        ValueError: for a number of rows that is neither.
     """
     if observations.ndim == 4 and observations.shape[1] == 3:
         marked: npt.NDArray[np.int64] = (observations[:, AGENT] > 0.5).sum(axis=(1, 2))
-        if marked.sum() == answers:
+        if marked.sum() == rows:
             return marked
-    if answers != len(observations):
+    if rows != len(observations):
         raise ValueError(
-            f"{answers} answers to {len(observations)} observations; expected one for each (in "
+            f"{rows} labels for {len(observations)} observations; expected one for each (in "
             "planes, one for each cell marked as the agent's)"
         )
-    return np.ones(answers, dtype=np.int64)
+    return np.ones(rows, dtype=np.int64)
 
 
-def teacher_answers(
+def teacher_labels(
     teacher: Any, observations: Any, columns: int | None = None
 ) -> npt.NDArray[np.float32]:
-    """Ask a teacher, and refuse an answer that nothing can be learned from.
+    """Return a teacher's labels, checked.
 
     Args:
         teacher: anything that `as_teacher` takes.
         observations: a batch, (batch, ...).
-        columns: how many an answer has, if that is known: as many as there are actions, or twice
-            the dimensions of continuous ones.
+        columns: expected columns of a label, if known: the number of actions, or twice the
+            dimensions of continuous ones.
 
     Returns:
-        (answers, actions) logits; (answers, 2 * dimensions) means, then log standard deviations,
-        of continuous actions.
+        (queries, actions) logits; (queries, 2 * dimensions) means, then log standard deviations,
+        for continuous actions.
 
     Raises:
-        ValueError: if the teacher's answer is of another shape, or holds what is no finite number.
+        ValueError: for labels of another shape, or values that are not finite.
     """
-    asked = as_teacher(teacher)
-    is_gaussian = distribution_of(asked) != CATEGORICAL
-    given = gaussian_rows(asked, observations) if is_gaussian else asked.action_logits(observations)
-    # What is too large for float32 becomes infinite here, and is refused.
+    policy = as_teacher(teacher)
+    is_gaussian = distribution_of(policy) != CATEGORICAL
+    if is_gaussian:
+        given = gaussian_rows(policy, observations)
+    else:
+        given = policy.action_logits(observations)
+    # Numbers beyond the range of float32 become infinite here, and are refused below.
     with np.errstate(over="ignore"):
-        answers = np.asarray(given).astype(np.float32)
-    what = "means and log deviations" if is_gaussian else "logits"
+        labels = np.asarray(given).astype(np.float32)
+    name = "means and log deviations" if is_gaussian else "logits"
     width = ("2 * dimensions" if is_gaussian else "actions") if columns is None else columns
-    if answers.ndim != 2 or columns not in (None, answers.shape[1]):
+    if labels.ndim != 2 or columns not in (None, labels.shape[1]):
         raise ValueError(
-            f"the teacher's {what} have shape {answers.shape}; expected (answers, {width})"
+            f"the teacher's {name} have shape {labels.shape}; expected (queries, {width})"
         )
-    answers_each(np.asarray(observations), len(answers))
-    if not np.isfinite(answers).all():
-        row, column = np.argwhere(~np.isfinite(answers))[0]
-        half = answers.shape[1] // 2
+    queries_per_observation(np.asarray(observations), len(labels))
+    if not np.isfinite(labels).all():
+        row, column = np.argwhere(~np.isfinite(labels))[0]
+        half = labels.shape[1] // 2
         one = ("mean", "log deviation")[column // half] if is_gaussian else "logit"
         where = f"dimension {column % half}" if is_gaussian else f"action {column}"
         raise ValueError(
-            f"the teacher's {one} in row {row} for {where} is {answers[row, column]}; "
+            f"the teacher's {one} in row {row} for {where} is {labels[row, column]}; "
             "expected finite numbers"
         )
-    return answers
+    return labels
 
 
 def teacher_values(teacher: Any, observations: Any) -> npt.NDArray[np.float32]:
-    """(answers,) what a teacher with `state_values` thinks of states.
+    """Return the (queries,) state values of a teacher with `state_values`, checked.
 
     Raises:
-        ValueError: if they are of another shape, or no finite numbers.
+        ValueError: for another shape, or values that are not finite.
     """
     with np.errstate(over="ignore"):
         values = np.asarray(teacher.state_values(observations)).astype(np.float32)
     if values.ndim != 1:
-        raise ValueError(f"the teacher's values have shape {values.shape}; expected (answers,)")
-    answers_each(np.asarray(observations), len(values))
+        raise ValueError(f"the teacher's values have shape {values.shape}; expected (queries,)")
+    queries_per_observation(np.asarray(observations), len(values))
     if not np.isfinite(values).all():
         row = int((~np.isfinite(values)).argmax())
         raise ValueError(
             f"the teacher's value in row {row} is {values[row]}; expected finite numbers"
         )
     return values
+
+
+class MultiTeacher(LogitPolicy):
+    """Combine several teachers; a routing function selects one per observation.
+
+    Each is called once, on its own observations only.
+
+    Args:
+        teachers: anything that `as_teacher` takes.
+        router: a function from a batch of observations to (batch,) indices of teachers.
+
+    Raises:
+        ValueError: for no teachers.
+        TypeError: for a teacher of continuous actions.
+    """
+
+    @renamed_arguments(rule="router")
+    def __init__(
+        self, teachers: Sequence[Any], router: Callable[[Any], npt.NDArray[np.integer[Any]]]
+    ) -> None:
+        if not teachers:
+            raise ValueError("no teachers; expected at least one")
+        self.teachers = [as_teacher(teacher) for teacher in teachers]
+        for number, teacher in enumerate(self.teachers):
+            if distribution_of(teacher) != CATEGORICAL:
+                raise TypeError(f"teacher {number} has continuous actions; expected Discrete ones")
+        self.router = router
+
+    def action_logits(self, observations: Any) -> FloatArray:
+        """Return the (queries, actions) logits of the selected teachers.
+
+        Raises:
+            ValueError: for an index without a teacher, or teachers with different numbers of
+                actions.
+        """
+        observations = np.asarray(observations)
+        chosen = self._choose(observations)
+        answers: list[Any] = [None] * len(observations)
+        for number in np.unique(chosen):
+            (places,) = np.nonzero(chosen == number)
+            own = observations[places]
+            logits = np.asarray(self.teachers[number].action_logits(own), dtype=np.float64)
+            ends = np.cumsum(queries_per_observation(own, len(logits)))
+            for place, rows in zip(places, np.split(logits, ends[:-1]), strict=True):
+                answers[place] = rows
+        widths = {rows.shape[1] for rows in answers}
+        if len(widths) > 1:
+            raise ValueError(f"teachers of {sorted(widths)} actions; expected the same of each")
+        return np.concatenate(answers)
+
+    def _choose(self, observations: npt.NDArray[Any]) -> npt.NDArray[np.integer[Any]]:
+        chosen = np.asarray(self.router(observations))
+        expected = (
+            f"expected ({len(observations)},) whole numbers from 0 to {len(self.teachers) - 1}"
+        )
+        if chosen.shape != (len(observations),) or chosen.dtype.kind not in "iu":
+            raise ValueError(
+                f"the router gave shape {chosen.shape} and dtype {chosen.dtype}; {expected}"
+            )
+        wrong = (chosen < 0) | (chosen >= len(self.teachers))
+        if wrong.any():
+            place = int(wrong.argmax())
+            raise ValueError(f"the router gave {chosen[place]} for observation {place}; {expected}")
+        return chosen

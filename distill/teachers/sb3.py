@@ -1,4 +1,4 @@
-"""Teachers from Stable-Baselines3; its files are pickles, and loaded only by name."""
+"""Teachers from Stable-Baselines3. Its files are pickles and may run code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dynamaze.common.storage import CheckpointError
 from dynamaze.common.validation import did_you_mean
 
 from ..core.distributions import Bounds
-from ..core.logits import LogitPolicy
+from ..core.policy import LogitPolicy
 
 optional_import("stable_baselines3", extra="distill", purpose="a teacher of Stable-Baselines3")
 import torch  # noqa: E402  # after the message
@@ -26,73 +26,73 @@ from stable_baselines3 import A2C, DQN, PPO, SAC  # noqa: E402
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm  # noqa: E402
 
 ALGORITHMS: dict[str, Any] = {"A2C": A2C, "DQN": DQN, "PPO": PPO, "SAC": SAC}
-"""Those that can be loaded as teachers."""
+"""Algorithms that can be loaded as teachers."""
 
-TOLD_BY = {
+DISTINGUISHING_SETTINGS = {
     "PPO": {"clip_range"},
     "DQN": {"exploration_initial_eps"},
     "SAC": {"target_entropy"},
     "TD3 or DDPG": {"policy_delay"},
     "A2C": {"gae_lambda"},
 }
-"""Settings of which a file has some only if it is of this algorithm, the first that fits."""
+"""Algorithm -> settings that only its files have; the first match counts."""
 
 
 class _Model:
-    """A model that gets observations as the environment gives them."""
+    """Model that gets observations as the environment returns them."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
 
-    def _ask(self, question: Any, observations: Any) -> Any:
-        """What a function of the observations as a tensor gives."""
+    def _call(self, function: Any, observations: Any) -> Any:
+        """Call a function on the observations as a tensor."""
         policy, normalized = self.model.policy, self.model.get_vec_normalize_env()
         if normalized is not None:
             observations = normalized.normalize_obs(observations)
         policy.set_training_mode(False)
         with torch.no_grad():
-            return question(policy.obs_to_tensor(observations)[0])
+            return function(policy.obs_to_tensor(observations)[0])
 
     def _critic(self, observations: Any) -> FloatArray:
-        """(batch,) what the critic of PPO or A2C thinks."""
-        return _array(self._ask(self.model.policy.predict_values, observations))[:, 0]
+        """Return the (batch,) values of the critic of PPO or A2C."""
+        return _array(self._call(self.model.policy.predict_values, observations))[:, 0]
 
 
 class OnPolicyTeacher(_Model, LogitPolicy):
     """PPO or A2C: the logits of its distribution, and its values."""
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(batch, actions) log-probabilities."""
+        """Return (batch, actions) log-probabilities."""
         policy = self.model.policy
         return _array(
-            self._ask(lambda seen: policy.get_distribution(seen).distribution.logits, observations)
+            self._call(lambda seen: policy.get_distribution(seen).distribution.logits, observations)
         )
 
     def state_values(self, observations: Any) -> FloatArray:
-        """(batch,) what its critic thinks."""
+        """Return the critic's (batch,) values."""
         return self._critic(observations)
 
 
 class DQNTeacher(_Model, LogitPolicy):
-    """DQN: its Q values are the logits; a temperature hardens them (see `as_teacher`)."""
+    """DQN: its Q values are the logits; a low temperature sharpens them (see `as_teacher`)."""
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(batch, actions) Q values."""
-        return _array(self._ask(self.model.policy.q_net, observations))
+        """Return (batch, actions) Q values."""
+        return _array(self._call(self.model.policy.q_net, observations))
 
     def state_values(self, observations: Any) -> FloatArray:
-        """(batch,) the best action's value."""
+        """Return (batch,) values of the best action."""
         best: FloatArray = self.action_logits(observations).max(axis=1)
         return best
 
 
 class GaussianTeacher(_Model):
-    """PPO, A2C or SAC with continuous actions: a Gaussian, SAC's before it is squashed.
+    """PPO, A2C or SAC with continuous actions: a Gaussian, before squashing for SAC.
 
-    PPO and A2C have `state_values(observations)`, too.
+    PPO and A2C also have `state_values(observations)`.
 
     Attributes:
-        bounds: what makes actions of its samples.
+        bounds: map samples to actions.
     """
 
     def __init__(self, model: Any) -> None:
@@ -103,12 +103,12 @@ class GaussianTeacher(_Model):
             self.state_values = self._critic
 
     def action_gaussian(self, observations: Any) -> tuple[FloatArray, FloatArray]:
-        """(batch, dimensions) means, and as many logarithms of standard deviations."""
-        mean, log_std = self._ask(self._gaussian, observations)
+        """Return (batch, dimensions) means and log standard deviations."""
+        mean, log_std = self._call(self._gaussian, observations)
         return _array(mean), _array(log_std)
 
     def act(self, observation: Any) -> Any:
-        """The mean's action for one observation, as the environment takes it."""
+        """Return the action of the mean for one observation, as the environment takes it."""
         return self.bounds.action(self.action_gaussian(np.asarray(observation)[None])[0])[0]
 
     def _gaussian(self, seen: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -122,10 +122,10 @@ class GaussianTeacher(_Model):
 
 
 def sb3_teacher(model: Any) -> OnPolicyTeacher | DQNTeacher | GaussianTeacher:
-    """The teacher that a model is.
+    """Return the teacher for a model.
 
     Raises:
-        TypeError: for an algorithm or an action space that says nothing to learn from.
+        TypeError: for an unsupported algorithm or action space.
     """
     name, space = type(model).__name__, model.action_space
     if isinstance(model, DQN):
@@ -141,12 +141,12 @@ def sb3_teacher(model: Any) -> OnPolicyTeacher | DQNTeacher | GaussianTeacher:
 
 
 def load_sb3(path: str | os.PathLike[str], algorithm: str) -> Any:
-    """A model that Stable-Baselines3 saved. Its files may run code: load only those you trust.
+    """Load a model saved by Stable-Baselines3. Its files may run code: load only those you trust.
 
-    What kind of file it is is looked up before anything of it runs.
+    The algorithm of the file is checked before anything of it runs.
 
     Args:
-        path: the file; ".zip" may be left out, as there.
+        path: the file; ".zip" may be left out, as in Stable-Baselines3.
         algorithm: "A2C", "DQN", "PPO" or "SAC".
 
     Returns:
@@ -179,30 +179,30 @@ def load_sb3(path: str | os.PathLike[str], algorithm: str) -> Any:
     )
     try:
         return ALGORITHMS[algorithm].load(file, device="cpu")
-    except Exception as error:  # a damaged file fails in many ways, all with this meaning
+    except Exception as error:  # a damaged file raises many kinds of errors
         raise CheckpointError(
             f"{file} cannot be loaded as a model of {algorithm} ({type(error).__name__}: {error})"
         ) from None
 
 
 def _algorithm_of(file: Path) -> str:
-    """Which algorithm a file is of, from the part that is JSON; the whole file is checked."""
+    """Return the algorithm of a file from its JSON part, after checking all checksums."""
     try:
         with zipfile.ZipFile(file) as archive:
             settings = set(json.loads(archive.read("data")))
             damaged = archive.testzip()
     except OSError as error:
         raise CheckpointError(f"{file} cannot be read: {error.strerror}") from None
-    except Exception as error:  # as above
+    except Exception as error:  # as in load_sb3
         raise CheckpointError(
             f"{file} is not a whole file of Stable-Baselines3 ({type(error).__name__}: {error})"
         ) from None
     if damaged is not None:
         raise CheckpointError(f"{file} is damaged: {damaged} does not match its checksum")
-    for name, telling in TOLD_BY.items():
-        if telling <= settings:
+    for name, distinguishing in DISTINGUISHING_SETTINGS.items():
+        if distinguishing <= settings:
             return name
-    return "no algorithm that is known"
+    return "an unknown algorithm"
 
 
 def _array(tensor: torch.Tensor) -> FloatArray:

@@ -1,1 +1,1 @@
-"""The loop that trains students: losses, callbacks, restarts, pruning."""
+"""Training of students: the loop, callbacks, random restarts and pruning."""

@@ -1,4 +1,4 @@
-"""What may happen beside training: judging, stopping, keeping, and telling."""
+"""Callbacks of training: early stopping, checkpoints and TensorBoard logs."""
 
 from __future__ import annotations
 
@@ -8,37 +8,41 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_number
 
-from ..core.levels import LevelRange, check_apart
+from ..core.levels import LevelRange, check_disjoint
 from ..students.base import Student
-from .distiller import Step
+from .distiller import TrainingStep
 
-Judge = Callable[[Mapping[str, Student]], Mapping[str, float]]
-"""Gives each student a number, such as the share of the teacher's return that it keeps."""
+Evaluator = Callable[[Mapping[str, Student]], Mapping[str, float]]
+"""Function that scores each student, for instance by its normalised return."""
 
 
 class EarlyStopping:
-    """Judges the students now and then, keeps each one's best weights, and stops when all will do.
+    """Evaluates the students regularly, stores each one's best weights, and stops training.
 
-    A student is judged as it stands, in the middle of its training; `restore` puts the best weights
-    back that were seen, which need not be the last.
+    Students are evaluated in the middle of their training; `restore` loads the best weights, which
+    need not be the last.
 
     Args:
-        judge: gives each student a number, the more the better.
-        every: steps between two judgements.
-        enough: training ends when every student has reached this; None to go on to the end.
-        patience: training ends after so many judgements without a better one; None for never.
-        levels: those that the judge uses; training on any of them is refused at the first step.
+        evaluate: returns a score of each student, higher is better.
+        every: steps between evaluations.
+        enough: training ends when every student has reached this score; None to go on to the end.
+        patience: training ends after this number of evaluations without an improvement; None for
+            never.
+        levels: levels that the evaluation uses; training on any of them is refused at the first
+            step.
 
     Attributes:
-        history: each judgement, as the step and the numbers.
+        history: each evaluation, as the step and the scores.
     """
 
+    @renamed_arguments(judge="evaluate")
     def __init__(
         self,
-        judge: Judge,
+        evaluate: Evaluator,
         *,
         every: int,
         enough: float | None = None,
@@ -46,23 +50,23 @@ class EarlyStopping:
         levels: Sequence[LevelRange] = (),
     ) -> None:
         self.levels = tuple(levels)
-        self.judge, self.enough, self.patience = judge, enough, patience
+        self.evaluate, self.enough, self.patience = evaluate, enough, patience
         self.every = int(checked_number("every", every, 1, whole=True))
         self.history: list[tuple[int, dict[str, float]]] = []
         self.best: dict[str, float] = {}
         self._weights: dict[str, dict[str, Any]] = {}
         self._waited = 0
 
-    def __call__(self, step: Step) -> bool:
-        """Judge, if it is time; False ends training.
+    def __call__(self, step: TrainingStep) -> bool:
+        """Evaluate, if it is time; False ends training.
 
         Raises:
-            ValueError: if the judge's levels are trained on.
+            ValueError: if the levels of the evaluation are trained on.
         """
-        check_apart(getattr(step.distiller.source, "levels", ()), self.levels)
+        check_disjoint(getattr(step.distiller.source, "levels", ()), self.levels)
         if step.step % self.every and step.step < step.total:
             return True
-        found = dict(self.judge(step.distiller.students))
+        found = dict(self.evaluate(step.distiller.students))
         self.history.append((step.step, found))
         self._waited += 1
         for name, number in found.items():
@@ -76,14 +80,14 @@ class EarlyStopping:
         return not (is_enough or (self.patience is not None and self._waited >= self.patience))
 
     def restore(self, students: Mapping[str, Student]) -> None:
-        """Put the best weights back into each student that was judged."""
+        """Load the best weights into each student that was evaluated."""
         import torch
 
         for name, weights in self._weights.items():
             students[name].load_state_dict({k: torch.as_tensor(w) for k, w in weights.items()})
 
     def get_state(self) -> dict[str, Any]:
-        """What was judged, and the best weights."""
+        """Return the history and the best weights."""
         return {
             "history": [[step, found] for step, found in self.history],
             "best": self.best,
@@ -92,19 +96,19 @@ class EarlyStopping:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned."""
+        """Restore what `get_state` returned."""
         self.history = [(step, found) for step, found in state["history"]]
         self.best, self._weights = state["best"], state["weights"]
         self._waited = state["waited"]
 
 
 class Checkpoints:
-    """Saves the distiller now and then, so that a killed run goes on from there.
+    """Saves the distiller regularly, so that an interrupted run can resume.
 
     Args:
         path: the file; each checkpoint replaces the last.
-        every: steps between two.
-        callbacks: those whose memory belongs to it.
+        every: steps between two checkpoints.
+        callbacks: those whose state belongs to it.
     """
 
     def __init__(
@@ -113,7 +117,7 @@ class Checkpoints:
         self.path, self.callbacks = path, callbacks
         self.every = int(checked_number("every", every, 1, whole=True))
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: TrainingStep) -> None:
         """Save, if it is time."""
         if step.step % self.every == 0 or step.step == step.total:
             step.distiller.save(self.path, self.callbacks)
@@ -123,7 +127,7 @@ class TensorBoard:
     """Writes each student's loss for TensorBoard.
 
     Args:
-        folder: where the events go.
+        folder: folder of the event files.
         every: steps between two entries.
 
     Raises:
@@ -137,7 +141,7 @@ class TensorBoard:
         self.every = int(checked_number("every", every, 1, whole=True))
         self.writer = boards.SummaryWriter(str(folder))
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: TrainingStep) -> None:
         """Write, if it is time."""
         if step.step % self.every == 0:
             for name, loss in step.losses.items():
@@ -145,7 +149,7 @@ class TensorBoard:
 
 
 def _copy(student: Student) -> dict[str, Any]:
-    """Weights as arrays, apart from what training goes on to change."""
+    """Return the weights as arrays that training does not change."""
     return {
         name: weight.detach().cpu().numpy().copy() for name, weight in student.state_dict().items()
     }

@@ -1,4 +1,4 @@
-"""The loop of distillation: batches of a teacher's answers, and students that follow them."""
+"""Training loop of distillation, with checkpoints."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from rich.progress import track
 
@@ -18,50 +19,50 @@ from dynamaze.common.validation import checked_number
 from ..core.dataset import Batch
 from ..core.distributions import distribution_of
 from ..core.losses import Loss, Targets, make_loss, value_mse
-from ..data.source import Source
-from ..students.base import Answers, Student
-from .tensors import pack, restore_tensors, unpack
+from ..core.old_names import current_config
+from ..data.source import BatchSource
+from ..students.base import Student, TrainingOutput
 
 ONLY = "student"
-"""The name of a student that is alone."""
+"""Name of a single student."""
 
 
-class Step(NamedTuple):
-    """What a callback is told after each training step."""
+class TrainingStep(NamedTuple):
+    """Argument of callbacks, after each training step."""
 
     step: int  # steps taken, from 1
-    total: int  # steps that training takes
-    losses: dict[str, float]  # of each student, with what its values cost, without its penalty
+    total: int  # steps of the whole training
+    losses: dict[str, float]  # of each student, with the value loss, without the penalty
     distiller: Distiller
 
 
-Callback = Callable[[Step], bool | None]
-"""Called after each step; False ends training. One that remembers has `get_state`, `set_state`."""
+Callback = Callable[[TrainingStep], bool | None]
+"""Called after each step; False ends training. A stateful one has `get_state`, `set_state`."""
 
 
 class Distiller:
-    """Teaches one student, or several of different sizes at once, what a teacher would do.
+    """Trains one student, or several at once on the same batches, to imitate a teacher.
 
-    At each step the source gives a batch, which the teacher has labelled once; each student pays
-    the loss for its answers and takes a step of Adam. All randomness comes from one generator, and
-    each student sees the same bits as if it were alone but for what it draws itself, so that `save`
-    and `resume` go on to the same bits as a run that was never stopped.
+    At each step the source returns a batch, which the teacher has labelled once; each student takes
+    a step of Adam on its loss. All randomness comes from one generator, and each student has one
+    more of its own, so that results do not depend on the other students, and `save` and `resume`
+    are bit-identical to a run without interruption.
 
     Args:
         students: one, or several by name.
-        source: where batches come from (`Dataset`, `Asked`, `Rollouts` or your own).
-        total_steps: how many training steps there are; the schedules depend on it.
+        source: batch source (`Dataset`, `FunctionSource`, `Rollouts` or a custom one).
+        total_steps: number of training steps; the schedules depend on it.
         loss: a name ("kl", "nll", "mse", "reverse_kl"; "gaussian_kl" for continuous actions) or a
             function of logits and targets.
-        value_coef: weight of `value_mse`, of students that know values (`ActorCritic`).
-        learning_rate: Adam's step size at first, of all students or of each by name; it falls along
-            a line to a thousandth.
-        clip: the largest norm of a gradient.
-        progress_from: how much of what students and source do in the course of a training is over
-            at the start; 1 to train on what is trained already. The step size falls all the same.
-        device: where the students are trained; None for a GPU if there is one and a student is
-            large, else the CPU.
-        seed: settles every random number.
+        value_coef: weight of `value_mse`, for students with values (`ActorCritic`).
+        learning_rate: Adam's initial step size, of all students or of each by name; it decreases
+            linearly to a thousandth.
+        clip: maximum norm of a gradient.
+        progress_from: progress at the start, for the schedules of students and source; 1 to train a
+            trained student further. The step size decreases all the same.
+        device: device of the students; None for a GPU if there is one and a student is large, else
+            the CPU.
+        seed: seed of all random numbers.
 
     Attributes:
         step: training steps taken.
@@ -72,13 +73,13 @@ class Distiller:
             known; and, at the first step, for a loss of other actions than the student's.
 
     Warns:
-        UserWarning: of a student that is larger than its teacher.
+        UserWarning: for a student that is larger than its teacher.
     """
 
     def __init__(
         self,
         students: Student | Mapping[str, Student],
-        source: Source,
+        source: BatchSource,
         *,
         total_steps: int,
         loss: str | Loss = "kl",
@@ -130,7 +131,7 @@ class Distiller:
 
     @property
     def progress(self) -> float:
-        """How much of the training is over, in [0, 1], and of that before it."""
+        """Training progress in [0, 1], from `progress_from`."""
         return self.progress_from + (1 - self.progress_from) * self.step / self.total_steps
 
     # -- training ------------------------------------------------------------------------------
@@ -142,10 +143,10 @@ class Distiller:
         *,
         progress_bar: bool = False,
     ) -> Distiller:
-        """Train, going on where the last call or a checkpoint ended.
+        """Train, continuing after the last call or checkpoint.
 
         Args:
-            steps: how many training steps; None for all that are left.
+            steps: number of training steps; None for all that remain.
             callback: one or several, called after each step; False ends training.
             progress_bar: show one in the terminal.
 
@@ -153,57 +154,59 @@ class Distiller:
             The distiller itself.
 
         Raises:
-            ValueError: for a negative number of steps, or if a teacher gives what is no number.
+            ValueError: for a negative number of steps, or labels that are not finite.
         """
         left = self.total_steps - self.step
         count = left if steps is None else int(checked_number("steps", steps, 0, whole=True))
         callbacks = [callback] if callable(callback) else list(callback)
-        told: Any = islice(self.steps(), min(count, left))
+        steps_taken: Any = islice(self.steps(), min(count, left))
         if progress_bar:
-            told = track(told, description="distilling", total=min(count, left))
-        for step in told:
-            answers = [each(step) for each in callbacks]  # all are told, whoever says stop
-            if False in answers:
+            steps_taken = track(steps_taken, description="distilling", total=min(count, left))
+        for step in steps_taken:
+            results = [each(step) for each in callbacks]  # all are called, even if one stops
+            if False in results:
                 break
         return self
 
-    def steps(self) -> Iterator[Step]:
-        """Train to the end, a step at a time; at each yield all is whole and may be saved."""
+    def steps(self) -> Iterator[TrainingStep]:
+        """Yield each training step to the end; at each yield the state may be saved."""
         while self.step < self.total_steps:
             batch = self.source.batch(self.rng, self.progress)
             observations, targets = self._as_tensors(batch)
-            losses = {name: self._teach(name, observations, targets) for name in self.students}
+            losses = {
+                name: self._train_student(name, observations, targets) for name in self.students
+            }
             self.step += 1
-            yield Step(self.step, self.total_steps, losses, self)
+            yield TrainingStep(self.step, self.total_steps, losses, self)
 
-    def _teach(self, name: str, observations: torch.Tensor, targets: Targets) -> float:
-        """One step of one student."""
+    def _train_student(self, name: str, observations: torch.Tensor, targets: Targets) -> float:
+        """Take one step of one student."""
         student, optimizer = self.students[name], self.optimizers[name]
         for group in optimizer.param_groups:
             group["lr"] = self.learning_rates[name] * max(1e-3, 1 - self.step / self.total_steps)
         targets = targets._replace(distribution=distribution_of(student))
-        answers = student.training_answers(observations, self.progress, self.own_rngs[name])
-        loss = torch.stack([self._paid(name, each, targets) for each in answers]).mean()
+        outputs = student.training_outputs(observations, self.progress, self.own_rngs[name])
+        loss = torch.stack([self._loss_of(name, each, targets) for each in outputs]).mean()
         optimizer.zero_grad()
         (loss + student.penalty(self.progress)).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(student.parameters(), self.clip)
         optimizer.step()
         return float(loss.detach())
 
-    def _paid(self, name: str, answers: Answers, targets: Targets) -> torch.Tensor:
-        """What a student pays for its answers."""
-        logits, weights, values = answers
+    def _loss_of(self, name: str, outputs: TrainingOutput, targets: Targets) -> torch.Tensor:
+        """Return the loss of a student's outputs."""
+        logits, weights, values = outputs
         if logits.shape != targets.logits.shape:
             raise ValueError(
                 f"student {name!r} gives logits of shape {tuple(logits.shape)} and the teacher "
-                f"of {tuple(targets.logits.shape)}; expected the same answers and actions"
+                f"of {tuple(targets.logits.shape)}; expected the same queries and actions"
             )
         if weights is not None:
             targets = targets._replace(weights=targets.weights * weights)
-        paid = self.loss(logits, targets)
+        loss = self.loss(logits, targets)
         if values is None or self.value_coef == 0:
-            return paid
-        return paid + self.value_coef * value_mse(values, targets)
+            return loss
+        return loss + self.value_coef * value_mse(values, targets)
 
     def _as_tensors(self, batch: Batch) -> tuple[torch.Tensor, Targets]:
         columns = [
@@ -219,44 +222,44 @@ class Distiller:
     # -- files ---------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str], callbacks: Sequence[Any] = ()) -> None:
-        """Write a checkpoint, atomically and without pickle, from which `resume` goes on.
+        """Write a checkpoint, atomically and without pickle, for `resume`.
 
         Args:
             path: the file.
-            callbacks: those that remember something.
+            callbacks: those with a state.
 
         Raises:
             OSError: if the file cannot be written; an older one stays as it was.
         """
-        arrays, document = pack(self._state(callbacks))
+        arrays, document = pack_state(self._state(callbacks))
         write_checkpoint(path, arrays, {"kind": "distiller", "state": document})
 
     def resume(self, path: str | os.PathLike[str], callbacks: Sequence[Any] = ()) -> Distiller:
-        """Go on from what `save` wrote; this distiller must have been made alike.
+        """Restore a checkpoint of a distiller with the same arguments, also of version 0.1.
 
         Raises:
             dynamaze.common.storage.CheckpointError: (a ValueError) for a file that is cut short,
-                damaged, or of other students; nothing is changed then.
+                damaged, or of other students; then nothing is changed.
         """
         arrays, document = read_checkpoint(path)
         if document.get("kind") != "distiller":
             raise CheckpointError(f"{path} holds {document.get('kind')!r}; expected a distiller")
-        state = unpack(arrays, document["state"])
-        found = {name: part["config"] for name, part in state["students"].items()}
-        mine = {name: _kind(student) for name, student in self.students.items()}
-        if found != mine or state["total_steps"] != self.total_steps:
+        state = unpack_state(arrays, document["state"])
+        found = {name: current_config(part["config"]) for name, part in state["students"].items()}
+        expected = {name: _kind(student) for name, student in self.students.items()}
+        if found != expected or state["total_steps"] != self.total_steps:
             raise CheckpointError(
-                f"{path} is of students {found} and {state['total_steps']} steps; expected {mine} "
-                f"and {self.total_steps}"
+                f"{path} is of students {found} and {state['total_steps']} steps; expected "
+                f"{expected} and {self.total_steps}"
             )
         for name, part in state["students"].items():
             restore_tensors(self.students[name], self.optimizers[name], part)
             self.own_rngs[name].bit_generator.state = part["rng"]
         self.rng.bit_generator.state = state["rng"]
         self.step = state["step"]
-        for each, kept in zip((self.source, *callbacks), state["others"], strict=True):
-            if kept is not None:
-                each.set_state(kept)
+        for each, stored in zip((self.source, *callbacks), state["others"], strict=True):
+            if stored is not None:
+                each.set_state(stored)
         return self
 
     def _state(self, callbacks: Sequence[Any]) -> dict[str, Any]:
@@ -284,22 +287,22 @@ def _of(learning_rate: float | Mapping[str, float], name: str) -> float:
     return learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
 
 
-def _check_distributions(students: Mapping[str, Student], source: Source) -> None:
-    """Refuse students of other actions than the teacher's, where its kind is known."""
-    taught = getattr(source, "distribution", None)
+def _check_distributions(students: Mapping[str, Student], source: BatchSource) -> None:
+    """Refuse students with other actions than the teacher's, where its kind is known."""
+    expected = getattr(source, "distribution", None)
     for name, student in students.items():
-        learned = distribution_of(student)
-        if taught not in (None, learned):
+        found = distribution_of(student)
+        if expected not in (None, found):
             raise TypeError(
-                f"student {name!r} has {learned} actions and the source's teacher {taught} ones; "
+                f"student {name!r} has {found} actions and the source's teacher {expected} ones; "
                 "expected the same (GaussianStudent for continuous ones)"
             )
 
 
 def _kind(student: Student) -> dict[str, Any]:
-    """What a student is, without what training changes."""
+    """Return the properties of a student that training does not change."""
     shapes = {name: list(weight.shape) for name, weight in student.named_parameters()}
-    kind = {name: student.config.get(name) for name in ("kind", "bits", "per")}
+    kind = {name: student.config.get(name) for name in ("kind", "bits", "granularity")}
     return {**kind, "shapes": shapes}
 
 
@@ -316,9 +319,70 @@ def _warn_of_large(students: Mapping[str, Student], teacher: Any) -> None:
 
 
 LARGE = 100_000
-"""Parameters from which on a student is trained on a GPU where there is one."""
+"""Number of parameters from which on a student is trained on a GPU, if there is one."""
 
 
 def _best_device(students: Mapping[str, Student]) -> str:
     is_large = any(student.num_parameters >= LARGE for student in students.values())
     return "cuda" if is_large and torch.cuda.is_available() else "cpu"
+
+
+_ARRAY, _PAIRS = "__array__", "__pairs__"
+
+
+def pack_state(state: Any) -> tuple[dict[str, npt.NDArray[Any]], Any]:
+    """Split a nested state into arrays and a JSON document that refers to them.
+
+    Args:
+        state: dictionaries, lists, numbers, text, None, NumPy arrays and tensors.
+    """
+    arrays: dict[str, npt.NDArray[Any]] = {}
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            value = value.detach().cpu().numpy()
+        if isinstance(value, (np.ndarray, np.generic)):
+            name = f"a{len(arrays)}"
+            arrays[name] = np.array(value)
+            return {_ARRAY: name}
+        if isinstance(value, dict):
+            return {_PAIRS: [[key, walk(inner)] for key, inner in value.items()]}
+        if isinstance(value, (list, tuple)):
+            return [walk(inner) for inner in value]
+        return value
+
+    document = walk(state)
+    return arrays, document
+
+
+def unpack_state(arrays: dict[str, npt.NDArray[Any]], document: Any) -> Any:
+    """Restore the state of `pack_state`; tensors are returned as arrays, tuples as lists."""
+    if isinstance(document, dict):
+        if _ARRAY in document:
+            return arrays[document[_ARRAY]]
+        return {key: unpack_state(arrays, inner) for key, inner in document[_PAIRS]}
+    if isinstance(document, list):
+        return [unpack_state(arrays, inner) for inner in document]
+    return document
+
+
+def restore_tensors(student: Student, optimizer: torch.optim.Optimizer, part: Any) -> None:
+    """Restore a student's weights and its optimizer's state.
+
+    Raises:
+        dynamaze.common.storage.CheckpointError: (a ValueError) if the weights are not the
+            student's.
+    """
+    weights = {name: torch.from_numpy(np.array(array)) for name, array in part["weights"].items()}
+    try:
+        student.load_state_dict(weights)
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"weights that do not fit the student: {first}") from None
+    memory = {
+        number: {name: torch.from_numpy(np.array(array)) for name, array in entry.items()}
+        for number, entry in part["optimizer"].items()
+    }
+    optimizer.load_state_dict(
+        {"state": memory, "param_groups": optimizer.state_dict()["param_groups"]}
+    )

@@ -1,4 +1,4 @@
-"""Students with weights left out: the smallest ones become zero, and stay zero in training."""
+"""Magnitude pruning: the smallest weights become zero, and stay zero in training."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from dynamaze.common.validation import checked_number, did_you_mean
 from ..students.base import Student
 from ..students.parametrised import copied, weights_of
 from ..students.quantise import is_quantised
-from .distiller import Step
+from .distiller import TrainingStep
 
-PER = ("tensor", "student")
+GRANULARITIES = ("tensor", "student")
 
 S = TypeVar("S", bound=Student)
 
 
 class Zeros(NamedTuple):
-    """How many of a student's parameters are exactly zero where they are used."""
+    """Number of a student's parameters that are exactly zero in the forward pass."""
 
     zero: int
     parameters: int
 
     @property
     def share(self) -> float:
-        """Of all parameters."""
+        """Fraction of all parameters."""
         return self.zero / self.parameters
 
     def __str__(self) -> str:
@@ -37,10 +37,10 @@ class Zeros(NamedTuple):
 
 
 class Mask(nn.Module):
-    """What makes some of a weight's numbers zero; no gradient comes to them.
+    """Parametrisation that sets some numbers of a weight to zero; they get no gradient.
 
     Attributes:
-        kept: True where they are not.
+        kept: True where the number is not set to zero.
     """
 
     kept: Tensor
@@ -50,31 +50,31 @@ class Mask(nn.Module):
         self.register_buffer("kept", torch.ones_like(weight, dtype=torch.bool))
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The weight with zeros."""
+        """Return the weight with zeros."""
         return torch.where(self.kept, weight, 0.0)
 
 
 def pruned(
     student: S,
     share: float,
-    per: str = "tensor",
+    granularity: str = "tensor",
     *,
     tensors: Sequence[str] | None = None,
 ) -> S:
-    """A copy of a student whose smallest weights are zero, and stay zero when it trains on.
+    """Return a copy of a student whose smallest weights are zero, and stay zero in training.
 
     Args:
         student: a network; one that is to be quantised as well is pruned first.
-        share: of the numbers in the chosen tensors; as many as are nearest to it.
-        per: "tensor" for that share of each tensor, "student" for the smallest of all together,
-            which fits only where their sizes mean the same.
-        tensors: names of those that are pruned; None for all of two or more dimensions, and so no
-            biases.
+        share: fraction of the numbers in the chosen tensors, rounded.
+        granularity: "tensor" for that fraction of each tensor, "student" for the smallest of all
+            together, which is useful only if weights of all tensors have comparable magnitudes.
+        tensors: names of the tensors that are pruned; None for all of two or more dimensions, and
+            so no biases.
 
     Raises:
-        TypeError: for what is no network.
-        ValueError: for a share outside [0, 1], another `per`, a name that the student has not, or a
-            student that is pruned or quantised already.
+        TypeError: if it is not a network.
+        ValueError: for a share outside [0, 1], another granularity, an unknown name, or a student
+            that is pruned or quantised already.
     """
     if not isinstance(student, Student):
         raise TypeError(f"a student of type {type(student).__name__}; expected a network")
@@ -93,33 +93,37 @@ def pruned(
         weight = getattr(module, name)
         if whole in tensors if tensors is not None else weight.ndim > 1:
             parametrize.register_parametrization(module, name, Mask(weight))
-    prune_to(copy, share, per)
+    prune_to(copy, share, granularity)
     return copy
 
 
-def prune_to(student: Student, share: float, per: str = "tensor") -> None:
-    """Prune a student made by `pruned` further; what is zero already stays so.
+def prune_to(student: Student, share: float, granularity: str = "tensor") -> None:
+    """Prune a student made by `pruned` further; zeros stay zero.
 
-    It may be quantised since then, and be in the middle of its training.
+    It may have been quantised since, and be in the middle of its training.
 
     Args:
         student: the student, which is changed.
-        share: of the numbers in the tensors that it is pruned in.
-        per: as for `pruned`.
+        share: fraction of the numbers in its pruned tensors.
+        granularity: as for `pruned`.
 
     Raises:
-        ValueError: for a share outside [0, 1], another `per`, or a student not made by `pruned`.
+        ValueError: for a share outside [0, 1], another granularity, or a student not made by
+            `pruned`.
     """
     share = checked_number("share", share, 0, 1)
-    if per not in PER:
-        raise ValueError(f"per={per!r}; expected one of {list(PER)}{did_you_mean(per, PER)}")
+    if granularity not in GRANULARITIES:
+        raise ValueError(
+            f"granularity={granularity!r}; expected one of {list(GRANULARITIES)}"
+            f"{did_you_mean(granularity, GRANULARITIES)}"
+        )
     masks = masks_of(student)
     if not masks:
         raise ValueError("a student without masks; expected one made by pruned()")
-    groups = [masks] if per == "student" else [[mask] for mask in masks]
+    groups = [masks] if granularity == "student" else [[mask] for mask in masks]
     with torch.no_grad():
         for group in groups:
-            # A zero by its mask comes before a weight that happens to be zero.
+            # Masked numbers sort before weights that are zero by chance.
             sizes = torch.cat(
                 [torch.where(mask.kept, weight.abs(), -1.0).ravel() for mask, weight in group]
             )
@@ -132,7 +136,7 @@ def prune_to(student: Student, share: float, per: str = "tensor") -> None:
 
 
 def masks_of(student: nn.Module) -> list[tuple[Mask, Tensor]]:
-    """Each mask of a student, and the weight that it is laid on."""
+    """Return each mask of a student with its weight."""
     return [
         (step, hidden.original)
         for hidden in student.modules()
@@ -143,9 +147,9 @@ def masks_of(student: nn.Module) -> list[tuple[Mask, Tensor]]:
 
 
 def zeros(student: Student) -> Zeros:
-    """Count the parameters that are exactly zero, for whatever reason, as answers are made of them.
+    """Count the parameters that are exactly zero in the forward pass, for whatever reason.
 
-    Files and exports hold zeros as any other number.
+    Files and exports store zeros as any other number.
     """
     with torch.no_grad():
         weights = [getattr(module, name) for _, module, name in weights_of(student)]
@@ -156,18 +160,17 @@ def zeros(student: Student) -> Zeros:
 
 
 class GradualPruning:
-    """Prunes more and more in the course of a training (Zhu and Gupta 2017, equation 1).
+    """Gradual pruning in the course of training (Zhu and Gupta 2017, equation 1).
 
-    A callback of `Distiller.distil`. At a part x of the way from `first` to `last` the share is
-    share * (1 - (1 - x)**3): most is taken away early, when there is much to spare. It remembers
-    nothing: the masks are in the students, and in their checkpoints.
+    A callback of `Distiller.distil` without state: the masks are in the students, and in their
+    checkpoints.
 
     Args:
-        share: at the end.
-        first: share of the training after which it begins.
-        last: share of the training after which no more is taken away.
+        share: final fraction.
+        first: progress at which pruning starts.
+        last: progress at which it ends.
         every: steps between two prunings.
-        per: as for `pruned`.
+        granularity: as for `pruned`.
         students: names of those that are pruned, which were made by `pruned(student, 0)`; None for
             all.
 
@@ -182,23 +185,24 @@ class GradualPruning:
         first: float = 0.1,
         last: float = 0.7,
         every: int = 10,
-        per: str = "tensor",
+        granularity: str = "tensor",
         students: Sequence[str] | None = None,
     ) -> None:
         self.share = checked_number("share", share, 0, 1)
         self.first = checked_number("first", first, 0, 1)
         self.last = checked_number("last", last, self.first, 1)
         self.every = int(checked_number("every", every, 1, whole=True))
-        self.per, self.students = per, students
+        self.granularity, self.students = granularity, students
 
     def share_at(self, progress: float) -> float:
-        """The share after some part of the training, in [0, 1]."""
+        """Return the fraction at a progress in [0, 1]."""
         if progress >= self.last:
             return self.share
         x = max(0.0, (progress - self.first) / (self.last - self.first))
+        # Equation 1: most weights are removed early, when many are redundant.
         return self.share * (1 - (1 - x) ** 3)
 
-    def __call__(self, step: Step) -> Any:
+    def __call__(self, step: TrainingStep) -> Any:
         """Prune, if it is time.
 
         Raises:
@@ -209,4 +213,4 @@ class GradualPruning:
         share = self.share_at(step.step / step.total)
         students = step.distiller.students
         for name in students if self.students is None else self.students:
-            prune_to(students[name], share, self.per)
+            prune_to(students[name], share, self.granularity)

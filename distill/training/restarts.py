@@ -1,4 +1,4 @@
-"""Where small networks end depends on where they begin: try several beginnings, keep the best."""
+"""Random restarts: train several initialisations briefly and select the best."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from typing import Any
 
 from dynamaze.common.validation import checked_number
 
-from ..data.source import Source
+from ..data.source import BatchSource
 from ..students.base import Student
 from .distiller import Distiller
 
 
-def best_start(
+def best_restart(
     candidates: Sequence[Student],
-    source: Source,
+    source: BatchSource,
     *,
     steps: int,
     total_steps: int,
     last: float = 0.2,
     **settings: Any,
 ) -> tuple[int, list[float]]:
-    """Train copies of several students for a while, from the same batches, and tell the best.
+    """Train several candidates for a while on the same batches, and return the best one.
 
-    The candidates are changed: make the best one anew and train it whole.
+    The candidates are changed: make the best one again and train it from the start.
 
     Args:
-        candidates: students that differ in their first weights.
-        source: where batches come from; the teacher labels each batch once for all of them.
-        steps: how long they are tried.
-        total_steps: how long the whole training will be: the schedules are those of its beginning.
-        last: the share of the steps, at the end, over which losses are averaged.
+        candidates: students with different initial weights.
+        source: batch source; the teacher labels each batch once for all of them.
+        steps: number of training steps of the trial.
+        total_steps: steps of the whole training, whose schedules are used.
+        last: fraction of the steps, at the end, over which losses are averaged.
         settings: of `Distiller`.
 
     Returns:
-        The number of the candidate with the smallest loss, and the losses of all.
+        The index of the candidate with the smallest loss, and the losses of all.
 
     Raises:
         ValueError: for no candidates, or a number outside its range.
@@ -49,10 +49,10 @@ def best_start(
     sums = [0.0] * len(candidates)
     counted = max(1, round(last * steps))
 
-    def note(step: Any) -> None:
+    def add_losses(step: Any) -> None:
         if step.step > steps - counted:
             for number in range(len(candidates)):
                 sums[number] += step.losses[str(number)] / counted
 
-    distiller.distil(steps, note)
+    distiller.distil(steps, add_losses)
     return min(range(len(sums)), key=sums.__getitem__), sums

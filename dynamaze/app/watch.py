@@ -11,7 +11,7 @@ import gymnasium as gym
 import tyro
 
 from dynamaze.agents import DynaQ, DynaQPlus, QLearning
-from dynamaze.distill.export.policy_file import Opened, open_policy
+from dynamaze.distill.export.load import LoadedPolicy, open_policy
 from dynamaze.envs import GridEnv
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.rendering.window import require_display
@@ -143,7 +143,7 @@ def display_available(config: Watch) -> bool:
     return True
 
 
-def make_watched_env(config: Watch, student: Opened | None = None) -> gym.Env[Any, Any]:
+def make_watched_env(config: Watch, student: LoadedPolicy | None = None) -> gym.Env[Any, Any]:
     """Make the environment, with the observations that the agent or the student needs.
 
     Args:
@@ -181,7 +181,7 @@ def make_session(
     controls: Controls,
     *,
     visible: bool = True,
-    student: Opened | None = None,
+    student: LoadedPolicy | None = None,
 ) -> tuple[ViewerSession, Watchable]:
     """Make the session and the agent.
 

@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.agents import Step
-from dynamaze.distill.data.playing import bounds_for, question_of
+from dynamaze.distill.data.playing import bounds_for, output_fn
 
 ActionFunction = Callable[[Any], Any]  # observation -> action
 
@@ -100,7 +100,7 @@ def _check_fits(policy: Any, env: gym.Env[Any, Any], name: str) -> None:
     try:
         bounds = bounds_for(policy, space)
         seen = np.asarray(env.observation_space.sample())[None]
-        columns = question_of(policy)(seen).shape[1]
+        columns = output_fn(policy)(seen).shape[1]
     except (ValueError, TypeError, RuntimeError, IndexError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{name} does not fit {where}: {reason}") from None

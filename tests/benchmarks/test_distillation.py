@@ -14,7 +14,7 @@ from dynamaze.benchmarks.distillation.frontier_students import ENTRIES, Alone, E
 from dynamaze.benchmarks.distillation.judging import GAMMA, judge, kept_of
 from dynamaze.benchmarks.distillation.mazes import HELD_OUT, TRAINING, Held, Mazes, held_out_recipes
 from dynamaze.benchmarks.harness.table import rows_where
-from dynamaze.distill import check_apart
+from dynamaze.distill import check_disjoint
 from dynamaze.distill.files.students import load_card, load_student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.envs.generation import MazeGenerator
@@ -49,7 +49,7 @@ def test_the_best_policy_keeps_everything_and_going_up_only_what_lies_above():
 
 
 def test_training_levels_and_held_out_ones_are_apart():
-    check_apart((TRAINING,), (HELD_OUT,))
+    check_disjoint((TRAINING,), (HELD_OUT,))
     mazes = replace(Mazes(), cells=300)
     rng = np.random.default_rng(0)
     for progress in (0.0, 0.5, 1.0):
@@ -290,9 +290,9 @@ def test_spells_are_stretches_below_enough(curve, lengths):
 def test_a_planner_that_sees_the_walls_follows_at_once(tmp_path):
     from dynamaze.distill.files.students import save_student
 
-    from ..distill.planners import exact_planner
+    from ..distill.exact_value_iteration import exact_value_iteration
 
-    save_student(tmp_path / "p.safetensors", exact_planner())
+    save_student(tmp_path / "p.safetensors", exact_value_iteration())
     config = adapt.Adapt(
         tmp_path,
         student=tmp_path / "p.safetensors",

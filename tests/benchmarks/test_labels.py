@@ -151,7 +151,7 @@ def test_a_tiny_student_goes_on_with_first_weights_that_its_own_loss_chose(
 ) -> None:
     chosen: list[tuple[bytes, ...]] = []
 
-    def best_start(candidates: Any, source: Any, **told: Any) -> tuple[int, list[float]]:
+    def best_restart(candidates: Any, source: Any, **told: Any) -> tuple[int, list[float]]:
         chosen.append(
             tuple(each.layers[0].weight.detach().numpy().tobytes() for each in candidates)
         )
@@ -159,7 +159,7 @@ def test_a_tiny_student_goes_on_with_first_weights_that_its_own_loss_chose(
         return 4, [0.0] * len(candidates)
 
     trained = []
-    monkeypatch.setattr(labels, "best_start", best_start)
+    monkeypatch.setattr(labels, "best_restart", best_restart)
     monkeypatch.setattr(labels, "taught", lambda student, *_: trained.append(student) or student)
     labels.trial(SMALL, "tiny", 0)
     assert len(chosen) == len(trained) == len(WEIGHTS)

@@ -27,7 +27,7 @@ from dynamaze.benchmarks.distillation.teacher_ppo import (
 from dynamaze.common.storage import CheckpointError
 from dynamaze.distill.core.levels import LevelRange
 from dynamaze.distill.files.students import load_student
-from dynamaze.distill.students.planes import answers_at
+from dynamaze.distill.students.conv import at_cells
 from dynamaze.distill.students.residual import Residual
 from dynamaze.distill.teachers import as_teacher
 from dynamaze.envs.generation import MazeGenerator
@@ -128,7 +128,7 @@ def test_mazes_that_come_again_are_answered_as_if_alone() -> None:
     features = PlanesFeatures(space, {"channels": 4, "blocks": 2, "seed": 1})
     seen = torch.from_numpy(planes)
     cells, asked = features.network.features(seen)
-    torch.testing.assert_close(features(seen), answers_at(cells, asked), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(features(seen), at_cells(cells, asked), rtol=1e-5, atol=1e-6)
 
 
 def test_the_default_is_large() -> None:

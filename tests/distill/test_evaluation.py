@@ -1,4 +1,4 @@
-"""Returns of episodes, none favoured; and how much of the teacher's a student keeps."""
+"""Evaluation: unbiased episodes, confidence intervals and normalised returns."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import dynamaze  # noqa: F401
-from dynamaze.distill.evaluation import Returns, evaluate, ratio, return_kept
+from dynamaze.distill.evaluation import Returns, evaluate, normalised_return, ratio
 from dynamaze.envs.generation.planes import ShortestPathPolicy
 
-from .worlds import MODES, Clock, Counting, Fixed, clocks
+from .small_envs import MODES, Clock, Counting, Fixed, clocks
 
 SAME = AutoresetMode.SAME_STEP
 ONES = Fixed(0.4, 0.6)
 
 
-def episodes_of(world: int, seed: int, count: int) -> list[int]:
-    """The lengths that a world's own generator gives."""
+def episodes_of(index: int, seed: int, count: int) -> list[int]:
+    """Return the episode lengths from an environment's own generator."""
     env = Clock()
     lengths = []
     for number in range(count):
-        env.reset(seed=seed + world if number == 0 else None)
+        env.reset(seed=seed + index if number == 0 else None)
         lengths.append(env.length)
     return lengths
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_each_environment_plays_its_own_first_episodes(mode: AutoresetMode) -> None:
+def test_evaluate_uses_first_episodes_per_environment(mode: AutoresetMode) -> None:
     found = evaluate(ONES, clocks(mode), 11, gamma=0.9, seed=5)
-    rounds = zip(*(episodes_of(world, 5, 4) for world in range(3)), strict=True)
+    rounds = zip(*(episodes_of(index, 5, 4) for index in range(3)), strict=True)
     lengths = np.array([length for each in rounds for length in each][:11])
     np.testing.assert_array_equal(found.lengths, lengths)
     np.testing.assert_array_equal(found.undiscounted, lengths)
@@ -41,8 +41,8 @@ def test_each_environment_plays_its_own_first_episodes(mode: AutoresetMode) -> N
     np.testing.assert_array_equal(found.levels, 10 + lengths)
 
 
-def test_short_episodes_are_not_favoured() -> None:
-    # Lengths are alike from one to five; the first 16 to end in 16 worlds would be short.
+def test_evaluate_not_biased_to_short_episodes() -> None:
+    # Lengths are uniform from one to five; the first 16 to end in 16 environments would be short.
     means = [
         evaluate(ONES, clocks(SAME, 16), 16, gamma=1, seed=s).lengths.mean()
         for s in range(0, 1600, 16)
@@ -50,7 +50,7 @@ def test_short_episodes_are_not_favoured() -> None:
     assert np.mean(means) == pytest.approx(3.0, abs=6 * np.sqrt(2 / 1600))  # 6 standard errors
 
 
-def test_draws_are_those_of_the_seed_and_of_the_probabilities() -> None:
+def test_evaluate_samples_by_seed_and_probabilities() -> None:
     def play(seed: int) -> Returns:
         return evaluate(ONES, clocks(SAME), 2000, gamma=1, seed=seed, deterministic=False)
 
@@ -62,7 +62,7 @@ def test_draws_are_those_of_the_seed_and_of_the_probabilities() -> None:
     assert share == pytest.approx(0.6, abs=6 * 0.49 / np.sqrt(steps))  # 6 standard errors
 
 
-def test_a_policy_with_a_memory_forgets_at_each_start_and_keeps_its_own() -> None:
+def test_evaluate_resets_and_restores_recurrent_state() -> None:
     for mode in MODES:
         policy = Counting()
         policy.memory = "kept"
@@ -83,7 +83,7 @@ def mazes(**maze: Any) -> Any:
 
 
 class Wanderer:
-    """Mostly the best, but each observation may say otherwise."""
+    """Policy that is mostly optimal, with exceptions by observation."""
 
     def action_probabilities(self, observations: Any) -> np.ndarray:
         best = ShortestPathPolicy().action_probabilities(observations)
@@ -91,7 +91,7 @@ class Wanderer:
         return 0.4 * best + 0.6 * noise / noise.sum(axis=1, keepdims=True)
 
 
-def test_two_policies_play_the_same_mazes() -> None:
+def test_evaluate_same_mazes_for_same_seed() -> None:
     best = evaluate(ShortestPathPolicy(), mazes(), 40, gamma=0.95, seed=2)
     other = evaluate(Wanderer(), mazes(), 40, gamma=0.95, seed=2, deterministic=False)
     np.testing.assert_array_equal(best.levels, other.levels)
@@ -101,10 +101,12 @@ def test_two_policies_play_the_same_mazes() -> None:
     np.testing.assert_allclose(best.discounted, 0.95 ** (best.lengths - 1))
 
 
-def test_whoever_plays_as_the_teacher_keeps_all() -> None:
-    kept = return_kept(ShortestPathPolicy(), ShortestPathPolicy(), mazes(), 16, gamma=0.95, seed=0)
+def test_normalised_return_of_teacher_is_one() -> None:
+    kept = normalised_return(
+        ShortestPathPolicy(), ShortestPathPolicy(), mazes(), 16, gamma=0.95, seed=0
+    )
     assert kept == (1.0, 1.0, 1.0)
-    wandering = return_kept(
+    wandering = normalised_return(
         Wanderer(), ShortestPathPolicy(), mazes(), 40, gamma=0.95, seed=0, deterministic=False
     )
     assert wandering.low < wandering.mean < wandering.high < 1.0
@@ -114,7 +116,7 @@ def returns(numbers: np.ndarray) -> Returns:
     return Returns(numbers, 2 * numbers, np.ones(len(numbers), int), numbers > 0)
 
 
-def test_a_ratio_of_means_is_not_a_mean_of_ratios() -> None:
+def test_ratio_is_ratio_of_means() -> None:
     kept = ratio(returns(np.array([1.0, 0.0, 4.0])), returns(np.array([1.0, 3.0, 6.0])))
     assert kept.mean == pytest.approx(0.5)
     same = ratio(
@@ -124,21 +126,21 @@ def test_a_ratio_of_means_is_not_a_mean_of_ratios() -> None:
 
 
 @pytest.mark.parametrize("is_paired", [True, False])
-def test_the_intervals_of_ratios_and_means_hold_what_they_promise(is_paired: bool) -> None:
+def test_intervals_have_nominal_coverage(is_paired: bool) -> None:
     rng, held, means, runs = np.random.default_rng(0), 0, 0, 1000
     for _ in range(runs):
-        its = rng.gamma(4.0, 0.25, 60)
-        mine = its if is_paired else rng.gamma(4.0, 0.25, 60)
-        kept = ratio(returns(0.8 * mine * rng.gamma(20.0, 0.05, 60)), returns(its))
+        of_teacher = rng.gamma(4.0, 0.25, 60)
+        of_student = of_teacher if is_paired else rng.gamma(4.0, 0.25, 60)
+        kept = ratio(returns(0.8 * of_student * rng.gamma(20.0, 0.05, 60)), returns(of_teacher))
         held += kept.low < 0.8 < kept.high
-        mean = returns(its).mean_discounted
+        mean = returns(of_teacher).mean_discounted
         means += mean.low < 1.0 < mean.high
-    # 95% less 1.5 points for 60 skewed episodes, and 5 standard errors.
+    # 95% minus 1.5 points for 60 skewed episodes, and 5 standard errors.
     for found in (held, means):
         assert found / runs == pytest.approx(0.95, abs=0.015 + 5 * np.sqrt(0.95 * 0.05 / runs))
 
 
-def test_a_rate_of_successes_is_honest_at_its_ends() -> None:
+def test_success_rate_interval_near_zero_and_one() -> None:
     def rate(successes: int, count: int) -> Any:
         flags = np.arange(count) < successes
         return Returns(np.ones(count), np.ones(count), np.ones(count, int), flags).success_rate
@@ -150,7 +152,7 @@ def test_a_rate_of_successes_is_honest_at_its_ends() -> None:
     assert rate(50, 100) == pytest.approx((0.5, 0.40383, 0.59617), abs=1e-4)
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_evaluate_refuses_bad_input() -> None:
     with pytest.raises(ValueError, match="episodes=1; expected a whole number of at least 2"):
         evaluate(ONES, clocks(SAME), 1, gamma=1, seed=0)
     with pytest.raises(ValueError, match="gamma=2"):
@@ -161,11 +163,11 @@ def test_what_cannot_be_is_refused() -> None:
         ratio(returns(np.ones(3)), returns(np.zeros(3)))
 
 
-def test_an_episode_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluate_refuses_endless_episode(monkeypatch: pytest.MonkeyPatch) -> None:
     class Endless(Clock):
         def step(self, action: Any) -> Any:
             return self._seen(), 0.0, False, False, {}
 
-    monkeypatch.setattr("dynamaze.distill.evaluation.LONGEST", 50)
+    monkeypatch.setattr("dynamaze.distill.evaluation.MAX_EPISODE_STEPS", 50)
     with pytest.raises(RuntimeError, match="more than 50 steps; expected an environment with"):
         evaluate(ONES, SyncVectorEnv([Endless] * 2), 2, gamma=1, seed=0)

@@ -24,11 +24,10 @@ import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.distill.core.dataset import Dataset, join, make_batch
 from dynamaze.distill.core.distributions import Bounds
 from dynamaze.distill.core.policy import agreement
-from dynamaze.distill.data.rollouts import Rollouts, collect, decaying
-from dynamaze.distill.data.source import Asked
-from dynamaze.distill.evaluation import evaluate, ratio, return_kept
-from dynamaze.distill.teachers import ActionValues, as_teacher
-from dynamaze.distill.teachers.experts import Experts
+from dynamaze.distill.data.rollouts import Rollouts, collect, linear_schedule
+from dynamaze.distill.data.source import FunctionSource
+from dynamaze.distill.evaluation import evaluate, normalised_return, ratio
+from dynamaze.distill.teachers import ActionValues, MultiTeacher, as_teacher
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import ShortestPathPolicy, query_all_cells
 
@@ -46,15 +45,14 @@ if find_spec("torch") is not None:
         student_driven,
         weighted,
     )
-    from dynamaze.distill.students.composite import ActorCritic
-    from dynamaze.distill.students.gaussian import GaussianStudent
+    from dynamaze.distill.students.composite import ActorCritic, GaussianStudent
     from dynamaze.distill.students.mlp import MLP
-    from dynamaze.distill.students.quantise import frozen, quantised
+    from dynamaze.distill.students.quantise import quantised, quantised_weights
     from dynamaze.distill.students.registry import make_student
     from dynamaze.distill.students.torch_module import as_student
     from dynamaze.distill.training.distiller import Distiller
     from dynamaze.distill.training.prune import GradualPruning, pruned
-    from dynamaze.distill.training.restarts import best_start
+    from dynamaze.distill.training.restarts import best_restart
 
 TRAINED = {"rtol": 1e-4, "atol": 1e-5}  # after 20 steps in float32
 ANSWERED = {"rtol": 1e-5, "atol": 1e-5}  # one forward pass in float32
@@ -129,20 +127,22 @@ def _weights(student: Any) -> Record:
 
 def _train(make: Callable[[], Any], ask: Any = _observations, teacher: Any = _logits) -> Record:
     needs("torch")
-    return _trained(make(), Asked(teacher, ask))
+    return _trained(make(), FunctionSource(teacher, ask))
 
 
 def _train_flat(loss: Any = "kl", **settings: Any) -> Record:
     needs("torch")
     loss = loss() if callable(loss) else loss
-    return _trained(MLP(**FLAT, width=5), Asked(_logits, _observations), loss=loss, **settings)
+    return _trained(
+        MLP(**FLAT, width=5), FunctionSource(_logits, _observations), loss=loss, **settings
+    )
 
 
 def _train_on_mazes(**config: Any) -> Record:
     """A student of planes, taught the shortest paths in four mazes."""
     needs("torch")
     return _trained(
-        make_student(**config), Asked(ShortestPathPolicy(), lambda rng, progress: _mazes())
+        make_student(**config), FunctionSource(ShortestPathPolicy(), lambda rng, progress: _mazes())
     )
 
 
@@ -157,7 +157,7 @@ def _train_on_frames(shape: tuple[int, ...], **config: Any) -> Record:
     teacher = ActionValues(lambda seen: _linear(seen, 4, 5) / 64)
     return _trained(
         make_student(kind="conv", observation_shape=shape, num_actions=4, channels=3, **config),
-        Asked(teacher, ask),
+        FunctionSource(teacher, ask),
     )
 
 
@@ -173,7 +173,7 @@ def _train_actor_critic() -> Record:
     needs("torch")
     shape = FLAT["observation_shape"]
     student = ActorCritic(MLP(shape, ACTIONS, 4), MLP(shape, 1, 3, seed=1))
-    source = Asked(ActionValues(_logits, 0.5), _observations)
+    source = FunctionSource(ActionValues(_logits, 0.5), _observations)
     parts = {
         f"weight {number}": _trained(student, source, value_coef=coef, total_steps=10)
         for number, coef in enumerate((0.5, 2.0))
@@ -187,20 +187,20 @@ def _train_gaussian(squashed: bool) -> Record:
     teacher = _Gaussian()
     if squashed:
         teacher.bounds = Bounds([-1, -2], [1, 2], True)
-    return _trained(student, Asked(teacher, _observations), loss="gaussian_kl")
+    return _trained(student, FunctionSource(teacher, _observations), loss="gaussian_kl")
 
 
 def _train_rounded(bits: Any, per: str) -> Record:
     needs("torch")
     student = quantised(MLP(**FLAT, width=5), bits, per)
-    return _trained(student, Asked(_logits, _observations))
+    return _trained(student, FunctionSource(_logits, _observations))
 
 
 def _train_pruned(per: str) -> Record:
     needs("torch")
     student = pruned(MLP(**FLAT, width=5), 0.0, per)
-    callback = [GradualPruning(0.5, every=3, per=per)]
-    return _trained(student, Asked(_logits, _observations), callback=callback)
+    callback = [GradualPruning(0.5, every=3, granularity=per)]
+    return _trained(student, FunctionSource(_logits, _observations), callback=callback)
 
 
 def _train_module() -> Record:
@@ -210,7 +210,7 @@ def _train_module() -> Record:
         module = torch.nn.Sequential(
             torch.nn.Linear(INPUTS, 5), torch.nn.ELU(), torch.nn.Linear(5, ACTIONS)
         )
-    return _trained(as_student(module), Asked(_logits, _observations))
+    return _trained(as_student(module), FunctionSource(_logits, _observations))
 
 
 def _train_several() -> Record:
@@ -222,7 +222,7 @@ def _train_several() -> Record:
     }
     return _trained(
         students,
-        Asked(_logits, _observations),
+        FunctionSource(_logits, _observations),
         learning_rate={"a": 0.1, "b": 0.01, "c": 0.03},
         loss="mse",
     )
@@ -230,9 +230,9 @@ def _train_several() -> Record:
 
 def _restarts() -> Record:
     needs("torch")
-    best, losses = best_start(
+    best, losses = best_restart(
         [MLP(**FLAT, width=3, seed=seed) for seed in range(3)],
-        Asked(_logits, _observations),
+        FunctionSource(_logits, _observations),
         steps=10,
         total_steps=30,
         device="cpu",
@@ -438,13 +438,13 @@ def _collected() -> Record:
 
 def _fresh() -> Record:
     """Observations made for each batch, labelled by a teacher that knows values."""
-    source = Asked(ActionValues(_logits, 0.25), _observations)
+    source = FunctionSource(ActionValues(_logits, 0.25), _observations)
     return _rows(source.batch(np.random.default_rng(14), 0.5))
 
 
 def _several_teachers() -> Record:
     seen = _observations(np.random.default_rng(15))
-    teacher = Experts(
+    teacher = MultiTeacher(
         [_logits, ActionValues(_logits, 0.5), lambda rows: _logits(rows[::-1])],
         lambda rows: (rows[:, 0] * 64).astype(int) % 3,
     )
@@ -480,7 +480,7 @@ def _evaluated() -> Record:
     taught = evaluate(best, env(), 7, gamma=0.95, seed=4)
     learned = evaluate(worse, env(), 7, gamma=0.95, seed=4)
     drawn = evaluate(worse, env(), 7, gamma=0.95, seed=4, deterministic=False)
-    kept = return_kept(worse, best, env(), 5, gamma=0.9, seed=2)
+    kept = normalised_return(worse, best, env(), 5, gamma=0.9, seed=2)
     return combine(
         best=_returns(taught),
         worse=_returns(learned),
@@ -584,9 +584,9 @@ SET: dict[str, Callable[[], Any]] = {
     "conv of planes": lambda: _set_conv(PLANES),
     "conv of a picture": lambda: _set_conv(PICTURE),
     "conv of a window": lambda: _set_conv(WINDOW),
-    "iteration of 4": lambda: _set_planner(kind="recurrent_planner"),
-    "iteration of 6": lambda: _set_planner(kind="recurrent_planner", maps=6),
-    "iteration of 4, 7 times": lambda: _set_planner(kind="recurrent_planner", iterations=7),
+    "iteration of 4": lambda: _set_planner(kind="value_iteration"),
+    "iteration of 6": lambda: _set_planner(kind="value_iteration", maps=6),
+    "iteration of 4, 7 times": lambda: _set_planner(kind="value_iteration", iterations=7),
     "residual": _set_residual,
     "tree": _set_tree,
     "table": _set_table,
@@ -655,10 +655,10 @@ def _in_torch(name: str) -> Record:
 
 def _without_torch(name: str) -> Record:
     needs("torch")
-    from dynamaze.distill.export.compiled import policy_of
-    from dynamaze.distill.files.students import stored_form
+    from dynamaze.distill.export.compiled import build_policy
+    from dynamaze.distill.files.students import to_stored
 
-    return _answered(name, policy_of(stored_form(SET[name]())))
+    return _answered(name, build_policy(to_stored(SET[name]())))
 
 
 def _file(name: str) -> Record:
@@ -691,7 +691,7 @@ def _arrays_in(content: bytes) -> Iterator[str]:
 def _rounded(name: str) -> Record:
     """Integers and scales."""
     needs("torch")
-    parts = frozen(SET[name]()).values()
+    parts = quantised_weights(SET[name]()).values()
     return exact([[part.integers, part.scales] for part in parts])
 
 
@@ -823,10 +823,10 @@ CASES: dict[str, Callable[[], Record]] = {
     "train conv of a picture": lambda: _train_on_frames(PICTURE),
     "train conv of a window": lambda: _train_on_frames(WINDOW, layers=3),
     "train residual": lambda: _train_on_mazes(kind="residual", channels=3, blocks=2),
-    "train iteration of 4": lambda: _train_on_mazes(kind="recurrent_planner"),
-    "train iteration of 6": lambda: _train_on_mazes(kind="recurrent_planner", maps=6, seed=1),
+    "train iteration of 4": lambda: _train_on_mazes(kind="value_iteration"),
+    "train iteration of 6": lambda: _train_on_mazes(kind="value_iteration", maps=6, seed=1),
     "train rounded iteration": lambda: _train_on_mazes(
-        kind="recurrent_planner", bits=8, per="tensor"
+        kind="value_iteration", bits=8, granularity="tensor"
     ),
     "train gru": _train_recurrent,
     "train actor and critic": _train_actor_critic,
@@ -855,10 +855,10 @@ CASES: dict[str, Callable[[], Record]] = {
     "play teacher": lambda: _play(),
     "play student": lambda: _play(student=_Uneven(), beta=0.0),
     "play both, by step": lambda: _play(student=_Uneven(), beta=0.5, steps_per_batch=2),
-    "play both, by episode": lambda: _play(student=_Uneven(), beta=decaying(), by="episode"),
+    "play both, by episode": lambda: _play(student=_Uneven(), beta=linear_schedule(), by="episode"),
     "play best": lambda: _play(student=_Uneven(), beta=0.3, deterministic=True),
     "play sequences": lambda: _play(sequence_length=4, batch_size=5),
-    "play part": lambda: _play(view=lambda seen: seen[:, :1] * 0.5),
+    "play part": lambda: _play(observation_fn=lambda seen: seen[:, :1] * 0.5),
     "play continuous": _play_continuous,
     "dataset": _dataset,
     "collect": _collected,

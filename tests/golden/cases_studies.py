@@ -498,11 +498,11 @@ def _student() -> Record:
     needs("torch")
     from dynamaze.benchmarks.distillation import student
     from dynamaze.benchmarks.distillation.mazes import TRAINING, Mazes
-    from dynamaze.distill.data.source import Asked
+    from dynamaze.distill.data.source import FunctionSource
 
     with TemporaryDirectory() as folder:
         config = student.StudentConfig(output=Path(folder, "s.safetensors"), steps=20, beginnings=2)
-        source = Asked(student.read_teacher(None), Mazes(cells=300), (TRAINING,))
+        source = FunctionSource(student.read_teacher(None), Mazes(cells=300), (TRAINING,))
         network = student.train(config, source, _quiet())
     return combine(weights=_weights(network), judged=_judged(network))
 
@@ -515,7 +515,7 @@ def _policy_gradient() -> Record:
     from dynamaze.envs.generation import MazeGenerator
 
     mazes = Mazes(recipes=(MazeGenerator(5),), cells=150)
-    network = make_student(kind="recurrent_planner")
+    network = make_student(kind="value_iteration")
     Directly(network, mazes, steps=5, learning_rate=0.02).learn()
     return combine(weights=_weights(network), judged=_judged(network))
 

@@ -1,1 +1,1 @@
-"""Students as C: the writer of the header, and the policy that calls it."""
+"""Students as C: the writer of a header, and the policy that calls a header."""

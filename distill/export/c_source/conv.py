@@ -1,4 +1,4 @@
-"""The C of a convolution; NAME and INPUT stand as in `sources`."""
+"""C code of a convolution; NAME and INPUT as in `sources`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled.conv import ConvPolicy
+from ..compiled.conv import CompiledConvolution
 from ..compiled.conv_kernels import ABOVE, BELOW, FARTHEST
-from .c_tables import literal, scaled, table
+from .sources import literal, scaled, table
 
 CONV = """\
 {tables}
 
-/* To within 4e-7, of several numbers at once: a quotient of polynomials. */
+/* tanh to within 4e-7, as a rational function, which can be vectorised. */
 static inline float NAME_tanh(float x) {{
     const float in = x < -{farthest} ? -{farthest} : x > {farthest} ? {farthest} : x, y = in * in;
     return in * ({above})
@@ -42,9 +42,9 @@ static inline int NAME_logits(const INPUT *observation, float *logits) {{
 }}"""
 
 CELL = """\
-/* What convolution {number} makes of 3x3 cells. */
+/* Convolution {number} at one cell, from 3x3 cells. */
 static inline void NAME_cell_{number}(const float *seen, float *units) {{
-    float sum[3][{outputs}] = {{{{0}}}}; /* three, for one need not wait for the others */
+    float sum[3][{outputs}] = {{{{0}}}}; /* three sums, whose additions overlap */
     for (int i = 0; i < {run}; i++) {{
         const float a = seen[i], b = seen[{wide} + i], c = seen[2 * {wide} + i];
         for (int o = 0; o < {outputs}; o++) {{
@@ -73,24 +73,26 @@ FIND = """\
 """
 
 SAYS = """ at the first cell marked as the agent's; -1 if none is, otherwise 0.
-   Only what that cell can see is computed"""
+   Only the receptive field of that cell is computed"""
 
 
 class _Map(NamedTuple):
-    """Where in C the cells of one layer lie; (row, col) is a cell of the maze or picture."""
+    """C expressions for the cells of one layer; (row, col) is a cell of the maze or image."""
 
     high: int
     wide: int
-    each_row: str  # of the loop over cells
+    each_row: str  # header of the loop over cells
     each_col: str
-    into: tuple[str, str]  # row and column of a cell
-    source: tuple[str, str]  # in the map before, of the first of the nine that it is made of
+    into: tuple[str, str]  # row and column of a cell in this map
+    source: tuple[str, str]  # in the previous map, of the first of its nine inputs
 
 
-def conv_body(policy: ConvPolicy, shape: tuple[int, ...], brightest: int) -> str:
-    """The tables and functions of a convolution, for observations of one shape."""
+def conv_body(policy: CompiledConvolution, shape: tuple[int, ...], brightest: int) -> str:
+    """Return the tables and functions of a convolution, for observations of one shape."""
     last, sizes = len(policy.layers), policy.sizes(shape)
-    maps = [_around(last - n) if policy.asks else _whole(*sizes[n][:2]) for n in range(last + 1)]
+    maps = [
+        _around(last - n) if policy.per_cell else _whole(*sizes[n][:2]) for n in range(last + 1)
+    ]
     tables, cells, steps = [], [], []
     for number, (weight, bias) in enumerate(policy.layers, 1):
         before, here, inputs, channels = maps[number - 1], maps[number], *weight.shape[1::-1]
@@ -120,8 +122,8 @@ def conv_body(policy: ConvPolicy, shape: tuple[int, ...], brightest: int) -> str
         farthest=literal(FARTHEST),
         above=_polynomial(ABOVE),
         below=_polynomial(BELOW),
-        says=SAYS if policy.asks else "; always 0",
-        find=FIND if policy.asks else "",
+        says=SAYS if policy.per_cell else "; always 0",
+        find=FIND if policy.per_cell else "",
         rows=rows,
         cols=cols,
         inputs=inputs,
@@ -130,19 +132,19 @@ def conv_body(policy: ConvPolicy, shape: tuple[int, ...], brightest: int) -> str
         each_col=seen.each_col,
         into=_offset(seen.into, seen.wide, inputs),
         at=f"row * {down} + col * {right} + i * {deeper}",
-        times="" if policy.asks else scaled(brightest),
+        times="" if policy.per_cell else scaled(brightest),
         steps="".join(steps),
         actions=policy.num_actions,
         last=last,
         rows_read=rows_read,
         run=cols_read * channels,
         wide=read.wide * channels,
-        first=0 if policy.asks else (read.wide + 1) * channels,
+        first=0 if policy.per_cell else (read.wide + 1) * channels,
     )
 
 
 def _around(reach: int) -> _Map:
-    """The agent's cell in the middle, and so many cells beyond it on each side."""
+    """Return the map of the agent's cell and the cells up to `reach` beyond it on each side."""
     row, col = (
         f"int {way} = agent_{way} > {reach} ? agent_{way} - {reach} : 0; "
         f"{way} < {sides} && {way} <= agent_{way} + {reach}; {way}++"
@@ -153,7 +155,7 @@ def _around(reach: int) -> _Map:
 
 
 def _whole(rows: int, cols: int) -> _Map:
-    """All cells, with a border of one; each is made of what lies round twice its row and column."""
+    """Return the map of all cells, with a border of one, for a convolution of stride 2."""
     row, col = (
         f"int {way} = 0; {way} < {side}; {way}++" for way, side in (("row", rows), ("col", cols))
     )
@@ -161,7 +163,7 @@ def _whole(rows: int, cols: int) -> _Map:
 
 
 def _polynomial(coefficients: npt.NDArray[np.float32]) -> str:
-    """Of y, from the coefficient of the highest power on."""
+    """Return a polynomial in y (Horner's scheme), from the coefficient of the highest power on."""
     text, *others = (literal(each) for each in coefficients)
     for each in others:
         text = f"({text}) * y + {each}"

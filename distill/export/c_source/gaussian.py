@@ -1,4 +1,4 @@
-"""The C of continuous actions; NAME and INPUT stand as in `sources`."""
+"""C code of continuous actions; NAME and INPUT as in `sources`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 from ...core.distributions import Bounds
 from ...core.gaussian_actions import LOG_STD
-from ..common.float_bounds import float_bounds
-from .c_tables import literal
+from ..common.float32 import float32_bounds
+from .sources import literal
 
 ABOUT = "/* Bounds: {document} */"
-"""Where a header tells of its actions."""
+"""Comment of a header with the bounds of its actions."""
 
 ENDING = """\
 #define NAME_DIMENSIONS {dimensions}
@@ -37,8 +37,7 @@ static inline int NAME_gaussian(const INPUT *observation{takes}, float *means,
     return 0;
 }}
 
-/* What the environment takes for the means, NAME_DIMENSIONS numbers {way} to the
-   bounds{says}. */
+/* The action of the means, NAME_DIMENSIONS numbers {way} to the bounds{says}. */
 static inline int NAME_act(const INPUT *observation{takes}, float *action) {{
 {tables}
     float outputs[2 * NAME_DIMENSIONS];
@@ -56,13 +55,13 @@ FAILS = """;
 
 
 def gaussian_body(body: str, bounds: Bounds, *, takes: str, gives: str) -> str:
-    """Functions of continuous actions, round those of the student that they are made of.
+    """Return functions of continuous actions, around those of the inner student.
 
     Args:
-        body: what another student is written as.
-        bounds: what makes actions of its outputs.
-        takes: further parameters of its function, as they are declared.
-        gives: as they are handed on.
+        body: C code of the inner student.
+        bounds: map its outputs to actions.
+        takes: further parameters of its function, as declarations.
+        gives: the same as arguments.
 
     Raises:
         ValueError: for bounds of squashed actions that float32 does not hold.
@@ -81,16 +80,16 @@ def gaussian_body(body: str, bounds: Bounds, *, takes: str, gives: str) -> str:
         least=literal(LOG_STD[0]),
         most=literal(LOG_STD[1]),
         way="squashed and scaled" if bounds.squashed else "clipped",
-        tables="\n".join(_table(name, side) for name, side in float_bounds(bounds).items()),
+        tables="\n".join(_table(name, side) for name, side in float32_bounds(bounds).items()),
         sample="middle[d] + half_range[d] * tanhf(outputs[d])" if bounds.squashed else "outputs[d]",
     )
 
 
 def bounds_in(header: str) -> Bounds | None:
-    """Those of a header of continuous actions; None of Discrete ones.
+    """Return the bounds of a header of continuous actions; None for Discrete ones.
 
     Raises:
-        ValueError: for what are no bounds.
+        ValueError: for invalid bounds.
     """
     found = re.search(re.escape(ABOUT).replace(r"\{document\}", r"(\{.*\})"), header)
     return None if found is None else Bounds.from_json(json.loads(found[1]))

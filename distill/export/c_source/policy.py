@@ -1,4 +1,4 @@
-"""A student's C header, compiled and asked from Python: for proofs and times."""
+"""Policy that compiles a student's C header and calls it from Python, for tests and timing."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ import numpy as np
 from dynamaze.common.arrays import FloatArray
 
 from ...size import microseconds
-from ..common.exported_policy import Written
-from ..common.float32 import no_agent
+from ..common.exported_policy import ExportedPolicy
+from ..common.float32 import no_agent_error
 from .gaussian import bounds_in
-from .sources import ASKED_DISCRETE, ASKED_GAUSSIAN, SHIM
+from .sources import SHIM, SHIM_DISCRETE, SHIM_GAUSSIAN
 
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror")
 CALLS = 256
-"""A call from Python takes longer than a decision; so many decisions are timed in one."""
+"""Decisions in one timed call, since a call from Python takes longer than a decision."""
 
 
 def find_compiler() -> str | None:
-    """The C compiler's path, None if there is none."""
+    """Return the path of the C compiler, None if there is none."""
     return shutil.which("gcc") or shutil.which("cc")
 
 
-class CPolicy(Written):
-    """What `export_c` wrote, as a policy.
+class CPolicy(ExportedPolicy):
+    """Policy of a header written by `export_c`.
 
-    One of continuous actions has `action_gaussian(observations)` and `bounds`, as
-    `GaussianStudent` has, instead of logits. A GRU's remembers, as `GRU` does.
+    With continuous actions it has `action_gaussian(observations)` and `bounds`, as
+    `GaussianStudent`, instead of logits. A GRU's has a recurrent state, as `GRU`.
 
     Args:
         header: the file.
@@ -55,12 +55,12 @@ class CPolicy(Written):
             text,
         )
         if found is None:
-            raise ValueError(f"{header} has no function to act; expected a file of export_c")
+            raise ValueError(f"{header} has no function NAME_act; expected a file of export_c")
         name, kind, remembers = found.groups()
         of_row = ", memory + i * NAME_MEMORY" if remembers else ""
         self._bounds = bounds_in(text)
-        asked = ASKED_DISCRETE if self._bounds is None else ASKED_GAUSSIAN
-        shim = SHIM.format(header=header.name, of_row=of_row, **asked)
+        calls = SHIM_DISCRETE if self._bounds is None else SHIM_GAUSSIAN
+        shim = SHIM.format(header=header.name, of_row=of_row, **calls)
         shim = shim.replace("INPUT", kind).replace("NAME", name)
         sizes = dict(re.findall(rf"#define {name}_(SIZE|ACTIONS|DIMENSIONS|MEMORY) (\d+)", text))
         self.width = int(sizes.get("MEMORY", 0))
@@ -81,20 +81,20 @@ class CPolicy(Written):
         self._functions.act_on.restype = ctypes.c_long
 
     def act(self, observation: Any) -> Any:
-        """The best action for one observation, -1 where no cell is the agent's; or the mean's.
+        """Return the best action for one observation, -1 without a marked cell, or the mean's.
 
-        Of continuous actions it is an array of float32, as the environment takes it.
+        Continuous actions are arrays of float32, as the environment takes them.
 
         Raises:
-            ValueError: of continuous actions, where no cell is the agent's.
+            ValueError: for continuous actions, if no cell is marked.
         """
-        memory, actions = self._recalled(1), self._no_actions(1)
-        told = self._act_on(self._seen(np.asarray(observation)[None]), memory, actions)
+        memory, actions = self._recalled(1), self._default_actions(1)
+        action = self._act_on(self._seen(np.asarray(observation)[None]), memory, actions)
         self._keep(memory)
         if self._bounds is None:
-            return told
-        if told < 0:
-            raise no_agent()
+            return action
+        if action < 0:
+            raise no_agent_error()
         return actions.reshape(self._bounds.low.shape)
 
     def _rows(self, observations: Any) -> FloatArray:
@@ -106,9 +106,12 @@ class CPolicy(Written):
         return rows.astype(np.float64)
 
     def microseconds(self, observation: Any) -> float:
-        """How long a decision takes in C."""
+        """Return the time of a decision in C."""
         seen = self._seen(np.repeat(np.asarray(observation)[None], CALLS, axis=0))
-        memory, actions = np.zeros((CALLS, self.width), dtype=np.float32), self._no_actions(CALLS)
+        memory, actions = (
+            np.zeros((CALLS, self.width), dtype=np.float32),
+            self._default_actions(CALLS),
+        )
         return microseconds(lambda: self._act_on(seen, memory, actions)) / CALLS
 
     def _act_on(self, seen: Any, memory: Any, actions: Any) -> int:
@@ -116,7 +119,7 @@ class CPolicy(Written):
         pointers = _pointer(memory), _pointer(actions)
         return int(self._functions.act_on(_pointer(seen), count, *pointers))
 
-    def _no_actions(self, count: int) -> Any:
+    def _default_actions(self, count: int) -> Any:
         dimensions = 0 if self._bounds is None else self._bounds.dimensions
         return np.zeros((count, dimensions), dtype=np.float32)
 

@@ -1,8 +1,18 @@
-"""The C of exported students; NAME and INPUT stand for the names' beginning and a number's type."""
+"""C templates of exported students, and numbers as C literals.
+
+In the templates NAME stands for the prefix of names and INPUT for the type of an observation.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..common.float32 import FloatTree
 
 HEADER = """\
 /* A distilled student, written by DynaMaze: {inputs} numbers ({shape}) in, {out}
-   out. It allocates nothing and keeps nothing. C99; compile with -O3 -march=native -lm. */
+   out. It has no allocation and no state. C99; compile with -O3 -march=native -lm. */
 #ifndef {guard}
 #define {guard}
 
@@ -39,7 +49,7 @@ static inline int NAME_logits(const INPUT *observation, float *logits) {{
 
 LAYER = """\
 {declare}    {{
-        float sum[2][{outputs}] = {{{{0}}}}; /* two, for one need not wait for the other */
+        float sum[2][{outputs}] = {{{{0}}}}; /* two sums, whose additions overlap */
         int i = 0;
         for (; i + 1 < {inputs}; i += 2) {{
             const float even = (float){source}[i], odd = (float){source}[i + 1];
@@ -61,8 +71,8 @@ GRU = """\
 
 {tables}
 
-/* The logits of all actions; always 0. What is remembered, NAME_MEMORY numbers, is the caller's:
-   zeros when an episode begins, and moved on with each moment. */
+/* The logits of all actions; always 0. The state, NAME_MEMORY numbers, is the caller's:
+   zeros when an episode begins, updated at each step. */
 static inline int NAME_logits(const INPUT *observation, float *memory, float *logits) {{
     enum {{ WIDTH = {width}, GATES = 3 * WIDTH }}; /* reset, update and new */
     float seen[GATES] = {{0}}, known[GATES];
@@ -142,7 +152,7 @@ static inline int NAME_logits(const INPUT *observation, float *logits) {{
             value[col] = value[WIDE + col];
             value[(ROWS + 1) * WIDE + col] = value[ROWS * WIDE + col];
         }}
-        if (!changed) break; /* nor would any iteration after it */
+        if (!changed) break; /* no later iteration would change a value */
     }}
     for (int m = 0; m < MAPS; m++) {{
         float q = rewards[m][agent];
@@ -171,10 +181,77 @@ long act_on(const INPUT *observations, long batch, float *memory, float *actions
 }}
 """
 
-ASKED_DISCRETE = {"answer": "logits", "answers": "rows + i * NAME_ACTIONS", "action": ""}
-ASKED_GAUSSIAN = {
+SHIM_DISCRETE = {"answer": "logits", "answers": "rows + i * NAME_ACTIONS", "action": ""}
+SHIM_GAUSSIAN = {
     "answer": "gaussian",
     "answers": "rows + 2 * i * NAME_DIMENSIONS, rows + (2 * i + 1) * NAME_DIMENSIONS",
     "action": ", actions + i * NAME_DIMENSIONS",
 }
-"""What `SHIM` calls, and where that writes to."""
+"""Functions that `SHIM` calls, and their output arguments."""
+
+MAX_BRIGHTNESS = 255
+NUMBERS_PER_LINE = 8
+
+
+def table(name: str, numbers: npt.NDArray[Any]) -> str:
+    """Return a constant array of one or two dimensions: int for integers, otherwise float.
+
+    Args:
+        name: suffix of its name in C, after `NAME_`.
+        numbers: at least one; floats are written as exact float32.
+
+    Raises:
+        ValueError: for a number that is not finite.
+    """
+    whole = numbers.dtype.kind in "iu"
+    as_text = str if whole else literal
+    sides = "".join(f"[{n}]" for n in numbers.shape)
+    flat = [as_text(each) for each in numbers.ravel()]
+    starts = range(0, len(flat), NUMBERS_PER_LINE)
+    lines = ",\n".join("    " + ", ".join(flat[at : at + NUMBERS_PER_LINE]) for at in starts)
+    if numbers.ndim == 2:
+        rows = [[as_text(each) for each in row] for row in numbers]
+        lines = ",\n".join("    {" + ", ".join(row) + "}" for row in rows)
+    return f"static const {'int' if whole else 'float'} NAME_{name}{sides} = {{\n{lines}\n}};"
+
+
+def literal(value: Any) -> str:
+    """Return the shortest text that C reads as this float32.
+
+    Raises:
+        ValueError: if it is not finite.
+    """
+    if not np.isfinite(value):
+        raise ValueError(f"a weight of {value}; expected finite ones")
+    return f"{np.float32(value)!s}f"
+
+
+def scaled(brightest: int) -> str:
+    """Return the C suffix of a number of an observation that scales images to [0, 1]."""
+    return "" if brightest == 1 else f" / {brightest}.0f"
+
+
+TREE = """\
+/* For each node its feature, -1 for a leaf, its threshold and its children: for a number up to the
+   threshold, and above it. A leaf's child is its row of the logits. */
+{tables}
+
+/* The logits of all actions; always 0. */
+static inline int NAME_logits(const INPUT *observation, float *logits) {{
+    int node = 0;
+    while (NAME_feature[node] >= 0)
+        node = NAME_below[node][(float)observation[NAME_feature[node]] > NAME_threshold[node]];
+    for (int a = 0; a < {actions}; a++) logits[a] = NAME_leaf[NAME_below[node][0]][a];
+    return 0;
+}}"""
+
+
+def tree_body(tree: FloatTree) -> str:
+    """Return the tables and functions of a decision tree."""
+    tables = [
+        table("feature", tree.feature),
+        table("threshold", tree.threshold),
+        table("below", tree.below),
+        table("leaf", tree.logits),
+    ]
+    return TREE.format(tables="\n".join(tables), actions=tree.logits.shape[1])

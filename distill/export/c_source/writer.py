@@ -1,4 +1,4 @@
-"""Students to C: one header with constant weights, that allocates nothing."""
+"""Export to C: one header with constant weights, without allocation."""
 
 from __future__ import annotations
 
@@ -11,23 +11,33 @@ import numpy as np
 from dynamaze.common.storage import write_atomically
 
 from ...core.gaussian_actions import GaussianPolicy
-from ...core.logits import LogitPolicy
-from ...files.safetensors import Stored
-from ...students.tree import Tree
-from ..common.float_tree import FloatTree
-from ..compiled import policy_of, runs_without_torch, told
-from ..compiled.conv import ConvPolicy
-from ..compiled.gru import GRUPolicy
-from ..compiled.mlp import LayersPolicy
-from ..compiled.value_iteration import PlannerPolicy, iterations_for
-from .c_tables import BRIGHTEST, literal, scaled, table
-from .c_tree import tree_body
+from ...core.policy import LogitPolicy
+from ...files.weights import StoredStudent
+from ...students.tree import DecisionTree
+from ..common.float32 import FloatTree
+from ..compiled import build_policy, describe_kind, runs_without_torch
+from ..compiled.conv import CompiledConvolution
+from ..compiled.gru import CompiledGRU
+from ..compiled.mlp import CompiledMLP
+from ..compiled.value_iteration import CompiledValueIteration, iterations_for
 from .conv import conv_body
 from .gaussian import gaussian_body
-from .sources import DISCRETE, GRU, HEADER, LAYER, LAYERS, PLANNER
+from .sources import (
+    DISCRETE,
+    GRU,
+    HEADER,
+    LAYER,
+    LAYERS,
+    MAX_BRIGHTNESS,
+    PLANNER,
+    literal,
+    scaled,
+    table,
+    tree_body,
+)
 
-Writable = LayersPolicy | ConvPolicy | GRUPolicy | PlannerPolicy | Tree
-"""What can be written, and be inside of a `GaussianPolicy`."""
+Writable = CompiledMLP | CompiledConvolution | CompiledGRU | CompiledValueIteration | DecisionTree
+"""Policies that can be written; all but a tree may be inside a `GaussianPolicy`."""
 
 
 def export_c(
@@ -36,25 +46,26 @@ def export_c(
     """Write a student as a C header (C99), atomically.
 
     It has `int NAME_act(const float *observation)`, the best action, the first of equal ones, and
-    `int NAME_logits(const float *observation, float *logits)`, which is 0; an observation lies row
-    after row. The recurrent planner and a convolution of planes are written for mazes of one size;
-    where no cell is the agent's, both are -1. A GRU's functions take `float *memory` after the
-    observation: `NAME_MEMORY` numbers that the caller keeps, zeros when an episode begins. All that
-    they work in is on the stack; for a convolution of pictures it is all units of all layers.
+    `int NAME_logits(const float *observation, float *logits)`, which returns 0; observations are
+    row-major. A value iteration network and a convolution of planes are written for mazes of one
+    size; both return -1 if no cell is marked as the agent's. A GRU's functions take `float *memory`
+    after the
+    observation: `NAME_MEMORY` numbers that the caller keeps, zeros at an episode's start. All work
+    arrays are on the stack; for a convolution of images these are all units of all layers.
 
-    Of a `GaussianStudent` they are `int NAME_gaussian(const float *observation, float *means, float
-    *log_deviations)`, the deviations held in [-20, 2], and `int NAME_act(const float *observation,
-    float *action)`, what the environment takes for the means: `NAME_DIMENSIONS` numbers each. Both
-    are 0, or -1 as above.
+    For a `GaussianStudent` they are `int NAME_gaussian(const float *observation, float *means,
+    float *log_deviations)`, the deviations clipped to [-20, 2], and `int NAME_act(const float
+    *observation, float *action)`, the action of the means: `NAME_DIMENSIONS` numbers each. Both
+    return 0, or -1 as above.
 
     Args:
         path: the file.
-        student: a student, or what `load_policy` gives: an MLP, linear, a convolution, a GRU, a
-            recurrent planner, a tree, or a `GaussianStudent` with one of these inside, but a tree.
-            Of an `ActorCritic` the actor is written.
-        observation: a single one as the environment gives it; only its shape counts, and whether
-            it is of uint8: then it is `const unsigned char *observation`.
-        name: what the names in it begin with.
+        student: a student, or a policy of `load_policy`: an MLP, linear, a convolution, a GRU, a
+            value iteration network, a tree, or a `GaussianStudent` with one of these, but a tree,
+            inside. Of an `ActorCritic` the actor is written.
+        observation: a single one as the environment returns it; only its shape matters, and whether
+            it is uint8: then it is `const unsigned char *observation`.
+        name: prefix of all names in the header.
 
     Raises:
         TypeError: for another kind of student.
@@ -68,10 +79,10 @@ def export_c(
     is_gaussian = isinstance(policy, GaussianPolicy)
     acting, seen = policy.inner if is_gaussian else policy, np.asarray(observation)
     _check_fits(acting, seen)
-    remembers = isinstance(acting, GRUPolicy)
+    is_recurrent = isinstance(acting, CompiledGRU)
     memory = {
-        "takes": ", float *memory" if remembers else "",
-        "gives": ", memory" if remembers else "",
+        "takes": ", float *memory" if is_recurrent else "",
+        "gives": ", memory" if is_recurrent else "",
     }
     body = _body(acting, seen)
     if is_gaussian:
@@ -92,21 +103,21 @@ def export_c(
 
 
 def _body(policy: Writable, seen: Any) -> str:
-    """The tables of a student, and the function of its logits."""
-    brightest = BRIGHTEST if seen.dtype == np.uint8 else 1
-    if isinstance(policy, LayersPolicy):
+    """Return the tables of a student, and the function of its logits."""
+    brightest = MAX_BRIGHTNESS if seen.dtype == np.uint8 else 1
+    if isinstance(policy, CompiledMLP):
         return _layers(policy, brightest=brightest)
-    if isinstance(policy, GRUPolicy):
+    if isinstance(policy, CompiledGRU):
         return _gru(policy, brightest=brightest)
-    if isinstance(policy, ConvPolicy):
+    if isinstance(policy, CompiledConvolution):
         return conv_body(policy, seen.shape, brightest)
-    if isinstance(policy, Tree):
+    if isinstance(policy, DecisionTree):
         return tree_body(FloatTree.of(policy))
-    return _planner(policy, seen.shape[1:])
+    return _value_iteration(policy, seen.shape[1:])
 
 
 def _check_fits(policy: Any, observation: Any) -> None:
-    """Ask it, so that it refuses what does not fit; what it remembers stays as it is."""
+    """Run the policy once, so that it refuses what does not fit; restore its recurrent state."""
     before = getattr(policy, "memory", None)
     if before is not None:
         policy.reset()
@@ -118,27 +129,27 @@ def _check_fits(policy: Any, observation: Any) -> None:
 
 
 def _without_torch(student: Any) -> Any:
-    """One of `Writable`, or a `GaussianPolicy` of one."""
+    """Return one of `Writable`, or a `GaussianPolicy` of one."""
     policy, config = student, getattr(student, "config", {})
     is_network = not isinstance(student, LogitPolicy) and hasattr(student, "state_dict")
     if is_network and runs_without_torch(config):
         from ...students.parametrised import (
-            plain_weights,  # and torch, which is there if there is a network
+            plain_weights,  # imports torch, which a network needs anyway
         )
 
         weights = {key: part.cpu().numpy() for key, part in plain_weights(student).items()}
-        policy = policy_of(Stored(weights, config, {}))
+        policy = build_policy(StoredStudent(weights, config, {}))
     acting = policy.inner if isinstance(policy, GaussianPolicy) else policy
     if not isinstance(acting, Writable):
-        what = told(config) if config else f"of type {type(student).__name__}"
+        described = describe_kind(config) if config else f"of type {type(student).__name__}"
         raise TypeError(
-            f"a student {what}; expected an MLP, linear, a convolution, a GRU, a recurrent "
-            "planner or a tree, which alone can be written as C"
+            f"a student {described}; expected an MLP, linear, a convolution, a GRU, a value "
+            "iteration network or a tree, which can be written as C"
         )
     return policy
 
 
-def _layers(policy: LayersPolicy, *, brightest: int) -> str:
+def _layers(policy: CompiledMLP, *, brightest: int) -> str:
     tables, steps = [], []
     for number, (weight, bias) in enumerate(policy.layers):
         first, last = number == 0, number == len(policy.layers) - 1
@@ -159,7 +170,7 @@ def _layers(policy: LayersPolicy, *, brightest: int) -> str:
     return LAYERS.format(tables="\n".join(tables), steps="".join(steps), actions=policy.num_actions)
 
 
-def _gru(policy: GRUPolicy, *, brightest: int) -> str:
+def _gru(policy: CompiledGRU, *, brightest: int) -> str:
     tables = [
         table(name, array.T if array.ndim == 2 else array)
         for name, array in policy.weights._asdict().items()
@@ -173,7 +184,7 @@ def _gru(policy: GRUPolicy, *, brightest: int) -> str:
     )
 
 
-def _planner(policy: PlannerPolicy, sides: tuple[int, ...]) -> str:
+def _value_iteration(policy: CompiledValueIteration, sides: tuple[int, ...]) -> str:
     w, (rows, cols) = policy.weights, sides
     tables = [
         table("reward", w.reward),

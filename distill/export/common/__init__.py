@@ -1,1 +1,1 @@
-"""What all exported policies share: their base and float32 arithmetic."""
+"""Base classes of exported policies, and float32 arithmetic."""

@@ -1,4 +1,4 @@
-"""A policy that was written to a file, of Discrete or of continuous actions."""
+"""Base classes of policies without torch: recurrent state, and Discrete or continuous actions."""
 
 from __future__ import annotations
 
@@ -6,32 +6,77 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from dynamaze.common.arrays import FloatArray
 
 from ...core.distributions import Bounds, split
 from ...core.gaussian_actions import refuse_logits
-from ...core.logits import LogitPolicy
-from .remembering import Remembering
+from ...core.policy import LogitPolicy
 
 
-class Written(Remembering, LogitPolicy):
-    """Answers with what the file gives; what asks finds only what is there of its actions.
+class RecurrentState:
+    """Recurrent state of a policy: a row for each of a batch of episodes, until `reset`.
 
-    It sets `_bounds` when it is made: those of continuous actions, None for Discrete ones.
+    A recurrent subclass sets `memory` in its constructor; others have no such attribute.
+
+    Attributes:
+        width: size of the state.
+        memory: (batch, width) float32 state, None for zeros. Code that runs another episode in
+            between saves and restores it.
+    """
+
+    width: int
+    memory: npt.NDArray[np.float32] | None
+
+    def recall(self, count: int) -> npt.NDArray[np.float32]:
+        """Return a (count, width) copy of the state; zeros after a reset.
+
+        Raises:
+            ValueError: for another number of observations than the rows of `memory`.
+        """
+        if self.memory is None:
+            return np.zeros((count, self.width), dtype=np.float32)
+        if len(self.memory) != count:
+            raise ValueError(
+                f"{count} observations, and a state of {len(self.memory)} episodes; expected equal "
+                "numbers, or reset() before others"
+            )
+        return self.memory.copy()
+
+    def reset(self, episode_start: npt.NDArray[np.bool_] | None = None) -> None:
+        """Reset the state.
+
+        Args:
+            episode_start: (batch,) True where an episode begins; None for all rows.
+        """
+        if episode_start is None or self.memory is None:
+            self.memory = None
+            return
+        keep: Any = ~np.asarray(episode_start, dtype=np.bool_)
+        self.memory = self.memory * keep[:, None].astype(np.float32)
+
+
+class ExportedPolicy(RecurrentState, LogitPolicy):
+    """Policy from a file, with the attributes of its kind of actions only.
+
+    A subclass sets `_bounds` in its constructor: those of continuous actions, None for Discrete
+    ones.
     """
 
     _bounds: Bounds | None
 
     @abstractmethod
     def _rows(self, observations: Any) -> FloatArray:
-        """(answers, columns) logits, or means and then logarithms of standard deviations."""
+        """Return (queries, columns) logits, or means and then logarithms of standard deviations."""
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(answers, actions) logits for a batch of observations.
+        """Return (queries, actions) logits for a batch of observations.
 
         Raises:
             ValueError: for observations of another shape or kind.
-            TypeError: of continuous actions, which have none.
+            TypeError: for continuous actions, which have none.
         """
         if self._bounds is not None:
             refuse_logits()
@@ -39,20 +84,20 @@ class Written(Remembering, LogitPolicy):
 
     @property
     def action_gaussian(self) -> Callable[[Any], tuple[FloatArray, FloatArray]]:
-        """Gives (answers, dimensions) means, and as many logarithms of standard deviations.
+        """Function that returns (queries, dimensions) means and log standard deviations.
 
         Raises:
-            AttributeError: of Discrete actions, which have none.
+            AttributeError: for Discrete actions, which have none.
         """
         self._only_of_continuous_actions("action_gaussian")
         return lambda observations: split(self._rows(observations))
 
     @property
     def bounds(self) -> Bounds:
-        """What makes actions of samples.
+        """Bounds that map samples to actions.
 
         Raises:
-            AttributeError: of Discrete actions, which have none.
+            AttributeError: for Discrete actions, which have none.
         """
         return self._only_of_continuous_actions("bounds")
 

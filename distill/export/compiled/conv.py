@@ -1,4 +1,4 @@
-"""A small convolution that runs without torch."""
+"""Convolutional student that runs without torch."""
 
 from __future__ import annotations
 
@@ -12,48 +12,47 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import Float32Array, FloatArray
 
-from ...core.logits import LogitPolicy
-from ...files.safetensors import Arrays
-from ..common.float32 import PLANES, no_agent, numbers, other_shape
-from .conv_kernels import conv_act, conv_many
+from ...core.policy import LogitPolicy
+from ...files.weights import Arrays
+from ..common.float32 import PLANES, no_agent_error, numbers, shape_error
+from .conv_kernels import conv_act, conv_batch
 
 KERNEL, COLOURS = 9, 3
 Size = tuple[int, int, int]  # rows, columns and channels
 
 
 class ConvWeights(NamedTuple):
-    """Float32, the channels of a cell side by side."""
+    """Float32 weights, the channels of a cell contiguous."""
 
-    convolved: (
-        Float32Array  # (all,) of each layer (channels, 3, 3, inputs) weights, (channels,) biases
-    )
-    last: Float32Array  # (actions, rows, cols, channels) of what is read; of planes it is one cell
+    convolved: Float32Array  # (all,) per layer (channels, 3, 3, inputs) weights, (channels,) biases
+    last: Float32Array  # (actions, rows, cols, channels); one cell for planes
     bias: Float32Array  # (actions,)
-    stride: int  # 1 for planes that say where an answer is wanted, 2 for all else
+    stride: int  # 1 for planes with queried cells, 2 otherwise
 
 
-class ConvWork(NamedTuple):
-    """Room to work in, for observations of one size."""
+class ConvBuffers(NamedTuple):
+    """Work arrays for observations of one size."""
 
-    sizes: npt.NDArray[np.int64]  # (layers + 1, 3) of what is seen and of each layer, see `Size`
-    steps: npt.NDArray[np.int64]  # (3,) from a row, column and channel to the next in what is seen
-    units: Float32Array  # (all,) of each of the sizes, with a border of one cell that stays 0
-    patch: Float32Array  # (9 * most channels,) the cells that one unit is made of
+    sizes: npt.NDArray[np.int64]  # (layers + 1, 3) sizes of the input and of each layer, see `Size`
+    steps: npt.NDArray[np.int64]  # (3,) strides of rows, columns and channels in the observation
+    units: Float32Array  # (all,) units of each size, with a border of one cell that stays 0
+    patch: Float32Array  # (9 * most channels,) inputs of one unit
 
 
-class ConvPolicy(LogitPolicy):
-    """A convolution, as `Convolution`. It works in arrays of its own: not for two threads at once.
+class CompiledConvolution(LogitPolicy):
+    """Compiled `Convolution`. It has work arrays of its own: not for two threads at once.
 
-    One for planes takes mazes of any size, and computes only what the cells asked about can see.
+    On planes it takes mazes of any size, and computes only the receptive field of the queried
+    cells.
 
     Args:
         layers: (channels, inputs, 3, 3) weights and (channels,) biases, float32.
-        last: (actions, units) weights and (actions,) biases of the linear layer that answers.
-        observation_shape: of a single observation; see `Convolution`.
-        asks: whether the second of three planes says where an answer is wanted.
+        last: (actions, units) weights and (actions,) biases of the output layer.
+        observation_shape: shape of a single observation; see `Convolution`.
+        per_cell: True for an output row for each cell marked in the second of three planes.
 
     Attributes:
-        read: rows and columns of what the last layer reads.
+        read: rows and columns of the units that the last layer reads.
 
     Raises:
         ValueError: if the layers do not fit each other or the observation.
@@ -65,12 +64,12 @@ class ConvPolicy(LogitPolicy):
         last: tuple[Float32Array, Float32Array],
         observation_shape: tuple[int, ...],
         *,
-        asks: bool,
+        per_cell: bool,
     ) -> None:
-        self.asks = asks
-        self.is_picture = not asks and observation_shape[2] == COLOURS
+        self.per_cell = per_cell
+        self.is_picture = not per_cell and observation_shape[2] == COLOURS
         self.observation_shape: tuple[int | None, ...] = observation_shape
-        if asks:
+        if per_cell:
             self.observation_shape = (PLANES, None, None)
         self.layers, self.last, self.num_actions = layers, last, len(last[1])
         *before, (rows, cols, channels) = sizes = self.sizes(observation_shape)
@@ -78,7 +77,7 @@ class ConvPolicy(LogitPolicy):
             outputs = sizes[number + 1][2]
             _check(f"layers.{number}.weight", weight, (outputs, before[number][2], 3, 3))
             _check(f"layers.{number}.bias", bias, (outputs,))
-        self.read = (1, 1) if asks else (rows, cols)
+        self.read = (1, 1) if per_cell else (rows, cols)
         _check("last.weight", last[0], (self.num_actions, channels * prod(self.read)))
         beside = [part for w, b in layers for part in (w.transpose(0, 2, 3, 1).ravel(), b)]
         by_map = last[0].reshape(self.num_actions, channels, *self.read)
@@ -86,89 +85,93 @@ class ConvPolicy(LogitPolicy):
             np.concatenate(beside).astype(np.float32),
             np.ascontiguousarray(by_map.transpose(0, 2, 3, 1), dtype=np.float32),
             np.ascontiguousarray(last[1], dtype=np.float32),
-            1 if asks else 2,
+            1 if per_cell else 2,
         )
-        self._work: dict[tuple[int, ...], ConvWork] = {}
+        self._work: dict[tuple[int, ...], ConvBuffers] = {}
         self._logits = np.zeros((1, self.num_actions), dtype=np.float32)
 
     def act(self, observation: Any) -> int:
-        """The best action for one observation, the first of equal ones.
+        """Return the best action for one observation, the first of equal ones.
 
         Raises:
-            ValueError: for an observation of another shape, or planes that ask about no cell.
+            ValueError: for an observation of another shape, or planes without a marked cell.
         """
         array, times = self._seen(observation, ())
         work = self._work_for(array.shape)
         action: int = conv_act(array, times, self.weights, work, self._logits)
         if action < 0:
-            raise no_agent()
+            raise no_agent_error()
         return action
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(answers, actions) logits for a batch; of planes at all cells that it asks about.
+        """Return (queries, actions) logits for a batch; for planes at all marked cells.
 
         Raises:
             ValueError: for observations of another shape.
         """
         array, times = self._seen(observations, ("batch",))
-        answers = int((array[:, 1] > 0.5).sum()) if self.asks else len(array)
-        logits = np.zeros((answers, self.num_actions), dtype=np.float32)
+        queries = int((array[:, 1] > 0.5).sum()) if self.per_cell else len(array)
+        logits = np.zeros((queries, self.num_actions), dtype=np.float32)
         rows = array.reshape(len(array), prod(array.shape[1:]))
-        conv_many(rows, times, self.weights, self._work_for(array.shape[1:]), logits)
+        conv_batch(rows, times, self.weights, self._work_for(array.shape[1:]), logits)
         return logits.astype(np.float64)
 
     @property
     def num_parameters(self) -> int:
-        """Weights and biases."""
+        """Number of weights and biases."""
         return sum(part.size for layer in (*self.layers, self.last) for part in layer)
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Those of all convolutions, were no cell left out, and of the last layer once."""
+        """Return those of all convolutions over all cells, and of the last layer once."""
         sizes = self.sizes(observation_shape)
         convolved = sum(prod(after) * KERNEL * before[2] for before, after in pairwise(sizes))
         return convolved + int(self.last[0].size)
 
     def sizes(self, observation_shape: tuple[int, ...]) -> list[Size]:
-        """Of what the first convolution sees, and of what each makes of it."""
+        """Return the sizes of the input and of each convolution's output."""
         planes, rows, cols = observation_shape
         if self.is_picture:
             rows, cols, planes = observation_shape
-        sizes = [(rows, cols, PLANES - 1 if self.asks else planes)]
+        sizes = [(rows, cols, PLANES - 1 if self.per_cell else planes)]
         for weight, _ in self.layers:
-            if not self.asks:
+            if not self.per_cell:
                 rows, cols = (rows + 1) // 2, (cols + 1) // 2
             sizes.append((rows, cols, len(weight)))
         return sizes
 
     def steps(self, observation_shape: tuple[int, ...]) -> tuple[int, int, int]:
-        """How far a row, column and channel are from the next in an observation."""
+        """Return the strides of rows, columns and channels in an observation."""
         _, rows, cols = observation_shape
         if self.is_picture:
             return observation_shape[1] * COLOURS, COLOURS, 1
-        return cols, 1, rows * cols * (2 if self.asks else 1)  # between is where to answer
+        return (
+            cols,
+            1,
+            rows * cols * (2 if self.per_cell else 1),
+        )  # skips the plane of queried cells
 
     def _seen(self, given: Any, batch: tuple[str, ...]) -> tuple[npt.NDArray[Any], np.float32]:
         array, times = numbers(given)
         shape = array.shape[len(batch) :]
         if shape != self.observation_shape and (
-            not self.asks or len(shape) != 3 or shape[0] != PLANES
+            not self.per_cell or len(shape) != 3 or shape[0] != PLANES
         ):
-            sides = (PLANES, "rows", "cols") if self.asks else self.observation_shape
-            raise other_shape(array.shape, (*batch, *sides))
-        return array, np.float32(1) if self.asks else times  # planes are no pictures
+            sides = (PLANES, "rows", "cols") if self.per_cell else self.observation_shape
+            raise shape_error(array.shape, (*batch, *sides))
+        return array, np.float32(1) if self.per_cell else times  # planes are not images
 
-    def _work_for(self, shape: tuple[int, ...]) -> ConvWork:
+    def _work_for(self, shape: tuple[int, ...]) -> ConvBuffers:
         if shape not in self._work:
             sizes = self.sizes(shape)
             units = sum((rows + 2) * (cols + 2) * channels for rows, cols, channels in sizes)
             most = max(channels for _, _, channels in sizes)
-            work = ConvWork(
+            work = ConvBuffers(
                 np.array(sizes, dtype=np.int64),
                 np.array(self.steps(shape), dtype=np.int64),
                 np.zeros(units, dtype=np.float32),
                 np.zeros(KERNEL * most, dtype=np.float32),
             )
-            self._work = {shape: work}  # of the last size only
+            self._work = {shape: work}  # only the latest size is kept
         return self._work[shape]
 
 
@@ -177,16 +180,18 @@ def _check(name: str, array: Float32Array, expected: tuple[int, ...]) -> None:
         raise ValueError(f"{name} {array.shape}; expected {expected}")
 
 
-def conv_policy(config: Mapping[str, Any], weights: Arrays) -> ConvPolicy:
-    """From what a file holds.
+def build_convolution(config: Mapping[str, Any], weights: Arrays) -> CompiledConvolution:
+    """Build the policy from the contents of a file.
 
     Raises:
-        KeyError: for a weight that is missing.
-        ValueError: for one that does not fit.
+        KeyError: for a missing weight.
+        ValueError: for a weight that does not fit.
     """
     names = [f"layers.{number}" for number in range(config["layers"])]
     *layers, last = [(weights[f"{n}.weight"], weights[f"{n}.bias"]) for n in (*names, "last")]
-    policy = ConvPolicy(layers, last, tuple(config["observation_shape"]), asks=config["asks"])
+    policy = CompiledConvolution(
+        layers, last, tuple(config["observation_shape"]), per_cell=config["per_cell"]
+    )
     found = policy.num_actions, len(weights), *{len(bias) for _, bias in layers}
     expected = config["num_actions"], 2 * len(names) + 2, config["channels"]
     if found != expected:

@@ -1,8 +1,4 @@
-"""A convolution's forward pass, compiled: float32, no arrays made, one observation after the other.
-
-Maps have a border of one cell of zeros, and the channels of a cell lie side by side, so that the
-nine cells that a number is made of are three runs of numbers.
-"""
+"""Forward pass of a convolution, compiled: float32, no allocation, one observation at a time."""
 
 from __future__ import annotations
 
@@ -13,80 +9,80 @@ from dynamaze.common.compiled import compiled, compiled_sums
 from .kernels import first_best
 
 FARTHEST = np.float32(7.9)
-"""From there on a tanh is 1 in float32, to within 3e-7."""
+"""Beyond it tanh is 1 in float32, to within 3e-7."""
 
 ABOVE = np.array(
     [2.41062899e-11, -1.49066928e-08, 9.93934555e-06, 0.00299211522, 0.12984927, 1.0],
     dtype=np.float32,
 )
 BELOW = np.array([0.000238089298, 0.0240531694, 0.463182449, 1.0], dtype=np.float32)
-"""Coefficients of a tanh's quotient of polynomials, of the highest power first.
+"""Coefficients of a rational approximation of tanh, highest power first.
 
-They are the least squares of the relative error up to `FARTHEST`, weighted anew until it was
-alike everywhere: 2e-8, a tenth of what float32 makes of it.
+Fitted by least squares of the relative error up to `FARTHEST`, reweighted until the error was
+uniform: 2e-8, a tenth of the rounding error of float32.
 """
 
 
 @compiled_sums
 def conv_act(observation, times, weights, work, logits):
-    """The best action, the first of equal ones; -1 if the observation asks about no cell."""
+    """Return the best action, the first of equal ones; -1 if no cell of the planes is marked."""
     flat = observation.reshape(observation.size)
-    if _answers(flat, times, weights, work, logits, 0) == 0:
+    if _logits_of(flat, times, weights, work, logits, 0) == 0:
         return -1
     return first_best(logits[0])
 
 
 @compiled_sums
-def conv_many(observations, times, weights, work, logits):
-    """(answers, actions) logits of (batch, inputs) observations, in their order."""
-    answers = 0
+def conv_batch(observations, times, weights, work, logits):
+    """Write (queries, actions) logits of (batch, inputs) observations, in their order."""
+    count = 0
     for i in range(len(observations)):
-        answers = _answers(observations[i], times, weights, work, logits, answers)
+        count = _logits_of(observations[i], times, weights, work, logits, count)
 
 
 @compiled_sums
-def _answers(flat, times, weights, work, logits, answers):
-    """Write the answers to one observation behind those there are, as far as there is room.
+def _logits_of(flat, times, weights, work, logits, count):
+    """Append the logits of one observation, as far as there is room.
 
     Args:
-        flat: (inputs,) numbers of any kind.
-        times: float32, what they are multiplied by.
+        flat: (inputs,) numbers of any type.
+        times: float32 factor of the inputs.
         weights: a `ConvWeights`.
-        work: a `ConvWork` for observations of this size; its units are written.
+        work: a `ConvBuffers` for observations of this size; its units are written.
         logits: (room, actions) float32, written.
-        answers: how many there are.
+        count: number of rows written before.
 
     Returns:
-        How many there are then.
+        The number of rows written in all.
     """
     rows, cols = work.sizes[0, 0], work.sizes[0, 1]
     if weights.stride == 2:
         _convolve(flat, times, weights, work, (0, rows, 0, cols))
-        _read(weights, work, 0, 0, logits[answers])
-        return answers + 1
-    # Only what the cells asked about can see is computed.
-    asked = flat[rows * cols : 2 * rows * cols]
-    room, found = len(logits) - answers, 0
+        _read(weights, work, 0, 0, logits[count])
+        return count + 1
+    # Only the receptive field of the queried cells is computed.
+    queried = flat[rows * cols : 2 * rows * cols]
+    room, found = len(logits) - count, 0
     top, bottom, left, right = rows, 0, cols, 0
-    for at in range(len(asked)):
-        if asked[at] > 0.5 and found < room:
+    for at in range(len(queried)):
+        if queried[at] > 0.5 and found < room:
             found += 1
             row, col = at // cols, at % cols
             top, bottom = min(top, row), max(bottom, row + 1)
             left, right = min(left, col), max(right, col + 1)
     if found == 0:
-        return answers
+        return count
     _convolve(flat, times, weights, work, (top, bottom, left, right))
-    for at in range(len(asked)):
-        if asked[at] > 0.5 and answers < len(logits):
-            _read(weights, work, at // cols, at % cols, logits[answers])
-            answers += 1
-    return answers
+    for at in range(len(queried)):
+        if queried[at] > 0.5 and count < len(logits):
+            _read(weights, work, at // cols, at % cols, logits[count])
+            count += 1
+    return count
 
 
 @compiled_sums
 def _convolve(flat, times, weights, work, box):
-    """All convolutions; of the last at least the cells of a box (top, bottom, left, right)."""
+    """Compute all convolutions; the last at least in a box (top, bottom, left, right) of cells."""
     layers = len(work.sizes) - 1
     rows, cols, inputs = work.sizes[0]
     wide = (cols + 2) * inputs
@@ -117,7 +113,8 @@ def _convolve(flat, times, weights, work, box):
 
 @compiled_sums
 def _cell(seen, wide, kernels, bias, patch, units):
-    """The (outputs,) units of one cell, from 3x3 cells whose rows lie `wide` numbers apart."""
+    """Compute the (outputs,) units of a cell from 3x3 cells with rows `wide` numbers apart."""
+    # Channels of a cell are contiguous, so each of the three rows of cells is one run.
     run = len(patch) // 3
     for k in range(3):
         for i in range(run):
@@ -134,7 +131,7 @@ def _cell(seen, wide, kernels, bias, patch, units):
 
 @compiled
 def _tanh(x):
-    """To within 4e-7, of several numbers at once: a quotient of polynomials."""
+    """Approximate tanh to within 4e-7; as a rational function it can be vectorised."""
     x = min(max(x, -FARTHEST), FARTHEST)
     square = x * x
     above, below = ABOVE[0], BELOW[0]
@@ -147,7 +144,7 @@ def _tanh(x):
 
 @compiled_sums
 def _read(weights, work, row, col, logits):
-    """Logits of what the last convolution left, from the cell (row, col) on."""
+    """Compute the logits from the units of the last convolution, from the cell (row, col) on."""
     rows, cols, channels = work.sizes[-1]
     size = (rows + 2) * (cols + 2) * channels
     units = work.units[len(work.units) - size :].reshape(rows + 2, cols + 2, channels)

@@ -1,7 +1,6 @@
-"""Students' forward passes, compiled: float32, no arrays made, one observation after the other.
+"""Forward passes of students, compiled: float32, no allocation, one observation at a time.
 
-Sums may be taken in another order than a plain loop's, so that several terms are added at once;
-results differ from torch's in the last bits only.
+The order of sums is free, so that they can be vectorised; results differ from torch's by rounding.
 """
 
 from __future__ import annotations
@@ -12,24 +11,24 @@ import numpy as np
 
 from dynamaze.common.compiled import compiled, compiled_sums
 
-from .value_iteration_kernel import plan_one
+from .value_iteration_kernel import iterate_values
 
 
 @compiled_sums
-def layers_one(flat, times, packed, sizes, hidden, logits):
-    """Logits of one observation, by linear layers with tanh between them.
+def mlp_forward(flat, times, packed, sizes, hidden, logits):
+    """Compute the logits of one observation, by linear layers with tanh between them.
 
     Args:
-        flat: (inputs,) numbers of any kind.
-        times: float32, what they are multiplied by.
-        packed: (parameters,) float32; of each layer the (outputs, inputs) weights, then the
+        flat: (inputs,) numbers of any type.
+        times: float32 factor of the inputs.
+        packed: (parameters,) float32; for each layer the (outputs, inputs) weights, then the
             (outputs,) biases.
         sizes: (layers + 1,) inputs, hidden units of each layer, actions.
-        hidden: (hidden units of all layers,) float32, to work in.
+        hidden: (hidden units of all layers,) float32 work array.
         logits: (actions,) float32, written.
     """
-    at = 0  # in packed
-    before = 0  # in hidden, where the units of the layer before begin
+    at = 0  # offset in packed
+    before = 0  # offset in hidden of the previous layer's units
     for layer in range(len(sizes) - 1):
         inputs = sizes[layer]
         outputs = sizes[layer + 1]
@@ -54,29 +53,29 @@ def layers_one(flat, times, packed, sizes, hidden, logits):
 
 
 @compiled_sums
-def layers_act(observation, times, packed, sizes, hidden, logits):
-    """The best action for one observation of any shape, the first of equal ones."""
-    layers_one(observation.reshape(observation.size), times, packed, sizes, hidden, logits)
+def mlp_act(observation, times, packed, sizes, hidden, logits):
+    """Return the best action for one observation of any shape, the first of equal ones."""
+    mlp_forward(observation.reshape(observation.size), times, packed, sizes, hidden, logits)
     return first_best(logits)
 
 
 @compiled_sums
-def layers_many(observations, times, packed, sizes, hidden, logits):
-    """(batch, actions) logits of (batch, inputs) observations."""
+def mlp_batch(observations, times, packed, sizes, hidden, logits):
+    """Write (batch, actions) logits of (batch, inputs) observations."""
     for i in range(len(observations)):
-        layers_one(observations[i], times, packed, sizes, hidden, logits[i])
+        mlp_forward(observations[i], times, packed, sizes, hidden, logits[i])
 
 
 @compiled_sums
-def gru_one(flat, times, memory, weights, gates, logits):
-    """One moment of a gated recurrent unit (Cho et al. 2014; torch's form, which has two biases).
+def gru_forward(flat, times, memory, weights, gates, logits):
+    """Compute one step of a gated recurrent unit (Cho et al. 2014; torch's form with two biases).
 
     Args:
-        flat: (inputs,) numbers of any kind.
-        times: float32, what they are multiplied by.
-        memory: (width,) float32, moved on.
+        flat: (inputs,) numbers of any type.
+        times: float32 factor of the inputs.
+        memory: (width,) float32 state, updated.
         weights: a `GRUWeights`.
-        gates: (2, 3 * width) float32, to work in.
+        gates: (2, 3 * width) float32 work array.
         logits: (actions,) float32, written.
     """
     width = len(memory)
@@ -90,6 +89,7 @@ def gru_one(flat, times, memory, weights, gates, logits):
             total += weights.backwards[gate, i] * memory[i]
         gates[1, gate] = total + weights.backwards_bias[gate]
     for i in range(width):
+        # r = sigmoid(.), z = sigmoid(.), n = tanh(W x + r (U h)), h' = (1 - z) n + z h
         forget = 1 / (1 + math.exp(-(gates[0, i] + gates[1, i])))
         keep = 1 / (1 + math.exp(-(gates[0, width + i] + gates[1, width + i])))
         new = math.tanh(gates[0, 2 * width + i] + forget * gates[1, 2 * width + i])
@@ -103,51 +103,51 @@ def gru_one(flat, times, memory, weights, gates, logits):
 
 @compiled_sums
 def gru_act(observation, times, memory, weights, gates, logits):
-    """The best action at the next moment, for one observation of any shape."""
-    gru_one(observation.reshape(observation.size), times, memory, weights, gates, logits)
+    """Return the best action at the next step, for one observation of any shape."""
+    gru_forward(observation.reshape(observation.size), times, memory, weights, gates, logits)
     return first_best(logits)
 
 
 @compiled_sums
-def gru_many(observations, times, memory, weights, gates, logits):
-    """(batch, actions) logits of (batch, inputs) observations, and (batch, width) memory."""
+def gru_batch(observations, times, memory, weights, gates, logits):
+    """Write (batch, actions) logits of (batch, inputs) observations; update the states."""
     for i in range(len(observations)):
-        gru_one(observations[i], times, memory[i], weights, gates, logits[i])
+        gru_forward(observations[i], times, memory[i], weights, gates, logits[i])
 
 
 @compiled
-def planner_many(observations, iterations, weights, work, logits):
-    """(answers, 4) logits at the cells that (batch, 3, rows, cols) observations mark.
+def value_iteration_batch(observations, iterations, weights, work, logits):
+    """Write (queries, 4) logits at the cells marked in (batch, 3, rows, cols) observations.
 
     Args:
         observations: planes of walls, agent and goals.
-        iterations: how many; the last is the one that answers.
-        weights: see `plan_one`.
-        work: see `plan_one`.
+        iterations: number of backups; the logits are those of the last.
+        weights: see `iterate_values`.
+        work: see `iterate_values`.
         logits: written, in the order of batch, row and column.
     """
-    answers = 0
+    count = 0
     for i in range(len(observations)):
-        plan_one(observations[i], iterations, weights, work)
-        answers = _answers(observations[i, 1], weights, work, logits, answers)
+        iterate_values(observations[i], iterations, weights, work)
+        count = _logits_of(observations[i, 1], weights, work, logits, count)
 
 
 @compiled
-def planner_act(observation, iterations, weights, work, logits):
-    """The best action at the first cell marked, the first of equal ones; -1 if none is."""
-    plan_one(observation, iterations, weights, work)
-    if _answers(observation[1], weights, work, logits, 0) == 0:
+def value_iteration_act(observation, iterations, weights, work, logits):
+    """Return the best action at the first marked cell, the first of equal ones; -1 if none."""
+    iterate_values(observation, iterations, weights, work)
+    if _logits_of(observation[1], weights, work, logits, 0) == 0:
         return -1
     return first_best(logits[0])
 
 
 @compiled
-def _answers(asked, weights, work, logits, answers):
-    """Write the answers of one maze behind those there are, as far as there is room; how many."""
-    wide = asked.shape[1] + 2
-    for row in range(asked.shape[0]):
-        for col in range(asked.shape[1]):
-            if asked[row, col] <= 0.5 or answers == len(logits):
+def _logits_of(queried, weights, work, logits, count):
+    """Append the logits of one maze, as far as there is room; return the number of rows in all."""
+    wide = queried.shape[1] + 2
+    for row in range(queried.shape[0]):
+        for col in range(queried.shape[1]):
+            if queried[row, col] <= 0.5 or count == len(logits):
                 continue
             at = (row + 1) * wide + col + 1
             for action in range(logits.shape[1]):
@@ -155,14 +155,14 @@ def _answers(asked, weights, work, logits, answers):
                 for k in range(9):
                     there = at + (k // 3 - 1) * wide + k % 3 - 1
                     q += weights.moves[action, k] * work.values[there]
-                logits[answers, action] = weights.sharpness * q
-            answers += 1
-    return answers
+                logits[count, action] = weights.sharpness * q
+            count += 1
+    return count
 
 
 @compiled
 def first_best(logits):
-    """The number of the greatest, the first of equal ones."""
+    """Return the index of the maximum, the first of equal ones."""
     best = 0
     for action in range(1, len(logits)):
         if logits[action] > logits[best]:

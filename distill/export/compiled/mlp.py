@@ -1,4 +1,4 @@
-"""Layers that run without torch: the multilayer perceptron and the linear student."""
+"""MLP and linear students that run without torch."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 
 from dynamaze.common.arrays import Float32Array, FloatArray
 
-from ...core.logits import LogitPolicy
-from ...files.safetensors import Arrays
-from ..common.float32 import numbers, other_shape
-from .kernels import layers_act, layers_many
+from ...core.policy import LogitPolicy
+from ...files.weights import Arrays
+from ..common.float32 import numbers, shape_error
+from .kernels import mlp_act, mlp_batch
 
 
-class LayersPolicy(LogitPolicy):
-    """An MLP or linear student. It works in arrays of its own: not for two threads at once.
+class CompiledMLP(LogitPolicy):
+    """Compiled `MLP` or `Linear`. It has work arrays of its own: not for two threads at once.
 
     Args:
-        layers: (outputs, inputs) weights and (outputs,) biases, float32; tanh stands between.
-        observation_shape: of a single observation; it is flattened, and uint8 divided by 255.
+        layers: (outputs, inputs) weights and (outputs,) biases, float32; tanh between layers.
+        observation_shape: shape of a single observation; it is flattened, and uint8 divided by 255.
 
     Raises:
         ValueError: if the layers do not fit each other or the observation.
@@ -46,54 +46,54 @@ class LayersPolicy(LogitPolicy):
         self._logits = np.zeros(self.num_actions, dtype=np.float32)
 
     def act(self, observation: Any) -> int:
-        """The best action for one observation, the first of equal ones.
+        """Return the best action for one observation, the first of equal ones.
 
         Raises:
             ValueError: for an observation of another shape.
         """
         array, times = numbers(observation)
         if array.shape != self.observation_shape:
-            raise other_shape(array.shape, self.observation_shape)
-        return layers_act(array, times, *self._rule, self._logits)  # type: ignore[no-any-return]
+            raise shape_error(array.shape, self.observation_shape)
+        return mlp_act(array, times, *self._rule, self._logits)  # type: ignore[no-any-return]
 
     def action_logits(self, observations: Any) -> FloatArray:
-        """(batch, actions) logits for a batch of observations.
+        """Return (batch, actions) logits for a batch of observations.
 
         Raises:
             ValueError: for observations of another shape.
         """
         array, times = numbers(observations)
         if array.ndim == 0 or array.shape[1:] != self.observation_shape:
-            raise other_shape(array.shape, ("batch", *self.observation_shape))
+            raise shape_error(array.shape, ("batch", *self.observation_shape))
         rows = array.reshape(len(array), prod(self.observation_shape))
         logits = np.zeros((len(rows), self.num_actions), dtype=np.float32)
-        layers_many(rows, times, *self._rule, logits)
+        mlp_batch(rows, times, *self._rule, logits)
         return logits.astype(np.float64)
 
     @property
     def num_parameters(self) -> int:
-        """Weights and biases."""
+        """Number of weights and biases."""
         return int(self._rule[0].size)
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Those of all layers."""
+        """Return those of all layers."""
         return sum(weight.size for weight, _ in self.layers)
 
 
-def layers_policy(config: Mapping[str, Any], weights: Arrays) -> LayersPolicy:
-    """From what a file holds.
+def build_mlp(config: Mapping[str, Any], weights: Arrays) -> CompiledMLP:
+    """Build the policy from the contents of a file.
 
     Raises:
-        KeyError: for a weight that is missing.
-        ValueError: for one that does not fit.
+        KeyError: for a missing weight.
+        ValueError: for a weight that does not fit.
     """
-    # Numbers in names count as numbers: layer 10 comes after layer 9.
+    # Natural sort order: layer 10 comes after layer 9.
     names = sorted(
         (name for name in weights if name.endswith("weight")),
         key=lambda name: [int(part) if part.isdigit() else 0 for part in re.split(r"(\d+)", name)],
     )
     layers = [(weights[name], weights[name[: -len("weight")] + "bias"]) for name in names]
-    policy = LayersPolicy(layers, tuple(config["observation_shape"]))
+    policy = CompiledMLP(layers, tuple(config["observation_shape"]))
     expected = config.get("layers", 0) + 1, config["num_actions"]
     if (len(layers), policy.num_actions) != expected:
         raise ValueError(

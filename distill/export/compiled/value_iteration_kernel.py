@@ -1,8 +1,4 @@
-"""The recurrent planner's iterations, compiled.
-
-Maps are kept one row after the other with a border of one cell, so that a cell's neighbours are at
-fixed distances and eight or sixteen cells are computed at once.
-"""
+"""Iterations of the value iteration network, compiled."""
 
 from __future__ import annotations
 
@@ -15,18 +11,18 @@ from dynamaze.common.arrays import Float32Array
 from dynamaze.common.compiled import compiled, compiled_sums
 
 
-class PlannerWeights(NamedTuple):
-    """What the iterations need of a student: a map for each action."""
+class ValueIterationWeights(NamedTuple):
+    """Weights of the iterations: a map for each action."""
 
-    reward: Float32Array  # (actions, 18) of the walls' 3x3, then the goals'
+    reward: Float32Array  # (actions, 18) 3x3 of the walls, then of the goals
     moves: Float32Array  # (actions, 9), each row sums to 1
     bias: Float32Array  # (actions,)
     top: np.float32
     sharpness: np.float32
 
 
-class PlannerWork(NamedTuple):
-    """Room to work in; (rows + 2) * (cols + 2) cells."""
+class ValueIterationBuffers(NamedTuple):
+    """Work arrays of (rows + 2) * (cols + 2) cells, row after row with a border of one cell."""
 
     walls: Float32Array  # (cells,) 1 in the border
     goals: Float32Array  # (cells,) 0 in the border
@@ -36,8 +32,8 @@ class PlannerWork(NamedTuple):
     best: Float32Array  # (cells,)
 
     @classmethod
-    def make(cls, maps: int, rows: int, cols: int) -> PlannerWork:
-        """Room for mazes of one size."""
+    def make(cls, maps: int, rows: int, cols: int) -> ValueIterationBuffers:
+        """Allocate arrays for mazes of one size."""
         cells = (rows + 2) * (cols + 2)
         inside = np.zeros((rows + 2, cols + 2), dtype=np.int32)
         inside[1:-1, 1:-1] = 1
@@ -48,16 +44,16 @@ class PlannerWork(NamedTuple):
 
 
 @compiled_sums
-def plan_one(observation, iterations, weights, work):
-    """All iterations but the last, whose maps follow from the values that are left in `work`.
+def iterate_values(observation, iterations, weights, work):
+    """Run all iterations but the last, whose maps follow from the values that remain in `work`.
 
-    It stops as soon as an iteration changes no value, since none would after it.
+    It stops as soon as an iteration changes no value, since no later one would.
 
     Args:
         observation: (3, rows, cols) planes.
         iterations: at least 1.
-        weights: `PlannerWeights`.
-        work: `PlannerWork` for mazes of this size; its rewards and values are written.
+        weights: `ValueIterationWeights`.
+        work: `ValueIterationBuffers` for mazes of this size; its rewards and values are written.
     """
     rows, cols = observation.shape[1], observation.shape[2]
     wide = cols + 2
@@ -69,7 +65,8 @@ def plan_one(observation, iterations, weights, work):
     first, last = wide + 1, wide * (rows + 1) - 1
     _rewards(work, weights, first, last, wide)
     work.values[:] = 0
-    # Views instead of indices: an index that may be negative keeps a loop from being vectorised.
+    # Flat maps with a border: neighbours are at fixed offsets, so that 8 or 16 cells are computed
+    # at once. Views instead of indices: an index that may be negative prevents vectorisation.
     size = last - first
     v0 = work.values[first - wide - 1 : last - wide - 1]
     v1 = work.values[first - wide : last - wide]
@@ -122,7 +119,7 @@ def _rewards(work, weights, first, last, wide):
 
 @compiled
 def _widen(values, rows, cols):
-    """Give the border the values of the cells beside it."""
+    """Copy the values of the edge cells into the border."""
     wide = cols + 2
     for row in range(1, rows + 1):
         values[row * wide] = values[row * wide + 1]

@@ -1,1 +1,1 @@
-"""Students as ONNX: the writer of the file, and the policy that runs it."""
+"""Students as ONNX graphs: the writer, and the policy that runs a graph."""

@@ -1,4 +1,4 @@
-"""The recurrent planner as an ONNX graph: a loop, for mazes of any size."""
+"""ONNX graphs written by hand: value iteration networks, Gaussian actions and decision trees."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ..common.float32 import PLANES
-from ..compiled.value_iteration import PlannerPolicy
+from ...core.distributions import Bounds
+from ...core.gaussian_actions import LOG_STD
+from ...students.tree import LEAF
+from ..common.float32 import PLANES, FloatTree, float32_bounds
+from ..compiled.value_iteration import CompiledValueIteration
 
 OPSET, IR_VERSION = 20, 10
-"""As torch writes them for other students."""
+"""Versions that torch writes for other students."""
 
 PLANNER = """
 <ir_version: {ir_version}, opset_import: ["" : {opset}]>
@@ -60,11 +63,11 @@ FROM_SIZE = """
     longer = ReduceMax <keepdims = 1> (rows_cols)
     count = Add (half_of_all, longer)
 """
-"""`RecurrentPlanner.iterations_for`."""
+"""`ValueIterationNetwork.iterations_for`."""
 
 
-def planner_graph(policy: PlannerPolicy) -> Any:
-    """A recurrent planner as an ONNX model: the formulas of `RecurrentPlanner` as a loop."""
+def value_iteration_graph(policy: CompiledValueIteration) -> Any:
+    """Return a value iteration network as an ONNX model with a loop, for mazes of any size."""
     import onnx
 
     w = policy.weights
@@ -99,5 +102,125 @@ def planner_graph(policy: PlannerPolicy) -> Any:
         for name, value in constants.items():
             tensor = onnx.numpy_helper.from_array(np.asarray(value, dtype=kind), name)
             model.graph.initializer.append(tensor)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+ENDING = """
+<ir_version: {ir_version}, opset_import: ["" : {opset}]>
+gaussian (float[answers, {outputs}] logits)
+    => (float[answers, {dimensions}] means, float[answers, {dimensions}] log_deviations,
+        float[{sides}] actions)
+{{
+    means, any_deviations = Split <axis = 1, num_outputs = 2> (logits)
+    log_deviations = Clip (any_deviations, least_deviation, most_deviation)
+    {sample}
+    not_below = Max (sample, low)
+    within = Min (not_below, high)
+    actions = Reshape (within, action_shape)
+}}
+"""
+
+CLIPPED = "sample = Identity (means)"
+SQUASHED = """
+    squashed = Tanh (means)
+    from_middle = Mul (squashed, half_range)
+    sample = Add (from_middle, middle)
+"""
+"""Map from means to actions before clipping; as `Bounds.action`."""
+
+
+def gaussian_graph(model: Any, bounds: Bounds) -> None:
+    """Turn a student's graph with "logits" and "actions" into one of continuous actions, in place.
+
+    Its outputs become "means", "log_deviations" and "actions", of float32; others stay.
+
+    Raises:
+        ValueError: for bounds of squashed actions that float32 does not hold.
+    """
+    import onnx
+
+    graph, shape = model.graph, bounds.low.shape
+    text = ENDING.format(
+        ir_version=IR_VERSION,
+        opset=OPSET,
+        outputs=2 * bounds.dimensions,
+        dimensions=bounds.dimensions,
+        sides=", ".join(["answers", *(str(n) for n in shape)]),
+        sample=SQUASHED if bounds.squashed else CLIPPED,
+    )
+    ending = onnx.parser.parse_model(text).graph
+    nodes = [node for node in graph.node if "actions" not in node.output]
+    others = [output for output in graph.output if output.name not in ("logits", "actions")]
+    del graph.node[:], graph.output[:]
+    graph.node.extend([*nodes, *ending.node])
+    graph.output.extend([*ending.output, *others])
+    for name, value in _constants(bounds).items():
+        graph.initializer.append(onnx.numpy_helper.from_array(value, name))
+    onnx.checker.check_model(model, full_check=True)
+
+
+def _constants(bounds: Bounds) -> dict[str, Any]:
+    constants = {
+        **float32_bounds(bounds),
+        "least_deviation": np.float32(LOG_STD[0]),
+        "most_deviation": np.float32(LOG_STD[1]),
+        "action_shape": np.array([0, *bounds.low.shape]),
+    }
+    return {name: np.asarray(value) for name, value in constants.items()}
+
+
+TREES, TREES_VERSION = "ai.onnx.ml", 3
+"""Operators of trees; later versions have others, which fewer runtimes support."""
+
+
+def tree_graph(tree: FloatTree, observation: Any) -> Any:
+    """Return a tree as an ONNX model, for observations of float32, or unscaled uint8."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    nodes = np.arange(len(tree.feature))
+    is_split = tree.feature != LEAF
+    leaves, actions = tree.logits.shape
+    at_leaf = np.repeat(nodes[~is_split], actions)
+    # BRANCH_GT, not BRANCH_LEQ: NaN then takes the same branch as in the tree.
+    ensemble = helper.make_node(
+        "TreeEnsembleRegressor",
+        ["numbers"],
+        ["logits"],
+        domain=TREES,
+        n_targets=actions,
+        nodes_treeids=[0] * len(nodes),
+        nodes_nodeids=nodes.tolist(),
+        nodes_featureids=np.where(is_split, tree.feature, 0).tolist(),
+        nodes_modes=np.where(is_split, "BRANCH_GT", "LEAF").tolist(),
+        nodes_values=tree.threshold.tolist(),
+        nodes_truenodeids=np.where(is_split, tree.below[:, 1], 0).tolist(),
+        nodes_falsenodeids=np.where(is_split, tree.below[:, 0], 0).tolist(),
+        target_treeids=[0] * len(at_leaf),
+        target_nodeids=at_leaf.tolist(),
+        target_ids=list(range(actions)) * leaves,
+        target_weights=tree.logits.ravel().tolist(),
+    )
+    kind = TensorProto.UINT8 if observation.dtype == np.uint8 else TensorProto.FLOAT
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["observations"], ["floats"], to=TensorProto.FLOAT),
+            helper.make_node("Flatten", ["floats"], ["numbers"], axis=1),
+            ensemble,
+            helper.make_node("ArgMax", ["logits"], ["actions"], axis=1, keepdims=0),
+        ],
+        "tree",
+        [helper.make_tensor_value_info("observations", kind, ["batch", *observation.shape])],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", actions]),
+            helper.make_tensor_value_info("actions", TensorProto.INT64, ["batch"]),
+        ],
+    )
+    model = helper.make_model(
+        graph,
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(TREES, TREES_VERSION)],
+    )
     onnx.checker.check_model(model, full_check=True)
     return model

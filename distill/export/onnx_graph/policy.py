@@ -1,4 +1,4 @@
-"""A student from an ONNX file, run by onnxruntime; no torch needed."""
+"""Policy that runs an ONNX file of a student with onnxruntime; no torch."""
 
 from __future__ import annotations
 
@@ -14,51 +14,52 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.optional_imports import optional_import
 
 from ...core.distributions import Bounds
-from ...files.safetensors import FORMAT, SAYS, StudentFileError
-from ..common.exported_policy import Written
+from ...core.old_names import current_config
+from ...files.weights import FORMAT, METADATA_KEY, StudentFileError
+from ..common.exported_policy import ExportedPolicy
 
 KINDS: dict[str, np.dtype[Any]] = {"tensor(float)": np.dtype("f4"), "tensor(uint8)": np.dtype("u1")}
-"""What an exported student takes."""
+"""ONNX type of the observations -> dtype."""
 
 
-class OnnxPolicy(Written):
-    """A student as `export_onnx` wrote it, on one thread.
+class OnnxPolicy(ExportedPolicy):
+    """Student written by `export_onnx`, on one thread.
 
-    One of continuous actions has `action_gaussian(observations)` and `bounds`, as
-    `GaussianStudent` has, instead of logits. One that remembers (a GRU) has `memory` and
-    `reset(began)`, as `GRU` has.
+    With continuous actions it has `action_gaussian(observations)` and `bounds`, as
+    `GaussianStudent`, instead of logits. A recurrent one (a GRU) has `memory` and
+    `reset(episode_start)`, as `GRU`.
 
     Args:
         path: the file.
 
     Attributes:
-        observation_shape: of a single observation; None where any length will do.
-        config: of the student that it was made of.
-        card: what is told of it (see `Card`); may be empty.
+        observation_shape: shape of a single observation; None for a free length.
+        config: of the student.
+        card: entries of its `Card`; may be empty.
 
     Raises:
         StudentFileError: (a ValueError) for a file that is cut short, damaged or foreign.
-        ImportError: without onnxruntime, naming the extra that brings it.
+        ImportError: without onnxruntime, naming the extra that installs it.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         runtime = optional_import("onnxruntime", extra="onnx", purpose="an ONNX policy")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # errors are raised all the same
+        options.log_severity_level = 4  # errors are raised, not logged
         try:
             content = Path(path).read_bytes()
         except OSError as error:
             raise StudentFileError(f"{path} cannot be read: {error.strerror}") from None
         try:
             session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # of its own classes, which share no other base
+        except Exception as error:  # onnxruntime's errors share no other base class
             raise StudentFileError(
                 f"{path} is not a whole ONNX file ({' '.join(str(error).split())}); it may be cut "
                 "short or of another kind"
             ) from None
         try:
-            about = json.loads(session.get_modelmeta().custom_metadata_map[SAYS])
+            about = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
             found = about["format"]
         except (KeyError, TypeError, ValueError):
             raise StudentFileError(
@@ -69,27 +70,27 @@ class OnnxPolicy(Written):
         given, *more = session.get_inputs()
         if more:
             self.width, self.memory = more[0].shape[1], None
-        self.config, self.card = about["config"], about["card"]
+        self.config, self.card = current_config(about["config"]), about["card"]
         self._bounds = _bounds_in(self.config, path)
-        self._answers = ["logits"] if self._bounds is None else ["means", "log_deviations"]
+        self._outputs = ["logits"] if self._bounds is None else ["means", "log_deviations"]
         self.observation_shape = tuple(n if isinstance(n, int) else None for n in given.shape[1:])
         self._input, self._dtype = given.name, KINDS[given.type]
         self._session = session
 
     def act(self, observation: Any) -> Any:
-        """The best action for one observation: an int, the first of equal ones; or the mean's.
+        """Return the best action for one observation, the first of equal ones, or the mean's.
 
-        Of continuous actions it is an array of float32, as the environment takes it.
+        Continuous actions are arrays of float32, as the environment takes them.
 
         Raises:
-            ValueError: for an observation of another shape or kind, or a memory of several.
+            ValueError: for an observation of another shape or kind, or a state of several episodes.
         """
         (actions,) = self._run(np.asarray(observation)[None], ["actions"])
         return int(actions[0]) if self._bounds is None else actions[0]
 
     def _rows(self, observations: Any) -> FloatArray:
-        answers = self._run(np.asarray(observations), self._answers)
-        return np.concatenate(answers, axis=1).astype(np.float64)
+        outputs = self._run(np.asarray(observations), self._outputs)
+        return np.concatenate(outputs, axis=1).astype(np.float64)
 
     def _run(self, observations: Any, outputs: list[str]) -> list[Any]:
         shape, wanted = observations.shape[1:], self.observation_shape
@@ -107,8 +108,8 @@ class OnnxPolicy(Written):
         if not hasattr(self, "memory"):
             return list(self._session.run(outputs, given))
         given["memory"] = self.recall(len(observations))
-        *answers, self.memory = self._session.run([*outputs, "memory_after"], given)
-        return list(answers)
+        *results, self.memory = self._session.run([*outputs, "memory_after"], given)
+        return list(results)
 
 
 def _bounds_in(config: Mapping[str, Any], path: object) -> Bounds | None:

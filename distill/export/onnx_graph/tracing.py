@@ -1,4 +1,4 @@
-"""Networks as ONNX graphs, as torch traces them."""
+"""ONNX graphs of networks, traced by torch."""
 
 from __future__ import annotations
 
@@ -15,37 +15,38 @@ from torch.nn import functional
 
 from dynamaze.common.optional_imports import optional_import
 
-from ...students.inputs import as_floats
+from ...students.base import as_floats
 from .graphs import OPSET
 
 EXAMPLES = 2
-"""A batch of one would be taken for a batch that is always one."""
+"""Batch size of the example; torch would take 1 for a constant."""
 
 
-class Acting(nn.Module):
-    """A student that says which action is best, too."""
+class WithBestAction(nn.Module):
+    """Student that also returns the best actions."""
 
     def __init__(self, student: nn.Module) -> None:
         super().__init__()
         self.student = student
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """(answers, actions) logits, and (answers,) the best actions."""
+        """Return (queries, actions) logits and (queries,) best actions."""
         logits = self.student(observations)
         return logits, logits.argmax(dim=1)
 
 
-class RememberingOne(nn.Module):
-    """A moment of a GRU, written out: what it remembers goes in and comes out."""
+class GRUStep(nn.Module):
+    """One step of a GRU with its state as input and output."""
 
     def __init__(self, student: nn.Module) -> None:
         super().__init__()
         self.student: Any = student
 
     def forward(self, observations: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(batch, actions) logits, (batch,) the best actions, and (batch, width) memory."""
+        """Return (batch, actions) logits, (batch,) best actions and the (batch, width) state."""
         student, cell = self.student, self.student.cell
         flat = as_floats(observations, student.observation_shape).flatten(1)
+        # torch's equations of nn.GRU, whose own export does not take a free batch size and a state.
         seen = functional.linear(flat, cell.weight_ih_l0, cell.bias_ih_l0)
         known = functional.linear(memory, cell.weight_hh_l0, cell.bias_hh_l0)
         forget_in, keep_in, new_in = seen.chunk(3, dim=1)
@@ -59,14 +60,14 @@ class RememberingOne(nn.Module):
 
 
 class _BackToCells(nn.Module):
-    """The size that is asked for decides what is cut off, not how the convolution pads."""
+    """Transposed convolution that is cropped to the requested size, so that it can be traced."""
 
     def __init__(self, back: nn.ConvTranspose2d) -> None:
         super().__init__()
         self.back = back
 
     def forward(self, hidden: Tensor, output_size: Any) -> Tensor:
-        """(batch, channels, *output_size) features of the cells."""
+        """Return (batch, channels, *output_size) features of the cells."""
         rows, cols = output_size
         cells = functional.conv_transpose2d(
             hidden, self.back.weight, self.back.bias, stride=2, padding=1, output_padding=1
@@ -74,8 +75,8 @@ class _BackToCells(nn.Module):
         return cells[:, :, :rows, :cols]
 
 
-def of_any_size(network: Any) -> Any:
-    """A `Residual` whose way back to the cells can be traced for mazes of any size; changed."""
+def with_any_size(network: Any) -> Any:
+    """Replace the transposed convolution of a `Residual` by one that can be traced for any size."""
     network.back = _BackToCells(network.back)
     return network
 
@@ -83,13 +84,13 @@ def of_any_size(network: Any) -> Any:
 def traced(
     acting: nn.Module, observation: Any, *, memory: bool = False, any_size: bool = False
 ) -> Any:
-    """The graph that torch makes of a student.
+    """Return the graph that torch traces.
 
     Args:
-        acting: gives what a file's outputs are.
+        acting: module with the outputs of the file.
         observation: a single one.
-        memory: whether it takes a memory after the observations, and gives one.
-        any_size: whether rows and columns may be others, in planes.
+        memory: True if it takes a recurrent state after the observations, and returns one.
+        any_size: True if rows and columns of planes are free.
     """
     optional_import("onnxscript", extra="onnx", purpose="an ONNX file")
     kind = torch.uint8 if observation.dtype == np.uint8 else torch.float32
@@ -122,7 +123,7 @@ def traced(
             part.training = training
     assert program is not None
     model = program.model_proto
-    for node in model.graph.node:  # where in the sources it comes from is more than the weights
+    for node in model.graph.node:  # source locations, larger than the weights
         node.ClearField("doc_string")
         node.ClearField("metadata_props")
     return model
@@ -130,7 +131,7 @@ def traced(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what torch says of its own use of itself, and of torchvision."""
+    """Suppress torch's warnings about its own exporter, and about torchvision."""
     log = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = log.level
     log.setLevel(logging.ERROR)

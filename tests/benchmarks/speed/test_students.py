@@ -15,10 +15,10 @@ from dynamaze.benchmarks.speed.students import (
 
 
 def test_exact_weights_solve_every_maze():
-    from dynamaze.distill.export.compiled.value_iteration import PlannerPolicy
-    from dynamaze.distill.export.compiled.value_iteration_kernel import PlannerWeights
+    from dynamaze.distill.export.compiled.value_iteration import CompiledValueIteration
+    from dynamaze.distill.export.compiled.value_iteration_kernel import ValueIterationWeights
 
-    policy = PlannerPolicy(exact_weights(PlannerWeights), num_parameters=113)
+    policy = CompiledValueIteration(exact_weights(ValueIterationWeights), num_parameters=113)
     for recipe in held_out_recipes(11).values():
         assert judge(policy, Held.of(recipe, 5)).success == 1.0
 

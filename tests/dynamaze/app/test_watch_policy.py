@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from dynamaze.app.watch import Watch, main, make_watched_env
+from dynamaze.distill.export.load import open_policy
 from dynamaze.distill.export.onnx_graph.writer import export_onnx
-from dynamaze.distill.export.policy_file import open_policy
 from dynamaze.distill.files.card import Card
 from dynamaze.distill.files.students import save_student
-from dynamaze.distill.students.gaussian import GaussianStudent
+from dynamaze.distill.students.composite import GaussianStudent
 from dynamaze.distill.students.registry import make_student
 from dynamaze.viewer.policies import FixedPolicyAgent
 
-from ...distill.students_to_ship import exact_planner as exact_network
+from ...distill.exact_value_iteration import exact_value_iteration as exact_network
 
 GENERATED = Card(environment={"id": "DynaMazeGenerated-v0", "size": 11})
 

@@ -1,0 +1,77 @@
+"""Batches, datasets and levels."""
+
+import numpy as np
+import pytest
+
+from dynamaze.common.storage import CheckpointError
+from dynamaze.distill import LevelRange, check_disjoint
+from dynamaze.distill.core.dataset import Dataset, join, make_batch
+
+
+def _dataset(rows=6, **kwargs):
+    rng = np.random.default_rng(0)
+    batch = make_batch(rng.integers(3, size=(rows, 2)), rng.normal(size=(rows, 4)), **kwargs)
+    return Dataset(batch, (LevelRange(3, 5),), batch_size=4)
+
+
+def test_dataset_save_load_round_trip(tmp_path):
+    stored = _dataset(values=np.arange(6.0))
+    stored.save(tmp_path / "data.npz")
+    found = Dataset.load(tmp_path / "data.npz")
+    for before, after in zip(stored.rows, found.rows, strict=True):
+        np.testing.assert_array_equal(before, after)
+        assert before.dtype == after.dtype
+    assert (found.levels, found.batch_size) == (stored.levels, 4)
+
+
+def test_load_refuses_foreign_file(tmp_path):
+    (tmp_path / "no.npz").write_bytes(b"PK nothing")
+    with pytest.raises(CheckpointError, match="not a whole checkpoint"):
+        Dataset.load(tmp_path / "no.npz")
+
+
+def test_batch_samples_stored_rows_only():
+    stored = _dataset()
+    batch = stored.batch(np.random.default_rng(1), 0.0)
+    assert len(batch.logits) == 4
+    rows = {row.tobytes() for row in stored.rows.logits}
+    assert {row.tobytes() for row in batch.logits} <= rows
+
+
+def test_unique_weights_by_occurrence():
+    batch = make_batch(np.array([[1], [0], [1], [1]]), np.arange(4.0)[:, None] * np.ones(2))
+    unique = Dataset(batch).unique()
+    assert dict(zip(unique.rows.observations[:, 0].tolist(), unique.rows.weights, strict=True)) == {
+        0: 1.0,
+        1: 3.0,
+    }
+    assert unique.rows.logits[1, 0] == 0.0  # the first occurrence
+
+
+def test_join_keeps_rows_and_levels():
+    both = join([_dataset(), _dataset(3)])
+    assert len(both) == 9
+    assert both.levels == (LevelRange(3, 5),)
+    with pytest.raises(ValueError, match="no datasets"):
+        join([])
+
+
+def test_dataset_refuses_invalid_rows():
+    with pytest.raises(ValueError, match="an empty dataset"):
+        Dataset(make_batch(np.zeros((0, 2)), np.zeros((0, 4))))
+    with pytest.raises(ValueError, match="2 observations and 3 labels"):
+        Dataset(make_batch(np.zeros((2, 2)), np.zeros((3, 4))))
+    with pytest.raises(ValueError, match=r"columns of \[2, 3\] labels"):
+        make_batch(np.zeros((3, 2)), np.zeros((3, 4)), weights=np.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("held", "fits"), [((0, 5), True), ((9, 1), False), ((10, 5), True), ((0, 100), False)]
+)
+def test_check_disjoint_refuses_overlap(held, fits):
+    training = [LevelRange(5, 5)]
+    if fits:
+        check_disjoint(training, [LevelRange(*held)])
+    else:
+        with pytest.raises(ValueError, match="trained on levels 5 to 9 and held out levels"):
+            check_disjoint(training, [LevelRange(*held)])

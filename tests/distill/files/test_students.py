@@ -1,0 +1,253 @@
+"""Student files: round trips, and refusal of damaged or foreign files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dynamaze.distill.core.dataset import Dataset, make_batch
+from dynamaze.distill.core.levels import LevelRange
+from dynamaze.distill.data.playing import output_fn
+from dynamaze.distill.export.load import open_policy
+from dynamaze.distill.files.card import Card, ReturnEstimate
+from dynamaze.distill.files.students import load_card, load_student, save_student
+from dynamaze.distill.files.weights import StudentFileError, read_weights, write_weights
+from dynamaze.distill.size import Size
+from dynamaze.distill.students.registry import STUDENTS, make_student
+from dynamaze.distill.students.torch_module import as_student
+
+from ..student_cases import observations, student
+
+WINDOW = (7, 7, 3)
+SMALL = {"kind": "mlp", "observation_shape": WINDOW, "width": 3}
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "actor_critic": {"actor": {**SMALL, "num_actions": 7}, "critic": {**SMALL, "num_actions": 1}},
+    "gaussian": {"inner": {**SMALL, "num_actions": 4}, "low": [-1, None], "high": [0.1, 2]},
+    "conv": {"observation_shape": (3, 11, 11), "num_actions": 4},
+    "gru": {"observation_shape": WINDOW, "num_actions": 7},
+    "linear": {"observation_shape": WINDOW, "num_actions": 7},
+    "mlp": {"observation_shape": WINDOW, "num_actions": 7, "width": 8},
+    "value_iteration": {"maps": 5},
+    "residual": {"channels": 4, "blocks": 2},
+    "table": {"observation_shape": WINDOW, "num_actions": 7},
+    "tree": {"observation_shape": WINDOW, "num_actions": 7},
+}
+CARD = Card(
+    made="By hand.",
+    environment={"id": "DynaMazeGenerated-v0", "size": 11, "observation": "planes"},
+    training=(LevelRange(0, 1000),),
+    held_out=(LevelRange(5000, 500), LevelRange(9000, 1)),
+    normalised_return=ReturnEstimate(0.9987, 0.997, 1.0, 500),
+    size=Size(113, 452, 317_988, 14.2),
+)
+
+
+def some(kind: str) -> Any:
+    made = make_student(kind, **ARGUMENTS[kind])
+    if kind in ("table", "tree"):
+        rng = np.random.default_rng(0)
+        made.fit(Dataset(make_batch(rng.random((50, *WINDOW)), rng.random((50, 7)))))
+    return made
+
+
+def queried(kind: str) -> Any:
+    in_planes = kind in ("conv", "value_iteration", "residual")
+    return observations("value iteration" if in_planes else "mlp", 30)
+
+
+@pytest.mark.parametrize("kind", STUDENTS)
+def test_student_round_trip(kind: str, tmp_path: Path) -> None:
+    original = some(kind)
+    save_student(tmp_path / "s.safetensors", original)
+    loaded = load_student(tmp_path / "s.safetensors")
+    assert type(loaded) is type(original)
+    assert loaded.config == original.config
+    np.testing.assert_array_equal(
+        output_fn(loaded)(queried(kind)), output_fn(original)(queried(kind))
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["s.safetensors"]
+    opened = open_policy(tmp_path / "s.safetensors")
+    assert opened.kind == kind
+    for forgetful in (original, opened.policy):
+        if hasattr(forgetful, "memory"):
+            forgetful.reset()
+    wanted = original.act(queried(kind)[0])
+    np.testing.assert_allclose(opened.policy.act(queried(kind)[0]), wanted, rtol=1e-5)
+
+
+def test_students_cases_cover_all_kinds() -> None:
+    assert set(ARGUMENTS) == set(STUDENTS)
+
+
+def test_save_student_is_reproducible(tmp_path: Path) -> None:
+    for name in "ab":
+        save_student(tmp_path / name, student("value iteration"), card=CARD)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_file_readable_by_plain_safetensors(tmp_path: Path) -> None:
+    from safetensors import safe_open
+
+    save_student(tmp_path / "s.safetensors", student("value iteration"), card=CARD)
+    with safe_open(tmp_path / "s.safetensors", "np") as file:
+        about = json.loads(file.metadata()["dynamaze"])
+        assert about["config"]["kind"] == "value_iteration"
+        assert about["card"]["held_out"] == [[5000, 500], [9000, 1]]
+        assert file.get_tensor("move").shape == (4, 9)
+
+
+# -- the card ----------------------------------------------------------------------------------
+
+
+def test_card_round_trip_and_page(tmp_path: Path) -> None:
+    save_student(tmp_path / "s.safetensors", student("value iteration"), card=CARD)
+    assert load_card(tmp_path / "s.safetensors") == CARD
+    page = (tmp_path / "s.md").read_text()
+    for part in (
+        "# s\n",
+        "`value_iteration` (maps 4, iterations None)",
+        "By hand.",
+        "gymnasium.make(\"DynaMazeGenerated-v0\", size=11, observation='planes')",
+        "| parameters | 113 |",
+        "| bytes of weights | 452 |",
+        "| multiply-adds per decision | 317,988 |",
+        "| microseconds per decision, one thread | 14.2 |",
+        "99.87% (95% interval 99.70% to 100.00%, 500 mazes)",
+        "Trained on: levels 0 to 999.",
+        "Held out: levels 5000 to 5499, levels 9000 to 9000.",
+        'load_policy("s.safetensors").act(observation)',
+    ):
+        assert part in page, part
+
+
+def test_page_omits_unknown_entries(tmp_path: Path) -> None:
+    save_student(tmp_path / "s.safetensors", student("mlp"), card=Card())
+    assert load_card(tmp_path / "s.safetensors") == Card()
+    page = (tmp_path / "s.md").read_text()
+    assert not any(word in page for word in ("None", "## Size", "## Return", "Made for"))
+
+
+def test_page_loading_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dynamaze.distill.export.compiled import load_policy
+
+    monkeypatch.chdir(tmp_path)
+    save_student("s.safetensors", student("mlp"), card=Card())
+    lines = Path("s.md").read_text().splitlines()
+    assert lines[lines.index("```python") + 1].split("  #")[0] == (
+        "from dynamaze.distill import load_policy"
+    )
+    seen = queried("mlp")[0]
+    assert load_policy("s.safetensors").act(seen) == student("mlp").act(seen)
+
+
+def test_card_refuses_overlapping_levels() -> None:
+    with pytest.raises(ValueError, match="trained on levels 0 to 9 and held out levels 9 to 9"):
+        Card(training=(LevelRange(0, 10),), held_out=(LevelRange(9, 1),))
+
+
+# -- bad files ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    save_student(tmp_path / "s.safetensors", student("mlp"))
+    return tmp_path / "s.safetensors"
+
+
+def refused(file: Path, match: str) -> None:
+    before = file.read_bytes() if file.is_file() else None
+    for load in (load_student, load_card, open_policy):
+        with pytest.raises(StudentFileError, match=match) as caught:
+            load(file)
+        assert "\n" not in str(caught.value)
+        assert file.name in str(caught.value)
+    assert before == (file.read_bytes() if file.is_file() else None)
+
+
+@pytest.mark.parametrize("kept", [0, 7, 20, 200, -1])
+def test_load_refuses_truncated_file(file: Path, kept: int) -> None:
+    file.write_bytes(file.read_bytes()[:kept])
+    refused(file, "not a whole safetensors file")
+
+
+def test_load_detects_every_damaged_byte(file: Path) -> None:
+    content = file.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.integers(len(content), size=200):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << rng.integers(8)
+        file.write_bytes(damaged)
+        with pytest.raises(StudentFileError):
+            load_student(file)
+
+
+def test_load_refuses_missing_or_foreign_file(file: Path, tmp_path: Path) -> None:
+    from safetensors.numpy import save
+
+    refused(tmp_path / "no.safetensors", "cannot be read: No such file")
+    file.write_text("# A page\n")
+    refused(file, "not a whole safetensors file")
+    for notes in (None, {"format": "pt"}, {"dynamaze": "what"}, {"dynamaze": "[]"}):
+        file.write_bytes(save({"weight": np.ones(3)}, notes))
+        refused(file, "no description of a student")
+    file.write_bytes(save({}, {"dynamaze": '{"format": 9}'}))
+    refused(file, "format 9; expected 1")
+    file.write_bytes(save({}, {"dynamaze": '{"format": 1}'}))
+    refused(file, "no config and card")
+
+
+def test_open_policy_refuses_other_ending(tmp_path: Path) -> None:
+    with pytest.raises(StudentFileError, match=r"s\.pt ends in '\.pt'; expected .*\.onnx"):
+        open_policy(tmp_path / "s.pt")
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        ({"kind": "transformer"}, "do not fit a student of kind 'transformer'"),
+        ({"width": 9}, "of kind 'mlp'"),
+        ({"num_actions": 4}, "of kind 'mlp'"),
+        ({"layers": 2}, "of kind 'mlp'"),
+        ({"observation_shape": [7, 7]}, "of kind 'mlp'"),
+        ({"observation_shape": "x"}, "of kind 'mlp'"),
+        ({"kind": "value_iteration"}, "of kind 'value_iteration'"),
+        ({"kind": "tree"}, "of kind 'tree'"),
+        ({"kind": None}, "of kind None"),
+    ],
+)
+def test_load_refuses_misfit_weights(file: Path, changed: dict[str, Any], match: str) -> None:
+    stored = read_weights(file)
+    write_weights(file, stored.weights, {**stored.config, **changed}, {})
+    with pytest.raises(StudentFileError, match=match) as caught:
+        load_student(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_load_refuses_missing_or_misshaped_weight(file: Path) -> None:
+    save_student(file, student("value iteration"))
+    stored = read_weights(file)
+    for weights in (
+        {name: part for name, part in stored.weights.items() if name != "bias"},
+        {**stored.weights, "bias": np.zeros((4, 1), np.float32)},
+    ):
+        write_weights(file, weights, stored.config, {})
+        for load in (load_student, open_policy):
+            with pytest.raises(StudentFileError, match=r"bias"):
+                load(file)
+
+
+def test_save_refuses_unmakeable_student(file: Path) -> None:
+    import torch
+
+    before = file.read_bytes()
+    for unmakeable in (as_student(torch.nn.Linear(2, 2)), torch.nn.Linear(2, 2), object()):
+        with pytest.raises(TypeError, match="loaded from a file"):
+            save_student(file, unmakeable)
+    with pytest.raises(TypeError, match="JSON"):
+        save_student(file, student("mlp"), card=Card(environment={"id": object()}))
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == [file.name]

@@ -1,0 +1,115 @@
+"""The value iteration network: sizes, its exact setting and its training weights."""
+
+import numpy as np
+import pytest
+import torch
+
+from dynamaze.benchmarks.distillation.judging import judge
+from dynamaze.benchmarks.distillation.mazes import Held, Mazes, held_out_recipes
+from dynamaze.distill.students.conv import split_planes
+from dynamaze.distill.students.value_iteration import (
+    LOGIT_CAP,
+    ValueIterationNetwork,
+    squashed,
+    steps_to_goal,
+)
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.generation.planes import query_all_cells, split_queries
+
+from ..exact_value_iteration import exact_value_iteration
+
+
+@pytest.mark.parametrize(("maps", "parameters"), [(4, 113), (8, 261), (16, 517)])
+def test_num_parameters(maps, parameters):
+    assert ValueIterationNetwork(maps).num_parameters == parameters
+
+
+@pytest.mark.parametrize("maps", [4, 8])
+@pytest.mark.parametrize("size", [11, 21, 31])
+def test_exact_setting_solves_mazes_of_any_size(maps, size):
+    vin = exact_value_iteration(maps)
+    for recipe in held_out_recipes(size).values():
+        verdict = judge(vin, Held.of(recipe, 8))
+        assert verdict.success == 1.0
+        assert verdict.agreement == 1.0
+
+
+def test_queried_cells_independent():
+    planes = query_all_cells(MazeGenerator(7), range(3))
+    vin = ValueIterationNetwork(8, seed=1)
+    together = vin.action_logits(planes)
+    np.testing.assert_allclose(vin.action_logits(split_queries(planes)), together, rtol=1e-4)
+
+
+def test_steps_to_goal_equals_breadth_first_search():
+    for recipe in (MazeGenerator(9), MazeGenerator((5, 9), "obstacles", density=0.4)):
+        planes = query_all_cells(recipe, range(4))
+        maze, queried = split_planes(torch.from_numpy(planes))
+        steps = steps_to_goal(maze)
+        from dynamaze.envs.generation.planes import ShortestPathPolicy
+        from dynamaze.envs.generation.planes import steps_to_goal as walk
+
+        best = ShortestPathPolicy().action_probabilities(planes).argmax(axis=1)
+        np.testing.assert_array_equal(steps[queried].numpy(), walk(planes, best))
+        assert torch.isinf(steps[maze[:, 0] > 0.5]).all()
+
+
+def test_training_weights_only_reached_cells():
+    planes = torch.from_numpy(Mazes(cells=200)(np.random.default_rng(0), 0.0))
+    vin = ValueIterationNetwork()
+    maze, queried = split_planes(planes)
+    distance = steps_to_goal(maze)[queried]
+    answers = vin.training_outputs(planes, 0.0, np.random.default_rng(0))
+    weights = [each.weights for each in answers]
+    assert len(weights) == len({tuple(w.tolist()) for w in weights}) == 2  # two iterations at first
+    for k, weight in enumerate(weights, 1):
+        np.testing.assert_array_equal((weight > 0).numpy(), (distance <= k).numpy())
+        np.testing.assert_array_equal((weight > 1).numpy(), (distance == k).numpy())
+
+
+def test_squashed_keeps_order_and_limits_loss():
+    logits = torch.tensor([[0.0, -1e-3, 5.0, -1e9], [7.0, 7.0, 6.0, 2.0]], dtype=torch.float64)
+    found = squashed(logits)
+    assert (found.argsort(dim=1) == logits.argsort(dim=1)).all()
+    assert found.min() >= -LOGIT_CAP
+    assert found.amax(dim=1).tolist() == [0.0, 0.0]
+    torch.testing.assert_close(found[1, 2].item(), -1 / (1 + 1 / LOGIT_CAP))
+    assert -torch.log_softmax(found, dim=1).min() <= LOGIT_CAP + np.log(4)
+
+
+def test_iterations_cover_longest_path():
+    """The longest shortest path: through a comb of walls."""
+    rows, cols = 9, 9
+    walls = np.zeros((rows, cols), dtype=bool)
+    for row in range(1, rows, 2):
+        walls[row, :] = True
+        walls[row, -1 if row % 4 == 1 else 0] = False
+    planes = np.zeros((1, 3, rows, cols), dtype=np.float32)
+    planes[0, 0], planes[0, 1], planes[0, 2, 0, 0] = walls, ~walls, 1.0
+    planes[0, 1, 0, 0] = 0.0
+    maze, queried = split_planes(torch.from_numpy(planes))
+    furthest = int(steps_to_goal(maze)[queried].max())
+    assert furthest <= ValueIterationNetwork().iterations_for(rows, cols)
+    steps = judge(
+        exact_value_iteration(4), Held.of(MazeGenerator(5), 2)
+    )  # the exact setting solves it
+    assert steps.success == 1.0
+    from dynamaze.envs.generation.planes import steps_to_goal as walk
+
+    assert (
+        walk(planes, exact_value_iteration(4).action_logits(planes).argmax(axis=1)).max()
+        == furthest
+    )
+
+
+def test_multiply_adds_match_count():
+    """9 for each map, cell and iteration; 2 * 9 once; 4 for each map of the readout."""
+    cells, iterations = 9, ValueIterationNetwork().iterations_for(3, 3)
+    assert ValueIterationNetwork().multiply_adds((3, 3, 3)) == cells * 4 * (18 + 9 * iterations)
+    eight = cells * 8 * (18 + (9 + 4) * iterations)
+    assert ValueIterationNetwork(8).multiply_adds((3, 3, 3)) == eight
+
+
+def test_refuses_other_observations():
+    with pytest.raises(ValueError, match=r"observations of shape \(2, 5, 5\); expected"):
+        ValueIterationNetwork()(torch.zeros(2, 5, 5))

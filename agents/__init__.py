@@ -1,17 +1,20 @@
-"""The Dyna family: values, models, planning, exploration, and the agents made of them."""
+"""Agents of the Dyna family, and their parts: values, models, planning and exploration.
+
+The search agents and Linear Dyna are imported when they are first used.
+"""
 
 from __future__ import annotations
+
+from dynamaze.common.deprecation import lazy_exports
 
 from .agent import Agent
 from .callbacks import Step
 from .core.encoders import Vectors
-from .core.features import Coordinates, Identity, OneHot, RadialBases, TileCoding
+from .core.features import CoordinateFeatures, Identity, OneHotFeatures, RadialBases, TileCoding
 from .core.spaces import Spaces
 from .core.transitions import Transitions, check_transitions
 from .dyna import DynaQ, DynaQPlus, QLearning
 from .exploration import ActionTimeBonus, EpsilonGreedy
-from .linear.dyna import LinearDyna
-from .linear.evaluation import LinearEvaluation
 from .models import (
     CAPABILITIES,
     MODELS,
@@ -22,32 +25,43 @@ from .models import (
     LatestOutcome,
     MaximumLikelihood,
     Model,
-    OnRows,
     Prediction,
     RegressionModel,
     ScoredModel,
     StoredExperience,
     StoredVectors,
+    TabularAdapter,
     TimeBonus,
     UncertaintyBonus,
 )
-from .models.true import TrueModel
-from .planning import PLANNERS
-from .planning.base import Planning, UniformPlanning
-from .planning.certainty_equivalence import DynamicProgramming
-from .planning.pair_updates import BackwardUpdates, UniformUpdates
-from .planning.prioritised_sweeping import PrioritisedSweeping
-from .planning.trajectory_sampling import TrajectorySampling
-from .search.dyna_2 import Dyna2
-from .search.forward_search import ForwardSearch
-from .search.mcts.agent import TreeSearch
-from .search.monte_carlo import MonteCarloSearch
-from .search.sparse_sampling import SparseSampling
-from .search.td_search import TDSearch
-from .search.trajectory_optimisation.agent import ContinuousSearch
-from .values.linear import LinearValues
-from .values.network import NetworkValues
+from .planning import (
+    PLANNERS,
+    BackwardUpdates,
+    DynamicProgramming,
+    Planning,
+    PrioritisedSweeping,
+    TrajectorySampling,
+    UniformPlanning,
+    UniformUpdates,
+)
 from .values.table import TableValues
+
+_LAZY = {
+    "ContinuousTreeSearch": ".search.mcts.continuous",
+    "Dyna2": ".search.td_search",
+    "ForwardSearch": ".search.forward_search",
+    "LinearDyna": ".linear.dyna",
+    "LinearEvaluation": ".linear.evaluation",
+    "LinearValues": ".values.linear",
+    "MonteCarloSearch": ".search.monte_carlo",
+    "NetworkValues": ".values.network",
+    "SparseSampling": ".search.sparse_sampling",
+    "TDSearch": ".search.td_search",
+    "TrajectoryOptimisation": ".search.trajectory_optimisation.agent",
+    "TreeSearch": ".search.mcts.agent",
+    "TrueModel": ".models.true",
+}
+"""Name -> module that is imported when the name is first used."""
 
 __all__ = [
     "CAPABILITIES",
@@ -57,8 +71,8 @@ __all__ = [
     "ActionTimeBonus",
     "Agent",
     "BackwardUpdates",
-    "ContinuousSearch",
-    "Coordinates",
+    "ContinuousTreeSearch",
+    "CoordinateFeatures",
     "Dyna2",
     "DynaQ",
     "DynaQPlus",
@@ -77,8 +91,7 @@ __all__ = [
     "Model",
     "MonteCarloSearch",
     "NetworkValues",
-    "OnRows",
-    "OneHot",
+    "OneHotFeatures",
     "Planning",
     "Prediction",
     "PrioritisedSweeping",
@@ -93,8 +106,10 @@ __all__ = [
     "StoredVectors",
     "TDSearch",
     "TableValues",
+    "TabularAdapter",
     "TileCoding",
     "TimeBonus",
+    "TrajectoryOptimisation",
     "TrajectorySampling",
     "Transitions",
     "TreeSearch",
@@ -105,3 +120,16 @@ __all__ = [
     "Vectors",
     "check_transitions",
 ]
+
+_RENAMED = {
+    "ContinuousSearch": "TrajectoryOptimisation",
+    "CoordinateFeatures": "CoordinateFeatures",
+    "TabularAdapter": "TabularAdapter",
+    "OneHotFeatures": "OneHotFeatures",
+}
+
+__getattr__ = lazy_exports(__name__, _LAZY, renamed=_RENAMED)
+
+
+def __dir__() -> list[str]:
+    return __all__

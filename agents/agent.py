@@ -1,4 +1,4 @@
-"""The Dyna frame: values, model, planning and exploration, and the loop that joins them."""
+"""Agent of the Dyna architecture, composed of values, model, planning and exploration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dynamaze.common.validation import checked_number
 
 from .callbacks import CallbackLike, Logger, Step, as_callback, as_vec_env, with_progress_bar
 from .checkpoint import read_agent, write_agent
-from .core.encoders import Encoder, make_encoder, what_is_observed
+from .core.encoders import Encoder, make_encoder, observation_kind
 from .core.rng import Seed, as_sequence, make_generator
 from .core.spaces import Spaces, TableRows, count_actions
 from .core.transitions import one_transition
@@ -24,40 +24,44 @@ from .models import Model
 from .planning.base import Planning, check_fit
 from .values.table import Values
 
-LEARNING, PREDICTING, WORLD = range(3)
-"""The independent streams of random numbers that one seed gives; parts that begin at random have
-two more (`LEARNER` of the models, `NETWORK` of the values)."""
+LEARNING, PREDICTING, ENVIRONMENT = range(3)
+"""Indices of the independent random streams that one seed gives. Parts with random initial weights
+have two more (`LEARNER` of the models, `NETWORK` of the values)."""
+
+EnvLike = str | gym.Env[Any, Any] | Spaces
+"""Environment, its id, or its spaces alone."""
 
 AgentType = TypeVar("AgentType", bound="Agent")
 
 
 class Agent:
-    """An agent put together from the parts of the Dyna diagram.
+    """Agent composed of the parts of the Dyna architecture (Sutton & Barto 2018, section 8.2).
 
-    `QLearning`, `DynaQ` and `DynaQPlus` are ready-made; give parts of your own to make another.
+    `QLearning`, `DynaQ` and `DynaQPlus` are ready-made compositions; pass parts to make another.
 
     Args:
-        env: an environment, its id, or for an agent that only predicts its `Spaces`. The action
+        env: environment or its id; or its `Spaces`, for an agent that only predicts. The action
             space must be `Discrete`. Where the parts observe rows, the observation space must be
-            `Discrete`, `MultiDiscrete` or a `Tuple` of `Discrete`; where they observe vectors,
-            also a `Box` will do.
-        values: action values. What they observe, they say (`observes = "vectors"`); else rows.
-        model: model of the world; it must observe the same.
-        planning: how simulated experience improves the values.
-        exploration: how values become an action.
-        seed: an int or a `numpy.random.SeedSequence` settles every random number, the world's
-            too: the first reset of the environment is seeded. None seeds nothing in the world.
-        config: what `load` needs to put the agent together again.
+            `Discrete`, `MultiDiscrete` or a `Tuple` of `Discrete`; where they observe vectors, a
+            `Box` is allowed, too.
+        values: action values. `values.observes` is "rows" (the default) or "vectors".
+        model: model of the environment; must observe the same as the values.
+        planning: planner; improves the values with simulated experience, or searches at decision
+            time.
+        exploration: maps action values to an action.
+        seed: int or `numpy.random.SeedSequence`; determines every random number of the agent, and
+            seeds the environment's first reset. None leaves the environment unseeded.
+        config: the arguments from which `load` makes the agent.
 
     Attributes:
-        encoder: turns observations into what the parts see, rows or vectors.
-        num_timesteps: real steps of the whole life.
-        num_episodes: episodes that have ended.
+        encoder: maps observations to what the parts observe, rows or vectors.
+        num_timesteps: real steps over all calls of `learn`.
+        num_episodes: finished episodes.
 
     Raises:
-        TypeError: for spaces that the parts cannot serve, or values that the planner cannot.
-        ValueError: for a planner whose model cannot do what it needs, or values and a model of
-            which one observes rows and the other vectors.
+        TypeError: for spaces that the parts do not support, or values that the planner does not.
+        ValueError: for a planner whose model lacks a capability, or values that observe
+            rows and a model that observes vectors, or the reverse.
     """
 
     def __init__(
@@ -79,7 +83,7 @@ class Agent:
             self.env = make_env(env)
             self.spaces = spaces_of(self.env)
         self.encoder: Encoder = make_encoder(
-            self.spaces.observation, what_is_observed(values, model)
+            self.spaces.observation, observation_kind(values, model)
         )
         self.num_actions, self._first_action = count_actions(self.spaces.action)
         self.values, self.model = values, model
@@ -90,12 +94,12 @@ class Agent:
         self.num_episodes = 0
         self.episode_length = 0
         self.episode_return = 0.0
-        self.observation: Any = None  # what the next action answers; None: an episode must begin
+        self.observation: Any = None  # the current one; None: the environment must be reset
         self.logger = Logger()
 
     @property
     def rows(self) -> TableRows:
-        """The rows of the observations.
+        """Return the encoder from observations to table rows.
 
         Raises:
             TypeError: if the parts observe vectors.
@@ -105,12 +109,12 @@ class Agent:
         return self.encoder
 
     def seed(self, seed: Seed) -> None:
-        """Begin the streams of random numbers again."""
+        """Restart the streams of random numbers."""
         sequence = as_sequence(seed)
         self.rng = make_generator(sequence, LEARNING)
         self.predict_rng = make_generator(sequence, PREDICTING)
-        world = int(make_generator(sequence, WORLD).integers(2**31))
-        self.world_seed = None if seed is None else world
+        env_seed = int(make_generator(sequence, ENVIRONMENT).integers(2**31))
+        self.env_seed = None if seed is None else env_seed
 
     # -- learning ------------------------------------------------------------------------------
 
@@ -121,14 +125,14 @@ class Agent:
         *,
         progress_bar: bool = False,
     ) -> AgentType:
-        """Learn for a number of real steps, going on where the last call ended.
+        """Learn for a number of real steps, continuing where the last call ended.
 
         Args:
-            total_timesteps: how many steps, at least 0. Unlike in Stable-Baselines3 a further call
-                continues the episode and the count, so that two calls equal one long one.
-            callback: a function of a `Step` (False ends learning), a Stable-Baselines3 callback,
-                or a list of these.
-            progress_bar: show one in the terminal.
+            total_timesteps: number of steps, at least 0. Unlike in Stable-Baselines3, a further
+                call continues the episode and the count, so that two calls equal one long one.
+            callback: a function of a `Step` (returning False stops learning), a Stable-Baselines3
+                callback, or a list of these.
+            progress_bar: show a progress bar in the terminal.
 
         Returns:
             The agent itself.
@@ -138,22 +142,22 @@ class Agent:
             RuntimeError: if the agent has no environment.
         """
         total_timesteps = int(checked_number("total_timesteps", total_timesteps, 0, whole=True))
-        watcher = as_callback(callback, self, total_timesteps)
+        observer = as_callback(callback, self, total_timesteps)
         steps: Iterator[Step] = islice(self.steps(), total_timesteps)
         if progress_bar:
             steps = with_progress_bar(steps, total_timesteps)
-        watcher.on_start()
+        observer.on_start()
         for step in steps:
-            if not watcher.on_step(step):
+            if not observer.on_step(step):
                 break
-        watcher.on_end()
+        observer.on_end()
         return self
 
     def steps(self) -> Iterator[Step]:
-        """Live and learn for ever, a step at a time: the box of tabular Dyna-Q.
+        """Generate real steps without end, learning from each: the box of tabular Dyna-Q.
 
-        Sutton & Barto 2018, section 8.2, p. 164; the letters are the box's. At each yield the
-        agent is whole: it may be saved, or another may take its turn.
+        Sutton & Barto 2018, section 8.2, p. 164; comments give the letters of the box. At each
+        yield the agent's state is consistent: it may be saved, or another agent may be stepped.
 
         Raises:
             RuntimeError: if the agent has no environment.
@@ -161,25 +165,26 @@ class Agent:
         env = self._environment()
         encode: Callable[[Any], Any] = self.encoder.one
         if self.observation is None:
-            self.observation, _ = env.reset(seed=self.world_seed)
+            self.observation, _ = env.reset(seed=self.env_seed)
             self.episode_length, self.episode_return = 0, 0.0
         while True:
-            observation = self.observation  # (a)
+            observation = self.observation  # (a) S <- current (nonterminal) state
             state = encode(observation)
             values = self.planning.action_values(
                 self.values, self.model, np.array([state]), self.rng, learning=True
             )[0]
-            action = self.exploration.choose(values, state, self.rng)  # (b)
-            following, reward, terminated, truncated, info = env.step(
-                action + self._first_action
-            )  # (c)
+            action = self.exploration.choose(values, state, self.rng)  # (b) A <- eps-greedy(S, Q)
+            # (c) take A, observe R and S'
+            following, reward, terminated, truncated, info = env.step(action + self._first_action)
             transition = one_transition(state, action, float(reward), encode(following), terminated)
             if self.planning.learns_from(self.model, transition):
-                self.values.update(transition)  # (d) direct reinforcement learning
-            self.model.update(transition)  # (e) model learning
+                self.values.update(
+                    transition
+                )  # (d) Q(S, A) += alpha (R + gamma max_a Q(S', a) - Q(S, A))
+            self.model.update(transition)  # (e) Model(S, A) <- R, S'
             self.exploration.update(transition)
-            self.planning.note(self.values, self.model, transition)
-            self.planning.plan(self.values, self.model, self.rng)  # (f) planning
+            self.planning.record_transition(self.values, self.model, transition)
+            self.planning.plan(self.values, self.model, self.rng)  # (f) n planning steps
 
             self.num_timesteps += 1
             self.episode_length += 1
@@ -208,7 +213,7 @@ class Agent:
 
     def _environment(self) -> gym.Env[Any, Any]:
         if self.env is None:
-            raise RuntimeError("this agent has no environment to learn in; give it one by set_env")
+            raise RuntimeError("this agent has no environment to learn in; set one with set_env")
         return self.env
 
     # -- acting --------------------------------------------------------------------------------
@@ -220,13 +225,14 @@ class Agent:
         episode_start: Any = None,
         deterministic: bool = False,
     ) -> tuple[Any, Any]:
-        """The action for an observation, or the actions for a batch, without learning.
+        """Return the action for an observation, or the actions for a batch, without learning.
 
         Args:
             observation: one observation of the space, or a batch of them.
-            state: handed back as it is; for recurrent policies of Stable-Baselines3.
+            state: returned unchanged; for recurrent policies of Stable-Baselines3.
             episode_start: not used.
-            deterministic: the best action, the first of equal ones; otherwise as in learning.
+            deterministic: True for the greedy action (the first of equal ones), False for the
+                exploration policy of `learn`.
 
         Returns:
             An integer or (batch,) integers, and `state`.
@@ -250,7 +256,7 @@ class Agent:
         return (actions[0] if is_single else actions), state
 
     def action_probabilities(self, observations: Any) -> FloatArray:
-        """(batch, actions) how likely the agent is to take each action: what a policy is.
+        """Return the (batch, actions) action probabilities of the exploration policy.
 
         Args:
             observations: one observation of the space, or a batch of them.
@@ -264,7 +270,7 @@ class Agent:
     # -- the environment and files -------------------------------------------------------------
 
     def set_env(self, env: str | gym.Env[Any, Any]) -> None:
-        """Learn in another environment from now on; an episode begins there.
+        """Continue learning in another environment, beginning with a new episode.
 
         Raises:
             ValueError: if its spaces differ.
@@ -276,21 +282,21 @@ class Agent:
         self.observation = None
 
     def get_env(self) -> Any:
-        """The environment as Stable-Baselines3's callbacks want it; None without one."""
+        """Return the environment as Stable-Baselines3's callbacks expect it; None without one."""
         return None if self.env is None else as_vec_env(self.env)
 
     def get_vec_normalize_env(self) -> None:
-        """There is none; Stable-Baselines3's callbacks ask."""
+        """Return None: there is no normalisation; Stable-Baselines3's callbacks call this."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a checkpoint, atomically and without pickle, from which learning goes on.
+        """Write a checkpoint, atomically and without pickle, from which learning continues.
 
-        It holds the parts, the random numbers and, where the environment has `get_state`, the
-        world: then a run continued from it gives the same bits as one that was never stopped.
-        In other environments the continued run begins a new episode.
+        It holds the parts, the random number generators and, where the environment has `get_state`,
+        the environment's state: a run continued from it is bit-identical to an uninterrupted one.
+        In other environments the continued run begins with a new episode.
 
         Raises:
-            OSError: if the file cannot be written; an older one stays as it was.
+            OSError: if the file cannot be written; an existing file is left unchanged.
         """
         write_agent(path, self)
 
@@ -304,25 +310,25 @@ class Agent:
         values: Values | None = None,
         planning: Planning | None = None,
     ) -> AgentType:
-        """The agent that `save` wrote.
+        """Load an agent from a checkpoint of `save`.
 
         Args:
-            path: the checkpoint.
-            env: where to go on learning; it is put into the saved state where it can be. Without
+            path: the checkpoint; one of version 0.1 may hold old names.
+            env: environment to continue in; set to the saved state if it has `set_state`. Without
                 one the agent only predicts.
-            model: a model object like the one that the agent was made with, if it was an object.
-            values: such values, if they were an object.
-            planning: such a planner, if it was an object.
+            model: model object like the agent's, if it was given as an object.
+            values: values object like the agent's, if they were given as an object.
+            planning: planner object like the agent's, if it was given as an object.
 
         Raises:
-            dynamaze.common.storage.CheckpointError: (a ValueError) for a file that is cut short,
-                damaged, of another version or another agent's.
+            dynamaze.common.storage.CheckpointError: (a ValueError) for a file that is truncated,
+                damaged, of another version, or of another agent class.
         """
         return read_agent(cls, path, env, {"model": model, "values": values, "planning": planning})
 
 
 def make_env(env: str | gym.Env[Any, Any]) -> gym.Env[Any, Any]:
-    """The environment, made if only its id was given.
+    """Return the environment, made with `gym.make` if an id was given.
 
     Raises:
         TypeError: if it is neither.
@@ -335,7 +341,7 @@ def make_env(env: str | gym.Env[Any, Any]) -> gym.Env[Any, Any]:
 
 
 def spaces_of(env: gym.Env[Any, Any] | Spaces) -> Spaces:
-    """The spaces of an environment."""
+    """Return the observation and action space of an environment."""
     if isinstance(env, Spaces):
         return env
     return Spaces(env.observation_space, env.action_space)

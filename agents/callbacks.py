@@ -1,4 +1,4 @@
-"""What may watch an agent learn: a function, Stable-Baselines3's callbacks, a progress bar."""
+"""Callbacks during learning: functions, Stable-Baselines3's callbacks, and the progress bar."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import gymnasium as gym
 from dynamaze.common.optional_imports import optional_import
 
 BAR_STEPS = 200
-"""The progress bar is told every so many steps; telling it costs as much as a step."""
+"""Steps between updates of the progress bar; an update costs as much as a step."""
 
 
 class Step(NamedTuple):
-    """What an agent did and saw in one real step, after it has learned from it."""
+    """Record of one real step, passed to callbacks after the agent has learned from it."""
 
     observation: Any
     action: int
@@ -30,45 +30,45 @@ class Step(NamedTuple):
 
 
 class Callback(Protocol):
-    """Watches learning. Stable-Baselines3's callbacks are adapted to it."""
+    """Observer of learning; Stable-Baselines3's callbacks are adapted to this protocol."""
 
     def on_start(self) -> None:
-        """Before the first step."""
+        """Run before the first step."""
 
     def on_step(self, step: Step) -> bool:
-        """After each step; False ends learning."""
+        """Run after each step; return False to stop learning."""
 
     def on_end(self) -> None:
-        """After the last step."""
+        """Run after the last step."""
 
 
-class Learner(Protocol):
-    """The part of an agent that callbacks use."""
+class CallbackAgent(Protocol):
+    """Attributes of an agent that callbacks use."""
 
     num_timesteps: int
     env: gym.Env[Any, Any] | None
 
 
 CallbackLike = Any
-"""What `as_callback` takes."""
+"""An argument of `as_callback`."""
 
 
-def as_callback(callback: CallbackLike, agent: Learner, total_timesteps: int) -> Callback:
-    """One callback for whatever was given to `learn`.
+def as_callback(callback: CallbackLike, agent: CallbackAgent, total_timesteps: int) -> Callback:
+    """Return one callback for the `callback` argument of `learn`.
 
     Args:
-        callback: None; a function of a `Step` that ends learning by returning False; a
+        callback: None; a function of a `Step` that stops learning by returning False; a
             Stable-Baselines3 callback; or a list of these.
-        agent: who learns.
-        total_timesteps: how many steps it will take.
+        agent: the agent that learns.
+        total_timesteps: number of steps of this call of `learn`.
 
     Raises:
         TypeError: for anything else.
     """
     if callback is None:
-        return All([])
+        return CallbackList([])
     if isinstance(callback, (list, tuple)):
-        return All([as_callback(each, agent, total_timesteps) for each in callback])
+        return CallbackList([as_callback(each, agent, total_timesteps) for each in callback])
     if hasattr(callback, "init_callback") and hasattr(callback, "on_step"):
         return StableBaselinesCallback(callback, agent, total_timesteps)
     if callable(callback):
@@ -79,63 +79,63 @@ def as_callback(callback: CallbackLike, agent: Learner, total_timesteps: int) ->
     )
 
 
-class All:
-    """Several callbacks as one; learning ends when one of them says so."""
+class CallbackList:
+    """Several callbacks as one; learning stops when any of them returns False."""
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
         self._callbacks = callbacks
 
     def on_start(self) -> None:
-        """Before the first step."""
+        """Run before the first step."""
         for callback in self._callbacks:
             callback.on_start()
 
     def on_step(self, step: Step) -> bool:
-        """After each step, every one of them is told."""
+        """Call every callback after each step."""
         answers = [callback.on_step(step) for callback in self._callbacks]
         return all(answers)
 
     def on_end(self) -> None:
-        """After the last step."""
+        """Run after the last step."""
         for callback in self._callbacks:
             callback.on_end()
 
 
 class FunctionCallback:
-    """A plain function of a step."""
+    """Callback that calls a function of each step."""
 
     def __init__(self, function: Callable[[Step], Any]) -> None:
         self._function = function
 
     def on_start(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def on_step(self, step: Step) -> bool:
-        """Call it; only False ends learning, None does not."""
+        """Call the function; only a returned False stops learning, None does not."""
         return self._function(step) is not False
 
     def on_end(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 class StableBaselinesCallback:
-    """One of Stable-Baselines3's callbacks, told what its own algorithms would tell it."""
+    """Adapter for a Stable-Baselines3 callback, called as by Stable-Baselines3's algorithms."""
 
-    def __init__(self, callback: Any, agent: Learner, total_timesteps: int) -> None:
+    def __init__(self, callback: Any, agent: CallbackAgent, total_timesteps: int) -> None:
         self._callback = callback
         self._agent = agent
         self._total_timesteps = total_timesteps
 
     def on_start(self) -> None:
-        """Introduce the agent and begin."""
+        """Initialise the callback with the agent and start it."""
         self._callback.init_callback(self._agent)
-        # Its algorithms count the steps of the whole life, as the agent does.
+        # Stable-Baselines3's algorithms count steps over all calls of `learn`, as the agent does.
         until = self._agent.num_timesteps + self._total_timesteps
         self._callback.on_training_start({"total_timesteps": until}, {})
         self._callback.on_rollout_start()
 
     def on_step(self, step: Step) -> bool:
-        """Tell it the step under the names that its algorithms use."""
+        """Pass the step under the local names that Stable-Baselines3's algorithms use."""
         self._callback.update_locals(
             {
                 "self": self._agent,
@@ -147,27 +147,27 @@ class StableBaselinesCallback:
         return bool(self._callback.on_step())
 
     def on_end(self) -> None:
-        """Say that it is over."""
+        """End the rollout and the training."""
         self._callback.on_rollout_end()
         self._callback.on_training_end()
 
 
 class Logger:
-    """What callbacks record, by name; the little of Stable-Baselines3's logger that they use."""
+    """Values that callbacks record, by name: the used part of Stable-Baselines3's logger."""
 
     def __init__(self) -> None:
         self.name_to_value: dict[str, Any] = {}
 
     def record(self, key: str, value: Any, exclude: Any = None) -> None:
-        """Keep the latest value of a name."""
+        """Store the latest value of a name."""
         self.name_to_value[key] = value
 
     def dump(self, step: int = 0) -> None:
-        """Nothing is written; read `name_to_value`."""
+        """Write nothing; read `name_to_value` instead."""
 
 
 def as_vec_env(env: gym.Env[Any, Any]) -> Any:
-    """An environment as the vector of one that Stable-Baselines3's callbacks expect."""
+    """Wrap an environment in a vector environment of size 1, for Stable-Baselines3's callbacks."""
     vec_env = optional_import(
         "stable_baselines3.common.vec_env", extra="distill", purpose="a Stable-Baselines3 callback"
     )
@@ -175,7 +175,7 @@ def as_vec_env(env: gym.Env[Any, Any]) -> Any:
 
 
 def with_progress_bar(steps: Iterable[Step], total: int) -> Iterator[Step]:
-    """The same steps, with a bar in the terminal that shows episodes and their mean return."""
+    """Yield the same steps, and show a progress bar with episodes and their mean return."""
     from rich.progress import Progress, TimeRemainingColumn
 
     with Progress(*Progress.get_default_columns()[:-1], TimeRemainingColumn()) as bar:

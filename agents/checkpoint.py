@@ -1,4 +1,4 @@
-"""Agents in files: the parts as arrays, everything else as one JSON document."""
+"""Checkpoints of agents: the parts as arrays, everything else as one JSON document."""
 
 from __future__ import annotations
 
@@ -16,8 +16,29 @@ from dynamaze.common.version import __version__
 from .core.spaces import describe_spaces, read_spaces
 
 PARTS = ("values", "model", "planning", "exploration")
-COUNTERS = ("num_timesteps", "num_episodes", "episode_length", "episode_return", "world_seed")
+COUNTERS = ("num_timesteps", "num_episodes", "episode_length", "episode_return", "env_seed")
 STREAMS = ("rng", "predict_rng")
+
+OLD_NAMES: dict[str, dict[str, str]] = {
+    "agent": {"ContinuousSearch": "TrajectoryOptimisation"},
+    "argument": {
+        "correlation": "temporal_correlation",
+        "leaf": "leaf_value",
+        "noise": "action_noise_std",
+        "plans": "num_candidates",
+        "spread": "init_std",
+        "untried_value": "first_play_urgency",
+    },
+    "argument value": {"copies": "simulator"},
+    "counter": {"world_seed": "env_seed"},
+    "state prefix": {
+        "planning.belief": "planning.model_version",
+        "planning.record.before.": "planning.record.predecessors.",
+        "planning.rule.merges": "planning.rule.transpositions",
+        "planning.rule.untried_value": "planning.rule.first_play_urgency",
+    },
+}
+"""Kind of name -> {name in a checkpoint of version 0.1: name of today}."""
 
 AgentType = TypeVar("AgentType", bound=Any)
 
@@ -49,7 +70,7 @@ def write_agent(path: str | os.PathLike[str], agent: Any) -> None:
         "counters": {name: getattr(agent, name) for name in COUNTERS},
         "streams": {name: _stream(getattr(agent, name)) for name in STREAMS},
         "observation": _plain(agent.observation),
-        "world": None if agent.env is None else world_state(agent.env),
+        "world": None if agent.env is None else env_state(agent.env),
     }
     write_checkpoint(path, arrays, document)
 
@@ -60,18 +81,31 @@ def read_agent(
     env: str | gym.Env[Any, Any] | None,
     objects: dict[str, Any],
 ) -> AgentType:
-    """The agent of a checkpoint; `objects` are the parts that were given as objects, by name."""
+    """Read an agent of a class from a checkpoint.
+
+    Args:
+        cls: the agent's class.
+        path: the checkpoint.
+        env: environment to continue in, its id, or None.
+        objects: name -> the part that was given as an object, or None.
+
+    Raises:
+        CheckpointError: for a file that is no such checkpoint.
+    """
     arrays, document = read_checkpoint(path)
-    found = document.get("agent")
+    found = new_name("agent", str(document.get("agent")))
     if found != cls.__name__:
         raise CheckpointError(f"checkpoint {path} holds a {found}; expected a {cls.__name__}")
     try:
-        config = dict(document["config"])
+        config = {
+            new_name("argument", name): new_name("argument value", value)
+            for name, value in document["config"].items()
+        }
         for name, part in objects.items():
             if name in config and config[name] is None:
-                config[name] = _needed(name, part, path)
+                config[name] = _required(name, part, path)
         agent: AgentType = cls(read_spaces(document["spaces"]), **config)
-        _take_back(agent, arrays, document)
+        _restore(agent, arrays, document)
     except CheckpointError:
         raise
     except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -80,12 +114,29 @@ def read_agent(
         ) from None
     if env is not None:
         agent.set_env(env)
-        if document["world"] is not None and set_world_state(agent.env, document["world"]):
+        if document["world"] is not None and set_env_state(agent.env, document["world"]):
             agent.observation = _observation(document["observation"], agent.spaces.observation)
     return agent
 
 
-def _needed(name: str, part: Any, path: str | os.PathLike[str]) -> Any:
+def new_name(kind: str, name: Any) -> Any:
+    """Return today's name of something in a checkpoint; other names and values unchanged.
+
+    Args:
+        kind: a key of `OLD_NAMES`.
+        name: the name in the file.
+    """
+    return OLD_NAMES[kind].get(name, name) if isinstance(name, str) else name
+
+
+def _new_state_name(name: str) -> str:
+    for old, new in OLD_NAMES["state prefix"].items():
+        if name.startswith(old):
+            return new + name[len(old) :]
+    return name
+
+
+def _required(name: str, part: Any, path: str | os.PathLike[str]) -> Any:
     if part is None:
         raise CheckpointError(
             f"checkpoint {path} was saved with a {name} object; pass one like it as {name}=..."
@@ -93,15 +144,19 @@ def _needed(name: str, part: Any, path: str | os.PathLike[str]) -> Any:
     return part
 
 
-def _take_back(agent: Any, arrays: dict[str, Any], document: dict[str, Any]) -> None:
-    values = {**arrays, **document["numbers"]}
+def _restore(agent: Any, arrays: dict[str, Any], document: dict[str, Any]) -> None:
+    """Set the parts' states, the counters and the random number generators."""
+    values = {
+        _new_state_name(name): value for name, value in {**arrays, **document["numbers"]}.items()
+    }
     for part in PARTS:
         prefix = f"{part}."
         getattr(agent, part).set_state(
             {name[len(prefix) :]: values[name] for name in values if name.startswith(prefix)}
         )
+    counters = {new_name("counter", name): n for name, n in document["counters"].items()}
     for name in COUNTERS:
-        setattr(agent, name, document["counters"][name])
+        setattr(agent, name, counters[name])
     for name in STREAMS:
         state = document["streams"][name]
         words = np.array(state["state"]["state"], dtype=np.uint64)
@@ -113,29 +168,29 @@ def _stream(rng: np.random.Generator) -> dict[str, Any]:
     return {**state, "state": {"state": [int(word) for word in state["state"]["state"]]}}
 
 
-def world_state(env: gym.Env[Any, Any]) -> dict[str, Any] | None:
-    """All that the world's future depends on; None if the environment cannot tell."""
+def env_state(env: gym.Env[Any, Any]) -> dict[str, Any] | None:
+    """Return the environment's complete state; None if it has no `get_state`."""
     get_state = getattr(env.unwrapped, "get_state", None)
     if get_state is None:
         return None
     limit = _time_limit(env)
     return {
         "state": get_state(),
-        # The time limit is a wrapper's, and no public method tells how far it has counted.
+        # The time limit belongs to a wrapper, and no public method returns its count.
         "elapsed_steps": None if limit is None else limit._elapsed_steps,
     }
 
 
-def set_world_state(env: gym.Env[Any, Any], world: dict[str, Any]) -> bool:
-    """Put the world back; False if the environment cannot do that."""
+def set_env_state(env: gym.Env[Any, Any], saved: dict[str, Any]) -> bool:
+    """Restore a state of `env_state`; return False if the environment has no `set_state`."""
     set_state = getattr(env.unwrapped, "set_state", None)
     if set_state is None:
         return False
-    env.reset()  # the wrappers want to have seen a reset
-    set_state(world["state"])
+    env.reset()  # wrappers require a reset before the first step
+    set_state(saved["state"])
     limit = _time_limit(env)
-    if limit is not None and world["elapsed_steps"] is not None:
-        limit._elapsed_steps = world["elapsed_steps"]
+    if limit is not None and saved["elapsed_steps"] is not None:
+        limit._elapsed_steps = saved["elapsed_steps"]
     return True
 
 
@@ -148,7 +203,7 @@ def _time_limit(env: gym.Env[Any, Any]) -> TimeLimit[Any, Any] | None:
 
 
 def _plain(observation: Any) -> Any:
-    """An observation or an argument as JSON."""
+    """Return an observation or an argument as JSON values."""
     if isinstance(observation, tuple):
         return [_plain(part) for part in observation]
     return observation.tolist() if isinstance(observation, (np.ndarray, np.number)) else observation

@@ -1,9 +1,9 @@
-"""The ready-made agents: Q-learning, Dyna-Q and Dyna-Q+.
+"""Ready-made agents: Q-learning, Dyna-Q and Dyna-Q+.
 
 Differences from the boxes of Sutton & Barto (2018):
 
-1. The default model keeps the latest outcome, as in the box; others may be plugged in.
-2. Dyna-Q+ counts a pair that was never tried as tried when the agent's life began.
+1. The default model stores the latest outcome, as in the box; other models may be plugged in.
+2. Dyna-Q+ treats a pair that was never tried as tried at time 0.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ import gymnasium as gym
 
 from dynamaze.common.validation import did_you_mean
 
-from .agent import Agent, make_env, spaces_of
-from .core.encoders import ROWS
+from .agent import Agent, EnvLike, make_env, spaces_of
+from .core.encoders import DISCRETE
 from .core.rng import Seed, as_sequence
 from .core.spaces import Spaces, TableRows, count_actions
 from .exploration import ActionTimeBonus, EpsilonGreedy, Exploration
-from .models import Model, NoModel, TimeBonus, model_for
+from .models import Model, NullModel, TimeBonus, model_for
 from .planning import make_planning
 from .planning.base import Planning, UniformPlanning
 from .values import LEARNING_RATES, make_values
 from .values.table import TableValues, Values
 
-EnvLike = str | gym.Env[Any, Any] | Spaces
 BONUSES = ("planning", "action")
 
 
@@ -33,18 +32,18 @@ class QLearning(Agent):
     """One-step Q-learning with an epsilon-greedy policy (Sutton & Barto 2018, section 6.5).
 
     Args:
-        env: an environment or its id.
-        learning_rate: step size, in (0, 1]; None for 0.1, and for 0.001 with a network.
-        gamma: discount, in [0, 1].
-        epsilon: probability of an action at random, in [0, 1].
-        values: "table", "tile_coding" (linear), "network", or an object; with an object, which has
-            its own, `learning_rate`, `gamma` and `initial_value` are not used.
-        initial_value: what every action value begins with.
-        seed: settles every random number; see `Agent`.
+        env: environment or its id.
+        learning_rate: step size alpha, in (0, 1]; None for 0.1, and for 0.001 with a network.
+        gamma: discount factor, in [0, 1].
+        epsilon: probability of a random action, in [0, 1].
+        values: "table", "tile_coding" (linear), "network", or an object; an object has its own
+            `learning_rate`, `gamma` and `initial_value`, and these arguments are not used.
+        initial_value: initial action value.
+        seed: determines every random number; see `Agent`.
 
     Raises:
         ValueError: for a number outside its range or unknown values.
-        TypeError: for spaces that the values cannot serve.
+        TypeError: for spaces that the values do not support.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class QLearning(Agent):
         super().__init__(
             env,
             values=learned,
-            model=NoModel(),
+            model=NullModel(),
             planning=UniformPlanning(0),
             exploration=EpsilonGreedy(epsilon),
             seed=seed,
@@ -82,28 +81,28 @@ class DynaQ(Agent):
     """Dyna-Q: Q-learning from real and from simulated experience (section 8.2, p. 164).
 
     Args:
-        env: an environment or its id.
-        learning_rate: step size, in (0, 1]; 1 is right in a table of a deterministic world. None
-            for 0.1, and for 0.001 with a network.
-        gamma: discount, in [0, 1].
-        epsilon: probability of an action at random, in [0, 1].
-        planning_steps: n, the simulated updates after each real step.
+        env: environment or its id.
+        learning_rate: step size alpha, in (0, 1]; 1 is right in a table of a deterministic
+            environment. None for 0.1, and for 0.001 with a network.
+        gamma: discount factor, in [0, 1].
+        epsilon: probability of a random action, in [0, 1].
+        planning_steps: n, simulated updates after each real step.
         model: a name of `dynamaze.agents.MODELS`, or a model object; None for "latest_outcome",
             or for "stored_experience" where the values are no table. Where the values are no
-            table, "stored_experience" or a model that generalises.
+            table, use "stored_experience" or a model that generalises.
         planning: a name of `dynamaze.agents.PLANNERS`, or a planner object, which has its own
-            number of planning steps. All but "uniform", which is the box's, work on tables alone.
-        values: "table", "tile_coding" (linear), "network", or an object; with an object, which has
-            its own, `learning_rate`, `gamma` and `initial_value` are not used.
-        initial_value: what every action value begins with. Where rewards are sparse and values
-            generalise, half the goal's reward has the agent try everything.
-        seed: settles every random number; see `Agent`.
+            number of planning steps. All but "uniform", the planning of the box, need a table.
+        values: "table", "tile_coding" (linear), "network", or an object; an object has its own
+            `learning_rate`, `gamma` and `initial_value`, and these arguments are not used.
+        initial_value: initial action value. Where rewards are sparse and values generalise, half
+            the goal's reward makes the agent explore everywhere.
+        seed: determines every random number; see `Agent`.
 
     Raises:
         ValueError: for a number outside its range, an unknown model, planner or values, or a model
-            that cannot do what the planner needs.
-        TypeError: for spaces that the values cannot serve, or a model or planner that cannot serve
-            these.
+            that lacks a capability of the planner's `needs`.
+        TypeError: for spaces that the values do not support, or a model or planner that does not
+            support these spaces or values.
     """
 
     def __init__(
@@ -121,7 +120,7 @@ class DynaQ(Agent):
         seed: Seed = None,
     ) -> None:
         if model is None:
-            model = "latest_outcome" if _see_rows(values) else "stored_experience"
+            model = "latest_outcome" if _observe_rows(values) else "stored_experience"
         config = {
             "learning_rate": _rate(learning_rate, values),
             "gamma": gamma,
@@ -142,7 +141,7 @@ class DynaQ(Agent):
                 model,
                 spaces.observation,
                 count_actions(spaces.action)[0],
-                observes=getattr(learned, "observes", ROWS),
+                observes=getattr(learned, "observes", DISCRETE),
                 seed=seed,
             ),
             planning=make_planning(planning, planning_steps, epsilon),
@@ -153,30 +152,30 @@ class DynaQ(Agent):
 
 
 class DynaQPlus(Agent):
-    """Dyna-Q with a bonus for what was not tried for long (section 8.3, p. 168).
+    """Dyna-Q+ with an exploration bonus for pairs not tried for long (section 8.3, p. 168).
 
-    A pair that was not tried for tau real steps is imagined to pay kappa * sqrt(tau) more. With
-    `bonus="planning"` this is added to simulated rewards, and untried actions of visited states
-    are considered too. With `bonus="action"` it is added to the values when an action is chosen,
-    and planning is that of Dyna-Q (exercise 8.4).
+    A pair that was last tried tau real steps ago gets the bonus kappa * sqrt(tau). With
+    `bonus="planning"` it is added to simulated rewards, and untried actions of visited states are
+    sampled, too. With `bonus="action"` it is added to the values when an action is chosen, and
+    planning is that of Dyna-Q (exercise 8.4).
 
     Args:
-        env: an environment or its id.
-        learning_rate: step size alpha, in (0, 1]; 1 is right in a deterministic world.
-        gamma: discount, in [0, 1].
-        epsilon: probability of an action at random, in [0, 1].
-        planning_steps: n, the simulated updates after each real step.
-        kappa: weight of the bonus. If kappa sqrt(tau) / (1 - gamma) exceeds the rewards of the
-            world, the agent only explores: 1e-3 is right for the mazes, 1e-2 destroys it.
+        env: environment or its id.
+        learning_rate: step size alpha, in (0, 1]; 1 is right in a deterministic environment.
+        gamma: discount factor, in [0, 1].
+        epsilon: probability of a random action, in [0, 1].
+        planning_steps: n, simulated updates after each real step.
+        kappa: weight of the bonus. If kappa sqrt(tau) / (1 - gamma) exceeds the environment's
+            rewards, the agent only explores: 1e-3 works in the mazes, 1e-2 does not.
         bonus: "planning" or "action".
-        model: a name of `dynamaze.agents.MODELS`, or a model object (which considers untried
-            actions if it was made so).
-        initial_value: what every action value begins with.
-        seed: settles every random number; see `Agent`.
+        model: a name of `dynamaze.agents.MODELS`, or a model object (which samples untried actions
+            if it was made with `include_untried`).
+        initial_value: initial action value.
+        seed: determines every random number; see `Agent`.
 
     Raises:
         ValueError: for a number outside its range, an unknown model or bonus.
-        TypeError: for spaces that a table cannot serve.
+        TypeError: for spaces that a table does not support.
     """
 
     def __init__(
@@ -215,7 +214,7 @@ class DynaQPlus(Agent):
             model,
             spaces_of(env).observation,
             size[1],
-            observes=ROWS,
+            observes=DISCRETE,
             include_untried=in_planning,
             seed=seed,
         )
@@ -236,22 +235,24 @@ class DynaQPlus(Agent):
 
 
 def _rate(learning_rate: float | None, values: Any) -> float:
-    """The learning rate that was given, or the one that these values have without."""
+    """Return the given learning rate, or the default of these values."""
     if learning_rate is not None:
         return learning_rate
     return LEARNING_RATES.get(values, 0.1) if isinstance(values, str) else 0.1
 
 
-def _see_rows(values: Any) -> bool:
+def _observe_rows(values: Any) -> bool:
     return (
-        values == "table" if isinstance(values, str) else getattr(values, "observes", ROWS) == ROWS
+        values == "table"
+        if isinstance(values, str)
+        else getattr(values, "observes", DISCRETE) == DISCRETE
     )
 
 
 def _with_values(
     env: EnvLike, values: str | Values, config: dict[str, Any], seed: Seed
 ) -> tuple[gym.Env[Any, Any] | Spaces, Values]:
-    """The environment, made if only its id was given, and the action values."""
+    """Return the environment, made if an id was given, and the action values."""
     made = env if isinstance(env, Spaces) else make_env(env)
     learned = make_values(
         values,
@@ -267,7 +268,7 @@ def _with_values(
 def _with_table(
     env: EnvLike, config: dict[str, Any]
 ) -> tuple[gym.Env[Any, Any] | Spaces, TableValues]:
-    """The environment, made if only its id was given, and the table of its action values."""
+    """Return the environment, made if an id was given, and a table of action values."""
     made = env if isinstance(env, Spaces) else make_env(env)
     spaces = spaces_of(made)
     values = TableValues(

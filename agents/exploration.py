@@ -1,4 +1,4 @@
-"""How action values become an action."""
+"""Exploration: epsilon-greedy action selection, and the action-time bonus of exercise 8.4."""
 
 from __future__ import annotations
 
@@ -10,77 +10,77 @@ from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
-from .core.kernels import choose, note, rule
-from .core.recency import TriedTimes, note_all_tried, note_tried, time_bonus
+from .core.kernels import choose, record_step, rule
+from .core.recency import VisitTimes, record_visit, record_visits, time_bonus
 from .core.records import flatten, restore
 from .core.rng import high_unit, load, low_below, next_word, state_words, store
 from .core.transitions import Transitions
 
 
 class Exploration(Protocol):
-    """What an agent needs to act."""
+    """Protocol of an agent's exploration policy."""
 
     def choose(self, values: FloatArray, observation: int, rng: np.random.Generator) -> int:
-        """An action, given the (actions,) values of an observation."""
+        """Return an action for the (actions,) values of an observation."""
 
     def probabilities(self, values: FloatArray, observations: IntArray) -> FloatArray:
-        """(batch, actions) how likely each choice is, given the (batch, actions) values."""
+        """Return the (batch, actions) action probabilities for (batch, actions) values."""
 
     def update(self, transitions: Transitions) -> None:
-        """Take note of real experience."""
+        """Record real experience."""
 
     def get_state(self) -> dict[str, Any]:
-        """Arrays and numbers that `set_state` takes back."""
+        """Return arrays and numbers for `set_state`."""
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned."""
+        """Restore a state of `get_state`."""
 
 
 class EpsilonGreedyRule(NamedTuple):
-    """What the compiled rule needs."""
+    """Record for the compiled rule."""
 
     epsilon: float
 
 
 class EpsilonGreedy:
-    """With probability epsilon any action, otherwise one of the best, ties broken at random.
+    """Epsilon-greedy policy: a random action with probability epsilon, else a greedy one.
 
-    Sutton & Barto 2018, section 2.2.
+    Sutton & Barto 2018, section 2.2. Ties are broken at random.
 
     Args:
-        epsilon: in [0, 1].
+        epsilon: probability of a random action, in [0, 1].
 
     Raises:
-        ValueError: if it is outside.
+        ValueError: if it is outside its range.
     """
 
     def __init__(self, epsilon: float) -> None:
         self.rule = EpsilonGreedyRule(checked_number("epsilon", epsilon, 0, 1))
 
     def choose(self, values: FloatArray, observation: int, rng: np.random.Generator) -> int:
-        """An action, given the (actions,) values of an observation."""
+        """Return an action for the (actions,) values of an observation."""
         return int(choose_once(self.rule, values, observation, state_words(rng)))
 
     def probabilities(self, values: FloatArray, observations: IntArray) -> FloatArray:
-        """(batch, actions) how likely each choice is."""
+        """Return the (batch, actions) action probabilities."""
         return epsilon_greedy_probabilities(values, self.rule.epsilon)
 
     def update(self, transitions: Transitions) -> None:
-        """It remembers nothing."""
+        """Do nothing; the policy has no memory."""
 
     def get_state(self) -> dict[str, Any]:
-        """Nothing."""
+        """Return an empty state."""
         return {}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class ActionTimeBonusRule(NamedTuple):
-    """What the compiled rule needs."""
+    """Record for the compiled rule."""
 
-    times: TriedTimes
-    optimistic: FloatArray  # (actions,) values with their bonus; room for the rule to work in
+    times: VisitTimes
+    optimistic: FloatArray  # (actions,) values plus bonus; work space of the rule
     epsilon: float
     kappa: float
 
@@ -88,13 +88,13 @@ class ActionTimeBonusRule(NamedTuple):
 class ActionTimeBonus:
     """Epsilon-greedy on Q(s, a) + kappa * sqrt(tau): the bonus of exercise 8.4 (p. 168).
 
-    The values themselves know nothing of the bonus. tau is the number of real steps since the
-    pair was last tried.
+    The stored values are without the bonus. tau is the number of real steps since the pair was
+    last tried.
 
     Args:
-        num_states: how many states.
-        num_actions: how many actions in each.
-        epsilon: in [0, 1]; the exercise has 0.
+        num_states: number of states.
+        num_actions: number of actions in each state.
+        epsilon: probability of a random action, in [0, 1]; 0 in the exercise.
         kappa: weight of the bonus, at least 0.
 
     Raises:
@@ -103,38 +103,38 @@ class ActionTimeBonus:
 
     def __init__(self, num_states: int, num_actions: int, *, epsilon: float, kappa: float) -> None:
         self.rule = ActionTimeBonusRule(
-            TriedTimes.begin(num_states, num_actions),
+            VisitTimes.begin(num_states, num_actions),
             np.zeros(num_actions),
             checked_number("epsilon", epsilon, 0, 1),
             checked_number("kappa", kappa, 0),
         )
 
     def choose(self, values: FloatArray, observation: int, rng: np.random.Generator) -> int:
-        """An action, given the (actions,) values of an observation."""
+        """Return an action for the (actions,) values of an observation."""
         return int(choose_once(self.rule, values, observation, state_words(rng)))
 
     def probabilities(self, values: FloatArray, observations: IntArray) -> FloatArray:
-        """(batch, actions) how likely each choice is now."""
+        """Return the (batch, actions) action probabilities at the present time."""
         times, num_actions = self.rule.times, values.shape[-1]
         pairs = observations[:, None] * num_actions + np.arange(num_actions)
         bonus = self.rule.kappa * np.sqrt(times.clock[0] - times.last_tried[pairs])
         return epsilon_greedy_probabilities(values + bonus, self.rule.epsilon)
 
     def update(self, transitions: Transitions) -> None:
-        """Note when each pair was tried."""
-        note_all_tried(self.rule.times, transitions, self.rule.optimistic.size)
+        """Record when each pair was tried."""
+        record_visits(self.rule.times, transitions, self.rule.optimistic.size)
 
     def get_state(self) -> dict[str, Any]:
-        """The times."""
+        """Return the times of the last tries."""
         return flatten(self.rule.times)
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take back the times."""
+        """Restore the times of the last tries."""
         self.rule = self.rule._replace(times=restore(self.rule.times, state))
 
 
 def epsilon_greedy_probabilities(values: FloatArray, epsilon: float) -> FloatArray:
-    """(batch, actions) probabilities of the epsilon-greedy choice, ties sharing alike."""
+    """Return (batch, actions) epsilon-greedy probabilities; greedy actions share theirs equally."""
     best = values == values.max(axis=-1, keepdims=True)
     greedy = best / best.sum(axis=-1, keepdims=True)
     probabilities: FloatArray = (1 - epsilon) * greedy + epsilon / values.shape[-1]
@@ -143,7 +143,7 @@ def epsilon_greedy_probabilities(values: FloatArray, epsilon: float) -> FloatArr
 
 @compiled
 def random_argmax(values, first, num_actions, word):
-    """The number of a largest value in a row, ties broken by the lower half of a word."""
+    """Return the index of a largest value in a row; the lower half of a random word breaks ties."""
     best = values[first]
     ties = 1
     for action in range(1, num_actions):
@@ -164,9 +164,9 @@ def random_argmax(values, first, num_actions, word):
 
 @compiled
 def epsilon_greedy(values, first, num_actions, epsilon, rng):
-    """An action and the generator's state; one word decides.
+    """Return an epsilon-greedy action and the generator's state.
 
-    Its upper half says whether to explore, its lower half which action.
+    One random word decides: its upper half whether to explore, its lower half which action.
     """
     word, rng = next_word(rng)
     if high_unit(word) < epsilon:
@@ -179,36 +179,36 @@ def epsilon_greedy(values, first, num_actions, epsilon, rng):
 @rule(choose, EpsilonGreedyRule)
 @compiled
 def choose_epsilon_greedy(exploration, values, first, num_actions, state, rng):
-    """The rule on the row of values that begins at `first`."""
+    """Choose epsilon-greedily in the row of values that starts at `first`."""
     return epsilon_greedy(values, first, num_actions, exploration.epsilon, rng)
 
 
-@rule(note, EpsilonGreedyRule)
+@rule(record_step, EpsilonGreedyRule)
 @compiled
-def note_nothing(exploration, pair):
-    """It remembers nothing."""
+def record_no_step(exploration, pair):
+    """Do nothing; the policy has no memory."""
 
 
 @rule(choose, ActionTimeBonusRule)
 @compiled
 def choose_by_time_bonus(exploration, values, first, num_actions, state, rng):
-    """The rule on the row of values that begins at `first`, each with its bonus."""
+    """Choose epsilon-greedily by values plus bonus in the row that starts at `first`."""
     for action in range(num_actions):
         bonus = time_bonus(exploration.times, state * num_actions + action, exploration.kappa)
-        exploration.optimistic[action] = values[first + action] + bonus
+        exploration.optimistic[action] = values[first + action] + bonus  # Q(s, a) + kappa sqrt(tau)
     return epsilon_greedy(exploration.optimistic, 0, num_actions, exploration.epsilon, rng)
 
 
-@rule(note, ActionTimeBonusRule)
+@rule(record_step, ActionTimeBonusRule)
 @compiled
-def note_time(exploration, pair):
-    """Note when a pair was tried."""
-    note_tried(exploration.times, pair)
+def record_time(exploration, pair):
+    """Record the time at which a pair was tried."""
+    record_visit(exploration.times, pair)
 
 
 @compiled
 def choose_once(exploration, values, state, words):
-    """The rule of `choose` on the (actions,) values of one state."""
+    """Apply the compiled exploration rule to the (actions,) values of one state."""
     action, rng = choose(exploration, values, 0, values.size, state, load(words))
     store(words, rng)
     return action

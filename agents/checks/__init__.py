@@ -1,18 +1,25 @@
-"""Conformance suites: what every plug-in of a kind must do, as checks that anyone may run.
+"""Conformance suites of models and planners, for built-in and user-defined ones.
 
 from dynamaze.agents.checks import check_model, check_planner
 
-check_model(lambda world: MyModel(world.num_states, world.num_actions))
-check_planner(lambda world: MyPlanner(planning_steps=10))
+check_model(lambda env: MyModel(env.num_states, env.num_actions))
+check_planner(lambda env: MyPlanner(planning_steps=10))
 """
 
 from __future__ import annotations
 
-from .environments import CheckWorld
+from .environments import CheckEnvironment
 from .models import CHECKS, check_model, model_report
-from .planner_checks import PLANNER_CHECKS, check_planner, planner_report
-from .registry import PLANNER_PROMISES, PROMISES, Check
-from .report import ModelCheckError, PlannerCheckError, Report, Result
+from .planners import PLANNER_CHECKS, check_planner, planner_report
+from .registry import (
+    PLANNER_PROMISES,
+    PROMISES,
+    Check,
+    ModelCheckError,
+    PlannerCheckError,
+    Report,
+    Result,
+)
 
 __all__ = [
     "CHECKS",
@@ -20,7 +27,7 @@ __all__ = [
     "PLANNER_PROMISES",
     "PROMISES",
     "Check",
-    "CheckWorld",
+    "CheckEnvironment",
     "ModelCheckError",
     "PlannerCheckError",
     "Report",

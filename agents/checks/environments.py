@@ -1,4 +1,4 @@
-"""The small world in which models are checked, as numbers or as vectors."""
+"""Small environment in which models are checked, with discrete or vector observations."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ Row = tuple[int, int, float, int, bool]
 
 
 @dataclass(frozen=True)
-class CheckWorld:
-    """What a factory must know: five states, of which the last ends all, and three actions."""
+class CheckEnvironment:
+    """Test environment: five states, the last one terminal, and three actions."""
 
-    vectors: bool = False  # observations are vectors instead of numbers of rows
+    vectors: bool = False  # observations are one-hot vectors instead of row numbers
     num_states: int = 5
     num_actions: int = 3
 
     @property
     def size(self) -> int:
-        """Length of an observation's vector, which has a 1 at the state's place."""
+        """Length of an observation's one-hot vector."""
         return self.num_states
 
     @property
     def low(self) -> FloatArray:
-        """(size,) the smallest vector."""
+        """Lower bounds of the vectors, (size,)."""
         return np.zeros(self.size)
 
     @property
     def high(self) -> FloatArray:
-        """(size,) the largest vector."""
+        """Upper bounds of the vectors, (size,)."""
         return np.ones(self.size)
 
     def observations(self, states: Sequence[int] | IntArray) -> Any:
-        """(batch,) int64 states, or their (batch, size) float64 vectors."""
+        """Return (batch,) int64 states, or their (batch, size) float64 vectors."""
         numbers = np.array(states, dtype=np.int64)
         return np.eye(self.size)[numbers] if self.vectors else numbers
 
     def states(self, observations: Any) -> IntArray:
-        """(batch,) the states of observations; of the nearest one where they are vectors."""
+        """Return the (batch,) states of observations; the nearest ones of vectors."""
         found: IntArray = np.asarray(observations)
         return found.argmax(axis=1) if self.vectors else found.astype(np.int64)
 
     def batch(self, rows: Sequence[Row]) -> Transitions:
-        """Transitions of (state, action, reward, next state, terminated), in new arrays."""
+        """Return transitions of (state, action, reward, next state, terminated), in new arrays."""
         state, action, reward, following, ended = zip(*rows, strict=True) if rows else ((),) * 5
         return Transitions(
             self.observations(state),
@@ -62,7 +62,7 @@ class CheckWorld:
 
 
 def deterministic_rows() -> list[Row]:
-    """Each pair of a deterministic world once; one leads to the terminal state."""
+    """Return each pair of a deterministic environment once; one leads to the terminal state."""
     rows = []
     for state in range(TERMINAL):
         for action in range(3):
@@ -71,8 +71,8 @@ def deterministic_rows() -> list[Row]:
     return rows
 
 
-class Belief(NamedTuple):
-    """What a model predicts of one pair, as plain numbers."""
+class PairPrediction(NamedTuple):
+    """A model's prediction of one pair, as plain numbers."""
 
     reward: float
     next_state: int
@@ -80,71 +80,71 @@ class Belief(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Case:
-    """A model's factory and how strictly it is judged."""
+class ModelCase:
+    """Factory of a model and the tolerances of its checks."""
 
-    factory: Callable[[CheckWorld], Any]
-    world: CheckWorld
+    factory: Callable[[CheckEnvironment], Any]
+    env: CheckEnvironment
     tolerance: float
-    repeats: int  # how often a transition must be shown until it is known
+    repeats: int  # number of times that each transition is presented
     adapts_within: int
 
     def make(self) -> Any:
-        """A new model."""
-        return self.factory(self.world)
+        """Return a new model."""
+        return self.factory(self.env)
 
-    def teach(self, model: Any, rows: Sequence[Row]) -> Any:
-        """Show some rows; one by one to a table, so that a check of batches stands alone."""
-        if self.world.vectors:
-            model.update(self.world.batch(list(rows) * self.repeats))
+    def train(self, model: Any, rows: Sequence[Row]) -> Any:
+        """Train with some rows, for a table one by one: only one check depends on batches."""
+        if self.env.vectors:
+            model.update(self.env.batch(list(rows) * self.repeats))
         else:
             for row in rows:
-                model.update(self.world.batch([row]))
+                model.update(self.env.batch([row]))
         return model
 
-    def taught(self) -> Any:
-        """A new model that knows the deterministic world."""
-        return self.teach(self.make(), deterministic_rows())
+    def trained(self) -> Any:
+        """Return a new model trained on the deterministic environment."""
+        return self.train(self.make(), deterministic_rows())
 
     def sample(self, model: Any, n: int = 60, seed: int = 0) -> Transitions:
-        """Draw from a generator of this seed."""
+        """Sample with a generator of this seed."""
         drawn: Transitions = model.sample(n, generator(seed))
         return drawn
 
     def predict(self, model: Any, state: int, action: int) -> Any:
-        """The model's own prediction of one pair."""
-        return model.predict(self.world.observations([state]), np.array([action]))
+        """Return the model's own prediction of one pair."""
+        return model.predict(self.env.observations([state]), np.array([action]))
 
-    def belief(self, model: Any, state: int, action: int) -> Belief:
-        """The same as plain numbers."""
+    def prediction(self, model: Any, state: int, action: int) -> PairPrediction:
+        """Return the prediction of one pair as plain numbers."""
         prediction = self.predict(model, state, action)
-        return Belief(
+        return PairPrediction(
             float(prediction.reward[0]),
-            int(self.world.states(prediction.next_observation)[0]),
+            int(self.env.states(prediction.next_observation)[0]),
             float(prediction.terminated[0]),
         )
 
-    def beliefs(self, model: Any) -> Any:
-        """All that it predicts of the pairs of the deterministic world; else what it draws."""
+    def predictions(self, model: Any) -> Any:
+        """Return the predictions of all deterministic pairs, or a sample of a model without."""
         if "predict" in model.capabilities:
-            return [self.belief(model, row[0], row[1]) for row in deterministic_rows()]
+            return [self.prediction(model, row[0], row[1]) for row in deterministic_rows()]
         return [column.copy() for column in self.sample(model, 30)]
 
     def uncertainty(self, model: Any, state: int, action: int) -> float:
-        """How little a model says it knows of a pair."""
-        observations, actions = self.world.observations([state]), np.array([action])
-        if hasattr(model, "doubt"):
-            return float(model.doubt(observations, actions)[0])
+        """Return the model's uncertainty about a pair."""
+        observations, actions = self.env.observations([state]), np.array([action])
+        if hasattr(model, "pair_uncertainty"):
+            return float(model.pair_uncertainty(observations, actions)[0])
         return 1.0 - float(model.predict(observations, actions).known[0])
 
 
 def generator(seed: int) -> np.random.Generator:
-    """Random numbers as the agents have them."""
+    """Return a random generator of the kind that agents use."""
     return np.random.Generator(np.random.SFC64(seed))
 
 
-def same(left: Any, right: Any) -> bool:
-    """Whether nested arrays are equal to the bit."""
+def equal(left: Any, right: Any) -> bool:
+    """Return True if nested arrays are bit-identical."""
     try:
         np.testing.assert_equal(left, right)
     except AssertionError:
@@ -152,11 +152,11 @@ def same(left: Any, right: Any) -> bool:
     return True
 
 
-def must(condition: object, message: str) -> None:
-    """Say what was promised.
+def require(condition: object, message: str) -> None:
+    """Raise an error unless a condition holds.
 
     Raises:
-        AssertionError: with the message, unless the condition holds.
+        AssertionError: with the message, if the condition is false.
     """
     if not condition:
         raise AssertionError(message)

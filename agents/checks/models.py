@@ -1,73 +1,36 @@
-"""The conformance suite of models: what every model must do to work in every agent."""
+"""Conformance suite of models: the checks of invalid input, the list of checks, how they run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import form, refusals
-from . import model_accuracy as truth
-from . import model_behaviour as manners
-from .environments import Case, CheckWorld
-from .registry import PROMISES, Check, abilities, collect, refuse_unknown, run_checks
-from .report import ModelCheckError, Report
+import numpy as np
 
-CHECKS: dict[str, Check] = collect(
-    manners.capabilities_are_known_and_there,
-    manners.update_leaves_its_input_alone,
-    manners.predict_leaves_its_input_alone,
-    manners.keeps_no_array_of_the_caller,
-    manners.samples_are_the_callers,
-    manners.predictions_are_the_callers,
-    manners.sampling_teaches_nothing,
-    manners.predicting_teaches_nothing,
-    manners.an_empty_update_is_nothing,
-    manners.an_empty_model_says_so,
-    manners.models_share_no_memory,
-    manners.samples_follow_the_generator,
-    manners.another_generator_gives_another_sample,
-    manners.global_generators_are_left_alone,
-    form.samples_have_n_rows,
-    form.samples_have_the_right_dtypes,
-    form.predictions_have_the_form_of_the_question,
-    form.a_row_alone_is_as_in_a_batch,
-    form.a_batch_teaches_what_its_rows_teach,
-    form.a_state_gives_the_model_again,
-    form.a_state_is_a_copy,
-    form.a_state_is_arrays_and_numbers,
-    form.a_deep_copy_goes_on_alike_and_alone,
-    truth.samples_of_a_deterministic_world_are_true,
-    truth.predictions_of_a_deterministic_world_are_true,
-    truth.the_end_is_predicted,
-    truth.the_end_is_drawn,
-    truth.nothing_steps_out_of_a_terminal_state,
-    truth.only_seen_pairs_are_drawn,
-    truth.all_seen_pairs_are_drawn,
-    truth.outcomes_are_drawn_by_their_frequency,
-    truth.the_predicted_reward_is_the_mean,
-    truth.the_order_does_not_matter,
-    truth.a_change_is_followed,
-    truth.visits_are_counted,
-    truth.the_unknown_is_more_doubtful_than_the_known,
-    truth.more_visits_leave_no_more_doubt,
-    refusals.a_nan_reward_is_refused,
-    refusals.an_infinite_reward_is_refused,
-    refusals.an_action_that_does_not_exist_is_refused,
-    refusals.an_observation_that_does_not_exist_is_refused,
-    refusals.columns_of_different_lengths_are_refused,
-    refusals.a_bad_batch_leaves_the_model_as_it_was,
-    refusals.a_pair_that_does_not_exist_has_no_prediction,
+from ..core.transitions import Transitions
+from . import model_accuracy as accuracy
+from . import model_behaviour as behaviour
+from .environments import CheckEnvironment, ModelCase, deterministic_rows, equal, require
+from .registry import (
+    PROMISES,
+    Check,
+    ModelCheckError,
+    Report,
+    abilities,
+    check_names,
+    collect,
+    needs,
+    run_checks,
 )
-"""Name -> check, in the order in which they run; each one's docstring says what is promised."""
 
 
-def check_model(factory: Callable[[CheckWorld], Any], **how: Any) -> Report:
-    """Run every check on models that a factory makes.
+def check_model(factory: Callable[[CheckEnvironment], Any], **options: Any) -> Report:
+    """Run every check on models of a factory, and raise an error if one fails.
 
     Args:
-        factory: called with a `CheckWorld`, makes a new model that has seen nothing, for example
-            `lambda world: MyModel(world.num_states, world.num_actions)`.
-        how: see `model_report`.
+        factory: called with a `CheckEnvironment`, returns a new, untrained model, for example
+            `lambda env: MyModel(env.num_states, env.num_actions)`.
+        options: see `model_report`.
 
     Returns:
         The report, without failures.
@@ -75,14 +38,14 @@ def check_model(factory: Callable[[CheckWorld], Any], **how: Any) -> Report:
     Raises:
         ModelCheckError: (an AssertionError) with the report, if a check failed.
     """
-    report = model_report(factory, **how)
+    report = model_report(factory, **options)
     if report.failures:
-        raise ModelCheckError(f"{len(report.failures)} promises are broken\n{report}")
+        raise ModelCheckError(f"{len(report.failures)} checks failed\n{report}")
     return report
 
 
 def model_report(
-    factory: Callable[[CheckWorld], Any],
+    factory: Callable[[CheckEnvironment], Any],
     *,
     vectors: bool = False,
     promises: frozenset[str] | None = None,
@@ -90,31 +53,159 @@ def model_report(
     repeats: int | None = None,
     expected_failures: Mapping[str, str] | None = None,
 ) -> Report:
-    """The results of every check on models that a factory makes.
+    """Return the results of every check on models of a factory.
 
     Args:
         factory: see `check_model`.
-        vectors: whether observations are (batch, world.size) float64 vectors, one-hot; else they
-            are (batch,) int64 numbers of states.
-        promises: some of `PROMISES`; without, those of the model's attribute `promises`.
-        tolerance: how far numbers may lie from the truth; by default 1e-9, with vectors 0.1.
-        repeats: how often a model of vectors is shown each transition until it should know it.
-        expected_failures: check -> why it must fail; one that passes is a failure.
+        vectors: if True observations are one-hot (batch, size) float64 vectors, otherwise (batch,)
+            int64 states.
+        promises: some of `PROMISES`; by default the model's attribute `promises`.
+        tolerance: largest error of predictions; by default 1e-9, with vectors 0.1.
+        repeats: number of times that a model of vectors is trained with each transition.
+        expected_failures: check -> reason of its failure; if it passes, that is a failure.
 
     Raises:
         ValueError: for an unknown promise or check.
     """
     expected = {} if expected_failures is None else expected_failures
-    model = factory(CheckWorld(vectors))
+    model = factory(CheckEnvironment(vectors))
     promised = frozenset(getattr(model, "promises", ())) if promises is None else promises
-    refuse_unknown("promise", promised, PROMISES)
-    refuse_unknown("check", expected, CHECKS)
-    case = Case(
+    check_names("promise", promised, PROMISES)
+    check_names("check", expected, CHECKS)
+    case = ModelCase(
         factory,
-        CheckWorld(vectors),
+        CheckEnvironment(vectors),
         tolerance if tolerance is not None else (0.1 if vectors else 1e-9),
         repeats if repeats is not None else (20 if vectors else 1),
         getattr(model, "adapts_within", 1),
     )
     able = abilities(model, promised)
     return run_checks(CHECKS, case, able, expected)
+
+
+REJECTIONS = (ValueError, TypeError)
+
+
+def nan_reward_is_rejected(case: ModelCase) -> None:
+    """A NaN reward is rejected, before it spreads to every value."""
+    _require_rejection(case.trained(), case.env.batch([(0, 0, float("nan"), 1, False)]), "NaN")
+
+
+def infinite_reward_is_rejected(case: ModelCase) -> None:
+    """Infinite rewards of either sign are rejected."""
+    model = case.trained()
+    for reward in (float("inf"), float("-inf")):
+        _require_rejection(
+            model, case.env.batch([(0, 0, reward, 1, False)]), f"a reward of {reward}"
+        )
+
+
+def invalid_action_is_rejected(case: ModelCase) -> None:
+    """Actions out of range are rejected, -1 included."""
+    model = case.trained()
+    for action in (case.env.num_actions, -1):
+        _require_rejection(model, case.env.batch([(0, action, 0.0, 1, False)]), f"action {action}")
+
+
+def invalid_observation_is_rejected(case: ModelCase) -> None:
+    """Rows out of range, or vectors of another length, are rejected."""
+    model, rows = case.trained(), case.env.batch([(0, 0, 0.5, 1, False)])
+    for name in ("observation", "next_observation"):
+        column = getattr(rows, name)
+        wrong = column[:, :-1] if case.env.vectors else column * 0 + case.env.num_states
+        _require_rejection(model, rows._replace(**{name: wrong}), f"{name} {wrong.tolist()}")
+
+
+def unequal_columns_are_rejected(case: ModelCase) -> None:
+    """Columns of unequal lengths are rejected."""
+    model, rows = case.trained(), case.env.batch(deterministic_rows())
+    for name, column in zip(rows._fields, rows, strict=True):
+        _require_rejection(model, rows._replace(**{name: column[:-1]}), f"a shorter column {name}")
+
+
+def rejected_batch_changes_nothing(case: ModelCase) -> None:
+    """A rejected batch leaves the model unchanged, its valid rows included."""
+    model = case.trained()
+    before = case.predictions(model)
+    good, bad = (0, 0, 1.0, 3, False), (1, 1, float("nan"), 2, False)
+    try:
+        model.update(case.env.batch([good, good, bad]))
+    except REJECTIONS:
+        require(equal(case.predictions(model), before), "a rejected batch changed the model")
+
+
+@needs("predict")
+def invalid_pair_prediction_is_rejected(case: ModelCase) -> None:
+    """Predictions of invalid pairs raise an error."""
+    model = case.trained()
+    for action in (case.env.num_actions, -1):
+        try:
+            case.predict(model, 0, action)
+        except REJECTIONS:
+            continue
+        except Exception as error:
+            raise AssertionError(f"predict with action {action} raised {error!r}") from error
+        raise AssertionError(f"predict with action {action} returned; expected a ValueError")
+
+
+def _require_rejection(model: Any, transitions: Transitions, what: str) -> None:
+    # If warnings are errors, a floating-point warning must not pass for a rejection.
+    with np.errstate(all="ignore"):
+        try:
+            model.update(transitions)
+        except REJECTIONS:
+            return
+        except Exception as error:
+            raise AssertionError(
+                f"{what} raised {error!r}; expected a ValueError or TypeError"
+            ) from error
+    raise AssertionError(f"{what} was accepted; expected a ValueError")
+
+
+CHECKS: dict[str, Check] = collect(
+    behaviour.capabilities_are_valid,
+    behaviour.update_keeps_inputs,
+    behaviour.predict_keeps_inputs,
+    behaviour.update_copies_inputs,
+    behaviour.samples_are_copies,
+    behaviour.predictions_are_copies,
+    behaviour.sample_does_not_learn,
+    behaviour.predict_does_not_learn,
+    behaviour.empty_update_changes_nothing,
+    behaviour.empty_model_raises,
+    behaviour.models_share_no_state,
+    behaviour.sample_is_reproducible,
+    behaviour.sample_depends_on_generator,
+    behaviour.global_generators_are_unused,
+    behaviour.sample_has_n_rows,
+    behaviour.sample_dtypes,
+    behaviour.prediction_shapes,
+    behaviour.predict_batch_equals_rows,
+    behaviour.update_batch_equals_rows,
+    behaviour.state_restores_model,
+    behaviour.state_is_copy,
+    behaviour.state_is_plain_data,
+    behaviour.deep_copy_is_independent,
+    accuracy.deterministic_samples_are_exact,
+    accuracy.deterministic_predictions_are_exact,
+    accuracy.termination_is_predicted,
+    accuracy.termination_is_sampled,
+    accuracy.no_sample_from_terminal_state,
+    accuracy.only_seen_pairs_are_sampled,
+    accuracy.all_seen_pairs_are_sampled,
+    accuracy.outcome_frequencies,
+    accuracy.predicted_reward_is_mean,
+    accuracy.update_order_is_irrelevant,
+    accuracy.change_is_tracked,
+    accuracy.visits_are_counted,
+    accuracy.unseen_pairs_are_more_uncertain,
+    accuracy.visits_do_not_add_uncertainty,
+    nan_reward_is_rejected,
+    infinite_reward_is_rejected,
+    invalid_action_is_rejected,
+    invalid_observation_is_rejected,
+    unequal_columns_are_rejected,
+    rejected_batch_changes_nothing,
+    invalid_pair_prediction_is_rejected,
+)
+"""Name -> check, in the order of execution; each docstring states the promise."""

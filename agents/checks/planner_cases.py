@@ -1,4 +1,4 @@
-"""The small world in which planners are checked."""
+"""Small environment in which planners are checked."""
 
 from __future__ import annotations
 
@@ -15,73 +15,71 @@ from ..models import LatestOutcome, MaximumLikelihood
 from ..planning.base import Planning
 from ..planning.dynamic_programming import value_iteration
 from ..values.table import TableValues
-from .environments import TERMINAL, CheckWorld, Row, deterministic_rows, generator
+from .environments import TERMINAL, CheckEnvironment, Row, deterministic_rows, generator
 
 GAMMA = 0.9
 
 STATES = np.arange(TERMINAL)
-"""Those in which something follows an action."""
+"""Non-terminal states."""
 
 
 @dataclass(frozen=True)
 class PlannerCase:
-    """A planner's factory and how strictly it is judged."""
+    """Factory of a planner and the tolerances of its checks."""
 
-    factory: Callable[[CheckWorld], Planning]
-    make_model: Callable[[CheckWorld], Any] | None  # None for a table that suits the check
-    world: CheckWorld
+    factory: Callable[[CheckEnvironment], Planning]
+    make_model: Callable[[CheckEnvironment], Any] | None  # None for a table that fits the check
+    env: CheckEnvironment
     tolerance: float
-    phases: int  # of planning, until values should have settled
+    phases: int  # planning phases until values should have converged
 
-    def life(
+    def run(
         self, rows: Sequence[Row] | None = None, *, phases: int = 0, by_chance: bool = False
-    ) -> Life:
-        """A planner that has lived through some transitions; by default all of the world, once.
+    ) -> PlannerRun:
+        """Return a planner after some real transitions, by default each pair once.
 
         Args:
             rows: the transitions.
-            phases: of planning after them.
-            by_chance: whether pairs have several outcomes; else the latest is the truth.
+            phases: number of planning phases after them.
+            by_chance: use a model of several outcomes of a pair; else of the latest one.
         """
         table = MaximumLikelihood if by_chance else LatestOutcome
-        world = self.world
+        env = self.env
         model = (
-            table(world.num_states, world.num_actions)
+            table(env.num_states, env.num_actions)
             if self.make_model is None
-            else self.make_model(world)
+            else self.make_model(env)
         )
-        life = Life(
-            self.factory(self.world),
-            TableValues(
-                self.world.num_states, self.world.num_actions, learning_rate=1.0, gamma=GAMMA
-            ),
+        run = PlannerRun(
+            self.factory(self.env),
+            TableValues(self.env.num_states, self.env.num_actions, learning_rate=1.0, gamma=GAMMA),
             model,
-            self.world,
+            self.env,
             generator(0),
         )
-        life.live(deterministic_rows() if rows is None else rows)
-        life.plan(phases)
-        return life
+        run.experience(deterministic_rows() if rows is None else rows)
+        run.plan(phases)
+        return run
 
 
 @dataclass
-class Life:
-    """A planner, and the agent's parts that it works on."""
+class PlannerRun:
+    """Planner and the agent's parts that it works on."""
 
     planner: Planning
     values: TableValues
     model: Any
-    world: CheckWorld
+    env: CheckEnvironment
     rng: np.random.Generator
 
-    def live(self, rows: Sequence[Row]) -> None:
-        """Go through transitions one by one, as the agents do."""
+    def experience(self, rows: Sequence[Row]) -> None:
+        """Process transitions one by one, as the agents do."""
         for row in rows:
-            one = self.world.batch([row])
+            one = self.env.batch([row])
             if self.planner.learns_from(self.model, one):
                 self.values.update(one)
             self.model.update(one)
-            self.planner.note(self.values, self.model, one)
+            self.planner.record_transition(self.values, self.model, one)
             self.planner.plan(self.values, self.model, self.rng)
 
     def plan(self, phases: int) -> None:
@@ -89,15 +87,15 @@ class Life:
         for _ in range(phases):
             self.planner.plan(self.values, self.model, self.rng)
 
-    def look(
+    def search(
         self, states: Sequence[int], rng: np.random.Generator, *, learning: bool = False
     ) -> FloatArray:
-        """(states, actions) the values by which an action would be chosen."""
+        """Return the (states, actions) values by which an action would be chosen."""
         return self.planner.action_values(
             self.values, self.model, np.array(states), rng, learning=learning
         )
 
     def optimal(self) -> FloatArray:
-        """(states, actions) exact values of what the model believes."""
-        believed = SparseMDP.of_model(self.model)
-        return value_iteration(believed, GAMMA, tolerance=1e-12).action_values
+        """Return the (states, actions) exact values of the model's distribution."""
+        mdp = SparseMDP.of_model(self.model)
+        return value_iteration(mdp, GAMMA, tolerance=1e-12).action_values

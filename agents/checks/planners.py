@@ -1,221 +1,328 @@
-"""What every planner does, and leaves alone."""
+"""Conformance suite of planners: the checks and how they are run."""
 
 from __future__ import annotations
 
 import copy
-import random  # noqa: TID251  # to see that nobody else draws from it
+import random  # noqa: TID251  # to check that nothing draws from it
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from ..models import CAPABILITIES
-from .environments import deterministic_rows, generator, must, same
-from .planner_cases import STATES, Life, PlannerCase
-from .registry import needs
+from ..planning.base import Planning
+from .environments import CheckEnvironment, deterministic_rows, equal, generator, require
+from .planner_cases import STATES, PlannerCase, PlannerRun
+from .registry import (
+    PLANNER_PROMISES,
+    Check,
+    PlannerCheckError,
+    Report,
+    check_names,
+    collect,
+    needs,
+    run_checks,
+)
 
 
-def needs_are_known(case: PlannerCase) -> None:
-    """What it needs of a model is something that a model can declare."""
-    unknown = sorted(case.factory(case.world).needs - set(CAPABILITIES))
-    must(not unknown, f"it needs {unknown}, which no model can declare")
+def check_planner(factory: Callable[[CheckEnvironment], Planning], **options: Any) -> Report:
+    """Run every check on planners of a factory, and raise an error if one fails.
+
+    Args:
+        factory: called with a `CheckEnvironment`, makes a new planner, for example
+            `lambda env: MyPlanner(planning_steps=10)`.
+        options: see `planner_report`.
+
+    Returns:
+        The report, without failures.
+
+    Raises:
+        PlannerCheckError: (an AssertionError) with the report, if a check failed.
+    """
+    report = planner_report(factory, **options)
+    if report.failures:
+        raise PlannerCheckError(f"{len(report.failures)} checks failed\n{report}")
+    return report
 
 
-def transitions_are_left_alone(case: PlannerCase) -> None:
-    """Real experience is the agent's."""
-    life = case.life()
-    given = case.world.batch(deterministic_rows())
+def planner_report(
+    factory: Callable[[CheckEnvironment], Planning],
+    *,
+    model: Callable[[CheckEnvironment], Any] | None = None,
+    promises: frozenset[str] | None = None,
+    tolerance: float = 1e-3,
+    phases: int = 300,
+    expected_failures: Mapping[str, str] | None = None,
+) -> Report:
+    """Return the results of every check on planners of a factory.
+
+    A planner gets a table of values with a learning rate of 1 and gamma = 0.9.
+
+    Args:
+        factory: see `check_planner`.
+        model: factory of its model, called with the same `CheckEnvironment`; by default
+            `LatestOutcome`, and `MaximumLikelihood` if pairs have several outcomes.
+        promises: some of `PLANNER_PROMISES`; by default the planner's attribute `promises`.
+        tolerance: largest error of values; rewards are from 0 to 3.
+        phases: number of planning phases until its values should have converged.
+        expected_failures: check -> reason of its failure; if it passes, that is a failure.
+
+    Raises:
+        ValueError: for an unknown promise or check.
+    """
+    expected = {} if expected_failures is None else expected_failures
+    env = CheckEnvironment()
+    promised = frozenset(factory(env).promises) if promises is None else promises
+    check_names("promise", promised, PLANNER_PROMISES)
+    check_names("check", expected, PLANNER_CHECKS)
+    case = PlannerCase(factory, model, env, tolerance, phases)
+    return run_checks(PLANNER_CHECKS, case, promised, expected)
+
+
+def needs_are_valid(case: PlannerCase) -> None:
+    """The needs of the planner are capabilities that a model can declare."""
+    unknown = sorted(case.factory(case.env).needs - set(CAPABILITIES))
+    require(not unknown, f"needs is {unknown}; expected some of {sorted(CAPABILITIES)}")
+
+
+def transitions_are_unchanged(case: PlannerCase) -> None:
+    """Real transitions are not modified."""
+    run = case.run()
+    given = case.env.batch(deterministic_rows())
     before = copy.deepcopy(given)
-    life.planner.note(life.values, life.model, given)
-    must(same(given, before), "note changed the transitions")
+    run.planner.record_transition(run.values, run.model, given)
+    require(equal(given, before), "record_transition changed the transitions that it was given")
 
 
-def planning_teaches_the_model_nothing(case: PlannerCase) -> None:
-    """A model learns from real experience alone."""
-    life = case.life()
-    before = copy.deepcopy(life.model.get_state())
-    life.plan(3)
-    life.look([0, 1], generator(1))
-    must(same(life.model.get_state(), before), "the model's state is another after planning")
+def planning_does_not_update_model(case: PlannerCase) -> None:
+    """Planning does not change the model."""
+    run = case.run()
+    before = copy.deepcopy(run.model.get_state())
+    run.plan(3)
+    run.search([0, 1], generator(1))
+    require(equal(run.model.get_state(), before), "planning changed the model's state")
 
 
-def an_unseen_world_is_survived(case: PlannerCase) -> None:
-    """Before anything was seen it does nothing, looks, or raises RuntimeError."""
-    life = case.life([])
+def planning_without_experience(case: PlannerCase) -> None:
+    """Without experience it does nothing, returns finite values, or raises RuntimeError."""
+    run = case.run([])
     try:
-        life.plan(2)
-        found = life.look([0], generator(1))
+        run.plan(2)
+        found = run.search([0], generator(1))
     except RuntimeError:
         return
-    must(np.isfinite(life.values.q).all(), "values are not finite")
-    must(not np.isnan(found).any(), "what it found is not a number")
+    require(np.isfinite(run.values.q).all(), "values are not finite")
+    require(not np.isnan(found).any(), "action_values returned NaN")
 
 
 def values_stay_finite(case: PlannerCase) -> None:
-    """No update leaves NaN or infinity behind."""
-    life = case.life(phases=20)
-    must(np.isfinite(life.values.q).all(), "values are not finite")
+    """The values stay finite."""
+    run = case.run(phases=20)
+    require(np.isfinite(run.values.q).all(), "values are not finite")
 
 
-def planning_follows_its_generator(case: PlannerCase) -> None:
-    """All its randomness comes from the generator that it is given."""
-    first, second = case.life(phases=3), case.life(phases=3)
-    must(same(first.values.q, second.values.q), "one generator gave two tables of values")
-    looks = [life.look([0, 2], generator(4)) for life in (first, second)]
-    must(same(*looks), "one generator gave two looks ahead")
+def planning_is_reproducible(case: PlannerCase) -> None:
+    """All randomness comes from the generator that is passed."""
+    first, second = case.run(phases=3), case.run(phases=3)
+    require(
+        equal(first.values.q, second.values.q), "equal generators gave different tables of values"
+    )
+    searched = [run.search([0, 2], generator(4)) for run in (first, second)]
+    require(equal(*searched), "equal generators gave different search values")
 
 
-def global_generators_are_left_alone(case: PlannerCase) -> None:
-    """Neither NumPy's nor Python's is drawn from or seeded."""
+def global_generators_are_unused(case: PlannerCase) -> None:
+    """Neither NumPy's nor Python's global generator is used."""
     before = np.random.get_state(), random.getstate()  # noqa: NPY002  # the one that is left alone
-    life = case.life(phases=2)
-    life.look([0], generator(1))
+    run = case.run(phases=2)
+    run.search([0], generator(1))
     after = np.random.get_state(), random.getstate()  # noqa: NPY002
-    must(same(after, before), "a global generator has moved")
+    require(equal(after, before), "a global generator was used")
 
 
-def planners_share_no_memory(case: PlannerCase) -> None:
-    """What one has noted, another has not."""
-    alone = case.life(phases=2)
-    other = case.life(deterministic_rows()[::-1] * 2, phases=3)
-    again = case.life(phases=2)
-    must(same(alone.values.q, again.values.q), "a new planner plans otherwise beside another")
+def planners_share_no_state(case: PlannerCase) -> None:
+    """Two planners share no state."""
+    alone = case.run(phases=2)
+    other = case.run(deterministic_rows()[::-1] * 2, phases=3)
+    again = case.run(phases=2)
+    require(
+        equal(alone.values.q, again.values.q),
+        "a new planner plans differently after another one was used",
+    )
     del other
 
 
-def looking_leaves_the_values_alone(case: PlannerCase) -> None:
-    """What is found by looking ahead is not written into what was learned."""
-    life = case.life()
-    before = life.values.q.copy()
-    life.look([0, 1], generator(1))
-    must(same(life.values.q, before), "looking ahead changed the learned values")
+def search_keeps_values(case: PlannerCase) -> None:
+    """Search does not modify the learned values."""
+    run = case.run()
+    before = run.values.q.copy()
+    run.search([0, 1], generator(1))
+    require(equal(run.values.q, before), "action_values changed the learned values")
 
 
-def looking_leaves_the_planner_alone(case: PlannerCase) -> None:
-    """Unless the agent is there itself, nothing is kept of a look."""
-    life, other = case.life(), case.life()
-    life.look([2, 0], generator(1))
-    must(same(life.planner.get_state(), other.planner.get_state()), "its state is another")
-    for each in (life, other):
-        _go_on(each)
-    must(same(life.values.q, other.values.q), "it plans otherwise after a look")
-    looks = [each.look([1], generator(3)) for each in (life, other)]
-    must(same(*looks), "it looks otherwise after a look")
+def search_keeps_planner(case: PlannerCase) -> None:
+    """Search for other states than the agent's current one keeps no state."""
+    run, other = case.run(), case.run()
+    run.search([2, 0], generator(1))
+    require(
+        equal(run.planner.get_state(), other.planner.get_state()),
+        "action_values changed the planner's state",
+    )
+    for each in (run, other):
+        _continue(each)
+    require(equal(run.values.q, other.values.q), "it plans differently after action_values")
+    searched = [each.search([1], generator(3)) for each in (run, other)]
+    require(equal(*searched), "action_values differ after an earlier call")
 
 
-def found_values_have_their_form(case: PlannerCase) -> None:
-    """(batch, actions) float64, for one and for several, and as the caller's own array."""
-    life = case.life()
+def search_value_shapes(case: PlannerCase) -> None:
+    """Search values are own arrays, (batch, actions) float64, for one and several states."""
+    run = case.run()
     for states in ([1], [0, 1, 2]):
-        found = life.look(states, generator(1))
-        shape = (len(states), case.world.num_actions)
-        must(np.shape(found) == shape, f"{len(states)} observations gave shape {np.shape(found)}")
-        must(found.dtype == np.float64, f"it gave {found.dtype}; expected float64")
-    kept = life.look([1], generator(1), learning=True)
+        found = run.search(states, generator(1))
+        shape = (len(states), case.env.num_actions)
+        require(
+            np.shape(found) == shape,
+            f"{len(states)} observations gave shape {np.shape(found)}; expected {shape}",
+        )
+        require(
+            found.dtype == np.float64, f"action_values returned {found.dtype}; expected float64"
+        )
+    kept = run.search([1], generator(1), learning=True)
     before = kept.copy()
-    life.live(deterministic_rows()[:3])
-    life.look([2], generator(2), learning=True)
-    must(same(kept, before), "an array that it gave has changed later")
+    run.experience(deterministic_rows()[:3])
+    run.search([2], generator(2), learning=True)
+    require(equal(kept, before), "an array that action_values returned was changed later")
 
 
 # -- states and copies -------------------------------------------------------------------------
 
 
-def a_state_gives_the_planner_again(case: PlannerCase) -> None:
-    """A new planner with the state of another goes on alike."""
-    life = case.life(phases=1)
-    planner = case.factory(case.world)
-    planner.set_state(copy.deepcopy(life.planner.get_state()))
-    _must_go_on_alike(life, planner, "set_state(get_state())")
+def state_restores_planner(case: PlannerCase) -> None:
+    """A new planner with the state of another continues identically."""
+    run = case.run(phases=1)
+    planner = case.factory(case.env)
+    planner.set_state(copy.deepcopy(run.planner.get_state()))
+    _require_equal_runs(run, planner, "set_state(get_state())")
 
 
-def a_state_is_a_copy(case: PlannerCase) -> None:
-    """What is noted later is not in it."""
-    life = case.life()
-    state = life.planner.get_state()
+def state_is_copy(case: PlannerCase) -> None:
+    """Later transitions do not change a state that was returned."""
+    run = case.run()
+    state = run.planner.get_state()
     before = copy.deepcopy(state)
-    _go_on(life)
-    must(same(state, before), "a state changed after it was handed out")
+    _continue(run)
+    require(equal(state, before), "later transitions changed a state that get_state had returned")
 
 
-def a_state_is_arrays_and_numbers(case: PlannerCase) -> None:
-    """So that it can be written without pickle."""
-    for name, value in case.life(phases=1).planner.get_state().items():
+def state_is_plain_data(case: PlannerCase) -> None:
+    """The state consists of arrays and numbers, for files without pickle."""
+    for name, value in case.run(phases=1).planner.get_state().items():
         plain = isinstance(value, (bool, int, float, str)) or (
             isinstance(value, np.ndarray) and value.dtype.kind in "biufU"
         )
-        must(plain, f"{name!r} is a {type(value).__name__}")
+        require(
+            plain, f"state[{name!r}] is a {type(value).__name__}; expected an array or a number"
+        )
 
 
-def a_deep_copy_goes_on_alike_and_alone(case: PlannerCase) -> None:
-    """A copy shares nothing."""
-    life = case.life(phases=1)
-    _must_go_on_alike(life, copy.deepcopy(life.planner), "a deep copy")
-    life = case.life(phases=1)
-    before = copy.deepcopy(life.planner.get_state())
-    other = copy.deepcopy(life)
-    other.planner = copy.deepcopy(life.planner)
-    _go_on(other)
-    must(same(life.planner.get_state(), before), "a copy's planning changed the original")
+def deep_copy_is_independent(case: PlannerCase) -> None:
+    """A deep copy continues identically and independently."""
+    run = case.run(phases=1)
+    _require_equal_runs(run, copy.deepcopy(run.planner), "a deep copy")
+    run = case.run(phases=1)
+    before = copy.deepcopy(run.planner.get_state())
+    other = copy.deepcopy(run)
+    other.planner = copy.deepcopy(run.planner)
+    _continue(other)
+    require(
+        equal(run.planner.get_state(), before), "planning with a deep copy changed the original"
+    )
 
 
-def _go_on(life: Life) -> None:
-    life.rng = generator(9)
-    life.live(deterministic_rows()[::-1])
-    life.plan(2)
+def _continue(run: PlannerRun) -> None:
+    run.rng = generator(9)
+    run.experience(deterministic_rows()[::-1])
+    run.plan(2)
 
 
-def _must_go_on_alike(life: Life, planner: object, what: str) -> None:
-    other = copy.deepcopy(life)
+def _require_equal_runs(run: PlannerRun, planner: object, what: str) -> None:
+    other = copy.deepcopy(run)
     other.planner = planner  # type: ignore[assignment]
-    for each in (life, other):
-        _go_on(each)
-    must(same(life.values.q, other.values.q), f"{what} plans otherwise")
-    looks = [each.look([0, 1], generator(3)) for each in (life, other)]
-    must(same(*looks), f"{what} looks otherwise")
+    for each in (run, other):
+        _continue(each)
+    require(equal(run.values.q, other.values.q), f"{what} plans differently")
+    searched = [each.search([0, 1], generator(3)) for each in (run, other)]
+    require(equal(*searched), f"{what} gives different action_values")
 
 
 # -- promises ----------------------------------------------------------------------------------
 
 
-@needs("settles")
-def values_settle_in_a_deterministic_world(case: PlannerCase) -> None:
-    """Where those of dynamic programming do."""
-    _must_be_optimal(case, case.life(phases=case.phases))
+@needs("converges")
+def values_converge(case: PlannerCase) -> None:
+    """In a deterministic environment the values converge to those of dynamic programming."""
+    _require_optimal(case, case.run(phases=case.phases))
 
 
-@needs("expects")
-def values_settle_where_chance_rules(case: PlannerCase) -> None:
-    """Of a pair with two outcomes, at their expectation."""
+@needs("converges_in_expectation")
+def values_converge_to_expectation(case: PlannerCase) -> None:
+    """With two outcomes of a pair the values converge to their expectation."""
     rows = [*deterministic_rows(), (0, 1, 3.0, 3, False)]
-    _must_be_optimal(case, case.life(rows, phases=case.phases, by_chance=True))
+    _require_optimal(case, case.run(rows, phases=case.phases, by_chance=True))
 
 
-@needs("follows_changes")
-def values_follow_a_change(case: PlannerCase) -> None:
-    """The model's belief of two pairs turns round, and so do the values."""
-    life = case.life(phases=case.phases)
+@needs("tracks_changes")
+def values_track_change(case: PlannerCase) -> None:
+    """After a change of two pairs the values converge to the new optimum."""
+    run = case.run(phases=case.phases)
     changed = [(0, 0, 2.0, 0, False), (3, 2, 0.0, 0, False)]
-    life.live(changed)
-    life.plan(case.phases)
-    _must_be_optimal(case, life)
+    run.experience(changed)
+    run.plan(case.phases)
+    _require_optimal(case, run)
 
 
-@needs("looks_far")
-def what_is_found_is_optimal(case: PlannerCase) -> None:
-    """In every state, each action's value."""
-    life = case.life(phases=case.phases)
-    found, truth = life.look(STATES.tolist(), generator(1)), life.optimal()[STATES]
-    _must_be_close(case, found, truth)
+@needs("optimal_search")
+def search_values_are_optimal(case: PlannerCase) -> None:
+    """Search returns the optimal value of every state and action."""
+    run = case.run(phases=case.phases)
+    found, exact = run.search(STATES.tolist(), generator(1)), run.optimal()[STATES]
+    _require_close(case, found, exact)
 
 
-def _must_be_optimal(case: PlannerCase, life: Life) -> None:
-    _must_be_close(case, life.values.q[STATES], life.optimal()[STATES])
+def _require_optimal(case: PlannerCase, run: PlannerRun) -> None:
+    _require_close(case, run.values.q[STATES], run.optimal()[STATES])
 
 
-def _must_be_close(case: PlannerCase, found: np.ndarray, truth: np.ndarray) -> None:
-    wrong = np.unravel_index(np.abs(found - truth).argmax(), truth.shape)
+def _require_close(case: PlannerCase, found: np.ndarray, exact: np.ndarray) -> None:
+    wrong = np.unravel_index(np.abs(found - exact).argmax(), exact.shape)
     state, action = (int(place) for place in wrong)
-    must(
-        np.abs(found - truth).max() <= case.tolerance,
+    require(
+        np.abs(found - exact).max() <= case.tolerance,
         f"state {state}, action {action} has the value {found[wrong]:.6g}; expected "
-        f"{truth[wrong]:.6g} within {case.tolerance:g}",
+        f"{exact[wrong]:.6g} within {case.tolerance:g}",
     )
+
+
+PLANNER_CHECKS: dict[str, Check] = collect(
+    needs_are_valid,
+    transitions_are_unchanged,
+    planning_does_not_update_model,
+    planning_without_experience,
+    values_stay_finite,
+    planning_is_reproducible,
+    global_generators_are_unused,
+    planners_share_no_state,
+    search_keeps_values,
+    search_keeps_planner,
+    search_value_shapes,
+    state_restores_planner,
+    state_is_copy,
+    state_is_plain_data,
+    deep_copy_is_independent,
+    values_converge,
+    values_converge_to_expectation,
+    values_track_change,
+    search_values_are_optimal,
+)
+"""Name -> check, in the order of execution; each docstring states the promise."""

@@ -1,4 +1,4 @@
-"""The list of checks, how they are run, and what a plug-in may promise."""
+"""Registry of conformance checks, how they are run, and the report."""
 
 from __future__ import annotations
 
@@ -7,44 +7,87 @@ from typing import Any, NamedTuple
 
 from dynamaze.common.validation import did_you_mean
 
-from .report import EXPECTED_FAILURE, FAILED, NOT_PROMISED, PASSED, Report, Result
+PASSED, FAILED = "passed", "FAILED"
+EXPECTED_FAILURE, NOT_PROMISED = "expected failure", "not promised"
+
+
+class ModelCheckError(AssertionError):
+    """A model failed a check; the message is the whole report."""
+
+
+class PlannerCheckError(AssertionError):
+    """A planner failed a check; the message is the whole report."""
+
+
+class Result(NamedTuple):
+    """Result of one check."""
+
+    name: str
+    outcome: str  # "passed", "FAILED", "expected failure" or "not promised"
+    reason: str  # reason of failure or of not being run
+
+
+class Report(NamedTuple):
+    """All results, in the order of the checks; `str` formats them as text."""
+
+    results: tuple[Result, ...]
+
+    def named(self, outcome: str) -> list[str]:
+        """Return the names of the checks with this outcome."""
+        return [result.name for result in self.results if result.outcome == outcome]
+
+    @property
+    def failures(self) -> list[str]:
+        """Names of the checks that failed unexpectedly."""
+        return self.named(FAILED)
+
+    def __str__(self) -> str:
+        width = max(len(result.name) for result in self.results)
+        lines = [
+            f"{name:{width}}  {outcome}{': ' + reason if reason else ''}"
+            for name, outcome, reason in self.results
+        ]
+        outcomes = (PASSED, FAILED, EXPECTED_FAILURE, NOT_PROMISED)
+        counts = ", ".join(f"{len(self.named(each))} {each}" for each in outcomes)
+        return "\n".join([*lines, counts])
+
 
 PROMISES = {
-    "exact_when_deterministic": "in a deterministic world it predicts and draws the truth",
-    "represents_chance": "outcomes are drawn as often as they happened",
-    "order_does_not_matter": "the same transitions in another order teach the same",
-    "batch_as_rows": "a batch teaches what its rows teach one by one",
-    "samples_only_seen": "only pairs that were seen are drawn",
-    "samples_all_seen": "every pair that was seen is drawn now and then",
-    "adapts": "follows a change within `adapts_within` visits of the pair (an attribute; else 1)",
-    "knows_uncertainty": "is the surer the more it saw (method `doubt`, or `known` in predictions)",
+    "exact_when_deterministic": "predicts and samples a deterministic environment exactly",
+    "represents_chance": "samples outcomes by their observed frequency",
+    "order_does_not_matter": "learns the same from transitions in any order",
+    "batch_as_rows": "learns the same from a batch as from its rows one by one",
+    "samples_only_seen": "samples seen pairs only",
+    "samples_all_seen": "samples every seen pair",
+    "adapts": "tracks a change within `adapts_within` visits of the pair (by default 1)",
+    "knows_uncertainty": "is less uncertain with more data (`pair_uncertainty` or `known`)",
 }
-"""What a model may promise by its attribute `promises`, beside its capabilities."""
+"""Promises that a model may declare by its attribute `promises`."""
 
 PLANNER_PROMISES = {
-    "settles": "in a deterministic world the values settle where those of dynamic programming do",
-    "expects": "so they do where a pair has several outcomes",
-    "follows_changes": "and after the world, and the model with it, has changed",
-    "looks_far": "what it finds by looking ahead is the optimal value of each action",
+    "converges": "the values converge to the optimum of a deterministic environment",
+    "converges_in_expectation": "also with several outcomes of a pair",
+    "tracks_changes": "also after a change of the environment and the model",
+    "optimal_search": "the search values are the optimal values of each action",
 }
-"""What a planner may promise by its attribute `promises`."""
+"""Promises that a planner may declare by its attribute `promises`."""
 
 
 class Check(NamedTuple):
-    """One promise, put to the test."""
+    """Test of one promise."""
 
     name: str
     needs: frozenset[str]  # capabilities, promises, or "state" for get_state and set_state
-    function: Callable[[Any], None]  # raises AssertionError where the promise is broken
+    function: Callable[[Any], None]  # raises AssertionError if the promise is broken
 
 
 def collect(*functions: Any) -> dict[str, Check]:
-    """The checks by name."""
+    """Return the checks by name."""
     return {f.__name__: Check(f.__name__, getattr(f, "needs", frozenset()), f) for f in functions}
 
 
 def needs(*names: str) -> Callable[[Any], Any]:
-    """Decorate a check that holds only a model to account which declares or promises so much."""
+    """Decorate a check that applies only to plug-ins with these capabilities or promises."""
 
     def mark(function: Any) -> Any:
         function.needs = frozenset(names)
@@ -54,7 +97,7 @@ def needs(*names: str) -> Callable[[Any], Any]:
 
 
 def abilities(model: Any, promises: frozenset[str]) -> frozenset[str]:
-    """All that a model declares, promises, or evidently has."""
+    """Return the capabilities and promises of a model, with "state" if it can be saved."""
     has_state = hasattr(model, "get_state") and hasattr(model, "set_state")
     return frozenset(model.capabilities) | promises | ({"state"} if has_state else set())
 
@@ -62,13 +105,13 @@ def abilities(model: Any, promises: frozenset[str]) -> frozenset[str]:
 def run_checks(
     checks: Mapping[str, Check], case: Any, able: frozenset[str], expected: Mapping[str, str]
 ) -> Report:
-    """The results of checks.
+    """Run the checks and return their results.
 
     Args:
         checks: by name.
-        case: what they are called with.
-        able: what the plug-in declares and promises; a check that needs more is not run.
-        expected: check -> why it must fail; one that passes is a failure.
+        case: argument of the checks.
+        able: capabilities and promises of the plug-in; a check that needs others is not run.
+        expected: check -> reason of its failure; if it passes, that is a failure.
     """
     return Report(tuple(_result(check, case, able, expected) for check in checks.values()))
 
@@ -85,15 +128,15 @@ def _result(check: Check, case: Any, able: frozenset[str], expected: Mapping[str
         what = str(error) if isinstance(error, AssertionError) else repr(error)
         return Result(check.name, FAILED, what)
     if check.name in expected:
-        return Result(check.name, FAILED, f"passed, though expected to: {expected[check.name]}")
+        return Result(check.name, FAILED, f"passed; expected to fail: {expected[check.name]}")
     return Result(check.name, PASSED, "")
 
 
-def refuse_unknown(kind: str, names: Iterable[str], known: Mapping[str, Any]) -> None:
-    """Refuse names that are none.
+def check_names(kind: str, names: Iterable[str], known: Mapping[str, Any]) -> None:
+    """Check that names are known.
 
     Raises:
-        ValueError: for the first.
+        ValueError: for the first unknown one.
     """
     for name in names:
         if name not in known:

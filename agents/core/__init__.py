@@ -1,1 +1,1 @@
-"""What agents stand on: transitions, spaces, features, random numbers, rules."""
+"""Foundations of the agents: transitions, spaces, features, random numbers, compiled rules."""

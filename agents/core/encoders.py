@@ -1,8 +1,4 @@
-"""Observations as vectors: what the parts beyond the table see.
-
-A table numbers its observations (`TableRows`); what generalises wants coordinates (`Vectors`).
-Which of the two an agent uses is settled by what its values and its model say they observe.
-"""
+"""Encoders of observations and actions: Gymnasium spaces as table rows or as vectors."""
 
 from __future__ import annotations
 
@@ -13,15 +9,16 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray, IntArray
+from dynamaze.common.validation import checked_number
 
 from .spaces import TableRows
 
-ROWS, VECTORS = "rows", "vectors"
-"""What a part may say that it observes."""
+DISCRETE, VECTORS = "discrete", "vectors"
+"""The kinds of observations that values and models may declare by their attribute `observes`."""
 
 
 class Vectors:
-    """The vector (d,) of an observation, float64.
+    """Encoder of observations as (d,) float64 vectors.
 
     A `Box` is flattened, `MultiDiscrete` and a `Tuple` of `Discrete` become coordinates, and
     `Discrete` becomes one-hot: there, linear functions of the vector are exactly tables.
@@ -31,8 +28,8 @@ class Vectors:
 
     Attributes:
         size: d.
-        low: (d,) smallest values; -inf where there is no bound.
-        high: (d,) largest values; inf where there is none.
+        low: (d,) smallest values; -inf without a bound.
+        high: (d,) largest values; inf without a bound.
         rows: the rows of the space, None for a `Box`.
 
     Raises:
@@ -59,11 +56,11 @@ class Vectors:
 
     @property
     def is_one_hot(self) -> bool:
-        """Whether a vector is a 1 among zeros."""
+        """True if a vector is one-hot."""
         return isinstance(self.space, spaces.Discrete)
 
     def one(self, observation: Any) -> FloatArray:
-        """The (d,) vector of one observation.
+        """Return the (d,) vector of one observation.
 
         Raises:
             ValueError: for another shape, or for NaN or infinity.
@@ -77,7 +74,7 @@ class Vectors:
         return vector.reshape(-1)
 
     def many(self, observations: Any) -> tuple[FloatArray, bool]:
-        """The vectors of a batch, (n, d), and whether a single observation was given instead.
+        """Return the (n, d) vectors of a batch, and True if a single observation was given instead.
 
         Raises:
             ValueError: for observations of another shape or dtype, NaN, infinity, or, where the
@@ -101,7 +98,7 @@ class Vectors:
         return array.astype(np.float64).reshape(-1, self.size), is_single
 
     def of_rows(self, rows: IntArray) -> FloatArray:
-        """(n, d) the vectors of numbered rows.
+        """Return the (n, d) vectors of numbered rows.
 
         Raises:
             TypeError: if the space has no rows.
@@ -116,9 +113,9 @@ class Vectors:
         return np.stack(places, axis=-1).astype(np.float64) + self.rows.start
 
     def observations(self, vectors: FloatArray) -> npt.NDArray[Any]:
-        """(n, ...) the observations that (n, d) vectors are nearest to: the way back from `many`.
+        """Decode (n, d) vectors to the nearest observations, (n, ...): the inverse of `many`.
 
-        Of a `Tuple` they are coordinates, (n, parts).
+        For a `Tuple` they are coordinates, (n, parts).
         """
         if self.rows is not None and self.is_one_hot:
             numbers: IntArray = vectors.argmax(axis=1) + self.rows.start[0]
@@ -144,41 +141,147 @@ class Vectors:
 
 
 Encoder = TableRows | Vectors
-"""What turns an environment's observations into what an agent's parts see."""
+"""Encoder from an environment's observations to table rows or vectors."""
 
 
 def make_encoder(space: spaces.Space[Any], observes: str) -> Encoder:
-    """The encoder for parts that observe rows or vectors.
+    """Return the encoder for parts that observe rows ("discrete") or vectors.
 
     Raises:
-        TypeError: for a space that it cannot serve.
+        TypeError: for an unsupported space.
     """
     return Vectors(space) if observes == VECTORS else TableRows(space)
 
 
-def what_is_observed(values: Any, model: Any) -> str:
-    """Whether an agent's parts observe rows or vectors.
+def observation_kind(values: Any, model: Any) -> str:
+    """Return the kind of observations that an agent's parts share: "discrete" or "vectors".
 
-    A part says so by an attribute `observes`, "rows" or "vectors". Values that say nothing see
-    rows; a model that says nothing takes what the values see.
+    A part declares it by an attribute `observes`. Values without it see rows, "discrete"; a model
+    without it sees what the values see.
 
     Raises:
-        ValueError: if the two differ, or for anything else.
+        ValueError: if the two differ, or for any other kind.
     """
-    wanted = getattr(values, "observes", ROWS)
+    wanted = getattr(values, "observes", DISCRETE)
     found = getattr(model, "observes", wanted)
     for part, observed in ((values, wanted), (model, found)):
-        if observed not in (ROWS, VECTORS):
+        if observed not in (DISCRETE, VECTORS):
             raise ValueError(
-                f"{type(part).__name__} observes {observed!r}; expected {ROWS!r} or {VECTORS!r}"
+                f"{type(part).__name__} observes {observed!r}; expected {DISCRETE!r} or {VECTORS!r}"
             )
     if wanted != found:
         cure = (
-            "wrap the model: OnRows(model, vectors)"
-            if wanted == ROWS
-            else 'a model of rows needs values="table"'
+            "wrap the model: TabularAdapter(model, vectors)"
+            if wanted == DISCRETE
+            else 'a model of discrete observations needs values="table"'
         )
         raise ValueError(
             f"{type(values).__name__} observes {wanted} and {type(model).__name__} {found}; {cure}"
         )
     return str(wanted)
+
+
+class NumberedActions:
+    """Discrete actions, numbered from 0; learners see them one-hot.
+
+    Args:
+        count: number of actions.
+
+    Attributes:
+        size: length of an action as learners see it.
+
+    Raises:
+        ValueError: for a count below 1.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = self.size = int(checked_number("num_actions", count, 1, whole=True))
+
+    def empty(self, capacity: int) -> npt.NDArray[Any]:
+        """Return an empty column for `capacity` actions."""
+        return np.zeros(capacity, dtype=np.int64)
+
+    def checked(self, actions: Any) -> npt.NDArray[Any]:
+        """Return (batch,) actions as int64 after validation.
+
+        Raises:
+            TypeError: for actions that are not integers.
+            ValueError: for another shape, or an action out of range.
+        """
+        actions = np.asarray(actions)
+        if actions.dtype.kind not in "iu":
+            raise TypeError(f"actions of dtype {actions.dtype}; expected integers")
+        if actions.ndim != 1:
+            raise ValueError(f"actions of shape {actions.shape}; expected (batch,)")
+        if actions.size and not 0 <= actions.min() <= actions.max() < self.count:
+            wrong = int(actions[(actions < 0) | (actions >= self.count)][0])
+            raise ValueError(f"action {wrong}; expected 0 to {self.count - 1}")
+        numbers: npt.NDArray[Any] = actions.astype(np.int64, copy=False)
+        return numbers
+
+    def fill(self, inputs: FloatArray, actions: npt.NDArray[Any]) -> None:
+        """Write (batch,) checked actions into (batch, size) zeros."""
+        inputs[np.arange(len(actions)), actions] = 1.0
+
+
+class VectorActions:
+    """Continuous actions, vectors of real numbers; learners see them unchanged.
+
+    Args:
+        size: dimension of an action.
+
+    Attributes:
+        count: 0, for actions that are not numbered.
+
+    Raises:
+        ValueError: for a size below 1.
+    """
+
+    count = 0
+
+    def __init__(self, size: int) -> None:
+        self.size = int(checked_number("size of an action", size, 1, whole=True))
+
+    def empty(self, capacity: int) -> npt.NDArray[Any]:
+        """Return an empty column for `capacity` actions."""
+        return np.zeros((capacity, self.size))
+
+    def checked(self, actions: Any) -> npt.NDArray[Any]:
+        """Return (batch, size) actions as float64 after validation.
+
+        Raises:
+            TypeError: for a dtype that is not numeric.
+            ValueError: for another shape, NaN or infinity.
+        """
+        return finite_numbers("actions", actions, (*np.shape(actions)[:1], self.size))
+
+    def fill(self, inputs: FloatArray, actions: npt.NDArray[Any]) -> None:
+        """Write (batch, size) checked actions into an array of the same shape."""
+        inputs[:] = actions
+
+
+Actions = NumberedActions | VectorActions
+"""Kinds of actions that models of vectors support."""
+
+
+def as_actions(actions: int | Actions) -> Actions:
+    """Return the actions themselves, or discrete ones for a number of actions."""
+    return actions if isinstance(actions, Actions) else NumberedActions(actions)
+
+
+def finite_numbers(name: str, values: Any, shape: tuple[int, ...]) -> FloatArray:
+    """Return values as float64 if they are finite numbers of the expected shape.
+
+    Raises:
+        TypeError: for a dtype that is not numeric.
+        ValueError: for another shape, NaN or infinity, naming the first row.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} of dtype {array.dtype}; expected real numbers")
+    if array.shape != shape:
+        raise ValueError(f"{name} of shape {array.shape}; expected {shape}")
+    if not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0][0])
+        raise ValueError(f"{name} row {row}: {array[row].tolist()}; expected finite numbers")
+    return array.astype(np.float64, copy=False)

@@ -1,8 +1,8 @@
-"""Feature maps: from vectors to what linear functions are linear in.
+"""Feature maps for linear function approximation: tile coding, radial bases, one-hot features.
 
-A map is called with (batch, d) vectors and gives (batch, features) numbers. Those whose features
-are 0 or 1, with always as many ones, are `SparseFeatures`: they also give the places of the ones,
-and with these a linear function costs as many additions as there are ones.
+A map is called with (batch, d) vectors and returns (batch, features) numbers. Binary maps with a
+constant number of ones are `SparseFeatures`: they also return the indices of the ones, so that a
+linear function costs one addition for each active feature.
 """
 
 from __future__ import annotations
@@ -17,41 +17,41 @@ from dynamaze.common.compiled import compiled_with_arrays
 from dynamaze.common.validation import checked_number
 
 MAX_FEATURES = 2**26
-"""Weights for more than this are surely a mistake: half a GiB for each action."""
+"""Upper limit of the features of one map; the weights of one action take half a GiB."""
 
 
 class Features(Protocol):
-    """A feature map."""
+    """Feature map."""
 
     @property
     def num_features(self) -> int:
-        """How many numbers it gives; an attribute will do."""
+        """Number of features; a class attribute is enough."""
 
     def __call__(self, vectors: FloatArray) -> FloatArray:
-        """(batch, features) of (batch, d) vectors."""
+        """Return the (batch, features) features of (batch, d) vectors."""
 
 
 @runtime_checkable
 class SparseFeatures(Protocol):
-    """A feature map whose features are 0 or 1."""
+    """Feature map with binary features."""
 
     @property
     def num_features(self) -> int:
-        """How many numbers it gives; an attribute will do."""
+        """Number of features; a class attribute is enough."""
 
     @property
     def num_active(self) -> int:
-        """How many of them are 1, whatever the vector."""
+        """Number of active features (ones), the same for every vector."""
 
     def __call__(self, vectors: FloatArray) -> FloatArray:
-        """(batch, features) of (batch, d) vectors."""
+        """Return the (batch, features) features of (batch, d) vectors."""
 
     def active(self, vectors: FloatArray) -> IntArray:
-        """(batch, num_active) which features are 1."""
+        """Return the (batch, num_active) indices of the active features."""
 
 
 class Identity:
-    """The vectors themselves; for one-hot vectors, linear functions are then tables.
+    """The vectors themselves; for one-hot vectors linear functions are then tables.
 
     Args:
         size: d.
@@ -61,19 +61,19 @@ class Identity:
         self.num_features = size
 
     def __call__(self, vectors: FloatArray) -> FloatArray:
-        """(batch, d) as they are."""
+        """Return the (batch, d) vectors unchanged."""
         return _rows(vectors, self.num_features)
 
 
-class Coordinates:
-    """Each coordinate scaled to [-1, 1], and a 1 as bias.
+class CoordinateFeatures:
+    """CoordinateFeatures scaled to [-1, 1], with a constant 1 as bias.
 
     A coordinate without both bounds is left as it is, one with a single value becomes 0.
 
     Args:
         low: (d,) smallest values.
         high: (d,) largest values.
-        bias: whether a feature that is always 1 follows.
+        bias: append a constant feature 1.
 
     Raises:
         ValueError: for bounds of different shapes, or a high bound below its low one.
@@ -86,7 +86,7 @@ class Coordinates:
         self.num_features = self.low.size + int(bias)
 
     def __call__(self, vectors: FloatArray) -> FloatArray:
-        """(batch, d) or with bias (batch, d + 1)."""
+        """Return (batch, d) scaled coordinates, or (batch, d + 1) with bias."""
         scaled: FloatArray = (_rows(vectors, self.low.size) - self._middle) / self._half
         if not self.bias:
             return scaled
@@ -94,18 +94,18 @@ class Coordinates:
 
 
 class RadialBases:
-    """Each coordinate scaled to [-1, 1], and with it Gaussian bumps at even distances along it.
+    """Scaled coordinates and Gaussian radial basis functions along each coordinate.
 
-    Radial basis functions of one coordinate at a time (Sutton & Barto 2018, section 9.5.5): a
-    bump's width is the distance to the next. What a network learns of them can change within a
-    cell's width, as the world does at a wall, and changes little elsewhere; and unlike tiles there
-    are not more of them in each further dimension than in the first. A coordinate without both
-    bounds, or with a single value, has none.
+    Radial basis functions of one coordinate at a time (Sutton & Barto 2018, section 9.5.5); their
+    standard deviation is the distance between neighbouring centres. A network can so represent a
+    value that changes within one cell, as at a wall, without changing it elsewhere, and unlike
+    tiles their number grows linearly with the dimension. A coordinate without both bounds, or with
+    a single value, has none.
 
     Args:
         low: (d,) smallest values.
         high: (d,) largest values.
-        bumps: for each coordinate.
+        bumps: number of Gaussian bases along each coordinate.
 
     Raises:
         ValueError: for bounds of different shapes, a high bound below its low one, or fewer than
@@ -121,23 +121,24 @@ class RadialBases:
         self.num_features = self.low.size + int(self._has_bumps.sum()) * count
 
     def __call__(self, vectors: FloatArray) -> FloatArray:
-        """(batch, features): the (batch, d) coordinates, then the first one's bumps and so on."""
+        """Return (batch, features): the (batch, d) coordinates, then the bases of each."""
         scaled = (_rows(vectors, self.low.size) - self._middle) / self._half
         away = scaled[:, self._has_bumps, None] - self._centres
         width = self._centres[1] - self._centres[0]
+        # exp(-|x - c|^2 / (2 sigma^2)), section 9.5.5
         bumps = np.exp(-0.5 * (away / width) ** 2)
         of_all = bumps.reshape(len(scaled), self.num_features - self.low.size)
         return np.hstack((scaled, of_all))
 
 
-class OneHot:
-    """One feature for each point of a grid of whole numbers: linear functions are then tables.
+class OneHotFeatures:
+    """One binary feature for each point of an integer grid: linear functions are then tables.
 
-    What lies between the points counts as the nearest, what lies outside as the nearest inside.
+    A vector is mapped to the nearest point of the grid.
 
     Args:
-        sizes: how many values each coordinate has.
-        start: (d,) the smallest value of each; 0 by default.
+        sizes: number of values of each coordinate.
+        start: (d,) smallest values; 0 by default.
 
     Raises:
         ValueError: for sizes below 1, or for more than `MAX_FEATURES` points.
@@ -156,34 +157,32 @@ class OneHot:
         self.num_features = _checked_count(np.array(self.sizes))
 
     def active(self, vectors: FloatArray) -> IntArray:
-        """(batch, 1) the number of each vector's point, the last coordinate counting fastest."""
+        """Return the (batch, 1) index of each vector's point, the last coordinate fastest."""
         places = np.rint(_rows(vectors, len(self.sizes)) - self.start)
         inside = np.clip(places, 0, np.array(self.sizes) - 1).astype(np.int64)
         numbers: IntArray = np.ravel_multi_index(tuple(inside.T), self.sizes).astype(np.int64)
         return numbers[:, None]
 
     def __call__(self, vectors: FloatArray) -> FloatArray:
-        """(batch, features), a single 1 in each row."""
-        return _dense(self.active(vectors), self.num_features)
+        """Return (batch, features) with a single 1 in each row."""
+        return _as_dense(self.active(vectors), self.num_features)
 
 
 class TileCoding:
-    """Tile coding: several grids of tiles over a box, each displaced, one tile of each active.
+    """Tile coding: several displaced grids of tiles over a box, one active tile in each.
 
-    Sutton & Barto 2018, section 9.5.4. Tiling t is displaced by the fraction t (1, 3, 5, ...) / n
-    of a tile, modulo 1, where n is the number of tilings: the displacement vector of the first odd
-    integers that the section recommends after Miller and Glanz (1996). So that it covers the box,
-    a tiling has one tile more in each dimension. Vectors outside the box count as the nearest
-    inside. Each tile has its own weight: no hashing.
+    Sutton & Barto 2018, section 9.5.4. To cover the box a displaced tiling has one more tile in
+    each dimension. Vectors outside the box are clipped to it. Each tile has its own weight: no
+    hashing.
 
     Args:
         low: (d,) the box's smallest values, finite.
         high: (d,) its largest.
-        tiles: how many tiles span the box in each dimension; one number or (d,) numbers.
-        tilings: how many grids; at least 4 d is recommended, a power of two.
+        tiles: number of tiles across the box in each dimension; one number or (d,) numbers.
+        tilings: number of grids; a power of two of at least 4 d is recommended.
 
     Raises:
-        ValueError: for bounds that are no box, a number below 1, or more than `MAX_FEATURES` tiles.
+        ValueError: for invalid bounds, a number below 1, or more than `MAX_FEATURES` tiles.
     """
 
     def __init__(
@@ -201,18 +200,21 @@ class TileCoding:
         self.tiles = np.broadcast_to(np.asarray(tiles), self.low.shape).astype(np.int64)
         if self.tiles.min() < 1:
             raise ValueError(f"tiles={tiles!r}; expected at least 1 in each dimension")
+        # Tiling t is displaced by the fraction t (1, 3, 5, ...) / n of a tile, modulo 1: the first
+        # odd integers, as section 9.5.4 recommends after Miller and Glanz (1996).
         odd = 2 * np.arange(self.low.size) + 1
         steps = np.arange(self.num_active)[:, None] * odd % self.num_active
         self._offsets = steps / self.num_active
         per_tiling = _checked_count(np.append(self.tiles + 1, self.num_active)) // self.num_active
-        below = np.append(np.cumprod((self.tiles + 1)[:0:-1])[::-1], 1)  # tiles of each step
+        # Row-major strides: number of tiles for one step along each axis.
+        below = np.append(np.cumprod((self.tiles + 1)[:0:-1])[::-1], 1)
         self._strides = below.astype(np.int64)
         self._scale = self.tiles / (self.high - self.low)
         self._per_tiling = per_tiling
         self.num_features = per_tiling * self.num_active
 
     def active(self, vectors: FloatArray) -> IntArray:
-        """(batch, tilings) the number of the active tile of each tiling."""
+        """Return the (batch, tilings) index of the active tile of each tiling."""
         inside = np.clip(_rows(vectors, self.low.size), self.low, self.high)
         tiles: IntArray = _active_tiles(
             (inside - self.low) * self._scale, self._offsets, self._strides, self._per_tiling
@@ -220,12 +222,12 @@ class TileCoding:
         return tiles
 
     def __call__(self, vectors: FloatArray) -> FloatArray:
-        """(batch, features), as many ones in each row as there are tilings."""
-        return _dense(self.active(vectors), self.num_features)
+        """Return (batch, features) with one 1 for each tiling."""
+        return _as_dense(self.active(vectors), self.num_features)
 
 
 def middle_and_half(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The middle of each interval and half its length; 0 and 1 where there are not both bounds.
+    """Return the middle and half length of each interval; 0 and 1 without both bounds.
 
     Raises:
         ValueError: for bounds of different shapes, or a high bound below its low one.
@@ -238,10 +240,10 @@ def middle_and_half(low: FloatArray, high: FloatArray) -> tuple[FloatArray, Floa
 
 
 def in_blocks(active: IntArray, actions: IntArray, num_features: int) -> IntArray:
-    """(batch, num_active) places of the ones where each action has a block of features.
+    """Return (batch, num_active) indices in a vector with one block of features for each action.
 
     Args:
-        active: (batch, num_active) places without actions.
+        active: (batch, num_active) indices without actions.
         actions: (batch,) from 0.
         num_features: features of a block.
     """
@@ -249,7 +251,7 @@ def in_blocks(active: IntArray, actions: IntArray, num_features: int) -> IntArra
 
 
 def describe_features(features: Any) -> str:
-    """A feature map in words, for messages."""
+    """Describe a feature map for error messages."""
     return f"{type(features).__name__} with {features.num_features} features"
 
 
@@ -276,7 +278,7 @@ def _checked_count(sizes: npt.NDArray[Any]) -> int:
     return int(count)
 
 
-def _dense(active: IntArray, num_features: int) -> FloatArray:
+def _as_dense(active: IntArray, num_features: int) -> FloatArray:
     dense = np.zeros((len(active), num_features))
     np.put_along_axis(dense, active, 1.0, axis=1)
     return dense
@@ -284,7 +286,7 @@ def _dense(active: IntArray, num_features: int) -> FloatArray:
 
 @compiled_with_arrays
 def _active_tiles(scaled, offsets, strides, per_tiling):
-    """The active tiles of (batch, d) vectors in units of tiles."""
+    """Return the active tiles of (batch, d) vectors in units of tiles."""
     tilings = len(offsets)
     tiles = np.empty((len(scaled), tilings), dtype=np.int64)
     for row in range(len(scaled)):

@@ -1,13 +1,13 @@
-"""Compiled code that works on every kind of part.
+"""Generic compiled functions, which dispatch on the type of a record.
 
-A part that compiled code can use keeps its memory in a record, a NamedTuple of arrays, and has a
-compiled rule for each of the functions below. Which rule is meant is settled by the record's type
-when the calling code is compiled, so that a call costs nothing. A new kind of model needs a record
-and two rules, and then works in the step-by-step agent and in whole compiled runs:
+A part that compiled code can use keeps its state in a record, a NamedTuple of arrays, and registers
+a compiled rule for each of the functions below. A new kind of model needs a record and the two
+rules of `update_model` and `sample_transition`; it then works in the step-by-step agent and in
+compiled runs:
 
-    @rule(draw, MyTable)
+    @rule(sample_transition, MyTable)
     @compiled
-    def draw_mine(table, num_actions, rng): ...
+    def sample_mine(table, num_actions, rng): ...
 """
 
 from __future__ import annotations
@@ -18,15 +18,23 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
+from dynamaze.common.compiled import compiled, spliced
+
 _RULES: dict[tuple[Any, type], Any] = {}
+
+CONFIDENCE_THRESHOLD = 0.5
+"""Planners that update pair by pair skip pairs of a smaller confidence.
+
+The values of a skipped pair are learned from real transitions alone.
+"""
 
 
 def rule(function: Any, record: type) -> Callable[[Any], Any]:
-    """Decorate the compiled rule that `function` stands for, where its first argument is a record.
+    """Register the decorated compiled rule as the implementation of `function` for a record type.
 
     Args:
-        function: one of the functions below, such as `observe` or `draw`.
-        record: the NamedTuple class.
+        function: one of the functions below, such as `update_model` or `sample_transition`.
+        record: the NamedTuple class of the function's first argument.
     """
 
     def register(compiled: Any) -> Any:
@@ -36,148 +44,175 @@ def rule(function: Any, record: type) -> Callable[[Any], Any]:
     return register
 
 
-def observe(model, num_actions, state, action, reward, next_state, terminated):
-    """Let a model learn from a real transition."""
+def has_rule(function: Any, record: type) -> bool:
+    """Return True if a rule of `function` is registered for this record type."""
+    return (function, record) in _RULES
 
 
-def draw(model, num_actions, rng):
-    """A simulated transition: pair, reward, next state, terminated, and the generator's state.
+# -- models ------------------------------------------------------------------------------------
 
-    `num_actions` and the pair, state * num_actions + action, are uint64.
+
+def update_model(model, num_actions, state, action, reward, next_state, terminated):
+    """Update a model with a real transition."""
+
+
+def sample_transition(model, num_actions, rng):
+    """Sample a simulated transition.
+
+    Returns (pair, reward, next state, terminated, the generator's state). `num_actions` and the
+    pair, state * num_actions + action, are uint64.
     """
 
 
-def follow(model, num_actions, pair, rng):
-    """One outcome of a pair: reward, next state, terminated, and the generator's state."""
+def sample_outcome(model, num_actions, pair, rng):
+    """Sample an outcome of a pair: (reward, next state, terminated, the generator's state)."""
 
 
-def expect(model, num_actions, pair, q, gamma):
-    """A pair's expected reward plus the discounted value of what follows, by a flat table `q`."""
+def expected_backup(model, num_actions, pair, q, gamma):
+    """Return a pair's expected reward plus the discounted value of its next state by `q` (flat)."""
 
 
-def believe(model, num_actions, pair, next_state, terminated):
-    """How likely a model holds an outcome of a pair, its entropy there, and the counts behind it.
+def outcome_probability(model, num_actions, pair, next_state, terminated):
+    """Return the model's probability of an outcome, its predictive entropy and the visit count.
 
-    Three floats: probability, entropy in nats, and by how many outcomes the pair is known.
+    Three floats: probability, entropy in nats, and the (discounted) number of the pair's outcomes.
     """
 
 
-def doubt(model, num_actions, pair):
-    """How little a model knows of a pair, in [0, 1]; without a rule 1 / sqrt(visits + 1)."""
+def pair_uncertainty(model, num_actions, pair):
+    """Return a pair's uncertainty in [0, 1]; without a rule 1 / sqrt(visits + 1)."""
 
 
-def seen_pairs(model):
-    """The pairs that a model has seen, a wrapper's those of the model inside: `SeenPairs`."""
+def visited_pairs(model):
+    """Return the `VisitedPairs` of a model; a wrapper has those of its inner model."""
 
 
-def share(model):
-    """The share of its planning steps that a model deserves, in [0, 1]; without a rule 1.
+def planning_share(model):
+    """Return the fraction of the planning steps to be taken with a model, in [0, 1].
 
-    A wrapper's is that of the model inside.
+    Without a rule it is 1; a wrapper has that of its inner model.
     """
 
 
-def trust(model, pair):
-    """The share of its updates that a pair deserves, in [0, 1]; without a rule 1.
+def pair_confidence(model, pair):
+    """Return the confidence in a model's predictions of a pair, in [0, 1].
 
-    A wrapper's is that of the model inside.
+    Without a rule it is 1; a wrapper has that of its inner model.
     """
+
+
+# -- exploration and planning --------------------------------------------------------------------
 
 
 def choose(exploration, values, first, num_actions, state, rng):
-    """An action in a state, whose values begin at `first`, and the generator's state."""
+    """Choose an action in a state, whose values begin at `first`; also returns the generator."""
 
 
-def note(exploration, pair):
-    """Let an exploration rule take note of a real step."""
+def record_step(exploration, pair):
+    """Update an exploration rule after a real step."""
 
 
-def remember(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """Let a planner take note of a real step, which the model has learned already.
+def record_transition(planning, model, q, num_actions, pair, next_state, terminated, gamma):
+    """Update a planner after a real transition, which the model has learned already.
 
     `q` is the flat table; pair and number of actions are int64.
     """
 
 
-def improve(planning, model, q, num_actions, learning_rate, gamma, rng):
-    """A phase of planning on the flat table `q`; gives the generator's state.
+def plan(planning, model, q, num_actions, learning_rate, gamma, rng):
+    """Run one planning phase on the flat table `q`; returns the generator's state.
 
     The number of actions is int64.
     """
 
 
-@overload(observe, inline="always")
-def _observe(model, num_actions, state, action, reward, next_state, terminated):
-    compiled = _RULES[observe, model.instance_class]
+# -- shares of planning --------------------------------------------------------------------------
+
+
+@spliced
+def fraction_of_steps(planning_steps, share):
+    """Return a share in [0, 1] of the planning steps, rounded to the nearest whole number."""
+    return int(share * planning_steps + 0.5)
+
+
+@compiled
+def is_confident(model, pair):
+    """Return True if a pair's confidence reaches `CONFIDENCE_THRESHOLD`."""
+    return pair_confidence(model, pair) >= CONFIDENCE_THRESHOLD
+
+
+# -- overloads -----------------------------------------------------------------------------------
+# The rule is looked up by the record's type while the calling code is compiled, and inlined there:
+# at run time a dispatched call costs nothing.
+
+
+@overload(update_model, inline="always")
+def _update_model(model, num_actions, state, action, reward, next_state, terminated):
+    compiled = _RULES[update_model, model.instance_class]
     return lambda model, num_actions, state, action, reward, next_state, terminated: compiled(
         model, num_actions, state, action, reward, next_state, terminated
     )
 
 
-@overload(draw, inline="always")
-def _draw(model, num_actions, rng):
-    compiled = _RULES[draw, model.instance_class]
+@overload(sample_transition, inline="always")
+def _sample_transition(model, num_actions, rng):
+    compiled = _RULES[sample_transition, model.instance_class]
     return lambda model, num_actions, rng: compiled(model, num_actions, rng)
 
 
-@overload(follow, inline="always")
-def _follow(model, num_actions, pair, rng):
-    compiled = _RULES[follow, model.instance_class]
+@overload(sample_outcome, inline="always")
+def _sample_outcome(model, num_actions, pair, rng):
+    compiled = _RULES[sample_outcome, model.instance_class]
     return lambda model, num_actions, pair, rng: compiled(model, num_actions, pair, rng)
 
 
-@overload(expect, inline="always")
-def _expect(model, num_actions, pair, q, gamma):
-    compiled = _RULES[expect, model.instance_class]
+@overload(expected_backup, inline="always")
+def _expected_backup(model, num_actions, pair, q, gamma):
+    compiled = _RULES[expected_backup, model.instance_class]
     return lambda model, num_actions, pair, q, gamma: compiled(model, num_actions, pair, q, gamma)
 
 
-@overload(believe, inline="always")
-def _believe(model, num_actions, pair, next_state, terminated):
-    compiled = _RULES[believe, model.instance_class]
+@overload(outcome_probability, inline="always")
+def _outcome_probability(model, num_actions, pair, next_state, terminated):
+    compiled = _RULES[outcome_probability, model.instance_class]
     return lambda model, num_actions, pair, next_state, terminated: compiled(
         model, num_actions, pair, next_state, terminated
     )
 
 
-@overload(doubt, inline="always")
-def _doubt(model, num_actions, pair):
-    compiled = _RULES.get((doubt, model.instance_class))
+@overload(pair_uncertainty, inline="always")
+def _pair_uncertainty(model, num_actions, pair):
+    compiled = _RULES.get((pair_uncertainty, model.instance_class))
     if compiled is None:
         return lambda model, num_actions, pair: 1.0 / np.sqrt(model.visits[pair] + 1.0)
     return lambda model, num_actions, pair: compiled(model, num_actions, pair)
 
 
-@overload(seen_pairs, inline="always")
-def _seen_pairs(model):
+@overload(visited_pairs, inline="always")
+def _visited_pairs(model):
     if "model" in model.instance_class._fields:
-        return lambda model: seen_pairs(model.model)
+        return lambda model: visited_pairs(model.model)
     return lambda model: model.seen
 
 
-@overload(share, inline="always")
-def _share(model):
-    compiled = _RULES.get((share, model.instance_class))
+@overload(planning_share, inline="always")
+def _planning_share(model):
+    compiled = _RULES.get((planning_share, model.instance_class))
     if compiled is not None:
         return lambda model: compiled(model)
     if "model" in model.instance_class._fields:
-        return lambda model: share(model.model)
+        return lambda model: planning_share(model.model)
     return lambda model: 1.0
 
 
-@overload(trust, inline="always")
-def _trust(model, pair):
-    compiled = _RULES.get((trust, model.instance_class))
+@overload(pair_confidence, inline="always")
+def _pair_confidence(model, pair):
+    compiled = _RULES.get((pair_confidence, model.instance_class))
     if compiled is not None:
         return lambda model, pair: compiled(model, pair)
     if "model" in model.instance_class._fields:
-        return lambda model, pair: trust(model.model, pair)
+        return lambda model, pair: pair_confidence(model.model, pair)
     return lambda model, pair: 1.0
-
-
-def has_rule(function: Any, record: type) -> bool:
-    """Whether a rule stands for `function` where its first argument is such a record."""
-    return (function, record) in _RULES
 
 
 @overload(choose, inline="always")
@@ -188,23 +223,23 @@ def _choose(exploration, values, first, num_actions, state, rng):
     )
 
 
-@overload(note, inline="always")
-def _note(exploration, pair):
-    compiled = _RULES[note, exploration.instance_class]
+@overload(record_step, inline="always")
+def _record_step(exploration, pair):
+    compiled = _RULES[record_step, exploration.instance_class]
     return lambda exploration, pair: compiled(exploration, pair)
 
 
-@overload(remember, inline="always")
-def _remember(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    compiled = _RULES[remember, planning.instance_class]
+@overload(record_transition, inline="always")
+def _record_transition(planning, model, q, num_actions, pair, next_state, terminated, gamma):
+    compiled = _RULES[record_transition, planning.instance_class]
     return lambda planning, model, q, num_actions, pair, next_state, terminated, gamma: compiled(
         planning, model, q, num_actions, pair, next_state, terminated, gamma
     )
 
 
-@overload(improve, inline="always")
-def _improve(planning, model, q, num_actions, learning_rate, gamma, rng):
-    compiled = _RULES[improve, planning.instance_class]
+@overload(plan, inline="always")
+def _plan(planning, model, q, num_actions, learning_rate, gamma, rng):
+    compiled = _RULES[plan, planning.instance_class]
     return lambda planning, model, q, num_actions, learning_rate, gamma, rng: compiled(
         planning, model, q, num_actions, learning_rate, gamma, rng
     )

@@ -1,7 +1,7 @@
-"""A compiled queue of numbered items, the one of highest priority first.
+"""Compiled priority queue of numbered items, the highest priority first.
 
-A binary heap that knows where each item is, so that a priority can be changed in place
-(Cormen, Leiserson, Rivest and Stein 2009, section 6.5). Items are numbers from 0.
+An indexed binary heap (Cormen, Leiserson, Rivest and Stein 2009, section 6.5): it stores the
+position of each item, so that a priority can be changed in place. Items are numbers from 0.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from dynamaze.common.compiled import compiled
 
 
 class Queue(NamedTuple):
-    """The queue's record, for compiled code."""
+    """Record of the queue, changed in place by compiled code."""
 
-    heap: IntArray  # (items,) those that wait, so that none is above one of higher priority
-    place: IntArray  # (items,) where an item is in the heap; -1 where it does not wait
-    priority: FloatArray  # (items,) of those that wait
-    size: IntArray  # (1,) how many wait
+    heap: IntArray  # (items,) queued items; none is above one of higher priority
+    place: IntArray  # (items,) an item's position in the heap; -1 if it is not queued
+    priority: FloatArray  # (items,) priorities of queued items
+    size: IntArray  # (1,) number of queued items
 
     @classmethod
     def empty(cls, items: int) -> Queue:
-        """A queue for items 0 to `items` - 1, of which none waits."""
+        """Return an empty queue for items 0 to `items` - 1."""
         return cls(
             np.zeros(items, dtype=np.int64),
             np.full(items, -1, dtype=np.int64),
@@ -35,7 +35,7 @@ class Queue(NamedTuple):
 
 @compiled
 def put(queue, item, priority):
-    """Have an item wait with exactly this priority, whether it waited before or not."""
+    """Insert an item with this priority, or change the priority of a queued one."""
     if queue.place[item] < 0:
         queue.place[item] = queue.size[0]
         queue.heap[queue.size[0]] = item
@@ -47,14 +47,14 @@ def put(queue, item, priority):
 
 @compiled
 def raise_to(queue, item, priority):
-    """Have an item wait with at least this priority."""
+    """Insert an item, or raise its priority to at least this one."""
     if queue.place[item] < 0 or queue.priority[item] < priority:
         put(queue, item, priority)
 
 
 @compiled
 def take(queue):
-    """The item of highest priority, which waits no longer; the queue must not be empty."""
+    """Remove and return the item of highest priority; the queue must not be empty."""
     item = queue.heap[0]
     drop(queue, item)
     return item
@@ -62,7 +62,7 @@ def take(queue):
 
 @compiled
 def drop(queue, item):
-    """Have an item that waits wait no longer."""
+    """Remove a queued item."""
     place = queue.place[item]
     queue.size[0] -= 1
     last = queue.heap[queue.size[0]]
@@ -76,7 +76,7 @@ def drop(queue, item):
 
 @compiled
 def rise(queue, item):
-    """Move an item up to where it belongs."""
+    """Move an item up to its place in the heap."""
     heap, place, priority = queue.heap, queue.place, queue.priority
     own, here = priority[item], place[item]
     while here > 0:
@@ -91,7 +91,7 @@ def rise(queue, item):
 
 @compiled
 def sink(queue, item):
-    """Move an item down to where it belongs."""
+    """Move an item down to its place in the heap."""
     heap, place, priority = queue.heap, queue.place, queue.priority
     own, here, size = priority[item], place[item], queue.size[0]
     below = 2 * here + 1

@@ -1,9 +1,9 @@
-"""Random numbers for compiled rules: NumPy's own SFC64.
+"""Random numbers in compiled rules: NumPy's own SFC64.
 
-A compiled rule takes the state of an SFC64 generator, four words in a tuple, and gives it back
-advanced. Loaded from the generator's memory and stored there again, it makes Python code and
-compiled code draw from one stream, so that a whole compiled run draws the same numbers as the
-step-by-step agent. SFC64 is among NumPy's fastest generators and has no multiplication.
+A compiled rule takes the state of an SFC64 generator, four words in a tuple, and returns it
+advanced. The state is loaded from the generator's memory and stored back, so that Python and
+compiled code draw from one stream and a compiled run draws the same numbers as the step-by-step
+agent. SFC64 is among NumPy's fastest generators and needs no multiplication.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ _TWO_TO_MINUS_32 = 2.0**-32
 
 
 def as_sequence(seed: Seed) -> np.random.SeedSequence:
-    """The sequence of a seed; of None, one that nothing else has."""
+    """Return the seed sequence of a seed; None gives fresh entropy."""
     return seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
 
 
 def make_generator(seed: np.random.SeedSequence, stream: int) -> np.random.Generator:
-    """The generator of one of a seed's streams; they do not overlap.
+    """Return the generator of one of a seed's independent streams.
 
-    Unlike `SeedSequence.spawn`, asking twice gives the same stream twice.
+    Unlike `SeedSequence.spawn`, it returns the same stream at each call.
     """
     child = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, stream))
     return np.random.Generator(np.random.SFC64(child))
 
 
 def state_words(rng: np.random.Generator) -> Words:
-    """The words that compiled rules draw from, on behalf of a generator.
+    """Return the state words that compiled rules draw from for a generator.
 
-    For SFC64 they are the generator's own memory, so that drawing advances it. Any other
-    generator seeds a new SFC64 state with its next draw. Keep `rng` alive while they are in use.
+    For SFC64 they are the generator's own memory, so that drawing advances it: keep a reference to
+    `rng` while they are in use. Any other generator seeds a new SFC64 state with its next draw.
     """
     bit_generator = rng.bit_generator
     if isinstance(bit_generator, np.random.SFC64):
@@ -58,20 +58,21 @@ def state_words(rng: np.random.Generator) -> Words:
 
 @spliced
 def load(words):
-    """The generator's state as a tuple, which compiled code keeps in registers."""
+    """Return the generator's state as a tuple, which compiled code keeps in registers."""
     return words[0], words[1], words[2], words[3]
 
 
 @spliced
 def store(words, rng):
-    """Put the state back into the generator's memory."""
+    """Write the state back into the generator's memory."""
     words[0], words[1], words[2], words[3] = rng
 
 
 @spliced
 def next_word(rng):
-    """The next 64 random bits, the same that NumPy's SFC64 gives, and the state after them."""
+    """Return the next 64 random bits, equal to those of NumPy's SFC64, and the new state."""
     a, b, c, counter = rng
+    # SFC64, as in NumPy's sfc64.h
     word = a + b + counter
     after = (
         b ^ (b >> np.uint64(11)),
@@ -84,17 +85,18 @@ def next_word(rng):
 
 @spliced
 def high_below(word, bound):
-    """An integer in [0, bound) from a word's upper half (bound < 2**32; bias below bound/2**32)."""
+    """Return an integer in [0, bound) from a word's upper half."""
+    # Multiply-shift for bounds below 2**32; the bias is below bound / 2**32.
     return ((word >> _HALF) * np.uint64(bound)) >> _HALF
 
 
 @spliced
 def low_below(word, bound):
-    """An integer in [0, bound) from a word's lower half."""
+    """Return an integer in [0, bound) from a word's lower half."""
     return ((word & _LOW_HALF) * np.uint64(bound)) >> _HALF
 
 
 @spliced
 def high_unit(word):
-    """A number in [0, 1) from a word's upper half."""
+    """Return a number in [0, 1) from a word's upper half."""
     return (word >> _HALF) * _TWO_TO_MINUS_32

@@ -1,4 +1,4 @@
-"""From Gymnasium's spaces to the rows and columns of a table; spaces as JSON."""
+"""Table rows of Gymnasium's discrete spaces, and spaces as JSON."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dynamaze.common.arrays import IntArray
 
 
 class Spaces(NamedTuple):
-    """What an agent must know of an environment in order to predict."""
+    """The spaces of an environment, which an agent needs to predict."""
 
     observation: spaces.Space[Any]
     action: spaces.Space[Any]
 
 
 class TableRows:
-    """Which row of a table an observation has.
+    """Encoder of observations as the row numbers of a table.
 
     Args:
         space: `Discrete`, `MultiDiscrete`, or a `Tuple` of `Discrete`.
@@ -46,18 +46,18 @@ class TableRows:
         self.size = int(np.prod(self.shape))
 
     def one(self, observation: Any) -> int:
-        """The row of one observation."""
+        """Return the row of one observation."""
         if self._is_number:
             return int(observation) - int(self._start[0])
         return int(np.ravel_multi_index(tuple(np.asarray(observation) - self._start), self.shape))
 
     @property
     def start(self) -> list[int]:
-        """The smallest value of each part of an observation."""
+        """Smallest value of each part of an observation."""
         return [int(first) for first in self._start]
 
     def many(self, observations: Any) -> tuple[IntArray, bool]:
-        """The rows of a batch, (n,), and whether a single observation was given instead.
+        """Return the (n,) rows of a batch, and True if a single observation was given instead.
 
         Raises:
             ValueError: for observations of another shape or dtype, or outside the space.
@@ -91,7 +91,7 @@ class TableRows:
 
 
 def count_actions(space: spaces.Space[Any]) -> tuple[int, int]:
-    """How many actions there are, and the number of the first.
+    """Return the number of actions and the number of the first one.
 
     Raises:
         TypeError: if the space is not `Discrete`.
@@ -102,7 +102,7 @@ def count_actions(space: spaces.Space[Any]) -> tuple[int, int]:
 
 
 def describe_spaces(pair: Spaces) -> dict[str, Any]:
-    """The spaces as JSON."""
+    """Describe the spaces as JSON."""
     num_actions, first_action = count_actions(pair.action)
     return {
         "observation": type(pair.observation).__name__,
@@ -121,7 +121,7 @@ def _describe_observation(space: spaces.Space[Any]) -> dict[str, Any]:
 
 
 def read_spaces(description: dict[str, Any]) -> Spaces:
-    """The spaces that `describe_spaces` described.
+    """Return the spaces that `describe_spaces` described.
 
     Raises:
         KeyError, ValueError: for a description of something else.

@@ -1,4 +1,4 @@
-"""Any finite Markov decision process, sparse: what dynamic programming works on."""
+"""Sparse finite Markov decision process, the input of dynamic programming."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ ToyText = Mapping[int, Mapping[int, Sequence[tuple[float, int, float, bool]]]]
 """``P[state][action] = [(probability, next_state, reward, terminated), ...]``, as Gymnasium's."""
 
 ROUNDING = 1e-9
-"""How far from 1 probabilities may sum up."""
+"""Tolerance of the sum of probabilities."""
 
 
 class SparseMDP(NamedTuple):
-    """S states, A actions in each, and of each pair only the outcomes that are possible.
+    """Finite Markov decision process: S states, A actions, the possible outcomes of each pair.
 
     The pair of state s and action a has the number ``s * A + a``; its outcomes are those from
-    ``first[pair]`` to ``first[pair + 1]``. What ends an episode stands in the reward alone:
-    nothing follows it.
+    ``first[pair]`` to ``first[pair + 1]``. Terminal outcomes are not stored: they only contribute
+    to the expected reward.
     """
 
     num_actions: int  # A
     first: IntArray  # (S * A + 1,)
     next_state: IntArray  # (outcomes,)
-    probability: FloatArray  # (outcomes,) of going on there; with that of the end they sum to 1
+    probability: FloatArray  # (outcomes,) of continuing there; terminal outcomes add up to the rest
     reward: FloatArray  # (S * A,) expected
 
     @property
     def num_states(self) -> int:
-        """S."""
+        """Number of states S."""
         return self.reward.size // self.num_actions
 
     @classmethod
@@ -44,17 +44,17 @@ class SparseMDP(NamedTuple):
         reward: npt.ArrayLike,
         terminated: npt.ArrayLike,
     ) -> SparseMDP:
-        """The process of dense arrays, such as the first four of a maze's `env.unwrapped.mdp`.
+        """Build the process of dense arrays, such as those of a maze's `env.unwrapped.mdp`.
 
         Args:
             next_state: (S, A, K) of each of K possible outcomes of a pair.
             probability: (S, A, K), sums to 1 over K.
             reward: (S, A, K).
-            terminated: (S, A, K) whether the episode ends there.
+            terminated: (S, A, K) True for outcomes that end the episode.
 
         Raises:
-            ValueError: for arrays of other shapes, next states that are not there, probabilities
-                below 0 or that do not sum to 1, or a reward that is not finite.
+            ValueError: for arrays of other shapes, next states out of range, probabilities below
+                0 or that do not sum to 1, or a reward that is not finite.
         """
         columns = [np.asarray(each) for each in (next_state, probability, reward, terminated)]
         shapes = {column.shape for column in columns}
@@ -66,13 +66,13 @@ class SparseMDP(NamedTuple):
 
     @classmethod
     def of_toy_text(cls, table: ToyText) -> SparseMDP:
-        """The process of a dictionary `P` as Gymnasium's toy-text environments have it.
+        """Build the process of a dictionary `P`, as Gymnasium's toy-text environments have it.
 
         Args:
             table: of FrozenLake, Taxi, CliffWalking or a maze: ``env.unwrapped.P``.
 
         Raises:
-            ValueError: as `of`, or where states have different numbers of actions.
+            ValueError: as `of`, or if states have different numbers of actions.
         """
         states, actions = len(table), len(table[0])
         if any(len(table[state]) != actions for state in range(states)):
@@ -88,13 +88,13 @@ class SparseMDP(NamedTuple):
 
     @classmethod
     def of_model(cls, model: Any) -> SparseMDP:
-        """What a model of the world believes; pairs that were never tried change nothing.
+        """Build the process of a model's predictions; untried pairs stay where they are.
 
         Args:
             model: one that declares "distribution", with `num_states` and `num_actions`.
 
         Raises:
-            ValueError: for a model that knows no distribution.
+            ValueError: for a model that does not declare "distribution".
         """
         if "distribution" not in model.capabilities:
             raise ValueError(
@@ -102,13 +102,13 @@ class SparseMDP(NamedTuple):
                 "programming needs 'distribution'"
             )
         states, actions = model.num_states, model.num_actions
-        believed = [
+        predicted = [
             model.distribution(state, action)
             for state in range(states)
             for action in range(actions)
         ]
-        pair = np.repeat(np.arange(states * actions), [len(each.probability) for each in believed])
-        columns = [np.concatenate(column) for column in zip(*believed, strict=True)]
+        pair = np.repeat(np.arange(states * actions), [len(each.probability) for each in predicted])
+        columns = [np.concatenate(column) for column in zip(*predicted, strict=True)]
         following, probability, reward, terminated = columns
         return cls._from_outcomes(states, actions, pair, following, probability, reward, terminated)
 
@@ -123,7 +123,7 @@ class SparseMDP(NamedTuple):
         reward: npt.NDArray[Any],
         terminated: npt.NDArray[Any],
     ) -> SparseMDP:
-        """Of outcomes in the order of their pairs."""
+        """Build the process of outcomes sorted by pair."""
         pairs = states * actions
         _check(pair, pairs, next_state, probability, reward, actions, states)
         expected: FloatArray = np.bincount(pair, probability * reward, minlength=pairs).astype(
@@ -140,10 +140,10 @@ class SparseMDP(NamedTuple):
             expected,
         )
 
-    # -- what follows from it ------------------------------------------------------------------
+    # -- derived quantities ---------------------------------------------------------------------
 
     def backup(self, values: FloatArray, gamma: float) -> FloatArray:
-        """(S, A) expected reward plus discounted value of what follows (eq. 4.10 without max).
+        """Return the (S, A) expected backup of state values: equation 4.10 without the maximum.
 
         Args:
             values: (S,) of the states.
@@ -155,7 +155,7 @@ class SparseMDP(NamedTuple):
         return (self.reward + gamma * later).reshape(-1, self.num_actions)
 
     def predecessors(self) -> tuple[IntArray, IntArray]:
-        """Which states lead to a state: (S + 1,) where its own begin, and the states."""
+        """Return the predecessor states: (S + 1,) the first index of each state, and the states."""
         states = np.repeat(np.arange(self.reward.size), np.diff(self.first)) // self.num_actions
         both = np.unique(np.column_stack((self.next_state, states)), axis=0)
         first = np.zeros(self.num_states + 1, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Experience moves in batches: a record of arrays, real or simulated."""
+"""Batches of real or simulated transitions."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from dynamaze.common.compiled import compiled
 
 
 class Transitions(NamedTuple):
-    """Some transitions, in the order in which they happened or were imagined."""
+    """Batch of transitions, in the order in which they occurred or were simulated."""
 
-    observation: npt.NDArray[Any]  # (batch, ...); for tables the row's number, (batch,) int64
+    observation: npt.NDArray[Any]  # (batch, ...); for tables (batch,) int64 row numbers
     action: IntArray  # (batch,) from 0
     reward: FloatArray  # (batch,)
     next_observation: npt.NDArray[Any]  # (batch, ...)
-    terminated: BoolArray  # (batch,) nothing follows; a time limit does not count
+    terminated: BoolArray  # (batch,) True at the end of an episode; time limits do not count
 
 
 def one_transition(
     observation: int, action: int, reward: float, next_observation: int, terminated: bool
 ) -> Transitions:
-    """A batch of one."""
+    """Return a batch of one transition."""
     return Transitions(
         np.array([observation]),
         np.array([action]),
@@ -35,10 +35,10 @@ def one_transition(
 
 
 def check_integers(transitions: Transitions) -> None:
-    """Make sure that a table's transitions are numbers of rows and columns.
+    """Check that the transitions of a table have integer states and actions.
 
     Raises:
-        TypeError: if they are of another dtype.
+        TypeError: for another dtype.
     """
     for numbers in (transitions.observation, transitions.action, transitions.next_observation):
         if numbers.dtype.kind not in "iu":
@@ -46,7 +46,7 @@ def check_integers(transitions: Transitions) -> None:
 
 
 def check_transitions(transitions: Transitions, num_states: int, num_actions: int) -> None:
-    """Make sure that a batch fits a table, for models of one's own.
+    """Check that a batch fits a table; for user-defined models.
 
     Raises:
         TypeError: if states or actions are not integers.
@@ -61,7 +61,7 @@ def check_transitions(transitions: Transitions, num_states: int, num_actions: in
 def outside_table(
     transitions: Transitions, wrong: int, num_states: int, num_actions: int
 ) -> ValueError:
-    """The error for a transition that is outside a table or whose reward is not finite."""
+    """Return the error for a transition outside a table or with a reward that is not finite."""
     sizes = [column.size for column in transitions]
     if len(set(sizes)) > 1:
         return ValueError(f"transitions with columns of {sizes} rows; expected equally many")
@@ -74,11 +74,11 @@ def outside_table(
 
 @compiled
 def first_outside(transitions, num_states, num_actions):
-    """The number of the first transition that is outside a table or not finite; -1 if none is.
+    """Return the index of the first invalid transition, or -1.
 
-    Compiled code would follow such a number anywhere, so a batch is looked through first. Columns
-    of different lengths are wrong from the first row on.
+    Columns of different lengths are invalid from the first row on.
     """
+    # Compiled code does not check indices, so a batch is validated first.
     n = transitions.action.size
     if not (
         n == transitions.observation.size == transitions.reward.size

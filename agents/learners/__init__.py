@@ -1,7 +1,7 @@
-"""Learners: regression with doubt, the inside of the models that generalise.
+"""Regression learners with uncertainty estimates, the core of the learned models.
 
-Those that need SciPy or torch are imported when they are first asked for, so that importing this
-package stays light.
+Learners that need SciPy or torch are imported at their first use, so that importing this package
+stays light.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""A deep belief network that is tuned to predict (Hinton, Osindero & Teh 2006).
+"""Deep belief network for regression (Hinton, Osindero & Teh 2006).
 
-Restricted Boltzmann machines are stacked and trained greedily on the inputs alone; their weights
-are then the first weights of a network of logistic units, tuned by back-propagation to predict the
-targets (Hinton & Salakhutdinov 2006). Differences:
+Restricted Boltzmann machines are stacked and trained greedily on the inputs; their weights
+initialise a network of logistic units, which is tuned by back-propagation on the targets (Hinton &
+Salakhutdinov 2006). Differences:
 
-1. It learns as data comes. Whenever the number of rows seen has doubled, from 16 on, it is trained
-   anew, in a stated number of steps. In between only the last layer learns, at once and exactly.
+1. It learns online. Whenever the number of rows seen has doubled, from 16 on, it is retrained in a
+   fixed number of steps. In between only the last layer learns, exactly.
 2. The last layer is a Bayesian linear regression on the highest hidden units (Bishop 2006, section
-   3.3), which says how sure it is; back-propagation's own output layer only shapes the units.
-3. Inputs without targets (`observe`) teach the machines: they are what pre-training lives on.
+   3.3), which gives the uncertainty; the output layer of back-propagation only shapes the units.
+3. Inputs without targets (`add_unlabelled`) contribute to the pre-training.
 """
 
 from __future__ import annotations
@@ -24,42 +24,49 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_number, did_you_mean
 
-from ..core.state import checked_state, part_of, prefixed
-from .last_layer import LastLayer
-from .networks import Memory, Parameters
-from .protocol import Estimate, checked_batch, checked_rows, checked_size, normal_draw
+from ..core.records import checked_state, part_of, prefixed
+from .networks import Parameters, RowBuffer
+from .protocol import (
+    Estimate,
+    checked_batch,
+    checked_rows,
+    checked_size,
+    column_spreads,
+    sample_normal,
+    standardise,
+)
 from .rbm import stack
 from .threads import one_torch_thread
-from .units import in_units, spread_of
 
 optional_import("torch", extra="models", purpose="DeepBelief")
 import torch  # noqa: E402  # after the message that says how to get it
 
 TRAIN_FROM = 16
-"""With fewer rows the units stay as chance made them, and only the last layer learns."""
+"""Smallest number of rows for training the hidden units; below it they stay random."""
 
 VISIBLE = ("binary", "gaussian")
 
 
 class DeepBelief:
-    """A network whose layers first learn what the inputs are like, and then to predict.
+    """Deep belief network with a Bayesian linear last layer.
 
     Args:
-        num_inputs: numbers that go in.
-        num_outputs: numbers that come out.
+        num_inputs: number of inputs.
+        num_outputs: number of outputs.
         hidden: units of the hidden layers, from below.
-        pretrain: whether the layers are trained as machines first; otherwise tuning begins with
-            weights of chance (Glorot & Bengio 2010).
-        visible: "gaussian" for inputs in spreads from their mean, "binary" for inputs that are
-            scaled to [0, 1] by the range seen, such as pictures.
+        pretrain: train the layers as machines first; otherwise tuning starts from random weights
+            (Glorot & Bengio 2010).
+        visible: "gaussian" for standardised inputs, "binary" for inputs that are scaled to [0, 1]
+            by the range seen, such as images.
         pretraining_steps: steps of contrastive divergence for each machine.
         tuning_steps: steps of back-propagation.
-        learning_rate: Adam's, in back-propagation.
+        learning_rate: step size of Adam in back-propagation.
         batch_size: rows of a step of back-propagation.
-        capacity: rows remembered, with targets and without; then the oldest give way.
-        least_spread: inputs are scaled by their spread, but by no less than this: where they come
-            scaled, as features do, what has hardly varied yet is not blown up.
-        seed: settles all chance.
+        capacity: size of the buffers of rows with and without targets; then the oldest are
+            overwritten.
+        min_spread: lower limit of the standard deviation that scales the inputs: of scaled
+            features it keeps those that have hardly varied from being amplified.
+        seed: seed of all randomness.
 
     Raises:
         ValueError: if a number is outside its range, or for another kind of visible units.
@@ -79,7 +86,7 @@ class DeepBelief:
         learning_rate: float = 3e-3,
         batch_size: int = 64,
         capacity: int = 20_000,
-        least_spread: float = 0.0,
+        min_spread: float = 0.0,
         seed: int = 0,
     ) -> None:
         if visible not in VISIBLE:
@@ -99,37 +106,37 @@ class DeepBelief:
         self.learning_rate = checked_number("learning_rate", learning_rate, 0, above=True)
         self.batch_size = checked_size("batch_size", batch_size)
         capacity = checked_size("capacity", capacity)
-        self.memory = Memory(capacity, {"inputs": num_inputs, "targets": num_outputs})
-        self.unlabelled = Memory(capacity, {"inputs": num_inputs})
-        self.least_spread = checked_number("least_spread", least_spread, 0)
+        self.memory = RowBuffer(capacity, {"inputs": num_inputs, "targets": num_outputs})
+        self.unlabelled = RowBuffer(capacity, {"inputs": num_inputs})
+        self.min_spread = checked_number("min_spread", min_spread, 0)
         self.input_offset, self.input_spread = np.zeros(num_inputs), np.ones(num_inputs)
         self.offset, self.spread = np.zeros(num_outputs), np.ones(num_outputs)
-        # Of our own: torch's global one is never touched.
+        # An own generator: torch's global one is never used.
         self._generator = torch.Generator().manual_seed(checked_size("seed", seed, 0))
         sizes = (num_inputs, *self.hidden, num_outputs)
         shapes: dict[str, tuple[int, ...]] = {}
         for layer, (below, above) in enumerate(pairwise(sizes)):
             shapes[f"weight{layer}"], shapes[f"bias{layer}"] = (below, above), (above,)
         self.parameters = Parameters(shapes)
-        self._first_weights()
+        self._initialise_weights()
         self.last_layer = LastLayer(self.hidden[-1] + 1, num_outputs)
         self._train_at = 1
 
-    def observe(self, inputs: npt.ArrayLike) -> None:
-        """Remember inputs (batch, inputs) that have no targets, for the next pre-training.
+    def add_unlabelled(self, inputs: npt.ArrayLike) -> None:
+        """Store inputs (batch, inputs) without targets for the next pre-training.
 
         Raises:
             TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape; the learner is then as it was.
+            ValueError: for NaN, infinity or another shape; the learner is then unchanged.
         """
         self.unlabelled.append(inputs=checked_rows("inputs", inputs, self.num_inputs))
 
     def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
-        """Learn from a batch: inputs (batch, inputs), targets (batch, outputs); none is nothing.
+        """Learn from a batch: inputs (batch, inputs), targets (batch, outputs).
 
         Raises:
             TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape; the learner is then as it was.
+            ValueError: for NaN, infinity or another shape; the learner is then unchanged.
         """
         rows, values = checked_batch(inputs, targets, self.num_inputs, self.num_outputs)
         if not len(rows):
@@ -141,7 +148,7 @@ class DeepBelief:
             self.last_layer.update(self.features(rows), self._target_units(values))
 
     def train(self) -> None:
-        """Train anew on all that is remembered: machines, back-propagation, last layer.
+        """Retrain on all stored rows: machines, back-propagation, last layer.
 
         Raises:
             RuntimeError: if there are no targets to learn from.
@@ -150,10 +157,10 @@ class DeepBelief:
             raise RuntimeError("nothing to learn from; expected an update first")
         inputs, targets = self.memory["inputs"], self.memory["targets"]
         everything = np.concatenate([inputs, self.unlabelled["inputs"]])
-        self._take_units(everything, targets)
+        self._set_units(everything, targets)
         if len(inputs) >= TRAIN_FROM:
             with one_torch_thread():
-                self._first_weights()
+                self._initialise_weights()
                 if self.pretrain:
                     self._pretrain(everything)
                 self._tune(inputs, self._target_units(targets))
@@ -163,7 +170,7 @@ class DeepBelief:
         self._train_at = 2 * self.memory.seen
 
     def features(self, inputs: FloatArray) -> FloatArray:
-        """(batch, highest hidden units + 1) what the last layer sees; the last feature is 1."""
+        """Return (batch, highest hidden units + 1) inputs of the last layer; the last one is 1."""
         arrays, hidden = self.parameters.arrays, self._input_units(inputs).astype(np.float32)
         for layer in range(len(self.hidden)):
             half = 0.5 * (hidden @ arrays[f"weight{layer}"] + arrays[f"bias{layer}"])
@@ -171,7 +178,7 @@ class DeepBelief:
         return np.concatenate([hidden.astype(np.float64), np.ones((len(inputs), 1))], axis=1)
 
     def predict(self, inputs: npt.ArrayLike) -> Estimate:
-        """What is believed of inputs (batch, inputs).
+        """Return the predictive mean and variances of inputs (batch, inputs).
 
         Raises:
             TypeError: if they are not real numbers.
@@ -183,16 +190,16 @@ class DeepBelief:
         return Estimate(self.offset + self.spread * mean, unit * epistemic, unit * noise)
 
     def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
-        """(batch, outputs) one draw of the targets, each row on its own.
+        """Sample (batch, outputs) targets, each row independently.
 
         Raises:
             TypeError: if they are not real numbers.
             ValueError: for NaN, infinity or another shape.
         """
-        return normal_draw(self.predict(inputs), rng)
+        return sample_normal(self.predict(inputs), rng)
 
     def get_state(self) -> dict[str, Any]:
-        """The network, the memories, the last layer and the generator, to the last bit."""
+        """Return the state of network, buffers, last layer and generator, bit-identical."""
         return {
             **prefixed("parameters", self.parameters.get_state()),
             **prefixed("memory", self.memory.get_state()),
@@ -207,10 +214,10 @@ class DeepBelief:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore the state of `get_state`.
 
         Raises:
-            ValueError: if it is the state of another kind of learner; this one is then as it was.
+            ValueError: if it is the state of another kind of learner; this one is then unchanged.
         """
         shapes = {
             **prefixed("memory", self.memory.shapes(part_of("memory", state))),
@@ -226,14 +233,14 @@ class DeepBelief:
         self.offset, self.spread = given["offset"], given["spread"]
         self._train_at = given["train_at"]
 
-    def _first_weights(self) -> None:
+    def _initialise_weights(self) -> None:
         for layer in range(len(self.hidden) + 1):
             weight = torch.from_numpy(self.parameters.arrays[f"weight{layer}"])
             weight.normal_(0, math.sqrt(2 / sum(weight.shape)), generator=self._generator)
             self.parameters.arrays[f"bias{layer}"][:] = 0
-        self.parameters.forget_steps()
+        self.parameters.reset_optimiser()
 
-    def _take_units(self, inputs: FloatArray, targets: FloatArray) -> None:
+    def _set_units(self, inputs: FloatArray, targets: FloatArray) -> None:
         if self.visible == "binary":
             span = np.ptp(inputs, axis=0)
             self.input_offset = inputs.min(axis=0)
@@ -241,15 +248,15 @@ class DeepBelief:
         else:
             self.input_offset, self.input_spread = (
                 inputs.mean(axis=0),
-                spread_of(inputs, self.least_spread),
+                column_spreads(inputs, self.min_spread),
             )
-        self.offset, self.spread = targets.mean(axis=0), spread_of(targets)
+        self.offset, self.spread = targets.mean(axis=0), column_spreads(targets)
 
     def _input_units(self, inputs: FloatArray) -> FloatArray:
-        return in_units(inputs, self.input_offset, self.input_spread)
+        return standardise(inputs, self.input_offset, self.input_spread)
 
     def _target_units(self, targets: FloatArray) -> FloatArray:
-        return in_units(targets, self.offset, self.spread)
+        return standardise(targets, self.offset, self.spread)
 
     def _pretrain(self, inputs: FloatArray) -> None:
         machines = stack(
@@ -273,10 +280,10 @@ class DeepBelief:
             loss = (_forward(tensors, rows[drawn]) - values[drawn]).square().mean()
             self.parameters.gradients[:] = 0
             loss.backward()  # type: ignore[no-untyped-call]  # torch's own
-            self.parameters.descend(self.learning_rate)
+            self.parameters.adam_step(self.learning_rate)
 
     def _tensors(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Weight and bias of each layer for torch; they and their slopes are the same memory."""
+        """Return torch weights and biases of each layer that share memory with the parameters."""
         tensors = {}
         for name, array in self.parameters.arrays.items():
             tensors[name] = torch.from_numpy(array).requires_grad_()
@@ -290,3 +297,94 @@ def _forward(layers: list[tuple[torch.Tensor, torch.Tensor]], rows: torch.Tensor
     for weight, bias in below:
         rows = torch.sigmoid(torch.addmm(bias, rows, weight))
     return torch.addmm(last_bias, rows, last_weight)
+
+
+PRECISIONS = 10.0 ** np.arange(-4, 4)
+"""Candidate prior precisions."""
+
+PSEUDO_COUNT = 1.0
+"""Weight, in targets, of a prior noise of one target spread."""
+
+
+class LastLayer:
+    """Bayesian linear regression on features: the last layer of a network.
+
+    Bishop 2006, "Pattern Recognition and Machine Learning", sections 3.3 and 3.5: weights of mean 0
+    and precision alpha in the noise's units, chosen by the evidence. All outputs share the
+    precision matrix; each has its own noise. The weights follow in closed form from sums over
+    examples.
+
+    Args:
+        num_features: numbers that go in.
+        num_outputs: numbers that come out.
+    """
+
+    def __init__(self, num_features: int, num_outputs: int) -> None:
+        self.count = 0
+        self.precision = 1.0
+        self._gram = np.zeros((num_features, num_features))
+        self._cross = np.zeros((num_features, num_outputs))
+        self._squares = np.zeros(num_outputs)
+        self._solved: tuple[FloatArray, FloatArray, FloatArray] | None = None
+
+    def update(self, features: FloatArray, targets: FloatArray) -> None:
+        """Add examples: features (batch, features), targets (batch, outputs), both standardised."""
+        self.count += len(features)
+        self._gram += features.T @ features
+        self._cross += features.T @ targets
+        self._squares += (targets**2).sum(axis=0)
+        self._solved = None
+
+    def choose_precision(self) -> None:
+        """Choose the prior precision of the largest evidence."""
+        eigenvalues, vectors = np.linalg.eigh(self._gram)
+        eigenvalues = np.maximum(eigenvalues, 0.0)[:, None]
+        squared = (vectors.T @ self._cross) ** 2
+        # Log evidence of each precision, up to a constant (Bishop 2006, section 3.5)
+        evidence = []
+        for precision in PRECISIONS:
+            misfit = self._squares - (squared / (eigenvalues + precision)).sum(axis=0)
+            noise = (np.maximum(misfit, 0.0) + PSEUDO_COUNT) / (self.count + PSEUDO_COUNT)
+            sizes = np.log1p(eigenvalues / precision).sum() * len(noise)
+            evidence.append(-(self.count + PSEUDO_COUNT) * np.log(noise).sum() - sizes)
+        self.precision = float(PRECISIONS[np.argmax(evidence)])
+        self._solved = None
+
+    def predict(self, features: FloatArray) -> Estimate:
+        """Return standardised mean and variances of features (batch, features)."""
+        factor, weights, noise = self._solve()
+        mean = features @ weights
+        variance = (np.linalg.solve(factor, features.T) ** 2).sum(axis=0)[:, None]
+        return Estimate(mean, variance * noise, np.broadcast_to(noise, mean.shape).copy())
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the sums."""
+        return {
+            "count": self.count,
+            "precision": self.precision,
+            "gram": self._gram.copy(),
+            "cross": self._cross.copy(),
+            "squares": self._squares.copy(),
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restore the state of `get_state`.
+
+        Raises:
+            ValueError: if it is another kind of state; this one is then unchanged.
+        """
+        given = checked_state(state, self.get_state())
+        self.count, self.precision = given["count"], given["precision"]
+        self._gram, self._cross, self._squares = given["gram"], given["cross"], given["squares"]
+        self._solved = None
+
+    def _solve(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        if self._solved is None:
+            matrix = self._gram + self.precision * np.eye(len(self._gram))
+            factor = np.asarray(np.linalg.cholesky(matrix), dtype=np.float64)
+            half = np.asarray(np.linalg.solve(factor, self._cross), dtype=np.float64)
+            misfit = np.maximum(self._squares - (half**2).sum(axis=0), 0.0)
+            noise: FloatArray = (misfit + PSEUDO_COUNT) / (self.count + PSEUDO_COUNT)
+            weights = np.asarray(np.linalg.solve(factor.T, half), dtype=np.float64)
+            self._solved = factor, weights, noise
+        return self._solved

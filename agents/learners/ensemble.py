@@ -1,14 +1,13 @@
-"""An ensemble of probabilistic networks (PETS; Chua, Calandra, McAllister & Levine 2018).
+"""Ensemble of probabilistic networks (PETS; Chua, Calandra, McAllister & Levine 2018).
 
-Each member gives a mean and a log variance of each output, kept within soft bounds that are learned
-(as in the paper's code). Differences from the paper:
+Each member predicts mean and log variance of each output, the latter within learned soft bounds.
+Differences from the paper:
 
 1. The members are one network with a further axis: a layer is one batched multiplication.
-2. It learns as data comes: for each new row it takes `steps_per_row` steps of Adam on batches drawn
-   from all that it remembers. A row counts Poisson(1) times for a member, which is the bootstrap
-   of data that has no end (Oza & Russell 2001).
-3. Units of inputs and targets are taken whenever the number of rows seen doubles; the first and the
-   last layer are then rescaled so that the function stays the same (van Hasselt et al. 2016).
+2. It learns online: each new row adds `steps_per_row` steps of Adam on batches from its buffer. A
+   row counts Poisson(1) times for a member, the bootstrap of a data stream (Oza & Russell 2001).
+3. Inputs and targets are restandardised whenever the number of rows seen has doubled; the first and
+   last layer are rescaled to keep the function (van Hasselt et al. 2016).
 4. There is no weight decay.
 """
 
@@ -23,7 +22,7 @@ import numpy.typing as npt
 from dynamaze.common.arrays import Float32Array, FloatArray
 from dynamaze.common.validation import checked_number
 
-from ..core.state import (
+from ..core.records import (
     checked_state,
     generator_state,
     part_of,
@@ -31,33 +30,40 @@ from ..core.state import (
     set_generator_state,
 )
 from .member_networks import MemberNetworks
-from .networks import Memory
-from .protocol import Estimate, checked_batch, checked_rows, checked_size
+from .networks import RowBuffer
+from .protocol import (
+    FAR,
+    Estimate,
+    checked_batch,
+    checked_rows,
+    checked_size,
+    column_spreads,
+    standardise,
+)
 from .threads import one_blas_thread
-from .units import FAR, in_units, spread_of
 
-_FEW = 16  # rows for which to limit threads would take as long as to predict
+_FEW = 16  # rows below which limiting threads costs as much as predicting
 
-_ROWS = 256  # predicted at a time: what is in between stays in the processor's cache
+_ROWS = 256  # rows predicted at a time, so that intermediate results fit the cache
 
 
 class ProbabilisticEnsemble:
-    """Networks that tell what they do not know (they disagree) from what cannot be known.
+    """Ensemble of networks that separates epistemic uncertainty (disagreement) from noise.
 
     Args:
-        num_inputs: numbers that go in.
-        num_outputs: numbers that come out.
-        members: how many networks; their disagreement is the epistemic variance.
+        num_inputs: number of inputs.
+        num_outputs: number of outputs.
+        members: number of networks; their disagreement is the epistemic variance.
         hidden: units of the hidden layers.
-        learning_rate: Adam's.
+        learning_rate: step size of Adam.
         batch_size: rows of a gradient step, the same for all members.
         steps_per_row: gradient steps for each new row; may be a fraction.
-        bootstrap: whether members weigh rows differently; otherwise only their first weights
-            differ.
-        capacity: rows remembered; then the oldest give way.
-        least_spread: inputs are scaled by their spread, but by no less than this: where they come
-            scaled, as features do, what has hardly varied yet is not blown up.
-        seed: settles first weights, bootstrap and batches.
+        bootstrap: weight rows differently for each member; otherwise members differ in their
+            initial weights only.
+        capacity: size of the buffer of rows; then the oldest are overwritten.
+        min_spread: lower limit of the standard deviation that scales the inputs: of scaled
+            features it keeps those that have hardly varied from being amplified.
+        seed: seed of initial weights, bootstrap and batches.
 
     Raises:
         ValueError: if a number is outside its range.
@@ -75,7 +81,7 @@ class ProbabilisticEnsemble:
         steps_per_row: float = 2.0,
         bootstrap: bool = True,
         capacity: int = 20_000,
-        least_spread: float = 0.0,
+        min_spread: float = 0.0,
         seed: int = 0,
     ) -> None:
         self.num_inputs = checked_size("num_inputs", num_inputs)
@@ -87,8 +93,8 @@ class ProbabilisticEnsemble:
         self.steps_per_row = checked_number("steps_per_row", steps_per_row, 0)
         self.bootstrap = bootstrap
         columns = {"inputs": num_inputs, "targets": num_outputs, "weights": members}
-        self.memory = Memory(checked_size("capacity", capacity), columns)
-        self.least_spread = checked_number("least_spread", least_spread, 0)
+        self.memory = RowBuffer(checked_size("capacity", capacity), columns)
+        self.min_spread = checked_number("min_spread", min_spread, 0)
         self.input_offset, self.input_spread = np.zeros(num_inputs), np.ones(num_inputs)
         self.offset, self.spread = np.zeros(num_outputs), np.ones(num_outputs)
         self._rng = np.random.Generator(np.random.SFC64(checked_size("seed", seed, 0)))
@@ -99,15 +105,15 @@ class ProbabilisticEnsemble:
 
     @property
     def steps(self) -> int:
-        """How many gradient steps were taken."""
+        """Number of gradient steps so far."""
         return self.networks.parameters.steps
 
     def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
-        """Remember a batch, and take the gradient steps that it brings; none is nothing.
+        """Store a batch and take the gradient steps that it adds.
 
         Raises:
             TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape; the learner is then as it was.
+            ValueError: for NaN, infinity or another shape; the learner is then unchanged.
         """
         rows, values = checked_batch(inputs, targets, self.num_inputs, self.num_outputs)
         if not len(rows):
@@ -115,6 +121,7 @@ class ProbabilisticEnsemble:
         shape = (len(rows), self.members)
         counts = np.ones(shape)
         if self.bootstrap:
+            # Online bootstrap (Oza & Russell 2001)
             counts = self._rng.poisson(counts).astype(np.float64)
         self.memory.append(inputs=rows, targets=values, weights=counts)
         if self.memory.seen >= self._rescale_at:
@@ -127,10 +134,10 @@ class ProbabilisticEnsemble:
                 self._step()
 
     def gradient_step(self) -> None:
-        """One step of Adam on a batch of what is remembered.
+        """Take one step of Adam on a batch from the buffer.
 
         Raises:
-            RuntimeError: if nothing is remembered.
+            RuntimeError: if the buffer is empty.
         """
         if not self.memory.size:
             raise RuntimeError("nothing to learn from; expected an update first")
@@ -142,13 +149,13 @@ class ProbabilisticEnsemble:
         drawn = self._rng.integers(self.memory.size, size=number)
         self.networks.differentiate(
             self._input_units(self.memory["inputs"][drawn]),
-            _columns(in_units(self.memory["targets"][drawn], self.offset, self.spread)),
+            _columns(standardise(self.memory["targets"][drawn], self.offset, self.spread)),
             _columns(self.memory["weights"][drawn])[:, None],
         )
-        self.networks.parameters.descend(self.learning_rate)
+        self.networks.parameters.adam_step(self.learning_rate)
 
     def predict(self, inputs: npt.ArrayLike) -> Estimate:
-        """What is believed of inputs (batch, inputs): the members' mixture.
+        """Return the predictive mean and variances of the members' mixture.
 
         Raises:
             TypeError: if they are not real numbers.
@@ -158,7 +165,7 @@ class ProbabilisticEnsemble:
         return Estimate(mean.mean(axis=0), mean.var(axis=0), variance.mean(axis=0))
 
     def predict_members(self, inputs: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-        """(members, batch, outputs) each member's means and variances.
+        """Return the (members, batch, outputs) means and variances of each member.
 
         Raises:
             TypeError: if they are not real numbers.
@@ -175,7 +182,7 @@ class ProbabilisticEnsemble:
         return self.offset + self.spread * mean, self.spread**2 * variance
 
     def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
-        """(batch, outputs) one draw: for each row one member at random, and its noise (TS1).
+        """Sample (batch, outputs) targets: a random member for each row, with its noise (TS1).
 
         Raises:
             TypeError: if they are not real numbers.
@@ -189,7 +196,7 @@ class ProbabilisticEnsemble:
         return drawn
 
     def get_state(self) -> dict[str, Any]:
-        """The networks, the optimiser, the memory and the generator, to the last bit."""
+        """Return the state of networks, optimiser, buffer and generator, bit-identical."""
         return {
             **prefixed("parameters", self.networks.parameters.get_state()),
             **prefixed("memory", self.memory.get_state()),
@@ -203,10 +210,10 @@ class ProbabilisticEnsemble:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore the state of `get_state`.
 
         Raises:
-            ValueError: if it is the state of another kind of learner; this one is then as it was.
+            ValueError: if it is the state of another kind of learner; this one is then unchanged.
         """
         memory = part_of("memory", state)
         own = self.get_state()
@@ -219,14 +226,14 @@ class ProbabilisticEnsemble:
         self._owed, self._rescale_at = given["owed"], given["rescale_at"]
 
     def _rescale(self) -> None:
-        """Take units from what is remembered; the function stays the same, if it was learned."""
+        """Restandardise by the buffer; a trained function stays the same."""
         old = (self.input_offset, self.input_spread, self.offset, self.spread)
         inputs, targets = self.memory["inputs"], self.memory["targets"]
         self.input_offset, self.input_spread = (
             inputs.mean(axis=0),
-            spread_of(inputs, self.least_spread),
+            column_spreads(inputs, self.min_spread),
         )
-        self.offset, self.spread = targets.mean(axis=0), spread_of(targets)
+        self.offset, self.spread = targets.mean(axis=0), column_spreads(targets)
         self._rescale_at = 2 * self.memory.seen
         if self.steps:
             self._keep_function(*old)
@@ -238,9 +245,10 @@ class ProbabilisticEnsemble:
         offset: FloatArray,
         spread: FloatArray,
     ) -> None:
-        """Turn parameters in the old units into those in the new ones."""
+        """Transform the parameters from the old units to the new ones."""
         arrays, outputs = self.networks.parameters.arrays, self.num_outputs
         weight, bias = arrays["weight0"], arrays["bias0"]
+        # Preserve outputs precisely under rescaling (van Hasselt et al. 2016, Pop-Art)
         moved = np.clip((self.input_offset - input_offset) / input_spread, -FAR, FAR)
         bias += weight @ moved.astype(np.float32)[:, None]
         weight *= np.clip(self.input_spread / input_spread, 1 / FAR, FAR)
@@ -256,10 +264,10 @@ class ProbabilisticEnsemble:
         arrays["high"] += 2 * np.log(ratio)
 
     def _input_units(self, inputs: FloatArray) -> Float32Array:
-        return _columns(in_units(inputs, self.input_offset, self.input_spread))
+        return _columns(standardise(inputs, self.input_offset, self.input_spread))
 
 
 def _columns(rows: FloatArray) -> Float32Array:
-    """(width, batch) float32 of (batch, width): the networks' batch comes last."""
+    """Return (width, batch) float32 of (batch, width): the networks' batch axis is the last."""
     columns: Float32Array = rows.T.astype(np.float32, order="C")
     return columns

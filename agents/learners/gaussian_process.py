@@ -1,16 +1,17 @@
-"""Exact Gaussian process regression that learns point by point (Rasmussen & Williams 2006).
+"""Online exact Gaussian process regression (Rasmussen & Williams 2006).
 
 Differences from the book:
 
-1. All outputs share one correlation and so one Cholesky factor (algorithm 2.1); each has a
-   variance of its own, in closed form.
-2. Points are appended to the factor, one triangular solve each, instead of factoring anew.
-3. At most `budget` points are kept: a full memory is thinned to three quarters of it by what each
-   point tells, so that time and memory stay bounded however long it learns.
-4. Hyper-parameters are looked for whenever the number of points seen has doubled, from 16 on, on
-   at most `tune_points` of those kept, evenly over time: the likeliest (section 5.4.1) under a wide
-   prior. They are then taken as known, but for the degrees of freedom that they use up. With 40
-   points 0.887 of the targets lie in the stated 90%; without these two it were 0.877.
+1. All outputs share one correlation and so one Cholesky factor (algorithm 2.1); each has its own
+   variance, in closed form.
+2. New points extend the factor by a triangular solve instead of a new factorisation.
+3. At most `budget` points are kept: a full memory is reduced to three quarters, by information, so
+   that time and memory stay bounded.
+4. Hyper-parameters are tuned whenever the number of points seen has doubled, from 16 on, on at most
+   `tune_points` of those kept, evenly spaced in time: maximum likelihood (section 5.4.1) with a
+   wide prior. They are then treated as known, except for their degrees of freedom. With 40 points
+   0.887 of the targets lie in the predicted 90% interval; 0.877 without prior and degrees of
+   freedom.
 """
 
 from __future__ import annotations
@@ -24,48 +25,56 @@ import numpy.typing as npt
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number, did_you_mean
 
-from ..core.state import checked_state
-from .gaussian_process_factor import GrowingFactor, worth_keeping
+from ..core.records import checked_state
 from .gaussian_process_kernels import (
     KERNELS,
     NOISE_BOUNDS,
+    GrowingFactor,
     HyperParameters,
+    select_points,
     signal_variance,
     squared_distances,
-    tuned,
+    tune_hyperparameters,
 )
-from .protocol import LARGEST, Estimate, checked_batch, checked_rows, checked_size, normal_draw
+from .protocol import (
+    LARGEST,
+    Estimate,
+    checked_batch,
+    checked_rows,
+    checked_size,
+    column_spreads,
+    sample_normal,
+)
 from .threads import one_blas_thread
-from .units import spread_of
 
 TUNE_FROM = 16
-"""Fewer points say too little of hyper-parameters."""
+"""Smallest number of points for tuning."""
 
 NOVELTY = 1e-2
-"""Share of the prior variance below which a point tells nothing new."""
+"""Fraction of the prior variance below which a point is redundant."""
 
 SMALL = 1000
-"""With a budget up to it everything is done on one thread; beyond, more of them may help."""
+"""Largest budget that runs on one thread; beyond it more threads may help."""
 
-_ROWS = 256  # predicted at a time: their correlations stay in the processor's cache
+_ROWS = 256  # rows predicted at a time, so that their correlations fit the cache
 
 
 class GaussianProcess:
-    """A Gaussian process for several outputs, with doubt and noise.
+    """Gaussian process for several outputs.
 
     Args:
-        num_inputs: numbers that go in.
-        num_outputs: numbers that come out.
+        num_inputs: number of inputs.
+        num_outputs: number of outputs.
         kernel: "squared_exponential" (smooth) or "matern52" (less so).
-        length_scales: (inputs,) or one number: how far one must go for another value; None for
-            the spread of the inputs. Tuning begins with them.
+        length_scales: (inputs,) or one number; None for the standard deviation of the inputs.
+            Tuning starts from them.
         noise: variance of the noise as a share of the signal's, in [1e-6, 100].
-        tune: whether to look for likelier hyper-parameters as data grows.
-        budget: points kept at most.
-        tune_points: points that tuning looks at, at most.
+        tune: tune the hyper-parameters as data grows.
+        budget: largest number of points kept.
+        tune_points: largest number of points used in tuning.
 
     Raises:
-        ValueError: if a number is outside its range or there is no such kernel.
+        ValueError: for a number outside its range or an unexplained kernel.
         ImportError: if SciPy is missing.
     """
 
@@ -102,21 +111,21 @@ class GaussianProcess:
         self._targets = np.zeros((0, self.num_outputs))
         self._factor = GrowingFactor(self.num_outputs)
         self._refresh_at = 1
-        self._fitted = 0.0  # hyper-parameters for each output
+        self._fitted = 0.0  # number of hyper-parameters for each output
 
     @property
     def points(self) -> int:
-        """How many points are kept."""
+        """Number of points kept."""
         return self._factor.size
 
     @property
     def signal_variance(self) -> FloatArray:
-        """(outputs,) variance of the function before anything is known of it."""
+        """Prior variance (outputs,) of the function."""
         quadratic = (self._factor.whitened**2).sum(axis=0)
         return signal_variance(quadratic, self.spread, self.noise, self.points, self._fitted)
 
     def log_marginal_likelihood(self) -> float:
-        """Of the targets kept, less their mean, summed over outputs (R&W equation 2.30)."""
+        """Return the log marginal likelihood of the kept, centred targets (R&W equation 2.30)."""
         variance, n = self.signal_variance, self.points
         misfit = ((self._factor.whitened**2).sum(axis=0) / variance).sum()
         sizes = n * np.log(2 * np.pi * variance).sum()
@@ -124,11 +133,11 @@ class GaussianProcess:
         return float(-0.5 * (misfit + sizes))
 
     def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
-        """Learn from a batch: inputs (batch, inputs), targets (batch, outputs); none is nothing.
+        """Learn from a batch: inputs (batch, inputs), targets (batch, outputs).
 
         Raises:
             TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape; the learner is then as it was.
+            ValueError: for NaN, infinity or another shape; the learner is then unchanged.
         """
         rows, values = checked_batch(inputs, targets, self.num_inputs, self.num_outputs)
         with self._threads():
@@ -142,7 +151,7 @@ class GaussianProcess:
                     self._thin()
 
     def predict(self, inputs: npt.ArrayLike) -> Estimate:
-        """What is believed of inputs (batch, inputs) (R&W algorithm 2.1).
+        """Return the predictive mean and variances of inputs (batch, inputs) (R&W algorithm 2.1).
 
         Raises:
             TypeError: if they are not real numbers.
@@ -150,29 +159,30 @@ class GaussianProcess:
         """
         rows = checked_rows("inputs", inputs, self.num_inputs)
         mean = np.empty((len(rows), self.num_outputs))
-        unknown = np.empty((len(rows), 1))
+        unexplained = np.empty((len(rows), 1))
         with self._threads():
             for first in range(0, len(rows), _ROWS):
                 part = slice(first, first + _ROWS)
                 cross = self._correlation(rows[part], self._inputs)
                 solved = self._factor.solve(cross.T).T
                 mean[part] = self.offset + solved @ self._factor.whitened
-                unknown[part, 0] = 1 - np.einsum("ij,ij->i", solved, solved)
+                # Posterior variance 1 - |L^-1 k|^2 (algorithm 2.1, line 6)
+                unexplained[part, 0] = 1 - np.einsum("ij,ij->i", solved, solved)
         variance = self.signal_variance
         noise = np.broadcast_to(variance * self.noise, mean.shape).copy()
-        return Estimate(mean, np.maximum(unknown, 0.0) * variance, noise)
+        return Estimate(mean, np.maximum(unexplained, 0.0) * variance, noise)
 
     def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
-        """(batch, outputs) one draw of the targets, each row on its own.
+        """Sample (batch, outputs) targets, each row independently.
 
         Raises:
             TypeError: if they are not real numbers.
             ValueError: for NaN, infinity or another shape.
         """
-        return normal_draw(self.predict(inputs), rng)
+        return sample_normal(self.predict(inputs), rng)
 
     def get_state(self) -> dict[str, Any]:
-        """The points, the factor to the last bit, and the hyper-parameters."""
+        """Return the points, the factor (bit-identical) and the hyper-parameters."""
         return {
             "inputs": self._inputs.copy(),
             "targets": self._targets.copy(),
@@ -188,10 +198,10 @@ class GaussianProcess:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore the state of `get_state`.
 
         Raises:
-            ValueError: if it is the state of another kind of learner; this one is then as it was.
+            ValueError: if it is the state of another kind of learner; this one is then unchanged.
         """
         points = len(np.atleast_1d(state.get("whitened", ())))
         triangle = points * (points + 1) // 2
@@ -216,7 +226,7 @@ class GaussianProcess:
         return one_blas_thread() if self.budget <= SMALL else nullcontext()
 
     def _correlation(self, left: FloatArray, right: FloatArray) -> FloatArray:
-        # Far from the origin the squares would cancel badly.
+        # Centred, because far from the origin squared distances lose precision.
         centre = right.mean(axis=0) if len(right) else 0.0
         left, right = (left - centre) / self.length_scales, (right - centre) / self.length_scales
         return KERNELS[self.kernel](squared_distances(left, right))[0]
@@ -230,11 +240,11 @@ class GaussianProcess:
         self.seen += len(rows)
 
     def _refresh(self) -> None:
-        """Units, and if they are tuned the hyper-parameters, for all that is kept."""
+        """Update units, and tuned hyper-parameters, for all kept points."""
         self.offset = self._targets.mean(axis=0)
-        self.spread = spread_of(self._targets)
+        self.spread = column_spreads(self._targets)
         if self._fixed is None and (self.points < TUNE_FROM or not self.tune):
-            self.length_scales = spread_of(self._inputs)
+            self.length_scales = column_spreads(self._inputs)
         if self.tune and self.points >= TUNE_FROM:
             self._tune()
         self._refresh_at = 2 * self.seen
@@ -246,14 +256,14 @@ class GaussianProcess:
         varying = np.ptp(targets, axis=0) > 0
         if not varying.any():
             return
-        unit = spread_of(inputs)
+        unit = column_spreads(inputs)
         starts = [
             HyperParameters(self.length_scales, self.noise),
             HyperParameters(unit, 1e-2),
-            HyperParameters(4 * unit, 1e-1),  # may end on another hill
+            HyperParameters(4 * unit, 1e-1),  # may reach another local maximum
         ]
         with one_blas_thread():
-            self.length_scales, self.noise = tuned(
+            self.length_scales, self.noise = tune_hyperparameters(
                 self.kernel,
                 inputs - inputs.mean(axis=0),
                 targets[:, varying] - targets[:, varying].mean(axis=0),
@@ -263,7 +273,7 @@ class GaussianProcess:
 
     def _thin(self) -> None:
         correlation = self._correlation(self._inputs, self._inputs)
-        self._keep(worth_keeping(self._inputs, correlation, self.budget * 3 // 4, NOVELTY))
+        self._keep(select_points(self._inputs, correlation, self.budget * 3 // 4, NOVELTY))
 
     def _keep(self, places: npt.NDArray[np.int64]) -> None:
         rows, values, seen = self._inputs[places], self._targets[places], self.seen

@@ -1,10 +1,8 @@
-"""Probabilistic networks of one shape side by side: forward, loss, and gradients by hand.
+"""Batched probabilistic networks with hand-written gradients.
 
-Each network gives a mean and a log variance of each output; the latter is kept within soft bounds
-that are learned. A step of networks of this size is short, and automatic differentiation adds as
-much again: by hand, in arrays that are used again, NumPy needs less.
-
-The batch is the last axis, so that biases and bounds are one number for a whole stretch of memory.
+Each network predicts mean and log variance of each output; the latter is kept within learned soft
+bounds. At this size automatic differentiation would double the time of a step. The batch is the
+last axis, so that biases and bounds are constant along contiguous memory.
 """
 
 from __future__ import annotations
@@ -18,23 +16,23 @@ from dynamaze.common.arrays import Float32Array
 from .networks import Parameters
 
 BOUNDS = (-10.0, 0.5)
-"""The log variance's first soft bounds, in the targets' units (as in Chua et al.'s code)."""
+"""Initial soft bounds of the log variance, in target units (as in Chua et al.'s code)."""
 
 BOUNDS_WEIGHT = 0.01
-"""How much the loss pulls the bounds together (as there)."""
+"""Weight of the bounds' distance in the loss (as in that code)."""
 
 
 class MemberNetworks:
-    """Networks whose parameters have a further axis, the members'.
+    """Networks whose parameters have a leading axis of members.
 
     Args:
-        members: how many networks.
-        sizes: numbers that go in, units of each hidden layer, numbers that come out.
-        rng: settles the first weights.
+        members: number of networks.
+        sizes: number of inputs, units of each hidden layer, number of outputs.
+        rng: generator of the initial weights.
 
     Attributes:
-        layers: how many layers of weights.
-        outputs: numbers that come out; the last layer has as many means, and then log variances.
+        layers: number of weight layers.
+        outputs: number of outputs; the last layer has their means, then their log variances.
         parameters: "weight0" (members, out, in), "bias0" (members, out, 1) and so on, and "low" and
             "high" (members, outputs, 1).
     """
@@ -54,10 +52,10 @@ class MemberNetworks:
             deviation = np.float32(0.5 / math.sqrt(sizes[layer]))
             weight[:] = deviation * rng.standard_normal(weight.shape, dtype=np.float32)
         arrays["low"][:], arrays["high"][:] = BOUNDS
-        self._rooms: dict[str, Float32Array] = {}
+        self._buffers: dict[str, Float32Array] = {}
 
     def forward(self, rows: Float32Array) -> tuple[Float32Array, Float32Array]:
-        """(members, outputs, batch) means and log variances of (inputs, batch)."""
+        """Return the (members, outputs, batch) means and log variances of (inputs, batch)."""
         outputs = self._activate(rows)[-1]
         low, high = self.parameters.arrays["low"], self.parameters.arrays["high"]
         log_variance = log_variances(outputs[:, self.outputs :], low, high)[0]
@@ -66,15 +64,15 @@ class MemberNetworks:
     def differentiate(
         self, rows: Float32Array, values: Float32Array, weights: Float32Array
     ) -> float:
-        """The summed loss of the members; its slopes are left in the parameters.
+        """Return the summed loss of the members, and write its gradient into the parameters.
 
-        It is twice the negative log likelihood, the mean over rows and outputs, and the pull on the
-        bounds.
+        The loss is twice the negative log likelihood, averaged over rows and outputs, plus the
+        bounds' term.
 
         Args:
-            rows: (inputs, batch) in units.
-            values: (outputs, batch) in units.
-            weights: (members, 1, batch) how often each row counts.
+            rows: (inputs, batch), standardised.
+            values: (outputs, batch), standardised.
+            weights: (members, 1, batch) weight of each row.
         """
         hidden = self._activate(rows)
         loss, slope = self._loss(hidden[-1], values, weights)
@@ -84,46 +82,46 @@ class MemberNetworks:
             np.matmul(slope, hidden[layer].mT, out=slopes[f"weight{layer}"])
             np.matmul(slope, ones, out=slopes[f"bias{layer}"])
             if layer:
-                below = self._room("slope", layer, *hidden[layer].shape[1:])
+                below = self._buffer("slope", layer, *hidden[layer].shape[1:])
                 np.matmul(arrays[f"weight{layer}"].mT, slope, out=below)
                 slope = self._times_silu_slope(layer - 1, below)
         return loss
 
     def _activate(self, rows: Float32Array) -> list[Float32Array]:
-        """What goes into each layer, and what comes out of the last."""
+        """Return the inputs of each layer, and the outputs of the last."""
         arrays, hidden = self.parameters.arrays, [rows]
         for layer in range(self.layers):
             weight, bias = arrays[f"weight{layer}"], arrays[f"bias{layer}"]
-            total = self._room("total", layer, weight.shape[1], rows.shape[1])
+            total = self._buffer("total", layer, weight.shape[1], rows.shape[1])
             np.matmul(weight, hidden[-1], out=total)
             total += bias
             hidden.append(self._silu(layer, total) if layer < self.layers - 1 else total)
         return hidden
 
     def _silu(self, layer: int, total: Float32Array) -> Float32Array:
-        """Y = x s(x), with the logistic function s by the tangent, which cannot run over."""
-        twice = self._room("logistic", layer, *total.shape[1:])  # 2 s
-        product = self._room("product", layer, *total.shape[1:])
+        """Return SiLU y = x s(x), with the logistic function s as a tanh, which cannot overflow."""
+        twice = self._buffer("logistic", layer, *total.shape[1:])  # 2 s
+        product = self._buffer("product", layer, *total.shape[1:])
         total *= 0.5
         np.tanh(total, out=twice)
         twice += 1
         return np.multiply(total, twice, out=product)
 
     def _times_silu_slope(self, layer: int, slope: Float32Array) -> Float32Array:
-        """Times the slope of `_silu` where it was last, s + y (1 - s)."""
-        room, twice, product = (
-            self._room(name, layer, *slope.shape[1:]) for name in ("total", "logistic", "product")
+        """Multiply a gradient by the SiLU derivative s + y (1 - s) of the last forward pass."""
+        buffer, twice, product = (
+            self._buffer(name, layer, *slope.shape[1:]) for name in ("total", "logistic", "product")
         )
-        np.subtract(2, twice, out=room)
-        room *= product
-        room += twice
-        room *= slope
-        return np.multiply(room, 0.5, out=slope)
+        np.subtract(2, twice, out=buffer)
+        buffer *= product
+        buffer += twice
+        buffer *= slope
+        return np.multiply(buffer, 0.5, out=slope)
 
     def _loss(
         self, outputs: Float32Array, values: Float32Array, weights: Float32Array
     ) -> tuple[float, Float32Array]:
-        """The loss, and its slope in the outputs; that in the bounds is left in the parameters."""
+        """Return the loss and its gradient in the outputs; write that in the bounds."""
         bounds, slopes = self.parameters.arrays, self.parameters.slopes
         mean, raw = outputs[:, : self.outputs], outputs[:, self.outputs :]
         log_variance, lower, upper = log_variances(raw, bounds["low"], bounds["high"])
@@ -131,10 +129,11 @@ class MemberNetworks:
         scaled = error * np.exp(-log_variance)
         squares = error * scaled
         counts = weights / np.float32(values.size)
+        # sum of (y - mean)^2 / variance + log variance: twice the negative log likelihood
         loss = float((counts * (squares + log_variance)).sum())
         loss += BOUNDS_WEIGHT * float((bounds["high"] - bounds["low"]).sum())
 
-        slope = self._room("slope", self.layers, *outputs.shape[1:])
+        slope = self._buffer("slope", self.layers, *outputs.shape[1:])
         np.multiply(2 * counts, scaled, out=slope[:, : self.outputs])
         up = counts * (1 - squares)
         slopes["low"][:] = (up * (1 - lower)).sum(axis=2, keepdims=True) - BOUNDS_WEIGHT
@@ -143,22 +142,22 @@ class MemberNetworks:
         np.multiply(up, upper, out=slope[:, self.outputs :])
         return loss, slope
 
-    def _room(self, name: str, layer: int, width: int, batch: int) -> Float32Array:
-        """An array to write into; new memory would cost more than what is done in it."""
+    def _buffer(self, name: str, layer: int, width: int, batch: int) -> Float32Array:
+        """Return a reusable array; allocating memory would cost more than the operation itself."""
         key, shape = f"{name}{layer}", (self.members, width, batch)
-        room = self._rooms.get(key)
-        if room is None or room.shape != shape:
-            room = self._rooms[key] = np.empty(shape, dtype=np.float32)
-        return room
+        buffer = self._buffers.get(key)
+        if buffer is None or buffer.shape != shape:
+            buffer = self._buffers[key] = np.empty(shape, dtype=np.float32)
+        return buffer
 
 
 def log_variances(
     raw: Float32Array, low: Float32Array, high: Float32Array
 ) -> tuple[Float32Array, Float32Array, Float32Array]:
-    """Log variances within soft bounds, as in the code of Chua et al. 2018.
+    """Return log variances within soft bounds, as in the code of Chua et al. 2018.
 
     Returns:
-        The log variances; their slope in what the upper bound leaves; and its slope in `raw`.
+        The log variances; their derivative in the upper-bounded value; its derivative in `raw`.
     """
     above, upper = _softplus(high - raw)
     left, lower = _softplus(high - above - low)
@@ -166,6 +165,6 @@ def log_variances(
 
 
 def _softplus(values: Float32Array) -> tuple[Float32Array, Float32Array]:
-    """Log(1 + exp(x)) and its slope, the logistic function; neither runs over."""
+    """Return log(1 + exp(x)) and its derivative, the logistic function, without overflow."""
     result = np.maximum(values, 0) + np.log1p(np.exp(-np.abs(values)))
     return result, np.exp(values - result)

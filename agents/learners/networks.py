@@ -1,4 +1,4 @@
-"""What the learners made of networks share: parameters in a vector, Adam, a memory of rows."""
+"""Parts of network learners: parameters in one vector, Adam, and a buffer of rows."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ import numpy as np
 
 from dynamaze.common.arrays import Float32Array, FloatArray
 
-from ..core.state import checked_state
+from ..core.records import checked_state
 
-FADING = (0.9, 0.999)
-"""How much of the mean gradient and of the mean square stays at a step of Adam."""
+ADAM_DECAY = (0.9, 0.999)
+"""Adam's decay rates of the mean gradient and of the mean square."""
 
-TINY = 1e-8
-"""Added to the root of the mean square."""
+EPSILON = 1e-8
+"""Adam's epsilon, added to the root of the mean square."""
 
 
 class Parameters:
-    """Named float32 arrays that lie in one vector, so that Adam's step is a few operations.
+    """Named float32 arrays in one vector, so that a step of Adam is a few operations.
 
     Args:
         shapes: name -> shape.
 
     Attributes:
-        values: all of them, one after the other.
-        gradients: the loss's slope in each of them.
-        arrays: name -> its part of `values`, the same memory.
-        slopes: name -> its part of `gradients`, the same memory.
-        steps: how many steps Adam has taken.
+        values: all of them, concatenated.
+        gradients: the loss gradient in each of them.
+        arrays: name -> view of its part of `values`.
+        slopes: name -> view of its part of `gradients`.
+        steps: number of Adam steps.
     """
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self._shapes = dict(shapes)
         size = sum(int(np.prod(shape)) for shape in shapes.values())
         self.values, self.gradients = np.zeros((2, size), dtype=np.float32)
-        self._first, self._second, self._room = np.zeros((3, size), dtype=np.float32)
+        self._first, self._second, self._buffer = np.zeros((3, size), dtype=np.float32)
         self.steps = 0
         self.arrays: dict[str, Float32Array] = {}
         self.slopes: dict[str, Float32Array] = {}
@@ -47,36 +47,38 @@ class Parameters:
             self.slopes[name] = self.gradients[part].reshape(shape)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameters:
-        # Copied one by one the parts would no longer lie in the vectors.
+        # A default deep copy would copy the views, which then no longer share the vectors' memory.
         twin = Parameters(self._shapes)
         twin.set_state(self.get_state())
         return twin
 
-    def descend(self, learning_rate: float) -> None:
-        """One step of Adam (Kingma & Ba 2015) down the gradients."""
+    def adam_step(self, learning_rate: float) -> None:
+        """Take one step of Adam (Kingma & Ba 2015) along the negative gradient."""
         self.steps += 1
-        room, gradients = self._room, self.gradients
-        np.subtract(gradients, self._first, out=room)
-        room *= 1 - FADING[0]
-        self._first += room
-        np.multiply(gradients, gradients, out=room)
-        room -= self._second
-        room *= 1 - FADING[1]
-        self._second += room
-        np.sqrt(self._second, out=room)
-        room *= 1 / np.sqrt(1 - FADING[1] ** self.steps, dtype=np.float32)
-        room += TINY
-        np.divide(self._first, room, out=room)
-        room *= learning_rate / (1 - FADING[0] ** self.steps)
-        self.values -= room
+        buffer, gradients = self._buffer, self.gradients
+        # m += (1 - beta1) (g - m); v += (1 - beta2) (g^2 - v)
+        np.subtract(gradients, self._first, out=buffer)
+        buffer *= 1 - ADAM_DECAY[0]
+        self._first += buffer
+        np.multiply(gradients, gradients, out=buffer)
+        buffer -= self._second
+        buffer *= 1 - ADAM_DECAY[1]
+        self._second += buffer
+        # theta -= rate m_hat / (sqrt(v_hat) + epsilon), with bias-corrected moments
+        np.sqrt(self._second, out=buffer)
+        buffer *= 1 / np.sqrt(1 - ADAM_DECAY[1] ** self.steps, dtype=np.float32)
+        buffer += EPSILON
+        np.divide(self._first, buffer, out=buffer)
+        buffer *= learning_rate / (1 - ADAM_DECAY[0] ** self.steps)
+        self.values -= buffer
 
-    def forget_steps(self) -> None:
-        """Let Adam begin anew."""
+    def reset_optimiser(self) -> None:
+        """Reset the moments of Adam."""
         self._first[:] = self._second[:] = 0
         self.steps = 0
 
     def get_state(self) -> dict[str, Any]:
-        """The values and what Adam remembers."""
+        """Return the values and the moments of Adam."""
         return {
             "values": self.values.copy(),
             "first": self._first.copy(),
@@ -85,22 +87,22 @@ class Parameters:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore the state of `get_state`.
 
         Raises:
-            ValueError: if it is another kind of state; the parameters are then as they were.
+            ValueError: if it is another kind of state; the parameters are then unchanged.
         """
         given = checked_state(state, self.get_state())
         self.values[:], self.steps = given["values"], given["steps"]
         self._first[:], self._second[:] = given["first"], given["second"]
 
 
-class Memory:
-    """The newest rows, up to a capacity; then the oldest give way.
+class RowBuffer:
+    """Ring buffer of rows; when full the oldest are overwritten.
 
     Args:
-        capacity: rows at most.
-        columns: name -> numbers in a row.
+        capacity: largest number of rows.
+        columns: name -> length of a row.
     """
 
     def __init__(self, capacity: int, columns: Mapping[str, int]) -> None:
@@ -111,11 +113,11 @@ class Memory:
 
     @property
     def size(self) -> int:
-        """How many rows there are."""
+        """Number of stored rows."""
         return min(self.seen, self.capacity)
 
     def __getitem__(self, name: str) -> FloatArray:
-        """(size, width) a column's rows, in no order."""
+        """Return the (size, width) rows of a column, in no particular order."""
         return self._columns[name][: self.size]
 
     def append(self, **rows: FloatArray) -> None:
@@ -135,21 +137,21 @@ class Memory:
             self._columns[name] = np.concatenate([column, np.zeros((more, column.shape[1]))])
 
     def get_state(self) -> dict[str, Any]:
-        """The rows in use, and how many were ever seen."""
+        """Return the stored rows and the number of rows ever seen."""
         return {**{name: self[name].copy() for name in self._columns}, "seen": self.seen}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore the state of `get_state`.
 
         Raises:
-            ValueError: if it is another kind of state; the memory is then as it was.
+            ValueError: if it is another kind of state; the buffer is then unchanged.
         """
         given = checked_state(state, self.get_state(), self.shapes(state))
         self.seen = given.pop("seen")
         self._columns = given
 
     def shapes(self, state: dict[str, Any]) -> dict[str, tuple[int, int]]:
-        """The shapes that the columns of a state must have."""
+        """Return the expected shapes of a state's columns."""
         seen = state.get("seen")
         size = min(seen, self.capacity) if isinstance(seen, int) and seen >= 0 else 0
         return {name: (size, width) for name, width in self.columns.items()}

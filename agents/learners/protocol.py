@@ -1,7 +1,7 @@
-"""What every learner can do: regression with doubt, one batch after another.
+"""Protocol of learners: online regression with uncertainty, and validation of its inputs.
 
-A learner knows nothing of worlds: numbers go in and numbers come out. A user's own learner is any
-object with these methods; nothing needs to be inherited.
+A learner maps numbers to numbers and knows nothing of environments. A user-defined learner is any
+object with these methods; no base class is needed.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 LARGEST = 1e50
-"""Numbers beyond it are refused: their squares would run over."""
+"""Largest magnitude of inputs and targets, whose squares must not overflow."""
 
 
 class Estimate(NamedTuple):
-    """What a learner believes of some inputs; the two variances add up to that of a new target."""
+    """Predictive mean and variances; the variances add up to that of a new target."""
 
     mean: FloatArray  # (batch, outputs)
-    epistemic: FloatArray  # (batch, outputs) variance from not knowing the function
-    noise: FloatArray  # (batch, outputs) variance of the targets round it (aleatoric)
+    epistemic: FloatArray  # (batch, outputs) variance of the estimated function
+    noise: FloatArray  # (batch, outputs) variance of the targets around it (aleatoric)
 
 
 class Learner(Protocol):
-    """Regression that learns as it goes and says how sure it is."""
+    """Online regression with uncertainty estimates."""
 
     @property
     def num_inputs(self) -> int:
-        """Numbers that go in; an attribute will do."""
+        """Number of inputs; a class attribute is enough."""
 
     @property
     def num_outputs(self) -> int:
-        """Numbers that come out; an attribute will do."""
+        """Number of outputs; a class attribute is enough."""
 
     def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
-        """Learn from a batch: inputs (batch, inputs), targets (batch, outputs); none is nothing.
+        """Learn from a batch: inputs (batch, inputs), targets (batch, outputs).
 
         Raises:
             TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape; the learner is then as it was.
+            ValueError: for NaN, infinity or another shape; the learner is then unchanged.
         """
 
     def predict(self, inputs: npt.ArrayLike) -> Estimate:
-        """What is believed of inputs (batch, inputs); learns nothing and draws nothing.
+        """Return the predictive mean and variances of inputs (batch, inputs), without side effects.
 
         Raises:
             TypeError: if they are not real numbers.
@@ -54,7 +54,7 @@ class Learner(Protocol):
         """
 
     def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
-        """(batch, outputs) one draw of the targets, all randomness from `rng`.
+        """Sample (batch, outputs) targets, with all randomness from `rng`.
 
         Raises:
             TypeError: if they are not real numbers.
@@ -62,28 +62,28 @@ class Learner(Protocol):
         """
 
     def get_state(self) -> dict[str, Any]:
-        """Arrays and numbers that `set_state` takes back."""
+        """Return the state for `set_state`: arrays and numbers."""
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore the state of `get_state`.
 
         Raises:
-            ValueError: if it is the state of another kind of learner; this one is then as it was.
+            ValueError: if it is the state of another kind of learner; this one is then unchanged.
         """
 
 
 def checked_rows(name: str, values: npt.ArrayLike, columns: int) -> FloatArray:
-    """A batch of rows as float64, if it is one.
+    """Validate a batch of rows as float64.
 
     Args:
         name: the argument's name, for the message.
-        values: (batch, columns) real numbers of at most `LARGEST`; not copied needlessly.
-        columns: how many numbers a row has.
+        values: (batch, columns) real numbers of at most `LARGEST`; copied only if necessary.
+        columns: length of a row.
 
     Raises:
         TypeError: if they are not real numbers.
-        ValueError: for another shape, or for NaN, infinity or a number that is too large, naming
-            the first.
+        ValueError: for another shape, NaN, infinity or a number that is too large; names the
+            first.
     """
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
@@ -91,7 +91,7 @@ def checked_rows(name: str, values: npt.ArrayLike, columns: int) -> FloatArray:
     if array.ndim != 2 or array.shape[1] != columns:
         raise ValueError(f"{name} of shape {array.shape}; expected (batch, {columns})")
     rows = array.astype(np.float64, copy=False)
-    good = np.abs(rows) <= LARGEST  # which NaN is not
+    good = np.abs(rows) <= LARGEST  # False for NaN
     if not good.all():
         row, column = (int(place) for place in np.argwhere(~good)[0])
         raise ValueError(
@@ -104,7 +104,7 @@ def checked_rows(name: str, values: npt.ArrayLike, columns: int) -> FloatArray:
 def checked_batch(
     inputs: npt.ArrayLike, targets: npt.ArrayLike, num_inputs: int, num_outputs: int
 ) -> tuple[FloatArray, FloatArray]:
-    """A batch to learn from, (batch, inputs) and (batch, outputs) as float64, if it is one.
+    """Validate a training batch, (batch, inputs) and (batch, outputs), as float64.
 
     Raises:
         TypeError: if they are not real numbers.
@@ -118,7 +118,7 @@ def checked_batch(
 
 
 def checked_size(name: str, value: object, low: int = 1) -> int:
-    """The whole number of at least `low` that an argument is.
+    """Validate an integer argument of at least `low`.
 
     Raises:
         TypeError: if it is not a number.
@@ -127,8 +127,30 @@ def checked_size(name: str, value: object, low: int = 1) -> int:
     return int(checked_number(name, value, low, whole=True))
 
 
-def normal_draw(estimate: Estimate, rng: np.random.Generator) -> FloatArray:
-    """(batch, outputs) draws of targets that are normal, each number on its own."""
+def sample_normal(estimate: Estimate, rng: np.random.Generator) -> FloatArray:
+    """Sample (batch, outputs) independent normal targets."""
     spread = np.sqrt(estimate.epistemic + estimate.noise)
     drawn: FloatArray = estimate.mean + spread * rng.standard_normal(estimate.mean.shape)
     return drawn
+
+
+FAR = 1e3
+"""Number of spreads from the mean at which standardised network inputs are clipped."""
+
+
+def column_spreads(values: FloatArray, least: float = 0.0) -> FloatArray:
+    """Return the (columns,) standard deviation of each column, at least `least`.
+
+    Constant columns get 1 if `least` is 0.
+    """
+    spread = values.std(axis=0)
+    # Rounding gives a constant column a small standard deviation.
+    constant = spread <= np.maximum(1e-9 * np.abs(values.mean(axis=0)), 1 / LARGEST)
+    unit: FloatArray = np.where(constant & (least == 0.0), 1.0, np.maximum(spread, least))
+    return unit
+
+
+def standardise(values: FloatArray, offset: FloatArray, spread: FloatArray) -> FloatArray:
+    """Standardise values; clipped where float32 would overflow."""
+    scaled: FloatArray = np.clip((values - offset) / spread, -FAR, FAR)
+    return scaled

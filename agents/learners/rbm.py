@@ -1,6 +1,6 @@
-"""Restricted Boltzmann machines, learned by contrastive divergence (Hinton 2002).
+"""Restricted Boltzmann machines, trained by contrastive divergence (Hinton 2002).
 
-Binary hidden units; visible units that are binary (or probabilities) or Gaussian of variance 1.
+Hidden units are binary; visible units are binary (or probabilities) or Gaussian with variance 1.
 Settings follow Hinton 2012, "A practical guide to training restricted Boltzmann machines".
 """
 
@@ -14,30 +14,30 @@ optional_import("torch", extra="models", purpose="DeepBelief")
 import torch  # noqa: E402  # after the message that says how to get it
 
 BATCH = 50
-RATE = {False: 0.1, True: 0.01}  # for binary and for Gaussian visible units
-MOMENTUM = (0.5, 0.9)  # in the first tenth of the steps and then
-DECAY = 1e-4  # of the weights
+RATE = {False: 0.1, True: 0.01}  # of binary and of Gaussian visible units
+MOMENTUM = (0.5, 0.9)  # in the first tenth of the steps, and afterwards
+DECAY = 1e-4  # weight decay
 
 
-class Machine(NamedTuple):
-    """A restricted Boltzmann machine."""
+class BoltzmannMachine(NamedTuple):
+    """Restricted Boltzmann machine."""
 
     weight: torch.Tensor  # (visible, hidden)
     visible_bias: torch.Tensor  # (visible,)
     hidden_bias: torch.Tensor  # (hidden,)
-    gaussian: bool  # whether the visible units are
+    gaussian: bool  # True for Gaussian visible units
 
     @classmethod
     def begin(
         cls, data: torch.Tensor, hidden: int, generator: torch.Generator, *, gaussian: bool
-    ) -> Machine:
-        """Small weights, and biases by which the visible units have the data's mean.
+    ) -> BoltzmannMachine:
+        """Return a machine with small weights whose visible units have the data's mean.
 
         Args:
             data: (batch, visible).
-            hidden: units.
-            generator: settles the weights.
-            gaussian: whether the visible units are.
+            hidden: number of hidden units.
+            generator: random generator of the weights.
+            gaussian: True for Gaussian visible units.
         """
         mean = data.mean(dim=0)
         if not gaussian:
@@ -46,19 +46,19 @@ class Machine(NamedTuple):
         return cls(weight, mean, torch.zeros(hidden), gaussian)
 
 
-def hidden_probability(machine: Machine, visible: torch.Tensor) -> torch.Tensor:
-    """(batch, hidden) the probability that each hidden unit is on."""
+def hidden_probability(machine: BoltzmannMachine, visible: torch.Tensor) -> torch.Tensor:
+    """Return the (batch, hidden) probability that each hidden unit is on."""
     return torch.sigmoid(visible @ machine.weight + machine.hidden_bias)
 
 
-def visible_mean(machine: Machine, hidden: torch.Tensor) -> torch.Tensor:
-    """(batch, visible) the mean of each visible unit."""
+def visible_mean(machine: BoltzmannMachine, hidden: torch.Tensor) -> torch.Tensor:
+    """Return the (batch, visible) mean of each visible unit."""
     total = hidden @ machine.weight.T + machine.visible_bias
     return total if machine.gaussian else torch.sigmoid(total)
 
 
-def free_energy(machine: Machine, visible: torch.Tensor) -> torch.Tensor:
-    """(batch,) minus the logarithm of each row's probability, but for a constant."""
+def free_energy(machine: BoltzmannMachine, visible: torch.Tensor) -> torch.Tensor:
+    """Return the (batch,) free energy: minus each row's log probability, up to a constant."""
     hidden = torch.nn.functional.softplus(visible @ machine.weight + machine.hidden_bias)
     if machine.gaussian:
         own = -0.5 * (visible - machine.visible_bias).square().sum(dim=1)
@@ -68,37 +68,40 @@ def free_energy(machine: Machine, visible: torch.Tensor) -> torch.Tensor:
 
 
 def contrastive_divergence(
-    machine: Machine, visible: torch.Tensor, generator: torch.Generator
+    machine: BoltzmannMachine, visible: torch.Tensor, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """CD-1: which way weights and biases should go, the data's correlations less the echo's.
+    """Return the CD-1 updates of weights and biases.
 
-    The hidden units are drawn when the data drives them and are probabilities otherwise.
+    The hidden units are sampled for the data and are probabilities for the reconstruction.
 
     Args:
         machine: the machine.
         visible: (batch, visible) data.
-        generator: draws the hidden units.
+        generator: samples the hidden units.
     """
     probability = hidden_probability(machine, visible)
     drawn = torch.bernoulli(probability, generator=generator)
-    echo = visible_mean(machine, drawn)
-    echoed = hidden_probability(machine, echo)
+    reconstruction = visible_mean(machine, drawn)
+    reconstructed_hidden = hidden_probability(machine, reconstruction)
     number = len(visible)
+    # <v h>_data - <v h>_reconstruction (Hinton 2002)
     return (
-        (visible.T @ probability - echo.T @ echoed) / number,
-        (visible - echo).mean(dim=0),
-        (probability - echoed).mean(dim=0),
+        (visible.T @ probability - reconstruction.T @ reconstructed_hidden) / number,
+        (visible - reconstruction).mean(dim=0),
+        (probability - reconstructed_hidden).mean(dim=0),
     )
 
 
-def train(machine: Machine, data: torch.Tensor, steps: int, generator: torch.Generator) -> Machine:
-    """Take steps of contrastive divergence with momentum on batches of the data.
+def train(
+    machine: BoltzmannMachine, data: torch.Tensor, steps: int, generator: torch.Generator
+) -> BoltzmannMachine:
+    """Train by contrastive divergence with momentum on batches of the data.
 
     Args:
-        machine: stays as it is.
+        machine: initial machine, left unchanged.
         data: (batch, visible).
         steps: of `BATCH` rows each.
-        generator: draws the batches and the hidden units.
+        generator: samples the batches and the hidden units.
     """
     learned = machine._replace(
         weight=machine.weight.clone(),
@@ -106,16 +109,16 @@ def train(machine: Machine, data: torch.Tensor, steps: int, generator: torch.Gen
         hidden_bias=machine.hidden_bias.clone(),
     )
     rate = RATE[machine.gaussian]
-    speeds = [torch.zeros_like(part) for part in learned[:3]]
+    velocities = [torch.zeros_like(part) for part in learned[:3]]
     for step in range(steps):
         momentum = MOMENTUM[0] if step < steps // 10 else MOMENTUM[1]
         rows = data[torch.randint(len(data), (BATCH,), generator=generator)]
-        ways = contrastive_divergence(learned, rows, generator)
-        for speed, way, part in zip(speeds, ways, learned[:3], strict=True):
-            speed.mul_(momentum).add_(way, alpha=rate)
+        updates = contrastive_divergence(learned, rows, generator)
+        for velocity, update, part in zip(velocities, updates, learned[:3], strict=True):
+            velocity.mul_(momentum).add_(update, alpha=rate)
             if part is learned.weight:
-                speed.add_(part, alpha=-rate * DECAY)
-            part.add_(speed)
+                velocity.add_(part, alpha=-rate * DECAY)
+            part.add_(velocity)
     return learned
 
 
@@ -126,21 +129,21 @@ def stack(
     generator: torch.Generator,
     *,
     gaussian: bool,
-) -> list[Machine]:
-    """A deep belief network: machines one upon the other (Hinton, Osindero & Teh 2006).
+) -> list[BoltzmannMachine]:
+    """Train a deep belief network: a stack of machines (Hinton, Osindero & Teh 2006).
 
-    Each learns, greedily, what the hidden units of the one below it do.
+    Each machine is trained greedily on the hidden units of the one below it.
 
     Args:
         data: (batch, visible).
-        hidden: units of each machine.
-        steps: of each machine's training.
-        generator: all chance comes from it.
-        gaussian: whether the lowest visible units are.
+        hidden: hidden units of each machine.
+        steps: training steps of each machine.
+        generator: source of all randomness.
+        gaussian: True for Gaussian units in the lowest visible layer.
     """
     machines = []
     for level, units in enumerate(hidden):
-        machine = Machine.begin(data, units, generator, gaussian=gaussian and level == 0)
+        machine = BoltzmannMachine.begin(data, units, generator, gaussian=gaussian and level == 0)
         machines.append(train(machine, data, steps, generator))
         data = hidden_probability(machines[-1], data)
     return machines

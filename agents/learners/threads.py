@@ -1,4 +1,4 @@
-"""One thread for small problems, for the time of a call.
+"""Context managers that limit BLAS and torch to one thread.
 
 Parallel parts of a matrix of a few hundred rows are shorter than the wait for each other: on a
 machine whose cores are busy two threads took 60 times as long as one.
@@ -15,7 +15,7 @@ from typing import Any
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
-    """While it lasts NumPy and SciPy multiply on one thread; without threadpoolctl, as they do."""
+    """Limit the BLAS of NumPy and SciPy to one thread, if threadpoolctl is installed."""
     controller = _controller("scipy.linalg" in sys.modules)
     limits: AbstractContextManager[Any]
     limits = nullcontext() if controller is None else controller.limit(limits=1, user_api="blas")
@@ -24,7 +24,7 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
 @cache
 def _controller(with_scipy: bool) -> Any:
-    """What knows the libraries that are loaded; to look for them takes some 20 ms.
+    """Return a controller of the loaded libraries, found in some 20 ms and cached.
 
     SciPy brings one of its own, so that it is looked for again when SciPy has been loaded.
     """
@@ -36,7 +36,7 @@ def _controller(with_scipy: bool) -> Any:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """While it lasts torch computes on one thread."""
+    """Limit torch to one thread."""
     torch: Any = import_module("torch")
     before = torch.get_num_threads()
     torch.set_num_threads(1)

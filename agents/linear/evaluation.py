@@ -1,19 +1,19 @@
-"""Linear Dyna for policy evaluation: what a way to behave is worth, by planning with features.
+"""Linear Dyna for policy evaluation.
 
 Sutton, Szepesvári, Geramifard and Bowling 2008, "Dyna-style planning with linear function
 approximation and prioritized sweeping". State values are linear, v(s) = theta . x(s); the model is
 a `LinearExpectation` with one action. For control see `dynamaze.agents.linear.dyna`.
 
-If planning converges, then to theta = b + gamma F' theta, and with a model by least squares that is
-the LSTD solution (their section 3).
+If planning converges, then to theta = b + gamma F' theta; with a least-squares model that is the
+LSTD solution (section 3 of the paper).
 
 Differences from the paper:
 
 1. The model may be learned by recursive least squares besides least mean squares.
-2. An entry of the queue keeps the larger of its priorities; entries below `threshold` are not made.
+2. An entry of the queue keeps the larger of its priorities; those below `threshold` are not queued.
 3. A pop of MG updates all features that lead to the popped one. With `count="updates"` each of
-   these counts as one of the planning steps, and what a pop does beyond them is taken off later, so
-   that equal numbers are equal work. With `count="pops"` a pop is a step.
+   these counts as one planning step, and a pop's updates beyond the budget are subtracted from the
+   next one, so that equal numbers are equal work. With `count="pops"` a pop is a step.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from dynamaze.common.validation import checked_number
 from ..learners.linear import take_arrays
 from ..learners.protocol import checked_rows
 from .expectation_model import LinearExpectation
-from .feature_sweeping import FeatureSweeping
+from .sweeping import FeatureSweeping
 
 
 class FeatureTransitions(NamedTuple):
-    """Transitions between feature vectors; after the end they are 0."""
+    """Batch of transitions between feature vectors; those of terminal states are 0."""
 
     features: FloatArray  # (batch, n)
     reward: FloatArray  # (batch,)
@@ -44,24 +44,24 @@ class LinearEvaluation:
 
     Args:
         num_features: n.
-        step_size: of temporal differences and of the model, above 0; it may be set again at any
-            time.
-        gamma: discount, in [0, 1].
-        planning_steps: how many updates follow each real step.
-        sweep: "random": of unit basis vectors drawn at random (algorithm 1); "pwma": prioritised,
-            each update hands its change on to the features that lead to it (algorithm 2); "mg":
-            the changed feature is popped, and all that lead to it are updated (algorithm 3).
+        step_size: step size of temporal differences and of the model, above 0; it may be changed
+            at any time.
+        gamma: discount factor, in [0, 1].
+        planning_steps: number of updates after each real step.
+        sweep: "random": of random unit basis vectors (algorithm 1); "pwma": prioritised, where
+            each update queues the features that lead to the updated one (algorithm 2); "mg": the
+            changed feature is popped, and all that lead to it are updated (algorithm 3).
         model: "least_mean_squares" (the paper's) or "recursive_least_squares".
-        planning_step_size: of the planning updates; None for `step_size`. 1 is right where the
-            model is (its updates of unit vectors are then those of value iteration).
-        prior_variance: of the model's least squares: 1 / it is the ridge.
-        threshold: priorities below it are not queued.
-        count: what a planning step of "mg" is: "updates" or "pops".
+        planning_step_size: step size of planning updates; None for `step_size`. 1 is right for an
+            exact model (updates of unit vectors are then those of value iteration).
+        prior_variance: of the model's least squares; its inverse is the ridge.
+        threshold: lowest priority that is queued.
+        count: unit of planning steps of "mg": "updates" or "pops".
 
     Attributes:
         theta: (n,) weights of the values.
-        model: its one action is whatever is done.
-        sweeping: which features are updated.
+        model: the linear model; its single action is the evaluated policy's.
+        sweeping: search control.
 
     Raises:
         ValueError: for a number outside its range or an unknown name.
@@ -99,18 +99,18 @@ class LinearEvaluation:
 
     @property
     def reward(self) -> FloatArray:
-        """(n,) b, as a view."""
+        """Return b, (n,), as a view."""
         reward: FloatArray = self.model.rewards[0]
         return reward
 
     @property
     def matrix(self) -> FloatArray:
-        """(n, n) F, as a view; a column is what its feature leads to."""
+        """Return F, (n, n), as a view; column i is the expected successor of feature i."""
         matrix: FloatArray = self.model.leads[0].T
         return matrix
 
     def values(self, features: FloatArray) -> FloatArray:
-        """(batch,) values of (batch, n) feature vectors."""
+        """Return the (batch,) values of (batch, n) feature vectors."""
         values: FloatArray = checked_rows("features", features, self.num_features) @ self.theta
         return values
 
@@ -120,22 +120,23 @@ class LinearEvaluation:
         """Learn from real transitions, in their order, and plan after each.
 
         Raises:
-            TypeError, ValueError: for NaN or infinity or another shape; then none is learned.
+            TypeError, ValueError: for NaN, infinity or a wrong shape; then none is learned.
         """
         now = checked_rows("features", transitions.features, self.num_features)
         then = checked_rows("next features", transitions.next_features, self.num_features)
         reward = checked_rows("rewards", np.asarray(transitions.reward)[:, None], 1)[:, 0]
         if not len(now) == len(then) == len(reward):
-            raise ValueError(f"{len(now)}, {len(reward)} and {len(then)} rows; expected as many")
-        for x, paid, y in zip(now, reward, then, strict=True):
-            error = paid + self.gamma * y @ self.theta - x @ self.theta
+            raise ValueError(f"{len(now)}, {len(reward)} and {len(then)} rows; expected the same")
+        for x, r, y in zip(now, reward, then, strict=True):
+            # TD error: delta = r + gamma theta . x' - theta . x
+            error = r + self.gamma * y @ self.theta - x @ self.theta
             self.theta += self.step_size * error * x
-            self.model.learn(x, 0, float(paid), y, self.step_size)
-            self.sweeping.note(self.model, error * x)
+            self.model.learn(x, 0, float(r), y, self.step_size)
+            self.sweeping.queue_errors(self.model, error * x)
             self.plan(self.planning_steps, rng)
 
     def plan(self, steps: int, rng: np.random.Generator) -> int:
-        """Do so many planning updates, or as many as the queue has; says how many."""
+        """Make at most `steps` planning updates, fewer if the queue is empty; return the count."""
         return self.sweeping.plan(
             self.theta,
             self.model,
@@ -149,27 +150,28 @@ class LinearEvaluation:
         )
 
     def fixed_point(self) -> FloatArray:
-        """(n,) the theta to which planning with the present model would converge.
+        """Return the (n,) theta to which planning with the present model would converge.
 
         Raises:
-            numpy.linalg.LinAlgError: if there is no single one.
+            numpy.linalg.LinAlgError: if there is no unique solution.
         """
-        own = np.eye(self.num_features) - self.gamma * self.matrix.T
-        theta: FloatArray = np.linalg.solve(own, self.reward).astype(np.float64)
+        # theta = b + gamma F' theta
+        matrix = np.eye(self.num_features) - self.gamma * self.matrix.T
+        theta: FloatArray = np.linalg.solve(matrix, self.reward).astype(np.float64)
         return theta
 
     # -- files ---------------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """Values, queue and model."""
+        """Return values, queue and model."""
         own = {name: part.copy() for name, part in self._parts().items()}
         return {**own, **{f"model.{name}": part for name, part in self.model.get_state().items()}}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore a state of `get_state`.
 
         Raises:
-            ValueError: for arrays of another shape, or none.
+            ValueError: for missing arrays, or arrays of another shape.
         """
         model = {name: part for name, part in state.items() if name.startswith("model.")}
         mine = {name: part for name, part in state.items() if name not in model}
@@ -184,18 +186,19 @@ class LinearEvaluation:
 def least_squares_values(
     transitions: FeatureTransitions, gamma: float, *, ridge: float = 0.0
 ) -> FloatArray:
-    """(n,) the LSTD solution of a batch (Bradtke and Barto 1996; Boyan 2002).
+    """Return the (n,) LSTD solution of a batch (Bradtke and Barto 1996; Boyan 2002).
 
     Args:
         transitions: the batch.
-        gamma: discount.
-        ridge: added to the diagonal of the features' own products; the ridge of a model by least
-            squares, 1 / `prior_variance`, gives the fixed point of that model.
+        gamma: discount factor.
+        ridge: added to the diagonal of X'X; with 1 / `prior_variance` of a least-squares model
+            the result is the fixed point of planning with that model.
 
     Raises:
-        numpy.linalg.LinAlgError: if there is no single solution.
+        numpy.linalg.LinAlgError: if there is no unique solution.
     """
     now, reward, then = transitions
+    # A theta = X'r with A = X'(X - gamma X')
     matrix = now.T @ (now - gamma * then) + ridge * np.eye(now.shape[1])
     theta: FloatArray = np.linalg.solve(matrix, now.T @ reward).astype(np.float64)
     return theta

@@ -1,8 +1,8 @@
-"""A linear expectation model of features: what follows on average, and what is paid.
+"""Linear expectation model of features: expected next features and expected reward.
 
 Sutton, Szepesvári, Geramifard and Bowling 2008. For each action a matrix F and a vector b: F x is
-the expected next feature vector, b . x the expected reward. After the end of an episode the
-features are 0, so the model needs no more to know of it.
+the expected next feature vector, b . x the expected reward. The features of terminal states are 0,
+so the model needs no separate output for termination.
 """
 
 from __future__ import annotations
@@ -12,34 +12,35 @@ from typing import Any
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.validation import checked_number
 
 from ..learners.linear import take_arrays
+from ..planning.base import checked_name
 
 KINDS = ("least_mean_squares", "recursive_least_squares")
 
 MAX_NUMBERS = 2**27
-"""Numbers of the matrices of all actions together: 1 GiB."""
+"""Most entries of the matrices of all actions together: 1 GiB."""
 
 
 class LinearExpectation:
     """F and b of each action, learned from one transition at a time.
 
-    By least mean squares F += step (y - F x) x' and b += step (r - b . x) x, or by recursive least
-    squares, as `dynamaze.agents.learners.linear` has them; here one may look at what leads to a
-    feature.
+    By least mean squares, F += step (y - F x) x' and b += step (r - b . x) x, or by recursive least
+    squares as in `dynamaze.agents.learners.linear`; search control reads the predecessors of a
+    feature from F.
 
     Args:
         num_features: n.
-        num_actions: how many actions.
+        num_actions: number of actions.
         kind: "least_mean_squares" or "recursive_least_squares".
-        prior_variance: of the least squares: 1 / it is the ridge.
+        prior_variance: of the least squares; its inverse is the ridge.
 
     Attributes:
-        leads: (actions, n, n); [a, j, i] is how much of feature i follows feature j: F transposed.
+        leads: (actions, n, n) F transposed: [a, j, i] is the expected feature i after feature j.
         rewards: (actions, n) b.
-        counts: (actions, n) how often a feature was other than 0.
-        spread: (actions, n, n) of least squares; empty without.
+        counts: (actions, n) number of updates with a nonzero feature.
+        spread: (actions, n, n) P = (X'X + I / prior_variance)^-1 of least squares; else empty.
 
     Raises:
         ValueError: for an unknown kind, a number outside its range, or too many features.
@@ -53,7 +54,7 @@ class LinearExpectation:
         kind: str = "least_mean_squares",
         prior_variance: float = 1e4,
     ) -> None:
-        self.kind = known_name("model", kind, KINDS)
+        self.kind = checked_name("model", kind, KINDS)
         self.num_features = int(checked_number("num_features", num_features, 1, whole=True))
         self.num_actions = int(checked_number("num_actions", num_actions, 1, whole=True))
         variance = checked_number("prior_variance", prior_variance, 0, above=True)
@@ -77,66 +78,53 @@ class LinearExpectation:
         Args:
             x: (n,) features.
             action: from 0.
-            reward: what was paid.
-            y: (n,) features of what followed; 0 after the end.
-            step_size: of least mean squares; a number, or one for each feature that is not 0.
+            reward: the reward.
+            y: (n,) features of the next state; 0 for a terminal one.
+            step_size: of least mean squares; a number, or one for each nonzero feature.
         """
         places = np.flatnonzero(x)  # features are mostly 0
         self.counts[action, places] += 1
         leads, rewards = self.leads[action], self.rewards[action]
         error = y - x[places] @ leads[places]
-        unpaid = reward - rewards[places] @ x[places]
+        reward_error = reward - rewards[places] @ x[places]
         if self.kind == "recursive_least_squares":
             spread = self.spread[action]
-            toward = spread[:, places] @ x[places]
-            gain = toward / (1 + x[places] @ toward[places])
-            spread -= np.outer(gain, toward)
+            # Sherman-Morrison: P -= P x x' P / (1 + x' P x), with gain P x / (1 + x' P x)
+            product = spread[:, places] @ x[places]
+            gain = product / (1 + x[places] @ product[places])
+            spread -= np.outer(gain, product)
             leads += np.outer(gain, error)
-            rewards += unpaid * gain
+            rewards += reward_error * gain
         else:
             gain = step_size * x[places]
             leads[places] += np.outer(gain, error)
-            rewards[places] += unpaid * gain
+            rewards[places] += reward_error * gain
 
-    def ahead(self, x: FloatArray, theta: FloatArray, gamma: float) -> FloatArray:
-        """(actions,) b . x + gamma theta . F x: what each action is worth where values are theta.
+    def lookahead(self, x: FloatArray, theta: FloatArray, gamma: float) -> FloatArray:
+        """Return the (actions,) one-step lookahead values b . x + gamma theta . F x.
 
         Args:
             x: (n,) features.
             theta: (n,) weights of the values.
-            gamma: discount.
+            gamma: discount factor.
         """
         places = np.flatnonzero(x)
-        worth: FloatArray = (self.rewards[:, places] + gamma * (self.leads[:, places] @ theta)) @ x[
-            places
-        ]
-        return worth
+        per_feature = self.rewards[:, places] + gamma * (self.leads[:, places] @ theta)
+        values: FloatArray = per_feature @ x[places]
+        return values
 
     def get_state(self) -> dict[str, Any]:
-        """F, b, and what learning needs besides."""
+        """Return F, b and the statistics of learning."""
         return {name: getattr(self, name).copy() for name in _PARTS}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore a state of `get_state`.
 
         Raises:
-            ValueError: for arrays of another shape, or none.
+            ValueError: for missing arrays, or arrays of another shape.
         """
         own = {name: getattr(self, name) for name in _PARTS}
         self.leads, self.rewards, self.counts, self.spread = take_arrays(own, state)
 
 
 _PARTS = ("leads", "rewards", "counts", "spread")
-
-
-def known_name(argument: str, value: str, names: tuple[str, ...]) -> str:
-    """The name, if it is one of these.
-
-    Raises:
-        ValueError: if it is not.
-    """
-    if value not in names:
-        raise ValueError(
-            f"{argument}={value!r}; expected one of {list(names)}{did_you_mean(value, names)}"
-        )
-    return value

@@ -1,7 +1,4 @@
-"""Linear state values, the expectation model of their features, and planning with both.
-
-The parts of `dynamaze.agents.linear.dyna`.
-"""
+"""Parts of Linear Dyna for control: state values, expectation model, and planning with both."""
 
 from __future__ import annotations
 
@@ -13,25 +10,26 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from ..core.features import Features
-from ..core.state import part_of
+from ..core.records import part_of
 from ..core.transitions import Transitions
+from ..core.vectors import check_vectors
 from ..learners.linear import take_arrays
-from ..models.vector_memory import VectorMemory, check_vectors
+from ..models.vector_memory import VectorMemory
 from ..planning.base import Planning, checked_steps
 from .expectation_model import LinearExpectation
-from .feature_sweeping import FeatureSweeping
+from .sweeping import FeatureSweeping
 
 
 class FeatureModel:
-    """A linear expectation model as an agent's model: it learns from vectors, by features.
+    """Linear expectation model of features as an agent's model, learned from vectors.
 
-    It also remembers what was seen, for search control.
+    It also stores the visited vectors, for search control.
 
     Args:
-        features: of the vectors.
-        num_actions: how many actions.
-        size: d.
-        model_rate: in (0, 1].
+        features: feature map of the vectors.
+        num_actions: number of actions.
+        size: d, length of the vectors.
+        model_rate: step size, in (0, 1].
 
     Raises:
         ValueError: for a number outside its range, or too many features.
@@ -52,40 +50,41 @@ class FeatureModel:
         """Learn from real transitions, in their order.
 
         Raises:
-            TypeError, ValueError: for NaN or infinity, another shape, or an action that there is
-                not; then none is learned.
+            TypeError, ValueError: for NaN, infinity, a wrong shape or an invalid action; then none
+                is learned.
         """
         batch = check_vectors(transitions, self.size, self.num_actions)
-        now, then = self.in_features(batch)
+        now, then = self.encode(batch)
         for x, action, reward, y in zip(now, batch.action, batch.reward, then, strict=True):
             counts = self.linear.counts[action, np.flatnonzero(x)] + 1
-            step = np.maximum(self.model_rate, 1 / counts) / _length(x)
+            # 1 / n at the n-th visit of a feature, until model_rate is larger
+            step = np.maximum(self.model_rate, 1 / counts) / _squared_norm(x)
             self.linear.learn(x, int(action), float(reward), y, step)
         self.memory.add(batch)
 
-    def in_features(self, transitions: Transitions) -> tuple[FloatArray, FloatArray]:
-        """(batch, n) features before and after; 0 after the end."""
+    def encode(self, transitions: Transitions) -> tuple[FloatArray, FloatArray]:
+        """Return (batch, n) features before and after; 0 after a terminal transition."""
         then = self.features(transitions.next_observation)
         return self.features(transitions.observation), then * ~transitions.terminated[:, None]
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
-        """What follows on average need never happen, so there is nothing to draw.
+        """Refuse to sample: an expected next state need not be a possible one.
 
         Raises:
             RuntimeError: always.
         """
-        raise RuntimeError("a linear expectation model has no samples; LinearDyna plans with it")
+        raise RuntimeError("a linear expectation model cannot be sampled; LinearDyna plans with it")
 
     def get_state(self) -> dict[str, Any]:
-        """The model's arrays, and what was seen."""
+        """Return the model's arrays and the visited vectors."""
         memory = {f"memory.{name}": part for name, part in self.memory.get_state().items()}
         return {**self.linear.get_state(), **memory}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore a state of `get_state`.
 
         Raises:
-            ValueError: for arrays of another shape, or none.
+            ValueError: for missing arrays, or arrays of another shape.
         """
         linear = {name: part for name, part in state.items() if not name.startswith("memory.")}
         self.memory.set_state(part_of("memory", state))
@@ -93,18 +92,18 @@ class FeatureModel:
 
 
 class StateValues:
-    """Linear state values, v(s) = theta . x(s), and by a model what actions are worth.
+    """Linear state values v(s) = theta . x(s), and action values by one-step lookahead in a model.
 
     Args:
-        model: what follows.
-        sweeping: which features planning updates.
-        learning_rate: of temporal differences, in (0, 1].
-        planning_rate: of planning updates, in (0, 1].
-        gamma: discount, in [0, 1].
+        model: the expectation model.
+        sweeping: search control.
+        learning_rate: step size of temporal differences, in (0, 1].
+        planning_rate: step size of planning updates, in (0, 1].
+        gamma: discount factor, in [0, 1].
 
     Attributes:
         theta: (n,) weights.
-        changes: (n,) the errors of real experience since planning last saw them.
+        changes: (n,) errors of real experience since the last planning.
 
     Raises:
         ValueError: for a number outside its range.
@@ -129,32 +128,33 @@ class StateValues:
         self.changes = np.zeros(model.features.num_features)
 
     def values(self, observations: FloatArray) -> FloatArray:
-        """(batch, actions) what each action is worth, one step ahead."""
+        """Return the (batch, actions) one-step lookahead values."""
         rows = [
-            self.model.linear.ahead(x, self.theta, self.gamma)
+            self.model.linear.lookahead(x, self.theta, self.gamma)
             for x in self.model.features(observations)
         ]
         return np.array(rows).reshape(len(rows), self.model.num_actions)
 
     def update(self, transitions: Transitions) -> None:
-        """Temporal differences of each transition, in their order.
+        """Update by temporal differences of each transition, in their order.
 
         Raises:
-            TypeError, ValueError: for NaN or infinity, another shape, or an action that there is
-                not; then none is learned.
+            TypeError, ValueError: for NaN, infinity, a wrong shape or an invalid action; then none
+                is learned.
         """
         batch = check_vectors(transitions, self.model.size, self.model.num_actions)
-        now, then = self.model.in_features(batch)
+        now, then = self.model.encode(batch)
         for x, reward, y in zip(now, batch.reward, then, strict=True):
+            # TD error: delta = r + gamma theta . x' - theta . x
             error = reward + self.gamma * (y @ self.theta) - x @ self.theta
-            self.theta += self.learning_rate * error / _length(x) * x
+            self.theta += self.learning_rate * error / _squared_norm(x) * x
             larger = np.abs(error * x) > np.abs(self.changes)
             self.changes[larger] = (error * x)[larger]
 
     def plan(self, steps: int, rng: np.random.Generator) -> int:
-        """Queue what real experience has changed, and do so many updates; says how many."""
+        """Queue the changes of real experience, and make planning updates; return their number."""
         linear = self.model.linear
-        self.sweeping.note(linear, self.changes)
+        self.sweeping.queue_errors(linear, self.changes)
         self.changes[:] = 0.0
         return self.sweeping.plan(
             self.theta,
@@ -167,20 +167,20 @@ class StateValues:
         )
 
     def back_up(self, observations: FloatArray) -> None:
-        """Update the values of (batch, d) vectors, in their order, to the best action's worth."""
+        """Update the values of (batch, d) vectors, in their order, towards the best action's."""
         for x in self.model.features(observations):
-            best = self.model.linear.ahead(x, self.theta, self.gamma).max()
-            self.theta += self.planning_rate * (best - x @ self.theta) / _length(x) * x
+            best = self.model.linear.lookahead(x, self.theta, self.gamma).max()
+            self.theta += self.planning_rate * (best - x @ self.theta) / _squared_norm(x) * x
 
     def get_state(self) -> dict[str, Any]:
-        """Weights, changes and the queue."""
+        """Return weights, changes and queue."""
         return {name: part.copy() for name, part in self._parts().items()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore a state of `get_state`.
 
         Raises:
-            ValueError: for arrays of another shape, or none.
+            ValueError: for missing arrays, or arrays of another shape.
         """
         self.theta, self.changes, *queue = take_arrays(self._parts(), state)
         self.sweeping.priorities, self.sweeping.owed = queue
@@ -190,14 +190,14 @@ class StateValues:
 
 
 class FeaturePlanning(Planning):
-    """So many updates after each real step, of single features or of states that were seen.
+    """Planner with updates after each real step, of single features or of visited states.
 
     Args:
-        planning_steps: how many, at least 0.
-        of_states: whether of states.
+        planning_steps: number of updates, at least 0.
+        of_states: whether complete states are updated.
 
     Raises:
-        ValueError: if it is negative.
+        ValueError: if the number is negative.
     """
 
     needs = frozenset({"expectation"})
@@ -206,7 +206,7 @@ class FeaturePlanning(Planning):
         self.planning_steps, self.of_states = checked_steps(planning_steps), of_states
 
     def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
-        """Let the state values plan on their model."""
+        """Update the state values on their model."""
         if not self.planning_steps:
             return
         if self.of_states:
@@ -215,6 +215,6 @@ class FeaturePlanning(Planning):
             values.plan(self.planning_steps, rng)
 
 
-def _length(x: FloatArray) -> float:
-    """|x|^2, or 1 of a vector of zeros, from which nothing can be learned anyway."""
+def _squared_norm(x: FloatArray) -> float:
+    """Return |x|^2; 1 for a vector of zeros, from which nothing is learned."""
     return float(x @ x) or 1.0

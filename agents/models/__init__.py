@@ -1,4 +1,4 @@
-"""Models of the world: what learns from real experience and gives simulated experience."""
+"""Models of the environment, learned from real experience; they generate simulated experience."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ from gymnasium import spaces
 
 from dynamaze.common.validation import did_you_mean
 
-from ..core.encoders import ROWS, VECTORS, Vectors
+from ..core.encoders import DISCRETE, VECTORS, Vectors
 from ..core.spaces import TableRows
-from .forget_latest import ForgettingLatest
-from .forget_likelihood import ForgettingLikelihood
-from .forget_stored import ForgettingExperience
-from .latest import LatestOutcome
+from .latest import ForgettingLatest, LatestOutcome
 from .learned import LEARNED_MODELS, LearnedModel
-from .likelihood import MaximumLikelihood
-from .null import NoModel
+from .likelihood import ForgettingLikelihood, MaximumLikelihood
+from .null import NullModel
 from .protocol import CAPABILITIES, Model, Outcomes, Prediction
 from .regression import RegressionModel
 from .scored import ScoredModel
-from .stored import StoredExperience
+from .stored import ForgettingExperience, StoredExperience
 from .table import TableModel
-from .tabular_adapter import OnRows
+from .tabular_adapter import TabularAdapter
 from .time_bonus import TimeBonus
 from .uncertainty_bonus import UncertaintyBonus
 from .vector_memory import StoredVectors
@@ -39,8 +36,7 @@ __all__ = [
     "LatestOutcome",
     "MaximumLikelihood",
     "Model",
-    "NoModel",
-    "OnRows",
+    "NullModel",
     "Outcomes",
     "Prediction",
     "RegressionModel",
@@ -48,6 +44,7 @@ __all__ = [
     "StoredExperience",
     "StoredVectors",
     "TableModel",
+    "TabularAdapter",
     "TimeBonus",
     "UncertaintyBonus",
     "make_model",
@@ -62,7 +59,7 @@ TABLE_MODELS: dict[str, type[TableModel[Any]]] = {
     "forgetting_maximum_likelihood": ForgettingLikelihood,
     "forgetting_stored_experience": ForgettingExperience,
 }
-"""Name -> model of numbered states and actions that looks up a table."""
+"""Name -> model of discrete states and actions that looks up a table."""
 
 MODELS: dict[str, type[TableModel[Any]] | LearnedModel] = {**TABLE_MODELS, **LEARNED_MODELS}
 """Name -> model, for the `model` argument of the agents."""
@@ -71,18 +68,17 @@ MODELS: dict[str, type[TableModel[Any]] | LearnedModel] = {**TABLE_MODELS, **LEA
 def make_model(
     model: str | Model, num_states: int, num_actions: int, *, include_untried: bool = False
 ) -> Model:
-    """The model of that name for so many numbered states, or the model itself.
+    """Return the model of that name for a number of discrete states, or the model itself.
 
     Raises:
-        ValueError: if there is none of that name, naming those that are, or if the model is for
-            another number of states or actions.
+        ValueError: for an unknown name, or a model for another number of states or actions.
         TypeError: if it is neither a name nor a model.
     """
     return model_for(
         model,
         spaces.Discrete(num_states),
         num_actions,
-        observes=ROWS,
+        observes=DISCRETE,
         include_untried=include_untried,
     )
 
@@ -96,20 +92,20 @@ def model_for(
     include_untried: bool = False,
     seed: np.random.SeedSequence | None = None,
 ) -> Model:
-    """The model of that name for a world, or the model itself.
+    """Return the model of that name for an environment, or the model itself.
 
     Args:
         model: a name of `MODELS`, or a model object.
-        space: the world's observations.
-        num_actions: how many actions.
-        observes: "rows" for values in a table, "vectors" for values beyond it.
-        include_untried: whether untried actions of visited states may be drawn; needs rows.
-        seed: from which learners that begin at random begin.
+        space: the environment's observation space.
+        num_actions: number of actions.
+        observes: "discrete" for values in a table, "vectors" for function approximation.
+        include_untried: allow draws of untried actions of visited states; needs discrete
+            observations.
+        seed: seed of randomly initialised learners.
 
     Raises:
-        ValueError: if there is none of that name, naming those that are, or if the model is for
-            another number of states or actions.
-        TypeError: if it is neither a name nor a model, or one that cannot serve these values.
+        ValueError: for an unknown name, or a model for another number of states or actions.
+        TypeError: if it is neither a name nor a model, or does not fit the values.
     """
     if not isinstance(model, str):
         given: Model = _checked(model, space, num_actions, observes)

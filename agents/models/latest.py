@@ -1,4 +1,4 @@
-"""The latest outcome of each pair: the model of the Dyna-Q box, right in a deterministic world."""
+"""Latest-outcome models: the model of the Dyna-Q box, and one with a sliding window."""
 
 from __future__ import annotations
 
@@ -8,18 +8,26 @@ import numpy as np
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.validation import checked_number
 
-from ..core.kernels import believe, draw, expect, follow, observe, rule
+from ..core.kernels import (
+    expected_backup,
+    outcome_probability,
+    rule,
+    sample_outcome,
+    sample_transition,
+    update_model,
+)
 from ..values.table import target
 from .protocol import Outcomes
 from .table import TableModel
-from .visited_pairs import SeenPairs, draw_pair, note_pair
+from .visited_pairs import VisitedPairs, add_pair, remove_pair, sample_pair
 
 
 class LatestTable(NamedTuple):
-    """Changed in place. Before its first try a pair leads back to its state and pays nothing."""
+    """Record, changed in place; an untried pair leads back to its state with reward 0."""
 
-    seen: SeenPairs
+    seen: VisitedPairs
     next_state: IntArray  # (states * actions,)
     reward: FloatArray  # (states * actions,)
     terminated: BoolArray  # (states * actions,)
@@ -27,10 +35,10 @@ class LatestTable(NamedTuple):
 
     @classmethod
     def begin(cls, num_states: int, num_actions: int, include_untried: bool) -> LatestTable:
-        """Nothing seen yet."""
+        """Return an empty record."""
         pairs = num_states * num_actions
         return cls(
-            SeenPairs.begin(num_states, num_actions, include_untried),
+            VisitedPairs.begin(num_states, num_actions, include_untried),
             np.repeat(np.arange(num_states), num_actions),
             np.zeros(pairs),
             np.zeros(pairs, dtype=np.bool_),
@@ -39,7 +47,7 @@ class LatestTable(NamedTuple):
 
 
 class LatestOutcome(TableModel[LatestTable]):
-    """Remembers what each pair led to last (Sutton & Barto 2018, section 8.2, p. 164)."""
+    """Model of the latest outcome of each pair (Sutton & Barto 2018, section 8.2, p. 164)."""
 
     promises = frozenset(
         {
@@ -55,48 +63,48 @@ class LatestOutcome(TableModel[LatestTable]):
         return LatestTable.begin(self.num_states, self.num_actions, include_untried)
 
     def distribution(self, observation: int, action: int) -> Outcomes:
-        """The latest outcome, with certainty."""
+        """Return the latest outcome, with probability 1."""
         return latest_outcomes(self.table, self.pair(observation, action))
 
 
 def latest_outcomes(table: Any, pair: int) -> Outcomes:
-    """What a record remembers of a pair, with certainty."""
+    """Return the latest outcome of a pair in a record, with probability 1."""
     return Outcomes(
         table.next_state[[pair]], np.ones(1), table.reward[[pair]], table.terminated[[pair]]
     )
 
 
-@rule(observe, LatestTable)
+@rule(update_model, LatestTable)
 @compiled
-def observe_latest(table, num_actions, state, action, reward, next_state, terminated):
-    """Remember a transition in place of the last one of its pair."""
+def update_latest(table, num_actions, state, action, reward, next_state, terminated):
+    """Replace the stored outcome of a pair."""
     pair = state * num_actions + action
-    note_pair(table.seen, num_actions, state, action, table.visits[pair] == 0)
+    add_pair(table.seen, num_actions, state, action, table.visits[pair] == 0)
     table.next_state[pair] = next_state
     table.reward[pair] = reward
     table.terminated[pair] = terminated
     table.visits[pair] += 1
 
 
-@rule(believe, LatestTable)
+@rule(outcome_probability, LatestTable)
 @compiled
-def believe_latest(table, num_actions, pair, next_state, terminated):
-    """The latest outcome is held for certain."""
+def latest_probability(table, num_actions, pair, next_state, terminated):
+    """Return probability 1 for the latest outcome and 0 for any other; the entropy is 0."""
     is_latest = table.next_state[pair] == next_state and table.terminated[pair] == terminated
     return 1.0 if is_latest else 0.0, 0.0, float(table.visits[pair])
 
 
-@rule(follow, LatestTable)
+@rule(sample_outcome, LatestTable)
 @spliced
-def follow_latest(table, num_actions, pair, rng):
-    """A pair leads to what it led to last."""
+def sample_latest_outcome(table, num_actions, pair, rng):
+    """Return the latest outcome of a pair."""
     return table.reward[pair], table.next_state[pair], table.terminated[pair], rng
 
 
-@rule(expect, LatestTable)
+@rule(expected_backup, LatestTable)
 @compiled
-def expect_latest(table, num_actions, pair, q, gamma):
-    """What the latest outcome is worth."""
+def latest_backup(table, num_actions, pair, q, gamma):
+    """Return the backup of the latest outcome."""
     return target(
         q,
         np.uint64(num_actions),
@@ -107,10 +115,99 @@ def expect_latest(table, num_actions, pair, q, gamma):
     )
 
 
-@rule(draw, LatestTable)
+@rule(sample_transition, LatestTable)
 @spliced
-def draw_latest(table, num_actions, rng):
-    """Draw a pair, and what follows it."""
-    pair, rng = draw_pair(table.seen, num_actions, rng)
-    reward, next_state, terminated, rng = follow_latest(table, num_actions, pair, rng)
+def sample_latest(table, num_actions, rng):
+    """Sample a pair, and return its latest outcome."""
+    pair, rng = sample_pair(table.seen, num_actions, rng)
+    reward, next_state, terminated, rng = sample_latest_outcome(table, num_actions, pair, rng)
     return pair, reward, next_state, terminated, rng
+
+
+class RecentTable(NamedTuple):
+    """Record, changed in place: a `LatestTable` and the pairs of the last real steps."""
+
+    seen: VisitedPairs
+    next_state: IntArray  # (states * actions,)
+    reward: FloatArray  # (states * actions,)
+    terminated: BoolArray  # (states * actions,)
+    visits: IntArray  # (states * actions,) among the last steps
+    recent: IntArray  # (window,) ring buffer of the pairs of the last steps; -1 is empty
+    clock: IntArray  # (1,) real steps so far
+
+
+class ForgettingLatest(TableModel[RecentTable]):
+    """Latest-outcome model with a sliding window over all experience.
+
+    A window is the simplest way to track a non-stationary environment (Garivier and Moulines 2011,
+    "On upper-confidence bound policies for switching bandits", section 3). A pair whose visits have
+    all left the window counts as untried and is no longer sampled.
+
+    Args:
+        num_states: number of states.
+        num_actions: number of actions in each.
+        include_untried: allow draws of untried actions of remembered states.
+        window: number of real steps that are remembered, at least 1.
+
+    Raises:
+        ValueError: for a window that is not a positive integer.
+    """
+
+    promises = LatestOutcome.promises
+
+    def __init__(
+        self,
+        num_states: int,
+        num_actions: int,
+        *,
+        include_untried: bool = False,
+        window: int = 1000,
+    ) -> None:
+        self.window = int(checked_number("window", window, 1, whole=True))
+        super().__init__(num_states, num_actions, include_untried=include_untried)
+
+    def _begin(self, include_untried: bool) -> RecentTable:
+        latest = LatestTable.begin(self.num_states, self.num_actions, include_untried)
+        return RecentTable(
+            *latest, np.full(self.window, -1, dtype=np.int64), np.zeros(1, dtype=np.int64)
+        )
+
+    def _indices(self, table: RecentTable) -> list[tuple[IntArray, int, int]]:
+        return [
+            *super()._indices(table),
+            (table.recent, -1, self.num_states * self.num_actions),
+            (table.clock, 0, 2**62),
+        ]
+
+    def distribution(self, observation: int, action: int) -> Outcomes:
+        """Return the latest outcome, with probability 1; a forgotten pair is an untried one."""
+        return latest_outcomes(self.table, self.pair(observation, action))
+
+
+@rule(update_model, RecentTable)
+@compiled
+def update_recent(table, num_actions, state, action, reward, next_state, terminated):
+    """Forget the step that leaves the window, then record this one."""
+    slot = table.clock[0] % table.recent.size
+    oldest = table.recent[slot]
+    if oldest >= 0:
+        _forget_one(table, num_actions, oldest)
+    update_latest(table, num_actions, state, action, reward, next_state, terminated)
+    table.recent[slot] = state * num_actions + action
+    table.clock[0] += 1
+
+
+@compiled
+def _forget_one(table, num_actions, pair):
+    table.visits[pair] -= 1
+    if table.visits[pair] == 0:
+        table.next_state[pair] = pair // num_actions
+        table.reward[pair] = 0.0
+        table.terminated[pair] = False
+        remove_pair(table.seen, num_actions, pair, table.visits)
+
+
+rule(outcome_probability, RecentTable)(latest_probability)
+rule(sample_transition, RecentTable)(sample_latest)
+rule(expected_backup, RecentTable)(latest_backup)
+rule(sample_outcome, RecentTable)(sample_latest_outcome)

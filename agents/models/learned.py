@@ -1,4 +1,4 @@
-"""The models that generalise, by name: a learner, made for the vectors of a world.
+"""Learned models by name: a learner and the features of an environment's observations.
 
 Learners that need SciPy or torch are imported when one is made.
 """
@@ -12,46 +12,51 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
-from ..core.actions import Actions, NumberedActions, as_actions
-from ..core.encoders import Vectors
-from ..core.features import Coordinates, Features, Identity, OneHot, RadialBases, TileCoding
+from ..core.encoders import Actions, NumberedActions, Vectors, as_actions
+from ..core.features import (
+    CoordinateFeatures,
+    Features,
+    Identity,
+    OneHotFeatures,
+    RadialBases,
+    TileCoding,
+)
 from ..core.rng import make_generator
 from ..learners.linear import LinearLeastMeanSquares, RecursiveLeastSquares
-from ..learners.linear_bayesian import BayesianLinear
-from ..learners.linear_variants import PerAction
+from ..learners.linear_variants import BayesianLinear, PerAction
 from ..learners.protocol import Learner
 from .regression import RegressionModel
-from .tabular_adapter import OnRows
+from .tabular_adapter import TabularAdapter
 
 LEARNER = 3
-"""The stream of a seed's random numbers from which learners begin; see `dynamaze.agents.agent`."""
+"""Index of the random stream for initial parameters of learners; see `dynamaze.agents.agent`."""
 
 TILES, TILINGS = 8, 4
-"""The tile coding of the linear models: 324 features in two dimensions, and 4 MB to square them."""
+"""Tile coding of the linear models: 324 features in two dimensions."""
 
 MAX_TILED = 2
-"""Numbers of a vector up to which its box is tiled; beyond, linear models see coordinates."""
+"""Largest dimension of a tiled box; above it linear models see coordinates."""
 
 MAX_BUMPED = 32
-"""Numbers of a vector up to which networks see bumps along each."""
+"""Largest dimension with radial bases along each coordinate as inputs of networks."""
 
 SCALED = 0.1
-"""Bumps lie in [0, 1]: one that has varied by less was hardly met."""
+"""Smallest scale of radial basis inputs, which lie in [0, 1] and may hardly have varied yet."""
 
 MakeLearner = Callable[[int, Actions, int, int], Learner]
-"""Called with features, actions, outputs and a seed."""
+"""Factory of a learner from the numbers of features, actions and outputs, and a seed."""
 
 
 class LearnedModel(NamedTuple):
-    """A name's entry in `MODELS`; called like a table model, it makes one for numbered states."""
+    """Entry of `MODELS`; called like a table model, it makes one for discrete states."""
 
     make_learner: MakeLearner
-    draws: str  # of `RegressionModel`
+    draws: str  # "sample" or "mean", see `RegressionModel`
     sees: str  # "tiles", "bumps" or "coordinates"
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What such a model declares at least."""
+        """Capabilities that every such model declares."""
         return frozenset({"sample", "predict", "visits", "uncertainty"})
 
     def on_vectors(
@@ -60,7 +65,7 @@ class LearnedModel(NamedTuple):
         num_actions: int | Actions,
         seed: np.random.SeedSequence | None = None,
     ) -> RegressionModel:
-        """The model of a world's vectors."""
+        """Return the model of an environment's vectors."""
         actions = as_actions(num_actions)
         features = self.features(vectors)
         seed = np.random.SeedSequence() if seed is None else seed
@@ -83,40 +88,40 @@ class LearnedModel(NamedTuple):
         seed: np.random.SeedSequence | None = None,
         *,
         include_untried: bool = False,
-    ) -> OnRows:
-        """The model for a table's rows."""
+    ) -> TabularAdapter:
+        """Return the model of the rows of a table."""
         inside = self.on_vectors(vectors, num_actions, seed)
-        return OnRows(inside, vectors, include_untried=include_untried)
+        return TabularAdapter(inside, vectors, include_untried=include_untried)
 
     def __call__(
         self, num_states: int, num_actions: int, *, include_untried: bool = False
-    ) -> OnRows:
-        """The model for so many rows, of which nothing more is known."""
+    ) -> TabularAdapter:
+        """Return the model of numbered rows without coordinates."""
         vectors = Vectors(spaces.Discrete(num_states))
         return self.on_rows(vectors, num_actions, include_untried=include_untried)
 
     def features(self, vectors: Vectors) -> Features:
-        """What the learner sees of a vector.
+        """Return the learner's feature map.
 
-        A linear one sees a table where there are rows; a small box tiled, and otherwise its
-        coordinates. One that is not linear sees the coordinates, scaled.
+        A linear learner gets one-hot features if the space has rows, tiles in a small box, and
+        otherwise coordinates. A nonlinear one gets scaled coordinates.
         """
         if vectors.is_one_hot:
             return Identity(vectors.size)
         if self.sees == "bumps" and vectors.size <= MAX_BUMPED:
             return RadialBases(vectors.low, vectors.high)
         if self.sees != "tiles":
-            return Coordinates(vectors.low, vectors.high, bias=False)
+            return CoordinateFeatures(vectors.low, vectors.high, bias=False)
         if vectors.rows is not None:
-            return OneHot(vectors.rows.shape, vectors.rows.start)
+            return OneHotFeatures(vectors.rows.shape, vectors.rows.start)
         bounded = bool(np.isfinite(vectors.low).all() and np.isfinite(vectors.high).all())
         if bounded and vectors.size <= MAX_TILED and bool((vectors.low < vectors.high).all()):
             return TileCoding(vectors.low, vectors.high, tiles=TILES, tilings=TILINGS)
-        return Coordinates(vectors.low, vectors.high)
+        return CoordinateFeatures(vectors.low, vectors.high)
 
 
 def _per_action(kind: Callable[[int, int], Learner]) -> MakeLearner:
-    """A learner for each numbered action; where actions are vectors, one that is linear in both."""
+    """Return a factory of a learner for each discrete action, or of one for continuous actions."""
 
     def make(features: int, actions: Actions, outputs: int, seed: int) -> Learner:
         if isinstance(actions, NumberedActions):
@@ -127,7 +132,7 @@ def _per_action(kind: Callable[[int, int], Learner]) -> MakeLearner:
 
 
 def _lazily(name: str, **more: Any) -> MakeLearner:
-    """A learner of `dynamaze.agents.learners`, imported when it is made."""
+    """Return a factory of a learner of `dynamaze.agents.learners` that is imported when called."""
 
     def make(features: int, actions: Actions, outputs: int, seed: int) -> Learner:
         kind: Any = getattr(import_module("dynamaze.agents.learners"), name)
@@ -138,7 +143,7 @@ def _lazily(name: str, **more: Any) -> MakeLearner:
 
 
 def _rough_process(inputs: int, outputs: int) -> Learner:
-    """A Gaussian process that is not smooth, as the world is not at a wall; one for each action."""
+    """Return a Gaussian process with a Matern kernel: dynamics are not smooth at a wall."""
     kind: Any = import_module("dynamaze.agents.learners").GaussianProcess
     learner: Learner = kind(inputs, outputs, kernel="matern52", budget=400)
     return learner
@@ -149,9 +154,9 @@ LEARNED_MODELS: dict[str, LearnedModel] = {
     "recursive_linear": LearnedModel(_per_action(RecursiveLeastSquares), "mean", "tiles"),
     "bayesian_linear": LearnedModel(_per_action(BayesianLinear), "sample", "tiles"),
     "gaussian_process": LearnedModel(_per_action(_rough_process), "sample", "coordinates"),
-    "deep_belief": LearnedModel(_lazily("DeepBelief", least_spread=SCALED), "mean", "bumps"),
+    "deep_belief": LearnedModel(_lazily("DeepBelief", min_spread=SCALED), "mean", "bumps"),
     "ensemble": LearnedModel(
-        _lazily("ProbabilisticEnsemble", least_spread=SCALED), "sample", "bumps"
+        _lazily("ProbabilisticEnsemble", min_spread=SCALED), "sample", "bumps"
     ),
 }
-"""Name -> how to make the model."""
+"""Name -> recipe of the model."""

@@ -1,4 +1,4 @@
-"""The maximum-likelihood model: what happened, as often as it happened."""
+"""Maximum-likelihood models: outcome counts, plain or exponentially discounted."""
 
 from __future__ import annotations
 
@@ -8,37 +8,46 @@ import numpy as np
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled
+from dynamaze.common.validation import checked_number
 
-from ..core.kernels import believe, draw, expect, follow, observe, rule
-from ..core.records import with_room
+from ..core.kernels import (
+    expected_backup,
+    outcome_probability,
+    rule,
+    sample_outcome,
+    sample_transition,
+    update_model,
+)
+from ..core.records import with_capacity
 from ..core.rng import high_unit, next_word
 from ..values.table import target
+from .latest import LatestOutcome
 from .protocol import Outcomes
 from .table import TableModel
-from .visited_pairs import SeenPairs, draw_pair, note_pair
+from .visited_pairs import VisitedPairs, add_pair, sample_pair
 
-_FIRST_ROOM = 64
-_NEXT_TO_NOTHING = 1e-15
+_INITIAL_CAPACITY = 64
+MIN_TALLY = 1e-15
 
 
 class LikelihoodTable(NamedTuple):
-    """Changed in place. Each pair's outcomes are a linked list of nodes in a pool."""
+    """Record, changed in place; the outcomes of each pair are a linked list of nodes in a pool."""
 
-    seen: SeenPairs
+    seen: VisitedPairs
     visits: IntArray  # (states * actions,) N(s, a)
     head: IntArray  # (states * actions,) the pair's first node, -1 without
-    link: IntArray  # (room,) the next node of the same pair, -1 at the end
-    next_state: IntArray  # (room,)
-    terminated: BoolArray  # (room,)
-    tally: FloatArray  # (room,) how often this outcome happened, faded where counts fade
-    reward_sum: FloatArray  # (room,) faded alike
+    link: IntArray  # (capacity,) the next node of the same pair, -1 at the end
+    next_state: IntArray  # (capacity,)
+    terminated: BoolArray  # (capacity,)
+    tally: FloatArray  # (capacity,) count of this outcome, discounted if counts are
+    reward_sum: FloatArray  # (capacity,) sum of its rewards, discounted like the tally
     used: IntArray  # (1,) nodes in use
-    weight: FloatArray  # (states * actions,) the pair's tallies together
-    decay: float  # by which a pair's tallies are multiplied with each visit; 1 for plain counts
+    weight: FloatArray  # (states * actions,) sum of the pair's tallies
+    decay: float  # factor on a pair's tallies at each visit; 1 for plain counts
 
 
 class MaximumLikelihood(TableModel[LikelihoodTable]):
-    """Counts outcomes: P(s'|s,a) = N(s,a,s') / N(s,a), and the mean reward of each.
+    """Maximum-likelihood model: P(s'|s,a) = N(s,a,s') / N(s,a), and each outcome's mean reward.
 
     Sutton & Barto 2018, section 8.1 (distribution models) and exercise 8.5; certainty equivalence.
     """
@@ -64,23 +73,23 @@ class MaximumLikelihood(TableModel[LikelihoodTable]):
     def _begin(self, include_untried: bool) -> LikelihoodTable:
         pairs = self.num_states * self.num_actions
         return LikelihoodTable(
-            SeenPairs.begin(self.num_states, self.num_actions, include_untried),
+            VisitedPairs.begin(self.num_states, self.num_actions, include_untried),
             np.zeros(pairs, dtype=np.int64),
             np.full(pairs, -1, dtype=np.int64),
-            np.full(_FIRST_ROOM, -1, dtype=np.int64),
-            np.zeros(_FIRST_ROOM, dtype=np.int64),
-            np.zeros(_FIRST_ROOM, dtype=np.bool_),
-            np.zeros(_FIRST_ROOM),
-            np.zeros(_FIRST_ROOM),
+            np.full(_INITIAL_CAPACITY, -1, dtype=np.int64),
+            np.zeros(_INITIAL_CAPACITY, dtype=np.int64),
+            np.zeros(_INITIAL_CAPACITY, dtype=np.bool_),
+            np.zeros(_INITIAL_CAPACITY),
+            np.zeros(_INITIAL_CAPACITY),
             np.zeros(1, dtype=np.int64),
             np.zeros(pairs),
             1.0,
         )
 
     def reserve(self, transitions: int) -> None:
-        """Make room for so many further transitions."""
-        room = int(self.table.used[0]) + transitions
-        self.table = with_room(self.table, self.growing, room)
+        """Reserve capacity for this number of further transitions."""
+        capacity = int(self.table.used[0]) + transitions
+        self.table = with_capacity(self.table, self.growing, capacity)
 
     def _indices(self, table: LikelihoodTable) -> list[tuple[IntArray, int, int]]:
         used = int(table.used[0])
@@ -92,7 +101,7 @@ class MaximumLikelihood(TableModel[LikelihoodTable]):
         ]
 
     def distribution(self, observation: int, action: int) -> Outcomes:
-        """What happened to a pair, by its frequency."""
+        """Return the outcomes of a pair with their relative frequencies."""
         table = self.table
         nodes = []
         node = int(table.head[self.pair(observation, action)])
@@ -110,12 +119,12 @@ class MaximumLikelihood(TableModel[LikelihoodTable]):
         )
 
 
-@rule(observe, LikelihoodTable)
+@rule(update_model, LikelihoodTable)
 @compiled
-def observe_likelihood(table, num_actions, state, action, reward, next_state, terminated):
+def update_likelihood(table, num_actions, state, action, reward, next_state, terminated):
     """Count an outcome."""
     pair = state * num_actions + action
-    note_pair(table.seen, num_actions, state, action, table.visits[pair] == 0)
+    add_pair(table.seen, num_actions, state, action, table.visits[pair] == 0)
     table.visits[pair] += 1
     if table.decay < 1.0:
         _fade(table, pair)
@@ -135,11 +144,11 @@ def observe_likelihood(table, num_actions, state, action, reward, next_state, te
 
 @compiled
 def _fade(table, pair):
-    """Multiply a pair's tallies; what is next to nothing stays, lest a mean become 0 / 0."""
+    """Discount a pair's tallies by the decay."""
     table.weight[pair] *= table.decay
     node = table.head[pair]
     while node >= 0:
-        if table.tally[node] > _NEXT_TO_NOTHING:
+        if table.tally[node] > MIN_TALLY:  # else a mean reward might become 0 / 0
             table.tally[node] *= table.decay
             table.reward_sum[node] *= table.decay
         node = table.link[node]
@@ -156,10 +165,10 @@ def _new_node(table, pair):
     return node
 
 
-@rule(believe, LikelihoodTable)
+@rule(outcome_probability, LikelihoodTable)
 @compiled
-def believe_likelihood(table, num_actions, pair, next_state, terminated):
-    """The frequency of an outcome."""
+def likelihood_probability(table, num_actions, pair, next_state, terminated):
+    """Return the relative frequency of an outcome, the entropy and the total weight."""
     probability, entropy = 0.0, 0.0
     node = table.head[pair]
     while node >= 0:
@@ -171,31 +180,32 @@ def believe_likelihood(table, num_actions, pair, next_state, terminated):
     return probability, entropy, table.weight[pair]
 
 
-@rule(follow, LikelihoodTable)
+@rule(sample_outcome, LikelihoodTable)
 @compiled
-def follow_likelihood(table, num_actions, pair, rng):
-    """Draw one of a pair's outcomes by its frequency."""
+def sample_likelihood_outcome(table, num_actions, pair, rng):
+    """Sample one of a pair's outcomes by its frequency."""
     node = table.head[pair]
     if node < 0:  # untried
         return 0.0, np.int64(pair // num_actions), False, rng
     if table.link[node] >= 0:
         word, rng = next_word(rng)
         left = high_unit(word) * table.weight[pair] - table.tally[node]
-        while left >= 0.0 and table.link[node] >= 0:  # faded tallies may not quite add up
+        while left >= 0.0 and table.link[node] >= 0:  # rounding: discounted tallies may not add up
             node = table.link[node]
             left -= table.tally[node]
     mean = table.reward_sum[node] / table.tally[node]
     return mean, table.next_state[node], table.terminated[node], rng
 
 
-@rule(expect, LikelihoodTable)
+@rule(expected_backup, LikelihoodTable)
 @compiled
-def expect_likelihood(table, num_actions, pair, q, gamma):
-    """What a pair's outcomes are worth, each by its frequency."""
+def likelihood_backup(table, num_actions, pair, q, gamma):
+    """Return the frequency-weighted backup of a pair's outcomes."""
     columns = np.uint64(num_actions)
     node = table.head[pair]
     if node < 0:
         return target(q, columns, 0.0, pair // num_actions, False, gamma)
+    # sum of p(s', r | s, a) [r + gamma max_a' Q(s', a')]
     total, weight = 0.0, 0.0
     while node >= 0:
         mean = table.reward_sum[node] / table.tally[node]
@@ -206,10 +216,47 @@ def expect_likelihood(table, num_actions, pair, q, gamma):
     return total / weight
 
 
-@rule(draw, LikelihoodTable)
+@rule(sample_transition, LikelihoodTable)
 @compiled
-def draw_likelihood(table, num_actions, rng):
-    """Draw a pair, then one of its outcomes."""
-    pair, rng = draw_pair(table.seen, num_actions, rng)
-    reward, next_state, terminated, rng = follow_likelihood(table, num_actions, pair, rng)
+def sample_likelihood(table, num_actions, rng):
+    """Sample a pair, then one of its outcomes."""
+    pair, rng = sample_pair(table.seen, num_actions, rng)
+    reward, next_state, terminated, rng = sample_likelihood_outcome(table, num_actions, pair, rng)
     return pair, reward, next_state, terminated, rng
+
+
+class ForgettingLikelihood(MaximumLikelihood):
+    """Maximum-likelihood model with exponentially discounted counts.
+
+    With each visit of a pair its earlier counts are multiplied by the decay: the frequencies are
+    exponentially recency-weighted averages (Sutton & Barto 2018, equation 2.6, with the step size 1
+    - decay once counts are large). Discounted counts in non-stationary problems: Garivier and
+    Moulines (2011), section 2.
+
+    Args:
+        num_states: number of states.
+        num_actions: number of actions in each.
+        include_untried: allow draws of untried actions of visited states.
+        decay: the factor, in (0, 1]; 1 forgets nothing. The effective window is
+            1 / (1 - decay) visits.
+
+    Raises:
+        ValueError: for a decay outside its range.
+    """
+
+    promises = LatestOutcome.promises
+    adapts_within = 7  # 0.9 ** 7 < 1/2: the new outcome outweighs all that was before
+
+    def __init__(
+        self,
+        num_states: int,
+        num_actions: int,
+        *,
+        include_untried: bool = False,
+        decay: float = 0.9,
+    ) -> None:
+        self.decay = checked_number("decay", decay, 0, 1, above=True)
+        super().__init__(num_states, num_actions, include_untried=include_untried)
+
+    def _begin(self, include_untried: bool) -> LikelihoodTable:
+        return super()._begin(include_untried)._replace(decay=self.decay)

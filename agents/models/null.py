@@ -1,4 +1,4 @@
-"""The model of an agent that has none: Q-learning is Dyna-Q without model and planning."""
+"""Null model of agents without planning: Q-learning is Dyna-Q with this model."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import numpy as np
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
 
-from ..core.kernels import draw, observe, rule
+from ..core.kernels import rule, sample_transition, update_model
 from ..core.transitions import Transitions
 
 
-class NoTable(NamedTuple):
-    """The record of nothing."""
+class NullTable(NamedTuple):
+    """Empty record."""
 
     nothing: IntArray  # (0,)
 
 
-class NoModel:
-    """Learns nothing and can give nothing."""
+class NullModel:
+    """Model that learns nothing and cannot be sampled."""
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"compiled"})
 
     def __init__(self) -> None:
-        self.table = NoTable(np.zeros(0, dtype=np.int64))
+        self.table = NullTable(np.zeros(0, dtype=np.int64))
 
     def update(self, transitions: Transitions) -> None:
-        """Forget them."""
+        """Ignore the transitions."""
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
-        """There is nothing to draw.
+        """Raise an error: there is nothing to sample.
 
         Raises:
             RuntimeError: always.
@@ -39,24 +39,24 @@ class NoModel:
         raise RuntimeError("this agent has no model to sample from")
 
     def reserve(self, transitions: int) -> None:
-        """Nothing needs no room."""
+        """Do nothing: an empty record needs no capacity."""
 
     def get_state(self) -> dict[str, Any]:
-        """Nothing."""
+        """Return an empty state."""
         return {}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Nothing."""
+        """Ignore the state."""
 
 
-@rule(observe, NoTable)
+@rule(update_model, NullTable)
 @compiled
-def observe_nothing(table, num_actions, state, action, reward, next_state, terminated):
-    """Forget it."""
+def update_nothing(table, num_actions, state, action, reward, next_state, terminated):
+    """Ignore the transition."""
 
 
-@rule(draw, NoTable)
+@rule(sample_transition, NullTable)
 @compiled
-def draw_nothing(table, num_actions, rng):
-    """Never called: whoever has no model does not plan."""
+def sample_nothing(table, num_actions, rng):
+    """Return a dummy transition; never called, because agents without a model do not plan."""
     return np.uint64(0), 0.0, np.int64(0), False, rng

@@ -1,6 +1,6 @@
-"""What an agent needs of its model of the world, and what a model says that it can do.
+"""Protocol of models, and the capabilities that they may declare.
 
-A user's own model is any object with these methods; nothing needs to be inherited.
+A user-defined model is any object with these methods; no base class is needed.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ CAPABILITIES = {
     "predict": "predicts reward, next observation and termination of any pair",
     "distribution": "knows the probability of each outcome",
     "visits": "counts how often each pair was tried",
-    "doubt": "says how likely it is wrong of a pair",
-    "expectation": "imagines what follows on average, which may itself never happen",
-    "uncertainty": "splits its spread into what it does not know and what is left to chance",
-    "compiled": "keeps its memory in a record that compiled runs can use",
+    "pair_uncertainty": "estimates the probability that it is wrong about a pair",
+    "expectation": "simulates the expected next observation, which need not be reachable",
+    "uncertainty": "splits its variance into an epistemic and an aleatoric part",
+    "compiled": "keeps its state in a record that compiled runs can use",
 }
-"""What a model may declare, and what it means."""
+"""Capability -> its meaning."""
 
 
 class Outcomes(NamedTuple):
-    """What may follow a pair, and how likely; the same next state may stand there twice."""
+    """Possible outcomes of a pair and their probabilities; a next state may occur twice."""
 
     next_observation: IntArray  # (outcomes,)
     probability: FloatArray  # (outcomes,) sums to 1
@@ -37,46 +37,46 @@ class Outcomes(NamedTuple):
 
     @classmethod
     def unknown(cls, observation: int) -> Outcomes:
-        """What is believed of a pair that was never tried: nothing happens and nothing is paid."""
+        """Return the default outcome of an untried pair: it stays, with reward 0."""
         return cls(np.array([observation]), np.ones(1), np.zeros(1), np.zeros(1, dtype=np.bool_))
 
 
 class Prediction(NamedTuple):
-    """What a model believes of some pairs of observation and action."""
+    """Predictions for a batch of pairs of observation and action."""
 
     reward: FloatArray  # (batch,) mean
-    next_observation: npt.NDArray[Any]  # (batch, ...) the likeliest
+    next_observation: npt.NDArray[Any]  # (batch, ...) the most likely one
     terminated: FloatArray  # (batch,) probability
-    visits: IntArray  # (batch,) how often the pair was tried: 0 is a guess
-    # Of models that declare "uncertainty"; the spreads are standard deviations of what will come.
+    visits: IntArray  # (batch,) visits of the pair; a prediction with 0 visits is a guess
+    # For models that declare "uncertainty"; spreads are predictive standard deviations.
     reward_spread: FloatArray | None = None  # (batch,)
-    next_spread: FloatArray | None = None  # (batch, d) of each number of the next vector
-    known: FloatArray | None = None  # (batch,) in [0, 1]: how sure the means are, 0 is a guess
+    next_spread: FloatArray | None = None  # (batch, d) of each coordinate of the next vector
+    known: FloatArray | None = None  # (batch,) in [0, 1]: confidence in the means; 0 is a guess
 
 
 class Model(Protocol):
-    """A model of the world that learns from real experience and gives simulated experience.
+    """Model of the environment: learns from real experience, generates simulated experience.
 
-    A model that needs its observations as vectors says `observes = "vectors"`, one that needs the
-    rows of a table "rows"; without the attribute it is handed what the agent's values see.
+    An attribute `observes` declares its observations: "vectors", or "discrete" for table rows.
+    Without the attribute it gets what the agent's values see.
     """
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What it can do, of `CAPABILITIES`; a class attribute will do."""
+        """Capabilities, some of `CAPABILITIES`; a class attribute is enough."""
 
     def update(self, transitions: Transitions) -> None:
-        """Learn from real transitions, in their order."""
+        """Update the model with real transitions, in their order."""
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
-        """Draw n simulated transitions, all randomness from `rng`.
+        """Sample n simulated transitions, with all randomness from `rng`.
 
         Raises:
             RuntimeError: if nothing was seen yet.
         """
 
     def get_state(self) -> dict[str, Any]:
-        """Arrays and numbers that `set_state` takes back."""
+        """Return the state for `set_state`: arrays and numbers."""
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned."""
+        """Restore the state of `get_state`."""

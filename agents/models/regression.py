@@ -1,7 +1,7 @@
-"""Any learner as a model of the world: learning from experience is a regression.
+"""Model of the environment from any regression learner.
 
-From a vector s and an action a to s' - s, the reward, and whether the episode ends
-(1 or 0): all three at once, for each number of s' is one more output.
+One regression from (s, a) to s' - s, the reward, and termination (1 or 0): each number is an output
+of the learner.
 """
 
 from __future__ import annotations
@@ -14,57 +14,57 @@ import numpy.typing as npt
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import did_you_mean
 
-from ..core.actions import Actions, as_actions
+from ..core.encoders import Actions, as_actions
 from ..core.features import Features, Identity
-from ..core.state import part_of
+from ..core.records import part_of
 from ..core.transitions import Transitions
-from ..learners.linear_variants import expected
+from ..core.vectors import check_pairs, check_vectors
+from ..learners.linear_variants import predict_mean
 from ..learners.protocol import Estimate, Learner
 from .protocol import Prediction
-from .vector_memory import CAPACITY, VectorMemory, check_pairs, check_vectors
+from .vector_memory import CAPACITY, VectorMemory
 
 DRAWS = ("sample", "mean")
 
-MOST_NEAREST = 2000
-"""Among so many of the vectors that were seen, drawn at random, the nearest is looked for."""
+MAX_NEAREST_CANDIDATES = 2000
+"""Number of stored vectors, drawn at random, among which the nearest is searched."""
 
 
 class RegressionModel:
-    """A model of vectors made of a learner that knows nothing of worlds.
+    """Model of vectors based on a regression learner.
 
-    The learner's inputs are the features of the vector and the action, one-hot where actions are
-    numbered; its outputs the change of the vector, the reward, and the end as a number.
+    The learner's inputs are the features of the vector and the action (one-hot if discrete); its
+    outputs the change of the vector, the reward, and termination as a number.
 
-    What `sample` gives: the pair is one that was seen, each time it was seen as likely as the
-    others. The reward is the learner's mean: targets are linear in it, so that drawing it would
-    make them no truer, only noisier (and the maximum over noisy action values too high). With
-    `draws="sample"` the next vector is a draw of the learner: what may happen, as far as it knows.
-    With `draws="mean"` it is its mean; the model is then an *expectation model*, and says so. What
-    it imagines need never happen: of two ways round a wall the mean is a step into it. With it,
-    updates of state values that are linear in the vector (or in features whose means are learned,
-    as in `dynamaze.agents.linear.dyna`) are right, whatever the chances (Wan, Zaheer, White, White
-    and Sutton 2019). Updates of action values are not: the maximum over actions is not linear, and
-    max_a Q(E[s'], a) is not E[max_a Q(s', a)]. In a deterministic world there is no difference.
+    `sample` draws a pair uniformly from the remembered transitions. The reward is the learner's
+    mean: targets are linear in it, so that sampling it would only add noise (and raise the maximum
+    over noisy action values). With `draws="sample"` the next vector is a draw from the learner's
+    predictive distribution. With `draws="mean"` it is its mean; the model is then an *expectation
+    model* and declares that. The expected next vector need not be reachable: the mean of two paths
+    around a wall lies in the wall. Updates of state values that are linear in the vector (or in
+    features whose means are learned, as in `dynamaze.agents.linear.dyna`) are still correct (Wan,
+    Zaheer, White, White and Sutton 2019). Updates of action values are not, as max_a Q(E[s'], a)
+    differs from E[max_a Q(s', a)], except in deterministic environments.
 
-    With `grounded=True` the next vector is put onto the nearest one that was really seen to follow
-    something. In a continuous world with walls the mean steps a little into them, and a place where
-    nobody ever was has no value that anybody learned.
+    With `grounded=True` the next vector is replaced by the nearest next observation seen so far. In
+    a continuous maze the mean steps slightly into walls, and states that were never visited have no
+    learned value.
 
-    In all, `terminated` is drawn: 1 with the learner's mean, put into [0, 1], as probability. So
-    the part of the target that continues is right on average.
+    `terminated` is always drawn, with the learner's mean, clipped to [0, 1], as probability: the
+    discounted part of the target is then correct in expectation.
 
     Args:
-        learner: with as many inputs as features and actions, and d + 2 outputs.
-        num_actions: how many actions; `VectorActions` where they are vectors themselves.
-        features: a feature map of the vectors; None takes them as they are.
+        learner: its inputs are the features and the action, its outputs d + 2 numbers.
+        num_actions: number of actions; `VectorActions` for continuous actions.
+        features: feature map of the vectors; None for the vectors themselves.
         draws: "sample" or "mean".
-        grounded: whether `sample` leads only to vectors that were seen.
-        low: (d,) bounds into which imagined vectors are put; None for no bound.
-        high: (d,).
-        capacity: so many pairs are remembered for search control; then the oldest give way.
+        grounded: restrict next observations of `sample` to those that were seen.
+        low: (d,) lower bounds to which simulated vectors are clipped; None for no bound.
+        high: (d,) upper bounds.
+        capacity: number of pairs kept for search control; the oldest are overwritten.
 
     Raises:
-        ValueError: for a learner of another size, or another kind of draws.
+        ValueError: for a learner of another size, or an unknown `draws`.
     """
 
     observes = "vectors"
@@ -104,23 +104,23 @@ class RegressionModel:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Samples and predictions, with their uncertainty."""
+        """Capabilities: samples and predictions, with their uncertainty."""
         more = {"expectation"} if self.draws == "mean" and not self.grounded else set()
         return frozenset({"sample", "predict", "visits", "uncertainty"} | more)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was seen yet."""
+        """True before the first update."""
         return self.memory.used == 0
 
     # -- learning ------------------------------------------------------------------------------
 
     def update(self, transitions: Transitions) -> None:
-        """Learn from real transitions.
+        """Update the model with real transitions.
 
         Raises:
-            TypeError, ValueError: for NaN or infinity, another shape, or an action that there is
-                not; then none is learned.
+            TypeError, ValueError: for NaN or infinity, another shape, or an action out of range;
+                the model is then unchanged.
         """
         checked = check_vectors(transitions, self.size, self.actions)
         if not len(checked.action):
@@ -130,7 +130,7 @@ class RegressionModel:
         )
         self.learner.update(self._inputs(checked.observation, checked.action), targets)
         self.memory.add(checked)
-        self._note(targets)
+        self._update_target_statistics(targets)
 
     def _inputs(self, observations: FloatArray, actions: npt.NDArray[Any]) -> FloatArray:
         inputs = np.zeros((len(actions), self.learner.num_inputs))
@@ -138,8 +138,9 @@ class RegressionModel:
         self.actions.fill(inputs[:, self.features.num_features :], actions)
         return inputs
 
-    def _note(self, targets: FloatArray) -> None:
-        """Keep the targets' mean and variance, by which doubt is measured."""
+    def _update_target_statistics(self, targets: FloatArray) -> None:
+        """Update the targets' running mean and variance, the reference for `known`."""
+        # Chan's parallel update of mean and sum of squares
         n, mean, squares = self._targets
         m, new = len(targets), targets.mean(axis=0)
         apart = new - mean
@@ -147,48 +148,51 @@ class RegressionModel:
         mean += apart * m / (n + m)
         n += m
 
-    # -- imagining -----------------------------------------------------------------------------
+    # -- simulation ----------------------------------------------------------------------------
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
-        """Draw n simulated transitions, all randomness from `rng`.
+        """Sample n simulated transitions, with all randomness from `rng`.
 
         Raises:
-            RuntimeError: if nothing was seen yet.
+            RuntimeError: before the first update.
         """
         drawn = self.memory.draw(n, rng)
-        imagined = self.imagine(drawn.observation, drawn.action, rng)
+        simulated = self.imagine(drawn.observation, drawn.action, rng)
         if not self.grounded:
-            return imagined
-        nearest = self.memory.nearest_following(imagined.next_observation, MOST_NEAREST, rng)
-        return imagined._replace(next_observation=nearest)
+            return simulated
+        nearest = self.memory.nearest_successors(
+            simulated.next_observation, MAX_NEAREST_CANDIDATES, rng
+        )
+        return simulated._replace(next_observation=nearest)
 
     def imagine(
         self, observations: FloatArray, actions: npt.NDArray[Any], rng: np.random.Generator
     ) -> Transitions:
-        """What may follow (batch, d) vectors and (batch,) or (batch, size) actions.
+        """Simulate (batch, d) vectors with (batch,) or (batch, size) actions.
 
         Raises:
-            TypeError, ValueError: if one of them is no pair.
+            TypeError, ValueError: for an invalid pair.
         """
         vectors, actions = check_pairs(observations, actions, self.size, self.actions)
         inputs = self._inputs(vectors, actions)
-        mean = expected(self.learner, inputs)
+        mean = predict_mean(self.learner, inputs)
         drawn = mean if self.draws == "mean" else self.learner.draw(inputs, rng)
         following = np.clip(vectors + drawn[:, :-2], self.low, self.high)
+        # Bernoulli with the learner's mean, which `<` clips to [0, 1]
         terminated = rng.random(len(vectors)) < mean[:, -1]
         return Transitions(vectors, actions, mean[:, -2].copy(), following, terminated)
 
     def predict(self, observations: FloatArray, actions: npt.NDArray[Any]) -> Prediction:
-        """Means and spreads of what follows each pair.
+        """Return mean and standard deviation of the outcome of each pair.
 
-        `known` is 1 less the share of the targets' variance that is doubt (epistemic).
+        `known` is 1 minus the epistemic fraction of the targets' variance.
 
         Args:
             observations: (batch, d) vectors.
             actions: (batch,) from 0, or (batch, size) vectors.
 
         Raises:
-            TypeError, ValueError: if one of them is no pair.
+            TypeError, ValueError: for an invalid pair.
         """
         vectors, actions = check_pairs(observations, actions, self.size, self.actions)
         estimate = self.learner.predict(self._inputs(vectors, actions))
@@ -208,15 +212,15 @@ class RegressionModel:
         if self.is_empty:
             return np.zeros(len(estimate.mean))
         variance = (squares / n).sum()
-        doubt = estimate.epistemic.sum(axis=1)
-        shares = np.divide(doubt, variance, out=np.ones_like(doubt), where=variance > 0)
-        known: FloatArray = 1.0 - np.clip(np.where(doubt > 0, shares, 0.0), 0.0, 1.0)
+        epistemic = estimate.epistemic.sum(axis=1)
+        shares = np.divide(epistemic, variance, out=np.ones_like(epistemic), where=variance > 0)
+        known: FloatArray = 1.0 - np.clip(np.where(epistemic > 0, shares, 0.0), 0.0, 1.0)
         return known
 
     # -- files ---------------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """The learner's state and what was seen."""
+        """Return the state of the learner and the memory."""
         return {
             **{f"learner.{name}": value for name, value in self.learner.get_state().items()},
             **{f"memory.{name}": value for name, value in self.memory.get_state().items()},
@@ -224,10 +228,10 @@ class RegressionModel:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore the state of `get_state`.
 
         Raises:
-            ValueError: if it is the state of another model; this one is then as it was.
+            ValueError: if it is the state of another model; this one is then unchanged.
         """
         targets = state["targets"]
         if not isinstance(targets, np.ndarray) or targets.shape != self._targets.shape:

@@ -1,4 +1,4 @@
-"""A model that finds out that it is wrong."""
+"""Model wrapper that lowers its planning weight where its predictions fail."""
 
 from __future__ import annotations
 
@@ -8,72 +8,77 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
+from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.validation import checked_number
 
-from ..core.encoders import ROWS, VECTORS
-from ..core.kernels import believe, has_rule
-from ..core.records import flatten, restore
+from ..core.encoders import DISCRETE, VECTORS
+from ..core.kernels import has_rule, outcome_probability
+from ..core.records import flatten, part_of, prefixed, restore
 from ..core.rng import state_words
-from ..core.state import part_of, prefixed
 from ..core.transitions import Transitions, check_integers, outside_table
-from .predictive_probabilities import Beliefs, RowBeliefs, VectorBeliefs
+from .predictive_probabilities import DiscreteScorer, OutcomeScorer, VectorScorer
 from .protocol import Outcomes, Prediction
-from .scored_table import TRIES, ScoredTable
-from .scores import Scores, note_score, overall_trust, pair_doubt, world_change_rate
-from .second_opinion import SecondOpinion
-from .table import draw_batch, observe_batch
+from .scores import (
+    MAX_REDRAWS,
+    CountCheck,
+    ScoredTable,
+    Scores,
+    change_probability,
+    estimated_change_rate,
+    model_confidence,
+    record_score,
+)
+from .table import sample_batch, update_batch
 
 logger = logging.getLogger(__name__)
 
-DISTRUST, RETURN = 0.5, 0.9
-"""The log tells when trust falls below the first, and when it is above the second again."""
+LOW_CONFIDENCE, HIGH_CONFIDENCE = 0.5, 0.9
+"""Thresholds of the confidence at which the log reports its loss and its return."""
 
 
 class ScoredModel:
-    """Scores a model's predictions on each real transition before the model learns from it.
+    """Model wrapper that scores each prediction on the real transition before learning from it.
 
-    What it then does (the scores are explained in `dynamaze.agents.models.scores`):
+    The scores (`dynamaze.agents.models.scores`) have these effects:
 
-    - `share_of_planning`, in [0, 1], is the trust in the model as a whole. Planning takes so many
-      of its n steps: where the model is wrong, the agent learns model-free.
-    - A pair whose own predictions failed is drawn the less often, below a trust of 1/2 not at all,
-      until it predicts well again: selective planning (Abbas, Sokota, Talvitie and White 2020), by
-      errors that were seen. Planners leave it alone while it deserves less than half of its draws
-      (`dynamaze.agents.core.shares.TRUSTED`). Its value is then learned model-free.
-    - `doubt` says of each pair how likely the model is wrong of it: the world has changed since the
-      pair was last tried, which grows with time, and the faster the more changes were met; or, of a
-      model that declares "uncertainty", the pair is not `known`. `UncertaintyBonus` pays for it.
-    - It tells of the loss and the return of trust in the log "dynamaze.agents.models.scored".
+    - `planning_share`, in [0, 1], is the confidence in the model as a whole: planning takes this
+      fraction of its steps. Where the model is wrong, the agent learns model-free.
+    - A pair whose own predictions failed is sampled less, and not at all once its confidence is 0,
+      until it is predicted well again: selective planning (Abbas, Sokota, Talvitie and White 2020)
+      by observed errors. Planners skip pairs whose confidence is below
+      `dynamaze.agents.core.kernels.CONFIDENCE_THRESHOLD`; their values are learned model-free.
+    - `pair_uncertainty` is the probability that the model is wrong about a pair: that the
+      environment has changed since the pair was last tried, or, for a model that declares
+      "uncertainty", that the pair is not `known`. `UncertaintyBonus` turns it into a reward.
+    - Loss and return of confidence are logged by "dynamaze.agents.models.scored".
 
-    A model that generalises, or cannot tell pairs apart, may be vague of a pair rather than
-    surprised, and is then not found out by its excess. A `second_opinion` finds it out: the counts
-    of the pair's own outcomes (`dynamaze.agents.models.second_opinion`). Of a model that itself
-    counts them it says nothing new.
+    A model that generalises, or cannot distinguish pairs, may predict a pair vaguely, which its
+    excess loss does not show. `count_check` detects that from the counts of the pair's own
+    outcomes (`CountCheck`). For a model that itself counts outcomes it adds nothing.
 
-    In a world that never surprises it, it gives the bits of the model inside. A model of numbered
-    states is judged by the probabilities of its outcomes, one of vectors by the spread that it
-    states (`dynamaze.agents.models.predictive_probabilities`). There the pairs are those of an
-    action and a tile of the vectors' box, eight in each direction, or only an action where there is
-    no box, or one of more than three directions; actions that are vectors themselves are not told
-    apart.
+    Without a prediction error the wrapper is bit-identical to the inner model. Models of discrete
+    states are judged by their outcome probabilities, models of vectors by their predictive standard
+    deviation (`dynamaze.agents.models.predictive_probabilities`), with the bins of `VectorScorer`
+    as pairs.
 
     Args:
-        model: one that can "sample" and give a "distribution", or, of vectors, one that can
-            "sample", "predict" and say its "uncertainty".
-        num_states: how many states; None for what the model says, or for a model of vectors.
-        num_actions: how many actions in each; None for what the model says.
+        model: one that declares "sample" and "distribution", or, if it observes vectors, "sample",
+            "predict" and "uncertainty".
+        num_states: number of states; None for the model's own, or for a model of vectors.
+        num_actions: number of actions; None for the model's own.
         rate: step size of the moving average over all steps, in (0, 1].
         pair_rate: step size of each pair's moving average, in (0, 1].
-        change_rate: changes of the world per step that are expected beforehand, in (0, 1).
-        certainty: how many steps of experience this expectation is worth.
-        second_opinion: whether each pair's own outcomes are counted beside the model; of numbered
-            states alone.
+        change_rate: prior expectation of the changes per step, in (0, 1).
+        prior_strength: weight of this prior, in steps of experience.
+        count_check: compare the model with the counts of each pair's own outcomes; for discrete
+            states only.
 
     Raises:
-        ValueError: for a number outside its range, a model that cannot do what is needed, or a
-            second opinion of vectors.
+        ValueError: for a number outside its range, a model without the needed capabilities, or a
+            count check of a model of vectors.
     """
 
+    @renamed_arguments(second_opinion="count_check", certainty="prior_strength")
     def __init__(
         self,
         model: Any,
@@ -83,129 +88,129 @@ class ScoredModel:
         rate: float = 0.05,
         pair_rate: float = 0.1,
         change_rate: float = 1e-3,
-        certainty: float = 3000,
-        second_opinion: bool = False,
+        prior_strength: float = 3000,
+        count_check: bool = False,
     ) -> None:
         self.model = model
-        self.beliefs: Beliefs
-        if getattr(model, "observes", ROWS) == VECTORS:
-            if second_opinion:
+        self.scorer: OutcomeScorer
+        if getattr(model, "observes", DISCRETE) == VECTORS:
+            if count_check:
                 raise ValueError(
-                    f"second_opinion=True of {type(model).__name__}, a model of vectors; expected "
-                    "one of numbered states, whose outcomes can be counted"
+                    f"count_check=True for {type(model).__name__}, a model of vectors; expected "
+                    "a model of discrete states, whose outcomes can be counted"
                 )
             _must_declare(model, {"sample", "predict", "uncertainty"})
             self.observes, self.size, self.num_actions = VECTORS, model.size, model.num_actions
-            self.beliefs = VectorBeliefs(model)
+            self.scorer = VectorScorer(model)
         else:
             _must_declare(model, {"sample", "distribution"})
             self.num_states = model.num_states if num_states is None else num_states
             self.num_actions = model.num_actions if num_actions is None else num_actions
-            self.beliefs = RowBeliefs(model, self.num_states, self.num_actions)
+            self.scorer = DiscreteScorer(model, self.num_states, self.num_actions)
         self.scores = Scores.begin(
-            *self.beliefs.shape,
+            *self.scorer.shape,
             rate=checked_number("rate", rate, 0, 1, above=True),
             pair_rate=checked_number("pair_rate", pair_rate, 0, 1, above=True),
             change_rate=checked_number("change_rate", change_rate, 0, 1, above=True),
-            certainty=checked_number("certainty", certainty, 0, above=True),
+            prior_strength=checked_number("prior_strength", prior_strength, 0, above=True),
         )
-        counted = self.beliefs.shape if second_opinion else (0, 0)
-        self._opinion = SecondOpinion(*counted)
+        counted = self.scorer.shape if count_check else (0, 0)
+        self._count_check = CountCheck(*counted)
         self._is_compiled = "compiled" in model.capabilities and has_rule(
-            believe, type(model.table)
+            outcome_probability, type(model.table)
         )
-        self._is_trusted = True
+        self._is_confident = True
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the model inside can do; compiled only where its beliefs are."""
-        inside: frozenset[str] = self.model.capabilities
-        return (inside | {"doubt"}) - (set() if self._is_compiled else {"compiled"})
+        """Capabilities of the inner model; "compiled" only if its predictive probabilities are."""
+        inner: frozenset[str] = self.model.capabilities
+        return (inner | {"pair_uncertainty"}) - (set() if self._is_compiled else {"compiled"})
 
     @property
     def promises(self) -> frozenset[str]:
-        """What the model inside promises, and doubt that shrinks where something is tried."""
+        """Promises of the inner model, and an uncertainty that decreases with visits."""
         return frozenset(getattr(self.model, "promises", frozenset()) | {"knows_uncertainty"})
 
     @property
     def adapts_within(self) -> int:
-        """That of the model inside."""
+        """Number of visits within which the inner model adapts."""
         return int(getattr(self.model, "adapts_within", 1))
 
     @property
     def table(self) -> ScoredTable:
-        """The record of a compiled model with its scores."""
-        return ScoredTable(self.model.table, self.scores, self._opinion.record)
+        """Record of the compiled inner model with its scores."""
+        return ScoredTable(self.model.table, self.scores, self._count_check.record)
 
     @property
-    def share_of_planning(self) -> float:
-        """The trust in the model as a whole, in [0, 1]."""
-        return float(overall_trust(self.scores))
+    def planning_share(self) -> float:
+        """Confidence in the model as a whole, in [0, 1]."""
+        return float(model_confidence(self.scores))
 
     @property
-    def world_change_rate(self) -> float:
-        """Changes per real step, as estimated by now."""
-        return float(world_change_rate(self.scores))
+    def estimated_change_rate(self) -> float:
+        """Estimated number of changes of the environment per real step."""
+        return float(estimated_change_rate(self.scores))
 
     # -- learning ------------------------------------------------------------------------------
 
     def update(self, transitions: Transitions) -> None:
-        """Score the model's predictions and let it learn, transition after transition.
+        """Score the model's predictions and update it, one transition after the other.
 
         Raises:
-            TypeError, ValueError: as the model inside; then nothing is scored or learned.
+            TypeError, ValueError: as the inner model; then nothing is scored or learned.
         """
         if self._is_compiled:
             self.reserve(transitions.action.size)
             check_integers(transitions)
-            wrong = observe_batch(self.table, self.num_states, self.num_actions, transitions)
+            wrong = update_batch(self.table, self.num_states, self.num_actions, transitions)
             if wrong >= 0:
                 raise outside_table(transitions, wrong, self.num_states, self.num_actions)
         else:
-            self._update_one_by_one(self.beliefs.check(transitions))
-        self._tell()
+            self._update_one_by_one(self.scorer.check(transitions))
+        self._log_confidence()
 
     def _update_one_by_one(self, transitions: Transitions) -> None:
         before = self.get_state() if len(transitions.action) > 1 else None
         try:
             for i in range(len(transitions.action)):
                 columns: Any = [column[i : i + 1] for column in transitions]
-                self._update_by_one(Transitions(*columns))
+                self._update_one(Transitions(*columns))
         except BaseException:
             if before is not None:
                 self.set_state(before)
             raise
 
-    def _update_by_one(self, row: Transitions) -> None:
-        held = self.beliefs.held(row)
+    def _update_one(self, row: Transitions) -> None:
+        predicted = self.scorer.outcome_probability(row)
         self.model.update(row)
-        self.beliefs.note(row)
-        (pair,) = self.beliefs.pairs(row.observation, row.action)
-        note_score(self.scores, pair, *held)
-        if self._opinion.is_asked:
-            after = self.beliefs.held(row).probability
-            self._opinion.note(row, self.scores, pair, held.probability, after)
+        self.scorer.record(row)
+        (pair,) = self.scorer.pairs(row.observation, row.action)
+        record_score(self.scores, pair, *predicted)
+        if self._count_check.is_enabled:
+            after = self.scorer.outcome_probability(row).probability
+            self._count_check.record_outcome(row, self.scores, pair, predicted.probability, after)
 
-    def _tell(self) -> None:
-        """Log when trust is lost, and when it is found again."""
-        trust = self.share_of_planning
+    def _log_confidence(self) -> None:
+        """Log a loss of confidence, and its return."""
+        confidence = self.planning_share
         step = int(self.scores.times.clock[0])
-        if self._is_trusted and trust < DISTRUST:
-            self._is_trusted = False
+        if self._is_confident and confidence < LOW_CONFIDENCE:
+            self._is_confident = False
             logger.info(
                 "step %d: %s predicts badly, planning is down to %.0f%%",
                 step,
                 _name(self.model),
-                100 * trust,
+                100 * confidence,
             )
-        elif not self._is_trusted and trust > RETURN:
-            self._is_trusted = True
+        elif not self._is_confident and confidence > HIGH_CONFIDENCE:
+            self._is_confident = True
             logger.info("step %d: %s predicts well again", step, _name(self.model))
 
-    # -- asking --------------------------------------------------------------------------------
+    # -- predictions -----------------------------------------------------------------------------
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
-        """Draw n simulated transitions, of distrusted pairs the fewer, all randomness from `rng`.
+        """Sample n simulated transitions, with fewer of pairs of low confidence.
 
         Raises:
             RuntimeError: if nothing was seen yet.
@@ -213,12 +218,13 @@ class ScoredModel:
         if self._is_compiled:
             if self.model.is_empty:
                 return self.model.sample(n, rng)  # type: ignore[no-any-return]  # it raises
-            return Transitions(*draw_batch(self.table, n, self.num_actions, state_words(rng)))
+            return Transitions(*sample_batch(self.table, n, self.num_actions, state_words(rng)))
         drawn: Transitions = self.model.sample(n, rng)
-        for _ in range(TRIES - 1):
-            deserved = self.share_of_pairs(drawn.observation, drawn.action)
-            (again,) = np.nonzero(deserved < 1.0)
-            again = again[rng.random(again.size) >= deserved[again]]
+        for _ in range(MAX_REDRAWS - 1):
+            confidence = self.pair_confidence(drawn.observation, drawn.action)
+            # Rejection sampling: a pair is accepted with its confidence as probability.
+            (again,) = np.nonzero(confidence < 1.0)
+            again = again[rng.random(again.size) >= confidence[again]]
             if not again.size:
                 break
             others = self.model.sample(again.size, rng)
@@ -229,54 +235,58 @@ class ScoredModel:
         return drawn
 
     def predict(self, observations: Any, actions: IntArray) -> Prediction:
-        """What the model inside predicts."""
+        """Return the predictions of the inner model."""
         return self.model.predict(observations, actions)  # type: ignore[no-any-return]
 
     def distribution(self, observation: int, action: int) -> Outcomes:
-        """What the model inside believes, if it gives a "distribution"."""
+        """Return the outcome distribution of the inner model."""
         return self.model.distribution(observation, action)  # type: ignore[no-any-return]
 
-    def share_of_pairs(self, observations: Any, actions: IntArray) -> FloatArray:
-        """(batch,) the share of its draws that each pair deserves, in [0, 1]."""
-        found: FloatArray = self.scores.pair_share[self.beliefs.pairs(observations, actions)]
+    def pair_confidence(self, observations: Any, actions: IntArray) -> FloatArray:
+        """Return the (batch,) confidence in each pair, in [0, 1]."""
+        found: FloatArray = self.scores.pair_confidence[self.scorer.pairs(observations, actions)]
         return found
 
-    def doubt(self, observations: Any, actions: IntArray) -> FloatArray:
-        """(batch,) how likely the model is wrong of a pair, in [0, 1]."""
-        pairs = self.beliefs.pairs(observations, actions)
-        changed = np.array([pair_doubt(self.scores, pair) for pair in pairs], dtype=np.float64)
+    def pair_uncertainty(self, observations: Any, actions: IntArray) -> FloatArray:
+        """Return the (batch,) probability in [0, 1] that the model is wrong about a pair."""
+        pairs = self.scorer.pairs(observations, actions)
+        changed = np.array(
+            [change_probability(self.scores, pair) for pair in pairs], dtype=np.float64
+        )
         if "uncertainty" not in self.model.capabilities:
             return changed
+        # P(wrong) = 1 - P(known) P(not changed)
         right: FloatArray = self.model.predict(observations, actions).known * (1.0 - changed)
         return 1.0 - right
 
     def reserve(self, transitions: int) -> None:
-        """Make room in the model inside, and in the counts beside it."""
+        """Reserve capacity in the inner model and in the count check."""
         self.model.reserve(transitions)
-        if self._opinion.is_asked:
-            self._opinion.counts.reserve(transitions)
+        if self._count_check.is_enabled:
+            self._count_check.counts.reserve(transitions)
 
     # -- files ---------------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """The model's state and the scores."""
+        """Return the state of the model and the scores."""
         return {
             **{f"model.{name}": value for name, value in self.model.get_state().items()},
-            **{f"beliefs.{name}": value for name, value in self.beliefs.get_state().items()},
-            **prefixed("opinion", self._opinion.get_state()),
-            **flatten(_Kept(self.scores, self._is_trusted)),
+            **{f"scorer.{name}": value for name, value in self.scorer.get_state().items()},
+            **prefixed("count_check", self._count_check.get_state()),
+            **flatten(_ScoredState(self.scores, self._is_confident)),
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore the state of `get_state`, or of version 0.1.
 
         Raises:
             ValueError: if something is missing or does not fit.
         """
-        kept = restore(_Kept(self.scores, self._is_trusted), state)
+        state = {_current_name(name): value for name, value in state.items()}
+        kept = restore(_ScoredState(self.scores, self._is_confident), state)
         parts: dict[str, Any] = {
-            "beliefs": self.beliefs,
-            "opinion": self._opinion,
+            "scorer": self.scorer,
+            "count_check": self._count_check,
             "model": self.model,
         }
         before = {name: part.get_state() for name, part in parts.items()}
@@ -287,14 +297,31 @@ class ScoredModel:
             for name, part in parts.items():
                 part.set_state(before[name])
             raise
-        self.scores, self._is_trusted = kept
+        self.scores, self._is_confident = kept
 
 
-class _Kept(NamedTuple):
-    """What is kept beside the model inside."""
+RENAMED_STATE = (
+    ("beliefs.", "scorer."),
+    ("opinion.", "count_check."),
+    ("scores.pair_share", "scores.pair_confidence"),
+    ("scores.certainty", "scores.prior_strength"),
+    ("is_trusted", "is_confident"),
+)
+"""Prefixes of names in the state of version 0.1, and those of today."""
+
+
+def _current_name(name: str) -> str:
+    for old, new in RENAMED_STATE:
+        if name.startswith(old):
+            return new + name[len(old) :]
+    return name
+
+
+class _ScoredState(NamedTuple):
+    """State beside that of the inner model."""
 
     scores: Scores
-    is_trusted: bool  # whether the log has told of no loss of trust since it last returned
+    is_confident: bool  # False between a logged loss of confidence and its return
 
 
 def _must_declare(model: Any, needed: set[str]) -> None:
@@ -306,7 +333,7 @@ def _must_declare(model: Any, needed: set[str]) -> None:
 
 
 def _name(model: Any) -> str:
-    """The name of a model, with that of what it is made of."""
-    inside = getattr(model, "model", None) or getattr(model, "learner", None)
+    """Return the name of a model, with that of its inner model or learner."""
+    inner = getattr(model, "model", None) or getattr(model, "learner", None)
     own = type(model).__name__
-    return own if inside is None else f"{own}({_name(inside)})"
+    return own if inner is None else f"{own}({_name(inner)})"

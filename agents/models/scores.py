@@ -1,47 +1,54 @@
-"""How well a model predicted: the numbers behind trust and doubt, and the rule that keeps them.
+"""Scores of a model's predictions: confidence, uncertainty, and the rules that update them.
 
-Each real transition is scored before the model learns from it. The score is the excess of the
-log loss over what the model itself expects: with N outcomes behind it, a prediction leaves
-1 / (N + 2) to something new (Laplace's rule of succession), and a calibrated model has an excess
-of 0 on average, in a deterministic world as in one of chance. Its moving average, never below 0,
-is E; trust is exp(-E): how likely the model holds what happens, beside what it claims to. A pair
-deserves the share max(0, 2 trust - 1) of its draws: none once its predictions are worth half.
-
-Rewards are not scored: a model's mean reward says nothing of how far rewards may lie from it.
-
-Something new may be the chance of the world as it was, or a world that changed. How likely the
-second is follows from Bayes' rule, and so do two counts: of changes, which give the rate h at
-which the world changes, and of what was new without a change. Of a pair that was not tried for
-tau steps, 1 - (1 - h) ** tau is then the doubt.
+Each real transition is scored before the model learns from it, by the excess of the log loss over
+the model's own expectation of it (`record_score`). `ScoredModel` applies the resulting confidence.
+Rewards are not scored: a mean reward does not say how far rewards may deviate from it.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled, spliced
 
-from ..core.recency import TriedTimes, note_tried
+from ..core.kernels import (
+    expected_backup,
+    outcome_probability,
+    pair_confidence,
+    pair_uncertainty,
+    planning_share,
+    rule,
+    sample_outcome,
+    sample_transition,
+    update_model,
+)
+from ..core.recency import VisitTimes, record_visit
+from ..core.records import flatten, part_of, prefixed, restore
+from ..core.rng import high_unit, next_word
+from ..core.transitions import Transitions
+from .likelihood import LikelihoodTable, MaximumLikelihood
 
 EXTENT = 0.02
-"""The part of all pairs that a change of the world is expected to touch."""
+"""Expected fraction of all pairs that a change of the environment affects."""
 
 
 class Scores(NamedTuple):
-    """Changed in place."""
+    """Record of all scores, changed in place."""
 
-    times: TriedTimes
+    times: VisitTimes
     pair_excess: FloatArray  # (states * actions,) moving average E of each pair
-    pair_share: FloatArray  # (states * actions,) of its draws that a pair deserves
+    pair_confidence: FloatArray  # (states * actions,) acceptance rate of each pair's draws
     excess: FloatArray  # (1,) moving average E of all steps
-    counts: FloatArray  # (4,) changes, scored steps, news without change, news expected
+    counts: (
+        FloatArray  # (4,) changes, scored steps, unseen outcomes without change, their expectation
+    )
     rate: float  # step size of the average over all steps
     pair_rate: float  # step size of each pair's average
-    change_rate: float  # changes per step that are expected beforehand
-    certainty: float  # steps of experience that this expectation is worth
+    change_rate: float  # prior expectation of the changes per step
+    prior_strength: float  # weight of the prior, in steps of experience
 
     @classmethod
     def begin(
@@ -52,12 +59,12 @@ class Scores(NamedTuple):
         rate: float,
         pair_rate: float,
         change_rate: float,
-        certainty: float,
+        prior_strength: float,
     ) -> Scores:
-        """Nothing scored yet: full trust."""
+        """Return the record before the first score: full confidence."""
         pairs = num_states * num_actions
         return cls(
-            TriedTimes.begin(num_states, num_actions),
+            VisitTimes.begin(num_states, num_actions),
             np.zeros(pairs),
             np.ones(pairs),
             np.zeros(1),
@@ -65,44 +72,51 @@ class Scores(NamedTuple):
             rate,
             pair_rate,
             change_rate,
-            certainty,
+            prior_strength,
         )
 
 
 @compiled
-def note_score(scores, pair, probability, entropy, count):
+def record_score(scores, pair, probability, entropy, count):
     """Score a real outcome of a pair.
 
     Args:
         scores: changed in place.
         pair: number of the pair.
-        probability: how likely the model held the outcome.
-        entropy: of its prediction, in nats.
-        count: by how many outcomes the pair is known; nothing is scored where it is 0.
+        probability: the model's probability of the outcome.
+        entropy: entropy of the predictive distribution, in nats.
+        count: number of earlier outcomes of the pair; without any nothing is scored.
     """
     if count > 0.0:
+        # Laplace's rule of succession: the probability of an unseen outcome
         new = 1.0 / (count + 2.0)
         loss = -np.log((1.0 - new) * probability if probability > 0.0 else new)
         expected = (1.0 - new) * (entropy - np.log(1.0 - new)) - new * np.log(new)
+        # 0 on average for a calibrated model, in deterministic and stochastic environments
         excess = loss - expected
         _count_changes(scores, pair, probability <= 0.0, new)
-        scores.pair_excess[pair] = _averaged(scores.pair_excess[pair], excess, scores.pair_rate)
-        scores.pair_share[pair] = max(0.0, 2.0 * np.exp(-scores.pair_excess[pair]) - 1.0)
-        scores.excess[0] = _averaged(scores.excess[0], excess, scores.rate)
-    note_tried(scores.times, pair)
+        scores.pair_excess[pair] = _ema_above_zero(
+            scores.pair_excess[pair], excess, scores.pair_rate
+        )
+        # exp(-E) compares the likelihood of the outcomes with the claimed one; the confidence
+        # 2 exp(-E) - 1 is 0 once the predictions are half as good as claimed.
+        scores.pair_confidence[pair] = max(0.0, 2.0 * np.exp(-scores.pair_excess[pair]) - 1.0)
+        scores.excess[0] = _ema_above_zero(scores.excess[0], excess, scores.rate)
+    record_visit(scores.times, pair)
 
 
 @spliced
-def _averaged(average, excess, rate):
+def _ema_above_zero(average, excess, rate):
     return max(0.0, average + rate * (excess - average))
 
 
 @compiled
 def _count_changes(scores, pair, is_new, new):
-    """By Bayes' rule: was it a change, or something that might have happened before?"""
+    """Update the expected number of changes by Bayes' rule."""
     counts = scores.counts
     if is_new:
-        changed = EXTENT * pair_doubt(scores, pair)
+        # An unseen outcome is chance or a change of the environment: posterior of the change
+        changed = EXTENT * change_probability(scores, pair)
         without = (1.0 - changed) * new * counts[2] / counts[3]
         is_change = changed / (changed + without)
         counts[0] += is_change
@@ -112,20 +126,241 @@ def _count_changes(scores, pair, is_new, new):
 
 
 @compiled
-def world_change_rate(scores):
-    """Changes per real step, as estimated by now."""
-    prior = scores.change_rate * scores.certainty
-    return (prior + scores.counts[0]) / (scores.certainty + scores.counts[1] + scores.counts[0])
+def estimated_change_rate(scores):
+    """Return the estimated number of changes per real step."""
+    # Posterior mean of the rate with `prior_strength` pseudo-steps
+    prior = scores.change_rate * scores.prior_strength
+    return (prior + scores.counts[0]) / (
+        scores.prior_strength + scores.counts[1] + scores.counts[0]
+    )
 
 
 @compiled
-def pair_doubt(scores, pair):
-    """The probability that the world has changed since a pair was last tried."""
+def change_probability(scores, pair):
+    """Return the probability that the environment has changed since a pair was last tried."""
     tau = float(scores.times.clock[0] + 1 - scores.times.last_tried[pair])
-    return -np.expm1(tau * np.log1p(-world_change_rate(scores)))
+    # 1 - (1 - h)^tau with the change rate h
+    return -np.expm1(tau * np.log1p(-estimated_change_rate(scores)))
 
 
 @compiled
-def overall_trust(scores):
-    """In [0, 1]."""
+def model_confidence(scores):
+    """Return the confidence in the model as a whole, in [0, 1]."""
     return np.exp(-scores.excess[0])
+
+
+PRIOR_OUTCOMES = 2.0
+"""Weight of the model's prediction in the count-based probability, in outcomes."""
+
+
+class CountCheckTable(NamedTuple):
+    """Record of the count check, changed in place."""
+
+    counts: LikelihoodTable  # of each pair's own outcomes
+    regret: FloatArray  # (states * actions,) moving average R; empty without a count check
+    overall: FloatArray  # (1,) moving average over all steps
+
+
+class CountCheck:
+    """Count-based check of a model against the outcome counts of each pair.
+
+    A model that generalises may predict a pair vaguely instead of wrongly: it expects its own loss,
+    so its excess is 0, and still it is wrong about every single pair. The counts of the pair's own
+    outcomes find that out: the regret is the excess of the model's loss over theirs.
+
+    Args:
+        num_states: number of states; 0 disables the check.
+        num_actions: number of actions in each.
+    """
+
+    def __init__(self, num_states: int, num_actions: int) -> None:
+        self.counts = MaximumLikelihood(num_states, num_actions)
+        self.regret, self.overall = np.zeros(num_states * num_actions), np.zeros(1)
+
+    @property
+    def is_enabled(self) -> bool:
+        """True if outcomes are counted."""
+        return bool(self.regret.size)
+
+    @property
+    def record(self) -> CountCheckTable:
+        """Record for compiled code."""
+        return CountCheckTable(self.counts.table, self.regret, self.overall)
+
+    def record_outcome(
+        self, row: Transitions, scores: Scores, pair: int, probability: float, after: float
+    ) -> None:
+        """Compare the model with the counts, then count a real transition."""
+        record_count_check(
+            self.record,
+            scores,
+            self.counts.num_actions,
+            pair,
+            row.next_observation[0],
+            row.terminated[0],
+            probability,
+            after,
+        )
+        self.counts.update(row)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the state for `set_state`; empty if no outcomes are counted."""
+        if not self.is_enabled:
+            return {}
+        kept = flatten(_CountCheckState(self.regret, self.overall))
+        return {**prefixed("counts", self.counts.get_state()), **kept}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restore the state of `get_state`.
+
+        Raises:
+            ValueError: if something is missing or does not fit.
+        """
+        if self.is_enabled:
+            kept = restore(_CountCheckState(self.regret, self.overall), state)
+            self.counts.set_state(part_of("counts", state))
+            self.regret, self.overall = kept
+
+
+class _CountCheckState(NamedTuple):
+    """State beside that of the counts."""
+
+    regret: FloatArray
+    overall: FloatArray
+
+
+@compiled
+def record_count_check(
+    count_check: CountCheckTable,
+    scores: Scores,
+    num_actions: int,
+    pair: int,
+    next_state: int,
+    terminated: bool,
+    probability: float,
+    after: float,
+) -> None:
+    """Compare a model with the counts of a pair, before the current outcome is counted.
+
+    Args:
+        count_check: changed in place.
+        scores: changed in place: the confidence in the pair is lowered.
+        num_actions: number of actions in each state.
+        pair: number of the pair.
+        next_state: next state of the outcome.
+        terminated: True if the outcome ended the episode.
+        probability: the model's probability of the outcome before it learned from it.
+        after: the same afterwards.
+    """
+    frequency, _, count = outcome_probability(
+        count_check.counts, num_actions, pair, next_state, terminated
+    )
+    if count == 0.0:
+        # Until a pair is tested itself, it has the confidence of the whole model.
+        count_check.regret[pair] = count_check.overall[0]
+    elif probability > 0.0:
+        # (n' + 2 p) / (n + 2): counts, with the model's probability p worth two outcomes
+        counted = (count * frequency + PRIOR_OUTCOMES * probability) / (count + PRIOR_OUTCOMES)
+        # A correct model has no larger mean loss than any other (Gibbs' inequality).
+        more = np.log(counted / probability)
+        update_ema(count_check.regret, pair, more, scores.pair_rate)
+        update_ema(count_check.overall, 0, more, scores.rate)
+    if after <= 0.0:  # a correct model does not exclude an outcome that it has just learned
+        count_check.regret[pair] = max(count_check.regret[pair], np.log(2.0))
+    confidence = max(0.0, 2.0 * np.exp(-count_check.regret[pair]) - 1.0)
+    scores.pair_confidence[pair] = min(scores.pair_confidence[pair], confidence)
+
+
+@compiled
+def update_ema(averages: FloatArray, place: int, new: float, rate: float) -> None:
+    """Update an exponential moving average that is never below 0."""
+    averages[place] = max(0.0, averages[place] + rate * (new - averages[place]))
+
+
+MAX_REDRAWS = 20
+"""Largest number of redraws for pairs of low confidence."""
+
+
+class ScoredTable(NamedTuple):
+    """Record of a model and its scores."""
+
+    model: Any
+    scores: Scores
+    count_check: CountCheckTable
+
+
+@rule(update_model, ScoredTable)
+@compiled
+def update_scored(table, num_actions, state, action, reward, next_state, terminated):
+    """Score the model's prediction, then update the model."""
+    pair = state * num_actions + action
+    probability, entropy, count = outcome_probability(
+        table.model, num_actions, pair, next_state, terminated
+    )
+    record_score(table.scores, pair, probability, entropy, count)
+    update_model(table.model, num_actions, state, action, reward, next_state, terminated)
+    scores, count_check = table.scores, table.count_check
+    if count_check.regret.size:
+        after, _, _ = outcome_probability(table.model, num_actions, pair, next_state, terminated)
+        record_count_check(
+            count_check, scores, num_actions, pair, next_state, terminated, probability, after
+        )
+        update_model(count_check.counts, num_actions, state, action, reward, next_state, terminated)
+
+
+@rule(sample_transition, ScoredTable)
+@compiled
+def sample_scored(table, num_actions, rng):
+    """Sample a transition of the inner model; pairs of low confidence are redrawn."""
+    confidence = table.scores.pair_confidence
+    pair, reward, next_state, terminated, rng = sample_transition(table.model, num_actions, rng)
+    for _ in range(MAX_REDRAWS - 1):
+        if confidence[pair] >= 1.0:
+            break
+        word, rng = next_word(rng)
+        if high_unit(word) < confidence[pair]:
+            break
+        pair, reward, next_state, terminated, rng = sample_transition(table.model, num_actions, rng)
+    return pair, reward, next_state, terminated, rng
+
+
+@rule(pair_uncertainty, ScoredTable)
+@compiled
+def scored_uncertainty(table, num_actions, pair):
+    """Return the probability that the environment has changed since the pair was last tried."""
+    return change_probability(table.scores, pair)
+
+
+@rule(planning_share, ScoredTable)
+@compiled
+def scored_share(table):
+    """Return the confidence in the model as a whole."""
+    return model_confidence(table.scores)
+
+
+@rule(pair_confidence, ScoredTable)
+@compiled
+def scored_confidence(table, pair):
+    """Return the confidence in a pair."""
+    return table.scores.pair_confidence[pair]
+
+
+@rule(sample_outcome, ScoredTable)
+@compiled
+def sample_scored_outcome(table, num_actions, pair, rng):
+    """Sample an outcome from the inner model."""
+    return sample_outcome(table.model, num_actions, pair, rng)
+
+
+@rule(expected_backup, ScoredTable)
+@compiled
+def scored_backup(table, num_actions, pair, q, gamma):
+    """Return the expected backup of the inner model."""
+    return expected_backup(table.model, num_actions, pair, q, gamma)
+
+
+@rule(outcome_probability, ScoredTable)
+@compiled
+def scored_probability(table, num_actions, pair, next_state, terminated):
+    """Return the outcome probability of the inner model."""
+    return outcome_probability(table.model, num_actions, pair, next_state, terminated)

@@ -1,4 +1,4 @@
-"""Stored experience: the transitions themselves are the model."""
+"""Stored experience as a model: every transition, or those of a sliding window."""
 
 from __future__ import annotations
 
@@ -8,41 +8,42 @@ import numpy as np
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.validation import checked_number
 
-from ..core.kernels import draw, observe, rule
-from ..core.records import with_room
+from ..core.kernels import rule, sample_transition, update_model
+from ..core.records import with_capacity
 from ..core.rng import high_below, next_word
 from .protocol import Outcomes
 from .table import TableModel
-from .visited_pairs import SeenPairs, note_pair
+from .visited_pairs import VisitedPairs, add_pair, remove_pair
 
-_FIRST_ROOM = 64
+_INITIAL_CAPACITY = 64
 
 
 class StoredTable(NamedTuple):
-    """Changed in place. An untried pair may hold a place, which its first real try takes."""
+    """Record, changed in place; an untried pair may reserve a slot for its first transition."""
 
-    seen: SeenPairs
-    pair: IntArray  # (room,)
-    reward: FloatArray  # (room,)
-    next_state: IntArray  # (room,)
-    terminated: BoolArray  # (room,)
-    reserved: IntArray  # (states * actions,) the place an untried pair holds, -1 without
+    seen: VisitedPairs
+    pair: IntArray  # (capacity,)
+    reward: FloatArray  # (capacity,)
+    next_state: IntArray  # (capacity,)
+    terminated: BoolArray  # (capacity,)
+    reserved: IntArray  # (states * actions,) slot reserved by an untried pair, or -1
     visits: IntArray  # (states * actions,)
-    used: IntArray  # (1,) places in use
+    used: IntArray  # (1,) slots in use
 
     @classmethod
     def begin(
-        cls, num_states: int, num_actions: int, include_untried: bool, room: int
+        cls, num_states: int, num_actions: int, include_untried: bool, capacity: int
     ) -> StoredTable:
-        """Nothing stored yet."""
+        """Return an empty record."""
         pairs = num_states * num_actions
         return cls(
-            SeenPairs.begin(num_states, num_actions, include_untried),
-            np.zeros(room, dtype=np.int64),
-            np.zeros(room),
-            np.zeros(room, dtype=np.int64),
-            np.zeros(room, dtype=np.bool_),
+            VisitedPairs.begin(num_states, num_actions, include_untried),
+            np.zeros(capacity, dtype=np.int64),
+            np.zeros(capacity),
+            np.zeros(capacity, dtype=np.int64),
+            np.zeros(capacity, dtype=np.bool_),
             np.full(pairs, -1, dtype=np.int64),
             np.zeros(pairs, dtype=np.int64),
             np.zeros(1, dtype=np.int64),
@@ -50,10 +51,10 @@ class StoredTable(NamedTuple):
 
 
 class StoredExperience(TableModel[StoredTable]):
-    """Keeps every transition and draws among them, each as likely as the others.
+    """Experience replay as a model: stores every transition and samples them uniformly.
 
     Experience replay (Lin 1992); as a model: van Hasselt, Hessel and Aslanides 2019. Unlike the
-    other table models it draws a pair as often as it was tried.
+    other table models it samples a pair in proportion to its visits.
     """
 
     promises = frozenset(
@@ -69,13 +70,15 @@ class StoredExperience(TableModel[StoredTable]):
     growing: ClassVar[tuple[str, ...]] = ("pair", "reward", "next_state", "terminated")
 
     def _begin(self, include_untried: bool) -> StoredTable:
-        return StoredTable.begin(self.num_states, self.num_actions, include_untried, _FIRST_ROOM)
+        return StoredTable.begin(
+            self.num_states, self.num_actions, include_untried, _INITIAL_CAPACITY
+        )
 
     def reserve(self, transitions: int) -> None:
-        """Make room for so many further transitions."""
-        # Besides, each pair may hold a place before its first try.
-        room = int(self.table.used[0]) + transitions + self.num_states * self.num_actions
-        self.table = with_room(self.table, self.growing, room)
+        """Reserve capacity for this number of further transitions."""
+        # In addition each pair may reserve a slot before its first try.
+        capacity = int(self.table.used[0]) + transitions + self.num_states * self.num_actions
+        self.table = with_capacity(self.table, self.growing, capacity)
 
     def _indices(self, table: StoredTable) -> list[tuple[IntArray, int, int]]:
         used = int(table.used[0])
@@ -87,12 +90,12 @@ class StoredExperience(TableModel[StoredTable]):
         ]
 
     def distribution(self, observation: int, action: int) -> Outcomes:
-        """What is stored of a pair, by its frequency."""
+        """Return the stored outcomes of a pair with their relative frequencies."""
         return stored_outcomes(self.table, observation, self.pair(observation, action))
 
 
 def stored_outcomes(table: Any, observation: int, pair: int) -> Outcomes:
-    """What a record stores of a pair of this observation, by its frequency."""
+    """Return the stored outcomes of a pair in a record with their relative frequencies."""
     stored = np.flatnonzero(table.pair[: int(table.used[0])] == pair)
     if not stored.size:
         return Outcomes.unknown(observation)
@@ -104,13 +107,13 @@ def stored_outcomes(table: Any, observation: int, pair: int) -> Outcomes:
     )
 
 
-@rule(observe, StoredTable)
+@rule(update_model, StoredTable)
 @compiled
-def observe_stored(table, num_actions, state, action, reward, next_state, terminated):
-    """Store a transition; gives its place."""
+def update_stored(table, num_actions, state, action, reward, next_state, terminated):
+    """Store a transition; returns its slot."""
     first = state * num_actions
     pair = first + action
-    is_new = note_pair(table.seen, num_actions, state, action, table.visits[pair] == 0)
+    is_new = add_pair(table.seen, num_actions, state, action, table.visits[pair] == 0)
     if is_new and table.seen.include_untried:
         for other in range(first, first + num_actions):
             table.reserved[other] = _store(table, other, 0.0, state, False)
@@ -134,17 +137,17 @@ def _store(table, pair, reward, next_state, terminated):
 
 @compiled
 def put_transition(table, place, pair, reward, next_state, terminated):
-    """Write a transition into a place."""
+    """Write a transition into a slot."""
     table.pair[place] = pair
     table.reward[place] = reward
     table.next_state[place] = next_state
     table.terminated[place] = terminated
 
 
-@rule(draw, StoredTable)
+@rule(sample_transition, StoredTable)
 @spliced
-def draw_stored(table, num_actions, rng):
-    """Draw one of the stored transitions."""
+def sample_stored(table, num_actions, rng):
+    """Sample one of the stored transitions uniformly."""
     word, rng = next_word(rng)
     place = high_below(word, table.used[0])
     return (
@@ -154,3 +157,146 @@ def draw_stored(table, num_actions, rng):
         table.terminated[place],
         rng,
     )
+
+
+class WindowTable(NamedTuple):
+    """Record, changed in place: a `StoredTable` and the slots of the last real steps."""
+
+    seen: VisitedPairs
+    pair: IntArray  # (capacity,)
+    reward: FloatArray  # (capacity,)
+    next_state: IntArray  # (capacity,)
+    terminated: BoolArray  # (capacity,)
+    reserved: IntArray  # (states * actions,) slot reserved by an untried pair, or -1
+    visits: IntArray  # (states * actions,) among the last steps
+    used: IntArray  # (1,) slots in use
+    place: IntArray  # (window,) ring buffer of the slots of the last steps; -1 is empty
+    slot: IntArray  # (capacity,) the ring index of each slot, -1 if reserved
+    clock: IntArray  # (1,) real steps so far
+
+
+class ForgettingExperience(TableModel[WindowTable]):
+    """Experience replay with a sliding window over the last transitions.
+
+    A buffer of limited size (Lin 1992; effect of its size: Zhang and Sutton 2017, "A deeper look at
+    experience replay").
+
+    Args:
+        num_states: number of states.
+        num_actions: number of actions in each.
+        include_untried: allow draws of untried actions of remembered states.
+        window: number of transitions that are kept, at least 1.
+
+    Raises:
+        ValueError: for a window that is not a positive integer.
+    """
+
+    promises = frozenset(
+        {
+            "exact_when_deterministic",
+            "represents_chance",
+            "batch_as_rows",
+            "samples_only_seen",
+            "samples_all_seen",
+        }
+    )
+
+    def __init__(
+        self,
+        num_states: int,
+        num_actions: int,
+        *,
+        include_untried: bool = False,
+        window: int = 1000,
+    ) -> None:
+        self.window = int(checked_number("window", window, 1, whole=True))
+        super().__init__(num_states, num_actions, include_untried=include_untried)
+
+    def _begin(self, include_untried: bool) -> WindowTable:
+        capacity = self.window + self.num_states * self.num_actions
+        stored = StoredTable.begin(self.num_states, self.num_actions, include_untried, capacity)
+        return WindowTable(
+            *stored,
+            np.full(self.window, -1, dtype=np.int64),
+            np.full(capacity, -1, dtype=np.int64),
+            np.zeros(1, dtype=np.int64),
+        )
+
+    def _indices(self, table: WindowTable) -> list[tuple[IntArray, int, int]]:
+        used = int(table.used[0])
+        return [
+            *super()._indices(table),
+            (table.used, 0, table.pair.size + 1),
+            (table.pair, 0, self.num_states * self.num_actions),
+            (table.reserved, -1, used),
+            (table.place, -1, used),
+            (table.slot, -1, self.window),
+            (table.clock, 0, 2**62),
+        ]
+
+    def distribution(self, observation: int, action: int) -> Outcomes:
+        """Return the outcomes of a pair in the window with their relative frequencies."""
+        return stored_outcomes(self.table, observation, self.pair(observation, action))
+
+
+@rule(update_model, WindowTable)
+@compiled
+def update_window(table, num_actions, state, action, reward, next_state, terminated):
+    """Forget the transition that leaves the window, then store this one."""
+    slot = table.clock[0] % table.place.size
+    if table.place[slot] >= 0:
+        _forget_one(table, num_actions, table.place[slot])
+        table.place[slot] = -1
+    place = update_stored(table, num_actions, state, action, reward, next_state, terminated)
+    table.place[slot] = place
+    table.slot[place] = slot
+    table.clock[0] += 1
+
+
+@compiled
+def _forget_one(table, num_actions, place):
+    """Free a slot, or reserve it for its pair, which is untried again."""
+    pair = table.pair[place]
+    table.visits[pair] -= 1
+    if table.visits[pair] > 0:
+        _free(table, place)
+        return
+    if table.seen.include_untried:
+        put_transition(table, place, pair, 0.0, pair // num_actions, False)
+        table.slot[place] = -1
+        table.reserved[pair] = place
+    else:
+        _free(table, place)
+    if remove_pair(table.seen, num_actions, pair, table.visits):
+        first = pair - pair % num_actions
+        for other in range(first, first + num_actions):
+            if table.reserved[other] >= 0:
+                _free(table, table.reserved[other])
+                table.reserved[other] = -1
+
+
+@compiled
+def _free(table, place):
+    """Free a slot by moving the last slot into it."""
+    last = table.used[0] - 1
+    if last < 0:  # only in a state that was edited by hand
+        return
+    table.used[0] = last
+    if place != last:
+        put_transition(
+            table,
+            place,
+            table.pair[last],
+            table.reward[last],
+            table.next_state[last],
+            table.terminated[last],
+        )
+        table.slot[place] = table.slot[last]
+        if table.slot[last] >= 0:
+            table.place[table.slot[last]] = place
+        else:
+            table.reserved[table.pair[last]] = place
+    table.slot[last] = -1
+
+
+rule(sample_transition, WindowTable)(sample_stored)

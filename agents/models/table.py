@@ -1,4 +1,4 @@
-"""What the table models share: batches over a compiled record."""
+"""Base class of the table models: batches over a compiled record."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ import numpy as np
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 
-from ..core.kernels import draw, observe
+from ..core.kernels import sample_transition, update_model
 from ..core.records import flatten, restore
 from ..core.rng import load, state_words, store
 from ..core.transitions import Transitions, check_integers, first_outside, outside_table
 from .protocol import Outcomes, Prediction
-from .visited_pairs import SeenPairs
+from .visited_pairs import VisitedPairs
 
 
 class TableRecord(Protocol):
-    """What every model's record has."""
+    """Fields that every model's record has."""
 
     @property
-    def seen(self) -> SeenPairs:
-        """Search control's memory."""
+    def seen(self) -> VisitedPairs:
+        """Pairs that search control draws from."""
 
     @property
     def visits(self) -> IntArray:
-        """(states * actions,) how often each pair was tried."""
+        """Visits of each pair, (states * actions,)."""
 
     @property
     def next_state(self) -> IntArray:
-        """States that something led to."""
+        """Next states of the outcomes."""
 
 
 Record = TypeVar("Record", bound=TableRecord)
 
 
 class TableModel(ABC, Generic[Record]):
-    """A model of a world with numbered states and actions, its memory in a compiled record.
+    """Model of discrete states and actions, its state in a compiled record.
 
     Args:
-        num_states: how many states.
-        num_actions: how many actions in each.
-        include_untried: whether untried actions of visited states may be drawn; they lead back to
-            their state and pay nothing (Sutton & Barto 2018, footnote on p. 168).
+        num_states: number of states.
+        num_actions: number of actions in each.
+        include_untried: allow draws of untried actions of visited states; they lead back to their
+            state with reward 0 (Sutton & Barto 2018, footnote on p. 168).
 
     Attributes:
         table: the record.
@@ -55,10 +55,10 @@ class TableModel(ABC, Generic[Record]):
     )
 
     promises: ClassVar[frozenset[str]] = frozenset()
-    """What `dynamaze.agents.checks` may hold it to, of its `PROMISES`."""
+    """Promises that `dynamaze.agents.checks` tests, some of its `PROMISES`."""
 
     growing: ClassVar[tuple[str, ...]] = ()
-    """The record's columns that grow with experience."""
+    """Columns of the record that grow with experience."""
 
     def __init__(self, num_states: int, num_actions: int, *, include_untried: bool = False) -> None:
         self.num_states = num_states
@@ -67,37 +67,37 @@ class TableModel(ABC, Generic[Record]):
 
     @abstractmethod
     def _begin(self, include_untried: bool) -> Record:
-        """The record before anything was seen."""
+        """Return the record before the first update."""
 
     def update(self, transitions: Transitions) -> None:
-        """Learn from real transitions, in their order.
+        """Update the model with real transitions, in their order.
 
         Raises:
-            ValueError: if one is outside the table or its reward is not finite; then none is
-                learned.
+            ValueError: if one is outside the table or its reward is not finite; the model is then
+                unchanged.
         """
         check_integers(transitions)
         self.reserve(transitions.action.size)
-        wrong = observe_batch(self.table, self.num_states, self.num_actions, transitions)
+        wrong = update_batch(self.table, self.num_states, self.num_actions, transitions)
         if wrong >= 0:
             raise outside_table(transitions, wrong, self.num_states, self.num_actions)
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
-        """Draw n simulated transitions, all randomness from `rng`.
+        """Sample n simulated transitions, with all randomness from `rng`.
 
         Raises:
-            RuntimeError: if nothing was seen yet.
+            RuntimeError: before the first update.
         """
         if self.is_empty:
             raise RuntimeError("the model has seen no transition yet; update it before sampling")
-        return Transitions(*draw_batch(self.table, n, self.num_actions, state_words(rng)))
+        return Transitions(*sample_batch(self.table, n, self.num_actions, state_words(rng)))
 
     @abstractmethod
     def distribution(self, observation: int, action: int) -> Outcomes:
-        """What may follow a pair, and how likely."""
+        """Return the possible outcomes of a pair and their probabilities."""
 
     def predict(self, observations: IntArray, actions: IntArray) -> Prediction:
-        """Mean reward, likeliest next state and probability of the end of each pair.
+        """Return the mean reward, most likely next state and termination probability of each pair.
 
         Args:
             observations: (batch,) rows of the table.
@@ -109,7 +109,7 @@ class TableModel(ABC, Generic[Record]):
         rows = [
             (
                 outcomes.probability @ outcomes.reward,
-                _likeliest(outcomes),
+                _most_likely(outcomes),
                 outcomes.probability @ outcomes.terminated,
                 self.table.visits[self.pair(*pair)],
             )
@@ -125,7 +125,7 @@ class TableModel(ABC, Generic[Record]):
         )
 
     def pair(self, observation: int, action: int) -> int:
-        """The number of a pair, observation * num_actions + action.
+        """Return the number of a pair, observation * num_actions + action.
 
         Raises:
             ValueError: if one is outside the table.
@@ -138,27 +138,27 @@ class TableModel(ABC, Generic[Record]):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was seen yet."""
+        """True before the first update."""
         return bool(self.table.seen.states[0] == 0)
 
     def reserve(self, transitions: int) -> None:
-        """Make room for so many further transitions: compiled code cannot grow a record.
+        """Reserve capacity for further transitions, as compiled code cannot grow a record.
 
-        Tables of a fixed size have room for everything.
+        Tables of a fixed size need none.
         """
 
     def get_state(self) -> dict[str, Any]:
-        """The record's arrays, by name."""
+        """Return the record's arrays by name."""
         return flatten(self.table)
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take back the record's arrays.
+        """Restore the record's arrays.
 
         Raises:
-            ValueError: if one is missing, of another shape, or leads outside the tables: compiled
-                code would follow it there.
+            ValueError: if one is missing, of another shape, or holds an index out of range.
         """
         table: Record = restore(self.table, state, growing=self.growing)
+        # Compiled code does not check indices.
         for numbers, low, high in self._indices(table):
             if numbers.size and not low <= numbers.min() <= numbers.max() < high:
                 raise ValueError(
@@ -168,7 +168,7 @@ class TableModel(ABC, Generic[Record]):
         self.table = table
 
     def _indices(self, table: Record) -> list[tuple[IntArray, int, int]]:
-        """Arrays of indices, each with the lowest it may hold and the first it may not."""
+        """Return arrays of indices, each with its lower bound and its exclusive upper bound."""
         rows = table.seen.pairs.reshape(self.num_states, self.num_actions + 1)
         return [
             (table.seen.states[:1], 0, self.num_states + 1),
@@ -179,22 +179,22 @@ class TableModel(ABC, Generic[Record]):
         ]
 
 
-def _likeliest(outcomes: Outcomes) -> int:
+def _most_likely(outcomes: Outcomes) -> int:
     states, which = np.unique(outcomes.next_observation, return_inverse=True)
     return int(states[np.bincount(which, weights=outcomes.probability).argmax()])
 
 
 @compiled
-def observe_batch(table, num_states, num_actions, transitions):
-    """The rule of `observe` for each transition, in order.
+def update_batch(table, num_states, num_actions, transitions):
+    """Apply the rule of `update_model` to each transition, in order.
 
-    If one of them is wrong none is learned; gives its number, else -1.
+    An invalid transition leaves the record unchanged; returns its index, or -1.
     """
     wrong = first_outside(transitions, num_states, num_actions)
     if wrong >= 0:
         return wrong
     for i in range(transitions.action.size):
-        observe(
+        update_model(
             table,
             num_actions,
             transitions.observation[i],
@@ -207,8 +207,8 @@ def observe_batch(table, num_states, num_actions, transitions):
 
 
 @compiled_with_arrays
-def draw_batch(table, n, num_actions, words):
-    """N times the rule of `draw`, as the five arrays of `Transitions`."""
+def sample_batch(table, n, num_actions, words):
+    """Apply the rule of `sample_transition` n times; returns the arrays of `Transitions`."""
     states = np.empty(n, dtype=np.int64)
     actions = np.empty(n, dtype=np.int64)
     rewards = np.empty(n)
@@ -217,7 +217,9 @@ def draw_batch(table, n, num_actions, words):
     columns = np.uint64(num_actions)
     rng = load(words)
     for i in range(n):
-        pair, rewards[i], next_states[i], terminated[i], rng = draw(table, columns, rng)
+        pair, rewards[i], next_states[i], terminated[i], rng = sample_transition(
+            table, columns, rng
+        )
         states[i] = pair // columns
         actions[i] = pair % columns
     store(words, rng)

@@ -1,4 +1,4 @@
-"""What any model with a distribution believes, copied into a table that compiled planners read."""
+"""Table copy of any model with a distribution, for compiled planners."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ import numpy as np
 
 from dynamaze.common.arrays import IntArray
 
-from ..core.kernels import believe, expect, follow, has_rule
+from ..core.kernels import expected_backup, has_rule, outcome_probability, sample_outcome
 from ..core.transitions import Transitions
 from .likelihood import MaximumLikelihood
 from .protocol import Outcomes
-from .visited_pairs import note_pair
+from .visited_pairs import add_pair
 
-IN_TURN = 8
-"""Other pairs that are looked up again at each real step."""
+REFRESHED_PER_STEP = 8
+"""Number of further pairs that are refreshed at each real step."""
 
 
 def has_lookups(model: Any) -> bool:
-    """Whether compiled code can look up single pairs in a model's own record."""
+    """Return True if compiled code can look up single pairs in the model's own record."""
     if "compiled" not in model.capabilities:
         return False
     record = model.table
     while True:
-        if not all(has_rule(function, type(record)) for function in (believe, expect, follow)):
+        if not all(
+            has_rule(function, type(record))
+            for function in (outcome_probability, expected_backup, sample_outcome)
+        ):
             return False
         if not hasattr(record, "model"):
             return True
@@ -32,38 +35,37 @@ def has_lookups(model: Any) -> bool:
 
 
 class TableCopy(MaximumLikelihood):
-    """A copy of what a model believes, kept up pair by pair.
+    """Copy of a model's distribution, refreshed pair by pair.
 
-    A pair is looked up when it is tried, and besides `IN_TURN` pairs that were tried before, one
-    after another: a model that generalises changes its mind of these, too, and one that forgets
-    does so unasked.
+    A pair is refreshed when it is tried, and with it `REFRESHED_PER_STEP` previously tried pairs in
+    turn: the predictions of a model that generalises, or forgets, change for these, too.
 
     Args:
-        num_states: how many states.
-        num_actions: how many actions in each.
+        num_states: number of states.
+        num_actions: number of actions in each.
     """
 
     def __init__(self, num_states: int, num_actions: int) -> None:
         super().__init__(num_states, num_actions)
         self._turn = 0
-        self._free: list[int] = []  # nodes that were a pair's, and are no more
+        self._free: list[int] = []  # nodes that no pair uses any more
 
-    def look_up(self, model: Any, transitions: Transitions) -> None:
-        """Take over what the model believes of pairs that were just tried, and of some others."""
+    def refresh(self, model: Any, transitions: Transitions) -> None:
+        """Copy the distributions of pairs that were just tried, and of some others."""
         wanted = transitions.observation * self.num_actions + transitions.action
-        for pair in dict.fromkeys([*wanted.tolist(), *self._in_turn()]):
+        for pair in dict.fromkeys([*wanted.tolist(), *self._next_in_turn()]):
             self.put(pair, model.distribution(*divmod(pair, self.num_actions)))
 
-    def _in_turn(self) -> list[int]:
+    def _next_in_turn(self) -> list[int]:
         tried = np.flatnonzero(self.table.visits)
         if not tried.size:
             return []
-        places = (self._turn + np.arange(min(IN_TURN, tried.size))) % tried.size
+        places = (self._turn + np.arange(min(REFRESHED_PER_STEP, tried.size))) % tried.size
         self._turn = int(places[-1] + 1)
         return [int(pair) for pair in tried[places]]
 
     def put(self, pair: int, outcomes: Outcomes) -> None:
-        """Believe exactly these outcomes of a pair."""
+        """Replace the outcomes of a pair."""
         possible = outcomes.probability > 0
         probability = outcomes.probability[possible]
         nodes = self._nodes(pair, probability.size)
@@ -74,11 +76,11 @@ class TableCopy(MaximumLikelihood):
         table.reward_sum[nodes] = probability * outcomes.reward[possible]
         table.weight[pair] = probability.sum()
         first_try = not table.visits[pair]
-        note_pair(table.seen, self.num_actions, *divmod(pair, self.num_actions), first_try)
+        add_pair(table.seen, self.num_actions, *divmod(pair, self.num_actions), first_try)
         table.visits[pair] += 1
 
     def _nodes(self, pair: int, wanted: int) -> IntArray:
-        """So many nodes, linked to the pair; those it had and needs no more are free."""
+        """Return `wanted` nodes linked to the pair; superfluous nodes become free."""
         self.reserve(wanted)
         table, own = self.table, [*self._chain(pair), *self._free]
         more = max(0, wanted - len(own))
@@ -96,14 +98,14 @@ class TableCopy(MaximumLikelihood):
         return chain
 
     def get_state(self) -> dict[str, Any]:
-        """The record's arrays, and whose turn it is."""
+        """Return the record's arrays and the position in the turn."""
         return {**super().get_state(), "turn": self._turn, "free": np.array(self._free, np.int64)}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore the state of `get_state`.
 
         Raises:
-            ValueError: if something is missing, of another shape, or leads outside the tables.
+            ValueError: if something is missing, of another shape, or holds an index out of range.
         """
         turn, free = int(state["turn"]), [int(node) for node in state["free"]]
         if not all(0 <= node < state["used"][0] for node in free):

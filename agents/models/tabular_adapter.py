@@ -1,4 +1,4 @@
-"""Models of vectors in worlds with numbered states: for action values in a table."""
+"""Adapter of models of vectors to discrete states, for tables of action values."""
 
 from __future__ import annotations
 
@@ -10,44 +10,42 @@ from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 
 from ..core.encoders import Vectors
-from ..core.normal import grid_chances
-from ..core.records import flatten, restore
+from ..core.normal import grid_probabilities
+from ..core.records import flatten, part_of, restore
 from ..core.rng import load, state_words, store
-from ..core.state import part_of
 from ..core.transitions import Transitions, check_integers, first_outside, outside_table
 from .protocol import Outcomes, Prediction
 from .regression import RegressionModel
-from .visited_pairs import SeenPairs, draw_pair, note_pair
+from .visited_pairs import VisitedPairs, add_pair, sample_pair
 
-NO_CHANCE = 1e-12
-"""What is less likely is left out of a distribution."""
+MIN_PROBABILITY = 1e-12
+"""Outcomes of a smaller probability are left out of a distribution."""
 
-NO_SPREAD = 1e-9
-"""A smaller standard deviation of coordinates is none."""
+MIN_SPREAD = 1e-9
+"""Smallest standard deviation of coordinates."""
 
 
-class OnRows:
-    """A model of vectors that learns from and gives the rows of a table.
+class TabularAdapter:
+    """Model of vectors that learns from and samples the rows of a table.
 
-    Search control is that of the box (Sutton & Barto 2018, p. 164): a state at random from those
-    visited, then an action from those tried there. The model inside imagines what follows; the
-    vector that it imagines becomes the nearest row that exists, that is, one that was seen.
+    Search control is that of the box (Sutton & Barto 2018, p. 164): a visited state at random, then
+    a tried action. The inner model simulates the outcome; its vector is mapped to the nearest row
+    that was seen.
 
-    One case is better than the nearest: of a one-hot vector, what an expectation model learns is
-    the probability of each row. Then the row is drawn by it, and an expectation model is, exactly,
-    the maximum-likelihood table.
+    For one-hot vectors an expectation model learns the probability of each row. The row is then
+    drawn by it, and the model equals the maximum-likelihood table.
 
     Args:
-        model: of the vectors of these rows.
-        vectors: the encoder of a space that has rows.
-        include_untried: whether untried actions of visited states may be drawn; they lead back to
-            their state and pay nothing (footnote on p. 168).
+        model: model of the vectors of these rows.
+        vectors: encoder of a space with rows.
+        include_untried: allow draws of untried actions of visited states; they lead back to their
+            state with reward 0 (footnote on p. 168).
 
     Raises:
         ValueError: if the model is for vectors of another size, or the space has no rows.
     """
 
-    observes = "rows"
+    observes = "discrete"
 
     def __init__(
         self, model: RegressionModel, vectors: Vectors, *, include_untried: bool = False
@@ -59,28 +57,28 @@ class OnRows:
             )
         self.model, self.vectors = model, vectors
         self.num_states, self.num_actions = vectors.rows.size, model.num_actions
-        self.seen = SeenPairs.begin(self.num_states, self.num_actions, include_untried)
+        self.seen = VisitedPairs.begin(self.num_states, self.num_actions, include_untried)
         self.visits = np.zeros(self.num_states * self.num_actions, dtype=np.int64)
         self.exists = np.zeros(self.num_states, dtype=np.bool_)
         self._draws_rows = vectors.is_one_hot and "expectation" in model.capabilities
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the model inside can do; where rows are drawn, they are no expectations."""
+        """Capabilities of the inner model; "expectation" is dropped if rows are drawn."""
         inside = self.model.capabilities | {"distribution", "visits"}
         return inside - {"expectation"} if self._draws_rows else inside
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was seen yet."""
+        """True before the first update."""
         return bool(self.seen.states[0] == 0)
 
     def update(self, transitions: Transitions) -> None:
-        """Learn from real transitions.
+        """Update the model with real transitions.
 
         Raises:
-            TypeError, ValueError: if one is outside the table or its reward is not finite; then
-                none is learned.
+            TypeError, ValueError: if one is outside the table or its reward is not finite; the
+                model is then unchanged.
         """
         check_integers(transitions)
         wrong = first_outside(transitions, self.num_states, self.num_actions)
@@ -92,34 +90,34 @@ class OnRows:
                 next_observation=self.vectors.of_rows(transitions.next_observation),
             )
         )
-        _note_batch(self.seen, self.visits, self.exists, transitions, self.num_actions)
+        _record_batch(self.seen, self.visits, self.exists, transitions, self.num_actions)
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
-        """Draw n simulated transitions, all randomness from `rng`.
+        """Sample n simulated transitions, with all randomness from `rng`.
 
         Raises:
-            RuntimeError: if nothing was seen yet.
+            RuntimeError: before the first update.
         """
         if self.is_empty:
             raise RuntimeError("the model has seen no transition yet; update it before sampling")
-        pairs = _draw_pairs(self.seen, n, self.num_actions, state_words(rng))
+        pairs = _sample_pairs(self.seen, n, self.num_actions, state_words(rng))
         states, actions = np.divmod(pairs, self.num_actions)
-        imagined = self.model.imagine(self.vectors.of_rows(states), actions, rng)
-        rows = self._rows(imagined.next_observation, rng)
+        simulated = self.model.imagine(self.vectors.of_rows(states), actions, rng)
+        rows = self._rows(simulated.next_observation, rng)
         untried = self.visits[pairs] == 0
         return Transitions(
             states,
             actions,
-            np.where(untried, 0.0, imagined.reward),
+            np.where(untried, 0.0, simulated.reward),
             np.where(untried, states, rows),
-            imagined.terminated & ~untried,
+            simulated.terminated & ~untried,
         )
 
     def predict(self, observations: IntArray, actions: IntArray) -> Prediction:
-        """What the model inside believes, its vector as the nearest row.
+        """Return the inner model's predictions, with the nearest row of each vector.
 
-        Of an action that was never tried where nothing was seen at all, nothing is believed to
-        happen, as of a table. `next_spread` is of the vector's numbers.
+        Before the first update pairs stay where they are, as in a table. `next_spread` refers to
+        the coordinates of the vector.
 
         Args:
             observations: (batch,) rows of the table.
@@ -128,42 +126,42 @@ class OnRows:
         Raises:
             ValueError: if one is outside the table.
         """
-        believed = self._believed(observations, actions)
+        predicted = self._predictions(observations, actions)
         rows, actions = np.asarray(observations), np.asarray(actions)
-        following = rows.copy() if self.is_empty else self._nearest(believed.next_observation)
-        return believed._replace(
+        following = rows.copy() if self.is_empty else self._nearest(predicted.next_observation)
+        return predicted._replace(
             next_observation=following, visits=self.visits[rows * self.num_actions + actions]
         )
 
     def distribution(self, observation: int, action: int) -> Outcomes:
-        """How likely each row that was seen follows a pair, with the end and without.
+        """Return the probability of each seen row as outcome of a pair, with and without the end.
 
-        Of one-hot vectors it is the mean, which is the probability of each row. Of coordinates it
-        is how likely a draw is nearest to the row: of the normal distribution with the model's
-        mean and spread, each number on its own, which a model may draw from only nearly (Student's
-        t, a mixture). An expectation model of coordinates is certain of the row nearest to the
-        mean. All outcomes of a pair have the same mean reward.
+        For one-hot vectors it is the predicted mean. For coordinates it is the probability that a
+        draw is nearest to the row, from independent normal distributions with the model's mean and
+        standard deviation (an approximation if the model draws from Student's t or a mixture). An
+        expectation model of coordinates has the row nearest to the mean with probability 1. All
+        outcomes of a pair have the same mean reward.
 
         Raises:
             ValueError: if the pair is outside the table.
         """
-        believed = self._believed(np.array([observation]), np.array([action]))
+        predicted = self._predictions(np.array([observation]), np.array([action]))
         if self.is_empty:
             return Outcomes.unknown(observation)
         known = np.flatnonzero(self.exists)
-        end = believed.terminated[0]
-        chances = np.outer(self._chances(believed, known), (1.0 - end, end))
-        which, ended = np.nonzero(chances > NO_CHANCE)
-        likely = chances[which, ended]
+        end = predicted.terminated[0]
+        probabilities = np.outer(self._row_probabilities(predicted, known), (1.0 - end, end))
+        which, ended = np.nonzero(probabilities > MIN_PROBABILITY)
+        likely = probabilities[which, ended]
         return Outcomes(
             known[which],
             likely / likely.sum(),
-            np.full(which.size, believed.reward[0]),
+            np.full(which.size, predicted.reward[0]),
             ended.astype(np.bool_),
         )
 
-    def _believed(self, observations: IntArray, actions: IntArray) -> Prediction:
-        """What the model inside believes of the vectors of rows, if these are inside the table."""
+    def _predictions(self, observations: IntArray, actions: IntArray) -> Prediction:
+        """Return the inner model's predictions for the vectors of rows inside the table."""
         rows, actions = np.asarray(observations), np.asarray(actions)
         for name, numbers, size in (
             ("observation", rows, self.num_states),
@@ -174,12 +172,13 @@ class OnRows:
                 raise ValueError(f"{name} {wrong[0]}; expected 0 to {size - 1}")
         return self.model.predict(self.vectors.of_rows(rows), actions)
 
-    # -- from vectors to rows ------------------------------------------------------------------
+    # -- mapping vectors to rows -----------------------------------------------------------------
 
     def _rows(self, vectors: FloatArray, rng: np.random.Generator) -> IntArray:
         if not self._draws_rows:
             return self._nearest(vectors)
         rows = np.flatnonzero(self.exists)
+        # Inverse transform sampling of a row by its predicted mean
         weights = np.cumsum(np.maximum(vectors[:, rows], 0.0), axis=1)
         total = weights[:, -1]
         drawn = (weights <= (rng.random(len(vectors)) * total)[:, None]).sum(axis=1)
@@ -187,30 +186,30 @@ class OnRows:
         drawn_or_nearest: IntArray = np.where(total > 0, found, self._nearest(vectors))
         return drawn_or_nearest
 
-    def _chances(self, believed: Prediction, known: IntArray) -> FloatArray:
-        """(rows,) how likely each of the rows that were seen is, for a prediction of one pair."""
-        mean, spread = believed.next_observation, believed.next_spread
+    def _row_probabilities(self, predicted: Prediction, known: IntArray) -> FloatArray:
+        """Return the (rows,) probability of each seen row for the prediction of one pair."""
+        mean, spread = predicted.next_observation, predicted.next_spread
         grid = self.vectors.rows
-        assert grid is not None  # settled when it was made
-        chances = np.zeros(self.num_states)
+        assert grid is not None  # checked by the constructor
+        probabilities = np.zeros(self.num_states)
         if self.vectors.is_one_hot:
-            chances = np.maximum(mean[0], 0.0)
+            probabilities = np.maximum(mean[0], 0.0)
         elif spread is not None and "expectation" not in self.model.capabilities:
-            deviations = np.maximum(spread[0], NO_SPREAD)
-            chances = grid_chances(mean[0] - grid.start, deviations, grid.shape)
-        if not chances[known].sum() > NO_CHANCE:
-            chances[self._nearest(mean)] = 1.0
-        found: FloatArray = chances[known] / chances[known].sum()
+            deviations = np.maximum(spread[0], MIN_SPREAD)
+            probabilities = grid_probabilities(mean[0] - grid.start, deviations, grid.shape)
+        if not probabilities[known].sum() > MIN_PROBABILITY:
+            probabilities[self._nearest(mean)] = 1.0
+        found: FloatArray = probabilities[known] / probabilities[known].sum()
         return found
 
     def _nearest(self, vectors: FloatArray) -> IntArray:
-        """The nearest rows that were seen; of equally near ones the first."""
+        """Return the nearest rows that were seen; ties go to the first."""
         if self.vectors.is_one_hot:
             known = np.where(self.exists, vectors, -np.inf)
             likeliest: IntArray = known.argmax(axis=1).astype(np.int64)
             return likeliest
         grid = self.vectors.rows
-        assert grid is not None  # settled when it was made
+        assert grid is not None  # checked by the constructor
         places = np.rint(vectors - grid.start).astype(np.int64)
         inside = np.clip(places, 0, np.array(grid.shape) - 1)
         rows: IntArray = np.ravel_multi_index(tuple(inside.T), grid.shape).astype(np.int64)
@@ -225,17 +224,17 @@ class OnRows:
     # -- files ---------------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """The model's state and what was seen."""
+        """Return the state of the inner model and of the visits."""
         inside = {f"model.{name}": value for name, value in self.model.get_state().items()}
-        return {**inside, **flatten(_Noted(self.seen, self.visits, self.exists))}
+        return {**inside, **flatten(_AdapterState(self.seen, self.visits, self.exists))}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore the state of `get_state`.
 
         Raises:
-            ValueError: if it is the state of another model, or leads outside the table.
+            ValueError: if it is the state of another model, or holds an index out of range.
         """
-        seen, visits, exists = restore(_Noted(self.seen, self.visits, self.exists), state)
+        seen, visits, exists = restore(_AdapterState(self.seen, self.visits, self.exists), state)
         rows = seen.pairs.reshape(self.num_states, self.num_actions + 1)
         for numbers, high in (
             (seen.states[:1], self.num_states + 1),
@@ -252,33 +251,33 @@ class OnRows:
         self.seen, self.visits, self.exists = seen, visits, exists
 
 
-class _Noted(NamedTuple):
-    """What is kept beside the model inside."""
+class _AdapterState(NamedTuple):
+    """State beside that of the inner model."""
 
-    seen: SeenPairs
+    seen: VisitedPairs
     visits: IntArray  # (states * actions,)
     exists: BoolArray  # (states,)
 
 
 @compiled
-def _note_batch(seen, visits, exists: BoolArray, transitions, num_actions):
-    """Note the pairs of a batch, which is inside the table, and the rows that were seen."""
+def _record_batch(seen, visits, exists: BoolArray, transitions, num_actions):
+    """Record the pairs and rows of a valid batch."""
     for i in range(transitions.action.size):
         state, action = transitions.observation[i], transitions.action[i]
         pair = state * num_actions + action
-        note_pair(seen, num_actions, state, action, visits[pair] == 0)
+        add_pair(seen, num_actions, state, action, visits[pair] == 0)
         visits[pair] += 1
         exists[state] = True
         exists[transitions.next_observation[i]] = True
 
 
 @compiled_with_arrays
-def _draw_pairs(seen, n, num_actions, words):
-    """N numbers of pairs by the box's search control."""
+def _sample_pairs(seen, n, num_actions, words):
+    """Return n pairs drawn by the search control of the box."""
     pairs = np.empty(n, dtype=np.int64)
     rng = load(words)
     for i in range(n):
-        pair, rng = draw_pair(seen, np.uint64(num_actions), rng)
+        pair, rng = sample_pair(seen, np.uint64(num_actions), rng)
         pairs[i] = np.int64(pair)
     store(words, rng)
     return pairs

@@ -1,4 +1,4 @@
-"""The true environment as a model: what its own Markov decision process says."""
+"""Exact model from the environment's own Markov decision process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ import numpy as np
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled, spliced
 
-from ..core.kernels import believe, doubt, draw, expect, follow, observe, rule
+from ..core.kernels import (
+    expected_backup,
+    outcome_probability,
+    pair_uncertainty,
+    rule,
+    sample_outcome,
+    sample_transition,
+    update_model,
+)
 from ..core.spaces import Spaces, TableRows, count_actions
 from ..core.sparse_mdp import SparseMDP
 from ..core.transitions import Transitions, check_transitions
@@ -20,21 +28,21 @@ from .protocol import Outcomes, Prediction
 
 
 class TrueTable(NamedTuple):
-    """The record: tallies that are the exact probabilities. Experience does not change it."""
+    """Record whose tallies are the exact probabilities; experience does not change it."""
 
     model: LikelihoodTable
 
 
 class TrueModel:
-    """The world's own MDP as a table model: nothing is learned, everything is known.
+    """Exact model: the environment's Markov decision process as a table.
 
-    The environment offers it as `env.unwrapped.mdp`, with arrays `next_state`, `probability`,
+    The environment provides it as `env.unwrapped.mdp`, with arrays `next_state`, `probability`,
     `reward` and `terminated` of shape (S, A, K), or as `env.unwrapped.P`, the dictionary of
-    Gymnasium's toy-text environments. A maze that changes has another `mdp` from then on, which is
-    noticed whenever the model is asked for anything; a `P` that is changed in place is not.
+    Gymnasium's toy-text environments. After a change a maze has another `mdp`, which is noticed at
+    the next use of the model; a `P` that is modified in place is not.
 
     Args:
-        env: the environment; its `Spaces` for a model that gets one later, by `set_env`, or its
+        env: the environment; or its `Spaces` if the environment follows by `set_env`, or the
             state by `set_state`.
 
     Attributes:
@@ -42,11 +50,11 @@ class TrueModel:
         num_actions: A.
 
     Raises:
-        TypeError: for an environment that tells no MDP, or whose observations are no rows.
-        ValueError: if the MDP is for other spaces, or its probabilities are none.
+        TypeError: for an environment without an MDP, or without discrete observations.
+        ValueError: if the MDP is for other spaces, or has invalid probabilities.
     """
 
-    observes = "rows"
+    observes = "discrete"
     capabilities = MaximumLikelihood.capabilities
     promises: frozenset[str] = frozenset()
 
@@ -58,121 +66,125 @@ class TrueModel:
             env.action if isinstance(env, Spaces) else env.action_space
         )[0]
         self._version = ""
-        self._inside = MaximumLikelihood(self.num_states, self.num_actions)
+        self._table_model = MaximumLikelihood(self.num_states, self.num_actions)
         self._env: gym.Env[Any, Any] | None = None
         self._source: Any = None  # the `mdp` or `P` that the table was filled from
         if not isinstance(env, Spaces):
             self.set_env(env)
 
     def set_env(self, env: gym.Env[Any, Any]) -> None:
-        """Be the model of another environment with the same spaces.
+        """Use another environment with the same spaces.
 
         Raises:
-            TypeError, ValueError: as when made; the model is then as it was.
+            TypeError, ValueError: as the constructor; the model is then unchanged.
         """
-        self._take_over(_source_of(env))
+        self._load(_source_of(env))
         self._env = env
 
     @property
     def table(self) -> TrueTable:
-        """The record of the world as it is now.
+        """Record of the environment's current state.
 
         Raises:
-            RuntimeError: if there was no environment yet, as of everything that is asked for.
+            RuntimeError: if there was no environment yet, as for every other use.
         """
-        return TrueTable(self._now().table)
+        return TrueTable(self._current_table().table)
 
     @property
     def version(self) -> str:
-        """Equal as long as the world stays as it is."""
-        self._now()
+        """Digest that is equal as long as the environment does not change."""
+        self._current_table()
         return self._version
 
     @property
     def is_empty(self) -> bool:
-        """Whether there was no environment yet."""
-        return self._inside.is_empty
+        """True if there was no environment yet."""
+        return self._table_model.is_empty
 
     def update(self, transitions: Transitions) -> None:
-        """See whether the world has changed; nothing is learned.
+        """Check for a change of the environment; nothing is learned.
 
         Raises:
             TypeError, ValueError: if a transition is outside the table.
         """
         check_transitions(transitions, self.num_states, self.num_actions)
         if self._env is not None:
-            self._now()
+            self._current_table()
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
-        """N simulated transitions; each pair of the world is as likely as the others.
+        """Sample n simulated transitions; all pairs are equally likely.
 
         Raises:
             RuntimeError: if there was no environment yet.
         """
-        return self._now().sample(n, rng)
+        return self._current_table().sample(n, rng)
 
     def distribution(self, observation: int, action: int) -> Outcomes:
-        """What follows a pair, and how likely."""
-        return self._now().distribution(observation, action)
+        """Return the outcomes of a pair and their probabilities."""
+        return self._current_table().distribution(observation, action)
 
     def predict(self, observations: IntArray, actions: IntArray) -> Prediction:
-        """Mean reward, likeliest next state and probability of the end of each pair."""
-        return self._now().predict(observations, actions)
+        """Return mean reward, most likely next state and termination probability of each pair."""
+        return self._current_table().predict(observations, actions)
 
     def reserve(self, transitions: int) -> None:
-        """There is room for everything."""
+        """Do nothing: the table has a fixed size."""
 
     def get_state(self) -> dict[str, Any]:
-        """The record's arrays, by name: the world as it is now."""
-        return self._inside.get_state() if self._env is None else self._now().get_state()
+        """Return the record's arrays by name, for the environment's current state."""
+        return (
+            self._table_model.get_state()
+            if self._env is None
+            else self._current_table().get_state()
+        )
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take back the record's arrays; with an environment, what it says now holds.
+        """Restore the record's arrays; with an environment, its current state is used instead.
 
         Raises:
-            ValueError: if one is missing, of another shape, or leads outside the tables.
+            ValueError: if one is missing, of another shape, or holds an index out of range.
         """
-        self._inside.set_state(state)
-        self._source, self._version = None, _digest(self._inside)
+        self._table_model.set_state(state)
+        self._source, self._version = None, _digest(self._table_model)
 
-    def _now(self) -> MaximumLikelihood:
+    def _current_table(self) -> MaximumLikelihood:
         if self._env is not None:
             source = _source_of(self._env)
             if source is not self._source:
-                self._take_over(source)
-        elif self._inside.is_empty:
+                self._load(source)
+        elif self._table_model.is_empty:
             raise RuntimeError("the model knows no environment yet; give it one by set_env")
-        return self._inside
+        return self._table_model
 
-    def _take_over(self, source: Any) -> None:
+    def _load(self, source: Any) -> None:
         filled = MaximumLikelihood(self.num_states, self.num_actions)
         _fill(filled, *_outcomes_of(source, self.num_states, self.num_actions))
-        self._inside, self._source = filled, source
+        self._table_model, self._source = filled, source
         self._version = _digest(filled)
 
 
 def _digest(model: MaximumLikelihood) -> str:
-    """A short name of all that a table holds."""
+    """Return a digest of a table's contents."""
     used = int(model.table.used[0])
     columns = (model.table.head, *(getattr(model.table, name)[:used] for name in model.growing))
     return blake2b(b"".join(column.tobytes() for column in columns), digest_size=16).hexdigest()
 
 
 def _source_of(env: gym.Env[Any, Any]) -> Any:
-    world: Any = env.unwrapped
-    source = getattr(world, "mdp", None)
+    base: Any = env.unwrapped
+    source = getattr(base, "mdp", None)
     if source is None:
-        source = getattr(world, "P", None)
+        source = getattr(base, "P", None)
     if source is None:
         raise TypeError(
-            f"{type(world).__name__} tells no Markov decision process, neither `mdp` nor `P`; "
+            f"{type(base).__name__} provides no Markov decision process, neither `mdp` nor `P`; "
             'model="copies" steps through copies of any environment'
         )
     return source
 
 
 def _outcomes_of(source: Any, num_states: int, num_actions: int) -> tuple[Any, ...]:
-    """Pair, next state, probability, reward and termination of each outcome that is possible."""
+    """Return pair, next state, probability, reward and termination of each possible outcome."""
     if isinstance(source, dict):
         checked = SparseMDP.of_toy_text(source)
         rows = [
@@ -191,7 +203,7 @@ def _outcomes_of(source: Any, num_states: int, num_actions: int) -> tuple[Any, .
     if (checked.num_states, checked.num_actions) != (num_states, num_actions):
         raise ValueError(
             f"a Markov decision process of {checked.num_states} states and {checked.num_actions} "
-            f"actions in an environment that shows {num_states} and {num_actions}; expected "
+            f"actions in an environment with {num_states} and {num_actions}; expected "
             "observations that are its states"
         )
     possible = columns[2] > 0
@@ -206,7 +218,7 @@ def _fill(
     reward: Any,
     terminated: Any,
 ) -> None:
-    """Write the outcomes into an empty table, those that lead to the same place as one."""
+    """Write the outcomes into an empty table; equal outcomes are merged."""
     places = (pair * model.num_states + next_state) * 2 + terminated
     kinds, which = np.unique(places, return_inverse=True)
     nodes = np.arange(kinds.size)
@@ -233,44 +245,44 @@ def _fill(
 # -- compiled rules ----------------------------------------------------------------------------
 
 
-@rule(observe, TrueTable)
+@rule(update_model, TrueTable)
 @compiled
-def observe_nothing(table, num_actions, state, action, reward, next_state, terminated):
-    """There is nothing to learn."""
+def update_nothing(table, num_actions, state, action, reward, next_state, terminated):
+    """Do nothing: there is nothing to learn."""
 
 
-@rule(follow, TrueTable)
+@rule(sample_outcome, TrueTable)
 @spliced
-def follow_truth(table, num_actions, pair, rng):
-    """One of a pair's outcomes, as likely as it is."""
-    reward, next_state, terminated, rng = follow(table.model, num_actions, pair, rng)
+def sample_true_outcome(table, num_actions, pair, rng):
+    """Sample one of a pair's outcomes by its probability."""
+    reward, next_state, terminated, rng = sample_outcome(table.model, num_actions, pair, rng)
     return reward, next_state, terminated, rng
 
 
-@rule(expect, TrueTable)
+@rule(expected_backup, TrueTable)
 @compiled
-def expect_truth(table, num_actions, pair, q, gamma):
-    """What a pair's outcomes are worth, each as likely as it is."""
-    return expect(table.model, num_actions, pair, q, gamma)
+def true_backup(table, num_actions, pair, q, gamma):
+    """Return the exact expected backup of a pair."""
+    return expected_backup(table.model, num_actions, pair, q, gamma)
 
 
-@rule(believe, TrueTable)
+@rule(outcome_probability, TrueTable)
 @compiled
-def believe_truth(table, num_actions, pair, next_state, terminated):
-    """How likely an outcome is."""
-    return believe(table.model, num_actions, pair, next_state, terminated)
+def true_probability(table, num_actions, pair, next_state, terminated):
+    """Return the exact probability of an outcome."""
+    return outcome_probability(table.model, num_actions, pair, next_state, terminated)
 
 
-@rule(doubt, TrueTable)
+@rule(pair_uncertainty, TrueTable)
 @compiled
-def doubt_nothing(table, num_actions, pair):
-    """Everything is known."""
+def no_uncertainty(table, num_actions, pair):
+    """Return 0: everything is known."""
     return 0.0
 
 
-@rule(draw, TrueTable)
+@rule(sample_transition, TrueTable)
 @spliced
-def draw_truth(table, num_actions, rng):
-    """Any pair, and one of its outcomes."""
-    pair, reward, next_state, terminated, rng = draw(table.model, num_actions, rng)
+def sample_true(table, num_actions, rng):
+    """Sample a pair uniformly, and one of its outcomes."""
+    pair, reward, next_state, terminated, rng = sample_transition(table.model, num_actions, rng)
     return pair, reward, next_state, terminated, rng

@@ -1,4 +1,4 @@
-"""Uncertainty as a bonus: what the model knows little of pays more."""
+"""Model wrapper with an exploration bonus for uncertain pairs."""
 
 from __future__ import annotations
 
@@ -10,41 +10,48 @@ from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
 from dynamaze.common.validation import checked_number
 
-from ..core.kernels import believe, doubt, draw, expect, follow, observe, rule
+from ..core.kernels import (
+    expected_backup,
+    outcome_probability,
+    pair_uncertainty,
+    rule,
+    sample_outcome,
+    sample_transition,
+    update_model,
+)
 from ..core.transitions import Transitions
 from .protocol import Model
 
 
 class UncertaintyTable(NamedTuple):
-    """A model's record and the weight of its doubts."""
+    """Record of a model and the weight of the bonus."""
 
     model: Any
     weight: float
 
 
 class UncertaintyBonus:
-    """Adds weight * doubt to each simulated reward, doubt being the model's own uncertainty.
+    """Model wrapper that adds weight * uncertainty to each simulated reward.
 
-    What doubt is depends on the model:
+    The uncertainty of a pair depends on the model:
 
-    - Where it has a method `doubt(observations, actions)`, as `ScoredModel` has, what that says.
-    - Where its predictions say how much is `known`, as those of all learned models do, the rest to
-      1: the share of doubt (epistemic variance) in all that varies, so that it shrinks where the
-      learner becomes sure, near what was seen too. What only varies is no doubt. "linear" has
-      none, for least mean squares do not know what they do not know.
-    - Otherwise, as of a table, 1 / sqrt(visits + 1): the bonus of MBIE-EB (Strehl and Littman
+    - a method `pair_uncertainty(observations, actions)`, as of `ScoredModel`;
+    - otherwise 1 - `known` of its predictions, as of all learned models: the epistemic fraction of
+      the variance, which decreases with data, also near what was seen (always 0 for "linear", whose
+      least mean squares have no epistemic variance);
+    - otherwise, as for a table, 1 / sqrt(visits + 1), the bonus of MBIE-EB (Strehl and Littman
       2008) with one visit more.
 
-    A bonus for what was never tried needs it to be imagined: make a table or `OnRows` with
-    `include_untried`. Models of vectors only imagine what was tried, so there the bonus sends the
-    agent back to what is still doubtful, and nowhere else.
+    A bonus for untried actions needs samples of them: make a table or `TabularAdapter` with
+    `include_untried`. Models of vectors only sample tried actions, so there the bonus leads back to
+    pairs that are still uncertain.
 
     Args:
         model: any model.
-        num_states: how many states; None for what the model says, or for a model of vectors.
-        num_actions: how many actions in each; None for what the model says.
-        weight: of the bonus, at least 0. What is never known is paid weight / (1 - gamma): if that
-            exceeds the rewards of the world, the agent only explores until all is known.
+        num_states: number of states; None for the model's own, or for a model of vectors.
+        num_actions: number of actions; None for the model's own.
+        weight: weight of the bonus, at least 0. If weight / (1 - gamma), the value of permanent
+            uncertainty, exceeds the rewards of the environment, the agent only explores.
 
     Raises:
         ValueError: if the weight is negative or not finite.
@@ -66,101 +73,102 @@ class UncertaintyBonus:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the model inside can do."""
-        inside: frozenset[str] = self.model.capabilities
-        return inside
+        """Capabilities of the inner model."""
+        inner: frozenset[str] = self.model.capabilities
+        return inner
 
     @property
     def promises(self) -> frozenset[str]:
-        """What the model inside promises, but for its rewards where there is a bonus."""
-        inside = getattr(self.model, "promises", frozenset()) | {"knows_uncertainty"}
-        return frozenset(inside - {"exact_when_deterministic"} if self.weight else inside)
+        """Promises of the inner model, without exact rewards if there is a bonus."""
+        inner = getattr(self.model, "promises", frozenset()) | {"knows_uncertainty"}
+        return frozenset(inner - {"exact_when_deterministic"} if self.weight else inner)
 
     @property
     def table(self) -> UncertaintyTable:
-        """The record of a compiled model with the weight."""
+        """Record of the compiled inner model with the weight."""
         return UncertaintyTable(self.model.table, self.weight)
 
     @property
-    def share_of_planning(self) -> float:
-        """What the model inside deserves."""
-        return float(getattr(self.model, "share_of_planning", 1.0))
+    def planning_share(self) -> float:
+        """Fraction of planning steps of the inner model."""
+        return float(getattr(self.model, "planning_share", 1.0))
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else is the model's own: `predict`, `distribution`, `reserve`, ..."""
-        if name == "model":  # not yet there, while a copy is made
+        """Forward all other attributes to the inner model: `predict`, `distribution`, `reserve`."""
+        if name == "model":  # not yet set while the object is copied
             raise AttributeError(name)
         return getattr(self.model, name)
 
     def update(self, transitions: Transitions) -> None:
-        """Let the model learn."""
+        """Update the inner model."""
         self.model.update(transitions)
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
-        """The model's simulated transitions, each with its bonus.
+        """Sample transitions of the inner model, each with its bonus.
 
         Raises:
-            RuntimeError: if nothing was seen yet.
+            RuntimeError: before the first update.
         """
         drawn: Transitions = self.model.sample(n, rng)
-        bonus = self.weight * self.doubt(drawn.observation, drawn.action)
+        bonus = self.weight * self.pair_uncertainty(drawn.observation, drawn.action)
         return drawn._replace(reward=drawn.reward + bonus)
 
-    def doubt(self, observations: Any, actions: IntArray) -> FloatArray:
-        """(batch,) how little the model knows of these pairs."""
-        if hasattr(self.model, "doubt"):
-            doubts: FloatArray = self.model.doubt(observations, actions)
-            return doubts
+    def pair_uncertainty(self, observations: Any, actions: IntArray) -> FloatArray:
+        """Return the (batch,) uncertainty of the pairs, in [0, 1]."""
+        if hasattr(self.model, "pair_uncertainty"):
+            uncertainty: FloatArray = self.model.pair_uncertainty(observations, actions)
+            return uncertainty
         prediction = self.model.predict(observations, actions)
         if prediction.known is not None:
             return np.asarray(1.0 - prediction.known)
+        # MBIE-EB (Strehl and Littman 2008), with one visit more
         return np.asarray(1.0 / np.sqrt(prediction.visits + 1.0))
 
     def get_state(self) -> dict[str, Any]:
-        """The model's state."""
+        """Return the state of the inner model."""
         state: dict[str, Any] = self.model.get_state()
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned."""
+        """Restore the state of `get_state`."""
         self.model.set_state(state)
 
 
-@rule(observe, UncertaintyTable)
+@rule(update_model, UncertaintyTable)
 @compiled
-def observe_inside(table, num_actions, state, action, reward, next_state, terminated):
-    """Let the model inside learn."""
-    observe(table.model, num_actions, state, action, reward, next_state, terminated)
+def update_inner_model(table, num_actions, state, action, reward, next_state, terminated):
+    """Update the inner model."""
+    update_model(table.model, num_actions, state, action, reward, next_state, terminated)
 
 
-@rule(draw, UncertaintyTable)
+@rule(sample_transition, UncertaintyTable)
 @spliced
-def draw_with_doubt(table, num_actions, rng):
-    """A simulated transition of the model inside, with the bonus of its pair."""
-    pair, reward, next_state, terminated, rng = draw(table.model, num_actions, rng)
-    bonus = table.weight * doubt(table.model, num_actions, pair)
+def sample_with_bonus(table, num_actions, rng):
+    """Sample a transition of the inner model, with the bonus of its pair."""
+    pair, reward, next_state, terminated, rng = sample_transition(table.model, num_actions, rng)
+    bonus = table.weight * pair_uncertainty(table.model, num_actions, pair)
     return pair, reward + bonus, next_state, terminated, rng
 
 
-@rule(follow, UncertaintyTable)
+@rule(sample_outcome, UncertaintyTable)
 @compiled
-def follow_with_doubt(table, num_actions, pair, rng):
-    """What follows in the model inside, with the pair's bonus."""
-    reward, next_state, terminated, rng = follow(table.model, num_actions, pair, rng)
-    bonus = table.weight * doubt(table.model, num_actions, pair)
+def sample_outcome_with_bonus(table, num_actions, pair, rng):
+    """Sample an outcome from the inner model, with the pair's bonus."""
+    reward, next_state, terminated, rng = sample_outcome(table.model, num_actions, pair, rng)
+    bonus = table.weight * pair_uncertainty(table.model, num_actions, pair)
     return reward + bonus, next_state, terminated, rng
 
 
-@rule(expect, UncertaintyTable)
+@rule(expected_backup, UncertaintyTable)
 @compiled
-def expect_with_doubt(table, num_actions, pair, q, gamma):
-    """What the model inside expects, with the pair's bonus."""
-    bonus = table.weight * doubt(table.model, num_actions, pair)
-    return bonus + expect(table.model, num_actions, pair, q, gamma)
+def backup_with_bonus(table, num_actions, pair, q, gamma):
+    """Return the expected backup of the inner model, with the pair's bonus."""
+    bonus = table.weight * pair_uncertainty(table.model, num_actions, pair)
+    return bonus + expected_backup(table.model, num_actions, pair, q, gamma)
 
 
-@rule(believe, UncertaintyTable)
+@rule(outcome_probability, UncertaintyTable)
 @compiled
-def believe_inside(table, num_actions, pair, next_state, terminated):
-    """What the model inside holds."""
-    return believe(table.model, num_actions, pair, next_state, terminated)
+def inner_probability(table, num_actions, pair, next_state, terminated):
+    """Return the outcome probability of the inner model."""
+    return outcome_probability(table.model, num_actions, pair, next_state, terminated)

@@ -1,8 +1,7 @@
-"""What was seen, as vectors: the search control of models that generalise, and a model itself."""
+"""Replay memory of transitions between vectors, and a model that samples from it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,27 +10,28 @@ import numpy.typing as npt
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.validation import checked_number
 
-from ..core.actions import Actions, as_actions, finite_numbers
+from ..core.encoders import Actions, as_actions
 from ..core.transitions import Transitions
+from ..core.vectors import check_pairs, check_vectors, each_column
 from .protocol import Prediction
 
-_FIRST_ROOM = 64
+_INITIAL_CAPACITY = 64
 _COLUMNS = Transitions._fields
 
 CAPACITY = 100_000
-"""So many transitions are remembered if nothing else is said: 4 MB for each 2 numbers of d."""
+"""Default capacity: 4 MB for each 2 dimensions of the vectors."""
 
 
 class VectorMemory:
-    """Transitions between vectors, in a ring: with more than `capacity` the oldest give way.
+    """Ring buffer of transitions between vectors; when full the oldest are overwritten.
 
     Args:
-        size: d.
-        num_actions: how many actions, or what they are.
-        capacity: how many transitions at most.
+        size: dimension d of the vectors.
+        num_actions: number of discrete actions, or the kind of actions.
+        capacity: largest number of transitions.
 
     Attributes:
-        used: how many there are.
+        used: number of stored transitions.
 
     Raises:
         ValueError: for a capacity below 1.
@@ -42,10 +42,10 @@ class VectorMemory:
         self.capacity = int(checked_number("capacity", capacity, 1, whole=True))
         self.used = 0
         self._next = 0
-        self._columns = self._room(min(_FIRST_ROOM, self.capacity))
+        self._columns = self._empty_columns(min(_INITIAL_CAPACITY, self.capacity))
 
     def add(self, transitions: Transitions) -> None:
-        """Remember transitions that `check_vectors` let pass."""
+        """Add transitions validated by `check_vectors`."""
         n = len(transitions.action)
         self._grow(self.used + n)
         places = (self._next + np.arange(n)) % self.capacity
@@ -55,10 +55,10 @@ class VectorMemory:
         self._next = int((self._next + n) % self.capacity)
 
     def draw(self, n: int, rng: np.random.Generator) -> Transitions:
-        """N of the transitions, each as likely as the others, as copies.
+        """Sample n of the transitions uniformly, as copies.
 
         Raises:
-            RuntimeError: if there is none.
+            RuntimeError: if there are none.
         """
         if not self.used:
             raise RuntimeError("the model has seen no transition yet; update it before sampling")
@@ -66,35 +66,35 @@ class VectorMemory:
         return each_column(self._columns, lambda column: column[places])
 
     def all(self) -> Transitions:
-        """All of them, as views; those of a full ring begin anywhere."""
+        """Return all transitions as views; those of a full ring start anywhere."""
         return each_column(self._columns, lambda column: column[: self.used])
 
-    def nearest_following(
+    def nearest_successors(
         self, vectors: FloatArray, most: int, rng: np.random.Generator
     ) -> FloatArray:
-        """(batch, d) the nearest next observation to each vector.
+        """Return the (batch, d) nearest stored next observation to each vector.
 
         Args:
             vectors: (batch, d).
-            most: of more that are remembered, so many are looked at, drawn from `rng`.
-            rng: draws nothing if there are no more.
+            most: with more stored vectors only this number of them is searched, drawn from `rng`.
+            rng: unused otherwise.
         """
         seen = self._columns.next_observation[: self.used]
         if self.used > most:
             seen = seen[rng.integers(self.used, size=most)]
-        # |x - y|^2 less |x|^2, which is the same for all y
-        apart = (seen**2).sum(axis=1) - 2.0 * vectors @ seen.T
-        nearest: FloatArray = seen[apart.argmin(axis=1)]
+        # |x - y|^2 - |x|^2; |x|^2 is the same for all y
+        distance = (seen**2).sum(axis=1) - 2.0 * vectors @ seen.T
+        nearest: FloatArray = seen[distance.argmin(axis=1)]
         return nearest
 
     def tried(self, action: Any) -> BoolArray:
-        """(used,) which of the transitions have exactly this action."""
+        """Return the (used,) mask of the transitions with exactly this action."""
         same = np.equal(self._columns.action[: self.used], action)
         found: BoolArray = same if same.ndim == 1 else same.all(axis=1)
         return found
 
     def count(self, observations: FloatArray, actions: npt.NDArray[Any]) -> IntArray:
-        """(batch,) how often exactly these pairs are remembered."""
+        """Return the (batch,) number of stored transitions of exactly these pairs."""
         seen = self._columns.observation[: self.used]
         counts = [
             np.count_nonzero(self.tried(action) & (seen == vector).all(axis=1))
@@ -103,7 +103,7 @@ class VectorMemory:
         return np.array(counts, dtype=np.int64)
 
     def get_state(self) -> dict[str, Any]:
-        """The transitions, and where the next one goes."""
+        """Return the transitions and the position of the next one."""
         kept = {
             name: column[: self.used].copy()
             for name, column in zip(_COLUMNS, self._columns, strict=True)
@@ -111,7 +111,7 @@ class VectorMemory:
         return {**kept, "next": self._next}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore the state of `get_state`.
 
         Raises:
             ValueError: if it is the state of another kind of memory.
@@ -121,43 +121,45 @@ class VectorMemory:
         used = len(checked.action)
         place = state["next"]
         if used > self.capacity or not isinstance(place, int) or not 0 <= place < self.capacity:
-            raise ValueError(f"{used} transitions, the next to {place}; room is {self.capacity}")
+            raise ValueError(
+                f"{used} transitions, next slot {place}; expected at most {self.capacity}"
+            )
         if place != used % self.capacity and used < self.capacity:
-            raise ValueError(f"{used} transitions, the next to {place}; expected to {used}")
+            raise ValueError(f"{used} transitions, next slot {place}; expected slot {used}")
         self.used = 0
         self._grow(used)
         for column, kept in zip(self._columns, checked, strict=True):
             column[:used] = kept
         self.used, self._next = used, place
 
-    def _grow(self, room: int) -> None:
+    def _grow(self, rows: int) -> None:
         have = len(self._columns.action)
-        if room <= have or have == self.capacity:
+        if rows <= have or have == self.capacity:
             return
-        larger = self._room(min(max(room, 2 * have), self.capacity))
+        larger = self._empty_columns(min(max(rows, 2 * have), self.capacity))
         for column, old in zip(larger, self._columns, strict=True):
             column[: self.used] = old[: self.used]
         self._columns = larger
 
-    def _room(self, room: int) -> Transitions:
+    def _empty_columns(self, rows: int) -> Transitions:
         return Transitions(
-            np.zeros((room, self.size)),
-            self.actions.empty(room),
-            np.zeros(room),
-            np.zeros((room, self.size)),
-            np.zeros(room, dtype=np.bool_),
+            np.zeros((rows, self.size)),
+            self.actions.empty(rows),
+            np.zeros(rows),
+            np.zeros((rows, self.size)),
+            np.zeros(rows, dtype=np.bool_),
         )
 
 
 class StoredVectors:
-    """Keeps transitions between vectors and draws among them: experience replay as a model.
+    """Experience replay of transitions between vectors, as a model.
 
     Lin 1992; as a model: van Hasselt, Hessel and Aslanides 2019.
 
     Args:
-        size: d.
-        num_actions: how many actions, or what they are.
-        capacity: how many transitions at most; then the oldest give way.
+        size: dimension d of the vectors.
+        num_actions: number of discrete actions, or the kind of actions.
+        capacity: largest number of transitions; then the oldest are overwritten.
     """
 
     observes = "vectors"
@@ -167,29 +169,29 @@ class StoredVectors:
         self.memory = VectorMemory(size, num_actions, capacity=capacity)
 
     def update(self, transitions: Transitions) -> None:
-        """Remember them.
+        """Store the transitions.
 
         Raises:
-            TypeError, ValueError: if one of them is none; then none is learned.
+            TypeError, ValueError: for an invalid transition; the model is then unchanged.
         """
         memory = self.memory
         memory.add(check_vectors(transitions, memory.size, memory.actions))
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
-        """Draw n of them.
+        """Sample n of the stored transitions uniformly.
 
         Raises:
-            RuntimeError: if nothing was seen yet.
+            RuntimeError: before the first update.
         """
         return self.memory.draw(n, rng)
 
     def predict(self, observations: FloatArray, actions: IntArray) -> Prediction:
-        """What followed the nearest vector that was seen with the same action.
+        """Return the outcome of the nearest stored vector with the same action.
 
-        A pair whose action was never tried is believed to change and to pay nothing.
+        A pair whose action was never tried stays, with reward 0.
 
         Raises:
-            TypeError, ValueError: if one of them is no pair.
+            TypeError, ValueError: for an invalid pair.
         """
         memory = self.memory
         vectors, actions = check_pairs(observations, actions, memory.size, memory.actions)
@@ -206,54 +208,9 @@ class StoredVectors:
         return Prediction(reward, following, ends, memory.count(vectors, actions))
 
     def get_state(self) -> dict[str, Any]:
-        """The transitions."""
+        """Return the transitions."""
         return self.memory.get_state()
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned."""
+        """Restore the state of `get_state`."""
         self.memory.set_state(state)
-
-
-def each_column(
-    transitions: Transitions, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
-) -> Transitions:
-    """The transitions with each column changed alike."""
-    columns: list[Any] = [change(column) for column in transitions]
-    return Transitions(*columns)
-
-
-def check_vectors(transitions: Transitions, size: int, num_actions: int | Actions) -> Transitions:
-    """Transitions between vectors, as float64, the actions' own dtype and bool, if they are some.
-
-    Raises:
-        TypeError: for a dtype that is no number, or actions that are not whole.
-        ValueError: for another shape, NaN, infinity, or an action that there is not.
-    """
-    observation, action = check_pairs(
-        transitions.observation, transitions.action, size, num_actions
-    )
-    following = finite_numbers(
-        "next observations", transitions.next_observation, (len(action), size)
-    )
-    reward = finite_numbers("rewards", transitions.reward, (len(action),))
-    terminated = np.asarray(transitions.terminated)
-    if terminated.dtype.kind != "b" or terminated.shape != reward.shape:
-        raise ValueError(
-            f"terminated of shape {terminated.shape} and dtype {terminated.dtype}; expected "
-            f"{reward.shape} of bool"
-        )
-    return Transitions(observation, action, reward, following, terminated)
-
-
-def check_pairs(
-    observations: Any, actions: Any, size: int, num_actions: int | Actions
-) -> tuple[FloatArray, npt.NDArray[Any]]:
-    """Vectors as float64, and actions as int64 or, where they are vectors, float64.
-
-    Raises:
-        TypeError: for a dtype that is no number, or actions that are not whole.
-        ValueError: for another shape, NaN, infinity, or an action that there is not.
-    """
-    checked = as_actions(num_actions).checked(actions)
-    vectors = finite_numbers("observations", observations, (len(checked), size))
-    return vectors, checked

@@ -1,8 +1,8 @@
-"""Search control's memory: which states were visited and which actions were tried there.
+"""Visited states and tried actions, from which search control draws.
 
-Uniform search control (Sutton & Barto 2018, the box on p. 164) draws a state at random from those
-visited and then an action at random from those tried in it. With `include_untried`, as for
-Dyna-Q+ (footnote on p. 168), all actions of a visited state may be drawn.
+Uniform search control (Sutton & Barto 2018, the box on p. 164) draws a visited state at random and
+then an action tried there. With `include_untried`, as for Dyna-Q+ (footnote on p. 168), all actions
+of a visited state may be drawn.
 """
 
 from __future__ import annotations
@@ -17,20 +17,17 @@ from dynamaze.common.compiled import compiled, spliced
 from ..core.rng import high_below, low_below, next_word
 
 
-class SeenPairs(NamedTuple):
-    """Changed in place. A pair's number is state * num_actions + action.
+class VisitedPairs(NamedTuple):
+    """Record, changed in place; a pair's number is state * num_actions + action."""
 
-    Two lists of lists, each row with its length in front: two arrays are all that the innermost
-    loop of planning must hold.
-    """
-
-    states: IntArray  # (states + 1,) how many were visited, then these in order
-    pairs: IntArray  # (states * (actions + 1),) in each state how many may be drawn, then these
+    # Lists with their length in front: the innermost loop of planning then needs two arrays only.
+    states: IntArray  # (states + 1,) number of visited states, then these in order
+    pairs: IntArray  # (states * (actions + 1),) for each state the number of pairs, then these
     include_untried: bool
 
     @classmethod
-    def begin(cls, num_states: int, num_actions: int, include_untried: bool) -> SeenPairs:
-        """Nothing seen yet."""
+    def begin(cls, num_states: int, num_actions: int, include_untried: bool) -> VisitedPairs:
+        """Return an empty record."""
         return cls(
             np.zeros(num_states + 1, dtype=np.int64),
             np.zeros(num_states * (num_actions + 1), dtype=np.int64),
@@ -39,8 +36,8 @@ class SeenPairs(NamedTuple):
 
 
 @compiled
-def note_pair(seen, num_actions, state, action, is_first_try):
-    """A pair was tried; returns whether its state is new."""
+def add_pair(seen, num_actions, state, action, is_first_try):
+    """Record a tried pair; returns True if its state is new."""
     row = state * (num_actions + 1)
     is_new = seen.pairs[row] == 0
     if is_new:
@@ -48,24 +45,24 @@ def note_pair(seen, num_actions, state, action, is_first_try):
         seen.states[seen.states[0]] = state
         if seen.include_untried:
             for other in range(num_actions):
-                _list_pair(seen, row, state * num_actions + other)
+                _append_pair(seen, row, state * num_actions + other)
     if is_first_try and not seen.include_untried:
-        _list_pair(seen, row, state * num_actions + action)
+        _append_pair(seen, row, state * num_actions + action)
     return is_new
 
 
 @compiled
-def _list_pair(seen, row, pair):
+def _append_pair(seen, row, pair):
     seen.pairs[row] += 1
     seen.pairs[row + seen.pairs[row]] = pair
 
 
 @compiled
-def drop_pair(seen, num_actions, pair, visits):
-    """A pair was forgotten, and its visits are 0; returns whether its state was with it.
+def remove_pair(seen, num_actions, pair, visits):
+    """Remove a pair without visits; returns True if its state was removed with it.
 
-    With `include_untried` the pair may still be drawn, as an untried one, while another action of
-    its state is remembered.
+    With `include_untried` the pair stays listed, as an untried one, while another action of its
+    state has visits.
     """
     state = pair // num_actions
     row = state * (num_actions + 1)
@@ -75,16 +72,17 @@ def drop_pair(seen, num_actions, pair, visits):
                 return False
         seen.pairs[row] = 0
     else:
-        _unlist(seen.pairs, row, pair)
+        _remove_number(seen.pairs, row, pair)
     if seen.pairs[row] > 0:
         return False
-    _unlist(seen.states, 0, state)
+    _remove_number(seen.states, 0, state)
     return True
 
 
 @compiled
-def _unlist(numbers, row, number):
-    """Take a number from the list whose length stands at `row`; the last one takes its place."""
+def _remove_number(numbers, row, number):
+    """Remove a number from the list whose length is stored at `row`."""
+    # Order does not matter: the last number fills the gap.
     last = row + numbers[row]
     for place in range(row + 1, last + 1):
         if numbers[place] == number:
@@ -94,8 +92,9 @@ def _unlist(numbers, row, number):
 
 
 @spliced
-def draw_pair(seen, num_actions, rng):
-    """A state at random from those visited, then a pair at random from those listed in it."""
+def sample_pair(seen, num_actions, rng):
+    """Sample a visited state uniformly, then one of its listed pairs uniformly."""
+    # One word serves both draws: its upper half the state, its lower half the action.
     one = np.uint64(1)
     word, rng = next_word(rng)
     state = np.uint64(seen.states[one + high_below(word, seen.states[0])])

@@ -1,4 +1,4 @@
-"""Planners by name."""
+"""Background planning (Sutton & Barto 2018, chapter 8): planners, and the table of their names."""
 
 from __future__ import annotations
 
@@ -13,6 +13,18 @@ from .pair_updates import BackwardUpdates, UniformUpdates
 from .prioritised_sweeping import PrioritisedSweeping
 from .trajectory_sampling import TrajectorySampling
 
+__all__ = [
+    "PLANNERS",
+    "BackwardUpdates",
+    "DynamicProgramming",
+    "Planning",
+    "PrioritisedSweeping",
+    "TrajectorySampling",
+    "UniformPlanning",
+    "UniformUpdates",
+    "make_planning",
+]
+
 PLANNERS: dict[str, Callable[[int, float], Planning]] = {
     "uniform": lambda steps, epsilon: UniformPlanning(steps),
     "uniform_expected": lambda steps, epsilon: UniformUpdates(steps),
@@ -21,15 +33,15 @@ PLANNERS: dict[str, Callable[[int, float], Planning]] = {
     "trajectory_sampling": lambda steps, epsilon: TrajectorySampling(steps, epsilon=epsilon),
     "dynamic_programming": lambda steps, epsilon: DynamicProgramming(),
 }
-"""Name -> planner of so many planning steps and an epsilon, for the `planning` argument."""
+"""Name -> function of (planning_steps, epsilon) that makes the planner."""
 
 
 def make_planning(planning: str | Planning, planning_steps: int, epsilon: float) -> Planning:
-    """The planner of that name, or the planner itself.
+    """Return the planner of a name, or the given planner.
 
     Raises:
-        ValueError: if there is none of that name, naming those that are.
-        TypeError: if it is neither a name nor a planner.
+        ValueError: for an unknown name; lists the known ones.
+        TypeError: for an argument that is neither a name nor a planner.
     """
     if not isinstance(planning, str):
         return _checked(planning)

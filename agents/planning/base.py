@@ -1,4 +1,4 @@
-"""What an agent needs of its planning, and the planning of the Dyna-Q box."""
+"""Protocol of planners, and the uniform planning of the Dyna-Q box."""
 
 from __future__ import annotations
 
@@ -7,26 +7,30 @@ from typing import Any
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.deprecation import warn_renamed
+from dynamaze.common.validation import checked_number, did_you_mean
 
-from ..core.shares import TRUSTED, shared_steps
+from ..core.kernels import CONFIDENCE_THRESHOLD, fraction_of_steps
 from ..core.transitions import Transitions
 from ..models import CAPABILITIES, MODELS, Model
 from ..values.table import TableValues, Values
 
+OLD_METHODS = {"note": "record_transition"}
+"""Method of a planner in version 0.1 -> its name of today; the old one works until version 0.3."""
+
 
 class Planning:
-    """How a model is used: to improve the values, or to look ahead before an action is chosen.
+    """Base class of planners: background planning, or search before an action is chosen.
 
-    A planner of your own inherits from it and overrides what it does: `plan`, and it plans in the
-    background, after each real step; `action_values`, and it plans at decision time.
+    A planner of your own inherits from it and overrides `plan`, which runs after each real step, or
+    `action_values`, which runs before each decision, or both.
 
     Attributes:
-        needs: what the model must be able to do, of `dynamaze.agents.CAPABILITIES`.
-        needs_table: whether it works on `TableValues` alone.
-        learns_directly: whether real transitions update the values, too (step (d) of the box). A
-            planner that hears of them by `note` may do without; see `learns_from`.
-        promises: what `dynamaze.agents.checks` may hold it to, of its `PLANNER_PROMISES`.
+        needs: required capabilities of the model, of `dynamaze.agents.CAPABILITIES`.
+        needs_table: whether it requires `TableValues`.
+        learns_directly: whether real transitions update the values, too: step (d) of the box. A
+            planner that processes real transitions itself may do without; see `learns_from`.
+        promises: promises that `dynamaze.agents.checks` may test, of its `PLANNER_PROMISES`.
     """
 
     needs: frozenset[str] = frozenset()
@@ -34,15 +38,22 @@ class Planning:
     learns_directly: bool = True
     promises: frozenset[str] = frozenset()
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for old, new in OLD_METHODS.items():
+            if old in vars(cls) and new not in vars(cls) and hasattr(cls, new):
+                warn_renamed(f"{cls.__name__}.{old}", f"{cls.__name__}.{new}")
+                setattr(cls, new, vars(cls)[old])
+
     def learns_from(self, model: Model, transition: Transitions) -> bool:
-        """Whether this one real transition, which the model does not know yet, updates values."""
+        """Return whether a real transition, not yet in the model, updates the values directly."""
         return self.learns_directly
 
-    def note(self, values: Values, model: Model, transitions: Transitions) -> None:
-        """Take note of real transitions, which the model has learned already."""
+    def record_transition(self, values: Values, model: Model, transitions: Transitions) -> None:
+        """Record real transitions, which the model has already learned."""
 
     def plan(self, values: Values, model: Model, rng: np.random.Generator) -> None:
-        """Improve the values by simulated experience."""
+        """Update the values from simulated experience."""
 
     def action_values(
         self,
@@ -53,31 +64,28 @@ class Planning:
         *,
         learning: bool = False,
     ) -> FloatArray:
-        """(batch, actions) values by which actions are chosen; without search the learned ones.
+        """Return (batch, actions) values for action selection; without search the learned ones.
 
         Args:
-            values: what was learned.
-            model: what is believed of the world.
+            values: learned action values.
+            model: learned or true model.
             observations: (batch,) rows, or (batch, d) vectors.
-            rng: for all randomness.
-            learning: whether the one observation is where the agent now is, so that what is found
-                may be kept for its next step; otherwise the planner stays as it is.
+            rng: source of all randomness.
+            learning: whether the single observation is the agent's current one, so that search
+                results may be reused at its next step; otherwise the planner's state is unchanged.
         """
         return values.values(observations)
 
     def get_state(self) -> dict[str, Any]:
-        """Arrays and numbers that `set_state` takes back."""
+        """Return arrays and numbers for `set_state`."""
         return {}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned."""
+        """Restore a state of `get_state`."""
 
 
 class UniformPlanning(Planning):
-    """n updates from simulated transitions that the model draws (section 8.2, step (f)).
-
-    Drawing does not depend on the values, so drawing all n first and then applying the n updates
-    in order is the algorithm in the box, for any model.
+    """Uniform search control: n updates from sampled transitions (section 8.2, step (f)).
 
     Args:
         planning_steps: n, at least 0; 0 is Q-learning.
@@ -86,21 +94,23 @@ class UniformPlanning(Planning):
         ValueError: if it is negative.
     """
 
-    promises = frozenset({"settles", "follows_changes"})
+    promises = frozenset({"converges", "tracks_changes"})
 
     def __init__(self, planning_steps: int) -> None:
         self.planning_steps = checked_steps(planning_steps)
         self.needs = frozenset({"sample"}) if self.planning_steps else frozenset()
 
     def plan(self, values: Values, model: Model, rng: np.random.Generator) -> None:
-        """Draw the transitions and update the values by those of pairs that are trusted."""
-        steps = deserved_steps(self.planning_steps, model)
+        """Sample transitions and update the values from those of confident pairs."""
+        # Sampling does not depend on the values: sampling all n transitions first and then applying
+        # the n updates in order equals the box's loop, for any model.
+        steps = scaled_steps(self.planning_steps, model)
         if steps:
-            values.update(trusted_only(model, model.sample(steps, rng)))
+            values.update(confident_only(model, model.sample(steps, rng)))
 
 
 def checked_steps(planning_steps: int) -> int:
-    """The number of planning steps.
+    """Return the number of planning steps, checked.
 
     Raises:
         ValueError: if it is negative.
@@ -108,32 +118,49 @@ def checked_steps(planning_steps: int) -> int:
     return int(checked_number("planning_steps", planning_steps, 0, whole=True))
 
 
-def deserved_steps(planning_steps: int, model: Model) -> int:
-    """How many of its planning steps are taken: a model may say how far it is to be trusted."""
-    trust = getattr(model, "share_of_planning", 1.0)
-    return planning_steps if trust == 1.0 else int(shared_steps(planning_steps, trust))
+def checked_name(argument: str, name: object, known: tuple[str, ...]) -> str:
+    """Return the name, if it is one of the known ones.
 
-
-def trusted_only(model: Any, transitions: Transitions) -> Transitions:
-    """Those of simulated transitions whose pairs deserve it; see `TRUSTED`.
-
-    Where no pair is trusted a model draws something all the same.
+    Raises:
+        ValueError: if it is not; names the known ones.
     """
-    if not hasattr(model, "share_of_pairs"):
+    if name not in known:
+        raise ValueError(
+            f"{argument}={name!r}; expected one of {list(known)}{did_you_mean(name, known)}"
+        )
+    return str(name)
+
+
+def scaled_steps(planning_steps: int, model: Model) -> int:
+    """Scale the number of planning steps by the model's confidence, if it states one."""
+    confidence = getattr(model, "planning_share", 1.0)
+    return (
+        planning_steps if confidence == 1.0 else int(fraction_of_steps(planning_steps, confidence))
+    )
+
+
+def confident_only(model: Any, transitions: Transitions) -> Transitions:
+    """Return the simulated transitions of pairs with a share of at least `CONFIDENCE_THRESHOLD`.
+
+    Models sample something even where no pair reaches that share, so the result may be empty.
+    """
+    if not hasattr(model, "pair_confidence"):
         return transitions
-    deserve = model.share_of_pairs(transitions.observation, transitions.action) >= TRUSTED
-    if deserve.all():
+    confident = (
+        model.pair_confidence(transitions.observation, transitions.action) >= CONFIDENCE_THRESHOLD
+    )
+    if confident.all():
         return transitions
-    columns: Any = [column[deserve] for column in transitions]
+    columns: Any = [column[confident] for column in transitions]
     return Transitions(*columns)
 
 
 def check_fit(planning: Planning, model: Model, values: Values) -> None:
-    """Refuse a planner whose model or values cannot do what it needs.
+    """Check that a planner fits its model and its values.
 
     Raises:
-        ValueError: naming what is missing and which models have it.
-        TypeError: if values that are no table meet a planner that needs one.
+        ValueError: if the model lacks a capability; names it and the models that have it.
+        TypeError: if the planner needs a table and the values are none.
     """
     if planning.needs_table and not isinstance(values, TableValues):
         raise TypeError(

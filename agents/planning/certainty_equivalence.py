@@ -1,4 +1,4 @@
-"""Dynamic programming as planning: after each real step the model is solved (section 4.4)."""
+"""Certainty-equivalence planning: value iteration on the learned model (section 4.4)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
-from ..core.kernels import expect, improve, remember, rule, seen_pairs
-from ..core.shares import is_trusted
+from ..core.kernels import (
+    expected_backup,
+    is_confident,
+    plan,
+    record_transition,
+    rule,
+    visited_pairs,
+)
 from ..models import Model
 from ..values.table import Values
 from .table import TablePlanning
 
 
-class Solving(NamedTuple):
-    """The planner's record, for compiled code."""
+class ValueIterationRecord(NamedTuple):
+    """Record of the planner, for compiled code."""
 
     residual: FloatArray  # (1,) the largest change of the last sweep, over the largest value
     tolerance: float
@@ -27,20 +33,21 @@ class Solving(NamedTuple):
 
 
 class DynamicProgramming(TablePlanning):
-    """Takes the model for the truth and solves it (certainty equivalence).
+    """Value iteration on the learned model, which is taken as exact (certainty equivalence).
 
-    Gauss-Seidel value iteration over the pairs that were tried, forward and backward by turns,
-    from the values there are until they have settled: a single sweep where nothing has changed.
-    The values' learning rate has no part in it.
+    Gauss-Seidel value iteration over the tried pairs, alternately forward and backward, from the
+    present values until they converge: a single sweep where nothing has changed. The learning rate
+    of the values is not used.
 
     Args:
-        tolerance: values have settled when no update of a sweep changes one by more, in units of
-            the largest value if that is above 1; above 0.
-        max_sweeps: most sweeps after each real step.
+        tolerance: converged when no update of a sweep changes a value by more, in units of the
+            largest value if that is above 1; above 0.
+        max_sweeps: maximum number of sweeps after each real step.
 
     Warns:
-        RuntimeWarning: with the residual, if the values have not settled after so many sweeps, as
-            with gamma = 1 where a policy that never ends pays for ever. The next real step goes on.
+        RuntimeWarning: with the residual, if the values have not converged after `max_sweeps`, as
+            with gamma = 1 where a policy that never ends accumulates rewards without bound. The
+            next real step continues.
 
     Raises:
         ValueError: for a number outside its range.
@@ -48,18 +55,18 @@ class DynamicProgramming(TablePlanning):
 
     learns_directly = False
     planning_steps = 1
-    promises = frozenset({"settles", "expects", "follows_changes"})
+    promises = frozenset({"converges", "converges_in_expectation", "tracks_changes"})
 
     def __init__(self, *, tolerance: float = 1e-8, max_sweeps: int = 10_000) -> None:
         super().__init__()
         self.tolerance = checked_number("tolerance", tolerance, 0, above=True)
         self.max_sweeps = int(checked_number("max_sweeps", max_sweeps, 1, whole=True))
 
-    def _begin(self, num_states: int, num_actions: int) -> Solving:
-        return Solving(np.zeros(1), self.tolerance, self.max_sweeps)
+    def _empty_record(self, num_states: int, num_actions: int) -> ValueIterationRecord:
+        return ValueIterationRecord(np.zeros(1), self.tolerance, self.max_sweeps)
 
     def plan(self, values: Values, model: Model, rng: np.random.Generator) -> None:
-        """Solve the model."""
+        """Run value iteration on the model."""
         super().plan(values, model, rng)
         residual = self.residual
         if residual > self.tolerance:
@@ -74,22 +81,23 @@ class DynamicProgramming(TablePlanning):
 
     @property
     def residual(self) -> float:
-        """The largest change in the last sweep, in units of the largest value if above 1."""
+        """Return the largest change in the last sweep, in units of the largest value if above 1."""
         return 0.0 if self.record is None else float(self.record.residual[0])
 
 
-@rule(remember, Solving)
+@rule(record_transition, ValueIterationRecord)
 @compiled
-def remember_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """The model remembers what was seen."""
+def record_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
+    """Do nothing; the model stores the experience."""
 
 
-@rule(improve, Solving)
+@rule(plan, ValueIterationRecord)
 @compiled
 def solve(planning, model, q, num_actions, learning_rate, gamma, rng):
-    """Sweep until the values have settled."""
+    """Sweep until the values converge."""
     for number in range(planning.max_sweeps):
-        change, largest = sweep_tried(model, q, num_actions, gamma, number % 2 == 1)
+        # Alternate directions carry a change from either end of the state order in one sweep.
+        change, largest = sweep_visited(model, q, num_actions, gamma, number % 2 == 1)
         planning.residual[0] = change / max(1.0, largest)
         if planning.residual[0] <= planning.tolerance:
             break
@@ -97,9 +105,9 @@ def solve(planning, model, q, num_actions, learning_rate, gamma, rng):
 
 
 @compiled
-def sweep_tried(model, q, num_actions, gamma, backwards):
-    """Update every trusted pair that may be drawn; the largest change, and the largest value."""
-    seen = seen_pairs(model)
+def sweep_visited(model, q, num_actions, gamma, backwards):
+    """Update every confident tried pair; return the largest change and the largest value."""
+    seen = visited_pairs(model)
     change, largest = 0.0, 0.0
     count = seen.states[0]
     for number in range(count):
@@ -107,9 +115,11 @@ def sweep_tried(model, q, num_actions, gamma, backwards):
         row = state * (num_actions + 1)
         for place in range(row + 1, row + 1 + seen.pairs[row]):
             pair = seen.pairs[place]
-            if is_trusted(model, pair):
-                wanted = expect(model, num_actions, pair, q, gamma)
-                change = max(change, abs(wanted - q[pair]))
-                q[pair] = wanted
+            if is_confident(model, pair):
+                # equation 4.10, in place: Q(s, a) <- sum_s',r p(s', r | s, a) (r + gamma max Q(s',
+                # .))
+                target = expected_backup(model, num_actions, pair, q, gamma)
+                change = max(change, abs(target - q[pair]))
+                q[pair] = target
             largest = max(largest, abs(q[pair]))
     return change, largest

@@ -1,8 +1,8 @@
-"""Dynamic programming: optimal values of any finite MDP (Sutton & Barto 2018, chapter 4).
+"""Dynamic programming: optimal values of a finite MDP (Sutton & Barto 2018, chapter 4).
 
-Values have settled when the Bellman residual, the largest change that a further backup of any state
-would make, is at most `tolerance`, in units of the largest value if that is above 1. They are then
-within ``residual / (1 - gamma)`` of the truth (Puterman 1994, theorem 6.3.1).
+Values have converged when the Bellman residual, the largest change by one more backup of any state,
+is at most `tolerance`, in units of the largest value if that is above 1. They are then within
+``residual / (1 - gamma)`` of the optimal values (Puterman 1994, theorem 6.3.1).
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from ..core.priority_queue import Queue, put
 from ..core.sparse_mdp import SparseMDP
 
 METHODS = ("gauss_seidel", "jacobi", "prioritised")
-"""How value iteration may go over the states."""
+"""Orders of backups for value iteration."""
 
 
 class Solution(NamedTuple):
-    """Optimal values, how much work they were and how well they solve the Bellman equation."""
+    """Optimal values and policy, with the amount of work and the Bellman residual."""
 
     values: FloatArray  # (S,)
     action_values: FloatArray  # (S, A)
-    policy: FloatArray  # (S, A) probabilities that share alike among the best actions
-    sweeps: float  # backups of a state, over the number of states
-    residual: float  # the largest change that one more backup would make
+    policy: FloatArray  # (S, A) probabilities, equal among the best actions
+    sweeps: float  # number of backups / number of states
+    residual: float  # largest change by one more backup
 
 
 def value_iteration(
@@ -40,22 +40,22 @@ def value_iteration(
     tolerance: float = 1e-10,
     max_sweeps: int = 100_000,
 ) -> Solution:
-    """Value iteration (section 4.4).
+    """Solve an MDP by value iteration (section 4.4).
 
     Args:
-        mdp: the process.
-        gamma: discount in [0, 1].
-        method: "jacobi" backs up all states from the values before the sweep; "gauss_seidel" takes
-            over each new value at once, in the order of the states and back by turns;
+        mdp: the MDP.
+        gamma: discount factor, in [0, 1].
+        method: "jacobi" backs up all states from the values before the sweep; "gauss_seidel" uses
+            each new value at once, in alternately forward and backward order of the states;
             "prioritised" backs up the state whose value would change the most (generalised
             prioritised sweeping; Wingate and Seppi 2005).
-        tolerance: when values have settled, see above; above 0.
-        max_sweeps: bound on the work.
+        tolerance: convergence threshold, see the module; above 0.
+        max_sweeps: maximum number of sweeps.
 
     Raises:
         ValueError: for a number outside its range or another method.
-        RuntimeError: if the values have not settled after so many sweeps, as with gamma = 1 where
-            a policy that never ends pays or is paid for ever; the message tells the residual.
+        RuntimeError: if the values have not converged after `max_sweeps`, as with gamma = 1 where a
+            policy that never ends accumulates rewards without bound; states the residual.
     """
     if method not in METHODS:
         raise ValueError(
@@ -67,14 +67,14 @@ def value_iteration(
         return _by_priority(mdp, values, gamma, tolerance, max_sweeps)
     for number in range(1, max_sweeps + 1):
         if method == "jacobi":
-            change, values = sweep_from_before(mdp, values, gamma)
+            change, values = sweep_jacobi(mdp, values, gamma)
         else:
-            change = sweep_in_place(mdp, values, gamma, number % 2 == 0)
+            change = sweep_gauss_seidel(mdp, values, gamma, number % 2 == 0)
         if change <= tolerance * max(1.0, float(np.abs(values).max())):
             solution = _solution(mdp, values, gamma, number)
-            if _is_settled(solution, tolerance):
+            if _has_converged(solution, tolerance):
                 return solution
-    return _settled(mdp, values, gamma, tolerance, max_sweeps)
+    return _converged_or_raise(mdp, values, gamma, tolerance, max_sweeps)
 
 
 def policy_iteration(
@@ -85,23 +85,21 @@ def policy_iteration(
     tolerance: float = 1e-10,
     max_sweeps: int = 100_000,
 ) -> Solution:
-    """Policy iteration (section 4.3), or modified policy iteration (Puterman and Shin 1978).
-
-    An action is changed only for one that is better by more than the values are sure of: so
-    actions that are equally good never take turns for ever (exercise 4.4).
+    """Solve an MDP by policy iteration (section 4.3), or by modified policy iteration.
 
     Args:
-        mdp: the process.
-        gamma: discount in [0, 1].
-        evaluation_sweeps: so many sweeps evaluate a policy before it is improved; None evaluates
-            it until its values have settled, which is policy iteration.
-        tolerance: when values have settled, see above; above 0.
-        max_sweeps: bound on the work, all evaluations together.
+        mdp: the MDP.
+        gamma: discount factor, in [0, 1].
+        evaluation_sweeps: sweeps that evaluate a policy before it is improved; None evaluates it
+            until its values converge, which is policy iteration; a number is modified policy
+            iteration (Puterman and Shin 1978).
+        tolerance: convergence threshold, see the module; above 0.
+        max_sweeps: maximum number of sweeps of all evaluations together.
 
     Raises:
         ValueError: for a number outside its range.
-        RuntimeError: if the values have not settled after so many sweeps; with gamma = 1 also
-            where a policy on the way never ends.
+        RuntimeError: if the values have not converged after `max_sweeps`; with gamma = 1 also where
+            an intermediate policy never ends.
     """
     gamma, tolerance, max_sweeps = _checked(gamma, tolerance, max_sweeps)
     if evaluation_sweeps is not None:
@@ -112,38 +110,41 @@ def policy_iteration(
     while sweeps < max_sweeps:
         done, most = 0, evaluation_sweeps or max_sweeps
         while done < min(most, max_sweeps - sweeps):
-            change = evaluate_in_place(mdp, values, gamma, policy, done % 2 == 1)
+            # policy evaluation, equation 4.5
+            change = evaluate_policy_sweep(mdp, values, gamma, policy, done % 2 == 1)
             done += 1
             if change <= 0.1 * tolerance * max(1.0, float(np.abs(values).max())):
                 break
         sweeps += done
         solution = _solution(mdp, values, gamma, sweeps)
-        if _is_settled(solution, tolerance):
+        if _has_converged(solution, tolerance):
             return solution
+        # Policy improvement, equation 4.9. An action changes only for one that is better by more
+        # than the accuracy of the values, so equally good actions never alternate (exercise 4.4).
         best = solution.action_values.max(axis=1)
         own = np.take_along_axis(solution.action_values, policy[:, None], axis=1)[:, 0]
         better = best > own + 0.5 * tolerance * max(1.0, float(np.abs(values).max()))
         policy = np.where(better, solution.action_values.argmax(axis=1), policy)
-    return _settled(mdp, values, gamma, tolerance, sweeps)
+    return _converged_or_raise(mdp, values, gamma, tolerance, sweeps)
 
 
 def _by_priority(
     mdp: SparseMDP, values: FloatArray, gamma: float, tolerance: float, max_sweeps: int
 ) -> Solution:
     queue = Queue.empty(values.size)
-    wait_all(mdp, values, gamma, queue)
+    queue_all(mdp, values, gamma, queue)
     backups, most = values.size, max_sweeps * values.size
     before = mdp.predecessors()
-    while backups < most:  # the values' scale is known only when they have settled
+    while backups < most:  # the scale of the values is known only at convergence
         enough = tolerance * max(1.0, float(np.abs(values).max()))
-        done = sweep_by_priority(mdp, values, gamma, *before, queue, enough, most - backups)
+        done = sweep_prioritised(mdp, values, gamma, *before, queue, enough, most - backups)
         backups += done
         solution = _solution(mdp, values, gamma, backups / values.size)
-        if _is_settled(solution, tolerance):
+        if _has_converged(solution, tolerance):
             return solution
-        if not done:  # what is left is rounding, and more than was asked for
+        if not done:  # the rest is rounding error, above the tolerance
             break
-    return _settled(mdp, values, gamma, tolerance, backups / values.size)
+    return _converged_or_raise(mdp, values, gamma, tolerance, backups / values.size)
 
 
 def _checked(gamma: float, tolerance: float, max_sweeps: int) -> tuple[float, float, int]:
@@ -158,21 +159,21 @@ def _solution(mdp: SparseMDP, values: FloatArray, gamma: float, sweeps: float) -
     q = mdp.backup(values, gamma)
     best = q.max(axis=1, keepdims=True)
     residual = float(np.abs(best[:, 0] - values).max())
-    # Values are sure to no more than this, and so are the differences of action values.
-    unsure = 2 * residual / (1 - gamma) if gamma < 1 else 2 * residual
-    ties = q >= best - max(unsure, 1e-12 * max(1.0, float(np.abs(best).max())))
+    # Accuracy of the values, and so of the differences of action values.
+    accuracy = 2 * residual / (1 - gamma) if gamma < 1 else 2 * residual
+    ties = q >= best - max(accuracy, 1e-12 * max(1.0, float(np.abs(best).max())))
     return Solution(values, q, ties / ties.sum(axis=1, keepdims=True), sweeps, residual)
 
 
-def _is_settled(solution: Solution, tolerance: float) -> bool:
+def _has_converged(solution: Solution, tolerance: float) -> bool:
     return solution.residual <= tolerance * max(1.0, float(np.abs(solution.values).max()))
 
 
-def _settled(
+def _converged_or_raise(
     mdp: SparseMDP, values: FloatArray, gamma: float, tolerance: float, sweeps: float
 ) -> Solution:
     solution = _solution(mdp, values, gamma, sweeps)
-    if _is_settled(solution, tolerance):
+    if _has_converged(solution, tolerance):
         return solution
     raise RuntimeError(
         f"with gamma={gamma} the residual after {sweeps:g} sweeps is {solution.residual:.3g}; "
@@ -185,7 +186,8 @@ def _settled(
 
 @compiled
 def pair_value(mdp, values, gamma, pair):
-    """Expected reward plus discounted value of what follows a pair."""
+    """Return the expected reward plus the discounted expected value of the next state."""
+    # equation 4.10: sum_s' p(s' | s, a) v(s'), 0 after a terminal transition
     later = 0.0
     for outcome in range(mdp.first[pair], mdp.first[pair + 1]):
         later += mdp.probability[outcome] * values[mdp.next_state[outcome]]
@@ -194,7 +196,7 @@ def pair_value(mdp, values, gamma, pair):
 
 @compiled
 def best_value(mdp, values, gamma, state):
-    """The value of a state's best action."""
+    """Return the value of a state's best action."""
     pair = state * mdp.num_actions
     best = pair_value(mdp, values, gamma, pair)
     for action in range(1, mdp.num_actions):
@@ -203,8 +205,8 @@ def best_value(mdp, values, gamma, state):
 
 
 @compiled_with_arrays
-def sweep_from_before(mdp, values, gamma):
-    """Back up all states from the values before; the largest change, and the new values."""
+def sweep_jacobi(mdp, values, gamma):
+    """Back up all states from the previous values; return the largest change and the new values."""
     backed_up = np.empty_like(values)
     largest = 0.0
     for state in range(values.size):
@@ -214,8 +216,8 @@ def sweep_from_before(mdp, values, gamma):
 
 
 @compiled
-def sweep_in_place(mdp, values, gamma, backwards):
-    """Back up all states in their order, or in the opposite one; the largest change."""
+def sweep_gauss_seidel(mdp, values, gamma, backwards):
+    """Back up all states in place, forward or backward; return the largest change."""
     largest = 0.0
     for place in range(values.size):
         state = values.size - 1 - place if backwards else place
@@ -226,8 +228,8 @@ def sweep_in_place(mdp, values, gamma, backwards):
 
 
 @compiled
-def evaluate_in_place(mdp, values, gamma, policy, backwards):
-    """Back up all states under a policy, (S,) its actions; the largest change."""
+def evaluate_policy_sweep(mdp, values, gamma, policy, backwards):
+    """Back up all states under a policy, (S,) actions, in place; return the largest change."""
     largest = 0.0
     for place in range(values.size):
         state = values.size - 1 - place if backwards else place
@@ -238,15 +240,15 @@ def evaluate_in_place(mdp, values, gamma, policy, backwards):
 
 
 @compiled
-def wait_all(mdp, values, gamma, queue):
-    """Have all states wait, by how much their values would change."""
+def queue_all(mdp, values, gamma, queue):
+    """Queue all states by the change that a backup would make."""
     for state in range(values.size):
         put(queue, state, abs(best_value(mdp, values, gamma, state) - values[state]))
 
 
 @compiled
-def sweep_by_priority(mdp, values, gamma, first, states, queue, enough, most):
-    """Back up the state whose value would change the most, and so on; how many backups."""
+def sweep_prioritised(mdp, values, gamma, first, states, queue, enough, most):
+    """Back up the state of the largest change repeatedly; return the number of backups."""
     backups = 0
     while backups < most and queue.priority[queue.heap[0]] > enough:
         state = queue.heap[0]

@@ -1,14 +1,13 @@
-"""Prioritised sweeping: planning backwards from what has just changed.
+"""Prioritised sweeping: updates in the order of the expected change of the value.
 
 Sutton & Barto 2018, section 8.4, the box on p. 170; Moore and Atkeson (1993), Peng and Williams
 (1993). Differences from the box:
 
-1. Updates are expected ones, which in a deterministic world is what the box does, and is right in
-   any other, too.
-2. An error that is left after an update, because the learning rate is below 1 or the pair leads
-   back to its own state, waits again. So the values settle where those of dynamic programming do.
-3. An error that has fallen below the threshold waits no longer, and predecessors in which the
-   model no longer believes are forgotten.
+1. Updates are expected ones; in a deterministic environment that is the box's update.
+2. An error that remains after an update, because the learning rate is below 1 or the pair leads
+   back to its own state, is queued again. So the values converge to those of dynamic programming.
+3. An error below the threshold is removed from the queue, and predecessors that the model no longer
+   predicts are removed from the lists.
 """
 
 from __future__ import annotations
@@ -19,45 +18,129 @@ import numpy as np
 
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.validation import checked_number
 
-from ..core.kernels import expect, improve, remember, rule, share
+from ..core.kernels import (
+    expected_backup,
+    fraction_of_steps,
+    is_confident,
+    outcome_probability,
+    plan,
+    planning_share,
+    record_transition,
+    rule,
+)
 from ..core.priority_queue import Queue, drop, put, raise_to, take
-from ..core.shares import is_trusted, shared_steps
+from ..core.records import with_capacity
 from ..values.table import row_max
-from .base import checked_steps
-from .predecessors import Predecessors, lead_to, next_leading
+from .base import checked_name, checked_steps
 from .table import TablePlanning
 
 PRIORITIES = ("error", "change")
-"""By what pairs may be queued."""
+"""Kinds of priorities."""
 
 UPDATES, QUEUED = 0, 1
 
+GROWING = ("pair", "link")
+"""Columns of `Predecessors` whose length grows with the transitions."""
 
-class Sweeping(NamedTuple):
-    """The planner's record, for compiled code."""
+
+class SweepingRecord(NamedTuple):
+    """Record of the planner, for compiled code."""
 
     queue: Queue  # of pairs
-    before: Predecessors
-    counts: IntArray  # (2,) updates so far, and operations on the queue
+    predecessors: Predecessors
+    counts: IntArray  # (2,) updates and queue operations so far
     planning_steps: int
     threshold: float
     by_error: bool
 
 
-class PrioritisedSweeping(TablePlanning):
-    """Updates the pairs whose values would change the most, and then those that lead there.
+@rule(plan, SweepingRecord)
+@compiled
+def sweep(planning, model, q, num_actions, learning_rate, gamma, rng):
+    """Update queued pairs, the highest priority first: steps (f) and (g) of the box."""
+    queue = planning.queue
+    for _ in range(fraction_of_steps(planning.planning_steps, planning_share(model))):
+        if queue.size[0] == 0:
+            break
+        pair = take(queue)  # S, A <- first(PQueue)
+        planning.counts[UPDATES] += 1
+        planning.counts[QUEUED] += 1
+        change = backup_pair(planning, model, q, num_actions, pair, learning_rate, gamma)
+        if change > 0.0:  # loop for all S-bar, A-bar predicted to lead to S
+            queue_predecessors(planning, model, q, num_actions, pair // num_actions, change, gamma)
+    return rng
 
-    Real transitions update no value directly; they put their pair into the queue.
+
+@compiled
+def backup_pair(planning, model, q, num_actions, pair, learning_rate, gamma):
+    """Make an expected update of a pair; return the change of its state's value."""
+    first, columns = np.uint64(pair - pair % num_actions), np.uint64(num_actions)
+    before = row_max(q, first, columns)
+    q[pair] += learning_rate * (expected_backup(model, num_actions, pair, q, gamma) - q[pair])
+    update_priority(planning, model, q, num_actions, pair, gamma)
+    return abs(row_max(q, first, columns) - before)
+
+
+@compiled
+def queue_predecessors(planning, model, q, num_actions, state, change, gamma):
+    """Queue the pairs that lead to a state whose value has changed.
+
+    By their own errors; or by the size of the change, with `priority="change"` and where it is
+    known (not negative).
+    """
+    node, probability = next_predecessor(
+        planning.predecessors, model, num_actions, state, np.int64(-1)
+    )
+    while node >= 0:
+        pair = planning.predecessors.pair[node]
+        if planning.by_error or change < 0.0:
+            update_priority(planning, model, q, num_actions, pair, gamma)
+        elif is_confident(model, pair) and probability * gamma * change > planning.threshold:
+            raise_to(planning.queue, pair, probability * gamma * change)
+            planning.counts[QUEUED] += 1
+        node, probability = next_predecessor(planning.predecessors, model, num_actions, state, node)
+
+
+@compiled
+def update_priority(planning, model, q, num_actions, pair, gamma):
+    """Queue a confident pair by its error if above the threshold, otherwise remove it."""
+    # P <- |R + gamma max_a Q(S', a) - Q(S, A)|, with the expectation over S' and R
+    error = abs(expected_backup(model, num_actions, pair, q, gamma) - q[pair])
+    if error > planning.threshold and is_confident(model, pair):
+        put(planning.queue, pair, error)
+        planning.counts[QUEUED] += 1
+    elif planning.queue.place[pair] >= 0:
+        drop(planning.queue, pair)
+        planning.counts[QUEUED] += 1
+
+
+@rule(record_transition, SweepingRecord)
+@compiled
+def record_error(planning, model, q, num_actions, pair, next_state, terminated, gamma):
+    """Record a pair as predecessor, and queue it if its value is wrong.
+
+    The value of an unconfident pair was learned directly; then its state's predecessors are queued.
+    """
+    add_predecessor(planning.predecessors, pair, next_state, terminated)
+    update_priority(planning, model, q, num_actions, pair, gamma)
+    if not is_confident(model, pair):
+        queue_predecessors(planning, model, q, num_actions, pair // num_actions, -1.0, gamma)
+
+
+class PrioritisedSweeping(TablePlanning):
+    """Updates of the pairs whose values would change the most, and then of their predecessors.
+
+    Real transitions update no value directly; they queue their pair.
 
     Args:
-        planning_steps: most updates after each real step, at least 0; none is made while no pair
-            waits.
-        threshold: theta; a pair waits only with a higher priority. Above 0, in units of reward.
-        priority: "error", a pair's own error after the change of what it leads to, as in the box;
-            or "change", the probability of going there times the change of the value there, which
-            is cheaper and may err (Moore and Atkeson 1993).
+        planning_steps: maximum number of updates after each real step, at least 0; fewer where the
+            queue is empty.
+        threshold: theta, the lowest priority that is queued; above 0, in units of reward.
+        priority: "error", the pair's own error after the change of its next state's value, as in
+            the box; or "change", the transition probability times the change of the next state's
+            value, which is cheaper and less exact (Moore and Atkeson 1993).
 
     Attributes:
         num_updates: updates so far.
@@ -67,7 +150,7 @@ class PrioritisedSweeping(TablePlanning):
     """
 
     learns_directly = False
-    promises = frozenset({"settles", "expects", "follows_changes"})
+    promises = frozenset({"converges", "converges_in_expectation", "tracks_changes"})
 
     def __init__(
         self, planning_steps: int, *, threshold: float = 1e-6, priority: str = "error"
@@ -75,17 +158,12 @@ class PrioritisedSweeping(TablePlanning):
         super().__init__()
         self.planning_steps = checked_steps(planning_steps)
         self.threshold = checked_number("threshold", threshold, 0, above=True)
-        if priority not in PRIORITIES:
-            raise ValueError(
-                f"priority={priority!r}; expected one of {list(PRIORITIES)}"
-                f"{did_you_mean(priority, PRIORITIES)}"
-            )
-        self.priority = priority
+        self.priority = checked_name("priority", priority, PRIORITIES)
 
-    def _begin(self, num_states: int, num_actions: int) -> Sweeping:
-        return Sweeping(
+    def _empty_record(self, num_states: int, num_actions: int) -> SweepingRecord:
+        return SweepingRecord(
             Queue.empty(num_states * num_actions),
-            Predecessors.begin(num_states, num_actions),
+            Predecessors.empty(num_states, num_actions),
             np.zeros(2, dtype=np.int64),
             self.planning_steps,
             self.threshold,
@@ -100,83 +178,105 @@ class PrioritisedSweeping(TablePlanning):
             (queue.heap, 0, pairs),
             (queue.place, -1, pairs),
             (queue.size, 0, pairs + 1),
-            *record.before.indices(pairs),
+            *record.predecessors.indices(pairs),
         ]
 
-    def _with_room(self, record: Any, transitions: int) -> Sweeping:
-        roomy: Sweeping = record._replace(before=record.before.with_room(transitions))
-        return roomy
+    def _with_capacity(self, record: Any, transitions: int) -> SweepingRecord:
+        larger: SweepingRecord = record._replace(
+            predecessors=record.predecessors.with_capacity(transitions)
+        )
+        return larger
 
     @property
     def num_updates(self) -> int:
-        """Updates so far."""
+        """Return the number of updates so far."""
         return 0 if self.record is None else int(self.record.counts[UPDATES])
 
 
-@rule(remember, Sweeping)
-@compiled
-def remember_error(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """Note where a pair leads, and have it wait if its value is wrong.
+# -- predecessors -----------------------------------------------------------------------------
 
-    The value of a pair that is not trusted was learned directly: those wait that lead there.
+
+class Predecessors(NamedTuple):
+    """Linked lists of the pairs that were observed to lead to each target; changed in place.
+
+    A target is a state s, or the end of an episode in s, with the number s + states. A node is one
+    pair that leads to one target.
     """
-    lead_to(planning.before, pair, next_state, terminated)
-    wait_if_wrong(planning, model, q, num_actions, pair, gamma)
-    if not is_trusted(model, pair):
-        wake_predecessors(planning, model, q, num_actions, pair // num_actions, -1.0, gamma)
+
+    first: IntArray  # (2 * states,) first node of each target, -1 for none
+    pair: IntArray  # (capacity,) pair of each node
+    link: IntArray  # (capacity,) next node of the same target, -1 for none
+    used: IntArray  # (2,) nodes used so far, and the first free one of these, -1 for none
+
+    @classmethod
+    def empty(cls, num_states: int, num_actions: int) -> Predecessors:
+        """Return lists without a pair."""
+        room = num_states * num_actions
+        return cls(
+            np.full(2 * num_states, -1, dtype=np.int64),
+            np.zeros(room, dtype=np.int64),
+            np.full(room, -1, dtype=np.int64),
+            np.array([0, -1]),
+        )
+
+    def with_capacity(self, transitions: int) -> Predecessors:
+        """Return the lists with capacity for a number of further transitions."""
+        return with_capacity(self, GROWING, int(self.used[0]) + transitions)
+
+    def indices(self, pairs: int) -> list[tuple[IntArray, int, int]]:
+        """Return the index arrays, each with its lower and its exclusive upper bound."""
+        used = int(self.used[0])
+        return [
+            (self.used, -1, self.pair.size + 1),
+            (self.first, -1, used),
+            (self.pair, 0, pairs),
+            (self.link, -1, used),
+        ]
 
 
-@rule(improve, Sweeping)
 @compiled
-def sweep(planning, model, q, num_actions, learning_rate, gamma, rng):
-    """Update the pairs that wait, the most urgent first."""
-    queue = planning.queue
-    for _ in range(shared_steps(planning.planning_steps, share(model))):
-        if queue.size[0] == 0:
-            break
-        pair = take(queue)
-        planning.counts[UPDATES] += 1
-        planning.counts[QUEUED] += 1
-        change = update_by_sweep(planning, model, q, num_actions, pair, learning_rate, gamma)
-        if change > 0.0:
-            wake_predecessors(planning, model, q, num_actions, pair // num_actions, change, gamma)
-    return rng
+def add_predecessor(before, pair, next_state, terminated):
+    """Add a pair to the predecessors of its next state, unless it is one already."""
+    to = next_state + (before.first.size // 2 if terminated else 0)
+    node = before.first[to]
+    while node >= 0 and before.pair[node] != pair:
+        node = before.link[node]
+    if node < 0:
+        node = before.used[1]
+        if node >= 0:
+            before.used[1] = before.link[node]
+        else:
+            node = before.used[0]
+            before.used[0] += 1
+        before.pair[node] = pair
+        before.link[node] = before.first[to]
+        before.first[to] = node
 
 
 @compiled
-def update_by_sweep(planning, model, q, num_actions, pair, learning_rate, gamma):
-    """An expected update of a pair; by how much the value of its state changes."""
-    first, columns = np.uint64(pair - pair % num_actions), np.uint64(num_actions)
-    before = row_max(q, first, columns)
-    q[pair] += learning_rate * (expect(model, num_actions, pair, q, gamma) - q[pair])
-    wait_if_wrong(planning, model, q, num_actions, pair, gamma)
-    return abs(row_max(q, first, columns) - before)
+def next_predecessor(before, model, num_actions, to, last):
+    """Return the next pair, after node `last` (-1 for the first), that leads to a target.
 
-
-@compiled
-def wake_predecessors(planning, model, q, num_actions, state, change, gamma):
-    """Have the pairs wait that lead to a state whose value has changed.
-
-    By their errors, or by the change where they are queued by that and it is known, not negative.
+    Returns its node (-1 for none) and the transition probability. Nodes whose pair the model no
+    longer predicts to lead there are removed, so that old layouts leave no predecessors
+    behind.
     """
-    node, probability = next_leading(planning.before, model, num_actions, state, np.int64(-1))
+    num_states = before.first.size // 2
+    node = before.first[to] if last < 0 else before.link[last]
     while node >= 0:
-        pair = planning.before.pair[node]
-        if planning.by_error or change < 0.0:
-            wait_if_wrong(planning, model, q, num_actions, pair, gamma)
-        elif is_trusted(model, pair) and probability * gamma * change > planning.threshold:
-            raise_to(planning.queue, pair, probability * gamma * change)
-            planning.counts[QUEUED] += 1
-        node, probability = next_leading(planning.before, model, num_actions, state, node)
-
-
-@compiled
-def wait_if_wrong(planning, model, q, num_actions, pair, gamma):
-    """Have a trusted pair wait with its error, if that is large enough, and otherwise not."""
-    error = abs(expect(model, num_actions, pair, q, gamma) - q[pair])
-    if error > planning.threshold and is_trusted(model, pair):
-        put(planning.queue, pair, error)
-        planning.counts[QUEUED] += 1
-    elif planning.queue.place[pair] >= 0:
-        drop(planning.queue, pair)
-        planning.counts[QUEUED] += 1
+        pair = before.pair[node]
+        # first, link and used form a singly linked list per target, and one of the free nodes
+        probability, _, _ = outcome_probability(
+            model, num_actions, pair, to % num_states, to >= num_states
+        )
+        if probability > 0.0:
+            return node, probability
+        after = before.link[node]
+        if last < 0:
+            before.first[to] = after
+        else:
+            before.link[last] = after
+        before.link[node] = before.used[1]
+        before.used[1] = node
+        node = after
+    return np.int64(-1), 0.0

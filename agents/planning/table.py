@@ -1,4 +1,4 @@
-"""Planners of tables: compiled code on the model's record and the table of action values."""
+"""Base class of planners with compiled rules, on the model's record and a table of values."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ import numpy as np
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
 
-from ..core.kernels import improve, remember
-from ..core.records import flatten, restore
+from ..core.kernels import CONFIDENCE_THRESHOLD, plan, record_transition
+from ..core.records import flatten, part_of, prefixed, restore
 from ..core.rng import load, state_words, store
-from ..core.shares import TRUSTED
-from ..core.state import part_of, prefixed
 from ..core.transitions import Transitions
 from ..models import Model
 from ..models.table_copy import TableCopy, has_lookups
@@ -22,17 +20,17 @@ from ..values.table import TableValues
 from .base import Planning
 
 GROWING = ("pair", "link")
-"""The columns of planners' records that grow."""
+"""Columns of planners' records whose length grows with the transitions."""
 
 
 class TablePlanning(Planning):
-    """A planner whose memory is a record, with compiled rules for `remember` and `improve`.
+    """Planner whose memory is a record, with compiled rules to record transitions and to plan.
 
-    A model that is no table of outcomes is copied into one, pair by pair (`TableCopy`).
+    A model without a table of outcomes is copied into one, pair by pair (`TableCopy`).
 
-    Where a model says of a pair that it deserves less than `TRUSTED`, as a `ScoredModel` whose
-    table can be looked up may, the pair is not planned with: its value is learned from real
-    transitions, as without a model. Selective planning (Abbas, Sokota, Talvitie and White 2020).
+    Selective planning (Abbas, Sokota, Talvitie and White 2020): a pair whose confidence is below
+    `CONFIDENCE_THRESHOLD`, as it may be in a `ScoredModel` with table lookups, is not planned with.
+    Its value is learned from real transitions, as without a model.
 
     Attributes:
         record: the planner's memory; None before the first real step.
@@ -48,22 +46,22 @@ class TablePlanning(Planning):
         self._size: dict[str, int] = {}
 
     @abstractmethod
-    def _begin(self, num_states: int, num_actions: int) -> Any:
-        """The record before anything was noted."""
+    def _empty_record(self, num_states: int, num_actions: int) -> Any:
+        """Return the record before the first transition."""
 
-    def _with_room(self, record: Any, transitions: int) -> Any:
-        """The record with room for so many further real transitions."""
+    def _with_capacity(self, record: Any, transitions: int) -> Any:
+        """Return the record with capacity for a number of further real transitions."""
         return record
 
     def reserve(self, values: TableValues, transitions: int) -> None:
-        """Make room for so many further real transitions."""
+        """Allocate capacity for a number of further real transitions."""
         if self.record is None:
             self._size = dict(zip(("num_states", "num_actions"), values.q.shape, strict=True))
-            self.record = self._begin(**self._size)
-        self.record = self._with_room(self.record, transitions)
+            self.record = self._empty_record(**self._size)
+        self.record = self._with_capacity(self.record, transitions)
 
     def table(self, model: Any) -> Any:
-        """The record of what the model believes."""
+        """Return the record of the model's predictions, its own or a copy."""
         if has_lookups(model):
             return model.table
         if self._copy is None:
@@ -71,24 +69,24 @@ class TablePlanning(Planning):
         return self._copy.table
 
     def learns_from(self, model: Any, transition: Transitions) -> bool:
-        """Whether a real transition updates values: always, or where the model is not trusted."""
-        if self.learns_directly or not hasattr(model, "share_of_pairs") or not has_lookups(model):
+        """Return whether a real transition updates the values: always, or for unconfident pairs."""
+        if self.learns_directly or not hasattr(model, "pair_confidence") or not has_lookups(model):
             return self.learns_directly
-        deserved = model.share_of_pairs(transition.observation, transition.action)
-        return bool(deserved[0] < TRUSTED)
+        confidence = model.pair_confidence(transition.observation, transition.action)
+        return bool(confidence[0] < CONFIDENCE_THRESHOLD)
 
     # -- what an agent calls -------------------------------------------------------------------
 
-    def note(self, values: Any, model: Model, transitions: Transitions) -> None:
-        """Take note of real transitions, which the model has learned already."""
+    def record_transition(self, values: Any, model: Model, transitions: Transitions) -> None:
+        """Record real transitions, which the model has already learned."""
         self.reserve(values, transitions.action.size)
         self.table(model)
         if self._copy is not None:
-            self._copy.look_up(model, transitions)
-        remember_batch(self.record, self.table(model), values.q, transitions, values.gamma)
+            self._copy.refresh(model, transitions)
+        record_batch(self.record, self.table(model), values.q, transitions, values.gamma)
 
     def plan(self, values: Any, model: Model, rng: np.random.Generator) -> None:
-        """Improve the values."""
+        """Update the values by the compiled rule."""
         if self.planning_steps and self.record is not None:
             plan_once(
                 self.record,
@@ -102,7 +100,7 @@ class TablePlanning(Planning):
     # -- checkpoints ---------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """The record's arrays by name; nothing before the first real step."""
+        """Return the record's arrays by name; an empty state before the first real step."""
         if self.record is None:
             return {}
         state = {**self._size, **flatten(self.record, "record.")}
@@ -111,16 +109,17 @@ class TablePlanning(Planning):
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore a state of `get_state`.
 
         Raises:
-            ValueError: if something is missing, of another shape, or leads outside the tables.
+            ValueError: if an entry is missing, has another shape, or is an index outside the
+                tables.
         """
         if "num_states" not in state:
             self.record, self._copy = None, None
             return
         size = {name: int(state[name]) for name in ("num_states", "num_actions")}
-        record = restore(self._begin(**size), state, "record.", growing=GROWING)
+        record = restore(self._empty_record(**size), state, "record.", growing=GROWING)
         for numbers, low, high in self._indices(record, **size):
             if numbers.size and not low <= numbers.min() <= numbers.max() < high:
                 raise ValueError(
@@ -136,17 +135,17 @@ class TablePlanning(Planning):
     def _indices(
         self, record: Any, num_states: int, num_actions: int
     ) -> list[tuple[IntArray, int, int]]:
-        """Arrays of indices, each with the lowest it may hold and the first it may not."""
+        """Return the record's index arrays, each with its lower and exclusive upper bound."""
         return []
 
 
 @compiled
-def remember_batch(planning, model, q, transitions, gamma):
-    """The rule of `remember` for each transition, in order."""
+def record_batch(planning, model, q, transitions, gamma):
+    """Apply the compiled recording rule to each transition, in order."""
     flat = q.reshape(-1)
     num_actions = q.shape[1]
     for i in range(transitions.action.size):
-        remember(
+        record_transition(
             planning,
             model,
             flat,
@@ -160,7 +159,7 @@ def remember_batch(planning, model, q, transitions, gamma):
 
 @compiled
 def plan_once(planning, model, q, learning_rate, gamma, words):
-    """The rule of `improve`."""
+    """Run one phase of the compiled planning rule."""
     rng = load(words)
-    rng = improve(planning, model, q.reshape(-1), q.shape[1], learning_rate, gamma, rng)
+    rng = plan(planning, model, q.reshape(-1), q.shape[1], learning_rate, gamma, rng)
     store(words, rng)

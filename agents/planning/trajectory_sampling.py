@@ -1,4 +1,4 @@
-"""Trajectory sampling: planning along episodes that the model imagines (section 8.6)."""
+"""Trajectory sampling: planning along simulated episodes (Sutton & Barto 2018, section 8.6)."""
 
 from __future__ import annotations
 
@@ -10,24 +10,31 @@ from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
-from ..core.kernels import improve, remember, rule, seen_pairs, share
+from ..core.kernels import (
+    fraction_of_steps,
+    plan,
+    planning_share,
+    record_transition,
+    rule,
+    visited_pairs,
+)
 from ..core.rng import high_unit, low_below, next_word
-from ..core.shares import shared_steps
-from .pair_updates import PairUpdates, known, update_pair
+from .base import checked_name
+from .pair_updates import PairUpdates, update_pair
 
-BEGINNINGS = ("here", "start")
-"""Where an imagined trajectory may begin."""
+STARTS = ("here", "start")
+"""Starts of simulated trajectories."""
 
 RECENT_STARTS = 256
-"""Where so many of the latest episodes began is remembered."""
+"""Number of latest episodes whose start is stored."""
 
 
-class Walk(NamedTuple):
-    """The planner's record, for compiled code."""
+class TrajectoryRecord(NamedTuple):
+    """Record of the planner, for compiled code."""
 
-    here: IntArray  # (2,) where the agent is, and 1 where its episode has ended
-    starts: IntArray  # (RECENT_STARTS,) where the latest episodes began
-    num_starts: IntArray  # (1,) episodes so far
+    here: IntArray  # (2,) the agent's state, and 1 after the end of an episode
+    starts: IntArray  # (RECENT_STARTS,) start states of the latest episodes
+    num_starts: IntArray  # (1,) number of episodes so far
     planning_steps: int
     expected: bool
     epsilon: float
@@ -35,21 +42,22 @@ class Walk(NamedTuple):
 
 
 class TrajectorySampling(PairUpdates):
-    """Updates along trajectories of the policy in the model: the on-policy distribution.
+    """Updates along trajectories of the current policy in the model: the on-policy distribution.
 
-    An imagined trajectory takes, epsilon-greedily, the actions that were tried where it is, and is
-    updated pair by pair; where it ends another begins, and none outlasts the planning of one real
-    step.
+    A simulated trajectory takes epsilon-greedily one of the actions that were tried in its state,
+    and updates pair by pair; where it ends another starts. No trajectory continues into the
+    planning of the next real step.
 
     Args:
         planning_steps: updates after each real step, at least 0.
         updates: "expected" or "sample".
-        begin: "here", where the agent now is, which improves what it is about to do; or "start",
-            where one of its latest 256 episodes began, the distribution of section 8.6.
-        epsilon: probability of an action at random in the model, in [0, 1].
+        begin: start of a trajectory: "here", the agent's present state, which improves its next
+            decisions; or "start", the start of one of its latest 256 episodes, the distribution of
+            section 8.6.
+        epsilon: probability of a random action in the model, in [0, 1].
 
     Raises:
-        ValueError: for a number outside its range, other updates or another beginning.
+        ValueError: for a number outside its range, or another name.
     """
 
     def __init__(
@@ -61,11 +69,11 @@ class TrajectorySampling(PairUpdates):
         epsilon: float = 0.1,
     ) -> None:
         super().__init__(planning_steps, updates)
-        self.begin = known("begin", begin, BEGINNINGS)
+        self.begin = checked_name("begin", begin, STARTS)
         self.epsilon = checked_number("epsilon", epsilon, 0, 1)
 
-    def _begin(self, num_states: int, num_actions: int) -> Walk:
-        return Walk(
+    def _empty_record(self, num_states: int, num_actions: int) -> TrajectoryRecord:
+        return TrajectoryRecord(
             np.array([0, 1]),
             np.zeros(RECENT_STARTS, dtype=np.int64),
             np.zeros(1, dtype=np.int64),
@@ -85,58 +93,58 @@ class TrajectorySampling(PairUpdates):
         ]
 
 
-@rule(remember, Walk)
+@rule(record_transition, TrajectoryRecord)
 @compiled
-def remember_place(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """Note where the agent is, and where an episode began."""
+def record_position(planning, model, q, num_actions, pair, next_state, terminated, gamma):
+    """Record the agent's state, and the start of an episode."""
     state, here = pair // num_actions, planning.here
-    if here[1] or here[0] != state:  # what was truncated ends unheard
+    if here[1] or here[0] != state:  # also after a truncation, which is not recorded
         planning.starts[planning.num_starts[0] % RECENT_STARTS] = state
         planning.num_starts[0] += 1
     here[0], here[1] = next_state, terminated
 
 
-@rule(improve, Walk)
+@rule(plan, TrajectoryRecord)
 @compiled
-def walk(planning, model, q, num_actions, learning_rate, gamma, rng):
-    """Update pairs along imagined trajectories."""
-    seen = seen_pairs(model)
-    state, rng = beginning(planning, rng)
-    for _ in range(shared_steps(planning.planning_steps, share(model))):
-        if seen.pairs[state * (num_actions + 1)] == 0:  # where nothing was tried
-            state, rng = beginning(planning, rng)
+def sample_trajectories(planning, model, q, num_actions, learning_rate, gamma, rng):
+    """Update pairs along simulated trajectories."""
+    seen = visited_pairs(model)
+    state, rng = trajectory_start(planning, rng)
+    for _ in range(fraction_of_steps(planning.planning_steps, planning_share(model))):
+        if seen.pairs[state * (num_actions + 1)] == 0:  # no action was tried there
+            state, rng = trajectory_start(planning, rng)
             if seen.pairs[state * (num_actions + 1)] == 0:
-                state, rng = some_start(planning, rng)
+                state, rng = draw_episode_start(planning, rng)
                 if seen.pairs[state * (num_actions + 1)] == 0:
                     break
-        pair, rng = choose_tried(q, seen, num_actions, state, planning.epsilon, rng)
+        pair, rng = choose_visited(q, seen, num_actions, state, planning.epsilon, rng)
         state, terminated, rng = update_pair(
             model, q, num_actions, pair, planning.expected, learning_rate, gamma, rng
         )
         if terminated:
-            state, rng = beginning(planning, rng)
+            state, rng = trajectory_start(planning, rng)
     return rng
 
 
 @compiled
-def beginning(planning, rng):
-    """Where a trajectory begins, and the generator's state."""
+def trajectory_start(planning, rng):
+    """Return the start of a trajectory, and the generator's state."""
     if planning.from_start or planning.here[1]:
-        return some_start(planning, rng)
+        return draw_episode_start(planning, rng)
     return planning.here[0], rng
 
 
 @compiled
-def some_start(planning, rng):
-    """Where one of the latest episodes began."""
+def draw_episode_start(planning, rng):
+    """Sample the start of one of the latest episodes; return it and the generator's state."""
     word, rng = next_word(rng)
     known_starts = min(planning.num_starts[0], RECENT_STARTS)
     return planning.starts[np.int64(low_below(word, known_starts))], rng
 
 
 @compiled
-def choose_tried(q, seen, num_actions, state, epsilon, rng):
-    """Epsilon-greedily one of the pairs that may be drawn in a state; ties at random."""
+def choose_visited(q, seen, num_actions, state, epsilon, rng):
+    """Choose epsilon-greedily among the tried pairs of a state; ties at random."""
     row = state * (num_actions + 1)
     count = seen.pairs[row]
     word, rng = next_word(rng)

@@ -1,1 +1,16 @@
-"""Dyna for Stable-Baselines3: a callback, and a buffer of simulated transitions."""
+"""Dyna for Stable-Baselines3: a callback that adds a model's transitions to the replay buffer."""
+
+from __future__ import annotations
+
+from dynamaze.common.deprecation import lazy_exports
+
+_LAZY = {"DynaCallback": ".callback", "MixedReplayBuffer": ".buffer"}
+"""Name -> module that is imported when the name is first used."""
+
+__all__ = sorted(_LAZY)  # noqa: PLE0605
+
+__getattr__ = lazy_exports(__name__, _LAZY)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,7 +1,8 @@
-"""An algorithm of Stable-Baselines3 as models see its world: vectors, actions, real transitions."""
+"""Replay buffer with simulated transitions, and an adapter between an SB3 algorithm and a model."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,34 +12,109 @@ from gymnasium import spaces
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.optional_imports import optional_import
 
-from ..core.actions import Actions, NumberedActions, VectorActions
-from ..core.encoders import Vectors
+from ..core.encoders import Actions, NumberedActions, VectorActions, Vectors
 from ..core.transitions import Transitions
 
 optional_import("stable_baselines3", extra="distill", purpose="Dyna for SB3")
-from stable_baselines3.common.buffers import (  # noqa: E402  # after the message
+import torch  # noqa: E402  # after the message that says how to get it
+from stable_baselines3.common.buffers import (  # noqa: E402
     DictReplayBuffer,
     NStepReplayBuffer,
     ReplayBuffer,
 )
 from stable_baselines3.common.noise import VectorizedActionNoise  # noqa: E402
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm  # noqa: E402
+from stable_baselines3.common.type_aliases import ReplayBufferSamples  # noqa: E402
 
 TIMEOUT = "TimeLimit.truncated"
-"""Where Stable-Baselines3 says in an `info` that an episode was cut short and did not end."""
+"""Key of `info` by which Stable-Baselines3 marks a truncated episode."""
+
+OWN = frozenset({"real", "simulated", "on_add", "share", "num_drawn", "num_simulated"})
+"""Own attributes; all others are those of the real buffer."""
 
 
-class World:
-    """What an algorithm's buffer holds, as vectors; actions as the buffer stores them.
+class MixedReplayBuffer:
+    """Replacement of an algorithm's replay buffer that mixes simulated rows into its batches.
 
-    Numbered actions are numbers, and those of a `Box` are (d,) vectors scaled to [-1, 1].
+    New transitions go into the real buffer and to `on_add`. `share` holds for one training phase:
+    the callback sets it before each, and the next real transition resets it to 0. So an algorithm
+    that continues without its callback, as after an exception, learns from real experience alone.
+
+    All other attributes, the class and the pickle are those of the real buffer.
 
     Args:
-        algorithm: one that learns off-policy from single transitions.
+        real: the algorithm's own buffer.
+        simulated: a buffer of the same spaces.
+        on_add: called with the arguments of `ReplayBuffer.add`.
+
+    Attributes:
+        share: fraction of each batch that is simulated, in [0, 1].
+        num_drawn: rows of all batches so far.
+        num_simulated: simulated rows of all batches so far.
+    """
+
+    def __init__(
+        self, real: ReplayBuffer, simulated: ReplayBuffer, on_add: Callable[..., None]
+    ) -> None:
+        self.real, self.simulated, self.on_add = real, simulated, on_add
+        self.share = 0.0
+        self.num_drawn = self.num_simulated = 0
+
+    def add(self, *transition: Any, **more: Any) -> None:
+        """Add a real transition of each environment to the real buffer."""
+        self.real.add(*transition, **more)
+        self.share = 0.0
+        self.on_add(*transition, **more)
+
+    def sample(self, batch_size: int, env: Any = None) -> ReplayBufferSamples:
+        """Sample a batch: real rows first, then the simulated fraction, rounded."""
+        simulated = int(self.share * batch_size + 0.5) if self.simulated.size() else 0
+        self.num_drawn += batch_size
+        self.num_simulated += simulated
+        if not simulated:
+            return self.real.sample(batch_size, env)
+        batch = self.simulated.sample(simulated, env)
+        if simulated == batch_size:
+            return batch
+        return _joined(self.real.sample(batch_size - simulated, env), batch)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in OWN:  # before `__init__` has set it
+            raise AttributeError(name)
+        return getattr(self.real, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in OWN:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self.real, name, value)
+
+    @property  # type: ignore[misc]  # so that it is an instance of the real buffer's class
+    def __class__(self) -> Any:
+        return type(self.real)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.real.__reduce_ex__(protocol)
+
+
+def _joined(one: ReplayBufferSamples, other: ReplayBufferSamples) -> ReplayBufferSamples:
+    pairs = zip(one, other, strict=True)  # the last column, discounts, is None
+    joined: Any = [torch.cat((a, b)) for a, b in pairs if a is not None and b is not None]
+    return ReplayBufferSamples(*joined)
+
+
+class AlgorithmAdapter:
+    """Conversion of an algorithm's observations, actions and transitions to those of models.
+
+    Observations become vectors. Actions are those that the replay buffer stores: integers, or (d,)
+    vectors of a `Box` scaled to [-1, 1].
+
+    Args:
+        algorithm: an off-policy algorithm that learns from single transitions.
 
     Raises:
-        TypeError: for an algorithm or a space of another kind.
-        ValueError: for a buffer that gives returns of several steps.
+        TypeError: for another algorithm or an unsupported space.
+        ValueError: for a buffer with n-step returns.
     """
 
     def __init__(self, algorithm: Any) -> None:
@@ -49,7 +125,7 @@ class World:
         self._noise: VectorizedActionNoise | None = None
 
     def describe(self) -> str:
-        """The spaces, in words."""
+        """Return the spaces as text."""
         return f"{self.algorithm.observation_space} and {self.algorithm.action_space}"
 
     def transitions(
@@ -61,7 +137,7 @@ class World:
         done: npt.NDArray[Any],
         timeout: npt.NDArray[Any],
     ) -> Transitions:
-        """Real transitions of n rows, as a buffer is told of them; time limits are no ends."""
+        """Convert n rows of a buffer's `add` to transitions; time limits do not terminate."""
         n = len(reward)
         return Transitions(
             self._vectors(obs, n),
@@ -71,10 +147,11 @@ class World:
             np.asarray(done, dtype=np.bool_) & ~np.asarray(timeout, dtype=np.bool_),
         )
 
-    def stored(self, buffer: ReplayBuffer) -> Transitions | None:
-        """All that a buffer holds, the oldest first; None of one that saves memory.
+    def buffered_transitions(self, buffer: ReplayBuffer) -> Transitions | None:
+        """Return all transitions of a buffer, the oldest first; None with `optimize_memory_usage`.
 
-        Such a buffer has no room for what an episode ended with, and takes time limits for ends.
+        Such a buffer does not store the last observation of an episode, and marks time limits as
+        ends.
         """
         if buffer.optimize_memory_usage:
             return None
@@ -93,32 +170,36 @@ class World:
         )
         return self.transitions(*(column.reshape(-1, *column.shape[2:]) for column in columns))
 
-    def real_states(self, buffer: ReplayBuffer, n: int, rng: np.random.Generator) -> FloatArray:
-        """(n, d) vectors of states in which the algorithm acted, each visit as likely as others."""
-        if buffer.optimize_memory_usage and buffer.full:  # at `pos` stands what came last
+    def sample_real_states(
+        self, buffer: ReplayBuffer, n: int, rng: np.random.Generator
+    ) -> FloatArray:
+        """Sample (n, d) vectors uniformly from the stored observations."""
+        if (
+            buffer.optimize_memory_usage and buffer.full
+        ):  # the entry at `pos` is the newest next observation
             places = (rng.integers(1, buffer.buffer_size, size=n) + buffer.pos) % buffer.buffer_size
         else:
             places = rng.integers(buffer.size(), size=n)
-        worlds = rng.integers(buffer.n_envs, size=n)
-        return self._vectors(buffer.observations[places, worlds], n)
+        envs = rng.integers(buffer.n_envs, size=n)
+        return self._vectors(buffer.observations[places, envs], n)
 
-    def explore(self, observations: npt.NDArray[Any], rng: np.random.Generator) -> Any:
-        """(n, ...) actions of the policy as it explores now, for (n, ...) observations.
+    def exploring_actions(self, observations: npt.NDArray[Any], rng: np.random.Generator) -> Any:
+        """Return (n, ...) actions of the policy as it explores now, for (n, ...) observations.
 
-        An epsilon-greedy algorithm would flip one coin for all rows; here each row has its own,
-        from `rng`. What else is random is drawn by the algorithm, from the generators that its
-        own `seed` settles.
+        An epsilon-greedy algorithm would decide once for all rows whether to explore; here each row
+        decides for itself, by `rng`. All other randomness is the algorithm's own, seeded by its
+        `seed`.
         """
         algorithm, n = self.algorithm, len(observations)
         normalizer = algorithm.get_vec_normalize_env()
-        seen = observations if normalizer is None else normalizer.normalize_obs(observations)
+        inputs = observations if normalizer is None else normalizer.normalize_obs(observations)
         if hasattr(algorithm, "exploration_rate"):
-            actions, _ = algorithm.predict(seen, deterministic=True)
+            actions, _ = algorithm.predict(inputs, deterministic=True)
             random = rng.random(n) < algorithm.exploration_rate
             return np.where(random, rng.integers(self.actions.count, size=n), actions)
         if algorithm.use_sde:
-            algorithm.actor.reset_noise(n)  # it is reset again before the next real step
-        actions, _ = algorithm.predict(seen, deterministic=False)
+            algorithm.actor.reset_noise(n)  # reset again by the algorithm before the next real step
+        actions, _ = algorithm.predict(inputs, deterministic=False)
         if isinstance(self.actions, NumberedActions):
             return actions
         scaled = algorithm.policy.scale_action(actions)
@@ -126,12 +207,12 @@ class World:
             return scaled
         return np.clip(scaled + self._noise_for(n)().reshape(scaled.shape), -1, 1)
 
-    def columns(self, actions: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """(n,) or (n, size) actions as models see them, of (n, ...) as buffers store them."""
+    def model_actions(self, actions: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return (n,) or (n, size) actions of models for (n, ...) actions of buffers."""
         return self._columns(actions, len(actions))
 
     def _noise_for(self, n: int) -> VectorizedActionNoise:
-        """The algorithm's noise, one process for each of n branches, each at its beginning."""
+        """Return the algorithm's action noise with one process, just started, per branch."""
         base = self.algorithm.action_noise
         base = base.base_noise if isinstance(base, VectorizedActionNoise) else base
         if self._noise is None or self._noise.n_envs != n or self._noise.base_noise is not base:
@@ -155,7 +236,7 @@ def _check(algorithm: Any) -> None:
             f"{kind} has no replay buffer to mix simulated experience into; expected an off-policy "
             "algorithm of Stable-Baselines3 such as DQN, SAC or TD3"
         )
-    if isinstance(buffer, DictReplayBuffer):  # hindsight replay too
+    if isinstance(buffer, DictReplayBuffer):  # HER as well
         raise TypeError(
             f"{kind} with a {type(buffer).__name__}: observation space "
             f"{algorithm.observation_space}; expected one that is no Dict"

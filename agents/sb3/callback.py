@@ -1,15 +1,16 @@
-"""Dyna for Stable-Baselines3: an off-policy algorithm that is handed a model plans with it.
+"""Dyna for Stable-Baselines3: off-policy algorithms that also learn from simulated transitions.
 
-The recipe is that of model-based policy optimisation (MBPO; Janner, Fu, Zhang and Levine 2019,
+The procedure is that of model-based policy optimisation (MBPO; Janner, Fu, Zhang and Levine 2019,
 algorithm 2): the model learns from real transitions, short branches of the current policy are
-rolled in it from real states, and the algorithm learns from batches of both. Differences from the
-paper:
+rolled out in it from real states, and the algorithm learns from batches of both. Differences from
+the paper:
 
-1. The algorithm is any off-policy algorithm of Stable-Baselines3 as it stands, and the model any
-   that observes vectors; the paper has soft actor-critic and an ensemble.
-2. The model learns on with each batch of new transitions; it is not fitted anew to all of them.
-3. The length of branches is fixed, and a branch whose episode ends gives way to a new one.
-4. Whether an episode ends is an output of the model; in the paper it is a rule that is given.
+1. The algorithm is any off-policy algorithm of Stable-Baselines3, unchanged, and the model any that
+   observes vectors; the paper has soft actor-critic and an ensemble.
+2. The model continues learning with each batch of new transitions; it is not refitted to all of
+   them.
+3. The length of branches is fixed, and a branch whose episode ends is replaced by a new one.
+4. Termination is an output of the model; in the paper it is a given rule.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 from dynamaze.common.validation import checked_number, did_you_mean
@@ -28,70 +30,70 @@ from dynamaze.common.version import __version__
 from ..core.encoders import VECTORS
 from ..core.rng import Seed, as_sequence, make_generator
 from ..core.transitions import Transitions
+from ..core.vectors import check_vectors
 from ..models.learned import LEARNED_MODELS
-from ..models.vector_memory import check_vectors
 
 optional_import("stable_baselines3", extra="distill", purpose="DynaCallback")
 from stable_baselines3.common.buffers import ReplayBuffer  # noqa: E402  # after the message
 from stable_baselines3.common.callbacks import BaseCallback  # noqa: E402
 
-from .buffer import TIMEOUT, World  # noqa: E402
-from .simulated_replay import MixedReplay  # noqa: E402
+from .buffer import TIMEOUT, AlgorithmAdapter, MixedReplayBuffer  # noqa: E402
 
 BRANCHES = 0
-"""The stream of the seed's random numbers that branches are drawn from."""
+"""Index of the seed's random stream from which branches are drawn."""
 
 NEEDED = ("update", "imagine")
-"""What a model must have."""
+"""Methods that a model must have."""
 
 
 class DynaCallback(BaseCallback):
-    """Gives an off-policy algorithm simulated experience to learn from, besides its real one.
+    """Callback that gives an off-policy algorithm simulated experience besides its real one.
 
         from stable_baselines3 import DQN
-        from dynamaze.agents.sb3.callback import DynaCallback
+        from dynamaze.agents.sb3 import DynaCallback
 
         algorithm = DQN("MlpPolicy", env, gradient_steps=4)
         algorithm.learn(20_000, callback=DynaCallback("ensemble", seed=0), progress_bar=True)
 
-    Each `train_every` real steps the model learns from the new real transitions, and `rollouts`
-    branches of the policy, with its exploration, are rolled in the model from real states drawn
-    from the replay buffer. While `learn` runs, each batch that the algorithm draws is simulated to
-    a share of 1 - `real_ratio`. Then the algorithm has its own buffer back. How many gradient steps
-    it takes is its own `gradient_steps`: with more experience it can bear more of them.
+    Every `train_every` real steps the model learns from the new real transitions, and `rollouts`
+    branches of the policy, with its exploration, are rolled out in the model from real states
+    sampled from the replay buffer. While `learn` runs, a fraction 1 - `real_ratio` of each batch is
+    simulated. Afterwards the algorithm has its own buffer again. The number of gradient steps is
+    the algorithm's `gradient_steps`; more simulated experience allows more of them.
 
-    The algorithm's log gets "dyna/..." : the model's errors on real transitions before it learned
-    from them (`observation_error`, root of the mean square; `reward_error` and `end_error`, means),
-    `simulated_share` of what was drawn, the mean length of branches, and how many real and
-    simulated transitions there were.
+    The algorithm's logger gets "dyna/...": the model's errors on real transitions before it learned
+    from them (`observation_error`, root mean square; `reward_error` and `end_error`, mean
+    absolute), `simulated_share` of the sampled rows, `branch_length`, and the numbers of
+    `real_transitions` and `simulated_transitions`.
 
     Args:
         model: a name of `LEARNED_MODELS`, or a model of vectors with `update(transitions)` and
             `imagine(observations, actions, rng)`; actions as the replay buffer stores them, those
-            of a `Box` (batch, size) scaled to [-1, 1]. With a `share_of_planning` it says how much
-            of the simulated share it deserves.
-        real_ratio: the share of each batch that is real, in [0, 1].
+            of a `Box` (batch, size) scaled to [-1, 1]. Its `planning_share`, if it has one,
+            scales the simulated fraction.
+        real_ratio: fraction of each batch that is real, in [0, 1].
         rollout_length: steps of a branch.
-        rollouts: branches that are rolled at a time.
-        train_every: real steps from one time to the next.
-        kept: so many times' branches are remembered; then the oldest give way.
-        warm_up: real steps before the model learns and branches are rolled; None for the
+        rollouts: number of branches that are rolled out at a time.
+        train_every: real steps between two updates of the model.
+        retained_rounds: rounds of branches that the simulated buffer holds; older ones are
+            overwritten.
+        warm_up: real steps before the model first learns and branches are rolled out; None for the
             algorithm's `learning_starts`.
-        seed: settles the model's beginning and all draws but the policy's own, which the
-            algorithm's `seed` settles.
+        seed: determines the model's initial state and all sampling but the policy's own, which the
+            algorithm's `seed` determines.
         verbose: as in every callback.
 
     Attributes:
         world_model: the model; None before learning begins, if it was given by name.
-        num_real: real transitions that it has learned from.
-        num_simulated: transitions that it has imagined.
+        num_real: number of real transitions that the model has learned from.
+        num_simulated: number of simulated transitions.
 
     Raises:
-        TypeError, ValueError: for a number outside its range, a name that there is not, or a model
-            that cannot imagine vectors; and when learning begins, for an algorithm or a space that
-            it cannot serve.
+        TypeError, ValueError: for a number outside its range, an unknown name, or a model without
+            `imagine`; and when learning begins, for an unsupported algorithm or space.
     """
 
+    @renamed_arguments(kept="retained_rounds")
     def __init__(
         self,
         model: Any = "ensemble",
@@ -100,7 +102,7 @@ class DynaCallback(BaseCallback):
         rollout_length: int = 1,
         rollouts: int = 256,
         train_every: int = 32,
-        kept: int = 16,
+        retained_rounds: int = 16,
         warm_up: int | None = None,
         seed: Seed = None,
         verbose: int = 0,
@@ -110,57 +112,58 @@ class DynaCallback(BaseCallback):
         self.model_name = model if isinstance(model, str) else type(model).__name__
         self.world_model: Any = None if isinstance(model, str) else model
         self.real_ratio = checked_number("real_ratio", real_ratio, 0, 1)
-        self.rollout_length = _count("rollout_length", rollout_length)
-        self.rollouts = _count("rollouts", rollouts)
-        self.train_every = _count("train_every", train_every)
-        self.kept = _count("kept", kept)
-        self.warm_up = None if warm_up is None else _count("warm_up", warm_up, 0)
+        self.rollout_length = _checked_count("rollout_length", rollout_length)
+        self.rollouts = _checked_count("rollouts", rollouts)
+        self.train_every = _checked_count("train_every", train_every)
+        self.retained_rounds = _checked_count("retained_rounds", retained_rounds)
+        self.warm_up = None if warm_up is None else _checked_count("warm_up", warm_up, 0)
         self.num_real = self.num_simulated = 0
         self._seed = as_sequence(seed)
         self._rng = make_generator(self._seed, BRANCHES)
-        self._world: World | None = None
+        self._adapter: AlgorithmAdapter | None = None
         self._served = ""
-        self._mixed: MixedReplay | None = None
+        self._mixed: MixedReplayBuffer | None = None
         self._simulated: ReplayBuffer | None = None
-        self._news: deque[Transitions] = deque()
+        self._new_transitions: deque[Transitions] = deque()
         self._loaded: dict[str, Any] | None = None
 
     # -- what the algorithm calls --------------------------------------------------------------
 
     def _init_callback(self) -> None:
-        world = World(self.model)
-        if self._served not in ("", world.describe()):
+        adapter = AlgorithmAdapter(self.model)
+        if self._served not in ("", adapter.describe()):
             raise ValueError(
-                f"a model of {self._served} for {world.describe()}; expected the same spaces, or a "
-                "DynaCallback of its own"
+                f"a model of {self._served} for {adapter.describe()}; expected the same spaces, "
+                "or a DynaCallback of its own"
             )
         model = self.world_model
         if model is None:
             named = LEARNED_MODELS[self.model_name]
-            model = named.on_vectors(world.vectors, world.actions, self._seed)
-        _check_sizes(model, world)
+            model = named.on_vectors(adapter.vectors, adapter.actions, self._seed)
+        _check_sizes(model, adapter)
         if self._loaded is not None:
             model.set_state(self._loaded)
             self._loaded = None
-        self.world_model, self._world, self._served = model, world, world.describe()
+        self.world_model, self._adapter, self._served = model, adapter, adapter.describe()
 
     def _on_training_start(self) -> None:
         algorithm, real = self._algorithm, self._algorithm.replay_buffer
-        if isinstance(real, MixedReplay):
-            real = real.real  # an exception ended what learned before
-        held = None if self.num_real else self._here.stored(real)
-        waiting = self._news if held is None else [held]
-        self._news = deque(waiting, maxlen=real.buffer_size)
+        if isinstance(real, MixedReplayBuffer):
+            real = real.real  # left by an earlier `learn` that ended with an exception
+        # A model that is added later learns from the buffer's transitions first.
+        held = None if self.num_real else self._connected.buffered_transitions(real)
+        waiting = self._new_transitions if held is None else [held]
+        self._new_transitions = deque(waiting, maxlen=real.buffer_size)
         if self._simulated is None:
             self._simulated = ReplayBuffer(
-                self.kept * self.rollout_length * self.rollouts,
+                self.retained_rounds * self.rollout_length * self.rollouts,
                 algorithm.observation_space,
                 algorithm.action_space,
                 device=algorithm.device,
                 n_envs=self.rollouts,
                 handle_timeout_termination=False,
             )
-        self._mixed = MixedReplay(real, self._simulated, self._note)
+        self._mixed = MixedReplayBuffer(real, self._simulated, self._store)
         algorithm.replay_buffer = self._mixed
 
     def _on_step(self) -> bool:
@@ -171,9 +174,9 @@ class DynaCallback(BaseCallback):
         warm_up = self._algorithm.learning_starts if self.warm_up is None else self.warm_up
         if self._waiting >= self.train_every and self._algorithm.num_timesteps >= warm_up:
             self._train()
-            self._roll()
-        deserved = float(getattr(self.world_model, "share_of_planning", 1.0))
-        self._mixed.share = (1.0 - self.real_ratio) * deserved
+            self._roll_out()
+        confidence = float(getattr(self.world_model, "planning_share", 1.0))
+        self._mixed.share = (1.0 - self.real_ratio) * confidence
 
     def _on_training_end(self) -> None:
         assert self._mixed is not None
@@ -182,19 +185,24 @@ class DynaCallback(BaseCallback):
         if self._waiting:
             self._train()
 
-    # -- one round -----------------------------------------------------------------------------
+    # -- a round of training
+    # -----------------------------------------------------------------------------
 
-    def _note(
+    def _store(
         self, obs: Any, next_obs: Any, action: Any, reward: Any, done: Any, infos: Any
     ) -> None:
-        """Remember the real transitions of a step until the model learns from them."""
+        """Store the real transitions of a step until the model learns from them."""
         timeout = np.array([bool(info.get(TIMEOUT, False)) for info in infos])
-        self._news.append(self._here.transitions(obs, next_obs, action, reward, done, timeout))
+        self._new_transitions.append(
+            self._connected.transitions(obs, next_obs, action, reward, done, timeout)
+        )
 
     def _train(self) -> None:
-        columns: Any = (np.concatenate(column) for column in zip(*self._news, strict=True))
+        columns: Any = (
+            np.concatenate(column) for column in zip(*self._new_transitions, strict=True)
+        )
         news = Transitions(*columns)
-        self._news.clear()
+        self._new_transitions.clear()
         if hasattr(self.world_model, "predict"):
             self._record_errors(news)
         self.world_model.update(news)
@@ -202,45 +210,45 @@ class DynaCallback(BaseCallback):
         self.logger.record("dyna/real_transitions", self.num_real)
 
     def _record_errors(self, news: Transitions) -> None:
-        believed = self.world_model.predict(news.observation, news.action)
-        missed = (believed.next_observation - news.next_observation) ** 2
-        self.logger.record("dyna/observation_error", float(np.sqrt(missed.mean())))
-        for name, belief, truth in (
-            ("reward", believed.reward, news.reward),
-            ("end", believed.terminated, news.terminated),
+        predicted = self.world_model.predict(news.observation, news.action)
+        squared = (predicted.next_observation - news.next_observation) ** 2
+        self.logger.record("dyna/observation_error", float(np.sqrt(squared.mean())))
+        for name, prediction, target in (
+            ("reward", predicted.reward, news.reward),
+            ("end", predicted.terminated, news.terminated),
         ):
-            self.logger.record(f"dyna/{name}_error", float(np.abs(belief - truth).mean()))
+            self.logger.record(f"dyna/{name}_error", float(np.abs(prediction - target).mean()))
 
-    def _roll(self) -> None:
-        """Roll the branches; one whose episode ends gives way to a new one."""
-        world, mixed, n = self._here, self._mixed, self.rollouts
+    def _roll_out(self) -> None:
+        """Roll out the branches; one whose episode ends is replaced by a new one."""
+        adapter, mixed, n = self._connected, self._mixed, self.rollouts
         assert mixed is not None
-        vectors = world.real_states(mixed.real, n, self._rng)
+        vectors = adapter.sample_real_states(mixed.real, n, self._rng)
         ended = 0
         for _ in range(self.rollout_length):
-            observations = world.vectors.observations(vectors)
-            actions = world.explore(observations, self._rng)
-            imagined = self._imagine(vectors, world.columns(actions))
-            following = world.vectors.observations(imagined.next_observation)
+            observations = adapter.vectors.observations(vectors)
+            actions = adapter.exploring_actions(observations, self._rng)
+            simulated = self._imagine(vectors, adapter.model_actions(actions))
+            following = adapter.vectors.observations(simulated.next_observation)
             mixed.simulated.add(
-                observations, following, actions, imagined.reward, imagined.terminated, [{}] * n
+                observations, following, actions, simulated.reward, simulated.terminated, [{}] * n
             )
-            fresh = world.real_states(mixed.real, n, self._rng)
-            going_on = world.vectors.many(following)[0]
-            vectors = np.where(imagined.terminated[:, None], fresh, going_on)
-            ended += int(imagined.terminated.sum())
+            fresh = adapter.sample_real_states(mixed.real, n, self._rng)
+            continued = adapter.vectors.many(following)[0]
+            vectors = np.where(simulated.terminated[:, None], fresh, continued)
+            ended += int(simulated.terminated.sum())
         self._record_branches(ended)
 
     def _imagine(self, vectors: Any, actions: Any) -> Transitions:
-        imagined = self.world_model.imagine(vectors, actions, self._rng)
-        return check_vectors(imagined, self._here.vectors.size, self._here.actions)
+        simulated = self.world_model.imagine(vectors, actions, self._rng)
+        return check_vectors(simulated, self._connected.vectors.size, self._connected.actions)
 
     def _record_branches(self, ended: int) -> None:
         assert self._mixed is not None
         rolled = self.rollouts * self.rollout_length
         self.num_simulated += rolled
         self.logger.record("dyna/simulated_transitions", self.num_simulated)
-        # Those that end in the last step are no further branches.
+        # Branches that end in the last step are counted, though no new branch replaces them.
         self.logger.record("dyna/branch_length", rolled / (self.rollouts + ended))
         drawn, self._mixed.num_drawn = self._mixed.num_drawn, 0
         simulated, self._mixed.num_simulated = self._mixed.num_simulated, 0
@@ -249,25 +257,25 @@ class DynaCallback(BaseCallback):
 
     @property
     def _waiting(self) -> int:
-        """How many real transitions the model has not learned from."""
-        return sum(len(each.reward) for each in self._news)
+        """Return the number of real transitions that the model has not learned from."""
+        return sum(len(each.reward) for each in self._new_transitions)
 
     @property
     def _algorithm(self) -> Any:
         return self.model
 
     @property
-    def _here(self) -> World:
-        assert self._world is not None  # made when the callback was introduced
-        return self._world
+    def _connected(self) -> AlgorithmAdapter:
+        assert self._adapter is not None  # set by `_init_callback`
+        return self._adapter
 
     # -- files ---------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model as a checkpoint, atomically and without pickle.
 
-        The algorithm is saved by its own `save`. Simulated transitions are not: they are imagined
-        again when learning goes on.
+        The algorithm is saved by its own `save`. Simulated transitions are not saved; they are
+        generated again when learning continues.
 
         Raises:
             RuntimeError: if learning has not begun.
@@ -294,7 +302,7 @@ class DynaCallback(BaseCallback):
         write_checkpoint(path, arrays, document)
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Take the model of a checkpoint; one given by name takes it when learning begins.
+        """Load the model's state from a checkpoint, or when learning begins if given by name.
 
         Raises:
             CheckpointError: if the file is no such checkpoint, or of another model or other spaces.
@@ -321,7 +329,7 @@ class DynaCallback(BaseCallback):
 
 
 def _check_model(model: Any) -> None:
-    """Refuse what is neither a name nor a model that imagines vectors."""
+    """Check that the model is a known name, or a model of vectors with `imagine`."""
     if isinstance(model, str):
         if model not in LEARNED_MODELS:
             raise ValueError(
@@ -344,14 +352,14 @@ def _check_model(model: Any) -> None:
         )
 
 
-def _check_sizes(model: Any, world: World) -> None:
-    for name, wanted in (("size", world.vectors.size), ("num_actions", world.actions.count)):
+def _check_sizes(model: Any, adapter: AlgorithmAdapter) -> None:
+    for name, wanted in (("size", adapter.vectors.size), ("num_actions", adapter.actions.count)):
         if getattr(model, name, wanted) != wanted:
             raise ValueError(
                 f"model with {name}={getattr(model, name)}; expected {wanted} for "
-                f"{world.describe()}"
+                f"{adapter.describe()}"
             )
 
 
-def _count(name: str, value: object, low: int = 1) -> int:
+def _checked_count(name: str, value: object, low: int = 1) -> int:
     return int(checked_number(name, value, low, whole=True))

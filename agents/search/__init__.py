@@ -1,1 +1,27 @@
-"""Agents that plan when they have to decide, on a model or on copies."""
+"""Agents that plan at decision time, on a model or on copies of the environment."""
+
+from __future__ import annotations
+
+from dynamaze.common.deprecation import lazy_exports
+
+_LAZY = {
+    "ContinuousTreeSearch": ".mcts.continuous",
+    "Dyna2": ".td_search",
+    "EnvCopies": ".env_copies",
+    "ForwardSearch": ".forward_search",
+    "MonteCarloSearch": ".monte_carlo",
+    "SparseSampling": ".sparse_sampling",
+    "TDSearch": ".td_search",
+    "TrajectoryOptimisation": ".trajectory_optimisation.agent",
+    "TreeSearch": ".mcts.agent",
+    "make_simulator": ".simulators",
+}
+"""Name -> module that is imported when the name is first used."""
+
+__all__ = sorted(_LAZY)  # noqa: PLE0605
+
+__getattr__ = lazy_exports(__name__, _LAZY)
+
+
+def __dir__() -> list[str]:
+    return __all__

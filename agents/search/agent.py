@@ -1,4 +1,4 @@
-"""What the agents that search at decision time share: their parts, their models, their tables."""
+"""Common parts of the agents that search at decision time: models, numbers and tables."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.common.arrays import IntArray
+from dynamaze.common.deprecation import warn_renamed
 from dynamaze.common.validation import checked_number, did_you_mean
 
-from ..agent import Agent, make_env, spaces_of
-from ..core.encoders import ROWS
+from ..agent import Agent, EnvLike, make_env, spaces_of
+from ..core.encoders import DISCRETE
 from ..core.rng import Seed, as_sequence
 from ..core.spaces import Spaces, count_actions
 from ..exploration import EpsilonGreedy
@@ -22,47 +23,48 @@ from ..models.true import TrueModel
 from ..planning.base import Planning
 from ..values import LEARNING_RATES, make_values
 from ..values.table import TableValues, Values
-from .env_copies import WorldCopies
-from .monte_carlo_search_worlds import make_worlds
-from .reachable_states import tells_outcomes
+from .env_copies import EnvCopies
+from .reachable_states import has_reach_rule
+from .simulators import make_batch_simulator
 
-EnvLike = str | gym.Env[Any, Any] | Spaces
+TRUE, SIMULATOR = "true", "simulator"
+ENV_MODELS = (TRUE, SIMULATOR)
+"""Names of models that are the environment itself."""
 
-TRUE, COPIES = "true", "copies"
-WORLDS = (TRUE, COPIES)
-"""Names of models that are the world itself."""
+OLD_ENV_MODELS = {"copies": SIMULATOR}
+"""Name in version 0.1 -> name of today."""
 
-LEAVES = ("zero", "values")
-"""What the states at a search's end may be worth."""
+LEAF_VALUES = ("zero", "values")
+"""Values of the states at the horizon of a search."""
 
 NEGLIGIBLE = 1e-3
-"""Without a depth, a search ends where a reward is discounted to less than this."""
+"""Discount below which a search without a depth ends."""
 
 
 class SearchAgent(Agent):
-    """An agent whose model may be the world itself: another environment is its model's, too."""
+    """Agent whose model may be the environment itself, which then follows `set_env`."""
 
     def set_env(self, env: str | gym.Env[Any, Any]) -> None:
-        """Learn in another environment from now on; an episode begins there.
+        """Continue learning in another environment, beginning with a new episode.
 
         Raises:
             ValueError: if its spaces differ.
-            TypeError: if the model is the world itself, and this one does not tell what it is.
+            TypeError: if the model is the environment itself, and this one has no known dynamics.
         """
         before = self.env, self.observation
         super().set_env(env)
         try:
-            follow_env(self.model, self.env)
+            set_model_env(self.model, self.env)
         except BaseException:
             self.env, self.observation = before
             raise
 
 
-def follow_env(model: Any, env: Any) -> None:
-    """Let a model that is the world itself know of another environment."""
-    move = getattr(model, "set_env", None)
-    if move is not None:
-        move(env)
+def set_model_env(model: Any, env: Any) -> None:
+    """Set the environment of a model that is the environment itself; others are unchanged."""
+    set_env = getattr(model, "set_env", None)
+    if set_env is not None:
+        set_env(env)
 
 
 # -- the parts of an agent ---------------------------------------------------------------------
@@ -75,76 +77,86 @@ def search_parts(
     model: str | Model,
     values: str | Values | None = None,
     seed: Seed = None,
-    **numbers: Any,
+    **config: Any,
 ) -> dict[str, Any]:
-    """What `Agent` is made of, for one that searches.
+    """Return the arguments of `Agent` for an agent that searches.
 
     Args:
-        env: an environment, its id, or only its spaces.
-        planning: the search.
-        model: "true", "copies", a name of `MODELS` or a model.
-        values: a name of values, or values; None for a table, where the agent has no such argument.
-        seed: settles every random number.
-        **numbers: the agent's other arguments, as `load` wants them back: `gamma` and `epsilon`,
-            and where it has them `learning_rate` and `initial_value`.
+        env: environment, its id, or its spaces.
+        planning: the planner.
+        model: "true", "simulator", a name of `MODELS`, or a model.
+        values: a name of values, or values; None for a table, for agents without this argument.
+        seed: determines every random number.
+        **config: the agent's other arguments, stored for `load`: `gamma`, `epsilon`, and where the
+            agent has them `learning_rate` and `initial_value`.
 
     Raises:
-        ValueError: for a number outside its range, or unknown values or an unknown model.
-        TypeError: for spaces that the values cannot serve, or a model that cannot serve these.
+        ValueError: for a number outside its range, unknown values or an unknown model.
+        TypeError: for spaces that the values do not support, or a model that does not support them.
     """
+    model = renamed_model(model)
     made = env if isinstance(env, Spaces) else make_env(env)
     spaces = spaces_of(made)
     seed = as_sequence(seed) if seed is not None else None
     kind = "table" if values is None else values
-    rate = numbers.get("learning_rate")
+    rate = config.get("learning_rate")
     if rate is None:
         rate = LEARNING_RATES.get(kind, 0.1) if isinstance(kind, str) else 0.1
     learned = make_values(
         kind,
         spaces,
         learning_rate=rate,
-        gamma=numbers["gamma"],
-        initial_value=numbers.get("initial_value", 0.0),
+        gamma=config["gamma"],
+        initial_value=config.get("initial_value", 0.0),
         seed=as_sequence(seed),
     )
-    config = {**numbers, "model": model if isinstance(model, str) else None}
+    config = {**config, "model": model if isinstance(model, str) else None}
     if values is not None:
         config["values"] = values if isinstance(values, str) else None
     return {
         "env": made,
         "values": learned,
-        "model": world_model(model, made, learned, seed),
+        "model": make_search_model(model, made, learned, seed),
         "planning": planning,
-        "exploration": EpsilonGreedy(numbers["epsilon"]),
+        "exploration": EpsilonGreedy(config["epsilon"]),
         "seed": seed,
         "config": config,
     }
 
 
-def world_model(
+def renamed_model(model: Any) -> Any:
+    """Return a model argument with today's name, and warn about an old one."""
+    if isinstance(model, str) and model in OLD_ENV_MODELS:
+        new = OLD_ENV_MODELS[model]
+        warn_renamed(f"model={model!r}", f"model={new!r}")
+        return new
+    return model
+
+
+def make_search_model(
     model: str | Model, env: gym.Env[Any, Any] | Spaces, values: Values, seed: Any = None
 ) -> Model:
-    """The model of that name for a world, or the model itself.
+    """Return the model of a name for an environment, or the given model.
 
     Args:
-        model: "true", the world's own probabilities; "copies", of the environment; a name of
-            `MODELS`; or a model.
-        env: the world, or only its spaces.
-        values: they say what is observed.
-        seed: from which learners that begin at random begin.
+        model: "true", the environment's own transition probabilities; "simulator", copies of the
+            environment; a name of `MODELS`; or a model.
+        env: the environment, or its spaces.
+        values: action values, which determine what is observed.
+        seed: for models with random initial weights.
 
     Raises:
-        ValueError: for an unknown name, or if the world itself is wanted and there is none.
-        TypeError: for a model that cannot serve these values.
+        ValueError: for an unknown name, or if the environment itself is needed and missing.
+        TypeError: for a model that does not support these values.
     """
-    if isinstance(model, str) and model not in WORLDS and model not in MODELS:
-        known = [*WORLDS, *sorted(MODELS)]
+    if isinstance(model, str) and model not in ENV_MODELS and model not in MODELS:
+        known = [*ENV_MODELS, *sorted(MODELS)]
         raise ValueError(
             f"model={model!r}; expected one of {known} or a model{did_you_mean(model, known)}"
         )
-    observes = getattr(values, "observes", ROWS)
-    if isinstance(model, str) and model in WORLDS:
-        return _world_itself(model, env, observes)
+    observes = getattr(values, "observes", DISCRETE)
+    if isinstance(model, str) and model in ENV_MODELS:
+        return _environment_model(model, env, observes)
     spaces = spaces_of(env)
     found: Model = model_for(
         model,
@@ -156,14 +168,14 @@ def world_model(
     return found
 
 
-def _world_itself(model: str, env: gym.Env[Any, Any] | Spaces, observes: str) -> Model:
-    if model == COPIES:
-        copies: Model = WorldCopies(env, observes=observes)
-        return copies
-    if observes != ROWS:
+def _environment_model(model: str, env: gym.Env[Any, Any] | Spaces, observes: str) -> Model:
+    if model == SIMULATOR:
+        simulator: Model = EnvCopies(env, observes=observes)
+        return simulator
+    if observes != DISCRETE:
         raise TypeError(
             f"model={model!r} is a table, and these values see {observes}; expected "
-            'model="copies", or values="table" where the observations can be numbered'
+            'model="simulator", or values="table" where the observations can be numbered'
         )
     return TrueModel(env)
 
@@ -172,7 +184,7 @@ def _world_itself(model: str, env: gym.Env[Any, Any] | Spaces, observes: str) ->
 
 
 def checked_depth(depth: int | None) -> int | None:
-    """How many steps a search looks ahead; None is left as it is.
+    """Return the search depth, checked; None is returned unchanged.
 
     Raises:
         ValueError: if it is below 1.
@@ -180,46 +192,34 @@ def checked_depth(depth: int | None) -> int | None:
     return None if depth is None else int(checked_number("depth", depth, 1, whole=True))
 
 
-def check_positive(name: str, number: int) -> int:
-    """A whole number of at least 1.
+def checked_positive(name: str, number: int) -> int:
+    """Return an integer of at least 1.
 
     Raises:
-        ValueError: for another.
+        ValueError: for another number.
     """
     return int(checked_number(name, number, 1, whole=True))
 
 
-def steps_ahead(depth: int | None, gamma: float) -> int:
-    """The depth, or without one the steps until a reward is discounted to next to nothing.
+def search_depth(depth: int | None, gamma: float) -> int:
+    """Return the depth, or without one the steps until a reward is discounted below `NEGLIGIBLE`.
 
     Raises:
-        ValueError: without a depth and without a discount: the search might never end.
+        ValueError: without a depth and without discounting: the search might never end.
     """
     if depth is not None:
         return depth
     if gamma == 1.0:
         raise ValueError("depth=None with gamma=1; expected a depth, or a gamma below 1")
+    # the smallest n with gamma^n <= NEGLIGIBLE
     return 1 if gamma == 0.0 else math.ceil(math.log(NEGLIGIBLE) / math.log(gamma))
 
 
-def checked_name(argument: str, name: object, known: tuple[str, ...]) -> str:
-    """A name that an argument may have.
-
-    Raises:
-        ValueError: for another.
-    """
-    if name not in known:
-        raise ValueError(
-            f"{argument}={name!r}; expected one of {list(known)}{did_you_mean(name, known)}"
-        )
-    return str(name)
-
-
 def gamma_of(values: Any) -> float:
-    """The discount that values were made with.
+    """Return the discount factor of the values.
 
     Raises:
-        TypeError: if they do not tell.
+        TypeError: if they have none.
     """
     gamma = getattr(values, "gamma", None)
     if gamma is None:
@@ -231,57 +231,58 @@ def gamma_of(values: Any) -> float:
 
 
 def checked_table(values: Values) -> TableValues:
-    """The values themselves, if they are a table.
+    """Return the values, if they are a table.
 
     Raises:
         TypeError: if they are not.
     """
     if not isinstance(values, TableValues):
-        raise TypeError(f"{type(values).__name__} is no table; this search needs TableValues")
+        raise TypeError(f"{type(values).__name__} is not a table; this search needs TableValues")
     return values
 
 
-def has_table(model: Any) -> bool:
-    """Whether a model believes in outcomes of numbered states, so that compiled code can search."""
+def is_tabular(model: Any) -> bool:
+    """Return whether a model knows distributions over numbered states, for compiled search."""
     return "distribution" in model.capabilities
 
 
-def check_simulates(model: Any) -> None:
-    """Refuse a model that a search by simulation cannot use.
+def check_can_simulate(model: Any) -> None:
+    """Check that a search by simulation can use a model.
 
     Raises:
-        TypeError: naming what it lacks.
+        TypeError: naming what the model lacks.
     """
-    if not has_table(model):
-        make_worlds(model)
+    if not is_tabular(model):
+        make_batch_simulator(model)
 
 
-def believed_table(model: Any, shape: tuple[int, ...], rows: IntArray, depth: int) -> Any:
-    """The record of what a model believes, for compiled searches from these rows.
+def search_table(model: Any, shape: tuple[int, ...], rows: IntArray, depth: int) -> Any:
+    """Return the record of a model's predictions, for compiled searches from some rows.
 
-    It is the model's own, or if that is no table of outcomes, a copy of all pairs that are reached
-    within the depth.
+    It is the model's own record; or, if that is no table of outcomes, a copy of all pairs that are
+    reached within the depth.
 
     Args:
-        model: one that declares "distribution".
+        model: one with the capability "distribution".
         shape: (states, actions).
-        rows: where searches begin.
-        depth: how many steps they look ahead.
+        rows: roots of the searches.
+        depth: number of steps that they look ahead.
     """
-    if has_lookups(model) and tells_outcomes(model.table):
+    if has_lookups(model) and has_reach_rule(model.table):
         return model.table
     num_states, num_actions = shape
     copy = TableCopy(num_states, num_actions)
-    known = set(np.unique(rows).tolist())
-    newest = sorted(known)
+    reached = set(np.unique(rows).tolist())
+    newest = sorted(reached)
+    # breadth-first: the pairs of all states that are reached within the depth
     for _ in range(depth):
         found: set[int] = set()
         for state in newest:
             for action in range(num_actions):
                 outcomes = model.distribution(state, action)
                 copy.put(state * num_actions + action, outcomes)
-                going_on = (outcomes.probability > 0) & ~outcomes.terminated
-                found.update(outcomes.next_observation[going_on].tolist())
-        newest = sorted(found - known)
-        known |= found
+                continues = (outcomes.probability > 0) & ~outcomes.terminated
+                found.update(outcomes.next_observation[continues].tolist())
+        newest = sorted(found - reached)
+        reached |= found
     return copy.table

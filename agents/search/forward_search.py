@@ -1,13 +1,13 @@
-"""Forward search: expectimax from where the agent is, to a depth.
+"""Forward search: expectimax to a fixed depth from the present state.
 
 Russell and Norvig, "Artificial Intelligence", section 17.2 of the 4th edition (expectimax of an
-MDP); Sutton & Barto 2018, section 8.9 (heuristic search). An action is worth
-Q_h(s, a) = E[R + gamma max_a' Q_{h-1}(S', a')], and at the leaves max_a Q_0(s, a) is zero or what
-the agent has learned. With zero there and rewards of at most r, Q_h is within
-gamma^h r / (1 - gamma) of the optimal values.
+MDP); Sutton & Barto 2018, section 8.9 (heuristic search).
+Q_h(s, a) = E[R + gamma max_a' Q_{h-1}(S', a')], and at the leaves max_a Q_0(s, a) is zero or the
+learned value. With zero leaves and rewards of at most r, Q_h is within gamma^h r / (1 - gamma) of
+the optimal values.
 
 Difference from a tree: the value of a state with k steps to go is computed once, wherever in the
-tree it stands.
+tree it occurs, so there are at most states * depth nodes.
 """
 
 from __future__ import annotations
@@ -17,48 +17,97 @@ from typing import Any
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.compiled import compiled_with_arrays
+from dynamaze.common.deprecation import renamed_arguments
 
+from ..agent import EnvLike
+from ..core.kernels import expected_backup
 from ..core.rng import Seed
 from ..models import Model
-from ..planning.base import Planning
+from ..planning.base import Planning, checked_name
 from ..values.table import Values
 from .agent import (
-    LEAVES,
-    EnvLike,
+    LEAF_VALUES,
     SearchAgent,
-    believed_table,
     checked_depth,
-    checked_name,
     checked_table,
     search_parts,
+    search_table,
 )
-from .forward_search_kernel import search_forward
+from .reachable_states import reach_all
+
+
+@compiled_with_arrays
+def search_forward(model, rows, num_states, num_actions, depth, leaves, gamma):
+    """Return action values of rows with `depth` steps to go.
+
+    Args:
+        model: record of a table.
+        rows: (batch,) roots.
+        num_states: number of states.
+        num_actions: number of actions.
+        depth: at least 1.
+        leaves: (states * actions,) table whose row-wise maxima are the leaf values.
+        gamma: discount factor.
+
+    Returns:
+        (batch, actions) values.
+    """
+    steps = np.full(num_states, -1, dtype=np.int32)
+    order = np.empty(num_states, dtype=np.int64)
+    count = 0
+    for row in rows:
+        if steps[row] < 0:
+            steps[row], order[count], count = 0, row, count + 1
+    count = reach_all(model, num_actions, depth, steps, order, count)
+    # Zeros and not `empty`: values of terminal states are multiplied by 0, and 0 * NaN is NaN.
+    before, after = leaves, np.zeros(num_states * num_actions)
+    spare = np.zeros(num_states * num_actions)
+    for to_go in range(1, depth + 1):  # h: `before` is Q_{h-1}, `after` is Q_h
+        for place in range(count):
+            state = order[place]
+            if steps[state] > depth - to_go:
+                break  # states are in the order of their steps: none of the rest is needed
+            for action in range(num_actions):
+                pair = state * num_actions + action
+                after[pair] = expected_backup(model, num_actions, pair, before, gamma)
+        before, after, spare = after, spare, after
+    return _rows_of(before, rows, num_actions)
+
+
+@compiled_with_arrays
+def _rows_of(q, rows, num_actions):
+    found = np.empty((rows.size, num_actions))
+    for i in range(rows.size):
+        for action in range(num_actions):
+            found[i, action] = q[rows[i] * num_actions + action]
+    return found
 
 
 class ForwardPlanning(Planning):
-    """Looks `depth` steps ahead in a model that knows the probability of each outcome.
+    """Planner that looks `depth` steps ahead in a model that knows distributions.
 
-    Before its first try a pair is believed to lead back to its state and to pay nothing; so an
-    empty model makes all actions alike.
+    Untried pairs are predicted to stay in their state with reward 0, so that all actions of an
+    empty model are equal.
 
     Args:
-        depth: steps, at least 1.
-        leaf: what the states at the end are worth: "zero", or "values", the best learned value.
+        depth: number of steps, at least 1.
+        leaf_value: value of the states at the horizon: "zero", or "values", the best learned value.
 
     Raises:
-        ValueError: for a depth below 1 or another leaf.
+        ValueError: for a depth below 1 or another leaf_value.
     """
 
     needs = frozenset({"distribution"})
     needs_table = True
 
-    def __init__(self, depth: int, *, leaf: str = "zero") -> None:
+    def __init__(self, depth: int, *, leaf_value: str = "zero") -> None:
         checked = checked_depth(depth)
         if checked is None:
-            raise ValueError("depth=None; expected how many steps are looked ahead")
+            raise ValueError("depth=None; expected a number of steps")
         self.depth = checked
-        self.leaf = checked_name("leaf", leaf, LEAVES)
-        self.learns_directly = leaf == "values"
+        self.leaf_value = checked_name("leaf_value", leaf_value, LEAF_VALUES)
+        self.learns_directly = leaf_value == "values"
 
     def action_values(
         self,
@@ -69,15 +118,15 @@ class ForwardPlanning(Planning):
         *,
         learning: bool = False,
     ) -> FloatArray:
-        """(batch, actions) expected returns of `depth` steps, the first action given.
+        """Return (batch, actions) expected returns of `depth` steps, given the first action.
 
         Raises:
-            TypeError: for values that are no table.
+            TypeError: for values that are not a table.
         """
         table, rows = checked_table(values), np.asarray(observations)
-        leaves = table.q if self.leaf == "values" else np.zeros_like(table.q)
+        leaves = table.q if self.leaf_value == "values" else np.zeros_like(table.q)
         found: FloatArray = search_forward(
-            believed_table(model, table.q.shape, rows, self.depth),
+            search_table(model, table.q.shape, rows, self.depth),
             rows,
             *table.q.shape,
             self.depth,
@@ -88,7 +137,7 @@ class ForwardPlanning(Planning):
 
 
 class ForwardSearch(SearchAgent):
-    """Looks ahead by expectimax before each action.
+    """Agent that acts by expectimax to a fixed depth.
 
         from dynamaze.agents import ForwardSearch
 
@@ -96,31 +145,32 @@ class ForwardSearch(SearchAgent):
         action, _ = agent.predict(observation, deterministic=True)
 
     Args:
-        env: an environment or its id.
-        model: "true", the world's own probabilities; a name of `dynamaze.agents.MODELS`, which is
-            then learned on the way; or a model. It must know distributions.
-        depth: how many steps are looked ahead, at least 1.
-        leaf: what the states at the end are worth: "zero", or "values", what Q-learning has found
-            in real experience.
-        learning_rate: of these values, in (0, 1].
-        gamma: discount, in [0, 1].
-        epsilon: probability of an action at random, in [0, 1].
-        initial_value: what every learned value begins with.
-        seed: settles every random number; see `Agent`.
+        env: environment or its id.
+        model: "true", the environment's own transition probabilities; a name of
+            `dynamaze.agents.MODELS`, learned online; or a model. It must know distributions.
+        depth: number of steps that are looked ahead, at least 1.
+        leaf_value: value of the states at the horizon: "zero", or "values", those that Q-learning
+            has learned from real experience.
+        learning_rate: step size of these values, in (0, 1].
+        gamma: discount factor, in [0, 1].
+        epsilon: probability of a random action, in [0, 1].
+        initial_value: initial action value.
+        seed: determines every random number; see `Agent`.
 
     Raises:
-        ValueError: for a number outside its range, or a model that there is not or that knows no
-            distribution.
-        TypeError: for spaces that a table cannot serve.
+        ValueError: for a number outside its range, an unknown model, or a model without
+            distributions.
+        TypeError: for spaces that a table does not support.
     """
 
+    @renamed_arguments(leaf="leaf_value")
     def __init__(
         self,
         env: EnvLike,
         *,
         model: str | Model = "true",
         depth: int = 10,
-        leaf: str = "zero",
+        leaf_value: str = "zero",
         learning_rate: float = 0.1,
         gamma: float = 0.95,
         epsilon: float = 0.0,
@@ -129,11 +179,11 @@ class ForwardSearch(SearchAgent):
     ) -> None:
         parts = search_parts(
             env,
-            ForwardPlanning(depth, leaf=leaf),
+            ForwardPlanning(depth, leaf_value=leaf_value),
             model=model,
             seed=seed,
             depth=depth,
-            leaf=leaf,
+            leaf_value=leaf_value,
             learning_rate=learning_rate,
             gamma=gamma,
             epsilon=epsilon,

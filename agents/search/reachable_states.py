@@ -1,4 +1,4 @@
-"""Which states a table believes may follow which: the states that a search must look at."""
+"""Reachable states: the states that a tabular model predicts to be reachable within a depth."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from numba.extending import overload
 
 from dynamaze.common.compiled import compiled
 
-from ..models.forget_latest import RecentTable
-from ..models.latest import LatestTable
+from ..models.latest import LatestTable, RecentTable
 from ..models.likelihood import LikelihoodTable
 
 LATEST = (LatestTable, RecentTable)
+"""Records that store one outcome of each pair."""
 
 
-def tells_outcomes(record: Any) -> bool:
-    """Whether `reach` knows where such a record keeps what follows a pair."""
+def has_reach_rule(record: Any) -> bool:
+    """Return whether `reach` supports the record of a table."""
     while hasattr(record, "model"):  # of a wrapper
         record = record.model
     return isinstance(record, (*LATEST, LikelihoodTable))
 
 
 def reach(model, num_actions, pair, steps, order, count):
-    """Add the states that a pair may lead to and that were not reached before.
+    """Append the states that a pair may lead to and that were not reached before.
 
     Args:
         model: the record.
         num_actions: int64, as is the pair.
-        pair: where the model is asked.
-        steps: (states,) in how many steps each is reached, -1 for not yet.
-        order: (states,) those that were reached, in this order.
-        count: how many they are.
+        pair: state * num_actions + action.
+        steps: (states,) number of steps to each state, -1 for not reached.
+        order: (states,) reached states, in order.
+        count: their number.
 
     Returns:
-        How many they are now.
+        Their new number.
     """
 
 
@@ -59,7 +59,7 @@ def _reach(model, num_actions, pair, steps, order, count):
 def _reach_latest(table, num_actions, pair, steps, order, count):
     if table.terminated[pair]:
         return count
-    return _note(table.next_state[pair], pair // num_actions, steps, order, count)
+    return _add_state(table.next_state[pair], pair // num_actions, steps, order, count)
 
 
 @compiled
@@ -67,13 +67,13 @@ def _reach_likelihood(table, num_actions, pair, steps, order, count):
     node = table.head[pair]
     while node >= 0:
         if not table.terminated[node]:
-            count = _note(table.next_state[node], pair // num_actions, steps, order, count)
+            count = _add_state(table.next_state[node], pair // num_actions, steps, order, count)
         node = table.link[node]
     return count
 
 
 @compiled
-def _note(state, before, steps, order, count):
+def _add_state(state, before, steps, order, count):
     if steps[state] >= 0:
         return count
     steps[state] = steps[before] + 1
@@ -83,7 +83,7 @@ def _note(state, before, steps, order, count):
 
 @compiled
 def reach_all(model, num_actions, depth, steps, order, count):
-    """Extend a list of states by all that are reached from them in at most `depth` steps."""
+    """Extend a list of states by all that are reachable within `depth` steps (breadth-first)."""
     columns, place = np.int64(num_actions), 0
     while place < count and steps[order[place]] < depth:
         for action in range(columns):

@@ -1,12 +1,9 @@
-"""Simulators: what a search at decision time steps through, whatever the model is.
+"""Simulators: common interface by which a search steps any model.
 
-| model | its simulator |
-| --- | --- |
-| of a table that knows the probability of each outcome (`MaximumLikelihood`, `TrueModel`, ...) | \
-`TableSimulator`; states are rows |
-| of vectors that imagines what follows any pair (`RegressionModel`) | `VectorSimulator` |
-| copies of the environment (`WorldCopies`), or an object of your own with the methods of \
-`Simulator` | itself |
+- `TableSimulator`: tables with distributions (`MaximumLikelihood`, `TrueModel`); states are rows.
+- `VectorSimulator`: models of vectors with `imagine` (`RegressionModel`); states are vectors.
+- `EnvCopies`, or an object of your own with the methods of `Simulator`, is its own simulator.
+- `BatchSimulator`: steps many states of any of these at once.
 """
 
 from __future__ import annotations
@@ -15,50 +12,51 @@ from collections.abc import Hashable
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from dynamaze.common.arrays import FloatArray
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 
 from ..core.encoders import VECTORS
-from ..core.kernels import follow
+from ..core.kernels import sample_outcome
 from ..core.rng import load, state_words, store
 from ..models.table_copy import has_lookups
 
 METHODS = ("begin", "step", "observation", "key")
-"""What an object must have in order to be a simulator."""
+"""Methods of a simulator."""
 
 
 class Simulator(Protocol):
-    """A world that may be stepped from any state, as often as one likes.
+    """Protocol: an environment or model that may be stepped from any state, any number of times.
 
     Attributes:
-        num_actions: how many actions there are, numbered from 0.
+        num_actions: number of actions, numbered from 0.
     """
 
     num_actions: int
 
     def begin(self, observation: Any) -> Any:
-        """The state of an encoded observation, a row or a (d,) vector.
+        """Return the state of an encoded observation, a row or a (d,) vector.
 
         Raises:
-            ValueError: if it is not one of this world.
+            ValueError: if there is no such state.
         """
 
     def step(self, state: Any, action: Any, rng: np.random.Generator) -> tuple[Any, float, bool]:
-        """Next state, reward and whether the episode ended; `state` stays as it is."""
+        """Return next state, reward and terminated; `state` is not changed."""
 
     def observation(self, state: Any) -> Any:
-        """The encoded observation of a state, for action values."""
+        """Return the encoded observation of a state, for action values."""
 
     def key(self, state: Any) -> Hashable:
-        """Equal states have equal keys: two ways to one state meet there."""
+        """Return a hashable key; equal states have equal keys (transpositions)."""
 
 
 def make_simulator(model: Any) -> Simulator:
-    """The simulator of a model, or the model itself if it is one.
+    """Return the simulator of a model, or the model itself if it is one.
 
     Raises:
-        TypeError: for a model that gives nothing to step through, naming what is missing.
+        TypeError: for a model that cannot be stepped; names what is missing.
     """
     if all(hasattr(model, name) for name in METHODS):
         own: Simulator = model
@@ -68,17 +66,17 @@ def make_simulator(model: Any) -> Simulator:
     if "distribution" in getattr(model, "capabilities", ()) and hasattr(model, "num_states"):
         return TableSimulator(model)
     raise TypeError(
-        f"{type(model).__name__} cannot be stepped through; a search needs a model that declares "
+        f"{type(model).__name__} cannot be stepped; a search needs a model that declares "
         "'distribution', one of vectors with `imagine`, or a simulator with "
         f"{', '.join(f'`{name}`' for name in METHODS)}"
     )
 
 
 class TableSimulator:
-    """Draws what follows from a model of numbered states, as likely as the model believes.
+    """Simulator that samples outcomes from a model of numbered states.
 
     Args:
-        model: one that declares "distribution", with `num_states` and `num_actions`.
+        model: one with the capability "distribution", with `num_states` and `num_actions`.
     """
 
     def __init__(self, model: Any) -> None:
@@ -87,7 +85,7 @@ class TableSimulator:
         self._has_lookups = has_lookups(model)
 
     def begin(self, observation: Any) -> int:
-        """The row itself.
+        """Return the row.
 
         Raises:
             ValueError: if it is outside the table.
@@ -98,10 +96,10 @@ class TableSimulator:
         return state
 
     def step(self, state: int, action: int, rng: np.random.Generator) -> tuple[int, float, bool]:
-        """One of the outcomes that the model believes in.
+        """Sample an outcome of the model.
 
         Raises:
-            ValueError: for an action that there is not.
+            ValueError: for an invalid action.
         """
         if not 0 <= action < self.num_actions:
             raise ValueError(f"action {action}; expected 0 to {self.num_actions - 1}")
@@ -114,6 +112,7 @@ class TableSimulator:
             return int(following), float(reward), bool(terminated)
         outcomes = self.model.distribution(state, action)
         which = 0
+        # inverse transform sampling; a single outcome needs no random number
         if outcomes.probability.size > 1:
             below = np.cumsum(outcomes.probability)
             which = int(np.searchsorted(below, rng.random() * below[-1], side="right"))
@@ -125,20 +124,28 @@ class TableSimulator:
         )
 
     def observation(self, state: int) -> int:
-        """The row itself."""
+        """Return the row."""
         return state
 
     def key(self, state: int) -> Hashable:
-        """The row itself."""
+        """Return the row."""
         return state
 
 
+@compiled
+def follow_once(table, num_actions, pair, words):
+    """Sample an outcome of a pair: reward, next state and terminated."""
+    reward, next_state, terminated, rng = sample_outcome(table, num_actions, pair, load(words))
+    store(words, rng)
+    return reward, next_state, terminated
+
+
 class VectorSimulator:
-    """Draws what a model of vectors imagines.
+    """Simulator that samples from a model of vectors.
 
     Args:
-        model: one with `imagine(observations, actions, rng)`; without `num_actions`, its actions
-            are vectors, and without `size` vectors of any size are taken.
+        model: one with `imagine(observations, actions, rng)`. Without `num_actions` its actions are
+            vectors; without `size` its vectors may have any size.
     """
 
     def __init__(self, model: Any) -> None:
@@ -147,10 +154,10 @@ class VectorSimulator:
         self.num_actions = int(getattr(model, "num_actions", 0))
 
     def begin(self, observation: Any) -> FloatArray:
-        """The vector as a copy.
+        """Return a copy of the vector.
 
         Raises:
-            ValueError: if it is of another shape, or not finite.
+            ValueError: if it has another shape, or is not finite.
         """
         state: FloatArray = np.array(observation, dtype=np.float64)
         size = state.size if self.size is None else self.size
@@ -161,22 +168,122 @@ class VectorSimulator:
     def step(
         self, state: FloatArray, action: Any, rng: np.random.Generator
     ) -> tuple[FloatArray, float, bool]:
-        """What the model imagines after a number of an action, or after a vector."""
+        """Sample from the model, for an action's number or a vector."""
         drawn = self.model.imagine(state[None], np.asarray(action)[None], rng)
         return drawn.next_observation[0], float(drawn.reward[0]), bool(drawn.terminated[0])
 
     def observation(self, state: FloatArray) -> FloatArray:
-        """The vector itself."""
+        """Return the vector."""
         return state
 
     def key(self, state: FloatArray) -> Hashable:
-        """The vector's bytes."""
+        """Return the vector's bytes."""
         return state.tobytes()
 
 
-@compiled
-def follow_once(table, num_actions, pair, words):
-    """The rule of `follow`: reward, next state and whether the episode ended."""
-    reward, next_state, terminated, rng = follow(table, num_actions, pair, load(words))
-    store(words, rng)
-    return reward, next_state, terminated
+# -- batches of states -------------------------------------------------------------------------
+
+
+class BatchSimulator(Protocol):
+    """Protocol: steps a batch of simulated states."""
+
+    def begin(self, observations: Any) -> Any:
+        """Return the (batch,) states of (batch, ...) encoded observations."""
+
+    def observations(self, states: Any) -> Any:
+        """Return the (batch, ...) observations of states, for the values."""
+
+    def step(
+        self, states: Any, actions: npt.NDArray[Any], rng: np.random.Generator
+    ) -> tuple[Any, FloatArray, BoolArray]:
+        """Return (batch,) next states, rewards and terminated; `states` are not changed."""
+
+    def pick(self, states: Any, places: IntArray) -> Any:
+        """Return the states at some indices, which may repeat."""
+
+    def merge(self, states: Any) -> tuple[Any, IntArray]:
+        """Return the distinct states, and the index among these of each state."""
+
+
+def make_batch_simulator(model: Any) -> BatchSimulator:
+    """Return the batch simulator of a model.
+
+    Raises:
+        TypeError: naming what the model lacks.
+    """
+    if hasattr(model, "imagine"):
+        return VectorBatchSimulator(model)
+    return LoopBatchSimulator(make_simulator(model))
+
+
+class VectorBatchSimulator:
+    """Batch simulator of a model of vectors: one call of `imagine` per step."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def begin(self, observations: FloatArray) -> FloatArray:
+        """Return the vectors."""
+        return observations
+
+    def observations(self, states: FloatArray) -> FloatArray:
+        """Return the vectors."""
+        return states
+
+    def step(
+        self, states: FloatArray, actions: npt.NDArray[Any], rng: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray, BoolArray]:
+        """Sample from the model."""
+        imagined = self._model.imagine(states, actions, rng)
+        return imagined.next_observation, imagined.reward, imagined.terminated
+
+    def pick(self, states: FloatArray, places: IntArray) -> FloatArray:
+        """Return the vectors at some indices."""
+        return states[places]
+
+    def merge(self, states: FloatArray) -> tuple[FloatArray, IntArray]:
+        """Return all vectors; no two are assumed equal."""
+        return states, np.arange(len(states))
+
+
+class LoopBatchSimulator:
+    """Batch simulator that steps the states of a `Simulator` one after another."""
+
+    def __init__(self, simulator: Any) -> None:
+        self._simulator = simulator
+
+    def begin(self, observations: Any) -> list[Any]:
+        """Return the simulator's states."""
+        return [self._simulator.begin(observation) for observation in observations]
+
+    def observations(self, states: list[Any]) -> Any:
+        """Return the observations."""
+        return np.array([self._simulator.observation(state) for state in states])
+
+    def step(
+        self, states: list[Any], actions: npt.NDArray[Any], rng: np.random.Generator
+    ) -> tuple[list[Any], FloatArray, BoolArray]:
+        """Sample from the simulator."""
+        drawn = [
+            self._simulator.step(state, action, rng)
+            for state, action in zip(states, actions, strict=True)
+        ]
+        following, reward, terminated = zip(*drawn, strict=True) if drawn else ((), (), ())
+        return list(following), np.array(reward, dtype=np.float64), np.array(terminated, dtype=bool)
+
+    def pick(self, states: list[Any], places: IntArray) -> list[Any]:
+        """Return the states at some indices."""
+        return [states[place] for place in places]
+
+    def merge(self, states: list[Any]) -> tuple[list[Any], IntArray]:
+        """Return the states with distinct keys."""
+        numbers: dict[Any, int] = {}
+        which = np.empty(len(states), dtype=np.int64)
+        distinct: list[Any] = []
+        for place, state in enumerate(states):
+            key = self._simulator.key(state)
+            if key not in numbers:
+                numbers[key] = len(distinct)
+                distinct.append(state)
+            which[place] = numbers[key]
+        return distinct, which

@@ -1,63 +1,66 @@
-"""Sparse sampling: expectimax to a depth where a model can only be sampled.
+"""Sparse sampling: expectimax to a fixed depth for models that can only be sampled.
 
 Kearns, Mansour and Ng 2002, "A sparse sampling algorithm for near-optimal planning in large Markov
-decision processes". Each action of each node is sampled `width` times, C in the paper, and so on
-for `depth` steps, H. How much that costs does not depend on how many states there are: at most
-(actions * C)^H samples. How near the values come does not, either (theorem 1): if all means of C
-samples are within lambda of what they estimate, the values are within
-lambda (1 - gamma^H) / (1 - gamma) of those of exact forward search.
+decision processes". Each action of each node is sampled `width` times (C in the paper), for `depth`
+steps (H). The cost, at most (actions * C)^H samples, and the error do not depend on the number of
+states (theorem 1): if all means of C samples are within lambda of their expectation, the values are
+within lambda (1 - gamma^H) / (1 - gamma) of those of exact forward search.
 
-Difference from the paper: states that are equal and have the same number of steps to go share their
-samples. So a search of a table takes at most states * actions * C * H of them, and the bound holds
-with as many means or fewer.
+Difference from the paper: equal states with the same number of steps to go share their samples. So
+a search of a table takes at most states * actions * C * H samples, and the bound holds.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from dynamaze.common.arrays import FloatArray
+from dynamaze.common.arrays import FloatArray, IntArray
+from dynamaze.common.compiled import compiled_with_arrays
+from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.validation import checked_number
 
-from ..core.rng import Seed
+from ..agent import EnvLike
+from ..core.kernels import sample_outcome
+from ..core.rng import Seed, load, state_words, store
 from ..models import Model
-from ..planning.base import Planning
+from ..planning.base import Planning, checked_name
 from ..values.table import TableValues, Values
 from .agent import (
-    LEAVES,
-    EnvLike,
+    LEAF_VALUES,
     SearchAgent,
-    believed_table,
-    check_positive,
-    check_simulates,
-    checked_name,
+    check_can_simulate,
+    checked_positive,
     gamma_of,
-    has_table,
+    is_tabular,
     search_parts,
+    search_table,
 )
-from .monte_carlo_search_worlds import make_worlds
-from .sparse_sampling_layers import Expander, TableExpander, WorldsExpander, back_up
+from .simulators import BatchSimulator, make_batch_simulator
+
+ENDED = -1
+"""Child index of a sample that terminated."""
 
 
 class SparsePlanning(Planning):
-    """Samples each action of each state a number of times, and so on to a depth.
+    """Planner that samples each action of each state a number of times, to a fixed depth.
 
     Args:
-        width: samples of each action of a state, at least 1; in a deterministic world 1 is enough.
-        depth: steps, at least 1.
-        leaf: what the states at the end are worth: "zero", or "values", the best learned value.
+        width: samples of each action of a state, at least 1; 1 suffices in a deterministic
+            environment.
+        depth: number of steps, at least 1.
+        leaf_value: value of the states at the horizon: "zero", or "values", the best learned value.
 
     Raises:
-        ValueError: for a number below 1 or another leaf.
+        ValueError: for a number below 1 or another leaf_value.
     """
 
-    def __init__(self, width: int, depth: int, *, leaf: str = "zero") -> None:
-        self.width = check_positive("width", width)
+    def __init__(self, width: int, depth: int, *, leaf_value: str = "zero") -> None:
+        self.width = checked_positive("width", width)
         self.depth = int(checked_number("depth", depth, 1, whole=True))
-        self.leaf = checked_name("leaf", leaf, LEAVES)
-        self.learns_directly = leaf == "values"
+        self.leaf_value = checked_name("leaf_value", leaf_value, LEAF_VALUES)
+        self.learns_directly = leaf_value == "values"
 
     def action_values(
         self,
@@ -68,22 +71,22 @@ class SparsePlanning(Planning):
         *,
         learning: bool = False,
     ) -> FloatArray:
-        """(batch, actions) estimates of the best returns of `depth` steps, the first action given.
+        """Return (batch, actions) estimates of the optimal returns of `depth` steps.
 
         Raises:
             ValueError: if it would take too many samples.
         """
         gamma = gamma_of(values)
         expander: Expander
-        if isinstance(values, TableValues) and has_table(model):
+        if isinstance(values, TableValues) and is_tabular(model):
             rows = np.asarray(observations)
-            table = believed_table(model, values.q.shape, rows, self.depth)
+            table = search_table(model, values.q.shape, rows, self.depth)
             expander, num_actions = TableExpander(table, values.q.shape[0]), values.q.shape[1]
             return self._search(values, expander, rows, num_actions, gamma, rng)
-        worlds = make_worlds(model)
+        simulator = make_batch_simulator(model)
         num_actions = values.values(observations[:1]).shape[1]
-        roots = worlds.begin(observations)
-        return self._search(values, WorldsExpander(worlds), roots, num_actions, gamma, rng)
+        roots = simulator.begin(observations)
+        return self._search(values, SimulatorExpander(simulator), roots, num_actions, gamma, rng)
 
     def _search(
         self,
@@ -97,26 +100,148 @@ class SparsePlanning(Planning):
         layers, samples = [], 0
         for _ in range(self.depth):
             samples += len(states) * num_actions * self.width
-            self._check_budget(samples, expander.most)
+            self._check_budget(samples, expander.max_samples)
             layer, states = expander.expand(states, num_actions, self.width, rng)
             layers.append(layer)
             if not len(states):
                 break
         leaves = np.zeros(len(states))
-        if self.leaf == "values" and len(states):
+        if self.leaf_value == "values" and len(states):
             leaves = values.values(expander.observations(states)).max(axis=1)
         return back_up(layers, leaves, gamma)
 
-    def _check_budget(self, samples: int, most: int) -> None:
-        if samples > most:
+    def _check_budget(self, samples: int, max_samples: int) -> None:
+        if samples > max_samples:
             raise ValueError(
                 f"width={self.width} and depth={self.depth} take {samples} samples or more; "
-                f"expected at most {most} in such a model"
+                f"expected at most {max_samples} with this kind of model"
             )
 
 
+def back_up(layers: list[SampledLayer], leaves: FloatArray, gamma: float) -> FloatArray:
+    """Return the (states, actions) values of the first layer.
+
+    Args:
+        layers: sampled layers; the states of the first are the roots.
+        leaves: (states,) values of the states after the last layer.
+        gamma: discount factor.
+    """
+    state_values = leaves
+    for layer in reversed(layers):
+        following = np.append(state_values, 0.0)[layer.child]  # index ENDED = -1 has value 0
+        # Q_h(s, a) = 1/C sum_i (r_i + gamma max_a' Q_{h-1}(s_i', a'))
+        values: FloatArray = (layer.reward + gamma * following).mean(axis=2)
+        state_values = values.max(axis=1)
+    return values
+
+
+class SampledLayer(NamedTuple):
+    """Samples of each action of the states at one depth."""
+
+    reward: FloatArray  # (states, actions, width)
+    child: IntArray  # (states, actions, width) index in the next layer, or ENDED
+
+
+class Expander(Protocol):
+    """Protocol: samples the next layer.
+
+    Attributes:
+        max_samples: limit on the samples of one search, for time and memory.
+    """
+
+    max_samples: int
+
+    def expand(
+        self, states: Any, num_actions: int, width: int, rng: np.random.Generator
+    ) -> tuple[SampledLayer, Any]:
+        """Return the samples of (n,) states, and the states of the next layer."""
+
+    def observations(self, states: Any) -> Any:
+        """Return the observations of states, for the values."""
+
+
+class TableExpander:
+    """Compiled expander on the record of a table.
+
+    Args:
+        table: the record.
+        num_states: number of states.
+    """
+
+    max_samples = 20_000_000
+
+    def __init__(self, table: Any, num_states: int) -> None:
+        self._table, self._num_states = table, num_states
+
+    def expand(
+        self, states: IntArray, num_actions: int, width: int, rng: np.random.Generator
+    ) -> tuple[SampledLayer, IntArray]:
+        """Return the samples of (n,) rows, and the next rows."""
+        reward, child, following = expand_rows(
+            self._table, states, self._num_states, num_actions, width, state_words(rng)
+        )
+        return SampledLayer(reward, child), following
+
+    def observations(self, states: IntArray) -> IntArray:
+        """Return the rows unchanged."""
+        return states
+
+
+@compiled_with_arrays
+def expand_rows(model, rows, num_states, num_actions, width, words):
+    """Sample `width` outcomes of each action of each row.
+
+    Returns:
+        (n, actions, width) rewards and child indices, and the (children,) rows of the children.
+    """
+    shape = (rows.size, num_actions, width)
+    reward, child = np.empty(shape), np.empty(shape, dtype=np.int64)
+    place = np.full(num_states, ENDED)  # index of each state in the next layer
+    following = np.empty(min(num_states, rows.size * num_actions * width), dtype=np.int64)
+    count, columns, rng = 0, np.uint64(num_actions), load(words)
+    for i in range(rows.size):
+        for action in range(num_actions):
+            pair = np.uint64(rows[i]) * columns + np.uint64(action)
+            for sample in range(width):
+                sampled_reward, state, terminated, rng = sample_outcome(model, columns, pair, rng)
+                reward[i, action, sample] = sampled_reward
+                if not terminated and place[state] == ENDED:
+                    place[state], following[count], count = count, state, count + 1
+                child[i, action, sample] = ENDED if terminated else place[state]
+    store(words, rng)
+    return reward, child, following[:count]
+
+
+class SimulatorExpander:
+    """Expander that steps a batch simulator."""
+
+    max_samples = 50_000
+
+    def __init__(self, simulator: BatchSimulator) -> None:
+        self._simulator = simulator
+
+    def expand(
+        self, states: Any, num_actions: int, width: int, rng: np.random.Generator
+    ) -> tuple[SampledLayer, Any]:
+        """Return the samples of (n,) states, and the next states."""
+        shape = (len(states), num_actions, width)
+        place, action, _ = (each.ravel() for each in np.indices(shape))
+        after, reward, terminated = self._simulator.step(
+            self._simulator.pick(states, place), action, rng
+        )
+        continues = np.flatnonzero(~terminated)
+        following, which = self._simulator.merge(self._simulator.pick(after, continues))
+        child = np.full(len(action), ENDED)
+        child[continues] = which
+        return SampledLayer(reward.reshape(shape), child.reshape(shape)), following
+
+    def observations(self, states: Any) -> Any:
+        """Return the observations of states, for the values."""
+        return self._simulator.observations(states)
+
+
 class SparseSampling(SearchAgent):
-    """Looks ahead by sparse sampling before each action.
+    """Agent that acts by sparse sampling.
 
         from dynamaze.agents import SparseSampling
 
@@ -124,27 +249,29 @@ class SparseSampling(SearchAgent):
         action, _ = agent.predict(observation, deterministic=True)
 
     Args:
-        env: an environment or its id.
-        model: "true", the world's own probabilities; "copies", of the environment; a name of
-            `dynamaze.agents.MODELS`, which is then learned on the way; or a model.
+        env: environment or its id.
+        model: "true", the environment's own transition probabilities; "simulator", copies of the
+            environment; a name of `dynamaze.agents.MODELS`, learned online; or a model.
         width: samples of each action of a state, at least 1.
-        depth: how many steps are looked ahead, at least 1. Where states never meet again, as
-            vectors do not, the samples are (actions * width)^depth.
-        leaf: what the states at the end are worth: "zero", or "values", what Q-learning has found
-            in real experience.
-        values: "table", "tile_coding", "network", or an object: what that is.
-        learning_rate: of these values, in (0, 1]; None for 0.1, and for 0.001 with a network.
-        gamma: discount, in [0, 1].
-        epsilon: probability of an action at random, in [0, 1].
-        initial_value: what every learned value begins with.
-        seed: settles every random number; see `Agent`.
+        depth: number of steps that are looked ahead, at least 1. Where states never repeat, as with
+            vectors, a search takes (actions * width)^depth samples.
+        leaf_value: value of the states at the horizon: "zero", or "values", those that Q-learning
+            has learned from real experience.
+        values: "table", "tile_coding", "network", or an object: these learned values.
+        learning_rate: step size of these values, in (0, 1]; None for 0.1, and for 0.001 with a
+            network.
+        gamma: discount factor, in [0, 1].
+        epsilon: probability of a random action, in [0, 1].
+        initial_value: initial action value.
+        seed: determines every random number; see `Agent`.
 
     Raises:
         ValueError: for a number outside its range, an unknown name, or a model that cannot be
-            sampled; when it searches, if that would take too many samples.
-        TypeError: for spaces that the values cannot serve.
+            sampled; during a search, if it would take too many samples.
+        TypeError: for spaces that the values do not support.
     """
 
+    @renamed_arguments(leaf="leaf_value")
     def __init__(
         self,
         env: EnvLike,
@@ -152,7 +279,7 @@ class SparseSampling(SearchAgent):
         model: str | Model = "true",
         width: int = 4,
         depth: int = 10,
-        leaf: str = "zero",
+        leaf_value: str = "zero",
         values: str | Values = "table",
         learning_rate: float | None = None,
         gamma: float = 0.95,
@@ -162,17 +289,17 @@ class SparseSampling(SearchAgent):
     ) -> None:
         parts = search_parts(
             env,
-            SparsePlanning(width, depth, leaf=leaf),
+            SparsePlanning(width, depth, leaf_value=leaf_value),
             model=model,
             values=values,
             seed=seed,
             width=width,
             depth=depth,
-            leaf=leaf,
+            leaf_value=leaf_value,
             learning_rate=learning_rate,
             gamma=gamma,
             epsilon=epsilon,
             initial_value=initial_value,
         )
-        check_simulates(parts["model"])
+        check_can_simulate(parts["model"])
         super().__init__(**parts)

@@ -1,28 +1,298 @@
-"""Temporal-difference search: values of the states near the present one, learned by simulation.
+"""Temporal-difference search and Dyna-2: Sarsa(lambda) on simulated episodes.
 
-Silver, Sutton and Mueller 2012, "Temporal-difference search in computer Go", algorithm 1. Where
-Monte-Carlo search averages returns, Sarsa(lambda) bootstraps: what one simulation has found serves
-all that come through the same states.
+Silver, Sutton and Mueller 2012, "Temporal-difference search in computer Go", algorithm 1; the same
+2008, "Sample-based learning and search with permanent and transient memories", algorithm 1
+(episodic Dyna-2). Where Monte-Carlo search averages returns, TD search bootstraps, so that a
+simulation informs all others through the same states. Dyna-2 acts by the sum of a permanent memory,
+learned from real experience, and a transient one, learned by TD search near the present state and
+cleared when a real episode begins.
 
-Differences from the paper:
+Differences from the papers:
 
-1. The memory is a table. The paper's is linear in features.
+1. The memories are tables. The papers' are linear in features.
 2. The simulated policy is epsilon-greedy with a fixed epsilon; so the values are those of that
    policy, and near the optimal ones for a small epsilon.
+3. The permanent memory learns by one-step Q-learning, the rule of all tables here; the paper's by
+   Sarsa(lambda). So without simulations Dyna-2 is bit-identical to `QLearning`.
+4. The model may be learned online, as in the paper's general algorithm, or be the true one.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..core.rng import Seed
+import numpy as np
+
+from dynamaze.common.arrays import FloatArray, IntArray
+from dynamaze.common.compiled import compiled, compiled_with_arrays
+from dynamaze.common.validation import checked_number
+
+from ..agent import EnvLike
+from ..core.kernels import sample_outcome
+from ..core.rng import Seed, load, state_words, store
+from ..core.transitions import Transitions
+from ..exploration import epsilon_greedy
 from ..models import Model
-from .agent import EnvLike, SearchAgent, check_positive, search_parts, steps_ahead
-from .dyna_2_planning import TDPlanning
+from ..planning.base import Planning
+from ..values.table import TableValues, Values
+from .agent import (
+    SearchAgent,
+    checked_depth,
+    checked_positive,
+    checked_table,
+    search_depth,
+    search_parts,
+    search_table,
+)
+
+NEGLIGIBLE_TRACE = 1e-3
+"""Eligibility below which a trace is cut."""
+
+NO_STATE = -1
+"""Row that stands for none: the next decision begins an episode."""
+
+
+class TDSearchSettings(NamedTuple):
+    """Settings of the simulated episodes and of learning from them."""
+
+    episodes: int
+    depth: int  # most steps of an episode
+    epsilon: float
+    learning_rate: float
+    trace_decay: float
+
+
+class EpisodeTrace(NamedTuple):
+    """Work space of a simulated episode."""
+
+    pairs: Any  # (depth,) uint64, of the episode, in order
+    latest: IntArray  # (states * actions,) number of the last step that visited each pair
+    total: FloatArray  # (actions,) permanent plus transient values of a state
+
+
+@compiled_with_arrays
+def search_by_td(model, search, permanent, transient, row, num_actions, gamma, words):
+    """Learn from simulated episodes that start in a row.
+
+    Args:
+        model: record of a table.
+        search: `TDSearchSettings`.
+        permanent: (states * actions,) values that are not changed.
+        transient: (states * actions,) values that are added to them and learned.
+        row: start of the episodes.
+        num_actions: int64.
+        gamma: discount factor.
+        words: state of the random number generator.
+
+    Returns:
+        Number of simulated steps.
+    """
+    trace = EpisodeTrace(
+        np.empty(search.depth, dtype=np.uint64),
+        np.zeros(transient.size, dtype=np.int64),
+        np.empty(num_actions),
+    )
+    rng, steps = load(words), 0
+    for _ in range(search.episodes):
+        taken, rng = _episode(
+            model, search, permanent, transient, row, num_actions, gamma, trace, steps, rng
+        )
+        steps += taken
+    store(words, rng)
+    return steps
+
+
+@compiled
+def _episode(model, search, permanent, transient, row, num_actions, gamma, trace, before, rng):
+    """Simulate an episode and learn from it; return its steps and the generator's state."""
+    columns, state = np.uint64(num_actions), np.uint64(row)
+    action, rng = _choose(search, permanent, transient, state, columns, trace.total, rng)
+    for step in range(search.depth):
+        pair = state * columns + np.uint64(action)
+        trace.pairs[step], trace.latest[pair] = pair, before + step + 1
+        reward, following, terminated, rng = sample_outcome(model, columns, pair, rng)
+        # delta = R + gamma Q(S', A') - Q(S, A), with Q the sum of the two memories
+        error = reward - permanent[pair] - transient[pair]
+        if not terminated:
+            state = np.uint64(following)
+            action, rng = _choose(search, permanent, transient, state, columns, trace.total, rng)
+            next_pair = state * columns + np.uint64(action)
+            error += gamma * (permanent[next_pair] + transient[next_pair])
+        _learn(search, transient, trace, before, step, error, gamma)
+        if terminated:
+            return step + 1, rng
+    return search.depth, rng
+
+
+@compiled
+def _choose(search, permanent, transient, state, columns, total, rng):
+    """Choose epsilon-greedily by the sum of the two memories."""
+    first = state * columns
+    for action in range(columns):
+        total[action] = permanent[first + action] + transient[first + action]
+    return epsilon_greedy(total, 0, total.size, search.epsilon, rng)
+
+
+@compiled
+def _learn(search, transient, trace, before, step, error, gamma):
+    """Update the pairs of an episode by a TD error, each in proportion to its replacing trace."""
+    change = search.learning_rate * error
+    least = NEGLIGIBLE_TRACE * abs(change)
+    place = step
+    while place >= 0 and abs(change) > least:
+        pair = trace.pairs[place]
+        if trace.latest[pair] == before + place + 1:  # replacing trace: not visited again since
+            transient[pair] += change  # alpha * delta * e(s, a), with e = (gamma lambda)^k
+        change *= gamma * search.trace_decay
+        place -= 1
+
+
+class TDPlanning(Planning):
+    """Planner of `TDSearch` and `Dyna2`: Sarsa(lambda) on simulated episodes before each decision.
+
+    Results are kept in a transient memory until the real episode ends. A new episode is recognised
+    by the observation: the last real transition terminated, or led elsewhere. (Where a time limit
+    ends an episode in the very state in which the next one begins, this is not recognised, and the
+    memory is kept.)
+
+    Args:
+        simulations: episodes for each decision, at least 1, or 0 for no search.
+        depth: most steps of an episode; None for as many as matter at the discount.
+        search_rate: step size of the transient memory, in (0, 1].
+        search_epsilon: epsilon of the simulated policy, in [0, 1].
+        trace_decay: lambda, in [0, 1].
+        permanent: whether the learned values are added (Dyna-2); otherwise zero.
+
+    Attributes:
+        transient: (states * actions,) the memory; None before the first decision.
+        num_simulated: number of steps simulated while learning.
+
+    Raises:
+        ValueError: for a number outside its range.
+    """
+
+    needs_table = True
+
+    def __init__(
+        self,
+        simulations: int,
+        *,
+        depth: int | None = None,
+        search_rate: float = 0.3,
+        search_epsilon: float = 0.1,
+        trace_decay: float = 0.5,
+        permanent: bool = False,
+    ) -> None:
+        self.simulations = int(checked_number("simulations", simulations, 0, whole=True))
+        self.depth = checked_depth(depth)
+        self.search_rate = checked_number("search_rate", search_rate, 0, 1, above=True)
+        self.search_epsilon = checked_number("search_epsilon", search_epsilon, 0, 1)
+        self.trace_decay = checked_number("trace_decay", trace_decay, 0, 1)
+        self.permanent = self.learns_directly = permanent
+        self.needs = frozenset({"distribution"}) if self.simulations else frozenset()
+        self.transient: FloatArray | None = None
+        self.num_simulated = 0
+        self._following = NO_STATE
+
+    # -- what an agent calls -------------------------------------------------------------------
+
+    def record_transition(self, values: Values, model: Model, transitions: Transitions) -> None:
+        """Record the next state of the last real transition."""
+        if len(transitions.action):
+            ended = bool(transitions.terminated[-1])
+            self._following = NO_STATE if ended else int(transitions.next_observation[-1])
+
+    def action_values(
+        self,
+        values: Values,
+        model: Any,
+        observations: Any,
+        rng: np.random.Generator,
+        *,
+        learning: bool = False,
+    ) -> FloatArray:
+        """Return (batch, actions) sums of both memories, after a search from each row.
+
+        Raises:
+            TypeError: for values that are not a table.
+            ValueError: without a depth and without discounting.
+        """
+        table = checked_table(values)
+        if learning:
+            memory = self._memory_for(table, int(observations[0]))
+            self.num_simulated += self._search(table, memory, model, int(observations[0]), rng)
+            values_of_row: FloatArray = self._total(table, memory)[observations]
+            return values_of_row
+        found = []
+        for row in observations.tolist():
+            memory = np.zeros(table.q.size) if self.transient is None else self.transient.copy()
+            self._search(table, memory, model, row, rng)
+            found.append(self._total(table, memory)[row])
+        return np.array(found).reshape(-1, table.q.shape[1])
+
+    def _memory_for(self, table: TableValues, row: int) -> FloatArray:
+        """Return the transient memory, cleared where an episode begins."""
+        if self.transient is None:
+            self.transient = np.zeros(table.q.size)
+        elif row != self._following:
+            self.transient[:] = 0.0
+        self._following = row
+        return self.transient
+
+    def _total(self, table: TableValues, memory: FloatArray) -> FloatArray:
+        transient = memory.reshape(table.q.shape)
+        return table.q + transient if self.permanent else transient.copy()
+
+    def _search(
+        self, table: TableValues, memory: FloatArray, model: Any, row: int, rng: np.random.Generator
+    ) -> int:
+        """Simulate and learn; return the number of simulated steps."""
+        if not self.simulations:
+            return 0
+        depth = search_depth(self.depth, table.gamma)
+        permanent = table.q if self.permanent else np.zeros_like(table.q)
+        search = TDSearchSettings(
+            self.simulations, depth, self.search_epsilon, self.search_rate, self.trace_decay
+        )
+        steps: int = search_by_td(
+            search_table(model, table.q.shape, np.array([row]), depth),
+            search,
+            permanent.reshape(-1),
+            memory,
+            row,
+            table.q.shape[1],
+            table.gamma,
+            state_words(rng),
+        )
+        return steps
+
+    # -- checkpoints ---------------------------------------------------------------------------
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the transient memory and the expected next row."""
+        numbers = {"following": self._following, "num_simulated": self.num_simulated}
+        if self.transient is None:
+            return numbers
+        return {**numbers, "transient": self.transient.copy()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restore a state of `get_state`.
+
+        Raises:
+            ValueError: for a memory that is not an (n,) array of finite numbers.
+        """
+        memory = state.get("transient")
+        if memory is not None and (
+            memory.dtype != np.float64 or memory.ndim != 1 or not np.isfinite(memory).all()
+        ):
+            raise ValueError(f"transient memory {memory!r}; expected (n,) finite numbers")
+        self._following = int(state["following"])
+        self.num_simulated = int(state["num_simulated"])
+        self.transient = None if memory is None else memory.copy()
 
 
 class TDSearch(SearchAgent):
-    """Learns by simulated episodes from where it is, before each action.
+    """Agent that acts by temporal-difference search.
 
         from dynamaze.agents import TDSearch
 
@@ -30,22 +300,22 @@ class TDSearch(SearchAgent):
         agent.learn(1000)
 
     Args:
-        env: an environment or its id.
-        model: "true", the world's own probabilities; a name of `dynamaze.agents.MODELS`, which is
-            then learned on the way; or a model. It must know distributions.
+        env: environment or its id.
+        model: "true", the environment's own transition probabilities; a name of
+            `dynamaze.agents.MODELS`, learned online; or a model. It must know distributions.
         simulations: episodes for each decision, at least 1.
         depth: most steps of an episode; None for as many as matter at the discount.
         search_rate: step size, in (0, 1].
-        search_epsilon: probability of an action at random in simulated episodes, in [0, 1].
+        search_epsilon: probability of a random action in simulated episodes, in [0, 1].
         trace_decay: lambda, in [0, 1].
-        gamma: discount, in [0, 1].
-        epsilon: probability of an action at random in the world, in [0, 1].
-        seed: settles every random number; see `Agent`.
+        gamma: discount factor, in [0, 1].
+        epsilon: probability of a random action in the environment, in [0, 1].
+        seed: determines every random number; see `Agent`.
 
     Raises:
-        ValueError: for a number outside its range, no depth and no discount, or a model that there
-            is not or that knows no distribution.
-        TypeError: for spaces that a table cannot serve.
+        ValueError: for a number outside its range, no depth and no discounting, an unknown model,
+            or a model without distributions.
+        TypeError: for spaces that a table does not support.
     """
 
     def __init__(
@@ -63,7 +333,7 @@ class TDSearch(SearchAgent):
         seed: Seed = None,
     ) -> None:
         search: dict[str, Any] = {
-            "simulations": check_positive("simulations", simulations),
+            "simulations": checked_positive("simulations", simulations),
             "depth": depth,
             "search_rate": search_rate,
             "search_epsilon": search_epsilon,
@@ -73,5 +343,74 @@ class TDSearch(SearchAgent):
         parts = search_parts(
             env, planning, model=model, seed=seed, gamma=gamma, epsilon=epsilon, **search
         )
-        steps_ahead(planning.depth, gamma)
+        search_depth(planning.depth, gamma)
+        super().__init__(**parts)
+
+
+class Dyna2(SearchAgent):
+    """Dyna-2: Q-learning from real experience, and TD search on top of the learned values.
+
+        from dynamaze.agents import Dyna2
+
+        agent = Dyna2("DynaMaze-v0", model="maximum_likelihood", simulations=20, seed=0)
+        agent.learn(1000)
+
+    Args:
+        env: environment or its id.
+        model: "true", the environment's own transition probabilities; a name of
+            `dynamaze.agents.MODELS`, learned online; or a model. It must know distributions.
+        simulations: episodes for each decision; 0 is Q-learning.
+        depth: most steps of an episode; None for as many as matter at the discount.
+        search_rate: step size of the transient memory, in (0, 1].
+        search_epsilon: probability of a random action in simulated episodes, in [0, 1].
+        trace_decay: lambda of the transient memory, in [0, 1].
+        learning_rate: step size of the permanent memory, in (0, 1].
+        gamma: discount factor, in [0, 1].
+        epsilon: probability of a random action in the environment, in [0, 1].
+        initial_value: initial value of the permanent memory.
+        seed: determines every random number; see `Agent`.
+
+    Raises:
+        ValueError: for a number outside its range, no depth and no discounting, an unknown model,
+            or a model without distributions.
+        TypeError: for spaces that a table does not support.
+    """
+
+    def __init__(
+        self,
+        env: EnvLike,
+        *,
+        model: str | Model = "maximum_likelihood",
+        simulations: int = 20,
+        depth: int | None = None,
+        search_rate: float = 0.3,
+        search_epsilon: float = 0.1,
+        trace_decay: float = 0.5,
+        learning_rate: float = 0.1,
+        gamma: float = 0.95,
+        epsilon: float = 0.1,
+        initial_value: float = 0.0,
+        seed: Seed = None,
+    ) -> None:
+        search: dict[str, Any] = {
+            "simulations": simulations,
+            "depth": depth,
+            "search_rate": search_rate,
+            "search_epsilon": search_epsilon,
+            "trace_decay": trace_decay,
+        }
+        planning = TDPlanning(**search, permanent=True)
+        parts = search_parts(
+            env,
+            planning,
+            model=model,
+            seed=seed,
+            learning_rate=learning_rate,
+            gamma=gamma,
+            epsilon=epsilon,
+            initial_value=initial_value,
+            **search,
+        )
+        if planning.simulations:
+            search_depth(planning.depth, gamma)
         super().__init__(**parts)

@@ -1,4 +1,4 @@
-"""Action values by name."""
+"""Action values: tables, linear functions and networks, by name."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from .network import NetworkValues
 from .table import TableValues, Values
 
 NETWORK = 4
-"""The stream of a seed's random numbers from which networks begin."""
+"""Index of the random stream for the initial weights of networks."""
 
 LEARNING_RATES = {"table": 0.1, "tile_coding": 0.1, "network": 1e-3}
-"""Name -> the learning rate that is taken if none is given."""
+"""Name -> default learning rate."""
 
 TILES, TILINGS = 8, 8
-"""The tile coding of a box, as in Sutton & Barto 2018, section 10.1."""
+"""Tile coding of a box, as in Sutton & Barto 2018, section 10.1."""
 
 MAX_TILED = 4
-"""Numbers of a vector up to which its box is tiled."""
+"""Largest dimension of a tiled box."""
 
 MAX_BUMPED = 32
-"""Numbers of a vector up to which a network sees bumps along each; a picture has many more."""
+"""Largest dimension with radial bases along each coordinate; images have many more."""
 
 
 def make_values(
@@ -41,11 +41,11 @@ def make_values(
     initial_value: float,
     seed: np.random.SeedSequence,
 ) -> Values:
-    """The action values of that name, or the values themselves.
+    """Return the action values of that name, or the values themselves.
 
     Raises:
-        ValueError: if there are none of that name, naming those that are.
-        TypeError: for spaces that they cannot serve, or for something else.
+        ValueError: for an unknown name.
+        TypeError: for unsupported spaces, or an object that is not action values.
     """
     if not isinstance(values, str):
         given: Values = _checked(values)
@@ -74,7 +74,7 @@ def make_values(
 
 
 def tiles(vectors: Vectors) -> Features:
-    """Tile coding of a world's vectors; one-hot vectors are their own tiles.
+    """Return the tile coding of an environment's vectors; one-hot vectors are used directly.
 
     Raises:
         TypeError: for a box without bounds, or of too many dimensions.
@@ -85,9 +85,9 @@ def tiles(vectors: Vectors) -> Features:
     if not bounded or vectors.size > MAX_TILED:
         raise TypeError(
             f"observation space {vectors.space}; tile coding needs bounds and at most {MAX_TILED} "
-            'numbers; values="network" has no such need'
+            'numbers; values="network" has no such limit'
         )
-    # A coordinate that has one value only still needs a box of some width.
+    # A coordinate with a single value still needs a box of positive width.
     high = np.where(vectors.high > vectors.low, vectors.high, vectors.low + 1)
     return TileCoding(vectors.low, high, tiles=TILES, tilings=TILINGS)
 

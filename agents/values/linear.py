@@ -1,4 +1,4 @@
-"""Action values that are linear in features, learned by semi-gradient Q-learning."""
+"""Linear action values, learned by semi-gradient Q-learning."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from dynamaze.common.validation import checked_number
 
 from ..core.features import Features, SparseFeatures
 from ..core.transitions import Transitions
-from ..models.vector_memory import check_vectors
+from ..core.vectors import check_vectors
 
 
 class LinearValues:
-    """Q(s, a) = w_a . x(s): a block of weights for each action.
+    """Linear action values Q(s, a) = w_a . x(s), with one block of weights for each action.
 
-    Semi-gradient Q-learning (Sutton & Barto 2018, sections 10.1 and 11.1):
-    w_A += alpha (R + gamma max_a Q(S', a) - Q(S, A)) x(S). As section 9.6 recommends, alpha is the
-    learning rate divided by |x|^2, which of tile coding is the number of tilings: then the rate is
-    the share of each error that is removed, as in a table.
+    Semi-gradient Q-learning (Sutton & Barto 2018, sections 10.1 and 11.1). The step size is the
+    learning rate divided by |x|^2 (section 9.6), for tile coding by the number of tilings: the rate
+    is then the fraction of each error that is removed, as in a table.
 
     Args:
-        features: of the vectors; where they are sparse, as of tile coding, updates are cheap.
-        num_actions: how many actions.
+        features: feature map of the vectors; updates are cheap for sparse ones (tile coding).
+        num_actions: number of actions.
         learning_rate: in (0, 1].
         gamma: discount, in [0, 1].
-        initial_value: what every action value begins with. Above what can be earned, it makes the
-            agent try everything (optimistic initial values, section 2.6).
-        size: d, the numbers of a vector; None takes it from `features.low`.
+        initial_value: initial action value. Above the attainable values it makes the agent try
+            everything (optimistic initial values, section 2.6).
+        size: dimension d of the vectors; None takes it from `features.low`.
 
     Attributes:
         weights: (actions, features).
@@ -58,14 +57,14 @@ class LinearValues:
         low: Any = getattr(features, "low", None)
         if size is None and low is None:
             raise ValueError(
-                f"size=None with {type(features).__name__}; expected how long vectors are"
+                f"size=None with {type(features).__name__}; expected the dimension of the vectors"
             )
         self.size = int(low.size) if size is None else size
         self.weights = np.zeros((num_actions, features.num_features))
         self._is_sparse = isinstance(features, SparseFeatures)
 
     def values(self, observations: FloatArray) -> FloatArray:
-        """(batch, actions) values of (batch, d) vectors."""
+        """Return the (batch, actions) values of (batch, d) vectors."""
         if isinstance(self.features, SparseFeatures):
             values: FloatArray = sparse_values(self.weights, self.features.active(observations))
         else:
@@ -73,11 +72,11 @@ class LinearValues:
         return values + self.initial_value
 
     def update(self, transitions: Transitions) -> None:
-        """Apply the rule to each transition, in their order.
+        """Apply one update for each transition, in their order.
 
         Raises:
-            TypeError, ValueError: for NaN or infinity, another shape, or an action that there is
-                not, or if the values would diverge; then none is applied.
+            TypeError, ValueError: for NaN or infinity, another shape, an action out of range, or
+                diverging values; the values are then unchanged.
         """
         checked = check_vectors(transitions, self.size, self.num_actions)
         weights = self.weights.copy()
@@ -90,23 +89,23 @@ class LinearValues:
             x, y = self.features(checked.observation), self.features(checked.next_observation)
             dense_updates(weights, x, y, *columns, self.learning_rate, self.gamma)
         if not np.isfinite(weights).all():
-            raise ValueError("the action values diverge; take a smaller learning_rate or gamma")
+            raise ValueError("the action values diverge; use a smaller learning_rate or gamma")
         self.weights = weights
 
     def _shift(self, transitions: Transitions) -> FloatArray:
-        """What the initial value adds to Q(S, A) less what it adds to the target.
+        """Return the contribution of the initial value to Q(S, A) minus that to the target.
 
-        The weights learn the difference from the initial value: then it holds for any features.
+        The weights represent the difference from the initial value, which so fits any features.
         """
         discount = np.where(transitions.terminated, 0.0, self.gamma)
         return self.initial_value * (1 - discount)
 
     def get_state(self) -> dict[str, Any]:
-        """The weights."""
+        """Return the weights."""
         return {"weights": self.weights.copy()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take weights of the same shape.
+        """Restore weights of the same shape.
 
         Raises:
             ValueError: if the shape differs.
@@ -120,7 +119,7 @@ class LinearValues:
 
 @compiled_with_arrays
 def sparse_values(weights, active):
-    """(batch, actions) sums of the weights of the active features."""
+    """Return the (batch, actions) sums of the weights of the active features."""
     values = np.zeros((len(active), len(weights)))
     for row in range(len(active)):
         for action in range(len(weights)):
@@ -138,7 +137,7 @@ def _total(weights, action, active, row):
 
 @compiled
 def sparse_updates(weights, now, then, actions, rewards, terminated, learning_rate, gamma):
-    """Semi-gradient Q-learning for each transition in order, on active features."""
+    """Apply semi-gradient Q-learning to each transition in order, with active features."""
     count = now.shape[1]
     for row in range(len(actions)):
         best = _total(weights, 0, then, row)
@@ -146,6 +145,7 @@ def sparse_updates(weights, now, then, actions, rewards, terminated, learning_ra
             best = max(best, _total(weights, action, then, row))
         discount = 0.0 if terminated[row] else gamma
         own = _total(weights, actions[row], now, row)
+        # w_A += alpha [R + gamma max_a Q(S', a) - Q(S, A)] x(S), with |x|^2 = count
         step = learning_rate / count * (rewards[row] + discount * best - own)
         for place in range(count):
             weights[actions[row], now[row, place]] += step
@@ -153,7 +153,7 @@ def sparse_updates(weights, now, then, actions, rewards, terminated, learning_ra
 
 @compiled
 def dense_updates(weights, now, then, actions, rewards, terminated, learning_rate, gamma):
-    """Semi-gradient Q-learning for each transition in order, on (batch, features) numbers."""
+    """Apply semi-gradient Q-learning to each transition in order, with dense features."""
     for row in range(len(actions)):
         best = _product(weights, 0, then, row)
         for action in range(1, len(weights)):
@@ -161,6 +161,7 @@ def dense_updates(weights, now, then, actions, rewards, terminated, learning_rat
         discount = 0.0 if terminated[row] else gamma
         chosen = actions[row]
         error = rewards[row] + discount * best - _product(weights, chosen, now, row)
+        # |x|^2 normalises the step (section 9.6).
         length = 0.0
         for place in range(now.shape[1]):
             length += now[row, place] ** 2

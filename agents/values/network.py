@@ -1,4 +1,4 @@
-"""Action values from a small network, learned as a deep Q-network learns them."""
+"""Action values of a small network, learned by deep Q-learning."""
 
 from __future__ import annotations
 
@@ -14,42 +14,41 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_number
 
-from ..core.features import Coordinates, RadialBases
+from ..core.features import CoordinateFeatures, RadialBases
 from ..core.transitions import Transitions
-from ..models.vector_memory import check_vectors, each_column
+from ..core.vectors import check_vectors, each_column
 
 
 class NetworkValues:
-    """A network with two hidden layers from a vector to its action values.
+    """Multilayer perceptron with two hidden layers from a vector to its action values.
 
-    Deep Q-learning (Mnih et al. 2015) with Adam and a target network that follows slowly; the best
-    action is the network's, its value the target network's (double Q-learning: van Hasselt, Guez
-    and Silver 2016). There is no replay buffer: that is what a model is for. Transitions wait until
-    there are `batch_size` of them, real and simulated ones as they come, and then take one step
-    together.
+    Deep Q-learning (Mnih et al. 2015) with Adam, double Q-learning (van Hasselt, Guez and Silver
+    2016) and a target network that is updated by an exponential moving average. There is no replay
+    buffer: that is the role of a model. Transitions, real and simulated, are collected until there
+    are `batch_size` of them, which make one gradient step.
 
-    What the network sees are the coordinates and bumps along each (`RadialBases`). From coordinates
-    alone a small network finds it hard to change its values as fast as they change at a wall, and
-    what it learns of one place undoes what it knew of others. And the target network must not lag:
-    a goal's value goes back by about one real step each time it has caught up. With both, `DynaQ`
-    with its defaults walked `DynaMazeContinuous-v0` (discrete actions, positions) greedily in at
-    most 60 steps after 10,000 real ones in 9 of 10 runs, and in 5 of 10 without bumps, with batches
-    of 32 and follow=0.01. What then fails has found the goal late, and draws that one transition
-    among thousands too seldom; an initial value of 0.5 finds it sooner.
+    The inputs are the coordinates and radial basis functions along each of them (`RadialBases`):
+    from coordinates alone a small network can hardly represent the jump of the values at a wall,
+    and updates in one place disturb others. The target network must not lag: a reward is propagated
+    by about one step each time it has caught up. With both, `DynaQ` with its defaults solved
+    `DynaMazeContinuous-v0` (discrete actions, positions) greedily in at most 60 steps after 10,000
+    real ones in 9 of 10 runs; in 5 of 10 without radial bases, with batches of 32 and
+    target_rate=0.01. Failed runs found the goal late, when its transition is one among thousands;
+    an initial value of 0.5 finds it earlier.
 
     Args:
-        low: (d,) the vectors' smallest values, by which they are scaled to [-1, 1]; a coordinate
-            without bounds is left as it is, and has no bumps.
-        high: (d,) their largest.
-        num_actions: how many actions.
+        low: (d,) smallest values, for scaling to [-1, 1]; a coordinate without bounds is not
+            scaled and has no radial bases.
+        high: (d,) largest values.
+        num_actions: number of actions.
         learning_rate: Adam's step size, in (0, 1].
         gamma: discount, in [0, 1].
-        initial_value: what every action value begins with, about.
+        initial_value: approximate initial action value.
         hidden: units of each of the two hidden layers.
-        batch_size: transitions of each step.
-        follow: how far the target network goes towards the network with each step, in (0, 1].
-        bumps: along each coordinate; 0 for the coordinates alone.
-        rng: settles the first weights.
+        batch_size: transitions in a gradient step.
+        target_rate: step size of the target network's moving average, in (0, 1].
+        bumps: number of Gaussian bases along each coordinate; 0 for coordinates alone.
+        rng: generator of the initial weights.
 
     Raises:
         ValueError: for a number outside its range.
@@ -70,7 +69,7 @@ class NetworkValues:
         initial_value: float = 0.0,
         hidden: int = 64,
         batch_size: int = 16,
-        follow: float = 0.1,
+        target_rate: float = 0.1,
         bumps: int = 16,
     ) -> None:
         self._torch: Any = optional_import("torch", extra="models", purpose="a network of values")
@@ -79,13 +78,15 @@ class NetworkValues:
         self.initial_value = checked_number("initial_value", initial_value)
         self.hidden = int(checked_number("hidden", hidden, 1, whole=True))
         self.batch_size = int(checked_number("batch_size", batch_size, 1, whole=True))
-        self.follow = checked_number("follow", follow, 0, 1, above=True)
+        self.target_rate = checked_number("target_rate", target_rate, 0, 1, above=True)
         self.features = (
-            RadialBases(low, high, bumps=bumps) if bumps else Coordinates(low, high, bias=False)
+            RadialBases(low, high, bumps=bumps)
+            if bumps
+            else CoordinateFeatures(low, high, bias=False)
         )
         self.size, self.num_actions = self.features.low.size, num_actions
-        self._waiting = self._none()
-        self._weights = [self._tensor(array) for array in self._begin(rng)]
+        self._waiting = self._no_transitions()
+        self._weights = [self._tensor(array) for array in self._initial_weights(rng)]
         self._target = [weight.clone() for weight in self._weights]
         for weight in self._weights:
             weight.requires_grad_()
@@ -94,18 +95,18 @@ class NetworkValues:
         self.steps = 0
 
     def values(self, observations: FloatArray) -> FloatArray:
-        """(batch, actions) values of (batch, d) vectors."""
+        """Return the (batch, actions) values of (batch, d) vectors."""
         with self._one_thread(), self._torch.no_grad():
             values = self._forward(self._weights, self._inputs(observations))
         result: FloatArray = values.numpy().astype(np.float64)
         return result
 
     def update(self, transitions: Transitions) -> None:
-        """Take a step for each `batch_size` transitions that have come together.
+        """Collect transitions, and take a gradient step for each complete batch.
 
         Raises:
-            TypeError, ValueError: for NaN or infinity, another shape, or an action that there is
-                not; then none is learned.
+            TypeError, ValueError: for NaN or infinity, another shape, or an action out of range;
+                the values are then unchanged.
         """
         checked = check_vectors(transitions, self.size, self.num_actions)
         together: list[Any] = [
@@ -122,13 +123,14 @@ class NetworkValues:
             part = slice(first, first + self.batch_size)
             self._step(each_column(waiting, lambda column, part=part: column[part]))  # type: ignore[misc]  # the default binds it
 
-    # -- one step ------------------------------------------------------------------------------
+    # -- gradient step -------------------------------------------------------------------------
 
     def _step(self, batch: Transitions) -> None:
         torch = self._torch
         now, then = self._inputs(batch.observation), self._inputs(batch.next_observation)
         rows = torch.arange(len(batch.action))
         with torch.no_grad():
+            # Double Q-learning: the network chooses the action, the target network evaluates it.
             best = self._forward(self._weights, then).argmax(dim=1)
             following = self._forward(self._target, then)[rows, best]
             discount = self._tensor(np.where(batch.terminated, 0.0, self.gamma))
@@ -138,10 +140,10 @@ class NetworkValues:
         gradients = torch.autograd.grad(loss, self._weights)
         with torch.no_grad():
             self._adam(gradients)
-            torch._foreach_lerp_(self._target, self._weights, self.follow)
+            torch._foreach_lerp_(self._target, self._weights, self.target_rate)
 
     def _adam(self, gradients: Any) -> None:
-        """Adam (Kingma and Ba 2015, algorithm 1), its state our own to be saved."""
+        """Take a step of Adam (Kingma and Ba 2015, algorithm 1)."""
         torch = self._torch
         self.steps += 1
         torch._foreach_lerp_(self._first, gradients, 1 - 0.9)
@@ -155,7 +157,7 @@ class NetworkValues:
 
     @contextmanager
     def _one_thread(self) -> Iterator[None]:
-        """More threads only wait for each other in so small a network."""
+        """Run torch on one thread: a network this small gains nothing from more."""
         before = self._torch.get_num_threads()
         if before == 1:
             yield
@@ -178,10 +180,10 @@ class NetworkValues:
     def _tensor(self, array: npt.NDArray[Any]) -> Any:
         return self._torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
-    # -- the beginning -------------------------------------------------------------------------
+    # -- initialisation ------------------------------------------------------------------------
 
-    def _begin(self, rng: np.random.Generator) -> list[FloatArray]:
-        """Weights as He et al. 2015 draw them, the last ones small round the initial value."""
+    def _initial_weights(self, rng: np.random.Generator) -> list[FloatArray]:
+        """Return initial weights (He et al. 2015), last layer small around the initial value."""
         sizes = (self.features.num_features, self.hidden, self.hidden, self.num_actions)
         arrays = []
         for layer, (inputs, outputs) in enumerate(pairwise(sizes)):
@@ -190,7 +192,7 @@ class NetworkValues:
         arrays[-1] = np.full(self.num_actions, self.initial_value)
         return arrays
 
-    def _none(self) -> Transitions:
+    def _no_transitions(self) -> Transitions:
         return Transitions(
             np.zeros((0, self.size)),
             np.zeros(0, dtype=np.int64),
@@ -202,7 +204,7 @@ class NetworkValues:
     # -- files ---------------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """Networks, moments, and the transitions that wait."""
+        """Return the networks, the moments of Adam and the incomplete batch."""
         state: dict[str, Any] = {"steps": self.steps}
         for name in ("weights", "target", "first", "second"):
             for number, tensor in enumerate(getattr(self, f"_{name}")):
@@ -212,10 +214,10 @@ class NetworkValues:
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore the state of `get_state`.
 
         Raises:
-            ValueError: for arrays of another shape; these values are then as they were.
+            ValueError: for arrays of another shape; these values are then unchanged.
         """
         own = self.get_state()
         for name, array in own.items():

@@ -1,4 +1,4 @@
-"""Action values in a table, and the one rule that changes them."""
+"""Table of action values, and the Q-learning update."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from ..core.transitions import Transitions, check_integers, first_outside, outsi
 
 
 class Values(Protocol):
-    """What an agent needs of its action values."""
+    """Protocol of action values."""
 
     def values(self, observations: Any) -> FloatArray:
-        """(batch, actions) values."""
+        """Return the (batch, actions) values of observations."""
 
     def update(self, transitions: Transitions) -> None:
-        """Learn from transitions, in their order."""
+        """Update the values with transitions, in their order."""
 
     def get_state(self) -> dict[str, Any]:
-        """Arrays and numbers that `set_state` takes back."""
+        """Return the state for `set_state`: arrays and numbers."""
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned."""
+        """Restore the state of `get_state`."""
 
 
 class TableValues:
     """A table of action values, learned by one-step Q-learning.
 
-    Sutton & Barto 2018, equation 6.8: Q(S,A) += alpha (R + gamma max_a Q(S',a) - Q(S,A)).
+    Sutton & Barto 2018, equation 6.8.
 
     Args:
         num_states: rows of the table.
         num_actions: columns.
         learning_rate: step size alpha, in (0, 1].
         gamma: discount, in [0, 1].
-        initial_value: what every entry begins with.
+        initial_value: initial value of every entry.
 
     Attributes:
         q: (num_states, num_actions) float64.
@@ -63,15 +63,15 @@ class TableValues:
         self.q = np.full((num_states, num_actions), start)
 
     def values(self, observations: IntArray) -> FloatArray:
-        """(batch, actions) values of (batch,) rows, as a copy."""
+        """Return a copy of the (batch, actions) values of (batch,) rows."""
         return self.q[observations]
 
     def update(self, transitions: Transitions) -> None:
-        """Apply the Q-learning rule to each transition, in their order.
+        """Apply the Q-learning update to each transition, in their order.
 
         Raises:
-            ValueError: if one is outside the table or its reward is not finite; then none is
-                applied.
+            ValueError: if one is outside the table or its reward is not finite; the table is then
+                unchanged.
         """
         check_integers(transitions)
         wrong = q_updates(self.q, transitions, self.learning_rate, self.gamma)
@@ -79,11 +79,11 @@ class TableValues:
             raise outside_table(transitions, wrong, *self.q.shape)
 
     def get_state(self) -> dict[str, Any]:
-        """The table, under "q"."""
+        """Return the table under "q"."""
         return {"q": self.q.copy()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take a table of the same shape.
+        """Restore a table of the same shape.
 
         Raises:
             ValueError: if the shape differs.
@@ -95,7 +95,7 @@ class TableValues:
 
 @spliced
 def row_max(q, first, num_actions):
-    """The largest of a row's values; the row begins at `first` in the flat table."""
+    """Return the largest value of a row, which begins at `first` in the flat table."""
     best = q[first]
     for action in range(np.uint64(1), num_actions):
         value = q[first + action]
@@ -105,7 +105,7 @@ def row_max(q, first, num_actions):
 
 @spliced
 def target(q, num_actions, reward, next_state, terminated, gamma):
-    """What one outcome of a pair is worth by the flat table."""
+    """Return the Q-learning target of an outcome, by the flat table."""
     discount = 0.0 if terminated else gamma
     following = row_max(q, np.uint64(next_state) * num_actions, num_actions)
     return reward + discount * following
@@ -113,16 +113,17 @@ def target(q, num_actions, reward, next_state, terminated, gamma):
 
 @spliced
 def q_update(q, num_actions, pair, reward, next_state, terminated, learning_rate, gamma):
-    """One Q-learning update of the flat table; `pair` is state * num_actions + action."""
+    """Update the flat table by one Q-learning step; `pair` is state * num_actions + action."""
+    # Q(S,A) += alpha [R + gamma max_a Q(S',a) - Q(S,A)] (equation 6.8)
     wanted = target(q, num_actions, reward, next_state, terminated, gamma)
     q[pair] += learning_rate * (wanted - q[pair])
 
 
 @compiled
 def q_updates(q, transitions, learning_rate, gamma):
-    """The rule for each transition of a batch, in order, on the (states, actions) table.
+    """Apply the Q-learning update to each transition of a batch, in order.
 
-    If one of them is wrong none is applied; gives its number, else -1.
+    An invalid transition leaves the (states, actions) table unchanged; returns its index, or -1.
     """
     wrong = first_outside(transitions, q.shape[0], q.shape[1])
     if wrong >= 0:

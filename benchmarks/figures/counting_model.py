@@ -6,7 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.agents.core.kernels import believe, draw, expect, follow, observe, rule
+from dynamaze.agents.core.kernels import (
+    expected_backup,
+    outcome_probability,
+    rule,
+    sample_outcome,
+    sample_transition,
+    update_model,
+)
 from dynamaze.agents.core.transitions import Transitions
 from dynamaze.agents.models.protocol import Outcomes, Prediction
 from dynamaze.common.arrays import IntArray
@@ -98,41 +105,41 @@ class CountingModel:
         self.model.set_state(state)
 
 
-@rule(observe, CountingRecord)
+@rule(update_model, CountingRecord)
 @compiled
 def observe_inside(table, num_actions, state, action, reward, next_state, terminated):
     """Update the wrapped model."""
-    observe(table.model, num_actions, state, action, reward, next_state, terminated)
+    update_model(table.model, num_actions, state, action, reward, next_state, terminated)
 
 
-@rule(draw, CountingRecord)
+@rule(sample_transition, CountingRecord)
 @spliced
 def draw_counted(table, num_actions, rng):
     """Sample a transition, which counts as one."""
     table.used[0] += 1
-    pair, reward, next_state, terminated, rng = draw(table.model, num_actions, rng)
+    pair, reward, next_state, terminated, rng = sample_transition(table.model, num_actions, rng)
     return pair, reward, next_state, terminated, rng
 
 
-@rule(follow, CountingRecord)
+@rule(sample_outcome, CountingRecord)
 @spliced
 def follow_counted(table, num_actions, pair, rng):
     """Sample an outcome of a pair, which counts as one."""
     table.used[0] += 1
-    reward, next_state, terminated, rng = follow(table.model, num_actions, pair, rng)
+    reward, next_state, terminated, rng = sample_outcome(table.model, num_actions, pair, rng)
     return reward, next_state, terminated, rng
 
 
-@rule(expect, CountingRecord)
+@rule(expected_backup, CountingRecord)
 @compiled
 def expect_counted(table, num_actions, pair, q, gamma):
     """Return the expected update of a pair; each of its outcomes counts."""
     table.used[0] += table.outcomes[pair]
-    return expect(table.model, num_actions, pair, q, gamma)
+    return expected_backup(table.model, num_actions, pair, q, gamma)
 
 
-@rule(believe, CountingRecord)
+@rule(outcome_probability, CountingRecord)
 @compiled
 def believe_inside(table, num_actions, pair, next_state, terminated):
     """Return the probability of an outcome; not counted, as nothing is simulated."""
-    return believe(table.model, num_actions, pair, next_state, terminated)
+    return outcome_probability(table.model, num_actions, pair, next_state, terminated)

@@ -19,16 +19,17 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 from dynamaze.agents import Agent, UniformPlanning
 from dynamaze.agents.core.kernels import (
     choose,
-    draw,
-    improve,
-    note,
-    observe,
-    remember,
+    fraction_of_steps,
+    is_confident,
+    plan,
+    planning_share,
+    record_step,
+    record_transition,
     rule,
-    share,
+    sample_transition,
+    update_model,
 )
 from dynamaze.agents.core.rng import load, state_words, store
-from dynamaze.agents.core.shares import is_trusted, shared_steps
 from dynamaze.agents.models.table_copy import has_lookups
 from dynamaze.agents.planning.table import TablePlanning
 from dynamaze.agents.values.table import TableValues, q_update
@@ -147,7 +148,7 @@ class CompiledRun:
         self._agent = agent
         self._values, self._model, self._exploration = _compiled_parts(agent)
         maze, limit = _plain_maze(agent)
-        self._env = CompiledEnv(maze.maze_config, seeding.np_random(agent.world_seed)[0])
+        self._env = CompiledEnv(maze.maze_config, seeding.np_random(agent.env_seed)[0])
         self._settings = RunSettings(
             self._values.learning_rate,
             self._values.gamma,
@@ -303,12 +304,14 @@ def run_chunk(tables, env_state, model, exploration, planning, settings, words, 
         advance_clock(env_state, 0)
         following = env_state.state[0]
         pair = np.uint64(state) * columns + np.uint64(action)
-        if settings.learns_directly or not is_trusted(model, pair):
+        if settings.learns_directly or not is_confident(model, pair):
             q_update(q, columns, pair, reward, following, terminated, learning_rate, gamma)  # (d)
-        observe(model, num_actions, state, action, reward, following, terminated)  # (e)
-        note(exploration, pair)
-        remember(planning, model, q, num_actions, np.int64(pair), following, terminated, gamma)
-        rng = improve(planning, model, q, num_actions, learning_rate, gamma, rng)  # (f)
+        update_model(model, num_actions, state, action, reward, following, terminated)  # (e)
+        record_step(exploration, pair)
+        record_transition(
+            planning, model, q, num_actions, np.int64(pair), following, terminated, gamma
+        )
+        rng = plan(planning, model, q, num_actions, learning_rate, gamma, rng)  # (f)
         if result.rewards.size:
             result.rewards[done[0]] = reward
             done[0] += 1
@@ -333,15 +336,15 @@ class UniformPlanningRecord(NamedTuple):
     planning_steps: int
 
 
-@rule(remember, UniformPlanningRecord)
+@rule(record_transition, UniformPlanningRecord)
 @compiled
 def remember_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
     """Store nothing: the model stores the experience."""
 
 
-@rule(improve, UniformPlanningRecord)
+@rule(plan, UniformPlanningRecord)
 @compiled
-def plan(planning, model, q, num_actions, learning_rate, gamma, rng):
+def plan_uniformly(planning, model, q, num_actions, learning_rate, gamma, rng):
     """Sample a transition and update its value, n times; return the generator's state."""
     if num_actions == 4:  # a constant lets the compiler unroll the row's maximum
         return _plan(planning, model, q, np.uint64(4), learning_rate, gamma, rng)
@@ -350,8 +353,8 @@ def plan(planning, model, q, num_actions, learning_rate, gamma, rng):
 
 @spliced
 def _plan(planning, model, q, num_actions, learning_rate, gamma, rng):
-    for _ in range(shared_steps(planning.planning_steps, share(model))):
-        pair, reward, following, terminated, rng = draw(model, num_actions, rng)
-        if is_trusted(model, pair):
+    for _ in range(fraction_of_steps(planning.planning_steps, planning_share(model))):
+        pair, reward, following, terminated, rng = sample_transition(model, num_actions, rng)
+        if is_confident(model, pair):
             q_update(q, num_actions, pair, reward, following, terminated, learning_rate, gamma)
     return rng

@@ -76,7 +76,7 @@ def sweeping(repeats: int) -> list[SpeedRow]:
         planning = PrioritisedSweeping(10_000_000)
         size = (model.num_states, model.num_actions)
         values = TableValues(*size, learning_rate=1.0, gamma=GAMMA)
-        planning.note(values, model, seen)
+        planning.record_transition(values, model, seen)
         return planning, values
 
     prepared = [begin() for _ in range(SWEEPS * (repeats + 1))]

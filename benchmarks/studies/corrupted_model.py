@@ -16,14 +16,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.agents.core.kernels import believe, draw, expect, follow, observe, rule
-from dynamaze.agents.core.records import flatten, restore
+from dynamaze.agents.core.kernels import (
+    expected_backup,
+    outcome_probability,
+    rule,
+    sample_outcome,
+    sample_transition,
+    update_model,
+)
+from dynamaze.agents.core.records import flatten, part_of, prefixed, restore
 from dynamaze.agents.core.rng import state_words
-from dynamaze.agents.core.state import part_of, prefixed
 from dynamaze.agents.core.transitions import Transitions
 from dynamaze.agents.models.protocol import Outcomes, Prediction
-from dynamaze.agents.models.table import TableModel, draw_batch, observe_batch
-from dynamaze.agents.models.visited_pairs import SeenPairs, draw_pair, note_pair
+from dynamaze.agents.models.table import TableModel, sample_batch, update_batch
+from dynamaze.agents.models.visited_pairs import VisitedPairs, add_pair, sample_pair
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.envs.mazes.mdp import FiniteMDP
@@ -48,7 +54,7 @@ class WrongTable(NamedTuple):
     """The record."""
 
     inside: Any  # of the model that is misinformed
-    seen: SeenPairs
+    seen: VisitedPairs
     visits: IntArray  # (states * actions,)
     kept_as: IntArray  # (states * actions,) the pair whose memory a pair shares
     lies: Lies
@@ -72,7 +78,7 @@ class WrongModel:
         self.num_states, self.num_actions = model.num_states, model.num_actions
         pairs = self.num_states * self.num_actions
         rows = np.arange(self.num_states) if shared is None else shared
-        self._seen = SeenPairs.begin(self.num_states, self.num_actions, False)
+        self._seen = VisitedPairs.begin(self.num_states, self.num_actions, False)
         self._visits = np.zeros(pairs, dtype=np.int64)
         self._kept_as = (rows[:, None] * self.num_actions + np.arange(self.num_actions)).ravel()
         self._lies = Lies.none(pairs) if lies is None else lies
@@ -105,13 +111,13 @@ class WrongModel:
             ValueError: if a transition is outside the table.
         """
         self.reserve(transitions.action.size)
-        wrong = observe_batch(self.table, self.num_states, self.num_actions, transitions)
+        wrong = update_batch(self.table, self.num_states, self.num_actions, transitions)
         if wrong >= 0:
             raise ValueError(f"transition {wrong} of {transitions}; expected one of the table")
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         """N simulated transitions of pairs that were tried."""
-        return Transitions(*draw_batch(self.table, n, self.num_actions, state_words(rng)))
+        return Transitions(*sample_batch(self.table, n, self.num_actions, state_words(rng)))
 
     def distribution(self, observation: int, action: int) -> Outcomes:
         """What the model inside believes of the pair whose memory this one shares."""
@@ -148,7 +154,7 @@ class WrongModel:
 class _Kept(NamedTuple):
     """What is kept beside the model inside."""
 
-    seen: SeenPairs
+    seen: VisitedPairs
     visits: IntArray
 
 
@@ -253,12 +259,12 @@ def model_error(model: WrongModel, mdp: FiniteMDP) -> float:
 # -- compiled ----------------------------------------------------------------------------------
 
 
-@rule(observe, WrongTable)
+@rule(update_model, WrongTable)
 @compiled
 def observe_wrongly(table, num_actions, state, action, reward, next_state, terminated):
     """Note what was tried, and let the model inside learn what it is told of it."""
     pair = state * num_actions + action
-    note_pair(table.seen, num_actions, state, action, table.visits[pair] == 0)
+    add_pair(table.seen, num_actions, state, action, table.visits[pair] == 0)
     table.visits[pair] += 1
     kept, lies = table.kept_as[pair], table.lies
     if lies.is_told[pair]:
@@ -267,7 +273,7 @@ def observe_wrongly(table, num_actions, state, action, reward, next_state, termi
             lies.next_state[pair],
             lies.terminated[pair],
         )
-    observe(
+    update_model(
         table.inside,
         num_actions,
         kept // num_actions,
@@ -278,31 +284,33 @@ def observe_wrongly(table, num_actions, state, action, reward, next_state, termi
     )
 
 
-@rule(follow, WrongTable)
+@rule(sample_outcome, WrongTable)
 @compiled
 def follow_wrongly(table, num_actions, pair, rng):
     """An outcome of the pair whose memory it shares."""
-    return follow(table.inside, num_actions, table.kept_as[pair], rng)
+    return sample_outcome(table.inside, num_actions, table.kept_as[pair], rng)
 
 
-@rule(draw, WrongTable)
+@rule(sample_transition, WrongTable)
 @compiled
 def draw_wrongly(table, num_actions, rng):
     """Draw a pair that was tried, and an outcome."""
-    pair, rng = draw_pair(table.seen, num_actions, rng)
+    pair, rng = sample_pair(table.seen, num_actions, rng)
     reward, next_state, terminated, rng = follow_wrongly(table, num_actions, pair, rng)
     return pair, reward, next_state, terminated, rng
 
 
-@rule(expect, WrongTable)
+@rule(expected_backup, WrongTable)
 @compiled
 def expect_wrongly(table, num_actions, pair, q, gamma):
     """What the pair whose memory it shares is worth."""
-    return expect(table.inside, num_actions, table.kept_as[pair], q, gamma)
+    return expected_backup(table.inside, num_actions, table.kept_as[pair], q, gamma)
 
 
-@rule(believe, WrongTable)
+@rule(outcome_probability, WrongTable)
 @compiled
 def believe_wrongly(table, num_actions, pair, next_state, terminated):
     """What is held of the pair whose memory it shares."""
-    return believe(table.inside, num_actions, table.kept_as[pair], next_state, terminated)
+    return outcome_probability(
+        table.inside, num_actions, table.kept_as[pair], next_state, terminated
+    )

@@ -204,7 +204,7 @@ def _errors(
             seed=seed,
         )
         if arm == "unlabelled":
-            learner.observe(more)
+            learner.add_unlabelled(more)
         learner.update(inputs, targets)
         misfit = (learner.predict(tests).mean - truth) / truth.std(axis=0)
         errors.append(float(np.sqrt((misfit**2).mean())))

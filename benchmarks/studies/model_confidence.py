@@ -133,9 +133,9 @@ def _scored_agent(
     size = int(env.observation_space.n), int(env.action_space.n)
     has_bonus = method != "Scored"
     inside = TABLE_MODELS[model](*size, include_untried=has_bonus)
-    scores: dict[str, Any] = {"change_rate": config.change_rate, "certainty": config.certainty}
+    scores: dict[str, Any] = {"change_rate": config.change_rate, "prior_strength": config.certainty}
     if method == "Doubt":  # rates of averages next to nothing: no surprise moves anything
-        scores = {**scores, "certainty": CERTAIN, "rate": 1e-12, "pair_rate": 1e-12}
+        scores = {**scores, "prior_strength": CERTAIN, "rate": 1e-12, "pair_rate": 1e-12}
     learned: Any = ScoredModel(inside, **scores)
     if has_bonus:
         learned = UncertaintyBonus(learned, weight=config.weight)

@@ -228,7 +228,7 @@ def make_agent(
     solves = setting.planner == "dynamic_programming"
     agent = DynaQ(
         maze,
-        model=ScoredModel(model, pair_rate=config.pair_rate, second_opinion=True)
+        model=ScoredModel(model, pair_rate=config.pair_rate, count_check=True)
         if setting.selective
         else model,
         planning=DynamicProgramming(tolerance=TOLERANCE) if solves else setting.planner,

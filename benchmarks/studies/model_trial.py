@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.agents import DynaQ, Transitions
-from dynamaze.agents.models import OnRows, Outcomes
+from dynamaze.agents.models import Outcomes, TabularAdapter
 from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import GridEnv
 
@@ -230,7 +230,9 @@ def coverage(model: Any, truth: HeldOut, agent: DynaQ) -> float:
     middle 90% of a normal distribution, for row and column each.
     """
     seen: Any = agent.encoder.many(truth.observation)[0]
-    if isinstance(model, OnRows):  # its vectors have spreads, and rows are what became of them
+    if isinstance(
+        model, TabularAdapter
+    ):  # its vectors have spreads, and rows are what became of them
         model, seen = model.model, model.vectors.of_rows(seen)
     if "distribution" in model.capabilities:
         following: Any = agent.encoder.many(truth.next_observation)[0]

@@ -225,7 +225,7 @@ def learn(seed: int, name: str, method: str, gradient_steps: int, number: int) -
     import torch
     from stable_baselines3.common.callbacks import ConvertCallback
 
-    from dynamaze.agents.sb3.callback import DynaCallback
+    from dynamaze.agents.sb3 import DynaCallback
 
     torch.set_num_threads(1)
     task = TASKS[name]

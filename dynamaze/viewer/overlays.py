@@ -224,7 +224,8 @@ class RecordedPlanning(Planning):
         self.needs, self.needs_table = inner.needs, inner.needs_table
         self.learns_directly = inner.learns_directly
         self.learns_from = inner.learns_from  # type: ignore[method-assign]
-        self.note, self.action_values = inner.note, inner.action_values  # type: ignore[method-assign]
+        self.record_transition = inner.record_transition  # type: ignore[method-assign]
+        self.action_values = inner.action_values  # type: ignore[method-assign]
         self.get_state, self.set_state = inner.get_state, inner.set_state  # type: ignore[method-assign]
 
     def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:

@@ -336,7 +336,7 @@ def begin_episodes(tables, batch, mask):
 
 
 @compiled
-def draw_batch(tables, motion, batch, mode, numbers):
+def sample_batch(tables, motion, batch, mode, numbers):
     """Fill (n, 3) the random numbers of all environments that step; unneeded entries stay unset."""
     noisy = motion.noise > 0.0
     for i in range(len(numbers)):
@@ -382,7 +382,7 @@ def step_point_batch(tables, motion, batch, actions, max_episode_steps, mode, ch
     result = empty_result(batch.state)
     numbers, aims = np.empty((len(actions), 3)), np.empty((len(actions), 2))
     # In separate loops: the processor then overlaps the work of many environments.
-    draw_batch(tables, motion, batch, mode, numbers)
+    sample_batch(tables, motion, batch, mode, numbers)
     accelerate_batch(tables, motion, batch, actions, mode, numbers, aims)
     for i in range(len(actions)):
         if mode == NEXT_STEP and batch.done[i]:

@@ -1,4 +1,4 @@
-"""What may watch an agent learn."""
+"""Callbacks and the progress bar."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, QLearning, Step
 
 
-def test_a_function_sees_every_step_and_can_stop_learning() -> None:
+def test_function_callback_stops_learning() -> None:
     steps: list[Step] = []
 
     def stop_after_30(step: Step) -> bool | None:
@@ -28,7 +28,7 @@ def test_a_function_sees_every_step_and_can_stop_learning() -> None:
         assert after.observation == before.next_observation or before.terminated
 
 
-def test_the_last_step_of_an_episode_tells_its_length_and_return() -> None:
+def test_step_has_episode_statistics() -> None:
     ends: list[Step] = []
     agent = DynaQ("DynaMaze-v0", seed=0)
     agent.learn(3000, lambda step: ends.append(step) if step.terminated else None)
@@ -37,7 +37,7 @@ def test_the_last_step_of_an_episode_tells_its_length_and_return() -> None:
     assert {step.episode_return for step in ends} == {1.0}
 
 
-def test_the_return_of_an_episode_is_the_sum_of_its_rewards() -> None:
+def test_episode_return_sums_rewards() -> None:
     rewards: dict[int, list[float]] = {}
 
     def add_up(step: Step) -> None:
@@ -49,24 +49,24 @@ def test_the_return_of_an_episode_is_the_sum_of_its_rewards() -> None:
     assert len(rewards) == 4
 
 
-def test_several_callbacks_are_all_told() -> None:
-    told: list[str] = []
+def test_callback_list_calls_all() -> None:
+    called: list[str] = []
     agent = DynaQ("DynaMaze-v0", seed=0)
-    agent.learn(9, [lambda _: told.append("a") or len(told) < 4, lambda _: told.append("b")])
-    assert told == ["a", "b"] * 3
+    agent.learn(9, [lambda _: called.append("a") or len(called) < 4, lambda _: called.append("b")])
+    assert called == ["a", "b"] * 3
 
 
-def test_what_is_no_callback_is_refused() -> None:
+def test_as_callback_rejects_other_objects() -> None:
     with pytest.raises(TypeError, match="callback=3"):
         DynaQ("DynaMaze-v0").learn(1, 3)
 
 
-def test_the_progress_bar_shows_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_bar_completes(capsys: pytest.CaptureFixture[str]) -> None:
     DynaQ("DynaMaze-v0", seed=0).learn(450, progress_bar=True)
     assert "100%" in capsys.readouterr().out
 
 
-def test_stable_baselines_evaluates_an_agent() -> None:
+def test_sb3_evaluates_agent() -> None:
     pytest.importorskip("stable_baselines3")
     from stable_baselines3.common.evaluation import evaluate_policy
     from stable_baselines3.common.monitor import Monitor
@@ -79,7 +79,7 @@ def test_stable_baselines_evaluates_an_agent() -> None:
     assert lengths == [14] * 3
 
 
-def test_stable_baselines_callbacks_watch_an_agent(tmp_path: Path) -> None:
+def test_sb3_callbacks_observe_agent(tmp_path: Path) -> None:
     callbacks: Any = pytest.importorskip("stable_baselines3.common.callbacks")
     from stable_baselines3.common.monitor import Monitor
 
@@ -117,7 +117,7 @@ def test_stable_baselines_callbacks_watch_an_agent(tmp_path: Path) -> None:
     assert DynaQ.load(tmp_path / "agent_2000_steps.zip").num_timesteps == 2000
 
 
-def test_stable_baselines_callbacks_see_what_the_agent_sees() -> None:
+def test_sb3_callback_receives_steps() -> None:
     callbacks: Any = pytest.importorskip("stable_baselines3.common.callbacks")
     events: list[str] = []
     seen: list[tuple[Any, ...]] = []
@@ -143,7 +143,7 @@ def test_stable_baselines_callbacks_see_what_the_agent_sees() -> None:
     agent = DynaQ(gym.make("CliffWalking-v1", max_episode_steps=40), seed=0)
     steps: list[Step] = []
     agent.learn(100, [Watch(), steps.append])
-    agent.learn(100, [Watch(), steps.append])  # goes on with the count, and is stopped at 130
+    agent.learn(100, [Watch(), steps.append])  # continues the count, and is stopped at 130
     assert agent.num_timesteps == len(steps) == 130
     expected = [(step.reward, step.terminated or step.truncated, step.info) for step in steps]
     assert seen == expected
@@ -153,7 +153,7 @@ def test_stable_baselines_callbacks_see_what_the_agent_sees() -> None:
     assert events == ["start, until 100", *rest, "start, until 200", *rest]
 
 
-def test_stable_baselines_can_stop_an_agent() -> None:
+def test_sb3_callback_stops_agent() -> None:
     callbacks: Any = pytest.importorskip("stable_baselines3.common.callbacks")
     agent = DynaQ("DynaMaze-v0", planning_steps=30, seed=0)
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Agents in files: whole or not at all, and going on to the same bits."""
+"""Checkpoints of agents: atomic, validated, and resumed bit-identically."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def make_world(limit: int = 90) -> gym.Env[Any, Any]:
 
 
 @pytest.mark.parametrize("stop", [1, 250, 499, 500, 701])
-def test_a_resumed_run_gives_the_same_bits(
+def test_agent_resumes_bit_identically(
     make_agent: Callable[..., Agent],
     same_bits: Callable[[Agent, Agent], None],
     tmp_path: Path,
@@ -46,7 +46,7 @@ def test_a_resumed_run_gives_the_same_bits(
     same_bits(agent.learn(300), resumed.learn(300))
 
 
-def test_a_loaded_agent_predicts_without_an_environment(tmp_path: Path) -> None:
+def test_loaded_agent_predicts_without_env(tmp_path: Path) -> None:
     agent = DynaQ("DynaMaze-v0", seed=0).learn(2000)
     agent.save(tmp_path / "agent.npz")
     loaded = DynaQ.load(tmp_path / "agent.npz")
@@ -56,7 +56,7 @@ def test_a_loaded_agent_predicts_without_an_environment(tmp_path: Path) -> None:
     )
 
 
-def test_an_agent_of_another_environment_resumes_with_a_new_episode(tmp_path: Path) -> None:
+def test_load_begins_episode_without_env_state(tmp_path: Path) -> None:
     agent = DynaQ("Taxi-v4", seed=0).learn(150)
     agent.save(tmp_path / "agent.npz")
     loaded = DynaQ.load(tmp_path / "agent.npz", env="Taxi-v4")
@@ -64,7 +64,7 @@ def test_an_agent_of_another_environment_resumes_with_a_new_episode(tmp_path: Pa
     assert loaded.learn(50).num_timesteps == 200
 
 
-def test_a_model_object_must_be_given_again(tmp_path: Path) -> None:
+def test_load_requires_model_object(tmp_path: Path) -> None:
     agent = DynaQ("DynaMaze-v0", model=LatestOutcome(54, 4), seed=0).learn(100)
     agent.save(tmp_path / "agent.npz")
     with pytest.raises(CheckpointError, match="model="):
@@ -80,7 +80,7 @@ def saved(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_checkpoint_cut_short_is_refused_at_every_length(saved: Path) -> None:
+def test_load_rejects_truncated_file(saved: Path) -> None:
     content = saved.read_bytes()
     for length in [0, 1, 10, *range(100, len(content), len(content) // 20), len(content) - 1]:
         saved.write_bytes(content[:length])
@@ -88,7 +88,7 @@ def test_a_checkpoint_cut_short_is_refused_at_every_length(saved: Path) -> None:
             DynaQPlus.load(saved)
 
 
-def test_a_damaged_byte_is_noticed(saved: Path) -> None:
+def test_read_checkpoint_detects_damage(saved: Path) -> None:
     content = saved.read_bytes()
     arrays, _ = read_checkpoint(saved)
     rng = np.random.default_rng(0)
@@ -101,17 +101,17 @@ def test_a_damaged_byte_is_noticed(saved: Path) -> None:
             found, _ = read_checkpoint(saved)
         except CheckpointError:
             noticed += 1
-        else:  # a byte of the archive's own that says nothing, such as a date
+        else:  # a byte of the archive without meaning, such as a date
             assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
     assert noticed > 120
 
 
-def test_another_agents_checkpoint_is_refused(saved: Path) -> None:
+def test_load_rejects_other_agent(saved: Path) -> None:
     with pytest.raises(CheckpointError, match="holds a DynaQPlus; expected a QLearning"):
         QLearning.load(saved)
 
 
-def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
+def test_load_rejects_foreign_file(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="cannot be read"):
         DynaQ.load(tmp_path / "none.npz")
     np.savez(tmp_path / "foreign.npz", a=np.ones(3))
@@ -120,7 +120,7 @@ def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change a checkpoint's document and make its digest right again."""
+    """Change a checkpoint's document and update its digest."""
     from dynamaze.common import storage
 
     arrays, document = read_checkpoint(path)
@@ -133,20 +133,20 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     path.write_bytes(content.getvalue())
 
 
-def test_a_checkpoint_of_another_version_is_refused(saved: Path) -> None:
+def test_load_rejects_other_format(saved: Path) -> None:
     rewrite(saved, lambda document: document.update(format=99))
     with pytest.raises(CheckpointError, match="format 99; expected 1"):
         DynaQPlus.load(saved)
 
 
 @pytest.mark.parametrize("lost", ["config", "spaces", "numbers", "counters", "streams"])
-def test_a_checkpoint_with_a_part_missing_is_refused(saved: Path, lost: str) -> None:
+def test_load_rejects_missing_part(saved: Path, lost: str) -> None:
     rewrite(saved, lambda document: document.pop(lost))
     with pytest.raises(CheckpointError, match=lost):
         DynaQPlus.load(saved)
 
 
-def test_what_could_run_code_or_unfold_is_not_read(tmp_path: Path) -> None:
+def test_load_rejects_pickle_and_bomb(tmp_path: Path) -> None:
     class Payload:
         def __reduce__(self) -> tuple[Any, ...]:
             return os.mkdir, (str(tmp_path / "ran"),)
@@ -169,7 +169,7 @@ def test_what_could_run_code_or_unfold_is_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failing", ["replace", "fsync"])
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+def test_failed_write_keeps_old_file(
     saved: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     before = saved.read_bytes()
@@ -184,7 +184,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert list(saved.parent.iterdir()) == [saved]
 
 
-def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> None:
+def test_write_removes_stray_files(tmp_path: Path) -> None:
     stray, fresh = tmp_path / ".a.npz.1.tmp", tmp_path / ".a.npz.2.tmp"
     stray.touch()
     fresh.touch()
@@ -194,7 +194,7 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> Non
     assert fresh.exists()
 
 
-def test_a_killed_process_never_leaves_an_unreadable_checkpoint(tmp_path: Path) -> None:
+def test_killed_writer_leaves_readable_file(tmp_path: Path) -> None:
     path = tmp_path / "agent.npz"
     code = f"""
 import dynamaze

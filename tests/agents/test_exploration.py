@@ -1,4 +1,4 @@
-"""How action values become an action."""
+"""Exploration: epsilon-greedy and the action-time bonus."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ def assert_as_frequent_as_probable(
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("values", [[1.0, 1, 0, 1], [0.0, 0, 0, 0], [0, 0, 3], [0, 1, 0, 0, 1, 1]])
-def test_choices_are_as_frequent_as_their_probabilities(
-    epsilon: float, values: list[float]
-) -> None:
+def test_choice_frequencies_match_probabilities(epsilon: float, values: list[float]) -> None:
     assert_as_frequent_as_probable(EpsilonGreedy(epsilon), np.array(values), 0)
 
 
@@ -43,7 +41,7 @@ def choose_in_row(values, first, num_actions, words):
 
 
 @pytest.mark.parametrize("num_actions", [2, 3, 4, 5])
-def test_a_row_in_a_table_is_chosen_from_like_the_row_alone(num_actions: int) -> None:
+def test_epsilon_greedy_reads_table_row(num_actions: int) -> None:
     table = np.random.default_rng(0).integers(2, size=(60, num_actions)).astype(float)
     one, other = (np.random.Generator(np.random.SFC64(3)) for _ in range(2))
     for number, row in enumerate(table):
@@ -53,14 +51,14 @@ def test_a_row_in_a_table_is_chosen_from_like_the_row_alone(num_actions: int) ->
         assert inside == alone
 
 
-def test_ties_share_the_greedy_probability_alike() -> None:
+def test_probabilities_split_ties_equally() -> None:
     probabilities = EpsilonGreedy(0.2).probabilities(
         np.array([[1.0, 1.0, 0.0, 0.0]]), np.array([0])
     )
     np.testing.assert_allclose(probabilities, [[0.45, 0.45, 0.05, 0.05]])
 
 
-def test_the_action_bonus_chooses_what_was_not_tried_for_long() -> None:
+def test_time_bonus_prefers_old_actions() -> None:
     exploration = ActionTimeBonus(2, 2, epsilon=0.0, kappa=0.1)
     for _ in range(25):
         exploration.update(one_transition(0, 0, 0.0, 0, False))
@@ -74,7 +72,7 @@ def test_the_action_bonus_chooses_what_was_not_tried_for_long() -> None:
 
 
 def tried_often(state: int, action: int, times: int) -> ActionTimeBonus:
-    """Three states with two actions, of which one pair was tried."""
+    """Return the record of three states with two actions, of which one pair was tried."""
     exploration = ActionTimeBonus(3, 2, epsilon=0.3, kappa=0.1)
     exploration.update(Transitions(*(np.repeat(column, times) for column in (
         state, action, 0.0, 0, False
@@ -84,19 +82,17 @@ def tried_often(state: int, action: int, times: int) -> ActionTimeBonus:
 
 @pytest.mark.parametrize("state", [0, 1, 2])
 @pytest.mark.parametrize("values", [[0.4, 0.0], [0.5, 0.0], [0.6, 0.0]])
-def test_the_action_bonus_belongs_to_its_own_state_and_still_explores(
-    state: int, values: list[float]
-) -> None:
+def test_time_bonus_is_per_state(state: int, values: list[float]) -> None:
     exploration = tried_often(1, 0, 25)
     assert_as_frequent_as_probable(exploration, np.array(values), state)
-    # Only in state 1 is action 0 behind, by kappa sqrt(25) = 0.5; elsewhere both are neglected.
+    # Only in state 1 has action 0 a smaller bonus, by kappa sqrt(25) = 0.5.
     best = {0.4: [0.15, 0.85], 0.5: [0.5, 0.5], 0.6: [0.85, 0.15]}[values[0]]
     expected = best if state == 1 else [0.85, 0.15]
     found = exploration.probabilities(np.array([values]), np.array([state]))[0]
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-def test_the_action_bonus_comes_back_with_its_state() -> None:
+def test_time_bonus_restores_state() -> None:
     exploration, other = tried_often(1, 0, 25), ActionTimeBonus(3, 2, epsilon=0.3, kappa=0.1)
     state = exploration.get_state()
     exploration.update(one_transition(1, 1, 0.0, 0, False))
@@ -104,10 +100,10 @@ def test_the_action_bonus_comes_back_with_its_state() -> None:
     np.testing.assert_equal(other.get_state(), tried_often(1, 0, 25).get_state())
     other.update(one_transition(1, 1, 0.0, 0, False))
     np.testing.assert_equal(other.get_state(), exploration.get_state())
-    assert state["clock"] == 25  # it was a copy
+    assert state["clock"] == 25  # `get_state` returns copies
 
 
-def test_a_choice_changes_nothing_but_the_generator() -> None:
+def test_choose_changes_only_generator() -> None:
     exploration, values = tried_often(1, 0, 25), np.array([0.4, 0.0])
     before = exploration.get_state()
     rng, same = (np.random.Generator(np.random.SFC64(4)) for _ in range(2))
@@ -120,12 +116,12 @@ def test_a_choice_changes_nothing_but_the_generator() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"kappa": -0.1}, {"kappa": float("inf")}, {"epsilon": 2.0}])
-def test_an_action_bonus_outside_its_ranges_is_refused(wrong: dict[str, float]) -> None:
+def test_time_bonus_rejects_invalid_number(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ActionTimeBonus(2, 2, **{"epsilon": 0.1, "kappa": 0.1, **wrong})
 
 
 @pytest.mark.parametrize("epsilon", [-0.1, 1.1, float("nan")])
-def test_an_epsilon_outside_0_to_1_is_refused(epsilon: float) -> None:
+def test_epsilon_greedy_rejects_invalid_epsilon(epsilon: float) -> None:
     with pytest.raises(ValueError, match="epsilon"):
         EpsilonGreedy(epsilon)

@@ -13,7 +13,6 @@ import gymnasium as gym
 
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents import (
-    ContinuousSearch,
     Dyna2,
     DynaQ,
     DynaQPlus,
@@ -27,6 +26,7 @@ from dynamaze.agents import (
     SparseSampling,
     TDSearch,
     TimeBonus,
+    TrajectoryOptimisation,
     TreeSearch,
     TrueModel,
     UncertaintyBonus,
@@ -83,7 +83,7 @@ def scored(env: Any) -> Any:
 
 def checked(env: Any) -> Any:
     """Make a model whose predictions are scored and compared with counts."""
-    return ScoredModel(LatestOutcome(STATES, ACTIONS), second_opinion=True)
+    return ScoredModel(LatestOutcome(STATES, ACTIONS), count_check=True)
 
 
 def both(env: Any) -> Any:
@@ -110,7 +110,7 @@ OBJECTS: dict[str, Callable[[Any], Any]] = {
 }
 """Word -> function of the environment that makes a model."""
 
-WORLDS = {"true": "true", "copies": "copies"}
+WORLDS = {"true": "true", "copies": "simulator"}
 """Word -> name of a model that is the environment itself; for agents that search."""
 
 PLANNERS = {
@@ -125,15 +125,21 @@ PLANNERS = {
 
 SEARCHERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "tree": (TreeSearch, {"simulations": 16, "depth": 8}),
-    "tree_values": (TreeSearch, {"simulations": 16, "depth": 6, "leaf": "values", "epsilon": 0.2}),
+    "tree_values": (
+        TreeSearch,
+        {"simulations": 16, "depth": 6, "leaf_value": "values", "epsilon": 0.2},
+    ),
     "forward": (ForwardSearch, {"depth": 4, "epsilon": 0.2}),
-    "forward_values": (ForwardSearch, {"depth": 3, "leaf": "values", "epsilon": 0.2}),
+    "forward_values": (ForwardSearch, {"depth": 3, "leaf_value": "values", "epsilon": 0.2}),
     "sparse": (SparseSampling, {"width": 2, "depth": 3, "epsilon": 0.2}),
-    "sparse_values": (SparseSampling, {"width": 2, "depth": 2, "leaf": "values", "epsilon": 0.2}),
+    "sparse_values": (
+        SparseSampling,
+        {"width": 2, "depth": 2, "leaf_value": "values", "epsilon": 0.2},
+    ),
     "rollouts": (MonteCarloSearch, {"simulations": 16, "depth": 8, "epsilon": 0.2}),
     "rollouts_values": (
         MonteCarloSearch,
-        {"simulations": 16, "depth": 5, "policy": "values", "leaf": "values", "epsilon": 0.2},
+        {"simulations": 16, "depth": 5, "policy": "values", "leaf_value": "values", "epsilon": 0.2},
     ),
     "td": (TDSearch, {"simulations": 8, "depth": 10, "epsilon": 0.2}),
     "dyna2": (Dyna2, {"simulations": 8, "depth": 10}),
@@ -153,7 +159,7 @@ LEARNERS: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 """Word -> agent that plans in the background with any model, and its arguments."""
 
-OTHERS = (QLearning, LinearDyna, ContinuousSearch)
+OTHERS = (QLearning, LinearDyna, TrajectoryOptimisation)
 """Agents with cases of their own."""
 
 

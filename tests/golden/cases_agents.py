@@ -24,7 +24,6 @@ import numpy as np
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents import (
     Agent,
-    ContinuousSearch,
     DynaQ,
     DynaQPlus,
     LinearDyna,
@@ -33,6 +32,7 @@ from dynamaze.agents import (
     QLearning,
     ScoredModel,
     SparseSampling,
+    TrajectoryOptimisation,
     TreeSearch,
     UncertaintyBonus,
     Vectors,
@@ -151,7 +151,7 @@ def search(agent: str, model: str) -> Record:
 TREES: dict[str, dict[str, Any]] = {
     "shared": {"transpositions": True},
     "fresh": {"reuse": False, "max_nodes": 40},
-    "curious": {"untried_value": 1.0, "model": "maximum_likelihood"},
+    "curious": {"first_play_urgency": 1.0, "model": "maximum_likelihood"},
     "greedy": {"exploration_constant": 0.1, "gamma": 0.8},
 }
 """Word -> arguments of a tree search."""
@@ -168,8 +168,8 @@ def tree(word: str) -> Record:
 
 VECTOR_SEARCHERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "tree": (TreeSearch, {"simulations": 12, "depth": 5, "outcome_widening": (1.0, 0.5)}),
-    "sparse": (SparseSampling, {"width": 1, "depth": 2, "leaf": "values"}),
-    "rollouts": (MonteCarloSearch, {"simulations": 12, "depth": 5, "leaf": "values"}),
+    "sparse": (SparseSampling, {"width": 1, "depth": 2, "leaf_value": "values"}),
+    "rollouts": (MonteCarloSearch, {"simulations": 12, "depth": 5, "leaf_value": "values"}),
 }
 """Word -> agent that searches among vectors, and its arguments."""
 
@@ -256,11 +256,11 @@ def continuous(method: str, model: str) -> Record:
     learning: dict[str, Any] = {"planning_steps": 3}
     if model == "copies":  # they only stand where the environment stands
         learning = {"planning_steps": 0, "values": lambda states: states.sum(axis=1)}
-    agent = ContinuousSearch(
+    agent = TrajectoryOptimisation(
         point("continuous"),
         model=model_of(model, None),
         method=method,
-        plans=8,
+        num_candidates=8,
         iterations=2,
         horizon=3,
         elites=3,
@@ -278,8 +278,14 @@ def continuous(method: str, model: str) -> Record:
 
 def continuous_values(kind: Any) -> Record:
     """Record search among continuous actions with other values at the plans' ends."""
-    agent = ContinuousSearch(
-        point("continuous"), model="true", values=kind, plans=8, horizon=3, elites=3, seed=7
+    agent = TrajectoryOptimisation(
+        point("continuous"),
+        model="true",
+        values=kind,
+        num_candidates=8,
+        horizon=3,
+        elites=3,
+        seed=7,
     )
     return close(np.array(played(agent, 10)[0]).ravel(), rtol=1e-4, atol=1e-5)
 
@@ -387,7 +393,7 @@ def other_library() -> Record:
     import torch
     from stable_baselines3 import DQN
 
-    from dynamaze.agents.sb3.callback import DynaCallback
+    from dynamaze.agents.sb3 import DynaCallback
 
     algorithm = DQN(
         "MlpPolicy",
@@ -404,7 +410,13 @@ def other_library() -> Record:
         seed=0,
     )
     callback = DynaCallback(
-        "linear", real_ratio=0.5, rollout_length=2, rollouts=16, train_every=20, kept=2, seed=0
+        "linear",
+        real_ratio=0.5,
+        rollout_length=2,
+        rollouts=16,
+        train_every=20,
+        retained_rounds=2,
+        seed=0,
     )
     algorithm.learn(160, callback=callback)
     states = torch.tensor([[0.5, 0.5], [1.5, 0.7], [2.9, 2.1]])

@@ -33,7 +33,7 @@ MADE_BY_NAME = {
     agents.ForgettingLikelihood: "forgetting_maximum_likelihood",
     agents.LatestOutcome: "latest_outcome",
     agents.MaximumLikelihood: "maximum_likelihood",
-    agents.OnRows: "linear",
+    agents.TabularAdapter: "linear",
     agents.RegressionModel: "linear",
     agents.StoredExperience: "stored_experience",
     agents.StoredVectors: "stored_experience",
@@ -141,12 +141,12 @@ def test_cases_cover_each_search_among_vectors_and_model(agent):
 
 @pytest.mark.parametrize("method", ["cem", "mppi"])
 def test_cases_cover_each_model_of_continuous_actions(method):
-    small = {"plans": 4, "elites": 2, "horizon": 2, "iterations": 1, "planning_steps": 0}
+    small = {"num_candidates": 4, "elites": 2, "horizon": 2, "iterations": 1, "planning_steps": 0}
     for model in (*NAMED, *WORLDS):
         if not is_installed(model):
             continue
         fits = accepts(
-            lambda model=model: agents.ContinuousSearch(
+            lambda model=model: agents.TrajectoryOptimisation(
                 point("continuous"),
                 model={**NAMED, **WORLDS}[model],
                 method=method,

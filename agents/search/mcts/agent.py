@@ -1,13 +1,12 @@
-"""Monte-Carlo tree search: UCT, on any model and in copies of the environment.
+"""Monte-Carlo tree search (UCT) on any model, or in copies of the environment.
 
 Kocsis and Szepesvari 2006, "Bandit based Monte-Carlo planning"; Sutton & Barto 2018, section 8.11.
 
 Differences from the paper:
 
-1. With `transpositions`, ways that reach the same state at the same time share a node.
-2. What the search has found below the chosen action stays when the agent has moved (`reuse`), if
-   the model still believes the same. Returns from before the move looked fewer steps ahead, by one
-   for each move since; nothing else differs.
+1. With `transpositions`, paths that reach the same state at the same time share a node.
+2. The subtree below the chosen action is kept after the step (`reuse`), if the model's predictions
+   are unchanged. Returns from before the step looked fewer steps ahead, by one for each step since.
 """
 
 from __future__ import annotations
@@ -15,25 +14,25 @@ from __future__ import annotations
 from typing import Any
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.deprecation import renamed_arguments
 
+from ...agent import EnvLike
 from ...core.rng import Seed
 from ...models import Model
 from ...values.table import Values
 from ..agent import (
-    EnvLike,
     SearchAgent,
-    check_simulates,
+    check_can_simulate,
     gamma_of,
+    search_depth,
     search_parts,
-    steps_ahead,
 )
-from ..monte_carlo import check_enough
-from .planning import TreeSearchPlanning
-from .tree_beliefs import tried_in
+from ..monte_carlo import check_simulation_count
+from .planning import TreeSearchPlanning, visit_counts
 
 
 class TreeSearch(SearchAgent):
-    """Searches a tree of simulations before each action: UCT.
+    """Agent that acts by Monte-Carlo tree search: UCT.
 
         from dynamaze.agents import TreeSearch
 
@@ -41,41 +40,43 @@ class TreeSearch(SearchAgent):
         action, _ = agent.predict(observation, deterministic=True)
 
     Args:
-        env: an environment or its id.
-        model: "true", the world's own probabilities; "copies", of the environment; a name of
-            `dynamaze.agents.MODELS`, which is then learned on the way; or a model.
-        simulations: for each decision, at least one for each action.
+        env: environment or its id.
+        model: "true", the environment's own transition probabilities; "simulator", copies of the
+            environment; a name of `dynamaze.agents.MODELS`, learned online; or a model.
+        simulations: number for each decision, at least one for each action.
         exploration_constant: c of UCB1, in units of returns: about the difference between a good
-            and a bad one.
+            and a bad return.
         depth: steps of a simulation; None for as many as matter at the discount.
-        leaf: what follows a new node: "rollout", the return of a random policy up to the depth, or
-            "values", the best learned value there.
-        untried_value: what a pair that the model has never seen is believed to be worth, all that
-            follows included. The best possible return has the agent try everything that might be
-            worth it. None for what the model believes, mostly that nothing happens; the agent then
-            finds new ways only by chance, or by `epsilon`.
-        transpositions: whether ways that reach the same state at the same time share a node.
-        reuse: whether the tree below the chosen action stays; only of tables.
-        max_nodes: most nodes of a tree; None for room for four decisions, and at least 1024.
-        outcome_widening: (factor, exponent) of progressive widening, for continuous worlds: an
+        leaf_value: value of a new node: "rollout", the return of a random policy up to the depth,
+            or "values", the best learned value.
+        first_play_urgency: assumed return of a pair that the model has never seen, all later
+            rewards included. The highest possible return makes the agent try every pair that might
+            be good. None for the model's own prediction, mostly that nothing happens; new paths
+            are then found only by chance, or by `epsilon`.
+        transpositions: whether paths that reach the same state at the same time share a node.
+        reuse: whether the subtree below the chosen action is kept; only of tables.
+        max_nodes: most nodes of a tree; None for 4 * simulations, and at least 1024.
+        outcome_widening: (factor, exponent) of progressive widening, for continuous states: an
             action with n visits has about factor * n ** exponent outcomes.
-        values: "table", "tile_coding", "network", or an object: what is learned in real
-            experience by Q-learning, if `leaf` asks for it.
-        learning_rate: of these values, in (0, 1]; None for 0.1, and for 0.001 with a network.
-        gamma: discount, in [0, 1].
-        epsilon: probability of an action at random, in [0, 1].
-        initial_value: what every learned value begins with.
-        seed: settles every random number; see `Agent`.
+        values: "table", "tile_coding", "network", or an object: values that Q-learning learns from
+            real experience, if `leaf_value` uses them.
+        learning_rate: step size of these values, in (0, 1]; None for 0.1, and for 0.001 with a
+            network.
+        gamma: discount factor, in [0, 1].
+        epsilon: probability of a random action, in [0, 1].
+        initial_value: initial action value.
+        seed: determines every random number; see `Agent`.
 
     Raises:
         ValueError: for a number outside its range, an unknown name, more actions than simulations,
-            or no depth and no discount.
-        TypeError: for spaces that the values cannot serve, or a model that cannot be simulated.
+            or no depth and no discounting.
+        TypeError: for spaces that the values do not support, or a model that cannot be simulated.
     """
 
     planning: TreeSearchPlanning
 
-    def __init__(  # noqa: PLR0913  # what a user may want to say
+    @renamed_arguments(leaf="leaf_value", untried_value="first_play_urgency")
+    def __init__(  # noqa: PLR0913  # all settings of a search
         self,
         env: EnvLike,
         *,
@@ -83,8 +84,8 @@ class TreeSearch(SearchAgent):
         simulations: int = 200,
         exploration_constant: float = 1.0,
         depth: int | None = None,
-        leaf: str = "rollout",
-        untried_value: float | None = None,
+        leaf_value: str = "rollout",
+        first_play_urgency: float | None = None,
         transpositions: bool = False,
         reuse: bool = True,
         max_nodes: int | None = None,
@@ -96,18 +97,18 @@ class TreeSearch(SearchAgent):
         initial_value: float = 0.0,
         seed: Seed = None,
     ) -> None:
-        search_numbers: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "simulations": simulations,
             "exploration_constant": exploration_constant,
             "depth": depth,
-            "leaf": leaf,
-            "untried_value": untried_value,
+            "leaf_value": leaf_value,
+            "first_play_urgency": first_play_urgency,
             "transpositions": transpositions,
             "reuse": reuse,
             "max_nodes": max_nodes,
             "outcome_widening": outcome_widening,
         }
-        planning = TreeSearchPlanning(**search_numbers)
+        planning = TreeSearchPlanning(**settings)
         parts = search_parts(
             env,
             planning,
@@ -118,17 +119,17 @@ class TreeSearch(SearchAgent):
             gamma=gamma,
             epsilon=epsilon,
             initial_value=initial_value,
-            **search_numbers,
+            **settings,
         )
-        check_simulates(parts["model"])
-        steps_ahead(planning.depth, gamma_of(parts["values"]))
-        if planning.untried_value is not None:
-            tried_in(parts["model"])
+        check_can_simulate(parts["model"])
+        search_depth(planning.depth, gamma_of(parts["values"]))
+        if planning.first_play_urgency is not None:
+            visit_counts(parts["model"])
         super().__init__(**parts)
-        check_enough(planning.simulations, self.num_actions)
+        check_simulation_count(planning.simulations, self.num_actions)
 
     def action_probabilities(self, observations: Any) -> FloatArray:
-        """(batch, actions) the shares of the root's visits: what to distil.
+        """Return the (batch, actions) visit distribution of the root, for distillation.
 
         Args:
             observations: one observation of the space, or a batch of them.

@@ -1,4 +1,4 @@
-"""Tree search where actions are vectors: double progressive widening, as a policy."""
+"""Monte-Carlo tree search with vector actions: double progressive widening, as a policy."""
 
 from __future__ import annotations
 
@@ -16,83 +16,85 @@ from ...agent import make_env, spaces_of
 from ...core.encoders import VECTORS, Vectors
 from ...core.rng import Seed, as_sequence, make_generator
 from ...core.spaces import Spaces
-from ..agent import COPIES, check_positive
-from ..env_copies import WorldCopies
+from ..agent import SIMULATOR, checked_positive, renamed_model
+from ..env_copies import EnvCopies
 from ..simulators import make_simulator
-from .simulated import Found, SimulatedRule, SimulatedSearch, Widening
+from .simulated import SearchResult, SimulatedSearch, SimulatedSettings, Widening
 
 SQUARE_ROOT = (1.0, 0.5)
+"""Widening to about sqrt(n) children after n visits."""
 
 
 class ContinuousTreeSearch:
-    """Searches a tree of drawn actions before each action: UCT with double progressive widening.
+    """Policy that searches a tree of sampled actions: UCT with double progressive widening.
 
         from dynamaze.agents import ContinuousTreeSearch
 
-        policy = ContinuousTreeSearch(env, model="copies", simulations=200, depth=20)
+        policy = ContinuousTreeSearch(env, model="simulator", simulations=200, depth=20)
         action, _ = policy.predict(observation)
 
-    A node of n visits has about factor * n ** exponent actions, each drawn at random from the box;
-    an action with n visits has so many outcomes. It learns nothing; a model that is learned by
-    another agent may be handed over.
+    A node with n visits has about factor * n ** exponent actions, each sampled uniformly from the
+    box; an action with n visits has about as many outcomes. The policy learns nothing; a model that
+    another agent learns may be passed.
 
     Args:
-        env: an environment or its id, or only its spaces; its actions must be a `Box` with bounds.
-        model: "copies", of the environment; or a model of vectors that imagines what follows.
-        simulations: for each decision.
+        env: environment or its id, or its spaces; its actions must be a bounded `Box`.
+        model: "simulator", copies of the environment; or a model of vectors with `imagine`.
+        simulations: number for each decision.
         depth: steps of a simulation.
         exploration_constant: c of UCB1, in units of returns.
         action_widening: (factor, exponent).
-        outcome_widening: (factor, exponent); None for no bound, right where nothing is random.
-        leaf_values: what follows a new node, a function of (1, d) vectors that gives (1,) values;
-            None for the return of actions drawn at random.
-        gamma: discount, in [0, 1].
-        seed: settles every random number.
+        outcome_widening: (factor, exponent); None for no bound, right for deterministic dynamics.
+        leaf_value: value of a new node: a function of (1, d) vectors that returns (1,) values;
+            None for the return of random actions.
+        gamma: discount factor, in [0, 1].
+        seed: determines every random number.
 
     Raises:
-        ValueError: for a number outside its range, or actions without bounds.
-        TypeError: for actions that are no `Box`, or a model that cannot be simulated.
+        ValueError: for a number outside its range, or unbounded actions.
+        TypeError: for actions that are not a `Box`, or a model that cannot be simulated.
     """
 
     def __init__(
         self,
         env: str | gym.Env[Any, Any] | Spaces,
         *,
-        model: Any = COPIES,
+        model: Any = SIMULATOR,
         simulations: int = 200,
         depth: int = 20,
         exploration_constant: float = 1.0,
         action_widening: tuple[float, float] = SQUARE_ROOT,
         outcome_widening: tuple[float, float] | None = SQUARE_ROOT,
-        leaf_values: Callable[[FloatArray], FloatArray] | None = None,
+        leaf_value: Callable[[FloatArray], FloatArray] | None = None,
         gamma: float = 0.95,
         seed: Seed = None,
     ) -> None:
+        model = renamed_model(model)
         made = env if isinstance(env, Spaces) else make_env(env)
         given = spaces_of(made)
         self.action_space = _checked_box(given.action)
         self.vectors = Vectors(given.observation)
-        self.model = WorldCopies(made, observes=VECTORS) if model == COPIES else model
+        self.model = EnvCopies(made, observes=VECTORS) if model == SIMULATOR else model
         self._simulator = make_simulator(self.model)
-        self._leaf_values = leaf_values
+        self._leaf_values = leaf_value
         widening = Widening.read("action_widening", action_widening)
         if widening is None:
             raise TypeError("action_widening=None; expected a pair of factor and exponent")
-        self._rule = SimulatedRule(
-            check_positive("simulations", simulations),
-            check_positive("depth", depth),
+        self._rule = SimulatedSettings(
+            checked_positive("simulations", simulations),
+            checked_positive("depth", depth),
             checked_number("gamma", gamma, 0, 1),
             checked_number("exploration_constant", exploration_constant, 0),
-            merges=False,
-            leaf_values=None if leaf_values is None else self._value_of,
-            outcomes=Widening.read("outcome_widening", outcome_widening),
-            actions=widening,
+            transpositions=False,
+            leaf_value=None if leaf_value is None else self._value_of,
+            outcome_widening=Widening.read("outcome_widening", outcome_widening),
+            action_widening=widening,
             draw_action=self._draw,
         )
         self.rng = make_generator(as_sequence(seed), 0)
 
-    def search(self, observation: Any) -> Found:
-        """The actions that were tried at an observation, their visits and mean returns.
+    def search(self, observation: Any) -> SearchResult:
+        """Return the tried actions at an observation, with their visits and mean returns.
 
         Raises:
             ValueError: for an observation outside the space.
@@ -107,13 +109,13 @@ class ContinuousTreeSearch:
         episode_start: Any = None,
         deterministic: bool = False,
     ) -> tuple[Any, Any]:
-        """The action that was simulated most, or the actions for a batch.
+        """Return the most visited action, or those of a batch.
 
         Args:
             observation: one observation of the space, or a batch of them.
-            state: handed back as it is.
+            state: returned unchanged.
             episode_start: not used.
-            deterministic: not used; chance is in the simulations alone.
+            deterministic: not used; only the simulations are random.
 
         Raises:
             ValueError: for an observation outside the space.
@@ -130,7 +132,7 @@ class ContinuousTreeSearch:
         return rng.uniform(low, high).astype(self.action_space.dtype)
 
     def _value_of(self, vector: FloatArray) -> float:
-        assert self._leaf_values is not None  # settled when it was made
+        assert self._leaf_values is not None  # checked in `__init__`
         return float(self._leaf_values(vector[None])[0])
 
 

@@ -1,15 +1,14 @@
-"""UCT in the table of a model, compiled.
+"""Compiled UCT on the table of a model.
 
-A node is the way that leads to it, as in a tree; or, with transpositions, a state and the time at
-which it is reached, so that two ways that reach it at the same time meet there. With a discount and
-cycles a node of the state alone would mix returns of simulations that had more and fewer steps to
-go, and a simulation could meet itself. With the time every node has so many steps to go and the
-graph has no cycles: in the limit the values are exactly those of `depth` steps (Kocsis and
-Szepesvari's analysis is of a finite horizon, too).
+A simulation selects actions from the root by UCB1 while the nodes are known, adds the first unknown
+one (expansion), estimates its value by a random rollout or by the best learned value, and updates
+all means on the path (backup).
 
-A simulation is: choose actions from the root by UCB1 while the nodes are known, make the first
-unknown one a node (expansion), estimate what follows there by a random rollout or by the best
-learned value, and take the return into all means on the way.
+A node is the path that leads to it; or, with transpositions, a state and the time at which it is
+reached. The time is part of the key because of discounting and cycles: nodes of the state alone
+would mix returns with different numbers of steps to go, and a simulation could meet itself. So
+every node has a fixed number of steps to go, the graph has no cycles, and in the limit the values
+are exactly those of `depth` steps (Kocsis and Szepesvari's analysis has a finite horizon, too).
 """
 
 from __future__ import annotations
@@ -20,17 +19,18 @@ import numpy as np
 
 from dynamaze.common.compiled import compiled
 
-from ...core.kernels import follow
+from ...core.kernels import sample_outcome
 from ...core.rng import high_below, load, low_below, next_word, store
 from ...values.table import row_max
-from .tree import ROOT, TIME, add_node, select, take
+from .tree import NONE, ROOT, TIME, USED, add_node, select_action, update_mean
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
+
 _HALF = np.uint64(32)
 
 
-class SearchRule(NamedTuple):
-    """What settles a search in a table."""
+class SearchSettings(NamedTuple):
+    """Settings of a search in a table."""
 
     num_states: int
     num_actions: int
@@ -38,82 +38,83 @@ class SearchRule(NamedTuple):
     depth: int
     gamma: float
     exploration_constant: float
-    rolls_out: bool  # to the depth; otherwise a leaf is worth its best learned value
-    merges: bool  # ways that reach a state at the same time
-    is_optimistic: bool  # whether pairs that the model has never seen are worth `untried_value`
-    untried_value: float
+    rolls_out: bool  # rollout to the depth; otherwise the best learned value of the leaf
+    transpositions: bool  # whether paths to the same state and time share a node
+    is_optimistic: bool  # whether `first_play_urgency` is used
+    first_play_urgency: float  # return of a pair that the model has never seen
 
 
 @compiled
-def search(tree, rule, model, q, tried, words):
-    """Simulate from the tree's root.
+def uct_search(tree, rule, model, q, tried, words):
+    """Run simulations from the tree's root.
 
     Args:
-        tree: a `SearchTree` with a root.
-        rule: a `SearchRule`.
-        model: the record of a table.
+        tree: `SearchTree` with a root.
+        rule: `SearchSettings`.
+        model: record of a table.
         q: (states * actions,) learned values.
-        tried: (states * actions,) visits of the model; looked at if the rule is optimistic.
-        words: of the random numbers.
+        tried: (states * actions,) visit counts of the model; used with a first-play urgency.
+        words: state of the random number generator.
     """
     rng = load(words)
     for _ in range(rule.simulations):
-        steps, gained, rng = _descend(tree, rule, model, q, tried, rng)
-        rng = _back_up(tree, rule, steps, gained, rng)
+        steps, leaf_value, rng = _descend(tree, rule, model, q, tried, rng)
+        rng = _back_up(tree, rule, steps, leaf_value, rng)
     store(words, rng)
 
 
 @compiled
 def _descend(tree, rule, model, q, tried, rng):
-    """One simulation: how many edges are on the path, what followed, the generator's state."""
+    """Select and expand; return the path's length, the leaf's value, and the generator's state."""
     columns = np.uint64(rule.num_actions)
     node = tree.numbers[ROOT]
     state = tree.state[node]
-    begun = tree.numbers[TIME]
+    start_time = tree.numbers[TIME]
     for step in range(rule.depth):
         action = tree.choice[node]
         edge = node * rule.num_actions + action
         tree.nodes[step], tree.edges[step] = node, edge
         pair = np.uint64(state) * columns + np.uint64(action)
         reward, state, terminated, rng = _outcome(rule, model, tried, pair, rng)
-        tree.paid[step] = reward
+        tree.rewards[step] = reward
         if terminated:
             return step + 1, 0.0, rng
         if step + 1 < rule.depth:
             node = tree.child[edge]
             if node >= 0 and tree.state[node] == state:
                 continue
-            node = find(tree, rule, state, begun + step + 1, edge)
+            node = find_node(tree, rule, state, start_time + step + 1, edge)
             tree.child[edge] = node
             if node >= 0:
                 continue
-            rng = put(tree, rule, state, begun + step + 1, edge, rng)
+            rng = insert_node(tree, rule, state, start_time + step + 1, edge, rng)
         left = rule.depth - step - 1
-        gained, rng = _estimate(rule, model, q, tried, state, left, rng)
-        return step + 1, gained, rng
-    return rule.depth, 0.0, rng  # never reached: the last step always returns
+        leaf_value, rng = _estimate(rule, model, q, tried, state, left, rng)
+        return step + 1, leaf_value, rng
+    return rule.depth, 0.0, rng  # unreachable: the last step always returns
 
 
 @compiled
 def _outcome(rule, model, tried, pair, rng):
-    """What follows a pair: reward, next state, terminated and the generator's state."""
+    """Sample an outcome of a pair: reward, next state, terminated, the generator's state."""
     if rule.is_optimistic and tried[pair] == 0:
-        return rule.untried_value, np.int64(0), True, rng
-    reward, state, terminated, rng = follow(model, np.uint64(rule.num_actions), pair, rng)
+        return rule.first_play_urgency, np.int64(0), True, rng
+    reward, state, terminated, rng = sample_outcome(model, np.uint64(rule.num_actions), pair, rng)
     return reward, np.int64(state), terminated, rng
 
 
 @compiled
-def _back_up(tree, rule, steps, gained, rng):
-    """Take a return into all means on the path, and choose anew what comes next in its nodes.
+def _back_up(tree, rule, steps, returned, rng):
+    """Update the means on the path by the return, and select the next action in each of its nodes.
 
-    Done here and not on the way down, the choices do not wait for each other.
+    Selecting here and not while descending makes the selections independent of each other, which is
+    faster.
     """
     for step in range(steps - 1, -1, -1):
-        gained = tree.paid[step] + rule.gamma * gained
+        returned = tree.rewards[step] + rule.gamma * returned  # G_t = R_{t+1} + gamma G_{t+1}
         node = tree.nodes[step]
-        take(tree, node, tree.edges[step], gained)
-        tree.choice[node], rng = select(
+        update_mean(tree, node, tree.edges[step], returned)
+        tree.choice[node], rng = select_action(
             tree, node, rule.num_actions, rule.num_actions, rule.exploration_constant, rng
         )
     return rng
@@ -121,7 +122,7 @@ def _back_up(tree, rule, steps, gained, rng):
 
 @compiled
 def _estimate(rule, model, q, tried, state, left, rng):
-    """What follows a leaf with so many steps to go, and the generator's state."""
+    """Return the value of a leaf with `left` steps to go, and the generator's state."""
     columns = np.uint64(rule.num_actions)
     if rule.rolls_out:
         return _rollout(rule, model, tried, np.uint64(state), left, rng)
@@ -130,56 +131,145 @@ def _estimate(rule, model, q, tried, state, left, rng):
 
 @compiled
 def _rollout(rule, model, tried, state, left, rng):
-    """The return of a random policy, and the generator's state; a word gives two actions."""
+    """Return the return of a random policy, and the generator's state; a word gives two actions."""
     columns = np.uint64(rule.num_actions)
-    gained, discount = 0.0, 1.0
+    returned, discount = 0.0, 1.0
     while left > 0:
         word, rng = next_word(rng)
         for half in range(2):
             action = high_below(word, columns) if half == 0 else low_below(word, columns)
             pair = state * columns + action
             reward, following, terminated, rng = _outcome(rule, model, tried, pair, rng)
-            gained += discount * reward
+            returned += discount * reward
             discount *= rule.gamma
             state = np.uint64(following)
             left -= 1
             if terminated or left == 0:
-                return gained, rng
-    return gained, rng
+                return returned, rng
+    return returned, rng
 
 
 # -- nodes by their key ------------------------------------------------------------------------
 
 
 @compiled
-def put(tree, rule, state, time, edge, rng):
-    """A new node where its key can be found, unless there is no room; the generator's state."""
+def insert_node(tree, rule, state, time, edge, rng):
+    """Add a node under its key, if there is room; return the generator's state."""
     node = add_node(tree, rule.num_actions, state, time, edge)
     if node >= 0:
-        tree.slots[slot_of(tree, rule, state, time, edge)] = node
-        tree.choice[node], rng = select(tree, node, rule.num_actions, rule.num_actions, 0.0, rng)
+        tree.slots[find_slot(tree, rule, state, time, edge)] = node
+        tree.choice[node], rng = select_action(
+            tree, node, rule.num_actions, rule.num_actions, 0.0, rng
+        )
     return rng
 
 
 @compiled
-def find(tree, rule, state, time, edge):
-    """The node of a state at a time, or without transpositions below an edge; -1 without."""
-    return tree.slots[slot_of(tree, rule, state, time, edge)]
+def find_node(tree, rule, state, time, edge):
+    """Return the node of a state at a time (or below an edge, as a tree); -1 for none."""
+    return tree.slots[find_slot(tree, rule, state, time, edge)]
 
 
 @compiled
-def slot_of(tree, rule, state, time, edge):
-    """Where a node's number is, or would be."""
-    context = time if rule.merges else edge
+def find_slot(tree, rule, state, time, edge):
+    """Return the slot of a node's key in the hash table, occupied or free (linear probing)."""
+    context = time if rule.transpositions else edge
     mask = np.uint64(tree.slots.size - 1)
     key = np.uint64(context) * np.uint64(rule.num_states) + np.uint64(state)
-    slot = ((key * _GOLDEN) >> _HALF) & mask
+    slot = ((key * _GOLDEN) >> _HALF) & mask  # Fibonacci hashing: the high bits of the product
     while True:
         node = tree.slots[slot]
         if node < 0:
             return slot
         if tree.state[node] == state:
-            own = tree.time[node] if rule.merges else tree.parent[node]
+            own = tree.time[node] if rule.transpositions else tree.parent[node]
             if own == context:
                 return slot
         slot = (slot + np.uint64(1)) & mask
+
+
+@compiled
+def index_nodes(tree, rule):
+    """Rebuild the hash table of the nodes in use."""
+    tree.slots[:] = NONE
+    tree.child[:] = NONE
+    for node in range(tree.numbers[USED]):
+        place = find_slot(tree, rule, tree.state[node], tree.time[node], tree.parent[node])
+        tree.slots[place] = node
+
+
+# -- reuse of the tree after a real step -------------------------------------------------------
+
+
+@compiled
+def reset_tree(tree, rule, state, words):
+    """Start a new tree with a state as its root."""
+    tree.slots[:] = NONE
+    tree.numbers[USED] = tree.numbers[ROOT] = tree.numbers[TIME] = 0
+    store(words, insert_node(tree, rule, state, 0, NONE, load(words)))
+
+
+@compiled
+def reroot(tree, rule, action, state, room):
+    """Make the node that an action led to the root; return whether there is one.
+
+    With transpositions all nodes of later times are kept, for other paths may reach them; without,
+    those below the new root. Where that leaves less than `room` free nodes, those with the fewest
+    simulations are dropped.
+    """
+    edge = tree.numbers[ROOT] * rule.num_actions + action
+    root = find_node(tree, rule, state, tree.numbers[TIME] + 1, edge)
+    if root < 0:
+        return False
+    tree.numbers[TIME] += 1
+    least = 0
+    while (
+        _mark_kept(tree, rule, root, least) + room > tree.state.size and least <= tree.total[root]
+    ):
+        least = max(1, 2 * least)
+    _compact(tree, rule)
+    tree.numbers[ROOT] = tree.new_index[root]
+    tree.parent[tree.new_index[root]] = NONE
+    return True
+
+
+@compiled
+def _mark_kept(tree, rule, root, least):
+    """Assign new indices to the nodes that are kept, in their order; return their number."""
+    count = 0
+    for node in range(tree.numbers[USED]):
+        stays = tree.total[node] >= least
+        if rule.transpositions:
+            stays = stays and tree.time[node] > tree.numbers[TIME]
+        else:
+            parent = tree.parent[node]
+            stays = stays and parent >= 0 and tree.new_index[parent // rule.num_actions] >= 0
+        tree.new_index[node] = count if stays or node == root else NONE
+        if tree.new_index[node] >= 0:
+            count += 1
+    return count
+
+
+@compiled
+def _compact(tree, rule):
+    """Move the kept nodes to the front; targets never lie behind their sources."""
+    used, actions = tree.numbers[USED], rule.num_actions
+    tree.slots[:] = NONE
+    tree.numbers[USED] = 0
+    for node in range(used):
+        to = tree.new_index[node]
+        if to < 0:
+            continue
+        parent = tree.parent[node]
+        if parent >= 0:
+            above = tree.new_index[parent // actions]
+            parent = above * actions + parent % actions if above >= 0 else NONE
+        state, time = tree.state[node], tree.time[node]
+        tree.state[to], tree.time[to], tree.parent[to] = state, time, parent
+        tree.total[to], tree.choice[to] = tree.total[node], tree.choice[node]
+        for action in range(actions):
+            old, new = node * actions + action, to * actions + action
+            tree.visits[new], tree.value[new] = tree.visits[old], tree.value[old]
+            tree.width[new], tree.child[new] = tree.width[old], NONE
+        tree.slots[find_slot(tree, rule, state, time, parent)] = to
+        tree.numbers[USED] += 1

@@ -1,7 +1,7 @@
-"""Monte-Carlo tree search as the planning of an agent.
+"""Monte-Carlo tree search as an agent's planner.
 
-See `tree` for how an action is chosen, `kernel` for what a node and a simulation are,
-`tree_moves` for what stays after a move, `simulated` for worlds that are no tables.
+See `tree` for the selection of actions, `kernel` for nodes and simulations, and `simulated` for
+models that are not tables.
 """
 
 from __future__ import annotations
@@ -13,58 +13,57 @@ import numpy as np
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.validation import checked_number
 
+from ...core.records import flatten, part_of, prefixed, restore
 from ...core.rng import state_words
 from ...core.transitions import Transitions
 from ...models import Model
-from ...planning.base import Planning
+from ...models.latest import LatestTable
+from ...models.likelihood import LikelihoodTable
+from ...planning.base import Planning, checked_name
 from ...values.table import TableValues, Values
 from ..agent import (
-    believed_table,
-    check_positive,
     checked_depth,
-    checked_name,
+    checked_positive,
     gamma_of,
-    has_table,
-    steps_ahead,
+    is_tabular,
+    search_depth,
+    search_table,
 )
-from ..monte_carlo import check_enough
+from ..monte_carlo import check_simulation_count
 from ..simulators import make_simulator
-from .kernel import SearchRule, search
-from .simulated import SimulatedRule, SimulatedSearch, Widening
-from .tree import NONE, ROOT, SearchTree
-from .tree_beliefs import belief_in, tried_in
-from .tree_files import read_tree, tree_state
-from .tree_moves import advance, plant
+from .kernel import SearchSettings, index_nodes, reroot, reset_tree, uct_search
+from .simulated import SimulatedSearch, SimulatedSettings, Widening
+from .tree import NONE, ROOT, TIME, USED, SearchTree
 
-LEAVES = ("rollout", "values")
+LEAF_VALUES = ("rollout", "values")
 
 
 class TreeSearchPlanning(Planning):
-    """Chooses by the mean returns of simulations that mind what earlier ones have found.
+    """Planner that returns the mean returns of UCT simulations.
 
     Args:
-        simulations: for each decision, at least one for each action.
+        simulations: number for each decision, at least one for each action.
         exploration_constant: c of UCB1, in units of returns: about the difference between a good
-            and a bad one; sqrt(2) is the paper's for returns in [0, 1].
+            and a bad return; sqrt(2) is the paper's for returns in [0, 1].
         depth: steps of a simulation; None for as many as matter at the discount.
-        leaf: what follows a new node: "rollout", the return of a random policy up to the depth, or
-            "values", the best learned value there.
-        untried_value: what a pair that the model has never seen is believed to be worth, all that
-            follows included; None for what the model itself believes, mostly that nothing happens.
-            The best possible return has the agent try everything that might be worth it.
-        transpositions: whether ways that reach the same state at the same time share a node. Each
-            node then rests on more returns, but the means above still hold those from when less was
-            known. It helps where few states are met over and over, and not in the mazes.
-        reuse: whether the tree below the chosen action stays; only of tables.
-        max_nodes: most nodes of a tree; None for room for four decisions, and at least 1024. Before
-            a decision nodes that were simulated the least make room; where there is none,
-            simulations go on and grow the tree no more.
+        leaf_value: value of a new node: "rollout", the return of a random policy up to the depth,
+            or "values", the best learned value.
+        first_play_urgency: assumed return of a pair that the model has never seen, all later
+            rewards included; None for the model's own prediction, mostly that nothing happens. The
+            highest possible return makes the agent try every pair that might be good.
+        transpositions: whether paths that reach the same state at the same time share a node. Each
+            node then has more returns, but the means above still contain those from when less was
+            known. It helps where few states are visited often, and not in the mazes.
+        reuse: whether the subtree below the chosen action is kept; only of tables.
+        max_nodes: most nodes of a tree; None for 4 * simulations, and at least 1024. Before
+            a decision the nodes with the fewest simulations are dropped; where no room is left,
+            simulations continue without adding nodes.
         outcome_widening: (factor, exponent): an action with n visits has about
-            factor * n ** exponent outcomes; for worlds that are no tables. None for no bound.
+            factor * n ** exponent outcomes; for models that are not tables. None for no bound.
 
     Raises:
-        ValueError: for a number outside its range or another leaf.
-        TypeError: for a widening that is no pair.
+        ValueError: for a number outside its range or another leaf_value.
+        TypeError: for a widening that is not a pair.
     """
 
     def __init__(
@@ -73,31 +72,33 @@ class TreeSearchPlanning(Planning):
         *,
         exploration_constant: float = 1.0,
         depth: int | None = None,
-        leaf: str = "rollout",
-        untried_value: float | None = None,
+        leaf_value: str = "rollout",
+        first_play_urgency: float | None = None,
         transpositions: bool = False,
         reuse: bool = True,
         max_nodes: int | None = None,
         outcome_widening: tuple[float, float] | None = None,
     ) -> None:
-        self.simulations = check_positive("simulations", simulations)
+        self.simulations = checked_positive("simulations", simulations)
         self.exploration_constant = checked_number("exploration_constant", exploration_constant, 0)
         self.depth = checked_depth(depth)
-        self.leaf = checked_name("leaf", leaf, LEAVES)
-        self.untried_value = (
-            None if untried_value is None else checked_number("untried_value", untried_value)
+        self.leaf_value = checked_name("leaf_value", leaf_value, LEAF_VALUES)
+        self.first_play_urgency = (
+            None
+            if first_play_urgency is None
+            else checked_number("first_play_urgency", first_play_urgency)
         )
         self.transpositions, self.reuse = bool(transpositions), bool(reuse)
         if max_nodes is None:
             self.max_nodes = max(4 * self.simulations, 1024)
         else:
-            self.max_nodes = check_positive("max_nodes", max_nodes)
+            self.max_nodes = checked_positive("max_nodes", max_nodes)
         self.outcome_widening = Widening.read("outcome_widening", outcome_widening)
-        self.learns_directly = leaf == "values"
-        self._kept: SearchTree | None = None  # the tree of the agent's own decisions
-        self._scratch: SearchTree | None = None  # that of questions
-        self._rule: SearchRule | None = None  # of the kept tree
-        self._belief: Any = None  # with which it was grown
+        self.learns_directly = leaf_value == "values"
+        self._kept: SearchTree | None = None  # tree of the agent's own decisions
+        self._scratch: SearchTree | None = None  # tree of other queries
+        self._rule: SearchSettings | None = None  # settings of the kept tree
+        self._version: Any = None  # model version of the kept tree
 
     # -- what an agent calls -------------------------------------------------------------------
 
@@ -110,25 +111,25 @@ class TreeSearchPlanning(Planning):
         *,
         learning: bool = False,
     ) -> FloatArray:
-        """(batch, actions) mean returns of the simulations that begin with each action.
+        """Return (batch, actions) mean returns of the simulations that start with each action.
 
         Raises:
-            ValueError: if there are more actions than simulations, or no depth and no discount.
+            ValueError: if there are more actions than simulations, or no depth and no discounting.
             TypeError: for a model that cannot be simulated.
         """
-        return self.look(values, model, observations, rng, learning=learning)[0]
+        return self.search(values, model, observations, rng, learning=learning)[0]
 
     def visits(
         self, values: Values, model: Any, observations: Any, rng: np.random.Generator
     ) -> IntArray:
-        """(batch, actions) how many simulations begin with each action; what to distil.
+        """Return (batch, actions) visit counts of the root's actions, for distillation.
 
         Raises:
             ValueError, TypeError: as `action_values`.
         """
-        return self.look(values, model, observations, rng)[1]
+        return self.search(values, model, observations, rng)[1]
 
-    def look(
+    def search(
         self,
         values: Values,
         model: Any,
@@ -137,35 +138,35 @@ class TreeSearchPlanning(Planning):
         *,
         learning: bool = False,
     ) -> tuple[FloatArray, IntArray]:
-        """What `action_values` and `visits` give, of one search."""
-        depth = steps_ahead(self.depth, gamma_of(values))
-        if isinstance(values, TableValues) and has_table(model):
+        """Return the results of `action_values` and `visits` of one search."""
+        depth = search_depth(self.depth, gamma_of(values))
+        if isinstance(values, TableValues) and is_tabular(model):
             return self._in_table(values, model, observations, depth, rng, learning)
-        if self.untried_value is not None:
+        if self.first_play_urgency is not None:
             raise TypeError(
-                f"untried_value with {type(model).__name__}; expected a model of a table, which "
-                "knows what was tried, or untried_value=None"
+                f"first_play_urgency with {type(model).__name__}; expected a tabular model, which "
+                "counts visits, or first_play_urgency=None"
             )
         simulator = make_simulator(model)
-        check_enough(self.simulations, simulator.num_actions)
+        check_simulation_count(self.simulations, simulator.num_actions)
         rule = self._simulated_rule(values, depth)
         found = [SimulatedSearch(simulator, rule, rng).run(each) for each in observations]
         return np.array([each.values for each in found]), np.array([each.visits for each in found])
 
-    def note(self, values: Values, model: Model, transitions: Transitions) -> None:
-        """Keep what is below the real transition, if the model believes what it believed."""
+    def record_transition(self, values: Values, model: Model, transitions: Transitions) -> None:
+        """Keep the subtree of the real transition, if the model's predictions are unchanged."""
         tree, rule = self._kept, self._rule
         if tree is None or rule is None or tree.numbers[ROOT] == NONE:
             return
         stays = False
         if transitions.action.size == 1 and not transitions.terminated[0]:
             state = int(transitions.observation[0])
-            is_here = tree.state[tree.numbers[ROOT]] == state
-            believes_so = self._belief is not None and belief_in(model, state) == self._belief
-            if is_here and believes_so:
+            is_root = tree.state[tree.numbers[ROOT]] == state
+            is_same = self._version is not None and model_version(model, state) == self._version
+            if is_root and is_same:
                 room = min(self.simulations, self.max_nodes // 2)
                 action, following = transitions.action[0], transitions.next_observation[0]
-                stays = bool(advance(tree, rule, int(action), int(following), room))
+                stays = bool(reroot(tree, rule, int(action), int(following), room))
         if not stays:
             tree.numbers[ROOT] = NONE
 
@@ -181,21 +182,23 @@ class TreeSearchPlanning(Planning):
         learning: bool,
     ) -> tuple[FloatArray, IntArray]:
         num_states, num_actions = values.q.shape
-        check_enough(self.simulations, num_actions)
-        rule = SearchRule(
+        check_simulation_count(self.simulations, num_actions)
+        rule = SearchSettings(
             num_states,
             num_actions,
             self.simulations,
             depth,
             values.gamma,
             self.exploration_constant,
-            self.leaf == "rollout",
+            self.leaf_value == "rollout",
             self.transpositions,
-            self.untried_value is not None,
-            0.0 if self.untried_value is None else self.untried_value,
+            self.first_play_urgency is not None,
+            0.0 if self.first_play_urgency is None else self.first_play_urgency,
         )
-        table = believed_table(model, values.q.shape, rows, depth)
-        tried = np.zeros(0, dtype=np.int64) if self.untried_value is None else tried_in(model)
+        table = search_table(model, values.q.shape, rows, depth)
+        tried = (
+            np.zeros(0, dtype=np.int64) if self.first_play_urgency is None else visit_counts(model)
+        )
         found, visits = np.empty((len(rows), num_actions)), np.empty((len(rows), num_actions), int)
         words = state_words(rng)
         for place, row in enumerate(np.asarray(rows).tolist()):
@@ -203,36 +206,36 @@ class TreeSearchPlanning(Planning):
                 tree = self._kept_tree(rule, model, row, words)
             else:
                 tree = self._scratch = _fitting(self._scratch, rule, self.max_nodes)
-                plant(tree, rule, row, words)
-            search(tree, rule, table, values.q.reshape(-1), tried, words)
+                reset_tree(tree, rule, row, words)
+            uct_search(tree, rule, table, values.q.reshape(-1), tried, words)
             first = int(tree.numbers[ROOT]) * num_actions
             visits[place] = tree.visits[first : first + num_actions]
             means = tree.value[first : first + num_actions]
             found[place] = np.where(visits[place] > 0, means, -np.inf)
         return found, visits
 
-    def _kept_tree(self, rule: SearchRule, model: Any, row: int, words: Any) -> SearchTree:
-        """The tree that grew so far if it may grow on from here, or a new one."""
+    def _kept_tree(self, rule: SearchSettings, model: Any, row: int, words: Any) -> SearchTree:
+        """Return the kept tree if its root is this row and its model is unchanged, or a new one."""
         tree = _fitting(self._kept, rule, self.max_nodes)
         root = int(tree.numbers[ROOT])
         stays = tree is self._kept and root != NONE and tree.state[root] == row
-        belief = belief_in(model, row)
-        if not stays or (isinstance(belief, str) and belief != self._belief):
-            plant(tree, rule, row, words)
-        self._kept, self._rule, self._belief = tree, rule, belief
+        version = model_version(model, row)
+        if not stays or (isinstance(version, str) and version != self._version):
+            reset_tree(tree, rule, row, words)
+        self._kept, self._rule, self._version = tree, rule, version
         return tree
 
-    def _simulated_rule(self, values: Any, depth: int) -> SimulatedRule:
+    def _simulated_rule(self, values: Any, depth: int) -> SimulatedSettings:
         def best(observation: Any) -> float:
             return float(values.values(np.array([observation])).max())
 
-        return SimulatedRule(
+        return SimulatedSettings(
             self.simulations,
             depth,
             gamma_of(values),
             self.exploration_constant,
             self.transpositions,
-            best if self.leaf == "values" else None,
+            best if self.leaf_value == "values" else None,
             self.outcome_widening,
             None,
             None,
@@ -241,29 +244,147 @@ class TreeSearchPlanning(Planning):
     # -- checkpoints ---------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """The tree that stays for the next decision; nothing where there is none."""
+        """Return the tree that is kept for the next decision; empty without one."""
         tree = self._kept
         if tree is None or self._rule is None or tree.numbers[ROOT] == NONE:
             return {}
-        belief = self._belief if isinstance(self._belief, str) else ""
-        return {**tree_state(tree, self._rule), "belief": belief}
+        version = self._version if isinstance(self._version, str) else ""
+        return {**tree_state(tree, self._rule), "model_version": version}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore a state of `get_state`.
 
         Raises:
-            ValueError: if something is missing, of another shape, or leads outside the tree.
+            ValueError: if an entry is missing, has another shape, or is an index outside the tree.
         """
-        if "belief" not in state:
-            self._kept = self._rule = self._belief = None
+        if "model_version" not in state:
+            self._kept = self._rule = self._version = None
             return
         self._kept, self._rule = read_tree(state, self.max_nodes)
-        self._belief = str(state["belief"])
+        self._version = str(state["model_version"])
 
 
-def _fitting(tree: SearchTree | None, rule: SearchRule, max_nodes: int) -> SearchTree:
-    """The tree, if it has the size that is needed, or another one."""
+def _fitting(tree: SearchTree | None, rule: SearchSettings, max_nodes: int) -> SearchTree:
+    """Return the tree if it has the required size, or a new one."""
     sizes = (max_nodes * rule.num_actions, rule.depth)
-    if tree is not None and (tree.value.size, tree.paid.size) == sizes:
+    if tree is not None and (tree.value.size, tree.rewards.size) == sizes:
         return tree
-    return SearchTree.begin(max_nodes, rule.num_actions, rule.depth)
+    return SearchTree.empty(max_nodes, rule.num_actions, rule.depth)
+
+
+def model_version(model: Any, row: int) -> Any:
+    """Return a fingerprint of the model's predictions, or None if the model cannot provide one.
+
+    The true model has a version. A table whose pairs are independent changes only the predictions
+    of the tried pair, so those of the row's actions are its fingerprint.
+    """
+    version = getattr(model, "version", None)
+    if isinstance(version, str):
+        return version
+    table: Any = getattr(model, "table", None)
+    has_independent_pairs = isinstance(table, LatestTable) or (
+        isinstance(table, LikelihoodTable) and table.decay == 1.0
+    )
+    if not has_independent_pairs:
+        return None
+    predictions = []
+    for action in range(model.num_actions):
+        outcomes = model.distribution(row, action)
+        is_tried = bool(table.visits[row * model.num_actions + action] > 0)
+        predictions.append((is_tried, *(column.tobytes() for column in outcomes)))
+    return predictions
+
+
+def visit_counts(model: Any) -> IntArray:
+    """Return the (states * actions,) visit counts of a model.
+
+    Raises:
+        TypeError: if it does not count visits.
+    """
+    inside: Any = getattr(model, "table", model)
+    while not hasattr(inside, "visits"):
+        if not hasattr(inside, "model"):
+            raise TypeError(
+                f"first_play_urgency with {type(model).__name__}, which does not count visits; "
+                "expected a model that declares 'visits', or first_play_urgency=None"
+            )
+        inside = inside.model
+    visits: IntArray = np.asarray(inside.visits)
+    return visits
+
+
+# -- checkpoints -------------------------------------------------------------------------------
+
+NODES = ("state", "time", "parent", "total", "choice")
+
+EDGES = ("visits", "value", "width")
+"""Columns of a tree that are saved, for the nodes in use."""
+
+
+def tree_state(tree: SearchTree, rule: SearchSettings) -> dict[str, Any]:
+    """Return the arrays and numbers of a tree and its search settings."""
+    used = int(tree.numbers[USED])
+    saved = {name: getattr(tree, name)[:used].copy() for name in NODES}
+    edges = used * rule.num_actions
+    saved.update({name: getattr(tree, name)[:edges].copy() for name in EDGES})
+    saved["numbers"] = tree.numbers.copy()
+    return {**prefixed("tree", saved), **prefixed("rule", flatten(rule))}
+
+
+def read_tree(state: dict[str, Any], max_nodes: int) -> tuple[SearchTree, SearchSettings]:
+    """Restore a tree and its settings from the result of `tree_state`.
+
+    Raises:
+        ValueError: if an entry is missing, has another shape, or is an index outside the tree.
+    """
+    rule = _read_rule(part_of("rule", state))
+    tree = SearchTree.empty(max_nodes, rule.num_actions, rule.depth)
+    _fill(tree, rule, part_of("tree", state))
+    index_nodes(tree, rule)
+    return tree, rule
+
+
+def _read_rule(flat: dict[str, Any]) -> SearchSettings:
+    template = SearchSettings(1, 1, 1, 1, 0.0, 0.0, True, True, False, 0.0)
+    rule: SearchSettings = restore(template, flat)
+    if min(rule.num_states, rule.num_actions, rule.simulations, rule.depth) < 1:
+        raise ValueError(f"a search with {rule}; expected numbers of at least 1")
+    return rule
+
+
+def _fill(tree: SearchTree, rule: SearchSettings, saved: dict[str, Any]) -> None:
+    """Copy saved columns into the tree, checked before compiled code uses them as indices.
+
+    Raises:
+        ValueError: for a column that does not fit, or an index outside the tables.
+    """
+    numbers = saved.get("numbers")
+    if not isinstance(numbers, np.ndarray) or numbers.shape != tree.numbers.shape:
+        raise ValueError(f"numbers {numbers!r} in the planner's state; expected 3 of them")
+    used = int(numbers[USED])
+    bounds = {
+        "state": (0, rule.num_states),
+        "parent": (NONE, used * rule.num_actions),
+        "choice": (0, rule.num_actions),
+        "time": (0, np.inf),
+        "total": (0, np.inf),
+        "visits": (0, np.inf),
+    }
+    if not (0 < used <= tree.state.size and 0 <= numbers[ROOT] < used and numbers[TIME] >= 0):
+        raise ValueError(f"numbers {numbers} in the planner's state; expected those of a tree")
+    for name in (*NODES, *EDGES):
+        column, given = getattr(tree, name), saved.get(name)
+        size = used * rule.num_actions if name in EDGES else used
+        if not isinstance(given, np.ndarray) or (given.shape, given.dtype) != (
+            (size,),
+            column.dtype,
+        ):
+            raise ValueError(f"{name} is {given!r} in the planner's state; expected {size} numbers")
+        low, high = bounds.get(name, (-np.inf, np.inf))
+        if not (given >= low).all() or not (given < high).all():
+            raise ValueError(
+                f"{name} from {given.min()} to {given.max()} in the planner's state; expected at "
+                f"least {low} and below {high}"
+            )
+        column[:size] = given
+    tree.numbers[:] = numbers

@@ -1,8 +1,8 @@
-"""The rules of a search tree, and its record: which action a simulation takes, what it brings.
+"""Record and rules of a search tree: selection by UCB1, and update of the means.
 
-UCT (Kocsis and Szepesvari 2006, "Bandit based Monte-Carlo planning"): in each node the action is
-chosen as in a bandit, by UCB1 (Auer, Cesa-Bianchi and Fischer 2002; Sutton & Barto 2018, sections
-2.7 and 8.11). Both the compiled search of tables and the one through any simulator use these.
+UCT (Kocsis and Szepesvari 2006, "Bandit based Monte-Carlo planning") selects in each node as in a
+bandit, by UCB1 (Auer, Cesa-Bianchi and Fischer 2002; Sutton & Barto 2018, sections 2.7 and 8.11).
+The compiled search of tables and the one through simulators share these rules.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from dynamaze.common.compiled import compiled, spliced
 from ...core.rng import low_below, next_word
 
 NONE = -1
-"""No node, no parent."""
+"""Index of no node, and of no parent."""
 
 USED, ROOT, TIME = range(3)
-"""Places in `SearchTree.numbers`."""
+"""Indices of `SearchTree.numbers`."""
 
 
 class SearchTree(NamedTuple):
-    """Changed in place. The edge of node n and its action a has the number n * actions + a."""
+    """Search tree, changed in place. Action a of node n is the edge n * actions + a."""
 
-    state: IntArray  # (nodes,) numbers of states
-    time: IntArray  # (nodes,) real steps since the tree began, and simulated ones since then
-    parent: IntArray  # (nodes,) the edge that first led there, -1 for none
-    total: IntArray  # (nodes,) simulations that chose an action there
-    choice: IntArray  # (nodes,) the action that the next simulation takes there
-    visits: IntArray  # (nodes * actions,) how often each action was chosen
-    value: FloatArray  # (nodes * actions,) mean return that followed
+    state: IntArray  # (nodes,) state of each node
+    time: IntArray  # (nodes,) real steps since the tree was reset, plus simulated ones
+    parent: IntArray  # (nodes,) edge that first led there, -1 for none
+    total: IntArray  # (nodes,) n(s), number of selections
+    choice: IntArray  # (nodes,) action of the next simulation
+    visits: IntArray  # (nodes * actions,) n(s, a)
+    value: FloatArray  # (nodes * actions,) Q(s, a), mean return
     width: FloatArray  # (nodes * actions,) 1 / sqrt(visits)
-    child: IntArray  # (nodes * actions,) a node that it led to, the last one; -1 for none yet
-    moved: IntArray  # (nodes,) where each goes when others are dropped, -1 for nowhere
-    slots: IntArray  # (a power of 2,) nodes by their key, -1 where there is none
-    nodes: IntArray  # (depth,) those of a simulation
-    edges: IntArray  # (depth,) and its edges
-    paid: FloatArray  # (depth,) its rewards
-    numbers: IntArray  # (3,) how many nodes are in use, the root, and its time
+    child: IntArray  # (nodes * actions,) the last child, -1 for none yet
+    new_index: IntArray  # (nodes,) index after dropping nodes, -1 for a dropped one
+    slots: IntArray  # (a power of 2,) hash table of the nodes, -1 for a free slot
+    nodes: IntArray  # (depth,) nodes of a simulation
+    edges: IntArray  # (depth,) edges of a simulation
+    rewards: FloatArray  # (depth,) rewards of a simulation
+    numbers: IntArray  # (3,) number of nodes in use, the root, and its time
 
     @classmethod
-    def begin(cls, max_nodes: int, num_actions: int, depth: int) -> SearchTree:
-        """No node yet."""
+    def empty(cls, max_nodes: int, num_actions: int, depth: int) -> SearchTree:
+        """Return a tree without nodes."""
         edges = max_nodes * num_actions
         return cls(
             np.zeros(max_nodes, dtype=np.int64),
@@ -66,8 +66,8 @@ class SearchTree(NamedTuple):
 
 
 @spliced
-def upper_bound(value, width, root_log, exploration_constant):
-    """UCB1: the mean return, and how far above it the truth may be.
+def ucb1(value, width, root_log, exploration_constant):
+    """Return the UCB1 bound Q(s, a) + c sqrt(log n(s) / n(s, a)).
 
     `width` is 1 / sqrt(n(s, a)) and `root_log` is sqrt(log n(s)).
     """
@@ -75,25 +75,26 @@ def upper_bound(value, width, root_log, exploration_constant):
 
 
 @compiled
-def select(tree, node, num_actions, count, exploration_constant, rng):
-    """One of the first `count` actions of a node; those never chosen come first, in any order.
+def select_action(tree, node, num_actions, count, exploration_constant, rng):
+    """Select one of the first `count` actions of a node; unvisited ones first, in random order.
 
-    Gives the action and the generator's state, from which only these draw: of equal bounds the
-    first is taken. (Ties drawn at random took up to half of the speed, and changed no result.)
+    Returns the action and the generator's state. Only unvisited actions use random numbers: of
+    equal bounds the first is selected. (Random tie-breaking took up to half of the speed, and
+    changed no result.)
     """
     total, first = tree.total[node], node * num_actions
     if total < count:
         word, rng = next_word(rng)
-        return _untried(tree, first, count, np.int64(low_below(word, count - total))), rng
+        return _unvisited(tree, first, count, np.int64(low_below(word, count - total))), rng
     root_log = np.sqrt(np.log(float(total)))
     if count == 4:  # a constant lets the compiler unroll the loop
-        return _highest(tree, first, 4, root_log, exploration_constant), rng
-    return _highest(tree, first, count, root_log, exploration_constant), rng
+        return _best_bound(tree, first, 4, root_log, exploration_constant), rng
+    return _best_bound(tree, first, count, root_log, exploration_constant), rng
 
 
 @compiled
-def _untried(tree, first, count, skip):
-    """The action after so many others that were never chosen."""
+def _unvisited(tree, first, count, skip):
+    """Return the unvisited action after `skip` others."""
     for action in range(count):
         if tree.visits[first + action] == 0:
             if skip == 0:
@@ -103,31 +104,31 @@ def _untried(tree, first, count, skip):
 
 
 @spliced
-def _highest(tree, first, count, root_log, exploration_constant):
-    """The action of the highest bound."""
+def _best_bound(tree, first, count, root_log, exploration_constant):
+    """Return the action with the highest bound."""
     best = 0
-    highest = upper_bound(tree.value[first], tree.width[first], root_log, exploration_constant)
+    highest = ucb1(tree.value[first], tree.width[first], root_log, exploration_constant)
     for action in range(1, count):
         edge = first + action
-        bound = upper_bound(tree.value[edge], tree.width[edge], root_log, exploration_constant)
+        bound = ucb1(tree.value[edge], tree.width[edge], root_log, exploration_constant)
         best = action if bound > highest else best
         highest = max(bound, highest)
     return best
 
 
 @compiled
-def take(tree, node, edge, gained):
-    """Take a return into an edge's mean."""
+def update_mean(tree, node, edge, returned):
+    """Update an edge's mean by a return."""
     tree.total[node] += 1
     tree.visits[edge] += 1
     share = 1.0 / tree.visits[edge]
-    tree.value[edge] += share * (gained - tree.value[edge])
+    tree.value[edge] += share * (returned - tree.value[edge])  # Q += (G - Q) / n
     tree.width[edge] = np.sqrt(share)
 
 
 @compiled
 def add_node(tree, num_actions, state, time, parent):
-    """A new node, or -1 where there is no room."""
+    """Add a node; return its index, or -1 without room."""
     node = tree.numbers[USED]
     if node == tree.state.size:
         return NONE

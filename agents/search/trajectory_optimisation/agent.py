@@ -1,107 +1,117 @@
-"""Search among plans of continuous actions: an agent for worlds whose actions are a `Box`.
+"""Model predictive control of continuous actions by trajectory optimisation (CEM or MPPI).
 
-The loop, the parts and the files are those of `Agent`. Two things differ: the planner proposes the
-action itself, where other planners value numbered actions; and values are those of states.
+The loop, the parts and the files are those of `Agent`, with two differences: the planner returns
+the action itself, where other planners return the values of numbered actions; and values are state
+values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
+import numpy.typing as npt
 from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.validation import did_you_mean
 
-from ...agent import Agent, make_env, spaces_of
-from ...core.actions import VectorActions
-from ...core.encoders import VECTORS, Vectors
+from ...agent import Agent, EnvLike, make_env, spaces_of
+from ...core.encoders import VECTORS, VectorActions, Vectors
 from ...core.features import SparseFeatures
 from ...core.rng import Seed, as_sequence
 from ...core.spaces import Spaces
+from ...core.transitions import Transitions
 from ...models import LEARNED_MODELS
 from ...values import tiles
-from ..agent import COPIES, TRUE, WORLDS, EnvLike, follow_env
-from ..env_copies import WorldCopies
-from ..monte_carlo_search_worlds import make_worlds
-from .continuous_search_world import TrueVectors
-from .optimisers import ActionBox, PlanSettings
-from .planning import GaussianNoise, PlanSearch
-from .state_values import GivenValues, TiledStateValues
+from ..agent import ENV_MODELS, SIMULATOR, TRUE, renamed_model, set_model_env
+from ..env_copies import EnvCopies
+from ..simulators import make_batch_simulator
+from .optimisers import ActionBox, OptimiserSettings
+from .planning import GaussianNoise, TrajectoryOptimisationPlanning
+from .state_values import FunctionStateValues, TiledStateValues
 
 VALUES = ("tile_coding", "zero")
+"""Names of state values."""
 
 StateValuesLike = str | Callable[[Any], Any]
 """One of `VALUES`, or a function: (batch, d) vectors -> (batch,) values."""
 
-ONE_NUMBER = spaces.Discrete(1)
-"""Stands for all actions where `Agent` and its files want them numbered."""
+PLACEHOLDER_ACTIONS = spaces.Discrete(1)
+"""Action space for `Agent` and its files, which expect numbered actions."""
 
 
-class ContinuousSearch(Agent):
-    """Plans a sequence of continuous actions before each action, by CEM or MPPI.
+class TrajectoryOptimisation(Agent):
+    """Agent that optimises a sequence of continuous actions before each action, by CEM or MPPI.
 
-        from dynamaze.agents import ContinuousSearch
+        from dynamaze.agents import TrajectoryOptimisation
 
-        agent = ContinuousSearch("DynaMazeContinuous-v0", model="gaussian_process", seed=0)
+        agent = TrajectoryOptimisation("DynaMazeContinuous-v0", model="gaussian_process", seed=0)
         agent.learn(2000)
         action, _ = agent.predict(observation, deterministic=True)
 
-    A plan looks `horizon` steps ahead, and where rewards are rare it meets none. What its last
-    state is worth tells the way then: values that are learned from what was seen, or a function.
+    A plan looks `horizon` steps ahead, which rarely includes a sparse reward. The value of its last
+    state then guides the search: values learned from visited states, or a function.
 
     Args:
-        env: an environment or its id; its actions must be a `Box` with bounds.
-        model: "true", of an environment that imagines; "copies", of any, which is slow; a name of
-            `dynamaze.agents.LEARNED_MODELS`, which is then learned on the way; or a model of
+        env: environment or its id; its actions must be a bounded `Box`.
+        model: "true", of an environment with `imagine`; "simulator", copies of any environment,
+            which is slow; a name of `dynamaze.agents.LEARNED_MODELS`, learned online; or a model of
             vectors with `update` and `imagine`.
         method: "cem", the cross-entropy method, or "mppi".
         horizon: steps of a plan.
-        plans: how many are drawn at a time.
-        iterations: how often plans are drawn for each action.
-        particles: simulations of each plan: a model that draws what may happen, as far as it knows,
-            draws its doubt, too.
-        elites: of CEM, how many of the best plans are fitted.
+        num_candidates: number of plans that are sampled at a time.
+        iterations: number of sampling rounds for each action.
+        particles: simulations of each plan; a stochastic model that knows its uncertainty samples
+            that, too.
+        elites: number of the best plans to which CEM fits its distribution.
         temperature: of MPPI, in standard deviations of the returns.
-        spread: with which plans are drawn first, as a share of an action's range.
-        correlation: between the noise of an action and that of the next, in [0, 1).
-        noise: of the actions that are taken in learning, as a share of an action's range.
+        init_std: initial standard deviation of the sampled actions, as a fraction of their range.
+        temporal_correlation: between the noise of an action and that of the next, in [0, 1).
+        action_noise_std: standard deviation of the exploration noise while learning, as a fraction
+            of the action's range.
         values: "tile_coding", learned; "zero"; or a function, (n, d) vectors -> (n,) values.
-        learning_rate: of learned values, in (0, 1].
+        learning_rate: step size of learned values, in (0, 1].
         planning_steps: states that are updated after each real step; only learned values.
-        initial_value: what every learned value begins with. Where rewards are rare, half the
-            goal's reward has the agent try everything.
-        gamma: discount, in [0, 1].
-        action_bounds: "low", "high" and "dtype" of the actions, where `env` is only spaces without.
-        seed: settles every random number; see `Agent`.
+        initial_value: initial state value. Where rewards are sparse, half the goal's reward makes
+            the agent explore everywhere.
+        gamma: discount factor, in [0, 1].
+        action_bounds: "low", "high" and "dtype" of the actions, where `env` is `Spaces` without.
+        seed: determines every random number; see `Agent`.
 
     Attributes:
-        action_space: the actions.
+        action_space: space of the actions.
 
     Raises:
-        ValueError: for a number outside its range, an unknown name, or actions without bounds.
-        TypeError: for actions that are no `Box`, observations that cannot be tiled, or a model that
-            cannot be simulated.
+        ValueError: for a number outside its range, an unknown name, or unbounded actions.
+        TypeError: for actions that are not a `Box`, observations that cannot be tiled, or a model
+            that cannot be simulated.
     """
 
-    def __init__(  # noqa: PLR0913  # what a user may want to say
+    @renamed_arguments(
+        correlation="temporal_correlation",
+        noise="action_noise_std",
+        plans="num_candidates",
+        spread="init_std",
+    )
+    def __init__(  # noqa: PLR0913  # all settings of a search
         self,
         env: EnvLike,
         *,
         model: Any = "gaussian_process",
         method: str = "cem",
         horizon: int = 12,
-        plans: int = 64,
+        num_candidates: int = 64,
         iterations: int = 3,
         particles: int = 2,
         elites: int = 8,
         temperature: float = 0.3,
-        spread: float = 0.5,
-        correlation: float = 0.7,
-        noise: float = 0.05,
+        init_std: float = 0.5,
+        temporal_correlation: float = 0.7,
+        action_noise_std: float = 0.05,
         values: StateValuesLike = "tile_coding",
         learning_rate: float = 0.3,
         planning_steps: int = 20,
@@ -110,6 +120,7 @@ class ContinuousSearch(Agent):
         action_bounds: dict[str, Any] | None = None,
         seed: Seed = None,
     ) -> None:
+        model = renamed_model(model)
         made = env if isinstance(env, Spaces) else make_env(env)
         given = spaces_of(made)
         self.action_space = _checked_box(given.action, action_bounds)
@@ -119,32 +130,34 @@ class ContinuousSearch(Agent):
         search = {
             "method": method,
             "horizon": horizon,
-            "plans": plans,
+            "num_candidates": num_candidates,
             "iterations": iterations,
             "particles": particles,
             "elites": elites,
             "temperature": temperature,
-            "spread": spread,
-            "correlation": correlation,
+            "init_std": init_std,
+            "temporal_correlation": temporal_correlation,
             "gamma": gamma,
         }
-        settings = PlanSettings.checked(**search)
+        settings = OptimiserSettings.checked(**search)
         vectors = Vectors(given.observation)
         learning = {"learning_rate": learning_rate, "initial_value": initial_value}
         seed = as_sequence(seed) if seed is not None else None
         super().__init__(
-            Spaces(given.observation, ONE_NUMBER),
+            Spaces(given.observation, PLACEHOLDER_ACTIONS),
             values=_make_values(values, vectors, len(box.low), gamma=gamma, **learning),
             model=_make_model(model, made, vectors, len(box.low), seed),
-            planning=PlanSearch(box, vectors.size, settings, planning_steps=planning_steps),
-            exploration=GaussianNoise(box, noise, self.action_space.dtype),
+            planning=TrajectoryOptimisationPlanning(
+                box, vectors.size, settings, planning_steps=planning_steps
+            ),
+            exploration=GaussianNoise(box, action_noise_std, self.action_space.dtype),
             seed=seed,
             config={
                 **search,
                 **learning,
                 "model": model if isinstance(model, str) else None,
                 "values": values if isinstance(values, str) else None,
-                "noise": noise,
+                "action_noise_std": action_noise_std,
                 "planning_steps": planning_steps,
                 "action_bounds": _describe(self.action_space),
             },
@@ -158,13 +171,13 @@ class ContinuousSearch(Agent):
         episode_start: Any = None,
         deterministic: bool = False,
     ) -> tuple[Any, Any]:
-        """The action for an observation, or the actions for a batch, without learning.
+        """Return the action for an observation, or the actions for a batch, without learning.
 
         Args:
             observation: one observation of the space, or a batch of them.
-            state: handed back as it is.
+            state: returned unchanged.
             episode_start: not used.
-            deterministic: without the noise of `learn`. The search itself draws its plans anew.
+            deterministic: True for no exploration noise. The search itself is random in any case.
 
         Returns:
             An action of the space, or (batch, ...) actions, and `state`.
@@ -184,16 +197,16 @@ class ContinuousSearch(Agent):
         return (actions[0] if is_single else actions), state
 
     def set_env(self, env: str | gym.Env[Any, Any]) -> None:
-        """Learn in another environment from now on; an episode begins there.
+        """Continue learning in another environment, beginning with a new episode.
 
         Raises:
             ValueError: if its spaces differ.
-            TypeError: if the model is the world itself, and this one does not imagine.
+            TypeError: if the model is the environment itself, and this one has no `imagine`.
         """
         made, wanted = make_env(env), Spaces(self.spaces.observation, self.action_space)
         if spaces_of(made) != wanted:
             raise ValueError(f"an environment with {spaces_of(made)}; expected {wanted}")
-        follow_env(self.model, made)
+        set_model_env(self.model, made)
         self.env, self.observation = made, None
 
 
@@ -203,10 +216,11 @@ def _vector(edge: Any) -> FloatArray:
 
 
 def _checked_box(space: spaces.Space[Any], bounds: dict[str, Any] | None) -> spaces.Box:
-    """The box of actions.
+    """Return the box of actions.
 
     Raises:
-        TypeError: for another space; ValueError for one without bounds.
+        TypeError: for another space.
+        ValueError: for an unbounded one.
     """
     if bounds is not None:
         dtype: Any = np.dtype(bounds["dtype"])
@@ -229,14 +243,14 @@ def _make_values(
     if not isinstance(values, str):
         if not callable(values):
             raise TypeError(f"values={values!r}; expected one of {list(VALUES)} or a function")
-        return GivenValues(values, gamma=gamma)
+        return FunctionStateValues(values, gamma=gamma)
     if values not in VALUES:
         raise ValueError(
             f"values={values!r}; expected one of {list(VALUES)} or a function"
             f"{did_you_mean(values, VALUES)}"
         )
     if values == "zero":
-        return GivenValues(None, gamma=gamma)
+        return FunctionStateValues(None, gamma=gamma)
     features = tiles(vectors)
     if not isinstance(features, SparseFeatures):
         raise TypeError(f"observation space {vectors.space}; expected a Box to be tiled")
@@ -247,19 +261,90 @@ def _make_values(
 def _make_model(
     model: Any, env: gym.Env[Any, Any] | Spaces, vectors: Vectors, size: int, seed: Any
 ) -> Any:
-    known = [*WORLDS, *sorted(LEARNED_MODELS)]
+    known = [*ENV_MODELS, *sorted(LEARNED_MODELS)]
     if isinstance(model, str) and model not in known:
         raise ValueError(
             f"model={model!r}; expected one of {known} or a model{did_you_mean(model, known)}"
         )
     if model == TRUE:
-        return TrueVectors(env)
-    if model == COPIES:
-        return WorldCopies(env, observes=VECTORS)
+        return TrueVectorModel(env)
+    if model == SIMULATOR:
+        return EnvCopies(env, observes=VECTORS)
     if isinstance(model, str):
         return LEARNED_MODELS[model].on_vectors(vectors, VectorActions(size), seed)
-    make_worlds(model)
+    make_batch_simulator(model)
     for name in ("capabilities", "update"):
         if not hasattr(model, name):
             raise TypeError(f"model={model!r} has no {name!r}; expected one of {known} or a model")
     return model
+
+
+class TrueVectorModel:
+    """Model of vectors that is the environment itself.
+
+    The environment has `env.unwrapped.imagine(observations, actions, rng)`, which returns for
+    (batch, ...) observations and actions the next observations, (batch,) rewards and (batch,)
+    terminated, and does not change the environment.
+
+    Args:
+        env: the environment; or its `Spaces`, if `set_env` follows.
+
+    Raises:
+        TypeError: for an environment without `imagine`.
+    """
+
+    observes = VECTORS
+    capabilities: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, env: gym.Env[Any, Any] | Spaces) -> None:
+        space = env.observation if isinstance(env, Spaces) else env.observation_space
+        self._vectors = Vectors(space)
+        self._env: Any = None
+        if not isinstance(env, Spaces):
+            self.set_env(env)
+
+    def set_env(self, env: gym.Env[Any, Any]) -> None:
+        """Set another environment with the same spaces.
+
+        Raises:
+            TypeError: if it has no `imagine`.
+        """
+        if not hasattr(env.unwrapped, "imagine"):
+            raise TypeError(
+                f"{type(env.unwrapped).__name__} has no `imagine(observations, actions, rng)`; "
+                'expected one that has, or model="simulator", which copies any environment'
+            )
+        self._env = env.unwrapped
+
+    def update(self, transitions: Transitions) -> None:
+        """Do nothing; there is nothing to learn."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> Transitions:
+        """Refuse to sample pairs; none are stored.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError("the true model stores no pairs to sample from")
+
+    def imagine(
+        self, observations: FloatArray, actions: npt.NDArray[Any], rng: np.random.Generator
+    ) -> Transitions:
+        """Sample the transitions of (batch, d) vectors and (batch, size) actions.
+
+        Raises:
+            RuntimeError: without an environment.
+        """
+        if self._env is None:
+            raise RuntimeError("there is no environment yet; set one with set_env")
+        encoded = self._vectors.observations(observations)
+        following, reward, terminated = self._env.imagine(encoded, actions, rng)
+        vectors, _ = self._vectors.many(following)
+        return Transitions(observations, actions, reward, vectors, terminated)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return an empty state; the environment is saved by the agent."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Do nothing."""

@@ -1,20 +1,20 @@
-"""Searching for a plan, a sequence of actions that are vectors: the cross-entropy method and MPPI.
+"""Trajectory optimisation of action sequences: the cross-entropy method (CEM) and MPPI.
 
-Both draw plans from a normal distribution, simulate them and move its mean towards the good ones.
+Both sample plans from a normal distribution, simulate them and move its mean towards the good ones.
 
-- The cross-entropy method (CEM; Rubinstein 1999; with learned models Chua, Calandra, McAllister and
-  Levine 2018, PETS) fits mean and spread to the best plans, and draws again, some times.
+- CEM (Rubinstein 1999; with learned models Chua, Calandra, McAllister and Levine 2018, PETS) fits
+  mean and standard deviation to the best plans, and samples again, several times.
 - Model predictive path integral control (MPPI; Williams, Wagener, Goldfain, Drews, Rehg, Boots and
   Theodorou 2017, "Information theoretic MPC for model-based reinforcement learning", algorithm 2)
-  weights all plans by exp(return / temperature) and keeps the spread.
+  weights all plans by exp(return / temperature) and keeps the standard deviation.
 
 Differences from the papers:
 
-1. What is drawn at one step of a plan is correlated with what was drawn at the step before
-   (Pinneri and others 2020, "Sample-efficient cross-entropy method for real-time planning"): a plan
-   of independent actions goes nowhere.
-2. MPPI's temperature is in standard deviations of the returns, so that it need not know the scale
-   of the rewards, and there is no cost of control.
+1. The noise of a plan is correlated over time (Pinneri and others 2020, "Sample-efficient
+   cross-entropy method for real-time planning"): with independent noise the steps of a plan
+   cancel each other.
+2. MPPI's temperature is in standard deviations of the returns, which makes it independent of the
+   scale of the rewards, and there is no control cost.
 """
 
 from __future__ import annotations
@@ -27,136 +27,144 @@ import numpy as np
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
-from ..agent import check_positive, checked_name
-from ..monte_carlo_search_worlds import Worlds
+from ...planning.base import checked_name
+from ..agent import checked_positive
+from ..simulators import BatchSimulator
 
 METHODS = ("cem", "mppi")
 
-LEAST_SPREAD = 0.02
-"""Of CEM, as a share of an action's range: with less, nothing would be tried any more."""
+MIN_STD = 0.02
+"""Lower bound of CEM's standard deviation, as a fraction of an action's range."""
 
-MEMORY = 0.1
-"""The share of CEM's old mean and spread that is kept at each fit."""
+SMOOTHING = 0.1
+"""Weight of the old mean and standard deviation at each fit of CEM."""
 
-Terminal = Callable[[Any], FloatArray]
-"""(n, d) vectors -> (n,) what follows them is worth."""
+TerminalValue = Callable[[Any], FloatArray]
+"""(n, d) vectors -> (n,) state values."""
 
 
-class PlanSettings(NamedTuple):
-    """How plans are searched for."""
+class OptimiserSettings(NamedTuple):
+    """Settings of the optimisation."""
 
     method: str
     horizon: int  # steps of a plan
-    plans: int  # drawn at a time
-    iterations: int  # how often
+    num_candidates: int  # plans that are sampled at a time
+    iterations: int  # sampling rounds
     particles: int  # simulations of each plan
-    elites: int  # of CEM: so many of the best plans are fitted
+    elites: int  # of CEM: number of the best plans that are fitted
     temperature: float  # of MPPI, in standard deviations of the returns
-    spread: float  # with which drawing begins, as a share of an action's range
-    correlation: float  # between an action's noise and the next one's, in [0, 1)
+    init_std: float  # initial standard deviation, as a fraction of an action's range
+    temporal_correlation: float  # between an action's noise and the next one's, in [0, 1)
     gamma: float
 
     @classmethod
-    def checked(cls, **numbers: Any) -> PlanSettings:
-        """The settings, each in its range.
+    def checked(cls, **numbers: Any) -> OptimiserSettings:
+        """Return the settings, each checked to be in its range.
 
         Raises:
-            ValueError: for one outside its range; TypeError for what is no number.
+            ValueError: for a setting outside its range.
+            TypeError: for a setting that is not a number.
         """
         method = checked_name("method", numbers["method"], METHODS)
         counts = {
-            name: check_positive(name, numbers[name])
-            for name in ("horizon", "plans", "iterations", "particles", "elites")
+            name: checked_positive(name, numbers[name])
+            for name in ("horizon", "num_candidates", "iterations", "particles", "elites")
         }
-        if counts["elites"] > counts["plans"]:
+        if counts["elites"] > counts["num_candidates"]:
             raise ValueError(
-                f"elites={counts['elites']} of {counts['plans']} plans; expected at most as many"
+                f"elites={counts['elites']} of num_candidates={counts['num_candidates']}; "
+                "expected at most as many"
             )
-        correlation = checked_number("correlation", numbers["correlation"], 0, 1)
-        if correlation == 1:
-            raise ValueError("correlation=1; expected a number in [0, 1)")
+        temporal_correlation = checked_number(
+            "temporal_correlation", numbers["temporal_correlation"], 0, 1
+        )
+        if temporal_correlation == 1:
+            raise ValueError("temporal_correlation=1; expected a number in [0, 1)")
         return cls(
             method=method,
             **counts,
             temperature=checked_number("temperature", numbers["temperature"], 0, above=True),
-            spread=checked_number("spread", numbers["spread"], 0, above=True),
-            correlation=correlation,
+            init_std=checked_number("init_std", numbers["init_std"], 0, above=True),
+            temporal_correlation=temporal_correlation,
             gamma=checked_number("gamma", numbers["gamma"], 0, 1),
         )
 
 
 class ActionBox(NamedTuple):
-    """The bounds of actions."""
+    """Bounds of the actions."""
 
     low: FloatArray  # (size,)
     high: FloatArray  # (size,)
 
     @property
     def middle(self) -> FloatArray:
-        """(size,) where a plan of which nothing is known begins."""
+        """Return the (size,) centre, the initial mean of a plan."""
         return (self.low + self.high) / 2
 
     @property
     def range(self) -> FloatArray:
-        """(size,) from low to high."""
+        """Return the (size,) difference of high and low."""
         return self.high - self.low
 
 
-def search_plan(
-    worlds: Worlds,
+def optimise_plan(
+    simulator: BatchSimulator,
     root: Any,
-    terminal: Terminal,
+    terminal: TerminalValue,
     mean: FloatArray,
     box: ActionBox,
-    settings: PlanSettings,
+    settings: OptimiserSettings,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """A good plan, (horizon, size).
+    """Return the (horizon, size) plan that CEM or MPPI finds.
 
     Args:
-        worlds: simulates.
-        root: the one state, of `worlds.begin`, where plans begin.
-        terminal: what follows a plan's last state is worth.
-        mean: (horizon, size) around which plans are drawn first.
-        box: the bounds of actions.
-        settings: how to search.
-        rng: for all randomness.
+        simulator: simulates the plans.
+        root: the one state, of `simulator.begin`, where plans start.
+        terminal: value function of the last states.
+        mean: (horizon, size) initial mean.
+        box: bounds of the actions.
+        settings: of the optimisation.
+        rng: source of all randomness.
     """
-    spread = np.broadcast_to(settings.spread * box.range, mean.shape)
+    std = np.broadcast_to(settings.init_std * box.range, mean.shape)
     for _ in range(settings.iterations):
-        plans = draw_plans(mean, spread, box, settings, rng)
-        returns = simulate(worlds, root, terminal, plans, settings, rng)
+        plans = sample_candidates(mean, std, box, settings, rng)
+        returns = evaluate_candidates(simulator, root, terminal, plans, settings, rng)
         if settings.method == "mppi":
             mean = weighted_mean(plans, returns, settings.temperature)
         else:
+            # Elites, fitted with smoothing: mu <- (1 - a) mean(elites) + a mu, and likewise sigma
             best = plans[np.argsort(-returns, kind="stable")[: settings.elites]]
-            mean = MEMORY * mean + (1 - MEMORY) * best.mean(axis=0)
-            spread = MEMORY * spread + (1 - MEMORY) * best.std(axis=0)
-            spread = np.maximum(spread, LEAST_SPREAD * box.range)
+            mean = SMOOTHING * mean + (1 - SMOOTHING) * best.mean(axis=0)
+            std = SMOOTHING * std + (1 - SMOOTHING) * best.std(axis=0)
+            std = np.maximum(std, MIN_STD * box.range)
     return mean
 
 
-def draw_plans(
+def sample_candidates(
     mean: FloatArray,
-    spread: FloatArray,
+    std: FloatArray,
     box: ActionBox,
-    settings: PlanSettings,
+    settings: OptimiserSettings,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """(plans, horizon, size) plans within the bounds; the first is the mean itself."""
-    noise = rng.standard_normal((settings.plans, *mean.shape))
-    kept = settings.correlation
+    """Sample (plans, horizon, size) plans within the bounds; the first is the mean."""
+    noise = rng.standard_normal((settings.num_candidates, *mean.shape))
+    rho = settings.temporal_correlation
     for step in range(1, mean.shape[0]):
-        noise[:, step] = kept * noise[:, step - 1] + np.sqrt(1 - kept**2) * noise[:, step]
+        # AR(1) with unit variance: e_t = rho e_{t-1} + sqrt(1 - rho^2) z_t
+        noise[:, step] = rho * noise[:, step - 1] + np.sqrt(1 - rho**2) * noise[:, step]
     noise[0] = 0.0
-    plans: FloatArray = np.clip(mean + spread * noise, box.low, box.high)
+    plans: FloatArray = np.clip(mean + std * noise, box.low, box.high)
     return plans
 
 
 def weighted_mean(plans: FloatArray, returns: FloatArray, temperature: float) -> FloatArray:
-    """(horizon, size) the mean of plans, weighted by exp(return / temperature)."""
+    """Return the (horizon, size) mean of plans, weighted by exp(return / temperature)."""
     deviation = returns.std()
     if deviation > 0:
+        # Subtracting the maximum changes no ratio of weights, and avoids overflow.
         weights = np.exp((returns - returns.max()) / (temperature * deviation))
     else:
         weights = np.ones(len(returns))
@@ -164,29 +172,29 @@ def weighted_mean(plans: FloatArray, returns: FloatArray, temperature: float) ->
     return mean
 
 
-def simulate(
-    worlds: Worlds,
+def evaluate_candidates(
+    simulator: BatchSimulator,
     root: Any,
-    terminal: Terminal,
+    terminal: TerminalValue,
     plans: FloatArray,
-    settings: PlanSettings,
+    settings: OptimiserSettings,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """(plans,) mean discounted returns of `particles` simulations of each plan."""
+    """Return the (plans,) mean discounted returns of `particles` simulations of each plan."""
     count = len(plans) * settings.particles
     running = np.arange(count)
-    states = worlds.pick(root, np.zeros(count, dtype=np.int64))
-    gained, discount = np.zeros(count), 1.0
+    states = simulator.pick(root, np.zeros(count, dtype=np.int64))
+    returns, discount = np.zeros(count), 1.0
     for step in range(settings.horizon):
         actions = plans[running // settings.particles, step]
-        states, reward, terminated = worlds.step(states, actions, rng)
-        gained[running] += discount * reward
+        states, reward, terminated = simulator.step(states, actions, rng)
+        returns[running] += discount * reward
         discount *= settings.gamma
-        going_on = np.flatnonzero(~terminated)
-        running, states = running[going_on], worlds.pick(states, going_on)
+        continues = np.flatnonzero(~terminated)
+        running, states = running[continues], simulator.pick(states, continues)
         if not running.size:
             break
     if running.size:
-        gained[running] += discount * terminal(worlds.observations(states))
-    means: FloatArray = gained.reshape(len(plans), settings.particles).mean(axis=1)
+        returns[running] += discount * terminal(simulator.observations(states))
+    means: FloatArray = returns.reshape(len(plans), settings.particles).mean(axis=1)
     return means

@@ -1,4 +1,4 @@
-"""The planner of actions that are vectors, and how it explores."""
+"""Planner that optimises sequences of vector actions, and Gaussian exploration noise."""
 
 from __future__ import annotations
 
@@ -10,45 +10,47 @@ import numpy.typing as npt
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
-from ...core.actions import VectorActions
+from ...core.encoders import VectorActions
 from ...core.transitions import Transitions
+from ...core.vectors import check_vectors
 from ...models import Model
-from ...models.vector_memory import VectorMemory, check_vectors
+from ...models.vector_memory import VectorMemory
 from ...planning.base import Planning, checked_steps
 from ...values.table import Values
-from ..monte_carlo_search_worlds import make_worlds
-from .optimisers import ActionBox, PlanSettings, search_plan
+from ..simulators import make_batch_simulator
+from .optimisers import ActionBox, OptimiserSettings, optimise_plan
 from .state_values import TiledStateValues
 
-CANDIDATES = 16
-"""So many actions are tried in order to find out what a state is worth."""
+NUM_BACKUP_ACTIONS = 16
+"""Random actions that approximate the maximum in a state's backup."""
 
 
-class PlanSearch(Planning):
-    """Searches a plan before each action, takes its first action and goes on from the rest.
+class TrajectoryOptimisationPlanning(Planning):
+    """Planner that optimises a plan before each action (receding horizon control, MPC).
 
-    In the background, states that were seen are updated towards what the best of some random
-    actions is worth in the model: so the values that plans end with reach further than plans do.
+    It takes the plan's first action and continues from the rest at the next step. In the
+    background, values of visited states are updated towards the best of some random actions
+    in the model, so that the values at the end of plans carry information from beyond the horizon.
 
     Args:
-        box: the bounds of actions.
-        size: d, the numbers of an observation.
-        settings: how plans are searched for.
-        planning_steps: so many states are updated after each real step, at least 0; only values
-            that are learned.
+        box: bounds of the actions.
+        size: d, length of an observation.
+        settings: of the optimisation.
+        planning_steps: states that are updated after each real step, at least 0; only learned
+            values.
 
     Raises:
         ValueError: if it is negative.
     """
 
     def __init__(
-        self, box: ActionBox, size: int, settings: PlanSettings, *, planning_steps: int = 0
+        self, box: ActionBox, size: int, settings: OptimiserSettings, *, planning_steps: int = 0
     ) -> None:
         self.box, self.settings = box, settings
         self.planning_steps = checked_steps(planning_steps)
         self.memory = VectorMemory(size, VectorActions(len(box.low)))
-        self.plan_ahead = self._nothing_planned()
-        self._following: FloatArray | None = None  # None: an episode must begin
+        self.plan_ahead = self._initial_plan()
+        self._following: FloatArray | None = None  # expected observation; None: a new episode
 
     # -- what an agent calls -------------------------------------------------------------------
 
@@ -61,18 +63,18 @@ class PlanSearch(Planning):
         *,
         learning: bool = False,
     ) -> FloatArray:
-        """(batch, size) the actions themselves, where those of other planners are numbered."""
-        worlds = make_worlds(model)
+        """Return the (batch, size) actions themselves; there are no numbered actions to value."""
+        simulator = make_batch_simulator(model)
         if learning:
             if self._following is None or not np.array_equal(self._following, observations[0]):
-                self.plan_ahead = self._nothing_planned()
+                self.plan_ahead = self._initial_plan()
             begin = self.plan_ahead
         else:
-            begin = self._nothing_planned()
+            begin = self._initial_plan()
         found = [
-            search_plan(
-                worlds,
-                worlds.begin(observation[None]),
+            optimise_plan(
+                simulator,
+                simulator.begin(observation[None]),
                 values.values,
                 begin,
                 self.box,
@@ -82,38 +84,43 @@ class PlanSearch(Planning):
             for observation in observations
         ]
         if learning:
+            # warm start of the next step: shift the plan by one, append the centre
             self.plan_ahead = np.concatenate((found[0][1:], self.box.middle[None]))
         return np.array([plan[0] for plan in found])
 
-    def note(self, values: Values, model: Model, transitions: Transitions) -> None:
-        """Remember where the agent was, and where it came to."""
+    def record_transition(self, values: Values, model: Model, transitions: Transitions) -> None:
+        """Store the visited state, and the expected next observation."""
         checked = check_vectors(transitions, self.memory.size, self.memory.actions)
         if self.planning_steps:
             self.memory.add(checked)
         self._following = None if checked.terminated[-1] else checked.next_observation[-1]
 
     def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
-        """Update states that were seen."""
+        """Update values of visited states."""
         if not self.planning_steps or not isinstance(values, TiledStateValues):
             return
-        seen = self.memory.draw(self.planning_steps, rng).observation
-        worlds = make_worlds(model)
+        visited = self.memory.draw(self.planning_steps, rng).observation
+        simulator = make_batch_simulator(model)
         actions = rng.uniform(
-            self.box.low, self.box.high, (len(seen) * CANDIDATES, len(self.box.low))
+            self.box.low, self.box.high, (len(visited) * NUM_BACKUP_ACTIONS, len(self.box.low))
         )
-        # Pairs are tried in the order of the states, each with all its actions.
-        following, reward, terminated = worlds.step(np.repeat(seen, CANDIDATES, 0), actions, rng)
-        worth = values.values(worlds.observations(following))
-        targets = reward + np.where(terminated, 0.0, values.gamma) * worth
-        values.move(seen, targets.reshape(len(seen), CANDIDATES).max(axis=1))
+        # v(s) <- max over random a of r + gamma v(s'); rows are ordered by state, then action.
+        following, reward, terminated = simulator.step(
+            np.repeat(visited, NUM_BACKUP_ACTIONS, 0), actions, rng
+        )
+        next_values = values.values(simulator.observations(following))
+        targets = reward + np.where(terminated, 0.0, values.gamma) * next_values
+        values.update_towards(
+            visited, targets.reshape(len(visited), NUM_BACKUP_ACTIONS).max(axis=1)
+        )
 
-    def _nothing_planned(self) -> FloatArray:
+    def _initial_plan(self) -> FloatArray:
         return np.tile(self.box.middle, (self.settings.horizon, 1))
 
     # -- checkpoints ---------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """The plan ahead, where it begins, and what was seen."""
+        """Return the plan, the observation it starts at, and the visited states."""
         memory = {f"memory.{name}": part for name, part in self.memory.get_state().items()}
         state = {**memory, "plan_ahead": self.plan_ahead.copy()}
         if self._following is not None:
@@ -121,7 +128,7 @@ class PlanSearch(Planning):
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore a state of `get_state`.
 
         Raises:
             ValueError: for a plan of another shape.
@@ -139,44 +146,44 @@ class PlanSearch(Planning):
 
 
 class GaussianNoise:
-    """Takes the action that is proposed, with normal noise, within the bounds.
+    """Exploration that adds normal noise to the planner's action, within the bounds.
 
     Args:
-        box: the bounds of actions.
-        noise: standard deviation, as a share of an action's range, at least 0.
-        dtype: of the actions that the environment takes.
+        box: bounds of the actions.
+        std: standard deviation, as a fraction of an action's range, at least 0.
+        dtype: of the environment's actions.
 
     Raises:
-        ValueError: for a negative noise.
+        ValueError: for a negative standard deviation.
     """
 
-    def __init__(self, box: ActionBox, noise: float, dtype: Any) -> None:
+    def __init__(self, box: ActionBox, std: float, dtype: Any) -> None:
         self.box, self.dtype = box, np.dtype(dtype)
-        self.noise = checked_number("noise", noise, 0)
+        self.std = checked_number("action_noise_std", std, 0)
 
     def choose(self, values: FloatArray, observation: Any, rng: np.random.Generator) -> Any:
-        """The (size,) action."""
-        drawn = values + self.noise * self.box.range * rng.standard_normal(len(values))
+        """Return the (size,) action."""
+        drawn = values + self.std * self.box.range * rng.standard_normal(len(values))
         return self.within(drawn)
 
     def within(self, actions: FloatArray) -> npt.NDArray[Any]:
-        """Actions inside the bounds, of the environment's dtype."""
+        """Return actions clipped to the bounds, in the environment's dtype."""
         return np.clip(actions, self.box.low, self.box.high).astype(self.dtype)
 
     def probabilities(self, values: FloatArray, observations: Any) -> FloatArray:
-        """There is no number of actions.
+        """Refuse: vector actions have densities, not probabilities.
 
         Raises:
             TypeError: always.
         """
-        raise TypeError("actions that are vectors have no probabilities, one by one")
+        raise TypeError("vector actions have no probabilities")
 
     def update(self, transitions: Transitions) -> None:
-        """It remembers nothing."""
+        """Do nothing; the noise has no memory."""
 
     def get_state(self) -> dict[str, Any]:
-        """Nothing."""
+        """Return an empty state."""
         return {}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Nothing."""
+        """Do nothing."""

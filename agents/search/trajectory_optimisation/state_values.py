@@ -1,4 +1,4 @@
-"""What is worth what follows a plan: state values, learned or given."""
+"""State values at the end of a plan: learned by tile coding, or given by a function."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ import numpy as np
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
-from ...core.actions import Actions
+from ...core.encoders import Actions
 from ...core.features import SparseFeatures
 from ...core.transitions import Transitions
-from ...models.vector_memory import check_vectors
+from ...core.vectors import check_vectors
 
 
 class TiledStateValues:
     """State values that are linear in sparse features: v(s) = v_0 + w . x(s).
 
-    Learned by one-step temporal differences (Sutton & Barto 2018, section 9.3, with the step of
-    section 9.6), and by planning towards what the best of some actions is worth.
+    Learned by one-step temporal differences (Sutton & Barto 2018, section 9.3, with the step size
+    of section 9.6), and by planning towards the best of some actions.
 
     Args:
         features: of the vectors, such as `TileCoding`.
-        actions: what the actions are; their values are not learned.
-        size: d.
-        learning_rate: the share of each error that is removed, in (0, 1].
-        gamma: discount, in [0, 1].
-        initial_value: v_0. Above what can be earned, it sends the agent where it never was.
+        actions: kind of the actions, for checks; their values are not learned.
+        size: d, length of the vectors.
+        learning_rate: fraction of each error that is removed, in (0, 1].
+        gamma: discount factor, in [0, 1].
+        initial_value: v_0. Above the attainable returns it makes the agent explore unvisited
+            states.
 
     Attributes:
         weights: (features,).
@@ -56,37 +57,39 @@ class TiledStateValues:
         self.weights = np.zeros(features.num_features)
 
     def values(self, observations: FloatArray) -> FloatArray:
-        """(batch,) values of (batch, d) vectors."""
+        """Return the (batch,) values of (batch, d) vectors."""
         active = self.features.active(observations)
         found: FloatArray = self.initial_value + self.weights[active].sum(axis=1)
         return found
 
     def update(self, transitions: Transitions) -> None:
-        """Temporal differences of each transition, in their order.
+        """Update by temporal differences of each transition, in their order.
 
         Raises:
-            TypeError, ValueError: for NaN or infinity, another shape, or an action that there is
-                not; then none is learned.
+            TypeError, ValueError: for NaN, infinity, a wrong shape or an invalid action; then none
+                is learned.
         """
         batch = check_vectors(transitions, self.size, self.actions)
         for place in range(len(batch.reward)):
             one = slice(place, place + 1)
             following = self.values(batch.next_observation[one])[0]
+            # target r + gamma v(s'), 0 after a terminal transition
             discount = 0.0 if batch.terminated[place] else self.gamma
-            self.move(batch.observation[one], batch.reward[one] + discount * following)
+            self.update_towards(batch.observation[one], batch.reward[one] + discount * following)
 
-    def move(self, observations: FloatArray, targets: FloatArray) -> None:
-        """Move the values of (batch, d) vectors towards (batch,) targets, in their order."""
+    def update_towards(self, observations: FloatArray, targets: FloatArray) -> None:
+        """Update the values of (batch, d) vectors towards (batch,) targets, in their order."""
         for active, target in zip(self.features.active(observations), targets, strict=True):
             error = target - self.initial_value - self.weights[active].sum()
+            # section 9.6: with binary features, |x|^2 is the number of active ones
             self.weights[active] += self.learning_rate / len(active) * error
 
     def get_state(self) -> dict[str, Any]:
-        """The weights."""
+        """Return the weights."""
         return {"weights": self.weights.copy()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take weights of the same shape.
+        """Restore weights of the same shape.
 
         Raises:
             ValueError: if the shape differs.
@@ -98,15 +101,15 @@ class TiledStateValues:
         self.weights[...] = state["weights"]
 
 
-class GivenValues:
-    """State values that are known: a function's, or zero.
+class FunctionStateValues:
+    """State values of a function, or zero.
 
     Args:
         function: (batch, d) vectors -> (batch,) values; None for zero.
-        gamma: discount, in [0, 1].
+        gamma: discount factor, in [0, 1].
 
     Raises:
-        ValueError: for a discount outside its range.
+        ValueError: for a discount factor outside its range.
     """
 
     observes = "vectors"
@@ -116,10 +119,10 @@ class GivenValues:
         self.gamma = checked_number("gamma", gamma, 0, 1)
 
     def values(self, observations: FloatArray) -> FloatArray:
-        """(batch,) values.
+        """Return the (batch,) values.
 
         Raises:
-            ValueError: if the function gives another shape, NaN or infinity.
+            ValueError: if the function returns another shape, NaN or infinity.
         """
         if self.function is None:
             return np.zeros(len(observations))
@@ -132,11 +135,11 @@ class GivenValues:
         return found
 
     def update(self, transitions: Transitions) -> None:
-        """There is nothing to learn."""
+        """Do nothing; there is nothing to learn."""
 
     def get_state(self) -> dict[str, Any]:
-        """Nothing."""
+        """Return an empty state."""
         return {}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Nothing."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Boltzmann machines by enumeration, and the network that they begin."""
+"""Restricted Boltzmann machines by enumeration, and the deep belief network."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 @pytest.fixture(scope="module")
 def rbm() -> Any:
-    from dynamaze.agents.learners import rbm as deep_belief_rbm
+    from dynamaze.agents.learners import rbm as rbm_module
 
-    return deep_belief_rbm
+    return rbm_module
 
 
 def generator(seed: int = 0) -> Any:
     return torch.Generator().manual_seed(seed)
 
 
-def tiny(rbm: Any, seed: int = 0) -> Any:
+def small_machine(rbm: Any, seed: int = 0) -> Any:
     """Three visible and two hidden units, float64."""
     rng = np.random.default_rng(seed)
     parts = (rng.normal(0, 1, (3, 2)), rng.normal(0, 1, 3), rng.normal(0, 1, 2))
-    return rbm.Machine(*(torch.from_numpy(part) for part in parts), gaussian=False)
+    return rbm.BoltzmannMachine(*(torch.from_numpy(part) for part in parts), gaussian=False)
 
 
 def states(n: int) -> Any:
@@ -42,8 +42,8 @@ def joint(machine: Any) -> Any:
     return torch.softmax(minus_energy.flatten(), 0).view(8, 4)
 
 
-def test_conditional_probabilities_are_those_of_the_enumeration(rbm: Any) -> None:
-    machine, v, h = tiny(rbm), states(3), states(2)
+def test_conditionals_equal_enumeration(rbm: Any) -> None:
+    machine, v, h = small_machine(rbm), states(3), states(2)
     table = joint(machine)
     hidden = (table / table.sum(1, keepdim=True)) @ h
     visible = (table / table.sum(0)).T @ v
@@ -51,14 +51,14 @@ def test_conditional_probabilities_are_those_of_the_enumeration(rbm: Any) -> Non
     assert torch.allclose(rbm.visible_mean(machine, h), visible)
 
 
-def test_free_energy_is_minus_the_log_probability_but_for_a_constant(rbm: Any) -> None:
-    machine = tiny(rbm)
+def test_free_energy_equals_enumeration(rbm: Any) -> None:
+    machine = small_machine(rbm)
     energy = rbm.free_energy(machine, states(3))
     assert torch.allclose(torch.softmax(-energy, 0), joint(machine).sum(1))
 
 
-def test_gaussian_free_energy_is_that_of_the_mixture(rbm: Any) -> None:
-    machine, h = tiny(rbm)._replace(gaussian=True), states(2)
+def test_gaussian_free_energy_is_mixture(rbm: Any) -> None:
+    machine, h = small_machine(rbm)._replace(gaussian=True), states(2)
     v = torch.randn(5, 3, generator=generator(), dtype=torch.float64)
     # p(v, h) ~ exp(-|v - b|^2 / 2 + v W h + c h): a sum over the four hidden states.
     exponent = -0.5 * (v - machine.visible_bias).square().sum(1)[:, None]
@@ -68,11 +68,11 @@ def test_gaussian_free_energy_is_that_of_the_mixture(rbm: Any) -> None:
     assert torch.allclose(rbm.visible_mean(machine, h), means)
 
 
-def test_contrastive_divergence_goes_up_the_likelihood(rbm: Any) -> None:
+def test_cd_increases_likelihood(rbm: Any) -> None:
     # The exact gradient of the log likelihood by enumeration; CD-1's mean over many draws must
     # point the same way: an inner product above 0 in 20 machines.
     for seed in range(20):
-        machine, v, h = tiny(rbm, seed), states(3), states(2)
+        machine, v, h = small_machine(rbm, seed), states(3), states(2)
         rng = np.random.default_rng(seed)
         data = v[torch.from_numpy(rng.choice(8, 4000, p=rng.dirichlet(np.full(8, 0.3))))]
         table = joint(machine)
@@ -81,25 +81,25 @@ def test_contrastive_divergence_goes_up_the_likelihood(rbm: Any) -> None:
             data.mean(0) - table.sum(1) @ v,
             rbm.hidden_probability(machine, data).mean(0) - table.sum(0) @ h,
         )
-        ways = rbm.contrastive_divergence(machine, data, generator(seed))
-        assert sum(float((a * b).sum()) for a, b in zip(exact, ways, strict=True)) > 0
-        for a, b in zip(exact, ways, strict=True):
+        updates = rbm.contrastive_divergence(machine, data, generator(seed))
+        assert sum(float((a * b).sum()) for a, b in zip(exact, updates, strict=True)) > 0
+        for a, b in zip(exact, updates, strict=True):
             clear = (a.abs() > 0.15) & (b.abs() > 0.05)
             assert torch.equal(torch.sign(a)[clear], torch.sign(b)[clear])
 
 
-def test_contrastive_divergence_stands_still_where_data_and_machine_agree(rbm: Any) -> None:
-    machine, v = tiny(rbm), states(3)
+def test_cd_vanishes_at_optimum(rbm: Any) -> None:
+    machine, v = small_machine(rbm), states(3)
     p = joint(machine).sum(1).numpy()
     data = v[torch.from_numpy(np.random.default_rng(0).choice(8, 200_000, p=p))]
-    # The echo of the machine's own distribution is that distribution, but for its visible
+    # The reconstruction of the machine's own distribution is that distribution, but for its visible
     # probabilities instead of draws, which leave out what hidden units do with the chance in them.
     _, visible, _ = rbm.contrastive_divergence(machine, data, generator())
     assert visible.abs().max() < 6 * 0.5 / np.sqrt(200_000) * np.sqrt(2)
 
 
 def striped(n: int, seed: int = 0) -> np.ndarray:
-    """Pictures of 16 pixels with one of four patterns and a tenth of the pixels turned."""
+    """Images of 16 pixels with one of four patterns and a tenth of the pixels flipped."""
     rng = np.random.default_rng(seed)
     patterns = rng.integers(2, size=(4, 16))
     picture = patterns[rng.integers(4, size=n)]
@@ -107,15 +107,15 @@ def striped(n: int, seed: int = 0) -> np.ndarray:
     return turned
 
 
-def test_training_raises_the_likelihood_of_data_as_scikit_learn_does(rbm: Any) -> None:
+def test_training_matches_scikit_learn(rbm: Any) -> None:
     neural = pytest.importorskip("sklearn.neural_network", reason="the cross-check")
     data = striped(500)
     rows = torch.from_numpy(data).float()
-    first = rbm.Machine.begin(rows, 8, generator(), gaussian=False)
+    first = rbm.BoltzmannMachine.begin(rows, 8, generator(), gaussian=False)
     ours = rbm.train(first, rows, 1500, generator())
     theirs = neural.BernoulliRBM(8, learning_rate=0.05, batch_size=50, n_iter=150, random_state=0)
     theirs.fit(data)
-    oracle = rbm.Machine(
+    oracle = rbm.BoltzmannMachine(
         torch.from_numpy(theirs.components_.T).float(),
         torch.from_numpy(theirs.intercept_visible_).float(),
         torch.from_numpy(theirs.intercept_hidden_).float(),
@@ -139,11 +139,11 @@ def _log_likelihood(machine: Any, rows: Any) -> float:
 
 
 def _reconstruction(rbm: Any, machine: Any, rows: Any) -> float:
-    echo = rbm.visible_mean(machine, rbm.hidden_probability(machine, rows))
-    return float((rows - echo).square().mean())
+    reconstruction = rbm.visible_mean(machine, rbm.hidden_probability(machine, rows))
+    return float((rows - reconstruction).square().mean())
 
 
-def test_machines_are_stacked_and_train_greedily(rbm: Any) -> None:
+def test_stack_trains_greedily(rbm: Any) -> None:
     rows = torch.from_numpy(striped(200)).float()
     machines = rbm.stack(rows, (8, 4), 100, generator(), gaussian=False)
     assert [tuple(machine.weight.shape) for machine in machines] == [(16, 8), (8, 4)]
@@ -165,14 +165,14 @@ def targets(x: np.ndarray) -> np.ndarray:
     return np.stack([x @ np.linspace(-1, 1, 16), 3 + x[:, 0] * x[:, 1]], axis=1)
 
 
-def test_before_back_propagation_the_layers_are_the_machines(rbm: Any) -> None:
+def test_layers_start_from_machines(rbm: Any) -> None:
     x = striped(64)
     learner = make(hidden=(8, 4), tuning_steps=0, pretraining_steps=50)
-    learner.observe(x)
+    learner.add_unlabelled(x)
     learner.update(x[:20], targets(x[:20]))
     x, lowest = torch.from_numpy(x).float(), torch.from_numpy(learner.parameters.arrays["weight0"])
     assert lowest.abs().max() < 3
-    machine = rbm.Machine(
+    machine = rbm.BoltzmannMachine(
         lowest,
         torch.zeros(16),
         torch.from_numpy(learner.parameters.arrays["bias0"]),
@@ -188,20 +188,20 @@ def test_before_back_propagation_the_layers_are_the_machines(rbm: Any) -> None:
     assert np.all(features[:, -1] == 1)
 
 
-def test_inputs_without_targets_change_what_is_learned_only_with_pretraining() -> None:
+def test_unlabelled_inputs_need_pretraining() -> None:
     x = striped(300)
     for pretrain in (True, False):
         predictions = []
         for more in (0, 200):
             learner = make(pretrain=pretrain, pretraining_steps=100)
-            learner.observe(x[100 : 100 + more])
+            learner.add_unlabelled(x[100 : 100 + more])
             learner.update(x[:50], targets(x[:50]))
             predictions.append(learner.predict(x[50:100]).mean)
         # The range of binary inputs is [0, 1] with and without.
         assert np.array_equal(*predictions) == (not pretrain)
 
 
-def test_pretraining_helps_where_the_benchmark_says_so() -> None:
+def test_pretraining_reduces_error() -> None:
     from dynamaze.benchmarks.studies import deep_belief
 
     config = deep_belief.Config(
@@ -219,7 +219,7 @@ def test_pretraining_helps_where_the_benchmark_says_so() -> None:
     deep_belief.plot(tables, config).draw_without_rendering()
 
 
-def test_back_propagation_learns_a_function() -> None:
+def test_back_propagation_learns_function() -> None:
     x = striped(600, seed=1)
     learner = make(hidden=(32,), tuning_steps=1000, pretraining_steps=100)
     learner.update(x[:500], targets(x[:500]))
@@ -227,7 +227,7 @@ def test_back_propagation_learns_a_function() -> None:
     assert np.sqrt((error**2).mean()) < 0.35
 
 
-def test_between_trainings_the_last_layer_learns_exactly() -> None:
+def test_last_layer_learns_exactly() -> None:
     x = striped(90)
     learner = make(tuning_steps=20, pretraining_steps=20)
     learner.update(x[:50], targets(x[:50]))
@@ -250,10 +250,10 @@ def test_between_trainings_the_last_layer_learns_exactly() -> None:
     np.testing.assert_allclose(learner.predict(x).epistemic, variance[:, None] * noise, rtol=1e-4)
 
 
-def test_the_last_layer_is_calibrated_where_its_features_are_right() -> None:
+def test_last_layer_is_calibrated() -> None:
     # Linear targets, weights and noise of the prior's kind; 200 problems of 20 targets. The shares'
     # standard error is below 0.01: a false alarm is a matter of 4 sigma.
-    from dynamaze.agents.learners.last_layer import LastLayer
+    from dynamaze.agents.learners.deep_belief import LastLayer
 
     rng = np.random.default_rng(0)
     inside = []
@@ -279,11 +279,11 @@ def test_the_last_layer_is_calibrated_where_its_features_are_right() -> None:
         ({"tuning_steps": -1}, "tuning_steps=-1"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments: dict[str, Any], says: str) -> None:
+def test_invalid_arguments_rejected(arguments: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         make(**arguments)
 
 
-def test_training_without_data_is_refused() -> None:
+def test_training_without_data_rejected() -> None:
     with pytest.raises(RuntimeError, match="expected an update first"):
         make().train()

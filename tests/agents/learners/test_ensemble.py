@@ -1,4 +1,4 @@
-"""The ensemble: its gradients, its two kinds of doubt, and its units."""
+"""Ensemble of networks: gradients, uncertainty and rescaling."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def data(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return x, y + np.array([0.1, 0.8]) * rng.standard_normal((n, 2))
 
 
-def test_members_are_one_network_each() -> None:
+def test_members_equal_single_networks() -> None:
     """Torch's own layers and gradients, member by member, give the same in everything."""
     learner = make()
     learner.update(*data(100))
@@ -83,7 +83,7 @@ def distribution(outputs: Any, low: Any, high: Any) -> tuple[Any, Any]:
     return mean, low + softplus(high - softplus(high - raw) - low)
 
 
-def test_far_outputs_stay_within_the_bounds_and_keep_finite_slopes() -> None:
+def test_bounds_keep_gradients_finite() -> None:
     raw = np.array([[[-1e4, -50.0, 0.0, 50.0, 1e4]]], dtype=np.float32)
     low, high = (np.full((1, 1, 1), bound, dtype=np.float32) for bound in (-10.0, 0.5))
     bounded, lower, upper = log_variances(raw, low, high)
@@ -92,7 +92,7 @@ def test_far_outputs_stay_within_the_bounds_and_keep_finite_slopes() -> None:
         assert ((slope >= 0) & (slope <= 1)).all()
 
 
-def test_a_step_is_a_step_of_adam() -> None:
+def test_step_equals_adam() -> None:
     parameters = Parameters({"a": (4, 3), "b": (5,)})
     rng = np.random.default_rng(0)
     parameters.values[:] = rng.standard_normal(17)
@@ -101,14 +101,14 @@ def test_a_step_is_a_step_of_adam() -> None:
     for _ in range(20):
         parameters.gradients[:] = rng.standard_normal(17)
         reference.grad = torch.from_numpy(parameters.gradients.copy())
-        parameters.descend(3e-3)
+        parameters.adam_step(3e-3)
         adam.step()
         np.testing.assert_allclose(parameters.values, reference.detach(), atol=1e-6)
     assert np.array_equal(parameters.arrays["b"], parameters.values[12:])
     assert np.shares_memory(parameters.slopes["a"], parameters.gradients)
 
 
-def test_rows_far_apart_in_a_large_batch_are_predicted_as_alone() -> None:
+def test_large_batch_equals_rows() -> None:
     learner = make()
     learner.update(*data(100))
     x = data(600, seed=1)[0]
@@ -118,7 +118,7 @@ def test_rows_far_apart_in_a_large_batch_are_predicted_as_alone() -> None:
         np.testing.assert_allclose(few, many[:, 255:258], rtol=1e-4, atol=1e-5)
 
 
-def test_the_stated_number_of_steps_is_taken() -> None:
+def test_number_of_gradient_steps() -> None:
     learner = make(steps_per_row=0.4)
     x, y = data(11)
     for row in range(11):
@@ -126,7 +126,7 @@ def test_the_stated_number_of_steps_is_taken() -> None:
         assert learner.steps == int(0.4 * (row + 1) + 1e-9)
 
 
-def test_it_learns_the_function_and_its_noise() -> None:
+def test_ensemble_learns_function_and_noise() -> None:
     learner = make(steps_per_row=4, learning_rate=3e-3)
     learner.update(*data(400))
     x = np.random.default_rng(1).uniform(-0.9, 0.9, (500, 2))
@@ -136,7 +136,7 @@ def test_it_learns_the_function_and_its_noise() -> None:
     assert np.median(np.sqrt(noise), axis=0) == pytest.approx([0.1, 0.8], rel=0.35)
 
 
-def test_nine_in_ten_targets_lie_within_the_stated_ninety_per_cent() -> None:
+def test_intervals_are_calibrated() -> None:
     # 12 problems of 400 rows, 800 targets each. The bound is 4 standard errors (0.02) of the
     # problems' shares round 0.9: a false alarm in 500 seeds, were it right in all. It is nearly:
     # 0.899 were inside after 400 rows, 0.888 after 200 and 0.903 after 800 (standard errors 0.005).
@@ -152,14 +152,14 @@ def test_nine_in_ten_targets_lie_within_the_stated_ninety_per_cent() -> None:
     assert abs(np.mean(inside) - 0.9) < 4 * error
 
 
-def test_it_doubts_what_it_has_not_seen() -> None:
+def test_unseen_inputs_are_uncertain() -> None:
     learner = make(members=5, steps_per_row=3)
     learner.update(*data(200))
     inside, outside = learner.predict([[0.0, 0.0]]), learner.predict([[6.0, -6.0]])
     assert (outside.epistemic > 20 * inside.epistemic).all()
 
 
-def test_epistemic_and_noise_are_the_members_mixture_and_draws_are_theirs() -> None:
+def test_estimate_is_member_mixture() -> None:
     learner = make()
     learner.update(*data(60))
     query = np.tile([[0.5, 3.0]], (20_000, 1))
@@ -175,7 +175,7 @@ def test_epistemic_and_noise_are_the_members_mixture_and_draws_are_theirs() -> N
     assert (np.abs(drawn.var(axis=0) / total - 1) < 5 * np.sqrt(2 / 20_000)).all()
 
 
-def test_new_units_leave_the_function_as_it_was() -> None:
+def test_rescaling_keeps_function() -> None:
     learner = make(steps_per_row=0.5)
     learner.update(*data(64))
     x = data(30, seed=1)[0]
@@ -188,7 +188,7 @@ def test_new_units_leave_the_function_as_it_was() -> None:
         np.testing.assert_allclose(left, right, rtol=2e-4, atol=2e-4)
 
 
-def test_the_bootstrap_counts_rows_differently_and_can_be_left_out() -> None:
+def test_bootstrap_weights_rows() -> None:
     x, y = data(300)
     learner, plain = make(steps_per_row=0), make(steps_per_row=0, bootstrap=False)
     learner.update(x, y)
@@ -201,7 +201,7 @@ def test_the_bootstrap_counts_rows_differently_and_can_be_left_out() -> None:
     assert np.all(plain.memory["weights"] == 1)
 
 
-def test_the_oldest_rows_give_way() -> None:
+def test_oldest_rows_overwritten() -> None:
     learner = make(capacity=50, steps_per_row=0)
     x, y = data(180)
     for first in (0, 20, 60, 65, 170):
@@ -211,7 +211,7 @@ def test_the_oldest_rows_give_way() -> None:
         assert {tuple(row) for row in kept} == {tuple(row) for row in x[max(0, last - 50) : last]}
 
 
-def test_a_seed_settles_everything_and_another_gives_others() -> None:
+def test_seed_determines_learner() -> None:
     one, same, other = make(seed=1), make(seed=1), make(seed=2)
     for learner in (one, same, other):
         learner.update(*data(40))
@@ -231,12 +231,12 @@ def test_a_seed_settles_everything_and_another_gives_others() -> None:
         ({"seed": -1}, "seed=-1"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments: dict[str, Any], says: str) -> None:
+def test_invalid_arguments_rejected(arguments: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         make(**arguments)
 
 
-def test_a_step_without_data_is_refused() -> None:
+def test_step_without_data_rejected() -> None:
     learner = make()
     before = copy.deepcopy(learner.get_state())
     with pytest.raises(RuntimeError, match="expected an update first"):

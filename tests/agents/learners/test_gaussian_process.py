@@ -1,4 +1,4 @@
-"""The Gaussian process: scikit-learn's as the oracle, what it keeps, and awkward data."""
+"""Gaussian process against scikit-learn, its memory and difficult data."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import pytest
 pytest.importorskip("scipy", reason="the Gaussian process needs SciPy")
 
 from dynamaze.agents.learners.gaussian_process import GaussianProcess
-from dynamaze.agents.learners.gaussian_process_factor import GrowingFactor, worth_keeping
 from dynamaze.agents.learners.gaussian_process_kernels import (
     KERNELS,
+    GrowingFactor,
     log_likelihood,
     log_prior,
+    select_points,
     signal_variance,
 )
 
@@ -45,7 +46,7 @@ def oracle(learner: GaussianProcess, output: int) -> Any:
 
 
 @pytest.mark.parametrize("kernel", sorted(KERNELS))
-def test_estimates_are_those_of_scikit_learn(kernel: str) -> None:
+def test_estimates_equal_scikit_learn(kernel: str) -> None:
     x, y = data(60)
     learner = GaussianProcess(2, 2, kernel=kernel, length_scales=[0.5, 0.8], noise=0.02, tune=False)
     for row in range(60):
@@ -66,7 +67,7 @@ def test_estimates_are_those_of_scikit_learn(kernel: str) -> None:
 
 
 @pytest.mark.parametrize("kernel", sorted(KERNELS))
-def test_the_gradient_of_the_likelihood_is_its_slope(kernel: str) -> None:
+def test_likelihood_gradient(kernel: str) -> None:
     x, y = data(30)
     y = y - y.mean(axis=0)
     theta = np.log([0.5, 0.8, 0.1])
@@ -77,7 +78,7 @@ def test_the_gradient_of_the_likelihood_is_its_slope(kernel: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_tuning_finds_what_scikit_learn_finds_but_for_the_prior(seed: int) -> None:
+def test_tuning_equals_scikit_learn(seed: int) -> None:
     gaussian_process = pytest.importorskip("sklearn.gaussian_process", reason="the oracle")
     kernels = gaussian_process.kernels
     x, y = data(64, seed)
@@ -103,7 +104,7 @@ def test_tuning_finds_what_scikit_learn_finds_but_for_the_prior(seed: int) -> No
     assert ours >= likelihood - 0.5
 
 
-def test_the_gradient_of_the_prior_is_its_slope() -> None:
+def test_prior_gradient() -> None:
     theta = np.array([0.3, -1.0, 2.0])
     _, gradient = log_prior(theta)
     for place, unit in enumerate(np.eye(3)):
@@ -111,14 +112,14 @@ def test_the_gradient_of_the_prior_is_its_slope() -> None:
         assert gradient[place] == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-6)
 
 
-def test_an_input_that_does_not_matter_gets_a_long_length_scale() -> None:
+def test_irrelevant_input_gets_long_length_scale() -> None:
     x, _ = data(128)
     learner = GaussianProcess(2, 1)
     learner.update(x, np.sin(4 * x[:, :1]))
     assert learner.length_scales[1] > 20 * learner.length_scales[0]
 
 
-def test_one_by_one_is_as_all_at_once() -> None:
+def test_sequential_equals_batch() -> None:
     x, y = data(60)
     fixed: dict[str, Any] = {"length_scales": 0.5, "tune": False}
     at_once, one_by_one = GaussianProcess(2, 2, **fixed), GaussianProcess(2, 2, **fixed)
@@ -130,7 +131,7 @@ def test_one_by_one_is_as_all_at_once() -> None:
         np.testing.assert_allclose(ours, theirs, atol=1e-9)
 
 
-def test_the_factor_is_the_factor() -> None:
+def test_growing_factor_equals_cholesky() -> None:
     rng = np.random.default_rng(0)
     a = rng.standard_normal((150, 150))
     a = a @ a.T + np.eye(150)
@@ -145,14 +146,14 @@ def test_the_factor_is_the_factor() -> None:
     np.testing.assert_allclose(factor.whitened, np.linalg.solve(lower, y), atol=1e-9)
 
 
-def test_before_data_the_prior_is_believed() -> None:
+def test_prior_before_data() -> None:
     estimate = GaussianProcess(2, 3, noise=0.5).predict(np.zeros((4, 2)))
     assert np.all(estimate.mean == 0)
     np.testing.assert_allclose(estimate.epistemic + estimate.noise, 1.0)
     np.testing.assert_allclose(estimate.noise / estimate.epistemic, 0.5)
 
 
-def test_one_point_is_believed_where_it_is_and_doubted_elsewhere() -> None:
+def test_single_point_estimates() -> None:
     learner = GaussianProcess(1, 1)
     learner.update([[2.0]], [[7.0]])
     near, far = learner.predict([[2.0], [50.0]]).epistemic[:, 0]
@@ -160,22 +161,22 @@ def test_one_point_is_believed_where_it_is_and_doubted_elsewhere() -> None:
     assert near < far / 50
 
 
-def test_duplicates_average_and_constants_become_sure() -> None:
+def test_duplicates_and_constants() -> None:
     x = np.zeros((300, 1))
     y = np.stack([np.tile([0.0, 1.0], 150), np.full(300, 3.0)], axis=1)
     learner = GaussianProcess(1, 2)
-    doubts = []
+    uncertainties = []
     for first in range(0, 300, 50):
         learner.update(x[first : first + 50], y[first : first + 50])
-        doubts.append(float(learner.predict([[0.0]]).epistemic[0, 1]))
+        uncertainties.append(float(learner.predict([[0.0]]).epistemic[0, 1]))
     estimate = learner.predict([[0.0]])
     assert estimate.mean[0] == pytest.approx([0.5, 3.0], abs=1e-6)
     assert estimate.noise[0, 0] == pytest.approx(0.25, rel=0.1)
-    assert doubts == sorted(doubts, reverse=True)
-    assert doubts[-1] < 1e-3
+    assert uncertainties == sorted(uncertainties, reverse=True)
+    assert uncertainties[-1] < 1e-3
 
 
-def test_large_and_tiny_numbers_are_no_trouble() -> None:
+def test_extreme_magnitudes() -> None:
     x, y = data(40)
     for scale, shift in ((1e40, 0.0), (1e-30, 0.0), (1.0, 1e8)):
         learner = GaussianProcess(2, 2)
@@ -185,7 +186,7 @@ def test_large_and_tiny_numbers_are_no_trouble() -> None:
         assert np.abs(estimate.mean / scale - y).max() < 0.5
 
 
-def test_memory_is_bounded_and_accuracy_stays() -> None:
+def test_budget_bounds_memory() -> None:
     x, y = data(700, noise=0.02)
     learner = GaussianProcess(2, 2, budget=100)
     for first in range(0, 700, 7):
@@ -198,16 +199,16 @@ def test_memory_is_bounded_and_accuracy_stays() -> None:
     assert learner.get_state()["inputs"].shape[0] == learner.points
 
 
-def test_of_equal_inputs_the_newest_is_kept_and_the_novel_before_the_rest() -> None:
+def test_select_points_prefers_new_and_novel() -> None:
     inputs = np.array([[0.0], [9.0], [0.0], [0.1], [9.0], [0.05], [20.0]])
     correlation = np.exp(-0.5 * (inputs - inputs.T) ** 2)
-    assert worth_keeping(inputs, correlation, 3, 0.05).tolist() == [4, 5, 6]
+    assert select_points(inputs, correlation, 3, 0.05).tolist() == [4, 5, 6]
     # What tells nothing new fills what room is left, the newest first.
-    assert worth_keeping(inputs, correlation, 4, 0.05).tolist() == [3, 4, 5, 6]
-    assert worth_keeping(inputs, correlation, 7, 0.05).tolist() == list(range(7))
+    assert select_points(inputs, correlation, 4, 0.05).tolist() == [3, 4, 5, 6]
+    assert select_points(inputs, correlation, 7, 0.05).tolist() == list(range(7))
 
 
-def test_what_changed_is_learned_anew_when_memory_is_full() -> None:
+def test_full_memory_tracks_change() -> None:
     grid = np.arange(20.0)[:, None]
     learner = GaussianProcess(1, 1, budget=64, length_scales=0.3, tune=False)
     for _ in range(10):
@@ -220,9 +221,7 @@ def test_what_changed_is_learned_anew_when_memory_is_full() -> None:
 
 @pytest.mark.parametrize("kernel", sorted(KERNELS))
 @pytest.mark.parametrize("is_tuned", [False, True])
-def test_nine_in_ten_truths_lie_within_the_stated_ninety_per_cent(
-    kernel: str, is_tuned: bool
-) -> None:
+def test_intervals_are_calibrated(kernel: str, is_tuned: bool) -> None:
     # 40 functions drawn from the prior, 100 targets each: the bound is 4 standard errors (0.03) of
     # the functions' shares round 0.9, which is a false alarm in 3600 seeds if 0.9 is right. It is
     # nearly: of functions of six kinds 0.893 were inside from 100 points, 0.886 from 40 and 0.863
@@ -244,7 +243,7 @@ def test_nine_in_ten_truths_lie_within_the_stated_ninety_per_cent(
     assert abs(np.mean(inside) - 0.9) < 4 * error
 
 
-def test_with_few_points_what_was_fitted_is_accounted_for() -> None:
+def test_few_points_account_for_fit() -> None:
     quadratic, spread = np.array([18.0]), np.array([1.0])
     plain, fitted = (signal_variance(quadratic, spread, 0.0, 18, used) for used in (0.0, 3.0))
     assert plain[0] == pytest.approx(1.0)
@@ -258,7 +257,7 @@ def test_with_few_points_what_was_fitted_is_accounted_for() -> None:
     assert learner.get_state()["fitted"] == 3 / 2
 
 
-def test_draws_have_the_stated_mean_and_variance() -> None:
+def test_draws_match_predictive() -> None:
     x, y = data(40)
     learner = GaussianProcess(2, 2)
     learner.update(x, y)
@@ -281,6 +280,6 @@ def test_draws_have_the_stated_mean_and_variance() -> None:
         ({"budget": 2}, "budget=2"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments: dict[str, Any], says: str) -> None:
+def test_invalid_arguments_rejected(arguments: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         GaussianProcess(2, 1, **arguments)

@@ -1,4 +1,4 @@
-"""The linear learners against normal equations and batch posteriors."""
+"""Linear learners against normal equations and batch posteriors."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from dynamaze.agents.learners.linear import LinearLeastMeanSquares, RecursiveLeastSquares
-from dynamaze.agents.learners.linear_bayesian import BayesianLinear
-from dynamaze.agents.learners.linear_variants import PerAction
+from dynamaze.agents.learners.linear_variants import BayesianLinear, PerAction
 
 LEARNERS: dict[str, Any] = {
     "least_mean_squares": LinearLeastMeanSquares,
@@ -27,14 +26,14 @@ def make(request: pytest.FixtureRequest) -> Any:
 
 
 def data(n: int, seed: int = 0) -> tuple[Any, Any]:
-    """Five inputs, of which the last two say which action it is, and two outputs."""
+    """Five inputs, the last two a one-hot action, and two outputs."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, 5))
     x[:, 3:] = np.eye(2)[rng.integers(2, size=n)]
     return x, x @ rng.normal(size=(5, 2)) + 0.3 * rng.normal(size=(n, 2))
 
 
-def test_least_mean_squares_is_the_rule_of_widrow_and_hoff() -> None:
+def test_lms_equals_widrow_hoff() -> None:
     x, y = data(50)
     for normalised in (True, False):
         learner = LinearLeastMeanSquares(
@@ -48,7 +47,7 @@ def test_least_mean_squares_is_the_rule_of_widrow_and_hoff() -> None:
         np.testing.assert_allclose(learner.weights, weights)
 
 
-def test_averaging_means_over_one_hot_inputs_and_forgets_later() -> None:
+def test_lms_averages_one_hot_inputs() -> None:
     learner = LinearLeastMeanSquares(2, 1, step_size=0.25)
     targets = [3.0, 5.0, 4.0, 8.0, 9.0]
     for count, target in enumerate(targets, 1):
@@ -59,7 +58,7 @@ def test_averaging_means_over_one_hot_inputs_and_forgets_later() -> None:
     assert learner.weights[0, 0] == 0
 
 
-def test_steps_that_diverge_are_refused_and_the_weights_stay() -> None:
+def test_lms_rejects_divergence() -> None:
     learner = LinearLeastMeanSquares(1, 1, step_size=3.0, normalised=False, averaging=False)
     learner.update([[1.0]], [[1.0]])
     with pytest.raises(ValueError, match="diverge"):
@@ -67,7 +66,7 @@ def test_steps_that_diverge_are_refused_and_the_weights_stay() -> None:
     assert learner.weights[0, 0] == 3
 
 
-def test_recursive_least_squares_solves_the_normal_equations() -> None:
+def test_rls_solves_normal_equations() -> None:
     x, y = data(80)
     learner = RecursiveLeastSquares(5, 2, prior_variance=10.0)
     for part in np.split(np.arange(80), [1, 2, 30]):
@@ -85,7 +84,7 @@ def test_recursive_least_squares_solves_the_normal_equations() -> None:
     )
 
 
-def test_forgetting_weighs_an_example_by_its_age() -> None:
+def test_rls_forgetting_weights_by_age() -> None:
     x, y = data(40)
     x[:, 3:] += 0.1  # all directions are seen
     learner = RecursiveLeastSquares(5, 2, prior_variance=1e3, forgetting=0.9)
@@ -95,7 +94,7 @@ def test_forgetting_weighs_an_example_by_its_age() -> None:
     np.testing.assert_allclose(learner.weights, np.linalg.solve(precision, (age * x).T @ y))
 
 
-def test_what_is_no_longer_seen_is_not_doubted_without_bound() -> None:
+def test_rls_uncertainty_stays_bounded() -> None:
     learner = RecursiveLeastSquares(2, 1, prior_variance=100.0, forgetting=0.5)
     for _ in range(2000):
         learner.update([[1.0, 0.0]], [[1.0]])
@@ -104,7 +103,7 @@ def test_what_is_no_longer_seen_is_not_doubted_without_bound() -> None:
 
 
 @pytest.mark.parametrize("noise", [None, 0.09])
-def test_the_bayesian_posterior_is_that_of_the_whole_batch(noise: float | None) -> None:
+def test_bayesian_posterior_equals_batch(noise: float | None) -> None:
     x, y = data(60)
     learner = BayesianLinear(5, 2, prior_variance=4.0, noise=noise, prior_shape=3, prior_noise=0.5)
     for part in np.split(np.arange(60), [1, 2, 4, 40]):
@@ -131,7 +130,7 @@ def test_the_bayesian_posterior_is_that_of_the_whole_batch(noise: float | None) 
     np.testing.assert_allclose(estimate.epistemic, shares * rate / (shape - 1))
 
 
-def test_bayesian_draws_have_the_predictive_mean_and_variance() -> None:
+def test_bayesian_draws_match_predictive() -> None:
     x, y = data(12)
     learner = BayesianLinear(5, 2, prior_shape=6.0, prior_noise=0.1)
     learner.update(x, y)
@@ -147,7 +146,7 @@ def test_bayesian_draws_have_the_predictive_mean_and_variance() -> None:
 
 
 @pytest.mark.parametrize("noise", [None, 0.09])
-def test_nine_in_ten_targets_lie_within_the_stated_ninety_per_cent(noise: float | None) -> None:
+def test_bayesian_intervals_are_calibrated(noise: float | None) -> None:
     # 2500 problems of the prior's kind, one target each, from 1 to 12 examples: a binomial share,
     # within 4 standard errors (0.024) of 0.9. A false alarm in 16000 seeds.
     stats = pytest.importorskip("scipy.stats", reason="Student's t")
@@ -174,7 +173,7 @@ def test_nine_in_ten_targets_lie_within_the_stated_ninety_per_cent(noise: float 
     assert abs(inside / 2500 - 0.9) < 4 * np.sqrt(0.09 / 2500)
 
 
-def test_actions_learn_apart() -> None:
+def test_per_action_learners_independent() -> None:
     x, y = data(60)
     learner = PerAction(lambda i, o: RecursiveLeastSquares(i, o), 3, 2, 2)
     learner.update(x, y)
@@ -185,8 +184,10 @@ def test_actions_learn_apart() -> None:
         np.testing.assert_array_equal(
             learner.predict(x[mine]).mean, alone.predict(x[mine, :3]).mean
         )
-        np.testing.assert_array_equal(learner.expect(x[mine]), alone.expect(x[mine, :3]))
-    with pytest.raises(ValueError, match="no action"):
+        np.testing.assert_array_equal(
+            learner.predict_mean(x[mine]), alone.predict_mean(x[mine, :3])
+        )
+    with pytest.raises(ValueError, match="not an action"):
         learner.update(np.ones((1, 5)), np.ones((1, 2)))
 
 
@@ -194,7 +195,7 @@ def test_actions_learn_apart() -> None:
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_bad_numbers_are_refused_and_the_learner_stays(make: Any, wrong: float) -> None:
+def test_invalid_numbers_rejected(make: Any, wrong: float) -> None:
     x, y = data(10)
     learner = make(5, 2)
     learner.update(x, y)
@@ -209,7 +210,7 @@ def test_bad_numbers_are_refused_and_the_learner_stays(make: Any, wrong: float) 
         learner.predict([["a"] * 5])
 
 
-def test_a_state_is_a_copy_and_gives_the_same_learner(make: Any) -> None:
+def test_state_is_copy_and_restores(make: Any) -> None:
     x, y = data(30)
     one, other = make(5, 2), make(5, 2)
     one.update(x[:20], y[:20])
@@ -227,7 +228,7 @@ def test_a_state_is_a_copy_and_gives_the_same_learner(make: Any) -> None:
     np.testing.assert_equal(other.get_state(), before)
 
 
-def test_asking_teaches_nothing_and_nothing_teaches_nothing(make: Any) -> None:
+def test_queries_and_empty_updates_change_nothing(make: Any) -> None:
     x, y = data(10)
     learner = make(5, 2)
     learner.update(x, y)
@@ -235,9 +236,9 @@ def test_asking_teaches_nothing_and_nothing_teaches_nothing(make: Any) -> None:
     for part in learner.predict(x):
         assert part.shape == (10, 2)
         part[:] = 9
-    learner.expect(x)[:] = 9
+    learner.predict_mean(x)[:] = 9
     learner.draw(x, np.random.default_rng(0))
     learner.update(x[:0], y[:0])
     np.testing.assert_equal(learner.get_state(), before)
     assert learner.predict(x[:0]).mean.shape == (0, 2)
-    np.testing.assert_allclose(learner.expect(x), learner.predict(x).mean)
+    np.testing.assert_allclose(learner.predict_mean(x), learner.predict(x).mean)

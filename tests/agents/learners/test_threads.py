@@ -1,4 +1,4 @@
-"""Threads are limited while a learner computes, and are then as they were."""
+"""Thread limits during learning."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def blas_threads() -> set[int]:
     return {each["num_threads"] for each in found if each["user_api"] == "blas"}
 
 
-def test_blas_has_one_thread_inside_and_its_own_number_after(two_threads: None) -> None:
+def test_one_blas_thread_restores_number(two_threads: None) -> None:
     threads.one_blas_thread()  # loads all libraries there are
     with threadpoolctl.threadpool_limits(limits=2, user_api="blas"):
         before = blas_threads()
@@ -35,7 +35,7 @@ def test_blas_has_one_thread_inside_and_its_own_number_after(two_threads: None) 
         assert blas_threads() == before
 
 
-def test_torch_has_one_thread_inside_and_its_own_number_after() -> None:
+def test_one_torch_thread_restores_number() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -46,7 +46,7 @@ def test_torch_has_one_thread_inside_and_its_own_number_after() -> None:
         torch.set_num_threads(before)
 
 
-def test_without_threadpoolctl_nothing_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_limit_without_threadpoolctl(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> Any:
         raise ImportError(name)
 
@@ -59,7 +59,7 @@ def test_without_threadpoolctl_nothing_is_limited(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("budget", [100, 5000])
-def test_a_large_gaussian_process_keeps_its_threads_but_for_tuning(
+def test_large_gaussian_process_limits_tuning_only(
     budget: int, two_threads: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, set[int]] = {}
@@ -73,28 +73,26 @@ def test_a_large_gaussian_process_keeps_its_threads_but_for_tuning(
 
         monkeypatch.setattr(GaussianProcess, name, watched)
 
-    tuned = gaussian_process.tuned
+    tuned = gaussian_process.tune_hyperparameters
 
     def watched_tuning(*arguments: Any) -> Any:
-        seen["tuned"] = blas_threads()
+        seen["tune_hyperparameters"] = blas_threads()
         return tuned(*arguments)
 
-    monkeypatch.setattr(gaussian_process, "tuned", watched_tuning)
+    monkeypatch.setattr(gaussian_process, "tune_hyperparameters", watched_tuning)
     spy("_append")
     spy("_correlation")
     before = blas_threads()
     x = np.random.default_rng(0).uniform(-1, 1, (40, 2))
     learner = GaussianProcess(2, 1, budget=budget)
     learner.update(x, np.sin(x[:, :1]))
-    assert seen["tuned"] == {1}
+    assert seen["tune_hyperparameters"] == {1}
     assert seen["_append"] == ({1} if budget == 100 else before)
     learner.predict(x)
     assert seen["_correlation"] == ({1} if budget == 100 else before)
 
 
-def test_an_ensemble_learns_on_one_thread(
-    two_threads: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ensemble_learns_on_one_thread(two_threads: None, monkeypatch: pytest.MonkeyPatch) -> None:
     learner = ProbabilisticEnsemble(2, 1, members=2, hidden=(4,))
     seen = []
     original = learner.networks.differentiate

@@ -25,7 +25,7 @@ def test_sweeping_covers_maze() -> None:
     model, seen, _ = complete_model(enlarged_maze(5))
     planning = PrioritisedSweeping(10_000_000)
     values = TableValues(model.num_states, model.num_actions, learning_rate=1.0, gamma=GAMMA)
-    planning.note(values, model, seen)
+    planning.record_transition(values, model, seen)
     planning.plan(values, model, np.random.Generator(np.random.SFC64(0)))
     truth = value_iteration(SparseMDP.of_model(model), GAMMA).action_values
     assert np.abs(values.q - truth).max() < 1e-4

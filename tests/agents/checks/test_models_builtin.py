@@ -1,0 +1,199 @@
+"""Conformance of every built-in model, plain and wrapped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from dynamaze.agents import (
+    MODELS,
+    TABLE_MODELS,
+    ScoredModel,
+    TimeBonus,
+    Transitions,
+    UncertaintyBonus,
+    check_transitions,
+)
+from dynamaze.agents.checks import CheckEnvironment, check_model, model_report
+from dynamaze.agents.core.encoders import DISCRETE, VECTORS
+from dynamaze.agents.models import LEARNED_MODELS, model_for
+
+SIZE = (5, 3)
+WRAPPERS: dict[str, Callable[[Any], Any]] = {
+    "plain": lambda model: model,
+    "TimeBonus": lambda model: TimeBonus(model, *SIZE, kappa=1e-3),
+    "ScoredModel": lambda model: ScoredModel(model, *SIZE),
+    "UncertaintyBonus": lambda model: UncertaintyBonus(model, *SIZE, weight=1e-3),
+}
+UNTRIED = frozenset({"samples_only_seen"})
+
+
+def test_number_of_models() -> None:
+    assert len(TABLE_MODELS) == 6
+    assert set(TABLE_MODELS) < set(MODELS)
+
+
+@pytest.mark.parametrize("wrapper", sorted(WRAPPERS))
+@pytest.mark.parametrize("name", sorted(TABLE_MODELS))
+def test_table_models_pass(name: str, wrapper: str) -> None:
+    def factory(world: CheckEnvironment) -> Any:
+        return WRAPPERS[wrapper](TABLE_MODELS[name](world.num_states, world.num_actions))
+
+    report = check_model(factory)
+    # What it passes must not shrink unseen.
+    assert len(report.named("passed")) >= (32 if "Bonus" in wrapper else 39)
+
+
+@pytest.mark.parametrize("name", sorted(TABLE_MODELS))
+def test_table_models_with_untried_pass(name: str) -> None:
+    def factory(world: CheckEnvironment) -> Any:
+        return TABLE_MODELS[name](world.num_states, world.num_actions, include_untried=True)
+
+    # Untried actions are draws of their own, so outcomes make up less than all draws.
+    promises = TABLE_MODELS[name].promises - UNTRIED - {"represents_chance"}
+    check_model(factory, promises=promises)
+
+
+ALL_THAT_VECTORS_MAY = frozenset(
+    {
+        "exact_when_deterministic",
+        "represents_chance",
+        "samples_only_seen",
+        "samples_all_seen",
+        "knows_uncertainty",
+    }
+)
+ON_ROWS = frozenset({"samples_only_seen", "samples_all_seen", "knows_uncertainty"})
+MEAN = "an expectation model draws the mean of what may follow"
+NO_DOUBT = "least squares says nothing of what it does not know"
+YOUNG = "networks that learn step by step are not there after 72 of them"
+SIMILAR = "its units learned from what was seen, and what was not may look like it to them"
+
+
+class Trial(NamedTuple):
+    """Expected number of passed checks and expected failures of a model."""
+
+    passed: int
+    repeats: int | None = None  # how often each transition is shown; of vectors
+    fails: Mapping[str, str] = {}  # which checks the family cannot pass, and why
+
+
+TRIALS: dict[tuple[str, str], Trial] = {
+    ("linear", VECTORS): Trial(
+        38,
+        fails={
+            "outcome_frequencies": MEAN,
+            "predicted_reward_is_mean": "a fixed step size weighs the latest most",
+            "unseen_pairs_are_more_uncertain": NO_DOUBT,
+        },
+    ),
+    ("recursive_linear", VECTORS): Trial(
+        39,
+        fails={
+            "outcome_frequencies": MEAN,
+            "unseen_pairs_are_more_uncertain": NO_DOUBT,
+        },
+    ),
+    ("bayesian_linear", VECTORS): Trial(41),
+    ("gaussian_process", VECTORS): Trial(41, repeats=3),
+    ("deep_belief", VECTORS): Trial(40, fails={"outcome_frequencies": MEAN}),
+    ("ensemble", VECTORS): Trial(
+        37,
+        repeats=3,
+        fails={
+            "deterministic_samples_are_exact": YOUNG,
+            "deterministic_predictions_are_exact": YOUNG,
+            "termination_is_predicted": YOUNG,
+            "termination_is_sampled": YOUNG,
+        },
+    ),
+    ("linear", DISCRETE): Trial(34, fails={"unseen_pairs_are_more_uncertain": NO_DOUBT}),
+    ("recursive_linear", DISCRETE): Trial(34, fails={"unseen_pairs_are_more_uncertain": NO_DOUBT}),
+    ("bayesian_linear", DISCRETE): Trial(35),
+    ("gaussian_process", DISCRETE): Trial(35),
+    ("deep_belief", DISCRETE): Trial(34, fails={"unseen_pairs_are_more_uncertain": SIMILAR}),
+    ("ensemble", DISCRETE): Trial(35),
+}
+ON_VECTORS = {*LEARNED_MODELS, "stored_experience"}
+
+
+@pytest.mark.parametrize("observes", [DISCRETE, VECTORS])
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_learned_models_pass(name: str, observes: str) -> None:
+    def factory(world: CheckEnvironment) -> Any:
+        seed = np.random.SeedSequence(0)
+        return model_for(
+            name, spaces.Discrete(world.num_states), world.num_actions, observes=observes, seed=seed
+        )
+
+    if observes == VECTORS and name not in ON_VECTORS:
+        with pytest.raises(TypeError, match="is a table, and these values see vectors"):
+            factory(CheckEnvironment())
+        return
+    trial = TRIALS.get((name, observes))
+    if trial is None:  # a table is held to what it promises itself
+        assert len(check_model(factory, vectors=observes == VECTORS).named("passed")) >= 30
+        return
+    report = check_model(
+        factory,
+        vectors=observes == VECTORS,
+        promises=ALL_THAT_VECTORS_MAY if observes == VECTORS else ON_ROWS,
+        repeats=trial.repeats,
+        expected_failures=trial.fails,
+    )
+    # What it passes must not shrink unseen.
+    assert len(report.named("passed")) == trial.passed
+
+
+def test_all_learned_models_tested() -> None:
+    assert {name for name, _ in TRIALS} == set(LEARNED_MODELS)
+    assert len(TRIALS) == 2 * len(LEARNED_MODELS)
+
+
+class LastFew:
+    """Model that samples from the last hundred transitions: the model of the README."""
+
+    capabilities = frozenset({"sample"})
+    promises = frozenset({"exact_when_deterministic", "represents_chance", "samples_only_seen"})
+
+    def __init__(self, num_states: int, num_actions: int) -> None:
+        self.size = num_states, num_actions
+        self.seen: Any = None
+
+    def update(self, transitions: Transitions) -> None:
+        check_transitions(transitions, *self.size)
+        before = [column[:0] for column in transitions] if self.seen is None else self.seen
+        both = [np.concatenate(pair) for pair in zip(before, transitions, strict=True)]
+        self.seen = Transitions(*(column[-100:] for column in both))
+
+    def sample(self, n: int, rng: np.random.Generator) -> Transitions:
+        if self.seen is None:
+            raise RuntimeError("update the model before sampling from it")
+        drawn = rng.integers(len(self.seen.action), size=n)
+        return Transitions(*(column[drawn] for column in self.seen))
+
+    def get_state(self) -> dict[str, Any]:
+        return {} if self.seen is None else self.seen._asdict()
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.seen = Transitions(**state) if state else None
+
+
+def test_minimal_user_model_passes() -> None:
+    report = check_model(lambda world: LastFew(world.num_states, world.num_actions))
+    assert len(report.named("passed")) >= 28
+
+
+def test_false_promise_detected() -> None:
+    def latest(world: CheckEnvironment) -> Any:
+        return TABLE_MODELS["latest_outcome"](world.num_states, world.num_actions)
+
+    report = model_report(latest, promises=frozenset({"represents_chance"}))
+    assert report.failures == [
+        "outcome_frequencies",
+        "predicted_reward_is_mean",
+    ]

@@ -1,0 +1,154 @@
+"""Contents of a checkpoint: resumed runs, time limits and environments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import dynamaze  # noqa: F401
+from dynamaze.agents import Agent, DynaQ, DynaQPlus, QLearning, Step
+from dynamaze.common.storage import CheckpointError
+
+SameBits = Callable[[Agent, Agent], None]
+
+
+def make_world(**arguments: Any) -> gym.Env[Any, Any]:
+    return gym.make("DynaMazeBlocking-v0", slip_probability=0.2, **arguments)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "agent.npz"
+
+
+def test_agent_resumes_across_change(
+    make_agent: Callable[..., Agent], same_bits: SameBits, path: Path
+) -> None:
+    once = make_agent(make_world(), seed=7).learn(2000)
+    first = make_agent(make_world(), seed=7).learn(700)
+    first.save(path)
+    resumed = type(first).load(path, make_world())
+    same_bits(once, resumed.learn(1300))
+
+
+def test_save_leaves_agent_unchanged(
+    make_agent: Callable[..., Agent], same_bits: SameBits, path: Path
+) -> None:
+    quiet, saving = (make_agent(make_world(), seed=1) for _ in range(2))
+    quiet.learn(300)
+    for _ in range(3):
+        saving.learn(100)
+        saving.save(path)
+    same_bits(quiet, saving)
+
+
+def test_callback_saves_at_episode_end(same_bits: SameBits, path: Path) -> None:
+    agent = DynaQ(make_world(), seed=2)
+    saved: list[int] = []
+
+    def save_at_an_end(step: Step) -> None:
+        if step.terminated and not saved:
+            agent.save(path)
+            saved.append(agent.num_timesteps)
+
+    agent.learn(1500, save_at_an_end)
+    resumed = DynaQ.load(path, make_world())
+    assert resumed.episode_length == 0
+    same_bits(agent, resumed.learn(1500 - saved[0]))
+
+
+def test_coordinates_resume_bit_identically(same_bits: SameBits, path: Path) -> None:
+    agent = QLearning(make_world(observation="coordinates"), seed=3).learn(123)
+    agent.save(path)
+    resumed = QLearning.load(path, make_world(observation="coordinates"))
+    assert isinstance(resumed.observation, np.ndarray)
+    np.testing.assert_array_equal(resumed.observation, agent.observation)
+    same_bits(agent.learn(200), resumed.learn(200))
+
+
+def test_agent_resumes_before_first_step(same_bits: SameBits, path: Path) -> None:
+    agent = DynaQPlus(make_world(), seed=4)
+    agent.save(path)
+    same_bits(agent.learn(300), DynaQPlus.load(path, make_world()).learn(300))
+
+
+def test_random_predictions_resume(path: Path) -> None:
+    agent = DynaQ("DynaMaze-v0", epsilon=1.0, seed=5)
+    agent.predict(np.arange(54))
+    agent.save(path)
+    loaded = DynaQ.load(path)
+    np.testing.assert_array_equal(loaded.predict(np.arange(54))[0], agent.predict(np.arange(54))[0])
+
+
+ARGUMENTS: dict[str, Any] = {
+    "learning_rate": np.float32(0.25),
+    "gamma": 0.75,
+    "epsilon": 0.5,
+    "planning_steps": np.int64(3),
+    "kappa": 0.125,
+    "initial_value": -1,
+    "model": "stored_experience",
+}
+
+
+@pytest.mark.parametrize("bonus", ["planning", "action"])
+def test_config_survives_numpy_numbers(bonus: str, path: Path) -> None:
+    made = DynaQPlus("DynaMaze-v0", bonus=bonus, seed=6, **ARGUMENTS)
+    made.save(path)
+    loaded: Any = DynaQPlus.load(path)
+    assert loaded.config == {**ARGUMENTS, "bonus": bonus}
+    assert (loaded.values.learning_rate, loaded.values.gamma) == (0.25, 0.75)
+    assert loaded.exploration.rule.epsilon == 0.5
+    assert loaded.planning.planning_steps == 3
+    assert (loaded.values.q == -1).all()
+    bonus_part = loaded.model if bonus == "planning" else loaded.exploration.rule
+    assert bonus_part.kappa == 0.125
+    inside = loaded.model.model if bonus == "planning" else loaded.model
+    assert type(inside).__name__ == "StoredExperience"
+
+
+@pytest.mark.parametrize("env", ["FrozenLake-v1", "Blackjack-v1"])
+def test_load_without_env_state_is_reproducible(same_bits: SameBits, env: str, path: Path) -> None:
+    agent = DynaQ(env, seed=7).learn(101)
+    agent.save(path)
+    one, other = (DynaQ.load(path, env) for _ in range(2))
+    steps: list[Step] = []
+    one.learn(50, steps.append)
+    assert steps[0].episode_length == 1
+    assert steps[0].episode == agent.num_episodes
+    assert steps[0].episode_return == steps[0].reward
+    same_bits(one, other.learn(50))
+
+
+def test_load_applies_new_time_limit(path: Path) -> None:
+    agent = QLearning(gym.make("DynaMaze-v0", max_episode_steps=-1), seed=8).learn(50)
+    agent.save(path)
+    limited = QLearning.load(path, gym.make("DynaMaze-v0", max_episode_steps=20))
+    steps: list[Step] = []
+    limited.learn(20, steps.append)
+    assert [step.truncated for step in steps] == [False] * 19 + [True]
+    assert steps[0].observation == agent.observation
+    assert steps[0].episode_length == 51
+
+
+def test_load_rejects_other_spaces(path: Path) -> None:
+    QLearning("DynaMaze-v0", seed=0).save(path)
+    for env in ("FrozenLake-v1", make_world(observation="coordinates")):
+        with pytest.raises(ValueError, match="expected Spaces"):
+            QLearning.load(path, env)
+
+
+def test_failed_load_keeps_file(path: Path) -> None:
+    DynaQ("DynaMaze-v0", seed=9).learn(30).save(path)
+    whole = path.read_bytes()
+    for content in (whole, whole[:-100]):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"agent\.npz"):
+            DynaQPlus.load(path)
+        assert path.read_bytes() == content
+        assert list(path.parent.iterdir()) == [path]

@@ -1,0 +1,123 @@
+"""Names of version 0.1 that work with a `DeprecationWarning`, and lazily imported names."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dynamaze  # noqa: F401  # registers the environments
+from dynamaze import agents
+from dynamaze.agents import (
+    ContinuousTreeSearch,
+    DynaQ,
+    ForwardSearch,
+    MonteCarloSearch,
+    Planning,
+    SparseSampling,
+    TrajectoryOptimisation,
+    TreeSearch,
+    linear,
+    search,
+)
+from dynamaze.agents.planning import base
+from dynamaze.agents.search import mcts, trajectory_optimisation
+
+SMALL: dict[str, Any] = {"model": "true", "horizon": 2, "elites": 2, "iterations": 1, "seed": 0}
+
+
+def test_continuous_search_is_trajectory_optimisation() -> None:
+    with pytest.warns(DeprecationWarning, match="is now called .*TrajectoryOptimisation"):
+        assert getattr(agents, "ContinuousSearch") is TrajectoryOptimisation  # noqa: B009
+
+
+@pytest.mark.parametrize("cls", [ForwardSearch, MonteCarloSearch, SparseSampling, TreeSearch])
+def test_leaf_is_leaf_value(cls: Any) -> None:
+    more: dict[str, Any] = {} if cls is ForwardSearch else {"depth": 3}
+    with pytest.warns(DeprecationWarning, match="leaf= is now called leaf_value="):
+        old = cls("DynaMaze-v0", leaf="values", seed=0, **more)
+    assert old.config == cls("DynaMaze-v0", leaf_value="values", seed=0, **more).config
+    assert old.planning.leaf_value == "values"
+
+
+def test_untried_value_is_first_play_urgency() -> None:
+    with pytest.warns(DeprecationWarning, match="untried_value= is now called"):
+        agent = TreeSearch("DynaMaze-v0", model="latest_outcome", untried_value=2.0)  # type: ignore[call-arg]
+    assert agent.planning.first_play_urgency == 2.0
+    both: dict[str, Any] = {"untried_value": 2.0, "first_play_urgency": 1.0}
+    with pytest.raises(TypeError, match="expected first_play_urgency alone"):
+        TreeSearch("DynaMaze-v0", model="latest_outcome", **both)
+
+
+def test_optimiser_settings_have_new_names() -> None:
+    old: dict[str, Any] = {"plans": 5, "spread": 0.4, "correlation": 0.5, "noise": 0.1}
+    with pytest.warns(DeprecationWarning, match="is now called") as warned:
+        agent = TrajectoryOptimisation("DynaMazeContinuous-v0", **SMALL, **old)
+    assert len(warned) == 4
+    new = {
+        "num_candidates": 5,
+        "init_std": 0.4,
+        "temporal_correlation": 0.5,
+        "action_noise_std": 0.1,
+    }
+    assert agent.config.items() >= new.items()
+
+
+def test_copies_is_simulator() -> None:
+    makers = (
+        lambda: TreeSearch("DynaMaze-v0", model="copies", depth=3),
+        lambda: TrajectoryOptimisation("DynaMazeContinuous-v0", **{**SMALL, "model": "copies"}),
+        lambda: ContinuousTreeSearch("DynaMazeContinuous-v0", model="copies"),
+    )
+    for make in makers:
+        with pytest.warns(DeprecationWarning, match="model='copies' is now called"):
+            agent: Any = make()
+        assert type(agent.model).__name__ == "EnvCopies"
+        assert getattr(agent, "config", {"model": "simulator"})["model"] == "simulator"
+
+
+def test_planning_accepts_old_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "OLD_METHODS", {"improve_values": "plan"})
+
+    def improve_values(self: Any, values: Any, model: Any, rng: np.random.Generator) -> None:
+        self.plans = getattr(self, "plans", 0) + 1
+
+    body: dict[str, Any] = {"improve_values": improve_values}
+    with pytest.warns(DeprecationWarning, match=r"Counting\.improve_values is now called .*plan"):
+        counting = type("Counting", (Planning,), body)()
+    DynaQ("DynaMaze-v0", planning=counting, seed=0).learn(7)
+    assert counting.plans == 7  # type: ignore[attr-defined]
+
+
+def test_planning_accepts_note_of_version_0_1() -> None:
+    def note(self: Any, values: Any, model: Any, transitions: Any) -> None:
+        self.heard = getattr(self, "heard", 0) + len(transitions.action)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        hearing = type("Hearing", (Planning,), {"note": note})()
+    DynaQ("DynaMaze-v0", planning=hearing, seed=0).learn(7)
+    assert hearing.heard == 7  # type: ignore[attr-defined]
+
+
+def test_dyna_q_imports_no_search() -> None:
+    code = (
+        "import sys, dynamaze.agents as agents; agents.DynaQ; print([name for name in sys.modules "
+        "if name.startswith(('dynamaze.agents.search', 'dynamaze.agents.sb3', "
+        "'dynamaze.agents.linear', 'torch', 'stable_baselines3'))])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_lazy_names_resolve() -> None:
+    for package in (agents, search, mcts, trajectory_optimisation, linear):
+        assert set(dir(package)) == set(package.__all__)
+        for name in package.__all__:
+            assert getattr(package, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'TreeSerch'"):
+        getattr(agents, "TreeSerch")  # noqa: B009

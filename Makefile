@@ -1,4 +1,4 @@
-# The one door: every target makes the virtual environment that it needs.
+# Every target makes the virtual environment that it needs.
 #
 #   make figures   the figures of chapter 8, in results/
 #   make test      the tests
@@ -9,7 +9,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 OUTPUT ?= .
-WINGS := dynamaze/*.py dynamaze/app dynamaze/common dynamaze/viewer envs agents distill benchmarks tests
+SOURCES := dynamaze/*.py dynamaze/app dynamaze/common dynamaze/viewer envs agents distill benchmarks docs tests
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -23,8 +23,8 @@ test: $(VENV)/dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/dev
-	$(BIN)/ruff format --check $(WINGS)
-	$(BIN)/ruff check $(WINGS)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
 
 types: $(VENV)/dev
 	$(BIN)/mypy
@@ -35,8 +35,8 @@ speed: $(VENV)/dev
 	$(BIN)/dynamaze bench speed
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-		{ echo "DynaMaze needs Python 3.10 or newer; pass one by PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "DynaMaze needs Python 3.11 or newer; pass one by PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/core: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -5,6 +5,8 @@ The search agents and Linear Dyna are imported when they are first used.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dynamaze.common.deprecation import lazy_exports
 
 from .agent import Agent
@@ -45,6 +47,20 @@ from .planning import (
     UniformUpdates,
 )
 from .values.table import TableValues
+
+if TYPE_CHECKING:  # type checkers read what is imported on first use
+    from .linear.dyna import LinearDyna
+    from .linear.evaluation import LinearEvaluation
+    from .models.true import TrueModel
+    from .search.forward_search import ForwardSearch
+    from .search.mcts.agent import TreeSearch
+    from .search.mcts.continuous import ContinuousTreeSearch
+    from .search.monte_carlo import MonteCarloSearch
+    from .search.sparse_sampling import SparseSampling
+    from .search.td_search import Dyna2, TDSearch
+    from .search.trajectory_optimisation.agent import TrajectoryOptimisation
+    from .values.linear import LinearValues
+    from .values.network import NetworkValues
 
 _LAZY = {
     "ContinuousTreeSearch": ".search.mcts.continuous",

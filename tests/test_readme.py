@@ -1,33 +1,303 @@
-"""The README's examples run as they stand, one after the other."""
+"""Tests of the README and its documents: programs, commands, links, names and the film."""
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import os
 import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from itertools import islice
 from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
 
+import numpy as np
 import pytest
+import tyro
+from PIL import Image, ImageSequence
 
-README = Path(__file__).parent.parent / "README.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(), flags=re.M | re.S)
-LINKS = re.findall(r"\]\(([^)#]+)\)", README.read_text())
+import dynamaze.agents
+import dynamaze.agents.sb3
+from dynamaze.agents import MODELS, PLANNERS
+from dynamaze.app import cli
+from dynamaze.benchmarks.harness.command_line import config_type
+from dynamaze.common.registration import ENVIRONMENTS
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+DOCUMENTS = (README, *(ROOT / "docs" / f"{name}.md" for name in ("guide", "extending", "results")))
+TEXT = README.read_text(encoding="utf-8")
+FILM = ROOT / "docs" / "learning.gif"
+
+MAX_WORDS = 1000
+MAX_FILM_BYTES = 400_000
+
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.M | re.S)
+
+LIBRARIES = {
+    "dynamaze.distill": "torch",
+    "import torch": "torch",
+    "stable_baselines3": "stable_baselines3",
+    "export_onnx": "onnx",
+}
+"""Text in a program -> the optional library that it needs."""
+
+DRIVER = """
+import json, sys
+for label, block in json.load(sys.stdin):
+    exec(compile(block, label, "exec"), {"__name__": "__main__"})
+"""
+"""Runs programs one after the other, each in a namespace of its own."""
 
 
-def test_there_are_examples() -> None:
-    assert len(BLOCKS) == 13
+class Program(NamedTuple):
+    """Python blocks that one process runs."""
+
+    name: str
+    blocks: tuple[tuple[str, str], ...]  # (label, text)
+    libraries: tuple[str, ...]  # optional ones
 
 
-@pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_an_example_runs(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {"__name__": "readme"}
-    if "stable_baselines3" in BLOCKS[number]:
+def python_blocks(document: Path) -> list[tuple[str, str]]:
+    """Return labels and texts of the Python blocks of a document."""
+    blocks = [text for kind, text in fenced_blocks(document) if kind == "python"]
+    return [(f"{document.name}, block {number}", text) for number, text in enumerate(blocks, 1)]
+
+
+def fenced_blocks(document: Path) -> list[tuple[str, str]]:
+    """Return (language, text) of each code block."""
+    return FENCED.findall(document.read_text(encoding="utf-8"))
+
+
+def libraries_of(block: str) -> tuple[str, ...]:
+    """Return the optional libraries that a block needs."""
+    return tuple(dict.fromkeys(name for text, name in LIBRARIES.items() if text in block))
+
+
+def programs() -> list[Program]:
+    """Return the README's blocks each alone, those of the others by document and libraries."""
+    alone = [
+        Program(label, ((label, text),), libraries_of(text))
+        for label, text in python_blocks(README)
+    ]
+    groups: dict[tuple[str, tuple[str, ...]], list[tuple[str, str]]] = {}
+    for document in DOCUMENTS[1:]:
+        for label, text in python_blocks(document):
+            groups.setdefault((document.name, libraries_of(text)), []).append((label, text))
+    return alone + [
+        Program(" ".join((name, *libraries)), tuple(blocks), libraries)
+        for (name, libraries), blocks in groups.items()
+    ]
+
+
+def run(program: Program, folder: Path) -> str:
+    """Run a program in a fresh process and an empty folder; return what it prints."""
+    for library in program.libraries:
+        pytest.importorskip(library)
+    done = subprocess.run(
+        # A deprecated name in a program is an error.
+        [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c", DRIVER],
+        input=json.dumps(program.blocks),
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": absolute_python_path()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def absolute_python_path() -> str:
+    """Return PYTHONPATH with absolute folders, since programs run in another folder."""
+    given = os.environ.get("PYTHONPATH", "")
+    return os.pathsep.join(str(Path(part).resolve()) for part in given.split(os.pathsep) if part)
+
+
+def program_with(document: Path, text: str) -> Program:
+    """Return the only block of a document that contains a text."""
+    (found,) = [
+        Program(label, ((label, block),), libraries_of(block))
+        for label, block in python_blocks(document)
+        if text in block
+    ]
+    return found
+
+
+CHECKED_BELOW = ("islice", "PPO(")
+"""Text of programs whose output other tests check; they run there."""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        program
+        for program in programs()
+        if len(program.blocks) > 1
+        or not any(text in program.blocks[0][1] for text in CHECKED_BELOW)
+    ],
+    ids=lambda program: program.name,
+)
+def test_program_runs_alone(program: Program, tmp_path: Path) -> None:
+    run(program, tmp_path)
+
+
+def test_first_steps_find_shortcut(tmp_path: Path) -> None:
+    printed = run(program_with(README, 'agent_class("DynaMazeShortcut-v0"'), tmp_path)
+    goals = dict(re.findall(r"(\w+): (\d+) goals", printed))
+    # The old path has 16 steps: at most 62 goals in 1000 steps without the shortcut.
+    assert int(goals["DynaQ"]) <= 62 < int(goals["DynaQPlus"])
+
+
+def test_distillation_reaches_goal(tmp_path: Path) -> None:
+    printed = run(program_with(README, "PPO("), tmp_path)
+    rows = re.findall(r"(\d+) parameters: success rate (\d+)%, .* return ([\d.]+)%", printed)
+    (teacher, student) = [(int(size), int(rate), float(share)) for size, rate, share in rows]
+    assert teacher[0] > 1000 * student[0]
+    assert min(teacher[1], student[1]) >= 90
+    assert min(teacher[2], student[2]) >= 80
+    assert {each.name for each in tmp_path.iterdir()} == {"student.safetensors", "student.h"}
+    assert f"with {teacher[0]:,} parameters, and a student with {student[0]}" in TEXT
+
+
+def test_results_match_program(tmp_path: Path) -> None:
+    document = ROOT / "docs" / "results.md"
+    printed = run(program_with(document, "islice"), tmp_path)
+    assert ("", printed) in fenced_blocks(document)
+
+
+def test_readme_is_short() -> None:
+    # Words are what stands between spaces, outside code blocks; table pipes count, too.
+    assert len(FENCED.sub("", TEXT).split()) <= MAX_WORDS
+
+
+def test_readme_installation_is_from_clone() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "clone of this repository" in TEXT
+    for line in re.findall(r"pip install[^\n`]*", TEXT):
+        assert "dynamaze" not in line.partition("#")[0], line
+    extras = re.search(r"Further extras are (.*?)\. ", TEXT)
+    assert extras is not None
+    named = {*re.findall(r"`(\w+)`", extras[1]), *re.findall(r'"\.\[(\w+)\]"', TEXT)}
+    assert named == {*project["optional-dependencies"]} - {"dev"}
+    assert f"Python {project['requires-python'].removeprefix('>=')} or newer" in TEXT
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_links_lead_to_files(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8"))
+    missing = [link for link in links if not (document.parent / link).exists()]
+    assert not missing
+
+
+def test_links_of_readme_cover_environments() -> None:
+    assert {env_id for env_id in ENVIRONMENTS if f"docs/environments/{env_id}.md" in TEXT} == {
+        *ENVIRONMENTS
+    }
+
+
+def commands(document: Path) -> set[str]:
+    """Return the `dynamaze` command lines of a document, without comments."""
+    text = document.read_text(encoding="utf-8")
+    lines = [line for _, block in fenced_blocks(document) for line in block.splitlines()]
+    spans = re.findall(r"`([^`\n]+)`", FENCED.sub("", text))
+    return {
+        shlex.join(shlex.split(line, comments=True))
+        for line in lines + spans
+        if line.startswith("dynamaze ")
+    }
+
+
+@pytest.mark.parametrize("line", sorted(set().union(*map(commands, DOCUMENTS))))
+def test_command_is_accepted(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    name, options = cli.split_command(shlex.split(line)[1:])
+    if name not in cli.COMMANDS:
+        assert cli.main([name, *options]) == 0
+        assert capsys.readouterr().out
+        return
+    if name.startswith("distill") or name.endswith((" sb3", " continuous")):
         pytest.importorskip("stable_baselines3")
-    # The first block imports what the others use.
-    for block in BLOCKS[:1] + BLOCKS[number : number + 1]:
-        exec(compile(block, f"README.md, example {number}", "exec"), names)
-    assert names.keys() & {"env", "agent", "algorithm", "runs", "LastFew"}
+    command = cli.COMMANDS[name]
+    module = importlib.import_module(command.module)
+    # The options are parsed, and nothing is run.
+    tyro.cli(config_type(module, command), args=options, config=(tyro.conf.FlagCreatePairsOff,))
 
 
-def test_every_link_leads_to_a_file() -> None:
-    for link in LINKS:
-        assert (README.parent / link).exists(), link
+def test_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"\bmake (\w+)\s+#", TEXT)
+    assert targets == ["figures", "test"]
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, flags=re.M), target
+
+
+def table_row(label: str) -> str:
+    """Return the second cell of the README's table row that begins with a label."""
+    found = re.search(rf"^\| {re.escape(label)} \| (.*?) \|$", TEXT, flags=re.M)
+    assert found is not None, label
+    return found[1]
+
+
+def test_readme_lists_every_model() -> None:
+    tables = re.findall(r'"(\w+)"', table_row("`DynaQ(model=...)`, tables"))
+    assert tables.pop() == "forgetting_"
+    learned = re.findall(r'"(\w+)"', table_row("`DynaQ(model=...)`, learned"))
+    assert {*tables, *(f"forgetting_{name}" for name in tables), *learned} == {*MODELS}
+
+
+def test_readme_lists_every_planner() -> None:
+    assert {*re.findall(r'"(\w+)"', table_row("`DynaQ(planning=...)`"))} == {*PLANNERS}
+
+
+def test_readme_lists_existing_agents() -> None:
+    rows = ("agents", "agents that search before each action", "wrappers of models")
+    names = [name for row in rows for name in re.findall(r"`(\w+)`", table_row(row))]
+    assert len(names) == 14
+    for name in names:
+        assert isinstance(getattr(dynamaze.agents, name), type), name
+    pytest.importorskip("stable_baselines3")
+    for name in re.findall(r"`(\w+)`", table_row("Stable-Baselines3")):
+        assert isinstance(getattr(dynamaze.agents.sb3, name), type), name
+
+
+def test_readme_names_callable_exports() -> None:
+    pytest.importorskip("torch")
+    import dynamaze.distill
+
+    for name in ("export_c", "export_onnx", "load_policy"):
+        assert f"`{name}`" in TEXT
+        assert callable(getattr(dynamaze.distill, name)), name
+
+
+def test_film_is_near_top_and_small() -> None:
+    assert "(docs/learning.gif)" in "".join(TEXT.splitlines(keepends=True)[:12])
+    assert FILM.stat().st_size <= MAX_FILM_BYTES
+
+
+def test_film_command_makes_same_film(tmp_path: Path) -> None:
+    assert "`python docs/film.py`" in TEXT
+    film = load_film_script()
+    made = list(islice(film.frames(), 20))
+    film.save(tmp_path / "film.gif", made)
+    with Image.open(tmp_path / "film.gif") as image:
+        assert len(list(ImageSequence.Iterator(image))) == len(made)
+    with Image.open(FILM) as image:
+        stored = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)]
+    assert len(stored) == sum(len(steps) for _, steps in film.PARTS)
+    for frame, expected in zip(stored, made, strict=False):
+        # The palette has 96 colors, so colors differ a little.
+        assert np.abs(frame.astype(int) - expected).mean() < 6
+
+
+def load_film_script() -> ModuleType:
+    """Import docs/film.py."""
+    spec = importlib.util.spec_from_file_location("film", ROOT / "docs" / "film.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.console import Console
 
+from dynamaze.distill.core.size import Size
 from dynamaze.distill.files.card import Card, ReturnEstimate
 from dynamaze.distill.files.students import save_student
-from dynamaze.distill.size import Size
 
 from .mazes import HELD_OUT, TRAINING
 

@@ -28,10 +28,10 @@ import torch
 
 from dynamaze.common.validation import checked_number, did_you_mean
 from dynamaze.distill.core.dataset import Dataset
+from dynamaze.distill.core.size import Size, measure, microseconds
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.export.compiled import build_policy
 from dynamaze.distill.files.students import to_stored
-from dynamaze.distill.size import Size, measure, microseconds
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.table import TableStudent
 from dynamaze.distill.training.distiller import Distiller

@@ -13,10 +13,10 @@ from rich.progress import track
 
 from dynamaze.common.validation import checked_number
 from dynamaze.distill.core.packing import MAX_INTEGER
+from dynamaze.distill.core.size import measure
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.export.compiled import build_policy
 from dynamaze.distill.files.students import load_student, to_stored
-from dynamaze.distill.size import measure
 from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.value_iteration import ValueIterationNetwork
 from dynamaze.distill.teachers import as_teacher

@@ -17,7 +17,7 @@ from dynamaze.agents.exploration import epsilon_greedy
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 
-StateArray = npt.NDArray[np.uint32]
+States = npt.NDArray[np.uint32]
 """States; an unsigned index is faster, as Numba does not test it for being negative."""
 
 ACTIONS = 2
@@ -30,7 +30,7 @@ START = 0
 class RandomTask(NamedTuple):
     """A task of S states; the pair of state s and action a has the index 2 s + a."""
 
-    successors: StateArray  # (2 S, b) of each pair
+    successors: States  # (2 S, b) of each pair
     reward: FloatArray  # (2 S,) expected, that of termination included
 
     @classmethod

@@ -28,9 +28,9 @@ def mlp(repeats: int) -> list[SpeedRow]:
     """Latency of an MLP of 1,247 parameters, compiled and in C, against a large SB3 teacher."""
     if not _installed("torch", "stable_baselines3"):
         return []
+    from dynamaze.distill.core.size import microseconds
     from dynamaze.distill.export.compiled import build_policy
     from dynamaze.distill.files.students import to_stored
-    from dynamaze.distill.size import microseconds
     from dynamaze.distill.students.mlp import MLP
 
     student = MLP(WINDOW, ACTIONS, 8)
@@ -71,9 +71,9 @@ def value_iteration_network(repeats: int) -> list[SpeedRow]:
     """Latency of the value iteration network of 113 parameters, against breadth-first search."""
     if not _installed("torch"):
         return []
+    from dynamaze.distill.core.size import microseconds
     from dynamaze.distill.export.compiled.value_iteration import CompiledValueIteration
     from dynamaze.distill.export.compiled.value_iteration_kernel import ValueIterationWeights
-    from dynamaze.distill.size import microseconds
     from dynamaze.envs.generation.planes import fill_optimal_policy
 
     planes = split_queries(query_all_cells(MazeGenerator(11), [0]))[:1]
@@ -99,9 +99,9 @@ def convolution(repeats: int) -> list[SpeedRow]:
     """Latency of a small convolutional network in 11x11, compiled and in C, against torch."""
     if not _installed("torch", "safetensors"):
         return []
+    from dynamaze.distill.core.size import microseconds
     from dynamaze.distill.export.compiled import build_policy
     from dynamaze.distill.files.students import to_stored
-    from dynamaze.distill.size import microseconds
     from dynamaze.distill.students.conv import Convolution
 
     planes = split_queries(query_all_cells(MazeGenerator(11), [0]))[0]

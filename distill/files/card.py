@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..core.levels import LevelRange, check_disjoint
 from ..core.old_names import current_card
-from ..size import Size
+from ..core.size import Size
 
 
 class ReturnEstimate(NamedTuple):

@@ -1,1 +1,1 @@
-"""What every wing stands on: storage, validation, Numba, registration."""
+"""Shared utilities: storage, validation, compilation, optional imports, registration."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 
-from ...size import microseconds
+from ...core.size import microseconds
 from ..common.exported_policy import ExportedPolicy
 from ..common.float32 import no_agent_error
 from .gaussian import bounds_in

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from dynamaze.distill.core.levels import LevelRange
+from dynamaze.distill.core.size import Size
 from dynamaze.distill.export.load import open_policy
 from dynamaze.distill.files.card import ReturnEstimate
 from dynamaze.distill.files.students import load_card, load_student
-from dynamaze.distill.size import Size
 
 DATA = Path(__file__).with_name("data")
 VALUE_ITERATION = [3, 3, 2, 1, 1, 3, 0, 3, 0, 3, 3, 3, 3, 3, 0, 3, 3, 0, 1, 0]

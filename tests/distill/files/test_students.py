@@ -11,12 +11,12 @@ import pytest
 
 from dynamaze.distill.core.dataset import Dataset, make_batch
 from dynamaze.distill.core.levels import LevelRange
+from dynamaze.distill.core.size import Size
 from dynamaze.distill.data.playing import output_fn
 from dynamaze.distill.export.load import open_policy
 from dynamaze.distill.files.card import Card, ReturnEstimate
 from dynamaze.distill.files.students import load_card, load_student, save_student
 from dynamaze.distill.files.weights import StudentFileError, read_weights, write_weights
-from dynamaze.distill.size import Size
 from dynamaze.distill.students.registry import STUDENTS, make_student
 from dynamaze.distill.students.torch_module import as_student
 

@@ -19,6 +19,7 @@ from dynamaze.distill.core.packing import (
     pack_scales,
     unpack_integers,
 )
+from dynamaze.distill.core.size import num_bytes
 from dynamaze.distill.data.playing import output_fn
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.export.c_source.writer import export_c
@@ -28,7 +29,6 @@ from dynamaze.distill.export.onnx_graph.policy import OnnxPolicy
 from dynamaze.distill.export.onnx_graph.writer import export_onnx
 from dynamaze.distill.files.students import load_student, save_student, to_stored
 from dynamaze.distill.files.weights import StudentFileError, read_weights, write_weights
-from dynamaze.distill.size import num_bytes
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.parametrised import plain, plain_weights
 from dynamaze.distill.students.quantise import (

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from dynamaze.distill.core.size import MEASURED, Size, measure, microseconds, num_bytes
 from dynamaze.distill.export.compiled import build_policy
 from dynamaze.distill.files.students import to_stored
-from dynamaze.distill.size import MEASURED, Size, measure, microseconds, num_bytes
 
 from .student_cases import observations, shape_of, student
 

@@ -1,0 +1,107 @@
+"""Make the film of the README: Dyna-Q+ in the blocking maze, before and after the change.
+
+`python docs/film.py` writes docs/learning.gif, in some ten seconds. `PARTS` selects the world steps
+that are shown. All frames share one palette, and pixels that stay the same are transparent: so the
+file has a third of the size that `dynamaze watch --save` gives.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dynamaze.agents import DynaQPlus
+from dynamaze.envs.rendering.scene import Frame
+from dynamaze.viewer.environment import Camera, make_env
+from dynamaze.viewer.overlays import AgentOverlays
+from dynamaze.viewer.statistics import EpisodeStatistics, RecordStatistics, format_regret
+from dynamaze.viewer.window import ViewerWindow
+
+OUTPUT = Path(__file__).with_name("learning.gif")
+CHANGE = 1000
+"""World step at which the maze changes."""
+
+PARTS = (
+    ("Dyna-Q+ explores until it finds the goal", range(1, 171, 12)),
+    ("Planning spreads the goal's value", range(171, 204, 3)),
+    ("Before the change: the short path", range(986, CHANGE + 1, 2)),
+    ("The short path is blocked, another one opens", range(CHANGE + 1, 1080, 4)),
+    ("The values change along the new path", range(1081, 1182, 6)),
+    ("Dyna-Q+ takes the new path", range(1182, 1201, 2)),
+)
+"""Captions, and the world steps after which a frame is drawn."""
+
+MAX_SIZE = (360, 240)  # of the maze, in pixels
+COLORS = 96
+FPS = 8
+
+
+def frames() -> Iterator[Frame]:
+    """Yield the frames, (height, width, 3) uint8 each."""
+    env = make_env("DynaMazeBlocking-v0")
+    camera = Camera(env, MAX_SIZE)
+    recorded = RecordStatistics(env, camera, gamma=0.95)
+    agent = DynaQPlus(recorded, planning_steps=50, learning_rate=1.0, kappa=1e-3, seed=5)
+    assert camera.maze is not None
+    window = ViewerWindow(
+        env,
+        camera=camera,
+        display=None,
+        overlay_source=AgentOverlays(agent, camera.maze, recorded),
+        min_size=(0, 0),
+    )
+    window.show_overlays(["values", "policy"])
+    statistics = EpisodeStatistics("Dyna-Q+")
+    captions = {step: caption for caption, steps in PARTS for step in steps}
+    last = max(captions)
+    for step in agent.steps():
+        statistics.add(step)
+        if statistics.num_steps in captions:
+            assert recorded.regret is not None
+            window.snapshot = recorded.final_snapshot
+            fields = [
+                ("world step", f"{statistics.num_steps:,}"),
+                ("episode", f"{step.episode + 1:,}"),
+                ("regret", format_regret(recorded.regret.total)),
+            ]
+            yield window.compose_frame(fields, captions[statistics.num_steps])
+        if statistics.num_steps == last:
+            return
+
+
+def save(path: Path, pictures: list[Frame]) -> None:
+    """Write a looping GIF whose frames share one palette."""
+    mixture = Image.fromarray(np.concatenate(pictures[::6]))
+    palette = mixture.quantize(COLORS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    indices = [
+        np.asarray(Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE))
+        for picture in pictures
+    ]
+    unchanged = np.uint8(COLORS)  # the index of the transparent color, after those of the palette
+    parts = [indices[0]]
+    parts += [np.where(before == now, unchanged, now) for before, now in pairwise(indices)]
+    images = [Image.fromarray(part) for part in parts]
+    colors = (palette.getpalette() or [])[: 3 * COLORS]
+    for image in images:
+        image.putpalette([*colors, 0, 0, 0])
+    images[0].save(
+        path,
+        save_all=True,
+        append_images=images[1:],
+        duration=1000 // FPS,
+        loop=0,
+        transparency=int(unchanged),
+        disposal=1,
+        optimize=False,
+    )
+
+
+if __name__ == "__main__":
+    output = Path(sys.argv[1]) if len(sys.argv) > 1 else OUTPUT
+    save(output, list(frames()))
+    print(output)

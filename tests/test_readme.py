@@ -29,7 +29,11 @@ from dynamaze.common.registration import ENVIRONMENTS
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-DOCUMENTS = (README, *(ROOT / "docs" / f"{name}.md" for name in ("guide", "extending", "results")))
+DOCUMENTS = (
+    README,
+    ROOT / "CONTRIBUTING.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("guide", "extending", "results")),
+)
 TEXT = README.read_text(encoding="utf-8")
 FILM = ROOT / "docs" / "learning.gif"
 

@@ -1,23 +1,20 @@
-"""`dynamaze distill adapt`: how long a student is worse when the maze changes under it.
+"""Command `dynamaze distill adapt`: recovery of students after the maze changes.
 
-A student that sees the walls follows a change at once, if it has learned to plan. One that sees
-only where it is has learned one maze by heart: after the change it must be distilled anew, from the
-best actions in every cell of the maze as it is now, while the world goes on. Here it takes some
-gradient steps for each step of the world, from the step after the change on.
+A student that sees the walls adapts at once if it has learned to plan. One that sees only its
+position has memorised one maze: after a change it must be distilled again, from the best actions in
+every cell of the changed maze, with some gradient steps for each world step.
 
-Two questions:
+1. One change, in the book's mazes: steps until the student is as good as before, from the start.
+2. Walls that open and close in the middle of episodes (`DynaMazeDrifting-v0`): the fraction of
+   steps in which the student is worse. It acts greedily and is evaluated from its position.
 
-- after one change, in the book's mazes: how long until it is as good as before, from the start;
-- while walls open and close for ever, in the middle of its episodes: how much of its life is it
-  worse? It lives in `DynaMazeDrifting-v0`, by its best actions as they are at each step, and is
-  judged from where it stands.
-
-Both are judged at each step of the world, exactly: by the share of the best return that its best
-actions keep in the maze as it is now. A student is worse while that is below 99%.
+Both are evaluated exactly at each world step: by the normalised return of the greedy policy in the
+maze as it is now. A student is worse while that is below 99%.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,15 +25,16 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from dynamaze.common.validation import checked_number
-from dynamaze.distill.files.students import load_student
-from dynamaze.distill.students.mlp import MLP
-from dynamaze.distill.training.distiller import Distiller
-from dynamaze.envs.mazes.layout import Layout
-from dynamaze.envs.mazes.schedule import PRESETS, Schedule
-
-from ..harness.intervals import format_interval, mean_interval, quantile_interval
-from ..harness.runner import (
+from dynamaze.benchmarks.distillation.changing_mazes import CHANGED_CELLS
+from dynamaze.benchmarks.distillation.single_maze import (
+    SingleMazeSource,
+    normalised_return,
+    query_planes,
+    scatter_logits,
+)
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval, quantile_interval
+from dynamaze.benchmarks.harness.runner import (
     ExperimentConfig,
     RunCallback,
     cache_folder,
@@ -44,78 +42,89 @@ from ..harness.runner import (
     run_jobs,
     run_module,
 )
-from ..harness.table import Table, rows_where, stack
-from .changing_mazes import CELLS
-from .single_maze import KnownMaze, asked, everywhere, kept
+from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.common.validation import checked_number
+from dynamaze.distill.files.students import load_student
+from dynamaze.distill.students.mlp import MLP
+from dynamaze.distill.training.distiller import Distiller
+from dynamaze.envs.mazes.layout import Layout
+from dynamaze.envs.mazes.schedule import PRESETS, Schedule
 
 ONE_CHANGE = ("blocking", "shortcut")
 """The book's mazes that change once (Sutton & Barto 2018, examples 8.2 and 8.3)."""
 
 DRIFTING = "drifting"
-WORLDS = (*ONE_CHANGE, DRIFTING)
+MAZES = (*ONE_CHANGE, DRIFTING)
 
 WIDTH = 8
 LEARNING_RATE = 0.02
-LEARNED = 1000
-"""Units of the student, Adam's step size, and gradient steps before the change."""
+PRETRAINING_STEPS = 1000
+"""Hidden units of the student, Adam's step size, and gradient steps before the change."""
 
 RATE_FALLS = 100_000
-"""Gradient steps after it over which the step size would fall to nothing: it hardly does."""
+"""Steps after the change over which Adam's step size would decay to 0: it hardly decays."""
 
-ENOUGH = 0.99
-NEVER, PLANNER = "not distilled again", "planner that sees the walls"
+RECOVERED = 0.99
+"""Normalised return from which a student counts as recovered."""
+NO_DISTILLATION, PLANNER = "no further distillation", "value iteration network"
 
-CAPTION = "worse: less than 99% of the best return is kept; medians and means with 95% intervals"
+CAPTION = "worse: normalised return below 99%; medians and means with 95% intervals"
 
 
 @dataclass(frozen=True)
-class Adapt(ExperimentConfig):
-    """How long students are worse when a maze changes, and what it takes to distil them anew."""
+class AdaptConfig(ExperimentConfig):
+    """Recovery time of students after a maze changes, with and without further distillation."""
 
     name: ClassVar[str] = "adapt"
+    old_names: ClassVar[Mapping[str, str]] = {
+        "kept": "normalised_return",
+        "world": "maze",
+        "not distilled again": "no further distillation",
+        "planner that sees the walls": "value iteration network",
+    }
 
     student: Path | None = None
-    """A file of `dynamaze distill student`, a planner that sees the walls; judged beside them."""
+    """A file of `dynamaze distill student`, a network that sees the walls; evaluated too."""
     runs: int = 30
-    """Students of each kind, which differ in their first weights."""
+    """Students of each kind, with different initial weights."""
     steps: int = 50
-    """Steps of the world that are watched after the one change."""
-    life: int = 500
-    """Steps of the life while walls drift."""
+    """World steps after the one change."""
+    drift_steps: int = 500
+    """World steps while walls drift."""
     drift: float = 0.05
-    """How likely a change is after each of these: four walls open, and four close."""
+    """Probability of a change after each of these: four walls open, and four close."""
     gradient_steps: tuple[int, ...] = (1, 4, 16)
-    """Gradient steps for each step of the world."""
+    """Gradient steps for each world step."""
     seed: int = 0
-    """Settles every number."""
+    """Seed of all random numbers."""
     workers: int = 2
     """Processes, each on one core."""
 
     @property
-    def jobs(self) -> list[tuple[Adapt, str, int]]:
-        """World and number of each run."""
-        return [(self, world, run) for world in WORLDS for run in range(self.runs)]
+    def jobs(self) -> list[tuple[AdaptConfig, str, int]]:
+        """Maze and number of each run."""
+        return [(self, maze, run) for maze in MAZES for run in range(self.runs)]
 
     @property
     def total_runs(self) -> int:
-        """Runs in all worlds together."""
+        """Number of runs in all mazes."""
         return len(self.jobs)
 
 
-def main(config: Adapt) -> None:
-    """Run the experiment, store its tables and picture, and say where they are.
+def main(config: AdaptConfig) -> None:
+    """Run the experiment, store its tables and plot, and print their paths.
 
     Raises:
-        ValueError: for fewer than 2 runs, another number outside its range, or a file that is no
+        ValueError: for fewer than 2 runs, another number outside its range, or a file that is not a
             student.
         OSError: if the output folder cannot be written.
     """
     check_runs(config.runs)
     checked_number("steps", config.steps, 0, whole=True)
-    checked_number("life", config.life, 1, whole=True)
+    checked_number("drift_steps", config.drift_steps, 1, whole=True)
     checked_number("drift", config.drift, 0, 1, above=True)
-    for pace in config.gradient_steps:
-        checked_number("gradient_steps", pace, 1, whole=True)
+    for steps in config.gradient_steps:
+        checked_number("gradient_steps", steps, 1, whole=True)
     if config.student is not None:
         load_student(config.student)
     cache_dir = cache_folder(config)
@@ -123,13 +132,13 @@ def main(config: Adapt) -> None:
 
 
 def run(
-    config: Adapt, callback: RunCallback = None, cache_dir: Path | None = None
+    config: AdaptConfig, callback: RunCallback = None, cache_dir: Path | None = None
 ) -> dict[str, Table]:
     """Run the experiment.
 
     Returns:
-        A row for each world, student, run and step of the world: kept, the share of the best return
-        from the start (after one change, at step 0) or from where the agent stands (drifting).
+        A row for each maze, student, run and world step: normalised_return, that of the greedy
+        policy from the start (after one change, at step 0) or from the agent's position (drifting).
     """
     rows = stack(
         run_jobs(trial, config.jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
@@ -137,171 +146,185 @@ def run(
     return {config.name: rows}
 
 
-def trial(config: Adapt, world: str, number: int) -> Table:
-    """One run: the same student, distilled anew at each pace and not at all."""
+def trial(config: AdaptConfig, maze: str, number: int) -> Table:
+    """Run one student in one maze, at each number of gradient steps and without distillation."""
     torch.set_num_threads(1)
     seed = int(np.random.SeedSequence([config.seed, number]).generate_state(1)[0] % 2**31)
-    first = Schedule.from_text(PRESETS["dyna" if world == DRIFTING else world]).layouts[0]
-    learned = Distiller(
+    first = Schedule.from_text(PRESETS["dyna" if maze == DRIFTING else maze]).layouts[0]
+    distiller = Distiller(
         MLP((first.num_cells,), 4, WIDTH, seed=seed),
-        KnownMaze(first),
-        total_steps=LEARNED + RATE_FALLS,
+        SingleMazeSource(first),
+        total_steps=PRETRAINING_STEPS + RATE_FALLS,
         learning_rate=LEARNING_RATE,
-    ).distil(LEARNED)
-    students: dict[str, ByHeart | Seeing] = {
-        told(pace): ByHeart(deepcopy(learned), pace) for pace in (0, *config.gradient_steps)
+    ).distil(PRETRAINING_STEPS)
+    students: dict[str, SingleMazeStudent | PlanesStudent] = {
+        student_name(steps): SingleMazeStudent(deepcopy(distiller), steps)
+        for steps in (0, *config.gradient_steps)
     }
     if config.student is not None:
-        students[PLANNER] = Seeing(load_student(config.student))
+        students[PLANNER] = PlanesStudent(load_student(config.student))
     curves = {
-        name: drifting(student, config, seed)
-        if world == DRIFTING
-        else after_one_change(student, world, config.steps)
+        name: run_drifting(student, config, seed)
+        if maze == DRIFTING
+        else run_one_change(student, maze, config.steps)
         for name, student in students.items()
     }
-    length = len(curves[NEVER])
+    length = len(curves[NO_DISTILLATION])
     return {
-        "world": np.full(length * len(curves), world),
+        "maze": np.full(length * len(curves), maze),
         "student": np.repeat([*curves], length),
         "run": np.full(length * len(curves), number),
         "step": np.tile(np.arange(length), len(curves)),
-        "kept": np.concatenate([*curves.values()]),
+        "normalised_return": np.concatenate([*curves.values()]),
     }
 
 
-class ByHeart:
-    """A student that sees only where it is, and is distilled anew in the maze as it is now.
+class SingleMazeStudent:
+    """Student that sees only its position, and is distilled further after each change.
 
     Args:
-        distiller: what it has been taught by so far.
-        pace: gradient steps for each step of the world.
+        distiller: its distillation so far.
+        gradient_steps: for each world step.
     """
 
-    def __init__(self, distiller: Distiller, pace: int) -> None:
-        self.distiller, self.pace = distiller, pace
+    def __init__(self, distiller: Distiller, gradient_steps: int) -> None:
+        self.distiller, self.gradient_steps = distiller, gradient_steps
 
-    def changed(self, layout: Layout) -> None:
-        """From now on the teacher answers for this maze."""
-        self.distiller.source = KnownMaze(layout)
+    def on_change(self, layout: Layout) -> None:
+        """Let the teacher label the changed maze from now on."""
+        self.distiller.source = SingleMazeSource(layout)
 
     def step(self) -> None:
-        """What it learns in a step of the world."""
-        self.distiller.distil(self.pace)
+        """Train for a world step."""
+        self.distiller.distil(self.gradient_steps)
 
     def logits(self, layout: Layout) -> Any:
-        """(cells, 4) logits in every cell, whatever the maze."""
+        """Return the logits of every cell, (cells, 4), which do not depend on the maze."""
         return self.distiller.student.action_logits(np.eye(layout.num_cells, dtype=np.float32))
 
 
-class Seeing:
-    """A student that sees the maze as it is, and learns nothing any more."""
+class PlanesStudent:
+    """Student that sees the maze as it is, and is not trained further."""
 
     def __init__(self, student: Any) -> None:
         self.student = student
 
-    def changed(self, layout: Layout) -> None:
-        """Nothing: it sees for itself."""
+    def on_change(self, layout: Layout) -> None:
+        """Do nothing: the student sees the change."""
 
     def step(self) -> None:
-        """Nothing."""
+        """Do nothing: the student is not trained."""
 
     def logits(self, layout: Layout) -> Any:
-        """(cells, 4) logits in every cell of a maze."""
-        return everywhere(layout, self.student.action_logits(asked(layout)))
+        """Return the logits of every cell of a maze, (cells, 4)."""
+        return scatter_logits(layout, self.student.action_logits(query_planes(layout)))
 
 
-def after_one_change(student: ByHeart | Seeing, world: str, steps: int) -> list[float]:
-    """What a student keeps from the start, at the change and after each step that follows."""
-    after = Schedule.from_text(PRESETS[world]).layouts[1]
-    student.changed(after)
-    curve = [kept(after, student.logits(after))]
+def run_one_change(
+    student: SingleMazeStudent | PlanesStudent, maze: str, steps: int
+) -> list[float]:
+    """Return the normalised return from the start, at the change and after each following step."""
+    after = Schedule.from_text(PRESETS[maze]).layouts[1]
+    student.on_change(after)
+    curve = [normalised_return(after, student.logits(after))]
     for _ in range(steps):
         student.step()
-        curve.append(kept(after, student.logits(after)))
+        curve.append(normalised_return(after, student.logits(after)))
     return curve
 
 
-def drifting(student: ByHeart | Seeing, config: Adapt, seed: int) -> list[float]:
-    """What a student keeps from where it stands, at each step of a life while walls drift."""
-    world: Any = gym.make(
+def run_drifting(
+    student: SingleMazeStudent | PlanesStudent, config: AdaptConfig, seed: int
+) -> list[float]:
+    """Return the normalised return from the agent's position at each step while walls drift."""
+    env: Any = gym.make(
         "DynaMazeDrifting-v0",
-        random_changes={"when": "each_step", "probability": config.drift, "cells": CELLS},
+        random_changes={"when": "each_step", "probability": config.drift, "cells": CHANGED_CELLS},
         max_episode_steps=-1,
     ).unwrapped
-    world.reset(seed=seed)
-    layout, curve = world.layout, []
-    for _ in range(config.life):
-        if world.layout is not layout:
-            layout = world.layout
-            student.changed(layout)
+    env.reset(seed=seed)
+    layout, curve = env.layout, []
+    for _ in range(config.drift_steps):
+        if env.layout is not layout:
+            layout = env.layout
+            student.on_change(layout)
         logits = student.logits(layout)
-        row, col = world.agent
-        curve.append(kept(layout, logits, world.agent))
+        row, col = env.agent
+        curve.append(normalised_return(layout, logits, env.agent))
         action = int(logits[row * layout.walls.shape[1] + col].argmax())
-        _, _, terminated, _, _ = world.step(action)
+        _, _, terminated, _, _ = env.step(action)
         if terminated:
-            world.reset()
+            env.reset()
         student.step()
     return curve
 
 
-def told(pace: int) -> str:
-    """What a student is called that takes so many gradient steps for each step of the world."""
-    return f"{pace} gradient {'step' if pace == 1 else 'steps'} a step" if pace else NEVER
+def student_name(gradient_steps: int) -> str:
+    """Return the name of a student with a number of gradient steps for each world step."""
+    if not gradient_steps:
+        return NO_DISTILLATION
+    return f"{gradient_steps} gradient {'step' if gradient_steps == 1 else 'steps'} a step"
 
 
-def worse_for(curve: Any) -> float:
-    """Steps of the world until enough is kept for good; inf if that does not come."""
-    below = np.flatnonzero(np.asarray(curve) < ENOUGH)
+def recovery_time(curve: Any) -> float:
+    """Return the world steps until the return stays recovered; inf if it does not."""
+    below = np.flatnonzero(np.asarray(curve) < RECOVERED)
     if not below.size:
         return 0.0
     return float(below[-1] + 1) if below[-1] + 1 < len(curve) else np.inf
 
 
-def spells(curve: Any) -> list[int]:
-    """Lengths of the stretches of steps in which too little is kept; the last may be cut short."""
-    below = np.concatenate([[False], np.asarray(curve) < ENOUGH, [False]])
+def run_lengths(curve: Any) -> list[int]:
+    """Return the lengths of the runs of steps below `RECOVERED`; the last may be cut off."""
+    below = np.concatenate([[False], np.asarray(curve) < RECOVERED, [False]])
     edges = np.flatnonzero(np.diff(below.astype(np.int8)))
     return (edges[1::2] - edges[::2]).tolist()  # type: ignore[no-any-return]
 
 
-def summary(tables: dict[str, Table], config: Adapt) -> dict[str, list[tuple[str, ...]]]:
-    """A line for each world and student: how much change costs, and for how long."""
+def summary(tables: dict[str, Table], config: AdaptConfig) -> dict[str, list[tuple[str, ...]]]:
+    """Return a line for each maze and student: the cost of a change and its duration."""
     rows = tables[config.name]
-    once: list[tuple[str, ...]] = [("world", "student", "kept at once", "steps it is worse")]
-    for world in ONE_CHANGE:
-        for student, curves in _curves_in(rows, world).items():
-            middle, least, most = quantile_interval([worse_for(curve) for curve in curves])
-            worse = f"{_steps(middle, config)} [{_steps(least, config)}, {_steps(most, config)}]"
-            once.append((world, student, _percent(curves[:, 0]), worse))
-    ever: list[tuple[str, ...]] = [("student", "kept", "share of its life it is worse", "a spell")]
+    once: list[tuple[str, ...]] = [
+        ("maze", "student", "normalised return at the change", "recovery time, steps")
+    ]
+    for maze in ONE_CHANGE:
+        for student, curves in _curves_in(rows, maze).items():
+            middle, low, high = quantile_interval([recovery_time(curve) for curve in curves])
+            worse = f"{_steps(middle, config)} [{_steps(low, config)}, {_steps(high, config)}]"
+            once.append((maze, student, _percent(curves[:, 0]), worse))
+    drift: list[tuple[str, ...]] = [
+        ("student", "normalised return", "fraction of steps worse", "length of a run of them")
+    ]
     for student, curves in _curves_in(rows, DRIFTING).items():
-        worse = _percent((curves < ENOUGH).mean(axis=1))
-        ever.append((student, _percent(curves.mean(axis=1)), worse, _spell(curves)))
-    return {"After one change, from the start": once, "While walls drift, where it stands": ever}
+        worse = _percent((curves < RECOVERED).mean(axis=1))
+        drift.append((student, _percent(curves.mean(axis=1)), worse, _mean_run_length(curves)))
+    return {
+        "After one change, from the start": once,
+        "While walls drift, from its position": drift,
+    }
 
 
-def _percent(shares: Any) -> str:
+def _percent(fractions: Any) -> str:
     return format_interval(
-        mean_interval(100 * np.asarray(shares)), unit="%", minimum=0, maximum=100
+        mean_interval(100 * np.asarray(fractions)), unit="%", minimum=0, maximum=100
     )
 
 
-def _spell(curves: Any) -> str:
-    """How long a spell lasts in the mean of those runs that have any."""
-    lengths = [np.mean(each) for each in map(spells, curves) if each]
+def _mean_run_length(curves: Any) -> str:
+    """Return the mean length of a run of worse steps, over the runs that have any."""
+    lengths = [np.mean(each) for each in map(run_lengths, curves) if each]
     if len(lengths) < 2:
         return "-"
     return format_interval(mean_interval(lengths), unit=" steps", minimum=1)
 
 
-def _steps(number: Any, config: Adapt) -> str:
+def _steps(number: Any, config: AdaptConfig) -> str:
     return f"{number:.0f}" if np.isfinite(number) else f"over {config.steps}"
 
 
-def _curves_in(rows: Table, world: str) -> dict[str, Any]:
-    """Of each student (runs, steps) what is kept in a world."""
-    own = rows_where(rows, "world", world)
+def _curves_in(rows: Table, maze: str) -> dict[str, Any]:
+    """Return the normalised returns of each student in a maze, (runs, steps)."""
+    own = rows_where(rows, "maze", maze)
     return {
         student: _curves(rows_where(own, "student", student))
         for student in dict.fromkeys(own["student"].tolist())
@@ -309,40 +332,46 @@ def _curves_in(rows: Table, world: str) -> dict[str, Any]:
 
 
 def _curves(rows: Table) -> Any:
-    return np.stack([rows_where(rows, "run", run)["kept"] for run in np.unique(rows["run"])])
+    return np.stack(
+        [rows_where(rows, "run", run)["normalised_return"] for run in np.unique(rows["run"])]
+    )
 
 
-def plot(tables: dict[str, Table], config: Adapt) -> Figure:
-    """A panel for each world that changes once, of what is kept; and one for lives while it drifts.
+def plot(tables: dict[str, Table], config: AdaptConfig) -> Figure:
+    """Return the plot: a panel for each maze that changes once, and one for drifting walls.
 
-    In the last one a point is a run: the share of its life in which the student is worse.
+    In the last one a point is a run: the fraction of its steps in which the student is worse.
     """
     figure = Figure(figsize=(13, 4.2), layout="constrained")
-    grid: Any = figure.subplots(1, len(WORLDS))
+    grid: Any = figure.subplots(1, len(MAZES))
     colours: dict[str, Any] = {}
-    for axes, world in zip(grid, ONE_CHANGE, strict=False):
-        for student, curves in _curves_in(tables[config.name], world).items():
+    for axes, maze in zip(grid, ONE_CHANGE, strict=False):
+        for student, curves in _curves_in(tables[config.name], maze).items():
             mean, low, high = mean_interval(100 * curves)
             line = axes.plot(mean, label=student, linestyle="--" if student == PLANNER else "-")
             colours[student] = line[0].get_color()
             axes.fill_between(
                 range(len(mean)), low, high, color=colours[student], alpha=0.25, linewidth=0
             )
-        axes.set_title(f"{world} maze, after one change", fontsize=10)
-        axes.set_xlabel("steps of the world after the change")
-        axes.set_ylabel("% of the best return kept from the start")
+        axes.set_title(f"{maze} maze, after one change", fontsize=10)
+        axes.set_xlabel("world steps after the change")
+        axes.set_ylabel("normalised return from the start, %")
         axes.set_ylim(-3, 104)
     for at, (student, curves) in enumerate(_curves_in(tables[config.name], DRIFTING).items()):
-        each = 100 * (curves < ENOUGH).mean(axis=1)
+        each = 100 * (curves < RECOVERED).mean(axis=1)
         mean, low, high = mean_interval(each)
         spread = at + np.linspace(-0.2, 0.2, len(each))
         grid[-1].plot(spread, each, ".", color="silver", zorder=0)
         bars = [[mean - low], [high - mean]]
         grid[-1].errorbar(at, mean, bars, fmt="o", capsize=4, color=colours[student])
     grid[-1].set_xticks([])
-    grid[-1].set_ylabel("% of its life in which it is worse")
-    grid[-1].set_title(f"walls drift, {config.life} steps each", fontsize=10)
+    grid[-1].set_ylabel("steps in which it is worse, %")
+    grid[-1].set_title(f"walls drift, {config.drift_steps} steps each", fontsize=10)
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
     figure.suptitle(f"Students while the maze changes: mean of {config.runs} runs, 95% interval")
     return figure
+
+
+if __name__ == "__main__":
+    run_script(__file__)

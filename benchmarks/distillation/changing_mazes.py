@@ -1,10 +1,10 @@
-"""How well a policy does while walls open and close in the middle of its episodes.
+"""Evaluation of a policy while walls open and close in the middle of its episodes.
 
-Every step is judged exactly, by the maze as it is at that moment: a step loses as many steps as it
-makes the shortest way longer than it need be (one that a wall stops loses 1, one that leads away
-2). Nobody knows what will change, so the best that can be done is to lose nothing, and what the
-changes themselves cost is not counted: the exact planner, which searches anew at each step, keeps
-everything.
+Every step is evaluated exactly in the maze of that moment: its loss is the number of steps by which
+it makes the shortest path longer than necessary (a step into a wall loses 1, one away from the goal
+2). Changes are unpredictable, so the best policy loses nothing, and the cost of the changes
+themselves does not count: the exact planner, which replans at each step, has a normalised return
+of 1.
 """
 
 from __future__ import annotations
@@ -17,95 +17,99 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamaze  # noqa: F401  # registers the environments
+from dynamaze.benchmarks.distillation.mazes import GAMMA, HELD_OUT
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import distances_to_goal
 
-from .judging import GAMMA
-from .mazes import HELD_OUT
+CHANGE_PROBABILITY = 0.25
+"""Probability of a change after each step."""
 
-OFTEN = 0.25
-CELLS = 4
-"""How likely a change is after each step; of so many walls, while as many others open."""
+CHANGED_CELLS = 4
+"""Walls that open in a change, while as many others close."""
 
-LONGEST = 121
-"""Episodes that are longer have failed: more steps than an 11x11 maze has cells."""
+MAX_STEPS = 121
+"""Time limit: an 11x11 maze has no more cells, so longer episodes have failed."""
 
 
-class Played(NamedTuple):
-    """How a policy did, by episode."""
+class PlayResult(NamedTuple):
+    """Results of a policy by episode."""
 
     success: npt.NDArray[np.bool_]  # (episodes,) whether the goal was reached
-    kept: npt.NDArray[np.float64]  # (episodes,) gamma to the power of the steps lost; 0 in failure
-    agreement: float  # share of the steps that lost nothing
-    changes: npt.NDArray[np.int64]  # (episodes,) how often the maze changed
+    normalised_return: npt.NDArray[np.float64]  # (episodes,) gamma^(steps lost); 0 in failure
+    agreement: float  # fraction of the steps that lost nothing
+    changes: npt.NDArray[np.int64]  # (episodes,) number of changes of the maze
 
 
-def play_while_changing(
+def evaluate_in_changing_mazes(
     policy: Any,
-    recipe: MazeGenerator,
+    generator: MazeGenerator,
     episodes: int,
     *,
     seed: int,
-    probability: float = OFTEN,
+    probability: float = CHANGE_PROBABILITY,
     sees_changes: bool = True,
-) -> Played:
-    """Play an episode in each of so many held-out mazes, by a policy's best actions.
+) -> PlayResult:
+    """Evaluate a greedy policy for an episode in each of several held-out mazes.
 
     Args:
-        policy: anything with `action_logits` or `action_probabilities`, for planes.
-        recipe: how the mazes are made.
-        episodes: how many.
-        seed: settles the mazes and, for the same actions, their changes.
-        probability: how likely a change is after each step.
-        sees_changes: False shows the policy the walls as they were at first, for ever.
+        policy: an object with `action_logits` or `action_probabilities`, for planes.
+        generator: of the mazes.
+        episodes: number of mazes and of episodes.
+        seed: of the mazes and, for the same actions, of their changes.
+        probability: of a change after each step.
+        sees_changes: False shows the policy the initial walls throughout.
     """
-    changes = {"when": "each_step", "probability": probability, "cells": CELLS}
-    worlds: Any = gym.make_vec(
+    changes = {"when": "each_step", "probability": probability, "cells": CHANGED_CELLS}
+    envs: Any = gym.make_vec(
         "DynaMazeGenerated-v0",
         num_envs=episodes,
         vectorization_mode="vector_entry_point",
-        **asdict(recipe),
+        **asdict(generator),
         observation="planes",
         first_level=HELD_OUT.first,
         levels=HELD_OUT.levels,
         random_changes=changes,
-        max_episode_steps=LONGEST + 1,
+        max_episode_steps=MAX_STEPS + 1,
     )
-    ask = getattr(policy, "action_logits", None) or policy.action_probabilities
-    planes, _ = worlds.reset(seed=seed)
+    predict = getattr(policy, "action_logits", None) or policy.action_probabilities
+    planes, _ = envs.reset(seed=seed)
     planes = planes.astype(np.float32)
-    at_first = planes[:, 0]
-    alive, success = np.ones(episodes, np.bool_), np.zeros(episodes, np.bool_)
+    initial_walls = planes[:, 0]
+    running, success = np.ones(episodes, np.bool_), np.zeros(episodes, np.bool_)
     lost, length, changed = (np.zeros(episodes, np.int64) for _ in range(3))
     best_steps = 0
-    for _ in range(LONGEST):
+    for _ in range(MAX_STEPS):
         actions = np.zeros(episodes, np.int64)
         seen = planes.copy()
         if not sees_changes:
-            seen[:, 0] = at_first
-        actions[alive] = np.asarray(ask(seen[alive])).argmax(axis=1)
-        loses = steps_lost(planes, actions)
-        lost[alive] += loses[alive]
-        length[alive] += 1
-        best_steps += int((loses[alive] == 0).sum())
-        observations, _, terminated, _, infos = worlds.step(actions)
+            seen[:, 0] = initial_walls
+        actions[running] = np.asarray(predict(seen[running])).argmax(axis=1)
+        losses = steps_lost(planes, actions)
+        lost[running] += losses[running]
+        length[running] += 1
+        best_steps += int((losses[running] == 0).sum())
+        observations, _, terminated, _, infos = envs.step(actions)
         planes = observations.astype(np.float32)
-        changed[alive] = infos["phase"][alive]
-        success |= alive & terminated
-        alive &= ~terminated
-        if not alive.any():
+        changed[running] = infos["phase"][running]
+        success |= running & terminated
+        running &= ~terminated
+        if not running.any():
             break
-    worlds.close()
-    kept = np.where(success, GAMMA**lost, 0.0)
-    return Played(success, kept, best_steps / int(length.sum()), changed)
+    envs.close()
+    # Each lost step delays the reward at the goal by one step.
+    normalised_return = np.where(success, GAMMA**lost, 0.0)
+    return PlayResult(success, normalised_return, best_steps / int(length.sum()), changed)
 
 
 def steps_lost(planes: npt.NDArray[np.float32], actions: npt.NDArray[np.int64]) -> Any:
-    """(mazes,) steps by which each action makes the shortest way longer than it need be: 0 to 2.
+    """Return the steps by which each action makes the shortest path longer than necessary.
 
     Args:
-        planes: (mazes, 3, rows, cols), one agent in each, from where a way leads to the goal.
+        planes: (mazes, 3, rows, cols), one agent in each, at a cell with a path to the goal.
         actions: (mazes,) 0 up, 1 right, 2 down, 3 left.
+
+    Returns:
+        (mazes,) 0 to 2.
     """
     mazes, rows, cols = np.arange(len(planes)), *planes.shape[2:]
     row, col = np.divmod(planes[:, 1].reshape(len(planes), -1).argmax(axis=1), cols)

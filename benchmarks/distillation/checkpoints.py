@@ -1,4 +1,4 @@
-"""What the commands that train teachers and students share: their checkpoint, and their file."""
+"""Checkpoints and files of the commands that train teachers and students."""
 
 from __future__ import annotations
 
@@ -7,29 +7,28 @@ from typing import Any
 
 from rich.console import Console
 
+from dynamaze.benchmarks.distillation.mazes import HELD_OUT, TRAINING
 from dynamaze.distill.core.size import Size
 from dynamaze.distill.files.card import Card, ReturnEstimate
 from dynamaze.distill.files.students import save_student
 
-from .mazes import HELD_OUT, TRAINING
 
-
-def checkpoint(output: Path) -> Path:
-    """Where a run that was stopped goes on from."""
+def checkpoint_path(output: Path) -> Path:
+    """Return the path of the checkpoint from which a stopped run continues."""
     return output.with_suffix(".checkpoint.npz")
 
 
-def store(
+def save_network(
     output: Path,
     network: Any,
     console: Console,
     *,
     made: str,
     environment: dict[str, Any],
-    kept: ReturnEstimate | None,
+    normalised_return: ReturnEstimate | None,
     size: Size | None = None,
 ) -> None:
-    """Write what was trained with its card, remove the checkpoint, and say where it is.
+    """Save a trained network with its card, remove the checkpoint, and print the path.
 
     Raises:
         OSError: if a file cannot be written.
@@ -39,9 +38,9 @@ def store(
         environment=environment,
         training=(TRAINING,),
         held_out=(HELD_OUT,),
-        normalised_return=kept,
+        normalised_return=normalised_return,
         size=size,
     )
     save_student(output, network, card=card)
-    checkpoint(output).unlink(missing_ok=True)
+    checkpoint_path(output).unlink(missing_ok=True)
     console.print(f"{network.num_parameters} parameters in {output}")

@@ -1,4 +1,4 @@
-"""All states of some mazes as a set of questions, and what a policy keeps there, exactly."""
+"""All states of some mazes with exact action values, and exact normalised returns there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.benchmarks.distillation.mazes import GAMMA
 from dynamaze.distill.teachers import ActionValues, teacher_labels
 from dynamaze.envs.generation import GeneratedMaze
 from dynamaze.envs.mazes.dynamics import Dynamics
@@ -16,20 +17,18 @@ from dynamaze.envs.mazes.mdp import FiniteMDP
 from dynamaze.envs.mazes.optimal_values import optimal_action_values
 from dynamaze.envs.observations import ObservationLike, make_encoder
 
-from .judging import GAMMA
 
-
-class Ground:
-    """All states of some mazes: what is seen in them, and what is best.
+class LabelledStates:
+    """All states of some mazes, with observations and optimal action values.
 
     Args:
         mazes: the mazes.
-        observation: what is seen, as in `DynaMazeGenerated-v0`.
-        slip_probability: how often a step slips.
+        observation: the observation, as in `DynaMazeGenerated-v0`.
+        slip_probability: of a step.
 
     Attributes:
         observations: (states, ...) of every free cell but the goal, maze by maze.
-        values: (states, 4) what each action is worth, discounted by `GAMMA`.
+        values: (states, 4) optimal action values with the discount `GAMMA`.
     """
 
     def __init__(
@@ -53,34 +52,34 @@ class Ground:
         self.observations = np.concatenate(seen)
         self.values = np.concatenate(values)
 
-    def labelled_by(self, temperature: float) -> Any:
-        """(states, 4) logits of the teacher, which is asked about every state."""
+    def teacher_logits(self, temperature: float) -> Any:
+        """Return the teacher's logits in all states, (states, 4): values over the temperature."""
         teacher = ActionValues(lambda _: self.values, temperature)
         return teacher_labels(teacher, self.observations, 4)
 
-    def kept(self, logits: Any) -> float:
-        """The share of the best return that the best actions keep from all states.
+    def normalised_return(self, logits: Any) -> float:
+        """Return the greedy policy's return as a fraction of the optimal return.
 
         Args:
             logits: (states, 4); of equal ones the first counts.
 
         Returns:
-            The mean over mazes of the return summed over its states, against the best.
+            The mean over mazes of the return summed over a maze's states, relative to the optimum.
         """
-        actions, shares, at = np.asarray(logits).argmax(axis=1), [], 0
+        actions, fractions, at = np.asarray(logits).argmax(axis=1), [], 0
         for mdp, states in self._mazes:
             here = slice(at, at + len(states))
             policy = np.zeros(mdp.next_state.shape[:2])
-            policy[:, 0] = 1.0  # in walls and at the goal nothing is decided
+            policy[:, 0] = 1.0  # in walls and at the goal the action has no effect
             policy[states] = np.eye(4)[actions[here]]
-            returns = mdp.policy_values(policy, GAMMA)[states]
-            shares.append(returns.sum() / self.values[here].max(axis=1).sum())
+            returns = mdp.policy_values(policy, GAMMA)[states]  # the exact Bellman solution
+            fractions.append(returns.sum() / self.values[here].max(axis=1).sum())
             at = here.stop
-        return float(np.mean(shares))
+        return float(np.mean(fractions))
 
 
 def crossings(side: int) -> list[GeneratedMaze]:
-    """Every square maze with one wall across and one gap in it, from corner to corner.
+    """Return every square maze with one wall across and one gap in it, from corner to corner.
 
     The walls are on odd rows or columns. With a side of 7 these are the 42 mazes of MiniGrid's
     SimpleCrossingS9N1 (Chevalier-Boisvert et al. 2023), whose side counts its border.

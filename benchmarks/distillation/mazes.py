@@ -1,78 +1,145 @@
-"""Mazes for distillation: recipes of several sizes and kinds, whole mazes as questions."""
+"""Mazes of distillation, for training and held out, and the exact evaluation of policies."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.benchmarks.harness.intervals import mean_interval
 from dynamaze.distill.core.levels import LevelRange
+from dynamaze.distill.files.card import ReturnEstimate
 from dynamaze.envs.generation import MazeGenerator
-from dynamaze.envs.generation.planes import Planes, distances_to_goal, query_all_cells
+from dynamaze.envs.generation.planes import (
+    Planes,
+    ShortestPathPolicy,
+    distances_to_goal,
+    query_all_cells,
+    steps_to_goal,
+)
 
 TRAINING = LevelRange(0, 1_000_000)
 HELD_OUT = LevelRange(10_000_000, 1_000_000)
-"""Levels for training, and those that nothing is trained on."""
+"""Ranges of levels for training, and held out."""
 
 ENVIRONMENT = {"id": "DynaMazeGenerated-v0", "size": 11, "observation": "planes"}
-"""What a policy of these mazes plays in."""
+"""Environment of the policies of these mazes."""
 
 SIZES = (5, 7, 9, 11, 13, 15)
-"""Sides of the mazes that are trained on; none is longer."""
+"""Sides of the mazes for training."""
 
 PERFECT = tuple(MazeGenerator(size) for size in SIZES)
 LOOPS = tuple(MazeGenerator(size, "prim", loops=0.3) for size in SIZES)
 OBSTACLES = tuple(MazeGenerator(size, "obstacles", density=0.3) for size in SIZES)
 
 KINDS = {"perfect": PERFECT, "loops": LOOPS, "obstacles": OBSTACLES}
-"""What is trained on, alike often: mazes with one way, with loops, and with random obstacles."""
+"""Mazes for training, with equal frequency: with one path, with loops, and with random
+obstacles."""
 
 
 @dataclass(frozen=True)
-class Mazes:
-    """Draws mazes of several recipes, in which every free cell is a question.
+class MazeSampler:
+    """Samples mazes of several generators, with every free cell queried.
 
-    A batch is of one recipe, for all mazes of a batch have one shape, and has about as many cells
-    whatever their size. With `growing` the larger ones come only as training goes on.
+    A batch is of one generator, because all mazes of a batch have one shape, and has a similar
+    number of cells whatever their size. With `growing` it is a curriculum: the larger ones are
+    added as training progresses.
     """
 
-    recipes: tuple[MazeGenerator, ...] = (*PERFECT, *LOOPS, *OBSTACLES)
+    generators: tuple[MazeGenerator, ...] = (*PERFECT, *LOOPS, *OBSTACLES)
     levels: LevelRange = TRAINING
     cells: int = 1600
     growing: bool = False
 
     def __call__(self, rng: np.random.Generator, progress: float) -> Planes:
-        """(mazes, 3, rows, cols) planes of mazes drawn at random."""
-        recipes = self.recipes
+        """Return planes of mazes drawn at random, (mazes, 3, rows, cols)."""
+        generators = self.generators
         if self.growing:
-            largest = max(recipe.shape for recipe in recipes)
-            smallest = min(recipe.shape for recipe in recipes)
+            largest = max(generator.shape for generator in generators)
+            smallest = min(generator.shape for generator in generators)
             side = smallest[0] + 2 * progress * (largest[0] - smallest[0])
-            recipes = tuple(recipe for recipe in recipes if recipe.shape[0] <= side)
-        recipe = recipes[int(rng.integers(len(recipes)))]
-        count = max(2, self.cells // (recipe.shape[0] * recipe.shape[1]))
+            generators = tuple(generator for generator in generators if generator.shape[0] <= side)
+        generator = generators[int(rng.integers(len(generators)))]
+        count = max(2, self.cells // (generator.shape[0] * generator.shape[1]))
         numbers = self.levels.first + rng.integers(self.levels.levels, size=count)
-        return query_all_cells(recipe, numbers.tolist())
+        return query_all_cells(generator, numbers.tolist())
 
 
 @dataclass(frozen=True)
-class Held:
-    """Mazes held out, on which a policy is judged from every cell."""
+class HeldOut:
+    """Held-out mazes, on which a policy is evaluated from every cell."""
 
     planes: Planes  # (mazes, 3, rows, cols)
-    shortest: np.ndarray[tuple[int], np.dtype[np.int64]]  # (answers,) steps of the best policy
+    shortest: np.ndarray[tuple[int], np.dtype[np.int64]]  # (queries,) shortest path lengths
 
     @classmethod
-    def of(cls, recipe: MazeGenerator, count: int, levels: LevelRange = HELD_OUT) -> Held:
-        """The first mazes of some levels."""
-        planes = query_all_cells(recipe, range(levels.first, levels.first + count))
+    def generate(
+        cls, generator: MazeGenerator, count: int, levels: LevelRange = HELD_OUT
+    ) -> HeldOut:
+        """Return the first mazes of a range of levels."""
+        planes = query_all_cells(generator, range(levels.first, levels.first + count))
         return cls(planes, distances_to_goal(planes)[planes[:, 1] > 0.5])
 
 
-def held_out_recipes(size: int) -> dict[str, MazeGenerator]:
-    """The kinds of mazes, of one size."""
+def held_out_generators(size: int) -> dict[str, MazeGenerator]:
+    """Return the kinds of mazes, of one size."""
     return {
         "perfect": MazeGenerator(size),
         "loops": MazeGenerator(size, "prim", loops=0.3),
         "obstacles": MazeGenerator(size, "obstacles", density=0.3),
     }
+
+
+# -- exact evaluation ---------------------------------------------------------------------------
+
+GAMMA = 0.95
+"""Discount of the evaluations."""
+
+
+class EvaluationResult(NamedTuple):
+    """Evaluation of a policy, as means over mazes of means over their cells."""
+
+    success: float  # success rate: fraction of the cells from which it reaches the goal
+    normalised_return: float  # discounted return as a fraction of the optimal return
+    agreement: float  # fraction of the cells in which its action is optimal
+    by_maze: np.ndarray[Any, np.dtype[np.float64]]  # (mazes,) normalised return in each
+
+
+def evaluate_policy(policy: Any, held_out: HeldOut, chunk: int = 64) -> EvaluationResult:
+    """Evaluate a greedy policy from every queried cell, exactly and without playing episodes.
+
+    Args:
+        policy: an object with `action_logits` or `action_probabilities`.
+        held_out: the mazes.
+        chunk: mazes in one call of the policy.
+    """
+    planes = held_out.planes
+    predict = getattr(policy, "action_logits", None) or policy.action_probabilities
+    outputs = [predict(planes[at : at + chunk]) for at in range(0, len(planes), chunk)]
+    actions = np.concatenate(outputs).argmax(axis=1)
+    steps = steps_to_goal(planes, actions)
+    maze = np.nonzero(planes[:, 1] > 0.5)[0]
+    reached = steps >= 0
+    # The reward is 1 at the goal, so a return is gamma^(steps - 1).
+    returns = np.where(reached, GAMMA ** np.maximum(steps - 1.0, 0), 0.0)
+    best = GAMMA ** (held_out.shortest - 1.0)
+    counts = np.bincount(maze)
+    success = np.bincount(maze, reached) / counts
+    by_maze = np.bincount(maze, returns) / np.bincount(maze, best)
+    return EvaluationResult(
+        float(success.mean()), float(by_maze.mean()), _agreement(held_out, actions), by_maze
+    )
+
+
+def return_estimate(result: EvaluationResult) -> ReturnEstimate:
+    """Return the normalised return with its interval over mazes."""
+    found = mean_interval(result.by_maze)
+    high = min(1.0, float(found.high))
+    return ReturnEstimate(float(found.mean), float(found.low), high, len(result.by_maze))
+
+
+def _agreement(held_out: HeldOut, actions: Any) -> float:
+    """Return the fraction of the cells in which the action leads a step nearer to the goal."""
+    best = ShortestPathPolicy().action_probabilities(held_out.planes)
+    return float((best[np.arange(len(actions)), actions] > 0).mean())

@@ -18,27 +18,27 @@ from dynamaze.envs.mazes.schedule import Schedule
 from dynamaze.envs.mazes.shortest_paths import bfs_distances
 from dynamaze.envs.vector.grid import GridVectorEnv
 
-STARTS = 1000
-"""A maze counts as so many levels, one for each start."""
+STARTS_PER_MAZE = 1000
+"""Levels of one maze, one for each start."""
 
 STEP_REWARD = -0.01
 
 
-class NearEnv(GridEnv):
-    """Generated mazes whose starts are at most some steps away from the goal.
+class NearGoalEnv(GridEnv):
+    """Generated mazes whose starts have a limited distance from the goal.
 
     Args:
-        recipe: how the mazes are made.
-        mazes: the levels of the recipe that they are.
-        reach: steps, at least 1.
+        generator: of the mazes.
+        mazes: levels of the generator.
+        max_distance: steps, at least 1.
     """
 
-    def __init__(self, recipe: MazeGenerator, mazes: LevelRange, reach: int) -> None:
-        self.recipe, self.reach = recipe, reach
+    def __init__(self, generator: MazeGenerator, mazes: LevelRange, max_distance: int) -> None:
+        self.generator, self.max_distance = generator, max_distance
         levels = LevelSet(
             self._make,
-            levels=mazes.levels * STARTS,
-            first_level=mazes.first * STARTS,
+            levels=mazes.levels * STARTS_PER_MAZE,
+            first_level=mazes.first * STARTS_PER_MAZE,
             rewards=Rewards.of(1.0, STEP_REWARD, None),
             slip_probability=0.0,
         )
@@ -52,93 +52,96 @@ class NearEnv(GridEnv):
         )
 
     def _make(self, level: int) -> tuple[Any, Cell, Cell]:
-        maze = self.recipe.make(level // STARTS)
+        maze = self.generator.make(level // STARTS_PER_MAZE)
         row, col = maze.goal
         distances = bfs_distances(maze.walls, [row * maze.walls.shape[1] + col])
-        near = np.argwhere((distances > 0) & (distances <= self.reach))
-        row, col = near[level % STARTS % len(near)]
+        near = np.argwhere((distances > 0) & (distances <= self.max_distance))
+        row, col = near[level % STARTS_PER_MAZE % len(near)]
         return maze.walls, (int(row), int(col)), maze.goal
 
 
-class NearVectorEnv(GridVectorEnv):
-    """Many worlds of `NearEnv`."""
+class NearGoalVectorEnv(GridVectorEnv):
+    """Vector environment of `NearGoalEnv`."""
 
-    single_class = NearEnv
+    single_class = NearGoalEnv
 
 
-class MazeWorlds(VecEnv):
-    """Many worlds of `NearEnv` that share a few mazes at a time.
+class MazeVecEnv(VecEnv):
+    """Environments of `NearGoalEnv` that share a few mazes at a time.
 
-    A world whose episode ends begins again in one of the mazes that are open now; `open_mazes`
-    draws others. So a batch holds many cells of few mazes, and a network that answers for every
-    cell of a maze in one pass sees each maze once.
+    An environment whose episode ends begins again in one of the current mazes; `sample_mazes` draws
+    others. So a batch has many cells of few mazes, and a network that computes all cells of a maze
+    in one pass processes each maze once.
 
     Args:
-        recipe: how the mazes are made.
+        generator: of the mazes.
         mazes: the levels that they are drawn from.
-        reach: how far from the goal episodes begin, at most; they end after `time_limit(reach)`.
-        num_envs: how many worlds.
-        at_once: how many mazes are open at a time.
+        max_distance: largest distance from the goal at which episodes begin; they are truncated
+            after `time_limit(max_distance)` steps.
+        num_envs: number of environments.
+        num_open: number of current mazes.
         rng: draws mazes and starts.
 
     Attributes:
-        ended: episodes that ended since `reset`. The first of each world do not count, for those
-            that end soonest are those that end well.
-        reached: those of them that ended at the goal.
+        episodes: episodes that ended since `reset`. The first of each environment are excluded,
+            because short episodes are mostly successful ones.
+        successes: those of them that ended at the goal.
     """
 
     def __init__(
         self,
-        recipe: MazeGenerator,
+        generator: MazeGenerator,
         mazes: LevelRange,
-        reach: int,
+        max_distance: int,
         *,
         num_envs: int,
-        at_once: int,
+        num_open: int,
         rng: np.random.Generator,
     ) -> None:
-        self.worlds = NearVectorEnv(
+        self.envs = NearGoalVectorEnv(
             num_envs,
-            time_limit(reach),
+            time_limit(max_distance),
             autoreset_mode="Disabled",
-            recipe=recipe,
+            generator=generator,
             mazes=mazes,
-            reach=reach,
+            max_distance=max_distance,
         )
         self.render_mode = None
         super().__init__(
-            num_envs, self.worlds.single_observation_space, self.worlds.single_action_space
+            num_envs, self.envs.single_observation_space, self.envs.single_action_space
         )
-        self.mazes, self.at_once, self.rng = mazes, at_once, rng
-        self.ended = self.reached = self._steps = 0
+        self.mazes, self.num_open, self.rng = mazes, num_open, rng
+        self.episodes = self.successes = self._steps = 0
         self._actions: Any = None
-        self.open_mazes()
+        self.sample_mazes()
 
-    def open_mazes(self) -> None:
-        """Draw the mazes in which episodes begin from now on, and count episodes anew."""
-        self._open = self.mazes.first + self.rng.integers(self.mazes.levels, size=self.at_once)
-        self.ended = self.reached = 0
+    def sample_mazes(self) -> None:
+        """Draw the mazes of the next episodes, and reset the counts of episodes."""
+        self._open = self.mazes.first + self.rng.integers(self.mazes.levels, size=self.num_open)
+        self.episodes = self.successes = 0
 
     def reset(self) -> Any:
-        """(num_envs, 3, rows, cols) first observations."""
-        self.ended = self.reached = self._steps = 0
-        for part in np.array_split(np.arange(self.num_envs), min(self.at_once, self.num_envs)):
+        """Return the first observations, (num_envs, 3, rows, cols)."""
+        self.episodes = self.successes = self._steps = 0
+        for part in np.array_split(np.arange(self.num_envs), min(self.num_open, self.num_envs)):
             seen = self._begin(np.isin(np.arange(self.num_envs), part))
         return seen
 
     def _begin(self, which: Any) -> Any:
-        """Begin episodes in the masked worlds, at one start of an open maze."""
-        level = int(self.rng.choice(self._open)) * STARTS + int(self.rng.integers(STARTS))
-        seen, _ = self.worlds.reset(options={"reset_mask": which, "level": level})
+        """Begin episodes in the masked environments, at one start of a current maze."""
+        level = int(self.rng.choice(self._open)) * STARTS_PER_MAZE + int(
+            self.rng.integers(STARTS_PER_MAZE)
+        )
+        seen, _ = self.envs.reset(options={"reset_mask": which, "level": level})
         return seen.copy()
 
     def step_async(self, actions: Any) -> None:
-        """Keep the actions for `step_wait`."""
+        """Store the actions for `step_wait`."""
         self._actions = actions
 
     def step_wait(self) -> Any:
-        """Observations, rewards, ends and what Stable-Baselines3 wants to know of them."""
-        seen, rewards, terminated, truncated, _ = self.worlds.step(self._actions)
+        """Return observations, rewards, dones and infos as Stable-Baselines3 expects them."""
+        seen, rewards, terminated, truncated, _ = self.envs.step(self._actions)
         seen = seen.copy()
         over = terminated | truncated
         self._steps += 1
@@ -147,46 +150,46 @@ class MazeWorlds(VecEnv):
             infos[i]["terminal_observation"] = seen[i].copy()
             infos[i]["TimeLimit.truncated"] = bool(truncated[i] and not terminated[i])
         if over.any():
-            if self._steps > self.worlds.max_episode_steps:
-                self.ended += int(over.sum())
-                self.reached += int(terminated.sum())
+            if self._steps > self.envs.max_episode_steps:
+                self.episodes += int(over.sum())
+                self.successes += int(terminated.sum())
             seen = self._begin(over)
         return seen, rewards.astype(np.float32), over, infos
 
     def close(self) -> None:
-        """Close the worlds."""
-        self.worlds.close()
+        """Close the environments."""
+        self.envs.close()
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """What the worlds say of themselves, once for each."""
-        return [getattr(self.worlds, attr_name)] * self._count(indices)
+        """Return an attribute of the environments, once for each."""
+        return [getattr(self.envs, attr_name)] * self._count(indices)
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Refuse: the worlds are one object.
+        """Raise: the environments are one object.
 
         Raises:
             NotImplementedError: always.
         """
-        raise NotImplementedError(f"{attr_name!r} of single worlds; they are one object")
+        raise NotImplementedError(f"{attr_name!r} of single environments; they are one object")
 
     def env_method(
         self, method_name: str, *args: Any, indices: Any = None, **more: Any
     ) -> list[Any]:
-        """Refuse: the worlds are one object.
+        """Raise: the environments are one object.
 
         Raises:
             NotImplementedError: always.
         """
-        raise NotImplementedError(f"{method_name!r} of single worlds; they are one object")
+        raise NotImplementedError(f"{method_name!r} of single environments; they are one object")
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """No world is wrapped."""
+        """Return False for each environment."""
         return [False] * self._count(indices)
 
     def _count(self, indices: int | Sequence[int] | None) -> int:
         return len(list(self._get_indices(indices)))
 
 
-def time_limit(reach: int) -> int:
-    """Steps that an episode may take: enough for a few wrong turns."""
-    return 2 * reach + 10
+def time_limit(max_distance: int) -> int:
+    """Return the time limit of an episode: enough for a few wrong turns."""
+    return 2 * max_distance + 10

@@ -1,4 +1,4 @@
-"""A maze that is known by heart: what is best in each cell, and what a student makes of it."""
+"""Best actions in one known maze, and the normalised return of a student there."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.benchmarks.distillation.mazes import GAMMA
 from dynamaze.distill.core.dataset import Batch, make_batch
 from dynamaze.distill.core.policy import log_probabilities
 from dynamaze.envs.generation.planes import steps_to_goal
 from dynamaze.envs.mazes.layout import Cell, Layout
 from dynamaze.envs.mazes.optimal_values import optimal_policy
 
-from .judging import GAMMA
 
-
-class KnownMaze:
-    """A source that gives every cell of a maze at once, with the best actions as it is now.
+class SingleMazeSource:
+    """Source of a maze's best actions in all of its cells.
 
     Args:
         layout: the maze.
@@ -30,12 +29,12 @@ class KnownMaze:
         self._batch = make_batch(cells, log_probabilities(optimal_policy(layout, GAMMA)[free]))
 
     def batch(self, rng: np.random.Generator, progress: float) -> Batch:
-        """All cells."""
+        """Return all cells."""
         return self._batch
 
 
-def asked(layout: Layout) -> Any:
-    """(1, 3, rows, cols) planes of a maze in which every free cell but the goals is asked."""
+def query_planes(layout: Layout) -> Any:
+    """Return a maze's planes with every free cell but the goals queried, (1, 3, rows, cols)."""
     planes = np.zeros((1, 3, *layout.walls.shape), dtype=np.float32)
     planes[0, 0] = layout.walls
     planes[0, 1] = ~layout.walls & (layout.distances != 0)
@@ -43,24 +42,25 @@ def asked(layout: Layout) -> Any:
     return planes
 
 
-def everywhere(layout: Layout, logits: Any) -> Any:
-    """(cells, 4) logits of all cells, of those of the cells asked."""
-    spread = np.zeros((layout.num_cells, 4))
-    spread[asked(layout)[0, 1].ravel() > 0.5] = logits
-    return spread
+def scatter_logits(layout: Layout, logits: Any) -> Any:
+    """Return the logits of all cells, (cells, 4), from those of the queried cells."""
+    scattered = np.zeros((layout.num_cells, 4))
+    scattered[query_planes(layout)[0, 1].ravel() > 0.5] = logits
+    return scattered
 
 
-def kept(layout: Layout, logits: Any, cell: Cell | None = None) -> float:
-    """The share of the best discounted return that the best actions keep.
+def normalised_return(layout: Layout, logits: Any, cell: Cell | None = None) -> float:
+    """Return the greedy policy's discounted return as a fraction of the optimal one.
 
     Args:
         layout: the maze.
         logits: (cells, 4).
-        cell: from where; None for the start.
+        cell: the first cell; None for the start.
     """
-    planes = asked(layout)
+    planes = query_planes(layout)
     cells = planes[0, 1].ravel() > 0.5
     row, col = layout.starts[0] if cell is None else cell
     at = int(cells[: row * layout.walls.shape[1] + col].sum())
     steps = steps_to_goal(planes, logits.argmax(axis=1)[cells])[at]
+    # The reward is 1 at the goal, so a return is gamma^(steps - 1).
     return float(GAMMA ** (steps - layout.distances[row, col])) if steps >= 0 else 0.0

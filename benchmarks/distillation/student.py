@@ -1,4 +1,4 @@
-"""`dynamaze distill student`: a planner of a hundred parameters, taught by a large network."""
+"""Command `dynamaze distill student`: a small value iteration network, distilled from a teacher."""
 
 from __future__ import annotations
 
@@ -11,6 +11,17 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
+from dynamaze.benchmarks.distillation.checkpoints import checkpoint_path, save_network
+from dynamaze.benchmarks.distillation.mazes import (
+    ENVIRONMENT,
+    TRAINING,
+    HeldOut,
+    MazeSampler,
+    evaluate_policy,
+    held_out_generators,
+    return_estimate,
+)
+from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.common.validation import checked_number
 from dynamaze.distill.core.packing import MAX_INTEGER
 from dynamaze.distill.core.size import measure
@@ -26,129 +37,129 @@ from dynamaze.distill.training.restarts import best_restart
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import ShortestPathPolicy, split_queries
 
-from .checkpoints import checkpoint, store
-from .judging import judge, kept_of
-from .mazes import ENVIRONMENT, TRAINING, Held, Mazes, held_out_recipes
-
 LEARNING_RATE = 0.05
-TRIED = 0.15
-"""The share of the training for which each beginning is tried."""
+RESTART_FRACTION = 0.15
+"""Fraction of the training for which each random initialisation is trained."""
 
 SIZES = (11, 21, 31)
-"""Sides of the mazes on which students are judged; none was trained on beyond 15."""
+"""Sides of the mazes of the evaluation; none in training is longer than 15."""
 
 
 @dataclass(frozen=True)
 class StudentConfig:
-    """Distil a teacher into a planner of 113 parameters (or 261 with 8 maps).
+    """Distil a teacher into a value iteration network of 113 parameters (or 261 with 8 maps).
 
-    It learns in mazes of up to 15x15, from several beginnings of which the best goes on, and is
-    judged in unseen ones of 11x11, 21x21 and 31x31, from every cell, also with its weights rounded
-    to eight bits, four, or three values. Some minutes on one core; a run that was stopped goes on
-    where it was.
+    It is trained in mazes of up to 15x15, from several random initialisations of which the best
+    continues, and evaluated in held-out mazes of 11x11, 21x21 and 31x31, from every cell, also with
+    its weights rounded to eight bits, four, or three values. Some minutes on one core; a stopped
+    run continues from its checkpoint.
     """
 
     teacher: Path | None = None
-    """A file of `dynamaze distill teacher`. Without one the exact best policy teaches."""
+    """A file of `dynamaze distill teacher`; without it the exact optimal policy is the teacher."""
     output: Path = Path("student.safetensors")
     """The file of the weights; a page about them is written beside it."""
     maps: int = 4
-    """Maps of the planner: 28 parameters each."""
+    """Feature maps of the network: 28 parameters each."""
     steps: int = 3000
     """Training steps."""
-    beginnings: int = 4
-    """First weights that are tried for a while."""
+    restarts: int = 4
+    """Random initialisations, of which the best continues."""
     seed: int = 0
-    """Settles every number."""
+    """Seed of all random numbers."""
     mazes: int = 500
-    """Held-out mazes of each kind and size on which it is judged."""
+    """Held-out mazes of each kind and size for the evaluation."""
 
 
 def main(config: StudentConfig) -> None:
-    """Train, judge and store a student.
+    """Train, evaluate and save a student.
 
     Raises:
-        ValueError: for a number outside its range, a file that is no teacher, or a checkpoint of
+        ValueError: for a number outside its range, a file that is not a teacher, or a checkpoint of
             other settings.
         OSError: if the output folder cannot be written.
     """
     checked_number("mazes", config.mazes, 2, whole=True)
-    checked_number("beginnings", config.beginnings, 1, whole=True)
+    checked_number("restarts", config.restarts, 1, whole=True)
     console = Console()
     config.output.parent.mkdir(parents=True, exist_ok=True)
-    source = FunctionSource(read_teacher(config.teacher), Mazes(), (TRAINING,))
+    source = FunctionSource(read_teacher(config.teacher), MazeSampler(), (TRAINING,))
     student = train(config, source, console)
     rounded = {bits: quantised(student, bits, "tensor") for bits in MAX_INTEGER}
-    kept = None
+    normalised_return = None
     for size in SIZES:
-        for name, recipe in held_out_recipes(size).items():
-            held = Held.of(recipe, config.mazes)
-            verdict = judge(student, held)
-            kept = kept or kept_of(verdict)
+        for name, generator in held_out_generators(size).items():
+            held_out = HeldOut.generate(generator, config.mazes)
+            result = evaluate_policy(student, held_out)
+            normalised_return = normalised_return or return_estimate(result)
             console.print(
-                f"{name} mazes, {size}x{size}: {verdict.success:.2%} of all ways end at the goal, "
-                f"{verdict.kept:.2%} of the best return is kept"
+                f"{name} mazes, {size}x{size}: success rate {result.success:.2%}, "
+                f"normalised return {result.normalised_return:.2%}"
             )
             for bits, smaller in rounded.items():
                 console.print(
                     f"  rounded ({bits}, {smaller.num_bytes} bytes): "
-                    f"{judge(smaller, held).success:.2%}"
+                    f"{evaluate_policy(smaller, held_out).success:.2%}"
                 )
-    taught = "the exact best policies" if config.teacher is None else config.teacher.name
-    store(
+    teacher = "the exact optimal policies" if config.teacher is None else config.teacher.name
+    save_network(
         config.output,
         student,
         console,
         made=f"By `dynamaze distill student --maps {config.maps} --steps {config.steps} --seed "
-        f"{config.seed}`, from {taught}.",
+        f"{config.seed}`, from {teacher}.",
         environment=ENVIRONMENT,
-        kept=kept,
+        normalised_return=normalised_return,
         size=measure(
             student,
-            split_queries(Held.of(MazeGenerator(11), 1).planes)[0],
+            split_queries(HeldOut.generate(MazeGenerator(11), 1).planes)[0],
             runs_as=build_policy(to_stored(student)),
         ),
     )
 
 
 def read_teacher(path: Path | None) -> Any:
-    """The policy of a file, or the exact one."""
+    """Return the policy of a file, or the exact one."""
     if path is None:
         return as_teacher(ShortestPathPolicy())
     return as_teacher(load_student(path).to(memory_format=torch.channels_last).eval())
 
 
 def train(config: StudentConfig, source: FunctionSource, console: Console) -> ValueIterationNetwork:
-    """A student, trained to the end; from the checkpoint beside its file, if there is one."""
-    path = checkpoint(config.output)
-    begin = _beginnings(config.maps, config.seed)
+    """Return a trained student, continued from the checkpoint beside its file if there is one."""
+    path = checkpoint_path(config.output)
+    make = _student_maker(config.maps, config.seed)
     number = 0
     settings: dict[str, Any] = {
         "total_steps": config.steps,
         "learning_rate": LEARNING_RATE,
         "seed": config.seed,
     }
-    if config.beginnings > 1 and not path.exists():
-        with console.status(f"trying {config.beginnings} beginnings"):
+    if config.restarts > 1 and not path.exists():
+        with console.status(f"trying {config.restarts} restarts"):
             number, losses = best_restart(
-                [begin(each) for each in range(config.beginnings)],
+                [make(each) for each in range(config.restarts)],
                 source,
-                steps=max(1, round(TRIED * config.steps)),
+                steps=max(1, round(RESTART_FRACTION * config.steps)),
                 **settings,
             )
         tried = ", ".join(f"{loss:.3f}" for loss in losses)
-        console.print(f"losses of the beginnings: {tried}; number {number + 1} goes on")
-    student = begin(number)
+        console.print(f"losses of the restarts: {tried}; number {number + 1} continues")
+    student = make(number)
     distiller = Distiller(student, source, **settings)
     if path.exists():
         distiller.resume(path)
-        console.print(f"going on from step {distiller.step}, from {path}")
-    keep = Checkpoints(path, every=max(1, config.steps // 10))
+        console.print(f"continuing from step {distiller.step}, from {path}")
+    checkpoints = Checkpoints(path, every=max(1, config.steps // 10))
     left = config.steps - distiller.step
     for step in track(distiller.steps(), "distilling", total=left, console=console):
-        keep(step)
+        checkpoints(step)
     return student
 
 
-def _beginnings(maps: int, seed: int) -> Callable[[int], ValueIterationNetwork]:
+def _student_maker(maps: int, seed: int) -> Callable[[int], ValueIterationNetwork]:
     return lambda number: ValueIterationNetwork(maps, seed=100 * seed + number)
+
+
+if __name__ == "__main__":
+    run_script(__file__)

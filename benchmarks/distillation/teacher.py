@@ -1,4 +1,4 @@
-"""`dynamaze distill teacher`: a large network that knows the way in mazes it has never seen."""
+"""Command `dynamaze distill teacher`: a large network for unseen mazes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
+from dynamaze.benchmarks.distillation.checkpoints import checkpoint_path, save_network
+from dynamaze.benchmarks.distillation.mazes import (
+    ENVIRONMENT,
+    TRAINING,
+    HeldOut,
+    MazeSampler,
+    evaluate_policy,
+    held_out_generators,
+    return_estimate,
+)
+from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.common.validation import checked_number
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.students.residual import Residual
@@ -16,45 +27,41 @@ from dynamaze.distill.training.callbacks import Checkpoints
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.envs.generation.planes import ShortestPathPolicy
 
-from .checkpoints import checkpoint, store
-from .judging import judge, kept_of
-from .mazes import ENVIRONMENT, TRAINING, Held, Mazes, held_out_recipes
-
 LEARNING_RATE = 1e-3
 CELLS = 3000
-"""Cells of the mazes of a batch, all of which are labelled."""
+"""Cells of a batch's mazes, all of which are labelled."""
 
-KEPT_EVERY = 250
-"""Steps between two checkpoints."""
+CHECKPOINT_INTERVAL = 250
+"""Training steps between two checkpoints."""
 
 
 @dataclass(frozen=True)
-class Teacher:
-    """Train a large teacher for generated mazes from their exact best policies.
+class TeacherConfig:
+    """Train a large teacher for generated mazes from their exact optimal policies.
 
-    A residual network of 1.1 million parameters sees walls and goal, and learns what is best in
+    A residual network of 1.1 million parameters sees walls and goal, and learns the best action in
     every cell of mazes of up to 15x15: perfect ones, ones with loops and ones with obstacles. Small
-    mazes come first. About ten minutes on two cores; a GPU is used if there is one. A run that was
-    stopped goes on where it was.
+    mazes come first. About ten minutes on two cores; a GPU is used if there is one. A stopped run
+    continues from its checkpoint.
     """
 
     output: Path = Path("teacher.safetensors")
-    """The file of the weights; a page about them is written beside it, and while it trains a
-    checkpoint."""
+    """The file of the weights; a page about them, and during training a checkpoint, are beside
+    it."""
     steps: int = 6000
     """Training steps."""
     channels: int = 64
     """Width of the network."""
     blocks: int = 15
-    """Its depth, in blocks of two convolutions."""
+    """Depth of the network, in blocks of two convolutions."""
     seed: int = 0
-    """Settles every number."""
+    """Seed of all random numbers."""
     mazes: int = 500
-    """Held-out mazes of each kind on which it is judged, from every cell."""
+    """Held-out mazes of each kind for the evaluation, from every cell."""
 
 
-def main(config: Teacher) -> None:
-    """Train, judge and store a teacher.
+def main(config: TeacherConfig) -> None:
+    """Train, evaluate and save a teacher.
 
     Raises:
         ValueError: for a number outside its range, or a checkpoint of other settings.
@@ -64,39 +71,43 @@ def main(config: Teacher) -> None:
     console = Console()
     config.output.parent.mkdir(parents=True, exist_ok=True)
     network = train(config, console)
-    kept = None
-    for name, recipe in held_out_recipes(11).items():
-        verdict = judge(network, Held.of(recipe, config.mazes))
-        kept = kept or kept_of(verdict)
-        console.print(f"{name} mazes: {verdict.success:.2%} of all ways end at the goal")
-    store(
+    normalised_return = None
+    for name, generator in held_out_generators(11).items():
+        result = evaluate_policy(network, HeldOut.generate(generator, config.mazes))
+        normalised_return = normalised_return or return_estimate(result)
+        console.print(f"{name} mazes: success rate {result.success:.2%}")
+    save_network(
         config.output,
         network,
         console,
         made=f"By `dynamaze distill teacher --steps {config.steps} --seed {config.seed}`, from the "
-        "exact best policies of generated mazes.",
+        "exact optimal policies of generated mazes.",
         environment=ENVIRONMENT,
-        kept=kept,
+        normalised_return=normalised_return,
     )
 
 
-def train(config: Teacher, console: Console) -> Residual:
-    """The network, trained to the end; from the checkpoint beside its file, if there is one."""
+def train(config: TeacherConfig, console: Console) -> Residual:
+    """Return the trained network, continued from the checkpoint beside its file if there is one."""
     network = Residual(config.channels, config.blocks, seed=config.seed)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stub
     distiller = Distiller(
         network,
-        FunctionSource(ShortestPathPolicy(), Mazes(cells=CELLS, growing=True), (TRAINING,)),
+        FunctionSource(ShortestPathPolicy(), MazeSampler(cells=CELLS, growing=True), (TRAINING,)),
         total_steps=config.steps,
         learning_rate=LEARNING_RATE,
         seed=config.seed,
     )
-    path = checkpoint(config.output)
+    path = checkpoint_path(config.output)
     if path.exists():
         distiller.resume(path)
-        console.print(f"going on from step {distiller.step}, from {path}")
-    keep = Checkpoints(path, every=KEPT_EVERY)
+        console.print(f"continuing from step {distiller.step}, from {path}")
+    checkpoints = Checkpoints(path, every=CHECKPOINT_INTERVAL)
     left = config.steps - distiller.step
     for step in track(distiller.steps(), "training the teacher", total=left, console=console):
-        keep(step)
+        checkpoints(step)
     return network.cpu().eval()
+
+
+if __name__ == "__main__":
+    run_script(__file__)

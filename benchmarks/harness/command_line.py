@@ -30,7 +30,14 @@ TRACEBACK = "DYNAMAZE_TRACEBACK"
 EXTRAS = {"torch": "distill", "stable_baselines3": "distill"}
 """Libraries that whole commands need, and the extra that installs each."""
 
-OLD_OPTIONS = {"--redraw": "--plot-only"}
+OLD_OPTIONS = {
+    "--redraw": "--plot-only",
+    "--every": "--evaluation-interval",
+    "--certainty": "--prior-strength",
+    "--beginnings": "--restarts",
+    "--life": "--drift-steps",
+    "--tiny-steps": "--small-steps",
+}
 """Options of version 0.1 that have another name."""
 
 

@@ -91,13 +91,13 @@ EXPERIMENTS = {
         "adaptation of agents to a local change (LoCA), on the grid",
         "--runs 5",
         "dynamaze.benchmarks.studies.loca.command",
-        "LoCA",
+        "LoCAConfig",
     ),
     "loca-continuous": Command(
         "adaptation of agents to a local change (LoCA), for a point in a corridor",
         "--runs 3",
         "dynamaze.benchmarks.studies.loca.command",
-        "LoCAContinuous",
+        "LoCAContinuousConfig",
     ),
     "sb3": Command(
         "Stable-Baselines3's DQN and SAC, with and without a model for planning",
@@ -160,9 +160,9 @@ BENCHMARK_COMMANDS = {
         "dynamaze.benchmarks.distillation.adapt",
     ),
     "distill soft-labels": Command(
-        "soft against hard labels for few states, and loss weights for tiny students",
+        "soft against hard labels for few states, and loss weights for small students",
         "--runs 10",
-        "dynamaze.benchmarks.distillation.labels",
+        "dynamaze.benchmarks.distillation.soft_labels",
     ),
 }
 """Commands by the words that follow `dynamaze`."""

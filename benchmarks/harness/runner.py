@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -28,7 +28,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as Grid
 
 from dynamaze.benchmarks.harness.intervals import FEW_RUNS
-from dynamaze.benchmarks.harness.table import Table, read_csv, write_csv
+from dynamaze.benchmarks.harness.table import Table, read_csv, rename_entries, write_csv
 from dynamaze.common.storage import write_atomically
 from dynamaze.common.version import __version__
 
@@ -44,6 +44,8 @@ class ExperimentConfig:
 
     name: ClassVar[str]
     """The name of its tables and of its plot."""
+    old_names: ClassVar[Mapping[str, str]] = {}
+    """Names in its stored tables of version 0.1 (tables, columns, text values) -> today's."""
 
     output: Path = Path()
     """The folder in which `results/` is made; the working directory by default."""
@@ -83,7 +85,7 @@ def run_experiment(
     """
     folder = output / "results"
     if plot_only:
-        tables = read_tables(folder, config.name)
+        tables = read_tables(folder, config.name, config.old_names)
     else:
         folder.mkdir(parents=True, exist_ok=True)
         with _progress_bar(console) as bar:
@@ -142,18 +144,31 @@ def check_runs(runs: int, name: str = "runs") -> None:
         raise ValueError(f"{name}={runs}; expected at least 2 for an interval")
 
 
-def read_tables(folder: Path, name: str) -> dict[str, Table]:
+def read_tables(
+    folder: Path, name: str, old_names: Mapping[str, str] | None = None
+) -> dict[str, Table]:
     """Read the tables of an experiment: `name`.csv and those whose names begin with `name`_.
+
+    Args:
+        folder: the folder of the tables.
+        name: the experiment's name.
+        old_names: names in tables of version 0.1 -> today's (`ExperimentConfig.old_names`).
 
     Raises:
         FileNotFoundError: if there are none.
     """
-    paths = [folder / f"{name}.csv", *sorted(folder.glob(f"{name}_*.csv"))]
-    if not paths[0].exists():
+    names = old_names or {}
+    stems = [name, *(old for old, new in names.items() if new == name)]
+    found = [stem for stem in stems if (folder / f"{stem}.csv").exists()]
+    if not found:
         raise FileNotFoundError(
-            f"{paths[0]}: no such table; run the experiment without --plot-only"
+            f"{folder / name}.csv: no such table; run the experiment without --plot-only"
         )
-    return {path.stem: read_csv(path) for path in paths}
+    paths = [folder / f"{found[0]}.csv", *sorted(folder.glob(f"{found[0]}_*.csv"))]
+    return {
+        name + path.stem.removeprefix(found[0]): rename_entries(read_csv(path), names)
+        for path in paths
+    }
 
 
 def print_paths(console: Console, began: float, paths: Sequence[Path]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,21 @@ def read_csv(path: str | os.PathLike[str]) -> Table:
             raise ValueError(f"{path} line {number}: {len(row)} fields; expected {len(header)}")
     columns = zip(*rows, strict=True) if rows else [[] for _ in header]
     return {name: _typed(values) for name, values in zip(header, columns, strict=True)}
+
+
+def rename_entries(table: Table, names: Mapping[str, str]) -> Table:
+    """Return a table with other names for some columns and text values.
+
+    Args:
+        table: a table.
+        names: old name -> new name; other names stay.
+    """
+    return {
+        names.get(column, column): np.array([names.get(text, text) for text in values.tolist()])
+        if values.dtype.kind == "U"
+        else values
+        for column, values in table.items()
+    }
 
 
 def _typed(values: Sequence[str]) -> npt.NDArray[Any]:

@@ -1,13 +1,13 @@
-"""Models that are wrong on purpose, by a dial, and how wrong they are.
+"""Models corrupted on purpose, at several levels, and their error.
 
-A wrong model is a good one that is misinformed: real transitions reach it changed. So it plans,
-predicts and is scored as the good one is, and at 0 on the dial it is the good one, bit for bit.
+A corrupted model wraps a good one and changes the real transitions before they reach it. So it
+plans, predicts and is scored as the good one, and at level 0 it is bit-identical to it.
 
-1. Noise: some pairs are always said to lead to a cell at random, and to pay what arriving there
-   pays (`random_lies`).
-2. A missed change: some cells are always said to be as the maze was at first (`old_lies`).
+1. Noise: some pairs always lead to a random cell, with the reward of reaching it
+   (`random_corruption`).
+2. A missed change: some cells always are as the maze was at first (`stale_corruption`).
 3. Too little capacity: the cells of a block share one memory, in which each action has the outcomes
-   that it had anywhere in the block (`blocks`). Values stay those of single cells.
+   that it had anywhere in the block (`block_representatives`). Values stay those of single cells.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.agents import LatestOutcome, MaximumLikelihood
 from dynamaze.agents.core.kernels import (
     expected_backup,
     outcome_probability,
@@ -35,77 +36,84 @@ from dynamaze.common.compiled import compiled
 from dynamaze.envs.mazes.mdp import FiniteMDP
 
 
-class Lies(NamedTuple):
-    """What a model is told of each pair whatever happens; the pairs are (states * actions,)."""
+class Corruption(NamedTuple):
+    """Fixed outcomes that replace those of some pairs; arrays are (states * actions,)."""
 
-    is_told: BoolArray  # of which pairs; of the others it is told the truth
+    is_corrupted: BoolArray  # the other pairs keep their real outcomes
     next_state: IntArray
     reward: FloatArray
     terminated: BoolArray
 
     @classmethod
-    def none(cls, pairs: int) -> Lies:
-        """The truth."""
+    def none(cls, pairs: int) -> Corruption:
+        """Return a corruption of no pair."""
         flags = np.zeros(pairs, dtype=np.bool_)
         return cls(flags, np.zeros(pairs, dtype=np.int64), np.zeros(pairs), flags.copy())
 
 
-class WrongTable(NamedTuple):
-    """The record."""
+class CorruptedTable(NamedTuple):
+    """Record of a corrupted model."""
 
-    inside: Any  # of the model that is misinformed
+    # Not called `model`: of a record with that field the generic rules take the visited pairs.
+    wrapped: Any  # record of the wrapped model
     seen: VisitedPairs
     visits: IntArray  # (states * actions,)
-    kept_as: IntArray  # (states * actions,) the pair whose memory a pair shares
-    lies: Lies
+    source_pair: IntArray  # (states * actions,) the pair whose memory a pair shares
+    corruption: Corruption
 
 
-class WrongModel:
-    """A table model that is misinformed.
+class CorruptedModel:
+    """Table model that learns from corrupted transitions.
 
     Args:
-        model: one whose memory is a record, and which has seen nothing yet.
-        lies: what it is told; None for the truth.
-        shared: (states,) the state whose memory each state shares; None for its own.
+        model: a model whose memory is a record, and which is empty.
+        corruption: the outcomes that it sees; None for the real ones.
+        representatives: (states,) the state whose memory each state shares; None for its own.
     """
 
     promises: frozenset[str] = frozenset()
 
     def __init__(
-        self, model: TableModel[Any], *, lies: Lies | None = None, shared: IntArray | None = None
+        self,
+        model: TableModel[Any],
+        *,
+        corruption: Corruption | None = None,
+        representatives: IntArray | None = None,
     ) -> None:
         self.model = model
         self.num_states, self.num_actions = model.num_states, model.num_actions
         pairs = self.num_states * self.num_actions
-        rows = np.arange(self.num_states) if shared is None else shared
+        rows = np.arange(self.num_states) if representatives is None else representatives
         self._seen = VisitedPairs.begin(self.num_states, self.num_actions, False)
         self._visits = np.zeros(pairs, dtype=np.int64)
-        self._kept_as = (rows[:, None] * self.num_actions + np.arange(self.num_actions)).ravel()
-        self._lies = Lies.none(pairs) if lies is None else lies
+        self._source_pair = (rows[:, None] * self.num_actions + np.arange(self.num_actions)).ravel()
+        self._corruption = Corruption.none(pairs) if corruption is None else corruption
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the model inside can do."""
+        """Return the wrapped model's capabilities."""
         found: frozenset[str] = self.model.capabilities
         return found
 
     @property
-    def table(self) -> WrongTable:
-        """The record."""
-        return WrongTable(self.model.table, self._seen, self._visits, self._kept_as, self._lies)
+    def table(self) -> CorruptedTable:
+        """Return the record."""
+        return CorruptedTable(
+            self.model.table, self._seen, self._visits, self._source_pair, self._corruption
+        )
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was seen yet."""
+        """Return whether the model has no transition."""
         return self.model.is_empty
 
     @property
     def tried(self) -> IntArray:
-        """The numbers of the pairs that were tried, in order."""
+        """Return the numbers of the visited pairs, in order."""
         return np.flatnonzero(self._visits)
 
     def update(self, transitions: Transitions) -> None:
-        """Let the model inside learn what it is told.
+        """Update the wrapped model with the corrupted transitions.
 
         Raises:
             ValueError: if a transition is outside the table.
@@ -116,140 +124,141 @@ class WrongModel:
             raise ValueError(f"transition {wrong} of {transitions}; expected one of the table")
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
-        """N simulated transitions of pairs that were tried."""
+        """Sample n simulated transitions of visited pairs."""
         return Transitions(*sample_batch(self.table, n, self.num_actions, state_words(rng)))
 
     def distribution(self, observation: int, action: int) -> Outcomes:
-        """What the model inside believes of the pair whose memory this one shares."""
-        kept = self._kept_as[observation * self.num_actions + action]
-        if not self.model.table.visits[kept]:
+        """Return the wrapped model's outcomes of the pair whose memory this one shares."""
+        pair = int(self._source_pair[observation * self.num_actions + action])
+        if not self.model.table.visits[pair]:
             return Outcomes.unknown(observation)
-        return self.model.distribution(*divmod(int(kept), self.num_actions))
+        return self.model.distribution(*divmod(pair, self.num_actions))
 
     def predict(self, observations: IntArray, actions: IntArray) -> Prediction:
-        """What the model inside predicts of the pairs whose memories these share."""
-        kept = self._kept_as[observations * self.num_actions + actions]
-        return self.model.predict(kept // self.num_actions, kept % self.num_actions)
+        """Return the wrapped model's predictions for the pairs whose memories these share."""
+        pairs = self._source_pair[observations * self.num_actions + actions]
+        return self.model.predict(pairs // self.num_actions, pairs % self.num_actions)
 
     def reserve(self, transitions: int) -> None:
-        """Make room in the model inside."""
+        """Reserve memory in the wrapped model."""
         self.model.reserve(transitions)
 
     def get_state(self) -> dict[str, Any]:
-        """That of the model inside, and what was tried."""
-        inside = prefixed("model", self.model.get_state())
-        return {**inside, **flatten(_Kept(self._seen, self._visits))}
+        """Return the state of the wrapped model, and the visits."""
+        wrapped = prefixed("model", self.model.get_state())
+        return {**wrapped, **flatten(_State(self._seen, self._visits))}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go back to what `get_state` returned.
+        """Restore a state that `get_state` returned.
 
         Raises:
             ValueError: if something is missing or does not fit.
         """
-        kept = restore(_Kept(self._seen, self._visits), state)
+        own = restore(_State(self._seen, self._visits), state)
         self.model.set_state(part_of("model", state))
-        self._seen, self._visits = kept
+        self._seen, self._visits = own
 
 
-class _Kept(NamedTuple):
-    """What is kept beside the model inside."""
+class _State(NamedTuple):
+    """State of a corrupted model beside the wrapped one."""
 
     seen: VisitedPairs
     visits: IntArray
 
 
-# -- on the dial -------------------------------------------------------------------------------
+# -- corruption at a level ---------------------------------------------------------------------
 
 
-def visitable(mdp: FiniteMDP) -> IntArray:
-    """The states in which an agent may have to act, in order; of a world where any is reached."""
+def reachable_states(mdp: FiniteMDP) -> IntArray:
+    """Return the non-terminal states that can be reached from the start, in order."""
     found = mdp.start > 0
     while True:
-        goes_on = (mdp.probability[found] > 0) & ~mdp.terminated[found]
+        continues = (mdp.probability[found] > 0) & ~mdp.terminated[found]
         before = int(found.sum())
-        found[mdp.next_state[found][goes_on]] = True
+        found[mdp.next_state[found][continues]] = True
         if found.sum() == before:
             return np.flatnonzero(found)
 
 
-def random_lies(mdp: FiniteMDP, share: float, rng: np.random.Generator) -> Lies:
-    """That a share of the pairs lead elsewhere: to another cell at random, which may be the goal.
+def random_corruption(mdp: FiniteMDP, fraction: float, rng: np.random.Generator) -> Corruption:
+    """Let a fraction of the pairs lead to another cell at random, which may be the goal.
 
     Args:
-        mdp: a deterministic world.
-        share: of the pairs, in [0, 1], to the nearest pair.
+        mdp: a deterministic environment.
+        fraction: of the pairs, in [0, 1], rounded to the nearest pair.
         rng: draws pairs and cells.
     """
-    states, num_actions = visitable(mdp), mdp.next_state.shape[1]
+    states, num_actions = reachable_states(mdp), mdp.next_state.shape[1]
     pairs = (states[:, None] * num_actions + np.arange(num_actions)).ravel()
-    truth = _deterministic(mdp)
-    # A way to each cell, of which the pay is taken.
-    cells, ways = np.unique(truth.next_state[pairs], return_index=True)
-    lies = Lies.none(truth.next_state.size)
-    for pair in rng.permutation(pairs)[: round(share * pairs.size)]:
+    truth = _true_outcomes(mdp)
+    # A pair that leads to each cell, whose reward and termination are taken.
+    cells, sources = np.unique(truth.next_state[pairs], return_index=True)
+    corruption = Corruption.none(truth.next_state.size)
+    for pair in rng.permutation(pairs)[: round(fraction * pairs.size)]:
         others = np.flatnonzero(cells != truth.next_state[pair])
-        _tell(lies, truth, pair, pairs[ways[rng.choice(others)]])
-    return lies
+        _corrupt(corruption, truth, pair, pairs[sources[rng.choice(others)]])
+    return corruption
 
 
-def old_lies(old: FiniteMDP, share: float, rng: np.random.Generator) -> Lies:
-    """That a share of the cells are as they were.
+def stale_corruption(old: FiniteMDP, fraction: float, rng: np.random.Generator) -> Corruption:
+    """Let a fraction of the cells be as they were before a change.
 
     Args:
-        old: the deterministic world as it was.
-        share: of its cells, in [0, 1], to the nearest cell.
+        old: the deterministic environment before the change.
+        fraction: of its cells, in [0, 1], rounded to the nearest cell.
         rng: draws the cells.
     """
-    states, num_actions = visitable(old), old.next_state.shape[1]
-    truth = _deterministic(old)
-    lies = Lies.none(truth.next_state.size)
-    for state in rng.permutation(states)[: round(share * states.size)]:
+    states, num_actions = reachable_states(old), old.next_state.shape[1]
+    truth = _true_outcomes(old)
+    corruption = Corruption.none(truth.next_state.size)
+    for state in rng.permutation(states)[: round(fraction * states.size)]:
         for pair in range(state * num_actions, (state + 1) * num_actions):
-            _tell(lies, truth, pair, pair)
-    return lies
+            _corrupt(corruption, truth, pair, pair)
+    return corruption
 
 
-def _deterministic(mdp: FiniteMDP) -> Lies:
-    """All there is to tell of a deterministic world."""
+def _true_outcomes(mdp: FiniteMDP) -> Corruption:
+    """Return the outcomes of all pairs of a deterministic environment."""
     outcome = mdp.probability.argmax(axis=2)[..., None]
     columns: Any = [
         np.take_along_axis(np.asarray(column), outcome, axis=2).ravel()
         for column in (mdp.next_state, mdp.reward, mdp.terminated)
     ]
-    return Lies(np.ones(outcome.size, dtype=np.bool_), *columns)
+    return Corruption(np.ones(outcome.size, dtype=np.bool_), *columns)
 
 
-def _tell(lies: Lies, truth: Lies, pair: int, like: int) -> None:
-    """Tell of a pair that it does what another one does."""
-    for mine, its in zip(lies, truth, strict=True):
-        mine[pair] = its[like]
+def _corrupt(corruption: Corruption, truth: Corruption, pair: int, source: int) -> None:
+    """Give a pair the true outcome of another one."""
+    for changed, true in zip(corruption, truth, strict=True):
+        changed[pair] = true[source]
 
 
-def blocks(rows: int, columns: int, side: int) -> IntArray:
-    """(rows * columns,) of each cell the first of its block; blocks are `side` cells wide and high.
+def block_representatives(rows: int, columns: int, side: int) -> IntArray:
+    """Return the first cell of each cell's block, (rows * columns,).
 
-    Cells are numbered row by row; the last blocks may be smaller.
+    Blocks are `side` cells wide and high. Cells are numbered row by row; the last blocks may be
+    smaller.
     """
     row, column = np.divmod(np.arange(rows * columns), columns)
     first: IntArray = (row - row % side) * columns + column - column % side
     return first
 
 
-def model_error(model: WrongModel, mdp: FiniteMDP) -> float:
-    """The probability that a model gives to what is not so, on average over the pairs it has seen.
+def total_variation_error(model: CorruptedModel, mdp: FiniteMDP) -> float:
+    """Return the mean total variation distance from the true outcomes over the visited pairs.
 
-    It is half the sum of |what the model believes - what is| over next cells, ends apart from them
-    (total variation), of the pairs that were tried and can be tried now.
+    It is half the sum of |predicted - true probability| over next cells, terminal ones counted
+    separately, of the visited pairs that can be tried now.
     """
     width = model.num_states
-    can_be = np.isin(model.tried // model.num_actions, visitable(mdp))
+    is_reachable = np.isin(model.tried // model.num_actions, reachable_states(mdp))
     errors = []
-    for pair in model.tried[can_be]:
+    for pair in model.tried[is_reachable]:
         state, action = divmod(int(pair), model.num_actions)
-        believed = model.distribution(state, action)
+        predicted = model.distribution(state, action)
         difference = np.zeros(2 * width)
-        places = believed.next_observation + width * believed.terminated
-        np.add.at(difference, places, believed.probability)
+        places = predicted.next_observation + width * predicted.terminated
+        np.add.at(difference, places, predicted.probability)
         places = mdp.next_state[state, action] + width * mdp.terminated[state, action]
         np.subtract.at(difference, places, mdp.probability[state, action])
         errors.append(np.abs(difference).sum() / 2)
@@ -259,58 +268,124 @@ def model_error(model: WrongModel, mdp: FiniteMDP) -> float:
 # -- compiled ----------------------------------------------------------------------------------
 
 
-@rule(update_model, WrongTable)
+@rule(update_model, CorruptedTable)
 @compiled
-def observe_wrongly(table, num_actions, state, action, reward, next_state, terminated):
-    """Note what was tried, and let the model inside learn what it is told of it."""
+def update_corrupted(table, num_actions, state, action, reward, next_state, terminated):
+    """Record the visit, and update the wrapped model with the corrupted transition."""
     pair = state * num_actions + action
     add_pair(table.seen, num_actions, state, action, table.visits[pair] == 0)
     table.visits[pair] += 1
-    kept, lies = table.kept_as[pair], table.lies
-    if lies.is_told[pair]:
+    source, corruption = table.source_pair[pair], table.corruption
+    if corruption.is_corrupted[pair]:
         reward, next_state, terminated = (
-            lies.reward[pair],
-            lies.next_state[pair],
-            lies.terminated[pair],
+            corruption.reward[pair],
+            corruption.next_state[pair],
+            corruption.terminated[pair],
         )
     update_model(
-        table.inside,
+        table.wrapped,
         num_actions,
-        kept // num_actions,
-        kept % num_actions,
+        source // num_actions,
+        source % num_actions,
         reward,
         next_state,
         terminated,
     )
 
 
-@rule(sample_outcome, WrongTable)
+@rule(sample_outcome, CorruptedTable)
 @compiled
-def follow_wrongly(table, num_actions, pair, rng):
-    """An outcome of the pair whose memory it shares."""
-    return sample_outcome(table.inside, num_actions, table.kept_as[pair], rng)
+def sample_corrupted_outcome(table, num_actions, pair, rng):
+    """Sample an outcome of the pair whose memory this one shares."""
+    return sample_outcome(table.wrapped, num_actions, table.source_pair[pair], rng)
 
 
-@rule(sample_transition, WrongTable)
+@rule(sample_transition, CorruptedTable)
 @compiled
-def draw_wrongly(table, num_actions, rng):
-    """Draw a pair that was tried, and an outcome."""
+def sample_corrupted_transition(table, num_actions, rng):
+    """Sample a visited pair and an outcome."""
     pair, rng = sample_pair(table.seen, num_actions, rng)
-    reward, next_state, terminated, rng = follow_wrongly(table, num_actions, pair, rng)
+    reward, next_state, terminated, rng = sample_corrupted_outcome(table, num_actions, pair, rng)
     return pair, reward, next_state, terminated, rng
 
 
-@rule(expected_backup, WrongTable)
+@rule(expected_backup, CorruptedTable)
 @compiled
-def expect_wrongly(table, num_actions, pair, q, gamma):
-    """What the pair whose memory it shares is worth."""
-    return expected_backup(table.inside, num_actions, table.kept_as[pair], q, gamma)
+def backup_corrupted(table, num_actions, pair, q, gamma):
+    """Return the expected backup of the pair whose memory this one shares."""
+    return expected_backup(table.wrapped, num_actions, table.source_pair[pair], q, gamma)
 
 
-@rule(outcome_probability, WrongTable)
+@rule(outcome_probability, CorruptedTable)
 @compiled
-def believe_wrongly(table, num_actions, pair, next_state, terminated):
-    """What is held of the pair whose memory it shares."""
+def corrupted_probability(table, num_actions, pair, next_state, terminated):
+    """Return the outcome's probability at the pair whose memory this one shares."""
     return outcome_probability(
-        table.inside, num_actions, table.kept_as[pair], next_state, terminated
+        table.wrapped, num_actions, table.source_pair[pair], next_state, terminated
     )
+
+
+# -- kinds of corruption, and planners -----------------------------------------------------------
+
+CLOSED = """\
+.......#G
+..#....#.
+S.#....#.
+..#..##..
+.....#...
+.........
+"""
+"""The path of 14 steps is blocked; one of 16 is left."""
+
+OPENED = """\
+.......#G
+..#....#.
+S.#....#.
+..#..##..
+.........
+.........
+"""
+"""The same path is blocked, and another one of 14 steps opens."""
+
+
+class CorruptionKind(NamedTuple):
+    """A kind of corruption and its levels."""
+
+    title: str
+    level_name: str  # meaning of the levels
+    levels: tuple[float, ...]
+    model_type: type[TableModel[Any]]  # of the wrapped model
+    changed_layout: str | None = None  # the maze after half of the steps; None for no change
+
+
+CELL_FRACTIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
+KINDS = {
+    "noise": CorruptionKind(
+        "Noise", "fraction of the pairs", (0.0, 0.05, 0.1, 0.3, 0.5), LatestOutcome
+    ),
+    "closed": CorruptionKind(
+        "A missed change: a path closes",
+        "fraction of the cells",
+        CELL_FRACTIONS,
+        LatestOutcome,
+        CLOSED,
+    ),
+    "opened": CorruptionKind(
+        "A missed change: a path closes, another opens",
+        "fraction of the cells",
+        CELL_FRACTIONS,
+        LatestOutcome,
+        OPENED,
+    ),
+    "capacity": CorruptionKind(
+        "Too little capacity", "side of a block", (1, 2, 3, 6), MaximumLikelihood
+    ),
+}
+
+MODEL_FREE = "q_learning"
+PLANNERS = {
+    "uniform": "Dyna-Q",
+    "prioritised_sweeping": "prioritised sweeping",
+    "trajectory_sampling": "trajectory sampling",
+    "dynamic_programming": "dynamic programming",
+}

@@ -1,20 +1,20 @@
-"""When pre-training helps a deep belief network to predict a maze, and when it does not.
+"""Gain and loss of pre-training a deep belief network that predicts a maze.
 
-The task is to predict the next cell (row and column) of the Dyna maze from what is observed of a
-cell and an action. Twice the same network (the same layers, steps and last layer) is
-tuned on few transitions: with weights of chance, and with weights that restricted Boltzmann
-machines learned from inputs alone; these are either the transitions' own inputs or also many more
-that have no outcome, which an agent that looks at a maze without acting could collect.
+The task is to predict the next cell (row and column) of the Dyna maze from an observation of a cell
+and an action. The same network (the same layers, steps and last layer) is tuned on few transitions
+twice: from random weights, and from weights that restricted Boltzmann machines learned from inputs
+alone. These are either the transitions' own inputs or also many unlabelled ones, which an agent
+could collect without acting.
 
-1. Observed as one-hot numbers the inputs have no structure that could be learned without outcomes,
-   and pre-training does harm.
-2. Observed as noisy pictures, in which the agent is a soft spot, the inputs show what a place is,
-   and pre-training on many of them helps, most with the fewest outcomes. Pre-training on no more
-   inputs than there are outcomes helps less, and with 20 of them not at all.
+1. With one-hot observations the inputs have no structure that could be learned without labels, and
+   pre-training does harm.
+2. With noisy pictures, in which the agent is a soft spot, the inputs show the position, and
+   pre-training on many of them helps, most with the fewest labels. Pre-training on the labelled
+   inputs alone helps less, and with 20 of them not at all.
 
-The pictures' noise of 0.2 was chosen after a first run at 0.3 had been seen. There pre-training
-helped at 20, 50 and 100 outcomes and did a little harm at 200; at 20 and 50 the network without it
-was no better than the mean. `noise` runs either.
+The pictures' noise of 0.2 was chosen after a first run at 0.3. There pre-training helped at 20, 50
+and 100 labels and did a little harm at 200; at 20 and 50 the network without it was no better than
+the mean. The option `noise` runs either.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from dynamaze.agents.learners.deep_belief import DeepBelief
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.intervals import mean_interval
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
+from dynamaze.benchmarks.harness.table import Table, rows_where, stack
 from dynamaze.common.arrays import FloatArray
-
-from ..harness.intervals import mean_interval
-from ..harness.runner import ExperimentConfig, interval_caption, run_module
-from ..harness.table import Table, rows_where, stack
 
 ENV = "DynaMaze-v0"
 OBSERVATIONS = {"one_hot": "one-hot numbers", "picture": "noisy pictures"}
 ARMS = {
-    "none": "weights of chance",
+    "none": "random weights",
     "labelled": "pre-trained on the same inputs",
-    "unlabelled": "pre-trained, also on inputs without outcome",
+    "unlabelled": "pre-trained, also on unlabelled inputs",
 }
-SPOT = 0.7
-"""The spot's width in cells."""
+SPOT_WIDTH = 0.7
+"""Standard deviation of the spot in cells."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ class DeepBeliefConfig(ExperimentConfig):
     runs: int = 20
     """Runs of each setting, each with its own data and weights."""
     seed: int = 0
-    """Settles every number."""
+    """Seed of all random numbers."""
     labelled: tuple[int, ...] = (20, 50, 100, 200)
-    """Transitions with their outcome."""
+    """Numbers of labelled transitions, those with their next cell."""
     unlabelled: int = 2000
-    """Inputs without outcome."""
+    """Inputs without a label."""
     held_out: int = 2000
     """Transitions on which the error is measured."""
     noise: float = 0.2
@@ -73,12 +73,12 @@ class DeepBeliefConfig(ExperimentConfig):
 
     @property
     def total_runs(self) -> int:
-        """Runs of all settings together."""
+        """Number of runs of all settings."""
         return self.runs * len(self.labelled) * len(OBSERVATIONS)
 
 
-class Maze(NamedTuple):
-    """What happens in the maze."""
+class CellTransitions(NamedTuple):
+    """Transitions of the maze's cells."""
 
     cells: npt.NDArray[np.int64]  # (free,) the states in which one can act
     next_state: npt.NDArray[np.int64]  # (states, actions)
@@ -86,7 +86,7 @@ class Maze(NamedTuple):
 
 
 def main(config: DeepBeliefConfig) -> None:
-    """Run the experiment, store its tables and picture, and say where they are.
+    """Run the experiment, store its tables and plot, and print their paths.
 
     Raises:
         ValueError: for fewer than 2 runs.
@@ -109,12 +109,12 @@ def run(config: DeepBeliefConfig, callback: Callable[[], None] | None = None) ->
 
     Returns:
         The table of means, with the columns observation, arm, labelled, error_mean, error_low,
-        error_high, gain_mean, gain_low, gain_high (error without pre-training less that with it,
-        run by run; 95% intervals) and runs; and, named `..._runs`, that of the single runs, with
-        the columns observation, arm, labelled, run and error (root mean square, in spreads of the
-        target).
+        error_high, gain_mean, gain_low, gain_high (paired difference: error without pre-training
+        minus error with it; 95% intervals) and runs; and `..._runs`, the single runs, with the
+        columns observation, arm, labelled, run and error (root mean square, in standard deviations
+        of the target).
     """
-    maze = _read_maze()
+    maze = _read_transitions()
     means, singles = [], []
     for observation in OBSERVATIONS:
         for labelled in config.labelled:
@@ -140,7 +140,7 @@ def run(config: DeepBeliefConfig, callback: Callable[[], None] | None = None) ->
 
 
 def plot(tables: dict[str, Table], config: DeepBeliefConfig) -> Figure:
-    """The picture: error against transitions, a panel for each observation."""
+    """Return the plot: error against labelled transitions, a panel for each observation."""
     figure = Figure(figsize=(9, 4), layout="constrained")
     panels: Any = figure.subplots(1, len(OBSERVATIONS), sharey=True)
     for axes, (observation, title) in zip(panels, OBSERVATIONS.items(), strict=True):
@@ -151,10 +151,10 @@ def plot(tables: dict[str, Table], config: DeepBeliefConfig) -> Figure:
             above = curve["error_high"] - curve["error_mean"]
             bars = np.array([below, above])
             axes.errorbar(curve["labelled"], curve["error_mean"], bars, capsize=3, label=label)
-        axes.set(title=title, xlabel="Transitions with outcome", xscale="log")
+        axes.set(title=title, xlabel="Labelled transitions", xscale="log")
         axes.set_xticks(config.labelled, [str(number) for number in config.labelled])
         axes.minorticks_off()
-    panels[0].set_ylabel("Error on held-out transitions, in spreads")
+    panels[0].set_ylabel("Error on held-out transitions, in standard deviations")
     panels[0].legend(frameon=False)
     runs = int(tables[config.name]["runs"][0])
     figure.suptitle(f"Deep belief network: mean of {runs} runs, 95% interval")
@@ -162,7 +162,7 @@ def plot(tables: dict[str, Table], config: DeepBeliefConfig) -> Figure:
 
 
 def summary(tables: dict[str, Table], config: DeepBeliefConfig) -> list[tuple[str, ...]]:
-    """A line for each observation and number of transitions: the errors, and what was gained."""
+    """Return a line for each observation and number of transitions: errors and gains."""
     lines: list[tuple[str, ...]] = [
         ("observation", "transitions", "without", "gain, same inputs", "gain, more inputs")
     ]
@@ -184,12 +184,16 @@ def summary(tables: dict[str, Table], config: DeepBeliefConfig) -> list[tuple[st
 
 
 def _errors(
-    maze: Maze, observation: str, labelled: int, config: DeepBeliefConfig, rng: np.random.Generator
+    maze: CellTransitions,
+    observation: str,
+    labelled: int,
+    config: DeepBeliefConfig,
+    rng: np.random.Generator,
 ) -> list[float]:
-    """The error of each arm on the same data."""
-    inputs, targets = _draw(maze, observation, labelled, config.noise, rng)
-    more, _ = _draw(maze, observation, config.unlabelled, config.noise, rng)
-    tests, truth = _draw(maze, observation, config.held_out, config.noise, rng)
+    """Return the error of each arm on the same data."""
+    inputs, targets = _sample(maze, observation, labelled, config.noise, rng)
+    more, _ = _sample(maze, observation, config.unlabelled, config.noise, rng)
+    tests, truth = _sample(maze, observation, config.held_out, config.noise, rng)
     seed = int(rng.integers(2**31))
     errors = []
     for arm in ARMS:
@@ -206,33 +210,34 @@ def _errors(
         if arm == "unlabelled":
             learner.add_unlabelled(more)
         learner.update(inputs, targets)
+        # The root mean square in standard deviations of the target.
         misfit = (learner.predict(tests).mean - truth) / truth.std(axis=0)
         errors.append(float(np.sqrt((misfit**2).mean())))
     return errors
 
 
-def _draw(
-    maze: Maze, observation: str, number: int, noise: float, rng: np.random.Generator
+def _sample(
+    maze: CellTransitions, observation: str, number: int, noise: float, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Some transitions: (number, inputs) observations and actions, (number, 2) next cells."""
+    """Sample transitions: (number, inputs) observations and actions, (number, 2) next cells."""
     cells = rng.choice(maze.cells, number)
     actions = rng.integers(maze.next_state.shape[1], size=number)
     if observation == "one_hot":
         seen = np.eye(len(maze.places))[cells]
     else:
         apart = ((maze.places[cells][:, None] - maze.places) ** 2).sum(axis=2)
-        seen = np.exp(-0.5 * apart / SPOT**2)
+        seen = np.exp(-0.5 * apart / SPOT_WIDTH**2)  # a Gaussian spot at the agent's cell
         seen = np.clip(seen + noise * rng.standard_normal(seen.shape), 0, 1)
     chosen = np.eye(maze.next_state.shape[1])[actions]
     return np.concatenate([seen, chosen], axis=1), maze.places[maze.next_state[cells, actions]]
 
 
-def _read_maze() -> Maze:
+def _read_transitions() -> CellTransitions:
     env: Any = gym.make(ENV).unwrapped
     next_state = env.mdp.next_state[..., 0]
     states = np.arange(len(next_state))
     places = np.stack(np.divmod(states, env.layout.cols), axis=1).astype(np.float64)
-    return Maze(states[(next_state != states[:, None]).any(axis=1)], next_state, places)
+    return CellTransitions(states[(next_state != states[:, None]).any(axis=1)], next_state, places)
 
 
 def _row(
@@ -252,6 +257,10 @@ def _row(
     return {name: np.array([value]) for name, value in row.items()}
 
 
-def _interval(row: Table, what: str) -> str:
-    mean, low, high = (float(row[f"{what}_{part}"][0]) for part in ("mean", "low", "high"))
+def _interval(row: Table, quantity: str) -> str:
+    mean, low, high = (float(row[f"{quantity}_{part}"][0]) for part in ("mean", "low", "high"))
     return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -1,15 +1,15 @@
 """Linear Dyna on the Boyan chain, after Sutton, Szepesvári, Geramifard and Bowling (2008).
 
-Temporal differences alone need many episodes to reach back through the chain; planning on the
-linear model reaches back within a few. In episode 5, with 10 updates after each real step, PWMA is
-ahead of features at random. MG is not: the model's matrix soon has few zeros, so that a pop updates
-nearly every feature, and equal work is then no better spent than at random. With 10 pops instead,
-which is many more updates, MG is far ahead in episode 5. From episode 10 the planners are alike:
-their errors are then those of the model and of the step sizes.
+TD learning needs many episodes to propagate values back through the chain; planning on the linear
+model needs a few. In episode 5, with 10 updates after each real step, PWMA is better than random
+features. MG is not: the model's matrix soon has few zeros, so a pop updates nearly every feature,
+and the same number of updates is used no better than at random. With 10 pops instead, which are
+many more updates, MG is far better in episode 5. From episode 10 on the planners are equal: their
+errors are those of the model and of the step sizes.
 
-Settings of our own, which the paper's need not be:
+Differences from the paper:
 
-1. Errors are root mean squares over all states alike, with 95% intervals.
+1. Errors are root mean squares over all states with equal weights, with 95% intervals.
 2. Step sizes are a0 (n0 + 1) / (n0 + episode^1.1), for each method the best of a0 in 0.1, 0.5, 1
    and n0 in 100, 1000 by the mean error over 60 episodes of two runs with other seeds.
 3. A planner has 10 updates after each real step, "MG by pops" 10 pops with all their updates.
@@ -24,30 +24,30 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from dynamaze.agents.linear.evaluation import LinearEvaluation
+from dynamaze.agents.linear.evaluation import FeatureTransitions, LinearEvaluation
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.curves import plot_methods, run_methods, summarise_methods
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
+from dynamaze.benchmarks.harness.table import Table
+from dynamaze.common.arrays import FloatArray
 
-from ..harness.curves import plot_methods, run_methods, summarise_methods
-from ..harness.runner import ExperimentConfig, interval_caption, run_module
-from ..harness.table import Table
-from .boyan_chain import chain_episode, chain_features, root_mean_square
 
+class LinearDynaMethod(NamedTuple):
+    """A learning method and its step sizes."""
 
-class Method(NamedTuple):
-    """How values are learned."""
-
-    first: float  # a0
-    slowness: float  # n0
-    plans: bool = True
+    initial_step_size: float  # a0
+    decay_offset: float  # n0
+    has_planning: bool = True
     sweep: str = "random"
-    counted: str = "updates"
+    budget_unit: str = "updates"
 
 
 METHODS = {
-    "TD": Method(1.0, 1000, plans=False),
-    "Dyna, random": Method(0.5, 100),
-    "Dyna, PWMA": Method(0.5, 100, sweep="pwma"),
-    "Dyna, MG": Method(0.5, 100, sweep="mg"),
-    "Dyna, MG by pops": Method(0.5, 100, sweep="mg", counted="pops"),
+    "TD": LinearDynaMethod(1.0, 1000, has_planning=False),
+    "Dyna, random": LinearDynaMethod(0.5, 100),
+    "Dyna, PWMA": LinearDynaMethod(0.5, 100, sweep="pwma"),
+    "Dyna, MG": LinearDynaMethod(0.5, 100, sweep="mg"),
+    "Dyna, MG by pops": LinearDynaMethod(0.5, 100, sweep="mg", budget_unit="pops"),
 }
 
 
@@ -60,22 +60,22 @@ class LinearDynaConfig(ExperimentConfig):
     runs: int = 30
     """Runs for each curve."""
     seed: int = 0
-    """Settles every number."""
+    """Seed of all random numbers."""
     episodes: int = 60
     """Episodes of each run."""
     num_features: int = 25
-    """Features of the chain: 25 make 98 states with the end, 4 make Boyan's 14."""
+    """Features of the chain: 25 give 98 states including the terminal one, 4 give Boyan's 14."""
     planning_steps: int = 10
     """Updates after each real step."""
 
     @property
     def total_runs(self) -> int:
-        """Runs of all curves together."""
+        """Number of runs of all methods."""
         return self.runs * len(METHODS)
 
 
 def main(config: LinearDynaConfig) -> None:
-    """Run the experiment, store its tables and picture, and say where they are.
+    """Run the experiment, store its tables and plot, and print their paths.
 
     Raises:
         ValueError: for fewer than 2 runs.
@@ -97,7 +97,7 @@ def run(config: LinearDynaConfig, callback: Callable[[], None] | None = None) ->
         callback: called after each of the `config.total_runs` runs.
 
     Returns:
-        One table, as `run_methods` says, of the "error": the root mean square over states.
+        One table (see `run_methods`) of the "error", the root mean square over states.
 
     Raises:
         ValueError: for fewer than 2 runs.
@@ -114,30 +114,86 @@ def run(config: LinearDynaConfig, callback: Callable[[], None] | None = None) ->
 
 
 def learn(config: LinearDynaConfig, method: str, rng: np.random.Generator) -> Any:
-    """(episodes,) the error after each episode of one run."""
+    """Return the error after each episode of one run, (episodes,)."""
     own = METHODS[method]
     features = chain_features(config.num_features)
     agent = LinearEvaluation(
         config.num_features,
         sweep=own.sweep,
-        count=own.counted,
-        planning_steps=config.planning_steps if own.plans else 0,
+        count=own.budget_unit,
+        planning_steps=config.planning_steps if own.has_planning else 0,
     )
     chain, search = rng.spawn(2)  # all methods of a run see the same episodes
     errors = np.zeros(config.episodes)
     for episode in range(config.episodes):
-        agent.step_size = own.first * (own.slowness + 1) / (own.slowness + (episode + 1) ** 1.1)
+        # a0 (n0 + 1) / (n0 + episode^1.1): starts at a0 and decays.
+        agent.step_size = (
+            own.initial_step_size
+            * (own.decay_offset + 1)
+            / (own.decay_offset + (episode + 1) ** 1.1)
+        )
         agent.update(chain_episode(features, chain), search)
         errors[episode] = root_mean_square(features, agent.theta)
     return errors
 
 
 def plot(tables: dict[str, Table], config: LinearDynaConfig) -> Figure:
-    """The picture from the stored table."""
+    """Return the learning curves of the stored table."""
     label = "Error of the values (root mean square over states)"
     return plot_methods(tables[config.name], "error", title="Boyan chain", ylabel=label)
 
 
 def summary(tables: dict[str, Table], config: LinearDynaConfig) -> list[tuple[str, ...]]:
-    """A line for each method: its error after 5 and 10 episodes and in the end."""
+    """Return a line for each method: error after 5 and 10 episodes and at the end."""
     return summarise_methods(tables[config.name], "error", (5, 10))
+
+
+# -- the Boyan chain ---------------------------------------------------------------------------
+#
+# Boyan 2002, "Technical update: least-squares temporal difference learning", figure 1, with 13
+# states; Sutton et al. 2008 make it longer. From state i > 1 it moves to i - 1 or i - 2 with equal
+# probability and reward -3; from 1 to 0 with reward -2; from 0 the episode ends with reward 0.
+# v(i) = -2 i. Every fourth state has a feature of its own, the others interpolate linearly, so the
+# values are exactly linear in the features: with 4 features theta* = (-24, -16, -8, 0).
+STATES_PER_FEATURE = 4
+"""Distance in states between two states with a feature of their own."""
+
+
+def chain_features(num_features: int) -> FloatArray:
+    """Return the features of states 0 to 4 (num_features - 1), (states, features).
+
+    The first feature is 1 in the start state, which is the last one.
+    """
+    states = np.arange(STATES_PER_FEATURE * (num_features - 1) + 1)
+    own = STATES_PER_FEATURE * np.arange(num_features)[::-1]
+    near = 1.0 - np.abs(states[:, None] - own) / STATES_PER_FEATURE
+    features: FloatArray = np.maximum(near, 0.0, dtype=np.float64)
+    return features
+
+
+def chain_values(num_features: int) -> FloatArray:
+    """Return theta*, the weights that give every state its value, (features,)."""
+    values: FloatArray = -2.0 * STATES_PER_FEATURE * np.arange(num_features, dtype=np.float64)[::-1]
+    return values
+
+
+def chain_episode(features: FloatArray, rng: np.random.Generator) -> FeatureTransitions:
+    """Sample the transitions of one episode, from the last state to the terminal one."""
+    states = [len(features) - 1]
+    while states[-1] > 0:
+        states.append(max(states[-1] - (1 if states[-1] == 1 else int(rng.integers(1, 3))), 0))
+    rewards = [-2.0 if state == 1 else -3.0 for state in states[:-1]]
+    now = features[states]
+    then = np.vstack((now[1:], np.zeros(features.shape[1])))
+    return FeatureTransitions(now, np.array([*rewards, 0.0]), then)
+
+
+def root_mean_square(features: FloatArray, theta: FloatArray) -> float:
+    """Return the root mean squared error of the values over the states."""
+    # v(i) = -2 i
+    errors = features @ theta + 2.0 * np.arange(len(features))
+    return float(np.sqrt((errors**2).mean()))
+
+
+if __name__ == "__main__":
+    run_script(__file__)

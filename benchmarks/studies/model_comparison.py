@@ -1,15 +1,14 @@
-"""Every model of the world in every maze that it can serve, with Dyna-Q round it.
+"""All environment models in all mazes that they support, with Dyna-Q.
 
-All learn with the same step size, exploration and number of simulated updates; what is measured,
-and how, stands in `model_trial`. Two things are worth knowing beside the table:
+All have the same step size, exploration and number of simulated updates; `model_trial` has the
+measurements. Two remarks on the results:
 
-1. A model that generalises is told row and column and must find out where walls are; a table need
-   not generalise, and what it does not know it does not imagine. So in a maze this small a table
-   is hard to beat, and networks, which have not seen enough in one or two thousand steps to be
-   sharp at each wall, come within some 12 to 16% of it after 20 episodes.
-2. In the blocking maze none of them looks for what may have changed: `model_confidence` is about
-   that. The forgetting models plan with the same n as the others, and forget in the static maze
-   too.
+1. A model that generalises observes row and column and must learn the walls; a table need not
+   generalise, and samples only visited pairs. So in so small a maze a table is hard to beat:
+   networks, which have seen too little in one or two thousand steps to be sharp at each wall, come
+   within some 12 to 16% of it after 20 episodes.
+2. In the blocking maze none of them explores for changes (see `model_confidence`). The forgetting
+   models plan with the same n as the others, and forget in the static maze too.
 """
 
 from __future__ import annotations
@@ -25,11 +24,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from dynamaze.agents.models import LEARNED_MODELS, MODELS
-from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import did_you_mean
-
-from ..harness.intervals import ConfidenceInterval, format_interval, mean_interval
-from ..harness.runner import (
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.intervals import ConfidenceInterval, format_interval, mean_interval
+from dynamaze.benchmarks.harness.runner import (
     ExperimentConfig,
     RunCallback,
     cache_folder,
@@ -37,8 +34,16 @@ from ..harness.runner import (
     run_jobs,
     run_module,
 )
-from ..harness.table import Table, rows_where, stack
-from .model_trial import AFTER, MAZES, SAMPLES, STATED, trial
+from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.studies.model_trial import (
+    MAZES,
+    SAMPLES,
+    SKIPPED_EPISODES,
+    STATED_PROBABILITY,
+    run_trial,
+)
+from dynamaze.common.arrays import FloatArray
+from dynamaze.common.validation import did_you_mean
 
 SLOW = ("gaussian_process", "deep_belief", "ensemble")
 REFERENCE = "latest_outcome"
@@ -46,20 +51,20 @@ COLOURS = {"table": "tab:blue", "linear": "tab:green", "learned": "tab:orange"}
 
 MEASURES = {
     "steps_to_solve": "real steps to solve",
-    "next_error": "error of the next place (cells)",
-    "coverage": f"truth within the stated {STATED:.0%}",
+    "next_error": "error of the next position (cells)",
+    "coverage": f"truth within the stated {STATED_PROBABILITY:.0%}",
     "update_us": "one update (us)",
     "sample_ms": "1000 samples (ms)",
 }
-"""What is drawn, and what is written below it."""
+"""Measured columns and their labels in the plot."""
 
 TIMES = ("update_us", "sample_ms")
 LOGARITHMIC = ("steps_to_solve", *TIMES)
 
 
 @dataclass(frozen=True)
-class Models(ExperimentConfig):
-    """Compare the models of the world: steps to solve, errors, calibration, time."""
+class ModelComparisonConfig(ExperimentConfig):
+    """Compare the environment models: steps to solve, errors, calibration, time."""
 
     name: ClassVar[str] = "models"
 
@@ -68,47 +73,48 @@ class Models(ExperimentConfig):
     slow_runs: int = 4
     """Runs of Gaussian process, deep belief network, ensemble; in continuous mazes of all."""
     seed: int = 0
-    """Settles every number but times."""
+    """Seed of all random numbers; times vary."""
     models: tuple[str, ...] = ()
-    """Some of the models instead of all, by name."""
+    """Some of the models, by name; all by default."""
     mazes: tuple[Literal["static", "slippery", "blocking", "continuous"], ...] = ()
-    """Some of the mazes instead of all."""
+    """Some of the mazes; all by default."""
     workers: int = 2
     """Processes, each on one core."""
 
     @property
     def jobs(self) -> list[tuple[str, str, int, int]]:
-        """Maze, model, run and seed of each run."""
+        """Return maze, model, run and seed of each run."""
         return [
             (maze, model, run, self.seed)
             for run in range(max(self.runs, self.slow_runs))
             for maze in self.mazes or MAZES
             for model in self.models or MODELS
-            if run < (self.slow_runs if is_slow(model, maze) else self.runs) and serves(model, maze)
+            if run < (self.slow_runs if is_slow(model, maze) else self.runs)
+            and supports(model, maze)
         ]
 
     @property
     def total_runs(self) -> int:
-        """Runs of all models in all mazes together."""
+        """Number of runs of all models in all mazes."""
         return len(self.jobs)
 
 
 def is_slow(model: str, maze: str) -> bool:
-    """Whether a run takes so long that there are fewer of them."""
+    """Return whether a run takes so long that there are fewer of them."""
     return model in SLOW or "values" in MAZES[maze].agent
 
 
-def serves(model: str, maze: str) -> bool:
-    """Whether a model can serve a maze: where there is no grid, a table cannot."""
+def supports(model: str, maze: str) -> bool:
+    """Return whether a model supports a maze: a table cannot where there is no grid."""
     on_grid = "values" not in MAZES[maze].agent
     return on_grid or model in LEARNED_MODELS or model == "stored_experience"
 
 
-def main(config: Models) -> None:
-    """Run the comparison, store its tables and picture, and say where they are.
+def main(config: ModelComparisonConfig) -> None:
+    """Run the comparison, store its tables and plot, and print their paths.
 
     Raises:
-        ValueError: for fewer than 2 runs, or a model that there is not.
+        ValueError: for fewer than 2 runs, or an unknown model.
         ImportError: without SciPy or torch, which the slow models need.
         OSError: if the output folder cannot be written.
     """
@@ -116,18 +122,18 @@ def main(config: Models) -> None:
     run_module(
         __name__,
         config,
-        title="Models of the world",
-        caption="means of so many runs and half their 95% intervals; a run that does not solve its "
+        title="Environment models",
+        caption="means of the runs and half their 95% intervals; a run that does not solve its "
         "maze counts with all its steps",
         cache_dir=cache_folder(config),
     )
 
 
-def check(config: Models) -> None:
-    """Refuse what cannot be run before anything runs.
+def check(config: ModelComparisonConfig) -> None:
+    """Check the options before anything runs.
 
     Raises:
-        ValueError: for fewer than 2 runs, or a model that there is not.
+        ValueError: for fewer than 2 runs, or an unknown model.
     """
     check_runs(config.runs)
     check_runs(config.slow_runs, "slow_runs")
@@ -139,33 +145,35 @@ def check(config: Models) -> None:
 
 
 def run(
-    config: Models, callback: RunCallback = None, cache_dir: Path | None = None
+    config: ModelComparisonConfig, callback: RunCallback = None, cache_dir: Path | None = None
 ) -> dict[str, Table]:
     """Run the comparison.
 
     Args:
         config: its numbers.
         callback: called after each of the `config.total_runs` runs.
-        cache_dir: a folder for the runs that are done, so that a run that was stopped goes on.
+        cache_dir: a folder for the finished runs, from which a stopped comparison continues.
 
     Returns:
         `models`, a row for each model in each maze: the means of the columns below with `_low` and
         `_high`, 95% intervals (of times the median and the quartiles), and the number of runs;
         `models_runs`, the single runs, with the columns maze, model, run, solved (0 or 1),
-        steps_to_solve (real steps, in a maze that changes from the change on; all that there were,
-        if it was not solved), steps_after (mean length of episodes 21 to 25, in the static maze),
-        next_error (cells), reward_error, coverage (how often the truth lies within the stated 90%),
-        update_us (microseconds for one real transition) and sample_ms (milliseconds for 1000).
+        steps_to_solve (real steps, in a changing maze from the change on; all steps if it was not
+        solved), steps_after (mean length of episodes 21 to 25, in the static maze), next_error
+        (cells), reward_error, coverage (of the model's 90% prediction sets), update_us
+        (microseconds for one real transition) and sample_ms (milliseconds for 1000).
     """
     check(config)
     runs = stack(
-        run_jobs(trial, config.jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
+        run_jobs(
+            run_trial, config.jobs, workers=config.workers, cache_dir=cache_dir, callback=callback
+        )
     )
     return {"models": means(runs), "models_runs": runs}
 
 
 def means(runs: Table) -> Table:
-    """A row for each model in each maze, of those for each run."""
+    """Return a row for each model in each maze, from a row for each run."""
     rows: list[dict[str, Any]] = []
     for maze, model in _pairs(runs):
         own = rows_where(rows_where(runs, "maze", maze), "model", model)
@@ -178,15 +186,15 @@ def means(runs: Table) -> Table:
 
 
 def quartiles(times: FloatArray) -> ConfidenceInterval:
-    """The median and the two quartiles: what else a machine does lies above them."""
+    """Return the median and the quartiles, which other load on the machine affects little."""
     low, middle, high = np.quantile(times, (0.25, 0.5, 0.75))
     return ConfidenceInterval(middle, low, high)
 
 
 def ratio_to_table(runs: Table, model: str) -> ConfidenceInterval:
-    """How much longer episodes 21 to 25 are than with the table, run by run; a 95% interval.
+    """Return the paired ratio of the lengths of episodes 21 to 25 to those with the table.
 
-    The mean is geometric: the interval is that of the logarithms.
+    The mean is geometric: the 95% interval is that of the logarithms.
     """
     static = rows_where(runs, "maze", "static")
     mine, table = (rows_where(static, "model", name)["steps_after"] for name in (model, REFERENCE))
@@ -195,8 +203,10 @@ def ratio_to_table(runs: Table, model: str) -> ConfidenceInterval:
     return ConfidenceInterval(*(np.exp(part) for part in interval))
 
 
-def summary(tables: dict[str, Table], config: Models) -> dict[str, list[tuple[str, ...]]]:
-    """For each maze a line for each model; then how long updates and samples take."""
+def summary(
+    tables: dict[str, Table], config: ModelComparisonConfig
+) -> dict[str, list[tuple[str, ...]]]:
+    """Return sections by maze with a line for each model; then the times of updates and samples."""
     table, runs = tables["models"], tables["models_runs"]
     sections = {
         f"{maze} maze": _lines(rows_where(table, "maze", maze), runs)
@@ -212,8 +222,17 @@ def summary(tables: dict[str, Table], config: Models) -> dict[str, list[tuple[st
 
 def _lines(table: Table, runs: Table) -> list[tuple[str, ...]]:
     compared = _has_reference(table)
-    heading = ["model", "runs", "solved", "steps to solve", "error, cells", f"within {STATED:.0%}"]
-    lines = [(*heading, f"steps after {AFTER} episodes, over the table's")[: 6 + compared]]
+    heading = [
+        "model",
+        "runs",
+        "solved",
+        "steps to solve",
+        "error, cells",
+        f"within {STATED_PROBABILITY:.0%}",
+    ]
+    lines = [
+        (*heading, f"steps after {SKIPPED_EPISODES} episodes, ratio to the table")[: 6 + compared]
+    ]
     for row in _rows(table):
         line = [
             row["model"],
@@ -244,16 +263,16 @@ def _with_half(row: dict[str, Any], name: str, digits: int) -> str:
 
 
 def _pairs(table: Table) -> Iterable[tuple[str, str]]:
-    """Maze and model of the rows, each pair once, in the order of their tables."""
+    """Return maze and model of the rows, each pair once, in the order of their tables."""
     there = set(zip(table["maze"].tolist(), table["model"].tolist(), strict=True))
     return [(maze, model) for maze in MAZES for model in MODELS if (maze, model) in there]
 
 
-# -- the picture -------------------------------------------------------------------------------
+# -- plot --------------------------------------------------------------------------------------
 
 
-def plot(tables: dict[str, Table], config: Models) -> Figure:
-    """A row for each measure, a column for each maze, a point for each model."""
+def plot(tables: dict[str, Table], config: ModelComparisonConfig) -> Figure:
+    """Return the plot: a row for each measure, a column for each maze, a point for each model."""
     table = tables["models"]
     mazes = [maze for maze in MAZES if maze in table["maze"]]
     models = [model for model in MODELS if model in table["model"]]
@@ -269,7 +288,7 @@ def plot(tables: dict[str, Table], config: Models) -> Figure:
         axes.set_title(maze)
     grid[0, 0].set_yticks(range(len(models)), labels=[name.replace("_", " ") for name in models])
     grid[0, 0].invert_yaxis()
-    figure.suptitle("Models of the world in Dyna-Q: means and 95% intervals; times: quartiles")
+    figure.suptitle("Environment models in Dyna-Q: means and 95% intervals; times: quartiles")
     return figure
 
 
@@ -285,7 +304,7 @@ def _draw(axes: Axes, table: Table, models: list[str], measure: str) -> None:
             color=COLOURS[_family(model)],
         )
     if measure == "coverage":
-        axes.axvline(STATED, color="grey", linestyle=":", linewidth=1)
+        axes.axvline(STATED_PROBABILITY, color="grey", linestyle=":", linewidth=1)
         axes.set_xlim(-0.03, 1.03)
     elif measure in LOGARITHMIC:
         axes.set_xscale("log")
@@ -303,3 +322,7 @@ def _family(model: str) -> str:
     if model not in LEARNED_MODELS:
         return "table"
     return "learned" if model in SLOW else "linear"
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -1,25 +1,24 @@
-"""Models that find out that they are wrong, in the mazes of figures 8.4 and 8.5.
+"""Models that detect their own errors, in the mazes of figures 8.4 and 8.5.
 
-A model that is scored (`ScoredModel`) says how likely the world has changed since a pair was last
-tried, and planning pays a bonus for that doubt (`UncertaintyBonus`); where it predicts badly it
-gives up its share of planning. It is compared with plain Dyna-Q and Dyna-Q+, each with a model
-that unlearns at once (the latest outcome) and with one that unlearns slowly (maximum likelihood,
-whose counts of a thousand steps keep promising a way that is blocked now).
+A scored model (`ScoredModel`) estimates the probability that a pair has changed since its last
+visit, and planning adds a bonus for this uncertainty (`UncertaintyBonus`); where its predictions
+fail it lowers its planning weight. It is compared with plain Dyna-Q and Dyna-Q+, each with a model
+that forgets at once (the latest outcome) and with one that forgets slowly (maximum likelihood,
+whose counts of a thousand steps keep predicting a path that is blocked now).
 
-What the parts do is shown by leaving them out:
+Two ablations:
 
-1. `Scored` has no bonus: where the model is slow, trust alone keeps it from planning with what is
-   no longer true. Nothing sends the agent elsewhere.
-2. `Doubt` has no scores but a fixed rate of change: doubt grows with time alone.
+1. `Scored` has no bonus: where the model is slow, confidence alone prevents planning with outdated
+   predictions. Nothing makes the agent explore.
+2. `Uncertainty` has no scores but a fixed rate of change: uncertainty grows with time alone.
 
-On the shortcut maze nothing surprises the agent, since it never walks where the shortcut opens:
-there only doubt that grows with time can help, and surprises cannot. All methods have one setting
-for both mazes.
+In the shortcut maze no prediction fails, because the agent never visits the cell that opens: there
+only uncertainty that grows with time can help. All methods have the same settings in both mazes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -38,24 +37,31 @@ from dynamaze.agents import (
     UncertaintyBonus,
 )
 from dynamaze.agents.core.rng import Seed
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.compiled_runs import RunResults, run_many
+from dynamaze.benchmarks.harness.intervals import ConfidenceInterval, format_interval, mean_interval
+from dynamaze.benchmarks.harness.runner import (
+    ExperimentConfig,
+    RunCallback,
+    check_runs,
+    interval_caption,
+    run_module,
+)
+from dynamaze.benchmarks.harness.table import Table, rows_where, stack
 from dynamaze.common.validation import did_you_mean
 
-from ..harness.compiled_runs import RunResults, run_many
-from ..harness.intervals import ConfidenceInterval, format_interval, mean_interval
-from ..harness.runner import ExperimentConfig, RunCallback, check_runs, interval_caption, run_module
-from ..harness.table import Table, rows_where, stack
-
-METHODS = ("Dyna-Q", "Dyna-Q+", "Scored", "Doubt", "Scored + doubt")
+METHODS = ("Dyna-Q", "Dyna-Q+", "Scored", "Uncertainty", "Scored + uncertainty")
 COLOURS = dict(
     zip(METHODS, ("tab:red", "tab:blue", "tab:brown", "tab:grey", "tab:green"), strict=True)
 )
-LATE = 500
-CERTAIN = 1e12
-"""So many steps of experience are behind a rate of change that surprises do not move."""
+LATE_STEPS = 500
+"""Steps before the change in which the converged agents' reward is measured."""
+FIXED_RATE_STRENGTH = 1e12
+"""Prior strength in steps; no prediction error changes a rate of change with so strong a prior."""
 
 
-class Maze(NamedTuple):
-    """One of the two experiments."""
+class MazeSetting(NamedTuple):
+    """A maze, the steps of a run, and the planning steps."""
 
     env: str
     steps: int
@@ -63,56 +69,65 @@ class Maze(NamedTuple):
 
 
 MAZES = {
-    "blocking": Maze("DynaMazeBlocking-v0", 3000, 10),
-    "shortcut": Maze("DynaMazeShortcut-v0", 6000, 50),
+    "blocking": MazeSetting("DynaMazeBlocking-v0", 3000, 10),
+    "shortcut": MazeSetting("DynaMazeShortcut-v0", 6000, 50),
 }
 
 
 @dataclass(frozen=True)
-class ModelDoubt(ExperimentConfig):
-    """Models that find out that they are wrong, in mazes that change once."""
+class ModelConfidenceConfig(ExperimentConfig):
+    """Models that detect their own errors, in mazes that change once."""
 
-    name: ClassVar[str] = "model_doubt"
+    name: ClassVar[str] = "model_confidence"
+    old_names: ClassVar[Mapping[str, str]] = {
+        "model_doubt": "model_confidence",
+        "Doubt": "Uncertainty",
+        "Scored + doubt": "Scored + uncertainty",
+    }
 
     runs: int = 200
     """Runs of each method in each maze."""
     seed: int = 0
-    """Settles every number."""
+    """Seed of all random numbers."""
     learning_rate: float = 1.0
-    """Step size alpha; 1 is right in a deterministic world."""
+    """Step size alpha; 1 is optimal in a deterministic environment."""
     gamma: float = 0.95
     """Discount."""
     epsilon: float = 0.1
-    """Probability of an action at random."""
+    """Probability of a random action."""
     kappa: float = 1e-3
     """Weight of Dyna-Q+'s bonus."""
     weight: float = 0.04
-    """Weight of doubt's bonus; below 1 - gamma, or the agent does nothing but explore."""
+    """Weight of the uncertainty bonus; with 1 - gamma or more the agent only explores."""
     change_rate: float = 1e-3
-    """Changes of the world per step that are expected beforehand."""
-    certainty: float = 3000
-    """How many steps of experience this expectation is worth."""
+    """Prior rate of changes of the environment per step."""
+    prior_strength: float = 3000
+    """Strength of this prior, in steps of experience."""
     models: tuple[str, ...] = ("latest_outcome", "maximum_likelihood")
-    """The models that are wrapped."""
+    """The wrapped models."""
 
     @property
     def total_runs(self) -> int:
-        """Runs of all methods, models and mazes together."""
+        """Number of runs of all methods, models and mazes."""
         return self.runs * len(METHODS) * len(self.models) * len(MAZES)
 
 
-def main(config: ModelDoubt) -> None:
-    """Run the experiment, store its tables and picture, and say where they are.
+def main(config: ModelConfidenceConfig) -> None:
+    """Run the experiment, store its tables and plot, and print their paths.
 
     Raises:
         ValueError: for fewer than 2 runs, or an unknown model.
         OSError: if the output folder cannot be written.
     """
-    run_module(__name__, config, title="Doubt and trust", caption=interval_caption(config.runs))
+    run_module(
+        __name__, config, title="Uncertainty and confidence", caption=interval_caption(config.runs)
+    )
 
 
-def make_agent(config: ModelDoubt, maze: Maze, method: str, model: str) -> Callable[..., Agent]:
-    """What makes an agent of a method from a seed."""
+def make_agent(
+    config: ModelConfidenceConfig, maze: MazeSetting, method: str, model: str
+) -> Callable[..., Agent]:
+    """Return a function that makes an agent of a method from a seed."""
     env = gym.make(maze.env)
     common: dict[str, Any] = {
         "learning_rate": config.learning_rate,
@@ -128,30 +143,44 @@ def make_agent(config: ModelDoubt, maze: Maze, method: str, model: str) -> Calla
 
 
 def _scored_agent(
-    env: Any, config: ModelDoubt, method: str, model: str, common: dict[str, Any], seed: Seed
+    env: Any,
+    config: ModelConfidenceConfig,
+    method: str,
+    model: str,
+    common: dict[str, Any],
+    seed: Seed,
 ) -> DynaQ:
     size = int(env.observation_space.n), int(env.action_space.n)
     has_bonus = method != "Scored"
     inside = TABLE_MODELS[model](*size, include_untried=has_bonus)
-    scores: dict[str, Any] = {"change_rate": config.change_rate, "prior_strength": config.certainty}
-    if method == "Doubt":  # rates of averages next to nothing: no surprise moves anything
-        scores = {**scores, "prior_strength": CERTAIN, "rate": 1e-12, "pair_rate": 1e-12}
+    scores: dict[str, Any] = {
+        "change_rate": config.change_rate,
+        "prior_strength": config.prior_strength,
+    }
+    if method == "Uncertainty":  # step sizes of nearly 0: no prediction error changes the scores
+        scores = {
+            **scores,
+            "prior_strength": FIXED_RATE_STRENGTH,
+            "rate": 1e-12,
+            "pair_rate": 1e-12,
+        }
     learned: Any = ScoredModel(inside, **scores)
     if has_bonus:
         learned = UncertaintyBonus(learned, weight=config.weight)
     return DynaQ(env, model=learned, seed=seed, **common)
 
 
-def run(config: ModelDoubt, callback: RunCallback = None) -> dict[str, Table]:
+def run(config: ModelConfidenceConfig, callback: RunCallback = None) -> dict[str, Table]:
     """Run all methods with all models in both mazes.
 
     Returns:
-        `model_doubt`, the curves, with the columns maze, model, method, step (every tenth),
-        reward_mean, reward_low, reward_high (cumulative reward so far; a 95% interval of the mean)
-        and runs; `model_doubt_runs`, the single runs, with the columns maze, model, method, run,
-        reward_before and reward_after (the change), reward_late (in the last 500 steps before it:
-        what doubt costs an agent that has learned the maze) and steps_to_five (real steps from the
-        change to the fifth goal after it; all that were left if there were fewer).
+        `model_confidence`, the learning curves, with the columns maze, model, method, step (every
+        tenth), reward_mean, reward_low, reward_high (cumulative reward; a 95% interval of the mean)
+        and runs; `model_confidence_runs`, the single runs, with the columns maze, model, method,
+        run, reward_before and reward_after (the change), reward_late (in the last 500 steps before
+        it: the cost of exploration to an agent that has learned the maze) and steps_to_five (real
+            steps from
+        the change to the fifth goal after it; all remaining steps if there were fewer goals).
 
     Raises:
         ValueError: for fewer than 2 runs, or an unknown model.
@@ -170,11 +199,11 @@ def run(config: ModelDoubt, callback: RunCallback = None) -> dict[str, Table]:
                 )
                 labels = {"maze": name, "model": model, "method": method}
                 curves.append(_curve(runs, labels))
-                ends.append(_ends(runs, labels, _change(maze)))
-    return {"model_doubt": stack(curves), "model_doubt_runs": stack(ends)}
+                ends.append(_run_table(runs, labels, _change(maze)))
+    return {"model_confidence": stack(curves), "model_confidence_runs": stack(ends)}
 
 
-def _check(config: ModelDoubt) -> None:
+def _check(config: ModelConfidenceConfig) -> None:
     check_runs(config.runs)
     for model in config.models:
         if model not in TABLE_MODELS:
@@ -184,7 +213,7 @@ def _check(config: ModelDoubt) -> None:
             )
 
 
-def _change(maze: Maze) -> int:
+def _change(maze: MazeSetting) -> int:
     unwrapped: Any = gym.make(maze.env).unwrapped
     return int(unwrapped.schedule.steps[1])
 
@@ -203,7 +232,7 @@ def _curve(runs: RunResults, labels: dict[str, str]) -> Table:
     }
 
 
-def _ends(runs: RunResults, labels: dict[str, str], change: int) -> Table:
+def _run_table(runs: RunResults, labels: dict[str, str], change: int) -> Table:
     before, after = np.split(runs.rewards, [change], axis=1)
     reached = after.cumsum(axis=1) >= 5
     first = np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, after.shape[1])
@@ -212,27 +241,36 @@ def _ends(runs: RunResults, labels: dict[str, str], change: int) -> Table:
         **{name: np.full(size, label) for name, label in labels.items()},
         "run": np.arange(size),
         "reward_before": before.sum(axis=1),
-        "reward_late": before[:, -LATE:].sum(axis=1),
+        "reward_late": before[:, -LATE_STEPS:].sum(axis=1),
         "reward_after": after.sum(axis=1),
         "steps_to_five": first,
     }
 
 
-def gain(ends: Table, maze: str, model: str, method: str, column: str) -> ConfidenceInterval:
-    """How much more than plain Dyna-Q with the same model, seed by seed, with a 95% interval."""
+def paired_gain(ends: Table, maze: str, model: str, method: str, column: str) -> ConfidenceInterval:
+    """Return the paired difference from plain Dyna-Q with the same model, with a 95% interval."""
     rows = rows_where(rows_where(ends, "maze", maze), "model", model)
     mine, plain = (rows_where(rows, "method", each)[column] for each in (method, "Dyna-Q"))
     return mean_interval(mine - plain)
 
 
-def summary(tables: dict[str, Table], config: ModelDoubt) -> dict[str, list[tuple[str, ...]]]:
-    """For each maze and model a line for each method; the gain is over Dyna-Q, after the change."""
-    ends = tables["model_doubt_runs"]
+def summary(
+    tables: dict[str, Table], config: ModelConfidenceConfig
+) -> dict[str, list[tuple[str, ...]]]:
+    """Return sections by maze and model: a line for each method, with its gain over Dyna-Q."""
+    ends = tables["model_confidence_runs"]
     sections: dict[str, list[tuple[str, ...]]] = {}
     for maze in MAZES:
         for model in config.models:
             lines: list[tuple[str, ...]] = [
-                ("method", "before", f"last {LATE}", "after", "gain", "steps to 5 goals")
+                (
+                    "method",
+                    "before",
+                    f"last {LATE_STEPS}",
+                    "after",
+                    "paired_gain",
+                    "steps to 5 goals",
+                )
             ]
             rows = rows_where(rows_where(ends, "maze", maze), "model", model)
             for method in METHODS:
@@ -241,23 +279,23 @@ def summary(tables: dict[str, Table], config: ModelDoubt) -> dict[str, list[tupl
                     format_interval(mean_interval(mine[column]))
                     for column in ("reward_before", "reward_late", "reward_after", "steps_to_five")
                 )
-                more = format_interval(gain(ends, maze, model, method, "reward_after"))
+                more = format_interval(paired_gain(ends, maze, model, method, "reward_after"))
                 lines.append((method, before, late, after, more, steps))
             sections[f"{maze} maze, {model.replace('_', ' ')}"] = lines
     return sections
 
 
-def plot(tables: dict[str, Table], config: ModelDoubt) -> Figure:
-    """The curves: a row for each model, a column for each maze."""
+def plot(tables: dict[str, Table], config: ModelConfidenceConfig) -> Figure:
+    """Return the learning curves: a row for each model, a column for each maze."""
     figure = Figure(figsize=(10, 3.6 * len(config.models)), layout="constrained")
     grid: Any = figure.subplots(len(config.models), len(MAZES), squeeze=False)
     for row, model in zip(grid, config.models, strict=True):
         for axes, (name, maze) in zip(row, MAZES.items(), strict=True):
-            table = rows_where(rows_where(tables["model_doubt"], "maze", name), "model", model)
+            table = rows_where(rows_where(tables["model_confidence"], "maze", name), "model", model)
             _draw(axes, table, _change(maze))
             axes.set_title(f"{name} maze, {model.replace('_', ' ')}", fontsize=10)
     grid[0, 0].legend(frameon=False)
-    figure.suptitle(f"Doubt and trust: mean of {config.runs} runs, 95% interval")
+    figure.suptitle(f"Uncertainty and confidence: mean of {config.runs} runs, 95% interval")
     return figure
 
 
@@ -275,3 +313,7 @@ def _draw(axes: Axes, table: Table, change: int) -> None:
         )
     axes.axvline(change, color="grey", linewidth=0.8)
     axes.set(xlabel="Time steps", ylabel="Cumulative reward", xlim=(0, None), ylim=(0, None))
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -1,49 +1,47 @@
-"""Planning when the model is wrong: the same planners on models made wrong on purpose.
+"""Planning with a corrupted model: return against model error.
 
-The maze is that of example 8.1. Models are wrong in four ways, each by a dial
-(`misinformed_model`):
+The maze is that of example 8.1. Models are corrupted in four ways, each with a level
+(`corrupted_model`):
 
-1. Noise: a share of the pairs are said to lead to a cell at random.
-2. A way closes, and a share of the cells are said to be as they were.
-3. A way closes and a shorter one opens, and again.
-4. Too little capacity: the cells of a block, so many wide and high, share one memory.
+1. Noise: a fraction of the pairs lead to a random cell.
+2. A path closes, and a fraction of the cells are as before the change.
+3. A path closes and a shorter one opens, and a fraction of the cells are as before.
+4. Too little capacity: the cells of a square block share one memory.
 
-Q-learning is what there is without a model. Each planner is run with the wrong model as it is, and
-selectively: with the same model in a `ScoredModel` with a second opinion, where pairs that it
-predicts badly are not planned with, but learned from real transitions. All have the same settings
-and seeds, and values that begin at the most that can be earned: everything is tried, and none
-depends on finding the goal by luck. The return is that of all steps, after a change where there is
-one; it is compared with Q-learning's, seed by seed.
+The baseline is Q-learning. Each planner runs with the corrupted model as it is, and selectively:
+with the same model in a `ScoredModel` with a count-based check, where pairs that it predicts badly
+are excluded from planning and learned from real transitions alone. All have the same settings and
+seeds, and optimistic initial values: everything is tried, and no result depends on finding the goal
+by chance. The return is that of all steps, or of those after the change; it is compared with
+Q-learning's as a paired difference. A model's error is measured against the environment at the end
+of a run. Without a change it is 0 at level 0. A model that was exact before a change is wrong at
+pairs that were not visited since.
 
-The error of a model is measured against the world in the end of a run (`model_error`). Where
-nothing changes it is 0 at 0 on the dial. A model that was right of a maze that has changed is wrong
-of what was not tried since.
+Results with the default settings (the stored tables have the intervals):
 
-What is found, with the default settings (the stored tables have the intervals):
+1. Which pairs are wrong, and how well the model is solved, matters more than the mean error. With
+   noise in 5% of the pairs Dyna-Q earns 53% less than Q-learning, and better planners 87% to 94%
+   less. Where a path has closed, an error of 0.03 leaves Dyna-Q a third and the others nothing.
+2. Selectively, all four planners are better than Q-learning wherever a path closes, with noise and
+   with too little capacity: by 10% to 24% with noise in up to half of the pairs, by 10% to 13%
+   where a change is missed, and by 1% to 5% where a model hardly distinguishes cells (an error of
+   0.94 and 0.83). With an exact model they are as good as without the selection.
+3. Where a shorter path opens, selective dynamic programming is worse than model-free, by 3% to 5%,
+   and at level 0 as well (plain it is not: -0.7% [-1.6, 0.3]). It lacks exploration: of 30 runs at
+   level 0, Q-learning and Dyna-Q take the new path in 97% at the end, prioritised sweeping in 67%,
+   dynamic programming in 37%, and plain in 60%. Exploration bonuses help (`model_confidence`). The
+   other three are not worse than model-free here either.
+4. Without the count-based check selective planning fails where cells share a memory: such a model
+   is uncertain there, and its predictions do not fail.
 
-1. It is not how wrong a model is that counts, but where, and how well it is solved. With noise in
-   5% of the pairs Dyna-Q earns 53% less than Q-learning, and what plans better 87% to 94% less.
-   Where a way has closed, an error of 0.03 leaves Dyna-Q a third, and the others nothing.
-2. Selectively, all four planners are ahead of Q-learning wherever a way closes, with noise and with
-   too little capacity: by 10% to 24% with noise in up to half of the pairs, by 10% to 13% where a
-   change is missed, and by 1% to 5% where a model hardly tells cells apart (an error of 0.94 and
-   0.83). Where the model is right they are what they are without.
-3. Where a shorter way opens, selective dynamic programming is worse than model-free, by 3% to 5%,
-   and at 0 on the dial as well (plain it is not there: -0.7% [-1.6, 0.3]). What it lacks is
-   exploration: of 30 runs at 0, Q-learning and Dyna-Q take the new way in 97% in the end,
-   prioritised sweeping in 67%, dynamic programming in 37%, and plain in 60%. For this there are
-   bonuses (`model_confidence`). The other three are not worse than model-free here either.
-4. Without a second opinion, selective planning fails where cells share a memory: the model is vague
-   there, not surprised.
-
-Prioritised sweeping knows which pairs lead where from real transitions alone, so noise reaches it
-by the pairs' own updates and not backwards. Search at decision time is left out: by its speed it
-has no place in so many runs (`background_or_decision`).
+Prioritised sweeping learns predecessors from real transitions alone, so noise is not propagated
+backwards. Decision-time planning is left out: it is too slow for so many runs
+(`background_or_decision`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -59,13 +57,11 @@ from dynamaze.agents import (
     QLearning,
     ScoredModel,
 )
-from dynamaze.common.validation import did_you_mean
-from dynamaze.envs import PRESETS, GridEnv
-
-from ..harness.compiled_runs import run_one
-from ..harness.curves import interval_columns
-from ..harness.intervals import mean_interval
-from ..harness.runner import (
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.compiled_runs import run_one
+from dynamaze.benchmarks.harness.curves import interval_columns
+from dynamaze.benchmarks.harness.intervals import mean_interval
+from dynamaze.benchmarks.harness.runner import (
     ExperimentConfig,
     RunCallback,
     cache_folder,
@@ -74,72 +70,87 @@ from ..harness.runner import (
     run_jobs,
     run_module,
 )
-from ..harness.table import Table, rows_where, stack
-from .corrupted_model import WrongModel, blocks, model_error, old_lies, random_lies
-from .model_error_plot import plot, summary
-from .wrong_kinds import KINDS, MODEL_FREE, PLANNERS, Kind
+from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.studies.corrupted_model import (
+    KINDS,
+    MODEL_FREE,
+    PLANNERS,
+    CorruptedModel,
+    CorruptionKind,
+    block_representatives,
+    random_corruption,
+    stale_corruption,
+    total_variation_error,
+)
+from dynamaze.benchmarks.studies.model_error_plot import plot, summary
+from dynamaze.common.validation import did_you_mean
+from dynamaze.envs import PRESETS, GridEnv
 
-__all__ = ["WrongModels", "main", "plot", "run", "summary"]
+__all__ = ["ModelErrorConfig", "main", "plot", "run", "summary"]
 
-AGENTS, LIES = 0, 1
-"""The streams of random numbers of each run."""
+AGENT_STREAM, CORRUPTION_STREAM = 0, 1
+"""Streams of random numbers of each run."""
 TOLERANCE = 1e-4
-"""Of dynamic programming: a merged model changes its mind a little at each step."""
+"""Tolerance of dynamic programming; a model of merged cells changes a little at each step."""
 
 
 @dataclass(frozen=True)
-class WrongModels(ExperimentConfig):
-    """Planning when the model is wrong: return against model error, plain and selective."""
+class ModelErrorConfig(ExperimentConfig):
+    """Planning with a corrupted model: return against model error, plain and selective."""
 
-    name: ClassVar[str] = "wrong_models"
+    name: ClassVar[str] = "model_error"
+    old_names: ClassVar[Mapping[str, str]] = {
+        "wrong_models": "model_error",
+        "dial": "level",
+    }
 
     runs: int = 100
-    """Runs of each agent on each model."""
+    """Runs of each agent with each model."""
     seed: int = 0
-    """Settles every number."""
+    """Seed of all random numbers."""
     steps: int = 12_000
-    """Real steps of each run; where the maze changes, it is after half of them."""
+    """Real steps of each run; a change comes after half of them."""
     planning_steps: int = 10
-    """Updates after each real step; dynamic programming makes as many as it needs."""
+    """Updates after each real step; dynamic programming updates until convergence."""
     learning_rate: float = 0.5
     """Step size alpha."""
     gamma: float = 0.95
     """Discount."""
     epsilon: float = 0.1
-    """Probability of an action at random."""
+    """Probability of a random action."""
     initial_value: float = 1.0
-    """What values begin with: the most that can be earned."""
+    """Initial values: the largest possible return."""
     pair_rate: float = 0.3
-    """Step size of the averages by which a selective planner judges a pair."""
+    """Step size of the averages by which a selective planner scores a pair."""
     kinds: tuple[str, ...] = tuple(KINDS)
-    """The ways to be wrong."""
+    """Kinds of corruption."""
     workers: int = 2
-    """Processes, which change no number."""
+    """Processes; their number changes no result."""
 
     @property
     def total_runs(self) -> int:
-        """Seeds in all ways to be wrong; with each all agents live."""
+        """Number of seeds in all kinds; each runs all agents."""
         return self.runs * len(self.kinds)
 
 
-class Setting(NamedTuple):
-    """An agent and its model."""
+class PlannerSetting(NamedTuple):
+    """A planner, the level of its model's corruption, and whether it plans selectively."""
 
-    dial: float
+    level: float
     planner: str
     selective: bool
 
 
-def settings(kind: Kind) -> Iterator[Setting]:
-    """The agents that live, Q-learning first."""
-    yield Setting(0.0, MODEL_FREE, False)
+def planner_settings(kind: CorruptionKind) -> Iterator[PlannerSetting]:
+    """Yield the settings of all agents, Q-learning first."""
+    yield PlannerSetting(0.0, MODEL_FREE, False)
     for planner in PLANNERS:
         for selective in (False, True):
-            yield from (Setting(dial, planner, selective) for dial in kind.dials)
+            yield from (PlannerSetting(level, planner, selective) for level in kind.levels)
 
 
-def main(config: WrongModels) -> None:
-    """Run the experiment, store its tables and picture, and say where they are.
+def main(config: ModelErrorConfig) -> None:
+    """Run the experiment, store its tables and plot, and print their paths.
 
     Raises:
         ValueError: for fewer than 2 runs or an unknown kind.
@@ -149,28 +160,28 @@ def main(config: WrongModels) -> None:
     run_module(
         __name__,
         config,
-        title="Planning when the model is wrong",
+        title="Planning with a corrupted model",
         caption=caption,
         cache_dir=cache_folder(config),
     )
 
 
 def run(
-    config: WrongModels, callback: RunCallback = None, cache_dir: Path | None = None
+    config: ModelErrorConfig, callback: RunCallback = None, cache_dir: Path | None = None
 ) -> dict[str, Table]:
-    """Let all agents live with all models.
+    """Run all agents with all models.
 
     Args:
         config: its numbers.
         callback: called after each seed in a kind.
-        cache_dir: a folder for the runs that are done, so that a run that was stopped goes on.
+        cache_dir: a folder for the finished runs, from which a stopped experiment continues.
 
     Returns:
-        `wrong_models`, with the columns kind, dial, planner, selective (1 or 0), error_..., (of the
-        model), reward_... (per step), gain_... (of the same over Q-learning with the same seed),
-        each ..._mean, ..._low and ..._high (a 95% interval), worse_than_model_free (1 where the
-        gain is below 0 with its interval) and runs; `wrong_models_runs`, the single runs: kind,
-        dial, planner, selective, run, error and reward.
+        `model_error`, with the columns kind, level, planner, selective (1 or 0), error_... (of the
+        model), reward_... (per step), gain_... (paired difference in reward from Q-learning), each
+        ..._mean, ..._low and ..._high (a 95% interval), worse_than_model_free (1 where the gain's
+        interval is below 0) and runs; `model_error_runs`, the single runs: kind, level, planner,
+        selective, run, error and reward.
 
     Raises:
         ValueError: for fewer than 2 runs or an unknown kind.
@@ -182,91 +193,101 @@ def run(
                 f"kinds {kind!r}; expected some of {list(KINDS)}{did_you_mean(kind, KINDS)}"
             )
     jobs = [(config, kind, number) for kind in config.kinds for number in range(config.runs)]
-    lives = stack(
-        run_jobs(one_seed, jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
+    runs = stack(
+        run_jobs(run_seed, jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
     )
-    return {config.name: summarise(lives), f"{config.name}_runs": lives}
+    return {config.name: summarise(runs), f"{config.name}_runs": runs}
 
 
-def one_seed(config: WrongModels, kind: str, number: int) -> Table:
-    """A row for each agent, all with one of the seeds."""
+def run_seed(config: ModelErrorConfig, kind: str, number: int) -> Table:
+    """Return a row for each agent, all with the same seed."""
     rows = [
-        (kind, *setting, number, *live(config, KINDS[kind], setting, number))
-        for setting in settings(KINDS[kind])
+        (kind, *setting, number, *run_setting(config, KINDS[kind], setting, number))
+        for setting in planner_settings(KINDS[kind])
     ]
-    names = ("kind", *Setting._fields, "run", "error", "reward")
+    names = ("kind", *PlannerSetting._fields, "run", "error", "reward")
     columns = zip(*rows, strict=True)
     table = {name: np.array(column) for name, column in zip(names, columns, strict=True)}
     return {**table, "selective": table["selective"].astype(np.int64)}
 
 
-def live(config: WrongModels, kind: Kind, setting: Setting, number: int) -> tuple[float, float]:
-    """The error of the model in the end, and the reward per step since it is wrong."""
+def run_setting(
+    config: ModelErrorConfig, kind: CorruptionKind, setting: PlannerSetting, number: int
+) -> tuple[float, float]:
+    """Return the model's final error, and the reward per step since the model became wrong."""
     agent, model = make_agent(config, kind, setting, number)
     rewards = run_one(agent, config.steps, 0).rewards
-    change = 0 if kind.after is None else config.steps // 2
-    error = 0.0 if model is None else model_error(model, world(kind, config.steps).phase_mdp(-1))
+    change = 0 if kind.changed_layout is None else config.steps // 2
+    error = (
+        0.0
+        if model is None
+        else total_variation_error(model, make_env(kind, config.steps).phase_mdp(-1))
+    )
     return error, float(rewards[change:].mean())
 
 
 def make_agent(
-    config: WrongModels, kind: Kind, setting: Setting, number: int
-) -> tuple[Agent, WrongModel | None]:
-    """An agent, and its wrong model if it has one."""
-    maze = world(kind, config.steps)
+    config: ModelErrorConfig, kind: CorruptionKind, setting: PlannerSetting, number: int
+) -> tuple[Agent, CorruptedModel | None]:
+    """Return an agent, and its corrupted model if it has one."""
+    maze = make_env(kind, config.steps)
     common: dict[str, Any] = {
         "learning_rate": config.learning_rate,
         "gamma": config.gamma,
         "epsilon": config.epsilon,
         "initial_value": config.initial_value,
-        "seed": np.random.SeedSequence(config.seed, spawn_key=(AGENTS, number)),
+        "seed": np.random.SeedSequence(config.seed, spawn_key=(AGENT_STREAM, number)),
     }
     if setting.planner == MODEL_FREE:
         return QLearning(maze, **common), None
-    draws = np.random.SeedSequence(config.seed, spawn_key=(LIES, number))
-    model = make_model(kind, setting.dial, maze, np.random.Generator(np.random.SFC64(draws)))
-    solves = setting.planner == "dynamic_programming"
+    stream = np.random.SeedSequence(config.seed, spawn_key=(CORRUPTION_STREAM, number))
+    model = make_model(kind, setting.level, maze, np.random.Generator(np.random.SFC64(stream)))
+    is_dynamic_programming = setting.planner == "dynamic_programming"
     agent = DynaQ(
         maze,
         model=ScoredModel(model, pair_rate=config.pair_rate, count_check=True)
         if setting.selective
         else model,
-        planning=DynamicProgramming(tolerance=TOLERANCE) if solves else setting.planner,
+        planning=DynamicProgramming(tolerance=TOLERANCE)
+        if is_dynamic_programming
+        else setting.planner,
         planning_steps=config.planning_steps,
         **common,
     )
     return agent, model
 
 
-def make_model(kind: Kind, dial: float, maze: GridEnv, rng: np.random.Generator) -> WrongModel:
-    """A model of a kind that is so wrong, fresh."""
+def make_model(
+    kind: CorruptionKind, level: float, maze: GridEnv, rng: np.random.Generator
+) -> CorruptedModel:
+    """Return a new model with a kind and level of corruption."""
     first = maze.phase_mdp(0)
-    inside = kind.inside(*first.next_state.shape[:2])
-    if kind.after is not None:
-        return WrongModel(inside, lies=old_lies(first, dial, rng))
+    inside = kind.model_type(*first.next_state.shape[:2])
+    if kind.changed_layout is not None:
+        return CorruptedModel(inside, corruption=stale_corruption(first, level, rng))
     if kind is KINDS["noise"]:
-        return WrongModel(inside, lies=random_lies(first, dial, rng))
+        return CorruptedModel(inside, corruption=random_corruption(first, level, rng))
     rows, columns = maze.layout.walls.shape
-    return WrongModel(inside, shared=blocks(rows, columns, int(dial)))
+    return CorruptedModel(inside, representatives=block_representatives(rows, columns, int(level)))
 
 
 @cache
-def world(kind: Kind, steps: int) -> GridEnv:
-    """The maze of a kind, which changes after half of so many steps."""
+def make_env(kind: CorruptionKind, steps: int) -> GridEnv:
+    """Return a kind's maze, which changes after half of the steps."""
     layout = PRESETS["dyna"]
-    if kind.after is not None:
-        layout += f"@ {steps // 2}\n{kind.after}"
+    if kind.changed_layout is not None:
+        layout += f"@ {steps // 2}\n{kind.changed_layout}"
     maze: Any = gym.make("DynaMaze-v0", layout=layout).unwrapped
     return maze  # type: ignore[no-any-return]
 
 
-def summarise(lives: Table) -> Table:
-    """The means over the runs, as `run` says."""
+def summarise(runs: Table) -> Table:
+    """Return the means over the runs (see `run`)."""
     tables = []
-    for kind in dict.fromkeys(lives["kind"].tolist()):
-        mine = rows_where(lives, "kind", kind)
+    for kind in dict.fromkeys(runs["kind"].tolist()):
+        mine = rows_where(runs, "kind", kind)
         free = rows_where(mine, "planner", MODEL_FREE)["reward"]
-        for setting in settings(KINDS[kind]):
+        for setting in planner_settings(KINDS[kind]):
             own = mine
             for name, value in setting._asdict().items():
                 own = rows_where(own, name, value)
@@ -282,3 +303,7 @@ def summarise(lives: Table) -> Table:
             }
             tables.append({name: np.array([value]) for name, value in columns.items()})
     return stack(tables)
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -1,4 +1,4 @@
-"""What the study of wrong models looks like: tables in the terminal, and a picture."""
+"""Tables and plot of the study of model errors."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..harness.curves import interval_text
-from ..harness.table import Table, rows_where
-from .wrong_kinds import KINDS, MODEL_FREE, PLANNERS
+from dynamaze.benchmarks.harness.curves import interval_text
+from dynamaze.benchmarks.harness.table import Table, rows_where
+from dynamaze.benchmarks.studies.corrupted_model import KINDS, MODEL_FREE, PLANNERS
 
 COLOURS = dict(zip(PLANNERS, ("tab:red", "tab:blue", "tab:orange", "tab:green"), strict=True))
 MARKERS = dict(zip(PLANNERS, "osv^", strict=True))
 
 
 def summary(tables: dict[str, Table], config: Any) -> dict[str, list[tuple[str, ...]]]:
-    """For each kind and planner a line for each model: its error, and the gain over Q-learning."""
-    table = in_percent(tables[config.name])
+    """Return sections by corruption: for each planner and level the error and the paired gain."""
+    table = relative_to_model_free(tables[config.name])
     sections: dict[str, list[tuple[str, ...]]] = {}
     for kind in dict.fromkeys(table["kind"].tolist()):
         mine = rows_where(table, "kind", kind)
         lines: list[tuple[str, ...]] = [
-            ("planner", KINDS[kind].dial, "error", "gain", "", "selective", "")
+            ("planner", KINDS[kind].level_name, "error", "gain", "", "selective", "")
         ]
         for planner, label in PLANNERS.items():
             own = rows_where(mine, "planner", planner)
             plain, selective = (rows_where(own, "selective", which) for which in (0, 1))
-            for row, dial in enumerate(plain["dial"]):
+            for row, level in enumerate(plain["level"]):
                 texts = (
                     text
                     for each in (plain, selective)
                     for text in (interval_text(each, "gain", row, 0), worse_text(each, row))
                 )
                 error = f"{plain['error_mean'][row]:.3f}"
-                lines.append((label if row == 0 else "", f"{dial:g}", error, *texts))
+                lines.append((label if row == 0 else "", f"{level:g}", error, *texts))
         sections[KINDS[kind].title] = lines
     return sections
 
 
 def worse_text(table: Table, row: int) -> str:
-    """What stands beside a gain."""
+    """Return the remark beside a gain."""
     return "worse" if table["worse_than_model_free"][row] else ""
 
 
-def in_percent(table: Table) -> Table:
-    """The table with rewards and gains in per cent of what Q-learning earns in each kind."""
+def relative_to_model_free(table: Table) -> Table:
+    """Return the table with rewards and gains in percent of Q-learning's reward."""
     scaled = dict(table)
     unit = np.empty(table["reward_mean"].size)
     for kind in dict.fromkeys(table["kind"].tolist()):
@@ -59,8 +59,8 @@ def in_percent(table: Table) -> Table:
 
 
 def plot(tables: dict[str, Table], config: Any) -> Figure:
-    """The picture: return against model error, a panel for each kind."""
-    table = in_percent(tables[config.name])
+    """Return the plot: return against model error, a panel for each kind of corruption."""
+    table = relative_to_model_free(tables[config.name])
     kinds = list(dict.fromkeys(table["kind"].tolist()))
     rows = (len(kinds) + 1) // 2
     figure = Figure(figsize=(11, 0.8 + 3.8 * rows), layout="constrained")
@@ -74,8 +74,8 @@ def plot(tables: dict[str, Table], config: Any) -> Figure:
         axes.set_ylabel("Return, % of Q-learning's")
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     figure.suptitle(
-        f"Planning when the model is wrong: {int(table['runs'][0])} runs of each agent, "
-        "95% interval of the difference from Q-learning"
+        f"Planning with a corrupted model: {int(table['runs'][0])} runs of each agent, "
+        "95% interval of the paired difference from Q-learning"
     )
     return figure
 

@@ -1,11 +1,11 @@
-"""One run of one model in one maze: when it solves it, how right it is, and how long it takes.
+"""One run of one model in one maze: steps to solve it, errors, calibration and time.
 
-"Solved" is said of the greedy policy, which is looked at again and again. On a grid its value at
-the start is computed exactly and must be at least 95% of the optimal one. In a continuous maze ten
-episodes of it must all reach the goal in no more than twice the steps that the way takes at least.
+The greedy policy is evaluated regularly. On a grid the maze is solved if its exact value at the
+start is at least 95% of the optimal one. In a continuous maze ten episodes must all reach the goal
+in at most twice the minimal number of steps.
 
-How right a model is, is measured on transitions that nobody learned from: from all places that are
-free, with all actions, in equal shares, whether the agent was there or not.
+A model's errors are measured on held-out transitions: from all free positions, with all actions,
+uniformly, whether the agent visited them or not.
 """
 
 from __future__ import annotations
@@ -22,50 +22,54 @@ import numpy.typing as npt
 
 from dynamaze.agents import DynaQ, Transitions
 from dynamaze.agents.models import Outcomes, TabularAdapter
+from dynamaze.benchmarks.harness.table import Table
+from dynamaze.benchmarks.harness.timing import seconds
 from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import GridEnv
 
-from ..harness.table import Table
-from ..harness.timing import seconds
-
 NEAR_OPTIMAL = 0.95
 EPISODES = 10
-"""Of the greedy policy at each look, where it cannot be computed."""
+"""Episodes of an evaluation of the greedy policy, where its value cannot be computed."""
 
-STATED = 0.9
-"""The probability that the interval has which a model states."""
+STATED_PROBABILITY = 0.9
+"""Probability of the models' prediction sets and intervals."""
 
-HALF_WIDTH = NormalDist().inv_cdf((1 + STATED) / 2)
+# Half the width of the middle interval of a normal distribution, in standard deviations.
+HALF_WIDTH = NormalDist().inv_cdf((1 + STATED_PROBABILITY) / 2)
 
 ROUNDING = 1e-9
 
-HELD_OUT = 400
+NUM_HELD_OUT = 400
 SAMPLES = 1000
-AFTER = 20
+SKIPPED_EPISODES = 20
 """Episodes after which their lengths are compared."""
 
 
-class Maze(NamedTuple):
-    """A maze, what learns in it, and what is measured when."""
+class TrialMaze(NamedTuple):
+    """A maze, the agent's settings, and the times of the measurements."""
 
     env: str
     options: Mapping[str, Any]  # of `gymnasium.make`
     agent: Mapping[str, Any]  # of `DynaQ`
     limit: int  # real steps of a run at most
-    measured_at: int  # the real step after which the model is put to the test
-    look_every: int  # real steps
+    measured_at: int  # the real step after which the model's errors are measured
+    evaluation_interval: int  # real steps
     solve_from: int = 0  # the world step from which steps to solve are counted
-    episodes: int = 0  # a run goes on for so many
+    episodes: int = 0  # the least number of episodes of a run
 
 
 ON_GRID = {"observation": "coordinates", "max_episode_steps": 2000}
 TABLE = {"learning_rate": 0.1, "gamma": 0.95, "epsilon": 0.1, "planning_steps": 50}
 
 MAZES = {
-    "static": Maze("DynaMaze-v0", ON_GRID, TABLE, 20_000, 1000, 20, episodes=AFTER + 5),
-    "slippery": Maze("DynaMaze-v0", {**ON_GRID, "slip_probability": 0.2}, TABLE, 5000, 2000, 20),
-    "blocking": Maze("DynaMazeBlocking-v0", ON_GRID, TABLE, 3000, 2000, 20, solve_from=1000),
-    "continuous": Maze(
+    "static": TrialMaze(
+        "DynaMaze-v0", ON_GRID, TABLE, 20_000, 1000, 20, episodes=SKIPPED_EPISODES + 5
+    ),
+    "slippery": TrialMaze(
+        "DynaMaze-v0", {**ON_GRID, "slip_probability": 0.2}, TABLE, 5000, 2000, 20
+    ),
+    "blocking": TrialMaze("DynaMazeBlocking-v0", ON_GRID, TABLE, 3000, 2000, 20, solve_from=1000),
+    "continuous": TrialMaze(
         "DynaMazeContinuous-v0",
         {"observation": "position", "action": "discrete"},
         {**TABLE, "values": "tile_coding", "initial_value": 0.5},
@@ -74,41 +78,41 @@ MAZES = {
         250,
     ),
 }
-"""Name -> maze. Those on a grid tell the agent its row and column."""
+"""Mazes by name. On a grid the agent observes row and column."""
 
 
-class Quality(NamedTuple):
-    """How right a model is on held-out transitions."""
+class ModelQuality(NamedTuple):
+    """A model's errors and calibration on held-out transitions."""
 
-    next_error: float  # root mean square distance, in cells, of the likeliest or mean next place
+    next_error: float  # root mean square distance, in cells, of the likeliest or mean next position
     reward_error: float  # root mean square
-    coverage: float  # how often the truth lies within the stated 90%; NaN of one that states none
+    coverage: float  # of its 90% prediction sets; NaN if the model gives none
 
 
-def trial(maze_name: str, model: str, run: int, seed: int) -> Table:
-    """One run; a table of one row, see `dynamaze.benchmarks.studies.model_comparison.run`."""
+def run_trial(maze_name: str, model: str, run: int, seed: int) -> Table:
+    """Return one run as a table of one row (see `model_comparison.run`)."""
     _one_thread()
     maze = MAZES[maze_name]
     env = gym.make(maze.env, **maze.options)
     agent = DynaQ(env, model=model, seed=np.random.SeedSequence([seed, run]), **maze.agent)
-    clock = Clock(agent.model)
-    agent.model = clock
+    timed = TimedModel(agent.model)
+    agent.model = timed
     lengths: list[int] = []
     solved_at, quality = 0, None
     for step in agent.steps():
         now = agent.num_timesteps
         if step.terminated or step.truncated:
             lengths.append(step.episode_length)
-        if now % maze.look_every == 0 and now > maze.solve_from and not solved_at:
+        if now % maze.evaluation_interval == 0 and now > maze.solve_from and not solved_at:
             solved_at = now if is_solved(agent, maze, env) else 0
         if now == maze.measured_at:
-            quality = measure(clock.model, held_out(maze, seed), agent)
+            quality = measure_quality(timed.model, sample_held_out(maze, seed), agent)
         if now >= maze.limit or (quality and solved_at and len(lengths) >= maze.episodes):
             break
     rng = np.random.default_rng(run)
-    sampled = [seconds(lambda: clock.model.sample(SAMPLES, rng)) for _ in range(3)]
-    quality = quality or measure(clock.model, held_out(maze, seed), agent)
-    later = lengths[AFTER : AFTER + 5] if maze.episodes else []
+    sampled = [seconds(lambda: timed.model.sample(SAMPLES, rng)) for _ in range(3)]
+    quality = quality or measure_quality(timed.model, sample_held_out(maze, seed), agent)
+    later = lengths[SKIPPED_EPISODES : SKIPPED_EPISODES + 5] if maze.episodes else []
     row: dict[str, Any] = {
         "maze": maze_name,
         "model": model,
@@ -117,21 +121,21 @@ def trial(maze_name: str, model: str, run: int, seed: int) -> Table:
         "steps_to_solve": (solved_at or maze.limit) - maze.solve_from,
         "steps_after": float(np.mean(later)) if later else np.nan,
         **quality._asdict(),
-        "update_us": 1e6 * clock.seconds / clock.updates,
+        "update_us": 1e6 * timed.seconds / timed.updates,
         "sample_ms": 1e3 * float(np.median(sampled)),
     }
     return {name: np.array([value]) for name, value in row.items()}
 
 
-class Clock:
-    """A model, and how long its updates take."""
+class TimedModel:
+    """Model wrapper that measures the time of updates."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
         self.seconds, self.updates = 0.0, 0
 
     def update(self, transitions: Transitions) -> None:
-        """Have the model learn, and see how long it takes."""
+        """Update the model and add the elapsed time."""
         began = time.perf_counter()
         self.model.update(transitions)
         self.seconds += time.perf_counter() - began
@@ -144,44 +148,44 @@ class Clock:
 # -- solved ------------------------------------------------------------------------------------
 
 
-def is_solved(agent: DynaQ, maze: Maze, env: gym.Env[Any, Any]) -> bool:
-    """Whether the greedy policy is good in the maze as it is now."""
-    world: Any = env.unwrapped
-    if isinstance(world, GridEnv):
+def is_solved(agent: DynaQ, maze: TrialMaze, env: gym.Env[Any, Any]) -> bool:
+    """Return whether the greedy policy solves the maze as it is now."""
+    unwrapped: Any = env.unwrapped
+    if isinstance(unwrapped, GridEnv):
         best = agent.values.values(np.arange(agent.rows.size)).argmax(axis=1)
         policy = np.eye(agent.num_actions)[best]
         gamma = maze.agent["gamma"]
-        value = world.mdp.start @ world.mdp.policy_values(policy, gamma)
-        optimal = world.mdp.start @ world.optimal_values(gamma)
+        value = unwrapped.mdp.start @ unwrapped.mdp.policy_values(policy, gamma)
+        optimal = unwrapped.mdp.start @ unwrapped.optimal_values(gamma)
         return bool(value >= NEAR_OPTIMAL * optimal)
-    return all_arrive(agent, maze, 2 * least_steps(world))
+    return all_reach_goal(agent, maze, 2 * min_steps(unwrapped))
 
 
-def least_steps(world: Any) -> int:
-    """Steps that the shortest way from cell to cell takes without noise, from the middle of one."""
-    cells = world.layout.shortest_path_length - 0.5
-    return int(np.ceil(cells / world.motion.step_size))
+def min_steps(env: Any) -> int:
+    """Return the steps of the shortest path without noise, from the centre of the start."""
+    cells = env.layout.shortest_path_length - 0.5
+    return int(np.ceil(cells / env.motion.step_size))
 
 
-def all_arrive(agent: DynaQ, maze: Maze, limit: int) -> bool:
-    """Whether ten episodes of the greedy policy reach the goal within so many steps."""
-    worlds = gym.make_vec(maze.env, num_envs=EPISODES, **maze.options)
-    observations, _ = worlds.reset(seed=0)
+def all_reach_goal(agent: DynaQ, maze: TrialMaze, limit: int) -> bool:
+    """Return whether ten episodes of the greedy policy reach the goal within a limit."""
+    envs = gym.make_vec(maze.env, num_envs=EPISODES, **maze.options)
+    observations, _ = envs.reset(seed=0)
     over = np.zeros(EPISODES, dtype=np.bool_)
     for _ in range(limit):
         actions, _ = agent.predict(observations, deterministic=True)
-        observations, _, terminated, _, _ = worlds.step(actions)
+        observations, _, terminated, _, _ = envs.step(actions)
         over |= terminated
         if over.all():
             break
     return bool(over.all())
 
 
-# -- right -------------------------------------------------------------------------------------
+# -- errors and calibration --------------------------------------------------------------------
 
 
-class HeldOut(NamedTuple):
-    """Real transitions from which nobody learned; what is observed is the place, row and column."""
+class HeldOutTransitions(NamedTuple):
+    """Held-out real transitions; observations are positions, row and column."""
 
     observation: npt.NDArray[Any]  # (n, 2)
     action: npt.NDArray[np.int64]  # (n,)
@@ -189,76 +193,75 @@ class HeldOut(NamedTuple):
     next_observation: npt.NDArray[Any]  # (n, 2)
 
 
-def held_out(maze: Maze, seed: int) -> HeldOut:
-    """Transitions of the maze as it is at the step at which models are measured."""
-    world: Any = gym.make(maze.env, **maze.options).unwrapped
+def sample_held_out(maze: TrialMaze, seed: int) -> HeldOutTransitions:
+    """Sample transitions of the maze as it is at the step of the measurement."""
+    env: Any = gym.make(maze.env, **maze.options).unwrapped
     rng = np.random.default_rng(seed)
-    world.reset(seed=seed, options={"world_step": maze.measured_at})
-    goals = set(world.layout.goals)
-    free = [cell for cell in np.argwhere(~world.layout.walls) if tuple(cell) not in goals]
-    on_grid = isinstance(world, GridEnv)
+    env.reset(seed=seed, options={"world_step": maze.measured_at})
+    goals = set(env.layout.goals)
+    free = [cell for cell in np.argwhere(~env.layout.walls) if tuple(cell) not in goals]
+    on_grid = isinstance(env, GridEnv)
     rows = []
-    for _ in range(HELD_OUT):
+    for _ in range(NUM_HELD_OUT):
         cell, action = free[rng.integers(len(free))], int(rng.integers(4))
         place = cell if on_grid else (cell + rng.random(2)).astype(np.float32)
-        own = world.layout.index(tuple(cell)) if on_grid else [*place.tolist(), 0.0, 0.0]
-        world.set_state({**world.get_state(), "state": own})
-        following, reward, *_ = world.step(action)
+        own = env.layout.index(tuple(cell)) if on_grid else [*place.tolist(), 0.0, 0.0]
+        env.set_state({**env.get_state(), "state": own})
+        following, reward, *_ = env.step(action)
         rows.append((place, action, reward, following))
-    return HeldOut(*(np.array(column) for column in zip(*rows, strict=True)))
+    return HeldOutTransitions(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
-def measure(model: Any, truth: HeldOut, agent: DynaQ) -> Quality:
-    """How right a model is."""
-    seen: Any = agent.encoder.many(truth.observation)[0]
-    believed = model.predict(seen, truth.action)
-    places = believed.next_observation
+def measure_quality(model: Any, held_out: HeldOutTransitions, agent: DynaQ) -> ModelQuality:
+    """Return a model's errors and coverage on held-out transitions."""
+    seen: Any = agent.encoder.many(held_out.observation)[0]
+    predicted = model.predict(seen, held_out.action)
+    places = predicted.next_observation
     if places.ndim == 1:  # rows of a table
         places = np.column_stack(np.unravel_index(places, agent.rows.shape))
-    apart = ((places - truth.next_observation) ** 2).sum(axis=1)
-    return Quality(
+    apart = ((places - held_out.next_observation) ** 2).sum(axis=1)
+    return ModelQuality(
         float(np.sqrt(apart.mean())),
-        float(np.sqrt(((believed.reward - truth.reward) ** 2).mean())),
-        coverage(model, truth, agent),
+        float(np.sqrt(((predicted.reward - held_out.reward) ** 2).mean())),
+        coverage(model, held_out, agent),
     )
 
 
-def coverage(model: Any, truth: HeldOut, agent: DynaQ) -> float:
-    """How often the next place lies within what the model states with 90%.
+def coverage(model: Any, held_out: HeldOutTransitions, agent: DynaQ) -> float:
+    """Return the fraction of next positions within the model's 90% prediction sets.
 
-    Of a table that is the smallest set of next places that has 90%; of a model with spreads the
-    middle 90% of a normal distribution, for row and column each.
+    For a table that is the smallest set of next positions with probability 90%; for a model with
+    standard deviations the middle 90% of a normal distribution, for row and column each.
     """
-    seen: Any = agent.encoder.many(truth.observation)[0]
-    if isinstance(
-        model, TabularAdapter
-    ):  # its vectors have spreads, and rows are what became of them
+    seen: Any = agent.encoder.many(held_out.observation)[0]
+    if isinstance(model, TabularAdapter):
+        # The wrapped model has standard deviations; the rows of a table have none.
         model, seen = model.model, model.vectors.of_rows(seen)
     if "distribution" in model.capabilities:
-        following: Any = agent.encoder.many(truth.next_observation)[0]
-        stated = [
-            _credible(model.distribution(*pair)) for pair in zip(seen, truth.action, strict=True)
+        following: Any = agent.encoder.many(held_out.next_observation)[0]
+        sets = [
+            _credible(model.distribution(*pair)) for pair in zip(seen, held_out.action, strict=True)
         ]
-        inside = [after in likely for after, likely in zip(following, stated, strict=True)]
+        inside = [after in likely for after, likely in zip(following, sets, strict=True)]
         return float(np.mean(inside))
     if "uncertainty" not in model.capabilities:
         return float("nan")
-    believed = model.predict(seen, truth.action)
-    apart = np.abs(believed.next_observation - truth.next_observation)
-    return float((apart <= HALF_WIDTH * believed.next_spread + ROUNDING).mean())
+    predicted = model.predict(seen, held_out.action)
+    apart = np.abs(predicted.next_observation - held_out.next_observation)
+    return float((apart <= HALF_WIDTH * predicted.next_spread + ROUNDING).mean())
 
 
 def _credible(outcomes: Outcomes) -> set[int]:
-    """The smallest set of next states that has the stated probability."""
+    """Return the smallest set of next states with the stated probability."""
     states, numbers = np.unique(outcomes.next_observation, return_inverse=True)
     probability = np.bincount(numbers, outcomes.probability)
     order = np.argsort(-probability, kind="stable")
     before = np.concatenate(([0.0], probability[order].cumsum()[:-1]))
-    return set(states[order[before < STATED - ROUNDING]].tolist())
+    return set(states[order[before < STATED_PROBABILITY - ROUNDING]].tolist())
 
 
 def _one_thread() -> None:
-    """Have torch, where there is one, compute with one thread: each process has one core."""
+    """Limit torch, if installed, to one thread: each process has one core."""
     if find_spec("torch"):
         import torch
 

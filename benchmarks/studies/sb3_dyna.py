@@ -1,23 +1,24 @@
-"""Real steps until DQN and SAC of stable-baselines3 solve a maze, alone and with a model.
+"""Real steps until DQN and SAC of Stable-Baselines3 solve a maze, with and without a model.
 
-For each number of gradient steps both are shown, on batches of the same size, since more of them
-help much alone, too: against the same number, what a model brings is not more updates. Against the
-algorithm with the fewest, which is as it comes, a model brings both.
-A maze counts as solved at the first look at which the greedy policy reaches the goal from the start
-within `within` steps in all of its episodes, if it does so at the next look, too. A run that does
-not get there counts with all the steps that it had, and the summary says how many there were.
+For each number of gradient steps both are shown, on batches of the same size, because more gradient
+steps help much without a model too: at equal numbers the difference is due to the model. Against
+the model-free algorithm with the fewest gradient steps it is due to both.
 
-A model cannot plan for a reward that was never seen: `first_reward` tells when it was. Each step on
-the continuous mazes costs 0.01, so that what was tried in vain falls in value, and planning may
-find the goal sooner, too.
+A maze counts as solved at the first evaluation at which the greedy policy reaches the goal from the
+start within `max_steps` steps in all of its episodes, if it does so at the next one too. A run that
+does not solve it counts with all of its steps, and the summary gives the number of solved runs.
 
-On the continuous mazes a third method has the true world for a model (`TrueWorld`): what planning
-could bring if the model learned without error.
+A model cannot plan for a reward that was never observed: `first_reward` is the step at which it
+was. Each step on the continuous mazes costs 0.01, so that the values of failed attempts fall, and
+planning may find the goal sooner too.
+
+On the continuous mazes a third method has the true environment as its model (`TrueEnvModel`): an
+upper bound for planning with a learned model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -32,10 +33,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents import Transitions
-from dynamaze.common.optional_imports import optional_import
-
-from ..harness.intervals import mean_interval
-from ..harness.runner import (
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.intervals import mean_interval
+from dynamaze.benchmarks.harness.runner import (
     ExperimentConfig,
     RunCallback,
     cache_folder,
@@ -43,40 +43,41 @@ from ..harness.runner import (
     run_jobs,
     run_module,
 )
-from ..harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.common.optional_imports import optional_import
 
-METHODS = ("alone", "with a model", "with the true world")
+METHODS = ("model-free", "learned model", "true environment")
 COLOURS = dict(zip(METHODS, ("tab:red", "tab:blue", "tab:grey"), strict=True))
 
 STEP_REWARD, STEP_SIZE = -0.01, 1.0
 
 
-class Task(NamedTuple):
-    """A maze, who learns it, and with what."""
+class SB3Task(NamedTuple):
+    """A maze, an algorithm, and its settings."""
 
     algorithm: str
-    world: Callable[[], gym.Env[Any, Any]]
-    settings: dict[str, Any]  # what differs from the defaults of stable-baselines3
-    gradient_steps: tuple[int, ...]  # that are compared, after each `train_freq` real steps
+    make_env: Callable[[], gym.Env[Any, Any]]
+    settings: dict[str, Any]  # differences from the defaults of Stable-Baselines3
+    gradient_steps: tuple[int, ...]  # compared numbers, after each `train_freq` real steps
     planning: dict[str, Any]  # of `DynaCallback`
     limit: int  # real steps of a run
-    every: int  # real steps from one look to the next
-    within: int  # steps
-    episodes: int  # of a look
-    true_world: int | None  # the gradient steps with which the true world is tried
+    evaluation_interval: int  # real steps
+    max_steps: int  # of an evaluation's episode
+    episodes: int  # of an evaluation
+    true_env_gradient_steps: int | None  # gradient steps of the method with the true environment
 
 
-def grid_world() -> gym.Env[Any, Any]:
-    """The maze of example 8.1, which observes the number of the cell."""
+def make_grid_env() -> gym.Env[Any, Any]:
+    """Return the maze of example 8.1; observations are cell numbers."""
     return gym.make("DynaMaze-v0")
 
 
-def point_world(action: str) -> gym.Env[Any, Any]:
-    """The same maze for a point, which observes its position, scaled to [-1, 1]."""
-    world = gym.make(
+def make_point_env(action: str) -> gym.Env[Any, Any]:
+    """Return the continuous version of the maze; observations are positions scaled to [-1, 1]."""
+    env = gym.make(
         "DynaMazeContinuous-v0", action=action, step_reward=STEP_REWARD, step_size=STEP_SIZE
     )
-    return RescaleObservation(world, np.float32(-1), np.float32(1))
+    return RescaleObservation(env, np.float32(-1), np.float32(1))
 
 
 _DQN: dict[str, Any] = {
@@ -89,21 +90,21 @@ _DQN: dict[str, Any] = {
 }
 
 TASKS = {
-    "grid, DQN": Task(
+    "grid, DQN": SB3Task(
         algorithm="DQN",
-        world=grid_world,
+        make_env=make_grid_env,
         settings={**_DQN, "learning_starts": 200, "gamma": 0.95, "exploration_fraction": 0.5},
         gradient_steps=(4, 16, 64),
         planning={"model": "linear", "real_ratio": 0.1, "rollout_length": 4, "rollouts": 64},
         limit=4000,
-        every=50,
-        within=28,
+        evaluation_interval=50,
+        max_steps=28,
         episodes=1,
-        true_world=None,
+        true_env_gradient_steps=None,
     ),
-    "point, DQN": Task(
+    "point, DQN": SB3Task(
         algorithm="DQN",
-        world=partial(point_world, "discrete"),
+        make_env=partial(make_point_env, "discrete"),
         settings={
             **_DQN,
             "learning_starts": 500,
@@ -114,14 +115,14 @@ TASKS = {
         gradient_steps=(4, 16),
         planning={"model": "linear", "real_ratio": 0.5},
         limit=4000,
-        every=100,
-        within=40,
+        evaluation_interval=100,
+        max_steps=40,
         episodes=5,
-        true_world=16,
+        true_env_gradient_steps=16,
     ),
-    "point, SAC": Task(
+    "point, SAC": SB3Task(
         algorithm="SAC",
-        world=partial(point_world, "continuous"),
+        make_env=partial(make_point_env, "continuous"),
         settings={
             "learning_rate": 1e-3,
             "learning_starts": 500,
@@ -138,52 +139,58 @@ TASKS = {
         gradient_steps=(16, 64),
         planning={"model": "gaussian_process", "real_ratio": 0.5},
         limit=5000,
-        every=100,
-        within=40,
+        evaluation_interval=100,
+        max_steps=40,
         episodes=5,
-        true_world=16,
+        true_env_gradient_steps=16,
     ),
 }
 
 
 @dataclass(frozen=True)
-class DynaForSB3(ExperimentConfig):
-    """Real steps until DQN and SAC solve a maze, alone and with a model."""
+class SB3DynaConfig(ExperimentConfig):
+    """Real steps until DQN and SAC solve a maze, with and without a model."""
 
-    name: ClassVar[str] = "dyna_sb3"
+    name: ClassVar[str] = "sb3_dyna"
+    old_names: ClassVar[Mapping[str, str]] = {
+        "dyna_sb3": "sb3_dyna",
+        "alone": "model-free",
+        "with a model": "learned model",
+        "with the true world": "true environment",
+    }
 
     runs: int = 8
     """Runs of each algorithm, method and number of gradient steps."""
     seed: int = 0
-    """Settles every number."""
+    """Seed of all random numbers."""
     tasks: tuple[Literal["grid, DQN", "point, DQN", "point, SAC"], ...] = ()
-    """Some of the mazes and algorithms instead of all."""
+    """Some of the mazes and algorithms; all by default."""
     workers: int = 2
     """Processes, each on one core."""
 
     @property
     def total_runs(self) -> int:
-        """All runs together."""
+        """Number of all runs."""
         return self.runs * len(arms(self))
 
 
-def arms(config: DynaForSB3) -> list[tuple[str, str, int]]:
-    """What is compared: task, method and gradient steps."""
+def arms(config: SB3DynaConfig) -> list[tuple[str, str, int]]:
+    """Return the compared arms: task, method and gradient steps."""
     found = []
     for name in config.tasks or TASKS:
         task = TASKS[name]
         for steps in task.gradient_steps:
-            methods = METHODS if steps == task.true_world else METHODS[:2]
+            methods = METHODS if steps == task.true_env_gradient_steps else METHODS[:2]
             found += [(name, method, steps) for method in methods]
     return found
 
 
-def main(config: DynaForSB3) -> None:
-    """Run the experiment, store its table and picture, and say where they are.
+def main(config: SB3DynaConfig) -> None:
+    """Run the experiment, store its table and plot, and print their paths.
 
     Raises:
         ValueError: for fewer than 2 runs or no worker.
-        ImportError: without stable-baselines3.
+        ImportError: without Stable-Baselines3.
         OSError: if the output folder cannot be written.
     """
     run_module(
@@ -196,19 +203,20 @@ def main(config: DynaForSB3) -> None:
 
 
 def run(
-    config: DynaForSB3, callback: RunCallback = None, cache_dir: Path | None = None
+    config: SB3DynaConfig, callback: RunCallback = None, cache_dir: Path | None = None
 ) -> dict[str, Table]:
     """Run the experiment.
 
     Args:
         config: its numbers.
         callback: called after each of the `config.total_runs` runs.
-        cache_dir: a folder for the runs that are done, so that a run that was stopped goes on.
+        cache_dir: a folder for the finished runs, from which a stopped experiment continues.
 
     Returns:
         One table, a row for each run, with the columns task, method, gradient_steps (for each real
-        step), run, first_reward (real steps until a reward was seen), steps (until the maze was
-        solved) and solved (1 or 0). What did not happen counts with all the steps of the run.
+        step), run, first_reward (real steps until the first reward), steps (until the maze was
+        solved) and solved (1 or 0). An event that did not happen counts with all the steps of the
+        run.
     """
     optional_import("stable_baselines3", extra="distill", purpose="this experiment")
     jobs = [(config.seed, *arm, number) for arm in arms(config) for number in range(config.runs)]
@@ -220,7 +228,7 @@ def run(
 
 
 def learn(seed: int, name: str, method: str, gradient_steps: int, number: int) -> Table:
-    """One run; runs of the same number begin with the same seed, whatever the method."""
+    """Return the row of one run; runs with one number have one seed, whatever the method."""
     import stable_baselines3 as sb3
     import torch
     from stable_baselines3.common.callbacks import ConvertCallback
@@ -230,16 +238,21 @@ def learn(seed: int, name: str, method: str, gradient_steps: int, number: int) -
     torch.set_num_threads(1)
     task = TASKS[name]
     own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
-    settings = deepcopy(task.settings)  # stable-baselines3 writes into what it is given
+    settings = deepcopy(task.settings)  # Stable-Baselines3 changes the dictionaries it is given
     algorithm = getattr(sb3, task.algorithm)(
-        "MlpPolicy", task.world(), gradient_steps=gradient_steps, seed=own, device="cpu", **settings
+        "MlpPolicy",
+        task.make_env(),
+        gradient_steps=gradient_steps,
+        seed=own,
+        device="cpu",
+        **settings,
     )
-    judge = Judge(task, own)
-    callbacks: list[Any] = [ConvertCallback(judge)]
-    if method != "alone":
+    callback = SolvedCallback(task, own)
+    callbacks: list[Any] = [ConvertCallback(callback)]
+    if method != "model-free":
         planning = dict(task.planning)
         if method == METHODS[2]:
-            planning["model"] = TrueWorld(task.world(), own)
+            planning["model"] = TrueEnvModel(task.make_env(), own)
         callbacks.append(DynaCallback(**planning, seed=own))
     algorithm.learn(task.limit, callback=callbacks)
     return {
@@ -247,81 +260,81 @@ def learn(seed: int, name: str, method: str, gradient_steps: int, number: int) -
         "method": np.array([method]),
         "gradient_steps": np.array([gradient_steps / task.settings["train_freq"]]),
         "run": np.array([number]),
-        "first_reward": np.array([judge.first_reward]),
-        "steps": np.array([judge.steps]),
-        "solved": np.array([int(judge.solved)]),
+        "first_reward": np.array([callback.first_reward]),
+        "steps": np.array([callback.steps]),
+        "solved": np.array([int(callback.solved)]),
     }
 
 
-class Judge:
-    """Looks at a policy again and again, and ends learning when the maze is solved.
+class SolvedCallback:
+    """Callback that evaluates the greedy policy, and stops learning when the maze is solved.
 
     Args:
-        task: says when it is.
-        seed: of the worlds in which it looks.
+        task: its intervals and limits.
+        seed: of the environment of the evaluations.
 
     Attributes:
-        first_reward: real steps until a reward above 0 was seen, or the limit.
+        first_reward: real steps until the first reward above 0, or the limit.
         steps: real steps until the maze was solved, or the limit.
         solved: whether it was.
     """
 
-    def __init__(self, task: Task, seed: int) -> None:
+    def __init__(self, task: SB3Task, seed: int) -> None:
         self.task, self.seed = task, seed
-        self.world = task.world()
+        self.env = task.make_env()
         self.first_reward = self.steps = task.limit
         self.solved = False
         self._reached = False
 
-    def __call__(self, told: dict[str, Any], _: dict[str, Any]) -> bool:
-        """After each real step; False ends learning."""
-        algorithm = told["self"]
+    def __call__(self, local_variables: dict[str, Any], _: dict[str, Any]) -> bool:
+        """Evaluate after a real step if it is time; False stops learning."""
+        algorithm = local_variables["self"]
         at = algorithm.num_timesteps
-        if max(told["rewards"]) > 0:
+        if max(local_variables["rewards"]) > 0:
             self.first_reward = min(self.first_reward, at)
-        if at % self.task.every:
+        if at % self.task.evaluation_interval:
             return True
         before, self._reached = self._reached, self._reaches(algorithm)
-        if before and self._reached:
-            self.steps, self.solved = at - self.task.every, True
+        if before and self._reached:  # twice in succession: the first of the two counts
+            self.steps, self.solved = at - self.task.evaluation_interval, True
         return not self.solved
 
     def _reaches(self, algorithm: Any) -> bool:
-        return all(self._reaches_once(algorithm) for _ in range(self.task.episodes))
+        return all(self._reaches_goal(algorithm) for _ in range(self.task.episodes))
 
-    def _reaches_once(self, algorithm: Any) -> bool:
-        observation, _ = self.world.reset(seed=self.seed)
+    def _reaches_goal(self, algorithm: Any) -> bool:
+        observation, _ = self.env.reset(seed=self.seed)
         self.seed += 1
-        for _ in range(self.task.within):
+        for _ in range(self.task.max_steps):
             action, _ = algorithm.predict(observation, deterministic=True)
-            observation, _, terminated, _, _ = self.world.step(action)
+            observation, _, terminated, _, _ = self.env.step(action)
             if terminated:
                 return True
         return False
 
 
-class TrueWorld:
-    """The world of a point itself as a model: it learns nothing and imagines what would happen.
+class TrueEnvModel:
+    """The true environment of a point as a model: nothing is learned.
 
     Args:
-        world: what `point_world` gives.
+        env: an environment of `make_point_env`.
         seed: of its noise.
     """
 
     observes = "vectors"
 
-    def __init__(self, world: gym.Env[Any, Any], seed: int) -> None:
-        self.world = world
-        self.world.reset(seed=seed)
+    def __init__(self, env: gym.Env[Any, Any], seed: int) -> None:
+        self.env = env
+        self.env.reset(seed=seed)
         low, high = self._point.observation_space.low, self._point.observation_space.high
         self._low, self._high = low.astype(np.float64), high.astype(np.float64)
 
     @property
     def _point(self) -> Any:
-        return self.world.unwrapped
+        return self.env.unwrapped
 
     def update(self, transitions: Transitions) -> None:
-        """Nothing is to be learned."""
+        """Do nothing: there is nothing to learn."""
 
     def imagine(
         self,
@@ -329,7 +342,7 @@ class TrueWorld:
         actions: npt.NDArray[Any],
         rng: np.random.Generator,
     ) -> Transitions:
-        """What follows (batch, 2) scaled positions; the noise is the world's own."""
+        """Simulate a step from (batch, 2) scaled positions; the noise is the environment's own."""
         positions = self._low + (observations + 1) / 2 * (self._high - self._low)
         outcomes = [self._step(*pair) for pair in zip(positions, actions, strict=True)]
         after, reward, terminated = (np.array(column) for column in zip(*outcomes, strict=True))
@@ -344,22 +357,22 @@ class TrueWorld:
         return after.astype(np.float64), float(reward), bool(terminated)
 
 
-# -- what came out -----------------------------------------------------------------------------
+# -- results -----------------------------------------------------------------------------------
 
 
-def rows_of(table: Table, task: str, method: str, gradient_steps: float) -> Table:
-    """The runs of one arm."""
+def arm_rows(table: Table, task: str, method: str, gradient_steps: float) -> Table:
+    """Return the runs of one arm."""
     rows = rows_where(rows_where(table, "task", task), "method", method)
     return rows_where(rows, "gradient_steps", gradient_steps)
 
 
-def summary(tables: dict[str, Table], config: DynaForSB3) -> list[tuple[str, ...]]:
-    """A line for each arm: real steps, and how many fewer than alone, run by run."""
+def summary(tables: dict[str, Table], config: SB3DynaConfig) -> list[tuple[str, ...]]:
+    """Return a line for each arm: real steps, and paired differences from model-free learning."""
     table = tables[config.name]
     lines: list[tuple[str, ...]] = [
         (
             *("maze", "updates a step", "method", "solved", "first reward", "steps"),
-            *("fewer than alone", "than alone with the fewest updates"),
+            *("fewer than model-free", "than model-free with the fewest updates"),
         )
     ]
     for name, method, steps in arms(config):
@@ -367,9 +380,9 @@ def summary(tables: dict[str, Table], config: DynaForSB3) -> list[tuple[str, ...
         updates, fewest = (
             each / task.settings["train_freq"] for each in (steps, min(task.gradient_steps))
         )
-        mine = rows_of(table, name, method, updates)
+        mine = arm_rows(table, name, method, updates)
         fewer = [
-            _text(rows_of(table, name, METHODS[0], each)["steps"] - mine["steps"])
+            _text(arm_rows(table, name, METHODS[0], each)["steps"] - mine["steps"])
             for each in (updates, fewest)
         ]
         if method == METHODS[0]:
@@ -386,8 +399,8 @@ def _text(samples: npt.NDArray[Any]) -> str:
     return f"{interval.mean:.0f} [{interval.low:.0f}, {interval.high:.0f}]"
 
 
-def plot(tables: dict[str, Table], config: DynaForSB3) -> Figure:
-    """Real steps against updates a step: a panel for each maze and algorithm."""
+def plot(tables: dict[str, Table], config: SB3DynaConfig) -> Figure:
+    """Return the plot: real steps against updates a step, a panel for each maze and algorithm."""
     table = tables[config.name]
     names: tuple[str, ...] = config.tasks or tuple(TASKS)
     figure = Figure(figsize=(max(4 * len(names), 6), 3.8), layout="constrained")
@@ -424,3 +437,7 @@ def _draw(axes: Axes, table: Table) -> None:
     axes.set_xscale("log", base=2)
     ticks = np.unique(table["gradient_steps"])
     axes.set_xticks(ticks, labels=[f"{each:g}" for each in ticks])
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -223,10 +223,16 @@ def _models() -> Record:
     from dynamaze.benchmarks.studies import model_comparison as models
     from dynamaze.benchmarks.studies.model_trial import MAZES
 
-    sizes = {"limit": 120, "measured_at": 60, "solve_from": 0, "episodes": 0, "look_every": 40}
+    sizes = {
+        "limit": 120,
+        "measured_at": 60,
+        "solve_from": 0,
+        "episodes": 0,
+        "evaluation_interval": 40,
+    }
     small = {name: maze._replace(**sizes) for name, maze in MAZES.items()}
     names = ("latest_outcome", "maximum_likelihood", "bayesian_linear")
-    config = models.Models(runs=2, slow_runs=2, workers=1, models=names)
+    config = models.ModelComparisonConfig(runs=2, slow_runs=2, workers=1, models=names)
     with _changed(mock.patch.dict(MAZES, small)):
         tables = models.run(config)
     times = ("update_us", "update_us_low", "update_us_high")
@@ -237,14 +243,14 @@ def _models() -> Record:
 def _confidence() -> Record:
     from dynamaze.benchmarks.studies import model_confidence as model_doubt
 
-    config = model_doubt.ModelDoubt(runs=2)
+    config = model_doubt.ModelConfidenceConfig(runs=2)
     return _tables(model_doubt.run(config), rounded=True)
 
 
 def _errors() -> Record:
     from dynamaze.benchmarks.studies import model_error as wrong_models
 
-    config = wrong_models.WrongModels(runs=2, steps=300, workers=1)
+    config = wrong_models.ModelErrorConfig(runs=2, steps=300, workers=1)
     return _tables(wrong_models.run(config), rounded=True)
 
 
@@ -259,15 +265,15 @@ def _with_sb3() -> Record:
             gradient_steps=task.gradient_steps[:1],
             planning={**task.planning, "rollouts": 8, "train_every": 8},
             limit=60,
-            every=20,
+            evaluation_interval=20,
             episodes=1,
-            true_world=task.true_world and task.gradient_steps[0],
+            true_env_gradient_steps=task.true_env_gradient_steps and task.gradient_steps[0],
         )
         for name, task in dyna_sb3.TASKS.items()
     }
     learners: dict[int, Any] = {}
 
-    class Judge(dyna_sb3.Judge):
+    class Judge(dyna_sb3.SolvedCallback):
         """Keeps who learns."""
 
         def __call__(self, told: dict[str, Any], more: dict[str, Any]) -> bool:
@@ -275,9 +281,9 @@ def _with_sb3() -> Record:
             return super().__call__(told, more)
 
     with _changed(
-        mock.patch.dict(dyna_sb3.TASKS, small), mock.patch.object(dyna_sb3, "Judge", Judge)
+        mock.patch.dict(dyna_sb3.TASKS, small), mock.patch.object(dyna_sb3, "SolvedCallback", Judge)
     ):
-        tables = dyna_sb3.run(dyna_sb3.DynaForSB3(runs=1, workers=1))
+        tables = dyna_sb3.run(dyna_sb3.SB3DynaConfig(runs=1, workers=1))
     networks = {
         f"network {number}": _weights(each.policy) for number, each in enumerate(learners.values())
     }
@@ -292,8 +298,8 @@ def _loca() -> Record:
 
     agents = ("q_learning", "latest_outcome", "maximum_likelihood", "prioritised_sweeping")
     agents += ("dyna_q_plus", "linear", "linear_dyna_pwma")
-    config = loca.LoCA(
-        runs=2, slow_runs=2, agents=agents, steps=(200, 100, 100), every=50, workers=1
+    config = loca.LoCAConfig(
+        runs=2, slow_runs=2, agents=agents, steps=(200, 100, 100), evaluation_interval=50, workers=1
     )
     return _tables(loca.run(config), rounded=True)
 
@@ -301,25 +307,25 @@ def _loca() -> Record:
 def _loca_continuous() -> Record:
     from dynamaze.benchmarks.studies.loca import command as loca
 
-    class Short(loca.LoCAContinuous):
+    class Short(loca.LoCAContinuousConfig):
         """Looks of two episodes, not of a hundred."""
 
         @property
         def protocol(self) -> Any:
-            return replace(super().protocol, look_episodes=2)
+            return replace(super().protocol, evaluation_episodes=2)
 
-    config = Short(runs=2, slow_runs=2, steps=(100, 50, 50), every=50, workers=1)
+    config = Short(runs=2, slow_runs=2, steps=(100, 50, 50), evaluation_interval=50, workers=1)
     return _tables(loca.run(config), rounded=True)
 
 
 def _loca_levels() -> Record:
-    from dynamaze.benchmarks.studies.loca.exact_levels import exact_mdps, levels_of
-    from dynamaze.benchmarks.studies.loca.protocol import Protocol
+    from dynamaze.benchmarks.studies.loca.protocol import LoCAProtocol
+    from dynamaze.benchmarks.studies.loca.reference_returns import exact_mdps, reference_returns
 
     levels = []
     for world in ("grid", "continuous"):
-        mdps = exact_mdps(Protocol(world).make_world())
-        levels += [levels_of(mdps, task, 0.97, 40) for task in ("A", "B")]
+        mdps = exact_mdps(LoCAProtocol(world).make_env())
+        levels += [reference_returns(mdps, task, 0.97, 40) for task in ("A", "B")]
     return close(levels, **COMPUTED)
 
 
@@ -334,7 +340,7 @@ def _linear_dyna() -> Record:
 
 
 def _chain() -> Record:
-    from dynamaze.benchmarks.studies.boyan_chain import chain_episode, chain_features, chain_values
+    from dynamaze.benchmarks.studies.linear_dyna import chain_episode, chain_features, chain_values
 
     features = chain_features(5)
     episode = chain_episode(features, np.random.default_rng(6))
@@ -390,10 +396,10 @@ def _continuous_learning() -> Record:
         "PPO": {**settings["PPO"], "n_steps": 4, "batch_size": 16},
         "SAC": {**settings["SAC"], "learning_starts": 8},
     }
-    config = continuous_learning.ContinuousLearning(
+    config = continuous_learning.ContinuousLearningConfig(
         runs=2, ppo_steps=64, sac_steps=40, points=2, episodes=2, workers=1, seed=3
     )
-    look, networks = continuous_learning.look, []
+    look, networks = continuous_learning.evaluate_greedy, []
 
     def look_and_keep(model: Any, episodes: int, seed: int) -> Any:
         networks.append(_weights(model.policy))
@@ -402,7 +408,7 @@ def _continuous_learning() -> Record:
     with _changed(
         mock.patch.dict(settings, small),
         mock.patch.object(continuous_learning, "TIME_LIMIT", 30),
-        mock.patch.object(continuous_learning, "look", look_and_keep),
+        mock.patch.object(continuous_learning, "evaluate_greedy", look_and_keep),
     ):
         tables = continuous_learning.run(config)
     parts = {f"network {number}": each for number, each in enumerate(networks[2::3])}
@@ -413,7 +419,7 @@ def _endurance() -> Record:
     """Its memory and speed are measured, and stay out."""
     from dynamaze.benchmarks.studies import soak as endurance
 
-    parts = endurance.run(endurance.Endurance(steps=2e5, num_envs=100))
+    parts = endurance.run(endurance.SoakConfig(steps=2e5, num_envs=100))
     return combine(
         counts=exact([[part.steps, part.goals] for part in parts]),
         apart=close([part.sigmas for part in parts], **COMPUTED),
@@ -425,21 +431,21 @@ def _endurance() -> Record:
 
 def _labels() -> Record:
     needs("torch")
-    from dynamaze.benchmarks.distillation import labels
+    from dynamaze.benchmarks.distillation import soft_labels
 
-    config = labels.Labels(
-        runs=2, labelled=(20, 60), few_steps=15, tiny_steps=15, seed=3, workers=1
+    config = soft_labels.SoftLabelsConfig(
+        runs=2, labelled=(20, 60), few_steps=15, small_steps=15, seed=3, workers=1
     )
-    return _tables(labels.run(config), rounded=True, **TRAINED)
+    return _tables(soft_labels.run(config), rounded=True, **TRAINED)
 
 
 def _frontier() -> Record:
     needs("torch")
     from dynamaze.benchmarks.distillation import frontier
-    from dynamaze.benchmarks.distillation.frontier_students import ENTRIES
+    from dynamaze.benchmarks.distillation.frontier_students import STUDENTS
 
-    students = (*ENTRIES,)[:5:2]
-    config = frontier.Frontier(runs=1, steps=4, mazes=2, students=students, workers=1)
+    students = (*STUDENTS,)[:5:2]
+    config = frontier.FrontierConfig(runs=1, steps=4, mazes=2, students=students, workers=1)
     return _tables(
         frontier.run(config), rounded=True, measured=("microseconds", "seconds"), **TRAINED
     )
@@ -449,19 +455,32 @@ def _adapt() -> Record:
     needs("torch")
     from dynamaze.benchmarks.distillation import adapt
 
-    config = adapt.Adapt(runs=2, steps=4, life=12, drift=0.3, gradient_steps=(2,), workers=1)
-    with _changed(mock.patch.object(adapt, "LEARNED", 40)):
+    config = adapt.AdaptConfig(
+        runs=2, steps=4, drift_steps=12, drift=0.3, gradient_steps=(2,), workers=1
+    )
+    with _changed(mock.patch.object(adapt, "PRETRAINING_STEPS", 40)):
         return _tables(adapt.run(config), rounded=True, **TRAINED)
 
 
 def _judged(policy: Any) -> Record:
-    from dynamaze.benchmarks.distillation.judging import judge, kept_of
-    from dynamaze.benchmarks.distillation.mazes import Held, held_out_recipes
+    from dynamaze.benchmarks.distillation.mazes import (
+        HeldOut,
+        evaluate_policy,
+        held_out_generators,
+        return_estimate,
+    )
 
     found = []
-    for recipe in held_out_recipes(9).values():
-        verdict = judge(policy, Held.of(recipe, 3))
-        found.append([verdict.success, verdict.kept, verdict.agreement, *kept_of(verdict)])
+    for recipe in held_out_generators(9).values():
+        verdict = evaluate_policy(policy, HeldOut.generate(recipe, 3))
+        found.append(
+            [
+                verdict.success,
+                verdict.normalised_return,
+                verdict.agreement,
+                *return_estimate(verdict),
+            ]
+        )
     return close(found, **TRAINED)
 
 
@@ -470,7 +489,7 @@ def _teacher() -> Record:
     from dynamaze.benchmarks.distillation import teacher
 
     with TemporaryDirectory() as folder:
-        config = teacher.Teacher(Path(folder, "t.safetensors"), steps=4, channels=3, blocks=1)
+        config = teacher.TeacherConfig(Path(folder, "t.safetensors"), steps=4, channels=3, blocks=1)
         network = teacher.train(config, _quiet())
     return combine(weights=_weights(network), judged=_judged(network))
 
@@ -482,12 +501,12 @@ def _teacher_ppo() -> Record:
     with (
         TemporaryDirectory() as folder,
         _changed(
-            mock.patch.object(teacher_ppo, "WORLDS", 16),
-            mock.patch.object(teacher_ppo, "AT_ONCE", 4),
+            mock.patch.object(teacher_ppo, "NUM_ENVS", 16),
+            mock.patch.object(teacher_ppo, "NUM_OPEN_MAZES", 4),
             mock.patch.dict(teacher_ppo.SETTINGS, {"n_steps": 8, "batch_size": 64, "n_epochs": 2}),
         ),
     ):
-        config = teacher_ppo.TeacherPPO(
+        config = teacher_ppo.TeacherPPOConfig(
             Path(folder, "t.safetensors"), size=5, steps=256, channels=4, blocks=1
         )
         network = teacher_ppo.train(config, _quiet())
@@ -497,40 +516,42 @@ def _teacher_ppo() -> Record:
 def _student() -> Record:
     needs("torch")
     from dynamaze.benchmarks.distillation import student
-    from dynamaze.benchmarks.distillation.mazes import TRAINING, Mazes
+    from dynamaze.benchmarks.distillation.mazes import TRAINING, MazeSampler
     from dynamaze.distill.data.source import FunctionSource
 
     with TemporaryDirectory() as folder:
-        config = student.StudentConfig(output=Path(folder, "s.safetensors"), steps=20, beginnings=2)
-        source = FunctionSource(student.read_teacher(None), Mazes(cells=300), (TRAINING,))
+        config = student.StudentConfig(output=Path(folder, "s.safetensors"), steps=20, restarts=2)
+        source = FunctionSource(student.read_teacher(None), MazeSampler(cells=300), (TRAINING,))
         network = student.train(config, source, _quiet())
     return combine(weights=_weights(network), judged=_judged(network))
 
 
 def _policy_gradient() -> Record:
     needs("torch")
-    from dynamaze.benchmarks.distillation.mazes import Mazes
-    from dynamaze.benchmarks.distillation.reinforce import Directly
+    from dynamaze.benchmarks.distillation.mazes import MazeSampler
+    from dynamaze.benchmarks.distillation.reinforce import PolicyGradientBaseline
     from dynamaze.distill.students.registry import make_student
     from dynamaze.envs.generation import MazeGenerator
 
-    mazes = Mazes(recipes=(MazeGenerator(5),), cells=150)
+    mazes = MazeSampler(generators=(MazeGenerator(5),), cells=150)
     network = make_student(kind="value_iteration")
-    Directly(network, mazes, steps=5, learning_rate=0.02).learn()
+    PolicyGradientBaseline(network, mazes, steps=5, learning_rate=0.02).learn()
     return combine(weights=_weights(network), judged=_judged(network))
 
 
 def _while_changing() -> Record:
-    from dynamaze.benchmarks.distillation.changing_mazes import play_while_changing
+    from dynamaze.benchmarks.distillation.changing_mazes import evaluate_in_changing_mazes
     from dynamaze.envs.generation import MazeGenerator
     from dynamaze.envs.generation.planes import ShortestPathPolicy
 
     recipe = MazeGenerator(9, "prim", loops=0.3)
     parts = {}
     for number, sees in enumerate((True, False)):
-        found = play_while_changing(ShortestPathPolicy(), recipe, 4, seed=5, sees_changes=sees)
+        found = evaluate_in_changing_mazes(
+            ShortestPathPolicy(), recipe, 4, seed=5, sees_changes=sees
+        )
         parts[f"whole {number}"] = exact(found.success, found.changes)
-        parts[f"kept {number}"] = close([*found.kept, found.agreement], **COMPUTED)
+        parts[f"kept {number}"] = close([*found.normalised_return, found.agreement], **COMPUTED)
     return combine(**parts)
 
 

@@ -1,1 +1,1 @@
-"""Which agents adapt to a local change (LoCA)."""
+"""Local change adaptation (LoCA): its protocol, evaluation and command."""

@@ -1,11 +1,9 @@
-"""The agents that are held against LoCA: a name, and how to make one for a world and a seed.
+"""Agents of the LoCA comparison by name.
 
 All have the discount of the protocol, epsilon 0.1, a learning rate of 0.1 and, where they have one,
-an initial value of 4, the largest reward (as van Seijen et al. 2020; it makes them try everything).
-Q-learning on the grid has a learning rate of 0.2: with 0.1 it has not learned task A after 50,000
-steps, with 0.2 nearly, and after 100,000 it has. Those of tables plan with 50 updates after each
-real step, those of a point with 10. The models that are missing (Gaussian process, deep belief
-network, ensemble) take milliseconds a step on the grid.
+an initial value of 4, the largest reward (van Seijen et al. 2020), which is optimistic. Tabular
+agents plan with 50 updates after each real step, those of a point with 10. Gaussian process, deep
+belief network and ensemble are missing: they take milliseconds a step on the grid.
 """
 
 from __future__ import annotations
@@ -21,28 +19,30 @@ GRID_STEPS, POINT_STEPS = 50, 10
 
 SHARED: dict[str, Any] = {"gamma": GAMMA, "epsilon": 0.1, "learning_rate": 0.1}
 OPTIMISTIC: dict[str, Any] = {**SHARED, "initial_value": 4.0}
+# Q-learning on the grid: with 0.1 it has not learned task A after 50,000 steps, with 0.2 nearly,
+# and after 100,000 it has.
 QUICK: dict[str, Any] = {**OPTIMISTIC, "learning_rate": 0.2}
 TILED: dict[str, Any] = {**OPTIMISTIC, "values": "tile_coding"}
 
 
-class Entry(NamedTuple):
+class LoCAAgent(NamedTuple):
     """An agent of the comparison."""
 
-    make: Callable[[Any, int], Any]  # called with the world and a seed
+    make: Callable[[Any, int], Any]  # called with the environment and a seed
     is_slow: bool = False  # it has fewer runs
-    is_chosen: bool = False  # it only takes part where it is asked for
+    is_optional: bool = False  # only included if named
 
 
 def _dyna(model: str) -> Callable[[Any, int], Any]:
-    return lambda world, seed: DynaQ(
-        world, model=model, planning_steps=GRID_STEPS, seed=seed, **OPTIMISTIC
+    return lambda env, seed: DynaQ(
+        env, model=model, planning_steps=GRID_STEPS, seed=seed, **OPTIMISTIC
     )
 
 
 def _planned(planning: str) -> Callable[[Any, int], Any]:
-    """Dyna-Q on a model that counts outcomes."""
-    return lambda world, seed: DynaQ(
-        world,
+    """Return a function that makes Dyna-Q with a maximum-likelihood model and a planner."""
+    return lambda env, seed: DynaQ(
+        env,
         model="maximum_likelihood",
         planning=planning,
         planning_steps=GRID_STEPS,
@@ -52,23 +52,19 @@ def _planned(planning: str) -> Callable[[Any, int], Any]:
 
 
 def _tiled(model: str) -> Callable[[Any, int], Any]:
-    return lambda world, seed: DynaQ(
-        world, model=model, planning_steps=POINT_STEPS, seed=seed, **TILED
-    )
+    return lambda env, seed: DynaQ(env, model=model, planning_steps=POINT_STEPS, seed=seed, **TILED)
 
 
 def _linear_dyna(sweep: str, steps: int) -> Callable[[Any, int], Any]:
-    return lambda world, seed: LinearDyna(
-        world, sweep=sweep, planning_steps=steps, seed=seed, **SHARED
-    )
+    return lambda env, seed: LinearDyna(env, sweep=sweep, planning_steps=steps, seed=seed, **SHARED)
 
 
-def _dqn(world: Any, seed: int) -> Any:
-    """DQN of Stable-Baselines3, which explores as the others do."""
+def _dqn(env: Any, seed: int) -> Any:
+    """Return DQN of Stable-Baselines3, with the exploration of the other agents."""
     sb3: Any = optional_import("stable_baselines3", extra="distill", purpose="DQN in this table")
     return sb3.DQN(
         "MlpPolicy",
-        world,
+        env,
         gamma=GAMMA,
         learning_rate=1e-3,
         learning_starts=500,
@@ -81,32 +77,32 @@ def _dqn(world: Any, seed: int) -> Any:
     )
 
 
-GRID_AGENTS: dict[str, Entry] = {
-    "q_learning": Entry(lambda world, seed: QLearning(world, seed=seed, **QUICK)),
-    **{model: Entry(_dyna(model)) for model in TABLE_MODELS},
-    **{planning: Entry(_planned(planning)) for planning in PLANNERS if planning != "uniform"},
-    "dyna_q_plus": Entry(
-        lambda world, seed: DynaQPlus(world, planning_steps=GRID_STEPS, seed=seed, **OPTIMISTIC)
+GRID_AGENTS: dict[str, LoCAAgent] = {
+    "q_learning": LoCAAgent(lambda env, seed: QLearning(env, seed=seed, **QUICK)),
+    **{model: LoCAAgent(_dyna(model)) for model in TABLE_MODELS},
+    **{planning: LoCAAgent(_planned(planning)) for planning in PLANNERS if planning != "uniform"},
+    "dyna_q_plus": LoCAAgent(
+        lambda env, seed: DynaQPlus(env, planning_steps=GRID_STEPS, seed=seed, **OPTIMISTIC)
     ),
-    "linear": Entry(_dyna("linear"), is_slow=True),
-    "recursive_linear": Entry(_dyna("recursive_linear"), is_slow=True, is_chosen=True),
-    "bayesian_linear": Entry(_dyna("bayesian_linear"), is_slow=True, is_chosen=True),
-    "linear_dyna_random": Entry(_linear_dyna("random", GRID_STEPS), is_slow=True),
-    "linear_dyna_pwma": Entry(_linear_dyna("pwma", GRID_STEPS), is_slow=True),
-    "linear_dyna_mg": Entry(_linear_dyna("mg", GRID_STEPS), is_slow=True),
-    "sb3_dqn": Entry(_dqn, is_slow=True, is_chosen=True),
+    "linear": LoCAAgent(_dyna("linear"), is_slow=True),
+    "recursive_linear": LoCAAgent(_dyna("recursive_linear"), is_slow=True, is_optional=True),
+    "bayesian_linear": LoCAAgent(_dyna("bayesian_linear"), is_slow=True, is_optional=True),
+    "linear_dyna_random": LoCAAgent(_linear_dyna("random", GRID_STEPS), is_slow=True),
+    "linear_dyna_pwma": LoCAAgent(_linear_dyna("pwma", GRID_STEPS), is_slow=True),
+    "linear_dyna_mg": LoCAAgent(_linear_dyna("mg", GRID_STEPS), is_slow=True),
+    "sb3_dqn": LoCAAgent(_dqn, is_slow=True, is_optional=True),
 }
-"""Dyna-Q by the name of its model, or of its planner with a model that counts outcomes (with
+"""Dyna-Q by the name of its model, or of its planner with the maximum-likelihood model (with
 "uniform" it is "maximum_likelihood"), and the others by their own."""
 
-POINT_AGENTS: dict[str, Entry] = {
-    "q_learning": Entry(lambda world, seed: QLearning(world, seed=seed, **TILED)),
-    "stored_experience": Entry(_tiled("stored_experience")),
-    "linear": Entry(_tiled("linear")),
-    "bayesian_linear": Entry(_tiled("bayesian_linear")),
-    "linear_dyna": Entry(_linear_dyna("seen", POINT_STEPS)),
-    "sb3_dqn": Entry(_dqn, is_slow=True, is_chosen=True),
+POINT_AGENTS: dict[str, LoCAAgent] = {
+    "q_learning": LoCAAgent(lambda env, seed: QLearning(env, seed=seed, **TILED)),
+    "stored_experience": LoCAAgent(_tiled("stored_experience")),
+    "linear": LoCAAgent(_tiled("linear")),
+    "bayesian_linear": LoCAAgent(_tiled("bayesian_linear")),
+    "linear_dyna": LoCAAgent(_linear_dyna("seen", POINT_STEPS)),
+    "sb3_dqn": LoCAAgent(_dqn, is_slow=True, is_optional=True),
 }
-"""Agents whose values are linear in tiles, and DQN."""
+"""Agents with linear values in tile coding, and DQN."""
 
 AGENTS = {"grid": GRID_AGENTS, "continuous": POINT_AGENTS}

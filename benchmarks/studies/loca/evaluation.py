@@ -1,19 +1,19 @@
-"""Does an agent adapt to a local change? The evaluation of any agent, and its verdict.
+"""Evaluation of any agent's local change adaptation, and its classification.
 
-An agent is judged by its greedy policy, from everywhere in the corridor, while it learns near T1
-only. It is adaptive if it comes near the optimum in phase 1 and in phase 2: phase 1 says that it
-can learn the task, phase 2 that it also changes what it would do where it is not. Phase 3 says
-whether it learns the new task when it may go everywhere.
+An agent is evaluated by its greedy policy, from everywhere in the corridor, while in phase 2 it
+learns near T1 only. It is adaptive if it comes near the optimum in phase 1 (it can learn the task)
+and in phase 2 (it also changes its policy where it is not). Phase 3 shows whether it learns the new
+task when it may start anywhere.
 
-Where it differs from the protocol of Wan et al. (2022):
+Differences from the protocol of Wan et al. (2022):
 
 1. On the grid the return of the greedy policy is computed exactly, from the agent's action in each
    of the 100 cells, instead of as the mean of 100 episodes.
 2. The optimum is computed exactly; the lines in the paper's figures, 2.525 and 1.257, are 0.07 and
    0.04 below it.
-3. "Near" is a number: the share of the way from what is optimal in the other task (who is there in
-   task B has not adapted) to the optimum, with an interval over runs. The paper's lines lie at 0.92
-   and 0.91 of the way, so from 0.9 on counts as near.
+3. "Near" is a number: a normalised score, which is 0 for the policy that is optimal in the other
+   task (an agent that has not adapted in task B) and 1 for the optimum, with an interval over runs.
+   The paper's lines are scores of 0.92 and 0.91, so a score of 0.9 counts as near.
 """
 
 from __future__ import annotations
@@ -27,140 +27,145 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.benchmarks.harness.intervals import ConfidenceInterval, mean_interval
+from dynamaze.benchmarks.harness.runner import RunCallback
+from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.studies.loca.protocol import PHASES, LoCAProtocol, PhasedEnv, derive_seed
+from dynamaze.benchmarks.studies.loca.reference_returns import (
+    ReferenceReturns,
+    exact_mdps,
+    policy_returns,
+    reference_returns,
+)
 from dynamaze.envs.mazes.mdp import FiniteMDP
 
-from ...harness.intervals import ConfidenceInterval, mean_interval
-from ...harness.runner import RunCallback
-from ...harness.table import Table, rows_where, stack
-from .exact_levels import Levels, exact_mdps, levels_of, returns_of
-from .protocol import PHASES, LifeInPhases, Protocol, run_seed
-
 MakeAgent = Callable[[gym.Env[Any, Any], int], Any]
-"""Called with the world and a seed, it gives an agent with `learn` and `predict`."""
+"""Called with the environment and a seed, returns an agent with `learn` and `predict`."""
 
 YES, NO, UNDECIDED = "yes", "no", "undecided"
 
 
-class Verdict(NamedTuple):
-    """What is said of an agent, with 95% intervals."""
+class AdaptationResult(NamedTuple):
+    """Classification of an agent, with 95% intervals."""
 
-    shares: tuple[ConfidenceInterval, ...]  # of the way to the optimum, in each phase
+    scores: tuple[ConfidenceInterval, ...]  # normalised, in each phase
     near: tuple[str, ...]  # whether it is near the optimum: "yes", "no" or "undecided"
-    adaptive: str  # the same of phases 1 and 2 together
+    adaptive: str  # the same for phases 1 and 2 together
 
 
 def evaluate_loca(
-    make_agent: MakeAgent, protocol: Protocol | None = None, callback: RunCallback = None
+    make_agent: MakeAgent, protocol: LoCAProtocol | None = None, callback: RunCallback = None
 ) -> Table:
-    """Have agents live by the protocol, and look at them again and again.
+    """Train agents by the protocol, and evaluate them regularly.
 
-    An agent has `learn(n)`, which lives n steps in the world that it was made with and goes on
-    where the last call ended, and `predict(observation, deterministic=True)`, whose first result
-    is the action. The agents of `dynamaze.agents` and of Stable-Baselines3 have both:
+    An agent has `learn(n)`, which takes n steps in the environment that it was made with and
+    continues after the last call, and `predict(observation, deterministic=True)`, whose first
+    result is the action. The agents of `dynamaze.agents` and of Stable-Baselines3 have both:
 
         from stable_baselines3 import DQN
 
-        table = evaluate_loca(lambda world, seed: DQN("MlpPolicy", world, gamma=0.97, seed=seed))
-        print(verdict_of(table).adaptive)
+        table = evaluate_loca(lambda env, seed: DQN("MlpPolicy", env, gamma=0.97, seed=seed))
+        print(classify_adaptation(table).adaptive)
 
     Args:
-        make_agent: called with the world and a seed for each run.
+        make_agent: called with the environment and a seed for each run.
         protocol: None for that of Wan et al. (2022).
         callback: called after each run.
 
     Returns:
-        A row for each look: run, step (real steps so far), phase (1 to 3), discounted_return
-        (expected, of the greedy policy), optimum and other (see `Levels`).
+        A row for each evaluation: run, step (real steps so far), phase (1 to 3), discounted_return
+        (expected, of the greedy policy), optimum and other (see `ReferenceReturns`).
 
     Raises:
         TypeError: for an agent without these methods.
-        ValueError: if `learn(n)` does not live n steps, or an action is outside the space.
+        ValueError: if `learn(n)` does not take n steps, or an action is outside the space.
     """
-    protocol = Protocol() if protocol is None else protocol
+    protocol = LoCAProtocol() if protocol is None else protocol
     tables = []
     for run in range(protocol.runs):
-        tables.append(live(make_agent, protocol, run))
+        tables.append(run_agent(make_agent, protocol, run))
         if callback is not None:
             callback()
     return stack(tables)
 
 
-def live(make_agent: MakeAgent, protocol: Protocol, run: int) -> Table:
-    """One run of `evaluate_loca`; the same arguments, results and errors."""
-    seed = run_seed(protocol, run)
-    world = LifeInPhases(protocol.make_world(), protocol)
-    agent = _checked(make_agent(world, seed))
-    look = make_look(protocol, seed)
-    mdps = exact_mdps(protocol.make_world())
-    levels = {
-        task: levels_of(mdps, task, protocol.gamma, protocol.look_steps) for task in ("A", "B")
+def run_agent(make_agent: MakeAgent, protocol: LoCAProtocol, run: int) -> Table:
+    """Run one agent as `evaluate_loca` does; the same arguments, results and errors."""
+    seed = derive_seed(protocol, run)
+    env = PhasedEnv(protocol.make_env(), protocol)
+    agent = _checked(make_agent(env, seed))
+    evaluate = make_evaluator(protocol, seed)
+    mdps = exact_mdps(protocol.make_env())
+    references = {
+        task: reference_returns(mdps, task, protocol.gamma, protocol.evaluation_steps)
+        for task in ("A", "B")
     }
     rows: list[tuple[int, int, int, float, float, float]] = []
     for number, (phase, steps) in enumerate(zip(PHASES, protocol.steps, strict=True), 1):
-        for _ in range(steps // protocol.every):
-            _learn(agent, world, protocol.every)
-            found = look(agent, phase.task)
-            rows.append((run, world.lived, number, found, *levels[phase.task]))
-    names = ("run", "step", "phase", "discounted_return", *Levels._fields)
+        for _ in range(steps // protocol.evaluation_interval):
+            _learn(agent, env, protocol.evaluation_interval)
+            found = evaluate(agent, phase.task)
+            rows.append((run, env.steps_taken, number, found, *references[phase.task]))
+    names = ("run", "step", "phase", "discounted_return", *ReferenceReturns._fields)
     return {
         name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)
     }
 
 
-# -- looks -------------------------------------------------------------------------------------
+# -- evaluators --------------------------------------------------------------------------------
 
 
-class GridLook:
-    """The exact return of an agent's greedy policy on the grid.
+class ExactEvaluator:
+    """Exact return of an agent's greedy policy on the grid.
 
     Args:
-        protocol: says what is judged.
+        protocol: discount and time limit.
     """
 
-    def __init__(self, protocol: Protocol) -> None:
+    def __init__(self, protocol: LoCAProtocol) -> None:
         self._protocol = protocol
-        world = protocol.make_world()
-        self._mdps: dict[str, FiniteMDP] = exact_mdps(world)
-        self._space = world.action_space
+        env = protocol.make_env()
+        self._mdps: dict[str, FiniteMDP] = exact_mdps(env)
+        self._space = env.action_space
         self._states = np.flatnonzero(self._mdps["A"].start)
-        observer = world.observation_encoder
+        observer = env.observation_encoder
         self._observations = [observer.encode(int(state), 0) for state in self._states]
 
     def __call__(self, agent: Any, task: str) -> float:
-        """The mean return over all starts, in a task."""
+        """Return the mean return over all starts, in a task."""
         mdp = self._mdps[task]
         policy = np.zeros(mdp.next_state.shape[:2])
         for state, observation in zip(self._states, self._observations, strict=True):
             policy[state, _action(agent, observation, self._space)] = 1.0
-        values = returns_of(mdp, policy, self._protocol.gamma, self._protocol.look_steps)
+        values = policy_returns(mdp, policy, self._protocol.gamma, self._protocol.evaluation_steps)
         return float(mdp.start @ values)
 
 
-class EpisodesLook:
-    """The mean return of an agent's greedy policy over episodes.
+class EpisodeEvaluator:
+    """Mean return of an agent's greedy policy over episodes.
 
     Args:
-        protocol: says what is judged.
-        seed: of the worlds.
+        protocol: episodes, discount and time limit.
+        seed: of the environments.
     """
 
-    def __init__(self, protocol: Protocol, seed: int) -> None:
+    def __init__(self, protocol: LoCAProtocol, seed: int) -> None:
         self._protocol = protocol
-        self._worlds = {task: protocol.make_world(task=task) for task in ("A", "B")}
-        for world in self._worlds.values():
-            world.reset(seed=seed)
+        self._envs = {task: protocol.make_env(task=task) for task in ("A", "B")}
+        for env in self._envs.values():
+            env.reset(seed=seed)
 
     def __call__(self, agent: Any, task: str) -> float:
-        """The mean return, in a task."""
-        episodes = range(self._protocol.look_episodes)
-        return float(np.mean([self._episode(agent, self._worlds[task]) for _ in episodes]))
+        """Return the mean return in a task."""
+        episodes = range(self._protocol.evaluation_episodes)
+        return float(np.mean([self._episode(agent, self._envs[task]) for _ in episodes]))
 
-    def _episode(self, agent: Any, world: Any) -> float:
-        observation, _ = world.reset()
+    def _episode(self, agent: Any, env: Any) -> float:
+        observation, _ = env.reset()
         total, discount = 0.0, 1.0
-        for _ in range(self._protocol.look_steps):
-            action = _action(agent, observation, world.action_space)
-            observation, reward, terminated, _, _ = world.step(action)
+        for _ in range(self._protocol.evaluation_steps):
+            action = _action(agent, observation, env.action_space)
+            observation, reward, terminated, _, _ = env.step(action)
             total += discount * reward
             discount *= self._protocol.gamma
             if terminated:
@@ -168,9 +173,11 @@ class EpisodesLook:
         return total
 
 
-def make_look(protocol: Protocol, seed: int) -> Callable[[Any, str], float]:
-    """What looks at an agent in a protocol's world."""
-    return GridLook(protocol) if protocol.world == "grid" else EpisodesLook(protocol, seed)
+def make_evaluator(protocol: LoCAProtocol, seed: int) -> Callable[[Any, str], float]:
+    """Return the evaluator of a protocol's environment."""
+    return (
+        ExactEvaluator(protocol) if protocol.variant == "grid" else EpisodeEvaluator(protocol, seed)
+    )
 
 
 # -- agents ------------------------------------------------------------------------------------
@@ -186,22 +193,24 @@ def _checked(agent: Any) -> Any:
     return agent
 
 
-def _learn(agent: Any, world: LifeInPhases, steps: int) -> None:
-    """Have an agent live so many steps."""
-    before = world.lived
-    goes_on = "reset_num_timesteps" in signature(agent.learn).parameters
-    more = {"reset_num_timesteps": False} if goes_on else {}  # Stable-Baselines3 begins anew else
+def _learn(agent: Any, env: PhasedEnv, steps: int) -> None:
+    """Train an agent for a number of steps."""
+    before = env.steps_taken
+    # Without this argument Stable-Baselines3 would restart its schedules at each call.
+    is_sb3 = "reset_num_timesteps" in signature(agent.learn).parameters
+    more = {"reset_num_timesteps": False} if is_sb3 else {}
     agent.learn(steps, **more)
-    if world.lived - before != steps:
+    taken = env.steps_taken - before
+    if taken != steps:
         raise ValueError(
-            f"learn({steps}) of {type(agent).__name__} lived {world.lived - before} steps in the "
-            f"world that it was made with; expected {steps}: an algorithm that learns from "
-            "rollouts needs a length that divides `every`"
+            f"learn({steps}) of {type(agent).__name__} took {taken} steps in the environment that "
+            f"it was made with; expected {steps}: an algorithm that learns from rollouts needs a "
+            "rollout length that divides `evaluation_interval`"
         )
 
 
 def _action(agent: Any, observation: Any, space: gym.Space[Any]) -> Any:
-    """The agent's greedy action, one of the space."""
+    """Return the agent's greedy action, checked to be in the space."""
     answer = agent.predict(observation, deterministic=True)
     action = answer[0] if isinstance(answer, tuple) else answer
     if isinstance(space, gym.spaces.Discrete) and np.size(action) == 1:
@@ -214,48 +223,51 @@ def _action(agent: Any, observation: Any, space: gym.Space[Any]) -> Any:
     return action
 
 
-# -- the verdict -------------------------------------------------------------------------------
+# -- classification ----------------------------------------------------------------------------
 
 
-def verdict_of(table: Table, protocol: Protocol | None = None) -> Verdict:
-    """What the looks at one agent say.
+def classify_adaptation(table: Table, protocol: LoCAProtocol | None = None) -> AdaptationResult:
+    """Classify an agent from its evaluations.
 
-    It is near the optimum in a phase if the interval of its share of the way lies at `near` or
-    above, and is not if it lies below; where the line is within the interval, that is undecided.
+    It is near the optimum in a phase if the interval of its normalised score is at `near` or above,
+    and is not if the interval is below; if `near` is within the interval it is undecided.
 
     Args:
-        table: what `evaluate_loca` returned; of at least two runs.
-        protocol: says what is near; None for that of Wan et al. (2022).
+        table: a result of `evaluate_loca`, of at least two runs.
+        protocol: has `near` and `last`; None for that of Wan et al. (2022).
 
     Raises:
         ValueError: for fewer than two runs.
     """
-    protocol = Protocol() if protocol is None else protocol
-    shares = tuple(
-        mean_interval(shares_of(rows_where(table, "phase", number), protocol.last))
+    protocol = LoCAProtocol() if protocol is None else protocol
+    scores = tuple(
+        mean_interval(normalised_scores(rows_where(table, "phase", number), protocol.last))
         for number in range(1, len(PHASES) + 1)
     )
-    near = tuple(_is_near(share, protocol.near) for share in shares)
-    return Verdict(shares, near, _both(*near[:2]))
+    near = tuple(_is_near(score, protocol.near) for score in scores)
+    return AdaptationResult(scores, near, _both(*near[:2]))
 
 
-def shares_of(table: Table, last: float) -> npt.NDArray[np.float64]:
-    """(runs,) the share of the way to the optimum, in the last looks of one phase.
+def normalised_scores(table: Table, last: float) -> npt.NDArray[np.float64]:
+    """Return the normalised score of each run in the last evaluations of one phase, (runs,).
 
     Args:
         table: rows of one phase.
-        last: the share of the looks that count.
+        last: the fraction of the evaluations that count.
     """
-    way = (table["discounted_return"] - table["other"]) / (table["optimum"] - table["other"])
+    # 0 for the policy that is optimal in the other task, 1 for the optimum.
+    score = (table["discounted_return"] - table["other"]) / (table["optimum"] - table["other"])
     steps = np.unique(table["step"])
     counts = table["step"] >= steps[-ceil(last * len(steps))]
-    return np.array([way[counts & (table["run"] == run)].mean() for run in np.unique(table["run"])])
+    return np.array(
+        [score[counts & (table["run"] == run)].mean() for run in np.unique(table["run"])]
+    )
 
 
-def _is_near(share: ConfidenceInterval, near: float) -> str:
-    if share.low >= near:
+def _is_near(score: ConfidenceInterval, near: float) -> str:
+    if score.low >= near:
         return YES
-    return NO if share.high < near else UNDECIDED
+    return NO if score.high < near else UNDECIDED
 
 
 def _both(first: str, second: str) -> str:

@@ -1,4 +1,4 @@
-"""The protocol of local change adaptation (LoCA) and the life that an agent leads by it.
+"""Protocol of local change adaptation (LoCA), and the environment that follows its phases.
 
 Wan et al. 2022, "Towards evaluating adaptivity of model-based reinforcement learning methods",
 after van Seijen et al. 2020, "The LoCA regret". The phases are those of `DynaMazeLoCAEnv`.
@@ -20,11 +20,11 @@ from dynamaze.envs.loca.continuous import DynaMazeLoCAContinuousEnv
 from dynamaze.envs.loca.grid import DynaMazeLoCAEnv
 from dynamaze.envs.loca.tasks import GAMMA
 
-WORLDS = {"grid": DynaMazeLoCAEnv, "continuous": DynaMazeLoCAContinuousEnv}
+ENVIRONMENTS = {"grid": DynaMazeLoCAEnv, "continuous": DynaMazeLoCAContinuousEnv}
 
 
 class Phase(NamedTuple):
-    """A part of the life."""
+    """Task and start states of a phase."""
 
     task: str
     starts: str
@@ -34,57 +34,65 @@ PHASES = (Phase("A", "all"), Phase("B", "T1"), Phase("B", "all"))
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """How long an agent lives in each phase, and how it is judged.
+class LoCAProtocol:
+    """Lengths of the phases, and settings of the evaluation.
 
     Attributes:
-        world: "grid" or "continuous".
+        variant: "grid" or "continuous".
         steps: real steps of the three phases.
-        every: real steps from one look at the agent to the next; divides all of them.
-        runs: lives, each of a new agent with another seed.
-        seed: settles every number.
-        episode_steps: the most steps of an episode of the life.
-        look_steps: the most steps of an episode that is judged.
-        look_episodes: episodes of a look in the continuous world; on the grid a look is exact.
-        gamma: the discount of what is judged, in [0, 1).
-        near: from which share of the way to the optimum on an agent is near it; the way begins at
-            what is optimal in the other task.
-        last: the share of a phase's looks, the last ones, of which the mean is judged.
-        options: further arguments of the world, such as {"slip_probability": 0}.
+        evaluation_interval: real steps between two evaluations; divides all of them.
+        runs: runs, each of a new agent with another seed.
+        seed: of all random numbers.
+        episode_steps: time limit of a training episode.
+        evaluation_steps: time limit of an evaluation episode.
+        evaluation_episodes: episodes of an evaluation in the continuous environment; on the grid an
+            evaluation is exact.
+        gamma: discount of the evaluation, in [0, 1).
+        near: normalised score from which an agent is near the optimum; 0 is the policy that is
+            optimal in the other task, 1 the optimum.
+        last: fraction of a phase's evaluations, the last ones, whose mean counts.
+        options: further arguments of the environment, such as {"slip_probability": 0}.
 
     Raises:
-        ValueError: for a world that there is not, or a number outside its range; TypeError for
-            what is no number.
+        ValueError: for an unknown variant, or a number outside its range; TypeError for a value
+            that is not a number.
     """
 
-    world: str = "grid"
+    variant: str = "grid"
     steps: tuple[int, int, int] = (100_000, 50_000, 50_000)
-    every: int = 500
+    evaluation_interval: int = 500
     runs: int = 10
     seed: int = 0
     episode_steps: int = 100
-    look_steps: int = 40
-    look_episodes: int = 100
+    evaluation_steps: int = 40
+    evaluation_episodes: int = 100
     gamma: float = GAMMA
     near: float = 0.9
     last: float = 0.2
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.world not in WORLDS:
+        if self.variant not in ENVIRONMENTS:
             raise ValueError(
-                f"world={self.world!r}; expected one of {sorted(WORLDS)}"
-                f"{did_you_mean(self.world, WORLDS)}"
+                f"variant={self.variant!r}; expected one of {sorted(ENVIRONMENTS)}"
+                f"{did_you_mean(self.variant, ENVIRONMENTS)}"
             )
         if len(self.steps) != len(PHASES):
             raise ValueError(f"steps={self.steps!r}; expected those of {len(PHASES)} phases")
-        for name in ("every", "runs", "episode_steps", "look_steps", "look_episodes"):
+        for name in (
+            "evaluation_interval",
+            "runs",
+            "episode_steps",
+            "evaluation_steps",
+            "evaluation_episodes",
+        ):
             checked_number(name, getattr(self, name), 1, whole=True)
         for number, steps in enumerate(self.steps, 1):
             checked_number(f"steps of phase {number}", steps, 1, whole=True)
-            if steps % self.every:
+            if steps % self.evaluation_interval:
                 raise ValueError(
-                    f"{steps} steps of phase {number}; expected a multiple of every={self.every}"
+                    f"{steps} steps of phase {number}; expected a multiple of "
+                    f"evaluation_interval={self.evaluation_interval}"
                 )
         checked_number("near", self.near, 0, 1)
         checked_number("last", self.last, 0, 1, above=True)
@@ -93,31 +101,31 @@ class Protocol:
 
     @property
     def ends(self) -> tuple[int, ...]:
-        """The step of the life at which each phase ends."""
+        """Return the step at which each phase ends."""
         return tuple(accumulate(self.steps))
 
-    def make_world(self, **more: Any) -> Any:
-        """A world of this protocol."""
-        return WORLDS[self.world](**{**self.options, **more})
+    def make_env(self, **more: Any) -> Any:
+        """Return an environment of this protocol."""
+        return ENVIRONMENTS[self.variant](**{**self.options, **more})
 
 
-class LifeInPhases(gym.Wrapper[Any, Any, Any, Any]):
-    """A world that goes from phase to phase by itself, after the steps that were lived in it.
+class PhasedEnv(gym.Wrapper[Any, Any, Any, Any]):
+    """Environment that switches to the next phase when a phase's steps are over.
 
-    Episodes are cut after `episode_steps`, and at the end of a phase; the next one begins in the
-    next phase. What is cut is told as truncated.
+    Episodes are truncated after `episode_steps` and at the end of a phase; the next one begins in
+    the next phase.
 
     Args:
-        world: an environment of LoCA, unwrapped.
-        protocol: says when.
+        env: an environment of LoCA, unwrapped.
+        protocol: the lengths of phases and episodes.
 
     Attributes:
-        lived: steps so far.
+        steps_taken: steps so far.
     """
 
-    def __init__(self, world: Any, protocol: Protocol) -> None:
-        super().__init__(world)
-        self.lived = 0
+    def __init__(self, env: Any, protocol: LoCAProtocol) -> None:
+        super().__init__(env)
+        self.steps_taken = 0
         self._ends = protocol.ends
         self._limit = protocol.episode_steps
         self._elapsed = 0
@@ -125,20 +133,21 @@ class LifeInPhases(gym.Wrapper[Any, Any, Any, Any]):
 
     @property
     def phase(self) -> int:
-        """The number, from 0, of the phase in which the next step is."""
-        return min(bisect_right(self._ends, self.lived), len(PHASES) - 1)
+        """Return the number, from 0, of the phase of the next step."""
+        return min(bisect_right(self._ends, self.steps_taken), len(PHASES) - 1)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode in the phase that it is time for."""
+        """Begin an episode in the current phase."""
         self._elapsed, self._is_over = 0, False
-        world: Any = self.env
+        env: Any = self.env
         phase = PHASES[self.phase]
-        if seed is not None or (world.task, world.starts) != phase:
+        # A seed takes the environment back to its first task, so the phase is set again.
+        if seed is not None or (env.task, env.starts) != phase:
             options = {**(options or {}), **phase._asdict()}
-        begun: tuple[Any, dict[str, Any]] = world.reset(seed=seed, options=options)
-        return begun
+        observation: tuple[Any, dict[str, Any]] = env.reset(seed=seed, options=options)
+        return observation
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take a step.
@@ -149,13 +158,13 @@ class LifeInPhases(gym.Wrapper[Any, Any, Any, Any]):
         if self._is_over:
             raise gym.error.ResetNeeded("step() after the end of an episode; call reset() first")
         observation, reward, terminated, truncated, info = self.env.step(action)
-        self.lived += 1
+        self.steps_taken += 1
         self._elapsed += 1
-        truncated = truncated or self._elapsed >= self._limit or self.lived in self._ends
+        truncated = truncated or self._elapsed >= self._limit or self.steps_taken in self._ends
         self._is_over = terminated or truncated
         return observation, float(reward), terminated, truncated, info
 
 
-def run_seed(protocol: Protocol, run: int) -> int:
-    """The seed of one life, a number below 2^31."""
+def derive_seed(protocol: LoCAProtocol, run: int) -> int:
+    """Return the seed of a run, a number below 2^31."""
     return int(np.random.SeedSequence([protocol.seed, run]).generate_state(1)[0] >> 1)

@@ -204,7 +204,7 @@ def test_unlabelled_inputs_need_pretraining() -> None:
 def test_pretraining_reduces_error() -> None:
     from dynamaze.benchmarks.studies import deep_belief
 
-    config = deep_belief.Config(
+    config = deep_belief.DeepBeliefConfig(
         runs=2, labelled=(50,), held_out=200, hidden=(64,), pretraining_steps=800
     )
     done: list[int] = []

@@ -12,7 +12,7 @@ from dynamaze.agents.linear.evaluation import (
     least_squares_values,
 )
 from dynamaze.agents.linear.sweeping import SWEEPS, raise_priority
-from dynamaze.benchmarks.studies.boyan_chain import chain_episode, chain_features, chain_values
+from dynamaze.benchmarks.studies.linear_dyna import chain_episode, chain_features, chain_values
 from dynamaze.common.arrays import FloatArray
 
 

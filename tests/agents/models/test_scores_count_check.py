@@ -13,7 +13,7 @@ from dynamaze.agents.core.records import flatten
 from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.learners.linear import RecursiveLeastSquares
 from dynamaze.agents.models.protocol import Outcomes, Prediction
-from dynamaze.benchmarks.studies.corrupted_model import WrongModel, blocks
+from dynamaze.benchmarks.studies.corrupted_model import CorruptedModel, block_representatives
 
 STATES, ACTIONS = 6, 2
 
@@ -132,7 +132,9 @@ def test_counting_model_unaffected(outcomes: int) -> None:
 
 
 def vague_of_blocks() -> ScoredModel:
-    inside = WrongModel(MaximumLikelihood(STATES, ACTIONS), shared=blocks(2, 3, 2))
+    inside = CorruptedModel(
+        MaximumLikelihood(STATES, ACTIONS), representatives=block_representatives(2, 3, 2)
+    )
     return ScoredModel(inside, count_check=True)
 
 

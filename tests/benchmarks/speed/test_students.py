@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.distillation.judging import judge
-from dynamaze.benchmarks.distillation.mazes import Held, held_out_recipes
+from dynamaze.benchmarks.distillation.mazes import HeldOut, evaluate_policy, held_out_generators
 from dynamaze.benchmarks.speed.students import (
     convolution,
     exact_weights,
@@ -19,8 +18,8 @@ def test_exact_weights_solve_every_maze():
     from dynamaze.distill.export.compiled.value_iteration_kernel import ValueIterationWeights
 
     policy = CompiledValueIteration(exact_weights(ValueIterationWeights), num_parameters=113)
-    for recipe in held_out_recipes(11).values():
-        assert judge(policy, Held.of(recipe, 5)).success == 1.0
+    for recipe in held_out_generators(11).values():
+        assert evaluate_policy(policy, HeldOut.generate(recipe, 5)).success == 1.0
 
 
 def test_rows_state_parameters():

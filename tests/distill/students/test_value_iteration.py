@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from dynamaze.benchmarks.distillation.judging import judge
-from dynamaze.benchmarks.distillation.mazes import Held, Mazes, held_out_recipes
+from dynamaze.benchmarks.distillation.mazes import (
+    HeldOut,
+    MazeSampler,
+    evaluate_policy,
+    held_out_generators,
+)
 from dynamaze.distill.students.conv import split_planes
 from dynamaze.distill.students.value_iteration import (
     LOGIT_CAP,
@@ -28,8 +32,8 @@ def test_num_parameters(maps, parameters):
 @pytest.mark.parametrize("size", [11, 21, 31])
 def test_exact_setting_solves_mazes_of_any_size(maps, size):
     vin = exact_value_iteration(maps)
-    for recipe in held_out_recipes(size).values():
-        verdict = judge(vin, Held.of(recipe, 8))
+    for recipe in held_out_generators(size).values():
+        verdict = evaluate_policy(vin, HeldOut.generate(recipe, 8))
         assert verdict.success == 1.0
         assert verdict.agreement == 1.0
 
@@ -55,7 +59,7 @@ def test_steps_to_goal_equals_breadth_first_search():
 
 
 def test_training_weights_only_reached_cells():
-    planes = torch.from_numpy(Mazes(cells=200)(np.random.default_rng(0), 0.0))
+    planes = torch.from_numpy(MazeSampler(cells=200)(np.random.default_rng(0), 0.0))
     vin = ValueIterationNetwork()
     maze, queried = split_planes(planes)
     distance = steps_to_goal(maze)[queried]
@@ -90,8 +94,8 @@ def test_iterations_cover_longest_path():
     maze, queried = split_planes(torch.from_numpy(planes))
     furthest = int(steps_to_goal(maze)[queried].max())
     assert furthest <= ValueIterationNetwork().iterations_for(rows, cols)
-    steps = judge(
-        exact_value_iteration(4), Held.of(MazeGenerator(5), 2)
+    steps = evaluate_policy(
+        exact_value_iteration(4), HeldOut.generate(MazeGenerator(5), 2)
     )  # the exact setting solves it
     assert steps.success == 1.0
     from dynamaze.envs.generation.planes import steps_to_goal as walk

@@ -95,11 +95,11 @@ def test_distiller_resume_bit_identical(tmp_path):
 
 
 def test_value_iteration_resume_bit_identical(tmp_path):
-    from dynamaze.benchmarks.distillation.mazes import Mazes
+    from dynamaze.benchmarks.distillation.mazes import MazeSampler
     from dynamaze.envs.generation.planes import ShortestPathPolicy
 
     def made():
-        source = FunctionSource(ShortestPathPolicy(), Mazes(cells=100))
+        source = FunctionSource(ShortestPathPolicy(), MazeSampler(cells=100))
         return Distiller(ValueIterationNetwork(8), source, total_steps=12, learning_rate=0.05)
 
     whole = made().distil()

@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 
 from dynamaze.benchmarks.harness.table import Table, rows_where
-from dynamaze.benchmarks.studies.boyan_chain import (
+from dynamaze.benchmarks.studies.linear_dyna import (
+    METHODS,
+    LinearDynaConfig,
     chain_episode,
     chain_features,
     chain_values,
+    plot,
     root_mean_square,
+    run,
+    summary,
 )
-from dynamaze.benchmarks.studies.linear_dyna import METHODS, LinearDynaConfig, plot, run, summary
 
 CONFIG = LinearDynaConfig(runs=3, episodes=6)
 
@@ -22,7 +26,7 @@ def tables() -> dict[str, Table]:
     return run(CONFIG)
 
 
-def test_the_chain_has_the_features_and_values_of_boyans() -> None:
+def test_chain_matches_boyan() -> None:
     features = chain_features(4)
     assert features.shape == (13, 4)
     np.testing.assert_array_equal(
@@ -34,7 +38,7 @@ def test_the_chain_has_the_features_and_values_of_boyans() -> None:
     assert len(chain_features(25)) + 1 == 98
 
 
-def test_an_episode_pays_what_its_states_are_worth() -> None:
+def test_episode_rewards_match_values() -> None:
     features = chain_features(4)
     for seed in range(50):
         episode = chain_episode(features, np.random.default_rng(seed))
@@ -48,7 +52,7 @@ def test_an_episode_pays_what_its_states_are_worth() -> None:
         assert not episode.next_features[-1].any()
 
 
-def test_planning_reaches_back_faster_and_prioritised_sweeping_first(
+def test_planning_lowers_early_error(
     tables: dict[str, Table],
 ) -> None:
     fifth = {m: rows_where(tables["linear_dyna"], "method", m)["error_mean"][4] for m in METHODS}
@@ -57,7 +61,7 @@ def test_planning_reaches_back_faster_and_prioritised_sweeping_first(
     assert fifth["Dyna, random"] < fifth["TD"] / 3
 
 
-def test_the_picture_and_the_summary_come_from_the_table(tables: dict[str, Table]) -> None:
+def test_plot_and_summary_of_table(tables: dict[str, Table]) -> None:
     table = tables["linear_dyna"]
     assert {len(column) for column in table.values()} == {5 * CONFIG.episodes}
     assert (table["error_low"] <= table["error_mean"]).all()
@@ -69,7 +73,7 @@ def test_the_picture_and_the_summary_come_from_the_table(tables: dict[str, Table
     assert [line[0] for line in rest] == list(METHODS)
 
 
-def test_the_same_seed_gives_the_same_table(tables: dict[str, Table]) -> None:
+def test_run_is_reproducible(tables: dict[str, Table]) -> None:
     again = run(CONFIG)["linear_dyna"]
     for name, column in tables["linear_dyna"].items():
         np.testing.assert_array_equal(column, again[name])

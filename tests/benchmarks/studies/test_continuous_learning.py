@@ -1,4 +1,4 @@
-"""The experiment of PPO and SAC in a continuous maze, on toy sizes."""
+"""Learning curves of PPO and SAC in a continuous maze, on toy sizes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ import pytest
 
 from dynamaze.benchmarks.harness.table import Table, read_csv
 from dynamaze.benchmarks.studies import continuous_learning
-from dynamaze.benchmarks.studies.continuous_learning import ContinuousLearning, main, plot, summary
+from dynamaze.benchmarks.studies.continuous_learning import (
+    ContinuousLearningConfig,
+    main,
+    plot,
+    summary,
+)
 
-TOY = ContinuousLearning(
+TOY = ContinuousLearningConfig(
     runs=2, ppo_steps=64, sac_steps=40, points=2, episodes=2, workers=1, seed=3
 )
 
@@ -43,7 +48,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_a_run_again_gives_the_same_table() -> None:
+def test_run_is_reproducible() -> None:
     count = []
     tables = continuous_learning.run(TOY, lambda: count.append(1))
     assert len(count) == TOY.total_runs == 4
@@ -57,14 +62,14 @@ def test_a_run_again_gives_the_same_table() -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_the_command_stores_its_table_and_picture(tmp_path: Path) -> None:
-    main(ContinuousLearning(**{**vars(TOY), "output": tmp_path}))
+def test_main_writes_table_and_plot(tmp_path: Path) -> None:
+    main(ContinuousLearningConfig(**{**vars(TOY), "output": tmp_path}))
     table = read_csv(tmp_path / "results" / "continuous_learning.csv")
     assert len(table["step"]) == 12
     assert (tmp_path / "results" / "continuous_learning.png").stat().st_size > 1000
 
 
-def test_picture_and_summary_come_from_the_stored_table() -> None:
+def test_plot_and_summary_of_table() -> None:
     tables = toy_table()
     figure = plot(tables, TOY)
     assert "mean of 3 runs" in figure.get_suptitle()
@@ -76,6 +81,6 @@ def test_picture_and_summary_come_from_the_stored_table() -> None:
 @pytest.mark.parametrize(
     "name", ["runs", "ppo_steps", "sac_steps", "points", "episodes", "workers"]
 )
-def test_numbers_that_cannot_be_are_refused(name: str) -> None:
+def test_run_rejects_small_numbers(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}=0; expected at least"):
-        continuous_learning.run(ContinuousLearning(**{name: 0}))
+        continuous_learning.run(ContinuousLearningConfig(**{name: 0}))

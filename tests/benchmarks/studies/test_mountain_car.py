@@ -16,17 +16,17 @@ def tables() -> dict[str, Table]:
     return run(CONFIG)
 
 
-def test_with_a_model_it_takes_fewer_steps_from_the_first_episodes_on(
+def test_planning_needs_fewer_steps(
     tables: dict[str, Table],
 ) -> None:
     table = tables["mountain_car"]
     steps = {m: rows_where(table, "method", m)["steps_mean"].sum() for m in METHODS}
-    planners = [steps[method] for method in METHODS if METHODS[method].plans]
+    planners = [steps[method] for method in METHODS if METHODS[method].has_planning]
     assert len(planners) == 4
     assert max(planners) < 0.9 * steps["Q-learning"]
 
 
-def test_the_picture_and_the_summary_come_from_the_table(tables: dict[str, Table]) -> None:
+def test_plot_and_summary_of_table(tables: dict[str, Table]) -> None:
     table = tables["mountain_car"]
     assert {len(column) for column in table.values()} == {len(METHODS) * CONFIG.episodes}
     lines = plot(tables, CONFIG).axes[0].lines

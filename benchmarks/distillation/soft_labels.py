@@ -1,0 +1,296 @@
+"""Command `dynamaze distill soft-labels`: the gain of soft labels and of loss weights.
+
+The teacher has the exact value of each action; its logits are these values divided by a
+temperature.
+
+1. Few labels: a student is trained on a few states of an open grid with the teacher's labels, and
+   evaluated on held-out grids. The floor is slippery, so that action values differ by various
+   amounts. Hard labels give the best action; soft labels also give the loss of the others. All
+   losses have the same states and initial weights, so they are compared as paired differences.
+2. Weights: a student that is nearly too small is trained on all states of all `crossings`, and
+   evaluated on them: are weights by the teacher's certainty (`margin`) or by the importance of the
+   choice (`criticality`) better than uniform ones? All weightings have the same initial weights,
+   several of them, and continue with the best by their own loss.
+
+The evaluation is the normalised return of the greedy policy from every state, exactly: the Bellman
+equations of the policy are solved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+
+from dynamaze.benchmarks.distillation.labelled_states import LabelledStates, crossings
+from dynamaze.benchmarks.distillation.mazes import HELD_OUT, TRAINING
+from dynamaze.benchmarks.distillation.soft_labels_plot import HARD, UNIFORM, plot, summary
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.runner import (
+    ExperimentConfig,
+    RunCallback,
+    cache_folder,
+    check_runs,
+    run_jobs,
+    run_module,
+)
+from dynamaze.benchmarks.harness.table import Table, stack
+from dynamaze.common.validation import checked_number
+from dynamaze.distill.core.dataset import Dataset, make_batch
+from dynamaze.distill.core.losses import Loss, criticality, kl, margin, mse, nll, weighted
+from dynamaze.distill.students.base import Student
+from dynamaze.distill.students.mlp import MLP
+from dynamaze.distill.training.distiller import Distiller
+from dynamaze.distill.training.restarts import best_restart
+from dynamaze.envs.generation import MazeGenerator
+from dynamaze.envs.observations import ObservationLike
+
+__all__ = ["SoftLabelsConfig", "main", "plot", "run", "summary"]
+
+LABEL_LOSSES: dict[str, Loss] = {
+    HARD: nll,
+    "KL, temperature 1": kl(1),
+    "KL, temperature 2": kl(2),
+    "KL, temperature 4": kl(4),
+    "centred logits": mse,
+}
+
+# In most states several shortest paths exist, and the teacher's probability is divided among them.
+# The loss for preferring one of them is as large as for uncertainty where only one action is best,
+# although nothing is lost: weights direct a small student's capacity to the other states.
+WEIGHTED_LOSSES: dict[str, Loss] = {
+    UNIFORM: kl(),
+    # Where two actions are equally good the margin is 0, but the others are wrong: hence a floor.
+    "by margin": weighted(kl(), margin, floor=0.2),
+    "by criticality": weighted(kl(), criticality),
+}
+
+SLIP = 0.2
+
+CAPTION = "normalised return, mean over seeds and 95% interval; paired differences"
+
+
+class StudentSetting(NamedTuple):
+    """Observation, teacher and training of a student."""
+
+    observation: ObservationLike
+    temperature: float  # of the teacher, in units of return
+    width: int  # units of the student
+    steps: int  # gradient steps
+    learning_rate: float
+    batch_size: int
+
+
+FEW_LABELS = StudentSetting({"kind": "window", "radius": 7}, 0.05, 32, 500, 3e-3, 64)
+"""The window shows the whole grid: the goal relative to the agent, and the edges."""
+
+OPEN_GRID = MazeGenerator(8, "empty")
+"""Grids without walls, with the goal anywhere."""
+
+LEVELS = 300
+"""Levels of the open grids whose states are labelled."""
+
+SMALL_STUDENT = StudentSetting({"kind": "window", "radius": 3}, 0.005, 3, 4000, 3e-2, 512)
+"""Three hidden units, between 98 inputs and 4 actions."""
+
+SIDE = 7
+"""Side of the crossings."""
+
+RESTARTS = 6
+"""Random initialisations of a small student, each trained for half of its steps."""
+
+EVALUATION_LEVELS = 40
+"""Levels of the evaluation with few labels."""
+
+
+@dataclass(frozen=True)
+class SoftLabelsConfig(ExperimentConfig):
+    """Gain of soft labels where labels are few, and of loss weights where a student is small."""
+
+    name: ClassVar[str] = "soft_labels"
+    old_names: ClassVar[Mapping[str, str]] = {
+        "labels": "soft_labels",
+        "kept": "normalised_return",
+        "alike": "uniform",
+    }
+
+    runs: int = 16
+    """Seeds: of initial weights and batches, and of the labelled states."""
+    labelled: tuple[int, ...] = (25, 50, 100, 200)
+    """Numbers of labelled states."""
+    few_steps: int = FEW_LABELS.steps
+    """Gradient steps of a student with few labels."""
+    small_steps: int = SMALL_STUDENT.steps
+    """Gradient steps of a small student."""
+    seed: int = 0
+    """Seed of all random numbers."""
+    workers: int = 2
+    """Processes, each on one core."""
+
+    @property
+    def total_runs(self) -> int:
+        """Number of seeds of both studies."""
+        return 2 * self.runs
+
+
+@cache
+def few_label_states() -> tuple[LabelledStates, LabelledStates]:
+    """Return the states that are labelled, and those of the evaluation with few labels."""
+    known = range(TRAINING.first, TRAINING.first + LEVELS)
+    unseen = range(HELD_OUT.first, HELD_OUT.first + EVALUATION_LEVELS)
+    one, other = (
+        LabelledStates(map(OPEN_GRID.make, levels), FEW_LABELS.observation, SLIP)
+        for levels in (known, unseen)
+    )
+    return one, other
+
+
+@cache
+def small_student_states() -> LabelledStates:
+    """Return the states of a small student's training and evaluation; the floor is not slippery."""
+    return LabelledStates(crossings(SIDE), SMALL_STUDENT.observation, 0.0)
+
+
+def main(config: SoftLabelsConfig) -> None:
+    """Run the experiment, store its tables and plot, and print their paths.
+
+    Raises:
+        ValueError: for fewer than 2 runs, no steps, or a number of labelled states that is not
+            available.
+        OSError: if the output folder cannot be written.
+    """
+    check_runs(config.runs)
+    for name in ("few_steps", "small_steps"):
+        checked_number(name, getattr(config, name), 1, whole=True)
+    most = LEVELS * (OPEN_GRID.shape[0] * OPEN_GRID.shape[1] - 1)
+    for number in config.labelled:
+        if not 1 <= number <= most:
+            raise ValueError(f"labelled={number}; expected between 1 and {most} states")
+    cache_dir = cache_folder(config)
+    run_module(
+        __name__, config, title="Soft labels and weights", caption=CAPTION, cache_dir=cache_dir
+    )
+
+
+def run(
+    config: SoftLabelsConfig, callback: RunCallback = None, cache_dir: Path | None = None
+) -> dict[str, Table]:
+    """Run the experiment.
+
+    Returns:
+        A row for each run, number of labelled states and loss: normalised_return; and, named
+        `..._weights`, a row for each run and weighting: parameters, normalised_return.
+    """
+    numbers = range(config.runs)
+    jobs = [(config, kind, number) for kind in ("few", "small") for number in numbers]
+    tables = run_jobs(trial, jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
+    return {
+        config.name: stack(tables[: config.runs]),
+        f"{config.name}_weights": stack(tables[config.runs :]),
+    }
+
+
+def trial(config: SoftLabelsConfig, kind: str, number: int) -> Table:
+    """Run one seed of one of the studies."""
+    torch.set_num_threads(1)
+    sequence = np.random.SeedSequence([config.seed, number])
+    seed = int(sequence.generate_state(1)[0] % 2**31)
+    return (
+        train_few_labels(config, number, seed)
+        if kind == "few"
+        else train_small(config, number, seed)
+    )
+
+
+def train_few_labels(config: SoftLabelsConfig, number: int, seed: int) -> Table:
+    """Train with every loss on the same labelled states, and evaluate on other levels."""
+    known, unseen = few_label_states()
+    order = np.random.default_rng(seed).permutation(len(known.values))
+    every = label_dataset(known, FEW_LABELS)
+    rows: list[dict[str, Any]] = []
+    for count in config.labelled:
+        labels = every.take(order[:count])
+        for name, loss in LABEL_LOSSES.items():
+            student = train(
+                initial_student(labels, FEW_LABELS, seed),
+                labels,
+                loss,
+                FEW_LABELS,
+                config.few_steps,
+                seed,
+            )
+            found = unseen.normalised_return(student.action_logits(unseen.observations))
+            rows.append(
+                {"run": number, "labelled": count, "loss": name, "normalised_return": found}
+            )
+    return _columns(rows)
+
+
+def train_small(config: SoftLabelsConfig, number: int, seed: int) -> Table:
+    """Train with each weighting on all states of all crossings, and evaluate on the same."""
+    states, steps = small_student_states(), config.small_steps
+    every = label_dataset(states, SMALL_STUDENT)
+    starts = np.random.SeedSequence(seed).generate_state(RESTARTS).tolist()
+    rows: list[dict[str, Any]] = []
+    for name, loss in WEIGHTED_LOSSES.items():
+        best, _ = best_restart(
+            [initial_student(every, SMALL_STUDENT, start) for start in starts],
+            every,
+            steps=-(-steps // 2),
+            total_steps=steps,
+            **distiller_settings(loss, SMALL_STUDENT, seed),
+        )
+        student = train(
+            initial_student(every, SMALL_STUDENT, starts[best]),
+            every,
+            loss,
+            SMALL_STUDENT,
+            steps,
+            seed,
+        )
+        found = states.normalised_return(student.action_logits(states.observations))
+        parameters = student.num_parameters
+        rows.append(
+            {"run": number, "weights": name, "parameters": parameters, "normalised_return": found}
+        )
+    return _columns(rows)
+
+
+def label_dataset(states: LabelledStates, setting: StudentSetting) -> Dataset:
+    """Return all states with the teacher's labels."""
+    labelled = states.teacher_logits(setting.temperature)
+    return Dataset(make_batch(states.observations, labelled), batch_size=setting.batch_size)
+
+
+def initial_student(labels: Dataset, setting: StudentSetting, seed: int) -> MLP:
+    """Return an untrained student; the seed determines its initial weights."""
+    return MLP(labels.rows.observations.shape[1:], 4, setting.width, seed=seed)
+
+
+def train(
+    student: Student, labels: Dataset, loss: Loss, setting: StudentSetting, steps: int, seed: int
+) -> Student:
+    """Train a student and return it; the same seed gives the same batches."""
+    return (
+        Distiller(student, labels, total_steps=steps, **distiller_settings(loss, setting, seed))
+        .distil()
+        .student
+    )
+
+
+def distiller_settings(loss: Loss, setting: StudentSetting, seed: int) -> dict[str, Any]:
+    """Return the settings of `Distiller` that restarts and whole trainings have in common."""
+    return {"loss": loss, "learning_rate": setting.learning_rate, "device": "cpu", "seed": seed}
+
+
+def _columns(rows: list[dict[str, Any]]) -> Table:
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -1,0 +1,121 @@
+"""Recovery of students after a change, on toy sizes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dynamaze.benchmarks.distillation import (
+    adapt,
+)
+from dynamaze.benchmarks.harness.command_line import EXIT_USAGE, run_command
+from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS
+from dynamaze.benchmarks.harness.table import rename_entries
+from dynamaze.envs.generation.planes import ShortestPathPolicy
+from dynamaze.envs.mazes.schedule import PRESETS, Schedule
+
+
+@pytest.mark.parametrize(
+    ("curve", "steps"),
+    [
+        ([1, 1], 0),
+        ([0, 0.5, 0.99, 1], 2),
+        ([0, 1, 0.98, 1], 3),
+        ([0, 0.9], np.inf),
+        ([1, 0], np.inf),
+    ],
+)
+def test_recovery_time_of_curves(curve, steps):
+    assert adapt.recovery_time(curve) == steps
+
+
+def test_further_distillation_recovers(tmp_path):
+    config = adapt.AdaptConfig(
+        tmp_path, runs=2, steps=25, drift_steps=60, gradient_steps=(8,), workers=1
+    )
+    tables = adapt.run(config)
+    rows = tables["adapt"]
+    stale = rows["normalised_return"][
+        (rows["student"] == adapt.NO_DISTILLATION) & (rows["maze"] == "blocking")
+    ]
+    assert (stale == 0).all()
+    once = np.isin(rows["maze"], adapt.ONE_CHANGE) & (rows["step"] == 25)
+    recovered = rows["normalised_return"][(rows["student"] == adapt.student_name(8)) & once]
+    assert (recovered == 1.0).all()
+    assert adapt.plot(tables, config).axes
+    sections = adapt.summary(tables, config)
+    assert [len(lines) for lines in sections.values()] == [1 + 4, 1 + 2]
+
+
+def test_drifting_needs_current_walls(tmp_path):
+    config = adapt.AdaptConfig(tmp_path, drift_steps=120, drift=0.1)
+    first = Schedule.from_text(PRESETS["dyna"]).layouts[0]
+
+    class Exact:
+        def action_logits(self, planes):
+            return ShortestPathPolicy().action_probabilities(planes)
+
+    class InitialMap(adapt.PlanesStudent):
+        def logits(self, layout):
+            return super().logits(first)
+
+    current = adapt.run_drifting(adapt.PlanesStudent(Exact()), config, 0)
+    assert current == [1.0] * 120
+    stale = adapt.run_drifting(InitialMap(Exact()), config, 0)
+    assert stale[0] == 1.0
+    assert np.mean(stale) < 0.9
+
+
+@pytest.mark.parametrize(
+    ("curve", "lengths"), [([1, 1], []), ([0, 1, 0.5, 0.9, 1], [1, 2]), ([1, 0, 0], [2])]
+)
+def test_run_lengths_of_curves(curve, lengths):
+    assert adapt.run_lengths(curve) == lengths
+
+
+def test_exact_planner_adapts_at_once(tmp_path):
+    from dynamaze.distill.files.students import save_student
+
+    from ...distill.exact_value_iteration import exact_value_iteration
+
+    save_student(tmp_path / "p.safetensors", exact_value_iteration())
+    config = adapt.AdaptConfig(
+        tmp_path,
+        student=tmp_path / "p.safetensors",
+        runs=2,
+        steps=1,
+        drift_steps=30,
+        drift=0.2,
+        gradient_steps=(),
+        workers=1,
+    )
+    rows = adapt.run(config)["adapt"]
+    assert (rows["normalised_return"][rows["student"] == adapt.PLANNER] == 1.0).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"drift": 0.0}, {"drift": 1.5}, {"drift_steps": 0}, {"steps": -1}, {"gradient_steps": (0,)}],
+)
+def test_main_rejects_invalid_numbers(tmp_path, change):
+    with pytest.raises(ValueError, match=f"{next(iter(change))}="):
+        adapt.main(replace(adapt.AdaptConfig(tmp_path), **change))
+    assert not list(tmp_path.iterdir())
+
+
+def test_old_names_map_to_columns() -> None:
+    names = adapt.AdaptConfig.old_names
+    assert {names["kept"], names["world"]} == {"normalised_return", "maze"}
+    table = {
+        "world": np.array(["blocking"] * 2),
+        "student": np.array(["not distilled again", "planner that sees the walls"]),
+    }
+    renamed = rename_entries(table, names)
+    assert renamed["maze"].tolist() == ["blocking"] * 2
+    assert renamed["student"].tolist() == [adapt.NO_DISTILLATION, adapt.PLANNER]
+
+
+def test_old_option_is_renamed(capsys: pytest.CaptureFixture[str]) -> None:
+    command = BENCHMARK_COMMANDS["distill adapt"]
+    assert run_command("distill adapt", command, ["--life", "5"]) == EXIT_USAGE
+    assert "--life is now called --drift-steps" in capsys.readouterr().err

@@ -1,0 +1,125 @@
+"""Comparison of the environment models, on toy sizes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dynamaze  # noqa: F401  # registers the environments
+from dynamaze.agents.models import MODELS
+from dynamaze.benchmarks.harness.runner import read_tables
+from dynamaze.benchmarks.harness.table import Table, stack
+from dynamaze.benchmarks.studies import model_comparison
+from dynamaze.benchmarks.studies.model_comparison import (
+    ModelComparisonConfig,
+    main,
+    means,
+    plot,
+    ratio_to_table,
+    summary,
+)
+from dynamaze.benchmarks.studies.model_trial import (
+    MAZES,
+)
+
+NAMES = ("latest_outcome", "maximum_likelihood", "bayesian_linear")
+
+
+TOY = ModelComparisonConfig(
+    runs=2, slow_runs=2, workers=1, models=NAMES, mazes=("static", "blocking")
+)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, maze in MAZES.items():
+        sizes: dict[str, Any] = {"limit": 120, "measured_at": 60, "solve_from": 0, "episodes": 0}
+        monkeypatch.setitem(MAZES, name, maze._replace(**sizes, evaluation_interval=40))
+
+
+@pytest.mark.usefixtures("small")
+def test_run_is_reproducible() -> None:
+    seen: list[None] = []
+    tables = model_comparison.run(TOY, lambda: seen.append(None))
+    assert len(seen) == TOY.total_runs == 2 * 2 * len(NAMES)
+    again = model_comparison.run(TOY)["models_runs"]
+    for name, column in tables["models_runs"].items():
+        if name not in ("update_us", "sample_ms"):
+            np.testing.assert_array_equal(column, again[name])
+    assert (again["update_us"] > 0).all()
+
+
+@pytest.mark.usefixtures("small")
+def test_main_plots_stored_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(TOY, output=tmp_path)
+    main(config)
+    folder = tmp_path / "results"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "models.csv",
+        "models.png",
+        "models_runs.csv",
+    ]
+    monkeypatch.setattr(model_comparison, "run", None)
+    picture = (folder / "models.png").read_bytes()
+    (folder / "models.png").unlink()
+    main(replace(config, plot_only=True))
+    assert (folder / "models.png").read_bytes() == picture
+    sections = summary(read_tables(folder, "models"), config)
+    assert list(sections) == ["static maze", "blocking maze", "Times in the static maze"]
+
+
+def test_jobs_cover_supported_models() -> None:
+    jobs = ModelComparisonConfig(runs=3, slow_runs=2).jobs
+    there = {(maze, model) for maze, model, _, _ in jobs}
+    assert {model for maze, model in there if maze == "blocking"} == set(MODELS)
+    continuous = {model for maze, model in there if maze == "continuous"}
+    assert continuous == {*model_comparison.LEARNED_MODELS, "stored_experience"}
+    assert sum(job[:2] == ("static", "ensemble") for job in jobs) == 2
+    assert sum(job[:2] == ("static", "linear") for job in jobs) == 3
+
+
+def toy_runs(model: str, lengths: list[float]) -> Table:
+    table: Table = {
+        "maze": np.array(["static"] * len(lengths)),
+        "model": np.array([model] * len(lengths)),
+        "run": np.arange(len(lengths)),
+        "solved": np.ones(len(lengths), dtype=np.int64),
+    }
+    for name in ("steps_to_solve", "next_error", "reward_error", "update_us", "sample_ms"):
+        table[name] = np.arange(1.0, len(lengths) + 1)
+    return {**table, "steps_after": np.array(lengths), "coverage": np.full(len(lengths), np.nan)}
+
+
+def test_ratio_is_paired() -> None:
+    runs = stack([toy_runs("latest_outcome", [10, 20, 40]), toy_runs("linear", [20, 40])])
+    assert ratio_to_table(runs, "linear") == pytest.approx((2, 2, 2))
+    assert ratio_to_table(runs, "latest_outcome") == pytest.approx((1, 1, 1))
+
+
+def test_means_skip_missing_values() -> None:
+    runs = stack([toy_runs("latest_outcome", [10, 20, 40]), toy_runs("linear", [20, 40])])
+    tables = {"models": means(runs), "models_runs": runs}
+    assert tables["models"]["runs"].tolist() == [3, 2]
+    assert tables["models"]["steps_to_solve"].tolist() == [2.0, 1.5]
+    line = summary(tables, TOY)["static maze"][1]
+    assert line[:4] == ("latest_outcome", "3", "100%", "2 ± 2")
+    assert line[5] == ""
+    assert len(plot(tables, TOY).axes) == len(model_comparison.MEASURES)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"runs": 1}, "runs=1; expected at least 2"),
+        ({"slow_runs": 0}, "slow_runs=0; expected at least 2"),
+        ({"models": ("linaer",)}, "did you mean 'linear'?"),
+    ],
+)
+def test_main_rejects_invalid_config(wrong: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        main(ModelComparisonConfig(output=tmp_path, **wrong))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,122 @@
+"""Models that detect their own errors, on toy sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dynamaze.benchmarks.harness.command_line import EXIT_USAGE, run_command
+from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS
+from dynamaze.benchmarks.harness.runner import read_tables
+from dynamaze.benchmarks.harness.table import Table, rename_entries, write_csv
+from dynamaze.benchmarks.studies import model_confidence
+from dynamaze.benchmarks.studies.model_confidence import (
+    MAZES,
+    METHODS,
+    ModelConfidenceConfig,
+    paired_gain,
+)
+
+
+def toy(config: ModelConfidenceConfig) -> dict[str, Table]:
+    """Return tables: Dyna-Q earns 1 before and 2 after the change, each further method one more."""
+    curves, ends = [], []
+    for maze in MAZES:
+        for model in config.models:
+            for number, method in enumerate(METHODS):
+                rewards = np.zeros((3, 6000))
+                rewards[:, 500] = 1 + number
+                rewards[:, 4000] = [number, 2 + number, 4 + number]
+                runs = model_confidence.RunResults(
+                    rewards, np.zeros((3, 0), dtype=int), np.zeros((3, 1, 1))
+                )
+                labels = {"maze": maze, "model": model, "method": method}
+                curves.append(model_confidence._curve(runs, labels))
+                ends.append(model_confidence._run_table(runs, labels, 1000))
+    return {
+        "model_confidence": model_confidence.stack(curves),
+        "model_confidence_runs": model_confidence.stack(ends),
+    }
+
+
+def test_summary_and_plot_of_tables() -> None:
+    config = ModelConfidenceConfig(runs=3)
+    tables = toy(config)
+    sections = model_confidence.summary(tables, config)
+    assert len(sections) == len(MAZES) * len(config.models)
+    lines = sections["blocking maze, latest outcome"]
+    assert len(lines) == 1 + len(METHODS)
+    assert lines[1][:2] == ("Dyna-Q", "1.0 [1.0, 1.0]")
+    assert lines[2][3].startswith("3.0 [")
+    assert lines[2][4] == "1.0 [1.0, 1.0]"  # paired, run by run
+    figure = model_confidence.plot(tables, config)
+    assert [len(axes.lines) for axes in figure.axes] == [len(METHODS) + 1] * 4
+    assert "mean of 3 runs" in str(figure.get_suptitle())
+
+
+def test_five_goals_count_from_change() -> None:
+    rewards = np.zeros((2, 30))
+    rewards[:, :10] = 1
+    rewards[0, 12:18] = 1
+    runs = model_confidence.RunResults(rewards, np.zeros((2, 0), dtype=int), np.zeros((2, 1, 1)))
+    ends = model_confidence._run_table(runs, {"maze": "m"}, 10)
+    assert ends["steps_to_five"].tolist() == [7, 20]
+    assert ends["reward_before"].tolist() == [10, 10]
+    assert ends["reward_after"].tolist() == [6, 0]
+
+
+def test_uncertainty_bonus_recovers_faster() -> None:
+    model = "maximum_likelihood"
+    config = ModelConfidenceConfig(runs=20, models=(model,))
+    seen: list[int] = []
+    ends = model_confidence.run(config, lambda: seen.append(1))["model_confidence_runs"]
+    assert len(seen) == config.total_runs
+    for maze in MAZES:
+        assert paired_gain(ends, maze, model, "Scored + uncertainty", "reward_after").low > 20
+        assert paired_gain(ends, maze, model, "Scored + uncertainty", "reward_before").mean > 0
+    assert paired_gain(ends, "blocking", model, "Scored + uncertainty", "steps_to_five").high < -500
+
+
+def test_main_plots_stored_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ModelConfidenceConfig(runs=3, output=tmp_path)
+    monkeypatch.setattr(model_confidence, "run", lambda config, callback: toy(config))
+    model_confidence.main(config)
+    assert "shortcut maze, maximum likelihood" in capsys.readouterr().out
+    files = {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()}
+    assert set(files) == {
+        "model_confidence.csv",
+        "model_confidence_runs.csv",
+        "model_confidence.png",
+    }
+    monkeypatch.delattr(model_confidence, "run")
+    model_confidence.main(ModelConfidenceConfig(runs=3, output=tmp_path, plot_only=True))
+    assert {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()} == files
+
+
+def test_run_rejects_invalid_config() -> None:
+    with pytest.raises(ValueError, match="runs=1; expected at least 2"):
+        model_confidence.run(ModelConfidenceConfig(runs=1))
+    with pytest.raises(ValueError, match="did you mean 'latest_outcome'"):
+        model_confidence.run(ModelConfidenceConfig(models=("latest_outcomes",)))
+
+
+def test_old_tables_are_read(tmp_path: Path) -> None:
+    config = ModelConfidenceConfig(runs=3)
+    today = {new: old for old, new in config.old_names.items()}
+    for name, table in toy(config).items():
+        stem = name.replace("model_confidence", today["model_confidence"])
+        write_csv(tmp_path / f"{stem}.csv", rename_entries(table, today))
+    header = (tmp_path / "model_doubt.csv").read_text().splitlines()[0]
+    assert header.startswith("maze,model,method,step")
+    assert "Scored + doubt" in (tmp_path / "model_doubt_runs.csv").read_text()
+    np.testing.assert_equal(read_tables(tmp_path, config.name, config.old_names), toy(config))
+
+
+def test_old_option_is_renamed(capsys: pytest.CaptureFixture[str]) -> None:
+    command = BENCHMARK_COMMANDS["bench run model-confidence"]
+    assert run_command("bench run model-confidence", command, ["--certainty", "5"]) == EXIT_USAGE
+    assert "--certainty is now called --prior-strength" in capsys.readouterr().err

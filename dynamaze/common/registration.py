@@ -1,4 +1,4 @@
-"""The environments' ids. Only strings stand here, so that registering loads nothing."""
+"""Registry of the environments' ids. It holds strings only, so that registering loads nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gymnasium.envs.registration import register, registry
 
 
 class Entry(NamedTuple):
-    """How an id is made."""
+    """Arguments of a registered id."""
 
     name: str  # of the class in `dynamaze.envs`, without "Env" or "VectorEnv"
     kwargs: dict[str, object]

@@ -58,7 +58,7 @@ def same_bits() -> Callable[[Agent, Agent], None]:
 
 
 def _used(state: dict[str, Any], name: str) -> int | None:
-    """How much of a growing column is in use; how much room it has may differ."""
+    """Used part of a growing column; its capacity may differ."""
     prefix = name[: name.rfind(".") + 1]
     growing = ("link", "next_state", "terminated", "tally", "reward_sum", "pair", "reward")
     if f"{prefix}used" in state and name[len(prefix) :] in growing:

@@ -609,7 +609,7 @@ IN_ONNX += ("gaussian, squashed",)
 
 
 def _batch(name: str) -> np.ndarray:
-    """What a student is asked; one agent in each maze."""
+    """Observations for a student; one agent in each maze."""
     rng = np.random.default_rng(23)
     if name == "conv of a picture":
         return rng.integers(0, 256, size=(12, *PICTURE), dtype=np.uint8)
@@ -718,7 +718,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def _c_text(name: str) -> Record:
-    """What is written as C; what exp gave is held to a tolerance, all else exactly."""
+    """The C source: results of exp within a tolerance, all else exactly."""
     needs("torch")
     from dynamaze.distill.export.c_source.writer import export_c
 

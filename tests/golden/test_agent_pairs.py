@@ -41,7 +41,7 @@ MADE_BY_NAME = {
 
 
 def accepts(make) -> bool:
-    """Whether the code accepts a combination: it is made, and acts."""
+    """Return True if the code accepts a combination: it is made, and acts."""
     try:
         make().learn(3)
     except (TypeError, ValueError):

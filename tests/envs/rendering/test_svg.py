@@ -42,7 +42,7 @@ def groups(scene: Scene) -> dict[str, ET.Element]:
 
 
 def drawn(group: ET.Element) -> list[tuple[str, float, float]]:
-    """What is used in a group and where: name, row, column."""
+    """Symbols used in a group: name, row, column."""
     return [
         (use.attrib["href"].removeprefix("#dynamaze-"), float(use.attrib["y"]),
          float(use.attrib["x"]))

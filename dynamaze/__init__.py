@@ -1,4 +1,4 @@
-"""Learning and planning in worlds that change.
+"""Learning and planning in environments that change.
 
 `import dynamaze` registers the environments with Gymnasium and does nothing more:
 

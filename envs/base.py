@@ -80,10 +80,10 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         self._state = no_state  # of the agent
         self._uniforms: list[float] = []  # drawn but not used yet, the next one last
         self._started = False  # False until the first random numbers of the maze are drawn
-        self._unchanged_steps = 0  # before seeded resets that came before the first change
-        self._warns_of_restarts = True  # until warned once, or the clock is set on purpose
+        self._unchanged_steps = 0  # of all restarts that were seeded before the first change came
+        self._warns_of_restarts = True  # until warned once, the clock is set or the maze changes
         self._trail: list[Any] = []  # the agent's positions, oldest first
-        self._overlays: Any = None  # made when first used: the class needs the renderer's modules
+        self._overlays: Any = None  # made on first use: a step does not load the renderer
         self._world_step = 0
         self._sync_maze()
 
@@ -372,9 +372,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
     def overlays(self) -> Any:
         """The arrays drawn over the maze, as `dynamaze.envs.rendering.Overlays`."""
         if self._overlays is None:
-            from .rendering.overlays import (
-                Overlays,  # only what renders needs the renderer's modules
-            )
+            from .rendering.overlays import Overlays
 
             self._overlays = Overlays()
         return self._overlays

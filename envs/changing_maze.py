@@ -33,7 +33,11 @@ class LevelSource(Protocol):
         """Draw the number of a level."""
 
     def check(self, level: object) -> int:
-        """Return the number of a level after checking it; a ValueError or TypeError refuses it."""
+        """Return the number of a level after checking it.
+
+        Raises:
+            ValueError: for a level that does not exist; TypeError if it is not a number.
+        """
 
     def layout(self, level: int) -> Layout:
         """Return the maze of a level."""
@@ -139,7 +143,7 @@ class ChangingMaze:
         self.set_clock(0, uniform)
 
     def set_clock(self, world_step: int, uniform: UniformSampler) -> None:
-        """Set the clock. Past random changes and `change` are undone; new ones are scheduled."""
+        """Set the clock and undo all changes but scheduled ones; draw the next random change."""
         schedule = self.config.schedule
         self._schedule_phase = self.phase = schedule.phase_at(
             max(self.episode, 0) if schedule.by_episode else world_step
@@ -187,7 +191,7 @@ class ChangingMaze:
             uniform: draws a random number from [0, 1).
         """
         schedule, random_changes = self.config.schedule, self.config.random_changes
-        if not schedule.by_episode and world_step in self._later_steps():
+        if not schedule.by_episode and world_step in self._next_scheduled_step():
             self._schedule_phase += 1
             self.change(schedule.layouts[self._schedule_phase], world_step)
         while random_changes is not None and self._pending is not None:
@@ -215,12 +219,12 @@ class ChangingMaze:
         self.phase += 1
 
     def _find_next_change(self) -> None:
-        later = () if self.config.schedule.by_episode else self._later_steps()
+        later = () if self.config.schedule.by_episode else self._next_scheduled_step()
         pending = () if self._pending is None else (self._pending.step,)
         self.next_change = min((*later, *pending), default=NEVER)
 
-    def _later_steps(self) -> tuple[int, ...]:
-        """Return the time of the next scheduled change, if there is one."""
+    def _next_scheduled_step(self) -> tuple[int, ...]:
+        """Return the world step of the next scheduled change; () if there is none."""
         return self.config.schedule.steps[self._schedule_phase + 1 :][:1]
 
     # -- saving and restoring ------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """The `dynamaze` command: a table of commands, each imported when it is chosen.
 
-A new command is a new row of `COMMANDS`, an experiment a new row of the benchmarks' registry.
-Commands of two or three words share their first words, which alone list them.
+A command is a module with a function `main` that takes a frozen dataclass, whose fields and their
+docstrings are the options and their help. A new command is a new row of `COMMANDS`, an experiment a
+new row of the benchmarks' registry. The first words of commands of two or three words list the
+commands that begin with them.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ leaves it behind, and it does not notice an edited rule or constant in another f
 2. else in a folder of the temporary directory that belongs to this user alone;
 3. else nowhere, with one warning.
 
-What was compiled together with code of another package (a model of one's own) has that package's
-sources in its key, too.
+The key of code that was compiled together with functions or records of another package (such as a
+user's model) includes the sources of that package.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from .version import __version__
 PACKAGE = __name__.partition(".")[0]
 
 KEPT = 4
-"""Folders of other states of the sources that stay when a new one is made."""
+"""Number of folders of other states of the sources that are kept when a new one is made."""
 
 _FOREIGN: set[Callable[..., Any]] = set()
 """Functions outside the package that were compiled by its decorators."""
 
 
 def cached(dispatcher: Any) -> Any:
-    """Give a function that Numba compiles a cache; return it."""
+    """Attach our cache to a function compiled by Numba, and return the function."""
     function = dispatcher.py_func
     if not _is_ours(inspect.getfile(function)):
         _FOREIGN.add(function)
@@ -88,7 +88,7 @@ def cache_folder() -> Path | None:
 def sources_digest() -> str:
     """Return a digest of all our sources that hold compiled functions.
 
-    What such a source imports of ours belongs to it: the constants there are compiled in.
+    The modules of ours that such a source imports count, too: their constants are compiled in.
     """
     texts = {path: path.read_bytes() for path in _sources()}
     chosen = {path for path, text in texts.items() if _COMPILES.search(text)}
@@ -123,12 +123,12 @@ _PARTS = ("envs", "agents", "distill", "benchmarks")
 
 def _sources() -> Iterator[Path]:
     for root in _roots().values():
-        for folder, _, files in os.walk(root):  # links are not followed: nothing comes twice
+        for folder, _, files in os.walk(root):  # links are not followed: no file is listed twice
             yield from (Path(folder, file) for file in files if file.endswith(".py"))
 
 
 def _imported(path: Path, text: bytes) -> Iterator[Path]:
-    """Generate the files from which a source of ours may import."""
+    """Yield the files from which a source of ours may import."""
     for dots, name, imported in _IMPORTS.findall(text):
         parts = name.decode().split(".") if name else []
         if dots:
@@ -154,7 +154,7 @@ def _is_ours(file: str) -> bool:
 
 
 def _candidates() -> Iterator[Path]:
-    """Generate the folders in which compiled code may be stored, the best first."""
+    """Yield the folders in which compiled code may be stored, the preferred one first."""
     if os.environ.get("NUMBA_CACHE_DIR"):
         yield Path(os.environ["NUMBA_CACHE_DIR"], PACKAGE).absolute()
         return
@@ -200,7 +200,7 @@ def _last_use(folder: Path) -> float:
 
 
 class _Locator(_CacheLocator):
-    """Numba's way to ask for the folder."""
+    """Locator of the cache folder, in Numba's interface."""
 
     def __init__(self, py_file: str) -> None:
         self._py_file = py_file  # Numba's warnings name it
@@ -209,7 +209,7 @@ class _Locator(_CacheLocator):
         return str(cache_folder())
 
     def get_source_stamp(self) -> str:
-        return ""  # the folder's name says it
+        return ""  # the folder's name contains the digest of the sources
 
     def get_disambiguator(self) -> str:
         return ""
@@ -257,7 +257,7 @@ class _Files:
 
 
 class _FunctionCache(FunctionCache):
-    """Numba's cache of one function, which never makes a call fail."""
+    """Numba's cache of one function; errors of reading and writing never make a call fail."""
 
     _impl_class = _CacheImpl
     _cache_file: Any
@@ -290,8 +290,8 @@ def _warn_unsaved(reason: str) -> None:
 def _foreign_digest(function: Callable[..., Any], signature: Any) -> str:
     """Return a digest of the sources outside the package that a compiled function depends on.
 
-    Those are nothing for our functions on our records. A function or a record of another package
-    may call whatever that has compiled, so all of it counts.
+    It is "" for our functions on our records. A function or a record of another package may call
+    any function that the other package has compiled, so the sources of all of them count.
     """
     argument_types = getattr(signature, "args", signature)
     files = {inspect.getfile(record) for record in _records(argument_types)}
@@ -314,7 +314,7 @@ def _content(file: str) -> bytes:
 
 
 def _records(types: Iterable[Any]) -> Iterator[type]:
-    """Generate the NamedTuple classes in a signature, those inside others too."""
+    """Yield the NamedTuple classes of a signature, nested ones too."""
     for each in types:
         if hasattr(each, "instance_class"):
             yield each.instance_class

@@ -1,6 +1,6 @@
 """Decorators of compiled functions.
 
-Compiled code is kept between processes, see `compile_cache`.
+Compiled code is stored for later processes by `compile_cache`.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from .compile_cache import cached
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a rule that works on the arrays it is given and makes none.
+    """Compile a function that creates no arrays.
 
-    It is put in line wherever compiled code calls it, counts no references to arrays and needs no
+    It is inlined into its compiled callers, does not count references to arrays and releases the
     interpreter lock. The counting alone made whole runs four to ten times slower.
     """
     return cached(njit(nogil=True, forceinline=True, _nrt=False)(function))  # type: ignore[call-overload]  # _nrt is not in Numba's stub
 
 
 def compiled_sums(function: Callable[..., Any]) -> Any:
-    """Compile, as `compiled` does, a rule of long sums: terms may be added in another order.
+    """Compile a function of long sums like `compiled`, with terms added in any order.
 
-    So several are added at once; the last bits differ from those of a plain loop.
+    Several terms are then added at once (SIMD); the last bits differ from those of a plain loop.
     """
     orders = {"reassoc", "contract", "nsz"}
     return cached(njit(nogil=True, fastmath=orders, _nrt=False)(function))  # type: ignore[call-overload]  # as above
 
 
 def spliced(function: Callable[..., Any]) -> Any:
-    """Compile a small rule of the innermost loop: Numba copies its lines into what calls it.
+    """Compile a small function of the innermost loop, inlined as source by Numba.
 
-    Only so do constants of the caller, such as the number of actions, reach the rule before its
-    loops are compiled. For small rules without an early return: large ones take minutes.
+    Constants of the caller, such as the number of actions, are then known when the function's loops
+    are compiled. For small functions without an early return: large ones take minutes to compile.
     """
     return cached(njit(inline="always")(function))
 
 
 def compiled_with_arrays(function: Callable[..., Any]) -> Any:
-    """Compile a function that makes arrays."""
+    """Compile a function that creates arrays."""
     return cached(njit(nogil=True)(function))

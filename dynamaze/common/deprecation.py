@@ -1,4 +1,4 @@
-"""Names that are exported lazily, and old names that still answer with a `DeprecationWarning`."""
+"""Lazy exports of packages, and names of version 0.1 with a `DeprecationWarning`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def lazy_exports(
     modules: Mapping[str, str],
     renamed: Mapping[str, str] | None = None,
 ) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a package that imports a name when it is first asked for.
+    """Return the `__getattr__` of a package that imports a name on its first use.
 
     Args:
         package: the package's `__name__`.
         modules: public name -> module, relative to the package (`".students.mlp"`).
-        renamed: name of version 0.1 -> name of today, which is in `modules` or already imported.
+        renamed: name of version 0.1 -> present name, which is in `modules` or already imported.
     """
     old_names = renamed or {}
 
@@ -41,7 +41,7 @@ def lazy_exports(
 def renamed_arguments(**renamed: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a function whose keyword arguments have new names: `notice="change_info"`.
 
-    An old name is taken with a `DeprecationWarning`; both at once are a `TypeError`.
+    An old name is accepted with a `DeprecationWarning`; both at once raise a `TypeError`.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -63,7 +63,7 @@ def renamed_arguments(**renamed: str) -> Callable[[Callable[P, R]], Callable[P, 
 def warn_renamed(old: str, new: str) -> None:
     """Warn the caller's caller that a name of version 0.1 was used."""
     warnings.warn(
-        f"{old} is now called {new}; the old name goes in version 0.3",
+        f"{old} is now called {new}; the old name will be removed in version 0.3",
         DeprecationWarning,
         stacklevel=3,
     )

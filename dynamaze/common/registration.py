@@ -13,7 +13,7 @@ class Entry(NamedTuple):
     name: str  # of the class in `dynamaze.envs`, without "Env" or "VectorEnv"
     kwargs: dict[str, object]
     max_episode_steps: int = 10_000
-    vector: bool = True  # whether there is a native vector environment
+    vector: bool = True  # False without a native vector environment
 
 
 ENVIRONMENTS = {

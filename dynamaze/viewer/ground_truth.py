@@ -62,7 +62,7 @@ class EnvOverlays:
 
 
 def shortest_path_policy(maze: MazeEnv) -> AnyArray:
-    """Return the actions of a shortest path from the agent to a goal, (rows, cols, 4); else 0."""
+    """Return (rows, cols, 4): 1 on a shortest path from the agent to a goal, 0 elsewhere."""
     layout = maze.layout
     shown = np.zeros((layout.rows, layout.cols, len(DISPLACEMENTS)))
     cells = () if maze.agent is None else layout.path_from(maze.agent)

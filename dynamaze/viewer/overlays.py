@@ -154,7 +154,7 @@ def cell_observations(agent: Agent, maze: MazeEnv) -> Any:
 
 
 def find_predictive_model(model: Any) -> Any:
-    """Return the model or the innermost wrapped one that has `predict`; None if none has."""
+    """Return the outermost of a model and those it wraps that has `predict`; None if none has."""
     while model is not None and not hasattr(model, "predict"):
         model = getattr(model, "model", None)
     return model

@@ -18,7 +18,8 @@ LONGEST_VIDEO = 600  # seconds, after which a forgotten recording ends
 class VideoRecorder:
     """Recorder of videos and screenshots of one window, one video at a time.
 
-    Errors of writing are returned as messages for the status strip, and not raised.
+    `show`, `toggle` and `save_screenshot` return errors of writing as messages for the status strip
+    instead of raising them.
 
     Attributes:
         video: the video that is being recorded; None if there is none.

@@ -251,8 +251,7 @@ goal's centre); with `compute_reward`, for HER |
         """Sample transitions in the present maze; the agent does not move.
 
         For planners: the true environment as a model. The observation must be the whole state: a
-            point with
-        inertia has a velocity, too, so it needs "position_velocity".
+        point with inertia has a velocity, too, so it needs "position_velocity".
 
         Args:
             observations: (batch, 2) positions, or (batch, 4) positions and velocities, as the
@@ -366,9 +365,9 @@ def _generated(
     """Return the initial schedule of generated mazes and their levels."""
     if changes is not None:
         raise ValueError("changes with a generated layout; expected None, or random_changes")
-    recipe = {name: value for name, value in maze.items() if name not in ("levels", "first_level")}
+    options = {name: value for name, value in maze.items() if name not in ("levels", "first_level")}
     levels = LevelSet(
-        MazeGenerator(**recipe).make,
+        MazeGenerator(**options).make,
         levels=maze.get("levels"),
         first_level=maze.get("first_level", 0),
         rewards=rewards,

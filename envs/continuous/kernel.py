@@ -49,7 +49,7 @@ class PointMazeTables(NamedTuple):
     """Arrays of several mazes in which points move, one maze in each slot."""
 
     cells: UInt8Array  # (slots, rows + 2, cols + 2) of FREE, WALL and GOAL
-    reward: FloatArray  # (slots, 3) on reaching a goal, for a step, where something stopped it
+    reward: FloatArray  # (slots, 3) on reaching a goal, for a step, for a step that a wall stopped
     slip: FloatArray  # (slots,) the probability of a step to one side
     starts: Float32Array  # (slots, most starts, 2) positions
     num_starts: npt.NDArray[np.int64]  # (slots,)
@@ -79,7 +79,7 @@ class PointMazeTables(NamedTuple):
         self.num_starts[slot] = len(layout.starts)
 
     def with_capacity(self, slots: int, starts: int) -> PointMazeTables:
-        """Return these tables with room for at least as many mazes, of as many starts each."""
+        """Return these tables with room for at least `slots` mazes of `starts` starts each."""
         more_slots = max(0, slots - self.slip.size)
         more_starts = max(0, starts - self.starts.shape[1])
         if not more_slots + more_starts:
@@ -178,7 +178,7 @@ def move_with_collisions(cells, slot, y, x, to_y, to_x):
 
 @compiled
 def _border(cell, direction):
-    """Return the last number in a cell, a row or column of the padded maze, in a direction."""
+    """Return the last float32 coordinate of a row or column of the padded maze, in a direction."""
     if direction < 0:
         return float(cell - PADDING)
     return np.float64(np.float32((cell - PADDING + 1) * JUST_BELOW))
@@ -238,7 +238,7 @@ def accelerate(motion, slip, state, action, numbers):
 
 @compiled
 def move(cells, reward, slot, state, to_y, to_x):
-    """Move a point towards its target until a wall stops it.
+    """Move a point towards its target; walls stop the components of the motion into them.
 
     Args:
         cells: see `PointMazeTables`.
@@ -337,7 +337,7 @@ def begin_episodes(tables, batch, mask):
 
 @compiled
 def sample_batch(tables, motion, batch, mode, numbers):
-    """Fill (n, 3) the random numbers of all environments that step; unneeded entries stay unset."""
+    """Fill `numbers`, (n, 3), for all environments that step; unneeded entries stay unset."""
     noisy = motion.noise > 0.0
     for i in range(len(numbers)):
         if mode == NEXT_STEP and batch.done[i]:
@@ -350,12 +350,12 @@ def sample_batch(tables, motion, batch, mode, numbers):
 
 
 @compiled
-def accelerate_batch(tables, motion, batch, actions, mode, numbers, aims):
-    """Update the velocities of all environments that step, and fill (n, 2) their targets."""
+def accelerate_batch(tables, motion, batch, actions, mode, numbers, targets):
+    """Update the velocities of all environments that step, and fill `targets`, (n, 2)."""
     for i in range(len(actions)):
         if mode == NEXT_STEP and batch.done[i]:
             continue
-        aims[i, 0], aims[i, 1] = accelerate(
+        targets[i, 0], targets[i, 1] = accelerate(
             motion,
             tables.slip[batch.slot[i]],
             batch.state[i],
@@ -380,10 +380,10 @@ def step_point_batch(tables, motion, batch, actions, max_episode_steps, mode, ch
         changes_at_reset: True if a new episode may bring another maze.
     """
     result = empty_result(batch.state)
-    numbers, aims = np.empty((len(actions), 3)), np.empty((len(actions), 2))
+    numbers, targets = np.empty((len(actions), 3)), np.empty((len(actions), 2))
     # In separate loops: the processor then overlaps the work of many environments.
     sample_batch(tables, motion, batch, mode, numbers)
-    accelerate_batch(tables, motion, batch, actions, mode, numbers, aims)
+    accelerate_batch(tables, motion, batch, actions, mode, numbers, targets)
     for i in range(len(actions)):
         if mode == NEXT_STEP and batch.done[i]:
             result.begins[i] = True
@@ -393,8 +393,8 @@ def step_point_batch(tables, motion, batch, actions, max_episode_steps, mode, ch
                 tables.reward,
                 batch.slot[i],
                 batch.state[i],
-                aims[i, 0],
-                aims[i, 1],
+                targets[i, 0],
+                targets[i, 1],
             )
             end_step(batch, result, i, max_episode_steps, mode)
         if result.begins[i]:

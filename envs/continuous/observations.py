@@ -89,7 +89,7 @@ class PointRaysObservation:
         self.space = spaces.Box(np.zeros_like(high), high, dtype=np.float32)
 
     def load(self, slot: int, layout: Layout) -> None:
-        """UniformSampler the walls and goals of the maze in a slot."""
+        """Write the walls and goals of the maze in a slot."""
         cells = self._cells.stale(slot, layout)
         if cells is None:
             return

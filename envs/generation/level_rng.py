@@ -49,7 +49,7 @@ class LevelRNG:
         )
 
     def permutation(self, number: int) -> npt.NDArray[np.intp]:
-        """Return (number,) a random permutation of the numbers below it."""
+        """Return (number,) a random permutation of 0 to number - 1."""
         return np.argsort(self._raw(number), kind="stable")
 
     def _blocks(self, number: int) -> Iterator[npt.NDArray[np.uint64]]:

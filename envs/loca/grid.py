@@ -183,7 +183,7 @@ class DynaMazeLoCAEnv(GridEnv):
     # -- the exact MDP -------------------------------------------------------------------------
 
     def action_masks(self) -> BoolArray:
-        """Return (4,) bool, True for actions whose intended outcome is another cell."""
+        """Return (4,) bool, True for actions meant to reach another cell; all True if none is."""
         assert self._state >= 0, "before the first reset"
         masks: BoolArray = self.mdp.next_state[self._state, :, 0] != self._state
         return masks if masks.any() else ~masks

@@ -110,7 +110,7 @@ class OutcomeTable(dict[int, "list[tuple[OutcomeTuple, ...]]"]):
 
 
 def _moves(layout: Layout) -> Moves:
-    """Return the moves of a layout. A goal is absorbing: moves there stay, with reward 0."""
+    """Return the moves of a layout. In a goal every move stays, terminates and has reward 0."""
     rows, cols = layout.rows, layout.cols
     states = np.arange(layout.num_cells)
     beyond = np.ones((rows + 2, cols + 2), dtype=np.bool_)

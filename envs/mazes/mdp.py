@@ -101,7 +101,7 @@ class FiniteMDP(NamedTuple):
         """Return (S,) the values of a policy, by solving the Bellman equations (equation 4.4).
 
         Memory is O(S b) if the indices of a state and its successors differ by at most b: in a
-        maze b is its columns, otherwise at most S.
+        maze b is the number of columns, otherwise at most S.
 
         Args:
             policy: (S, A) probabilities of the actions.

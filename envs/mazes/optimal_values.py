@@ -140,7 +140,7 @@ class SweepOrder(NamedTuple):
     through the whole maze.
     """
 
-    next_state: Int32Array  # (S, 4) S after the last step
+    next_state: Int32Array  # (S, 4) S for moves that end the episode or lead back
     reward: FloatArray  # (S, 4)
     stays: UInt8Array  # (S,) bit d is set if direction d leads back to the state
     state: IntArray  # (S,) the state's index in the layout
@@ -182,7 +182,7 @@ def in_place_value_iteration(
     dynamics = Dynamics(layout)
     order = SweepOrder.of(layout, dynamics.moves)
     weights = _backup_weights(dynamics.probabilities, gamma)
-    values = np.zeros(layout.num_cells + 1)  # the last one is that after the last step
+    values = np.zeros(layout.num_cells + 1)  # the last one stays 0: no next state
     values[:-1] = min(0.0, layout.rewards.step / (1 - gamma))
     change, sweep = np.inf, _compiled_sweep()
     for _ in range(max_sweeps):
@@ -192,8 +192,8 @@ def in_place_value_iteration(
             found[order.state] = values[:-1]
             return found
     raise RuntimeError(
-        f"sweeps with gamma={gamma} still changed a value by {change:.3g} after {max_sweeps} of "
-        f"them; expected at most {tolerance:.3g}"
+        f"value iteration in place with gamma={gamma} still changed a value by {change:.3g} after "
+        f"{max_sweeps} sweeps; expected at most {tolerance:.3g}"
     )
 
 

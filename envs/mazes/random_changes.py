@@ -27,7 +27,7 @@ MAX_TRIES = 32
 """A change is skipped after this many draws that each blocked the goal."""
 
 MAX_RATE = 100.0
-"""Changes per step; more are refused, because a step must come to an end."""
+"""Largest rate in changes per step: a step with too many would not come to an end."""
 
 
 class PendingChange(NamedTuple):
@@ -123,7 +123,7 @@ class RandomChanges:
 
         Args:
             layout: the layout before.
-            agent: the agent's cell; no wall closes it.
+            agent: the agent's cell; no wall and no goal is put there.
             uniform: draws a random number from [0, 1).
         """
         kind = CHANGE_KINDS[self.what[_randint(len(self.what), uniform)]]

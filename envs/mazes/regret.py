@@ -8,8 +8,8 @@ lemma 6.1):
 
     V(s_0) - E[sum of gamma^t reward_t] = E[sum of gamma^t regret(t_0 + t)[s_t, a_t]]
 
-No policy has a higher expected return than these values. Those of `StationaryValues` may be out of
-reach, if a path closes, or exceeded, if one opens.
+No policy has a higher expected return than the values of `ClairvoyantValues`. Those of
+`StationaryValues` may be out of reach, if a path closes, or exceeded, if one opens.
 
 With gamma = 1 a value may be -inf, where every policy is endless with negative rewards; all
 actions are then equally bad, with regret 0.
@@ -109,6 +109,7 @@ class ClairvoyantValues:
         self.schedule = schedule
         self.gamma = checked_number("gamma", gamma, 0, 1)
         self._max_sweeps = int(checked_number("max_sweeps", max_sweeps, 1, whole=True))
+        # Of the last phase, which never ends, its optimal values.
         self._at_end: dict[int, FloatArray] = {}  # (S,) values at the end of each phase
         self._latest: _FiniteHorizonValues | None = None
 
@@ -121,7 +122,7 @@ class ClairvoyantValues:
         Raises:
             ValueError, RuntimeError: as `optimal_values` for the last phase's layout.
             RuntimeError: if values have not converged `max_sweeps` before a change; only with gamma
-                close to 1.
+                equal or close to 1.
         """
         step = _checked_step(world_step)
         phase = self.schedule.phase_at(step)

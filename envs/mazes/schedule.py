@@ -284,8 +284,8 @@ def _from_file(path: Path, rewards: Rewards, slip: float) -> Schedule:
 
 def _numbers(layout: Layout) -> dict[str, float]:
     """Return a layout's rewards and slip probability, by the environments' argument names."""
-    pays = {name: getattr(layout.rewards, short) for name, short in REWARD_FIELDS.items()}
-    return {**pays, "slip_probability": layout.slip_probability}
+    rewards = {name: getattr(layout.rewards, short) for name, short in REWARD_FIELDS.items()}
+    return {**rewards, "slip_probability": layout.slip_probability}
 
 
 def _cells(name: str, cells: Any) -> tuple[Cell, ...]:
@@ -322,7 +322,7 @@ def _pairs(changes: ChangesLike) -> list[tuple[int | str, ChangeLike]]:
 
 
 def _read_heading(line: str) -> tuple[str, dict[str, float]]:
-    """Return the time of a line after its ``@``, and the numbers that change."""
+    """Return the time and the numbers that change, as they follow the ``@`` of a line."""
     words = line.split()
     numbers: dict[str, float] = {}
     while words and "=" in words[-1]:
@@ -352,6 +352,10 @@ def _read_time(when: int | str) -> tuple[bool, int]:
         raise LayoutError(f"a change at {unit} {step}; expected 1 to {LAST_STEP}")
     return by_episode, step
 
+
+# The mazes of Sutton & Barto (2018), chapter 8. All have 6 rows and 9 columns. Checked by
+# breadth-first search: shortest paths have 14 steps (dyna), 10 then 16 (blocking) and 16 then 10
+# (shortcut).
 
 # Example 8.1, p. 164 (figure 8.2).
 DYNA = """\

@@ -23,12 +23,12 @@ for smaller ones."""
 
 
 def bfs_distances(blocked: BoolArray, sources: Sequence[int] | IntArray) -> IntArray:
-    """Return (rows, cols) the steps from the nearest source through free cells; -1 if unreachable.
+    """Return (rows, cols) the steps from the nearest source; -1 on blocked and unreachable cells.
 
     Time and memory are O(cells), whatever the paths.
 
     Args:
-        blocked: (rows, cols) True on walls.
+        blocked: (rows, cols) True where no path goes.
         sources: indices ``row * cols + col`` of the sources, without duplicates and without
             blocked cells.
     """
@@ -73,7 +73,7 @@ def diameter(blocked: BoolArray) -> int:
     a maze that is one loop, there is a search from every cell.
 
     Args:
-        blocked: (rows, cols) True on walls.
+        blocked: (rows, cols) True where no path goes.
     """
     grid = _SearchGrid(blocked)
     longest = 0
@@ -91,7 +91,7 @@ def _component_diameter(grid: _SearchGrid, nodes: IntArray, longest: int) -> int
     high = np.full(len(nodes), len(nodes) - 1)
     searched = np.zeros(len(nodes), dtype=np.bool_)
     central = False
-    while (high > longest).any():
+    while (high > longest).any():  # a node with a smaller upper bound cannot change the result
         # Alternate between the largest upper and the smallest lower bound.
         chosen = int(np.where(searched, len(nodes), low).argmin() if central else high.argmax())
         distance = grid.unseen()

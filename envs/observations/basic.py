@@ -103,7 +103,7 @@ class PlanesObservation:
         self.space = spaces.Box(0.0, 1.0, (3, layout.rows, layout.cols), np.float32)
 
     def load(self, slot: int, layout: Layout) -> None:
-        """Draw the walls and goals of the maze in a slot."""
+        """Write the walls and goals of the maze in a slot."""
         planes = self._planes.stale(slot, layout)
         if planes is None:
             return

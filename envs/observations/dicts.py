@@ -55,8 +55,8 @@ class GoalObservation:
     """`{"observation": ..., "achieved_goal": ..., "desired_goal": ...}`, as HER expects it.
 
     The goals are the coordinates of the agent's cell and of the maze's goal (of the first, where
-    there are several), (2,) float32: row and column. The environment's
-    `compute_reward` gives the reward of reaching one (Andrychowicz et al. 2017).
+    there are several), (2,) float32: row and column. The environment's `compute_reward` gives the
+    reward of reaching one (Andrychowicz et al. 2017).
 
     Args:
         layout: the first maze.
@@ -129,6 +129,6 @@ def check_goal_rewards(layout: Layout) -> None:
     if layout.rewards.wall != layout.rewards.step:
         raise ValueError(
             f"observation 'goal' with wall_reward={layout.rewards.wall:g} and "
-            f"step_reward={layout.rewards.step:g}; expected the same, for compute_reward sees "
-            "only where the agent is"
+            f"step_reward={layout.rewards.step:g}; expected the same, because compute_reward "
+            "knows only the agent's cell"
         )

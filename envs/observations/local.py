@@ -35,7 +35,7 @@ class WindowObservation:
         self.space = spaces.Box(0.0, 1.0, (2, self._side, self._side), np.float32)
 
     def load(self, slot: int, layout: Layout) -> None:
-        """UniformSampler the walls and goals of the maze in a slot, with a margin of walls."""
+        """Write the walls and goals of the maze in a slot, with a margin of walls."""
         maze = self._mazes.stale(slot, layout)
         if maze is None:
             return

@@ -2,7 +2,8 @@
 
 A layer is a function `(canvas, scene) -> None` that draws one kind of mark in all cells at once, or
 nothing if the scene has none. To show something new, add a field to `Scene` or `Overlays` and a
-layer to `ALL_LAYERS`.
+layer to `ALL_LAYERS`; a layer of a field of `Scene` goes into `STATIC_LAYERS` or `MOVING_LAYERS`,
+too.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def arrow_probabilities(scene: Scene, policy: FloatArray) -> FloatArray:
 
 
 def planned_strengths(scene: Scene, planned: IntArray) -> FloatArray:
-    """Return a strength in [0, 1] for each recently updated action value, (rows, cols, 4)."""
+    """Return (rows, cols, 4): strengths in (0, 1] of recently updated action values, else 0."""
     strengths = np.zeros((*scene.walls.shape, NUM_ACTIONS))
     pairs = planned[-PLANNED_MEMORY:]
     ages = np.linspace(1.0, OLDEST, PLANNED_MEMORY)[: len(pairs)]

@@ -53,7 +53,7 @@ class Recorder:
         self._open_file = VIDEO_FILES[check_suffix(self.path)]
         self._file: VideoFile | None = None
         self._shape: tuple[int, ...] | None = None
-        # A file of another name, so that `path` is never an incomplete video.
+        # Written under another name, so that `path` is never an incomplete video.
         self._part = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
         self._closed = False
         if not self.path.parent.is_dir():

@@ -25,7 +25,7 @@ from .overlay_measures import (
 from .overlays import NUM_ACTIONS
 from .scene import Scene
 
-PREFIX = "dynamaze-"  # of all ids, so that they are unique to us in an HTML page
+PREFIX = "dynamaze-"  # of all ids: several pictures may be part of one HTML page
 QUARTER = 90  # degrees
 
 
@@ -114,6 +114,7 @@ SYMBOLS = {
     "track": _box(0.095, 0.775, 0.905, 0.925, rx=0.05, fill=colors.TRACK, fill_opacity=0.7),
     "right": tag("circle", cx=marks.TICK[0], cy=marks.TICK[1], r=0.085, fill=colors.RIGHT,
                  stroke=colors.HALO, stroke_width=0.03),
+    # A wall predicted on a free cell, and a free cell predicted on a wall.
     "ghost": _wrong(tag("path", d=_STRIPES, stroke=colors.WALL_FRONT, stroke_opacity=0.8,
                         stroke_width=0.1)),
     "window": _wrong(_box(0.24, 0.24, 0.76, 0.76, rx=0.08, fill=colors.FLOOR,

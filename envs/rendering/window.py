@@ -264,7 +264,7 @@ def require_pygame() -> None:
         ImportError: it is missing, or another pygame is installed, or the empty folder that
             remains when one of two installed pygames is uninstalled.
     """
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # nothing of ours is printed to stdout
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # stdout is the caller's
     # Without this SDL turns SIGTERM into an event, and the process could not be terminated.
     os.environ.setdefault("SDL_NO_SIGNAL_HANDLERS", "1")
     try:

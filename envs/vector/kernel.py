@@ -60,7 +60,7 @@ class MazeTables(NamedTuple):
         self.num_starts[slot] = len(maze.starts)
 
     def with_capacity(self, slots: int, starts: int) -> MazeTables:
-        """Return these tables with room for at least as many mazes, of as many starts each."""
+        """Return these tables with room for at least `slots` mazes of `starts` starts each."""
         more_slots = max(0, slots - self.slip.size)
         more_starts = max(0, starts - self.starts.shape[1])
         if not more_slots + more_starts:

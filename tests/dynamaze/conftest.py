@@ -78,12 +78,12 @@ class ScriptedUser:
 
         return press
 
-    def drag(self, *places: tuple[int, int]) -> Act:
+    def drag(self, *points: tuple[int, int]) -> Act:
         def paint() -> None:
-            self.post(self.pygame.MOUSEBUTTONDOWN, pos=places[0], button=1)
-            for place in places[1:]:
-                self.post(self.pygame.MOUSEMOTION, pos=place, rel=(0, 0), buttons=(1, 0, 0))
-            self.post(self.pygame.MOUSEBUTTONUP, pos=places[-1], button=1)
+            self.post(self.pygame.MOUSEBUTTONDOWN, pos=points[0], button=1)
+            for point in points[1:]:
+                self.post(self.pygame.MOUSEMOTION, pos=point, rel=(0, 0), buttons=(1, 0, 0))
+            self.post(self.pygame.MOUSEBUTTONUP, pos=points[-1], button=1)
 
         return paint
 

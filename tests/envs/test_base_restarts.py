@@ -75,10 +75,10 @@ def set_by_attribute(env: DynaMazeEnv) -> None:
     env.world_step = 0
 
 
-@pytest.mark.parametrize("knows", [set_by_option, set_by_attribute])
-def test_set_clock_stops_warning(knows: Any) -> None:
+@pytest.mark.parametrize("set_clock", [set_by_option, set_by_attribute])
+def test_set_clock_stops_warning(set_clock: Any) -> None:
     env = changing(30)
-    knows(env)
+    set_clock(env)
     seed_every_reset(env, 100, 3)
 
 

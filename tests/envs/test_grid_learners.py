@@ -13,7 +13,7 @@ import dynamaze  # noqa: F401  # registers the environments
 
 sb3 = pytest.importorskip("stable_baselines3")
 
-FORMS = [
+OBSERVATIONS = [
     "index",
     "coordinates",
     "one_hot",
@@ -26,14 +26,14 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_checker_sb3_passes(form: Any) -> None:
+@pytest.mark.parametrize("observation", OBSERVATIONS)
+def test_checker_sb3_passes(observation: Any) -> None:
     from stable_baselines3.common.env_checker import check_env
 
     with warnings.catch_warnings():
         # It recommends vectors for boxes of three axes that are not images, such as planes.
         warnings.filterwarnings("ignore", message=".*unconventional shape.*|.*image.*|.*minimal.*")
-        check_env(gym.make("DynaMazeGenerated-v0", size=5, observation=form).unwrapped)
+        check_env(gym.make("DynaMazeGenerated-v0", size=5, observation=observation).unwrapped)
 
 
 def test_her_relabels_goals() -> None:

@@ -20,7 +20,7 @@ from dynamaze.envs.observations import OBSERVATIONS
 GRIDS = [
     env_id
     for env_id, entry in ENVIRONMENTS.items()
-    if "Continuous" not in entry.name and "LoCA" not in entry.name  # tested in files of their own
+    if "Continuous" not in entry.name and "LoCA" not in entry.name  # tested in their own files
 ]
 UP, RIGHT, DOWN, LEFT = range(4)
 
@@ -255,7 +255,7 @@ def test_options_are_checked(options: Any, message: str) -> None:
 def test_regret_equals_value_difference() -> None:
     env = DynaMazeEnv("S.G\n...", {2: "S#G\n..."})
     env.reset(seed=0)
-    # As it is now: right reaches the goal in two steps, down in four, the others in three.
+    # In the present maze: right reaches the goal in two steps, down in four, the others in three.
     assert env.regret(0.5)[0] == pytest.approx([0.25, 0, 0.5 - 0.125, 0.25])
     # Known at step 0: the path closes at step 2, and right, right still gets through.
     assert env.regret(0.5, clairvoyant=True)[0][1] == 0
@@ -287,8 +287,8 @@ def test_clairvoyant_regret_needs_schedule(arguments: dict[str, Any]) -> None:
 
 
 def test_masks_and_compute_reward_exist() -> None:
-    pays = {"step_reward": -0.1, "goal_reward": 2}
-    env = gym.make("DynaMaze-v0", layout="S#G\n...", observation="goal", **pays)
+    rewards = {"step_reward": -0.1, "goal_reward": 2}
+    env = gym.make("DynaMaze-v0", layout="S#G\n...", observation="goal", **rewards)
     env.reset(seed=0)
     masks = env.get_wrapper_attr("action_masks")()
     assert masks.tolist() == [False, False, True, False]

@@ -50,8 +50,8 @@ def schedules(draw: st.DrawFn) -> Schedule:
     shape = (first.rows, first.cols)
     later = draw(st.lists(layouts(shape), max_size=3))
     steps = draw(st.sets(st.integers(1, 10**6), min_size=len(later), max_size=len(later)))
-    paid = [Layout(each.walls, each.starts, each.goals, first.rewards) for each in later]
-    return Schedule((first, *paid), (0, *sorted(steps)))
+    same_rewards = [Layout(each.walls, each.starts, each.goals, first.rewards) for each in later]
+    return Schedule((first, *same_rewards), (0, *sorted(steps)))
 
 
 def walk(env: Any, actions: list[int]) -> tuple[Any, ...]:
@@ -101,9 +101,9 @@ def test_schedule_text_round_trips(schedule: Schedule) -> None:
 
 @given(schedules(), st.integers(0, 10**6))
 def test_phase_at_is_latest_begun(schedule: Schedule, step: int) -> None:
-    for moment in (step, *schedule.steps, *(begin - 1 for begin in schedule.steps[1:])):
-        begun = [phase for phase, begin in enumerate(schedule.steps) if begin <= moment]
-        assert schedule.phase_at(moment) == begun[-1]
+    for world_step in (step, *schedule.steps, *(begin - 1 for begin in schedule.steps[1:])):
+        begun = [phase for phase, begin in enumerate(schedule.steps) if begin <= world_step]
+        assert schedule.phase_at(world_step) == begun[-1]
 
 
 @given(st.lists(st.text(alphabet="#.SG@ 0123456789-\n", max_size=20), max_size=6))

@@ -1,4 +1,4 @@
-"""Names and stored states of version 0.1: names still answer with a warning, states are read."""
+"""Names and stored states of version 0.1: old names work with a warning, and states are read."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ IDS = [
 
 
 @pytest.mark.parametrize(("module", "old", "new_module", "new"), RENAMED)
-def test_old_name_answers(module: str, old: str, new_module: str, new: str) -> None:
+def test_old_name_warns(module: str, old: str, new_module: str, new: str) -> None:
     expected = getattr(importlib.import_module(new_module), new)
     with pytest.warns(
         DeprecationWarning, match=rf"{module}.{old} is now called {new_module}.{new}"
@@ -61,7 +61,7 @@ def test_unknown_name_raises() -> None:
 
 
 @pytest.mark.parametrize("env_id", IDS)
-def test_notice_arguments_answer(env_id: str) -> None:
+def test_notice_arguments_warn(env_id: str) -> None:
     with (
         pytest.warns(DeprecationWarning, match="notice= is now called change_info="),
         pytest.warns(DeprecationWarning, match="notice_in= is now called change_info_in="),
@@ -71,7 +71,7 @@ def test_notice_arguments_answer(env_id: str) -> None:
     assert old.observation_space == new.observation_space
 
 
-def test_notice_in_vector_env_answers() -> None:
+def test_notice_in_vector_env_warns() -> None:
     make: Callable[..., Any] = gym.make_vec
     with pytest.warns(DeprecationWarning, match="notice= is now called"):
         env = make("DynaMaze-v0", 2, vectorization_mode="vector_entry_point", notice="change")
@@ -95,7 +95,7 @@ def test_old_spec_is_readable() -> None:
     assert again.reset(seed=0)[1]["changed"] is False
 
 
-def test_foresight_argument_answers() -> None:
+def test_foresight_argument_warns() -> None:
     env: Any = gym.make("DynaMazeBlocking-v0").unwrapped
     env.reset(seed=0)
     with pytest.warns(DeprecationWarning, match="foresight= is now called clairvoyant="):

@@ -85,7 +85,7 @@ def test_optimal_action_reaches_goal(env_id: str) -> None:
         _, _, terminated, _, _ = env.step(optimal_action(maze))
         steps += 1
     assert terminated
-    # A maze that drifts moves its walls, and LoCA pays more at the exit that may be farther away.
+    # A drifting maze moves its walls, and the larger reward of LoCA may be farther away.
     plain = not any(kind in env_id for kind in ("Drifting", "LoCA"))
     if isinstance(env.action_space, gym.spaces.Discrete) and plain:
         assert steps == shortest

@@ -257,7 +257,7 @@ def test_walk_every_environment(user: Any, env_id: str) -> None:
     assert user.pygame.key.get_repeat() == (0, 0)
 
 
-# -- what is refused ---------------------------------------------------------------------------
+# -- invalid input ----------------------------------------------------------------------------
 
 
 def test_play_rejects_other_environments() -> None:
@@ -266,7 +266,7 @@ def test_play_rejects_other_environments() -> None:
 
 
 def test_require_display_suggests_alternative(pygame: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    require_display("play in the terminal")  # asked for by SDL_VIDEODRIVER
+    require_display("play in the terminal")  # requested by SDL_VIDEODRIVER
     monkeypatch.delenv("SDL_VIDEODRIVER")
     monkeypatch.setattr(pygame.display, "get_driver", lambda: "offscreen")
     with pytest.raises(RuntimeError, match=r"there is no display .*; play in the terminal"):

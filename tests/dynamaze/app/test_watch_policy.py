@@ -105,13 +105,13 @@ def test_recurrent_policy_resets_each_episode(tmp_path: Path) -> None:
     assert resets == [0, *(end for end in ends if end < 60)]
 
 
-@pytest.mark.parametrize("form", ["safetensors", "onnx"])
+@pytest.mark.parametrize("suffix", ["safetensors", "onnx"])
 @pytest.mark.parametrize("squashed", [False, True])
 def test_policy_with_continuous_actions(
-    pygame: Any, tmp_path: Path, squashed: bool, form: str, capsys: pytest.CaptureFixture[str]
+    pygame: Any, tmp_path: Path, squashed: bool, suffix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def save(path: Path, student: Any) -> None:
-        if form == "onnx":
+        if suffix == "onnx":
             pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
             export_onnx(path, student, np.zeros(2, np.float32), card=card)
         else:
@@ -119,10 +119,10 @@ def test_policy_with_continuous_actions(
 
     inner = make_student("mlp", observation_shape=(2,), num_actions=4, width=4)
     card = Card(environment={"id": "DynaMazeContinuous-v0", "noise": 0.0})
-    path = tmp_path / f"g.{form}"
+    path = tmp_path / f"g.{suffix}"
     student = GaussianStudent(inner, [-1, -1], [1, 1], squashed=squashed)
     save(path, student)
-    assert f"g.{form} in DynaMazeContinuous-v0: 20 steps" in watch(
+    assert f"g.{suffix} in DynaMazeContinuous-v0: 20 steps" in watch(
         capsys, policy=str(path), steps=20
     )
     env = make_watched_env(Watch(policy=str(path)), open_policy(path))
@@ -133,7 +133,7 @@ def test_policy_with_continuous_actions(
         watch(capsys, policy=str(path))
 
 
-# -- what does not fit -------------------------------------------------------------------------
+# -- policies that do not fit ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Compiled code is stored where it may be, and never used after an edit."""
+"""Cache of compiled code: its folders, and recompilation after an edit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ print(twice_shifted(1), sum(twice_shifted.stats.cache_hits.values()), compile_ca
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A copy of the sources, with a compiled function that calls a rule in another file."""
+    """A copy of the sources, with a compiled function that calls one in another file."""
     root = tmp_path / "installed"
     for name in ("dynamaze", "envs", "agents", "distill", "benchmarks"):
         target = root / "dynamaze" / name if name != "dynamaze" else root / name
@@ -59,7 +59,7 @@ def write(root: Path, module: str, text: str) -> None:
 
 
 def run(root: Path, code: str = RUN, prefix: Sequence[str] = (), **environment: str) -> list[str]:
-    """Run code with a copy of the package in a process of its own; what it printed."""
+    """Run code with a copy of the package in a new process; return the printed words and stderr."""
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -89,32 +89,32 @@ def test_cache_notices_edits_in_other_files(package: Path, tmp_path: Path) -> No
     assert not list(package.rglob("*.nb[ic]"))
 
 
-def test_cache_notices_edits_of_foreign_rules(package: Path, tmp_path: Path) -> None:
+def test_cache_notices_edits_of_other_packages(package: Path, tmp_path: Path) -> None:
     home = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     model = """
 from typing import NamedTuple
 import numpy as np
-from dynamaze.agents.core.kernels import follow, rule
+from dynamaze.agents.core.kernels import rule, sample_outcome
 from dynamaze.common.compiled import compiled
 
 class Mine(NamedTuple):
     rewards: np.ndarray
 
-@rule(follow, Mine)
+@rule(sample_outcome, Mine)
 @compiled
-def follow_mine(model, num_actions, pair, rng):
+def sample_mine(model, num_actions, pair, rng):
     return model.rewards[pair] + 1.0, 0, False, rng
 """
     write(
         package,
         "cache_test_caller",
         """
-from dynamaze.agents.core.kernels import follow
+from dynamaze.agents.core.kernels import sample_outcome
 from dynamaze.common.compiled import compiled
 
 @compiled
 def reward_of(model, pair):
-    return follow(model, 4, pair, 0)[0]
+    return sample_outcome(model, 4, pair, 0)[0]
 """,
     )
     code = """
@@ -150,7 +150,7 @@ def test_cache_warns_once_without_any_folder(package: Path) -> None:
 
 NOBODY = [
     *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
-    # Read everything, for this Python may lie in a closed folder, and write nothing.
+    # It may read everything, because Python may be in a private folder, and write nothing.
     *(f"--{kind}=-all,+dac_read_search" for kind in ("inh-caps", "ambient-caps", "bounding-set")),
 ]
 
@@ -159,7 +159,7 @@ NOBODY = [
     shutil.which("setpriv") is None or os.getuid() != 0, reason="needs root and setpriv"
 )
 def test_cache_serves_another_user(package: Path) -> None:
-    with TemporaryDirectory() as folder:  # pytest's own folders are closed to others
+    with TemporaryDirectory() as folder:  # pytest's own folders are private
         Path(folder).chmod(0o755)
         root = Path(shutil.copytree(package, Path(folder, "installed")))
         temporary = Path(folder, "temporary")
@@ -183,7 +183,7 @@ def test_cache_survives_damaged_files(package: Path, tmp_path: Path) -> None:
     assert run(package, **home)[:2] == ["22", "1"]
 
 
-def test_cache_takes_processes_at_once(package: Path, tmp_path: Path) -> None:
+def test_cache_serves_concurrent_processes(package: Path, tmp_path: Path) -> None:
     code = RUN.replace("twice_shifted(1)", "twice_shifted(1), twice_shifted(0.5)")
     environment = os.environ | {
         "PYTHONPATH": str(package),

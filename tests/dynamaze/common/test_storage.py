@@ -183,7 +183,7 @@ print("all whole")
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked writer")
 def test_killed_writer_leaves_readable_checkpoint(tmp_path: Path) -> None:
-    # In a process of its own, for a process with threads must not fork.
+    # In a separate process, because a process with threads must not fork.
     command = [sys.executable, "-W", "ignore", "-c", KILLS, str(tmp_path / "a.npz")]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     ended = subprocess.run(

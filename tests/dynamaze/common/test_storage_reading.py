@@ -42,25 +42,25 @@ def test_read_rejects_truncated_file(saved: Path) -> None:
 def test_read_detects_damaged_bytes(saved: Path) -> None:
     content = saved.read_bytes()
     noticed = 0
-    places = range(0, len(content), 7)
-    for place in places:
+    positions = range(0, len(content), 7)
+    for position in positions:
         damaged = bytearray(content)
-        damaged[place] ^= 1 << place % 8
+        damaged[position] ^= 1 << position % 8
         saved.write_bytes(damaged)
         try:
             arrays, document = read_checkpoint(saved)
         except CheckpointError:
             noticed += 1
-        else:  # a byte of the archive's own that says nothing, such as a date
+        else:  # a byte of the archive without influence, such as a date
             assert document == {**DOCUMENT, "format": 1}
             assert {name: array.tobytes() for name, array in arrays.items()} == {
                 name: array.tobytes() for name, array in ARRAYS.items()
             }
-    assert noticed > 0.7 * len(places)
+    assert noticed > 0.7 * len(positions)
 
 
 def rewrite(path: Path, change: Callable[[dict[str, np.ndarray]], Any]) -> None:
-    """Change the members of an archive that is whole again afterwards, but for the digest."""
+    """Change the members of an archive and write it again, with the old digest."""
     with np.load(path) as archive:
         members = dict(archive)
     change(members)
@@ -159,7 +159,7 @@ def test_read_rejects_hostile_archives(tmp_path: Path, content: bytes, message: 
 
 
 class Payload:
-    """Makes a folder when it is unpickled."""
+    """Object that makes a folder when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -205,8 +205,8 @@ def test_border_is_last_float32() -> None:
 def test_wall_at_point_can_be_left() -> None:
     walls = np.array([[True, False, False], [True, False, False]])
     layout = Layout(walls, ((0, 1),), ((1, 2),))
-    fallen = moved(layout, (0.5, 0.5), (0.75, 0.25))
-    assert fallen == (0.75, 0.25, False, False, False)  # it moves in its cell
+    moved_inside = moved(layout, (0.5, 0.5), (0.75, 0.25))
+    assert moved_inside == (0.75, 0.25, False, False, False)  # it moves in its cell
     assert moved(layout, (0.5, 0.5), (0.5, 1.5)) == (0.5, 1.5, False, False, False)  # and leaves it
     assert moved(layout, (0.5, 0.5), (1.5, 0.5))[2]  # not for another wall
     assert moved(layout, (0.5, 1.5), (0.5, 0.5)) == (0.5, 1.0, False, True, False)

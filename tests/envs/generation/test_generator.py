@@ -85,9 +85,9 @@ def test_algorithms_and_endpoints_are_listed() -> None:
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_mazes_are_connected(algorithm: str, endpoints: str) -> None:
     for shape in SHAPES:
-        recipe = MazeGenerator(shape, algorithm, endpoints=endpoints)
+        generator = MazeGenerator(shape, algorithm, endpoints=endpoints)
         for level in range(25):
-            maze = recipe.make(level)
+            maze = generator.make(level)
             assert maze.walls.shape == shape
             assert maze.walls.dtype == np.bool_
             assert layout(maze).shortest_path_length > 0  # and its own checks pass
@@ -147,8 +147,8 @@ GOLDEN = {
 
 
 def golden_mazes(algorithm: str, endpoints: str) -> Iterator[GeneratedMaze]:
-    recipe = MazeGenerator((15, 20), algorithm, endpoints=endpoints)
-    yield from (recipe.make(level) for level in (0, 1, 2, 3, 2**32, 2**62 + 1))
+    generator = MazeGenerator((15, 20), algorithm, endpoints=endpoints)
+    yield from (generator.make(level) for level in (0, 1, 2, 3, 2**32, 2**62 + 1))
     if algorithm in (*PERFECT, "rooms"):
         yield MazeGenerator(31, algorithm, loops=0.1, endpoints=endpoints).make(7)
     if algorithm == "obstacles":
@@ -158,14 +158,14 @@ def golden_mazes(algorithm: str, endpoints: str) -> Iterator[GeneratedMaze]:
 @pytest.mark.parametrize(("algorithm", "endpoints"), list(product(ALGORITHMS, ENDPOINTS)))
 def test_levels_have_stable_digests(algorithm: str, endpoints: str) -> None:
     # Made by `digest(golden_mazes(algorithm, endpoints))`. Another digest is another maze for
-    # everybody's levels: a breaking change.
+    # the levels of every user: a breaking change.
     assert digest(golden_mazes(algorithm, endpoints)) == GOLDEN[algorithm, endpoints]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_levels_differ(algorithm: str) -> None:
-    recipe = MazeGenerator(15, algorithm)
-    mazes = {digest(iter([recipe.make(level)])) for level in range(300)}
+    generator = MazeGenerator(15, algorithm)
+    mazes = {digest(iter([generator.make(level)])) for level in range(300)}
     assert len(mazes) > 290  # an empty maze has only its endpoints
 
 
@@ -174,20 +174,20 @@ def test_global_generators_are_unused() -> None:
         return repr((random.getstate(), np.random.get_state()))  # noqa: NPY002
 
     for algorithm, endpoints in product(ALGORITHMS, ENDPOINTS):
-        recipe = MazeGenerator(9, algorithm, endpoints=endpoints)
-        maze = recipe.make(3)
+        generator = MazeGenerator(9, algorithm, endpoints=endpoints)
+        maze = generator.make(3)
         random.seed(1)
         np.random.seed(1)  # noqa: NPY002, TID251
-        assert same_maze(maze, recipe.make(3))
+        assert same_maze(maze, generator.make(3))
         before = state()
-        recipe.make(4)
+        generator.make(4)
         assert state() == before
 
 
 def test_threads_do_not_interfere() -> None:
-    recipes = [MazeGenerator(21, algorithm) for algorithm in ALGORITHMS]
-    jobs = list(product(recipes, range(15)))
-    alone = [recipe.make(level) for recipe, level in jobs]
+    generators = [MazeGenerator(21, algorithm) for algorithm in ALGORITHMS]
+    jobs = list(product(generators, range(15)))
+    alone = [generator.make(level) for generator, level in jobs]
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
@@ -200,23 +200,23 @@ def test_threads_do_not_interfere() -> None:
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_make_is_not_recursive(algorithm: str) -> None:
-    recipe = MazeGenerator(101, algorithm)
-    recipe.make(0)
+    generator = MazeGenerator(101, algorithm)
+    generator.make(0)
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(len(inspect.stack(0)) + 25)
     try:
-        recipe.make(0)
+        generator.make(0)
     finally:
         sys.setrecursionlimit(limit)
 
 
 def test_walls_are_writable_copies() -> None:
     for algorithm in ALGORITHMS:
-        recipe = MazeGenerator(9, algorithm)
-        maze = recipe.make(0)
+        generator = MazeGenerator(9, algorithm)
+        maze = generator.make(0)
         expected = maze.walls.copy()
         maze.walls[:] = True
-        np.testing.assert_array_equal(recipe.make(0).walls, expected)
+        np.testing.assert_array_equal(generator.make(0).walls, expected)
 
 
 # --- perfect mazes and their loops -------------------------------------------------------------
@@ -269,8 +269,8 @@ def chi_square_bound(degrees: int) -> float:
 
 def chi_square(algorithm: str, shape: tuple[int, int], trees: int) -> float:
     """Return the statistic of the counts of all perfect mazes, 40 expected of each."""
-    recipe = MazeGenerator(shape, algorithm, endpoints="corners")
-    seen = Counter(recipe.make(level).walls.tobytes() for level in range(40 * trees))
+    generator = MazeGenerator(shape, algorithm, endpoints="corners")
+    seen = Counter(generator.make(level).walls.tobytes() for level in range(40 * trees))
     assert len(seen) <= trees
     counts = [*seen.values(), *[0] * (trees - len(seen))]
     return sum((count - 40) ** 2 / 40 for count in counts)
@@ -309,7 +309,7 @@ def test_rooms_form_tree(shape: tuple[int, int], room_size: int | None) -> None:
             room = component(left, next(iter(left)))
             left -= room
             count += 1
-            sides = [max(places) - min(places) + 1 for places in zip(*room, strict=True)]
+            sides = [max(indices) - min(indices) + 1 for indices in zip(*room, strict=True)]
             assert sides[0] * sides[1] == len(room)
             assert min(sides) >= 3
             assert max(sides) <= (room_size or 7)
@@ -331,9 +331,9 @@ def test_rooms_loops_add_doors() -> None:
 def test_obstacles_have_density(density: float, endpoints: str) -> None:
     for shape in SHAPES:
         size = shape[0] * shape[1]
-        recipe = MazeGenerator(shape, "obstacles", density=density, endpoints=endpoints)
+        generator = MazeGenerator(shape, "obstacles", density=density, endpoints=endpoints)
         for level in range(10):
-            obstacles = int(recipe.make(level).walls.sum())
+            obstacles = int(generator.make(level).walls.sum())
             assert obstacles == min(int(density * size + 0.5), size - 2)
 
 
@@ -350,20 +350,20 @@ def test_obstacles_skip_cut_cells() -> None:
     for level in range(40):
         order = LevelRNG(level, WALLS).permutation(72)
         expected = np.zeros(shape, dtype=np.bool_)
-        for place in order:
-            expected.flat[place] = expected.sum() < 27
+        for cell in order:
+            expected.flat[cell] = expected.sum() < 27
             if not is_connected(free_cells(expected)):
-                expected.flat[place] = False
+                expected.flat[cell] = False
         assert expected.sum() == 27  # in one round
         walls = MazeGenerator(shape, "obstacles", density=27 / 72).make(level).walls
         np.testing.assert_array_equal(walls, expected)
 
 
 def test_obstacles_are_uniform() -> None:
-    # Few of them hardly ever cut. Within 5 standard deviations in each of 64 cells: a false alarm
-    # once in 25,000.
-    recipe = MazeGenerator(8, "obstacles", density=3 / 64)
-    counts = sum(recipe.make(level).walls.astype(int) for level in range(2000))
+    # So few obstacles rarely disconnect the maze. Within 5 standard deviations in each of 64 cells:
+    # a false alarm once in 25,000.
+    generator = MazeGenerator(8, "obstacles", density=3 / 64)
+    counts = sum(generator.make(level).walls.astype(int) for level in range(2000))
     share = 3 / 64
     assert np.abs(counts - 2000 * share).max() < 5 * (2000 * share * (1 - share)) ** 0.5
 
@@ -417,13 +417,13 @@ def test_generator_is_hashable_value() -> None:
     sides: Any = [9, np.int64(7)]
     loops: Any = np.float32(0.5)
     level: Any = np.int64(3)
-    recipe, plain = (
+    generator, plain = (
         MazeGenerator(sides, "prim", loops=loops),
         MazeGenerator((9, 7), "prim", loops=0.5),
     )
-    assert recipe == plain
-    assert hash(recipe) == hash(plain)
-    assert same_maze(recipe.make(level), plain.make(3))
+    assert generator == plain
+    assert hash(generator) == hash(plain)
+    assert same_maze(generator.make(level), plain.make(3))
     assert MazeGenerator(7).shape == (7, 7)
 
 

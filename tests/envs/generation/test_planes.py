@@ -14,7 +14,7 @@ from dynamaze.envs.generation.planes import (
 )
 from dynamaze.envs.mazes.optimal_values import optimal_policy
 
-RECIPES = [
+GENERATORS = [
     MazeGenerator(11),
     MazeGenerator((5, 8), "obstacles", density=0.4),
     MazeGenerator(7, "prim", loops=0.5),
@@ -22,12 +22,12 @@ RECIPES = [
 ]
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=str)
-def test_policy_equals_optimal_policy(recipe):
-    planes = query_all_cells(recipe, range(5))
+@pytest.mark.parametrize("generator", GENERATORS, ids=str)
+def test_policy_equals_optimal_policy(generator):
+    planes = query_all_cells(generator, range(5))
     expected = []
     for level in range(5):
-        maze = recipe.make(level)
+        maze = generator.make(level)
         policy = optimal_policy(Layout(maze.walls, (maze.start,), (maze.goal,)))
         queried = ~maze.walls
         queried[maze.goal] = False
@@ -37,18 +37,18 @@ def test_policy_equals_optimal_policy(recipe):
     )
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=str)
-def test_distances_equal_layout(recipe):
-    planes = query_all_cells(recipe, range(3))
-    mazes = [recipe.make(level) for level in range(3)]
+@pytest.mark.parametrize("generator", GENERATORS, ids=str)
+def test_distances_equal_layout(generator):
+    planes = query_all_cells(generator, range(3))
+    mazes = [generator.make(level) for level in range(3)]
     layouts = [Layout(maze.walls, (maze.start,), (maze.goal,)) for maze in mazes]
     expected = [layout.distances for layout in layouts]
     np.testing.assert_array_equal(distances_to_goal(planes), expected)
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=str)
-def test_steps_equal_walk(recipe):
-    planes = query_all_cells(recipe, range(3))
+@pytest.mark.parametrize("generator", GENERATORS, ids=str)
+def test_steps_equal_walk(generator):
+    planes = query_all_cells(generator, range(3))
     rng = np.random.default_rng(0)
     best = ShortestPathPolicy().action_probabilities(planes).argmax(axis=1)
     wrong = rng.random(best.shape) < 0.1
@@ -76,7 +76,7 @@ def _walk(planes, actions, number, row, col):
 
 
 def test_split_queries_keeps_results():
-    planes = query_all_cells(RECIPES[0], range(3))
+    planes = query_all_cells(GENERATORS[0], range(3))
     alone = split_queries(planes)
     assert (alone[:, 1].sum(axis=(1, 2)) == 1).all()
     np.testing.assert_array_equal(
@@ -95,6 +95,6 @@ def test_policy_is_uniform_without_path():
 def test_shapes_are_checked():
     with pytest.raises(ValueError, match=r"planes of shape \(2, 5, 5\); expected \(mazes, 3"):
         ShortestPathPolicy().action_probabilities(np.zeros((2, 5, 5)))
-    planes = query_all_cells(RECIPES[0], range(1))
+    planes = query_all_cells(GENERATORS[0], range(1))
     with pytest.raises(ValueError, match=r"actions of shape \(3,\); expected \(\d+,\)"):
         steps_to_goal(planes, [0, 1, 2])

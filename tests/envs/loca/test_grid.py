@@ -112,8 +112,8 @@ def test_step_frequencies_match_mdp(task: str) -> None:
     for action in rng.integers(4, size=40_000).tolist():
         after, reward, terminated, _, _ = env.step(action)
         counts[state, action, after] += 1
-        paid = {0: 2.0, 26: 4.0 if task == "A" else 1.0}.get(after % 27, 0.0)
-        assert (reward, terminated) == (paid, after % 27 in (0, 26))
+        expected_reward = {0: 2.0, 26: 4.0 if task == "A" else 1.0}.get(after % 27, 0.0)
+        assert (reward, terminated) == (expected_reward, after % 27 in (0, 26))
         state = env.reset()[0] if terminated else after
     exact = np.zeros_like(counts)
     for s, actions in env.P.items():
@@ -320,7 +320,7 @@ def test_point_starts_uniformly() -> None:
 
 def test_point_rewarded_once() -> None:
     env = DynaMazeLoCAContinuousEnv(noise=0.0, step_size=0.75)
-    for action, paid, last in ((LEFT, 2.0, 0), (RIGHT, 4.0, 26)):
+    for action, expected_reward, last in ((LEFT, 2.0, 0), (RIGHT, 4.0, 26)):
         env.reset(seed=0)
         reward, terminated = 0.0, False
         for _ in range(40):
@@ -328,7 +328,7 @@ def test_point_rewarded_once() -> None:
             _, reward, terminated, _, _ = env.step(action)
             if terminated:
                 break
-        assert (terminated, reward, column_of(env)) == (True, paid, last)
+        assert (terminated, reward, column_of(env)) == (True, expected_reward, last)
         assert env.step(action)[1:3] == (0.0, True)
 
 

@@ -65,8 +65,10 @@ def test_optimal_values_are_powers_of_gamma(random_layout: MakeLayout, seed: int
     layout = random_layout(np.random.default_rng(seed))
     values = Dynamics(layout).mdp.optimal_values(GAMMA)
     distances = layout.distances.ravel()
-    on_a_way = distances > 0
-    np.testing.assert_allclose(values[on_a_way], GAMMA ** (distances[on_a_way] - 1), atol=1e-12)
+    reaches_goal = distances > 0
+    np.testing.assert_allclose(
+        values[reaches_goal], GAMMA ** (distances[reaches_goal] - 1), atol=1e-12
+    )
     assert (values[distances == 0] == 0).all()
 
 
@@ -80,17 +82,19 @@ def test_policy_values_solve_bellman(seed: int) -> None:
     assert (values <= mdp.optimal_values(0.9) + 1e-9).all()
 
 
-def follow(mdp: FiniteMDP, policy: np.ndarray, sweeps: int) -> tuple[np.ndarray, np.ndarray]:
+def state_probabilities(
+    mdp: FiniteMDP, policy: np.ndarray, sweeps: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return (sweeps, S) state probabilities and (sweeps,) expected rewards, step by step."""
     here, chances, rewards = mdp.start, [], []
     for _ in range(sweeps):
         chances.append(here)
-        paid, there = 0.0, np.zeros(len(here))
+        expected, there = 0.0, np.zeros(len(here))
         for index in np.ndindex(mdp.next_state.shape):
             p = here[index[0]] * policy[index[:2]] * mdp.probability[index]
-            paid += p * mdp.reward[index]
+            expected += p * mdp.reward[index]
             there[mdp.next_state[index]] += 0 if mdp.terminated[index] else p
-        rewards.append(paid)
+        rewards.append(expected)
         here = there
     return np.array(chances), np.array(rewards)
 
@@ -101,7 +105,7 @@ def test_policy_values_equal_simulation(seed: int) -> None:
     mdp = random_mdp(rng)
     mdp = mdp._replace(terminated=mdp.terminated | (rng.random(mdp.terminated.shape) < 0.4))
     policy = rng.dirichlet(np.ones(mdp.next_state.shape[1]), size=len(mdp.start))
-    chances, rewards = follow(mdp, policy, 200)
+    chances, rewards = state_probabilities(mdp, policy, 200)
     values = mdp.policy_values(policy, 0.9)
     assert mdp.start @ values == pytest.approx(rewards @ 0.9 ** np.arange(200), abs=1e-9)
     longer = chances.sum(axis=1)  # P(length > k)
@@ -218,7 +222,7 @@ def test_toy_text_equals_arrays() -> None:
 
 
 def test_slip_is_symmetric() -> None:
-    # In the middle of an open maze, meaning to go up from (1, 1).
+    # In the middle of an open maze, intending to go up from (1, 1).
     mdp = mdp_of("...\n.S.\n..G", slip_probability=0.3)
     found = dict(zip(mdp.next_state[4, 0].tolist(), mdp.probability[4, 0].tolist(), strict=True))
     assert found == pytest.approx({1: 0.7, 5: 0.15, 3: 0.15})

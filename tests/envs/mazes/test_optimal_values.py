@@ -94,7 +94,7 @@ def test_large_mazes_use_in_place() -> None:
 
 def test_in_place_reports_divergence() -> None:
     layout = Layout.from_text(PRESETS["dyna"], slip_probability=0.2)
-    with pytest.raises(RuntimeError, match=r"after 3 of them; expected at most 1e-12"):
+    with pytest.raises(RuntimeError, match=r"after 3 sweeps; expected at most 1e-12"):
         in_place_value_iteration(layout, 0.95, max_sweeps=3)
 
 

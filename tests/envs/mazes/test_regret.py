@@ -15,14 +15,14 @@ from dynamaze.envs.mazes.regret import BLOCK, ClairvoyantValues, StationaryValue
 GAMMA = 0.8
 
 # A wall appears where an agent may stand, a path opens, a goal moves, a pocket opens and closes.
-FALLING = "S..\n#..\nG.."
+OPEN = "S..\n#..\nG.."
 SCHEDULES: dict[str, tuple[str, dict[int, Any]]] = {
-    "a wall falls": (FALLING, {3: "S.#\n#.#\nG..", 5: FALLING, 6: "S.#\n#.#\nG.."}),
+    "a wall appears": (OPEN, {3: "S.#\n#.#\nG..", 5: OPEN, 6: "S.#\n#.#\nG.."}),
     "a path opens": ("S.#\n.#G\n...", {4: "S..\n.#G\n..."}),
     "the goal moves": ("S..\n..G", {2: {"goal": (1, 0)}, 9: {"goal": (0, 2), "goal_reward": 3}}),
     "a pocket": ("S.#.\nG.#.", {1: "S...\nG.#.", 2: "S.#.\nG.#.", 90: "S.#.\nG..."}),
     "slips": ("S..\n.#G\n...", {3: {"slip_probability": 0.5}, 6: {"slip_probability": 0.0}}),
-    "pays": ("S..\n.#G", {4: {"step_reward": 0.3, "wall_reward": -1}, 7: {"step_reward": -0.2}}),
+    "rewards": ("S..\n.#G", {4: {"step_reward": 0.3, "wall_reward": -1}, 7: {"step_reward": -0.2}}),
     "every step": ("S..\n..G", {k: {"slip_probability": k / 50} for k in range(1, 45)}),
     "nothing": ("S..\n.#G", {}),
 }
@@ -80,14 +80,16 @@ def test_clairvoyant_policy_waits() -> None:
     # The detour takes 5 steps; the gap beside the start opens for the step taken at 3.
     schedule = read_schedule("S#G\n.#.\n...", {3: "S.G\n.#.\n..."})
     start, gamma = 0, 0.9
-    foreseen, blind = ClairvoyantValues(schedule, gamma), StationaryValues(schedule, gamma)
-    assert [foreseen.values(t)[start] for t in range(4)] == pytest.approx(
+    clairvoyant, stationary = ClairvoyantValues(schedule, gamma), StationaryValues(schedule, gamma)
+    assert [clairvoyant.values(t)[start] for t in range(4)] == pytest.approx(
         [gamma**4, gamma**3, gamma**2, gamma]
     )
-    assert [blind.values(t)[start] for t in range(4)] == pytest.approx([gamma**5] * 3 + [gamma])
+    assert [stationary.values(t)[start] for t in range(4)] == pytest.approx(
+        [gamma**5] * 3 + [gamma]
+    )
     down = 2
-    assert foreseen.regret(2)[start] == pytest.approx([0, 0, gamma**2 - gamma**3, 0])
-    assert blind.regret(2)[start, down] == 0
+    assert clairvoyant.regret(2)[start] == pytest.approx([0, 0, gamma**2 - gamma**3, 0])
+    assert stationary.regret(2)[start, down] == 0
 
 
 def test_stationary_values_hold_per_phase() -> None:
@@ -103,12 +105,12 @@ def test_stationary_values_hold_per_phase() -> None:
 
 def test_clairvoyant_equals_stationary_early() -> None:
     schedule = read_schedule("shortcut", slip_probability=0.2)
-    blind, foreseen = StationaryValues(schedule), ClairvoyantValues(schedule)
+    stationary, clairvoyant = StationaryValues(schedule), ClairvoyantValues(schedule)
     for step in (0, 1, 500, 3000, 3001, 2**60):
         np.testing.assert_allclose(
-            foreseen.action_values(step), blind.action_values(step), rtol=0, atol=1e-10
+            clairvoyant.action_values(step), stationary.action_values(step), rtol=0, atol=1e-10
         )
-    assert np.abs(foreseen.action_values(2999) - blind.action_values(2999)).max() > 0.01
+    assert np.abs(clairvoyant.action_values(2999) - stationary.action_values(2999)).max() > 0.01
 
 
 def test_query_order_is_irrelevant() -> None:
@@ -128,7 +130,7 @@ def test_query_order_is_irrelevant() -> None:
             np.testing.assert_allclose(by_step[step], backup(following, 0.95), rtol=0, atol=1e-12)
 
 
-def follow(schedule: Schedule, policies: np.ndarray, begin: int) -> tuple[float, float]:
+def evaluate(schedule: Schedule, policies: np.ndarray, begin: int) -> tuple[float, float]:
     """Return the expected discounted return and sum of regrets of an episode, exactly.
 
     Args:
@@ -136,18 +138,18 @@ def follow(schedule: Schedule, policies: np.ndarray, begin: int) -> tuple[float,
         policies: (steps, S, A) the policy at each step.
         begin: the world step at which the episode begins.
     """
-    mdps, regrets = mdps_of(schedule), ClairvoyantValues(schedule, GAMMA)
+    mdps, values = mdps_of(schedule), ClairvoyantValues(schedule, GAMMA)
     chance = mdps[0].start.copy()
-    paid = lost = 0.0
+    total = loss = 0.0
     for t, policy in enumerate(policies):
         mdp = mdps[schedule.phase_at(begin + t)]
         joint = chance[:, None] * policy  # (S, A)
         outcome = joint[:, :, None] * mdp.probability  # (S, A, K)
-        paid += GAMMA**t * (outcome * mdp.reward).sum()
-        lost += GAMMA**t * (joint * regrets.regret(begin + t)).sum()
+        total += GAMMA**t * (outcome * mdp.reward).sum()
+        loss += GAMMA**t * (joint * values.regret(begin + t)).sum()
         chance = np.zeros_like(chance)
         np.add.at(chance, mdp.next_state, outcome * ~mdp.terminated)
-    return float(paid), float(lost)
+    return float(total), float(loss)
 
 
 @pytest.mark.parametrize("begin", [0, 1, 3])
@@ -160,9 +162,9 @@ def test_regrets_sum_to_loss(schedule: Schedule, begin: int) -> None:
         rng.dirichlet(np.ones(4), size=shape[:2]),
         np.eye(4)[rng.integers(4, size=shape[:2])],
     ):
-        paid, lost = follow(schedule, policies, begin)
-        assert best - paid == pytest.approx(lost, abs=1e-11)
-        assert paid <= best + 1e-12
+        total, loss = evaluate(schedule, policies, begin)
+        assert best - total == pytest.approx(loss, abs=1e-11)
+        assert total <= best + 1e-12
 
 
 def greedy(values: StationaryValues | ClairvoyantValues, begin: int) -> np.ndarray:
@@ -171,12 +173,12 @@ def greedy(values: StationaryValues | ClairvoyantValues, begin: int) -> np.ndarr
 
 
 def test_clairvoyant_policy_is_best(schedule: Schedule) -> None:
-    foreseen, blind = ClairvoyantValues(schedule, GAMMA), StationaryValues(schedule, GAMMA)
-    best = float(Dynamics(schedule.layouts[0]).mdp.start @ foreseen.values(0))
-    paid, lost = follow(schedule, greedy(foreseen, 0), 0)
-    assert (paid, lost) == (pytest.approx(best, abs=1e-12), pytest.approx(0, abs=1e-12))
-    paid, lost = follow(schedule, greedy(blind, 0), 0)
-    assert paid + lost == pytest.approx(best, abs=1e-11)
+    clairvoyant, stationary = ClairvoyantValues(schedule, GAMMA), StationaryValues(schedule, GAMMA)
+    best = float(Dynamics(schedule.layouts[0]).mdp.start @ clairvoyant.values(0))
+    total, loss = evaluate(schedule, greedy(clairvoyant, 0), 0)
+    assert (total, loss) == (pytest.approx(best, abs=1e-12), pytest.approx(0, abs=1e-12))
+    total, loss = evaluate(schedule, greedy(stationary, 0), 0)
+    assert total + loss == pytest.approx(best, abs=1e-11)
 
 
 def test_undiscounted_policy_waits() -> None:
@@ -253,7 +255,7 @@ def test_arguments_are_checked(kind: Any) -> None:
 def test_results_are_writable_copies(kind: Any) -> None:
     values = kind(read_schedule("blocking"))
     for step in (0, 999, 1000):
-        for ask in (values.action_values, values.values, values.regret):
-            first = ask(step).copy()
-            ask(step).fill(np.nan)
-            np.testing.assert_array_equal(ask(step), first)
+        for query in (values.action_values, values.values, values.regret):
+            first = query(step).copy()
+            query(step).fill(np.nan)
+            np.testing.assert_array_equal(query(step), first)

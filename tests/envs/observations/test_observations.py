@@ -45,67 +45,67 @@ SPACES: list[tuple[Any, spaces.Space[Any]]] = [
         spaces.Dict(observation=ONE_HOT, action_mask=MASK, achieved_goal=CELL, desired_goal=CELL),
     ),
 ]
-FORMS = [form for form, _ in SPACES]
+ARGUMENTS = [observation for observation, _ in SPACES]
 PHASES = read_schedule("blocking").layouts
 
 
-def loaded(form: Any) -> ObservationEncoder:
+def loaded(observation: Any) -> ObservationEncoder:
     """Return the encoder with both phases of the blocking maze in slots 0 and 1."""
-    observation = make_encoder(form, PHASES[0])
+    encoder = make_encoder(observation, PHASES[0])
     for slot, layout in enumerate(PHASES):
-        observation.load(slot, layout)
-    return observation
+        encoder.load(slot, layout)
+    return encoder
 
 
 def parts(observed: Any) -> list[Any]:
     return list(observed.values()) if isinstance(observed, dict) else [observed]
 
 
-def kind(form: Any) -> str:
-    return form["kind"] if isinstance(form, dict) else form
+def kind(observation: Any) -> str:
+    return observation["kind"] if isinstance(observation, dict) else observation
 
 
 def test_observations_have_documented_spaces() -> None:
-    assert {kind(form) for form in FORMS} == set(OBSERVATIONS)
+    assert {kind(observation) for observation in ARGUMENTS} == set(OBSERVATIONS)
     assert len(OBSERVATIONS) == 9
-    for form, space in SPACES:
-        assert make_encoder(form, PHASES[0]).space == space
-        assert DynaMazeEnv("blocking", observation=form).observation_space == space
+    for observation, space in SPACES:
+        assert make_encoder(observation, PHASES[0]).space == space
+        assert DynaMazeEnv("blocking", observation=observation).observation_space == space
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_observations_are_in_space(form: Any) -> None:
-    observation = loaded(form)
-    seen = [observation.encode(state, phase) for phase in range(2) for state in range(54)]
-    assert all(observation.space.contains(one) for one in seen)
+@pytest.mark.parametrize("observation", ARGUMENTS)
+def test_observations_are_in_space(observation: Any) -> None:
+    encoder = loaded(observation)
+    seen = [encoder.encode(state, phase) for phase in range(2) for state in range(54)]
+    assert all(encoder.space.contains(one) for one in seen)
     distinct = {tuple(np.asarray(part).tobytes() for part in parts(one)) for one in seen}
-    if kind(form) == "planes":
+    if kind(observation) == "planes":
         assert len(distinct) == 108
-    elif kind(form) not in ("window", "rays", "action_mask", "goal", "rgb"):
+    elif kind(observation) not in ("window", "rays", "action_mask", "goal", "rgb"):
         assert len(distinct) == 54
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_encode_batch_equals_encode(form: Any) -> None:
-    observation = loaded(form)
+@pytest.mark.parametrize("observation", ARGUMENTS)
+def test_encode_batch_equals_encode(observation: Any) -> None:
+    encoder = loaded(observation)
     rng = np.random.default_rng(0)
     states, phases = rng.integers(54, size=40), rng.integers(2, size=40)
     pairs = zip(states.tolist(), phases.tolist(), strict=True)
-    singles = [observation.encode(state, phase) for state, phase in pairs]
+    singles = [encoder.encode(state, phase) for state, phase in pairs]
     columns = zip(*map(parts, singles), strict=True)
-    for many, column in zip(parts(observation.encode_batch(states, phases)), columns, strict=True):
+    for many, column in zip(parts(encoder.encode_batch(states, phases)), columns, strict=True):
         stacked = np.stack(column)
         assert (many.dtype, many.shape) == (stacked.dtype, stacked.shape)
         np.testing.assert_array_equal(many, stacked)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_observations_are_copies(form: Any) -> None:
-    observation = loaded(form)
+@pytest.mark.parametrize("observation", ARGUMENTS)
+def test_observations_are_copies(observation: Any) -> None:
+    encoder = loaded(observation)
     states, phases = np.array([3, 5]), np.array([0, 1])
     for call in (
-        lambda: observation.encode_batch(states, phases),
-        lambda: observation.encode(3, 1),
+        lambda: encoder.encode_batch(states, phases),
+        lambda: encoder.encode(3, 1),
     ):
         for number, first in enumerate(parts(call())):
             if isinstance(first, int):
@@ -116,9 +116,9 @@ def test_observations_are_copies(form: Any) -> None:
     assert states.tolist() == [3, 5]
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_slot_holds_latest_maze(form: Any) -> None:
-    again, fresh = loaded(form), make_encoder(form, PHASES[1])
+@pytest.mark.parametrize("observation", ARGUMENTS)
+def test_slot_holds_latest_maze(observation: Any) -> None:
+    again, fresh = loaded(observation), make_encoder(observation, PHASES[1])
     again.load(0, PHASES[1])
     fresh.load(0, PHASES[1])
     for state in range(54):
@@ -131,11 +131,11 @@ def test_index_is_int() -> None:
     assert type(env.step(1)[0]) is int
 
 
-def seen(form: Any, text: str, state: int) -> Any:
+def seen(observation: Any, text: str, state: int) -> Any:
     layout = Layout.from_text(text)
-    observation = make_encoder(form, layout)
-    observation.load(0, layout)
-    return observation.encode(state, 0)
+    encoder = make_encoder(observation, layout)
+    encoder.load(0, layout)
+    return encoder.encode(state, 0)
 
 
 def test_planes_hold_walls_agent_goals() -> None:
@@ -195,7 +195,7 @@ def test_image_is_frame_without_trail() -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "message"),
+    ("observation", "message"),
     [
         *[(name, "expected one of") for name in ["plane", "", None, 3, ["index"], "Index", {}]],
         ("plane", r"\['action_mask', 'coordinates', .*; did you mean 'planes'"),
@@ -206,6 +206,6 @@ def test_image_is_frame_without_trail() -> None:
         ({"kind": "action_mask", "of": "plans"}, "observation='plans'.*did you mean 'planes'"),
     ],
 )
-def test_unknown_observation_is_rejected(form: Any, message: str) -> None:
+def test_unknown_observation_is_rejected(observation: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        make_encoder(form, PHASES[0])
+        make_encoder(observation, PHASES[0])

@@ -179,8 +179,8 @@ def test_agent_and_goal_above_overlays() -> None:
     away, there = paint(full), paint(full._replace(agent=(2, 2)))
     contrast = abs(pixels(there, (2, 2)) - pixels(away, (2, 2))).max(axis=2)
     assert (contrast > 60).mean() > 0.2
-    alike = (pixels(away, (0, 3)) == pixels(paint(scene()), (0, 3))).all(axis=2)
-    assert alike.mean() > 0.3, "the star"
+    equal = (pixels(away, (0, 3)) == pixels(paint(scene()), (0, 3))).all(axis=2)
+    assert equal.mean() > 0.3, "the star"
 
 
 def test_paint_rejects_foreign_overlays() -> None:

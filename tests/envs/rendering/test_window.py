@@ -193,7 +193,7 @@ def test_show_reopens_after_pygame_quit(
 
 
 def test_pygame_quit_releases_handles(pygame: Any, window: RenderWindow) -> None:
-    # Later it would be too late: SDL gives the memory of a dead window to the next one.
+    # Later it would be too late: SDL gives the memory of a destroyed window to the next one.
     pygame.quit()
     assert handle(window) is None
 

@@ -20,11 +20,11 @@ class DynaMazeDriftingEnv(GridEnv):
     """Environment of a maze whose walls open and close at random.
 
     ## Description
-    The maze never stops changing, and nothing announces a change. After each step, with a small
-    probability, one wall opens and another closes somewhere; the number of walls stays the same. A
-    change never disconnects a start, or the agent, from the goal: one that would is drawn again,
-    and after 32 draws skipped and counted. The changes come from the environment's own random
-    numbers: the same seed and the same actions give the same changes.
+    The maze never stops changing, and by default no change is announced. After each step, with a
+    small probability, one wall opens and another closes somewhere; the number of walls stays the
+    same. A change never disconnects a start, or the agent, from the goal: one that would is drawn
+    again, and after 32 draws skipped and counted. The changes come from the environment's own
+    random numbers: the same seed and the same actions give the same changes.
 
     | id | maze | changes |
     | --- | --- | --- |

@@ -76,11 +76,11 @@ class ViewerSession:
         # The agent's loop is a generator: between two steps it waits for the viewer.
         for step in islice(agent.steps(), steps):
             self.statistics.add(step)
-            if not self.show_step(step):
+            if not self.show_step():
                 break
 
-    def show_step(self, step: Step) -> bool:
-        """Show a step and wait until the next is due; return False if the user has ended."""
+    def show_step(self) -> bool:
+        """Show the latest step and wait until the next is due; return False if the user ended."""
         self.window.snapshot = self._recorded.final_snapshot
         self.window.invalidate()
         if self.window.display is None:

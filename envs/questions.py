@@ -1,4 +1,4 @@
-"""Path of version 0.1 of the names that `dynamaze.envs.generation.planes` holds now."""
+"""Module of version 0.1; its names are in `dynamaze.envs.generation.planes` now."""
 
 from __future__ import annotations
 

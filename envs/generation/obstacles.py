@@ -24,7 +24,7 @@ from .trees import root
 def obstacles(
     rows: int, cols: int, density: float, kept: Collection[Cell], rng: LevelRNG
 ) -> BoolArray:
-    """Return (rows, cols) walls at a share `density` of all cells, none of them at `kept` cells.
+    """Return (rows, cols) walls at a share `density` of all cells, rounded, none at `kept` cells.
 
     At least two cells stay free, and there are fewer obstacles if the paths between the kept
     cells need the space.

@@ -60,16 +60,16 @@ def test_undiscounted_values_are_limits(layout: Layout) -> None:
     assume(all(reward == 0 or abs(reward) > 0.01 for reward in layout.rewards))
     earlier = swept(layout, np.zeros(layout.num_cells), 1000)
     later = swept(layout, earlier, 500)
-    settled = np.isclose(later, earlier, rtol=0, atol=1e-9)
-    if (later[~settled] > earlier[~settled]).any():
+    converged = np.isclose(later, earlier, rtol=0, atol=1e-9)
+    if (later[~converged] > earlier[~converged]).any():
         with pytest.raises(
             ValueError, match=r"has an endless positive reward; expected gamma below 1"
         ):
             optimal_values(layout, 1.0)
         return
     values = optimal_values(layout, 1.0)
-    np.testing.assert_allclose(values[settled], later[settled], rtol=0, atol=1e-9)
-    assert (values[~settled] == -np.inf).all()
+    np.testing.assert_allclose(values[converged], later[converged], rtol=0, atol=1e-9)
+    assert (values[~converged] == -np.inf).all()
 
 
 @settings(max_examples=200, deadline=None)
@@ -110,22 +110,22 @@ def test_slippery_values_equal_mdp(slip: float) -> None:
 
 
 def test_values_on_wall_cells() -> None:
-    poor, paying = (
+    plain, rewarding = (
         Layout.from_text("S#G\n.#.\n...", Rewards(1.0, 0.0, wall)) for wall in (0.0, 1.0)
     )
-    assert optimal_values(poor, 0.5)[1] == 1.0  # right, onto the goal
-    assert optimal_policy(poor, 0.5)[1].tolist() == [0, 1, 0, 0]
-    assert optimal_values(poor, 0.5)[4] == 0.5  # right, then up
-    assert optimal_policy(poor, 0.5)[4].tolist() == [0, 1, 0, 0]
-    assert optimal_values(paying, 0.5)[1] == 2.0  # against the edge above or the wall below
-    assert optimal_policy(paying, 0.5)[1].tolist() == [0.5, 0, 0.5, 0]
+    assert optimal_values(plain, 0.5)[1] == 1.0  # right, onto the goal
+    assert optimal_policy(plain, 0.5)[1].tolist() == [0, 1, 0, 0]
+    assert optimal_values(plain, 0.5)[4] == 0.5  # right, then up
+    assert optimal_policy(plain, 0.5)[4].tolist() == [0, 1, 0, 0]
+    assert optimal_values(rewarding, 0.5)[1] == 2.0  # against the edge above or the wall below
+    assert optimal_policy(rewarding, 0.5)[1].tolist() == [0.5, 0, 0.5, 0]
 
 
 def test_values_with_positive_steps() -> None:
     layout = Layout.from_text("S...G", Rewards(goal=1.0, step=1.0))
     np.testing.assert_allclose(optimal_values(layout, 0.9), [10, 10, 10, 10, 0])
-    dearer = Layout.from_text("S...G", Rewards(goal=20.0, step=1.0))
-    np.testing.assert_allclose(optimal_values(dearer, 0.9)[:4], [17.29, 18.1, 19, 20])
+    larger_goal = Layout.from_text("S...G", Rewards(goal=20.0, step=1.0))
+    np.testing.assert_allclose(optimal_values(larger_goal, 0.9)[:4], [17.29, 18.1, 19, 20])
 
 
 def test_values_equal_shortest_path_values() -> None:

@@ -22,12 +22,12 @@ EVENTS = 20_000
 
 def times(changes: RandomChanges, events: int = EVENTS, seed: int = 0) -> np.ndarray:
     """Return (events,) the world steps of the first changes."""
-    draw = np.random.default_rng(seed).random
-    due = changes.first(0, draw)
+    uniform = np.random.default_rng(seed).random
+    pending = changes.first(0, uniform)
     steps = []
     for _ in range(events):
-        steps.append(due.step)
-        due = changes.after(due, draw)
+        steps.append(pending.step)
+        pending = changes.after(pending, uniform)
     return np.array(steps)
 
 
@@ -78,8 +78,8 @@ def test_periodic_comes_at_multiples() -> None:
     ],
 )
 def test_first_change_is_later(changes: RandomChanges) -> None:
-    draw = np.random.default_rng(1).random
-    assert all(changes.first(now, draw).step > now for now in range(200))
+    uniform = np.random.default_rng(1).random
+    assert all(changes.first(now, uniform).step > now for now in range(200))
 
 
 def test_rare_change_fits_clock() -> None:
@@ -96,10 +96,10 @@ def test_rare_change_fits_clock() -> None:
 
 def drift(layout: Layout, changes: RandomChanges, events: int, agent: Any = None) -> list[Layout]:
     """Return the layouts of a chain of changes; a skipped one repeats the layout."""
-    draw = np.random.default_rng(3).random
+    uniform = np.random.default_rng(3).random
     layouts = [layout]
     for _ in range(events):
-        layouts.append(changes.apply(layouts[-1], agent, draw) or layouts[-1])
+        layouts.append(changes.apply(layouts[-1], agent, uniform) or layouts[-1])
     return layouts
 
 
@@ -144,14 +144,14 @@ def test_blocking_change_is_skipped() -> None:
 def test_start_and_goal_move_anywhere(what: str) -> None:
     layout = Layout.from_text("S.#.\n..#.\n.G#.")
     changes = RandomChanges(probability=1, what=(what,))
-    places = set()
+    cells = set()
     for seed in range(200):
         changed = changes.apply(layout, (0, 1), np.random.default_rng(seed).random)
         assert changed is not None
-        (place,) = changed.starts if what == "start" else changed.goals
-        places.add(place)
+        (cell,) = changed.starts if what == "start" else changed.goals
+        cells.add(cell)
     free = {(0, 1), (1, 0), (1, 1), (2, 0)}
-    assert places == (free if what == "start" else free - {(0, 1)})
+    assert cells == (free if what == "start" else free - {(0, 1)})
 
 
 def test_ranges_bound_draws() -> None:
@@ -219,5 +219,5 @@ def test_walls_need_a_wall() -> None:
 
 
 def test_pending_change_is_json() -> None:
-    due = RandomChanges(when="poisson", rate=0.3).first(5, np.random.default_rng(0).random)
-    assert PendingChange(*map(float, due)) == due
+    pending = RandomChanges(when="poisson", rate=0.3).first(5, np.random.default_rng(0).random)
+    assert PendingChange(*map(float, pending)) == pending

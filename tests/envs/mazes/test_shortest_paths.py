@@ -14,8 +14,8 @@ from dynamaze.envs.mazes.shortest_paths import bfs_distances, diameter, downhill
 
 
 @pytest.fixture(params=["interpreted", "compiled"])
-def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The interpreted or the compiled search, whatever the size of the maze."""
+def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Select the interpreted or the compiled search for mazes of any size."""
     monkeypatch.setattr(search, "LARGE", {"interpreted": np.inf, "compiled": 0}[request.param])
     return request.param
 
@@ -49,7 +49,7 @@ def ring(size: int) -> np.ndarray:
     return walls
 
 
-@pytest.mark.usefixtures("form")
+@pytest.mark.usefixtures("mode")
 @pytest.mark.parametrize("seed", range(40))
 def test_distances_equal_relaxation(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -62,7 +62,7 @@ def test_distances_equal_relaxation(seed: int) -> None:
     np.testing.assert_array_equal(bfs_distances(blocked, sources.tolist()), found)
 
 
-@pytest.mark.usefixtures("form")
+@pytest.mark.usefixtures("mode")
 @pytest.mark.parametrize("seed", range(40))
 def test_diameter_equals_brute_force(seed: int) -> None:
     blocked = random_walls(np.random.default_rng(seed))
@@ -70,7 +70,7 @@ def test_diameter_equals_brute_force(seed: int) -> None:
     assert diameter(blocked) == max(every, default=0)
 
 
-@pytest.mark.usefixtures("form")
+@pytest.mark.usefixtures("mode")
 def test_diameter_of_known_mazes() -> None:
     assert diameter(np.zeros((7, 12), dtype=bool)) == 6 + 11
     assert diameter(np.ones((3, 3), dtype=bool)) == 0
@@ -79,7 +79,7 @@ def test_diameter_of_known_mazes() -> None:
     assert diameter(ring(9)) == 16
     apart = np.zeros((3, 9), dtype=bool)
     apart[:, 4] = True
-    apart[:, 6] = True  # 3 x 4, 3 x 1 and 3 x 2 cells, not together
+    apart[:, 6] = True  # 3 x 4, 3 x 1 and 3 x 2 cells: three components
     assert diameter(apart) == 2 + 3
 
 

@@ -94,27 +94,27 @@ def test_cache_notices_edits_of_foreign_rules(package: Path, tmp_path: Path) -> 
     model = """
 from typing import NamedTuple
 import numpy as np
-from dynamaze.agents.core.kernels import follow, rule
+from dynamaze.agents.core.kernels import rule, sample_outcome
 from dynamaze.common.compiled import compiled
 
 class Mine(NamedTuple):
     rewards: np.ndarray
 
-@rule(follow, Mine)
+@rule(sample_outcome, Mine)
 @compiled
-def follow_mine(model, num_actions, pair, rng):
+def sample_mine(model, num_actions, pair, rng):
     return model.rewards[pair] + 1.0, 0, False, rng
 """
     write(
         package,
         "cache_test_caller",
         """
-from dynamaze.agents.core.kernels import follow
+from dynamaze.agents.core.kernels import sample_outcome
 from dynamaze.common.compiled import compiled
 
 @compiled
 def reward_of(model, pair):
-    return follow(model, 4, pair, 0)[0]
+    return sample_outcome(model, 4, pair, 0)[0]
 """,
     )
     code = """

@@ -12,7 +12,7 @@ from dynamaze.distill.core.size import MEASURED, Size, measure, microseconds, nu
 from dynamaze.distill.export.compiled import build_policy
 from dynamaze.distill.files.students import to_stored
 
-from .student_cases import observations, shape_of, student
+from ..student_cases import observations, shape_of, student
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ class Residual(Student):
     """Residual network (He et al. 2016) with an output row for each queried cell, in one pass.
 
     Its blocks work at half resolution (every other row and column, where the corridors of perfect
-    mazes are), and a transposed convolution returns to the cells. This costs a quarter and doubles
-    the receptive field: with the defaults, 1.1 million parameters, it covers a maze of 61 x 61 from
-    every cell.
+    mazes are), and a transposed convolution returns to the cells. This takes a quarter of the
+    multiply-adds of full resolution and doubles the receptive field: with the defaults, 1.1 million
+    parameters, it covers a maze of 61 x 61 from every cell.
 
     Args:
         channels: channels of each layer.
@@ -59,7 +59,7 @@ class Residual(Student):
         return at_cells(self.last(cells), queried)
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Return those for all cells of a maze, for one decision."""
+        """Return the multiply-adds for all cells of a maze, which even one decision needs."""
         rows, cols = check_planes(observation_shape)
         c, half = self.channels, ((rows + 1) // 2) * ((cols + 1) // 2)
         trunk = half * KERNEL * (2 * c + 2 * self.blocks * c * c + c * CELL_FEATURES)

@@ -12,7 +12,7 @@ from dynamaze.distill.core.size import MEASURED, Size, measure, microseconds, nu
 from dynamaze.distill.export.compiled import build_policy
 from dynamaze.distill.files.students import to_stored
 
-from .student_cases import observations, shape_of, student
+from ..student_cases import observations, shape_of, student
 
 
 @pytest.mark.parametrize(
@@ -72,15 +72,15 @@ def test_one_thread_limits_torch() -> None:
 
 
 def test_num_bytes_of_stored_numbers() -> None:
-    class Told:
+    class Declared:
         num_bytes = 113
         num_parameters = 113
 
-    class Untold:
+    class Undeclared:
         num_parameters = 100
 
-    assert num_bytes(Told()) == 113
-    assert num_bytes(Untold()) == 400
+    assert num_bytes(Declared()) == 113
+    assert num_bytes(Undeclared()) == 400
     assert num_bytes(torch.nn.Linear(3, 2).double()) == 64
 
 

@@ -16,6 +16,7 @@ from .base import Student, as_floats, checked_shape
 
 KERNEL = 9  # cells of a 3x3 kernel
 COLOURS = 3
+MAZE_ACTIONS = 4  # of students whose planes may have any size
 
 
 class Convolution(Student):

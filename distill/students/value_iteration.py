@@ -10,10 +10,7 @@ from torch.nn import functional
 from dynamaze.common.validation import checked_number
 
 from .base import Student, TrainingOutput
-from .conv import at_cells, check_planes, split_planes
-
-ACTIONS = 4
-KERNEL = 9  # cells of a 3x3 kernel
+from .conv import KERNEL, MAZE_ACTIONS, at_cells, check_planes, split_planes
 
 SOFTMAX_SCALES, LOGIT_SCALES = (1.0, 5.0), (1.0, 1000.0)
 """Ranges of the softmax scale and of the logit scale, annealed in training from soft to hard."""
@@ -83,7 +80,7 @@ class ValueIterationNetwork(Student):
 
     def __init__(
         self,
-        maps: int = ACTIONS,
+        maps: int = MAZE_ACTIONS,
         *,
         iterations: int | None = None,
         scale: float = SOFTMAX_SCALES[1],
@@ -105,9 +102,9 @@ class ValueIterationNetwork(Student):
         self.reward = nn.Parameter(0.1 * torch.randn(maps, 2, 3, 3, generator=draw))
         self.bias = nn.Parameter(torch.full((maps,), INITIAL_BIAS))
         self.top = nn.Parameter(torch.full((1,), INITIAL_TOP))
-        if maps != ACTIONS:
-            self.readout = nn.Parameter(0.5 * torch.randn(ACTIONS, maps, generator=draw))
-            self.readout_bias = nn.Parameter(torch.zeros(ACTIONS))
+        if maps != MAZE_ACTIONS:
+            self.readout = nn.Parameter(0.5 * torch.randn(MAZE_ACTIONS, maps, generator=draw))
+            self.readout_bias = nn.Parameter(torch.zeros(MAZE_ACTIONS))
 
     def iterations_for(self, rows: int, cols: int) -> int:
         """Return the number of iterations for a maze of this size.
@@ -130,7 +127,7 @@ class ValueIterationNetwork(Student):
         moves = torch.softmax(self.scale * self.move, dim=1).view(self.maps, 1, 3, 3)
         rewards = functional.conv2d(walled(maze), self.reward, self.bias)
         read = None
-        if self.maps != ACTIONS:
+        if self.maps != MAZE_ACTIONS:
             read = torch.softmax(self.scale * self.readout, dim=1)[:, :, None, None]
         value, top = torch.zeros_like(maze[:, :1]), self.top
         found = []
@@ -176,7 +173,7 @@ class ValueIterationNetwork(Student):
     def penalty(self, progress: float) -> Tensor:
         """Return the weighted sum of log(1 + |w| / 0.1) over rewards and biases."""
         penalised = [self.reward, self.bias]
-        if self.maps != ACTIONS:
+        if self.maps != MAZE_ACTIONS:
             penalised.append(self.readout_bias)
         size = torch.stack(
             [torch.log1p(weight.abs() / PENALTY_SCALE).sum() for weight in penalised]
@@ -187,7 +184,7 @@ class ValueIterationNetwork(Student):
         """Return the multiply-adds of all iterations, for a maze of this size."""
         rows, cols = check_planes(observation_shape)
         once = self.maps * 2 * KERNEL
-        read = 0 if self.maps == ACTIONS else ACTIONS * self.maps
+        read = 0 if self.maps == MAZE_ACTIONS else MAZE_ACTIONS * self.maps
         again = (self.maps * KERNEL + read) * self.iterations_for(rows, cols)
         return rows * cols * (once + again)
 

@@ -37,7 +37,8 @@ PENALTY_WEIGHT, PENALTY_SCALE = 3e-3, 0.1
 class ValueIterationNetwork(Student):
     """Value iteration network for mazes of any size: 28 parameters per channel and one more.
 
-    As in Tamar et al. (2016), maps of rows and columns are iterated:
+    With another number of channels than 4 it also has a readout, 4 parameters per channel and 4
+    more. As in Tamar et al. (2016), maps of rows and columns are iterated:
 
         r   = convolution of walls and goals, + bias          rewards
         q_m = r_m + sum over a cell's 3x3 of P_m v            one backup

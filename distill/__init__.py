@@ -2,7 +2,8 @@
 
 Teachers and students are policies: they give action probabilities for a batch of observations, or
 Gaussians over continuous actions. A batch source gives observations that a teacher has labelled, a
-loss compares the student's outputs with the labels, and `Distiller` is the training loop.
+loss compares the student's outputs with the labels, and `Distiller` is the training loop. Modules
+that need torch are imported at the first use of a name, so that exported students run without it.
 """
 
 from __future__ import annotations

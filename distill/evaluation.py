@@ -148,7 +148,7 @@ class _EpisodeTotals:
 
     @property
     def left(self) -> BoolArray:
-        """(n,) True where the current episode counts."""
+        """(n,) True where the current episode is one of those that are counted."""
         return self._numbers < len(self._lengths)
 
     def record(self, wanted: BoolArray, outcome: Any, levels: IntArray | None) -> None:

@@ -41,7 +41,9 @@ def make_batch(
     weights: npt.ArrayLike | None = None,
     values: npt.ArrayLike | None = None,
 ) -> Batch:
-    """Make a batch of float32 arrays; the weights are 1 unless given.
+    """Make a batch with float32 labels, weights and values; the weights are 1 unless given.
+
+    Observations keep their dtype.
 
     Raises:
         ValueError: if the numbers of labels differ.
@@ -161,6 +163,8 @@ class Dataset:
 
 def join(parts: Sequence[Dataset]) -> Dataset:
     """Concatenate datasets; state values are kept only if all parts have them.
+
+    The batch size is that of the first part.
 
     Raises:
         ValueError: for no datasets, or parts of different shapes or kinds of actions.

@@ -20,7 +20,7 @@ class GaussianActions:
 
     Attributes:
         inner: has `action_logits`: (queries, 2 * dimensions) means, then log standard deviations.
-        bounds: map samples to actions.
+        bounds: bounds of the actions; they map samples to actions.
     """
 
     inner: Any
@@ -73,7 +73,7 @@ class GaussianPolicy(GaussianActions):
 
     Args:
         inner: a policy that runs without torch.
-        bounds: map samples to actions.
+        bounds: bounds of the actions; they map samples to actions.
 
     Raises:
         ValueError: if the inner policy has another number of outputs.

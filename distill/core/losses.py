@@ -1,4 +1,4 @@
-"""Distillation losses: distances between a student's outputs and its teacher's labels.
+"""Distillation losses: how far a student's outputs are from its teacher's labels.
 
 Each loss is a function of the student's logits and of a `Batch`'s columns, and returns a weighted
 mean over rows. `LOSSES` lists those that the command line and `Distiller` know. `gaussian_kl` is
@@ -63,7 +63,7 @@ def mse(logits: Tensor, targets: Targets) -> Tensor:
 
 
 def kl(temperature: float = 1.0, hard: float = 0.0) -> Loss:
-    """Return the KL divergence of teacher and student as a loss, both softened by a temperature.
+    """Return KL(teacher || student) as a loss, both softened by a temperature.
 
     Args:
         temperature: divides both logits; the loss is multiplied by its square, so that gradients
@@ -80,7 +80,7 @@ def kl(temperature: float = 1.0, hard: float = 0.0) -> Loss:
     def loss(logits: Tensor, targets: Targets) -> Tensor:
         teacher = functional.log_softmax(_logits_of(targets) / temperature, dim=1)
         rows = _divergence(teacher, functional.log_softmax(logits / temperature, dim=1))
-        # Gradients of soft targets scale with 1 / temperature^2.
+        # Gradients of softened logits scale with 1 / temperature^2 (Hinton et al. 2015).
         soft = temperature**2 * weighted_mean(rows, targets.weights)
         return soft if hard == 0 else (1 - hard) * soft + hard * nll(logits, targets)
 
@@ -139,7 +139,11 @@ def make_loss(loss: str | Loss) -> Loss:
 
 
 def criticality(logits: Tensor) -> Tensor:
-    """Return the (queries,) gap of the best and the worst logit (Bastani et al. 2018, eq. 2)."""
+    """Return the (queries,) gap of the best and the worst logit.
+
+    VIPER (Bastani et al. 2018, eq. 2). It is 0 where all actions are equally good, so that any of
+    them may be learned.
+    """
     return logits.amax(dim=1) - logits.amin(dim=1)
 
 
@@ -156,15 +160,15 @@ def weighted(loss: str | Loss, by: Callable[[Tensor], Tensor], floor: float = 0.
         loss: the loss.
         by: maps (queries, actions) teacher logits to (queries,) weights, which multiply the
             batch's: `criticality`, `margin` or another function.
-        floor: added to the weights, so that no row is lost.
+        floor: added to the result of `by`, so that no row has weight 0.
     """
     inner = make_loss(loss)
 
     def outer(logits: Tensor, targets: Targets) -> Tensor:
         if by in (criticality, margin):
             _logits_of(targets)
-        counts = targets.weights * (by(targets.logits) + floor)
-        return inner(logits, targets._replace(weights=counts))
+        weights = targets.weights * (by(targets.logits) + floor)
+        return inner(logits, targets._replace(weights=weights))
 
     return outer
 

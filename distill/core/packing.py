@@ -25,9 +25,10 @@ SCALE_SUFFIX = ".scales"
 def pack_integers(integers: Integers, bits: Any) -> npt.NDArray[Any]:
     """Pack integers into the array that is stored.
 
-    Those of 8 bits keep their shape. Of 4 bits there are two in a byte, the first in the low half;
-    ternary ones are five digits in base 3, the first with place value 1. 7 or 1 is added to each
-    before, so that digits are not negative. The last byte may be padded with zeros.
+    With 8 bits they keep their shape. With 4 bits there are two in a byte, the first in the low
+    half; with "ternary" there are five in a byte, digits in base 3 with the place values 1, 3, 9,
+    27 and 81. 7 or 1 is added to each integer before, so that digits are not negative. The last
+    byte may be padded with integers of 0.
     """
     if bits == 8:
         return integers

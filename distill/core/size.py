@@ -37,7 +37,7 @@ def measure(policy: Any, observation: Any, *, runs_as: Any = None) -> Size:
     Args:
         policy: has `num_parameters`, `multiply_adds` and `act(observation)`; without `num_bytes`,
             each parameter counts its own bytes, or those of a float.
-        observation: a single one, of the size that counts.
+        observation: a single one; multiply-adds and time depend on its size.
         runs_as: the same policy in another form, such as its export, whose time is taken instead.
     """
     acting = policy if runs_as is None else runs_as

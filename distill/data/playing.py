@@ -15,7 +15,7 @@ from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from ..core.distributions import CATEGORICAL, Bounds, distribution_of, gaussian_rows, split
 
 ObservationFn = Callable[[Any], npt.NDArray[Any]]
-"""What a student sees of (n, ...) observations of the environment: (n, ...) of required own."""
+"""Function from (n, ...) observations of the environment to a student's (n, ...)."""
 
 
 class StepOutcome(NamedTuple):
@@ -206,19 +206,19 @@ def bounds_for(policy: Any, space: spaces.Space[Any]) -> Bounds | None:
 
 
 def select_actions(
-    answers: npt.NDArray[Any], bounds: Bounds | None, rng: np.random.Generator | None
+    outputs: npt.NDArray[Any], bounds: Bounds | None, rng: np.random.Generator | None
 ) -> npt.NDArray[Any]:
     """Return (batch, ...) actions for the outputs of `output_fn`.
 
     Args:
-        answers: (batch, columns).
+        outputs: (batch, columns) probabilities, or means and log standard deviations.
         bounds: bounds of the actions; None for `Discrete` actions.
         rng: samples the actions; None for the best ones: the first of the most probable, or the
             means.
     """
     if bounds is None:
-        return answers.argmax(axis=1) if rng is None else sample_actions(answers, rng)
-    mean, log_std = split(answers)
+        return outputs.argmax(axis=1) if rng is None else sample_actions(outputs, rng)
+    mean, log_std = split(outputs)
     if rng is not None:
         mean = mean + np.exp(log_std) * rng.standard_normal(mean.shape)
     return bounds.action(mean)
@@ -226,9 +226,9 @@ def select_actions(
 
 def sample_actions(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:
     """Sample (batch,) actions from the rows of (batch, actions) probabilities."""
-    # Inverse transform sampling: the number of cumulative probabilities below a uniform draw.
-    below = probabilities.cumsum(axis=1)[:, :-1]
-    return (rng.random((len(probabilities), 1)) >= below).sum(axis=1)  # type: ignore[no-any-return]
+    # Inverse transform sampling: the number of cumulative probabilities up to a uniform draw.
+    cumulative = probabilities.cumsum(axis=1)[:, :-1]
+    return (rng.random((len(probabilities), 1)) >= cumulative).sum(axis=1)  # type: ignore[no-any-return]
 
 
 def _bounds_of(space: spaces.Space[Any]) -> Bounds | None:

@@ -70,9 +70,9 @@ class Rollouts:
     labelled once, when it is collected. Last observations of episodes are never among them.
 
     All randomness, that of the environment too, comes from the generator that `batch` is given. The
-    environment's state is not part of a checkpoint: when `get_state` is called all environments
-    start new episodes, newly seeded, both here and in the training that is resumed from the
-    checkpoint, so that both are bit-identical.
+    environment's state is not part of a checkpoint, since Gymnasium has no interface for it: when
+    `get_state` is called all environments start new episodes, newly seeded, both here and in the
+    training that is resumed from the checkpoint, so that both are bit-identical.
 
     Args:
         teacher: anything that `as_teacher` takes. It may observe more than the student (see
@@ -236,7 +236,7 @@ def collect(
         by: how often the acting policy is drawn, each "step" or each "episode".
         levels: the levels that the environment draws from; see `Rollouts`.
         observation_fn: maps observations to those of the student and the dataset; see `Rollouts`.
-        deterministic: True to take best actions instead of samples.
+        deterministic: True to take best actions, or means of continuous ones, instead of samples.
 
     Returns:
         `steps` rows in the order of time and environment.
@@ -290,7 +290,7 @@ class DAggerCollector:
         seed: seed of the environment.
         observation_fn: maps observations to those that the student sees and that are stored; the
             teacher sees the full ones. None for the identity.
-        deterministic: True to take best actions instead of samples.
+        deterministic: True to take best actions, or means of continuous ones, instead of samples.
 
     Raises:
         TypeError: for a teacher or a student of other actions than the environment's or each other.
@@ -371,7 +371,7 @@ class DAggerCollector:
     def _behaviour(
         self, teacher: npt.NDArray[Any], rng: np.random.Generator, beta: float
     ) -> npt.NDArray[Any]:
-        """Return the (acting environments, columns) outputs of the policy that acts in each."""
+        """Return the outputs of the policy that acts, a row for each environment with an action."""
         stepper = self.stepper
         drawn = rng.random(len(stepper.needs_action)) < beta
         renewed = stepper.episode_start if self.by == "episode" else stepper.needs_action

@@ -31,7 +31,7 @@ class BatchSource(Protocol):
         """Levels of the mazes that are trained on; empty where there are no levels."""
 
     def batch(self, rng: np.random.Generator, progress: float) -> Batch:
-        """Return a batch; `rng` is all its randomness, `progress` that of training in [0, 1]."""
+        """Return a batch for a training progress in [0, 1]; all randomness comes from `rng`."""
 
 
 class FunctionSource:
@@ -39,7 +39,8 @@ class FunctionSource:
 
     Args:
         teacher: anything that `as_teacher` takes; state values are labelled too if it has any.
-        sample_observations: returns observations for a random generator and the progress.
+        sample_observations: returns a batch of observations for a random generator and the
+            progress in [0, 1].
         levels: the levels that `sample_observations` draws from.
     """
 

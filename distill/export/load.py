@@ -87,14 +87,18 @@ def check_parity(
 
     Raises:
         ValueError: for another shape, a logit beyond the tolerance, or another action where the
-            student's best two logits differ by more than it; names the first such row.
+            student's best two logits differ by more than it, naming the first such row; and for no
+            observations.
     """
     logits_of: list[FloatArray] = []  # (2, queries, actions) each
     for start in range(0, len(observations), BATCH):
         part = observations[start : start + BATCH]
         pair = [np.asarray(policy.action_logits(part)) for policy in (student, exported)]
         if pair[0].shape != pair[1].shape:
-            raise ValueError(f"logits {pair[1].shape} where the student gives {pair[0].shape}")
+            raise ValueError(
+                f"logits of shape {pair[1].shape} where the student gives {pair[0].shape}; "
+                "expected the same"
+            )
         logits_of.append(np.stack(pair))
     if not logits_of:
         raise ValueError("no observations; expected at least one to compare")

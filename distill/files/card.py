@@ -60,14 +60,17 @@ class Card:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Card:
-        """Make a card from the entries of `to_json`, also those of version 0.1."""
-        known = current_card(document)
+        """Make a card from the entries of `to_json`, also those of version 0.1.
+
+        Missing entries are unknown; without any it is an empty card.
+        """
+        entries = current_card(document)
         for name in ("training", "held_out"):
-            known[name] = tuple(LevelRange(*part) for part in known.get(name, ()))
+            entries[name] = tuple(LevelRange(*part) for part in entries.get(name, ()))
         for name, kind in (("normalised_return", ReturnEstimate), ("size", Size)):
-            if known.get(name) is not None:
-                known[name] = kind(*known[name])
-        return cls(**known)
+            if entries.get(name) is not None:
+                entries[name] = kind(*entries[name])
+        return cls(**entries)
 
     def page(self, file: str, config: Mapping[str, Any]) -> str:
         """Return the card as markdown.

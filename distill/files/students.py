@@ -21,8 +21,9 @@ from .weights import Arrays, StoredStudent, fitting_error, read_weights, write_w
 def save_student(path: str | os.PathLike[str], student: Any, *, card: Card | None = None) -> None:
     """Write a student, atomically and without pickle; with a card, also write its page.
 
-    A quantised student is stored as integers and scales and loaded as one, bit-identical. A pruned
-    one keeps its zeros, but is loaded without masks: `pruned` fixes the zeros again.
+    A quantised student is stored as integers and scales, and loaded as a quantised student with
+    bit-identical weights. A pruned one keeps its zeros, but is loaded without masks: `pruned` fixes
+    the zeros again.
 
     Args:
         path: the file, usually `.safetensors`; the card goes beside it, as `.md`.

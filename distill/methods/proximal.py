@@ -163,7 +163,7 @@ class ProximalDistillation(PPO):
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
 
     def train(self) -> None:
-        """Train as PPO does, with the gradient of the distillation term added to each step's."""
+        """Train as PPO does; each step's gradient includes that of the distillation term."""
         coef = FloatSchedule(self.distill_coef)(self._current_progress_remaining)
         if coef == 0:
             super().train()
@@ -176,7 +176,11 @@ class ProximalDistillation(PPO):
 
     @contextmanager
     def _distillation(self, labels: Tensor, coef: float, terms: list[float]) -> Iterator[None]:
-        """While it lasts, what PPO learns from a minibatch it learns from its teacher as well."""
+        """Add the distillation term's gradient to each minibatch of PPO inside the context.
+
+        Two methods of this object's buffer and policy are replaced: one records the labels of the
+        minibatch, the other adds the gradient to that of the log-probabilities.
+        """
         buffer, policy = self.rollout_buffer, self.policy
         sample, evaluate = buffer._get_samples, policy.evaluate_actions
         least = 1 - FloatSchedule(self.clip_range)(self._current_progress_remaining)
@@ -222,7 +226,7 @@ class ProximalDistillation(PPO):
 
     @property
     def _columns(self) -> int:
-        """Columns of a label."""
+        """Number of columns of a label."""
         if isinstance(self.action_space, spaces.Discrete):
             return int(self.action_space.n)
         return 2 * int(np.prod(self.action_space.shape or ()))

@@ -19,7 +19,7 @@ class TrainingOutput(NamedTuple):
     """Outputs of a student that enter the loss, a row for each label of the batch."""
 
     logits: Tensor  # (queries, actions), or as `forward`
-    weights: Tensor | None = None  # (queries,) factors of the batch's weights
+    weights: Tensor | None = None  # (queries,) factors that multiply the batch's weights
     values: Tensor | None = None  # (queries,) state values, if the student has any
 
 

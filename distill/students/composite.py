@@ -20,9 +20,9 @@ from .quantise import is_quantised
 class ActorCritic(Student):
     """Actor that learns a teacher's actions, and critic that learns its state values.
 
-    They train together, the critic by `Distiller(..., value_coef=)`; the batches need values, from
-    a teacher with `state_values`. As a policy it is its actor, which alone is exported; it can also
-    be a teacher with values.
+    They train together; `Distiller(..., value_coef=)` weights the critic's loss. Batches need
+    values, from a teacher with `state_values`. As a policy it is its actor, which alone is
+    exported. It can also be a teacher with values.
 
     Args:
         actor: a student; of continuous actions too.
@@ -140,7 +140,7 @@ class GaussianStudent(GaussianActions, Student):
             otherwise the sample is clipped to them, as for one of PPO.
 
     Attributes:
-        bounds: map samples to actions.
+        bounds: bounds of the actions; they map samples to actions.
 
     Raises:
         TypeError: if the inner student is not a network.
@@ -193,7 +193,7 @@ def checked_part(name: str, part: Any) -> Student:
 
     Raises:
         TypeError: if it is not a network.
-        ValueError: if it is quantised already; only the whole may be.
+        ValueError: if it is quantised; only the composite may be.
     """
     if not isinstance(part, Student):
         raise TypeError(f"{name} of type {type(part).__name__}; expected a student (a network)")

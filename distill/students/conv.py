@@ -1,4 +1,4 @@
-"""Small convolutional network for planes of a maze, images and windows."""
+"""Small convolutional network for planes of a maze, images and windows; helpers for planes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .base import Student, as_floats, checked_shape
 
 KERNEL = 9  # cells of a 3x3 kernel
 COLOURS = 3
+MAZE_ACTIONS = 4  # of students whose planes may have any size
 
 
 class Convolution(Student):
@@ -55,14 +56,14 @@ class Convolution(Student):
         if len(self.observation_shape) != 3:
             raise ValueError(
                 f"observation_shape={self.observation_shape}; expected (planes, rows, cols), or "
-                "(rows, cols, 3) of a picture"
+                "(rows, cols, 3) of an image"
             )
         actions = int(checked_number("num_actions", num_actions, 1, whole=True))
         channels = int(checked_number("channels", channels, 1, whole=True))
         count = int(checked_number("layers", layers, 1, whole=True))
-        self.is_picture = self.observation_shape[2] == COLOURS and not per_cell
+        self.is_image = self.observation_shape[2] == COLOURS and not per_cell
         self.per_cell = (
-            self.observation_shape[0] == 3 and not self.is_picture if per_cell is None else per_cell
+            self.observation_shape[0] == 3 and not self.is_image if per_cell is None else per_cell
         )
         if self.per_cell:
             check_planes(self.observation_shape)
@@ -93,7 +94,7 @@ class Convolution(Student):
             units, queried = split_planes(observations)
         else:
             units = as_floats(observations, self.observation_shape)
-            units = units.movedim(-1, 1) if self.is_picture else units
+            units = units.movedim(-1, 1) if self.is_image else units
         for layer in self.layers:
             units = torch.tanh(layer(units))
         read = at_cells(units, queried) if self.per_cell else units.flatten(1)
@@ -101,7 +102,7 @@ class Convolution(Student):
         return logits
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Return those of all convolutions, and of the last layer for one output row."""
+        """Return the multiply-adds of the convolutions and of the last layer for one output row."""
         if self.per_cell:
             rows, cols = check_planes(observation_shape)
             cells = [rows * cols] * len(self.layers)
@@ -112,10 +113,10 @@ class Convolution(Student):
         return convolved + self.last.in_features * self.last.out_features
 
     def _input_size(self, shape: tuple[int, ...]) -> tuple[int, tuple[int, int]]:
-        """Return the input planes of the first convolution, and their size."""
+        """Return the number of input planes of the first convolution, and their (rows, cols)."""
         if self.per_cell:
             return 2, (shape[1], shape[2])
-        if self.is_picture:
+        if self.is_image:
             return COLOURS, (shape[0], shape[1])
         return shape[0], (shape[1], shape[2])
 

@@ -67,7 +67,7 @@ class GRU(Student):
         return self._outputs(observations, None)[0]
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Return those of one step."""
+        """Return the multiply-adds of one step."""
         gates = 3 * self.width * (prod(self.observation_shape) + self.width)
         return gates + self.width * self.num_actions
 

@@ -65,7 +65,7 @@ class MLP(Student):
         return logits
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Return those of all layers."""
+        """Return the multiply-adds of all layers."""
         return sum(a * b for a, b in zip(self.sizes, self.sizes[1:], strict=False))
 
 

@@ -1,4 +1,4 @@
-"""Parametrised weights: weights that torch computes from others, when quantised or pruned."""
+"""Weights that torch computes from others: those of quantised and pruned students."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HIDDEN = "parametrizations"
 """Name under which torch keeps the original weights."""
 
 QUANTISATION_KEYS = ("bits", "granularity")
-"""Entries of a quantised student's `config` that the same student of floats has not."""
+"""Entries of a quantised student's `config` that the same student of floats does not have."""
 
 
 def weights_of(student: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:

@@ -1,9 +1,12 @@
 """Quantisation-aware training: weights are rounded in the forward pass.
 
 Gradients pass straight through the rounding (straight-through estimator: Bengio, Leonard and
-Courville 2013; Jacob et al. 2018 for networks). Scales are rounded to bfloat16, so that every
-product of integer and scale is exact in float32 and rounding is idempotent: a student is fully
-described by integers and scales.
+Courville 2013; Jacob et al. 2018 for networks). Scales are rounded to bfloat16 (two bytes, 8
+significant bits). Then every product of integer and scale is exact in float32, the largest weight
+still rounds to the largest integer, and rounding is idempotent: a student is fully described by
+integers and scales.
+
+Torch's own quantisation is not used: it is deprecated, and made for larger networks.
 """
 
 from __future__ import annotations
@@ -33,7 +36,10 @@ from .parametrised import copied, weights_of
 GRANULARITIES = ("channel", "tensor")
 
 TERNARY_THRESHOLD = 0.7
-"""Ternary weights above this fraction of the mean magnitude are not zero (Li and Liu, eq. 6)."""
+"""Ternary weights above this fraction of the mean magnitude are not zero.
+
+Li and Liu 2016, equation 6.
+"""
 
 S = TypeVar("S", bound=Student)
 
@@ -197,10 +203,10 @@ def quantised_weights(student: Student) -> dict[str, QuantisedWeight]:
 def size_in_bytes(student: Student) -> WeightBytes:
     """Return the bytes of a student's weights as they are stored.
 
-    Integers: one byte each for 8 bits, two in a byte for 4 bits, five in a byte for ternary, each
-        weight
-    starting a new byte. Scales: two bytes each. A student that is not quantised has no scales, and
-    each number counts its own bytes. Names, shapes and buffers are not counted.
+    Integers of 8 bits take a byte each; two of 4 bits and five ternary ones share a byte, and each
+    weight starts a new byte. A scale takes two bytes. A student that is not quantised has no
+    scales, and each number counts its own bytes. Names, shapes and buffers (such as the `sharpness`
+    of a value iteration network) are not counted.
     """
     if not is_quantised(student):
         plain = (getattr(module, name) for _, module, name in weights_of(student))

@@ -43,8 +43,8 @@ def make_student(
         kind: a key of `STUDENTS`.
         bits: 8, 4 or "ternary" for a quantised student (see `quantised`); None for floats.
         granularity: "channel" or "tensor" scales of a quantised student.
-        **arguments: of its class; for most the shape of an observation, the number of actions and
-            a size. A student that is part of another may be given as its `config`.
+        **arguments: arguments of the class; for most kinds the shape of an observation, the number
+            of actions and a size. A student that is part of another may be given as its `config`.
 
     Raises:
         ValueError: for an unknown kind, listing the known ones.

@@ -8,10 +8,7 @@ from torch import Tensor, nn
 from dynamaze.common.validation import checked_number
 
 from .base import Student
-from .conv import at_cells, check_planes, split_planes
-
-ACTIONS = 4
-KERNEL = 9
+from .conv import KERNEL, MAZE_ACTIONS, at_cells, check_planes, split_planes
 
 CELL_FEATURES = 64
 """Features of a cell, the inputs of its action logits."""
@@ -21,9 +18,9 @@ class Residual(Student):
     """Residual network (He et al. 2016) with an output row for each queried cell, in one pass.
 
     Its blocks work at half resolution (every other row and column, where the corridors of perfect
-    mazes are), and a transposed convolution returns to the cells. This costs a quarter and doubles
-    the receptive field: with the defaults, 1.1 million parameters, it covers a maze of 61 x 61 from
-    every cell.
+    mazes are), and a transposed convolution returns to the cells. This takes a quarter of the
+    multiply-adds of full resolution and doubles the receptive field: with the defaults, 1.1 million
+    parameters, it covers a maze of 61 x 61 from every cell.
 
     Args:
         channels: channels of each layer.
@@ -42,7 +39,7 @@ class Residual(Student):
             self.body = nn.ModuleList(_Block(channels) for _ in range(blocks))
             self.back = nn.ConvTranspose2d(channels, CELL_FEATURES, 3, stride=2, padding=1)
             self.near = nn.Conv2d(2, CELL_FEATURES, 3, padding=1)
-            self.last = nn.Conv2d(CELL_FEATURES, ACTIONS, 1)
+            self.last = nn.Conv2d(CELL_FEATURES, MAZE_ACTIONS, 1)
 
     def features(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """Return (batch, 64, rows, cols) features of the cells, and the mask of queried cells."""
@@ -59,11 +56,11 @@ class Residual(Student):
         return at_cells(self.last(cells), queried)
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Return those for all cells of a maze, for one decision."""
+        """Return the multiply-adds for all cells of a maze, which even one decision needs."""
         rows, cols = check_planes(observation_shape)
         c, half = self.channels, ((rows + 1) // 2) * ((cols + 1) // 2)
         trunk = half * KERNEL * (2 * c + 2 * self.blocks * c * c + c * CELL_FEATURES)
-        return trunk + rows * cols * (2 * KERNEL * CELL_FEATURES + ACTIONS * CELL_FEATURES)
+        return trunk + rows * cols * (2 * KERNEL * CELL_FEATURES + MAZE_ACTIONS * CELL_FEATURES)
 
 
 class _Block(nn.Module):

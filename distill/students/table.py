@@ -17,13 +17,14 @@ from ..core.distributions import CATEGORICAL
 from ..core.policy import LogitPolicy
 
 KEY_BYTES = 16
-"""Length of a hash key; collisions of two observations have probability 2**-128."""
+"""Length of a hash key; two different observations have equal keys with probability 2**-128."""
 
 
 class TableStudent(LogitPolicy):
     """Mean label of each observation in a dataset.
 
-    Unknown observations get the mean of all rows. It is the baseline for students that generalise.
+    Unknown observations get the weighted mean of all rows. It is the baseline for students that
+    generalise.
 
     Args:
         observation_shape: shape of a single observation.

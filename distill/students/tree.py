@@ -25,8 +25,8 @@ class DecisionTree(LogitPolicy):
     """Decision tree that compares one component of the observation at each node.
 
     scikit-learn grows it on the teacher's best actions, each row weighted by its criticality: the
-    best logit minus the worst (the paper's l(s, pi), equation 2). A grown tree runs without
-    scikit-learn.
+    best logit minus the worst (the paper's l(s, pi), equation 2), which is 0 where all actions are
+    equally good. A grown tree runs without scikit-learn.
 
     Differences from the paper:
 
@@ -74,6 +74,7 @@ class DecisionTree(LogitPolicy):
         observations, logits, weights = checked_rows(
             dataset, self.observation_shape, self.num_actions
         )
+        # Equation 2: rows where the choice of action matters more have more weight.
         critical = weights * (logits.max(axis=1) - logits.min(axis=1))
         grown = trees.DecisionTreeClassifier(max_leaf_nodes=self.leaves, random_state=self.seed)
         grown.fit(
@@ -108,7 +109,7 @@ class DecisionTree(LogitPolicy):
 
     @property
     def num_parameters(self) -> int:
-        """Number of features and thresholds of the splits and logits of the leaves."""
+        """Number of features and thresholds of the splits, and of logits of the leaves."""
         splits = len(self._feature) - self.num_leaves
         return 2 * splits + self.num_leaves * self.num_actions
 

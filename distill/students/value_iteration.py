@@ -10,10 +10,7 @@ from torch.nn import functional
 from dynamaze.common.validation import checked_number
 
 from .base import Student, TrainingOutput
-from .conv import at_cells, check_planes, split_planes
-
-ACTIONS = 4
-KERNEL = 9  # cells of a 3x3 kernel
+from .conv import KERNEL, MAZE_ACTIONS, at_cells, check_planes, split_planes
 
 SOFTMAX_SCALES, LOGIT_SCALES = (1.0, 5.0), (1.0, 1000.0)
 """Ranges of the softmax scale and of the logit scale, annealed in training from soft to hard."""
@@ -22,7 +19,7 @@ ANNEAL_START, GROWTH_END = 0.2, 0.5
 """Progress at which annealing starts, and at which the iterations reach their full number."""
 
 TRAINED_ITERATIONS = 12
-"""Number of iterations that enter the loss, the last always among them."""
+"""Maximum number of iterations that enter the loss, the last always among them."""
 
 FRONT_WEIGHT = 5.0
 """Weight of cells whose distance equals the iteration; nearer ones have weight 1."""
@@ -40,15 +37,17 @@ PENALTY_WEIGHT, PENALTY_SCALE = 3e-3, 0.1
 class ValueIterationNetwork(Student):
     """Value iteration network for mazes of any size: 28 parameters per channel and one more.
 
-    As in Tamar et al. (2016), maps of rows and columns are iterated:
+    With another number of channels than 4 it also has a readout, 4 parameters per channel and 4
+    more. As in Tamar et al. (2016), maps of rows and columns are iterated:
 
         r   = convolution of walls and goals, + bias          rewards
         q_m = r_m + sum over a cell's 3x3 of P_m v            one backup
         v   = min(max over actions of q, top)                 the best action
 
-    P_m is a softmax of nine numbers, the transition probabilities. Its rows sum to one, so values
-    neither explode nor vanish; `top`, the value of the goal, is their only bound. The number of
-    iterations grows with the maze; the parameters do not.
+    Beyond the edge all cells are walls, with the value of the nearest cell of the maze. P_m is a
+    softmax of nine numbers, the transition probabilities. They sum to one, so values neither
+    explode nor vanish; `top`, the value of the goal, is their only bound. The number of iterations
+    grows with the maze; the parameters do not.
 
     An exact setting exists: each map moves to one side, walls cost much, each step a little, goals
     give `top`. Six things in training find it (each is a constant of this module):
@@ -57,9 +56,10 @@ class ValueIterationNetwork(Student):
        those just reached; the others cannot be known yet;
     2. the number of iterations is random and grows;
     3. the scale of the softmax grows from 1 to 5 (annealing);
-    4. the logits are scaled from 1 to 1000 times q, so that a step may cost little against a wall;
-    5. a penalty that saturates for large weights, sum of log(1 + |w| / 0.1), removes weights that
-       are not needed, whose effect would add up in larger mazes;
+    4. the scale of the logits grows from 1 to 1000 times q, so that a step may cost little against
+       a wall: the ratio of the two costs is the longest detour that is preferred to a wall;
+    5. a penalty that grows slowly for large weights, sum of log(1 + |w| / 0.1), removes weights
+       that are not needed, whose effect would add up in mazes larger than those of the training;
     6. the loss of a label is at most about 10, so that occasional errors of a teacher network are
        not followed.
 
@@ -81,7 +81,7 @@ class ValueIterationNetwork(Student):
 
     def __init__(
         self,
-        maps: int = ACTIONS,
+        maps: int = MAZE_ACTIONS,
         *,
         iterations: int | None = None,
         scale: float = SOFTMAX_SCALES[1],
@@ -103,9 +103,9 @@ class ValueIterationNetwork(Student):
         self.reward = nn.Parameter(0.1 * torch.randn(maps, 2, 3, 3, generator=draw))
         self.bias = nn.Parameter(torch.full((maps,), INITIAL_BIAS))
         self.top = nn.Parameter(torch.full((1,), INITIAL_TOP))
-        if maps != ACTIONS:
-            self.readout = nn.Parameter(0.5 * torch.randn(ACTIONS, maps, generator=draw))
-            self.readout_bias = nn.Parameter(torch.zeros(ACTIONS))
+        if maps != MAZE_ACTIONS:
+            self.readout = nn.Parameter(0.5 * torch.randn(MAZE_ACTIONS, maps, generator=draw))
+            self.readout_bias = nn.Parameter(torch.zeros(MAZE_ACTIONS))
 
     def iterations_for(self, rows: int, cols: int) -> int:
         """Return the number of iterations for a maze of this size.
@@ -128,7 +128,7 @@ class ValueIterationNetwork(Student):
         moves = torch.softmax(self.scale * self.move, dim=1).view(self.maps, 1, 3, 3)
         rewards = functional.conv2d(walled(maze), self.reward, self.bias)
         read = None
-        if self.maps != ACTIONS:
+        if self.maps != MAZE_ACTIONS:
             read = torch.softmax(self.scale * self.readout, dim=1)[:, :, None, None]
         value, top = torch.zeros_like(maze[:, :1]), self.top
         found = []
@@ -152,7 +152,7 @@ class ValueIterationNetwork(Student):
     def training_outputs(
         self, observations: Tensor, progress: float, rng: np.random.Generator
     ) -> list[TrainingOutput]:
-        """Return the logits after some of the iterations, weighted by the cells' distances."""
+        """Return the logits after some of the iterations, with weights of the cells by distance."""
         annealed = _annealed(progress)
         self.scale.fill_(SOFTMAX_SCALES[0] + (SOFTMAX_SCALES[1] - SOFTMAX_SCALES[0]) * annealed)
         self.sharpness.fill_(LOGIT_SCALES[0] * (LOGIT_SCALES[1] / LOGIT_SCALES[0]) ** annealed)
@@ -174,7 +174,7 @@ class ValueIterationNetwork(Student):
     def penalty(self, progress: float) -> Tensor:
         """Return the weighted sum of log(1 + |w| / 0.1) over rewards and biases."""
         penalised = [self.reward, self.bias]
-        if self.maps != ACTIONS:
+        if self.maps != MAZE_ACTIONS:
             penalised.append(self.readout_bias)
         size = torch.stack(
             [torch.log1p(weight.abs() / PENALTY_SCALE).sum() for weight in penalised]
@@ -182,16 +182,16 @@ class ValueIterationNetwork(Student):
         return PENALTY_WEIGHT * _annealed(progress) * size
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Return those of all iterations, for a maze of this size."""
+        """Return the multiply-adds of all iterations, for a maze of this size."""
         rows, cols = check_planes(observation_shape)
         once = self.maps * 2 * KERNEL
-        read = 0 if self.maps == ACTIONS else ACTIONS * self.maps
+        read = 0 if self.maps == MAZE_ACTIONS else MAZE_ACTIONS * self.maps
         again = (self.maps * KERNEL + read) * self.iterations_for(rows, cols)
         return rows * cols * (once + again)
 
 
 def squashed(logits: Tensor) -> Tensor:
-    """Limit the gap of each logit to the best of its row to about `LOGIT_CAP`, in order."""
+    """Limit each logit's gap to the best of its row to at most `LOGIT_CAP`; their order stays."""
     below = logits.amax(dim=1, keepdim=True) - logits
     return -below / (1 + below / LOGIT_CAP)
 

@@ -17,7 +17,7 @@ Logits are divided by a temperature. Values need a low one, since their differen
 et al. (2015) use 0.01 for DQN.
 
 A label of continuous actions is a row of Gaussian parameters, (queries, 2 * dimensions): the means,
-then the logarithms of the standard deviations.
+then the logarithms of the standard deviations, as the inputs of RLlib's action distributions.
 """
 
 from __future__ import annotations
@@ -55,8 +55,9 @@ def as_teacher(policy: Any, *, temperature: float = 1.0) -> Any:
     """Return a policy, model, module or function as a teacher; see the module's table.
 
     Args:
-        policy: a policy, model, module or function. Models of Stable-Baselines3 get observations as
-            the environment returns them, before any `VecNormalize`.
+        policy: a policy, model, module or function. A teacher made of a model of Stable-Baselines3
+            takes observations as the environment returns them: it transposes and normalises them as
+            in the model's training (`VecTransposeImage`, `VecNormalize`).
         temperature: divides the logits; above 1 the teacher is softer.
 
     Returns:
@@ -65,7 +66,7 @@ def as_teacher(policy: Any, *, temperature: float = 1.0) -> Any:
         it has any, map samples to actions; otherwise these are clipped to the environment's.
 
     Raises:
-        TypeError: for anypolicy else.
+        TypeError: for anything else, or a temperature of a policy with continuous actions.
         ValueError: for a temperature that is not above 0.
     """
     temperature = checked_number("temperature", temperature, 0, above=True)
@@ -261,7 +262,7 @@ class MultiTeacher(LogitPolicy):
     Each is called once, on its own observations only.
 
     Args:
-        teachers: anything that `as_teacher` takes.
+        teachers: each is anything that `as_teacher` takes.
         router: a function from a batch of observations to (batch,) indices of teachers.
 
     Raises:
@@ -290,18 +291,18 @@ class MultiTeacher(LogitPolicy):
         """
         observations = np.asarray(observations)
         chosen = self._choose(observations)
-        answers: list[Any] = [None] * len(observations)
+        labels: list[Any] = [None] * len(observations)
         for number in np.unique(chosen):
             (places,) = np.nonzero(chosen == number)
             own = observations[places]
             logits = np.asarray(self.teachers[number].action_logits(own), dtype=np.float64)
             ends = np.cumsum(queries_per_observation(own, len(logits)))
             for place, rows in zip(places, np.split(logits, ends[:-1]), strict=True):
-                answers[place] = rows
-        widths = {rows.shape[1] for rows in answers}
+                labels[place] = rows
+        widths = {rows.shape[1] for rows in labels}
         if len(widths) > 1:
             raise ValueError(f"teachers of {sorted(widths)} actions; expected the same of each")
-        return np.concatenate(answers)
+        return np.concatenate(labels)
 
     def _choose(self, observations: npt.NDArray[Any]) -> npt.NDArray[np.integer[Any]]:
         chosen = np.asarray(self.router(observations))

@@ -35,7 +35,10 @@ DISTINGUISHING_SETTINGS = {
     "TD3 or DDPG": {"policy_delay"},
     "A2C": {"gae_lambda"},
 }
-"""Algorithm -> settings that only its files have; the first match counts."""
+"""Algorithm -> settings that identify its files; the first match counts.
+
+PPO comes before A2C, since its files have `gae_lambda`, too.
+"""
 
 
 class _Model:
@@ -92,7 +95,7 @@ class GaussianTeacher(_Model):
     PPO and A2C also have `state_values(observations)`.
 
     Attributes:
-        bounds: map samples to actions.
+        bounds: bounds of the actions; they map samples to actions.
     """
 
     def __init__(self, model: Any) -> None:

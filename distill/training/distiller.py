@@ -44,9 +44,10 @@ class Distiller:
     """Trains one student, or several at once on the same batches, to imitate a teacher.
 
     At each step the source returns a batch, which the teacher has labelled once; each student takes
-    a step of Adam on its loss. All randomness comes from one generator, and each student has one
-    more of its own, so that results do not depend on the other students, and `save` and `resume`
-    are bit-identical to a run without interruption.
+    a step of Adam on its loss. Batches come from one generator, and each student has one more of
+    its own for what it samples itself. So a student's result does not depend on the others, except
+    that the position of a student decides the seed of its generator, and a run that is continued
+    with `save` and `resume` is bit-identical to one without interruption.
 
     Args:
         students: one, or several by name.
@@ -58,8 +59,8 @@ class Distiller:
         learning_rate: Adam's initial step size, of all students or of each by name; it decreases
             linearly to a thousandth.
         clip: maximum norm of a gradient.
-        progress_from: progress at the start, for the schedules of students and source; 1 to train a
-            trained student further. The step size decreases all the same.
+        progress_from: progress at the start, for the schedules of students and source; 1 to train
+            on a student that is trained already. The step size decreases all the same.
         device: device of the students; None for a GPU if there is one and a student is large, else
             the CPU.
         seed: seed of all random numbers.
@@ -154,7 +155,9 @@ class Distiller:
             The distiller itself.
 
         Raises:
-            ValueError: for a negative number of steps, or labels that are not finite.
+            ValueError: for a negative number of steps, labels that are not finite or a student with
+                other outputs than the labels.
+            TypeError: for a loss of other actions than the student's.
         """
         left = self.total_steps - self.step
         count = left if steps is None else int(checked_number("steps", steps, 0, whole=True))
@@ -169,7 +172,7 @@ class Distiller:
         return self
 
     def steps(self) -> Iterator[TrainingStep]:
-        """Yield each training step to the end; at each yield the state may be saved."""
+        """Train to the end and yield each step; at each yield the distiller may be saved."""
         while self.step < self.total_steps:
             batch = self.source.batch(self.rng, self.progress)
             observations, targets = self._as_tensors(batch)
@@ -300,7 +303,7 @@ def _check_distributions(students: Mapping[str, Student], source: BatchSource) -
 
 
 def _kind(student: Student) -> dict[str, Any]:
-    """Return the properties of a student that training does not change."""
+    """Return the properties that a student must share with one in a checkpoint."""
     shapes = {name: list(weight.shape) for name, weight in student.named_parameters()}
     kind = {name: student.config.get(name) for name in ("kind", "bits", "granularity")}
     return {**kind, "shapes": shapes}

@@ -65,7 +65,7 @@ def pruned(
 
     Args:
         student: a network; one that is to be quantised as well is pruned first.
-        share: fraction of the numbers in the chosen tensors, rounded.
+        share: fraction of the numbers in the chosen tensors; their count is rounded.
         granularity: "tensor" for that fraction of each tensor, "student" for the smallest of all
             together, which is useful only if weights of all tensors have comparable magnitudes.
         tensors: names of the tensors that are pruned; None for all of two or more dimensions, and
@@ -160,7 +160,7 @@ def zeros(student: Student) -> Zeros:
 
 
 class GradualPruning:
-    """Gradual pruning in the course of training (Zhu and Gupta 2017, equation 1).
+    """Gradual pruning during training (Zhu and Gupta 2017, equation 1).
 
     A callback of `Distiller.distil` without state: the masks are in the students, and in their
     checkpoints.

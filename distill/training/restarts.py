@@ -31,7 +31,7 @@ def best_restart(
         steps: number of training steps of the trial.
         total_steps: steps of the whole training, whose schedules are used.
         last: fraction of the steps, at the end, over which losses are averaged.
-        settings: of `Distiller`.
+        **settings: further arguments of `Distiller`.
 
     Returns:
         The index of the candidate with the smallest loss, and the losses of all.

@@ -71,14 +71,12 @@ def clocks(
 
 
 class Fixed:
-    """Policy with constant probabilities that records its observations."""
+    """Policy with constant probabilities."""
 
-    def __init__(self, *chances: float) -> None:
-        self.row = np.array(chances)
-        self.queried: list[np.ndarray] = []
+    def __init__(self, *probabilities: float) -> None:
+        self.row = np.array(probabilities)
 
     def action_probabilities(self, observations: Any) -> np.ndarray:
-        self.queried.append(np.array(observations))
         return np.tile(self.row, (len(observations), 1))
 
 

@@ -102,10 +102,10 @@ def test_evaluate_same_mazes_for_same_seed() -> None:
 
 
 def test_normalised_return_of_teacher_is_one() -> None:
-    kept = normalised_return(
+    interval = normalised_return(
         ShortestPathPolicy(), ShortestPathPolicy(), mazes(), 16, gamma=0.95, seed=0
     )
-    assert kept == (1.0, 1.0, 1.0)
+    assert interval == (1.0, 1.0, 1.0)
     wandering = normalised_return(
         Wanderer(), ShortestPathPolicy(), mazes(), 40, gamma=0.95, seed=0, deterministic=False
     )
@@ -117,26 +117,26 @@ def returns(numbers: np.ndarray) -> Returns:
 
 
 def test_ratio_is_ratio_of_means() -> None:
-    kept = ratio(returns(np.array([1.0, 0.0, 4.0])), returns(np.array([1.0, 3.0, 6.0])))
-    assert kept.mean == pytest.approx(0.5)
+    interval = ratio(returns(np.array([1.0, 0.0, 4.0])), returns(np.array([1.0, 3.0, 6.0])))
+    assert interval.mean == pytest.approx(0.5)
     same = ratio(
         returns(np.array([1.0, 0.0, 4.0])), returns(np.array([1.0, 3.0, 6.0])), discounted=False
     )
-    assert same == pytest.approx(kept)
+    assert same == pytest.approx(interval)
 
 
 @pytest.mark.parametrize("is_paired", [True, False])
 def test_intervals_have_nominal_coverage(is_paired: bool) -> None:
-    rng, held, means, runs = np.random.default_rng(0), 0, 0, 1000
+    rng, covered, means, runs = np.random.default_rng(0), 0, 0, 1000
     for _ in range(runs):
         of_teacher = rng.gamma(4.0, 0.25, 60)
         of_student = of_teacher if is_paired else rng.gamma(4.0, 0.25, 60)
-        kept = ratio(returns(0.8 * of_student * rng.gamma(20.0, 0.05, 60)), returns(of_teacher))
-        held += kept.low < 0.8 < kept.high
+        interval = ratio(returns(0.8 * of_student * rng.gamma(20.0, 0.05, 60)), returns(of_teacher))
+        covered += interval.low < 0.8 < interval.high
         mean = returns(of_teacher).mean_discounted
         means += mean.low < 1.0 < mean.high
     # 95% minus 1.5 points for 60 skewed episodes, and 5 standard errors.
-    for found in (held, means):
+    for found in (covered, means):
         assert found / runs == pytest.approx(0.95, abs=0.015 + 5 * np.sqrt(0.95 * 0.05 / runs))
 
 

@@ -79,8 +79,8 @@ SAYS = """ at the first cell marked as the agent's; -1 if none is, otherwise 0.
 class _Map(NamedTuple):
     """C expressions for the cells of one layer; (row, col) is a cell of the maze or image."""
 
-    high: int
-    wide: int
+    high: int  # rows of the map, with its border
+    wide: int  # columns of the map, with its border
     each_row: str  # header of the loop over cells
     each_col: str
     into: tuple[str, str]  # row and column of a cell in this map
@@ -144,7 +144,7 @@ def conv_body(policy: CompiledConvolution, shape: tuple[int, ...], brightest: in
 
 
 def _around(reach: int) -> _Map:
-    """Return the map of the agent's cell and the cells up to `reach` beyond it on each side."""
+    """Return the map of the agent's cell and of the cells up to `reach` away in each direction."""
     row, col = (
         f"int {way} = agent_{way} > {reach} ? agent_{way} - {reach} : 0; "
         f"{way} < {sides} && {way} <= agent_{way} + {reach}; {way}++"

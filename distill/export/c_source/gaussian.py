@@ -23,7 +23,7 @@ ENDING = """\
 
 {body}
 
-/* The means of an action's numbers, and the logarithms of their standard deviations, in
+/* The means of an action's components, and the logarithms of their standard deviations, in
    [{smallest}, {largest}]{says}. */
 static inline int NAME_gaussian(const INPUT *observation{takes}, float *means,
                                 float *log_deviations) {{
@@ -59,9 +59,9 @@ def gaussian_body(body: str, bounds: Bounds, *, takes: str, gives: str) -> str:
 
     Args:
         body: C code of the inner student.
-        bounds: map its outputs to actions.
-        takes: further parameters of its function, as declarations.
-        gives: the same as arguments.
+        bounds: bounds of the actions; they map its outputs to actions.
+        takes: C declarations of further parameters of its function, after the observation.
+        gives: the same parameters as arguments of a call.
 
     Raises:
         ValueError: for bounds of squashed actions that float32 does not hold.

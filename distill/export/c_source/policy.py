@@ -34,7 +34,7 @@ class CPolicy(ExportedPolicy):
     """Policy of a header written by `export_c`.
 
     With continuous actions it has `action_gaussian(observations)` and `bounds`, as
-    `GaussianStudent`, instead of logits. A GRU's has a recurrent state, as `GRU`.
+    `GaussianStudent`, instead of logits. That of a GRU has a recurrent state, as `GRU`.
 
     Args:
         header: the file.
@@ -56,15 +56,15 @@ class CPolicy(ExportedPolicy):
         )
         if found is None:
             raise ValueError(f"{header} has no function NAME_act; expected a file of export_c")
-        name, kind, remembers = found.groups()
-        of_row = ", memory + i * NAME_MEMORY" if remembers else ""
+        name, kind, memory_parameter = found.groups()
+        of_row = ", memory + i * NAME_MEMORY" if memory_parameter else ""
         self._bounds = bounds_in(text)
         calls = SHIM_DISCRETE if self._bounds is None else SHIM_GAUSSIAN
         shim = SHIM.format(header=header.name, of_row=of_row, **calls)
         shim = shim.replace("INPUT", kind).replace("NAME", name)
         sizes = dict(re.findall(rf"#define {name}_(SIZE|ACTIONS|DIMENSIONS|MEMORY) (\d+)", text))
         self.width = int(sizes.get("MEMORY", 0))
-        if remembers:
+        if memory_parameter:
             self.memory = None
         self._size = int(sizes["SIZE"])
         if self._bounds is None:
@@ -81,9 +81,10 @@ class CPolicy(ExportedPolicy):
         self._functions.act_on.restype = ctypes.c_long
 
     def act(self, observation: Any) -> Any:
-        """Return the best action for one observation, -1 without a marked cell, or the mean's.
+        """Return the best action for one observation, or the action of the mean.
 
-        Continuous actions are arrays of float32, as the environment takes them.
+        A Discrete action is -1 if no cell is marked. Continuous ones are arrays of float32, as the
+        environment takes them.
 
         Raises:
             ValueError: for continuous actions, if no cell is marked.
@@ -106,7 +107,7 @@ class CPolicy(ExportedPolicy):
         return rows.astype(np.float64)
 
     def microseconds(self, observation: Any) -> float:
-        """Return the time of a decision in C."""
+        """Return the time of a decision in C, in microseconds."""
         seen = self._seen(np.repeat(np.asarray(observation)[None], CALLS, axis=0))
         memory, actions = (
             np.zeros((CALLS, self.width), dtype=np.float32),

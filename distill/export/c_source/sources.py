@@ -85,10 +85,10 @@ static inline int NAME_logits(const INPUT *observation, float *memory, float *lo
     for (int i = 0; i < WIDTH; i++)
         for (int g = 0; g < GATES; g++) known[g] += memory[i] * NAME_backwards[i][g];
     for (int i = 0; i < WIDTH; i++) {{
-        const float forget = 1.0f / (1.0f + expf(-(seen[i] + known[i])));
-        const float keep = 1.0f / (1.0f + expf(-(seen[WIDTH + i] + known[WIDTH + i])));
-        const float fresh = tanhf(seen[2 * WIDTH + i] + forget * known[2 * WIDTH + i]);
-        memory[i] = (1.0f - keep) * fresh + keep * memory[i];
+        const float reset = 1.0f / (1.0f + expf(-(seen[i] + known[i])));
+        const float update = 1.0f / (1.0f + expf(-(seen[WIDTH + i] + known[WIDTH + i])));
+        const float fresh = tanhf(seen[2 * WIDTH + i] + reset * known[2 * WIDTH + i]);
+        memory[i] = (1.0f - update) * fresh + update * memory[i];
     }}
     for (int a = 0; a < {actions}; a++) logits[a] = NAME_outwards_bias[a];
     for (int i = 0; i < WIDTH; i++)
@@ -96,7 +96,7 @@ static inline int NAME_logits(const INPUT *observation, float *memory, float *lo
     return 0;
 }}"""
 
-PLANNER = """\
+VALUE_ITERATION = """\
 {tables}
 
 /* The logits of all actions at the first cell marked as the agent's; -1 if none is, otherwise 0.
@@ -168,7 +168,7 @@ SHIM = """\
 void rows_of(const INPUT *observations, long batch, float *memory, float *rows) {{
     (void)memory;
     for (long i = 0; i < batch; i++)
-        NAME_{answer}(observations + i * NAME_SIZE{of_row}, {answers});
+        NAME_{function}(observations + i * NAME_SIZE{of_row}, {outputs});
 }}
 
 long act_on(const INPUT *observations, long batch, float *memory, float *actions) {{
@@ -181,10 +181,10 @@ long act_on(const INPUT *observations, long batch, float *memory, float *actions
 }}
 """
 
-SHIM_DISCRETE = {"answer": "logits", "answers": "rows + i * NAME_ACTIONS", "action": ""}
+SHIM_DISCRETE = {"function": "logits", "outputs": "rows + i * NAME_ACTIONS", "action": ""}
 SHIM_GAUSSIAN = {
-    "answer": "gaussian",
-    "answers": "rows + 2 * i * NAME_DIMENSIONS, rows + (2 * i + 1) * NAME_DIMENSIONS",
+    "function": "gaussian",
+    "outputs": "rows + 2 * i * NAME_DIMENSIONS, rows + (2 * i + 1) * NAME_DIMENSIONS",
     "action": ", actions + i * NAME_DIMENSIONS",
 }
 """Functions that `SHIM` calls, and their output arguments."""
@@ -227,7 +227,7 @@ def literal(value: Any) -> str:
 
 
 def scaled(brightest: int) -> str:
-    """Return the C suffix of a number of an observation that scales images to [0, 1]."""
+    """Return the C operation that divides a number by `brightest`, so that images are in [0, 1]."""
     return "" if brightest == 1 else f" / {brightest}.0f"
 
 

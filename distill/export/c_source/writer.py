@@ -29,7 +29,7 @@ from .sources import (
     LAYER,
     LAYERS,
     MAX_BRIGHTNESS,
-    PLANNER,
+    VALUE_ITERATION,
     literal,
     scaled,
     table,
@@ -45,18 +45,18 @@ def export_c(
 ) -> None:
     """Write a student as a C header (C99), atomically.
 
-    It has `int NAME_act(const float *observation)`, the best action, the first of equal ones, and
-    `int NAME_logits(const float *observation, float *logits)`, which returns 0; observations are
-    row-major. A value iteration network and a convolution of planes are written for mazes of one
-    size; both return -1 if no cell is marked as the agent's. A GRU's functions take `float *memory`
-    after the
-    observation: `NAME_MEMORY` numbers that the caller keeps, zeros at an episode's start. All work
-    arrays are on the stack; for a convolution of images these are all units of all layers.
+    It has `int NAME_act(const float *observation)`, which returns the best action, the first of
+    equal ones, and `int NAME_logits(const float *observation, float *logits)`, which returns 0;
+    observations are row-major. A value iteration network and a convolution of planes are written
+    for mazes of one size; their functions return -1 if no cell is marked as the agent's. The
+    functions of a GRU take `float *memory` after the observation: `NAME_MEMORY` numbers that the
+    caller keeps, zeros at an episode's start. All work arrays are on the stack; for a convolution
+    of images these are all units of all layers.
 
     For a `GaussianStudent` they are `int NAME_gaussian(const float *observation, float *means,
-    float *log_deviations)`, the deviations clipped to [-20, 2], and `int NAME_act(const float
-    *observation, float *action)`, the action of the means: `NAME_DIMENSIONS` numbers each. Both
-    return 0, or -1 as above.
+    float *log_deviations)`, the logarithms of the deviations clipped to [-20, 2], and `int
+    NAME_act(const float *observation, float *action)`, the action of the means: `NAME_DIMENSIONS`
+    numbers each. Both return 0, or -1 as above.
 
     Args:
         path: the file.
@@ -133,9 +133,8 @@ def _without_torch(student: Any) -> Any:
     policy, config = student, getattr(student, "config", {})
     is_network = not isinstance(student, LogitPolicy) and hasattr(student, "state_dict")
     if is_network and runs_without_torch(config):
-        from ...students.parametrised import (
-            plain_weights,  # imports torch, which a network needs anyway
-        )
+        # Imported here, since it needs torch; a network needs torch anyway.
+        from ...students.parametrised import plain_weights
 
         weights = {key: part.cpu().numpy() for key, part in plain_weights(student).items()}
         policy = build_policy(StoredStudent(weights, config, {}))
@@ -191,7 +190,7 @@ def _value_iteration(policy: CompiledValueIteration, sides: tuple[int, ...]) -> 
         table("moves", w.moves),
         table("bias", w.bias),
     ]
-    return PLANNER.format(
+    return VALUE_ITERATION.format(
         tables="\n".join(tables),
         rows=rows,
         cols=cols,

@@ -94,7 +94,7 @@ class ExportedPolicy(RecurrentState, LogitPolicy):
 
     @property
     def bounds(self) -> Bounds:
-        """Bounds that map samples to actions.
+        """Bounds of the actions; they map samples to actions.
 
         Raises:
             AttributeError: for Discrete actions, which have none.

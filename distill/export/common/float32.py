@@ -17,9 +17,9 @@ PLANES = 3
 
 PLAIN = {np.dtype(kind): np.float32(1) for kind in ("f4", "f8", "i4", "i8", "?")}
 IMAGES = {np.dtype("u1"): np.float32(1 / 255)}
-"""Types that compiled functions take unconverted, and the factor they apply."""
 
 KINDS = PLAIN | IMAGES
+"""Types that compiled functions take unconverted -> the factor they apply."""
 
 
 def numbers(observation: Any) -> tuple[npt.NDArray[Any], np.float32]:
@@ -51,8 +51,9 @@ def no_agent_error() -> ValueError:
 def float32_bounds(bounds: Bounds) -> dict[str, Float32Array]:
     """Return (dimensions,) "low" and "high"; for squashed actions also "middle" and "half_range".
 
-    An action is middle + half_range * tanh(sample), or the sample itself, and then clipped, since
-    rounding may exceed the bounds. A bound beyond the range of float32 becomes infinite.
+    A squashed action is middle + half_range * tanh(sample), any other the sample itself. Both are
+    clipped, the squashed one since rounding may exceed the bounds. A bound beyond the range of
+    float32 becomes infinite.
 
     Raises:
         ValueError: for squashed actions with such bounds.
@@ -76,14 +77,12 @@ class FloatTree(NamedTuple):
 
     feature: npt.NDArray[np.int64]  # (nodes,) feature that is compared, `LEAF` for a leaf
     threshold: npt.NDArray[np.float32]  # (nodes,)
-    below: npt.NDArray[
-        np.int64
-    ]  # (nodes, 2) children for x <= threshold and x > threshold; of leaves (n, n)
+    below: npt.NDArray[np.int64]  # (nodes, 2) children for x <= t, x > t; of the n-th leaf (n, n)
     logits: npt.NDArray[np.float32]  # (leaves, actions) of the n-th leaf
 
     @classmethod
     def of(cls, tree: DecisionTree) -> FloatTree:
-        """Convert a tree; its decisions stay the same."""
+        """Convert a tree; its decisions for float32 observations stay the same."""
         state = tree.get_state()
         feature, below, exact = state["feature"], state["below"], state["threshold"]
         # x > t holds for a float32 x exactly if x is above the largest float32 <= t.

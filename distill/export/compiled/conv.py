@@ -35,7 +35,7 @@ class ConvBuffers(NamedTuple):
 
     sizes: npt.NDArray[np.int64]  # (layers + 1, 3) sizes of the input and of each layer, see `Size`
     steps: npt.NDArray[np.int64]  # (3,) strides of rows, columns and channels in the observation
-    units: Float32Array  # (all,) units of each size, with a border of one cell that stays 0
+    units: Float32Array  # (all,) the input and each layer's units, with a border of zeros
     patch: Float32Array  # (9 * most channels,) inputs of one unit
 
 
@@ -67,7 +67,7 @@ class CompiledConvolution(LogitPolicy):
         per_cell: bool,
     ) -> None:
         self.per_cell = per_cell
-        self.is_picture = not per_cell and observation_shape[2] == COLOURS
+        self.is_image = not per_cell and observation_shape[2] == COLOURS
         self.observation_shape: tuple[int | None, ...] = observation_shape
         if per_cell:
             self.observation_shape = (PLANES, None, None)
@@ -122,7 +122,10 @@ class CompiledConvolution(LogitPolicy):
         return sum(part.size for layer in (*self.layers, self.last) for part in layer)
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Return those of all convolutions over all cells, and of the last layer once."""
+        """Return the multiply-adds of all convolutions over all cells, and of the last layer once.
+
+        `act` does fewer, since it skips cells outside the receptive field.
+        """
         sizes = self.sizes(observation_shape)
         convolved = sum(prod(after) * KERNEL * before[2] for before, after in pairwise(sizes))
         return convolved + int(self.last[0].size)
@@ -130,7 +133,7 @@ class CompiledConvolution(LogitPolicy):
     def sizes(self, observation_shape: tuple[int, ...]) -> list[Size]:
         """Return the sizes of the input and of each convolution's output."""
         planes, rows, cols = observation_shape
-        if self.is_picture:
+        if self.is_image:
             rows, cols, planes = observation_shape
         sizes = [(rows, cols, PLANES - 1 if self.per_cell else planes)]
         for weight, _ in self.layers:
@@ -142,13 +145,10 @@ class CompiledConvolution(LogitPolicy):
     def steps(self, observation_shape: tuple[int, ...]) -> tuple[int, int, int]:
         """Return the strides of rows, columns and channels in an observation."""
         _, rows, cols = observation_shape
-        if self.is_picture:
+        if self.is_image:
             return observation_shape[1] * COLOURS, COLOURS, 1
-        return (
-            cols,
-            1,
-            rows * cols * (2 if self.per_cell else 1),
-        )  # skips the plane of queried cells
+        # From the walls to the goals the plane of queried cells is skipped.
+        return cols, 1, rows * cols * (2 if self.per_cell else 1)
 
     def _seen(self, given: Any, batch: tuple[str, ...]) -> tuple[npt.NDArray[Any], np.float32]:
         array, times = numbers(given)

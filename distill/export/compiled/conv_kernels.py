@@ -1,4 +1,8 @@
-"""Forward pass of a convolution, compiled: float32, no allocation, one observation at a time."""
+"""Forward pass of a convolution, compiled: float32, no allocation, one observation at a time.
+
+Maps have a border of one cell of zeros, and the channels of a cell are contiguous. So the 3x3 cells
+that a unit is computed from are three runs of numbers.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +118,7 @@ def _convolve(flat, times, weights, work, box):
 @compiled_sums
 def _cell(seen, wide, kernels, bias, patch, units):
     """Compute the (outputs,) units of a cell from 3x3 cells with rows `wide` numbers apart."""
-    # Channels of a cell are contiguous, so each of the three rows of cells is one run.
+    # The channels of a cell are contiguous, so each of the three rows of cells is one run.
     run = len(patch) // 3
     for k in range(3):
         for i in range(run):

@@ -106,7 +106,7 @@ class CompiledGRU(RecurrentState, LogitPolicy):
         return sum(part.size for part in self.weights)
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Return those of one step."""
+        """Return the multiply-adds of one step."""
         return sum(part.size for part in self.weights if part.ndim == 2)
 
 

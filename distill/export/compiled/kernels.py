@@ -90,10 +90,10 @@ def gru_forward(flat, times, memory, weights, gates, logits):
         gates[1, gate] = total + weights.backwards_bias[gate]
     for i in range(width):
         # r = sigmoid(.), z = sigmoid(.), n = tanh(W x + r (U h)), h' = (1 - z) n + z h
-        forget = 1 / (1 + math.exp(-(gates[0, i] + gates[1, i])))
-        keep = 1 / (1 + math.exp(-(gates[0, width + i] + gates[1, width + i])))
-        new = math.tanh(gates[0, 2 * width + i] + forget * gates[1, 2 * width + i])
-        memory[i] = (1 - keep) * new + keep * memory[i]
+        reset = 1 / (1 + math.exp(-(gates[0, i] + gates[1, i])))
+        update = 1 / (1 + math.exp(-(gates[0, width + i] + gates[1, width + i])))
+        new = math.tanh(gates[0, 2 * width + i] + reset * gates[1, 2 * width + i])
+        memory[i] = (1 - update) * new + update * memory[i]
     for action in range(len(logits)):
         total = np.float32(0)
         for i in range(width):

@@ -36,7 +36,8 @@ class CompiledMLP(LogitPolicy):
         for weight, bias in layers:
             if weight.ndim != 2 or weight.shape[1] != sizes[-1] or bias.shape != weight.shape[:1]:
                 raise ValueError(
-                    f"weights {weight.shape} and biases {bias.shape} after {sizes[-1]} numbers"
+                    f"weights {weight.shape} and biases {bias.shape}; expected (outputs, "
+                    f"{sizes[-1]}) and (outputs,)"
                 )
             sizes.append(len(weight))
         self.num_actions = sizes[-1]
@@ -76,7 +77,7 @@ class CompiledMLP(LogitPolicy):
         return int(self._rule[0].size)
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Return those of all layers."""
+        """Return the multiply-adds of all layers."""
         return sum(weight.size for weight, _ in self.layers)
 
 

@@ -17,8 +17,8 @@ class ValueIterationWeights(NamedTuple):
     reward: Float32Array  # (actions, 18) 3x3 of the walls, then of the goals
     moves: Float32Array  # (actions, 9), each row sums to 1
     bias: Float32Array  # (actions,)
-    top: np.float32
-    sharpness: np.float32
+    top: np.float32  # upper bound of values
+    sharpness: np.float32  # factor from q to logits
 
 
 class ValueIterationBuffers(NamedTuple):
@@ -27,9 +27,9 @@ class ValueIterationBuffers(NamedTuple):
     walls: Float32Array  # (cells,) 1 in the border
     goals: Float32Array  # (cells,) 0 in the border
     inside: npt.NDArray[np.int32]  # (cells,) 1 in the maze, 0 in the border
-    rewards: Float32Array  # (maps, cells)
-    values: Float32Array  # (cells,)
-    best: Float32Array  # (cells,)
+    rewards: Float32Array  # (actions, cells)
+    values: Float32Array  # (cells,) in the border those of the nearest cell
+    best: Float32Array  # (cells,) largest q so far
 
     @classmethod
     def make(cls, maps: int, rows: int, cols: int) -> ValueIterationBuffers:
@@ -104,7 +104,7 @@ def iterate_values(observation, iterations, weights, work):
 
 @compiled_sums
 def _rewards(work, weights, first, last, wide):
-    """Convolve walls and goals."""
+    """Convolve walls and goals, and add the biases."""
     for m in range(len(weights.bias)):
         reward = work.rewards[m, first:last]
         reward[:] = weights.bias[m]

@@ -15,10 +15,10 @@ from ..compiled.value_iteration import CompiledValueIteration
 OPSET, IR_VERSION = 20, 10
 """Versions that torch writes for other students."""
 
-PLANNER = """
+VALUE_ITERATION = """
 <ir_version: {ir_version}, opset_import: ["" : {opset}]>
-planner (float[batch, {planes}, rows, cols] observations)
-    => (float[answers, {actions}] logits, int64[answers] actions)
+value_iteration (float[batch, {planes}, rows, cols] observations)
+    => (float[queries, {actions}] logits, int64[queries] actions)
 {{
     walls, agent, goals = Split <axis = 1, num_outputs = {planes}> (observations)
     wide_walls = Pad <mode = "constant"> (walls, border, one)
@@ -46,8 +46,8 @@ planner (float[batch, {planes}, rows, cols] observations)
     last = Add (rewards, then)
     by_cell = Transpose <perm = [0, 2, 3, 1]> (last)
     which = Squeeze (agent, map_axis)
-    asked = Greater (which, half)
-    found = NonZero (asked)
+    queried = Greater (which, half)
+    found = NonZero (queried)
     cells = Transpose <perm = [1, 0]> (found)
     best_of_cells = GatherND (by_cell, cells)
     logits = Mul (best_of_cells, sharpness)
@@ -73,7 +73,7 @@ def value_iteration_graph(policy: CompiledValueIteration) -> Any:
     w = policy.weights
     actions = policy.num_actions
     fixed = f"count = Constant <value = int64[1] {{{policy.iterations}}}> ()"
-    text = PLANNER.format(
+    text = VALUE_ITERATION.format(
         ir_version=IR_VERSION,
         opset=OPSET,
         planes=PLANES,
@@ -108,8 +108,8 @@ def value_iteration_graph(policy: CompiledValueIteration) -> Any:
 
 ENDING = """
 <ir_version: {ir_version}, opset_import: ["" : {opset}]>
-gaussian (float[answers, {outputs}] logits)
-    => (float[answers, {dimensions}] means, float[answers, {dimensions}] log_deviations,
+gaussian (float[queries, {outputs}] logits)
+    => (float[queries, {dimensions}] means, float[queries, {dimensions}] log_deviations,
         float[{sides}] actions)
 {{
     means, any_deviations = Split <axis = 1, num_outputs = 2> (logits)
@@ -146,7 +146,7 @@ def gaussian_graph(model: Any, bounds: Bounds) -> None:
         opset=OPSET,
         outputs=2 * bounds.dimensions,
         dimensions=bounds.dimensions,
-        sides=", ".join(["answers", *(str(n) for n in shape)]),
+        sides=", ".join(["queries", *(str(n) for n in shape)]),
         sample=SQUASHED if bounds.squashed else CLIPPED,
     )
     ending = onnx.parser.parse_model(text).graph

@@ -33,7 +33,7 @@ class OnnxPolicy(ExportedPolicy):
         path: the file.
 
     Attributes:
-        observation_shape: shape of a single observation; None for a free length.
+        observation_shape: shape of a single observation, None for each side of any length.
         config: of the student.
         card: entries of its `Card`; may be empty.
 
@@ -78,9 +78,10 @@ class OnnxPolicy(ExportedPolicy):
         self._session = session
 
     def act(self, observation: Any) -> Any:
-        """Return the best action for one observation, the first of equal ones, or the mean's.
+        """Return the best action for one observation, or the action of the mean.
 
-        Continuous actions are arrays of float32, as the environment takes them.
+        A Discrete action is the first of equal ones. Continuous ones are arrays of float32, as the
+        environment takes them.
 
         Raises:
             ValueError: for an observation of another shape or kind, or a state of several episodes.

@@ -49,12 +49,12 @@ class GRUStep(nn.Module):
         # torch's equations of nn.GRU, whose own export does not take a free batch size and a state.
         seen = functional.linear(flat, cell.weight_ih_l0, cell.bias_ih_l0)
         known = functional.linear(memory, cell.weight_hh_l0, cell.bias_hh_l0)
-        forget_in, keep_in, new_in = seen.chunk(3, dim=1)
-        forget_back, keep_back, new_back = known.chunk(3, dim=1)
-        forget = torch.sigmoid(forget_in + forget_back)
-        keep = torch.sigmoid(keep_in + keep_back)
-        new = torch.tanh(new_in + forget * new_back)
-        after = (1 - keep) * new + keep * memory
+        reset_in, update_in, new_in = seen.chunk(3, dim=1)
+        reset_back, update_back, new_back = known.chunk(3, dim=1)
+        reset = torch.sigmoid(reset_in + reset_back)
+        update = torch.sigmoid(update_in + update_back)
+        new = torch.tanh(new_in + reset * new_back)
+        after = (1 - update) * new + update * memory
         logits = student.last(after)
         return logits, logits.argmax(dim=1), after
 
@@ -76,7 +76,7 @@ class _BackToCells(nn.Module):
 
 
 def with_any_size(network: Any) -> Any:
-    """Replace the transposed convolution of a `Residual` by one that can be traced for any size."""
+    """Make the transposed convolution of a `Residual` traceable for any size, in place."""
     network.back = _BackToCells(network.back)
     return network
 

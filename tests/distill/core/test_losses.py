@@ -17,8 +17,8 @@ TARGETS = Targets(TEACHER, WEIGHTS)
 
 
 def _softmax(logits):
-    likely = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return likely / likely.sum(axis=1, keepdims=True)
+    unnormalised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return unnormalised / unnormalised.sum(axis=1, keepdims=True)
 
 
 def _mean(rows):
@@ -39,9 +39,9 @@ def test_kl_mixes_hard_labels_linearly():
 
 
 def test_nll_uses_best_action():
-    likely = np.log(_softmax(STUDENT.numpy()))
+    log_policy = np.log(_softmax(STUDENT.numpy()))
     assert losses.nll(STUDENT, TARGETS).item() == pytest.approx(
-        _mean([-likely[0, 0], -likely[1, 2]])
+        _mean([-log_policy[0, 0], -log_policy[1, 2]])
     )
 
 
@@ -55,8 +55,8 @@ def test_mse_ignores_row_constant():
 
 
 def test_reverse_kl_swaps_arguments():
-    other_way = kl()(TEACHER, Targets(STUDENT, WEIGHTS))
-    assert losses.reverse_kl(STUDENT, TARGETS).item() == pytest.approx(other_way.item())
+    swapped = kl()(TEACHER, Targets(STUDENT, WEIGHTS))
+    assert losses.reverse_kl(STUDENT, TARGETS).item() == pytest.approx(swapped.item())
 
 
 def test_kl_gradient_independent_of_temperature():
@@ -79,11 +79,11 @@ def test_weighted_by_criticality_and_margin():
 
 def test_gaussian_divergence_matches_torch():
     rng = torch.Generator().manual_seed(0)
-    mean, log_std, taught_mean, taught_log_std = torch.randn(4, 5, 2, generator=rng)
+    mean, log_std, teacher_mean, teacher_log_std = torch.randn(4, 5, 2, generator=rng)
     student = torch.distributions.Normal(mean, log_std.exp())
-    teacher = torch.distributions.Normal(taught_mean, taught_log_std.exp())
+    teacher = torch.distributions.Normal(teacher_mean, teacher_log_std.exp())
     expected = torch.distributions.kl_divergence(teacher, student).sum(dim=1)
-    found = losses.gaussian_divergence(mean, log_std, taught_mean, taught_log_std)
+    found = losses.gaussian_divergence(mean, log_std, teacher_mean, teacher_log_std)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -105,41 +105,43 @@ def _expected_gradient(logits, teacher, moves, horizon, with_return):
     """Gradient over all trajectories of a tiny MDP, weighted by their probabilities."""
     actions = logits.shape[1]
     grad = torch.zeros_like(logits)
-    for way in itertools.product(range(actions), repeat=horizon):
+    for trajectory in itertools.product(range(actions), repeat=horizon):
         variable = logits.clone().requires_grad_()
         state, visited = 0, []
-        for action in way:
+        for action in trajectory:
             visited.append(state)
             state = moves[state][action]
-        likely = functional.log_softmax(variable, dim=1)
-        chance = torch.stack([likely[s, a] for s, a in zip(visited, way, strict=True)]).sum().exp()
+        log_policy = functional.log_softmax(variable, dim=1)
+        taken = [log_policy[s, a] for s, a in zip(visited, trajectory, strict=True)]
+        probability = torch.stack(taken).sum().exp()
         rows = torch.tensor(visited)
         loss = student_driven(
             variable[rows][:, None],
             teacher[rows][:, None],
-            torch.tensor(way)[:, None],
+            torch.tensor(trajectory)[:, None],
             torch.ones(horizon, 1, dtype=torch.float64),
             with_return=with_return,
         )
-        grad += chance.detach() * torch.autograd.grad(loss, variable)[0]
+        grad += probability.detach() * torch.autograd.grad(loss, variable)[0]
     return grad
 
 
 def _true_gradient(logits, teacher, moves, horizon):
     """Gradient of the expected divergence along trajectories, by automatic differentiation."""
     variable = logits.clone().requires_grad_()
-    likely, taught = functional.log_softmax(variable, dim=1), functional.log_softmax(teacher, dim=1)
-    rows = (taught.exp() * (taught - likely)).sum(dim=1)
-    where = [torch.zeros((), dtype=torch.float64) for _ in range(len(logits))]
-    where[0] = torch.ones((), dtype=torch.float64)
+    log_policy = functional.log_softmax(variable, dim=1)
+    log_teacher = functional.log_softmax(teacher, dim=1)
+    rows = (log_teacher.exp() * (log_teacher - log_policy)).sum(dim=1)
+    occupancy = [torch.zeros((), dtype=torch.float64) for _ in range(len(logits))]
+    occupancy[0] = torch.ones((), dtype=torch.float64)
     total = torch.zeros((), dtype=torch.float64)
     for _ in range(horizon):
-        total = total + sum(w * r for w, r in zip(where, rows, strict=True))
-        nxt = [torch.zeros((), dtype=torch.float64) for _ in where]
-        for state, w in enumerate(where):
+        total = total + sum(p * r for p, r in zip(occupancy, rows, strict=True))
+        after = [torch.zeros((), dtype=torch.float64) for _ in occupancy]
+        for state, p in enumerate(occupancy):
             for action, to in enumerate(moves[state]):
-                nxt[to] = nxt[to] + w * likely[state, action].exp()
-        where = nxt
+                after[to] = after[to] + p * log_policy[state, action].exp()
+        occupancy = after
     return torch.autograd.grad(total, variable)[0]
 
 

@@ -40,9 +40,9 @@ def test_agreement_is_fraction_of_equal_preferences() -> None:
 
 
 def test_agreement_ties_prefer_first() -> None:
-    untaught = QLearning("DynaMaze-v0", seed=0)
-    assert agreement(untaught, Always(0), np.arange(54)) == 1.0
-    assert agreement(untaught, Always(1), np.arange(54)) == 0.0
+    untrained = QLearning("DynaMaze-v0", seed=0)
+    assert agreement(untrained, Always(0), np.arange(54)) == 1.0
+    assert agreement(untrained, Always(1), np.arange(54)) == 0.0
 
 
 def test_agreement_refuses_no_observations() -> None:

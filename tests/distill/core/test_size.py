@@ -72,15 +72,15 @@ def test_one_thread_limits_torch() -> None:
 
 
 def test_num_bytes_of_stored_numbers() -> None:
-    class Told:
+    class Declared:
         num_bytes = 113
         num_parameters = 113
 
-    class Untold:
+    class Undeclared:
         num_parameters = 100
 
-    assert num_bytes(Told()) == 113
-    assert num_bytes(Untold()) == 400
+    assert num_bytes(Declared()) == 113
+    assert num_bytes(Undeclared()) == 400
     assert num_bytes(torch.nn.Linear(3, 2).double()) == 64
 
 

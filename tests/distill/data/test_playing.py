@@ -39,10 +39,10 @@ def recorded_steps(mode: AutoresetMode, steps: int, kind: type[Clock] = Clock) -
 
 @pytest.mark.parametrize("mode", MODES)
 def test_stepper_yields_each_step_once_in_order(mode: AutoresetMode) -> None:
-    for life in recorded_steps(mode, 60):
+    for steps in recorded_steps(mode, 60):
         expected = 0
-        assert len(life) > 30
-        for (step, length), episode_start, level, reward, terminated, ended, success in life:
+        assert len(steps) > 30
+        for (step, length), episode_start, level, reward, terminated, ended, success in steps:
             assert step == expected < length
             assert episode_start == (step == 0)
             assert level == 10 + length
@@ -55,15 +55,15 @@ def test_stepper_yields_each_step_once_in_order(mode: AutoresetMode) -> None:
 def test_stepper_plays_same_episodes_in_all_modes() -> None:
     first, *others = (recorded_steps(mode, 60) for mode in MODES)
     for other in others:
-        for life, same in zip(first, other, strict=True):
-            shared = min(len(life), len(same))
-            assert life[:shared] == same[:shared]
+        for steps, same in zip(first, other, strict=True):
+            shared = min(len(steps), len(same))
+            assert steps[:shared] == same[:shared]
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_stepper_reads_success_from_info(mode: AutoresetMode) -> None:
-    for life in recorded_steps(mode, 60, SuccessClock):
-        for (_, length), *_, ended, success in life:
+    for steps in recorded_steps(mode, 60, SuccessClock):
+        for (_, length), *_, ended, success in steps:
             assert success == (ended and length >= 3)
 
 
@@ -102,25 +102,25 @@ def test_runner_keeps_own_recurrent_state() -> None:
     policy, envs = Counting(), clocks(AutoresetMode.NEXT_STEP)
     policy.memory = "somebody else's"
     stepper = EnvStepper(envs, seed=3)
-    player = PolicyRunner(policy, policy.action_probabilities)
+    runner = PolicyRunner(policy, policy.action_probabilities)
     fired = 0
     for _ in range(60):
-        answers = player.outputs(stepper, stepper.needs_action)
+        outputs = runner.outputs(stepper, stepper.needs_action)
         assert policy.memory == "somebody else's"
         np.testing.assert_array_equal(
-            answers[:, 1], stepper.observations[stepper.needs_action, 0] == 2
+            outputs[:, 1], stepper.observations[stepper.needs_action, 0] == 2
         )
-        fired += int(answers[:, 1].sum())
+        fired += int(outputs[:, 1].sum())
         stepper.step(np.zeros(3, dtype=np.int64))
     assert fired > 5
 
 
 def test_sample_actions_follows_probabilities() -> None:
-    chances = np.tile([0.5, 0.0, 0.2, 0.3], (40_000, 1))
-    drawn = sample_actions(chances, np.random.default_rng(0))
+    probabilities = np.tile([0.5, 0.0, 0.2, 0.3], (40_000, 1))
+    drawn = sample_actions(probabilities, np.random.default_rng(0))
     shares = np.bincount(drawn, minlength=4) / len(drawn)
     assert shares[1] == 0
-    np.testing.assert_allclose(shares, chances[0], atol=6 * 0.5 / 200)  # 6 standard errors
+    np.testing.assert_allclose(shares, probabilities[0], atol=6 * 0.5 / 200)  # 6 standard errors
 
 
 def test_stepper_refuses_other_spaces() -> None:

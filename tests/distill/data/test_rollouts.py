@@ -85,14 +85,14 @@ def test_rollouts_label_each_step_once() -> None:
         queried.append(len(observations))
         return label(observations)
 
-    source, chance = Rollouts(teacher, clocks(SAME), batch_size=8), rng()
+    source, generator = Rollouts(teacher, clocks(SAME), batch_size=8), rng()
     for _ in range(20):
-        source.batch(chance, 0.5)
+        source.batch(generator, 0.5)
     assert sum(queried) == len(source) == 3 * 20 + 3 * 2  # three steps for the first batch
 
 
-@pytest.mark.parametrize(("beta", "driver"), [(1.0, 0), (0.0, 1)])
-def test_rollouts_beta_selects_acting_policy(beta: float, driver: int) -> None:
+@pytest.mark.parametrize(("beta", "acting"), [(1.0, 0), (0.0, 1)])
+def test_rollouts_beta_selects_acting_policy(beta: float, acting: int) -> None:
     teacher, student, env = (
         as_teacher(lambda seen: np.tile([99.0, 0], (len(seen), 1))),
         Fixed(0, 1),
@@ -100,7 +100,7 @@ def test_rollouts_beta_selects_acting_policy(beta: float, driver: int) -> None:
     )
     actions = record_actions(env)
     collect(teacher, env, 300, rng(), student=student, beta=beta)
-    assert set(np.concatenate(actions)) == {driver}
+    assert set(np.concatenate(actions)) == {acting}
 
 
 def test_rollouts_beta_1_matches_teacher_states() -> None:
@@ -134,17 +134,17 @@ def test_rollouts_by_episode_keep_policy_to_end() -> None:
 
     env.step = watched  # type: ignore[method-assign]
     collect(Fixed(1e-9, 1), env, 2000, rng(), student=Fixed(1, 0), beta=0.5, by="episode")
-    drivers: set[Any] = set()
+    acted: set[Any] = set()
     for i in range(8):
-        driver = None
+        acting = None
         for seen, actions in taken_steps:
             number, length = seen[i]
             if number == 0:
-                driver = actions[i]
+                acting = actions[i]
             elif number < length:
-                assert actions[i] == driver
-            drivers.add(driver)
-    assert {0, 1} <= drivers
+                assert actions[i] == acting
+            acted.add(acting)
+    assert {0, 1} <= acted
 
 
 def test_rollouts_beta_follows_progress() -> None:
@@ -212,8 +212,8 @@ def test_rollouts_reset_recurrent_student_at_start() -> None:
     assert student.memory is None
 
 
-def in_training(source: Rollouts, steps: int, chance: np.random.Generator) -> list[Any]:
-    return [source.batch(chance, step / 10) for step in range(steps)]
+def in_training(source: Rollouts, steps: int, generator: np.random.Generator) -> list[Any]:
+    return [source.batch(generator, step / 10) for step in range(steps)]
 
 
 @pytest.mark.parametrize("length", [None, 3])
@@ -229,16 +229,16 @@ def test_rollouts_resume_bit_identical(length: int | None) -> None:
             sequence_length=length,
         )
 
-    first, chance = make(), rng()
-    in_training(first, 5, chance)
+    first, generator = make(), rng()
+    in_training(first, 5, generator)
     # As in a checkpoint.
-    state, bits = unpack_state(*pack_state(first.get_state())), chance.bit_generator.state
-    expected = in_training(first, 5, chance)
-    second, chance = make(), rng(99)
-    in_training(second, 2, chance)
+    state, bits = unpack_state(*pack_state(first.get_state())), generator.bit_generator.state
+    expected = in_training(first, 5, generator)
+    second, generator = make(), rng(99)
+    in_training(second, 2, generator)
     second.set_state(state)
-    chance.bit_generator.state = bits
-    for one, two in zip(expected, in_training(second, 5, chance), strict=True):
+    generator.bit_generator.state = bits
+    for one, two in zip(expected, in_training(second, 5, generator), strict=True):
         for column, same in zip(one[:3], two[:3], strict=True):
             np.testing.assert_array_equal(column, same)
     assert first.levels == second.levels

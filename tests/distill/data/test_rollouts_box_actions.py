@@ -22,7 +22,7 @@ SAME = AutoresetMode.SAME_STEP
 LOW, HIGH = np.array([-1.0, -2.0]), np.array([1.0, 4.0])
 
 
-def dials(mode: AutoresetMode = SAME, num_envs: int = 3) -> SyncVectorEnv:
+def box_clocks(mode: AutoresetMode = SAME, num_envs: int = 3) -> SyncVectorEnv:
     return clocks(mode, num_envs, BoxClock)
 
 
@@ -48,7 +48,7 @@ class EncodingTeacher:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_collect_labels_and_takes_each_action(mode: AutoresetMode) -> None:
-    data = collect(EncodingTeacher(), dials(mode), 90, rng())
+    data = collect(EncodingTeacher(), box_clocks(mode), 90, rng())
     seen = data.rows.observations
     assert len(data) == 90
     assert data.distribution == "gaussian"
@@ -59,17 +59,17 @@ def test_collect_labels_and_takes_each_action(mode: AutoresetMode) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_evaluate_takes_means(mode: AutoresetMode) -> None:
-    found = evaluate(EncodingTeacher(), dials(mode), 12, gamma=1, seed=4)
+    found = evaluate(EncodingTeacher(), box_clocks(mode), 12, gamma=1, seed=4)
     n = found.lengths
     np.testing.assert_allclose(found.undiscounted, (n - 1) * n / 20 + n * n / 2, rtol=1e-6)
     assert normalised_return(
-        EncodingTeacher(), EncodingTeacher(), dials(mode), 6, gamma=0.9, seed=0
+        EncodingTeacher(), EncodingTeacher(), box_clocks(mode), 6, gamma=0.9, seed=0
     ) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(("beta", "mean"), [(1.0, (0.5, -1.0)), (0.0, (-0.25, 3.0))])
 def test_rollouts_beta_selects_acting_policy(beta: float, mean: Any) -> None:
-    env = dials()
+    env = box_clocks()
     taken = record_actions(env)
     student: Any = Gaussian((-0.25, 3.0))
     collect(Gaussian((0.5, -1.0)), env, 60, rng(), student=student, beta=beta, deterministic=True)
@@ -78,19 +78,19 @@ def test_rollouts_beta_selects_acting_policy(beta: float, mean: Any) -> None:
 
 @pytest.mark.parametrize("by", ["step", "episode"])
 def test_rollouts_mix_whole_actions(by: str) -> None:
-    env = dials()
+    env = box_clocks()
     taken = record_actions(env)
     student: Any = Gaussian((-0.25, 3.0))
     collect(Gaussian((0.5, -1.0)), env, 3000, rng(), student=student, beta=0.3, by=by)
     first, second = np.concatenate(taken).T
-    is_taught = first > 0
-    np.testing.assert_array_equal(is_taught, second < 0)
+    of_teacher = first > 0
+    np.testing.assert_array_equal(of_teacher, second < 0)
     # Six standard errors, for episodes of three steps on average.
-    assert is_taught.mean() == pytest.approx(0.3, abs=6 * 0.46 * np.sqrt(3 / 3000))
+    assert of_teacher.mean() == pytest.approx(0.3, abs=6 * 0.46 * np.sqrt(3 / 3000))
 
 
 def test_select_actions_samples_mean_and_deviation() -> None:
-    env = dials(num_envs=20)
+    env = box_clocks(num_envs=20)
     taken = record_actions(env)
     collect(Gaussian((0.1, 1.0), np.log([0.1, 0.4])), env, 20_000, rng())
     actions = np.concatenate(taken)
@@ -98,7 +98,7 @@ def test_select_actions_samples_mean_and_deviation() -> None:
     np.testing.assert_allclose(actions.mean(0), [0.1, 1.0], atol=6 * 0.4 / np.sqrt(20_000))
     np.testing.assert_allclose(actions.std(0), spread, rtol=6 / np.sqrt(2 * 20_000))
     found = [
-        evaluate(Gaussian((0, 0), (0, 0)), dials(), 4, gamma=1, seed=s, deterministic=False)
+        evaluate(Gaussian((0, 0), (0, 0)), box_clocks(), 4, gamma=1, seed=s, deterministic=False)
         for s in (1, 1, 2)
     ]
     np.testing.assert_array_equal(found[0].undiscounted, found[1].undiscounted)
@@ -106,7 +106,7 @@ def test_select_actions_samples_mean_and_deviation() -> None:
 
 
 def test_select_actions_squashes_with_policy_bounds() -> None:
-    env = dials()
+    env = box_clocks()
     taken = record_actions(env)
     teacher: Any = Gaussian((0.5, -9.0), bounds=Bounds(LOW, HIGH, squashed=True))
     student = GaussianStudent(MLP((2,), 4), LOW, HIGH, squashed=True)
@@ -126,24 +126,24 @@ def test_rollouts_resume_bit_identical(length: int | None) -> None:
     def make() -> Rollouts:
         return Rollouts(
             EncodingTeacher(),
-            dials(AutoresetMode.NEXT_STEP),
+            box_clocks(AutoresetMode.NEXT_STEP),
             student=student,
             beta=0.5,
             batch_size=8,
             sequence_length=length,
         )
 
-    first, chance = make(), rng()
+    first, generator = make(), rng()
     for _ in range(4):
-        first.batch(chance, 0.0)
-    state, bits = first.get_state(), chance.bit_generator.state
-    expected = [first.batch(chance, 0.0) for _ in range(4)]
-    second, chance = make(), rng(9)
+        first.batch(generator, 0.0)
+    state, bits = first.get_state(), generator.bit_generator.state
+    expected = [first.batch(generator, 0.0) for _ in range(4)]
+    second, generator = make(), rng(9)
     second.set_state(state)
-    chance.bit_generator.state = bits
+    generator.bit_generator.state = bits
     for one in expected:
-        for column, its in zip(one[:3], second.batch(chance, 0.0)[:3], strict=True):
-            np.testing.assert_array_equal(column, its)
+        for column, resumed in zip(one[:3], second.batch(generator, 0.0)[:3], strict=True):
+            np.testing.assert_array_equal(column, resumed)
 
 
 def test_stepper_default_actions_within_bounds() -> None:
@@ -152,14 +152,14 @@ def test_stepper_default_actions_within_bounds() -> None:
             super().__init__()
             self.action_space = type(self.action_space)(np.float32([2, 3]), np.float32([4, 5]))  # type: ignore[call-arg,arg-type]
 
-    play = EnvStepper(clocks(AutoresetMode.NEXT_STEP, 3, High), 0)
-    np.testing.assert_array_equal(play.default_actions(), np.float32([[2, 3]] * 3))
-    assert play.columns == 4
-    assert evaluate(Gaussian((3, 4)), play.env, 5, gamma=1, seed=0).undiscounted.min() >= 7
+    stepper = EnvStepper(clocks(AutoresetMode.NEXT_STEP, 3, High), 0)
+    np.testing.assert_array_equal(stepper.default_actions(), np.float32([[2, 3]] * 3))
+    assert stepper.columns == 4
+    assert evaluate(Gaussian((3, 4)), stepper.env, 5, gamma=1, seed=0).undiscounted.min() >= 7
 
 
 def test_rollouts_refuse_mismatched_actions() -> None:
-    env, teacher = dials(), Gaussian((0, 0))
+    env, teacher = box_clocks(), Gaussian((0, 0))
     with pytest.raises(TypeError, match=r"Fixed of categorical actions where they are Box.*gauss"):
         evaluate(Fixed(0.5, 0.5), env, 2, gamma=1, seed=0)
     with pytest.raises(TypeError, match=r"Gaussian of gaussian actions where they are Discrete"):

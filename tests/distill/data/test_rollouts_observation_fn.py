@@ -99,14 +99,20 @@ def test_teacher_sees_full_observations(mode: AutoresetMode) -> None:
 
 
 def test_identity_observation_fn_changes_nothing() -> None:
-    def play(view: Any) -> Any:
+    def play(observation_fn: Any) -> Any:
         student = MLP((3, SIDE, SIDE), 4)
         return collect(
-            ShortestPathPolicy(), mazes(), 60, rng(), student=student, beta=0.5, observation_fn=view
+            ShortestPathPolicy(),
+            mazes(),
+            60,
+            rng(),
+            student=student,
+            beta=0.5,
+            observation_fn=observation_fn,
         )
 
-    for found, its in zip(play(None).rows[:3], play(lambda seen: seen).rows[:3], strict=True):
-        np.testing.assert_array_equal(found, its)
+    for found, expected in zip(play(None).rows[:3], play(lambda seen: seen).rows[:3], strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_recurrent_student_learns_from_window() -> None:
@@ -129,10 +135,10 @@ def test_recurrent_student_learns_from_window() -> None:
     )
     assert np.mean(losses_seen[-10:]) < 0.7 * losses_seen[0]
     env = mazes(levels=30)
-    kept = normalised_return(
+    trained = normalised_return(
         student, ShortestPathPolicy(), env, 60, gamma=0.95, seed=0, observation_fn=window
     )
-    blind = normalised_return(
+    untrained = normalised_return(
         GRU((2, SEEN, SEEN), 4, 24),
         ShortestPathPolicy(),
         env,
@@ -141,13 +147,13 @@ def test_recurrent_student_learns_from_window() -> None:
         seed=0,
         observation_fn=window,
     )
-    assert kept.low > blind.high
+    assert trained.low > untrained.high
 
 
 def test_evaluate_observation_fn_equals_wrapped_policy() -> None:
     student = MLP((2, SEEN, SEEN), 4, seed=3)
 
-    class Cutting:
+    class Wrapped:
         def action_probabilities(self, observations: Any) -> Any:
             return student.action_probabilities(window(observations))
 
@@ -155,7 +161,7 @@ def test_evaluate_observation_fn_equals_wrapped_policy() -> None:
         return evaluate(policy, mazes(), 12, gamma=0.95, seed=1, deterministic=False, **more)
 
     np.testing.assert_array_equal(
-        play(student, observation_fn=window).lengths, play(Cutting()).lengths
+        play(student, observation_fn=window).lengths, play(Wrapped()).lengths
     )
 
 

@@ -19,7 +19,7 @@ from dynamaze.distill.students.gru import GRU
 
 from ..exporters import Exporter, every_exporter
 
-SHAPE, EPISODES, MOMENTS = (7, 7, 3), 1000, 10
+SHAPE, EPISODES, STEPS = (7, 7, 3), 1000, 10
 
 
 def network(seed: int = 2, shape: tuple[int, ...] = SHAPE) -> GRU:
@@ -28,7 +28,7 @@ def network(seed: int = 2, shape: tuple[int, ...] = SHAPE) -> GRU:
 
 @every_exporter
 def test_gru_exports_match_student(export: Exporter, tmp_path: Path) -> None:
-    queried = np.random.default_rng(0).random((MOMENTS * EPISODES, *SHAPE), dtype=np.float32)
+    queried = np.random.default_rng(0).random((STEPS * EPISODES, *SHAPE), dtype=np.float32)
     student = network()
     policy = export(student, tmp_path, queried[0])
     parity = check_parity(student, policy, queried)  # a thousand episodes of ten steps

@@ -63,7 +63,7 @@ def test_check_parity_refuses_other_shape_and_empty() -> None:
         def action_logits(self, observations: Any) -> Any:
             return super().action_logits(observations)[:, :3]
 
-    with pytest.raises(ValueError, match=r"logits \(1000, 3\) where .* \(1000, 4\)"):
+    with pytest.raises(ValueError, match=r"of shape \(1000, 3\) where .* \(1000, 4\); exp"):
         check_parity(Given(), Narrow(), ROWS)
     with pytest.raises(ValueError, match="at least one"):
         check_parity(Given(), Given(), ROWS[:0])

@@ -72,9 +72,9 @@ def test_student_round_trip(kind: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["s.safetensors"]
     opened = open_policy(tmp_path / "s.safetensors")
     assert opened.kind == kind
-    for forgetful in (original, opened.policy):
-        if hasattr(forgetful, "memory"):
-            forgetful.reset()
+    for policy in (original, opened.policy):
+        if hasattr(policy, "memory"):
+            policy.reset()
     wanted = original.act(queried(kind)[0])
     np.testing.assert_allclose(opened.policy.act(queried(kind)[0]), wanted, rtol=1e-5)
 
@@ -191,8 +191,8 @@ def test_load_refuses_missing_or_foreign_file(file: Path, tmp_path: Path) -> Non
     refused(tmp_path / "no.safetensors", "cannot be read: No such file")
     file.write_text("# A page\n")
     refused(file, "not a whole safetensors file")
-    for notes in (None, {"format": "pt"}, {"dynamaze": "what"}, {"dynamaze": "[]"}):
-        file.write_bytes(save({"weight": np.ones(3)}, notes))
+    for metadata in (None, {"format": "pt"}, {"dynamaze": "what"}, {"dynamaze": "[]"}):
+        file.write_bytes(save({"weight": np.ones(3)}, metadata))
         refused(file, "no description of a student")
     file.write_bytes(save({}, {"dynamaze": '{"format": 9}'}))
     refused(file, "format 9; expected 1")

@@ -68,8 +68,8 @@ def weights(model: Any) -> dict[str, torch.Tensor]:
 
 
 def same(one: Any, other: Any) -> bool:
-    theirs = weights(other)
-    return all(torch.equal(value, theirs[name]) for name, value in weights(one).items())
+    expected = weights(other)
+    return all(torch.equal(value, expected[name]) for name, value in weights(one).items())
 
 
 # -- PPO itself --------------------------------------------------------------------------------

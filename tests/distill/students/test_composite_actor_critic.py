@@ -35,11 +35,11 @@ from ..small_envs import clocks
 SEEN = np.random.default_rng(0).normal(size=(12, 2)).astype(np.float32)
 
 
-def worth(observations: Any) -> np.ndarray:
+def action_values(observations: Any) -> np.ndarray:
     return np.asarray(observations) @ np.array([[1.0, -1.0, 0.0], [0.0, 1.0, -1.0]])
 
 
-TEACHER = ActionValues(worth, temperature=0.2)
+TEACHER = ActionValues(action_values, temperature=0.2)
 
 
 def queried(teacher: Any = TEACHER) -> FunctionSource:
@@ -51,8 +51,8 @@ def pair(seed: int = 0) -> ActorCritic:
 
 
 def same(one: Any, other: Any) -> bool:
-    theirs = other.state_dict()
-    return all(torch.equal(weight, theirs[name]) for name, weight in one.state_dict().items())
+    expected = other.state_dict()
+    return all(torch.equal(weight, expected[name]) for name, weight in one.state_dict().items())
 
 
 # -- training ----------------------------------------------------------------------------------
@@ -65,15 +65,15 @@ def test_actor_critic_gradient_is_joint() -> None:
     one = pair()
     twin = deepcopy(one)
     distiller = Distiller(one, data, total_steps=1, loss=kl(2.0), value_coef=0.7, clip=1e9)
-    told: list[float] = []
-    distiller.distil(callback=lambda step: told.append(step.losses["student"]))
+    losses: list[float] = []
+    distiller.distil(callback=lambda step: losses.append(step.losses["student"]))
     targets = Targets(*(torch.tensor(column) for column in rows[1:] if column is not None))
     values = twin.critic(torch.tensor(SEEN)).flatten()
     loss = kl(2.0)(twin.actor(torch.tensor(SEEN)), targets) + 0.7 * value_mse(values, targets)
     loss.backward()
-    assert told[0] == pytest.approx(loss.item(), rel=1e-6)
-    for mine, its in zip(one.parameters(), twin.parameters(), strict=True):
-        torch.testing.assert_close(mine.grad, its.grad, rtol=1e-5, atol=1e-7)
+    assert losses[0] == pytest.approx(loss.item(), rel=1e-6)
+    for own, expected in zip(one.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(own.grad, expected.grad, rtol=1e-5, atol=1e-7)
 
 
 def test_actor_critic_learns_and_teaches_values() -> None:
@@ -92,11 +92,11 @@ def test_actor_critic_learns_and_teaches_values() -> None:
 def test_zero_value_coef_leaves_critic() -> None:
     one = pair()
     before = deepcopy(one)
-    Distiller(one, queried(worth), total_steps=3, value_coef=0).distil()
+    Distiller(one, queried(action_values), total_steps=3, value_coef=0).distil()
     assert same(one.critic, before.critic)
     assert not same(one.actor, before.actor)
     with pytest.raises(ValueError, match="without the teacher's values; expected a teacher that"):
-        Distiller(one, queried(worth), total_steps=3).distil()
+        Distiller(one, queried(action_values), total_steps=3).distil()
     with pytest.raises(ValueError, match="value_coef=-1"):
         Distiller(one, queried(), total_steps=3, value_coef=-1)
 
@@ -108,13 +108,13 @@ def test_actor_critic_unaffected_by_other_students() -> None:
         return Distiller(students, queried(), total_steps=20, clip=1e9).distil().students
 
     alone = trained({"pair": pair()})["pair"]
-    company = trained({"pair": pair(), "actor": MLP((2,), 3, 6, seed=0)})
-    assert same(alone, company["pair"])
-    assert same(alone.actor, company["actor"])
+    together = trained({"pair": pair(), "actor": MLP((2,), 3, 6, seed=0)})
+    assert same(alone, together["pair"])
+    assert same(alone.actor, together["actor"])
 
 
 def test_actor_critic_resume_bit_identical(tmp_path: Path) -> None:
-    teacher = ActionValues(lambda seen: worth(seen)[:, :2])
+    teacher = ActionValues(lambda seen: action_values(seen)[:, :2])
 
     def made(seed: int = 0) -> Distiller:
         students = {
@@ -138,10 +138,10 @@ def test_actor_critic_with_iterative_actor() -> None:
     planes = np.zeros((4, 3, 5, 5), np.float32)
     planes[:, 1, 2, np.arange(4)] = planes[:, 2, 0, 0] = 1.0
     one = ActorCritic(ValueIterationNetwork(), MLP((3, 5, 5), 1))
-    answers = one.training_outputs(torch.tensor(planes), 0.5, np.random.default_rng(0))
-    assert len(answers) > 1
+    outputs = one.training_outputs(torch.tensor(planes), 0.5, np.random.default_rng(0))
+    assert len(outputs) > 1
     values = one.critic(torch.tensor(planes)).flatten()
-    assert all(torch.equal(each.values, values) for each in answers)  # type: ignore[arg-type]
+    assert all(torch.equal(each.values, values) for each in outputs)  # type: ignore[arg-type]
     assert one.penalty(1.0) == one.actor.penalty(1.0) > 0
 
 
@@ -162,28 +162,30 @@ def test_actor_critic_policy_is_actor() -> None:
     gaussian = ActorCritic(actor, MLP((2,), 1))
     assert distribution_of(gaussian) == "squashed_gaussian"
     assert gaussian.bounds is actor.bounds
-    for mine, its in zip(gaussian.action_gaussian(SEEN), actor.action_gaussian(SEEN), strict=True):
-        np.testing.assert_array_equal(mine, its)
+    for own, expected in zip(
+        gaussian.action_gaussian(SEEN), actor.action_gaussian(SEEN), strict=True
+    ):
+        np.testing.assert_array_equal(own, expected)
     np.testing.assert_array_equal(gaussian.act(SEEN[0]), actor.act(SEEN[0]))
 
 
 def test_actor_critic_separate_recurrent_states() -> None:
     one = ActorCritic(GRU((2,), 3, 4, seed=1), GRU((2,), 1, 4, seed=2))
     actor, critic = deepcopy(one.actor), deepcopy(one.critic)
-    moments = np.random.default_rng(2).normal(size=(5, 6, 2)).astype(np.float32)
-    for episode_start, moment in zip(
-        np.random.default_rng(3).random((5, 6)) < 0.3, moments, strict=True
+    sequence = np.random.default_rng(2).normal(size=(5, 6, 2)).astype(np.float32)
+    for episode_start, step in zip(
+        np.random.default_rng(3).random((5, 6)) < 0.3, sequence, strict=True
     ):
         for each in (one, actor, critic):
             each.reset(episode_start)
-        np.testing.assert_array_equal(one.action_logits(moment), actor.action_logits(moment))
-        np.testing.assert_array_equal(one.state_values(moment), critic.action_logits(moment)[:, 0])
-    kept = one.memory
+        np.testing.assert_array_equal(one.action_logits(step), actor.action_logits(step))
+        np.testing.assert_array_equal(one.state_values(step), critic.action_logits(step)[:, 0])
+    memory = one.memory
     one.memory = None
     assert one.actor.memory is None
     assert one.critic.memory is None
-    one.memory = kept
-    np.testing.assert_array_equal(one.actor.memory, kept[0])
+    one.memory = memory
+    np.testing.assert_array_equal(one.actor.memory, memory[0])
     one.reset()
     assert one.memory is None
 
@@ -195,10 +197,10 @@ def test_actor_critic_recurrent_sequences_with_values() -> None:
     assert one.memory is None
     assert batch.values is not None
     alone = deepcopy(one)
-    answers = alone(torch.tensor(batch.observations)).detach().numpy()
+    outputs = alone(torch.tensor(batch.observations)).detach().numpy()
     values = alone.critic(torch.tensor(batch.observations)).detach().numpy()[:, 0]
     counted = batch.weights > 0
-    np.testing.assert_allclose(batch.logits[counted], answers[counted], atol=1e-5)
+    np.testing.assert_allclose(batch.logits[counted], outputs[counted], atol=1e-5)
     np.testing.assert_allclose(batch.values[counted], values[counted], atol=1e-5)
     Distiller(alone, source, total_steps=2).distil()
 
@@ -257,13 +259,13 @@ def test_actor_critic_refuses_bad_parts() -> None:
 
 
 def test_value_labels_refuse_bad_values() -> None:
-    class Worthless(ActionValues):
+    class GivenValues(ActionValues):
         given: Any
 
         def state_values(self, observations: Any) -> Any:
             return self.given
 
-    teacher = Worthless(worth)
+    teacher = GivenValues(action_values)
     for given, match in (
         (np.zeros((32, 1)), r"values have shape \(32, 1\); expected \(queries,\)"),
         (np.zeros(31), "31 labels for 32 observations"),

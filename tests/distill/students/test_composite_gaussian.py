@@ -81,14 +81,14 @@ def test_bounds_refuse_empty() -> None:
         Bounds([None], [1.0], squashed=True)  # type: ignore[arg-type]
 
 
-# -- answers -----------------------------------------------------------------------------------
+# -- labels and students -----------------------------------------------------------------------
 
 
 def test_teacher_labels_are_means_then_log_deviations() -> None:
     mean, log_std = Lines().action_gaussian(SEEN)
-    answers = teacher_labels(Lines(), SEEN, 4)
-    np.testing.assert_array_equal(answers, np.hstack([mean, log_std]).astype(np.float32))
-    assert answers.dtype == np.float32
+    labels = teacher_labels(Lines(), SEEN, 4)
+    np.testing.assert_array_equal(labels, np.hstack([mean, log_std]).astype(np.float32))
+    assert labels.dtype == np.float32
     with pytest.raises(ValueError, match=r"log deviations have shape \(7, 4\).*\(queries, 6\)"):
         teacher_labels(Lines(), SEEN, 6)
     with pytest.raises(ValueError, match="log deviation in row 0 for dimension 1 is -inf"):
@@ -160,9 +160,9 @@ def test_gaussian_training_loss_matches_torch() -> None:
 
     one = student()
     mean, log_std = split(one(torch.tensor(Same().batch(None, 0.0).observations)).detach())
-    taught_mean, taught_log_std = split(torch.tensor(rows))
+    teacher_mean, teacher_log_std = split(torch.tensor(rows))
     each = torch.distributions.kl_divergence(
-        torch.distributions.Normal(taught_mean, taught_log_std.exp()),
+        torch.distributions.Normal(teacher_mean, teacher_log_std.exp()),
         torch.distributions.Normal(mean.double(), log_std.double().exp()),
     ).sum(dim=1)
     recorded: list[TrainingStep] = []
@@ -256,8 +256,10 @@ def test_nested_students_file_round_trip(tmp_path: Path) -> None:
         assert loaded.config == one.config
         assert loaded.bounds.is_like(one.bounds)
         assert distribution_of(loaded) == distribution_of(one)
-        for found, its in zip(loaded.action_gaussian(SEEN), one.action_gaussian(SEEN), strict=True):
-            np.testing.assert_array_equal(found, its)
+        for found, expected in zip(
+            loaded.action_gaussian(SEEN), one.action_gaussian(SEEN), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_gaussian_refuses_bad_parts(tmp_path: Path) -> None:

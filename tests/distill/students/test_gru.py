@@ -32,13 +32,13 @@ def student_alone(student: GRU, observed: np.ndarray) -> np.ndarray:
 def test_gru_reset_only_at_episode_start() -> None:
     student, seen = GRU((2, 2), 3, 5), sequences()
     student.action_logits(seen[:, 0])
-    kept = student.memory
+    before = student.memory
     student.reset(np.array([True, False, False, True]))
-    assert kept is not None
-    assert kept[0].any()  # returned arrays are not changed later
-    answers = student.action_logits(seen[:, 1])
+    assert before is not None
+    assert before[0].any()  # returned arrays are not changed later
+    logits = student.action_logits(seen[:, 1])
     fresh = student_alone(student, seen[:, 1])
-    is_fresh = np.isclose(answers, fresh, atol=1e-6).all(axis=1)
+    is_fresh = np.isclose(logits, fresh, atol=1e-6).all(axis=1)
     np.testing.assert_array_equal(is_fresh, [True, False, False, True])
     student.reset()
     np.testing.assert_allclose(student.action_logits(seen[:, 1]), fresh, atol=1e-6)
@@ -72,8 +72,8 @@ def cued(rng: np.random.Generator, batch: int = 64) -> tuple[torch.Tensor, torch
 
 def test_gru_solves_memory_task() -> None:
     rng = np.random.default_rng(0)
-    student, blind = GRU((1,), 2, 4), MLP((1,), 2, 4)
-    for learner in (student, blind):
+    student, memoryless = GRU((1,), 2, 4), MLP((1,), 2, 4)
+    for learner in (student, memoryless):
         optimizer = torch.optim.Adam(learner.parameters(), lr=0.03)
         for _ in range(150):
             seen, cue = cued(rng)
@@ -85,7 +85,7 @@ def test_gru_solves_memory_task() -> None:
     seen, cue = cued(rng, 200)
     found, guessed = (
         [policy.action_logits(seen[:, time].numpy()) for time in range(4)][-1].argmax(axis=1)
-        for policy in (student, blind)
+        for policy in (student, memoryless)
     )
     np.testing.assert_array_equal(found, cue)
     assert len(set(guessed)) == 1

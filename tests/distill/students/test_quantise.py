@@ -94,8 +94,8 @@ def test_scales_bfloat16_keep_largest_integer() -> None:
             integers, scales = quantise_tensor(weight, bits, "tensor")
             assert integers.abs().max() == MAX_INTEGER[bits]
             assert torch.equal(scales.to(torch.bfloat16).float(), scales)
-            off = (integers * scales - weight).abs().max() / scales
-            assert off <= 0.5 + MAX_INTEGER[bits] / 256
+            error = (integers * scales - weight).abs().max() / scales
+            assert error <= 0.5 + MAX_INTEGER[bits] / 256
 
 
 @pytest.mark.parametrize("bits", KINDS)
@@ -185,10 +185,10 @@ def test_training_moves_integers_not_original() -> None:
 
 
 def queried() -> FunctionSource:
-    recipe = MazeGenerator(5)
+    generator = MazeGenerator(5)
     return FunctionSource(
         ShortestPathPolicy(),
-        lambda rng, progress: query_all_cells(recipe, rng.integers(100, size=4).tolist()),
+        lambda rng, progress: query_all_cells(generator, rng.integers(100, size=4).tolist()),
     )
 
 
@@ -287,8 +287,9 @@ def test_file_size_grows_by_declared_bytes(tmp_path: Path) -> None:
         student = quantised(MLP((64,), 4, width), 4, "tensor")
         save_student(tmp_path / "s", student)
         sizes[width] = ((tmp_path / "s").stat().st_size, size_in_bytes(student).total)
-    (small, told), (large, more) = sizes[64], sizes[128]
-    assert abs((large - small) - (more - told)) < 64  # offsets in the header have more digits
+    (small, small_bytes), (large, large_bytes) = sizes[64], sizes[128]
+    # Offsets in the header of the larger file have more digits.
+    assert abs((large - small) - (large_bytes - small_bytes)) < 64
 
 
 def test_packing_matches_manual_example() -> None:

@@ -93,8 +93,8 @@ def test_every_weight_gets_gradient(kind: str) -> None:
             weight.add_(0.1 * torch.randn_like(weight))
     seen = torch.tensor(planes())
     # Sequences, so that the recurrent weights matter too.
-    answers = student(seen[None] if kind == "gru" else seen)
-    (answers * torch.randn_like(answers)).sum().backward()
+    outputs = student(seen[None] if kind == "gru" else seen)
+    (outputs * torch.randn_like(outputs)).sum().backward()
     missing = [name for name, weight in student.named_parameters() if not weight.grad.any()]
     assert missing == []
 
@@ -181,20 +181,20 @@ def test_images_are_scaled(kind: str) -> None:
 
 
 def test_conv_image_equals_planes() -> None:
-    picture = Convolution((8, 6, 3), 4, 2)
+    image = Convolution((8, 6, 3), 4, 2)
     window = Convolution((3, 8, 6), 4, 2, per_cell=False)
-    window.load_state_dict(picture.state_dict())
+    window.load_state_dict(image.state_dict())
     seen = np.random.default_rng(0).integers(256, size=(5, 8, 6, 3), dtype=np.uint8)
     turned = np.moveaxis(seen, -1, 1)
     np.testing.assert_allclose(
-        picture.action_logits(seen), window.action_logits(turned), rtol=1e-5, atol=1e-6
+        image.action_logits(seen), window.action_logits(turned), rtol=1e-5, atol=1e-6
     )
 
 
-def test_conv_answers_all_cells_any_size() -> None:
+def test_conv_covers_all_cells_any_size() -> None:
     student = Convolution((3, 5, 7), 4, 3)
-    for recipe in (MazeGenerator((5, 7)), MazeGenerator(9)):
-        queried = query_all_cells(recipe, range(3))
+    for generator in (MazeGenerator((5, 7)), MazeGenerator(9)):
+        queried = query_all_cells(generator, range(3))
         np.testing.assert_allclose(
             student.action_logits(queried), student.action_logits(split_queries(queried)), atol=1e-6
         )

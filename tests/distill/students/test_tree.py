@@ -45,18 +45,18 @@ def test_tree_matches_sklearn_splits(leaves: int) -> None:
 
     data, new = shown(), np.random.default_rng(5).normal(3, 2, size=(500, 2, 2))
     rows, logits, weights, _ = data.rows
-    oracle = DecisionTreeClassifier(max_leaf_nodes=leaves, random_state=0).fit(
+    sklearn_tree = DecisionTreeClassifier(max_leaf_nodes=leaves, random_state=0).fit(
         rows.reshape(len(rows), -1),
         logits.argmax(axis=1),
         sample_weight=weights.astype(float) * np.ptp(logits.astype(float), axis=1),
     )
     tree = DecisionTree((2, 2), 3, leaves).fit(data)
-    assert tree.num_leaves == oracle.get_n_leaves() == leaves
-    assert tree.depth == oracle.get_depth()
-    theirs = oracle.apply(new.reshape(500, -1))
-    _, mine = np.unique(tree.action_logits(new), axis=0, return_inverse=True)
-    pairs = set(zip(theirs.tolist(), mine.ravel().tolist(), strict=True))
-    assert len(pairs) == len(set(theirs)) == len(set(mine.ravel()))
+    assert tree.num_leaves == sklearn_tree.get_n_leaves() == leaves
+    assert tree.depth == sklearn_tree.get_depth()
+    expected = sklearn_tree.apply(new.reshape(500, -1))
+    _, found = np.unique(tree.action_logits(new), axis=0, return_inverse=True)
+    pairs = set(zip(expected.tolist(), found.ravel().tolist(), strict=True))
+    assert len(pairs) == len(set(expected)) == len(set(found.ravel()))
 
 
 def test_tree_compares_in_float32_as_sklearn() -> None:
@@ -67,9 +67,9 @@ def test_tree_compares_in_float32_as_sklearn() -> None:
         2.0**20 + 0.25,
     )  # adjacent floats
     rows, between = np.array([[one], [next_one]]), np.array([[2.0**20 + 0.1875]])
-    oracle = DecisionTreeClassifier(max_leaf_nodes=2).fit(rows, [0, 1])
+    sklearn_tree = DecisionTreeClassifier(max_leaf_nodes=2).fit(rows, [0, 1])
     tree = DecisionTree((1,), 2).fit(Dataset(make_batch(rows, np.eye(2))))
-    assert tree.act(between[0]) == oracle.predict(between)[0] == 1
+    assert tree.act(between[0]) == sklearn_tree.predict(between)[0] == 1
 
 
 def test_tree_leaf_action_best_for_rows() -> None:

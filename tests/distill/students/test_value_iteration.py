@@ -18,7 +18,8 @@ from dynamaze.distill.students.value_iteration import (
     steps_to_goal,
 )
 from dynamaze.envs.generation import MazeGenerator
-from dynamaze.envs.generation.planes import query_all_cells, split_queries
+from dynamaze.envs.generation.planes import ShortestPathPolicy, query_all_cells, split_queries
+from dynamaze.envs.generation.planes import steps_to_goal as steps_of_policy
 
 from ..exact_value_iteration import exact_value_iteration
 
@@ -32,10 +33,10 @@ def test_num_parameters(maps, parameters):
 @pytest.mark.parametrize("size", [11, 21, 31])
 def test_exact_setting_solves_mazes_of_any_size(maps, size):
     vin = exact_value_iteration(maps)
-    for recipe in held_out_generators(size).values():
-        verdict = evaluate_policy(vin, HeldOut.generate(recipe, 8))
-        assert verdict.success == 1.0
-        assert verdict.agreement == 1.0
+    for generator in held_out_generators(size).values():
+        result = evaluate_policy(vin, HeldOut.generate(generator, 8))
+        assert result.success == 1.0
+        assert result.agreement == 1.0
 
 
 def test_queried_cells_independent():
@@ -46,15 +47,12 @@ def test_queried_cells_independent():
 
 
 def test_steps_to_goal_equals_breadth_first_search():
-    for recipe in (MazeGenerator(9), MazeGenerator((5, 9), "obstacles", density=0.4)):
-        planes = query_all_cells(recipe, range(4))
+    for generator in (MazeGenerator(9), MazeGenerator((5, 9), "obstacles", density=0.4)):
+        planes = query_all_cells(generator, range(4))
         maze, queried = split_planes(torch.from_numpy(planes))
         steps = steps_to_goal(maze)
-        from dynamaze.envs.generation.planes import ShortestPathPolicy
-        from dynamaze.envs.generation.planes import steps_to_goal as walk
-
         best = ShortestPathPolicy().action_probabilities(planes).argmax(axis=1)
-        np.testing.assert_array_equal(steps[queried].numpy(), walk(planes, best))
+        np.testing.assert_array_equal(steps[queried].numpy(), steps_of_policy(planes, best))
         assert torch.isinf(steps[maze[:, 0] > 0.5]).all()
 
 
@@ -63,8 +61,8 @@ def test_training_weights_only_reached_cells():
     vin = ValueIterationNetwork()
     maze, queried = split_planes(planes)
     distance = steps_to_goal(maze)[queried]
-    answers = vin.training_outputs(planes, 0.0, np.random.default_rng(0))
-    weights = [each.weights for each in answers]
+    outputs = vin.training_outputs(planes, 0.0, np.random.default_rng(0))
+    weights = [each.weights for each in outputs]
     assert len(weights) == len({tuple(w.tolist()) for w in weights}) == 2  # two iterations at first
     for k, weight in enumerate(weights, 1):
         np.testing.assert_array_equal((weight > 0).numpy(), (distance <= k).numpy())
@@ -82,7 +80,7 @@ def test_squashed_keeps_order_and_limits_loss():
 
 
 def test_iterations_cover_longest_path():
-    """The longest shortest path: through a comb of walls."""
+    """The longest shortest path is one through a comb of walls."""
     rows, cols = 9, 9
     walls = np.zeros((rows, cols), dtype=bool)
     for row in range(1, rows, 2):
@@ -94,16 +92,9 @@ def test_iterations_cover_longest_path():
     maze, queried = split_planes(torch.from_numpy(planes))
     furthest = int(steps_to_goal(maze)[queried].max())
     assert furthest <= ValueIterationNetwork().iterations_for(rows, cols)
-    steps = evaluate_policy(
-        exact_value_iteration(4), HeldOut.generate(MazeGenerator(5), 2)
-    )  # the exact setting solves it
-    assert steps.success == 1.0
-    from dynamaze.envs.generation.planes import steps_to_goal as walk
-
-    assert (
-        walk(planes, exact_value_iteration(4).action_logits(planes).argmax(axis=1)).max()
-        == furthest
-    )
+    vin = exact_value_iteration(4)
+    assert evaluate_policy(vin, HeldOut.generate(MazeGenerator(5), 2)).success == 1.0
+    assert steps_of_policy(planes, vin.action_logits(planes).argmax(axis=1)).max() == furthest
 
 
 def test_multiply_adds_match_count():

@@ -134,10 +134,10 @@ def test_discrete_observations_are_encoded() -> None:
 
 
 def test_observations_normalised_as_in_training() -> None:
-    world = VecNormalize(DummyVecEnv([lambda: Still(BOX, THREE)]))
-    world.obs_rms.mean[:], world.obs_rms.var[:] = 1.0, 4.0
-    model = PPO("MlpPolicy", world, **small())
-    scaled = np.clip((SEEN - 1.0) / np.sqrt(4.0 + world.epsilon), -10, 10)
+    envs = VecNormalize(DummyVecEnv([lambda: Still(BOX, THREE)]))
+    envs.obs_rms.mean[:], envs.obs_rms.var[:] = 1.0, 4.0
+    model = PPO("MlpPolicy", envs, **small())
+    scaled = np.clip((SEEN - 1.0) / np.sqrt(4.0 + envs.epsilon), -10, 10)
     given = model.policy.get_distribution(torch.tensor(scaled)).distribution
     np.testing.assert_allclose(teacher_labels(model, SEEN), given.logits.detach(), atol=1e-6)
 
@@ -158,10 +158,10 @@ def test_load_sb3_warns_of_pickles(kind: Any, tmp_path: Path) -> None:
         with pytest.warns(UserWarning, match="may run any code: load only what you trust"):
             loaded = load_sb3(tmp_path / name, kind.__name__)
     if kind is SAC:
-        mine, its = (as_teacher(each).action_gaussian(SEEN)[0] for each in (model, loaded))
+        before, after = (as_teacher(each).action_gaussian(SEEN)[0] for each in (model, loaded))
     else:
-        mine, its = teacher_labels(model, SEEN), teacher_labels(loaded, SEEN)
-    np.testing.assert_array_equal(mine, its)
+        before, after = teacher_labels(model, SEEN), teacher_labels(loaded, SEEN)
+    np.testing.assert_array_equal(before, after)
 
 
 @pytest.mark.parametrize("kind", [PPO, A2C, DQN, SAC, TD3])

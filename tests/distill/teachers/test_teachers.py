@@ -98,13 +98,13 @@ def test_action_values_give_state_values() -> None:
 
 
 def test_as_teacher_refuses_non_policies() -> None:
-    for thing in (3, "ppo.zip", DynaQ, object()):
+    for other in (3, "ppo.zip", DynaQ, object()):
         with pytest.raises(TypeError, match="expected a policy"):
-            as_teacher(thing)
+            as_teacher(other)
 
 
 @pytest.mark.parametrize(
-    ("answer", "message"),
+    ("given", "message"),
     [
         ([[0.0, 1.0], [0.0, np.nan], [0.0, 0.0]], "row 1 for action 1 is nan; expected finite"),
         ([[0.0, 1.0], [0.0, 0.0], [-np.inf, 0.0]], "row 2 for action 0 is -inf"),
@@ -113,9 +113,9 @@ def test_as_teacher_refuses_non_policies() -> None:
         ([0.0, 1.0, 2.0], r"shape \(3,\); expected \(queries, actions\)"),
     ],
 )
-def test_teacher_labels_refuse_invalid(answer: Any, message: str) -> None:
+def test_teacher_labels_refuse_invalid(given: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        teacher_labels(lambda _: np.array(answer), SEEN)
+        teacher_labels(lambda _: np.array(given), SEEN)
 
 
 def test_teacher_labels_refuse_other_actions() -> None:
@@ -125,10 +125,10 @@ def test_teacher_labels_refuse_other_actions() -> None:
 
 def test_planes_have_label_per_marked_cell() -> None:
     planes = query_all_cells(MazeGenerator(7), range(3))
-    answers = int(planes[:, 1].sum())
-    assert len(teacher_labels(ShortestPathPolicy(), planes, 4)) == answers > 3
+    queries = int(planes[:, 1].sum())
+    assert len(teacher_labels(ShortestPathPolicy(), planes, 4)) == queries > 3
     np.testing.assert_array_equal(
-        queries_per_observation(planes, answers), planes[:, 1].sum(axis=(1, 2))
+        queries_per_observation(planes, queries), planes[:, 1].sum(axis=(1, 2))
     )
     # An image of the same shape has one label.
     np.testing.assert_array_equal(queries_per_observation(planes, 3), [1, 1, 1])
@@ -141,10 +141,10 @@ def test_multi_teacher_calls_each_on_own() -> None:
         queried.append(observations)
         return double(observations)
 
-    experts = MultiTeacher(
+    combined = MultiTeacher(
         [first, lambda seen: -double(seen)], lambda seen: (seen[:, 0] > 1).astype(int)
     )
-    np.testing.assert_array_equal(teacher_labels(experts, SEEN), [[0, 2], [-4, -6], [-8, -10]])
+    np.testing.assert_array_equal(teacher_labels(combined, SEEN), [[0, 2], [-4, -6], [-8, -10]])
     np.testing.assert_array_equal(queried, [[[0, 1]]])
 
 
@@ -155,17 +155,17 @@ def test_multi_teacher_handles_planes() -> None:
         return 1.0 - ShortestPathPolicy().action_probabilities(seen)
 
     right = ShortestPathPolicy().action_probabilities(planes)
-    experts = MultiTeacher([ShortestPathPolicy(), wrong], lambda seen: np.array([0, 1, 1, 0]))
+    combined = MultiTeacher([ShortestPathPolicy(), wrong], lambda seen: np.array([0, 1, 1, 0]))
     maze = np.repeat(np.arange(4), planes[:, 1].sum(axis=(1, 2)).astype(int))
-    agrees = np.isclose(experts.action_probabilities(planes), right, atol=1e-5).all(axis=1)
+    agrees = np.isclose(combined.action_probabilities(planes), right, atol=1e-5).all(axis=1)
     np.testing.assert_array_equal(agrees, np.isin(maze, [0, 3]))
     alone = split_queries(planes)
-    rule = MultiTeacher([ShortestPathPolicy()], lambda seen: np.zeros(len(seen), dtype=int))
-    np.testing.assert_allclose(rule.action_probabilities(alone), right, atol=1e-5)
+    single = MultiTeacher([ShortestPathPolicy()], lambda seen: np.zeros(len(seen), dtype=int))
+    np.testing.assert_allclose(single.action_probabilities(alone), right, atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("rule", "message"),
+    ("router", "message"),
     [
         (lambda seen: np.array([0, 2, 0]), "the router gave 2 for observation 1"),
         (lambda seen: np.array([0, -1, 0]), "the router gave -1 for observation 1"),
@@ -173,14 +173,14 @@ def test_multi_teacher_handles_planes() -> None:
         (lambda seen: np.array([0]), r"shape \(1,\)"),
     ],
 )
-def test_multi_teacher_refuses_bad_index(rule: Any, message: str) -> None:
+def test_multi_teacher_refuses_bad_index(router: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        MultiTeacher([double, double], rule).action_logits(SEEN)
+        MultiTeacher([double, double], router).action_logits(SEEN)
 
 
 def test_multi_teacher_refuses_mismatch() -> None:
-    rule = lambda seen: np.array([0, 1, 0])  # noqa: E731
+    router = lambda seen: np.array([0, 1, 0])  # noqa: E731
     with pytest.raises(ValueError, match=r"teachers of \[1, 2\] actions"):
-        MultiTeacher([double, lambda seen: seen[:, :1]], rule).action_logits(SEEN)
+        MultiTeacher([double, lambda seen: seen[:, :1]], router).action_logits(SEEN)
     with pytest.raises(ValueError, match="no teachers"):
-        MultiTeacher([], rule)
+        MultiTeacher([], router)

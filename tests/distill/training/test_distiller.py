@@ -128,11 +128,11 @@ def test_early_stopping_restores_best_and_resumes(tmp_path):
     scores = iter([0.1, 0.9, 0.5, 0.4])
     stopping = EarlyStopping(lambda students: {"a": next(scores)}, every=5, patience=2)
     distiller = _distiller({"a": MLP((2,), 3, 4)})
-    kept = {}
+    weights_at_ten = {}
 
     def at_ten(step):
         if step.step == 10:
-            kept.update(_weights(distiller))
+            weights_at_ten.update(_weights(distiller))
 
     distiller.distil(
         callback=[at_ten, stopping, Checkpoints(tmp_path / "c", every=5, callbacks=(stopping,))]
@@ -141,12 +141,12 @@ def test_early_stopping_restores_best_and_resumes(tmp_path):
     assert stopping.best == {"a": 0.9}
     assert [step for step, _ in stopping.history] == [5, 10, 15, 20]
     stopping.restore(distiller.students)
-    assert _same(kept, _weights(distiller))
+    assert _same(weights_at_ten, _weights(distiller))
     again = EarlyStopping(lambda students: {"a": 0.0}, every=5)
     fresh = _distiller({"a": MLP((2,), 3, 4)}).resume(tmp_path / "c", (again,))
     again.restore(fresh.students)
     assert again.best == {"a": 0.9}
-    assert _same(kept, _weights(fresh))
+    assert _same(weights_at_ten, _weights(fresh))
 
 
 def test_early_stopping_ends_when_enough():
@@ -164,10 +164,10 @@ def test_callback_false_ends_training():
 
 def test_best_restart_selects_smallest_loss():
     """One candidate is trained already, so that its loss is the smallest from the first step on."""
-    taught = MLP((2,), 3, 4)
-    Distiller(taught, _source(), total_steps=400, learning_rate=0.02).distil()
+    trained = MLP((2,), 3, 4)
+    Distiller(trained, _source(), total_steps=400, learning_rate=0.02).distil()
     number, losses = best_restart(
-        [MLP((2,), 3, 4, seed=1), taught, MLP((2,), 3, 4, seed=2)],
+        [MLP((2,), 3, 4, seed=1), trained, MLP((2,), 3, 4, seed=2)],
         _source(),
         steps=5,
         total_steps=400,
@@ -195,9 +195,9 @@ def test_training_outputs_weighted_and_averaged():
     targets = Targets(torch.tensor(data.logits), weights, torch.tensor(data.values))
     once = kl()(logits, targets._replace(weights=weights * first))
     twice = kl()(2 * logits, targets._replace(weights=weights * second))
-    worth = value_mse(logits[:, 0], targets._replace(weights=weights * second))
+    value_loss = value_mse(logits[:, 0], targets._replace(weights=weights * second))
     Distiller(student, source, total_steps=1, value_coef=0.3).distil(callback=recorded.append)
-    expected = (once + twice + 0.3 * worth).item() / 2
+    expected = (once + twice + 0.3 * value_loss).item() / 2
     assert recorded[0].losses["student"] == pytest.approx(expected, rel=1e-5)
 
 

@@ -65,13 +65,13 @@ def test_student_normalised_return_near_one(beta: float) -> None:
     of_teacher = evaluate(Turning(), mazes(), 40, gamma=0.9, seed=1)
     assert of_teacher.successes.all()
     for each in (one, pair):
-        kept = ratio(evaluate(each, mazes(), 40, gamma=0.9, seed=1), of_teacher)
-        assert kept.mean > 0.95
+        normalised = ratio(evaluate(each, mazes(), 40, gamma=0.9, seed=1), of_teacher)
+        assert normalised.mean > 0.95
     drawn = normalised_return(one, Turning(), mazes(), 40, gamma=0.9, seed=1, deterministic=False)
     assert drawn.mean > 0.9
     seen = collect(Turning(), mazes(), 400, np.random.default_rng(7)).rows
-    apart = np.abs(one.action_gaussian(seen.observations)[0] - seen.logits[:, :2])
-    assert apart.mean() < 0.1
+    error = np.abs(one.action_gaussian(seen.observations)[0] - seen.logits[:, :2])
+    assert error.mean() < 0.1
     assert np.abs(pair.state_values(seen.observations) - seen.values).mean() < 0.05
 
 

@@ -41,9 +41,9 @@ def weights(student: Any) -> list[list[list[float]]]:
     return [layer.weight.tolist() for layer in student.layers]
 
 
-def rows(answers: int = 40) -> Dataset:
+def rows(count: int = 40) -> Dataset:
     rng = np.random.default_rng(0)
-    return Dataset(make_batch(rng.random((answers, 2)), rng.random((answers, 2))), batch_size=8)
+    return Dataset(make_batch(rng.random((count, 2)), rng.random((count, 2))), batch_size=8)
 
 
 def test_pruned_smallest_per_tensor_or_student() -> None:

@@ -18,10 +18,10 @@ from ...student_cases import observations, student
 
 MADE: dict[str, dict[str, Any]] = {
     "one channel, one layer": {"observation_shape": (3, 6, 5), "channels": 1, "layers": 1},
-    "sees further than the maze": {"observation_shape": (3, 6, 5), "channels": 5, "layers": 8},
-    "three planes that do not ask": {"observation_shape": (3, 6, 5), "per_cell": False},
-    "halved until one cell is left": {"observation_shape": (2, 6, 5), "layers": 5},
-    "a picture of three rows": {"observation_shape": (3, 5, 3), "layers": 2},
+    "field larger than the maze": {"observation_shape": (3, 6, 5), "channels": 5, "layers": 8},
+    "three planes, not per cell": {"observation_shape": (3, 6, 5), "per_cell": False},
+    "halved to one cell": {"observation_shape": (2, 6, 5), "layers": 5},
+    "image of three rows": {"observation_shape": (3, 5, 3), "layers": 2},
     "planes three wide": {"observation_shape": (3, 5, 3), "per_cell": True},
 }
 

@@ -77,12 +77,12 @@ def test_value_iteration_stops_without_change() -> None:
     corridor = np.zeros((1, 3, 1, 9), dtype=np.float32)
     corridor[0, 1] = 1.0
     corridor[0, 2, 0, 8] = 1.0
-    answers = []
+    logits = []
     for iterations in (12, 10_000_000):
         config = {**stored.config, "iterations": iterations}
-        answers.append(build_policy(stored._replace(config=config)).action_logits(corridor))
-    np.testing.assert_array_equal(*answers)
-    assert answers[0][:8].argmax(axis=1).tolist() == [1] * 8
+        logits.append(build_policy(stored._replace(config=config)).action_logits(corridor))
+    np.testing.assert_array_equal(*logits)
+    assert logits[0][:8].argmax(axis=1).tolist() == [1] * 8
 
 
 def test_exact_weights_reach_every_goal() -> None:

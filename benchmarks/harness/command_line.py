@@ -130,7 +130,7 @@ def config_type(module: ModuleType, command: Command) -> type:
 
 
 def guard(action: Callable[[], int]) -> int:
-    """Call and return the exit code; user errors, Ctrl-C and a closed pipe become exit codes."""
+    """Return the exit code of `action`; user errors, Ctrl-C and a closed pipe have their own."""
     try:
         status = action()
         sys.stdout.flush()  # here a closed pipe can still be caught

@@ -104,7 +104,7 @@ def run(config: DeepBeliefConfig, callback: Callable[[], None] | None = None) ->
     """Run the study.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each of the `config.total_runs` runs, which has all three arms.
 
     Returns:

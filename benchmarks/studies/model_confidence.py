@@ -90,7 +90,7 @@ class ModelConfidenceConfig(ExperimentConfig):
     seed: int = 0
     """Seed of all random numbers."""
     learning_rate: float = 1.0
-    """Step size alpha; 1 is optimal in a deterministic environment."""
+    """Step size alpha; 1 is right in a deterministic environment."""
     gamma: float = 0.95
     """Discount."""
     epsilon: float = 0.1
@@ -178,9 +178,9 @@ def run(config: ModelConfidenceConfig, callback: RunCallback = None) -> dict[str
         tenth), reward_mean, reward_low, reward_high (cumulative reward; a 95% interval of the mean)
         and runs; `model_confidence_runs`, the single runs, with the columns maze, model, method,
         run, reward_before and reward_after (the change), reward_late (in the last 500 steps before
-        it: the cost of exploration to an agent that has learned the maze) and steps_to_five (real
-            steps from
-        the change to the fifth goal after it; all remaining steps if there were fewer goals).
+        it, which shows the cost of exploration to an agent that has learned the maze) and
+        steps_to_five (real steps from the change to the fifth goal after it; all remaining steps if
+        there were fewer goals).
 
     Raises:
         ValueError: for fewer than 2 runs, or an unknown model.
@@ -268,7 +268,7 @@ def summary(
                     "before",
                     f"last {LATE_STEPS}",
                     "after",
-                    "paired_gain",
+                    "paired gain",
                     "steps to 5 goals",
                 )
             ]

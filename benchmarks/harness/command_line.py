@@ -96,8 +96,9 @@ def run_command(name: str, command: Command, options: Sequence[str]) -> int:
     import tyro
 
     for option in options:
-        if option in OLD_OPTIONS:
-            return print_error(f"{option} is now called {OLD_OPTIONS[option]}", EXIT_USAGE)
+        flag = option.partition("=")[0]
+        if flag in OLD_OPTIONS:
+            return print_error(f"{flag} is now called {OLD_OPTIONS[flag]}", EXIT_USAGE)
     try:
         module = import_module(command.module)
     except ModuleNotFoundError as error:

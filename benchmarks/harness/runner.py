@@ -189,12 +189,12 @@ def interval_caption(runs: int) -> str:
     """Return the caption of a summary of means, with a warning where the runs are few."""
     caption = f"mean of {runs} runs, 95% interval"
     if runs < FEW_RUNS:
-        caption += f"; with fewer than {FEW_RUNS} runs it covers less than it says"
+        caption += f"; with fewer than {FEW_RUNS} runs its coverage may be far below 95%"
     return caption
 
 
 def summary_grid(title: str, lines: Sequence[tuple[str, ...]]) -> Grid:
-    """Return lines, of which the first has the column names, as a table for the terminal."""
+    """Return lines as a table for the terminal; the first has the column names."""
     grid = Grid(*lines[0], title=title)
     for line in lines[1:]:
         grid.add_row(*line)

@@ -39,6 +39,7 @@ from dynamaze.agents import (
 from dynamaze.agents.core.rng import Seed
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import RunResults, run_many
+from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns
 from dynamaze.benchmarks.harness.intervals import ConfidenceInterval, format_interval, mean_interval
 from dynamaze.benchmarks.harness.runner import (
     ExperimentConfig,
@@ -220,14 +221,11 @@ def _change(maze: MazeSetting) -> int:
 
 def _curve(runs: RunResults, labels: dict[str, str]) -> Table:
     cumulative = runs.rewards.cumsum(axis=1)[:, 9::10]
-    interval = mean_interval(cumulative)
     size = cumulative.shape[1]
     return {
         **{name: np.full(size, label) for name, label in labels.items()},
         "step": np.arange(10, 10 * size + 1, 10),
-        "reward_mean": interval.mean,
-        "reward_low": interval.low,
-        "reward_high": interval.high,
+        **interval_columns("reward", mean_interval(cumulative)),
         "runs": np.full(size, len(cumulative)),
     }
 
@@ -302,15 +300,7 @@ def plot(tables: dict[str, Table], config: ModelConfidenceConfig) -> Figure:
 def _draw(axes: Axes, table: Table, change: int) -> None:
     for method, colour in COLOURS.items():
         curve = rows_where(table, "method", method)
-        axes.plot(curve["step"], curve["reward_mean"], color=colour, label=method)
-        axes.fill_between(
-            curve["step"],
-            curve["reward_low"],
-            curve["reward_high"],
-            color=colour,
-            alpha=0.3,
-            linewidth=0,
-        )
+        draw_curve(axes, "step", curve, "reward", color=colour, label=method)
     axes.axvline(change, color="grey", linewidth=0.8)
     axes.set(xlabel="Time steps", ylabel="Cumulative reward", xlim=(0, None), ylim=(0, None))
 

@@ -34,7 +34,7 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents import Transitions
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.intervals import mean_interval
+from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
 from dynamaze.benchmarks.harness.runner import (
     ExperimentConfig,
     RunCallback,
@@ -398,8 +398,7 @@ def summary(tables: dict[str, Table], config: SB3DynaConfig) -> list[tuple[str, 
 
 
 def _text(samples: npt.NDArray[Any]) -> str:
-    interval = mean_interval(samples)
-    return f"{interval.mean:.0f} [{interval.low:.0f}, {interval.high:.0f}]"
+    return format_interval(mean_interval(samples), 0)
 
 
 def plot(tables: dict[str, Table], config: SB3DynaConfig) -> Figure:

@@ -84,11 +84,11 @@ def test_found_fraction_counts_runs(tables: dict[str, Table]) -> None:
     regrets = rows_where(tables["background_or_decision_regret"], "method", "uniform")
     reference = maze_reference(MAZES["blocking"])
     seeds = [np.random.SeedSequence(CONFIG.seed, spawn_key=(run,)) for run in range(CONFIG.runs)]
-    for budget, share in zip(CONFIG.budgets, regrets["found_mean"], strict=True):
+    for budget, fraction in zip(CONFIG.budgets, regrets["found_mean"], strict=True):
         setting = BudgetSetting("uniform", budget)
         rewards = [run_agent(CONFIG, "blocking", setting, seed) for seed in seeds]
         found = [found_change(each, reference.change, reference.shortest) for each in rewards]
-        assert share == np.mean(found)
+        assert fraction == np.mean(found)
 
 
 def test_methods_have_each_budget(tables: dict[str, Table]) -> None:

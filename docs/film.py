@@ -1,8 +1,8 @@
 """Make the film of the README: Dyna-Q+ in the blocking maze, before and after the change.
 
 `python docs/film.py` writes docs/learning.gif, in some ten seconds. `PARTS` selects the world steps
-that are shown. All frames share one palette, and pixels that stay the same are transparent: so the
-file has a third of the size that `dynamaze watch --save` gives.
+that are shown. All frames have one palette, and pixels that stay the same are transparent: so the
+file is a third as large as one of `dynamaze watch --save`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 A student that sees the walls adapts at once if it has learned to plan. One that sees only its
 position has memorised one maze: after a change it must be distilled again, from the best actions in
-every cell of the changed maze, with some gradient steps for each world step.
+every cell of the changed maze, with some gradient steps for each world step from the one after the
+change on.
 
 1. One change, in the book's mazes: steps until the student is as good as before, from the start.
 2. Walls that open and close in the middle of episodes (`DynaMazeDrifting-v0`): the fraction of
@@ -62,7 +63,7 @@ PRETRAINING_STEPS = 1000
 """Hidden units of the student, Adam's step size, and gradient steps before the change."""
 
 RATE_FALLS = 100_000
-"""Steps after the change over which Adam's step size would decay to 0: it hardly decays."""
+"""Gradient steps after it over which Adam's step size would decay to 0: it hardly decays."""
 
 RECOVERED = 0.99
 """Normalised return from which a student counts as recovered."""
@@ -293,7 +294,7 @@ def summary(tables: dict[str, Table], config: AdaptConfig) -> dict[str, list[tup
             worse = f"{_steps(middle, config)} [{_steps(low, config)}, {_steps(high, config)}]"
             once.append((maze, student, _percent(curves[:, 0]), worse))
     drift: list[tuple[str, ...]] = [
-        ("student", "normalised return", "fraction of steps worse", "length of a run of them")
+        ("student", "normalised return", "fraction of steps worse", "worse steps in a row")
     ]
     for student, curves in _curves_in(rows, DRIFTING).items():
         worse = _percent((curves < RECOVERED).mean(axis=1))

@@ -104,7 +104,7 @@ class FrontierConfig(ExperimentConfig):
     seed: int = 0
     """Seed of all random numbers."""
     students: tuple[str, ...] = ()
-    """Some of the students, by name; all by default."""
+    """Some of the students, by name (an unknown one lists them); all by default."""
     workers: int = 2
     """Processes, each on one core."""
 
@@ -155,7 +155,7 @@ def run(
     """Run the experiment.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each run, which is one seed of all students.
         cache_dir: a folder for the finished runs, from which a stopped experiment continues.
 

@@ -24,7 +24,7 @@ class PolicyGradientBaseline:
     """REINFORCE with a baseline (Sutton & Barto 2018, section 13.4) in whole mazes at once.
 
     An agent begins in every cell and follows the network's policy; the baseline is the mean return
-    of its maze.
+    of its maze. Unlike the book's box, updates are not multiplied by gamma^t.
 
     Attributes:
         student: the network; it is changed.

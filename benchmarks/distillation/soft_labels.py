@@ -102,7 +102,7 @@ SIDE = 7
 """Side of the crossings."""
 
 RESTARTS = 6
-"""Random initialisations of a small student, each trained for half of its steps."""
+"""Random initialisations of a small student, each tried for half of the training steps."""
 
 EVALUATION_LEVELS = 40
 """Levels of the evaluation with few labels."""

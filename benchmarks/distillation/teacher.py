@@ -46,8 +46,7 @@ class TeacherConfig:
     """
 
     output: Path = Path("teacher.safetensors")
-    """The file of the weights; a page about them, and during training a checkpoint, are beside
-    it."""
+    """The file of the weights. Beside it: a page about them; during training, a checkpoint."""
     steps: int = 6000
     """Training steps."""
     channels: int = 64

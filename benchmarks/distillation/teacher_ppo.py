@@ -53,10 +53,10 @@ INITIAL_DISTANCE = 2
 """Largest distance from the goal at which episodes begin at first."""
 
 SUCCESS_THRESHOLD = 0.9
-"""Success rate from which episodes begin farther away."""
+"""Success rate above which episodes begin farther away."""
 
 MIN_EPISODES = 2 * NUM_ENVS
-"""Episodes over which the success rate is measured."""
+"""Smallest number of episodes over which the success rate is measured."""
 
 CHECKPOINT_INTERVAL = 20
 """Rollouts between two checkpoints."""
@@ -67,21 +67,19 @@ class TeacherPPOConfig:
     """Train a large teacher for generated mazes by PPO of Stable-Baselines3.
 
     A residual network of 1.26 million parameters, as in `dynamaze distill teacher`, but without
-    labels: it learns from a reward at the goal. Far from the goal random actions never reach it; so
-        a
-    curriculum begins episodes near the goal, and farther away whenever the success rate is above
-    90%. A GPU is used if there is one. A stopped run continues from its checkpoint: with its
-    weights, Adam's state, steps and distance, in new environments.
+    labels: it learns from a reward at the goal. Random actions hardly ever reach a distant goal; so
+    a curriculum begins episodes near the goal, and farther away whenever the success rate exceeds
+    nine of ten. A GPU is used if there is one. A stopped run continues from its checkpoint: with
+    its weights, Adam's state, steps and distance, in new environments.
 
-    With the defaults the success rate in 7x7 mazes of held-out levels was 97.5% (normalised return
-    98.1% to 98.9%), after six minutes on one core; in 9x9 ones, larger than any in training, 79%.
+    With the defaults the success rate in 7x7 mazes of held-out levels was 97.5% after six minutes
+    on one core (normalised return 98.1% to 98.9%); in 9x9 ones, larger than any in training, 79%.
     There are just 100,352 mazes of 7x7, so some of them occurred in training too, though seldom
     with the same goal.
     """
 
     output: Path = Path("teacher-ppo.safetensors")
-    """The file of the weights; a page about them, and during training a checkpoint, are beside
-    it."""
+    """The file of the weights. Beside it: a page about them; during training, a checkpoint."""
     size: int = 7
     """Side of the mazes, which are perfect ones; the network accepts other sizes too."""
     steps: int = 3_000_000

@@ -15,8 +15,8 @@ each real step. Use of the budget:
    where episodes end early.
 
 The settings are those of the figures; the searches have the defaults of `dynamaze.agents`. The
-regret is measured against a clairvoyant agent that always takes shortest paths, before and after
-the change. `exercise_8_4` defines finding the change.
+regret is measured against an agent that knows the maze and always takes shortest paths, before and
+after the change. `exercise_8_4` defines finding the change.
 
 Results with the default settings (the stored tables have the intervals):
 
@@ -24,9 +24,10 @@ Results with the default settings (the stored tables have the intervals):
    the shortcut maze Dyna-Q with 300 for each step has a regret of 59 at the change, tree search
    with 30,000 one of 98: values are stored, a search starts from zero.
 2. Where the path is blocked, all searches with 30,000 transitions find the new one, and a third of
-   the runs of Dyna-Q. After the change tree search has a regret of 73, Dyna-Q of 102 (of 125).
+   the runs of Dyna-Q. After the change tree search then has a regret of 73, Dyna-Q of 102, where an
+   agent without any reward has 125.
 3. No Dyna-Q finds the shortcut. Most searches with 30,000 transitions do, as their decisions are
-   noisy. This costs reward before the change, and their final reward is lower.
+   noisy. This costs reward before the change, and their reward in the whole run is lower.
 4. These runs are too few to separate uniform updates from prioritised sweeping, or a large budget
    of either from a small one: the regret of Dyna-Q depends on whether it finds the new path.
 """
@@ -103,7 +104,7 @@ class BackgroundOrDecisionConfig(ExperimentConfig):
     runs: int = 30
     """Runs of each agent with each budget."""
     seed: int = 0
-    """Random seed; determines every number."""
+    """Seed of all random numbers."""
     budgets: tuple[int, ...] = (300, 3000, 30_000)
     """Simulated transitions for each real step; the curves are those of the largest."""
     depth: int = 50
@@ -150,7 +151,7 @@ def run(
     """Run all agents in the mazes.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each seed in a maze.
         workers: processes, which do not influence the numbers; None for one on each core.
 
@@ -292,7 +293,7 @@ def _draw_rewards(axes: Axes, table: Table, maze: str) -> None:
         draw_curve(axes, "step", curve, "reward", label=label, **style)
     reference = _cached_reference(maze)
     steps = np.arange(1, reference.best.size + 1)
-    axes.plot(steps, reference.best, color="grey", linestyle=":", label="clairvoyant")
+    axes.plot(steps, reference.best, color="grey", linestyle=":", label="knows the maze")
     axes.axvline(reference.change, color="grey", linewidth=0.8)
     axes.set(
         xlabel="Time steps (vertical line: the maze changes)",

@@ -41,11 +41,11 @@ class Figures:
     """Reproduce the figures of chapter 8 of Sutton & Barto (2018)."""
 
     runs: int | None = None
-    """Runs for each curve; without it each figure has its own number, from 50 to 5000."""
+    """Runs for each curve; without it each figure has its own number, from 30 to 5000."""
     seed: int = 0
-    """Random seed; determines every number."""
+    """Seed of all random numbers."""
     output: Path = Path()
-    """The folder in which `results/` is made; the working directory by default."""
+    """Parent of the folder `results/` with tables and plots; the working directory by default."""
     plot_only: bool = False
     """Make plots and summaries from the stored tables, and run nothing."""
     only: tuple[FigureName, ...] = ()

@@ -107,14 +107,14 @@ class CountingModel:
 
 @rule(update_model, CountingRecord)
 @compiled
-def observe_inside(table, num_actions, state, action, reward, next_state, terminated):
+def update_wrapped(table, num_actions, state, action, reward, next_state, terminated):
     """Update the wrapped model."""
     update_model(table.model, num_actions, state, action, reward, next_state, terminated)
 
 
 @rule(sample_transition, CountingRecord)
 @spliced
-def draw_counted(table, num_actions, rng):
+def sample_counted_transition(table, num_actions, rng):
     """Sample a transition, which counts as one."""
     table.used[0] += 1
     pair, reward, next_state, terminated, rng = sample_transition(table.model, num_actions, rng)
@@ -123,7 +123,7 @@ def draw_counted(table, num_actions, rng):
 
 @rule(sample_outcome, CountingRecord)
 @spliced
-def follow_counted(table, num_actions, pair, rng):
+def sample_counted_outcome(table, num_actions, pair, rng):
     """Sample an outcome of a pair, which counts as one."""
     table.used[0] += 1
     reward, next_state, terminated, rng = sample_outcome(table.model, num_actions, pair, rng)
@@ -132,14 +132,14 @@ def follow_counted(table, num_actions, pair, rng):
 
 @rule(expected_backup, CountingRecord)
 @compiled
-def expect_counted(table, num_actions, pair, q, gamma):
-    """Return the expected update of a pair; each of its outcomes counts."""
+def counted_backup(table, num_actions, pair, q, gamma):
+    """Return the target of a pair's expected update; each of its outcomes counts."""
     table.used[0] += table.outcomes[pair]
     return expected_backup(table.model, num_actions, pair, q, gamma)
 
 
 @rule(outcome_probability, CountingRecord)
 @compiled
-def believe_inside(table, num_actions, pair, next_state, terminated):
+def wrapped_probability(table, num_actions, pair, next_state, terminated):
     """Return the probability of an outcome; not counted, as nothing is simulated."""
     return outcome_probability(table.model, num_actions, pair, next_state, terminated)

@@ -13,8 +13,8 @@ Use of the budget by each planner:
 2. Sparse sampling has the largest depth within the budget, with `width` samples of each action. The
    transitions are bounded in advance by the number of reachable states.
 3. Monte-Carlo search, tree search and TD search simulate episodes of at most `depth` steps (fewer
-   only where the budget is too small for one episode with each action), until the rest might not
-   be enough.
+   only where the budget is too small for one episode with each action), until another round might
+   exceed the budget.
 4. Dyna-2 is TD search that starts from the values of Q-learning after `real_steps` real steps,
    which the others do not have. These values without a search are a baseline.
 
@@ -107,7 +107,7 @@ class EqualBudgetsConfig(ExperimentConfig):
     runs: int = 40
     """Independent runs; each makes a decision in every state, with every planner and budget."""
     seed: int = 0
-    """Random seed; determines every number."""
+    """Seed of all random numbers."""
     budgets: tuple[int, ...] = (250, 1000, 4000, 16_000, 64_000)
     """Transitions of the model for a decision, a point of the curves for each."""
     slip: float = 0.2
@@ -131,7 +131,7 @@ class DecisionProblem:
     """The maze with exact values, and a model that counts its transitions.
 
     Args:
-        config: the experiment's numbers.
+        config: the experiment's settings.
 
     Attributes:
         env: the maze.
@@ -283,7 +283,7 @@ def run(
     """Make a decision in every state, with every planner and budget.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each run, in the calling thread.
         workers: threads, which do not influence the numbers; None for one on each core.
 

@@ -5,17 +5,17 @@ goal's block are goals. The measure is the number of value updates until the gre
 shortest path from the start, or one at most 1.2 times as long. Dyna-Q makes n + 1 updates in each
 real step; prioritised sweeping at most n, and mostly none.
 
-Converged planning does not replace exploration: until the exactly shortest path, some runs of
-prioritised sweeping do not arrive in time. Their values are exact for the transitions seen so far;
-only random actions bring new ones.
+Converged planning does not replace exploration: some runs of prioritised sweeping still take a
+longer path when they are stopped. Their values are exact for the transitions seen so far, and only
+random actions bring new ones.
 
 Differences from the book:
 
 1. The book counts n updates for each real step of both, and gives neither alpha nor the threshold.
-   Alpha is 1 here, the right one in a deterministic environment.
+   Alpha is 1 here, which is right in a deterministic environment.
 2. Runs are many, and their median and 90th percentile are shown, not a mean: the tail is heavy.
-3. The policy is evaluated whenever updates may have grown by a hundredth. A run that has not
-   arrived after `max_steps` real steps counts as infinitely long.
+3. The policy is evaluated whenever updates may have grown by a hundredth. A run without such a
+   path after `max_steps` real steps counts as infinitely long.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Example84Config(ExperimentConfig):
     runs: int = 50
     """Runs of each method in each maze."""
     seed: int = 0
-    """Random seed; determines every number."""
+    """Seed of all random numbers."""
     sizes: tuple[int, ...] = (1, 2, 3, 4, 5)
     """Factors k by which each cell is enlarged: 54 to 1350 cells."""
     planning_steps: int = 5
@@ -97,7 +97,7 @@ def run(config: Example84Config, callback: Callable[[], None] | None = None) -> 
     """Run the experiment.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each of the `config.total_runs` runs.
 
     Returns:
@@ -141,7 +141,7 @@ def _enlarged_cell(mark: str, size: int, inner: int) -> str:
 def updates_until_optimal(
     config: Example84Config, env: gym.Env[Any, Any], method: str, seed: np.random.SeedSequence
 ) -> tuple[float, float, int]:
-    """Return the updates of one run until a near-optimal and an optimal policy, and real steps."""
+    """Return the updates of a run until a near-optimal and an optimal path, and its real steps."""
     sweeping = PrioritisedSweeping(config.planning_steps, threshold=config.threshold)
     is_swept = method == "prioritised_sweeping"
     agent = DynaQ(
@@ -158,9 +158,8 @@ def updates_until_optimal(
     start = int(maze.maze.dynamics.starts[0])  # type: ignore[attr-defined]
     shortest = maze.layout.shortest_path_length  # type: ignore[attr-defined]
     q: FloatArray = agent.values.q  # type: ignore[attr-defined]
-    steps = int(
-        compiled_run.advance(0, 1).episode_steps[0]
-    )  # all values are 0 before the first reward
+    # All values are 0 before the first reward, so the first evaluation is after an episode.
+    steps = int(compiled_run.advance(0, 1).episode_steps[0])
     near = np.inf
     while True:
         updates = sweeping.num_updates if is_swept else steps * (config.planning_steps + 1)
@@ -247,15 +246,15 @@ def summary(tables: dict[str, Table], config: Example84Config) -> dict[str, list
 
 def _lines(table: Table, until: str) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = [
-        ("cells", "method", "arrived", "median", "90th percentile", "ratio of medians")
+        ("cells", "method", "reached", "median", "90th percentile", "ratio of medians")
     ]
     for states in np.unique(table["states"]):
         for method, name in METHODS.items():
             found = counts(table, method, states, until)
             cells = [_text(quantile_interval(found, quantile)) for quantile in (0.5, 0.9)]
             fewer = "" if method == "uniform" else _text(median_ratio(table, states, until))
-            arrived = f"{np.isfinite(found).sum()} of {found.size}"
-            lines.append((str(states), name, arrived, *cells, fewer))
+            reached = f"{np.isfinite(found).sum()} of {found.size}"
+            lines.append((str(states), name, reached, *cells, fewer))
     return lines
 
 

@@ -7,7 +7,8 @@ with other weights kappa too: one weight does not fit both.
 
 A run has found the change if an episode that began after it was shorter than the old maze allows
 (shortcut), or ended at all (blocking: an episode that begins below the wall must find the new gap).
-Regret is the reward less than that of a clairvoyant agent that always takes shortest paths.
+Regret is the reward of an agent that knows the maze and always takes shortest paths, less the
+agent's own.
 
 Results with the default settings (epsilon = 0.1; the stored tables have the intervals):
 
@@ -18,7 +19,8 @@ Results with the default settings (epsilon = 0.1; the stored tables have the int
 3. It does help at first, when nothing was tried yet: in the shortcut maze its regret is 184, that
    of plain Dyna-Q 200, though neither finds the shortcut.
 4. It is not summed along a path, so the best weight is larger. At kappa = 3e-3 the bonus in
-   planning dominates the reward of the goal (a regret of 205 of 225 in the blocking maze), and the
+   planning dominates the reward of the goal (in the blocking maze a regret of 205, where an agent
+   without any reward has 225), and the
    bonus in action selection finds the new path in 99% of the runs. But its cost of finding the
    shortcut (71% at kappa = 1e-2) is more than the shortcut saves.
 5. The exercise has greedy action selection, epsilon = 0. This changes none of the above.
@@ -79,7 +81,7 @@ class Exercise84Config(ExperimentConfig):
     runs: int = 500
     """Runs of each agent."""
     seed: int = 0
-    """Random seed; determines every number."""
+    """Seed of all random numbers."""
     epsilons: tuple[float, ...] = (0.1, 0.0)
     """Probabilities of a random action."""
     kappas: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
@@ -114,7 +116,7 @@ class MazeReference(NamedTuple):
     env: gym.Env[Any, Any]
     change: int  # world step
     shortest: tuple[int, int]  # path lengths to the goal, before and after
-    best: FloatArray  # (steps,) cumulative reward of a clairvoyant agent
+    best: FloatArray  # (steps,) cumulative reward of an agent that knows the maze
 
 
 def main(config: Exercise84Config) -> None:
@@ -131,7 +133,7 @@ def run(config: Exercise84Config, callback: Callable[[], None] | None = None) ->
     """Run all agents in both mazes.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each of the `config.total_runs` runs.
 
     Returns:
@@ -254,7 +256,7 @@ def _draw_rewards(axes: Axes, table: Table, name: str) -> None:
             )
     reference = maze_reference(maze)
     steps = np.arange(1, reference.best.size + 1)
-    axes.plot(steps, reference.best, color="grey", linestyle=":", label="clairvoyant")
+    axes.plot(steps, reference.best, color="grey", linestyle=":", label="knows the maze")
     axes.axvline(reference.change, color="grey", linewidth=0.8)
     axes.set(
         xlabel="Time steps (vertical line: the maze changes)",
@@ -288,7 +290,7 @@ def _draw_kappas(axes: Axes, table: Table, quantity: str, ylabel: str, name: str
 
 
 def _styles(table: Table) -> Iterator[tuple[float, str]]:
-    """Return the line style of each epsilon; the first is solid."""
+    """Return each epsilon with its line style; the first is solid."""
     epsilons = dict.fromkeys(table["epsilon"].tolist())
     return zip(epsilons, cycle(("-", "--", "-.", ":")), strict=False)
 

@@ -42,7 +42,7 @@ class Figure82Config(ExperimentConfig):
     runs: int = 1000
     """Runs for each curve."""
     seed: int = 0
-    """Random seed; determines every number."""
+    """Seed of all random numbers."""
     episodes: int = 50
     """Episodes of each run."""
     planning_steps: tuple[int, ...] = (0, 5, 50)
@@ -74,7 +74,7 @@ def run(config: Figure82Config, callback: Callable[[], None] | None = None) -> d
     """Run the experiment.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each of the `config.total_runs` runs.
 
     Returns:

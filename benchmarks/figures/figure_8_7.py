@@ -2,7 +2,8 @@
 
 A pair has b equally likely successors, whose values v are correct and constant. An expected update
 takes b computations and leaves no error. Sample updates take one computation each; with step size
-1/t the estimate is the mean of t samples with replacement.
+1/t the estimate is the mean of t samples with replacement, and the first one replaces the initial
+estimate.
 
 Differences from the book:
 
@@ -34,7 +35,7 @@ from dynamaze.benchmarks.harness.table import Table, rows_where, stack
 from dynamaze.common.arrays import FloatArray, IntArray
 
 LINEAR_POINTS, EARLY_POINTS = 100, 40
-"""Points of a curve: evenly spaced over 2b updates, and logarithmically spaced."""
+"""Points of a curve: evenly spaced over 2b updates, and logarithmically (dense at first)."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Figure87Config(ExperimentConfig):
     runs: int = 5000
     """Runs for each number of successors."""
     seed: int = 0
-    """Random seed; determines every number."""
+    """Seed of all random numbers."""
     branching: tuple[int, ...] = (2, 10, 100, 1000, 10_000)
     """The numbers b of equally likely successors, a curve for each."""
 
@@ -71,7 +72,7 @@ def run(config: Figure87Config, callback: Callable[[], None] | None = None) -> d
     """Run the simulation.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each of the `config.total_runs` runs.
 
     Returns:

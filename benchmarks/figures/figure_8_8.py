@@ -59,8 +59,11 @@ class Problem(NamedTuple):
     """A distribution of tasks, and the number of updates."""
 
     states: int
+    """Number |S| of states."""
     branching: int
+    """Number b of successors of a pair."""
     updates: int
+    """Expected updates of each distribution."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Figure88Config(ExperimentConfig):
     runs: int = 500
     """Tasks of each kind."""
     seed: int = 0
-    """Random seed; determines every number."""
+    """Seed of all random numbers."""
     epsilon: float = 0.1
     """Probability of a random action in the on-policy episodes."""
     evaluations: int = 100
@@ -111,7 +114,7 @@ def run(
     """Plan in all tasks with both distributions.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each task, in the calling thread.
         workers: threads, which do not influence the numbers; None for one on each core.
 

@@ -46,7 +46,7 @@ class ChangingMazeFigureConfig(ExperimentConfig):
     runs: int = 1000
     """Runs of each agent."""
     seed: int = 0
-    """Random seed; determines every number."""
+    """Seed of all random numbers."""
     steps: int = 3000
     """Real steps of each run."""
     learning_rate: float = 1.0
@@ -123,7 +123,7 @@ def run(
     """Run both agents.
 
     Args:
-        config: the figure's numbers.
+        config: the figure's settings.
         callback: called after each of the `config.total_runs` runs.
 
     Returns:
@@ -160,10 +160,11 @@ def run(
 
 
 def optimal_rewards(env: DynaMazeEnv, steps: int, *, gamma: float, epsilon: float) -> FloatArray:
-    """Return (steps,) the cumulative reward of a clairvoyant epsilon-greedy agent, exactly.
+    """Return (steps,) the cumulative reward of an epsilon-greedy agent that knows the maze.
 
-    The agent follows the optimal policy of the maze as it is at each step. An episode that is cut
-    off by the change or the end is left out, which is an error of less than one goal.
+    The agent follows the optimal policy of the maze as it is at each step, and its reward rate is
+    exact: one goal in the mean length of an episode. That the change or the end cuts an episode off
+    is neglected, which is an error of less than one goal.
     """
     rate = np.empty(steps)
     schedule = env.schedule
@@ -178,7 +179,7 @@ def optimal_rewards(env: DynaMazeEnv, steps: int, *, gamma: float, epsilon: floa
 
 
 def plot(tables: dict[str, Table], config: ChangingMazeFigureConfig) -> Figure:
-    """Plot the two mazes, the curves in the book's axes, and the final rewards of the runs."""
+    """Plot the two mazes, the curves in the book's axes, and the runs' rewards after the change."""
     env: Any = gym.make(config.env).unwrapped
     figure = Figure(figsize=(9, 5), layout="constrained")
     halves: Any = figure.subfigures(2, 1, height_ratios=(1, 2.4))
@@ -193,7 +194,7 @@ def plot(tables: dict[str, Table], config: ChangingMazeFigureConfig) -> Figure:
 
 
 def summary(tables: dict[str, Table], config: ChangingMazeFigureConfig) -> list[tuple[str, ...]]:
-    """Return a line for each agent: the final reward, and the part of it after the change."""
+    """Return a line for each agent: the cumulative reward, and the part of it after the change."""
     lines: list[tuple[str, ...]] = [("agent", "cumulative reward", "of it after the change")]
     for agent in COLOURS:
         curve = rows_where(tables[config.name], "agent", agent)
@@ -221,7 +222,7 @@ def _draw_curves(
         draw_curve(axes, "step", curve, "reward", color=colour, label=LABELS[agent])
     steps = int(table["step"].max())
     best = optimal_rewards(env, steps, gamma=config.gamma, epsilon=config.epsilon)
-    axes.plot(np.arange(1, steps + 1), best, color="grey", linestyle=":", label="clairvoyant")
+    axes.plot(np.arange(1, steps + 1), best, color="grey", linestyle=":", label="knows the maze")
     axes.axvline(env.schedule.steps[1], color="grey", linewidth=0.8)
     axes.set(xlabel="Time steps", ylabel="Cumulative reward", xlim=(0, steps), ylim=(0, None))
     axes.legend(frameon=False)

@@ -96,8 +96,9 @@ def run_command(name: str, command: Command, options: Sequence[str]) -> int:
     import tyro
 
     for option in options:
-        if option in OLD_OPTIONS:
-            return print_error(f"{option} is now called {OLD_OPTIONS[option]}", EXIT_USAGE)
+        flag = option.partition("=")[0]
+        if flag in OLD_OPTIONS:
+            return print_error(f"{flag} is now called {OLD_OPTIONS[flag]}", EXIT_USAGE)
     try:
         module = import_module(command.module)
     except ModuleNotFoundError as error:
@@ -130,7 +131,7 @@ def config_type(module: ModuleType, command: Command) -> type:
 
 
 def guard(action: Callable[[], int]) -> int:
-    """Call and return the exit code; user errors, Ctrl-C and a closed pipe become exit codes."""
+    """Return the exit code of `action`; user errors, Ctrl-C and a closed pipe have their own."""
     try:
         status = action()
         sys.stdout.flush()  # here a closed pipe can still be caught

@@ -48,7 +48,7 @@ from dynamaze.envs.vector.kernel import (
 )
 
 PLAIN_WRAPPERS = (OrderEnforcing, PassiveEnvChecker, TimeLimit)
-"""The wrappers of `gym.make`, which a compiled run may skip."""
+"""The wrappers of `gym.make`. A compiled run applies the limit of `TimeLimit` itself."""
 
 CHUNK_STEPS = 20_000
 """Steps between two returns to Python, where random numbers and room in the model are prepared."""
@@ -338,7 +338,7 @@ class UniformPlanningRecord(NamedTuple):
 
 @rule(record_transition, UniformPlanningRecord)
 @compiled
-def remember_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
+def record_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
     """Store nothing: the model stores the experience."""
 
 

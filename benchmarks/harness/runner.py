@@ -48,7 +48,7 @@ class ExperimentConfig:
     """Names in its stored tables of version 0.1 (tables, columns, text values) -> today's."""
 
     output: Path = Path()
-    """The folder in which `results/` is made; the working directory by default."""
+    """Parent of the folder `results/` with tables and plots; the working directory by default."""
     plot_only: bool = False
     """Make plot and summary from the stored tables, and run nothing."""
 
@@ -68,7 +68,7 @@ def run_experiment(
 
     Args:
         experiment: the module.
-        config: its numbers, with `name` and `total_runs`.
+        config: its settings, with `name` and `total_runs`.
         output: the folder in which `results/` is made.
         title: above the summary.
         caption: explains the numbers, below the summary.
@@ -109,7 +109,7 @@ def run_module(
 
     Args:
         experiment: the module's name, `__name__`.
-        config: its numbers and options, an `ExperimentConfig` with `runs`.
+        config: its settings, an `ExperimentConfig` with `runs`.
         title: above the summary.
         caption: below it.
         more: further arguments of its `run`.
@@ -189,12 +189,12 @@ def interval_caption(runs: int) -> str:
     """Return the caption of a summary of means, with a warning where the runs are few."""
     caption = f"mean of {runs} runs, 95% interval"
     if runs < FEW_RUNS:
-        caption += f"; with fewer than {FEW_RUNS} runs it covers less than it says"
+        caption += f"; with fewer than {FEW_RUNS} runs its coverage may be far below 95%"
     return caption
 
 
 def summary_grid(title: str, lines: Sequence[tuple[str, ...]]) -> Grid:
-    """Return lines, of which the first has the column names, as a table for the terminal."""
+    """Return lines as a table for the terminal; the first has the column names."""
     grid = Grid(*lines[0], title=title)
     for line in lines[1:]:
         grid.add_row(*line)
@@ -250,7 +250,7 @@ def cache_folder(config: ExperimentConfig, *, ignore: Sequence[str] = ()) -> Pat
     """Return the folder for the finished jobs of exactly these numbers and this version.
 
     Args:
-        config: the experiment's numbers.
+        config: the experiment's settings.
         ignore: names of fields that change no job's result.
     """
     ignored = {"output", "plot_only", "workers", *ignore}

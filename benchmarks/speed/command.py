@@ -32,12 +32,12 @@ from dynamaze.benchmarks.speed.students import MEASUREMENTS as STUDENTS
 
 @dataclass(frozen=True)
 class Speed:
-    """Measure the speeds of environments, rendering, agents and start-up."""
+    """Measure the speeds of environments, rendering, agents, students and start-up."""
 
     repeats: int = 5
     """Timings of each pair; the table shows medians."""
     output: Path = Path()
-    """The folder in which `results/speed.csv` is written; the working directory by default."""
+    """Folder of `results/speed.csv`; the working directory by default."""
 
 
 def main(config: Speed) -> None:

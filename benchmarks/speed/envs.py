@@ -61,7 +61,7 @@ def maze_generation(repeats: int) -> list[SpeedRow]:
 
 
 def large_values(repeats: int) -> list[SpeedRow]:
-    """Optimal values of a maze of 10^6 cells, also with slips, and of a smaller one."""
+    """Optimal values of a maze of 10^6 cells, also with slips, and of a smaller one with slips."""
     return [
         _values(LARGE, 0.0, 0.5, repeats),
         _values(LARGE, 0.2, 2.0, repeats),

@@ -22,8 +22,8 @@ UniformSampler = Callable[[], float]
 
 DEPTH, GAMMA = 50, 0.95
 SWEEPS = 20
-DECISIONS = 40_000
-"""Simulations of all decisions together; the number of decisions follows from it."""
+TOTAL_SIMULATIONS = 40_000
+"""Simulations of all timed decisions together; the number of decisions follows from it."""
 
 
 def tree_search(repeats: int) -> list[SpeedRow]:
@@ -40,7 +40,7 @@ def tree_search(repeats: int) -> list[SpeedRow]:
     for simulations in (50, 1000, 10_000):
         for transpositions in (False, True):
             planning = TreeSearchPlanning(simulations, depth=DEPTH, transpositions=transpositions)
-            ours, fewer = max(DECISIONS // simulations, 1), max(400 // simulations, 1)
+            ours, fewer = max(TOTAL_SIMULATIONS // simulations, 1), max(400 // simulations, 1)
             pair = time_alternately(
                 partial(decide, planning, values, model, start, rng, ours),
                 partial(plain_searches, model, start, min(simulations, 400), fewer),

@@ -135,11 +135,11 @@ def joint_training(repeats: int) -> list[SpeedRow]:
     from dynamaze.distill.students.residual import Residual
     from dynamaze.distill.training.distiller import Distiller
 
-    recipe, teacher = MazeGenerator(11), Residual()
+    generator, teacher = MazeGenerator(11), Residual()
 
     def train(sizes: tuple[int, ...]) -> None:
         students = {str(channels): Residual(channels, 4) for channels in sizes}
-        source = FunctionSource(teacher, lambda rng, progress: query_all_cells(recipe, range(48)))
+        source = FunctionSource(teacher, lambda *_: query_all_cells(generator, range(48)))
         Distiller(students, source, total_steps=STEPS).distil()
 
     pair = time_alternately(lambda: train(SIZES), lambda: train(SIZES[-1:]), repeats)

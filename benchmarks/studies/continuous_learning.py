@@ -129,7 +129,7 @@ def run(
     """Run the experiment.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each of the `config.total_runs` runs.
         cache_dir: a folder for the finished runs, from which a stopped experiment continues.
 

@@ -181,11 +181,11 @@ def reachable_states(mdp: FiniteMDP) -> IntArray:
 
 
 def random_corruption(mdp: FiniteMDP, fraction: float, rng: np.random.Generator) -> Corruption:
-    """Let a fraction of the pairs lead to another cell at random, which may be the goal.
+    """Return a corruption in which pairs lead to another cell at random, which may be the goal.
 
     Args:
         mdp: a deterministic environment.
-        fraction: of the pairs, in [0, 1], rounded to the nearest pair.
+        fraction: of the pairs that are corrupted, in [0, 1], rounded to the nearest pair.
         rng: draws pairs and cells.
     """
     states, num_actions = reachable_states(mdp), mdp.next_state.shape[1]
@@ -201,11 +201,11 @@ def random_corruption(mdp: FiniteMDP, fraction: float, rng: np.random.Generator)
 
 
 def stale_corruption(old: FiniteMDP, fraction: float, rng: np.random.Generator) -> Corruption:
-    """Let a fraction of the cells be as they were before a change.
+    """Return a corruption in which cells are as they were before a change.
 
     Args:
         old: the deterministic environment before the change.
-        fraction: of its cells, in [0, 1], rounded to the nearest cell.
+        fraction: of its cells that stay as they were, in [0, 1], rounded to the nearest cell.
         rng: draws the cells.
     """
     states, num_actions = reachable_states(old), old.next_state.shape[1]

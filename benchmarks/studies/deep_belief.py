@@ -30,6 +30,7 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents.learners.deep_belief import DeepBelief
 from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.curves import interval_columns, interval_text
 from dynamaze.benchmarks.harness.intervals import mean_interval
 from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
 from dynamaze.benchmarks.harness.table import Table, rows_where, stack
@@ -104,7 +105,7 @@ def run(config: DeepBeliefConfig, callback: Callable[[], None] | None = None) ->
     """Run the study.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each of the `config.total_runs` runs, which has all three arms.
 
     Returns:
@@ -175,9 +176,9 @@ def summary(tables: dict[str, Table], config: DeepBeliefConfig) -> list[tuple[st
                 (
                     observation,
                     str(labelled),
-                    _interval(arms["none"], "error"),
-                    _interval(arms["labelled"], "gain"),
-                    _interval(arms["unlabelled"], "gain"),
+                    interval_text(arms["none"], "error", 0, 3),
+                    interval_text(arms["labelled"], "gain", 0, 3),
+                    interval_text(arms["unlabelled"], "gain", 0, 3),
                 )
             )
     return lines
@@ -245,21 +246,9 @@ def _row(
 ) -> dict[str, npt.NDArray[Any]]:
     row: dict[str, Any] = {"observation": observation, "arm": arm, "labelled": labelled}
     for name, samples in (("error", error), ("gain", gain)):
-        interval = mean_interval(samples)
-        row.update(
-            {
-                f"{name}_mean": float(interval.mean),
-                f"{name}_low": float(interval.low),
-                f"{name}_high": float(interval.high),
-            }
-        )
+        row |= interval_columns(name, mean_interval(samples))
     row["runs"] = len(error)
     return {name: np.array([value]) for name, value in row.items()}
-
-
-def _interval(row: Table, quantity: str) -> str:
-    mean, low, high = (float(row[f"{quantity}_{part}"][0]) for part in ("mean", "low", "high"))
-    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
 
 
 if __name__ == "__main__":

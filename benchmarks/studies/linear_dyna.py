@@ -4,8 +4,8 @@ TD learning needs many episodes to propagate values back through the chain; plan
 model needs a few. In episode 5, with 10 updates after each real step, PWMA is better than random
 features. MG is not: the model's matrix soon has few zeros, so a pop updates nearly every feature,
 and the same number of updates is used no better than at random. With 10 pops instead, which are
-many more updates, MG is far better in episode 5. From episode 10 on the planners are equal: their
-errors are those of the model and of the step sizes.
+many more updates, MG is far better in episode 5. From episode 10 on the planners hardly differ:
+their errors are those of the model and of the step sizes.
 
 Differences from the paper:
 
@@ -93,7 +93,7 @@ def run(config: LinearDynaConfig, callback: Callable[[], None] | None = None) ->
     """Run the experiment.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each of the `config.total_runs` runs.
 
     Returns:

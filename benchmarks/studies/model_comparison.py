@@ -75,7 +75,7 @@ class ModelComparisonConfig(ExperimentConfig):
     seed: int = 0
     """Seed of all random numbers; times vary."""
     models: tuple[str, ...] = ()
-    """Some of the models, by name; all by default."""
+    """Some of the models, by name (an unknown one lists them); all by default."""
     mazes: tuple[Literal["static", "slippery", "blocking", "continuous"], ...] = ()
     """Some of the mazes; all by default."""
     workers: int = 2
@@ -150,7 +150,7 @@ def run(
     """Run the comparison.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each of the `config.total_runs` runs.
         cache_dir: a folder for the finished runs, from which a stopped comparison continues.
 
@@ -161,7 +161,7 @@ def run(
         steps_to_solve (real steps, in a changing maze from the change on; all steps if it was not
         solved), steps_after (mean length of episodes 21 to 25, in the static maze), next_error
         (cells), reward_error, coverage (of the model's 90% prediction sets), update_us
-        (microseconds for one real transition) and sample_ms (milliseconds for 1000).
+        (microseconds for one real transition) and sample_ms (milliseconds for 1000 samples).
     """
     check(config)
     runs = stack(
@@ -206,7 +206,7 @@ def ratio_to_table(runs: Table, model: str) -> ConfidenceInterval:
 def summary(
     tables: dict[str, Table], config: ModelComparisonConfig
 ) -> dict[str, list[tuple[str, ...]]]:
-    """Return sections by maze with a line for each model; then the times of updates and samples."""
+    """Return a section for each maze, with a line for each model, and one of the models' times."""
     table, runs = tables["models"], tables["models_runs"]
     sections = {
         f"{maze} maze": _lines(rows_where(table, "maze", maze), runs)

@@ -39,6 +39,7 @@ from dynamaze.agents import (
 from dynamaze.agents.core.rng import Seed
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import RunResults, run_many
+from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns
 from dynamaze.benchmarks.harness.intervals import ConfidenceInterval, format_interval, mean_interval
 from dynamaze.benchmarks.harness.runner import (
     ExperimentConfig,
@@ -90,7 +91,7 @@ class ModelConfidenceConfig(ExperimentConfig):
     seed: int = 0
     """Seed of all random numbers."""
     learning_rate: float = 1.0
-    """Step size alpha; 1 is optimal in a deterministic environment."""
+    """Step size alpha; 1 is right in a deterministic environment."""
     gamma: float = 0.95
     """Discount."""
     epsilon: float = 0.1
@@ -178,9 +179,9 @@ def run(config: ModelConfidenceConfig, callback: RunCallback = None) -> dict[str
         tenth), reward_mean, reward_low, reward_high (cumulative reward; a 95% interval of the mean)
         and runs; `model_confidence_runs`, the single runs, with the columns maze, model, method,
         run, reward_before and reward_after (the change), reward_late (in the last 500 steps before
-        it: the cost of exploration to an agent that has learned the maze) and steps_to_five (real
-            steps from
-        the change to the fifth goal after it; all remaining steps if there were fewer goals).
+        it, which shows the cost of exploration to an agent that has learned the maze) and
+        steps_to_five (real steps from the change to the fifth goal after it; all remaining steps if
+        there were fewer goals).
 
     Raises:
         ValueError: for fewer than 2 runs, or an unknown model.
@@ -220,14 +221,11 @@ def _change(maze: MazeSetting) -> int:
 
 def _curve(runs: RunResults, labels: dict[str, str]) -> Table:
     cumulative = runs.rewards.cumsum(axis=1)[:, 9::10]
-    interval = mean_interval(cumulative)
     size = cumulative.shape[1]
     return {
         **{name: np.full(size, label) for name, label in labels.items()},
         "step": np.arange(10, 10 * size + 1, 10),
-        "reward_mean": interval.mean,
-        "reward_low": interval.low,
-        "reward_high": interval.high,
+        **interval_columns("reward", mean_interval(cumulative)),
         "runs": np.full(size, len(cumulative)),
     }
 
@@ -268,7 +266,7 @@ def summary(
                     "before",
                     f"last {LATE_STEPS}",
                     "after",
-                    "paired_gain",
+                    "paired gain",
                     "steps to 5 goals",
                 )
             ]
@@ -302,15 +300,7 @@ def plot(tables: dict[str, Table], config: ModelConfidenceConfig) -> Figure:
 def _draw(axes: Axes, table: Table, change: int) -> None:
     for method, colour in COLOURS.items():
         curve = rows_where(table, "method", method)
-        axes.plot(curve["step"], curve["reward_mean"], color=colour, label=method)
-        axes.fill_between(
-            curve["step"],
-            curve["reward_low"],
-            curve["reward_high"],
-            color=colour,
-            alpha=0.3,
-            linewidth=0,
-        )
+        draw_curve(axes, "step", curve, "reward", color=colour, label=method)
     axes.axvline(change, color="grey", linewidth=0.8)
     axes.set(xlabel="Time steps", ylabel="Cumulative reward", xlim=(0, None), ylim=(0, None))
 

@@ -32,11 +32,11 @@ Results with the default settings (the stored tables have the intervals):
    dynamic programming in 37%, and plain in 60%. Exploration bonuses help (`model_confidence`). The
    other three are not worse than model-free here either.
 4. Without the count-based check selective planning fails where cells share a memory: such a model
-   is uncertain there, and its predictions do not fail.
+   is uncertain there, so real transitions do not contradict it.
 
-Prioritised sweeping learns predecessors from real transitions alone, so noise is not propagated
-backwards. Decision-time planning is left out: it is too slow for so many runs
-(`background_or_decision`).
+Prioritised sweeping learns predecessors from real transitions alone, so noise affects it by the
+pairs' own updates and is not propagated backwards. Decision-time planning is left out: it is too
+slow for so many runs (`background_or_decision`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -122,10 +122,15 @@ class ModelErrorConfig(ExperimentConfig):
     """Initial values: the largest possible return."""
     pair_rate: float = 0.3
     """Step size of the averages by which a selective planner scores a pair."""
-    kinds: tuple[str, ...] = tuple(KINDS)
-    """Kinds of corruption."""
+    kinds: tuple[Literal["noise", "closed", "opened", "capacity"], ...] = (
+        "noise",
+        "closed",
+        "opened",
+        "capacity",
+    )
+    """Kinds of corruption: noise, a path closed, a path closed and another opened, merged cells."""
     workers: int = 2
-    """Processes; their number changes no result."""
+    """Processes, each on one core."""
 
     @property
     def total_runs(self) -> int:
@@ -156,7 +161,7 @@ def main(config: ModelErrorConfig) -> None:
         ValueError: for fewer than 2 runs or an unknown kind.
         OSError: if the output folder cannot be written.
     """
-    caption = f"{interval_caption(config.runs)}; gain over Q-learning, seed by seed, in %"
+    caption = f"{interval_caption(config.runs)}; paired gain over Q-learning, in %"
     run_module(
         __name__,
         config,
@@ -172,7 +177,7 @@ def run(
     """Run all agents with all models.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each seed in a kind.
         cache_dir: a folder for the finished runs, from which a stopped experiment continues.
 

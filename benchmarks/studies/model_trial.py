@@ -162,7 +162,7 @@ def is_solved(agent: DynaQ, maze: TrialMaze, env: gym.Env[Any, Any]) -> bool:
 
 
 def min_steps(env: Any) -> int:
-    """Return the steps of the shortest path without noise, from the centre of the start."""
+    """Return the steps of a shortest path without noise, from the start's centre to the goal."""
     cells = env.layout.shortest_path_length - 0.5
     return int(np.ceil(cells / env.motion.step_size))
 

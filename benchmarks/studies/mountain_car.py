@@ -1,15 +1,17 @@
 """Linear Dyna on Mountain Car: episodes until it learns, against model-free learning.
 
 Sutton, Szepesvári, Geramifard and Bowling (2008) show linear Dyna on Mountain Car too; their curves
-are not reproduced. The environment is Gymnasium's `MountainCar-v0`, with 1000
-steps for each episode. All methods have the same tile coding and act greedily: values begin at 0,
-which is optimistic, so that every action is tried (Sutton & Barto 2018, section 10.1).
+are not reproduced. The environment is Gymnasium's `MountainCar-v0`, with at most 1000 steps in an
+episode. All methods have the same tile coding and act greedily: values begin at 0, which is
+optimistic, so that every action is tried (Sutton & Barto 2018, section 10.1).
 
 Results in episode 5 (steps; 10 runs, 95% intervals):
 
 - Q-learning 352 [305, 398]; the learned model without planning 411 [261, 561].
 - Planning at random features 192 [168, 216], by PWMA 229 [167, 290], by MG 193 [168, 217].
 - Planning at visited states 266 [125, 407]: it does not update what was not visited.
+
+So planning needs fewer episodes.
 
 Prioritised sweeping is not better than random features: eight features are active and the model's
 matrix is nearly full, so most features lead to most others. In a table it is better
@@ -96,7 +98,7 @@ def run(config: MountainCarConfig, callback: Callable[[], None] | None = None) -
     """Run the experiment.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each of the `config.total_runs` runs.
 
     Returns:

@@ -34,7 +34,7 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents import Transitions
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.intervals import mean_interval
+from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
 from dynamaze.benchmarks.harness.runner import (
     ExperimentConfig,
     RunCallback,
@@ -90,7 +90,7 @@ _DQN: dict[str, Any] = {
 }
 
 TASKS = {
-    "grid, DQN": SB3Task(
+    "grid-dqn": SB3Task(
         algorithm="DQN",
         make_env=make_grid_env,
         settings={**_DQN, "learning_starts": 200, "gamma": 0.95, "exploration_fraction": 0.5},
@@ -102,7 +102,7 @@ TASKS = {
         episodes=1,
         true_env_gradient_steps=None,
     ),
-    "point, DQN": SB3Task(
+    "point-dqn": SB3Task(
         algorithm="DQN",
         make_env=partial(make_point_env, "discrete"),
         settings={
@@ -120,7 +120,7 @@ TASKS = {
         episodes=5,
         true_env_gradient_steps=16,
     ),
-    "point, SAC": SB3Task(
+    "point-sac": SB3Task(
         algorithm="SAC",
         make_env=partial(make_point_env, "continuous"),
         settings={
@@ -157,13 +157,16 @@ class SB3DynaConfig(ExperimentConfig):
         "alone": "model-free",
         "with a model": "learned model",
         "with the true world": "true environment",
+        "grid, DQN": "grid-dqn",
+        "point, DQN": "point-dqn",
+        "point, SAC": "point-sac",
     }
 
     runs: int = 8
     """Runs of each algorithm, method and number of gradient steps."""
     seed: int = 0
     """Seed of all random numbers."""
-    tasks: tuple[Literal["grid, DQN", "point, DQN", "point, SAC"], ...] = ()
+    tasks: tuple[Literal["grid-dqn", "point-dqn", "point-sac"], ...] = ()
     """Some of the mazes and algorithms; all by default."""
     workers: int = 2
     """Processes, each on one core."""
@@ -208,7 +211,7 @@ def run(
     """Run the experiment.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each of the `config.total_runs` runs.
         cache_dir: a folder for the finished runs, from which a stopped experiment continues.
 
@@ -228,7 +231,7 @@ def run(
 
 
 def learn(seed: int, name: str, method: str, gradient_steps: int, number: int) -> Table:
-    """Return the row of one run; runs with one number have one seed, whatever the method."""
+    """Return the row of one run; runs with the same number have the same seed in all arms."""
     import stable_baselines3 as sb3
     import torch
     from stable_baselines3.common.callbacks import ConvertCallback
@@ -395,8 +398,7 @@ def summary(tables: dict[str, Table], config: SB3DynaConfig) -> list[tuple[str, 
 
 
 def _text(samples: npt.NDArray[Any]) -> str:
-    interval = mean_interval(samples)
-    return f"{interval.mean:.0f} [{interval.low:.0f}, {interval.high:.0f}]"
+    return format_interval(mean_interval(samples), 0)
 
 
 def plot(tables: dict[str, Table], config: SB3DynaConfig) -> Figure:

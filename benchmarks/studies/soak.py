@@ -35,7 +35,7 @@ SLIP_PROBABILITY = 0.1
 
 @dataclass(frozen=True)
 class SoakConfig:
-    """Step the native vector environment for very long, and check it against the exact values."""
+    """Soak test of the native vector environment: very many steps, checked against exact values."""
 
     steps: float = 1e9
     """Steps of all environments together."""
@@ -122,7 +122,9 @@ def sigmas_off(steps: int, goals: int, num_envs: int, *, is_first: bool) -> floa
     maze: Any = gym.make("DynaMaze-v0", slip_probability=SLIP_PROBABILITY).unwrapped
     mean, deviation = maze.mdp.episode_steps(np.full((54, 4), 0.25))
     expected = steps / mean
-    if is_first:  # all environments begin an episode at once: the renewal process's first term
+    if is_first:
+        # All environments begin an episode at once, which moves the first goals: the constant term
+        # (s^2 - m^2) / (2 m^2) of the renewal function, for each of them.
         expected += num_envs * (deviation**2 - mean**2) / (2 * mean**2)
     # Variance N s^2 / m^3 of a renewal process.
     return float((goals - expected) / math.sqrt(steps * deviation**2 / mean**3))

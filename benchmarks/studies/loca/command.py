@@ -72,9 +72,9 @@ class LoCAComparisonConfig(ExperimentConfig):
     seed: int = 0
     """Seed of all random numbers."""
     agents: tuple[str, ...] = ()
-    """Some of the agents, by name; all by default."""
+    """Some of the agents, by name (an unknown one lists them); all by default."""
     sb3: bool = False
-    """Include DQN of Stable-Baselines3, which takes minutes a run."""
+    """Include DQN of Stable-Baselines3, which takes minutes for a run."""
     evaluation_interval: int = 500
     """Real steps between two evaluations."""
     near: float = 0.9
@@ -214,7 +214,7 @@ def run(
     """Run the comparison.
 
     Args:
-        config: its numbers.
+        config: the settings.
         callback: called after each of the `config.total_runs` runs.
         cache_dir: a folder for the finished runs, from which a stopped comparison continues.
 

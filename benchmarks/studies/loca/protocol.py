@@ -146,8 +146,8 @@ class PhasedEnv(gym.Wrapper[Any, Any, Any, Any]):
         # A seed takes the environment back to its first task, so the phase is set again.
         if seed is not None or (env.task, env.starts) != phase:
             options = {**(options or {}), **phase._asdict()}
-        observation: tuple[Any, dict[str, Any]] = env.reset(seed=seed, options=options)
-        return observation
+        result: tuple[Any, dict[str, Any]] = env.reset(seed=seed, options=options)
+        return result
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take a step.

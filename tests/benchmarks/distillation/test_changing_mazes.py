@@ -48,12 +48,12 @@ def test_loss_equals_longer_path():
     class Detour:
         """Moves back once, after its first step, and follows shortest paths otherwise."""
 
-        moment = 0
+        calls = 0
 
         def action_probabilities(self, observations):
-            self.moment += 1
+            self.calls += 1
             probabilities = ShortestPathPolicy().action_probabilities(observations)
-            return -probabilities if self.moment == 2 else probabilities
+            return -probabilities if self.calls == 2 else probabilities
 
     played = evaluate_in_changing_mazes(Detour(), LOOPS, 30, seed=1, probability=1e-9)
     assert (played.changes == 0).all()

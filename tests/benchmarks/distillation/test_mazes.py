@@ -33,16 +33,16 @@ def test_evaluation_of_known_policies():
     best = evaluate_policy(ShortestPathPolicy(), held, chunk=2)
     assert (best.success, best.normalised_return, best.agreement) == (1.0, 1.0, 1.0)
     up = evaluate_policy(Constant(), held)
-    shares = []
+    fractions = []
     for planes in held.planes:
         row, _ = np.argwhere(planes[2] > 0.5)[0]
         below = GAMMA ** np.arange(4 - row)
         distances = np.abs(np.indices((5, 5)) - np.argwhere(planes[2] > 0.5)[0][:, None, None])
         best_returns = GAMMA ** (distances.sum(axis=0) - 1.0)
         best_returns[planes[2] > 0.5] = 0.0
-        shares.append(below.sum() / best_returns.sum())
-    np.testing.assert_allclose(up.by_maze, shares, rtol=1e-12)
-    assert up.normalised_return == pytest.approx(np.mean(shares))
+        fractions.append(below.sum() / best_returns.sum())
+    np.testing.assert_allclose(up.by_maze, fractions, rtol=1e-12)
+    assert up.normalised_return == pytest.approx(np.mean(fractions))
     assert return_estimate(up).low <= up.normalised_return <= return_estimate(up).high
 
 

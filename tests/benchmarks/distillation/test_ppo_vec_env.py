@@ -50,7 +50,7 @@ def test_mazes_come_from_levels() -> None:
 
 
 def test_optimal_actions_are_rewarded() -> None:
-    """From up to two steps away: a step costs 0.01, the last pays 1, and a new episode begins."""
+    """A step costs 0.01, the last one has the reward 1, and then a new episode begins."""
     few = make_envs(2)
     seen = few.reset()
     left = steps_left(seen)

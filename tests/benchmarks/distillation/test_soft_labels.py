@@ -55,11 +55,11 @@ def test_margin_weights_of_ties() -> None:
 def test_teacher_divides_probability_equally() -> None:
     states = small_student_states()
     logits = states.teacher_logits(SMALL_STUDENT.temperature)
-    shares = torch.softmax(torch.tensor(logits), 1).sort(dim=1, descending=True).values
+    policy = torch.softmax(torch.tensor(logits), 1).sort(dim=1, descending=True).values
     two = np.isclose(states.values, states.values.max(axis=1, keepdims=True)).sum(axis=1) == 2
     assert 0.4 < two.mean() < 0.7
-    np.testing.assert_allclose(shares[two, 0], shares[two, 1], atol=1e-4)
-    assert (shares[two, :2].sum(dim=1) > 0.95).all()
+    np.testing.assert_allclose(policy[two, 0], policy[two, 1], atol=1e-4)
+    assert (policy[two, :2].sum(dim=1) > 0.95).all()
 
 
 def test_small_student_size() -> None:

@@ -67,7 +67,7 @@ def test_search_episodes_fill_budget() -> None:
             assert (agent.planning.simulations, agent.planning.depth) == (episodes, depth)
 
 
-def test_regret_against_clairvoyant(tables: dict[str, Table]) -> None:
+def test_regret_against_known_maze(tables: dict[str, Table]) -> None:
     curves, regrets = tables["background_or_decision"], tables["background_or_decision_regret"]
     maze = MAZES["blocking"]
     for row, (method, budget) in enumerate(zip(regrets["method"], regrets["budget"], strict=True)):
@@ -80,15 +80,15 @@ def test_regret_against_clairvoyant(tables: dict[str, Table]) -> None:
         assert 0 <= end - until <= 125 + 1
 
 
-def test_found_share_counts_runs(tables: dict[str, Table]) -> None:
+def test_found_fraction_counts_runs(tables: dict[str, Table]) -> None:
     regrets = rows_where(tables["background_or_decision_regret"], "method", "uniform")
     reference = maze_reference(MAZES["blocking"])
     seeds = [np.random.SeedSequence(CONFIG.seed, spawn_key=(run,)) for run in range(CONFIG.runs)]
-    for budget, share in zip(CONFIG.budgets, regrets["found_mean"], strict=True):
+    for budget, fraction in zip(CONFIG.budgets, regrets["found_mean"], strict=True):
         setting = BudgetSetting("uniform", budget)
         rewards = [run_agent(CONFIG, "blocking", setting, seed) for seed in seeds]
         found = [found_change(each, reference.change, reference.shortest) for each in rewards]
-        assert share == np.mean(found)
+        assert fraction == np.mean(found)
 
 
 def test_methods_have_each_budget(tables: dict[str, Table]) -> None:

@@ -184,8 +184,8 @@ def test_figures_reject_one_run(tmp_path: Path) -> None:
 
 
 def test_interval_caption_warns_few_runs() -> None:
-    assert "covers less" in interval_caption(5)
-    assert "covers less" not in interval_caption(500)
+    assert "coverage" in interval_caption(5)
+    assert "coverage" not in interval_caption(500)
 
 
 def test_config_replace() -> None:

@@ -38,7 +38,7 @@ def compared(table: Table, branching: int) -> tuple[np.ndarray, np.ndarray, np.n
 
 @pytest.mark.parametrize("branching", BRANCHING)
 def test_simulation_matches_closed_form(table: Table, branching: int) -> None:
-    # Of 9000 curves with other seeds (b = 2, 10, 100) none had one of its four moments further than
+    # Of 9000 curves with other seeds (b = 2, 10, 100) none had one of its four points further than
     # 5 standard errors away: false alarms are rarer than one in 3000 curves.
     mean, standard_error, truth = compared(table, branching)
     assert (np.abs(mean - truth) < SIGMAS * standard_error).all()

@@ -135,7 +135,7 @@ def test_update_on_policy_frequencies() -> None:
     assert ((both[now] == following[:, None]).any(axis=1) | ~continues).all()
     better = np.array([task.successors[greedy_pair(before, state)] for state in now])
     is_better = (better == following[:, None]).any(axis=1)[continues]
-    # Within 5 standard errors: one false alarm in 10^6 for each share.
+    # Within 5 standard errors: one false alarm in 10^6 for each fraction.
     assert abs(1 - continues.mean() - TERMINATION) < 5 * np.sqrt(
         TERMINATION * (1 - TERMINATION) / now.size
     )

@@ -18,8 +18,8 @@ def test_exact_weights_solve_every_maze():
     from dynamaze.distill.export.compiled.value_iteration_kernel import ValueIterationWeights
 
     policy = CompiledValueIteration(exact_weights(ValueIterationWeights), num_parameters=113)
-    for recipe in held_out_generators(11).values():
-        assert evaluate_policy(policy, HeldOut.generate(recipe, 5)).success == 1.0
+    for generator in held_out_generators(11).values():
+        assert evaluate_policy(policy, HeldOut.generate(generator, 5)).success == 1.0
 
 
 def test_rows_state_parameters():

@@ -148,11 +148,15 @@ def test_run_resumes_from_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_equal(again, whole)
 
 
+def test_kinds_are_literals() -> None:
+    assert ModelErrorConfig().kinds == tuple(KINDS)
+
+
 def test_run_rejects_invalid_config() -> None:
     with pytest.raises(ValueError, match="runs=1; expected at least 2"):
         model_error.run(ModelErrorConfig(runs=1))
     with pytest.raises(ValueError, match="did you mean 'closed'"):
-        model_error.run(ModelErrorConfig(kinds=("closd",)))
+        model_error.run(ModelErrorConfig(kinds=("closd",)))  # type: ignore[arg-type]
 
 
 def test_old_tables_are_read(tmp_path: Path) -> None:

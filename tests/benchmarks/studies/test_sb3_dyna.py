@@ -53,7 +53,7 @@ def test_main_writes_row_per_run(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_run_is_reproducible() -> None:
-    job = (1, "grid, DQN", METHODS[1], 4, 0)
+    job = (1, "grid-dqn", METHODS[1], 4, 0)
     first, again = sb3_dyna.learn(*job), sb3_dyna.learn(*job)
     assert {name: column[0] for name, column in first.items()} == {
         name: column[0] for name, column in again.items()
@@ -73,7 +73,7 @@ class Walker:
 
 
 def test_solved_after_two_evaluations() -> None:
-    task = TASKS["grid, DQN"]
+    task = TASKS["grid-dqn"]
     env: Any = task.make_env().unwrapped
     walker = Walker(env.optimal_policy().argmax(axis=1))
     callback = SolvedCallback(task, 0)
@@ -94,7 +94,7 @@ def test_solved_after_two_evaluations() -> None:
 
 
 def test_true_env_model_simulates() -> None:
-    model = TrueEnvModel(TASKS["point, DQN"].make_env(), 0)
+    model = TrueEnvModel(TASKS["point-dqn"].make_env(), 0)
     observations = np.array([[-0.9, -0.9], [0.0, -0.9]])
     imagined = model.imagine(observations, np.array([2, 0]), np.random.default_rng(0))
     moved = imagined.next_observation - observations
@@ -117,7 +117,7 @@ def toy_table(config: SB3DynaConfig) -> Table:
 
 
 def test_summary_and_plot_of_table() -> None:
-    for config in (TOY, replace(TOY, tasks=("point, SAC",))):
+    for config in (TOY, replace(TOY, tasks=("point-sac",))):
         tables = {"sb3_dyna": toy_table(config)}
         lines = sb3_dyna.summary(tables, config)
         assert len(lines) == 1 + len(arms(config))
@@ -139,6 +139,7 @@ def test_old_tables_are_read(tmp_path: Path) -> None:
     header = (tmp_path / "dyna_sb3.csv").read_text().splitlines()[0]
     assert header.startswith("task,method,gradient_steps")
     assert "with a model" in (tmp_path / "dyna_sb3.csv").read_text()
+    assert '"grid, DQN"' in (tmp_path / "dyna_sb3.csv").read_text()
     np.testing.assert_equal(
         read_tables(tmp_path, config.name, config.old_names), {"sb3_dyna": toy_table(config)}
     )

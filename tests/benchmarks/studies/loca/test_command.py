@@ -88,5 +88,6 @@ def test_main_rejects_invalid_options(changes: dict[str, Any], message: str) -> 
 
 def test_old_option_is_renamed(capsys: pytest.CaptureFixture[str]) -> None:
     command = BENCHMARK_COMMANDS["bench run loca"]
-    assert run_command("bench run loca", command, ["--every", "5"]) == EXIT_USAGE
-    assert "--every is now called --evaluation-interval" in capsys.readouterr().err
+    for options in (["--every", "5"], ["--every=5"]):
+        assert run_command("bench run loca", command, options) == EXIT_USAGE
+        assert "--every is now called --evaluation-interval" in capsys.readouterr().err

@@ -183,13 +183,26 @@ def _candidates() -> Iterator[Path]:
     if os.environ.get("NUMBA_CACHE_DIR"):
         yield Path(os.environ["NUMBA_CACHE_DIR"], PACKAGE)
         return
-    home = user_cache_path(PACKAGE, appauthor=False)
-    if home.is_absolute():  # without a home folder it is "~/..."
-        yield home
+    for find in (_user_folder, _private_temporary_folder):
+        try:
+            yield find()
+        except OSError:
+            continue
+
+
+def _user_folder() -> Path:
+    """Return the user's cache folder.
+
+    Raises:
+        FileNotFoundError: if the user has no home, as one without a name in a container.
+    """
     try:
-        yield _private_temporary_folder()
-    except OSError:
-        return
+        folder = user_cache_path(PACKAGE, appauthor=False)
+    except RuntimeError as error:
+        raise FileNotFoundError(str(error)) from error
+    if not folder.is_absolute():  # "~/...", of older versions of platformdirs
+        raise FileNotFoundError(f"{folder} is not absolute")
+    return folder
 
 
 def _private_temporary_folder() -> Path:

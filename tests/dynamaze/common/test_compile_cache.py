@@ -243,17 +243,23 @@ def test_cache_warns_once_without_any_folder(package: Path) -> None:
     assert "set NUMBA_CACHE_DIR" in errors
 
 
-NOBODY = [
-    *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
-    # Read everything, for this Python may lie in a closed folder, and write nothing.
-    *(f"--{kind}=-all,+dac_read_search" for kind in ("inh-caps", "ambient-caps", "bounding-set")),
-]
+NOBODY = 65534
+WITHOUT_NAME = 42424
 
 
 @pytest.mark.skipif(
     shutil.which("setpriv") is None or os.getuid() != 0, reason="needs root and setpriv"
 )
-def test_cache_serves_another_user(package: Path) -> None:
+@pytest.mark.parametrize("user", [NOBODY, WITHOUT_NAME], ids=["nobody", "without_name"])
+def test_cache_serves_another_user(package: Path, user: int) -> None:
+    prefix = [
+        *("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"),
+        # Read everything, for this Python may lie in a closed folder, and write nothing.
+        *(f"--{kind}=-all,+dac_read_search" for kind in ("inh-caps", "ambient-caps")),
+        "--bounding-set=-all,+dac_read_search",
+    ]
+    if user == WITHOUT_NAME:  # as in a container
+        prefix = ["env", "--unset=HOME", *prefix]
     with TemporaryDirectory() as folder:  # pytest's own folders are closed to others
         Path(folder).chmod(0o755)
         root = Path(shutil.copytree(package, Path(folder, "installed")))
@@ -261,10 +267,10 @@ def test_cache_serves_another_user(package: Path) -> None:
         temporary.mkdir()
         temporary.chmod(0o1777)
         environment = {"HOME": "/nonexistent", "TMPDIR": str(temporary)}
-        value, _, cache, errors = run(root, prefix=NOBODY, **environment)
+        value, _, cache, errors = run(root, prefix=prefix, **environment)
         assert (value, errors) == ("22", "")
-        assert Path(cache) == temporary / "dynamaze-65534" / Path(cache).name
-        assert run(root, prefix=NOBODY, **environment)[:2] == ["22", "1"]
+        assert Path(cache) == temporary / f"dynamaze-{user}" / Path(cache).name
+        assert run(root, prefix=prefix, **environment)[:2] == ["22", "1"]
 
 
 def test_cache_survives_damaged_files(package: Path, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
-from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.compile_cache import INTERPRETED, depend_on
+from dynamaze.common.compiled import compiled, interpreted_generic, spliced
 
 _RULES: dict[tuple[Any, type], Any] = {}
 
@@ -38,6 +39,7 @@ def rule(function: Any, record: type) -> Callable[[Any], Any]:
     """
 
     def register(compiled: Any) -> Any:
+        depend_on(compiled)
         _RULES[function, record] = compiled
         return compiled
 
@@ -243,3 +245,19 @@ def _plan(planning, model, q, num_actions, learning_rate, gamma, rng):
     return lambda planning, model, q, num_actions, learning_rate, gamma, rng: compiled(
         planning, model, q, num_actions, learning_rate, gamma, rng
     )
+
+
+if INTERPRETED:
+    update_model = interpreted_generic(_update_model)
+    sample_transition = interpreted_generic(_sample_transition)
+    sample_outcome = interpreted_generic(_sample_outcome)
+    expected_backup = interpreted_generic(_expected_backup)
+    outcome_probability = interpreted_generic(_outcome_probability)
+    pair_uncertainty = interpreted_generic(_pair_uncertainty)
+    visited_pairs = interpreted_generic(_visited_pairs)
+    planning_share = interpreted_generic(_planning_share)
+    pair_confidence = interpreted_generic(_pair_confidence)
+    choose = interpreted_generic(_choose)
+    record_step = interpreted_generic(_record_step)
+    record_transition = interpreted_generic(_record_transition)
+    plan = interpreted_generic(_plan)

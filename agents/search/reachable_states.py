@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
-from dynamaze.common.compiled import compiled
+from dynamaze.common.compile_cache import INTERPRETED
+from dynamaze.common.compiled import compiled, interpreted_generic
 
 from ..models.latest import LatestTable, RecentTable
 from ..models.likelihood import LikelihoodTable
@@ -53,6 +54,10 @@ def _reach(model, num_actions, pair, steps, order, count):
     return lambda model, num_actions, pair, steps, order, count: reach(
         model.model, num_actions, pair, steps, order, count
     )
+
+
+if INTERPRETED:
+    reach = interpreted_generic(_reach)
 
 
 @compiled

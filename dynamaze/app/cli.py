@@ -65,9 +65,18 @@ OLD_COMMANDS = {
             "deep-belief",
         )
     },
+    **{
+        f"bench run {old}": f"bench run {new}"
+        for old, new in (
+            ("doubt", "model-confidence"),
+            ("wrong-models", "model-error"),
+            ("curves", "continuous"),
+            ("endurance", "soak"),
+        )
+    },
     "distill labels": "distill soft-labels",
 }
-"""Commands of version 0.1 that have another name."""
+"""Commands of version 0.1 that have another name, also under that of their group."""
 
 HELP = """\
 DynaMaze {version}: learning and planning in environments that change.

@@ -104,6 +104,7 @@ def main(config: Watch) -> None:
         TypeError: an environment whose spaces are not discrete.
         gymnasium.error.Error: unknown id.
         RuntimeError: no display, unless a video of a number of steps is recorded.
+        OSError: the video of `save` cannot be written.
     """
     _check(config)
     visible = display_available(config)
@@ -124,6 +125,9 @@ def main(config: Watch) -> None:
                 print(statistics.summary(session.regret))
             for path in window.recorder.saved:
                 print(f"saved {path}")
+        if config.save is not None and window.recorder.error is not None:
+            error = window.recorder.error
+            raise OSError(f"{config.save} was not written: {error}") from error
     finally:
         env.close()
 

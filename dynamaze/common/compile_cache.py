@@ -9,7 +9,8 @@ leaves it behind, and it does not notice an edited rule or constant in another f
 3. else nowhere, with one warning.
 
 The key of code that was compiled together with functions or records of another package (such as a
-user's model) includes the sources of that package.
+user's model) includes all that Numba compiles in from there: code, constants, globals and called
+functions.
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+import numpy as np
+from numba.core import config
 from numba.core.caching import (
     CompileResultCacheImpl,
     FunctionCache,
@@ -45,17 +49,40 @@ PACKAGE = __name__.partition(".")[0]
 KEPT = 4
 """Number of folders of other states of the sources that are kept when a new one is made."""
 
+OPTIONS = (
+    "OPT",
+    "LOOP_VECTORIZE",
+    "SLP_VECTORIZE",
+    "BOUNDSCHECK",
+    "DEBUGINFO_DEFAULT",
+    "USING_SVML",
+    "LLVM_REFPRUNE_PASS",
+    "LLVM_REFPRUNE_FLAGS",
+)
+"""Numba's options that change compiled code and that its own key leaves out."""
+
+INTERPRETED: bool = config.DISABLE_JIT  # type: ignore[attr-defined]  # read from the environment
+"""Whether Numba compiles nothing, by `NUMBA_DISABLE_JIT=1`."""
+
 _FOREIGN: set[Callable[..., Any]] = set()
 """Functions outside the package that were compiled by its decorators."""
 
 
 def cached(dispatcher: Any) -> Any:
     """Attach our cache to a function compiled by Numba, and return the function."""
+    if INTERPRETED:  # it is the plain function, whose integers must wrap around as compiled ones do
+        return np.errstate(over="ignore")(dispatcher)
     function = dispatcher.py_func
-    if not _is_ours(inspect.getfile(function)):
-        _FOREIGN.add(function)
+    depend_on(dispatcher)
     dispatcher._cache = NullCache() if cache_folder() is None else _FunctionCache(function)
     return dispatcher
+
+
+def depend_on(dispatcher: Any) -> None:
+    """Let stored code of other packages depend on a compiled function, if it is not ours."""
+    function = getattr(dispatcher, "py_func", dispatcher)
+    if not _is_ours(function):
+        _FOREIGN.add(function)
 
 
 @cache
@@ -65,6 +92,7 @@ def cache_folder() -> Path | None:
     for base in _candidates():
         folder = base / f"{__version__}-{sources_digest()}"
         try:
+            folder = folder.absolute()
             is_new = not folder.is_dir()
             folder.mkdir(parents=True, exist_ok=True)
             os.utime(folder)  # its last use, by which old ones are removed
@@ -147,24 +175,35 @@ def _imported(path: Path, text: bytes) -> Iterator[Path]:
         )
 
 
-@cache
-def _is_ours(file: str) -> bool:
-    path = Path(file).resolve()
-    return any(path.is_relative_to(root) for root in _roots().values())
+def _is_ours(function_or_class: Any) -> bool:
+    return f"{function_or_class.__module__}.".startswith(f"{PACKAGE}.")
 
 
 def _candidates() -> Iterator[Path]:
     """Yield the folders in which compiled code may be stored, the preferred one first."""
     if os.environ.get("NUMBA_CACHE_DIR"):
-        yield Path(os.environ["NUMBA_CACHE_DIR"], PACKAGE).absolute()
+        yield Path(os.environ["NUMBA_CACHE_DIR"], PACKAGE)
         return
-    home = user_cache_path(PACKAGE, appauthor=False)
-    if home.is_absolute():  # without a home folder it is "~/..."
-        yield home
+    for find in (_user_folder, _private_temporary_folder):
+        try:
+            yield find()
+        except OSError:
+            continue
+
+
+def _user_folder() -> Path:
+    """Return the user's cache folder.
+
+    Raises:
+        FileNotFoundError: if the user has no home, as one without a name in a container.
+    """
     try:
-        yield _private_temporary_folder()
-    except OSError:
-        return
+        folder = user_cache_path(PACKAGE, appauthor=False)
+    except RuntimeError as error:
+        raise FileNotFoundError(str(error)) from error
+    if not folder.is_absolute():  # "~/...", of older versions of platformdirs
+        raise FileNotFoundError(f"{folder} is not absolute")
+    return folder
 
 
 def _private_temporary_folder() -> Path:
@@ -275,42 +314,107 @@ class _FunctionCache(FunctionCache):
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
             super().save_overload(sig, data)
-        except OSError as error:
-            _warn_unsaved(error.strerror or str(error))
+        except Exception as error:  # what cannot be pickled fails in many ways
+            _warn_unsaved(getattr(error, "strerror", None) or str(error))
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return (*super()._index_key(sig, codegen), _foreign_digest(self._py_func, sig))
+        options = tuple(str(getattr(config, name, None)) for name in OPTIONS)
+        return (*super()._index_key(sig, codegen), options, _foreign_digest(self._py_func, sig))
 
 
-@cache
+_HAS_WARNED: set[Path | None] = set()
+
+
 def _warn_unsaved(reason: str) -> None:
-    warnings.warn(f"compiled code was not stored in {cache_folder()}: {reason}", stacklevel=2)
+    if cache_folder() not in _HAS_WARNED:  # once, whatever the reasons
+        _HAS_WARNED.add(cache_folder())
+        warnings.warn(f"compiled code was not stored in {cache_folder()}: {reason}", stacklevel=2)
 
 
 def _foreign_digest(function: Callable[..., Any], signature: Any) -> str:
-    """Return a digest of the sources outside the package that a compiled function depends on.
+    """Return a digest of everything outside the package that a compiled function depends on.
 
     It is "" for our functions on our records. A function or a record of another package may call
-    any function that the other package has compiled, so the sources of all of them count.
+    any function that the other package has compiled, so all of them count.
     """
-    argument_types = getattr(signature, "args", signature)
-    files = {inspect.getfile(record) for record in _records(argument_types)}
-    files |= {inspect.getfile(function)}
-    if all(map(_is_ours, files)):
+    records = set(_records(getattr(signature, "args", signature)))
+    if all(map(_is_ours, (function, *records))):
         return ""
-    files |= {inspect.getfile(foreign) for foreign in _FOREIGN}
-    digest = hashlib.sha256()
-    for file in sorted(file for file in files if not _is_ours(file)):
-        digest.update(_content(file))
-    return digest.hexdigest()
+    content = _Content()
+    for each in sorted(_FOREIGN | {function} | records, key=_place):
+        if not _is_ours(each):
+            content.add(each)
+            content.add(_file_content(each))
+    return content.digest.hexdigest()
 
 
-def _content(file: str) -> bytes:
+def _place(function_or_class: Any) -> tuple[str, str, int]:
+    code = getattr(function_or_class, "__code__", None)
+    line = code.co_firstlineno if code else 0
+    return function_or_class.__module__, function_or_class.__qualname__, line
+
+
+def _file_content(function_or_class: Any) -> bytes:
     try:
-        return Path(file).read_bytes()
-    except OSError:  # a notebook's cell, whose functions carry their own code
-        sources = [f for f in _FOREIGN if inspect.getfile(f) == file]
-        return b"".join(f.__code__.co_code + repr(f.__code__.co_consts).encode() for f in sources)
+        return Path(inspect.getfile(function_or_class)).read_bytes()
+    except (OSError, TypeError):  # of a notebook's cell, or of a string
+        return b""
+
+
+class _Content:
+    """Digest of functions with the globals that Numba compiles into them."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self._seen: set[Any] = set()
+
+    def add(self, value: Any, names: Iterable[str] = ()) -> None:
+        """Add a value; of a module the attributes of these names."""
+        function = getattr(value, "py_func", value)  # of what Numba compiles
+        if isinstance(function, FunctionType) and (function is not value or function in _FOREIGN):
+            self._add_function(function)
+        elif isinstance(value, ModuleType):
+            self._write(value.__name__)
+            for name in names:
+                if hasattr(value, name) and (value, name) not in self._seen:
+                    self._seen.add((value, name))
+                    self.add(getattr(value, name), names)
+        elif isinstance(value, tuple | list):
+            self._write(f"{type(value)}, {len(value)} items")
+            for item in value:
+                self.add(item)
+        elif isinstance(value, np.ndarray):
+            self._write(f"{value.dtype}, {value.shape}")
+            self.digest.update(value.tobytes())
+        elif hasattr(value, "__qualname__"):  # classes, and functions that Numba replaces
+            self._write(f"{value.__module__}.{value.__qualname__}")
+        else:
+            self._write(f"{type(value)}, {value!r}")
+
+    def _add_function(self, function: FunctionType) -> None:
+        self._write(f"{function.__module__}.{function.__qualname__}")
+        if function in self._seen or _is_ours(function):
+            return
+        self._seen.add(function)
+        self._add_code(function.__code__, function.__globals__)
+        self.add(function.__defaults__)
+        for cell in function.__closure__ or ():
+            self.add(cell.cell_contents)
+
+    def _add_code(self, code: CodeType, known: dict[str, Any]) -> None:
+        self.digest.update(code.co_code)
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                self._add_code(constant, known)
+            else:
+                self._write(repr(constant))
+        for name in code.co_names:
+            self._write(name)
+            if name in known:
+                self.add(known[name], code.co_names)
+
+    def _write(self, text: str) -> None:
+        self.digest.update(f"{text}\n".encode())
 
 
 def _records(types: Iterable[Any]) -> Iterator[type]:

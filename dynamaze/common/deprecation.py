@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from functools import wraps
 from importlib import import_module
+from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -61,9 +63,26 @@ def renamed_arguments(**renamed: str) -> Callable[[Callable[P, R]], Callable[P, 
 
 
 def warn_renamed(old: str, new: str) -> None:
-    """Warn the caller's caller that a name of version 0.1 was used."""
-    warnings.warn(
+    """Warn that a name of version 0.1 was used, at the line of the caller's own code.
+
+    Python shows a `DeprecationWarning` only of such a line; `gym.make` and others stand between.
+    """
+    frame = sys._getframe(1)
+    while _is_between(frame) and frame.f_back is not None:
+        frame = frame.f_back
+    warnings.warn_explicit(
         f"{old} is now called {new}; the old name will be removed in version 0.3",
         DeprecationWarning,
-        stacklevel=3,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        frame.f_globals.get("__name__"),
+        frame.f_globals.setdefault("__warningregistry__", {}),
     )
+
+
+_BETWEEN = {__name__.partition(".")[0], "abc", "importlib", "gymnasium", "stable_baselines3"}
+"""Packages that pass arguments and names on."""
+
+
+def _is_between(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in _BETWEEN

@@ -56,9 +56,11 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             os.fsync(file.fileno())  # content before name: a crash must not leave an empty file
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp allows the owner alone
         os.replace(temporary, target)  # atomic within one file system, hence the same folder
-    except BaseException:
+    except BaseException as error:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename is None:  # of a full disk
+            error.filename = os.fspath(target)
         raise
     _remove_strays(target.parent, prefix)
 

@@ -24,11 +24,13 @@ class VideoRecorder:
     Attributes:
         video: the video that is being recorded; None if there is none.
         saved: files written so far.
+        error: reason why the latest video was lost; None if it was not.
     """
 
     def __init__(self) -> None:
         self.video: ConstantRateVideo | None = None
         self.saved: list[Path] = []
+        self.error: OSError | None = None
 
     def start(self, path: str | Path) -> None:
         """Start a video.
@@ -36,6 +38,7 @@ class VideoRecorder:
         Raises:
             ValueError, FileNotFoundError, ImportError: as `ConstantRateVideo`.
         """
+        self.error = None
         self.video = ConstantRateVideo(path)
 
     def stop(self) -> str:
@@ -47,7 +50,10 @@ class VideoRecorder:
         if self.video is None:
             return ""
         video, self.video = self.video, None
-        video.close()
+        try:
+            video.close()
+        except OSError as error:
+            raise OSError(f"{video.path} was not written: {error}") from error
         if not video.path.exists():
             return "nothing was recorded"
         return self._saved(video.path)
@@ -60,7 +66,7 @@ class VideoRecorder:
             self.video.show(frame, now)
             return self.stop() if self.video.is_full else ""
         except OSError as error:
-            self.video = None
+            self.video, self.error = None, error
             return f"the video is lost: {error}"
 
     def toggle(self) -> str:

@@ -175,7 +175,7 @@ def find_slot(tree, rule, state, time, edge):
     """Return the slot of a node's key in the hash table, occupied or free (linear probing)."""
     context = time if rule.transpositions else edge
     mask = np.uint64(tree.slots.size - 1)
-    key = np.uint64(context) * np.uint64(rule.num_states) + np.uint64(state)
+    key = np.uint64(np.int64(context)) * np.uint64(rule.num_states) + np.uint64(state)
     slot = ((key * _GOLDEN) >> _HALF) & mask  # Fibonacci hashing: the high bits of the product
     while True:
         node = tree.slots[slot]

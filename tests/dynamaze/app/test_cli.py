@@ -151,7 +151,7 @@ def test_unknown_subcommand_is_reported(wrong: str, hint: str) -> None:
 
 
 def test_old_commands_name_new_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(cli.OLD_COMMANDS) == 14
+    assert len(cli.OLD_COMMANDS) == 18
     for old, new in cli.OLD_COMMANDS.items():
         assert new in cli.COMMANDS
         assert cli.main([*old.split(), "--runs", "3"]) == cli.EXIT_USAGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import subprocess
@@ -16,6 +17,7 @@ from dynamaze.agents import Agent
 from dynamaze.app.watch import Watch, main, make_session, make_watched_env
 from dynamaze.envs import DynaMazeEnv
 from dynamaze.envs.rendering import OVERLAYS, pressed_key
+from dynamaze.envs.rendering.recorder import Recorder
 from dynamaze.viewer.overlays import RecordedPlanning
 from dynamaze.viewer.session import Controls
 
@@ -432,6 +434,20 @@ def test_watch_rejects_invalid_video_path(
 ) -> None:
     with pytest.raises((ValueError, OSError), match=message):
         main(Watch(save=str(tmp_path / name), steps=3))
+
+
+@pytest.mark.parametrize("fps", [0, 30], ids=["at_the_end", "on_the_way"])
+def test_watch_reports_lost_video(
+    pygame: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fps: float
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Recorder, "add", fail)
+    path = tmp_path / "video.gif"
+    with pytest.raises(OSError, match=r"video\.gif was not written: .*No space left on device"):
+        main(Watch(save=str(path), steps=6, fps=fps))
+    assert not list(tmp_path.iterdir())
 
 
 def test_video_and_screenshot_keys(

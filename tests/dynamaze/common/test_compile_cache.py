@@ -130,6 +130,101 @@ print(reward_of(Mine(np.zeros(4)), 1), sum(reward_of.stats.cache_hits.values()))
     assert run(package, code, **home)[:2] == ["2.0", "0"]
 
 
+CELL = """
+from typing import NamedTuple
+import numpy as np
+from dynamaze.agents.core.kernels import rule, sample_outcome
+from dynamaze.common.compiled import compiled
+{constant}
+
+class Mine(NamedTuple):
+    rewards: np.ndarray
+
+@rule(sample_outcome, Mine)
+@{decorator}
+def sample_mine(model, num_actions, pair, rng):
+    return model.rewards[pair] + {name}, 0, False, rng
+
+@compiled
+def reward_of(model):
+    return sample_outcome(model, 4, 1, 0)[0]
+
+print(reward_of(Mine(np.zeros(4))), sum(reward_of.stats.cache_hits.values()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("decorator", "is_attribute"), [("compiled", False), ("njit", True)], ids=["name", "attribute"]
+)
+def test_cache_notices_foreign_constants(
+    package: Path, tmp_path: Path, decorator: str, is_attribute: bool
+) -> None:
+    home = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    constant = "import my_constants" if is_attribute else "from my_constants import BONUS"
+    name = "my_constants.BONUS" if is_attribute else "BONUS"
+    text = f"from numba import njit\n{CELL}".format(
+        constant=constant, name=name, decorator=decorator
+    )
+    (package / "my_model.py").write_text(text)
+    (package / "my_constants.py").write_text("BONUS = 1.0")
+    assert run(package, "import my_model", **home)[:2] == ["1.0", "0"]
+    assert run(package, "import my_model", **home)[:2] == ["1.0", "1"]
+    (package / "my_constants.py").write_text("BONUS = 2.0")
+    assert run(package, "import my_model", **home)[:2] == ["2.0", "0"]
+
+
+@pytest.mark.parametrize("module", ["__main__", "cell_1"])
+def test_cache_takes_cells_without_file(package: Path, tmp_path: Path, module: str) -> None:
+    home = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    for bonus in ("1.0", "2.0"):
+        cell = CELL.format(constant=f"BONUS = {bonus}", name="BONUS", decorator="compiled")
+        code = f"exec(compile({cell!r}, '<cell>', 'exec'), {{'__name__': {module!r}}})"
+        assert run(package, code, **home) == [bonus, "0", ""]
+
+
+def test_cache_key_has_options(package: Path, tmp_path: Path) -> None:
+    home = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    assert run(package, **home)[:2] == ["22", "0"]
+    for option in ({"NUMBA_OPT": "0"}, {"NUMBA_CPU_NAME": "generic"}):
+        assert run(package, **home, **option)[:2] == ["22", "0"]
+    assert run(package, **home)[:2] == ["22", "1"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no folder is deleted while in use there")
+def test_cache_is_refused_in_deleted_folder(package: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = f"import os; os.chdir({str(gone)!r}); os.rmdir({str(gone)!r}){RUN}"
+    value, hits, folder, errors = run(package, code, NUMBA_CACHE_DIR="relative")
+    assert (value, hits, folder) == ("22", "0", "None")
+    assert errors.count("RuntimeWarning") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+def test_cache_warns_once_when_full(package: Path, tmp_path: Path) -> None:
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"
+    code = RUN.replace("twice_shifted(1)", "twice_shifted(1), twice_shifted(0.5)")
+    home = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    *output, errors = run(package, f"{limit}{code}", **home)
+    assert output[:2] == ["22", "21.0"]
+    assert errors.count("compiled code was not stored") == 1
+    assert not list((tmp_path / "cache").rglob("*.nb*"))
+
+
+INTERPRET = """
+from dynamaze.agents import DynaQPlus, TreeSearch
+agent = DynaQPlus("DynaMaze-v0", planning_steps=3, seed=0).learn(200)
+tree = TreeSearch("DynaMaze-v0", model="latest_outcome", depth=3, seed=0).learn(40)
+print(agent.values.q.tobytes().hex(), tree.values.q.tobytes().hex())
+"""
+
+
+def test_interpreted_rules_compute_the_same() -> None:
+    *interpreted, errors = run(ROOT, INTERPRET, NUMBA_DISABLE_JIT="1")
+    assert errors == ""
+    assert interpreted == run(ROOT, INTERPRET)[:-1]
+
+
 def test_cache_is_temporary_without_home(package: Path, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
@@ -148,28 +243,34 @@ def test_cache_warns_once_without_any_folder(package: Path) -> None:
     assert "set NUMBA_CACHE_DIR" in errors
 
 
-NOBODY = [
-    *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
-    # It may read everything, because Python may be in a private folder, and write nothing.
-    *(f"--{kind}=-all,+dac_read_search" for kind in ("inh-caps", "ambient-caps", "bounding-set")),
-]
+NOBODY = 65534
+WITHOUT_NAME = 42424
 
 
 @pytest.mark.skipif(
     shutil.which("setpriv") is None or os.getuid() != 0, reason="needs root and setpriv"
 )
-def test_cache_serves_another_user(package: Path) -> None:
-    with TemporaryDirectory() as folder:  # pytest's own folders are private
+@pytest.mark.parametrize("user", [NOBODY, WITHOUT_NAME], ids=["nobody", "without_name"])
+def test_cache_serves_another_user(package: Path, user: int) -> None:
+    prefix = [
+        *("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"),
+        # Read everything, for this Python may lie in a closed folder, and write nothing.
+        *(f"--{kind}=-all,+dac_read_search" for kind in ("inh-caps", "ambient-caps")),
+        "--bounding-set=-all,+dac_read_search",
+    ]
+    if user == WITHOUT_NAME:  # as in a container
+        prefix = ["env", "--unset=HOME", *prefix]
+    with TemporaryDirectory() as folder:  # pytest's own folders are closed to others
         Path(folder).chmod(0o755)
         root = Path(shutil.copytree(package, Path(folder, "installed")))
         temporary = Path(folder, "temporary")
         temporary.mkdir()
         temporary.chmod(0o1777)
         environment = {"HOME": "/nonexistent", "TMPDIR": str(temporary)}
-        value, _, cache, errors = run(root, prefix=NOBODY, **environment)
+        value, _, cache, errors = run(root, prefix=prefix, **environment)
         assert (value, errors) == ("22", "")
-        assert Path(cache) == temporary / "dynamaze-65534" / Path(cache).name
-        assert run(root, prefix=NOBODY, **environment)[:2] == ["22", "1"]
+        assert Path(cache) == temporary / f"dynamaze-{user}" / Path(cache).name
+        assert run(root, prefix=prefix, **environment)[:2] == ["22", "1"]
 
 
 def test_cache_survives_damaged_files(package: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -88,6 +89,15 @@ def test_failed_write_keeps_old_file(
         write_atomically(saved, b"new")
     assert saved.read_bytes() == before
     assert names_in(saved.parent) == ["a.npz"]
+
+
+def test_failed_write_names_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.npz'"):
+        write_atomically(tmp_path / "a.npz", b"new")
 
 
 def test_write_flushes_before_rename(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from dynamaze.agents.planning import base
 from dynamaze.agents.search import mcts, trajectory_optimisation
 
 SMALL: dict[str, Any] = {"model": "true", "horizon": 2, "elites": 2, "iterations": 1, "seed": 0}
+COPIES: dict[str, Any] = {**SMALL, "model": "copies", "planning_steps": 0}
 
 
 def test_continuous_search_is_trajectory_optimisation() -> None:
@@ -70,7 +71,7 @@ def test_optimiser_settings_have_new_names() -> None:
 def test_copies_is_simulator() -> None:
     makers = (
         lambda: TreeSearch("DynaMaze-v0", model="copies", depth=3),
-        lambda: TrajectoryOptimisation("DynaMazeContinuous-v0", **{**SMALL, "model": "copies"}),
+        lambda: TrajectoryOptimisation("DynaMazeContinuous-v0", **COPIES),
         lambda: ContinuousTreeSearch("DynaMazeContinuous-v0", model="copies"),
     )
     for make in makers:

@@ -105,9 +105,10 @@ class TrajectoryOptimisationPlanning(Planning):
             self.box.low, self.box.high, (len(visited) * NUM_BACKUP_ACTIONS, len(self.box.low))
         )
         # v(s) <- max over random a of r + gamma v(s'); rows are ordered by state, then action.
-        following, reward, terminated = simulator.step(
-            np.repeat(visited, NUM_BACKUP_ACTIONS, 0), actions, rng
+        roots = simulator.pick(
+            simulator.begin(visited), np.repeat(np.arange(len(visited)), NUM_BACKUP_ACTIONS)
         )
+        following, reward, terminated = simulator.step(roots, actions, rng)
         next_values = values.values(simulator.observations(following))
         targets = reward + np.where(terminated, 0.0, values.gamma) * next_values
         values.update_towards(

@@ -31,9 +31,18 @@ SMALL: dict[str, Any] = {"model": "true", "horizon": 2, "elites": 2, "iterations
 COPIES: dict[str, Any] = {**SMALL, "model": "copies", "planning_steps": 0}
 
 
-def test_continuous_search_is_trajectory_optimisation() -> None:
-    with pytest.warns(DeprecationWarning, match="is now called .*TrajectoryOptimisation"):
-        assert getattr(agents, "ContinuousSearch") is TrajectoryOptimisation  # noqa: B009
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("ContinuousSearch", "TrajectoryOptimisation"),
+        ("Coordinates", "CoordinateFeatures"),
+        ("OnRows", "TabularAdapter"),
+        ("OneHot", "OneHotFeatures"),
+    ],
+)
+def test_old_class_name_warns(old: str, new: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"agents.{old} is now called .*agents.{new}"):
+        assert getattr(agents, old) is getattr(agents, new)
 
 
 @pytest.mark.parametrize("cls", [ForwardSearch, MonteCarloSearch, SparseSampling, TreeSearch])

@@ -52,8 +52,8 @@ class LinearEvaluation:
             each update queues the features that lead to the updated one (algorithm 2); "mg": the
             changed feature is popped, and all that lead to it are updated (algorithm 3).
         model: "least_mean_squares" (the paper's) or "recursive_least_squares".
-        planning_step_size: step size of planning updates; None for `step_size`. 1 is right for an
-            exact model (updates of unit vectors are then those of value iteration).
+        planning_step_size: step size of planning updates; None: that of `step_size`. 1 is right
+            for an exact model (updates of unit vectors are then those of value iteration).
         prior_variance: of the model's least squares; its inverse is the ridge.
         threshold: lowest priority that is queued.
         count: unit of planning steps of "mg": "updates" or "pops".

@@ -73,6 +73,7 @@ class TableModel(ABC, Generic[Record]):
         """Update the model with real transitions, in their order.
 
         Raises:
+            TypeError: if states or actions are not integers.
             ValueError: if one is outside the table or its reward is not finite; the model is then
                 unchanged.
         """

@@ -116,8 +116,8 @@ class TabularAdapter:
     def predict(self, observations: IntArray, actions: IntArray) -> Prediction:
         """Return the inner model's predictions, with the nearest row of each vector.
 
-        Before the first update pairs stay where they are, as in a table. `next_spread` refers to
-        the coordinates of the vector.
+        Before the first update every pair leads back to its own row, as in a table. `next_spread`
+        refers to the coordinates of the vector.
 
         Args:
             observations: (batch,) rows of the table.
@@ -134,7 +134,7 @@ class TabularAdapter:
         )
 
     def distribution(self, observation: int, action: int) -> Outcomes:
-        """Return the probability of each seen row as outcome of a pair, with and without the end.
+        """Return the probability of each seen row as next state of a pair, terminal and not.
 
         For one-hot vectors it is the predicted mean. For coordinates it is the probability that a
         draw is nearest to the row, from independent normal distributions with the model's mean and

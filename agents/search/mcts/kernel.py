@@ -1,4 +1,4 @@
-"""Compiled UCT on the table of a model.
+"""Compiled UCT on the table of a model (Kocsis and Szepesvari 2006).
 
 A simulation selects actions from the root by UCB1 while the nodes are known, adds the first unknown
 one (expansion), estimates its value by a random rollout or by the best learned value, and updates
@@ -56,6 +56,8 @@ def uct_search(tree, rule, model, q, tried, words):
         tried: (states * actions,) visit counts of the model; used with a first-play urgency.
         words: state of the random number generator.
     """
+    # The four steps of MCTS (section 8.11): selection and expansion in `_descend`, which also
+    # simulates (the rollout of `_estimate`), and backup in `_back_up`.
     rng = load(words)
     for _ in range(rule.simulations):
         steps, leaf_value, rng = _descend(tree, rule, model, q, tried, rng)
@@ -122,7 +124,10 @@ def _back_up(tree, rule, steps, returned, rng):
 
 @compiled
 def _estimate(rule, model, q, tried, state, left, rng):
-    """Return the value of a leaf with `left` steps to go, and the generator's state."""
+    """Return the value of a leaf with `left` steps to go, and the generator's state.
+
+    It is the return of a rollout, or the best learned value.
+    """
     columns = np.uint64(rule.num_actions)
     if rule.rolls_out:
         return _rollout(rule, model, tried, np.uint64(state), left, rng)

@@ -45,19 +45,19 @@ class TreeSearchPlanning(Planning):
         simulations: number for each decision, at least one for each action.
         exploration_constant: c of UCB1, in units of returns: about the difference between a good
             and a bad return; sqrt(2) is the paper's for returns in [0, 1].
-        depth: steps of a simulation; None for as many as matter at the discount.
+        depth: steps of a simulation; None: until rewards are discounted to 0.1%.
         leaf_value: value of a new node: "rollout", the return of a random policy up to the depth,
             or "values", the best learned value.
         first_play_urgency: assumed return of a pair that the model has never seen, all later
-            rewards included; None for the model's own prediction, mostly that nothing happens. The
-            highest possible return makes the agent try every pair that might be good.
+            rewards included; None: the model's own prediction, mostly the same state and reward 0.
+            The highest possible return makes the agent try every pair that might be good.
         transpositions: whether paths that reach the same state at the same time share a node. Each
             node then has more returns, but the means above still contain those from when less was
             known. It helps where few states are visited often, and not in the mazes.
         reuse: whether the subtree below the chosen action is kept; only of tables.
-        max_nodes: most nodes of a tree; None for 4 * simulations, and at least 1024. Before
-            a decision the nodes with the fewest simulations are dropped; where no room is left,
-            simulations continue without adding nodes.
+        max_nodes: largest number of nodes of a tree; None: 4 * simulations, and at least 1024.
+            Before a decision the nodes with the fewest simulations are dropped; where no room is
+            left, simulations continue without adding nodes.
         outcome_widening: (factor, exponent): an action with n visits has about
             factor * n ** exponent outcomes; for models that are not tables. None for no bound.
 
@@ -316,9 +316,10 @@ def visit_counts(model: Any) -> IntArray:
 # -- checkpoints -------------------------------------------------------------------------------
 
 NODES = ("state", "time", "parent", "total", "choice")
+"""Columns with an entry for each node, which are saved for the nodes in use."""
 
 EDGES = ("visits", "value", "width")
-"""Columns of a tree that are saved, for the nodes in use."""
+"""Columns with an entry for each edge, which are saved for the edges of these nodes."""
 
 
 def tree_state(tree: SearchTree, rule: SearchSettings) -> dict[str, Any]:

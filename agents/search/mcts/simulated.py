@@ -57,7 +57,7 @@ class Widening(NamedTuple):
         )
 
     def allows(self, children: int, visits: int) -> bool:
-        """Return whether one more child is allowed."""
+        """Return whether one more child may be added to `children` after a number of visits."""
         bound: float = self.factor * visits**self.exponent
         return children <= bound
 

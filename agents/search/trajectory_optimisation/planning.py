@@ -63,7 +63,7 @@ class TrajectoryOptimisationPlanning(Planning):
         *,
         learning: bool = False,
     ) -> FloatArray:
-        """Return the (batch, size) actions themselves; there are no numbered actions to value."""
+        """Return the (batch, size) actions themselves, not values of numbered actions."""
         simulator = make_batch_simulator(model)
         if learning:
             if self._following is None or not np.array_equal(self._following, observations[0]):
@@ -96,7 +96,7 @@ class TrajectoryOptimisationPlanning(Planning):
         self._following = None if checked.terminated[-1] else checked.next_observation[-1]
 
     def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
-        """Update values of visited states."""
+        """Update the learned values of visited states, drawn at random."""
         if not self.planning_steps or not isinstance(values, TiledStateValues):
             return
         visited = self.memory.draw(self.planning_steps, rng).observation

@@ -165,6 +165,7 @@ class GaussianProcess:
                 part = slice(first, first + _ROWS)
                 cross = self._correlation(rows[part], self._inputs)
                 solved = self._factor.solve(cross.T).T
+                # Mean k' (R + eta I)^-1 y = (L^-1 k)' (L^-1 y) (algorithm 2.1, line 4)
                 mean[part] = self.offset + solved @ self._factor.whitened
                 # Posterior variance 1 - |L^-1 k|^2 (algorithm 2.1, line 6)
                 unexplained[part, 0] = 1 - np.einsum("ij,ij->i", solved, solved)

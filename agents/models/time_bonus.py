@@ -146,7 +146,7 @@ def update_with_times(table, num_actions, state, action, reward, next_state, ter
 def sample_with_bonus(table, num_actions, rng):
     """Sample a transition of the inner model, with the bonus of its pair."""
     pair, reward, next_state, terminated, rng = sample_transition(table.model, num_actions, rng)
-    bonus = time_bonus(table.times, pair, table.kappa)
+    bonus = time_bonus(table.times, pair, table.kappa)  # R + kappa sqrt(tau), section 8.3
     return pair, reward + bonus, next_state, terminated, rng
 
 

@@ -68,19 +68,18 @@ ALL_THAT_VECTORS_MAY = frozenset(
     }
 )
 ON_ROWS = frozenset({"samples_only_seen", "samples_all_seen", "knows_uncertainty"})
-MEAN = "an expectation model draws the mean of what may follow"
+MEAN = "an expectation model samples the mean of the next vectors"
 NO_UNCERTAINTY = "least mean squares have no epistemic variance"
-YOUNG = "networks that learn step by step are not there after 72 of them"
-SIMILAR = "its units learned from what was seen, and what was not may look like it to them"
+YOUNG = "networks that learn by gradient steps have not converged after 72 of them"
+SIMILAR = "units learned from seen pairs may map unseen ones to similar features"
 
 
 class Trial(NamedTuple):
     """Expected number of passed checks and expected failures of a model."""
 
     passed: int
-    repeats: int | None = (
-        None  # number of times that each transition is presented, to models of vectors
-    )
+    # Number of times that each transition is presented to a model of vectors; None for the default.
+    repeats: int | None = None
     fails: Mapping[str, str] = {}  # check that this kind of model cannot pass -> reason
 
 
@@ -89,7 +88,7 @@ TRIALS: dict[tuple[str, str], Trial] = {
         38,
         fails={
             "outcome_frequencies": MEAN,
-            "predicted_reward_is_mean": "a fixed step size weighs the latest most",
+            "predicted_reward_is_mean": "a fixed step size weights the latest rewards most",
             "unseen_pairs_are_more_uncertain": NO_UNCERTAINTY,
         },
     ),

@@ -124,11 +124,11 @@ def test_prioritised_method_needs_fewer_backups() -> None:
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_solver_raises_without_convergence(solver: str) -> None:
-    paid_for_ever = SparseMDP.of([[[0]]], [[[1.0]]], [[[1.0]]], [[[False]]])
+    endless_reward = SparseMDP.of([[[0]]], [[[1.0]]], [[[1.0]]], [[[False]]])
     with pytest.raises(
         RuntimeError, match=r"residual after .* sweeps is 1; expected at most 1e-10"
     ):
-        solve(paid_for_ever, 1.0, solver, max_sweeps=50)
+        solve(endless_reward, 1.0, solver, max_sweeps=50)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

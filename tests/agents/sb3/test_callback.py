@@ -425,7 +425,7 @@ def her() -> Any:
     ("algorithm", "message"),
     [
         (lambda: PPO("MlpPolicy", "DynaMaze-v0", device="cpu"), "PPO has no replay buffer"),
-        (her, "HerReplayBuffer.*expected one that is no Dict"),
+        (her, "HerReplayBuffer.*expected one that is not a Dict"),
         (lambda: make("box", n_steps=3)[0], "n_steps=3.*expected n_steps=1"),
     ],
 )

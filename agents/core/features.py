@@ -239,22 +239,6 @@ def middle_and_half(low: FloatArray, high: FloatArray) -> tuple[FloatArray, Floa
     return (below + above) / 2, np.where(above > below, (above - below) / 2, 1.0)
 
 
-def in_blocks(active: IntArray, actions: IntArray, num_features: int) -> IntArray:
-    """Return (batch, num_active) indices in a vector with one block of features for each action.
-
-    Args:
-        active: (batch, num_active) indices without actions.
-        actions: (batch,) from 0.
-        num_features: features of a block.
-    """
-    return active + actions[:, None] * num_features
-
-
-def describe_features(features: Any) -> str:
-    """Describe a feature map for error messages."""
-    return f"{type(features).__name__} with {features.num_features} features"
-
-
 def _rows(vectors: FloatArray, size: int) -> FloatArray:
     vectors = np.asarray(vectors, dtype=np.float64)
     if vectors.ndim != 2 or vectors.shape[1] != size:

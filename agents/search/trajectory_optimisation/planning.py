@@ -11,6 +11,7 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from ...core.encoders import VectorActions
+from ...core.records import part_of, prefixed
 from ...core.transitions import Transitions
 from ...core.vectors import check_vectors
 from ...models import Model
@@ -122,7 +123,7 @@ class TrajectoryOptimisationPlanning(Planning):
 
     def get_state(self) -> dict[str, Any]:
         """Return the plan, the observation it starts at, and the visited states."""
-        memory = {f"memory.{name}": part for name, part in self.memory.get_state().items()}
+        memory = prefixed("memory", self.memory.get_state())
         state = {**memory, "plan_ahead": self.plan_ahead.copy()}
         if self._following is not None:
             state["following"] = self._following.copy()
@@ -137,10 +138,7 @@ class TrajectoryOptimisationPlanning(Planning):
         plan = state["plan_ahead"]
         if plan.shape != self.plan_ahead.shape or not np.isfinite(plan).all():
             raise ValueError(f"plan_ahead {plan!r}; expected shape {self.plan_ahead.shape}")
-        prefix = "memory."
-        self.memory.set_state(
-            {name[len(prefix) :]: part for name, part in state.items() if name.startswith(prefix)}
-        )
+        self.memory.set_state(part_of("memory", state))
         self.plan_ahead = plan.copy()
         following = state.get("following")
         self._following = None if following is None else following.copy()

@@ -41,8 +41,8 @@ class Agent:
 
     Args:
         env: environment or its id; or its `Spaces`, for an agent that only predicts. The action
-            space must be `Discrete`. Where the parts observe rows, the observation space must be
-            `Discrete`, `MultiDiscrete` or a `Tuple` of `Discrete`; where they observe vectors, a
+            space must be `Discrete`. Where the parts observe table rows, the observation space must
+            be `Discrete`, `MultiDiscrete` or a `Tuple` of `Discrete`; where they observe vectors, a
             `Box` is allowed, too.
         values: action values. Their attribute `observes` is "discrete" (table rows, the default) or
             "vectors".
@@ -61,8 +61,8 @@ class Agent:
 
     Raises:
         TypeError: for spaces that the parts do not support, or values that the planner does not.
-        ValueError: for a planner whose model lacks a capability, or values that observe
-            rows and a model that observes vectors, or the reverse.
+        ValueError: for a planner whose model lacks a capability, or values and a model that
+            observe different kinds.
     """
 
     def __init__(

@@ -73,7 +73,7 @@ def make_simulator(model: Any) -> Simulator:
 
 
 class TableSimulator:
-    """Simulator that samples outcomes from a model of numbered states.
+    """Simulator that samples outcomes from a model of discrete states.
 
     Args:
         model: one with the capability "distribution", with `num_states` and `num_actions`.

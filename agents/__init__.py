@@ -139,10 +139,11 @@ __all__ = [
 
 _RENAMED = {
     "ContinuousSearch": "TrajectoryOptimisation",
-    "CoordinateFeatures": "CoordinateFeatures",
-    "TabularAdapter": "TabularAdapter",
-    "OneHotFeatures": "OneHotFeatures",
+    "Coordinates": "CoordinateFeatures",
+    "OnRows": "TabularAdapter",
+    "OneHot": "OneHotFeatures",
 }
+"""Name in version 0.1 -> name of today."""
 
 __getattr__ = lazy_exports(__name__, _LAZY, renamed=_RENAMED)
 

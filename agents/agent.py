@@ -41,10 +41,11 @@ class Agent:
 
     Args:
         env: environment or its id; or its `Spaces`, for an agent that only predicts. The action
-            space must be `Discrete`. Where the parts observe rows, the observation space must be
-            `Discrete`, `MultiDiscrete` or a `Tuple` of `Discrete`; where they observe vectors, a
+            space must be `Discrete`. Where the parts observe table rows, the observation space must
+            be `Discrete`, `MultiDiscrete` or a `Tuple` of `Discrete`; where they observe vectors, a
             `Box` is allowed, too.
-        values: action values. `values.observes` is "rows" (the default) or "vectors".
+        values: action values. Their attribute `observes` is "discrete" (table rows, the default) or
+            "vectors".
         model: model of the environment; must observe the same as the values.
         planning: planner; improves the values with simulated experience, or searches at decision
             time.
@@ -60,8 +61,8 @@ class Agent:
 
     Raises:
         TypeError: for spaces that the parts do not support, or values that the planner does not.
-        ValueError: for a planner whose model lacks a capability, or values that observe
-            rows and a model that observes vectors, or the reverse.
+        ValueError: for a planner whose model lacks a capability, or values and a model that
+            observe different kinds.
     """
 
     def __init__(
@@ -109,7 +110,11 @@ class Agent:
         return self.encoder
 
     def seed(self, seed: Seed) -> None:
-        """Restart the streams of random numbers."""
+        """Restart the streams of random numbers.
+
+        Args:
+            seed: as in the constructor.
+        """
         sequence = as_sequence(seed)
         self.rng = make_generator(sequence, LEARNING)
         self.predict_rng = make_generator(sequence, PREDICTING)
@@ -173,14 +178,14 @@ class Agent:
             values = self.planning.action_values(
                 self.values, self.model, np.array([state]), self.rng, learning=True
             )[0]
-            action = self.exploration.choose(values, state, self.rng)  # (b) A <- eps-greedy(S, Q)
+            # (b) A <- epsilon-greedy(S, Q), or another exploration policy
+            action = self.exploration.choose(values, state, self.rng)
             # (c) take A, observe R and S'
             following, reward, terminated, truncated, info = env.step(action + self._first_action)
             transition = one_transition(state, action, float(reward), encode(following), terminated)
             if self.planning.learns_from(self.model, transition):
-                self.values.update(
-                    transition
-                )  # (d) Q(S, A) += alpha (R + gamma max_a Q(S', a) - Q(S, A))
+                # (d) Q(S, A) <- Q(S, A) + alpha [R + gamma max_a Q(S', a) - Q(S, A)]
+                self.values.update(transition)
             self.model.update(transition)  # (e) Model(S, A) <- R, S'
             self.exploration.update(transition)
             self.planning.record_transition(self.values, self.model, transition)
@@ -273,6 +278,7 @@ class Agent:
         """Continue learning in another environment, beginning with a new episode.
 
         Raises:
+            TypeError: if it is neither an environment nor an id.
             ValueError: if its spaces differ.
         """
         made = make_env(env)

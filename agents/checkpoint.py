@@ -13,6 +13,7 @@ from gymnasium.wrappers import TimeLimit
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 from dynamaze.common.version import __version__
 
+from .core.records import part_of
 from .core.spaces import describe_spaces, read_spaces
 
 PARTS = ("values", "model", "planning", "exploration")
@@ -150,10 +151,7 @@ def _restore(agent: Any, arrays: dict[str, Any], document: dict[str, Any]) -> No
         _new_state_name(name): value for name, value in {**arrays, **document["numbers"]}.items()
     }
     for part in PARTS:
-        prefix = f"{part}."
-        getattr(agent, part).set_state(
-            {name[len(prefix) :]: values[name] for name in values if name.startswith(prefix)}
-        )
+        getattr(agent, part).set_state(part_of(part, values))
     counters = {new_name("counter", name): n for name, n in document["counters"].items()}
     for name in COUNTERS:
         setattr(agent, name, counters[name])

@@ -33,7 +33,7 @@ class QLearning(Agent):
 
     Args:
         env: environment or its id.
-        learning_rate: step size alpha, in (0, 1]; None for 0.1, and for 0.001 with a network.
+        learning_rate: step size alpha, in (0, 1]; None: 0.1, or 0.001 with a network.
         gamma: discount factor, in [0, 1].
         epsilon: probability of a random action, in [0, 1].
         values: "table", "tile_coding" (linear), "network", or an object; an object has its own
@@ -83,15 +83,15 @@ class DynaQ(Agent):
     Args:
         env: environment or its id.
         learning_rate: step size alpha, in (0, 1]; 1 is right in a table of a deterministic
-            environment. None for 0.1, and for 0.001 with a network.
+            environment. None: 0.1, or 0.001 with a network.
         gamma: discount factor, in [0, 1].
         epsilon: probability of a random action, in [0, 1].
         planning_steps: n, simulated updates after each real step.
-        model: a name of `dynamaze.agents.MODELS`, or a model object; None for "latest_outcome",
-            or for "stored_experience" where the values are no table. Where the values are no
-            table, use "stored_experience" or a model that generalises.
+        model: a name of `dynamaze.agents.MODELS`, or a model object; None: "latest_outcome", or
+            "stored_experience" where the values are not a table. Where they are not a table, only
+            "stored_experience" and models that generalise are allowed.
         planning: a name of `dynamaze.agents.PLANNERS`, or a planner object, which has its own
-            number of planning steps. All but "uniform", the planning of the box, need a table.
+            number of planning steps. All names but "uniform" (the box's planning) need a table.
         values: "table", "tile_coding" (linear), "network", or an object; an object has its own
             `learning_rate`, `gamma` and `initial_value`, and these arguments are not used.
         initial_value: initial action value. Where rewards are sparse and values generalise, half

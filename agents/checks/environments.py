@@ -20,7 +20,7 @@ Row = tuple[int, int, float, int, bool]
 class CheckEnvironment:
     """Test environment: five states, the last one terminal, and three actions."""
 
-    vectors: bool = False  # observations are one-hot vectors instead of row numbers
+    vectors: bool = False  # True: observations are one-hot vectors, not row numbers
     num_states: int = 5
     num_actions: int = 3
 
@@ -94,7 +94,10 @@ class ModelCase:
         return self.factory(self.env)
 
     def train(self, model: Any, rows: Sequence[Row]) -> Any:
-        """Train with some rows, for a table one by one: only one check depends on batches."""
+        """Train with transitions; a table gets them one by one.
+
+        So that a fault in learning from batches fails the check of batches alone.
+        """
         if self.env.vectors:
             model.update(self.env.batch(list(rows) * self.repeats))
         else:
@@ -125,7 +128,7 @@ class ModelCase:
         )
 
     def predictions(self, model: Any) -> Any:
-        """Return the predictions of all deterministic pairs, or a sample of a model without."""
+        """Return the predictions of all deterministic pairs; without "predict", a fixed sample."""
         if "predict" in model.capabilities:
             return [self.prediction(model, row[0], row[1]) for row in deterministic_rows()]
         return [column.copy() for column in self.sample(model, 30)]

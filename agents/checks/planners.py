@@ -104,7 +104,7 @@ def planning_does_not_update_model(case: PlannerCase) -> None:
 
 
 def planning_without_experience(case: PlannerCase) -> None:
-    """Without experience it does nothing, returns finite values, or raises RuntimeError."""
+    """Without experience values stay finite, without NaN; or RuntimeError is raised."""
     run = case.run([])
     try:
         run.plan(2)
@@ -133,7 +133,7 @@ def planning_is_reproducible(case: PlannerCase) -> None:
 
 def global_generators_are_unused(case: PlannerCase) -> None:
     """Neither NumPy's nor Python's global generator is used."""
-    before = np.random.get_state(), random.getstate()  # noqa: NPY002  # the one that is left alone
+    before = np.random.get_state(), random.getstate()  # noqa: NPY002  # to see that nothing uses it
     run = case.run(phases=2)
     run.search([0], generator(1))
     after = np.random.get_state(), random.getstate()  # noqa: NPY002
@@ -161,7 +161,7 @@ def search_keeps_values(case: PlannerCase) -> None:
 
 
 def search_keeps_planner(case: PlannerCase) -> None:
-    """Search for other states than the agent's current one keeps no state."""
+    """Search without `learning`, from any state, leaves the planner unchanged."""
     run, other = case.run(), case.run()
     run.search([2, 0], generator(1))
     require(
@@ -176,7 +176,7 @@ def search_keeps_planner(case: PlannerCase) -> None:
 
 
 def search_value_shapes(case: PlannerCase) -> None:
-    """Search values are own arrays, (batch, actions) float64, for one and several states."""
+    """Search values are new (batch, actions) float64 arrays, for one and several states."""
     run = case.run()
     for states in ([1], [0, 1, 2]):
         found = run.search(states, generator(1))

@@ -156,8 +156,8 @@ def make_encoder(space: spaces.Space[Any], observes: str) -> Encoder:
 def observation_kind(values: Any, model: Any) -> str:
     """Return the kind of observations that an agent's parts share: "discrete" or "vectors".
 
-    A part declares it by an attribute `observes`. Values without it see rows, "discrete"; a model
-    without it sees what the values see.
+    A part declares it by its attribute `observes`. Values without the attribute observe table rows
+    ("discrete"); a model without it observes the same as the values.
 
     Raises:
         ValueError: if the two differ, or for any other kind.

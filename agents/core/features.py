@@ -66,7 +66,7 @@ class Identity:
 
 
 class CoordinateFeatures:
-    """CoordinateFeatures scaled to [-1, 1], with a constant 1 as bias.
+    """Coordinates scaled to [-1, 1], with a constant 1 as bias.
 
     A coordinate without both bounds is left as it is, one with a single value becomes 0.
 
@@ -97,10 +97,10 @@ class RadialBases:
     """Scaled coordinates and Gaussian radial basis functions along each coordinate.
 
     Radial basis functions of one coordinate at a time (Sutton & Barto 2018, section 9.5.5); their
-    standard deviation is the distance between neighbouring centres. A network can so represent a
-    value that changes within one cell, as at a wall, without changing it elsewhere, and unlike
-    tiles their number grows linearly with the dimension. A coordinate without both bounds, or with
-    a single value, has none.
+    standard deviation is the distance between neighbouring centres. With them a network can
+    represent a value that changes within one cell, as at a wall, with little change elsewhere. The
+    number of bases grows linearly with the dimension; that of tiles grows exponentially. A
+    coordinate without both bounds, or with a single value, has none.
 
     Args:
         low: (d,) smallest values.
@@ -200,8 +200,8 @@ class TileCoding:
         self.tiles = np.broadcast_to(np.asarray(tiles), self.low.shape).astype(np.int64)
         if self.tiles.min() < 1:
             raise ValueError(f"tiles={tiles!r}; expected at least 1 in each dimension")
-        # Tiling t is displaced by the fraction t (1, 3, 5, ...) / n of a tile, modulo 1: the first
-        # odd integers, as section 9.5.4 recommends after Miller and Glanz (1996).
+        # Tiling t of n is displaced by t (1, 3, 5, ...) / n of a tile, modulo 1: asymmetric
+        # offsets by the first odd integers, as section 9.5.4 recommends (Miller and Glanz 1996).
         odd = 2 * np.arange(self.low.size) + 1
         steps = np.arange(self.num_active)[:, None] * odd % self.num_active
         self._offsets = steps / self.num_active
@@ -237,22 +237,6 @@ def middle_and_half(low: FloatArray, high: FloatArray) -> tuple[FloatArray, Floa
     bounded = np.isfinite(low) & np.isfinite(high)
     below, above = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
     return (below + above) / 2, np.where(above > below, (above - below) / 2, 1.0)
-
-
-def in_blocks(active: IntArray, actions: IntArray, num_features: int) -> IntArray:
-    """Return (batch, num_active) indices in a vector with one block of features for each action.
-
-    Args:
-        active: (batch, num_active) indices without actions.
-        actions: (batch,) from 0.
-        num_features: features of a block.
-    """
-    return active + actions[:, None] * num_features
-
-
-def describe_features(features: Any) -> str:
-    """Describe a feature map for error messages."""
-    return f"{type(features).__name__} with {features.num_features} features"
 
 
 def _rows(vectors: FloatArray, size: int) -> FloatArray:

@@ -115,7 +115,7 @@ def record_step(exploration, pair):
 
 
 def record_transition(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """Update a planner after a real transition, which the model has learned already.
+    """Record a real transition, which the model has already learned, in a planner's record.
 
     `q` is the flat table; pair and number of actions are int64.
     """
@@ -128,7 +128,7 @@ def plan(planning, model, q, num_actions, learning_rate, gamma, rng):
     """
 
 
-# -- shares of planning --------------------------------------------------------------------------
+# -- selective planning --------------------------------------------------------------------------
 
 
 @spliced

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from dynamaze.common.arrays import IntArray
 
 Record = TypeVar("Record", bound=tuple[Any, ...])
 
@@ -106,6 +108,24 @@ def checked_state(
         else:
             raise ValueError(f"state {name!r} is {value!r}; expected a {type(own).__name__}")
     return given
+
+
+def check_indices(owner: str, indices: Iterable[tuple[IntArray, int, int]]) -> None:
+    """Check restored arrays of indices: compiled code does not check them when it uses them.
+
+    Args:
+        owner: the part whose state it is, for the message.
+        indices: arrays, each with its lower and its exclusive upper bound.
+
+    Raises:
+        ValueError: for the first array with an index out of range.
+    """
+    for numbers, low, high in indices:
+        if numbers.size and not low <= numbers.min() <= numbers.max() < high:
+            raise ValueError(
+                f"an index from {numbers.min()} to {numbers.max()} in the {owner}'s state; "
+                f"expected {low} to {high - 1}"
+            )
 
 
 def prefixed(prefix: str, state: dict[str, Any]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class SparseMDP(NamedTuple):
         """Build the process of a dictionary `P`, as Gymnasium's toy-text environments have it.
 
         Args:
-            table: of FrozenLake, Taxi, CliffWalking or a maze: ``env.unwrapped.P``.
+            table: ``env.unwrapped.P``, as of FrozenLake, Taxi, CliffWalking or a maze.
 
         Raises:
             ValueError: as `of`, or if states have different numbers of actions.

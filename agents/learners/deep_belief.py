@@ -64,8 +64,8 @@ class DeepBelief:
         batch_size: rows of a step of back-propagation.
         capacity: size of the buffers of rows with and without targets; then the oldest are
             overwritten.
-        min_spread: lower limit of the standard deviation that scales the inputs: of scaled
-            features it keeps those that have hardly varied from being amplified.
+        min_spread: lower limit of the standard deviation that scales the inputs, so that features
+            that have hardly varied are not amplified.
         seed: seed of all randomness.
 
     Raises:
@@ -309,14 +309,14 @@ PSEUDO_COUNT = 1.0
 class LastLayer:
     """Bayesian linear regression on features: the last layer of a network.
 
-    Bishop 2006, "Pattern Recognition and Machine Learning", sections 3.3 and 3.5: weights of mean 0
-    and precision alpha in the noise's units, chosen by the evidence. All outputs share the
-    precision matrix; each has its own noise. The weights follow in closed form from sums over
-    examples.
+    Bishop 2006, "Pattern Recognition and Machine Learning", sections 3.3 and 3.5: the weights'
+    prior has mean 0 and a precision, in units of the noise's, that maximises the evidence. All
+    outputs share the precision matrix; each has its own noise. The weights follow in closed form
+    from sums over examples.
 
     Args:
-        num_features: numbers that go in.
-        num_outputs: numbers that come out.
+        num_features: number of inputs.
+        num_outputs: number of outputs.
     """
 
     def __init__(self, num_features: int, num_outputs: int) -> None:

@@ -61,8 +61,8 @@ class ProbabilisticEnsemble:
         bootstrap: weight rows differently for each member; otherwise members differ in their
             initial weights only.
         capacity: size of the buffer of rows; then the oldest are overwritten.
-        min_spread: lower limit of the standard deviation that scales the inputs: of scaled
-            features it keeps those that have hardly varied from being amplified.
+        min_spread: lower limit of the standard deviation that scales the inputs, so that features
+            that have hardly varied are not amplified.
         seed: seed of initial weights, bootstrap and batches.
 
     Raises:

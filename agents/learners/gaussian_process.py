@@ -5,8 +5,8 @@ Differences from the book:
 1. All outputs share one correlation and so one Cholesky factor (algorithm 2.1); each has its own
    variance, in closed form.
 2. New points extend the factor by a triangular solve instead of a new factorisation.
-3. At most `budget` points are kept: a full memory is reduced to three quarters, by information, so
-   that time and memory stay bounded.
+3. At most `budget` points are kept: a full memory is reduced to the most informative three
+   quarters (`select_points`), so that time and memory stay bounded.
 4. Hyper-parameters are tuned whenever the number of points seen has doubled, from 16 on, on at most
    `tune_points` of those kept, evenly spaced in time: maximum likelihood (section 5.4.1) with a
    wide prior. They are then treated as known, except for their degrees of freedom. With 40 points
@@ -74,7 +74,7 @@ class GaussianProcess:
         tune_points: largest number of points used in tuning.
 
     Raises:
-        ValueError: for a number outside its range or an unexplained kernel.
+        ValueError: for a number outside its range or an unknown kernel.
         ImportError: if SciPy is missing.
     """
 
@@ -165,6 +165,7 @@ class GaussianProcess:
                 part = slice(first, first + _ROWS)
                 cross = self._correlation(rows[part], self._inputs)
                 solved = self._factor.solve(cross.T).T
+                # Mean k' (R + eta I)^-1 y = (L^-1 k)' (L^-1 y) (algorithm 2.1, line 4)
                 mean[part] = self.offset + solved @ self._factor.whitened
                 # Posterior variance 1 - |L^-1 k|^2 (algorithm 2.1, line 6)
                 unexplained[part, 0] = 1 - np.einsum("ij,ij->i", solved, solved)

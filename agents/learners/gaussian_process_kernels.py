@@ -186,8 +186,6 @@ def cholesky(matrix: FloatArray) -> FloatArray:
     return lower
 
 
-lapack = optional_import("scipy.linalg.lapack", extra="models", purpose="GaussianProcess")
-
 _INITIAL_CAPACITY = 64
 
 

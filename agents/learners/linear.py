@@ -100,9 +100,6 @@ def take_arrays(own: dict[str, Any], state: dict[str, Any]) -> list[Any]:
     return list(checked_state(state, own).values())
 
 
-__all__ = ["LinearLeastMeanSquares", "RecursiveLeastSquares", "take_arrays"]
-
-
 class LinearLeastMeanSquares(LinearLearner):
     """Least mean squares (Widrow and Hoff 1960), optionally normalised and averaging.
 

@@ -13,19 +13,19 @@ actions at an expected state is not the expected maximum (Wan, Zaheer, White, Wh
 
 Differences from the paper:
 
-1. The steps of the values and the model are divided by |x|^2, so that a learning rate is the share
-   of an error that is removed. A feature's step in the model is 1 / n at its n-th visit until that
-   is below `model_rate`, so that the first visits count fully.
+1. The steps of the values and the model are divided by |x|^2, so that a learning rate is the
+   fraction of an error that is removed. A feature's step in the model is 1 / n at its n-th visit
+   until that is below `model_rate`, so that the first visits count fully.
 2. "random" samples among the visited features, as Dyna-Q samples among visited pairs.
 3. An entry of the queue keeps the larger of its priorities; priorities below 1e-8 are not queued.
 4. A pop of MG updates all features that lead to the popped one. Each of these counts as one
    planning step, and a pop's updates beyond the budget are subtracted from the next one, so that
    equal numbers of planning steps are equal work.
 5. One more kind of planning, "seen": at the complete feature vectors of visited states. Where
-   several features are active at once, the best action of each feature alone overestimates the
-   value. Mountain Car is learned all the same, for optimism helps exploration; in a maze, whose
-   only reward is the goal's, values above the goal's reward grew far from it, and prioritised
-   sweeping found them first.
+   several features are active at once, taking the best action of each feature alone overestimates
+   the value. Mountain Car is learned nevertheless, as optimism helps exploration; in a maze, whose
+   only reward is at the goal, values above that reward arose far from the goal, and prioritised
+   sweeping updated these first.
 
 In the maze of Sutton & Barto's figure 8.2, with rates of 1 and 10 planning steps, episode 2 took 21
 steps with PWMA, 24 with MG, 46 with random features and 76 with Dyna-Q (means of 10 runs).
@@ -68,13 +68,13 @@ class LinearDyna(Agent):
         sweep: order of the updates: "random"; "pwma", prioritised, where each update queues the
             features that lead to the updated one (Peng and Williams, Moore and Atkeson 1993); "mg",
             where the predecessors of the changed feature are updated (McMahan and Gordon 2005); or
-            "seen", all features of random visited states. None for "pwma" in a table, otherwise
+            "seen", all features of random visited states. None: "pwma" in a table, otherwise
             "seen".
         features: "tile_coding" of a `Box` of up to 4 numbers, and one feature per observation (a
             table) where observations can be numbered; or a feature map of vectors of your own.
         model_rate: step size of the model, in (0, 1]; 1 stores the latest transition, which is
             right in a table of a deterministic environment.
-        planning_rate: step size of planning updates, in (0, 1]; None for `learning_rate`.
+        planning_rate: step size of planning updates, in (0, 1]; None: that of `learning_rate`.
         seed: determines every random number; see `Agent`.
 
     Raises:

@@ -25,6 +25,7 @@ import numpy as np
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
+from ..core.records import part_of, prefixed
 from ..learners.linear import take_arrays
 from ..learners.protocol import checked_rows
 from .expectation_model import LinearExpectation
@@ -52,8 +53,8 @@ class LinearEvaluation:
             each update queues the features that lead to the updated one (algorithm 2); "mg": the
             changed feature is popped, and all that lead to it are updated (algorithm 3).
         model: "least_mean_squares" (the paper's) or "recursive_least_squares".
-        planning_step_size: step size of planning updates; None for `step_size`. 1 is right for an
-            exact model (updates of unit vectors are then those of value iteration).
+        planning_step_size: step size of planning updates; None: that of `step_size`. 1 is right
+            for an exact model (updates of unit vectors are then those of value iteration).
         prior_variance: of the model's least squares; its inverse is the ridge.
         threshold: lowest priority that is queued.
         count: unit of planning steps of "mg": "updates" or "pops".
@@ -165,7 +166,7 @@ class LinearEvaluation:
     def get_state(self) -> dict[str, Any]:
         """Return values, queue and model."""
         own = {name: part.copy() for name, part in self._parts().items()}
-        return {**own, **{f"model.{name}": part for name, part in self.model.get_state().items()}}
+        return {**own, **prefixed("model", self.model.get_state())}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore a state of `get_state`.
@@ -173,10 +174,8 @@ class LinearEvaluation:
         Raises:
             ValueError: for missing arrays, or arrays of another shape.
         """
-        model = {name: part for name, part in state.items() if name.startswith("model.")}
-        mine = {name: part for name, part in state.items() if name not in model}
-        theta, priorities, owed = take_arrays(self._parts(), mine)
-        self.model.set_state({name.removeprefix("model."): part for name, part in model.items()})
+        theta, priorities, owed = take_arrays(self._parts(), state)
+        self.model.set_state(part_of("model", state))
         self.theta, self.sweeping.priorities, self.sweeping.owed = theta, priorities, owed
 
     def _parts(self) -> dict[str, FloatArray]:

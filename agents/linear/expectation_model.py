@@ -96,6 +96,7 @@ class LinearExpectation:
             leads += np.outer(gain, error)
             rewards += reward_error * gain
         else:
+            # F += step (y - F x) x' and b += step (r - b . x) x
             gain = step_size * x[places]
             leads[places] += np.outer(gain, error)
             rewards[places] += reward_error * gain

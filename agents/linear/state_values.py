@@ -10,7 +10,7 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from ..core.features import Features
-from ..core.records import part_of
+from ..core.records import part_of, prefixed
 from ..core.transitions import Transitions
 from ..core.vectors import check_vectors
 from ..learners.linear import take_arrays
@@ -77,8 +77,7 @@ class FeatureModel:
 
     def get_state(self) -> dict[str, Any]:
         """Return the model's arrays and the visited vectors."""
-        memory = {f"memory.{name}": part for name, part in self.memory.get_state().items()}
-        return {**self.linear.get_state(), **memory}
+        return {**self.linear.get_state(), **prefixed("memory", self.memory.get_state())}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore a state of `get_state`.
@@ -86,9 +85,8 @@ class FeatureModel:
         Raises:
             ValueError: for missing arrays, or arrays of another shape.
         """
-        linear = {name: part for name, part in state.items() if not name.startswith("memory.")}
         self.memory.set_state(part_of("memory", state))
-        self.linear.set_state(linear)
+        self.linear.set_state(state)
 
 
 class StateValues:

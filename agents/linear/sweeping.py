@@ -2,7 +2,9 @@
 
 Compiled rules on the arrays of a `LinearExpectation`. With one action they evaluate a policy, with
 several they maximise over actions. `priorities` (n,) is the queue: 0 for a feature that is not in
-it; the highest is popped first, of equal ones the lowest number.
+it; the highest is popped first, of equal ones the lowest number. Numbers of algorithms are those of
+Sutton, Szepesvári, Geramifard and Bowling 2008, "Dyna-style planning with linear function
+approximation and prioritized sweeping".
 """
 
 from __future__ import annotations
@@ -97,6 +99,7 @@ def raise_priority(priorities, feature, priority, threshold):
 def queue_leading_features(leads, priorities, feature, change, threshold):
     """Queue the features that lead to one whose value has changed."""
     for before in range(len(priorities)):
+        # priority |F_ij delta_i| of feature j, which leads to the changed feature i
         priority = link_strength(leads, before, feature) * abs(change)
         raise_priority(priorities, before, priority, threshold)
 

@@ -180,7 +180,7 @@ class ForgettingLatest(TableModel[RecentTable]):
         ]
 
     def distribution(self, observation: int, action: int) -> Outcomes:
-        """Return the latest outcome, with probability 1; a forgotten pair is an untried one."""
+        """Return the latest outcome, with probability 1; a forgotten pair counts as untried."""
         return latest_outcomes(self.table, self.pair(observation, action))
 
 

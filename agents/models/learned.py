@@ -44,7 +44,7 @@ SCALED = 0.1
 """Smallest scale of radial basis inputs, which lie in [0, 1] and may hardly have varied yet."""
 
 MakeLearner = Callable[[int, Actions, int, int], Learner]
-"""Factory of a learner from the numbers of features, actions and outputs, and a seed."""
+"""Factory of a learner from the number of features, the actions, the number of outputs, a seed."""
 
 
 class LearnedModel(NamedTuple):
@@ -89,14 +89,14 @@ class LearnedModel(NamedTuple):
         *,
         include_untried: bool = False,
     ) -> TabularAdapter:
-        """Return the model of the rows of a table."""
+        """Return the model of an environment's rows, for a table of values."""
         inside = self.on_vectors(vectors, num_actions, seed)
         return TabularAdapter(inside, vectors, include_untried=include_untried)
 
     def __call__(
         self, num_states: int, num_actions: int, *, include_untried: bool = False
     ) -> TabularAdapter:
-        """Return the model of numbered rows without coordinates."""
+        """Return the model of rows without coordinates: their vectors are one-hot."""
         vectors = Vectors(spaces.Discrete(num_states))
         return self.on_rows(vectors, num_actions, include_untried=include_untried)
 
@@ -104,7 +104,8 @@ class LearnedModel(NamedTuple):
         """Return the learner's feature map.
 
         A linear learner gets one-hot features if the space has rows, tiles in a small box, and
-        otherwise coordinates. A nonlinear one gets scaled coordinates.
+        otherwise scaled coordinates with a bias. A Gaussian process gets scaled coordinates; a
+        network also radial bases along each, up to `MAX_BUMPED` of them.
         """
         if vectors.is_one_hot:
             return Identity(vectors.size)
@@ -159,4 +160,4 @@ LEARNED_MODELS: dict[str, LearnedModel] = {
         _lazily("ProbabilisticEnsemble", min_spread=SCALED), "sample", "bumps"
     ),
 }
-"""Name -> recipe of the model."""
+"""Name -> learner, draws and features of the model."""

@@ -16,7 +16,7 @@ from dynamaze.common.validation import did_you_mean
 
 from ..core.encoders import Actions, as_actions
 from ..core.features import Features, Identity
-from ..core.records import part_of
+from ..core.records import part_of, prefixed
 from ..core.transitions import Transitions
 from ..core.vectors import check_pairs, check_vectors
 from ..learners.linear_variants import predict_mean
@@ -222,8 +222,8 @@ class RegressionModel:
     def get_state(self) -> dict[str, Any]:
         """Return the state of the learner and the memory."""
         return {
-            **{f"learner.{name}": value for name, value in self.learner.get_state().items()},
-            **{f"memory.{name}": value for name, value in self.memory.get_state().items()},
+            **prefixed("learner", self.learner.get_state()),
+            **prefixed("memory", self.memory.get_state()),
             "targets": self._targets.copy(),
         }
 

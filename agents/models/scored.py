@@ -270,8 +270,8 @@ class ScoredModel:
     def get_state(self) -> dict[str, Any]:
         """Return the state of the model and the scores."""
         return {
-            **{f"model.{name}": value for name, value in self.model.get_state().items()},
-            **{f"scorer.{name}": value for name, value in self.scorer.get_state().items()},
+            **prefixed("model", self.model.get_state()),
+            **prefixed("scorer", self.scorer.get_state()),
             **prefixed("count_check", self._count_check.get_state()),
             **flatten(_ScoredState(self.scores, self._is_confident)),
         }

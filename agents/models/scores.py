@@ -42,9 +42,8 @@ class Scores(NamedTuple):
     pair_excess: FloatArray  # (states * actions,) moving average E of each pair
     pair_confidence: FloatArray  # (states * actions,) acceptance rate of each pair's draws
     excess: FloatArray  # (1,) moving average E of all steps
-    counts: (
-        FloatArray  # (4,) changes, scored steps, unseen outcomes without change, their expectation
-    )
+    # (4,) changes, scored steps, unseen outcomes without change, and the expected number of these
+    counts: FloatArray
     rate: float  # step size of the average over all steps
     pair_rate: float  # step size of each pair's average
     change_rate: float  # prior expectation of the changes per step
@@ -165,8 +164,8 @@ class CountCheck:
     """Count-based check of a model against the outcome counts of each pair.
 
     A model that generalises may predict a pair vaguely instead of wrongly: it expects its own loss,
-    so its excess is 0, and still it is wrong about every single pair. The counts of the pair's own
-    outcomes find that out: the regret is the excess of the model's loss over theirs.
+    so its excess is 0, although it is wrong about every single pair. The counts of the pair's own
+    outcomes show that: the regret is the excess of the model's loss over theirs.
 
     Args:
         num_states: number of states; 0 disables the check.
@@ -278,7 +277,7 @@ def update_ema(averages: FloatArray, place: int, new: float, rate: float) -> Non
 
 
 MAX_REDRAWS = 20
-"""Largest number of redraws for pairs of low confidence."""
+"""Largest number of draws of one sample, as pairs of low confidence are redrawn."""
 
 
 class ScoredTable(NamedTuple):

@@ -11,7 +11,7 @@ from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 
 from ..core.kernels import sample_transition, update_model
-from ..core.records import flatten, restore
+from ..core.records import check_indices, flatten, restore
 from ..core.rng import load, state_words, store
 from ..core.transitions import Transitions, check_integers, first_outside, outside_table
 from .protocol import Outcomes, Prediction
@@ -73,6 +73,7 @@ class TableModel(ABC, Generic[Record]):
         """Update the model with real transitions, in their order.
 
         Raises:
+            TypeError: if states or actions are not integers.
             ValueError: if one is outside the table or its reward is not finite; the model is then
                 unchanged.
         """
@@ -158,13 +159,7 @@ class TableModel(ABC, Generic[Record]):
             ValueError: if one is missing, of another shape, or holds an index out of range.
         """
         table: Record = restore(self.table, state, growing=self.growing)
-        # Compiled code does not check indices.
-        for numbers, low, high in self._indices(table):
-            if numbers.size and not low <= numbers.min() <= numbers.max() < high:
-                raise ValueError(
-                    f"an index from {numbers.min()} to {numbers.max()} in the model's state; "
-                    f"expected {low} to {high - 1}"
-                )
+        check_indices("model", self._indices(table))
         self.table = table
 
     def _indices(self, table: Record) -> list[tuple[IntArray, int, int]]:

@@ -11,7 +11,7 @@ from dynamaze.common.compiled import compiled, compiled_with_arrays
 
 from ..core.encoders import Vectors
 from ..core.normal import grid_probabilities
-from ..core.records import flatten, part_of, restore
+from ..core.records import check_indices, flatten, part_of, prefixed, restore
 from ..core.rng import load, state_words, store
 from ..core.transitions import Transitions, check_integers, first_outside, outside_table
 from .protocol import Outcomes, Prediction
@@ -116,8 +116,8 @@ class TabularAdapter:
     def predict(self, observations: IntArray, actions: IntArray) -> Prediction:
         """Return the inner model's predictions, with the nearest row of each vector.
 
-        Before the first update pairs stay where they are, as in a table. `next_spread` refers to
-        the coordinates of the vector.
+        Before the first update every pair leads back to its own row, as in a table. `next_spread`
+        refers to the coordinates of the vector.
 
         Args:
             observations: (batch,) rows of the table.
@@ -134,7 +134,7 @@ class TabularAdapter:
         )
 
     def distribution(self, observation: int, action: int) -> Outcomes:
-        """Return the probability of each seen row as outcome of a pair, with and without the end.
+        """Return the probability of each seen row as next state of a pair, terminal and not.
 
         For one-hot vectors it is the predicted mean. For coordinates it is the probability that a
         draw is nearest to the row, from independent normal distributions with the model's mean and
@@ -225,8 +225,8 @@ class TabularAdapter:
 
     def get_state(self) -> dict[str, Any]:
         """Return the state of the inner model and of the visits."""
-        inside = {f"model.{name}": value for name, value in self.model.get_state().items()}
-        return {**inside, **flatten(_AdapterState(self.seen, self.visits, self.exists))}
+        own = flatten(_AdapterState(self.seen, self.visits, self.exists))
+        return {**prefixed("model", self.model.get_state()), **own}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore the state of `get_state`.
@@ -236,17 +236,15 @@ class TabularAdapter:
         """
         seen, visits, exists = restore(_AdapterState(self.seen, self.visits, self.exists), state)
         rows = seen.pairs.reshape(self.num_states, self.num_actions + 1)
-        for numbers, high in (
-            (seen.states[:1], self.num_states + 1),
-            (seen.states[1:], self.num_states),
-            (rows[:, 0], self.num_actions + 1),
-            (rows[:, 1:], self.num_states * self.num_actions),
-        ):
-            if not 0 <= numbers.min() <= numbers.max() < high:
-                raise ValueError(
-                    f"an index from {numbers.min()} to {numbers.max()} in the model's state; "
-                    f"expected 0 to {high - 1}"
-                )
+        check_indices(
+            "model",
+            [
+                (seen.states[:1], 0, self.num_states + 1),
+                (seen.states[1:], 0, self.num_states),
+                (rows[:, 0], 0, self.num_actions + 1),
+                (rows[:, 1:], 0, self.num_states * self.num_actions),
+            ],
+        )
         self.model.set_state(part_of("model", state))
         self.seen, self.visits, self.exists = seen, visits, exists
 

@@ -25,7 +25,7 @@ from ..core.recency import (
     record_visits,
     time_bonus,
 )
-from ..core.records import flatten, restore
+from ..core.records import flatten, part_of, prefixed, restore
 from ..core.transitions import Transitions
 from .protocol import Model, Outcomes, Prediction
 
@@ -120,16 +120,12 @@ class TimeBonus:
 
     def get_state(self) -> dict[str, Any]:
         """Return the state of the inner model and the visit times."""
-        inside = {f"model.{name}": value for name, value in self.model.get_state().items()}
-        return {**inside, **flatten(self.times, "times.")}
+        return {**prefixed("model", self.model.get_state()), **flatten(self.times, "times.")}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore the state of `get_state`."""
         times = restore(self.times, state, "times.")
-        inside = "model."
-        self.model.set_state(
-            {name[len(inside) :]: state[name] for name in state if name.startswith(inside)}
-        )
+        self.model.set_state(part_of("model", state))
         self.times = times
 
 
@@ -146,7 +142,7 @@ def update_with_times(table, num_actions, state, action, reward, next_state, ter
 def sample_with_bonus(table, num_actions, rng):
     """Sample a transition of the inner model, with the bonus of its pair."""
     pair, reward, next_state, terminated, rng = sample_transition(table.model, num_actions, rng)
-    bonus = time_bonus(table.times, pair, table.kappa)
+    bonus = time_bonus(table.times, pair, table.kappa)  # R + kappa sqrt(tau), section 8.3
     return pair, reward + bonus, next_state, terminated, rng
 
 

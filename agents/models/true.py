@@ -86,7 +86,7 @@ class TrueModel:
         """Record of the environment's current state.
 
         Raises:
-            RuntimeError: if there was no environment yet, as for every other use.
+            RuntimeError: if there was no environment yet.
         """
         return TrueTable(self._current_table().table)
 
@@ -178,7 +178,7 @@ def _source_of(env: gym.Env[Any, Any]) -> Any:
     if source is None:
         raise TypeError(
             f"{type(base).__name__} provides no Markov decision process, neither `mdp` nor `P`; "
-            'model="copies" steps through copies of any environment'
+            'model="simulator" steps copies of any environment'
         )
     return source
 

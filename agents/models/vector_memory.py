@@ -19,7 +19,7 @@ _INITIAL_CAPACITY = 64
 _COLUMNS = Transitions._fields
 
 CAPACITY = 100_000
-"""Default capacity: 4 MB for each 2 dimensions of the vectors."""
+"""Default capacity: 1.6 MB for each dimension of the vectors, 1.7 MB for the rest."""
 
 
 class VectorMemory:
@@ -188,7 +188,7 @@ class StoredVectors:
     def predict(self, observations: FloatArray, actions: IntArray) -> Prediction:
         """Return the outcome of the nearest stored vector with the same action.
 
-        A pair whose action was never tried stays, with reward 0.
+        Where the action was never tried, the prediction is the given vector itself, with reward 0.
 
         Raises:
             TypeError, ValueError: for an invalid pair.

@@ -28,8 +28,8 @@ class Planning:
     Attributes:
         needs: required capabilities of the model, of `dynamaze.agents.CAPABILITIES`.
         needs_table: whether it requires `TableValues`.
-        learns_directly: whether real transitions update the values, too: step (d) of the box. A
-            planner that processes real transitions itself may do without; see `learns_from`.
+        learns_directly: whether real transitions update the values, too: step (d) of the Dyna-Q
+            box. False for a planner that itself processes real transitions; see `learns_from`.
         promises: promises that `dynamaze.agents.checks` may test, of its `PLANNER_PROMISES`.
     """
 
@@ -132,7 +132,7 @@ def checked_name(argument: str, name: object, known: tuple[str, ...]) -> str:
 
 
 def scaled_steps(planning_steps: int, model: Model) -> int:
-    """Scale the number of planning steps by the model's confidence, if it states one."""
+    """Scale the number of planning steps by the model's `planning_share`, if it has one."""
     confidence = getattr(model, "planning_share", 1.0)
     return (
         planning_steps if confidence == 1.0 else int(fraction_of_steps(planning_steps, confidence))
@@ -140,9 +140,9 @@ def scaled_steps(planning_steps: int, model: Model) -> int:
 
 
 def confident_only(model: Any, transitions: Transitions) -> Transitions:
-    """Return the simulated transitions of pairs with a share of at least `CONFIDENCE_THRESHOLD`.
+    """Return the simulated transitions of pairs whose confidence reaches `CONFIDENCE_THRESHOLD`.
 
-    Models sample something even where no pair reaches that share, so the result may be empty.
+    Models sample something even where no pair reaches it, so the result may be empty.
     """
     if not hasattr(model, "pair_confidence"):
         return transitions
@@ -160,7 +160,7 @@ def check_fit(planning: Planning, model: Model, values: Values) -> None:
 
     Raises:
         ValueError: if the model lacks a capability; names it and the models that have it.
-        TypeError: if the planner needs a table and the values are none.
+        TypeError: if the planner needs a table and the values are not one.
     """
     if planning.needs_table and not isinstance(values, TableValues):
         raise TypeError(

@@ -1,4 +1,7 @@
-"""Certainty-equivalence planning: value iteration on the learned model (section 4.4)."""
+"""Certainty-equivalence planning: value iteration on the learned model.
+
+Sutton & Barto 2018, section 4.4.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,46 @@ class ValueIterationRecord(NamedTuple):
     residual: FloatArray  # (1,) the largest change of the last sweep, over the largest value
     tolerance: float
     max_sweeps: int
+
+
+@rule(plan, ValueIterationRecord)
+@compiled
+def solve(planning, model, q, num_actions, learning_rate, gamma, rng):
+    """Sweep until the values converge."""
+    for number in range(planning.max_sweeps):
+        # Alternate directions carry a change from either end of the state order in one sweep.
+        change, largest = sweep_visited(model, q, num_actions, gamma, number % 2 == 1)
+        planning.residual[0] = change / max(1.0, largest)
+        if planning.residual[0] <= planning.tolerance:
+            break
+    return rng
+
+
+@compiled
+def sweep_visited(model, q, num_actions, gamma, backwards):
+    """Update every confident tried pair; return the largest change and the largest value."""
+    seen = visited_pairs(model)
+    change, largest = 0.0, 0.0
+    count = seen.states[0]
+    for number in range(count):
+        state = seen.states[count - number if backwards else number + 1]
+        row = state * (num_actions + 1)
+        for place in range(row + 1, row + 1 + seen.pairs[row]):
+            pair = seen.pairs[place]
+            if is_confident(model, pair):
+                # equation 4.10 for action values (equation 4.2), in place:
+                # Q(s, a) <- sum_{s', r} p(s', r | s, a) [r + gamma max_a' Q(s', a')]
+                target = expected_backup(model, num_actions, pair, q, gamma)
+                change = max(change, abs(target - q[pair]))
+                q[pair] = target
+            largest = max(largest, abs(q[pair]))
+    return change, largest
+
+
+@rule(record_transition, ValueIterationRecord)
+@compiled
+def record_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
+    """Do nothing; the model stores the experience."""
 
 
 class DynamicProgramming(TablePlanning):
@@ -83,43 +126,3 @@ class DynamicProgramming(TablePlanning):
     def residual(self) -> float:
         """Return the largest change in the last sweep, in units of the largest value if above 1."""
         return 0.0 if self.record is None else float(self.record.residual[0])
-
-
-@rule(record_transition, ValueIterationRecord)
-@compiled
-def record_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """Do nothing; the model stores the experience."""
-
-
-@rule(plan, ValueIterationRecord)
-@compiled
-def solve(planning, model, q, num_actions, learning_rate, gamma, rng):
-    """Sweep until the values converge."""
-    for number in range(planning.max_sweeps):
-        # Alternate directions carry a change from either end of the state order in one sweep.
-        change, largest = sweep_visited(model, q, num_actions, gamma, number % 2 == 1)
-        planning.residual[0] = change / max(1.0, largest)
-        if planning.residual[0] <= planning.tolerance:
-            break
-    return rng
-
-
-@compiled
-def sweep_visited(model, q, num_actions, gamma, backwards):
-    """Update every confident tried pair; return the largest change and the largest value."""
-    seen = visited_pairs(model)
-    change, largest = 0.0, 0.0
-    count = seen.states[0]
-    for number in range(count):
-        state = seen.states[count - number if backwards else number + 1]
-        row = state * (num_actions + 1)
-        for place in range(row + 1, row + 1 + seen.pairs[row]):
-            pair = seen.pairs[place]
-            if is_confident(model, pair):
-                # equation 4.10, in place: Q(s, a) <- sum_s',r p(s', r | s, a) (r + gamma max Q(s',
-                # .))
-                target = expected_backup(model, num_actions, pair, q, gamma)
-                change = max(change, abs(target - q[pair]))
-                q[pair] = target
-            largest = max(largest, abs(q[pair]))
-    return change, largest

@@ -35,7 +35,7 @@ UPDATES = ("expected", "sample")
 """Kinds of updates."""
 
 MAX_REDRAWS = 8
-"""Draws of a state before giving up where the drawn ones have no predecessor."""
+"""Draws of a state before an update is given up, where the drawn ones have no predecessor."""
 
 
 class PairUpdates(TablePlanning):
@@ -65,10 +65,10 @@ def update_pair(model, q, num_actions, pair, expected, learning_rate, gamma, rng
     if not is_confident(model, pair):
         update_target = q[pair]
     elif expected:
-        # expected update: sum_s',r p(s', r | s, a) (r + gamma max_a' Q(s', a'))
+        # expected update, equation 8.1: sum_{s', r} p(s', r | s, a) [r + gamma max_a' Q(s', a')]
         update_target = expected_backup(model, num_actions, pair, q, gamma)
     else:
-        # sample update: r + gamma max_a' Q(s', a')
+        # sample update, equation 8.2: R + gamma max_a' Q(S', a')
         update_target = target(q, np.uint64(num_actions), reward, next_state, terminated, gamma)
     q[pair] += learning_rate * (update_target - q[pair])
     return next_state, terminated, rng

@@ -34,15 +34,13 @@ from ..core.priority_queue import Queue, drop, put, raise_to, take
 from ..core.records import with_capacity
 from ..values.table import row_max
 from .base import checked_name, checked_steps
-from .table import TablePlanning
+from .table import GROWING, TablePlanning
 
 PRIORITIES = ("error", "change")
 """Kinds of priorities."""
 
 UPDATES, QUEUED = 0, 1
-
-GROWING = ("pair", "link")
-"""Columns of `Predecessors` whose length grows with the transitions."""
+"""Indices of `SweepingRecord.counts`."""
 
 
 class SweepingRecord(NamedTuple):
@@ -59,7 +57,7 @@ class SweepingRecord(NamedTuple):
 @rule(plan, SweepingRecord)
 @compiled
 def sweep(planning, model, q, num_actions, learning_rate, gamma, rng):
-    """Update queued pairs, the highest priority first: steps (f) and (g) of the box."""
+    """Update queued pairs, the highest priority first: step (g) of the box."""
     queue = planning.queue
     for _ in range(fraction_of_steps(planning.planning_steps, planning_share(model))):
         if queue.size[0] == 0:
@@ -78,6 +76,7 @@ def backup_pair(planning, model, q, num_actions, pair, learning_rate, gamma):
     """Make an expected update of a pair; return the change of its state's value."""
     first, columns = np.uint64(pair - pair % num_actions), np.uint64(num_actions)
     before = row_max(q, first, columns)
+    # Q(S, A) <- Q(S, A) + alpha [R + gamma max_a Q(S', a) - Q(S, A)], expected over R and S'
     q[pair] += learning_rate * (expected_backup(model, num_actions, pair, q, gamma) - q[pair])
     update_priority(planning, model, q, num_actions, pair, gamma)
     return abs(row_max(q, first, columns) - before)
@@ -87,8 +86,9 @@ def backup_pair(planning, model, q, num_actions, pair, learning_rate, gamma):
 def queue_predecessors(planning, model, q, num_actions, state, change, gamma):
     """Queue the pairs that lead to a state whose value has changed.
 
-    By their own errors; or by the size of the change, with `priority="change"` and where it is
-    known (not negative).
+    With `priority="change"` their priority is the transition probability times gamma * `change`,
+    the discounted change of the state's value; otherwise, and where the change is not known
+    (negative), it is their own error.
     """
     node, probability = next_predecessor(
         planning.predecessors, model, num_actions, state, np.int64(-1)
@@ -106,7 +106,8 @@ def queue_predecessors(planning, model, q, num_actions, state, change, gamma):
 @compiled
 def update_priority(planning, model, q, num_actions, pair, gamma):
     """Queue a confident pair by its error if above the threshold, otherwise remove it."""
-    # P <- |R + gamma max_a Q(S', a) - Q(S, A)|, with the expectation over S' and R
+    # steps (e) and (f): P <- |R + gamma max_a Q(S', a) - Q(S, A)|, expected over R and S';
+    # if P > theta, insert S, A into PQueue with priority P
     error = abs(expected_backup(model, num_actions, pair, q, gamma) - q[pair])
     if error > planning.threshold and is_confident(model, pair):
         put(planning.queue, pair, error)
@@ -119,9 +120,10 @@ def update_priority(planning, model, q, num_actions, pair, gamma):
 @rule(record_transition, SweepingRecord)
 @compiled
 def record_error(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """Record a pair as predecessor, and queue it if its value is wrong.
+    """Record a pair as predecessor, and queue it if its error is large: steps (e) and (f).
 
-    The value of an unconfident pair was learned directly; then its state's predecessors are queued.
+    The value of an unconfident pair was learned from the real transition; then the predecessors of
+    its state are queued.
     """
     add_predecessor(planning.predecessors, pair, next_state, terminated)
     update_priority(planning, model, q, num_actions, pair, gamma)
@@ -242,7 +244,7 @@ def add_predecessor(before, pair, next_state, terminated):
     while node >= 0 and before.pair[node] != pair:
         node = before.link[node]
     if node < 0:
-        node = before.used[1]
+        node = before.used[1]  # a free node, or a new one
         if node >= 0:
             before.used[1] = before.link[node]
         else:
@@ -262,10 +264,11 @@ def next_predecessor(before, model, num_actions, to, last):
     behind.
     """
     num_states = before.first.size // 2
+    # `first` and `link` form a singly linked list of each target; `used[1]` and `link` one of the
+    # free nodes.
     node = before.first[to] if last < 0 else before.link[last]
     while node >= 0:
         pair = before.pair[node]
-        # first, link and used form a singly linked list per target, and one of the free nodes
         probability, _, _ = outcome_probability(
             model, num_actions, pair, to % num_states, to >= num_states
         )

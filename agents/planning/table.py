@@ -11,7 +11,7 @@ from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
 
 from ..core.kernels import CONFIDENCE_THRESHOLD, plan, record_transition
-from ..core.records import flatten, part_of, prefixed, restore
+from ..core.records import check_indices, flatten, part_of, prefixed, restore
 from ..core.rng import load, state_words, store
 from ..core.transitions import Transitions
 from ..models import Model
@@ -120,12 +120,7 @@ class TablePlanning(Planning):
             return
         size = {name: int(state[name]) for name in ("num_states", "num_actions")}
         record = restore(self._empty_record(**size), state, "record.", growing=GROWING)
-        for numbers, low, high in self._indices(record, **size):
-            if numbers.size and not low <= numbers.min() <= numbers.max() < high:
-                raise ValueError(
-                    f"an index from {numbers.min()} to {numbers.max()} in the planner's state; "
-                    f"expected {low} to {high - 1}"
-                )
+        check_indices("planner", self._indices(record, **size))
         copied = part_of("copy", state)
         self._copy = TableCopy(**size) if copied else None
         if self._copy is not None:

@@ -41,69 +41,6 @@ class TrajectoryRecord(NamedTuple):
     from_start: bool
 
 
-class TrajectorySampling(PairUpdates):
-    """Updates along trajectories of the current policy in the model: the on-policy distribution.
-
-    A simulated trajectory takes epsilon-greedily one of the actions that were tried in its state,
-    and updates pair by pair; where it ends another starts. No trajectory continues into the
-    planning of the next real step.
-
-    Args:
-        planning_steps: updates after each real step, at least 0.
-        updates: "expected" or "sample".
-        begin: start of a trajectory: "here", the agent's present state, which improves its next
-            decisions; or "start", the start of one of its latest 256 episodes, the distribution of
-            section 8.6.
-        epsilon: probability of a random action in the model, in [0, 1].
-
-    Raises:
-        ValueError: for a number outside its range, or another name.
-    """
-
-    def __init__(
-        self,
-        planning_steps: int,
-        *,
-        updates: str = "expected",
-        begin: str = "here",
-        epsilon: float = 0.1,
-    ) -> None:
-        super().__init__(planning_steps, updates)
-        self.begin = checked_name("begin", begin, STARTS)
-        self.epsilon = checked_number("epsilon", epsilon, 0, 1)
-
-    def _empty_record(self, num_states: int, num_actions: int) -> TrajectoryRecord:
-        return TrajectoryRecord(
-            np.array([0, 1]),
-            np.zeros(RECENT_STARTS, dtype=np.int64),
-            np.zeros(1, dtype=np.int64),
-            self.planning_steps,
-            self._expected,
-            self.epsilon,
-            self.begin == "start",
-        )
-
-    def _indices(
-        self, record: Any, num_states: int, num_actions: int
-    ) -> list[tuple[IntArray, int, int]]:
-        return [
-            (record.here[:1], 0, num_states),
-            (record.starts, 0, num_states),
-            (record.num_starts, 0, 2**62),
-        ]
-
-
-@rule(record_transition, TrajectoryRecord)
-@compiled
-def record_position(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """Record the agent's state, and the start of an episode."""
-    state, here = pair // num_actions, planning.here
-    if here[1] or here[0] != state:  # also after a truncation, which is not recorded
-        planning.starts[planning.num_starts[0] % RECENT_STARTS] = state
-        planning.num_starts[0] += 1
-    here[0], here[1] = next_state, terminated
-
-
 @rule(plan, TrajectoryRecord)
 @compiled
 def sample_trajectories(planning, model, q, num_actions, learning_rate, gamma, rng):
@@ -164,3 +101,67 @@ def choose_visited(q, seen, num_actions, state, epsilon, rng):
                 return seen.pairs[place], rng
             skip -= 1
     return seen.pairs[row + 1], rng  # only where a value is NaN
+
+
+@rule(record_transition, TrajectoryRecord)
+@compiled
+def record_position(planning, model, q, num_actions, pair, next_state, terminated, gamma):
+    """Record the agent's state, and the start of an episode."""
+    state, here = pair // num_actions, planning.here
+    # A truncation is not recorded: it shows by a state other than the last next state.
+    if here[1] or here[0] != state:
+        planning.starts[planning.num_starts[0] % RECENT_STARTS] = state
+        planning.num_starts[0] += 1
+    here[0], here[1] = next_state, terminated
+
+
+class TrajectorySampling(PairUpdates):
+    """Updates along trajectories of the current policy in the model: the on-policy distribution.
+
+    A simulated trajectory takes epsilon-greedily one of the actions that were tried in its state,
+    and updates pair by pair; where it ends another starts. No trajectory continues into the
+    planning of the next real step.
+
+    Args:
+        planning_steps: updates after each real step, at least 0.
+        updates: "expected" or "sample".
+        begin: start of a trajectory: "here", the agent's present state, which improves its next
+            decisions; or "start", the start of one of its latest 256 episodes, the distribution of
+            section 8.6.
+        epsilon: probability of a random action in the model, in [0, 1].
+
+    Raises:
+        ValueError: for a number outside its range, or another name.
+    """
+
+    def __init__(
+        self,
+        planning_steps: int,
+        *,
+        updates: str = "expected",
+        begin: str = "here",
+        epsilon: float = 0.1,
+    ) -> None:
+        super().__init__(planning_steps, updates)
+        self.begin = checked_name("begin", begin, STARTS)
+        self.epsilon = checked_number("epsilon", epsilon, 0, 1)
+
+    def _empty_record(self, num_states: int, num_actions: int) -> TrajectoryRecord:
+        return TrajectoryRecord(
+            np.array([0, 1]),
+            np.zeros(RECENT_STARTS, dtype=np.int64),
+            np.zeros(1, dtype=np.int64),
+            self.planning_steps,
+            self._expected,
+            self.epsilon,
+            self.begin == "start",
+        )
+
+    def _indices(
+        self, record: Any, num_states: int, num_actions: int
+    ) -> list[tuple[IntArray, int, int]]:
+        return [
+            (record.here[:1], 0, num_states),
+            (record.starts, 0, num_states),
+            (record.num_starts, 0, 2**62),
+        ]

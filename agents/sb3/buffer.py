@@ -174,9 +174,9 @@ class AlgorithmAdapter:
         self, buffer: ReplayBuffer, n: int, rng: np.random.Generator
     ) -> FloatArray:
         """Sample (n, d) vectors uniformly from the stored observations."""
-        if (
-            buffer.optimize_memory_usage and buffer.full
-        ):  # the entry at `pos` is the newest next observation
+        # With `optimize_memory_usage` the entry at `pos` of a full buffer is the newest next
+        # observation, which has no action yet.
+        if buffer.optimize_memory_usage and buffer.full:
             places = (rng.integers(1, buffer.buffer_size, size=n) + buffer.pos) % buffer.buffer_size
         else:
             places = rng.integers(buffer.size(), size=n)
@@ -239,7 +239,7 @@ def _check(algorithm: Any) -> None:
     if isinstance(buffer, DictReplayBuffer):  # HER as well
         raise TypeError(
             f"{kind} with a {type(buffer).__name__}: observation space "
-            f"{algorithm.observation_space}; expected one that is no Dict"
+            f"{algorithm.observation_space}; expected one that is not a Dict"
         )
     if isinstance(buffer, NStepReplayBuffer):
         raise ValueError(

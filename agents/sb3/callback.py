@@ -77,7 +77,7 @@ class DynaCallback(BaseCallback):
         train_every: real steps between two updates of the model.
         retained_rounds: rounds of branches that the simulated buffer holds; older ones are
             overwritten.
-        warm_up: real steps before the model first learns and branches are rolled out; None for the
+        warm_up: real steps before the model first learns and branches are rolled out; None: the
             algorithm's `learning_starts`.
         seed: determines the model's initial state and all sampling but the policy's own, which the
             algorithm's `seed` determines.
@@ -185,8 +185,7 @@ class DynaCallback(BaseCallback):
         if self._waiting:
             self._train()
 
-    # -- a round of training
-    # -----------------------------------------------------------------------------
+    # -- a round of training -------------------------------------------------------------------
 
     def _store(
         self, obs: Any, next_obs: Any, action: Any, reward: Any, done: Any, infos: Any
@@ -302,7 +301,9 @@ class DynaCallback(BaseCallback):
         write_checkpoint(path, arrays, document)
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Load the model's state from a checkpoint, or when learning begins if given by name.
+        """Load the model's state from a checkpoint of `save`.
+
+        A model that was given by name gets its state when learning begins.
 
         Raises:
             CheckpointError: if the file is no such checkpoint, or of another model or other spaces.

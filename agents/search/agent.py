@@ -85,7 +85,7 @@ def search_parts(
         env: environment, its id, or its spaces.
         planning: the planner.
         model: "true", "simulator", a name of `MODELS`, or a model.
-        values: a name of values, or values; None for a table, for agents without this argument.
+        values: a name of values, or values; None, for agents without this argument, is a table.
         seed: determines every random number.
         **config: the agent's other arguments, stored for `load`: `gamma`, `epsilon`, and where the
             agent has them `learning_rate` and `initial_value`.
@@ -202,7 +202,7 @@ def checked_positive(name: str, number: int) -> int:
 
 
 def search_depth(depth: int | None, gamma: float) -> int:
-    """Return the depth, or without one the steps until a reward is discounted below `NEGLIGIBLE`.
+    """Return the depth; for None, the steps after which gamma^n is at most `NEGLIGIBLE`.
 
     Raises:
         ValueError: without a depth and without discounting: the search might never end.
@@ -242,7 +242,7 @@ def checked_table(values: Values) -> TableValues:
 
 
 def is_tabular(model: Any) -> bool:
-    """Return whether a model knows distributions over numbered states, for compiled search."""
+    """Return whether a model has distributions over discrete states, for compiled search."""
     return "distribution" in model.capabilities
 
 

@@ -16,7 +16,7 @@ from ..core.spaces import Spaces, TableRows
 from ..core.transitions import Transitions
 
 TRANSPARENT = (TimeLimit, OrderEnforcing, PassiveEnvChecker)
-"""Wrappers that change a step only by truncation."""
+"""Wrappers that change nothing of a step but truncation."""
 
 RANDOM_PARTS = ("rng", "uniforms")
 """Keys under which a state of `get_state` holds future random numbers."""
@@ -43,7 +43,7 @@ class EnvCopies:
 
     Args:
         env: the environment; or its `Spaces`, if `set_env` follows.
-        observes: "discrete" or "vectors"; None for rows where the space allows them.
+        observes: "discrete" or "vectors"; None: "discrete" where the space allows it.
 
     Attributes:
         num_actions: number of actions; 0 where they are vectors.

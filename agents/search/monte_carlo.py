@@ -125,7 +125,7 @@ class MonteCarloPlanning(Planning):
 
     Args:
         simulations: number for each decision, divided among the actions in turn.
-        depth: steps of a simulation; None for as many as matter at the discount.
+        depth: steps of a simulation; None: until rewards are discounted to 0.1%.
         policy: "random"; "values", epsilon-greedy on the learned values; or a function of (batch,)
             rows or (batch, d) vectors that returns (batch, actions) probabilities.
         rollout_epsilon: epsilon of the policy "values", in [0, 1].
@@ -298,7 +298,7 @@ class MonteCarloSearch(SearchAgent):
         model: "true", the environment's own transition probabilities; "simulator", copies of the
             environment; a name of `dynamaze.agents.MODELS`, learned online; or a model.
         simulations: number for each decision, at least one for each action.
-        depth: steps of a simulation; None for as many as matter at the discount.
+        depth: steps of a simulation; None: until rewards are discounted to 0.1%.
         policy: rollout policy after the first action: "random"; "values", epsilon-greedy on the
             learned values; or a function of (batch,) rows or (batch, d) vectors that returns
             (batch, actions) probabilities.
@@ -307,8 +307,7 @@ class MonteCarloSearch(SearchAgent):
             value.
         values: "table", "tile_coding", "network", or an object: values that Q-learning learns from
             real experience, if policy or leaf_value use them.
-        learning_rate: step size of these values, in (0, 1]; None for 0.1, and for 0.001 with a
-            network.
+        learning_rate: step size of these values, in (0, 1]; None: 0.1, or 0.001 with a network.
         gamma: discount factor, in [0, 1].
         epsilon: probability of a random action, in [0, 1].
         initial_value: initial action value.
@@ -316,8 +315,8 @@ class MonteCarloSearch(SearchAgent):
 
     Raises:
         ValueError: for a number outside its range, an unknown name, more actions than simulations,
-            no depth and no discounting, or a model that cannot be simulated.
-        TypeError: for spaces that the values do not support.
+            or no depth and no discounting.
+        TypeError: for spaces that the values do not support, or a model that cannot be simulated.
     """
 
     @renamed_arguments(leaf="leaf_value")

@@ -73,7 +73,7 @@ def make_simulator(model: Any) -> Simulator:
 
 
 class TableSimulator:
-    """Simulator that samples outcomes from a model of numbered states.
+    """Simulator that samples outcomes from a model of discrete states.
 
     Args:
         model: one with the capability "distribution", with `num_states` and `num_actions`.
@@ -106,7 +106,7 @@ class TableSimulator:
         if self._has_lookups:
             pair = state * self.num_actions + action
             words = state_words(rng)
-            reward, following, terminated = follow_once(
+            reward, following, terminated = sample_outcome_once(
                 self.model.table, self.num_actions, pair, words
             )
             return int(following), float(reward), bool(terminated)
@@ -133,7 +133,7 @@ class TableSimulator:
 
 
 @compiled
-def follow_once(table, num_actions, pair, words):
+def sample_outcome_once(table, num_actions, pair, words):
     """Sample an outcome of a pair: reward, next state and terminated."""
     reward, next_state, terminated, rng = sample_outcome(table, num_actions, pair, load(words))
     store(words, rng)

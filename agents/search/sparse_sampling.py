@@ -19,7 +19,6 @@ import numpy as np
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled_with_arrays
 from dynamaze.common.deprecation import renamed_arguments
-from dynamaze.common.validation import checked_number
 
 from ..agent import EnvLike
 from ..core.kernels import sample_outcome
@@ -58,7 +57,7 @@ class SparsePlanning(Planning):
 
     def __init__(self, width: int, depth: int, *, leaf_value: str = "zero") -> None:
         self.width = checked_positive("width", width)
-        self.depth = int(checked_number("depth", depth, 1, whole=True))
+        self.depth = checked_positive("depth", depth)
         self.leaf_value = checked_name("leaf_value", leaf_value, LEAF_VALUES)
         self.learns_directly = leaf_value == "values"
 
@@ -258,17 +257,16 @@ class SparseSampling(SearchAgent):
         leaf_value: value of the states at the horizon: "zero", or "values", those that Q-learning
             has learned from real experience.
         values: "table", "tile_coding", "network", or an object: these learned values.
-        learning_rate: step size of these values, in (0, 1]; None for 0.1, and for 0.001 with a
-            network.
+        learning_rate: step size of these values, in (0, 1]; None: 0.1, or 0.001 with a network.
         gamma: discount factor, in [0, 1].
         epsilon: probability of a random action, in [0, 1].
         initial_value: initial action value.
         seed: determines every random number; see `Agent`.
 
     Raises:
-        ValueError: for a number outside its range, an unknown name, or a model that cannot be
-            sampled; during a search, if it would take too many samples.
-        TypeError: for spaces that the values do not support.
+        ValueError: for a number outside its range or an unknown name; during a search, if it would
+            take too many samples.
+        TypeError: for spaces that the values do not support, or a model that cannot be simulated.
     """
 
     @renamed_arguments(leaf="leaf_value")

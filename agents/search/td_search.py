@@ -1,7 +1,7 @@
 """Temporal-difference search and Dyna-2: Sarsa(lambda) on simulated episodes.
 
 Silver, Sutton and Mueller 2012, "Temporal-difference search in computer Go", algorithm 1; the same
-2008, "Sample-based learning and search with permanent and transient memories", algorithm 1
+authors 2008, "Sample-based learning and search with permanent and transient memories", algorithm 1
 (episodic Dyna-2). Where Monte-Carlo search averages returns, TD search bootstraps, so that a
 simulation informs all others through the same states. Dyna-2 acts by the sum of a permanent memory,
 learned from real experience, and a transient one, learned by TD search near the present state and
@@ -49,14 +49,14 @@ NEGLIGIBLE_TRACE = 1e-3
 """Eligibility below which a trace is cut."""
 
 NO_STATE = -1
-"""Row that stands for none: the next decision begins an episode."""
+"""Expected row where there is none: the next decision begins an episode."""
 
 
 class TDSearchSettings(NamedTuple):
     """Settings of the simulated episodes and of learning from them."""
 
     episodes: int
-    depth: int  # most steps of an episode
+    depth: int  # largest number of steps of an episode
     epsilon: float
     learning_rate: float
     trace_decay: float
@@ -157,7 +157,7 @@ class TDPlanning(Planning):
 
     Args:
         simulations: episodes for each decision, at least 1, or 0 for no search.
-        depth: most steps of an episode; None for as many as matter at the discount.
+        depth: largest number of steps of an episode; None: until rewards are discounted to 0.1%.
         search_rate: step size of the transient memory, in (0, 1].
         search_epsilon: epsilon of the simulated policy, in [0, 1].
         trace_decay: lambda, in [0, 1].
@@ -304,7 +304,7 @@ class TDSearch(SearchAgent):
         model: "true", the environment's own transition probabilities; a name of
             `dynamaze.agents.MODELS`, learned online; or a model. It must know distributions.
         simulations: episodes for each decision, at least 1.
-        depth: most steps of an episode; None for as many as matter at the discount.
+        depth: largest number of steps of an episode; None: until rewards are discounted to 0.1%.
         search_rate: step size, in (0, 1].
         search_epsilon: probability of a random action in simulated episodes, in [0, 1].
         trace_decay: lambda, in [0, 1].
@@ -360,7 +360,7 @@ class Dyna2(SearchAgent):
         model: "true", the environment's own transition probabilities; a name of
             `dynamaze.agents.MODELS`, learned online; or a model. It must know distributions.
         simulations: episodes for each decision; 0 is Q-learning.
-        depth: most steps of an episode; None for as many as matter at the discount.
+        depth: largest number of steps of an episode; None: until rewards are discounted to 0.1%.
         search_rate: step size of the transient memory, in (0, 1].
         search_epsilon: probability of a random action in simulated episodes, in [0, 1].
         trace_decay: lambda of the transient memory, in [0, 1].

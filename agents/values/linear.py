@@ -61,7 +61,6 @@ class LinearValues:
             )
         self.size = int(low.size) if size is None else size
         self.weights = np.zeros((num_actions, features.num_features))
-        self._is_sparse = isinstance(features, SparseFeatures)
 
     def values(self, observations: FloatArray) -> FloatArray:
         """Return the (batch, actions) values of (batch, d) vectors."""
@@ -95,7 +94,8 @@ class LinearValues:
     def _shift(self, transitions: Transitions) -> FloatArray:
         """Return the contribution of the initial value to Q(S, A) minus that to the target.
 
-        The weights represent the difference from the initial value, which so fits any features.
+        The weights represent the difference from the initial value, so that it is exact with any
+        features.
         """
         discount = np.where(transitions.terminated, 0.0, self.gamma)
         return self.initial_value * (1 - discount)

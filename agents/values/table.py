@@ -70,6 +70,7 @@ class TableValues:
         """Apply the Q-learning update to each transition, in their order.
 
         Raises:
+            TypeError: if states or actions are not integers.
             ValueError: if one is outside the table or its reward is not finite; the table is then
                 unchanged.
         """
@@ -106,6 +107,7 @@ def row_max(q, first, num_actions):
 @spliced
 def target(q, num_actions, reward, next_state, terminated, gamma):
     """Return the Q-learning target of an outcome, by the flat table."""
+    # R + gamma max_a Q(S', a); the value after a terminal transition is 0
     discount = 0.0 if terminated else gamma
     following = row_max(q, np.uint64(next_state) * num_actions, num_actions)
     return reward + discount * following

@@ -27,20 +27,20 @@ for _model in TABLE_MODELS:
 
 @pytest.fixture(params=sorted(KINDS))
 def make_agent(request: pytest.FixtureRequest) -> Callable[..., Agent]:
-    """Makes an agent of each kind with each table model: make_agent(env, **arguments)."""
+    """Return a factory of each agent with each table model: make_agent(env, **arguments)."""
     return KINDS[request.param]
 
 
 @pytest.fixture(params=sorted(TABLE_MODELS))
 def model_name(request: pytest.FixtureRequest) -> str:
-    """The name of each table model."""
+    """Return the name of each table model."""
     name: str = request.param
     return name
 
 
 @pytest.fixture
 def same_bits() -> Callable[[Agent, Agent], None]:
-    """Asserts that two agents are in the same state to the last bit."""
+    """Return a function that asserts that two agents are in bit-identical states."""
 
     def check(one: Agent, other: Agent) -> None:
         for part in ("values", "model", "exploration"):
@@ -78,7 +78,7 @@ def corridor() -> gym.Env[Any, Any]:
 
 @pytest.fixture
 def random_transitions() -> Callable[..., Transitions]:
-    """Makes n random transitions among 5 states and 3 actions."""
+    """Return a factory of n random transitions among 5 states and 3 actions."""
 
     def make(rng: np.random.Generator, n: int) -> Transitions:
         return Transitions(

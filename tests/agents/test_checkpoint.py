@@ -23,7 +23,7 @@ from dynamaze.agents import Agent, DynaQ, DynaQPlus, LatestOutcome, QLearning
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_atomically
 
 
-def make_world(limit: int = 90) -> gym.Env[Any, Any]:
+def make_env(limit: int = 90) -> gym.Env[Any, Any]:
     return gym.make(
         "DynaMaze-v0",
         layout="blocking",
@@ -40,9 +40,9 @@ def test_agent_resumes_bit_identically(
     tmp_path: Path,
     stop: int,
 ) -> None:
-    agent = make_agent(make_world(), seed=3).learn(stop)
+    agent = make_agent(make_env(), seed=3).learn(stop)
     agent.save(tmp_path / "agent.npz")
-    resumed = type(agent).load(tmp_path / "agent.npz", env=make_world())
+    resumed = type(agent).load(tmp_path / "agent.npz", env=make_env())
     same_bits(agent.learn(300), resumed.learn(300))
 
 
@@ -92,7 +92,7 @@ def test_read_checkpoint_detects_damage(saved: Path) -> None:
     content = saved.read_bytes()
     arrays, _ = read_checkpoint(saved)
     rng = np.random.default_rng(0)
-    noticed = 0
+    num_detected = 0
     for place in rng.integers(len(content), size=150):
         damaged = bytearray(content)
         damaged[place] ^= 0x10
@@ -100,10 +100,10 @@ def test_read_checkpoint_detects_damage(saved: Path) -> None:
         try:
             found, _ = read_checkpoint(saved)
         except CheckpointError:
-            noticed += 1
+            num_detected += 1
         else:  # a byte of the archive without meaning, such as a date
             assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
-    assert noticed > 120
+    assert num_detected > 120
 
 
 def test_load_rejects_other_agent(saved: Path) -> None:

@@ -17,7 +17,7 @@ from dynamaze.common.storage import CheckpointError
 SameBits = Callable[[Agent, Agent], None]
 
 
-def make_world(**arguments: Any) -> gym.Env[Any, Any]:
+def make_env(**arguments: Any) -> gym.Env[Any, Any]:
     return gym.make("DynaMazeBlocking-v0", slip_probability=0.2, **arguments)
 
 
@@ -29,17 +29,17 @@ def path(tmp_path: Path) -> Path:
 def test_agent_resumes_across_change(
     make_agent: Callable[..., Agent], same_bits: SameBits, path: Path
 ) -> None:
-    once = make_agent(make_world(), seed=7).learn(2000)
-    first = make_agent(make_world(), seed=7).learn(700)
+    once = make_agent(make_env(), seed=7).learn(2000)
+    first = make_agent(make_env(), seed=7).learn(700)
     first.save(path)
-    resumed = type(first).load(path, make_world())
+    resumed = type(first).load(path, make_env())
     same_bits(once, resumed.learn(1300))
 
 
 def test_save_leaves_agent_unchanged(
     make_agent: Callable[..., Agent], same_bits: SameBits, path: Path
 ) -> None:
-    quiet, saving = (make_agent(make_world(), seed=1) for _ in range(2))
+    quiet, saving = (make_agent(make_env(), seed=1) for _ in range(2))
     quiet.learn(300)
     for _ in range(3):
         saving.learn(100)
@@ -48,7 +48,7 @@ def test_save_leaves_agent_unchanged(
 
 
 def test_callback_saves_at_episode_end(same_bits: SameBits, path: Path) -> None:
-    agent = DynaQ(make_world(), seed=2)
+    agent = DynaQ(make_env(), seed=2)
     saved: list[int] = []
 
     def save_at_an_end(step: Step) -> None:
@@ -57,24 +57,24 @@ def test_callback_saves_at_episode_end(same_bits: SameBits, path: Path) -> None:
             saved.append(agent.num_timesteps)
 
     agent.learn(1500, save_at_an_end)
-    resumed = DynaQ.load(path, make_world())
+    resumed = DynaQ.load(path, make_env())
     assert resumed.episode_length == 0
     same_bits(agent, resumed.learn(1500 - saved[0]))
 
 
 def test_coordinates_resume_bit_identically(same_bits: SameBits, path: Path) -> None:
-    agent = QLearning(make_world(observation="coordinates"), seed=3).learn(123)
+    agent = QLearning(make_env(observation="coordinates"), seed=3).learn(123)
     agent.save(path)
-    resumed = QLearning.load(path, make_world(observation="coordinates"))
+    resumed = QLearning.load(path, make_env(observation="coordinates"))
     assert isinstance(resumed.observation, np.ndarray)
     np.testing.assert_array_equal(resumed.observation, agent.observation)
     same_bits(agent.learn(200), resumed.learn(200))
 
 
 def test_agent_resumes_before_first_step(same_bits: SameBits, path: Path) -> None:
-    agent = DynaQPlus(make_world(), seed=4)
+    agent = DynaQPlus(make_env(), seed=4)
     agent.save(path)
-    same_bits(agent.learn(300), DynaQPlus.load(path, make_world()).learn(300))
+    same_bits(agent.learn(300), DynaQPlus.load(path, make_env()).learn(300))
 
 
 def test_random_predictions_resume(path: Path) -> None:
@@ -138,7 +138,7 @@ def test_load_applies_new_time_limit(path: Path) -> None:
 
 def test_load_rejects_other_spaces(path: Path) -> None:
     QLearning("DynaMaze-v0", seed=0).save(path)
-    for env in ("FrozenLake-v1", make_world(observation="coordinates")):
+    for env in ("FrozenLake-v1", make_env(observation="coordinates")):
         with pytest.raises(ValueError, match="expected Spaces"):
             QLearning.load(path, env)
 

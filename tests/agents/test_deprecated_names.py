@@ -28,11 +28,21 @@ from dynamaze.agents.planning import base
 from dynamaze.agents.search import mcts, trajectory_optimisation
 
 SMALL: dict[str, Any] = {"model": "true", "horizon": 2, "elites": 2, "iterations": 1, "seed": 0}
+COPIES: dict[str, Any] = {**SMALL, "model": "copies", "planning_steps": 0}
 
 
-def test_continuous_search_is_trajectory_optimisation() -> None:
-    with pytest.warns(DeprecationWarning, match="is now called .*TrajectoryOptimisation"):
-        assert getattr(agents, "ContinuousSearch") is TrajectoryOptimisation  # noqa: B009
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("ContinuousSearch", "TrajectoryOptimisation"),
+        ("Coordinates", "CoordinateFeatures"),
+        ("OnRows", "TabularAdapter"),
+        ("OneHot", "OneHotFeatures"),
+    ],
+)
+def test_old_class_name_warns(old: str, new: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"agents.{old} is now called .*agents.{new}"):
+        assert getattr(agents, old) is getattr(agents, new)
 
 
 @pytest.mark.parametrize("cls", [ForwardSearch, MonteCarloSearch, SparseSampling, TreeSearch])
@@ -70,7 +80,7 @@ def test_optimiser_settings_have_new_names() -> None:
 def test_copies_is_simulator() -> None:
     makers = (
         lambda: TreeSearch("DynaMaze-v0", model="copies", depth=3),
-        lambda: TrajectoryOptimisation("DynaMazeContinuous-v0", **{**SMALL, "model": "copies"}),
+        lambda: TrajectoryOptimisation("DynaMazeContinuous-v0", **COPIES),
         lambda: ContinuousTreeSearch("DynaMazeContinuous-v0", model="copies"),
     )
     for make in makers:

@@ -46,22 +46,21 @@ class TreeSearch(SearchAgent):
         simulations: number for each decision, at least one for each action.
         exploration_constant: c of UCB1, in units of returns: about the difference between a good
             and a bad return.
-        depth: steps of a simulation; None for as many as matter at the discount.
+        depth: steps of a simulation; None: until rewards are discounted to 0.1%.
         leaf_value: value of a new node: "rollout", the return of a random policy up to the depth,
             or "values", the best learned value.
         first_play_urgency: assumed return of a pair that the model has never seen, all later
             rewards included. The highest possible return makes the agent try every pair that might
-            be good. None for the model's own prediction, mostly that nothing happens; new paths
+            be good. None: the model's own prediction, mostly the same state and reward 0; new paths
             are then found only by chance, or by `epsilon`.
         transpositions: whether paths that reach the same state at the same time share a node.
         reuse: whether the subtree below the chosen action is kept; only of tables.
-        max_nodes: most nodes of a tree; None for 4 * simulations, and at least 1024.
+        max_nodes: largest number of nodes of a tree; None: 4 * simulations, and at least 1024.
         outcome_widening: (factor, exponent) of progressive widening, for continuous states: an
             action with n visits has about factor * n ** exponent outcomes.
         values: "table", "tile_coding", "network", or an object: values that Q-learning learns from
             real experience, if `leaf_value` uses them.
-        learning_rate: step size of these values, in (0, 1]; None for 0.1, and for 0.001 with a
-            network.
+        learning_rate: step size of these values, in (0, 1]; None: 0.1, or 0.001 with a network.
         gamma: discount factor, in [0, 1].
         epsilon: probability of a random action, in [0, 1].
         initial_value: initial action value.

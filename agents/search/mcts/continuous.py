@@ -80,7 +80,7 @@ class ContinuousTreeSearch:
         widening = Widening.read("action_widening", action_widening)
         if widening is None:
             raise TypeError("action_widening=None; expected a pair of factor and exponent")
-        self._rule = SimulatedSettings(
+        self._settings = SimulatedSettings(
             checked_positive("simulations", simulations),
             checked_positive("depth", depth),
             checked_number("gamma", gamma, 0, 1),
@@ -100,7 +100,7 @@ class ContinuousTreeSearch:
             ValueError: for an observation outside the space.
         """
         vector = self.vectors.one(observation)
-        return SimulatedSearch(self._simulator, self._rule, self.rng).run(vector)
+        return SimulatedSearch(self._simulator, self._settings, self.rng).run(vector)
 
     def predict(
         self,
@@ -123,7 +123,7 @@ class ContinuousTreeSearch:
         vectors, is_single = self.vectors.many(observation)
         chosen = []
         for vector in vectors:
-            found = SimulatedSearch(self._simulator, self._rule, self.rng).run(vector)
+            found = SimulatedSearch(self._simulator, self._settings, self.rng).run(vector)
             chosen.append(found.actions[int(found.visits.argmax())])
         return (chosen[0] if is_single else np.array(chosen)), state
 

@@ -1,4 +1,4 @@
-"""Compiled UCT on the table of a model.
+"""Compiled UCT on the table of a model (Kocsis and Szepesvari 2006).
 
 A simulation selects actions from the root by UCB1 while the nodes are known, adds the first unknown
 one (expansion), estimates its value by a random rollout or by the best learned value, and updates
@@ -45,103 +45,115 @@ class SearchSettings(NamedTuple):
 
 
 @compiled
-def uct_search(tree, rule, model, q, tried, words):
+def uct_search(tree, settings, model, q, tried, words):
     """Run simulations from the tree's root.
 
     Args:
         tree: `SearchTree` with a root.
-        rule: `SearchSettings`.
+        settings: `SearchSettings`.
         model: record of a table.
         q: (states * actions,) learned values.
         tried: (states * actions,) visit counts of the model; used with a first-play urgency.
         words: state of the random number generator.
     """
+    # The four steps of MCTS (section 8.11): selection and expansion in `_descend`, which also
+    # simulates (the rollout of `_estimate`), and backup in `_back_up`.
     rng = load(words)
-    for _ in range(rule.simulations):
-        steps, leaf_value, rng = _descend(tree, rule, model, q, tried, rng)
-        rng = _back_up(tree, rule, steps, leaf_value, rng)
+    for _ in range(settings.simulations):
+        steps, leaf_value, rng = _descend(tree, settings, model, q, tried, rng)
+        rng = _back_up(tree, settings, steps, leaf_value, rng)
     store(words, rng)
 
 
 @compiled
-def _descend(tree, rule, model, q, tried, rng):
+def _descend(tree, settings, model, q, tried, rng):
     """Select and expand; return the path's length, the leaf's value, and the generator's state."""
-    columns = np.uint64(rule.num_actions)
+    columns = np.uint64(settings.num_actions)
     node = tree.numbers[ROOT]
     state = tree.state[node]
     start_time = tree.numbers[TIME]
-    for step in range(rule.depth):
+    for step in range(settings.depth):
         action = tree.choice[node]
-        edge = node * rule.num_actions + action
+        edge = node * settings.num_actions + action
         tree.nodes[step], tree.edges[step] = node, edge
         pair = np.uint64(state) * columns + np.uint64(action)
-        reward, state, terminated, rng = _outcome(rule, model, tried, pair, rng)
+        reward, state, terminated, rng = _outcome(settings, model, tried, pair, rng)
         tree.rewards[step] = reward
         if terminated:
             return step + 1, 0.0, rng
-        if step + 1 < rule.depth:
+        if step + 1 < settings.depth:
             node = tree.child[edge]
             if node >= 0 and tree.state[node] == state:
                 continue
-            node = find_node(tree, rule, state, start_time + step + 1, edge)
+            node = find_node(tree, settings, state, start_time + step + 1, edge)
             tree.child[edge] = node
             if node >= 0:
                 continue
-            rng = insert_node(tree, rule, state, start_time + step + 1, edge, rng)
-        left = rule.depth - step - 1
-        leaf_value, rng = _estimate(rule, model, q, tried, state, left, rng)
+            rng = insert_node(tree, settings, state, start_time + step + 1, edge, rng)
+        left = settings.depth - step - 1
+        leaf_value, rng = _estimate(settings, model, q, tried, state, left, rng)
         return step + 1, leaf_value, rng
-    return rule.depth, 0.0, rng  # unreachable: the last step always returns
+    return settings.depth, 0.0, rng  # unreachable: the last step always returns
 
 
 @compiled
-def _outcome(rule, model, tried, pair, rng):
+def _outcome(settings, model, tried, pair, rng):
     """Sample an outcome of a pair: reward, next state, terminated, the generator's state."""
-    if rule.is_optimistic and tried[pair] == 0:
-        return rule.first_play_urgency, np.int64(0), True, rng
-    reward, state, terminated, rng = sample_outcome(model, np.uint64(rule.num_actions), pair, rng)
+    if settings.is_optimistic and tried[pair] == 0:
+        return settings.first_play_urgency, np.int64(0), True, rng
+    reward, state, terminated, rng = sample_outcome(
+        model, np.uint64(settings.num_actions), pair, rng
+    )
     return reward, np.int64(state), terminated, rng
 
 
 @compiled
-def _back_up(tree, rule, steps, returned, rng):
+def _back_up(tree, settings, steps, returned, rng):
     """Update the means on the path by the return, and select the next action in each of its nodes.
 
     Selecting here and not while descending makes the selections independent of each other, which is
     faster.
     """
     for step in range(steps - 1, -1, -1):
-        returned = tree.rewards[step] + rule.gamma * returned  # G_t = R_{t+1} + gamma G_{t+1}
+        returned = tree.rewards[step] + settings.gamma * returned  # G_t = R_{t+1} + gamma G_{t+1}
         node = tree.nodes[step]
         update_mean(tree, node, tree.edges[step], returned)
         tree.choice[node], rng = select_action(
-            tree, node, rule.num_actions, rule.num_actions, rule.exploration_constant, rng
+            tree,
+            node,
+            settings.num_actions,
+            settings.num_actions,
+            settings.exploration_constant,
+            rng,
         )
     return rng
 
 
 @compiled
-def _estimate(rule, model, q, tried, state, left, rng):
-    """Return the value of a leaf with `left` steps to go, and the generator's state."""
-    columns = np.uint64(rule.num_actions)
-    if rule.rolls_out:
-        return _rollout(rule, model, tried, np.uint64(state), left, rng)
+def _estimate(settings, model, q, tried, state, left, rng):
+    """Return the value of a leaf with `left` steps to go, and the generator's state.
+
+    It is the return of a rollout, or the best learned value.
+    """
+    columns = np.uint64(settings.num_actions)
+    if settings.rolls_out:
+        return _rollout(settings, model, tried, np.uint64(state), left, rng)
     return row_max(q, np.uint64(state) * columns, columns), rng
 
 
 @compiled
-def _rollout(rule, model, tried, state, left, rng):
+def _rollout(settings, model, tried, state, left, rng):
     """Return the return of a random policy, and the generator's state; a word gives two actions."""
-    columns = np.uint64(rule.num_actions)
+    columns = np.uint64(settings.num_actions)
     returned, discount = 0.0, 1.0
     while left > 0:
         word, rng = next_word(rng)
         for half in range(2):
             action = high_below(word, columns) if half == 0 else low_below(word, columns)
             pair = state * columns + action
-            reward, following, terminated, rng = _outcome(rule, model, tried, pair, rng)
+            reward, following, terminated, rng = _outcome(settings, model, tried, pair, rng)
             returned += discount * reward
-            discount *= rule.gamma
+            discount *= settings.gamma
             state = np.uint64(following)
             left -= 1
             if terminated or left == 0:
@@ -153,48 +165,48 @@ def _rollout(rule, model, tried, state, left, rng):
 
 
 @compiled
-def insert_node(tree, rule, state, time, edge, rng):
+def insert_node(tree, settings, state, time, edge, rng):
     """Add a node under its key, if there is room; return the generator's state."""
-    node = add_node(tree, rule.num_actions, state, time, edge)
+    node = add_node(tree, settings.num_actions, state, time, edge)
     if node >= 0:
-        tree.slots[find_slot(tree, rule, state, time, edge)] = node
+        tree.slots[find_slot(tree, settings, state, time, edge)] = node
         tree.choice[node], rng = select_action(
-            tree, node, rule.num_actions, rule.num_actions, 0.0, rng
+            tree, node, settings.num_actions, settings.num_actions, 0.0, rng
         )
     return rng
 
 
 @compiled
-def find_node(tree, rule, state, time, edge):
+def find_node(tree, settings, state, time, edge):
     """Return the node of a state at a time (or below an edge, as a tree); -1 for none."""
-    return tree.slots[find_slot(tree, rule, state, time, edge)]
+    return tree.slots[find_slot(tree, settings, state, time, edge)]
 
 
 @compiled
-def find_slot(tree, rule, state, time, edge):
+def find_slot(tree, settings, state, time, edge):
     """Return the slot of a node's key in the hash table, occupied or free (linear probing)."""
-    context = time if rule.transpositions else edge
+    context = time if settings.transpositions else edge
     mask = np.uint64(tree.slots.size - 1)
-    key = np.uint64(np.int64(context)) * np.uint64(rule.num_states) + np.uint64(state)
+    key = np.uint64(np.int64(context)) * np.uint64(settings.num_states) + np.uint64(state)
     slot = ((key * _GOLDEN) >> _HALF) & mask  # Fibonacci hashing: the high bits of the product
     while True:
         node = tree.slots[slot]
         if node < 0:
             return slot
         if tree.state[node] == state:
-            own = tree.time[node] if rule.transpositions else tree.parent[node]
+            own = tree.time[node] if settings.transpositions else tree.parent[node]
             if own == context:
                 return slot
         slot = (slot + np.uint64(1)) & mask
 
 
 @compiled
-def index_nodes(tree, rule):
+def index_nodes(tree, settings):
     """Rebuild the hash table of the nodes in use."""
     tree.slots[:] = NONE
     tree.child[:] = NONE
     for node in range(tree.numbers[USED]):
-        place = find_slot(tree, rule, tree.state[node], tree.time[node], tree.parent[node])
+        place = find_slot(tree, settings, tree.state[node], tree.time[node], tree.parent[node])
         tree.slots[place] = node
 
 
@@ -202,48 +214,49 @@ def index_nodes(tree, rule):
 
 
 @compiled
-def reset_tree(tree, rule, state, words):
+def reset_tree(tree, settings, state, words):
     """Start a new tree with a state as its root."""
     tree.slots[:] = NONE
     tree.numbers[USED] = tree.numbers[ROOT] = tree.numbers[TIME] = 0
-    store(words, insert_node(tree, rule, state, 0, NONE, load(words)))
+    store(words, insert_node(tree, settings, state, 0, NONE, load(words)))
 
 
 @compiled
-def reroot(tree, rule, action, state, room):
+def reroot(tree, settings, action, state, room):
     """Make the node that an action led to the root; return whether there is one.
 
     With transpositions all nodes of later times are kept, for other paths may reach them; without,
     those below the new root. Where that leaves less than `room` free nodes, those with the fewest
     simulations are dropped.
     """
-    edge = tree.numbers[ROOT] * rule.num_actions + action
-    root = find_node(tree, rule, state, tree.numbers[TIME] + 1, edge)
+    edge = tree.numbers[ROOT] * settings.num_actions + action
+    root = find_node(tree, settings, state, tree.numbers[TIME] + 1, edge)
     if root < 0:
         return False
     tree.numbers[TIME] += 1
     least = 0
     while (
-        _mark_kept(tree, rule, root, least) + room > tree.state.size and least <= tree.total[root]
+        _mark_kept(tree, settings, root, least) + room > tree.state.size
+        and least <= tree.total[root]
     ):
         least = max(1, 2 * least)
-    _compact(tree, rule)
+    _compact(tree, settings)
     tree.numbers[ROOT] = tree.new_index[root]
     tree.parent[tree.new_index[root]] = NONE
     return True
 
 
 @compiled
-def _mark_kept(tree, rule, root, least):
+def _mark_kept(tree, settings, root, least):
     """Assign new indices to the nodes that are kept, in their order; return their number."""
     count = 0
     for node in range(tree.numbers[USED]):
         stays = tree.total[node] >= least
-        if rule.transpositions:
+        if settings.transpositions:
             stays = stays and tree.time[node] > tree.numbers[TIME]
         else:
             parent = tree.parent[node]
-            stays = stays and parent >= 0 and tree.new_index[parent // rule.num_actions] >= 0
+            stays = stays and parent >= 0 and tree.new_index[parent // settings.num_actions] >= 0
         tree.new_index[node] = count if stays or node == root else NONE
         if tree.new_index[node] >= 0:
             count += 1
@@ -251,9 +264,9 @@ def _mark_kept(tree, rule, root, least):
 
 
 @compiled
-def _compact(tree, rule):
+def _compact(tree, settings):
     """Move the kept nodes to the front; targets never lie behind their sources."""
-    used, actions = tree.numbers[USED], rule.num_actions
+    used, actions = tree.numbers[USED], settings.num_actions
     tree.slots[:] = NONE
     tree.numbers[USED] = 0
     for node in range(used):
@@ -271,5 +284,5 @@ def _compact(tree, rule):
             old, new = node * actions + action, to * actions + action
             tree.visits[new], tree.value[new] = tree.visits[old], tree.value[old]
             tree.width[new], tree.child[new] = tree.width[old], NONE
-        tree.slots[find_slot(tree, rule, state, time, parent)] = to
+        tree.slots[find_slot(tree, settings, state, time, parent)] = to
         tree.numbers[USED] += 1

@@ -45,19 +45,19 @@ class TreeSearchPlanning(Planning):
         simulations: number for each decision, at least one for each action.
         exploration_constant: c of UCB1, in units of returns: about the difference between a good
             and a bad return; sqrt(2) is the paper's for returns in [0, 1].
-        depth: steps of a simulation; None for as many as matter at the discount.
+        depth: steps of a simulation; None: until rewards are discounted to 0.1%.
         leaf_value: value of a new node: "rollout", the return of a random policy up to the depth,
             or "values", the best learned value.
         first_play_urgency: assumed return of a pair that the model has never seen, all later
-            rewards included; None for the model's own prediction, mostly that nothing happens. The
-            highest possible return makes the agent try every pair that might be good.
+            rewards included; None: the model's own prediction, mostly the same state and reward 0.
+            The highest possible return makes the agent try every pair that might be good.
         transpositions: whether paths that reach the same state at the same time share a node. Each
             node then has more returns, but the means above still contain those from when less was
             known. It helps where few states are visited often, and not in the mazes.
         reuse: whether the subtree below the chosen action is kept; only of tables.
-        max_nodes: most nodes of a tree; None for 4 * simulations, and at least 1024. Before
-            a decision the nodes with the fewest simulations are dropped; where no room is left,
-            simulations continue without adding nodes.
+        max_nodes: largest number of nodes of a tree; None: 4 * simulations, and at least 1024.
+            Before a decision the nodes with the fewest simulations are dropped; where no room is
+            left, simulations continue without adding nodes.
         outcome_widening: (factor, exponent): an action with n visits has about
             factor * n ** exponent outcomes; for models that are not tables. None for no bound.
 
@@ -97,7 +97,7 @@ class TreeSearchPlanning(Planning):
         self.learns_directly = leaf_value == "values"
         self._kept: SearchTree | None = None  # tree of the agent's own decisions
         self._scratch: SearchTree | None = None  # tree of other queries
-        self._rule: SearchSettings | None = None  # settings of the kept tree
+        self._settings: SearchSettings | None = None  # settings of the kept tree
         self._version: Any = None  # model version of the kept tree
 
     # -- what an agent calls -------------------------------------------------------------------
@@ -138,7 +138,12 @@ class TreeSearchPlanning(Planning):
         *,
         learning: bool = False,
     ) -> tuple[FloatArray, IntArray]:
-        """Return the results of `action_values` and `visits` of one search."""
+        """Return the results of `action_values` and `visits` of one search.
+
+        Raises:
+            ValueError, TypeError: as `action_values`; TypeError also for a first-play urgency with
+                a model that is not tabular.
+        """
         depth = search_depth(self.depth, gamma_of(values))
         if isinstance(values, TableValues) and is_tabular(model):
             return self._in_table(values, model, observations, depth, rng, learning)
@@ -149,14 +154,14 @@ class TreeSearchPlanning(Planning):
             )
         simulator = make_simulator(model)
         check_simulation_count(self.simulations, simulator.num_actions)
-        rule = self._simulated_rule(values, depth)
-        found = [SimulatedSearch(simulator, rule, rng).run(each) for each in observations]
+        settings = self._simulated_settings(values, depth)
+        found = [SimulatedSearch(simulator, settings, rng).run(each) for each in observations]
         return np.array([each.values for each in found]), np.array([each.visits for each in found])
 
     def record_transition(self, values: Values, model: Model, transitions: Transitions) -> None:
         """Keep the subtree of the real transition, if the model's predictions are unchanged."""
-        tree, rule = self._kept, self._rule
-        if tree is None or rule is None or tree.numbers[ROOT] == NONE:
+        tree, settings = self._kept, self._settings
+        if tree is None or settings is None or tree.numbers[ROOT] == NONE:
             return
         stays = False
         if transitions.action.size == 1 and not transitions.terminated[0]:
@@ -166,7 +171,7 @@ class TreeSearchPlanning(Planning):
             if is_root and is_same:
                 room = min(self.simulations, self.max_nodes // 2)
                 action, following = transitions.action[0], transitions.next_observation[0]
-                stays = bool(reroot(tree, rule, int(action), int(following), room))
+                stays = bool(reroot(tree, settings, int(action), int(following), room))
         if not stays:
             tree.numbers[ROOT] = NONE
 
@@ -183,7 +188,7 @@ class TreeSearchPlanning(Planning):
     ) -> tuple[FloatArray, IntArray]:
         num_states, num_actions = values.q.shape
         check_simulation_count(self.simulations, num_actions)
-        rule = SearchSettings(
+        settings = SearchSettings(
             num_states,
             num_actions,
             self.simulations,
@@ -203,29 +208,29 @@ class TreeSearchPlanning(Planning):
         words = state_words(rng)
         for place, row in enumerate(np.asarray(rows).tolist()):
             if learning and self.reuse:
-                tree = self._kept_tree(rule, model, row, words)
+                tree = self._kept_tree(settings, model, row, words)
             else:
-                tree = self._scratch = _fitting(self._scratch, rule, self.max_nodes)
-                reset_tree(tree, rule, row, words)
-            uct_search(tree, rule, table, values.q.reshape(-1), tried, words)
+                tree = self._scratch = _fitting(self._scratch, settings, self.max_nodes)
+                reset_tree(tree, settings, row, words)
+            uct_search(tree, settings, table, values.q.reshape(-1), tried, words)
             first = int(tree.numbers[ROOT]) * num_actions
             visits[place] = tree.visits[first : first + num_actions]
             means = tree.value[first : first + num_actions]
             found[place] = np.where(visits[place] > 0, means, -np.inf)
         return found, visits
 
-    def _kept_tree(self, rule: SearchSettings, model: Any, row: int, words: Any) -> SearchTree:
+    def _kept_tree(self, settings: SearchSettings, model: Any, row: int, words: Any) -> SearchTree:
         """Return the kept tree if its root is this row and its model is unchanged, or a new one."""
-        tree = _fitting(self._kept, rule, self.max_nodes)
+        tree = _fitting(self._kept, settings, self.max_nodes)
         root = int(tree.numbers[ROOT])
         stays = tree is self._kept and root != NONE and tree.state[root] == row
         version = model_version(model, row)
         if not stays or (isinstance(version, str) and version != self._version):
-            reset_tree(tree, rule, row, words)
-        self._kept, self._rule, self._version = tree, rule, version
+            reset_tree(tree, settings, row, words)
+        self._kept, self._settings, self._version = tree, settings, version
         return tree
 
-    def _simulated_rule(self, values: Any, depth: int) -> SimulatedSettings:
+    def _simulated_settings(self, values: Any, depth: int) -> SimulatedSettings:
         def best(observation: Any) -> float:
             return float(values.values(np.array([observation])).max())
 
@@ -246,10 +251,10 @@ class TreeSearchPlanning(Planning):
     def get_state(self) -> dict[str, Any]:
         """Return the tree that is kept for the next decision; empty without one."""
         tree = self._kept
-        if tree is None or self._rule is None or tree.numbers[ROOT] == NONE:
+        if tree is None or self._settings is None or tree.numbers[ROOT] == NONE:
             return {}
         version = self._version if isinstance(self._version, str) else ""
-        return {**tree_state(tree, self._rule), "model_version": version}
+        return {**tree_state(tree, self._settings), "model_version": version}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore a state of `get_state`.
@@ -258,18 +263,18 @@ class TreeSearchPlanning(Planning):
             ValueError: if an entry is missing, has another shape, or is an index outside the tree.
         """
         if "model_version" not in state:
-            self._kept = self._rule = self._version = None
+            self._kept = self._settings = self._version = None
             return
-        self._kept, self._rule = read_tree(state, self.max_nodes)
+        self._kept, self._settings = read_tree(state, self.max_nodes)
         self._version = str(state["model_version"])
 
 
-def _fitting(tree: SearchTree | None, rule: SearchSettings, max_nodes: int) -> SearchTree:
+def _fitting(tree: SearchTree | None, settings: SearchSettings, max_nodes: int) -> SearchTree:
     """Return the tree if it has the required size, or a new one."""
-    sizes = (max_nodes * rule.num_actions, rule.depth)
+    sizes = (max_nodes * settings.num_actions, settings.depth)
     if tree is not None and (tree.value.size, tree.rewards.size) == sizes:
         return tree
-    return SearchTree.empty(max_nodes, rule.num_actions, rule.depth)
+    return SearchTree.empty(max_nodes, settings.num_actions, settings.depth)
 
 
 def model_version(model: Any, row: int) -> Any:
@@ -316,19 +321,20 @@ def visit_counts(model: Any) -> IntArray:
 # -- checkpoints -------------------------------------------------------------------------------
 
 NODES = ("state", "time", "parent", "total", "choice")
+"""Columns with an entry for each node, which are saved for the nodes in use."""
 
 EDGES = ("visits", "value", "width")
-"""Columns of a tree that are saved, for the nodes in use."""
+"""Columns with an entry for each edge, which are saved for the edges of these nodes."""
 
 
-def tree_state(tree: SearchTree, rule: SearchSettings) -> dict[str, Any]:
+def tree_state(tree: SearchTree, settings: SearchSettings) -> dict[str, Any]:
     """Return the arrays and numbers of a tree and its search settings."""
     used = int(tree.numbers[USED])
     saved = {name: getattr(tree, name)[:used].copy() for name in NODES}
-    edges = used * rule.num_actions
+    edges = used * settings.num_actions
     saved.update({name: getattr(tree, name)[:edges].copy() for name in EDGES})
     saved["numbers"] = tree.numbers.copy()
-    return {**prefixed("tree", saved), **prefixed("rule", flatten(rule))}
+    return {**prefixed("tree", saved), **prefixed("rule", flatten(settings))}
 
 
 def read_tree(state: dict[str, Any], max_nodes: int) -> tuple[SearchTree, SearchSettings]:
@@ -337,22 +343,22 @@ def read_tree(state: dict[str, Any], max_nodes: int) -> tuple[SearchTree, Search
     Raises:
         ValueError: if an entry is missing, has another shape, or is an index outside the tree.
     """
-    rule = _read_rule(part_of("rule", state))
-    tree = SearchTree.empty(max_nodes, rule.num_actions, rule.depth)
-    _fill(tree, rule, part_of("tree", state))
-    index_nodes(tree, rule)
-    return tree, rule
+    settings = _read_settings(part_of("rule", state))
+    tree = SearchTree.empty(max_nodes, settings.num_actions, settings.depth)
+    _fill(tree, settings, part_of("tree", state))
+    index_nodes(tree, settings)
+    return tree, settings
 
 
-def _read_rule(flat: dict[str, Any]) -> SearchSettings:
+def _read_settings(flat: dict[str, Any]) -> SearchSettings:
     template = SearchSettings(1, 1, 1, 1, 0.0, 0.0, True, True, False, 0.0)
-    rule: SearchSettings = restore(template, flat)
-    if min(rule.num_states, rule.num_actions, rule.simulations, rule.depth) < 1:
-        raise ValueError(f"a search with {rule}; expected numbers of at least 1")
-    return rule
+    settings: SearchSettings = restore(template, flat)
+    if min(settings.num_states, settings.num_actions, settings.simulations, settings.depth) < 1:
+        raise ValueError(f"a search with {settings}; expected numbers of at least 1")
+    return settings
 
 
-def _fill(tree: SearchTree, rule: SearchSettings, saved: dict[str, Any]) -> None:
+def _fill(tree: SearchTree, settings: SearchSettings, saved: dict[str, Any]) -> None:
     """Copy saved columns into the tree, checked before compiled code uses them as indices.
 
     Raises:
@@ -363,9 +369,9 @@ def _fill(tree: SearchTree, rule: SearchSettings, saved: dict[str, Any]) -> None
         raise ValueError(f"numbers {numbers!r} in the planner's state; expected 3 of them")
     used = int(numbers[USED])
     bounds = {
-        "state": (0, rule.num_states),
-        "parent": (NONE, used * rule.num_actions),
-        "choice": (0, rule.num_actions),
+        "state": (0, settings.num_states),
+        "parent": (NONE, used * settings.num_actions),
+        "choice": (0, settings.num_actions),
         "time": (0, np.inf),
         "total": (0, np.inf),
         "visits": (0, np.inf),
@@ -374,7 +380,7 @@ def _fill(tree: SearchTree, rule: SearchSettings, saved: dict[str, Any]) -> None
         raise ValueError(f"numbers {numbers} in the planner's state; expected those of a tree")
     for name in (*NODES, *EDGES):
         column, given = getattr(tree, name), saved.get(name)
-        size = used * rule.num_actions if name in EDGES else used
+        size = used * settings.num_actions if name in EDGES else used
         if not isinstance(given, np.ndarray) or (given.shape, given.dtype) != (
             (size,),
             column.dtype,

@@ -57,7 +57,7 @@ class Widening(NamedTuple):
         )
 
     def allows(self, children: int, visits: int) -> bool:
-        """Return whether one more child is allowed."""
+        """Return whether one more child may be added to `children` after a number of visits."""
         bound: float = self.factor * visits**self.exponent
         return children <= bound
 
@@ -98,21 +98,21 @@ class SimulatedSearch:
 
     Args:
         simulator: the simulator.
-        rule: the settings.
+        settings: the settings.
         rng: source of all randomness.
     """
 
     def __init__(
-        self, simulator: Simulator, rule: SimulatedSettings, rng: np.random.Generator
+        self, simulator: Simulator, settings: SimulatedSettings, rng: np.random.Generator
     ) -> None:
-        self.simulator, self.rule, self.rng = simulator, rule, rng
+        self.simulator, self.settings, self.rng = simulator, settings, rng
         self._words = state_words(rng)
         self._columns = simulator.num_actions
-        if rule.draw_action is not None:
-            widening = rule.action_widening
+        if settings.draw_action is not None:
+            widening = settings.action_widening
             assert widening is not None  # set by the caller
-            self._columns = 1 + int(widening.factor * rule.simulations**widening.exponent)
-        self._tree = SearchTree.empty(rule.simulations + 1, self._columns, rule.depth)
+            self._columns = 1 + int(widening.factor * settings.simulations**widening.exponent)
+        self._tree = SearchTree.empty(settings.simulations + 1, self._columns, settings.depth)
         self._states: list[Any] = []
         self._actions: list[list[Any]] = []
         self._nodes: dict[Hashable, int] = {}
@@ -122,7 +122,7 @@ class SimulatedSearch:
     def run(self, observation: Any) -> SearchResult:
         """Search from the state of an encoded observation."""
         self._tree.numbers[ROOT] = self._add(self.simulator.begin(observation), 0, NONE)
-        for _ in range(self.rule.simulations):
+        for _ in range(self.settings.simulations):
             self._simulate()
         actions = self._actions[0]
         visits = self._tree.visits[: len(actions)].copy()
@@ -130,7 +130,7 @@ class SimulatedSearch:
         return SearchResult(actions, visits, values)
 
     def _simulate(self) -> None:
-        rule, tree, node, leaf_value, steps = self.rule, self._tree, 0, 0.0, 0
+        settings, tree, node, leaf_value, steps = self.settings, self._tree, 0, 0.0, 0
         while True:
             action = self._select(node)
             edge = node * self._columns + action
@@ -140,18 +140,20 @@ class SimulatedSearch:
             steps += 1
             if outcome.terminated:
                 break
-            if is_new or outcome.node < 0 or steps == rule.depth:
-                leaf_value = self._estimate(outcome.state, rule.depth - steps)
+            if is_new or outcome.node < 0 or steps == settings.depth:
+                leaf_value = self._estimate(outcome.state, settings.depth - steps)
                 break
             node = outcome.node
-        back_up_once(tree, steps, leaf_value, rule.gamma)
+        back_up_once(tree, steps, leaf_value, settings.gamma)
 
     def _select(self, node: int) -> int:
-        actions, rule = self._actions[node], self.rule
-        if rule.draw_action is not None and rule.action_widening is not None:
+        actions, settings = self._actions[node], self.settings
+        if settings.draw_action is not None and settings.action_widening is not None:
             has_room = len(actions) < self._columns
-            if has_room and rule.action_widening.allows(len(actions), int(self._tree.total[node])):
-                actions.append(rule.draw_action(self.rng))
+            if has_room and settings.action_widening.allows(
+                len(actions), int(self._tree.total[node])
+            ):
+                actions.append(settings.draw_action(self.rng))
                 return len(actions) - 1  # a new action is tried at once
         return int(
             select_once(
@@ -159,7 +161,7 @@ class SimulatedSearch:
                 node,
                 self._columns,
                 len(actions),
-                rule.exploration_constant,
+                settings.exploration_constant,
                 self._words,
             )
         )
@@ -168,7 +170,7 @@ class SimulatedSearch:
         self, node: int, action: int, edge: int, time: int
     ) -> tuple[SimulatedOutcome, bool]:
         """Sample an outcome of an edge; return it, and whether its node is new."""
-        widening = self.rule.outcome_widening
+        widening = self.settings.outcome_widening
         known, counts = self._outcomes.setdefault(edge, []), self._counts.setdefault(edge, [])
         visits = int(self._tree.visits[edge])
         if widening is not None and not widening.allows(len(known), visits):
@@ -179,7 +181,7 @@ class SimulatedSearch:
         chosen = self._actions[node][action]
         state, reward, terminated = self.simulator.step(self._states[node], chosen, self.rng)
         child, is_new = NONE, False
-        if not terminated and time < self.rule.depth:
+        if not terminated and time < self.settings.depth:
             child, is_new = self._node(state, time, edge)
         outcome = SimulatedOutcome(child, state, reward, terminated)
         if widening is not None:
@@ -188,7 +190,7 @@ class SimulatedSearch:
         return outcome, is_new
 
     def _node(self, state: Any, time: int, edge: int) -> tuple[int, bool]:
-        key = (self.simulator.key(state), time if self.rule.transpositions else edge)
+        key = (self.simulator.key(state), time if self.settings.transpositions else edge)
         if key in self._nodes:
             return self._nodes[key], False
         node = self._add(state, time, edge)
@@ -200,27 +202,27 @@ class SimulatedSearch:
         node = int(add_once(self._tree, self._columns, len(self._states), time, edge))
         if node >= 0:
             self._states.append(state)
-            numbered = self.rule.draw_action is None
+            numbered = self.settings.draw_action is None
             self._actions.append(list(range(self._columns)) if numbered else [])
         return node
 
     def _estimate(self, state: Any, left: int) -> float:
         """Return the value of a leaf with `left` steps to go."""
-        rule = self.rule
-        if rule.leaf_value is not None:
-            return rule.leaf_value(self.simulator.observation(state))
+        settings = self.settings
+        if settings.leaf_value is not None:
+            return settings.leaf_value(self.simulator.observation(state))
         returned, discount = 0.0, 1.0
         for _ in range(left):
             state, reward, terminated = self.simulator.step(state, self._any_action(), self.rng)
             returned += discount * reward
-            discount *= rule.gamma
+            discount *= settings.gamma
             if terminated:
                 break
         return returned
 
     def _any_action(self) -> Any:
-        if self.rule.draw_action is not None:
-            return self.rule.draw_action(self.rng)
+        if self.settings.draw_action is not None:
+            return self.settings.draw_action(self.rng)
         return int(self.rng.integers(self._columns))
 
 

@@ -75,7 +75,8 @@ class TrajectoryOptimisation(Agent):
             of the action's range.
         values: "tile_coding", learned; "zero"; or a function, (n, d) vectors -> (n,) values.
         learning_rate: step size of learned values, in (0, 1].
-        planning_steps: states that are updated after each real step; only learned values.
+        planning_steps: states that are updated after each real step; only learned values. Must be
+            0 for these with model="simulator", whose copies cannot be set to visited observations.
         initial_value: initial state value. Where rewards are sparse, half the goal's reward makes
             the agent explore everywhere.
         gamma: discount factor, in [0, 1].
@@ -86,7 +87,8 @@ class TrajectoryOptimisation(Agent):
         action_space: space of the actions.
 
     Raises:
-        ValueError: for a number outside its range, an unknown name, or unbounded actions.
+        ValueError: for a number outside its range, an unknown name, unbounded actions, or planning
+            on learned values with a model that only simulates from the present state.
         TypeError: for actions that are not a `Box`, observations that cannot be tiled, or a model
             that cannot be simulated.
     """
@@ -143,13 +145,19 @@ class TrajectoryOptimisation(Agent):
         vectors = Vectors(given.observation)
         learning = {"learning_rate": learning_rate, "initial_value": initial_value}
         seed = as_sequence(seed) if seed is not None else None
+        # `Spaces` of a checkpoint hold the placeholder; a model must know the actions themselves.
+        source = Spaces(given.observation, self.action_space) if isinstance(made, Spaces) else made
+        learned = _make_values(values, vectors, len(box.low), gamma=gamma, **learning)
+        dynamics = _make_model(model, source, vectors, len(box.low), seed)
+        planning = TrajectoryOptimisationPlanning(
+            box, vectors.size, settings, planning_steps=planning_steps
+        )
+        _check_planning(planning, dynamics, learned)
         super().__init__(
             Spaces(given.observation, PLACEHOLDER_ACTIONS),
-            values=_make_values(values, vectors, len(box.low), gamma=gamma, **learning),
-            model=_make_model(model, made, vectors, len(box.low), seed),
-            planning=TrajectoryOptimisationPlanning(
-                box, vectors.size, settings, planning_steps=planning_steps
-            ),
+            values=learned,
+            model=dynamics,
+            planning=planning,
             exploration=GaussianNoise(box, action_noise_std, self.action_space.dtype),
             seed=seed,
             config={
@@ -277,6 +285,21 @@ def _make_model(
         if not hasattr(model, name):
             raise TypeError(f"model={model!r} has no {name!r}; expected one of {known} or a model")
     return model
+
+
+def _check_planning(planning: TrajectoryOptimisationPlanning, model: Any, values: Any) -> None:
+    """Check that the model can simulate from the stored observations that planning updates.
+
+    Raises:
+        ValueError: if it cannot.
+    """
+    plans = bool(planning.planning_steps) and isinstance(values, TiledStateValues)
+    if plans and isinstance(model, EnvCopies):
+        raise ValueError(
+            f'planning_steps={planning.planning_steps} with model="simulator": copies of the '
+            "environment start at its present state, not at stored observations; expected "
+            'planning_steps=0, or a model with `imagine`, such as model="true" or a learned one'
+        )
 
 
 class TrueVectorModel:

@@ -1,6 +1,7 @@
 """Trajectory optimisation of action sequences: the cross-entropy method (CEM) and MPPI.
 
-Both sample plans from a normal distribution, simulate them and move its mean towards the good ones.
+Both sample plans (sequences of actions) from a normal distribution, simulate them, and move its
+mean towards those of high return.
 
 - CEM (Rubinstein 1999; with learned models Chua, Calandra, McAllister and Levine 2018, PETS) fits
   mean and standard deviation to the best plans, and samples again, several times.
@@ -162,6 +163,7 @@ def sample_candidates(
 
 def weighted_mean(plans: FloatArray, returns: FloatArray, temperature: float) -> FloatArray:
     """Return the (horizon, size) mean of plans, weighted by exp(return / temperature)."""
+    # MPPI: w_k = exp(S_k / lambda) / sum_j exp(S_j / lambda), with the return S_k of plan k
     deviation = returns.std()
     if deviation > 0:
         # Subtracting the maximum changes no ratio of weights, and avoids overflow.

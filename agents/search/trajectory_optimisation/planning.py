@@ -11,6 +11,7 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
 from ...core.encoders import VectorActions
+from ...core.records import part_of, prefixed
 from ...core.transitions import Transitions
 from ...core.vectors import check_vectors
 from ...models import Model
@@ -63,7 +64,7 @@ class TrajectoryOptimisationPlanning(Planning):
         *,
         learning: bool = False,
     ) -> FloatArray:
-        """Return the (batch, size) actions themselves; there are no numbered actions to value."""
+        """Return the (batch, size) actions themselves, not values of numbered actions."""
         simulator = make_batch_simulator(model)
         if learning:
             if self._following is None or not np.array_equal(self._following, observations[0]):
@@ -96,7 +97,7 @@ class TrajectoryOptimisationPlanning(Planning):
         self._following = None if checked.terminated[-1] else checked.next_observation[-1]
 
     def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
-        """Update values of visited states."""
+        """Update the learned values of visited states, drawn at random."""
         if not self.planning_steps or not isinstance(values, TiledStateValues):
             return
         visited = self.memory.draw(self.planning_steps, rng).observation
@@ -105,9 +106,10 @@ class TrajectoryOptimisationPlanning(Planning):
             self.box.low, self.box.high, (len(visited) * NUM_BACKUP_ACTIONS, len(self.box.low))
         )
         # v(s) <- max over random a of r + gamma v(s'); rows are ordered by state, then action.
-        following, reward, terminated = simulator.step(
-            np.repeat(visited, NUM_BACKUP_ACTIONS, 0), actions, rng
+        roots = simulator.pick(
+            simulator.begin(visited), np.repeat(np.arange(len(visited)), NUM_BACKUP_ACTIONS)
         )
+        following, reward, terminated = simulator.step(roots, actions, rng)
         next_values = values.values(simulator.observations(following))
         targets = reward + np.where(terminated, 0.0, values.gamma) * next_values
         values.update_towards(
@@ -121,7 +123,7 @@ class TrajectoryOptimisationPlanning(Planning):
 
     def get_state(self) -> dict[str, Any]:
         """Return the plan, the observation it starts at, and the visited states."""
-        memory = {f"memory.{name}": part for name, part in self.memory.get_state().items()}
+        memory = prefixed("memory", self.memory.get_state())
         state = {**memory, "plan_ahead": self.plan_ahead.copy()}
         if self._following is not None:
             state["following"] = self._following.copy()
@@ -136,10 +138,7 @@ class TrajectoryOptimisationPlanning(Planning):
         plan = state["plan_ahead"]
         if plan.shape != self.plan_ahead.shape or not np.isfinite(plan).all():
             raise ValueError(f"plan_ahead {plan!r}; expected shape {self.plan_ahead.shape}")
-        prefix = "memory."
-        self.memory.set_state(
-            {name[len(prefix) :]: part for name, part in state.items() if name.startswith(prefix)}
-        )
+        self.memory.set_state(part_of("memory", state))
         self.plan_ahead = plan.copy()
         following = state.get("following")
         self._following = None if following is None else following.copy()

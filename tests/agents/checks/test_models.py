@@ -26,7 +26,7 @@ def number(value: Any) -> float:
     return float(np.asarray(value).ravel()[0])
 
 
-class Honest:
+class Correct:
     """Correct model: all transitions in a dictionary, and all promises that can hold together."""
 
     capabilities = frozenset({"sample", "predict", "visits"})
@@ -35,41 +35,41 @@ class Honest:
     def __init__(self) -> None:
         self.memory: dict[tuple[int, int], list[tuple[Any, int, bool]]] = {}
 
-    # -- what is refused
+    # -- validation
 
-    def refuse_lengths(self, transitions: Transitions) -> None:
+    def check_lengths(self, transitions: Transitions) -> None:
         if len({len(column) for column in transitions}) > 1:
             raise ValueError("columns of different lengths")
 
-    def refuse_nan(self, transitions: Transitions) -> None:
+    def check_nan(self, transitions: Transitions) -> None:
         if np.isnan(transitions.reward).any():
             raise ValueError("a reward is NaN")
 
-    def refuse_infinite(self, transitions: Transitions) -> None:
+    def check_infinite(self, transitions: Transitions) -> None:
         if np.isinf(transitions.reward).any():
             raise ValueError("a reward is infinite")
 
-    def refuse_actions(self, actions: Any) -> None:
+    def check_actions(self, actions: Any) -> None:
         if not all(0 <= action < ACTIONS for action in actions):
             raise ValueError("no such action")
 
-    def refuse_observations(self, observations: Any) -> None:
+    def check_observations(self, observations: Any) -> None:
         if not all(0 <= state < STATES for state in observations):
             raise ValueError("no such observation")
 
-    def refuse_question(self, observations: Any, actions: Any) -> None:
-        Honest.refuse_observations(self, observations)
-        Honest.refuse_actions(self, actions)
+    def check_pair(self, observations: Any, actions: Any) -> None:
+        Correct.check_observations(self, observations)
+        Correct.check_actions(self, actions)
 
-    # -- what it learns and believes
+    # -- learning and predictions
 
     def update(self, transitions: Transitions) -> None:
-        self.refuse_lengths(transitions)
-        self.refuse_nan(transitions)
-        self.refuse_infinite(transitions)
-        self.refuse_actions(transitions.action)
-        self.refuse_observations(transitions.observation)
-        self.refuse_observations(transitions.next_observation)
+        self.check_lengths(transitions)
+        self.check_nan(transitions)
+        self.check_infinite(transitions)
+        self.check_actions(transitions.action)
+        self.check_observations(transitions.observation)
+        self.check_observations(transitions.next_observation)
         for i, (s, a, _, following, end) in enumerate(zip(*transitions, strict=False)):
             outcome = (self.kept(transitions.reward, i), int(following), bool(end))
             self.memory.setdefault((int(s), int(a)), []).append(outcome)
@@ -98,7 +98,7 @@ class Honest:
         return Transitions(*(np.array(c, dtype=d) for c, d in zip(columns, dtypes, strict=True)))
 
     def predict(self, observations: Any, actions: Any) -> Prediction:
-        self.refuse_question(observations, actions)
+        self.check_pair(observations, actions)
         pairs = [(int(s), int(a)) for s, a in zip(observations, actions, strict=True)]
         predicted = [self.outcomes(pair) for pair in pairs]
         return Prediction(
@@ -125,13 +125,13 @@ class Honest:
             self.memory.setdefault((int(s), int(a)), []).append((reward, int(following), bool(end)))
 
 
-WRONG: dict[str, type[Honest]] = {}
+WRONG: dict[str, type[Correct]] = {}
 
 
 def wrong(check: str) -> Any:
     """Register the model that only this check catches."""
 
-    def register(cls: type[Honest]) -> type[Honest]:
+    def register(cls: type[Correct]) -> type[Correct]:
         WRONG[check] = cls
         return cls
 
@@ -139,19 +139,19 @@ def wrong(check: str) -> Any:
 
 
 @wrong("capabilities_are_valid")
-class Boastful(Honest):
-    capabilities = Honest.capabilities | {"distribution"}
+class Boastful(Correct):
+    capabilities = Correct.capabilities | {"distribution"}
 
 
 @wrong("update_keeps_inputs")
-class RewardEater(Honest):
+class RewardEater(Correct):
     def update(self, transitions: Transitions) -> None:
         super().update(transitions)
         transitions.reward[:] = 0
 
 
 @wrong("predict_keeps_inputs")
-class ActionEater(Honest):
+class ActionEater(Correct):
     def predict(self, observations: Any, actions: Any) -> Prediction:
         prediction = super().predict(observations, actions)
         actions[:] = 0
@@ -159,12 +159,12 @@ class ActionEater(Honest):
 
 
 @wrong("update_copies_inputs")
-class Borrower(Honest):
+class Borrower(Correct):
     def kept(self, rewards: Any, i: int) -> Any:
         return rewards[i, ...]  # a view
 
 
-class OwnArrays(Honest):
+class OwnArrays(Correct):
     def kept(self, rewards: Any, i: int) -> Any:
         return np.array([rewards[i]])
 
@@ -191,7 +191,7 @@ class OpenHearted(OwnArrays):
 
 
 @wrong("sample_does_not_learn")
-class Dreamer(Honest):
+class Dreamer(Correct):
     drawn = 0
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
@@ -204,17 +204,17 @@ class Dreamer(Honest):
 
 
 @wrong("predict_does_not_learn")
-class Impatient(Honest):
-    asked = 0
+class Impatient(Correct):
+    num_queries = 0
 
     def predict(self, observations: Any, actions: Any) -> Prediction:
-        self.asked += 1
+        self.num_queries += 1
         found = super().predict(observations, actions)
-        return found._replace(reward=found.reward + max(0, self.asked - 48))
+        return found._replace(reward=found.reward + max(0, self.num_queries - 48))
 
 
 @wrong("empty_update_changes_nothing")
-class Forgetful(Honest):
+class Forgetful(Correct):
     def update(self, transitions: Transitions) -> None:
         if not len(transitions.action):
             self.memory = {}
@@ -222,7 +222,7 @@ class Forgetful(Honest):
 
 
 @wrong("empty_model_raises")
-class Inventive(Honest):
+class Inventive(Correct):
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         if not self.memory:
             zeros = np.zeros(n, dtype=np.int64)
@@ -231,7 +231,7 @@ class Inventive(Honest):
 
 
 @wrong("models_share_no_state")
-class Gossip(Honest):
+class Gossip(Correct):
     last: Any = None
 
     def update(self, transitions: Transitions) -> None:
@@ -241,11 +241,11 @@ class Gossip(Honest):
     def predict(self, observations: Any, actions: Any) -> Prediction:
         found = super().predict(observations, actions)
         other = self if Gossip.last is None else Gossip.last
-        return found._replace(visits=Honest.predict(other, observations, actions).visits)
+        return found._replace(visits=Correct.predict(other, observations, actions).visits)
 
 
 @wrong("sample_is_reproducible")
-class OwnDice(Honest):
+class OwnDice(Correct):
     calls = 0
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
@@ -261,47 +261,47 @@ class OwnDice(Honest):
 
 
 @wrong("sample_depends_on_generator")
-class LoadedDice(Honest):
+class LoadedDice(Correct):
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         return super().sample(n, np.random.default_rng(0))
 
 
 @wrong("global_generators_are_unused")
-class Meddler(Honest):
+class Meddler(Correct):
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         np.random.random()  # noqa: NPY002
         return super().sample(n, rng)
 
 
 @wrong("sample_has_n_rows")
-class AtLeastOne(Honest):
+class AtLeastOne(Correct):
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         return super().sample(max(n, 1), rng)
 
 
 @wrong("sample_dtypes")
-class HalfPrecise(Honest):
+class HalfPrecise(Correct):
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         drawn = super().sample(n, rng)
         return drawn._replace(reward=drawn.reward.astype(np.float32))
 
 
 @wrong("prediction_shapes")
-class Decided(Honest):
+class Decided(Correct):
     def predict(self, observations: Any, actions: Any) -> Prediction:
         found = super().predict(observations, actions)
         return found._replace(terminated=found.terminated > 0.5)
 
 
 @wrong("predict_batch_equals_rows")
-class Sociable(Honest):
+class Sociable(Correct):
     def predict(self, observations: Any, actions: Any) -> Prediction:
         found = super().predict(observations, actions)
         return found._replace(reward=found.reward + 0.1 * (len(actions) - 1))
 
 
 @wrong("update_batch_equals_rows")
-class FancyIndexer(Honest):
+class FancyIndexer(Correct):
     """counts[pairs] += 1 counts equal pairs of a batch once."""
 
     def update(self, transitions: Transitions) -> None:
@@ -313,13 +313,13 @@ class FancyIndexer(Honest):
 
 
 @wrong("state_restores_model")
-class Amnesiac(Honest):
+class Amnesiac(Correct):
     def set_state(self, state: dict[str, Any]) -> None:
         super().set_state({"rows": state["rows"] * [1, 1, 0, 1, 1]})
 
 
 @wrong("state_is_copy")
-class LiveState(Honest):
+class LiveState(Correct):
     def __init__(self) -> None:
         super().__init__()
         self.steps = np.zeros(1)
@@ -337,47 +337,47 @@ class LiveState(Honest):
 
 
 @wrong("state_is_plain_data")
-class Pickled(Honest):
+class Pickled(Correct):
     def get_state(self) -> dict[str, Any]:
         return {**super().get_state(), "names": ["a", "list"]}
 
 
 @wrong("deep_copy_is_independent")
-class Shallow(Honest):
+class Shallow(Correct):
     def __deepcopy__(self, memo: Any) -> Shallow:
         return copy.copy(self)
 
 
 @wrong("deterministic_samples_are_exact")
-class Optimist(Honest):
+class Optimist(Correct):
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         drawn = super().sample(n, rng)
         return drawn._replace(reward=drawn.reward + 0.1)
 
 
 @wrong("deterministic_predictions_are_exact")
-class Stayer(Honest):
+class Stayer(Correct):
     def predict(self, observations: Any, actions: Any) -> Prediction:
         return super().predict(observations, actions)._replace(next_observation=+observations)
 
 
 @wrong("termination_is_predicted")
-class Immortal(Honest):
+class Immortal(Correct):
     def predict(self, observations: Any, actions: Any) -> Prediction:
         found = super().predict(observations, actions)
         return found._replace(terminated=0 * found.terminated)
 
 
 @wrong("termination_is_sampled")
-class Endless(Honest):
+class Endless(Correct):
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         drawn = super().sample(n, rng)
         return drawn._replace(terminated=drawn.terminated & False)
 
 
 @wrong("no_sample_from_terminal_state")
-class Ghost(Honest):
-    promises = Honest.promises - {"samples_only_seen"}
+class Ghost(Correct):
+    promises = Correct.promises - {"samples_only_seen"}
 
     def pairs(self) -> list[tuple[int, int]]:
         ended = any(end for outcomes in self.memory.values() for _, _, end in outcomes)
@@ -385,29 +385,29 @@ class Ghost(Honest):
 
 
 @wrong("only_seen_pairs_are_sampled")
-class Curious(Honest):
-    promises = Honest.promises - {"represents_chance"}
+class Curious(Correct):
+    promises = Correct.promises - {"represents_chance"}
 
     def pairs(self) -> list[tuple[int, int]]:
         return [(s, a) for s in sorted({s for s, _ in self.memory}) for a in range(ACTIONS)]
 
 
 @wrong("all_seen_pairs_are_sampled")
-class BlindSpot(Honest):
+class BlindSpot(Correct):
     def pairs(self) -> list[tuple[int, int]]:
         return super().pairs()[1:] or super().pairs()
 
 
 @wrong("outcome_frequencies")
-class Egalitarian(Honest):
+class Egalitarian(Correct):
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
-        distinct = Honest()
+        distinct = Correct()
         distinct.memory = {pair: sorted(set(rows)) for pair, rows in self.memory.items()}
         return distinct.sample(n, rng)
 
 
 @wrong("predicted_reward_is_mean")
-class Rosy(Honest):
+class Rosy(Correct):
     def predict(self, observations: Any, actions: Any) -> Prediction:
         found = super().predict(observations, actions)
         pairs = zip(observations, actions, strict=True)
@@ -416,7 +416,7 @@ class Rosy(Honest):
 
 
 @wrong("update_order_is_irrelevant")
-class FirstImpression(Honest):
+class FirstImpression(Correct):
     def predict(self, observations: Any, actions: Any) -> Prediction:
         found = super().predict(observations, actions)
         pairs = zip(observations, actions, strict=True)
@@ -425,58 +425,58 @@ class FirstImpression(Honest):
 
 
 @wrong("change_is_tracked")
-class Conservative(Honest):
-    promises = Honest.promises | {"adapts"}
+class Conservative(Correct):
+    promises = Correct.promises | {"adapts"}
     adapts_within = 5
 
 
 @wrong("visits_are_counted")
-class CountsToThree(Honest):
+class CountsToThree(Correct):
     def predict(self, observations: Any, actions: Any) -> Prediction:
         found = super().predict(observations, actions)
         return found._replace(visits=np.minimum(found.visits, 3))
 
 
 @wrong("unseen_pairs_are_more_uncertain")
-class Sceptic(Honest):
+class Sceptic(Correct):
     def pair_uncertainty(self, observations: Any, actions: Any) -> Any:
         return np.full(len(actions), 0.5)
 
 
 @wrong("visits_do_not_add_uncertainty")
-class Brooder(Honest):
+class Brooder(Correct):
     def pair_uncertainty(self, observations: Any, actions: Any) -> Any:
         visits = self.predict(observations, actions).visits
         return np.where(visits == 0, 1.0, visits / 100)
 
 
 @wrong("nan_reward_is_rejected")
-class TakesNaN(Honest):
-    def refuse_nan(self, transitions: Transitions) -> None:
+class TakesNaN(Correct):
+    def check_nan(self, transitions: Transitions) -> None:
         pass
 
 
 @wrong("infinite_reward_is_rejected")
-class TakesInfinity(Honest):
-    def refuse_infinite(self, transitions: Transitions) -> None:
+class TakesInfinity(Correct):
+    def check_infinite(self, transitions: Transitions) -> None:
         pass
 
 
 @wrong("invalid_action_is_rejected")
-class TakesAnyAction(Honest):
-    def refuse_actions(self, actions: Any) -> None:
+class TakesAnyAction(Correct):
+    def check_actions(self, actions: Any) -> None:
         pass
 
 
 @wrong("invalid_observation_is_rejected")
-class TakesAnyObservation(Honest):
-    def refuse_observations(self, observations: Any) -> None:
+class TakesAnyObservation(Correct):
+    def check_observations(self, observations: Any) -> None:
         pass
 
 
 @wrong("unequal_columns_are_rejected")
-class TakesTheShortest(Honest):
-    def refuse_lengths(self, transitions: Transitions) -> None:
+class TakesTheShortest(Correct):
+    def check_lengths(self, transitions: Transitions) -> None:
         pass
 
     def kept(self, rewards: Any, i: int) -> Any:
@@ -484,16 +484,16 @@ class TakesTheShortest(Honest):
 
 
 @wrong("rejected_batch_changes_nothing")
-class Hasty(Honest):
+class Hasty(Correct):
     def update(self, transitions: Transitions) -> None:
-        self.refuse_lengths(transitions)
+        self.check_lengths(transitions)
         for i in range(len(transitions.action)):
             super().update(Transitions(*(column[i : i + 1] for column in transitions)))
 
 
 @wrong("invalid_pair_prediction_is_rejected")
-class KnowsEverything(Honest):
-    def refuse_question(self, observations: Any, actions: Any) -> None:
+class KnowsEverything(Correct):
+    def check_pair(self, observations: Any, actions: Any) -> None:
         pass
 
 
@@ -504,14 +504,14 @@ def test_each_check_has_wrong_model() -> None:
 
 
 def test_correct_model_passes() -> None:
-    report = check_model(lambda world: Honest())
+    report = check_model(lambda env: Correct())
     assert report.named("not promised") == ["change_is_tracked"]
     assert len(report.named("passed")) == len(CHECKS) - 1
 
 
 @pytest.mark.parametrize("name", sorted(CHECKS))
 def test_wrong_model_fails_own_check(name: str) -> None:
-    report = model_report(lambda world: WRONG[name]())
+    report = model_report(lambda env: WRONG[name]())
     assert report.failures == [name], str(report)
 
 
@@ -520,64 +520,64 @@ def test_failure_raises_with_report() -> None:
         ModelCheckError,
         match=r"(?s)1 checks failed.*termination_is_sampled +FAILED: sampled terminated",
     ):
-        check_model(lambda world: Endless())
+        check_model(lambda env: Endless())
 
 
 def test_expected_failure_must_happen() -> None:
     reason = {"termination_is_sampled": "it is endless"}
-    report = check_model(lambda world: Endless(), expected_failures=reason)
+    report = check_model(lambda env: Endless(), expected_failures=reason)
     assert report.named("expected failure") == ["termination_is_sampled"]
     assert "expected failure: it is endless" in str(report)
     with pytest.raises(ModelCheckError, match="passed; expected to fail: it is endless"):
-        check_model(lambda world: Honest(), expected_failures=reason)
+        check_model(lambda env: Correct(), expected_failures=reason)
 
 
 def test_unpromised_checks_reported() -> None:
-    report = model_report(lambda world: Honest(), promises=frozenset())
+    report = model_report(lambda env: Correct(), promises=frozenset())
     assert "update_order_is_irrelevant" in report.named("not promised")
     assert "not promised: needs order_does_not_matter" in str(report)
 
 
 def test_unknown_names_rejected() -> None:
     with pytest.raises(ValueError, match="did you mean 'adapts'"):
-        model_report(lambda world: Honest(), promises=frozenset({"adapt"}))
+        model_report(lambda env: Correct(), promises=frozenset({"adapt"}))
     with pytest.raises(ValueError, match="did you mean 'termination_is_sampled'"):
-        model_report(lambda world: Honest(), expected_failures={"termination_is_sample": ""})
+        model_report(lambda env: Correct(), expected_failures={"termination_is_sample": ""})
 
 
-class NearestTable(Honest):
+class NearestTable(Correct):
     """Adapter of the correct model to vectors, an example of a model of vectors for the suite."""
 
-    world = CheckEnvironment(vectors=True)
+    env = CheckEnvironment(vectors=True)
 
     def update(self, transitions: Transitions) -> None:
         for vectors in (transitions.observation, transitions.next_observation):
-            if vectors.shape[1:] != (self.world.size,):
+            if vectors.shape[1:] != (self.env.size,):
                 raise ValueError("vectors of another length")
         super().update(
             transitions._replace(
-                observation=self.world.states(transitions.observation),
-                next_observation=self.world.states(transitions.next_observation),
+                observation=self.env.states(transitions.observation),
+                next_observation=self.env.states(transitions.next_observation),
             )
         )
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         drawn = super().sample(n, rng)
         return drawn._replace(
-            observation=self.world.observations(drawn.observation),
-            next_observation=self.world.observations(drawn.next_observation),
+            observation=self.env.observations(drawn.observation),
+            next_observation=self.env.observations(drawn.next_observation),
         )
 
     def predict(self, observations: Any, actions: Any) -> Prediction:
-        found = super().predict(self.world.states(observations), actions)
-        return found._replace(next_observation=self.world.observations(found.next_observation))
+        found = super().predict(self.env.states(observations), actions)
+        return found._replace(next_observation=self.env.observations(found.next_observation))
 
     def pair_uncertainty(self, observations: Any, actions: Any) -> Any:
         return 1 / np.sqrt(self.predict(observations, actions).visits + 1)
 
 
 def test_vector_models_checked() -> None:
-    report = check_model(lambda world: NearestTable(), vectors=True)
+    report = check_model(lambda env: NearestTable(), vectors=True)
     assert len(report.named("passed")) == len(CHECKS) - 1
 
     class EndlessVectors(NearestTable):
@@ -585,6 +585,6 @@ def test_vector_models_checked() -> None:
             drawn = super().sample(n, rng)
             return drawn._replace(terminated=drawn.terminated & False)
 
-    assert model_report(lambda world: EndlessVectors(), vectors=True).failures == [
+    assert model_report(lambda env: EndlessVectors(), vectors=True).failures == [
         "termination_is_sampled"
     ]

@@ -40,18 +40,18 @@ def test_number_of_models() -> None:
 @pytest.mark.parametrize("wrapper", sorted(WRAPPERS))
 @pytest.mark.parametrize("name", sorted(TABLE_MODELS))
 def test_table_models_pass(name: str, wrapper: str) -> None:
-    def factory(world: CheckEnvironment) -> Any:
-        return WRAPPERS[wrapper](TABLE_MODELS[name](world.num_states, world.num_actions))
+    def factory(env: CheckEnvironment) -> Any:
+        return WRAPPERS[wrapper](TABLE_MODELS[name](env.num_states, env.num_actions))
 
     report = check_model(factory)
-    # What it passes must not shrink unseen.
+    # The number of passed checks must not shrink unnoticed.
     assert len(report.named("passed")) >= (32 if "Bonus" in wrapper else 39)
 
 
 @pytest.mark.parametrize("name", sorted(TABLE_MODELS))
 def test_table_models_with_untried_pass(name: str) -> None:
-    def factory(world: CheckEnvironment) -> Any:
-        return TABLE_MODELS[name](world.num_states, world.num_actions, include_untried=True)
+    def factory(env: CheckEnvironment) -> Any:
+        return TABLE_MODELS[name](env.num_states, env.num_actions, include_untried=True)
 
     # Untried actions are draws of their own, so outcomes make up less than all draws.
     promises = TABLE_MODELS[name].promises - UNTRIED - {"represents_chance"}
@@ -68,18 +68,19 @@ ALL_THAT_VECTORS_MAY = frozenset(
     }
 )
 ON_ROWS = frozenset({"samples_only_seen", "samples_all_seen", "knows_uncertainty"})
-MEAN = "an expectation model draws the mean of what may follow"
-NO_DOUBT = "least squares says nothing of what it does not know"
-YOUNG = "networks that learn step by step are not there after 72 of them"
-SIMILAR = "its units learned from what was seen, and what was not may look like it to them"
+MEAN = "an expectation model samples the mean of the next vectors"
+NO_UNCERTAINTY = "least mean squares have no epistemic variance"
+YOUNG = "networks that learn by gradient steps have not converged after 72 of them"
+SIMILAR = "units learned from seen pairs may map unseen ones to similar features"
 
 
 class Trial(NamedTuple):
     """Expected number of passed checks and expected failures of a model."""
 
     passed: int
-    repeats: int | None = None  # how often each transition is shown; of vectors
-    fails: Mapping[str, str] = {}  # which checks the family cannot pass, and why
+    # Number of times that each transition is presented to a model of vectors; None for the default.
+    repeats: int | None = None
+    fails: Mapping[str, str] = {}  # check that this kind of model cannot pass -> reason
 
 
 TRIALS: dict[tuple[str, str], Trial] = {
@@ -87,15 +88,15 @@ TRIALS: dict[tuple[str, str], Trial] = {
         38,
         fails={
             "outcome_frequencies": MEAN,
-            "predicted_reward_is_mean": "a fixed step size weighs the latest most",
-            "unseen_pairs_are_more_uncertain": NO_DOUBT,
+            "predicted_reward_is_mean": "a fixed step size weights the latest rewards most",
+            "unseen_pairs_are_more_uncertain": NO_UNCERTAINTY,
         },
     ),
     ("recursive_linear", VECTORS): Trial(
         39,
         fails={
             "outcome_frequencies": MEAN,
-            "unseen_pairs_are_more_uncertain": NO_DOUBT,
+            "unseen_pairs_are_more_uncertain": NO_UNCERTAINTY,
         },
     ),
     ("bayesian_linear", VECTORS): Trial(41),
@@ -111,8 +112,10 @@ TRIALS: dict[tuple[str, str], Trial] = {
             "termination_is_sampled": YOUNG,
         },
     ),
-    ("linear", DISCRETE): Trial(34, fails={"unseen_pairs_are_more_uncertain": NO_DOUBT}),
-    ("recursive_linear", DISCRETE): Trial(34, fails={"unseen_pairs_are_more_uncertain": NO_DOUBT}),
+    ("linear", DISCRETE): Trial(34, fails={"unseen_pairs_are_more_uncertain": NO_UNCERTAINTY}),
+    ("recursive_linear", DISCRETE): Trial(
+        34, fails={"unseen_pairs_are_more_uncertain": NO_UNCERTAINTY}
+    ),
     ("bayesian_linear", DISCRETE): Trial(35),
     ("gaussian_process", DISCRETE): Trial(35),
     ("deep_belief", DISCRETE): Trial(34, fails={"unseen_pairs_are_more_uncertain": SIMILAR}),
@@ -124,10 +127,10 @@ ON_VECTORS = {*LEARNED_MODELS, "stored_experience"}
 @pytest.mark.parametrize("observes", [DISCRETE, VECTORS])
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_learned_models_pass(name: str, observes: str) -> None:
-    def factory(world: CheckEnvironment) -> Any:
+    def factory(env: CheckEnvironment) -> Any:
         seed = np.random.SeedSequence(0)
         return model_for(
-            name, spaces.Discrete(world.num_states), world.num_actions, observes=observes, seed=seed
+            name, spaces.Discrete(env.num_states), env.num_actions, observes=observes, seed=seed
         )
 
     if observes == VECTORS and name not in ON_VECTORS:
@@ -135,7 +138,7 @@ def test_learned_models_pass(name: str, observes: str) -> None:
             factory(CheckEnvironment())
         return
     trial = TRIALS.get((name, observes))
-    if trial is None:  # a table is held to what it promises itself
+    if trial is None:  # models of rows are checked for their own promises
         assert len(check_model(factory, vectors=observes == VECTORS).named("passed")) >= 30
         return
     report = check_model(
@@ -145,7 +148,7 @@ def test_learned_models_pass(name: str, observes: str) -> None:
         repeats=trial.repeats,
         expected_failures=trial.fails,
     )
-    # What it passes must not shrink unseen.
+    # The number of passed checks must not shrink unnoticed.
     assert len(report.named("passed")) == trial.passed
 
 
@@ -184,13 +187,13 @@ class LastFew:
 
 
 def test_minimal_user_model_passes() -> None:
-    report = check_model(lambda world: LastFew(world.num_states, world.num_actions))
+    report = check_model(lambda env: LastFew(env.num_states, env.num_actions))
     assert len(report.named("passed")) >= 28
 
 
 def test_false_promise_detected() -> None:
-    def latest(world: CheckEnvironment) -> Any:
-        return TABLE_MODELS["latest_outcome"](world.num_states, world.num_actions)
+    def latest(env: CheckEnvironment) -> Any:
+        return TABLE_MODELS["latest_outcome"](env.num_states, env.num_actions)
 
     report = model_report(latest, promises=frozenset({"represents_chance"}))
     assert report.failures == [

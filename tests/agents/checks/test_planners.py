@@ -39,24 +39,24 @@ from dynamaze.agents.search.sparse_sampling import SparsePlanning
 from dynamaze.agents.search.td_search import TDPlanning
 
 BUILT_IN: dict[str, Callable[[CheckEnvironment], Planning]] = {
-    **{name: lambda world, name=name: PLANNERS[name](20, 0.3) for name in PLANNERS},  # type: ignore[misc]
-    "sweeping by change": lambda world: PrioritisedSweeping(20, priority="change"),
-    "uniform, samples": lambda world: UniformUpdates(20, updates="sample"),
-    "backward, samples": lambda world: BackwardUpdates(20, updates="sample"),
-    "trajectories from starts": lambda world: TrajectorySampling(20, begin="start", epsilon=0.5),
-    "nothing": lambda world: UniformPlanning(0),
-    "base": lambda world: Planning(),
-    "few sweeps": lambda world: DynamicProgramming(max_sweeps=500),
+    **{name: lambda env, name=name: PLANNERS[name](20, 0.3) for name in PLANNERS},  # type: ignore[misc]
+    "sweeping by change": lambda env: PrioritisedSweeping(20, priority="change"),
+    "uniform, samples": lambda env: UniformUpdates(20, updates="sample"),
+    "backward, samples": lambda env: BackwardUpdates(20, updates="sample"),
+    "trajectories from starts": lambda env: TrajectorySampling(20, begin="start", epsilon=0.5),
+    "nothing": lambda env: UniformPlanning(0),
+    "base": lambda env: Planning(),
+    "few sweeps": lambda env: DynamicProgramming(max_sweeps=500),
 }
 
 
 SEARCHES: dict[str, Callable[[CheckEnvironment], Planning]] = {
-    "tree": lambda world: TreeSearchPlanning(200, depth=20),
-    "forward": lambda world: ForwardPlanning(200),
-    "sparse": lambda world: SparsePlanning(2, 30),
-    "Monte Carlo": lambda world: MonteCarloPlanning(20, depth=20),
-    "TD": lambda world: TDPlanning(20, depth=20),
-    "Dyna-2": lambda world: TDPlanning(20, depth=20, permanent=True),
+    "tree": lambda env: TreeSearchPlanning(200, depth=20),
+    "forward": lambda env: ForwardPlanning(200),
+    "sparse": lambda env: SparsePlanning(2, 30),
+    "Monte Carlo": lambda env: MonteCarloPlanning(20, depth=20),
+    "TD": lambda env: TDPlanning(20, depth=20),
+    "Dyna-2": lambda env: TDPlanning(20, depth=20, permanent=True),
 }
 
 
@@ -67,7 +67,7 @@ def test_search_planners_pass(name: str) -> None:
 
 def test_forward_search_is_optimal() -> None:
     check_planner(SEARCHES["forward"], promises=frozenset({"optimal_search"}))
-    near = planner_report(lambda world: ForwardPlanning(3), promises=frozenset({"optimal_search"}))
+    near = planner_report(lambda env: ForwardPlanning(3), promises=frozenset({"optimal_search"}))
     assert near.failures == ["search_values_are_optimal"]
 
 
@@ -81,10 +81,10 @@ def test_background_planners_pass(name: str) -> None:
 
 def test_expected_sweeping_converges_in_expectation() -> None:
     assert "values_converge_to_expectation" in check_planner(
-        lambda world: PrioritisedSweeping(20)
+        lambda env: PrioritisedSweeping(20)
     ).named("passed")
     report = planner_report(
-        lambda world: UniformPlanning(20),
+        lambda env: UniformPlanning(20),
         promises=frozenset({"converges", "converges_in_expectation"}),
     )
     assert report.failures == ["values_converge_to_expectation"]
@@ -92,27 +92,27 @@ def test_expected_sweeping_converges_in_expectation() -> None:
 
 def test_planner_with_other_model() -> None:
     check_planner(
-        lambda world: PrioritisedSweeping(20),
-        model=lambda world: LatestOutcome(world.num_states, world.num_actions),
+        lambda env: PrioritisedSweeping(20),
+        model=lambda env: LatestOutcome(env.num_states, env.num_actions),
         promises=frozenset({"converges", "tracks_changes"}),
     )
 
 
-# -- an honest planner, and dishonest ones ------------------------------------------------------
+# -- a correct planner, and wrong ones ----------------------------------------------------------
 
 
-class Honest(Planning):
+class Correct(Planning):
     """Correct planner: it solves the model when it plans, and again when it searches."""
 
     needs = frozenset({"distribution"})
     promises = frozenset(PLANNER_PROMISES)
-    heard: int
+    num_recorded: int
 
     def __init__(self) -> None:
-        self.heard = 0
+        self.num_recorded = 0
 
     def record_transition(self, values: Any, model: Any, transitions: Transitions) -> None:
-        self.heard += transitions.action.size
+        self.num_recorded += transitions.action.size
 
     def solved(self, model: Any) -> np.ndarray:
         return value_iteration(SparseMDP.of_model(model), 0.9, tolerance=1e-9).action_values
@@ -121,7 +121,7 @@ class Honest(Planning):
         values.q[...] = self.solved(model) + self.tail(rng)
 
     def tail(self, rng: np.random.Generator) -> float:
-        return 1e-6 * rng.random() + 1e-6 * self.heard
+        return 1e-6 * rng.random() + 1e-6 * self.num_recorded
 
     def action_values(
         self, values: Any, model: Any, observations: Any, rng: Any, *, learning: bool = False
@@ -129,19 +129,19 @@ class Honest(Planning):
         return self.solved(model)[observations] + self.tail(rng)
 
     def get_state(self) -> dict[str, Any]:
-        return {"heard": self.heard}
+        return {"num_recorded": self.num_recorded}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.heard = int(state["heard"])
+        self.num_recorded = int(state["num_recorded"])
 
 
-WRONG: dict[str, type[Honest]] = {}
+WRONG: dict[str, type[Correct]] = {}
 
 
 def wrong(check: str) -> Any:
     """Register the planner that only this check catches."""
 
-    def register(cls: type[Honest]) -> type[Honest]:
+    def register(cls: type[Correct]) -> type[Correct]:
         WRONG[check] = cls
         return cls
 
@@ -149,41 +149,41 @@ def wrong(check: str) -> Any:
 
 
 @wrong("needs_are_valid")
-class Demanding(Honest):
+class Demanding(Correct):
     needs = frozenset({"distribution", "clairvoyance"})
 
 
 @wrong("transitions_are_unchanged")
-class Eater(Honest):
+class Eater(Correct):
     def record_transition(self, values: Any, model: Any, transitions: Transitions) -> None:
         super().record_transition(values, model, transitions)
         transitions.reward[:] = 0.0
 
 
 @wrong("planning_does_not_update_model")
-class Teacher(Honest):
+class Teacher(Correct):
     def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
         super().plan(values, model, rng)
         model.table.visits[-1] += 1
 
 
 @wrong("planning_without_experience")
-class Hasty(Honest):
+class Hasty(Correct):
     def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
-        _ = 1 // self.heard
+        _ = 1 // self.num_recorded
         super().plan(values, model, rng)
 
 
 @wrong("values_stay_finite")
-class Exploding(Honest):
+class Exploding(Correct):
     def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
         super().plan(values, model, rng)
-        if self.heard == 12:
-            values.q[4, 0] = np.inf  # of the terminal state, which nothing else looks at
+        if self.num_recorded == 12:
+            values.q[4, 0] = np.inf  # of the terminal state, which no other check reads
 
 
 @wrong("planning_is_reproducible")
-class Wilful(Honest):
+class Wilful(Correct):
     own = np.random.default_rng(0)
 
     def action_values(self, *given: Any, learning: bool = False) -> np.ndarray:
@@ -193,25 +193,25 @@ class Wilful(Honest):
 
 
 @wrong("global_generators_are_unused")
-class Careless(Honest):
+class Careless(Correct):
     def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
         super().plan(values, model, rng)
         random.random()
 
 
 @wrong("planners_share_no_state")
-class Sharing(Honest):
+class Sharing(Correct):
     most: ClassVar[list[int]] = [0]
 
     def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
         super().plan(values, model, rng)
-        if self.heard == 24:  # two lives of 12 transitions, as that check alone has
+        if self.num_recorded == 24:  # two runs of 12 transitions, as only that check has
             self.most[0] += 1
-        values.q[...] += 1e-6 * self.most[0] if self.heard == 12 else 0.0
+        values.q[...] += 1e-6 * self.most[0] if self.num_recorded == 12 else 0.0
 
 
 @wrong("search_keeps_values")
-class Scribbling(Honest):
+class Scribbling(Correct):
     def action_values(self, values: Any, *given: Any, learning: bool = False) -> np.ndarray:
         if given[1][0] == 0 and len(given[1]) == 2 and given[1][1] == 1:
             values.q[4, 2] += 1e-7
@@ -219,70 +219,70 @@ class Scribbling(Honest):
 
 
 @wrong("search_keeps_planner")
-class Curious(Honest):
+class Curious(Correct):
     def action_values(self, values: Any, *given: Any, learning: bool = False) -> np.ndarray:
         if list(given[1]) == [2, 0]:
-            self.heard += 1
+            self.num_recorded += 1
         return super().action_values(values, *given, learning=learning)
 
 
 @wrong("search_value_shapes")
-class Single(Honest):
+class Single(Correct):
     def action_values(self, *given: Any, learning: bool = False) -> np.ndarray:
         found = super().action_values(*given, learning=learning)
         return found[0] if len(given[2]) == 1 and given[2][0] == 1 and not learning else found
 
 
 @wrong("state_restores_planner")
-class Forgetful(Honest):
+class Forgetful(Correct):
     def set_state(self, state: dict[str, Any]) -> None:
-        self.heard = 0
+        self.num_recorded = 0
 
 
 @wrong("state_is_copy")
-class Open(Honest):
+class Open(Correct):
     def __init__(self) -> None:
         super().__init__()
         self.kept = np.zeros(1)
 
     def record_transition(self, values: Any, model: Any, transitions: Transitions) -> None:
         super().record_transition(values, model, transitions)
-        self.kept[0] = self.heard
+        self.kept[0] = self.num_recorded
 
     def get_state(self) -> dict[str, Any]:
         return {**super().get_state(), "kept": self.kept}
 
 
 @wrong("state_is_plain_data")
-class Pickled(Honest):
+class Pickled(Correct):
     def get_state(self) -> dict[str, Any]:
         return {**super().get_state(), "more": (1, 2)}
 
 
 @wrong("deep_copy_is_independent")
-class Attached(Honest):
+class Attached(Correct):
     def __deepcopy__(self, memo: Any) -> Attached:
         return self
 
 
 @wrong("values_converge")
-class Lazy(Honest):
+class Lazy(Correct):
     def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:
         before = values.q.copy()
         super().plan(values, model, rng)
-        if self.heard <= 12:
+        if self.num_recorded <= 12:
             values.q[0, 0] = before[0, 0]
 
 
 @wrong("values_converge_to_expectation")
-class Optimist(Honest):
+class Optimist(Correct):
     def solved(self, model: Any) -> np.ndarray:
         found = super().solved(model)
         return found + isinstance(model, MaximumLikelihood) * 0.01
 
 
 @wrong("values_track_change")
-class Stubborn(Honest):
+class Stubborn(Correct):
     def solved(self, model: Any) -> np.ndarray:
         found = super().solved(model)
         changed = isinstance(model, LatestOutcome) and model.table.reward[0] == 2.0
@@ -290,14 +290,14 @@ class Stubborn(Honest):
 
 
 @wrong("search_values_are_optimal")
-class ShortSighted(Honest):
+class ShortSighted(Correct):
     def action_values(self, *given: Any, learning: bool = False) -> np.ndarray:
         found = super().action_values(*given, learning=learning)
         return 0.9 * found if len(found) == 4 else found
 
 
 def test_correct_planner_passes() -> None:
-    report = check_planner(lambda world: Honest(), phases=2)
+    report = check_planner(lambda env: Correct(), phases=2)
     assert report.named("passed") == list(PLANNER_CHECKS)
 
 
@@ -308,21 +308,21 @@ def test_each_check_has_wrong_planner() -> None:
 
 @pytest.mark.parametrize("check", sorted(PLANNER_CHECKS))
 def test_wrong_planner_fails_own_check(check: str) -> None:
-    report = planner_report(lambda world: WRONG[check](), phases=2)
+    report = planner_report(lambda env: WRONG[check](), phases=2)
     assert report.failures == [check], str(report)
 
 
 def test_failure_raises_with_report() -> None:
     with pytest.raises(PlannerCheckError, match=r"1 checks failed(.|\n)*needs_are_valid"):
-        check_planner(lambda world: Demanding(), phases=2)
+        check_planner(lambda env: Demanding(), phases=2)
 
 
 def test_expected_failure_must_happen() -> None:
     reason = {"needs_are_valid": "it wants too much"}
-    report = check_planner(lambda world: Demanding(), expected_failures=reason, phases=2)
+    report = check_planner(lambda env: Demanding(), expected_failures=reason, phases=2)
     assert report.named("expected failure") == ["needs_are_valid"]
-    assert planner_report(lambda world: Honest(), expected_failures=reason, phases=2).failures
+    assert planner_report(lambda env: Correct(), expected_failures=reason, phases=2).failures
     with pytest.raises(ValueError, match="did you mean 'needs_are_valid'"):
-        planner_report(lambda world: Honest(), expected_failures={"need_are_known": ""})
+        planner_report(lambda env: Correct(), expected_failures={"need_are_valid": ""})
     with pytest.raises(ValueError, match="promise 'setles'"):
-        planner_report(lambda world: Honest(), promises=frozenset({"setles"}))
+        planner_report(lambda env: Correct(), promises=frozenset({"setles"}))

@@ -18,7 +18,6 @@ from dynamaze.agents.core.features import (
     RadialBases,
     SparseFeatures,
     TileCoding,
-    in_blocks,
 )
 from dynamaze.agents.core.spaces import describe_spaces, read_spaces
 
@@ -101,11 +100,6 @@ def test_radial_bases_follow_bounded_coordinates() -> None:
     two = RadialBases([0, 0], [1, 1], bumps=3)
     np.testing.assert_allclose(two(np.array([[0.0, 1.0]]))[0, [2, 7]], 1)  # its own bumps each
     assert two(np.zeros((0, 2))).shape == (0, 8)
-
-
-def test_in_blocks_offsets_by_action() -> None:
-    active = np.array([[0, 3], [1, 2]])
-    np.testing.assert_array_equal(in_blocks(active, np.array([0, 2]), 4), [[0, 3], [9, 10]])
 
 
 @pytest.mark.parametrize(

@@ -270,7 +270,7 @@ def test_last_layer_is_calibrated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ({"visible": "gausian"}, "did you mean 'gaussian'"),
         ({"hidden": ()}, "at least one layer"),
@@ -279,8 +279,8 @@ def test_last_layer_is_calibrated() -> None:
         ({"tuning_steps": -1}, "tuning_steps=-1"),
     ],
 )
-def test_invalid_arguments_rejected(arguments: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_invalid_arguments_rejected(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         make(**arguments)
 
 

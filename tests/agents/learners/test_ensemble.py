@@ -221,7 +221,7 @@ def test_seed_determines_learner() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ({"members": 0}, "members=0"),
         ({"hidden": (4, 0)}, "hidden=0"),
@@ -231,8 +231,8 @@ def test_seed_determines_learner() -> None:
         ({"seed": -1}, "seed=-1"),
     ],
 )
-def test_invalid_arguments_rejected(arguments: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_invalid_arguments_rejected(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         make(**arguments)
 
 

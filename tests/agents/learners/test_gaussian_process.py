@@ -271,7 +271,7 @@ def test_draws_match_predictive() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ({"kernel": "matern"}, "did you mean 'matern52'"),
         ({"length_scales": [1.0, -1.0]}, "above 0"),
@@ -280,6 +280,6 @@ def test_draws_match_predictive() -> None:
         ({"budget": 2}, "budget=2"),
     ],
 )
-def test_invalid_arguments_rejected(arguments: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_invalid_arguments_rejected(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         GaussianProcess(2, 1, **arguments)

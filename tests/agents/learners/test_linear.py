@@ -191,7 +191,7 @@ def test_per_action_learners_independent() -> None:
         learner.update(np.ones((1, 5)), np.ones((1, 2)))
 
 
-# -- manners ---------------------------------------------------------------------------------------
+# -- validation and state -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])

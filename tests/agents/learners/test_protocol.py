@@ -223,13 +223,13 @@ BAD: dict[str, tuple[Any, Any, type[Exception], str]] = {
 
 @pytest.mark.parametrize("kind", sorted(BAD))
 def test_bad_batch_rejected(make: Callable[[], Any], kind: str) -> None:
-    inputs, targets, error, says = BAD[kind]
+    inputs, targets, error, message = BAD[kind]
     learner = make()
     feed(learner, 0, 30)
     before = learner.get_state()
-    with pytest.raises(error, match=says):
+    with pytest.raises(error, match=message):
         learner.update(inputs, targets)
-    if inputs is not None and not says.startswith(("targets", "1e", "4 inputs", "complex")):
+    if inputs is not None and not message.startswith(("targets", "1e", "4 inputs", "complex")):
         with pytest.raises(error, match="expected"):
             learner.predict(inputs)
         with pytest.raises(error, match="expected"):

@@ -11,8 +11,8 @@ import pytest
 from dynamaze.agents.learners import ProbabilisticEnsemble, gaussian_process, threads
 from dynamaze.agents.learners.gaussian_process import GaussianProcess
 
-threadpoolctl = pytest.importorskip("threadpoolctl", reason="what limits threads")
-torch = pytest.importorskip("torch", reason="torch's threads")
+threadpoolctl = pytest.importorskip("threadpoolctl", reason="limiting threads needs threadpoolctl")
+torch = pytest.importorskip("torch", reason="limiting torch's threads needs torch")
 
 
 @pytest.fixture

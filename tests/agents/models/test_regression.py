@@ -188,8 +188,8 @@ def test_adapter_equals_table_when_deterministic(name: str, space: Any) -> None:
     rng = np.random.default_rng(0)
     states, actions = np.repeat(np.arange(6), 12), np.tile(np.arange(3), 24)
     following, ends = rng.integers(6, size=(6, 3)), rng.random((6, 3)) < 0.2
-    paid = rng.normal(size=(6, 3))
-    truth = [part[states, actions] for part in (paid, following, ends)]
+    rewards = rng.normal(size=(6, 3))
+    truth = [part[states, actions] for part in (rewards, following, ends)]
     learned = model_for(name, space, 3, observes="discrete", seed=np.random.SeedSequence(0))
     table = TABLE_MODELS["latest_outcome"](6, 3)
     for model in (learned, table):
@@ -310,14 +310,14 @@ def test_adapter_object_used_unchanged() -> None:
 def two_successors(n: int) -> Transitions:
     """State 0 leads to 1 or 2. In 1 the first action has reward 1, in 2 the second; then it ends.
 
-    So action values of 0 are 1, with gamma 1, but at the mean of 1 and 2 either pays 1/2.
+    So action values of 0 are 1, with gamma 1, but at the mean of 1 and 2 each has value 1/2.
     """
     rows, actions = np.tile(np.arange(3), n), np.repeat([0, 1], 3 * n // 2)
     first = rows == 0
-    paid = ((rows == 1) & (actions == 0)) | ((rows == 2) & (actions == 1))
+    rewards = ((rows == 1) & (actions == 0)) | ((rows == 2) & (actions == 1))
     order = np.cumsum(first) % 2  # 1 and 2 in turn
     return Transitions(
-        rows, actions, paid.astype(np.float64), np.where(first, 1 + order, rows), ~first
+        rows, actions, rewards.astype(np.float64), np.where(first, 1 + order, rows), ~first
     )
 
 

@@ -27,23 +27,23 @@ def scored(kind: Any = MaximumLikelihood, **more: Any) -> ScoredModel:
     return ScoredModel(kind(STATES, ACTIONS), STATES, ACTIONS, **more)
 
 
-def live(model: Any, steps: list[tuple[int, int, int]]) -> Any:
+def train(model: Any, steps: list[tuple[int, int, int]]) -> Any:
     for state, action, following in steps:
         model.update(one_transition(state, action, 0.0, following, False))
     return model
 
 
 def test_correct_model_keeps_confidence() -> None:
-    model = live(scored(), [(s, a, (s + a) % STATES) for s in range(STATES) for a in (0, 1)] * 9)
+    model = train(scored(), [(s, a, (s + a) % STATES) for s in range(STATES) for a in (0, 1)] * 9)
     assert model.planning_share == 1
     pairs = np.arange(STATES), np.zeros(STATES, dtype=np.int64)
     np.testing.assert_array_equal(model.pair_confidence(*pairs), 1)
 
 
 def test_score_is_excess_log_loss() -> None:
-    model = live(scored(rate=0.5, pair_rate=0.25), [(0, 0, 1)] * 8)
-    live(model, [(0, 0, 2)])
-    new = 1 / 10  # eight outcomes are known, one more would be something new
+    model = train(scored(rate=0.5, pair_rate=0.25), [(0, 0, 1)] * 8)
+    train(model, [(0, 0, 2)])
+    new = 1 / 10  # eight outcomes were counted; the probability of an unseen one is 1 / 10
     expected = -(1 - new) * np.log(1 - new) - new * np.log(new)
     excess = -np.log(new) - expected
     assert model.scores.excess[0] == pytest.approx(0.5 * excess)
@@ -54,39 +54,39 @@ def test_score_is_excess_log_loss() -> None:
 
 
 def test_first_try_is_not_scored() -> None:
-    model = live(scored(), [(s, 0, (s + 1) % STATES) for s in range(STATES)])
+    model = train(scored(), [(s, 0, (s + 1) % STATES) for s in range(STATES)])
     assert model.planning_share == 1
 
 
 def test_known_chance_keeps_confidence() -> None:
     rng = np.random.default_rng(0)
     steps = [(0, 0, int(rng.choice([1, 2, 3], p=[0.6, 0.3, 0.1]))) for _ in range(3000)]
-    model = live(scored(), steps)
+    model = train(scored(), steps)
     shares = []
     for step in steps[:1000]:
-        live(model, [step])
+        train(model, [step])
         shares.append(model.planning_share)
     assert np.mean(shares) > 0.85
-    # The latest outcome is no model of chance, and finds out.
-    wrong = live(scored(LatestOutcome), steps)
+    # The latest outcome does not represent chance, so it loses confidence.
+    wrong = train(scored(LatestOutcome), steps)
     assert wrong.planning_share < 0.3
 
 
 @pytest.mark.parametrize("kind", [MaximumLikelihood, StoredExperience])
 def test_surprising_pair_not_sampled_until_correct(kind: Any) -> None:
-    model = live(scored(kind), [(s, 0, (s + 1) % STATES) for s in range(3)] * 40)
-    live(model, [(1, 0, 1)] * 4)
+    model = train(scored(kind), [(s, 0, (s + 1) % STATES) for s in range(3)] * 40)
+    train(model, [(1, 0, 1)] * 4)
     drawn = model.sample(500, np.random.default_rng(0))
     assert 1 not in drawn.observation
     assert {0, 2} <= set(drawn.observation)
     assert model.planning_share < 0.6
-    live(model, [(1, 0, 1)] * 150)
+    train(model, [(1, 0, 1)] * 150)
     assert 1 in model.sample(500, np.random.default_rng(0)).observation
     assert model.planning_share > 0.9
 
 
 def test_sample_without_confident_pairs() -> None:
-    model = live(scored(), [(0, 0, 1)] * 50 + [(0, 0, 2)] * 5)
+    model = train(scored(), [(0, 0, 1)] * 50 + [(0, 0, 2)] * 5)
     assert len(model.sample(20, np.random.default_rng(0)).action) == 20
 
 
@@ -117,13 +117,13 @@ def test_planning_share_scales_steps() -> None:
 
 def test_uncertainty_grows_with_time_and_changes() -> None:
     model = scored(change_rate=0.01, prior_strength=100)
-    live(model, [(0, 0, 1)] * 200 + [(1, 0, 0)] * 50)
+    train(model, [(0, 0, 1)] * 200 + [(1, 0, 0)] * 50)
     one = np.array([1])
     recent, long_ago = (model.pair_uncertainty(one * s, one * 0)[0] for s in (1, 0))
     assert 0 < recent < long_ago < 1
     assert long_ago == pytest.approx(1 - (1 - model.estimated_change_rate) ** 51)
     calm = model.estimated_change_rate
-    live(model, [(0, 0, 4)])
+    train(model, [(0, 0, 4)])
     assert model.estimated_change_rate > 1.3 * calm
     assert model.pair_uncertainty(one * 0, one * 0)[0] < model.pair_uncertainty(one * 1, one * 0)[0]
 
@@ -134,16 +134,16 @@ def test_chance_not_counted_as_change() -> None:
         (int(rng.integers(STATES)), int(rng.integers(2)), int(rng.choice([0, 1, 2, 3])))
         for _ in range(2000)
     ]
-    model = live(scored(), steps)
+    model = train(scored(), steps)
     assert model.estimated_change_rate < 3e-3
 
 
 def test_log_reports_confidence(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "dynamaze.agents.models.scored")
-    model = live(scored(), [(0, 0, 1)] * 50)
+    model = train(scored(), [(0, 0, 1)] * 50)
     assert not caplog.messages
-    live(model, [(0, 0, 2)] * 6)
-    live(model, [(0, 0, 2)] * 200)
+    train(model, [(0, 0, 2)] * 6)
+    train(model, [(0, 0, 2)] * 200)
     lost, found = caplog.messages
     assert lost.startswith("step 56: MaximumLikelihood predicts badly, planning is down to")
     assert found.endswith("MaximumLikelihood predicts well again")
@@ -164,7 +164,7 @@ def test_scored_rejects_unsuitable_models() -> None:
 
 def test_rejected_batch_not_scored() -> None:
     for kind in (MaximumLikelihood, StoredExperience):
-        model = live(scored(kind), [(0, 0, 1)] * 3)
+        model = train(scored(kind), [(0, 0, 1)] * 3)
         before = model.get_state()
         bad = Transitions(*(np.repeat(c, 2) for c in one_transition(0, 0, 0.0, 2, False)))
         bad.reward[1] = np.nan

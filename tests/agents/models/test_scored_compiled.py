@@ -36,7 +36,7 @@ def test_compiled_scores_equal_distributions(
     random_transitions: Callable[..., Transitions],
 ) -> None:
     transitions = random_transitions(np.random.default_rng(0), 300)
-    # Of the others one is not compiled, and one counts faded visits.
+    # Of the others one is not compiled, and one discounts its counts.
     for name in ("latest_outcome", "maximum_likelihood", "forgetting_latest_outcome"):
         quick, slow = (ScoredModel(TABLE_MODELS[name](5, 3)) for _ in range(2))
         slow._is_compiled = False

@@ -67,9 +67,9 @@ def test_scored_vector_model_passes_checks() -> None:
         {"exact_when_deterministic", "samples_only_seen", "samples_all_seen", "knows_uncertainty"}
     )
 
-    def factory(world: CheckEnvironment) -> Any:
-        vectors = Vectors(spaces.Discrete(world.size))
-        return ScoredModel(MODELS["bayesian_linear"].on_vectors(vectors, world.num_actions))  # type: ignore[union-attr]
+    def factory(env: CheckEnvironment) -> Any:
+        vectors = Vectors(spaces.Discrete(env.size))
+        return ScoredModel(MODELS["bayesian_linear"].on_vectors(vectors, env.num_actions))  # type: ignore[union-attr]
 
     assert len(check_model(factory, vectors=True, promises=promises).named("passed")) >= 37
 
@@ -83,7 +83,7 @@ def test_update_rejects_bad_batch() -> None:
         {"reward": np.array([0.0, 0.0, np.nan])},
         {"action": good.action + 3},
         {"next_observation": good.next_observation[:, :1]},
-        {"reward": np.array([0.0, 0.0, 1e300])},  # which only the learner refuses, at last
+        {"reward": np.array([0.0, 0.0, 1e300])},  # which only the learner rejects, last of all
     ]
     for change in bad:
         with pytest.raises(ValueError, match="expected"):

@@ -62,7 +62,7 @@ def one_by_one(model: Any, batch: Transitions) -> list[float]:
 def test_score_follows_predicted_spread(
     name: str, falls_below: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A calibrated model keeps its confidence; reversed actions cost it until they are learned.
+    """A calibrated model keeps its confidence, and loses it for a while when actions are reversed.
 
     Fixed seeds: no false alarm. In two other runs of the Gaussian process and of the ensemble the
     share was 0.99 on average before the change, 0.5 to 0.6 soon after, and 0.97 in the end.
@@ -87,7 +87,7 @@ def test_score_follows_predicted_spread(
 def test_inner_region_has_no_excess() -> None:
     """The score is the log loss with probabilities 90% inside, 9.9% around it and 0.1% outside.
 
-    No walls and no tiles: one place.
+    No walls and no tiles: a single bin.
     """
     model = ScoredModel(coordinates(BayesianLinear, -np.inf, np.inf), rate=0.5, pair_rate=0.25)
     batch = walk(300, 0)

@@ -51,7 +51,7 @@ class Fixed:
         self.visits = state["visits"].copy()
 
 
-def live(model: ScoredModel, steps: list[tuple[int, int, int]]) -> None:
+def train(model: ScoredModel, steps: list[tuple[int, int, int]]) -> None:
     for state, action, following in steps:
         model.update(one_transition(state, action, 0.0, following, False))
 
@@ -65,11 +65,11 @@ def test_vague_model_loses_confidence() -> None:
     model = ScoredModel(vague, count_check=True, pair_rate=0.4)
     without = ScoredModel(Fixed(0.25, 0.25, 0.25, 0.25), pair_rate=0.4)
     steps = [(0, 0, 2)] * 12
-    live(model, steps)
-    live(without, steps)
-    assert pair_confidence(without, 0, 0) == 1  # it claims no more than comes true
+    train(model, steps)
+    train(without, steps)
+    assert pair_confidence(without, 0, 0) == 1  # its excess is 0: it expects its own loss
     regret = 0.0
-    for count in range(1, 12):  # the first one is no test
+    for count in range(1, 12):  # the first outcome is not compared
         more = np.log((count + 2 * 0.25) / (count + 2) / 0.25)
         regret += 0.4 * (more - regret)
     assert pair_confidence(model, 0, 0) == pytest.approx(max(0.0, 2 * np.exp(-regret) - 1))
@@ -78,24 +78,24 @@ def test_vague_model_loses_confidence() -> None:
 
 def test_untested_pair_has_overall_confidence() -> None:
     model = ScoredModel(Fixed(0.25, 0.25, 0.25, 0.25), count_check=True, rate=0.5)
-    live(model, [(0, 0, 2)] * 12)
+    train(model, [(0, 0, 2)] * 12)
     overall = 0.0
     for count in range(1, 12):
         overall += 0.5 * (np.log((count + 0.5) / (count + 2) / 0.25) - overall)
-    live(model, [(1, 0, 3)])
+    train(model, [(1, 0, 3)])
     assert pair_confidence(model, 1, 0) == pytest.approx(max(0.0, 2 * np.exp(-overall) - 1))
     assert pair_confidence(model, 2, 0) == 1  # not planned with before it was tried
 
 
 def test_denied_outcome_removes_confidence() -> None:
     model = ScoredModel(Fixed(0.0, 1.0), count_check=True)
-    live(model, [(0, 0, 0)])
+    train(model, [(0, 0, 0)])
     assert pair_confidence(model, 0, 0) == 0
-    live(model, [(1, 0, 1)])
+    train(model, [(1, 0, 1)])
     assert pair_confidence(model, 1, 0) == 1
     # One that learns denies nothing: a surprise is left to its excess.
     learner = ScoredModel(MaximumLikelihood(STATES, ACTIONS), count_check=True)
-    live(learner, [(0, 0, 0), (0, 0, 1)])
+    train(learner, [(0, 0, 0), (0, 0, 1)])
     assert pair_confidence(learner, 0, 0) > 0.9
 
 
@@ -105,7 +105,7 @@ def test_correct_stochastic_model_keeps_confidence() -> None:
     model = ScoredModel(Fixed(0.6, 0.3, 0.1), count_check=True)
     regrets = []
     for following in rng.choice(3, p=[0.6, 0.3, 0.1], size=3000):
-        live(model, [(0, 0, int(following))])
+        train(model, [(0, 0, int(following))])
         regrets.append(model._count_check.regret[0])
     assert np.mean(2 * np.exp(-np.array(regrets)) - 1 < 0.5) < 0.01
     assert regrets[-1] < 0.05
@@ -122,8 +122,8 @@ def test_counting_model_unaffected(outcomes: int) -> None:
         ScoredModel(MaximumLikelihood(STATES, ACTIONS), count_check=enabled)
         for enabled in (True, False)
     )
-    live(with_it, steps)
-    live(without, steps)
+    train(with_it, steps)
+    train(without, steps)
     np.testing.assert_allclose(
         with_it.scores.pair_confidence, without.scores.pair_confidence, atol=1e-12
     )

@@ -43,7 +43,7 @@ def make(name: str, **more: Any) -> Any:
     return TABLE_MODELS[name](STATES, ACTIONS, **more, **FORGETTING.get(name, {}))
 
 
-def remembered(name: str, stream: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def stored(name: str, stream: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return stream[-WINDOW:] if "window" in FORGETTING.get(name, {}) else stream
 
 
@@ -61,7 +61,7 @@ def outcomes(model: Any, state: int, action: int) -> dict[tuple[int, bool], tupl
 def expected_outcomes(
     name: str, stream: list[tuple[Any, ...]], state: int, action: int
 ) -> dict[tuple[int, bool], tuple[float, float]]:
-    mine = [row for row in remembered(name, stream) if row[:2] == (state, action)]
+    mine = [row for row in stored(name, stream) if row[:2] == (state, action)]
     if not mine:
         return {(state, False): (1.0, 0.0)}
     if name.endswith("latest_outcome"):
@@ -88,7 +88,7 @@ def test_model_equals_dictionary_reference(
     for part in (stream[:cut], stream[cut:]):
         if part:
             model.update(batch(part))
-    tries = Counter(row[:2] for row in remembered(name, stream))
+    tries = Counter(row[:2] for row in stored(name, stream))
     for state in range(STATES):
         for action in range(ACTIONS):
             found = outcomes(model, state, action)
@@ -114,8 +114,8 @@ def test_samples_are_seen_transitions(
 ) -> None:
     model = make(name, include_untried=untried)
     model.update(batch(stream))
-    seen = {row[:2] for row in remembered(name, stream)}
-    visited = {row[0] for row in remembered(name, stream)}
+    seen = {row[:2] for row in stored(name, stream)}
+    visited = {row[0] for row in stored(name, stream)}
     for state, action, reward, following, end in zip(
         *model.sample(50, np.random.default_rng(0)), strict=True
     ):

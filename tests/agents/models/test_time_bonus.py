@@ -36,14 +36,14 @@ def test_bonus_added_to_sampled_rewards(model_name: str) -> None:
             each.update(one_transition(*pair, rng.random(), int(rng.integers(6)), False))
         last[pair] = step
     plain.set_state(inside.get_state())
-    drawn, paid = (each.sample(300, np.random.default_rng(1)) for each in (plain, model))
+    drawn, with_bonus = (each.sample(300, np.random.default_rng(1)) for each in (plain, model))
     bonus = [
         0.25 * np.sqrt(199 - last.get((int(s), int(a)), 0))
         for s, a in zip(drawn.observation, drawn.action, strict=True)
     ]
-    np.testing.assert_array_equal(paid.reward, drawn.reward + bonus)
+    np.testing.assert_array_equal(with_bonus.reward, drawn.reward + bonus)
     for name in ("observation", "action", "next_observation", "terminated"):
-        np.testing.assert_array_equal(getattr(paid, name), getattr(drawn, name))
+        np.testing.assert_array_equal(getattr(with_bonus, name), getattr(drawn, name))
 
 
 @pytest.mark.parametrize("reward", [np.array([0, 1]), np.array([0.0, 1.0])])

@@ -25,10 +25,10 @@ WORLDS = {
 
 
 def own_mdp(env: gym.Env[Any, Any]) -> SparseMDP:
-    world: Any = env.unwrapped
-    if hasattr(world, "mdp"):
-        return SparseMDP.of(*world.mdp[:4])
-    return SparseMDP.of_toy_text(world.P)
+    base: Any = env.unwrapped
+    if hasattr(base, "mdp"):
+        return SparseMDP.of(*base.mdp[:4])
+    return SparseMDP.of_toy_text(base.P)
 
 
 @pytest.mark.parametrize("name", sorted(WORLDS))

@@ -110,7 +110,7 @@ def first_goal(seed: int, name: str, weight: float | None, steps: int) -> int:
 def test_bonus_finds_goal_epsilon_greedy_misses() -> None:
     """In five of five runs with the bonus, and in none without; fixed seeds, so no false alarm.
 
-    Untried actions that are imagined to pay nothing do not do it.
+    Simulated untried actions with reward 0 are not enough.
     """
     name, steps = "bayesian_linear", 300
     assert max(first_goal(seed, name, 0.04, steps) for seed in range(5)) < steps
@@ -124,6 +124,6 @@ def test_agent_with_bonus_on_vectors() -> None:
     model = UncertaintyBonus(inside, weight=0.04)
     agent = DynaQ(env, model=model, values="tile_coding", seed=0).learn(60)
     seen = agent.encoder.many(env.observation_space.sample())[0]
-    assert agent.values.values(np.vstack((seen, [[3.0, 0.5]]))).max() > 0  # nobody was paid yet
+    assert agent.values.values(np.vstack((seen, [[3.0, 0.5]]))).max() > 0  # there was no reward yet
     with pytest.raises(ValueError, match="weight"):
         UncertaintyBonus(inside, weight=-1)

@@ -21,12 +21,12 @@ STATES, ACTIONS = 6, 3
 def experience(seed: int, n: int = 400, outcomes: int = 2) -> Transitions:
     """Sample transitions of a random MDP, in which each pair has a few outcomes."""
     rng = np.random.default_rng(seed)
-    world = rng.integers(STATES, size=(STATES, ACTIONS, outcomes))
+    successors = rng.integers(STATES, size=(STATES, ACTIONS, outcomes))
     reward = rng.normal(size=(STATES, ACTIONS, outcomes))
     ends = rng.random((STATES, ACTIONS, outcomes)) < 0.1
     state, action = rng.integers(STATES, size=n), rng.integers(ACTIONS, size=n)
     which = (state, action, rng.integers(outcomes, size=n))
-    return Transitions(state, action, reward[which], world[which], ends[which])
+    return Transitions(state, action, reward[which], successors[which], ends[which])
 
 
 def plan_along(

@@ -1,4 +1,4 @@
-"""Dynamic programming against linear algebra, brute force and the toy-text worlds."""
+"""Dynamic programming against linear algebra, brute force and the toy-text environments."""
 
 from __future__ import annotations
 
@@ -91,46 +91,44 @@ def test_solvers_agree(seed: int, states: int, actions: int, gamma: float) -> No
 @pytest.mark.parametrize("name", ["FrozenLake-v1", "Taxi-v3", "CliffWalking-v1", "DynaMaze-v0"])
 def test_solvers_solve_toy_text(name: str, solver: str) -> None:
     known = {spec for spec in gym.registry if spec.startswith(name[:-1])}
-    world: Any = gym.make(name if name in known else max(known)).unwrapped
-    mdp = SparseMDP.of_toy_text(world.P)
+    env: Any = gym.make(name if name in known else max(known)).unwrapped
+    mdp = SparseMDP.of_toy_text(env.P)
     solution = solve(mdp, 0.95, solver)
     np.testing.assert_allclose(
         mdp.backup(solution.values, 0.95).max(axis=1), solution.values, atol=1e-9
     )
     if name == "DynaMaze-v0":
-        np.testing.assert_allclose(solution.values, world.optimal_values(0.95), atol=1e-9)
-        np.testing.assert_allclose(solution.policy, world.optimal_policy(0.95))
-        again = SparseMDP.of(*world.mdp[:4])
+        np.testing.assert_allclose(solution.values, env.optimal_values(0.95), atol=1e-9)
+        np.testing.assert_allclose(solution.policy, env.optimal_policy(0.95))
+        again = SparseMDP.of(*env.mdp[:4])
         np.testing.assert_array_equal(again.reward, mdp.reward)
         np.testing.assert_array_equal(solve(again, 0.95, solver).values, solution.values)
 
 
 def test_policy_iteration_stops_at_ties() -> None:
     """An open maze has many shortest paths, whose values differ by rounding."""
-    world: Any = gym.make(
-        "DynaMaze-v0", layout=["S......"] + ["......."] * 5 + ["......G"]
-    ).unwrapped
-    mdp = SparseMDP.of(*world.mdp[:4])
+    env: Any = gym.make("DynaMaze-v0", layout=["S......"] + ["......."] * 5 + ["......G"]).unwrapped
+    mdp = SparseMDP.of(*env.mdp[:4])
     solution = policy_iteration(mdp, 0.99)
-    np.testing.assert_allclose(solution.values, world.optimal_values(0.99), atol=1e-9)
+    np.testing.assert_allclose(solution.values, env.optimal_values(0.99), atol=1e-9)
     assert np.isin(solution.policy[0], [0, 0.5]).all()
 
 
 def test_prioritised_method_needs_fewer_backups() -> None:
     text = ["S" + "." * 398 + "G"]
-    world: Any = gym.make("DynaMaze-v0", layout=text, slip_probability=0.1).unwrapped
-    mdp = SparseMDP.of(*world.mdp[:4])
+    env: Any = gym.make("DynaMaze-v0", layout=text, slip_probability=0.1).unwrapped
+    mdp = SparseMDP.of(*env.mdp[:4])
     sweeps = {method: solve(mdp, 0.95, method).sweeps for method in ("jacobi", "prioritised")}
     assert sweeps["prioritised"] < 0.5 * sweeps["jacobi"]
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_solver_raises_without_convergence(solver: str) -> None:
-    paid_for_ever = SparseMDP.of([[[0]]], [[[1.0]]], [[[1.0]]], [[[False]]])
+    endless_reward = SparseMDP.of([[[0]]], [[[1.0]]], [[[1.0]]], [[[False]]])
     with pytest.raises(
         RuntimeError, match=r"residual after .* sweeps is 1; expected at most 1e-10"
     ):
-        solve(paid_for_ever, 1.0, solver, max_sweeps=50)
+        solve(endless_reward, 1.0, solver, max_sweeps=50)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -139,7 +137,7 @@ def test_solver_stops_below_rounding(solver: str) -> None:
         try:
             solve(random_mdp(seed), 0.9, solver, tolerance=1e-300, max_sweeps=2000)
         except RuntimeError as error:
-            assert "expected at most 1e-300" in str(error)  # noqa: PT017  # either will do
+            assert "expected at most 1e-300" in str(error)  # noqa: PT017  # either outcome is allowed
 
 
 def test_mdp_equals_model_predictions() -> None:

@@ -152,14 +152,14 @@ class AllPairs(Planning):
         if self.recorded % 10:
             return
         pairs = np.argwhere(model.table.visits.reshape(values.q.shape))
-        believed = model.predict(*pairs.T)
+        predicted = model.predict(*pairs.T)
         values.update(
             Transitions(
                 pairs[:, 0],
                 pairs[:, 1],
-                believed.reward,
-                believed.next_observation,
-                believed.terminated > 0.5,
+                predicted.reward,
+                predicted.next_observation,
+                predicted.terminated > 0.5,
             )
         )
 

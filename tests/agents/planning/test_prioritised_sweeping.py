@@ -25,7 +25,7 @@ def test_sweeping_needs_few_updates() -> None:
     )
     agent.learn(3000)
     planning: Any = agent.planning
-    # 47 cells of 4 actions, each worth one update; Dyna-Q would have made 15,000 by now.
+    # 47 cells of 4 actions, about one update each; Dyna-Q would have made 15,000.
     assert greedy_length(agent) == 14
     assert 47 <= planning.num_updates < 1000
 

@@ -35,7 +35,7 @@ CHAIN = [one_transition(s, 0, float(s == 2), s + 1, s == 2) for s in range(3)]
 
 
 def unconfident_model(*pairs: int, share: float = 0.0) -> ScoredModel:
-    """Return a model of the chain with a low share of some pairs."""
+    """Return a model of the chain with a low confidence in some pairs."""
     model = ScoredModel(LatestOutcome(STATES, ACTIONS))
     for each in CHAIN:
         model.update(each)
@@ -76,7 +76,7 @@ def test_unconfident_pair_learns_directly(name: str) -> None:
     assert planning.learns_from(plain, CHAIN[1]) == always
 
 
-def test_is_trusted_reads_wrapped_model() -> None:
+def test_is_confident_reads_wrapped_model() -> None:
     model = unconfident_model(2)
     for each in (
         model,
@@ -103,7 +103,7 @@ def test_sweeping_continues_from_direct_updates(priority: str) -> None:
 
 
 def test_confident_only_drops_unconfident_pairs() -> None:
-    model = unconfident_model(0, 2, 4)  # the model samples all the same
+    model = unconfident_model(0, 2, 4)  # the model samples nevertheless
     drawn = model.sample(9, np.random.default_rng(0))
     assert confident_only(model, drawn).action.size == 0
     model.scores.pair_confidence[2] = 1.0

@@ -243,7 +243,7 @@ def test_model_sees_unnormalised_observations() -> None:
         assert not np.isin(batch[:, 0], (1.0, 2.0, 3.0)).any()  # normalised
 
 
-# -- beside other things -------------------------------------------------------------------------
+# -- with other callbacks and buffers -------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore:rich is experimental")
@@ -350,7 +350,7 @@ def test_simulated_experience_solves_corridor() -> None:
     np.testing.assert_allclose(values, expected, atol=0.1)
 
 
-# -- files and refusals --------------------------------------------------------------------------
+# -- files and rejected arguments ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["bayesian_linear", "ensemble"])
@@ -425,7 +425,7 @@ def her() -> Any:
     ("algorithm", "message"),
     [
         (lambda: PPO("MlpPolicy", "DynaMaze-v0", device="cpu"), "PPO has no replay buffer"),
-        (her, "HerReplayBuffer.*expected one that is no Dict"),
+        (her, "HerReplayBuffer.*expected one that is not a Dict"),
         (lambda: make("box", n_steps=3)[0], "n_steps=3.*expected n_steps=1"),
     ],
 )

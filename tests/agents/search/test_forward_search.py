@@ -45,7 +45,7 @@ def random_values() -> TableValues:
 def expectimax(model: Any, state: int, depth: int, leaf: Callable[[int], float]) -> Any:
     """Return (actions,) values by plain recursion."""
 
-    def worth(following: int, terminated: bool) -> float:
+    def value_of(following: int, terminated: bool) -> float:
         if terminated:
             return 0.0
         if depth == 1:
@@ -55,7 +55,7 @@ def expectimax(model: Any, state: int, depth: int, leaf: Callable[[int], float])
     return np.array(
         [
             sum(
-                p * (reward + GAMMA * worth(int(following), bool(terminated)))
+                p * (reward + GAMMA * value_of(int(following), bool(terminated)))
                 for following, p, reward, terminated in zip(
                     *model.distribution(state, action), strict=True
                 )
@@ -72,12 +72,12 @@ def test_forward_search_equals_expectimax(name: str, leaf_value: str) -> None:
     found = ForwardPlanning(3, leaf_value=leaf_value).action_values(
         values, model, np.arange(STATES), UNUSED
     )
-    worth = (
+    leaf_values = (
         (lambda state: float(values.q[state].max()))
         if leaf_value == "values"
         else lambda state: 0.0
     )
-    wanted = [expectimax(model, state, 3, worth) for state in range(STATES)]
+    wanted = [expectimax(model, state, 3, leaf_values) for state in range(STATES)]
     np.testing.assert_allclose(found, wanted, atol=1e-12)
 
 

@@ -50,7 +50,7 @@ def random_values() -> TableValues:
 
 def exact(model: Any, policy: Any, depth: int, leaf: Any) -> tuple[Any, Any]:
     """Return (states, actions) means and variances of the returns of `depth` steps."""
-    worth, square = leaf, leaf**2
+    mean_return, square = leaf, leaf**2
     for _ in range(depth):
         mean, second = np.zeros((STATES, ACTIONS)), np.zeros((STATES, ACTIONS))
         for state in range(STATES):
@@ -58,10 +58,10 @@ def exact(model: Any, policy: Any, depth: int, leaf: Any) -> tuple[Any, Any]:
                 for following, p, reward, ended in zip(
                     *model.distribution(state, action), strict=True
                 ):
-                    v, m = (0.0, 0.0) if ended else (worth[following], square[following])
+                    v, m = (0.0, 0.0) if ended else (mean_return[following], square[following])
                     mean[state, action] += p * (reward + GAMMA * v)
                     second[state, action] += p * (reward**2 + 2 * reward * GAMMA * v + GAMMA**2 * m)
-        worth, square = (policy * mean).sum(axis=1), (policy * second).sum(axis=1)
+        mean_return, square = (policy * mean).sum(axis=1), (policy * second).sum(axis=1)
     return mean, second - mean**2
 
 
@@ -94,11 +94,11 @@ def test_values_without_depth_equal_linear_solution() -> None:
             for following, p, r, ended in zip(*model.distribution(state, action), strict=True):
                 reward[state] += p * r / ACTIONS
                 matrix[state, following] += p * (not ended) / ACTIONS
-    worth = np.linalg.solve(np.eye(STATES) - GAMMA * matrix, reward)
+    mean_return = np.linalg.solve(np.eye(STATES) - GAMMA * matrix, reward)
     found = MonteCarloPlanning(SIMULATIONS).action_values(values, model, rows, generator(0))
     _, variance = exact(model, np.full((STATES, ACTIONS), 1 / ACTIONS), 60, np.zeros(STATES))
     error = np.sqrt((variance / (SIMULATIONS / ACTIONS)).mean(axis=1) / ACTIONS)
-    assert (np.abs(found.mean(axis=1) - worth) <= FAR * error + 0.001 * 2 / (1 - GAMMA)).all()
+    assert (np.abs(found.mean(axis=1) - mean_return) <= FAR * error + 0.001 * 2 / (1 - GAMMA)).all()
 
 
 def test_leaf_value_is_learned_value() -> None:
@@ -116,8 +116,8 @@ def test_simulator_gives_same_values(policy: Any) -> None:
     planning = MonteCarloPlanning(
         3000, depth=4, policy=policy, rollout_epsilon=0.3, leaf_value="values"
     )
-    worlds = LoopBatchSimulator(TableSimulator(model))
-    slow = planning._by_simulator(values, worlds, np.array([1]), 4, generator(0))
+    simulator = LoopBatchSimulator(TableSimulator(model))
+    slow = planning._by_simulator(values, simulator, np.array([1]), 4, generator(0))
     probabilities = planning._probabilities(values, np.arange(STATES), ACTIONS)
     mean, variance = exact(model, probabilities, 4, values.q.max(axis=1))
     assert (np.abs(slow - mean[1]) <= FAR * np.sqrt(variance[1] / 1000)).all()

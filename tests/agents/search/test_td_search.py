@@ -46,12 +46,12 @@ def soft_optimal(model: Any, epsilon: float) -> Any:
     """Return (states, actions) values of the policy that is epsilon-greedy on them."""
     q = np.zeros((STATES, ACTIONS))
     for _ in range(400):
-        worth = (epsilon_greedy_probabilities(q, epsilon) * q).sum(axis=1)
+        state_values = (epsilon_greedy_probabilities(q, epsilon) * q).sum(axis=1)
         q = np.array(
             [
                 [
                     sum(
-                        p * (reward + (0.0 if ended else GAMMA * worth[following]))
+                        p * (reward + (0.0 if ended else GAMMA * state_values[following]))
                         for following, p, reward, ended in zip(
                             *model.distribution(state, action), strict=True
                         )

@@ -109,8 +109,8 @@ def test_network_learns_terminal_rewards() -> None:
         values.values(np.random.default_rng(1).random((9, 2))), 0.5, atol=0.1
     )
     batch = vectors(4000)
-    paid = np.where(batch.action == 1, batch.observation[:, 0], batch.observation[:, 1])
-    values.update(batch._replace(reward=paid, terminated=np.ones(4000, dtype=np.bool_)))
+    reward = np.where(batch.action == 1, batch.observation[:, 0], batch.observation[:, 1])
+    values.update(batch._replace(reward=reward, terminated=np.ones(4000, dtype=np.bool_)))
     places = np.array([[0.2, 0.8], [0.9, 0.1], [0.5, 0.5]])
     np.testing.assert_allclose(values.values(places)[:, 1], places[:, 0], atol=0.15)
     np.testing.assert_allclose(values.values(places)[:, 2], places[:, 1], atol=0.15)
@@ -132,9 +132,9 @@ def test_radial_bases_represent_jump() -> None:
     for bumps in (0, 16):
         values = make_network(bumps=bumps)
         batch = vectors(8000)
-        paid = np.floor(batch.observation[:, 0] * 8) % 2
-        values.update(batch._replace(reward=paid, terminated=np.ones(8000, dtype=np.bool_)))
-        error = values.values(batch.observation).mean(axis=1) - paid
+        reward = np.floor(batch.observation[:, 0] * 8) % 2
+        values.update(batch._replace(reward=reward, terminated=np.ones(8000, dtype=np.bool_)))
+        error = values.values(batch.observation).mean(axis=1) - reward
         errors[bumps] = np.sqrt((error**2).mean())
     assert errors[16] < 0.6 * errors[0]
 

@@ -59,7 +59,7 @@ class Plane:
         return Transitions(vectors, actions, -cost, following, np.zeros(len(cost), dtype=bool))
 
     def update(self, transitions: Transitions) -> None:
-        """Do zero_values; the model is exact."""
+        """Do nothing; the model is exact."""
 
 
 class WithoutUpdate:
@@ -190,6 +190,53 @@ def test_env_copies_solve_maze() -> None:
     lengths: list[int] = []
     agent.learn(16, lambda step: lengths.append(step.episode_length) if step.terminated else 0)
     assert lengths[0] <= 8
+
+
+def test_env_copies_reject_planning() -> None:
+    """Copies start at the present state only: values of stored observations cannot be updated."""
+    with pytest.raises(ValueError, match=r"planning_steps=20 .*expected planning_steps=0, or a"):
+        TrajectoryOptimisation(maze(), model="simulator")
+    for fitting in ({"planning_steps": 0}, {"values": "zero"}, {"values": zero_values}):
+        given: dict[str, Any] = {**SMALL, **fitting}
+        TrajectoryOptimisation(maze(), model="simulator", seed=0, **given).learn(2)
+
+
+def test_planning_begins_simulator_states() -> None:
+    """States of a simulator need not be observations; here they are pairs."""
+
+    class Paired:
+        observes, capabilities, num_actions = "vectors", frozenset({"sample"}), 0
+        get_state, set_state = (lambda self: {}), (lambda self, state: None)
+
+        def begin(self, observation: Any) -> Any:
+            return ("state", observation)
+
+        def step(self, state: Any, action: Any, rng: np.random.Generator) -> Any:
+            kind, vector = state
+            assert kind == "state"
+            return (kind, np.clip(vector + 0.1 * action, 0.0, 3.0)), 1.0, False
+
+        def observation(self, state: Any) -> Any:
+            return state[1]
+
+        def key(self, state: Any) -> Any:
+            return state[1].tobytes()
+
+        def update(self, transitions: Transitions) -> None:
+            """Do nothing; the model is fixed."""
+
+    agent = TrajectoryOptimisation(maze(), model=Paired(), planning_steps=3, seed=0, **SMALL)
+    agent.learn(3)
+    assert (agent.values.get_state()["weights"] > 0).any()  # rewards of 1 are above 0.5
+
+
+def test_loaded_env_copies_resume(tmp_path: Path, same_bits: Callable[[Any, Any], None]) -> None:
+    """A checkpoint names placeholder actions; loaded copies take the real ones."""
+    given: dict[str, Any] = {**SMALL, "model": "simulator", "planning_steps": 0, "horizon": 3}
+    whole = TrajectoryOptimisation(maze(), seed=4, **given).learn(8)
+    half = TrajectoryOptimisation(maze(), seed=4, **given).learn(5)
+    half.save(tmp_path / "agent.npz")
+    same_bits(whole, TrajectoryOptimisation.load(tmp_path / "agent.npz", maze()).learn(3))
 
 
 def test_agent_runs_on_pendulum() -> None:

@@ -159,3 +159,22 @@ def test_plot_only_needs_tables(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "results" / "figure_8_7.png").unlink()
     assert main(["bench", "run", "figure-8-7", *options]) == 0
     assert (tmp_path / "results" / "figure_8_7.png").read_bytes() == before
+
+
+def test_missing_torch_names_extra(tmp_path: Path) -> None:
+    code = (
+        "import runpy, sys\n"
+        "sys.modules['torch'] = None\n"
+        "try:\n"
+        "    runpy.run_module('dynamaze.benchmarks.distillation.teacher', run_name='__main__')\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
+        "from dynamaze.app.cli import main\n"
+        "sys.stderr = sys.stdout\n"
+        "main(['distill', 'teacher'])\n"
+    )
+    cure = 'needs torch, which is not installed: pip install "dynamaze[distill]"'
+    assert python("-c", code, cwd=tmp_path).splitlines() == [
+        f"dynamaze.benchmarks.distillation {cure}",
+        f"dynamaze: dynamaze distill teacher {cure}",
+    ]

@@ -40,6 +40,24 @@ def lazy_exports(
     return get
 
 
+def moved_names(module: str, places: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a module of version 0.1 whose names are elsewhere now.
+
+    Args:
+        module: the old module's `__name__`.
+        places: old name -> full present name (`"dynamaze.agents.sb3.DynaCallback"`).
+    """
+
+    def get(name: str) -> Any:
+        if name not in places:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warn_renamed(f"{module}.{name}", places[name])
+        package, _, new = places[name].rpartition(".")
+        return getattr(import_module(package), new)
+
+    return get
+
+
 def renamed_arguments(**renamed: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a function whose keyword arguments have new names: `notice="change_info"`.
 

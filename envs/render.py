@@ -7,6 +7,7 @@ stepped never loads them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from gymnasium import logger
@@ -89,9 +90,7 @@ def _to_text(mode: str, scene: Any) -> str:
 
 def maze_scene(maze: ChangingMaze, world_step: int) -> Any:
     """Return the `Scene` of a changing maze without its agent: the maze and its last change."""
-    from .mazes.scene import layout_scene
-
-    scene = layout_scene(maze.layout)
+    scene = _scene_module().layout_scene(maze.layout)
     age = world_step - maze.changed_at
     if maze.before_change is None or age >= HIGHLIGHT_STEPS:
         return scene
@@ -100,3 +99,11 @@ def maze_scene(maze: ChangingMaze, world_step: int) -> Any:
         changed=differing_cells(maze.before_change, maze.layout),
         changed_strength=1.0 - (10 * age // HIGHLIGHT_STEPS) / 10,
     )
+
+
+@cache
+def _scene_module() -> Any:
+    # An import statement would take a microsecond in each frame.
+    from .mazes import scene
+
+    return scene

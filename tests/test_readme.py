@@ -161,7 +161,7 @@ def test_distillation_reaches_goal(tmp_path: Path) -> None:
     printed = run(program_with(README, "PPO("), tmp_path)
     rows = re.findall(r"(\d+) parameters: success rate (\d+)%, .* return ([\d.]+)%", printed)
     (teacher, student) = [(int(size), int(rate), float(share)) for size, rate, share in rows]
-    assert teacher[0] > 1000 * student[0]
+    assert teacher[0] > 500 * student[0]
     assert min(teacher[1], student[1]) >= 90
     assert min(teacher[2], student[2]) >= 80
     assert {each.name for each in tmp_path.iterdir()} == {"student.safetensors", "student.h"}

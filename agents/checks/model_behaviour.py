@@ -276,14 +276,14 @@ def deep_copy_is_independent(case: ModelCase) -> None:
     _require_equal_models(case, model, other, "a deep copy")
 
 
-def _require_equal_models(case: ModelCase, model: Any, other: Any, what: str) -> None:
+def _require_equal_models(case: ModelCase, model: Any, other: Any, label: str) -> None:
     more = [(0, 1, 0.25, 2, False), (3, 0, 0.75, TERMINAL, True), (0, 1, 0.25, 3, False)]
     for _ in range(2):
         samples = [list(case.sample(each, 30, 8)) for each in (model, other)]
-        require(equal(*samples), f"{what} gives different samples")
+        require(equal(*samples), f"{label} gives different samples")
         require(
             equal(case.predictions(model), case.predictions(other)),
-            f"{what} gives different predictions",
+            f"{label} gives different predictions",
         )
         for each in (model, other):
             case.train(each, more)

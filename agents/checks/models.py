@@ -148,7 +148,7 @@ def invalid_pair_prediction_is_rejected(case: ModelCase) -> None:
         raise AssertionError(f"predict with action {action} returned; expected a ValueError")
 
 
-def _require_rejection(model: Any, transitions: Transitions, what: str) -> None:
+def _require_rejection(model: Any, transitions: Transitions, label: str) -> None:
     # If warnings are errors, a floating-point warning must not pass for a rejection.
     with np.errstate(all="ignore"):
         try:
@@ -157,9 +157,9 @@ def _require_rejection(model: Any, transitions: Transitions, what: str) -> None:
             return
         except Exception as error:
             raise AssertionError(
-                f"{what} raised {error!r}; expected a ValueError or TypeError"
+                f"{label} raised {error!r}; expected a ValueError or TypeError"
             ) from error
-    raise AssertionError(f"{what} was accepted; expected a ValueError")
+    raise AssertionError(f"{label} was accepted; expected a ValueError")
 
 
 CHECKS: dict[str, Check] = collect(

@@ -246,14 +246,14 @@ def _continue(run: PlannerRun) -> None:
     run.plan(2)
 
 
-def _require_equal_runs(run: PlannerRun, planner: object, what: str) -> None:
+def _require_equal_runs(run: PlannerRun, planner: object, label: str) -> None:
     other = copy.deepcopy(run)
     other.planner = planner  # type: ignore[assignment]
     for each in (run, other):
         _continue(each)
-    require(equal(run.values.q, other.values.q), f"{what} plans differently")
+    require(equal(run.values.q, other.values.q), f"{label} plans differently")
     searched = [each.search([0, 1], generator(3)) for each in (run, other)]
-    require(equal(*searched), f"{what} gives different action_values")
+    require(equal(*searched), f"{label} gives different action_values")
 
 
 # -- promises ----------------------------------------------------------------------------------

@@ -163,10 +163,10 @@ def _open_loops(walls: BoolArray, share: float, rng: LevelRNG) -> None:
     walls.flat[closed[chosen]] = False
 
 
-def _check_name(what: str, name: object, known: Sequence[str]) -> None:
+def _check_name(argument: str, name: object, known: Sequence[str]) -> None:
     if name not in known:
         raise ValueError(
-            f"{what}={name!r}; expected one of {list(known)}{did_you_mean(name, known)}"
+            f"{argument}={name!r}; expected one of {list(known)}{did_you_mean(name, known)}"
         )
 
 

@@ -261,17 +261,17 @@ def _checked_rewards(rewards: Rewards) -> Rewards:
     return Rewards(*(checked_number(f"{name}_reward", value) for name, value in named))
 
 
-def _check_cells(walls: BoolArray, cells: Sequence[Cell], what: str) -> None:
+def _check_cells(walls: BoolArray, cells: Sequence[Cell], label: str) -> None:
     if not cells:
-        raise LayoutError(f"the layout has no {what}; expected at least one")
+        raise LayoutError(f"the layout has no {label}; expected at least one")
     for row, col in cells:
         if not (0 <= row < walls.shape[0] and 0 <= col < walls.shape[1]):
             raise LayoutError(
-                f"{what} at row {row}, column {col} is outside the maze of shape {walls.shape}"
+                f"{label} at row {row}, column {col} is outside the maze of shape {walls.shape}"
             )
         if walls[row, col]:
             raise LayoutError(
-                f"{what} at row {row}, column {col} stands on a wall; expected a free cell"
+                f"{label} at row {row}, column {col} stands on a wall; expected a free cell"
             )
 
 

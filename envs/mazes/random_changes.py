@@ -343,8 +343,8 @@ def _uniform_between(bounds: tuple[float, float], uniform: UniformSampler) -> fl
     return low + (high - low) * uniform()
 
 
-def _check_name(what: str, name: object, known: Any) -> None:
+def _check_name(argument: str, name: object, known: Any) -> None:
     if not isinstance(name, str) or name not in known:
         raise ValueError(
-            f"{what}={name!r}; expected one of {', '.join(known)}{did_you_mean(name, known)}"
+            f"{argument}={name!r}; expected one of {', '.join(known)}{did_you_mean(name, known)}"
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dynamaze.common.deprecation import lazy_exports, warn_renamed
+from dynamaze.common.deprecation import lazy_exports
 from dynamaze.common.optional_imports import missing_library_error
 
 _MODULES = {
@@ -75,7 +75,7 @@ _EXTRAS = {"torch": "distill", "safetensors": "distill", "stable_baselines3": "d
 
 __all__ = list(_MODULES)
 
-_load = lazy_exports(__name__, _MODULES)
+_load = lazy_exports(__name__, _MODULES, renamed=_RENAMED)
 
 
 def __getattr__(name: str) -> Any:
@@ -85,16 +85,13 @@ def __getattr__(name: str) -> Any:
         AttributeError: for an unknown name.
         ImportError: if an optional library is missing, naming the extra that installs it.
     """
-    current = _RENAMED.get(name, name)
-    if current != name:
-        warn_renamed(f"{__name__}.{name}", f"{__name__}.{current}")
     try:
-        return _load(current)
+        return _load(name)
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
         if library not in _EXTRAS:
             raise
-        purpose = f"{__name__}.{current}"
+        purpose = f"{__name__}.{name}"
         raise missing_library_error(library, extra=_EXTRAS[library], purpose=purpose) from error
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from dynamaze.common.deprecation import lazy_exports
-from dynamaze.common.optional_imports import missing_library_error
+from dynamaze.common.optional_imports import EXTRAS, missing_library_error
 
 _MODULES = {
     "ActionValues": ".teachers",
@@ -70,9 +70,6 @@ _RENAMED = {
 }
 """Name of version 0.1 -> name of today."""
 
-_EXTRAS = {"torch": "distill", "safetensors": "distill", "stable_baselines3": "distill"}
-"""Optional library -> the extra that installs it."""
-
 __all__ = list(_MODULES)
 
 _load = lazy_exports(__name__, _MODULES, renamed=_RENAMED)
@@ -89,10 +86,10 @@ def __getattr__(name: str) -> Any:
         return _load(name)
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
-        if library not in _EXTRAS:
+        if library not in EXTRAS:
             raise
         purpose = f"{__name__}.{name}"
-        raise missing_library_error(library, extra=_EXTRAS[library], purpose=purpose) from error
+        raise missing_library_error(library, extra=EXTRAS[library], purpose=purpose) from error
 
 
 def __dir__() -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any, get_type_hints
 import gymnasium as gym
 
 from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS, Command
-from dynamaze.common.optional_imports import missing_library_error
+from dynamaze.common.optional_imports import EXTRAS, missing_library_error
 from dynamaze.common.validation import did_you_mean
 
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 1, 2, 130, 141
@@ -26,9 +26,6 @@ USER_ERRORS = (ValueError, TypeError, ImportError, OSError, RuntimeError, gym.er
 """The exceptions of bad input. They are printed in one line, unless TRACEBACK is set."""
 
 TRACEBACK = "DYNAMAZE_TRACEBACK"
-
-EXTRAS = {"torch": "distill", "stable_baselines3": "distill"}
-"""Libraries that whole commands need, and the extra that installs each."""
 
 OLD_OPTIONS = {
     "--redraw": "--plot-only",

@@ -5,6 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
+EXTRAS = {"torch": "distill", "safetensors": "distill", "stable_baselines3": "distill"}
+"""Library that whole modules and commands need -> the extra that installs it."""
+
 
 def optional_import(module: str, *, extra: str, purpose: str) -> ModuleType:
     """Import a library that only an extra installs.

@@ -1,9 +1,10 @@
-"""Records of arrays and the state dictionaries of `get_state` and `set_state`."""
+"""Records of arrays, and the state of parts: `get_state` and `set_state` by declared fields."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from copy import copy
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,89 @@ import numpy.typing as npt
 from dynamaze.common.arrays import IntArray
 
 Record = TypeVar("Record", bound=tuple[Any, ...])
+
+
+class Stateful:
+    """Base class of parts whose state consists of declared attributes.
+
+    Attributes:
+        state_fields: attribute -> its name in the state. A part (an object with `get_state`) and a
+            record (a NamedTuple) contribute several names, which begin with the given one:
+            `{"memory": "memory."}`, or "" for no prefix. An array, number or text has one name, a
+            random generator (SFC64) also. None is not stored.
+        growing_fields: attributes, or columns of records, that are arrays whose length may differ
+            from the present one.
+        optional_fields: attributes that may be None; they must be arrays, numbers or text.
+    """
+
+    state_fields: ClassVar[Mapping[str, str]] = {}
+    growing_fields: ClassVar[tuple[str, ...]] = ()
+    optional_fields: ClassVar[tuple[str, ...]] = ()
+
+    def get_state(self) -> dict[str, Any]:
+        """Return copies of the arrays and numbers of the state, by name."""
+        state: dict[str, Any] = {}
+        for attribute, name in self.state_fields.items():
+            state.update(_named_values(name, getattr(self, attribute)))
+        return state
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restore a state of `get_state`; one that does not fit changes nothing.
+
+        Raises:
+            ValueError: if an entry is missing, of another type, dtype or shape, or out of range;
+                names it.
+        """
+        restored, parts = {}, {}
+        for attribute, name in self.state_fields.items():
+            own = getattr(self, attribute)
+            if hasattr(own, "set_state"):
+                parts[name.rstrip(".")] = own
+            else:
+                restored[attribute] = self._restored(attribute, own, name, state)
+        self.check_state(restored)
+        before = {name: part.get_state() for name, part in parts.items()}
+        try:
+            for name, part in parts.items():
+                part.set_state(part_of(name, state) if name else state)
+        except BaseException:
+            for name, part in parts.items():
+                part.set_state(before[name])
+            raise
+        for attribute, value in restored.items():
+            setattr(self, attribute, value)
+
+    def check_state(self, restored: dict[str, Any]) -> None:
+        """Check restored values, by attribute, before they are used; a hook for subclasses.
+
+        Raises:
+            ValueError: for a value out of range, such as an index that compiled code would use.
+        """
+
+    def _restored(self, attribute: str, own: Any, name: str, state: dict[str, Any]) -> Any:
+        if attribute in self.optional_fields and (own is None or name not in state):
+            return copy(state.get(name))
+        if hasattr(own, "_fields"):
+            return restore(own, state, name, self.growing_fields)
+        if isinstance(own, np.random.Generator):
+            restored = np.random.Generator(np.random.SFC64(0))
+            words = _like(generator_state(own), state.get(name), name, may_grow=False)
+            set_generator_state(restored, words)
+            return restored
+        return _like(own, state.get(name), name, may_grow=attribute in self.growing_fields)
+
+
+def _named_values(name: str, value: Any) -> dict[str, Any]:
+    """Return what an attribute contributes to the state."""
+    if value is None:
+        return {}
+    if hasattr(value, "get_state"):
+        return {f"{name}{inner}": part for inner, part in value.get_state().items()}
+    if hasattr(value, "_fields"):
+        return flatten(value, name)
+    if isinstance(value, np.random.Generator):
+        return {name: generator_state(value)}
+    return {name: value.copy() if isinstance(value, np.ndarray) else value}
 
 
 def flatten(record: Any, prefix: str = "") -> dict[str, Any]:
@@ -55,7 +139,7 @@ def _like(value: Any, given: Any, key: str, *, may_grow: bool) -> Any:
         return given
     if not isinstance(given, np.ndarray) or (given.dtype, given.ndim) != (value.dtype, value.ndim):
         raise ValueError(f"{key} is {given!r}; expected an array of dtype {value.dtype}")
-    if given.shape != value.shape and not may_grow:
+    if given.shape[may_grow:] != value.shape[may_grow:]:  # without its length where that may differ
         raise ValueError(f"{key} has shape {given.shape}; expected {value.shape}")
     return given.copy()
 

@@ -75,6 +75,7 @@ def renamed_arguments(**renamed: str) -> Callable[[Callable[P, R]], Callable[P, 
                 kwargs[new] = kwargs.pop(old)
             return function(*args, **kwargs)
 
+        call.renamed = renamed  # type: ignore[attr-defined]  # read by `Configurable`
         return call
 
     return decorate

@@ -1,9 +1,9 @@
-"""Validation of arguments: numbers in a range, and suggestions for unknown names."""
+"""Validation of arguments: numbers in a range, and names among known ones."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from numbers import Real
 
@@ -12,6 +12,33 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the closest known name, or "" if none is close."""
     near = get_close_matches(str(name), list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def checked_choice(
+    argument: str, value: object, known: Collection[str], *, otherwise: str = ""
+) -> str:
+    """Return the value of an argument that must be one of the known names.
+
+    Args:
+        argument: name of the argument, for the message.
+        value: the argument.
+        known: the allowed names, in the order in which the message lists them.
+        otherwise: what else the argument may be, for the message: "a function".
+
+    Raises:
+        ValueError: if it is none of them; lists them and suggests the closest.
+    """
+    if isinstance(value, str) and value in known:
+        return value
+    expected = f"one of {list(known)}{otherwise and f' or {otherwise}'}"
+    raise ValueError(f"{argument}={value!r}; expected {expected}{did_you_mean(value, known)}")
+
+
+def checked_integer(
+    name: str, value: object, low: float = -math.inf, high: float = math.inf
+) -> int:
+    """Return a numeric argument as an int, after `checked_number` with `whole=True`."""
+    return int(checked_number(name, value, low, high, whole=True))
 
 
 def checked_number(

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.validation import (
+    checked_choice,
+    checked_integer,
+    checked_number,
+    did_you_mean,
+)
 
 
 @pytest.mark.parametrize("value", [0, 1, 0.5, np.float32(0.5), np.int64(1)])
@@ -47,3 +52,21 @@ def test_checked_number_rejects_other_types(value: object) -> None:
 def test_did_you_mean_nearest_name() -> None:
     assert did_you_mean("indx", ["index", "planes"]) == "; did you mean 'index'?"
     assert did_you_mean("xyz", ["index", "planes"]) == ""
+
+
+def test_checked_choice_accepts_known_names():
+    assert checked_choice("kind", "tree", ("tree", "table")) == "tree"
+
+
+@pytest.mark.parametrize("value", ["tre", None, 3, ["tree"]])
+def test_checked_choice_names_argument_and_choices(value):
+    with pytest.raises(ValueError, match=r"kind=.*; expected one of \['tree', 'table'\]"):
+        checked_choice("kind", value, ("tree", "table"))
+
+
+def test_checked_integer_is_an_int():
+    number = checked_integer("runs", 3.0, 1)
+    assert number == 3
+    assert type(number) is int
+    with pytest.raises(ValueError, match=r"runs=2.5; expected a whole number of at least 1"):
+        checked_integer("runs", 2.5, 1)

@@ -1,0 +1,58 @@
+"""Configuration of an object, taken from the signature of its constructor."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+
+class Configurable:
+    """Base class of objects that know the arguments they were made with.
+
+    As in scikit-learn, the constructor's signature is the only list of the parameters. Unlike
+    there, the arguments are kept as they were given, so that a constructor may convert them.
+    """
+
+    _arguments: dict[str, Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = _keeping_arguments(cls.__init__)  # type: ignore[method-assign]  # same signature
+
+    def get_params(self) -> dict[str, Any]:
+        """Return the constructor's arguments by name, with the defaults of those not given."""
+        return dict(self._arguments)
+
+    def __repr__(self) -> str:
+        """Return the call of the constructor, without arguments that have their defaults."""
+        parameters = inspect.signature(type(self).__init__).parameters
+        given = ", ".join(
+            f"{name}={value!r}"
+            for name, value in self.get_params().items()
+            if not _is_default(value, parameters[name].default)
+        )
+        return f"{type(self).__name__}({given})"
+
+
+def _keeping_arguments(constructor: Callable[..., None]) -> Callable[..., None]:
+    signature = inspect.signature(constructor)
+    old_names: dict[str, str] = getattr(constructor, "renamed", {})
+
+    @wraps(constructor)
+    def construct(self: Any, *args: Any, **kwargs: Any) -> None:
+        constructor(self, *args, **kwargs)
+        if type(self).__init__ is construct:  # not called by the constructor of a subclass
+            given = {old_names.get(name, name): value for name, value in kwargs.items()}
+            bound = signature.bind(self, *args, **given)
+            bound.apply_defaults()
+            self._arguments = dict(list(bound.arguments.items())[1:])
+
+    return construct
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    simple = isinstance(value, (bool, int, float, str, tuple))  # an array compares to an array
+    return value is default or (simple and bool(value == default))

@@ -1,0 +1,60 @@
+"""Configuration from the signature of a constructor."""
+
+import copy
+import inspect
+
+import numpy as np
+import pytest
+
+from dynamaze.common.configuration import Configurable
+from dynamaze.common.deprecation import renamed_arguments
+
+
+class Walker(Configurable):
+    """Object with a required and an optional argument."""
+
+    @renamed_arguments(pace="speed")
+    def __init__(self, steps, *, speed=1.0, weights=None):
+        self.converted = int(steps)
+
+
+class Runner(Walker):
+    """Object whose constructor calls that of its base."""
+
+    def __init__(self, distance=10):
+        super().__init__(distance, speed=3.0)
+
+
+class Sprinter(Runner):
+    """Object with the inherited constructor."""
+
+
+def test_get_params_with_defaults():
+    assert Walker(5).get_params() == {"steps": 5, "speed": 1.0, "weights": None}
+
+
+def test_get_params_of_outermost_constructor():
+    assert Runner().get_params() == {"distance": 10}
+    assert Sprinter(7).get_params() == {"distance": 7}
+
+
+def test_get_params_with_old_name():
+    with pytest.warns(DeprecationWarning, match="speed"):
+        assert Walker(5, pace=2.0).get_params()["speed"] == 2.0
+
+
+def test_repr_shows_what_differs():
+    assert repr(Walker(5)) == "Walker(steps=5)"
+    assert repr(Walker(5, speed=2)) == "Walker(steps=5, speed=2)"
+    assert repr(Sprinter()) == "Sprinter()"
+    assert repr(Walker(5, weights=np.zeros(2))) == "Walker(steps=5, weights=array([0., 0.]))"
+
+
+def test_signature_and_errors_unchanged():
+    assert list(inspect.signature(Walker).parameters) == ["steps", "speed", "weights"]
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'steps'"):
+        Walker()
+
+
+def test_copies_keep_arguments():
+    assert copy.deepcopy(Walker(5)).get_params()["steps"] == 5

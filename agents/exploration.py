@@ -10,7 +10,7 @@ from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
-from .core.kernels import choose, record_step, rule
+from .core.kernels import choose, rules
 from .core.recency import VisitTimes, record_visit, record_visits, time_bonus
 from .core.records import flatten, restore
 from .core.rng import high_unit, load, low_below, next_word, state_words, store
@@ -176,20 +176,24 @@ def epsilon_greedy(values, first, num_actions, epsilon, rng):
     return random_argmax(values, first, num_actions, word), rng
 
 
-@rule(choose, EpsilonGreedyRule)
 @compiled
 def choose_epsilon_greedy(exploration, values, first, num_actions, state, rng):
     """Choose epsilon-greedily in the row of values that starts at `first`."""
     return epsilon_greedy(values, first, num_actions, exploration.epsilon, rng)
 
 
-@rule(record_step, EpsilonGreedyRule)
 @compiled
 def record_no_step(exploration, pair):
     """Do nothing; the policy has no memory."""
 
 
-@rule(choose, ActionTimeBonusRule)
+rules(
+    EpsilonGreedyRule,
+    choose=choose_epsilon_greedy,
+    record_step=record_no_step,
+)
+
+
 @compiled
 def choose_by_time_bonus(exploration, values, first, num_actions, state, rng):
     """Choose epsilon-greedily by values plus bonus in the row that starts at `first`."""
@@ -199,11 +203,17 @@ def choose_by_time_bonus(exploration, values, first, num_actions, state, rng):
     return epsilon_greedy(exploration.optimistic, 0, num_actions, exploration.epsilon, rng)
 
 
-@rule(record_step, ActionTimeBonusRule)
 @compiled
 def record_time(exploration, pair):
     """Record the time at which a pair was tried."""
     record_visit(exploration.times, pair)
+
+
+rules(
+    ActionTimeBonusRule,
+    choose=choose_by_time_bonus,
+    record_step=record_time,
+)
 
 
 @compiled

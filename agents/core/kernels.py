@@ -1,27 +1,28 @@
 """Generic compiled functions, which dispatch on the type of a record.
 
-A part that compiled code can use keeps its state in a record, a NamedTuple of arrays, and registers
-a compiled rule for each of the functions below. A new kind of model needs a record and the two
+A part that compiled code can use keeps its state in a record, a NamedTuple of arrays, and names the
+compiled rules that serve it in a table beside the rules. A new kind of model needs a record and the
 rules of `update_model` and `sample_transition`; it then works in the step-by-step agent and in
 compiled runs:
 
-    @rule(sample_transition, MyTable)
     @compiled
     def sample_mine(table, num_actions, rng): ...
+
+    rules(MyTable, update_model=update_mine, sample_transition=sample_mine)
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.extending import overload
 
 from dynamaze.common.compile_cache import INTERPRETED, depend_on
-from dynamaze.common.compiled import compiled, interpreted_generic, spliced
-
-_RULES: dict[tuple[Any, type], Any] = {}
+from dynamaze.common.compiled import compiled, spliced
 
 CONFIDENCE_THRESHOLD = 0.5
 """Planners that update pair by pair skip pairs of a smaller confidence.
@@ -30,34 +31,96 @@ The values of a skipped pair are learned from real transitions alone.
 """
 
 
-def rule(function: Any, record: type) -> Callable[[Any], Any]:
-    """Register the decorated compiled rule as the implementation of `function` for a record type.
+class _Rules(NamedTuple):
+    """Compiled rules of a record type."""
+
+    by_name: dict[str, Any]  # name of a generic function -> rule
+    inside: str | None  # field with the record of the model inside a wrapper
+
+
+_RULES: dict[type, _Rules] = {}
+_ARGUMENTS: dict[str, list[str]] = {}
+"""Name of each generic function -> names of its arguments."""
+
+
+def rules(record: type, *, inside: str | None = None, **by_name: Any) -> None:
+    """Name the compiled rules that serve a record type.
 
     Args:
-        function: one of the functions below, such as `update_model` or `sample_transition`.
-        record: the NamedTuple class of the function's first argument.
+        record: the NamedTuple class of the generic functions' first argument.
+        inside: of a model wrapper, the field that holds the record of the model inside; a generic
+            function without a rule here uses that record's.
+        by_name: name of a generic function of this module -> the compiled rule, which takes the
+            same arguments.
+
+    Raises:
+        TypeError: for a name that is not a generic function, or a rule with other arguments.
     """
+    for name, rule in by_name.items():
+        if name not in _ARGUMENTS:
+            raise TypeError(f"rule {name!r} of {record.__name__}; expected one of {[*_ARGUMENTS]}")
+        given = inspect.signature(getattr(rule, "py_func", rule)).parameters
+        if len(given) != len(_ARGUMENTS[name]):
+            raise TypeError(
+                f"rule {name!r} of {record.__name__} takes {[*given]}; expected {_ARGUMENTS[name]}"
+            )
+        depend_on(rule)
+    _RULES[record] = _Rules(by_name, inside)
 
-    def register(compiled: Any) -> Any:
-        depend_on(compiled)
-        _RULES[function, record] = compiled
-        return compiled
 
-    return register
+def has_rule(function: Callable[..., Any], record: Any) -> bool:
+    """Return True if a rule of a generic function serves a record, or one that is inside it."""
+    table = _RULES.get(type(record), _Rules({}, None))
+    if function.__name__ in table.by_name or table.inside is None:
+        return function.__name__ in table.by_name
+    return has_rule(function, getattr(record, table.inside))
 
 
-def has_rule(function: Any, record: type) -> bool:
-    """Return True if a rule of `function` is registered for this record type."""
-    return (function, record) in _RULES
+def generic(function: Callable[..., Any]) -> Any:
+    """Make a function generic: the rule of the first argument's type takes its place."""
+    return _generic(function, None)
+
+
+def generic_with_default(function: Callable[..., Any]) -> Any:
+    """Make a function generic whose body serves the records without a rule."""
+    return _generic(function, spliced(function))
+
+
+def _generic(function: Callable[..., Any], default: Any) -> Any:
+    names = [*inspect.signature(function).parameters]
+    arguments = ", ".join(names)
+    _ARGUMENTS[function.__name__] = names
+    dispatched: Any = function
+
+    def implementation(record: type) -> Any:
+        table = _RULES.get(record, _Rules({}, None))
+        target, first = table.by_name.get(function.__name__, default), names[0]
+        if function.__name__ not in table.by_name and table.inside is not None:
+            target, first = dispatched, f"{names[0]}.{table.inside}"
+        if target is None:
+            raise TypeError(f"no rule {function.__name__!r} serves {record.__name__}")
+        call = ", ".join([first, *names[1:]])
+        return eval(f"lambda {arguments}: target({call})", {"target": target})
+
+    if INTERPRETED:
+        dispatched = wraps(function)(lambda *given: implementation(type(given[0]))(*given))
+        return dispatched
+    # The rule is looked up by the record's type while the calling code is compiled, and inlined
+    # there: at run time a dispatched call costs nothing. Numba wants the arguments by name.
+    typed = f"lambda {arguments}: implementation({names[0]}.instance_class)"
+    overload(function, inline="always")(eval(typed, {"implementation": implementation}))
+    return function
 
 
 # -- models ------------------------------------------------------------------------------------
 
 
+@generic
 def update_model(model, num_actions, state, action, reward, next_state, terminated):
     """Update a model with a real transition."""
 
 
+@generic
 def sample_transition(model, num_actions, rng):
     """Sample a simulated transition.
 
@@ -66,14 +129,17 @@ def sample_transition(model, num_actions, rng):
     """
 
 
+@generic
 def sample_outcome(model, num_actions, pair, rng):
     """Sample an outcome of a pair: (reward, next state, terminated, the generator's state)."""
 
 
+@generic
 def expected_backup(model, num_actions, pair, q, gamma):
     """Return a pair's expected reward plus the discounted value of its next state by `q` (flat)."""
 
 
+@generic
 def outcome_probability(model, num_actions, pair, next_state, terminated):
     """Return the model's probability of an outcome, its predictive entropy and the visit count.
 
@@ -81,39 +147,61 @@ def outcome_probability(model, num_actions, pair, next_state, terminated):
     """
 
 
+@generic
+def append_next_states(model, num_actions, pair, steps, order, count):
+    """Append the states that a pair may lead to and that were not reached before.
+
+    Args:
+        model: the record.
+        num_actions: int64, as is the pair.
+        pair: state * num_actions + action.
+        steps: (states,) number of steps to each state, -1 for not reached.
+        order: (states,) reached states, in order.
+        count: their number.
+
+    Returns:
+        Their new number.
+    """
+
+
+@generic_with_default
 def pair_uncertainty(model, num_actions, pair):
-    """Return a pair's uncertainty in [0, 1]; without a rule 1 / sqrt(visits + 1)."""
+    """Return a pair's uncertainty in [0, 1]; by default 1 / sqrt(visits + 1)."""
+    return 1.0 / np.sqrt(model.visits[pair] + 1.0)
 
 
+@generic_with_default
 def visited_pairs(model):
-    """Return the `VisitedPairs` of a model; a wrapper has those of its inner model."""
+    """Return the `VisitedPairs` of a model."""
+    return model.seen
 
 
+@generic_with_default
 def planning_share(model):
-    """Return the fraction of the planning steps to be taken with a model, in [0, 1].
-
-    Without a rule it is 1; a wrapper has that of its inner model.
-    """
+    """Return the fraction of the planning steps to take with a model, in [0, 1]; by default 1."""
+    return 1.0
 
 
+@generic_with_default
 def pair_confidence(model, pair):
-    """Return the confidence in a model's predictions of a pair, in [0, 1].
-
-    Without a rule it is 1; a wrapper has that of its inner model.
-    """
+    """Return the confidence in a model's predictions of a pair, in [0, 1]; by default 1."""
+    return 1.0
 
 
 # -- exploration and planning --------------------------------------------------------------------
 
 
+@generic
 def choose(exploration, values, first, num_actions, state, rng):
     """Choose an action in a state, whose values begin at `first`; also returns the generator."""
 
 
+@generic
 def record_step(exploration, pair):
     """Update an exploration rule after a real step."""
 
 
+@generic
 def record_transition(planning, model, q, num_actions, pair, next_state, terminated, gamma):
     """Record a real transition, which the model has already learned, in a planner's record.
 
@@ -121,6 +209,7 @@ def record_transition(planning, model, q, num_actions, pair, next_state, termina
     """
 
 
+@generic
 def plan(planning, model, q, num_actions, learning_rate, gamma, rng):
     """Run one planning phase on the flat table `q`; returns the generator's state.
 
@@ -143,121 +232,14 @@ def is_confident(model, pair):
     return pair_confidence(model, pair) >= CONFIDENCE_THRESHOLD
 
 
-# -- overloads -----------------------------------------------------------------------------------
-# The rule is looked up by the record's type while the calling code is compiled, and inlined there:
-# at run time a dispatched call costs nothing.
+# -- reachable states ----------------------------------------------------------------------------
 
 
-@overload(update_model, inline="always")
-def _update_model(model, num_actions, state, action, reward, next_state, terminated):
-    compiled = _RULES[update_model, model.instance_class]
-    return lambda model, num_actions, state, action, reward, next_state, terminated: compiled(
-        model, num_actions, state, action, reward, next_state, terminated
-    )
-
-
-@overload(sample_transition, inline="always")
-def _sample_transition(model, num_actions, rng):
-    compiled = _RULES[sample_transition, model.instance_class]
-    return lambda model, num_actions, rng: compiled(model, num_actions, rng)
-
-
-@overload(sample_outcome, inline="always")
-def _sample_outcome(model, num_actions, pair, rng):
-    compiled = _RULES[sample_outcome, model.instance_class]
-    return lambda model, num_actions, pair, rng: compiled(model, num_actions, pair, rng)
-
-
-@overload(expected_backup, inline="always")
-def _expected_backup(model, num_actions, pair, q, gamma):
-    compiled = _RULES[expected_backup, model.instance_class]
-    return lambda model, num_actions, pair, q, gamma: compiled(model, num_actions, pair, q, gamma)
-
-
-@overload(outcome_probability, inline="always")
-def _outcome_probability(model, num_actions, pair, next_state, terminated):
-    compiled = _RULES[outcome_probability, model.instance_class]
-    return lambda model, num_actions, pair, next_state, terminated: compiled(
-        model, num_actions, pair, next_state, terminated
-    )
-
-
-@overload(pair_uncertainty, inline="always")
-def _pair_uncertainty(model, num_actions, pair):
-    compiled = _RULES.get((pair_uncertainty, model.instance_class))
-    if compiled is None:
-        return lambda model, num_actions, pair: 1.0 / np.sqrt(model.visits[pair] + 1.0)
-    return lambda model, num_actions, pair: compiled(model, num_actions, pair)
-
-
-@overload(visited_pairs, inline="always")
-def _visited_pairs(model):
-    if "model" in model.instance_class._fields:
-        return lambda model: visited_pairs(model.model)
-    return lambda model: model.seen
-
-
-@overload(planning_share, inline="always")
-def _planning_share(model):
-    compiled = _RULES.get((planning_share, model.instance_class))
-    if compiled is not None:
-        return lambda model: compiled(model)
-    if "model" in model.instance_class._fields:
-        return lambda model: planning_share(model.model)
-    return lambda model: 1.0
-
-
-@overload(pair_confidence, inline="always")
-def _pair_confidence(model, pair):
-    compiled = _RULES.get((pair_confidence, model.instance_class))
-    if compiled is not None:
-        return lambda model, pair: compiled(model, pair)
-    if "model" in model.instance_class._fields:
-        return lambda model, pair: pair_confidence(model.model, pair)
-    return lambda model, pair: 1.0
-
-
-@overload(choose, inline="always")
-def _choose(exploration, values, first, num_actions, state, rng):
-    compiled = _RULES[choose, exploration.instance_class]
-    return lambda exploration, values, first, num_actions, state, rng: compiled(
-        exploration, values, first, num_actions, state, rng
-    )
-
-
-@overload(record_step, inline="always")
-def _record_step(exploration, pair):
-    compiled = _RULES[record_step, exploration.instance_class]
-    return lambda exploration, pair: compiled(exploration, pair)
-
-
-@overload(record_transition, inline="always")
-def _record_transition(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    compiled = _RULES[record_transition, planning.instance_class]
-    return lambda planning, model, q, num_actions, pair, next_state, terminated, gamma: compiled(
-        planning, model, q, num_actions, pair, next_state, terminated, gamma
-    )
-
-
-@overload(plan, inline="always")
-def _plan(planning, model, q, num_actions, learning_rate, gamma, rng):
-    compiled = _RULES[plan, planning.instance_class]
-    return lambda planning, model, q, num_actions, learning_rate, gamma, rng: compiled(
-        planning, model, q, num_actions, learning_rate, gamma, rng
-    )
-
-
-if INTERPRETED:
-    update_model = interpreted_generic(_update_model)
-    sample_transition = interpreted_generic(_sample_transition)
-    sample_outcome = interpreted_generic(_sample_outcome)
-    expected_backup = interpreted_generic(_expected_backup)
-    outcome_probability = interpreted_generic(_outcome_probability)
-    pair_uncertainty = interpreted_generic(_pair_uncertainty)
-    visited_pairs = interpreted_generic(_visited_pairs)
-    planning_share = interpreted_generic(_planning_share)
-    pair_confidence = interpreted_generic(_pair_confidence)
-    choose = interpreted_generic(_choose)
-    record_step = interpreted_generic(_record_step)
-    record_transition = interpreted_generic(_record_transition)
-    plan = interpreted_generic(_plan)
+@compiled
+def append_state(state, before, steps, order, count):
+    """Append a state, unless it was reached already, one step after `before`; return the count."""
+    if steps[state] >= 0:
+        return count
+    steps[state] = steps[before] + 1
+    order[count] = state
+    return count + 1

@@ -10,14 +10,7 @@ from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
 from dynamaze.common.validation import checked_number
 
-from ..core.kernels import (
-    expected_backup,
-    outcome_probability,
-    rule,
-    sample_outcome,
-    sample_transition,
-    update_model,
-)
+from ..core.kernels import append_state, rules
 from ..values.table import target
 from .protocol import Outcomes
 from .table import TableModel
@@ -74,7 +67,6 @@ def latest_outcomes(table: Any, pair: int) -> Outcomes:
     )
 
 
-@rule(update_model, LatestTable)
 @compiled
 def update_latest(table, num_actions, state, action, reward, next_state, terminated):
     """Replace the stored outcome of a pair."""
@@ -86,7 +78,6 @@ def update_latest(table, num_actions, state, action, reward, next_state, termina
     table.visits[pair] += 1
 
 
-@rule(outcome_probability, LatestTable)
 @compiled
 def latest_probability(table, num_actions, pair, next_state, terminated):
     """Return probability 1 for the latest outcome and 0 for any other; the entropy is 0."""
@@ -94,14 +85,12 @@ def latest_probability(table, num_actions, pair, next_state, terminated):
     return 1.0 if is_latest else 0.0, 0.0, float(table.visits[pair])
 
 
-@rule(sample_outcome, LatestTable)
 @spliced
 def sample_latest_outcome(table, num_actions, pair, rng):
     """Return the latest outcome of a pair."""
     return table.reward[pair], table.next_state[pair], table.terminated[pair], rng
 
 
-@rule(expected_backup, LatestTable)
 @compiled
 def latest_backup(table, num_actions, pair, q, gamma):
     """Return the backup of the latest outcome."""
@@ -115,13 +104,31 @@ def latest_backup(table, num_actions, pair, q, gamma):
     )
 
 
-@rule(sample_transition, LatestTable)
 @spliced
 def sample_latest(table, num_actions, rng):
     """Sample a pair, and return its latest outcome."""
     pair, rng = sample_pair(table.seen, num_actions, rng)
     reward, next_state, terminated, rng = sample_latest_outcome(table, num_actions, pair, rng)
     return pair, reward, next_state, terminated, rng
+
+
+@compiled
+def append_latest(table, num_actions, pair, steps, order, count):
+    """Append the latest next state, unless the episode ended there."""
+    if table.terminated[pair]:
+        return count
+    return append_state(table.next_state[pair], pair // num_actions, steps, order, count)
+
+
+rules(
+    LatestTable,
+    append_next_states=append_latest,
+    update_model=update_latest,
+    outcome_probability=latest_probability,
+    sample_outcome=sample_latest_outcome,
+    expected_backup=latest_backup,
+    sample_transition=sample_latest,
+)
 
 
 class RecentTable(NamedTuple):
@@ -184,7 +191,6 @@ class ForgettingLatest(TableModel[RecentTable]):
         return latest_outcomes(self.table, self.pair(observation, action))
 
 
-@rule(update_model, RecentTable)
 @compiled
 def update_recent(table, num_actions, state, action, reward, next_state, terminated):
     """Forget the step that leaves the window, then record this one."""
@@ -197,6 +203,17 @@ def update_recent(table, num_actions, state, action, reward, next_state, termina
     table.clock[0] += 1
 
 
+rules(
+    RecentTable,
+    append_next_states=append_latest,
+    update_model=update_recent,
+    outcome_probability=latest_probability,
+    sample_transition=sample_latest,
+    expected_backup=latest_backup,
+    sample_outcome=sample_latest_outcome,
+)
+
+
 @compiled
 def _forget_one(table, num_actions, pair):
     table.visits[pair] -= 1
@@ -205,9 +222,3 @@ def _forget_one(table, num_actions, pair):
         table.reward[pair] = 0.0
         table.terminated[pair] = False
         remove_pair(table.seen, num_actions, pair, table.visits)
-
-
-rule(outcome_probability, RecentTable)(latest_probability)
-rule(sample_transition, RecentTable)(sample_latest)
-rule(expected_backup, RecentTable)(latest_backup)
-rule(sample_outcome, RecentTable)(sample_latest_outcome)

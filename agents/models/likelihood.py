@@ -10,14 +10,7 @@ from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
-from ..core.kernels import (
-    expected_backup,
-    outcome_probability,
-    rule,
-    sample_outcome,
-    sample_transition,
-    update_model,
-)
+from ..core.kernels import append_state, rules
 from ..core.records import with_capacity
 from ..core.rng import high_unit, next_word
 from ..values.table import target
@@ -119,7 +112,6 @@ class MaximumLikelihood(TableModel[LikelihoodTable]):
         )
 
 
-@rule(update_model, LikelihoodTable)
 @compiled
 def update_likelihood(table, num_actions, state, action, reward, next_state, terminated):
     """Count an outcome."""
@@ -165,7 +157,6 @@ def _new_node(table, pair):
     return node
 
 
-@rule(outcome_probability, LikelihoodTable)
 @compiled
 def likelihood_probability(table, num_actions, pair, next_state, terminated):
     """Return the relative frequency of an outcome, the entropy and the total weight."""
@@ -180,7 +171,6 @@ def likelihood_probability(table, num_actions, pair, next_state, terminated):
     return probability, entropy, table.weight[pair]
 
 
-@rule(sample_outcome, LikelihoodTable)
 @compiled
 def sample_likelihood_outcome(table, num_actions, pair, rng):
     """Sample one of a pair's outcomes by its frequency."""
@@ -197,7 +187,6 @@ def sample_likelihood_outcome(table, num_actions, pair, rng):
     return mean, table.next_state[node], table.terminated[node], rng
 
 
-@rule(expected_backup, LikelihoodTable)
 @compiled
 def likelihood_backup(table, num_actions, pair, q, gamma):
     """Return the frequency-weighted backup of a pair's outcomes."""
@@ -216,13 +205,34 @@ def likelihood_backup(table, num_actions, pair, q, gamma):
     return total / weight
 
 
-@rule(sample_transition, LikelihoodTable)
 @compiled
 def sample_likelihood(table, num_actions, rng):
     """Sample a pair, then one of its outcomes."""
     pair, rng = sample_pair(table.seen, num_actions, rng)
     reward, next_state, terminated, rng = sample_likelihood_outcome(table, num_actions, pair, rng)
     return pair, reward, next_state, terminated, rng
+
+
+@compiled
+def append_outcomes(table, num_actions, pair, steps, order, count):
+    """Append the next states of a pair's outcomes that did not end the episode."""
+    node = table.head[pair]
+    while node >= 0:
+        if not table.terminated[node]:
+            count = append_state(table.next_state[node], pair // num_actions, steps, order, count)
+        node = table.link[node]
+    return count
+
+
+rules(
+    LikelihoodTable,
+    append_next_states=append_outcomes,
+    update_model=update_likelihood,
+    outcome_probability=likelihood_probability,
+    sample_outcome=sample_likelihood_outcome,
+    expected_backup=likelihood_backup,
+    sample_transition=sample_likelihood,
+)
 
 
 class ForgettingLikelihood(MaximumLikelihood):

@@ -9,7 +9,7 @@ import numpy as np
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
 
-from ..core.kernels import rule, sample_transition, update_model
+from ..core.kernels import rules
 from ..core.transitions import Transitions
 
 
@@ -49,14 +49,19 @@ class NullModel:
         """Ignore the state."""
 
 
-@rule(update_model, NullTable)
 @compiled
 def update_nothing(table, num_actions, state, action, reward, next_state, terminated):
     """Ignore the transition."""
 
 
-@rule(sample_transition, NullTable)
 @compiled
 def sample_nothing(table, num_actions, rng):
     """Return a dummy transition; never called, because agents without a model do not plan."""
     return np.uint64(0), 0.0, np.int64(0), False, rng
+
+
+rules(
+    NullTable,
+    update_model=update_nothing,
+    sample_transition=sample_nothing,
+)

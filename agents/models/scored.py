@@ -117,7 +117,7 @@ class ScoredModel:
         counted = self.scorer.shape if count_check else (0, 0)
         self._count_check = CountCheck(*counted)
         self._is_compiled = "compiled" in model.capabilities and has_rule(
-            outcome_probability, type(model.table)
+            outcome_probability, model.table
         )
         self._is_confident = True
 

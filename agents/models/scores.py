@@ -17,10 +17,7 @@ from dynamaze.common.compiled import compiled, spliced
 from ..core.kernels import (
     expected_backup,
     outcome_probability,
-    pair_confidence,
-    pair_uncertainty,
-    planning_share,
-    rule,
+    rules,
     sample_outcome,
     sample_transition,
     update_model,
@@ -288,7 +285,6 @@ class ScoredTable(NamedTuple):
     count_check: CountCheckTable
 
 
-@rule(update_model, ScoredTable)
 @compiled
 def update_scored(table, num_actions, state, action, reward, next_state, terminated):
     """Score the model's prediction, then update the model."""
@@ -307,7 +303,6 @@ def update_scored(table, num_actions, state, action, reward, next_state, termina
         update_model(count_check.counts, num_actions, state, action, reward, next_state, terminated)
 
 
-@rule(sample_transition, ScoredTable)
 @compiled
 def sample_scored(table, num_actions, rng):
     """Sample a transition of the inner model; pairs of low confidence are redrawn."""
@@ -323,43 +318,51 @@ def sample_scored(table, num_actions, rng):
     return pair, reward, next_state, terminated, rng
 
 
-@rule(pair_uncertainty, ScoredTable)
 @compiled
 def scored_uncertainty(table, num_actions, pair):
     """Return the probability that the environment has changed since the pair was last tried."""
     return change_probability(table.scores, pair)
 
 
-@rule(planning_share, ScoredTable)
 @compiled
 def scored_share(table):
     """Return the confidence in the model as a whole."""
     return model_confidence(table.scores)
 
 
-@rule(pair_confidence, ScoredTable)
 @compiled
 def scored_confidence(table, pair):
     """Return the confidence in a pair."""
     return table.scores.pair_confidence[pair]
 
 
-@rule(sample_outcome, ScoredTable)
 @compiled
 def sample_scored_outcome(table, num_actions, pair, rng):
     """Sample an outcome from the inner model."""
     return sample_outcome(table.model, num_actions, pair, rng)
 
 
-@rule(expected_backup, ScoredTable)
 @compiled
 def scored_backup(table, num_actions, pair, q, gamma):
     """Return the expected backup of the inner model."""
     return expected_backup(table.model, num_actions, pair, q, gamma)
 
 
-@rule(outcome_probability, ScoredTable)
 @compiled
 def scored_probability(table, num_actions, pair, next_state, terminated):
     """Return the outcome probability of the inner model."""
     return outcome_probability(table.model, num_actions, pair, next_state, terminated)
+
+
+rules(
+    ScoredTable,
+    inside="model",
+    update_model=update_scored,
+    sample_transition=sample_scored,
+    pair_uncertainty=scored_uncertainty,
+    planning_share=scored_share,
+    pair_confidence=scored_confidence,
+    sample_outcome=sample_scored_outcome,
+    expected_backup=scored_backup,
+    outcome_probability=scored_probability,
+)

@@ -10,7 +10,7 @@ from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
 from dynamaze.common.validation import checked_number
 
-from ..core.kernels import rule, sample_transition, update_model
+from ..core.kernels import rules
 from ..core.records import with_capacity
 from ..core.rng import high_below, next_word
 from .protocol import Outcomes
@@ -107,7 +107,6 @@ def stored_outcomes(table: Any, observation: int, pair: int) -> Outcomes:
     )
 
 
-@rule(update_model, StoredTable)
 @compiled
 def update_stored(table, num_actions, state, action, reward, next_state, terminated):
     """Store a transition; returns its slot."""
@@ -144,7 +143,6 @@ def put_transition(table, place, pair, reward, next_state, terminated):
     table.terminated[place] = terminated
 
 
-@rule(sample_transition, StoredTable)
 @spliced
 def sample_stored(table, num_actions, rng):
     """Sample one of the stored transitions uniformly."""
@@ -157,6 +155,13 @@ def sample_stored(table, num_actions, rng):
         table.terminated[place],
         rng,
     )
+
+
+rules(
+    StoredTable,
+    update_model=update_stored,
+    sample_transition=sample_stored,
+)
 
 
 class WindowTable(NamedTuple):
@@ -239,7 +244,6 @@ class ForgettingExperience(TableModel[WindowTable]):
         return stored_outcomes(self.table, observation, self.pair(observation, action))
 
 
-@rule(update_model, WindowTable)
 @compiled
 def update_window(table, num_actions, state, action, reward, next_state, terminated):
     """Forget the transition that leaves the window, then store this one."""
@@ -251,6 +255,13 @@ def update_window(table, num_actions, state, action, reward, next_state, termina
     table.place[slot] = place
     table.slot[place] = slot
     table.clock[0] += 1
+
+
+rules(
+    WindowTable,
+    update_model=update_window,
+    sample_transition=sample_stored,
+)
 
 
 @compiled
@@ -297,6 +308,3 @@ def _free(table, place):
         else:
             table.reserved[table.pair[last]] = place
     table.slot[last] = -1
-
-
-rule(sample_transition, WindowTable)(sample_stored)

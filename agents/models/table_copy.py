@@ -22,16 +22,10 @@ def has_lookups(model: Any) -> bool:
     """Return True if compiled code can look up single pairs in the model's own record."""
     if "compiled" not in model.capabilities:
         return False
-    record = model.table
-    while True:
-        if not all(
-            has_rule(function, type(record))
-            for function in (outcome_probability, expected_backup, sample_outcome)
-        ):
-            return False
-        if not hasattr(record, "model"):
-            return True
-        record = record.model  # of a wrapper
+    return all(
+        has_rule(function, model.table)
+        for function in (outcome_probability, expected_backup, sample_outcome)
+    )
 
 
 class TableCopy(MaximumLikelihood):

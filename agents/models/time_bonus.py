@@ -13,7 +13,7 @@ from dynamaze.common.validation import checked_number
 from ..core.kernels import (
     expected_backup,
     outcome_probability,
-    rule,
+    rules,
     sample_outcome,
     sample_transition,
     update_model,
@@ -129,7 +129,6 @@ class TimeBonus:
         self.times = times
 
 
-@rule(update_model, TimeBonusTable)
 @compiled
 def update_with_times(table, num_actions, state, action, reward, next_state, terminated):
     """Update the inner model and record the visit of the pair."""
@@ -137,7 +136,6 @@ def update_with_times(table, num_actions, state, action, reward, next_state, ter
     record_visit(table.times, state * num_actions + action)
 
 
-@rule(sample_transition, TimeBonusTable)
 @spliced
 def sample_with_bonus(table, num_actions, rng):
     """Sample a transition of the inner model, with the bonus of its pair."""
@@ -146,7 +144,6 @@ def sample_with_bonus(table, num_actions, rng):
     return pair, reward + bonus, next_state, terminated, rng
 
 
-@rule(sample_outcome, TimeBonusTable)
 @compiled
 def sample_outcome_with_bonus(table, num_actions, pair, rng):
     """Sample an outcome from the inner model, with the pair's bonus."""
@@ -154,7 +151,6 @@ def sample_outcome_with_bonus(table, num_actions, pair, rng):
     return reward + time_bonus(table.times, pair, table.kappa), next_state, terminated, rng
 
 
-@rule(expected_backup, TimeBonusTable)
 @compiled
 def backup_with_bonus(table, num_actions, pair, q, gamma):
     """Return the expected backup of the inner model, with the pair's bonus."""
@@ -162,8 +158,18 @@ def backup_with_bonus(table, num_actions, pair, q, gamma):
     return bonus + expected_backup(table.model, num_actions, pair, q, gamma)
 
 
-@rule(outcome_probability, TimeBonusTable)
 @compiled
 def inner_probability(table, num_actions, pair, next_state, terminated):
     """Return the outcome probability of the inner model."""
     return outcome_probability(table.model, num_actions, pair, next_state, terminated)
+
+
+rules(
+    TimeBonusTable,
+    inside="model",
+    update_model=update_with_times,
+    sample_transition=sample_with_bonus,
+    sample_outcome=sample_outcome_with_bonus,
+    expected_backup=backup_with_bonus,
+    outcome_probability=inner_probability,
+)

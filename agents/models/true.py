@@ -14,11 +14,9 @@ from dynamaze.common.compiled import compiled, spliced
 from ..core.kernels import (
     expected_backup,
     outcome_probability,
-    pair_uncertainty,
-    rule,
+    rules,
     sample_outcome,
     sample_transition,
-    update_model,
 )
 from ..core.spaces import Spaces, TableRows, count_actions
 from ..core.sparse_mdp import SparseMDP
@@ -245,13 +243,11 @@ def _fill(
 # -- compiled rules ----------------------------------------------------------------------------
 
 
-@rule(update_model, TrueTable)
 @compiled
 def update_nothing(table, num_actions, state, action, reward, next_state, terminated):
     """Do nothing: there is nothing to learn."""
 
 
-@rule(sample_outcome, TrueTable)
 @spliced
 def sample_true_outcome(table, num_actions, pair, rng):
     """Sample one of a pair's outcomes by its probability."""
@@ -259,30 +255,38 @@ def sample_true_outcome(table, num_actions, pair, rng):
     return reward, next_state, terminated, rng
 
 
-@rule(expected_backup, TrueTable)
 @compiled
 def true_backup(table, num_actions, pair, q, gamma):
     """Return the exact expected backup of a pair."""
     return expected_backup(table.model, num_actions, pair, q, gamma)
 
 
-@rule(outcome_probability, TrueTable)
 @compiled
 def true_probability(table, num_actions, pair, next_state, terminated):
     """Return the exact probability of an outcome."""
     return outcome_probability(table.model, num_actions, pair, next_state, terminated)
 
 
-@rule(pair_uncertainty, TrueTable)
 @compiled
 def no_uncertainty(table, num_actions, pair):
     """Return 0: everything is known."""
     return 0.0
 
 
-@rule(sample_transition, TrueTable)
 @spliced
 def sample_true(table, num_actions, rng):
     """Sample a pair uniformly, and one of its outcomes."""
     pair, reward, next_state, terminated, rng = sample_transition(table.model, num_actions, rng)
     return pair, reward, next_state, terminated, rng
+
+
+rules(
+    TrueTable,
+    inside="model",
+    update_model=update_nothing,
+    sample_outcome=sample_true_outcome,
+    expected_backup=true_backup,
+    outcome_probability=true_probability,
+    pair_uncertainty=no_uncertainty,
+    sample_transition=sample_true,
+)

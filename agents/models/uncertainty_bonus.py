@@ -14,7 +14,7 @@ from ..core.kernels import (
     expected_backup,
     outcome_probability,
     pair_uncertainty,
-    rule,
+    rules,
     sample_outcome,
     sample_transition,
     update_model,
@@ -134,14 +134,12 @@ class UncertaintyBonus:
         self.model.set_state(state)
 
 
-@rule(update_model, UncertaintyTable)
 @compiled
 def update_inner_model(table, num_actions, state, action, reward, next_state, terminated):
     """Update the inner model."""
     update_model(table.model, num_actions, state, action, reward, next_state, terminated)
 
 
-@rule(sample_transition, UncertaintyTable)
 @spliced
 def sample_with_bonus(table, num_actions, rng):
     """Sample a transition of the inner model, with the bonus of its pair."""
@@ -150,7 +148,6 @@ def sample_with_bonus(table, num_actions, rng):
     return pair, reward + bonus, next_state, terminated, rng
 
 
-@rule(sample_outcome, UncertaintyTable)
 @compiled
 def sample_outcome_with_bonus(table, num_actions, pair, rng):
     """Sample an outcome from the inner model, with the pair's bonus."""
@@ -159,7 +156,6 @@ def sample_outcome_with_bonus(table, num_actions, pair, rng):
     return reward + bonus, next_state, terminated, rng
 
 
-@rule(expected_backup, UncertaintyTable)
 @compiled
 def backup_with_bonus(table, num_actions, pair, q, gamma):
     """Return the expected backup of the inner model, with the pair's bonus."""
@@ -167,8 +163,18 @@ def backup_with_bonus(table, num_actions, pair, q, gamma):
     return bonus + expected_backup(table.model, num_actions, pair, q, gamma)
 
 
-@rule(outcome_probability, UncertaintyTable)
 @compiled
 def inner_probability(table, num_actions, pair, next_state, terminated):
     """Return the outcome probability of the inner model."""
     return outcome_probability(table.model, num_actions, pair, next_state, terminated)
+
+
+rules(
+    UncertaintyTable,
+    inside="model",
+    update_model=update_inner_model,
+    sample_transition=sample_with_bonus,
+    sample_outcome=sample_outcome_with_bonus,
+    expected_backup=backup_with_bonus,
+    outcome_probability=inner_probability,
+)

@@ -17,9 +17,7 @@ from dynamaze.common.validation import checked_number
 from ..core.kernels import (
     expected_backup,
     is_confident,
-    plan,
-    record_transition,
-    rule,
+    rules,
     visited_pairs,
 )
 from ..models import Model
@@ -35,7 +33,6 @@ class ValueIterationRecord(NamedTuple):
     max_sweeps: int
 
 
-@rule(plan, ValueIterationRecord)
 @compiled
 def solve(planning, model, q, num_actions, learning_rate, gamma, rng):
     """Sweep until the values converge."""
@@ -69,10 +66,16 @@ def sweep_visited(model, q, num_actions, gamma, backwards):
     return change, largest
 
 
-@rule(record_transition, ValueIterationRecord)
 @compiled
 def record_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
     """Do nothing; the model stores the experience."""
+
+
+rules(
+    ValueIterationRecord,
+    plan=solve,
+    record_transition=record_nothing,
+)
 
 
 class DynamicProgramming(TablePlanning):

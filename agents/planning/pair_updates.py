@@ -17,10 +17,8 @@ from ..core.kernels import (
     expected_backup,
     fraction_of_steps,
     is_confident,
-    plan,
     planning_share,
-    record_transition,
-    rule,
+    rules,
     sample_outcome,
     visited_pairs,
 )
@@ -104,13 +102,11 @@ class UniformUpdates(PairUpdates):
         return UniformRecord(self.planning_steps, self._expected)
 
 
-@rule(record_transition, UniformRecord)
 @compiled
 def record_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
     """Do nothing; the model stores the experience."""
 
 
-@rule(plan, UniformRecord)
 @compiled
 def update_uniformly(planning, model, q, num_actions, learning_rate, gamma, rng):
     """Update uniformly sampled pairs."""
@@ -120,6 +116,13 @@ def update_uniformly(planning, model, q, num_actions, learning_rate, gamma, rng)
         pair = np.int64(drawn)
         _, _, rng = update_pair(model, q, num_actions, pair, expected, learning_rate, gamma, rng)
     return rng
+
+
+rules(
+    UniformRecord,
+    record_transition=record_nothing,
+    plan=update_uniformly,
+)
 
 
 # -- backwards ---------------------------------------------------------------------------------
@@ -175,7 +178,6 @@ class BackwardUpdates(PairUpdates):
         ]
 
 
-@rule(record_transition, BackwardRecord)
 @compiled
 def record_predecessor(planning, model, q, num_actions, pair, next_state, terminated, gamma):
     """Record a pair as predecessor of its next state."""
@@ -194,7 +196,6 @@ def contains(numbers, number):
     return found
 
 
-@rule(plan, BackwardRecord)
 @compiled
 def update_backwards(planning, model, q, num_actions, learning_rate, gamma, rng):
     """Update predecessors of random states."""
@@ -209,6 +210,13 @@ def update_backwards(planning, model, q, num_actions, learning_rate, gamma, rng)
                 )
                 break
     return rng
+
+
+rules(
+    BackwardRecord,
+    record_transition=record_predecessor,
+    plan=update_backwards,
+)
 
 
 @compiled

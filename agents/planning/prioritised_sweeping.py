@@ -25,10 +25,8 @@ from ..core.kernels import (
     fraction_of_steps,
     is_confident,
     outcome_probability,
-    plan,
     planning_share,
-    record_transition,
-    rule,
+    rules,
 )
 from ..core.priority_queue import Queue, drop, put, raise_to, take
 from ..core.records import with_capacity
@@ -54,7 +52,6 @@ class SweepingRecord(NamedTuple):
     by_error: bool
 
 
-@rule(plan, SweepingRecord)
 @compiled
 def sweep(planning, model, q, num_actions, learning_rate, gamma, rng):
     """Update queued pairs, the highest priority first: step (g) of the box."""
@@ -117,7 +114,6 @@ def update_priority(planning, model, q, num_actions, pair, gamma):
         planning.counts[QUEUED] += 1
 
 
-@rule(record_transition, SweepingRecord)
 @compiled
 def record_error(planning, model, q, num_actions, pair, next_state, terminated, gamma):
     """Record a pair as predecessor, and queue it if its error is large: steps (e) and (f).
@@ -129,6 +125,13 @@ def record_error(planning, model, q, num_actions, pair, next_state, terminated, 
     update_priority(planning, model, q, num_actions, pair, gamma)
     if not is_confident(model, pair):
         queue_predecessors(planning, model, q, num_actions, pair // num_actions, -1.0, gamma)
+
+
+rules(
+    SweepingRecord,
+    plan=sweep,
+    record_transition=record_error,
+)
 
 
 class PrioritisedSweeping(TablePlanning):

@@ -12,10 +12,8 @@ from dynamaze.common.validation import checked_number
 
 from ..core.kernels import (
     fraction_of_steps,
-    plan,
     planning_share,
-    record_transition,
-    rule,
+    rules,
     visited_pairs,
 )
 from ..core.rng import high_unit, low_below, next_word
@@ -41,7 +39,6 @@ class TrajectoryRecord(NamedTuple):
     from_start: bool
 
 
-@rule(plan, TrajectoryRecord)
 @compiled
 def sample_trajectories(planning, model, q, num_actions, learning_rate, gamma, rng):
     """Update pairs along simulated trajectories."""
@@ -103,7 +100,6 @@ def choose_visited(q, seen, num_actions, state, epsilon, rng):
     return seen.pairs[row + 1], rng  # only where a value is NaN
 
 
-@rule(record_transition, TrajectoryRecord)
 @compiled
 def record_position(planning, model, q, num_actions, pair, next_state, terminated, gamma):
     """Record the agent's state, and the start of an episode."""
@@ -113,6 +109,13 @@ def record_position(planning, model, q, num_actions, pair, next_state, terminate
         planning.starts[planning.num_starts[0] % RECENT_STARTS] = state
         planning.num_starts[0] += 1
     here[0], here[1] = next_state, terminated
+
+
+rules(
+    TrajectoryRecord,
+    plan=sample_trajectories,
+    record_transition=record_position,
+)
 
 
 class TrajectorySampling(PairUpdates):

@@ -14,6 +14,7 @@ from dynamaze.common.validation import checked_number, did_you_mean
 
 from ..agent import Agent, EnvLike, make_env, spaces_of
 from ..core.encoders import DISCRETE
+from ..core.kernels import append_next_states, has_rule
 from ..core.rng import Seed, as_sequence
 from ..core.spaces import Spaces, count_actions
 from ..exploration import EpsilonGreedy
@@ -24,7 +25,6 @@ from ..planning.base import Planning
 from ..values import LEARNING_RATES, make_values
 from ..values.table import TableValues, Values
 from .env_copies import EnvCopies
-from .reachable_states import has_reach_rule
 from .simulators import make_batch_simulator
 
 TRUE, SIMULATOR = "true", "simulator"
@@ -268,7 +268,7 @@ def search_table(model: Any, shape: tuple[int, ...], rows: IntArray, depth: int)
         rows: roots of the searches.
         depth: number of steps that they look ahead.
     """
-    if has_lookups(model) and has_reach_rule(model.table):
+    if has_lookups(model) and has_rule(append_next_states, model.table):
         return model.table
     num_states, num_actions = shape
     copy = TableCopy(num_states, num_actions)

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.compiled import compiled_with_arrays
+from dynamaze.common.compiled import compiled, compiled_with_arrays
 from dynamaze.common.deprecation import renamed_arguments
 
 from ..agent import EnvLike
-from ..core.kernels import expected_backup
+from ..core.kernels import append_next_states, expected_backup
 from ..core.rng import Seed
 from ..models import Model
 from ..planning.base import Planning, checked_name
@@ -34,7 +34,6 @@ from .agent import (
     search_parts,
     search_table,
 )
-from .reachable_states import reach_all
 
 
 @compiled_with_arrays
@@ -73,6 +72,18 @@ def search_forward(model, rows, num_states, num_actions, depth, leaves, gamma):
                 after[pair] = expected_backup(model, num_actions, pair, before, gamma)
         before, after, spare = after, spare, after
     return _rows_of(before, rows, num_actions)
+
+
+@compiled
+def reach_all(model, num_actions, depth, steps, order, count):
+    """Extend a list of states by all that are reachable within `depth` steps (breadth-first)."""
+    columns, place = np.int64(num_actions), 0
+    while place < count and steps[order[place]] < depth:
+        for action in range(columns):
+            pair = order[place] * columns + action
+            count = append_next_states(model, columns, pair, steps, order, count)
+        place += 1
+    return count
 
 
 @compiled_with_arrays

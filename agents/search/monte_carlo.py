@@ -22,7 +22,7 @@ from dynamaze.common.validation import checked_number, did_you_mean
 
 from ..agent import EnvLike
 from ..checkpoint import read_agent
-from ..core.kernels import choose, rule, sample_outcome
+from ..core.kernels import choose, rules, sample_outcome
 from ..core.rng import Seed, high_unit, load, next_word, state_words, store
 from ..exploration import EpsilonGreedyRule, epsilon_greedy_probabilities
 from ..models import Model
@@ -107,7 +107,6 @@ class PolicyRule(NamedTuple):
     probability: FloatArray  # (states * actions,)
 
 
-@rule(choose, PolicyRule)
 @compiled
 def choose_by_policy(policy, values, first, num_actions, state, rng):
     """Sample an action from the probabilities of the row that starts at `first`."""
@@ -118,6 +117,12 @@ def choose_by_policy(policy, values, first, num_actions, state, rng):
         action += 1
         left -= policy.probability[first + action]
     return action, rng
+
+
+rules(
+    PolicyRule,
+    choose=choose_by_policy,
+)
 
 
 class MonteCarloPlanning(Planning):

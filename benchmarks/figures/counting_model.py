@@ -9,7 +9,7 @@ import numpy as np
 from dynamaze.agents.core.kernels import (
     expected_backup,
     outcome_probability,
-    rule,
+    rules,
     sample_outcome,
     sample_transition,
     update_model,
@@ -105,14 +105,12 @@ class CountingModel:
         self.model.set_state(state)
 
 
-@rule(update_model, CountingRecord)
 @compiled
 def update_wrapped(table, num_actions, state, action, reward, next_state, terminated):
     """Update the wrapped model."""
     update_model(table.model, num_actions, state, action, reward, next_state, terminated)
 
 
-@rule(sample_transition, CountingRecord)
 @spliced
 def sample_counted_transition(table, num_actions, rng):
     """Sample a transition, which counts as one."""
@@ -121,7 +119,6 @@ def sample_counted_transition(table, num_actions, rng):
     return pair, reward, next_state, terminated, rng
 
 
-@rule(sample_outcome, CountingRecord)
 @spliced
 def sample_counted_outcome(table, num_actions, pair, rng):
     """Sample an outcome of a pair, which counts as one."""
@@ -130,7 +127,6 @@ def sample_counted_outcome(table, num_actions, pair, rng):
     return reward, next_state, terminated, rng
 
 
-@rule(expected_backup, CountingRecord)
 @compiled
 def counted_backup(table, num_actions, pair, q, gamma):
     """Return the target of a pair's expected update; each of its outcomes counts."""
@@ -138,8 +134,18 @@ def counted_backup(table, num_actions, pair, q, gamma):
     return expected_backup(table.model, num_actions, pair, q, gamma)
 
 
-@rule(outcome_probability, CountingRecord)
 @compiled
 def wrapped_probability(table, num_actions, pair, next_state, terminated):
     """Return the probability of an outcome; not counted, as nothing is simulated."""
     return outcome_probability(table.model, num_actions, pair, next_state, terminated)
+
+
+rules(
+    CountingRecord,
+    inside="model",
+    update_model=update_wrapped,
+    sample_transition=sample_counted_transition,
+    sample_outcome=sample_counted_outcome,
+    expected_backup=counted_backup,
+    outcome_probability=wrapped_probability,
+)

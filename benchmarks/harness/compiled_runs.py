@@ -25,7 +25,7 @@ from dynamaze.agents.core.kernels import (
     planning_share,
     record_step,
     record_transition,
-    rule,
+    rules,
     sample_transition,
     update_model,
 )
@@ -336,19 +336,24 @@ class UniformPlanningRecord(NamedTuple):
     planning_steps: int
 
 
-@rule(record_transition, UniformPlanningRecord)
 @compiled
 def record_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
     """Store nothing: the model stores the experience."""
 
 
-@rule(plan, UniformPlanningRecord)
 @compiled
 def plan_uniformly(planning, model, q, num_actions, learning_rate, gamma, rng):
     """Sample a transition and update its value, n times; return the generator's state."""
     if num_actions == 4:  # a constant lets the compiler unroll the row's maximum
         return _plan(planning, model, q, np.uint64(4), learning_rate, gamma, rng)
     return _plan(planning, model, q, np.uint64(num_actions), learning_rate, gamma, rng)
+
+
+rules(
+    UniformPlanningRecord,
+    record_transition=record_nothing,
+    plan=plan_uniformly,
+)
 
 
 @spliced

@@ -20,9 +20,8 @@ from dynamaze.agents import LatestOutcome, MaximumLikelihood
 from dynamaze.agents.core.kernels import (
     expected_backup,
     outcome_probability,
-    rule,
+    rules,
     sample_outcome,
-    sample_transition,
     update_model,
 )
 from dynamaze.agents.core.records import flatten, part_of, prefixed, restore
@@ -268,7 +267,6 @@ def total_variation_error(model: CorruptedModel, mdp: FiniteMDP) -> float:
 # -- compiled ----------------------------------------------------------------------------------
 
 
-@rule(update_model, CorruptedTable)
 @compiled
 def update_corrupted(table, num_actions, state, action, reward, next_state, terminated):
     """Record the visit, and update the wrapped model with the corrupted transition."""
@@ -293,14 +291,12 @@ def update_corrupted(table, num_actions, state, action, reward, next_state, term
     )
 
 
-@rule(sample_outcome, CorruptedTable)
 @compiled
 def sample_corrupted_outcome(table, num_actions, pair, rng):
     """Sample an outcome of the pair whose memory this one shares."""
     return sample_outcome(table.wrapped, num_actions, table.source_pair[pair], rng)
 
 
-@rule(sample_transition, CorruptedTable)
 @compiled
 def sample_corrupted_transition(table, num_actions, rng):
     """Sample a visited pair and an outcome."""
@@ -309,20 +305,28 @@ def sample_corrupted_transition(table, num_actions, rng):
     return pair, reward, next_state, terminated, rng
 
 
-@rule(expected_backup, CorruptedTable)
 @compiled
 def backup_corrupted(table, num_actions, pair, q, gamma):
     """Return the expected backup of the pair whose memory this one shares."""
     return expected_backup(table.wrapped, num_actions, table.source_pair[pair], q, gamma)
 
 
-@rule(outcome_probability, CorruptedTable)
 @compiled
 def corrupted_probability(table, num_actions, pair, next_state, terminated):
     """Return the outcome's probability at the pair whose memory this one shares."""
     return outcome_probability(
         table.wrapped, num_actions, table.source_pair[pair], next_state, terminated
     )
+
+
+rules(
+    CorruptedTable,
+    update_model=update_corrupted,
+    sample_outcome=sample_corrupted_outcome,
+    sample_transition=sample_corrupted_transition,
+    expected_backup=backup_corrupted,
+    outcome_probability=corrupted_probability,
+)
 
 
 # -- kinds of corruption, and planners -----------------------------------------------------------

@@ -6,7 +6,6 @@ Compiled code is stored for later processes by `compile_cache`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 from numba import njit
@@ -44,18 +43,3 @@ def spliced(function: Callable[..., Any]) -> Any:
 def compiled_with_arrays(function: Callable[..., Any]) -> Any:
     """Compile a function that creates arrays."""
     return cached(njit(nogil=True)(function))
-
-
-def interpreted_generic(implementation: Callable[..., Callable[..., Any]]) -> Any:
-    """Return a generic function for `NUMBA_DISABLE_JIT=1`, where nothing is compiled.
-
-    Args:
-        implementation: the function that Numba would call with the types of the arguments, of
-            which it asks the class of the first, a record.
-    """
-
-    def call(record: Any, *arguments: Any) -> Any:
-        record_type = SimpleNamespace(instance_class=type(record))
-        return implementation(record_type, *arguments)(record, *arguments)
-
-    return call

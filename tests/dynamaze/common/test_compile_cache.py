@@ -94,16 +94,17 @@ def test_cache_notices_edits_of_other_packages(package: Path, tmp_path: Path) ->
     model = """
 from typing import NamedTuple
 import numpy as np
-from dynamaze.agents.core.kernels import rule, sample_outcome
+from dynamaze.agents.core.kernels import rules, sample_outcome
 from dynamaze.common.compiled import compiled
 
 class Mine(NamedTuple):
     rewards: np.ndarray
 
-@rule(sample_outcome, Mine)
 @compiled
 def sample_mine(model, num_actions, pair, rng):
     return model.rewards[pair] + 1.0, 0, False, rng
+
+rules(Mine, sample_outcome=sample_mine)
 """
     write(
         package,
@@ -133,17 +134,18 @@ print(reward_of(Mine(np.zeros(4)), 1), sum(reward_of.stats.cache_hits.values()))
 CELL = """
 from typing import NamedTuple
 import numpy as np
-from dynamaze.agents.core.kernels import rule, sample_outcome
+from dynamaze.agents.core.kernels import rules, sample_outcome
 from dynamaze.common.compiled import compiled
 {constant}
 
 class Mine(NamedTuple):
     rewards: np.ndarray
 
-@rule(sample_outcome, Mine)
 @{decorator}
 def sample_mine(model, num_actions, pair, rng):
     return model.rewards[pair] + {name}, 0, False, rng
+
+rules(Mine, sample_outcome=sample_mine)
 
 @compiled
 def reward_of(model):

@@ -324,5 +324,5 @@ def test_expected_failure_must_happen() -> None:
     assert planner_report(lambda env: Correct(), expected_failures=reason, phases=2).failures
     with pytest.raises(ValueError, match="did you mean 'needs_are_valid'"):
         planner_report(lambda env: Correct(), expected_failures={"need_are_valid": ""})
-    with pytest.raises(ValueError, match="promise 'setles'"):
+    with pytest.raises(ValueError, match="promise='setles'"):
         planner_report(lambda env: Correct(), promises=frozenset({"setles"}))

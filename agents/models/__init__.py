@@ -12,10 +12,11 @@ from dynamaze.common.validation import did_you_mean
 from ..core.encoders import DISCRETE, VECTORS, Vectors
 from ..core.spaces import TableRows
 from .latest import ForgettingLatest, LatestOutcome
-from .learned import LEARNED_MODELS, LearnedModel
+from .learned import LearnedModel
 from .likelihood import ForgettingLikelihood, MaximumLikelihood
 from .null import NullModel
 from .protocol import CAPABILITIES, Model, Outcomes, Prediction
+from .registry import LEARNED_MODELS
 from .regression import RegressionModel
 from .scored import ScoredModel
 from .stored import ForgettingExperience, StoredExperience
@@ -117,9 +118,10 @@ def model_for(
     if observes == VECTORS:
         return _on_vectors(model, Vectors(space), num_actions, seed)
     if model in LEARNED_MODELS:
-        return LEARNED_MODELS[model].on_rows(
+        made: Model = LEARNED_MODELS[model].on_rows(
             Vectors(space), num_actions, seed, include_untried=include_untried
         )
+        return made
     rows = TableRows(space).size
     return TABLE_MODELS[model](rows, num_actions, include_untried=include_untried)
 
@@ -128,7 +130,8 @@ def _on_vectors(
     name: str, vectors: Vectors, num_actions: int, seed: np.random.SeedSequence | None
 ) -> Model:
     if name in LEARNED_MODELS:
-        return LEARNED_MODELS[name].on_vectors(vectors, num_actions, seed)
+        made: Model = LEARNED_MODELS[name].on_vectors(vectors, num_actions, seed)
+        return made
     if name == "stored_experience":
         return StoredVectors(vectors.size, num_actions)
     raise TypeError(

@@ -31,7 +31,7 @@ from ..core.encoders import VECTORS
 from ..core.rng import Seed, as_sequence, make_generator
 from ..core.transitions import Transitions
 from ..core.vectors import check_vectors
-from ..models.learned import LEARNED_MODELS
+from ..models.registry import LEARNED_MODELS
 
 optional_import("stable_baselines3", extra="distill", purpose="DynaCallback")
 from stable_baselines3.common.buffers import ReplayBuffer  # noqa: E402  # after the message

@@ -39,14 +39,13 @@ class Configurable:
 
 def _keeping_arguments(constructor: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(constructor)
-    old_names: dict[str, str] = getattr(constructor, "renamed", {})
+    new_arguments: Callable[..., dict[str, Any]] = getattr(constructor, "new_arguments", dict)
 
     @wraps(constructor)
     def construct(self: Any, *args: Any, **kwargs: Any) -> None:
         constructor(self, *args, **kwargs)
         if type(self).__init__ is construct:  # not called by the constructor of a subclass
-            given = {old_names.get(name, name): value for name, value in kwargs.items()}
-            bound = signature.bind(self, *args, **given)
+            bound = signature.bind(self, *args, **new_arguments(kwargs))
             bound.apply_defaults()
             self._arguments = dict(list(bound.arguments.items())[1:])
 

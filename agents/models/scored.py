@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.deprecation import renamed_arguments
+from dynamaze.common.deprecation import renamed_arguments, warn_renamed
 from dynamaze.common.validation import checked_number
 
 from ..core.encoders import DISCRETE, VECTORS
@@ -41,7 +41,7 @@ class ScoredModel:
 
     The scores (`dynamaze.agents.models.scores`) have these effects:
 
-    - `planning_share`, in [0, 1], is the confidence in the model as a whole: planning takes this
+    - `confidence()`, in [0, 1], is the confidence in the model as a whole: planning takes this
       fraction of its steps. Where the model is wrong, the agent learns model-free.
     - A pair whose own predictions failed is sampled less, and not at all once its confidence is 0,
       until it is predicted well again: selective planning (Abbas, Sokota, Talvitie and White 2020)
@@ -144,8 +144,15 @@ class ScoredModel:
 
     @property
     def planning_share(self) -> float:
-        """Confidence in the model as a whole, in [0, 1]."""
-        return float(model_confidence(self.scores))
+        """Old name of `confidence()`, until 0.3."""
+        warn_renamed("ScoredModel.planning_share", "ScoredModel.confidence()")
+        return float(self.confidence())
+
+    def pair_confidence(self, observations: Any, actions: Any) -> FloatArray:
+        """Return `confidence(observations, actions)`: its old name, until 0.3."""
+        warn_renamed("ScoredModel.pair_confidence", "ScoredModel.confidence")
+        found: FloatArray = self.confidence(observations, actions)
+        return found
 
     @property
     def estimated_change_rate(self) -> float:
@@ -193,7 +200,7 @@ class ScoredModel:
 
     def _log_confidence(self) -> None:
         """Log a loss of confidence, and its return."""
-        confidence = self.planning_share
+        confidence = self.confidence()
         step = int(self.scores.times.clock[0])
         if self._is_confident and confidence < LOW_CONFIDENCE:
             self._is_confident = False
@@ -221,7 +228,7 @@ class ScoredModel:
             return Transitions(*sample_batch(self.table, n, self.num_actions, state_words(rng)))
         drawn: Transitions = self.model.sample(n, rng)
         for _ in range(MAX_REDRAWS - 1):
-            confidence = self.pair_confidence(drawn.observation, drawn.action)
+            confidence = self.confidence(drawn.observation, drawn.action)
             # Rejection sampling: a pair is accepted with its confidence as probability.
             (again,) = np.nonzero(confidence < 1.0)
             again = again[rng.random(again.size) >= confidence[again]]
@@ -242,10 +249,11 @@ class ScoredModel:
         """Return the outcome distribution of the inner model."""
         return self.model.distribution(observation, action)  # type: ignore[no-any-return]
 
-    def pair_confidence(self, observations: Any, actions: IntArray) -> FloatArray:
-        """Return the (batch,) confidence in each pair, in [0, 1]."""
-        found: FloatArray = self.scores.pair_confidence[self.scorer.pairs(observations, actions)]
-        return found
+    def confidence(self, observations: Any = None, actions: Any = None) -> Any:
+        """Return the confidence in the model as a whole, or (batch,) in each pair, in [0, 1]."""
+        if observations is None:
+            return float(model_confidence(self.scores))
+        return self.scores.pair_confidence[self.scorer.pairs(observations, actions)]
 
     def pair_uncertainty(self, observations: Any, actions: IntArray) -> FloatArray:
         """Return the (batch,) probability in [0, 1] that the model is wrong about a pair."""

@@ -15,6 +15,7 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled, spliced
 
 from ..core.kernels import (
+    WHOLE_MODEL,
     expected_backup,
     outcome_probability,
     rules,
@@ -325,14 +326,10 @@ def scored_uncertainty(table, num_actions, pair):
 
 
 @compiled
-def scored_share(table):
-    """Return the confidence in the model as a whole."""
-    return model_confidence(table.scores)
-
-
-@compiled
 def scored_confidence(table, pair):
-    """Return the confidence in a pair."""
+    """Return the confidence in a pair, or in the model as a whole."""
+    if pair == WHOLE_MODEL:
+        return model_confidence(table.scores)
     return table.scores.pair_confidence[pair]
 
 
@@ -360,8 +357,7 @@ rules(
     update_model=update_scored,
     sample_transition=sample_scored,
     pair_uncertainty=scored_uncertainty,
-    planning_share=scored_share,
-    pair_confidence=scored_confidence,
+    confidence=scored_confidence,
     sample_outcome=sample_scored_outcome,
     expected_backup=scored_backup,
     outcome_probability=scored_probability,

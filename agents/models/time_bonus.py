@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.common.arrays import FloatArray, IntArray
+from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled, spliced
 from dynamaze.common.validation import checked_number
 
@@ -27,7 +27,7 @@ from ..core.recency import (
 )
 from ..core.records import flatten, part_of, prefixed, restore
 from ..core.transitions import Transitions
-from .protocol import Model, Outcomes, Prediction
+from .protocol import Model, Outcomes, Prediction, confidence_in
 
 
 class TimeBonusTable(NamedTuple):
@@ -81,17 +81,9 @@ class TimeBonus:
         """Record of the compiled inner model with the visit times."""
         return TimeBonusTable(self.model.table, self.times, self.kappa)  # type: ignore[attr-defined]  # where "compiled" is declared
 
-    @property
-    def planning_share(self) -> float:
-        """Fraction of planning steps of the inner model."""
-        return float(getattr(self.model, "planning_share", 1.0))
-
-    def pair_confidence(self, observations: Any, actions: IntArray) -> FloatArray:
-        """Return the (batch,) pair confidence of the inner model; 1 if it has none."""
-        if not hasattr(self.model, "pair_confidence"):
-            return np.ones(len(actions))
-        found: FloatArray = self.model.pair_confidence(observations, actions)
-        return found
+    def confidence(self, observations: Any = None, actions: Any = None) -> Any:
+        """Return the confidence in the inner model, as `confidence_in`."""
+        return confidence_in(self.model, observations, actions)
 
     def update(self, transitions: Transitions) -> None:
         """Update the inner model and record the visit of each pair."""

@@ -88,11 +88,6 @@ class UncertaintyBonus:
         """Record of the compiled inner model with the weight."""
         return UncertaintyTable(self.model.table, self.weight)
 
-    @property
-    def planning_share(self) -> float:
-        """Fraction of planning steps of the inner model."""
-        return float(getattr(self.model, "planning_share", 1.0))
-
     def __getattr__(self, name: str) -> Any:
         """Forward all other attributes to the inner model: `predict`, `distribution`, `reserve`."""
         if name == "model":  # not yet set while the object is copied

@@ -57,7 +57,7 @@ def train(model: ScoredModel, steps: list[tuple[int, int, int]]) -> None:
 
 
 def pair_confidence(model: ScoredModel, state: int, action: int) -> float:
-    return float(model.pair_confidence(np.array([state]), np.array([action]))[0])
+    return float(model.confidence(np.array([state]), np.array([action]))[0])
 
 
 def test_vague_model_loses_confidence() -> None:

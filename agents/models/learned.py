@@ -22,8 +22,9 @@ from ..core.features import (
     TileCoding,
 )
 from ..core.rng import make_generator
-from ..learners.linear import LinearLeastMeanSquares, RecursiveLeastSquares
-from ..learners.linear_variants import BayesianLinear, PerAction
+from ..learners.linear import BayesianLinear, LinearLeastMeanSquares, RecursiveLeastSquares
+from ..learners.networks import TrainingSettings
+from ..learners.per_action import PerAction
 from ..learners.protocol import Learner
 from .regression import RegressionModel
 from .tabular_adapter import TabularAdapter
@@ -137,7 +138,8 @@ def _network(name: str) -> MakeLearner:
 
     def make(features: int, actions: Actions, outputs: int, seed: int) -> Learner:
         kind: Any = getattr(learners, name)
-        learner: Learner = kind(features + actions.size, outputs, min_spread=SCALED, seed=seed)
+        training = TrainingSettings(min_spread=SCALED)
+        learner: Learner = kind(features + actions.size, outputs, training=training, seed=seed)
         return learner
 
     return make

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
+from dynamaze.common.configuration import Configurable
 from dynamaze.common.validation import checked_number
 
 from ..core.features import Features, SparseFeatures
+from ..core.records import Stateful
 from ..core.transitions import Transitions
 from ..core.vectors import check_vectors
 
 
-class LinearValues:
+class LinearValues(Configurable, Stateful):
     """Linear action values Q(s, a) = w_a . x(s), with one block of weights for each action.
 
     Semi-gradient Q-learning (Sutton & Barto 2018, sections 10.1 and 11.1). The step size is the
@@ -39,6 +41,7 @@ class LinearValues:
     """
 
     observes = "vectors"
+    state_fields: ClassVar = {"weights": "weights"}
 
     def __init__(
         self,
@@ -99,22 +102,6 @@ class LinearValues:
         """
         discount = np.where(transitions.terminated, 0.0, self.gamma)
         return self.initial_value * (1 - discount)
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the weights."""
-        return {"weights": self.weights.copy()}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore weights of the same shape.
-
-        Raises:
-            ValueError: if the shape differs.
-        """
-        if state["weights"].shape != self.weights.shape:
-            raise ValueError(
-                f"weights of shape {state['weights'].shape}; expected {self.weights.shape}"
-            )
-        self.weights[...] = state["weights"]
 
 
 @compiled_with_arrays

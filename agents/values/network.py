@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib import import_module
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.common.arrays import FloatArray
+from dynamaze.common.arrays import Float32Array, FloatArray
+from dynamaze.common.configuration import Configurable
 from dynamaze.common.optional_imports import optional_import
-from dynamaze.common.validation import checked_number
+from dynamaze.common.threads import one_torch_thread
+from dynamaze.common.validation import checked_integer, checked_number
 
 from ..core.features import CoordinateFeatures, RadialBases
+from ..core.records import Stateful
 from ..core.transitions import Transitions
 from ..core.vectors import check_vectors, each_column
 
 
-class NetworkValues:
+class NetworkValues(Configurable, Stateful):
     """Multilayer perceptron with two hidden layers from a vector to its action values.
 
     Deep Q-learning (Mnih et al. 2015) with Adam, double Q-learning (van Hasselt, Guez and Silver
@@ -56,6 +58,8 @@ class NetworkValues:
     """
 
     observes = "vectors"
+    state_fields: ClassVar = {"steps": "steps", "tensors": "", "_waiting": "waiting."}
+    growing_fields = Transitions._fields
 
     def __init__(
         self,
@@ -73,11 +77,13 @@ class NetworkValues:
         bumps: int = 16,
     ) -> None:
         self._torch: Any = optional_import("torch", extra="models", purpose="a network of values")
+        # The function of `torch.optim.Adam`: the class would import torch's compiler, for seconds.
+        self._adam_step: Any = import_module("torch.optim.adam").adam
         self.learning_rate = checked_number("learning_rate", learning_rate, 0, 1, above=True)
         self.gamma = checked_number("gamma", gamma, 0, 1)
         self.initial_value = checked_number("initial_value", initial_value)
-        self.hidden = int(checked_number("hidden", hidden, 1, whole=True))
-        self.batch_size = int(checked_number("batch_size", batch_size, 1, whole=True))
+        self.hidden = checked_integer("hidden", hidden, 1)
+        self.batch_size = checked_integer("batch_size", batch_size, 1)
         self.target_rate = checked_number("target_rate", target_rate, 0, 1, above=True)
         self.features = (
             RadialBases(low, high, bumps=bumps)
@@ -92,11 +98,11 @@ class NetworkValues:
             weight.requires_grad_()
         self._first = [self._torch.zeros_like(weight) for weight in self._target]  # Adam's moments
         self._second = [self._torch.zeros_like(weight) for weight in self._target]
-        self.steps = 0
+        self.steps = 0  # of Adam
 
     def values(self, observations: FloatArray) -> FloatArray:
         """Return the (batch, actions) values of (batch, d) vectors."""
-        with self._one_thread(), self._torch.no_grad():
+        with one_torch_thread(), self._torch.no_grad():
             values = self._forward(self._weights, self._inputs(observations))
         result: FloatArray = values.numpy().astype(np.float64)
         return result
@@ -114,7 +120,7 @@ class NetworkValues:
         ]
         waiting = Transitions(*together)
         whole = len(waiting.action) // self.batch_size * self.batch_size
-        with self._one_thread():
+        with one_torch_thread():  # a network this small gains nothing from more
             self._steps(waiting, whole)
         self._waiting = each_column(waiting, lambda column: column[whole:].copy())
 
@@ -140,33 +146,28 @@ class NetworkValues:
         gradients = torch.autograd.grad(loss, self._weights)
         with torch.no_grad():
             self._adam(gradients)
-            torch._foreach_lerp_(self._target, self._weights, self.target_rate)
+            for target, weight in zip(self._target, self._weights, strict=True):
+                target.lerp_(weight, self.target_rate)
 
     def _adam(self, gradients: Any) -> None:
         """Take a step of Adam (Kingma and Ba 2015, algorithm 1)."""
-        torch = self._torch
+        self._adam_step(
+            self._weights,
+            list(gradients),
+            self._first,
+            self._second,
+            [],
+            [self._torch.tensor(float(self.steps)) for _ in self._weights],
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self.learning_rate,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+            fused=True,
+        )
         self.steps += 1
-        torch._foreach_lerp_(self._first, gradients, 1 - 0.9)
-        torch._foreach_mul_(self._second, 0.999)
-        torch._foreach_addcmul_(self._second, gradients, gradients, 1 - 0.999)
-        roots = torch._foreach_sqrt(self._second)
-        torch._foreach_div_(roots, (1 - 0.999**self.steps) ** 0.5)
-        torch._foreach_add_(roots, 1e-8)
-        rate = self.learning_rate / (1 - 0.9**self.steps)
-        torch._foreach_addcdiv_(self._weights, self._first, roots, -rate)
-
-    @contextmanager
-    def _one_thread(self) -> Iterator[None]:
-        """Run torch on one thread: a network this small gains nothing from more."""
-        before = self._torch.get_num_threads()
-        if before == 1:
-            yield
-            return
-        self._torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            self._torch.set_num_threads(before)
 
     def _forward(self, weights: Any, inputs: Any) -> Any:
         torch = self._torch
@@ -201,34 +202,29 @@ class NetworkValues:
             np.zeros(0, dtype=np.bool_),
         )
 
-    # -- files ---------------------------------------------------------------------------------
+    # -- state ---------------------------------------------------------------------------------
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the networks, the moments of Adam and the incomplete batch."""
-        state: dict[str, Any] = {"steps": self.steps}
-        for name in ("weights", "target", "first", "second"):
-            for number, tensor in enumerate(getattr(self, f"_{name}")):
-                state[f"{name}.{number}"] = tensor.detach().numpy().copy()
-        for name, column in zip(Transitions._fields, self._waiting, strict=True):
-            state[f"waiting.{name}"] = column.copy()
-        return state
+    @property
+    def tensors(self) -> NetworkTensors:
+        """Arrays that share memory with the tensors; to set them copies their values."""
+        tensors = (self._weights, self._target, self._first, self._second)
+        return NetworkTensors(*(tuple(each.detach().numpy() for each in part) for part in tensors))
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`.
+    @tensors.setter
+    def tensors(self, tensors: NetworkTensors) -> None:
+        for own, given in zip(self.tensors, tensors, strict=True):
+            for array, values in zip(own, given, strict=True):
+                array[...] = values
 
-        Raises:
-            ValueError: for arrays of another shape; these values are then unchanged.
-        """
-        own = self.get_state()
-        for name, array in own.items():
-            if name.startswith("waiting.") or name == "steps":
-                continue
-            if state[name].shape != array.shape:
-                raise ValueError(f"{name} of shape {state[name].shape}; expected {array.shape}")
-        waiting = Transitions(*(state[f"waiting.{name}"] for name in Transitions._fields))
-        self._waiting = check_vectors(waiting, self.size, self.num_actions)
-        self.steps = int(state["steps"])
-        with self._torch.no_grad():
-            for name in ("weights", "target", "first", "second"):
-                for number, tensor in enumerate(getattr(self, f"_{name}")):
-                    tensor.copy_(self._tensor(state[f"{name}.{number}"]))
+    def check_state(self, restored: dict[str, Any]) -> None:
+        """Check the transitions of the incomplete batch."""
+        check_vectors(restored["_waiting"], self.size, self.num_actions)
+
+
+class NetworkTensors(NamedTuple):
+    """Tensors in the state of a network: weights and biases of each layer."""
+
+    weights: tuple[Float32Array, ...]
+    target: tuple[Float32Array, ...]  # of the target network
+    first: tuple[Float32Array, ...]  # Adam's moving average of the gradients
+    second: tuple[Float32Array, ...]  # and of their squares

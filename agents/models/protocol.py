@@ -5,12 +5,14 @@ A user-defined model is any object with these methods; no base class is needed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
+from dynamaze.common.deprecation import find_method
 
 from ..core.transitions import Transitions
 
@@ -80,3 +82,8 @@ class Model(Protocol):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore the state of `get_state`."""
+
+
+def find_sampler(model: Any) -> Callable[..., Transitions] | None:
+    """Return `sample_transitions(observations, actions, rng)` of a model of vectors, or None."""
+    return find_method(model, "sample_transitions", "imagine")

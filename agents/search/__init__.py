@@ -10,10 +10,14 @@ _LAZY = {
     "EnvCopies": ".env_copies",
     "ForwardSearch": ".forward_search",
     "MonteCarloSearch": ".monte_carlo",
+    "MonteCarloSettings": ".monte_carlo",
     "SparseSampling": ".sparse_sampling",
     "TDSearch": ".td_search",
+    "TDSettings": ".td_search",
     "TrajectoryOptimisation": ".trajectory_optimisation.agent",
+    "TrajectorySettings": ".trajectory_optimisation.planning",
     "TreeSearch": ".mcts.agent",
+    "TreeSettings": ".mcts.planning",
     "make_simulator": ".simulators",
 }
 """Name -> module that is imported when the name is first used."""

@@ -8,6 +8,7 @@ _LAZY = {
     "ContinuousTreeSearch": ".continuous",
     "TreeSearch": ".agent",
     "TreeSearchPlanning": ".planning",
+    "TreeSettings": ".planning",
 }
 """Name -> module that is imported when the name is first used."""
 

@@ -7,6 +7,7 @@ from dynamaze.common.deprecation import lazy_exports
 _LAZY = {
     "TrajectoryOptimisation": ".agent",
     "TrajectoryOptimisationPlanning": ".planning",
+    "TrajectorySettings": ".planning",
     "TrueVectorModel": ".agent",
 }
 """Name -> module that is imported when the name is first used."""

@@ -1,17 +1,17 @@
-"""Learned models by name: a learner and the features of an environment's observations.
+"""Learned models: a learner and the features of an environment's observations.
 
-Learners that need SciPy or torch are imported when one is made.
+`LEARNED_MODELS` names them. Learners that need SciPy or torch are imported when one is made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
 
+from .. import learners
 from ..core.encoders import Actions, NumberedActions, Vectors, as_actions
 from ..core.features import (
     CoordinateFeatures,
@@ -132,12 +132,12 @@ def _per_action(kind: Callable[[int, int], Learner]) -> MakeLearner:
     return make
 
 
-def _lazily(name: str, **more: Any) -> MakeLearner:
-    """Return a factory of a learner of `dynamaze.agents.learners` that is imported when called."""
+def _network(name: str) -> MakeLearner:
+    """Return a factory of a network, which is imported when called."""
 
     def make(features: int, actions: Actions, outputs: int, seed: int) -> Learner:
-        kind: Any = getattr(import_module("dynamaze.agents.learners"), name)
-        learner: Learner = kind(features + actions.size, outputs, seed=seed, **more)
+        kind: Any = getattr(learners, name)
+        learner: Learner = kind(features + actions.size, outputs, min_spread=SCALED, seed=seed)
         return learner
 
     return make
@@ -145,19 +145,13 @@ def _lazily(name: str, **more: Any) -> MakeLearner:
 
 def _rough_process(inputs: int, outputs: int) -> Learner:
     """Return a Gaussian process with a Matern kernel: dynamics are not smooth at a wall."""
-    kind: Any = import_module("dynamaze.agents.learners").GaussianProcess
-    learner: Learner = kind(inputs, outputs, kernel="matern52", budget=400)
+    learner: Learner = learners.GaussianProcess(inputs, outputs, kernel="matern52", budget=400)
     return learner
 
 
-LEARNED_MODELS: dict[str, LearnedModel] = {
-    "linear": LearnedModel(_per_action(LinearLeastMeanSquares), "mean", "tiles"),
-    "recursive_linear": LearnedModel(_per_action(RecursiveLeastSquares), "mean", "tiles"),
-    "bayesian_linear": LearnedModel(_per_action(BayesianLinear), "sample", "tiles"),
-    "gaussian_process": LearnedModel(_per_action(_rough_process), "sample", "coordinates"),
-    "deep_belief": LearnedModel(_lazily("DeepBelief", min_spread=SCALED), "mean", "bumps"),
-    "ensemble": LearnedModel(
-        _lazily("ProbabilisticEnsemble", min_spread=SCALED), "sample", "bumps"
-    ),
-}
-"""Name -> learner, draws and features of the model."""
+LINEAR = LearnedModel(_per_action(LinearLeastMeanSquares), "mean", "tiles")
+RECURSIVE_LINEAR = LearnedModel(_per_action(RecursiveLeastSquares), "mean", "tiles")
+BAYESIAN_LINEAR = LearnedModel(_per_action(BayesianLinear), "sample", "tiles")
+GAUSSIAN_PROCESS = LearnedModel(_per_action(_rough_process), "sample", "coordinates")
+DEEP_BELIEF = LearnedModel(_network("DeepBelief"), "mean", "bumps")
+ENSEMBLE = LearnedModel(_network("ProbabilisticEnsemble"), "sample", "bumps")

@@ -31,8 +31,8 @@ from ..core.encoders import VECTORS
 from ..core.rng import Seed, as_sequence, make_generator
 from ..core.transitions import Transitions
 from ..core.vectors import check_vectors
-from ..models.learned import LEARNED_MODELS
-from ..models.protocol import find_sampler
+from ..models.protocol import confidence_in, find_sampler
+from ..models.registry import LEARNED_MODELS
 
 optional_import("stable_baselines3", extra="distill", purpose="DynaCallback")
 from stable_baselines3.common.buffers import ReplayBuffer  # noqa: E402  # after the message
@@ -70,7 +70,7 @@ class DynaCallback(BaseCallback):
     Args:
         model: a name of `LEARNED_MODELS`, or a model of vectors with `update(transitions)` and
             `sample_transitions(observations, actions, rng)`; actions as the replay buffer stores
-            them, those of a `Box` (batch, size) scaled to [-1, 1]. Its `planning_share`, if it has
+            them, those of a `Box` (batch, size) scaled to [-1, 1]. Its `confidence()`, if it has
             one, scales the simulated fraction.
         real_ratio: fraction of each batch that is real, in [0, 1].
         rollout_length: steps of a branch.
@@ -176,7 +176,7 @@ class DynaCallback(BaseCallback):
         if self._waiting >= self.train_every and self._algorithm.num_timesteps >= warm_up:
             self._train()
             self._roll_out()
-        confidence = float(getattr(self.world_model, "planning_share", 1.0))
+        confidence = float(confidence_in(self.world_model))
         self._mixed.share = (1.0 - self.real_ratio) * confidence
 
     def _on_training_end(self) -> None:

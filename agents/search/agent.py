@@ -23,7 +23,8 @@ from ..core.records import Stateful
 from ..core.rng import Seed, as_sequence
 from ..core.spaces import Spaces, count_actions
 from ..exploration import EpsilonGreedy
-from ..models import MODELS, Model, model_for
+from ..models.protocol import Model
+from ..models.registry import MODELS, model_for
 from ..models.table_copy import TableCopy, has_lookups
 from ..planning.base import Planning
 from ..values import LEARNING_RATES, make_values

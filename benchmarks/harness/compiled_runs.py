@@ -19,10 +19,9 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 from dynamaze.agents import Agent, UniformPlanning
 from dynamaze.agents.core.kernels import (
     choose,
-    fraction_of_steps,
+    confident_steps,
     is_confident,
     plan,
-    planning_share,
     record_step,
     record_transition,
     rules,
@@ -358,7 +357,7 @@ rules(
 
 @spliced
 def _plan(planning, model, q, num_actions, learning_rate, gamma, rng):
-    for _ in range(fraction_of_steps(planning.planning_steps, planning_share(model))):
+    for _ in range(confident_steps(model, planning.planning_steps)):
         pair, reward, following, terminated, rng = sample_transition(model, num_actions, rng)
         if is_confident(model, pair):
             q_update(q, num_actions, pair, reward, following, terminated, learning_rate, gamma)

@@ -41,6 +41,19 @@ def lazy_exports(
     return get
 
 
+def lazy_package(
+    package: str, modules: Mapping[str, str]
+) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
+    """Return `__all__`, `__getattr__` and `__dir__` of a package whose names are all lazy.
+
+    Args:
+        package: the package's `__name__`.
+        modules: as of `lazy_exports`.
+    """
+    names = sorted(modules)
+    return names, lazy_exports(package, modules), lambda: names
+
+
 def moved_names(module: str, places: Mapping[str, str]) -> Callable[[str], Any]:
     """Return the `__getattr__` of a module of version 0.1 whose names are elsewhere now.
 

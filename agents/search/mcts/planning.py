@@ -299,6 +299,8 @@ def model_version(model: Any, row: int) -> Any:
     The true model has a version. A table whose pairs are independent changes only the predictions
     of the tried pair, so those of the row's actions are its fingerprint.
     """
+    if getattr(model, "unwrapped", model) is not model:
+        return None  # a wrapper has the attributes of the model inside, but other predictions
     version = getattr(model, "version", None)
     if isinstance(version, str):
         return version

@@ -29,7 +29,7 @@ from ...core.records import Stateful
 from ...core.rng import Seed, as_sequence
 from ...core.spaces import Spaces
 from ...core.transitions import Transitions
-from ...models import LEARNED_MODELS
+from ...models.registry import LEARNED_MODELS
 from ...values import tiles
 from ..agent import (
     ENV_MODELS,

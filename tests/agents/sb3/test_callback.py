@@ -325,7 +325,7 @@ def test_late_model_learns_from_buffer(full: bool) -> None:
 def test_share_follows_model_confidence() -> None:
     algorithm, _ = make("box")
     model = RecordingModel()
-    model.planning_share = 0.5  # type: ignore[attr-defined]
+    model.confidence = lambda *_: 0.5  # type: ignore[attr-defined]
     algorithm.learn(60, callback=DynaCallback(model, real_ratio=0, train_every=5, rollouts=8))
     assert algorithm.logger.name_to_value["dyna/simulated_share"] == 0.5
 

@@ -307,6 +307,12 @@ class Agent:
         write_agent(path, self)
 
     @classmethod
+    def from_stored(cls: type[AgentType], spaces: Spaces, arguments: dict[str, Any]) -> AgentType:
+        """Return an agent made of the spaces and arguments in a checkpoint."""
+        # a former argument may be a field of the settings today
+        return cls(spaces, **getattr(cls.__init__, "new_arguments", dict)(arguments))
+
+    @classmethod
     def load(
         cls: type[AgentType],
         path: str | os.PathLike[str],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from functools import wraps
 from typing import Any
 
@@ -53,5 +54,12 @@ def _keeping_arguments(constructor: Callable[..., None]) -> Callable[..., None]:
 
 
 def _is_default(value: Any, default: Any) -> bool:
-    simple = isinstance(value, (bool, int, float, str, tuple))  # an array compares to an array
+    # an array compares to an array
+    simple = isinstance(value, (bool, int, float, str, tuple)) or is_dataclass(default)
     return value is default or (simple and bool(value == default))
+
+
+def set_checked(settings: Any, **values: Any) -> None:
+    """Set fields of a frozen dataclass to their checked values; for its `__post_init__`."""
+    for name, value in values.items():
+        object.__setattr__(settings, name, value)

@@ -142,7 +142,9 @@ class Line:
 
     observes, capabilities, size, num_actions = "vectors", frozenset({"sample"}), 1, 2
 
-    def imagine(self, vectors: Any, actions: Any, rng: np.random.Generator) -> Transitions:
+    def sample_transitions(
+        self, vectors: Any, actions: Any, rng: np.random.Generator
+    ) -> Transitions:
         following = vectors + np.where(actions, 1.0, -1.0)[:, None]
         ended = following[:, 0] >= 3
         return Transitions(vectors, actions, ended.astype(float), following, ended)

@@ -51,6 +51,17 @@ def check_pairs(
     return vectors, checked
 
 
+def no_transitions(size: int, num_actions: int | Actions) -> Transitions:
+    """Return the empty columns of transitions between vectors of `size` numbers."""
+    return Transitions(
+        np.zeros((0, size)),
+        as_actions(num_actions).empty(0),
+        np.zeros(0),
+        np.zeros((0, size)),
+        np.zeros(0, dtype=np.bool_),
+    )
+
+
 def each_column(
     transitions: Transitions, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 ) -> Transitions:

@@ -21,7 +21,7 @@ from ..core.records import Stateful
 from ..core.rng import make_generator
 from ..core.spaces import Spaces, count_actions
 from ..core.transitions import Transitions
-from ..core.vectors import check_vectors, each_column, no_transitions
+from ..core.vectors import check_vectors, each_column, joined, no_transitions
 
 optional_import("torch", extra="models", purpose="a network of values")
 import torch  # noqa: E402  # after the message that says how to get it
@@ -125,10 +125,7 @@ class NetworkValues(Configurable, Stateful):
                 the values are then unchanged.
         """
         checked = check_vectors(transitions, self.size, self.num_actions)
-        together: list[Any] = [
-            np.concatenate(pair) for pair in zip(self._waiting, checked, strict=True)
-        ]
-        waiting = Transitions(*together)
+        waiting = joined((self._waiting, checked))
         whole = len(waiting.action) // self.batch_size * self.batch_size
         with one_torch_thread():  # a network this small gains nothing from more
             self._steps(waiting, whole)

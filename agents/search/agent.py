@@ -192,14 +192,6 @@ class SearchPlanning(Stateful, Planning):
     ) -> FloatArray:
         """Return the (batch, actions) values that a search from each observation finds.
 
-        Args:
-            values: learned action values.
-            model: learned or true model.
-            observations: (batch,) rows, or (batch, d) vectors.
-            rng: source of all randomness.
-            learning: whether the single observation is the agent's current one, so that search
-                results may be reused at its next step; otherwise the planner's state is unchanged.
-
         Raises:
             ValueError: if there are more actions than simulations, the search would take too many
                 samples, or there is no depth and no discounting.

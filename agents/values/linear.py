@@ -10,9 +10,17 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 from dynamaze.common.validation import checked_number
 
-from ..core.features import Features, SparseFeatures
+from ..core.encoders import Vectors
+from ..core.features import Features, Identity, SparseFeatures, TileCoding
+from ..core.spaces import Spaces, count_actions
 from ..core.transitions import Transitions
 from ..core.vectors import check_vectors
+
+TILES, TILINGS = 8, 8
+"""Tile coding of a box, as in Sutton & Barto 2018, section 10.1."""
+
+MAX_TILED = 4
+"""Largest dimension of a tiled box."""
 
 
 class LinearValues:
@@ -176,3 +184,43 @@ def _product(weights, action, features, row):
     for place in range(features.shape[1]):
         total += weights[action, place] * features[row, place]
     return total
+
+
+# -- by name -----------------------------------------------------------------------------------
+
+
+def tile_coding_values(
+    spaces: Spaces, seed: np.random.SeedSequence, **numbers: float
+) -> LinearValues:
+    """Return linear values on the tile coding of an environment's observations.
+
+    Args:
+        spaces: the spaces of the environment.
+        seed: not used.
+        **numbers: learning rate, discount and initial value.
+
+    Raises:
+        TypeError: for observations that cannot be tiled.
+    """
+    vectors = Vectors(spaces.observation)
+    num_actions, _ = count_actions(spaces.action)
+    return LinearValues(tiles(vectors), num_actions, size=vectors.size, **numbers)
+
+
+def tiles(vectors: Vectors) -> Features:
+    """Return the tile coding of an environment's vectors; one-hot vectors are used directly.
+
+    Raises:
+        TypeError: for a box without bounds, or of too many dimensions.
+    """
+    if vectors.is_one_hot:
+        return Identity(vectors.size)
+    bounded = bool(np.isfinite(vectors.low).all() and np.isfinite(vectors.high).all())
+    if not bounded or vectors.size > MAX_TILED:
+        raise TypeError(
+            f"observation space {vectors.space}; tile coding needs bounds and at most {MAX_TILED} "
+            'numbers; values="network" has no such limit'
+        )
+    # A coordinate with a single value still needs a box of positive width.
+    high = np.where(vectors.high > vectors.low, vectors.high, vectors.low + 1)
+    return TileCoding(vectors.low, high, tiles=TILES, tilings=TILINGS)

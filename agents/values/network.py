@@ -14,9 +14,18 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_number
 
+from ..core.encoders import Vectors
 from ..core.features import CoordinateFeatures, RadialBases
+from ..core.rng import make_generator
+from ..core.spaces import Spaces, count_actions
 from ..core.transitions import Transitions
 from ..core.vectors import check_vectors, each_column
+
+NETWORK = 4
+"""Index of the random stream for the initial weights."""
+
+MAX_BUMPED = 32
+"""Largest dimension with radial bases along each coordinate; images have many more."""
 
 
 class NetworkValues:
@@ -232,3 +241,23 @@ class NetworkValues:
             for name in ("weights", "target", "first", "second"):
                 for number, tensor in enumerate(getattr(self, f"_{name}")):
                     tensor.copy_(self._tensor(state[f"{name}.{number}"]))
+
+
+# -- by name -----------------------------------------------------------------------------------
+
+
+def network_values(spaces: Spaces, seed: np.random.SeedSequence, **numbers: float) -> NetworkValues:
+    """Return a network of an environment's observations.
+
+    Args:
+        spaces: the spaces of the environment.
+        seed: seed of the initial weights.
+        **numbers: learning rate, discount and initial value.
+    """
+    vectors = Vectors(spaces.observation)
+    num_actions, _ = count_actions(spaces.action)
+    arguments: dict[str, Any] = dict(numbers)
+    if vectors.is_one_hot or vectors.size > MAX_BUMPED:
+        arguments["bumps"] = 0
+    rng = make_generator(seed, NETWORK)
+    return NetworkValues(vectors.low, vectors.high, num_actions, rng=rng, **arguments)

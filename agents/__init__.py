@@ -55,10 +55,12 @@ if TYPE_CHECKING:  # type checkers read what is imported on first use
     from .search.forward_search import ForwardSearch
     from .search.mcts.agent import TreeSearch
     from .search.mcts.continuous import ContinuousTreeSearch
-    from .search.monte_carlo import MonteCarloSearch
+    from .search.mcts.planning import TreeSettings
+    from .search.monte_carlo import MonteCarloSearch, MonteCarloSettings
     from .search.sparse_sampling import SparseSampling
-    from .search.td_search import Dyna2, TDSearch
+    from .search.td_search import Dyna2, TDSearch, TDSettings
     from .search.trajectory_optimisation.agent import TrajectoryOptimisation
+    from .search.trajectory_optimisation.planning import TrajectorySettings
     from .values.linear import LinearValues
     from .values.network import NetworkValues
 
@@ -70,11 +72,15 @@ _LAZY = {
     "LinearEvaluation": ".linear.evaluation",
     "LinearValues": ".values.linear",
     "MonteCarloSearch": ".search.monte_carlo",
+    "MonteCarloSettings": ".search.monte_carlo",
     "NetworkValues": ".values.network",
     "SparseSampling": ".search.sparse_sampling",
     "TDSearch": ".search.td_search",
+    "TDSettings": ".search.td_search",
     "TrajectoryOptimisation": ".search.trajectory_optimisation.agent",
+    "TrajectorySettings": ".search.trajectory_optimisation.planning",
     "TreeSearch": ".search.mcts.agent",
+    "TreeSettings": ".search.mcts.planning",
     "TrueModel": ".models.true",
 }
 """Name -> module that is imported when the name is first used."""
@@ -106,6 +112,7 @@ __all__ = [
     "MaximumLikelihood",
     "Model",
     "MonteCarloSearch",
+    "MonteCarloSettings",
     "NetworkValues",
     "OneHotFeatures",
     "Planning",
@@ -121,14 +128,17 @@ __all__ = [
     "StoredExperience",
     "StoredVectors",
     "TDSearch",
+    "TDSettings",
     "TableValues",
     "TabularAdapter",
     "TileCoding",
     "TimeBonus",
     "TrajectoryOptimisation",
     "TrajectorySampling",
+    "TrajectorySettings",
     "Transitions",
     "TreeSearch",
+    "TreeSettings",
     "TrueModel",
     "UncertaintyBonus",
     "UniformPlanning",

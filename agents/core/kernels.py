@@ -30,6 +30,9 @@ CONFIDENCE_THRESHOLD = 0.5
 The values of a skipped pair are learned from real transitions alone.
 """
 
+WHOLE_MODEL = -1
+"""Number that stands for all pairs of a model, as the argument of `confidence`."""
+
 
 class _Rules(NamedTuple):
     """Compiled rules of a record type."""
@@ -177,14 +180,11 @@ def visited_pairs(model):
 
 
 @generic_with_default
-def planning_share(model):
-    """Return the fraction of the planning steps to take with a model, in [0, 1]; by default 1."""
-    return 1.0
+def confidence(model, pair):
+    """Return the confidence in a model's predictions of a pair, in [0, 1]; by default 1.
 
-
-@generic_with_default
-def pair_confidence(model, pair):
-    """Return the confidence in a model's predictions of a pair, in [0, 1]; by default 1."""
+    With `WHOLE_MODEL` as the pair it is the confidence in the model as a whole.
+    """
     return 1.0
 
 
@@ -220,6 +220,12 @@ def plan(planning, model, q, num_actions, learning_rate, gamma, rng):
 # -- selective planning --------------------------------------------------------------------------
 
 
+@compiled
+def confident_steps(model, planning_steps):
+    """Return the planning steps to take with a model: a fraction of them, its confidence."""
+    return fraction_of_steps(planning_steps, confidence(model, WHOLE_MODEL))
+
+
 @spliced
 def fraction_of_steps(planning_steps, share):
     """Return a share in [0, 1] of the planning steps, rounded to the nearest whole number."""
@@ -229,7 +235,15 @@ def fraction_of_steps(planning_steps, share):
 @compiled
 def is_confident(model, pair):
     """Return True if a pair's confidence reaches `CONFIDENCE_THRESHOLD`."""
-    return pair_confidence(model, pair) >= CONFIDENCE_THRESHOLD
+    return confidence(model, pair) >= CONFIDENCE_THRESHOLD
+
+
+@compiled
+def planned_backup(model, num_actions, pair, q, gamma):
+    """Return the value that an expected update gives a pair: an unconfident one keeps its own."""
+    if is_confident(model, pair):
+        return expected_backup(model, num_actions, pair, q, gamma)
+    return q[pair]
 
 
 # -- reachable states ----------------------------------------------------------------------------

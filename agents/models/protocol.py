@@ -5,12 +5,14 @@ A user-defined model is any object with these methods; no base class is needed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
+from dynamaze.common.deprecation import find_method, warn_renamed
 
 from ..core.transitions import Transitions
 
@@ -58,7 +60,8 @@ class Model(Protocol):
     """Model of the environment: learns from real experience, generates simulated experience.
 
     An attribute `observes` declares its observations: "vectors", or "discrete" for table rows.
-    Without the attribute it gets what the agent's values see.
+    Without the attribute it gets what the agent's values see. A method
+    `confidence(observations=None, actions=None)` reduces planning; see `confidence_in`.
     """
 
     @property
@@ -80,3 +83,34 @@ class Model(Protocol):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore the state of `get_state`."""
+
+
+def confidence_in(model: Any, observations: Any = None, actions: Any = None) -> Any:
+    """Return the confidence in a model's predictions, in [0, 1].
+
+    It is asked where planners draw: of the planning steps they take this fraction, and pairs below
+    `dynamaze.agents.core.kernels.CONFIDENCE_THRESHOLD` are left to real experience.
+
+    Args:
+        model: any model; one without a method `confidence` has full confidence.
+        observations: (batch,) rows or (batch, d) vectors; None for the model as a whole.
+        actions: (batch,) actions of the pairs.
+
+    Returns:
+        A float for the model as a whole, a (batch,) array for pairs.
+    """
+    if hasattr(model, "confidence"):
+        return model.confidence(observations, actions)
+    old_name = "planning_share" if observations is None else "pair_confidence"
+    if not hasattr(model, old_name):
+        return 1.0 if observations is None else np.ones(len(actions))
+    warn_renamed(
+        f"{type(model).__name__}.{old_name}", "confidence(observations=None, actions=None)"
+    )
+    found = getattr(model, old_name)
+    return found if observations is None else found(observations, actions)
+
+
+def find_sampler(model: Any) -> Callable[..., Transitions] | None:
+    """Return `sample_transitions(observations, actions, rng)` of a model of vectors, or None."""
+    return find_method(model, "sample_transitions", "imagine")

@@ -13,6 +13,7 @@ from dynamaze.common.validation import checked_number, did_you_mean
 from ..core.kernels import CONFIDENCE_THRESHOLD, fraction_of_steps
 from ..core.transitions import Transitions
 from ..models import CAPABILITIES, MODELS, Model
+from ..models.protocol import confidence_in
 from ..values.table import TableValues, Values
 
 OLD_METHODS = {"note": "record_transition"}
@@ -132,8 +133,8 @@ def checked_name(argument: str, name: object, known: tuple[str, ...]) -> str:
 
 
 def scaled_steps(planning_steps: int, model: Model) -> int:
-    """Scale the number of planning steps by the model's `planning_share`, if it has one."""
-    confidence = getattr(model, "planning_share", 1.0)
+    """Return the planning steps to take with a model: a fraction of them, its confidence."""
+    confidence = confidence_in(model)
     return (
         planning_steps if confidence == 1.0 else int(fraction_of_steps(planning_steps, confidence))
     )
@@ -144,11 +145,8 @@ def confident_only(model: Any, transitions: Transitions) -> Transitions:
 
     Models sample something even where no pair reaches it, so the result may be empty.
     """
-    if not hasattr(model, "pair_confidence"):
-        return transitions
-    confident = (
-        model.pair_confidence(transitions.observation, transitions.action) >= CONFIDENCE_THRESHOLD
-    )
+    confidence = confidence_in(model, transitions.observation, transitions.action)
+    confident = confidence >= CONFIDENCE_THRESHOLD
     if confident.all():
         return transitions
     columns: Any = [column[confident] for column in transitions]

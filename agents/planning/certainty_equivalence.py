@@ -15,8 +15,7 @@ from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
 from ..core.kernels import (
-    expected_backup,
-    is_confident,
+    planned_backup,
     rules,
     visited_pairs,
 )
@@ -56,12 +55,11 @@ def sweep_visited(model, q, num_actions, gamma, backwards):
         row = state * (num_actions + 1)
         for place in range(row + 1, row + 1 + seen.pairs[row]):
             pair = seen.pairs[place]
-            if is_confident(model, pair):
-                # equation 4.10 for action values (equation 4.2), in place:
-                # Q(s, a) <- sum_{s', r} p(s', r | s, a) [r + gamma max_a' Q(s', a')]
-                target = expected_backup(model, num_actions, pair, q, gamma)
-                change = max(change, abs(target - q[pair]))
-                q[pair] = target
+            # equation 4.10 for action values (equation 4.2), in place:
+            # Q(s, a) <- sum_{s', r} p(s', r | s, a) [r + gamma max_a' Q(s', a')]
+            target = planned_backup(model, num_actions, pair, q, gamma)
+            change = max(change, abs(target - q[pair]))
+            q[pair] = target
             largest = max(largest, abs(q[pair]))
     return change, largest
 

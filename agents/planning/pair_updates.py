@@ -14,10 +14,9 @@ from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
 
 from ..core.kernels import (
-    expected_backup,
-    fraction_of_steps,
+    confident_steps,
     is_confident,
-    planning_share,
+    planned_backup,
     rules,
     sample_outcome,
     visited_pairs,
@@ -60,12 +59,11 @@ def update_pair(model, q, num_actions, pair, expected, learning_rate, gamma, rng
     The value of an unconfident pair is left unchanged.
     """
     reward, next_state, terminated, rng = sample_outcome(model, num_actions, pair, rng)
-    if not is_confident(model, pair):
-        update_target = q[pair]
-    elif expected:
+    update_target = q[pair]
+    if expected:
         # expected update, equation 8.1: sum_{s', r} p(s', r | s, a) [r + gamma max_a' Q(s', a')]
-        update_target = expected_backup(model, num_actions, pair, q, gamma)
-    else:
+        update_target = planned_backup(model, num_actions, pair, q, gamma)
+    elif is_confident(model, pair):
         # sample update, equation 8.2: R + gamma max_a' Q(S', a')
         update_target = target(q, np.uint64(num_actions), reward, next_state, terminated, gamma)
     q[pair] += learning_rate * (update_target - q[pair])
@@ -111,7 +109,7 @@ def record_nothing(planning, model, q, num_actions, pair, next_state, terminated
 def update_uniformly(planning, model, q, num_actions, learning_rate, gamma, rng):
     """Update uniformly sampled pairs."""
     seen, expected = visited_pairs(model), planning.expected
-    for _ in range(fraction_of_steps(planning.planning_steps, planning_share(model))):
+    for _ in range(confident_steps(model, planning.planning_steps)):
         drawn, rng = sample_pair(seen, np.uint64(num_actions), rng)
         pair = np.int64(drawn)
         _, _, rng = update_pair(model, q, num_actions, pair, expected, learning_rate, gamma, rng)
@@ -200,7 +198,7 @@ def contains(numbers, number):
 def update_backwards(planning, model, q, num_actions, learning_rate, gamma, rng):
     """Update predecessors of random states."""
     seen, expected = visited_pairs(model), planning.expected
-    for _ in range(fraction_of_steps(planning.planning_steps, planning_share(model))):
+    for _ in range(confident_steps(model, planning.planning_steps)):
         for _ in range(MAX_REDRAWS):
             to, rng = draw_target(planning, seen, rng)
             pair, rng = draw_predecessor(planning.predecessors, model, num_actions, to, rng)

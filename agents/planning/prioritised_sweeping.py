@@ -21,11 +21,10 @@ from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
 from ..core.kernels import (
-    expected_backup,
-    fraction_of_steps,
+    confident_steps,
     is_confident,
     outcome_probability,
-    planning_share,
+    planned_backup,
     rules,
 )
 from ..core.priority_queue import Queue, drop, put, raise_to, take
@@ -56,7 +55,7 @@ class SweepingRecord(NamedTuple):
 def sweep(planning, model, q, num_actions, learning_rate, gamma, rng):
     """Update queued pairs, the highest priority first: step (g) of the box."""
     queue = planning.queue
-    for _ in range(fraction_of_steps(planning.planning_steps, planning_share(model))):
+    for _ in range(confident_steps(model, planning.planning_steps)):
         if queue.size[0] == 0:
             break
         pair = take(queue)  # S, A <- first(PQueue)
@@ -74,7 +73,7 @@ def backup_pair(planning, model, q, num_actions, pair, learning_rate, gamma):
     first, columns = np.uint64(pair - pair % num_actions), np.uint64(num_actions)
     before = row_max(q, first, columns)
     # Q(S, A) <- Q(S, A) + alpha [R + gamma max_a Q(S', a) - Q(S, A)], expected over R and S'
-    q[pair] += learning_rate * (expected_backup(model, num_actions, pair, q, gamma) - q[pair])
+    q[pair] += learning_rate * (planned_backup(model, num_actions, pair, q, gamma) - q[pair])
     update_priority(planning, model, q, num_actions, pair, gamma)
     return abs(row_max(q, first, columns) - before)
 
@@ -105,8 +104,8 @@ def update_priority(planning, model, q, num_actions, pair, gamma):
     """Queue a confident pair by its error if above the threshold, otherwise remove it."""
     # steps (e) and (f): P <- |R + gamma max_a Q(S', a) - Q(S, A)|, expected over R and S';
     # if P > theta, insert S, A into PQueue with priority P
-    error = abs(expected_backup(model, num_actions, pair, q, gamma) - q[pair])
-    if error > planning.threshold and is_confident(model, pair):
+    error = abs(planned_backup(model, num_actions, pair, q, gamma) - q[pair])
+    if error > planning.threshold:
         put(planning.queue, pair, error)
         planning.counts[QUEUED] += 1
     elif planning.queue.place[pair] >= 0:

@@ -15,6 +15,7 @@ from ..core.records import check_indices, flatten, part_of, prefixed, restore
 from ..core.rng import load, state_words, store
 from ..core.transitions import Transitions
 from ..models import Model
+from ..models.protocol import confidence_in
 from ..models.table_copy import TableCopy, has_lookups
 from ..values.table import TableValues
 from .base import Planning
@@ -70,9 +71,9 @@ class TablePlanning(Planning):
 
     def learns_from(self, model: Any, transition: Transitions) -> bool:
         """Return whether a real transition updates the values: always, or for unconfident pairs."""
-        if self.learns_directly or not hasattr(model, "pair_confidence") or not has_lookups(model):
+        if self.learns_directly or not has_lookups(model):
             return self.learns_directly
-        confidence = model.pair_confidence(transition.observation, transition.action)
+        confidence = confidence_in(model, transition.observation, transition.action)
         return bool(confidence[0] < CONFIDENCE_THRESHOLD)
 
     # -- what an agent calls -------------------------------------------------------------------

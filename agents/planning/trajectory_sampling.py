@@ -11,8 +11,7 @@ from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
 from ..core.kernels import (
-    fraction_of_steps,
-    planning_share,
+    confident_steps,
     rules,
     visited_pairs,
 )
@@ -44,7 +43,7 @@ def sample_trajectories(planning, model, q, num_actions, learning_rate, gamma, r
     """Update pairs along simulated trajectories."""
     seen = visited_pairs(model)
     state, rng = trajectory_start(planning, rng)
-    for _ in range(fraction_of_steps(planning.planning_steps, planning_share(model))):
+    for _ in range(confident_steps(model, planning.planning_steps)):
         if seen.pairs[state * (num_actions + 1)] == 0:  # no action was tried there
             state, rng = trajectory_start(planning, rng)
             if seen.pairs[state * (num_actions + 1)] == 0:

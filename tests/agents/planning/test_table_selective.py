@@ -141,7 +141,8 @@ def test_time_bonus_forwards_confidence() -> None:
     runs = run_many(make, runs=1, steps=1300, seed=5)
     (seed,) = np.random.SeedSequence(5).spawn(1)
     agent: Any = make(seed).learn(1300)
-    assert agent.model.planning_share == agent.model.model.planning_share < 1
+    assert agent.model.confidence() == agent.model.model.confidence() < 1
     np.testing.assert_array_equal(runs.q[0], agent.values.q)
     bonus = TimeBonus(LatestOutcome(STATES, ACTIONS), STATES, ACTIONS, kappa=0.0)
-    assert bonus.pair_confidence(np.array([0, 1]), np.array([0, 0])).tolist() == [1, 1]
+    assert bonus.confidence() == 1
+    assert bonus.confidence(np.array([0, 1]), np.array([0, 0])).tolist() == [1, 1]

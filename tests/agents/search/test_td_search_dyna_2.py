@@ -13,7 +13,7 @@ import pytest
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents import QLearning
 from dynamaze.agents.search.monte_carlo import MonteCarloSearch
-from dynamaze.agents.search.td_search import Dyna2, TDSearch
+from dynamaze.agents.search.td_search import Dyna2, TDSearch, TDSettings
 
 
 def maze() -> Any:
@@ -53,7 +53,12 @@ def test_transient_memory_corrects_permanent() -> None:
     """The sum of the memories converges to the values of one alone."""
     corridor = gym.make("DynaMaze-v0", layout="S..G")
     agent = Dyna2(
-        corridor, model="true", simulations=20, learning_rate=1.0, search_epsilon=0.0, seed=0
+        corridor,
+        model="true",
+        simulations=20,
+        learning_rate=1.0,
+        settings=TDSettings(search_epsilon=0.0),
+        seed=0,
     )
     agent.learn(400)
     planning: Any = agent.planning

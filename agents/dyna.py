@@ -27,8 +27,9 @@ from .models import model_for
 from .models.null import NullModel
 from .models.protocol import Model
 from .models.time_bonus import TimeBonus
-from .planning import make_planning
-from .planning.base import Planning, UniformPlanning
+from .planning.base import Planning
+from .planning.registry import make_planning
+from .planning.uniform import UniformPlanning
 from .values.registry import default_learning_rate, make_values
 from .values.table import TableValues, Values
 

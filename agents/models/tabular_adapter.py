@@ -228,16 +228,7 @@ class TabularAdapter(Stateful):
     def check_state(self, restored: dict[str, Any]) -> None:
         """Check the restored indices."""
         seen = restored["seen"]
-        rows = seen.pairs.reshape(self.num_states, self.num_actions + 1)
-        check_indices(
-            "model",
-            [
-                (seen.states[:1], 0, self.num_states + 1),
-                (seen.states[1:], 0, self.num_states),
-                (rows[:, 0], 0, self.num_actions + 1),
-                (rows[:, 1:], 0, self.num_states * self.num_actions),
-            ],
-        )
+        check_indices("model", seen.indices(self.num_states, self.num_actions))
 
 
 @compiled

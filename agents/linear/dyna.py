@@ -40,21 +40,21 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_choice, checked_integer, checked_number, did_you_mean
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
-from ..agent import Agent, EnvLike, make_env, spaces_of
+from ..agent import Agent, EnvLike, resolve_env, spaces_of
 from ..checkpoint import read_agent
 from ..core.encoders import Vectors
 from ..core.features import Features, OneHotFeatures
 from ..core.records import Stateful
 from ..core.rng import Seed
-from ..core.spaces import Spaces, count_actions
+from ..core.spaces import count_actions
 from ..core.transitions import Transitions
 from ..core.vectors import check_vectors
 from ..exploration import EpsilonGreedy
 from ..models.vector_memory import VectorMemory
 from ..planning.base import Planning
-from ..values import tiles
+from ..values.linear import tiles
 from .expectation_model import LinearExpectation
 from .sweeping import SWEEPS, FeatureSweeping
 
@@ -103,39 +103,31 @@ class LinearDyna(Agent):
         planning_rate: float | None = None,
         seed: Seed = None,
     ) -> None:
-        made = env if isinstance(env, Spaces) else make_env(env)
-        spaces = spaces_of(made)
-        num_actions, _ = count_actions(spaces.action)
+        env = resolve_env(env)
+        spaces = spaces_of(env)
         vectors = Vectors(spaces.observation)
         if sweep is None:
-            sweep = "seen" if vectors.rows is None else "pwma"
-        config = {
-            "learning_rate": learning_rate,
-            "gamma": gamma,
-            "epsilon": epsilon,
-            "planning_steps": planning_steps,
-            "sweep": checked_choice("sweep", sweep, (SEEN, *SWEEPS)),
-            "features": features if isinstance(features, str) else None,
-            "model_rate": model_rate,
-            "planning_rate": planning_rate,
-        }
-        made_features = make_features(features, vectors)
-        model = FeatureModel(made_features, num_actions, size=vectors.size, model_rate=model_rate)
+            sweep = SEEN if vectors.rows is None else "pwma"
+        by_state = checked_choice("sweep", sweep, (SEEN, *SWEEPS)) == SEEN
+        made = make_features(features, vectors)
+        model = FeatureModel(
+            made, count_actions(spaces.action)[0], size=vectors.size, model_rate=model_rate
+        )
         values = StateValues(
             model,
-            FeatureSweeping(made_features.num_features, "random" if sweep == SEEN else sweep),
+            FeatureSweeping(made.num_features, "random" if by_state else sweep),
             learning_rate=learning_rate,
             planning_rate=learning_rate if planning_rate is None else planning_rate,
             gamma=gamma,
         )
         super().__init__(
-            made,
+            env,
             values=values,
             model=model,
-            planning=FeaturePlanning(planning_steps, of_states=sweep == SEEN),
+            planning=FeaturePlanning(planning_steps, of_states=by_state),
             exploration=EpsilonGreedy(epsilon),
             seed=seed,
-            config=config,
+            config={"sweep": sweep},
         )
 
     @classmethod
@@ -336,11 +328,7 @@ def make_features(features: str | Features, vectors: Vectors) -> Features:
     """
     if not isinstance(features, str):
         return features
-    if features != "tile_coding":
-        raise ValueError(
-            f"features={features!r}; expected 'tile_coding' or a feature map"
-            f"{did_you_mean(features, ['tile_coding'])}"
-        )
+    checked_choice("features", features, ("tile_coding",), otherwise="a feature map")
     if vectors.rows is not None and not vectors.is_one_hot:
         return OneHotFeatures(vectors.rows.shape, vectors.rows.start)
     return tiles(vectors)

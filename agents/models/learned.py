@@ -14,6 +14,7 @@ from gymnasium import spaces
 from .. import learners
 from ..core.encoders import Actions, NumberedActions, Vectors, as_actions
 from ..core.features import (
+    MAX_BUMPED,
     CoordinateFeatures,
     Features,
     Identity,
@@ -32,14 +33,11 @@ from .tabular_adapter import TabularAdapter
 LEARNER = 3
 """Index of the random stream for initial parameters of learners; see `dynamaze.agents.agent`."""
 
-TILES, TILINGS = 8, 4
-"""Tile coding of the linear models: 324 features in two dimensions."""
+TILINGS = 4
+"""Number of tilings of the linear models: 324 features in two dimensions."""
 
 MAX_TILED = 2
 """Largest dimension of a tiled box; above it linear models see coordinates."""
-
-MAX_BUMPED = 32
-"""Largest dimension with radial bases along each coordinate as inputs of networks."""
 
 SCALED = 0.1
 """Smallest scale of radial basis inputs, which lie in [0, 1] and may hardly have varied yet."""
@@ -116,9 +114,9 @@ class LearnedModel(NamedTuple):
             return CoordinateFeatures(vectors.low, vectors.high, bias=False)
         if vectors.rows is not None:
             return OneHotFeatures(vectors.rows.shape, vectors.rows.start)
-        bounded = bool(np.isfinite(vectors.low).all() and np.isfinite(vectors.high).all())
-        if bounded and vectors.size <= MAX_TILED and bool((vectors.low < vectors.high).all()):
-            return TileCoding(vectors.low, vectors.high, tiles=TILES, tilings=TILINGS)
+        has_width = bool((vectors.low < vectors.high).all())
+        if vectors.is_bounded and vectors.size <= MAX_TILED and has_width:
+            return TileCoding(vectors.low, vectors.high, tilings=TILINGS)
         return CoordinateFeatures(vectors.low, vectors.high)
 
 

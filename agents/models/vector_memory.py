@@ -14,7 +14,7 @@ from ..core.encoders import Actions, as_actions
 from ..core.records import Stateful
 from ..core.ring_buffer import RingBuffer
 from ..core.transitions import Transitions
-from ..core.vectors import check_pairs, check_vectors, each_column
+from ..core.vectors import check_pairs, check_vectors, each_column, no_transitions
 from .protocol import Prediction
 
 CAPACITY = 100_000
@@ -42,14 +42,8 @@ class VectorMemory(RingBuffer[Transitions]):
 
     def __init__(self, size: int, num_actions: int | Actions, *, capacity: int = CAPACITY) -> None:
         self.size, self.actions = size, as_actions(num_actions)
-        empty = Transitions(
-            np.zeros((0, size)),
-            self.actions.empty(0),
-            np.zeros(0),
-            np.zeros((0, size)),
-            np.zeros(0, dtype=np.bool_),
-        )
-        super().__init__(checked_integer("capacity", capacity, 1), empty)
+        capacity = checked_integer("capacity", capacity, 1)
+        super().__init__(capacity, no_transitions(size, self.actions))
 
     @property
     def next_place(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,10 +15,23 @@ from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.threads import one_torch_thread
 from dynamaze.common.validation import checked_integer, checked_number
 
-from ..core.features import CoordinateFeatures, RadialBases
+from ..core.encoders import Vectors
+from ..core.features import MAX_BUMPED, CoordinateFeatures, RadialBases
 from ..core.records import Stateful
+from ..core.rng import make_generator
+from ..core.spaces import Spaces, count_actions
 from ..core.transitions import Transitions
-from ..core.vectors import check_vectors, each_column
+from ..core.vectors import check_vectors, each_column, joined, no_transitions
+
+optional_import("torch", extra="models", purpose="a network of values")
+import torch  # noqa: E402  # after the message that says how to get it
+from torch import Tensor  # noqa: E402
+
+# Not `torch.optim.Adam`, the class: it imports torch's compiler, which takes seconds.
+from torch.optim.adam import adam  # noqa: E402
+
+NETWORK = 4
+"""Index of the random stream for the initial weights."""
 
 
 class NetworkValues(Configurable, Stateful):
@@ -76,9 +89,6 @@ class NetworkValues(Configurable, Stateful):
         target_rate: float = 0.1,
         bumps: int = 16,
     ) -> None:
-        self._torch: Any = optional_import("torch", extra="models", purpose="a network of values")
-        # The function of `torch.optim.Adam`: the class would import torch's compiler, for seconds.
-        self._adam_step: Any = import_module("torch.optim.adam").adam
         self.learning_rate = checked_number("learning_rate", learning_rate, 0, 1, above=True)
         self.gamma = checked_number("gamma", gamma, 0, 1)
         self.initial_value = checked_number("initial_value", initial_value)
@@ -91,18 +101,18 @@ class NetworkValues(Configurable, Stateful):
             else CoordinateFeatures(low, high, bias=False)
         )
         self.size, self.num_actions = self.features.low.size, num_actions
-        self._waiting = self._no_transitions()
+        self._waiting = no_transitions(self.size, num_actions)
         self._weights = [self._tensor(array) for array in self._initial_weights(rng)]
         self._target = [weight.clone() for weight in self._weights]
         for weight in self._weights:
             weight.requires_grad_()
-        self._first = [self._torch.zeros_like(weight) for weight in self._target]  # Adam's moments
-        self._second = [self._torch.zeros_like(weight) for weight in self._target]
+        self._first = [torch.zeros_like(weight) for weight in self._target]  # Adam's moments
+        self._second = [torch.zeros_like(weight) for weight in self._target]
         self.steps = 0  # of Adam
 
     def values(self, observations: FloatArray) -> FloatArray:
         """Return the (batch, actions) values of (batch, d) vectors."""
-        with one_torch_thread(), self._torch.no_grad():
+        with one_torch_thread(), torch.no_grad():
             values = self._forward(self._weights, self._inputs(observations))
         result: FloatArray = values.numpy().astype(np.float64)
         return result
@@ -115,10 +125,7 @@ class NetworkValues(Configurable, Stateful):
                 the values are then unchanged.
         """
         checked = check_vectors(transitions, self.size, self.num_actions)
-        together: list[Any] = [
-            np.concatenate(pair) for pair in zip(self._waiting, checked, strict=True)
-        ]
-        waiting = Transitions(*together)
+        waiting = joined((self._waiting, checked))
         whole = len(waiting.action) // self.batch_size * self.batch_size
         with one_torch_thread():  # a network this small gains nothing from more
             self._steps(waiting, whole)
@@ -132,7 +139,6 @@ class NetworkValues(Configurable, Stateful):
     # -- gradient step -------------------------------------------------------------------------
 
     def _step(self, batch: Transitions) -> None:
-        torch = self._torch
         now, then = self._inputs(batch.observation), self._inputs(batch.next_observation)
         rows = torch.arange(len(batch.action))
         with torch.no_grad():
@@ -149,15 +155,15 @@ class NetworkValues(Configurable, Stateful):
             for target, weight in zip(self._target, self._weights, strict=True):
                 target.lerp_(weight, self.target_rate)
 
-    def _adam(self, gradients: Any) -> None:
+    def _adam(self, gradients: Sequence[Tensor]) -> None:
         """Take a step of Adam (Kingma and Ba 2015, algorithm 1)."""
-        self._adam_step(
+        adam(
             self._weights,
             list(gradients),
             self._first,
             self._second,
             [],
-            [self._torch.tensor(float(self.steps)) for _ in self._weights],
+            [torch.tensor(float(self.steps)) for _ in self._weights],
             amsgrad=False,
             beta1=0.9,
             beta2=0.999,
@@ -169,17 +175,16 @@ class NetworkValues(Configurable, Stateful):
         )
         self.steps += 1
 
-    def _forward(self, weights: Any, inputs: Any) -> Any:
-        torch = self._torch
+    def _forward(self, weights: list[Tensor], inputs: Tensor) -> Tensor:
         hidden = torch.relu(torch.addmm(weights[1], inputs, weights[0]))
         hidden = torch.relu(torch.addmm(weights[3], hidden, weights[2]))
         return torch.addmm(weights[5], hidden, weights[4])
 
-    def _inputs(self, vectors: FloatArray) -> Any:
+    def _inputs(self, vectors: FloatArray) -> Tensor:
         return self._tensor(self.features(vectors))
 
-    def _tensor(self, array: npt.NDArray[Any]) -> Any:
-        return self._torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    def _tensor(self, array: npt.NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
     # -- initialisation ------------------------------------------------------------------------
 
@@ -192,15 +197,6 @@ class NetworkValues(Configurable, Stateful):
             arrays += [rng.normal(0, spread, (inputs, outputs)), rng.uniform(-0.5, 0.5, outputs)]
         arrays[-1] = np.full(self.num_actions, self.initial_value)
         return arrays
-
-    def _no_transitions(self) -> Transitions:
-        return Transitions(
-            np.zeros((0, self.size)),
-            np.zeros(0, dtype=np.int64),
-            np.zeros(0),
-            np.zeros((0, self.size)),
-            np.zeros(0, dtype=np.bool_),
-        )
 
     # -- state ---------------------------------------------------------------------------------
 
@@ -228,3 +224,23 @@ class NetworkTensors(NamedTuple):
     target: tuple[Float32Array, ...]  # of the target network
     first: tuple[Float32Array, ...]  # Adam's moving average of the gradients
     second: tuple[Float32Array, ...]  # and of their squares
+
+
+# -- by name -----------------------------------------------------------------------------------
+
+
+def network_values(spaces: Spaces, seed: np.random.SeedSequence, **numbers: float) -> NetworkValues:
+    """Return a network of an environment's observations.
+
+    Args:
+        spaces: the spaces of the environment.
+        seed: seed of the initial weights.
+        **numbers: learning rate, discount and initial value.
+    """
+    vectors = Vectors(spaces.observation)
+    num_actions, _ = count_actions(spaces.action)
+    arguments: dict[str, Any] = dict(numbers)
+    if vectors.is_one_hot or vectors.size > MAX_BUMPED:
+        arguments["bumps"] = 0
+    rng = make_generator(seed, NETWORK)
+    return NetworkValues(vectors.low, vectors.high, num_actions, rng=rng, **arguments)

@@ -53,9 +53,8 @@ if TYPE_CHECKING:  # type checkers read what is imported on first use
     from .linear.evaluation import LinearEvaluation
     from .models.true import TrueModel
     from .search.forward_search import ForwardSearch
-    from .search.mcts.agent import TreeSearch
+    from .search.mcts.agent import TreeSearch, TreeSettings
     from .search.mcts.continuous import ContinuousTreeSearch
-    from .search.mcts.planning import TreeSettings
     from .search.monte_carlo import MonteCarloSearch, MonteCarloSettings
     from .search.sparse_sampling import SparseSampling
     from .search.td_search import Dyna2, TDSearch, TDSettings
@@ -80,7 +79,7 @@ _LAZY = {
     "TrajectoryOptimisation": ".search.trajectory_optimisation.agent",
     "TrajectorySettings": ".search.trajectory_optimisation.planning",
     "TreeSearch": ".search.mcts.agent",
-    "TreeSettings": ".search.mcts.planning",
+    "TreeSettings": ".search.mcts.agent",
     "TrueModel": ".models.true",
 }
 """Name -> module that is imported when the name is first used."""

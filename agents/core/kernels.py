@@ -201,16 +201,17 @@ def choose(exploration, values, first, num_actions, state, rng):
     """Choose an action in a state, whose values begin at `first`; also returns the generator."""
 
 
-@generic
+@generic_with_default
 def record_step(exploration, pair):
-    """Update an exploration rule after a real step."""
+    """Update an exploration rule after a real step; by default it has no memory."""
 
 
-@generic
+@generic_with_default
 def record_transition(planning, model, q, num_actions, pair, next_state, terminated, gamma):
     """Record a real transition, which the model has already learned, in a planner's record.
 
-    `q` is the flat table; pair and number of actions are int64.
+    By default nothing is recorded: the model stores the experience. `q` is the flat table; pair and
+    number of actions are int64.
     """
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
-from dynamaze.common.validation import did_you_mean
+from dynamaze.common.deprecation import lazy_exports
 
-from .base import Planning, UniformPlanning
-from .certainty_equivalence import DynamicProgramming
-from .pair_updates import BackwardUpdates, UniformUpdates
-from .prioritised_sweeping import PrioritisedSweeping
-from .trajectory_sampling import TrajectorySampling
+if TYPE_CHECKING:  # type checkers read what is imported on first use
+    from .base import Planning
+    from .certainty_equivalence import DynamicProgramming
+    from .pair_updates import BackwardUpdates, UniformUpdates
+    from .prioritised_sweeping import PrioritisedSweeping
+    from .registry import PLANNERS, make_planning
+    from .trajectory_sampling import TrajectorySampling
+    from .uniform import UniformPlanning
 
 __all__ = [
     "PLANNERS",
@@ -25,38 +27,21 @@ __all__ = [
     "make_planning",
 ]
 
-PLANNERS: dict[str, Callable[[int, float], Planning]] = {
-    "uniform": lambda steps, epsilon: UniformPlanning(steps),
-    "uniform_expected": lambda steps, epsilon: UniformUpdates(steps),
-    "backward": lambda steps, epsilon: BackwardUpdates(steps),
-    "prioritised_sweeping": lambda steps, epsilon: PrioritisedSweeping(steps),
-    "trajectory_sampling": lambda steps, epsilon: TrajectorySampling(steps, epsilon=epsilon),
-    "dynamic_programming": lambda steps, epsilon: DynamicProgramming(),
+_LAZY = {
+    "BackwardUpdates": ".pair_updates",
+    "DynamicProgramming": ".certainty_equivalence",
+    "PLANNERS": ".registry",
+    "Planning": ".base",
+    "PrioritisedSweeping": ".prioritised_sweeping",
+    "TrajectorySampling": ".trajectory_sampling",
+    "UniformPlanning": ".uniform",
+    "UniformUpdates": ".pair_updates",
+    "make_planning": ".registry",
 }
-"""Name -> function of (planning_steps, epsilon) that makes the planner."""
+"""Name -> module that is imported when the name is first used."""
+
+__getattr__ = lazy_exports(__name__, _LAZY)
 
 
-def make_planning(planning: str | Planning, planning_steps: int, epsilon: float) -> Planning:
-    """Return the planner of a name, or the given planner.
-
-    Raises:
-        ValueError: for an unknown name; lists the known ones.
-        TypeError: for an argument that is neither a name nor a planner.
-    """
-    if not isinstance(planning, str):
-        return _checked(planning)
-    if planning not in PLANNERS:
-        raise ValueError(
-            f"planning={planning!r}; expected one of {sorted(PLANNERS)}"
-            f"{did_you_mean(planning, PLANNERS)}"
-        )
-    return PLANNERS[planning](planning_steps, epsilon)
-
-
-def _checked(planning: Any) -> Planning:
-    if isinstance(planning, type) or not isinstance(planning, Planning):
-        raise TypeError(
-            f"planning={planning!r}; expected one of {sorted(PLANNERS)} or an object of a class "
-            "that inherits from dynamaze.agents.Planning"
-        )
-    return planning
+def __dir__() -> list[str]:
+    return __all__

@@ -1,6 +1,6 @@
 """Agents of the Dyna family, and their parts: values, models, planning and exploration.
 
-The search agents and Linear Dyna are imported when they are first used.
+Each name is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -9,49 +9,47 @@ from typing import TYPE_CHECKING
 
 from dynamaze.common.deprecation import lazy_exports
 
-from .agent import Agent
-from .callbacks import Step
-from .core.encoders import Vectors
-from .core.features import CoordinateFeatures, Identity, OneHotFeatures, RadialBases, TileCoding
-from .core.spaces import Spaces
-from .core.transitions import Transitions, check_transitions
-from .dyna import DynaQ, DynaQPlus, QLearning
-from .exploration import ActionTimeBonus, EpsilonGreedy
-from .models import (
-    CAPABILITIES,
-    MODELS,
-    TABLE_MODELS,
-    ForgettingExperience,
-    ForgettingLatest,
-    ForgettingLikelihood,
-    LatestOutcome,
-    MaximumLikelihood,
-    Model,
-    Prediction,
-    RegressionModel,
-    ScoredModel,
-    StoredExperience,
-    StoredVectors,
-    TabularAdapter,
-    TimeBonus,
-    UncertaintyBonus,
-)
-from .planning import (
-    PLANNERS,
-    BackwardUpdates,
-    DynamicProgramming,
-    Planning,
-    PrioritisedSweeping,
-    TrajectorySampling,
-    UniformPlanning,
-    UniformUpdates,
-)
-from .values.table import TableValues
-
 if TYPE_CHECKING:  # type checkers read what is imported on first use
+    from .agent import Agent
+    from .callbacks import Step
+    from .core.encoders import Vectors
+    from .core.features import CoordinateFeatures, Identity, OneHotFeatures, RadialBases, TileCoding
+    from .core.spaces import Spaces
+    from .core.transitions import Transitions, check_transitions
+    from .dyna import DynaQ, DynaQPlus, QLearning
+    from .exploration import ActionTimeBonus, EpsilonGreedy
     from .linear.dyna import LinearDyna
     from .linear.evaluation import LinearEvaluation
+    from .models import (
+        CAPABILITIES,
+        MODELS,
+        TABLE_MODELS,
+        ForgettingExperience,
+        ForgettingLatest,
+        ForgettingLikelihood,
+        LatestOutcome,
+        MaximumLikelihood,
+        Model,
+        Prediction,
+        RegressionModel,
+        ScoredModel,
+        StoredExperience,
+        StoredVectors,
+        TabularAdapter,
+        TimeBonus,
+        UncertaintyBonus,
+    )
     from .models.true import TrueModel
+    from .planning import (
+        PLANNERS,
+        BackwardUpdates,
+        DynamicProgramming,
+        Planning,
+        PrioritisedSweeping,
+        TrajectorySampling,
+        UniformPlanning,
+        UniformUpdates,
+    )
     from .search.forward_search import ForwardSearch
     from .search.mcts.agent import TreeSearch
     from .search.mcts.continuous import ContinuousTreeSearch
@@ -59,25 +57,7 @@ if TYPE_CHECKING:  # type checkers read what is imported on first use
     from .search.sparse_sampling import SparseSampling
     from .search.td_search import Dyna2, TDSearch
     from .search.trajectory_optimisation.agent import TrajectoryOptimisation
-    from .values.linear import LinearValues
-    from .values.network import NetworkValues
-
-_LAZY = {
-    "ContinuousTreeSearch": ".search.mcts.continuous",
-    "Dyna2": ".search.td_search",
-    "ForwardSearch": ".search.forward_search",
-    "LinearDyna": ".linear.dyna",
-    "LinearEvaluation": ".linear.evaluation",
-    "LinearValues": ".values.linear",
-    "MonteCarloSearch": ".search.monte_carlo",
-    "NetworkValues": ".values.network",
-    "SparseSampling": ".search.sparse_sampling",
-    "TDSearch": ".search.td_search",
-    "TrajectoryOptimisation": ".search.trajectory_optimisation.agent",
-    "TreeSearch": ".search.mcts.agent",
-    "TrueModel": ".models.true",
-}
-"""Name -> module that is imported when the name is first used."""
+    from .values import LinearValues, NetworkValues, TableValues
 
 __all__ = [
     "CAPABILITIES",
@@ -136,6 +116,65 @@ __all__ = [
     "Vectors",
     "check_transitions",
 ]
+
+_LAZY = {
+    "CAPABILITIES": ".models",
+    "MODELS": ".models",
+    "PLANNERS": ".planning",
+    "TABLE_MODELS": ".models",
+    "ActionTimeBonus": ".exploration",
+    "Agent": ".agent",
+    "BackwardUpdates": ".planning",
+    "ContinuousTreeSearch": ".search.mcts.continuous",
+    "CoordinateFeatures": ".core.features",
+    "Dyna2": ".search.td_search",
+    "DynaQ": ".dyna",
+    "DynaQPlus": ".dyna",
+    "DynamicProgramming": ".planning",
+    "EpsilonGreedy": ".exploration",
+    "ForgettingExperience": ".models",
+    "ForgettingLatest": ".models",
+    "ForgettingLikelihood": ".models",
+    "ForwardSearch": ".search.forward_search",
+    "Identity": ".core.features",
+    "LatestOutcome": ".models",
+    "LinearDyna": ".linear.dyna",
+    "LinearEvaluation": ".linear.evaluation",
+    "LinearValues": ".values",
+    "MaximumLikelihood": ".models",
+    "Model": ".models",
+    "MonteCarloSearch": ".search.monte_carlo",
+    "NetworkValues": ".values",
+    "OneHotFeatures": ".core.features",
+    "Planning": ".planning",
+    "Prediction": ".models",
+    "PrioritisedSweeping": ".planning",
+    "QLearning": ".dyna",
+    "RadialBases": ".core.features",
+    "RegressionModel": ".models",
+    "ScoredModel": ".models",
+    "Spaces": ".core.spaces",
+    "SparseSampling": ".search.sparse_sampling",
+    "Step": ".callbacks",
+    "StoredExperience": ".models",
+    "StoredVectors": ".models",
+    "TDSearch": ".search.td_search",
+    "TableValues": ".values",
+    "TabularAdapter": ".models",
+    "TileCoding": ".core.features",
+    "TimeBonus": ".models",
+    "TrajectoryOptimisation": ".search.trajectory_optimisation.agent",
+    "TrajectorySampling": ".planning",
+    "Transitions": ".core.transitions",
+    "TreeSearch": ".search.mcts.agent",
+    "TrueModel": ".models.true",
+    "UncertaintyBonus": ".models",
+    "UniformPlanning": ".planning",
+    "UniformUpdates": ".planning",
+    "Vectors": ".core.encoders",
+    "check_transitions": ".core.transitions",
+}
+"""Name -> module that is imported when the name is first used."""
 
 _RENAMED = {
     "ContinuousSearch": "TrajectoryOptimisation",

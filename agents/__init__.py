@@ -53,10 +53,12 @@ if TYPE_CHECKING:  # type checkers read what is imported on first use
     from .search.forward_search import ForwardSearch
     from .search.mcts.agent import TreeSearch
     from .search.mcts.continuous import ContinuousTreeSearch
-    from .search.monte_carlo import MonteCarloSearch
+    from .search.mcts.planning import TreeSettings
+    from .search.monte_carlo import MonteCarloSearch, MonteCarloSettings
     from .search.sparse_sampling import SparseSampling
-    from .search.td_search import Dyna2, TDSearch
+    from .search.td_search import Dyna2, TDSearch, TDSettings
     from .search.trajectory_optimisation.agent import TrajectoryOptimisation
+    from .search.trajectory_optimisation.planning import TrajectorySettings
     from .values import LinearValues, NetworkValues, TableValues
 
 __all__ = [
@@ -86,6 +88,7 @@ __all__ = [
     "MaximumLikelihood",
     "Model",
     "MonteCarloSearch",
+    "MonteCarloSettings",
     "NetworkValues",
     "OneHotFeatures",
     "Planning",
@@ -101,14 +104,17 @@ __all__ = [
     "StoredExperience",
     "StoredVectors",
     "TDSearch",
+    "TDSettings",
     "TableValues",
     "TabularAdapter",
     "TileCoding",
     "TimeBonus",
     "TrajectoryOptimisation",
     "TrajectorySampling",
+    "TrajectorySettings",
     "Transitions",
     "TreeSearch",
+    "TreeSettings",
     "TrueModel",
     "UncertaintyBonus",
     "UniformPlanning",
@@ -144,6 +150,7 @@ _LAZY = {
     "MaximumLikelihood": ".models",
     "Model": ".models",
     "MonteCarloSearch": ".search.monte_carlo",
+    "MonteCarloSettings": ".search.monte_carlo",
     "NetworkValues": ".values",
     "OneHotFeatures": ".core.features",
     "Planning": ".planning",
@@ -159,14 +166,17 @@ _LAZY = {
     "StoredExperience": ".models",
     "StoredVectors": ".models",
     "TDSearch": ".search.td_search",
+    "TDSettings": ".search.td_search",
     "TableValues": ".values",
     "TabularAdapter": ".models",
     "TileCoding": ".core.features",
     "TimeBonus": ".models",
     "TrajectoryOptimisation": ".search.trajectory_optimisation.agent",
     "TrajectorySampling": ".planning",
+    "TrajectorySettings": ".search.trajectory_optimisation.planning",
     "Transitions": ".core.transitions",
     "TreeSearch": ".search.mcts.agent",
+    "TreeSettings": ".search.mcts.planning",
     "TrueModel": ".models.true",
     "UncertaintyBonus": ".models",
     "UniformPlanning": ".planning",

@@ -15,7 +15,7 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.configuration import Configurable
+from dynamaze.common.configuration import Configurable, flat_arguments
 from dynamaze.common.validation import checked_integer
 
 from .callbacks import CallbackLike, Logger, Step, as_callback, as_vec_env, with_progress_bar
@@ -251,19 +251,18 @@ class Agent(Configurable):
             ValueError: for an observation outside the space.
         """
         rows, is_single = self.encoder.many(observation)
-        values = self._values_of(rows)
-        if deterministic:
-            actions = values.argmax(axis=1)
-        else:
-            actions = np.array(
-                [
-                    self.exploration.choose(value, row, self.predict_rng)
-                    for value, row in zip(values, rows, strict=True)
-                ],
-                dtype=np.int64,
-            )
-        actions = actions + self._first_action
+        actions = self._actions(self._values_of(rows), rows, deterministic)
         return (actions[0] if is_single else actions), state
+
+    def _actions(self, values: FloatArray, rows: Any, deterministic: bool) -> Any:
+        """Return the (batch,) greedy actions, or those of the exploration policy."""
+        if deterministic:
+            return values.argmax(axis=1) + self._first_action
+        chosen = [
+            self.exploration.choose(value, row, self.predict_rng)
+            for value, row in zip(values, rows, strict=True)
+        ]
+        return np.array(chosen, dtype=np.int64) + self._first_action
 
     def action_probabilities(self, observations: Any) -> FloatArray:
         """Return the (batch, actions) action probabilities of the exploration policy.
@@ -302,7 +301,8 @@ class Agent(Configurable):
     @property
     def config(self) -> dict[str, Any]:
         """Return the arguments from which `load` makes the agent; None stands for an object."""
-        arguments = {**self.get_params(), **self._config}
+        # settings as single entries: files of version 0.2 hold them, too
+        arguments = flat_arguments({**self.get_params(), **self._config})
         return {
             name: value if is_plain(value) else None
             for name, value in arguments.items()
@@ -320,6 +320,12 @@ class Agent(Configurable):
             OSError: if the file cannot be written; an existing file is left unchanged.
         """
         write_agent(path, self)
+
+    @classmethod
+    def from_stored(cls: type[AgentType], spaces: Spaces, arguments: dict[str, Any]) -> AgentType:
+        """Return an agent made of the spaces and arguments in a checkpoint."""
+        # a former argument may be a field of the settings today
+        return cls(spaces, **getattr(cls.__init__, "new_arguments", dict)(arguments))
 
     @classmethod
     def load(

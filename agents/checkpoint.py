@@ -105,7 +105,7 @@ def read_agent(
         for name, part in objects.items():
             if name in config and config[name] is None:
                 config[name] = _required(name, part, path)
-        agent: AgentType = cls(read_spaces(document["spaces"]), **config)
+        agent: AgentType = cls.from_stored(read_spaces(document["spaces"]), config)
         _restore(agent, arrays, document)
     except CheckpointError:
         raise

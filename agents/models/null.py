@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -10,16 +10,11 @@ from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
 
 from ..core.kernels import rules
+from ..core.records import Stateful
 from ..core.transitions import Transitions
 
 
-class NullTable(NamedTuple):
-    """Empty record."""
-
-    nothing: IntArray  # (0,)
-
-
-class NullModel:
+class NullModel(Stateful):
     """Model that learns nothing and cannot be sampled."""
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"compiled"})
@@ -41,12 +36,11 @@ class NullModel:
     def reserve(self, transitions: int) -> None:
         """Do nothing: an empty record needs no capacity."""
 
-    def get_state(self) -> dict[str, Any]:
-        """Return an empty state."""
-        return {}
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Ignore the state."""
+class NullTable(NamedTuple):
+    """Empty record."""
+
+    nothing: IntArray  # (0,)
 
 
 @compiled
@@ -60,8 +54,4 @@ def sample_nothing(table, num_actions, rng):
     return np.uint64(0), 0.0, np.int64(0), False, rng
 
 
-rules(
-    NullTable,
-    update_model=update_nothing,
-    sample_transition=sample_nothing,
-)
+rules(NullTable, update_model=update_nothing, sample_transition=sample_nothing)

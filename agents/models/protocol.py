@@ -5,13 +5,14 @@ A user-defined model is any object with these methods; no base class is needed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
-from dynamaze.common.deprecation import warn_renamed
+from dynamaze.common.deprecation import find_method, warn_renamed
 
 from ..core.transitions import Transitions
 
@@ -108,3 +109,8 @@ def confidence_in(model: Any, observations: Any = None, actions: Any = None) -> 
     )
     found = getattr(model, old_name)
     return found if observations is None else found(observations, actions)
+
+
+def find_sampler(model: Any) -> Callable[..., Transitions] | None:
+    """Return `sample_transitions(observations, actions, rng)` of a model of vectors, or None."""
+    return find_method(model, "sample_transitions", "imagine")

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.deprecation import renamed_method
 from dynamaze.common.validation import did_you_mean
 
 from ..core.encoders import Actions, as_actions
@@ -157,7 +158,7 @@ class RegressionModel:
             RuntimeError: before the first update.
         """
         drawn = self.memory.draw(n, rng)
-        simulated = self.imagine(drawn.observation, drawn.action, rng)
+        simulated = self.sample_transitions(drawn.observation, drawn.action, rng)
         if not self.grounded:
             return simulated
         nearest = self.memory.nearest_successors(
@@ -165,7 +166,7 @@ class RegressionModel:
         )
         return simulated._replace(next_observation=nearest)
 
-    def imagine(
+    def sample_transitions(
         self, observations: FloatArray, actions: npt.NDArray[Any], rng: np.random.Generator
     ) -> Transitions:
         """Simulate (batch, d) vectors with (batch,) or (batch, size) actions.
@@ -181,6 +182,8 @@ class RegressionModel:
         # Bernoulli with the learner's mean, which `<` clips to [0, 1]
         terminated = rng.random(len(vectors)) < mean[:, -1]
         return Transitions(vectors, actions, mean[:, -2].copy(), following, terminated)
+
+    imagine = renamed_method("imagine", "sample_transitions")
 
     def predict(self, observations: FloatArray, actions: npt.NDArray[Any]) -> Prediction:
         """Return mean and standard deviation of the outcome of each pair.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,33 +11,16 @@ from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 
 from ..core.kernels import sample_transition, update_model
-from ..core.records import check_indices, flatten, restore
+from ..core.records import Stateful, check_indices
 from ..core.rng import load, state_words, store
 from ..core.transitions import Transitions, check_integers, first_outside, outside_table
 from .protocol import Outcomes, Prediction
-from .visited_pairs import VisitedPairs
+
+INITIAL_CAPACITY = 64
+"""Rows of a growing column before the first update."""
 
 
-class TableRecord(Protocol):
-    """Fields that every model's record has."""
-
-    @property
-    def seen(self) -> VisitedPairs:
-        """Pairs that search control draws from."""
-
-    @property
-    def visits(self) -> IntArray:
-        """Visits of each pair, (states * actions,)."""
-
-    @property
-    def next_state(self) -> IntArray:
-        """Next states of the outcomes."""
-
-
-Record = TypeVar("Record", bound=TableRecord)
-
-
-class TableModel(ABC, Generic[Record]):
+class TableModel(ABC, Stateful):
     """Model of discrete states and actions, its state in a compiled record.
 
     Args:
@@ -47,8 +30,11 @@ class TableModel(ABC, Generic[Record]):
             state with reward 0 (Sutton & Barto 2018, footnote on p. 168).
 
     Attributes:
-        table: the record.
+        table: the record. It has at least the fields `seen` (`VisitedPairs`), `visits` of each
+            pair, (states * actions,), and `next_state`, the next states of the outcomes.
     """
+
+    state_fields: ClassVar = {"table": ""}
 
     capabilities: ClassVar[frozenset[str]] = frozenset(
         {"sample", "predict", "distribution", "visits", "compiled"}
@@ -57,16 +43,13 @@ class TableModel(ABC, Generic[Record]):
     promises: ClassVar[frozenset[str]] = frozenset()
     """Promises that `dynamaze.agents.checks` tests, some of its `PROMISES`."""
 
-    growing: ClassVar[tuple[str, ...]] = ()
-    """Columns of the record that grow with experience."""
-
     def __init__(self, num_states: int, num_actions: int, *, include_untried: bool = False) -> None:
         self.num_states = num_states
         self.num_actions = num_actions
-        self.table = self._begin(include_untried)
+        self.table: Any = self._begin(include_untried)
 
     @abstractmethod
-    def _begin(self, include_untried: bool) -> Record:
+    def _begin(self, include_untried: bool) -> Any:
         """Return the record before the first update."""
 
     def update(self, transitions: Transitions) -> None:
@@ -77,11 +60,7 @@ class TableModel(ABC, Generic[Record]):
             ValueError: if one is outside the table or its reward is not finite; the model is then
                 unchanged.
         """
-        check_integers(transitions)
-        self.reserve(transitions.action.size)
-        wrong = update_batch(self.table, self.num_states, self.num_actions, transitions)
-        if wrong >= 0:
-            raise outside_table(transitions, wrong, self.num_states, self.num_actions)
+        update_table(self, transitions)
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         """Sample n simulated transitions, with all randomness from `rng`.
@@ -89,9 +68,7 @@ class TableModel(ABC, Generic[Record]):
         Raises:
             RuntimeError: before the first update.
         """
-        if self.is_empty:
-            raise RuntimeError("the model has seen no transition yet; update it before sampling")
-        return Transitions(*sample_batch(self.table, n, self.num_actions, state_words(rng)))
+        return sample_table(self, n, rng)
 
     @abstractmethod
     def distribution(self, observation: int, action: int) -> Outcomes:
@@ -148,30 +125,53 @@ class TableModel(ABC, Generic[Record]):
         Tables of a fixed size need none.
         """
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the record's arrays by name."""
-        return flatten(self.table)
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the record's arrays.
+    def check_state(self, restored: dict[str, Any]) -> None:
+        """Check the indices of a restored record: compiled code does not.
 
         Raises:
-            ValueError: if one is missing, of another shape, or holds an index out of range.
+            ValueError: for an index out of range.
         """
-        table: Record = restore(self.table, state, growing=self.growing)
-        check_indices("model", self._indices(table))
-        self.table = table
+        check_indices("model", self._indices(restored["table"]))
 
-    def _indices(self, table: Record) -> list[tuple[IntArray, int, int]]:
+    def _indices(self, table: Any) -> list[tuple[IntArray, int, int]]:
         """Return arrays of indices, each with its lower bound and its exclusive upper bound."""
-        rows = table.seen.pairs.reshape(self.num_states, self.num_actions + 1)
         return [
-            (table.seen.states[:1], 0, self.num_states + 1),
-            (table.seen.states[1:], 0, self.num_states),
-            (rows[:, 0], 0, self.num_actions + 1),
-            (rows[:, 1:], 0, self.num_states * self.num_actions),
+            *table.seen.indices(self.num_states, self.num_actions),
             (table.next_state, 0, self.num_states),
         ]
+
+
+def update_table(model: Any, transitions: Transitions) -> None:
+    """Update a compiled model by the rule of its record.
+
+    Args:
+        model: one with `table`, `num_states`, `num_actions` and `reserve`.
+        transitions: real transitions, in their order.
+
+    Raises:
+        TypeError, ValueError: as `TableModel.update`.
+    """
+    check_integers(transitions)
+    model.reserve(transitions.action.size)
+    wrong = update_batch(model.table, model.num_states, model.num_actions, transitions)
+    if wrong >= 0:
+        raise outside_table(transitions, wrong, model.num_states, model.num_actions)
+
+
+def sample_table(model: Any, n: int, rng: np.random.Generator) -> Transitions:
+    """Sample n transitions of a compiled model by the rule of its record.
+
+    Args:
+        model: one with `table`, `num_actions` and `is_empty`.
+        n: number of transitions.
+        rng: source of all randomness.
+
+    Raises:
+        RuntimeError: before the first update.
+    """
+    if model.is_empty:
+        raise RuntimeError("the model has seen no transition yet; update it before sampling")
+    return Transitions(*sample_batch(model.table, n, model.num_actions, state_words(rng)))
 
 
 def _most_likely(outcomes: Outcomes) -> int:

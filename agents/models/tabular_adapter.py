@@ -12,7 +12,7 @@ from dynamaze.common.compiled import compiled, compiled_with_arrays
 from ..core.encoders import Vectors
 from ..core.normal import grid_probabilities
 from ..core.records import check_indices, flatten, part_of, prefixed, restore
-from ..core.rng import load, state_words, store
+from ..core.rng import load, sample_columns, state_words, store
 from ..core.transitions import Transitions, check_integers, first_outside, outside_table
 from .protocol import Outcomes, Prediction
 from .regression import RegressionModel
@@ -102,7 +102,7 @@ class TabularAdapter:
             raise RuntimeError("the model has seen no transition yet; update it before sampling")
         pairs = _sample_pairs(self.seen, n, self.num_actions, state_words(rng))
         states, actions = np.divmod(pairs, self.num_actions)
-        simulated = self.model.imagine(self.vectors.of_rows(states), actions, rng)
+        simulated = self.model.sample_transitions(self.vectors.of_rows(states), actions, rng)
         rows = self._rows(simulated.next_observation, rng)
         untried = self.visits[pairs] == 0
         return Transitions(
@@ -178,12 +178,10 @@ class TabularAdapter:
         if not self._draws_rows:
             return self._nearest(vectors)
         rows = np.flatnonzero(self.exists)
-        # Inverse transform sampling of a row by its predicted mean
-        weights = np.cumsum(np.maximum(vectors[:, rows], 0.0), axis=1)
-        total = weights[:, -1]
-        drawn = (weights <= (rng.random(len(vectors)) * total)[:, None]).sum(axis=1)
-        found: IntArray = rows[np.minimum(drawn, len(rows) - 1)]
-        drawn_or_nearest: IntArray = np.where(total > 0, found, self._nearest(vectors))
+        means = np.maximum(vectors[:, rows], 0.0)
+        found = rows[sample_columns(means, rng)]
+        has_means = (means > 0).any(axis=1)
+        drawn_or_nearest: IntArray = np.where(has_means, found, self._nearest(vectors))
         return drawn_or_nearest
 
     def _row_probabilities(self, predicted: Prediction, known: IntArray) -> FloatArray:

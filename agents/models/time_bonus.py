@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled, spliced
 from dynamaze.common.validation import checked_number
 
 from ..core.kernels import (
     expected_backup,
-    outcome_probability,
     rules,
     sample_outcome,
     sample_transition,
@@ -25,20 +23,12 @@ from ..core.recency import (
     record_visits,
     time_bonus,
 )
-from ..core.records import flatten, part_of, prefixed, restore
 from ..core.transitions import Transitions
-from .protocol import Model, Outcomes, Prediction, confidence_in
+from .protocol import Model
+from .wrapper import ModelWrapper
 
 
-class TimeBonusTable(NamedTuple):
-    """Record of a model and the visit times of its pairs."""
-
-    model: Any
-    times: VisitTimes
-    kappa: float
-
-
-class TimeBonus:
+class TimeBonus(ModelWrapper):
     """Model wrapper that adds kappa * sqrt(tau) to simulated rewards (section 8.3, p. 168).
 
     tau is the number of real steps since the pair was last tried (Sutton & Barto 2018).
@@ -54,71 +44,44 @@ class TimeBonus:
         ValueError: if kappa is negative or not finite.
     """
 
+    state_fields: ClassVar = {"model": "model.", "times": "times."}
+
     def __init__(self, model: Model, num_states: int, num_actions: int, *, kappa: float) -> None:
-        self.model = model
+        super().__init__(model)
         self.kappa = checked_number("kappa", kappa, 0)
         self.num_actions = num_actions
         self.times = VisitTimes.begin(num_states, num_actions)
 
     @property
-    def capabilities(self) -> frozenset[str]:
-        """Capabilities of the inner model."""
-        return self.model.capabilities
-
-    @property
     def promises(self) -> frozenset[str]:
         """Promises of the inner model, without exact rewards if there is a bonus."""
-        inner: frozenset[str] = getattr(self.model, "promises", frozenset())
-        return inner - {"exact_when_deterministic"} if self.kappa else inner
-
-    @property
-    def adapts_within(self) -> int:
-        """Number of visits within which the inner model adapts."""
-        return int(getattr(self.model, "adapts_within", 1))
+        return super().promises - ({"exact_when_deterministic"} if self.kappa else set())
 
     @property
     def table(self) -> TimeBonusTable:
         """Record of the compiled inner model with the visit times."""
-        return TimeBonusTable(self.model.table, self.times, self.kappa)  # type: ignore[attr-defined]  # where "compiled" is declared
-
-    def confidence(self, observations: Any = None, actions: Any = None) -> Any:
-        """Return the confidence in the inner model, as `confidence_in`."""
-        return confidence_in(self.model, observations, actions)
+        return TimeBonusTable(self.model.table, self.times, self.kappa)
 
     def update(self, transitions: Transitions) -> None:
         """Update the inner model and record the visit of each pair."""
-        self.model.update(transitions)
+        super().update(transitions)
         record_visits(self.times, transitions, self.num_actions)
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         """Sample transitions of the inner model, each with its bonus."""
-        drawn = self.model.sample(n, rng)
+        drawn = super().sample(n, rng)
         # A copy: the model's array may be its own memory, or hold integers.
         transitions = drawn._replace(reward=drawn.reward.astype(np.float64))
         add_time_bonus(self.times, transitions, self.num_actions, self.kappa)
         return transitions
 
-    def predict(self, observations: IntArray, actions: IntArray) -> Prediction:
-        """Return the predictions of the inner model, without the bonus."""
-        return self.model.predict(observations, actions)  # type: ignore[attr-defined, no-any-return]  # where "predict" is declared
 
-    def distribution(self, observation: int, action: int) -> Outcomes:
-        """Return the outcome distribution of the inner model, without the bonus."""
-        return self.model.distribution(observation, action)  # type: ignore[attr-defined, no-any-return]  # where "distribution" is declared
+class TimeBonusTable(NamedTuple):
+    """Record of a model and the visit times of its pairs."""
 
-    def reserve(self, transitions: int) -> None:
-        """Reserve capacity in the inner model."""
-        self.model.reserve(transitions)  # type: ignore[attr-defined]  # where "compiled" is declared
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the state of the inner model and the visit times."""
-        return {**prefixed("model", self.model.get_state()), **flatten(self.times, "times.")}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`."""
-        times = restore(self.times, state, "times.")
-        self.model.set_state(part_of("model", state))
-        self.times = times
+    model: Any
+    times: VisitTimes
+    kappa: float
 
 
 @compiled
@@ -150,12 +113,6 @@ def backup_with_bonus(table, num_actions, pair, q, gamma):
     return bonus + expected_backup(table.model, num_actions, pair, q, gamma)
 
 
-@compiled
-def inner_probability(table, num_actions, pair, next_state, terminated):
-    """Return the outcome probability of the inner model."""
-    return outcome_probability(table.model, num_actions, pair, next_state, terminated)
-
-
 rules(
     TimeBonusTable,
     inside="model",
@@ -163,5 +120,4 @@ rules(
     sample_transition=sample_with_bonus,
     sample_outcome=sample_outcome_with_bonus,
     expected_backup=backup_with_bonus,
-    outcome_probability=inner_probability,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -12,25 +12,17 @@ from dynamaze.common.validation import checked_number
 
 from ..core.kernels import (
     expected_backup,
-    outcome_probability,
     pair_uncertainty,
     rules,
     sample_outcome,
     sample_transition,
-    update_model,
 )
 from ..core.transitions import Transitions
 from .protocol import Model
+from .wrapper import ModelWrapper
 
 
-class UncertaintyTable(NamedTuple):
-    """Record of a model and the weight of the bonus."""
-
-    model: Any
-    weight: float
-
-
-class UncertaintyBonus:
+class UncertaintyBonus(ModelWrapper):
     """Model wrapper that adds weight * uncertainty to each simulated reward.
 
     The uncertainty of a pair depends on the model:
@@ -57,6 +49,8 @@ class UncertaintyBonus:
         ValueError: if the weight is negative or not finite.
     """
 
+    state_fields: ClassVar = {"model": ""}  # nothing beside the inner model
+
     def __init__(
         self,
         model: Model,
@@ -65,38 +59,22 @@ class UncertaintyBonus:
         *,
         weight: float,
     ) -> None:
-        self.model: Any = model
+        super().__init__(model)
         for name, number in (("num_states", num_states), ("num_actions", num_actions)):
             if number is not None:
                 setattr(self, name, number)
         self.weight = checked_number("weight", weight, 0)
 
     @property
-    def capabilities(self) -> frozenset[str]:
-        """Capabilities of the inner model."""
-        inner: frozenset[str] = self.model.capabilities
-        return inner
-
-    @property
     def promises(self) -> frozenset[str]:
         """Promises of the inner model, without exact rewards if there is a bonus."""
-        inner = getattr(self.model, "promises", frozenset()) | {"knows_uncertainty"}
-        return frozenset(inner - {"exact_when_deterministic"} if self.weight else inner)
+        inner = super().promises | {"knows_uncertainty"}
+        return inner - ({"exact_when_deterministic"} if self.weight else set())
 
     @property
     def table(self) -> UncertaintyTable:
         """Record of the compiled inner model with the weight."""
         return UncertaintyTable(self.model.table, self.weight)
-
-    def __getattr__(self, name: str) -> Any:
-        """Forward all other attributes to the inner model: `predict`, `distribution`, `reserve`."""
-        if name == "model":  # not yet set while the object is copied
-            raise AttributeError(name)
-        return getattr(self.model, name)
-
-    def update(self, transitions: Transitions) -> None:
-        """Update the inner model."""
-        self.model.update(transitions)
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         """Sample transitions of the inner model, each with its bonus.
@@ -104,7 +82,7 @@ class UncertaintyBonus:
         Raises:
             RuntimeError: before the first update.
         """
-        drawn: Transitions = self.model.sample(n, rng)
+        drawn = super().sample(n, rng)
         bonus = self.weight * self.pair_uncertainty(drawn.observation, drawn.action)
         return drawn._replace(reward=drawn.reward + bonus)
 
@@ -119,20 +97,12 @@ class UncertaintyBonus:
         # MBIE-EB (Strehl and Littman 2008), with one visit more
         return np.asarray(1.0 / np.sqrt(prediction.visits + 1.0))
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the state of the inner model."""
-        state: dict[str, Any] = self.model.get_state()
-        return state
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`."""
-        self.model.set_state(state)
+class UncertaintyTable(NamedTuple):
+    """Record of a model and the weight of the bonus."""
 
-
-@compiled
-def update_inner_model(table, num_actions, state, action, reward, next_state, terminated):
-    """Update the inner model."""
-    update_model(table.model, num_actions, state, action, reward, next_state, terminated)
+    model: Any
+    weight: float
 
 
 @spliced
@@ -158,18 +128,10 @@ def backup_with_bonus(table, num_actions, pair, q, gamma):
     return bonus + expected_backup(table.model, num_actions, pair, q, gamma)
 
 
-@compiled
-def inner_probability(table, num_actions, pair, next_state, terminated):
-    """Return the outcome probability of the inner model."""
-    return outcome_probability(table.model, num_actions, pair, next_state, terminated)
-
-
 rules(
     UncertaintyTable,
     inside="model",
-    update_model=update_inner_model,
     sample_transition=sample_with_bonus,
     sample_outcome=sample_outcome_with_bonus,
     expected_backup=backup_with_bonus,
-    outcome_probability=inner_probability,
 )

@@ -14,6 +14,7 @@ import numpy as np
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled, spliced
 
+from ..core.kernels import sample_outcome, visited_pairs
 from ..core.rng import high_below, low_below, next_word
 
 
@@ -33,6 +34,16 @@ class VisitedPairs(NamedTuple):
             np.zeros(num_states * (num_actions + 1), dtype=np.int64),
             include_untried,
         )
+
+    def indices(self, num_states: int, num_actions: int) -> list[tuple[IntArray, int, int]]:
+        """Return the arrays of indices, each with its lower and its exclusive upper bound."""
+        rows = self.pairs.reshape(num_states, num_actions + 1)
+        return [
+            (self.states[:1], 0, num_states + 1),
+            (self.states[1:], 0, num_states),
+            (rows[:, 0], 0, num_actions + 1),
+            (rows[:, 1:], 0, num_states * num_actions),
+        ]
 
 
 @compiled
@@ -100,3 +111,11 @@ def sample_pair(seen, num_actions, rng):
     state = np.uint64(seen.states[one + high_below(word, seen.states[0])])
     row = state * (num_actions + one)
     return np.uint64(seen.pairs[row + one + low_below(word, seen.pairs[row])]), rng
+
+
+@spliced
+def sample_visited(model, num_actions, rng):
+    """Sample a visited pair, then an outcome: the rule of `sample_transition` of most tables."""
+    pair, rng = sample_pair(visited_pairs(model), num_actions, rng)
+    reward, next_state, terminated, rng = sample_outcome(model, num_actions, pair, rng)
+    return pair, reward, next_state, terminated, rng

@@ -31,7 +31,7 @@ from ..core.encoders import VECTORS
 from ..core.rng import Seed, as_sequence, make_generator
 from ..core.transitions import Transitions
 from ..core.vectors import check_vectors
-from ..models.protocol import confidence_in
+from ..models.protocol import confidence_in, find_sampler
 from ..models.registry import LEARNED_MODELS
 
 optional_import("stable_baselines3", extra="distill", purpose="DynaCallback")
@@ -43,7 +43,7 @@ from .buffer import TIMEOUT, AlgorithmAdapter, MixedReplayBuffer  # noqa: E402
 BRANCHES = 0
 """Index of the seed's random stream from which branches are drawn."""
 
-NEEDED = ("update", "imagine")
+NEEDED = ("update", "sample_transitions")
 """Methods that a model must have."""
 
 
@@ -69,9 +69,9 @@ class DynaCallback(BaseCallback):
 
     Args:
         model: a name of `LEARNED_MODELS`, or a model of vectors with `update(transitions)` and
-            `imagine(observations, actions, rng)`; actions as the replay buffer stores them, those
-            of a `Box` (batch, size) scaled to [-1, 1]. Its `confidence()`, if it has one, scales
-            the simulated fraction.
+            `sample_transitions(observations, actions, rng)`; actions as the replay buffer stores
+            them, those of a `Box` (batch, size) scaled to [-1, 1]. Its `confidence()`, if it has
+            one, scales the simulated fraction.
         real_ratio: fraction of each batch that is real, in [0, 1].
         rollout_length: steps of a branch.
         rollouts: number of branches that are rolled out at a time.
@@ -91,7 +91,7 @@ class DynaCallback(BaseCallback):
 
     Raises:
         TypeError, ValueError: for a number outside its range, an unknown name, or a model without
-            `imagine`; and when learning begins, for an unsupported algorithm or space.
+            `sample_transitions`; and when learning begins, for an unsupported algorithm or space.
     """
 
     @renamed_arguments(kept="retained_rounds")
@@ -228,7 +228,7 @@ class DynaCallback(BaseCallback):
         for _ in range(self.rollout_length):
             observations = adapter.vectors.observations(vectors)
             actions = adapter.exploring_actions(observations, self._rng)
-            simulated = self._imagine(vectors, adapter.model_actions(actions))
+            simulated = self._simulate(vectors, adapter.model_actions(actions))
             following = adapter.vectors.observations(simulated.next_observation)
             mixed.simulated.add(
                 observations, following, actions, simulated.reward, simulated.terminated, [{}] * n
@@ -239,8 +239,9 @@ class DynaCallback(BaseCallback):
             ended += int(simulated.terminated.sum())
         self._record_branches(ended)
 
-    def _imagine(self, vectors: Any, actions: Any) -> Transitions:
-        simulated = self.world_model.imagine(vectors, actions, self._rng)
+    def _simulate(self, vectors: Any, actions: Any) -> Transitions:
+        sample: Any = find_sampler(self.world_model)
+        simulated = sample(vectors, actions, self._rng)
         return check_vectors(simulated, self._connected.vectors.size, self._connected.actions)
 
     def _record_branches(self, ended: int) -> None:
@@ -331,7 +332,7 @@ class DynaCallback(BaseCallback):
 
 
 def _check_model(model: Any) -> None:
-    """Check that the model is a known name, or a model of vectors with `imagine`."""
+    """Check that the model is a known name, or a model of vectors with `sample_transitions`."""
     if isinstance(model, str):
         if model not in LEARNED_MODELS:
             raise ValueError(
@@ -339,7 +340,8 @@ def _check_model(model: Any) -> None:
                 f"{did_you_mean(model, LEARNED_MODELS)}"
             )
         return
-    missing = [name for name in NEEDED if not hasattr(model, name)]
+    found = (hasattr(model, "update"), find_sampler(model) is not None)
+    missing = [name for name, has in zip(NEEDED, found, strict=True) if not has]
     if missing or isinstance(model, type):
         raise TypeError(
             f"model={model!r} has no {' and no '.join(missing)}; expected one of "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from functools import wraps
 from typing import Any
 
@@ -57,5 +58,23 @@ def _keeping_arguments(constructor: Callable[..., None]) -> Callable[..., None]:
 
 
 def _is_default(value: Any, default: Any) -> bool:
-    simple = isinstance(value, (bool, int, float, str, tuple))  # an array compares to an array
+    # an array compares to an array
+    simple = isinstance(value, (bool, int, float, str, tuple)) or is_dataclass(default)
     return value is default or (simple and bool(value == default))
+
+
+def flat_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments in which dataclasses are replaced by their fields."""
+    flat: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if is_dataclass(value) and not isinstance(value, type):
+            flat |= {field.name: getattr(value, field.name) for field in fields(value)}
+        else:
+            flat[name] = value
+    return flat
+
+
+def set_checked(settings: Any, **values: Any) -> None:
+    """Set fields of a frozen dataclass to their checked values; for its `__post_init__`."""
+    for name, value in values.items():
+        object.__setattr__(settings, name, value)

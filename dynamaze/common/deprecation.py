@@ -110,7 +110,7 @@ def grouped_arguments(
         grouped: dict[str, Any] = {}
         for old in [name for name in given if name in names]:
             new = names[old]
-            if given.get(argument) is not None:
+            if argument in given:
                 raise TypeError(
                     f"{old}=... and {argument}=... were given; expected {argument} alone"
                 )

@@ -14,21 +14,14 @@ from __future__ import annotations
 from typing import Any
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.deprecation import renamed_arguments
+from dynamaze.common.deprecation import grouped_arguments
 
 from ...agent import EnvLike
 from ...core.rng import Seed
-from ...models import Model
+from ...models.protocol import Model
 from ...values.table import Values
-from ..agent import (
-    SearchAgent,
-    check_can_simulate,
-    gamma_of,
-    search_depth,
-    search_parts,
-)
-from ..monte_carlo import check_simulation_count
-from .planning import TreeSearchPlanning, visit_counts
+from ..agent import SearchAgent
+from .planning import TreeSearchPlanning, TreeSettings
 
 
 class TreeSearch(SearchAgent):
@@ -44,22 +37,10 @@ class TreeSearch(SearchAgent):
         model: "true", the environment's own transition probabilities; "simulator", copies of the
             environment; a name of `dynamaze.agents.MODELS`, learned online; or a model.
         simulations: number for each decision, at least one for each action.
-        exploration_constant: c of UCB1, in units of returns: about the difference between a good
-            and a bad return.
         depth: steps of a simulation; None: until rewards are discounted to 0.1%.
-        leaf_value: value of a new node: "rollout", the return of a random policy up to the depth,
-            or "values", the best learned value.
-        first_play_urgency: assumed return of a pair that the model has never seen, all later
-            rewards included. The highest possible return makes the agent try every pair that might
-            be good. None: the model's own prediction, mostly the same state and reward 0; new paths
-            are then found only by chance, or by `epsilon`.
-        transpositions: whether paths that reach the same state at the same time share a node.
-        reuse: whether the subtree below the chosen action is kept; only of tables.
-        max_nodes: largest number of nodes of a tree; None: 4 * simulations, and at least 1024.
-        outcome_widening: (factor, exponent) of progressive widening, for continuous states: an
-            action with n visits has about factor * n ** exponent outcomes.
+        settings: of selection, expansion and reuse of the tree.
         values: "table", "tile_coding", "network", or an object: values that Q-learning learns from
-            real experience, if `leaf_value` uses them.
+            real experience, if the settings' `leaf_value` uses them.
         learning_rate: step size of these values, in (0, 1]; None: 0.1, or 0.001 with a network.
         gamma: discount factor, in [0, 1].
         epsilon: probability of a random action, in [0, 1].
@@ -74,21 +55,17 @@ class TreeSearch(SearchAgent):
 
     planning: TreeSearchPlanning
 
-    @renamed_arguments(leaf="leaf_value", untried_value="first_play_urgency")
-    def __init__(  # noqa: PLR0913  # all settings of a search
+    @grouped_arguments(
+        "settings", TreeSettings, leaf="leaf_value", untried_value="first_play_urgency"
+    )
+    def __init__(
         self,
         env: EnvLike,
         *,
         model: str | Model = "true",
         simulations: int = 200,
-        exploration_constant: float = 1.0,
         depth: int | None = None,
-        leaf_value: str = "rollout",
-        first_play_urgency: float | None = None,
-        transpositions: bool = False,
-        reuse: bool = True,
-        max_nodes: int | None = None,
-        outcome_widening: tuple[float, float] | None = None,
+        settings: TreeSettings = TreeSettings(),  # noqa: B008  # frozen
         values: str | Values = "table",
         learning_rate: float | None = None,
         gamma: float = 0.95,
@@ -96,36 +73,17 @@ class TreeSearch(SearchAgent):
         initial_value: float = 0.0,
         seed: Seed = None,
     ) -> None:
-        settings: dict[str, Any] = {
-            "simulations": simulations,
-            "exploration_constant": exploration_constant,
-            "depth": depth,
-            "leaf_value": leaf_value,
-            "first_play_urgency": first_play_urgency,
-            "transpositions": transpositions,
-            "reuse": reuse,
-            "max_nodes": max_nodes,
-            "outcome_widening": outcome_widening,
-        }
-        planning = TreeSearchPlanning(**settings)
-        parts = search_parts(
+        super().__init__(
             env,
-            planning,
+            TreeSearchPlanning(simulations, depth=depth, settings=settings),
             model=model,
             values=values,
-            seed=seed,
             learning_rate=learning_rate,
             gamma=gamma,
             epsilon=epsilon,
             initial_value=initial_value,
-            **settings,
+            seed=seed,
         )
-        check_can_simulate(parts["model"])
-        search_depth(planning.depth, gamma_of(parts["values"]))
-        if planning.first_play_urgency is not None:
-            visit_counts(parts["model"])
-        super().__init__(**parts)
-        check_simulation_count(planning.simulations, self.num_actions)
 
     def action_probabilities(self, observations: Any) -> FloatArray:
         """Return the (batch, actions) visit distribution of the root, for distillation.

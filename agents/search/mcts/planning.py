@@ -1,123 +1,147 @@
-"""Monte-Carlo tree search as an agent's planner.
+"""Monte-Carlo tree search as an agent's planner: decisions, and reuse of the tree between them.
 
-See `tree` for the selection of actions, `kernel` for nodes and simulations, and `simulated` for
-models that are not tables.
+See `uct` for the search itself, and `simulated` for models that are not tables.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.configuration import set_checked
+from dynamaze.common.deprecation import grouped_arguments
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from ...core.records import flatten, part_of, prefixed, restore
 from ...core.rng import state_words
 from ...core.transitions import Transitions
-from ...models import Model
 from ...models.latest import LatestTable
 from ...models.likelihood import LikelihoodTable
-from ...planning.base import Planning, checked_name
-from ...values.table import TableValues, Values
-from ..agent import (
-    checked_depth,
-    checked_positive,
-    gamma_of,
-    is_tabular,
-    search_depth,
-    search_table,
-)
-from ..monte_carlo import check_simulation_count
+from ...models.protocol import Model
+from ...values.table import Values
+from ..agent import Query, SearchPlanning, check_simulation_count, search_depth, search_table
 from ..simulators import make_simulator
-from .kernel import SearchSettings, index_nodes, reroot, reset_tree, uct_search
 from .simulated import SimulatedSearch, SimulatedSettings, Widening
-from .tree import NONE, ROOT, TIME, USED, SearchTree
+from .uct import (
+    NONE,
+    ROOT,
+    TIME,
+    USED,
+    SearchTree,
+    UCTSettings,
+    index_nodes,
+    reroot,
+    reset_tree,
+    uct_search,
+)
 
 LEAF_VALUES = ("rollout", "values")
 
 
-class TreeSearchPlanning(Planning):
-    """Planner that returns the mean returns of UCT simulations.
-
-    Args:
-        simulations: number for each decision, at least one for each action.
-        exploration_constant: c of UCB1, in units of returns: about the difference between a good
-            and a bad return; sqrt(2) is the paper's for returns in [0, 1].
-        depth: steps of a simulation; None: until rewards are discounted to 0.1%.
-        leaf_value: value of a new node: "rollout", the return of a random policy up to the depth,
-            or "values", the best learned value.
-        first_play_urgency: assumed return of a pair that the model has never seen, all later
-            rewards included; None: the model's own prediction, mostly the same state and reward 0.
-            The highest possible return makes the agent try every pair that might be good.
-        transpositions: whether paths that reach the same state at the same time share a node. Each
-            node then has more returns, but the means above still contain those from when less was
-            known. It helps where few states are visited often, and not in the mazes.
-        reuse: whether the subtree below the chosen action is kept; only of tables.
-        max_nodes: largest number of nodes of a tree; None: 4 * simulations, and at least 1024.
-            Before a decision the nodes with the fewest simulations are dropped; where no room is
-            left, simulations continue without adding nodes.
-        outcome_widening: (factor, exponent): an action with n visits has about
-            factor * n ** exponent outcomes; for models that are not tables. None for no bound.
+@dataclass(frozen=True, kw_only=True)
+class TreeSettings:
+    """Settings of tree search.
 
     Raises:
         ValueError: for a number outside its range or another leaf_value.
         TypeError: for a widening that is not a pair.
     """
 
+    exploration_constant: float = 1.0
+    """c of UCB1, in units of returns: about the difference between a good and a bad return; sqrt(2)
+    is the paper's for returns in [0, 1]."""
+    leaf_value: str = "rollout"
+    """Value of a new node: "rollout", the return of a random policy up to the depth, or "values",
+    the best learned value."""
+    first_play_urgency: float | None = None
+    """Assumed return of a pair that the model has never seen, all later rewards included. The
+    highest possible return makes the agent try every pair that might be good. None: the model's own
+    prediction, mostly the same state and reward 0; new paths are then found only by chance, or by
+    `epsilon`."""
+    transpositions: bool = False
+    """Whether paths that reach the same state at the same time share a node. Each node then has
+    more returns, but the means above still contain those from when less was known. It helps where
+    few states are visited often, and not in the mazes."""
+    reuse: bool = True
+    """Whether the subtree below the chosen action is kept; only of tables."""
+    max_nodes: int | None = None
+    """Largest number of nodes of a tree; None: 4 * simulations, and at least 1024. Before a
+    decision the nodes with the fewest simulations are dropped; where no room is left, simulations
+    continue without adding nodes."""
+    outcome_widening: tuple[float, float] | None = None
+    """(factor, exponent) of progressive widening, for continuous states: an action with n visits
+    has about factor * n ** exponent outcomes; for models that are not tables. None for no bound."""
+
+    def __post_init__(self) -> None:
+        urgency, max_nodes = self.first_play_urgency, self.max_nodes
+        set_checked(
+            self,
+            exploration_constant=checked_number(
+                "exploration_constant", self.exploration_constant, 0
+            ),
+            leaf_value=checked_choice("leaf_value", self.leaf_value, LEAF_VALUES),
+            first_play_urgency=(
+                None if urgency is None else checked_number("first_play_urgency", urgency)
+            ),
+            transpositions=bool(self.transpositions),
+            reuse=bool(self.reuse),
+            max_nodes=None if max_nodes is None else checked_integer("max_nodes", max_nodes, 1),
+            outcome_widening=Widening.read("outcome_widening", self.outcome_widening),
+        )
+
+
+class TreeSearchPlanning(SearchPlanning):
+    """Planner that returns the mean returns of UCT simulations.
+
+    Args:
+        simulations: number for each decision, at least one for each action.
+        depth: steps of a simulation; None: until rewards are discounted to 0.1%.
+        settings: further settings.
+
+    Raises:
+        ValueError: for a number outside its range.
+    """
+
+    @grouped_arguments("settings", TreeSettings)
     def __init__(
         self,
         simulations: int,
         *,
-        exploration_constant: float = 1.0,
         depth: int | None = None,
-        leaf_value: str = "rollout",
-        first_play_urgency: float | None = None,
-        transpositions: bool = False,
-        reuse: bool = True,
-        max_nodes: int | None = None,
-        outcome_widening: tuple[float, float] | None = None,
+        settings: TreeSettings = TreeSettings(),
     ) -> None:
-        self.simulations = checked_positive("simulations", simulations)
-        self.exploration_constant = checked_number("exploration_constant", exploration_constant, 0)
-        self.depth = checked_depth(depth)
-        self.leaf_value = checked_name("leaf_value", leaf_value, LEAF_VALUES)
-        self.first_play_urgency = (
-            None
-            if first_play_urgency is None
-            else checked_number("first_play_urgency", first_play_urgency)
+        super().__init__(depth)
+        self.simulations = checked_integer("simulations", simulations, 1)
+        self.settings = settings
+        self.max_nodes = (
+            max(4 * self.simulations, 1024) if settings.max_nodes is None else settings.max_nodes
         )
-        self.transpositions, self.reuse = bool(transpositions), bool(reuse)
-        if max_nodes is None:
-            self.max_nodes = max(4 * self.simulations, 1024)
-        else:
-            self.max_nodes = checked_positive("max_nodes", max_nodes)
-        self.outcome_widening = Widening.read("outcome_widening", outcome_widening)
-        self.learns_directly = leaf_value == "values"
+        self.learns_directly = settings.leaf_value == "values"
         self._kept: SearchTree | None = None  # tree of the agent's own decisions
         self._scratch: SearchTree | None = None  # tree of other queries
-        self._settings: SearchSettings | None = None  # settings of the kept tree
+        self._uct: UCTSettings | None = None  # settings of the kept tree
         self._version: Any = None  # model version of the kept tree
 
-    # -- what an agent calls -------------------------------------------------------------------
-
-    def action_values(
-        self,
-        values: Values,
-        model: Any,
-        observations: Any,
-        rng: np.random.Generator,
-        *,
-        learning: bool = False,
-    ) -> FloatArray:
-        """Return (batch, actions) mean returns of the simulations that start with each action.
+    def check(self, values: Values, model: Any, num_actions: int) -> None:
+        """Check that the planner can search with these values and this model.
 
         Raises:
-            ValueError: if there are more actions than simulations, or no depth and no discounting.
-            TypeError: for a model that cannot be simulated.
+            ValueError, TypeError: as `SearchPlanning.check`; TypeError also for a first-play
+                urgency with a model that does not count visits.
         """
-        return self.search(values, model, observations, rng, learning=learning)[0]
+        super().check(values, model, num_actions)
+        if self.settings.first_play_urgency is not None:
+            visit_counts(model)
+        check_simulation_count(self.simulations, num_actions)
+
+    # -- searching -----------------------------------------------------------------------------
+
+    def root_values(self, query: Query) -> FloatArray:
+        """Return the (batch, actions) mean returns of the simulations that start with an action."""
+        return self.search(*query)[0]
 
     def visits(
         self, values: Values, model: Any, observations: Any, rng: np.random.Generator
@@ -135,7 +159,6 @@ class TreeSearchPlanning(Planning):
         model: Any,
         observations: Any,
         rng: np.random.Generator,
-        *,
         learning: bool = False,
     ) -> tuple[FloatArray, IntArray]:
         """Return the results of `action_values` and `visits` of one search.
@@ -144,24 +167,77 @@ class TreeSearchPlanning(Planning):
             ValueError, TypeError: as `action_values`; TypeError also for a first-play urgency with
                 a model that is not tabular.
         """
-        depth = search_depth(self.depth, gamma_of(values))
-        if isinstance(values, TableValues) and is_tabular(model):
-            return self._in_table(values, model, observations, depth, rng, learning)
-        if self.first_play_urgency is not None:
+        query = Query(values, model, observations, rng, learning)
+        depth = search_depth(self.depth, query.gamma)
+        if query.is_tabular:
+            return self._in_table(query, depth)
+        if self.settings.first_play_urgency is not None:
             raise TypeError(
                 f"first_play_urgency with {type(model).__name__}; expected a tabular model, which "
                 "counts visits, or first_play_urgency=None"
             )
         simulator = make_simulator(model)
         check_simulation_count(self.simulations, simulator.num_actions)
-        settings = self._simulated_settings(values, depth)
+        settings = self._simulated_settings(query, depth)
         found = [SimulatedSearch(simulator, settings, rng).run(each) for each in observations]
         return np.array([each.values for each in found]), np.array([each.visits for each in found])
 
+    def _in_table(self, query: Query, depth: int) -> tuple[FloatArray, IntArray]:
+        values, model, rows = query.values, query.model, np.asarray(query.observations)
+        num_states, num_actions = values.q.shape
+        check_simulation_count(self.simulations, num_actions)
+        urgency = self.settings.first_play_urgency
+        uct = UCTSettings(
+            num_states,
+            num_actions,
+            self.simulations,
+            depth,
+            values.gamma,
+            self.settings.exploration_constant,
+            self.settings.leaf_value == "rollout",
+            self.settings.transpositions,
+            urgency is not None,
+            0.0 if urgency is None else urgency,
+        )
+        table = search_table(model, values.q.shape, rows, depth)
+        tried = np.zeros(0, dtype=np.int64) if urgency is None else visit_counts(model)
+        found, visits = np.empty((len(rows), num_actions)), np.empty((len(rows), num_actions), int)
+        words = state_words(query.rng)
+        for place, row in enumerate(rows.tolist()):
+            if query.learning and self.settings.reuse:
+                tree = self._kept_tree(uct, model, row, words)
+            else:
+                tree = self._scratch = _fitting(self._scratch, uct, self.max_nodes)
+                reset_tree(tree, uct, row, words)
+            uct_search(tree, uct, table, values.q.reshape(-1), tried, words)
+            first = int(tree.numbers[ROOT]) * num_actions
+            visits[place] = tree.visits[first : first + num_actions]
+            means = tree.value[first : first + num_actions]
+            found[place] = np.where(visits[place] > 0, means, -np.inf)
+        return found, visits
+
+    def _simulated_settings(self, query: Query, depth: int) -> SimulatedSettings:
+        def best(observation: Any) -> float:
+            return float(query.values.values(np.array([observation])).max())
+
+        return SimulatedSettings(
+            self.simulations,
+            depth,
+            query.gamma,
+            self.settings.exploration_constant,
+            self.settings.transpositions,
+            leaf_value=best if self.settings.leaf_value == "values" else None,
+            outcome_widening=Widening.read("outcome_widening", self.settings.outcome_widening),
+            action_widening=None,
+            draw_action=None,
+        )
+
+    # -- reuse of the tree ---------------------------------------------------------------------
+
     def record_transition(self, values: Values, model: Model, transitions: Transitions) -> None:
         """Keep the subtree of the real transition, if the model's predictions are unchanged."""
-        tree, settings = self._kept, self._settings
-        if tree is None or settings is None or tree.numbers[ROOT] == NONE:
+        tree, uct = self._kept, self._uct
+        if tree is None or uct is None or tree.numbers[ROOT] == NONE:
             return
         stays = False
         if transitions.action.size == 1 and not transitions.terminated[0]:
@@ -171,90 +247,30 @@ class TreeSearchPlanning(Planning):
             if is_root and is_same:
                 room = min(self.simulations, self.max_nodes // 2)
                 action, following = transitions.action[0], transitions.next_observation[0]
-                stays = bool(reroot(tree, settings, int(action), int(following), room))
+                stays = bool(reroot(tree, uct, int(action), int(following), room))
         if not stays:
             tree.numbers[ROOT] = NONE
 
-    # -- searching -----------------------------------------------------------------------------
-
-    def _in_table(
-        self,
-        values: TableValues,
-        model: Any,
-        rows: IntArray,
-        depth: int,
-        rng: np.random.Generator,
-        learning: bool,
-    ) -> tuple[FloatArray, IntArray]:
-        num_states, num_actions = values.q.shape
-        check_simulation_count(self.simulations, num_actions)
-        settings = SearchSettings(
-            num_states,
-            num_actions,
-            self.simulations,
-            depth,
-            values.gamma,
-            self.exploration_constant,
-            self.leaf_value == "rollout",
-            self.transpositions,
-            self.first_play_urgency is not None,
-            0.0 if self.first_play_urgency is None else self.first_play_urgency,
-        )
-        table = search_table(model, values.q.shape, rows, depth)
-        tried = (
-            np.zeros(0, dtype=np.int64) if self.first_play_urgency is None else visit_counts(model)
-        )
-        found, visits = np.empty((len(rows), num_actions)), np.empty((len(rows), num_actions), int)
-        words = state_words(rng)
-        for place, row in enumerate(np.asarray(rows).tolist()):
-            if learning and self.reuse:
-                tree = self._kept_tree(settings, model, row, words)
-            else:
-                tree = self._scratch = _fitting(self._scratch, settings, self.max_nodes)
-                reset_tree(tree, settings, row, words)
-            uct_search(tree, settings, table, values.q.reshape(-1), tried, words)
-            first = int(tree.numbers[ROOT]) * num_actions
-            visits[place] = tree.visits[first : first + num_actions]
-            means = tree.value[first : first + num_actions]
-            found[place] = np.where(visits[place] > 0, means, -np.inf)
-        return found, visits
-
-    def _kept_tree(self, settings: SearchSettings, model: Any, row: int, words: Any) -> SearchTree:
+    def _kept_tree(self, uct: UCTSettings, model: Any, row: int, words: Any) -> SearchTree:
         """Return the kept tree if its root is this row and its model is unchanged, or a new one."""
-        tree = _fitting(self._kept, settings, self.max_nodes)
+        tree = _fitting(self._kept, uct, self.max_nodes)
         root = int(tree.numbers[ROOT])
         stays = tree is self._kept and root != NONE and tree.state[root] == row
         version = model_version(model, row)
         if not stays or (isinstance(version, str) and version != self._version):
-            reset_tree(tree, settings, row, words)
-        self._kept, self._settings, self._version = tree, settings, version
+            reset_tree(tree, uct, row, words)
+        self._kept, self._uct, self._version = tree, uct, version
         return tree
-
-    def _simulated_settings(self, values: Any, depth: int) -> SimulatedSettings:
-        def best(observation: Any) -> float:
-            return float(values.values(np.array([observation])).max())
-
-        return SimulatedSettings(
-            self.simulations,
-            depth,
-            gamma_of(values),
-            self.exploration_constant,
-            self.transpositions,
-            best if self.leaf_value == "values" else None,
-            self.outcome_widening,
-            None,
-            None,
-        )
 
     # -- checkpoints ---------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
         """Return the tree that is kept for the next decision; empty without one."""
         tree = self._kept
-        if tree is None or self._settings is None or tree.numbers[ROOT] == NONE:
+        if tree is None or self._uct is None or tree.numbers[ROOT] == NONE:
             return {}
         version = self._version if isinstance(self._version, str) else ""
-        return {**tree_state(tree, self._settings), "model_version": version}
+        return {**tree_state(tree, self._uct), "model_version": version}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore a state of `get_state`.
@@ -263,13 +279,13 @@ class TreeSearchPlanning(Planning):
             ValueError: if an entry is missing, has another shape, or is an index outside the tree.
         """
         if "model_version" not in state:
-            self._kept = self._settings = self._version = None
+            self._kept = self._uct = self._version = None
             return
-        self._kept, self._settings = read_tree(state, self.max_nodes)
+        self._kept, self._uct = read_tree(state, self.max_nodes)
         self._version = str(state["model_version"])
 
 
-def _fitting(tree: SearchTree | None, settings: SearchSettings, max_nodes: int) -> SearchTree:
+def _fitting(tree: SearchTree | None, settings: UCTSettings, max_nodes: int) -> SearchTree:
     """Return the tree if it has the required size, or a new one."""
     sizes = (max_nodes * settings.num_actions, settings.depth)
     if tree is not None and (tree.value.size, tree.rewards.size) == sizes:
@@ -283,6 +299,8 @@ def model_version(model: Any, row: int) -> Any:
     The true model has a version. A table whose pairs are independent changes only the predictions
     of the tried pair, so those of the row's actions are its fingerprint.
     """
+    if getattr(model, "unwrapped", model) is not model:
+        return None  # a wrapper has the attributes of the model inside, but other predictions
     version = getattr(model, "version", None)
     if isinstance(version, str):
         return version
@@ -327,7 +345,7 @@ EDGES = ("visits", "value", "width")
 """Columns with an entry for each edge, which are saved for the edges of these nodes."""
 
 
-def tree_state(tree: SearchTree, settings: SearchSettings) -> dict[str, Any]:
+def tree_state(tree: SearchTree, settings: UCTSettings) -> dict[str, Any]:
     """Return the arrays and numbers of a tree and its search settings."""
     used = int(tree.numbers[USED])
     saved = {name: getattr(tree, name)[:used].copy() for name in NODES}
@@ -337,7 +355,7 @@ def tree_state(tree: SearchTree, settings: SearchSettings) -> dict[str, Any]:
     return {**prefixed("tree", saved), **prefixed("rule", flatten(settings))}
 
 
-def read_tree(state: dict[str, Any], max_nodes: int) -> tuple[SearchTree, SearchSettings]:
+def read_tree(state: dict[str, Any], max_nodes: int) -> tuple[SearchTree, UCTSettings]:
     """Restore a tree and its settings from the result of `tree_state`.
 
     Raises:
@@ -350,15 +368,15 @@ def read_tree(state: dict[str, Any], max_nodes: int) -> tuple[SearchTree, Search
     return tree, settings
 
 
-def _read_settings(flat: dict[str, Any]) -> SearchSettings:
-    template = SearchSettings(1, 1, 1, 1, 0.0, 0.0, True, True, False, 0.0)
-    settings: SearchSettings = restore(template, flat)
+def _read_settings(flat: dict[str, Any]) -> UCTSettings:
+    template = UCTSettings(1, 1, 1, 1, 0.0, 0.0, True, True, False, 0.0)
+    settings: UCTSettings = restore(template, flat)
     if min(settings.num_states, settings.num_actions, settings.simulations, settings.depth) < 1:
         raise ValueError(f"a search with {settings}; expected numbers of at least 1")
     return settings
 
 
-def _fill(tree: SearchTree, settings: SearchSettings, saved: dict[str, Any]) -> None:
+def _fill(tree: SearchTree, settings: UCTSettings, saved: dict[str, Any]) -> None:
     """Copy saved columns into the tree, checked before compiled code uses them as indices.
 
     Raises:

@@ -12,10 +12,10 @@ from dynamaze.common.configuration import Configurable
 from dynamaze.common.validation import checked_number
 
 from .core.kernels import choose, rules
-from .core.recency import VisitTimes, record_visit, record_visits, time_bonus
 from .core.records import Stateful
 from .core.rng import high_unit, load, low_below, next_word, state_words, store
 from .core.transitions import Transitions
+from .models.bonus import VisitTimes, record_visit, record_visits, time_bonus
 
 
 class Exploration(Protocol):

@@ -173,6 +173,11 @@ def pair_uncertainty(model, num_actions, pair):
     return 1.0 / np.sqrt(model.visits[pair] + 1.0)
 
 
+@generic
+def pair_bonus(model, num_actions, pair):
+    """Return the bonus that a model wrapper adds to the simulated rewards of a pair."""
+
+
 @generic_with_default
 def visited_pairs(model):
     """Return the `VisitedPairs` of a model."""

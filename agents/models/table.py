@@ -16,6 +16,11 @@ from ..core.rng import load, state_words, store
 from ..core.transitions import Transitions, check_integers, first_outside, outside_table
 from .protocol import Outcomes, Prediction
 
+TABLE_PROMISES = frozenset(
+    {"exact_when_deterministic", "batch_as_rows", "samples_only_seen", "samples_all_seen"}
+)
+"""Promises that all tables keep, of `dynamaze.agents.checks`."""
+
 INITIAL_CAPACITY = 64
 """Rows of a growing column before the first update."""
 

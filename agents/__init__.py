@@ -20,36 +20,24 @@ if TYPE_CHECKING:  # type checkers read what is imported on first use
     from .exploration import ActionTimeBonus, EpsilonGreedy
     from .linear.dyna import LinearDyna
     from .linear.evaluation import LinearEvaluation
-    from .models import (
-        CAPABILITIES,
-        MODELS,
-        TABLE_MODELS,
-        ForgettingExperience,
-        ForgettingLatest,
-        ForgettingLikelihood,
-        LatestOutcome,
-        MaximumLikelihood,
-        Model,
-        Prediction,
-        RegressionModel,
-        ScoredModel,
-        StoredExperience,
-        StoredVectors,
-        TabularAdapter,
-        TimeBonus,
-        UncertaintyBonus,
-    )
+    from .models.bonus import TimeBonus, UncertaintyBonus
+    from .models.latest import ForgettingLatest, LatestOutcome
+    from .models.likelihood import ForgettingLikelihood, MaximumLikelihood
+    from .models.protocol import CAPABILITIES, Model, Prediction
+    from .models.registry import MODELS, TABLE_MODELS
+    from .models.regression import RegressionModel
+    from .models.scored import ScoredModel
+    from .models.stored import ForgettingExperience, StoredExperience
+    from .models.tabular_adapter import TabularAdapter
     from .models.true import TrueModel
-    from .planning import (
-        PLANNERS,
-        BackwardUpdates,
-        DynamicProgramming,
-        Planning,
-        PrioritisedSweeping,
-        TrajectorySampling,
-        UniformPlanning,
-        UniformUpdates,
-    )
+    from .models.vector_memory import StoredVectors
+    from .planning.base import Planning
+    from .planning.certainty_equivalence import DynamicProgramming
+    from .planning.pair_updates import BackwardUpdates, UniformUpdates
+    from .planning.prioritised_sweeping import PrioritisedSweeping
+    from .planning.registry import PLANNERS
+    from .planning.trajectory_sampling import TrajectorySampling
+    from .planning.uniform import UniformPlanning
     from .search.forward_search import ForwardSearch
     from .search.mcts.agent import TreeSearch
     from .search.mcts.continuous import ContinuousTreeSearch
@@ -59,7 +47,9 @@ if TYPE_CHECKING:  # type checkers read what is imported on first use
     from .search.td_search import Dyna2, TDSearch, TDSettings
     from .search.trajectory_optimisation.agent import TrajectoryOptimisation
     from .search.trajectory_optimisation.planning import TrajectorySettings
-    from .values import LinearValues, NetworkValues, TableValues
+    from .values.linear import LinearValues
+    from .values.network import NetworkValues
+    from .values.table import TableValues
 
 __all__ = [
     "CAPABILITIES",
@@ -124,63 +114,63 @@ __all__ = [
 ]
 
 _LAZY = {
-    "CAPABILITIES": ".models",
-    "MODELS": ".models",
-    "PLANNERS": ".planning",
-    "TABLE_MODELS": ".models",
+    "CAPABILITIES": ".models.protocol",
+    "MODELS": ".models.registry",
+    "PLANNERS": ".planning.registry",
+    "TABLE_MODELS": ".models.registry",
     "ActionTimeBonus": ".exploration",
     "Agent": ".agent",
-    "BackwardUpdates": ".planning",
+    "BackwardUpdates": ".planning.pair_updates",
     "ContinuousTreeSearch": ".search.mcts.continuous",
     "CoordinateFeatures": ".core.features",
     "Dyna2": ".search.td_search",
     "DynaQ": ".dyna",
     "DynaQPlus": ".dyna",
-    "DynamicProgramming": ".planning",
+    "DynamicProgramming": ".planning.certainty_equivalence",
     "EpsilonGreedy": ".exploration",
-    "ForgettingExperience": ".models",
-    "ForgettingLatest": ".models",
-    "ForgettingLikelihood": ".models",
+    "ForgettingExperience": ".models.stored",
+    "ForgettingLatest": ".models.latest",
+    "ForgettingLikelihood": ".models.likelihood",
     "ForwardSearch": ".search.forward_search",
     "Identity": ".core.features",
-    "LatestOutcome": ".models",
+    "LatestOutcome": ".models.latest",
     "LinearDyna": ".linear.dyna",
     "LinearEvaluation": ".linear.evaluation",
-    "LinearValues": ".values",
-    "MaximumLikelihood": ".models",
-    "Model": ".models",
+    "LinearValues": ".values.linear",
+    "MaximumLikelihood": ".models.likelihood",
+    "Model": ".models.protocol",
     "MonteCarloSearch": ".search.monte_carlo",
     "MonteCarloSettings": ".search.monte_carlo",
-    "NetworkValues": ".values",
+    "NetworkValues": ".values.network",
     "OneHotFeatures": ".core.features",
-    "Planning": ".planning",
-    "Prediction": ".models",
-    "PrioritisedSweeping": ".planning",
+    "Planning": ".planning.base",
+    "Prediction": ".models.protocol",
+    "PrioritisedSweeping": ".planning.prioritised_sweeping",
     "QLearning": ".dyna",
     "RadialBases": ".core.features",
-    "RegressionModel": ".models",
-    "ScoredModel": ".models",
+    "RegressionModel": ".models.regression",
+    "ScoredModel": ".models.scored",
     "Spaces": ".core.spaces",
     "SparseSampling": ".search.sparse_sampling",
     "Step": ".callbacks",
-    "StoredExperience": ".models",
-    "StoredVectors": ".models",
+    "StoredExperience": ".models.stored",
+    "StoredVectors": ".models.vector_memory",
     "TDSearch": ".search.td_search",
     "TDSettings": ".search.td_search",
-    "TableValues": ".values",
-    "TabularAdapter": ".models",
+    "TableValues": ".values.table",
+    "TabularAdapter": ".models.tabular_adapter",
     "TileCoding": ".core.features",
-    "TimeBonus": ".models",
+    "TimeBonus": ".models.bonus",
     "TrajectoryOptimisation": ".search.trajectory_optimisation.agent",
-    "TrajectorySampling": ".planning",
+    "TrajectorySampling": ".planning.trajectory_sampling",
     "TrajectorySettings": ".search.trajectory_optimisation.planning",
     "Transitions": ".core.transitions",
     "TreeSearch": ".search.mcts.agent",
     "TreeSettings": ".search.mcts.planning",
     "TrueModel": ".models.true",
-    "UncertaintyBonus": ".models",
-    "UniformPlanning": ".planning",
-    "UniformUpdates": ".planning",
+    "UncertaintyBonus": ".models.bonus",
+    "UniformPlanning": ".planning.uniform",
+    "UniformUpdates": ".planning.pair_updates",
     "Vectors": ".core.encoders",
     "check_transitions": ".core.transitions",
 }

@@ -23,10 +23,9 @@ from .core.encoders import DISCRETE
 from .core.rng import Seed, as_sequence
 from .core.spaces import TableRows, count_actions
 from .exploration import ActionTimeBonus, EpsilonGreedy, Exploration
-from .models import model_for
-from .models.null import NullModel
-from .models.protocol import Model
-from .models.time_bonus import TimeBonus
+from .models.bonus import TimeBonus
+from .models.protocol import Model, NullModel
+from .models.registry import model_for
 from .planning.base import Planning
 from .planning.registry import make_planning
 from .planning.uniform import UniformPlanning

@@ -14,8 +14,8 @@ from dynamaze.common.validation import checked_choice, checked_integer
 from ..core.kernels import CONFIDENCE_THRESHOLD, fraction_of_steps
 from ..core.records import Stateful
 from ..core.transitions import Transitions
-from ..models import MODELS
 from ..models.protocol import CAPABILITIES, Model, confidence_in
+from ..models.registry import MODELS
 from ..values.table import TableValues, Values
 
 OLD_METHODS = {"note": "record_transition"}

@@ -19,7 +19,7 @@ from ..core.kernels import (
     rules,
     visited_pairs,
 )
-from ..models import Model
+from ..models.protocol import Model
 from ..values.table import Values
 from .table import TablePlanning
 

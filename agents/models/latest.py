@@ -13,8 +13,7 @@ from dynamaze.common.validation import checked_integer
 from ..core.kernels import append_state, rules
 from ..values.table import target
 from .protocol import Outcomes
-from .table import TABLE_PROMISES, TableModel
-from .visited_pairs import VisitedPairs, add_pair, remove_pair, sample_visited
+from .table import TABLE_PROMISES, TableModel, VisitedPairs, add_pair, remove_pair, sample_visited
 
 
 class LatestOutcome(TableModel):

@@ -15,8 +15,14 @@ from ..core.records import with_capacity
 from ..core.rng import high_unit, next_word
 from ..values.table import target
 from .protocol import Outcomes
-from .table import INITIAL_CAPACITY, TABLE_PROMISES, TableModel
-from .visited_pairs import VisitedPairs, add_pair, sample_visited
+from .table import (
+    INITIAL_CAPACITY,
+    TABLE_PROMISES,
+    TableModel,
+    VisitedPairs,
+    add_pair,
+    sample_visited,
+)
 
 MIN_TALLY = 1e-15
 

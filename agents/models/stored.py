@@ -14,8 +14,7 @@ from ..core.kernels import rules
 from ..core.records import with_capacity
 from ..core.rng import high_below, next_word
 from .protocol import Outcomes
-from .table import INITIAL_CAPACITY, TABLE_PROMISES, TableModel
-from .visited_pairs import VisitedPairs, add_pair, remove_pair
+from .table import INITIAL_CAPACITY, TABLE_PROMISES, TableModel, VisitedPairs, add_pair, remove_pair
 
 GROWING: tuple[str, ...] = ("pair", "reward", "next_state", "terminated")
 """Columns of the record that grow with experience."""

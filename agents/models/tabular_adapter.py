@@ -16,7 +16,7 @@ from ..core.rng import load, sample_columns, state_words, store
 from ..core.transitions import Transitions, check_integers, first_outside, outside_table
 from .protocol import Outcomes, Prediction
 from .regression import RegressionModel
-from .visited_pairs import VisitedPairs, add_pair, sample_pair
+from .table import VisitedPairs, add_pair, sample_pair
 
 MIN_PROBABILITY = 1e-12
 """Outcomes of a smaller probability are left out of a distribution."""

@@ -23,7 +23,7 @@ from ..core.kernels import (
     visited_pairs,
 )
 from ..core.rng import high_below, low_below, next_word
-from ..models.visited_pairs import sample_pair
+from ..models.table import sample_pair
 from ..values.table import target
 from .prioritised_sweeping import Predecessors, add_predecessor, next_predecessor
 from .table import TablePlanning

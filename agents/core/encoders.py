@@ -186,7 +186,7 @@ def observation_kind(values: Any, model: Any) -> str:
     return str(wanted)
 
 
-class NumberedActions:
+class DiscreteActions:
     """Discrete actions, numbered from 0; learners see them one-hot.
 
     Args:
@@ -265,13 +265,13 @@ class VectorActions:
         inputs[:] = actions
 
 
-Actions = NumberedActions | VectorActions
+Actions = DiscreteActions | VectorActions
 """Kinds of actions that models of vectors support."""
 
 
 def as_actions(actions: int | Actions) -> Actions:
     """Return the actions themselves, or discrete ones for a number of actions."""
-    return actions if isinstance(actions, Actions) else NumberedActions(actions)
+    return actions if isinstance(actions, Actions) else DiscreteActions(actions)
 
 
 def finite_numbers(name: str, values: Any, shape: tuple[int, ...]) -> FloatArray:

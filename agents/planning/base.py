@@ -9,12 +9,10 @@ import numpy as np
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.configuration import Configurable
 from dynamaze.common.deprecation import warn_renamed
-from dynamaze.common.validation import checked_choice, checked_integer
 
-from ..core.kernels import CONFIDENCE_THRESHOLD, fraction_of_steps
 from ..core.records import Stateful
 from ..core.transitions import Transitions
-from ..models.protocol import CAPABILITIES, Model, confidence_in
+from ..models.protocol import CAPABILITIES, Model
 from ..models.registry import MODELS
 from ..values.table import TableValues, Values
 
@@ -83,45 +81,6 @@ class Planning(Configurable, Stateful):
 
     def reserve(self, values: Any, transitions: int) -> None:
         """Make the record, with capacity for a number of further real transitions."""
-
-
-def checked_steps(planning_steps: int) -> int:
-    """Return the number of planning steps, checked.
-
-    Raises:
-        ValueError: if it is negative.
-    """
-    return checked_integer("planning_steps", planning_steps, 0)
-
-
-def checked_name(argument: str, name: object, known: tuple[str, ...]) -> str:
-    """Return the name, if it is one of the known ones.
-
-    Raises:
-        ValueError: if it is not; names the known ones.
-    """
-    return checked_choice(argument, name, known)
-
-
-def scaled_steps(planning_steps: int, model: Model) -> int:
-    """Return the planning steps to take with a model: a fraction of them, its confidence."""
-    confidence = confidence_in(model)
-    return (
-        planning_steps if confidence == 1.0 else int(fraction_of_steps(planning_steps, confidence))
-    )
-
-
-def confident_only(model: Any, transitions: Transitions) -> Transitions:
-    """Return the simulated transitions of pairs whose confidence reaches `CONFIDENCE_THRESHOLD`.
-
-    Models sample something even where no pair reaches it, so the result may be empty.
-    """
-    confidence = confidence_in(model, transitions.observation, transitions.action)
-    confident = confidence >= CONFIDENCE_THRESHOLD
-    if confident.all():
-        return transitions
-    columns: Any = [column[confident] for column in transitions]
-    return Transitions(*columns)
 
 
 def check_fit(planning: Planning, model: Model, values: Values) -> None:

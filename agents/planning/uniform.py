@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dynamaze.common.compiled import compiled, spliced
 from dynamaze.common.validation import checked_integer
 
-from ..core.kernels import confident_steps, is_confident, rules, sample_transition
-from ..models.protocol import Model
+from ..core.kernels import (
+    CONFIDENCE_THRESHOLD,
+    confident_steps,
+    fraction_of_steps,
+    is_confident,
+    rules,
+    sample_transition,
+)
+from ..core.transitions import Transitions
+from ..models.protocol import Model, confidence_in
 from ..values.table import Values, q_update
-from .base import Planning, confident_only, scaled_steps
+from .base import Planning
 
 
 class UniformPlanning(Planning):
@@ -68,3 +76,24 @@ def _plan(planning, model, q, num_actions, learning_rate, gamma, rng):
         if is_confident(model, pair):
             q_update(q, num_actions, pair, reward, following, terminated, learning_rate, gamma)
     return rng
+
+
+def scaled_steps(planning_steps: int, model: Model) -> int:
+    """Return the planning steps to take with a model: a fraction of them, its confidence."""
+    confidence = confidence_in(model)
+    return (
+        planning_steps if confidence == 1.0 else int(fraction_of_steps(planning_steps, confidence))
+    )
+
+
+def confident_only(model: Any, transitions: Transitions) -> Transitions:
+    """Return the simulated transitions of pairs whose confidence reaches `CONFIDENCE_THRESHOLD`.
+
+    Models sample something even where no pair reaches it, so the result may be empty.
+    """
+    confidence = confidence_in(model, transitions.observation, transitions.action)
+    confident = confidence >= CONFIDENCE_THRESHOLD
+    if confident.all():
+        return transitions
+    columns: Any = [column[confident] for column in transitions]
+    return Transitions(*columns)

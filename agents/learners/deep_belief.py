@@ -54,7 +54,7 @@ class DeepBelief(NormalLearner):
             by the range seen, such as images.
         pretraining_steps: steps of contrastive divergence for each machine.
         tuning_steps: steps of back-propagation.
-        training: settings of back-propagation, of the buffers of rows with and without targets, and
+        settings: settings of back-propagation, of the buffers of rows with and without targets, and
             of the inputs' scale.
         seed: seed of all randomness.
 
@@ -73,7 +73,7 @@ class DeepBelief(NormalLearner):
         "_train_at": "train_at",
     }
 
-    @grouped_arguments("training", TrainingSettings)
+    @grouped_arguments("settings", TrainingSettings)
     def __init__(
         self,
         num_inputs: int,
@@ -84,7 +84,7 @@ class DeepBelief(NormalLearner):
         visible: str = "gaussian",
         pretraining_steps: int = 500,
         tuning_steps: int = 1000,
-        training: TrainingSettings | None = None,
+        settings: TrainingSettings = TrainingSettings(),  # noqa: B008  # frozen
         seed: int = 0,
     ) -> None:
         super().__init__(num_inputs, num_outputs)
@@ -95,10 +95,10 @@ class DeepBelief(NormalLearner):
         self.pretrain = pretrain
         self.pretraining_steps = checked_integer("pretraining_steps", pretraining_steps, 0)
         self.tuning_steps = checked_integer("tuning_steps", tuning_steps, 0)
-        self.training = TrainingSettings() if training is None else training
+        self.settings = settings
         inputs, targets = np.zeros((0, self.num_inputs)), np.zeros((0, self.num_outputs))
-        self.memory = RingBuffer(self.training.capacity, LabelledRows(inputs, targets))
-        self.unlabelled = RingBuffer(self.training.capacity, UnlabelledRows(inputs))
+        self.memory = RingBuffer(self.settings.capacity, LabelledRows(inputs, targets))
+        self.unlabelled = RingBuffer(self.settings.capacity, UnlabelledRows(inputs))
         self.units = Units.begin(self.num_inputs, self.num_outputs)
         # An own generator: torch's global one is never used.
         self._generator = torch.Generator().manual_seed(checked_integer("seed", seed, 0))
@@ -197,7 +197,7 @@ class DeepBelief(NormalLearner):
         self.parameters.reset_optimiser()
 
     def _units_of(self, inputs: FloatArray, targets: FloatArray) -> Units:
-        units = Units.of(inputs, targets, self.training.min_spread)
+        units = Units.of(inputs, targets, self.settings.min_spread)
         if self.visible == "gaussian":
             return units
         span = np.ptp(inputs, axis=0)
@@ -220,14 +220,14 @@ class DeepBelief(NormalLearner):
     def _tune(self, inputs: FloatArray, targets: FloatArray) -> None:
         rows = torch.from_numpy(self.units.scaled_inputs(inputs)).float()
         values = torch.from_numpy(targets).float()
-        batch = (min(self.training.batch_size, len(rows)),)
+        batch = (min(self.settings.batch_size, len(rows)),)
         tensors = self._tensors()
         for _ in range(self.tuning_steps):
             drawn = torch.randint(len(rows), batch, generator=self._generator)
             loss = (_forward(tensors, rows[drawn]) - values[drawn]).square().mean()
             self.parameters.gradients[:] = 0
             loss.backward()  # type: ignore[no-untyped-call]  # torch's own
-            self.parameters.adam_step(self.training.learning_rate)
+            self.parameters.adam_step(self.settings.learning_rate)
 
     def _tensors(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Return torch weights and biases of each layer that share memory with the parameters."""

@@ -53,7 +53,7 @@ class ProbabilisticEnsemble(Configurable, Stateful):
         num_outputs: number of outputs.
         members: number of networks; their disagreement is the epistemic variance.
         hidden: units of the hidden layers.
-        training: settings of training; the rows of a batch are the same for all members.
+        settings: settings of training; the rows of a batch are the same for all members.
         steps_per_row: gradient steps for each new row; may be a fraction.
         bootstrap: weight rows differently for each member; otherwise members differ in their
             initial weights only.
@@ -72,7 +72,7 @@ class ProbabilisticEnsemble(Configurable, Stateful):
         "_rescale_at": "rescale_at",
     }
 
-    @grouped_arguments("training", TrainingSettings)
+    @grouped_arguments("settings", TrainingSettings)
     def __init__(
         self,
         num_inputs: int,
@@ -80,7 +80,7 @@ class ProbabilisticEnsemble(Configurable, Stateful):
         *,
         members: int = 7,
         hidden: tuple[int, ...] = (64, 64),
-        training: TrainingSettings | None = None,
+        settings: TrainingSettings = TrainingSettings(),  # noqa: B008  # frozen
         steps_per_row: float = 2.0,
         bootstrap: bool = True,
         seed: int = 0,
@@ -89,12 +89,12 @@ class ProbabilisticEnsemble(Configurable, Stateful):
         self.num_outputs = checked_integer("num_outputs", num_outputs, 1)
         self.members = checked_integer("members", members, 1)
         self.hidden = tuple(checked_integer("hidden", units, 1) for units in hidden)
-        self.training = TrainingSettings() if training is None else training
+        self.settings = settings
         self.steps_per_row = checked_number("steps_per_row", steps_per_row, 0)
         self.bootstrap = bootstrap
         widths = (self.num_inputs, self.num_outputs, self.members)
         columns = WeightedRows(*(np.zeros((0, width)) for width in widths))
-        self.memory = RingBuffer(self.training.capacity, columns)
+        self.memory = RingBuffer(self.settings.capacity, columns)
         self.units = Units.begin(self.num_inputs, self.num_outputs)
         self._rng = np.random.Generator(np.random.SFC64(checked_integer("seed", seed, 0)))
         sizes = (self.num_inputs, *self.hidden, self.num_outputs)
@@ -144,7 +144,7 @@ class ProbabilisticEnsemble(Configurable, Stateful):
             self._step()
 
     def _step(self) -> None:
-        number = min(self.training.batch_size, self.memory.used)
+        number = min(self.settings.batch_size, self.memory.used)
         drawn = self._rng.integers(self.memory.used, size=number)
         inputs, targets, weights = (column[drawn] for column in self.memory.rows)
         self.networks.differentiate(
@@ -152,7 +152,7 @@ class ProbabilisticEnsemble(Configurable, Stateful):
             _columns(self.units.scaled_targets(targets)),
             _columns(weights)[:, None],
         )
-        self.networks.parameters.adam_step(self.training.learning_rate)
+        self.networks.parameters.adam_step(self.settings.learning_rate)
 
     def predict(self, inputs: npt.ArrayLike) -> Estimate:
         """Return the predictive mean and variances of the members' mixture.
@@ -198,7 +198,7 @@ class ProbabilisticEnsemble(Configurable, Stateful):
     def _rescale(self) -> None:
         """Restandardise by the buffer; a trained function stays the same."""
         old, rows = self.units, self.memory.rows
-        self.units = Units.of(rows.inputs, rows.targets, self.training.min_spread)
+        self.units = Units.of(rows.inputs, rows.targets, self.settings.min_spread)
         self._rescale_at = 2 * self.memory.seen
         if self.steps:
             self._keep_function(old, self.units)

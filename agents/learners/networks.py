@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from dynamaze.common.arrays import Float32Array, FloatArray
+from dynamaze.common.configuration import set_checked
 from dynamaze.common.validation import checked_integer, checked_number
 
 from ..core.records import Stateful
@@ -43,10 +44,13 @@ class TrainingSettings:
     hardly varied are not amplified."""
 
     def __post_init__(self) -> None:
-        checked_number("learning_rate", self.learning_rate, 0, above=True)
-        checked_integer("batch_size", self.batch_size, 1)
-        checked_integer("capacity", self.capacity, 1)
-        checked_number("min_spread", self.min_spread, 0)
+        set_checked(
+            self,
+            learning_rate=checked_number("learning_rate", self.learning_rate, 0, above=True),
+            batch_size=checked_integer("batch_size", self.batch_size, 1),
+            capacity=checked_integer("capacity", self.capacity, 1),
+            min_spread=checked_number("min_spread", self.min_spread, 0),
+        )
 
 
 class Units(NamedTuple):

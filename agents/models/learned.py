@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 from .. import learners
-from ..core.encoders import Actions, NumberedActions, Vectors, as_actions
+from ..core.encoders import Actions, DiscreteActions, Vectors, as_actions
 from ..core.features import (
     MAX_BUMPED,
     CoordinateFeatures,
@@ -124,7 +124,7 @@ def _per_action(kind: Callable[[int, int], Learner]) -> MakeLearner:
     """Return a factory of a learner for each discrete action, or of one for continuous actions."""
 
     def make(features: int, actions: Actions, outputs: int, seed: int) -> Learner:
-        if isinstance(actions, NumberedActions):
+        if isinstance(actions, DiscreteActions):
             return PerAction(kind, features, actions.count, outputs)
         return kind(features + actions.size, outputs)
 
@@ -136,8 +136,8 @@ def _network(name: str) -> MakeLearner:
 
     def make(features: int, actions: Actions, outputs: int, seed: int) -> Learner:
         kind: Any = getattr(learners, name)
-        training = TrainingSettings(min_spread=SCALED)
-        learner: Learner = kind(features + actions.size, outputs, training=training, seed=seed)
+        settings = TrainingSettings(min_spread=SCALED)
+        learner: Learner = kind(features + actions.size, outputs, settings=settings, seed=seed)
         return learner
 
     return make

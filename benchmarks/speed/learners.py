@@ -80,14 +80,14 @@ def ensembles(repeats: int) -> list[SpeedRow]:
     from dynamaze.agents.learners import ProbabilisticEnsemble, TrainingSettings
 
     inputs, targets = toy_data(TRANSITIONS)
-    training = TrainingSettings(batch_size=BATCH)
+    settings = TrainingSettings(batch_size=BATCH)
     seven, one = (
-        ProbabilisticEnsemble(2, 3, members=members, training=training, steps_per_row=0)
+        ProbabilisticEnsemble(2, 3, members=members, settings=settings, steps_per_row=0)
         for members in (7, 1)
     )
     for learner in (seven, one):
         learner.update(inputs, targets)
-    plain = plain_member(inputs, targets, seven.hidden, seven.training.learning_rate)
+    plain = plain_member(inputs, targets, seven.hidden, seven.settings.learning_rate)
     step, many = seven.gradient_step, 20 * repeats
     own, other = (
         time_alternately(step, baseline, many, warm_up=10)

@@ -25,7 +25,7 @@ from ...core.encoders import VECTORS, VectorActions, Vectors
 from ...core.features import SparseFeatures
 from ...core.records import Stateful
 from ...core.rng import Seed, as_sequence
-from ...core.spaces import Spaces
+from ...core.spaces import Spaces, describe_box, read_box
 from ...core.transitions import Transitions
 from ...models.registry import LEARNED_MODELS
 from ...values.linear import tiles
@@ -168,7 +168,7 @@ class TrajectoryOptimisation(Agent):
             planning=planning,
             exploration=GaussianNoise(box, settings.action_noise_std, self.action_space.dtype),
             seed=seed,
-            config={"model": model, "action_bounds": _describe(self.action_space)},
+            config={"model": model, "action_bounds": describe_box(self.action_space)},
         )
         self.env = None if isinstance(made, Spaces) else made
 
@@ -266,15 +266,9 @@ def _checked_box(space: spaces.Space[Any]) -> spaces.Box:
     return space
 
 
-def _describe(space: spaces.Box) -> dict[str, Any]:
-    return {"low": space.low.tolist(), "high": space.high.tolist(), "dtype": str(space.dtype)}
-
-
 def _with_actions(given: Spaces, bounds: dict[str, Any]) -> Spaces:
     """Return the spaces with actions in a box of which "low", "high" and "dtype" are given."""
-    dtype: Any = np.dtype(bounds["dtype"])
-    low, high = (np.array(bounds[name], dtype=dtype) for name in ("low", "high"))
-    return Spaces(given.observation, spaces.Box(low, high, dtype=dtype.type))
+    return Spaces(given.observation, read_box(bounds))
 
 
 def _make_values(

@@ -20,7 +20,7 @@ def make(num_inputs: int = 2, num_outputs: int = 2, **arguments: Any) -> Any:
     small: dict[str, Any] = {
         "members": 3,
         "hidden": (16, 16),
-        "training": TrainingSettings(batch_size=32),
+        "settings": TrainingSettings(batch_size=32),
     }
     return ProbabilisticEnsemble(num_inputs, num_outputs, **{**small, **arguments})
 
@@ -208,7 +208,7 @@ def test_bootstrap_weights_rows() -> None:
 
 
 def test_oldest_rows_overwritten() -> None:
-    learner = make(training=TrainingSettings(capacity=50), steps_per_row=0)
+    learner = make(settings=TrainingSettings(capacity=50), steps_per_row=0)
     x, y = data(180)
     for first in (0, 20, 60, 65, 170):
         last = {0: 20, 20: 60, 60: 65, 65: 170, 170: 180}[first]

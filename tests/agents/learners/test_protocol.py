@@ -28,7 +28,7 @@ FACTORIES: dict[str, Callable[..., Any]] = {
         visible="binary",
         pretraining_steps=5,
         tuning_steps=5,
-        training=learners.TrainingSettings(capacity=60),
+        settings=learners.TrainingSettings(capacity=60),
     ),
     "deep_belief_gaussian": lambda: DeepBelief(
         3, 2, hidden=(8,), pretraining_steps=5, tuning_steps=5
@@ -38,7 +38,7 @@ FACTORIES: dict[str, Callable[..., Any]] = {
         2,
         members=3,
         hidden=(8,),
-        training=learners.TrainingSettings(batch_size=16, capacity=60),
+        settings=learners.TrainingSettings(batch_size=16, capacity=60),
         steps_per_row=0.5,
     ),
 }
@@ -281,10 +281,10 @@ def test_training_keywords_are_grouped(kind: Any) -> None:
     with pytest.warns(DeprecationWarning, match="TrainingSettings"):
         learner = kind(3, 2, hidden=(4,), batch_size=9, capacity=20)
     settings = learners.TrainingSettings(batch_size=9, capacity=20)
-    assert learner.training == settings
+    assert learner.settings == settings
     assert (
         repr(learner)
-        == f"{kind.__name__}(num_inputs=3, num_outputs=2, hidden=(4,), training={settings!r})"
+        == f"{kind.__name__}(num_inputs=3, num_outputs=2, hidden=(4,), settings={settings!r})"
     )
 
 

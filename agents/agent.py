@@ -73,6 +73,18 @@ class Agent(Configurable):
             observe different kinds.
     """
 
+    promises = frozenset(
+        {
+            "deterministic",
+            "exact_steps",
+            "own_generators",
+            "callbacks",
+            "any_start",
+            "exact_resume",
+        }
+    )
+    """Promises that `dynamaze.agents.checks` tests, some of its `AGENT_PROMISES`."""
+
     def __init__(
         self,
         env: EnvLike,

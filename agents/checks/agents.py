@@ -153,6 +153,7 @@ def batch_gives_batch(case: AgentCase) -> None:
     require(shapes == expected, f"actions have shapes {shapes}; expected {expected}")
 
 
+@needs("deterministic")
 def greedy_batch_equals_rows(case: AgentCase) -> None:
     """The greedy actions of a batch equal those of its rows."""
     agent, batch = case.learned(), case.observations()
@@ -170,6 +171,7 @@ def state_is_returned(case: AgentCase) -> None:
     )
 
 
+@needs("deterministic")
 def greedy_actions_are_reproducible(case: AgentCase) -> None:
     """Equal observations give equal greedy actions."""
     agent = case.learned()
@@ -385,6 +387,7 @@ AGENT_CHECKS: dict[str, Check] = collect(
 
 AGENT_PROMISES = {
     "learns": "the greedy policy solves the corridor after the given number of steps",
+    "deterministic": "greedy actions depend on the observation alone; a random search's need not",
     "exact_steps": "`learn(n)` takes exactly n steps, and continues where the last call ended",
     "own_generators": "all randomness comes from the agent's own seed",
     "callbacks": "`learn(callback=function)` calls the function at each step; False stops learning",

@@ -58,6 +58,8 @@ class SearchAgent(Agent):
             or cannot be simulated.
     """
 
+    promises = Agent.promises - {"deterministic"}
+
     def __init__(
         self,
         env: EnvLike,

@@ -160,6 +160,8 @@ class ForwardSearch(SearchAgent):
         TypeError: for spaces that a table does not support.
     """
 
+    promises = SearchAgent.promises | {"deterministic"}
+
     @renamed_arguments(leaf="leaf_value")
     def __init__(
         self,

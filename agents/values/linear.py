@@ -46,6 +46,9 @@ class LinearValues(Configurable, Stateful):
     """
 
     observes = "vectors"
+
+    promises = frozenset({"converges", "batch_as_rows"})
+    """Promises that `dynamaze.agents.checks` tests, some of its `VALUES_PROMISES`."""
     state_fields: ClassVar = {"weights": "weights"}
 
     def __init__(

@@ -51,6 +51,9 @@ class TableValues(Configurable, Stateful):
         ValueError: for a learning rate or a discount outside its range.
     """
 
+    promises = frozenset({"converges", "batch_as_rows", "separate_pairs"})
+    """Promises that `dynamaze.agents.checks` tests, some of its `VALUES_PROMISES`."""
+
     state_fields: ClassVar = {"q": "q"}
 
     def __init__(

@@ -37,8 +37,8 @@ from dynamaze.agents.checks import Corridor
 GAMMA = 0.9
 FITS_ALL = "maximum_likelihood"
 OPTIMAL = np.array([[0.729, 0.81], [0.729, 0.9], [0.81, 1.0]])
-TABLES = sorted(TABLE_MODELS)
 NEEDS = {name: DynaQ(Corridor(), model=FITS_ALL, planning=name).planning.needs for name in PLANNERS}
+TABLES = sorted(TABLE_MODELS)
 LEARNED = sorted(set(MODELS) - set(TABLE_MODELS))
 
 

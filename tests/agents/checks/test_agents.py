@@ -10,7 +10,18 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from dynamaze.agents import DynaQ, DynaQPlus, QLearning
+from dynamaze.agents import (
+    Agent,
+    Dyna2,
+    DynaQ,
+    DynaQPlus,
+    ForwardSearch,
+    MonteCarloSearch,
+    QLearning,
+    SparseSampling,
+    TDSearch,
+    TreeSearch,
+)
 from dynamaze.agents.checks import (
     AGENT_CHECKS,
     AGENT_PROMISES,
@@ -22,20 +33,31 @@ from dynamaze.agents.checks import (
 EVERYTHING = frozenset(AGENT_PROMISES)
 
 
-@pytest.mark.parametrize(
-    "factory",
-    [
-        partial(QLearning, learning_rate=0.5),
-        partial(DynaQ, planning_steps=5),
-        partial(DynaQ, planning_steps=5, planning="prioritised_sweeping"),
-        partial(DynaQPlus, planning_steps=5),
-        partial(DynaQPlus, planning_steps=5, bonus="action"),
-    ],
-    ids=["QLearning", "DynaQ", "prioritised_sweeping", "DynaQPlus", "action bonus"],
-)
-def test_table_agents_pass(factory: Any) -> None:
-    report = check_agent(factory, promises=EVERYTHING)
-    assert len(report.named("passed")) == len(AGENT_CHECKS)
+AGENTS: dict[str, partial[Agent]] = {
+    "QLearning": partial(QLearning, learning_rate=0.5),
+    "DynaQ": partial(DynaQ, planning_steps=5),
+    "prioritised_sweeping": partial(DynaQ, planning_steps=5, planning="prioritised_sweeping"),
+    "DynaQPlus": partial(DynaQPlus, planning_steps=5),
+    "action bonus": partial(DynaQPlus, planning_steps=5, bonus="action"),
+    "ForwardSearch": partial(ForwardSearch, depth=4, epsilon=0.2),
+    "SparseSampling": partial(SparseSampling, width=2, depth=3, epsilon=0.2),
+    "MonteCarloSearch": partial(MonteCarloSearch, simulations=40, epsilon=0.2),
+    "TreeSearch": partial(TreeSearch, simulations=40, epsilon=0.2),
+    "TDSearch": partial(TDSearch, simulations=40, epsilon=0.2),
+    "Dyna2": partial(Dyna2, simulations=40, epsilon=0.2),
+}
+
+
+@pytest.mark.parametrize("name", sorted(AGENTS))
+def test_agents_pass(name: str) -> None:
+    promises = AGENTS[name].func.promises | {"learns"}
+    report = check_agent(AGENTS[name], promises=promises, steps=100)
+    unpromised = 0 if "deterministic" in promises else 2
+    assert len(report.named("passed")) == len(AGENT_CHECKS) - unpromised
+
+
+def test_agent_promises_are_known() -> None:
+    assert Agent.promises | {"learns"} == EVERYTHING
 
 
 def test_agent_of_vectors_passes() -> None:
@@ -53,7 +75,7 @@ def test_sb3_agent_passes() -> None:
         lambda env, seed: sb3.DQN(
             "MlpPolicy", env, seed=seed, learning_starts=8, buffer_size=500, batch_size=8
         ),
-        promises=frozenset({"callbacks"}),
+        promises=frozenset({"callbacks", "deterministic"}),
         expected_failures={
             "predict_does_not_learn": "its exploration draws from NumPy's global generator",
             "saving_changes_nothing": "two agents share the global generators",

@@ -105,7 +105,7 @@ def read_agent(
         for name, part in objects.items():
             if name in config and config[name] is None:
                 config[name] = _required(name, part, path)
-        agent: AgentType = cls(read_spaces(document["spaces"]), **config)
+        agent: AgentType = cls.from_stored(read_spaces(document["spaces"]), config)
         _restore(agent, arrays, document)
     except CheckpointError:
         raise
@@ -198,6 +198,15 @@ def _time_limit(env: gym.Env[Any, Any]) -> TimeLimit[Any, Any] | None:
             return env
         env = env.env
     return None
+
+
+def is_plain(argument: Any) -> bool:
+    """Return True if a checkpoint can hold an argument, as JSON values, and False for an object."""
+    if isinstance(argument, (list, tuple)):
+        return all(is_plain(part) for part in argument)
+    if isinstance(argument, dict):
+        return all(is_plain(part) for part in argument.values())
+    return argument is None or isinstance(argument, (bool, int, float, str, np.ndarray, np.number))
 
 
 def _plain(observation: Any) -> Any:

@@ -37,7 +37,20 @@ IDS = (
     "DynaMazeLoCAContinuous-v0",
 )
 NOTICE = {"notice": "change", "notice_in": "observation"}
-SEARCH: dict[str, Any] = {"model": "true", "horizon": 2, "elites": 2, "iterations": 1}
+SEARCH: dict[str, Any] = {"model": "true", "horizon": 2}
+GROUPED: dict[str, dict[str, Any]] = {
+    "MonteCarloSettings": {"policy": "values", "rollout_epsilon": 0.2},
+    "TDSettings": {"search_rate": 0.2, "search_epsilon": 0.2, "trace_decay": 0.2},
+    "TrajectorySettings": {"elites": 2, "iterations": 1, "particles": 1, "temperature": 0.2},
+    "TreeSettings": {
+        "exploration_constant": 2.0,
+        "max_nodes": 2000,
+        "outcome_widening": (1.0, 0.5),
+        "reuse": False,
+        "transpositions": True,
+    },
+}
+"""Settings of a search -> arguments of agents in version 0.2 that are its fields now."""
 GIVEN: dict[str, Any] = {"env": "DynaMaze-v0", "model": "latest_outcome", "leaf": "values"}
 MLP: dict[str, Any] = {
     "kind": "mlp",
@@ -108,6 +121,11 @@ NAMES = {
     },
 }
 
+
+def in_settings(settings: str) -> dict[str, str]:
+    return {f"{name}=": f"settings={settings}({name}=...)" for name in GROUPED[settings]}
+
+
 USES: dict[str, tuple[Callable[[], Any], dict[str, str]]] = {
     **{
         f"make {env_id}": (
@@ -133,22 +151,61 @@ USES: dict[str, tuple[Callable[[], Any], dict[str, str]]] = {
     ),
     "TrajectoryOptimisation": (
         lambda: agents.TrajectoryOptimisation(
-            "DynaMazeContinuous-v0", plans=5, spread=0.4, correlation=0.5, noise=0.1, **SEARCH
+            "DynaMazeContinuous-v0",
+            plans=9,
+            spread=0.4,
+            correlation=0.5,
+            noise=0.1,
+            **GROUPED["TrajectorySettings"],
+            **SEARCH,
         ),
         {
-            "plans=": "num_candidates=",
-            "spread=": "init_std=",
-            "correlation=": "temporal_correlation=",
-            "noise=": "action_noise_std=",
+            "plans=": "settings=TrajectorySettings(num_candidates=...)",
+            "spread=": "settings=TrajectorySettings(init_std=...)",
+            "correlation=": "settings=TrajectorySettings(temporal_correlation=...)",
+            "noise=": "settings=TrajectorySettings(action_noise_std=...)",
+            **in_settings("TrajectorySettings"),
         },
     ),
     "TreeSearch": (
-        lambda: agents.TreeSearch(**GIVEN, untried_value=1.0, depth=3),
-        {"leaf=": "leaf_value=", "untried_value=": "first_play_urgency="},
+        lambda: agents.TreeSearch(**GIVEN, untried_value=1.0, depth=3, **GROUPED["TreeSettings"]),
+        {
+            "leaf=": "settings=TreeSettings(leaf_value=...)",
+            "untried_value=": "settings=TreeSettings(first_play_urgency=...)",
+            **in_settings("TreeSettings"),
+        },
     ),
     "ForwardSearch": (lambda: agents.ForwardSearch(**GIVEN), {"leaf=": "leaf_value="}),
     "SparseSampling": (lambda: agents.SparseSampling(**GIVEN), {"leaf=": "leaf_value="}),
-    "MonteCarloSearch": (lambda: agents.MonteCarloSearch(**GIVEN), {"leaf=": "leaf_value="}),
+    "MonteCarloSearch": (
+        lambda: agents.MonteCarloSearch(**GIVEN, **GROUPED["MonteCarloSettings"]),
+        {
+            "leaf=": "settings=MonteCarloSettings(leaf_value=...)",
+            **in_settings("MonteCarloSettings"),
+        },
+    ),
+    "TDSearch": (
+        lambda: agents.TDSearch("DynaMaze-v0", **GROUPED["TDSettings"]),
+        in_settings("TDSettings"),
+    ),
+    "Dyna2": (
+        lambda: agents.Dyna2("DynaMaze-v0", **GROUPED["TDSettings"]),
+        in_settings("TDSettings"),
+    ),
+    "action_bounds": (
+        lambda: agents.TrajectoryOptimisation(
+            agents.Spaces(gym.spaces.Box(0.0, 1.0, (2,)), gym.spaces.Discrete(1)),
+            model="linear",
+            action_bounds={"low": [-1.0], "high": [1.0], "dtype": "float32"},
+        ),
+        {"action_bounds=": "env=Spaces(observation, Box(...))"},
+    ),
+    "imagine": (
+        lambda: gym.make("DynaMazeContinuous-v0").unwrapped.imagine(
+            np.full((1, 2), 0.5), np.zeros((1, 2)), np.random.default_rng(0)
+        ),
+        {"DynaMazeContinuousEnv.imagine": "DynaMazeContinuousEnv.sample_transitions"},
+    ),
     "simulator of TreeSearch": (
         lambda: agents.TreeSearch("DynaMaze-v0", model="copies", depth=3),
         {"model='copies'": "model='simulator'"},

@@ -1,39 +1,56 @@
-"""Conformance suites of models and planners, for built-in and user-defined ones.
+"""Conformance suites of models, planners, action values and agents.
 
-from dynamaze.agents.checks import check_model, check_planner
+from dynamaze.agents.checks import check_agent, check_model, check_planner, check_values
 
 check_model(lambda env: MyModel(env.num_states, env.num_actions))
 check_planner(lambda env: MyPlanner(planning_steps=10))
+check_values(lambda env: MyValues(env.num_states, env.num_actions, gamma=env.gamma))
+check_agent(lambda env, seed: MyAgent(env, seed=seed))
 """
 
 from __future__ import annotations
 
-from .environments import CheckEnvironment
-from .models import CHECKS, check_model, model_report
-from .planners import PLANNER_CHECKS, check_planner, planner_report
-from .registry import (
-    PLANNER_PROMISES,
-    PROMISES,
+from .agents import AGENT_CHECKS, AGENT_PROMISES, agent_report, check_agent
+from .environments import CheckEnvironment, Corridor
+from .models import CHECKS, PROMISES, check_model, model_report
+from .planners import PLANNER_CHECKS, PLANNER_PROMISES, check_planner, planner_report
+from .suite import (
+    AgentCheckError,
     Check,
+    CheckError,
     ModelCheckError,
     PlannerCheckError,
     Report,
     Result,
+    ValuesCheckError,
 )
+from .values import VALUES_CHECKS, VALUES_PROMISES, check_values, values_report
 
 __all__ = [
+    "AGENT_CHECKS",
+    "AGENT_PROMISES",
     "CHECKS",
     "PLANNER_CHECKS",
     "PLANNER_PROMISES",
     "PROMISES",
+    "VALUES_CHECKS",
+    "VALUES_PROMISES",
+    "AgentCheckError",
     "Check",
     "CheckEnvironment",
+    "CheckError",
+    "Corridor",
     "ModelCheckError",
     "PlannerCheckError",
     "Report",
     "Result",
+    "ValuesCheckError",
+    "agent_report",
+    "check_agent",
     "check_model",
     "check_planner",
+    "check_values",
     "model_report",
     "planner_report",
+    "values_report",
 ]

@@ -1,12 +1,14 @@
-"""Small environment in which models are checked, with discrete or vector observations."""
+"""Small environments in which parts and agents are checked, with known answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray, IntArray
 
@@ -23,6 +25,7 @@ class CheckEnvironment:
     vectors: bool = False  # True: observations are one-hot vectors, not row numbers
     num_states: int = 5
     num_actions: int = 3
+    gamma: float = 0.9  # discount factor with which values are checked
 
     @property
     def size(self) -> int:
@@ -71,95 +74,96 @@ def deterministic_rows() -> list[Row]:
     return rows
 
 
-class PairPrediction(NamedTuple):
-    """A model's prediction of one pair, as plain numbers."""
+def optimal_values(gamma: float) -> FloatArray:
+    """Return the (states, actions) optimal values of the deterministic environment.
 
-    reward: float
-    next_state: int
-    terminated: float
+    The terminal state's are 0.
+    """
+    values = np.zeros((TERMINAL + 1, 3))
+    # Value iteration (Sutton & Barto 2018, section 4.4) until float64 changes no more.
+    while True:
+        after = np.zeros_like(values)
+        for state, action, reward, following, ended in deterministic_rows():
+            after[state, action] = reward + gamma * (not ended) * values[following].max()
+        if np.array_equal(after, values):
+            return values
+        values = after
 
 
-@dataclass(frozen=True)
-class ModelCase:
-    """Factory of a model and the tolerances of its checks."""
+class Corridor(gym.Env[Any, Any]):
+    """Corridor with its goal at the right end: the smallest problem that needs planning.
 
-    factory: Callable[[CheckEnvironment], Any]
-    env: CheckEnvironment
-    tolerance: float
-    repeats: int  # number of times that each transition is presented
-    adapts_within: int
+    States 0 to length - 1, then the goal; the start is state 0. Actions: 0 left, 1 right; left of
+    state 0 is state 0. The step into the goal has reward 1 and ends the episode.
 
-    def make(self) -> Any:
-        """Return a new model."""
-        return self.factory(self.env)
+    Args:
+        length: number of states before the goal.
+        start: number of the first state and of the first action, as in `Discrete(n, start=...)`.
+        vectors: observe the position in [0, 1] as a vector of one number.
 
-    def train(self, model: Any, rows: Sequence[Row]) -> Any:
-        """Train with transitions; a table gets them one by one.
+    Attributes:
+        s: the present state, from 0.
+        P: state -> action -> list of (probability, next state, reward, terminated), both from 0, as
+            in Gymnasium's toy-text environments: the true model.
+        num_steps: steps over all episodes.
+    """
 
-        So that a fault in learning from batches fails the check of batches alone.
-        """
-        if self.env.vectors:
-            model.update(self.env.batch(list(rows) * self.repeats))
-        else:
-            for row in rows:
-                model.update(self.env.batch([row]))
-        return model
+    LEFT, RIGHT = 0, 1
 
-    def trained(self) -> Any:
-        """Return a new model trained on the deterministic environment."""
-        return self.train(self.make(), deterministic_rows())
-
-    def sample(self, model: Any, n: int = 60, seed: int = 0) -> Transitions:
-        """Sample with a generator of this seed."""
-        drawn: Transitions = model.sample(n, generator(seed))
-        return drawn
-
-    def predict(self, model: Any, state: int, action: int) -> Any:
-        """Return the model's own prediction of one pair."""
-        return model.predict(self.env.observations([state]), np.array([action]))
-
-    def prediction(self, model: Any, state: int, action: int) -> PairPrediction:
-        """Return the prediction of one pair as plain numbers."""
-        prediction = self.predict(model, state, action)
-        return PairPrediction(
-            float(prediction.reward[0]),
-            int(self.env.states(prediction.next_observation)[0]),
-            float(prediction.terminated[0]),
+    def __init__(self, length: int = 3, *, start: int = 0, vectors: bool = False) -> None:
+        self.length, self.start, self.vectors = length, start, vectors
+        self.observation_space: spaces.Space[Any] = (
+            spaces.Box(0.0, 1.0, (1,), np.float64)
+            if vectors
+            else spaces.Discrete(length + 1, start=start)
         )
+        self.action_space = spaces.Discrete(2, start=start)
+        self.s = 0
+        self.P = {
+            state: {action: [(1.0, *self._outcome(state, action))] for action in range(2)}
+            for state in range(length + 1)
+        }
+        self.num_steps = 0
 
-    def predictions(self, model: Any) -> Any:
-        """Return the predictions of all deterministic pairs; without "predict", a fixed sample."""
-        if "predict" in model.capabilities:
-            return [self.prediction(model, row[0], row[1]) for row in deterministic_rows()]
-        return [column.copy() for column in self.sample(model, 30)]
+    def optimal_values(self, gamma: float) -> FloatArray:
+        """Return the (states, actions) optimal values, the goal's row 0 included.
 
-    def uncertainty(self, model: Any, state: int, action: int) -> float:
-        """Return the model's uncertainty about a pair."""
-        observations, actions = self.env.observations([state]), np.array([action])
-        if hasattr(model, "pair_uncertainty"):
-            return float(model.pair_uncertainty(observations, actions)[0])
-        return 1.0 - float(model.predict(observations, actions).known[0])
+        Q*(s, right) = gamma^(length - 1 - s), and Q*(s, left) = gamma max_a Q*(s - 1, a), that is
+        gamma^(length + 1 - s); in state 0, left leads back to it: gamma^length.
+        """
+        states = np.arange(self.length)
+        right = gamma ** (self.length - 1.0 - states)
+        left = gamma ** np.minimum(self.length + 1.0 - states, self.length)
+        return np.vstack([np.column_stack([left, right]), np.zeros(2)])
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Return to state 0."""
+        super().reset(seed=seed)
+        self.s = 0
+        return self._observation(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Move one state to the left or to the right."""
+        self.s, reward, done = self._outcome(self.s, int(action) - self.start)
+        self.num_steps += 1
+        return self._observation(), reward, done, False, {}
+
+    def _outcome(self, state: int, action: int) -> tuple[int, float, bool]:
+        """Return the next state, the reward and whether the episode ends."""
+        if state == self.length:  # terminal
+            return state, 0.0, True
+        following = max(state + (1 if action == self.RIGHT else -1), 0)
+        done = following == self.length
+        return following, float(done), done
+
+    def _observation(self) -> Any:
+        if self.vectors:
+            return np.array([self.s / self.length])
+        return np.int64(self.s + self.start)
 
 
 def generator(seed: int) -> np.random.Generator:
     """Return a random generator of the kind that agents use."""
     return np.random.Generator(np.random.SFC64(seed))
-
-
-def equal(left: Any, right: Any) -> bool:
-    """Return True if nested arrays are bit-identical."""
-    try:
-        np.testing.assert_equal(left, right)
-    except AssertionError:
-        return False
-    return True
-
-
-def require(condition: object, message: str) -> None:
-    """Raise an error unless a condition holds.
-
-    Raises:
-        AssertionError: with the message, if the condition is false.
-    """
-    if not condition:
-        raise AssertionError(message)

@@ -3,16 +3,64 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.transitions import Transitions
-from .environments import TERMINAL, ModelCase, Row, deterministic_rows, require
-from .registry import needs
+from .environments import TERMINAL, Row, deterministic_rows, generator
+from .learning import LearnerCase
+from .suite import needs, require
 
 DRAWS = 4000
 CHANCES = {1: 0.5, 2: 0.3, 3: 0.2}
+
+
+@dataclass(frozen=True)
+class ModelCase(LearnerCase):
+    """Factory of a model and the tolerances of its checks."""
+
+    adapts_within: int
+
+    def sample(self, model: Any, n: int = 60, seed: int = 0) -> Transitions:
+        """Sample with a generator of this seed."""
+        drawn: Transitions = model.sample(n, generator(seed))
+        return drawn
+
+    def predict(self, model: Any, state: int, action: int) -> Any:
+        """Return the model's own prediction of one pair."""
+        return model.predict(self.env.observations([state]), np.array([action]))
+
+    def prediction(self, model: Any, state: int, action: int) -> PairPrediction:
+        """Return the prediction of one pair as plain numbers."""
+        prediction = self.predict(model, state, action)
+        return PairPrediction(
+            float(prediction.reward[0]),
+            int(self.env.states(prediction.next_observation)[0]),
+            float(prediction.terminated[0]),
+        )
+
+    def predictions(self, model: Any) -> Any:
+        """Return the predictions of all deterministic pairs; without "predict", a fixed sample."""
+        if "predict" in model.capabilities:
+            return [self.prediction(model, row[0], row[1]) for row in deterministic_rows()]
+        return [column.copy() for column in self.sample(model, 30)]
+
+    def uncertainty(self, model: Any, state: int, action: int) -> float:
+        """Return the model's uncertainty about a pair."""
+        observations, actions = self.env.observations([state]), np.array([action])
+        if hasattr(model, "pair_uncertainty"):
+            return float(model.pair_uncertainty(observations, actions)[0])
+        return 1.0 - float(model.predict(observations, actions).known[0])
+
+
+class PairPrediction(NamedTuple):
+    """A model's prediction of one pair, as plain numbers."""
+
+    reward: float
+    next_state: int
+    terminated: float
 
 
 @needs("sample", "exact_when_deterministic")

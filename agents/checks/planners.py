@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import copy
-import random  # noqa: TID251  # to check that nothing draws from it
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..models import CAPABILITIES
+from dynamaze.common.arrays import FloatArray
+
+from ..core.sparse_mdp import SparseMDP
+from ..models import CAPABILITIES, LatestOutcome, MaximumLikelihood
 from ..planning.base import Planning
-from .environments import CheckEnvironment, deterministic_rows, equal, generator, require
-from .planner_cases import STATES, PlannerCase, PlannerRun
-from .registry import (
-    PLANNER_PROMISES,
-    Check,
-    PlannerCheckError,
-    Report,
-    check_names,
-    collect,
-    needs,
-    run_checks,
-)
+from ..planning.dynamic_programming import value_iteration
+from ..values.table import TableValues
+from .environments import TERMINAL, CheckEnvironment, Row, deterministic_rows, generator
+from .learning import equal, require_plain_data, require_unused_generators
+from .suite import Check, PlannerCheckError, Report, Suite, collect, needs, require
 
 
 def check_planner(factory: Callable[[CheckEnvironment], Planning], **options: Any) -> Report:
@@ -39,10 +35,7 @@ def check_planner(factory: Callable[[CheckEnvironment], Planning], **options: An
     Raises:
         PlannerCheckError: (an AssertionError) with the report, if a check failed.
     """
-    report = planner_report(factory, **options)
-    if report.failures:
-        raise PlannerCheckError(f"{len(report.failures)} checks failed\n{report}")
-    return report
+    return SUITE.passed(planner_report(factory, **options))
 
 
 def planner_report(
@@ -70,13 +63,94 @@ def planner_report(
     Raises:
         ValueError: for an unknown promise or check.
     """
-    expected = {} if expected_failures is None else expected_failures
     env = CheckEnvironment()
     promised = frozenset(factory(env).promises) if promises is None else promises
-    check_names("promise", promised, PLANNER_PROMISES)
-    check_names("check", expected, PLANNER_CHECKS)
     case = PlannerCase(factory, model, env, tolerance, phases)
-    return run_checks(PLANNER_CHECKS, case, promised, expected)
+    return SUITE.report(case, frozenset(), promised, expected_failures)
+
+
+STATES = np.arange(TERMINAL)
+"""Non-terminal states."""
+
+
+@dataclass(frozen=True)
+class PlannerCase:
+    """Factory of a planner and the tolerances of its checks."""
+
+    factory: Callable[[CheckEnvironment], Planning]
+    make_model: Callable[[CheckEnvironment], Any] | None  # None for a table that fits the check
+    env: CheckEnvironment
+    tolerance: float
+    phases: int  # planning phases until values should have converged
+
+    def run(
+        self, rows: Sequence[Row] | None = None, *, phases: int = 0, by_chance: bool = False
+    ) -> PlannerRun:
+        """Return a planner after some real transitions, by default each pair once.
+
+        Args:
+            rows: the transitions.
+            phases: number of planning phases after them.
+            by_chance: use a model of several outcomes of a pair; else of the latest one.
+        """
+        table = MaximumLikelihood if by_chance else LatestOutcome
+        env = self.env
+        model = (
+            table(env.num_states, env.num_actions)
+            if self.make_model is None
+            else self.make_model(env)
+        )
+        run = PlannerRun(
+            self.factory(self.env),
+            TableValues(
+                self.env.num_states, self.env.num_actions, learning_rate=1.0, gamma=self.env.gamma
+            ),
+            model,
+            self.env,
+            generator(0),
+        )
+        run.experience(deterministic_rows() if rows is None else rows)
+        run.plan(phases)
+        return run
+
+
+@dataclass
+class PlannerRun:
+    """Planner and the agent's parts that it works on."""
+
+    planner: Planning
+    values: TableValues
+    model: Any
+    env: CheckEnvironment
+    rng: np.random.Generator
+
+    def experience(self, rows: Sequence[Row]) -> None:
+        """Process transitions one by one, as the agents do."""
+        for row in rows:
+            one = self.env.batch([row])
+            if self.planner.learns_from(self.model, one):
+                self.values.update(one)
+            self.model.update(one)
+            self.planner.record_transition(self.values, self.model, one)
+            self.planner.plan(self.values, self.model, self.rng)
+
+    def plan(self, phases: int) -> None:
+        """Plan without real steps in between."""
+        for _ in range(phases):
+            self.planner.plan(self.values, self.model, self.rng)
+
+    def search(
+        self, states: Sequence[int], rng: np.random.Generator, *, learning: bool = False
+    ) -> FloatArray:
+        """Return the (states, actions) values by which an action would be chosen."""
+        return self.planner.action_values(
+            self.values, self.model, np.array(states), rng, learning=learning
+        )
+
+    def optimal(self) -> FloatArray:
+        """Return the (states, actions) exact values of the model's distribution."""
+        mdp = SparseMDP.of_model(self.model)
+        return value_iteration(mdp, self.env.gamma, tolerance=1e-12).action_values
 
 
 def needs_are_valid(case: PlannerCase) -> None:
@@ -133,11 +207,7 @@ def planning_is_reproducible(case: PlannerCase) -> None:
 
 def global_generators_are_unused(case: PlannerCase) -> None:
     """Neither NumPy's nor Python's global generator is used."""
-    before = np.random.get_state(), random.getstate()  # noqa: NPY002  # to see that nothing uses it
-    run = case.run(phases=2)
-    run.search([0], generator(1))
-    after = np.random.get_state(), random.getstate()  # noqa: NPY002
-    require(equal(after, before), "a global generator was used")
+    require_unused_generators(lambda: case.run(phases=2).search([0], generator(1)))
 
 
 def planners_share_no_state(case: PlannerCase) -> None:
@@ -217,13 +287,7 @@ def state_is_copy(case: PlannerCase) -> None:
 
 def state_is_plain_data(case: PlannerCase) -> None:
     """The state consists of arrays and numbers, for files without pickle."""
-    for name, value in case.run(phases=1).planner.get_state().items():
-        plain = isinstance(value, (bool, int, float, str)) or (
-            isinstance(value, np.ndarray) and value.dtype.kind in "biufU"
-        )
-        require(
-            plain, f"state[{name!r}] is a {type(value).__name__}; expected an array or a number"
-        )
+    require_plain_data(case.run(phases=1).planner.get_state())
 
 
 def deep_copy_is_independent(case: PlannerCase) -> None:
@@ -326,3 +390,13 @@ PLANNER_CHECKS: dict[str, Check] = collect(
     search_values_are_optimal,
 )
 """Name -> check, in the order of execution; each docstring states the promise."""
+
+PLANNER_PROMISES = {
+    "converges": "the values converge to the optimum of a deterministic environment",
+    "converges_in_expectation": "also with several outcomes of a pair",
+    "tracks_changes": "also after a change of the environment and the model",
+    "optimal_search": "the search values are the optimal values of each action",
+}
+"""Promises that a planner may declare by its attribute `promises`."""
+
+SUITE = Suite("planner", PLANNER_PROMISES, PLANNER_CHECKS, PlannerCheckError)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from .spaces import TableRows
 
@@ -53,6 +53,11 @@ class Vectors:
                 ) from None
             self.low, self.high = self._bounds_of(self.rows)
         self.size = self.low.size
+
+    @property
+    def is_bounded(self) -> bool:
+        """True if each number has both bounds."""
+        return bool(np.isfinite(self.low).all() and np.isfinite(self.high).all())
 
     @property
     def is_one_hot(self) -> bool:
@@ -181,7 +186,7 @@ def observation_kind(values: Any, model: Any) -> str:
     return str(wanted)
 
 
-class NumberedActions:
+class DiscreteActions:
     """Discrete actions, numbered from 0; learners see them one-hot.
 
     Args:
@@ -195,7 +200,7 @@ class NumberedActions:
     """
 
     def __init__(self, count: int) -> None:
-        self.count = self.size = int(checked_number("num_actions", count, 1, whole=True))
+        self.count = self.size = checked_integer("num_actions", count, 1)
 
     def empty(self, capacity: int) -> npt.NDArray[Any]:
         """Return an empty column for `capacity` actions."""
@@ -240,7 +245,7 @@ class VectorActions:
     count = 0
 
     def __init__(self, size: int) -> None:
-        self.size = int(checked_number("size of an action", size, 1, whole=True))
+        self.size = checked_integer("size of an action", size, 1)
 
     def empty(self, capacity: int) -> npt.NDArray[Any]:
         """Return an empty column for `capacity` actions."""
@@ -260,13 +265,13 @@ class VectorActions:
         inputs[:] = actions
 
 
-Actions = NumberedActions | VectorActions
+Actions = DiscreteActions | VectorActions
 """Kinds of actions that models of vectors support."""
 
 
 def as_actions(actions: int | Actions) -> Actions:
     """Return the actions themselves, or discrete ones for a number of actions."""
-    return actions if isinstance(actions, Actions) else NumberedActions(actions)
+    return actions if isinstance(actions, Actions) else DiscreteActions(actions)
 
 
 def finite_numbers(name: str, values: Any, shape: tuple[int, ...]) -> FloatArray:

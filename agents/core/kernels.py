@@ -30,6 +30,9 @@ CONFIDENCE_THRESHOLD = 0.5
 The values of a skipped pair are learned from real transitions alone.
 """
 
+WHOLE_MODEL = -1
+"""Number that stands for all pairs of a model, as the argument of `confidence`."""
+
 
 class _Rules(NamedTuple):
     """Compiled rules of a record type."""
@@ -170,6 +173,11 @@ def pair_uncertainty(model, num_actions, pair):
     return 1.0 / np.sqrt(model.visits[pair] + 1.0)
 
 
+@generic
+def pair_bonus(model, num_actions, pair):
+    """Return the bonus that a model wrapper adds to the simulated rewards of a pair."""
+
+
 @generic_with_default
 def visited_pairs(model):
     """Return the `VisitedPairs` of a model."""
@@ -177,14 +185,11 @@ def visited_pairs(model):
 
 
 @generic_with_default
-def planning_share(model):
-    """Return the fraction of the planning steps to take with a model, in [0, 1]; by default 1."""
-    return 1.0
+def confidence(model, pair):
+    """Return the confidence in a model's predictions of a pair, in [0, 1]; by default 1.
 
-
-@generic_with_default
-def pair_confidence(model, pair):
-    """Return the confidence in a model's predictions of a pair, in [0, 1]; by default 1."""
+    With `WHOLE_MODEL` as the pair it is the confidence in the model as a whole.
+    """
     return 1.0
 
 
@@ -196,16 +201,17 @@ def choose(exploration, values, first, num_actions, state, rng):
     """Choose an action in a state, whose values begin at `first`; also returns the generator."""
 
 
-@generic
+@generic_with_default
 def record_step(exploration, pair):
-    """Update an exploration rule after a real step."""
+    """Update an exploration rule after a real step; by default it has no memory."""
 
 
-@generic
+@generic_with_default
 def record_transition(planning, model, q, num_actions, pair, next_state, terminated, gamma):
     """Record a real transition, which the model has already learned, in a planner's record.
 
-    `q` is the flat table; pair and number of actions are int64.
+    By default nothing is recorded: the model stores the experience. `q` is the flat table; pair and
+    number of actions are int64.
     """
 
 
@@ -220,6 +226,12 @@ def plan(planning, model, q, num_actions, learning_rate, gamma, rng):
 # -- selective planning --------------------------------------------------------------------------
 
 
+@compiled
+def confident_steps(model, planning_steps):
+    """Return the planning steps to take with a model: a fraction of them, its confidence."""
+    return fraction_of_steps(planning_steps, confidence(model, WHOLE_MODEL))
+
+
 @spliced
 def fraction_of_steps(planning_steps, share):
     """Return a share in [0, 1] of the planning steps, rounded to the nearest whole number."""
@@ -229,7 +241,15 @@ def fraction_of_steps(planning_steps, share):
 @compiled
 def is_confident(model, pair):
     """Return True if a pair's confidence reaches `CONFIDENCE_THRESHOLD`."""
-    return pair_confidence(model, pair) >= CONFIDENCE_THRESHOLD
+    return confidence(model, pair) >= CONFIDENCE_THRESHOLD
+
+
+@compiled
+def planned_backup(model, num_actions, pair, q, gamma):
+    """Return the value that an expected update gives a pair: an unconfident one keeps its own."""
+    if is_confident(model, pair):
+        return expected_backup(model, num_actions, pair, q, gamma)
+    return q[pair]
 
 
 # -- reachable states ----------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import spliced
 
 Words = npt.NDArray[np.uint64]  # (4,) the state of an SFC64 generator
@@ -37,6 +38,15 @@ def make_generator(seed: np.random.SeedSequence, stream: int) -> np.random.Gener
     """
     child = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, stream))
     return np.random.Generator(np.random.SFC64(child))
+
+
+def sample_columns(weights: FloatArray, rng: np.random.Generator) -> IntArray:
+    """Sample one column of each row of (batch, n) weights, in proportion to them."""
+    # inverse transform sampling; the bound counts only where a product is rounded up to the sum
+    below = np.cumsum(weights, axis=1)
+    drawn = rng.random(len(below))[:, None] * below[:, -1:]
+    found: IntArray = np.minimum((below <= drawn).sum(axis=1), below.shape[1] - 1)
+    return found
 
 
 def state_words(rng: np.random.Generator) -> Words:

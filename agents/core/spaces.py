@@ -114,8 +114,7 @@ def describe_spaces(pair: Spaces) -> dict[str, Any]:
 
 def _describe_observation(space: spaces.Space[Any]) -> dict[str, Any]:
     if isinstance(space, spaces.Box):
-        bounds = {"low": space.low.tolist(), "high": space.high.tolist()}
-        return {**bounds, "dtype": str(space.dtype)}
+        return describe_box(space)
     rows = TableRows(space)
     return {"shape": list(rows.shape), "start": rows.start}
 
@@ -128,9 +127,7 @@ def read_spaces(description: dict[str, Any]) -> Spaces:
     """
     action = spaces.Discrete(description["num_actions"], start=description["first_action"])
     if description["observation"] == "Box":
-        dtype = np.dtype(description["dtype"])
-        low, high = (np.array(description[name], dtype=dtype) for name in ("low", "high"))
-        return Spaces(spaces.Box(low, high, dtype=dtype.type), action)
+        return Spaces(read_box(description), action)
     shape, start = description["shape"], description["start"]
     parts = [spaces.Discrete(n, start=first) for n, first in zip(shape, start, strict=True)]
     kinds: dict[str, spaces.Space[Any]] = {
@@ -139,3 +136,19 @@ def read_spaces(description: dict[str, Any]) -> Spaces:
         "Tuple": spaces.Tuple(parts),
     }
     return Spaces(kinds[description["observation"]], action)
+
+
+def describe_box(space: spaces.Box) -> dict[str, Any]:
+    """Describe the bounds of a box as JSON."""
+    return {"low": space.low.tolist(), "high": space.high.tolist(), "dtype": str(space.dtype)}
+
+
+def read_box(description: dict[str, Any]) -> spaces.Box:
+    """Return the box that `describe_box` described.
+
+    Raises:
+        KeyError, ValueError: for a description of something else.
+    """
+    dtype: Any = np.dtype(description["dtype"])
+    low, high = (np.array(description[name], dtype=dtype) for name in ("low", "high"))
+    return spaces.Box(low, high, dtype=dtype.type)

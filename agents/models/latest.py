@@ -8,13 +8,28 @@ import numpy as np
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from ..core.kernels import append_state, rules
 from ..values.table import target
 from .protocol import Outcomes
-from .table import TableModel
-from .visited_pairs import VisitedPairs, add_pair, remove_pair, sample_pair
+from .table import TABLE_PROMISES, TableModel, VisitedPairs, add_pair, remove_pair, sample_visited
+
+
+class LatestOutcome(TableModel):
+    """Model of the latest outcome of each pair (Sutton & Barto 2018, section 8.2, p. 164)."""
+
+    promises = TABLE_PROMISES | {"adapts"}
+
+    def _begin(self, include_untried: bool) -> Any:
+        return LatestTable.begin(self.num_states, self.num_actions, include_untried)
+
+    def distribution(self, observation: int, action: int) -> Outcomes:
+        """Return the latest outcome, with probability 1."""
+        table, pair = self.table, self.pair(observation, action)
+        return Outcomes(
+            table.next_state[[pair]], np.ones(1), table.reward[[pair]], table.terminated[[pair]]
+        )
 
 
 class LatestTable(NamedTuple):
@@ -25,6 +40,11 @@ class LatestTable(NamedTuple):
     reward: FloatArray  # (states * actions,)
     terminated: BoolArray  # (states * actions,)
     visits: IntArray  # (states * actions,)
+
+    @property
+    def has_independent_pairs(self) -> bool:
+        """True: only a pair's own new outcomes change its prediction."""
+        return True
 
     @classmethod
     def begin(cls, num_states: int, num_actions: int, include_untried: bool) -> LatestTable:
@@ -37,34 +57,6 @@ class LatestTable(NamedTuple):
             np.zeros(pairs, dtype=np.bool_),
             np.zeros(pairs, dtype=np.int64),
         )
-
-
-class LatestOutcome(TableModel[LatestTable]):
-    """Model of the latest outcome of each pair (Sutton & Barto 2018, section 8.2, p. 164)."""
-
-    promises = frozenset(
-        {
-            "exact_when_deterministic",
-            "batch_as_rows",
-            "samples_only_seen",
-            "samples_all_seen",
-            "adapts",
-        }
-    )
-
-    def _begin(self, include_untried: bool) -> LatestTable:
-        return LatestTable.begin(self.num_states, self.num_actions, include_untried)
-
-    def distribution(self, observation: int, action: int) -> Outcomes:
-        """Return the latest outcome, with probability 1."""
-        return latest_outcomes(self.table, self.pair(observation, action))
-
-
-def latest_outcomes(table: Any, pair: int) -> Outcomes:
-    """Return the latest outcome of a pair in a record, with probability 1."""
-    return Outcomes(
-        table.next_state[[pair]], np.ones(1), table.reward[[pair]], table.terminated[[pair]]
-    )
 
 
 @compiled
@@ -104,14 +96,6 @@ def latest_backup(table, num_actions, pair, q, gamma):
     )
 
 
-@spliced
-def sample_latest(table, num_actions, rng):
-    """Sample a pair, and return its latest outcome."""
-    pair, rng = sample_pair(table.seen, num_actions, rng)
-    reward, next_state, terminated, rng = sample_latest_outcome(table, num_actions, pair, rng)
-    return pair, reward, next_state, terminated, rng
-
-
 @compiled
 def append_latest(table, num_actions, pair, steps, order, count):
     """Append the latest next state, unless the episode ended there."""
@@ -120,30 +104,19 @@ def append_latest(table, num_actions, pair, steps, order, count):
     return append_state(table.next_state[pair], pair // num_actions, steps, order, count)
 
 
-rules(
-    LatestTable,
-    append_next_states=append_latest,
-    update_model=update_latest,
-    outcome_probability=latest_probability,
-    sample_outcome=sample_latest_outcome,
-    expected_backup=latest_backup,
-    sample_transition=sample_latest,
-)
+LOOKUPS = {
+    "append_next_states": append_latest,
+    "outcome_probability": latest_probability,
+    "sample_outcome": sample_latest_outcome,
+    "expected_backup": latest_backup,
+    "sample_transition": sample_visited,
+}
+"""Rules that read a record: generic function -> rule."""
+
+rules(LatestTable, update_model=update_latest, **LOOKUPS)
 
 
-class RecentTable(NamedTuple):
-    """Record, changed in place: a `LatestTable` and the pairs of the last real steps."""
-
-    seen: VisitedPairs
-    next_state: IntArray  # (states * actions,)
-    reward: FloatArray  # (states * actions,)
-    terminated: BoolArray  # (states * actions,)
-    visits: IntArray  # (states * actions,) among the last steps
-    recent: IntArray  # (window,) ring buffer of the pairs of the last steps; -1 is empty
-    clock: IntArray  # (1,) real steps so far
-
-
-class ForgettingLatest(TableModel[RecentTable]):
+class ForgettingLatest(LatestOutcome):
     """Latest-outcome model with a sliding window over all experience.
 
     A window is the simplest way to track a non-stationary environment (Garivier and Moulines 2011,
@@ -160,8 +133,6 @@ class ForgettingLatest(TableModel[RecentTable]):
         ValueError: for a window that is not a positive integer.
     """
 
-    promises = LatestOutcome.promises
-
     def __init__(
         self,
         num_states: int,
@@ -170,25 +141,33 @@ class ForgettingLatest(TableModel[RecentTable]):
         include_untried: bool = False,
         window: int = 1000,
     ) -> None:
-        self.window = int(checked_number("window", window, 1, whole=True))
+        self.window = checked_integer("window", window, 1)
         super().__init__(num_states, num_actions, include_untried=include_untried)
 
-    def _begin(self, include_untried: bool) -> RecentTable:
+    def _begin(self, include_untried: bool) -> Any:
         latest = LatestTable.begin(self.num_states, self.num_actions, include_untried)
         return RecentTable(
             *latest, np.full(self.window, -1, dtype=np.int64), np.zeros(1, dtype=np.int64)
         )
 
-    def _indices(self, table: RecentTable) -> list[tuple[IntArray, int, int]]:
+    def _indices(self, table: Any) -> list[tuple[IntArray, int, int]]:
         return [
             *super()._indices(table),
             (table.recent, -1, self.num_states * self.num_actions),
             (table.clock, 0, 2**62),
         ]
 
-    def distribution(self, observation: int, action: int) -> Outcomes:
-        """Return the latest outcome, with probability 1; a forgotten pair counts as untried."""
-        return latest_outcomes(self.table, self.pair(observation, action))
+
+class RecentTable(NamedTuple):
+    """Record, changed in place: a `LatestTable` and the pairs of the last real steps."""
+
+    seen: VisitedPairs
+    next_state: IntArray  # (states * actions,)
+    reward: FloatArray  # (states * actions,)
+    terminated: BoolArray  # (states * actions,)
+    visits: IntArray  # (states * actions,) among the last steps
+    recent: IntArray  # (window,) ring buffer of the pairs of the last steps; -1 is empty
+    clock: IntArray  # (1,) real steps so far
 
 
 @compiled
@@ -203,17 +182,6 @@ def update_recent(table, num_actions, state, action, reward, next_state, termina
     table.clock[0] += 1
 
 
-rules(
-    RecentTable,
-    append_next_states=append_latest,
-    update_model=update_recent,
-    outcome_probability=latest_probability,
-    sample_transition=sample_latest,
-    expected_backup=latest_backup,
-    sample_outcome=sample_latest_outcome,
-)
-
-
 @compiled
 def _forget_one(table, num_actions, pair):
     table.visits[pair] -= 1
@@ -222,3 +190,6 @@ def _forget_one(table, num_actions, pair):
         table.reward[pair] = 0.0
         table.terminated[pair] = False
         remove_pair(table.seen, num_actions, pair, table.visits)
+
+
+rules(RecentTable, update_model=update_recent, **LOOKUPS)

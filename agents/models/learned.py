@@ -1,19 +1,20 @@
-"""Learned models by name: a learner and the features of an environment's observations.
+"""Learned models: a learner and the features of an environment's observations.
 
-Learners that need SciPy or torch are imported when one is made.
+`LEARNED_MODELS` names them. Learners that need SciPy or torch are imported when one is made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
 
-from ..core.encoders import Actions, NumberedActions, Vectors, as_actions
+from .. import learners
+from ..core.encoders import Actions, DiscreteActions, Vectors, as_actions
 from ..core.features import (
+    MAX_BUMPED,
     CoordinateFeatures,
     Features,
     Identity,
@@ -22,8 +23,9 @@ from ..core.features import (
     TileCoding,
 )
 from ..core.rng import make_generator
-from ..learners.linear import LinearLeastMeanSquares, RecursiveLeastSquares
-from ..learners.linear_variants import BayesianLinear, PerAction
+from ..learners.linear import BayesianLinear, LinearLeastMeanSquares, RecursiveLeastSquares
+from ..learners.networks import TrainingSettings
+from ..learners.per_action import PerAction
 from ..learners.protocol import Learner
 from .regression import RegressionModel
 from .tabular_adapter import TabularAdapter
@@ -31,14 +33,11 @@ from .tabular_adapter import TabularAdapter
 LEARNER = 3
 """Index of the random stream for initial parameters of learners; see `dynamaze.agents.agent`."""
 
-TILES, TILINGS = 8, 4
-"""Tile coding of the linear models: 324 features in two dimensions."""
+TILINGS = 4
+"""Number of tilings of the linear models: 324 features in two dimensions."""
 
 MAX_TILED = 2
 """Largest dimension of a tiled box; above it linear models see coordinates."""
-
-MAX_BUMPED = 32
-"""Largest dimension with radial bases along each coordinate as inputs of networks."""
 
 SCALED = 0.1
 """Smallest scale of radial basis inputs, which lie in [0, 1] and may hardly have varied yet."""
@@ -115,9 +114,9 @@ class LearnedModel(NamedTuple):
             return CoordinateFeatures(vectors.low, vectors.high, bias=False)
         if vectors.rows is not None:
             return OneHotFeatures(vectors.rows.shape, vectors.rows.start)
-        bounded = bool(np.isfinite(vectors.low).all() and np.isfinite(vectors.high).all())
-        if bounded and vectors.size <= MAX_TILED and bool((vectors.low < vectors.high).all()):
-            return TileCoding(vectors.low, vectors.high, tiles=TILES, tilings=TILINGS)
+        has_width = bool((vectors.low < vectors.high).all())
+        if vectors.is_bounded and vectors.size <= MAX_TILED and has_width:
+            return TileCoding(vectors.low, vectors.high, tilings=TILINGS)
         return CoordinateFeatures(vectors.low, vectors.high)
 
 
@@ -125,19 +124,20 @@ def _per_action(kind: Callable[[int, int], Learner]) -> MakeLearner:
     """Return a factory of a learner for each discrete action, or of one for continuous actions."""
 
     def make(features: int, actions: Actions, outputs: int, seed: int) -> Learner:
-        if isinstance(actions, NumberedActions):
+        if isinstance(actions, DiscreteActions):
             return PerAction(kind, features, actions.count, outputs)
         return kind(features + actions.size, outputs)
 
     return make
 
 
-def _lazily(name: str, **more: Any) -> MakeLearner:
-    """Return a factory of a learner of `dynamaze.agents.learners` that is imported when called."""
+def _network(name: str) -> MakeLearner:
+    """Return a factory of a network, which is imported when called."""
 
     def make(features: int, actions: Actions, outputs: int, seed: int) -> Learner:
-        kind: Any = getattr(import_module("dynamaze.agents.learners"), name)
-        learner: Learner = kind(features + actions.size, outputs, seed=seed, **more)
+        kind: Any = getattr(learners, name)
+        settings = TrainingSettings(min_spread=SCALED)
+        learner: Learner = kind(features + actions.size, outputs, settings=settings, seed=seed)
         return learner
 
     return make
@@ -145,19 +145,13 @@ def _lazily(name: str, **more: Any) -> MakeLearner:
 
 def _rough_process(inputs: int, outputs: int) -> Learner:
     """Return a Gaussian process with a Matern kernel: dynamics are not smooth at a wall."""
-    kind: Any = import_module("dynamaze.agents.learners").GaussianProcess
-    learner: Learner = kind(inputs, outputs, kernel="matern52", budget=400)
+    learner: Learner = learners.GaussianProcess(inputs, outputs, kernel="matern52", budget=400)
     return learner
 
 
-LEARNED_MODELS: dict[str, LearnedModel] = {
-    "linear": LearnedModel(_per_action(LinearLeastMeanSquares), "mean", "tiles"),
-    "recursive_linear": LearnedModel(_per_action(RecursiveLeastSquares), "mean", "tiles"),
-    "bayesian_linear": LearnedModel(_per_action(BayesianLinear), "sample", "tiles"),
-    "gaussian_process": LearnedModel(_per_action(_rough_process), "sample", "coordinates"),
-    "deep_belief": LearnedModel(_lazily("DeepBelief", min_spread=SCALED), "mean", "bumps"),
-    "ensemble": LearnedModel(
-        _lazily("ProbabilisticEnsemble", min_spread=SCALED), "sample", "bumps"
-    ),
-}
-"""Name -> learner, draws and features of the model."""
+LINEAR = LearnedModel(_per_action(LinearLeastMeanSquares), "mean", "tiles")
+RECURSIVE_LINEAR = LearnedModel(_per_action(RecursiveLeastSquares), "mean", "tiles")
+BAYESIAN_LINEAR = LearnedModel(_per_action(BayesianLinear), "sample", "tiles")
+GAUSSIAN_PROCESS = LearnedModel(_per_action(_rough_process), "sample", "coordinates")
+DEEP_BELIEF = LearnedModel(_network("DeepBelief"), "mean", "bumps")
+ENSEMBLE = LearnedModel(_network("ProbabilisticEnsemble"), "sample", "bumps")

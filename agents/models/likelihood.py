@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,66 +14,42 @@ from ..core.kernels import append_state, rules
 from ..core.records import with_capacity
 from ..core.rng import high_unit, next_word
 from ..values.table import target
-from .latest import LatestOutcome
 from .protocol import Outcomes
-from .table import TableModel
-from .visited_pairs import VisitedPairs, add_pair, sample_pair
+from .table import (
+    INITIAL_CAPACITY,
+    TABLE_PROMISES,
+    TableModel,
+    VisitedPairs,
+    add_pair,
+    sample_visited,
+)
 
-_INITIAL_CAPACITY = 64
 MIN_TALLY = 1e-15
 
-
-class LikelihoodTable(NamedTuple):
-    """Record, changed in place; the outcomes of each pair are a linked list of nodes in a pool."""
-
-    seen: VisitedPairs
-    visits: IntArray  # (states * actions,) N(s, a)
-    head: IntArray  # (states * actions,) the pair's first node, -1 without
-    link: IntArray  # (capacity,) the next node of the same pair, -1 at the end
-    next_state: IntArray  # (capacity,)
-    terminated: BoolArray  # (capacity,)
-    tally: FloatArray  # (capacity,) count of this outcome, discounted if counts are
-    reward_sum: FloatArray  # (capacity,) sum of its rewards, discounted like the tally
-    used: IntArray  # (1,) nodes in use
-    weight: FloatArray  # (states * actions,) sum of the pair's tallies
-    decay: float  # factor on a pair's tallies at each visit; 1 for plain counts
+GROWING: tuple[str, ...] = ("link", "next_state", "terminated", "tally", "reward_sum")
+"""Columns of the record that grow with experience."""
 
 
-class MaximumLikelihood(TableModel[LikelihoodTable]):
+class MaximumLikelihood(TableModel):
     """Maximum-likelihood model: P(s'|s,a) = N(s,a,s') / N(s,a), and each outcome's mean reward.
 
     Sutton & Barto 2018, section 8.1 (distribution models) and exercise 8.5; certainty equivalence.
     """
 
-    promises: ClassVar[frozenset[str]] = frozenset(
-        {
-            "exact_when_deterministic",
-            "represents_chance",
-            "order_does_not_matter",
-            "batch_as_rows",
-            "samples_only_seen",
-            "samples_all_seen",
-        }
-    )
-    growing: ClassVar[tuple[str, ...]] = (
-        "link",
-        "next_state",
-        "terminated",
-        "tally",
-        "reward_sum",
-    )
+    promises = TABLE_PROMISES | {"represents_chance", "order_does_not_matter"}
+    growing_fields = GROWING
 
-    def _begin(self, include_untried: bool) -> LikelihoodTable:
+    def _begin(self, include_untried: bool) -> Any:
         pairs = self.num_states * self.num_actions
         return LikelihoodTable(
             VisitedPairs.begin(self.num_states, self.num_actions, include_untried),
             np.zeros(pairs, dtype=np.int64),
             np.full(pairs, -1, dtype=np.int64),
-            np.full(_INITIAL_CAPACITY, -1, dtype=np.int64),
-            np.zeros(_INITIAL_CAPACITY, dtype=np.int64),
-            np.zeros(_INITIAL_CAPACITY, dtype=np.bool_),
-            np.zeros(_INITIAL_CAPACITY),
-            np.zeros(_INITIAL_CAPACITY),
+            np.full(INITIAL_CAPACITY, -1, dtype=np.int64),
+            np.zeros(INITIAL_CAPACITY, dtype=np.int64),
+            np.zeros(INITIAL_CAPACITY, dtype=np.bool_),
+            np.zeros(INITIAL_CAPACITY),
+            np.zeros(INITIAL_CAPACITY),
             np.zeros(1, dtype=np.int64),
             np.zeros(pairs),
             1.0,
@@ -82,9 +58,9 @@ class MaximumLikelihood(TableModel[LikelihoodTable]):
     def reserve(self, transitions: int) -> None:
         """Reserve capacity for this number of further transitions."""
         capacity = int(self.table.used[0]) + transitions
-        self.table = with_capacity(self.table, self.growing, capacity)
+        self.table = with_capacity(self.table, GROWING, capacity)
 
-    def _indices(self, table: LikelihoodTable) -> list[tuple[IntArray, int, int]]:
+    def _indices(self, table: Any) -> list[tuple[IntArray, int, int]]:
         used = int(table.used[0])
         return [
             *super()._indices(table),
@@ -110,6 +86,64 @@ class MaximumLikelihood(TableModel[LikelihoodTable]):
             table.reward_sum[nodes] / counts,
             table.terminated[nodes],
         )
+
+
+class ForgettingLikelihood(MaximumLikelihood):
+    """Maximum-likelihood model with exponentially discounted counts.
+
+    With each visit of a pair its earlier counts are multiplied by the decay: the frequencies are
+    exponentially recency-weighted averages (Sutton & Barto 2018, equation 2.6, with the step size 1
+    - decay once counts are large). Discounted counts in non-stationary problems: Garivier and
+    Moulines (2011), section 2.
+
+    Args:
+        num_states: number of states.
+        num_actions: number of actions in each.
+        include_untried: allow draws of untried actions of visited states.
+        decay: the factor, in (0, 1]; 1 forgets nothing. The effective window is
+            1 / (1 - decay) visits.
+
+    Raises:
+        ValueError: for a decay outside its range.
+    """
+
+    promises = TABLE_PROMISES | {"adapts"}
+    adapts_within = 7  # 0.9 ** 7 < 1/2: the new outcome outweighs all that was before
+
+    def __init__(
+        self,
+        num_states: int,
+        num_actions: int,
+        *,
+        include_untried: bool = False,
+        decay: float = 0.9,
+    ) -> None:
+        self.decay = checked_number("decay", decay, 0, 1, above=True)
+        super().__init__(num_states, num_actions, include_untried=include_untried)
+
+    def _begin(self, include_untried: bool) -> Any:
+        return super()._begin(include_untried)._replace(decay=self.decay)
+
+
+class LikelihoodTable(NamedTuple):
+    """Record, changed in place; the outcomes of each pair are a linked list of nodes in a pool."""
+
+    seen: VisitedPairs
+    visits: IntArray  # (states * actions,) N(s, a)
+    head: IntArray  # (states * actions,) the pair's first node, -1 without
+    link: IntArray  # (capacity,) the next node of the same pair, -1 at the end
+    next_state: IntArray  # (capacity,)
+    terminated: BoolArray  # (capacity,)
+    tally: FloatArray  # (capacity,) count of this outcome, discounted if counts are
+    reward_sum: FloatArray  # (capacity,) sum of its rewards, discounted like the tally
+    used: IntArray  # (1,) nodes in use
+    weight: FloatArray  # (states * actions,) sum of the pair's tallies
+    decay: float  # factor on a pair's tallies at each visit; 1 for plain counts
+
+    @property
+    def has_independent_pairs(self) -> bool:
+        """True for plain counts: then only a pair's own new outcomes change its prediction."""
+        return self.decay == 1.0
 
 
 @compiled
@@ -206,14 +240,6 @@ def likelihood_backup(table, num_actions, pair, q, gamma):
 
 
 @compiled
-def sample_likelihood(table, num_actions, rng):
-    """Sample a pair, then one of its outcomes."""
-    pair, rng = sample_pair(table.seen, num_actions, rng)
-    reward, next_state, terminated, rng = sample_likelihood_outcome(table, num_actions, pair, rng)
-    return pair, reward, next_state, terminated, rng
-
-
-@compiled
 def append_outcomes(table, num_actions, pair, steps, order, count):
     """Append the next states of a pair's outcomes that did not end the episode."""
     node = table.head[pair]
@@ -231,42 +257,5 @@ rules(
     outcome_probability=likelihood_probability,
     sample_outcome=sample_likelihood_outcome,
     expected_backup=likelihood_backup,
-    sample_transition=sample_likelihood,
+    sample_transition=sample_visited,
 )
-
-
-class ForgettingLikelihood(MaximumLikelihood):
-    """Maximum-likelihood model with exponentially discounted counts.
-
-    With each visit of a pair its earlier counts are multiplied by the decay: the frequencies are
-    exponentially recency-weighted averages (Sutton & Barto 2018, equation 2.6, with the step size 1
-    - decay once counts are large). Discounted counts in non-stationary problems: Garivier and
-    Moulines (2011), section 2.
-
-    Args:
-        num_states: number of states.
-        num_actions: number of actions in each.
-        include_untried: allow draws of untried actions of visited states.
-        decay: the factor, in (0, 1]; 1 forgets nothing. The effective window is
-            1 / (1 - decay) visits.
-
-    Raises:
-        ValueError: for a decay outside its range.
-    """
-
-    promises = LatestOutcome.promises
-    adapts_within = 7  # 0.9 ** 7 < 1/2: the new outcome outweighs all that was before
-
-    def __init__(
-        self,
-        num_states: int,
-        num_actions: int,
-        *,
-        include_untried: bool = False,
-        decay: float = 0.9,
-    ) -> None:
-        self.decay = checked_number("decay", decay, 0, 1, above=True)
-        super().__init__(num_states, num_actions, include_untried=include_untried)
-
-    def _begin(self, include_untried: bool) -> LikelihoodTable:
-        return super()._begin(include_untried)._replace(decay=self.decay)

@@ -1,17 +1,22 @@
-"""Protocol of models, and the capabilities that they may declare.
+"""Protocol of models, the capabilities that they may declare, and the null model.
 
 A user-defined model is any object with these methods; no base class is needed.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
+from dynamaze.common.compiled import compiled
+from dynamaze.common.deprecation import find_method, warn_renamed
 
+from ..core.kernels import rules
+from ..core.records import Stateful
 from ..core.transitions import Transitions
 
 CAPABILITIES = {
@@ -58,7 +63,8 @@ class Model(Protocol):
     """Model of the environment: learns from real experience, generates simulated experience.
 
     An attribute `observes` declares its observations: "vectors", or "discrete" for table rows.
-    Without the attribute it gets what the agent's values see.
+    Without the attribute it gets what the agent's values see. A method
+    `confidence(observations=None, actions=None)` reduces planning; see `confidence_in`.
     """
 
     @property
@@ -80,3 +86,77 @@ class Model(Protocol):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore the state of `get_state`."""
+
+
+def confidence_in(model: Any, observations: Any = None, actions: Any = None) -> Any:
+    """Return the confidence in a model's predictions, in [0, 1].
+
+    It is asked where planners draw: of the planning steps they take this fraction, and pairs below
+    `dynamaze.agents.core.kernels.CONFIDENCE_THRESHOLD` are left to real experience.
+
+    Args:
+        model: any model; one without a method `confidence` has full confidence.
+        observations: (batch,) rows or (batch, d) vectors; None for the model as a whole.
+        actions: (batch,) actions of the pairs.
+
+    Returns:
+        A float for the model as a whole, a (batch,) array for pairs.
+    """
+    if hasattr(model, "confidence"):
+        return model.confidence(observations, actions)
+    old_name = "planning_share" if observations is None else "pair_confidence"
+    if not hasattr(model, old_name):
+        return 1.0 if observations is None else np.ones(len(actions))
+    warn_renamed(
+        f"{type(model).__name__}.{old_name}", "confidence(observations=None, actions=None)"
+    )
+    found = getattr(model, old_name)
+    return found if observations is None else found(observations, actions)
+
+
+def find_sampler(model: Any) -> Callable[..., Transitions] | None:
+    """Return `sample_transitions(observations, actions, rng)` of a model of vectors, or None."""
+    return find_method(model, "sample_transitions", "imagine")
+
+
+class NullModel(Stateful):
+    """Model that learns nothing and cannot be sampled."""
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"compiled"})
+
+    def __init__(self) -> None:
+        self.table = NullTable(np.zeros(0, dtype=np.int64))
+
+    def update(self, transitions: Transitions) -> None:
+        """Ignore the transitions."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> Transitions:
+        """Raise an error: there is nothing to sample.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError("this agent has no model to sample from")
+
+    def reserve(self, transitions: int) -> None:
+        """Do nothing: an empty record needs no capacity."""
+
+
+class NullTable(NamedTuple):
+    """Empty record."""
+
+    nothing: IntArray  # (0,)
+
+
+@compiled
+def update_nothing(table, num_actions, state, action, reward, next_state, terminated):
+    """Ignore the transition."""
+
+
+@compiled
+def sample_nothing(table, num_actions, rng):
+    """Return a dummy transition; never called, because agents without a model do not plan."""
+    return np.uint64(0), 0.0, np.int64(0), False, rng
+
+
+rules(NullTable, update_model=update_nothing, sample_transition=sample_nothing)

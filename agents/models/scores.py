@@ -7,7 +7,7 @@ Rewards are not scored: a mean reward does not say how far rewards may deviate f
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -15,17 +15,15 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled, spliced
 
 from ..core.kernels import (
-    expected_backup,
+    WHOLE_MODEL,
     outcome_probability,
     rules,
-    sample_outcome,
     sample_transition,
     update_model,
 )
-from ..core.recency import VisitTimes, record_visit
-from ..core.records import flatten, part_of, prefixed, restore
+from ..core.records import Stateful
 from ..core.rng import high_unit, next_word
-from ..core.transitions import Transitions
+from .bonus import VisitTimes, record_visit
 from .likelihood import LikelihoodTable, MaximumLikelihood
 
 EXTENT = 0.02
@@ -69,6 +67,41 @@ class Scores(NamedTuple):
             pair_rate,
             change_rate,
             prior_strength,
+        )
+
+
+@compiled
+def record_outcome(
+    scores, count_check, num_actions, pair, reward, next_state, terminated, predicted, after
+):
+    """Score a real outcome of a pair, and compare the model with the pair's counts.
+
+    Args:
+        scores: changed in place.
+        count_check: changed in place; one of no pair is skipped.
+        num_actions: number of actions in each state.
+        pair: number of the pair.
+        reward: reward of the outcome, which is not scored.
+        next_state: next state of the outcome; not used without a count check.
+        terminated: True if the outcome ended the episode.
+        predicted: the model's probability of the outcome before it learned from it, its entropy
+            and the number of the pair's outcomes, as of `outcome_probability`.
+        after: the probability afterwards; not used without a count check.
+    """
+    probability, entropy, count = predicted
+    record_score(scores, pair, probability, entropy, count)
+    if count_check.regret.size:
+        record_count_check(
+            count_check, scores, num_actions, pair, next_state, terminated, probability, after
+        )
+        update_model(
+            count_check.counts,
+            num_actions,
+            pair // num_actions,
+            pair % num_actions,
+            reward,
+            next_state,
+            terminated,
         )
 
 
@@ -157,7 +190,7 @@ class CountCheckTable(NamedTuple):
     overall: FloatArray  # (1,) moving average over all steps
 
 
-class CountCheck:
+class CountCheck(Stateful):
     """Count-based check of a model against the outcome counts of each pair.
 
     A model that generalises may predict a pair vaguely instead of wrongly: it expects its own loss,
@@ -165,77 +198,30 @@ class CountCheck:
     outcomes show that: the regret is the excess of the model's loss over theirs.
 
     Args:
-        num_states: number of states; 0 disables the check.
+        num_states: number of states.
         num_actions: number of actions in each.
     """
+
+    state_fields: ClassVar = {"counts": "counts.", "regret": "regret", "overall": "overall"}
 
     def __init__(self, num_states: int, num_actions: int) -> None:
         self.counts = MaximumLikelihood(num_states, num_actions)
         self.regret, self.overall = np.zeros(num_states * num_actions), np.zeros(1)
 
     @property
-    def is_enabled(self) -> bool:
-        """True if outcomes are counted."""
-        return bool(self.regret.size)
-
-    @property
     def record(self) -> CountCheckTable:
         """Record for compiled code."""
         return CountCheckTable(self.counts.table, self.regret, self.overall)
 
-    def record_outcome(
-        self, row: Transitions, scores: Scores, pair: int, probability: float, after: float
-    ) -> None:
-        """Compare the model with the counts, then count a real transition."""
-        record_count_check(
-            self.record,
-            scores,
-            self.counts.num_actions,
-            pair,
-            row.next_observation[0],
-            row.terminated[0],
-            probability,
-            after,
-        )
-        self.counts.update(row)
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the state for `set_state`; empty if no outcomes are counted."""
-        if not self.is_enabled:
-            return {}
-        kept = flatten(_CountCheckState(self.regret, self.overall))
-        return {**prefixed("counts", self.counts.get_state()), **kept}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`.
-
-        Raises:
-            ValueError: if something is missing or does not fit.
-        """
-        if self.is_enabled:
-            kept = restore(_CountCheckState(self.regret, self.overall), state)
-            self.counts.set_state(part_of("counts", state))
-            self.regret, self.overall = kept
-
-
-class _CountCheckState(NamedTuple):
-    """State beside that of the counts."""
-
-    regret: FloatArray
-    overall: FloatArray
+NO_COUNT_CHECK = CountCheck(0, 0)
+"""Count check of no pair: compiled code skips it."""
 
 
 @compiled
 def record_count_check(
-    count_check: CountCheckTable,
-    scores: Scores,
-    num_actions: int,
-    pair: int,
-    next_state: int,
-    terminated: bool,
-    probability: float,
-    after: float,
-) -> None:
+    count_check, scores, num_actions, pair, next_state, terminated, probability, after
+):
     """Compare a model with the counts of a pair, before the current outcome is counted.
 
     Args:
@@ -268,7 +254,7 @@ def record_count_check(
 
 
 @compiled
-def update_ema(averages: FloatArray, place: int, new: float, rate: float) -> None:
+def update_ema(averages, place, new, rate):
     """Update an exponential moving average that is never below 0."""
     averages[place] = max(0.0, averages[place] + rate * (new - averages[place]))
 
@@ -289,18 +275,22 @@ class ScoredTable(NamedTuple):
 def update_scored(table, num_actions, state, action, reward, next_state, terminated):
     """Score the model's prediction, then update the model."""
     pair = state * num_actions + action
-    probability, entropy, count = outcome_probability(
-        table.model, num_actions, pair, next_state, terminated
+    model, after = table.model, 0.0
+    predicted = outcome_probability(model, num_actions, pair, next_state, terminated)
+    update_model(model, num_actions, state, action, reward, next_state, terminated)
+    if table.count_check.regret.size:
+        after, _, _ = outcome_probability(model, num_actions, pair, next_state, terminated)
+    record_outcome(
+        table.scores,
+        table.count_check,
+        num_actions,
+        pair,
+        reward,
+        next_state,
+        terminated,
+        predicted,
+        after,
     )
-    record_score(table.scores, pair, probability, entropy, count)
-    update_model(table.model, num_actions, state, action, reward, next_state, terminated)
-    scores, count_check = table.scores, table.count_check
-    if count_check.regret.size:
-        after, _, _ = outcome_probability(table.model, num_actions, pair, next_state, terminated)
-        record_count_check(
-            count_check, scores, num_actions, pair, next_state, terminated, probability, after
-        )
-        update_model(count_check.counts, num_actions, state, action, reward, next_state, terminated)
 
 
 @compiled
@@ -325,33 +315,11 @@ def scored_uncertainty(table, num_actions, pair):
 
 
 @compiled
-def scored_share(table):
-    """Return the confidence in the model as a whole."""
-    return model_confidence(table.scores)
-
-
-@compiled
 def scored_confidence(table, pair):
-    """Return the confidence in a pair."""
+    """Return the confidence in a pair, or in the model as a whole."""
+    if pair == WHOLE_MODEL:
+        return model_confidence(table.scores)
     return table.scores.pair_confidence[pair]
-
-
-@compiled
-def sample_scored_outcome(table, num_actions, pair, rng):
-    """Sample an outcome from the inner model."""
-    return sample_outcome(table.model, num_actions, pair, rng)
-
-
-@compiled
-def scored_backup(table, num_actions, pair, q, gamma):
-    """Return the expected backup of the inner model."""
-    return expected_backup(table.model, num_actions, pair, q, gamma)
-
-
-@compiled
-def scored_probability(table, num_actions, pair, next_state, terminated):
-    """Return the outcome probability of the inner model."""
-    return outcome_probability(table.model, num_actions, pair, next_state, terminated)
 
 
 rules(
@@ -360,9 +328,5 @@ rules(
     update_model=update_scored,
     sample_transition=sample_scored,
     pair_uncertainty=scored_uncertainty,
-    planning_share=scored_share,
-    pair_confidence=scored_confidence,
-    sample_outcome=sample_scored_outcome,
-    expected_backup=scored_backup,
-    outcome_probability=scored_probability,
+    confidence=scored_confidence,
 )

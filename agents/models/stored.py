@@ -2,22 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from ..core.kernels import rules
 from ..core.records import with_capacity
 from ..core.rng import high_below, next_word
 from .protocol import Outcomes
-from .table import TableModel
-from .visited_pairs import VisitedPairs, add_pair, remove_pair
+from .table import INITIAL_CAPACITY, TABLE_PROMISES, TableModel, VisitedPairs, add_pair, remove_pair
 
-_INITIAL_CAPACITY = 64
+GROWING: tuple[str, ...] = ("pair", "reward", "next_state", "terminated")
+"""Columns of the record that grow with experience."""
+
+
+class StoredExperience(TableModel):
+    """Experience replay as a model: stores every transition and samples them uniformly.
+
+    Experience replay (Lin 1992); as a model: van Hasselt, Hessel and Aslanides 2019. Unlike the
+    other table models it samples a pair in proportion to its visits.
+    """
+
+    promises = TABLE_PROMISES | {"represents_chance", "order_does_not_matter"}
+    growing_fields = GROWING
+
+    def _begin(self, include_untried: bool) -> Any:
+        return StoredTable.begin(
+            self.num_states, self.num_actions, include_untried, INITIAL_CAPACITY
+        )
+
+    def reserve(self, transitions: int) -> None:
+        """Reserve capacity for this number of further transitions."""
+        # In addition each pair may reserve a slot before its first try.
+        capacity = int(self.table.used[0]) + transitions + self.num_states * self.num_actions
+        self.table = with_capacity(self.table, GROWING, capacity)
+
+    def _indices(self, table: Any) -> list[tuple[IntArray, int, int]]:
+        used = int(table.used[0])
+        return [
+            *super()._indices(table),
+            (table.used, 0, table.pair.size + 1),
+            (table.pair, 0, self.num_states * self.num_actions),
+            (table.reserved, -1, used),
+        ]
+
+    def distribution(self, observation: int, action: int) -> Outcomes:
+        """Return the stored outcomes of a pair with their relative frequencies."""
+        table, pair = self.table, self.pair(observation, action)
+        stored = np.flatnonzero(table.pair[: int(table.used[0])] == pair)
+        if not stored.size:
+            return Outcomes.unknown(observation)
+        return Outcomes(
+            table.next_state[stored],
+            np.full(stored.size, 1 / stored.size),
+            table.reward[stored],
+            table.terminated[stored],
+        )
 
 
 class StoredTable(NamedTuple):
@@ -48,63 +92,6 @@ class StoredTable(NamedTuple):
             np.zeros(pairs, dtype=np.int64),
             np.zeros(1, dtype=np.int64),
         )
-
-
-class StoredExperience(TableModel[StoredTable]):
-    """Experience replay as a model: stores every transition and samples them uniformly.
-
-    Experience replay (Lin 1992); as a model: van Hasselt, Hessel and Aslanides 2019. Unlike the
-    other table models it samples a pair in proportion to its visits.
-    """
-
-    promises = frozenset(
-        {
-            "exact_when_deterministic",
-            "represents_chance",
-            "order_does_not_matter",
-            "batch_as_rows",
-            "samples_only_seen",
-            "samples_all_seen",
-        }
-    )
-    growing: ClassVar[tuple[str, ...]] = ("pair", "reward", "next_state", "terminated")
-
-    def _begin(self, include_untried: bool) -> StoredTable:
-        return StoredTable.begin(
-            self.num_states, self.num_actions, include_untried, _INITIAL_CAPACITY
-        )
-
-    def reserve(self, transitions: int) -> None:
-        """Reserve capacity for this number of further transitions."""
-        # In addition each pair may reserve a slot before its first try.
-        capacity = int(self.table.used[0]) + transitions + self.num_states * self.num_actions
-        self.table = with_capacity(self.table, self.growing, capacity)
-
-    def _indices(self, table: StoredTable) -> list[tuple[IntArray, int, int]]:
-        used = int(table.used[0])
-        return [
-            *super()._indices(table),
-            (table.used, 0, table.pair.size + 1),
-            (table.pair, 0, self.num_states * self.num_actions),
-            (table.reserved, -1, used),
-        ]
-
-    def distribution(self, observation: int, action: int) -> Outcomes:
-        """Return the stored outcomes of a pair with their relative frequencies."""
-        return stored_outcomes(self.table, observation, self.pair(observation, action))
-
-
-def stored_outcomes(table: Any, observation: int, pair: int) -> Outcomes:
-    """Return the stored outcomes of a pair in a record with their relative frequencies."""
-    stored = np.flatnonzero(table.pair[: int(table.used[0])] == pair)
-    if not stored.size:
-        return Outcomes.unknown(observation)
-    return Outcomes(
-        table.next_state[stored],
-        np.full(stored.size, 1 / stored.size),
-        table.reward[stored],
-        table.terminated[stored],
-    )
 
 
 @compiled
@@ -157,11 +144,59 @@ def sample_stored(table, num_actions, rng):
     )
 
 
-rules(
-    StoredTable,
-    update_model=update_stored,
-    sample_transition=sample_stored,
-)
+rules(StoredTable, update_model=update_stored, sample_transition=sample_stored)
+
+
+class ForgettingExperience(StoredExperience):
+    """Experience replay with a sliding window over the last transitions.
+
+    A buffer of limited size (Lin 1992; effect of its size: Zhang and Sutton 2017, "A deeper look at
+    experience replay").
+
+    Args:
+        num_states: number of states.
+        num_actions: number of actions in each.
+        include_untried: allow draws of untried actions of remembered states.
+        window: number of transitions that are kept, at least 1.
+
+    Raises:
+        ValueError: for a window that is not a positive integer.
+    """
+
+    promises = TABLE_PROMISES | {"represents_chance"}
+    growing_fields = ()
+
+    def __init__(
+        self,
+        num_states: int,
+        num_actions: int,
+        *,
+        include_untried: bool = False,
+        window: int = 1000,
+    ) -> None:
+        self.window = checked_integer("window", window, 1)
+        super().__init__(num_states, num_actions, include_untried=include_untried)
+
+    def _begin(self, include_untried: bool) -> Any:
+        capacity = self.window + self.num_states * self.num_actions
+        stored = StoredTable.begin(self.num_states, self.num_actions, include_untried, capacity)
+        return WindowTable(
+            *stored,
+            np.full(self.window, -1, dtype=np.int64),
+            np.full(capacity, -1, dtype=np.int64),
+            np.zeros(1, dtype=np.int64),
+        )
+
+    def reserve(self, transitions: int) -> None:
+        """Do nothing: the record has a fixed size."""
+
+    def _indices(self, table: Any) -> list[tuple[IntArray, int, int]]:
+        return [
+            *super()._indices(table),
+            (table.place, -1, int(table.used[0])),
+            (table.slot, -1, self.window),
+            (table.clock, 0, 2**62),
+        ]
 
 
 class WindowTable(NamedTuple):
@@ -180,70 +215,6 @@ class WindowTable(NamedTuple):
     clock: IntArray  # (1,) real steps so far
 
 
-class ForgettingExperience(TableModel[WindowTable]):
-    """Experience replay with a sliding window over the last transitions.
-
-    A buffer of limited size (Lin 1992; effect of its size: Zhang and Sutton 2017, "A deeper look at
-    experience replay").
-
-    Args:
-        num_states: number of states.
-        num_actions: number of actions in each.
-        include_untried: allow draws of untried actions of remembered states.
-        window: number of transitions that are kept, at least 1.
-
-    Raises:
-        ValueError: for a window that is not a positive integer.
-    """
-
-    promises = frozenset(
-        {
-            "exact_when_deterministic",
-            "represents_chance",
-            "batch_as_rows",
-            "samples_only_seen",
-            "samples_all_seen",
-        }
-    )
-
-    def __init__(
-        self,
-        num_states: int,
-        num_actions: int,
-        *,
-        include_untried: bool = False,
-        window: int = 1000,
-    ) -> None:
-        self.window = int(checked_number("window", window, 1, whole=True))
-        super().__init__(num_states, num_actions, include_untried=include_untried)
-
-    def _begin(self, include_untried: bool) -> WindowTable:
-        capacity = self.window + self.num_states * self.num_actions
-        stored = StoredTable.begin(self.num_states, self.num_actions, include_untried, capacity)
-        return WindowTable(
-            *stored,
-            np.full(self.window, -1, dtype=np.int64),
-            np.full(capacity, -1, dtype=np.int64),
-            np.zeros(1, dtype=np.int64),
-        )
-
-    def _indices(self, table: WindowTable) -> list[tuple[IntArray, int, int]]:
-        used = int(table.used[0])
-        return [
-            *super()._indices(table),
-            (table.used, 0, table.pair.size + 1),
-            (table.pair, 0, self.num_states * self.num_actions),
-            (table.reserved, -1, used),
-            (table.place, -1, used),
-            (table.slot, -1, self.window),
-            (table.clock, 0, 2**62),
-        ]
-
-    def distribution(self, observation: int, action: int) -> Outcomes:
-        """Return the outcomes of a pair in the window with their relative frequencies."""
-        return stored_outcomes(self.table, observation, self.pair(observation, action))
-
-
 @compiled
 def update_window(table, num_actions, state, action, reward, next_state, terminated):
     """Forget the transition that leaves the window, then store this one."""
@@ -255,13 +226,6 @@ def update_window(table, num_actions, state, action, reward, next_state, termina
     table.place[slot] = place
     table.slot[place] = slot
     table.clock[0] += 1
-
-
-rules(
-    WindowTable,
-    update_model=update_window,
-    sample_transition=sample_stored,
-)
 
 
 @compiled
@@ -308,3 +272,6 @@ def _free(table, place):
         else:
             table.reserved[table.pair[last]] = place
     table.slot[last] = -1
+
+
+rules(WindowTable, update_model=update_window, sample_transition=sample_stored)

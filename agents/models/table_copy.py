@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dynamaze.common.arrays import IntArray
 
 from ..core.kernels import expected_backup, has_rule, outcome_probability, sample_outcome
+from ..core.records import check_indices
 from ..core.transitions import Transitions
-from .likelihood import MaximumLikelihood
+from .likelihood import GROWING, MaximumLikelihood
 from .protocol import Outcomes
-from .visited_pairs import add_pair
+from .table import add_pair
 
 REFRESHED_PER_STEP = 8
 """Number of further pairs that are refreshed at each real step."""
@@ -39,10 +40,13 @@ class TableCopy(MaximumLikelihood):
         num_actions: number of actions in each.
     """
 
+    state_fields: ClassVar = {"table": "", "_turn": "turn", "_free": "free"}
+    growing_fields = (*GROWING, "_free")
+
     def __init__(self, num_states: int, num_actions: int) -> None:
         super().__init__(num_states, num_actions)
         self._turn = 0
-        self._free: list[int] = []  # nodes that no pair uses any more
+        self._free: IntArray = np.zeros(0, dtype=np.int64)  # nodes that no pair uses any more
 
     def refresh(self, model: Any, transitions: Transitions) -> None:
         """Copy the distributions of pairs that were just tried, and of some others."""
@@ -79,7 +83,7 @@ class TableCopy(MaximumLikelihood):
         table, own = self.table, [*self._chain(pair), *self._free]
         more = max(0, wanted - len(own))
         nodes = np.array([*own[:wanted], *range(table.used[0], table.used[0] + more)])
-        self._free = own[wanted:]
+        self._free = np.array(own[wanted:], dtype=np.int64)
         table.used[0] += more
         table.head[pair], table.link[nodes[:-1]], table.link[nodes[-1]] = nodes[0], nodes[1:], -1
         return nodes
@@ -91,18 +95,12 @@ class TableCopy(MaximumLikelihood):
             node = int(self.table.link[node])
         return chain
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the record's arrays and the position in the turn."""
-        return {**super().get_state(), "turn": self._turn, "free": np.array(self._free, np.int64)}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`.
+    def check_state(self, restored: dict[str, Any]) -> None:
+        """Check the indices of the record and of the free nodes.
 
         Raises:
-            ValueError: if something is missing, of another shape, or holds an index out of range.
+            ValueError: for an index out of range.
         """
-        turn, free = int(state["turn"]), [int(node) for node in state["free"]]
-        if not all(0 <= node < state["used"][0] for node in free):
-            raise ValueError(f"free nodes {free} in a state with {state['used'][0]} nodes")
-        super().set_state(state)
-        self._turn, self._free = turn, free
+        super().check_state(restored)
+        used = int(restored["table"].used[0])
+        check_indices("model", [(restored["_free"], 0, used)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,12 +11,12 @@ from dynamaze.common.compiled import compiled, compiled_with_arrays
 
 from ..core.encoders import Vectors
 from ..core.normal import grid_probabilities
-from ..core.records import check_indices, flatten, part_of, prefixed, restore
-from ..core.rng import load, state_words, store
+from ..core.records import Stateful, check_indices
+from ..core.rng import load, sample_columns, state_words, store
 from ..core.transitions import Transitions, check_integers, first_outside, outside_table
 from .protocol import Outcomes, Prediction
 from .regression import RegressionModel
-from .visited_pairs import VisitedPairs, add_pair, sample_pair
+from .table import VisitedPairs, add_pair, sample_pair
 
 MIN_PROBABILITY = 1e-12
 """Outcomes of a smaller probability are left out of a distribution."""
@@ -25,7 +25,7 @@ MIN_SPREAD = 1e-9
 """Smallest standard deviation of coordinates."""
 
 
-class TabularAdapter:
+class TabularAdapter(Stateful):
     """Model of vectors that learns from and samples the rows of a table.
 
     Search control is that of the box (Sutton & Barto 2018, p. 164): a visited state at random, then
@@ -46,6 +46,12 @@ class TabularAdapter:
     """
 
     observes = "discrete"
+    state_fields: ClassVar = {
+        "model": "model.",
+        "seen": "seen.",
+        "visits": "visits",
+        "exists": "exists",
+    }
 
     def __init__(
         self, model: RegressionModel, vectors: Vectors, *, include_untried: bool = False
@@ -102,7 +108,7 @@ class TabularAdapter:
             raise RuntimeError("the model has seen no transition yet; update it before sampling")
         pairs = _sample_pairs(self.seen, n, self.num_actions, state_words(rng))
         states, actions = np.divmod(pairs, self.num_actions)
-        simulated = self.model.imagine(self.vectors.of_rows(states), actions, rng)
+        simulated = self.model.sample_transitions(self.vectors.of_rows(states), actions, rng)
         rows = self._rows(simulated.next_observation, rng)
         untried = self.visits[pairs] == 0
         return Transitions(
@@ -178,12 +184,10 @@ class TabularAdapter:
         if not self._draws_rows:
             return self._nearest(vectors)
         rows = np.flatnonzero(self.exists)
-        # Inverse transform sampling of a row by its predicted mean
-        weights = np.cumsum(np.maximum(vectors[:, rows], 0.0), axis=1)
-        total = weights[:, -1]
-        drawn = (weights <= (rng.random(len(vectors)) * total)[:, None]).sum(axis=1)
-        found: IntArray = rows[np.minimum(drawn, len(rows) - 1)]
-        drawn_or_nearest: IntArray = np.where(total > 0, found, self._nearest(vectors))
+        means = np.maximum(vectors[:, rows], 0.0)
+        found = rows[sample_columns(means, rng)]
+        has_means = (means > 0).any(axis=1)
+        drawn_or_nearest: IntArray = np.where(has_means, found, self._nearest(vectors))
         return drawn_or_nearest
 
     def _row_probabilities(self, predicted: Prediction, known: IntArray) -> FloatArray:
@@ -221,40 +225,10 @@ class TabularAdapter:
                 rows[row] = known[((there - vectors[row]) ** 2).sum(axis=1).argmin()]
         return rows
 
-    # -- files ---------------------------------------------------------------------------------
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the state of the inner model and of the visits."""
-        own = flatten(_AdapterState(self.seen, self.visits, self.exists))
-        return {**prefixed("model", self.model.get_state()), **own}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`.
-
-        Raises:
-            ValueError: if it is the state of another model, or holds an index out of range.
-        """
-        seen, visits, exists = restore(_AdapterState(self.seen, self.visits, self.exists), state)
-        rows = seen.pairs.reshape(self.num_states, self.num_actions + 1)
-        check_indices(
-            "model",
-            [
-                (seen.states[:1], 0, self.num_states + 1),
-                (seen.states[1:], 0, self.num_states),
-                (rows[:, 0], 0, self.num_actions + 1),
-                (rows[:, 1:], 0, self.num_states * self.num_actions),
-            ],
-        )
-        self.model.set_state(part_of("model", state))
-        self.seen, self.visits, self.exists = seen, visits, exists
-
-
-class _AdapterState(NamedTuple):
-    """State beside that of the inner model."""
-
-    seen: VisitedPairs
-    visits: IntArray  # (states * actions,)
-    exists: BoolArray  # (states,)
+    def check_state(self, restored: dict[str, Any]) -> None:
+        """Check the restored indices."""
+        seen = restored["seen"]
+        check_indices("model", seen.indices(self.num_states, self.num_actions))
 
 
 @compiled

@@ -9,26 +9,14 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.common.arrays import IntArray
-from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.compiled import compiled
 
-from ..core.kernels import (
-    expected_backup,
-    outcome_probability,
-    rules,
-    sample_outcome,
-    sample_transition,
-)
+from ..core.kernels import rules
 from ..core.spaces import Spaces, TableRows, count_actions
 from ..core.sparse_mdp import SparseMDP
 from ..core.transitions import Transitions, check_transitions
-from .likelihood import LikelihoodTable, MaximumLikelihood
+from .likelihood import GROWING, LikelihoodTable, MaximumLikelihood
 from .protocol import Outcomes, Prediction
-
-
-class TrueTable(NamedTuple):
-    """Record whose tallies are the exact probabilities; experience does not change it."""
-
-    model: LikelihoodTable
 
 
 class TrueModel:
@@ -164,7 +152,7 @@ class TrueModel:
 def _digest(model: MaximumLikelihood) -> str:
     """Return a digest of a table's contents."""
     used = int(model.table.used[0])
-    columns = (model.table.head, *(getattr(model.table, name)[:used] for name in model.growing))
+    columns = (model.table.head, *(getattr(model.table, name)[:used] for name in GROWING))
     return blake2b(b"".join(column.tobytes() for column in columns), digest_size=16).hexdigest()
 
 
@@ -243,28 +231,15 @@ def _fill(
 # -- compiled rules ----------------------------------------------------------------------------
 
 
+class TrueTable(NamedTuple):
+    """Record whose tallies are the exact probabilities; experience does not change it."""
+
+    model: LikelihoodTable
+
+
 @compiled
 def update_nothing(table, num_actions, state, action, reward, next_state, terminated):
     """Do nothing: there is nothing to learn."""
-
-
-@spliced
-def sample_true_outcome(table, num_actions, pair, rng):
-    """Sample one of a pair's outcomes by its probability."""
-    reward, next_state, terminated, rng = sample_outcome(table.model, num_actions, pair, rng)
-    return reward, next_state, terminated, rng
-
-
-@compiled
-def true_backup(table, num_actions, pair, q, gamma):
-    """Return the exact expected backup of a pair."""
-    return expected_backup(table.model, num_actions, pair, q, gamma)
-
-
-@compiled
-def true_probability(table, num_actions, pair, next_state, terminated):
-    """Return the exact probability of an outcome."""
-    return outcome_probability(table.model, num_actions, pair, next_state, terminated)
 
 
 @compiled
@@ -273,20 +248,4 @@ def no_uncertainty(table, num_actions, pair):
     return 0.0
 
 
-@spliced
-def sample_true(table, num_actions, rng):
-    """Sample a pair uniformly, and one of its outcomes."""
-    pair, reward, next_state, terminated, rng = sample_transition(table.model, num_actions, rng)
-    return pair, reward, next_state, terminated, rng
-
-
-rules(
-    TrueTable,
-    inside="model",
-    update_model=update_nothing,
-    sample_outcome=sample_true_outcome,
-    expected_backup=true_backup,
-    outcome_probability=true_probability,
-    pair_uncertainty=no_uncertainty,
-    sample_transition=sample_true,
-)
+rules(TrueTable, inside="model", update_model=update_nothing, pair_uncertainty=no_uncertainty)

@@ -12,22 +12,22 @@ import numpy as np
 
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
+from dynamaze.common.validation import checked_choice, checked_integer
 
 from ..core.kernels import (
-    expected_backup,
-    fraction_of_steps,
+    confident_steps,
     is_confident,
-    planning_share,
+    planned_backup,
     rules,
     sample_outcome,
     visited_pairs,
 )
 from ..core.rng import high_below, low_below, next_word
-from ..models.visited_pairs import sample_pair
+from ..models.table import sample_pair
 from ..values.table import target
-from .base import checked_name, checked_steps
 from .prioritised_sweeping import Predecessors, add_predecessor, next_predecessor
 from .table import TablePlanning
+from .uniform import UniformPlanningRecord
 
 UPDATES = ("expected", "sample")
 """Kinds of updates."""
@@ -37,55 +37,7 @@ MAX_REDRAWS = 8
 
 
 class PairUpdates(TablePlanning):
-    """Base class of planners that update single pairs: number and kind of updates."""
-
-    def __init__(self, planning_steps: int, updates: str) -> None:
-        super().__init__()
-        always = {"converges", "tracks_changes"}
-        self.promises = frozenset(
-            always | {"converges_in_expectation"} if updates == "expected" else always
-        )
-        self.planning_steps = checked_steps(planning_steps)
-        self.updates = checked_name("updates", updates, UPDATES)
-
-    @property
-    def _expected(self) -> bool:
-        return self.updates == "expected"
-
-
-@compiled
-def update_pair(model, q, num_actions, pair, expected, learning_rate, gamma, rng):
-    """Update a pair and sample an outcome: next state, terminated, the generator's state.
-
-    The value of an unconfident pair is left unchanged.
-    """
-    reward, next_state, terminated, rng = sample_outcome(model, num_actions, pair, rng)
-    if not is_confident(model, pair):
-        update_target = q[pair]
-    elif expected:
-        # expected update, equation 8.1: sum_{s', r} p(s', r | s, a) [r + gamma max_a' Q(s', a')]
-        update_target = expected_backup(model, num_actions, pair, q, gamma)
-    else:
-        # sample update, equation 8.2: R + gamma max_a' Q(S', a')
-        update_target = target(q, np.uint64(num_actions), reward, next_state, terminated, gamma)
-    q[pair] += learning_rate * (update_target - q[pair])
-    return next_state, terminated, rng
-
-
-# -- uniform -----------------------------------------------------------------------------------
-
-
-class UniformRecord(NamedTuple):
-    """Record of the planner, for compiled code."""
-
-    planning_steps: int
-    expected: bool
-
-
-class UniformUpdates(PairUpdates):
-    """Updates of random pairs: a visited state, then an action tried there (section 8.2).
-
-    With sample updates it is `UniformPlanning` with other random numbers.
+    """Base class of planners that update single pairs.
 
     Args:
         planning_steps: updates after each real step, at least 0.
@@ -96,45 +48,75 @@ class UniformUpdates(PairUpdates):
     """
 
     def __init__(self, planning_steps: int, *, updates: str = "expected") -> None:
-        super().__init__(planning_steps, updates)
-
-    def _empty_record(self, num_states: int, num_actions: int) -> UniformRecord:
-        return UniformRecord(self.planning_steps, self._expected)
+        self.planning_steps = checked_integer("planning_steps", planning_steps, 0)
+        self.updates = checked_choice("updates", updates, UPDATES)
+        always = {"converges", "tracks_changes"}
+        self.promises = frozenset(
+            always | {"converges_in_expectation"} if updates == "expected" else always
+        )
 
 
 @compiled
-def record_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """Do nothing; the model stores the experience."""
+def update_pair(model, q, num_actions, pair, expected, learning_rate, gamma, rng):
+    """Update a pair and sample an outcome: next state, terminated, the generator's state.
+
+    The value of an unconfident pair is left unchanged.
+    """
+    reward, next_state, terminated, rng = sample_outcome(model, num_actions, pair, rng)
+    update_target = q[pair]
+    if expected:
+        # expected update, equation 8.1: sum_{s', r} p(s', r | s, a) [r + gamma max_a' Q(s', a')]
+        update_target = planned_backup(model, num_actions, pair, q, gamma)
+    elif is_confident(model, pair):
+        # sample update, equation 8.2: R + gamma max_a' Q(S', a')
+        update_target = target(q, np.uint64(num_actions), reward, next_state, terminated, gamma)
+    q[pair] += learning_rate * (update_target - q[pair])
+    return next_state, terminated, rng
+
+
+# -- uniform -----------------------------------------------------------------------------------
+
+
+class UniformUpdates(PairUpdates):
+    """Updates of random pairs: a visited state, then an action tried there (section 8.2).
+
+    With sample updates it is `UniformPlanning`, by the same compiled rule.
+
+    Args:
+        planning_steps: updates after each real step, at least 0.
+        updates: "expected" or "sample".
+
+    Raises:
+        ValueError: for a negative number or other updates.
+    """
+
+    def _empty_record(self, num_states: int, num_actions: int) -> Any:
+        if self.updates == "sample":
+            return UniformPlanningRecord(self.planning_steps)
+        return UniformExpectedRecord(self.planning_steps)
+
+
+class UniformExpectedRecord(NamedTuple):
+    """Record of the planner with expected updates, for compiled code."""
+
+    planning_steps: int
 
 
 @compiled
 def update_uniformly(planning, model, q, num_actions, learning_rate, gamma, rng):
-    """Update uniformly sampled pairs."""
-    seen, expected = visited_pairs(model), planning.expected
-    for _ in range(fraction_of_steps(planning.planning_steps, planning_share(model))):
+    """Make expected updates of uniformly sampled pairs."""
+    seen = visited_pairs(model)
+    for _ in range(confident_steps(model, planning.planning_steps)):
         drawn, rng = sample_pair(seen, np.uint64(num_actions), rng)
         pair = np.int64(drawn)
-        _, _, rng = update_pair(model, q, num_actions, pair, expected, learning_rate, gamma, rng)
+        _, _, rng = update_pair(model, q, num_actions, pair, True, learning_rate, gamma, rng)
     return rng
 
 
-rules(
-    UniformRecord,
-    record_transition=record_nothing,
-    plan=update_uniformly,
-)
+rules(UniformExpectedRecord, plan=update_uniformly)
 
 
 # -- backwards ---------------------------------------------------------------------------------
-
-
-class BackwardRecord(NamedTuple):
-    """Record of the planner, for compiled code."""
-
-    predecessors: Predecessors
-    ends: IntArray  # (states + 1,) number of states in which an episode ended, then these states
-    planning_steps: int
-    expected: bool
 
 
 class BackwardUpdates(PairUpdates):
@@ -151,22 +133,15 @@ class BackwardUpdates(PairUpdates):
         ValueError: for a negative number or other updates.
     """
 
-    def __init__(self, planning_steps: int, *, updates: str = "expected") -> None:
-        super().__init__(planning_steps, updates)
+    growing_parts = ("predecessors",)
 
     def _empty_record(self, num_states: int, num_actions: int) -> BackwardRecord:
         return BackwardRecord(
             Predecessors.empty(num_states, num_actions),
             np.zeros(num_states + 1, dtype=np.int64),
             self.planning_steps,
-            self._expected,
+            self.updates == "expected",
         )
-
-    def _with_capacity(self, record: Any, transitions: int) -> BackwardRecord:
-        larger: BackwardRecord = record._replace(
-            predecessors=record.predecessors.with_capacity(transitions)
-        )
-        return larger
 
     def _indices(
         self, record: Any, num_states: int, num_actions: int
@@ -178,29 +153,20 @@ class BackwardUpdates(PairUpdates):
         ]
 
 
-@compiled
-def record_predecessor(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """Record a pair as predecessor of its next state."""
-    add_predecessor(planning.predecessors, pair, next_state, terminated)
-    if terminated and not contains(planning.ends, next_state):
-        planning.ends[0] += 1
-        planning.ends[planning.ends[0]] = next_state
+class BackwardRecord(NamedTuple):
+    """Record of the planner, for compiled code."""
 
-
-@compiled
-def contains(numbers, number):
-    """Return whether a list, whose length is its first entry, contains a number."""
-    found = False
-    for place in range(1, numbers[0] + 1):
-        found = found or numbers[place] == number
-    return found
+    predecessors: Predecessors
+    ends: IntArray  # (states + 1,) number of states in which an episode ended, then these states
+    planning_steps: int
+    expected: bool
 
 
 @compiled
 def update_backwards(planning, model, q, num_actions, learning_rate, gamma, rng):
     """Update predecessors of random states."""
     seen, expected = visited_pairs(model), planning.expected
-    for _ in range(fraction_of_steps(planning.planning_steps, planning_share(model))):
+    for _ in range(confident_steps(model, planning.planning_steps)):
         for _ in range(MAX_REDRAWS):
             to, rng = draw_target(planning, seen, rng)
             pair, rng = draw_predecessor(planning.predecessors, model, num_actions, to, rng)
@@ -212,11 +178,29 @@ def update_backwards(planning, model, q, num_actions, learning_rate, gamma, rng)
     return rng
 
 
+@compiled
+def record_predecessor(planning, model, q, num_actions, pair, next_state, terminated, gamma):
+    """Record a pair as predecessor of its next state."""
+    add_predecessor(planning.predecessors, pair, next_state, terminated)
+    if terminated and not contains(planning.ends, next_state):
+        planning.ends[0] += 1
+        planning.ends[planning.ends[0]] = next_state
+
+
 rules(
     BackwardRecord,
     record_transition=record_predecessor,
     plan=update_backwards,
 )
+
+
+@compiled
+def contains(numbers, number):
+    """Return whether a list, whose length is its first entry, contains a number."""
+    found = False
+    for place in range(1, numbers[0] + 1):
+        found = found or numbers[place] == number
+    return found
 
 
 @compiled

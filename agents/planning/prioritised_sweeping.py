@@ -18,20 +18,18 @@ import numpy as np
 
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from ..core.kernels import (
-    expected_backup,
-    fraction_of_steps,
+    confident_steps,
     is_confident,
     outcome_probability,
-    planning_share,
+    planned_backup,
     rules,
 )
 from ..core.priority_queue import Queue, drop, put, raise_to, take
 from ..core.records import with_capacity
 from ..values.table import row_max
-from .base import checked_name, checked_steps
 from .table import GROWING, TablePlanning
 
 PRIORITIES = ("error", "change")
@@ -56,7 +54,7 @@ class SweepingRecord(NamedTuple):
 def sweep(planning, model, q, num_actions, learning_rate, gamma, rng):
     """Update queued pairs, the highest priority first: step (g) of the box."""
     queue = planning.queue
-    for _ in range(fraction_of_steps(planning.planning_steps, planning_share(model))):
+    for _ in range(confident_steps(model, planning.planning_steps)):
         if queue.size[0] == 0:
             break
         pair = take(queue)  # S, A <- first(PQueue)
@@ -74,7 +72,7 @@ def backup_pair(planning, model, q, num_actions, pair, learning_rate, gamma):
     first, columns = np.uint64(pair - pair % num_actions), np.uint64(num_actions)
     before = row_max(q, first, columns)
     # Q(S, A) <- Q(S, A) + alpha [R + gamma max_a Q(S', a) - Q(S, A)], expected over R and S'
-    q[pair] += learning_rate * (expected_backup(model, num_actions, pair, q, gamma) - q[pair])
+    q[pair] += learning_rate * (planned_backup(model, num_actions, pair, q, gamma) - q[pair])
     update_priority(planning, model, q, num_actions, pair, gamma)
     return abs(row_max(q, first, columns) - before)
 
@@ -105,8 +103,8 @@ def update_priority(planning, model, q, num_actions, pair, gamma):
     """Queue a confident pair by its error if above the threshold, otherwise remove it."""
     # steps (e) and (f): P <- |R + gamma max_a Q(S', a) - Q(S, A)|, expected over R and S';
     # if P > theta, insert S, A into PQueue with priority P
-    error = abs(expected_backup(model, num_actions, pair, q, gamma) - q[pair])
-    if error > planning.threshold and is_confident(model, pair):
+    error = abs(planned_backup(model, num_actions, pair, q, gamma) - q[pair])
+    if error > planning.threshold:
         put(planning.queue, pair, error)
         planning.counts[QUEUED] += 1
     elif planning.queue.place[pair] >= 0:
@@ -156,14 +154,14 @@ class PrioritisedSweeping(TablePlanning):
 
     learns_directly = False
     promises = frozenset({"converges", "converges_in_expectation", "tracks_changes"})
+    growing_parts = ("predecessors",)
 
     def __init__(
         self, planning_steps: int, *, threshold: float = 1e-6, priority: str = "error"
     ) -> None:
-        super().__init__()
-        self.planning_steps = checked_steps(planning_steps)
+        self.planning_steps = checked_integer("planning_steps", planning_steps, 0)
         self.threshold = checked_number("threshold", threshold, 0, above=True)
-        self.priority = checked_name("priority", priority, PRIORITIES)
+        self.priority = checked_choice("priority", priority, PRIORITIES)
 
     def _empty_record(self, num_states: int, num_actions: int) -> SweepingRecord:
         return SweepingRecord(
@@ -185,12 +183,6 @@ class PrioritisedSweeping(TablePlanning):
             (queue.size, 0, pairs + 1),
             *record.predecessors.indices(pairs),
         ]
-
-    def _with_capacity(self, record: Any, transitions: int) -> SweepingRecord:
-        larger: SweepingRecord = record._replace(
-            predecessors=record.predecessors.with_capacity(transitions)
-        )
-        return larger
 
     @property
     def num_updates(self) -> int:

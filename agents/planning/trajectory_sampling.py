@@ -8,16 +8,14 @@ import numpy as np
 
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_choice, checked_number
 
 from ..core.kernels import (
-    fraction_of_steps,
-    planning_share,
+    confident_steps,
     rules,
     visited_pairs,
 )
 from ..core.rng import high_unit, low_below, next_word
-from .base import checked_name
 from .pair_updates import PairUpdates, update_pair
 
 STARTS = ("here", "start")
@@ -44,7 +42,7 @@ def sample_trajectories(planning, model, q, num_actions, learning_rate, gamma, r
     """Update pairs along simulated trajectories."""
     seen = visited_pairs(model)
     state, rng = trajectory_start(planning, rng)
-    for _ in range(fraction_of_steps(planning.planning_steps, planning_share(model))):
+    for _ in range(confident_steps(model, planning.planning_steps)):
         if seen.pairs[state * (num_actions + 1)] == 0:  # no action was tried there
             state, rng = trajectory_start(planning, rng)
             if seen.pairs[state * (num_actions + 1)] == 0:
@@ -145,8 +143,8 @@ class TrajectorySampling(PairUpdates):
         begin: str = "here",
         epsilon: float = 0.1,
     ) -> None:
-        super().__init__(planning_steps, updates)
-        self.begin = checked_name("begin", begin, STARTS)
+        super().__init__(planning_steps, updates=updates)
+        self.begin = checked_choice("begin", begin, STARTS)
         self.epsilon = checked_number("epsilon", epsilon, 0, 1)
 
     def _empty_record(self, num_states: int, num_actions: int) -> TrajectoryRecord:
@@ -155,7 +153,7 @@ class TrajectorySampling(PairUpdates):
             np.zeros(RECENT_STARTS, dtype=np.int64),
             np.zeros(1, dtype=np.int64),
             self.planning_steps,
-            self._expected,
+            self.updates == "expected",
             self.epsilon,
             self.begin == "start",
         )

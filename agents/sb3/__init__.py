@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dynamaze.common.deprecation import lazy_exports
+from dynamaze.common.deprecation import lazy_package
 
-_LAZY = {"DynaCallback": ".callback", "MixedReplayBuffer": ".buffer"}
-"""Name -> module that is imported when the name is first used."""
-
-__all__ = sorted(_LAZY)  # noqa: PLE0605
-
-__getattr__ = lazy_exports(__name__, _LAZY)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__all__, __getattr__, __dir__ = lazy_package(
+    __name__,
+    {
+        "DynaCallback": ".callback",
+        "MixedReplayBuffer": ".buffer",
+    },
+)

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.optional_imports import optional_import
 
-from ..core.encoders import Actions, NumberedActions, VectorActions, Vectors
+from ..core.encoders import Actions, DiscreteActions, VectorActions, Vectors
 from ..core.transitions import Transitions
 
 optional_import("stable_baselines3", extra="distill", purpose="Dyna for SB3")
@@ -200,7 +200,7 @@ class AlgorithmAdapter:
         if algorithm.use_sde:
             algorithm.actor.reset_noise(n)  # reset again by the algorithm before the next real step
         actions, _ = algorithm.predict(inputs, deterministic=False)
-        if isinstance(self.actions, NumberedActions):
+        if isinstance(self.actions, DiscreteActions):
             return actions
         scaled = algorithm.policy.scale_action(actions)
         if algorithm.action_noise is None:
@@ -224,7 +224,7 @@ class AlgorithmAdapter:
         return self.vectors.many(np.asarray(obs).reshape(n, *shape))[0]
 
     def _columns(self, actions: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:
-        if isinstance(self.actions, NumberedActions):
+        if isinstance(self.actions, DiscreteActions):
             return np.asarray(actions).reshape(n).astype(np.int64)
         return np.asarray(actions).reshape(n, self.actions.size).astype(np.float64)
 
@@ -250,7 +250,7 @@ def _check(algorithm: Any) -> None:
 
 def _actions(space: spaces.Space[Any]) -> Actions:
     if isinstance(space, spaces.Discrete):
-        return NumberedActions(int(space.n))
+        return DiscreteActions(int(space.n))
     if isinstance(space, spaces.Box):
         return VectorActions(int(np.prod(space.shape)))
     raise TypeError(f"action space {space}; models of vectors are made for Discrete and Box")

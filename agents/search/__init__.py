@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from dynamaze.common.deprecation import lazy_exports
+from dynamaze.common.deprecation import lazy_package
 
-_LAZY = {
-    "ContinuousTreeSearch": ".mcts.continuous",
-    "Dyna2": ".td_search",
-    "EnvCopies": ".env_copies",
-    "ForwardSearch": ".forward_search",
-    "MonteCarloSearch": ".monte_carlo",
-    "SparseSampling": ".sparse_sampling",
-    "TDSearch": ".td_search",
-    "TrajectoryOptimisation": ".trajectory_optimisation.agent",
-    "TreeSearch": ".mcts.agent",
-    "make_simulator": ".simulators",
-}
-"""Name -> module that is imported when the name is first used."""
-
-__all__ = sorted(_LAZY)  # noqa: PLE0605
-
-__getattr__ = lazy_exports(__name__, _LAZY)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__all__, __getattr__, __dir__ = lazy_package(
+    __name__,
+    {
+        "ContinuousTreeSearch": ".mcts.continuous",
+        "Dyna2": ".td_search",
+        "EnvCopies": ".env_copies",
+        "ForwardSearch": ".forward_search",
+        "MonteCarloSearch": ".monte_carlo",
+        "MonteCarloSettings": ".monte_carlo",
+        "SparseSampling": ".sparse_sampling",
+        "TDSearch": ".td_search",
+        "TDSettings": ".td_search",
+        "TrajectoryOptimisation": ".trajectory_optimisation.agent",
+        "TrajectorySettings": ".trajectory_optimisation.planning",
+        "TreeSearch": ".mcts.agent",
+        "TreeSettings": ".mcts.agent",
+        "make_simulator": ".simulators",
+    },
+)

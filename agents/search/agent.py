@@ -1,38 +1,31 @@
-"""Common parts of the agents that search at decision time: models, numbers and tables."""
+"""Base classes of the agents and planners that search at decision time, and their models."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 
-from dynamaze.common.arrays import IntArray
+from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.deprecation import warn_renamed
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.registry import Registry
+from dynamaze.common.validation import checked_choice, checked_integer
 
-from ..agent import Agent, EnvLike, make_env, spaces_of
+from ..agent import Agent, EnvLike, resolve_env, spaces_of
 from ..core.encoders import DISCRETE
 from ..core.kernels import append_next_states, has_rule
 from ..core.rng import Seed, as_sequence
 from ..core.spaces import Spaces, count_actions
 from ..exploration import EpsilonGreedy
-from ..models import MODELS, Model, model_for
+from ..models.protocol import Model
+from ..models.registry import MODELS, model_for
 from ..models.table_copy import TableCopy, has_lookups
-from ..models.true import TrueModel
 from ..planning.base import Planning
-from ..values import LEARNING_RATES, make_values
+from ..values.registry import default_learning_rate, make_values
 from ..values.table import TableValues, Values
-from .env_copies import EnvCopies
 from .simulators import make_batch_simulator
-
-TRUE, SIMULATOR = "true", "simulator"
-ENV_MODELS = (TRUE, SIMULATOR)
-"""Names of models that are the environment itself."""
-
-OLD_ENV_MODELS = {"copies": SIMULATOR}
-"""Name in version 0.1 -> name of today."""
 
 LEAF_VALUES = ("zero", "values")
 """Values of the states at the horizon of a search."""
@@ -42,7 +35,64 @@ NEGLIGIBLE = 1e-3
 
 
 class SearchAgent(Agent):
-    """Agent whose model may be the environment itself, which then follows `set_env`."""
+    """Agent that consists of a planner which searches, a model and values.
+
+    The model may be the environment itself, which then follows `set_env`.
+
+    Args:
+        env: environment, its id, or its spaces.
+        planning: the planner.
+        model: "true", the environment's own transition probabilities; "simulator", copies of the
+            environment; a name of `MODELS`, learned online; or a model.
+        values: a name of values, or values.
+        learning_rate: step size of the values, in (0, 1]; None: 0.1, or 0.001 with a network.
+        gamma: discount factor, in [0, 1].
+        epsilon: probability of a random action, in [0, 1].
+        initial_value: initial action value.
+        seed: determines every random number; see `Agent`.
+
+    Raises:
+        ValueError: for a number outside its range, an unknown name, or a search that the planner
+            cannot do.
+        TypeError: for spaces that the values do not support, or a model that does not support them
+            or cannot be simulated.
+    """
+
+    promises = Agent.promises - {"deterministic"}
+
+    def __init__(
+        self,
+        env: EnvLike,
+        planning: SearchPlanning,
+        *,
+        model: str | Model,
+        values: str | Values = "table",
+        learning_rate: float | None = None,
+        gamma: float,
+        epsilon: float,
+        initial_value: float = 0.0,
+        seed: Seed = None,
+    ) -> None:
+        made, model = resolve_env(env), renamed_model(model)
+        seed = as_sequence(seed) if seed is not None else None
+        learned = make_values(
+            values,
+            spaces_of(made),
+            learning_rate=default_learning_rate(values) if learning_rate is None else learning_rate,
+            gamma=gamma,
+            initial_value=initial_value,
+            seed=seed,
+        )
+        super().__init__(
+            made,
+            values=learned,
+            model=make_search_model(model, made, learned, seed),
+            planning=planning,
+            exploration=EpsilonGreedy(epsilon),
+            seed=seed,
+            config={"model": model},
+        )
+        planning.check(learned, self.model, self.num_actions)
 
     def set_env(self, env: str | gym.Env[Any, Any]) -> None:
         """Continue learning in another environment, beginning with a new episode.
@@ -67,138 +117,87 @@ def set_model_env(model: Any, env: Any) -> None:
         set_env(env)
 
 
-# -- the parts of an agent ---------------------------------------------------------------------
+# -- planners ----------------------------------------------------------------------------------
 
 
-def search_parts(
-    env: EnvLike,
-    planning: Planning,
-    *,
-    model: str | Model,
-    values: str | Values | None = None,
-    seed: Seed = None,
-    **config: Any,
-) -> dict[str, Any]:
-    """Return the arguments of `Agent` for an agent that searches.
+class Query(NamedTuple):
+    """Arguments of `Planning.action_values`."""
 
-    Args:
-        env: environment, its id, or its spaces.
-        planning: the planner.
-        model: "true", "simulator", a name of `MODELS`, or a model.
-        values: a name of values, or values; None, for agents without this argument, is a table.
-        seed: determines every random number.
-        **config: the agent's other arguments, stored for `load`: `gamma`, `epsilon`, and where the
-            agent has them `learning_rate` and `initial_value`.
+    values: Any
+    model: Any
+    observations: Any  # (batch,) rows, or (batch, d) vectors
+    rng: np.random.Generator
+    learning: bool = False  # whether the single observation is the agent's current one
 
-    Raises:
-        ValueError: for a number outside its range, unknown values or an unknown model.
-        TypeError: for spaces that the values do not support, or a model that does not support them.
-    """
-    model = renamed_model(model)
-    made = env if isinstance(env, Spaces) else make_env(env)
-    spaces = spaces_of(made)
-    seed = as_sequence(seed) if seed is not None else None
-    kind = "table" if values is None else values
-    rate = config.get("learning_rate")
-    if rate is None:
-        rate = LEARNING_RATES.get(kind, 0.1) if isinstance(kind, str) else 0.1
-    learned = make_values(
-        kind,
-        spaces,
-        learning_rate=rate,
-        gamma=config["gamma"],
-        initial_value=config.get("initial_value", 0.0),
-        seed=as_sequence(seed),
-    )
-    config = {**config, "model": model if isinstance(model, str) else None}
-    if values is not None:
-        config["values"] = values if isinstance(values, str) else None
-    return {
-        "env": made,
-        "values": learned,
-        "model": make_search_model(model, made, learned, seed),
-        "planning": planning,
-        "exploration": EpsilonGreedy(config["epsilon"]),
-        "seed": seed,
-        "config": config,
-    }
+    @property
+    def gamma(self) -> float:
+        """Discount factor of the values."""
+        return gamma_of(self.values)
+
+    @property
+    def is_tabular(self) -> bool:
+        """True if a compiled search can answer the query: values and model are tables."""
+        return isinstance(self.values, TableValues) and is_tabular(self.model)
 
 
-def renamed_model(model: Any) -> Any:
-    """Return a model argument with today's name, and warn about an old one."""
-    if isinstance(model, str) and model in OLD_ENV_MODELS:
-        new = OLD_ENV_MODELS[model]
-        warn_renamed(f"model={model!r}", f"model={new!r}")
-        return new
-    return model
-
-
-def make_search_model(
-    model: str | Model, env: gym.Env[Any, Any] | Spaces, values: Values, seed: Any = None
-) -> Model:
-    """Return the model of a name for an environment, or the given model.
+class SearchPlanning(Planning):
+    """Base class of planners that search from each observation before a decision.
 
     Args:
-        model: "true", the environment's own transition probabilities; "simulator", copies of the
-            environment; a name of `MODELS`; or a model.
-        env: the environment, or its spaces.
-        values: action values, which determine what is observed.
-        seed: for models with random initial weights.
+        depth: steps that are looked ahead, at least 1; None: until rewards are discounted to 0.1%.
 
     Raises:
-        ValueError: for an unknown name, or if the environment itself is needed and missing.
-        TypeError: for a model that does not support these values.
+        ValueError: for a depth below 1.
     """
-    if isinstance(model, str) and model not in ENV_MODELS and model not in MODELS:
-        known = [*ENV_MODELS, *sorted(MODELS)]
+
+    def __init__(self, depth: int | None) -> None:
+        self.depth = None if depth is None else checked_integer("depth", depth, 1)
+
+    def root_values(self, query: Query) -> FloatArray:
+        """Return the (batch, actions) values that the searches find for their first actions."""
+        raise NotImplementedError
+
+    def action_values(
+        self,
+        values: Values,
+        model: Any,
+        observations: Any,
+        rng: np.random.Generator,
+        *,
+        learning: bool = False,
+    ) -> FloatArray:
+        """Return the (batch, actions) values that a search from each observation finds.
+
+        Raises:
+            ValueError: if there are more actions than simulations, the search would take too many
+                samples, or there is no depth and no discounting.
+            TypeError: for values that are not a table, if the search needs one, or for a model that
+                cannot be simulated.
+        """
+        return self.root_values(Query(values, model, observations, rng, learning))
+
+    def check(self, values: Values, model: Any, num_actions: int) -> None:
+        """Check that the planner can search with these values and this model.
+
+        Raises:
+            ValueError: without a depth and without discounting; for more actions than simulations.
+            TypeError: for values without a discount, or a model that cannot be simulated.
+        """
+        if not is_tabular(model):
+            make_batch_simulator(model)
+        search_depth(self.depth, gamma_of(values))
+
+
+def check_simulation_count(simulations: int, num_actions: int) -> None:
+    """Check that each action is simulated at least once.
+
+    Raises:
+        ValueError: if not.
+    """
+    if simulations < num_actions:
         raise ValueError(
-            f"model={model!r}; expected one of {known} or a model{did_you_mean(model, known)}"
+            f"simulations={simulations} with {num_actions} actions; expected at least one of each"
         )
-    observes = getattr(values, "observes", DISCRETE)
-    if isinstance(model, str) and model in ENV_MODELS:
-        return _environment_model(model, env, observes)
-    spaces = spaces_of(env)
-    found: Model = model_for(
-        model,
-        spaces.observation,
-        count_actions(spaces.action)[0],
-        observes=observes,
-        seed=seed,
-    )
-    return found
-
-
-def _environment_model(model: str, env: gym.Env[Any, Any] | Spaces, observes: str) -> Model:
-    if model == SIMULATOR:
-        simulator: Model = EnvCopies(env, observes=observes)
-        return simulator
-    if observes != DISCRETE:
-        raise TypeError(
-            f"model={model!r} is a table, and these values see {observes}; expected "
-            'model="simulator", or values="table" where the observations can be numbered'
-        )
-    return TrueModel(env)
-
-
-# -- numbers -----------------------------------------------------------------------------------
-
-
-def checked_depth(depth: int | None) -> int | None:
-    """Return the search depth, checked; None is returned unchanged.
-
-    Raises:
-        ValueError: if it is below 1.
-    """
-    return None if depth is None else int(checked_number("depth", depth, 1, whole=True))
-
-
-def checked_positive(name: str, number: int) -> int:
-    """Return an integer of at least 1.
-
-    Raises:
-        ValueError: for another number.
-    """
-    return int(checked_number(name, number, 1, whole=True))
 
 
 def search_depth(depth: int | None, gamma: float) -> int:
@@ -246,16 +245,6 @@ def is_tabular(model: Any) -> bool:
     return "distribution" in model.capabilities
 
 
-def check_can_simulate(model: Any) -> None:
-    """Check that a search by simulation can use a model.
-
-    Raises:
-        TypeError: naming what the model lacks.
-    """
-    if not is_tabular(model):
-        make_batch_simulator(model)
-
-
 def search_table(model: Any, shape: tuple[int, ...], rows: IntArray, depth: int) -> Any:
     """Return the record of a model's predictions, for compiled searches from some rows.
 
@@ -286,3 +275,103 @@ def search_table(model: Any, shape: tuple[int, ...], rows: IntArray, depth: int)
         newest = sorted(found - reached)
         reached |= found
     return copy.table
+
+
+def model_version(model: Any, row: int) -> Any:
+    """Return a fingerprint of the model's predictions, or None if the model cannot provide one.
+
+    The true model has a version. A table whose pairs are independent changes only the predictions
+    of the tried pair, so those of the row's actions are its fingerprint.
+    """
+    if getattr(model, "unwrapped", model) is not model:
+        return None  # a wrapper has the attributes of the model inside, but other predictions
+    version = getattr(model, "version", None)
+    if isinstance(version, str):
+        return version
+    table: Any = getattr(model, "table", None)
+    if not getattr(table, "has_independent_pairs", False):
+        return None
+    predictions = []
+    for action in range(model.num_actions):
+        outcomes = model.distribution(row, action)
+        is_tried = bool(table.visits[row * model.num_actions + action] > 0)
+        predictions.append((is_tried, *(column.tobytes() for column in outcomes)))
+    return predictions
+
+
+def visit_counts(model: Any) -> IntArray:
+    """Return the (states * actions,) visit counts of a model.
+
+    Raises:
+        TypeError: if it does not count visits.
+    """
+    inside: Any = getattr(model, "table", model)
+    while not hasattr(inside, "visits"):
+        if not hasattr(inside, "model"):
+            raise TypeError(
+                f"first_play_urgency with {type(model).__name__}, which does not count visits; "
+                "expected a model that declares 'visits', or first_play_urgency=None"
+            )
+        inside = inside.model
+    visits: IntArray = np.asarray(inside.visits)
+    return visits
+
+
+# -- models ------------------------------------------------------------------------------------
+
+TRUE, SIMULATOR = "true", "simulator"
+
+ENV_MODELS: Registry[Any] = Registry(
+    "model",
+    {TRUE: "..models.true:TrueModel", SIMULATOR: ".env_copies:EnvCopies"},
+    __package__,
+)
+"""Name -> model that is the environment itself."""
+
+OLD_ENV_MODELS = {"copies": SIMULATOR}
+"""Name in version 0.1 -> name of today."""
+
+
+def make_search_model(
+    model: str | Model, env: gym.Env[Any, Any] | Spaces, values: Values, seed: Any = None
+) -> Model:
+    """Return the model of a name for an environment, or the given model.
+
+    Args:
+        model: "true", the environment's own transition probabilities; "simulator", copies of the
+            environment; a name of `MODELS`; or a model.
+        env: the environment, or its spaces.
+        values: action values, which determine what is observed.
+        seed: for models with random initial weights.
+
+    Raises:
+        ValueError: for an unknown name, or if the environment itself is needed and missing.
+        TypeError: for a model that does not support these values.
+    """
+    if isinstance(model, str):
+        checked_choice("model", model, [*ENV_MODELS, *sorted(MODELS)], otherwise="a model")
+    observes = getattr(values, "observes", DISCRETE)
+    made: Model
+    if model == TRUE:
+        if observes != DISCRETE:
+            raise TypeError(
+                f"model={model!r} is a table, and these values see {observes}; expected "
+                'model="simulator", or values="table" where the observations can be numbered'
+            )
+        made = ENV_MODELS[TRUE](env)
+    elif model == SIMULATOR:
+        made = ENV_MODELS[SIMULATOR](env, observes=observes)
+    else:
+        spaces = spaces_of(env)
+        num_actions, _ = count_actions(spaces.action)
+        made = model_for(model, spaces.observation, num_actions, observes=observes, seed=seed)
+    return made
+
+
+def renamed_model(model: Any) -> Any:
+    """Return a model argument with today's name, and warn about an old one."""
+    if isinstance(model, str) and model in OLD_ENV_MODELS:
+        new = OLD_ENV_MODELS[model]
+        warn_renamed(f"model={model!r}", f"model={new!r}")
+        return new
+    return model

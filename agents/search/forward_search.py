@@ -12,26 +12,24 @@ tree it occurs, so there are at most states * depth nodes.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 from dynamaze.common.deprecation import renamed_arguments
+from dynamaze.common.validation import checked_choice
 
 from ..agent import EnvLike
 from ..core.kernels import append_next_states, expected_backup
 from ..core.rng import Seed
-from ..models import Model
-from ..planning.base import Planning, checked_name
-from ..values.table import Values
+from ..models.protocol import Model
 from .agent import (
     LEAF_VALUES,
+    Query,
     SearchAgent,
-    checked_depth,
+    SearchPlanning,
     checked_table,
-    search_parts,
+    search_depth,
     search_table,
 )
 
@@ -95,7 +93,7 @@ def _rows_of(q, rows, num_actions):
     return found
 
 
-class ForwardPlanning(Planning):
+class ForwardPlanning(SearchPlanning):
     """Planner that looks `depth` steps ahead in a model that knows distributions.
 
     Untried pairs are predicted to stay in their state with reward 0, so that all actions of an
@@ -113,34 +111,22 @@ class ForwardPlanning(Planning):
     needs_table = True
 
     def __init__(self, depth: int, *, leaf_value: str = "zero") -> None:
-        checked = checked_depth(depth)
-        if checked is None:
+        if depth is None:
             raise ValueError("depth=None; expected a number of steps")
-        self.depth = checked
-        self.leaf_value = checked_name("leaf_value", leaf_value, LEAF_VALUES)
+        super().__init__(depth)
+        self.leaf_value = checked_choice("leaf_value", leaf_value, LEAF_VALUES)
         self.learns_directly = leaf_value == "values"
 
-    def action_values(
-        self,
-        values: Values,
-        model: Any,
-        observations: Any,
-        rng: np.random.Generator,
-        *,
-        learning: bool = False,
-    ) -> FloatArray:
-        """Return (batch, actions) expected returns of `depth` steps, given the first action.
-
-        Raises:
-            TypeError: for values that are not a table.
-        """
-        table, rows = checked_table(values), np.asarray(observations)
+    def root_values(self, query: Query) -> FloatArray:
+        """Return the (batch, actions) expected returns of `depth` steps."""
+        table, rows = checked_table(query.values), np.asarray(query.observations)
+        depth = search_depth(self.depth, table.gamma)
         leaves = table.q if self.leaf_value == "values" else np.zeros_like(table.q)
         found: FloatArray = search_forward(
-            search_table(model, table.q.shape, rows, self.depth),
+            search_table(query.model, table.q.shape, rows, depth),
             rows,
             *table.q.shape,
-            self.depth,
+            depth,
             leaves.reshape(-1),
             table.gamma,
         )
@@ -174,6 +160,8 @@ class ForwardSearch(SearchAgent):
         TypeError: for spaces that a table does not support.
     """
 
+    promises = SearchAgent.promises | {"deterministic"}
+
     @renamed_arguments(leaf="leaf_value")
     def __init__(
         self,
@@ -188,16 +176,13 @@ class ForwardSearch(SearchAgent):
         initial_value: float = 0.0,
         seed: Seed = None,
     ) -> None:
-        parts = search_parts(
+        super().__init__(
             env,
             ForwardPlanning(depth, leaf_value=leaf_value),
             model=model,
-            seed=seed,
-            depth=depth,
-            leaf_value=leaf_value,
             learning_rate=learning_rate,
             gamma=gamma,
             epsilon=epsilon,
             initial_value=initial_value,
+            seed=seed,
         )
-        super().__init__(**parts)

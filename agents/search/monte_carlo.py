@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -17,29 +18,27 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
-from dynamaze.common.deprecation import renamed_arguments
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.configuration import set_checked
+from dynamaze.common.deprecation import grouped_arguments
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from ..agent import EnvLike
 from ..checkpoint import read_agent
 from ..core.kernels import choose, rules, sample_outcome
-from ..core.rng import Seed, high_unit, load, next_word, state_words, store
+from ..core.rng import Seed, high_unit, load, next_word, sample_columns, state_words, store
 from ..exploration import EpsilonGreedyRule, epsilon_greedy_probabilities
-from ..models import Model
-from ..planning.base import Planning, checked_name
+from ..models.protocol import Model
 from ..values.table import TableValues, Values, row_max
 from .agent import (
     LEAF_VALUES,
+    Query,
     SearchAgent,
-    check_can_simulate,
-    checked_depth,
-    gamma_of,
-    is_tabular,
+    SearchPlanning,
+    check_simulation_count,
     search_depth,
-    search_parts,
     search_table,
 )
-from .simulators import BatchSimulator, make_batch_simulator
+from .simulators import BatchSimulator, make_batch_simulator, simulate_returns
 
 POLICIES = ("random", "values")
 """Names of rollout policies."""
@@ -125,142 +124,150 @@ rules(
 )
 
 
-class MonteCarloPlanning(Planning):
+@dataclass(frozen=True, kw_only=True)
+class MonteCarloSettings:
+    """Settings of Monte-Carlo search.
+
+    Raises:
+        ValueError: for a number outside its range, or an unknown name.
+        TypeError: for a policy that is neither a name nor a function.
+    """
+
+    policy: RolloutPolicy = "random"
+    """Rollout policy after the first action: "random"; "values", epsilon-greedy on the learned
+    values; or a function of (batch,) rows or (batch, d) vectors that returns (batch, actions)
+    probabilities."""
+    rollout_epsilon: float = 0.1
+    """Epsilon of the policy "values", in [0, 1]."""
+    leaf_value: str = "zero"
+    """Value of the state after the last step: "zero", or "values", the best learned value."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.policy, str) and not callable(self.policy):
+            raise TypeError(
+                f"policy={self.policy!r}; expected one of {list(POLICIES)}, or a function that "
+                "returns probabilities of actions"
+            )
+        if isinstance(self.policy, str):
+            checked_choice("policy", self.policy, POLICIES, otherwise="a function")
+        set_checked(
+            self,
+            rollout_epsilon=checked_number("rollout_epsilon", self.rollout_epsilon, 0, 1),
+            leaf_value=checked_choice("leaf_value", self.leaf_value, LEAF_VALUES),
+        )
+
+
+class MonteCarloPlanning(SearchPlanning):
     """Planner that simulates each action, followed by a rollout policy.
 
     Args:
         simulations: number for each decision, divided among the actions in turn.
         depth: steps of a simulation; None: until rewards are discounted to 0.1%.
-        policy: "random"; "values", epsilon-greedy on the learned values; or a function of (batch,)
-            rows or (batch, d) vectors that returns (batch, actions) probabilities.
-        rollout_epsilon: epsilon of the policy "values", in [0, 1].
-        leaf_value: value of the state after the last step: "zero", or "values", the best learned
-            value.
+        settings: further settings.
 
     Raises:
-        ValueError: for a number outside its range, another policy or another leaf_value.
-        TypeError: for a policy that is neither a name nor a function.
+        ValueError: for a number outside its range.
     """
 
+    @grouped_arguments("settings", MonteCarloSettings)
     def __init__(
         self,
         simulations: int,
         *,
         depth: int | None = None,
-        policy: RolloutPolicy = "random",
-        rollout_epsilon: float = 0.1,
-        leaf_value: str = "zero",
+        settings: MonteCarloSettings = MonteCarloSettings(),
     ) -> None:
-        self.simulations = int(checked_number("simulations", simulations, 1, whole=True))
-        self.depth = checked_depth(depth)
-        if not isinstance(policy, str) and not callable(policy):
-            raise TypeError(
-                f"policy={policy!r}; expected one of {list(POLICIES)}, or a function that returns "
-                "probabilities of actions"
-            )
-        if isinstance(policy, str) and policy not in POLICIES:
-            raise ValueError(
-                f"policy={policy!r}; expected one of {list(POLICIES)} or a function"
-                f"{did_you_mean(policy, POLICIES)}"
-            )
-        self.policy = policy
-        self.rollout_epsilon = checked_number("rollout_epsilon", rollout_epsilon, 0, 1)
-        self.leaf_value = checked_name("leaf_value", leaf_value, LEAF_VALUES)
-        self.learns_directly = "values" in (policy, leaf_value)
+        super().__init__(depth)
+        self.simulations = checked_integer("simulations", simulations, 1)
+        self.settings = settings
+        self.learns_directly = "values" in (settings.policy, settings.leaf_value)
 
-    def action_values(
-        self,
-        values: Values,
-        model: Any,
-        observations: Any,
-        rng: np.random.Generator,
-        *,
-        learning: bool = False,
-    ) -> FloatArray:
-        """Return (batch, actions) mean returns of the simulations.
+    def check(self, values: Values, model: Any, num_actions: int) -> None:
+        """Check that the planner can search with these values and this model.
 
         Raises:
-            ValueError: if there are more actions than simulations.
+            ValueError, TypeError: as `SearchPlanning.check`.
         """
-        depth = search_depth(self.depth, gamma_of(values))
-        if isinstance(values, TableValues) and is_tabular(model):
-            return self._in_table(values, model, observations, depth, rng)
-        simulator = make_batch_simulator(model)
+        super().check(values, model, num_actions)
+        check_simulation_count(self.simulations, num_actions)
+
+    def root_values(self, query: Query) -> FloatArray:
+        """Return the (batch, actions) mean returns of the simulations."""
+        depth = search_depth(self.depth, query.gamma)
+        if query.is_tabular:
+            return self._in_table(query, depth)
+        simulator = make_batch_simulator(query.model)
         return np.array(
-            [
-                self._by_simulator(values, simulator, np.array([each]), depth, rng)
-                for each in observations
-            ]
+            [self._by_simulator(query, simulator, each, depth) for each in query.observations]
         )
 
-    # -- in a table ----------------------------------------------------------------------------
-
-    def _in_table(
-        self, values: TableValues, model: Any, rows: IntArray, depth: int, rng: np.random.Generator
-    ) -> FloatArray:
+    def _in_table(self, query: Query, depth: int) -> FloatArray:
+        values, rows = query.values, np.asarray(query.observations)
         num_actions = values.q.shape[1]
         check_simulation_count(self.simulations, num_actions)
         q = values.q.reshape(-1)
         found: FloatArray = roll_out(
-            search_table(model, values.q.shape, rows, depth),
+            search_table(query.model, values.q.shape, rows, depth),
             self._rule(values),
             q,
-            q if self.leaf_value == "values" else np.zeros_like(q),
-            np.asarray(rows),
+            q if self.settings.leaf_value == "values" else np.zeros_like(q),
+            rows,
             num_actions,
             self.simulations,
             depth,
             values.gamma,
-            state_words(rng),
+            state_words(query.rng),
         )
         return found
 
     def _rule(self, values: TableValues) -> EpsilonGreedyRule | PolicyRule:
-        if isinstance(self.policy, str):
-            return EpsilonGreedyRule(1.0 if self.policy == "random" else self.rollout_epsilon)
+        policy = self.settings.policy
+        if isinstance(policy, str):
+            return EpsilonGreedyRule(1.0 if policy == "random" else self.settings.rollout_epsilon)
         rows = np.arange(values.q.shape[0])
         return PolicyRule(self._probabilities(values, rows, values.q.shape[1]).reshape(-1))
 
-    # -- by a simulator ------------------------------------------------------------------------
-
     def _by_simulator(
-        self,
-        values: Any,
-        simulator: BatchSimulator,
-        root: Any,
-        depth: int,
-        rng: np.random.Generator,
+        self, query: Query, simulator: BatchSimulator, observation: Any, depth: int
     ) -> FloatArray:
         """Return (actions,) mean returns; all simulations are stepped together."""
+        values, root = query.values, np.array([observation])
         num_actions = values.values(root).shape[1]
         check_simulation_count(self.simulations, num_actions)
-        first = np.arange(self.simulations) % num_actions
-        running = np.arange(self.simulations)
-        states = simulator.pick(simulator.begin(root), np.zeros(self.simulations, dtype=np.int64))
-        returns, actions, discount = np.zeros(self.simulations), first, 1.0
-        for step in range(depth):
-            if step > 0:
-                observed = simulator.observations(states)
-                actions = draw_actions(self._probabilities(values, observed, num_actions), rng)
-            states, reward, terminated = simulator.step(states, actions, rng)
-            returns[running] += discount * reward
-            discount *= values.gamma
-            continues = np.flatnonzero(~terminated)
-            running, states = running[continues], simulator.pick(states, continues)
-            if not running.size:
-                break
-        if self.leaf_value == "values" and running.size:
-            returns[running] += discount * values.values(simulator.observations(states)).max(axis=1)
+        first: IntArray = np.arange(self.simulations) % num_actions
+
+        def choose(step: int, running: IntArray, states: Any) -> IntArray:
+            if step == 0:
+                return first
+            observed = simulator.observations(states)
+            return sample_columns(self._probabilities(values, observed, num_actions), query.rng)
+
+        def best(observations: Any) -> FloatArray:
+            found: FloatArray = values.values(observations).max(axis=1)
+            return found
+
+        returns = simulate_returns(
+            simulator,
+            simulator.pick(simulator.begin(root), np.zeros(self.simulations, dtype=np.int64)),
+            choose,
+            best if self.settings.leaf_value == "values" else None,
+            depth=depth,
+            gamma=values.gamma,
+            rng=query.rng,
+        )
         means: FloatArray = np.bincount(first, returns) / np.bincount(first)
         return means
 
     def _probabilities(self, values: Any, observations: Any, num_actions: int) -> FloatArray:
         """Return (batch, actions) probabilities of the rollout policy."""
-        if self.policy == "random":
+        policy = self.settings.policy
+        if policy == "random":
             return np.full((len(observations), num_actions), 1.0 / num_actions)
-        if isinstance(self.policy, str):
-            return epsilon_greedy_probabilities(values.values(observations), self.rollout_epsilon)
-        given = np.asarray(self.policy(observations), dtype=np.float64)
+        if isinstance(policy, str):
+            return epsilon_greedy_probabilities(
+                values.values(observations), self.settings.rollout_epsilon
+            )
+        given = np.asarray(policy(observations), dtype=np.float64)
         wanted = (len(observations), num_actions)
         if given.shape != wanted or not (given >= 0).all() or not np.allclose(given.sum(axis=1), 1):
             raise ValueError(
@@ -268,26 +275,6 @@ class MonteCarloPlanning(Planning):
                 "probabilities, each row with sum 1"
             )
         return given
-
-
-def check_simulation_count(simulations: int, num_actions: int) -> None:
-    """Check that each action is simulated at least once.
-
-    Raises:
-        ValueError: if not.
-    """
-    if simulations < num_actions:
-        raise ValueError(
-            f"simulations={simulations} with {num_actions} actions; expected at least one of each"
-        )
-
-
-def draw_actions(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:
-    """Sample one action per row of (batch, actions) probabilities."""
-    below = np.cumsum(probabilities, axis=1)
-    drawn = rng.random(len(below))[:, None] * below[:, -1:]
-    actions: IntArray = (below <= drawn).sum(axis=1)
-    return actions
 
 
 class MonteCarloSearch(SearchAgent):
@@ -304,12 +291,7 @@ class MonteCarloSearch(SearchAgent):
             environment; a name of `dynamaze.agents.MODELS`, learned online; or a model.
         simulations: number for each decision, at least one for each action.
         depth: steps of a simulation; None: until rewards are discounted to 0.1%.
-        policy: rollout policy after the first action: "random"; "values", epsilon-greedy on the
-            learned values; or a function of (batch,) rows or (batch, d) vectors that returns
-            (batch, actions) probabilities.
-        rollout_epsilon: epsilon of the policy "values", in [0, 1].
-        leaf_value: value of the state after the last step: "zero", or "values", the best learned
-            value.
+        settings: rollout policy, and value of the last state.
         values: "table", "tile_coding", "network", or an object: values that Q-learning learns from
             real experience, if policy or leaf_value use them.
         learning_rate: step size of these values, in (0, 1]; None: 0.1, or 0.001 with a network.
@@ -324,17 +306,15 @@ class MonteCarloSearch(SearchAgent):
         TypeError: for spaces that the values do not support, or a model that cannot be simulated.
     """
 
-    @renamed_arguments(leaf="leaf_value")
-    def __init__(  # noqa: PLR0913  # all settings of a search
+    @grouped_arguments("settings", MonteCarloSettings, leaf="leaf_value")
+    def __init__(
         self,
         env: EnvLike,
         *,
         model: str | Model = "true",
         simulations: int = 100,
         depth: int | None = None,
-        policy: RolloutPolicy = "random",
-        rollout_epsilon: float = 0.1,
-        leaf_value: str = "zero",
+        settings: MonteCarloSettings = MonteCarloSettings(),
         values: str | Values = "table",
         learning_rate: float | None = None,
         gamma: float = 0.95,
@@ -342,33 +322,17 @@ class MonteCarloSearch(SearchAgent):
         initial_value: float = 0.0,
         seed: Seed = None,
     ) -> None:
-        planning = MonteCarloPlanning(
-            simulations,
-            depth=depth,
-            policy=policy,
-            rollout_epsilon=rollout_epsilon,
-            leaf_value=leaf_value,
-        )
-        parts = search_parts(
+        super().__init__(
             env,
-            planning,
+            MonteCarloPlanning(simulations, depth=depth, settings=settings),
             model=model,
             values=values,
-            seed=seed,
-            simulations=simulations,
-            depth=depth,
-            policy=policy if isinstance(policy, str) else None,
-            rollout_epsilon=rollout_epsilon,
-            leaf_value=leaf_value,
             learning_rate=learning_rate,
             gamma=gamma,
             epsilon=epsilon,
             initial_value=initial_value,
+            seed=seed,
         )
-        check_can_simulate(parts["model"])
-        search_depth(planning.depth, gamma_of(parts["values"]))
-        super().__init__(**parts)
-        check_simulation_count(planning.simulations, self.num_actions)
 
     @classmethod
     def load(  # type: ignore[override]  # the policy takes the place of the planner

@@ -1,14 +1,15 @@
 """Simulators: common interface by which a search steps any model.
 
 - `TableSimulator`: tables with distributions (`MaximumLikelihood`, `TrueModel`); states are rows.
-- `VectorSimulator`: models of vectors with `imagine` (`RegressionModel`); states are vectors.
+- `VectorSimulator`: models of vectors with `sample_transitions` (`RegressionModel`); states are
+  vectors.
 - `EnvCopies`, or an object of your own with the methods of `Simulator`, is its own simulator.
 - `BatchSimulator`: steps many states of any of these at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +20,8 @@ from dynamaze.common.compiled import compiled
 
 from ..core.encoders import VECTORS
 from ..core.kernels import sample_outcome
-from ..core.rng import load, state_words, store
+from ..core.rng import load, sample_columns, state_words, store
+from ..models.protocol import find_sampler
 from ..models.table_copy import has_lookups
 
 METHODS = ("begin", "step", "observation", "key")
@@ -61,13 +63,13 @@ def make_simulator(model: Any) -> Simulator:
     if all(hasattr(model, name) for name in METHODS):
         own: Simulator = model
         return own
-    if hasattr(model, "imagine") and getattr(model, "observes", None) == VECTORS:
+    if find_sampler(model) is not None and getattr(model, "observes", None) == VECTORS:
         return VectorSimulator(model)
     if "distribution" in getattr(model, "capabilities", ()) and hasattr(model, "num_states"):
         return TableSimulator(model)
     raise TypeError(
         f"{type(model).__name__} cannot be stepped; a search needs a model that declares "
-        "'distribution', one of vectors with `imagine`, or a simulator with "
+        "'distribution', one of vectors with `sample_transitions`, or a simulator with "
         f"{', '.join(f'`{name}`' for name in METHODS)}"
     )
 
@@ -112,11 +114,8 @@ class TableSimulator:
             return int(following), float(reward), bool(terminated)
         outcomes = self.model.distribution(state, action)
         which = 0
-        # inverse transform sampling; a single outcome needs no random number
-        if outcomes.probability.size > 1:
-            below = np.cumsum(outcomes.probability)
-            which = int(np.searchsorted(below, rng.random() * below[-1], side="right"))
-            which = min(which, below.size - 1)
+        if outcomes.probability.size > 1:  # a single outcome needs no random number
+            which = sample_columns(outcomes.probability[None], rng)[0]
         return (
             int(outcomes.next_observation[which]),
             float(outcomes.reward[which]),
@@ -144,12 +143,13 @@ class VectorSimulator:
     """Simulator that samples from a model of vectors.
 
     Args:
-        model: one with `imagine(observations, actions, rng)`. Without `num_actions` its actions are
-            vectors; without `size` its vectors may have any size.
+        model: one with `sample_transitions(observations, actions, rng)`. Without `num_actions` its
+            actions are vectors; without `size` its vectors may have any size.
     """
 
     def __init__(self, model: Any) -> None:
         self.model = model
+        self._sample: Any = find_sampler(model)
         self.size: int | None = getattr(model, "size", None)
         self.num_actions = int(getattr(model, "num_actions", 0))
 
@@ -169,7 +169,7 @@ class VectorSimulator:
         self, state: FloatArray, action: Any, rng: np.random.Generator
     ) -> tuple[FloatArray, float, bool]:
         """Sample from the model, for an action's number or a vector."""
-        drawn = self.model.imagine(state[None], np.asarray(action)[None], rng)
+        drawn = self._sample(state[None], np.asarray(action)[None], rng)
         return drawn.next_observation[0], float(drawn.reward[0]), bool(drawn.terminated[0])
 
     def observation(self, state: FloatArray) -> FloatArray:
@@ -211,16 +211,16 @@ def make_batch_simulator(model: Any) -> BatchSimulator:
     Raises:
         TypeError: naming what the model lacks.
     """
-    if hasattr(model, "imagine"):
+    if find_sampler(model) is not None:
         return VectorBatchSimulator(model)
     return LoopBatchSimulator(make_simulator(model))
 
 
 class VectorBatchSimulator:
-    """Batch simulator of a model of vectors: one call of `imagine` per step."""
+    """Batch simulator of a model of vectors: one call of `sample_transitions` per step."""
 
     def __init__(self, model: Any) -> None:
-        self._model = model
+        self._sample: Any = find_sampler(model)
 
     def begin(self, observations: FloatArray) -> FloatArray:
         """Return the vectors."""
@@ -234,8 +234,8 @@ class VectorBatchSimulator:
         self, states: FloatArray, actions: npt.NDArray[Any], rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray, BoolArray]:
         """Sample from the model."""
-        imagined = self._model.imagine(states, actions, rng)
-        return imagined.next_observation, imagined.reward, imagined.terminated
+        drawn = self._sample(states, actions, rng)
+        return drawn.next_observation, drawn.reward, drawn.terminated
 
     def pick(self, states: FloatArray, places: IntArray) -> FloatArray:
         """Return the vectors at some indices."""
@@ -287,3 +287,41 @@ class LoopBatchSimulator:
                 distinct.append(state)
             which[place] = numbers[key]
         return distinct, which
+
+
+def simulate_returns(
+    simulator: BatchSimulator,
+    states: Any,
+    choose: Callable[[int, IntArray, Any], npt.NDArray[Any]],
+    leaf_values: Callable[[Any], FloatArray] | None,
+    *,
+    depth: int,
+    gamma: float,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """Return the (batch,) discounted returns of simulations that are stepped together.
+
+    Args:
+        simulator: simulates the steps.
+        states: (batch,) states in which the simulations start.
+        choose: (step, (n,) numbers of the simulations that have not terminated, their states) ->
+            (n, ...) actions.
+        leaf_values: (n, ...) observations of the states after the last step -> (n,) values; None
+            for zero.
+        depth: number of steps.
+        gamma: discount factor.
+        rng: source of all randomness.
+    """
+    running = np.arange(len(states))
+    returns, discount = np.zeros(len(states)), 1.0
+    for step in range(depth):
+        states, reward, terminated = simulator.step(states, choose(step, running, states), rng)
+        returns[running] += discount * reward
+        discount *= gamma
+        continues = np.flatnonzero(~terminated)
+        running, states = running[continues], simulator.pick(states, continues)
+        if not running.size:
+            break
+    if leaf_values is not None and running.size:
+        returns[running] += discount * leaf_values(simulator.observations(states))
+    return returns

@@ -19,30 +19,21 @@ import numpy as np
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled_with_arrays
 from dynamaze.common.deprecation import renamed_arguments
+from dynamaze.common.validation import checked_choice, checked_integer
 
 from ..agent import EnvLike
 from ..core.kernels import sample_outcome
 from ..core.rng import Seed, load, state_words, store
-from ..models import Model
-from ..planning.base import Planning, checked_name
-from ..values.table import TableValues, Values
-from .agent import (
-    LEAF_VALUES,
-    SearchAgent,
-    check_can_simulate,
-    checked_positive,
-    gamma_of,
-    is_tabular,
-    search_parts,
-    search_table,
-)
+from ..models.protocol import Model
+from ..values.table import Values
+from .agent import LEAF_VALUES, Query, SearchAgent, SearchPlanning, search_depth, search_table
 from .simulators import BatchSimulator, make_batch_simulator
 
 ENDED = -1
 """Child index of a sample that terminated."""
 
 
-class SparsePlanning(Planning):
+class SparsePlanning(SearchPlanning):
     """Planner that samples each action of each state a number of times, to a fixed depth.
 
     Args:
@@ -56,48 +47,26 @@ class SparsePlanning(Planning):
     """
 
     def __init__(self, width: int, depth: int, *, leaf_value: str = "zero") -> None:
-        self.width = checked_positive("width", width)
-        self.depth = checked_positive("depth", depth)
-        self.leaf_value = checked_name("leaf_value", leaf_value, LEAF_VALUES)
+        super().__init__(checked_integer("depth", depth, 1))
+        self.width = checked_integer("width", width, 1)
+        self.leaf_value = checked_choice("leaf_value", leaf_value, LEAF_VALUES)
         self.learns_directly = leaf_value == "values"
 
-    def action_values(
-        self,
-        values: Values,
-        model: Any,
-        observations: Any,
-        rng: np.random.Generator,
-        *,
-        learning: bool = False,
-    ) -> FloatArray:
-        """Return (batch, actions) estimates of the optimal returns of `depth` steps.
-
-        Raises:
-            ValueError: if it would take too many samples.
-        """
-        gamma = gamma_of(values)
+    def root_values(self, query: Query) -> FloatArray:
+        """Return the (batch, actions) estimates of the optimal returns of `depth` steps."""
+        values, rng = query.values, query.rng
+        depth = search_depth(self.depth, query.gamma)
         expander: Expander
-        if isinstance(values, TableValues) and is_tabular(model):
-            rows = np.asarray(observations)
-            table = search_table(model, values.q.shape, rows, self.depth)
+        if query.is_tabular:
+            states = np.asarray(query.observations)
+            table = search_table(query.model, values.q.shape, states, depth)
             expander, num_actions = TableExpander(table, values.q.shape[0]), values.q.shape[1]
-            return self._search(values, expander, rows, num_actions, gamma, rng)
-        simulator = make_batch_simulator(model)
-        num_actions = values.values(observations[:1]).shape[1]
-        roots = simulator.begin(observations)
-        return self._search(values, SimulatorExpander(simulator), roots, num_actions, gamma, rng)
-
-    def _search(
-        self,
-        values: Values,
-        expander: Expander,
-        states: Any,
-        num_actions: int,
-        gamma: float,
-        rng: np.random.Generator,
-    ) -> FloatArray:
+        else:
+            simulator = make_batch_simulator(query.model)
+            expander, states = SimulatorExpander(simulator), simulator.begin(query.observations)
+            num_actions = values.values(query.observations[:1]).shape[1]
         layers, samples = [], 0
-        for _ in range(self.depth):
+        for _ in range(depth):
             samples += len(states) * num_actions * self.width
             self._check_budget(samples, expander.max_samples)
             layer, states = expander.expand(states, num_actions, self.width, rng)
@@ -107,7 +76,7 @@ class SparsePlanning(Planning):
         leaves = np.zeros(len(states))
         if self.leaf_value == "values" and len(states):
             leaves = values.values(expander.observations(states)).max(axis=1)
-        return back_up(layers, leaves, gamma)
+        return back_up(layers, leaves, query.gamma)
 
     def _check_budget(self, samples: int, max_samples: int) -> None:
         if samples > max_samples:
@@ -285,19 +254,14 @@ class SparseSampling(SearchAgent):
         initial_value: float = 0.0,
         seed: Seed = None,
     ) -> None:
-        parts = search_parts(
+        super().__init__(
             env,
             SparsePlanning(width, depth, leaf_value=leaf_value),
             model=model,
             values=values,
-            seed=seed,
-            width=width,
-            depth=depth,
-            leaf_value=leaf_value,
             learning_rate=learning_rate,
             gamma=gamma,
             epsilon=epsilon,
             initial_value=initial_value,
+            seed=seed,
         )
-        check_can_simulate(parts["model"])
-        super().__init__(**parts)

@@ -19,29 +19,30 @@ Differences from the papers:
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
-from dynamaze.common.validation import checked_number
+from dynamaze.common.configuration import set_checked
+from dynamaze.common.deprecation import grouped_arguments
+from dynamaze.common.validation import checked_integer, checked_number
 
 from ..agent import EnvLike
 from ..core.kernels import sample_outcome
 from ..core.rng import Seed, load, state_words, store
 from ..core.transitions import Transitions
 from ..exploration import epsilon_greedy
-from ..models import Model
-from ..planning.base import Planning
+from ..models.protocol import Model
 from ..values.table import TableValues, Values
 from .agent import (
+    Query,
     SearchAgent,
-    checked_depth,
-    checked_positive,
+    SearchPlanning,
     checked_table,
     search_depth,
-    search_parts,
     search_table,
 )
 
@@ -52,8 +53,8 @@ NO_STATE = -1
 """Expected row where there is none: the next decision begins an episode."""
 
 
-class TDSearchSettings(NamedTuple):
-    """Settings of the simulated episodes and of learning from them."""
+class EpisodeSettings(NamedTuple):
+    """Settings of the simulated episodes and of learning from them, for compiled code."""
 
     episodes: int
     depth: int  # largest number of steps of an episode
@@ -76,7 +77,7 @@ def search_by_td(model, search, permanent, transient, row, num_actions, gamma, w
 
     Args:
         model: record of a table.
-        search: `TDSearchSettings`.
+        search: `EpisodeSettings`.
         permanent: (states * actions,) values that are not changed.
         transient: (states * actions,) values that are added to them and learned.
         row: start of the episodes.
@@ -147,7 +148,31 @@ def _learn(search, transient, trace, before, step, error, gamma):
         place -= 1
 
 
-class TDPlanning(Planning):
+@dataclass(frozen=True, kw_only=True)
+class TDSettings:
+    """Settings of temporal-difference search.
+
+    Raises:
+        ValueError: for a number outside its range.
+    """
+
+    search_rate: float = 0.3
+    """Step size of the transient memory, in (0, 1]."""
+    search_epsilon: float = 0.1
+    """Probability of a random action in simulated episodes, in [0, 1]."""
+    trace_decay: float = 0.5
+    """Lambda of the transient memory, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        set_checked(
+            self,
+            search_rate=checked_number("search_rate", self.search_rate, 0, 1, above=True),
+            search_epsilon=checked_number("search_epsilon", self.search_epsilon, 0, 1),
+            trace_decay=checked_number("trace_decay", self.trace_decay, 0, 1),
+        )
+
+
+class TDPlanning(SearchPlanning):
     """Planner of `TDSearch` and `Dyna2`: Sarsa(lambda) on simulated episodes before each decision.
 
     Results are kept in a transient memory until the real episode ends. A new episode is recognised
@@ -158,9 +183,7 @@ class TDPlanning(Planning):
     Args:
         simulations: episodes for each decision, at least 1, or 0 for no search.
         depth: largest number of steps of an episode; None: until rewards are discounted to 0.1%.
-        search_rate: step size of the transient memory, in (0, 1].
-        search_epsilon: epsilon of the simulated policy, in [0, 1].
-        trace_decay: lambda, in [0, 1].
+        settings: of learning from the episodes.
         permanent: whether the learned values are added (Dyna-2); otherwise zero.
 
     Attributes:
@@ -172,29 +195,39 @@ class TDPlanning(Planning):
     """
 
     needs_table = True
+    state_fields: ClassVar = {
+        "_following": "following",
+        "num_simulated": "num_simulated",
+        "transient": "transient",
+    }
+    optional_fields = ("transient",)
 
+    @grouped_arguments("settings", TDSettings)
     def __init__(
         self,
         simulations: int,
         *,
         depth: int | None = None,
-        search_rate: float = 0.3,
-        search_epsilon: float = 0.1,
-        trace_decay: float = 0.5,
+        settings: TDSettings = TDSettings(),
         permanent: bool = False,
     ) -> None:
-        self.simulations = int(checked_number("simulations", simulations, 0, whole=True))
-        self.depth = checked_depth(depth)
-        self.search_rate = checked_number("search_rate", search_rate, 0, 1, above=True)
-        self.search_epsilon = checked_number("search_epsilon", search_epsilon, 0, 1)
-        self.trace_decay = checked_number("trace_decay", trace_decay, 0, 1)
+        super().__init__(depth)
+        self.simulations = checked_integer("simulations", simulations, 0)
+        self.settings = settings
         self.permanent = self.learns_directly = permanent
         self.needs = frozenset({"distribution"}) if self.simulations else frozenset()
         self.transient: FloatArray | None = None
         self.num_simulated = 0
         self._following = NO_STATE
 
-    # -- what an agent calls -------------------------------------------------------------------
+    def check(self, values: Values, model: Any, num_actions: int) -> None:
+        """Check that the planner can search with these values and this model.
+
+        Raises:
+            ValueError, TypeError: as `SearchPlanning.check`.
+        """
+        if self.simulations:
+            super().check(values, model, num_actions)
 
     def record_transition(self, values: Values, model: Model, transitions: Transitions) -> None:
         """Record the next state of the last real transition."""
@@ -202,31 +235,18 @@ class TDPlanning(Planning):
             ended = bool(transitions.terminated[-1])
             self._following = NO_STATE if ended else int(transitions.next_observation[-1])
 
-    def action_values(
-        self,
-        values: Values,
-        model: Any,
-        observations: Any,
-        rng: np.random.Generator,
-        *,
-        learning: bool = False,
-    ) -> FloatArray:
-        """Return (batch, actions) sums of both memories, after a search from each row.
-
-        Raises:
-            TypeError: for values that are not a table.
-            ValueError: without a depth and without discounting.
-        """
-        table = checked_table(values)
-        if learning:
-            memory = self._memory_for(table, int(observations[0]))
-            self.num_simulated += self._search(table, memory, model, int(observations[0]), rng)
-            values_of_row: FloatArray = self._total(table, memory)[observations]
+    def root_values(self, query: Query) -> FloatArray:
+        """Return the (batch, actions) sums of both memories, after a search from each row."""
+        table, rows = checked_table(query.values), query.observations
+        if query.learning:
+            memory = self._memory_for(table, int(rows[0]))
+            self.num_simulated += self._search(table, memory, query.model, int(rows[0]), query.rng)
+            values_of_row: FloatArray = self._total(table, memory)[rows]
             return values_of_row
         found = []
-        for row in observations.tolist():
+        for row in rows.tolist():
             memory = np.zeros(table.q.size) if self.transient is None else self.transient.copy()
-            self._search(table, memory, model, row, rng)
+            self._search(table, memory, query.model, row, query.rng)
             found.append(self._total(table, memory)[row])
         return np.array(found).reshape(-1, table.q.shape[1])
 
@@ -251,8 +271,13 @@ class TDPlanning(Planning):
             return 0
         depth = search_depth(self.depth, table.gamma)
         permanent = table.q if self.permanent else np.zeros_like(table.q)
-        search = TDSearchSettings(
-            self.simulations, depth, self.search_epsilon, self.search_rate, self.trace_decay
+        settings = self.settings
+        search = EpisodeSettings(
+            self.simulations,
+            depth,
+            settings.search_epsilon,
+            settings.search_rate,
+            settings.trace_decay,
         )
         steps: int = search_by_td(
             search_table(model, table.q.shape, np.array([row]), depth),
@@ -266,29 +291,17 @@ class TDPlanning(Planning):
         )
         return steps
 
-    # -- checkpoints ---------------------------------------------------------------------------
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the transient memory and the expected next row."""
-        numbers = {"following": self._following, "num_simulated": self.num_simulated}
-        if self.transient is None:
-            return numbers
-        return {**numbers, "transient": self.transient.copy()}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore a state of `get_state`.
+    def check_state(self, restored: dict[str, Any]) -> None:
+        """Check a restored transient memory.
 
         Raises:
-            ValueError: for a memory that is not an (n,) array of finite numbers.
+            ValueError: if it is not an (n,) array of finite numbers.
         """
-        memory = state.get("transient")
+        memory = restored["transient"]
         if memory is not None and (
             memory.dtype != np.float64 or memory.ndim != 1 or not np.isfinite(memory).all()
         ):
             raise ValueError(f"transient memory {memory!r}; expected (n,) finite numbers")
-        self._following = int(state["following"])
-        self.num_simulated = int(state["num_simulated"])
-        self.transient = None if memory is None else memory.copy()
 
 
 class TDSearch(SearchAgent):
@@ -305,9 +318,7 @@ class TDSearch(SearchAgent):
             `dynamaze.agents.MODELS`, learned online; or a model. It must know distributions.
         simulations: episodes for each decision, at least 1.
         depth: largest number of steps of an episode; None: until rewards are discounted to 0.1%.
-        search_rate: step size, in (0, 1].
-        search_epsilon: probability of a random action in simulated episodes, in [0, 1].
-        trace_decay: lambda, in [0, 1].
+        settings: of learning from the episodes.
         gamma: discount factor, in [0, 1].
         epsilon: probability of a random action in the environment, in [0, 1].
         seed: determines every random number; see `Agent`.
@@ -318,6 +329,7 @@ class TDSearch(SearchAgent):
         TypeError: for spaces that a table does not support.
     """
 
+    @grouped_arguments("settings", TDSettings)
     def __init__(
         self,
         env: EnvLike,
@@ -325,26 +337,14 @@ class TDSearch(SearchAgent):
         model: str | Model = "true",
         simulations: int = 100,
         depth: int | None = None,
-        search_rate: float = 0.3,
-        search_epsilon: float = 0.1,
-        trace_decay: float = 0.5,
+        settings: TDSettings = TDSettings(),
         gamma: float = 0.95,
         epsilon: float = 0.0,
         seed: Seed = None,
     ) -> None:
-        search: dict[str, Any] = {
-            "simulations": checked_positive("simulations", simulations),
-            "depth": depth,
-            "search_rate": search_rate,
-            "search_epsilon": search_epsilon,
-            "trace_decay": trace_decay,
-        }
-        planning = TDPlanning(**search)
-        parts = search_parts(
-            env, planning, model=model, seed=seed, gamma=gamma, epsilon=epsilon, **search
-        )
-        search_depth(planning.depth, gamma)
-        super().__init__(**parts)
+        checked = checked_integer("simulations", simulations, 1)
+        planning = TDPlanning(checked, depth=depth, settings=settings)
+        super().__init__(env, planning, model=model, gamma=gamma, epsilon=epsilon, seed=seed)
 
 
 class Dyna2(SearchAgent):
@@ -361,9 +361,7 @@ class Dyna2(SearchAgent):
             `dynamaze.agents.MODELS`, learned online; or a model. It must know distributions.
         simulations: episodes for each decision; 0 is Q-learning.
         depth: largest number of steps of an episode; None: until rewards are discounted to 0.1%.
-        search_rate: step size of the transient memory, in (0, 1].
-        search_epsilon: probability of a random action in simulated episodes, in [0, 1].
-        trace_decay: lambda of the transient memory, in [0, 1].
+        settings: of learning from the episodes.
         learning_rate: step size of the permanent memory, in (0, 1].
         gamma: discount factor, in [0, 1].
         epsilon: probability of a random action in the environment, in [0, 1].
@@ -376,6 +374,7 @@ class Dyna2(SearchAgent):
         TypeError: for spaces that a table does not support.
     """
 
+    @grouped_arguments("settings", TDSettings)
     def __init__(
         self,
         env: EnvLike,
@@ -383,34 +382,20 @@ class Dyna2(SearchAgent):
         model: str | Model = "maximum_likelihood",
         simulations: int = 20,
         depth: int | None = None,
-        search_rate: float = 0.3,
-        search_epsilon: float = 0.1,
-        trace_decay: float = 0.5,
+        settings: TDSettings = TDSettings(),
         learning_rate: float = 0.1,
         gamma: float = 0.95,
         epsilon: float = 0.1,
         initial_value: float = 0.0,
         seed: Seed = None,
     ) -> None:
-        search: dict[str, Any] = {
-            "simulations": simulations,
-            "depth": depth,
-            "search_rate": search_rate,
-            "search_epsilon": search_epsilon,
-            "trace_decay": trace_decay,
-        }
-        planning = TDPlanning(**search, permanent=True)
-        parts = search_parts(
+        super().__init__(
             env,
-            planning,
+            TDPlanning(simulations, depth=depth, settings=settings, permanent=True),
             model=model,
-            seed=seed,
             learning_rate=learning_rate,
             gamma=gamma,
             epsilon=epsilon,
             initial_value=initial_value,
-            **search,
+            seed=seed,
         )
-        if planning.simulations:
-            search_depth(planning.depth, gamma)
-        super().__init__(**parts)

@@ -59,6 +59,7 @@ from dynamaze.agents import (
     SparseSampling,
     TDSearch,
     TreeSearch,
+    TreeSettings,
 )
 from dynamaze.agents.models.true import TrueModel
 from dynamaze.benchmarks.figures.counting_model import CountingModel
@@ -197,8 +198,10 @@ def make_planner(
     if method == "monte_carlo":
         return MonteCarloSearch(problem.env, simulations=actions, depth=depth, **common)
     if method == "tree":
-        nodes = max(1024, budget // 4)
-        return TreeSearch(problem.env, simulations=actions, depth=depth, max_nodes=nodes, **common)
+        settings = TreeSettings(max_nodes=max(1024, budget // 4))
+        return TreeSearch(
+            problem.env, simulations=actions, depth=depth, settings=settings, **common
+        )
     searcher = TDSearch if method == "td" else Dyna2
     return searcher(problem.env, simulations=actions, depth=depth, **common)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from dynamaze.agents import LatestOutcome, PrioritisedSweeping, TableValues, Transitions
 from dynamaze.agents.planning.prioritised_sweeping import QUEUED
-from dynamaze.agents.search.mcts.planning import TreeSearchPlanning
+from dynamaze.agents.search.mcts.agent import TreeSearchPlanning, TreeSettings
 from dynamaze.benchmarks.figures.example_8_4 import enlarged_maze
 from dynamaze.benchmarks.harness.timing import SpeedRow, time_alternately
 
@@ -39,7 +39,8 @@ def tree_search(repeats: int) -> list[SpeedRow]:
     rows = []
     for simulations in (50, 1000, 10_000):
         for transpositions in (False, True):
-            planning = TreeSearchPlanning(simulations, depth=DEPTH, transpositions=transpositions)
+            settings = TreeSettings(transpositions=transpositions)
+            planning = TreeSearchPlanning(simulations, depth=DEPTH, settings=settings)
             ours, fewer = max(TOTAL_SIMULATIONS // simulations, 1), max(400 // simulations, 1)
             pair = time_alternately(
                 partial(decide, planning, values, model, start, rng, ours),

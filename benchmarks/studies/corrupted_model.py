@@ -12,7 +12,7 @@ plans, predicts and is scored as the good one, and at level 0 it is bit-identica
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -24,12 +24,17 @@ from dynamaze.agents.core.kernels import (
     sample_outcome,
     update_model,
 )
-from dynamaze.agents.core.records import flatten, part_of, prefixed, restore
-from dynamaze.agents.core.rng import state_words
 from dynamaze.agents.core.transitions import Transitions
 from dynamaze.agents.models.protocol import Outcomes, Prediction
-from dynamaze.agents.models.table import TableModel, sample_batch, update_batch
-from dynamaze.agents.models.visited_pairs import VisitedPairs, add_pair, sample_pair
+from dynamaze.agents.models.table import (
+    TableModel,
+    VisitedPairs,
+    add_pair,
+    sample_table,
+    sample_visited,
+    update_table,
+)
+from dynamaze.agents.models.wrapper import ModelWrapper
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.envs.mazes.mdp import FiniteMDP
@@ -50,18 +55,7 @@ class Corruption(NamedTuple):
         return cls(flags, np.zeros(pairs, dtype=np.int64), np.zeros(pairs), flags.copy())
 
 
-class CorruptedTable(NamedTuple):
-    """Record of a corrupted model."""
-
-    # Not called `model`: of a record with that field the generic rules take the visited pairs.
-    wrapped: Any  # record of the wrapped model
-    seen: VisitedPairs
-    visits: IntArray  # (states * actions,)
-    source_pair: IntArray  # (states * actions,) the pair whose memory a pair shares
-    corruption: Corruption
-
-
-class CorruptedModel:
+class CorruptedModel(ModelWrapper):
     """Table model that learns from corrupted transitions.
 
     Args:
@@ -71,16 +65,16 @@ class CorruptedModel:
     """
 
     promises: frozenset[str] = frozenset()
+    state_fields: ClassVar = {"model": "model.", "_seen": "seen.", "_visits": "visits"}
 
     def __init__(
         self,
-        model: TableModel[Any],
+        model: TableModel,
         *,
         corruption: Corruption | None = None,
         representatives: IntArray | None = None,
     ) -> None:
-        self.model = model
-        self.num_states, self.num_actions = model.num_states, model.num_actions
+        super().__init__(model)
         pairs = self.num_states * self.num_actions
         rows = np.arange(self.num_states) if representatives is None else representatives
         self._seen = VisitedPairs.begin(self.num_states, self.num_actions, False)
@@ -89,22 +83,11 @@ class CorruptedModel:
         self._corruption = Corruption.none(pairs) if corruption is None else corruption
 
     @property
-    def capabilities(self) -> frozenset[str]:
-        """Return the wrapped model's capabilities."""
-        found: frozenset[str] = self.model.capabilities
-        return found
-
-    @property
     def table(self) -> CorruptedTable:
         """Return the record."""
         return CorruptedTable(
             self.model.table, self._seen, self._visits, self._source_pair, self._corruption
         )
-
-    @property
-    def is_empty(self) -> bool:
-        """Return whether the model has no transition."""
-        return self.model.is_empty
 
     @property
     def tried(self) -> IntArray:
@@ -117,52 +100,26 @@ class CorruptedModel:
         Raises:
             ValueError: if a transition is outside the table.
         """
-        self.reserve(transitions.action.size)
-        wrong = update_batch(self.table, self.num_states, self.num_actions, transitions)
-        if wrong >= 0:
-            raise ValueError(f"transition {wrong} of {transitions}; expected one of the table")
+        update_table(self, transitions)
 
     def sample(self, n: int, rng: np.random.Generator) -> Transitions:
         """Sample n simulated transitions of visited pairs."""
-        return Transitions(*sample_batch(self.table, n, self.num_actions, state_words(rng)))
+        return sample_table(self, n, rng)
 
     def distribution(self, observation: int, action: int) -> Outcomes:
         """Return the wrapped model's outcomes of the pair whose memory this one shares."""
         pair = int(self._source_pair[observation * self.num_actions + action])
         if not self.model.table.visits[pair]:
             return Outcomes.unknown(observation)
-        return self.model.distribution(*divmod(pair, self.num_actions))
+        found: Outcomes = self.model.distribution(*divmod(pair, self.num_actions))
+        return found
 
     def predict(self, observations: IntArray, actions: IntArray) -> Prediction:
         """Return the wrapped model's predictions for the pairs whose memories these share."""
         pairs = self._source_pair[observations * self.num_actions + actions]
-        return self.model.predict(pairs // self.num_actions, pairs % self.num_actions)
-
-    def reserve(self, transitions: int) -> None:
-        """Reserve memory in the wrapped model."""
-        self.model.reserve(transitions)
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the state of the wrapped model, and the visits."""
-        wrapped = prefixed("model", self.model.get_state())
-        return {**wrapped, **flatten(_State(self._seen, self._visits))}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore a state that `get_state` returned.
-
-        Raises:
-            ValueError: if something is missing or does not fit.
-        """
-        own = restore(_State(self._seen, self._visits), state)
-        self.model.set_state(part_of("model", state))
-        self._seen, self._visits = own
-
-
-class _State(NamedTuple):
-    """State of a corrupted model beside the wrapped one."""
-
-    seen: VisitedPairs
-    visits: IntArray
+        states, actions = np.divmod(pairs, self.num_actions)
+        found: Prediction = self.model.predict(states, actions)
+        return found
 
 
 # -- corruption at a level ---------------------------------------------------------------------
@@ -267,6 +224,17 @@ def total_variation_error(model: CorruptedModel, mdp: FiniteMDP) -> float:
 # -- compiled ----------------------------------------------------------------------------------
 
 
+class CorruptedTable(NamedTuple):
+    """Record of a corrupted model."""
+
+    # No rule is forwarded to it: a pair may share the memory of another one.
+    wrapped: Any  # record of the wrapped model
+    seen: VisitedPairs
+    visits: IntArray  # (states * actions,)
+    source_pair: IntArray  # (states * actions,) the pair whose memory a pair shares
+    corruption: Corruption
+
+
 @compiled
 def update_corrupted(table, num_actions, state, action, reward, next_state, terminated):
     """Record the visit, and update the wrapped model with the corrupted transition."""
@@ -298,14 +266,6 @@ def sample_corrupted_outcome(table, num_actions, pair, rng):
 
 
 @compiled
-def sample_corrupted_transition(table, num_actions, rng):
-    """Sample a visited pair and an outcome."""
-    pair, rng = sample_pair(table.seen, num_actions, rng)
-    reward, next_state, terminated, rng = sample_corrupted_outcome(table, num_actions, pair, rng)
-    return pair, reward, next_state, terminated, rng
-
-
-@compiled
 def backup_corrupted(table, num_actions, pair, q, gamma):
     """Return the expected backup of the pair whose memory this one shares."""
     return expected_backup(table.wrapped, num_actions, table.source_pair[pair], q, gamma)
@@ -323,7 +283,7 @@ rules(
     CorruptedTable,
     update_model=update_corrupted,
     sample_outcome=sample_corrupted_outcome,
-    sample_transition=sample_corrupted_transition,
+    sample_transition=sample_visited,
     expected_backup=backup_corrupted,
     outcome_probability=corrupted_probability,
 )
@@ -358,7 +318,7 @@ class CorruptionKind(NamedTuple):
     title: str
     level_name: str  # meaning of the levels
     levels: tuple[float, ...]
-    model_type: type[TableModel[Any]]  # of the wrapped model
+    model_type: type[TableModel]  # of the wrapped model
     changed_layout: str | None = None  # the maze after half of the steps; None for no change
 
 

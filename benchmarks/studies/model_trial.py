@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from dynamaze.agents import DynaQ, Transitions
 from dynamaze.agents.models import Outcomes, TabularAdapter
+from dynamaze.agents.models.wrapper import ModelWrapper
 from dynamaze.benchmarks.harness.table import Table
 from dynamaze.benchmarks.harness.timing import seconds
 from dynamaze.common.arrays import FloatArray
@@ -127,22 +128,19 @@ def run_trial(maze_name: str, model: str, run: int, seed: int) -> Table:
     return {name: np.array([value]) for name, value in row.items()}
 
 
-class TimedModel:
+class TimedModel(ModelWrapper):
     """Model wrapper that measures the time of updates."""
 
     def __init__(self, model: Any) -> None:
-        self.model = model
+        super().__init__(model)
         self.seconds, self.updates = 0.0, 0
 
     def update(self, transitions: Transitions) -> None:
         """Update the model and add the elapsed time."""
         began = time.perf_counter()
-        self.model.update(transitions)
+        super().update(transitions)
         self.seconds += time.perf_counter() - began
         self.updates += len(transitions.action)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)
 
 
 # -- solved ------------------------------------------------------------------------------------

@@ -339,7 +339,7 @@ class TrueEnvModel:
     def update(self, transitions: Transitions) -> None:
         """Do nothing: there is nothing to learn."""
 
-    def imagine(
+    def sample_transitions(
         self,
         observations: npt.NDArray[np.float64],
         actions: npt.NDArray[Any],

@@ -1,10 +1,11 @@
-"""Lazy exports of packages, and names of version 0.1 with a `DeprecationWarning`."""
+"""Lazy exports of packages, and older names with a `DeprecationWarning`."""
 
 from __future__ import annotations
 
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from functools import wraps
 from importlib import import_module
 from types import FrameType
@@ -40,6 +41,19 @@ def lazy_exports(
     return get
 
 
+def lazy_package(
+    package: str, modules: Mapping[str, str]
+) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
+    """Return `__all__`, `__getattr__` and `__dir__` of a package whose names are all lazy.
+
+    Args:
+        package: the package's `__name__`.
+        modules: as of `lazy_exports`.
+    """
+    names = sorted(modules)
+    return names, lazy_exports(package, modules), lambda: names
+
+
 def moved_names(module: str, places: Mapping[str, str]) -> Callable[[str], Any]:
     """Return the `__getattr__` of a module of version 0.1 whose names are elsewhere now.
 
@@ -64,21 +78,103 @@ def renamed_arguments(**renamed: str) -> Callable[[Callable[P, R]], Callable[P, 
     An old name is accepted with a `DeprecationWarning`; both at once raise a `TypeError`.
     """
 
+    def translate(given: dict[str, Any], warn: Warn) -> dict[str, Any]:
+        arguments = dict(given)
+        for old in renamed.keys() & given.keys():
+            new = renamed[old]
+            if new in given:
+                raise TypeError(f"{old}=... and {new}=... were given; expected {new} alone")
+            warn(f"{old}=", f"{new}=")
+            arguments[new] = arguments.pop(old)
+        return arguments
+
+    return _translated(translate)
+
+
+def grouped_arguments(
+    argument: str, group: type, **renamed: str
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a function some of whose keyword arguments are now the fields of a dataclass.
+
+    A field given as a keyword is accepted with a `DeprecationWarning`, and is one of the dataclass
+    that the function receives; keywords and the dataclass at once raise a `TypeError`.
+
+    Args:
+        argument: the argument that takes the dataclass.
+        group: the dataclass.
+        renamed: older name of a keyword -> field.
+    """
+    names = {**{field.name: field.name for field in fields(group)}, **renamed}
+
+    def translate(given: dict[str, Any], warn: Warn) -> dict[str, Any]:
+        grouped: dict[str, Any] = {}
+        for old in [name for name in given if name in names]:
+            new = names[old]
+            if argument in given:
+                raise TypeError(
+                    f"{old}=... and {argument}=... were given; expected {argument} alone"
+                )
+            if new in grouped:
+                raise TypeError(
+                    f"{old}=... and another name of it were given; expected {new} alone"
+                )
+            warn(f"{old}=", f"{argument}={group.__name__}({new}=...)")
+            grouped[new] = given[old]
+        others = {name: value for name, value in given.items() if name not in names}
+        return {**others, argument: group(**grouped)} if grouped else others
+
+    return _translated(translate)
+
+
+Warn = Callable[[str, str], None]
+"""(old name, new name) -> None."""
+
+
+def _translated(
+    translate: Callable[[dict[str, Any], Warn], dict[str, Any]],
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator that translates keyword arguments, and warns of each old name."""
+
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            for old in renamed.keys() & kwargs.keys():
-                new = renamed[old]
-                if new in kwargs:
-                    raise TypeError(f"{old}=... and {new}=... were given; expected {new} alone")
-                warn_renamed(f"{old}=", f"{new}=")
-                kwargs[new] = kwargs.pop(old)
-            return function(*args, **kwargs)
+            return function(*args, **translate(kwargs, warn_renamed))
 
-        call.renamed = renamed  # type: ignore[attr-defined]  # read by `Configurable`
+        # without a warning; for `Configurable`, and for arguments in old files
+        inner: Callable[[dict[str, Any]], dict[str, Any]] = getattr(function, "new_arguments", dict)
+        call.new_arguments = lambda given: inner(translate(given, _ignore))  # type: ignore[attr-defined]
         return call
 
     return decorate
+
+
+def _ignore(old: str, new: str) -> None:
+    """Do not warn."""
+
+
+def renamed_method(old: str, new: str) -> Callable[..., Any]:
+    """Return a method for a class body that calls another one, with a `DeprecationWarning`.
+
+    Args:
+        old: name of version 0.2: `imagine = renamed_method("imagine", "sample_transitions")`.
+        new: present name.
+    """
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        warn_renamed(f"{type(self).__name__}.{old}", f"{type(self).__name__}.{new}")
+        return getattr(self, new)(*args, **kwargs)
+
+    call.__doc__ = f"Call `{new}`, under its name of version 0.2."
+    return call
+
+
+def find_method(part: Any, new: str, old: str) -> Callable[..., Any] | None:
+    """Return a method of an object that may have it under its old name, with a warning; or None."""
+    if not hasattr(part, new) and hasattr(part, old):
+        warn_renamed(f"{type(part).__name__}.{old}", f"{type(part).__name__}.{new}")
+        new = old
+    found: Callable[..., Any] | None = getattr(part, new, None)
+    return found
 
 
 def warn_renamed(old: str, new: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from dynamaze.common.arrays import Float32Array
-from dynamaze.common.deprecation import renamed_arguments
+from dynamaze.common.deprecation import renamed_arguments, renamed_method
 from dynamaze.common.validation import checked_number, did_you_mean
 
 from ..base import MazeEnv
@@ -245,7 +245,7 @@ goal's centre); with `compute_reward`, for HER |
         observation, info = self._observe()
         return observation, reward, terminated, False, info
 
-    def imagine(
+    def sample_transitions(
         self, observations: Any, actions: Any, rng: np.random.Generator
     ) -> tuple[Any, Any, Any]:
         """Sample transitions in the present maze; the agent does not move.
@@ -285,6 +285,8 @@ goal's centre); with `compute_reward`, for HER |
         numbers = rng.random((len(states), 3))
         step_points_apart(self._tables, self.motion, states, vectors, numbers, rewards, terminated)
         return states[:, :size], rewards, terminated
+
+    imagine = renamed_method("imagine", "sample_transitions")
 
     def get_keys_to_action(self) -> dict[tuple[str, ...], Any]:
         """Return the keys of `gymnasium.utils.play`."""

@@ -160,7 +160,7 @@ class DynaMazeLoCAContinuousEnv(DynaMazeContinuousEnv):
             reward = T2_REWARD
         return observation, reward, terminated, truncated, info
 
-    def imagine(
+    def sample_transitions(
         self, observations: Any, actions: Any, rng: np.random.Generator
     ) -> tuple[Any, Any, Any]:
         """Sample transitions; arguments and errors as of `DynaMazeContinuousEnv`."""
@@ -173,7 +173,7 @@ class DynaMazeLoCAContinuousEnv(DynaMazeContinuousEnv):
             (self._zone_tables, columns == ZONE),
         ):
             self._tables = tables
-            sampled = super().imagine(given[mask], vectors[mask], rng)
+            sampled = super().sample_transitions(given[mask], vectors[mask], rng)
             following[mask], rewards[mask], terminated[mask] = sampled
         self._tables = present
         rewards[(columns != EXIT_T2) & (following[:, 1].astype(np.int64) == EXIT_T2)] = T2_REWARD

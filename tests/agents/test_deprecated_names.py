@@ -20,6 +20,7 @@ from dynamaze.agents import (
     Planning,
     SparseSampling,
     TrajectoryOptimisation,
+    TrajectorySettings,
     TreeSearch,
     linear,
     search,
@@ -27,8 +28,9 @@ from dynamaze.agents import (
 from dynamaze.agents.planning import base
 from dynamaze.agents.search import mcts, trajectory_optimisation
 
-SMALL: dict[str, Any] = {"model": "true", "horizon": 2, "elites": 2, "iterations": 1, "seed": 0}
-COPIES: dict[str, Any] = {**SMALL, "model": "copies", "planning_steps": 0}
+SMALL: dict[str, Any] = {"model": "true", "horizon": 2, "seed": 0}
+FEW = TrajectorySettings(elites=2, iterations=1)
+COPIES: dict[str, Any] = {**SMALL, "settings": FEW, "model": "copies", "planning_steps": 0}
 
 
 @pytest.mark.parametrize(
@@ -48,33 +50,42 @@ def test_old_class_name_warns(old: str, new: str) -> None:
 @pytest.mark.parametrize("cls", [ForwardSearch, MonteCarloSearch, SparseSampling, TreeSearch])
 def test_leaf_is_leaf_value(cls: Any) -> None:
     more: dict[str, Any] = {} if cls is ForwardSearch else {"depth": 3}
-    with pytest.warns(DeprecationWarning, match="leaf= is now called leaf_value="):
+    with pytest.warns(DeprecationWarning, match="leaf= is now called .*leaf_value="):
         old = cls("DynaMaze-v0", leaf="values", seed=0, **more)
-    assert old.config == cls("DynaMaze-v0", leaf_value="values", seed=0, **more).config
-    assert old.planning.leaf_value == "values"
+    params = old.get_params()
+    assert getattr(params.get("settings"), "leaf_value", params.get("leaf_value")) == "values"
+    assert old.planning.learns_directly
 
 
 def test_untried_value_is_first_play_urgency() -> None:
-    with pytest.warns(DeprecationWarning, match="untried_value= is now called"):
+    match = r"untried_value= is now called settings=TreeSettings\(first_play_urgency="
+    with pytest.warns(DeprecationWarning, match=match):
         agent = TreeSearch("DynaMaze-v0", model="latest_outcome", untried_value=2.0)  # type: ignore[call-arg]
-    assert agent.planning.first_play_urgency == 2.0
+    assert agent.planning.settings.first_play_urgency == 2.0
     both: dict[str, Any] = {"untried_value": 2.0, "first_play_urgency": 1.0}
-    with pytest.raises(TypeError, match="expected first_play_urgency alone"):
+    with (
+        pytest.warns(DeprecationWarning, match="untried_value= is now called"),
+        pytest.raises(TypeError, match="expected first_play_urgency alone"),
+    ):
         TreeSearch("DynaMaze-v0", model="latest_outcome", **both)
 
 
 def test_optimiser_settings_have_new_names() -> None:
-    old: dict[str, Any] = {"plans": 5, "spread": 0.4, "correlation": 0.5, "noise": 0.1}
+    old: dict[str, Any] = {
+        **{"plans": 5, "spread": 0.4, "correlation": 0.5, "noise": 0.1},
+        **{"elites": 2, "iterations": 1},
+    }
     with pytest.warns(DeprecationWarning, match="is now called") as warned:
         agent = TrajectoryOptimisation("DynaMazeContinuous-v0", **SMALL, **old)
-    assert len(warned) == 4
-    new = {
-        "num_candidates": 5,
-        "init_std": 0.4,
-        "temporal_correlation": 0.5,
-        "action_noise_std": 0.1,
-    }
-    assert agent.config.items() >= new.items()
+    assert len(warned) == 6
+    assert agent.get_params()["settings"] == TrajectorySettings(
+        num_candidates=5,
+        elites=2,
+        iterations=1,
+        init_std=0.4,
+        temporal_correlation=0.5,
+        action_noise_std=0.1,
+    )
 
 
 def test_copies_is_simulator() -> None:
@@ -87,7 +98,6 @@ def test_copies_is_simulator() -> None:
         with pytest.warns(DeprecationWarning, match="model='copies' is now called"):
             agent: Any = make()
         assert type(agent.model).__name__ == "EnvCopies"
-        assert getattr(agent, "config", {"model": "simulator"})["model"] == "simulator"
 
 
 def test_planning_accepts_old_method(monkeypatch: pytest.MonkeyPatch) -> None:

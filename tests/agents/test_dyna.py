@@ -20,17 +20,6 @@ def changing(**arguments: Any) -> gym.Env[Any, Any]:
     return gym.make("DynaMaze-v0", **CHANGING, max_episode_steps=300, **arguments)
 
 
-def test_agent_solves_corridor(make_agent: Callable[..., Agent], corridor: Any) -> None:
-    agent = make_agent(corridor, gamma=0.5, learning_rate=1.0, epsilon=0.5, seed=1)
-    if isinstance(agent, DynaQPlus):  # the bonus would be learned, too
-        agent = make_agent(corridor, gamma=0.5, learning_rate=1.0, epsilon=0.5, kappa=0.0, seed=1)
-    agent.learn(600)
-    # gamma = 1/2: the value one step from the goal is 1, two steps away 1/2; every other action
-    # stays or goes back, and so has half the value of the next state.
-    expected = [[0.25, 0.5, 0.25, 0.25], [0.5, 1.0, 0.5, 0.25], [0, 0, 0, 0]]
-    np.testing.assert_allclose(agent.values.q, expected, atol=1e-12)  # type: ignore[attr-defined]
-
-
 @pytest.mark.parametrize("agent", [DynaQ, DynaQPlus])
 def test_dyna_q_finds_optimal_values(agent: Any) -> None:
     more = {"kappa": 0.0} if agent is DynaQPlus else {}
@@ -94,13 +83,6 @@ def test_seed_restarts_streams(same_bits: Callable[[Agent, Agent], None]) -> Non
     same_bits(seeded.learn(200), QLearning("DynaMaze-v0", seed=5).learn(200))
 
 
-def test_other_seed_gives_other_run() -> None:
-    lives: list[list[int]] = [[], []]
-    for seed, actions in enumerate(lives):
-        DynaQ("DynaMaze-v0", seed=seed).learn(100, lambda step, a=actions: a.append(step.action))
-    assert lives[0] != lives[1]
-
-
 def test_agents_are_independent_when_interleaved(
     make_agent: Callable[..., Agent], same_bits: Callable[[Agent, Agent], None]
 ) -> None:
@@ -151,32 +133,6 @@ def test_coordinates_learn_like_indices() -> None:
     assert np.ndim(single) == 0
     assert many.shape == (2,)
     assert many[0] == single
-
-
-class Shifted(gym.Env[int, int]):
-    """A corridor whose states and actions are numbered from 10 and from -1."""
-
-    observation_space = gym.spaces.Discrete(3, start=10)
-    action_space = gym.spaces.Discrete(2, start=-1)
-
-    def reset(self, **arguments: Any) -> tuple[int, dict[str, Any]]:
-        super().reset(seed=arguments.get("seed"))
-        self.state = 10
-        return self.state, {}
-
-    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
-        assert self.action_space.contains(action)
-        self.state = min(max(self.state + (1 if action == 0 else -1), 10), 12)
-        return self.state, float(self.state == 12), self.state == 12, False, {}
-
-
-def test_agent_supports_space_offsets() -> None:
-    actions: set[int] = set()
-    agent = DynaQ(Shifted(), gamma=0.5, learning_rate=1.0, epsilon=0.5, seed=0)
-    agent.learn(300, lambda step: actions.add(step.action))
-    assert actions == {-1, 0}
-    assert agent.predict(10, deterministic=True)[0] == 0
-    np.testing.assert_allclose(agent.values.q[:2], [[0.25, 0.5], [0.25, 1.0]])  # type: ignore[attr-defined]
 
 
 def test_agent_rejects_untabular_space() -> None:

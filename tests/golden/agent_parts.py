@@ -21,6 +21,7 @@ from dynamaze.agents import (
     LinearDyna,
     MaximumLikelihood,
     MonteCarloSearch,
+    MonteCarloSettings,
     QLearning,
     ScoredModel,
     SparseSampling,
@@ -28,6 +29,7 @@ from dynamaze.agents import (
     TimeBonus,
     TrajectoryOptimisation,
     TreeSearch,
+    TreeSettings,
     TrueModel,
     UncertaintyBonus,
     Vectors,
@@ -127,7 +129,12 @@ SEARCHERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "tree": (TreeSearch, {"simulations": 16, "depth": 8}),
     "tree_values": (
         TreeSearch,
-        {"simulations": 16, "depth": 6, "leaf_value": "values", "epsilon": 0.2},
+        {
+            "simulations": 16,
+            "depth": 6,
+            "settings": TreeSettings(leaf_value="values"),
+            "epsilon": 0.2,
+        },
     ),
     "forward": (ForwardSearch, {"depth": 4, "epsilon": 0.2}),
     "forward_values": (ForwardSearch, {"depth": 3, "leaf_value": "values", "epsilon": 0.2}),
@@ -139,7 +146,12 @@ SEARCHERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "rollouts": (MonteCarloSearch, {"simulations": 16, "depth": 8, "epsilon": 0.2}),
     "rollouts_values": (
         MonteCarloSearch,
-        {"simulations": 16, "depth": 5, "policy": "values", "leaf_value": "values", "epsilon": 0.2},
+        {
+            "simulations": 16,
+            "depth": 5,
+            "settings": MonteCarloSettings(policy="values", leaf_value="values"),
+            "epsilon": 0.2,
+        },
     ),
     "td": (TDSearch, {"simulations": 8, "depth": 10, "epsilon": 0.2}),
     "dyna2": (Dyna2, {"simulations": 8, "depth": 10}),

@@ -29,11 +29,14 @@ from dynamaze.agents import (
     LinearDyna,
     LinearEvaluation,
     MonteCarloSearch,
+    MonteCarloSettings,
     QLearning,
     ScoredModel,
     SparseSampling,
     TrajectoryOptimisation,
+    TrajectorySettings,
     TreeSearch,
+    TreeSettings,
     UncertaintyBonus,
     Vectors,
 )
@@ -149,10 +152,13 @@ def search(agent: str, model: str) -> Record:
 
 
 TREES: dict[str, dict[str, Any]] = {
-    "shared": {"transpositions": True},
-    "fresh": {"reuse": False, "max_nodes": 40},
-    "curious": {"first_play_urgency": 1.0, "model": "maximum_likelihood"},
-    "greedy": {"exploration_constant": 0.1, "gamma": 0.8},
+    "shared": {"settings": TreeSettings(transpositions=True)},
+    "fresh": {"settings": TreeSettings(reuse=False, max_nodes=40)},
+    "curious": {
+        "settings": TreeSettings(first_play_urgency=1.0),
+        "model": "maximum_likelihood",
+    },
+    "greedy": {"settings": TreeSettings(exploration_constant=0.1), "gamma": 0.8},
 }
 """Word -> arguments of a tree search."""
 
@@ -167,9 +173,15 @@ def tree(word: str) -> Record:
 
 
 VECTOR_SEARCHERS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "tree": (TreeSearch, {"simulations": 12, "depth": 5, "outcome_widening": (1.0, 0.5)}),
+    "tree": (
+        TreeSearch,
+        {"simulations": 12, "depth": 5, "settings": TreeSettings(outcome_widening=(1.0, 0.5))},
+    ),
     "sparse": (SparseSampling, {"width": 1, "depth": 2, "leaf_value": "values"}),
-    "rollouts": (MonteCarloSearch, {"simulations": 12, "depth": 5, "leaf_value": "values"}),
+    "rollouts": (
+        MonteCarloSearch,
+        {"simulations": 12, "depth": 5, "settings": MonteCarloSettings(leaf_value="values")},
+    ),
 }
 """Word -> agent that searches among vectors, and its arguments."""
 
@@ -260,11 +272,8 @@ def continuous(method: str, model: str) -> Record:
         point("continuous"),
         model=model_of(model, None),
         method=method,
-        num_candidates=8,
-        iterations=2,
         horizon=3,
-        elites=3,
-        particles=1,
+        settings=TrajectorySettings(num_candidates=8, iterations=2, elites=3, particles=1),
         seed=7,
         **learning,
     )
@@ -282,9 +291,8 @@ def continuous_values(kind: Any) -> Record:
         point("continuous"),
         model="true",
         values=kind,
-        num_candidates=8,
         horizon=3,
-        elites=3,
+        settings=TrajectorySettings(num_candidates=8, elites=3),
         seed=7,
     )
     return close(np.array(played(agent, 10)[0]).ravel(), rtol=1e-4, atol=1e-5)

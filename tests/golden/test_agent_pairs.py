@@ -141,7 +141,7 @@ def test_cases_cover_each_search_among_vectors_and_model(agent):
 
 @pytest.mark.parametrize("method", ["cem", "mppi"])
 def test_cases_cover_each_model_of_continuous_actions(method):
-    small = {"num_candidates": 4, "elites": 2, "horizon": 2, "iterations": 1, "planning_steps": 0}
+    settings = agents.TrajectorySettings(num_candidates=4, elites=2, iterations=1)
     for model in (*NAMED, *WORLDS):
         if not is_installed(model):
             continue
@@ -151,8 +151,10 @@ def test_cases_cover_each_model_of_continuous_actions(method):
                 model={**NAMED, **WORLDS}[model],
                 method=method,
                 values="zero",
+                horizon=2,
+                settings=settings,
+                planning_steps=0,
                 seed=0,
-                **small,
             )
         )
         assert fits == (f"{method}.{model}" in cases.CASES), model

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer, checked_number
 
-from ...agent import make_env, spaces_of
+from ...agent import EnvLike, resolve_env, spaces_of
 from ...core.encoders import VECTORS, Vectors
 from ...core.rng import Seed, as_sequence, make_generator
-from ...core.spaces import Spaces
-from ..agent import SIMULATOR, checked_positive, renamed_model
+from ..agent import SIMULATOR, renamed_model
 from ..env_copies import EnvCopies
 from ..simulators import make_simulator
 from .simulated import SearchResult, SimulatedSearch, SimulatedSettings, Widening
@@ -39,7 +37,8 @@ class ContinuousTreeSearch:
 
     Args:
         env: environment or its id, or its spaces; its actions must be a bounded `Box`.
-        model: "simulator", copies of the environment; or a model of vectors with `imagine`.
+        model: "simulator", copies of the environment; or a model of vectors with
+            `sample_transitions`.
         simulations: number for each decision.
         depth: steps of a simulation.
         exploration_constant: c of UCB1, in units of returns.
@@ -57,7 +56,7 @@ class ContinuousTreeSearch:
 
     def __init__(
         self,
-        env: str | gym.Env[Any, Any] | Spaces,
+        env: EnvLike,
         *,
         model: Any = SIMULATOR,
         simulations: int = 200,
@@ -69,8 +68,7 @@ class ContinuousTreeSearch:
         gamma: float = 0.95,
         seed: Seed = None,
     ) -> None:
-        model = renamed_model(model)
-        made = env if isinstance(env, Spaces) else make_env(env)
+        made, model = resolve_env(env), renamed_model(model)
         given = spaces_of(made)
         self.action_space = _checked_box(given.action)
         self.vectors = Vectors(given.observation)
@@ -81,8 +79,8 @@ class ContinuousTreeSearch:
         if widening is None:
             raise TypeError("action_widening=None; expected a pair of factor and exponent")
         self._settings = SimulatedSettings(
-            checked_positive("simulations", simulations),
-            checked_positive("depth", depth),
+            checked_integer("simulations", simulations, 1),
+            checked_integer("depth", depth, 1),
             checked_number("gamma", gamma, 0, 1),
             checked_number("exploration_constant", exploration_constant, 0),
             transpositions=False,

@@ -21,76 +21,12 @@ from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
-from ...core.rng import load, state_words, store
+from ...core.rng import load, sample_columns, state_words, store
 from ..simulators import Simulator
-from .tree import NONE, ROOT, SearchTree, add_node, select_action, update_mean
+from .uct import NONE, ROOT, SearchTree, add_node, select_action, update_mean
 
 DrawAction = Callable[[np.random.Generator], Any]
 """Sampler of actions that are not numbered."""
-
-
-class Widening(NamedTuple):
-    """Bound of progressive widening: about `factor` * n ** `exponent` children at n visits."""
-
-    factor: float
-    exponent: float
-
-    @classmethod
-    def read(cls, name: str, given: Any) -> Widening | None:
-        """Return the widening of an argument: a pair of numbers, or None.
-
-        Raises:
-            TypeError: for another type.
-            ValueError: for a factor that is not above 0, or an exponent outside [0, 1].
-        """
-        if given is None:
-            return None
-        try:
-            factor, exponent = given
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"{name}={given!r}; expected a pair of factor and exponent, or None"
-            ) from None
-        return cls(
-            checked_number(f"factor of {name}", factor, 0, above=True),
-            checked_number(f"exponent of {name}", exponent, 0, 1),
-        )
-
-    def allows(self, children: int, visits: int) -> bool:
-        """Return whether one more child may be added to `children` after a number of visits."""
-        bound: float = self.factor * visits**self.exponent
-        return children <= bound
-
-
-class SimulatedSettings(NamedTuple):
-    """Settings of a search through a simulator."""
-
-    simulations: int
-    depth: int
-    gamma: float
-    exploration_constant: float
-    transpositions: bool  # whether paths to the same state and time share a node
-    leaf_value: Callable[[Any], float] | None  # of an encoded observation; None for rollouts
-    outcome_widening: Widening | None
-    action_widening: Widening | None
-    draw_action: DrawAction | None  # None where actions are numbered
-
-
-class SimulatedOutcome(NamedTuple):
-    """Child of an edge."""
-
-    node: int  # -1 after a terminal transition, or without room
-    state: Any
-    reward: float
-    terminated: bool
-
-
-class SearchResult(NamedTuple):
-    """Statistics of a search's root."""
-
-    actions: list[Any]
-    visits: IntArray  # (actions,)
-    values: FloatArray  # (actions,) mean returns; -inf where an action was never chosen
 
 
 class SimulatedSearch:
@@ -174,8 +110,7 @@ class SimulatedSearch:
         known, counts = self._outcomes.setdefault(edge, []), self._counts.setdefault(edge, [])
         visits = int(self._tree.visits[edge])
         if widening is not None and not widening.allows(len(known), visits):
-            below = np.cumsum(counts)
-            which = int(np.searchsorted(below, self.rng.random() * below[-1], side="right"))
+            which = int(sample_columns(np.array([counts]), self.rng)[0])
             counts[which] += 1
             return known[which], False
         chosen = self._actions[node][action]
@@ -246,3 +181,67 @@ def back_up_once(tree, steps, returned, gamma):
 def add_once(tree, num_actions, state, time, parent):
     """Apply the rule of `add_node`."""
     return add_node(tree, num_actions, state, time, parent)
+
+
+class Widening(NamedTuple):
+    """Bound of progressive widening: about `factor` * n ** `exponent` children at n visits."""
+
+    factor: float
+    exponent: float
+
+    @classmethod
+    def read(cls, name: str, given: Any) -> Widening | None:
+        """Return the widening of an argument: a pair of numbers, or None.
+
+        Raises:
+            TypeError: for another type.
+            ValueError: for a factor that is not above 0, or an exponent outside [0, 1].
+        """
+        if given is None:
+            return None
+        try:
+            factor, exponent = given
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"{name}={given!r}; expected a pair of factor and exponent, or None"
+            ) from None
+        return cls(
+            checked_number(f"factor of {name}", factor, 0, above=True),
+            checked_number(f"exponent of {name}", exponent, 0, 1),
+        )
+
+    def allows(self, children: int, visits: int) -> bool:
+        """Return whether one more child may be added to `children` after a number of visits."""
+        bound: float = self.factor * visits**self.exponent
+        return children <= bound
+
+
+class SimulatedSettings(NamedTuple):
+    """Settings of a search through a simulator."""
+
+    simulations: int
+    depth: int
+    gamma: float
+    exploration_constant: float
+    transpositions: bool  # whether paths to the same state and time share a node
+    leaf_value: Callable[[Any], float] | None  # of an encoded observation; None for rollouts
+    outcome_widening: Widening | None
+    action_widening: Widening | None
+    draw_action: DrawAction | None  # None where actions are numbered
+
+
+class SimulatedOutcome(NamedTuple):
+    """Child of an edge."""
+
+    node: int  # -1 after a terminal transition, or without room
+    state: Any
+    reward: float
+    terminated: bool
+
+
+class SearchResult(NamedTuple):
+    """Statistics of a search's root."""
+
+    actions: list[Any]
+    visits: IntArray  # (actions,)
+    values: FloatArray  # (actions,) mean returns; -inf where an action was never chosen

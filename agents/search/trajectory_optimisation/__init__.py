@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from dynamaze.common.deprecation import lazy_exports
+from dynamaze.common.deprecation import lazy_package
 
-_LAZY = {
-    "TrajectoryOptimisation": ".agent",
-    "TrajectoryOptimisationPlanning": ".planning",
-    "TrueVectorModel": ".agent",
-}
-"""Name -> module that is imported when the name is first used."""
-
-__all__ = sorted(_LAZY)  # noqa: PLE0605
-
-__getattr__ = lazy_exports(__name__, _LAZY)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__all__, __getattr__, __dir__ = lazy_package(
+    __name__,
+    {
+        "TrajectoryOptimisation": ".agent",
+        "TrajectoryOptimisationPlanning": ".planning",
+        "TrajectorySettings": ".planning",
+        "TrueVectorModel": ".agent",
+    },
+)

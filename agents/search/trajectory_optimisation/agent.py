@@ -8,6 +8,7 @@ values.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -16,22 +17,28 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.deprecation import renamed_arguments
-from dynamaze.common.validation import did_you_mean
+from dynamaze.common.deprecation import find_method, grouped_arguments, renamed_method, warn_renamed
+from dynamaze.common.validation import checked_choice, checked_number
 
-from ...agent import Agent, EnvLike, make_env, spaces_of
+from ...agent import Agent, EnvLike, make_env, resolve_env, spaces_of
 from ...core.encoders import VECTORS, VectorActions, Vectors
 from ...core.features import SparseFeatures
+from ...core.records import Stateful
 from ...core.rng import Seed, as_sequence
-from ...core.spaces import Spaces
+from ...core.spaces import Spaces, describe_box, read_box
 from ...core.transitions import Transitions
-from ...models import LEARNED_MODELS
-from ...values import tiles
-from ..agent import ENV_MODELS, SIMULATOR, TRUE, renamed_model, set_model_env
+from ...models.registry import LEARNED_MODELS
+from ...values.linear import tiles
+from ..agent import (
+    ENV_MODELS,
+    SIMULATOR,
+    TRUE,
+    renamed_model,
+    set_model_env,
+)
 from ..env_copies import EnvCopies
 from ..simulators import make_batch_simulator
-from .optimisers import ActionBox, OptimiserSettings
-from .planning import GaussianNoise, TrajectoryOptimisationPlanning
+from .planning import ActionBox, TrajectoryOptimisationPlanning, TrajectorySettings
 from .state_values import FunctionStateValues, TiledStateValues
 
 VALUES = ("tile_coding", "zero")
@@ -44,6 +51,25 @@ PLACEHOLDER_ACTIONS = spaces.Discrete(1)
 """Action space for `Agent` and its files, which expect numbered actions."""
 
 
+def _action_bounds_in_spaces(constructor: Callable[..., None]) -> Callable[..., None]:
+    """Accept the argument `action_bounds` of version 0.2, for `Spaces` without the actions."""
+
+    @wraps(constructor)
+    def construct(self: Any, env: Any, **given: Any) -> None:
+        if "action_bounds" in given:
+            warn_renamed("action_bounds=", "env=Spaces(observation, Box(...))")
+            bounds = given.pop("action_bounds")
+            env = env if bounds is None else _with_actions(env, bounds)
+        constructor(self, env, **given)
+
+    def without(given: dict[str, Any]) -> dict[str, Any]:
+        grouped = constructor.new_arguments(given)  # type: ignore[attr-defined]
+        return {name: value for name, value in grouped.items() if name != "action_bounds"}
+
+    construct.new_arguments = without  # type: ignore[attr-defined]
+    return construct
+
+
 class TrajectoryOptimisation(Agent):
     """Agent that optimises a sequence of continuous actions before each action, by CEM or MPPI.
 
@@ -54,25 +80,17 @@ class TrajectoryOptimisation(Agent):
         action, _ = agent.predict(observation, deterministic=True)
 
     A plan looks `horizon` steps ahead, which rarely includes a sparse reward. The value of its last
-    state then guides the search: values learned from visited states, or a function.
+    state then guides the search: values learned from visited states, or a function. The search is
+    random in any case; with `deterministic=True`, `predict` leaves out the exploration noise.
 
     Args:
         env: environment or its id; its actions must be a bounded `Box`.
-        model: "true", of an environment with `imagine`; "simulator", copies of any environment,
-            which is slow; a name of `dynamaze.agents.LEARNED_MODELS`, learned online; or a model of
-            vectors with `update` and `imagine`.
+        model: "true", of an environment with `sample_transitions`; "simulator", copies of any
+            environment, which is slow; a name of `dynamaze.agents.LEARNED_MODELS`, learned online;
+            or a model of vectors with `update` and `sample_transitions`.
         method: "cem", the cross-entropy method, or "mppi".
         horizon: steps of a plan.
-        num_candidates: number of plans that are sampled at a time.
-        iterations: number of sampling rounds for each action.
-        particles: simulations of each plan; a stochastic model that knows its uncertainty samples
-            that, too.
-        elites: number of the best plans to which CEM fits its distribution.
-        temperature: of MPPI, in standard deviations of the returns.
-        init_std: initial standard deviation of the sampled actions, as a fraction of their range.
-        temporal_correlation: between the noise of an action and that of the next, in [0, 1).
-        action_noise_std: standard deviation of the exploration noise while learning, as a fraction
-            of the action's range.
+        settings: of the optimisation and of the exploration noise.
         values: "tile_coding", learned; "zero"; or a function, (n, d) vectors -> (n,) values.
         learning_rate: step size of learned values, in (0, 1].
         planning_steps: states that are updated after each real step; only learned values. Must be
@@ -80,7 +98,6 @@ class TrajectoryOptimisation(Agent):
         initial_value: initial state value. Where rewards are sparse, half the goal's reward makes
             the agent explore everywhere.
         gamma: discount factor, in [0, 1].
-        action_bounds: "low", "high" and "dtype" of the actions, where `env` is `Spaces` without.
         seed: determines every random number; see `Agent`.
 
     Attributes:
@@ -93,64 +110,55 @@ class TrajectoryOptimisation(Agent):
             that cannot be simulated.
     """
 
-    @renamed_arguments(
+    @_action_bounds_in_spaces
+    @grouped_arguments(
+        "settings",
+        TrajectorySettings,
         correlation="temporal_correlation",
         noise="action_noise_std",
         plans="num_candidates",
         spread="init_std",
     )
-    def __init__(  # noqa: PLR0913  # all settings of a search
+    def __init__(
         self,
         env: EnvLike,
         *,
         model: Any = "gaussian_process",
         method: str = "cem",
         horizon: int = 12,
-        num_candidates: int = 64,
-        iterations: int = 3,
-        particles: int = 2,
-        elites: int = 8,
-        temperature: float = 0.3,
-        init_std: float = 0.5,
-        temporal_correlation: float = 0.7,
-        action_noise_std: float = 0.05,
+        settings: TrajectorySettings = TrajectorySettings(),  # noqa: B008  # frozen
         values: StateValuesLike = "tile_coding",
         learning_rate: float = 0.3,
         planning_steps: int = 20,
         initial_value: float = 0.5,
         gamma: float = 0.95,
-        action_bounds: dict[str, Any] | None = None,
         seed: Seed = None,
     ) -> None:
         model = renamed_model(model)
-        made = env if isinstance(env, Spaces) else make_env(env)
+        made = resolve_env(env)
         given = spaces_of(made)
-        self.action_space = _checked_box(given.action, action_bounds)
+        self.action_space = _checked_box(given.action)
         box = ActionBox(
             *(_vector(edge) for edge in (self.action_space.low, self.action_space.high))
         )
-        search = {
-            "method": method,
-            "horizon": horizon,
-            "num_candidates": num_candidates,
-            "iterations": iterations,
-            "particles": particles,
-            "elites": elites,
-            "temperature": temperature,
-            "init_std": init_std,
-            "temporal_correlation": temporal_correlation,
-            "gamma": gamma,
-        }
-        settings = OptimiserSettings.checked(**search)
         vectors = Vectors(given.observation)
-        learning = {"learning_rate": learning_rate, "initial_value": initial_value}
         seed = as_sequence(seed) if seed is not None else None
-        # `Spaces` of a checkpoint hold the placeholder; a model must know the actions themselves.
-        source = Spaces(given.observation, self.action_space) if isinstance(made, Spaces) else made
-        learned = _make_values(values, vectors, len(box.low), gamma=gamma, **learning)
-        dynamics = _make_model(model, source, vectors, len(box.low), seed)
+        learned = _make_values(
+            values,
+            vectors,
+            len(box.low),
+            gamma=gamma,
+            learning_rate=learning_rate,
+            initial_value=initial_value,
+        )
+        dynamics = _make_model(model, made, vectors, len(box.low), seed)
         planning = TrajectoryOptimisationPlanning(
-            box, vectors.size, settings, planning_steps=planning_steps
+            box,
+            vectors.size,
+            method=method,
+            horizon=horizon,
+            settings=settings,
+            planning_steps=planning_steps,
         )
         _check_planning(planning, dynamics, learned)
         super().__init__(
@@ -158,58 +166,39 @@ class TrajectoryOptimisation(Agent):
             values=learned,
             model=dynamics,
             planning=planning,
-            exploration=GaussianNoise(box, action_noise_std, self.action_space.dtype),
+            exploration=GaussianNoise(box, settings.action_noise_std, self.action_space.dtype),
             seed=seed,
-            config={
-                **search,
-                **learning,
-                "model": model if isinstance(model, str) else None,
-                "values": values if isinstance(values, str) else None,
-                "action_noise_std": action_noise_std,
-                "planning_steps": planning_steps,
-                "action_bounds": _describe(self.action_space),
-            },
+            config={"model": model, "action_bounds": describe_box(self.action_space)},
         )
         self.env = None if isinstance(made, Spaces) else made
 
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = False,
-    ) -> tuple[Any, Any]:
-        """Return the action for an observation, or the actions for a batch, without learning.
-
-        Args:
-            observation: one observation of the space, or a batch of them.
-            state: returned unchanged.
-            episode_start: not used.
-            deterministic: True for no exploration noise. The search itself is random in any case.
-
-        Returns:
-            An action of the space, or (batch, ...) actions, and `state`.
-
-        Raises:
-            ValueError: for an observation outside the space.
-        """
-        encoded: Any
-        encoded, is_single = self.encoder.many(observation)
-        found = self._values_of(encoded)
+    def _actions(self, values: Any, rows: Any, deterministic: bool) -> Any:
+        # Here the "values" are the actions themselves.
         exploration: Any = self.exploration
         if deterministic:
-            actions = exploration.within(found)
+            actions = exploration.within(values)
         else:
-            actions = np.array([exploration.choose(each, None, self.predict_rng) for each in found])
-        actions = actions.reshape(-1, *self.action_space.shape)
-        return (actions[0] if is_single else actions), state
+            actions = np.array(
+                [exploration.choose(each, None, self.predict_rng) for each in values]
+            )
+        return actions.reshape(-1, *self.action_space.shape)
+
+    @classmethod
+    def from_stored(cls, spaces: Spaces, arguments: dict[str, Any]) -> TrajectoryOptimisation:
+        """Return an agent made of the spaces and arguments in a checkpoint.
+
+        Its spaces hold the placeholder; the actions themselves are among the arguments.
+        """
+        others = {name: value for name, value in arguments.items() if name != "action_bounds"}
+        return super().from_stored(_with_actions(spaces, arguments["action_bounds"]), others)
 
     def set_env(self, env: str | gym.Env[Any, Any]) -> None:
         """Continue learning in another environment, beginning with a new episode.
 
         Raises:
             ValueError: if its spaces differ.
-            TypeError: if the model is the environment itself, and this one has no `imagine`.
+            TypeError: if the model is the environment itself, and this one has no
+                `sample_transitions`.
         """
         made, wanted = make_env(env), Spaces(self.spaces.observation, self.action_space)
         if spaces_of(made) != wanted:
@@ -218,22 +207,58 @@ class TrajectoryOptimisation(Agent):
         self.env, self.observation = made, None
 
 
+class GaussianNoise(Stateful):
+    """Exploration that adds normal noise to the planner's action, within the bounds.
+
+    Args:
+        box: bounds of the actions.
+        std: standard deviation, as a fraction of an action's range, at least 0.
+        dtype: of the environment's actions.
+
+    Raises:
+        ValueError: for a negative standard deviation.
+    """
+
+    def __init__(self, box: ActionBox, std: float, dtype: Any) -> None:
+        self.box, self.dtype = box, np.dtype(dtype)
+        self.std = checked_number("action_noise_std", std, 0)
+
+    def choose(self, values: FloatArray, observation: Any, rng: np.random.Generator) -> Any:
+        """Return the (size,) action."""
+        drawn = values + self.std * self.box.range * rng.standard_normal(len(values))
+        return self.within(drawn)
+
+    def within(self, actions: FloatArray) -> npt.NDArray[Any]:
+        """Return actions clipped to the bounds, in the environment's dtype."""
+        return np.clip(actions, self.box.low, self.box.high).astype(self.dtype)
+
+    def probabilities(self, values: FloatArray, observations: Any) -> FloatArray:
+        """Refuse: vector actions have densities, not probabilities.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("vector actions have no probabilities")
+
+    def update(self, transitions: Transitions) -> None:
+        """Do nothing; the noise has no memory."""
+
+
+# -- parts of the agent ------------------------------------------------------------------------
+
+
 def _vector(edge: Any) -> FloatArray:
     flat: FloatArray = edge.astype(np.float64).ravel()
     return flat
 
 
-def _checked_box(space: spaces.Space[Any], bounds: dict[str, Any] | None) -> spaces.Box:
+def _checked_box(space: spaces.Space[Any]) -> spaces.Box:
     """Return the box of actions.
 
     Raises:
         TypeError: for another space.
         ValueError: for an unbounded one.
     """
-    if bounds is not None:
-        dtype: Any = np.dtype(bounds["dtype"])
-        low, high = (np.array(bounds[name], dtype=dtype) for name in ("low", "high"))
-        space = spaces.Box(low, high, dtype=dtype.type)
     if not isinstance(space, spaces.Box) or np.dtype(space.dtype).kind != "f":
         raise TypeError(f"action space {space}; expected a Box of real numbers")
     if len(space.shape) != 1 or not space.is_bounded():
@@ -241,8 +266,9 @@ def _checked_box(space: spaces.Space[Any], bounds: dict[str, Any] | None) -> spa
     return space
 
 
-def _describe(space: spaces.Box) -> dict[str, Any]:
-    return {"low": space.low.tolist(), "high": space.high.tolist(), "dtype": str(space.dtype)}
+def _with_actions(given: Spaces, bounds: dict[str, Any]) -> Spaces:
+    """Return the spaces with actions in a box of which "low", "high" and "dtype" are given."""
+    return Spaces(given.observation, read_box(bounds))
 
 
 def _make_values(
@@ -252,12 +278,7 @@ def _make_values(
         if not callable(values):
             raise TypeError(f"values={values!r}; expected one of {list(VALUES)} or a function")
         return FunctionStateValues(values, gamma=gamma)
-    if values not in VALUES:
-        raise ValueError(
-            f"values={values!r}; expected one of {list(VALUES)} or a function"
-            f"{did_you_mean(values, VALUES)}"
-        )
-    if values == "zero":
+    if checked_choice("values", values, VALUES, otherwise="a function") == "zero":
         return FunctionStateValues(None, gamma=gamma)
     features = tiles(vectors)
     if not isinstance(features, SparseFeatures):
@@ -270,10 +291,8 @@ def _make_model(
     model: Any, env: gym.Env[Any, Any] | Spaces, vectors: Vectors, size: int, seed: Any
 ) -> Any:
     known = [*ENV_MODELS, *sorted(LEARNED_MODELS)]
-    if isinstance(model, str) and model not in known:
-        raise ValueError(
-            f"model={model!r}; expected one of {known} or a model{did_you_mean(model, known)}"
-        )
+    if isinstance(model, str):
+        checked_choice("model", model, known, otherwise="a model")
     if model == TRUE:
         return TrueVectorModel(env)
     if model == SIMULATOR:
@@ -298,22 +317,23 @@ def _check_planning(planning: TrajectoryOptimisationPlanning, model: Any, values
         raise ValueError(
             f'planning_steps={planning.planning_steps} with model="simulator": copies of the '
             "environment start at its present state, not at stored observations; expected "
-            'planning_steps=0, or a model with `imagine`, such as model="true" or a learned one'
+            'planning_steps=0, or a model with `sample_transitions`, such as model="true" or a '
+            "learned one"
         )
 
 
-class TrueVectorModel:
+class TrueVectorModel(Stateful):
     """Model of vectors that is the environment itself.
 
-    The environment has `env.unwrapped.imagine(observations, actions, rng)`, which returns for
-    (batch, ...) observations and actions the next observations, (batch,) rewards and (batch,)
-    terminated, and does not change the environment.
+    The environment has `env.unwrapped.sample_transitions(observations, actions, rng)`, which
+    returns for (batch, ...) observations and actions the next observations, (batch,) rewards and
+    (batch,) terminated, and does not change the environment.
 
     Args:
         env: the environment; or its `Spaces`, if `set_env` follows.
 
     Raises:
-        TypeError: for an environment without `imagine`.
+        TypeError: for an environment without `sample_transitions`.
     """
 
     observes = VECTORS
@@ -322,7 +342,7 @@ class TrueVectorModel:
     def __init__(self, env: gym.Env[Any, Any] | Spaces) -> None:
         space = env.observation if isinstance(env, Spaces) else env.observation_space
         self._vectors = Vectors(space)
-        self._env: Any = None
+        self._sample: Callable[..., Any] | None = None
         if not isinstance(env, Spaces):
             self.set_env(env)
 
@@ -330,14 +350,14 @@ class TrueVectorModel:
         """Set another environment with the same spaces.
 
         Raises:
-            TypeError: if it has no `imagine`.
+            TypeError: if it has no `sample_transitions`.
         """
-        if not hasattr(env.unwrapped, "imagine"):
+        self._sample = find_method(env.unwrapped, "sample_transitions", "imagine")
+        if self._sample is None:
             raise TypeError(
-                f"{type(env.unwrapped).__name__} has no `imagine(observations, actions, rng)`; "
-                'expected one that has, or model="simulator", which copies any environment'
+                f"{type(env.unwrapped).__name__} has no `sample_transitions(observations, actions, "
+                'rng)`; expected one that has, or model="simulator", which copies any environment'
             )
-        self._env = env.unwrapped
 
     def update(self, transitions: Transitions) -> None:
         """Do nothing; there is nothing to learn."""
@@ -350,7 +370,7 @@ class TrueVectorModel:
         """
         raise RuntimeError("the true model stores no pairs to sample from")
 
-    def imagine(
+    def sample_transitions(
         self, observations: FloatArray, actions: npt.NDArray[Any], rng: np.random.Generator
     ) -> Transitions:
         """Sample the transitions of (batch, d) vectors and (batch, size) actions.
@@ -358,16 +378,11 @@ class TrueVectorModel:
         Raises:
             RuntimeError: without an environment.
         """
-        if self._env is None:
+        if self._sample is None:
             raise RuntimeError("there is no environment yet; set one with set_env")
         encoded = self._vectors.observations(observations)
-        following, reward, terminated = self._env.imagine(encoded, actions, rng)
+        following, reward, terminated = self._sample(encoded, actions, rng)
         vectors, _ = self._vectors.many(following)
         return Transitions(observations, actions, reward, vectors, terminated)
 
-    def get_state(self) -> dict[str, Any]:
-        """Return an empty state; the environment is saved by the agent."""
-        return {}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Do nothing."""
+    imagine = renamed_method("imagine", "sample_transitions")

@@ -33,7 +33,7 @@ from dynamaze.agents.checks import (
 from dynamaze.agents.core.sparse_mdp import SparseMDP
 from dynamaze.agents.planning.dynamic_programming import value_iteration
 from dynamaze.agents.search.forward_search import ForwardPlanning
-from dynamaze.agents.search.mcts.planning import TreeSearchPlanning
+from dynamaze.agents.search.mcts.agent import TreeSearchPlanning
 from dynamaze.agents.search.monte_carlo import MonteCarloPlanning
 from dynamaze.agents.search.sparse_sampling import SparsePlanning
 from dynamaze.agents.search.td_search import TDPlanning
@@ -324,5 +324,5 @@ def test_expected_failure_must_happen() -> None:
     assert planner_report(lambda env: Correct(), expected_failures=reason, phases=2).failures
     with pytest.raises(ValueError, match="did you mean 'needs_are_valid'"):
         planner_report(lambda env: Correct(), expected_failures={"need_are_valid": ""})
-    with pytest.raises(ValueError, match="promise 'setles'"):
+    with pytest.raises(ValueError, match="promise='setles'"):
         planner_report(lambda env: Correct(), promises=frozenset({"setles"}))

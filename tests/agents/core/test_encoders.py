@@ -9,7 +9,7 @@ import pytest
 from gymnasium import spaces
 
 from dynamaze.agents import RegressionModel, StoredVectors, Transitions, Vectors
-from dynamaze.agents.core.encoders import NumberedActions, VectorActions, as_actions
+from dynamaze.agents.core.encoders import DiscreteActions, VectorActions, as_actions
 from dynamaze.agents.learners.linear import RecursiveLeastSquares
 from dynamaze.agents.models import LEARNED_MODELS
 
@@ -82,9 +82,9 @@ def test_stored_vectors_distinguish_continuous_actions() -> None:
         (PUSHES, np.float64(1), r"actions of shape \(\)"),
         (PUSHES, np.array([[0.0, 1.0], [0.0, np.nan]]), r"actions row 1: \[0.0, nan\]"),
         (PUSHES, np.array([["a", "b"]]), "expected real numbers"),
-        (NumberedActions(3), np.array([0, 3]), "action 3; expected 0 to 2"),
-        (NumberedActions(3), np.array([0.0]), "expected integers"),
-        (NumberedActions(3), np.array([[0]]), r"expected \(batch,\)"),
+        (DiscreteActions(3), np.array([0, 3]), "action 3; expected 0 to 2"),
+        (DiscreteActions(3), np.array([0.0]), "expected integers"),
+        (DiscreteActions(3), np.array([[0]]), r"expected \(batch,\)"),
     ],
 )
 def test_actions_reject_invalid_input(actions: Any, given: Any, message: str) -> None:
@@ -96,9 +96,9 @@ def test_as_actions_accepts_number() -> None:
     assert (as_actions(4).count, as_actions(4).size) == (4, 4)
     assert as_actions(PUSHES) is PUSHES
     inputs = np.zeros((2, 3))
-    NumberedActions(3).fill(inputs, np.array([2, 0]))
+    DiscreteActions(3).fill(inputs, np.array([2, 0]))
     assert inputs.tolist() == [[0, 0, 1], [1, 0, 0]]
-    for kind in (NumberedActions, VectorActions):
+    for kind in (DiscreteActions, VectorActions):
         with pytest.raises(ValueError, match="of at least 1"):
             kind(0)
 

@@ -19,6 +19,7 @@ from dynamaze.agents import (
 )
 from dynamaze.agents.core.kernels import fraction_of_steps
 from dynamaze.agents.core.transitions import one_transition
+from dynamaze.agents.models.protocol import confidence_in
 
 STATES, ACTIONS = 6, 2
 
@@ -35,9 +36,9 @@ def train(model: Any, steps: list[tuple[int, int, int]]) -> Any:
 
 def test_correct_model_keeps_confidence() -> None:
     model = train(scored(), [(s, a, (s + a) % STATES) for s in range(STATES) for a in (0, 1)] * 9)
-    assert model.planning_share == 1
+    assert model.confidence() == 1
     pairs = np.arange(STATES), np.zeros(STATES, dtype=np.int64)
-    np.testing.assert_array_equal(model.pair_confidence(*pairs), 1)
+    np.testing.assert_array_equal(model.confidence(*pairs), 1)
 
 
 def test_score_is_excess_log_loss() -> None:
@@ -47,15 +48,15 @@ def test_score_is_excess_log_loss() -> None:
     expected = -(1 - new) * np.log(1 - new) - new * np.log(new)
     excess = -np.log(new) - expected
     assert model.scores.excess[0] == pytest.approx(0.5 * excess)
-    assert model.planning_share == pytest.approx(np.exp(-0.5 * excess))
+    assert model.confidence() == pytest.approx(np.exp(-0.5 * excess))
     assert model.scores.pair_excess[0] == pytest.approx(0.25 * excess)
-    share = model.pair_confidence(np.array([0]), np.array([0]))[0]
+    share = model.confidence(np.array([0]), np.array([0]))[0]
     assert share == pytest.approx(max(0, 2 * np.exp(-0.25 * excess) - 1))
 
 
 def test_first_try_is_not_scored() -> None:
     model = train(scored(), [(s, 0, (s + 1) % STATES) for s in range(STATES)])
-    assert model.planning_share == 1
+    assert model.confidence() == 1
 
 
 def test_known_chance_keeps_confidence() -> None:
@@ -65,11 +66,11 @@ def test_known_chance_keeps_confidence() -> None:
     shares = []
     for step in steps[:1000]:
         train(model, [step])
-        shares.append(model.planning_share)
+        shares.append(model.confidence())
     assert np.mean(shares) > 0.85
     # The latest outcome does not represent chance, so it loses confidence.
     wrong = train(scored(LatestOutcome), steps)
-    assert wrong.planning_share < 0.3
+    assert wrong.confidence() < 0.3
 
 
 @pytest.mark.parametrize("kind", [MaximumLikelihood, StoredExperience])
@@ -79,10 +80,10 @@ def test_surprising_pair_not_sampled_until_correct(kind: Any) -> None:
     drawn = model.sample(500, np.random.default_rng(0))
     assert 1 not in drawn.observation
     assert {0, 2} <= set(drawn.observation)
-    assert model.planning_share < 0.6
+    assert model.confidence() < 0.6
     train(model, [(1, 0, 1)] * 150)
     assert 1 in model.sample(500, np.random.default_rng(0)).observation
-    assert model.planning_share > 0.9
+    assert model.confidence() > 0.9
 
 
 def test_sample_without_confident_pairs() -> None:
@@ -90,7 +91,7 @@ def test_sample_without_confident_pairs() -> None:
     assert len(model.sample(20, np.random.default_rng(0)).action) == 20
 
 
-def test_planning_share_scales_steps() -> None:
+def test_confidence_scales_steps() -> None:
     assert [fraction_of_steps(10, share) for share in (0.0, 0.04, 0.06, 0.5, 1.0)] == [
         0,
         0,
@@ -100,8 +101,11 @@ def test_planning_share_scales_steps() -> None:
     ]
 
     class Counting(LatestOutcome):
-        planning_share = 0.3
+        trust = 0.3
         drawn = 0
+
+        def confidence(self, observations: Any = None, actions: Any = None) -> Any:
+            return self.trust if observations is None else np.ones(len(actions))
 
         def sample(self, n: int, rng: np.random.Generator) -> Transitions:
             self.drawn += n
@@ -110,9 +114,30 @@ def test_planning_share_scales_steps() -> None:
     model = Counting(54, 4)
     DynaQ("DynaMaze-v0", model=model, planning_steps=10, seed=0).learn(50)
     assert model.drawn == 150
-    model.planning_share = 0.0
+    model.trust = 0.0
     DynaQ("DynaMaze-v0", model=model, planning_steps=10, seed=0).learn(50)
     assert model.drawn == 150  # model-free
+
+
+def test_old_names_of_confidence_warn() -> None:
+    """They work until 0.3."""
+    model = scored()
+    pairs = np.array([0, 1]), np.array([0, 0])
+    with pytest.warns(DeprecationWarning, match="planning_share is now called"):
+        assert model.planning_share == model.confidence()
+    with pytest.warns(DeprecationWarning, match="pair_confidence is now called"):
+        np.testing.assert_array_equal(model.pair_confidence(*pairs), model.confidence(*pairs))
+
+    class Old:
+        planning_share = 0.3
+
+        def pair_confidence(self, observations: Any, actions: Any) -> Any:
+            return 0.1 * observations
+
+    with pytest.warns(DeprecationWarning, match=r"confidence\(observations=None"):
+        assert confidence_in(Old()) == 0.3
+    with pytest.warns(DeprecationWarning, match=r"confidence\(observations=None"):
+        assert confidence_in(Old(), *pairs).tolist() == [0.0, 0.1]
 
 
 def test_uncertainty_grows_with_time_and_changes() -> None:

@@ -15,7 +15,7 @@ from dynamaze.agents import DynaQ, ScoredModel, Transitions
 from dynamaze.agents.checks import CheckEnvironment, check_model
 from dynamaze.agents.core.encoders import VectorActions, Vectors
 from dynamaze.agents.core.features import Identity
-from dynamaze.agents.learners.linear_variants import BayesianLinear
+from dynamaze.agents.learners.linear import BayesianLinear
 from dynamaze.agents.models import (
     MODELS,
     MaximumLikelihood,
@@ -109,10 +109,10 @@ def test_continuous_actions_scored_by_bin() -> None:
     at, push = rng.uniform(2, 8, (300, 2)), rng.uniform(-1, 1, (300, 2))
     flag = np.zeros(300, dtype=np.bool_)
     model.update(Transitions(at, push, at[:, 0], at + push, flag))
-    assert model.planning_share > 0.9
+    assert model.confidence() > 0.9
     assert model.scorer.get_state()["visits"].sum() == 300
     model.update(Transitions(at[:30], push[:30], at[:30, 0], at[:30] - push[:30], flag[:30]))
-    assert model.planning_share < 0.9
+    assert model.confidence() < 0.9
     assert model.sample(10, rng).action.shape == (10, 2)
 
 

@@ -12,6 +12,7 @@ import pytest
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, ScoredModel, UncertaintyBonus
 from dynamaze.agents.models import model_for
+from dynamaze.agents.models.protocol import confidence_in
 
 LOG = "dynamaze.agents.models.scored"
 BEFORE = "....G\n####.\n...S."
@@ -25,7 +26,7 @@ def run_agent(env: Any, model: Any, steps: int, **more: Any) -> tuple[Any, Any]:
     rewards, shares = [], []
     for _, step in zip(range(steps), agent.steps(), strict=False):
         rewards.append(step.reward)
-        shares.append(getattr(model, "planning_share", 1.0))
+        shares.append(confidence_in(model))
     return np.array(rewards), np.array(shares)
 
 

@@ -13,8 +13,8 @@ from gymnasium import spaces
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, ScoredModel, Transitions
 from dynamaze.agents.core.features import CoordinateFeatures
-from dynamaze.agents.learners.linear import LinearLeastMeanSquares
-from dynamaze.agents.learners.linear_variants import BayesianLinear, PerAction
+from dynamaze.agents.learners.linear import BayesianLinear, LinearLeastMeanSquares
+from dynamaze.agents.learners.per_action import PerAction
 from dynamaze.agents.models import RegressionModel, model_for
 
 LOG = "dynamaze.agents.models.scored"
@@ -46,7 +46,7 @@ def one_by_one(model: Any, batch: Transitions) -> list[float]:
     for i in range(len(batch.action)):
         columns: Any = [column[i : i + 1] for column in batch]
         model.update(Transitions(*columns))
-        shares.append(model.planning_share)
+        shares.append(model.confidence())
     return shares
 
 
@@ -135,7 +135,7 @@ class Reversed(gym.ActionWrapper[Any, Any, Any]):
         return action if self.steps <= 250 else (action + 2) % 4
 
 
-def test_planning_share_recovers_in_continuous_maze() -> None:
+def test_confidence_recovers_in_continuous_maze() -> None:
     """Fixed seed: no false alarm."""
     env = Reversed(gym.make("DynaMazeContinuous-v0", **CONTINUOUS))
     inside: Any = model_for("gaussian_process", env.observation_space, 4, observes="vectors")
@@ -149,7 +149,7 @@ def test_planning_share_recovers_in_continuous_maze() -> None:
     model = Counting(inside)
     agent = DynaQ(env, model=model, values="tile_coding", planning_steps=5, seed=0)
     recorded: list[float] = []
-    agent.learn(950, lambda step: recorded.append(model.planning_share))
+    agent.learn(950, lambda step: recorded.append(model.confidence()))
     shares = np.array(recorded)
     assert shares[100:250].mean() > 0.9
     assert shares[250:450].min() < 0.6

@@ -57,7 +57,7 @@ def train(model: ScoredModel, steps: list[tuple[int, int, int]]) -> None:
 
 
 def pair_confidence(model: ScoredModel, state: int, action: int) -> float:
-    return float(model.pair_confidence(np.array([state]), np.array([action]))[0])
+    return float(model.confidence(np.array([state]), np.array([action]))[0])
 
 
 def test_vague_model_loses_confidence() -> None:
@@ -106,7 +106,7 @@ def test_correct_stochastic_model_keeps_confidence() -> None:
     regrets = []
     for following in rng.choice(3, p=[0.6, 0.3, 0.1], size=3000):
         train(model, [(0, 0, int(following))])
-        regrets.append(model._count_check.regret[0])
+        regrets.append(model.count_check.regret[0])
     assert np.mean(2 * np.exp(-np.array(regrets)) - 1 < 0.5) < 0.01
     assert regrets[-1] < 0.05
 
@@ -147,10 +147,10 @@ def test_compiled_equals_python(
     slow._is_compiled = False
     quick.update(seen)
     slow.update(seen)
-    assert quick._count_check.regret.max() > 0
+    assert quick.count_check.regret.max() > 0
     for left, right in (
         (quick.scores, slow.scores),
-        (quick._count_check.record, slow._count_check.record),
+        (quick.count_check.record, slow.count_check.record),
     ):
         want = flatten(right)
         for name, value in flatten(left).items():

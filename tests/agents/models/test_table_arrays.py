@@ -159,7 +159,7 @@ def test_set_state_rejects_invalid_index(model_name: str) -> None:
                 continue
             with pytest.raises(ValueError, match="index"):
                 model.set_state({**before, name: value + 10**6})
-        if name not in model.growing and isinstance(value, np.ndarray):
+        if name not in model.growing_fields and isinstance(value, np.ndarray):
             with pytest.raises(ValueError, match="shape"):
                 model.set_state({**before, name: value[:-1]})
     with pytest.raises(ValueError, match=r"seen\.states"):

@@ -26,7 +26,7 @@ from dynamaze.agents import (
 from dynamaze.agents.core.kernels import CONFIDENCE_THRESHOLD, is_confident
 from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.planning import make_planning
-from dynamaze.agents.planning.base import confident_only
+from dynamaze.agents.planning.uniform import confident_only
 from dynamaze.benchmarks.harness.compiled_runs import run_many
 
 STATES, ACTIONS = 4, 2
@@ -141,7 +141,8 @@ def test_time_bonus_forwards_confidence() -> None:
     runs = run_many(make, runs=1, steps=1300, seed=5)
     (seed,) = np.random.SeedSequence(5).spawn(1)
     agent: Any = make(seed).learn(1300)
-    assert agent.model.planning_share == agent.model.model.planning_share < 1
+    assert agent.model.confidence() == agent.model.model.confidence() < 1
     np.testing.assert_array_equal(runs.q[0], agent.values.q)
     bonus = TimeBonus(LatestOutcome(STATES, ACTIONS), STATES, ACTIONS, kappa=0.0)
-    assert bonus.pair_confidence(np.array([0, 1]), np.array([0, 0])).tolist() == [1, 1]
+    assert bonus.confidence() == 1
+    assert bonus.confidence(np.array([0, 1]), np.array([0, 0])).tolist() == [1, 1]

@@ -83,7 +83,9 @@ class RecordingModel:
     def update(self, transitions: Transitions) -> None:
         self.learned.append(transitions)
 
-    def imagine(self, observations: Any, actions: Any, rng: np.random.Generator) -> Transitions:
+    def sample_transitions(
+        self, observations: Any, actions: Any, rng: np.random.Generator
+    ) -> Transitions:
         self.queried.append((observations.copy(), actions.copy()))
         following = observations + 1.0
         ends = following[:, 0] >= self.ends_at
@@ -323,7 +325,7 @@ def test_late_model_learns_from_buffer(full: bool) -> None:
 def test_share_follows_model_confidence() -> None:
     algorithm, _ = make("box")
     model = RecordingModel()
-    model.planning_share = 0.5  # type: ignore[attr-defined]
+    model.confidence = lambda *_: 0.5  # type: ignore[attr-defined]
     algorithm.learn(60, callback=DynaCallback(model, real_ratio=0, train_every=5, rollouts=8))
     assert algorithm.logger.name_to_value["dyna/simulated_share"] == 0.5
 
@@ -389,7 +391,7 @@ def test_model_saves_without_pickle(name: str, tmp_path: Path) -> None:
     [
         ({"model": "ensembel"}, "did you mean 'ensemble'"),
         ({"model": "latest_outcome"}, "expected one of"),
-        ({"model": object()}, "has no update and no imagine"),
+        ({"model": object()}, "has no update and no sample_transitions"),
         ({"model": RecordingModel}, "is a class"),
         ({"real_ratio": 1.5}, r"real_ratio=1.5; expected a number in \[0, 1\]"),
         ({"rollouts": 0}, "rollouts=0"),
@@ -446,14 +448,14 @@ def test_callback_rejects_other_spaces() -> None:
     with pytest.raises(ValueError, match="num_actions=4; expected 3"):
         algorithm.learn(30, callback=DynaCallback(other))
     rows = TabularAdapter(other, Vectors(algorithm.observation_space))
-    with pytest.raises(TypeError, match="no imagine"):
+    with pytest.raises(TypeError, match="no sample_transitions"):
         DynaCallback(rows)
 
 
 def test_callback_rejects_nan_prediction() -> None:
     class Wrong(RecordingModel):
-        def imagine(self, *given: Any) -> Transitions:
-            right = super().imagine(*given)
+        def sample_transitions(self, *given: Any) -> Transitions:
+            right = super().sample_transitions(*given)
             return right._replace(reward=right.reward * np.nan)
 
     algorithm, _ = make("box")

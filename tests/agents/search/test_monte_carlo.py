@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -14,7 +13,12 @@ import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents.core.transitions import Transitions, one_transition
 from dynamaze.agents.exploration import epsilon_greedy_probabilities
 from dynamaze.agents.models import MaximumLikelihood, NullModel, StoredExperience
-from dynamaze.agents.search.monte_carlo import MonteCarloPlanning, MonteCarloSearch
+from dynamaze.agents.search.agent import Query
+from dynamaze.agents.search.monte_carlo import (
+    MonteCarloPlanning,
+    MonteCarloSearch,
+    MonteCarloSettings,
+)
 from dynamaze.agents.search.simulators import LoopBatchSimulator, TableSimulator
 from dynamaze.agents.values.table import TableValues
 
@@ -28,18 +32,8 @@ def generator(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(seed))
 
 
-def learned(model: Any) -> Any:
-    rng, n = np.random.default_rng(1), 100
-    model.update(
-        Transitions(
-            rng.integers(STATES, size=n),
-            rng.integers(ACTIONS, size=n),
-            rng.integers(3, size=n).astype(float),
-            rng.integers(STATES, size=n),
-            rng.random(n) < 0.1,
-        )
-    )
-    return model
+def whole_rewards(rng: np.random.Generator, n: int) -> Any:
+    return rng.integers(3, size=n).astype(float)
 
 
 def random_values() -> TableValues:
@@ -72,22 +66,34 @@ def given(observations: Any) -> Any:
 
 @pytest.mark.parametrize("model_class", [MaximumLikelihood, StoredExperience])
 @pytest.mark.parametrize("policy", ["random", "values", given])
-def test_values_equal_rollout_policy(model_class: Any, policy: Any) -> None:
-    model, values, rows = learned(model_class(STATES, ACTIONS)), random_values(), np.arange(STATES)
+def test_values_equal_rollout_policy(
+    learned: Callable[..., Any], model_class: Any, policy: Any
+) -> None:
+    model, values, rows = (
+        learned(model_class(STATES, ACTIONS), rewards=whole_rewards),
+        random_values(),
+        np.arange(STATES),
+    )
     probabilities = {
         "random": np.full((STATES, ACTIONS), 1 / ACTIONS),
         "values": epsilon_greedy_probabilities(values.q, 0.3),
         given: given(rows),
     }[policy]
-    planning = MonteCarloPlanning(SIMULATIONS, depth=60, policy=policy, rollout_epsilon=0.3)
+    planning = MonteCarloPlanning(
+        SIMULATIONS, depth=60, settings=MonteCarloSettings(policy=policy, rollout_epsilon=0.3)
+    )
     found = planning.action_values(values, model, rows, generator(0))
     mean, variance = exact(model, probabilities, 60, np.zeros(STATES))
     assert (np.abs(found - mean) <= FAR * np.sqrt(variance / (SIMULATIONS / ACTIONS))).all()
 
 
-def test_values_without_depth_equal_linear_solution() -> None:
+def test_values_without_depth_equal_linear_solution(learned: Callable[..., Any]) -> None:
     """The truncated rest is at most 0.001 * 2 / (1 - gamma)."""
-    model, values, rows = learned(MaximumLikelihood(STATES, ACTIONS)), random_values(), np.arange(5)
+    model, values, rows = (
+        learned(MaximumLikelihood(STATES, ACTIONS), rewards=whole_rewards),
+        random_values(),
+        np.arange(5),
+    )
     matrix, reward = np.zeros((STATES, STATES)), np.zeros(STATES)
     for state in range(STATES):
         for action in range(ACTIONS):
@@ -101,9 +107,15 @@ def test_values_without_depth_equal_linear_solution() -> None:
     assert (np.abs(found.mean(axis=1) - mean_return) <= FAR * error + 0.001 * 2 / (1 - GAMMA)).all()
 
 
-def test_leaf_value_is_learned_value() -> None:
-    model, values, rows = learned(MaximumLikelihood(STATES, ACTIONS)), random_values(), np.arange(5)
-    planning = MonteCarloPlanning(SIMULATIONS, depth=2, leaf_value="values")
+def test_leaf_value_is_learned_value(learned: Callable[..., Any]) -> None:
+    model, values, rows = (
+        learned(MaximumLikelihood(STATES, ACTIONS), rewards=whole_rewards),
+        random_values(),
+        np.arange(5),
+    )
+    planning = MonteCarloPlanning(
+        SIMULATIONS, depth=2, settings=MonteCarloSettings(leaf_value="values")
+    )
     found = planning.action_values(values, model, rows, generator(0))
     uniform = np.full((STATES, ACTIONS), 1 / ACTIONS)
     mean, variance = exact(model, uniform, 2, values.q.max(axis=1))
@@ -111,13 +123,19 @@ def test_leaf_value_is_learned_value() -> None:
 
 
 @pytest.mark.parametrize("policy", ["random", "values", given])
-def test_simulator_gives_same_values(policy: Any) -> None:
-    model, values = learned(MaximumLikelihood(STATES, ACTIONS)), random_values()
+def test_simulator_gives_same_values(learned: Callable[..., Any], policy: Any) -> None:
+    model, values = (
+        learned(MaximumLikelihood(STATES, ACTIONS), rewards=whole_rewards),
+        random_values(),
+    )
     planning = MonteCarloPlanning(
-        3000, depth=4, policy=policy, rollout_epsilon=0.3, leaf_value="values"
+        3000,
+        depth=4,
+        settings=MonteCarloSettings(policy=policy, rollout_epsilon=0.3, leaf_value="values"),
     )
     simulator = LoopBatchSimulator(TableSimulator(model))
-    slow = planning._by_simulator(values, simulator, np.array([1]), 4, generator(0))
+    query = Query(values, model, np.array([1]), generator(0))
+    slow = planning._by_simulator(query, simulator, 1, 4)
     probabilities = planning._probabilities(values, np.arange(STATES), ACTIONS)
     mean, variance = exact(model, probabilities, 4, values.q.max(axis=1))
     assert (np.abs(slow - mean[1]) <= FAR * np.sqrt(variance[1] / 1000)).all()
@@ -159,8 +177,7 @@ def test_policy_uses_learned_values() -> None:
     agent = MonteCarloSearch(
         "DynaMaze-v0",
         simulations=40,
-        policy="values",
-        leaf_value="values",
+        settings=MonteCarloSettings(policy="values", leaf_value="values"),
         learning_rate=0.5,
         epsilon=0.1,
         seed=0,
@@ -168,38 +185,6 @@ def test_policy_uses_learned_values() -> None:
     lengths: list[int] = []
     agent.learn(2000, lambda step: lengths.append(step.episode_length) if step.terminated else 0)
     assert np.median(lengths[-10:]) <= 20
-
-
-def test_predict_leaves_agent_unchanged() -> None:
-    agent = MonteCarloSearch("FrozenLake-v1", simulations=40, policy="values", seed=0).learn(50)
-    q, state = agent.values.values(np.arange(16)), agent.rng.bit_generator.state
-    agent.predict(np.arange(16))
-    np.testing.assert_array_equal(agent.values.values(np.arange(16)), q)
-    np.testing.assert_equal(agent.rng.bit_generator.state, state)
-
-
-@pytest.mark.parametrize("policy", ["values", given])
-def test_monte_carlo_resumes_bit_identically(
-    policy: Any, tmp_path: Path, same_bits: Callable[[Any, Any], None]
-) -> None:
-    def lake() -> Any:
-        return gym.make("DynaMaze-v0", layout="S..\n..G", slip_probability=0.2)
-
-    def four(observations: Any) -> Any:
-        return np.full((len(observations), 4), 0.25)
-
-    chosen = policy if isinstance(policy, str) else four
-
-    def make() -> MonteCarloSearch:
-        return MonteCarloSearch(
-            lake(), model="maximum_likelihood", simulations=20, policy=chosen, seed=4
-        )
-
-    whole, half = make().learn(200), make().learn(100)
-    half.save(tmp_path / "agent.npz")
-    again = None if isinstance(policy, str) else chosen
-    resumed = MonteCarloSearch.load(tmp_path / "agent.npz", lake(), policy=again)
-    same_bits(whole, resumed.learn(100))
 
 
 def test_monte_carlo_rejects_invalid_argument() -> None:
@@ -214,10 +199,10 @@ def test_monte_carlo_rejects_invalid_argument() -> None:
     with pytest.raises(ValueError, match="depth=None with gamma=1; expected a depth"):
         MonteCarloSearch(maze, gamma=1.0)
     with pytest.raises(ValueError, match=r"policy='value'.*did you mean 'values'"):
-        MonteCarloSearch(maze, policy="value")
+        MonteCarloSearch(maze, settings=MonteCarloSettings(policy="value"))
     nothing: Any = None
     with pytest.raises(TypeError, match="policy=None; expected one of"):
-        MonteCarloSearch(maze, policy=nothing)
+        MonteCarloSearch(maze, settings=MonteCarloSettings(policy=nothing))
     with pytest.raises(TypeError, match="NullModel cannot be stepped"):
         MonteCarloSearch(maze, model=NullModel())
     with pytest.raises(TypeError, match="model='true' is a table"):
@@ -226,7 +211,9 @@ def test_monte_carlo_rejects_invalid_argument() -> None:
 
 def test_policy_must_return_probabilities() -> None:
     for wrong in (np.ones((54, 4)), np.full((54, 2), 0.5), -np.eye(4)):
-        agent = MonteCarloSearch("DynaMaze-v0", policy=lambda rows, wrong=wrong: wrong)  # type: ignore[misc]
+        agent = MonteCarloSearch(
+            "DynaMaze-v0", settings=MonteCarloSettings(policy=lambda rows, wrong=wrong: wrong)
+        )  # type: ignore[misc]
         with pytest.raises(ValueError, match=r"expected \(54, 4\) probabilities"):
             agent.predict(0)
 

@@ -124,7 +124,7 @@ def test_custom_simulator_is_used() -> None:
 
 @pytest.mark.parametrize("model", [NullModel(), StoredVectors(2, 3), object()])
 def test_make_simulator_rejects_other_models(model: Any) -> None:
-    with pytest.raises(TypeError, match=r"cannot be stepped; a search needs .*imagine"):
+    with pytest.raises(TypeError, match=r"cannot be stepped; a search needs .*sample_transitions"):
         make_simulator(model)
 
 

@@ -96,7 +96,7 @@ def test_solved_after_two_evaluations() -> None:
 def test_true_env_model_simulates() -> None:
     model = TrueEnvModel(TASKS["point-dqn"].make_env(), 0)
     observations = np.array([[-0.9, -0.9], [0.0, -0.9]])
-    imagined = model.imagine(observations, np.array([2, 0]), np.random.default_rng(0))
+    imagined = model.sample_transitions(observations, np.array([2, 0]), np.random.default_rng(0))
     moved = imagined.next_observation - observations
     assert moved[0, 0] > 0.2  # down, by a cell of six, of two units
     assert moved[1, 0] < -0.2

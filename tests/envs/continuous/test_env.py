@@ -468,7 +468,7 @@ def test_keys_move_point() -> None:
         {"noise": 0.0, "inertia": 0.6, "observation": "position_velocity", "step_reward": -0.1},
     ],
 )
-def test_imagine_equals_step(options):
+def test_sample_transitions_equals_step(options):
     env = gym.make(**{"id": "DynaMazeContinuous-v0", **options})
     env.action_space.seed(0)
     observation, _ = env.reset(seed=0)
@@ -484,26 +484,30 @@ def test_imagine_equals_step(options):
         if terminated:
             observation, _ = env.reset()
     before = env.unwrapped.get_state()
-    imagined = env.unwrapped.imagine(np.array(seen), np.array(actions), np.random.default_rng(0))
+    imagined = env.unwrapped.sample_transitions(
+        np.array(seen), np.array(actions), np.random.default_rng(0)
+    )
     assert env.unwrapped.get_state() == before
     for found, expected in zip(imagined, (following, rewards, ends), strict=True):
         np.testing.assert_array_equal(found, np.array(expected, dtype=found.dtype))
 
 
-def test_imagine_has_env_noise():
+def test_sample_transitions_has_env_noise():
     """Standard deviations of 4000 draws, within 5 of their own (false alarms: 2e-6)."""
     env = gym.make("DynaMazeContinuous-v0", noise=0.05, layout="...\n.S.\n..G")
     env.reset(seed=0)
     rng = np.random.default_rng(0)
     many = np.full((4000, 2), 0.75, dtype=np.float32)
-    following, _, _ = env.unwrapped.imagine(many, np.full((4000, 2), 0.2), rng)
+    following, _, _ = env.unwrapped.sample_transitions(many, np.full((4000, 2), 0.2), rng)
     spread = (following - many).std(axis=0)
     assert np.abs(spread - 0.05).max() < 5 * 0.05 / np.sqrt(2 * 4000)
 
 
 @pytest.mark.parametrize("options", [{"observation": "rays"}, {"inertia": 0.5}])
-def test_imagine_rejects_partial_observations(options):
+def test_sample_transitions_rejects_partial_observations(options):
     env = gym.make("DynaMazeContinuous-v0", **options)
     env.reset(seed=0)
     with pytest.raises(ValueError, match="is not the whole state of a point"):
-        env.unwrapped.imagine(np.zeros((1, 2)), np.zeros((1, 2)), np.random.default_rng(0))
+        env.unwrapped.sample_transitions(
+            np.zeros((1, 2)), np.zeros((1, 2)), np.random.default_rng(0)
+        )

@@ -12,9 +12,8 @@ import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents import MaximumLikelihood, TableValues, Transitions
 from dynamaze.agents.models.true import TrueModel
 from dynamaze.agents.search.env_copies import EnvCopies
-from dynamaze.agents.search.mcts.agent import TreeSearch
+from dynamaze.agents.search.mcts.agent import TreeSearch, TreeSearchPlanning, TreeSettings
 from dynamaze.agents.search.mcts.continuous import ContinuousTreeSearch
-from dynamaze.agents.search.mcts.planning import TreeSearchPlanning
 from dynamaze.agents.search.mcts.simulated import SimulatedSearch, SimulatedSettings, Widening
 from dynamaze.agents.search.simulators import TableSimulator, make_simulator
 
@@ -68,7 +67,9 @@ def test_simulated_search_equals_compiled(transpositions: bool) -> None:
         TableSimulator(model), rule(6000, 3, transpositions=transpositions), rng()
     ).run(1)
     planning = TreeSearchPlanning(
-        6000, depth=3, exploration_constant=0.5, transpositions=transpositions
+        6000,
+        depth=3,
+        settings=TreeSettings(exploration_constant=0.5, transpositions=transpositions),
     )
     values = TableValues(5, 2, learning_rate=1.0, gamma=0.9)
     compiled = planning.action_values(values, model, np.array([1]), rng())[0]
@@ -105,7 +106,9 @@ def test_leaf_value_is_learned_value() -> None:
     values = TableValues(10, 4, learning_rate=1.0, gamma=0.9)
     values.q[...] = np.arange(10)[:, None] / 10
     planning = TreeSearchPlanning(
-        200, depth=2, leaf_value="values", exploration_constant=0.1, outcome_widening=None
+        200,
+        depth=2,
+        settings=TreeSettings(leaf_value="values", exploration_constant=0.1, outcome_widening=None),
     )
     found = planning.action_values(values, copies, np.array([2]), rng())[0]
     assert found.argmax() == 1
@@ -191,35 +194,27 @@ def test_continuous_search_solves_maze() -> None:
         assert env.action_space.contains(action)
         observation, _, terminated, _, _ = env.step(action)
         steps += 1
-    print(steps)
     assert steps <= 8
     found = policy.search(env.reset(seed=0)[0])
     assert found.visits.sum() == 150
 
 
 def test_discrete_actions_in_env_copies() -> None:
-    env = gym.make("DynaMazeContinuous-v0", layout="S.G", action="discrete", noise=0.01)
-    agent = TreeSearch(
-        env,
-        model="simulator",
-        simulations=80,
-        depth=8,
-        outcome_widening=(1.0, 0.3),
-        values="tile_coding",
-        seed=0,
-    ).learn(20)
+    def make() -> TreeSearch:
+        return TreeSearch(
+            gym.make("DynaMazeContinuous-v0", layout="S.G", action="discrete", noise=0.01),
+            model="simulator",
+            simulations=80,
+            depth=8,
+            settings=TreeSettings(outcome_widening=(1.0, 0.3)),
+            values="tile_coding",
+            seed=0,
+        )
+
+    agent, same = make().learn(20), make().learn(20)
     assert agent.num_episodes >= 1
-    one = TreeSearch(
-        gym.make("DynaMazeContinuous-v0", layout="S.G", action="discrete", noise=0.01),
-        model="simulator",
-        simulations=80,
-        depth=8,
-        outcome_widening=(1.0, 0.3),
-        values="tile_coding",
-        seed=0,
-    ).learn(20)
-    assert one.num_episodes == agent.num_episodes
-    np.testing.assert_array_equal(one.observation, agent.observation)
+    assert same.num_episodes == agent.num_episodes
+    np.testing.assert_array_equal(same.observation, agent.observation)
 
 
 def test_learned_vector_model_is_searched() -> None:
@@ -250,7 +245,7 @@ def test_search_rejects_invalid_argument() -> None:
         ContinuousTreeSearch(box, model=object())
     copies = EnvCopies(gym.make("Blackjack-v1"))
     values = TableValues(704, 2, learning_rate=1.0, gamma=0.9)
-    planning = TreeSearchPlanning(10, first_play_urgency=1.0)
+    planning = TreeSearchPlanning(10, settings=TreeSettings(first_play_urgency=1.0))
     with pytest.raises(TypeError, match="expected a tabular model"):
         planning.action_values(values, copies, np.array([0]), rng())
     assert TrueModel.capabilities >= {"distribution"}

@@ -17,9 +17,9 @@ from dynamaze.agents.core.transitions import Transitions
 from dynamaze.agents.models import LEARNED_MODELS, NullModel
 from dynamaze.agents.search.simulators import VectorBatchSimulator
 from dynamaze.agents.search.trajectory_optimisation.agent import TrajectoryOptimisation
-from dynamaze.agents.search.trajectory_optimisation.optimisers import (
+from dynamaze.agents.search.trajectory_optimisation.planning import (
     ActionBox,
-    OptimiserSettings,
+    TrajectorySettings,
     evaluate_candidates,
     optimise_plan,
     weighted_mean,
@@ -29,16 +29,13 @@ from dynamaze.envs.continuous.env import DynaMazeContinuousEnv
 METHODS = ("cem", "mppi")
 ROOM = "S..\n...\n..G"
 SMALL: dict[str, Any] = {
-    "num_candidates": 24,
-    "iterations": 2,
     "horizon": 6,
-    "elites": 4,
-    "particles": 1,
+    "settings": TrajectorySettings(num_candidates=24, iterations=2, elites=4, particles=1),
 }
 
 
-class WithoutImagine(gym.Env[Any, Any]):
-    """Environment with the same spaces, without `imagine`."""
+class WithoutSampling(gym.Env[Any, Any]):
+    """Environment with the same spaces, without `sample_transitions`."""
 
     def __init__(self, observation_space: Any, action_space: Any) -> None:
         self.observation_space, self.action_space = observation_space, action_space
@@ -53,7 +50,9 @@ class Plane:
 
     observes, size, capabilities = "vectors", 2, frozenset({"sample"})
 
-    def imagine(self, vectors: Any, actions: Any, rng: np.random.Generator) -> Transitions:
+    def sample_transitions(
+        self, vectors: Any, actions: Any, rng: np.random.Generator
+    ) -> Transitions:
         following = vectors + actions
         cost = ((following - np.array([1.0, -2.0])) ** 2).sum(axis=1)
         return Transitions(vectors, actions, -cost, following, np.zeros(len(cost), dtype=bool))
@@ -66,23 +65,18 @@ class WithoutUpdate:
     """Model without `update`."""
 
     observes, size, capabilities = "vectors", 2, frozenset({"sample"})
-    imagine = Plane.imagine
+    sample_transitions = Plane.sample_transitions
 
 
-def settings(method: str, **more: Any) -> OptimiserSettings:
-    given = {
-        "method": method,
-        "horizon": 4,
-        "num_candidates": 200,
-        "iterations": 12,
-        "particles": 1,
-        "elites": 20,
-        "temperature": 0.1,
-        "init_std": 0.3,
-        "temporal_correlation": 0.0,
-        "gamma": 0.9,
-    }
-    return OptimiserSettings.checked(**{**given, **more})
+SETTINGS = TrajectorySettings(
+    num_candidates=200,
+    iterations=12,
+    particles=1,
+    elites=20,
+    temperature=0.1,
+    init_std=0.3,
+    temporal_correlation=0.0,
+)
 
 
 def zero_values(vectors: Any) -> Any:
@@ -103,8 +97,10 @@ def test_optimiser_finds_best_plan(method: str) -> None:
         zero_values,
         np.zeros((4, 2)),
         box,
-        settings(method),
-        rng,
+        method=method,
+        settings=SETTINGS,
+        gamma=0.9,
+        rng=rng,
     )
     np.testing.assert_allclose(plan[:2], [[1, -1], [0, -1]], atol=0.35)
     assert (np.abs(plan) <= 1).all()
@@ -117,16 +113,19 @@ def test_returns_include_terminal_value() -> None:
         np.zeros((1, 2)),
         lambda vectors: vectors[:, 1],
         plans,
-        settings("cem", horizon=2, particles=3),
-        np.random.default_rng(0),
+        particles=3,
+        gamma=0.9,
+        rng=np.random.default_rng(0),
     )
     np.testing.assert_allclose(found, [-4.0 - 0.0 + 0.81 * -2.0, -5.0 - 0.9 * 5.0])
 
 
 def test_returns_stop_at_termination() -> None:
     class Cliff(Plane):
-        def imagine(self, vectors: Any, actions: Any, rng: np.random.Generator) -> Transitions:
-            imagined = super().imagine(vectors, actions, rng)
+        def sample_transitions(
+            self, vectors: Any, actions: Any, rng: np.random.Generator
+        ) -> Transitions:
+            imagined = super().sample_transitions(vectors, actions, rng)
             ended = imagined.next_observation[:, 0] > 0.5
             return imagined._replace(reward=np.ones(len(ended)), terminated=ended)
 
@@ -136,8 +135,9 @@ def test_returns_stop_at_termination() -> None:
         np.zeros((1, 2)),
         lambda vectors: np.full(len(vectors), 10.0),
         plans,
-        settings("cem", horizon=3),
-        np.random.default_rng(0),
+        particles=1,
+        gamma=0.9,
+        rng=np.random.default_rng(0),
     )
     np.testing.assert_allclose(found, [1.0, 1 + 0.9 + 0.81 + 7.29])
 
@@ -183,9 +183,14 @@ def test_value_function_guides_search() -> None:
 
 def test_env_copies_solve_maze() -> None:
     env = TimeLimit(DynaMazeContinuousEnv("S.G", noise=0.0), 50)
-    tiny = {**SMALL, "num_candidates": 12, "iterations": 1, "horizon": 5}
     agent = TrajectoryOptimisation(
-        env, model="simulator", planning_steps=0, values=lambda v: v[:, 1] / 10, seed=0, **tiny
+        env,
+        model="simulator",
+        horizon=5,
+        settings=TrajectorySettings(num_candidates=12, iterations=1, elites=4, particles=1),
+        planning_steps=0,
+        values=lambda v: v[:, 1] / 10,
+        seed=0,
     )
     lengths: list[int] = []
     agent.learn(16, lambda step: lengths.append(step.episode_length) if step.terminated else 0)
@@ -312,8 +317,8 @@ def test_set_env_rejects_other_actions() -> None:
     agent = TrajectoryOptimisation(maze(), model="true", seed=0, **SMALL)
     with pytest.raises(ValueError, match="an environment with"):
         agent.set_env(maze(action="discrete"))
-    with pytest.raises(TypeError, match="has no `imagine"):
-        agent.set_env(WithoutImagine(maze().observation_space, maze().action_space))
+    with pytest.raises(TypeError, match="has no `sample_transitions"):
+        agent.set_env(WithoutSampling(maze().observation_space, maze().action_space))
     assert isinstance(agent.env, TimeLimit)
 
 
@@ -322,14 +327,7 @@ def test_set_env_rejects_other_actions() -> None:
     [
         ({"method": "ces"}, "method='ces'.*did you mean 'cem'"),
         ({"horizon": 0}, "horizon=0; expected a whole number of at least 1"),
-        ({"num_candidates": 0}, "num_candidates=0; expected a whole number of at least 1"),
-        ({"iterations": 0}, "iterations=0; expected a whole number of at least 1"),
-        ({"particles": 0}, "particles=0; expected a whole number of at least 1"),
-        ({"elites": 65}, "elites=65 of num_candidates=64; expected at most as many"),
-        ({"temperature": 0.0}, "temperature=0.0; expected a number"),
-        ({"temporal_correlation": 1.0}, "temporal_correlation=1; expected a number in"),
         ({"planning_steps": -1}, "planning_steps=-1; expected a whole number"),
-        ({"action_noise_std": -1.0}, "action_noise_std=-1.0; expected a number"),
         ({"gamma": 1.5}, "gamma=1.5; expected a number in"),
         ({"model": "gaussian"}, "model='gaussian'.*did you mean 'gaussian_process'"),
         ({"values": "tiles"}, "values='tiles'; expected one of"),
@@ -340,14 +338,31 @@ def test_agent_rejects_invalid_argument(wrong: dict[str, Any], message: str) -> 
         TrajectoryOptimisation(maze(), **wrong)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"num_candidates": 0}, "num_candidates=0; expected a whole number of at least 1"),
+        ({"iterations": 0}, "iterations=0; expected a whole number of at least 1"),
+        ({"particles": 0}, "particles=0; expected a whole number of at least 1"),
+        ({"elites": 65}, "elites=65 of num_candidates=64; expected at most as many"),
+        ({"temperature": 0.0}, "temperature=0.0; expected a number"),
+        ({"temporal_correlation": 1.0}, "temporal_correlation=1; expected a number in"),
+        ({"action_noise_std": -1.0}, "action_noise_std=-1.0; expected a number"),
+    ],
+)
+def test_settings_reject_invalid_number(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TrajectorySettings(**wrong)
+
+
 def test_agent_rejects_unsupported_parts() -> None:
     plain = "DynaMazeContinuous-v0"
     with pytest.raises(TypeError, match=r"action space Discrete\(4\); expected a Box"):
         TrajectoryOptimisation(gym.make(plain, action="discrete"))
     env = gym.make(plain)
-    with pytest.raises(TypeError, match="has no `imagine"):
+    with pytest.raises(TypeError, match="has no `sample_transitions"):
         TrajectoryOptimisation(
-            WithoutImagine(env.observation_space, env.action_space), model="true"
+            WithoutSampling(env.observation_space, env.action_space), model="true"
         )
     with pytest.raises(TypeError, match="NullModel cannot be stepped"):
         TrajectoryOptimisation(plain, model=NullModel())
@@ -366,7 +381,6 @@ def test_agent_rejects_unsupported_parts() -> None:
 def test_learned_models_run() -> None:
     vectors = Vectors(maze().observation_space)
     assert vectors.size == 2
+    few = TrajectorySettings(num_candidates=5, iterations=2, elites=4, particles=1)
     for name in LEARNED_MODELS:
-        TrajectoryOptimisation(maze(), model=name, seed=0, **{**SMALL, "num_candidates": 5}).learn(
-            3
-        )
+        TrajectoryOptimisation(maze(), model=name, horizon=6, settings=few, seed=0).learn(3)

@@ -26,9 +26,8 @@ from dynamaze.agents.models.protocol import Outcomes
 from dynamaze.agents.models.table_copy import TableCopy
 from dynamaze.agents.models.true import TrueModel
 from dynamaze.agents.search.agent import search_depth
-from dynamaze.agents.search.mcts.agent import TreeSearch
-from dynamaze.agents.search.mcts.planning import TreeSearchPlanning
-from dynamaze.agents.search.mcts.tree import NONE, ROOT, USED
+from dynamaze.agents.search.mcts.agent import TreeSearch, TreeSearchPlanning, TreeSettings
+from dynamaze.agents.search.mcts.uct import NONE, ROOT, USED
 from dynamaze.common.storage import CheckpointError
 
 SameBits = Callable[[Any, Any], None]
@@ -96,7 +95,9 @@ def test_root_values_converge_to_exact(outcomes: int, transpositions: bool) -> N
     """
     errors = []
     for simulations in (1000, 10_000, 100_000):
-        planning = TreeSearchPlanning(simulations, depth=3, transpositions=transpositions)
+        planning = TreeSearchPlanning(
+            simulations, depth=3, settings=TreeSettings(transpositions=transpositions)
+        )
         apart = []
         for seed in range(8):
             model = random_process(seed, outcomes)
@@ -114,7 +115,7 @@ def test_one_step_search_has_logarithmic_regret() -> None:
     for pair, reward in enumerate([0.0, 0.5, 1.0]):
         model.put(pair, Outcomes(np.array([1]), np.ones(1), np.array([reward]), np.array([True])))
     for simulations in (100, 10_000, 1_000_000):
-        planning = TreeSearchPlanning(simulations, exploration_constant=0.5)
+        planning = TreeSearchPlanning(simulations, settings=TreeSettings(exploration_constant=0.5))
         found, visits = planning.search(table(), model, np.array([0]), rng())
         np.testing.assert_allclose(found[0], [0.0, 0.5, 1.0], atol=1e-12)
         # Nothing is random: an action is tried until about 1 = mean + 0.5 sqrt(log(n) / visits).
@@ -132,9 +133,9 @@ def test_deterministic_tree_equals_expectimax(leaf_value: str, transpositions: b
     planning = TreeSearchPlanning(
         200_000,
         depth=3,
-        leaf_value=leaf_value,
-        transpositions=transpositions,
-        exploration_constant=1.5,
+        settings=TreeSettings(
+            leaf_value=leaf_value, transpositions=transpositions, exploration_constant=1.5
+        ),
     )
     for seed in range(6):
         model = random_process(seed, outcomes=1)
@@ -210,7 +211,9 @@ def test_reuse_keeps_subtree(transpositions: bool) -> None:
     following = np.random.default_rng(3).integers(STATES, size=STATES * ACTIONS)
     no = np.zeros(STATES * ACTIONS, dtype=bool)
     model.update(Transitions(states, actions, np.arange(18) / 18, following, no))
-    planning = TreeSearchPlanning(400, depth=6, transpositions=transpositions)
+    planning = TreeSearchPlanning(
+        400, depth=6, settings=TreeSettings(transpositions=transpositions)
+    )
     tree = tree_after(planning, model, values)
     action, state = 2, int(following[2])
     below = [
@@ -244,7 +247,9 @@ def test_reuse_adds_simulations(transpositions: bool) -> None:
     env.reset(seed=0)
     model, values = TrueModel(env), TableValues(8, 4, learning_rate=1.0, gamma=0.9)
     for reuse, expected in ((True, 2), (False, 1)):
-        planning = TreeSearchPlanning(300, depth=12, reuse=reuse, transpositions=transpositions)
+        planning = TreeSearchPlanning(
+            300, depth=12, settings=TreeSettings(reuse=reuse, transpositions=transpositions)
+        )
         planning.action_values(values, model, np.array([0]), rng(), learning=True)
         planning.record_transition(values, model, one_transition(0, 1, 0.0, 1, False))
         planning.action_values(values, model, np.array([1]), rng(), learning=True)
@@ -302,8 +307,7 @@ def test_max_nodes_bounds_tree(max_nodes: int, transpositions: bool) -> None:
         "DynaMaze-v0",
         simulations=100,
         depth=30,
-        max_nodes=max_nodes,
-        transpositions=transpositions,
+        settings=TreeSettings(max_nodes=max_nodes, transpositions=transpositions),
         seed=0,
     ).learn(60)
     tree: Any = agent.planning._kept
@@ -327,7 +331,10 @@ def episodes(agent: TreeSearch, steps: int) -> list[Step]:
 @pytest.mark.parametrize("reuse", [False, True])
 def test_tree_search_solves_known_maze(reuse: bool, transpositions: bool) -> None:
     agent = TreeSearch(
-        "DynaMaze-v0", simulations=500, reuse=reuse, transpositions=transpositions, seed=0
+        "DynaMaze-v0",
+        simulations=500,
+        settings=TreeSettings(reuse=reuse, transpositions=transpositions),
+        seed=0,
     )
     ends = episodes(agent, 400)
     # A shortest path has 14 steps; a random walk takes 800 on average.
@@ -340,7 +347,12 @@ def test_tree_search_solves_toy_text() -> None:
     # Random play reaches the goal in 1.5 % of its episodes, the best in 74 %.
     assert np.mean([step.episode_return for step in ends]) > 0.1
     taxi = TreeSearch(
-        "Taxi-v4", simulations=5000, gamma=0.99, depth=20, exploration_constant=50.0, seed=0
+        "Taxi-v4",
+        simulations=5000,
+        gamma=0.99,
+        depth=20,
+        settings=TreeSettings(exploration_constant=50.0),
+        seed=0,
     )  # illegal moves have reward -10, so that returns differ much
     world: Any = gym.make("Taxi-v4").unwrapped
     inside, there = 4, 0  # passenger in the taxi, destination in the corner (0, 0)
@@ -363,14 +375,15 @@ def test_tree_search_follows_change() -> None:
 @pytest.mark.parametrize(
     ("model", "more"),
     [
-        ("latest_outcome", {"first_play_urgency": 1.0}),
-        ("maximum_likelihood", {"first_play_urgency": 1.0}),
-        ("stored_experience", {"first_play_urgency": 1.0}),
-        ("latest_outcome", {"first_play_urgency": 1.0, "transpositions": True}),
+        ("latest_outcome", {}),
+        ("maximum_likelihood", {}),
+        ("stored_experience", {}),
+        ("latest_outcome", {"transpositions": True}),
     ],
 )
 def test_learned_model_solves_maze(model: str, more: dict[str, Any]) -> None:
-    agent = TreeSearch("DynaMaze-v0", model=model, simulations=200, seed=0, **more)
+    settings = TreeSettings(first_play_urgency=1.0, **more)
+    agent = TreeSearch("DynaMaze-v0", model=model, simulations=200, settings=settings, seed=0)
     ends = episodes(agent, 1500)
     # A random walk takes 800 steps an episode.
     assert len(ends) > 20
@@ -381,13 +394,17 @@ def test_first_play_urgency_ends_simulation() -> None:
     model, values = LatestOutcome(STATES, ACTIONS), table()
     model.update(one_transition(0, 1, 0.25, 1, True))
     rows = np.array([0])
-    optimistic = TreeSearchPlanning(50, depth=5, first_play_urgency=2.0, exploration_constant=0.1)
+    optimistic = TreeSearchPlanning(
+        50, depth=5, settings=TreeSettings(first_play_urgency=2.0, exploration_constant=0.1)
+    )
     np.testing.assert_allclose(
         optimistic.action_values(values, model, rows, rng())[0], [2.0, 0.25, 2.0]
     )
-    pessimistic = TreeSearchPlanning(50, depth=5, first_play_urgency=-2.0, exploration_constant=0.1)
+    pessimistic = TreeSearchPlanning(
+        50, depth=5, settings=TreeSettings(first_play_urgency=-2.0, exploration_constant=0.1)
+    )
     assert pessimistic.action_values(values, model, rows, rng())[0].argmax() == 1
-    by_model = TreeSearchPlanning(4000, depth=2, exploration_constant=0.1)
+    by_model = TreeSearchPlanning(4000, depth=2, settings=TreeSettings(exploration_constant=0.1))
     found = by_model.action_values(values, model, rows, rng())[0]
     assert found[1] == pytest.approx(0.25)
     assert (found[[0, 2]] <= 0.25 * GAMMA).all()  # nothing happens, then at best the known one
@@ -402,7 +419,9 @@ def test_first_play_urgency_ends_simulation() -> None:
 
 
 def test_first_play_urgency_explores_all() -> None:
-    agent = TreeSearch("DynaMaze-v0", model="latest_outcome", first_play_urgency=1.0, seed=1)
+    agent = TreeSearch(
+        "DynaMaze-v0", model="latest_outcome", settings=TreeSettings(first_play_urgency=1.0), seed=1
+    )
     tried = set()
     agent.learn(12, lambda step: tried.add((step.observation, step.action)))
     assert len(tried) == 12  # never a tried pair while an untried one is near
@@ -420,7 +439,9 @@ def test_predict_leaves_agent_unchanged(same_bits: SameBits) -> None:
 
 
 def test_action_probabilities_are_visit_shares() -> None:
-    agent = TreeSearch("DynaMaze-v0", simulations=300, exploration_constant=0.3, seed=0)
+    agent = TreeSearch(
+        "DynaMaze-v0", simulations=300, settings=TreeSettings(exploration_constant=0.3), seed=0
+    )
     env: Any = gym.make("DynaMaze-v0")
     probabilities = agent.action_probabilities(np.arange(54))
     assert probabilities.shape == (54, 4)
@@ -432,26 +453,29 @@ def test_action_probabilities_are_visit_shares() -> None:
     assert env.observation_space == agent.spaces.observation
 
 
-SETTINGS: list[dict[str, Any]] = [
+ARGUMENTS: list[dict[str, Any]] = [
     {},
-    {"transpositions": True, "model": "maximum_likelihood", "first_play_urgency": 1.0},
-    {"model": "latest_outcome", "max_nodes": 90, "epsilon": 0.1},
+    {
+        "model": "maximum_likelihood",
+        "settings": TreeSettings(transpositions=True, first_play_urgency=1.0),
+    },
+    {"model": "latest_outcome", "settings": TreeSettings(max_nodes=90), "epsilon": 0.1},
     {"model": "stored_experience"},
-    {"leaf_value": "values", "reuse": False, "values": "table"},
+    {"settings": TreeSettings(leaf_value="values", reuse=False), "values": "table"},
     {"model": "simulator", "simulations": 8, "depth": 5},
 ]
 
 
-@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("given", ARGUMENTS)
 def test_tree_search_resumes_bit_identically(
-    settings: dict[str, Any], same_bits: SameBits, tmp_path: Path
+    given: dict[str, Any], same_bits: SameBits, tmp_path: Path
 ) -> None:
     world: dict[str, Any] = {"changes": {25: "shortcut"}, "slip_probability": 0.1}
 
     def make() -> Any:
         return gym.make("DynaMaze-v0", layout="blocking", **world)
 
-    arguments = {"simulations": 40, "depth": 20, "seed": 5, **settings}
+    arguments = {"simulations": 40, "depth": 20, "seed": 5, **given}
     straight = TreeSearch(make(), **arguments).learn(60)
     halfway = TreeSearch(make(), **arguments).learn(31)
     halfway.save(tmp_path / "agent")
@@ -488,12 +512,6 @@ def test_loaded_agent_searches_without_env(tmp_path: Path) -> None:
         ({"simulations": 3}, "simulations=3 with 4 actions"),
         ({"depth": 0}, "depth=0"),
         ({"depth": None, "gamma": 1.0}, "depth=None with gamma=1"),
-        ({"exploration_constant": -1.0}, "exploration_constant"),
-        ({"leaf_value": "rolout"}, "did you mean 'rollout'"),
-        ({"max_nodes": 0}, "max_nodes"),
-        ({"first_play_urgency": np.inf}, "first_play_urgency"),
-        ({"outcome_widening": (0.0, 0.5)}, "factor of outcome_widening"),
-        ({"outcome_widening": (1.0, 2.0)}, "exponent of outcome_widening"),
         ({"model": "truth"}, "did you mean 'true'"),
     ],
 )
@@ -502,13 +520,29 @@ def test_tree_search_rejects_invalid_argument(arguments: dict[str, Any], match: 
         TreeSearch("DynaMaze-v0", **arguments)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"exploration_constant": -1.0}, "exploration_constant"),
+        ({"leaf_value": "rolout"}, "did you mean 'rollout'"),
+        ({"max_nodes": 0}, "max_nodes"),
+        ({"first_play_urgency": np.inf}, "first_play_urgency"),
+        ({"outcome_widening": (0.0, 0.5)}, "factor of outcome_widening"),
+        ({"outcome_widening": (1.0, 2.0)}, "exponent of outcome_widening"),
+    ],
+)
+def test_tree_settings_reject_invalid_value(wrong: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        TreeSettings(**wrong)
+
+
 def test_tree_search_rejects_model() -> None:
     with pytest.raises(TypeError, match="outcome_widening=3"):
-        TreeSearch("DynaMaze-v0", outcome_widening=3)  # type: ignore[arg-type]
+        TreeSearch("DynaMaze-v0", settings=TreeSettings(outcome_widening=3))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="provides no Markov decision process"):
         TreeSearch("Blackjack-v1")
     with pytest.raises(TypeError, match="does not count visits"):
-        TreeSearch("DynaMaze-v0", model="simulator", first_play_urgency=1.0)
+        TreeSearch("DynaMaze-v0", model="simulator", settings=TreeSettings(first_play_urgency=1.0))
     with pytest.raises(ValueError, match="num_states=5; expected 54"):
         TreeSearch("DynaMaze-v0", model=LatestOutcome(5, 4))
     with pytest.raises(ValueError, match="expected a depth"):

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamaze.common.arrays import BoolArray
+from dynamaze.envs.mazes.layout import Cell
 from dynamaze.envs.rendering import FramePainter, Scene
-from dynamaze.envs.rendering.scene import Cell, Frame
+from dynamaze.envs.rendering.scene import Frame
 
 MAKE_GOLDEN = Path(__file__).with_name("make_golden.py")
 

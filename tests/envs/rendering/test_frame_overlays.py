@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from dynamaze.envs.mazes.layout import Cell
 from dynamaze.envs.rendering import OVERLAYS, FramePainter, Overlays, Scene
 from dynamaze.envs.rendering.colors import map_colors
-from dynamaze.envs.rendering.layers import ALL_LAYERS, MOVING_LAYERS, STATIC_LAYERS
-from dynamaze.envs.rendering.scene import Cell, Frame
-from dynamaze.envs.rendering.sprite import Canvas
+from dynamaze.envs.rendering.frame import Canvas, draw
+from dynamaze.envs.rendering.marks import ALL_LAYERS, MOVING_LAYERS, STATIC_LAYERS
+from dynamaze.envs.rendering.scene import Frame
 from dynamaze.envs.rendering.tiles import paint_ground
 
 SHAPE = (3, 4)
@@ -108,7 +109,8 @@ def test_layer_orders_agree_without_overlays() -> None:
         frame = paint_ground(full.walls, SIZE)
         cells = frame.reshape(SHAPE[0], SIZE, SHAPE[1], SIZE, 3).swapaxes(1, 2)
         for layer in layers:
-            layer(Canvas(frame, cells, SIZE), full)
+            for item in layer(full, False):
+                draw(Canvas(frame, cells, SIZE), item)
         frames.append(frame)
     np.testing.assert_array_equal(frames[0], frames[1])
     np.testing.assert_array_equal(frames[0], paint(full))

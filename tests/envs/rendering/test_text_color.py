@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dynamaze.envs.mazes.layout import Cell
 from dynamaze.envs.rendering import Overlays, Scene, scene_to_color_text
-from dynamaze.envs.rendering.scene import Cell
 
 SHAPE = (3, 4)
 Shown = tuple[str, tuple[int, ...]]  # the two letters of a cell and its background

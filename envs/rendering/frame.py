@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray
+from dynamaze.common.validation import checked_integer
 
 from .marks import (
     ALL_LAYERS,
@@ -56,11 +57,12 @@ class FramePainter:
         Raises:
             ValueError: one of the arguments is smaller than 1.
         """
-        for name, value in (("rows", rows), ("cols", cols), ("cell_size", cell_size)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name}: {value}; expected at least 1")
-        self.rows, self.cols = rows, cols
-        self.cell_size = _fitting_size(max(rows, cols)) if cell_size is None else cell_size
+        self.rows, self.cols = checked_integer("rows", rows, 1), checked_integer("cols", cols, 1)
+        self.cell_size = (
+            _fitting_size(max(rows, cols))
+            if cell_size is None
+            else checked_integer("cell_size", cell_size, 1)
+        )
         self._ground = _LatestFrame()
         self._static = _LatestFrame()
 

@@ -189,14 +189,6 @@ def _refuse(name: str, numbers: FloatArray, wrong: npt.NDArray[np.bool_], expect
         raise ValueError(f"{name}: {numbers[index]} at {place}; expected {expected}")
 
 
-def _read_values(name: str, given: object, shape: Shape) -> FloatArray:
-    return _maze_array(name, given, shape)
-
-
-def _read_q(name: str, given: object, shape: Shape) -> FloatArray:
-    return _maze_array(name, given, shape, NUM_ACTIONS)
-
-
 def _read_counts(name: str, given: object, shape: Shape) -> FloatArray:
     counts = _maze_array(name, given, shape)
     _refuse(name, counts, counts < 0, "a count, at least 0, or NaN for nothing")
@@ -259,8 +251,8 @@ def _read_range(name: str, given: object, _shape: Shape) -> tuple[float, float]:
 
 
 _READERS: dict[str, Callable[[str, object, Shape], Any]] = {
-    "values": _read_values,
-    "q": _read_q,
+    "values": _maze_array,
+    "q": lambda name, given, shape: _maze_array(name, given, shape, NUM_ACTIONS),
     "policy": _read_policy,
     "visits": _read_counts,
     "belief": _read_belief,

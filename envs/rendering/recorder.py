@@ -8,9 +8,8 @@ import os
 import secrets
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from .video_files import VIDEO_FILES, VideoFile, png, require_ffmpeg
 MIN_FPS, MAX_FPS = 0.01, 1000.0
 
 
-class Recorder:
+class Recorder(AbstractContextManager["Recorder"]):
     """Writer of a video file, frame by frame; only the last frame is held in memory.
 
     The file gets its name when `close` is called, and is complete then. Until then it is
@@ -110,15 +109,7 @@ class Recorder:
                 self._file.close()
         self._remove_part()
 
-    def __enter__(self) -> Recorder:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def _remove_part(self) -> None:

@@ -1,4 +1,4 @@
-"""Shapes in the unit square of a cell, and the samples of a pixel grid that lie in them.
+"""Shapes in the unit square of a cell: as masks of the samples of a pixel grid, and as SVG paths.
 
 The square has x to the right and y down. The coverage of a pixel by a shape is the fraction of its
 samples inside the shape. Only exactly rounded IEEE operations are used, so that every platform
@@ -7,6 +7,7 @@ draws the same pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -106,6 +107,9 @@ def rounded_box(left: float, top: float, right: float, bottom: float, radius: fl
 def inset(margin: float) -> Box:
     """Return a square with rounded corners, `margin` away from the border of the cell."""
     return rounded_box(margin, margin, 1.0 - margin, 1.0 - margin, 0.2 - margin)
+
+
+# -- samples of a pixel grid ----------------------------------------------------------------------
 
 
 class Grid(NamedTuple):
@@ -210,3 +214,71 @@ def _near(grid: Grid, start: Point, end: Point, radius: float) -> BoolArray:
     u, v = grid.x - x0 - along * dx, grid.y - y0 - along * dy
     near: BoolArray = u * u + v * v <= radius * radius
     return near
+
+
+# -- outlines as paths of SVG ----------------------------------------------------------------------
+
+
+def outline(shape: Shape | Texture) -> str:
+    """Return the outline of a shape as a path, to be filled by the even-odd rule."""
+    match shape:
+        case Disc((x, y), r):
+            path = _box_outline(rounded_box(x - r, y - r, x + r, y + r, r))
+        case Box():
+            path = _box_outline(shape)
+        case Polygon(points):
+            path = _polygon_outline(points)
+        case Ring(outer, inner):
+            path = outline(outer) + outline(inner)
+        case Stripes(slope, share):
+            width = number(share / 4)
+            first = 0 if slope == 1 else -4
+            starts = (number(index / 4) for index in range(first, first + 8))
+            path = "".join(f"M{start} 0h{width}l{-slope} 1h-{width}z" for start in starts)
+        case Checks(odd):
+            # The squares that lie in a column and in a row cancel each other.
+            columns = (Box(index / 6, 0, (index + 0.5) / 6, 1) for index in range(6))
+            rows = (Box(0, index / 6, 1, (index + 0.5) / 6) for index in range(6))
+            path = "".join(map(outline, (*columns, *rows, *(() if odd else (Box(0, 0, 1, 1),)))))
+        case CornerSquares(side):
+            lows = (0, 1 - side)
+            path = "".join(outline(Box(x, y, x + side, y + side)) for x in lows for y in lows)
+        case Wedge(action, gap):
+            triangle = ((gap, 0.0), (1 - gap, 0.0), (0.5, 0.5 - gap))
+            path = _polygon_outline([_turned(point, action) for point in triangle])
+        case Textured() | UpperMiddle():
+            raise TypeError(f"{shape}; expected a shape with an outline")
+    return path
+
+
+def _box_outline(box: Box) -> str:
+    """Return the outline of a box, clockwise from the left end of its upper side."""
+    left, top, right, bottom, (a, b, c, d) = box
+    return (
+        f"M{number(left + a)} {number(top)}H{number(right - b)}{_arc(b, 1, 1)}"
+        f"V{number(bottom - c)}{_arc(c, -1, 1)}H{number(left + d)}{_arc(d, -1, -1)}"
+        f"V{number(top + a)}{_arc(a, 1, -1)}z"
+    )
+
+
+def _arc(radius: float, right: int, down: int) -> str:
+    """Return a clockwise quarter of a circle, towards (right, down)."""
+    r = number(radius)
+    return f"a{r} {r} 0 0 1 {number(right * radius)} {number(down * radius)}" if radius else ""
+
+
+def _polygon_outline(points: Sequence[Point]) -> str:
+    return "M" + "L".join(f"{number(x)} {number(y)}" for x, y in points) + "z"
+
+
+def _turned(point: Point, turns: int) -> Point:
+    """Return a point after clockwise quarter turns around the centre of the cell."""
+    x, y = point[0] - 0.5, point[1] - 0.5
+    for _ in range(turns):
+        x, y = -y, x
+    return x + 0.5, y + 0.5
+
+
+def number(value: float) -> str:
+    """Format a number to a thousandth of a cell, as short as possible."""
+    return f"{round(float(value), 3):g}"

@@ -19,23 +19,8 @@ from . import colors
 from .colors import Color, map_colors
 from .marks import FreeMark, Item, Line, Marks, display_list
 from .scene import Scene
-from .shapes import (
-    Box,
-    Checks,
-    CornerSquares,
-    Disc,
-    Point,
-    Polygon,
-    Ring,
-    Shape,
-    Stripes,
-    Texture,
-    Textured,
-    UpperMiddle,
-    Wedge,
-    rounded_box,
-)
-from .symbols import CELL, CENTER, FLOOR_PARTS, Part, Parts, Symbol
+from .shapes import Polygon, Textured, number, outline
+from .symbols import FLOOR_PARTS, Part, Parts, Symbol
 from .tiles import FRONT
 
 PREFIX = "dynamaze-"  # of all ids: several pictures may be part of one HTML page
@@ -80,6 +65,10 @@ def scene_to_svg(scene: Scene, cell_size: float = 32) -> str:
         width=float(cols * cell_size),
         height=float(rows * cell_size),
         viewBox=f"0 0 {cols} {rows}",
+        # Inherited by all shapes.
+        fill_rule="evenodd",
+        clip_rule="evenodd",
+        stroke_linejoin="round",
     )
 
 
@@ -115,7 +104,7 @@ def _walls(walls: BoolArray) -> str:
 def _blocks(cells: BoolArray, height: float = 1.0) -> str:
     """Return a path with a box for each horizontal run of cells."""
     return "".join(
-        f"M{col} {row}h{length}v{_number(height)}h-{length}z"
+        f"M{col} {row}h{length}v{number(height)}h-{length}z"
         for row, col, length in _runs(cells.tolist())
     )
 
@@ -171,7 +160,7 @@ def _use(
     name = symbol.name if level is None else f"{symbol.name}-{level:g}"
     if name not in definitions:
         definitions[name] = _definition(symbol, name, level)
-    angle = f"rotate({QUARTER * symbol.turns} {_number(col + 0.5)} {_number(row + 0.5)})"
+    angle = f"rotate({QUARTER * symbol.turns} {number(col + 0.5)} {number(row + 0.5)})"
     return _tag("use", href=f"#{PREFIX}{name}", x=float(col), y=float(row), fill=fill,
                 opacity=_unless_opaque(opacity),
                 transform=angle if symbol.turns else None)  # fmt: skip
@@ -181,7 +170,7 @@ def _segments(line: Line) -> Iterator[str]:
     """Draw each segment of a line as a separate path with its own opacity."""
     opacities = np.linspace(*line.opacities, len(line.points))[1:].tolist()
     for ((y0, x0), (y1, x1)), opacity in zip(pairwise(line.points), opacities, strict=True):
-        outline = f"M{_number(x0)} {_number(y0)}L{_number(x1)} {_number(y1)}"
+        outline = f"M{number(x0)} {number(y0)}L{number(x1)} {number(y1)}"
         yield _tag("path", d=outline, stroke=line.color, stroke_width=line.width,
                    stroke_opacity=opacity)  # fmt: skip
 
@@ -203,17 +192,16 @@ def _drawn(name: str, parts: Parts) -> str:
 
 def _part(part_id: str, part: Part) -> str:
     """Return the elements of a part; what it refers to gets its id."""
-    shape, fill, opacity = part.shape, part.color, _unless_opaque(part.opacity)
-    reference = f"url(#{part_id})"
+    shape, reference = part.shape, f"url(#{part_id})"
+    look = {"fill": part.color, "opacity": _unless_opaque(part.opacity)}
     if isinstance(shape, Textured):
-        clip = _tag("clipPath", _path(shape.shape, clip_rule="evenodd"), id=part_id)
-        return clip + _path(shape.texture, fill=fill, opacity=opacity, clip_path=reference)
+        clip = _tag("clipPath", _tag("path", d=outline(shape.shape)), id=part_id)
+        return clip + _tag("path", d=outline(shape.texture), clip_path=reference, **look)
     if isinstance(shape, Polygon):
-        return _path(shape, fill=fill, opacity=opacity, stroke=fill,
-                     stroke_width=2 * shape.rounding, stroke_linejoin="round")  # fmt: skip
+        look |= {"stroke": part.color, "stroke_width": 2 * shape.rounding}
     if part.glow is not None:
-        return _gradient(part_id, part) + _path(shape, fill=reference)
-    return _path(shape, fill=fill, opacity=opacity)
+        return _gradient(part_id, part) + _tag("path", d=outline(shape), fill=reference)
+    return _tag("path", d=outline(shape), **look)
 
 
 def _gradient(part_id: str, part: Part) -> str:
@@ -229,70 +217,6 @@ def _gradient(part_id: str, part: Part) -> str:
                 gradientUnits="userSpaceOnUse")  # fmt: skip
 
 
-def _path(shape: Shape | Texture, **attributes: object) -> str:
-    return _tag("path", d=_outline(shape), fill_rule="evenodd", **attributes)
-
-
-def _outline(shape: Shape | Texture) -> str:
-    """Return the outline of a shape as a path, to be filled by the even-odd rule."""
-    match shape:
-        case Disc((x, y), r):
-            outline = _box_outline(rounded_box(x - r, y - r, x + r, y + r, r))
-        case Box():
-            outline = _box_outline(shape)
-        case Polygon(points):
-            outline = _polygon_outline(points)
-        case Ring(outer, inner):
-            outline = _outline(outer) + _outline(inner)
-        case Stripes(slope, share):
-            width = _number(share / 4)
-            first = 0 if slope == 1 else -4
-            starts = (_number(number / 4) for number in range(first, first + 8))
-            outline = "".join(f"M{start} 0h{width}l{-slope} 1h-{width}z" for start in starts)
-        case Checks(odd):
-            # The squares that lie in a column and in a row cancel each other.
-            columns = (Box(number / 6, 0, (number + 0.5) / 6, 1) for number in range(6))
-            rows = (Box(0, number / 6, 1, (number + 0.5) / 6) for number in range(6))
-            outline = "".join(map(_outline, (*columns, *rows, *(() if odd else (CELL,)))))
-        case CornerSquares(side):
-            lows = (0, 1 - side)
-            outline = "".join(_outline(Box(x, y, x + side, y + side)) for x in lows for y in lows)
-        case Wedge(action, gap):
-            triangle = ((gap, 0.0), (1 - gap, 0.0), (0.5, 0.5 - gap))
-            outline = _polygon_outline([_turned(point, action) for point in triangle])
-        case Textured() | UpperMiddle():
-            raise TypeError(f"{shape}; expected a shape with an outline")
-    return outline
-
-
-def _box_outline(box: Box) -> str:
-    """Return the outline of a box, clockwise from the left end of its upper side."""
-    left, top, right, bottom, (a, b, c, d) = box
-    return (
-        f"M{_number(left + a)} {_number(top)}H{_number(right - b)}{_arc(b, 1, 1)}"
-        f"V{_number(bottom - c)}{_arc(c, -1, 1)}H{_number(left + d)}{_arc(d, -1, -1)}"
-        f"V{_number(top + a)}{_arc(a, 1, -1)}z"
-    )
-
-
-def _arc(radius: float, right: int, down: int) -> str:
-    """Return a clockwise quarter of a circle, towards (right, down)."""
-    r = _number(radius)
-    return f"a{r} {r} 0 0 1 {_number(right * radius)} {_number(down * radius)}" if radius else ""
-
-
-def _polygon_outline(points: Sequence[Point]) -> str:
-    return "M" + "L".join(f"{_number(x)} {_number(y)}" for x, y in points) + "z"
-
-
-def _turned(point: Point, turns: int) -> Point:
-    """Return a point after clockwise quarter turns around the centre of the cell."""
-    x, y = point[0] - CENTER[0], point[1] - CENTER[1]
-    for _ in range(turns):
-        x, y = -y, x
-    return x + CENTER[0], y + CENTER[1]
-
-
 # -- elements as text ------------------------------------------------------------------------------
 
 
@@ -303,7 +227,7 @@ def _tag(name: str, content: str = "", /, **attributes: object) -> str:
         name: name of the element.
         content: elements inside, as text.
         **attributes: nothing that would have to be escaped. Underscores in names become hyphens, a
-            trailing one is dropped; None is left out, floats are formatted by `_number`, colors as
+            trailing one is dropped; None is left out, floats are formatted by `number`, colors as
             #rrggbb.
     """
     written = "".join(
@@ -323,14 +247,9 @@ def _group(name: str, elements: Iterable[str]) -> str:
 def _text(value: object) -> str:
     if isinstance(value, tuple):
         return "#" + bytes(value).hex()
-    return _number(value) if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else str(value)
 
 
 def _unless_opaque(opacity: float) -> float | None:
     """Return the value of an attribute whose default is 1."""
     return None if opacity == 1.0 else opacity
-
-
-def _number(value: float) -> str:
-    """Format a number to a thousandth of a cell, as short as possible."""
-    return f"{round(float(value), 3):g}"

@@ -254,7 +254,7 @@ def test_rejects_invalid_scene(fields: dict[str, Any], message: str) -> None:
 
 
 def test_painter_rejects_nonpositive_sizes() -> None:
-    with pytest.raises(ValueError, match="cell_size: 0; expected at least 1"):
+    with pytest.raises(ValueError, match="cell_size=0; expected a whole number of at least 1"):
         FramePainter(6, 9, cell_size=0)
-    with pytest.raises(ValueError, match="rows: 0; expected at least 1"):
+    with pytest.raises(ValueError, match="rows=0; expected a whole number of at least 1"):
         FramePainter(0, 9)

@@ -22,7 +22,8 @@ from dynamaze.envs.rendering.marks import ALL_LAYERS, MOVING_LAYERS, STATIC_LAYE
 from dynamaze.envs.rendering.scene import Frame
 from dynamaze.envs.rendering.tiles import paint_ground
 
-SHAPE = (3, 4)
+from .scenes import SHAPE, everything
+
 SIZE = 32
 STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1))
 
@@ -140,19 +141,6 @@ def test_hidden_overlays_not_drawn() -> None:
     for name in OVERLAYS:
         alone = full._replace(overlays=full.overlays.only([name]))
         assert differing(paint(alone), paint(scene())), name
-
-
-def everything() -> dict[str, Any]:
-    rng = np.random.default_rng(0)
-    return {
-        "values": rng.random(SHAPE),
-        "q": rng.random((*SHAPE, 4)),
-        "policy": np.full((*SHAPE, 4), 0.25),
-        "visits": rng.integers(1, 100, SHAPE),
-        "belief": rng.random(SHAPE),
-        "planned": [[2, 1], [9, 0]],
-        "tree": rng.integers(1, 100, SHAPE),
-    }
 
 
 @pytest.mark.parametrize("name", ["values", "q", "policy", "visits", "tree", "planned"])

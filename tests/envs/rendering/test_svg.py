@@ -12,28 +12,9 @@ import pytest
 
 from dynamaze.envs.rendering import Overlays, Scene, scene_to_svg
 
-SHAPE = (3, 4)
+from .scenes import SHAPE, everything, scene
+
 SPACE = "{http://www.w3.org/2000/svg}"
-
-
-def scene(**arrays: Any) -> Scene:
-    walls = np.zeros(SHAPE, dtype=np.bool_)
-    walls[1, 1:3] = True
-    overlays = Overlays().replace(SHAPE, **arrays)
-    return Scene(walls, starts=((0, 0),), goals=((0, 3),), agent=(2, 2), overlays=overlays)
-
-
-def everything() -> dict[str, Any]:
-    rng = np.random.default_rng(0)
-    return {
-        "values": rng.random(SHAPE),
-        "q": rng.random((*SHAPE, 4)),
-        "policy": np.full((*SHAPE, 4), 0.25),
-        "visits": rng.integers(1, 100, SHAPE),
-        "belief": rng.random(SHAPE),
-        "planned": [[2, 1], [9, 0]],
-        "tree": rng.integers(1, 100, SHAPE),
-    }
 
 
 def groups(scene: Scene) -> dict[str, ET.Element]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from dynamaze.common.arrays import BoolArray, FloatArray
 from dynamaze.common.validation import checked_integer
 
-from .marks import (
+from .display_list import (
     ALL_LAYERS,
     MOVING_LAYERS,
     STATIC_LAYERS,

@@ -13,7 +13,7 @@ from dynamaze.common.arrays import FloatArray
 
 from . import colors
 from .shapes import Disc, Grid, coverage, make_grid, mask
-from .symbols import LEVELS, SMALL, Part, Parts, Symbol
+from .symbols import SMALL, Part, Parts, Symbol
 
 WHOLE = 256  # full coverage; integers give the same pixels on every platform
 FINEST = 4  # samples per pixel and axis, for stacks that are drawn level by level
@@ -45,11 +45,10 @@ def picture(symbol: Symbol, size: int, strength: float = 1.0) -> Sprite | None:
 def stack(symbol: Symbol, size: int) -> Sprite | None:
     """Draw a symbol at each of its levels; None if nothing is drawn in cells of this size."""
     if size >= SMALL and callable(symbol.parts):
-        pictures = [symbol.parts((level + 1) / LEVELS) for level in range(LEVELS)]
+        pictures = [symbol.parts(level) for level in symbol.levels]
         return _drawn(pictures, make_grid(size, finest=FINEST), symbol.turns)
     whole = picture(symbol, size)
-    opacities = np.array(symbol.opacities).reshape(-1, 1, 1, 1)
-    return None if whole is None else fade(whole, opacities)
+    return None if whole is None else fade(whole, np.array(symbol.levels).reshape(-1, 1, 1, 1))
 
 
 def fade(sprite: Sprite, strength: float | FloatArray) -> Sprite:

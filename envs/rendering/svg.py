@@ -17,7 +17,7 @@ from dynamaze.common.arrays import BoolArray
 
 from . import colors
 from .colors import Color, map_colors
-from .marks import FreeMark, Item, Line, Marks, display_list
+from .display_list import FreeMark, Item, Line, Marks, display_list
 from .scene import Scene
 from .shapes import Polygon, Textured, number, outline
 from .symbols import FLOOR_PARTS, Part, Parts, Symbol
@@ -140,10 +140,8 @@ def _looks(marks: Marks) -> list[dict[str, Any]]:
         return [{"fill": tuple(color)} for color in map_colors(marks.values).tolist()]
     if marks.pictures is None:
         return [{"opacity": marks.strength}] * len(marks.where[0])
-    opacities = np.array(marks.symbol.opacities)[marks.pictures].tolist()
-    if callable(marks.symbol.parts):
-        return [{"level": level} for level in opacities]
-    return [{"opacity": opacity} for opacity in opacities]
+    name = "level" if callable(marks.symbol.parts) else "opacity"
+    return [{name: level} for level in np.array(marks.symbol.levels)[marks.pictures].tolist()]
 
 
 def _use(

@@ -19,6 +19,7 @@ from . import colors
 from .colors import Color
 from .overlay_measures import TRAIL_LENGTH
 from .shapes import (
+    Box,
     Checks,
     CornerSquares,
     Disc,
@@ -60,17 +61,17 @@ class Symbol:
             them.
         small: parts in a cell of few pixels; () if nothing is drawn there.
         turns: number of clockwise quarter turns.
-        opacities: of the pictures, unless `parts` is a function.
+        levels: of the pictures: what the function is called with, or else their opacities.
     """
 
     name: str
     parts: Parts | Callable[[float], Parts]
     small: Parts = ()
     turns: int = 0
-    opacities: tuple[float, ...] = tuple((level + 1) / LEVELS for level in range(LEVELS))
+    levels: tuple[float, ...] = tuple((level + 1) / LEVELS for level in range(LEVELS))
 
 
-CELL = rounded_box(0.0, 0.0, 1.0, 1.0, 0.0)
+CELL = Box(0.0, 0.0, 1.0, 1.0)
 CENTER: Point = (0.5, 0.5)
 GROOVE = 0.03  # half the width of the line between two floor cells
 TINT = 0.8  # opacity of the strongest tint
@@ -157,7 +158,7 @@ DOT = Symbol(
     "dot",
     (Part(colors.AGENT, Disc(CENTER, 0.13)),),
     _filled(colors.AGENT),
-    opacities=tuple(np.linspace(0.85, 0.12, TRAIL_LENGTH).tolist()),
+    levels=tuple(np.linspace(0.85, 0.12, TRAIL_LENGTH).tolist()),
 )
 
 # Wall that appeared: a frame with stripes.

@@ -17,8 +17,8 @@ from hypothesis.extra import numpy as hnp
 from dynamaze.envs.mazes.layout import Cell
 from dynamaze.envs.rendering import OVERLAYS, FramePainter, Overlays, Scene
 from dynamaze.envs.rendering.colors import map_colors
+from dynamaze.envs.rendering.display_list import ALL_LAYERS, MOVING_LAYERS, STATIC_LAYERS
 from dynamaze.envs.rendering.frame import Canvas, draw
-from dynamaze.envs.rendering.marks import ALL_LAYERS, MOVING_LAYERS, STATIC_LAYERS
 from dynamaze.envs.rendering.scene import Frame
 from dynamaze.envs.rendering.tiles import paint_ground
 

@@ -404,7 +404,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
 
     def phase_scene(self, phase: int) -> Any:
         """Return the `Scene` of the empty maze of any phase."""
-        from .mazes.scene import layout_scene
+        from .rendering.scene import layout_scene
 
         return layout_scene(self.schedule.layouts[phase])
 

@@ -104,6 +104,6 @@ def maze_scene(maze: ChangingMaze, world_step: int) -> Any:
 @cache
 def _scene_module() -> Any:
     # An import statement would take a microsecond in each frame.
-    from .mazes import scene
+    from .rendering import scene
 
     return scene

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-_MAZES = "envs/rendering envs/mazes"
+_MAZES = "envs/mazes envs/rendering"
 _ENVS = f"{_MAZES} envs/generation envs/observations"
 _ALL_ENVS = f"{_ENVS} envs envs/vector envs/continuous envs/loca"
 _PARTS = "agents/core agents/learners agents/values agents/models agents/planning"
@@ -31,8 +31,8 @@ _EXPERIMENTS = f"benchmarks/harness benchmarks/figures {_STUDIES}"
 ALLOWED = {
     "dynamaze/common": "",
     # Environments
-    "envs/rendering": "",
-    "envs/mazes": "envs/rendering",
+    "envs/mazes": "",
+    "envs/rendering": "envs/mazes",
     "envs/generation": _MAZES,
     "envs/observations": _MAZES,
     "envs": _ENVS,

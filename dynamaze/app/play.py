@@ -14,9 +14,7 @@ from dynamaze.envs.rendering.window import require_display
 
 from ..common.registration import ENVIRONMENTS
 from ..viewer.environment import make_env
-from ..viewer.terminal import play_in_terminal
-from ..viewer.walk import WalkSession, play_in_window
-from ..viewer.walk_state import WalkState
+from ..viewer.walk import WalkSession, WalkState, play_in_terminal, play_in_window
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,18 +16,25 @@ from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.rendering.window import require_display
 
 from ..common.registration import ENVIRONMENTS
+from ..common.validation import checked_integer, checked_number
 from ..viewer.environment import Camera, make_env
-from ..viewer.overlays import AgentOverlays, NoOverlays
+from ..viewer.overlays import overlays_of
 from ..viewer.policies import FixedPolicyAgent, Random
 from ..viewer.session import HELP, Controls, ViewerSession, Watchable
 from ..viewer.statistics import EpisodeStatistics, RecordStatistics
-from ..viewer.window import MAX_SIZE, NUMBER_KEYS, ViewerWindow, max_size_on_desktop, open_window
+from ..viewer.window import (
+    MAX_SIZE,
+    NUMBER_KEYS,
+    SHARED_KEYS,
+    ViewerWindow,
+    max_size_on_desktop,
+    open_window,
+)
 
 KEYS = (
     "space: pause or continue;  N or right arrow: one step;  + and -: speed;  Esc or Q: end\n"
     f"{',  '.join(f'{key}: {name}' for key, name in NUMBER_KEYS.items())},  0: no overlays\n"
-    "click or drag: walls;  right click: goal;  shift+click: start\n"
-    "V: video;  P: picture;  H: help"
+    f"{SHARED_KEYS}"
 )
 
 WITHOUT_DISPLAY = (
@@ -208,15 +214,12 @@ def make_session(
     else:
         name = Path(config.policy or student.kind).name
         agent = FixedPolicyAgent(recorded, student.policy, name, config.seed)
-    maze = camera.maze
     statistics = EpisodeStatistics(f"{name} in {_id(env)}")
     window = ViewerWindow(
         env,
         camera=camera,
         display=open_window(statistics.title) if visible else None,
-        overlay_source=NoOverlays("only mazes have overlays")
-        if maze is None
-        else AgentOverlays(agent, maze, recorded),
+        overlay_source=overlays_of(agent, camera.maze, recorded),
         help_lines=HELP,
         clock=controls.clock,
     )
@@ -267,10 +270,9 @@ def _id(env: gym.Env[Any, Any]) -> str:
 
 
 def _check(config: Watch) -> None:
-    if not 0 <= config.fps < math.inf:
-        raise ValueError(f"fps={config.fps:g}; expected a number of at least 0")
+    checked_number("fps", config.fps, 0)
     for name, number in (("steps", config.steps), ("seed", config.seed)):
-        if number is not None and number < 0:
-            raise ValueError(f"{name}={number}; expected a whole number of at least 0")
+        if number is not None:
+            checked_integer(name, number, 0)
     if config.save is not None and not Path(config.save).name:
         raise ValueError(f"save={config.save!r}; expected the name of a file")

@@ -6,14 +6,14 @@
 | --- | --- |
 | `environment` | environments and pictures of them |
 | `statistics` | episodes, visit counts and regret |
-| `overlays`, `ground_truth` | overlays of an agent, and of the environment itself |
+| `overlays` | overlays of an agent, and of the environment itself |
 | `layout` | picture, status strip and help in one frame |
 | `recording` | video files and screenshots |
 | `editor` | walls, start and goal changed by the mouse |
 | `window` | window with the keys and clicks that all commands share |
 | `policies` | policies that act without learning |
 | `session` | session of a watched agent: speed, pause, single steps |
-| `walk_state`, `walk`, `terminal` | a maze walked by a person, in a window or in the terminal |
+| `walk` | a maze walked by a person, in a window or in the terminal |
 """
 
 from __future__ import annotations

@@ -9,13 +9,13 @@ from typing import Any
 import gymnasium as gym
 
 from dynamaze.agents import Agent, Step
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.rendering.recorder import Animation
 from dynamaze.envs.rendering.scene import Frame
 
 from .environment import Camera, make_env
-from .overlays import AgentOverlays, NoOverlays
+from .overlays import overlays_of
 from .policies import ActionFunction, run_policy
 from .statistics import RecordStatistics, format_regret
 from .window import ViewerWindow
@@ -59,18 +59,13 @@ def animate(
         ValueError: an overlay that is not available, or a number outside its range.
         TypeError: `policy` is not a policy.
     """
-    checked_number("episodes", episodes, 1, whole=True)
-    checked_number("max_steps", max_steps, 1, whole=True)
+    checked_integer("episodes", episodes, 1)
+    checked_integer("max_steps", max_steps, 1)
     act = as_action_function(policy, deterministic=deterministic)
     made = _own_env(policy, env)
     camera = Camera(made, MAX_SIZE)
     recorded = RecordStatistics(made, camera, gamma_of(policy))
-    maze = camera.maze
-    source = (
-        NoOverlays("only mazes have overlays")
-        if maze is None
-        else AgentOverlays(policy, maze, recorded, learns=False)
-    )
+    source = overlays_of(policy, camera.maze, recorded, learns=False)
     window = ViewerWindow(
         made, camera=camera, display=None, overlay_source=source, min_size=MIN_SIZE
     )
@@ -146,7 +141,7 @@ def _frames(
         if step.episode_length == 1:
             window.snapshot = recorded.initial_snapshot
             yield window.compose_frame(_fields(step.episode, 0, 0.0, regret), "")
-        regret = format_regret(None if recorded.regret is None else recorded.regret.total)
+        regret = format_regret(recorded.total_regret)
         window.snapshot = recorded.final_snapshot
         yield window.compose_frame(
             _fields(step.episode, step.episode_length, step.episode_return, regret), ""

@@ -1,4 +1,4 @@
-"""Overlays of an agent: values, policy, visits, predicted walls and planning updates.
+"""Sources of overlays: an agent, or the environment itself for a person who plays.
 
 Agents know nothing of mazes. The arrays come from their public interface: their values,
 `action_probabilities`, and their model's `predict`.
@@ -7,17 +7,25 @@ Agents know nothing of mazes. The arrays come from their public interface: their
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
 
 from dynamaze.agents import Agent, Planning
 from dynamaze.common.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from dynamaze.envs import GridEnv, Layout
 from dynamaze.envs.base import MazeEnv
+from dynamaze.envs.mazes.dynamics import NUM_ACTIONS
 from dynamaze.envs.mazes.layout import DISPLACEMENTS
+from dynamaze.envs.mazes.optimal_values import optimal_action_values, optimal_policy
 from dynamaze.envs.rendering.overlays import SWITCHES
 
 from .statistics import RecordStatistics
+
+ALWAYS_AVAILABLE = (*SWITCHES, "visits")
+OPTIMAL = ("values", "q", "policy")
+GAMMA = 0.95  # discount of the optimal values
 
 
 class OverlaySource(Protocol):
@@ -28,6 +36,15 @@ class OverlaySource(Protocol):
 
     def arrays(self, names: Iterable[str]) -> dict[str, AnyArray]:
         """Return the arrays of the overlays that are shown now, and no others."""
+
+
+def overlays_of(
+    agent: object, maze: MazeEnv | None, recorded: RecordStatistics, *, learns: bool = True
+) -> OverlaySource:
+    """Return the overlays of an agent in an environment; `maze` is None if it is not a maze."""
+    if maze is None:
+        return NoOverlays("only mazes have overlays")
+    return AgentOverlays(agent, maze, recorded, learns=learns)
 
 
 class NoOverlays:
@@ -77,7 +94,7 @@ class AgentOverlays:
 
     def unavailable(self, name: str) -> str:
         """Return the reason why an overlay is not available; "" if it is."""
-        if name in SWITCHES or name == "visits":
+        if name in ALWAYS_AVAILABLE:
             return ""
         if name == "tree":
             return f"{self._name} has no search tree"
@@ -136,6 +153,58 @@ class AgentOverlays:
             self._agent.planning = planning.inner
 
 
+class EnvOverlays:
+    """Overlays of a maze, computed from the maze itself.
+
+    Attributes:
+        shortest_path_only: restrict `policy` to a shortest path from the agent to a goal.
+    """
+
+    def __init__(self, maze: MazeEnv, recorded: RecordStatistics) -> None:
+        self.shortest_path_only = False
+        self._maze, self._recorded = maze, recorded
+        self._solved: tuple[Layout, AnyArray, AnyArray] | None = None  # layout, q, policy
+
+    def unavailable(self, name: str) -> str:
+        """Return the reason why an overlay is not available; "" if it is."""
+        if name in ALWAYS_AVAILABLE:
+            return ""
+        if name not in OPTIMAL:
+            return f"{name}: available for agents only"
+        return "" if isinstance(self._maze, GridEnv) else f"{name}: only for mazes of cells"
+
+    def arrays(self, names: Iterable[str]) -> dict[str, AnyArray]:
+        """Return the optimal values, action values and policy, and the player's visits."""
+        wanted = set(names)
+        arrays: dict[str, AnyArray] = {}
+        if wanted.intersection(OPTIMAL):
+            q, policy = self._solution()
+            shown = shortest_path_policy(self._maze) if self.shortest_path_only else policy
+            arrays = {"values": q.max(axis=1), "q": q, "policy": shown}
+        if self._recorded.visits is not None:
+            arrays["visits"] = self._recorded.visits
+        return {name: array for name, array in arrays.items() if name in wanted}
+
+    def _solution(self) -> tuple[AnyArray, AnyArray]:
+        """Return q and policy of the present layout, cached until it changes."""
+        layout = self._maze.layout
+        if self._solved is None or self._solved[0] is not layout:
+            q = np.nan_to_num(optimal_action_values(layout, GAMMA))
+            self._solved = layout, q, optimal_policy(layout, GAMMA)
+        return self._solved[1], self._solved[2]
+
+
+def shortest_path_policy(maze: MazeEnv) -> AnyArray:
+    """Return (rows, cols, 4): 1 on a shortest path from the agent to a goal, 0 elsewhere."""
+    layout = maze.layout
+    shown = np.zeros((layout.rows, layout.cols, NUM_ACTIONS))
+    cells = () if maze.agent is None else layout.path_from(maze.agent)
+    for cell, following in pairwise(cells):
+        step = following[0] - cell[0], following[1] - cell[1]
+        shown[cell][DISPLACEMENTS.index(step)] = 1.0
+    return shown
+
+
 def cell_observations(agent: Agent, maze: MazeEnv) -> Any:
     """Return the observations of all cells, in the order of the cells.
 
@@ -172,7 +241,7 @@ class PredictedWalls:
         """Set the model, which has `predict`, and the maze's (rows, cols)."""
         self._model = model
         self._shape = shape
-        self._stays = np.full((shape[0] * shape[1], len(DISPLACEMENTS)), np.nan)
+        self._stays = np.full((shape[0] * shape[1], NUM_ACTIONS), np.nan)
 
     def update(self, tried: BoolArray) -> None:
         """Update the predictions of the pairs (S, 4) that are True.
@@ -191,7 +260,7 @@ class PredictedWalls:
         """Return the probability of a wall, (rows, cols); NaN where no visited pair leads."""
         rows, cols = self._shape
         votes, total = np.zeros((rows, cols)), np.zeros((rows, cols))
-        stays = self._stays.reshape(rows, cols, len(DISPLACEMENTS))
+        stays = self._stays.reshape(rows, cols, NUM_ACTIONS)
         for action, (down, right) in enumerate(DISPLACEMENTS):
             # The cells from which this action leads into the maze, and the cells it leads to.
             source = _shifted(-down, rows), _shifted(-right, cols)

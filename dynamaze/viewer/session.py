@@ -100,7 +100,7 @@ class ViewerSession:
     @property
     def regret(self) -> float | None:
         """Regret of all actions so far; None if unknown."""
-        return None if self._recorded.regret is None else self._recorded.regret.total
+        return self._recorded.total_regret
 
     def _poll(self) -> None:
         """Process the user's input."""

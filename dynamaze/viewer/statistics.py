@@ -16,6 +16,7 @@ from dynamaze.agents import Step
 from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import GridEnv, Layout
 from dynamaze.envs.base import MazeEnv
+from dynamaze.envs.mazes.dynamics import NUM_ACTIONS
 from dynamaze.envs.mazes.regret import stationary_values
 
 from .environment import Camera
@@ -114,7 +115,7 @@ class RecordStatistics(gym.Wrapper[Any, Any, Any, Any]):
         self.tried: Any = None
         self.regret: RunningRegret | None = None
         if self._grid is not None:
-            self.tried = np.zeros((self._grid.layout.num_cells, 4), dtype=np.bool_)
+            self.tried = np.zeros((self._grid.layout.num_cells, NUM_ACTIONS), dtype=np.bool_)
             self.regret = RunningRegret(gamma)
         self.final_snapshot: Any = None
         self.initial_snapshot: Any = None
@@ -138,6 +139,11 @@ class RecordStatistics(gym.Wrapper[Any, Any, Any, Any]):
         self.final_snapshot = self._camera.snapshot() if ended and self.keep_snapshots else None
         return result
 
+    @property
+    def total_regret(self) -> float | None:
+        """Regret of all actions so far; None if unknown."""
+        return None if self.regret is None else self.regret.total
+
     def _record(self, maze: MazeEnv, action: Any) -> None:
         """Count an action in the agent's present cell."""
         cell = maze.agent
@@ -146,7 +152,7 @@ class RecordStatistics(gym.Wrapper[Any, Any, Any, Any]):
         layout = maze.layout
         state = layout.index(cell)
         self.visits[state] += 1
-        if self.regret is not None and 0 <= action < 4:
+        if self.regret is not None and 0 <= action < NUM_ACTIONS:
             self.tried[state, action] = True
             self.regret.add(layout, state, int(action))
 
@@ -179,7 +185,7 @@ def action_losses(layout: Layout, gamma: float) -> FloatArray:
     try:
         return stationary_values(layout, gamma).regret(0)
     except (RuntimeError, ValueError):  # gamma = 1, and the optimal return is infinite
-        return np.full((layout.num_cells, 4), np.nan)
+        return np.full((layout.num_cells, NUM_ACTIONS), np.nan)
 
 
 def format_count(number: int, noun: str) -> str:

@@ -1,28 +1,126 @@
-"""Walking a maze in a window."""
+"""Walking a maze step by step, in a window or in the terminal."""
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import gymnasium as gym
 
 from dynamaze.envs import GridEnv
+from dynamaze.envs.base import MazeEnv
 
 from .environment import Camera
-from .ground_truth import GAMMA, EnvOverlays
+from .overlays import GAMMA, EnvOverlays
 from .session import POLL_SECONDS
-from .statistics import RecordStatistics, format_regret
-from .walk_state import QUIT_KEYS, WalkState
+from .statistics import RecordStatistics, format_count, format_regret
 from .window import (
     MOUSE_LINES,
     OVERLAY_LINES,
+    SHARED_KEYS,
     SHARED_LINES,
     ViewerWindow,
     max_size_on_desktop,
     open_window,
 )
+
+ARROWS = {"up": "w", "right": "d", "down": "s", "left": "a"}
+"""Arrow key -> letter with the same action."""
+
+QUIT_KEYS = ("escape", "q")
+
+
+class WalkState:
+    """State of a person's walk.
+
+    Attributes:
+        env: the environment.
+        maze: the unwrapped environment.
+        over: True if the episode has ended; `restart` begins the next one.
+        num_steps: number of steps.
+        episode_steps: number of steps in this episode.
+        episode_return: undiscounted return of this episode so far.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], *, seed: int | None = None) -> None:
+        """Begin the first episode.
+
+        Args:
+            env: a maze.
+            seed: of the first reset; None for no seed.
+        """
+        maze = env.unwrapped
+        assert isinstance(maze, MazeEnv)
+        self.env, self.maze = env, maze
+        self._actions = {key: action for (key,), action in keys_to_action(maze).items()}
+        self._lengths: list[int] = []  # of the episodes that reached a goal
+        self.num_steps = 0
+        self._begin(seed)
+
+    def handle_key(self, key: str) -> bool:
+        """Handle a key; return False if it has no function."""
+        letter = ARROWS.get(key, key)
+        if letter == "r":
+            self.restart()
+        elif letter in self._actions:
+            self._move(self._actions[letter])
+        else:
+            return False
+        return True
+
+    def restart(self) -> None:
+        """Begin a new episode. The world step is not reset."""
+        self._begin(None)
+
+    def outcome(self) -> str:
+        """Return the end of the episode in words."""
+        end = "goal" if self._at_goal else "time limit"
+        return f"{end} after {format_count(self.episode_steps, 'step')}"
+
+    def status(self) -> str:
+        """Return one line about the present state."""
+        episode = f"return {self.episode_return:g}, shortest path {self.shortest_path_length}"
+        if self.over:
+            return f"{self.outcome()}, {episode}"
+        return (
+            f"world step {self.maze.world_step:,}, episode step {self.episode_steps:,}, {episode}"
+        )
+
+    def summary(self) -> str:
+        """Return one line about the whole walk."""
+        goals = format_count(len(self._lengths), "time")
+        walk = f"{format_count(self.num_steps, 'step')}, {goals} at the goal"
+        return f"{walk}, at best after {min(self._lengths):,}" if self._lengths else walk
+
+    @property
+    def shortest_path_length(self) -> int:
+        """Steps from cell to cell on a shortest path from the start to the goal."""
+        return self.maze.layout.shortest_path_length
+
+    def _begin(self, seed: int | None) -> None:
+        self.over = self._at_goal = False
+        self.episode_steps, self.episode_return = 0, 0.0
+        self.env.reset(seed=seed)
+
+    def _move(self, action: Any) -> None:
+        _, reward, terminated, truncated, _ = self.env.step(action)
+        self.num_steps += 1
+        self.episode_steps += 1
+        self.episode_return += float(reward)
+        self.over, self._at_goal = terminated or truncated, terminated
+        if terminated:
+            self._lengths.append(self.episode_steps)
+
+
+def keys_to_action(maze: MazeEnv) -> dict[tuple[str, ...], Any]:
+    """Return the actions of keys, as for Gymnasium's `play`."""
+    keys: dict[tuple[str, ...], Any] = maze.get_keys_to_action()  # type: ignore[attr-defined]  # each kind of maze has its own
+    return keys
+
+
+# -- in a window -----------------------------------------------------------------------------------
 
 GOAL_POLLS = 45
 """Number of polls during which the end of an episode is shown before the next one begins."""
@@ -35,8 +133,7 @@ SHORTEST_PATH_KEY = "t"
 KEYS = (
     "arrow keys or W A S D: walk;  R: new episode;  T: the shortest path;  Esc or Q: end\n"
     "1: optimal values,  2: action values,  3: policy,  4: visits,  0: none of them\n"
-    "click or drag: walls;  right click: goal;  shift+click: start\n"
-    "V: video;  P: picture;  H: help"
+    f"{SHARED_KEYS}"
 )
 
 HELP = (
@@ -116,13 +213,13 @@ class WalkSession:
         self.window.set_status(f"the shortest path: {'on' if shown else 'off'}")
 
     def _fields(self) -> list[tuple[str, str]]:
-        state, regret = self.state, self._recorded.regret
+        state = self.state
         return [
             ("world step", f"{state.maze.world_step:,}"),
             ("episode step", f"{state.episode_steps:,}"),
             ("return", f"{state.episode_return:.4g}"),
             ("shortest path", f"{state.shortest_path_length:,}"),
-            ("regret", format_regret(None if regret is None else regret.total)),
+            ("regret", format_regret(self._recorded.total_regret)),
         ]
 
 
@@ -166,3 +263,53 @@ def _repeat_keys(enabled: bool) -> None:
 
     if pygame.display.get_init():
         pygame.key.set_repeat(*(REPEAT_MS if enabled else (0, 0)))
+
+
+# -- in the terminal -------------------------------------------------------------------------------
+
+ESCAPES = {"\x1b[a": "up", "\x1b[b": "down", "\x1b[c": "right", "\x1b[d": "left"}
+"""Escape sequences of the arrow keys, in lower case."""
+
+TEXT_KEYS = (
+    "w a s d (up left down right): walk, several in a line if you like;  "
+    "r: new episode;  q: end;  then Enter"
+)
+
+
+def play_in_terminal(walk: WalkState, lines: Iterable[str], title: str) -> None:
+    """Play until the lines end or contain a quit key; then print a summary.
+
+    Args:
+        walk: the walk; its environment renders text.
+        lines: the user's input.
+        title: of the summary.
+    """
+    try:
+        _play(walk, lines)
+    finally:
+        print(f"{title}: {walk.summary()}")
+
+
+def _play(walk: WalkState, lines: Iterable[str]) -> None:
+    print(TEXT_KEYS)
+    _show(walk)
+    for line in lines:
+        for key in read_keys(line):
+            if key in QUIT_KEYS:
+                return
+            if not walk.handle_key(key):
+                print(f"unknown key {key!r}; {TEXT_KEYS}")
+            if walk.over:
+                _show(walk)
+                walk.restart()
+        _show(walk)
+
+
+def read_keys(line: str) -> list[str]:
+    """Return the keys in a typed line: letters, arrow keys, or up, right, down, left as words."""
+    keys = re.findall(r"up|right|down|left|\x1b\[[abcd]|\S", line.lower())
+    return [ESCAPES.get(key, key) for key in keys]
+
+
+def _show(walk: WalkState) -> None:
+    print(f"{walk.env.render()}\n{walk.status()}\n", flush=True)

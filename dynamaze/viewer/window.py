@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import Any
 
 import gymnasium as gym
@@ -33,6 +33,11 @@ HELP_KEYS = ("h", "f1", "?")
 SCREENSHOT_KEYS = ("p", "f12")
 
 SHARED_LINES = (("V", "video on or off"), ("P or F12", "save a picture"), ("H or F1", "this help"))
+SHARED_KEYS = (
+    "click or drag: walls;  right click: goal;  shift+click: start\nV: video;  P: picture;  H: help"
+)
+"""The same for the terminal."""
+
 MOUSE_LINES = (
     ("", "mouse"),
     ("click, drag", "build or open walls"),
@@ -53,7 +58,7 @@ OVERLAY_LINES = (
 )
 
 
-class ViewerWindow:
+class ViewerWindow(AbstractContextManager["ViewerWindow"]):
     """Window on one environment, with a status strip below the picture.
 
     Attributes:
@@ -247,15 +252,7 @@ class ViewerWindow:
             if self.display is not None:
                 self.display.close()
 
-    def __enter__(self) -> ViewerWindow:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
 

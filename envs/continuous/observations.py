@@ -12,12 +12,12 @@ from gymnasium import spaces
 from dynamaze.common.arrays import Float32Array, IntArray, UInt8Array
 
 from ..mazes.layout import Layout
-from ..mazes.scene import layout_scene
 from ..observations import EncoderSpec
 from ..observations.basic import SlotCache
 from ..observations.dicts import GoalObservation
 from ..observations.image import ImageObservation
 from ..observations.local import RAY_DIRECTIONS
+from ..rendering.scene import layout_scene
 from .kernel import PADDING, WALL, cast_rays, draw_cells
 
 

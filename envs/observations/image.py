@@ -9,8 +9,8 @@ from dynamaze.common.arrays import IntArray, UInt8Array
 from dynamaze.common.validation import checked_number
 
 from ..mazes.layout import Layout
-from ..mazes.scene import layout_scene
 from ..rendering.frame import FramePainter
+from ..rendering.scene import layout_scene
 
 
 class ImageObservation:

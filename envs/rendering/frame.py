@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from dynamaze.common.arrays import BoolArray
+from dynamaze.common.arrays import BoolArray, FloatArray
+from dynamaze.common.validation import checked_integer
 
-from .layers import ALL_LAYERS, MOVING_LAYERS, STATIC_LAYERS
+from .display_list import (
+    ALL_LAYERS,
+    MOVING_LAYERS,
+    STATIC_LAYERS,
+    FreeMark,
+    Item,
+    Layer,
+    Line,
+    Marks,
+    Places,
+)
 from .scene import Frame, Scene
-from .sprite import Canvas, Layer
+from .sprites import Sprite, in_colors, picture, stack
+from .symbols import SMALL
 from .tiles import paint_ground
 
 CELL_SIZE = 32  # pixels a side, unless the frame would be too large
@@ -43,11 +57,12 @@ class FramePainter:
         Raises:
             ValueError: one of the arguments is smaller than 1.
         """
-        for name, value in (("rows", rows), ("cols", cols), ("cell_size", cell_size)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name}: {value}; expected at least 1")
-        self.rows, self.cols = rows, cols
-        self.cell_size = _fitting_size(max(rows, cols)) if cell_size is None else cell_size
+        self.rows, self.cols = checked_integer("rows", rows, 1), checked_integer("cols", cols, 1)
+        self.cell_size = (
+            _fitting_size(max(rows, cols))
+            if cell_size is None
+            else checked_integer("cell_size", cell_size, 1)
+        )
         self._ground = _LatestFrame()
         self._static = _LatestFrame()
 
@@ -89,7 +104,8 @@ class FramePainter:
         cells = frame.reshape(self.rows, size, self.cols, size, 3).swapaxes(1, 2)
         canvas = Canvas(frame, cells, size)
         for layer in layers:
-            layer(canvas, scene)
+            for item in layer(scene, size < SMALL):
+                draw(canvas, item)
         return frame
 
     def _check(self, scene: Scene) -> None:
@@ -121,6 +137,126 @@ class _LatestFrame:
         if self._frame is None or key != self._key:
             self._frame, self._key = paint(), key
         return self._frame
+
+
+class Canvas(NamedTuple):
+    """Frame that is being painted."""
+
+    frame: Frame  # (rows * size, cols * size, 3)
+    cells: npt.NDArray[np.uint8]  # (rows, cols, size, size, 3), a view of the frame
+    size: int  # the side of a cell, in pixels
+
+
+def draw(canvas: Canvas, item: Item) -> None:
+    """Draw an item of a display list."""
+    if isinstance(item, Marks):
+        sprite = _sprite(item, canvas.size)
+        if sprite is not None:
+            _stamp(canvas, item.where, sprite)
+    elif isinstance(item, FreeMark):
+        sprite = picture(item.symbol, canvas.size)
+        if sprite is not None:
+            top, left = (math.floor((at - 0.5) * canvas.size + 0.5) for at in item.position)
+            _stamp_at(canvas, top, left, sprite)
+    else:
+        _draw_line(canvas, item)
+
+
+def _sprite(marks: Marks, size: int) -> Sprite | None:
+    """Return the picture of a symbol, or a stack with one picture per cell."""
+    if marks.pictures is None:
+        sprite = picture(marks.symbol, size, marks.strength)
+        return sprite if marks.values is None or sprite is None else in_colors(sprite, marks.values)
+    sprite = stack(marks.symbol, size)
+    if sprite is None:
+        return None
+    return Sprite(sprite.weight[marks.pictures], sprite.ink[marks.pictures], sprite.box)
+
+
+def _stamp(canvas: Canvas, places: Places, sprite: Sprite) -> None:
+    """Blend a sprite, or a stack with one picture per cell, into distinct cells."""
+    where = (*places, *sprite.box)
+    # (background * weight + ink) >> 8, in place: allocating large arrays is slow.
+    picture = canvas.cells[where] * sprite.weight
+    picture += sprite.ink
+    picture >>= 8
+    canvas.cells[where] = picture
+
+
+def _stamp_at(canvas: Canvas, top: int, left: int, sprite: Sprite) -> None:
+    """Blend a sprite into a cell-sized square at any pixel, clipped to the frame.
+
+    Args:
+        canvas: of the frame.
+        top: first row of pixels of the square, whose centre lies in the frame or on its border.
+        left: first column of pixels.
+        sprite: one picture.
+    """
+    rows, inner_rows = _clip(top, sprite.box[0], canvas.frame.shape[0])
+    cols, inner_cols = _clip(left, sprite.box[1], canvas.frame.shape[1])
+    region = canvas.frame[rows, cols]
+    weight, ink = sprite.weight[inner_rows, inner_cols], sprite.ink[inner_rows, inner_cols]
+    region[...] = (region * weight + ink) >> 8
+
+
+def _clip(start: int, box: slice, length: int) -> tuple[slice, slice]:
+    """Clip a sprite's slice: return the slices of the frame and of the sprite."""
+    first, end = start + box.start, start + box.stop
+    inside = slice(max(first, 0), min(end, length))
+    return inside, slice(inside.start - first, inside.stop - first)
+
+
+def _draw_line(canvas: Canvas, line: Line) -> None:
+    """Draw a line, paler at its older end."""
+    points = np.asarray(line.points, dtype=np.float64) * canvas.size
+    radius = max(0.6, line.width / 2 * canvas.size)
+    cover = _line_coverage(points, radius, line.opacities, canvas.frame.shape[:2])
+    where = np.nonzero(cover)
+    alpha = np.rint(cover[where] * 256)[:, np.newaxis]
+    blended = canvas.frame[where] * (256 - alpha) + np.asarray(line.color) * alpha
+    canvas.frame[where] = ((blended + 128) / 256).astype(np.uint8)
+
+
+def _line_coverage(
+    points: FloatArray, radius: float, opacities: tuple[float, float], shape: tuple[int, ...]
+) -> FloatArray:
+    """Return the opacity of a line in each pixel.
+
+    The line is a series of overlapping discs; a pixel takes the largest of their coverages.
+
+    Args:
+        points: (n, 2), rows and columns in pixels, oldest first.
+        radius: half the line's width, in pixels.
+        opacities: at the oldest and at the newest point.
+        shape: of the frame, (height, width).
+    """
+    discs, strengths = _samples(points, opacities)
+    reach = int(radius) + 2
+    window = np.arange(-reach, reach + 1)
+    pixels = np.floor(discs).astype(np.intp)[:, :, np.newaxis] + window  # (discs, 2, window)
+    offset = pixels + 0.5 - discs[:, :, np.newaxis]
+    rows, cols = pixels[:, 0, :, np.newaxis], pixels[:, 1, np.newaxis, :]
+    distance = np.sqrt(offset[:, 0, :, np.newaxis] ** 2 + offset[:, 1, np.newaxis, :] ** 2)
+    cover = np.clip(radius + 0.5 - distance, 0.0, 1.0) * strengths[:, np.newaxis, np.newaxis]
+    inside = (rows >= 0) & (rows < shape[0]) & (cols >= 0) & (cols < shape[1]) & (cover > 0)
+    covers = np.zeros(shape[0] * shape[1])
+    np.maximum.at(covers, (rows * shape[1] + cols)[inside], cover[inside])
+    return covers.reshape(shape[:2])
+
+
+def _samples(points: FloatArray, opacities: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+    """Return discs along a line, at most a pixel apart: centres (n, 2) and opacities (n,)."""
+    ages = np.linspace(*opacities, len(points))
+    steps = np.diff(points, axis=0)
+    counts = np.maximum(1, np.ceil(np.abs(steps).max(axis=1, initial=0.0))).astype(np.intp)
+    segment = np.repeat(np.arange(len(steps)), counts)
+    # The fraction of its segment at which each disc lies, in (0, 1].
+    along = (np.arange(len(segment)) - np.repeat(np.cumsum(counts) - counts, counts) + 1) / (
+        counts[segment]
+    )
+    discs = points[segment] + steps[segment] * along[:, np.newaxis]
+    strengths = ages[segment] + np.diff(ages)[segment] * along
+    return np.concatenate([points[:1], discs]), np.concatenate([ages[:1], strengths])
 
 
 def _fingerprint(cells: BoolArray | None) -> object:

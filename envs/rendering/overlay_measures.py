@@ -14,8 +14,9 @@ import numpy as np
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 
-from .overlays import NUM_ACTIONS
-from .scene import Cell, Scene
+from ..mazes.dynamics import NUM_ACTIONS
+from ..mazes.layout import Cell
+from .scene import Scene
 
 LEAST_PROBABLE = 1 / 32  # less probable actions get no arrow
 PLANNED_MEMORY = 64  # largest number of planning updates shown

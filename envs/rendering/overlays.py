@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.validation import did_you_mean
+from dynamaze.common.validation import checked_choice
+
+from ..mazes.dynamics import NUM_ACTIONS
 
 Shape = tuple[int, int]  # (rows, cols)
 
@@ -34,7 +37,6 @@ OVERLAYS: dict[str, str] = {
 
 SWITCHES = ("trail", "changed")  # parts of the scene itself, which are only shown or hidden
 
-NUM_ACTIONS = 4
 SUM_TOLERANCE = 1e-3  # of the sum of the probabilities of a state
 
 
@@ -88,10 +90,9 @@ class Overlays:
         for name, value in given.items():
             if name in SWITCHES:
                 hidden = hidden - {name} if _switch(name, value) else hidden | {name}
-            elif name in _READERS:
-                fields[name] = None if value is None else _READERS[name](name, value, shape)
             else:
-                raise _unknown(name, (*OVERLAYS, "value_range"))
+                read = _READERS[checked_choice("overlay", name, (*OVERLAYS, "value_range"))]
+                fields[name] = None if value is None else read(name, value, shape)
         return replace(self, hidden=hidden, **fields)
 
     def only(self, names: Iterable[str]) -> Overlays:
@@ -103,9 +104,7 @@ class Overlays:
         Raises:
             ValueError: an unknown name.
         """
-        shown = frozenset(names)
-        for name in sorted(shown - OVERLAYS.keys()):
-            raise _unknown(name, OVERLAYS)
+        shown = frozenset(checked_choice("overlay", name, OVERLAYS) for name in names)
         return replace(self, hidden=frozenset(OVERLAYS) - shown)
 
     def visible(self) -> Overlays:
@@ -113,7 +112,7 @@ class Overlays:
         gone = self.hidden.difference(SWITCHES)
         return replace(self, **dict.fromkeys(gone)) if gone else self  # type: ignore[arg-type]  # None each
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the shown overlays that have an array, in the order of `OVERLAYS`."""
         return tuple(
@@ -146,13 +145,6 @@ class Overlays:
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
         self.__dict__.update(state)
-
-
-def _unknown(name: str, known: Iterable[str]) -> ValueError:
-    names = ", ".join(known)
-    return ValueError(
-        f"unknown overlay {name!r}; expected one of {names}{did_you_mean(name, known)}"
-    )
 
 
 def _switch(name: str, given: object) -> bool:
@@ -195,14 +187,6 @@ def _refuse(name: str, numbers: FloatArray, wrong: npt.NDArray[np.bool_], expect
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
         place = f"cell {index[:2]}" + "".join(f", action {action}" for action in index[2:])
         raise ValueError(f"{name}: {numbers[index]} at {place}; expected {expected}")
-
-
-def _read_values(name: str, given: object, shape: Shape) -> FloatArray:
-    return _maze_array(name, given, shape)
-
-
-def _read_q(name: str, given: object, shape: Shape) -> FloatArray:
-    return _maze_array(name, given, shape, NUM_ACTIONS)
 
 
 def _read_counts(name: str, given: object, shape: Shape) -> FloatArray:
@@ -267,8 +251,8 @@ def _read_range(name: str, given: object, _shape: Shape) -> tuple[float, float]:
 
 
 _READERS: dict[str, Callable[[str, object, Shape], Any]] = {
-    "values": _read_values,
-    "q": _read_q,
+    "values": _maze_array,
+    "q": lambda name, given, shape: _maze_array(name, given, shape, NUM_ACTIONS),
     "policy": _read_policy,
     "visits": _read_counts,
     "belief": _read_belief,

@@ -7,14 +7,13 @@ import json
 import os
 import secrets
 import uuid
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.validation import checked_number
 
 from .scene import Frame, check_frame
 from .video_files import VIDEO_FILES, VideoFile, png, require_ffmpeg
@@ -22,7 +21,7 @@ from .video_files import VIDEO_FILES, VideoFile, png, require_ffmpeg
 MIN_FPS, MAX_FPS = 0.01, 1000.0
 
 
-class Recorder:
+class Recorder(AbstractContextManager["Recorder"]):
     """Writer of a video file, frame by frame; only the last frame is held in memory.
 
     The file gets its name when `close` is called, and is complete then. Until then it is
@@ -50,7 +49,7 @@ class Recorder:
         self.path = Path(path)
         self.fps = checked_number("fps", fps, MIN_FPS, MAX_FPS)
         self.num_frames = 0
-        self._open_file = VIDEO_FILES[check_suffix(self.path)]
+        self._open_file = find_format(self.path)
         self._file: VideoFile | None = None
         self._shape: tuple[int, ...] | None = None
         # Written under another name, so that `path` is never an incomplete video.
@@ -110,15 +109,7 @@ class Recorder:
                 self._file.close()
         self._remove_part()
 
-    def __enter__(self) -> Recorder:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def _remove_part(self) -> None:
@@ -126,22 +117,18 @@ class Recorder:
             self._part.unlink()
 
 
-def check_suffix(path: Path) -> str:
-    """Return the suffix of a video file, in lower case.
+def find_format(path: Path) -> Callable[[Path, tuple[int, int], float], VideoFile]:
+    """Return the class that writes files with the suffix of a path.
 
     Raises:
         ValueError: unknown suffix.
         ImportError: an MP4 without imageio-ffmpeg.
     """
     suffix = path.suffix.lower()
-    if suffix not in VIDEO_FILES:
-        hint = did_you_mean(suffix, VIDEO_FILES)
-        raise ValueError(
-            f"path: {str(path)!r} ends in {suffix!r}; expected {', '.join(VIDEO_FILES)}{hint}"
-        )
+    video_file = VIDEO_FILES.find(suffix)
     if suffix == ".mp4":
         require_ffmpeg()
-    return suffix
+    return video_file
 
 
 def check_same_shape(frame: Frame, shape: tuple[int, ...] | None, index: int) -> None:

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray
 
-from .overlays import Overlays, Shape
+from ..mazes.layout import Cell, Layout
+from .overlays import Overlays
 
 Frame = npt.NDArray[np.uint8]  # (height, width, 3), RGB
-Cell = tuple[int, int]  # (row, col)
 Position = tuple[float, float]  # (row, col) in cells: cell (r, c) covers [r, r+1) x [c, c+1)
 
 
@@ -66,7 +66,12 @@ class Scene(NamedTuple):
         self.overlays.check(shape)
 
 
-def check_cells(name: str, cells: Iterable[Cell], shape: Shape) -> None:
+def layout_scene(layout: Layout) -> Scene:
+    """Return the scene of an empty maze."""
+    return Scene(layout.walls, layout.starts, layout.goals, agent=None)
+
+
+def check_cells(name: str, cells: Iterable[Cell], shape: tuple[int, ...]) -> None:
     """Check that cells lie in a maze of shape (rows, cols).
 
     Raises:
@@ -78,7 +83,7 @@ def check_cells(name: str, cells: Iterable[Cell], shape: Shape) -> None:
             raise ValueError(f"{name}: cell ({row}, {col}) is outside the {rows}x{cols} maze")
 
 
-def check_points(name: str, points: Iterable[Position], shape: Shape) -> None:
+def check_points(name: str, points: Iterable[Position], shape: tuple[int, ...]) -> None:
     """Check that points lie in a maze of shape (rows, cols), its border included.
 
     Raises:

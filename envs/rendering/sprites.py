@@ -1,152 +1,128 @@
-"""Sprites of start, goal, agent, trail and changes, drawn once for each cell size and cached."""
+"""Sprites: symbols as pixels in integers, drawn once for each cell size and cached."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from dynamaze.common.arrays import BoolArray, FloatArray
+from dynamaze.common.arrays import FloatArray
 
 from . import colors
-from .overlay_measures import TRAIL_LENGTH
-from .shapes import (
-    Corners,
-    Grid,
-    Ink,
-    Point,
-    coverage,
-    disc,
-    make_grid,
-    rounded_box,
-    rounded_polygon,
-)
-from .sprite import SMALL, Sprite, fade, square, trimmed
+from .shapes import Disc, Grid, coverage, make_grid, mask
+from .symbols import SMALL, Part, Parts, Symbol
 
-CENTER: Point = (0.5, 0.5)
-
-# A five-pointed star around (0, 0): outer and inner corners in turn.
-STAR: tuple[Point, ...] = (
-    (0.0, -1.0), (0.294, -0.405), (0.951, -0.309), (0.476, 0.155), (0.588, 0.809),
-    (0.0, 0.5), (-0.588, 0.809), (-0.476, 0.155), (-0.951, -0.309), (-0.294, -0.405),
-)  # fmt: skip
+WHOLE = 256  # full coverage; integers give the same pixels on every platform
+FINEST = 4  # samples per pixel and axis, for stacks that are drawn level by level
 
 
-@lru_cache(maxsize=16)
-def start_sprite(size: int) -> Sprite:
-    """Draw a start: a round pad with a ring and a dot."""
-    if size < SMALL:
-        return square(size, colors.START_RING)
-    grid = make_grid(size)
-    parts = ((colors.START_RING, 0.34), (colors.START_PAD, 0.26), (colors.START_RING, 0.11))
-    return trimmed([Ink(color, coverage(grid, disc(grid, CENTER, r))) for color, r in parts])
+class Sprite(NamedTuple):
+    """Picture, or stack of pictures, ready to blend: `(background * weight + ink) >> 8`."""
+
+    weight: npt.NDArray[np.uint16]  # (..., height, width, 3), of the background, 0 to 256
+    ink: npt.NDArray[np.uint16]  # (..., height, width, 3), color * coverage + 128
+    box: tuple[slice, slice]  # rows and columns of the cell that are covered
 
 
-@lru_cache(maxsize=16)
-def goal_sprite(size: int) -> Sprite:
-    """Draw a goal: a golden star, larger than the agent that may stand on it."""
-    if size < SMALL:
-        return square(size, colors.GOAL_STAR)
-    grid = make_grid(size)
-    return trimmed(
-        [
-            Ink(colors.SHADOW, 0.22 * _star(grid, (0.525, 0.58), 0.41, 0.07)),
-            Ink(colors.GOAL_EDGE, _star(grid, (0.5, 0.53), 0.41, 0.07)),
-            Ink(colors.GOAL_STAR, _star(grid, (0.5, 0.53), 0.41, 0.03)),
-            Ink(colors.GOAL_SHINE, _star(grid, (0.5, 0.525), 0.22, 0.02)),
-        ]
-    )
-
-
-@lru_cache(maxsize=64)
-def agent_sprite(size: int, heading: tuple[float, float]) -> Sprite:
-    """Draw the agent: a ball with a white edge and two eyes.
+@lru_cache(maxsize=256)
+def picture(symbol: Symbol, size: int, strength: float = 1.0) -> Sprite | None:
+    """Draw a symbol that is one picture; None if nothing is drawn in cells of this size.
 
     Args:
+        symbol: the symbol.
         size: the side of a cell, in pixels.
-        heading: direction (down, right) of the eyes, of length at most 1; (0, 0) looks ahead.
+        strength: opacity factor, 0 to 1.
     """
-    if size < SMALL:
-        return square(size, colors.AGENT)
-    grid = make_grid(size)
-    ball = coverage(grid, disc(grid, CENTER, 0.315))
-    return trimmed(
-        [
-            Ink(colors.SHADOW, 0.3 * coverage(grid, disc(grid, (0.53, 0.56), 0.37))),
-            Ink(colors.AGENT_EDGE, coverage(grid, disc(grid, CENTER, 0.36))),
-            Ink(colors.AGENT, ball),
-            Ink(colors.AGENT_SHINE, ball * _glow(grid, (0.42, 0.36), 0.26)),
-            *_eyes(grid, *heading),
-        ]
-    )
+    parts = symbol.small if size < SMALL else symbol.parts
+    assert not callable(parts)
+    return fade(_drawn([parts], make_grid(size), symbol.turns), strength) if parts else None
 
 
-@lru_cache(maxsize=16)
-def trail_sprites(size: int) -> Sprite:
-    """Draw the dots of a trail as a stack of `TRAIL_LENGTH`, the newest first."""
-    grid = make_grid(size)
-    whole = np.ones((size, size))
-    dot = whole if size < SMALL else coverage(grid, disc(grid, CENTER, 0.13))
-    ages = np.linspace(0.85, 0.12, TRAIL_LENGTH).reshape(-1, 1, 1, 1)
-    return fade(trimmed([Ink(colors.AGENT, dot)]), ages)
+@lru_cache(maxsize=256)
+def stack(symbol: Symbol, size: int) -> Sprite | None:
+    """Draw a symbol at each of its levels; None if nothing is drawn in cells of this size."""
+    if size >= SMALL and callable(symbol.parts):
+        pictures = [symbol.parts(level) for level in symbol.levels]
+        return _drawn(pictures, make_grid(size, finest=FINEST), symbol.turns)
+    whole = picture(symbol, size)
+    return None if whole is None else fade(whole, np.array(symbol.levels).reshape(-1, 1, 1, 1))
 
 
-@lru_cache(maxsize=16)
-def appeared_sprite(size: int) -> Sprite:
-    """Draw the mark of a wall that appeared: a frame with stripes."""
-    if size < SMALL:
-        return square(size, colors.APPEARED)
-    grid = make_grid(size)
-    stripes = ((grid.x + grid.y) * 4.0) % 1.0 < 0.5
-    inside = coverage(grid, stripes & inset(grid, 0.1))
-    return trimmed(
-        [
-            Ink(colors.APPEARED, 0.6 * inside),
-            Ink(colors.APPEARED, coverage(grid, inset(grid, 0.02) & ~inset(grid, 0.1))),
-        ]
-    )
+def fade(sprite: Sprite, strength: float | FloatArray) -> Sprite:
+    """Return a more transparent sprite.
+
+    Args:
+        sprite: one picture.
+        strength: opacity factor, 0 to 1; an array (n, 1, 1, 1) gives a stack of n pictures.
+    """
+    cover = WHOLE - sprite.weight.astype(np.float64)
+    color = (sprite.ink - 128.0) / np.maximum(cover, 1.0)
+    return _ready(color, cover / WHOLE * strength, sprite.box)
 
 
-@lru_cache(maxsize=16)
-def opened_sprite(size: int) -> Sprite:
-    """Draw the mark of a wall that was removed: four corners around a tinted floor."""
-    if size < SMALL:
-        return square(size, colors.OPENED)
-    grid = make_grid(size)
-    corners = (abs(grid.x - 0.5) > 0.2) & (abs(grid.y - 0.5) > 0.2)
-    frame = inset(grid, 0.02) & ~inset(grid, 0.1)
-    return trimmed(
-        [
-            Ink(colors.OPENED, 0.22 * coverage(grid, inset(grid, 0.02))),
-            Ink(colors.OPENED, coverage(grid, frame & corners)),
-        ]
-    )
+def in_colors(shape: Sprite, levels: FloatArray) -> Sprite:
+    """Return a stack of pictures of one shape in the colors of (n,) levels.
+
+    Args:
+        shape: one picture of any color.
+        levels: from 0 to 1, of the color scale.
+    """
+    height, width, _ = shape.weight.shape
+    cover = (WHOLE - shape.weight).reshape(height, width * 3)
+    # Whole rows of pixels: NumPy is fast on long axes only.
+    ink = cover * colors.color_rows(levels, width)[:, np.newaxis]
+    ink += 128
+    return Sprite(shape.weight, ink.reshape(len(levels), height, width, 3), shape.box)
 
 
-def _eyes(grid: Grid, down: float, right: float) -> list[Ink]:
-    """Draw two eyes that look in a direction."""
-    inks: list[Ink] = []
-    for side in (-0.11, 0.11):
-        x, y = 0.5 + side + 0.06 * right, 0.48 + 0.05 * down
-        pupil = (x + 0.03 * right, y + 0.03 * down)
-        inks.append(Ink(colors.EYE, coverage(grid, disc(grid, (x, y), 0.085))))
-        inks.append(Ink(colors.PUPIL, coverage(grid, disc(grid, pupil, 0.048))))
-    return inks
+def compose(parts: Sequence[Part], grid: Grid) -> tuple[FloatArray, FloatArray]:
+    """Compose parts, the first at the bottom, by the "over" operator (Porter & Duff 1984).
+
+    Returns:
+        Color (size, size, 3), 0 to 255, and alpha (size, size, 1), 0 to 1; both are 0 where
+        nothing is drawn.
+    """
+    color, alpha = np.zeros((grid.size, grid.size, 3)), np.zeros((grid.size, grid.size, 1))
+    for part in parts:
+        over = _opacity(part, grid)[..., np.newaxis]
+        # The color is premultiplied until all parts are composed.
+        color = color * (1.0 - over) + np.asarray(part.color or colors.FLOOR, np.float64) * over
+        alpha = alpha * (1.0 - over) + over
+    return np.divide(color, alpha, out=np.zeros_like(color), where=alpha > 0), alpha
 
 
-def _star(grid: Grid, center: Point, radius: float, rounding: float) -> FloatArray:
-    """Return the coverage of a star with rounded edges."""
-    points = [(center[0] + radius * x, center[1] + radius * y) for x, y in STAR]
-    return coverage(grid, rounded_polygon(grid, points, rounding))
+def _opacity(part: Part, grid: Grid) -> FloatArray:
+    """Return the opacity of a part in each pixel, (size, size), 0 to 1."""
+    opacity = part.opacity * coverage(grid, mask(grid, part.shape))
+    return opacity if part.glow is None else opacity * _glow(grid, part.glow)
 
 
-def _glow(grid: Grid, center: Point, radius: float) -> FloatArray:
+def _glow(grid: Grid, disc: Disc) -> FloatArray:
     """Return the coverage of a disc that fades towards its edge."""
-    dx, dy = grid.x - center[0], grid.y - center[1]
-    return coverage(grid, np.maximum(0.0, 1.0 - (dx * dx + dy * dy) / (radius * radius)))
+    dx, dy = grid.x - disc.center[0], grid.y - disc.center[1]
+    inside = 1.0 - (dx * dx + dy * dy) / (disc.radius * disc.radius)
+    return coverage(grid, np.maximum(0.0, inside))
 
 
-def inset(grid: Grid, margin: float) -> BoolArray:
-    """Mask a square with rounded corners, `margin` away from the border of the cell."""
-    box = (margin, margin, 1.0 - margin, 1.0 - margin)
-    return rounded_box(grid, box, Corners(*[0.2 - margin] * 4))
+def _drawn(pictures: Sequence[Parts], grid: Grid, turns: int) -> Sprite:
+    """Draw one picture, or a stack of several, without the empty border that all have."""
+    composed = [compose(parts, grid) for parts in pictures]
+    color, alpha = (
+        np.rot90(np.stack(part), -turns, axes=(1, 2)) for part in zip(*composed, strict=True)
+    )
+    rows, cols = np.nonzero((alpha[..., 0] > 0).any(axis=0))
+    box = (slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1))
+    if len(pictures) == 1:
+        color, alpha = color[0], alpha[0]
+    return _ready(color[(..., *box, slice(None))], alpha[(..., *box, slice(None))], box)
+
+
+def _ready(color: FloatArray, alpha: FloatArray, box: tuple[slice, slice]) -> Sprite:
+    """Convert color (0 to 255) and alpha (0 to 1) to a sprite; no sum overflows uint16."""
+    # Three equal channels rather than one: broadcasting the last axis is several times slower.
+    weight = np.rint(WHOLE * (1.0 - alpha * np.ones(3)))
+    ink = np.rint(color * (WHOLE - weight)) + 128.0  # 128 rounds to nearest in `>> 8`
+    return Sprite(weight.astype(np.uint16, order="C"), ink.astype(np.uint16, order="C"), box)

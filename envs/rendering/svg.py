@@ -1,65 +1,30 @@
-"""Mazes as self-contained SVG documents, with the content of a frame."""
+"""Mazes as self-contained SVG documents, with the content of a frame. A unit is the side of a cell.
+
+Each symbol is defined once and used by its name. A quantity is shown in as many steps as in a
+frame.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, lru_cache
 from itertools import groupby, pairwise
+from typing import Any
+
+import numpy as np
 
 from dynamaze.common.arrays import BoolArray
 
-from . import colors, svg_overlays
-from .layers import PATH_RADIUS
-from .overlay_measures import PATH_LENGTH, TRAIL_LENGTH, heading, recent_trail
-from .scene import Cell, Scene
-from .sprites import STAR
-from .svg_overlays import PREFIX, group, number, tag, use
-from .tiles import FRONT, GROOVE
+from . import colors
+from .colors import Color, map_colors
+from .display_list import FreeMark, Item, Line, Marks, display_list
+from .scene import Scene
+from .shapes import Polygon, Textured, number, outline
+from .symbols import FLOOR_PARTS, Part, Parts, Symbol
+from .tiles import FRONT
 
-OLDEST, NEWEST = 0.12, 0.85  # opacity of the ends of a trail
-
-
-def _disc(radius: float, **attributes: object) -> str:
-    return tag("circle", cx=0.5, cy=0.5, r=radius, **attributes)
-
-
-def _star() -> str:
-    points = " ".join(f"{number(0.5 + 0.41 * x)},{number(0.53 + 0.41 * y)}" for x, y in STAR)
-    return tag("polygon", points=points, fill=colors.GOAL_STAR, stroke=colors.GOAL_EDGE,
-               stroke_width=0.08, stroke_linejoin="round", paint_order="stroke")  # fmt: skip
-
-
-def _corners() -> str:
-    corner = "M.06 .3V.2A.14 .14 0 0 1 .2 .06H.3"
-    turned = [tag("path", d=corner, transform=f"rotate({90 * turn} .5 .5)") for turn in range(4)]
-    tint = tag("rect", width=1.0, height=1.0, rx=0.2, fill=colors.OPENED, fill_opacity=0.22,
-               stroke="none")  # fmt: skip
-    return tint + "".join(turned)
-
-
-def _floor() -> str:
-    side = 1.0 - 2 * GROOVE
-    slab = tag("rect", x=GROOVE, y=GROOVE, width=side, height=side, rx=0.06, fill=colors.FLOOR)
-    return tag("rect", width=1.0, height=1.0, fill=colors.FLOOR_GROOVE) + slab
-
-
-_STRIPES = "M.1 .4L.4 .1M.1 .65L.65 .1M.1 .9L.9 .1M.35 .9L.9 .35M.6 .9L.9 .6"
-
-SYMBOLS = {
-    "start": _disc(0.34, fill=colors.START_RING)
-    + _disc(0.26, fill=colors.START_PAD)
-    + _disc(0.11, fill=colors.START_RING),
-    "goal": _star(),
-    "dot": _disc(0.13),
-    "appeared": tag("rect", x=0.06, y=0.06, width=0.88, height=0.88, rx=0.14)
-    + tag("path", d=_STRIPES, stroke_opacity=0.6),
-    "opened": _corners(),
-    "ball": tag("circle", cx=0.53, cy=0.56, r=0.37, fill=colors.SHADOW, fill_opacity=0.3)
-    + _disc(0.36, fill=colors.AGENT_EDGE)
-    + _disc(0.315, fill=colors.AGENT),
-    **svg_overlays.SYMBOLS,
-}
-"""Symbols that are used by their name: shapes in the unit square."""
+PREFIX = "dynamaze-"  # of all ids: several pictures may be part of one HTML page
+QUARTER = 90  # degrees
 
 
 def scene_to_svg(scene: Scene, cell_size: float = 32) -> str:
@@ -81,51 +46,59 @@ def scene_to_svg(scene: Scene, cell_size: float = 32) -> str:
     if not 0 < cell_size < float("inf"):
         raise ValueError(f"cell_size: {cell_size}; expected a finite number above 0")
     scene.check()
-    shown = scene.visible()
-    body = "".join(layer(shown) for layer in LAYERS)
-    rows, cols = scene.walls.shape
-    return tag(
+    rows, cols = (int(side) for side in scene.walls.shape)
+    definitions = {"floor": _floor_pattern()}
+    items = groupby(display_list(scene.visible()), key=lambda item: item.group)
+    groups = [
+        _group(name, (element for item in part for element in _elements(item, definitions)))
+        for name, part in items
+    ]
+    floor = _tag("rect", width=cols, height=rows, fill=f"url(#{PREFIX}floor)")
+    return _tag(
         "svg",
-        _definitions(body) + body,
+        _tag("defs", "".join(definitions.values()))
+        + floor
+        + _shadows(scene.walls)
+        + _walls(scene.walls)
+        + "".join(groups),
         xmlns="http://www.w3.org/2000/svg",
         width=float(cols * cell_size),
         height=float(rows * cell_size),
         viewBox=f"0 0 {cols} {rows}",
+        # Inherited by all shapes.
+        fill_rule="evenodd",
+        clip_rule="evenodd",
+        stroke_linejoin="round",
     )
 
 
-def _definitions(body: str) -> str:
-    """Define exactly the symbols that are used."""
-    used = sorted(set(re.findall(f'href="#{PREFIX}([^"]+)"', body)))
-    floor = tag("pattern", _floor(), id=f"{PREFIX}floor", width=1, height=1,
+# -- floor and walls -------------------------------------------------------------------------------
+
+
+@cache
+def _floor_pattern() -> str:
+    return _tag("pattern", _drawn("floor", FLOOR_PARTS), id=f"{PREFIX}floor", width=1, height=1,
                 patternUnits="userSpaceOnUse")  # fmt: skip
-    return tag("defs", floor + "".join(tag("g", SYMBOLS[s], id=PREFIX + s) for s in used))
 
 
-def _ground(scene: Scene) -> str:
-    rows, cols = scene.walls.shape
-    return tag("rect", width=int(cols), height=int(rows), fill=f"url(#{PREFIX}floor)")
+def _shadows(walls: BoolArray) -> str:
+    outline = _blocks(walls)
+    return outline and _tag("path", d=outline, class_="shadows", fill=colors.SHADOW,
+                            fill_opacity=0.18, transform="translate(.1 .16)")  # fmt: skip
 
 
-def _shadows(scene: Scene) -> str:
-    outline = _blocks(scene.walls)
-    return outline and tag("path", d=outline, class_="shadows", fill=colors.SHADOW,
-                           fill_opacity=0.18, transform="translate(.1 .16)")  # fmt: skip
-
-
-def _walls(scene: Scene) -> str:
+def _walls(walls: BoolArray) -> str:
     """Draw the tops of the walls and, above free cells, their front sides."""
-    walls = scene.walls
     front = walls.copy()
     front[:-1] &= ~walls[1:]
     front[-1] = False  # walls continue beyond the border
     tops = _blocks(walls & ~front) + _blocks(front, height=1.0 - FRONT)
     if not tops:
         return ""
-    sides = tag("path", d=_blocks(walls), fill=colors.WALL_FRONT)
+    sides = _tag("path", d=_blocks(walls), fill=colors.WALL_FRONT)
     # The stroke hides the seams between the rows.
-    top = tag("path", d=tops, fill=colors.WALL_TOP, stroke=colors.WALL_TOP, stroke_width=0.02)
-    return group("walls", [sides, top])
+    top = _tag("path", d=tops, fill=colors.WALL_TOP, stroke=colors.WALL_TOP, stroke_width=0.02)
+    return _group("walls", [sides, top])
 
 
 def _blocks(cells: BoolArray, height: float = 1.0) -> str:
@@ -145,87 +118,136 @@ def _runs(cells: Sequence[Sequence[bool]]) -> Iterator[tuple[int, int, int]]:
                 yield row, places[0][0], len(places)
 
 
-def _changed(scene: Scene) -> str:
-    if scene.changed is None:
-        return ""
-    marked = [
-        use("appeared" if scene.walls[row, col] else "opened", col, row,
-            stroke=colors.APPEARED if scene.walls[row, col] else colors.OPENED)
-        for row, col in zip(*(axis.tolist() for axis in scene.changed.nonzero()), strict=True)
-    ]  # fmt: skip
-    return group("changed", marked, fill="none", stroke_width=0.08,
-                 opacity=float(scene.changed_strength))  # fmt: skip
+# -- items of the display list ---------------------------------------------------------------------
 
 
-def _starts(scene: Scene) -> str:
-    return group("starts", (use("start", col, row) for row, col in scene.starts))
+def _elements(item: Item, definitions: dict[str, str]) -> Iterator[str]:
+    """Yield the elements of an item, and define the symbols that they use."""
+    if isinstance(item, Line):
+        yield from _segments(item)
+    elif isinstance(item, FreeMark):
+        row, col = item.position
+        yield _use(item.symbol, row - 0.5, col - 0.5, definitions)
+    else:
+        rows, cols = (np.asarray(axis).tolist() for axis in item.where)
+        for row, col, look in zip(rows, cols, _looks(item), strict=True):
+            yield _use(item.symbol, row, col, definitions, **look)
 
 
-def _goals(scene: Scene) -> str:
-    return group("goals", (use("goal", col, row) for row, col in scene.goals))
+def _looks(marks: Marks) -> list[dict[str, Any]]:
+    """Return how the symbol is used in each cell, as arguments of `_use`."""
+    if marks.values is not None:
+        return [{"fill": tuple(color)} for color in map_colors(marks.values).tolist()]
+    if marks.pictures is None:
+        return [{"opacity": marks.strength}] * len(marks.where[0])
+    name = "level" if callable(marks.symbol.parts) else "opacity"
+    return [{name: level} for level in np.array(marks.symbol.levels)[marks.pictures].tolist()]
 
 
-def _trail(scene: Scene) -> str:
-    """Draw the trail as dots, or the path as a line, paler with age."""
-    if scene.path:
-        return group("trail", _path(scene))
-    dots = [
-        use("dot", col, row, opacity=_age(index / (TRAIL_LENGTH - 1)))
-        for index, (row, col) in enumerate(recent_trail(scene))
-    ]
-    return group("trail", dots, fill=colors.AGENT)
+def _use(
+    symbol: Symbol,
+    row: float,
+    col: float,
+    definitions: dict[str, str],
+    *,
+    level: float | None = None,
+    fill: Color | None = None,
+    opacity: float = 1.0,
+) -> str:
+    """Place a symbol, or its picture for a level, with the top left corner at (row, col)."""
+    name = symbol.name if level is None else f"{symbol.name}-{level:g}"
+    if name not in definitions:
+        definitions[name] = _definition(symbol, name, level)
+    angle = f"rotate({QUARTER * symbol.turns} {number(col + 0.5)} {number(row + 0.5)})"
+    return _tag("use", href=f"#{PREFIX}{name}", x=float(col), y=float(row), fill=fill,
+                opacity=_unless_opaque(opacity),
+                transform=angle if symbol.turns else None)  # fmt: skip
 
 
-def _path(scene: Scene) -> Iterator[str]:
-    """Draw each segment of the path as a separate line with its own opacity."""
-    points = scene.path[-PATH_LENGTH:]
-    for index, ((y0, x0), (y1, x1)) in enumerate(pairwise(points), 1):
-        line = f"M{number(x0)} {number(y0)}L{number(x1)} {number(y1)}"
-        yield tag("path", d=line, stroke=colors.AGENT, stroke_width=2 * PATH_RADIUS,
-                  stroke_opacity=_age(1 - index / len(points)))  # fmt: skip
+def _segments(line: Line) -> Iterator[str]:
+    """Draw each segment of a line as a separate path with its own opacity."""
+    opacities = np.linspace(*line.opacities, len(line.points))[1:].tolist()
+    for ((y0, x0), (y1, x1)), opacity in zip(pairwise(line.points), opacities, strict=True):
+        outline = f"M{number(x0)} {number(y0)}L{number(x1)} {number(y1)}"
+        yield _tag("path", d=outline, stroke=line.color, stroke_width=line.width,
+                   stroke_opacity=opacity)  # fmt: skip
 
 
-def _age(age: float) -> float:
-    """Return the opacity of a mark of the trail for its age, 0 (newest) to 1."""
-    return NEWEST + (OLDEST - NEWEST) * age
+# -- symbols ---------------------------------------------------------------------------------------
 
 
-def _agent(scene: Scene) -> str:
-    """Draw the agent in its cell, or at its position if it has one."""
-    if scene.agent is None:
-        return ""
-    row, col = _middle(scene.agent) if scene.position is None else scene.position
-    x, y = col - 0.5, row - 0.5
-    down, right = heading(scene)
-    drawn = [use("ball", x, y)]
-    for side in (-0.11, 0.11):
-        eye_x, eye_y = x + 0.5 + side + 0.06 * right, y + 0.48 + 0.05 * down
-        pupil_x, pupil_y = eye_x + 0.03 * right, eye_y + 0.03 * down
-        drawn.append(tag("circle", cx=eye_x, cy=eye_y, r=0.085, fill=colors.EYE))
-        drawn.append(tag("circle", cx=pupil_x, cy=pupil_y, r=0.048, fill=colors.PUPIL))
-    return group("agent", drawn)
+@lru_cache(maxsize=512)
+def _definition(symbol: Symbol, name: str, level: float | None) -> str:
+    """Define a symbol, or its picture for a level."""
+    parts = symbol.parts(level or 1.0) if callable(symbol.parts) else symbol.parts
+    return _tag("g", _drawn(name, parts), id=PREFIX + name)
 
 
-def _middle(cell: Cell) -> tuple[float, float]:
-    """Return the centre of a cell."""
-    return cell[0] + 0.5, cell[1] + 0.5
+def _drawn(name: str, parts: Parts) -> str:
+    """Return the elements of a symbol."""
+    return "".join(_part(f"{PREFIX}{name}-{index}", part) for index, part in enumerate(parts))
 
 
-LAYERS: tuple[Callable[[Scene], str], ...] = (
-    _ground,
-    _shadows,
-    svg_overlays.q,
-    svg_overlays.values,
-    _walls,
-    svg_overlays.opened_outline,
-    _changed,
-    _starts,
-    svg_overlays.tree,
-    svg_overlays.visits,
-    svg_overlays.belief,
-    svg_overlays.planned,
-    _goals,
-    _trail,
-    svg_overlays.policy,
-    _agent,
-)
+def _part(part_id: str, part: Part) -> str:
+    """Return the elements of a part; what it refers to gets its id."""
+    shape, reference = part.shape, f"url(#{part_id})"
+    look = {"fill": part.color, "opacity": _unless_opaque(part.opacity)}
+    if isinstance(shape, Textured):
+        clip = _tag("clipPath", _tag("path", d=outline(shape.shape)), id=part_id)
+        return clip + _tag("path", d=outline(shape.texture), clip_path=reference, **look)
+    if isinstance(shape, Polygon):
+        look |= {"stroke": part.color, "stroke_width": 2 * shape.rounding}
+    if part.glow is not None:
+        return _gradient(part_id, part) + _tag("path", d=outline(shape), fill=reference)
+    return _tag("path", d=outline(shape), **look)
+
+
+def _gradient(part_id: str, part: Part) -> str:
+    """Define a color that fades from the centre of a disc to its edge."""
+    assert part.glow is not None
+    (x, y), radius = part.glow
+    # The opacity 1 - r^2, interpolated between its values in five places.
+    stops = (
+        _tag("stop", offset=r, stop_color=part.color, stop_opacity=1 - r * r)
+        for r in (0.0, 0.25, 0.5, 0.75, 1.0)
+    )
+    return _tag("radialGradient", "".join(stops), id=part_id, cx=x, cy=y, r=radius,
+                gradientUnits="userSpaceOnUse")  # fmt: skip
+
+
+# -- elements as text ------------------------------------------------------------------------------
+
+
+def _tag(name: str, content: str = "", /, **attributes: object) -> str:
+    """Return an element as text.
+
+    Args:
+        name: name of the element.
+        content: elements inside, as text.
+        **attributes: nothing that would have to be escaped. Underscores in names become hyphens, a
+            trailing one is dropped; None is left out, floats are formatted by `number`, colors as
+            #rrggbb.
+    """
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{_text(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return f"<{name}{written}>{content}</{name}>" if content else f"<{name}{written}/>"
+
+
+def _group(name: str, elements: Iterable[str]) -> str:
+    """Return a group of elements with a class, or "" if there are none."""
+    content = "".join(elements)
+    return _tag("g", content, class_=name) if content else ""
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return "#" + bytes(value).hex()
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def _unless_opaque(opacity: float) -> float | None:
+    """Return the value of an attribute whose default is 1."""
+    return None if opacity == 1.0 else opacity

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
 
+from ..mazes.layout import Cell
 from . import colors
 from .colors import Color, map_colors
 from .overlay_measures import (
@@ -20,7 +21,7 @@ from .overlay_measures import (
     recent_trail,
     value_levels,
 )
-from .scene import Cell, Scene
+from .scene import Scene
 
 Letters = npt.NDArray[np.str_]  # (rows, cols)
 

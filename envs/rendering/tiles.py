@@ -16,12 +16,13 @@ from dynamaze.common.arrays import BoolArray, FloatArray
 
 from . import colors
 from .scene import Frame
-from .shapes import Corners, Grid, Ink, compose, coverage, make_grid, rounded_box
+from .shapes import Box, Corners, Grid, coverage, make_grid
+from .sprites import compose
+from .symbols import FLOOR_PARTS, Part
 
 ROUND = 0.2  # radius of a wall's corner without neighbours, in cells
 FRONT = 0.2  # height of a wall's front side
 RIM = 0.06  # width of the bright rim of a wall's top
-GROOVE = 0.03  # half the width of the line between two floor cells
 SHADE_BELOW, SHADE_RIGHT = 0.30, 0.16  # reach of a wall's shadow
 SHADE = 0.30  # opacity of a shadow at the wall
 
@@ -67,23 +68,11 @@ def _bits(code: int, count: int) -> list[bool]:
     return [bool(code >> bit & 1) for bit in range(count)]
 
 
-def _opaque(inks: list[Ink]) -> Frame:
-    """Compose inks to opaque pixels; the first ink covers the cell."""
-    return np.rint(compose(inks)[0]).astype(np.uint8)
-
-
-def _floor(grid: Grid) -> list[Ink]:
-    """Draw the floor: a pale slab with a groove around it."""
-    slab = rounded_box(grid, (GROOVE, GROOVE, 1 - GROOVE, 1 - GROOVE), Corners(*[0.06] * 4))
-    return [
-        Ink(colors.FLOOR_GROOVE, np.ones((grid.size, grid.size))),
-        Ink(colors.FLOOR, coverage(grid, slab)),
-    ]
-
-
 def _floor_tile(grid: Grid, up: bool, left: bool, corner: bool) -> Frame:
     """Draw a floor tile; the flags say which neighbours are walls that cast a shadow."""
-    return _opaque([*_floor(grid), Ink(colors.SHADOW, _shade(grid, up, left, corner))])
+    floor, _ = compose(FLOOR_PARTS, grid)
+    shade = _shade(grid, up, left, corner)[..., np.newaxis]
+    return _rounded(floor * (1.0 - shade) + np.asarray(colors.SHADOW, dtype=np.float64) * shade)
 
 
 def _shade(grid: Grid, up: bool, left: bool, corner: bool) -> FloatArray:
@@ -112,11 +101,14 @@ def _wall_tile(grid: Grid, up: bool, right: bool, down: bool, left: bool) -> Fra
         1.0 if down else bottom - RIM / 2,
     )
     inner = Corners(*(max(0.0, radius - RIM) for radius in corners))
-    return _opaque(
-        [
-            *_floor(grid),
-            Ink(colors.WALL_FRONT, coverage(grid, rounded_box(grid, (0, 0, 1, 1), corners))),
-            Ink(colors.WALL_RIM, coverage(grid, rounded_box(grid, (0, 0, 1, bottom), corners))),
-            Ink(colors.WALL_TOP, coverage(grid, rounded_box(grid, top, inner))),
-        ]
+    wall = (
+        Part(colors.WALL_FRONT, Box(0, 0, 1, 1, corners)),
+        Part(colors.WALL_RIM, Box(0, 0, 1, bottom, corners)),
+        Part(colors.WALL_TOP, Box(*top, inner)),
     )
+    return _rounded(compose((*FLOOR_PARTS, *wall), grid)[0])
+
+
+def _rounded(color: FloatArray) -> Frame:
+    """Convert opaque colors to pixels."""
+    return np.rint(color).astype(np.uint8)

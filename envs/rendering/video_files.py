@@ -10,7 +10,7 @@ import io
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.registry import Registry
 
 from .scene import Frame
 
@@ -138,11 +139,9 @@ class Mp4:
             raise OSError(f"ffmpeg did not finish {self._path}")
 
 
-VIDEO_FILES: dict[str, Callable[[Path, tuple[int, int], float], VideoFile]] = {
-    ".gif": Gif,
-    ".png": AnimatedPng,
-    ".mp4": Mp4,
-}
+VIDEO_FILES: Registry[Callable[[Path, tuple[int, int], float], VideoFile]] = Registry(
+    "path suffix", {".gif": Gif, ".png": AnimatedPng, ".mp4": Mp4}
+)
 """Suffix -> class of the file."""
 
 
@@ -185,17 +184,10 @@ def png(frame: Frame) -> bytes:
 
 def _png_data(frame: Frame) -> bytes:
     """Return the compressed pixels of a PNG file, the content of its IDAT chunks."""
-    content = png(frame)
-    return b"".join(data for name, data in _chunks(content) if name == b"IDAT")
+    from PIL import Image, PngImagePlugin
 
-
-def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield name and data of each chunk of a PNG file."""
-    at = 8
-    while at < len(content):
-        length, name = struct.unpack_from(">I4s", content, at)
-        yield name, content[at + 8 : at + 8 + length]
-        at += length + 12
+    chunks = PngImagePlugin.getchunks(Image.fromarray(frame))
+    return b"".join(data for name, data, _ in chunks if name == b"IDAT")
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:

@@ -17,9 +17,14 @@ from dynamaze.app.play import Play, make_maze
 from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.envs import DynaMazeEnv
 from dynamaze.envs.rendering.window import require_display
-from dynamaze.viewer.terminal import play_in_terminal, read_keys
-from dynamaze.viewer.walk import GOAL_POLLS, WalkSession, play_in_window
-from dynamaze.viewer.walk_state import WalkState
+from dynamaze.viewer.walk import (
+    GOAL_POLLS,
+    WalkSession,
+    WalkState,
+    play_in_terminal,
+    play_in_window,
+    read_keys,
+)
 
 LETTERS = {(-1, 0): "w", (0, 1): "d", (1, 0): "s", (0, -1): "a"}
 ARROWS = {"w": "UP", "d": "RIGHT", "s": "DOWN", "a": "LEFT"}

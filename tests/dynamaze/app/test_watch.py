@@ -427,7 +427,7 @@ def test_watch_without_display_suggests_video(pygame: Any, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("video.avi", r"ends in '\.avi'; expected"), ("no/video.gif", "no folder")],
+    [("video.avi", r"path suffix='\.avi'; expected"), ("no/video.gif", "no folder")],
 )
 def test_watch_rejects_invalid_video_path(
     pygame: Any, tmp_path: Path, name: str, message: str

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynamaze.common.arrays import BoolArray
+from dynamaze.envs.mazes.layout import Cell
 from dynamaze.envs.rendering import FramePainter, Scene
-from dynamaze.envs.rendering.scene import Cell, Frame
+from dynamaze.envs.rendering.scene import Frame
 
 MAKE_GOLDEN = Path(__file__).with_name("make_golden.py")
 
@@ -253,7 +254,7 @@ def test_rejects_invalid_scene(fields: dict[str, Any], message: str) -> None:
 
 
 def test_painter_rejects_nonpositive_sizes() -> None:
-    with pytest.raises(ValueError, match="cell_size: 0; expected at least 1"):
+    with pytest.raises(ValueError, match="cell_size=0; expected a whole number of at least 1"):
         FramePainter(6, 9, cell_size=0)
-    with pytest.raises(ValueError, match="rows: 0; expected at least 1"):
+    with pytest.raises(ValueError, match="rows=0; expected a whole number of at least 1"):
         FramePainter(0, 9)

@@ -14,14 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from dynamaze.envs.mazes.layout import Cell
 from dynamaze.envs.rendering import OVERLAYS, FramePainter, Overlays, Scene
 from dynamaze.envs.rendering.colors import map_colors
-from dynamaze.envs.rendering.layers import ALL_LAYERS, MOVING_LAYERS, STATIC_LAYERS
-from dynamaze.envs.rendering.scene import Cell, Frame
-from dynamaze.envs.rendering.sprite import Canvas
+from dynamaze.envs.rendering.display_list import ALL_LAYERS, MOVING_LAYERS, STATIC_LAYERS
+from dynamaze.envs.rendering.frame import Canvas, draw
+from dynamaze.envs.rendering.scene import Frame
 from dynamaze.envs.rendering.tiles import paint_ground
 
-SHAPE = (3, 4)
+from .scenes import SHAPE, everything
+
 SIZE = 32
 STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1))
 
@@ -108,7 +110,8 @@ def test_layer_orders_agree_without_overlays() -> None:
         frame = paint_ground(full.walls, SIZE)
         cells = frame.reshape(SHAPE[0], SIZE, SHAPE[1], SIZE, 3).swapaxes(1, 2)
         for layer in layers:
-            layer(Canvas(frame, cells, SIZE), full)
+            for item in layer(full, False):
+                draw(Canvas(frame, cells, SIZE), item)
         frames.append(frame)
     np.testing.assert_array_equal(frames[0], frames[1])
     np.testing.assert_array_equal(frames[0], paint(full))
@@ -138,19 +141,6 @@ def test_hidden_overlays_not_drawn() -> None:
     for name in OVERLAYS:
         alone = full._replace(overlays=full.overlays.only([name]))
         assert differing(paint(alone), paint(scene())), name
-
-
-def everything() -> dict[str, Any]:
-    rng = np.random.default_rng(0)
-    return {
-        "values": rng.random(SHAPE),
-        "q": rng.random((*SHAPE, 4)),
-        "policy": np.full((*SHAPE, 4), 0.25),
-        "visits": rng.integers(1, 100, SHAPE),
-        "belief": rng.random(SHAPE),
-        "planned": [[2, 1], [9, 0]],
-        "tree": rng.integers(1, 100, SHAPE),
-    }
 
 
 @pytest.mark.parametrize("name", ["values", "q", "policy", "visits", "tree", "planned"])

@@ -20,7 +20,7 @@ for name in [name for name in sys.modules if name.startswith(package)]:
 rendering = import_module(package)
 print(sorted(name for name in sys.modules if name.startswith(package + ".")))
 rendering.FramePainter
-names = ("recorder", "svg", "svg_overlays", "text", "video_files", "window")
+names = ("recorder", "svg", "text", "video_files", "window")
 print([name for name in names if f"{package}.{name}" in sys.modules])
 """
 

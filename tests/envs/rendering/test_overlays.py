@@ -97,9 +97,9 @@ def row(*values: float) -> Any:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"valeus": np.zeros(6)}, r"unknown overlay 'valeus'; expected one of values, q, .*; did "
+        ({"valeus": np.zeros(6)}, r"overlay='valeus'; expected one of \['values', 'q', .*; did "
                                   r"you mean 'values'\?"),
-        ({"hidden": {"q"}}, "unknown overlay 'hidden'"),
+        ({"hidden": {"q"}}, "overlay='hidden'; expected one of"),
         ({"values": np.zeros(5)}, r"values: array of shape \(5,\); expected \(6,\) or \(2, 3\)"),
         ({"values": np.zeros((3, 2))}, r"values: array of shape \(3, 2\)"),
         ({"values": 3.0}, r"values: array of shape \(\)"),
@@ -182,7 +182,7 @@ def test_only_keeps_arrays(names: set[str]) -> None:
 
 
 def test_only_rejects_unknown_name() -> None:
-    with pytest.raises(ValueError, match=r"unknown overlay 'vists'; .*did you mean 'visits'\?"):
+    with pytest.raises(ValueError, match=r"overlay='vists'; .*did you mean 'visits'\?"):
         Overlays().only(["vists"])
 
 

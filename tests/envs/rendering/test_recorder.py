@@ -225,9 +225,9 @@ def test_recorder_memory_is_bounded(tmp_path: Path) -> None:
     [
         (
             "video.gfi",
-            r"video.gfi' ends in '.gfi'; expected .gif, .png, .mp4; did you mean '.gif'\?",
+            r"path suffix='\.gfi'; expected one of .*; did you mean '\.gif'\?",
         ),
-        ("video", r"video' ends in ''; expected .gif, .png, .mp4"),
+        ("video", r"path suffix=''; expected one of \['\.gif', '\.png', '\.mp4'\]"),
     ],
 )
 def test_rejects_unknown_suffix(tmp_path: Path, make: Any, name: str, message: str) -> None:

@@ -12,33 +12,19 @@ import pytest
 
 from dynamaze.envs.rendering import Overlays, Scene, scene_to_svg
 
-SHAPE = (3, 4)
+from .scenes import SHAPE, everything, scene
+
 SPACE = "{http://www.w3.org/2000/svg}"
-
-
-def scene(**arrays: Any) -> Scene:
-    walls = np.zeros(SHAPE, dtype=np.bool_)
-    walls[1, 1:3] = True
-    overlays = Overlays().replace(SHAPE, **arrays)
-    return Scene(walls, starts=((0, 0),), goals=((0, 3),), agent=(2, 2), overlays=overlays)
-
-
-def everything() -> dict[str, Any]:
-    rng = np.random.default_rng(0)
-    return {
-        "values": rng.random(SHAPE),
-        "q": rng.random((*SHAPE, 4)),
-        "policy": np.full((*SHAPE, 4), 0.25),
-        "visits": rng.integers(1, 100, SHAPE),
-        "belief": rng.random(SHAPE),
-        "planned": [[2, 1], [9, 0]],
-        "tree": rng.integers(1, 100, SHAPE),
-    }
 
 
 def groups(scene: Scene) -> dict[str, ET.Element]:
     root = ET.fromstring(scene_to_svg(scene))
     return {g.attrib["class"]: g for g in root.iter() if "class" in g.attrib}
+
+
+def definitions(scene: Scene) -> dict[str, ET.Element]:
+    root = ET.fromstring(scene_to_svg(scene))
+    return {e.attrib["id"].removeprefix("dynamaze-"): e for e in root.iter() if "id" in e.attrib}
 
 
 def drawn(group: ET.Element) -> list[tuple[str, float, float]]:
@@ -71,8 +57,9 @@ def test_svg_defines_exactly_used_symbols() -> None:
     for one in (scene(), scene(**everything())):
         root = ET.fromstring(scene_to_svg(one))
         used = {use.attrib["href"][1:] for use in root.iter(f"{SPACE}use")}
+        references = re.findall(r"url\(#([^)]+)\)", scene_to_svg(one))
         defined = Counter(e.attrib["id"] for e in root.iter() if "id" in e.attrib)
-        assert defined == Counter([*used, "dynamaze-floor"])
+        assert defined == Counter([*used, *references])
 
 
 def test_svg_is_self_contained() -> None:
@@ -101,8 +88,9 @@ def test_svg_positions_of_marks() -> None:
     assert drawn(found["trail"]) == [("dot", 2, 1), ("dot", 2, 0)]
     opacity = [float(dot.attrib["opacity"]) for dot in found["trail"]]
     assert opacity[0] > opacity[1]
-    assert drawn(found["agent"]) == [("ball", 2, 2)]
-    assert drawn(groups(scene()._replace(position=(2.25, 1.75)))["agent"]) == [("ball", 1.75, 1.25)]
+    assert drawn(found["agent"]) == [("agent_0_1", 2, 2)], "it looks to the right"
+    moved = groups(scene()._replace(position=(2.25, 1.75)))["agent"]
+    assert drawn(moved) == [("agent_0_0", 1.75, 1.25)]
 
 
 def test_svg_path_replaces_dots() -> None:
@@ -115,49 +103,54 @@ def test_svg_distinguishes_appeared_and_opened() -> None:
     changed[1, 1] = changed[2, 0] = True
     group = groups(scene()._replace(changed=changed, changed_strength=0.5))["changed"]
     assert drawn(group) == [("appeared", 1, 1), ("opened", 2, 0)]
-    assert group.attrib["opacity"] == "0.5"
+    assert [use.attrib["opacity"] for use in group] == ["0.5", "0.5"]
 
 
 def test_svg_values_color_floor() -> None:
     values = np.arange(12.0).reshape(SHAPE)
     values[2, 0] = np.nan
     cells = drawn(groups(scene(values=values))["values"])
-    assert cells == [("fill", r, c) for r, c in np.argwhere(~scene().walls) if (r, c) != (2, 0)]
+    assert cells == [("value", r, c) for r, c in np.argwhere(~scene().walls) if (r, c) != (2, 0)]
     fills = [use.attrib["fill"] for use in groups(scene(values=values))["values"]]
     assert (fills[0], fills[-1]) == ("#440154", "#fde725")
 
 
 def test_svg_shapes_of_values() -> None:
     found = groups(scene(**everything()))
-    assert Counter(name for name, *_ in drawn(found["q"])) == {f"q{a}": 10 for a in range(4)}
+    assert Counter(name for name, *_ in drawn(found["q"])) == {f"outer-q{a}": 10 for a in range(4)}
     assert {name for name, *_ in drawn(found["values"])} == {"hub"}
 
 
 def test_svg_arrows_rotated_and_scaled() -> None:
     policy = np.zeros((*SHAPE, 4))
     policy[2, 0] = (0, 0.75, 0.25, 0)
-    right, down = groups(scene(policy=policy))["policy"]
-    assert right.attrib["transform"] == "translate(0.5 2.5) rotate(90)"
-    assert down.attrib["transform"] == "translate(0.5 2.5) rotate(180)"
-    tips = [float(arrow.attrib["points"].split()[0].split(",")[1]) for arrow in (right, down)]
-    assert tips[0] < tips[1] < 0
+    shown = scene(policy=policy)
+    right, down = groups(shown)["policy"]
+    assert right.attrib["transform"] == "rotate(90 0.5 2.5)"
+    assert down.attrib["transform"] == "rotate(180 0.5 2.5)"
+    tips = []
+    for name, *_ in drawn(groups(shown)["policy"]):
+        arrow = definitions(shown)[name][-1]
+        tips.append(float(arrow.attrib["d"].split("L")[0].split()[1]))
+    assert tips[0] < tips[1] < 0.5
 
 
 def test_svg_marks_have_strengths() -> None:
     counts = np.zeros(SHAPE)
     counts[2] = (0, 1, 10, 100)
-    for name, size in (("visits", "width"), ("tree", "r")):
-        group = groups(scene(**{name: counts}))[name]
-        sizes = [float(e.attrib[size]) for e in group if size in e.attrib]
-        assert len(sizes) == 3
-        assert sizes == sorted(set(sizes))
+    for name, symbol in (("visits", "visits-bar"), ("tree", "bubble")):
+        marks = [name for name, *_ in drawn(groups(scene(**{name: counts}))[name])]
+        levels = [float(mark.removeprefix(f"{symbol}-")) for mark in marks]
+        assert len(levels) == 3
+        assert levels == sorted(set(levels))
     planned = groups(scene(planned=[[8, 1], [9, 2]]))["planned"]
-    assert drawn(planned) == [("side1", 2, 0), ("side2", 2, 1)]
+    assert drawn(planned) == [("planned", 2, 0), ("planned", 2, 1)]
+    assert [use.attrib["transform"][:10] for use in planned] == ["rotate(90 ", "rotate(180"]
     belief = scene().walls.astype(float)
     belief[2] = (np.nan, 0.5, 1.0, 0.0)
     belief[1, 1] = 0.0
     verdicts = Counter(name for name, *_ in drawn(groups(scene(belief=belief))["belief"]))
-    assert verdicts == {"unsure": 2, "ghost": 1, "window": 1, "right": 8}
+    assert verdicts == {"unsure": 2, "false-wall": 1, "false-floor": 1, "correct": 8}
 
 
 def test_svg_of_big_maze_small() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dynamaze.envs.mazes.layout import Cell
 from dynamaze.envs.rendering import Scene, scene_to_text
-from dynamaze.envs.rendering.scene import Cell
 
 
 def blocking_maze(agent: Cell | None) -> Scene:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import numpy as np
 import pytest
 
-from dynamaze.envs.rendering import Overlays, Scene, scene_to_color_text
-from dynamaze.envs.rendering.scene import Cell
+from dynamaze.envs.mazes.layout import Cell
+from dynamaze.envs.rendering import Scene, scene_to_color_text
 
-SHAPE = (3, 4)
+from .scenes import SHAPE, scene
+
 Shown = tuple[str, tuple[int, ...]]  # the two letters of a cell and its background
-
-
-def scene(**arrays: Any) -> Scene:
-    walls = np.zeros(SHAPE, dtype=np.bool_)
-    walls[1, 1:3] = True
-    overlays = Overlays().replace(SHAPE, **arrays)
-    return Scene(walls, starts=((0, 0),), goals=((0, 3),), agent=(2, 2), overlays=overlays)
 
 
 def read_cells(scene: Scene) -> dict[Cell, Shown]:

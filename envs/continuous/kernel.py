@@ -29,7 +29,14 @@ from dynamaze.common.compiled import compiled, compiled_with_arrays
 
 from ..mazes.dynamics import Dynamics
 from ..mazes.layout import Layout
-from ..vector.kernel import NEXT_STEP, begins_now, empty_result, end_step, next_random
+from ..vector.kernel import (
+    NEXT_STEP,
+    begin_episode,
+    begins_now,
+    empty_result,
+    end_step,
+    next_random,
+)
 
 FREE, WALL, GOAL = 0, 1, 2
 PADDING = 1
@@ -51,7 +58,7 @@ class PointMazeTables(NamedTuple):
     cells: UInt8Array  # (slots, rows + 2, cols + 2) of FREE, WALL and GOAL
     reward: FloatArray  # (slots, 3) on reaching a goal, for a step, for a step that a wall stopped
     slip: FloatArray  # (slots,) the probability of a step to one side
-    starts: Float32Array  # (slots, most starts, 2) positions
+    starts: Float32Array  # (slots, most starts, 4) states: positions at rest
     num_starts: npt.NDArray[np.int64]  # (slots,)
 
     @classmethod
@@ -62,7 +69,7 @@ class PointMazeTables(NamedTuple):
             cells=np.zeros((0, rows + 2 * PADDING, cols + 2 * PADDING), dtype=np.uint8),
             reward=np.zeros((0, 3)),
             slip=np.zeros(0),
-            starts=np.zeros((0, 0, 2), dtype=np.float32),
+            starts=np.zeros((0, 0, 4), dtype=np.float32),
             num_starts=np.zeros(0, dtype=np.int64),
         ).with_capacity(len(mazes), max(len(maze.starts) for maze in mazes))
         for slot, maze in enumerate(mazes):
@@ -75,7 +82,7 @@ class PointMazeTables(NamedTuple):
         draw_cells(self.cells[slot], layout)
         self.reward[slot] = layout.rewards
         self.slip[slot] = layout.slip_probability
-        self.starts[slot, : len(layout.starts)] = np.array(layout.starts) + 0.5
+        self.starts[slot, : len(layout.starts), :2] = np.array(layout.starts) + 0.5
         self.num_starts[slot] = len(layout.starts)
 
     def with_capacity(self, slots: int, starts: int) -> PointMazeTables:
@@ -205,24 +212,36 @@ def normal_pair(first, second):
 
 
 @compiled
-def accelerate(motion, slip, state, action, numbers):
+def turned(action, slip, number):
+    """Return an action, down and right, that may slip: it is then turned to one side.
+
+    Args:
+        action: down and right.
+        slip: the probability of a slip.
+        number: random, from [0, 1); not used without slip.
+    """
+    down, right = action
+    if slip > 0.0 and number >= 1.0 - slip:
+        # To one side below the second threshold of `Dynamics`, otherwise to the other.
+        to_one_side = number < 1.0 - slip + slip / 2
+        down, right = (right, -down) if to_one_side else (-right, down)
+    return down, right
+
+
+@compiled
+def accelerate(motion, state, action, numbers):
     """Update a point's velocity by an action and return its target.
 
     Args:
         motion: the parameters of the motion.
-        slip: the probability that the action is turned to one side.
         state: (4,) position and velocity, (row, col) each; the velocity is changed in place.
         action: down and right; clipped to [-1, 1].
-        numbers: three from [0, 1): to slip, and two for the noise.
+        numbers: two from [0, 1), for the noise.
 
     Returns:
         The position, rows and columns, that the point reaches if no wall stops it.
     """
     down, right = min(max(action[0], -1.0), 1.0), min(max(action[1], -1.0), 1.0)
-    if slip > 0.0 and numbers[0] >= 1.0 - slip:
-        # To one side below the second threshold of `Dynamics`, otherwise to the other.
-        to_one_side = numbers[0] < 1.0 - slip + slip / 2
-        down, right = (right, -down) if to_one_side else (-right, down)
     state[2] = _accelerated(motion, np.float64(state[2]), down)
     state[3] = _accelerated(motion, np.float64(state[3]), right)
     to_y, to_x = (
@@ -230,7 +249,7 @@ def accelerate(motion, slip, state, action, numbers):
         np.float64(state[1]) + np.float64(state[3]),
     )
     if motion.noise > 0.0:
-        down_noise, right_noise = normal_pair(numbers[1], numbers[2])
+        down_noise, right_noise = normal_pair(numbers[0], numbers[1])
         to_y += motion.noise * down_noise
         to_x += motion.noise * right_noise
     return np.float64(np.float32(to_y)), np.float64(np.float32(to_x))
@@ -268,24 +287,12 @@ def move(cells, reward, slot, state, to_y, to_x):
 
 
 @compiled
-def step_point(  # noqa: PLR0913, PLR0917  # numbers enter compiled code faster than tuples
-    cells,
-    reward,
-    state,
-    slip,
-    step_size,
-    inertia,
-    max_speed,
-    noise,
-    down,
-    right,
-    slip_number,
-    first,
-    second,
+def step_point(  # numbers enter compiled code faster than tuples
+    cells, reward, state, step_size, inertia, max_speed, noise, down, right, first, second
 ):
-    """Step a single point: reward and terminated."""
+    """Step a single point, by an action that has slipped already: reward and terminated."""
     motion = Motion(step_size, inertia, max_speed, noise)
-    to_y, to_x = accelerate(motion, slip, state, (down, right), (slip_number, first, second))
+    to_y, to_x = accelerate(motion, state, (down, right), (first, second))
     return move(cells, reward, 0, state, to_y, to_x)
 
 
@@ -298,12 +305,13 @@ def step_points_apart(tables, motion, states, actions, numbers, rewards, termina
         motion: the parameters of the motion.
         states: (n, 4) positions and velocities, changed in place.
         actions: (n, 2) down and right.
-        numbers: (n, 3) from [0, 1).
+        numbers: (n, 3) from [0, 1): to slip, and two for the noise.
         rewards: (n,) written to.
         terminated: (n,) written to.
     """
     for i in range(len(states)):
-        to_y, to_x = accelerate(motion, tables.slip[0], states[i], actions[i], numbers[i])
+        action = turned((actions[i, 0], actions[i, 1]), tables.slip[0], numbers[i, 0])
+        to_y, to_x = accelerate(motion, states[i], action, (numbers[i, 1], numbers[i, 2]))
         rewards[i], terminated[i] = move(tables.cells, tables.reward, 0, states[i], to_y, to_x)
 
 
@@ -312,27 +320,6 @@ def _accelerated(motion, speed, action):
     """Return a component of the velocity after an action, as a float32 number."""
     faster = motion.inertia * speed + motion.step_size * action
     return np.float64(np.float32(min(max(faster, -motion.max_speed), motion.max_speed)))
-
-
-@compiled
-def begin_episode(tables, batch, i):
-    """Put the point of environment i on a start of its maze, at rest."""
-    slot = batch.slot[i]
-    count = tables.num_starts[slot]
-    choice = int(next_random(batch, i) * count) if count > 1 else 0
-    batch.state[i, 0] = tables.starts[slot, choice, 0]
-    batch.state[i, 1] = tables.starts[slot, choice, 1]
-    batch.state[i, 2] = batch.state[i, 3] = 0.0
-    batch.episode_step[i] = 0
-    batch.done[i] = False
-
-
-@compiled
-def begin_episodes(tables, batch, mask):
-    """Begin an episode in every environment of the mask."""
-    for i in range(mask.size):
-        if mask[i]:
-            begin_episode(tables, batch, i)
 
 
 @compiled
@@ -355,12 +342,10 @@ def accelerate_batch(tables, motion, batch, actions, mode, numbers, targets):
     for i in range(len(actions)):
         if mode == NEXT_STEP and batch.done[i]:
             continue
+        slip = tables.slip[batch.slot[i]]
+        action = turned((actions[i, 0], actions[i, 1]), slip, numbers[i, 0])
         targets[i, 0], targets[i, 1] = accelerate(
-            motion,
-            tables.slip[batch.slot[i]],
-            batch.state[i],
-            (actions[i, 0], actions[i, 1]),
-            (numbers[i, 0], numbers[i, 1], numbers[i, 2]),
+            motion, batch.state[i], action, (numbers[i, 1], numbers[i, 2])
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from ..mazes.layout import MAX_CELLS, Cell
 from . import level_rng as purposes
@@ -80,8 +80,8 @@ class MazeGenerator:
     endpoints: str = "random"
 
     def __post_init__(self) -> None:
-        _check_name("algorithm", self.algorithm, ALGORITHMS)
-        _check_name("endpoints", self.endpoints, ENDPOINTS)
+        checked_choice("algorithm", self.algorithm, ALGORITHMS)
+        checked_choice("endpoints", self.endpoints, ENDPOINTS)
         object.__setattr__(self, "size", _checked_size(self.size))
         for name, algorithms in _APPLIES.items():
             if getattr(self, name) is not None and self.algorithm not in algorithms:
@@ -94,7 +94,7 @@ class MazeGenerator:
         if self.loops is not None:
             checked_number("loops", self.loops, 0, 1)
         if self.room_size is not None:
-            checked_number("room_size", self.room_size, 2 * SMALLEST_SIDE, whole=True)
+            checked_integer("room_size", self.room_size, 2 * SMALLEST_SIDE)
 
     @property
     def shape(self) -> Cell:
@@ -161,13 +161,6 @@ def _open_loops(walls: BoolArray, share: float, rng: LevelRNG) -> None:
     closed = np.flatnonzero(between & walls)
     chosen = rng.permutation(closed.size)[: int(share * closed.size + 0.5)]
     walls.flat[closed[chosen]] = False
-
-
-def _check_name(argument: str, name: object, known: Sequence[str]) -> None:
-    if name not in known:
-        raise ValueError(
-            f"{argument}={name!r}; expected one of {list(known)}{did_you_mean(name, known)}"
-        )
 
 
 def _checked_size(size: object) -> Cell:

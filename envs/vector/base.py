@@ -15,12 +15,21 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from dynamaze.common.arrays import BoolArray, FloatArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from ..changing_maze import ChangingMaze
 from ..mazes.layout import Cell
 from ..options import Seeds, check_render_mode, parse_reset_mask, parse_reset_options, parse_seeds
-from .kernel import DISABLED, NEXT_STEP, SAME_STEP, refill_uniforms, uniform_sampler
+from .kernel import (
+    DISABLED,
+    NEXT_STEP,
+    SAME_STEP,
+    BatchedEnvState,
+    StepResult,
+    begin_episodes,
+    refill_uniforms,
+    uniform_sampler,
+)
 
 MODES = {
     AutoresetMode.NEXT_STEP: NEXT_STEP,
@@ -69,7 +78,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         **maze_arguments: Any,
     ) -> None:
-        self.num_envs = int(checked_number("num_envs", num_envs, 1, whole=True))
+        self.num_envs = checked_integer("num_envs", num_envs, 1)
         single_class = type(self).single_class
         known = [mode for mode in single_class.metadata["render_modes"] if mode != "human"]  # type: ignore[attr-defined]  # a class
         check_render_mode(maze_arguments.get("render_mode"), known)
@@ -87,8 +96,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.max_episode_steps = -1
         if max_episode_steps not in (None, -1):
-            limit = checked_number("max_episode_steps", max_episode_steps, 1, whole=True)
-            self.max_episode_steps = int(limit)
+            self.max_episode_steps = checked_integer("max_episode_steps", max_episode_steps, 1)
         self._mode = MODES[mode]
         self._config = self._single_env.maze_config
         self._change_info = self._single_env.change_info
@@ -108,28 +116,24 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self._changed = np.zeros(self.num_envs, dtype=np.bool_)
         shape = self._config.first.walls.shape if self._change_info.with_cells else (0, 0)
         self._changed_cells = np.zeros((self.num_envs, *shape), dtype=np.bool_)
-        self._batch: Any = self._initial_batch()
+        self._batch = self._initial_batch()
         self._tables = type(self).tables_class.of(self._phases)
         for slot, phase in enumerate(self._phases):
             self._encoder.load(slot, phase.layout)
 
     # -- to be defined by subclasses -----------------------------------------------------------
 
-    @abstractmethod
-    def _initial_batch(self) -> Any:
-        """Return the `BatchedEnvState` before the first reset."""
+    def _initial_batch(self) -> BatchedEnvState:
+        """Return the state before the first reset."""
+        return BatchedEnvState.initial(self.num_envs, UNIFORM_BLOCK)
 
     def _needs_random_numbers(self) -> bool:
         """Return True if a step uses random numbers beside those of the maze."""
         return False
 
     @abstractmethod
-    def _begin_episodes(self, mask: BoolArray) -> None:
-        """Put the agents of the masked environments on a start, by the compiled rule."""
-
-    @abstractmethod
-    def _step_batch(self, actions: Any) -> Any:
-        """Step all environments by the compiled rule and return the kernel's `StepResult`."""
+    def _step_batch(self, actions: Any) -> StepResult:
+        """Step all environments by the compiled rule."""
 
     @abstractmethod
     def _check_actions(self, actions: Any) -> Any:
@@ -379,6 +383,20 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             batch.world_step[i] = world_step
             maze.episode = int(batch.episode[i])
             maze.set_clock(world_step, uniform)
+
+    def _begin_episodes(self, mask: BoolArray) -> None:
+        """Put the agents of the masked environments on a start."""
+        begin_episodes(self._tables, self._batch, mask)
+
+    def _step_arguments(self, actions: Any) -> tuple[Any, ...]:
+        """Return the arguments of a compiled step that follow the mazes."""
+        return (
+            self._batch,
+            actions,
+            self.max_episode_steps,
+            self._mode,
+            self._config.changes_at_reset,
+        )
 
     # -- observations and information ----------------------------------------------------------
 

@@ -168,7 +168,7 @@ def test_episode_changes_restart_with_seed() -> None:
         ({"episode two": "S.G"}, LayoutError, "a change at episode 'two'"),
         ({"episode": "S.G"}, LayoutError, "a change at episode 'episode'"),
         ({3: {}}, ValueError, "a change of nothing"),
-        ({3: {"goall": (0, 1)}}, ValueError, "a change of 'goall'; .* did you mean 'goal'"),
+        ({3: {"goall": (0, 1)}}, ValueError, "change='goall'; .* did you mean 'goal'"),
         ({3: {"goal": (0, 9)}}, LayoutError, "after the change at world step 3: goal .* outside"),
         ({3: {"goal": 5}}, LayoutError, "goal=5; expected a cell"),
         ({3: {"goal": []}}, LayoutError, r"goal=\[\]; expected a cell"),

@@ -212,9 +212,9 @@ def test_zone_leads_to_t1_only(kind: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"task": "C"}, "task='C'; expected one of 'A', 'B'"),
+        ({"task": "C"}, r"task='C'; expected one of \['A', 'B'\]"),
         ({"task": None}, "task=None"),
-        ({"starts": "t1"}, "starts='t1'; expected one of 'all', 'T1'"),
+        ({"starts": "t1"}, r"starts='t1'; expected one of \['all', 'T1'\]"),
         ({"changes": {5: {"task": "D"}}}, "task='D'"),
         ({"changes": {0: {"task": "B"}}}, "expected 1 to"),
         ({"observation": "goal"}, "observation='goal' in a LoCA environment"),

@@ -170,7 +170,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         info = {"world_step": self._world_step, "phase": self._phase}
         if self._has_plain_info:
             return observation, info
-        info.update(self._extra_info)
+        info.update(self._counters)
         return self._report_changes(observation, info), info
 
     @property
@@ -430,11 +430,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         maze = self._maze
         self._phase, self._next_change = maze.phase, maze.next_change
         self._encoder.load(self._slot, maze.layout)
-        self._extra_info: dict[str, Any] = {}  # beside the clock and the phase
-        if self._config.levels is not None:
-            self._extra_info["level"] = maze.level
-        if self._config.random_changes is not None:
-            self._extra_info["skipped_changes"] = maze.skipped
+        self._counters = {key: getattr(maze, name) for name, key in self._config.counters.items()}
 
     def _report_changes(self, observation: Any, info: dict[str, Any]) -> Any:
         """Report changes in the information or the observation, whichever is configured."""

@@ -96,6 +96,16 @@ class MazeConfig:
             or any(layout.is_random for layout in self.schedule.layouts)
         )
 
+    @property
+    def counters(self) -> dict[str, str]:
+        """The attributes of a `ChangingMaze` that the information reports, and their keys in it."""
+        names = {"phase": "phase"}
+        if self.levels is not None:
+            names["level"] = "level"
+        if self.random_changes is not None:
+            names["skipped"] = "skipped_changes"
+        return names
+
     @cached_property
     def phases(self) -> tuple[Dynamics, ...]:
         """The dynamics of each phase of the schedule."""

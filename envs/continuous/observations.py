@@ -14,7 +14,7 @@ from dynamaze.common.registry import Registry
 from ..mazes.layout import Layout
 from ..mazes.scene import layout_scene
 from ..observations.dicts import GoalObservation
-from ..observations.encoders import RAY_DIRECTIONS, EncoderKinds, SlotCache
+from ..observations.encoders import RAY_DIRECTIONS, EncoderKinds, SlotCache, rays_space
 from ..observations.image import ImageObservation
 from ..rendering.scene import Scene
 from .kernel import PADDING, WALL, cast_rays, draw_cells
@@ -84,11 +84,7 @@ class PointRaysObservation:
         shape = (layout.rows + 2 * PADDING, layout.cols + 2 * PADDING)
         self._cells = SlotCache(shape, np.uint8)
         self._directions = np.array(RAY_DIRECTIONS)
-        farthest = float(np.sqrt(2)) * max(layout.rows, layout.cols)
-        high = np.array(
-            [farthest] * len(RAY_DIRECTIONS) + [1] * len(RAY_DIRECTIONS), dtype=np.float32
-        )
-        self.space = spaces.Box(np.zeros_like(high), high, dtype=np.float32)
+        self.space = rays_space(float(np.sqrt(2)) * max(layout.rows, layout.cols))
 
     def load(self, slot: int, layout: Layout) -> None:
         """Write the walls and goals of the maze in a slot."""

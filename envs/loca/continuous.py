@@ -12,19 +12,8 @@ from ..continuous.env import DynaMazeContinuousEnv
 from ..continuous.kernel import PADDING, WALL
 from ..mazes.layout import Cell, Layout
 from ..options import EnvOptions, with_options
-from .tasks import (
-    EXIT_T2,
-    T2_REWARD,
-    ZONE,
-    PhasesLike,
-    check_loca_observation,
-    corridor,
-    phase_changes,
-    reset_with_phase,
-    set_task,
-    starts_of,
-    task_of,
-)
+from . import tasks
+from .tasks import EXIT_T2, T2_REWARD, ZONE, PhasesLike
 
 
 @with_options(EnvOptions)
@@ -101,19 +90,19 @@ class DynaMazeLoCAContinuousEnv(DynaMazeContinuousEnv):
     ) -> None:
         self._tables_layout: Layout | None = None  # the layout of the two tables
         super().__init__(
-            corridor(task, starts),
-            phase_changes(changes),
+            tasks.corridor(task, starts),
+            tasks.phase_changes(changes),
             action=action,
             step_size=step_size,
             noise=noise,
-            observation=check_loca_observation(observation),
+            observation=tasks.check_loca_observation(observation),
             **options,
         )
 
-    task = property(task_of)
-    starts = property(starts_of)
-    set_task = set_task
-    reset = reset_with_phase
+    task = property(tasks.task_of)
+    starts = property(tasks.starts_of)
+    set_task = tasks.set_task
+    reset = tasks.reset_with_phase
 
     # -- the agent -----------------------------------------------------------------------------
 

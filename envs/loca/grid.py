@@ -16,20 +16,8 @@ from ..mazes.dynamics import NUM_ACTIONS, Dynamics, Moves, maze_moves
 from ..mazes.mdp import greedy_policy
 from ..mazes.schedule import read_schedule
 from ..options import EnvOptions, with_options
-from .tasks import (
-    EXIT_T2,
-    GAMMA,
-    T2_REWARD,
-    ZONE,
-    PhasesLike,
-    check_loca_observation,
-    corridor,
-    phase_changes,
-    reset_with_phase,
-    set_task,
-    starts_of,
-    task_of,
-)
+from . import tasks
+from .tasks import EXIT_T2, GAMMA, T2_REWARD, ZONE, PhasesLike
 
 TIE = 1e-9
 """Action values that differ by less are equal."""
@@ -117,17 +105,19 @@ class DynaMazeLoCAEnv(GridEnv):
         observation: Any = "index",
         **options: Unpack[EnvOptions],
     ) -> None:
-        schedule = read_schedule(corridor(task, starts, slip_probability), phase_changes(changes))
+        schedule = read_schedule(
+            tasks.corridor(task, starts, slip_probability), tasks.phase_changes(changes)
+        )
         super().__init__(
             MazeConfig(schedule, dynamics=LoCADynamics),
-            observation=check_loca_observation(observation),
+            observation=tasks.check_loca_observation(observation),
             **options,
         )
 
-    task = property(task_of)
-    starts = property(starts_of)
-    set_task = set_task
-    reset = reset_with_phase
+    task = property(tasks.task_of)
+    starts = property(tasks.starts_of)
+    set_task = tasks.set_task
+    reset = tasks.reset_with_phase
 
     # -- the exact MDP -------------------------------------------------------------------------
 

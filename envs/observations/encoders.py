@@ -228,11 +228,7 @@ class RaysObservation:
 
     def __init__(self, layout: Layout) -> None:
         self._mazes = SlotCache((layout.num_cells, 2 * len(RAY_DIRECTIONS)), np.float32)
-        farthest = max(layout.rows, layout.cols) - 1
-        high = np.array(
-            [max(farthest, 1)] * len(RAY_DIRECTIONS) + [1] * len(RAY_DIRECTIONS), dtype=np.float32
-        )
-        self.space = spaces.Box(np.zeros_like(high), high, dtype=np.float32)
+        self.space = rays_space(max(layout.rows - 1, layout.cols - 1, 1))
 
     def load(self, slot: int, layout: Layout) -> None:
         """Cast the rays from every cell of the maze in a slot."""
@@ -300,6 +296,12 @@ class SlotCache:
         self._layouts[slot] = layout
         array: npt.NDArray[Any] = self.arrays[slot]
         return array
+
+
+def rays_space(farthest: float) -> spaces.Box:
+    """Return the space of the rays in all directions: their lengths, and 1 for each with a goal."""
+    high = np.repeat(np.array([farthest, 1], dtype=np.float32), len(RAY_DIRECTIONS))
+    return spaces.Box(np.zeros_like(high), high, dtype=np.float32)
 
 
 def _ray_counts(layout: Layout, down: int, right: int) -> Float32Array:

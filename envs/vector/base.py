@@ -110,7 +110,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self._generators: list[np.random.Generator] | None = None
         self._single_envs: list[Any] | None = None
         self._counters = {
-            name: np.zeros(self.num_envs, dtype=np.int64) for name in self._counter_keys()
+            name: np.zeros(self.num_envs, dtype=np.int64) for name in self._config.counters
         }
         self._unreported: set[int] = set()  # environments with changes that are not reported yet
         self._changed = np.zeros(self.num_envs, dtype=np.bool_)
@@ -400,15 +400,6 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
 
     # -- observations and information ----------------------------------------------------------
 
-    def _counter_keys(self) -> dict[str, str]:
-        """Return the counters of each maze and their keys in the information."""
-        names = {"phase": "phase"}
-        if self._config.levels is not None:
-            names["level"] = "level"
-        if self._config.random_changes is not None:
-            names["skipped"] = "skipped_changes"
-        return names
-
     def _observations(self, state: Any) -> Any:
         encoded = self._encoder.encode_batch(state, self._batch.slot)
         return self._change_info.extend_observation(
@@ -418,7 +409,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
     def _infos(self, mask: BoolArray) -> dict[str, Any]:
         """Return the masked environments' information in the form of Gymnasium's vector ones."""
         infos: dict[str, Any] = {"world_step": self._batch.world_step.copy()}
-        for name, key in self._counter_keys().items():
+        for name, key in self._config.counters.items():
             infos[key] = self._counters[name].copy()
         infos.update(self._change_info.info(self._changed.copy(), self._changed_cells.copy()))
         for name, values in list(infos.items()):

@@ -15,18 +15,9 @@ from gymnasium.utils.env_checker import check_env
 
 from dynamaze.envs import DynaMazeEnv, GridEnv, Layout, LayoutError, apply_change, read_schedule
 
-Same = Callable[[Any, Any], None]
+from .helpers import Same, wander
+
 UP, RIGHT, DOWN, LEFT = range(4)
-
-
-def wander(env: Any, steps: int, seed: int = 0) -> list[Any]:
-    """Return the results of random actions, with resets where an episode ends."""
-    given: list[Any] = []
-    for action in np.random.default_rng(seed).integers(4, size=steps).tolist():
-        given.append(env.step(action))
-        if given[-1][2] or given[-1][3]:
-            given.append(env.reset())
-    return given
 
 
 def make(changing_env: tuple[str, dict[str, Any]], **more: Any) -> Any:

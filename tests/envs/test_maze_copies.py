@@ -17,18 +17,7 @@ from gymnasium.envs.registration import EnvSpec
 import dynamaze  # noqa: F401
 from dynamaze.envs import ACTIONS, DynaMazeEnv
 
-SEVERAL = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
-Same = Callable[[Any, Any], None]
-
-
-def wander(env: Any, steps: int, seed: int = 0) -> list[Any]:
-    """Return the results of random actions, with resets where an episode ends."""
-    given: list[Any] = []
-    for action in np.random.default_rng(seed).integers(4, size=steps).tolist():
-        given.append(env.step(action))
-        if given[-1][2] or given[-1][3]:
-            given.append(env.reset())
-    return given
+from .helpers import SEVERAL, Same, wander
 
 
 def stochastic(render_mode: str | None = None, **more: Any) -> DynaMazeEnv:

@@ -18,6 +18,8 @@ from gymnasium.utils.env_checker import check_env
 import dynamaze  # noqa: F401
 from dynamaze.envs import DynaMazeContinuousEnv, LayoutError
 
+from ..helpers import her_samples
+
 OBSERVATIONS = ["position", "position_velocity", "rays", "goal", "rgb"]
 ACTIONS = ["continuous", "discrete"]
 BELOW = float(np.nextafter(np.float32(1), np.float32(0)))
@@ -350,17 +352,9 @@ def test_her_runs() -> None:
         goal_reward=0.0,
         max_episode_steps=20,
     )
-    model = sb3.SAC(
-        "MultiInputPolicy",
-        env,
-        replay_buffer_class=sb3.HerReplayBuffer,
-        learning_starts=50,
-        policy_kwargs={"net_arch": [8]},
-        seed=0,
-        device="cpu",
+    batch = her_samples(
+        sb3.SAC, env, steps=120, learning_starts=50, policy_kwargs={"net_arch": [8]}
     )
-    model.learn(120)
-    batch = model.replay_buffer.sample(200)
     achieved, desired = (
         np.floor(batch.next_observations[name].numpy())
         for name in ("achieved_goal", "desired_goal")

@@ -18,8 +18,9 @@ from dynamaze.envs.loca.continuous import DynaMazeLoCAContinuousEnv
 from dynamaze.envs.loca.grid import DynaMazeLoCAEnv
 from dynamaze.envs.loca.tasks import GAMMA, LENGTH, STARTS, ZONE
 
+from ..helpers import Same, wander
+
 UP, RIGHT, DOWN, LEFT = range(4)
-Same = Callable[[Any, Any], None]
 KINDS = [DynaMazeLoCAEnv, DynaMazeLoCAContinuousEnv]
 MORE: list[dict[str, Any]] = [
     {},
@@ -42,15 +43,6 @@ def env_id(kind: Any) -> Iterator[str]:
     gym.register(name, f"{kind.__module__}:{kind.__name__}", max_episode_steps=100)
     yield name
     del gym.registry[name]
-
-
-def wander(env: Any, steps: int) -> list[Any]:
-    given: list[Any] = []
-    for action in np.random.default_rng(3).integers(4, size=steps).tolist():
-        given.append(env.step(action))
-        if given[-1][2]:
-            given.append(env.reset())
-    return given
 
 
 def mean_of(env: DynaMazeLoCAEnv, values: Any) -> float:

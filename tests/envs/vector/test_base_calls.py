@@ -13,10 +13,9 @@ import pytest
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.envs import DynaMazeEnv, DynaMazeVectorEnv
 
-Same = Callable[[Any, Any], None]
+from ..helpers import SEVERAL, Same
 
 N = 4
-SEVERAL = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
 ARGUMENTS = {"layout": SEVERAL, "slip_probability": 0.2}
 
 

@@ -23,7 +23,7 @@ from ..mazes.schedule import ChangesLike, LayoutLike, read_schedule
 from ..observations import make_encoder
 from ..options import MazeOptions, StepRules, invalid_action, split_options, with_options
 from .actions import ACTION_VECTORS, ActionVector, check_action
-from .kernel import Motion, PointMazeTables, step_point, step_points_apart, turned
+from .kernel import Motion, PointMazeTables, motion_of, step_point, step_points_apart
 from .observations import PositionObservation, PositionVelocityObservation, point_observations
 
 MAX_SIDE = 4096
@@ -203,13 +203,22 @@ goal's centre); with `compute_reward`, for HER |
             raise gym.error.ResetNeeded("step() before the first reset(); call reset() first")
         action = self._action_vector(action)
         motion, slip = self.motion, self.layout.slip_probability
-        if slip > 0:
-            action = turned(action, slip, self._uniform())
+        slip_number = self._uniform() if slip > 0 else 0.0
         first, second = (self._uniform(), self._uniform()) if motion.noise > 0 else (0.0, 0.0)
         self._state = self._state.copy()
         tables = self._tables
         reward, terminated = step_point(
-            tables.cells, tables.reward, self._state, *motion, *action, first, second
+            tables.cells,
+            tables.reward,
+            self._state,
+            slip,
+            motion.step_size,
+            motion.inertia,
+            motion.noise,
+            *action,
+            slip_number,
+            first,
+            second,
         )
         self._world_step += 1
         if self._world_step == self._next_change or self._is_watched:
@@ -328,7 +337,8 @@ def check_motion(step_size: float, inertia: float, noise: float) -> Motion:
     if inertia == 1:
         raise ValueError(f"inertia={inertia!r}; expected a number in [0, 1)")
     noise = checked_number("noise", noise, 0, MAX_LENGTH)
-    return Motion(step_size, inertia, float(np.float32(step_size / (1 - inertia))), noise)
+    motion: Motion = motion_of(step_size, inertia, noise)
+    return motion
 
 
 def _levels(maze: Mapping[str, Any], changes: ChangesLike | None, rules: StepRules) -> LevelSet:

@@ -118,6 +118,13 @@ class Motion(NamedTuple):
 
 
 @compiled
+def motion_of(step_size, inertia, noise):
+    """Return the parameters of a motion, with the maximum speed that follows from them."""
+    max_speed = np.float64(np.float32(step_size / (1.0 - inertia)))
+    return Motion(step_size, inertia, max_speed, noise)
+
+
+@compiled
 def crosses_row_first(cells, slot, row, col, down, gaps, lengths):
     """Return True if the line meets the next border of rows before that of columns.
 
@@ -212,36 +219,24 @@ def normal_pair(first, second):
 
 
 @compiled
-def turned(action, slip, number):
-    """Return an action, down and right, that may slip: it is then turned to one side.
-
-    Args:
-        action: down and right.
-        slip: the probability of a slip.
-        number: random, from [0, 1); not used without slip.
-    """
-    down, right = action
-    if slip > 0.0 and number >= 1.0 - slip:
-        # To one side below the second threshold of `Dynamics`, otherwise to the other.
-        to_one_side = number < 1.0 - slip + slip / 2
-        down, right = (right, -down) if to_one_side else (-right, down)
-    return down, right
-
-
-@compiled
-def accelerate(motion, state, action, numbers):
+def accelerate(motion, slip, state, action, numbers):
     """Update a point's velocity by an action and return its target.
 
     Args:
         motion: the parameters of the motion.
+        slip: the probability that the action is turned to one side.
         state: (4,) position and velocity, (row, col) each; the velocity is changed in place.
         action: down and right; clipped to [-1, 1].
-        numbers: two from [0, 1), for the noise.
+        numbers: three from [0, 1): to slip, and two for the noise.
 
     Returns:
         The position, rows and columns, that the point reaches if no wall stops it.
     """
     down, right = min(max(action[0], -1.0), 1.0), min(max(action[1], -1.0), 1.0)
+    if slip > 0.0 and numbers[0] >= 1.0 - slip:
+        # To one side below the second threshold of `Dynamics`, otherwise to the other.
+        to_one_side = numbers[0] < 1.0 - slip + slip / 2
+        down, right = (right, -down) if to_one_side else (-right, down)
     state[2] = _accelerated(motion, np.float64(state[2]), down)
     state[3] = _accelerated(motion, np.float64(state[3]), right)
     to_y, to_x = (
@@ -249,7 +244,7 @@ def accelerate(motion, state, action, numbers):
         np.float64(state[1]) + np.float64(state[3]),
     )
     if motion.noise > 0.0:
-        down_noise, right_noise = normal_pair(numbers[0], numbers[1])
+        down_noise, right_noise = normal_pair(numbers[1], numbers[2])
         to_y += motion.noise * down_noise
         to_x += motion.noise * right_noise
     return np.float64(np.float32(to_y)), np.float64(np.float32(to_x))
@@ -288,11 +283,11 @@ def move(cells, reward, slot, state, to_y, to_x):
 
 @compiled
 def step_point(  # numbers enter compiled code faster than tuples
-    cells, reward, state, step_size, inertia, max_speed, noise, down, right, first, second
+    cells, reward, state, slip, step_size, inertia, noise, down, right, slip_number, first, second
 ):
-    """Step a single point, by an action that has slipped already: reward and terminated."""
-    motion = Motion(step_size, inertia, max_speed, noise)
-    to_y, to_x = accelerate(motion, state, (down, right), (first, second))
+    """Step a single point: reward and terminated."""
+    motion = motion_of(step_size, inertia, noise)
+    to_y, to_x = accelerate(motion, slip, state, (down, right), (slip_number, first, second))
     return move(cells, reward, 0, state, to_y, to_x)
 
 
@@ -310,8 +305,7 @@ def step_points_apart(tables, motion, states, actions, numbers, rewards, termina
         terminated: (n,) written to.
     """
     for i in range(len(states)):
-        action = turned((actions[i, 0], actions[i, 1]), tables.slip[0], numbers[i, 0])
-        to_y, to_x = accelerate(motion, states[i], action, (numbers[i, 1], numbers[i, 2]))
+        to_y, to_x = accelerate(motion, tables.slip[0], states[i], actions[i], numbers[i])
         rewards[i], terminated[i] = move(tables.cells, tables.reward, 0, states[i], to_y, to_x)
 
 
@@ -342,10 +336,12 @@ def accelerate_batch(tables, motion, batch, actions, mode, numbers, targets):
     for i in range(len(actions)):
         if mode == NEXT_STEP and batch.done[i]:
             continue
-        slip = tables.slip[batch.slot[i]]
-        action = turned((actions[i, 0], actions[i, 1]), slip, numbers[i, 0])
         targets[i, 0], targets[i, 1] = accelerate(
-            motion, batch.state[i], action, (numbers[i, 1], numbers[i, 2])
+            motion,
+            tables.slip[batch.slot[i]],
+            batch.state[i],
+            (actions[i, 0], actions[i, 1]),
+            (numbers[i, 0], numbers[i, 1], numbers[i, 2]),
         )
 
 

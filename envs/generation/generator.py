@@ -228,4 +228,5 @@ def _free_cell(walls: BoolArray, uniform: float) -> Cell:
 
 
 def _cell(walls: BoolArray, number: np.int64) -> Cell:
-    return divmod(int(number), walls.shape[1])
+    row, col = divmod(int(number), walls.shape[1])
+    return row, col

@@ -181,13 +181,8 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         }
         for i in np.flatnonzero(mask):
             self._reset_clock(int(i), seeded.get(int(i)), given.world_step)
-            self._begin_maze_episode(int(i), given.level)
-        self._steps_drawn_ahead = 0
-        self._refill_uniforms()
-        self._begin_episodes(mask)
-        self._collect_changes(mask)
-        observations = self._observations(self._state())
-        return observations, self._infos(mask)
+        self._begin_episodes(mask, given.level)
+        return self._observations(self._batch.state.copy()), self._infos(mask)
 
     def step(
         self, actions: npt.ArrayLike
@@ -217,8 +212,9 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self._collect_changes(everywhere)
         final = self._final_info(result) if self._mode == SAME_STEP and result.ended.any() else {}
         state = result.state
-        if result.begins.any():
-            state = self._begin_marked(result.begins)
+        if result.begins.any():  # those that the compiled step only marked
+            self._begin_episodes(result.begins)
+            state = self._batch.state.copy()
         observations = self._observations(state)
         infos = {**self._infos(everywhere), **final}
         return observations, result.reward, result.terminated, result.truncated, infos
@@ -333,15 +329,14 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         batch.episode[i] = maze.episode
         self._sync_maze(i)
 
-    def _begin_marked(self, begins: BoolArray) -> Any:
-        """Begin the episodes that the compiled step only marked; return all agents' states."""
-        for i in np.flatnonzero(begins):
-            self._begin_maze_episode(int(i))
+    def _begin_episodes(self, mask: BoolArray, level: int | None = None) -> None:
+        """Begin an episode in the masked environments, perhaps in another maze."""
+        for i in np.flatnonzero(mask):
+            self._begin_maze_episode(int(i), level)
         self._steps_drawn_ahead = 0
         self._refill_uniforms()
-        self._begin_episodes(begins)
-        self._collect_changes(begins)
-        return self._state()
+        begin_episodes(self._tables, self._batch, mask)
+        self._collect_changes(mask)
 
     def _sync_maze(self, i: int) -> None:
         """Copy from maze i what the compiled step reads."""
@@ -383,10 +378,6 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             batch.world_step[i] = world_step
             maze.episode = int(batch.episode[i])
             maze.set_clock(world_step, uniform)
-
-    def _begin_episodes(self, mask: BoolArray) -> None:
-        """Put the agents of the masked environments on a start."""
-        begin_episodes(self._tables, self._batch, mask)
 
     def _step_arguments(self, actions: Any) -> tuple[Any, ...]:
         """Return the arguments of a compiled step that follow the mazes."""
@@ -449,10 +440,6 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
                 self._changed_cells[i] = self._mazes[i].changed_cells
             self._mazes[i].unreported = None
             self._unreported.discard(i)
-
-    def _state(self) -> Any:
-        """Return (n, ...) the states of all agents, in a new array."""
-        return self._batch.state.copy()
 
     # -- random numbers ------------------------------------------------------------------------
 

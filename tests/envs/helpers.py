@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle  # noqa: TID251  # our own bytes, of this process
 from collections.abc import Callable
 from typing import Any
 
@@ -115,6 +117,35 @@ def change_both(native: Any, sync: Any, steps: int, same: Same) -> None:
     assert native.get_attr("phase") == (0,) * N
 
 
+COPIES: list[Callable[[Any], Any]] = [
+    copy.deepcopy,
+    lambda env: pickle.loads(pickle.dumps(env)),
+]
+"""Functions that copy an environment."""
+
+
+def check_copy(native: Any, make_copy: Callable[[Any], Any], steps: int, same: Same) -> None:
+    """Compare the steps of a vector environment and of its copy."""
+    native.reset(seed=2)
+    actions = actions_of(native, steps)
+    for each in actions[:50]:
+        native.step(each)
+    other = make_copy(native)
+    for each in actions[50:]:
+        same(native.step(each), other.step(each))
+
+
+def check_results_stay(native: Any) -> None:
+    """Check that later steps do not modify what a step returned."""
+    native.reset(seed=0)
+    first, *later = actions_of(native, 21)
+    kept = native.step(first)
+    copies = copy.deepcopy(kept)
+    for actions in later:
+        native.step(actions)
+    np.testing.assert_equal(kept, copies)
+
+
 EVENTS = ["step", "step", "step", "seed", "seeds", "clock", "get", "set", "mask"]
 
 
@@ -123,9 +154,9 @@ def run_events(
     sync: Any,
     events: list[str],
     mode: AutoresetMode,
-    reads: list[Callable[[Any], Any]],
+    calls: list[tuple[Any, ...]],
 ) -> None:
-    """Compare what both return for each of `EVENTS`; `reads` are the calls of "get"."""
+    """Compare what both return for each of `EVENTS`; "get" stands for the calls."""
     for env in (native, sync):  # setting the clock prevents the warning about seeded resets
         env.reset(options={"world_step": 0})
     rng = np.random.default_rng(0)
@@ -154,8 +185,8 @@ def run_events(
             mask[0] = True
             equal(lambda env, m=mask: env.reset(options={"reset_mask": m.copy()}))
         elif event == "get":
-            for read in reads:
-                equal(read)
+            for call in calls:
+                equal(lambda env, c=call: env.call(*c))
         else:
             for env in (native, sync):
                 env.set_attr("world_step", [number + i for i in range(N)])

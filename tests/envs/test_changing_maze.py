@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import pickle  # noqa: TID251  # our own bytes, of this process
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +13,7 @@ from gymnasium.utils.env_checker import check_env
 
 from dynamaze.envs import DynaMazeEnv, GridEnv, Layout, LayoutError, apply_change, read_schedule
 
-from .helpers import Same, wander
+from .helpers import COPIES, Same, wander
 
 UP, RIGHT, DOWN, LEFT = range(4)
 
@@ -33,7 +31,7 @@ def make(changing_env: tuple[str, dict[str, Any]], **more: Any) -> Any:
 
 
 @pytest.mark.parametrize("render_mode", [None, "rgb_array", "human"])
-@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+@pytest.mark.parametrize("make_copy", COPIES)
 def test_copy_continues_identically(
     make_copy: Callable[[Any], Any],
     render_mode: str | None,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import pickle  # noqa: TID251  # our own bytes, of this process
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from gymnasium.envs.registration import EnvSpec
 import dynamaze  # noqa: F401
 from dynamaze.envs import ACTIONS, DynaMazeEnv
 
-from .helpers import SEVERAL, Same, wander
+from .helpers import COPIES, SEVERAL, Same, wander
 
 
 def stochastic(render_mode: str | None = None, **more: Any) -> DynaMazeEnv:
@@ -35,7 +33,7 @@ def test_seed_determines_run(observation: str, same: Same) -> None:
 
 
 @pytest.mark.parametrize("render_mode", [None, "rgb_array", "ansi", "human"])
-@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+@pytest.mark.parametrize("make_copy", COPIES)
 def test_copy_continues_identically(
     make_copy: Callable[[Any], Any], render_mode: str | None, same: Same
 ) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
-import pickle  # noqa: TID251  # our own bytes, of this process
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +16,7 @@ from gymnasium.utils.env_checker import check_env
 import dynamaze  # noqa: F401
 from dynamaze.envs import DynaMazeContinuousEnv, LayoutError
 
-from ..helpers import her_samples
+from ..helpers import COPIES, her_samples
 
 OBSERVATIONS = ["position", "position_velocity", "rays", "goal", "rgb"]
 ACTIONS = ["continuous", "discrete"]
@@ -415,7 +413,7 @@ def test_state_before_reset_round_trips() -> None:
     assert env.agent is env.position is env.velocity is None
 
 
-@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+@pytest.mark.parametrize("make_copy", COPIES)
 def test_copy_continues_identically(make_copy: Callable[[Any], Any], same: Same) -> None:
     env = DynaMazeContinuousEnv(**BUSY, render_mode="rgb_array")
     env.reset(seed=3)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import pickle  # noqa: TID251  # our own bytes, of this process
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -21,6 +19,7 @@ from .. import helpers
 from ..helpers import (
     ALL_KINDS,
     BY_EPISODE,
+    COPIES,
     EVENTS,
     NUMBERS,
     SEVERAL,
@@ -28,6 +27,8 @@ from ..helpers import (
     Same,
     actions_of,
     change_both,
+    check_copy,
+    check_results_stay,
     run_events,
     step_both,
     walk_both,
@@ -116,11 +117,7 @@ def test_uniforms_are_refilled(mode: AutoresetMode, same: Same) -> None:
 @given(st.lists(st.sampled_from(EVENTS), max_size=20), st.sampled_from(list(AutoresetMode)))
 def test_event_sequences_equal_sync(events: list[str], mode: AutoresetMode) -> None:
     native, sync = both(mode, **CONFIGS["all"])
-    reads: list[Callable[[Any], Any]] = [
-        lambda env: env.get_attr("position"),
-        lambda env: env.get_attr("velocity"),
-    ]
-    run_events(native, sync, events, mode, reads)
+    run_events(native, sync, events, mode, [("position",), ("velocity",)])
 
 
 def test_agent_is_none_before_reset() -> None:
@@ -130,28 +127,15 @@ def test_agent_is_none_before_reset() -> None:
         native.step(np.zeros((2, 2)))
 
 
-@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+@pytest.mark.parametrize("make_copy", COPIES)
 def test_copy_continues_identically(make_copy: Callable[[Any], Any], same: Same) -> None:
     native = DynaMazeContinuousVectorEnv(N, 60, observation="rays", **CONFIGS["random"])
-    native.reset(seed=2)
-    actions = actions_of(native, 300)
-    for each in actions[:50]:
-        native.step(each)
-    other = make_copy(native)
-    for each in actions[50:]:
-        same(native.step(each), other.step(each))
+    check_copy(native, make_copy, 300, same)
 
 
 @pytest.mark.parametrize("observation", OBSERVATIONS)
 def test_results_are_not_modified(observation: str) -> None:
-    native = DynaMazeContinuousVectorEnv(N, observation=observation)
-    native.reset(seed=0)
-    actions = np.ones((N, 2))
-    kept = native.step(actions)
-    copies = copy.deepcopy(kept)
-    for _ in range(20):
-        native.step(actions)
-    np.testing.assert_equal(kept, copies)
+    check_results_stay(DynaMazeContinuousVectorEnv(N, observation=observation))
 
 
 @pytest.mark.parametrize(

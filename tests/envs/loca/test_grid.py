@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import pickle  # noqa: TID251  # our own bytes, of this process
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,7 +16,7 @@ from dynamaze.envs.loca.continuous import DynaMazeLoCAContinuousEnv
 from dynamaze.envs.loca.grid import DynaMazeLoCAEnv
 from dynamaze.envs.loca.tasks import GAMMA, LENGTH, STARTS, ZONE
 
-from ..helpers import Same, wander
+from ..helpers import COPIES, Same, wander
 
 UP, RIGHT, DOWN, LEFT = range(4)
 KINDS = [DynaMazeLoCAEnv, DynaMazeLoCAContinuousEnv]
@@ -259,7 +257,7 @@ def test_checker_passes_continuous_actions() -> None:
     check_env(DynaMazeLoCAContinuousEnv(action="continuous"), skip_render_check=True)
 
 
-@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+@pytest.mark.parametrize("make_copy", COPIES)
 def test_copy_continues_identically(kind: Any, make_copy: Callable[[Any], Any], same: Same) -> None:
     for more in MORE:
         env = kind(**more)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import pickle  # noqa: TID251  # our own bytes, of this process
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +14,19 @@ from hypothesis import strategies as st
 
 from dynamaze.envs import DynaMazeVectorEnv
 
-from ..helpers import EVENTS, SEVERAL, N, Same, both, change_both, run_events, walk_both
+from ..helpers import (
+    COPIES,
+    EVENTS,
+    SEVERAL,
+    N,
+    Same,
+    both,
+    change_both,
+    check_copy,
+    check_results_stay,
+    run_events,
+    walk_both,
+)
 
 CONFIGS = {
     "static": {},
@@ -87,11 +97,7 @@ def test_uniforms_are_refilled(mode: AutoresetMode, same: Same) -> None:
 @given(st.lists(st.sampled_from(EVENTS), max_size=25), st.sampled_from(list(AutoresetMode)))
 def test_event_sequences_equal_sync(events: list[str], mode: AutoresetMode) -> None:
     native, sync = both(mode, **CONFIGS["all"])
-    reads: list[Callable[[Any], Any]] = [
-        lambda env: env.get_attr("world_step"),
-        lambda env: env.call("optimal_values", 0.9),
-    ]
-    run_events(native, sync, events, mode, reads)
+    run_events(native, sync, events, mode, [("world_step",), ("optimal_values", 0.9)])
 
 
 def test_attributes_equal_single() -> None:
@@ -129,27 +135,13 @@ def test_states_round_trip(same: Same) -> None:
             same(np.repeat(one, N), many)
 
 
-@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+@pytest.mark.parametrize("make_copy", COPIES)
 def test_copy_continues_identically(make_copy: Callable[[Any], Any], same: Same) -> None:
-    native = DynaMazeVectorEnv(N, 60, **CONFIGS["all"])
-    native.reset(seed=2)
-    actions = np.random.default_rng(0).integers(4, size=(700, N))
-    for each in actions[:50]:
-        native.step(each)
-    other = make_copy(native)
-    for each in actions[50:]:
-        same(native.step(each), other.step(each))
+    check_copy(DynaMazeVectorEnv(N, 60, **CONFIGS["all"]), make_copy, 700, same)
 
 
 def test_results_are_not_modified() -> None:
-    native = DynaMazeVectorEnv(N, slip_probability=0.5, observation="planes")
-    native.reset(seed=0)
-    actions = np.ones(N, dtype=int)
-    kept = native.step(actions)
-    copies = copy.deepcopy(kept)
-    for _ in range(20):
-        native.step(actions)
-    np.testing.assert_equal(kept, copies)
+    check_results_stay(DynaMazeVectorEnv(N, slip_probability=0.5, observation="planes"))
 
 
 @pytest.mark.parametrize(

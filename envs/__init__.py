@@ -53,7 +53,7 @@ __getattr__ = lazy_exports(
         "ClairvoyantValues": ".mazes.regret",
         "DynaMazeContinuousEnv": ".continuous.env",
         "DynaMazeContinuousVectorEnv": ".continuous.vector",
-        "DynaMazeDriftingEnv": ".drifting",
+        "DynaMazeDriftingEnv": ".maze",
         "DynaMazeDriftingVectorEnv": ".vector.grid",
         "DynaMazeGeneratedEnv": ".generated",
         "DynaMazeGeneratedVectorEnv": ".vector.grid",

@@ -13,11 +13,10 @@ from gymnasium import logger, spaces
 
 from dynamaze.common.arrays import BoolArray, FloatArray
 
-from .change_info import ChangeInfo
-from .changing_maze import ChangingMaze, MazeConfig
+from .changing_maze import ChangeInfo, ChangingMaze, MazeConfig
 from .mazes.layout import Cell, Layout
 from .mazes.schedule import ChangeLike, Schedule, apply_change
-from .observations.basic import ObservationEncoder, as_entries
+from .observations import ObservationEncoder, as_entries
 from .options import check_world_step, parse_reset_options, parse_saved_state
 from .render import METADATA, EnvRenderer, maze_scene
 
@@ -41,9 +40,9 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         observation: the encoder of observations.
         action_space: the actions of the agent.
         no_state: the agent's state before the first reset.
-        change_info: what is reported of a change: "none", "change" or "cells".
-        change_info_in: where it is reported: "info" or "observation".
-        render_mode: one of `metadata["render_modes"]`, or None.
+        change_info: see `EnvOptions`.
+        change_info_in: the same.
+        render_mode: the same.
 
     Raises:
         ValueError: for an unknown `change_info` or render mode.
@@ -58,9 +57,9 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         observation: ObservationEncoder,
         action_space: spaces.Space[Any],
         no_state: Any,
-        change_info: str,
-        change_info_in: str,
-        render_mode: str | None,
+        change_info: str = "none",
+        change_info_in: str = "info",
+        render_mode: str | None = None,
     ) -> None:
         self._config = config
         self._maze = ChangingMaze(config)
@@ -171,7 +170,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         info = {"world_step": self._world_step, "phase": self._phase}
         if self._has_plain_info:
             return observation, info
-        info.update(self._extra_info)
+        info.update(self._counters)
         return self._report_changes(observation, info), info
 
     @property
@@ -257,6 +256,11 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         self._warns_of_restarts = False
         self._maze.set_clock(self._world_step, self._uniform)
         self._sync_maze()
+
+    @property
+    def started(self) -> bool:
+        """True once the first random numbers of the maze are drawn; before, a reset undoes all."""
+        return self._started
 
     @property
     def phase(self) -> int:
@@ -426,11 +430,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         maze = self._maze
         self._phase, self._next_change = maze.phase, maze.next_change
         self._encoder.load(self._slot, maze.layout)
-        self._extra_info: dict[str, Any] = {}  # beside the clock and the phase
-        if self._config.levels is not None:
-            self._extra_info["level"] = maze.level
-        if self._config.random_changes is not None:
-            self._extra_info["skipped_changes"] = maze.skipped
+        self._counters = {key: getattr(maze, name) for name, key in self._config.counters.items()}
 
     def _report_changes(self, observation: Any, info: dict[str, Any]) -> Any:
         """Report changes in the information or the observation, whichever is configured."""

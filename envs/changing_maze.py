@@ -1,4 +1,4 @@
-"""A maze that changes over the lifetime of an environment.
+"""A maze that changes over the lifetime of an environment, and the reports of its changes.
 
 The single environment has one `ChangingMaze`, the vector environment one for each of its
 environments. A step reads only the arrays of `mazes.dynamics`; this code runs where a maze may
@@ -7,20 +7,23 @@ change, so that both change by one rule and a step between two changes costs not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from operator import index
 from typing import Any, Protocol
 
 import numpy as np
+from gymnasium import spaces
 
-from dynamaze.common.arrays import BoolArray
+from dynamaze.common.arrays import BoolArray, IntArray
+from dynamaze.common.validation import checked_choice
 
 from .mazes.dynamics import Dynamics
 from .mazes.layout import Cell, Layout, Rewards
 from .mazes.random_changes import PendingChange, RandomChanges, UniformSampler
 from .mazes.schedule import LAST_STEP, Schedule, check_shape
+from .observations import as_entries
 
 NEVER = -1
 """The next change of a maze that will not change by itself."""
@@ -28,6 +31,10 @@ NEVER = -1
 
 class LevelSource(Protocol):
     """Source of a new maze for each episode (`generation.levels.LevelSet`)."""
+
+    @property
+    def first_level(self) -> int:
+        """The number of the first level."""
 
     def draw(self, uniform: UniformSampler) -> int:
         """Draw the number of a level."""
@@ -51,11 +58,20 @@ class MazeConfig:
         schedule: the changes that are known in advance.
         levels: the source of the mazes of new episodes; None keeps the schedule's.
         random_changes: the process of random changes; None for none.
+        dynamics: makes the dynamics of a layout.
     """
 
     schedule: Schedule
     levels: LevelSource | None = None
     random_changes: RandomChanges | None = None
+    dynamics: Callable[[Layout], Dynamics] = Dynamics
+
+    @classmethod
+    def of_levels(
+        cls, levels: LevelSource, random_changes: RandomChanges | None = None
+    ) -> MazeConfig:
+        """Return the configuration of generated mazes; the first level's is the initial one."""
+        return cls(Schedule((levels.layout(levels.first_level),)), levels, random_changes)
 
     def __post_init__(self) -> None:
         if self.random_changes is not None and self.levels is None:
@@ -80,10 +96,20 @@ class MazeConfig:
             or any(layout.is_random for layout in self.schedule.layouts)
         )
 
+    @property
+    def counters(self) -> dict[str, str]:
+        """The attributes of a `ChangingMaze` that the information reports, and their keys in it."""
+        names = {"phase": "phase"}
+        if self.levels is not None:
+            names["level"] = "level"
+        if self.random_changes is not None:
+            names["skipped"] = "skipped_changes"
+        return names
+
     @cached_property
     def phases(self) -> tuple[Dynamics, ...]:
         """The dynamics of each phase of the schedule."""
-        return tuple(Dynamics(layout) for layout in self.schedule.layouts)
+        return tuple(self.dynamics(layout) for layout in self.schedule.layouts)
 
     def __deepcopy__(self, memo: object) -> MazeConfig:
         return self
@@ -125,7 +151,8 @@ class ChangingMaze:
         """The dynamics of the present layout."""
         if self._dynamics.layout is not self.layout:
             phase = self.config.phases[self._schedule_phase]
-            self._dynamics = phase if phase.layout is self.layout else Dynamics(self.layout)
+            is_phase = phase.layout is self.layout
+            self._dynamics = phase if is_phase else self.config.dynamics(self.layout)
         return self._dynamics
 
     @property
@@ -301,6 +328,59 @@ def differing_cells(before: Layout, after: Layout) -> BoolArray:
         for cell in set(cells) ^ set(others):
             differ[cell] = True
     return differ
+
+
+class ChangeInfo:
+    """The keys `changed` and `changed_cells`, in the information or in the observation.
+
+    Args:
+        change_info: "none", "change" (True if the maze has changed since the last observation) or
+            "cells" (the changed cells, too).
+        place: "info" or "observation", which then is a dictionary.
+        shape: (rows, cols).
+
+    Raises:
+        ValueError: for another name.
+    """
+
+    def __init__(self, change_info: str, place: str, shape: tuple[int, int]) -> None:
+        checked_choice("change_info", change_info, ("none", "change", "cells"))
+        checked_choice("change_info_in", place, ("info", "observation"))
+        self.is_off = change_info == "none"
+        self.with_cells = change_info == "cells"
+        self.in_info = change_info != "none" and place == "info"
+        self.in_observation = change_info != "none" and place == "observation"
+        self._shape = shape
+
+    def extend_space(self, space: spaces.Space[Any]) -> spaces.Space[Any]:
+        """Return the observation space with the report."""
+        if not self.in_observation:
+            return space
+        entries = as_entries(space)
+        entries["changed"] = spaces.Discrete(2)
+        if self.with_cells:
+            entries["changed_cells"] = spaces.MultiBinary(self._shape)
+        return spaces.Dict(entries)
+
+    def extend_observation(
+        self, observation: Any, changed: int | IntArray, cells: BoolArray
+    ) -> Any:
+        """Return one observation, or a batch of them, with the report."""
+        if not self.in_observation:
+            return observation
+        entries = as_entries(observation)
+        entries["changed"] = changed
+        if self.with_cells:
+            entries["changed_cells"] = cells.astype("int8")
+        return entries
+
+    def info(self, changed: bool | BoolArray, cells: BoolArray) -> dict[str, Any]:
+        """Return the entries of the information."""
+        if not self.in_info:
+            return {}
+        if self.with_cells:
+            return {"changed": changed, "changed_cells": cells}
+        return {"changed": changed}
 
 
 def layout_to_json(layout: Layout) -> dict[str, Any]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from dynamaze.common.deprecation import renamed_arguments
+from typing import Any, Unpack
 
 from .changing_maze import MazeConfig
 from .generation import MazeGenerator
 from .generation.levels import LevelSet
 from .grid import GridEnv
-from .mazes.layout import Rewards
 from .mazes.random_changes import RandomChanges
-from .mazes.schedule import Schedule
+from .options import MazeOptions, split_options, with_options
 
 
+@with_options(MazeOptions)
 class DynaMazeGeneratedEnv(GridEnv):
     """Environment with a new maze in each episode, generated from the number of a level.
 
@@ -68,16 +66,8 @@ class DynaMazeGeneratedEnv(GridEnv):
         room_size: the maximum side of a room; only for "rooms".
         endpoints: "random", "farthest" (start and goal as far apart as possible) or "corners".
         random_changes: the process of random changes within an episode (see `DynaMazeEnv`).
-        slip_probability: with this probability a step goes to one of the two directions
-            perpendicular to the action, with equal probabilities.
-        goal_reward: the reward on reaching the goal.
-        step_reward: the reward of any other step.
-        wall_reward: the reward of a step that a wall or the edge stopped; None for `step_reward`.
         observation: see above.
-        change_info: the report of a change: "none", "change" or "cells" (see `DynaMazeEnv`).
-        change_info_in: the place of the report: "info" or "observation".
-        render_mode: "human" (a pygame window), "rgb_array" (a frame as uint8), "ansi" or
-            "ansi_color" (text), "svg" (a drawing).
+        **options: those of `MazeOptions`.
 
     Raises:
         ValueError: for an invalid size, algorithm, density or number of levels.
@@ -86,8 +76,7 @@ class DynaMazeGeneratedEnv(GridEnv):
     * v0: the first.
     """
 
-    @renamed_arguments(notice="change_info", notice_in="change_info_in")
-    def __init__(  # noqa: PLR0913  # the arguments of `gym.make`
+    def __init__(
         self,
         size: int | Sequence[int] = 15,
         algorithm: str = "backtracking",
@@ -99,28 +88,11 @@ class DynaMazeGeneratedEnv(GridEnv):
         room_size: int | None = None,
         endpoints: str = "random",
         random_changes: RandomChanges | Mapping[str, Any] | None = None,
-        slip_probability: float = 0.0,
-        goal_reward: float = 1.0,
-        step_reward: float = 0.0,
-        wall_reward: float | None = None,
         observation: Any = "planes",
-        change_info: str = "none",
-        change_info_in: str = "info",
-        render_mode: str | None = None,
+        **options: Unpack[MazeOptions],
     ) -> None:
+        rules, rest = split_options(options)
         generator = MazeGenerator(size, algorithm, density, loops, room_size, endpoints)
-        mazes = LevelSet(
-            generator.make,
-            levels=levels,
-            first_level=first_level,
-            rewards=Rewards.of(goal_reward, step_reward, wall_reward),
-            slip_probability=slip_probability,
-        )
-        process = RandomChanges.from_argument(random_changes)
-        super().__init__(
-            MazeConfig(Schedule((mazes.layout(mazes.first_level),)), mazes, process),
-            observation=observation,
-            change_info=change_info,
-            change_info_in=change_info_in,
-            render_mode=render_mode,
-        )
+        mazes = LevelSet(generator.make, levels=levels, first_level=first_level, **rules)
+        config = MazeConfig.of_levels(mazes, RandomChanges.from_argument(random_changes))
+        super().__init__(config, observation=observation, **rest)

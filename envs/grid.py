@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Any
+from typing import Any, Unpack
 
 import gymnasium as gym
 from gymnasium import spaces
@@ -17,7 +17,7 @@ from .mazes.dynamics import NUM_ACTIONS, Dynamics, OutcomeTuple
 from .mazes.layout import Cell
 from .mazes.mdp import FiniteMDP, ToyText
 from .observations import make_encoder
-from .options import invalid_action, parse_cell_state
+from .options import EnvOptions, invalid_action, parse_cell_state
 
 # Exact values and regret are imported where they are computed: a step does not need them.
 
@@ -28,9 +28,7 @@ class GridEnv(MazeEnv):
     Args:
         config: the initial maze and its changes.
         observation: the kind of observation (see `observations`).
-        change_info: what is reported of a change: "none", "change" or "cells".
-        change_info_in: where it is reported: "info" or "observation".
-        render_mode: one of `metadata["render_modes"]`, or None.
+        **options: see `EnvOptions`.
 
     Raises:
         ValueError: for an unknown observation, `change_info` or render mode.
@@ -40,19 +38,15 @@ class GridEnv(MazeEnv):
         self,
         config: MazeConfig,
         *,
-        observation: Any,
-        change_info: str,
-        change_info_in: str,
-        render_mode: str | None,
+        observation: Any = "index",
+        **options: Unpack[EnvOptions],
     ) -> None:
         super().__init__(
             config,
             observation=make_encoder(observation, config.first),
             action_space=spaces.Discrete(NUM_ACTIONS),
             no_state=-1,
-            change_info=change_info,
-            change_info_in=change_info_in,
-            render_mode=render_mode,
+            **options,
         )
         if observation == "index":
             self._encode = None
@@ -101,11 +95,9 @@ class GridEnv(MazeEnv):
 
         SB3-Contrib's maskable PPO calls a method of this name.
         """
-        from .observations.dicts import action_masks
-
         assert self._state >= 0, "before the first reset"
-        masks: BoolArray = action_masks(self.layout)[self._state] > 0
-        return masks
+        masks: BoolArray = self._maze.dynamics.moves.next_state[self._state] != self._state
+        return masks if masks.any() else ~masks
 
     def get_keys_to_action(self) -> dict[tuple[str, ...], int]:
         """Return the keys of `gymnasium.utils.play`."""

@@ -1,20 +1,124 @@
-"""Checks of the arguments that callers give to the single and the vector environments."""
+"""Arguments of the single and the vector environments: the options they share, and checks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from operator import index
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, IntArray
-from dynamaze.common.validation import did_you_mean
+from dynamaze.common.deprecation import renamed_arguments
+from dynamaze.common.validation import checked_choice, did_you_mean
 
 from .changing_maze import LevelSource
-from .mazes.layout import ACTIONS
+from .mazes.layout import ACTIONS, Rewards
 from .mazes.schedule import LAST_STEP
+
+
+class EnvOptions(TypedDict, total=False):
+    """Keyword arguments of every environment.
+
+    Args:
+        change_info: the report of a change: "none" (the default), "change" (`changed`: True if the
+            maze has changed since the last observation) or "cells" (`changed_cells`, too).
+        change_info_in: the place of the report: "info" (the default) or "observation".
+        render_mode: "human" (a pygame window), "rgb_array" (a frame as uint8), "ansi" or
+            "ansi_color" (text), "svg" (a drawing); None by default.
+    """
+
+    change_info: str
+    change_info_in: str
+    render_mode: str | None
+
+
+class MazeOptions(EnvOptions, total=False):
+    """Keyword arguments of the environments whose maze can be chosen.
+
+    Args:
+        slip_probability: with this probability (0 by default) a step goes to one of the two
+            directions perpendicular to the action, with equal probabilities.
+        goal_reward: the reward on reaching a goal, 1 by default.
+        step_reward: the reward of any other step, 0 by default.
+        wall_reward: the reward of a step that a wall or the edge stopped; None, the default, for
+            `step_reward`.
+    """
+
+    slip_probability: float
+    goal_reward: float
+    step_reward: float
+    wall_reward: float | None
+
+
+class StepRules(TypedDict):
+    """Rewards and slip probability of a maze, as its constructors take them."""
+
+    rewards: Rewards
+    slip_probability: float
+
+
+def split_options(options: MazeOptions) -> tuple[StepRules, EnvOptions]:
+    """Return what belongs to the maze, and the options of every environment."""
+    rewards = Rewards.of(
+        options.get("goal_reward", 1.0),
+        options.get("step_reward", 0.0),
+        options.get("wall_reward"),
+    )
+    rest = {name: value for name, value in options.items() if name in EnvOptions.__annotations__}
+    rules = StepRules(rewards=rewards, slip_probability=options.get("slip_probability", 0.0))
+    return rules, cast(EnvOptions, rest)
+
+
+Env = TypeVar("Env")
+
+
+def with_options(options: type) -> Callable[[type[Env]], type[Env]]:
+    """Decorate an environment whose constructor takes `**options: Unpack[...]`.
+
+    The constructor then refuses unknown names and accepts those of version 0.1 with a
+    `DeprecationWarning`, and the docstring of the class lists each option instead of `**options`.
+
+    Args:
+        options: `EnvOptions` or `MazeOptions`.
+    """
+
+    def decorate(env_class: type[Env]) -> type[Env]:
+        constructor: Callable[..., None] = env_class.__init__
+        parameters = list(inspect.signature(constructor).parameters)[1:-1]
+        known = [*parameters, *options.__annotations__]
+
+        @renamed_arguments(notice="change_info", notice_in="change_info_in")
+        @wraps(constructor)
+        def construct(self: Any, *args: Any, **kwargs: Any) -> None:
+            for name in kwargs:
+                if name not in known:
+                    raise TypeError(
+                        f"{type(self).__name__} got the unknown argument {name!r}; expected one of "
+                        f"{known}{did_you_mean(name, known)}"
+                    )
+            constructor(self, *args, **kwargs)
+
+        env_class.__init__ = construct  # type: ignore[method-assign]  # of the same signature
+        env_class.__doc__ = _with_entries(env_class, dict.fromkeys((options, EnvOptions)))
+        return env_class
+
+    return decorate
+
+
+def _with_entries(env_class: type, groups: Iterable[type]) -> str:
+    """Return the docstring of an environment, with the arguments of its groups of options."""
+    lines = []
+    for line in (inspect.getdoc(env_class) or "").splitlines(keepends=True):
+        if not line.startswith("    **options:"):
+            lines.append(line)
+            continue
+        for group in groups:
+            lines.append((inspect.getdoc(group) or "").partition("Args:\n")[2] + "\n")
+    return "".join(lines)
 
 
 class ResetOptions(NamedTuple):
@@ -37,11 +141,7 @@ def parse_reset_options(options: dict[str, Any] | None, levels: LevelSource | No
     """
     known = ["world_step"] if levels is None else ["world_step", "level"]
     for name in options or {}:
-        if name not in known:
-            raise ValueError(
-                f"unknown reset option {name!r}; expected {' or '.join(map(repr, known))}"
-                f"{did_you_mean(name, known)}"
-            )
+        checked_choice("reset option", name, known)
     given = options or {}
     world_step = check_world_step(given["world_step"]) if "world_step" in given else None
     level = None
@@ -73,11 +173,8 @@ def check_render_mode(render_mode: str | None, known: Sequence[str]) -> str | No
     Raises:
         ValueError: for an unknown mode, listing the known ones.
     """
-    if render_mode is not None and render_mode not in known:
-        raise ValueError(
-            f"render_mode={render_mode!r}; expected None or one of {list(known)}"
-            f"{did_you_mean(render_mode, known)}"
-        )
+    if render_mode is not None:
+        checked_choice("render_mode", render_mode, known, otherwise="None")
     return render_mode
 
 

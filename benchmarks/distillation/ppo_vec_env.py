@@ -14,7 +14,6 @@ from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.levels import LevelSet
 from dynamaze.envs.grid import GridEnv
 from dynamaze.envs.mazes.layout import Cell, Rewards
-from dynamaze.envs.mazes.schedule import Schedule
 from dynamaze.envs.mazes.shortest_paths import bfs_distances
 from dynamaze.envs.vector.grid import GridVectorEnv
 
@@ -42,14 +41,7 @@ class NearGoalEnv(GridEnv):
             rewards=Rewards.of(1.0, STEP_REWARD, None),
             slip_probability=0.0,
         )
-        first = levels.layout(levels.first_level)
-        super().__init__(
-            MazeConfig(Schedule((first,)), levels),
-            observation="planes",
-            change_info="none",
-            change_info_in="info",
-            render_mode=None,
-        )
+        super().__init__(MazeConfig.of_levels(levels), observation="planes")
 
     def _make(self, level: int) -> tuple[Any, Cell, Cell]:
         maze = self.generator.make(level // STARTS_PER_MAZE)

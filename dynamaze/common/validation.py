@@ -38,7 +38,8 @@ def checked_integer(
     name: str, value: object, low: float = -math.inf, high: float = math.inf
 ) -> int:
     """Return a numeric argument as an int, after `checked_number` with `whole=True`."""
-    return int(checked_number(name, value, low, high, whole=True))
+    checked_number(name, value, low, high, whole=True)
+    return int(value)  # type: ignore[call-overload, no-any-return]  # not by way of a float: exact
 
 
 def checked_number(

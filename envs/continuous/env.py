@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
 from dynamaze.common.arrays import Float32Array
-from dynamaze.common.deprecation import renamed_arguments, renamed_method
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.deprecation import renamed_method
+from dynamaze.common.validation import checked_choice, checked_number
 
 from ..base import MazeEnv
 from ..changing_maze import MazeConfig
 from ..generation import MazeGenerator
 from ..generation.levels import LevelSet
 from ..mazes.dynamics import NUM_ACTIONS
-from ..mazes.layout import Cell, Layout, LayoutError, Rewards
+from ..mazes.layout import Cell, Layout, LayoutError
 from ..mazes.random_changes import RandomChanges
-from ..mazes.schedule import ChangesLike, LayoutLike, Schedule, read_schedule
+from ..mazes.schedule import ChangesLike, LayoutLike, read_schedule
 from ..observations import make_encoder
-from ..options import invalid_action
+from ..options import MazeOptions, StepRules, invalid_action, split_options, with_options
 from .actions import ACTION_VECTORS, ActionVector, check_action
-from .kernel import Motion, PointMazeTables, step_point, step_points_apart
-from .observations import PositionObservation, PositionVelocityObservation, point_specs
-
-ACTION_KINDS = ("continuous", "discrete")
+from .kernel import Motion, PointMazeTables, motion_of, step_point, step_points_apart
+from .observations import PositionObservation, PositionVelocityObservation, point_observations
 
 MAX_SIDE = 4096
 """Maximum rows and columns: beyond, float32 positions are coarser than 1/2048 of a cell."""
@@ -40,6 +38,7 @@ DISCRETE_ACTION_VECTORS: list[ActionVector] = [
 ]
 
 
+@with_options(MazeOptions)
 class DynaMazeContinuousEnv(MazeEnv):
     """Environment of a point in a maze whose walls may change while the agent learns.
 
@@ -118,17 +117,8 @@ goal's centre); with `compute_reward`, for HER |
         noise: the standard deviation of the noise of each component of a displacement, in cells,
             in [0, 1e6].
         random_changes: the process of random changes (see `DynaMazeEnv`).
-        slip_probability: with this probability an action is turned by a right angle to one of the
-            two sides, with equal probabilities.
-        goal_reward: the reward on entering a goal's cell.
-        step_reward: the reward of any other step.
-        wall_reward: the reward of a step in which a wall or the edge stopped a component; None for
-            `step_reward`.
         observation: see above.
-        change_info: the report of a change: "none", "change" or "cells" (see `DynaMazeEnv`).
-        change_info_in: the place of the report: "info" or "observation".
-        render_mode: "human" (a pygame window), "rgb_array" (a frame as uint8), "ansi" or
-            "ansi_color" (text), "svg" (a drawing).
+        **options: those of `MazeOptions`.
 
     Raises:
         LayoutError: (a ValueError) for an invalid maze or schedule, or one of more than 4096 rows
@@ -140,8 +130,7 @@ goal's centre); with `compute_reward`, for HER |
     * v0: the first.
     """
 
-    @renamed_arguments(notice="change_info", notice_in="change_info_in")
-    def __init__(  # noqa: PLR0913  # the arguments of `gym.make`
+    def __init__(
         self,
         layout: LayoutLike | Mapping[str, Any] = "dyna",
         changes: ChangesLike | None = None,
@@ -151,40 +140,31 @@ goal's centre); with `compute_reward`, for HER |
         inertia: float = 0.0,
         noise: float = 0.05,
         random_changes: RandomChanges | Mapping[str, Any] | None = None,
-        slip_probability: float = 0.0,
-        goal_reward: float = 1.0,
-        step_reward: float = 0.0,
-        wall_reward: float | None = None,
         observation: Any = "position",
-        change_info: str = "none",
-        change_info_in: str = "info",
-        render_mode: str | None = None,
+        **options: Unpack[MazeOptions],
     ) -> None:
-        rewards = Rewards.of(goal_reward, step_reward, wall_reward)
+        rules, rest = split_options(options)
+        process = RandomChanges.from_argument(random_changes)
         if isinstance(layout, Mapping):
-            schedule, levels = _generated(layout, changes, rewards, slip_probability)
+            config = MazeConfig.of_levels(_levels(layout, changes, rules), process)
         else:
-            levels = None
-            schedule = read_schedule(
-                layout, changes, rewards=rewards, slip_probability=slip_probability
-            )
-        config = MazeConfig(schedule, levels, RandomChanges.from_argument(random_changes))
+            config = MazeConfig(read_schedule(layout, changes, **rules), random_changes=process)
         _check_size(config.first)
-        self.action = _checked_kind(action)
+        self.action = checked_choice("action", action, ("continuous", "discrete"))
         self.motion = check_motion(step_size, inertia, noise)
         self._tables, self._loaded = PointMazeTables.of(config.phases[:1]), config.first
         super().__init__(
             config,
-            observation=make_encoder(observation, config.first, point_specs(self.motion.max_speed)),
+            observation=make_encoder(
+                observation, config.first, point_observations(self.motion.max_speed)
+            ),
             action_space=(
                 spaces.Discrete(NUM_ACTIONS)
                 if action == "discrete"
                 else spaces.Box(-1.0, 1.0, (2,), np.float32)
             ),
             no_state=None,
-            change_info=change_info,
-            change_info_in=change_info_in,
-            render_mode=render_mode,
+            **rest,
         )
 
     # -- the agent -----------------------------------------------------------------------------
@@ -233,7 +213,9 @@ goal's centre); with `compute_reward`, for HER |
             tables.reward,
             self._state,
             slip,
-            *motion,
+            motion.step_size,
+            motion.inertia,
+            motion.noise,
             *action,
             slip_number,
             first,
@@ -358,33 +340,21 @@ def check_motion(step_size: float, inertia: float, noise: float) -> Motion:
     if inertia == 1:
         raise ValueError(f"inertia={inertia!r}; expected a number in [0, 1)")
     noise = checked_number("noise", noise, 0, MAX_LENGTH)
-    return Motion(step_size, inertia, float(np.float32(step_size / (1 - inertia))), noise)
+    motion: Motion = motion_of(step_size, inertia, noise)
+    return motion
 
 
-def _generated(
-    maze: Mapping[str, Any], changes: ChangesLike | None, rewards: Rewards, slip: float
-) -> tuple[Schedule, LevelSet]:
-    """Return the initial schedule of generated mazes and their levels."""
+def _levels(maze: Mapping[str, Any], changes: ChangesLike | None, rules: StepRules) -> LevelSet:
+    """Return the levels of generated mazes."""
     if changes is not None:
         raise ValueError("changes with a generated layout; expected None, or random_changes")
     options = {name: value for name, value in maze.items() if name not in ("levels", "first_level")}
-    levels = LevelSet(
+    return LevelSet(
         MazeGenerator(**options).make,
         levels=maze.get("levels"),
         first_level=maze.get("first_level", 0),
-        rewards=rewards,
-        slip_probability=slip,
+        **rules,
     )
-    return Schedule((levels.layout(levels.first_level),)), levels
-
-
-def _checked_kind(action: str) -> str:
-    if action not in ACTION_KINDS:
-        raise ValueError(
-            f"action={action!r}; expected one of {', '.join(ACTION_KINDS)}"
-            f"{did_you_mean(action, ACTION_KINDS)}"
-        )
-    return action
 
 
 def _check_size(layout: Layout) -> None:

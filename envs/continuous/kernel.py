@@ -29,7 +29,14 @@ from dynamaze.common.compiled import compiled, compiled_with_arrays
 
 from ..mazes.dynamics import Dynamics
 from ..mazes.layout import Layout
-from ..vector.kernel import NEXT_STEP, begins_now, empty_result, end_step, next_random
+from ..vector.kernel import (
+    NEXT_STEP,
+    begin_episode,
+    begins_now,
+    empty_result,
+    end_step,
+    next_random,
+)
 
 FREE, WALL, GOAL = 0, 1, 2
 PADDING = 1
@@ -51,7 +58,7 @@ class PointMazeTables(NamedTuple):
     cells: UInt8Array  # (slots, rows + 2, cols + 2) of FREE, WALL and GOAL
     reward: FloatArray  # (slots, 3) on reaching a goal, for a step, for a step that a wall stopped
     slip: FloatArray  # (slots,) the probability of a step to one side
-    starts: Float32Array  # (slots, most starts, 2) positions
+    starts: Float32Array  # (slots, most starts, 4) states: positions at rest
     num_starts: npt.NDArray[np.int64]  # (slots,)
 
     @classmethod
@@ -62,7 +69,7 @@ class PointMazeTables(NamedTuple):
             cells=np.zeros((0, rows + 2 * PADDING, cols + 2 * PADDING), dtype=np.uint8),
             reward=np.zeros((0, 3)),
             slip=np.zeros(0),
-            starts=np.zeros((0, 0, 2), dtype=np.float32),
+            starts=np.zeros((0, 0, 4), dtype=np.float32),
             num_starts=np.zeros(0, dtype=np.int64),
         ).with_capacity(len(mazes), max(len(maze.starts) for maze in mazes))
         for slot, maze in enumerate(mazes):
@@ -75,7 +82,7 @@ class PointMazeTables(NamedTuple):
         draw_cells(self.cells[slot], layout)
         self.reward[slot] = layout.rewards
         self.slip[slot] = layout.slip_probability
-        self.starts[slot, : len(layout.starts)] = np.array(layout.starts) + 0.5
+        self.starts[slot, : len(layout.starts), :2] = np.array(layout.starts) + 0.5
         self.num_starts[slot] = len(layout.starts)
 
     def with_capacity(self, slots: int, starts: int) -> PointMazeTables:
@@ -108,6 +115,13 @@ class Motion(NamedTuple):
     inertia: float  # the factor of the velocity from step to step
     max_speed: float  # of each component
     noise: float  # standard deviation of the noise of each component of a displacement
+
+
+@compiled
+def motion_of(step_size, inertia, noise):
+    """Return the parameters of a motion, with the maximum speed that follows from them."""
+    max_speed = np.float64(np.float32(step_size / (1.0 - inertia)))
+    return Motion(step_size, inertia, max_speed, noise)
 
 
 @compiled
@@ -268,23 +282,11 @@ def move(cells, reward, slot, state, to_y, to_x):
 
 
 @compiled
-def step_point(  # noqa: PLR0913, PLR0917  # numbers enter compiled code faster than tuples
-    cells,
-    reward,
-    state,
-    slip,
-    step_size,
-    inertia,
-    max_speed,
-    noise,
-    down,
-    right,
-    slip_number,
-    first,
-    second,
+def step_point(  # numbers enter compiled code faster than tuples
+    cells, reward, state, slip, step_size, inertia, noise, down, right, slip_number, first, second
 ):
     """Step a single point: reward and terminated."""
-    motion = Motion(step_size, inertia, max_speed, noise)
+    motion = motion_of(step_size, inertia, noise)
     to_y, to_x = accelerate(motion, slip, state, (down, right), (slip_number, first, second))
     return move(cells, reward, 0, state, to_y, to_x)
 
@@ -298,7 +300,7 @@ def step_points_apart(tables, motion, states, actions, numbers, rewards, termina
         motion: the parameters of the motion.
         states: (n, 4) positions and velocities, changed in place.
         actions: (n, 2) down and right.
-        numbers: (n, 3) from [0, 1).
+        numbers: (n, 3) from [0, 1): to slip, and two for the noise.
         rewards: (n,) written to.
         terminated: (n,) written to.
     """
@@ -312,27 +314,6 @@ def _accelerated(motion, speed, action):
     """Return a component of the velocity after an action, as a float32 number."""
     faster = motion.inertia * speed + motion.step_size * action
     return np.float64(np.float32(min(max(faster, -motion.max_speed), motion.max_speed)))
-
-
-@compiled
-def begin_episode(tables, batch, i):
-    """Put the point of environment i on a start of its maze, at rest."""
-    slot = batch.slot[i]
-    count = tables.num_starts[slot]
-    choice = int(next_random(batch, i) * count) if count > 1 else 0
-    batch.state[i, 0] = tables.starts[slot, choice, 0]
-    batch.state[i, 1] = tables.starts[slot, choice, 1]
-    batch.state[i, 2] = batch.state[i, 3] = 0.0
-    batch.episode_step[i] = 0
-    batch.done[i] = False
-
-
-@compiled
-def begin_episodes(tables, batch, mask):
-    """Begin an episode in every environment of the mask."""
-    for i in range(mask.size):
-        if mask[i]:
-            begin_episode(tables, batch, i)
 
 
 @compiled

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
 
-from dynamaze.common.arrays import Float32Array, IntArray, UInt8Array
+from dynamaze.common.arrays import Float32Array, IntArray
+from dynamaze.common.registry import Registry
 
 from ..mazes.layout import Layout
-from ..observations import EncoderSpec
-from ..observations.basic import SlotCache
 from ..observations.dicts import GoalObservation
+from ..observations.encoders import RAY_DIRECTIONS, EncoderKinds, SlotCache, rays_space
 from ..observations.image import ImageObservation
-from ..observations.local import RAY_DIRECTIONS
-from ..rendering.scene import layout_scene
+from ..rendering.scene import Scene, layout_scene
 from .kernel import PADDING, WALL, cast_rays, draw_cells
 
 
-def point_specs(max_speed: float) -> Mapping[str, EncoderSpec]:
+def point_observations(max_speed: float) -> EncoderKinds:
     """Return the kinds of observation of points with this maximum speed."""
-    return {
-        "position": EncoderSpec(PositionObservation),
-        "position_velocity": EncoderSpec(partial(PositionVelocityObservation, max_speed=max_speed)),
-        "rays": EncoderSpec(PointRaysObservation),
-        "goal": EncoderSpec(PointGoalObservation, ("of",), of="position"),
-        "rgb": EncoderSpec(PointImageObservation, ("cell_size",)),
-    }
+    return Registry(
+        "observation",
+        {
+            "position": PositionObservation,
+            "position_velocity": partial(PositionVelocityObservation, max_speed=max_speed),
+            "rays": PointRaysObservation,
+            "goal": PointGoalObservation,
+            "rgb": PointImageObservation,
+        },
+    )
 
 
 class PositionObservation:
@@ -82,11 +83,7 @@ class PointRaysObservation:
         shape = (layout.rows + 2 * PADDING, layout.cols + 2 * PADDING)
         self._cells = SlotCache(shape, np.uint8)
         self._directions = np.array(RAY_DIRECTIONS)
-        farthest = float(np.sqrt(2)) * max(layout.rows, layout.cols)
-        high = np.array(
-            [farthest] * len(RAY_DIRECTIONS) + [1] * len(RAY_DIRECTIONS), dtype=np.float32
-        )
-        self.space = spaces.Box(np.zeros_like(high), high, dtype=np.float32)
+        self.space = rays_space(float(np.sqrt(2)) * max(layout.rows, layout.cols))
 
     def load(self, slot: int, layout: Layout) -> None:
         """Write the walls and goals of the maze in a slot."""
@@ -111,6 +108,8 @@ class PointRaysObservation:
 class PointGoalObservation(GoalObservation):
     """Goals as on a grid, but as positions: the agent's, and the centre of the goal's cell."""
 
+    inner: ClassVar = "position"
+
     def _space(self, layout: Layout) -> spaces.Box:
         return position_space(layout)
 
@@ -126,25 +125,11 @@ class PointGoalObservation(GoalObservation):
 
 
 class PointImageObservation(ImageObservation):
-    """Image of the whole maze, as `render` draws it but without the path.
+    """Image of the whole maze, as `render` draws it but without the path."""
 
-    Args:
-        layout: the first maze.
-        cell_size: side of a cell in pixels, at least 1.
-    """
-
-    def encode(self, state: Any, slot: int) -> UInt8Array:
-        """Return the observation of a state: (rows * cell_size, cols * cell_size, 3) uint8."""
-        layout = self._layouts[slot]
-        assert layout is not None
+    def _scene(self, layout: Layout, state: Any) -> Scene:
         y, x = state[:2].tolist()
-        scene = layout_scene(layout)._replace(agent=(int(y), int(x)), position=(y, x))
-        return self._painters[slot].paint(scene)
-
-    def encode_batch(self, states: Any, slots: IntArray) -> UInt8Array:
-        """Return the observations of a batch: (n, rows * cell_size, cols * cell_size, 3) uint8."""
-        pairs = zip(states, slots.tolist(), strict=True)
-        return np.stack([self.encode(state, slot) for state, slot in pairs])
+        return layout_scene(layout)._replace(agent=(int(y), int(x)), position=(y, x))
 
 
 def positions_of(states: Float32Array) -> Float32Array:

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from dynamaze.common.arrays import BoolArray, FloatArray
+from dynamaze.common.arrays import FloatArray
 
 from ..mazes.dynamics import NUM_ACTIONS
 from ..mazes.layout import Cell
 from ..options import check_discrete_actions
-from ..vector.base import UNIFORM_BLOCK, MazeVectorEnv
+from ..vector.base import MazeVectorEnv
 from ..vector.kernel import BatchedEnvState, StepResult
 from .actions import ACTION_VECTORS, check_actions
 from .env import DynaMazeContinuousEnv
-from .kernel import NUMBERS_PER_STEP, PointMazeTables, begin_episodes, step_point_batch
+from .kernel import NUMBERS_PER_STEP, PointMazeTables, step_point_batch
 
 
 class DynaMazeContinuousVectorEnv(MazeVectorEnv):
@@ -30,25 +30,16 @@ class DynaMazeContinuousVectorEnv(MazeVectorEnv):
     tables_class = PointMazeTables
     numbers_per_step = NUMBERS_PER_STEP
 
-    def _initial_batch(self) -> Any:
-        batch = BatchedEnvState.initial(self.num_envs, UNIFORM_BLOCK)
-        return batch._replace(state=np.full((self.num_envs, 4), np.nan, dtype=np.float32))
+    def _initial_batch(self) -> BatchedEnvState:
+        state: Any = np.full((self.num_envs, 4), np.nan, dtype=np.float32)
+        return super()._initial_batch()._replace(state=state)
 
     def _needs_random_numbers(self) -> bool:
         return bool(self._single_env.motion.noise > 0)
 
-    def _begin_episodes(self, mask: BoolArray) -> None:
-        begin_episodes(self._tables, self._batch, mask)
-
     def _step_batch(self, actions: FloatArray) -> StepResult:
         result: StepResult = step_point_batch(
-            self._tables,
-            self._single_env.motion,
-            self._batch,
-            actions,
-            self.max_episode_steps,
-            self._mode,
-            self._config.changes_at_reset,
+            self._tables, self._single_env.motion, *self._step_arguments(actions)
         )
         return result
 

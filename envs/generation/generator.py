@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from operator import index
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from ..mazes.layout import MAX_CELLS, Cell
+from ..mazes.shortest_paths import bfs_order
 from . import level_rng as purposes
 from .level_rng import LevelRNG
 from .obstacles import obstacles
@@ -80,8 +79,8 @@ class MazeGenerator:
     endpoints: str = "random"
 
     def __post_init__(self) -> None:
-        _check_name("algorithm", self.algorithm, ALGORITHMS)
-        _check_name("endpoints", self.endpoints, ENDPOINTS)
+        checked_choice("algorithm", self.algorithm, ALGORITHMS)
+        checked_choice("endpoints", self.endpoints, ENDPOINTS)
         object.__setattr__(self, "size", _checked_size(self.size))
         for name, algorithms in _APPLIES.items():
             if getattr(self, name) is not None and self.algorithm not in algorithms:
@@ -94,7 +93,7 @@ class MazeGenerator:
         if self.loops is not None:
             checked_number("loops", self.loops, 0, 1)
         if self.room_size is not None:
-            checked_number("room_size", self.room_size, 2 * SMALLEST_SIDE, whole=True)
+            checked_integer("room_size", self.room_size, 2 * SMALLEST_SIDE)
 
     @property
     def shape(self) -> Cell:
@@ -163,13 +162,6 @@ def _open_loops(walls: BoolArray, share: float, rng: LevelRNG) -> None:
     walls.flat[closed[chosen]] = False
 
 
-def _check_name(argument: str, name: object, known: Sequence[str]) -> None:
-    if name not in known:
-        raise ValueError(
-            f"{argument}={name!r}; expected one of {list(known)}{did_you_mean(name, known)}"
-        )
-
-
 def _checked_size(size: object) -> Cell:
     expected = f"a whole number of at least {SMALLEST_SIZE}, or two of them (rows, cols)"
     pair = size if isinstance(size, Iterable) and not isinstance(size, str) else (size, size)
@@ -209,8 +201,8 @@ def random_endpoints(walls: BoolArray, rng: LevelRNG) -> tuple[Cell, Cell]:
     """Draw a start among all free cells and a goal at least half as far as the farthest cell."""
     uniform = rng.uniforms().__next__
     start = _free_cell(walls, uniform())
-    frontiers = _frontiers(walls, start)
-    far = list(chain.from_iterable(frontiers[len(frontiers) // 2 :]))
+    cells, steps = bfs_order(walls, start)
+    far = cells[np.searchsorted(steps, (steps[-1] + 1) // 2) :]
     return start, _cell(walls, far[int(uniform() * len(far))])
 
 
@@ -220,34 +212,21 @@ def farthest_endpoints(walls: BoolArray, rng: LevelRNG) -> tuple[Cell, Cell]:
     In a perfect maze no two cells are farther apart (Handler, "Minimax location of a facility in an
     undirected tree graph", Transportation Science 7, 1973); in other mazes this is approximate.
     """
-    anywhere = _free_cell(walls, next(rng.uniforms()))
-    start = _cell(walls, _frontiers(walls, anywhere)[-1][0])
-    return start, _cell(walls, _frontiers(walls, start)[-1][0])
+    start = _farthest(walls, _free_cell(walls, next(rng.uniforms())))
+    return start, _farthest(walls, start)
 
 
-def _frontiers(walls: BoolArray, start: Cell) -> list[list[int]]:
-    """Return the cells at each distance from the start, as indices into the padded maze."""
-    free = bytearray(np.pad(~walls, 1).tobytes())
-    stride = walls.shape[1] + 2
-    frontiers = [[(start[0] + 1) * stride + start[1] + 1]]
-    free[frontiers[0][0]] = 0
-    while frontiers[-1]:
-        reached: list[int] = []
-        for cell in frontiers[-1]:
-            for near in (cell - stride, cell + 1, cell + stride, cell - 1):
-                if free[near]:
-                    free[near] = 0
-                    reached.append(near)
-        frontiers.append(reached)
-    return frontiers[:-1]
-
-
-def _cell(walls: BoolArray, padded: int) -> Cell:
-    row, col = divmod(padded, walls.shape[1] + 2)
-    return row - 1, col - 1
+def _farthest(walls: BoolArray, start: Cell) -> Cell:
+    """Return the first of the farthest cells that a breadth-first search reaches."""
+    cells, steps = bfs_order(walls, start)
+    return _cell(walls, cells[np.searchsorted(steps, steps[-1])])
 
 
 def _free_cell(walls: BoolArray, uniform: float) -> Cell:
-    free: npt.NDArray[np.intp] = np.flatnonzero(~walls)
-    row, col = divmod(int(free[int(uniform * free.size)]), walls.shape[1])
+    free = np.flatnonzero(~walls)
+    return _cell(walls, free[int(uniform * free.size)])
+
+
+def _cell(walls: BoolArray, number: np.int64) -> Cell:
+    row, col = divmod(int(number), walls.shape[1])
     return row, col

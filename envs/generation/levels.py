@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from ..mazes.layout import Cell, Layout, Rewards
 from ..mazes.random_changes import UniformSampler
@@ -48,10 +48,8 @@ class LevelSet:
         slip_probability: float,
     ) -> None:
         number = UNLIMITED if levels is None else levels
-        self.levels = int(checked_number("levels", number, 1, UNLIMITED, whole=True))
-        self.first_level = int(
-            checked_number("first_level", first_level, 0, LAST_LEVEL, whole=True)
-        )
+        self.levels = checked_integer("levels", number, 1, UNLIMITED)
+        self.first_level = checked_integer("first_level", first_level, 0, LAST_LEVEL)
         self._make = make
         self._rewards, self._slip_probability = rewards, slip_probability
         self._cache: dict[int, Layout] = {}
@@ -67,7 +65,7 @@ class LevelSet:
             ValueError: for a level outside the set; TypeError if it is not a number.
         """
         last = self.first_level + self.levels - 1
-        return int(checked_number("level", level, self.first_level, last, whole=True))
+        return checked_integer("level", level, self.first_level, last)
 
     def layout(self, level: int) -> Layout:
         """Return the maze of a level."""

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from dynamaze.common.arrays import Float32Array
-from dynamaze.common.deprecation import renamed_arguments
 
 from ..continuous.env import DynaMazeContinuousEnv
 from ..continuous.kernel import PADDING, WALL
 from ..mazes.layout import Cell, Layout
-from .tasks import (
-    EXIT_T2,
-    T2_REWARD,
-    ZONE,
-    PhasesLike,
-    check_loca_observation,
-    check_phase,
-    corridor,
-    phase_changes,
-    reset_with_phase,
-    starts_of,
-    task_of,
-)
+from ..options import EnvOptions, with_options
+from . import tasks
+from .tasks import EXIT_T2, T2_REWARD, ZONE, PhasesLike
 
 
+@with_options(EnvOptions)
 class DynaMazeLoCAContinuousEnv(DynaMazeContinuousEnv):
     """Corridor with two terminal states for a point; the reward of one is reduced in phase 2.
 
@@ -76,10 +66,7 @@ class DynaMazeLoCAContinuousEnv(DynaMazeContinuousEnv):
         noise: the standard deviation of the noise of each component of a displacement, in cells,
             in [0, 1e6].
         observation: see above.
-        change_info: the report of a change: "none", "change" or "cells" (see `DynaMazeEnv`).
-        change_info_in: the place of the report: "info" or "observation".
-        render_mode: "human" (a pygame window), "rgb_array" (a frame as uint8), "ansi" or
-            "ansi_color" (text), "svg" (a drawing).
+        **options: those of `EnvOptions`.
 
     Raises:
         ValueError: for an unknown name, or a number outside its range; TypeError for anything but
@@ -89,7 +76,6 @@ class DynaMazeLoCAContinuousEnv(DynaMazeContinuousEnv):
     * v0: the first.
     """
 
-    @renamed_arguments(notice="change_info", notice_in="change_info_in")
     def __init__(
         self,
         task: str = "A",
@@ -100,50 +86,23 @@ class DynaMazeLoCAContinuousEnv(DynaMazeContinuousEnv):
         step_size: float = 1.0,
         noise: float = 0.1,
         observation: Any = "position",
-        change_info: str = "none",
-        change_info_in: str = "info",
-        render_mode: str | None = None,
+        **options: Unpack[EnvOptions],
     ) -> None:
         self._tables_layout: Layout | None = None  # the layout of the two tables
         super().__init__(
-            corridor(task, starts),
-            phase_changes(changes),
+            tasks.corridor(task, starts),
+            tasks.phase_changes(changes),
             action=action,
             step_size=step_size,
             noise=noise,
-            observation=check_loca_observation(observation),
-            change_info=change_info,
-            change_info_in=change_info_in,
-            render_mode=render_mode,
+            observation=tasks.check_loca_observation(observation),
+            **options,
         )
 
-    # -- phases --------------------------------------------------------------------------------
-
-    @property
-    def task(self) -> str | None:
-        """The present task; None if the reward of T1 was changed to another."""
-        return task_of(self.layout)
-
-    @property
-    def starts(self) -> str | None:
-        """The present starts; None if they were changed to others."""
-        return starts_of(self.layout)
-
-    def set_task(self, task: str | None = None, starts: str | None = None) -> None:
-        """Change the phase now; arguments and errors as of `DynaMazeLoCAEnv`."""
-        change = check_phase(task, starts).change
-        if not self._started:
-            self.world_step = 0  # start now: otherwise the first reset would undo the change
-        self.change(change)
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode; arguments and errors as of `DynaMazeLoCAEnv`."""
-        result: tuple[Any, dict[str, Any]] = reset_with_phase(
-            super().reset, self.change, seed, options
-        )
-        return result
+    task = property(tasks.task_of)
+    starts = property(tasks.starts_of)
+    set_task = tasks.set_task
+    reset = tasks.reset_with_phase
 
     # -- the agent -----------------------------------------------------------------------------
 

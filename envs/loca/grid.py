@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 
-from dynamaze.common.arrays import BoolArray, FloatArray
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.deprecation import renamed_arguments
 
 from ..changing_maze import MazeConfig
 from ..grid import GridEnv
-from ..mazes.dynamics import NUM_ACTIONS, Dynamics, Moves, OutcomeTuple
-from ..mazes.layout import Layout
-from ..mazes.mdp import FiniteMDP, greedy_policy
+from ..mazes.dynamics import NUM_ACTIONS, Dynamics, Moves, maze_moves
+from ..mazes.mdp import greedy_policy
 from ..mazes.schedule import read_schedule
-from .tasks import (
-    EXIT_T2,
-    GAMMA,
-    T2_REWARD,
-    ZONE,
-    PhasesLike,
-    check_loca_observation,
-    check_phase,
-    corridor,
-    phase_changes,
-    reset_with_phase,
-    starts_of,
-    task_of,
-)
+from ..options import EnvOptions, with_options
+from . import tasks
+from .tasks import EXIT_T2, GAMMA, T2_REWARD, ZONE, PhasesLike
 
 TIE = 1e-9
 """Action values that differ by less are equal."""
 
 
+@with_options(EnvOptions)
 class DynaMazeLoCAEnv(GridEnv):
     """Corridor with two terminal states; the reward of one is reduced in phase 2.
 
@@ -96,10 +85,7 @@ class DynaMazeLoCAEnv(GridEnv):
         slip_probability: with this probability an action is replaced by a uniformly random one;
             0.25 as in 2022, 0 as in 2020.
         observation: see above.
-        change_info: the report of a change: "none", "change" or "cells" (see `DynaMazeEnv`).
-        change_info_in: the place of the report: "info" or "observation".
-        render_mode: "human" (a pygame window), "rgb_array" (a frame as uint8), "ansi" or
-            "ansi_color" (text), "svg" (a drawing).
+        **options: those of `EnvOptions`.
 
     Raises:
         ValueError: for an unknown task, starts, observation or render mode, or a slip outside
@@ -109,7 +95,6 @@ class DynaMazeLoCAEnv(GridEnv):
     * v0: the first.
     """
 
-    @renamed_arguments(notice="change_info", notice_in="change_info_in")
     def __init__(
         self,
         task: str = "A",
@@ -118,84 +103,23 @@ class DynaMazeLoCAEnv(GridEnv):
         changes: PhasesLike | None = None,
         slip_probability: float = 0.25,
         observation: Any = "index",
-        change_info: str = "none",
-        change_info_in: str = "info",
-        render_mode: str | None = None,
+        **options: Unpack[EnvOptions],
     ) -> None:
+        schedule = read_schedule(
+            tasks.corridor(task, starts, slip_probability), tasks.phase_changes(changes)
+        )
         super().__init__(
-            MazeConfig(
-                read_schedule(corridor(task, starts, slip_probability), phase_changes(changes))
-            ),
-            observation=check_loca_observation(observation),
-            change_info=change_info,
-            change_info_in=change_info_in,
-            render_mode=render_mode,
+            MazeConfig(schedule, dynamics=LoCADynamics),
+            observation=tasks.check_loca_observation(observation),
+            **options,
         )
 
-    # -- phases --------------------------------------------------------------------------------
-
-    @property
-    def task(self) -> str | None:
-        """The present task; None if the reward of T1 was changed to another."""
-        return task_of(self.layout)
-
-    @property
-    def starts(self) -> str | None:
-        """The present starts; None if they were changed to others."""
-        return starts_of(self.layout)
-
-    def set_task(self, task: str | None = None, starts: str | None = None) -> None:
-        """Change the phase now; the agent stays where it is.
-
-        Args:
-            task: "A" or "B"; None keeps it.
-            starts: "all" or "T1", from the next episode on; None keeps them.
-
-        Raises:
-            ValueError: for an unknown name, or if both are None.
-        """
-        change = check_phase(task, starts).change
-        if not self._started:
-            self.world_step = 0  # start now: otherwise the first reset would undo the change
-        self.change(change)
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode.
-
-        Args:
-            seed: seeds the random numbers and restarts the clock; None changes neither.
-            options: `{"task": "B"}`, `{"starts": "T1"}` or both begin it in another phase;
-                `{"world_step": k}` sets the clock.
-
-        Returns:
-            The observation and the information.
-
-        Raises:
-            ValueError: for an unknown option or name, or a number outside its range.
-        """
-        result: tuple[Any, dict[str, Any]] = reset_with_phase(
-            super().reset, self.change, seed, options
-        )
-        return result
+    task = property(tasks.task_of)
+    starts = property(tasks.starts_of)
+    set_task = tasks.set_task
+    reset = tasks.reset_with_phase
 
     # -- the exact MDP -------------------------------------------------------------------------
-
-    def action_masks(self) -> BoolArray:
-        """Return (4,) bool, True for actions meant to reach another cell; all True if none is."""
-        assert self._state >= 0, "before the first reset"
-        masks: BoolArray = self.mdp.next_state[self._state, :, 0] != self._state
-        return masks if masks.any() else ~masks
-
-    @property
-    def mdp(self) -> FiniteMDP:
-        """The exact Markov decision process of the present task, as arrays."""
-        return loca_dynamics(self.layout).mdp
-
-    def phase_mdp(self, phase: int) -> FiniteMDP:
-        """Return the exact Markov decision process of any phase of the schedule."""
-        return loca_dynamics(self.schedule.layouts[phase]).mdp
 
     def optimal_values(self, gamma: float = GAMMA) -> FloatArray:
         """Return (states,) the optimal state values of the present task."""
@@ -228,80 +152,38 @@ class DynaMazeLoCAEnv(GridEnv):
         regret: FloatArray = np.max(values, axis=1, keepdims=True) - values
         return regret
 
-    # -- inside --------------------------------------------------------------------------------
-
-    def _sync_maze(self) -> None:
-        super()._sync_maze()
-        dynamics = loca_dynamics(self.layout)
-        self._outcomes = dynamics.outcomes  # type: ignore[assignment]  # rows of the same form
-        self._thresholds = dynamics.thresholds
-
 
 LEFT = 3
 
-TURNS = np.add.outer(np.arange(NUM_ACTIONS), np.arange(NUM_ACTIONS)) % NUM_ACTIONS
-"""(actions, outcomes) the direction moved: the intended one first, then the three others."""
+TURNS = tuple(tuple((action + turn) % 4 for action in range(4)) for turn in range(4))
+"""Direction moved for each outcome (as intended, then the three others) and action."""
 
 
-class LoCADynamics:
+class LoCADynamics(Dynamics):
     """Dynamics of one layout of a LoCA environment: those of a maze with differences. Immutable.
 
     1. T2 has its own reward, whatever that of T1 is.
     2. In the zone, the last column before T1, a move to the left has no effect.
     3. With the layout's `slip_probability` an action is replaced by a uniformly random one, which
        may be the same; the passage then acts on the move that is made.
-
-    Attributes:
-        mdp: the exact Markov decision process.
-        outcomes: `outcomes[state][action][k]` as Python numbers.
-        thresholds: cumulative probabilities: a random number below the first is the first outcome,
-            and so on; empty without slip.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        moves = _moves(layout)
-        slip = layout.slip_probability
+    directions: ClassVar = TURNS
+
+    def _slip_probabilities(self, slip: float) -> tuple[float, ...]:
         other = slip / NUM_ACTIONS
-        shares = (1.0 - (NUM_ACTIONS - 1) * other, other, other, other) if slip > 0 else (1.0,)
-        directions = TURNS[:, : len(shares)]
-        start = np.zeros(layout.num_cells)
-        start[[layout.index(cell) for cell in layout.starts]] = 1 / len(layout.starts)
-        probability = np.empty((layout.num_cells, *directions.shape))
-        probability[...] = shares
-        self.mdp = FiniteMDP(
-            np.ascontiguousarray(moves.next_state[:, directions]),
-            probability,
-            np.ascontiguousarray(moves.reward[:, directions]),
-            np.ascontiguousarray(moves.terminated[:, directions]),
-            start,
-        )
-        self.thresholds: tuple[float, ...] = tuple(np.cumsum(shares)[:-1].tolist())
-        self.outcomes = _outcomes(self.mdp)
+        return 1.0 - (NUM_ACTIONS - 1) * other, other, other, other
 
-
-@lru_cache(maxsize=16)
-def loca_dynamics(layout: Layout) -> LoCADynamics:
-    """Return the dynamics of a layout; those of the latest layouts are cached and shared."""
-    return LoCADynamics(layout)
-
-
-def _moves(layout: Layout) -> Moves:
-    moves = Dynamics(layout).moves
-    states = np.arange(layout.num_cells)
-    column = states % layout.cols
-    from_exit = layout.distances.ravel() == 0
-    leaves_by_t2 = (column[moves.next_state] == EXIT_T2) & ~from_exit[:, None]
-    next_state = moves.next_state.copy()
-    reward = np.where(leaves_by_t2, T2_REWARD, moves.reward)
-    next_state[column == ZONE, LEFT] = states[column == ZONE]
-    reward[column == ZONE, LEFT] = layout.rewards.wall
-    return Moves(next_state, reward, moves.terminated)
-
-
-def _outcomes(mdp: FiniteMDP) -> dict[int, list[tuple[OutcomeTuple, ...]]]:
-    columns = [column.tolist() for column in (mdp.next_state, mdp.reward, mdp.terminated)]
-    rows = [
-        [tuple(zip(*outcomes, strict=True)) for outcomes in zip(*actions, strict=True)]
-        for actions in zip(*columns, strict=True)
-    ]
-    return dict(enumerate(rows))
+    @cached_property
+    def moves(self) -> Moves:
+        """The four directions from each state; computed on first use."""
+        layout, moves = self.layout, maze_moves(self.layout)
+        states = np.arange(layout.num_cells)
+        column = states % layout.cols
+        from_exit = layout.distances.ravel() == 0
+        leaves_by_t2 = (column[moves.next_state] == EXIT_T2) & ~from_exit[:, None]
+        next_state = moves.next_state.copy()
+        reward = np.where(leaves_by_t2, T2_REWARD, moves.reward)
+        next_state[column == ZONE, LEFT] = states[column == ZONE]
+        reward[column == ZONE, LEFT] = layout.rewards.wall
+        return Moves(next_state, reward, moves.terminated)

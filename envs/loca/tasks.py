@@ -12,13 +12,14 @@ reward is that of T1. The reward of T2 never changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.common.validation import did_you_mean
+from dynamaze.common.validation import checked_choice
 
+from ..base import MazeEnv
 from ..mazes.layout import Cell, Layout, Rewards
 from ..mazes.schedule import ChangesLike
 
@@ -69,8 +70,8 @@ def check_phase(task: object = None, starts: object = None) -> PhaseChange:
         ValueError: for an unknown task or starts.
     """
     return PhaseChange(
-        None if task is None else _known("task", task, T1_REWARDS),
-        None if starts is None else _known("starts", starts, STARTS),
+        None if task is None else checked_choice("task", task, T1_REWARDS),
+        None if starts is None else checked_choice("starts", starts, STARTS),
     )
 
 
@@ -86,10 +87,10 @@ def corridor(task: str, starts: str, slip_probability: float = 0.0) -> Layout:
         ValueError: for an unknown task or starts, or a slip outside [0, 1].
         TypeError: if it is not a number.
     """
-    reward = T1_REWARDS[_known("task", task, T1_REWARDS)]
+    reward = T1_REWARDS[checked_choice("task", task, T1_REWARDS)]
     return Layout(
         np.zeros((ROWS, LENGTH + 2), dtype=np.bool_),
-        STARTS[_known("starts", starts, STARTS)],
+        STARTS[checked_choice("starts", starts, STARTS)],
         tuple((row, col) for row in range(ROWS) for col in (EXIT_T2, EXIT_T1)),
         Rewards(goal=reward),
         slip_probability,
@@ -111,49 +112,65 @@ def phase_changes(changes: PhasesLike | None) -> ChangesLike:
     return [(when, _layout_change(change)) for when, change in pairs]
 
 
-def split_reset_options(options: Mapping[str, Any] | None) -> tuple[PhaseChange, dict[str, Any]]:
-    """Return the change of the phase in the options of a reset, and the remaining options.
+# -- methods of the environments, which set and report the phase by them ---------------------------
+
+
+def task_of(env: MazeEnv) -> str | None:
+    """The present task; None if the reward of T1 was changed to another."""
+    return _named(env.layout.rewards.goal, T1_REWARDS.items())
+
+
+def starts_of(env: MazeEnv) -> str | None:
+    """The present starts; None if they were changed to others."""
+    return _named(env.layout.starts, STARTS.items())
+
+
+def set_task(env: MazeEnv, task: str | None = None, starts: str | None = None) -> None:
+    """Change the phase now; the agent stays where it is.
+
+    Args:
+        env: the environment.
+        task: "A" or "B"; None keeps it.
+        starts: "all" or "T1", from the next episode on; None keeps them.
 
     Raises:
-        ValueError: for an unknown task or starts.
+        ValueError: for an unknown name, or if both are None.
     """
-    rest = dict(options or {})
-    return check_phase(rest.pop("task", None), rest.pop("starts", None)), rest
+    change = check_phase(task, starts).change
+    if not env.started:
+        env.world_step = 0  # start now: otherwise the first reset would undo the change
+    env.change(change)
 
 
 def reset_with_phase(
-    reset: Callable[..., Any],
-    change: Callable[[dict[str, Any]], None],
-    seed: int | None,
-    options: Mapping[str, Any] | None,
-) -> Any:
-    """Begin an episode in the phase that the options select.
-
-    A seed or a world step undoes all changes, so the change is made after them; then an episode
-    begins once more, on one of the new starts.
+    env: MazeEnv, *, seed: int | None = None, options: dict[str, Any] | None = None
+) -> tuple[Any, dict[str, Any]]:
+    """Begin an episode.
 
     Args:
-        reset: of the maze.
-        change: of the maze.
-        seed: as in `reset`.
-        options: as in `reset`; "task" and "starts" too.
+        env: the environment.
+        seed: seeds the random numbers and restarts the clock; None changes neither.
+        options: `{"task": "B"}`, `{"starts": "T1"}` or both begin it in another phase;
+            `{"world_step": k}` sets the clock.
+
+    Returns:
+        The observation and the information.
+
+    Raises:
+        ValueError: for an unknown option or name, or a number outside its range.
     """
-    phase, rest = split_reset_options(options)
-    result = reset(seed=seed, options=rest)
+    rest = dict(options or {})
+    phase = check_phase(rest.pop("task", None), rest.pop("starts", None))
+    result = MazeEnv.reset(env, seed=seed, options=rest)
     if not phase.change:
         return result
-    change(phase.change)
-    return reset()
+    # A seed or a world step undoes all changes, so the change is made after them; then an episode
+    # begins once more, on one of the new starts.
+    env.change(phase.change)
+    return MazeEnv.reset(env)
 
 
-def task_of(layout: Layout) -> str | None:
-    """Return the task of a layout; None if T1 has another reward."""
-    return _named(layout.rewards.goal, T1_REWARDS.items())
-
-
-def starts_of(layout: Layout) -> str | None:
-    """Return the name of a layout's starts; None for others."""
-    return _named(layout.starts, STARTS.items())
+# --------------------------------------------------------------------------------------------------
 
 
 def check_loca_observation(observation: Any) -> Any:
@@ -175,15 +192,6 @@ def _layout_change(change: Any) -> dict[str, Any]:
     if not isinstance(change, Mapping) or not change or set(change) - set(PhaseChange._fields):
         raise TypeError(f"the change {change!r}; expected a mapping of 'task', 'starts' or both")
     return check_phase(**change).change
-
-
-def _known(name: str, value: object, known: Iterable[str]) -> str:
-    if not isinstance(value, str) or value not in known:
-        raise ValueError(
-            f"{name}={value!r}; expected one of {', '.join(map(repr, known))}"
-            f"{did_you_mean(value, known)}"
-        )
-    return value
 
 
 def _named(value: object, names: Iterable[tuple[str, object]]) -> str | None:

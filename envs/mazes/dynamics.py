@@ -12,7 +12,8 @@ and the exact MDP includes this case.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
+from itertools import accumulate
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -42,30 +43,37 @@ class Dynamics:
     Attributes:
         layout: the maze.
         starts: the states where an episode may begin.
+        probabilities: of the possible outcomes of an action: as intended, and the slips.
         thresholds: cumulative probabilities: a random number below the first is a step as
             intended, below the second a slip to one side, otherwise a slip to the other; empty
             without slip.
+        outcomes: `outcomes[state][action][k]` as Python numbers.
     """
+
+    directions: ClassVar[tuple[tuple[int, ...], ...]] = SLIP_DIRECTIONS
+    """Direction moved for each outcome and action."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.starts = [layout.index(cell) for cell in layout.starts]
         slip = layout.slip_probability
-        self.probabilities: tuple[float, ...] = (
-            (1.0 - slip, slip / 2, slip / 2) if slip > 0 else (1.0,)
-        )
-        self.thresholds: tuple[float, ...] = (1.0 - slip, 1.0 - slip + slip / 2) if slip > 0 else ()
+        self.probabilities = self._slip_probabilities(slip) if slip > 0 else (1.0,)
+        self.thresholds = tuple(accumulate(self.probabilities))[:-1]
         self.outcomes = OutcomeTable(self)
+
+    def _slip_probabilities(self, slip: float) -> tuple[float, ...]:
+        return 1.0 - slip, slip / 2, slip / 2
 
     @cached_property
     def moves(self) -> Moves:
         """The four directions from each state; computed on first use."""
-        return _moves(self.layout)
+        return maze_moves(self.layout)
 
     @cached_property
     def mdp(self) -> FiniteMDP:
         """The exact Markov decision process of the layout."""
-        directions = np.array(SLIP_DIRECTIONS[: len(self.probabilities)]).T  # (actions, outcomes)
+        # (actions, outcomes)
+        directions = np.array(self.directions[: len(self.probabilities)]).T
         # Indexing leaves another order in memory, for which Numba would compile its callers again.
         moves = self.moves
         probability = np.empty((self.layout.num_cells, *directions.shape))
@@ -80,11 +88,11 @@ class Dynamics:
             start,
         )
 
-    def __deepcopy__(self, memo: object) -> Dynamics:
+    def __deepcopy__(self, memo: object) -> Self:
         return self
 
-    def __reduce__(self) -> tuple[type[Dynamics], tuple[Layout]]:
-        return Dynamics, (self.layout,)
+    def __reduce__(self) -> tuple[type[Self], tuple[Layout]]:
+        return type(self), (self.layout,)
 
 
 class OutcomeTable(dict[int, "list[tuple[OutcomeTuple, ...]]"]):
@@ -100,7 +108,7 @@ class OutcomeTable(dict[int, "list[tuple[OutcomeTuple, ...]]"]):
         dynamics = self._dynamics
         columns = [column[state].tolist() for column in dynamics.moves]
         moves: list[OutcomeTuple] = list(zip(*columns, strict=True))
-        directions = SLIP_DIRECTIONS[: len(dynamics.probabilities)]
+        directions = dynamics.directions[: len(dynamics.probabilities)]
         row = [
             tuple(moves[direction[action]] for direction in directions)
             for action in range(NUM_ACTIONS)
@@ -109,7 +117,7 @@ class OutcomeTable(dict[int, "list[tuple[OutcomeTuple, ...]]"]):
         return row
 
 
-def _moves(layout: Layout) -> Moves:
+def maze_moves(layout: Layout) -> Moves:
     """Return the moves of a layout. In a goal every move stays, terminates and has reward 0."""
     rows, cols = layout.rows, layout.cols
     states = np.arange(layout.num_cells)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from .layout import Cell, Layout, LayoutError
 from .schedule import LAST_STEP
@@ -75,16 +75,16 @@ class RandomChanges:
     slip_range: tuple[float, float] = (0.0, 0.5)
 
     def __post_init__(self) -> None:
-        _check_name("when", self.when, TIMINGS)
+        checked_choice("when", self.when, TIMINGS)
         for name, check in NUMBER_CHECKS.items():
             self._check_number(name, check)
-        checked_number("cells", self.cells, 1, whole=True)
+        checked_integer("cells", self.cells, 1)
         what = (self.what,) if isinstance(self.what, str) else tuple(self.what)
         if not what:
             kinds = ", ".join(CHANGE_KINDS)
             raise ValueError(f"what={self.what!r}; expected one or more of {kinds}")
         for name in what:
-            _check_name("what", name, CHANGE_KINDS)
+            checked_choice("what", name, CHANGE_KINDS)
         object.__setattr__(self, "what", what)
         self._check_range("goal_reward_range", -math.inf, math.inf)
         self._check_range("slip_range", 0.0, 1.0)
@@ -105,7 +105,7 @@ class RandomChanges:
             raise TypeError(f"random_changes={changes!r}; expected a mapping or RandomChanges")
         known = [field.name for field in fields(cls)]
         for name in changes:
-            _check_name("random_changes", name, known)
+            checked_choice("random_changes", name, known)
         return cls(**changes)
 
     def first(self, now: int, uniform: UniformSampler) -> PendingChange:
@@ -234,8 +234,8 @@ TIMINGS = {
 NUMBER_CHECKS: dict[str, Callable[[str, Any], float]] = {
     "probability": lambda name, value: checked_number(name, value, 0, 1, above=True),
     "rate": lambda name, value: checked_number(name, value, 0, MAX_RATE, above=True),
-    "period": lambda name, value: checked_number(name, value, 1, whole=True),
-    "length": lambda name, value: checked_number(name, value, 1, whole=True),
+    "period": lambda name, value: checked_integer(name, value, 1),
+    "length": lambda name, value: checked_integer(name, value, 1),
 }
 
 
@@ -341,10 +341,3 @@ def _randint(high: int, uniform: UniformSampler) -> int:
 def _uniform_between(bounds: tuple[float, float], uniform: UniformSampler) -> float:
     low, high = bounds
     return low + (high - low) * uniform()
-
-
-def _check_name(argument: str, name: object, known: Any) -> None:
-    if not isinstance(name, str) or name not in known:
-        raise ValueError(
-            f"{argument}={name!r}; expected one of {', '.join(known)}{did_you_mean(name, known)}"
-        )

@@ -24,7 +24,7 @@ from itertools import islice
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer, checked_number
 
 from .dynamics import Dynamics
 from .layout import Layout
@@ -63,7 +63,7 @@ class StationaryValues:
         Raises:
             ValueError, RuntimeError: as `optimal_values` for the phase's layout.
         """
-        phase = self.schedule.phase_at(_checked_step(world_step))
+        phase = self.schedule.phase_at(checked_integer("world_step", world_step, 0))
         if self._latest is None or self._latest[0] != phase:
             values = optimal_action_values(self.schedule.layouts[phase], self.gamma)
             self._latest = phase, values
@@ -108,7 +108,7 @@ class ClairvoyantValues:
             )
         self.schedule = schedule
         self.gamma = checked_number("gamma", gamma, 0, 1)
-        self._max_sweeps = int(checked_number("max_sweeps", max_sweeps, 1, whole=True))
+        self._max_sweeps = checked_integer("max_sweeps", max_sweeps, 1)
         # Of the last phase, which never ends, its optimal values.
         self._at_end: dict[int, FloatArray] = {}  # (S,) values at the end of each phase
         self._latest: _FiniteHorizonValues | None = None
@@ -124,7 +124,7 @@ class ClairvoyantValues:
             RuntimeError: if values have not converged `max_sweeps` before a change; only with gamma
                 equal or close to 1.
         """
-        step = _checked_step(world_step)
+        step = checked_integer("world_step", world_step, 0)
         phase = self.schedule.phase_at(step)
         horizon = self._horizon_values(phase)
         return horizon.mdp.backup(horizon.values(self._steps_left(phase, step + 1)), self.gamma)
@@ -232,11 +232,6 @@ def stationary_values(layout: Layout, gamma: float) -> StationaryValues:
 def clairvoyant_values(schedule: Schedule, gamma: float) -> ClairvoyantValues:
     """Return the optimal values for a known schedule; the latest few are cached."""
     return ClairvoyantValues(schedule, gamma)
-
-
-def _checked_step(world_step: int) -> int:
-    checked_number("world_step", world_step, 0, whole=True)
-    return int(world_step)
 
 
 def _best(action_values: FloatArray) -> FloatArray:

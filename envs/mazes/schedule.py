@@ -16,7 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.validation import (
+    checked_choice,
+    checked_integer,
+    checked_number,
+    did_you_mean,
+)
 
 from .layout import DEFAULT_REWARDS, LEGEND, MAX_CELLS, Cell, Layout, LayoutError, Rewards
 
@@ -173,11 +178,7 @@ def apply_change(layout: Layout, change: ChangeLike) -> Layout:
     if not parts:
         raise ValueError(f"a change of nothing; expected one of {', '.join(CHANGEABLE)}")
     for name in parts:
-        if name not in CHANGEABLE:
-            raise ValueError(
-                f"a change of {name!r}; expected one of {', '.join(CHANGEABLE)}"
-                f"{did_you_mean(name, CHANGEABLE)}"
-            )
+        checked_choice("change", name, CHANGEABLE)
     given = {name: parts[name] for name in NUMERIC_CHANGES if name in parts}
     numbers: dict[str, Any] = {**_numbers(layout), **given}
     slip = checked_number("slip_probability", numbers["slip_probability"], 0, 1)
@@ -292,17 +293,13 @@ def _cells(name: str, cells: Any) -> tuple[Cell, ...]:
     """Return the cells of an argument that holds one cell or several."""
     try:
         several = cells if isinstance(cells[0], Sequence) else [cells]
-        return tuple((_index(row), _index(col)) for row, col in several)
+        return tuple(
+            (checked_integer("row", row), checked_integer("column", col)) for row, col in several
+        )
     except (IndexError, KeyError, TypeError, ValueError):
         raise LayoutError(
             f"{name}={cells!r}; expected a cell (row, col) or a list of cells"
         ) from None
-
-
-def _index(number: Any) -> int:
-    if isinstance(number, bool) or int(number) != number:
-        raise ValueError
-    return int(number)
 
 
 def _unit(by_episode: bool) -> str:

@@ -41,6 +41,23 @@ def bfs_distances(blocked: BoolArray, sources: Sequence[int] | IntArray) -> IntA
     return distances
 
 
+def bfs_order(blocked: BoolArray, source: tuple[int, int]) -> tuple[IntArray, IntArray]:
+    """Return (cells,) the cells that can be reached from a source, by distance, and the distances.
+
+    Args:
+        blocked: (rows, cols) True where no path goes.
+        source: (row, col) of the first cell.
+
+    Returns:
+        Indices ``row * cols + col`` in the order of the search, and the steps to each.
+    """
+    grid = _SearchGrid(blocked)
+    distance = grid.unseen()
+    nodes = grid.search(distance, np.array([(source[0] + 1) * grid.stride + source[1] + 1]))
+    row, col = np.divmod(nodes, grid.stride)
+    return (row - 1) * blocked.shape[1] + col - 1, np.asarray(distance)[nodes]
+
+
 def downhill_path(distances: IntArray, cell: tuple[int, int]) -> list[tuple[int, int]]:
     """Return the cells of a path along which the distance falls by 1 at each step, ends included.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from dynamaze.common.arrays import Float32Array, IntArray
 
 from ..mazes.dynamics import NUM_ACTIONS, Dynamics
 from ..mazes.layout import Layout
-from .basic import ObservationEncoder, SlotCache, as_entries
+from .encoders import ObservationEncoder, SlotCache, as_entries
 
 Mask = npt.NDArray[np.int8]
 
@@ -26,6 +26,9 @@ class ActionMaskObservation:
         layout: the first maze.
         of: the encoder of the entry `observation`.
     """
+
+    options: ClassVar = ("of",)
+    inner: ClassVar = "index"
 
     def __init__(self, layout: Layout, of: ObservationEncoder) -> None:
         self._inner = of
@@ -62,6 +65,9 @@ class GoalObservation:
         layout: the first maze.
         of: the encoder of the entry `observation`.
     """
+
+    options: ClassVar = ("of",)
+    inner: ClassVar = "coordinates"
 
     def __init__(self, layout: Layout, of: ObservationEncoder) -> None:
         check_goal_rewards(layout)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import numpy as np
 from gymnasium import spaces
 
 from dynamaze.common.arrays import IntArray, UInt8Array
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from ..mazes.layout import Layout
 from ..rendering.frame import FramePainter
-from ..rendering.scene import layout_scene
+from ..rendering.scene import Scene, layout_scene
 
 
 class ImageObservation:
@@ -24,8 +26,10 @@ class ImageObservation:
         ValueError: for a size below 1; TypeError if it is not a number.
     """
 
+    options: ClassVar = ("cell_size",)
+
     def __init__(self, layout: Layout, cell_size: int = 8) -> None:
-        self._size = int(checked_number("cell_size", cell_size, 1, 256, whole=True))
+        self._size = checked_integer("cell_size", cell_size, 1, 256)
         self._shape = (layout.rows, layout.cols)
         self._painters: list[FramePainter] = []
         self._layouts: list[Layout | None] = []
@@ -39,14 +43,18 @@ class ImageObservation:
             self._layouts.append(None)
         self._layouts[slot] = layout
 
-    def encode(self, state: int, slot: int) -> UInt8Array:
+    def encode(self, state: Any, slot: int) -> UInt8Array:
         """Return the observation of a state: (rows * cell_size, cols * cell_size, 3) uint8."""
         layout = self._layouts[slot]
         assert layout is not None
-        scene = layout_scene(layout)._replace(agent=layout.cell(int(state)))
-        return self._painters[slot].paint(scene)
+        return self._painters[slot].paint(self._scene(layout, state))
 
-    def encode_batch(self, states: IntArray, slots: IntArray) -> UInt8Array:
+    def encode_batch(self, states: Any, slots: IntArray) -> UInt8Array:
         """Return the observations of a batch: (n, rows * cell_size, cols * cell_size, 3) uint8."""
-        pairs = zip(states.tolist(), slots.tolist(), strict=True)
+        pairs = zip(states, slots.tolist(), strict=True)
         return np.stack([self.encode(state, slot) for state, slot in pairs])
+
+    # -- overridden where agents are points -------------------------------------------------------
+
+    def _scene(self, layout: Layout, state: Any) -> Scene:
+        return layout_scene(layout)._replace(agent=layout.cell(int(state)))

@@ -15,12 +15,21 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from dynamaze.common.arrays import BoolArray, FloatArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from ..changing_maze import ChangingMaze
 from ..mazes.layout import Cell
 from ..options import Seeds, check_render_mode, parse_reset_mask, parse_reset_options, parse_seeds
-from .kernel import DISABLED, NEXT_STEP, SAME_STEP, refill_uniforms, uniform_sampler
+from .kernel import (
+    DISABLED,
+    NEXT_STEP,
+    SAME_STEP,
+    BatchedEnvState,
+    StepResult,
+    begin_episodes,
+    refill_uniforms,
+    uniform_sampler,
+)
 
 MODES = {
     AutoresetMode.NEXT_STEP: NEXT_STEP,
@@ -69,7 +78,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         **maze_arguments: Any,
     ) -> None:
-        self.num_envs = int(checked_number("num_envs", num_envs, 1, whole=True))
+        self.num_envs = checked_integer("num_envs", num_envs, 1)
         single_class = type(self).single_class
         known = [mode for mode in single_class.metadata["render_modes"] if mode != "human"]  # type: ignore[attr-defined]  # a class
         check_render_mode(maze_arguments.get("render_mode"), known)
@@ -87,8 +96,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.max_episode_steps = -1
         if max_episode_steps not in (None, -1):
-            limit = checked_number("max_episode_steps", max_episode_steps, 1, whole=True)
-            self.max_episode_steps = int(limit)
+            self.max_episode_steps = checked_integer("max_episode_steps", max_episode_steps, 1)
         self._mode = MODES[mode]
         self._config = self._single_env.maze_config
         self._change_info = self._single_env.change_info
@@ -102,34 +110,30 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self._generators: list[np.random.Generator] | None = None
         self._single_envs: list[Any] | None = None
         self._counters = {
-            name: np.zeros(self.num_envs, dtype=np.int64) for name in self._counter_keys()
+            name: np.zeros(self.num_envs, dtype=np.int64) for name in self._config.counters
         }
         self._unreported: set[int] = set()  # environments with changes that are not reported yet
         self._changed = np.zeros(self.num_envs, dtype=np.bool_)
         shape = self._config.first.walls.shape if self._change_info.with_cells else (0, 0)
         self._changed_cells = np.zeros((self.num_envs, *shape), dtype=np.bool_)
-        self._batch: Any = self._initial_batch()
+        self._batch = self._initial_batch()
         self._tables = type(self).tables_class.of(self._phases)
         for slot, phase in enumerate(self._phases):
             self._encoder.load(slot, phase.layout)
 
     # -- to be defined by subclasses -----------------------------------------------------------
 
-    @abstractmethod
-    def _initial_batch(self) -> Any:
-        """Return the `BatchedEnvState` before the first reset."""
+    def _initial_batch(self) -> BatchedEnvState:
+        """Return the state before the first reset."""
+        return BatchedEnvState.initial(self.num_envs, UNIFORM_BLOCK)
 
     def _needs_random_numbers(self) -> bool:
         """Return True if a step uses random numbers beside those of the maze."""
         return False
 
     @abstractmethod
-    def _begin_episodes(self, mask: BoolArray) -> None:
-        """Put the agents of the masked environments on a start, by the compiled rule."""
-
-    @abstractmethod
-    def _step_batch(self, actions: Any) -> Any:
-        """Step all environments by the compiled rule and return the kernel's `StepResult`."""
+    def _step_batch(self, actions: Any) -> StepResult:
+        """Step all environments by the compiled rule."""
 
     @abstractmethod
     def _check_actions(self, actions: Any) -> Any:
@@ -177,13 +181,8 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         }
         for i in np.flatnonzero(mask):
             self._reset_clock(int(i), seeded.get(int(i)), given.world_step)
-            self._begin_maze_episode(int(i), given.level)
-        self._steps_drawn_ahead = 0
-        self._refill_uniforms()
-        self._begin_episodes(mask)
-        self._collect_changes(mask)
-        observations = self._observations(self._state())
-        return observations, self._infos(mask)
+        self._begin_episodes(mask, given.level)
+        return self._observations(self._batch.state.copy()), self._infos(mask)
 
     def step(
         self, actions: npt.ArrayLike
@@ -213,8 +212,9 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self._collect_changes(everywhere)
         final = self._final_info(result) if self._mode == SAME_STEP and result.ended.any() else {}
         state = result.state
-        if result.begins.any():
-            state = self._begin_marked(result.begins)
+        if result.begins.any():  # those that the compiled step only marked
+            self._begin_episodes(result.begins)
+            state = self._batch.state.copy()
         observations = self._observations(state)
         infos = {**self._infos(everywhere), **final}
         return observations, result.reward, result.terminated, result.truncated, infos
@@ -329,15 +329,14 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         batch.episode[i] = maze.episode
         self._sync_maze(i)
 
-    def _begin_marked(self, begins: BoolArray) -> Any:
-        """Begin the episodes that the compiled step only marked; return all agents' states."""
-        for i in np.flatnonzero(begins):
-            self._begin_maze_episode(int(i))
+    def _begin_episodes(self, mask: BoolArray, level: int | None = None) -> None:
+        """Begin an episode in the masked environments, perhaps in another maze."""
+        for i in np.flatnonzero(mask):
+            self._begin_maze_episode(int(i), level)
         self._steps_drawn_ahead = 0
         self._refill_uniforms()
-        self._begin_episodes(begins)
-        self._collect_changes(begins)
-        return self._state()
+        begin_episodes(self._tables, self._batch, mask)
+        self._collect_changes(mask)
 
     def _sync_maze(self, i: int) -> None:
         """Copy from maze i what the compiled step reads."""
@@ -380,16 +379,17 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             maze.episode = int(batch.episode[i])
             maze.set_clock(world_step, uniform)
 
-    # -- observations and information ----------------------------------------------------------
+    def _step_arguments(self, actions: Any) -> tuple[Any, ...]:
+        """Return the arguments of a compiled step that follow the mazes."""
+        return (
+            self._batch,
+            actions,
+            self.max_episode_steps,
+            self._mode,
+            self._config.changes_at_reset,
+        )
 
-    def _counter_keys(self) -> dict[str, str]:
-        """Return the counters of each maze and their keys in the information."""
-        names = {"phase": "phase"}
-        if self._config.levels is not None:
-            names["level"] = "level"
-        if self._config.random_changes is not None:
-            names["skipped"] = "skipped_changes"
-        return names
+    # -- observations and information ----------------------------------------------------------
 
     def _observations(self, state: Any) -> Any:
         encoded = self._encoder.encode_batch(state, self._batch.slot)
@@ -400,7 +400,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
     def _infos(self, mask: BoolArray) -> dict[str, Any]:
         """Return the masked environments' information in the form of Gymnasium's vector ones."""
         infos: dict[str, Any] = {"world_step": self._batch.world_step.copy()}
-        for name, key in self._counter_keys().items():
+        for name, key in self._config.counters.items():
             infos[key] = self._counters[name].copy()
         infos.update(self._change_info.info(self._changed.copy(), self._changed_cells.copy()))
         for name, values in list(infos.items()):
@@ -440,10 +440,6 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
                 self._changed_cells[i] = self._mazes[i].changed_cells
             self._mazes[i].unreported = None
             self._unreported.discard(i)
-
-    def _state(self) -> Any:
-        """Return (n, ...) the states of all agents, in a new array."""
-        return self._batch.state.copy()
 
     # -- random numbers ------------------------------------------------------------------------
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from dynamaze.common.arrays import BoolArray, IntArray
+from dynamaze.common.arrays import IntArray
 
-from ..drifting import DynaMazeDriftingEnv
 from ..generated import DynaMazeGeneratedEnv
-from ..maze import DynaMazeEnv
+from ..maze import DynaMazeDriftingEnv, DynaMazeEnv
 from ..mazes.dynamics import NUM_ACTIONS
 from ..mazes.layout import Cell
 from ..options import check_discrete_actions
-from .base import UNIFORM_BLOCK, MazeVectorEnv
-from .kernel import BatchedEnvState, MazeTables, StepResult, begin_episodes, step_batch
+from .base import MazeVectorEnv
+from .kernel import MazeTables, StepResult, step_batch
 
 
 class GridVectorEnv(MazeVectorEnv):
@@ -21,21 +20,8 @@ class GridVectorEnv(MazeVectorEnv):
 
     tables_class = MazeTables
 
-    def _initial_batch(self) -> BatchedEnvState:
-        return BatchedEnvState.initial(self.num_envs, UNIFORM_BLOCK)
-
-    def _begin_episodes(self, mask: BoolArray) -> None:
-        begin_episodes(self._tables, self._batch, mask)
-
     def _step_batch(self, actions: IntArray) -> StepResult:
-        result: StepResult = step_batch(
-            self._tables,
-            self._batch,
-            actions,
-            self.max_episode_steps,
-            self._mode,
-            self._config.changes_at_reset,
-        )
+        result: StepResult = step_batch(self._tables, *self._step_arguments(actions))
         return result
 
     def _check_actions(self, actions: Any) -> IntArray:

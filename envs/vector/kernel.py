@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -168,9 +168,19 @@ def begin_episode(tables: MazeTables, batch: BatchedEnvState, i: int) -> None:
     slot = batch.slot[i]
     count = tables.num_starts[slot]
     choice = int(next_random(batch, i) * count) if count > 1 else 0
-    batch.state[i] = tables.starts[slot, choice]
+    put_on_start(batch.state, i, tables.starts, slot, choice)
     batch.episode_step[i] = 0
     batch.done[i] = False
+
+
+@compiled
+def put_on_start(states: Any, i: int, starts: Any, slot: int, choice: int) -> None:
+    """Set the state of agent i, a number on a grid and a row of numbers for a point, to a start."""
+    if states.ndim == 1:  # Numba compiles the branch of the agent's kind only
+        states[i] = starts[slot, choice]
+    else:
+        for part in range(states.shape[1]):
+            states[i, part] = starts[slot, choice, part]
 
 
 @compiled

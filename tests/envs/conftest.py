@@ -8,25 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.envs import Layout, LayoutError
 
-SEVERAL = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
+from .helpers import ALL_KINDS, BY_EPISODE, NUMBERS, SEVERAL
 
 CHANGING: dict[str, tuple[str, dict[str, Any]]] = {
-    "by episode": (
-        "DynaMaze-v0",
-        {"layout": "S.G\n...", "changes": {"episode 1": "S#G\n.S.", "episode 4": {"goal": (1, 0)}}},
-    ),
-    "numbers": (
-        "DynaMaze-v0",
-        {
-            "changes": {
-                30: {"slip_probability": 0.4},
-                60: {"goal_reward": 5, "start": [[0, 0], [5, 5]]},
-            },
-        },
-    ),
+    "by episode": ("DynaMaze-v0", BY_EPISODE),
+    "numbers": ("DynaMaze-v0", NUMBERS),
     "generated": ("DynaMazeGenerated-v0", {"size": 5, "slip_probability": 0.1}),
     "few levels": ("DynaMazeGenerated-v0", {"size": (3, 5), "levels": 3, "first_level": 7}),
     "generated, changing": (
@@ -43,16 +31,7 @@ CHANGING: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "everything": (
         "DynaMaze-v0",
-        {
-            "layout": SEVERAL,
-            "slip_probability": 0.2,
-            "random_changes": {
-                "when": "bursts",
-                "probability": 0.05,
-                "length": 3,
-                "what": ["walls", "start", "goal", "rewards", "slip"],
-            },
-        },
+        {"layout": SEVERAL, "slip_probability": 0.2, "random_changes": ALL_KINDS},
     ),
 }
 

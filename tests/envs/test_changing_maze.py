@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import pickle  # noqa: TID251  # our own bytes, of this process
 from collections.abc import Callable
 from typing import Any
 
@@ -15,18 +13,9 @@ from gymnasium.utils.env_checker import check_env
 
 from dynamaze.envs import DynaMazeEnv, GridEnv, Layout, LayoutError, apply_change, read_schedule
 
-Same = Callable[[Any, Any], None]
+from .helpers import COPIES, Same, wander
+
 UP, RIGHT, DOWN, LEFT = range(4)
-
-
-def wander(env: Any, steps: int, seed: int = 0) -> list[Any]:
-    """Return the results of random actions, with resets where an episode ends."""
-    given: list[Any] = []
-    for action in np.random.default_rng(seed).integers(4, size=steps).tolist():
-        given.append(env.step(action))
-        if given[-1][2] or given[-1][3]:
-            given.append(env.reset())
-    return given
 
 
 def make(changing_env: tuple[str, dict[str, Any]], **more: Any) -> Any:
@@ -42,7 +31,7 @@ def make(changing_env: tuple[str, dict[str, Any]], **more: Any) -> Any:
 
 
 @pytest.mark.parametrize("render_mode", [None, "rgb_array", "human"])
-@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+@pytest.mark.parametrize("make_copy", COPIES)
 def test_copy_continues_identically(
     make_copy: Callable[[Any], Any],
     render_mode: str | None,
@@ -168,7 +157,7 @@ def test_episode_changes_restart_with_seed() -> None:
         ({"episode two": "S.G"}, LayoutError, "a change at episode 'two'"),
         ({"episode": "S.G"}, LayoutError, "a change at episode 'episode'"),
         ({3: {}}, ValueError, "a change of nothing"),
-        ({3: {"goall": (0, 1)}}, ValueError, "a change of 'goall'; .* did you mean 'goal'"),
+        ({3: {"goall": (0, 1)}}, ValueError, "change='goall'; .* did you mean 'goal'"),
         ({3: {"goal": (0, 9)}}, LayoutError, "after the change at world step 3: goal .* outside"),
         ({3: {"goal": 5}}, LayoutError, "goal=5; expected a cell"),
         ({3: {"goal": []}}, LayoutError, r"goal=\[\]; expected a cell"),

@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-import dynamaze  # noqa: F401  # registers the environments
+from .helpers import her_samples
 
 sb3 = pytest.importorskip("stable_baselines3")
 
@@ -45,19 +45,15 @@ def test_her_relabels_goals() -> None:
         goal_reward=0.0,
         max_episode_steps=20,
     )
-    model = sb3.DQN(
-        "MultiInputPolicy",
+    batch = her_samples(
+        sb3.DQN,
         env,
-        replay_buffer_class=sb3.HerReplayBuffer,
+        steps=300,
         replay_buffer_kwargs={"n_sampled_goal": 4, "goal_selection_strategy": "future"},
         learning_starts=100,
         batch_size=16,
         policy_kwargs={"net_arch": [16]},
-        seed=0,
-        device="cpu",
     )
-    model.learn(300)
-    batch = model.replay_buffer.sample(256)
     reached = (
         batch.next_observations["achieved_goal"] == batch.next_observations["desired_goal"]
     ).all(dim=1)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import pickle  # noqa: TID251  # our own bytes, of this process
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,18 +15,7 @@ from gymnasium.envs.registration import EnvSpec
 import dynamaze  # noqa: F401
 from dynamaze.envs import ACTIONS, DynaMazeEnv
 
-SEVERAL = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
-Same = Callable[[Any, Any], None]
-
-
-def wander(env: Any, steps: int, seed: int = 0) -> list[Any]:
-    """Return the results of random actions, with resets where an episode ends."""
-    given: list[Any] = []
-    for action in np.random.default_rng(seed).integers(4, size=steps).tolist():
-        given.append(env.step(action))
-        if given[-1][2] or given[-1][3]:
-            given.append(env.reset())
-    return given
+from .helpers import COPIES, SEVERAL, Same, wander
 
 
 def stochastic(render_mode: str | None = None, **more: Any) -> DynaMazeEnv:
@@ -46,7 +33,7 @@ def test_seed_determines_run(observation: str, same: Same) -> None:
 
 
 @pytest.mark.parametrize("render_mode", [None, "rgb_array", "ansi", "human"])
-@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+@pytest.mark.parametrize("make_copy", COPIES)
 def test_copy_continues_identically(
     make_copy: Callable[[Any], Any], render_mode: str | None, same: Same
 ) -> None:

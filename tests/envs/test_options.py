@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.envs import DynaMazeEnv
 from dynamaze.envs.mazes.schedule import LAST_STEP
 from dynamaze.envs.options import (
@@ -62,7 +64,7 @@ def test_world_step_is_checked(step: Any) -> None:
 
 
 def test_unknown_option_suggests_name() -> None:
-    with pytest.raises(ValueError, match=r"unknown reset option 'step'; expected 'world_step'"):
+    with pytest.raises(ValueError, match=r"reset option='step'; expected one of \['world_step'\]"):
         parse_reset_options({"world_step": 3, "step": 4}, None)
     with pytest.raises(ValueError, match="did you mean 'world_step'"):
         parse_reset_options({"wold_step": 3}, None)
@@ -71,9 +73,11 @@ def test_unknown_option_suggests_name() -> None:
 def test_render_mode_is_checked() -> None:
     assert check_render_mode(None, ["ansi"]) is None
     assert check_render_mode("ansi", ["ansi"]) == "ansi"
-    with pytest.raises(ValueError, match=r"one of \['ansi', 'human'\]; did you mean 'human'\?"):
+    with pytest.raises(
+        ValueError, match=r"one of \['ansi', 'human'\] or None; did you mean 'human'\?"
+    ):
         check_render_mode("humen", ["ansi", "human"])
-    with pytest.raises(ValueError, match="render_mode=''; expected None or one of"):
+    with pytest.raises(ValueError, match=r"render_mode=''; expected one of \['ansi'\] or None"):
         check_render_mode("", ["ansi"])
 
 
@@ -163,3 +167,45 @@ def test_bad_seed_changes_nothing(seed: Any) -> None:
     with pytest.raises(gym.error.Error, match="Seed"):
         env.reset(seed=seed)
     assert env.get_state() == before
+
+
+@pytest.mark.parametrize("env_id", ENVIRONMENTS)
+@pytest.mark.parametrize("vector", [False, True])
+def test_unknown_argument_names_environment(env_id: str, vector: bool) -> None:
+    if vector and not ENVIRONMENTS[env_id].vector:
+        return
+    make: Callable[..., Any] = gym.make_vec if vector else gym.make
+    name = f"{ENVIRONMENTS[env_id].name}Env"
+    with pytest.raises(
+        TypeError,
+        match=rf"{name} got the unknown argument 'rendr_mode'.*did you mean 'render_mode'",
+    ):
+        make(env_id, rendr_mode="ansi")
+
+
+OPTIONS: dict[str, Any] = {
+    "slip_probability": 0.25,
+    "goal_reward": 2.0,
+    "step_reward": -0.5,
+    "wall_reward": -1.0,
+    "change_info": "cells",
+    "change_info_in": "observation",
+    "render_mode": "ansi",
+}
+
+
+@pytest.mark.parametrize("env_id", [env_id for env_id in ENVIRONMENTS if "LoCA" not in env_id])
+@pytest.mark.parametrize("vector", [False, True])
+def test_options_reach_environment(env_id: str, vector: bool) -> None:
+    make: Callable[..., Any] = gym.make_vec if vector else gym.make
+    env = make(env_id, **OPTIONS)
+    spec = env.spec
+    again = make(type(spec).from_json(spec.to_json()))
+    assert env.observation_space == again.observation_space
+    for made in (env, again):
+        assert made.unwrapped.render_mode == "ansi"
+        maze = made.call("layout")[0] if vector else made.unwrapped.layout
+        assert maze.slip_probability == 0.25
+        assert maze.rewards == (2.0, -0.5, -1.0)
+        observation, _ = made.reset(seed=0)
+        assert set(observation) == {"observation", "changed", "changed_cells"}

@@ -14,9 +14,11 @@ import pytest
 from dynamaze.app.pages import FRAMES, Pages, as_markdown, main, optimal_action, page, walk_frames
 from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.envs.base import MazeEnv
+from dynamaze.envs.options import EnvOptions, MazeOptions
 
 DOCS = Path(__file__).parents[3] / "docs" / "environments"
 
+ERRORS = {"LayoutError", "ValueError", "TypeError"}
 HEADINGS = [
     "Description",
     "Action Space",
@@ -36,8 +38,12 @@ def test_docstring_headings_and_arguments(env_id: str) -> None:
     docstring = inspect.getdoc(type(maze)) or ""
     assert re.findall(r"^## (.*)$", docstring, flags=re.M) == HEADINGS
     arguments = inspect.signature(type(maze).__init__).parameters
-    documented = set(re.findall(r"^    (\w+): ", docstring, flags=re.M))
-    assert set(arguments) - {"self"} <= documented
+    options = MazeOptions if "MazeOptions" in arguments["options"].annotation else EnvOptions
+    documented = re.findall(r"^    (\w+): ", docstring, flags=re.M)
+    expected = {*arguments, *options.__annotations__} - {"self", "options"}
+    assert expected == set(documented) - ERRORS
+    assert len(documented) == len(set(documented))
+    assert "**options" not in docstring
     assert env_id in docstring
 
 

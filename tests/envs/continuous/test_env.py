@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
-import pickle  # noqa: TID251  # our own bytes, of this process
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +15,8 @@ from gymnasium.utils.env_checker import check_env
 
 import dynamaze  # noqa: F401
 from dynamaze.envs import DynaMazeContinuousEnv, LayoutError
+
+from ..helpers import COPIES, her_samples
 
 OBSERVATIONS = ["position", "position_velocity", "rays", "goal", "rgb"]
 ACTIONS = ["continuous", "discrete"]
@@ -350,17 +350,9 @@ def test_her_runs() -> None:
         goal_reward=0.0,
         max_episode_steps=20,
     )
-    model = sb3.SAC(
-        "MultiInputPolicy",
-        env,
-        replay_buffer_class=sb3.HerReplayBuffer,
-        learning_starts=50,
-        policy_kwargs={"net_arch": [8]},
-        seed=0,
-        device="cpu",
+    batch = her_samples(
+        sb3.SAC, env, steps=120, learning_starts=50, policy_kwargs={"net_arch": [8]}
     )
-    model.learn(120)
-    batch = model.replay_buffer.sample(200)
     achieved, desired = (
         np.floor(batch.next_observations[name].numpy())
         for name in ("achieved_goal", "desired_goal")
@@ -421,7 +413,7 @@ def test_state_before_reset_round_trips() -> None:
     assert env.agent is env.position is env.velocity is None
 
 
-@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+@pytest.mark.parametrize("make_copy", COPIES)
 def test_copy_continues_identically(make_copy: Callable[[Any], Any], same: Same) -> None:
     env = DynaMazeContinuousEnv(**BUSY, render_mode="rgb_array")
     env.reset(seed=3)

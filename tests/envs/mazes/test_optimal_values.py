@@ -128,12 +128,20 @@ def test_values_with_positive_steps() -> None:
     np.testing.assert_allclose(optimal_values(larger_goal, 0.9)[:4], [17.29, 18.1, 19, 20])
 
 
-def test_values_equal_shortest_path_values() -> None:
-    layout = Layout.from_text(PRESETS["dyna"], Rewards(5.0, -0.5, -0.7))
-    path = layout.shortest_path_values(0.95).ravel()
-    there = np.isfinite(path)
-    assert there.sum() == 54 - 7
-    np.testing.assert_array_equal(path[there], optimal_values(layout, 0.95)[there])
+@pytest.mark.parametrize("gamma", [0.5, 0.95, 1.0])
+@pytest.mark.parametrize(
+    ("text", "rewards"),
+    [(PRESETS["dyna"], Rewards(5.0, -0.5, -0.7)), ("S..G.#.", Rewards(10.0, -1.0, -1.0))],
+)
+def test_values_are_returns_of_shortest_paths(text: str, rewards: Rewards, gamma: float) -> None:
+    layout = Layout.from_text(text, rewards)
+    values = optimal_values(layout, gamma).reshape(layout.walls.shape)
+    assert (values[layout.distances == 0] == 0).all()
+    for cell in np.argwhere(layout.distances > 0):
+        expected = rewards.goal
+        for _ in range(int(layout.distances[tuple(cell)]) - 1):
+            expected = rewards.step + gamma * expected
+        assert values[tuple(cell)] == expected
 
 
 def test_policy_handles_tiny_values() -> None:

@@ -176,7 +176,7 @@ def test_ranges_bound_draws() -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"when": "sometimes"}, ValueError, "when='sometimes'; expected one of each_step"),
+        ({"when": "sometimes"}, ValueError, "when='sometimes'; expected one of .'each_step'"),
         ({"when": "poison", "rate": 1}, ValueError, "did you mean 'poisson'"),
         ({}, ValueError, "when='each_step' without probability"),
         ({"probability": 0}, ValueError, "probability=0; expected a number in"),

@@ -9,9 +9,8 @@ import pytest
 from gymnasium import spaces
 
 from dynamaze.envs import DynaMazeEnv, Layout, read_schedule
-from dynamaze.envs.observations import OBSERVATIONS, make_encoder
-from dynamaze.envs.observations.basic import ObservationEncoder
-from dynamaze.envs.observations.local import RAY_DIRECTIONS
+from dynamaze.envs.observations import OBSERVATIONS, ObservationEncoder, make_encoder
+from dynamaze.envs.observations.encoders import RAY_DIRECTIONS
 
 ONE_HOT = spaces.Box(0.0, 1.0, (54,), np.float32)
 PLANES = spaces.Box(0.0, 1.0, (3, 6, 9), np.float32)
@@ -198,8 +197,8 @@ def test_image_is_frame_without_trail() -> None:
     ("observation", "message"),
     [
         *[(name, "expected one of") for name in ["plane", "", None, 3, ["index"], "Index", {}]],
-        ("plane", r"\['action_mask', 'coordinates', .*; did you mean 'planes'"),
-        ({"kind": "index", "radius": 2}, "option 'radius' of observation 'index'; expected none"),
+        ("plane", r"observation='plane'; .*\['index', 'coordinates', .*; did you mean 'planes'"),
+        ({"kind": "index", "radius": 2}, r"observation 'index'='radius'; expected .*\['kind'\]"),
         ({"kind": "window", "raduis": 2}, "did you mean 'radius'"),
         ({"kind": "window", "radius": 0}, "radius=0; expected a whole number"),
         ({"kind": "rgb", "cell_size": 0}, "cell_size=0"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import pickle  # noqa: TID251  # our own bytes, of this process
 from collections.abc import Callable
 from typing import Any
 
@@ -14,13 +12,22 @@ from gymnasium.vector import AutoresetMode
 from hypothesis import given
 from hypothesis import strategies as st
 
-import dynamaze  # noqa: F401
 from dynamaze.envs import DynaMazeVectorEnv
-from dynamaze.envs.vector.base import MazeVectorEnv
 
-Same = Callable[[Any, Any], None]
-N = 5
-SEVERAL = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
+from ..helpers import (
+    COPIES,
+    EVENTS,
+    SEVERAL,
+    N,
+    Same,
+    both,
+    change_both,
+    check_copy,
+    check_results_stay,
+    run_events,
+    walk_both,
+)
+
 CONFIGS = {
     "static": {},
     "slippery": {"slip_probability": 0.3},
@@ -30,39 +37,14 @@ CONFIGS = {
 }
 
 
-def both(mode: AutoresetMode, env_id: str = "DynaMaze-v0", **arguments: Any) -> tuple[Any, Any]:
-    arguments.setdefault("max_episode_steps", 60)
-    native = gym.make_vec(env_id, num_envs=N, autoreset_mode=mode, **arguments)
-    sync = gym.make_vec(
-        env_id,
-        num_envs=N,
-        vectorization_mode="sync",
-        vector_kwargs={"autoreset_mode": mode},
-        **arguments,
-    )
-    assert isinstance(native.unwrapped, MazeVectorEnv)
-    return native, sync
-
-
-def step_both(native: Any, sync: Any, actions: Any, mode: AutoresetMode, same: Same) -> None:
-    given_native = native.step(actions)
-    same(given_native, sync.step(actions))
-    done = given_native[2] | given_native[3]
-    if mode == AutoresetMode.DISABLED and done.any():
-        same(*(env.reset(options={"reset_mask": done.copy()}) for env in (native, sync)))
-
-
 @pytest.mark.parametrize("observation", ["index", "coordinates", "one_hot", "planes"])
 @pytest.mark.parametrize("config", sorted(CONFIGS))
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_vector_equals_sync(mode: AutoresetMode, config: str, observation: str, same: Same) -> None:
     native, sync = both(mode, observation=observation, **CONFIGS[config])
     assert native.metadata["autoreset_mode"] is mode
-    assert native.observation_space == sync.observation_space
     assert native.action_space == sync.action_space
-    same(*(env.reset(seed=3) for env in (native, sync)))
-    for actions in np.random.default_rng(1).integers(4, size=(500, N)):
-        step_both(native, sync, actions, mode, same)
+    walk_both(native, sync, 500, mode, same)
 
 
 @pytest.mark.parametrize("change_info", ["none", "change", "cells"])
@@ -78,10 +60,7 @@ def test_changing_mazes_equal_sync(
     env_id, arguments = changing_env
     limits = {"max_episode_steps": 25, "change_info": change_info, "change_info_in": change_info_in}
     native, sync = both(mode, env_id, **arguments, **limits)
-    assert native.observation_space == sync.observation_space
-    same(*(env.reset(seed=3) for env in (native, sync)))
-    for actions in np.random.default_rng(1).integers(4, size=(200, N)):
-        step_both(native, sync, actions, mode, same)
+    walk_both(native, sync, 200, mode, same)
     assert native.get_attr("layout") == sync.get_attr("layout")
     same(*(env.reset() for env in (native, sync)))
 
@@ -101,77 +80,24 @@ def test_observations_follow_changes(mode: AutoresetMode, observation: Any, same
         observation=observation,
         max_episode_steps=25,
     )
-    same(*(env.reset(seed=3) for env in (native, sync)))
-    for actions in np.random.default_rng(1).integers(4, size=(80, N)):
-        step_both(native, sync, actions, mode, same)
+    walk_both(native, sync, 80, mode, same)
 
 
 def test_call_changes_one_env(same: Same) -> None:
     native, sync = both(AutoresetMode.NEXT_STEP, observation="planes", change_info="cells")
-    rng = np.random.default_rng(5)
-    same(*(env.reset(seed=1) for env in (native, sync)))
-    for number, change in enumerate(
-        [{"slip_probability": 0.5}, "shortcut", {"start": [(0, 0), (5, 0)]}, {"goal": (5, 8)}]
-    ):
-        for env in (native, sync):
-            assert env.call("change", change) == (None,) * N
-        for actions in rng.integers(4, size=(70, N)):
-            same(native.step(actions), sync.step(actions))
-        assert native.get_attr("phase") == (number + 1,) * N
-    same(*(env.reset(seed=1) for env in (native, sync)))
-    assert native.get_attr("phase") == (0,) * N
+    change_both(native, sync, 70, same)
 
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_uniforms_are_refilled(mode: AutoresetMode, same: Same) -> None:
     native, sync = both(mode, **CONFIGS["all"])
-    same(*(env.reset(seed=[9, 8, 7, 6, 5]) for env in (native, sync)))
-    for actions in np.random.default_rng(2).integers(4, size=(1500, N)):
-        step_both(native, sync, actions, mode, same)
+    walk_both(native, sync, 1500, mode, same, seed=[9, 8, 7, 6, 5])
 
 
-@given(
-    st.lists(
-        st.sampled_from(["step", "step", "step", "seed", "seeds", "clock", "get", "set", "mask"]),
-        max_size=25,
-    ),
-    st.sampled_from(list(AutoresetMode)),
-)
+@given(st.lists(st.sampled_from(EVENTS), max_size=25), st.sampled_from(list(AutoresetMode)))
 def test_event_sequences_equal_sync(events: list[str], mode: AutoresetMode) -> None:
     native, sync = both(mode, **CONFIGS["all"])
-    for env in (native, sync):  # setting the clock prevents the warning about seeded resets
-        env.reset(options={"world_step": 0})
-    rng = np.random.default_rng(0)
-
-    def equal(call: Callable[[Any], Any]) -> Any:
-        left, right = call(native), call(sync)
-        np.testing.assert_equal(left, right)
-        return left
-
-    equal(lambda env: env.reset(seed=0))
-    for number, event in enumerate(events):
-        if event == "step":
-            actions = rng.integers(4, size=N)
-            _, _, terminated, truncated, _ = equal(lambda env, a=actions: env.step(a))
-            done = terminated | truncated
-            if mode == AutoresetMode.DISABLED and done.any():
-                equal(lambda env, d=done: env.reset(options={"reset_mask": d.copy()}))
-        elif event == "seed":
-            equal(lambda env, n=number: env.reset(seed=n))
-        elif event == "seeds":
-            equal(lambda env, n=number: env.reset(seed=[None, n, None, 2, n]))
-        elif event == "clock":
-            equal(lambda env, n=number: env.reset(options={"world_step": n}))
-        elif event == "mask":
-            mask = rng.random(N) < 0.5
-            mask[0] = True
-            equal(lambda env, m=mask: env.reset(options={"reset_mask": m.copy()}))
-        elif event == "get":
-            equal(lambda env: env.get_attr("world_step"))
-            equal(lambda env: env.call("optimal_values", 0.9))
-        else:
-            for env in (native, sync):
-                env.set_attr("world_step", [number + i for i in range(N)])
+    run_events(native, sync, events, mode, [("world_step",), ("optimal_values", 0.9)])
 
 
 def test_attributes_equal_single() -> None:
@@ -209,27 +135,13 @@ def test_states_round_trip(same: Same) -> None:
             same(np.repeat(one, N), many)
 
 
-@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+@pytest.mark.parametrize("make_copy", COPIES)
 def test_copy_continues_identically(make_copy: Callable[[Any], Any], same: Same) -> None:
-    native = DynaMazeVectorEnv(N, 60, **CONFIGS["all"])
-    native.reset(seed=2)
-    actions = np.random.default_rng(0).integers(4, size=(700, N))
-    for each in actions[:50]:
-        native.step(each)
-    other = make_copy(native)
-    for each in actions[50:]:
-        same(native.step(each), other.step(each))
+    check_copy(DynaMazeVectorEnv(N, 60, **CONFIGS["all"]), make_copy, 700, same)
 
 
 def test_results_are_not_modified() -> None:
-    native = DynaMazeVectorEnv(N, slip_probability=0.5, observation="planes")
-    native.reset(seed=0)
-    actions = np.ones(N, dtype=int)
-    kept = native.step(actions)
-    copies = copy.deepcopy(kept)
-    for _ in range(20):
-        native.step(actions)
-    np.testing.assert_equal(kept, copies)
+    check_results_stay(DynaMazeVectorEnv(N, slip_probability=0.5, observation="planes"))
 
 
 @pytest.mark.parametrize(

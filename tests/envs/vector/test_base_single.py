@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -15,10 +12,9 @@ from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.envs import DynaMazeEnv, DynaMazeVectorEnv
 from dynamaze.envs.vector.base import MazeVectorEnv
 
-Same = Callable[[Any, Any], None]
+from ..helpers import SEVERAL, Same
 
 N = 4
-SEVERAL = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
 ARGUMENTS = {"layout": SEVERAL, "slip_probability": 0.2}
 
 

@@ -1,4 +1,8 @@
-"""Agent of the Dyna architecture, composed of values, model, planning and exploration."""
+"""Agent of the Dyna architecture, composed of values, model, planning and exploration.
+
+`Agent.steps` is the box of tabular Dyna-Q. `run_chunk` of `benchmarks/harness/compiled_runs.py` is
+the same loop compiled, line by line.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +15,17 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.configuration import Configurable, flat_arguments
+from dynamaze.common.validation import checked_integer
 
 from .callbacks import CallbackLike, Logger, Step, as_callback, as_vec_env, with_progress_bar
-from .checkpoint import read_agent, write_agent
+from .checkpoint import is_plain, read_agent, write_agent
 from .core.encoders import Encoder, make_encoder, observation_kind
 from .core.rng import Seed, as_sequence, make_generator
 from .core.spaces import Spaces, TableRows, count_actions
 from .core.transitions import one_transition
 from .exploration import Exploration
-from .models import Model
+from .models.protocol import Model
 from .planning.base import Planning, check_fit
 from .values.table import Values
 
@@ -34,7 +39,7 @@ EnvLike = str | gym.Env[Any, Any] | Spaces
 AgentType = TypeVar("AgentType", bound="Agent")
 
 
-class Agent:
+class Agent(Configurable):
     """Agent composed of the parts of the Dyna architecture (Sutton & Barto 2018, section 8.2).
 
     `QLearning`, `DynaQ` and `DynaQPlus` are ready-made compositions; pass parts to make another.
@@ -52,9 +57,12 @@ class Agent:
         exploration: maps action values to an action.
         seed: int or `numpy.random.SeedSequence`; determines every random number of the agent, and
             seeds the environment's first reset. None leaves the environment unseeded.
-        config: the arguments from which `load` makes the agent.
+        config: entries of the attribute `config` that differ from the constructor's arguments, such
+            as a default that depends on other arguments.
 
     Attributes:
+        config: the arguments from which `load` makes the agent, without environment and seed; None
+            for an object, which `load` then needs.
         encoder: maps observations to what the parts observe, rows or vectors.
         num_timesteps: real steps over all calls of `learn`.
         num_episodes: finished episodes.
@@ -67,7 +75,7 @@ class Agent:
 
     def __init__(
         self,
-        env: str | gym.Env[Any, Any] | Spaces,
+        env: EnvLike,
         *,
         values: Values,
         model: Model,
@@ -77,19 +85,16 @@ class Agent:
         config: dict[str, Any] | None = None,
     ) -> None:
         check_fit(planning, model, values)
-        self.env: gym.Env[Any, Any] | None = None
-        if isinstance(env, Spaces):
-            self.spaces = env
-        else:
-            self.env = make_env(env)
-            self.spaces = spaces_of(self.env)
+        env = resolve_env(env)
+        self.env: gym.Env[Any, Any] | None = None if isinstance(env, Spaces) else env
+        self.spaces = spaces_of(env)
         self.encoder: Encoder = make_encoder(
             self.spaces.observation, observation_kind(values, model)
         )
         self.num_actions, self._first_action = count_actions(self.spaces.action)
         self.values, self.model = values, model
         self.planning, self.exploration = planning, exploration
-        self.config = config if config is not None else {}
+        self._config = config if config is not None else {}
         self.seed(seed)
         self.num_timesteps = 0
         self.num_episodes = 0
@@ -98,65 +103,7 @@ class Agent:
         self.observation: Any = None  # the current one; None: the environment must be reset
         self.logger = Logger()
 
-    @property
-    def rows(self) -> TableRows:
-        """Return the encoder from observations to table rows.
-
-        Raises:
-            TypeError: if the parts observe vectors.
-        """
-        if not isinstance(self.encoder, TableRows):
-            raise TypeError(f"{type(self.values).__name__} observes vectors; there are no rows")
-        return self.encoder
-
-    def seed(self, seed: Seed) -> None:
-        """Restart the streams of random numbers.
-
-        Args:
-            seed: as in the constructor.
-        """
-        sequence = as_sequence(seed)
-        self.rng = make_generator(sequence, LEARNING)
-        self.predict_rng = make_generator(sequence, PREDICTING)
-        env_seed = int(make_generator(sequence, ENVIRONMENT).integers(2**31))
-        self.env_seed = None if seed is None else env_seed
-
     # -- learning ------------------------------------------------------------------------------
-
-    def learn(
-        self: AgentType,
-        total_timesteps: int,
-        callback: CallbackLike = None,
-        *,
-        progress_bar: bool = False,
-    ) -> AgentType:
-        """Learn for a number of real steps, continuing where the last call ended.
-
-        Args:
-            total_timesteps: number of steps, at least 0. Unlike in Stable-Baselines3, a further
-                call continues the episode and the count, so that two calls equal one long one.
-            callback: a function of a `Step` (returning False stops learning), a Stable-Baselines3
-                callback, or a list of these.
-            progress_bar: show a progress bar in the terminal.
-
-        Returns:
-            The agent itself.
-
-        Raises:
-            ValueError: for a negative number of steps.
-            RuntimeError: if the agent has no environment.
-        """
-        total_timesteps = int(checked_number("total_timesteps", total_timesteps, 0, whole=True))
-        observer = as_callback(callback, self, total_timesteps)
-        steps: Iterator[Step] = islice(self.steps(), total_timesteps)
-        if progress_bar:
-            steps = with_progress_bar(steps, total_timesteps)
-        observer.on_start()
-        for step in steps:
-            if not observer.on_step(step):
-                break
-        observer.on_end()
-        return self
 
     def steps(self) -> Iterator[Step]:
         """Generate real steps without end, learning from each: the box of tabular Dyna-Q.
@@ -221,6 +168,64 @@ class Agent:
             raise RuntimeError("this agent has no environment to learn in; set one with set_env")
         return self.env
 
+    def learn(
+        self: AgentType,
+        total_timesteps: int,
+        callback: CallbackLike = None,
+        *,
+        progress_bar: bool = False,
+    ) -> AgentType:
+        """Learn for a number of real steps, continuing where the last call ended.
+
+        Args:
+            total_timesteps: number of steps, at least 0. Unlike in Stable-Baselines3, a further
+                call continues the episode and the count, so that two calls equal one long one.
+            callback: a function of a `Step` (returning False stops learning), a Stable-Baselines3
+                callback, or a list of these.
+            progress_bar: show a progress bar in the terminal.
+
+        Returns:
+            The agent itself.
+
+        Raises:
+            ValueError: for a negative number of steps.
+            RuntimeError: if the agent has no environment.
+        """
+        total_timesteps = checked_integer("total_timesteps", total_timesteps, 0)
+        observer = as_callback(callback, self, total_timesteps)
+        steps: Iterator[Step] = islice(self.steps(), total_timesteps)
+        if progress_bar:
+            steps = with_progress_bar(steps, total_timesteps)
+        observer.on_start()
+        for step in steps:
+            if not observer.on_step(step):
+                break
+        observer.on_end()
+        return self
+
+    @property
+    def rows(self) -> TableRows:
+        """Return the encoder from observations to table rows.
+
+        Raises:
+            TypeError: if the parts observe vectors.
+        """
+        if not isinstance(self.encoder, TableRows):
+            raise TypeError(f"{type(self.values).__name__} observes vectors; there are no rows")
+        return self.encoder
+
+    def seed(self, seed: Seed) -> None:
+        """Restart the streams of random numbers.
+
+        Args:
+            seed: as in the constructor.
+        """
+        sequence = as_sequence(seed)
+        self.rng = make_generator(sequence, LEARNING)
+        self.predict_rng = make_generator(sequence, PREDICTING)
+        env_seed = int(make_generator(sequence, ENVIRONMENT).integers(2**31))
+        self.env_seed = None if seed is None else env_seed
+
     # -- acting --------------------------------------------------------------------------------
 
     def predict(
@@ -246,19 +251,18 @@ class Agent:
             ValueError: for an observation outside the space.
         """
         rows, is_single = self.encoder.many(observation)
-        values = self._values_of(rows)
-        if deterministic:
-            actions = values.argmax(axis=1)
-        else:
-            actions = np.array(
-                [
-                    self.exploration.choose(value, row, self.predict_rng)
-                    for value, row in zip(values, rows, strict=True)
-                ],
-                dtype=np.int64,
-            )
-        actions = actions + self._first_action
+        actions = self._actions(self._values_of(rows), rows, deterministic)
         return (actions[0] if is_single else actions), state
+
+    def _actions(self, values: FloatArray, rows: Any, deterministic: bool) -> Any:
+        """Return the (batch,) greedy actions, or those of the exploration policy."""
+        if deterministic:
+            return values.argmax(axis=1) + self._first_action
+        chosen = [
+            self.exploration.choose(value, row, self.predict_rng)
+            for value, row in zip(values, rows, strict=True)
+        ]
+        return np.array(chosen, dtype=np.int64) + self._first_action
 
     def action_probabilities(self, observations: Any) -> FloatArray:
         """Return the (batch, actions) action probabilities of the exploration policy.
@@ -294,6 +298,17 @@ class Agent:
     def get_vec_normalize_env(self) -> None:
         """Return None: there is no normalisation; Stable-Baselines3's callbacks call this."""
 
+    @property
+    def config(self) -> dict[str, Any]:
+        """Return the arguments from which `load` makes the agent; None stands for an object."""
+        # settings as single entries: files of version 0.2 hold them, too
+        arguments = flat_arguments({**self.get_params(), **self._config})
+        return {
+            name: value if is_plain(value) else None
+            for name, value in arguments.items()
+            if name not in ("env", "seed", "config")
+        }
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a checkpoint, atomically and without pickle, from which learning continues.
 
@@ -321,6 +336,7 @@ class Agent:
         model: Model | None = None,
         values: Values | None = None,
         planning: Planning | None = None,
+        exploration: Exploration | None = None,
     ) -> AgentType:
         """Load an agent from a checkpoint of `save`.
 
@@ -331,12 +347,19 @@ class Agent:
             model: model object like the agent's, if it was given as an object.
             values: values object like the agent's, if they were given as an object.
             planning: planner object like the agent's, if it was given as an object.
+            exploration: exploration object like the agent's, if it was given as an object.
 
         Raises:
             dynamaze.common.storage.CheckpointError: (a ValueError) for a file that is truncated,
                 damaged, of another version, or of another agent class.
         """
-        return read_agent(cls, path, env, {"model": model, "values": values, "planning": planning})
+        objects = {
+            "model": model,
+            "values": values,
+            "planning": planning,
+            "exploration": exploration,
+        }
+        return read_agent(cls, path, env, objects)
 
 
 def make_env(env: str | gym.Env[Any, Any]) -> gym.Env[Any, Any]:
@@ -350,6 +373,15 @@ def make_env(env: str | gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     if isinstance(env, gym.Env):
         return env
     raise TypeError(f"env={env!r}; expected a Gymnasium environment or its id")
+
+
+def resolve_env(env: EnvLike) -> gym.Env[Any, Any] | Spaces:
+    """Return the environment, made if an id was given; spaces are returned unchanged.
+
+    Raises:
+        TypeError: if it is neither.
+    """
+    return env if isinstance(env, Spaces) else make_env(env)
 
 
 def spaces_of(env: gym.Env[Any, Any] | Spaces) -> Spaces:

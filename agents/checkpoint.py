@@ -200,6 +200,15 @@ def _time_limit(env: gym.Env[Any, Any]) -> TimeLimit[Any, Any] | None:
     return None
 
 
+def is_plain(argument: Any) -> bool:
+    """Return True if a checkpoint can hold an argument, as JSON values, and False for an object."""
+    if isinstance(argument, (list, tuple)):
+        return all(is_plain(part) for part in argument)
+    if isinstance(argument, dict):
+        return all(is_plain(part) for part in argument.values())
+    return argument is None or isinstance(argument, (bool, int, float, str, np.ndarray, np.number))
+
+
 def _plain(observation: Any) -> Any:
     """Return an observation or an argument as JSON values."""
     if isinstance(observation, tuple):

@@ -1,4 +1,12 @@
-"""Ready-made agents: Q-learning, Dyna-Q and Dyna-Q+.
+"""Dyna-Q, Dyna-Q+ and Q-learning: ready-made compositions of the parts of an `Agent`.
+
+The loop, the box of tabular Dyna-Q (Sutton & Barto 2018, section 8.2, p. 164), is `Agent.steps` in
+`agent.py`. Its parts are here:
+
+- (b) epsilon-greedy action: `EpsilonGreedy`
+- (d) direct learning: `TableValues.update`, or values of another name
+- (e) model learning: `LatestOutcome.update`, or another model
+- (f) n planning steps: `UniformPlanning.plan`, or another planner
 
 Differences from the boxes of Sutton & Barto (2018):
 
@@ -8,73 +16,23 @@ Differences from the boxes of Sutton & Barto (2018):
 
 from __future__ import annotations
 
-from typing import Any
+from dynamaze.common.validation import checked_choice
 
-import gymnasium as gym
-
-from dynamaze.common.validation import did_you_mean
-
-from .agent import Agent, EnvLike, make_env, spaces_of
+from .agent import Agent, EnvLike, resolve_env, spaces_of
 from .core.encoders import DISCRETE
 from .core.rng import Seed, as_sequence
-from .core.spaces import Spaces, TableRows, count_actions
+from .core.spaces import TableRows, count_actions
 from .exploration import ActionTimeBonus, EpsilonGreedy, Exploration
-from .models import Model, NullModel, TimeBonus, model_for
+from .models import model_for
+from .models.null import NullModel
+from .models.protocol import Model
+from .models.time_bonus import TimeBonus
 from .planning import make_planning
 from .planning.base import Planning, UniformPlanning
-from .values import LEARNING_RATES, make_values
+from .values.registry import default_learning_rate, make_values
 from .values.table import TableValues, Values
 
 BONUSES = ("planning", "action")
-
-
-class QLearning(Agent):
-    """One-step Q-learning with an epsilon-greedy policy (Sutton & Barto 2018, section 6.5).
-
-    Args:
-        env: environment or its id.
-        learning_rate: step size alpha, in (0, 1]; None: 0.1, or 0.001 with a network.
-        gamma: discount factor, in [0, 1].
-        epsilon: probability of a random action, in [0, 1].
-        values: "table", "tile_coding" (linear), "network", or an object; an object has its own
-            `learning_rate`, `gamma` and `initial_value`, and these arguments are not used.
-        initial_value: initial action value.
-        seed: determines every random number; see `Agent`.
-
-    Raises:
-        ValueError: for a number outside its range or unknown values.
-        TypeError: for spaces that the values do not support.
-    """
-
-    def __init__(
-        self,
-        env: EnvLike,
-        *,
-        learning_rate: float | None = None,
-        gamma: float = 0.95,
-        epsilon: float = 0.1,
-        values: str | Values = "table",
-        initial_value: float = 0.0,
-        seed: Seed = None,
-    ) -> None:
-        config = {
-            "learning_rate": _rate(learning_rate, values),
-            "gamma": gamma,
-            "epsilon": epsilon,
-            "values": values if isinstance(values, str) else None,
-            "initial_value": initial_value,
-        }
-        seed = as_sequence(seed) if seed is not None else None
-        env, learned = _with_values(env, values, config, seed)
-        super().__init__(
-            env,
-            values=learned,
-            model=NullModel(),
-            planning=UniformPlanning(0),
-            exploration=EpsilonGreedy(epsilon),
-            seed=seed,
-            config=config,
-        )
 
 
 class DynaQ(Agent):
@@ -119,21 +77,22 @@ class DynaQ(Agent):
         initial_value: float = 0.0,
         seed: Seed = None,
     ) -> None:
-        if model is None:
-            model = "latest_outcome" if _observe_rows(values) else "stored_experience"
-        config = {
-            "learning_rate": _rate(learning_rate, values),
-            "gamma": gamma,
-            "epsilon": epsilon,
-            "planning_steps": planning_steps,
-            "model": model if isinstance(model, str) else None,
-            "planning": planning if isinstance(planning, str) else None,
-            "values": values if isinstance(values, str) else None,
-            "initial_value": initial_value,
-        }
-        seed = as_sequence(seed) if seed is not None else None
-        env, learned = _with_values(env, values, config, seed)
+        if learning_rate is None:
+            learning_rate = default_learning_rate(values)
+        seed = None if seed is None else as_sequence(seed)
+        env = resolve_env(env)
         spaces = spaces_of(env)
+        learned = make_values(
+            values,
+            spaces,
+            learning_rate=learning_rate,
+            gamma=gamma,
+            initial_value=initial_value,
+            seed=seed,
+        )
+        observes = getattr(learned, "observes", DISCRETE)
+        if model is None:
+            model = "latest_outcome" if observes == DISCRETE else "stored_experience"
         super().__init__(
             env,
             values=learned,
@@ -141,13 +100,13 @@ class DynaQ(Agent):
                 model,
                 spaces.observation,
                 count_actions(spaces.action)[0],
-                observes=getattr(learned, "observes", DISCRETE),
+                observes=observes,
                 seed=seed,
             ),
             planning=make_planning(planning, planning_steps, epsilon),
             exploration=EpsilonGreedy(epsilon),
             seed=seed,
-            config=config,
+            config={"learning_rate": learning_rate, "model": model},
         )
 
 
@@ -192,31 +151,17 @@ class DynaQPlus(Agent):
         initial_value: float = 0.0,
         seed: Seed = None,
     ) -> None:
-        if bonus not in BONUSES:
-            raise ValueError(
-                f"bonus={bonus!r}; expected one of {list(BONUSES)}{did_you_mean(bonus, BONUSES)}"
-            )
-        config = {
-            "learning_rate": learning_rate,
-            "gamma": gamma,
-            "epsilon": epsilon,
-            "planning_steps": planning_steps,
-            "kappa": kappa,
-            "bonus": bonus,
-            "model": model if isinstance(model, str) else None,
-            "initial_value": initial_value,
-        }
-        seed = as_sequence(seed) if seed is not None else None
-        env, values = _with_table(env, config)
-        size = values.q.shape
-        in_planning = bonus == "planning"
+        in_planning = checked_choice("bonus", bonus, BONUSES) == "planning"
+        env = resolve_env(env)
+        spaces = spaces_of(env)
+        size = TableRows(spaces.observation).size, count_actions(spaces.action)[0]
         learned = model_for(
             model,
-            spaces_of(env).observation,
+            spaces.observation,
             size[1],
             observes=DISCRETE,
             include_untried=in_planning,
-            seed=seed,
+            seed=None if seed is None else as_sequence(seed),
         )
         exploration: Exploration = EpsilonGreedy(epsilon)
         if in_planning:
@@ -225,57 +170,61 @@ class DynaQPlus(Agent):
             exploration = ActionTimeBonus(*size, epsilon=epsilon, kappa=kappa)
         super().__init__(
             env,
-            values=values,
+            values=TableValues(
+                *size, learning_rate=learning_rate, gamma=gamma, initial_value=initial_value
+            ),
             model=learned,
             planning=UniformPlanning(planning_steps),
             exploration=exploration,
             seed=seed,
-            config=config,
         )
 
 
-def _rate(learning_rate: float | None, values: Any) -> float:
-    """Return the given learning rate, or the default of these values."""
-    if learning_rate is not None:
-        return learning_rate
-    return LEARNING_RATES.get(values, 0.1) if isinstance(values, str) else 0.1
+class QLearning(Agent):
+    """One-step Q-learning with an epsilon-greedy policy (Sutton & Barto 2018, section 6.5).
 
+    Args:
+        env: environment or its id.
+        learning_rate: step size alpha, in (0, 1]; None: 0.1, or 0.001 with a network.
+        gamma: discount factor, in [0, 1].
+        epsilon: probability of a random action, in [0, 1].
+        values: "table", "tile_coding" (linear), "network", or an object; an object has its own
+            `learning_rate`, `gamma` and `initial_value`, and these arguments are not used.
+        initial_value: initial action value.
+        seed: determines every random number; see `Agent`.
 
-def _observe_rows(values: Any) -> bool:
-    return (
-        values == "table"
-        if isinstance(values, str)
-        else getattr(values, "observes", DISCRETE) == DISCRETE
-    )
+    Raises:
+        ValueError: for a number outside its range or unknown values.
+        TypeError: for spaces that the values do not support.
+    """
 
-
-def _with_values(
-    env: EnvLike, values: str | Values, config: dict[str, Any], seed: Seed
-) -> tuple[gym.Env[Any, Any] | Spaces, Values]:
-    """Return the environment, made if an id was given, and the action values."""
-    made = env if isinstance(env, Spaces) else make_env(env)
-    learned = make_values(
-        values,
-        spaces_of(made),
-        learning_rate=config["learning_rate"],
-        gamma=config["gamma"],
-        initial_value=config["initial_value"],
-        seed=as_sequence(seed),
-    )
-    return made, learned
-
-
-def _with_table(
-    env: EnvLike, config: dict[str, Any]
-) -> tuple[gym.Env[Any, Any] | Spaces, TableValues]:
-    """Return the environment, made if an id was given, and a table of action values."""
-    made = env if isinstance(env, Spaces) else make_env(env)
-    spaces = spaces_of(made)
-    values = TableValues(
-        TableRows(spaces.observation).size,
-        count_actions(spaces.action)[0],
-        learning_rate=config["learning_rate"],
-        gamma=config["gamma"],
-        initial_value=config["initial_value"],
-    )
-    return made, values
+    def __init__(
+        self,
+        env: EnvLike,
+        *,
+        learning_rate: float | None = None,
+        gamma: float = 0.95,
+        epsilon: float = 0.1,
+        values: str | Values = "table",
+        initial_value: float = 0.0,
+        seed: Seed = None,
+    ) -> None:
+        if learning_rate is None:
+            learning_rate = default_learning_rate(values)
+        env = resolve_env(env)
+        super().__init__(
+            env,
+            values=make_values(
+                values,
+                spaces_of(env),
+                learning_rate=learning_rate,
+                gamma=gamma,
+                initial_value=initial_value,
+                seed=seed,
+            ),
+            model=NullModel(),
+            planning=UniformPlanning(0),
+            exploration=EpsilonGreedy(epsilon),
+            seed=seed,
+            config={"learning_rate": learning_rate},
+        )

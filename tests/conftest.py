@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 
 import hypothesis
+import pytest
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 # The tests' matrices are small, and threads that share a core with others only wait for each other.
@@ -14,3 +16,16 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 # No test measures time, the first call of compiled code is slow, and a failure must come again.
 hypothesis.settings.register_profile("dynamaze", deadline=None, derandomize=True, max_examples=60)
 hypothesis.settings.load_profile("dynamaze")
+
+
+@pytest.fixture
+def blas_threads() -> Iterator[Callable[[], set[int]]]:
+    """Allow BLAS two threads, and return a function of the numbers that it uses."""
+    threadpoolctl = pytest.importorskip("threadpoolctl", reason="it limits threads")
+
+    def numbers() -> set[int]:
+        found = threadpoolctl.threadpool_info()
+        return {each["num_threads"] for each in found if each["user_api"] == "blas"}
+
+    with threadpoolctl.threadpool_limits(limits=2, user_api="blas"):
+        yield numbers

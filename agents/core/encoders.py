@@ -55,6 +55,11 @@ class Vectors:
         self.size = self.low.size
 
     @property
+    def is_bounded(self) -> bool:
+        """True if each number has both bounds."""
+        return bool(np.isfinite(self.low).all() and np.isfinite(self.high).all())
+
+    @property
     def is_one_hot(self) -> bool:
         """True if a vector is one-hot."""
         return isinstance(self.space, spaces.Discrete)

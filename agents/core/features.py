@@ -16,6 +16,9 @@ from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled_with_arrays
 from dynamaze.common.validation import checked_number
 
+MAX_BUMPED = 32
+"""Largest dimension with radial bases along each coordinate; images have many more."""
+
 MAX_FEATURES = 2**26
 """Upper limit of the features of one map; the weights of one action take half a GiB."""
 

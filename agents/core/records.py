@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from typing import Any, ClassVar, TypeVar
 
@@ -19,16 +19,16 @@ class Stateful:
 
     Attributes:
         state_fields: attribute -> its name in the state. A part (an object with `get_state`) and a
-            record (a NamedTuple) contribute several names, which begin with the given one:
-            `{"memory": "memory."}`, or "" for no prefix. An array, number or text has one name, a
-            random generator (SFC64) also. None is not stored.
+            record (a NamedTuple, or a tuple, whose items are numbered) contribute several names,
+            which begin with the given one: `{"memory": "memory."}`, or "" for no prefix. An array,
+            number or text has one name, a random generator (SFC64) also. None is not stored.
         growing_fields: attributes, or columns of records, that are arrays whose length may differ
-            from the present one.
+            from the present one; an instance may have its own.
         optional_fields: attributes that may be None; they must be arrays, numbers or text.
     """
 
     state_fields: ClassVar[Mapping[str, str]] = {}
-    growing_fields: ClassVar[tuple[str, ...]] = ()
+    growing_fields: tuple[str, ...] = ()
     optional_fields: ClassVar[tuple[str, ...]] = ()
 
     def get_state(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Stateful:
     def _restored(self, attribute: str, own: Any, name: str, state: dict[str, Any]) -> Any:
         if attribute in self.optional_fields and (own is None or name not in state):
             return copy(state.get(name))
-        if hasattr(own, "_fields"):
+        if isinstance(own, tuple):
             return restore(own, state, name, self.growing_fields)
         if isinstance(own, np.random.Generator):
             restored = np.random.Generator(np.random.SFC64(0))
@@ -90,7 +90,7 @@ def _named_values(name: str, value: Any) -> dict[str, Any]:
         return {}
     if hasattr(value, "get_state"):
         return {f"{name}{inner}": part for inner, part in value.get_state().items()}
-    if hasattr(value, "_fields"):
+    if isinstance(value, tuple):
         return flatten(value, name)
     if isinstance(value, np.random.Generator):
         return {name: generator_state(value)}
@@ -100,8 +100,8 @@ def _named_values(name: str, value: Any) -> dict[str, Any]:
 def flatten(record: Any, prefix: str = "") -> dict[str, Any]:
     """Return copies of a record's arrays and numbers by name; nested names are joined by dots."""
     flat: dict[str, Any] = {}
-    for name, value in zip(record._fields, record, strict=True):
-        if hasattr(value, "_fields"):
+    for name, value in _items(record):
+        if isinstance(value, tuple):
             flat.update(flatten(value, f"{prefix}{name}."))
         else:
             flat[prefix + name] = value.copy() if isinstance(value, np.ndarray) else value
@@ -123,13 +123,19 @@ def restore(
         ValueError: if a value is missing or of another type, dtype or shape.
     """
     values = []
-    for name, value in zip(record._fields, record, strict=True):
+    for name, value in _items(record):
         key = prefix + name
-        if hasattr(value, "_fields"):
+        if isinstance(value, tuple):
             values.append(restore(value, flat, f"{key}.", growing))
         else:
             values.append(_like(value, flat.get(key), key, may_grow=name in growing))
-    return type(record)(*values)
+    return type(record)(*values) if hasattr(record, "_fields") else tuple(values)
+
+
+def _items(record: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
+    """Generate the names and values of a record; the items of a mere tuple are numbered."""
+    names = getattr(record, "_fields", map(str, range(len(record))))
+    return zip(names, record, strict=True)
 
 
 def _like(value: Any, given: Any, key: str, *, may_grow: bool) -> Any:

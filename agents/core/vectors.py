@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,23 @@ def check_pairs(
     checked = as_actions(num_actions).checked(actions)
     vectors = finite_numbers("observations", observations, (len(checked), size))
     return vectors, checked
+
+
+def no_transitions(size: int, num_actions: int | Actions) -> Transitions:
+    """Return the empty columns of transitions between vectors of `size` numbers."""
+    return Transitions(
+        np.zeros((0, size)),
+        as_actions(num_actions).empty(0),
+        np.zeros(0),
+        np.zeros((0, size)),
+        np.zeros(0, dtype=np.bool_),
+    )
+
+
+def joined(batches: Iterable[Transitions]) -> Transitions:
+    """Return the rows of several batches, in their order, as one batch."""
+    columns: list[Any] = [np.concatenate(column) for column in zip(*batches, strict=True)]
+    return Transitions(*columns)
 
 
 def each_column(

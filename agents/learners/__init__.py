@@ -15,5 +15,6 @@ __all__, __getattr__, __dir__ = lazy_package(
         "GaussianProcess": ".gaussian_process",
         "Learner": ".protocol",
         "ProbabilisticEnsemble": ".ensemble",
+        "TrainingSettings": ".networks",
     },
 )

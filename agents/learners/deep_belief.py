@@ -15,28 +15,22 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.deprecation import grouped_arguments
 from dynamaze.common.optional_imports import optional_import
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.threads import one_torch_thread
+from dynamaze.common.validation import checked_choice, checked_integer
 
-from ..core.records import checked_state, part_of, prefixed
-from .networks import Parameters, RowBuffer
-from .protocol import (
-    Estimate,
-    checked_batch,
-    checked_rows,
-    checked_size,
-    column_spreads,
-    sample_normal,
-    standardise,
-)
+from ..core.records import Stateful
+from ..core.ring_buffer import RingBuffer
+from .networks import Parameters, TrainingSettings, Units
+from .protocol import Estimate, NormalLearner, checked_batch, checked_rows
 from .rbm import stack
-from .threads import one_torch_thread
 
 optional_import("torch", extra="models", purpose="DeepBelief")
 import torch  # noqa: E402  # after the message that says how to get it
@@ -47,7 +41,7 @@ TRAIN_FROM = 16
 VISIBLE = ("binary", "gaussian")
 
 
-class DeepBelief:
+class DeepBelief(NormalLearner):
     """Deep belief network with a Bayesian linear last layer.
 
     Args:
@@ -60,12 +54,8 @@ class DeepBelief:
             by the range seen, such as images.
         pretraining_steps: steps of contrastive divergence for each machine.
         tuning_steps: steps of back-propagation.
-        learning_rate: step size of Adam in back-propagation.
-        batch_size: rows of a step of back-propagation.
-        capacity: size of the buffers of rows with and without targets; then the oldest are
-            overwritten.
-        min_spread: lower limit of the standard deviation that scales the inputs, so that features
-            that have hardly varied are not amplified.
+        training: settings of back-propagation, of the buffers of rows with and without targets, and
+            of the inputs' scale.
         seed: seed of all randomness.
 
     Raises:
@@ -73,6 +63,17 @@ class DeepBelief:
         ImportError: if torch is missing.
     """
 
+    state_fields: ClassVar = {
+        "parameters": "parameters.",
+        "memory": "memory.",
+        "unlabelled": "unlabelled.",
+        "last_layer": "last_layer.",
+        "generator_state": "generator",
+        "units": "",
+        "_train_at": "train_at",
+    }
+
+    @grouped_arguments("training", TrainingSettings)
     def __init__(
         self,
         num_inputs: int,
@@ -83,43 +84,31 @@ class DeepBelief:
         visible: str = "gaussian",
         pretraining_steps: int = 500,
         tuning_steps: int = 1000,
-        learning_rate: float = 3e-3,
-        batch_size: int = 64,
-        capacity: int = 20_000,
-        min_spread: float = 0.0,
+        training: TrainingSettings | None = None,
         seed: int = 0,
     ) -> None:
-        if visible not in VISIBLE:
-            raise ValueError(
-                f"visible={visible!r}; expected one of {list(VISIBLE)}"
-                f"{did_you_mean(visible, VISIBLE)}"
-            )
-        self.num_inputs = checked_size("num_inputs", num_inputs)
-        self.num_outputs = checked_size("num_outputs", num_outputs)
-        self.hidden = tuple(checked_size("hidden", units) for units in hidden)
+        super().__init__(num_inputs, num_outputs)
+        self.visible = checked_choice("visible", visible, VISIBLE)
+        self.hidden = tuple(checked_integer("hidden", units, 1) for units in hidden)
         if not self.hidden:
             raise ValueError("hidden=(); expected at least one layer")
         self.pretrain = pretrain
-        self.visible = visible
-        self.pretraining_steps = checked_size("pretraining_steps", pretraining_steps, 0)
-        self.tuning_steps = checked_size("tuning_steps", tuning_steps, 0)
-        self.learning_rate = checked_number("learning_rate", learning_rate, 0, above=True)
-        self.batch_size = checked_size("batch_size", batch_size)
-        capacity = checked_size("capacity", capacity)
-        self.memory = RowBuffer(capacity, {"inputs": num_inputs, "targets": num_outputs})
-        self.unlabelled = RowBuffer(capacity, {"inputs": num_inputs})
-        self.min_spread = checked_number("min_spread", min_spread, 0)
-        self.input_offset, self.input_spread = np.zeros(num_inputs), np.ones(num_inputs)
-        self.offset, self.spread = np.zeros(num_outputs), np.ones(num_outputs)
+        self.pretraining_steps = checked_integer("pretraining_steps", pretraining_steps, 0)
+        self.tuning_steps = checked_integer("tuning_steps", tuning_steps, 0)
+        self.training = TrainingSettings() if training is None else training
+        inputs, targets = np.zeros((0, self.num_inputs)), np.zeros((0, self.num_outputs))
+        self.memory = RingBuffer(self.training.capacity, LabelledRows(inputs, targets))
+        self.unlabelled = RingBuffer(self.training.capacity, UnlabelledRows(inputs))
+        self.units = Units.begin(self.num_inputs, self.num_outputs)
         # An own generator: torch's global one is never used.
-        self._generator = torch.Generator().manual_seed(checked_size("seed", seed, 0))
-        sizes = (num_inputs, *self.hidden, num_outputs)
+        self._generator = torch.Generator().manual_seed(checked_integer("seed", seed, 0))
+        sizes = (self.num_inputs, *self.hidden, self.num_outputs)
         shapes: dict[str, tuple[int, ...]] = {}
         for layer, (below, above) in enumerate(pairwise(sizes)):
             shapes[f"weight{layer}"], shapes[f"bias{layer}"] = (below, above), (above,)
         self.parameters = Parameters(shapes)
         self._initialise_weights()
-        self.last_layer = LastLayer(self.hidden[-1] + 1, num_outputs)
+        self.last_layer = LastLayer(self.hidden[-1] + 1, self.num_outputs)
         self._train_at = 1
 
     def add_unlabelled(self, inputs: npt.ArrayLike) -> None:
@@ -129,7 +118,7 @@ class DeepBelief:
             TypeError: if they are not real numbers.
             ValueError: for NaN, infinity or another shape; the learner is then unchanged.
         """
-        self.unlabelled.append(inputs=checked_rows("inputs", inputs, self.num_inputs))
+        self.unlabelled.add(UnlabelledRows(checked_rows("inputs", inputs, self.num_inputs)))
 
     def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
         """Learn from a batch: inputs (batch, inputs), targets (batch, outputs).
@@ -141,11 +130,11 @@ class DeepBelief:
         rows, values = checked_batch(inputs, targets, self.num_inputs, self.num_outputs)
         if not len(rows):
             return
-        self.memory.append(inputs=rows, targets=values)
+        self.memory.add(LabelledRows(rows, values))
         if self.memory.seen >= self._train_at:
             self.train()
         else:
-            self.last_layer.update(self.features(rows), self._target_units(values))
+            self.last_layer.update(self.features(rows), self.units.scaled_targets(values))
 
     def train(self) -> None:
         """Retrain on all stored rows: machines, back-propagation, last layer.
@@ -153,25 +142,26 @@ class DeepBelief:
         Raises:
             RuntimeError: if there are no targets to learn from.
         """
-        if not self.memory.size:
+        if not self.memory.used:
             raise RuntimeError("nothing to learn from; expected an update first")
-        inputs, targets = self.memory["inputs"], self.memory["targets"]
-        everything = np.concatenate([inputs, self.unlabelled["inputs"]])
-        self._set_units(everything, targets)
+        inputs, targets = self.memory.rows
+        everything = np.concatenate([inputs, self.unlabelled.rows.inputs])
+        self.units = self._units_of(everything, targets)
         if len(inputs) >= TRAIN_FROM:
             with one_torch_thread():
                 self._initialise_weights()
                 if self.pretrain:
                     self._pretrain(everything)
-                self._tune(inputs, self._target_units(targets))
+                self._tune(inputs, self.units.scaled_targets(targets))
         self.last_layer = LastLayer(self.hidden[-1] + 1, self.num_outputs)
-        self.last_layer.update(self.features(inputs), self._target_units(targets))
+        self.last_layer.update(self.features(inputs), self.units.scaled_targets(targets))
         self.last_layer.choose_precision()
         self._train_at = 2 * self.memory.seen
 
     def features(self, inputs: FloatArray) -> FloatArray:
         """Return (batch, highest hidden units + 1) inputs of the last layer; the last one is 1."""
-        arrays, hidden = self.parameters.arrays, self._input_units(inputs).astype(np.float32)
+        arrays = self.parameters.arrays
+        hidden = self.units.scaled_inputs(inputs).astype(np.float32)
         for layer in range(len(self.hidden)):
             half = 0.5 * (hidden @ arrays[f"weight{layer}"] + arrays[f"bias{layer}"])
             hidden = 0.5 + 0.5 * np.tanh(half)
@@ -186,52 +176,18 @@ class DeepBelief:
         """
         rows = checked_rows("inputs", inputs, self.num_inputs)
         mean, epistemic, noise = self.last_layer.predict(self.features(rows))
-        unit = self.spread**2
-        return Estimate(self.offset + self.spread * mean, unit * epistemic, unit * noise)
+        spread = self.units.spread
+        return Estimate(self.units.offset + spread * mean, spread**2 * epistemic, spread**2 * noise)
 
-    def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
-        """Sample (batch, outputs) targets, each row independently.
+    @property
+    def generator_state(self) -> npt.NDArray[np.uint8]:
+        """State of torch's generator."""
+        state: npt.NDArray[np.uint8] = self._generator.get_state().numpy()
+        return state
 
-        Raises:
-            TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape.
-        """
-        return sample_normal(self.predict(inputs), rng)
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the state of network, buffers, last layer and generator, bit-identical."""
-        return {
-            **prefixed("parameters", self.parameters.get_state()),
-            **prefixed("memory", self.memory.get_state()),
-            **prefixed("unlabelled", self.unlabelled.get_state()),
-            **prefixed("last_layer", self.last_layer.get_state()),
-            "generator": self._generator.get_state().numpy().copy(),
-            "input_offset": self.input_offset.copy(),
-            "input_spread": self.input_spread.copy(),
-            "offset": self.offset.copy(),
-            "spread": self.spread.copy(),
-            "train_at": self._train_at,
-        }
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`.
-
-        Raises:
-            ValueError: if it is the state of another kind of learner; this one is then unchanged.
-        """
-        shapes = {
-            **prefixed("memory", self.memory.shapes(part_of("memory", state))),
-            **prefixed("unlabelled", self.unlabelled.shapes(part_of("unlabelled", state))),
-        }
-        given = checked_state(state, self.get_state(), shapes)
-        self.memory.set_state(part_of("memory", given))
-        self.unlabelled.set_state(part_of("unlabelled", given))
-        self.parameters.set_state(part_of("parameters", given))
-        self.last_layer.set_state(part_of("last_layer", given))
-        self._generator.set_state(torch.from_numpy(given["generator"]))
-        self.input_offset, self.input_spread = given["input_offset"], given["input_spread"]
-        self.offset, self.spread = given["offset"], given["spread"]
-        self._train_at = given["train_at"]
+    @generator_state.setter
+    def generator_state(self, state: npt.NDArray[np.uint8]) -> None:
+        self._generator.set_state(torch.from_numpy(state))
 
     def _initialise_weights(self) -> None:
         for layer in range(len(self.hidden) + 1):
@@ -240,27 +196,18 @@ class DeepBelief:
             self.parameters.arrays[f"bias{layer}"][:] = 0
         self.parameters.reset_optimiser()
 
-    def _set_units(self, inputs: FloatArray, targets: FloatArray) -> None:
-        if self.visible == "binary":
-            span = np.ptp(inputs, axis=0)
-            self.input_offset = inputs.min(axis=0)
-            self.input_spread = np.where(span > 0, span, 1.0)
-        else:
-            self.input_offset, self.input_spread = (
-                inputs.mean(axis=0),
-                column_spreads(inputs, self.min_spread),
-            )
-        self.offset, self.spread = targets.mean(axis=0), column_spreads(targets)
-
-    def _input_units(self, inputs: FloatArray) -> FloatArray:
-        return standardise(inputs, self.input_offset, self.input_spread)
-
-    def _target_units(self, targets: FloatArray) -> FloatArray:
-        return standardise(targets, self.offset, self.spread)
+    def _units_of(self, inputs: FloatArray, targets: FloatArray) -> Units:
+        units = Units.of(inputs, targets, self.training.min_spread)
+        if self.visible == "gaussian":
+            return units
+        span = np.ptp(inputs, axis=0)
+        return units._replace(
+            input_offset=inputs.min(axis=0), input_spread=np.where(span > 0, span, 1.0)
+        )
 
     def _pretrain(self, inputs: FloatArray) -> None:
         machines = stack(
-            torch.from_numpy(self._input_units(inputs)).float(),
+            torch.from_numpy(self.units.scaled_inputs(inputs)).float(),
             self.hidden,
             self.pretraining_steps,
             self._generator,
@@ -271,16 +218,16 @@ class DeepBelief:
             self.parameters.arrays[f"bias{layer}"][:] = machine.hidden_bias.numpy()
 
     def _tune(self, inputs: FloatArray, targets: FloatArray) -> None:
-        rows = torch.from_numpy(self._input_units(inputs)).float()
+        rows = torch.from_numpy(self.units.scaled_inputs(inputs)).float()
         values = torch.from_numpy(targets).float()
-        batch = (min(self.batch_size, len(rows)),)
+        batch = (min(self.training.batch_size, len(rows)),)
         tensors = self._tensors()
         for _ in range(self.tuning_steps):
             drawn = torch.randint(len(rows), batch, generator=self._generator)
             loss = (_forward(tensors, rows[drawn]) - values[drawn]).square().mean()
             self.parameters.gradients[:] = 0
             loss.backward()  # type: ignore[no-untyped-call]  # torch's own
-            self.parameters.adam_step(self.learning_rate)
+            self.parameters.adam_step(self.training.learning_rate)
 
     def _tensors(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Return torch weights and biases of each layer that share memory with the parameters."""
@@ -290,6 +237,19 @@ class DeepBelief:
             tensors[name].grad = torch.from_numpy(self.parameters.slopes[name])
         layers = range(len(self.hidden) + 1)
         return [(tensors[f"weight{layer}"], tensors[f"bias{layer}"]) for layer in layers]
+
+
+class LabelledRows(NamedTuple):
+    """Rows with targets."""
+
+    inputs: FloatArray  # (batch, inputs)
+    targets: FloatArray  # (batch, outputs)
+
+
+class UnlabelledRows(NamedTuple):
+    """Rows without targets."""
+
+    inputs: FloatArray  # (batch, inputs)
 
 
 def _forward(layers: list[tuple[torch.Tensor, torch.Tensor]], rows: torch.Tensor) -> torch.Tensor:
@@ -306,7 +266,7 @@ PSEUDO_COUNT = 1.0
 """Weight, in targets, of a prior noise of one target spread."""
 
 
-class LastLayer:
+class LastLayer(Stateful):
     """Bayesian linear regression on features: the last layer of a network.
 
     Bishop 2006, "Pattern Recognition and Machine Learning", sections 3.3 and 3.5: the weights'
@@ -318,6 +278,14 @@ class LastLayer:
         num_features: number of inputs.
         num_outputs: number of outputs.
     """
+
+    state_fields: ClassVar = {
+        "count": "count",
+        "precision": "precision",
+        "_gram": "gram",
+        "_cross": "cross",
+        "_squares": "squares",
+    }
 
     def __init__(self, num_features: int, num_outputs: int) -> None:
         self.count = 0
@@ -357,25 +325,13 @@ class LastLayer:
         variance = (np.linalg.solve(factor, features.T) ** 2).sum(axis=0)[:, None]
         return Estimate(mean, variance * noise, np.broadcast_to(noise, mean.shape).copy())
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the sums."""
-        return {
-            "count": self.count,
-            "precision": self.precision,
-            "gram": self._gram.copy(),
-            "cross": self._cross.copy(),
-            "squares": self._squares.copy(),
-        }
-
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore the state of `get_state`.
 
         Raises:
             ValueError: if it is another kind of state; this one is then unchanged.
         """
-        given = checked_state(state, self.get_state())
-        self.count, self.precision = given["count"], given["precision"]
-        self._gram, self._cross, self._squares = given["gram"], given["cross"], given["squares"]
+        super().set_state(state)
         self._solved = None
 
     def _solve(self) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -9,45 +9,43 @@ Differences from the paper:
 3. Inputs and targets are restandardised whenever the number of rows seen has doubled; the first and
    last layer are rescaled to keep the function (van Hasselt et al. 2016).
 4. There is no weight decay.
+
+The gradients are written by hand: at this size automatic differentiation would double the time of a
+step.
 """
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
-from typing import Any
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import Float32Array, FloatArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.configuration import Configurable
+from dynamaze.common.deprecation import grouped_arguments
+from dynamaze.common.threads import one_blas_thread
+from dynamaze.common.validation import checked_integer, checked_number
 
-from ..core.records import (
-    checked_state,
-    generator_state,
-    part_of,
-    prefixed,
-    set_generator_state,
-)
-from .member_networks import MemberNetworks
-from .networks import RowBuffer
-from .protocol import (
-    FAR,
-    Estimate,
-    checked_batch,
-    checked_rows,
-    checked_size,
-    column_spreads,
-    standardise,
-)
-from .threads import one_blas_thread
+from ..core.records import Stateful
+from ..core.ring_buffer import RingBuffer
+from .networks import Parameters, TrainingSettings, Units
+from .protocol import FAR, Estimate, checked_batch, checked_rows
+
+BOUNDS = (-10.0, 0.5)
+"""Initial soft bounds of the log variance, in target units (as in Chua et al.'s code)."""
+
+BOUNDS_WEIGHT = 0.01
+"""Weight of the bounds' distance in the loss (as in that code)."""
 
 _FEW = 16  # rows below which limiting threads costs as much as predicting
 
 _ROWS = 256  # rows predicted at a time, so that intermediate results fit the cache
 
 
-class ProbabilisticEnsemble:
+class ProbabilisticEnsemble(Configurable, Stateful):
     """Ensemble of networks that separates epistemic uncertainty (disagreement) from noise.
 
     Args:
@@ -55,20 +53,26 @@ class ProbabilisticEnsemble:
         num_outputs: number of outputs.
         members: number of networks; their disagreement is the epistemic variance.
         hidden: units of the hidden layers.
-        learning_rate: step size of Adam.
-        batch_size: rows of a gradient step, the same for all members.
+        training: settings of training; the rows of a batch are the same for all members.
         steps_per_row: gradient steps for each new row; may be a fraction.
         bootstrap: weight rows differently for each member; otherwise members differ in their
             initial weights only.
-        capacity: size of the buffer of rows; then the oldest are overwritten.
-        min_spread: lower limit of the standard deviation that scales the inputs, so that features
-            that have hardly varied are not amplified.
         seed: seed of initial weights, bootstrap and batches.
 
     Raises:
         ValueError: if a number is outside its range.
     """
 
+    state_fields: ClassVar = {
+        "networks": "",
+        "memory": "memory.",
+        "_rng": "generator",
+        "units": "",
+        "_owed": "owed",
+        "_rescale_at": "rescale_at",
+    }
+
+    @grouped_arguments("training", TrainingSettings)
     def __init__(
         self,
         num_inputs: int,
@@ -76,28 +80,23 @@ class ProbabilisticEnsemble:
         *,
         members: int = 7,
         hidden: tuple[int, ...] = (64, 64),
-        learning_rate: float = 3e-3,
-        batch_size: int = 64,
+        training: TrainingSettings | None = None,
         steps_per_row: float = 2.0,
         bootstrap: bool = True,
-        capacity: int = 20_000,
-        min_spread: float = 0.0,
         seed: int = 0,
     ) -> None:
-        self.num_inputs = checked_size("num_inputs", num_inputs)
-        self.num_outputs = checked_size("num_outputs", num_outputs)
-        self.members = checked_size("members", members)
-        self.hidden = tuple(checked_size("hidden", units) for units in hidden)
-        self.learning_rate = checked_number("learning_rate", learning_rate, 0, above=True)
-        self.batch_size = checked_size("batch_size", batch_size)
+        self.num_inputs = checked_integer("num_inputs", num_inputs, 1)
+        self.num_outputs = checked_integer("num_outputs", num_outputs, 1)
+        self.members = checked_integer("members", members, 1)
+        self.hidden = tuple(checked_integer("hidden", units, 1) for units in hidden)
+        self.training = TrainingSettings() if training is None else training
         self.steps_per_row = checked_number("steps_per_row", steps_per_row, 0)
         self.bootstrap = bootstrap
-        columns = {"inputs": num_inputs, "targets": num_outputs, "weights": members}
-        self.memory = RowBuffer(checked_size("capacity", capacity), columns)
-        self.min_spread = checked_number("min_spread", min_spread, 0)
-        self.input_offset, self.input_spread = np.zeros(num_inputs), np.ones(num_inputs)
-        self.offset, self.spread = np.zeros(num_outputs), np.ones(num_outputs)
-        self._rng = np.random.Generator(np.random.SFC64(checked_size("seed", seed, 0)))
+        widths = (self.num_inputs, self.num_outputs, self.members)
+        columns = WeightedRows(*(np.zeros((0, width)) for width in widths))
+        self.memory = RingBuffer(self.training.capacity, columns)
+        self.units = Units.begin(self.num_inputs, self.num_outputs)
+        self._rng = np.random.Generator(np.random.SFC64(checked_integer("seed", seed, 0)))
         sizes = (self.num_inputs, *self.hidden, self.num_outputs)
         self.networks = MemberNetworks(self.members, sizes, self._rng)
         self._owed = 0.0
@@ -123,7 +122,7 @@ class ProbabilisticEnsemble:
         if self.bootstrap:
             # Online bootstrap (Oza & Russell 2001)
             counts = self._rng.poisson(counts).astype(np.float64)
-        self.memory.append(inputs=rows, targets=values, weights=counts)
+        self.memory.add(WeightedRows(rows, values, counts))
         if self.memory.seen >= self._rescale_at:
             self._rescale()
         self._owed += self.steps_per_row * len(rows)
@@ -139,20 +138,21 @@ class ProbabilisticEnsemble:
         Raises:
             RuntimeError: if the buffer is empty.
         """
-        if not self.memory.size:
+        if not self.memory.used:
             raise RuntimeError("nothing to learn from; expected an update first")
         with one_blas_thread():
             self._step()
 
     def _step(self) -> None:
-        number = min(self.batch_size, self.memory.size)
-        drawn = self._rng.integers(self.memory.size, size=number)
+        number = min(self.training.batch_size, self.memory.used)
+        drawn = self._rng.integers(self.memory.used, size=number)
+        inputs, targets, weights = (column[drawn] for column in self.memory.rows)
         self.networks.differentiate(
-            self._input_units(self.memory["inputs"][drawn]),
-            _columns(standardise(self.memory["targets"][drawn], self.offset, self.spread)),
-            _columns(self.memory["weights"][drawn])[:, None],
+            self._scaled_inputs(inputs),
+            _columns(self.units.scaled_targets(targets)),
+            _columns(weights)[:, None],
         )
-        self.networks.parameters.adam_step(self.learning_rate)
+        self.networks.parameters.adam_step(self.training.learning_rate)
 
     def predict(self, inputs: npt.ArrayLike) -> Estimate:
         """Return the predictive mean and variances of the members' mixture.
@@ -176,10 +176,10 @@ class ProbabilisticEnsemble:
         with one_blas_thread() if len(rows) > _FEW else nullcontext():
             for first in range(0, len(rows), _ROWS):
                 part = slice(first, first + _ROWS)
-                found, log_variance = self.networks.forward(self._input_units(rows[part]))
+                found, log_variance = self.networks.forward(self._scaled_inputs(rows[part]))
                 mean[:, part] = found.mT
                 variance[:, part] = np.exp(log_variance.mT, dtype=np.float64)
-        return self.offset + self.spread * mean, self.spread**2 * variance
+        return self.units.offset + self.units.spread * mean, self.units.spread**2 * variance
 
     def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
         """Sample (batch, outputs) targets: a random member for each row, with its noise (TS1).
@@ -195,79 +195,200 @@ class ProbabilisticEnsemble:
         drawn: FloatArray = mean[member, rows] + np.sqrt(variance[member, rows]) * noise
         return drawn
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the state of networks, optimiser, buffer and generator, bit-identical."""
-        return {
-            **prefixed("parameters", self.networks.parameters.get_state()),
-            **prefixed("memory", self.memory.get_state()),
-            "generator": generator_state(self._rng),
-            "input_offset": self.input_offset.copy(),
-            "input_spread": self.input_spread.copy(),
-            "offset": self.offset.copy(),
-            "spread": self.spread.copy(),
-            "owed": self._owed,
-            "rescale_at": self._rescale_at,
-        }
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`.
-
-        Raises:
-            ValueError: if it is the state of another kind of learner; this one is then unchanged.
-        """
-        memory = part_of("memory", state)
-        own = self.get_state()
-        given = checked_state(state, own, prefixed("memory", self.memory.shapes(memory)))
-        self.memory.set_state(memory)
-        self.networks.parameters.set_state(part_of("parameters", given))
-        set_generator_state(self._rng, given["generator"])
-        self.input_offset, self.input_spread = given["input_offset"], given["input_spread"]
-        self.offset, self.spread = given["offset"], given["spread"]
-        self._owed, self._rescale_at = given["owed"], given["rescale_at"]
-
     def _rescale(self) -> None:
         """Restandardise by the buffer; a trained function stays the same."""
-        old = (self.input_offset, self.input_spread, self.offset, self.spread)
-        inputs, targets = self.memory["inputs"], self.memory["targets"]
-        self.input_offset, self.input_spread = (
-            inputs.mean(axis=0),
-            column_spreads(inputs, self.min_spread),
-        )
-        self.offset, self.spread = targets.mean(axis=0), column_spreads(targets)
+        old, rows = self.units, self.memory.rows
+        self.units = Units.of(rows.inputs, rows.targets, self.training.min_spread)
         self._rescale_at = 2 * self.memory.seen
         if self.steps:
-            self._keep_function(*old)
+            self._keep_function(old, self.units)
 
-    def _keep_function(
-        self,
-        input_offset: FloatArray,
-        input_spread: FloatArray,
-        offset: FloatArray,
-        spread: FloatArray,
-    ) -> None:
+    def _keep_function(self, old: Units, new: Units) -> None:
         """Transform the parameters from the old units to the new ones."""
         arrays, outputs = self.networks.parameters.arrays, self.num_outputs
         weight, bias = arrays["weight0"], arrays["bias0"]
         # Preserve outputs precisely under rescaling (van Hasselt et al. 2016, Pop-Art)
-        moved = np.clip((self.input_offset - input_offset) / input_spread, -FAR, FAR)
+        moved = np.clip((new.input_offset - old.input_offset) / old.input_spread, -FAR, FAR)
         bias += weight @ moved.astype(np.float32)[:, None]
-        weight *= np.clip(self.input_spread / input_spread, 1 / FAR, FAR)
+        weight *= np.clip(new.input_spread / old.input_spread, 1 / FAR, FAR)
 
         last = self.networks.layers - 1
         weight, bias = arrays[f"weight{last}"], arrays[f"bias{last}"]
-        ratio = np.clip(spread / self.spread, 1 / FAR, FAR)[:, None]
-        moved = np.clip((offset - self.offset) / self.spread, -FAR, FAR)[:, None]
+        ratio = np.clip(old.spread / new.spread, 1 / FAR, FAR)[:, None]
+        moved = np.clip((old.offset - new.offset) / new.spread, -FAR, FAR)[:, None]
         weight[:, :outputs] *= ratio
         bias[:, :outputs] = bias[:, :outputs] * ratio + moved
         bias[:, outputs:] += 2 * np.log(ratio)
         arrays["low"] += 2 * np.log(ratio)
         arrays["high"] += 2 * np.log(ratio)
 
-    def _input_units(self, inputs: FloatArray) -> Float32Array:
-        return _columns(standardise(inputs, self.input_offset, self.input_spread))
+    def _scaled_inputs(self, inputs: FloatArray) -> Float32Array:
+        return _columns(self.units.scaled_inputs(inputs))
+
+
+class WeightedRows(NamedTuple):
+    """Rows of an ensemble's buffer."""
+
+    inputs: FloatArray  # (batch, inputs)
+    targets: FloatArray  # (batch, outputs)
+    weights: FloatArray  # (batch, members)
 
 
 def _columns(rows: FloatArray) -> Float32Array:
     """Return (width, batch) float32 of (batch, width): the networks' batch axis is the last."""
     columns: Float32Array = rows.T.astype(np.float32, order="C")
     return columns
+
+
+class MemberNetworks(Stateful):
+    """Networks whose parameters have a leading axis of members.
+
+    Each network predicts mean and log variance of each output; the latter is kept within learned
+    soft bounds. The batch is the last axis, so that biases and bounds are constant along contiguous
+    memory.
+
+    Args:
+        members: number of networks.
+        sizes: number of inputs, units of each hidden layer, number of outputs.
+        rng: generator of the initial weights.
+
+    Attributes:
+        layers: number of weight layers.
+        outputs: number of outputs; the last layer has their means, then their log variances.
+        parameters: "weight0" (members, out, in), "bias0" (members, out, 1) and so on, and "low" and
+            "high" (members, outputs, 1).
+    """
+
+    state_fields: ClassVar = {"parameters": "parameters."}
+
+    def __init__(self, members: int, sizes: tuple[int, ...], rng: np.random.Generator) -> None:
+        self.members, self.outputs, self.layers = members, sizes[-1], len(sizes) - 1
+        sizes = (*sizes[:-1], 2 * sizes[-1])
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer in range(self.layers):
+            shapes[f"weight{layer}"] = (members, sizes[layer + 1], sizes[layer])
+            shapes[f"bias{layer}"] = (members, sizes[layer + 1], 1)
+        shapes["low"] = shapes["high"] = (members, self.outputs, 1)
+        self.parameters = Parameters(shapes)
+        arrays = self.parameters.arrays
+        for layer in range(self.layers):
+            weight = arrays[f"weight{layer}"]
+            deviation = np.float32(0.5 / math.sqrt(sizes[layer]))
+            weight[:] = deviation * rng.standard_normal(weight.shape, dtype=np.float32)
+        arrays["low"][:], arrays["high"][:] = BOUNDS
+        self._buffers: dict[str, Float32Array] = {}
+
+    def forward(self, rows: Float32Array) -> tuple[Float32Array, Float32Array]:
+        """Return the (members, outputs, batch) means and log variances of (inputs, batch)."""
+        outputs = self._activate(rows)[-1]
+        low, high = self.parameters.arrays["low"], self.parameters.arrays["high"]
+        log_variance = log_variances(outputs[:, self.outputs :], low, high)[0]
+        return outputs[:, : self.outputs].copy(), log_variance
+
+    def differentiate(
+        self, rows: Float32Array, values: Float32Array, weights: Float32Array
+    ) -> float:
+        """Return the summed loss of the members, and write its gradient into the parameters.
+
+        The loss is twice the negative log likelihood, averaged over rows and outputs, plus the
+        bounds' term.
+
+        Args:
+            rows: (inputs, batch), standardised.
+            values: (outputs, batch), standardised.
+            weights: (members, 1, batch) weight of each row.
+        """
+        hidden = self._activate(rows)
+        loss, slope = self._loss(hidden[-1], values, weights)
+        arrays, slopes = self.parameters.arrays, self.parameters.slopes
+        ones = np.ones((rows.shape[1], 1), dtype=np.float32)
+        for layer in reversed(range(self.layers)):
+            np.matmul(slope, hidden[layer].mT, out=slopes[f"weight{layer}"])
+            np.matmul(slope, ones, out=slopes[f"bias{layer}"])
+            if layer:
+                below = self._buffer("slope", layer, *hidden[layer].shape[1:])
+                np.matmul(arrays[f"weight{layer}"].mT, slope, out=below)
+                slope = self._times_silu_slope(layer - 1, below)
+        return loss
+
+    def _activate(self, rows: Float32Array) -> list[Float32Array]:
+        """Return the inputs of each layer, and the outputs of the last."""
+        arrays, hidden = self.parameters.arrays, [rows]
+        for layer in range(self.layers):
+            weight, bias = arrays[f"weight{layer}"], arrays[f"bias{layer}"]
+            total = self._buffer("total", layer, weight.shape[1], rows.shape[1])
+            np.matmul(weight, hidden[-1], out=total)
+            total += bias
+            hidden.append(self._silu(layer, total) if layer < self.layers - 1 else total)
+        return hidden
+
+    def _silu(self, layer: int, total: Float32Array) -> Float32Array:
+        """Return SiLU y = x s(x), with the logistic function s as a tanh, which cannot overflow."""
+        twice = self._buffer("logistic", layer, *total.shape[1:])  # 2 s
+        product = self._buffer("product", layer, *total.shape[1:])
+        total *= 0.5
+        np.tanh(total, out=twice)
+        twice += 1
+        return np.multiply(total, twice, out=product)
+
+    def _times_silu_slope(self, layer: int, slope: Float32Array) -> Float32Array:
+        """Multiply a gradient by the SiLU derivative s + y (1 - s) of the last forward pass."""
+        buffer, twice, product = (
+            self._buffer(name, layer, *slope.shape[1:]) for name in ("total", "logistic", "product")
+        )
+        np.subtract(2, twice, out=buffer)
+        buffer *= product
+        buffer += twice
+        buffer *= slope
+        return np.multiply(buffer, 0.5, out=slope)
+
+    def _loss(
+        self, outputs: Float32Array, values: Float32Array, weights: Float32Array
+    ) -> tuple[float, Float32Array]:
+        """Return the loss and its gradient in the outputs; write that in the bounds."""
+        bounds, slopes = self.parameters.arrays, self.parameters.slopes
+        mean, raw = outputs[:, : self.outputs], outputs[:, self.outputs :]
+        log_variance, lower, upper = log_variances(raw, bounds["low"], bounds["high"])
+        error = mean - values
+        scaled = error * np.exp(-log_variance)
+        squares = error * scaled
+        counts = weights / np.float32(values.size)
+        # sum of (y - mean)^2 / variance + log variance: twice the negative log likelihood
+        loss = float((counts * (squares + log_variance)).sum())
+        loss += BOUNDS_WEIGHT * float((bounds["high"] - bounds["low"]).sum())
+
+        slope = self._buffer("slope", self.layers, *outputs.shape[1:])
+        np.multiply(2 * counts, scaled, out=slope[:, : self.outputs])
+        up = counts * (1 - squares)
+        slopes["low"][:] = (up * (1 - lower)).sum(axis=2, keepdims=True) - BOUNDS_WEIGHT
+        up *= lower
+        slopes["high"][:] = (up * (1 - upper)).sum(axis=2, keepdims=True) + BOUNDS_WEIGHT
+        np.multiply(up, upper, out=slope[:, self.outputs :])
+        return loss, slope
+
+    def _buffer(self, name: str, layer: int, width: int, batch: int) -> Float32Array:
+        """Return a reusable array; allocating memory would cost more than the operation itself."""
+        key, shape = f"{name}{layer}", (self.members, width, batch)
+        buffer = self._buffers.get(key)
+        if buffer is None or buffer.shape != shape:
+            buffer = self._buffers[key] = np.empty(shape, dtype=np.float32)
+        return buffer
+
+
+def log_variances(
+    raw: Float32Array, low: Float32Array, high: Float32Array
+) -> tuple[Float32Array, Float32Array, Float32Array]:
+    """Return log variances within soft bounds, as in the code of Chua et al. 2018.
+
+    Returns:
+        The log variances; their derivative in the upper-bounded value; its derivative in `raw`.
+    """
+    above, upper = _softplus(high - raw)
+    left, lower = _softplus(high - above - low)
+    return low + left, lower, upper
+
+
+def _softplus(values: Float32Array) -> tuple[Float32Array, Float32Array]:
+    """Return log(1 + exp(x)) and its derivative, the logistic function, without overflow."""
+    result = np.maximum(values, 0) + np.log1p(np.exp(-np.abs(values)))
+    return result, np.exp(values - result)

@@ -17,18 +17,19 @@ Differences from the book:
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.threads import one_blas_thread
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
-from ..core.records import checked_state
 from .gaussian_process_kernels import (
     KERNELS,
     NOISE_BOUNDS,
+    FactorRows,
     GrowingFactor,
     HyperParameters,
     select_points,
@@ -36,16 +37,7 @@ from .gaussian_process_kernels import (
     squared_distances,
     tune_hyperparameters,
 )
-from .protocol import (
-    LARGEST,
-    Estimate,
-    checked_batch,
-    checked_rows,
-    checked_size,
-    column_spreads,
-    sample_normal,
-)
-from .threads import one_blas_thread
+from .protocol import LARGEST, Estimate, NormalLearner, checked_batch, checked_rows, column_spreads
 
 TUNE_FROM = 16
 """Smallest number of points for tuning."""
@@ -59,7 +51,7 @@ SMALL = 1000
 _ROWS = 256  # rows predicted at a time, so that their correlations fit the cache
 
 
-class GaussianProcess:
+class GaussianProcess(NormalLearner):
     """Gaussian process for several outputs.
 
     Args:
@@ -78,6 +70,20 @@ class GaussianProcess:
         ImportError: if SciPy is missing.
     """
 
+    state_fields: ClassVar = {
+        "_inputs": "inputs",
+        "_targets": "targets",
+        "factor_rows": "",
+        "length_scales": "length_scales",
+        "noise": "noise",
+        "offset": "offset",
+        "spread": "spread",
+        "seen": "seen",
+        "_refresh_at": "refresh_at",
+        "_fitted": "fitted",
+    }
+    growing_fields = ("_inputs", "_targets", *FactorRows._fields)
+
     def __init__(
         self,
         num_inputs: int,
@@ -90,17 +96,11 @@ class GaussianProcess:
         budget: int = 1000,
         tune_points: int = 256,
     ) -> None:
-        if kernel not in KERNELS:
-            raise ValueError(
-                f"kernel={kernel!r}; expected one of {sorted(KERNELS)}"
-                f"{did_you_mean(kernel, KERNELS)}"
-            )
-        self.num_inputs = checked_size("num_inputs", num_inputs)
-        self.num_outputs = checked_size("num_outputs", num_outputs)
-        self.kernel = kernel
+        super().__init__(num_inputs, num_outputs)
+        self.kernel = checked_choice("kernel", kernel, KERNELS)
         self.tune = tune
-        self.budget = checked_size("budget", budget, 4)
-        self.tune_points = checked_size("tune_points", tune_points, TUNE_FROM)
+        self.budget = checked_integer("budget", budget, 4)
+        self.tune_points = checked_integer("tune_points", tune_points, TUNE_FROM)
         self.noise = checked_number("noise", noise, *NOISE_BOUNDS)
         self._fixed = _lengths(length_scales, self.num_inputs)
         self.length_scales = np.ones(self.num_inputs) if self._fixed is None else self._fixed
@@ -173,55 +173,26 @@ class GaussianProcess:
         noise = np.broadcast_to(variance * self.noise, mean.shape).copy()
         return Estimate(mean, np.maximum(unexplained, 0.0) * variance, noise)
 
-    def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
-        """Sample (batch, outputs) targets, each row independently.
+    @property
+    def factor_rows(self) -> FactorRows:
+        """Rows of the Cholesky factor and the whitened targets."""
+        return self._factor.rows
 
-        Raises:
-            TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape.
-        """
-        return sample_normal(self.predict(inputs), rng)
+    @factor_rows.setter
+    def factor_rows(self, rows: FactorRows) -> None:
+        self._factor.restore(rows)
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the points, the factor (bit-identical) and the hyper-parameters."""
-        return {
-            "inputs": self._inputs.copy(),
-            "targets": self._targets.copy(),
-            "factor": self._factor.packed(),
-            "whitened": self._factor.whitened.copy(),
-            "length_scales": self.length_scales.copy(),
-            "noise": self.noise,
-            "offset": self.offset.copy(),
-            "spread": self.spread.copy(),
-            "seen": self.seen,
-            "refresh_at": self._refresh_at,
-            "fitted": self._fitted,
-        }
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`.
-
-        Raises:
-            ValueError: if it is the state of another kind of learner; this one is then unchanged.
-        """
-        points = len(np.atleast_1d(state.get("whitened", ())))
-        triangle = points * (points + 1) // 2
-        given = checked_state(
-            state,
-            self.get_state(),
-            {
-                "inputs": (points, self.num_inputs),
-                "targets": (points, self.num_outputs),
-                "factor": (triangle,),
-                "whitened": (points, self.num_outputs),
-            },
-        )
-        self._inputs, self._targets = given["inputs"], given["targets"]
-        self._factor.unpack(given["factor"], given["whitened"])
-        self.length_scales, self.noise = given["length_scales"], given["noise"]
-        self.offset, self.spread = given["offset"], given["spread"]
-        self.seen, self._refresh_at = given["seen"], given["refresh_at"]
-        self._fitted = given["fitted"]
+    def check_state(self, restored: dict[str, Any]) -> None:
+        """Check that all arrays are of the same number of points."""
+        rows = restored["factor_rows"]
+        points = len(rows.whitened)
+        if len(rows.factor) != points * (points + 1) // 2 or not points == len(
+            restored["_inputs"]
+        ) == len(restored["_targets"]):
+            raise ValueError(
+                f"{len(restored['_inputs'])} inputs, {len(restored['_targets'])} targets and "
+                f"{len(rows.factor)} numbers of a factor; expected those of {points} points"
+            )
 
     def _threads(self) -> AbstractContextManager[Any]:
         return one_blas_thread() if self.budget <= SMALL else nullcontext()

@@ -186,7 +186,11 @@ def cholesky(matrix: FloatArray) -> FloatArray:
     return lower
 
 
-_INITIAL_CAPACITY = 64
+class FactorRows(NamedTuple):
+    """Rows of a growing factor."""
+
+    factor: FloatArray  # (size * (size + 1) / 2,) lower triangle of L, row by row
+    whitened: FloatArray  # (size, columns) Z
 
 
 class GrowingFactor:
@@ -200,8 +204,8 @@ class GrowingFactor:
 
     def __init__(self, columns: int) -> None:
         # Column-major, so that LAPACK reads the part in use without a copy.
-        self._factor = np.zeros((_INITIAL_CAPACITY, _INITIAL_CAPACITY), order="F")
-        self._whitened = np.zeros((_INITIAL_CAPACITY, columns))
+        self._factor = np.zeros((0, 0), order="F")
+        self._whitened = np.zeros((0, columns))
         self.size = 0
 
     @property
@@ -241,17 +245,19 @@ class GrowingFactor:
         self._whitened[old : old + new] = lapack.dtrtrs(lower, rest, lower=1)[0]
         self.size = old + new
 
-    def packed(self) -> FloatArray:
-        """Return the lower triangle of L, row by row."""
-        return self._factor[: self.size, : self.size][np.tril_indices(self.size)]
+    @property
+    def rows(self) -> FactorRows:
+        """Copy of the rows in use."""
+        used = self._factor[: self.size, : self.size]
+        return FactorRows(used[np.tril_indices(self.size)], self.whitened.copy())
 
-    def unpack(self, packed: FloatArray, whitened: FloatArray) -> None:
-        """Restore the rows of `packed` and `whitened`."""
-        size = len(whitened)
+    def restore(self, rows: FactorRows) -> None:
+        """Restore `rows`."""
+        size = len(rows.whitened)
         self.size = 0
         self._reserve(size)
-        self._factor[:size, :size][np.tril_indices(size)] = packed
-        self._whitened[:size] = whitened
+        self._factor[:size, :size][np.tril_indices(size)] = rows.factor
+        self._whitened[:size] = rows.whitened
         self.size = size
 
     def _reserve(self, rows: int) -> None:

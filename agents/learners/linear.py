@@ -1,4 +1,4 @@
-"""Online linear regression: least mean squares and recursive least squares.
+"""Online linear regression: least mean squares, recursive least squares, and Bayesian.
 
 All outputs share their inputs; a weight matrix W (inputs, outputs) predicts x W. There is no bias:
 add a constant input.
@@ -6,7 +6,7 @@ add a constant input.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,11 +15,10 @@ import numpy.typing as npt
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
-from ..core.records import checked_state
-from .protocol import Estimate, checked_batch, checked_rows, checked_size, sample_normal
+from .protocol import Estimate, NormalLearner, checked_batch, checked_rows, sample_normal
 
 
-class LinearLearner(ABC):
+class LinearLearner(NormalLearner):
     """Base class of learners that predict x W; subclasses define the update and the variances.
 
     Args:
@@ -30,12 +29,10 @@ class LinearLearner(ABC):
         weights: (inputs, outputs) W.
     """
 
-    parts: ClassVar[tuple[str, ...]] = ("weights",)
-    """Names of the float64 attributes that make up the state."""
+    state_fields: ClassVar = {"weights": "weights"}
 
     def __init__(self, num_inputs: int, num_outputs: int) -> None:
-        self.num_inputs = checked_size("num_inputs", num_inputs)
-        self.num_outputs = checked_size("num_outputs", num_outputs)
+        super().__init__(num_inputs, num_outputs)
         self.weights = np.zeros((self.num_inputs, self.num_outputs))
 
     @abstractmethod
@@ -66,38 +63,11 @@ class LinearLearner(ABC):
         mean: FloatArray = checked_rows("inputs", inputs, self.num_inputs) @ self.weights
         return mean
 
-    def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
-        """Sample (batch, outputs) normal targets independently.
-
-        Raises:
-            TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape.
-        """
-        return sample_normal(self.predict(inputs), rng)
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the state arrays."""
-        return {name: getattr(self, name).copy() for name in self.parts}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`.
-
-        Raises:
-            ValueError: if it is the state of another kind of learner; this one is then unchanged.
-        """
-        for name, array in checked_state(state, self.get_state()).items():
-            setattr(self, name, array)
-
 
 def squared_length(rows: FloatArray, spread: FloatArray) -> FloatArray:
     """Return (batch, 1) x' P x of each row x, never negative."""
     lengths: FloatArray = np.einsum("bi,bi->b", rows @ spread, rows)[:, None]
     return np.maximum(lengths, 0.0)
-
-
-def take_arrays(own: dict[str, Any], state: dict[str, Any]) -> list[Any]:
-    """Return copies of a state's values, in the order of the own state; see `checked_state`."""
-    return list(checked_state(state, own).values())
 
 
 class LinearLeastMeanSquares(LinearLearner):
@@ -127,7 +97,7 @@ class LinearLeastMeanSquares(LinearLearner):
         ValueError: for a number outside its range.
     """
 
-    parts = ("weights", "noise", "counts")
+    state_fields: ClassVar = {"weights": "weights", "noise": "noise", "counts": "counts"}
 
     def __init__(
         self,
@@ -210,7 +180,12 @@ class RecursiveLeastSquares(LinearLearner):
         ValueError: for a number outside its range.
     """
 
-    parts = ("weights", "spread", "squares", "count")
+    state_fields: ClassVar = {
+        "weights": "weights",
+        "spread": "spread",
+        "squares": "squares",
+        "count": "count",
+    }
 
     def __init__(
         self,
@@ -272,3 +247,106 @@ class RecursiveLeastSquares(LinearLearner):
     def variances(self, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the (batch, outputs) variance of x W, and that (outputs,) of the residuals."""
         return squared_length(rows, self.spread) * self.noise, self.noise
+
+
+class BayesianLinear(LinearLearner):
+    """Online Bayesian linear regression with a conjugate prior: the exact posterior.
+
+    Each output is y = x w + noise. If the variance s2 of the noise is given, w is normal; otherwise
+    (w, s2) of each output are normal-inverse-gamma: s2 ~ InvGamma(shape, scale) and w | s2 ~
+    N(mean, s2 spread). Bishop 2006, section 3.3 and equations 3.50-3.51; Murphy 2012, equation 7.76
+    and those before it. The predictive distribution is then Student's t; its variance is split into
+    that of x w (epistemic) and that of the noise (aleatoric).
+
+    Args:
+        num_inputs: number of inputs.
+        num_outputs: number of outputs.
+        prior_variance: prior variance of each weight, in units of s2 unless the noise is given.
+        noise: known variance of the targets; None learns it.
+        prior_shape: shape of the inverse gamma, above 1 so that its mean exists; each example
+            adds 1/2.
+        prior_noise: mean of the inverse gamma: the prior variance of the noise.
+
+    Attributes:
+        weights: (inputs, outputs) posterior mean.
+        spread: (inputs, inputs) posterior covariance, in units of s2 if it is learned.
+        shape: (1,) shape of the inverse gamma.
+        scale: (outputs,) scale of the inverse gamma.
+
+    Raises:
+        ValueError: for a number outside its range.
+    """
+
+    state_fields: ClassVar = {
+        "weights": "weights",
+        "spread": "spread",
+        "shape": "shape",
+        "scale": "scale",
+    }
+
+    def __init__(
+        self,
+        num_inputs: int,
+        num_outputs: int,
+        *,
+        prior_variance: float = 1e2,
+        noise: float | None = None,
+        prior_shape: float = 2.0,
+        prior_noise: float = 1e-3,
+    ) -> None:
+        super().__init__(num_inputs, num_outputs)
+        self.prior_variance = checked_number("prior_variance", prior_variance, 0, above=True)
+        self.noise = None if noise is None else checked_number("noise", noise, 0, above=True)
+        shape = checked_number("prior_shape", prior_shape, 1, above=True)
+        first = checked_number("prior_noise", prior_noise, 0, above=True)
+        self.spread = np.eye(self.num_inputs) * self.prior_variance
+        self.shape = np.full(1, shape)
+        self.scale = np.full(self.num_outputs, first * (shape - 1))
+
+    def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
+        """Learn from a batch, in blocks.
+
+        Raises:
+            TypeError: if it is not of real numbers.
+            ValueError: for NaN, infinity or another shape; the learner is then unchanged.
+        """
+        x, y = checked_batch(inputs, targets, self.num_inputs, self.num_outputs)
+        for first in range(0, len(x), self.num_inputs):  # larger blocks cost more
+            block = slice(first, first + self.num_inputs)
+            self._learn(x[block], y[block])
+
+    def _learn(self, x: FloatArray, y: FloatArray) -> None:
+        """Update the posterior by Woodbury's identity, in the examples' (batch, batch) space."""
+        places = np.flatnonzero(x.any(axis=0))  # features are sparse
+        toward = self.spread[:, places] @ x[:, places].T  # (inputs, batch)
+        own = np.eye(len(x)) * (1.0 if self.noise is None else self.noise)
+        error = y - x[:, places] @ self.weights[places]
+        # With the targets' covariance root root' the update is a sum of squares.
+        root = np.linalg.cholesky(x[:, places] @ toward[places] + own)
+        halves = np.linalg.solve(root, np.column_stack((error, toward.T)))
+        whitened, less = halves[:, : self.num_outputs], halves[:, self.num_outputs :]
+        self.weights += less.T @ whitened
+        self.spread -= less.T @ less
+        if self.noise is None:
+            self.shape += len(x) / 2
+            self.scale += np.einsum("bo,bo->o", whitened, whitened) / 2
+
+    def variances(self, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the (batch, outputs) variance of x w, and that (outputs,) of the noise."""
+        lengths = squared_length(rows, self.spread)
+        if self.noise is not None:
+            return lengths, np.full(self.num_outputs, self.noise)
+        expected = self.scale / (self.shape - 1)
+        return lengths * expected, expected
+
+    def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
+        """Sample (batch, outputs) targets from the predictive distribution independently."""
+        estimate = self.predict(inputs)
+        if self.noise is not None:
+            return sample_normal(estimate, rng)
+        # Student's t: a normal distribution whose variance is drawn from the inverse gamma
+        ratio = (self.shape - 1) / rng.standard_gamma(self.shape, size=estimate.mean.shape)
+        return sample_normal(
+            estimate._replace(epistemic=estimate.epistemic * ratio, noise=estimate.noise * ratio),
+            rng,
+        )

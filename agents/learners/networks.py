@@ -1,15 +1,18 @@
-"""Parts of network learners: parameters in one vector, Adam, and a buffer of rows."""
+"""Parts of network learners: training settings, units, and parameters in one vector with Adam."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from dynamaze.common.arrays import Float32Array, FloatArray
+from dynamaze.common.validation import checked_integer, checked_number
 
-from ..core.records import checked_state
+from ..core.records import Stateful
+from .protocol import column_spreads, standardise
 
 ADAM_DECAY = (0.9, 0.999)
 """Adam's decay rates of the mean gradient and of the mean square."""
@@ -18,7 +21,70 @@ EPSILON = 1e-8
 """Adam's epsilon, added to the root of the mean square."""
 
 
-class Parameters:
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings of training that the network learners share.
+
+    Raises:
+        ValueError: if a number is outside its range.
+    """
+
+    learning_rate: float = 3e-3
+    """Step size of Adam."""
+
+    batch_size: int = 64
+    """Rows of a gradient step."""
+
+    capacity: int = 20_000
+    """Size of the buffers of rows; then the oldest are overwritten."""
+
+    min_spread: float = 0.0
+    """Lower limit of the standard deviation that scales the inputs, so that features that have
+    hardly varied are not amplified."""
+
+    def __post_init__(self) -> None:
+        checked_number("learning_rate", self.learning_rate, 0, above=True)
+        checked_integer("batch_size", self.batch_size, 1)
+        checked_integer("capacity", self.capacity, 1)
+        checked_number("min_spread", self.min_spread, 0)
+
+
+class Units(NamedTuple):
+    """Offsets and scales by which a network's inputs and targets are standardised."""
+
+    input_offset: FloatArray  # (inputs,)
+    input_spread: FloatArray  # (inputs,)
+    offset: FloatArray  # (outputs,)
+    spread: FloatArray  # (outputs,)
+
+    @classmethod
+    def begin(cls, num_inputs: int, num_outputs: int) -> Units:
+        """Return units that change nothing."""
+        inputs, outputs = (num_inputs,), (num_outputs,)
+        return cls(np.zeros(inputs), np.ones(inputs), np.zeros(outputs), np.ones(outputs))
+
+    @classmethod
+    def of(cls, inputs: FloatArray, targets: FloatArray, min_spread: float) -> Units:
+        """Return the mean and standard deviation of each column.
+
+        Args:
+            inputs: (batch, inputs).
+            targets: (batch, outputs).
+            min_spread: as of `TrainingSettings`.
+        """
+        input_spread = column_spreads(inputs, min_spread)
+        return cls(inputs.mean(axis=0), input_spread, targets.mean(axis=0), column_spreads(targets))
+
+    def scaled_inputs(self, inputs: FloatArray) -> FloatArray:
+        """Return standardised inputs (batch, inputs)."""
+        return standardise(inputs, self.input_offset, self.input_spread)
+
+    def scaled_targets(self, targets: FloatArray) -> FloatArray:
+        """Return standardised targets (batch, outputs)."""
+        return standardise(targets, self.offset, self.spread)
+
+
+class Parameters(Stateful):
     """Named float32 arrays in one vector, so that a step of Adam is a few operations.
 
     Args:
@@ -31,6 +97,8 @@ class Parameters:
         slopes: name -> view of its part of `gradients`.
         steps: number of Adam steps.
     """
+
+    state_fields: ClassVar = {"vectors": "", "steps": "steps"}
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self._shapes = dict(shapes)
@@ -77,81 +145,20 @@ class Parameters:
         self._first[:] = self._second[:] = 0
         self.steps = 0
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the values and the moments of Adam."""
-        return {
-            "values": self.values.copy(),
-            "first": self._first.copy(),
-            "second": self._second.copy(),
-            "steps": self.steps,
-        }
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`.
-
-        Raises:
-            ValueError: if it is another kind of state; the parameters are then unchanged.
-        """
-        given = checked_state(state, self.get_state())
-        self.values[:], self.steps = given["values"], given["steps"]
-        self._first[:], self._second[:] = given["first"], given["second"]
-
-
-class RowBuffer:
-    """Ring buffer of rows; when full the oldest are overwritten.
-
-    Args:
-        capacity: largest number of rows.
-        columns: name -> length of a row.
-    """
-
-    def __init__(self, capacity: int, columns: Mapping[str, int]) -> None:
-        self.capacity = capacity
-        self.columns = dict(columns)
-        self.seen = 0
-        self._columns = {name: np.zeros((0, width)) for name, width in columns.items()}
-
     @property
-    def size(self) -> int:
-        """Number of stored rows."""
-        return min(self.seen, self.capacity)
+    def vectors(self) -> Vectors:
+        """Parameters and the moments of Adam; to set them keeps the views on them."""
+        return Vectors(self.values, self._first, self._second)
 
-    def __getitem__(self, name: str) -> FloatArray:
-        """Return the (size, width) rows of a column, in no particular order."""
-        return self._columns[name][: self.size]
+    @vectors.setter
+    def vectors(self, vectors: Vectors) -> None:
+        for own, given in zip(self.vectors, vectors, strict=True):
+            own[:] = given
 
-    def append(self, **rows: FloatArray) -> None:
-        """Add rows to all columns."""
-        (number, *_) = (len(each) for each in rows.values())
-        needed = min(self.seen + number, self.capacity)
-        places = np.arange(self.seen, self.seen + number)[-self.capacity :] % self.capacity
-        for name in self._columns:
-            self._reserve(name, needed)
-            self._columns[name][places] = rows[name][-self.capacity :]
-        self.seen += number
 
-    def _reserve(self, name: str, needed: int) -> None:
-        column = self._columns[name]
-        if needed > len(column):
-            more = min(max(needed, 2 * len(column)), self.capacity) - len(column)
-            self._columns[name] = np.concatenate([column, np.zeros((more, column.shape[1]))])
+class Vectors(NamedTuple):
+    """Vectors in the state of parameters."""
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the stored rows and the number of rows ever seen."""
-        return {**{name: self[name].copy() for name in self._columns}, "seen": self.seen}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`.
-
-        Raises:
-            ValueError: if it is another kind of state; the buffer is then unchanged.
-        """
-        given = checked_state(state, self.get_state(), self.shapes(state))
-        self.seen = given.pop("seen")
-        self._columns = given
-
-    def shapes(self, state: dict[str, Any]) -> dict[str, tuple[int, int]]:
-        """Return the expected shapes of a state's columns."""
-        seen = state.get("seen")
-        size = min(seen, self.capacity) if isinstance(seen, int) and seen >= 0 else 0
-        return {name: (size, width) for name, width in self.columns.items()}
+    values: Float32Array
+    first: Float32Array  # moving average of the gradients
+    second: Float32Array  # and of their squares

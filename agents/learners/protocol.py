@@ -6,13 +6,17 @@ object with these methods; no base class is needed.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.configuration import Configurable
+from dynamaze.common.validation import checked_integer
+
+from ..core.records import Stateful
 
 LARGEST = 1e50
 """Largest magnitude of inputs and targets, whose squares must not overflow."""
@@ -72,6 +76,40 @@ class Learner(Protocol):
         """
 
 
+class NormalLearner(Configurable, Stateful, ABC):
+    """Base class of learners that draw each target from a normal distribution.
+
+    Args:
+        num_inputs: number of inputs.
+        num_outputs: number of outputs.
+
+    Raises:
+        ValueError: for a number below 1.
+    """
+
+    def __init__(self, num_inputs: int, num_outputs: int) -> None:
+        self.num_inputs = checked_integer("num_inputs", num_inputs, 1)
+        self.num_outputs = checked_integer("num_outputs", num_outputs, 1)
+
+    @abstractmethod
+    def predict(self, inputs: npt.ArrayLike) -> Estimate:
+        """Return the predictive mean and variances of inputs (batch, inputs).
+
+        Raises:
+            TypeError: if they are not real numbers.
+            ValueError: for NaN, infinity or another shape.
+        """
+
+    def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
+        """Sample (batch, outputs) normal targets, each row independently.
+
+        Raises:
+            TypeError: if they are not real numbers.
+            ValueError: for NaN, infinity or another shape.
+        """
+        return sample_normal(self.predict(inputs), rng)
+
+
 def checked_rows(name: str, values: npt.ArrayLike, columns: int) -> FloatArray:
     """Validate a batch of rows as float64.
 
@@ -115,16 +153,6 @@ def checked_batch(
     if len(rows) != len(wanted):
         raise ValueError(f"{len(rows)} inputs and {len(wanted)} targets; expected equally many")
     return rows, wanted
-
-
-def checked_size(name: str, value: object, low: int = 1) -> int:
-    """Validate an integer argument of at least `low`.
-
-    Raises:
-        TypeError: if it is not a number.
-        ValueError: if it is not whole or below `low`.
-    """
-    return int(checked_number(name, value, low, whole=True))
 
 
 def sample_normal(estimate: Estimate, rng: np.random.Generator) -> FloatArray:

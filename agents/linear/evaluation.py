@@ -18,15 +18,15 @@ Differences from the paper:
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.configuration import Configurable
+from dynamaze.common.validation import checked_integer, checked_number
 
-from ..core.records import part_of, prefixed
-from ..learners.linear import take_arrays
+from ..core.records import Stateful
 from ..learners.protocol import checked_rows
 from .expectation_model import LinearExpectation
 from .sweeping import FeatureSweeping
@@ -40,7 +40,7 @@ class FeatureTransitions(NamedTuple):
     next_features: FloatArray  # (batch, n)
 
 
-class LinearEvaluation:
+class LinearEvaluation(Configurable, Stateful):
     """Policy evaluation by temporal differences, with planning on a linear model.
 
     Args:
@@ -68,6 +68,8 @@ class LinearEvaluation:
         ValueError: for a number outside its range or an unknown name.
     """
 
+    state_fields: ClassVar = {"theta": "theta", "sweeping": "", "model": "model."}
+
     def __init__(
         self,
         num_features: int,
@@ -82,10 +84,10 @@ class LinearEvaluation:
         threshold: float = 1e-8,
         count: str = "updates",
     ) -> None:
-        self.num_features = int(checked_number("num_features", num_features, 1, whole=True))
+        self.num_features = checked_integer("num_features", num_features, 1)
         self.step_size = checked_number("step_size", step_size, 0, above=True)
         self.gamma = checked_number("gamma", gamma, 0, 1)
-        self.planning_steps = int(checked_number("planning_steps", planning_steps, 0, whole=True))
+        self.planning_steps = checked_integer("planning_steps", planning_steps, 0)
         self.sweeping = FeatureSweeping(self.num_features, sweep, threshold, count=count)
         self.model = LinearExpectation(
             self.num_features, 1, kind=model, prior_variance=prior_variance
@@ -162,24 +164,6 @@ class LinearEvaluation:
         return theta
 
     # -- files ---------------------------------------------------------------------------------
-
-    def get_state(self) -> dict[str, Any]:
-        """Return values, queue and model."""
-        own = {name: part.copy() for name, part in self._parts().items()}
-        return {**own, **prefixed("model", self.model.get_state())}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore a state of `get_state`.
-
-        Raises:
-            ValueError: for missing arrays, or arrays of another shape.
-        """
-        theta, priorities, owed = take_arrays(self._parts(), state)
-        self.model.set_state(part_of("model", state))
-        self.theta, self.sweeping.priorities, self.sweeping.owed = theta, priorities, owed
-
-    def _parts(self) -> dict[str, FloatArray]:
-        return {"theta": self.theta, **self.sweeping.parts}
 
 
 def least_squares_values(

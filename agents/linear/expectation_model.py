@@ -7,15 +7,14 @@ so the model needs no separate output for termination.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
-from ..learners.linear import take_arrays
-from ..planning.base import checked_name
+from ..core.records import Stateful
 
 KINDS = ("least_mean_squares", "recursive_least_squares")
 
@@ -23,7 +22,7 @@ MAX_NUMBERS = 2**27
 """Most entries of the matrices of all actions together: 1 GiB."""
 
 
-class LinearExpectation:
+class LinearExpectation(Stateful):
     """F and b of each action, learned from one transition at a time.
 
     By least mean squares, F += step (y - F x) x' and b += step (r - b . x) x, or by recursive least
@@ -46,6 +45,13 @@ class LinearExpectation:
         ValueError: for an unknown kind, a number outside its range, or too many features.
     """
 
+    state_fields: ClassVar = {
+        "leads": "leads",
+        "rewards": "rewards",
+        "counts": "counts",
+        "spread": "spread",
+    }
+
     def __init__(
         self,
         num_features: int,
@@ -54,9 +60,9 @@ class LinearExpectation:
         kind: str = "least_mean_squares",
         prior_variance: float = 1e4,
     ) -> None:
-        self.kind = checked_name("model", kind, KINDS)
-        self.num_features = int(checked_number("num_features", num_features, 1, whole=True))
-        self.num_actions = int(checked_number("num_actions", num_actions, 1, whole=True))
+        self.kind = checked_choice("model", kind, KINDS)
+        self.num_features = checked_integer("num_features", num_features, 1)
+        self.num_actions = checked_integer("num_actions", num_actions, 1)
         variance = checked_number("prior_variance", prior_variance, 0, above=True)
         shape = (self.num_actions, self.num_features, self.num_features)
         if float(np.prod(shape, dtype=np.float64)) > MAX_NUMBERS:
@@ -113,19 +119,3 @@ class LinearExpectation:
         per_feature = self.rewards[:, places] + gamma * (self.leads[:, places] @ theta)
         values: FloatArray = per_feature @ x[places]
         return values
-
-    def get_state(self) -> dict[str, Any]:
-        """Return F, b and the statistics of learning."""
-        return {name: getattr(self, name).copy() for name in _PARTS}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore a state of `get_state`.
-
-        Raises:
-            ValueError: for missing arrays, or arrays of another shape.
-        """
-        own = {name: getattr(self, name) for name in _PARTS}
-        self.leads, self.rewards, self.counts, self.spread = take_arrays(own, state)
-
-
-_PARTS = ("leads", "rewards", "counts", "spread")

@@ -9,13 +9,15 @@ approximation and prioritized sweeping".
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_choice, checked_number
 
-from ..planning.base import checked_name
+from ..core.records import Stateful
 from .expectation_model import LinearExpectation
 
 SWEEPS = ("random", "pwma", "mg")
@@ -115,7 +117,7 @@ def queue_changes(leads, priorities, changes, threshold, to_predecessors):
                 raise_priority(priorities, feature, abs(changes[feature]), threshold)
 
 
-class FeatureSweeping:
+class FeatureSweeping(Stateful):
     """Planning updates of linear state values on a linear model, feature by feature.
 
     Args:
@@ -133,19 +135,16 @@ class FeatureSweeping:
         ValueError: for an unknown sweep or count, or a threshold that is not above 0.
     """
 
+    state_fields: ClassVar = {"priorities": "priorities", "owed": "owed"}
+
     def __init__(
         self, num_features: int, sweep: str, threshold: float = 1e-8, *, count: str = "updates"
     ) -> None:
-        self.sweep = checked_name("sweep", sweep, SWEEPS)
-        self.count = checked_name("count", count, COUNTS)
+        self.sweep = checked_choice("sweep", sweep, SWEEPS)
+        self.count = checked_choice("count", count, COUNTS)
         self.threshold = checked_number("threshold", threshold, 0, above=True)
         self.priorities = np.zeros(num_features)
         self.owed = np.zeros(1)
-
-    @property
-    def parts(self) -> dict[str, FloatArray]:
-        """Return the arrays that a checkpoint must hold, by name."""
-        return {"priorities": self.priorities, "owed": self.owed}
 
     def queue_errors(self, model: LinearExpectation, changes: FloatArray) -> None:
         """Queue the features of (n,) errors of real experience."""

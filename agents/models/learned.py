@@ -14,6 +14,7 @@ from gymnasium import spaces
 from .. import learners
 from ..core.encoders import Actions, NumberedActions, Vectors, as_actions
 from ..core.features import (
+    MAX_BUMPED,
     CoordinateFeatures,
     Features,
     Identity,
@@ -22,8 +23,9 @@ from ..core.features import (
     TileCoding,
 )
 from ..core.rng import make_generator
-from ..learners.linear import LinearLeastMeanSquares, RecursiveLeastSquares
-from ..learners.linear_variants import BayesianLinear, PerAction
+from ..learners.linear import BayesianLinear, LinearLeastMeanSquares, RecursiveLeastSquares
+from ..learners.networks import TrainingSettings
+from ..learners.per_action import PerAction
 from ..learners.protocol import Learner
 from .regression import RegressionModel
 from .tabular_adapter import TabularAdapter
@@ -31,14 +33,11 @@ from .tabular_adapter import TabularAdapter
 LEARNER = 3
 """Index of the random stream for initial parameters of learners; see `dynamaze.agents.agent`."""
 
-TILES, TILINGS = 8, 4
-"""Tile coding of the linear models: 324 features in two dimensions."""
+TILINGS = 4
+"""Number of tilings of the linear models: 324 features in two dimensions."""
 
 MAX_TILED = 2
 """Largest dimension of a tiled box; above it linear models see coordinates."""
-
-MAX_BUMPED = 32
-"""Largest dimension with radial bases along each coordinate as inputs of networks."""
 
 SCALED = 0.1
 """Smallest scale of radial basis inputs, which lie in [0, 1] and may hardly have varied yet."""
@@ -115,9 +114,9 @@ class LearnedModel(NamedTuple):
             return CoordinateFeatures(vectors.low, vectors.high, bias=False)
         if vectors.rows is not None:
             return OneHotFeatures(vectors.rows.shape, vectors.rows.start)
-        bounded = bool(np.isfinite(vectors.low).all() and np.isfinite(vectors.high).all())
-        if bounded and vectors.size <= MAX_TILED and bool((vectors.low < vectors.high).all()):
-            return TileCoding(vectors.low, vectors.high, tiles=TILES, tilings=TILINGS)
+        has_width = bool((vectors.low < vectors.high).all())
+        if vectors.is_bounded and vectors.size <= MAX_TILED and has_width:
+            return TileCoding(vectors.low, vectors.high, tilings=TILINGS)
         return CoordinateFeatures(vectors.low, vectors.high)
 
 
@@ -137,7 +136,8 @@ def _network(name: str) -> MakeLearner:
 
     def make(features: int, actions: Actions, outputs: int, seed: int) -> Learner:
         kind: Any = getattr(learners, name)
-        learner: Learner = kind(features + actions.size, outputs, min_spread=SCALED, seed=seed)
+        training = TrainingSettings(min_spread=SCALED)
+        learner: Learner = kind(features + actions.size, outputs, training=training, seed=seed)
         return learner
 
     return make

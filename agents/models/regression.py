@@ -6,21 +6,21 @@ of the learner.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.deprecation import renamed_method
-from dynamaze.common.validation import did_you_mean
+from dynamaze.common.validation import checked_choice
 
 from ..core.encoders import Actions, as_actions
 from ..core.features import Features, Identity
-from ..core.records import part_of, prefixed
+from ..core.records import Stateful
 from ..core.transitions import Transitions
 from ..core.vectors import check_pairs, check_vectors
-from ..learners.linear_variants import predict_mean
+from ..learners.per_action import predict_mean
 from ..learners.protocol import Estimate, Learner
 from .protocol import Prediction
 from .vector_memory import CAPACITY, VectorMemory
@@ -31,7 +31,7 @@ MAX_NEAREST_CANDIDATES = 2000
 """Number of stored vectors, drawn at random, among which the nearest is searched."""
 
 
-class RegressionModel:
+class RegressionModel(Stateful):
     """Model of vectors based on a regression learner.
 
     The learner's inputs are the features of the vector and the action (one-hot if discrete); its
@@ -69,6 +69,11 @@ class RegressionModel:
     """
 
     observes = "vectors"
+    state_fields: ClassVar = {
+        "learner": "learner.",
+        "memory": "memory.",
+        "_targets": "targets",
+    }
 
     def __init__(
         self,
@@ -82,11 +87,8 @@ class RegressionModel:
         high: npt.ArrayLike | None = None,
         capacity: int = CAPACITY,
     ) -> None:
-        if draws not in DRAWS:
-            raise ValueError(
-                f"draws={draws!r}; expected one of {list(DRAWS)}{did_you_mean(draws, DRAWS)}"
-            )
-        self.learner, self.actions, self.draws = learner, as_actions(num_actions), draws
+        self.draws = checked_choice("draws", draws, DRAWS)
+        self.learner, self.actions = learner, as_actions(num_actions)
         self.num_actions, self.grounded = self.actions.count, grounded
         self.size = learner.num_outputs - 2
         self.features: Features = Identity(self.size) if features is None else features
@@ -219,31 +221,3 @@ class RegressionModel:
         shares = np.divide(epistemic, variance, out=np.ones_like(epistemic), where=variance > 0)
         known: FloatArray = 1.0 - np.clip(np.where(epistemic > 0, shares, 0.0), 0.0, 1.0)
         return known
-
-    # -- files ---------------------------------------------------------------------------------
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the state of the learner and the memory."""
-        return {
-            **prefixed("learner", self.learner.get_state()),
-            **prefixed("memory", self.memory.get_state()),
-            "targets": self._targets.copy(),
-        }
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`.
-
-        Raises:
-            ValueError: if it is the state of another model; this one is then unchanged.
-        """
-        targets = state["targets"]
-        if not isinstance(targets, np.ndarray) or targets.shape != self._targets.shape:
-            raise ValueError(f"targets {targets!r}; expected shape {self._targets.shape}")
-        before = self.memory.get_state()
-        self.memory.set_state(part_of("memory", state))
-        try:
-            self.learner.set_state(part_of("learner", state))
-        except BaseException:
-            self.memory.set_state(before)
-            raise
-        self._targets = targets.copy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from dynamaze.common.compiled import compiled, compiled_with_arrays
 
 from ..core.encoders import Vectors
 from ..core.normal import grid_probabilities
-from ..core.records import check_indices, flatten, part_of, prefixed, restore
+from ..core.records import Stateful, check_indices
 from ..core.rng import load, sample_columns, state_words, store
 from ..core.transitions import Transitions, check_integers, first_outside, outside_table
 from .protocol import Outcomes, Prediction
@@ -25,7 +25,7 @@ MIN_SPREAD = 1e-9
 """Smallest standard deviation of coordinates."""
 
 
-class TabularAdapter:
+class TabularAdapter(Stateful):
     """Model of vectors that learns from and samples the rows of a table.
 
     Search control is that of the box (Sutton & Barto 2018, p. 164): a visited state at random, then
@@ -46,6 +46,12 @@ class TabularAdapter:
     """
 
     observes = "discrete"
+    state_fields: ClassVar = {
+        "model": "model.",
+        "seen": "seen.",
+        "visits": "visits",
+        "exists": "exists",
+    }
 
     def __init__(
         self, model: RegressionModel, vectors: Vectors, *, include_untried: bool = False
@@ -219,20 +225,9 @@ class TabularAdapter:
                 rows[row] = known[((there - vectors[row]) ** 2).sum(axis=1).argmin()]
         return rows
 
-    # -- files ---------------------------------------------------------------------------------
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the state of the inner model and of the visits."""
-        own = flatten(_AdapterState(self.seen, self.visits, self.exists))
-        return {**prefixed("model", self.model.get_state()), **own}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`.
-
-        Raises:
-            ValueError: if it is the state of another model, or holds an index out of range.
-        """
-        seen, visits, exists = restore(_AdapterState(self.seen, self.visits, self.exists), state)
+    def check_state(self, restored: dict[str, Any]) -> None:
+        """Check the restored indices."""
+        seen = restored["seen"]
         rows = seen.pairs.reshape(self.num_states, self.num_actions + 1)
         check_indices(
             "model",
@@ -243,16 +238,6 @@ class TabularAdapter:
                 (rows[:, 1:], 0, self.num_states * self.num_actions),
             ],
         )
-        self.model.set_state(part_of("model", state))
-        self.seen, self.visits, self.exists = seen, visits, exists
-
-
-class _AdapterState(NamedTuple):
-    """State beside that of the inner model."""
-
-    seen: VisitedPairs
-    visits: IntArray  # (states * actions,)
-    exists: BoolArray  # (states,)
 
 
 @compiled

@@ -8,22 +8,23 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from ..core.encoders import Actions, as_actions
+from ..core.records import Stateful
+from ..core.ring_buffer import RingBuffer
 from ..core.transitions import Transitions
-from ..core.vectors import check_pairs, check_vectors, each_column
+from ..core.vectors import check_pairs, check_vectors, each_column, no_transitions
 from .protocol import Prediction
-
-_INITIAL_CAPACITY = 64
-_COLUMNS = Transitions._fields
 
 CAPACITY = 100_000
 """Default capacity: 1.6 MB for each dimension of the vectors, 1.7 MB for the rest."""
 
 
-class VectorMemory:
+class VectorMemory(RingBuffer[Transitions]):
     """Ring buffer of transitions between vectors; when full the oldest are overwritten.
+
+    `add` takes transitions validated by `check_vectors`.
 
     Args:
         size: dimension d of the vectors.
@@ -37,22 +38,23 @@ class VectorMemory:
         ValueError: for a capacity below 1.
     """
 
+    state_fields: ClassVar = {"rows": "", "next_place": "next"}
+
     def __init__(self, size: int, num_actions: int | Actions, *, capacity: int = CAPACITY) -> None:
         self.size, self.actions = size, as_actions(num_actions)
-        self.capacity = int(checked_number("capacity", capacity, 1, whole=True))
-        self.used = 0
-        self._next = 0
-        self._columns = self._empty_columns(min(_INITIAL_CAPACITY, self.capacity))
+        capacity = checked_integer("capacity", capacity, 1)
+        super().__init__(capacity, no_transitions(size, self.actions))
 
-    def add(self, transitions: Transitions) -> None:
-        """Add transitions validated by `check_vectors`."""
-        n = len(transitions.action)
-        self._grow(self.used + n)
-        places = (self._next + np.arange(n)) % self.capacity
-        for column, given in zip(self._columns, transitions, strict=True):
-            column[places[-self.capacity :]] = given[-self.capacity :]
-        self.used = min(self.used + n, self.capacity)
-        self._next = int((self._next + n) % self.capacity)
+    @property
+    def next_place(self) -> int:
+        """Row that the next transition will be written to."""
+        return self.seen % self.capacity
+
+    @next_place.setter
+    def next_place(self, place: int) -> None:
+        # The rows are restored first; of a full ring the number of rounds does not matter.
+        is_full = len(self._columns.action) == self.capacity
+        self.seen = self.capacity + place if is_full else place
 
     def draw(self, n: int, rng: np.random.Generator) -> Transitions:
         """Sample n of the transitions uniformly, as copies.
@@ -64,10 +66,6 @@ class VectorMemory:
             raise RuntimeError("the model has seen no transition yet; update it before sampling")
         places = rng.integers(self.used, size=n)
         return each_column(self._columns, lambda column: column[places])
-
-    def all(self) -> Transitions:
-        """Return all transitions as views; those of a full ring start anywhere."""
-        return each_column(self._columns, lambda column: column[: self.used])
 
     def nearest_successors(
         self, vectors: FloatArray, most: int, rng: np.random.Generator
@@ -102,56 +100,19 @@ class VectorMemory:
         ]
         return np.array(counts, dtype=np.int64)
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the transitions and the position of the next one."""
-        kept = {
-            name: column[: self.used].copy()
-            for name, column in zip(_COLUMNS, self._columns, strict=True)
-        }
-        return {**kept, "next": self._next}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`.
-
-        Raises:
-            ValueError: if it is the state of another kind of memory.
-        """
-        given = Transitions(*(state[name] for name in _COLUMNS))
-        checked = check_vectors(given, self.size, self.actions)
-        used = len(checked.action)
-        place = state["next"]
-        if used > self.capacity or not isinstance(place, int) or not 0 <= place < self.capacity:
+    def check_state(self, restored: dict[str, Any]) -> None:
+        """Check the transitions and the place of the next one."""
+        used = len(check_vectors(restored["rows"], self.size, self.actions).action)
+        place = restored["next_place"]
+        if used > self.capacity or not 0 <= place < self.capacity:
             raise ValueError(
                 f"{used} transitions, next slot {place}; expected at most {self.capacity}"
             )
         if place != used % self.capacity and used < self.capacity:
             raise ValueError(f"{used} transitions, next slot {place}; expected slot {used}")
-        self.used = 0
-        self._grow(used)
-        for column, kept in zip(self._columns, checked, strict=True):
-            column[:used] = kept
-        self.used, self._next = used, place
-
-    def _grow(self, rows: int) -> None:
-        have = len(self._columns.action)
-        if rows <= have or have == self.capacity:
-            return
-        larger = self._empty_columns(min(max(rows, 2 * have), self.capacity))
-        for column, old in zip(larger, self._columns, strict=True):
-            column[: self.used] = old[: self.used]
-        self._columns = larger
-
-    def _empty_columns(self, rows: int) -> Transitions:
-        return Transitions(
-            np.zeros((rows, self.size)),
-            self.actions.empty(rows),
-            np.zeros(rows),
-            np.zeros((rows, self.size)),
-            np.zeros(rows, dtype=np.bool_),
-        )
 
 
-class StoredVectors:
+class StoredVectors(Stateful):
     """Experience replay of transitions between vectors, as a model.
 
     Lin 1992; as a model: van Hasselt, Hessel and Aslanides 2019.
@@ -164,6 +125,7 @@ class StoredVectors:
 
     observes = "vectors"
     capabilities: ClassVar[frozenset[str]] = frozenset({"sample", "predict", "visits"})
+    state_fields: ClassVar = {"memory": ""}
 
     def __init__(self, size: int, num_actions: int | Actions, *, capacity: int = CAPACITY) -> None:
         self.memory = VectorMemory(size, num_actions, capacity=capacity)
@@ -195,7 +157,7 @@ class StoredVectors:
         """
         memory = self.memory
         vectors, actions = check_pairs(observations, actions, memory.size, memory.actions)
-        seen = memory.all()
+        seen = memory.rows
         reward, ends = np.zeros(len(actions)), np.zeros(len(actions))
         following = vectors.copy()
         for row, (vector, action) in enumerate(zip(vectors, actions, strict=True)):
@@ -206,11 +168,3 @@ class StoredVectors:
                 reward[row], ends[row] = seen.reward[near], seen.terminated[near]
                 following[row] = seen.next_observation[near]
         return Prediction(reward, following, ends, memory.count(vectors, actions))
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the transitions."""
-        return self.memory.get_state()
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`."""
-        self.memory.set_state(state)

@@ -24,13 +24,13 @@ import numpy as np
 from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 from dynamaze.common.version import __version__
 
 from ..core.encoders import VECTORS
 from ..core.rng import Seed, as_sequence, make_generator
 from ..core.transitions import Transitions
-from ..core.vectors import check_vectors
+from ..core.vectors import check_vectors, joined
 from ..models.protocol import confidence_in, find_sampler
 from ..models.registry import LEARNED_MODELS
 
@@ -45,6 +45,8 @@ BRANCHES = 0
 
 NEEDED = ("update", "sample_transitions")
 """Methods that a model must have."""
+
+METHODS = " and ".join(NEEDED)
 
 
 class DynaCallback(BaseCallback):
@@ -113,11 +115,11 @@ class DynaCallback(BaseCallback):
         self.model_name = model if isinstance(model, str) else type(model).__name__
         self.world_model: Any = None if isinstance(model, str) else model
         self.real_ratio = checked_number("real_ratio", real_ratio, 0, 1)
-        self.rollout_length = _checked_count("rollout_length", rollout_length)
-        self.rollouts = _checked_count("rollouts", rollouts)
-        self.train_every = _checked_count("train_every", train_every)
-        self.retained_rounds = _checked_count("retained_rounds", retained_rounds)
-        self.warm_up = None if warm_up is None else _checked_count("warm_up", warm_up, 0)
+        self.rollout_length = checked_integer("rollout_length", rollout_length, 1)
+        self.rollouts = checked_integer("rollouts", rollouts, 1)
+        self.train_every = checked_integer("train_every", train_every, 1)
+        self.retained_rounds = checked_integer("retained_rounds", retained_rounds, 1)
+        self.warm_up = None if warm_up is None else checked_integer("warm_up", warm_up, 0)
         self.num_real = self.num_simulated = 0
         self._seed = as_sequence(seed)
         self._rng = make_generator(self._seed, BRANCHES)
@@ -128,49 +130,10 @@ class DynaCallback(BaseCallback):
         self._new_transitions: deque[Transitions] = deque()
         self._loaded: dict[str, Any] | None = None
 
-    # -- what the algorithm calls --------------------------------------------------------------
-
-    def _init_callback(self) -> None:
-        adapter = AlgorithmAdapter(self.model)
-        if self._served not in ("", adapter.describe()):
-            raise ValueError(
-                f"a model of {self._served} for {adapter.describe()}; expected the same spaces, "
-                "or a DynaCallback of its own"
-            )
-        model = self.world_model
-        if model is None:
-            named = LEARNED_MODELS[self.model_name]
-            model = named.on_vectors(adapter.vectors, adapter.actions, self._seed)
-        _check_sizes(model, adapter)
-        if self._loaded is not None:
-            model.set_state(self._loaded)
-            self._loaded = None
-        self.world_model, self._adapter, self._served = model, adapter, adapter.describe()
-
-    def _on_training_start(self) -> None:
-        algorithm, real = self._algorithm, self._algorithm.replay_buffer
-        if isinstance(real, MixedReplayBuffer):
-            real = real.real  # left by an earlier `learn` that ended with an exception
-        # A model that is added later learns from the buffer's transitions first.
-        held = None if self.num_real else self._connected.buffered_transitions(real)
-        waiting = self._new_transitions if held is None else [held]
-        self._new_transitions = deque(waiting, maxlen=real.buffer_size)
-        if self._simulated is None:
-            self._simulated = ReplayBuffer(
-                self.retained_rounds * self.rollout_length * self.rollouts,
-                algorithm.observation_space,
-                algorithm.action_space,
-                device=algorithm.device,
-                n_envs=self.rollouts,
-                handle_timeout_termination=False,
-            )
-        self._mixed = MixedReplayBuffer(real, self._simulated, self._store)
-        algorithm.replay_buffer = self._mixed
-
-    def _on_step(self) -> bool:
-        return True
+    # -- the algorithm -------------------------------------------------------------------------
 
     def _on_rollout_end(self) -> None:
+        """Train the model and roll out branches in it, when enough real transitions are new."""
         assert self._mixed is not None
         warm_up = self._algorithm.learning_starts if self.warm_up is None else self.warm_up
         if self._waiting >= self.train_every and self._algorithm.num_timesteps >= warm_up:
@@ -179,45 +142,15 @@ class DynaCallback(BaseCallback):
         confidence = float(confidence_in(self.world_model))
         self._mixed.share = (1.0 - self.real_ratio) * confidence
 
-    def _on_training_end(self) -> None:
-        assert self._mixed is not None
-        self._algorithm.replay_buffer = self._mixed.real
-        self._mixed = None
-        if self._waiting:
-            self._train()
-
-    # -- a round of training -------------------------------------------------------------------
-
-    def _store(
-        self, obs: Any, next_obs: Any, action: Any, reward: Any, done: Any, infos: Any
-    ) -> None:
-        """Store the real transitions of a step until the model learns from them."""
-        timeout = np.array([bool(info.get(TIMEOUT, False)) for info in infos])
-        self._new_transitions.append(
-            self._connected.transitions(obs, next_obs, action, reward, done, timeout)
-        )
-
     def _train(self) -> None:
-        columns: Any = (
-            np.concatenate(column) for column in zip(*self._new_transitions, strict=True)
-        )
-        news = Transitions(*columns)
+        """Train the model on the new real transitions."""
+        news = joined(self._new_transitions)
         self._new_transitions.clear()
         if hasattr(self.world_model, "predict"):
             self._record_errors(news)
         self.world_model.update(news)
         self.num_real += len(news.reward)
         self.logger.record("dyna/real_transitions", self.num_real)
-
-    def _record_errors(self, news: Transitions) -> None:
-        predicted = self.world_model.predict(news.observation, news.action)
-        squared = (predicted.next_observation - news.next_observation) ** 2
-        self.logger.record("dyna/observation_error", float(np.sqrt(squared.mean())))
-        for name, prediction, target in (
-            ("reward", predicted.reward, news.reward),
-            ("end", predicted.terminated, news.terminated),
-        ):
-            self.logger.record(f"dyna/{name}_error", float(np.abs(prediction - target).mean()))
 
     def _roll_out(self) -> None:
         """Roll out the branches; one whose episode ends is replaced by a new one."""
@@ -240,21 +173,73 @@ class DynaCallback(BaseCallback):
         self._record_branches(ended)
 
     def _simulate(self, vectors: Any, actions: Any) -> Transitions:
+        """Return a checked step of each branch in the model."""
         sample: Any = find_sampler(self.world_model)
         simulated = sample(vectors, actions, self._rng)
         return check_vectors(simulated, self._connected.vectors.size, self._connected.actions)
 
-    def _record_branches(self, ended: int) -> None:
+    # -- beginning and end of learning ---------------------------------------------------------
+
+    def _init_callback(self) -> None:
+        """Connect the model with the algorithm, or make it."""
+        adapter = AlgorithmAdapter(self.model)
+        if self._served not in ("", adapter.describe()):
+            raise ValueError(
+                f"a model of {self._served} for {adapter.describe()}; expected the same spaces, "
+                "or a DynaCallback of its own"
+            )
+        model = self.world_model
+        if model is None:
+            named = LEARNED_MODELS[self.model_name]
+            model = named.on_vectors(adapter.vectors, adapter.actions, self._seed)
+        _check_sizes(model, adapter)
+        if self._loaded is not None:
+            model.set_state(self._loaded)
+            self._loaded = None
+        self.world_model, self._adapter, self._served = model, adapter, adapter.describe()
+
+    def _on_training_start(self) -> None:
+        """Put the mixed replay buffer in the place of the algorithm's own."""
+        algorithm, real = self._algorithm, self._algorithm.replay_buffer
+        if isinstance(real, MixedReplayBuffer):
+            real = real.real  # left by an earlier `learn` that ended with an exception
+        # A model that is added later learns from the buffer's transitions first.
+        held = None if self.num_real else self._connected.buffered_transitions(real)
+        waiting = self._new_transitions if held is None else [held]
+        self._new_transitions = deque(waiting, maxlen=real.buffer_size)
+        if self._simulated is None:
+            self._simulated = ReplayBuffer(
+                self.retained_rounds * self.rollout_length * self.rollouts,
+                algorithm.observation_space,
+                algorithm.action_space,
+                device=algorithm.device,
+                n_envs=self.rollouts,
+                handle_timeout_termination=False,
+            )
+        self._mixed = MixedReplayBuffer(real, self._simulated, self._store)
+        algorithm.replay_buffer = self._mixed
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _store(
+        self, obs: Any, next_obs: Any, action: Any, reward: Any, done: Any, infos: Any
+    ) -> None:
+        """Store the real transitions of a step until the model learns from them."""
+        timeout = np.array([bool(info.get(TIMEOUT, False)) for info in infos])
+        self._new_transitions.append(
+            self._connected.transitions(obs, next_obs, action, reward, done, timeout)
+        )
+
+    def _on_training_end(self) -> None:
+        """Give the algorithm its own buffer back."""
         assert self._mixed is not None
-        rolled = self.rollouts * self.rollout_length
-        self.num_simulated += rolled
-        self.logger.record("dyna/simulated_transitions", self.num_simulated)
-        # Branches that end in the last step are counted, though no new branch replaces them.
-        self.logger.record("dyna/branch_length", rolled / (self.rollouts + ended))
-        drawn, self._mixed.num_drawn = self._mixed.num_drawn, 0
-        simulated, self._mixed.num_simulated = self._mixed.num_simulated, 0
-        if drawn:
-            self.logger.record("dyna/simulated_share", simulated / drawn)
+        self._algorithm.replay_buffer = self._mixed.real
+        self._mixed = None
+        if self._waiting:
+            self._train()
+
+    # -- parts ---------------------------------------------------------------------------------
 
     @property
     def _waiting(self) -> int:
@@ -269,6 +254,30 @@ class DynaCallback(BaseCallback):
     def _connected(self) -> AlgorithmAdapter:
         assert self._adapter is not None  # set by `_init_callback`
         return self._adapter
+
+    # -- log -----------------------------------------------------------------------------------
+
+    def _record_errors(self, news: Transitions) -> None:
+        predicted = self.world_model.predict(news.observation, news.action)
+        squared = (predicted.next_observation - news.next_observation) ** 2
+        self.logger.record("dyna/observation_error", float(np.sqrt(squared.mean())))
+        for name, prediction, target in (
+            ("reward", predicted.reward, news.reward),
+            ("end", predicted.terminated, news.terminated),
+        ):
+            self.logger.record(f"dyna/{name}_error", float(np.abs(prediction - target).mean()))
+
+    def _record_branches(self, ended: int) -> None:
+        assert self._mixed is not None
+        rolled = self.rollouts * self.rollout_length
+        self.num_simulated += rolled
+        self.logger.record("dyna/simulated_transitions", self.num_simulated)
+        # Branches that end in the last step are counted, though no new branch replaces them.
+        self.logger.record("dyna/branch_length", rolled / (self.rollouts + ended))
+        drawn, self._mixed.num_drawn = self._mixed.num_drawn, 0
+        simulated, self._mixed.num_simulated = self._mixed.num_simulated, 0
+        if drawn:
+            self.logger.record("dyna/simulated_share", simulated / drawn)
 
     # -- files ---------------------------------------------------------------------------------
 
@@ -334,18 +343,14 @@ class DynaCallback(BaseCallback):
 def _check_model(model: Any) -> None:
     """Check that the model is a known name, or a model of vectors with `sample_transitions`."""
     if isinstance(model, str):
-        if model not in LEARNED_MODELS:
-            raise ValueError(
-                f"model={model!r}; expected one of {sorted(LEARNED_MODELS)}"
-                f"{did_you_mean(model, LEARNED_MODELS)}"
-            )
+        checked_choice("model", model, LEARNED_MODELS, otherwise=f"an object with {METHODS}")
         return
     found = (hasattr(model, "update"), find_sampler(model) is not None)
     missing = [name for name, has in zip(NEEDED, found, strict=True) if not has]
     if missing or isinstance(model, type):
         raise TypeError(
             f"model={model!r} has no {' and no '.join(missing)}; expected one of "
-            f"{sorted(LEARNED_MODELS)} or an object with {' and '.join(NEEDED)}"
+            f"{list(LEARNED_MODELS)} or an object with {METHODS}"
             if missing
             else f"model={model!r} is a class; expected an object made of it"
         )
@@ -363,7 +368,3 @@ def _check_sizes(model: Any, adapter: AlgorithmAdapter) -> None:
                 f"model with {name}={getattr(model, name)}; expected {wanted} for "
                 f"{adapter.describe()}"
             )
-
-
-def _checked_count(name: str, value: object, low: int = 1) -> int:
-    return int(checked_number(name, value, low, whole=True))

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
-from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.configuration import Configurable
 from dynamaze.common.deprecation import warn_renamed
 from dynamaze.common.registry import Registry
 from dynamaze.common.validation import checked_choice, checked_integer
 
-from ..agent import Agent, EnvLike, make_env, spaces_of
+from ..agent import Agent, EnvLike, resolve_env, spaces_of
 from ..core.encoders import DISCRETE
 from ..core.kernels import append_next_states, has_rule
 from ..core.records import Stateful
@@ -27,20 +24,18 @@ from ..models.protocol import Model
 from ..models.registry import MODELS, model_for
 from ..models.table_copy import TableCopy, has_lookups
 from ..planning.base import Planning
-from ..values import LEARNING_RATES, make_values
+from ..values.registry import default_learning_rate, make_values
 from ..values.table import TableValues, Values
 from .simulators import make_batch_simulator
 
 LEAF_VALUES = ("zero", "values")
 """Values of the states at the horizon of a search."""
 
-PLAIN = (bool, int, float, str, tuple, list, dict, np.number)
-
 NEGLIGIBLE = 1e-3
 """Discount below which a search without a depth ends."""
 
 
-class SearchAgent(Configurable, Agent):
+class SearchAgent(Agent):
     """Agent that consists of a planner which searches, a model and values.
 
     The model may be the environment itself, which then follows `set_env`.
@@ -77,17 +72,15 @@ class SearchAgent(Configurable, Agent):
         initial_value: float = 0.0,
         seed: Seed = None,
     ) -> None:
-        made = env if isinstance(env, Spaces) else make_env(env)
+        made, model = resolve_env(env), renamed_model(model)
         seed = as_sequence(seed) if seed is not None else None
-        if learning_rate is None:
-            learning_rate = LEARNING_RATES.get(values, 0.1) if isinstance(values, str) else 0.1
         learned = make_values(
             values,
             spaces_of(made),
-            learning_rate=learning_rate,
+            learning_rate=default_learning_rate(values) if learning_rate is None else learning_rate,
             gamma=gamma,
             initial_value=initial_value,
-            seed=as_sequence(seed),
+            seed=seed,
         )
         super().__init__(
             made,
@@ -96,13 +89,9 @@ class SearchAgent(Configurable, Agent):
             planning=planning,
             exploration=EpsilonGreedy(epsilon),
             seed=seed,
+            config={"model": model},
         )
         planning.check(learned, self.model, self.num_actions)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a checkpoint; see `Agent.save`."""
-        self.config = stored_arguments(self.get_params())
-        super().save(path)
 
     def set_env(self, env: str | gym.Env[Any, Any]) -> None:
         """Continue learning in another environment, beginning with a new episode.
@@ -118,20 +107,6 @@ class SearchAgent(Configurable, Agent):
         except BaseException:
             self.env, self.observation = before
             raise
-
-
-def stored_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments that a checkpoint stores, fields of settings one by one.
-
-    Objects, which `load` takes as arguments, are None.
-    """
-    stored: dict[str, Any] = {}
-    for name, value in arguments.items():
-        if is_dataclass(value) and not isinstance(value, type):
-            stored.update(stored_arguments({f.name: getattr(value, f.name) for f in fields(value)}))
-        elif name not in ("env", "seed"):
-            stored[name] = value if isinstance(value, PLAIN) else None
-    return stored
 
 
 def set_model_env(model: Any, env: Any) -> None:
@@ -191,14 +166,6 @@ class SearchPlanning(Stateful, Planning):
         learning: bool = False,
     ) -> FloatArray:
         """Return the (batch, actions) values that a search from each observation finds.
-
-        Args:
-            values: learned action values.
-            model: learned or true model.
-            observations: (batch,) rows, or (batch, d) vectors.
-            rng: source of all randomness.
-            learning: whether the single observation is the agent's current one, so that search
-                results may be reused at its next step; otherwise the planner's state is unchanged.
 
         Raises:
             ValueError: if there are more actions than simulations, the search would take too many
@@ -340,7 +307,6 @@ def make_search_model(
         ValueError: for an unknown name, or if the environment itself is needed and missing.
         TypeError: for a model that does not support these values.
     """
-    model = renamed_model(model)
     if isinstance(model, str):
         checked_choice("model", model, [*ENV_MODELS, *sorted(MODELS)], otherwise="a model")
     observes = getattr(values, "observes", DISCRETE)

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from ..core.encoders import DISCRETE, VECTORS, Encoder, make_encoder
+from ..core.records import Stateful
 from ..core.spaces import Spaces, TableRows
 from ..core.transitions import Transitions
 
@@ -29,7 +30,7 @@ class CopiedState(NamedTuple):
     env_state: Any  # of `get_state`, or a copy of the environment that is never stepped
 
 
-class EnvCopies:
+class EnvCopies(Stateful):
     """Simulator, and model of search agents, made of copies of an environment.
 
     Where the environment has `get_state` and `set_state`, one copy is set to each state in turn;
@@ -143,13 +144,6 @@ class EnvCopies:
             "copies of the environment give no transitions for background planning; "
             'expected model="true" or a learned model'
         )
-
-    def get_state(self) -> dict[str, Any]:
-        """Return an empty state; the environment is saved by the agent."""
-        return {}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Do nothing."""
 
     # -- helpers -------------------------------------------------------------------------------
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
+from dynamaze.common.configuration import Configurable
 from dynamaze.common.validation import checked_number
 
-from ..core.features import Features, SparseFeatures
+from ..core.encoders import Vectors
+from ..core.features import Features, Identity, SparseFeatures, TileCoding
+from ..core.records import Stateful
+from ..core.spaces import Spaces, count_actions
 from ..core.transitions import Transitions
 from ..core.vectors import check_vectors
 
+MAX_TILED = 4
+"""Largest dimension of a tiled box."""
 
-class LinearValues:
+
+class LinearValues(Configurable, Stateful):
     """Linear action values Q(s, a) = w_a . x(s), with one block of weights for each action.
 
     Semi-gradient Q-learning (Sutton & Barto 2018, sections 10.1 and 11.1). The step size is the
@@ -39,6 +46,7 @@ class LinearValues:
     """
 
     observes = "vectors"
+    state_fields: ClassVar = {"weights": "weights"}
 
     def __init__(
         self,
@@ -100,22 +108,6 @@ class LinearValues:
         discount = np.where(transitions.terminated, 0.0, self.gamma)
         return self.initial_value * (1 - discount)
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the weights."""
-        return {"weights": self.weights.copy()}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore weights of the same shape.
-
-        Raises:
-            ValueError: if the shape differs.
-        """
-        if state["weights"].shape != self.weights.shape:
-            raise ValueError(
-                f"weights of shape {state['weights'].shape}; expected {self.weights.shape}"
-            )
-        self.weights[...] = state["weights"]
-
 
 @compiled_with_arrays
 def sparse_values(weights, active):
@@ -176,3 +168,42 @@ def _product(weights, action, features, row):
     for place in range(features.shape[1]):
         total += weights[action, place] * features[row, place]
     return total
+
+
+# -- by name -----------------------------------------------------------------------------------
+
+
+def tile_coding_values(
+    spaces: Spaces, seed: np.random.SeedSequence, **numbers: float
+) -> LinearValues:
+    """Return linear values on the tile coding of an environment's observations.
+
+    Args:
+        spaces: the spaces of the environment.
+        seed: not used.
+        **numbers: learning rate, discount and initial value.
+
+    Raises:
+        TypeError: for observations that cannot be tiled.
+    """
+    vectors = Vectors(spaces.observation)
+    num_actions, _ = count_actions(spaces.action)
+    return LinearValues(tiles(vectors), num_actions, size=vectors.size, **numbers)
+
+
+def tiles(vectors: Vectors) -> Features:
+    """Return the tile coding of an environment's vectors; one-hot vectors are used directly.
+
+    Raises:
+        TypeError: for a box without bounds, or of too many dimensions.
+    """
+    if vectors.is_one_hot:
+        return Identity(vectors.size)
+    if not vectors.is_bounded or vectors.size > MAX_TILED:
+        raise TypeError(
+            f"observation space {vectors.space}; tile coding needs bounds and at most {MAX_TILED} "
+            'numbers; values="network" has no such limit'
+        )
+    # A coordinate with a single value still needs a box of positive width.
+    high = np.where(vectors.high > vectors.low, vectors.high, vectors.low + 1)
+    return TileCoding(vectors.low, high)  # of 8 tiles and tilings, as in section 10.1

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.common.arrays import FloatArray
+from dynamaze.common.arrays import Float32Array, FloatArray
+from dynamaze.common.configuration import Configurable
 from dynamaze.common.optional_imports import optional_import
-from dynamaze.common.validation import checked_number
+from dynamaze.common.threads import one_torch_thread
+from dynamaze.common.validation import checked_integer, checked_number
 
-from ..core.features import CoordinateFeatures, RadialBases
+from ..core.encoders import Vectors
+from ..core.features import MAX_BUMPED, CoordinateFeatures, RadialBases
+from ..core.records import Stateful
+from ..core.rng import make_generator
+from ..core.spaces import Spaces, count_actions
 from ..core.transitions import Transitions
-from ..core.vectors import check_vectors, each_column
+from ..core.vectors import check_vectors, each_column, joined, no_transitions
+
+optional_import("torch", extra="models", purpose="a network of values")
+import torch  # noqa: E402  # after the message that says how to get it
+from torch import Tensor  # noqa: E402
+
+# Not `torch.optim.Adam`, the class: it imports torch's compiler, which takes seconds.
+from torch.optim.adam import adam  # noqa: E402
+
+NETWORK = 4
+"""Index of the random stream for the initial weights."""
 
 
-class NetworkValues:
+class NetworkValues(Configurable, Stateful):
     """Multilayer perceptron with two hidden layers from a vector to its action values.
 
     Deep Q-learning (Mnih et al. 2015) with Adam, double Q-learning (van Hasselt, Guez and Silver
@@ -56,6 +71,8 @@ class NetworkValues:
     """
 
     observes = "vectors"
+    state_fields: ClassVar = {"steps": "steps", "tensors": "", "_waiting": "waiting."}
+    growing_fields = Transitions._fields
 
     def __init__(
         self,
@@ -72,12 +89,11 @@ class NetworkValues:
         target_rate: float = 0.1,
         bumps: int = 16,
     ) -> None:
-        self._torch: Any = optional_import("torch", extra="models", purpose="a network of values")
         self.learning_rate = checked_number("learning_rate", learning_rate, 0, 1, above=True)
         self.gamma = checked_number("gamma", gamma, 0, 1)
         self.initial_value = checked_number("initial_value", initial_value)
-        self.hidden = int(checked_number("hidden", hidden, 1, whole=True))
-        self.batch_size = int(checked_number("batch_size", batch_size, 1, whole=True))
+        self.hidden = checked_integer("hidden", hidden, 1)
+        self.batch_size = checked_integer("batch_size", batch_size, 1)
         self.target_rate = checked_number("target_rate", target_rate, 0, 1, above=True)
         self.features = (
             RadialBases(low, high, bumps=bumps)
@@ -85,18 +101,18 @@ class NetworkValues:
             else CoordinateFeatures(low, high, bias=False)
         )
         self.size, self.num_actions = self.features.low.size, num_actions
-        self._waiting = self._no_transitions()
+        self._waiting = no_transitions(self.size, num_actions)
         self._weights = [self._tensor(array) for array in self._initial_weights(rng)]
         self._target = [weight.clone() for weight in self._weights]
         for weight in self._weights:
             weight.requires_grad_()
-        self._first = [self._torch.zeros_like(weight) for weight in self._target]  # Adam's moments
-        self._second = [self._torch.zeros_like(weight) for weight in self._target]
-        self.steps = 0
+        self._first = [torch.zeros_like(weight) for weight in self._target]  # Adam's moments
+        self._second = [torch.zeros_like(weight) for weight in self._target]
+        self.steps = 0  # of Adam
 
     def values(self, observations: FloatArray) -> FloatArray:
         """Return the (batch, actions) values of (batch, d) vectors."""
-        with self._one_thread(), self._torch.no_grad():
+        with one_torch_thread(), torch.no_grad():
             values = self._forward(self._weights, self._inputs(observations))
         result: FloatArray = values.numpy().astype(np.float64)
         return result
@@ -109,12 +125,9 @@ class NetworkValues:
                 the values are then unchanged.
         """
         checked = check_vectors(transitions, self.size, self.num_actions)
-        together: list[Any] = [
-            np.concatenate(pair) for pair in zip(self._waiting, checked, strict=True)
-        ]
-        waiting = Transitions(*together)
+        waiting = joined((self._waiting, checked))
         whole = len(waiting.action) // self.batch_size * self.batch_size
-        with self._one_thread():
+        with one_torch_thread():  # a network this small gains nothing from more
             self._steps(waiting, whole)
         self._waiting = each_column(waiting, lambda column: column[whole:].copy())
 
@@ -126,7 +139,6 @@ class NetworkValues:
     # -- gradient step -------------------------------------------------------------------------
 
     def _step(self, batch: Transitions) -> None:
-        torch = self._torch
         now, then = self._inputs(batch.observation), self._inputs(batch.next_observation)
         rows = torch.arange(len(batch.action))
         with torch.no_grad():
@@ -140,45 +152,39 @@ class NetworkValues:
         gradients = torch.autograd.grad(loss, self._weights)
         with torch.no_grad():
             self._adam(gradients)
-            torch._foreach_lerp_(self._target, self._weights, self.target_rate)
+            for target, weight in zip(self._target, self._weights, strict=True):
+                target.lerp_(weight, self.target_rate)
 
-    def _adam(self, gradients: Any) -> None:
+    def _adam(self, gradients: Sequence[Tensor]) -> None:
         """Take a step of Adam (Kingma and Ba 2015, algorithm 1)."""
-        torch = self._torch
+        adam(
+            self._weights,
+            list(gradients),
+            self._first,
+            self._second,
+            [],
+            [torch.tensor(float(self.steps)) for _ in self._weights],
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self.learning_rate,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+            fused=True,
+        )
         self.steps += 1
-        torch._foreach_lerp_(self._first, gradients, 1 - 0.9)
-        torch._foreach_mul_(self._second, 0.999)
-        torch._foreach_addcmul_(self._second, gradients, gradients, 1 - 0.999)
-        roots = torch._foreach_sqrt(self._second)
-        torch._foreach_div_(roots, (1 - 0.999**self.steps) ** 0.5)
-        torch._foreach_add_(roots, 1e-8)
-        rate = self.learning_rate / (1 - 0.9**self.steps)
-        torch._foreach_addcdiv_(self._weights, self._first, roots, -rate)
 
-    @contextmanager
-    def _one_thread(self) -> Iterator[None]:
-        """Run torch on one thread: a network this small gains nothing from more."""
-        before = self._torch.get_num_threads()
-        if before == 1:
-            yield
-            return
-        self._torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            self._torch.set_num_threads(before)
-
-    def _forward(self, weights: Any, inputs: Any) -> Any:
-        torch = self._torch
+    def _forward(self, weights: list[Tensor], inputs: Tensor) -> Tensor:
         hidden = torch.relu(torch.addmm(weights[1], inputs, weights[0]))
         hidden = torch.relu(torch.addmm(weights[3], hidden, weights[2]))
         return torch.addmm(weights[5], hidden, weights[4])
 
-    def _inputs(self, vectors: FloatArray) -> Any:
+    def _inputs(self, vectors: FloatArray) -> Tensor:
         return self._tensor(self.features(vectors))
 
-    def _tensor(self, array: npt.NDArray[Any]) -> Any:
-        return self._torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    def _tensor(self, array: npt.NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
     # -- initialisation ------------------------------------------------------------------------
 
@@ -192,43 +198,49 @@ class NetworkValues:
         arrays[-1] = np.full(self.num_actions, self.initial_value)
         return arrays
 
-    def _no_transitions(self) -> Transitions:
-        return Transitions(
-            np.zeros((0, self.size)),
-            np.zeros(0, dtype=np.int64),
-            np.zeros(0),
-            np.zeros((0, self.size)),
-            np.zeros(0, dtype=np.bool_),
-        )
+    # -- state ---------------------------------------------------------------------------------
 
-    # -- files ---------------------------------------------------------------------------------
+    @property
+    def tensors(self) -> NetworkTensors:
+        """Arrays that share memory with the tensors; to set them copies their values."""
+        tensors = (self._weights, self._target, self._first, self._second)
+        return NetworkTensors(*(tuple(each.detach().numpy() for each in part) for part in tensors))
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the networks, the moments of Adam and the incomplete batch."""
-        state: dict[str, Any] = {"steps": self.steps}
-        for name in ("weights", "target", "first", "second"):
-            for number, tensor in enumerate(getattr(self, f"_{name}")):
-                state[f"{name}.{number}"] = tensor.detach().numpy().copy()
-        for name, column in zip(Transitions._fields, self._waiting, strict=True):
-            state[f"waiting.{name}"] = column.copy()
-        return state
+    @tensors.setter
+    def tensors(self, tensors: NetworkTensors) -> None:
+        for own, given in zip(self.tensors, tensors, strict=True):
+            for array, values in zip(own, given, strict=True):
+                array[...] = values
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the state of `get_state`.
+    def check_state(self, restored: dict[str, Any]) -> None:
+        """Check the transitions of the incomplete batch."""
+        check_vectors(restored["_waiting"], self.size, self.num_actions)
 
-        Raises:
-            ValueError: for arrays of another shape; these values are then unchanged.
-        """
-        own = self.get_state()
-        for name, array in own.items():
-            if name.startswith("waiting.") or name == "steps":
-                continue
-            if state[name].shape != array.shape:
-                raise ValueError(f"{name} of shape {state[name].shape}; expected {array.shape}")
-        waiting = Transitions(*(state[f"waiting.{name}"] for name in Transitions._fields))
-        self._waiting = check_vectors(waiting, self.size, self.num_actions)
-        self.steps = int(state["steps"])
-        with self._torch.no_grad():
-            for name in ("weights", "target", "first", "second"):
-                for number, tensor in enumerate(getattr(self, f"_{name}")):
-                    tensor.copy_(self._tensor(state[f"{name}.{number}"]))
+
+class NetworkTensors(NamedTuple):
+    """Tensors in the state of a network: weights and biases of each layer."""
+
+    weights: tuple[Float32Array, ...]
+    target: tuple[Float32Array, ...]  # of the target network
+    first: tuple[Float32Array, ...]  # Adam's moving average of the gradients
+    second: tuple[Float32Array, ...]  # and of their squares
+
+
+# -- by name -----------------------------------------------------------------------------------
+
+
+def network_values(spaces: Spaces, seed: np.random.SeedSequence, **numbers: float) -> NetworkValues:
+    """Return a network of an environment's observations.
+
+    Args:
+        spaces: the spaces of the environment.
+        seed: seed of the initial weights.
+        **numbers: learning rate, discount and initial value.
+    """
+    vectors = Vectors(spaces.observation)
+    num_actions, _ = count_actions(spaces.action)
+    arguments: dict[str, Any] = dict(numbers)
+    if vectors.is_one_hot or vectors.size > MAX_BUMPED:
+        arguments["bumps"] = 0
+    rng = make_generator(seed, NETWORK)
+    return NetworkValues(vectors.low, vectors.high, num_actions, rng=rng, **arguments)

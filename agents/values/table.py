@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.configuration import Configurable
 from dynamaze.common.validation import checked_number
 
+from ..core.records import Stateful
+from ..core.spaces import Spaces, TableRows, count_actions
 from ..core.transitions import Transitions, check_integers, first_outside, outside_table
 
 
@@ -29,7 +32,7 @@ class Values(Protocol):
         """Restore the state of `get_state`."""
 
 
-class TableValues:
+class TableValues(Configurable, Stateful):
     """A table of action values, learned by one-step Q-learning.
 
     Sutton & Barto 2018, equation 6.8.
@@ -47,6 +50,8 @@ class TableValues:
     Raises:
         ValueError: for a learning rate or a discount outside its range.
     """
+
+    state_fields: ClassVar = {"q": "q"}
 
     def __init__(
         self,
@@ -79,19 +84,23 @@ class TableValues:
         if wrong >= 0:
             raise outside_table(transitions, wrong, *self.q.shape)
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the table under "q"."""
-        return {"q": self.q.copy()}
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore a table of the same shape.
+def table_values(spaces: Spaces, seed: np.random.SeedSequence, **numbers: float) -> TableValues:
+    """Return the table of an environment with discrete observations.
 
-        Raises:
-            ValueError: if the shape differs.
-        """
-        if state["q"].shape != self.q.shape:
-            raise ValueError(f"values of shape {state['q'].shape}; expected {self.q.shape}")
-        self.q[...] = state["q"]
+    Args:
+        spaces: the spaces of the environment.
+        seed: not used.
+        **numbers: learning rate, discount and initial value.
+
+    Raises:
+        TypeError: for observations that cannot be numbered.
+    """
+    try:
+        rows = TableRows(spaces.observation)
+    except TypeError as error:
+        raise TypeError(f'{error}; or give values="tile_coding" or values="network"') from None
+    return TableValues(rows.size, count_actions(spaces.action)[0], **numbers)
 
 
 @spliced

@@ -6,9 +6,7 @@ environment, so a run and an agent with the same seed are bit-identical.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -32,6 +30,7 @@ from dynamaze.agents.core.rng import load, state_words, store
 from dynamaze.agents.models.table_copy import has_lookups
 from dynamaze.agents.planning.table import TablePlanning
 from dynamaze.agents.values.table import TableValues, q_update
+from dynamaze.benchmarks.harness.threads import in_threads
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
 from dynamaze.envs import GridEnv
@@ -109,21 +108,12 @@ def run_many(
     if min(number for number in (runs, steps, episodes) if number is not None) < 1:
         raise ValueError(f"runs={runs}, steps={steps}, episodes={episodes}; expected at least 1")
     size = (steps or 0, episodes or 0)
-    seeds = np.random.SeedSequence(seed).spawn(runs)
-    # The first run, alone, compiles the code that all share.
-    results = [run_one(make_agent(seed=seeds[0]), *size)]
-    # Threads, as compiled code does not hold the interpreter's lock.
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        try:
-            for result in pool.map(lambda each: run_one(make_agent(seed=each), *size), seeds[1:]):
-                results.append(result)
-                if callback is not None:
-                    callback()
-        except BaseException:  # Ctrl-C above all: runs that have not begun are cancelled
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    if callback is not None:
-        callback()
+    results = in_threads(
+        lambda each: run_one(make_agent(seed=each), *size),
+        np.random.SeedSequence(seed).spawn(runs),
+        workers=workers,
+        callback=callback,
+    )
     return RunResults(*(np.stack(column) for column in zip(*results, strict=True)))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from dynamaze.benchmarks.harness.timing import PairedTiming, SpeedRow, seconds, time_alternately
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.threads import one_blas_thread, one_torch_thread
 
 Measure = Callable[[int], list[SpeedRow]]
 
@@ -32,12 +33,8 @@ def on_one_thread(*libraries: str) -> Callable[[Measure], Measure]:
             except ImportError:
                 name = measure.__name__.replace("_", " ")
                 return [SpeedRow(name, "", "", f"no {library}", "", "", False)]
-            threads: Any = import_module("dynamaze.agents.learners.threads")
-            with threads.one_blas_thread():
-                if "torch" not in libraries:
-                    return measure(repeats)
-                with threads.one_torch_thread():
-                    return measure(repeats)
+            with one_blas_thread(), one_torch_thread():
+                return measure(repeats)
 
         return measured
 
@@ -80,16 +77,17 @@ def ensembles(repeats: int) -> list[SpeedRow]:
 
     The single member is measured with the same code, and in plain torch.
     """
-    from dynamaze.agents.learners import ProbabilisticEnsemble
+    from dynamaze.agents.learners import ProbabilisticEnsemble, TrainingSettings
 
     inputs, targets = toy_data(TRANSITIONS)
+    training = TrainingSettings(batch_size=BATCH)
     seven, one = (
-        ProbabilisticEnsemble(2, 3, members=members, batch_size=BATCH, steps_per_row=0)
+        ProbabilisticEnsemble(2, 3, members=members, training=training, steps_per_row=0)
         for members in (7, 1)
     )
     for learner in (seven, one):
         learner.update(inputs, targets)
-    plain = plain_member(inputs, targets, seven.hidden, seven.learning_rate)
+    plain = plain_member(inputs, targets, seven.hidden, seven.training.learning_rate)
     step, many = seven.gradient_step, 20 * repeats
     own, other = (
         time_alternately(step, baseline, many, warm_up=10)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from dynamaze.common.threads import one_torch_thread
 
 MEASURED, SECONDS = 25, 2e-3
 """Number of measurements of a time, and the shortest duration of each in seconds."""
@@ -70,28 +70,13 @@ def microseconds(
         call: the function that is timed, after one call that is not.
         clock: in seconds.
     """
-    with one_thread():
+    with one_torch_thread():
         call()
         number = 1
         while (taken := _time(call, number, clock)) < SECONDS:
             number *= 2
         least = min(taken, *(_time(call, number, clock) for _ in range(MEASURED - 1)))
     return least / number * 1e6
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Limit torch, if it is loaded, to one thread."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _time(call: Callable[[], Any], number: int, clock: Callable[[], float]) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from functools import wraps
 from typing import Any
 
@@ -16,7 +16,7 @@ class Configurable:
     there, the arguments are kept as they were given, so that a constructor may convert them.
     """
 
-    _arguments: dict[str, Any]
+    _arguments: Mapping[str, Any] = {}  # of a class without a constructor
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -33,13 +33,15 @@ class Configurable:
         given = ", ".join(
             f"{name}={value!r}"
             for name, value in self.get_params().items()
-            if not _is_default(value, parameters[name].default)
+            if name not in parameters or not _is_default(value, parameters[name].default)
         )
         return f"{type(self).__name__}({given})"
 
 
 def _keeping_arguments(constructor: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(constructor)
+    kinds = {parameter.kind: name for name, parameter in signature.parameters.items()}
+    extra = kinds.get(inspect.Parameter.VAR_KEYWORD)  # the name of **more, if there is one
     new_arguments: Callable[..., dict[str, Any]] = getattr(constructor, "new_arguments", dict)
 
     @wraps(constructor)
@@ -49,6 +51,8 @@ def _keeping_arguments(constructor: Callable[..., None]) -> Callable[..., None]:
             bound = signature.bind(self, *args, **new_arguments(kwargs))
             bound.apply_defaults()
             self._arguments = dict(list(bound.arguments.items())[1:])
+            if extra is not None:
+                self._arguments |= self._arguments.pop(extra)
 
     return construct
 
@@ -57,6 +61,17 @@ def _is_default(value: Any, default: Any) -> bool:
     # an array compares to an array
     simple = isinstance(value, (bool, int, float, str, tuple)) or is_dataclass(default)
     return value is default or (simple and bool(value == default))
+
+
+def flat_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments in which dataclasses are replaced by their fields."""
+    flat: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if is_dataclass(value) and not isinstance(value, type):
+            flat |= {field.name: getattr(value, field.name) for field in fields(value)}
+        else:
+            flat[name] = value
+    return flat
 
 
 def set_checked(settings: Any, **values: Any) -> None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_integer, checked_number
 
-from ...agent import make_env, spaces_of
+from ...agent import EnvLike, resolve_env, spaces_of
 from ...core.encoders import VECTORS, Vectors
 from ...core.rng import Seed, as_sequence, make_generator
-from ...core.spaces import Spaces
 from ..agent import SIMULATOR, renamed_model
 from ..env_copies import EnvCopies
 from ..simulators import make_simulator
@@ -58,7 +56,7 @@ class ContinuousTreeSearch:
 
     def __init__(
         self,
-        env: str | gym.Env[Any, Any] | Spaces,
+        env: EnvLike,
         *,
         model: Any = SIMULATOR,
         simulations: int = 200,
@@ -70,8 +68,7 @@ class ContinuousTreeSearch:
         gamma: float = 0.95,
         seed: Seed = None,
     ) -> None:
-        model = renamed_model(model)
-        made = env if isinstance(env, Spaces) else make_env(env)
+        made, model = resolve_env(env), renamed_model(model)
         given = spaces_of(made)
         self.action_space = _checked_box(given.action)
         self.vectors = Vectors(given.observation)

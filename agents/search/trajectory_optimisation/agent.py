@@ -7,7 +7,6 @@ values.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ClassVar
@@ -18,11 +17,10 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.configuration import Configurable
 from dynamaze.common.deprecation import find_method, grouped_arguments, renamed_method, warn_renamed
 from dynamaze.common.validation import checked_choice, checked_number
 
-from ...agent import Agent, EnvLike, make_env, spaces_of
+from ...agent import Agent, EnvLike, make_env, resolve_env, spaces_of
 from ...core.encoders import VECTORS, VectorActions, Vectors
 from ...core.features import SparseFeatures
 from ...core.records import Stateful
@@ -30,14 +28,13 @@ from ...core.rng import Seed, as_sequence
 from ...core.spaces import Spaces
 from ...core.transitions import Transitions
 from ...models.registry import LEARNED_MODELS
-from ...values import tiles
+from ...values.linear import tiles
 from ..agent import (
     ENV_MODELS,
     SIMULATOR,
     TRUE,
     renamed_model,
     set_model_env,
-    stored_arguments,
 )
 from ..env_copies import EnvCopies
 from ..simulators import make_batch_simulator
@@ -73,7 +70,7 @@ def _action_bounds_in_spaces(constructor: Callable[..., None]) -> Callable[..., 
     return construct
 
 
-class TrajectoryOptimisation(Configurable, Agent):
+class TrajectoryOptimisation(Agent):
     """Agent that optimises a sequence of continuous actions before each action, by CEM or MPPI.
 
         from dynamaze.agents import TrajectoryOptimisation
@@ -83,7 +80,8 @@ class TrajectoryOptimisation(Configurable, Agent):
         action, _ = agent.predict(observation, deterministic=True)
 
     A plan looks `horizon` steps ahead, which rarely includes a sparse reward. The value of its last
-    state then guides the search: values learned from visited states, or a function.
+    state then guides the search: values learned from visited states, or a function. The search is
+    random in any case; with `deterministic=True`, `predict` leaves out the exploration noise.
 
     Args:
         env: environment or its id; its actions must be a bounded `Box`.
@@ -137,7 +135,7 @@ class TrajectoryOptimisation(Configurable, Agent):
         seed: Seed = None,
     ) -> None:
         model = renamed_model(model)
-        made = env if isinstance(env, Spaces) else make_env(env)
+        made = resolve_env(env)
         given = spaces_of(made)
         self.action_space = _checked_box(given.action)
         box = ActionBox(
@@ -170,46 +168,20 @@ class TrajectoryOptimisation(Configurable, Agent):
             planning=planning,
             exploration=GaussianNoise(box, settings.action_noise_std, self.action_space.dtype),
             seed=seed,
+            config={"model": model, "action_bounds": _describe(self.action_space)},
         )
         self.env = None if isinstance(made, Spaces) else made
 
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = False,
-    ) -> tuple[Any, Any]:
-        """Return the action for an observation, or the actions for a batch, without learning.
-
-        Args:
-            observation: one observation of the space, or a batch of them.
-            state: returned unchanged.
-            episode_start: not used.
-            deterministic: True for no exploration noise. The search itself is random in any case.
-
-        Returns:
-            An action of the space, or (batch, ...) actions, and `state`.
-
-        Raises:
-            ValueError: for an observation outside the space.
-        """
-        encoded: Any
-        encoded, is_single = self.encoder.many(observation)
-        found = self._values_of(encoded)
+    def _actions(self, values: Any, rows: Any, deterministic: bool) -> Any:
+        # Here the "values" are the actions themselves.
         exploration: Any = self.exploration
         if deterministic:
-            actions = exploration.within(found)
+            actions = exploration.within(values)
         else:
-            actions = np.array([exploration.choose(each, None, self.predict_rng) for each in found])
-        actions = actions.reshape(-1, *self.action_space.shape)
-        return (actions[0] if is_single else actions), state
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a checkpoint; see `Agent.save`."""
-        stored = stored_arguments(self.get_params())
-        self.config = {**stored, "action_bounds": _describe(self.action_space)}
-        super().save(path)
+            actions = np.array(
+                [exploration.choose(each, None, self.predict_rng) for each in values]
+            )
+        return actions.reshape(-1, *self.action_space.shape)
 
     @classmethod
     def from_stored(cls, spaces: Spaces, arguments: dict[str, Any]) -> TrajectoryOptimisation:

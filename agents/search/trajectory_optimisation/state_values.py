@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,11 +12,12 @@ from dynamaze.common.validation import checked_number
 
 from ...core.encoders import Actions
 from ...core.features import SparseFeatures
+from ...core.records import Stateful
 from ...core.transitions import Transitions
 from ...core.vectors import check_vectors
 
 
-class TiledStateValues:
+class TiledStateValues(Stateful):
     """State values that are linear in sparse features: v(s) = v_0 + w . x(s).
 
     Learned by one-step temporal differences (Sutton & Barto 2018, section 9.3, with the step size
@@ -39,6 +40,7 @@ class TiledStateValues:
     """
 
     observes = "vectors"
+    state_fields: ClassVar = {"weights": "weights"}
 
     def __init__(
         self,
@@ -84,24 +86,8 @@ class TiledStateValues:
             # section 9.6: with binary features, |x|^2 is the number of active ones
             self.weights[active] += self.learning_rate / len(active) * error
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the weights."""
-        return {"weights": self.weights.copy()}
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore weights of the same shape.
-
-        Raises:
-            ValueError: if the shape differs.
-        """
-        if state["weights"].shape != self.weights.shape:
-            raise ValueError(
-                f"weights of shape {state['weights'].shape}; expected {self.weights.shape}"
-            )
-        self.weights[...] = state["weights"]
-
-
-class FunctionStateValues:
+class FunctionStateValues(Stateful):
     """State values of a function, or zero.
 
     Args:
@@ -136,10 +122,3 @@ class FunctionStateValues:
 
     def update(self, transitions: Transitions) -> None:
         """Do nothing; there is nothing to learn."""
-
-    def get_state(self) -> dict[str, Any]:
-        """Return an empty state."""
-        return {}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Do nothing."""

@@ -236,16 +236,16 @@ def test_last_layer_learns_exactly() -> None:
         learner.update(x[row : row + 1], targets(x[row : row + 1]))
     assert np.array_equal(features, learner.features(x))
     # Ridge regression on the features, in the targets' units.
-    y = (targets(x[:80]) - learner.offset) / learner.spread
+    y = (targets(x[:80]) - learner.units.offset) / learner.units.spread
     gram = features[:80].T @ features[:80] + learner.last_layer.precision * np.eye(17)
     weights = np.linalg.solve(gram, features[:80].T @ y)
-    expected = learner.offset + learner.spread * (features @ weights)
+    expected = learner.units.offset + learner.units.spread * (features @ weights)
     # Updates row by row lose digits where features are nearly alike, as they are on some machines.
     np.testing.assert_allclose(learner.predict(x).mean, expected, atol=1e-5)
     variance = np.einsum("ij,jk,ik->i", features, np.linalg.inv(gram), features)
     misfit = ((y - features[:80] @ weights) ** 2).sum(axis=0)
     misfit += learner.last_layer.precision * (weights**2).sum(axis=0)
-    noise = learner.spread**2 * (misfit + 1) / 81
+    noise = learner.units.spread**2 * (misfit + 1) / 81
     np.testing.assert_allclose(learner.predict(x).noise[0], noise, rtol=1e-4)
     np.testing.assert_allclose(learner.predict(x).epistemic, variance[:, None] * noise, rtol=1e-4)
 
@@ -275,7 +275,6 @@ def test_last_layer_is_calibrated() -> None:
         ({"visible": "gausian"}, "did you mean 'gaussian'"),
         ({"hidden": ()}, "at least one layer"),
         ({"hidden": (4, 0)}, "hidden=0"),
-        ({"learning_rate": 0.0}, "learning_rate=0.0"),
         ({"tuning_steps": -1}, "tuning_steps=-1"),
     ],
 )

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dynamaze.agents.learners import ProbabilisticEnsemble
-from dynamaze.agents.learners.member_networks import log_variances
+from dynamaze.agents.learners import ProbabilisticEnsemble, TrainingSettings
+from dynamaze.agents.learners.ensemble import log_variances
 from dynamaze.agents.learners.networks import Parameters
 
 torch = pytest.importorskip("torch", reason="the oracle")
 
 
 def make(num_inputs: int = 2, num_outputs: int = 2, **arguments: Any) -> Any:
-    small: dict[str, Any] = {"members": 3, "hidden": (16, 16), "batch_size": 32}
+    small: dict[str, Any] = {
+        "members": 3,
+        "hidden": (16, 16),
+        "training": TrainingSettings(batch_size=32),
+    }
     return ProbabilisticEnsemble(num_inputs, num_outputs, **{**small, **arguments})
 
 
@@ -32,9 +37,10 @@ def test_members_equal_single_networks() -> None:
     learner = make()
     learner.update(*data(100))
     x, y = data(40, seed=1)
-    rows = torch.from_numpy((x - learner.input_offset) / learner.input_spread).float()
-    values = torch.from_numpy((y - learner.offset) / learner.spread).float()
-    weights = torch.from_numpy(learner.memory["weights"][:40].T[:, None]).float()
+    units = learner.units
+    rows = torch.from_numpy((x - units.input_offset) / units.input_spread).float()
+    values = torch.from_numpy((y - units.offset) / units.spread).float()
+    weights = torch.from_numpy(learner.memory.rows.weights[:40].T[:, None]).float()
     means, variances = learner.predict_members(x)
     networks, parameters = learner.networks, learner.networks.parameters
     loss = networks.differentiate(rows.T.numpy(), values.T.numpy(), weights.numpy())
@@ -48,9 +54,9 @@ def test_members_equal_single_networks() -> None:
         own.backward()
         total += own.item()
         mean, variance = mean.detach().numpy(), log_variance.exp().detach().numpy()
-        expected = learner.offset + learner.spread * mean
+        expected = units.offset + units.spread * mean
         np.testing.assert_allclose(means[member], expected, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(variances[member], learner.spread**2 * variance, rtol=1e-4)
+        np.testing.assert_allclose(variances[member], units.spread**2 * variance, rtol=1e-4)
         for layer, linear in enumerate(network[::2]):
             slope, grad = (parameters.slopes[f"weight{layer}"][member], linear.weight.grad)
             np.testing.assert_allclose(slope, grad, atol=2e-6)
@@ -127,7 +133,7 @@ def test_number_of_gradient_steps() -> None:
 
 
 def test_ensemble_learns_function_and_noise() -> None:
-    learner = make(steps_per_row=4, learning_rate=3e-3)
+    learner = make(steps_per_row=4)
     learner.update(*data(400))
     x = np.random.default_rng(1).uniform(-0.9, 0.9, (500, 2))
     mean, _, noise = learner.predict(x)
@@ -183,7 +189,7 @@ def test_rescaling_keeps_function() -> None:
     moved_x, moved_y = data(64, seed=3)
     learner.steps_per_row = 0
     learner.update(moved_x * 3 + 1, moved_y * 2 - 5)
-    assert not np.allclose(learner.spread, 1)
+    assert not np.allclose(learner.units.spread, 1)
     for left, right in zip(before, learner.predict_members(x), strict=True):
         np.testing.assert_allclose(left, right, rtol=2e-4, atol=2e-4)
 
@@ -193,21 +199,21 @@ def test_bootstrap_weights_rows() -> None:
     learner, plain = make(steps_per_row=0), make(steps_per_row=0, bootstrap=False)
     learner.update(x, y)
     plain.update(x, y)
-    weights = learner.memory["weights"]
+    weights = learner.memory.rows.weights
     # Poisson(1): mean and variance 1, 900 numbers, within 5 sigma.
     assert abs(weights.mean() - 1) < 5 / 30
     assert abs(weights.var() - 1) < 5 * np.sqrt(3) / 30
     assert np.abs(np.corrcoef(weights.T) - np.eye(3)).max() < 5 / np.sqrt(300)
-    assert np.all(plain.memory["weights"] == 1)
+    assert np.all(plain.memory.rows.weights == 1)
 
 
 def test_oldest_rows_overwritten() -> None:
-    learner = make(capacity=50, steps_per_row=0)
+    learner = make(training=TrainingSettings(capacity=50), steps_per_row=0)
     x, y = data(180)
     for first in (0, 20, 60, 65, 170):
         last = {0: 20, 20: 60, 60: 65, 65: 170, 170: 180}[first]
         learner.update(x[first:last], y[first:last])
-        kept = learner.memory["inputs"]
+        kept = learner.memory.rows.inputs
         assert {tuple(row) for row in kept} == {tuple(row) for row in x[max(0, last - 50) : last]}
 
 
@@ -220,14 +226,29 @@ def test_seed_determines_learner() -> None:
     assert not np.array_equal(one.predict(x).mean, other.predict(x).mean)
 
 
+def test_ensemble_learns_on_one_thread(
+    blas_threads: Callable[[], set[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = ProbabilisticEnsemble(2, 1, members=2, hidden=(4,))
+    seen = []
+    original = learner.networks.differentiate
+
+    def watched(*arguments: Any) -> float:
+        seen.append(blas_threads())
+        return original(*arguments)
+
+    monkeypatch.setattr(learner.networks, "differentiate", watched)
+    learner.update(np.ones((2, 2)), np.ones((2, 1)))
+    learner.gradient_step()
+    assert seen == [{1}] * 5
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"members": 0}, "members=0"),
         ({"hidden": (4, 0)}, "hidden=0"),
-        ({"learning_rate": -1.0}, "learning_rate=-1.0"),
         ({"steps_per_row": -1.0}, "steps_per_row=-1.0"),
-        ({"capacity": 0}, "capacity=0"),
         ({"seed": -1}, "seed=-1"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 pytest.importorskip("scipy", reason="the Gaussian process needs SciPy")
 
+from dynamaze.agents.learners import gaussian_process
 from dynamaze.agents.learners.gaussian_process import GaussianProcess
 from dynamaze.agents.learners.gaussian_process_kernels import (
     KERNELS,
@@ -142,7 +144,7 @@ def test_growing_factor_equals_cholesky() -> None:
             np.asfortranarray(a[:first, first:last]), a[first:last, first:last], y[first:last]
         )
     lower = np.linalg.cholesky(a)
-    np.testing.assert_allclose(factor.packed(), lower[np.tril_indices(150)], atol=1e-9)
+    np.testing.assert_allclose(factor.rows.factor, lower[np.tril_indices(150)], atol=1e-9)
     np.testing.assert_allclose(factor.whitened, np.linalg.solve(lower, y), atol=1e-9)
 
 
@@ -268,6 +270,40 @@ def test_draws_match_predictive() -> None:
     # 5 sigma of 4 numbers: a false alarm in a million.
     assert np.all(np.abs(drawn.mean(axis=0) - mean) < 5 * np.sqrt(variance / 20_000))
     assert np.all(np.abs(drawn.var(axis=0) / variance - 1) < 5 * np.sqrt(2 / 20_000))
+
+
+@pytest.mark.parametrize("budget", [100, 5000])
+def test_large_gaussian_process_limits_tuning_only(
+    budget: int, blas_threads: Callable[[], set[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, set[int]] = {}
+
+    def spy(name: str) -> None:
+        original: Callable[..., Any] = getattr(GaussianProcess, name)
+
+        def watched(self: Any, *arguments: Any) -> Any:
+            seen[name] = blas_threads()
+            return original(self, *arguments)
+
+        monkeypatch.setattr(GaussianProcess, name, watched)
+
+    tuned = gaussian_process.tune_hyperparameters
+
+    def watched_tuning(*arguments: Any) -> Any:
+        seen["tune_hyperparameters"] = blas_threads()
+        return tuned(*arguments)
+
+    monkeypatch.setattr(gaussian_process, "tune_hyperparameters", watched_tuning)
+    spy("_append")
+    spy("_correlation")
+    before = blas_threads()
+    x = np.random.default_rng(0).uniform(-1, 1, (40, 2))
+    learner = GaussianProcess(2, 1, budget=budget)
+    learner.update(x, np.sin(x[:, :1]))
+    assert seen["tune_hyperparameters"] == {1}
+    assert seen["_append"] == ({1} if budget == 100 else before)
+    learner.predict(x)
+    assert seen["_correlation"] == ({1} if budget == 100 else before)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamaze.agents.learners.linear import LinearLeastMeanSquares, RecursiveLeastSquares
-from dynamaze.agents.learners.linear_variants import BayesianLinear, PerAction
+from dynamaze.agents.learners.linear import (
+    BayesianLinear,
+    LinearLeastMeanSquares,
+    RecursiveLeastSquares,
+)
+from dynamaze.agents.learners.per_action import PerAction
 
 LEARNERS: dict[str, Any] = {
     "least_mean_squares": LinearLeastMeanSquares,

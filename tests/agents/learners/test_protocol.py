@@ -22,13 +22,24 @@ ProbabilisticEnsemble = learners.ProbabilisticEnsemble
 FACTORIES: dict[str, Callable[..., Any]] = {
     "gaussian_process": lambda: GaussianProcess(3, 2, budget=40),
     "deep_belief": lambda: DeepBelief(
-        3, 2, hidden=(8, 6), visible="binary", pretraining_steps=5, tuning_steps=5, capacity=60
+        3,
+        2,
+        hidden=(8, 6),
+        visible="binary",
+        pretraining_steps=5,
+        tuning_steps=5,
+        training=learners.TrainingSettings(capacity=60),
     ),
     "deep_belief_gaussian": lambda: DeepBelief(
         3, 2, hidden=(8,), pretraining_steps=5, tuning_steps=5
     ),
     "ensemble": lambda: ProbabilisticEnsemble(
-        3, 2, members=3, hidden=(8,), batch_size=16, steps_per_row=0.5, capacity=60
+        3,
+        2,
+        members=3,
+        hidden=(8,),
+        training=learners.TrainingSettings(batch_size=16, capacity=60),
+        steps_per_row=0.5,
     ),
 }
 
@@ -58,7 +69,7 @@ def assert_same(left: dict[str, Any], right: dict[str, Any]) -> None:
 
 def test_all_heavy_learners_tested() -> None:
     kinds = {type(make()).__name__ for make in FACTORIES.values()}
-    assert kinds == {*learners.__all__} - {"Estimate", "Learner"}
+    assert kinds == {*learners.__all__} - {"Estimate", "Learner", "TrainingSettings"}
     with pytest.raises(AttributeError, match="GaussianProces'"):
         _ = learners.GaussianProces
 
@@ -254,6 +265,27 @@ def test_sizes_must_be_positive_integers(make_wrong: Any) -> None:
         make_wrong(0, 1)
     with pytest.raises(ValueError, match=r"num_outputs=1\.5"):
         make_wrong(1, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("learning_rate", 0.0), ("batch_size", 0), ("capacity", 0.5), ("min_spread", -1.0)],
+)
+def test_training_settings_reject_number(setting: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{setting}={value}"):
+        learners.TrainingSettings(**{setting: value})
+
+
+@pytest.mark.parametrize("kind", [DeepBelief, ProbabilisticEnsemble])
+def test_training_keywords_are_grouped(kind: Any) -> None:
+    with pytest.warns(DeprecationWarning, match="TrainingSettings"):
+        learner = kind(3, 2, hidden=(4,), batch_size=9, capacity=20)
+    settings = learners.TrainingSettings(batch_size=9, capacity=20)
+    assert learner.training == settings
+    assert (
+        repr(learner)
+        == f"{kind.__name__}(num_inputs=3, num_outputs=2, hidden=(4,), training={settings!r})"
+    )
 
 
 def test_package_import_is_light() -> None:

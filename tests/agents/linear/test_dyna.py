@@ -14,9 +14,8 @@ from gymnasium import spaces
 import dynamaze  # noqa: F401
 from dynamaze.agents import CoordinateFeatures, DynaQ, Spaces, TileCoding, Transitions
 from dynamaze.agents.learners.linear import LinearLeastMeanSquares, RecursiveLeastSquares
-from dynamaze.agents.linear.dyna import SEEN, LinearDyna
+from dynamaze.agents.linear.dyna import SEEN, FeatureModel, LinearDyna
 from dynamaze.agents.linear.expectation_model import LinearExpectation
-from dynamaze.agents.linear.state_values import FeatureModel
 from dynamaze.agents.linear.sweeping import SWEEPS
 from dynamaze.common.storage import CheckpointError
 

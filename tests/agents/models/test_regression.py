@@ -14,8 +14,8 @@ import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, DynaQPlus, TableValues, Transitions
 from dynamaze.agents.core.encoders import Vectors
 from dynamaze.agents.core.features import Identity
-from dynamaze.agents.learners.linear import RecursiveLeastSquares
-from dynamaze.agents.learners.linear_variants import BayesianLinear, PerAction
+from dynamaze.agents.learners.linear import BayesianLinear, RecursiveLeastSquares
+from dynamaze.agents.learners.per_action import PerAction
 from dynamaze.agents.linear.evaluation import FeatureTransitions, LinearEvaluation
 from dynamaze.agents.models import (
     LEARNED_MODELS,

@@ -15,7 +15,7 @@ from dynamaze.agents import DynaQ, ScoredModel, Transitions
 from dynamaze.agents.checks import CheckEnvironment, check_model
 from dynamaze.agents.core.encoders import VectorActions, Vectors
 from dynamaze.agents.core.features import Identity
-from dynamaze.agents.learners.linear_variants import BayesianLinear
+from dynamaze.agents.learners.linear import BayesianLinear
 from dynamaze.agents.models import (
     MODELS,
     MaximumLikelihood,

@@ -13,8 +13,8 @@ from gymnasium import spaces
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, ScoredModel, Transitions
 from dynamaze.agents.core.features import CoordinateFeatures
-from dynamaze.agents.learners.linear import LinearLeastMeanSquares
-from dynamaze.agents.learners.linear_variants import BayesianLinear, PerAction
+from dynamaze.agents.learners.linear import BayesianLinear, LinearLeastMeanSquares
+from dynamaze.agents.learners.per_action import PerAction
 from dynamaze.agents.models import RegressionModel, model_for
 
 LOG = "dynamaze.agents.models.scored"

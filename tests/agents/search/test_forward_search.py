@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
-from dynamaze.agents.core.transitions import Transitions
 from dynamaze.agents.models import TABLE_MODELS, LatestOutcome, NullModel, TimeBonus
 from dynamaze.agents.models.true import TrueModel
 from dynamaze.agents.search.forward_search import ForwardPlanning, ForwardSearch
@@ -22,18 +21,8 @@ STATES, ACTIONS, GAMMA = 6, 3, 0.9
 UNUSED = np.random.Generator(np.random.SFC64(0))
 
 
-def learned(model: Any, n: int = 120) -> Any:
-    rng = np.random.default_rng(1)
-    model.update(
-        Transitions(
-            rng.integers(STATES, size=n),
-            rng.integers(ACTIONS, size=n),
-            rng.standard_normal(n),
-            rng.integers(STATES, size=n),
-            rng.random(n) < 0.1,
-        )
-    )
-    return model
+def normal_rewards(rng: np.random.Generator, n: int) -> Any:
+    return rng.standard_normal(n)
 
 
 def random_values() -> TableValues:
@@ -67,8 +56,13 @@ def expectimax(model: Any, state: int, depth: int, leaf: Callable[[int], float])
 
 @pytest.mark.parametrize("name", sorted(TABLE_MODELS))
 @pytest.mark.parametrize("leaf_value", ["zero", "values"])
-def test_forward_search_equals_expectimax(name: str, leaf_value: str) -> None:
-    model, values = learned(TABLE_MODELS[name](STATES, ACTIONS), 60), random_values()
+def test_forward_search_equals_expectimax(
+    learned: Callable[..., Any], name: str, leaf_value: str
+) -> None:
+    model, values = (
+        learned(TABLE_MODELS[name](STATES, ACTIONS), 60, normal_rewards),
+        random_values(),
+    )
     found = ForwardPlanning(3, leaf_value=leaf_value).action_values(
         values, model, np.arange(STATES), UNUSED
     )
@@ -81,8 +75,10 @@ def test_forward_search_equals_expectimax(name: str, leaf_value: str) -> None:
     np.testing.assert_allclose(found, wanted, atol=1e-12)
 
 
-def test_forward_search_uses_time_bonus() -> None:
-    model = TimeBonus(learned(LatestOutcome(STATES, ACTIONS)), STATES, ACTIONS, kappa=0.5)
+def test_forward_search_uses_time_bonus(learned: Callable[..., Any]) -> None:
+    model = TimeBonus(
+        learned(LatestOutcome(STATES, ACTIONS), 120, normal_rewards), STATES, ACTIONS, kappa=0.5
+    )
     model.times.clock[0] = 100
     values = random_values()
     bare = ForwardPlanning(1).action_values(values, model.model, np.arange(2), UNUSED)
@@ -90,9 +86,9 @@ def test_forward_search_uses_time_bonus() -> None:
     np.testing.assert_allclose(found, bare + 0.5 * 10.0)
 
 
-def test_search_stops_at_depth() -> None:
+def test_search_stops_at_depth(learned: Callable[..., Any]) -> None:
     """A row alone gives the same as in a batch, though the batch reaches more states."""
-    model, values = learned(LatestOutcome(STATES, ACTIONS), 12), random_values()
+    model, values = learned(LatestOutcome(STATES, ACTIONS), 12, normal_rewards), random_values()
     planning = ForwardPlanning(2, leaf_value="values")
     batch = planning.action_values(values, model, np.arange(STATES), UNUSED)
     for row in range(STATES):

@@ -33,18 +33,8 @@ def generator(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(seed))
 
 
-def learned(model: Any) -> Any:
-    rng, n = np.random.default_rng(1), 100
-    model.update(
-        Transitions(
-            rng.integers(STATES, size=n),
-            rng.integers(ACTIONS, size=n),
-            rng.integers(3, size=n).astype(float),
-            rng.integers(STATES, size=n),
-            rng.random(n) < 0.1,
-        )
-    )
-    return model
+def whole_rewards(rng: np.random.Generator, n: int) -> Any:
+    return rng.integers(3, size=n).astype(float)
 
 
 def random_values() -> TableValues:
@@ -77,8 +67,14 @@ def given(observations: Any) -> Any:
 
 @pytest.mark.parametrize("model_class", [MaximumLikelihood, StoredExperience])
 @pytest.mark.parametrize("policy", ["random", "values", given])
-def test_values_equal_rollout_policy(model_class: Any, policy: Any) -> None:
-    model, values, rows = learned(model_class(STATES, ACTIONS)), random_values(), np.arange(STATES)
+def test_values_equal_rollout_policy(
+    learned: Callable[..., Any], model_class: Any, policy: Any
+) -> None:
+    model, values, rows = (
+        learned(model_class(STATES, ACTIONS), rewards=whole_rewards),
+        random_values(),
+        np.arange(STATES),
+    )
     probabilities = {
         "random": np.full((STATES, ACTIONS), 1 / ACTIONS),
         "values": epsilon_greedy_probabilities(values.q, 0.3),
@@ -92,9 +88,13 @@ def test_values_equal_rollout_policy(model_class: Any, policy: Any) -> None:
     assert (np.abs(found - mean) <= FAR * np.sqrt(variance / (SIMULATIONS / ACTIONS))).all()
 
 
-def test_values_without_depth_equal_linear_solution() -> None:
+def test_values_without_depth_equal_linear_solution(learned: Callable[..., Any]) -> None:
     """The truncated rest is at most 0.001 * 2 / (1 - gamma)."""
-    model, values, rows = learned(MaximumLikelihood(STATES, ACTIONS)), random_values(), np.arange(5)
+    model, values, rows = (
+        learned(MaximumLikelihood(STATES, ACTIONS), rewards=whole_rewards),
+        random_values(),
+        np.arange(5),
+    )
     matrix, reward = np.zeros((STATES, STATES)), np.zeros(STATES)
     for state in range(STATES):
         for action in range(ACTIONS):
@@ -108,8 +108,12 @@ def test_values_without_depth_equal_linear_solution() -> None:
     assert (np.abs(found.mean(axis=1) - mean_return) <= FAR * error + 0.001 * 2 / (1 - GAMMA)).all()
 
 
-def test_leaf_value_is_learned_value() -> None:
-    model, values, rows = learned(MaximumLikelihood(STATES, ACTIONS)), random_values(), np.arange(5)
+def test_leaf_value_is_learned_value(learned: Callable[..., Any]) -> None:
+    model, values, rows = (
+        learned(MaximumLikelihood(STATES, ACTIONS), rewards=whole_rewards),
+        random_values(),
+        np.arange(5),
+    )
     planning = MonteCarloPlanning(
         SIMULATIONS, depth=2, settings=MonteCarloSettings(leaf_value="values")
     )
@@ -120,8 +124,11 @@ def test_leaf_value_is_learned_value() -> None:
 
 
 @pytest.mark.parametrize("policy", ["random", "values", given])
-def test_simulator_gives_same_values(policy: Any) -> None:
-    model, values = learned(MaximumLikelihood(STATES, ACTIONS)), random_values()
+def test_simulator_gives_same_values(learned: Callable[..., Any], policy: Any) -> None:
+    model, values = (
+        learned(MaximumLikelihood(STATES, ACTIONS), rewards=whole_rewards),
+        random_values(),
+    )
     planning = MonteCarloPlanning(
         3000,
         depth=4,

@@ -32,20 +32,6 @@ def generator(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(seed))
 
 
-def learned(model: Any) -> Any:
-    rng, n = np.random.default_rng(1), 150
-    model.update(
-        Transitions(
-            rng.integers(STATES, size=n),
-            rng.integers(ACTIONS, size=n),
-            rng.random(n),
-            rng.integers(STATES, size=n),
-            rng.random(n) < 0.1,
-        )
-    )
-    return model
-
-
 def values_of(shape: tuple[int, int] = (STATES, ACTIONS)) -> TableValues:
     values = TableValues(*shape, learning_rate=0.1, gamma=GAMMA)
     values.q[:] = np.random.default_rng(2).random(shape)
@@ -53,14 +39,14 @@ def values_of(shape: tuple[int, int] = (STATES, ACTIONS)) -> TableValues:
 
 
 @pytest.mark.parametrize("width", [20, 500])
-def test_values_are_within_kearns_bound(width: int) -> None:
+def test_values_are_within_kearns_bound(learned: Callable[..., Any], width: int) -> None:
     """By Hoeffding's inequality all means are within lambda in all but one of 10^6 runs.
 
     Then the values are within lambda (1 - gamma^H) / (1 - gamma) of exact forward search.
     """
     depth, failures = 8, 1e-6
     model, values, rows = (
-        learned(MaximumLikelihood(STATES, ACTIONS)),
+        learned(MaximumLikelihood(STATES, ACTIONS), 150),
         values_of(),
         np.arange(STATES),
     )
@@ -73,9 +59,9 @@ def test_values_are_within_kearns_bound(width: int) -> None:
     assert 0 < np.abs(found - exact).max() <= bound
 
 
-def test_one_step_is_unbiased() -> None:
+def test_one_step_is_unbiased(learned: Callable[..., Any]) -> None:
     """Means of 400 searches of width 5 are within 5 standard errors: 10^-5 false alarms."""
-    model, values = learned(MaximumLikelihood(STATES, ACTIONS)), values_of()
+    model, values = learned(MaximumLikelihood(STATES, ACTIONS), 150), values_of()
     planning, rng, rows = SparsePlanning(5, 1, leaf_value="values"), generator(3), np.arange(STATES)
     found = np.array([planning.action_values(values, model, rows, rng) for _ in range(400)])
     exact = ForwardPlanning(1, leaf_value="values").action_values(values, model, rows, rng)
@@ -84,8 +70,8 @@ def test_one_step_is_unbiased() -> None:
     assert (np.abs(found.mean(axis=0) - exact) <= 5 * error + 1e-12).all()
 
 
-def test_width_one_suffices_if_deterministic() -> None:
-    model, values = learned(LatestOutcome(STATES, ACTIONS)), values_of()
+def test_width_one_suffices_if_deterministic(learned: Callable[..., Any]) -> None:
+    model, values = learned(LatestOutcome(STATES, ACTIONS), 150), values_of()
     for leaf in ("zero", "values"):
         found, exact = (
             planning.action_values(values, model, np.arange(STATES), generator(0))
@@ -97,9 +83,9 @@ def test_width_one_suffices_if_deterministic() -> None:
         np.testing.assert_allclose(found, exact, atol=1e-12)
 
 
-def test_simulator_expander_equals_table_expander() -> None:
+def test_simulator_expander_equals_table_expander(learned: Callable[..., Any]) -> None:
     """Both sample the same outcomes from the same random numbers."""
-    model, values = learned(MaximumLikelihood(STATES, ACTIONS)), values_of()
+    model, values = learned(MaximumLikelihood(STATES, ACTIONS), 150), values_of()
     expander = SimulatorExpander(LoopBatchSimulator(TableSimulator(model)))
     rng, states, layers = generator(5), [0, 3], []
     for _ in range(4):
@@ -111,8 +97,8 @@ def test_simulator_expander_equals_table_expander() -> None:
     np.testing.assert_allclose(slow, fast, atol=1e-12)
 
 
-def test_model_without_lookups_is_sampled() -> None:
-    model, values = learned(StoredExperience(STATES, ACTIONS)), values_of()
+def test_model_without_lookups_is_sampled(learned: Callable[..., Any]) -> None:
+    model, values = learned(StoredExperience(STATES, ACTIONS), 150), values_of()
     rows = np.arange(STATES)
     exact = ForwardPlanning(5).action_values(values, model, rows, generator(0))
     found = SparsePlanning(4000, 5).action_values(values, model, rows, generator(0))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
-from dynamaze.agents.core.transitions import Transitions, one_transition
+from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.exploration import epsilon_greedy_probabilities
 from dynamaze.agents.models import MaximumLikelihood, NullModel, StoredExperience
 from dynamaze.agents.search.td_search import TDPlanning, TDSearch, TDSettings
@@ -22,20 +22,6 @@ STATES, ACTIONS, GAMMA = 5, 3, 0.8
 
 def generator(seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(seed))
-
-
-def learned(model: Any) -> Any:
-    rng, n = np.random.default_rng(1), 100
-    model.update(
-        Transitions(
-            rng.integers(STATES, size=n),
-            rng.integers(ACTIONS, size=n),
-            rng.random(n),
-            rng.integers(STATES, size=n),
-            rng.random(n) < 0.1,
-        )
-    )
-    return model
 
 
 def zero_values() -> TableValues:
@@ -66,7 +52,9 @@ def soft_optimal(model: Any, epsilon: float) -> Any:
 
 @pytest.mark.parametrize("trace_decay", [0.0, 0.6, 1.0])
 @pytest.mark.parametrize("epsilon", [1.0, 0.2])
-def test_values_converge_to_exact(trace_decay: float, epsilon: float) -> None:
+def test_values_converge_to_exact(
+    learned: Callable[..., Any], trace_decay: float, epsilon: float
+) -> None:
     """The exact values of the simulated policy, up to the noise of a constant step size.
 
     The seeds are fixed; with ten others no error was above 0.05. With epsilon 0.2 the values lie
@@ -85,7 +73,7 @@ def test_values_converge_to_exact(trace_decay: float, epsilon: float) -> None:
     assert wanted.std() > 0.1
 
 
-def test_model_without_lookups_is_copied() -> None:
+def test_model_without_lookups_is_copied(learned: Callable[..., Any]) -> None:
     model = learned(StoredExperience(STATES, ACTIONS))
     planning = TDPlanning(
         20_000, depth=40, settings=TDSettings(search_rate=0.005, search_epsilon=0.2)
@@ -94,7 +82,7 @@ def test_model_without_lookups_is_copied() -> None:
     np.testing.assert_allclose(found[0], soft_optimal(model, 0.2)[1], atol=0.1)
 
 
-def test_transient_memory_lasts_one_episode() -> None:
+def test_transient_memory_lasts_one_episode(learned: Callable[..., Any]) -> None:
     """It is kept in the next state of the last transition, and cleared in any other."""
     model, values = learned(MaximumLikelihood(STATES, ACTIONS)), zero_values()
     planning = TDPlanning(1, depth=1, settings=TDSettings(search_epsilon=1.0))
@@ -158,7 +146,7 @@ def test_predict_leaves_agent_unchanged() -> None:
     assert before["transient"].any()
 
 
-def test_batch_equals_single_searches() -> None:
+def test_batch_equals_single_searches(learned: Callable[..., Any]) -> None:
     model, values = learned(MaximumLikelihood(STATES, ACTIONS)), zero_values()
     planning, rng = TDPlanning(50, depth=20), generator(0)
     batch = planning.action_values(values, model, np.array([2, 4]), generator(0))

@@ -198,7 +198,7 @@ def test_state_is_copy_and_resumes(make: Any) -> None:
     np.testing.assert_equal(one.get_state(), other.get_state())
     name = next(key for key in state if "weights" in key)
     with pytest.raises(ValueError, match=r"shape \(1, 1\)"):
-        one.set_state({**state, name: np.zeros((1, 1))})
+        one.set_state({**state, name: np.zeros((1, 1), dtype=state[name].dtype)})
     np.testing.assert_equal(one.get_state(), other.get_state())
 
 

@@ -36,9 +36,12 @@ def _controller(with_scipy: bool) -> Any:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Limit torch to one thread."""
-    torch: Any = import_module("torch")
-    before = torch.get_num_threads()
+    """Limit torch to one thread, if it is loaded."""
+    torch: Any = sys.modules.get("torch")
+    before = 1 if torch is None else torch.get_num_threads()
+    if before == 1:
+        yield
+        return
     torch.set_num_threads(1)
     try:
         yield

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.deprecation import renamed_arguments
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer, checked_number
 
 from .data.playing import (
     EnvStepper,
@@ -114,7 +114,7 @@ def evaluate(
         TypeError: for a policy of other actions than the environment's.
         RuntimeError: for an episode of more than a million steps.
     """
-    episodes = int(checked_number("episodes", episodes, 2, whole=True))
+    episodes = checked_integer("episodes", episodes, 2)
     gamma = checked_number("gamma", gamma, 0, 1)
     acting = policy if hasattr(policy, "action_probabilities") else as_teacher(policy)
     stepper, rng = EnvStepper(env, seed), np.random.default_rng(seed)

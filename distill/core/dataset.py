@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import Float32Array
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
-from dynamaze.common.validation import did_you_mean
+from dynamaze.common.validation import checked_choice
 
 from .distributions import CATEGORICAL, DISTRIBUTIONS
 from .levels import LevelRange
@@ -86,11 +86,7 @@ class Dataset:
         Raises:
             ValueError: for no rows, not one label for each observation, or an unknown distribution.
         """
-        if self.distribution not in DISTRIBUTIONS:
-            raise ValueError(
-                f"distribution={self.distribution!r}; expected one of {list(DISTRIBUTIONS)}"
-                f"{did_you_mean(self.distribution, DISTRIBUTIONS)}"
-            )
+        checked_choice("distribution", self.distribution, DISTRIBUTIONS)
         observations, labels = len(self.rows.observations), len(self.rows.logits)
         if not labels:
             raise ValueError("an empty dataset; expected at least one observation")

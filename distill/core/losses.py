@@ -25,7 +25,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.registry import Registry
+from dynamaze.common.validation import checked_number
 
 from .distributions import CATEGORICAL, split
 
@@ -111,13 +112,17 @@ def gaussian_kl(logits: Tensor, targets: Targets) -> Tensor:
     return weighted_mean(rows, targets.weights)
 
 
-LOSSES: dict[str, Callable[[], Loss]] = {
-    "nll": lambda: nll,
-    "mse": lambda: mse,
-    "kl": kl,
-    "reverse_kl": lambda: reverse_kl,
-    "gaussian_kl": lambda: gaussian_kl,
-}
+LOSSES: Registry[Callable[[], Loss]] = Registry(
+    "loss",
+    {
+        "nll": lambda: nll,
+        "mse": lambda: mse,
+        "kl": kl,
+        "reverse_kl": lambda: reverse_kl,
+        "gaussian_kl": lambda: gaussian_kl,
+    },
+)
+"""Name -> function that makes the loss."""
 
 
 def make_loss(loss: str | Loss) -> Loss:
@@ -128,11 +133,7 @@ def make_loss(loss: str | Loss) -> Loss:
     """
     if not isinstance(loss, str):
         return loss
-    if loss not in LOSSES:
-        raise ValueError(
-            f"loss={loss!r}; expected one of {sorted(LOSSES)}{did_you_mean(loss, LOSSES)}"
-        )
-    return LOSSES[loss]()
+    return LOSSES.find(loss)()
 
 
 # -- weights of rows -------------------------------------------------------------------------------

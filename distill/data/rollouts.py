@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray
-from dynamaze.common.deprecation import renamed_arguments
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.deprecation import renamed_arguments, translated_arguments
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from ..core.dataset import Batch, Dataset, make_batch
 from ..core.distributions import distribution_of
@@ -41,8 +41,21 @@ from .source import Columns, ReplayBuffer, SequenceBuffer
 Beta = float | Callable[[float], float]
 """Probability that the teacher acts: a number, or a function of the progress in [0, 1]."""
 
-MIXTURES = ("step", "episode")
-"""How often the acting policy is drawn."""
+
+class PerEpisode(NamedTuple):
+    """A `beta` by which the acting policy is drawn once for each episode, not for each step."""
+
+    beta: Beta = 1.0
+
+    @classmethod
+    def of(cls, given: dict[str, Any], warn: Callable[[str, str], None]) -> dict[str, Any]:
+        """Return keyword arguments with `by`, of versions before 0.3, as part of `beta`."""
+        by = given.pop("by", None)
+        if by is None:
+            return given
+        is_per_episode = checked_choice("by", by, ("step", "episode")) == "episode"
+        warn(f"by={by!r}", "beta=PerEpisode(...)" if is_per_episode else "beta=...")
+        return {**given, "beta": cls(given.get("beta", 1.0))} if is_per_episode else given
 
 
 def linear_schedule(
@@ -80,8 +93,7 @@ class Rollouts:
         env: a vector environment with `Discrete` actions, or with floating point `Box` actions for
             teacher and student with `action_gaussian`.
         student: the student that is trained; not needed while `beta` is 1.
-        beta: probability that the teacher acts.
-        by: how often the acting policy is drawn, each "step" or each "episode".
+        beta: probability that the teacher acts at a step; `PerEpisode(beta)`: in an episode.
         capacity: rows of the replay buffer.
         batch_size: rows of a batch.
         steps_per_batch: steps of all environments before each batch.
@@ -98,19 +110,18 @@ class Rollouts:
         deterministic: True to take best actions, or means of continuous ones, instead of samples.
 
     Raises:
-        ValueError: for a number outside its range, an unknown `by`, or `beta` below 1 without a
-            student.
+        ValueError: for a number outside its range, or `beta` below 1 without a student.
     """
 
     @renamed_arguments(view="observation_fn")
+    @translated_arguments(PerEpisode.of)
     def __init__(
         self,
         teacher: Any,
         env: Any,
         *,
         student: Policy | None = None,
-        beta: Beta = 1.0,
-        by: str = "step",
+        beta: Beta | PerEpisode = 1.0,
         capacity: int = 20_000,
         batch_size: int = 256,
         steps_per_batch: int = 1,
@@ -121,16 +132,15 @@ class Rollouts:
     ) -> None:
         self.teacher, self.env, self.student = teacher, env, student
         self.observation_fn, self.deterministic = observation_fn, deterministic
-        self.by = _checked_mixture(by)
+        self._is_per_episode = isinstance(beta, PerEpisode)
+        beta = beta.beta if isinstance(beta, PerEpisode) else beta
         self._beta = beta if callable(beta) else checked_number("beta", beta, 0, 1)
         if student is None and not callable(beta) and beta < 1:
             raise ValueError(f"beta={beta:g} without a student; expected a student, or beta=1")
-        self.batch_size = int(checked_number("batch_size", batch_size, 1, whole=True))
-        self.steps_per_batch = int(
-            checked_number("steps_per_batch", steps_per_batch, 0, whole=True)
-        )
+        self.batch_size = checked_integer("batch_size", batch_size, 1)
+        self.steps_per_batch = checked_integer("steps_per_batch", steps_per_batch, 0)
         length = 1 if sequence_length is None else sequence_length
-        self._length = int(checked_number("sequence_length", length, 1, whole=True))
+        self._length = checked_integer("sequence_length", length, 1)
         self._is_single = sequence_length is None
         self._replay = ReplayBuffer(capacity)
         self._levels = LevelTracker(levels)
@@ -196,8 +206,8 @@ class Rollouts:
                 self.teacher,
                 self.student,
                 self.env,
-                self.by,
                 seed,
+                is_per_episode=self._is_per_episode,
                 observation_fn=self.observation_fn,
                 deterministic=self.deterministic,
             )
@@ -211,6 +221,7 @@ class Rollouts:
 
 
 @renamed_arguments(view="observation_fn")
+@translated_arguments(PerEpisode.of)
 def collect(
     teacher: Any,
     env: Any,
@@ -218,8 +229,7 @@ def collect(
     rng: np.random.Generator,
     *,
     student: Policy | None = None,
-    beta: float = 1.0,
-    by: str = "step",
+    beta: float | PerEpisode = 1.0,
     levels: Iterable[LevelRange] = (),
     observation_fn: ObservationFn | None = None,
     deterministic: bool = False,
@@ -232,8 +242,7 @@ def collect(
         steps: number of labelled observations, of all environments together.
         rng: source of all randomness, the environment's seed too.
         student: acts where the teacher does not.
-        beta: probability that the teacher acts.
-        by: how often the acting policy is drawn, each "step" or each "episode".
+        beta: probability that the teacher acts at a step; `PerEpisode(beta)`: in an episode.
         levels: the levels that the environment draws from; see `Rollouts`.
         observation_fn: maps observations to those of the student and the dataset; see `Rollouts`.
         deterministic: True to take best actions, or means of continuous ones, instead of samples.
@@ -244,14 +253,15 @@ def collect(
     Raises:
         ValueError, TypeError: as `Rollouts` and its `batch`.
     """
-    steps = int(checked_number("steps", steps, 1, whole=True))
-    beta = checked_number("beta", beta, 0, 1)
+    steps = checked_integer("steps", steps, 1)
+    is_per_episode = isinstance(beta, PerEpisode)
+    beta = checked_number("beta", beta.beta if isinstance(beta, PerEpisode) else beta, 0, 1)
     collector = DAggerCollector(
         teacher,
         student,
         env,
-        _checked_mixture(by),
         int(rng.integers(2**31)),
+        is_per_episode=is_per_episode,
         observation_fn=observation_fn,
         deterministic=deterministic,
     )
@@ -263,12 +273,6 @@ def collect(
     whole = {name: np.concatenate([part[name] for part in parts])[:steps] for name in parts[0]}
     rows = make_batch(whole["observations"], whole["logits"], values=whole.get("values"))
     return Dataset(rows, seen.ranges, distribution=distribution_of(collector.teacher))
-
-
-def _checked_mixture(by: str) -> str:
-    if by not in MIXTURES:
-        raise ValueError(f"by={by!r}; expected one of {list(MIXTURES)}{did_you_mean(by, MIXTURES)}")
-    return by
 
 
 class LabelledStep(NamedTuple):
@@ -286,8 +290,8 @@ class DAggerCollector:
         teacher: anything that `as_teacher` takes.
         student: a policy, or None if the teacher acts alone.
         env: a vector environment with actions that `EnvStepper` takes.
-        by: how often the acting policy is drawn, each "step" or each "episode".
         seed: seed of the environment.
+        is_per_episode: draw the acting policy each episode; otherwise each step.
         observation_fn: maps observations to those that the student sees and that are stored; the
             teacher sees the full ones. None for the identity.
         deterministic: True to take best actions, or means of continuous ones, instead of samples.
@@ -302,14 +306,15 @@ class DAggerCollector:
         teacher: Any,
         student: Policy | None,
         env: Any,
-        by: str,
         seed: int,
         *,
+        is_per_episode: bool = False,
         observation_fn: ObservationFn | None = None,
         deterministic: bool = False,
     ) -> None:
         self.stepper = EnvStepper(env, seed)
-        self.by, self.observation_fn, self.deterministic = by, observation_fn, deterministic
+        self.is_per_episode = is_per_episode
+        self.observation_fn, self.deterministic = observation_fn, deterministic
         self.teacher = as_teacher(teacher)
         self._bounds = bounds_for(self.teacher, env.single_action_space)
         self._labels = PolicyRunner(
@@ -374,7 +379,7 @@ class DAggerCollector:
         """Return the outputs of the policy that acts, a row for each environment with an action."""
         stepper = self.stepper
         drawn = rng.random(len(stepper.needs_action)) < beta
-        renewed = stepper.episode_start if self.by == "episode" else stepper.needs_action
+        renewed = stepper.episode_start if self.is_per_episode else stepper.needs_action
         self._teacher_acts = np.where(renewed, drawn, self._teacher_acts)
         if self._student is None:
             if beta < 1.0:

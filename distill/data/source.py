@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.deprecation import renamed_arguments
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from ..core.dataset import Batch, make_batch
 from ..core.distributions import distribution_of
@@ -82,7 +82,7 @@ class ReplayBuffer:
     """
 
     def __init__(self, capacity: int) -> None:
-        self.capacity = int(checked_number("capacity", capacity, 1, whole=True))
+        self.capacity = checked_integer("capacity", capacity, 1)
         self._columns: Columns = {}
         self._size = self._next = 0
 

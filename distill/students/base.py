@@ -1,4 +1,4 @@
-"""Base class of students that are torch modules, and the checks of their inputs."""
+"""Base class of students that are torch modules, custom modules, and the checks of their inputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from ..core.policy import softmax
 
@@ -88,6 +88,61 @@ class Student(nn.Module):
         return int(self.action_logits(np.asarray(observation)[None])[0].argmax())
 
 
+class ModuleStudent(Student):
+    """Student made of any torch module from a batch of observations to (queries, actions) logits.
+
+    It trains, is measured and acts as any student; but `make_student` cannot make it, so it cannot
+    be stored by `save_student`. As a policy it is in evaluation mode.
+
+    Args:
+        module: the module. Floating point observations are cast to its precision, integers are
+            passed unchanged.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.config = {"kind": "torch_module"}
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """Return the module's (queries, actions) outputs.
+
+        Raises:
+            ValueError: if they have another shape.
+        """
+        if observations.is_floating_point():
+            weight = next(self.module.parameters(), None)
+            observations = observations.to(torch.float32 if weight is None else weight.dtype)
+        logits = self.module(observations)
+        if not isinstance(logits, Tensor) or logits.ndim != 2:
+            found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise ValueError(f"the module gave {found}; expected a tensor of (queries, actions)")
+        return logits
+
+    def action_logits(self, observations: Any) -> FloatArray:
+        """Return (queries, actions) logits for a batch of observations."""
+        trained = [part for part in self.modules() if part.training]
+        self.eval()
+        try:
+            return super().action_logits(np.asarray(observations))
+        finally:
+            for part in trained:
+                part.training = True
+
+
+def as_student(module: nn.Module) -> Student:
+    """Return a module as a student; a student is returned unchanged.
+
+    Raises:
+        TypeError: if it is not a torch module.
+    """
+    if isinstance(module, Student):
+        return module
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"a student of type {type(module).__name__}; expected a torch module")
+    return ModuleStudent(module)
+
+
 MAX_BRIGHTNESS = 255.0
 """Divisor of images, which are observations of uint8."""
 
@@ -98,7 +153,7 @@ def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
     Raises:
         ValueError: for a length below 1; TypeError if one is not a number.
     """
-    return tuple(int(checked_number("observation_shape", n, 1, whole=True)) for n in shape)
+    return tuple(checked_integer("observation_shape", n, 1) for n in shape)
 
 
 def as_floats(observations: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dynamaze.common.deprecation import renamed_arguments
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from .base import Student, as_floats, checked_shape
 
@@ -58,9 +58,9 @@ class Convolution(Student):
                 f"observation_shape={self.observation_shape}; expected (planes, rows, cols), or "
                 "(rows, cols, 3) of an image"
             )
-        actions = int(checked_number("num_actions", num_actions, 1, whole=True))
-        channels = int(checked_number("channels", channels, 1, whole=True))
-        count = int(checked_number("layers", layers, 1, whole=True))
+        actions = checked_integer("num_actions", num_actions, 1)
+        channels = checked_integer("channels", channels, 1)
+        count = checked_integer("layers", layers, 1)
         self.is_image = self.observation_shape[2] == COLOURS and not per_cell
         self.per_cell = (
             self.observation_shape[0] == 3 and not self.is_image if per_cell is None else per_cell

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from .base import Student, as_floats, checked_shape
 
@@ -43,8 +43,8 @@ class GRU(Student):
     ) -> None:
         super().__init__()
         self.observation_shape = checked_shape(observation_shape)
-        self.num_actions = int(checked_number("num_actions", num_actions, 1, whole=True))
-        self.width = int(checked_number("width", width, 1, whole=True))
+        self.num_actions = checked_integer("num_actions", num_actions, 1)
+        self.width = checked_integer("width", width, 1)
         self.config = {
             "kind": "gru",
             "observation_shape": list(self.observation_shape),

@@ -8,7 +8,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from .base import Student, as_floats, checked_shape
 
@@ -40,9 +40,9 @@ class MLP(Student):
     ) -> None:
         super().__init__()
         self.observation_shape = checked_shape(observation_shape)
-        actions = int(checked_number("num_actions", num_actions, 1, whole=True))
-        width = int(checked_number("width", width, 1, whole=True))
-        hidden = int(checked_number("layers", layers, 0, whole=True))
+        actions = checked_integer("num_actions", num_actions, 1)
+        width = checked_integer("width", width, 1)
+        hidden = checked_integer("layers", layers, 0)
         self.config = {
             "kind": "mlp",
             "observation_shape": list(self.observation_shape),

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from dynamaze.common.deprecation import renamed_arguments
-from dynamaze.common.validation import did_you_mean
+from dynamaze.common.validation import checked_choice
 
 from ..core.packing import (
     MAX_INTEGER,
@@ -157,11 +157,7 @@ def quantised(student: S, bits: Any = 8, granularity: str = "channel") -> S:
         raise TypeError(f"a student of type {type(student).__name__}; expected a network")
     if bits not in MAX_INTEGER:
         raise ValueError(f"bits={bits!r}; expected one of {list(MAX_INTEGER)}")
-    if granularity not in GRANULARITIES:
-        raise ValueError(
-            f"granularity={granularity!r}; expected one of {list(GRANULARITIES)}"
-            f"{did_you_mean(granularity, GRANULARITIES)}"
-        )
+    checked_choice("granularity", granularity, GRANULARITIES)
     if is_quantised(student):
         raise ValueError("a student that is quantised already; expected one that is not")
     copy = copied(student)

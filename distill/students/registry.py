@@ -6,31 +6,27 @@ from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from dynamaze.common.deprecation import warn_renamed
-from dynamaze.common.validation import did_you_mean
+from dynamaze.common.registry import Registry
 
 from ..core.old_names import KINDS
-from .composite import ActorCritic, GaussianStudent
-from .conv import Convolution
-from .gru import GRU
-from .mlp import MLP, Linear
 from .quantise import quantised
-from .residual import Residual
-from .table import TableStudent
-from .tree import DecisionTree
-from .value_iteration import ValueIterationNetwork
 
-STUDENTS: dict[str, Callable[..., Any]] = {
-    "actor_critic": ActorCritic,
-    "conv": Convolution,
-    "gaussian": GaussianStudent,
-    "gru": GRU,
-    "linear": Linear,
-    "mlp": MLP,
-    "residual": Residual,
-    "table": TableStudent,
-    "tree": DecisionTree,
-    "value_iteration": ValueIterationNetwork,
-}
+STUDENTS: Registry[Callable[..., Any]] = Registry(
+    "kind",
+    {
+        "actor_critic": ".composite:ActorCritic",
+        "conv": ".conv:Convolution",
+        "gaussian": ".composite:GaussianStudent",
+        "gru": ".gru:GRU",
+        "linear": ".mlp:Linear",
+        "mlp": ".mlp:MLP",
+        "residual": ".residual:Residual",
+        "table": ".table:TableStudent",
+        "tree": ".tree:DecisionTree",
+        "value_iteration": ".value_iteration:ValueIterationNetwork",
+    },
+    __package__,
+)
 """Kind of a student, as in its `config` -> its class."""
 
 
@@ -56,15 +52,12 @@ def make_student(
     if "per" in arguments:
         warn_renamed("per=", "granularity=")
         granularity = arguments.pop("per")
-    if kind not in STUDENTS:
-        raise ValueError(
-            f"kind={kind!r}; expected one of {sorted(STUDENTS)}{did_you_mean(kind, STUDENTS)}"
-        )
+    made = STUDENTS.find(kind)
     parts = {
         name: make_student(**value) if isinstance(value, dict) else value
         for name, value in arguments.items()
     }
-    student = STUDENTS[kind](**parts)
+    student = made(**parts)
     return student if bits is None else quantised(student, bits, granularity)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from .base import Student
 from .conv import KERNEL, MAZE_ACTIONS, at_cells, check_planes, split_planes
@@ -30,8 +30,8 @@ class Residual(Student):
 
     def __init__(self, channels: int = 64, blocks: int = 15, *, seed: int = 0) -> None:
         super().__init__()
-        self.channels = int(checked_number("channels", channels, 1, whole=True))
-        self.blocks = int(checked_number("blocks", blocks, 1, whole=True))
+        self.channels = checked_integer("channels", channels, 1)
+        self.blocks = checked_integer("blocks", blocks, 1)
         self.config = {"kind": "residual", "channels": channels, "blocks": blocks}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from ..core.dataset import Dataset
 from ..core.distributions import CATEGORICAL
@@ -36,7 +36,7 @@ class TableStudent(LogitPolicy):
 
     def __init__(self, observation_shape: Sequence[int], num_actions: int) -> None:
         self.observation_shape = tuple(int(n) for n in observation_shape)
-        self.num_actions = int(checked_number("num_actions", num_actions, 1, whole=True))
+        self.num_actions = checked_integer("num_actions", num_actions, 1)
         self.config = {
             "kind": "table",
             "observation_shape": list(self.observation_shape),

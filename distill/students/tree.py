@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.optional_imports import optional_import
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from ..core.dataset import Dataset
 from ..core.policy import LogitPolicy
@@ -49,9 +49,9 @@ class DecisionTree(LogitPolicy):
         self, observation_shape: Sequence[int], num_actions: int, leaves: int = 32, *, seed: int = 0
     ) -> None:
         self.observation_shape = tuple(int(n) for n in observation_shape)
-        self.num_actions = int(checked_number("num_actions", num_actions, 1, whole=True))
-        self.leaves = int(checked_number("leaves", leaves, 2, whole=True))
-        self.seed = int(checked_number("seed", seed, 0, whole=True))
+        self.num_actions = checked_integer("num_actions", num_actions, 1)
+        self.leaves = checked_integer("leaves", leaves, 2)
+        self.seed = checked_integer("seed", seed, 0)
         self.config = {
             "kind": "tree",
             "observation_shape": list(self.observation_shape),

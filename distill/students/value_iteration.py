@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer, checked_number
 
 from .base import Student, TrainingOutput
 from .conv import KERNEL, MAZE_ACTIONS, at_cells, check_planes, split_planes
@@ -89,9 +89,9 @@ class ValueIterationNetwork(Student):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.maps = int(checked_number("maps", maps, 1, whole=True))
+        self.maps = checked_integer("maps", maps, 1)
         if iterations is not None:
-            iterations = int(checked_number("iterations", iterations, 1, whole=True))
+            iterations = checked_integer("iterations", iterations, 1)
         self.iterations = iterations
         self.config = {"kind": "value_iteration", "maps": maps, "iterations": iterations}
         self.register_buffer("scale", torch.tensor(checked_number("scale", scale, 0, above=True)))

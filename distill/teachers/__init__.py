@@ -84,7 +84,7 @@ def _teacher_of(policy: Any) -> Any:
     if hasattr(policy, "action_logits") and hasattr(policy, "action_probabilities"):
         return policy
     if _is_instance(policy, "torch.nn", "Module"):
-        from ..students.torch_module import as_student
+        from ..students.base import as_student
 
         return as_student(policy)
     if hasattr(policy, "action_probabilities") and not isclass(policy):

@@ -14,8 +14,8 @@ from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.registry import Registry
 from dynamaze.common.storage import CheckpointError
-from dynamaze.common.validation import did_you_mean
 
 from ..core.distributions import Bounds
 from ..core.policy import LogitPolicy
@@ -25,7 +25,7 @@ import torch  # noqa: E402  # after the message
 from stable_baselines3 import A2C, DQN, PPO, SAC  # noqa: E402
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm  # noqa: E402
 
-ALGORITHMS: dict[str, Any] = {"A2C": A2C, "DQN": DQN, "PPO": PPO, "SAC": SAC}
+ALGORITHMS: Registry[Any] = Registry("algorithm", {"A2C": A2C, "DQN": DQN, "PPO": PPO, "SAC": SAC})
 """Algorithms that can be loaded as teachers."""
 
 DISTINGUISHING_SETTINGS = {
@@ -163,11 +163,7 @@ def load_sb3(path: str | os.PathLike[str], algorithm: str) -> Any:
         dynamaze.common.storage.CheckpointError: (a ValueError) for a file that is missing, cut
             short, foreign or of another algorithm.
     """
-    if algorithm not in ALGORITHMS:
-        raise ValueError(
-            f"algorithm={algorithm!r}; expected one of {sorted(ALGORITHMS)}"
-            f"{did_you_mean(algorithm, ALGORITHMS)}"
-        )
+    kind = ALGORITHMS.find(algorithm)
     file = Path(path)
     if not file.exists() and file.with_name(f"{file.name}.zip").exists():
         file = file.with_name(f"{file.name}.zip")
@@ -181,7 +177,7 @@ def load_sb3(path: str | os.PathLike[str], algorithm: str) -> Any:
         stacklevel=2,
     )
     try:
-        return ALGORITHMS[algorithm].load(file, device="cpu")
+        return kind.load(file, device="cpu")
     except Exception as error:  # a damaged file raises many kinds of errors
         raise CheckpointError(
             f"{file} cannot be loaded as a model of {algorithm} ({type(error).__name__}: {error})"

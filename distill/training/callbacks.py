@@ -10,7 +10,7 @@ import numpy as np
 
 from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.optional_imports import optional_import
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from ..core.levels import LevelRange, check_disjoint
 from ..students.base import Student
@@ -51,7 +51,7 @@ class EarlyStopping:
     ) -> None:
         self.levels = tuple(levels)
         self.evaluate, self.enough, self.patience = evaluate, enough, patience
-        self.every = int(checked_number("every", every, 1, whole=True))
+        self.every = checked_integer("every", every, 1)
         self.history: list[tuple[int, dict[str, float]]] = []
         self.best: dict[str, float] = {}
         self._weights: dict[str, dict[str, Any]] = {}
@@ -115,7 +115,7 @@ class Checkpoints:
         self, path: str | os.PathLike[str], *, every: int, callbacks: tuple[Any, ...] = ()
     ) -> None:
         self.path, self.callbacks = path, callbacks
-        self.every = int(checked_number("every", every, 1, whole=True))
+        self.every = checked_integer("every", every, 1)
 
     def __call__(self, step: TrainingStep) -> None:
         """Save, if it is time."""
@@ -138,7 +138,7 @@ class TensorBoard:
         boards: Any = optional_import(
             "torch.utils.tensorboard", extra="tensorboard", purpose="events for TensorBoard"
         )
-        self.every = int(checked_number("every", every, 1, whole=True))
+        self.every = checked_integer("every", every, 1)
         self.writer = boards.SummaryWriter(str(folder))
 
     def __call__(self, step: TrainingStep) -> None:

@@ -14,7 +14,7 @@ import torch
 from rich.progress import track
 
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer, checked_number
 
 from ..core.dataset import Batch
 from ..core.distributions import distribution_of
@@ -95,7 +95,7 @@ class Distiller:
         if not self.students:
             raise ValueError("no students; expected at least one")
         self.source = source
-        self.total_steps = int(checked_number("total_steps", total_steps, 1, whole=True))
+        self.total_steps = checked_integer("total_steps", total_steps, 1)
         _check_distributions(self.students, source)
         self.loss = make_loss(loss)
         self.value_coef = checked_number("value_coef", value_coef, 0)
@@ -160,7 +160,7 @@ class Distiller:
             TypeError: for a loss of other actions than the student's.
         """
         left = self.total_steps - self.step
-        count = left if steps is None else int(checked_number("steps", steps, 0, whole=True))
+        count = left if steps is None else checked_integer("steps", steps, 0)
         callbacks = [callback] if callable(callback) else list(callback)
         steps_taken: Any = islice(self.steps(), min(count, left))
         if progress_bar:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from ..students.base import Student
 from ..students.parametrised import copied, weights_of
@@ -84,11 +84,8 @@ def pruned(
         raise ValueError("a student that is pruned already; expected `prune_to` for a larger share")
     copy = copied(student)
     weights = {whole: (module, name) for whole, module, name in weights_of(copy)}
-    for unknown in set(tensors or ()) - set(weights):
-        raise ValueError(
-            f"tensors: {unknown!r}; expected some of {list(weights)}"
-            f"{did_you_mean(unknown, weights)}"
-        )
+    for name in tensors or ():
+        checked_choice("tensors", name, weights)
     for whole, (module, name) in weights.items():
         weight = getattr(module, name)
         if whole in tensors if tensors is not None else weight.ndim > 1:
@@ -112,11 +109,7 @@ def prune_to(student: Student, share: float, granularity: str = "tensor") -> Non
             `pruned`.
     """
     share = checked_number("share", share, 0, 1)
-    if granularity not in GRANULARITIES:
-        raise ValueError(
-            f"granularity={granularity!r}; expected one of {list(GRANULARITIES)}"
-            f"{did_you_mean(granularity, GRANULARITIES)}"
-        )
+    checked_choice("granularity", granularity, GRANULARITIES)
     masks = masks_of(student)
     if not masks:
         raise ValueError("a student without masks; expected one made by pruned()")
@@ -191,7 +184,7 @@ class GradualPruning:
         self.share = checked_number("share", share, 0, 1)
         self.first = checked_number("first", first, 0, 1)
         self.last = checked_number("last", last, self.first, 1)
-        self.every = int(checked_number("every", every, 1, whole=True))
+        self.every = checked_integer("every", every, 1)
         self.granularity, self.students = granularity, students
 
     def share_at(self, progress: float) -> float:

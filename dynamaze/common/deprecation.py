@@ -88,7 +88,7 @@ def renamed_arguments(**renamed: str) -> Callable[[Callable[P, R]], Callable[P, 
             arguments[new] = arguments.pop(old)
         return arguments
 
-    return _translated(translate)
+    return translated_arguments(translate)
 
 
 def grouped_arguments(
@@ -123,17 +123,22 @@ def grouped_arguments(
         others = {name: value for name, value in given.items() if name not in names}
         return {**others, argument: group(**grouped)} if grouped else others
 
-    return _translated(translate)
+    return translated_arguments(translate)
 
 
 Warn = Callable[[str, str], None]
 """(old name, new name) -> None."""
 
 
-def _translated(
+def translated_arguments(
     translate: Callable[[dict[str, Any], Warn], dict[str, Any]],
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator that translates keyword arguments, and warns of each old name."""
+    """Decorate a function that accepts old forms of its keyword arguments.
+
+    Args:
+        translate: returns the present keyword arguments for the given ones, and calls its second
+            argument with the old and the present form of each that it replaces.
+    """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)

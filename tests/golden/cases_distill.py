@@ -24,7 +24,7 @@ import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.distill.core.dataset import Dataset, join, make_batch
 from dynamaze.distill.core.distributions import Bounds
 from dynamaze.distill.core.policy import agreement
-from dynamaze.distill.data.rollouts import Rollouts, collect, linear_schedule
+from dynamaze.distill.data.rollouts import PerEpisode, Rollouts, collect, linear_schedule
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.evaluation import evaluate, normalised_return, ratio
 from dynamaze.distill.teachers import ActionValues, MultiTeacher, as_teacher
@@ -45,11 +45,11 @@ if find_spec("torch") is not None:
         student_driven,
         weighted,
     )
+    from dynamaze.distill.students.base import as_student
     from dynamaze.distill.students.composite import ActorCritic, GaussianStudent
     from dynamaze.distill.students.mlp import MLP
     from dynamaze.distill.students.quantise import quantised, quantised_weights
     from dynamaze.distill.students.registry import make_student
-    from dynamaze.distill.students.torch_module import as_student
     from dynamaze.distill.training.distiller import Distiller
     from dynamaze.distill.training.prune import GradualPruning, pruned
     from dynamaze.distill.training.restarts import best_restart
@@ -855,7 +855,7 @@ CASES: dict[str, Callable[[], Record]] = {
     "play teacher": lambda: _play(),
     "play student": lambda: _play(student=_Uneven(), beta=0.0),
     "play both, by step": lambda: _play(student=_Uneven(), beta=0.5, steps_per_batch=2),
-    "play both, by episode": lambda: _play(student=_Uneven(), beta=linear_schedule(), by="episode"),
+    "play both, by episode": lambda: _play(student=_Uneven(), beta=PerEpisode(linear_schedule())),
     "play best": lambda: _play(student=_Uneven(), beta=0.3, deterministic=True),
     "play sequences": lambda: _play(sequence_length=4, batch_size=5),
     "play part": lambda: _play(observation_fn=lambda seen: seen[:, :1] * 0.5),

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 import dynamaze  # noqa: F401
 from dynamaze.distill.core.dataset import join
 from dynamaze.distill.core.levels import LevelRange
-from dynamaze.distill.data.rollouts import Rollouts, collect, linear_schedule
+from dynamaze.distill.data.rollouts import PerEpisode, Rollouts, collect, linear_schedule
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.table import TableStudent
 from dynamaze.distill.teachers import ActionValues, as_teacher
@@ -112,16 +112,29 @@ def test_rollouts_beta_1_matches_teacher_states() -> None:
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.3, 1.0])
-@pytest.mark.parametrize("by", ["step", "episode"])
-def test_rollouts_beta_is_teacher_fraction(beta: float, by: str) -> None:
+@pytest.mark.parametrize("is_per_episode", [False, True])
+def test_rollouts_beta_is_teacher_fraction(beta: float, is_per_episode: bool) -> None:
     env = clocks(SAME, 8)
     actions = record_actions(env)
-    collect(Fixed(1e-9, 1.0), env, 8000, rng(1), student=Fixed(1.0, 0.0), beta=beta, by=by)
+    given = PerEpisode(beta) if is_per_episode else beta
+    collect(Fixed(1e-9, 1.0), env, 8000, rng(1), student=Fixed(1.0, 0.0), beta=given)
     taken = np.array(actions)
     # 6 standard errors; episodes have 3 steps on average, so there are fewer independent draws.
     assert taken.mean() == pytest.approx(
-        beta, abs=6 * 0.5 / np.sqrt(8000 / (1 if by == "step" else 4))
+        beta, abs=6 * 0.5 / np.sqrt(8000 / (4 if is_per_episode else 1))
     )
+
+
+def test_rollouts_old_keyword_by_warns() -> None:
+    played = []
+    for given in ({"by": "episode", "beta": 0.5}, {"beta": PerEpisode(0.5)}):
+        options: dict[str, Any] = {"student": Fixed(1.0, 0.0), **given}
+        if "by" in given:
+            with pytest.warns(DeprecationWarning, match="PerEpisode"):
+                played.append(collect(Fixed(1e-9, 1.0), clocks(SAME), 50, rng(1), **options))
+        else:
+            played.append(collect(Fixed(1e-9, 1.0), clocks(SAME), 50, rng(1), **options))
+    np.testing.assert_array_equal(played[0].rows.observations, played[1].rows.observations)
 
 
 def test_rollouts_by_episode_keep_policy_to_end() -> None:
@@ -133,7 +146,7 @@ def test_rollouts_by_episode_keep_policy_to_end() -> None:
         return step(actions)
 
     env.step = watched  # type: ignore[method-assign]
-    collect(Fixed(1e-9, 1), env, 2000, rng(), student=Fixed(1, 0), beta=0.5, by="episode")
+    collect(Fixed(1e-9, 1), env, 2000, rng(), student=Fixed(1, 0), beta=PerEpisode(0.5))
     acted: set[Any] = set()
     for i in range(8):
         acting = None

@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from dynamaze.distill.core.distributions import Bounds
 from dynamaze.distill.data.playing import EnvStepper
-from dynamaze.distill.data.rollouts import Rollouts, collect
+from dynamaze.distill.data.rollouts import PerEpisode, Rollouts, collect
 from dynamaze.distill.evaluation import evaluate, normalised_return
 from dynamaze.distill.students.composite import GaussianStudent
 from dynamaze.distill.students.gru import GRU
@@ -76,12 +76,12 @@ def test_rollouts_beta_selects_acting_policy(beta: float, mean: Any) -> None:
     np.testing.assert_array_equal(np.unique(np.concatenate(taken), axis=0), np.float32([mean]))
 
 
-@pytest.mark.parametrize("by", ["step", "episode"])
-def test_rollouts_mix_whole_actions(by: str) -> None:
+@pytest.mark.parametrize("beta", [0.3, PerEpisode(0.3)])
+def test_rollouts_mix_whole_actions(beta: Any) -> None:
     env = box_clocks()
     taken = record_actions(env)
     student: Any = Gaussian((-0.25, 3.0))
-    collect(Gaussian((0.5, -1.0)), env, 3000, rng(), student=student, beta=0.3, by=by)
+    collect(Gaussian((0.5, -1.0)), env, 3000, rng(), student=student, beta=beta)
     first, second = np.concatenate(taken).T
     of_teacher = first > 0
     np.testing.assert_array_equal(of_teacher, second < 0)

@@ -15,9 +15,9 @@ from dynamaze.distill.export.compiled import build_policy
 from dynamaze.distill.export.onnx_graph.policy import OnnxPolicy
 from dynamaze.distill.files.students import to_stored
 from dynamaze.distill.files.weights import StudentFileError
+from dynamaze.distill.students.base import as_student
 from dynamaze.distill.students.composite import GaussianStudent
 from dynamaze.distill.students.registry import make_student
-from dynamaze.distill.students.torch_module import as_student
 
 from ..composite_students import BOUNDS, assert_same_policy, wide_outputs
 from ..exporters import as_c, as_onnx

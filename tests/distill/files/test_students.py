@@ -17,8 +17,8 @@ from dynamaze.distill.export.load import open_policy
 from dynamaze.distill.files.card import Card, ReturnEstimate
 from dynamaze.distill.files.students import load_card, load_student, save_student
 from dynamaze.distill.files.weights import StudentFileError, read_weights, write_weights
+from dynamaze.distill.students.base import as_student
 from dynamaze.distill.students.registry import STUDENTS, make_student
-from dynamaze.distill.students.torch_module import as_student
 
 from ..student_cases import observations, student
 

@@ -20,12 +20,12 @@ from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.export.c_source.policy import find_compiler
 from dynamaze.distill.export.load import open_policy
 from dynamaze.distill.files.students import load_student, save_student
+from dynamaze.distill.students.base import as_student
 from dynamaze.distill.students.composite import ActorCritic, GaussianStudent
 from dynamaze.distill.students.gru import GRU
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.table import TableStudent
-from dynamaze.distill.students.torch_module import as_student
 from dynamaze.distill.students.value_iteration import ValueIterationNetwork
 from dynamaze.distill.teachers import ActionValues, as_teacher, teacher_values
 from dynamaze.distill.training.distiller import Distiller

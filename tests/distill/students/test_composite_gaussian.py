@@ -15,12 +15,12 @@ from dynamaze.distill.core.distributions import Bounds, distribution_of, split
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.export.c_source.writer import export_c
 from dynamaze.distill.files.students import load_student, save_student
+from dynamaze.distill.students.base import as_student
 from dynamaze.distill.students.composite import GaussianStudent
 from dynamaze.distill.students.gru import GRU
 from dynamaze.distill.students.mlp import MLP, Linear
 from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.table import TableStudent
-from dynamaze.distill.students.torch_module import as_student
 from dynamaze.distill.teachers import MultiTeacher, as_teacher, teacher_labels
 from dynamaze.distill.training.distiller import Distiller, TrainingStep
 

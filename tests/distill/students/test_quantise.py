@@ -29,6 +29,7 @@ from dynamaze.distill.export.onnx_graph.policy import OnnxPolicy
 from dynamaze.distill.export.onnx_graph.writer import export_onnx
 from dynamaze.distill.files.students import load_student, save_student, to_stored
 from dynamaze.distill.files.weights import StudentFileError, read_weights, write_weights
+from dynamaze.distill.students.base import as_student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.parametrised import plain, plain_weights
 from dynamaze.distill.students.quantise import (
@@ -38,7 +39,6 @@ from dynamaze.distill.students.quantise import (
     size_in_bytes,
 )
 from dynamaze.distill.students.registry import STUDENTS, make_student
-from dynamaze.distill.students.torch_module import as_student
 from dynamaze.distill.students.value_iteration import ValueIterationNetwork
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.envs.generation import MazeGenerator

@@ -11,12 +11,11 @@ import torch
 
 from dynamaze.distill import Policy
 from dynamaze.distill.data.playing import output_fn
-from dynamaze.distill.students.base import Student
+from dynamaze.distill.students.base import Student, as_student
 from dynamaze.distill.students.conv import Convolution
 from dynamaze.distill.students.gru import GRU
 from dynamaze.distill.students.mlp import MLP, Linear
 from dynamaze.distill.students.registry import STUDENTS, make_student
-from dynamaze.distill.students.torch_module import as_student
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import query_all_cells, split_queries
 

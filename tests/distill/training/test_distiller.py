@@ -11,9 +11,8 @@ from dynamaze.distill.core.dataset import Dataset, make_batch
 from dynamaze.distill.core.levels import LevelRange
 from dynamaze.distill.core.losses import Targets, kl, value_mse
 from dynamaze.distill.data.source import FunctionSource
-from dynamaze.distill.students.base import TrainingOutput
+from dynamaze.distill.students.base import TrainingOutput, as_student
 from dynamaze.distill.students.mlp import MLP
-from dynamaze.distill.students.torch_module import as_student
 from dynamaze.distill.students.value_iteration import ValueIterationNetwork
 from dynamaze.distill.training.callbacks import Checkpoints, EarlyStopping, TensorBoard
 from dynamaze.distill.training.distiller import Distiller

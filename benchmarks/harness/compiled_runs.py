@@ -32,6 +32,7 @@ from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled
 from dynamaze.envs import GridEnv
 from dynamaze.envs.changing_maze import ChangingMaze, MazeConfig
+from dynamaze.envs.mazes.dynamics import Dynamics
 from dynamaze.envs.vector.kernel import (
     BatchedEnvState,
     MazeTables,
@@ -231,6 +232,8 @@ def _plain_maze(agent: Agent) -> tuple[GridEnv, int]:
         env = env.env
     if not isinstance(env, GridEnv):
         raise TypeError(f"environment {env}; a compiled run needs a maze of DynaMaze")
+    if env.maze_config.dynamics is not Dynamics:  # those of LoCA have a one-way passage
+        raise TypeError(f"environment {env} has other dynamics than a maze; run it step by step")
     return env, limit
 
 

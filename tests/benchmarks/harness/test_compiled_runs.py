@@ -187,7 +187,11 @@ def test_c_loop_equals_agent(tmp_path: Path) -> None:
 
 def test_run_rejects_unknown_wrapper() -> None:
     wrapped = gym.wrappers.TransformReward(gym.make("DynaMaze-v0"), lambda reward: 2 * reward)
-    for env, message in ((wrapped, "TransformReward"), (gym.make("FrozenLake-v1"), "needs a maze")):
+    for env, message in (
+        (wrapped, "TransformReward"),
+        (gym.make("FrozenLake-v1"), "needs a maze"),
+        (gym.make("DynaMazeLoCA-v0"), "other dynamics"),
+    ):
         with pytest.raises(TypeError, match=message):
             run_many(partial(DynaQ, env), runs=1, steps=5, seed=0)
     with pytest.raises(ValueError, match="has taken 3 steps"):

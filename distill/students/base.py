@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
+from ..core.observations import MAX_BRIGHTNESS
 from ..core.policy import softmax
 
 
@@ -86,10 +87,6 @@ class Student(nn.Module):
     def act(self, observation: Any) -> Any:
         """Return the best action for one observation, the first of equal ones."""
         return int(self.action_logits(np.asarray(observation)[None])[0].argmax())
-
-
-MAX_BRIGHTNESS = 255.0
-"""Divisor of images, which are observations of uint8."""
 
 
 def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:

@@ -72,12 +72,12 @@ def value_iteration_network(repeats: int) -> list[SpeedRow]:
     if not _installed("torch"):
         return []
     from dynamaze.distill.core.size import microseconds
-    from dynamaze.distill.export.compiled.value_iteration import CompiledValueIteration
-    from dynamaze.distill.export.compiled.value_iteration_kernel import ValueIterationWeights
+    from dynamaze.distill.export.common.operations import ValueIteration
+    from dynamaze.distill.export.compiled import CompiledPolicy
     from dynamaze.envs.generation.planes import fill_optimal_policy
 
     planes = split_queries(query_all_cells(MazeGenerator(11), [0]))[:1]
-    policy = CompiledValueIteration(exact_weights(ValueIterationWeights), num_parameters=113)
+    policy = CompiledPolicy((exact_weights(ValueIteration),))
     ours = microseconds(lambda: policy.act(planes[0]))
     size = (planes.shape[2] + 2) * (planes.shape[3] + 2)
     work = (np.empty(size, np.int64), np.empty(size, np.int64), np.empty((1, 4)))

@@ -68,37 +68,6 @@ class GaussianActions:
         self.inner.reset(episode_start)
 
 
-class GaussianPolicy(GaussianActions):
-    """Continuous actions without torch.
-
-    Args:
-        inner: a policy that runs without torch.
-        bounds: bounds of the actions; they map samples to actions.
-
-    Raises:
-        ValueError: if the inner policy has another number of outputs.
-    """
-
-    def __init__(self, inner: Any, bounds: Bounds) -> None:
-        self.inner, self.bounds = inner, bounds
-        if inner.num_actions != 2 * bounds.dimensions:
-            raise ValueError(f"{inner.num_actions} outputs; expected {2 * bounds.dimensions}")
-
-    @property
-    def observation_shape(self) -> Any:
-        """Observation shape of the inner policy, if it declares one."""
-        return self.inner.observation_shape
-
-    @property
-    def num_parameters(self) -> int:
-        """Number of parameters of the inner policy."""
-        return int(self.inner.num_parameters)
-
-    def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
-        """Return the multiply-adds of the inner policy."""
-        return int(self.inner.multiply_adds(observation_shape))
-
-
 def refuse_logits() -> NoReturn:
     """Raise the error for logits of a policy with continuous actions.
 

@@ -45,7 +45,7 @@ def open_policy(path: str | os.PathLike[str]) -> LoadedPolicy:
         raise StudentFileError(
             f"{path} ends in {ending!r}; expected a policy in .safetensors or .onnx"
         )
-    from .compiled import build_policy, runs_without_torch
+    from .compiled.policy import build_policy, runs_without_torch
 
     stored = read_weights(path)
     kind, card = str(stored.config.get("kind")), Card.from_json(stored.card)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_integer
 
+from ..core.observations import MAX_BRIGHTNESS
 from ..core.policy import softmax
 
 
@@ -141,10 +142,6 @@ def as_student(module: nn.Module) -> Student:
     if not isinstance(module, nn.Module):
         raise TypeError(f"a student of type {type(module).__name__}; expected a torch module")
     return ModuleStudent(module)
-
-
-MAX_BRIGHTNESS = 255.0
-"""Divisor of images, which are observations of uint8."""
 
 
 def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:

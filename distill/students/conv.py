@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.validation import checked_integer
 
+from ..core.observations import COLOURS, KERNEL
 from .base import Student, as_floats, checked_shape
 
-KERNEL = 9  # cells of a 3x3 kernel
-COLOURS = 3
 MAZE_ACTIONS = 4  # of students whose planes may have any size
 
 

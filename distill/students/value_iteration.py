@@ -9,8 +9,9 @@ from torch.nn import functional
 
 from dynamaze.common.validation import checked_integer, checked_number
 
+from ..core.observations import KERNEL, iterations_for
 from .base import Student, TrainingOutput
-from .conv import KERNEL, MAZE_ACTIONS, at_cells, check_planes, split_planes
+from .conv import MAZE_ACTIONS, at_cells, check_planes, split_planes
 
 SOFTMAX_SCALES, LOGIT_SCALES = (1.0, 5.0), (1.0, 1000.0)
 """Ranges of the softmax scale and of the logit scale, annealed in training from soft to hard."""
@@ -108,11 +109,8 @@ class ValueIterationNetwork(Student):
             self.readout_bias = nn.Parameter(torch.zeros(MAZE_ACTIONS))
 
     def iterations_for(self, rows: int, cols: int) -> int:
-        """Return the number of iterations for a maze of this size.
-
-        A shortest path visits at most every other cell, plus a row or column for its turns.
-        """
-        return self.iterations or (rows * cols) // 2 + max(rows, cols)
+        """Return the number of iterations for a maze of this size."""
+        return self.iterations or iterations_for(rows, cols)
 
     def forward(self, observations: Tensor) -> Tensor:
         """Return (queries, 4) logits for (batch, 3, rows, cols) planes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import re
 import shutil
 import subprocess
@@ -14,11 +15,10 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 
+from ...core.distributions import Bounds
 from ...core.size import microseconds
-from ..common.exported_policy import ExportedPolicy
-from ..common.float32 import no_agent_error
-from .gaussian import bounds_in
-from .sources import SHIM, SHIM_DISCRETE, SHIM_GAUSSIAN
+from ..common.exported_policy import ExportedPolicy, no_agent_error
+from .templates import ABOUT, SHIM, SHIM_DISCRETE, SHIM_GAUSSIAN
 
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror")
 CALLS = 256
@@ -58,7 +58,7 @@ class CPolicy(ExportedPolicy):
             raise ValueError(f"{header} has no function NAME_act; expected a file of export_c")
         name, kind, memory_parameter = found.groups()
         of_row = ", memory + i * NAME_MEMORY" if memory_parameter else ""
-        self._bounds = bounds_in(text)
+        self._bounds = _bounds_in(text)
         calls = SHIM_DISCRETE if self._bounds is None else SHIM_GAUSSIAN
         shim = SHIM.format(header=header.name, of_row=of_row, **calls)
         shim = shim.replace("INPUT", kind).replace("NAME", name)
@@ -136,6 +136,16 @@ class CPolicy(ExportedPolicy):
     def _seen(self, observations: Any) -> Any:
         seen = np.ascontiguousarray(observations, dtype=self._dtype)
         return seen.reshape(len(seen), self._size)
+
+
+def _bounds_in(header: str) -> Bounds | None:
+    """Return the bounds of a header of continuous actions; None for Discrete ones.
+
+    Raises:
+        ValueError: for invalid bounds.
+    """
+    found = re.search(re.escape(ABOUT).replace(r"\{document\}", r"(\{.*\})"), header)
+    return None if found is None else Bounds.from_json(json.loads(found[1]))
 
 
 def _pointer(array: Any) -> ctypes.c_void_p:

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dynamaze.common.storage import write_atomically
 
-from ...core.gaussian_actions import GaussianPolicy
-from ...core.policy import LogitPolicy
-from ...files.weights import StoredStudent
-from ...students.tree import DecisionTree
-from ..common.float32 import FloatTree
-from ..compiled import build_policy, describe_kind, runs_without_torch
-from ..compiled.conv import CompiledConvolution
-from ..compiled.gru import CompiledGRU
-from ..compiled.mlp import CompiledMLP
-from ..compiled.value_iteration import CompiledValueIteration, iterations_for
-from .conv import conv_body
-from .gaussian import gaussian_body
-from .sources import (
-    DISCRETE,
-    GRU,
-    HEADER,
-    LAYER,
-    LAYERS,
-    MAX_BRIGHTNESS,
-    VALUE_ITERATION,
-    literal,
-    scaled,
-    table,
-    tree_body,
-)
-
-Writable = CompiledMLP | CompiledConvolution | CompiledGRU | CompiledValueIteration | DecisionTree
-"""Policies that can be written; all but a tree may be inside a `GaussianPolicy`."""
+from ...core.distributions import Bounds
+from ...core.gaussian_actions import LOG_STD
+from ...core.observations import MAX_BRIGHTNESS
+from ..common import operations as ops
+from ..common.students import describe_kind, operations_of
+from . import templates
+from .templates import bounds_table, literal, table, tanh_function
 
 
 def export_c(
@@ -61,8 +41,9 @@ def export_c(
     Args:
         path: the file.
         student: a student, or a policy of `load_policy`: an MLP, linear, a convolution, a GRU, a
-            value iteration network, a tree, or a `GaussianStudent` with one of these, but a tree,
-            inside. Of an `ActorCritic` the actor is written.
+            value iteration network, a tree, a `GaussianStudent` with one of these, but a tree,
+            inside, or a student of a class with a method `operations()`. Of an `ActorCritic` the
+            actor is written.
         observation: a single one as the environment returns it; only its shape matters, and whether
             it is uint8: then it is `const unsigned char *observation`.
         name: prefix of all names in the header.
@@ -75,127 +56,300 @@ def export_c(
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError(f"name={name!r}; expected one that C takes, such as 'student'")
-    policy = _without_torch(student)
-    is_gaussian = isinstance(policy, GaussianPolicy)
-    acting, seen = policy.inner if is_gaussian else policy, np.asarray(observation)
-    _check_fits(acting, seen)
-    is_recurrent = isinstance(acting, CompiledGRU)
-    memory = {
-        "takes": ", float *memory" if is_recurrent else "",
-        "gives": ", memory" if is_recurrent else "",
-    }
-    body = _body(acting, seen)
-    if is_gaussian:
-        out = f"a Gaussian of {policy.bounds.dimensions} numbers"
-        body = gaussian_body(body, policy.bounds, **memory)
-    else:
-        out = f"one of {policy.num_actions} actions"
-        body = DISCRETE.format(body=body, actions=policy.num_actions, **memory)
-    text = HEADER.format(
-        guard=f"{name.upper()}_H",
-        inputs=seen.size,
-        shape=" x ".join(str(n) for n in seen.shape),
-        out=out,
-        body=body,
-    )
+    operations, seen = operations_of(student), np.asarray(observation)
+    if operations is None:
+        raise TypeError(
+            f"a student {describe_kind(student)}; expected an MLP, linear, a convolution, a GRU, a "
+            "value iteration network, a tree or one with a method operations(), which can be "
+            "written as C"
+        )
     kind = "unsigned char" if seen.dtype == np.uint8 else "float"
+    text = _Source(operations, seen).header(guard=f"{name.upper()}_H")
     write_atomically(path, text.replace("INPUT", kind).replace("NAME", name).encode())
 
 
-def _body(policy: Writable, seen: Any) -> str:
-    """Return the tables of a student, and the function of its logits."""
-    brightest = MAX_BRIGHTNESS if seen.dtype == np.uint8 else 1
-    if isinstance(policy, CompiledMLP):
-        return _layers(policy, brightest=brightest)
-    if isinstance(policy, CompiledGRU):
-        return _gru(policy, brightest=brightest)
-    if isinstance(policy, CompiledConvolution):
-        return conv_body(policy, seen.shape, brightest)
-    if isinstance(policy, DecisionTree):
-        return tree_body(FloatTree.of(policy))
-    return _value_iteration(policy, seen.shape[1:])
+class _Input(NamedTuple):
+    """C expressions of the vector that the next operation reads."""
+
+    array: str
+    run: str  # numbers in a run
+    runs: int = 0  # 0 for one without a loop over runs
+    wide: int = 0  # from one run to the next
+    first: int = 0  # offset of the first run
+    map: ops.Size = ()  # whose cells are read one after another; empty for a vector
+    is_state: bool = False
+
+    def expressions(self) -> dict[str, str]:
+        """Return the entries of the templates that read it number by number."""
+        if not self.runs:
+            return {"array": self.array, "run": self.run, "each_row": "", "at": "i", "place": "i"}
+        return {
+            "array": self.array,
+            "run": self.run,
+            "each_row": f"    for (int row = 0; row < {self.runs}; row++)\n",
+            "at": f"row * {self.wide} + {self.first} + i",
+            "place": f"row * {self.run} + i",
+        }
 
 
-def _check_fits(policy: Any, observation: Any) -> None:
-    """Run the policy once, so that it refuses what does not fit; restore its recurrent state."""
-    before = getattr(policy, "memory", None)
-    if before is not None:
-        policy.reset()
-    try:
-        policy.action_logits(observation[None])
-    finally:
-        if hasattr(policy, "memory"):
-            policy.memory = before
+class _Source:
+    """C source of a student that grows by one operation after the other.
 
+    Args:
+        operations: of the student.
+        observation: a single one.
 
-def _without_torch(student: Any) -> Any:
-    """Return one of `Writable`, or a `GaussianPolicy` of one."""
-    policy, config = student, getattr(student, "config", {})
-    is_network = not isinstance(student, LogitPolicy) and hasattr(student, "state_dict")
-    if is_network and runs_without_torch(config):
-        # Imported here, since it needs torch; a network needs torch anyway.
-        from ...students.parametrised import plain_weights
+    Raises:
+        ValueError: for an observation that does not fit, or weights that are not finite.
+    """
 
-        weights = {key: part.cpu().numpy() for key, part in plain_weights(student).items()}
-        policy = build_policy(StoredStudent(weights, config, {}))
-    acting = policy.inner if isinstance(policy, GaussianPolicy) else policy
-    if not isinstance(acting, Writable):
-        described = describe_kind(config) if config else f"of type {type(student).__name__}"
-        raise TypeError(
-            f"a student {described}; expected an MLP, linear, a convolution, a GRU, a value "
-            "iteration network or a tree, which can be written as C"
+    def __init__(self, operations: ops.Operations, observation: Any) -> None:
+        self.sizes = ops.sizes_of(operations, observation.shape)
+        self.bounds = ops.bounds_of(operations)
+        self.operations = operations if self.bounds is None else operations[:-1]
+        self.observation, first = observation, ops.first_of(operations)
+        self.may_fail = None in first.observation_shape
+        self.memory = ops.memory_width(operations)
+        self.word = "logits" if self.bounds is None else "outputs"
+        self.tables: list[str] = []
+        self.helpers: list[str] = []
+        self.steps: list[str] = []
+        is_image = observation.dtype == np.uint8 and first.is_image
+        self.times = f" / {MAX_BRIGHTNESS:.0f}.0f" if is_image else ""  # of the next input
+        self.input = _Input("observation", "")
+        for number in range(len(self.operations)):
+            self._add(number)
+        if self.input.array != self.word:
+            self._copy(self.word, self.sizes[-1][0])
+
+    def header(self, *, guard: str) -> str:
+        """Return the whole header, with NAME and INPUT."""
+        seen, outputs = self.observation, self.sizes[-1][0]
+        memory = {
+            "takes": ", float *memory" if self.memory else "",
+            "gives": ", memory" if self.memory else "",
+        }
+        body = templates.FUNCTION.format(
+            defines=f"#define NAME_MEMORY {self.memory}\n\n" if self.memory else "",
+            tables="\n".join(self.tables),
+            helpers="".join(f"{helper}\n\n" for helper in self.helpers),
+            word=self.word,
+            says=templates.SAYS_PLANES if self.may_fail else templates.SAYS_ALWAYS,
+            says_more=templates.SAYS_MEMORY if self.memory else "",
+            takes=memory["takes"],
+            steps="".join(self.steps),
         )
-    return policy
-
-
-def _layers(policy: CompiledMLP, *, brightest: int) -> str:
-    tables, steps = [], []
-    for number, (weight, bias) in enumerate(policy.layers):
-        first, last = number == 0, number == len(policy.layers) - 1
-        outputs, inputs = weight.shape
-        tables += [table(f"weight_{number}", weight.T), table(f"bias_{number}", bias)]
-        steps.append(
-            LAYER.format(
-                number=number,
-                inputs=inputs,
-                outputs=outputs,
-                source="observation" if first else f"units_{number - 1}",
-                into="logits" if last else f"units_{number}",
-                declare="" if last else f"    float units_{number}[{outputs}];\n",
-                times=scaled(brightest) if first else "",
-                squash="" if last else "tanhf",
-            )
+        if self.bounds is None:
+            out = f"one of {outputs} actions"
+            body = templates.DISCRETE.format(body=body, actions=outputs, **memory)
+        else:
+            out = f"a Gaussian of {self.bounds.dimensions} numbers"
+            body = self._continuous(body, self.bounds, **memory)
+        return templates.HEADER.format(
+            guard=guard,
+            inputs=seen.size,
+            shape=" x ".join(str(n) for n in seen.shape),
+            out=out,
+            body=body,
         )
-    return LAYERS.format(tables="\n".join(tables), steps="".join(steps), actions=policy.num_actions)
+
+    def _continuous(self, body: str, bounds: Bounds, *, takes: str, gives: str) -> str:
+        """Return functions of continuous actions, after that of the network's outputs."""
+        ask = f"NAME_outputs(observation{gives}, outputs)"
+        sample = "middle[d] + half_range[d] * tanhf(outputs[d])"
+        sides = ops.Gaussian(bounds).sides().items()
+        return templates.CONTINUOUS.format(
+            dimensions=bounds.dimensions,
+            about=templates.ABOUT.format(document=json.dumps(bounds.to_json())),
+            body=body,
+            takes=takes,
+            ask=f"if ({ask} < 0) return -1;" if self.may_fail else f"{ask};",
+            says=templates.FAILS if self.may_fail else templates.SAYS_ALWAYS,
+            smallest=LOG_STD[0],
+            largest=LOG_STD[1],
+            least=literal(LOG_STD[0]),
+            most=literal(LOG_STD[1]),
+            way="squashed and scaled" if bounds.squashed else "clipped",
+            tables="\n".join(bounds_table(name, side) for name, side in sides),
+            sample=sample if bounds.squashed else "outputs[d]",
+        )
+
+    # -- operations ----------------------------------------------------------------------------
+
+    def _add(self, number: int) -> None:
+        """Write an operation down."""
+        operation = self.operations[number]
+        before, after = self.sizes[number], self.sizes[number + 1]
+        array = f"units_{number - 1}"  # of the operation before
+        match operation:
+            case ops.Vector():
+                self.input = _Input("observation", str(after[0]))
+            case ops.Image() | ops.Planes():
+                self._load(after, operation.strides(*after))
+            case ops.ValueIteration():
+                self._value_iteration(operation, number)
+            case ops.Tree():
+                self._tree(operation, number)
+            case ops.Convolution():
+                self._convolution(operation, number)
+            case ops.MarkedCells():
+                wide = self._map(number - 1).wide * after[0]
+                self.input = _Input(array, str(after[0]), runs=1, wide=wide)
+            case ops.Flatten():
+                rows, cols, channels = before
+                wide = self._map(number - 1).wide * channels
+                self.input = _Input(
+                    array, str(cols * channels), rows, wide, first=wide + channels, map=before
+                )
+            case ops.Linear():
+                self._linear(operation, number)
+            case ops.GRU():
+                self._gru(operation, number)
+
+    def _linear(self, layer: ops.Linear, number: int) -> None:
+        given, weight = self.input, ops.cell_by_cell(layer.weight, self.input.map)
+        self._add_tables({f"weight_{number}": weight.T, f"bias_{number}": layer.bias})
+        squash = "tanhf" if layer.tanh else ""
+        about = {**self._output(number), "number": number}
+        if given.runs or given.is_state:
+            text = templates.READ + (templates.SQUASH if layer.tanh else "")
+            self._step(text, **about, **given.expressions())
+        else:
+            self._step(templates.LAYER, **about, **given._asdict(), times=self.times, squash=squash)
+        self.times = ""
+
+    def _gru(self, cell: ops.GRU, number: int) -> None:
+        if self.input.runs:
+            self._copy("flat", self.sizes[number][0])
+        given = self.input
+        tables = cell.arrays()
+        inwards = ops.cell_by_cell(cell.inwards, given.map)
+        self._add_tables({**tables, "inwards": inwards.T, "backwards": cell.backwards.T})
+        self._step(templates.GRU, **given._asdict(), width=cell.width, times=self.times)
+        self.times = ""
+        self.input = _Input("memory", "WIDTH", is_state=True)
+
+    def _tree(self, tree: ops.Tree, number: int) -> None:
+        self._add_tables(tree.arrays())
+        self._step(templates.TREE, **self._output(number))
+
+    def _value_iteration(self, network: ops.ValueIteration, number: int) -> None:
+        _, rows, cols = self.observation.shape
+        self._add_tables(network.arrays())
+        self._step(
+            templates.VALUE_ITERATION,
+            **self._output(number),
+            rows=rows,
+            cols=cols,
+            iterations=network.iterations_for(rows, cols),
+            top=literal(network.top),
+            sharpness=literal(network.sharpness),
+        )
+
+    def _load(self, size: ops.Size, strides: tuple[int, int, int]) -> None:
+        """Copy the observation to a map; find the marked cell in planes."""
+        (rows, cols, inputs), here = size, self._map(0)
+        down, right, deeper = strides
+        self._step(
+            templates.MAP,
+            find=templates.FIND if self.may_fail else "",
+            rows=rows,
+            cols=cols,
+            inputs=inputs,
+            size=here.high * here.wide * inputs,
+            each_row=here.each_row,
+            each_col=here.each_col,
+            into=_offset(here.into, here.wide, inputs),
+            at=f"row * {down} + col * {right} + i * {deeper}",
+            times=self.times,
+        )
+        self.times = ""
+
+    def _convolution(self, layer: ops.Convolution, number: int) -> None:
+        before, here = self._map(number - 1), self._map(number)
+        channels, inputs = layer.weight.shape[:2]
+        by_input = layer.weight.transpose(2, 3, 1, 0).reshape(-1, channels)
+        self._add_tables({f"weight_{number}": by_input, f"bias_{number}": layer.bias})
+        if layer.tanh and tanh_function() not in self.helpers:
+            self.helpers.append(tanh_function())
+        about = {"number": number, "run": 3 * inputs, "outputs": channels}
+        tanh = "NAME_tanh" if layer.tanh else ""
+        self.helpers.append(templates.CELL.format(**about, wide=before.wide * inputs, tanh=tanh))
+        self._step(
+            templates.STEP,
+            **about,
+            before=number - 1,
+            size=here.high * here.wide * channels,
+            each_row=here.each_row,
+            each_col=here.each_col,
+            source=_offset(here.source, before.wide, inputs),
+            into=_offset(here.into, here.wide, channels),
+        )
+
+    # -- parts ---------------------------------------------------------------------------------
+
+    def _copy(self, into: str, size: int) -> None:
+        """Copy the input of an operation to one run."""
+        declare = "" if into == self.word else f"    float {into}[{size}];\n"
+        self._step(templates.COPY, into=into, declare=declare, **self.input.expressions())
+        self.input = _Input(into, str(size), map=self.input.map)
+
+    def _output(self, number: int) -> dict[str, Any]:
+        """Return the entries of the templates for the output of an operation, the next input."""
+        is_last = number == len(self.operations) - 1
+        outputs = self.sizes[number + 1][0]
+        into = self.word if is_last else f"units_{number}"
+        self.input = _Input(into, str(outputs))
+        declare = "" if is_last else f"    float {into}[{outputs}];\n"
+        return {"into": into, "outputs": outputs, "declare": declare}
+
+    def _step(self, template: str, **entries: Any) -> None:
+        self.steps.append(template.format(**entries))
+
+    def _add_tables(self, arrays: dict[str, Any]) -> None:
+        self.tables += [table(name, array) for name, array in arrays.items()]
+
+    def _map(self, number: int) -> _Map:
+        """Return the map that an operation writes."""
+        operation, later = self.operations[number], self.operations[number + 1 :]
+        if self.may_fail:
+            return _around(sum(isinstance(each, ops.Convolution) for each in later))
+        stride = operation.stride if isinstance(operation, ops.Convolution) else 1
+        rows, cols, _ = self.sizes[number + 1]
+        return _whole(rows, cols, stride)
 
 
-def _gru(policy: CompiledGRU, *, brightest: int) -> str:
-    tables = [
-        table(name, array.T if array.ndim == 2 else array)
-        for name, array in policy.weights._asdict().items()
-    ]
-    return GRU.format(
-        tables="\n".join(tables),
-        width=policy.width,
-        inputs=policy.weights.inwards.shape[1],
-        actions=policy.num_actions,
-        times=scaled(brightest),
+class _Map(NamedTuple):
+    """C expressions for the cells of one map; (row, col) is a cell of the maze or image."""
+
+    high: int  # rows of the map, with its border
+    wide: int  # columns of the map, with its border
+    each_row: str  # header of the loop over cells
+    each_col: str
+    into: tuple[str, str]  # row and column of a cell in this map
+    source: tuple[str, str]  # in the previous map, of the first of its nine inputs
+
+
+def _around(reach: int) -> _Map:
+    """Return the map of the agent's cell and of the cells up to `reach` away in each direction."""
+    row, col = (
+        f"int {way} = agent_{way} > {reach} ? agent_{way} - {reach} : 0; "
+        f"{way} < {sides} && {way} <= agent_{way} + {reach}; {way}++"
+        for way, sides in (("row", "ROWS"), ("col", "COLS"))
     )
+    place = f"row - agent_row + {reach}", f"col - agent_col + {reach}"
+    return _Map(2 * reach + 1, 2 * reach + 1, row, col, place, place)
 
 
-def _value_iteration(policy: CompiledValueIteration, sides: tuple[int, ...]) -> str:
-    w, (rows, cols) = policy.weights, sides
-    tables = [
-        table("reward", w.reward),
-        table("moves", w.moves),
-        table("bias", w.bias),
-    ]
-    return VALUE_ITERATION.format(
-        tables="\n".join(tables),
-        rows=rows,
-        cols=cols,
-        actions=policy.num_actions,
-        iterations=iterations_for(policy.iterations, rows, cols),
-        top=literal(w.top),
-        sharpness=literal(w.sharpness),
+def _whole(rows: int, cols: int, stride: int) -> _Map:
+    """Return the map of all cells, with a border of one, for a convolution of some stride."""
+    row, col = (
+        f"int {way} = 0; {way} < {side}; {way}++" for way, side in (("row", rows), ("col", cols))
     )
+    source = f"{stride} * row", f"{stride} * col"
+    return _Map(rows + 2, cols + 2, row, col, ("row + 1", "col + 1"), source)
+
+
+def _offset(place: tuple[str, str], wide: int, channels: int) -> str:
+    row, col = place
+    return f"(({row}) * {wide} + {col}) * {channels}"

@@ -1,4 +1,4 @@
-"""Base classes of policies without torch: recurrent state, and Discrete or continuous actions."""
+"""Base class of exported policies: recurrent state, and Discrete or continuous actions."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from ...core.gaussian_actions import refuse_logits
 from ...core.policy import LogitPolicy
 
 
-class RecurrentState:
-    """Recurrent state of a policy: a row for each of a batch of episodes, until `reset`.
+class ExportedPolicy(LogitPolicy):
+    """Policy of an exported student, with the attributes of its kind of actions only.
 
-    A recurrent subclass sets `memory` in its constructor; others have no such attribute.
+    A subclass sets `_bounds` in its constructor: those of continuous actions, None for Discrete
+    ones. One with a recurrent state, a row for each of a batch of episodes until `reset`, also sets
+    `memory` there; others have no such attribute.
 
     Attributes:
         width: size of the state.
@@ -29,42 +31,6 @@ class RecurrentState:
 
     width: int
     memory: npt.NDArray[np.float32] | None
-
-    def recall(self, count: int) -> npt.NDArray[np.float32]:
-        """Return a (count, width) copy of the state; zeros after a reset.
-
-        Raises:
-            ValueError: for another number of observations than the rows of `memory`.
-        """
-        if self.memory is None:
-            return np.zeros((count, self.width), dtype=np.float32)
-        if len(self.memory) != count:
-            raise ValueError(
-                f"{count} observations, and a state of {len(self.memory)} episodes; expected equal "
-                "numbers, or reset() before others"
-            )
-        return self.memory.copy()
-
-    def reset(self, episode_start: npt.NDArray[np.bool_] | None = None) -> None:
-        """Reset the state.
-
-        Args:
-            episode_start: (batch,) True where an episode begins; None for all rows.
-        """
-        if episode_start is None or self.memory is None:
-            self.memory = None
-            return
-        keep: Any = ~np.asarray(episode_start, dtype=np.bool_)
-        self.memory = self.memory * keep[:, None].astype(np.float32)
-
-
-class ExportedPolicy(RecurrentState, LogitPolicy):
-    """Policy from a file, with the attributes of its kind of actions only.
-
-    A subclass sets `_bounds` in its constructor: those of continuous actions, None for Discrete
-    ones.
-    """
-
     _bounds: Bounds | None
 
     @abstractmethod
@@ -101,7 +67,39 @@ class ExportedPolicy(RecurrentState, LogitPolicy):
         """
         return self._only_of_continuous_actions("bounds")
 
+    def recall(self, count: int) -> npt.NDArray[np.float32]:
+        """Return a (count, width) copy of the state; zeros after a reset.
+
+        Raises:
+            ValueError: for another number of observations than the rows of `memory`.
+        """
+        if self.memory is None:
+            return np.zeros((count, self.width), dtype=np.float32)
+        if len(self.memory) != count:
+            raise ValueError(
+                f"{count} observations, and a state of {len(self.memory)} episodes; expected equal "
+                "numbers, or reset() before others"
+            )
+        return self.memory.copy()
+
+    def reset(self, episode_start: npt.NDArray[np.bool_] | None = None) -> None:
+        """Reset the state.
+
+        Args:
+            episode_start: (batch,) True where an episode begins; None for all rows.
+        """
+        if episode_start is None or self.memory is None:
+            self.memory = None
+            return
+        keep: Any = ~np.asarray(episode_start, dtype=np.bool_)
+        self.memory = self.memory * keep[:, None].astype(np.float32)
+
     def _only_of_continuous_actions(self, name: str) -> Bounds:
         if self._bounds is None:
             raise AttributeError(f"a policy of Discrete actions has no {name}")
         return self._bounds
+
+
+def no_agent_error() -> ValueError:
+    """Return the error for planes in which no cell is marked."""
+    return ValueError("an observation in which no cell is the agent's; expected one")

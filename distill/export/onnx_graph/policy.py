@@ -17,6 +17,7 @@ from ...core.distributions import Bounds
 from ...core.old_names import current_config
 from ...files.weights import FORMAT, METADATA_KEY, StudentFileError
 from ..common.exported_policy import ExportedPolicy
+from ..common.operations import check_shape
 
 KINDS: dict[str, np.dtype[Any]] = {"tensor(float)": np.dtype("f4"), "tensor(uint8)": np.dtype("u1")}
 """ONNX type of the observations -> dtype."""
@@ -94,12 +95,7 @@ class OnnxPolicy(ExportedPolicy):
         return np.concatenate(outputs, axis=1).astype(np.float64)
 
     def _run(self, observations: Any, outputs: list[str]) -> list[Any]:
-        shape, wanted = observations.shape[1:], self.observation_shape
-        if len(shape) != len(wanted) or any(
-            w is not None and n != w for n, w in zip(shape, wanted, strict=True)
-        ):
-            sides = ", ".join("any" if n is None else str(n) for n in ("batch", *wanted))
-            raise ValueError(f"observations of shape {observations.shape}; expected ({sides})")
+        check_shape(observations.shape, self.observation_shape, batch=True)
         if (observations.dtype == np.uint8) != (self._dtype == np.uint8):
             raise ValueError(
                 f"observations of {observations.dtype}; expected {self._dtype}, for which the "

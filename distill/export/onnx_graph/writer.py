@@ -7,26 +7,16 @@ import os
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.storage import write_atomically
 
 from ...core.distributions import CATEGORICAL, distribution_of
 from ...files.card import Card
-from ...files.students import to_stored
 from ...files.weights import FORMAT, METADATA_KEY
-from ...students.composite import ActorCritic, GaussianStudent
-from ...students.gru import GRU
-from ...students.parametrised import plain
-from ...students.residual import Residual
-from ...students.tree import DecisionTree
-from ...students.value_iteration import ValueIterationNetwork
-from ..common.float32 import FloatTree
-from ..compiled import build_policy
-from ..compiled.value_iteration import CompiledValueIteration
-from .graphs import gaussian_graph, tree_graph, value_iteration_graph
-from .tracing import GRUStep, WithBestAction, traced, with_any_size
+from ..common.operations import Gaussian, bounds_of
+from ..common.students import operations_of
+from .operations import add_gaussian, graph_of
 
 
 def export_onnx(
@@ -44,8 +34,9 @@ def export_onnx(
 
     Args:
         path: the file.
-        student: a network, any torch module from observations to logits, a tree, or a
-            `GaussianStudent` with such a network inside. Of an `ActorCritic` the actor is written.
+        student: a student of a class with a method `operations()`, any torch module from
+            observations to logits, a tree, or a `GaussianStudent` with such a network inside. Of an
+            `ActorCritic` the actor is written.
         observation: a single one as the environment returns it; only its shape matters, and whether
             it is uint8.
         card: model card.
@@ -57,16 +48,28 @@ def export_onnx(
         OSError: if the file cannot be written; an older one stays as it was.
     """
     optional_import("onnx", extra="onnx", purpose="an ONNX file")
-    student = _actor_of(student)
-    is_gaussian = isinstance(student, GaussianStudent)
-    acting = _actor_of(student.inner) if is_gaussian else student
-    _check_exportable(acting)
-    model = _graph(acting, np.asarray(observation))
-    if is_gaussian:
-        gaussian_graph(model, student.bounds)
+    acting, seen = _acting(student), np.asarray(observation)
+    operations = operations_of(acting)
+    if operations is not None:
+        bounds = bounds_of(operations)
+        model = graph_of(operations if bounds is None else operations[:-1], seen)
+    else:
+        # Imported here, since it needs torch; such a student does anyway.
+        from .tracing import traced
+
+        is_gaussian = _config_of(acting)["kind"] == "gaussian"
+        bounds = acting.bounds if is_gaussian else None
+        network = _acting(acting.inner) if is_gaussian else acting
+        _check_traceable(network)
+        model = traced(network, seen)
+    if bounds is not None:
+        add_gaussian(model, Gaussian(bounds))
+    config = _config_of(acting)
+    if bounds is not None and config["kind"] != "gaussian":
+        config = {"kind": "gaussian", "inner": config, **bounds.to_json()}
     about = {
         "format": FORMAT,
-        "config": _config_of(student),
+        "config": config,
         "card": {} if card is None else card.to_json(),
     }
     del model.metadata_props[:]
@@ -74,8 +77,9 @@ def export_onnx(
     write_atomically(path, model.SerializeToString(deterministic=True))
 
 
-def _actor_of(student: Any) -> Any:
-    return student.actor if isinstance(student, ActorCritic) else student
+def _acting(student: Any) -> Any:
+    """Return the actor of an `ActorCritic`; any other student is returned unchanged."""
+    return student.actor if _config_of(student)["kind"] == "actor_critic" else student
 
 
 def _config_of(student: Any) -> dict[str, Any]:
@@ -83,35 +87,15 @@ def _config_of(student: Any) -> dict[str, Any]:
     return config
 
 
-def _check_exportable(student: Any) -> None:
+def _check_traceable(student: Any) -> None:
     kind = _config_of(student)["kind"]
     if distribution_of(student) != CATEGORICAL:
         raise TypeError(
             f"a student of kind {kind!r}; expected a GaussianStudent with a network of outputs "
             "inside, the only continuous actions that can be written as ONNX"
         )
-    is_network = isinstance(student, nn.Module) and (
-        kind == "gru" or not hasattr(student, "memory")
-    )
-    if not is_network and not isinstance(student, DecisionTree):
+    if not hasattr(student, "state_dict") or hasattr(student, "memory"):
         raise TypeError(
-            f"a student of kind {kind!r}; expected a network without recurrent state, a GRU or a "
-            "tree, which can be written as ONNX"
+            f"a student of kind {kind!r}; expected a network without recurrent state, a GRU, a "
+            "tree or one with a method operations(), which can be written as ONNX"
         )
-
-
-def _graph(student: Any, observation: Any) -> Any:
-    if isinstance(student, DecisionTree):
-        return tree_graph(FloatTree.of(student), observation)
-    if isinstance(student, ValueIterationNetwork):
-        policy = build_policy(to_stored(student))
-        assert isinstance(policy, CompiledValueIteration)
-        return value_iteration_graph(policy)
-    network = plain(student)
-    if isinstance(network, GRU):
-        return traced(GRUStep(network), observation, memory=True)
-    if isinstance(network, Residual):
-        return traced(WithBestAction(with_any_size(network)), observation, any_size=True)
-    return traced(
-        WithBestAction(network), observation, any_size=getattr(network, "per_cell", False)
-    )

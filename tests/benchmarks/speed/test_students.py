@@ -14,10 +14,10 @@ from dynamaze.benchmarks.speed.students import (
 
 
 def test_exact_weights_solve_every_maze():
-    from dynamaze.distill.export.compiled.value_iteration import CompiledValueIteration
-    from dynamaze.distill.export.compiled.value_iteration_kernel import ValueIterationWeights
+    from dynamaze.distill.export.common.operations import ValueIteration
+    from dynamaze.distill.export.compiled import CompiledPolicy
 
-    policy = CompiledValueIteration(exact_weights(ValueIterationWeights), num_parameters=113)
+    policy = CompiledPolicy((exact_weights(ValueIteration),))
     for generator in held_out_generators(11).values():
         assert evaluate_policy(policy, HeldOut.generate(generator, 5)).success == 1.0
 

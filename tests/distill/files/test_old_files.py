@@ -56,8 +56,8 @@ def test_old_value_iteration_runs_compiled() -> None:
 
 def test_old_convolution_is_read() -> None:
     path = DATA / "conv_0_1.safetensors"
+    assert load_student(path).per_cell is True
     for policy in (load_student(path), open_policy(path).policy):
-        assert policy.per_cell is True
         assert policy.action_logits(planes()).argmax(axis=1).tolist() == CONV
 
 

@@ -132,9 +132,9 @@ def test_export_c_refuses_and_keeps_old_file(tmp_path: Path) -> None:
         make_student("table", observation_shape=(5,), num_actions=3),
         object(),
     ):
-        with pytest.raises(TypeError, match="which can be written as C"):
+        with pytest.raises(TypeError, match=r"which can be\s+written as C"):
             export_c(file, other, seen)
-    with pytest.raises(ValueError, match=r"expected \(batch, 7, 7, 3\)"):
+    with pytest.raises(ValueError, match=r"expected \(7, 7, 3\)"):
         export_c(file, student("mlp"), seen[:3])
     for name in ("", "a b", "7up", "x;"):
         with pytest.raises(ValueError, match="expected one that C takes"):

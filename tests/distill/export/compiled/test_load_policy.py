@@ -11,11 +11,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from dynamaze.distill.export.compiled import build_policy, load_policy
-from dynamaze.distill.export.compiled.value_iteration import CompiledValueIteration
+from dynamaze.distill.export.compiled import CompiledPolicy, build_policy, load_policy
 from dynamaze.distill.export.load import check_parity
 from dynamaze.distill.files.students import save_student, to_stored
-from dynamaze.distill.students.base import MAX_BRIGHTNESS
 from dynamaze.distill.students.registry import make_student
 
 from ...exact_value_iteration import exact_value_iteration
@@ -114,14 +112,6 @@ def test_compiled_observation_types_match_student(kind: str) -> None:
     assert policy.act(wide[3]) == wanted[3].argmax()
 
 
-def test_images_scaled_as_by_students() -> None:
-    from dynamaze.distill.export.c_source.sources import MAX_BRIGHTNESS as IN_C
-    from dynamaze.distill.export.common.float32 import IMAGES
-
-    assert IMAGES[np.dtype("u1")] == np.float32(1 / MAX_BRIGHTNESS)
-    assert IN_C == MAX_BRIGHTNESS
-
-
 def test_compiled_sizes_match_student() -> None:
     for name, parameters in (
         ("mlp", 1247),
@@ -201,4 +191,4 @@ print([name for name in ("torch", "stable_baselines3", "onnx") if name in sys.mo
 
 
 def test_value_iteration_loads_as_compiled() -> None:
-    assert isinstance(without_torch("value iteration"), CompiledValueIteration)
+    assert isinstance(without_torch("value iteration"), CompiledPolicy)

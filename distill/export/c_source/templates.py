@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..common.float32 import FloatTree
+from ..common.operations import ABOVE, BELOW, FARTHEST
+
+ABOUT = "/* Bounds: {document} */"
+"""Comment of a header with the bounds of its actions."""
 
 HEADER = """\
 /* A distilled student, written by DynaMaze: {inputs} numbers ({shape}) in, {out}
@@ -23,6 +26,20 @@ HEADER = """\
 
 #endif
 """
+
+FUNCTION = """\
+{defines}{tables}
+
+{helpers}/* The {word} of all actions{says}{says_more}. */
+static inline int NAME_{word}(const INPUT *observation{takes}, float *{word}) {{
+{steps}    return 0;
+}}"""
+
+SAYS_ALWAYS = "; always 0"
+SAYS_PLANES = """ at the first cell marked as the agent's; -1 if none is, otherwise 0.
+   Work arrays have a border of one cell, or only the receptive field of that cell"""
+SAYS_MEMORY = """. The state, NAME_MEMORY numbers, is the caller's:
+   zeros when an episode begins, updated at each step"""
 
 DISCRETE = """\
 #define NAME_ACTIONS {actions}
@@ -39,45 +56,82 @@ static inline int NAME_act(const INPUT *observation{takes}) {{
     return best;
 }}"""
 
-LAYERS = """\
-{tables}
+CONTINUOUS = """\
+#define NAME_DIMENSIONS {dimensions}
 
-/* The logits of all actions; always 0. */
-static inline int NAME_logits(const INPUT *observation, float *logits) {{
-{steps}    return 0;
+{about}
+
+{body}
+
+/* The means of an action's components, and the logarithms of their standard deviations, in
+   [{smallest}, {largest}]{says}. */
+static inline int NAME_gaussian(const INPUT *observation{takes}, float *means,
+                                float *log_deviations) {{
+    float outputs[2 * NAME_DIMENSIONS];
+    {ask}
+    for (int d = 0; d < NAME_DIMENSIONS; d++) {{
+        const float any = outputs[NAME_DIMENSIONS + d];
+        means[d] = outputs[d];
+        log_deviations[d] = any < {least} ? {least} : any > {most} ? {most} : any;
+    }}
+    return 0;
+}}
+
+/* The action of the means, NAME_DIMENSIONS numbers {way} to the bounds{says}. */
+static inline int NAME_act(const INPUT *observation{takes}, float *action) {{
+{tables}
+    float outputs[2 * NAME_DIMENSIONS];
+    {ask}
+    for (int d = 0; d < NAME_DIMENSIONS; d++) {{
+        const float sample = {sample};
+        action[d] = sample < low[d] ? low[d] : sample > high[d] ? high[d] : sample;
+    }}
+    return 0;
 }}"""
+
+FAILS = """;
+   -1, with nothing written, if no cell is marked as the agent's, otherwise 0"""
 
 LAYER = """\
 {declare}    {{
         float sum[2][{outputs}] = {{{{0}}}}; /* two sums, whose additions overlap */
         int i = 0;
-        for (; i + 1 < {inputs}; i += 2) {{
-            const float even = (float){source}[i], odd = (float){source}[i + 1];
+        for (; i + 1 < {run}; i += 2) {{
+            const float even = (float){array}[i], odd = (float){array}[i + 1];
             for (int o = 0; o < {outputs}; o++) {{
                 sum[0][o] += even * NAME_weight_{number}[i][o];
                 sum[1][o] += odd * NAME_weight_{number}[i + 1][o];
             }}
         }}
-        for (; i < {inputs}; i++)
+        for (; i < {run}; i++)
             for (int o = 0; o < {outputs}; o++)
-                sum[0][o] += (float){source}[i] * NAME_weight_{number}[i][o];
+                sum[0][o] += (float){array}[i] * NAME_weight_{number}[i][o];
         for (int o = 0; o < {outputs}; o++)
             {into}[o] = {squash}((sum[0][o] + sum[1][o]){times} + NAME_bias_{number}[o]);
     }}
 """
 
+READ = """\
+{declare}    for (int a = 0; a < {outputs}; a++) {into}[a] = NAME_bias_{number}[a];
+{each_row}    for (int i = 0; i < {run}; i++)
+        for (int a = 0; a < {outputs}; a++)
+            {into}[a] += {array}[{at}] * NAME_weight_{number}[{place}][a];
+"""
+"""As `LAYER`, from a state or from runs of numbers in a map."""
+
+SQUASH = """\
+    for (int a = 0; a < {outputs}; a++) {into}[a] = tanhf({into}[a]);
+"""
+
+COPY = """\
+{declare}{each_row}    for (int i = 0; i < {run}; i++) {into}[{place}] = {array}[{at}];
+"""
+
 GRU = """\
-#define NAME_MEMORY {width}
-
-{tables}
-
-/* The logits of all actions; always 0. The state, NAME_MEMORY numbers, is the caller's:
-   zeros when an episode begins, updated at each step. */
-static inline int NAME_logits(const INPUT *observation, float *memory, float *logits) {{
     enum {{ WIDTH = {width}, GATES = 3 * WIDTH }}; /* reset, update and new */
     float seen[GATES] = {{0}}, known[GATES];
-    for (int i = 0; i < {inputs}; i++)
-        for (int g = 0; g < GATES; g++) seen[g] += (float)observation[i] * NAME_inwards[i][g];
+    for (int i = 0; i < {run}; i++)
+        for (int g = 0; g < GATES; g++) seen[g] += (float){array}[i] * NAME_inwards[i][g];
     for (int g = 0; g < GATES; g++) {{
         seen[g] = seen[g]{times} + NAME_inwards_bias[g];
         known[g] = NAME_backwards_bias[g];
@@ -90,20 +144,20 @@ static inline int NAME_logits(const INPUT *observation, float *memory, float *lo
         const float fresh = tanhf(seen[2 * WIDTH + i] + reset * known[2 * WIDTH + i]);
         memory[i] = (1.0f - update) * fresh + update * memory[i];
     }}
-    for (int a = 0; a < {actions}; a++) logits[a] = NAME_outwards_bias[a];
-    for (int i = 0; i < WIDTH; i++)
-        for (int a = 0; a < {actions}; a++) logits[a] += memory[i] * NAME_outwards[i][a];
-    return 0;
-}}"""
+"""
+
+TREE = """\
+    /* For each node its feature, -1 for a leaf, its threshold and its children: for a number up to
+       the threshold, and above it. A leaf's child is its row of the logits. */
+{declare}    int node = 0;
+    while (NAME_feature[node] >= 0)
+        node = NAME_below[node][(float)observation[NAME_feature[node]] > NAME_threshold[node]];
+    for (int a = 0; a < {outputs}; a++) {into}[a] = NAME_leaf[NAME_below[node][0]][a];
+"""
 
 VALUE_ITERATION = """\
-{tables}
-
-/* The logits of all actions at the first cell marked as the agent's; -1 if none is, otherwise 0.
-   Maps lie row after row with a border of one cell, of walls and of the values beside it. */
-static inline int NAME_logits(const INPUT *observation, float *logits) {{
-    enum {{ ROWS = {rows}, COLS = {cols}, WIDE = COLS + 2, ALL = WIDE * (ROWS + 2),
-           MAPS = {actions}, FIRST = WIDE + 1, LAST = WIDE * (ROWS + 1) - 1 }};
+{declare}    enum {{ ROWS = {rows}, COLS = {cols}, WIDE = COLS + 2, ALL = WIDE * (ROWS + 2),
+           MAPS = {outputs}, FIRST = WIDE + 1, LAST = WIDE * (ROWS + 1) - 1 }};
     static const int beside[9] = {{ -WIDE - 1, -WIDE, -WIDE + 1, -1, 0, 1,
                                    WIDE - 1, WIDE, WIDE + 1 }};
     float walls[ALL], goals[ALL], value[ALL] = {{0}}, best[ALL], rewards[MAPS][ALL];
@@ -157,10 +211,57 @@ static inline int NAME_logits(const INPUT *observation, float *logits) {{
     for (int m = 0; m < MAPS; m++) {{
         float q = rewards[m][agent];
         for (int k = 0; k < 9; k++) q += NAME_moves[m][k] * value[agent + beside[k]];
-        logits[m] = {sharpness} * q;
+        {into}[m] = {sharpness} * q;
     }}
-    return 0;
+"""
+
+TANH = """\
+/* tanh to within 4e-7, as a rational function, which can be vectorised. */
+static inline float NAME_tanh(float x) {{
+    const float in = x < -{farthest} ? -{farthest} : x > {farthest} ? {farthest} : x, y = in * in;
+    return in * ({above})
+           / ({below});
 }}"""
+
+MAP = """\
+    enum {{ ROWS = {rows}, COLS = {cols} }};
+{find}    float units_0[{size}] = {{0}};
+    for ({each_row})
+        for ({each_col})
+            for (int i = 0; i < {inputs}; i++)
+                units_0[{into} + i] = (float)observation[{at}]{times};
+"""
+
+FIND = """\
+    int agent = 0;
+    while (agent < ROWS * COLS && !((float)observation[ROWS * COLS + agent] > 0.5f)) agent++;
+    if (agent == ROWS * COLS) return -1;
+    const int agent_row = agent / COLS, agent_col = agent % COLS;
+"""
+
+CELL = """\
+/* Convolution {number} at one cell, from 3x3 cells. */
+static inline void NAME_cell_{number}(const float *seen, float *units) {{
+    float sum[3][{outputs}] = {{{{0}}}}; /* three sums, whose additions overlap */
+    for (int i = 0; i < {run}; i++) {{
+        const float a = seen[i], b = seen[{wide} + i], c = seen[2 * {wide} + i];
+        for (int o = 0; o < {outputs}; o++) {{
+            sum[0][o] += a * NAME_weight_{number}[i][o];
+            sum[1][o] += b * NAME_weight_{number}[{run} + i][o];
+            sum[2][o] += c * NAME_weight_{number}[2 * {run} + i][o];
+        }}
+    }}
+    for (int o = 0; o < {outputs}; o++)
+        units[o] = {tanh}(sum[0][o] + sum[1][o] + sum[2][o] + NAME_bias_{number}[o]);
+}}"""
+
+STEP = """\
+    float units_{number}[{size}] = {{0}};
+    for ({each_row})
+        for ({each_col})
+            NAME_cell_{number}(units_{before} + {source},
+                units_{number} + {into});
+"""
 
 SHIM = """\
 #include "{header}"
@@ -189,7 +290,6 @@ SHIM_GAUSSIAN = {
 }
 """Functions that `SHIM` calls, and their output arguments."""
 
-MAX_BRIGHTNESS = 255
 NUMBERS_PER_LINE = 8
 
 
@@ -226,32 +326,25 @@ def literal(value: Any) -> str:
     return f"{np.float32(value)!s}f"
 
 
-def scaled(brightest: int) -> str:
-    """Return the C operation that divides a number by `brightest`, so that images are in [0, 1]."""
-    return "" if brightest == 1 else f" / {brightest}.0f"
+def bounds_table(name: str, numbers: npt.NDArray[Any]) -> str:
+    """Return a constant array of bounds, which may be infinite."""
+    texts = (
+        literal(each) if np.isfinite(each) else "INFINITY" if each > 0 else "-INFINITY"
+        for each in numbers
+    )
+    return f"    static const float {name}[NAME_DIMENSIONS] = {{ {', '.join(texts)} }};"
 
 
-TREE = """\
-/* For each node its feature, -1 for a leaf, its threshold and its children: for a number up to the
-   threshold, and above it. A leaf's child is its row of the logits. */
-{tables}
-
-/* The logits of all actions; always 0. */
-static inline int NAME_logits(const INPUT *observation, float *logits) {{
-    int node = 0;
-    while (NAME_feature[node] >= 0)
-        node = NAME_below[node][(float)observation[NAME_feature[node]] > NAME_threshold[node]];
-    for (int a = 0; a < {actions}; a++) logits[a] = NAME_leaf[NAME_below[node][0]][a];
-    return 0;
-}}"""
+def tanh_function() -> str:
+    """Return the function of the rational approximation of tanh."""
+    return TANH.format(
+        farthest=literal(FARTHEST), above=_polynomial(ABOVE), below=_polynomial(BELOW)
+    )
 
 
-def tree_body(tree: FloatTree) -> str:
-    """Return the tables and functions of a decision tree."""
-    tables = [
-        table("feature", tree.feature),
-        table("threshold", tree.threshold),
-        table("below", tree.below),
-        table("leaf", tree.logits),
-    ]
-    return TREE.format(tables="\n".join(tables), actions=tree.logits.shape[1])
+def _polynomial(coefficients: npt.NDArray[np.float32]) -> str:
+    """Return a polynomial in y (Horner's scheme), from the coefficient of the highest power on."""
+    text, *others = (literal(each) for each in coefficients)
+    for each in others:
+        text = f"({text}) * y + {each}"
+    return text

@@ -1,0 +1,22 @@
+"""Observations as students and their exports read them: images, and planes of a maze. No torch."""
+
+from __future__ import annotations
+
+MAX_BRIGHTNESS = 255.0
+"""Divisor of images, which are observations of uint8."""
+
+COLOURS = 3
+
+PLANES = 3
+"""Planes of a maze: walls, agent and goals."""
+
+KERNEL = 9
+"""Cells of a 3x3 kernel."""
+
+
+def iterations_for(rows: int, cols: int) -> int:
+    """Return the number of value iterations for a maze of this size.
+
+    A shortest path visits at most every other cell, plus a row or column for its turns.
+    """
+    return (rows * cols) // 2 + max(rows, cols)

@@ -30,6 +30,8 @@ from dynamaze.agents.checks import (
     check_agent,
 )
 
+from .wrong import WrongImplementations
+
 EVERYTHING = frozenset(AGENT_PROMISES)
 
 
@@ -157,17 +159,7 @@ class Correct:
         return agent
 
 
-WRONG: dict[str, type[Correct]] = {}
-
-
-def wrong(check: str) -> Any:
-    """Register the agent that only this check catches."""
-
-    def register(cls: type[Correct]) -> type[Correct]:
-        WRONG[check] = cls
-        return cls
-
-    return register
+wrong = WrongImplementations()
 
 
 @wrong("actions_are_in_space")
@@ -387,13 +379,13 @@ def test_correct_agent_passes() -> None:
 
 
 def test_every_check_has_wrong_agent() -> None:
-    assert set(WRONG) == set(AGENT_CHECKS)
+    assert set(wrong) == set(AGENT_CHECKS)
 
 
 @pytest.mark.parametrize("check", sorted(AGENT_CHECKS))
 def test_wrong_agent_fails_own_check(check: str) -> None:
     Unseeded.count[:] = 0
-    assert agent_report(WRONG[check]).failures == [check]
+    assert agent_report(wrong[check]).failures == [check]
 
 
 def test_check_agent_raises_with_report() -> None:

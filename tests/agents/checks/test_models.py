@@ -19,14 +19,16 @@ from dynamaze.agents.checks import (
     model_report,
 )
 
-STATES, ACTIONS, TERMINAL = 5, 3, 4
+from .wrong import ACTIONS, CheckedInput, WrongImplementations
+
+TERMINAL = 4
 
 
 def number(value: Any) -> float:
     return float(np.asarray(value).ravel()[0])
 
 
-class Correct:
+class Correct(CheckedInput):
     """Correct model: all transitions in a dictionary, and all promises that can hold together."""
 
     capabilities = frozenset({"sample", "predict", "visits"})
@@ -35,28 +37,6 @@ class Correct:
     def __init__(self) -> None:
         self.memory: dict[tuple[int, int], list[tuple[Any, int, bool]]] = {}
 
-    # -- validation
-
-    def check_lengths(self, transitions: Transitions) -> None:
-        if len({len(column) for column in transitions}) > 1:
-            raise ValueError("columns of different lengths")
-
-    def check_nan(self, transitions: Transitions) -> None:
-        if np.isnan(transitions.reward).any():
-            raise ValueError("a reward is NaN")
-
-    def check_infinite(self, transitions: Transitions) -> None:
-        if np.isinf(transitions.reward).any():
-            raise ValueError("a reward is infinite")
-
-    def check_actions(self, actions: Any) -> None:
-        if not all(0 <= action < ACTIONS for action in actions):
-            raise ValueError("no such action")
-
-    def check_observations(self, observations: Any) -> None:
-        if not all(0 <= state < STATES for state in observations):
-            raise ValueError("no such observation")
-
     def check_pair(self, observations: Any, actions: Any) -> None:
         Correct.check_observations(self, observations)
         Correct.check_actions(self, actions)
@@ -64,12 +44,7 @@ class Correct:
     # -- learning and predictions
 
     def update(self, transitions: Transitions) -> None:
-        self.check_lengths(transitions)
-        self.check_nan(transitions)
-        self.check_infinite(transitions)
-        self.check_actions(transitions.action)
-        self.check_observations(transitions.observation)
-        self.check_observations(transitions.next_observation)
+        self.check_transitions(transitions)
         for i, (s, a, _, following, end) in enumerate(zip(*transitions, strict=False)):
             outcome = (self.kept(transitions.reward, i), int(following), bool(end))
             self.memory.setdefault((int(s), int(a)), []).append(outcome)
@@ -125,17 +100,7 @@ class Correct:
             self.memory.setdefault((int(s), int(a)), []).append((reward, int(following), bool(end)))
 
 
-WRONG: dict[str, type[Correct]] = {}
-
-
-def wrong(check: str) -> Any:
-    """Register the model that only this check catches."""
-
-    def register(cls: type[Correct]) -> type[Correct]:
-        WRONG[check] = cls
-        return cls
-
-    return register
+wrong = WrongImplementations()
 
 
 @wrong("capabilities_are_valid")
@@ -499,7 +464,7 @@ class KnowsEverything(Correct):
 
 def test_each_check_has_wrong_model() -> None:
     assert len(CHECKS) == 44
-    assert WRONG.keys() == CHECKS.keys()
+    assert wrong.keys() == CHECKS.keys()
     assert all(check.function.__doc__ for check in CHECKS.values())
 
 
@@ -511,7 +476,7 @@ def test_correct_model_passes() -> None:
 
 @pytest.mark.parametrize("name", sorted(CHECKS))
 def test_wrong_model_fails_own_check(name: str) -> None:
-    report = model_report(lambda env: WRONG[name]())
+    report = model_report(lambda env: wrong[name]())
     assert report.failures == [name], str(report)
 
 

@@ -38,6 +38,8 @@ from dynamaze.agents.search.monte_carlo import MonteCarloPlanning
 from dynamaze.agents.search.sparse_sampling import SparsePlanning
 from dynamaze.agents.search.td_search import TDPlanning
 
+from .wrong import WrongImplementations
+
 BUILT_IN: dict[str, Callable[[CheckEnvironment], Planning]] = {
     **{name: lambda env, name=name: PLANNERS[name](20, 0.3) for name in PLANNERS},  # type: ignore[misc]
     "sweeping by change": lambda env: PrioritisedSweeping(20, priority="change"),
@@ -135,17 +137,7 @@ class Correct(Planning):
         self.num_recorded = int(state["num_recorded"])
 
 
-WRONG: dict[str, type[Correct]] = {}
-
-
-def wrong(check: str) -> Any:
-    """Register the planner that only this check catches."""
-
-    def register(cls: type[Correct]) -> type[Correct]:
-        WRONG[check] = cls
-        return cls
-
-    return register
+wrong = WrongImplementations()
 
 
 @wrong("needs_are_valid")
@@ -302,13 +294,13 @@ def test_correct_planner_passes() -> None:
 
 
 def test_each_check_has_wrong_planner() -> None:
-    assert set(WRONG) == set(PLANNER_CHECKS)
+    assert set(wrong) == set(PLANNER_CHECKS)
     assert len(PLANNER_CHECKS) >= 16
 
 
 @pytest.mark.parametrize("check", sorted(PLANNER_CHECKS))
 def test_wrong_planner_fails_own_check(check: str) -> None:
-    report = planner_report(lambda env: WRONG[check](), phases=2)
+    report = planner_report(lambda env: wrong[check](), phases=2)
     assert report.failures == [check], str(report)
 
 

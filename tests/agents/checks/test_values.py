@@ -18,7 +18,9 @@ from dynamaze.agents.checks import (
 )
 from dynamaze.agents.core.features import Identity
 
-STATES, ACTIONS, GAMMA = 5, 3, 0.9
+from .wrong import ACTIONS, STATES, CheckedInput, WrongImplementations
+
+GAMMA = 0.9
 
 
 def test_table_values_pass() -> None:
@@ -70,7 +72,7 @@ def test_network_values_pass() -> None:
 # -- a correct table, and wrong ones -----------------------------------------------------------
 
 
-class Correct:
+class Correct(CheckedInput):
     """Correct table of values, in plain Python."""
 
     promises = frozenset(VALUES_PROMISES)
@@ -83,33 +85,13 @@ class Correct:
         return self.q[observations]
 
     def update(self, transitions: Transitions) -> None:
-        self.check_lengths(transitions)
-        self.check_rewards(transitions.reward)
-        self.check_actions(transitions.action)
-        self.check_observations(transitions.observation)
-        self.check_observations(transitions.next_observation)
+        self.check_transitions(transitions)
         for row in zip(*transitions, strict=False):
             self.update_one(*row)
 
     def update_one(self, s: Any, a: Any, reward: Any, following: Any, end: Any) -> None:
         target = reward + (0.0 if end else GAMMA * self.q[following].max())
         self.q[s, a] += self.learning_rate * (target - self.q[s, a])
-
-    def check_lengths(self, transitions: Transitions) -> None:
-        if len({len(column) for column in transitions}) > 1:
-            raise ValueError("columns of different lengths")
-
-    def check_rewards(self, rewards: Any) -> None:
-        if not np.isfinite(rewards).all():
-            raise ValueError("a reward is not finite")
-
-    def check_actions(self, actions: Any) -> None:
-        if not all(0 <= action < ACTIONS for action in actions):
-            raise ValueError("no such action")
-
-    def check_observations(self, observations: Any) -> None:
-        if not all(0 <= state < STATES for state in observations):
-            raise ValueError("no such observation")
 
     def get_state(self) -> dict[str, Any]:
         return {"q": self.q.copy()}
@@ -118,17 +100,7 @@ class Correct:
         self.q = state["q"].copy()
 
 
-WRONG: dict[str, type[Correct]] = {}
-
-
-def wrong(check: str) -> Any:
-    """Register the values that only this check catches."""
-
-    def register(cls: type[Correct]) -> type[Correct]:
-        WRONG[check] = cls
-        return cls
-
-    return register
+wrong = WrongImplementations()
 
 
 @wrong("value_shapes")
@@ -345,16 +317,15 @@ class Twin(Correct):
 
 @wrong("nan_reward_is_rejected")
 class AcceptsNaN(Correct):
-    def check_rewards(self, rewards: Any) -> None:
-        if np.isinf(rewards).any() or (len(rewards) > 1 and np.isnan(rewards).any()):
-            raise ValueError("a reward is infinite")
+    def check_nan(self, transitions: Transitions) -> None:
+        if len(transitions.reward) > 1:
+            super().check_nan(transitions)
 
 
 @wrong("infinite_reward_is_rejected")
 class AcceptsInfinity(Correct):
-    def check_rewards(self, rewards: Any) -> None:
-        if np.isnan(rewards).any():
-            raise ValueError("a reward is NaN")
+    def check_infinite(self, transitions: Transitions) -> None:
+        pass
 
 
 @wrong("invalid_action_is_rejected")
@@ -390,13 +361,13 @@ def test_correct_values_pass() -> None:
 
 
 def test_every_check_has_wrong_values() -> None:
-    assert set(WRONG) == set(VALUES_CHECKS)
+    assert set(wrong) == set(VALUES_CHECKS)
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize("check", sorted(VALUES_CHECKS))
 def test_wrong_values_fail_own_check(check: str) -> None:
-    assert values_report(lambda env: WRONG[check]()).failures == [check]
+    assert values_report(lambda env: wrong[check]()).failures == [check]
 
 
 def test_check_values_raises_with_report() -> None:

@@ -63,6 +63,30 @@ def squared_length(rows: FloatArray, spread: FloatArray) -> FloatArray:
     return np.maximum(lengths, 0.0)
 
 
+def least_squares_gain(
+    spread: FloatArray, places: npt.NDArray[np.int64], x: FloatArray, forgetting: float = 1.0
+) -> tuple[FloatArray, float]:
+    """Update P of recursive least squares with an example, by a rank-one update (Plackett 1950).
+
+    Args:
+        spread: (inputs, inputs) P, changed in place.
+        places: the nonzero inputs.
+        x: their values.
+        forgetting: weight of the earlier examples, in (0, 1].
+
+    Returns:
+        The gain (inputs,), by which the example's error changes the weights; and x' P x before.
+    """
+    toward = spread[:, places] @ x
+    share = float(x @ toward[places])
+    # Gain k = P x / (forgetting + x' P x); P <- (P - k x' P) / forgetting (Haykin 2002)
+    gain: FloatArray = toward / (forgetting + share)
+    spread -= np.outer(gain, toward)
+    if forgetting < 1:
+        spread /= forgetting
+    return gain, share
+
+
 class LinearLeastMeanSquares(LinearLearner):
     """Least mean squares (Widrow and Hoff 1960), optionally normalised and averaging.
 
@@ -198,16 +222,10 @@ class RecursiveLeastSquares(LinearLearner):
 
     def _learn_example(self, x: FloatArray, y: FloatArray) -> None:
         places = np.flatnonzero(x)  # features are sparse
-        toward = self.spread[:, places] @ x[places]
         forgetting = self._forgetting()
-        share = x[places] @ toward[places]
-        # Rank-one update of P and W (Plackett 1950; Haykin 2002)
-        gain = toward / (forgetting + share)
+        gain, share = least_squares_gain(self.spread, places, x[places], forgetting)
         error = y - x[places] @ self.weights[places]
         self.weights += np.outer(gain, error)
-        self.spread -= np.outer(gain, toward)
-        if forgetting < 1:
-            self.spread /= forgetting
         # The sum of error^2 / (1 + share) is the residual sum of squares of the best fit.
         self.squares *= forgetting
         self.squares += error**2 * forgetting / (forgetting + share)

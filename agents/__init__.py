@@ -1,6 +1,6 @@
 """Agents of the Dyna family, and their parts: values, models, planning and exploration.
 
-The search agents and Linear Dyna are imported when they are first used.
+Each name is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -9,49 +9,35 @@ from typing import TYPE_CHECKING
 
 from dynamaze.common.deprecation import lazy_exports
 
-from .agent import Agent
-from .callbacks import Step
-from .core.encoders import Vectors
-from .core.features import CoordinateFeatures, Identity, OneHotFeatures, RadialBases, TileCoding
-from .core.spaces import Spaces
-from .core.transitions import Transitions, check_transitions
-from .dyna import DynaQ, DynaQPlus, QLearning
-from .exploration import ActionTimeBonus, EpsilonGreedy
-from .models import (
-    CAPABILITIES,
-    MODELS,
-    TABLE_MODELS,
-    ForgettingExperience,
-    ForgettingLatest,
-    ForgettingLikelihood,
-    LatestOutcome,
-    MaximumLikelihood,
-    Model,
-    Prediction,
-    RegressionModel,
-    ScoredModel,
-    StoredExperience,
-    StoredVectors,
-    TabularAdapter,
-    TimeBonus,
-    UncertaintyBonus,
-)
-from .planning import (
-    PLANNERS,
-    BackwardUpdates,
-    DynamicProgramming,
-    Planning,
-    PrioritisedSweeping,
-    TrajectorySampling,
-    UniformPlanning,
-    UniformUpdates,
-)
-from .values.table import TableValues
-
 if TYPE_CHECKING:  # type checkers read what is imported on first use
+    from .agent import Agent
+    from .callbacks import Step
+    from .core.encoders import Vectors
+    from .core.features import CoordinateFeatures, Identity, OneHotFeatures, RadialBases, TileCoding
+    from .core.spaces import Spaces
+    from .core.transitions import Transitions, check_transitions
+    from .dyna import DynaQ, DynaQPlus, QLearning
+    from .exploration import ActionTimeBonus, EpsilonGreedy
     from .linear.dyna import LinearDyna
     from .linear.evaluation import LinearEvaluation
+    from .models.bonus import TimeBonus, UncertaintyBonus
+    from .models.latest import ForgettingLatest, LatestOutcome
+    from .models.likelihood import ForgettingLikelihood, MaximumLikelihood
+    from .models.protocol import CAPABILITIES, Model, Prediction
+    from .models.registry import MODELS, TABLE_MODELS
+    from .models.regression import RegressionModel
+    from .models.scored import ScoredModel
+    from .models.stored import ForgettingExperience, StoredExperience
+    from .models.tabular_adapter import TabularAdapter
     from .models.true import TrueModel
+    from .models.vector_memory import StoredVectors
+    from .planning.base import Planning
+    from .planning.certainty_equivalence import DynamicProgramming
+    from .planning.pair_updates import BackwardUpdates, UniformUpdates
+    from .planning.prioritised_sweeping import PrioritisedSweeping
+    from .planning.registry import PLANNERS
+    from .planning.trajectory_sampling import TrajectorySampling
+    from .planning.uniform import UniformPlanning
     from .search.forward_search import ForwardSearch
     from .search.mcts.agent import TreeSearch
     from .search.mcts.continuous import ContinuousTreeSearch
@@ -63,27 +49,7 @@ if TYPE_CHECKING:  # type checkers read what is imported on first use
     from .search.trajectory_optimisation.planning import TrajectorySettings
     from .values.linear import LinearValues
     from .values.network import NetworkValues
-
-_LAZY = {
-    "ContinuousTreeSearch": ".search.mcts.continuous",
-    "Dyna2": ".search.td_search",
-    "ForwardSearch": ".search.forward_search",
-    "LinearDyna": ".linear.dyna",
-    "LinearEvaluation": ".linear.evaluation",
-    "LinearValues": ".values.linear",
-    "MonteCarloSearch": ".search.monte_carlo",
-    "MonteCarloSettings": ".search.monte_carlo",
-    "NetworkValues": ".values.network",
-    "SparseSampling": ".search.sparse_sampling",
-    "TDSearch": ".search.td_search",
-    "TDSettings": ".search.td_search",
-    "TrajectoryOptimisation": ".search.trajectory_optimisation.agent",
-    "TrajectorySettings": ".search.trajectory_optimisation.planning",
-    "TreeSearch": ".search.mcts.agent",
-    "TreeSettings": ".search.mcts.planning",
-    "TrueModel": ".models.true",
-}
-"""Name -> module that is imported when the name is first used."""
+    from .values.table import TableValues
 
 __all__ = [
     "CAPABILITIES",
@@ -146,6 +112,69 @@ __all__ = [
     "Vectors",
     "check_transitions",
 ]
+
+_LAZY = {
+    "CAPABILITIES": ".models.protocol",
+    "MODELS": ".models.registry",
+    "PLANNERS": ".planning.registry",
+    "TABLE_MODELS": ".models.registry",
+    "ActionTimeBonus": ".exploration",
+    "Agent": ".agent",
+    "BackwardUpdates": ".planning.pair_updates",
+    "ContinuousTreeSearch": ".search.mcts.continuous",
+    "CoordinateFeatures": ".core.features",
+    "Dyna2": ".search.td_search",
+    "DynaQ": ".dyna",
+    "DynaQPlus": ".dyna",
+    "DynamicProgramming": ".planning.certainty_equivalence",
+    "EpsilonGreedy": ".exploration",
+    "ForgettingExperience": ".models.stored",
+    "ForgettingLatest": ".models.latest",
+    "ForgettingLikelihood": ".models.likelihood",
+    "ForwardSearch": ".search.forward_search",
+    "Identity": ".core.features",
+    "LatestOutcome": ".models.latest",
+    "LinearDyna": ".linear.dyna",
+    "LinearEvaluation": ".linear.evaluation",
+    "LinearValues": ".values.linear",
+    "MaximumLikelihood": ".models.likelihood",
+    "Model": ".models.protocol",
+    "MonteCarloSearch": ".search.monte_carlo",
+    "MonteCarloSettings": ".search.monte_carlo",
+    "NetworkValues": ".values.network",
+    "OneHotFeatures": ".core.features",
+    "Planning": ".planning.base",
+    "Prediction": ".models.protocol",
+    "PrioritisedSweeping": ".planning.prioritised_sweeping",
+    "QLearning": ".dyna",
+    "RadialBases": ".core.features",
+    "RegressionModel": ".models.regression",
+    "ScoredModel": ".models.scored",
+    "Spaces": ".core.spaces",
+    "SparseSampling": ".search.sparse_sampling",
+    "Step": ".callbacks",
+    "StoredExperience": ".models.stored",
+    "StoredVectors": ".models.vector_memory",
+    "TDSearch": ".search.td_search",
+    "TDSettings": ".search.td_search",
+    "TableValues": ".values.table",
+    "TabularAdapter": ".models.tabular_adapter",
+    "TileCoding": ".core.features",
+    "TimeBonus": ".models.bonus",
+    "TrajectoryOptimisation": ".search.trajectory_optimisation.agent",
+    "TrajectorySampling": ".planning.trajectory_sampling",
+    "TrajectorySettings": ".search.trajectory_optimisation.planning",
+    "Transitions": ".core.transitions",
+    "TreeSearch": ".search.mcts.agent",
+    "TreeSettings": ".search.mcts.planning",
+    "TrueModel": ".models.true",
+    "UncertaintyBonus": ".models.bonus",
+    "UniformPlanning": ".planning.uniform",
+    "UniformUpdates": ".planning.pair_updates",
+    "Vectors": ".core.encoders",
+    "check_transitions": ".core.transitions",
+}
+"""Name -> module that is imported when the name is first used."""
 
 _RENAMED = {
     "ContinuousSearch": "TrajectoryOptimisation",

@@ -23,12 +23,12 @@ from .core.encoders import DISCRETE
 from .core.rng import Seed, as_sequence
 from .core.spaces import TableRows, count_actions
 from .exploration import ActionTimeBonus, EpsilonGreedy, Exploration
-from .models import model_for
-from .models.null import NullModel
-from .models.protocol import Model
-from .models.time_bonus import TimeBonus
-from .planning import make_planning
-from .planning.base import Planning, UniformPlanning
+from .models.bonus import TimeBonus
+from .models.protocol import Model, NullModel
+from .models.registry import model_for
+from .planning.base import Planning
+from .planning.registry import make_planning
+from .planning.uniform import UniformPlanning
 from .values.registry import default_learning_rate, make_values
 from .values.table import TableValues, Values
 

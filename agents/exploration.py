@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled
+from dynamaze.common.configuration import Configurable
 from dynamaze.common.validation import checked_number
 
 from .core.kernels import choose, rules
-from .core.recency import VisitTimes, record_visit, record_visits, time_bonus
-from .core.records import flatten, restore
+from .core.records import Stateful
 from .core.rng import high_unit, load, low_below, next_word, state_words, store
 from .core.transitions import Transitions
+from .models.bonus import VisitTimes, record_visit, record_visits, time_bonus
 
 
 class Exploration(Protocol):
@@ -36,13 +37,7 @@ class Exploration(Protocol):
         """Restore a state of `get_state`."""
 
 
-class EpsilonGreedyRule(NamedTuple):
-    """Record for the compiled rule."""
-
-    epsilon: float
-
-
-class EpsilonGreedy:
+class EpsilonGreedy(Configurable, Stateful):
     """Epsilon-greedy policy: a random action with probability epsilon, else a greedy one.
 
     Sutton & Barto 2018, section 2.2. Ties are broken at random.
@@ -50,9 +45,14 @@ class EpsilonGreedy:
     Args:
         epsilon: probability of a random action, in [0, 1].
 
+    Attributes:
+        rule: the record for the compiled rule.
+
     Raises:
         ValueError: if it is outside its range.
     """
+
+    rule: Any
 
     def __init__(self, epsilon: float) -> None:
         self.rule = EpsilonGreedyRule(checked_number("epsilon", epsilon, 0, 1))
@@ -68,24 +68,14 @@ class EpsilonGreedy:
     def update(self, transitions: Transitions) -> None:
         """Do nothing; the policy has no memory."""
 
-    def get_state(self) -> dict[str, Any]:
-        """Return an empty state."""
-        return {}
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Do nothing."""
-
-
-class ActionTimeBonusRule(NamedTuple):
+class EpsilonGreedyRule(NamedTuple):
     """Record for the compiled rule."""
 
-    times: VisitTimes
-    optimistic: FloatArray  # (actions,) values plus bonus; work space of the rule
     epsilon: float
-    kappa: float
 
 
-class ActionTimeBonus:
+class ActionTimeBonus(EpsilonGreedy):
     """Epsilon-greedy on Q(s, a) + kappa * sqrt(tau): the bonus of exercise 8.4 (p. 168).
 
     The stored values are without the bonus. tau is the number of real steps since the pair was
@@ -101,6 +91,8 @@ class ActionTimeBonus:
         ValueError: if epsilon or kappa is outside its range.
     """
 
+    state_fields: ClassVar = {"times": ""}
+
     def __init__(self, num_states: int, num_actions: int, *, epsilon: float, kappa: float) -> None:
         self.rule = ActionTimeBonusRule(
             VisitTimes.begin(num_states, num_actions),
@@ -109,28 +101,35 @@ class ActionTimeBonus:
             checked_number("kappa", kappa, 0),
         )
 
-    def choose(self, values: FloatArray, observation: int, rng: np.random.Generator) -> int:
-        """Return an action for the (actions,) values of an observation."""
-        return int(choose_once(self.rule, values, observation, state_words(rng)))
+    @property
+    def times(self) -> VisitTimes:
+        """The times of the last tries."""
+        times: VisitTimes = self.rule.times
+        return times
+
+    @times.setter
+    def times(self, times: VisitTimes) -> None:
+        self.rule = self.rule._replace(times=times)
 
     def probabilities(self, values: FloatArray, observations: IntArray) -> FloatArray:
         """Return the (batch, actions) action probabilities at the present time."""
-        times, num_actions = self.rule.times, values.shape[-1]
+        times, num_actions = self.times, values.shape[-1]
         pairs = observations[:, None] * num_actions + np.arange(num_actions)
         bonus = self.rule.kappa * np.sqrt(times.clock[0] - times.last_tried[pairs])
         return epsilon_greedy_probabilities(values + bonus, self.rule.epsilon)
 
     def update(self, transitions: Transitions) -> None:
         """Record when each pair was tried."""
-        record_visits(self.rule.times, transitions, self.rule.optimistic.size)
+        record_visits(self.times, transitions, self.rule.optimistic.size)
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the times of the last tries."""
-        return flatten(self.rule.times)
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore the times of the last tries."""
-        self.rule = self.rule._replace(times=restore(self.rule.times, state))
+class ActionTimeBonusRule(NamedTuple):
+    """Record for the compiled rule."""
+
+    times: VisitTimes
+    optimistic: FloatArray  # (actions,) values plus bonus; work space of the rule
+    epsilon: float
+    kappa: float
 
 
 def epsilon_greedy_probabilities(values: FloatArray, epsilon: float) -> FloatArray:
@@ -182,16 +181,7 @@ def choose_epsilon_greedy(exploration, values, first, num_actions, state, rng):
     return epsilon_greedy(values, first, num_actions, exploration.epsilon, rng)
 
 
-@compiled
-def record_no_step(exploration, pair):
-    """Do nothing; the policy has no memory."""
-
-
-rules(
-    EpsilonGreedyRule,
-    choose=choose_epsilon_greedy,
-    record_step=record_no_step,
-)
+rules(EpsilonGreedyRule, choose=choose_epsilon_greedy)
 
 
 @compiled

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 from .spaces import TableRows
 
@@ -200,7 +200,7 @@ class DiscreteActions:
     """
 
     def __init__(self, count: int) -> None:
-        self.count = self.size = int(checked_number("num_actions", count, 1, whole=True))
+        self.count = self.size = checked_integer("num_actions", count, 1)
 
     def empty(self, capacity: int) -> npt.NDArray[Any]:
         """Return an empty column for `capacity` actions."""
@@ -245,7 +245,7 @@ class VectorActions:
     count = 0
 
     def __init__(self, size: int) -> None:
-        self.size = int(checked_number("size of an action", size, 1, whole=True))
+        self.size = checked_integer("size of an action", size, 1)
 
     def empty(self, capacity: int) -> npt.NDArray[Any]:
         """Return an empty column for `capacity` actions."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled_with_arrays
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 
 MAX_BUMPED = 32
 """Largest dimension with radial bases along each coordinate; images have many more."""
@@ -118,7 +118,7 @@ class RadialBases:
     def __init__(self, low: npt.ArrayLike, high: npt.ArrayLike, *, bumps: int = 16) -> None:
         self.low, self.high = np.asarray(low, np.float64), np.asarray(high, np.float64)
         self._middle, self._half = middle_and_half(self.low, self.high)
-        count = int(checked_number("bumps", bumps, 2, whole=True))
+        count = checked_integer("bumps", bumps, 2)
         self._centres = np.linspace(-1.0, 1.0, count)
         self._has_bumps = np.isfinite(self.low) & np.isfinite(self.high) & (self.low < self.high)
         self.num_features = self.low.size + int(self._has_bumps.sum()) * count
@@ -199,7 +199,7 @@ class TileCoding:
         self.low, self.high = _bounds(low, high)
         if not (np.isfinite(self.low).all() and np.isfinite(self.high).all()):
             raise ValueError(f"box from {self.low} to {self.high}; tile coding needs finite bounds")
-        self.num_active = int(checked_number("tilings", tilings, 1, whole=True))
+        self.num_active = checked_integer("tilings", tilings, 1)
         self.tiles = np.broadcast_to(np.asarray(tiles), self.low.shape).astype(np.int64)
         if self.tiles.min() < 1:
             raise ValueError(f"tiles={tiles!r}; expected at least 1 in each dimension")

@@ -173,6 +173,11 @@ def pair_uncertainty(model, num_actions, pair):
     return 1.0 / np.sqrt(model.visits[pair] + 1.0)
 
 
+@generic
+def pair_bonus(model, num_actions, pair):
+    """Return the bonus that a model wrapper adds to the simulated rewards of a pair."""
+
+
 @generic_with_default
 def visited_pairs(model):
     """Return the `VisitedPairs` of a model."""
@@ -196,16 +201,17 @@ def choose(exploration, values, first, num_actions, state, rng):
     """Choose an action in a state, whose values begin at `first`; also returns the generator."""
 
 
-@generic
+@generic_with_default
 def record_step(exploration, pair):
-    """Update an exploration rule after a real step."""
+    """Update an exploration rule after a real step; by default it has no memory."""
 
 
-@generic
+@generic_with_default
 def record_transition(planning, model, q, num_actions, pair, next_state, terminated, gamma):
     """Record a real transition, which the model has already learned, in a planner's record.
 
-    `q` is the flat table; pair and number of actions are int64.
+    By default nothing is recorded: the model stores the experience. `q` is the flat table; pair and
+    number of actions are int64.
     """
 
 

@@ -13,22 +13,13 @@ from dynamaze.common.validation import checked_integer
 from ..core.kernels import append_state, rules
 from ..values.table import target
 from .protocol import Outcomes
-from .table import TableModel
-from .visited_pairs import VisitedPairs, add_pair, remove_pair, sample_visited
+from .table import TABLE_PROMISES, TableModel, VisitedPairs, add_pair, remove_pair, sample_visited
 
 
 class LatestOutcome(TableModel):
     """Model of the latest outcome of each pair (Sutton & Barto 2018, section 8.2, p. 164)."""
 
-    promises = frozenset(
-        {
-            "exact_when_deterministic",
-            "batch_as_rows",
-            "samples_only_seen",
-            "samples_all_seen",
-            "adapts",
-        }
-    )
+    promises = TABLE_PROMISES | {"adapts"}
 
     def _begin(self, include_untried: bool) -> Any:
         return LatestTable.begin(self.num_states, self.num_actions, include_untried)

@@ -14,10 +14,15 @@ from ..core.kernels import append_state, rules
 from ..core.records import with_capacity
 from ..core.rng import high_unit, next_word
 from ..values.table import target
-from .latest import LatestOutcome
 from .protocol import Outcomes
-from .table import INITIAL_CAPACITY, TableModel
-from .visited_pairs import VisitedPairs, add_pair, sample_visited
+from .table import (
+    INITIAL_CAPACITY,
+    TABLE_PROMISES,
+    TableModel,
+    VisitedPairs,
+    add_pair,
+    sample_visited,
+)
 
 MIN_TALLY = 1e-15
 
@@ -31,16 +36,7 @@ class MaximumLikelihood(TableModel):
     Sutton & Barto 2018, section 8.1 (distribution models) and exercise 8.5; certainty equivalence.
     """
 
-    promises = frozenset(
-        {
-            "exact_when_deterministic",
-            "represents_chance",
-            "order_does_not_matter",
-            "batch_as_rows",
-            "samples_only_seen",
-            "samples_all_seen",
-        }
-    )
+    promises = TABLE_PROMISES | {"represents_chance", "order_does_not_matter"}
     growing_fields = GROWING
 
     def _begin(self, include_untried: bool) -> Any:
@@ -111,7 +107,7 @@ class ForgettingLikelihood(MaximumLikelihood):
         ValueError: for a decay outside its range.
     """
 
-    promises = LatestOutcome.promises
+    promises = TABLE_PROMISES | {"adapts"}
     adapts_within = 7  # 0.9 ** 7 < 1/2: the new outcome outweighs all that was before
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Protocol of models, and the capabilities that they may declare.
+"""Protocol of models, the capabilities that they may declare, and the null model.
 
 A user-defined model is any object with these methods; no base class is needed.
 """
@@ -6,14 +6,17 @@ A user-defined model is any object with these methods; no base class is needed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
+from dynamaze.common.compiled import compiled
 from dynamaze.common.deprecation import find_method, warn_renamed
 
+from ..core.kernels import rules
+from ..core.records import Stateful
 from ..core.transitions import Transitions
 
 CAPABILITIES = {
@@ -114,3 +117,46 @@ def confidence_in(model: Any, observations: Any = None, actions: Any = None) -> 
 def find_sampler(model: Any) -> Callable[..., Transitions] | None:
     """Return `sample_transitions(observations, actions, rng)` of a model of vectors, or None."""
     return find_method(model, "sample_transitions", "imagine")
+
+
+class NullModel(Stateful):
+    """Model that learns nothing and cannot be sampled."""
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"compiled"})
+
+    def __init__(self) -> None:
+        self.table = NullTable(np.zeros(0, dtype=np.int64))
+
+    def update(self, transitions: Transitions) -> None:
+        """Ignore the transitions."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> Transitions:
+        """Raise an error: there is nothing to sample.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError("this agent has no model to sample from")
+
+    def reserve(self, transitions: int) -> None:
+        """Do nothing: an empty record needs no capacity."""
+
+
+class NullTable(NamedTuple):
+    """Empty record."""
+
+    nothing: IntArray  # (0,)
+
+
+@compiled
+def update_nothing(table, num_actions, state, action, reward, next_state, terminated):
+    """Ignore the transition."""
+
+
+@compiled
+def sample_nothing(table, num_actions, rng):
+    """Return a dummy transition; never called, because agents without a model do not plan."""
+    return np.uint64(0), 0.0, np.int64(0), False, rng
+
+
+rules(NullTable, update_model=update_nothing, sample_transition=sample_nothing)

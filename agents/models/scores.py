@@ -21,9 +21,9 @@ from ..core.kernels import (
     sample_transition,
     update_model,
 )
-from ..core.recency import VisitTimes, record_visit
 from ..core.records import Stateful
 from ..core.rng import high_unit, next_word
+from .bonus import VisitTimes, record_visit
 from .likelihood import LikelihoodTable, MaximumLikelihood
 
 EXTENT = 0.02

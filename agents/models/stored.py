@@ -14,8 +14,7 @@ from ..core.kernels import rules
 from ..core.records import with_capacity
 from ..core.rng import high_below, next_word
 from .protocol import Outcomes
-from .table import INITIAL_CAPACITY, TableModel
-from .visited_pairs import VisitedPairs, add_pair, remove_pair
+from .table import INITIAL_CAPACITY, TABLE_PROMISES, TableModel, VisitedPairs, add_pair, remove_pair
 
 GROWING: tuple[str, ...] = ("pair", "reward", "next_state", "terminated")
 """Columns of the record that grow with experience."""
@@ -28,16 +27,7 @@ class StoredExperience(TableModel):
     other table models it samples a pair in proportion to its visits.
     """
 
-    promises = frozenset(
-        {
-            "exact_when_deterministic",
-            "represents_chance",
-            "order_does_not_matter",
-            "batch_as_rows",
-            "samples_only_seen",
-            "samples_all_seen",
-        }
-    )
+    promises = TABLE_PROMISES | {"represents_chance", "order_does_not_matter"}
     growing_fields = GROWING
 
     def _begin(self, include_untried: bool) -> Any:
@@ -173,7 +163,7 @@ class ForgettingExperience(StoredExperience):
         ValueError: for a window that is not a positive integer.
     """
 
-    promises = StoredExperience.promises - {"order_does_not_matter"}
+    promises = TABLE_PROMISES | {"represents_chance"}
     growing_fields = ()
 
     def __init__(

@@ -13,7 +13,7 @@ from ..core.records import check_indices
 from ..core.transitions import Transitions
 from .likelihood import GROWING, MaximumLikelihood
 from .protocol import Outcomes
-from .visited_pairs import add_pair
+from .table import add_pair
 
 REFRESHED_PER_STEP = 8
 """Number of further pairs that are refreshed at each real step."""

@@ -16,7 +16,7 @@ from ..core.rng import load, sample_columns, state_words, store
 from ..core.transitions import Transitions, check_integers, first_outside, outside_table
 from .protocol import Outcomes, Prediction
 from .regression import RegressionModel
-from .visited_pairs import VisitedPairs, add_pair, sample_pair
+from .table import VisitedPairs, add_pair, sample_pair
 
 MIN_PROBABILITY = 1e-12
 """Outcomes of a smaller probability are left out of a distribution."""
@@ -228,16 +228,7 @@ class TabularAdapter(Stateful):
     def check_state(self, restored: dict[str, Any]) -> None:
         """Check the restored indices."""
         seen = restored["seen"]
-        rows = seen.pairs.reshape(self.num_states, self.num_actions + 1)
-        check_indices(
-            "model",
-            [
-                (seen.states[:1], 0, self.num_states + 1),
-                (seen.states[1:], 0, self.num_states),
-                (rows[:, 0], 0, self.num_actions + 1),
-                (rows[:, 1:], 0, self.num_states * self.num_actions),
-            ],
-        )
+        check_indices("model", seen.indices(self.num_states, self.num_actions))
 
 
 @compiled

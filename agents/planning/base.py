@@ -1,4 +1,4 @@
-"""Protocol of planners, and the uniform planning of the Dyna-Q box."""
+"""Base class of planners, and the checks that a planner fits its model and its values."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.configuration import Configurable
 from dynamaze.common.deprecation import warn_renamed
-from dynamaze.common.validation import checked_number, did_you_mean
 
-from ..core.kernels import CONFIDENCE_THRESHOLD, fraction_of_steps
+from ..core.records import Stateful
 from ..core.transitions import Transitions
-from ..models import CAPABILITIES, MODELS, Model
-from ..models.protocol import confidence_in
+from ..models.protocol import CAPABILITIES, Model
+from ..models.registry import MODELS
 from ..values.table import TableValues, Values
 
 OLD_METHODS = {"note": "record_transition"}
 """Method of a planner in version 0.1 -> its name of today; the old one works until version 0.3."""
 
 
-class Planning:
+class Planning(Configurable, Stateful):
     """Base class of planners: background planning, or search before an action is chosen.
 
     A planner of your own inherits from it and overrides `plan`, which runs after each real step, or
@@ -32,12 +32,14 @@ class Planning:
         learns_directly: whether real transitions update the values, too: step (d) of the Dyna-Q
             box. False for a planner that itself processes real transitions; see `learns_from`.
         promises: promises that `dynamaze.agents.checks` may test, of its `PLANNER_PROMISES`.
+        record: record of a planner with compiled rules, for compiled runs; see `reserve`.
     """
 
     needs: frozenset[str] = frozenset()
     needs_table: bool = False
     learns_directly: bool = True
     promises: frozenset[str] = frozenset()
+    record: Any = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -77,80 +79,8 @@ class Planning:
         """
         return values.values(observations)
 
-    def get_state(self) -> dict[str, Any]:
-        """Return arrays and numbers for `set_state`."""
-        return {}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Restore a state of `get_state`."""
-
-
-class UniformPlanning(Planning):
-    """Uniform search control: n updates from sampled transitions (section 8.2, step (f)).
-
-    Args:
-        planning_steps: n, at least 0; 0 is Q-learning.
-
-    Raises:
-        ValueError: if it is negative.
-    """
-
-    promises = frozenset({"converges", "tracks_changes"})
-
-    def __init__(self, planning_steps: int) -> None:
-        self.planning_steps = checked_steps(planning_steps)
-        self.needs = frozenset({"sample"}) if self.planning_steps else frozenset()
-
-    def plan(self, values: Values, model: Model, rng: np.random.Generator) -> None:
-        """Sample transitions and update the values from those of confident pairs."""
-        # Sampling does not depend on the values: sampling all n transitions first and then applying
-        # the n updates in order equals the box's loop, for any model.
-        steps = scaled_steps(self.planning_steps, model)
-        if steps:
-            values.update(confident_only(model, model.sample(steps, rng)))
-
-
-def checked_steps(planning_steps: int) -> int:
-    """Return the number of planning steps, checked.
-
-    Raises:
-        ValueError: if it is negative.
-    """
-    return int(checked_number("planning_steps", planning_steps, 0, whole=True))
-
-
-def checked_name(argument: str, name: object, known: tuple[str, ...]) -> str:
-    """Return the name, if it is one of the known ones.
-
-    Raises:
-        ValueError: if it is not; names the known ones.
-    """
-    if name not in known:
-        raise ValueError(
-            f"{argument}={name!r}; expected one of {list(known)}{did_you_mean(name, known)}"
-        )
-    return str(name)
-
-
-def scaled_steps(planning_steps: int, model: Model) -> int:
-    """Return the planning steps to take with a model: a fraction of them, its confidence."""
-    confidence = confidence_in(model)
-    return (
-        planning_steps if confidence == 1.0 else int(fraction_of_steps(planning_steps, confidence))
-    )
-
-
-def confident_only(model: Any, transitions: Transitions) -> Transitions:
-    """Return the simulated transitions of pairs whose confidence reaches `CONFIDENCE_THRESHOLD`.
-
-    Models sample something even where no pair reaches it, so the result may be empty.
-    """
-    confidence = confidence_in(model, transitions.observation, transitions.action)
-    confident = confidence >= CONFIDENCE_THRESHOLD
-    if confident.all():
-        return transitions
-    columns: Any = [column[confident] for column in transitions]
-    return Transitions(*columns)
+    def reserve(self, values: Any, transitions: int) -> None:
+        """Make the record, with capacity for a number of further real transitions."""
 
 
 def check_fit(planning: Planning, model: Model, values: Values) -> None:

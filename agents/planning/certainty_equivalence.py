@@ -12,14 +12,14 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer, checked_number
 
 from ..core.kernels import (
     planned_backup,
     rules,
     visited_pairs,
 )
-from ..models import Model
+from ..models.protocol import Model
 from ..values.table import Values
 from .table import TablePlanning
 
@@ -64,16 +64,7 @@ def sweep_visited(model, q, num_actions, gamma, backwards):
     return change, largest
 
 
-@compiled
-def record_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """Do nothing; the model stores the experience."""
-
-
-rules(
-    ValueIterationRecord,
-    plan=solve,
-    record_transition=record_nothing,
-)
+rules(ValueIterationRecord, plan=solve)
 
 
 class DynamicProgramming(TablePlanning):
@@ -102,9 +93,8 @@ class DynamicProgramming(TablePlanning):
     promises = frozenset({"converges", "converges_in_expectation", "tracks_changes"})
 
     def __init__(self, *, tolerance: float = 1e-8, max_sweeps: int = 10_000) -> None:
-        super().__init__()
         self.tolerance = checked_number("tolerance", tolerance, 0, above=True)
-        self.max_sweeps = int(checked_number("max_sweeps", max_sweeps, 1, whole=True))
+        self.max_sweeps = checked_integer("max_sweeps", max_sweeps, 1)
 
     def _empty_record(self, num_states: int, num_actions: int) -> ValueIterationRecord:
         return ValueIterationRecord(np.zeros(1), self.tolerance, self.max_sweeps)

@@ -13,7 +13,7 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from ..core.priority_queue import Queue, put
 from ..core.sparse_mdp import SparseMDP
@@ -57,10 +57,7 @@ def value_iteration(
         RuntimeError: if the values have not converged after `max_sweeps`, as with gamma = 1 where a
             policy that never ends accumulates rewards without bound; states the residual.
     """
-    if method not in METHODS:
-        raise ValueError(
-            f"method={method!r}; expected one of {list(METHODS)}{did_you_mean(method, METHODS)}"
-        )
+    checked_choice("method", method, METHODS)
     gamma, tolerance, max_sweeps = _checked(gamma, tolerance, max_sweeps)
     values = np.zeros(mdp.num_states)
     if method == "prioritised":
@@ -103,7 +100,7 @@ def policy_iteration(
     """
     gamma, tolerance, max_sweeps = _checked(gamma, tolerance, max_sweeps)
     if evaluation_sweeps is not None:
-        checked_number("evaluation_sweeps", evaluation_sweeps, 1, whole=True)
+        checked_integer("evaluation_sweeps", evaluation_sweeps, 1)
     values = np.zeros(mdp.num_states)
     policy = np.zeros(mdp.num_states, dtype=np.int64)
     sweeps = 0
@@ -151,7 +148,7 @@ def _checked(gamma: float, tolerance: float, max_sweeps: int) -> tuple[float, fl
     return (
         checked_number("gamma", gamma, 0, 1),
         checked_number("tolerance", tolerance, 0, above=True),
-        int(checked_number("max_sweeps", max_sweeps, 1, whole=True)),
+        checked_integer("max_sweeps", max_sweeps, 1),
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
+from dynamaze.common.validation import checked_choice, checked_integer
 
 from ..core.kernels import (
     confident_steps,
@@ -22,11 +23,11 @@ from ..core.kernels import (
     visited_pairs,
 )
 from ..core.rng import high_below, low_below, next_word
-from ..models.visited_pairs import sample_pair
+from ..models.table import sample_pair
 from ..values.table import target
-from .base import checked_name, checked_steps
 from .prioritised_sweeping import Predecessors, add_predecessor, next_predecessor
 from .table import TablePlanning
+from .uniform import UniformPlanningRecord
 
 UPDATES = ("expected", "sample")
 """Kinds of updates."""
@@ -36,20 +37,23 @@ MAX_REDRAWS = 8
 
 
 class PairUpdates(TablePlanning):
-    """Base class of planners that update single pairs: number and kind of updates."""
+    """Base class of planners that update single pairs.
 
-    def __init__(self, planning_steps: int, updates: str) -> None:
-        super().__init__()
+    Args:
+        planning_steps: updates after each real step, at least 0.
+        updates: "expected" or "sample".
+
+    Raises:
+        ValueError: for a negative number or other updates.
+    """
+
+    def __init__(self, planning_steps: int, *, updates: str = "expected") -> None:
+        self.planning_steps = checked_integer("planning_steps", planning_steps, 0)
+        self.updates = checked_choice("updates", updates, UPDATES)
         always = {"converges", "tracks_changes"}
         self.promises = frozenset(
             always | {"converges_in_expectation"} if updates == "expected" else always
         )
-        self.planning_steps = checked_steps(planning_steps)
-        self.updates = checked_name("updates", updates, UPDATES)
-
-    @property
-    def _expected(self) -> bool:
-        return self.updates == "expected"
 
 
 @compiled
@@ -73,17 +77,10 @@ def update_pair(model, q, num_actions, pair, expected, learning_rate, gamma, rng
 # -- uniform -----------------------------------------------------------------------------------
 
 
-class UniformRecord(NamedTuple):
-    """Record of the planner, for compiled code."""
-
-    planning_steps: int
-    expected: bool
-
-
 class UniformUpdates(PairUpdates):
     """Updates of random pairs: a visited state, then an action tried there (section 8.2).
 
-    With sample updates it is `UniformPlanning` with other random numbers.
+    With sample updates it is `UniformPlanning`, by the same compiled rule.
 
     Args:
         planning_steps: updates after each real step, at least 0.
@@ -93,46 +90,33 @@ class UniformUpdates(PairUpdates):
         ValueError: for a negative number or other updates.
     """
 
-    def __init__(self, planning_steps: int, *, updates: str = "expected") -> None:
-        super().__init__(planning_steps, updates)
+    def _empty_record(self, num_states: int, num_actions: int) -> Any:
+        if self.updates == "sample":
+            return UniformPlanningRecord(self.planning_steps)
+        return UniformExpectedRecord(self.planning_steps)
 
-    def _empty_record(self, num_states: int, num_actions: int) -> UniformRecord:
-        return UniformRecord(self.planning_steps, self._expected)
 
+class UniformExpectedRecord(NamedTuple):
+    """Record of the planner with expected updates, for compiled code."""
 
-@compiled
-def record_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """Do nothing; the model stores the experience."""
+    planning_steps: int
 
 
 @compiled
 def update_uniformly(planning, model, q, num_actions, learning_rate, gamma, rng):
-    """Update uniformly sampled pairs."""
-    seen, expected = visited_pairs(model), planning.expected
+    """Make expected updates of uniformly sampled pairs."""
+    seen = visited_pairs(model)
     for _ in range(confident_steps(model, planning.planning_steps)):
         drawn, rng = sample_pair(seen, np.uint64(num_actions), rng)
         pair = np.int64(drawn)
-        _, _, rng = update_pair(model, q, num_actions, pair, expected, learning_rate, gamma, rng)
+        _, _, rng = update_pair(model, q, num_actions, pair, True, learning_rate, gamma, rng)
     return rng
 
 
-rules(
-    UniformRecord,
-    record_transition=record_nothing,
-    plan=update_uniformly,
-)
+rules(UniformExpectedRecord, plan=update_uniformly)
 
 
 # -- backwards ---------------------------------------------------------------------------------
-
-
-class BackwardRecord(NamedTuple):
-    """Record of the planner, for compiled code."""
-
-    predecessors: Predecessors
-    ends: IntArray  # (states + 1,) number of states in which an episode ended, then these states
-    planning_steps: int
-    expected: bool
 
 
 class BackwardUpdates(PairUpdates):
@@ -149,22 +133,15 @@ class BackwardUpdates(PairUpdates):
         ValueError: for a negative number or other updates.
     """
 
-    def __init__(self, planning_steps: int, *, updates: str = "expected") -> None:
-        super().__init__(planning_steps, updates)
+    growing_parts = ("predecessors",)
 
     def _empty_record(self, num_states: int, num_actions: int) -> BackwardRecord:
         return BackwardRecord(
             Predecessors.empty(num_states, num_actions),
             np.zeros(num_states + 1, dtype=np.int64),
             self.planning_steps,
-            self._expected,
+            self.updates == "expected",
         )
-
-    def _with_capacity(self, record: Any, transitions: int) -> BackwardRecord:
-        larger: BackwardRecord = record._replace(
-            predecessors=record.predecessors.with_capacity(transitions)
-        )
-        return larger
 
     def _indices(
         self, record: Any, num_states: int, num_actions: int
@@ -176,22 +153,13 @@ class BackwardUpdates(PairUpdates):
         ]
 
 
-@compiled
-def record_predecessor(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """Record a pair as predecessor of its next state."""
-    add_predecessor(planning.predecessors, pair, next_state, terminated)
-    if terminated and not contains(planning.ends, next_state):
-        planning.ends[0] += 1
-        planning.ends[planning.ends[0]] = next_state
+class BackwardRecord(NamedTuple):
+    """Record of the planner, for compiled code."""
 
-
-@compiled
-def contains(numbers, number):
-    """Return whether a list, whose length is its first entry, contains a number."""
-    found = False
-    for place in range(1, numbers[0] + 1):
-        found = found or numbers[place] == number
-    return found
+    predecessors: Predecessors
+    ends: IntArray  # (states + 1,) number of states in which an episode ended, then these states
+    planning_steps: int
+    expected: bool
 
 
 @compiled
@@ -210,11 +178,29 @@ def update_backwards(planning, model, q, num_actions, learning_rate, gamma, rng)
     return rng
 
 
+@compiled
+def record_predecessor(planning, model, q, num_actions, pair, next_state, terminated, gamma):
+    """Record a pair as predecessor of its next state."""
+    add_predecessor(planning.predecessors, pair, next_state, terminated)
+    if terminated and not contains(planning.ends, next_state):
+        planning.ends[0] += 1
+        planning.ends[planning.ends[0]] = next_state
+
+
 rules(
     BackwardRecord,
     record_transition=record_predecessor,
     plan=update_backwards,
 )
+
+
+@compiled
+def contains(numbers, number):
+    """Return whether a list, whose length is its first entry, contains a number."""
+    found = False
+    for place in range(1, numbers[0] + 1):
+        found = found or numbers[place] == number
+    return found
 
 
 @compiled

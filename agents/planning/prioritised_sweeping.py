@@ -18,7 +18,7 @@ import numpy as np
 
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from ..core.kernels import (
     confident_steps,
@@ -30,7 +30,6 @@ from ..core.kernels import (
 from ..core.priority_queue import Queue, drop, put, raise_to, take
 from ..core.records import with_capacity
 from ..values.table import row_max
-from .base import checked_name, checked_steps
 from .table import GROWING, TablePlanning
 
 PRIORITIES = ("error", "change")
@@ -155,14 +154,14 @@ class PrioritisedSweeping(TablePlanning):
 
     learns_directly = False
     promises = frozenset({"converges", "converges_in_expectation", "tracks_changes"})
+    growing_parts = ("predecessors",)
 
     def __init__(
         self, planning_steps: int, *, threshold: float = 1e-6, priority: str = "error"
     ) -> None:
-        super().__init__()
-        self.planning_steps = checked_steps(planning_steps)
+        self.planning_steps = checked_integer("planning_steps", planning_steps, 0)
         self.threshold = checked_number("threshold", threshold, 0, above=True)
-        self.priority = checked_name("priority", priority, PRIORITIES)
+        self.priority = checked_choice("priority", priority, PRIORITIES)
 
     def _empty_record(self, num_states: int, num_actions: int) -> SweepingRecord:
         return SweepingRecord(
@@ -184,12 +183,6 @@ class PrioritisedSweeping(TablePlanning):
             (queue.size, 0, pairs + 1),
             *record.predecessors.indices(pairs),
         ]
-
-    def _with_capacity(self, record: Any, transitions: int) -> SweepingRecord:
-        larger: SweepingRecord = record._replace(
-            predecessors=record.predecessors.with_capacity(transitions)
-        )
-        return larger
 
     @property
     def num_updates(self) -> int:

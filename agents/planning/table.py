@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from copy import copy
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,11 +12,10 @@ from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
 
 from ..core.kernels import CONFIDENCE_THRESHOLD, plan, record_transition
-from ..core.records import check_indices, flatten, part_of, prefixed, restore
+from ..core.records import check_indices, part_of
 from ..core.rng import load, state_words, store
 from ..core.transitions import Transitions
-from ..models import Model
-from ..models.protocol import confidence_in
+from ..models.protocol import Model, confidence_in
 from ..models.table_copy import TableCopy, has_lookups
 from ..values.table import TableValues
 from .base import Planning
@@ -35,31 +35,42 @@ class TablePlanning(Planning):
 
     Attributes:
         record: the planner's memory; None before the first real step.
+        growing_parts: fields of the record with a method `with_capacity`, which grow with the real
+            transitions.
     """
 
     needs = frozenset({"distribution"})
     needs_table = True
     planning_steps: int
 
-    def __init__(self) -> None:
-        self.record: Any = None
-        self._copy: TableCopy | None = None
-        self._size: dict[str, int] = {}
+    state_fields: ClassVar = {
+        "num_states": "num_states",
+        "num_actions": "num_actions",
+        "record": "record.",
+        "_copy": "copy.",
+    }
+    growing_fields = GROWING
+    growing_parts: tuple[str, ...] = ()
+
+    num_states: int | None = None
+    num_actions: int | None = None
+    _copy: TableCopy | None = None
 
     @abstractmethod
     def _empty_record(self, num_states: int, num_actions: int) -> Any:
         """Return the record before the first transition."""
 
-    def _with_capacity(self, record: Any, transitions: int) -> Any:
-        """Return the record with capacity for a number of further real transitions."""
-        return record
-
     def reserve(self, values: TableValues, transitions: int) -> None:
-        """Allocate capacity for a number of further real transitions."""
+        """Make the record, with capacity for a number of further real transitions."""
         if self.record is None:
-            self._size = dict(zip(("num_states", "num_actions"), values.q.shape, strict=True))
-            self.record = self._empty_record(**self._size)
-        self.record = self._with_capacity(self.record, transitions)
+            self._allocate(*values.q.shape)
+        for name in self.growing_parts:
+            larger = getattr(self.record, name).with_capacity(transitions)
+            self.record = self.record._replace(**{name: larger})
+
+    def _allocate(self, num_states: int, num_actions: int) -> None:
+        self.num_states, self.num_actions = num_states, num_actions
+        self.record = self._empty_record(num_states, num_actions)
 
     def table(self, model: Any) -> Any:
         """Return the record of the model's predictions, its own or a copy."""
@@ -100,33 +111,32 @@ class TablePlanning(Planning):
 
     # -- checkpoints ---------------------------------------------------------------------------
 
-    def get_state(self) -> dict[str, Any]:
-        """Return the record's arrays by name; an empty state before the first real step."""
-        if self.record is None:
-            return {}
-        state = {**self._size, **flatten(self.record, "record.")}
-        if self._copy is not None:
-            state.update(prefixed("copy", self._copy.get_state()))
-        return state
-
     def set_state(self, state: dict[str, Any]) -> None:
-        """Restore a state of `get_state`.
+        """Restore a state of `get_state`, which is empty before the first real step.
 
         Raises:
             ValueError: if an entry is missing, has another shape, or is an index outside the
                 tables.
         """
-        if "num_states" not in state:
-            self.record, self._copy = None, None
-            return
-        size = {name: int(state[name]) for name in ("num_states", "num_actions")}
-        record = restore(self._empty_record(**size), state, "record.", growing=GROWING)
-        check_indices("planner", self._indices(record, **size))
-        copied = part_of("copy", state)
-        self._copy = TableCopy(**size) if copied else None
-        if self._copy is not None:
-            self._copy.set_state(copied)
-        self.record, self._size = record, size
+        restored = copy(self)
+        restored.num_states = restored.num_actions = restored.record = restored._copy = None
+        if "num_states" in state:
+            size = int(state["num_states"]), int(state["num_actions"])
+            restored._allocate(*size)
+            if part_of("copy", state):
+                restored._copy = TableCopy(*size)
+        super(TablePlanning, restored).set_state(state)
+        vars(self).update(vars(restored))
+
+    def check_state(self, restored: dict[str, Any]) -> None:
+        """Check the indices of a restored record.
+
+        Raises:
+            ValueError: for an index outside the tables.
+        """
+        if self.num_states is not None and self.num_actions is not None:
+            indices = self._indices(restored["record"], self.num_states, self.num_actions)
+            check_indices("planner", indices)
 
     def _indices(
         self, record: Any, num_states: int, num_actions: int

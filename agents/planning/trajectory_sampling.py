@@ -8,7 +8,7 @@ import numpy as np
 
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_choice, checked_number
 
 from ..core.kernels import (
     confident_steps,
@@ -16,7 +16,6 @@ from ..core.kernels import (
     visited_pairs,
 )
 from ..core.rng import high_unit, low_below, next_word
-from .base import checked_name
 from .pair_updates import PairUpdates, update_pair
 
 STARTS = ("here", "start")
@@ -144,8 +143,8 @@ class TrajectorySampling(PairUpdates):
         begin: str = "here",
         epsilon: float = 0.1,
     ) -> None:
-        super().__init__(planning_steps, updates)
-        self.begin = checked_name("begin", begin, STARTS)
+        super().__init__(planning_steps, updates=updates)
+        self.begin = checked_choice("begin", begin, STARTS)
         self.epsilon = checked_number("epsilon", epsilon, 0, 1)
 
     def _empty_record(self, num_states: int, num_actions: int) -> TrajectoryRecord:
@@ -154,7 +153,7 @@ class TrajectorySampling(PairUpdates):
             np.zeros(RECENT_STARTS, dtype=np.int64),
             np.zeros(1, dtype=np.int64),
             self.planning_steps,
-            self._expected,
+            self.updates == "expected",
             self.epsilon,
             self.begin == "start",
         )

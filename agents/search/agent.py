@@ -16,7 +16,6 @@ from dynamaze.common.validation import checked_choice, checked_integer
 from ..agent import Agent, EnvLike, resolve_env, spaces_of
 from ..core.encoders import DISCRETE
 from ..core.kernels import append_next_states, has_rule
-from ..core.records import Stateful
 from ..core.rng import Seed, as_sequence
 from ..core.spaces import Spaces, count_actions
 from ..exploration import EpsilonGreedy
@@ -139,7 +138,7 @@ class Query(NamedTuple):
         return isinstance(self.values, TableValues) and is_tabular(self.model)
 
 
-class SearchPlanning(Stateful, Planning):
+class SearchPlanning(Planning):
     """Base class of planners that search from each observation before a decision.
 
     Args:

@@ -17,7 +17,7 @@ import numpy as np
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 from dynamaze.common.deprecation import renamed_arguments
-from dynamaze.common.validation import checked_choice, checked_integer
+from dynamaze.common.validation import checked_choice
 
 from ..agent import EnvLike
 from ..core.kernels import append_next_states, expected_backup
@@ -111,7 +111,9 @@ class ForwardPlanning(SearchPlanning):
     needs_table = True
 
     def __init__(self, depth: int, *, leaf_value: str = "zero") -> None:
-        super().__init__(checked_integer("depth", depth, 1))
+        if depth is None:
+            raise ValueError("depth=None; expected a number of steps")
+        super().__init__(depth)
         self.leaf_value = checked_choice("leaf_value", leaf_value, LEAF_VALUES)
         self.learns_directly = leaf_value == "values"
 

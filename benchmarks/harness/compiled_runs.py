@@ -14,25 +14,22 @@ import numpy as np
 from gymnasium.utils import seeding
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
-from dynamaze.agents import Agent, UniformPlanning
+from dynamaze.agents import Agent, Planning
 from dynamaze.agents.core.kernels import (
     choose,
-    confident_steps,
+    has_rule,
     is_confident,
     plan,
     record_step,
     record_transition,
-    rules,
-    sample_transition,
     update_model,
 )
 from dynamaze.agents.core.rng import load, state_words, store
 from dynamaze.agents.models.table_copy import has_lookups
-from dynamaze.agents.planning.table import TablePlanning
 from dynamaze.agents.values.table import TableValues, q_update
 from dynamaze.benchmarks.harness.threads import in_threads
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.compiled import compiled
 from dynamaze.envs import GridEnv
 from dynamaze.envs.changing_maze import ChangingMaze, MazeConfig
 from dynamaze.envs.vector.kernel import (
@@ -135,13 +132,13 @@ class CompiledRun:
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
-        self._values, self._model, self._exploration = _compiled_parts(agent)
+        self._values, self._model, self._planning, self._exploration = _compiled_parts(agent)
         maze, limit = _plain_maze(agent)
         self._env = CompiledEnv(maze.maze_config, seeding.np_random(agent.env_seed)[0])
         self._settings = RunSettings(
             self._values.learning_rate,
             self._values.gamma,
-            agent.planning.learns_directly,
+            self._planning.learns_directly,
             limit,
             maze.maze_config.changes_at_reset,
         )
@@ -154,12 +151,13 @@ class CompiledRun:
         while done[0] < steps or done[1] < episodes:
             self._env.refill_random_numbers()
             self._model.reserve(CHUNK_STEPS)
+            self._planning.reserve(self._values, CHUNK_STEPS)
             run_chunk(
                 self._env.tables,
                 self._env.state,
                 self._model.table,
                 self._exploration.rule,
-                self._planning_record(),
+                self._planning.record,
                 self._settings,
                 state_words(self._agent.rng),
                 result,
@@ -167,14 +165,6 @@ class CompiledRun:
             )
             self._env.synchronise()
         return result
-
-    def _planning_record(self) -> Any:
-        """Return the planner's record, with room for a chunk."""
-        planning: Any = self._agent.planning
-        if isinstance(planning, UniformPlanning):
-            return UniformPlanningRecord(planning.planning_steps)
-        planning.reserve(self._values, CHUNK_STEPS)
-        return planning.record
 
 
 class CompiledEnv:
@@ -244,8 +234,8 @@ def _plain_maze(agent: Agent) -> tuple[GridEnv, int]:
     return env, limit
 
 
-def _compiled_parts(agent: Agent) -> tuple[TableValues, Any, Any]:
-    """Return the values, model and exploration of an agent that compiled code can use.
+def _compiled_parts(agent: Agent) -> tuple[TableValues, Any, Planning, Any]:
+    """Return the values, model, planner and exploration of an agent that compiled code can use.
 
     Raises:
         TypeError: if one of them is of another kind.
@@ -257,19 +247,20 @@ def _compiled_parts(agent: Agent) -> tuple[TableValues, Any, Any]:
             f"model {type(agent.model).__name__} does not declare 'compiled'; a compiled run needs "
             "a model whose memory is a record (see dynamaze.agents.core.kernels)"
         )
-    if not isinstance(agent.planning, (UniformPlanning, TablePlanning)):
+    agent.planning.reserve(agent.values, CHUNK_STEPS)
+    if not has_rule(plan, agent.planning.record):
         raise TypeError(
-            f"planning {agent.planning!r}; a compiled run needs UniformPlanning or a planner of "
-            "tables"
+            f"planning {agent.planning!r} has no record with a compiled rule; a compiled run needs "
+            "UniformPlanning or a planner of tables"
         )
-    if isinstance(agent.planning, TablePlanning) and not has_lookups(agent.model):
+    if agent.planning.needs_table and not has_lookups(agent.model):
         raise TypeError(
             f"{type(agent.planning).__name__} with model {type(agent.model).__name__}; in a "
             "compiled run it needs a model whose pairs can be looked up in its record"
         )
     if not hasattr(agent.exploration, "rule"):
         raise TypeError(f"exploration {agent.exploration!r} has no compiled rule")
-    return agent.values, agent.model, agent.exploration
+    return agent.values, agent.model, agent.planning, agent.exploration
 
 
 @compiled
@@ -317,38 +308,3 @@ def run_chunk(tables, env_state, model, exploration, planning, settings, words, 
         if ended:
             begin_episode(tables, env_state, 0)
     store(words, rng)
-
-
-class UniformPlanningRecord(NamedTuple):
-    """Record of `UniformPlanning` for compiled code."""
-
-    planning_steps: int
-
-
-@compiled
-def record_nothing(planning, model, q, num_actions, pair, next_state, terminated, gamma):
-    """Store nothing: the model stores the experience."""
-
-
-@compiled
-def plan_uniformly(planning, model, q, num_actions, learning_rate, gamma, rng):
-    """Sample a transition and update its value, n times; return the generator's state."""
-    if num_actions == 4:  # a constant lets the compiler unroll the row's maximum
-        return _plan(planning, model, q, np.uint64(4), learning_rate, gamma, rng)
-    return _plan(planning, model, q, np.uint64(num_actions), learning_rate, gamma, rng)
-
-
-rules(
-    UniformPlanningRecord,
-    record_transition=record_nothing,
-    plan=plan_uniformly,
-)
-
-
-@spliced
-def _plan(planning, model, q, num_actions, learning_rate, gamma, rng):
-    for _ in range(confident_steps(model, planning.planning_steps)):
-        pair, reward, following, terminated, rng = sample_transition(model, num_actions, rng)
-        if is_confident(model, pair):
-            q_update(q, num_actions, pair, reward, following, terminated, learning_rate, gamma)
-    return rng

@@ -26,8 +26,14 @@ from dynamaze.agents.core.kernels import (
 )
 from dynamaze.agents.core.transitions import Transitions
 from dynamaze.agents.models.protocol import Outcomes, Prediction
-from dynamaze.agents.models.table import TableModel, sample_table, update_table
-from dynamaze.agents.models.visited_pairs import VisitedPairs, add_pair, sample_visited
+from dynamaze.agents.models.table import (
+    TableModel,
+    VisitedPairs,
+    add_pair,
+    sample_table,
+    sample_visited,
+    update_table,
+)
 from dynamaze.agents.models.wrapper import ModelWrapper
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled

@@ -19,7 +19,16 @@ import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401
-from dynamaze.agents import Agent, DynaQ, DynaQPlus, LatestOutcome, QLearning
+from dynamaze.agents import (
+    Agent,
+    DynaQ,
+    DynaQPlus,
+    EpsilonGreedy,
+    LatestOutcome,
+    QLearning,
+    TableValues,
+    UniformPlanning,
+)
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_atomically
 
 
@@ -71,6 +80,50 @@ def test_load_requires_model_object(tmp_path: Path) -> None:
         DynaQ.load(tmp_path / "agent.npz")
     loaded = DynaQ.load(tmp_path / "agent.npz", model=LatestOutcome(54, 4))
     assert not loaded.model.is_empty  # type: ignore[attr-defined]
+
+
+def test_agent_of_parts_loads_with_them(tmp_path: Path) -> None:
+    def parts() -> dict[str, Any]:
+        return {
+            "values": TableValues(54, 4, learning_rate=0.5, gamma=0.9),
+            "model": LatestOutcome(54, 4),
+            "planning": UniformPlanning(3),
+            "exploration": EpsilonGreedy(0.1),
+        }
+
+    agent = Agent("DynaMaze-v0", seed=0, **parts()).learn(200)
+    assert agent.config == dict.fromkeys(parts())
+    agent.save(tmp_path / "agent.npz")
+    with pytest.raises(CheckpointError, match=r"saved with a \w+ object; pass one"):
+        Agent.load(tmp_path / "agent.npz")
+    loaded = Agent.load(tmp_path / "agent.npz", "DynaMaze-v0", **parts())
+    np.testing.assert_array_equal(loaded.learn(50).values.q, agent.learn(50).values.q)  # type: ignore[attr-defined]
+
+
+def test_config_resolves_defaults() -> None:
+    agent = DynaQ("DynaMaze-v0", planning=UniformPlanning(2), gamma=0.9)
+    assert agent.config == {
+        "learning_rate": 0.1,
+        "gamma": 0.9,
+        "epsilon": 0.1,
+        "planning_steps": 10,
+        "model": "latest_outcome",
+        "planning": None,
+        "values": "table",
+        "initial_value": 0.0,
+    }
+    assert agent.get_params()["learning_rate"] is None
+    short = "DynaQ(env='DynaMaze-v0', gamma=0.9, planning=UniformPlanning(planning_steps=2))"
+    assert repr(agent) == short
+
+
+def test_subclass_with_keywords_loads(tmp_path: Path) -> None:
+    class Fast(DynaQ):
+        def __init__(self, env: Any, **more: Any) -> None:
+            super().__init__(env, **more)
+
+    Fast("DynaMaze-v0", planning_steps=3, seed=0).learn(20).save(tmp_path / "agent.npz")
+    assert Fast.load(tmp_path / "agent.npz").config["planning_steps"] == 3
 
 
 @pytest.fixture

@@ -254,9 +254,10 @@ class TrajectoryOptimisationPlanning(SearchPlanning):
         settings: TrajectorySettings,
         planning_steps: int = 0,
     ) -> None:
+        self.horizon = checked_integer("horizon", horizon, 1)
+        super().__init__(self.horizon)
         self.box, self.settings = box, settings
         self.method = checked_choice("method", method, METHODS)
-        self.horizon = checked_integer("horizon", horizon, 1)
         self.planning_steps = checked_integer("planning_steps", planning_steps, 0)
         self.memory = VectorMemory(size, VectorActions(len(box.low)))
         self.plan_ahead = self._initial_plan()
@@ -265,13 +266,13 @@ class TrajectoryOptimisationPlanning(SearchPlanning):
     def root_values(self, query: Query) -> FloatArray:
         """Return the (batch, size) actions themselves, not values of numbered actions."""
         simulator = make_batch_simulator(query.model)
-        begin = self._initial_plan()
         if query.learning:
-            if self._following is None or not np.array_equal(
-                self._following, query.observations[0]
-            ):
-                self.plan_ahead = begin
+            present = query.observations[0]
+            if self._following is None or not np.array_equal(self._following, present):
+                self.plan_ahead = self._initial_plan()
             begin = self.plan_ahead
+        else:
+            begin = self._initial_plan()
         found = [
             optimise_plan(
                 simulator,

@@ -15,6 +15,7 @@ from dynamaze.agents import (
     TableValues,
     TrajectorySampling,
     Transitions,
+    UniformPlanning,
     UniformUpdates,
 )
 from dynamaze.agents.core.transitions import one_transition
@@ -33,6 +34,14 @@ def test_sample_updates_equal_expected_if_deterministic(make: Any) -> None:
         )
     np.testing.assert_allclose(*tables, rtol=1e-12)
     assert np.abs(tables[0]).max() > 0.5
+
+
+def test_uniform_sample_updates_equal_uniform_planning() -> None:
+    tables = []
+    for planning in (UniformUpdates(5, updates="sample"), UniformPlanning(5)):
+        model = MaximumLikelihood(STATES, ACTIONS)
+        tables.append(plan_along(planning, model, experience(2), more=3, learning_rate=0.5).q)
+    np.testing.assert_array_equal(*tables)
 
 
 def test_sample_updates_are_unbiased() -> None:

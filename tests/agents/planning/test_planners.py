@@ -129,6 +129,19 @@ def test_set_state_rejects_invalid_index(name: str) -> None:
     agent.learn(50)
 
 
+@pytest.mark.parametrize("name", ON_TABLES)
+def test_set_state_that_fails_changes_nothing(name: str) -> None:
+    planning = DynaQ("DynaMaze-v0", planning=name, seed=0).learn(200).planning
+    before = planning.get_state()
+    last = [key for key in before if key.startswith("record.")][-1]
+    with pytest.raises(ValueError, match=last):
+        planning.set_state({**before, last: "wrong"})
+    np.testing.assert_equal(planning.get_state(), before)
+    planning.set_state({})
+    assert planning.record is None
+    assert planning.get_state() == {}
+
+
 def test_predict_leaves_planner_unchanged() -> None:
     agent = DynaQ("DynaMaze-v0", planning="prioritised_sweeping", seed=0).learn(200)
     before = agent.planning.get_state()

@@ -26,7 +26,7 @@ from dynamaze.agents import (
 from dynamaze.agents.core.kernels import CONFIDENCE_THRESHOLD, is_confident
 from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.planning import make_planning
-from dynamaze.agents.planning.base import confident_only
+from dynamaze.agents.planning.uniform import confident_only
 from dynamaze.benchmarks.harness.compiled_runs import run_many
 
 STATES, ACTIONS = 4, 2

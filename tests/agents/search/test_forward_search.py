@@ -138,31 +138,6 @@ def test_learned_model_solves_maze() -> None:
     assert np.median(lengths[-20:]) <= 18
 
 
-def test_predict_is_greedy() -> None:
-    agent = ForwardSearch(
-        "DynaMaze-v0", model="latest_outcome", depth=5, leaf_value="values", seed=0
-    )
-    agent.learn(300)
-    q, state = agent.values.values(np.arange(54)), agent.rng.bit_generator.state
-    agent.predict(np.arange(54))
-    np.testing.assert_array_equal(agent.values.values(np.arange(54)), q)
-    np.testing.assert_equal(agent.rng.bit_generator.state, state)
-
-
-def test_forward_search_resumes_bit_identically(
-    tmp_path: Path, same_bits: Callable[[Any, Any], None]
-) -> None:
-    def make() -> ForwardSearch:
-        return ForwardSearch(
-            gym.make("DynaMaze-v0"), model="maximum_likelihood", depth=6, epsilon=0.2, seed=4
-        )
-
-    whole, half = make().learn(400), make().learn(200)
-    half.save(tmp_path / "agent.npz")
-    resumed = ForwardSearch.load(tmp_path / "agent.npz", gym.make("DynaMaze-v0")).learn(200)
-    same_bits(whole, resumed)
-
-
 def test_true_model_follows_set_env(tmp_path: Path) -> None:
     agent = ForwardSearch(gym.make("DynaMaze-v0", layout="S..G"), depth=5, seed=0).learn(3)
     agent.save(tmp_path / "agent.npz")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -186,44 +185,6 @@ def test_policy_uses_learned_values() -> None:
     lengths: list[int] = []
     agent.learn(2000, lambda step: lengths.append(step.episode_length) if step.terminated else 0)
     assert np.median(lengths[-10:]) <= 20
-
-
-def test_predict_leaves_agent_unchanged() -> None:
-    agent = MonteCarloSearch(
-        "FrozenLake-v1", simulations=40, settings=MonteCarloSettings(policy="values"), seed=0
-    ).learn(50)
-    q, state = agent.values.values(np.arange(16)), agent.rng.bit_generator.state
-    agent.predict(np.arange(16))
-    np.testing.assert_array_equal(agent.values.values(np.arange(16)), q)
-    np.testing.assert_equal(agent.rng.bit_generator.state, state)
-
-
-@pytest.mark.parametrize("policy", ["values", given])
-def test_monte_carlo_resumes_bit_identically(
-    policy: Any, tmp_path: Path, same_bits: Callable[[Any, Any], None]
-) -> None:
-    def lake() -> Any:
-        return gym.make("DynaMaze-v0", layout="S..\n..G", slip_probability=0.2)
-
-    def four(observations: Any) -> Any:
-        return np.full((len(observations), 4), 0.25)
-
-    chosen = policy if isinstance(policy, str) else four
-
-    def make() -> MonteCarloSearch:
-        return MonteCarloSearch(
-            lake(),
-            model="maximum_likelihood",
-            simulations=20,
-            settings=MonteCarloSettings(policy=chosen),
-            seed=4,
-        )
-
-    whole, half = make().learn(200), make().learn(100)
-    half.save(tmp_path / "agent.npz")
-    again = None if isinstance(policy, str) else chosen
-    resumed = MonteCarloSearch.load(tmp_path / "agent.npz", lake(), policy=again)
-    same_bits(whole, resumed.learn(100))
 
 
 def test_monte_carlo_rejects_invalid_argument() -> None:

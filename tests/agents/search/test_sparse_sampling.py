@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -153,27 +152,6 @@ def test_vectors_are_sampled_in_batches() -> None:
     beyond = 0.5 * GAMMA**3
     wanted = [[beyond, GAMMA**2], [GAMMA**2, 1.0], [beyond, beyond]]
     np.testing.assert_allclose(found, wanted)
-
-
-def test_predict_leaves_agent_unchanged() -> None:
-    agent = SparseSampling("FrozenLake-v1", width=3, depth=5, leaf_value="values", seed=0).learn(50)
-    q, state = agent.values.values(np.arange(16)), agent.rng.bit_generator.state
-    agent.predict(np.arange(16))
-    np.testing.assert_array_equal(agent.values.values(np.arange(16)), q)
-    np.testing.assert_equal(agent.rng.bit_generator.state, state)
-
-
-def test_sparse_sampling_resumes_bit_identically(
-    tmp_path: Path, same_bits: Callable[[Any, Any], None]
-) -> None:
-    def make() -> SparseSampling:
-        env = gym.make("DynaMaze-v0", slip_probability=0.2)
-        return SparseSampling(env, model="maximum_likelihood", width=2, depth=4, seed=4)
-
-    whole, half = make().learn(200), make().learn(100)
-    half.save(tmp_path / "agent.npz")
-    env = gym.make("DynaMaze-v0", slip_probability=0.2)
-    same_bits(whole, SparseSampling.load(tmp_path / "agent.npz", env).learn(100))
 
 
 @pytest.mark.parametrize("wrong", [{"width": 0}, {"depth": 0}, {"width": 1.5}])

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -137,37 +135,12 @@ def test_td_search_solves_envs() -> None:
         assert np.median(lengths) <= length, name
 
 
-def test_predict_leaves_agent_unchanged() -> None:
-    agent = TDSearch("FrozenLake-v1", model="maximum_likelihood", epsilon=0.2, seed=0).learn(50)
-    before, state = agent.planning.get_state(), agent.rng.bit_generator.state
-    agent.predict(np.arange(16))
-    np.testing.assert_equal(agent.planning.get_state(), before)
-    np.testing.assert_equal(agent.rng.bit_generator.state, state)
-    assert before["transient"].any()
-
-
 def test_batch_equals_single_searches(learned: Callable[..., Any]) -> None:
     model, values = learned(MaximumLikelihood(STATES, ACTIONS)), zero_values()
     planning, rng = TDPlanning(50, depth=20), generator(0)
     batch = planning.action_values(values, model, np.array([2, 4]), generator(0))
     alone = [planning.action_values(values, model, np.array([row]), rng)[0] for row in (2, 4)]
     np.testing.assert_array_equal(batch, alone)
-
-
-def test_td_search_resumes_bit_identically(
-    tmp_path: Path, same_bits: Callable[[Any, Any], None]
-) -> None:
-    def maze() -> Any:
-        return gym.make("DynaMaze-v0", slip_probability=0.2)
-
-    def make() -> TDSearch:
-        return TDSearch(maze(), model="maximum_likelihood", simulations=5, epsilon=0.1, seed=4)
-
-    whole, half = make().learn(300), make().learn(150)
-    half.save(tmp_path / "agent.npz")
-    resumed = TDSearch.load(tmp_path / "agent.npz", maze()).learn(150)
-    same_bits(whole, resumed)
-    np.testing.assert_equal(whole.planning.get_state(), resumed.planning.get_state())
 
 
 def test_set_state_rejects_invalid_memory() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -116,29 +115,6 @@ def test_dyna_2_learns_frozen_lake() -> None:
         lambda step: returns.append(step.episode_return) if step.terminated else 0,
     )
     assert np.mean(returns[-20:]) >= 0.5
-
-
-def test_predict_leaves_agent_unchanged() -> None:
-    agent = Dyna2(maze(), simulations=5, seed=0).learn(200)
-    parts = [getattr(agent, part).get_state() for part in ("values", "model", "planning")]
-    state = agent.rng.bit_generator.state
-    agent.predict(np.arange(54))
-    after = [getattr(agent, part).get_state() for part in ("values", "model", "planning")]
-    np.testing.assert_equal(after, parts)
-    np.testing.assert_equal(agent.rng.bit_generator.state, state)
-
-
-def test_dyna_2_resumes_bit_identically(
-    tmp_path: Path, same_bits: Callable[[Any, Any], None]
-) -> None:
-    def make() -> Dyna2:
-        return Dyna2(maze(), simulations=5, seed=4)
-
-    whole, half = make().learn(400), make().learn(150)
-    half.save(tmp_path / "agent.npz")
-    resumed = Dyna2.load(tmp_path / "agent.npz", maze()).learn(250)
-    same_bits(whole, resumed)
-    np.testing.assert_equal(whole.planning.get_state(), resumed.planning.get_state())
 
 
 def test_agents_are_independent_when_interleaved(

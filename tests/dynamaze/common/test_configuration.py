@@ -56,5 +56,21 @@ def test_signature_and_errors_unchanged():
         Walker()
 
 
+def test_get_params_of_keywords():
+    class Jogger(Walker):
+        def __init__(self, steps, **more):
+            super().__init__(steps, **more)
+
+    assert Jogger(5, speed=2.0).get_params() == {"steps": 5, "speed": 2.0}
+    assert repr(Jogger(5, speed=2.0)) == "Jogger(steps=5, speed=2.0)"
+
+
+def test_get_params_without_constructor():
+    class Plain(Configurable):
+        pass
+
+    assert (Plain().get_params(), repr(Plain())) == ({}, "Plain()")
+
+
 def test_copies_keep_arguments():
     assert copy.deepcopy(Walker(5)).get_params()["steps"] == 5

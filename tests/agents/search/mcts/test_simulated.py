@@ -195,35 +195,27 @@ def test_continuous_search_solves_maze() -> None:
         assert env.action_space.contains(action)
         observation, _, terminated, _, _ = env.step(action)
         steps += 1
-    print(steps)
     assert steps <= 8
     found = policy.search(env.reset(seed=0)[0])
     assert found.visits.sum() == 150
 
 
 def test_discrete_actions_in_env_copies() -> None:
-    env = gym.make("DynaMazeContinuous-v0", layout="S.G", action="discrete", noise=0.01)
-    agent = TreeSearch(
-        env,
-        model="simulator",
-        simulations=80,
-        depth=8,
-        settings=TreeSettings(outcome_widening=(1.0, 0.3)),
-        values="tile_coding",
-        seed=0,
-    ).learn(20)
+    def make() -> TreeSearch:
+        return TreeSearch(
+            gym.make("DynaMazeContinuous-v0", layout="S.G", action="discrete", noise=0.01),
+            model="simulator",
+            simulations=80,
+            depth=8,
+            settings=TreeSettings(outcome_widening=(1.0, 0.3)),
+            values="tile_coding",
+            seed=0,
+        )
+
+    agent, same = make().learn(20), make().learn(20)
     assert agent.num_episodes >= 1
-    one = TreeSearch(
-        gym.make("DynaMazeContinuous-v0", layout="S.G", action="discrete", noise=0.01),
-        model="simulator",
-        simulations=80,
-        depth=8,
-        settings=TreeSettings(outcome_widening=(1.0, 0.3)),
-        values="tile_coding",
-        seed=0,
-    ).learn(20)
-    assert one.num_episodes == agent.num_episodes
-    np.testing.assert_array_equal(one.observation, agent.observation)
+    assert same.num_episodes == agent.num_episodes
+    np.testing.assert_array_equal(same.observation, agent.observation)
 
 
 def test_learned_vector_model_is_searched() -> None:

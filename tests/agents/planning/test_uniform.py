@@ -1,4 +1,4 @@
-"""Planning in the background."""
+"""Uniform planning: the box's loop, number of steps and needs."""
 
 from __future__ import annotations
 

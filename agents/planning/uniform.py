@@ -1,0 +1,99 @@
+"""Uniform planning: step (f) of the box of tabular Dyna-Q (Sutton & Barto 2018, section 8.2)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.validation import checked_integer
+
+from ..core.kernels import (
+    CONFIDENCE_THRESHOLD,
+    confident_steps,
+    fraction_of_steps,
+    is_confident,
+    rules,
+    sample_transition,
+)
+from ..core.transitions import Transitions
+from ..models.protocol import Model, confidence_in
+from ..values.table import Values, q_update
+from .base import Planning
+
+
+class UniformPlanning(Planning):
+    """Uniform search control: n updates from sampled transitions (section 8.2, step (f)).
+
+    Args:
+        planning_steps: n, at least 0; 0 is Q-learning.
+
+    Attributes:
+        record: the record for compiled runs.
+
+    Raises:
+        ValueError: if it is negative.
+    """
+
+    promises = frozenset({"converges", "tracks_changes"})
+
+    def __init__(self, planning_steps: int) -> None:
+        self.planning_steps = checked_integer("planning_steps", planning_steps, 0)
+        self.needs = frozenset({"sample"}) if self.planning_steps else frozenset()
+        self.record = UniformPlanningRecord(self.planning_steps)
+
+    def plan(self, values: Values, model: Model, rng: np.random.Generator) -> None:
+        """Sample transitions and update the values from those of confident pairs."""
+        # Sampling does not depend on the values: sampling all n transitions first and then applying
+        # the n updates in order equals the box's loop, for any model.
+        steps = scaled_steps(self.planning_steps, model)
+        if steps:
+            values.update(confident_only(model, model.sample(steps, rng)))
+
+
+class UniformPlanningRecord(NamedTuple):
+    """Record of the planner, for compiled code."""
+
+    planning_steps: int
+
+
+@compiled
+def plan_uniformly(planning, model, q, num_actions, learning_rate, gamma, rng):
+    """Sample a transition and update its value, n times; return the generator's state."""
+    if num_actions == 4:  # a constant lets the compiler unroll the row's maximum
+        return _plan(planning, model, q, np.uint64(4), learning_rate, gamma, rng)
+    return _plan(planning, model, q, np.uint64(num_actions), learning_rate, gamma, rng)
+
+
+rules(UniformPlanningRecord, plan=plan_uniformly)
+
+
+@spliced
+def _plan(planning, model, q, num_actions, learning_rate, gamma, rng):
+    for _ in range(confident_steps(model, planning.planning_steps)):
+        pair, reward, following, terminated, rng = sample_transition(model, num_actions, rng)
+        if is_confident(model, pair):
+            q_update(q, num_actions, pair, reward, following, terminated, learning_rate, gamma)
+    return rng
+
+
+def scaled_steps(planning_steps: int, model: Model) -> int:
+    """Return the planning steps to take with a model: a fraction of them, its confidence."""
+    confidence = confidence_in(model)
+    return (
+        planning_steps if confidence == 1.0 else int(fraction_of_steps(planning_steps, confidence))
+    )
+
+
+def confident_only(model: Any, transitions: Transitions) -> Transitions:
+    """Return the simulated transitions of pairs whose confidence reaches `CONFIDENCE_THRESHOLD`.
+
+    Models sample something even where no pair reaches it, so the result may be empty.
+    """
+    confidence = confidence_in(model, transitions.observation, transitions.action)
+    confident = confidence >= CONFIDENCE_THRESHOLD
+    if confident.all():
+        return transitions
+    columns: Any = [column[confident] for column in transitions]
+    return Transitions(*columns)

@@ -55,7 +55,7 @@ def write_agent(path: str | os.PathLike[str], agent: Any) -> None:
     for part in PARTS:
         try:
             state = getattr(agent, part).get_state()
-        except AttributeError as error:
+        except (AttributeError, TypeError) as error:
             raise TypeError(
                 f"{part} cannot be saved: {error}; a checkpoint needs get_state and set_state"
             ) from error

@@ -32,7 +32,11 @@ class Stateful:
     optional_fields: ClassVar[tuple[str, ...]] = ()
 
     def get_state(self) -> dict[str, Any]:
-        """Return copies of the arrays and numbers of the state, by name."""
+        """Return copies of the arrays and numbers of the state, by name.
+
+        Raises:
+            TypeError: if an attribute is an object without `get_state`.
+        """
         state: dict[str, Any] = {}
         for attribute, name in self.state_fields.items():
             state.update(_named_values(name, getattr(self, attribute)))
@@ -94,6 +98,8 @@ def _named_values(name: str, value: Any) -> dict[str, Any]:
         return flatten(value, name)
     if isinstance(value, np.random.Generator):
         return {name: generator_state(value)}
+    if not isinstance(value, (np.ndarray, np.generic, int, float, str, list, tuple, dict)):
+        raise TypeError(f"{type(value).__name__!r} object has no attribute 'get_state'")
     return {name: value.copy() if isinstance(value, np.ndarray) else value}
 
 

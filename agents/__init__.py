@@ -56,8 +56,8 @@ if TYPE_CHECKING:  # type checkers do not see what is imported on first use
     from .planning.uniform import UniformPlanning as UniformPlanning
     from .search.forward_search import ForwardSearch as ForwardSearch
     from .search.mcts.agent import TreeSearch as TreeSearch
+    from .search.mcts.agent import TreeSettings as TreeSettings
     from .search.mcts.continuous import ContinuousTreeSearch as ContinuousTreeSearch
-    from .search.mcts.planning import TreeSettings as TreeSettings
     from .search.monte_carlo import MonteCarloSearch as MonteCarloSearch
     from .search.monte_carlo import MonteCarloSettings as MonteCarloSettings
     from .search.sparse_sampling import SparseSampling as SparseSampling
@@ -135,7 +135,7 @@ __all__, __getattr__, __dir__ = lazy_package(
         "TrajectorySettings": ".search.trajectory_optimisation.planning",
         "Transitions": ".core.transitions",
         "TreeSearch": ".search.mcts.agent",
-        "TreeSettings": ".search.mcts.planning",
+        "TreeSettings": ".search.mcts.agent",
         "TrueModel": ".models.true",
         "UncertaintyBonus": ".models.bonus",
         "UniformPlanning": ".planning.uniform",

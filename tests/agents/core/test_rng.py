@@ -13,6 +13,7 @@ from dynamaze.agents.core.rng import (
     low_below,
     make_generator,
     next_word,
+    sample_columns,
     state_words,
     store,
 )
@@ -83,3 +84,12 @@ def test_model_draws_from_given_generator(bit_generator: type) -> None:
         np.testing.assert_array_equal(left.observation, right.observation)
     assert one.random() == other.random()
     assert not np.array_equal(model.sample(20, one).observation, left.observation)
+
+
+def test_sample_columns_follows_weights() -> None:
+    rng, n = np.random.default_rng(0), 20_000
+    weights = np.tile([0.0, 3.0, 0.0, 1.0, 0.0], (n, 1))
+    counts = np.bincount(sample_columns(weights, rng), minlength=5)
+    assert counts[[0, 2, 4]].sum() == 0
+    assert abs(counts[1] - 0.75 * n) < 5 * np.sqrt(n * 0.75 * 0.25)
+    np.testing.assert_array_equal(sample_columns(np.eye(3), rng), [0, 1, 2])

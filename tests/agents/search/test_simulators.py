@@ -10,7 +10,12 @@ from gymnasium import spaces
 
 from dynamaze.agents import LatestOutcome, MaximumLikelihood, StoredExperience, Transitions
 from dynamaze.agents.models import MODELS, NullModel, StoredVectors, model_for
-from dynamaze.agents.search.simulators import TableSimulator, VectorSimulator, make_simulator
+from dynamaze.agents.search.simulators import (
+    TableSimulator,
+    VectorSimulator,
+    make_simulator,
+    simulate_returns,
+)
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -120,6 +125,49 @@ def test_custom_simulator_is_used() -> None:
 
     coin = Coin()
     assert make_simulator(coin) is coin
+
+
+def test_model_with_imagine_of_version_0_2_warns() -> None:
+    class Shift:
+        observes, num_actions = "vectors", 2
+
+        def imagine(self, vectors: Any, actions: Any, rng: Any) -> Transitions:
+            ended = np.zeros(len(vectors), dtype=bool)
+            return Transitions(vectors, actions, np.ones(len(vectors)), vectors + 1, ended)
+
+    with pytest.warns(DeprecationWarning, match=r"Shift\.imagine is now called .*sample_transi"):
+        simulator = make_simulator(Shift())
+    following, reward, _ = simulator.step(np.zeros(2), 0, rng())
+    np.testing.assert_array_equal(following, [1.0, 1.0])
+    assert reward == 1.0
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_simulate_returns_discounts_to_leaf(size: int) -> None:
+    class Chain:
+        """State n steps to n + 1 with reward n; 2 is followed by the end if the action is 1."""
+
+        def step(self, states: Any, actions: Any, rng: Any) -> Any:
+            return states + 1, states.astype(float), (states == 2) & (actions == 1)
+
+        def pick(self, states: Any, places: Any) -> Any:
+            return states[places]
+
+        def observations(self, states: Any) -> Any:
+            return states
+
+    ends = np.arange(size) % 2
+    found = simulate_returns(
+        Chain(),  # type: ignore[arg-type]  # the methods that are used
+        np.ones(size, dtype=np.int64),
+        lambda step, running, states: ends[running],
+        lambda observations: 10.0 * observations,
+        depth=3,
+        gamma=0.5,
+        rng=rng(),
+    )
+    goes_on = 1 + 0.5 * 2 + 0.25 * 3 + 0.125 * 40
+    np.testing.assert_allclose(found, np.where(ends, 1 + 0.5 * 2, goes_on))
 
 
 @pytest.mark.parametrize("model", [NullModel(), StoredVectors(2, 3), object()])

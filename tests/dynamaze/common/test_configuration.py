@@ -2,11 +2,12 @@
 
 import copy
 import inspect
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from dynamaze.common.configuration import Configurable
+from dynamaze.common.configuration import Configurable, flat_arguments, set_checked
 from dynamaze.common.deprecation import renamed_arguments
 
 
@@ -74,3 +75,28 @@ def test_get_params_without_constructor():
 
 def test_copies_keep_arguments():
     assert copy.deepcopy(Walker(5)).get_params()["steps"] == 5
+
+
+@dataclass(frozen=True)
+class Stride:
+    """Settings that are checked and converted."""
+
+    length: float = 1.0
+
+    def __post_init__(self):
+        set_checked(self, length=float(self.length))
+
+
+class Hiker(Configurable):
+    """Object with settings."""
+
+    def __init__(self, stride=Stride(), *, load=0):
+        self.stride = stride
+
+
+def test_settings_are_flattened():
+    hiker = Hiker(Stride(2), load=3)
+    assert isinstance(hiker.stride.length, float)
+    assert flat_arguments(hiker.get_params()) == {"length": 2.0, "load": 3}
+    assert repr(hiker) == "Hiker(stride=Stride(length=2.0), load=3)"
+    assert repr(Hiker(Stride(1))) == "Hiker()"

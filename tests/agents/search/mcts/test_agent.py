@@ -283,10 +283,17 @@ def test_tree_is_dropped_after_model_change() -> None:
     assert learn_step(1, 1, 0.5, 2, False) == NONE  # from a state other than the root
 
 
+class Versioned(MaximumLikelihood):
+    """Model whose predictions a version identifies, but not those of a wrapper around it."""
+
+    version = "1"
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda: TimeBonus(MaximumLikelihood(STATES, ACTIONS), STATES, ACTIONS, kappa=0.1),
+        lambda: TimeBonus(Versioned(STATES, ACTIONS), STATES, ACTIONS, kappa=0.1),
         lambda: StoredExperience(STATES, ACTIONS),
     ],
 )

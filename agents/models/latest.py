@@ -41,6 +41,11 @@ class LatestTable(NamedTuple):
     terminated: BoolArray  # (states * actions,)
     visits: IntArray  # (states * actions,)
 
+    @property
+    def has_independent_pairs(self) -> bool:
+        """True: only a pair's own new outcomes change its prediction."""
+        return True
+
     @classmethod
     def begin(cls, num_states: int, num_actions: int, include_untried: bool) -> LatestTable:
         """Return an empty record."""

@@ -140,6 +140,11 @@ class LikelihoodTable(NamedTuple):
     weight: FloatArray  # (states * actions,) sum of the pair's tallies
     decay: float  # factor on a pair's tallies at each visit; 1 for plain counts
 
+    @property
+    def has_independent_pairs(self) -> bool:
+        """True for plain counts: then only a pair's own new outcomes change its prediction."""
+        return self.decay == 1.0
+
 
 @compiled
 def update_likelihood(table, num_actions, state, action, reward, next_state, terminated):

@@ -19,7 +19,7 @@ __all__, __getattr__, __dir__ = lazy_package(
         "TrajectoryOptimisation": ".trajectory_optimisation.agent",
         "TrajectorySettings": ".trajectory_optimisation.planning",
         "TreeSearch": ".mcts.agent",
-        "TreeSettings": ".mcts.planning",
+        "TreeSettings": ".mcts.agent",
         "make_simulator": ".simulators",
     },
 )

@@ -275,6 +275,46 @@ def search_table(model: Any, shape: tuple[int, ...], rows: IntArray, depth: int)
     return copy.table
 
 
+def model_version(model: Any, row: int) -> Any:
+    """Return a fingerprint of the model's predictions, or None if the model cannot provide one.
+
+    The true model has a version. A table whose pairs are independent changes only the predictions
+    of the tried pair, so those of the row's actions are its fingerprint.
+    """
+    if getattr(model, "unwrapped", model) is not model:
+        return None  # a wrapper has the attributes of the model inside, but other predictions
+    version = getattr(model, "version", None)
+    if isinstance(version, str):
+        return version
+    table: Any = getattr(model, "table", None)
+    if not getattr(table, "has_independent_pairs", False):
+        return None
+    predictions = []
+    for action in range(model.num_actions):
+        outcomes = model.distribution(row, action)
+        is_tried = bool(table.visits[row * model.num_actions + action] > 0)
+        predictions.append((is_tried, *(column.tobytes() for column in outcomes)))
+    return predictions
+
+
+def visit_counts(model: Any) -> IntArray:
+    """Return the (states * actions,) visit counts of a model.
+
+    Raises:
+        TypeError: if it does not count visits.
+    """
+    inside: Any = getattr(model, "table", model)
+    while not hasattr(inside, "visits"):
+        if not hasattr(inside, "model"):
+            raise TypeError(
+                f"first_play_urgency with {type(model).__name__}, which does not count visits; "
+                "expected a model that declares 'visits', or first_play_urgency=None"
+            )
+        inside = inside.model
+    visits: IntArray = np.asarray(inside.visits)
+    return visits
+
+
 # -- models ------------------------------------------------------------------------------------
 
 TRUE, SIMULATOR = "true", "simulator"

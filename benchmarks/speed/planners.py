@@ -13,7 +13,7 @@ import numpy as np
 
 from dynamaze.agents import LatestOutcome, PrioritisedSweeping, TableValues, Transitions
 from dynamaze.agents.planning.prioritised_sweeping import QUEUED
-from dynamaze.agents.search.mcts.planning import TreeSearchPlanning, TreeSettings
+from dynamaze.agents.search.mcts.agent import TreeSearchPlanning, TreeSettings
 from dynamaze.benchmarks.figures.example_8_4 import enlarged_maze
 from dynamaze.benchmarks.harness.timing import SpeedRow, time_alternately
 

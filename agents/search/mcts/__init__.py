@@ -9,7 +9,7 @@ __all__, __getattr__, __dir__ = lazy_package(
     {
         "ContinuousTreeSearch": ".continuous",
         "TreeSearch": ".agent",
-        "TreeSearchPlanning": ".planning",
-        "TreeSettings": ".planning",
+        "TreeSearchPlanning": ".agent",
+        "TreeSettings": ".agent",
     },
 )

@@ -33,7 +33,7 @@ from dynamaze.agents.checks import (
 from dynamaze.agents.core.sparse_mdp import SparseMDP
 from dynamaze.agents.planning.dynamic_programming import value_iteration
 from dynamaze.agents.search.forward_search import ForwardPlanning
-from dynamaze.agents.search.mcts.planning import TreeSearchPlanning
+from dynamaze.agents.search.mcts.agent import TreeSearchPlanning
 from dynamaze.agents.search.monte_carlo import MonteCarloPlanning
 from dynamaze.agents.search.sparse_sampling import SparsePlanning
 from dynamaze.agents.search.td_search import TDPlanning

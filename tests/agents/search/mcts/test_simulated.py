@@ -12,9 +12,8 @@ import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents import MaximumLikelihood, TableValues, Transitions
 from dynamaze.agents.models.true import TrueModel
 from dynamaze.agents.search.env_copies import EnvCopies
-from dynamaze.agents.search.mcts.agent import TreeSearch
+from dynamaze.agents.search.mcts.agent import TreeSearch, TreeSearchPlanning, TreeSettings
 from dynamaze.agents.search.mcts.continuous import ContinuousTreeSearch
-from dynamaze.agents.search.mcts.planning import TreeSearchPlanning, TreeSettings
 from dynamaze.agents.search.mcts.simulated import SimulatedSearch, SimulatedSettings, Widening
 from dynamaze.agents.search.simulators import TableSimulator, make_simulator
 

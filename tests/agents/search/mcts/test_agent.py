@@ -26,8 +26,7 @@ from dynamaze.agents.models.protocol import Outcomes
 from dynamaze.agents.models.table_copy import TableCopy
 from dynamaze.agents.models.true import TrueModel
 from dynamaze.agents.search.agent import search_depth
-from dynamaze.agents.search.mcts.agent import TreeSearch
-from dynamaze.agents.search.mcts.planning import TreeSearchPlanning, TreeSettings
+from dynamaze.agents.search.mcts.agent import TreeSearch, TreeSearchPlanning, TreeSettings
 from dynamaze.agents.search.mcts.uct import NONE, ROOT, USED
 from dynamaze.common.storage import CheckpointError
 

@@ -53,15 +53,9 @@ def write_agent(path: str | os.PathLike[str], agent: Any) -> None:
     arrays: dict[str, Any] = {}
     numbers: dict[str, Any] = {}
     for part in PARTS:
-        try:
-            state = getattr(agent, part).get_state()
-        except AttributeError as error:
-            raise TypeError(
-                f"{part} cannot be saved: {error}; a checkpoint needs get_state and set_state"
-            ) from error
-        for name, value in state.items():
-            target = arrays if isinstance(value, np.ndarray) else numbers
-            target[f"{part}.{name}"] = value
+        own = split_state(getattr(agent, part), part, f"{part}.")
+        arrays |= own[0]
+        numbers |= own[1]
     document = {
         "agent": type(agent).__name__,
         "dynamaze": __version__,
@@ -74,6 +68,31 @@ def write_agent(path: str | os.PathLike[str], agent: Any) -> None:
         "world": None if agent.env is None else env_state(agent.env),
     }
     write_checkpoint(path, arrays, document)
+
+
+def split_state(part: Any, label: str, prefix: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the arrays and the numbers of a part's state.
+
+    Args:
+        part: the part.
+        label: name of the part, for the message.
+        prefix: prefix of the names.
+
+    Raises:
+        TypeError: if the part has no `get_state`.
+    """
+    try:
+        state = part.get_state()
+    except (AttributeError, TypeError) as error:
+        raise TypeError(
+            f"{label} cannot be saved: {error}; a checkpoint needs get_state and set_state"
+        ) from error
+    arrays: dict[str, Any] = {}
+    numbers: dict[str, Any] = {}
+    for name, value in state.items():
+        target = arrays if isinstance(value, np.ndarray) else numbers
+        target[prefix + name] = value
+    return arrays, numbers
 
 
 def read_agent(

@@ -32,7 +32,11 @@ class Stateful:
     optional_fields: ClassVar[tuple[str, ...]] = ()
 
     def get_state(self) -> dict[str, Any]:
-        """Return copies of the arrays and numbers of the state, by name."""
+        """Return copies of the arrays and numbers of the state, by name.
+
+        Raises:
+            TypeError: if an attribute is an object without `get_state`.
+        """
         state: dict[str, Any] = {}
         for attribute, name in self.state_fields.items():
             state.update(_named_values(name, getattr(self, attribute)))
@@ -94,6 +98,8 @@ def _named_values(name: str, value: Any) -> dict[str, Any]:
         return flatten(value, name)
     if isinstance(value, np.random.Generator):
         return {name: generator_state(value)}
+    if not isinstance(value, (np.ndarray, np.generic, int, float, str, list, tuple, dict)):
+        raise TypeError(f"{type(value).__name__!r} object has no attribute 'get_state'")
     return {name: value.copy() if isinstance(value, np.ndarray) else value}
 
 
@@ -144,10 +150,15 @@ def _like(value: Any, given: Any, key: str, *, may_grow: bool) -> Any:
             raise ValueError(f"{key} is {given!r}; expected a {type(value).__name__}")
         return given
     if not isinstance(given, np.ndarray) or (given.dtype, given.ndim) != (value.dtype, value.ndim):
-        raise ValueError(f"{key} is {given!r}; expected an array of dtype {value.dtype}")
+        found = _kind(given) if isinstance(given, np.ndarray) else repr(given)
+        raise ValueError(f"{key} is {found}; expected {_kind(value)}")
     if given.shape[may_grow:] != value.shape[may_grow:]:  # without its length where that may differ
         raise ValueError(f"{key} has shape {given.shape}; expected {value.shape}")
     return given.copy()
+
+
+def _kind(array: npt.NDArray[Any]) -> str:
+    return f"an array of dtype {array.dtype} with {array.ndim} dimensions"
 
 
 def with_capacity(record: Record, columns: tuple[str, ...], capacity: int) -> Record:
@@ -162,42 +173,6 @@ def with_capacity(record: Record, columns: tuple[str, ...], capacity: int) -> Re
         grown[name] = np.concatenate([column, np.zeros(more, dtype=column.dtype)])
     larger: Record = record._replace(**grown)  # type: ignore[attr-defined]  # a NamedTuple
     return larger
-
-
-def checked_state(
-    state: dict[str, Any],
-    like: dict[str, Any],
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
-) -> dict[str, Any]:
-    """Return validated copies of a state's values, in the order of the own state.
-
-    Args:
-        state: the argument of `set_state`; further names are ignored.
-        like: the own state: expected names, types, dtypes and shapes.
-        shapes: expected shapes of arrays that differ from those in `like`.
-
-    Raises:
-        ValueError: if a value is missing or of another type, dtype or shape; names it.
-    """
-    given = {}
-    for name, own in like.items():
-        value = state.get(name)
-        if isinstance(own, np.ndarray):
-            shape = (shapes or {}).get(name, own.shape)
-            if not isinstance(value, np.ndarray) or (value.dtype, value.shape) != (
-                own.dtype,
-                shape,
-            ):
-                found = getattr(value, "shape", value)
-                raise ValueError(
-                    f"state {name!r} is {found}; expected {own.dtype} of shape {shape}"
-                )
-            given[name] = value.copy()
-        elif isinstance(value, type(own)):
-            given[name] = value
-        else:
-            raise ValueError(f"state {name!r} is {value!r}; expected a {type(own).__name__}")
-    return given
 
 
 def check_indices(owner: str, indices: Iterable[tuple[IntArray, int, int]]) -> None:

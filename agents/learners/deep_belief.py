@@ -29,7 +29,7 @@ from dynamaze.common.validation import checked_choice, checked_integer
 from ..core.records import Stateful
 from ..core.ring_buffer import RingBuffer
 from .networks import Parameters, TrainingSettings, Units
-from .protocol import Estimate, NormalLearner, checked_batch, checked_rows
+from .protocol import BaseLearner, Estimate, checked_rows
 from .rbm import stack
 
 optional_import("torch", extra="models", purpose="DeepBelief")
@@ -41,7 +41,7 @@ TRAIN_FROM = 16
 VISIBLE = ("binary", "gaussian")
 
 
-class DeepBelief(NormalLearner):
+class DeepBelief(BaseLearner):
     """Deep belief network with a Bayesian linear last layer.
 
     Args:
@@ -120,21 +120,12 @@ class DeepBelief(NormalLearner):
         """
         self.unlabelled.add(UnlabelledRows(checked_rows("inputs", inputs, self.num_inputs)))
 
-    def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
-        """Learn from a batch: inputs (batch, inputs), targets (batch, outputs).
-
-        Raises:
-            TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape; the learner is then unchanged.
-        """
-        rows, values = checked_batch(inputs, targets, self.num_inputs, self.num_outputs)
-        if not len(rows):
-            return
-        self.memory.add(LabelledRows(rows, values))
+    def _learn(self, rows: FloatArray, targets: FloatArray) -> None:
+        self.memory.add(LabelledRows(rows, targets))
         if self.memory.seen >= self._train_at:
             self.train()
         else:
-            self.last_layer.update(self.features(rows), self.units.scaled_targets(values))
+            self.last_layer.update(self.features(rows), self.units.scaled_targets(targets))
 
     def train(self) -> None:
         """Retrain on all stored rows: machines, back-propagation, last layer.
@@ -167,14 +158,7 @@ class DeepBelief(NormalLearner):
             hidden = 0.5 + 0.5 * np.tanh(half)
         return np.concatenate([hidden.astype(np.float64), np.ones((len(inputs), 1))], axis=1)
 
-    def predict(self, inputs: npt.ArrayLike) -> Estimate:
-        """Return the predictive mean and variances of inputs (batch, inputs).
-
-        Raises:
-            TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape.
-        """
-        rows = checked_rows("inputs", inputs, self.num_inputs)
+    def _estimate(self, rows: FloatArray) -> Estimate:
         mean, epistemic, noise = self.last_layer.predict(self.features(rows))
         spread = self.units.spread
         return Estimate(self.units.offset + spread * mean, spread**2 * epistemic, spread**2 * noise)

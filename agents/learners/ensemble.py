@@ -24,7 +24,6 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import Float32Array, FloatArray
-from dynamaze.common.configuration import Configurable
 from dynamaze.common.deprecation import grouped_arguments
 from dynamaze.common.threads import one_blas_thread
 from dynamaze.common.validation import checked_integer, checked_number
@@ -32,7 +31,7 @@ from dynamaze.common.validation import checked_integer, checked_number
 from ..core.records import Stateful
 from ..core.ring_buffer import RingBuffer
 from .networks import Parameters, TrainingSettings, Units
-from .protocol import FAR, Estimate, checked_batch, checked_rows
+from .protocol import FAR, BaseLearner, Estimate, checked_rows
 
 BOUNDS = (-10.0, 0.5)
 """Initial soft bounds of the log variance, in target units (as in Chua et al.'s code)."""
@@ -45,7 +44,7 @@ _FEW = 16  # rows below which limiting threads costs as much as predicting
 _ROWS = 256  # rows predicted at a time, so that intermediate results fit the cache
 
 
-class ProbabilisticEnsemble(Configurable, Stateful):
+class ProbabilisticEnsemble(BaseLearner):
     """Ensemble of networks that separates epistemic uncertainty (disagreement) from noise.
 
     Args:
@@ -85,8 +84,7 @@ class ProbabilisticEnsemble(Configurable, Stateful):
         bootstrap: bool = True,
         seed: int = 0,
     ) -> None:
-        self.num_inputs = checked_integer("num_inputs", num_inputs, 1)
-        self.num_outputs = checked_integer("num_outputs", num_outputs, 1)
+        super().__init__(num_inputs, num_outputs)
         self.members = checked_integer("members", members, 1)
         self.hidden = tuple(checked_integer("hidden", units, 1) for units in hidden)
         self.settings = settings
@@ -107,22 +105,14 @@ class ProbabilisticEnsemble(Configurable, Stateful):
         """Number of gradient steps so far."""
         return self.networks.parameters.steps
 
-    def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
-        """Store a batch and take the gradient steps that it adds.
-
-        Raises:
-            TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape; the learner is then unchanged.
-        """
-        rows, values = checked_batch(inputs, targets, self.num_inputs, self.num_outputs)
-        if not len(rows):
-            return
+    def _learn(self, rows: FloatArray, targets: FloatArray) -> None:
+        """Store the rows and take the gradient steps that they add."""
         shape = (len(rows), self.members)
         counts = np.ones(shape)
         if self.bootstrap:
             # Online bootstrap (Oza & Russell 2001)
             counts = self._rng.poisson(counts).astype(np.float64)
-        self.memory.add(WeightedRows(rows, values, counts))
+        self.memory.add(WeightedRows(rows, targets, counts))
         if self.memory.seen >= self._rescale_at:
             self._rescale()
         self._owed += self.steps_per_row * len(rows)
@@ -154,14 +144,9 @@ class ProbabilisticEnsemble(Configurable, Stateful):
         )
         self.networks.parameters.adam_step(self.settings.learning_rate)
 
-    def predict(self, inputs: npt.ArrayLike) -> Estimate:
-        """Return the predictive mean and variances of the members' mixture.
-
-        Raises:
-            TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape.
-        """
-        mean, variance = self.predict_members(inputs)
+    def _estimate(self, rows: FloatArray) -> Estimate:
+        """Return the predictive mean and variances of the members' mixture."""
+        mean, variance = self._predict_members(rows)
         return Estimate(mean.mean(axis=0), mean.var(axis=0), variance.mean(axis=0))
 
     def predict_members(self, inputs: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -171,7 +156,9 @@ class ProbabilisticEnsemble(Configurable, Stateful):
             TypeError: if they are not real numbers.
             ValueError: for NaN, infinity or another shape.
         """
-        rows = checked_rows("inputs", inputs, self.num_inputs)
+        return self._predict_members(checked_rows("inputs", inputs, self.num_inputs))
+
+    def _predict_members(self, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
         mean, variance = np.empty((2, self.members, len(rows), self.num_outputs))
         with one_blas_thread() if len(rows) > _FEW else nullcontext():
             for first in range(0, len(rows), _ROWS):
@@ -181,18 +168,13 @@ class ProbabilisticEnsemble(Configurable, Stateful):
                 variance[:, part] = np.exp(log_variance.mT, dtype=np.float64)
         return self.units.offset + self.units.spread * mean, self.units.spread**2 * variance
 
-    def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
-        """Sample (batch, outputs) targets: a random member for each row, with its noise (TS1).
-
-        Raises:
-            TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape.
-        """
-        mean, variance = self.predict_members(inputs)
-        rows = np.arange(mean.shape[1])
+    def _sample(self, rows: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Sample a random member for each row, with its noise (TS1)."""
+        mean, variance = self._predict_members(rows)
+        places = np.arange(len(rows))
         member = rng.integers(self.members, size=len(rows))
         noise = rng.standard_normal(mean.shape[1:])
-        drawn: FloatArray = mean[member, rows] + np.sqrt(variance[member, rows]) * noise
+        drawn: FloatArray = mean[member, places] + np.sqrt(variance[member, places]) * noise
         return drawn
 
     def _rescale(self) -> None:

@@ -37,7 +37,7 @@ from .gaussian_process_kernels import (
     squared_distances,
     tune_hyperparameters,
 )
-from .protocol import LARGEST, Estimate, NormalLearner, checked_batch, checked_rows, column_spreads
+from .protocol import LARGEST, BaseLearner, Estimate, column_spreads
 
 TUNE_FROM = 16
 """Smallest number of points for tuning."""
@@ -51,7 +51,7 @@ SMALL = 1000
 _ROWS = 256  # rows predicted at a time, so that their correlations fit the cache
 
 
-class GaussianProcess(NormalLearner):
+class GaussianProcess(BaseLearner):
     """Gaussian process for several outputs.
 
     Args:
@@ -113,6 +113,34 @@ class GaussianProcess(NormalLearner):
         self._refresh_at = 1
         self._fitted = 0.0  # number of hyper-parameters for each output
 
+    def _learn(self, rows: FloatArray, targets: FloatArray) -> None:
+        with self._threads():
+            while len(rows):
+                take = min(len(rows), self.budget - self.points)
+                self._append(rows[:take], targets[:take])
+                rows, targets = rows[take:], targets[take:]
+                if self.seen >= self._refresh_at:
+                    self._refresh()
+                if self.points == self.budget:
+                    self._thin()
+
+    def _estimate(self, rows: FloatArray) -> Estimate:
+        """Return the predictive mean and variances (R&W algorithm 2.1)."""
+        mean = np.empty((len(rows), self.num_outputs))
+        unexplained = np.empty((len(rows), 1))
+        with self._threads():
+            for first in range(0, len(rows), _ROWS):
+                part = slice(first, first + _ROWS)
+                cross = self._correlation(rows[part], self._inputs)
+                solved = self._factor.solve(cross.T).T
+                # Mean k' (R + eta I)^-1 y = (L^-1 k)' (L^-1 y) (algorithm 2.1, line 4)
+                mean[part] = self.offset + solved @ self._factor.whitened
+                # Posterior variance 1 - |L^-1 k|^2 (algorithm 2.1, line 6)
+                unexplained[part, 0] = 1 - np.einsum("ij,ij->i", solved, solved)
+        variance = self.signal_variance
+        noise = np.broadcast_to(variance * self.noise, mean.shape).copy()
+        return Estimate(mean, np.maximum(unexplained, 0.0) * variance, noise)
+
     @property
     def points(self) -> int:
         """Number of points kept."""
@@ -131,47 +159,6 @@ class GaussianProcess(NormalLearner):
         sizes = n * np.log(2 * np.pi * variance).sum()
         sizes += 2 * self.num_outputs * np.log(self._factor.diagonal).sum()
         return float(-0.5 * (misfit + sizes))
-
-    def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
-        """Learn from a batch: inputs (batch, inputs), targets (batch, outputs).
-
-        Raises:
-            TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape; the learner is then unchanged.
-        """
-        rows, values = checked_batch(inputs, targets, self.num_inputs, self.num_outputs)
-        with self._threads():
-            while len(rows):
-                take = min(len(rows), self.budget - self.points)
-                self._append(rows[:take], values[:take])
-                rows, values = rows[take:], values[take:]
-                if self.seen >= self._refresh_at:
-                    self._refresh()
-                if self.points == self.budget:
-                    self._thin()
-
-    def predict(self, inputs: npt.ArrayLike) -> Estimate:
-        """Return the predictive mean and variances of inputs (batch, inputs) (R&W algorithm 2.1).
-
-        Raises:
-            TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape.
-        """
-        rows = checked_rows("inputs", inputs, self.num_inputs)
-        mean = np.empty((len(rows), self.num_outputs))
-        unexplained = np.empty((len(rows), 1))
-        with self._threads():
-            for first in range(0, len(rows), _ROWS):
-                part = slice(first, first + _ROWS)
-                cross = self._correlation(rows[part], self._inputs)
-                solved = self._factor.solve(cross.T).T
-                # Mean k' (R + eta I)^-1 y = (L^-1 k)' (L^-1 y) (algorithm 2.1, line 4)
-                mean[part] = self.offset + solved @ self._factor.whitened
-                # Posterior variance 1 - |L^-1 k|^2 (algorithm 2.1, line 6)
-                unexplained[part, 0] = 1 - np.einsum("ij,ij->i", solved, solved)
-        variance = self.signal_variance
-        noise = np.broadcast_to(variance * self.noise, mean.shape).copy()
-        return Estimate(mean, np.maximum(unexplained, 0.0) * variance, noise)
 
     @property
     def factor_rows(self) -> FactorRows:

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_number
 
-from .protocol import Estimate, NormalLearner, checked_batch, checked_rows, sample_normal
+from .protocol import BaseLearner, Estimate, checked_rows, sample_normal
 
 
-class LinearLearner(NormalLearner):
+class LinearLearner(BaseLearner):
     """Base class of learners that predict x W; subclasses define the update and the variances.
 
     Args:
@@ -39,14 +39,7 @@ class LinearLearner(NormalLearner):
     def variances(self, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the variances of `Estimate` for checked inputs, possibly still to be broadcast."""
 
-    def predict(self, inputs: npt.ArrayLike) -> Estimate:
-        """Return the predictive mean and variances of inputs (batch, inputs).
-
-        Raises:
-            TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape.
-        """
-        rows = checked_rows("inputs", inputs, self.num_inputs)
+    def _estimate(self, rows: FloatArray) -> Estimate:
         mean = rows @ self.weights
         epistemic, noise = (
             np.broadcast_to(each, mean.shape).copy() for each in self.variances(rows)
@@ -68,6 +61,30 @@ def squared_length(rows: FloatArray, spread: FloatArray) -> FloatArray:
     """Return (batch, 1) x' P x of each row x, never negative."""
     lengths: FloatArray = np.einsum("bi,bi->b", rows @ spread, rows)[:, None]
     return np.maximum(lengths, 0.0)
+
+
+def least_squares_gain(
+    spread: FloatArray, places: npt.NDArray[np.int64], x: FloatArray, forgetting: float = 1.0
+) -> tuple[FloatArray, float]:
+    """Update P of recursive least squares with an example, by a rank-one update (Plackett 1950).
+
+    Args:
+        spread: (inputs, inputs) P, changed in place.
+        places: the nonzero inputs.
+        x: their values.
+        forgetting: weight of the earlier examples, in (0, 1].
+
+    Returns:
+        The gain (inputs,), by which the example's error changes the weights; and x' P x before.
+    """
+    toward = spread[:, places] @ x
+    share = float(x @ toward[places])
+    # Gain k = P x / (forgetting + x' P x); P <- (P - k x' P) / forgetting (Haykin 2002)
+    gain: FloatArray = toward / (forgetting + share)
+    spread -= np.outer(gain, toward)
+    if forgetting < 1:
+        spread /= forgetting
+    return gain, share
 
 
 class LinearLeastMeanSquares(LinearLearner):
@@ -117,26 +134,23 @@ class LinearLeastMeanSquares(LinearLearner):
         self.noise = np.zeros(self.num_outputs)
         self.counts = np.zeros(self.num_inputs)
 
-    def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
-        """Learn from a batch, example by example.
+    def _learn(self, rows: FloatArray, targets: FloatArray) -> None:
+        """Learn from each example, in their order.
 
         Raises:
-            TypeError: if it is not of real numbers.
-            ValueError: for NaN, infinity or another shape, or where the steps diverge; the learner
-                is then unchanged.
+            ValueError: where the steps diverge; the learner is then unchanged.
         """
-        batch = checked_batch(inputs, targets, self.num_inputs, self.num_outputs)
         weights, noise, counts = self.weights.copy(), self.noise.copy(), self.counts.copy()
         with np.errstate(over="ignore", invalid="ignore"):
-            for x, y in zip(*batch, strict=True):
+            for x, y in zip(rows, targets, strict=True):
                 places = np.flatnonzero(x)  # features are sparse
                 counts[places] += 1
-                self._learn(weights, noise, places, counts[places], x[places], y)
+                self._take_step(weights, noise, places, counts[places], x[places], y)
         if not (np.isfinite(weights).all() and np.isfinite(noise).all()):
             raise ValueError(f"step_size={self.step_size}: the weights diverge; use a smaller one")
         self.weights, self.noise, self.counts = weights, noise, counts
 
-    def _learn(
+    def _take_step(
         self,
         weights: FloatArray,
         noise: FloatArray,
@@ -202,29 +216,16 @@ class RecursiveLeastSquares(LinearLearner):
         self.squares = np.zeros(self.num_outputs)  # squared residuals, weighted as the examples
         self.count = np.zeros(1)  # weighted number of examples minus degrees of freedom
 
-    def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
-        """Learn from a batch, example by example.
+    def _learn(self, rows: FloatArray, targets: FloatArray) -> None:
+        for x, y in zip(rows, targets, strict=True):
+            self._learn_example(x, y)
 
-        Raises:
-            TypeError: if it is not of real numbers.
-            ValueError: for NaN, infinity or another shape; the learner is then unchanged.
-        """
-        batch = checked_batch(inputs, targets, self.num_inputs, self.num_outputs)
-        for x, y in zip(*batch, strict=True):
-            self._learn(x, y)
-
-    def _learn(self, x: FloatArray, y: FloatArray) -> None:
+    def _learn_example(self, x: FloatArray, y: FloatArray) -> None:
         places = np.flatnonzero(x)  # features are sparse
-        toward = self.spread[:, places] @ x[places]
         forgetting = self._forgetting()
-        share = x[places] @ toward[places]
-        # Rank-one update of P and W (Plackett 1950; Haykin 2002)
-        gain = toward / (forgetting + share)
+        gain, share = least_squares_gain(self.spread, places, x[places], forgetting)
         error = y - x[places] @ self.weights[places]
         self.weights += np.outer(gain, error)
-        self.spread -= np.outer(gain, toward)
-        if forgetting < 1:
-            self.spread /= forgetting
         # The sum of error^2 / (1 + share) is the residual sum of squares of the best fit.
         self.squares *= forgetting
         self.squares += error**2 * forgetting / (forgetting + share)
@@ -303,19 +304,12 @@ class BayesianLinear(LinearLearner):
         self.shape = np.full(1, shape)
         self.scale = np.full(self.num_outputs, first * (shape - 1))
 
-    def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
-        """Learn from a batch, in blocks.
-
-        Raises:
-            TypeError: if it is not of real numbers.
-            ValueError: for NaN, infinity or another shape; the learner is then unchanged.
-        """
-        x, y = checked_batch(inputs, targets, self.num_inputs, self.num_outputs)
-        for first in range(0, len(x), self.num_inputs):  # larger blocks cost more
+    def _learn(self, rows: FloatArray, targets: FloatArray) -> None:
+        for first in range(0, len(rows), self.num_inputs):  # larger blocks cost more
             block = slice(first, first + self.num_inputs)
-            self._learn(x[block], y[block])
+            self._learn_block(rows[block], targets[block])
 
-    def _learn(self, x: FloatArray, y: FloatArray) -> None:
+    def _learn_block(self, x: FloatArray, y: FloatArray) -> None:
         """Update the posterior by Woodbury's identity, in the examples' (batch, batch) space."""
         places = np.flatnonzero(x.any(axis=0))  # features are sparse
         toward = self.spread[:, places] @ x[:, places].T  # (inputs, batch)
@@ -339,9 +333,8 @@ class BayesianLinear(LinearLearner):
         expected = self.scale / (self.shape - 1)
         return lengths * expected, expected
 
-    def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
-        """Sample (batch, outputs) targets from the predictive distribution independently."""
-        estimate = self.predict(inputs)
+    def _sample(self, rows: FloatArray, rng: np.random.Generator) -> FloatArray:
+        estimate = self._estimate(rows)
         if self.noise is not None:
             return sample_normal(estimate, rng)
         # Student's t: a normal distribution whose variance is drawn from the inverse gamma

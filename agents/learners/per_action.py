@@ -12,10 +12,10 @@ from dynamaze.common.arrays import BoolArray, FloatArray
 from dynamaze.common.validation import checked_integer
 
 from ..core.records import part_of, prefixed
-from .protocol import Estimate, Learner, checked_batch, checked_rows
+from .protocol import BaseLearner, Estimate, Learner, checked_rows
 
 
-class PerAction:
+class PerAction(BaseLearner):
     """One learner for each action, selected by one-hot inputs at the end.
 
     For linear learners, whose inputs would otherwise only add up: one block of weights for each
@@ -39,57 +39,51 @@ class PerAction:
         num_outputs: int,
     ) -> None:
         self.num_actions = checked_integer("num_actions", num_actions, 1)
-        self.num_inputs = checked_integer("num_inputs", num_inputs, 1) + self.num_actions
-        self.num_outputs = checked_integer("num_outputs", num_outputs, 1)
+        super().__init__(checked_integer("num_inputs", num_inputs, 1) + num_actions, num_outputs)
         self.learners = [make(num_inputs, num_outputs) for _ in range(self.num_actions)]
 
-    def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
+    def _learn(self, rows: FloatArray, targets: FloatArray) -> None:
         """Update each action's learner with its examples.
 
         Raises:
-            TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity, another shape or no action; all are then unchanged.
+            ValueError: for rows without an action, or where a learner raises one; all learners are
+                then unchanged.
         """
-        x, y = checked_batch(inputs, targets, self.num_inputs, self.num_outputs)
-        parts = list(self._by_action(x))
+        parts = list(self._by_action(rows))
         before = [learner.get_state() for learner, *_ in parts] if len(parts) > 1 else []
         try:
-            for learner, mine, rows in parts:
-                learner.update(rows, y[mine])
+            for learner, mine, inputs in parts:
+                learner.update(inputs, targets[mine])
         except ValueError:
             for (learner, *_), state in zip(parts, before, strict=False):  # none of a single one
                 learner.set_state(state)
             raise
 
-    def predict(self, inputs: npt.ArrayLike) -> Estimate:
-        """Return the predictions of each row's learner."""
-        x = checked_rows("inputs", inputs, self.num_inputs)
-        result = Estimate(*(np.zeros((len(x), self.num_outputs)) for _ in Estimate._fields))
-        for learner, mine, rows in self._by_action(x):
-            for column, part in zip(result, learner.predict(rows), strict=True):
+    def _estimate(self, rows: FloatArray) -> Estimate:
+        result = Estimate(*(np.zeros((len(rows), self.num_outputs)) for _ in Estimate._fields))
+        for learner, mine, inputs in self._by_action(rows):
+            for column, part in zip(result, learner.predict(inputs), strict=True):
                 column[mine] = part
         return result
 
+    def _sample(self, rows: FloatArray, rng: np.random.Generator) -> FloatArray:
+        return self._each(rows, lambda learner, inputs: learner.draw(inputs, rng))
+
     def predict_mean(self, inputs: npt.ArrayLike) -> FloatArray:
         """Return the (batch, outputs) mean, at a lower cost than with variances."""
-        return self._each(inputs, predict_mean)
-
-    def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
-        """Sample (batch, outputs) targets from each row's learner."""
-        return self._each(inputs, lambda learner, rows: learner.draw(rows, rng))
+        return self._each(checked_rows("inputs", inputs, self.num_inputs), predict_mean)
 
     def _each(
-        self, inputs: npt.ArrayLike, method: Callable[[Learner, FloatArray], FloatArray]
+        self, rows: FloatArray, method: Callable[[Learner, FloatArray], FloatArray]
     ) -> FloatArray:
-        x = checked_rows("inputs", inputs, self.num_inputs)
-        results = np.zeros((len(x), self.num_outputs))
-        for learner, mine, rows in self._by_action(x):
-            results[mine] = method(learner, rows)
+        results = np.zeros((len(rows), self.num_outputs))
+        for learner, mine, inputs in self._by_action(rows):
+            results[mine] = method(learner, inputs)
         return results
 
-    def _by_action(self, x: FloatArray) -> Iterator[tuple[Learner, BoolArray, FloatArray]]:
+    def _by_action(self, rows: FloatArray) -> Iterator[tuple[Learner, BoolArray, FloatArray]]:
         """Generate the learner of each action in a batch, the mask of its rows, and its inputs."""
-        one_hot = x[:, -self.num_actions :]
+        one_hot = rows[:, -self.num_actions :]
         if not ((one_hot == 0) | (one_hot == 1)).all() or not (one_hot.sum(axis=1) == 1).all():
             raise ValueError(
                 f"the last {self.num_actions} inputs are not an action; expected a one-hot row"
@@ -97,7 +91,7 @@ class PerAction:
         actions = one_hot.argmax(axis=1)
         for action in np.unique(actions):
             mine = actions == action
-            yield self.learners[action], mine, x[mine, : -self.num_actions]
+            yield self.learners[action], mine, rows[mine, : -self.num_actions]
 
     def get_state(self) -> dict[str, Any]:
         """Return the learners' states, prefixed by the number of the action."""

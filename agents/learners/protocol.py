@@ -76,8 +76,10 @@ class Learner(Protocol):
         """
 
 
-class NormalLearner(Configurable, Stateful, ABC):
-    """Base class of learners that draw each target from a normal distribution.
+class BaseLearner(Configurable, Stateful, ABC):
+    """Base class of the learners here: it validates inputs and targets.
+
+    Subclasses define `_learn` and `_estimate`, and `_sample` unless targets are normal.
 
     Args:
         num_inputs: number of inputs.
@@ -91,23 +93,31 @@ class NormalLearner(Configurable, Stateful, ABC):
         self.num_inputs = checked_integer("num_inputs", num_inputs, 1)
         self.num_outputs = checked_integer("num_outputs", num_outputs, 1)
 
-    @abstractmethod
-    def predict(self, inputs: npt.ArrayLike) -> Estimate:
-        """Return the predictive mean and variances of inputs (batch, inputs).
+    def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
+        """Learn from a batch; see `Learner`. An empty one changes nothing."""
+        rows, values = checked_batch(inputs, targets, self.num_inputs, self.num_outputs)
+        if len(rows):
+            self._learn(rows, values)
 
-        Raises:
-            TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape.
-        """
+    def predict(self, inputs: npt.ArrayLike) -> Estimate:
+        """Return the predictive mean and variances; see `Learner`."""
+        return self._estimate(checked_rows("inputs", inputs, self.num_inputs))
 
     def draw(self, inputs: npt.ArrayLike, rng: np.random.Generator) -> FloatArray:
-        """Sample (batch, outputs) normal targets, each row independently.
+        """Sample (batch, outputs) targets, each row independently; see `Learner`."""
+        return self._sample(checked_rows("inputs", inputs, self.num_inputs), rng)
 
-        Raises:
-            TypeError: if they are not real numbers.
-            ValueError: for NaN, infinity or another shape.
-        """
-        return sample_normal(self.predict(inputs), rng)
+    @abstractmethod
+    def _learn(self, rows: FloatArray, targets: FloatArray) -> None:
+        """Learn from at least one row of inputs and targets."""
+
+    @abstractmethod
+    def _estimate(self, rows: FloatArray) -> Estimate:
+        """Return the predictive mean and variances of rows of inputs."""
+
+    def _sample(self, rows: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Sample normal targets for rows of inputs."""
+        return sample_normal(self._estimate(rows), rng)
 
 
 def checked_rows(name: str, values: npt.ArrayLike, columns: int) -> FloatArray:

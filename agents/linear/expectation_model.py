@@ -15,6 +15,7 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from ..core.records import Stateful
+from ..learners.linear import least_squares_gain
 
 KINDS = ("least_mean_squares", "recursive_least_squares")
 
@@ -94,11 +95,7 @@ class LinearExpectation(Stateful):
         error = y - x[places] @ leads[places]
         reward_error = reward - rewards[places] @ x[places]
         if self.kind == "recursive_least_squares":
-            spread = self.spread[action]
-            # Sherman-Morrison: P -= P x x' P / (1 + x' P x), with gain P x / (1 + x' P x)
-            product = spread[:, places] @ x[places]
-            gain = product / (1 + x[places] @ product[places])
-            spread -= np.outer(gain, product)
+            gain, _ = least_squares_gain(self.spread[action], places, x[places])
             leads += np.outer(gain, error)
             rewards += reward_error * gain
         else:

@@ -6,6 +6,7 @@ A user-defined model is any object with these methods; no base class is needed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -102,16 +103,31 @@ def confidence_in(model: Any, observations: Any = None, actions: Any = None) -> 
     Returns:
         A float for the model as a whole, a (batch,) array for pairs.
     """
-    if hasattr(model, "confidence"):
-        return model.confidence(observations, actions)
+    ask = find_confidence(model)
+    if ask is not None:
+        return ask(observations, actions)
+    return 1.0 if observations is None else np.ones(len(actions))
+
+
+def find_confidence(model: Any) -> Callable[..., Any] | None:
+    """Return the method `confidence` of a model, or None where the confidence is always full."""
+    own: Callable[..., Any] | None = getattr(model, "confidence", None)
+    if own is None and (hasattr(model, "planning_share") or hasattr(model, "pair_confidence")):
+        return partial(_confidence_by_old_names, model)
+    return own
+
+
+def _confidence_by_old_names(model: Any, observations: Any = None, actions: Any = None) -> Any:
+    """Return the confidence of a model that has it under its names of version 0.2."""
     old_name = "planning_share" if observations is None else "pair_confidence"
-    if not hasattr(model, old_name):
-        return 1.0 if observations is None else np.ones(len(actions))
     warn_renamed(
         f"{type(model).__name__}.{old_name}", "confidence(observations=None, actions=None)"
     )
-    found = getattr(model, old_name)
-    return found if observations is None else found(observations, actions)
+    if observations is None:
+        return float(getattr(model, old_name, 1.0))
+    if not hasattr(model, old_name):
+        return np.ones(len(actions))
+    return model.pair_confidence(observations, actions)
 
 
 def find_sampler(model: Any) -> Callable[..., Transitions] | None:

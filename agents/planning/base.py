@@ -8,7 +8,7 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.configuration import Configurable
-from dynamaze.common.deprecation import warn_renamed
+from dynamaze.common.deprecation import moved_names, warn_renamed
 
 from ..core.records import Stateful
 from ..core.transitions import Transitions
@@ -103,3 +103,8 @@ def check_fit(planning: Planning, model: Model, values: Values) -> None:
             f"({missing[0]!r}), which {type(model).__name__} does not declare; "
             f"these do: {fitting}"
         )
+
+
+__getattr__ = moved_names(
+    __name__, {"UniformPlanning": "dynamaze.agents.planning.uniform.UniformPlanning"}
+)

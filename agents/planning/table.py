@@ -15,7 +15,7 @@ from ..core.kernels import CONFIDENCE_THRESHOLD, plan, record_transition
 from ..core.records import check_indices, part_of
 from ..core.rng import load, state_words, store
 from ..core.transitions import Transitions
-from ..models.protocol import Model, confidence_in
+from ..models.protocol import Model, find_confidence
 from ..models.table_copy import TableCopy, has_lookups
 from ..values.table import TableValues
 from .base import Planning
@@ -82,10 +82,10 @@ class TablePlanning(Planning):
 
     def learns_from(self, model: Any, transition: Transitions) -> bool:
         """Return whether a real transition updates the values: always, or for unconfident pairs."""
-        if self.learns_directly or not has_lookups(model):
+        ask = find_confidence(model)
+        if self.learns_directly or ask is None or not has_lookups(model):
             return self.learns_directly
-        confidence = confidence_in(model, transition.observation, transition.action)
-        return bool(confidence[0] < CONFIDENCE_THRESHOLD)
+        return bool(ask(transition.observation, transition.action)[0] < CONFIDENCE_THRESHOLD)
 
     # -- what an agent calls -------------------------------------------------------------------
 

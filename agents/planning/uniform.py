@@ -18,7 +18,7 @@ from ..core.kernels import (
     sample_transition,
 )
 from ..core.transitions import Transitions
-from ..models.protocol import Model, confidence_in
+from ..models.protocol import Model, find_confidence
 from ..values.table import Values, q_update
 from .base import Planning
 
@@ -47,9 +47,9 @@ class UniformPlanning(Planning):
         """Sample transitions and update the values from those of confident pairs."""
         # Sampling does not depend on the values: sampling all n transitions first and then applying
         # the n updates in order equals the box's loop, for any model.
-        steps = scaled_steps(self.planning_steps, model)
-        if steps:
-            values.update(confident_only(model, model.sample(steps, rng)))
+        drawn = sample_confident(model, self.planning_steps, rng)
+        if drawn is not None:
+            values.update(drawn)
 
 
 class UniformPlanningRecord(NamedTuple):
@@ -78,22 +78,28 @@ def _plan(planning, model, q, num_actions, learning_rate, gamma, rng):
     return rng
 
 
-def scaled_steps(planning_steps: int, model: Model) -> int:
-    """Return the planning steps to take with a model: a fraction of them, its confidence."""
-    confidence = confidence_in(model)
-    return (
-        planning_steps if confidence == 1.0 else int(fraction_of_steps(planning_steps, confidence))
-    )
+def sample_confident(
+    model: Any, planning_steps: int, rng: np.random.Generator
+) -> Transitions | None:
+    """Sample the transitions of a planning phase, as far as the model is confident.
 
+    Of the planning steps a fraction is taken, the confidence in the model as a whole; transitions
+    of pairs whose confidence is below `CONFIDENCE_THRESHOLD` are left out. Models sample something
+    even where no pair reaches it, so there may be no transition.
 
-def confident_only(model: Any, transitions: Transitions) -> Transitions:
-    """Return the simulated transitions of pairs whose confidence reaches `CONFIDENCE_THRESHOLD`.
-
-    Models sample something even where no pair reaches it, so the result may be empty.
+    Returns:
+        The transitions, or None without a planning step.
     """
-    confidence = confidence_in(model, transitions.observation, transitions.action)
-    confident = confidence >= CONFIDENCE_THRESHOLD
+    ask = find_confidence(model)
+    share = 1.0 if ask is None else ask()
+    steps = planning_steps if share == 1.0 else int(fraction_of_steps(planning_steps, share))
+    if not steps:
+        return None
+    drawn: Transitions = model.sample(steps, rng)
+    if ask is None:
+        return drawn
+    confident = ask(drawn.observation, drawn.action) >= CONFIDENCE_THRESHOLD
     if confident.all():
-        return transitions
-    columns: Any = [column[confident] for column in transitions]
+        return drawn
+    columns: Any = [column[confident] for column in drawn]
     return Transitions(*columns)

@@ -27,6 +27,7 @@ from dynamaze.common.storage import CheckpointError, read_checkpoint, write_chec
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 from dynamaze.common.version import __version__
 
+from ..checkpoint import split_state
 from ..core.encoders import VECTORS
 from ..core.rng import Seed, as_sequence, make_generator
 from ..core.transitions import Transitions
@@ -294,20 +295,13 @@ class DynaCallback(BaseCallback):
         """
         if self.world_model is None or not self._served:
             raise RuntimeError("there is no model to save before learning begins")
-        try:
-            state = self.world_model.get_state()
-        except AttributeError as error:
-            raise TypeError(
-                f"model {self.model_name} cannot be saved: {error}; a checkpoint needs get_state "
-                "and set_state"
-            ) from error
-        arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+        arrays, numbers = split_state(self.world_model, f"model {self.model_name}")
         document = {
             "dynamaze": __version__,
             "model": self.model_name,
             "spaces": self._served,
             "num_real": self.num_real,
-            "numbers": {name: state[name] for name in state if name not in arrays},
+            "numbers": numbers,
         }
         write_checkpoint(path, arrays, document)
 

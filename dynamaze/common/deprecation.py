@@ -42,16 +42,17 @@ def lazy_exports(
 
 
 def lazy_package(
-    package: str, modules: Mapping[str, str]
+    package: str, modules: Mapping[str, str], renamed: Mapping[str, str] | None = None
 ) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
     """Return `__all__`, `__getattr__` and `__dir__` of a package whose names are all lazy.
 
     Args:
         package: the package's `__name__`.
         modules: as of `lazy_exports`.
+        renamed: as of `lazy_exports`.
     """
     names = sorted(modules)
-    return names, lazy_exports(package, modules), lambda: names
+    return names, lazy_exports(package, modules, renamed), lambda: names
 
 
 def moved_names(module: str, places: Mapping[str, str]) -> Callable[[str], Any]:

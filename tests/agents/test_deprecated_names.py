@@ -100,6 +100,11 @@ def test_copies_is_simulator() -> None:
         assert type(agent.model).__name__ == "EnvCopies"
 
 
+def test_uniform_planning_has_moved() -> None:
+    with pytest.warns(DeprecationWarning, match=r"is now called .*planning\.uniform"):
+        assert getattr(base, "UniformPlanning") is agents.UniformPlanning  # noqa: B009
+
+
 def test_planning_accepts_old_method(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "OLD_METHODS", {"improve_values": "plan"})
 

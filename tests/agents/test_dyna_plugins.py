@@ -11,7 +11,8 @@ import pytest
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, DynaQPlus, LatestOutcome, TableValues, Transitions
 from dynamaze.agents.models import MODELS, make_model
-from dynamaze.agents.planning.base import UniformPlanning, check_fit
+from dynamaze.agents.planning.base import check_fit
+from dynamaze.agents.planning.uniform import UniformPlanning
 
 
 def batch(stream: list[tuple[Any, ...]]) -> Transitions:

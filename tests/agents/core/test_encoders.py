@@ -57,7 +57,7 @@ def test_state_restores_continuous_action_model() -> None:
     for each in (one, other):
         each.update(pushed(20, seed=2))
     np.testing.assert_equal(one.get_state(), other.get_state())
-    with pytest.raises(TypeError, match="expected integers"):
+    with pytest.raises(ValueError, match=r"action is an array of dtype float64.* int64"):
         RegressionModel(RecursiveLeastSquares(4, 4), 2).set_state(one.get_state())
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from dynamaze.agents.learners import ProbabilisticEnsemble, TrainingSettings
 from dynamaze.agents.learners.ensemble import log_variances
-from dynamaze.agents.learners.networks import Parameters
 
 torch = pytest.importorskip("torch", reason="the oracle")
 
@@ -96,22 +95,6 @@ def test_bounds_keep_gradients_finite() -> None:
     assert ((bounded >= -10 - 1e-4) & (bounded <= 0.5 + 1e-4)).all()
     for slope in (lower, upper):
         assert ((slope >= 0) & (slope <= 1)).all()
-
-
-def test_step_equals_adam() -> None:
-    parameters = Parameters({"a": (4, 3), "b": (5,)})
-    rng = np.random.default_rng(0)
-    parameters.values[:] = rng.standard_normal(17)
-    reference = torch.from_numpy(parameters.values.copy()).requires_grad_()
-    adam = torch.optim.Adam([reference], lr=3e-3)
-    for _ in range(20):
-        parameters.gradients[:] = rng.standard_normal(17)
-        reference.grad = torch.from_numpy(parameters.gradients.copy())
-        parameters.adam_step(3e-3)
-        adam.step()
-        np.testing.assert_allclose(parameters.values, reference.detach(), atol=1e-6)
-    assert np.array_equal(parameters.arrays["b"], parameters.values[12:])
-    assert np.shares_memory(parameters.slopes["a"], parameters.gradients)
 
 
 def test_large_batch_equals_rows() -> None:

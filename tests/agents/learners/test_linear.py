@@ -177,24 +177,6 @@ def test_bayesian_intervals_are_calibrated(noise: float | None) -> None:
     assert abs(inside / 2500 - 0.9) < 4 * np.sqrt(0.09 / 2500)
 
 
-def test_per_action_learners_independent() -> None:
-    x, y = data(60)
-    learner = PerAction(lambda i, o: RecursiveLeastSquares(i, o), 3, 2, 2)
-    learner.update(x, y)
-    for action in range(2):
-        mine = x[:, 3 + action] == 1
-        alone = RecursiveLeastSquares(3, 2)
-        alone.update(x[mine, :3], y[mine])
-        np.testing.assert_array_equal(
-            learner.predict(x[mine]).mean, alone.predict(x[mine, :3]).mean
-        )
-        np.testing.assert_array_equal(
-            learner.predict_mean(x[mine]), alone.predict_mean(x[mine, :3])
-        )
-    with pytest.raises(ValueError, match="not an action"):
-        learner.update(np.ones((1, 5)), np.ones((1, 2)))
-
-
 # -- validation and state -------------------------------------------------------------------------
 
 

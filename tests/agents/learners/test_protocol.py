@@ -267,15 +267,6 @@ def test_sizes_must_be_positive_integers(make_wrong: Any) -> None:
         make_wrong(1, 1.5)
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [("learning_rate", 0.0), ("batch_size", 0), ("capacity", 0.5), ("min_spread", -1.0)],
-)
-def test_training_settings_reject_number(setting: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"{setting}={value}"):
-        learners.TrainingSettings(**{setting: value})
-
-
 @pytest.mark.parametrize("kind", [DeepBelief, ProbabilisticEnsemble])
 def test_training_keywords_are_grouped(kind: Any) -> None:
     with pytest.warns(DeprecationWarning, match="TrainingSettings"):

@@ -28,7 +28,7 @@ def maze() -> gym.Env[Any, Any]:
 def experience() -> Transitions:
     """8000 steps of an agent with optimistic values, which visits all of the maze."""
     agent: Any = DynaQ(maze(), values="tile_coding", initial_value=1.0, epsilon=0.2, seed=0)
-    seen: Transitions = agent.learn(8000).model.memory.all()
+    seen: Transitions = agent.learn(8000).model.memory.rows
     return seen
 
 

@@ -154,13 +154,13 @@ def test_memory_is_ring_buffer() -> None:
     for first in range(0, 250, 50):
         memory.add(Transitions(*(column[first : first + 50] for column in whole)))
     assert memory.used == 100
-    kept = {tuple(row) for row in memory.all().observation}
+    kept = {tuple(row) for row in memory.rows.observation}
     assert kept == {tuple(row) for row in whole.observation[150:]}
     memory.add(whole)
-    assert {tuple(row) for row in memory.all().observation} == kept
+    assert {tuple(row) for row in memory.rows.observation} == kept
     other = VectorMemory(2, 3, capacity=100)
     other.set_state(memory.get_state())
-    np.testing.assert_equal(list(other.all()), list(memory.all()))
+    np.testing.assert_equal(list(other.rows), list(memory.rows))
     with pytest.raises(ValueError, match="expected at most 50"):
         VectorMemory(2, 3, capacity=50).set_state(memory.get_state())
 

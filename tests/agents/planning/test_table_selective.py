@@ -26,7 +26,7 @@ from dynamaze.agents import (
 from dynamaze.agents.core.kernels import CONFIDENCE_THRESHOLD, is_confident
 from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.planning import make_planning
-from dynamaze.agents.planning.uniform import confident_only
+from dynamaze.agents.planning.uniform import sample_confident
 from dynamaze.benchmarks.harness.compiled_runs import run_many
 
 STATES, ACTIONS = 4, 2
@@ -102,14 +102,20 @@ def test_sweeping_continues_from_direct_updates(priority: str) -> None:
     assert values.q[:3, 0].tolist() == [0.25, 0.5, 1]
 
 
-def test_confident_only_drops_unconfident_pairs() -> None:
+def test_sample_confident_drops_unconfident_pairs() -> None:
+    def drawn(model: Any, planning_steps: int = 9) -> Any:
+        return sample_confident(model, planning_steps, np.random.default_rng(0))
+
     model = unconfident_model(0, 2, 4)  # the model samples nevertheless
-    drawn = model.sample(9, np.random.default_rng(0))
-    assert confident_only(model, drawn).action.size == 0
+    everything = model.sample(9, np.random.default_rng(0))
+    assert drawn(model).action.size == 0
     model.scores.pair_confidence[2] = 1.0
-    kept = confident_only(model, drawn)
-    np.testing.assert_array_equal(kept.observation, drawn.observation[drawn.observation == 1])
-    assert confident_only(LatestOutcome(STATES, ACTIONS), drawn) is drawn
+    kept = drawn(model)  # pairs of low confidence are redrawn less often now
+    assert set(kept.observation) == {1}
+    assert drawn(model, 0) is None
+    plain = LatestOutcome(STATES, ACTIONS)
+    plain.update(CHAIN[0])
+    assert drawn(plain).action.size == everything.action.size
 
 
 def make_agent(env: Any, planning: Any, seed: Any) -> Agent:

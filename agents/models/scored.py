@@ -75,6 +75,10 @@ class ScoredModel(ModelWrapper):
         count_check: compare the model with the counts of each pair's own outcomes; for discrete
             states only.
 
+    Attributes:
+        scores: the record of all scores.
+        count_check: the `CountCheck`; None without one.
+
     Raises:
         ValueError: for a number outside its range, a model without the needed capabilities, or a
             count check of a model of vectors.

@@ -387,9 +387,4 @@ KINDS = {
 }
 
 MODEL_FREE = "q_learning"
-PLANNERS = {
-    "uniform": "Dyna-Q",
-    "prioritised_sweeping": "prioritised sweeping",
-    "trajectory_sampling": "trajectory sampling",
-    "dynamic_programming": "dynamic programming",
-}
+PLANNERS = ("uniform", "prioritised_sweeping", "trajectory_sampling", "dynamic_programming")

@@ -6,11 +6,9 @@ from dynamaze.benchmarks.distillation.frontier_students import (
     STUDENTS,
     PerCellPolicy,
     PerCellStudent,
-    seed_of,
 )
-from dynamaze.benchmarks.distillation.mazes import (
-    HeldOut,
-)
+from dynamaze.benchmarks.distillation.mazes import HeldOut
+from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import split_queries

@@ -69,7 +69,7 @@ from dynamaze.benchmarks.harness.curves import (
 from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, METHODS, legend_below, panels
 from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
-from dynamaze.benchmarks.harness.threads import map_in_threads
+from dynamaze.benchmarks.harness.threads import in_threads
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.envs import greedy_policy
 
@@ -267,7 +267,7 @@ def run(config: EqualBudgetsConfig, callback: RunCallback = None) -> Tables:
         raise ValueError(f"budgets={config.budgets}; expected at least {minimum} each")
     seeds = np.random.SeedSequence(config.seed).spawn(config.runs)
     found = np.array(
-        map_in_threads(partial(trial, config), seeds, workers=config.workers, callback=callback)
+        list(in_threads(partial(trial, config), seeds, workers=config.workers, callback=callback))
     )
     searches = found[:, 1:, : len(config.budgets)]  # the baselines may have more columns
     curves = [

@@ -36,7 +36,7 @@ from dynamaze.benchmarks.harness.intervals import IntervalEstimate, quantile_int
 from dynamaze.benchmarks.harness.plots import METHODS, number_ticks, panels
 from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
-from dynamaze.benchmarks.harness.threads import map_in_threads
+from dynamaze.benchmarks.harness.threads import in_threads
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
 from dynamaze.envs.mazes.schedule import DYNA
@@ -106,9 +106,7 @@ def run(config: Example84Config, callback: RunCallback = None) -> Tables:
         for method in PLANNERS:
             learn = partial(updates_until_optimal, config, env, method)
             seeds = np.random.SeedSequence([config.seed, size]).spawn(config.runs)
-            near, optimal, steps = zip(
-                *map_in_threads(learn, seeds, callback=callback), strict=True
-            )
+            near, optimal, steps = zip(*in_threads(learn, seeds, callback=callback), strict=True)
             rows.append(
                 make_table(
                     method=method,

@@ -43,7 +43,7 @@ from dynamaze.benchmarks.harness.curves import draw_curve, interval_text, mean_c
 from dynamaze.benchmarks.harness.plots import COLOURS, panels
 from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
-from dynamaze.benchmarks.harness.threads import map_in_threads
+from dynamaze.benchmarks.harness.threads import in_threads
 from dynamaze.common.arrays import FloatArray
 
 DISTRIBUTIONS = {"on_policy": "on-policy", "uniform": "uniform"}
@@ -117,11 +117,9 @@ def run(config: Figure88Config, callback: RunCallback = None) -> Tables:
                 f"evaluations={config.evaluations}; expected a divisor of {problem.updates}"
             )
         seeds = np.random.SeedSequence(config.seed, spawn_key=problem).spawn(config.runs)
-        values = np.array(
-            map_in_threads(
-                partial(trial, config, problem), seeds, workers=config.workers, callback=callback
-            )
-        )
+        run_trial = partial(trial, config, problem)
+        found = in_threads(run_trial, seeds, workers=config.workers, callback=callback)
+        values = np.array(list(found))
         difference = values[:, 1] - values[:, 0]
         updates = np.linspace(0, problem.updates, config.evaluations + 1).astype(np.int64)
         kind = {"states": problem.states, "branching": problem.branching}

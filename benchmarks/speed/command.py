@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,14 +19,22 @@ from rich.table import Table as Grid
 from dynamaze.agents import DynaQ
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import run_many
-from dynamaze.benchmarks.harness.table import write_csv
-from dynamaze.benchmarks.harness.timing import SpeedRow, seconds, time_alternately
+from dynamaze.benchmarks.harness.table import from_rows, write_csv
+from dynamaze.benchmarks.harness.timing import (
+    Measure,
+    SpeedRow,
+    median_seconds,
+    seconds,
+    time_alternately,
+    time_row,
+)
 from dynamaze.benchmarks.speed.c_dyna_q import build_c_dyna_q, find_compiler
 from dynamaze.benchmarks.speed.envs import MEASUREMENTS as ENVIRONMENTS
 from dynamaze.benchmarks.speed.envs import walk, walk_vector
 from dynamaze.benchmarks.speed.learners import MEASUREMENTS as LEARNERS
 from dynamaze.benchmarks.speed.planners import MEASUREMENTS as PLANNERS
 from dynamaze.benchmarks.speed.students import MEASUREMENTS as STUDENTS
+from dynamaze.common.validation import checked_integer
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,7 @@ def main(config: Speed) -> None:
     Raises:
         ValueError: for fewer than 1 repeat.
     """
-    if config.repeats < 1:
-        raise ValueError(f"repeats={config.repeats}; expected at least 1")
+    checked_integer("repeats", config.repeats, 1)
     console = Console()
     rows: list[SpeedRow] = []
     for measure in MEASUREMENTS:
@@ -58,13 +64,7 @@ def main(config: Speed) -> None:
         grid.add_row(*row[:-1], "yes" if row.met else "NO")
     console.print(grid)
     path = config.output / "results" / "speed.csv"
-    write_csv(
-        path,
-        {
-            name: np.array(column)
-            for name, column in zip(SpeedRow._fields, zip(*rows, strict=True), strict=True)
-        },
-    )
+    write_csv(path, from_rows([row._asdict() for row in rows]))
     console.print(f"written to {path.resolve()}", soft_wrap=True, highlight=False)
 
 
@@ -135,7 +135,6 @@ def maze_changes(repeats: int) -> list[SpeedRow]:
         partial(walk, gym.make("DynaMaze-v0", layout="blocking", changes={}), steps),
         2 * repeats,
     )
-    at_change = _seconds_at_a_change()
     return [
         SpeedRow(
             "steps between changes",
@@ -146,15 +145,7 @@ def maze_changes(repeats: int) -> list[SpeedRow]:
             "about 1",
             0.9 < pair.ratio < 1.1,
         ),
-        SpeedRow(
-            "the step at a change",
-            f"{at_change * 1e6:.1f} us",
-            "",
-            "",
-            "",
-            "<= 50 us",
-            at_change <= 50e-6,
-        ),
+        time_row("the step at a change", _seconds_at_a_change(), "us", 50e-6),
     ]
 
 
@@ -206,9 +197,8 @@ def _seconds_at_a_change() -> float:
 def planning_updates(repeats: int) -> list[SpeedRow]:
     """Planning updates of a compiled run on one core, against the same loop in C."""
     if find_compiler() is None:
-        return [
-            SpeedRow("planning updates, n=50", "", "C", "no C compiler", "", ">= 0.8 of C", False)
-        ]
+        cells = {"baseline": "C", "baseline_speed": "no C compiler", "target": ">= 0.8 of C"}
+        return [SpeedRow("planning updates, n=50", "", **cells, met=False)]
     steps, planning_steps = 400_000, 50
     env = gym.make("DynaMaze-v0", max_episode_steps=-1)
     agent = partial(DynaQ, env, planning_steps=planning_steps)
@@ -237,19 +227,9 @@ def step_by_step_agent(repeats: int) -> list[SpeedRow]:
     """Real steps of the agent in Python."""
     steps = 10_000
     agent = DynaQ("DynaMaze-v0", planning_steps=50, seed=0).learn(1000)
-    took = float(np.median([seconds(lambda: agent.learn(steps)) for _ in range(repeats)]))
-    rate = steps / took / 1e3
-    return [
-        SpeedRow(
-            "step-by-step Dyna-Q, n=50",
-            f"{rate:.0f} k steps/s",
-            "",
-            "",
-            "",
-            ">= 40 k/s",
-            rate >= 40,
-        )
-    ]
+    rate = steps / median_seconds(lambda: agent.learn(steps), repeats) / 1e3
+    speed = f"{rate:.0f} k steps/s"
+    return [SpeedRow("step-by-step Dyna-Q, n=50", speed, target=">= 40 k/s", met=rate >= 40)]
 
 
 # -- whole processes ---------------------------------------------------------------------------
@@ -261,11 +241,7 @@ def figures_from_cold(repeats: int) -> list[SpeedRow]:
         only = ["--only", "figure-8-2", "figure-8-4", "figure-8-5"]
         command = ["-m", "dynamaze", "figures", "--runs", "500", "--output", folder, *only]
         took = seconds(lambda: _python(*command, NUMBA_CACHE_DIR=f"{folder}/cache"))
-    return [
-        SpeedRow(
-            "three figures, 500 runs, cold", f"{took:.1f} s", "", "", "", "<= 60 s", took <= 60
-        )
-    ]
+    return [time_row("three figures, 500 runs, cold", took, "s", 60)]
 
 
 def start_up(repeats: int) -> list[SpeedRow]:
@@ -276,11 +252,7 @@ def start_up(repeats: int) -> list[SpeedRow]:
         4 * repeats,
     )
     more = (pair.ours - pair.baseline) * 1e3
-    help_took = float(
-        np.median(
-            [seconds(lambda: _python("-m", "dynamaze", "--help")) for _ in range(4 * repeats)]
-        )
-    )
+    help_took = median_seconds(lambda: _python("-m", "dynamaze", "--help"), 4 * repeats)
     return [
         SpeedRow(
             "import dynamaze",
@@ -291,9 +263,7 @@ def start_up(repeats: int) -> list[SpeedRow]:
             "<= +20 ms",
             more <= 20,
         ),
-        SpeedRow(
-            "dynamaze --help", f"{help_took:.2f} s", "", "", "", "<= 0.25 s", help_took <= 0.25
-        ),
+        time_row("dynamaze --help", help_took, "s", 0.25, digits=2),
     ]
 
 
@@ -306,7 +276,7 @@ def _python(*arguments: str, **environment: str) -> None:
     )
 
 
-MEASUREMENTS: tuple[Callable[[int], list[SpeedRow]], ...] = (
+MEASUREMENTS: tuple[Measure, ...] = (
     single_environment,
     vector_environment,
     maze_changes,

@@ -9,7 +9,14 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from dynamaze.benchmarks.harness.timing import SpeedRow, seconds, time_alternately
+from dynamaze.benchmarks.harness.timing import (
+    Measure,
+    SpeedRow,
+    median_seconds,
+    seconds,
+    time_alternately,
+    time_row,
+)
 from dynamaze.envs import Layout, MazeGenerator, optimal_values
 from dynamaze.envs.mazes.optimal_values import in_place_value_iteration
 
@@ -23,8 +30,7 @@ def generated_mazes(repeats: int) -> list[SpeedRow]:
     """Steps of one environment with a new maze in each episode and observations as planes."""
     steps = 50_000
     env = gym.make("DynaMazeGenerated-v0")
-    took = float(np.median([seconds(partial(walk, env, steps)) for _ in range(repeats)]))
-    rate = steps / took / 1e3
+    rate = steps / median_seconds(partial(walk, env, steps), repeats) / 1e3
     return [
         SpeedRow(
             "generated 15x15, planes",
@@ -47,17 +53,7 @@ def maze_generation(repeats: int) -> list[SpeedRow]:
         for algorithm in GENERATED
     }
     slowest = max(times, key=lambda algorithm: times[algorithm])
-    return [
-        SpeedRow(
-            f"a maze of 501x501 ({slowest})",
-            f"{times[slowest]:.2f} s",
-            "",
-            "",
-            "",
-            "<= 1 s",
-            times[slowest] <= 1,
-        )
-    ]
+    return [time_row(f"a maze of 501x501 ({slowest})", times[slowest], "s", 1, digits=2)]
 
 
 def large_values(repeats: int) -> list[SpeedRow]:
@@ -80,11 +76,8 @@ def _values(size: int, slip: float, target: float, repeats: int) -> SpeedRow:
             optimal_values(layout)
 
     solve()  # compiles
-    took = float(np.median([seconds(solve) for _ in range(repeats)]))
     name = f"values of {size}x{size}" + (f", slip {slip}" if slip else "")
-    return SpeedRow(
-        name, f"{1e3 * took:.3g} ms", "", "", "", f"<= {1e3 * target:g} ms", took <= target
-    )
+    return time_row(name, median_seconds(solve, repeats), "ms", target)
 
 
 def drifting_mazes(repeats: int) -> list[SpeedRow]:
@@ -97,7 +90,7 @@ def drifting_mazes(repeats: int) -> list[SpeedRow]:
         2 * repeats,
     )
     often = gym.make("DynaMazeDrifting-v0", random_changes={"when": "periodic", "period": 10})
-    changing = float(np.median([seconds(partial(walk, often, 5_000)) for _ in range(repeats)]))
+    changing = median_seconds(partial(walk, often, 5_000), repeats)
     change = (changing / 5_000 - pair.ours / steps) * 10
     return [
         SpeedRow(
@@ -109,9 +102,7 @@ def drifting_mazes(repeats: int) -> list[SpeedRow]:
             "about 1 or less",
             pair.ratio > 0.9,
         ),
-        SpeedRow(
-            "a random change", f"{change * 1e6:.0f} us", "", "", "", "<= 500 us", change <= 500e-6
-        ),
+        time_row("a random change", change, "us", 500e-6, digits=0),
     ]
 
 
@@ -140,15 +131,7 @@ def overlays(repeats: int) -> list[SpeedRow]:
         rows.append((name, took))
     slowest = max(rows[:7], key=lambda row: row[1])
     return [
-        SpeedRow(
-            f"frame with {name}",
-            f"{took * 1e6:.0f} us",
-            "",
-            "",
-            "",
-            "<= 500 us",
-            took <= 500e-6,
-        )
+        time_row(f"frame with {name}", took, "us", 500e-6, digits=0)
         for name, took in (slowest, *rows[7:])
     ]
 
@@ -162,19 +145,14 @@ def continuous_mazes(repeats: int) -> list[SpeedRow]:
         calls = 2_000_000 // num_envs
         actions = np.random.default_rng(0).uniform(-1, 1, (calls, num_envs, 2)).astype(np.float32)
         walk_vector(env, actions[:10])
-        took = float(
-            np.median([seconds(partial(walk_vector, env, actions)) for _ in range(repeats)])
-        )
+        took = median_seconds(partial(walk_vector, env, actions), repeats)
         rate = num_envs * calls / took / 1e6
         rows.append(
             SpeedRow(
                 f"continuous vector, n={num_envs}",
                 f"{rate:.1f} M/s",
-                "",
-                "",
-                "",
-                f">= {target:.0f} M/s" if target else "",
-                rate >= target,
+                target=f">= {target:.0f} M/s" if target else "",
+                met=rate >= target,
             )
         )
     return rows
@@ -207,7 +185,7 @@ def walk_vector(env: Any, actions: Any) -> None:
         env.step(each)
 
 
-MEASUREMENTS: tuple[Callable[[int], list[SpeedRow]], ...] = (
+MEASUREMENTS: tuple[Measure, ...] = (
     generated_mazes,
     maze_generation,
     large_values,

@@ -15,7 +15,7 @@ from dynamaze.agents import LatestOutcome, PrioritisedSweeping, TableValues, Tra
 from dynamaze.agents.planning.prioritised_sweeping import QUEUED
 from dynamaze.agents.search.mcts.planning import TreeSearchPlanning
 from dynamaze.benchmarks.figures.example_8_4 import enlarged_maze
-from dynamaze.benchmarks.harness.timing import SpeedRow, time_alternately
+from dynamaze.benchmarks.harness.timing import Measure, SpeedRow, time_alternately
 
 UniformSampler = Callable[[], float]
 """Returns a number in [0, 1)."""
@@ -225,4 +225,4 @@ def plain_rollout(state: int, depth: int, plain_model: PlainModel, draw: Uniform
     return gained
 
 
-MEASUREMENTS: tuple[Callable[[int], list[SpeedRow]], ...] = (tree_search, sweeping)
+MEASUREMENTS: tuple[Measure, ...] = (tree_search, sweeping)

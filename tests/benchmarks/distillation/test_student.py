@@ -1,6 +1,5 @@
 """The command that distils a student, on toy sizes."""
 
-
 from dynamaze.benchmarks.distillation import (
     student,
     teacher,

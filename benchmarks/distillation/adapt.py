@@ -15,7 +15,6 @@ maze as it is now. A student is worse while that is below 99%.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,12 +84,6 @@ class AdaptConfig(JobsConfig):
 
     name: ClassVar[str] = "adapt"
     title: ClassVar[str] = "After a change"
-    old_names: ClassVar[Mapping[str, str]] = {
-        "kept": "normalised_return",
-        "world": "maze",
-        "not distilled again": "no further distillation",
-        "planner that sees the walls": "value iteration network",
-    }
 
     runs: int = 30
     """Students of each kind, with different initial weights."""
@@ -109,11 +102,6 @@ class AdaptConfig(JobsConfig):
     def jobs(self) -> list[tuple[AdaptConfig, str, int]]:
         """Maze and number of each run."""
         return [(self, maze, run) for maze in MAZES for run in range(self.runs)]
-
-    @property
-    def total_runs(self) -> int:
-        """Number of runs in all mazes."""
-        return len(self.jobs)
 
     @property
     def caption(self) -> str:
@@ -144,7 +132,7 @@ def run(config: AdaptConfig, callback: RunCallback = None) -> Tables:
         A row for each maze, student, run and world step: normalised_return, that of the greedy
         policy from the start (after one change, at step 0) or from the agent's position (drifting).
     """
-    return {config.name: stack(run_jobs(trial, config.jobs, config, callback))}
+    return {config.name: stack(run_jobs(trial, config, callback))}
 
 
 def trial(config: AdaptConfig, maze: str, number: int) -> Table:

@@ -21,7 +21,7 @@ the largest magnitude in each tensor, are kept, and it is evaluated without furt
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -98,7 +98,7 @@ Point = tuple[float, ...]
 """A point of the plot: a size, a mean and the ends of its interval."""
 
 QUALITY_COLUMNS = ("success", "normalised_return", "agreement")
-PRUNED_COLUMNS = ("run", "student", "mazes", "kept", "weights", *QUALITY_COLUMNS)
+PRUNED_COLUMNS = ("run", "student", "mazes", "fraction", "weights", *QUALITY_COLUMNS)
 SIZE_ROWS = "-"
 """Value of the column "mazes" in the rows of sizes."""
 
@@ -109,15 +109,6 @@ class FrontierConfig(JobsConfig):
 
     name: ClassVar[str] = "frontier"
     title: ClassVar[str] = "Frontier"
-    old_names: ClassVar[Mapping[str, str]] = {
-        "kept": "normalised_return",
-        "planner, 4 maps": "VIN, 4 channels",
-        "planner, 8 maps": "VIN, 8 channels",
-        "perceptron, 4 units": "MLP, 4 units",
-        "perceptron, 64 units": "MLP, 64 units",
-        "planner, 4 maps, trained directly": "VIN, 4 channels, policy gradient",
-        "exact planner, by the first map": "exact planner, initial map",
-    }
 
     runs: int = 5
     """Seeds of each student."""
@@ -136,6 +127,11 @@ class FrontierConfig(JobsConfig):
     def names(self) -> list[str]:
         """Names of the students that take part."""
         return [*(self.students or STUDENTS)]
+
+    @property
+    def jobs(self) -> Sequence[tuple[Any, ...]]:
+        """Number of each run; each has all students."""
+        return [(self, number) for number in range(self.runs)]
 
     @property
     def caption(self) -> str:
@@ -171,12 +167,11 @@ def run(config: FrontierConfig, callback: RunCallback = None) -> Tables:
         A row for each run, student and kind of mazes: success, normalised_return, agreement; and,
         named `..._sizes`, a row for each student: the four axes, and its training time in seconds;
         and, named `..._pruned` if anything is pruned, a row for each run, kind of mazes and
-        fraction of the weights of the largest student: kept (the fraction), weights (their number;
-        the others are zero), and its evaluation.
+        fraction of the largest student's weights: fraction (that is kept), weights (the number that
+        is not zero), and its evaluation.
     """
-    jobs = [(config, number) for number in range(config.runs)]
-    rows = stack(run_jobs(trial, jobs, config, callback))
-    is_pruned = np.isfinite(rows["kept"])
+    rows = stack(run_jobs(trial, config, callback))
+    is_pruned = np.isfinite(rows["fraction"])
     is_quality = (rows["mazes"] != SIZE_ROWS) & ~is_pruned
     sizes = rows_where(rows, mazes=SIZE_ROWS, run=0)
     tables = {
@@ -246,7 +241,7 @@ def prune(
     for kept in config.pruned_to:
         smaller = pruned(student, 1 - kept)
         count = zeros(smaller)
-        row = {"kept": kept, "weights": count.parameters - count.zero}
+        row = {"fraction": kept, "weights": count.parameters - count.zero}
         for kind, mazes in held_out.items():
             yield row | {"mazes": kind} | _numbers(evaluate_policy(smaller, mazes)._asdict())
 
@@ -364,8 +359,8 @@ def _pruned_lines(table: Table | None) -> dict[str, Lines]:
     kinds = distinct(table, "mazes")
     heading = [f"success, {kind}" for kind in kinds] + [f"normalised return, {kinds[0]}"]
     lines: Lines = [("weights kept", "not zero", *heading)]
-    for kept in distinct(table, "kept"):
-        own = rows_where(table, kept=kept)
+    for kept in distinct(table, "fraction"):
+        own = rows_where(table, fraction=kept)
         cells = _percents(own, kinds, "success") + _percents(own, kinds[:1])
         lines.append((f"{kept:.0%}", f"{own['weights'].mean():,.0f}", *cells))
     return {f"Pruned after training: {table['student'][0]}": lines}
@@ -423,8 +418,8 @@ def _draw_pruned(axes: Axes, table: Table, kind: str) -> None:
     """Draw the pruned student against the number of its weights that are not zero."""
     own = rows_where(table, mazes=kind)
     points = []
-    for kept in distinct(own, "kept"):
-        rows = rows_where(own, kept=kept)
+    for kept in distinct(own, "fraction"):
+        rows = rows_where(own, fraction=kept)
         interval = mean_interval(100 * rows["normalised_return"])
         points.append((float(rows["weights"].mean()), *map(float, interval)))
     if points:

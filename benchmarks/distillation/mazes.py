@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -138,6 +138,15 @@ def outputs_of(policy: Any) -> Callable[[Any], Any]:
         getattr(policy, "action_logits", None) or policy.action_probabilities
     )
     return found
+
+
+def evaluate_on_kinds(
+    policy: Any, size: int, mazes: int
+) -> Iterator[tuple[str, HeldOut, EvaluationResult]]:
+    """Yield the evaluations of a policy in held-out mazes of each kind, of one size."""
+    for name, generator in held_out_generators(size).items():
+        held_out = HeldOut.generate(generator, mazes)
+        yield name, held_out, evaluate_policy(policy, held_out)
 
 
 def return_estimate(result: EvaluationResult) -> ReturnEstimate:

@@ -18,7 +18,7 @@ equations of the policy are solved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, NamedTuple
@@ -126,11 +126,6 @@ class SoftLabelsConfig(JobsConfig):
 
     name: ClassVar[str] = "soft_labels"
     title: ClassVar[str] = "Soft labels and weights"
-    old_names: ClassVar[Mapping[str, str]] = {
-        "labels": "soft_labels",
-        "kept": "normalised_return",
-        "alike": "uniform",
-    }
 
     runs: int = 16
     """Seeds: of initial weights and batches, and of the labelled states."""
@@ -142,9 +137,9 @@ class SoftLabelsConfig(JobsConfig):
     """Gradient steps of a small student."""
 
     @property
-    def total_runs(self) -> int:
-        """Number of seeds of both studies."""
-        return 2 * self.runs
+    def jobs(self) -> Sequence[tuple[Any, ...]]:
+        """Study and number of each seed."""
+        return [(self, kind, number) for kind in ("few", "small") for number in range(self.runs)]
 
     @property
     def caption(self) -> str:
@@ -191,9 +186,7 @@ def run(config: SoftLabelsConfig, callback: RunCallback = None) -> Tables:
         A row for each run, number of labelled states and loss: normalised_return; and, named
         `..._weights`, a row for each run and weighting: parameters, normalised_return.
     """
-    numbers = range(config.runs)
-    jobs = [(config, kind, number) for kind in ("few", "small") for number in numbers]
-    tables = run_jobs(trial, jobs, config, callback)
+    tables = run_jobs(trial, config, callback)
     return {
         config.name: stack(tables[: config.runs]),
         f"{config.name}_weights": stack(tables[config.runs :]),

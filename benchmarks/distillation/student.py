@@ -14,8 +14,8 @@ from dynamaze.benchmarks.distillation.mazes import (
     TRAINING,
     HeldOut,
     MazeSampler,
+    evaluate_on_kinds,
     evaluate_policy,
-    held_out_generators,
     return_estimate,
 )
 from dynamaze.benchmarks.distillation.training import (
@@ -85,9 +85,7 @@ def main(config: StudentConfig) -> None:
     rounded = {bits: quantised(student, bits, "tensor") for bits in MAX_INTEGER}
     normalised_return = None
     for size in SIZES:
-        for name, generator in held_out_generators(size).items():
-            held_out = HeldOut.generate(generator, config.mazes)
-            result = evaluate_policy(student, held_out)
+        for name, held_out, result in evaluate_on_kinds(student, size, config.mazes):
             normalised_return = normalised_return or return_estimate(result)
             console.print(
                 f"{name} mazes, {size}x{size}: success rate {result.success:.2%}, "

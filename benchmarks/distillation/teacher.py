@@ -11,10 +11,8 @@ from rich.console import Console
 from dynamaze.benchmarks.distillation.mazes import (
     ENVIRONMENT,
     TRAINING,
-    HeldOut,
     MazeSampler,
-    evaluate_policy,
-    held_out_generators,
+    evaluate_on_kinds,
     return_estimate,
 )
 from dynamaze.benchmarks.distillation.training import (
@@ -61,8 +59,7 @@ def main(config: TeacherConfig) -> None:
     console = begin_training(config)
     network = train(config, console)
     normalised_return = None
-    for name, generator in held_out_generators(11).items():
-        result = evaluate_policy(network, HeldOut.generate(generator, config.mazes))
+    for name, _, result in evaluate_on_kinds(network, 11, config.mazes):
         normalised_return = normalised_return or return_estimate(result)
         console.print(f"{name} mazes: success rate {result.success:.2%}")
     save_network(

@@ -35,7 +35,7 @@ Results with the default settings (the stored tables have the intervals):
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -103,9 +103,9 @@ class BackgroundOrDecisionConfig(JobsConfig):
     """Processes, one on each core by default."""
 
     @property
-    def total_runs(self) -> int:
-        """Seeds in all mazes, each of them with all agents."""
-        return self.runs * len(self.mazes)
+    def jobs(self) -> Sequence[tuple[Any, ...]]:
+        """Maze and number of each seed, which has all agents."""
+        return [(self, maze, number) for maze in self.mazes for number in range(self.runs)]
 
     def settings(self) -> Iterator[BudgetSetting]:
         """Yield the agents of each maze."""
@@ -135,8 +135,7 @@ def run(config: BackgroundOrDecisionConfig, callback: RunCallback = None) -> Tab
         before the change and after it), found_... (fraction of the runs that find the change), each
         ..._mean, ..._low and ..._high, and runs.
     """
-    jobs = [(config, maze, number) for maze in config.mazes for number in range(config.runs)]
-    results = run_jobs(trial, jobs, config, callback)
+    results = run_jobs(trial, config, callback)
     curves, regrets = [], []
     for number, maze in enumerate(config.mazes):
         own = results[number * config.runs : (number + 1) * config.runs]

@@ -82,13 +82,13 @@ COLOURS = {
 }
 """Colours by name; names of different studies may share one."""
 
-REFERENCE: dict[str, Any] = {"color": "grey", "linestyle": ":", "linewidth": 1}
+REFERENCE: dict[str, Any] = {"color": "grey", "linestyle": ":"}
 """Style of lines of exact and ideal values."""
 
 EVENT: dict[str, Any] = {"color": "grey", "linewidth": 0.8}
 """Style of the vertical line of a change, and of axes."""
 
-BAND: dict[str, Any] = {"alpha": 0.3, "linewidth": 0}
+BAND: dict[str, Any] = {"alpha": 0.25, "linewidth": 0}
 """Style of intervals as bands."""
 
 

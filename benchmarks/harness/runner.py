@@ -29,6 +29,7 @@ from rich.table import Table as Grid
 from tyro.conf import Suppress
 
 from dynamaze.benchmarks.harness.intervals import FEW_RUNS
+from dynamaze.benchmarks.harness.old_names import OLD_NAMES
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -55,8 +56,6 @@ class ExperimentConfig:
     """The name of its tables and of its plot."""
     title: ClassVar[str]
     """Above the summary."""
-    old_names: ClassVar[Mapping[str, str]] = {}
-    """Names in its stored tables of version 0.1 (tables, columns, text values) -> today's."""
 
     output: Path = Path()
     """Parent of the folder `results/` with tables and plots; the working directory by default."""
@@ -66,6 +65,11 @@ class ExperimentConfig:
     """Runs; at least 2, for intervals."""
     seed: int = 0
     """Seed of all random numbers."""
+
+    @property
+    def old_names(self) -> Mapping[str, str]:
+        """Names in its stored tables of version 0.1 (tables, columns, text values) -> today's."""
+        return OLD_NAMES.get(self.name, {})
 
     @property
     def total_runs(self) -> int:
@@ -97,6 +101,16 @@ class JobsConfig(ExperimentConfig):
     """Processes, each on one core."""
     cache_dir: Suppress[Path | None] = None
     """Folder for the tables of finished jobs, from which a stopped experiment continues."""
+
+    @property
+    def jobs(self) -> Sequence[tuple[Any, ...]]:
+        """Arguments of each job: numbers, text and dataclasses."""
+        raise NotImplementedError
+
+    @property
+    def total_runs(self) -> int:
+        """Number of jobs."""
+        return len(self.jobs)
 
 
 def run_module(experiment: Any, config: ExperimentConfig) -> list[Path]:
@@ -217,25 +231,21 @@ def summary_grid(title: str, lines: Lines) -> Grid:
 
 
 def run_jobs(
-    job: Callable[..., Table],
-    arguments: Sequence[tuple[Any, ...]],
-    config: JobsConfig,
-    callback: RunCallback = None,
+    job: Callable[..., Table], config: JobsConfig, callback: RunCallback = None
 ) -> list[Table]:
     """Run jobs in processes and return their tables in order, whatever the number of processes.
 
     Args:
         job: a function of a module; it returns a table of at least one row.
-        arguments: of each job; numbers, text and dataclasses.
-        config: has the number of processes, one core each (with 1 the jobs run in this one), and
-            the folder of the tables of finished jobs, which is removed when all are done.
+        config: has the jobs, the number of processes, one core each (with 1 the jobs run in this
+            one), and the folder of the tables of finished jobs, which is removed when all are done.
         callback: called after each job, in this process.
 
     Raises:
         ValueError: for fewer than one worker.
     """
     checked_integer("workers", config.workers, 1)
-    cache_dir = config.cache_dir
+    arguments, cache_dir = config.jobs, config.cache_dir
     done: dict[int, Table] = {}
     for number in range(len(arguments)):
         path = None if cache_dir is None else cache_dir / f"{number}.csv"

@@ -6,6 +6,7 @@ steps to the goal, and its success rate within 500 steps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -96,9 +97,9 @@ class ContinuousLearningConfig(JobsConfig):
         return {"PPO": self.ppo_steps, "SAC": self.sac_steps}
 
     @property
-    def total_runs(self) -> int:
-        """Number of runs of both algorithms."""
-        return self.runs * len(SETTINGS)
+    def jobs(self) -> Sequence[tuple[Any, ...]]:
+        """Algorithm and number of each run."""
+        return [(self, algorithm, run) for algorithm in SETTINGS for run in range(self.runs)]
 
     def check(self) -> None:
         """Check the options before anything runs.
@@ -134,8 +135,7 @@ def run(config: ContinuousLearningConfig, callback: RunCallback = None) -> Table
     """
     config.check()
     optional_import("stable_baselines3", extra="distill", purpose="this experiment")
-    jobs = [(config, algorithm, run) for algorithm in SETTINGS for run in range(config.runs)]
-    return {config.name: stack(run_jobs(trial, jobs, config, callback))}
+    return {config.name: stack(run_jobs(trial, config, callback))}
 
 
 def plot(tables: Tables, config: ContinuousLearningConfig) -> Figure:

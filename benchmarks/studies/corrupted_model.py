@@ -32,7 +32,7 @@ from dynamaze.agents.models.table import TableModel, sample_batch, update_batch
 from dynamaze.agents.models.visited_pairs import VisitedPairs, add_pair, sample_pair
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled
-from dynamaze.envs.mazes.mdp import FiniteMDP
+from dynamaze.envs.mazes.mdp import FiniteMDP, MarkovChain
 
 
 class Corruption(NamedTuple):
@@ -170,13 +170,9 @@ class _State(NamedTuple):
 
 def reachable_states(mdp: FiniteMDP) -> IntArray:
     """Return the non-terminal states that can be reached from the start, in order."""
-    found = mdp.start > 0
-    while True:
-        continues = (mdp.probability[found] > 0) & ~mdp.terminated[found]
-        before = int(found.sum())
-        found[mdp.next_state[found][continues]] = True
-        if found.sum() == before:
-            return np.flatnonzero(found)
+    moves = np.nonzero((mdp.probability > 0) & ~mdp.terminated)
+    chain = MarkovChain(moves[0], mdp.next_state[moves], mdp.probability[moves])
+    return np.flatnonzero(chain.reachable(mdp.start))
 
 
 def random_corruption(mdp: FiniteMDP, fraction: float, rng: np.random.Generator) -> Corruption:

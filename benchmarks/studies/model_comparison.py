@@ -85,11 +85,6 @@ class ModelComparisonConfig(JobsConfig):
         ]
 
     @property
-    def total_runs(self) -> int:
-        """Number of runs of all models in all mazes."""
-        return len(self.jobs)
-
-    @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
         return (
@@ -141,7 +136,7 @@ def run(config: ModelComparisonConfig, callback: RunCallback = None) -> Tables:
         ImportError: without SciPy or torch, which the slow models need.
     """
     config.check()
-    runs = stack(run_jobs(trial, config.jobs, config, callback))
+    runs = stack(run_jobs(trial, config, callback))
     return {"models": means(runs), "models_runs": runs}
 
 

@@ -18,7 +18,7 @@ only uncertainty that grows with time can help. All methods have the same settin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -74,11 +74,6 @@ class ModelConfidenceConfig(ExperimentConfig):
 
     name: ClassVar[str] = "model_confidence"
     title: ClassVar[str] = "Uncertainty and confidence"
-    old_names: ClassVar[Mapping[str, str]] = {
-        "model_doubt": "model_confidence",
-        "Doubt": "Uncertainty",
-        "Scored + doubt": "Scored + uncertainty",
-    }
 
     runs: int = 200
     """Runs of each method in each maze."""

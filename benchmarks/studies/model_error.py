@@ -41,7 +41,7 @@ slow for so many runs (`background_or_decision`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -105,10 +105,6 @@ class ModelErrorConfig(JobsConfig):
 
     name: ClassVar[str] = "model_error"
     title: ClassVar[str] = "Planning with a corrupted model"
-    old_names: ClassVar[Mapping[str, str]] = {
-        "wrong_models": "model_error",
-        "dial": "level",
-    }
 
     runs: int = 100
     """Runs of each agent with each model."""
@@ -135,9 +131,9 @@ class ModelErrorConfig(JobsConfig):
     """Kinds of corruption: noise, a path closed, a path closed and another opened, merged cells."""
 
     @property
-    def total_runs(self) -> int:
-        """Number of seeds in all kinds; each runs all agents."""
-        return self.runs * len(self.kinds)
+    def jobs(self) -> Sequence[tuple[Any, ...]]:
+        """Kind and number of each seed, which runs all agents."""
+        return [(self, kind, number) for kind in self.kinds for number in range(self.runs)]
 
     @property
     def caption(self) -> str:
@@ -193,8 +189,7 @@ def run(config: ModelErrorConfig, callback: RunCallback = None) -> Tables:
         ValueError: for fewer than 2 runs or an unknown kind.
     """
     config.check()
-    jobs = [(config, kind, number) for kind in config.kinds for number in range(config.runs)]
-    runs = stack(run_jobs(trial, jobs, config, callback))
+    runs = stack(run_jobs(trial, config, callback))
     return {config.name: summarise(runs), f"{config.name}_runs": runs}
 
 

@@ -18,7 +18,7 @@ upper bound for planning with a learned model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -145,15 +145,6 @@ class SB3DynaConfig(JobsConfig):
 
     name: ClassVar[str] = "sb3_dyna"
     title: ClassVar[str] = "Real steps until the maze is solved"
-    old_names: ClassVar[Mapping[str, str]] = {
-        "dyna_sb3": "sb3_dyna",
-        "alone": "model-free",
-        "with a model": "learned model",
-        "with the true world": "true environment",
-        "grid, DQN": "grid-dqn",
-        "point, DQN": "point-dqn",
-        "point, SAC": "point-sac",
-    }
 
     runs: int = 8
     """Runs of each algorithm, method and number of gradient steps."""
@@ -161,9 +152,9 @@ class SB3DynaConfig(JobsConfig):
     """Some of the mazes and algorithms; all by default."""
 
     @property
-    def total_runs(self) -> int:
-        """Number of all runs."""
-        return self.runs * len(arms(self))
+    def jobs(self) -> Sequence[tuple[Any, ...]]:
+        """Seed, arm and number of each run."""
+        return [(self.seed, *arm, number) for arm in arms(self) for number in range(self.runs)]
 
 
 def arms(config: SB3DynaConfig) -> list[tuple[str, str, int]]:
@@ -195,8 +186,7 @@ def run(config: SB3DynaConfig, callback: RunCallback = None) -> Tables:
         ImportError: without Stable-Baselines3.
     """
     optional_import("stable_baselines3", extra="distill", purpose="this experiment")
-    jobs = [(config.seed, *arm, number) for arm in arms(config) for number in range(config.runs)]
-    return {config.name: stack(run_jobs(trial, jobs, config, callback))}
+    return {config.name: stack(run_jobs(trial, config, callback))}
 
 
 # -- one run -----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ process, deep belief network and ensemble are missing: they take milliseconds a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, ClassVar, NamedTuple
@@ -65,11 +65,6 @@ class LoCAComparisonConfig(JobsConfig):
     env_options: ClassVar[tuple[str, ...]]
     """Options that are arguments of the environment."""
     cache_ignores: ClassVar[tuple[str, ...]] = ("near",)
-    old_names: ClassVar[Mapping[str, str]] = {
-        f"share_{phase}{end}": f"score_{phase}{end}"
-        for phase in range(1, len(PHASES) + 1)
-        for end in ENDS
-    }
 
     runs: int = 10
     """Runs of each agent."""
@@ -123,11 +118,6 @@ class LoCAComparisonConfig(JobsConfig):
             for name in self.names
             if run < (self.slow_runs if entries[name].is_slow else self.runs)
         ]
-
-    @property
-    def total_runs(self) -> int:
-        """Number of runs of all agents."""
-        return len(self.jobs)
 
     @property
     def caption(self) -> str:
@@ -197,7 +187,7 @@ def run(config: LoCAComparisonConfig, callback: RunCallback = None) -> Tables:
         ImportError: for DQN without Stable-Baselines3.
     """
     config.check()
-    curves = stack(run_jobs(trial, config.jobs, config, callback))
+    curves = stack(run_jobs(trial, config, callback))
     return {config.name: summarise(curves, config), f"{config.name}_curves": curves}
 
 

@@ -118,7 +118,7 @@ def test_run_module_rejects_invalid_numbers(tmp_path, change):
 
 
 def test_old_names_map_to_columns() -> None:
-    names = adapt.AdaptConfig.old_names
+    names = adapt.AdaptConfig().old_names
     assert {names["kept"], names["world"]} == {"normalised_return", "maze"}
     table = {
         "world": np.array(["blocking"] * 2),

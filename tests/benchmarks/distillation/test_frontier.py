@@ -107,8 +107,8 @@ def test_old_names_map_to_students() -> None:
         frontier.POLICY_GRADIENT,
         frontier.STALE_PLANNER,
     }
-    assert set(frontier.FrontierConfig.old_names.values()) < today
+    assert set(frontier.FrontierConfig().old_names.values()) < today
     table = {"student": np.array(["planner, 4 maps"]), "kept": np.array([0.5])}
-    renamed = rename_entries(table, frontier.FrontierConfig.old_names)
+    renamed = rename_entries(table, frontier.FrontierConfig().old_names)
     assert renamed["student"].tolist() == ["VIN, 4 channels"]
     assert renamed["normalised_return"].tolist() == [0.5]

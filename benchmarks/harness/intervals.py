@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.deprecation import moved_names
 
 FEW_RUNS = 10
 """With fewer runs of a skewed quantity the coverage is much smaller than stated."""
@@ -146,3 +147,8 @@ def _binomial_cumulative(runs: int, probability: float) -> FloatArray:
     chances = logs[-1] - logs - logs[::-1] + counts * np.log(probability)
     cumulative: FloatArray = np.cumsum(np.exp(chances + counts[::-1] * np.log1p(-probability)))
     return cumulative
+
+
+__getattr__ = moved_names(
+    __name__, {"ConfidenceInterval": "dynamaze.benchmarks.harness.intervals.IntervalEstimate"}
+)

@@ -1,4 +1,4 @@
-"""Speed of the environments: generated, changing and continuous mazes, overlays, exact values."""
+"""Speed of the environments: steps, changes, frames, generation, continuous mazes, exact values."""
 
 from __future__ import annotations
 
@@ -24,6 +24,107 @@ LARGE = 1000
 """Rows and columns of a large maze."""
 
 GENERATED = ("backtracking", "prim", "kruskal", "wilson", "division", "rooms", "obstacles")
+
+
+def single_environment(repeats: int) -> list[SpeedRow]:
+    """Steps of one environment of `gym.make`."""
+    steps = 100_000
+    pair = time_alternately(
+        partial(walk, gym.make("DynaMaze-v0"), steps),
+        partial(walk, gym.make("FrozenLake-v1"), steps // 4),
+        repeats,
+    )
+    ratio = pair.ratio * 4  # the baseline takes a quarter of the steps
+    ours, baseline = steps / pair.ours / 1e6, steps / 4 / pair.baseline / 1e6
+    return [
+        SpeedRow(
+            "gym.make steps",
+            f"{ours:.2f} M/s",
+            "FrozenLake-v1",
+            f"{baseline:.2f} M/s",
+            f"{ratio:.1f}x",
+            ">= 8x, >= 1.3 M/s",
+            ratio >= 8 and ours >= 1.3,
+        )
+    ]
+
+
+def vector_environment(repeats: int) -> list[SpeedRow]:
+    """Steps of the native vector environment, with slip, against a synchronous FrozenLake."""
+    rows = []
+    for num_envs, target in ((64, 3.0), (1024, 15.0)):
+        ours = gym.make_vec("DynaMaze-v0", num_envs=num_envs, slip_probability=0.1)
+        baseline = gym.make_vec("FrozenLake-v1", num_envs=num_envs, vectorization_mode="sync")
+        ours.reset(seed=0)
+        baseline.reset(seed=0)
+        calls, fewer = 1_000_000 // num_envs, max(50_000 // num_envs, 5)
+        actions = np.random.default_rng(0).integers(0, 4, (calls, num_envs))
+        pair = time_alternately(
+            partial(walk_vector, ours, actions),
+            partial(walk_vector, baseline, actions[:fewer]),
+            repeats,
+        )
+        fast, slow = num_envs * calls / pair.ours / 1e6, num_envs * fewer / pair.baseline / 1e6
+        rows.append(
+            SpeedRow(
+                f"vector steps, n={num_envs}, slip",
+                f"{fast:.2f} M/s",
+                "SyncVectorEnv(FrozenLake)",
+                f"{slow:.2f} M/s",
+                f"{fast / slow:.0f}x",
+                f">= {target:.0f} M/s",
+                fast >= target,
+            )
+        )
+    return rows
+
+
+def maze_changes(repeats: int) -> list[SpeedRow]:
+    """Cost of changes, in steps between changes and in the step of a change."""
+    steps = 100_000
+    pair = time_alternately(
+        # Seeded resets restart the clock of both, so that the change is never reached.
+        partial(
+            walk, gym.make("DynaMaze-v0", layout="blocking", changes={10**9: "shortcut"}), steps
+        ),
+        partial(walk, gym.make("DynaMaze-v0", layout="blocking", changes={}), steps),
+        2 * repeats,
+    )
+    return [
+        SpeedRow(
+            "steps between changes",
+            f"{steps / pair.ours / 1e6:.2f} M/s",
+            "the static maze",
+            f"{steps / pair.baseline / 1e6:.2f} M/s",
+            f"{1 / pair.ratio:.3f} of its time",
+            "about 1",
+            0.9 < pair.ratio < 1.1,
+        ),
+        time_row("the step at a change", _seconds_at_a_change(), "us", 50e-6),
+    ]
+
+
+def rendering(repeats: int) -> list[SpeedRow]:
+    """Rendering of one frame of the 6x9 maze as an array."""
+    frames = 200
+    ours = gym.make("DynaMaze-v0", render_mode="rgb_array")
+    baseline = gym.make("FrozenLake-v1", render_mode="rgb_array")
+    pair = time_alternately(
+        partial(_walk_and_render, ours, frames),
+        partial(_walk_and_render, baseline, frames),
+        repeats,
+    )
+    return [
+        SpeedRow(
+            "rgb_array frame",
+            f"{pair.ours / frames * 1e6:.0f} us",
+            "FrozenLake-v1",
+            f"{pair.baseline / frames * 1e6:.0f} us",
+            f"{pair.ratio:.0f}x",
+            "<= 100 us",
+            pair.ours / frames <= 100e-6,
+        )
+    ]
 
 
 def generated_mazes(repeats: int) -> list[SpeedRow]:
@@ -158,6 +259,25 @@ def continuous_mazes(repeats: int) -> list[SpeedRow]:
     return rows
 
 
+def _walk_and_render(env: gym.Env[Any, Any], frames: int) -> None:
+    env.reset(seed=0)
+    for number in range(frames):
+        _, _, terminated, truncated, _ = env.step(number % 4)
+        if terminated or truncated:
+            env.reset()
+        env.render()
+
+
+def _seconds_at_a_change() -> float:
+    env: Any = gym.make("DynaMazeBlocking-v0").unwrapped
+    env.reset(seed=0)
+    times = []
+    for _ in range(1000):
+        env.world_step = 999
+        times.append(seconds(lambda: env.step(0)))
+    return float(np.median(times))
+
+
 def _frame(maze: Any, arrays: dict[str, Callable[[], Any]], frames: int) -> float:
     """Return the seconds of a frame, without those of making the arrays."""
     times = []
@@ -186,6 +306,10 @@ def walk_vector(env: Any, actions: Any) -> None:
 
 
 MEASUREMENTS: tuple[Measure, ...] = (
+    single_environment,
+    vector_environment,
+    maze_changes,
+    rendering,
     generated_mazes,
     maze_generation,
     large_values,

@@ -34,7 +34,7 @@ from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import CompiledRun
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, quantile_interval
 from dynamaze.benchmarks.harness.plots import METHODS, number_ticks, panels
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.runner import AgentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
 from dynamaze.benchmarks.harness.threads import in_threads
 from dynamaze.common.arrays import FloatArray
@@ -50,7 +50,7 @@ EVALUATE_EVERY = 0.01
 
 
 @dataclass(frozen=True)
-class Example84Config(ExperimentConfig):
+class Example84Config(AgentConfig):
     """Example 8.4 (section 8.4, p. 170): prioritised sweeping on mazes."""
 
     name: ClassVar[str] = "example_8_4"
@@ -62,12 +62,6 @@ class Example84Config(ExperimentConfig):
     """Factors k by which each cell is enlarged: 54 to 1350 cells."""
     planning_steps: int = 5
     """Largest number n of updates after each real step."""
-    learning_rate: float = 1.0
-    """Step size alpha."""
-    gamma: float = 0.95
-    """Discount."""
-    epsilon: float = 0.1
-    """Probability of a random action."""
     threshold: float = 1e-4
     """Pairs with errors up to it are not queued by prioritised sweeping."""
     max_steps: int = 1_000_000
@@ -143,12 +137,10 @@ def updates_until_optimal(
     is_swept = method == "prioritised_sweeping"
     agent = DynaQ(
         env,
-        learning_rate=config.learning_rate,
-        gamma=config.gamma,
-        epsilon=config.epsilon,
         planning_steps=config.planning_steps,
         planning=sweeping if is_swept else method,
         seed=seed,
+        **config.learning,
     )
     compiled_run, maze = CompiledRun(agent), env.unwrapped
     moves = maze.maze.dynamics.moves  # type: ignore[attr-defined]  # a maze's

@@ -187,9 +187,8 @@ def make_agent(
     maze: ChangingMazeFigureConfig, env: gym.Env[Any, Any], setting: BonusSetting
 ) -> Callable[..., Agent]:
     """Return a function that makes an agent from a seed, with the settings of a maze's figure."""
-    common: dict[str, Any] = {
-        "learning_rate": maze.learning_rate,
-        "gamma": maze.gamma,
+    common = {
+        **maze.learning,
         "planning_steps": maze.planning_steps,
         "epsilon": setting.epsilon,
     }

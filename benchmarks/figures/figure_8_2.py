@@ -24,7 +24,7 @@ from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import run_many
 from dynamaze.benchmarks.harness.curves import draw_curve, interval_text, mean_columns
 from dynamaze.benchmarks.harness.plots import REFERENCE, panels
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.runner import AgentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import Lines, Tables, make_table, rows_where, stack
 from dynamaze.envs import greedy_policy
 
@@ -32,7 +32,7 @@ ENV = "DynaMaze-v0"
 
 
 @dataclass(frozen=True)
-class Figure82Config(ExperimentConfig):
+class Figure82Config(AgentConfig):
     """Figure 8.2 (section 8.2, p. 165): the Dyna maze."""
 
     name: ClassVar[str] = "figure_8_2"
@@ -46,10 +46,6 @@ class Figure82Config(ExperimentConfig):
     """Numbers n of simulated updates after each real step, a curve for each."""
     learning_rate: float = 0.1
     """Step size alpha."""
-    gamma: float = 0.95
-    """Discount."""
-    epsilon: float = 0.1
-    """Probability of a random action."""
 
     @property
     def total_runs(self) -> int:
@@ -71,14 +67,7 @@ def run(config: Figure82Config, callback: RunCallback = None) -> Tables:
     env = gym.make(ENV)
     curves = []
     for planning_steps in config.planning_steps:
-        agent = partial(
-            DynaQ,
-            env,
-            planning_steps=planning_steps,
-            learning_rate=config.learning_rate,
-            gamma=config.gamma,
-            epsilon=config.epsilon,
-        )
+        agent = partial(DynaQ, env, planning_steps=planning_steps, **config.learning)
         results = run_many(
             agent, runs=config.runs, episodes=config.episodes, seed=config.seed, callback=callback
         )

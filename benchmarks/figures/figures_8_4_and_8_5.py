@@ -26,7 +26,7 @@ from dynamaze.benchmarks.harness.compiled_runs import run_many
 from dynamaze.benchmarks.harness.curves import draw_curve, interval_text, reward_curve
 from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import EVENT, METHODS, REFERENCE
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.runner import AgentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
 from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import DynaMazeEnv, greedy_policy
@@ -36,7 +36,7 @@ AGENTS = ("DynaQ", "DynaQPlus")
 
 
 @dataclass(frozen=True)
-class ChangingMazeFigureConfig(ExperimentConfig):
+class ChangingMazeFigureConfig(AgentConfig):
     """Settings that both figures have; each gives its own numbers."""
 
     maze: ClassVar[str]  # title of the plot
@@ -46,12 +46,6 @@ class ChangingMazeFigureConfig(ExperimentConfig):
     """Runs of each agent."""
     steps: int = 3000
     """Real steps of each run."""
-    learning_rate: float = 1.0
-    """Step size alpha; 1 is right in a deterministic environment."""
-    gamma: float = 0.95
-    """Discount."""
-    epsilon: float = 0.1
-    """Probability of a random action."""
     planning_steps: int = 10
     """Simulated updates n after each real step."""
     kappa: float = 1e-3
@@ -64,12 +58,7 @@ class ChangingMazeFigureConfig(ExperimentConfig):
 
     def agents(self, env: gym.Env[Any, Any]) -> dict[str, Callable[..., Agent]]:
         """Return the functions that make each agent from a seed."""
-        common: dict[str, Any] = {
-            "learning_rate": self.learning_rate,
-            "gamma": self.gamma,
-            "epsilon": self.epsilon,
-            "planning_steps": self.planning_steps,
-        }
+        common = {**self.learning, "planning_steps": self.planning_steps}
         return {
             "DynaQ": partial(DynaQ, env, **common),
             "DynaQPlus": partial(DynaQPlus, env, kappa=self.kappa, **common),

@@ -91,6 +91,27 @@ class ExperimentConfig:
 
 
 @dataclass(frozen=True)
+class AgentConfig(ExperimentConfig):
+    """Options of the experiments whose agents all learn and explore in one way."""
+
+    learning_rate: float = 1.0
+    """Step size alpha; 1 is right in a deterministic environment."""
+    gamma: float = 0.95
+    """Discount."""
+    epsilon: float = 0.1
+    """Probability of a random action."""
+
+    @property
+    def learning(self) -> dict[str, Any]:
+        """Arguments of the agents."""
+        return {
+            "learning_rate": self.learning_rate,
+            "gamma": self.gamma,
+            "epsilon": self.epsilon,
+        }
+
+
+@dataclass(frozen=True)
 class JobsConfig(ExperimentConfig):
     """Options of the experiments whose runs are jobs in processes; a stopped one continues."""
 

@@ -42,7 +42,7 @@ from dynamaze.benchmarks.harness.compiled_runs import run_many
 from dynamaze.benchmarks.harness.curves import draw_curve, reward_curve
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, panels
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.runner import AgentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_choice
@@ -69,7 +69,7 @@ MAZES = {
 
 
 @dataclass(frozen=True)
-class ModelConfidenceConfig(ExperimentConfig):
+class ModelConfidenceConfig(AgentConfig):
     """Models that detect their own errors, in mazes that change once."""
 
     name: ClassVar[str] = "model_confidence"
@@ -77,12 +77,6 @@ class ModelConfidenceConfig(ExperimentConfig):
 
     runs: int = 200
     """Runs of each method in each maze."""
-    learning_rate: float = 1.0
-    """Step size alpha; 1 is right in a deterministic environment."""
-    gamma: float = 0.95
-    """Discount."""
-    epsilon: float = 0.1
-    """Probability of a random action."""
     kappa: float = 1e-3
     """Weight of Dyna-Q+'s bonus."""
     weight: float = 0.04
@@ -115,12 +109,7 @@ def make_agent(
 ) -> Callable[..., Agent]:
     """Return a function that makes an agent of a method from a seed."""
     env = gym.make(maze.env)
-    common: dict[str, Any] = {
-        "learning_rate": config.learning_rate,
-        "gamma": config.gamma,
-        "epsilon": config.epsilon,
-        "planning_steps": maze.planning_steps,
-    }
+    common = {**config.learning, "planning_steps": maze.planning_steps}
     if method == "Dyna-Q":
         return partial(DynaQ, env, model=model, **common)
     if method == "Dyna-Q+":

@@ -38,7 +38,7 @@ def on_one_thread(*libraries: str) -> Callable[[Measure], Measure]:
                     import_module(library)
             except ImportError:
                 name = measure.__name__.replace("_", " ")
-                return [SpeedRow(name, "", baseline_speed=f"no {library}", met=False)]
+                return [SpeedRow(name, "", "", f"no {library}", "", "", False)]
             threads: Any = import_module("dynamaze.agents.learners.threads")
             with threads.one_blas_thread():
                 if "torch" not in libraries:

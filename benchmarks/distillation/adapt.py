@@ -15,7 +15,6 @@ maze as it is now. A student is worse while that is below 99%.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,28 +26,37 @@ import torch
 from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.distillation.changing_mazes import CHANGED_CELLS
-from dynamaze.benchmarks.distillation.single_maze import (
-    SingleMazeSource,
-    normalised_return,
-    query_planes,
-    scatter_logits,
-)
+from dynamaze.benchmarks.distillation.mazes import GAMMA
+from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval, quantile_interval
-from dynamaze.benchmarks.harness.runner import (
-    ExperimentConfig,
-    RunCallback,
-    cache_folder,
-    check_runs,
-    run_jobs,
-    run_module,
+from dynamaze.benchmarks.harness.plots import (
+    legend_below,
+    line_with_band,
+    panels,
+    points_of_runs,
+    points_with_bars,
 )
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
-from dynamaze.common.validation import checked_number
+from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, run_jobs
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    by_run,
+    distinct,
+    make_table,
+    rows_where,
+    stack,
+)
+from dynamaze.common.validation import checked_integer, checked_number
+from dynamaze.distill.core.dataset import Batch, make_batch
+from dynamaze.distill.core.policy import log_probabilities
 from dynamaze.distill.files.students import load_student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.training.distiller import Distiller
-from dynamaze.envs.mazes.layout import Layout
+from dynamaze.envs.generation.planes import steps_to_goal
+from dynamaze.envs.mazes.layout import Cell, Layout
+from dynamaze.envs.mazes.optimal_values import optimal_policy
 from dynamaze.envs.mazes.schedule import PRESETS, Schedule
 
 ONE_CHANGE = ("blocking", "shortcut")
@@ -69,23 +77,14 @@ RECOVERED = 0.99
 """Normalised return from which a student counts as recovered."""
 NO_DISTILLATION, PLANNER = "no further distillation", "value iteration network"
 
-CAPTION = "worse: normalised return below 99%; medians and means with 95% intervals"
-
 
 @dataclass(frozen=True)
-class AdaptConfig(ExperimentConfig):
+class AdaptConfig(JobsConfig):
     """Recovery time of students after a maze changes, with and without further distillation."""
 
     name: ClassVar[str] = "adapt"
-    old_names: ClassVar[Mapping[str, str]] = {
-        "kept": "normalised_return",
-        "world": "maze",
-        "not distilled again": "no further distillation",
-        "planner that sees the walls": "value iteration network",
-    }
+    title: ClassVar[str] = "After a change"
 
-    student: Path | None = None
-    """A file of `dynamaze distill student`, a network that sees the walls; evaluated too."""
     runs: int = 30
     """Students of each kind, with different initial weights."""
     steps: int = 50
@@ -96,10 +95,8 @@ class AdaptConfig(ExperimentConfig):
     """Probability of a change after each of these: four walls open, and four close."""
     gradient_steps: tuple[int, ...] = (1, 4, 16)
     """Gradient steps for each world step."""
-    seed: int = 0
-    """Seed of all random numbers."""
-    workers: int = 2
-    """Processes, each on one core."""
+    student: Path | None = None
+    """A file of `dynamaze distill student`, a network that sees the walls; evaluated too."""
 
     @property
     def jobs(self) -> list[tuple[AdaptConfig, str, int]]:
@@ -107,50 +104,41 @@ class AdaptConfig(ExperimentConfig):
         return [(self, maze, run) for maze in MAZES for run in range(self.runs)]
 
     @property
-    def total_runs(self) -> int:
-        """Number of runs in all mazes."""
-        return len(self.jobs)
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return "worse: normalised return below 99%; medians and means with 95% intervals"
+
+    def check(self) -> None:
+        """Check the options before anything runs.
+
+        Raises:
+            ValueError: for fewer than 2 runs, another number outside its range, or a file that is
+                not a student.
+        """
+        super().check()
+        checked_integer("steps", self.steps, 0)
+        checked_integer("drift_steps", self.drift_steps, 1)
+        checked_number("drift", self.drift, 0, 1, above=True)
+        for steps in self.gradient_steps:
+            checked_integer("gradient_steps", steps, 1)
+        if self.student is not None:
+            load_student(self.student)
 
 
-def main(config: AdaptConfig) -> None:
-    """Run the experiment, store its tables and plot, and print their paths.
-
-    Raises:
-        ValueError: for fewer than 2 runs, another number outside its range, or a file that is not a
-            student.
-        OSError: if the output folder cannot be written.
-    """
-    check_runs(config.runs)
-    checked_number("steps", config.steps, 0, whole=True)
-    checked_number("drift_steps", config.drift_steps, 1, whole=True)
-    checked_number("drift", config.drift, 0, 1, above=True)
-    for steps in config.gradient_steps:
-        checked_number("gradient_steps", steps, 1, whole=True)
-    if config.student is not None:
-        load_student(config.student)
-    cache_dir = cache_folder(config)
-    run_module(__name__, config, title="After a change", caption=CAPTION, cache_dir=cache_dir)
-
-
-def run(
-    config: AdaptConfig, callback: RunCallback = None, cache_dir: Path | None = None
-) -> dict[str, Table]:
+def run(config: AdaptConfig, callback: RunCallback = None) -> Tables:
     """Run the experiment.
 
     Returns:
         A row for each maze, student, run and world step: normalised_return, that of the greedy
         policy from the start (after one change, at step 0) or from the agent's position (drifting).
     """
-    rows = stack(
-        run_jobs(trial, config.jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
-    )
-    return {config.name: rows}
+    return {config.name: stack(run_jobs(trial, config, callback))}
 
 
 def trial(config: AdaptConfig, maze: str, number: int) -> Table:
     """Run one student in one maze, at each number of gradient steps and without distillation."""
     torch.set_num_threads(1)
-    seed = int(np.random.SeedSequence([config.seed, number]).generate_state(1)[0] % 2**31)
+    seed = seed_of(config.seed, number)
     first = Schedule.from_text(PRESETS["dyna" if maze == DRIFTING else maze]).layouts[0]
     distiller = Distiller(
         MLP((first.num_cells,), 4, WIDTH, seed=seed),
@@ -170,14 +158,18 @@ def trial(config: AdaptConfig, maze: str, number: int) -> Table:
         else run_one_change(student, maze, config.steps)
         for name, student in students.items()
     }
-    length = len(curves[NO_DISTILLATION])
-    return {
-        "maze": np.full(length * len(curves), maze),
-        "student": np.repeat([*curves], length),
-        "run": np.full(length * len(curves), number),
-        "step": np.tile(np.arange(length), len(curves)),
-        "normalised_return": np.concatenate([*curves.values()]),
-    }
+    return stack(
+        [
+            make_table(
+                maze=maze,
+                student=name,
+                run=number,
+                step=np.arange(len(curve)),
+                normalised_return=curve,
+            )
+            for name, curve in curves.items()
+        ]
+    )
 
 
 class SingleMazeStudent:
@@ -260,6 +252,64 @@ def run_drifting(
     return curve
 
 
+# -- one known maze -----------------------------------------------------------------------------
+
+
+class SingleMazeSource:
+    """Source of a maze's best actions in all of its cells.
+
+    Args:
+        layout: the maze.
+    """
+
+    levels = ()
+
+    def __init__(self, layout: Layout) -> None:
+        free = np.flatnonzero(~layout.walls.ravel() & (layout.distances.ravel() > 0))
+        cells = np.eye(layout.num_cells, dtype=np.float32)[free]
+        self._batch = make_batch(cells, log_probabilities(optimal_policy(layout, GAMMA)[free]))
+
+    def batch(self, rng: np.random.Generator, progress: float) -> Batch:
+        """Return all cells."""
+        return self._batch
+
+
+def query_planes(layout: Layout) -> Any:
+    """Return a maze's planes with every free cell but the goals queried, (1, 3, rows, cols)."""
+    planes = np.zeros((1, 3, *layout.walls.shape), dtype=np.float32)
+    planes[0, 0] = layout.walls
+    planes[0, 1] = ~layout.walls & (layout.distances != 0)
+    planes[0, 2] = layout.distances == 0
+    return planes
+
+
+def scatter_logits(layout: Layout, logits: Any) -> Any:
+    """Return the logits of all cells, (cells, 4), from those of the queried cells."""
+    scattered = np.zeros((layout.num_cells, 4))
+    scattered[query_planes(layout)[0, 1].ravel() > 0.5] = logits
+    return scattered
+
+
+def normalised_return(layout: Layout, logits: Any, cell: Cell | None = None) -> float:
+    """Return the greedy policy's discounted return as a fraction of the optimal one.
+
+    Args:
+        layout: the maze.
+        logits: (cells, 4).
+        cell: the first cell; None for the start.
+    """
+    planes = query_planes(layout)
+    cells = planes[0, 1].ravel() > 0.5
+    row, col = layout.starts[0] if cell is None else cell
+    at = int(cells[: row * layout.walls.shape[1] + col].sum())
+    steps = steps_to_goal(planes, logits.argmax(axis=1)[cells])[at]
+    # The reward is 1 at the goal, so a return is gamma^(steps - 1).
+    return float(GAMMA ** (steps - layout.distances[row, col])) if steps >= 0 else 0.0
+
+
+# -- plot and summary --------------------------------------------------------------------------
+
+
 def student_name(gradient_steps: int) -> str:
     """Return the name of a student with a number of gradient steps for each world step."""
     if not gradient_steps:
@@ -282,18 +332,16 @@ def run_lengths(curve: Any) -> list[int]:
     return (edges[1::2] - edges[::2]).tolist()  # type: ignore[no-any-return]
 
 
-def summary(tables: dict[str, Table], config: AdaptConfig) -> dict[str, list[tuple[str, ...]]]:
+def summary(tables: Tables, config: AdaptConfig) -> dict[str, Lines]:
     """Return a line for each maze and student: the cost of a change and its duration."""
     rows = tables[config.name]
-    once: list[tuple[str, ...]] = [
-        ("maze", "student", "normalised return at the change", "recovery time, steps")
-    ]
+    once: Lines = [("maze", "student", "normalised return at the change", "recovery time, steps")]
     for maze in ONE_CHANGE:
         for student, curves in _curves_in(rows, maze).items():
             middle, low, high = quantile_interval([recovery_time(curve) for curve in curves])
             worse = f"{_steps(middle, config)} [{_steps(low, config)}, {_steps(high, config)}]"
             once.append((maze, student, _percent(curves[:, 0]), worse))
-    drift: list[tuple[str, ...]] = [
+    drift: Lines = [
         ("student", "normalised return", "fraction of steps worse", "worse steps in a row")
     ]
     for student, curves in _curves_in(rows, DRIFTING).items():
@@ -325,34 +373,29 @@ def _steps(number: Any, config: AdaptConfig) -> str:
 
 def _curves_in(rows: Table, maze: str) -> dict[str, Any]:
     """Return the normalised returns of each student in a maze, (runs, steps)."""
-    own = rows_where(rows, "maze", maze)
+    own = rows_where(rows, maze=maze)
     return {
-        student: _curves(rows_where(own, "student", student))
-        for student in dict.fromkeys(own["student"].tolist())
+        student: by_run(rows_where(own, student=student), "normalised_return")
+        for student in distinct(own, "student")
     }
 
 
-def _curves(rows: Table) -> Any:
-    return np.stack(
-        [rows_where(rows, "run", run)["normalised_return"] for run in np.unique(rows["run"])]
-    )
-
-
-def plot(tables: dict[str, Table], config: AdaptConfig) -> Figure:
+def plot(tables: Tables, config: AdaptConfig) -> Figure:
     """Return the plot: a panel for each maze that changes once, and one for drifting walls.
 
     In the last one a point is a run: the fraction of its steps in which the student is worse.
     """
-    figure = Figure(figsize=(13, 4.2), layout="constrained")
-    grid: Any = figure.subplots(1, len(MAZES))
-    colours: dict[str, Any] = {}
-    for axes, maze in zip(grid, ONE_CHANGE, strict=False):
+    figure, (row,) = panels(1, len(MAZES), size=(13, 4.2))
+    colours: dict[str, str] = {}
+    for axes, maze in zip(row, ONE_CHANGE, strict=False):
         for student, curves in _curves_in(tables[config.name], maze).items():
-            mean, low, high = mean_interval(100 * curves)
-            line = axes.plot(mean, label=student, linestyle="--" if student == PLANNER else "-")
-            colours[student] = line[0].get_color()
-            axes.fill_between(
-                range(len(mean)), low, high, color=colours[student], alpha=0.25, linewidth=0
+            style = "--" if student == PLANNER else "-"
+            colours[student] = line_with_band(
+                axes,
+                np.arange(curves.shape[1]),
+                mean_interval(100 * curves),
+                label=student,
+                linestyle=style,
             )
         axes.set_title(f"{maze} maze, after one change", fontsize=10)
         axes.set_xlabel("world steps after the change")
@@ -360,16 +403,12 @@ def plot(tables: dict[str, Table], config: AdaptConfig) -> Figure:
         axes.set_ylim(-3, 104)
     for at, (student, curves) in enumerate(_curves_in(tables[config.name], DRIFTING).items()):
         each = 100 * (curves < RECOVERED).mean(axis=1)
-        mean, low, high = mean_interval(each)
-        spread = at + np.linspace(-0.2, 0.2, len(each))
-        grid[-1].plot(spread, each, ".", color="silver", zorder=0)
-        bars = [[mean - low], [high - mean]]
-        grid[-1].errorbar(at, mean, bars, fmt="o", capsize=4, color=colours[student])
-    grid[-1].set_xticks([])
-    grid[-1].set_ylabel("steps in which it is worse, %")
-    grid[-1].set_title(f"walls drift, {config.drift_steps} steps each", fontsize=10)
-    handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
+        points_of_runs(row[-1], at, each)
+        points_with_bars(row[-1], at, mean_interval(each), fmt="o", color=colours[student])
+    row[-1].set_xticks([])
+    row[-1].set_ylabel("steps in which it is worse, %")
+    row[-1].set_title(f"walls drift, {config.drift_steps} steps each", fontsize=10)
+    legend_below(figure, row[0], 5)
     figure.suptitle(f"Students while the maze changes: mean of {config.runs} runs, 95% interval")
     return figure
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dynamaze  # noqa: F401  # registers the environments
-from dynamaze.benchmarks.distillation.mazes import GAMMA, HELD_OUT
+from dynamaze.benchmarks.distillation.mazes import GAMMA, HELD_OUT, outputs_of
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import distances_to_goal
 
@@ -71,7 +71,7 @@ def evaluate_in_changing_mazes(
         random_changes=changes,
         max_episode_steps=MAX_STEPS + 1,
     )
-    predict = getattr(policy, "action_logits", None) or policy.action_probabilities
+    predict = outputs_of(policy)
     planes, _ = envs.reset(seed=seed)
     planes = planes.astype(np.float32)
     initial_walls = planes[:, 0]

@@ -13,21 +13,25 @@ Four axes: parameters, bytes, multiply-adds of a decision and its microseconds o
 - a table of all observations in some hundred training mazes;
 - the smallest value iteration network trained by policy gradients (`reinforce`) for as many steps,
   without a teacher.
+
+The largest student is also pruned after its training: only some fractions of its weights, those of
+the largest magnitude in each tensor, are kept, and it is evaluated without further training.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.distillation.changing_mazes import evaluate_in_changing_mazes
-from dynamaze.benchmarks.distillation.frontier_plot import AXES, plot, summary
 from dynamaze.benchmarks.distillation.frontier_students import (
     CHANGING_MAZES,
     EXACT_PLANNER,
@@ -39,7 +43,7 @@ from dynamaze.benchmarks.distillation.frontier_students import (
     TABLE,
     FrontierStudent,
     PerCellPolicy,
-    seed_of,
+    measure_size,
 )
 from dynamaze.benchmarks.distillation.mazes import (
     TRAINING,
@@ -50,63 +54,74 @@ from dynamaze.benchmarks.distillation.mazes import (
 )
 from dynamaze.benchmarks.distillation.reinforce import PolicyGradientBaseline
 from dynamaze.benchmarks.distillation.student import RESTART_FRACTION, read_teacher
+from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.runner import (
-    ExperimentConfig,
-    RunCallback,
-    cache_folder,
-    check_runs,
-    run_jobs,
-    run_module,
+from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
+from dynamaze.benchmarks.harness.plots import COLOURS, REFERENCE, panels, points_with_bars
+from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, run_jobs
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    distinct,
+    from_rows,
+    rows_where,
+    stack,
 )
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.arrays import BoolArray
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 from dynamaze.distill.core.dataset import Dataset
-from dynamaze.distill.core.size import Size, measure, microseconds
 from dynamaze.distill.data.source import FunctionSource
-from dynamaze.distill.export.compiled import build_policy
-from dynamaze.distill.files.students import to_stored
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.table import TableStudent
 from dynamaze.distill.training.distiller import Distiller
+from dynamaze.distill.training.prune import pruned, zeros
 from dynamaze.distill.training.restarts import best_restart
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import ShortestPathPolicy, split_queries
 
-__all__ = ["FrontierConfig", "main", "plot", "run", "summary"]
+AXES = {
+    "parameters": "parameters",
+    "bytes": "bytes of weights",
+    "multiply_adds": "multiply-adds of a decision",
+    "microseconds": "microseconds of a decision",
+}
+"""Columns of the four measures of size, and their labels."""
 
-CAPTION = "normalised return on held-out levels, mean over seeds and 95% interval"
+GROUPS = ("VIN", "convolutional", "MLP")
+"""Groups of students, by the first word of their names."""
+
+BASELINES = {TABLE: "fitted table", POLICY_GRADIENT: "policy gradient", "teacher": "teacher"}
+"""Baselines of the plot, and the names of their colours."""
+
+Point = tuple[float, ...]
+"""A point of the plot: a size, a mean and the ends of its interval."""
+
+QUALITY_COLUMNS = ("success", "normalised_return", "agreement")
+PRUNED_COLUMNS = ("run", "student", "mazes", "fraction", "weights", *QUALITY_COLUMNS)
+SIZE_ROWS = "-"
+"""Value of the column "mazes" in the rows of sizes."""
 
 
 @dataclass(frozen=True)
-class FrontierConfig(ExperimentConfig):
+class FrontierConfig(JobsConfig):
     """Normalised return on held-out levels against the size of the student."""
 
     name: ClassVar[str] = "frontier"
-    old_names: ClassVar[Mapping[str, str]] = {
-        "kept": "normalised_return",
-        "planner, 4 maps": "VIN, 4 channels",
-        "planner, 8 maps": "VIN, 8 channels",
-        "perceptron, 4 units": "MLP, 4 units",
-        "perceptron, 64 units": "MLP, 64 units",
-        "planner, 4 maps, trained directly": "VIN, 4 channels, policy gradient",
-        "exact planner, by the first map": "exact planner, initial map",
-    }
+    title: ClassVar[str] = "Frontier"
 
-    teacher: Path | None = None
-    """A file of `dynamaze distill teacher`; without it the exact optimal policy is the teacher."""
     runs: int = 5
     """Seeds of each student."""
     steps: int = 2500
     """Training steps of each."""
     mazes: int = 200
     """Held-out mazes of each kind, and episodes in changing mazes."""
-    seed: int = 0
-    """Seed of all random numbers."""
+    teacher: Path | None = None
+    """A file of `dynamaze distill teacher`; without it the exact optimal policy is the teacher."""
     students: tuple[str, ...] = ()
     """Some of the students, by name (an unknown one lists them); all by default."""
-    workers: int = 2
-    """Processes, each on one core."""
+    pruned_to: tuple[float, ...] = (0.75, 0.5, 0.25)
+    """Fractions of the weights that are kept where the largest student is pruned."""
 
     @property
     def names(self) -> list[str]:
@@ -114,80 +129,62 @@ class FrontierConfig(ExperimentConfig):
         return [*(self.students or STUDENTS)]
 
     @property
-    def total_runs(self) -> int:
-        """Number of runs; each has all students."""
-        return self.runs
+    def jobs(self) -> Sequence[tuple[Any, ...]]:
+        """Number of each run; each has all students."""
+        return [(self, number) for number in range(self.runs)]
+
+    @property
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return "normalised return on held-out levels, mean over seeds and 95% interval"
+
+    def check(self) -> None:
+        """Check the options before anything runs.
+
+        Raises:
+            ValueError: for fewer than 2 runs, no steps or mazes, an unknown student, a fraction
+                outside (0, 1], or a file that is not a teacher.
+            OSError: if the teacher's file cannot be read.
+        """
+        super().check()
+        checked_integer("steps", self.steps, 1)
+        checked_integer("mazes", self.mazes, 1)
+        for name in self.students:
+            checked_choice("students", name, sorted(STUDENTS))
+        for kept in self.pruned_to:
+            checked_number("pruned_to", kept, 0, 1, above=True)
+        read_teacher(self.teacher)
 
 
-def main(config: FrontierConfig) -> None:
-    """Run the experiment, store its tables and plot, and print their paths.
-
-    Raises:
-        ValueError: for fewer than 2 runs, an unknown student, or a file that is not a teacher.
-        OSError: if the output folder cannot be written.
-    """
-    check(config)
-    cache_dir = cache_folder(config)
-    run_module(__name__, config, title="Frontier", caption=CAPTION, cache_dir=cache_dir)
-
-
-def check(config: FrontierConfig) -> None:
-    """Check the options before anything runs.
-
-    Raises:
-        ValueError: for fewer than 2 runs, no steps or mazes, or an unknown student.
-    """
-    check_runs(config.runs)
-    checked_number("steps", config.steps, 1, whole=True)
-    checked_number("mazes", config.mazes, 1, whole=True)
-    for name in config.students:
-        if name not in STUDENTS:
-            raise ValueError(
-                f"students: {name!r}; expected some of {sorted(STUDENTS)}"
-                f"{did_you_mean(name, STUDENTS)}"
-            )
-    read_teacher(config.teacher)
-
-
-def run(
-    config: FrontierConfig, callback: RunCallback = None, cache_dir: Path | None = None
-) -> dict[str, Table]:
+def run(config: FrontierConfig, callback: RunCallback = None) -> Tables:
     """Run the experiment.
 
     Args:
         config: the settings.
         callback: called after each run, which is one seed of all students.
-        cache_dir: a folder for the finished runs, from which a stopped experiment continues.
 
     Returns:
         A row for each run, student and kind of mazes: success, normalised_return, agreement; and,
-        named `..._sizes`, a row for each student: the four axes, and its training time in seconds.
+        named `..._sizes`, a row for each student: the four axes, and its training time in seconds;
+        and, named `..._pruned` if anything is pruned, a row for each run, kind of mazes and
+        fraction of the largest student's weights: fraction (that is kept), weights (the number that
+        is not zero), and its evaluation.
     """
-    jobs = [(config, number) for number in range(config.runs)]
-    rows = stack(
-        run_jobs(trial, jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
-    )
-    sizes = rows_where(rows, "mazes", SIZE_ROWS)
-    first = rows_where(sizes, "run", 0)
-    return {
-        config.name: _columns(quality_rows(rows), ("run", "student", "mazes", *QUALITY_COLUMNS)),
-        f"{config.name}_sizes": _columns(first, ("student", *AXES, "seconds")),
+    rows = stack(run_jobs(trial, config, callback))
+    is_pruned = np.isfinite(rows["fraction"])
+    is_quality = (rows["mazes"] != SIZE_ROWS) & ~is_pruned
+    sizes = rows_where(rows, mazes=SIZE_ROWS, run=0)
+    tables = {
+        config.name: _part(rows, is_quality, ("run", "student", "mazes", *QUALITY_COLUMNS)),
+        f"{config.name}_sizes": {name: sizes[name] for name in ("student", *AXES, "seconds")},
     }
+    if config.pruned_to:
+        tables[f"{config.name}_pruned"] = _part(rows, is_pruned, PRUNED_COLUMNS)
+    return tables
 
 
-QUALITY_COLUMNS = ("success", "normalised_return", "agreement")
-SIZE_ROWS = "-"
-"""Value of the column "mazes" in the rows of sizes."""
-
-
-def quality_rows(rows: Table) -> Table:
-    """Return the rows with the students' evaluations."""
-    mask = rows["mazes"] != SIZE_ROWS
-    return {name: column[mask] for name, column in rows.items()}
-
-
-def _columns(table: Table, names: tuple[str, ...]) -> Table:
-    return {name: table[name] for name in names}
+def _part(table: Table, rows: BoolArray, columns: tuple[str, ...]) -> Table:
+    return {name: table[name][rows] for name in columns}
 
 
 def trial(config: FrontierConfig, number: int) -> Table:
@@ -195,7 +192,7 @@ def trial(config: FrontierConfig, number: int) -> Table:
     torch.set_num_threads(1)
     teacher = read_teacher(config.teacher)
     seed = seed_of(config.seed, number)
-    trained = {
+    trained: dict[str, tuple[Any, float]] = {
         **train_group(config, teacher, seed, any_size=True),
         **train_group(config, teacher, seed, any_size=False),
         POLICY_GRADIENT: train_policy_gradient(config, seed),
@@ -230,8 +227,23 @@ def trial(config: FrontierConfig, number: int) -> Table:
         )
     stale = evaluate_while_changing(ShortestPathPolicy(), config, seed, sees_changes=False)
     rows.append({"run": number, "student": STALE_PLANNER, "mazes": CHANGING_MAZES} | stale)
-    names = ("run", "student", "mazes", *QUALITY_COLUMNS, *AXES, "seconds")
-    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
+    largest = max(config.names, key=lambda name: trained[name][0].num_parameters)
+    for row in prune(config, trained[largest][0], {kind: held_out[kind] for kind in kinds}):
+        rows.append({"run": number, "student": largest} | row)
+    names = (*PRUNED_COLUMNS, *AXES, "seconds")
+    return from_rows([dict.fromkeys(names, np.nan) | row for row in rows])
+
+
+def prune(
+    config: FrontierConfig, student: Student, held_out: dict[str, HeldOut]
+) -> Iterator[dict[str, Any]]:
+    """Yield the evaluations of a student of which only a fraction of the weights is kept."""
+    for kept in config.pruned_to:
+        smaller = pruned(student, 1 - kept)
+        count = zeros(smaller)
+        row = {"fraction": kept, "weights": count.parameters - count.zero}
+        for kind, mazes in held_out.items():
+            yield row | {"mazes": kind} | _numbers(evaluate_policy(smaller, mazes)._asdict())
 
 
 def evaluate_while_changing(
@@ -322,17 +334,111 @@ def fit_table(config: FrontierConfig, teacher: Any, seed: int) -> TableStudent:
     return table
 
 
-def measure_size(policy: Any, observation: Any) -> Size:
-    """Return the four axes; time without torch where the kind allows."""
-    if isinstance(policy, ShortestPathPolicy):
-        only = observation[None]
-        return Size(0, 0, 0, microseconds(lambda: policy.action_probabilities(only)))
-    inner = getattr(policy, "inner", policy)
-    try:
-        runs_as: Any = build_policy(to_stored(inner))
-    except (TypeError, ValueError):
-        runs_as = inner
-    return measure(inner, observation, runs_as=runs_as)
+# -- plot and summary --------------------------------------------------------------------------
+
+
+def summary(tables: Tables, config: FrontierConfig) -> dict[str, Lines]:
+    """Return normalised returns by kind of mazes, the sizes, and what pruning costs."""
+    rows, sizes = tables[config.name], tables[f"{config.name}_sizes"]
+    kinds = distinct(rows, "mazes")
+    returns: Lines = [("student", *kinds)]
+    for name in distinct(rows, "student"):
+        returns.append((name, *_percents(rows_where(rows, student=name), kinds)))
+    axes: Lines = [("student", *AXES.values(), "seconds of training")]
+    for at, name in enumerate(sizes["student"].tolist()):
+        numbers = [f"{sizes[axis][at]:,.4g}" for axis in (*AXES, "seconds")]
+        axes.append((name, *numbers))
+    sections = {"Normalised return on held-out levels": returns, "Sizes": axes}
+    return {**sections, **_pruned_lines(tables.get(f"{config.name}_pruned"))}
+
+
+def _pruned_lines(table: Table | None) -> dict[str, Lines]:
+    """Return the section of the pruned student; none for a table that has no such rows."""
+    if table is None:
+        return {}
+    kinds = distinct(table, "mazes")
+    heading = [f"success, {kind}" for kind in kinds] + [f"normalised return, {kinds[0]}"]
+    lines: Lines = [("weights kept", "not zero", *heading)]
+    for kept in distinct(table, "fraction"):
+        own = rows_where(table, fraction=kept)
+        cells = _percents(own, kinds, "success") + _percents(own, kinds[:1])
+        lines.append((f"{kept:.0%}", f"{own['weights'].mean():,.0f}", *cells))
+    return {f"Pruned after training: {table['student'][0]}": lines}
+
+
+def _percents(table: Table, kinds: list[str], column: str = "normalised_return") -> list[str]:
+    """Return the mean and interval of a column in each kind of mazes."""
+    style: dict[str, Any] = {"unit": "%", "minimum": 0, "maximum": 100}
+    samples = [100 * rows_where(table, mazes=kind)[column] for kind in kinds]
+    return [format_interval(mean_interval(own), 2, **style) if own.size else "-" for own in samples]
+
+
+def plot(tables: Tables, config: FrontierConfig) -> Figure:
+    """Return the plot: a panel for each axis in perfect mazes, and one for each other kind."""
+    rows, sizes = tables[config.name], tables[f"{config.name}_sizes"]
+    figure, grid = panels(2, 4, size=(16, 7.5))
+    perfect, loops = (f"{kind} {SIDE}x{SIDE}" for kind in ("perfect", "loops"))
+    shown = [(axis, perfect) for axis in AXES]
+    shown += [("parameters", kind) for kind in (loops, CHANGING_MAZES, *LARGER_MAZES)]
+    stale = 100 * rows["normalised_return"][rows["student"] == STALE_PLANNER].mean()
+    exact = sizes["microseconds"][sizes["student"] == EXACT_PLANNER]
+    for axes, (axis, kind) in zip(grid.flat, shown, strict=True):
+        for group in (*GROUPS, *BASELINES):
+            points = _points(rows, sizes, group, axis, kind)
+            if points:
+                style = {"fmt": "o-" if group in GROUPS else "s", "label": group}
+                _draw(axes, points, color=COLOURS[BASELINES.get(group, group)], **style)
+        if axis == "parameters" and f"{config.name}_pruned" in tables:
+            _draw_pruned(axes, tables[f"{config.name}_pruned"], kind)
+        if axis == "microseconds" and len(exact):
+            axes.axvline(exact[0], **REFERENCE, label=f"{EXACT_PLANNER} (100%)")
+        if kind == CHANGING_MAZES:
+            axes.axhline(stale, color="tab:purple", linestyle="--", label=STALE_PLANNER)
+        axes.set_xscale("log")
+        axes.set_ylim(-3, 104)
+        axes.set_xlabel(AXES[axis])
+        axes.set_ylabel("normalised return, %")
+        axes.set_title(f"held out, {kind}", fontsize=10)
+    handles: dict[str, Any] = {}
+    for axes in grid.flat:
+        found, labels = axes.get_legend_handles_labels()
+        handles |= dict(zip(labels, found, strict=True))
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, frameon=False)
+    figure.suptitle(f"Normalised return of students, {config.runs} seeds, 95% interval")
+    return figure
+
+
+def _draw(axes: Axes, points: list[Point], **style: Any) -> None:
+    """Draw points that are a size, a mean and the ends of its interval."""
+    x, *interval = (np.array(part) for part in zip(*points, strict=True))
+    points_with_bars(axes, x, IntervalEstimate(*interval), **style)
+
+
+def _draw_pruned(axes: Axes, table: Table, kind: str) -> None:
+    """Draw the pruned student against the number of its weights that are not zero."""
+    own = rows_where(table, mazes=kind)
+    points = []
+    for kept in distinct(own, "fraction"):
+        rows = rows_where(own, fraction=kept)
+        interval = mean_interval(100 * rows["normalised_return"])
+        points.append((float(rows["weights"].mean()), *map(float, interval)))
+    if points:
+        label = f"{own['student'][0]}, pruned after training"
+        _draw(axes, points, fmt="x--", color=COLOURS["pruned"], label=label)
+
+
+def _points(rows: Table, sizes: Table, group: str, axis: str, kind: str) -> list[Point]:
+    """Return size, mean and interval of each student of a group, by size."""
+    points = []
+    for at, name in enumerate(sizes["student"].tolist()):
+        if name != group and (
+            group in BASELINES or name in BASELINES or not name.startswith(group)
+        ):
+            continue
+        own = rows_where(rows, student=name, mazes=kind)["normalised_return"]
+        if len(own) and np.isfinite(sizes[axis][at]):
+            points.append((float(sizes[axis][at]), *map(float, mean_interval(100 * own))))
+    return sorted(points)
 
 
 if __name__ == "__main__":

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from dynamaze.distill.core.size import Size, measure, microseconds
+from dynamaze.distill.export.compiled import build_policy
+from dynamaze.distill.files.students import to_stored
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.residual import Residual
 from dynamaze.distill.students.value_iteration import ValueIterationNetwork
 from dynamaze.envs.generation import MazeGenerator
-from dynamaze.envs.generation.planes import split_queries
+from dynamaze.envs.generation.planes import ShortestPathPolicy, split_queries
 
 SIDE = 11
 """Side of the mazes of networks with an input for each cell."""
@@ -98,6 +100,14 @@ STUDENTS: dict[str, FrontierStudent] = {
 """Students by name; numbers of convolutional ones are channels and layers."""
 
 
-def seed_of(run: int, restart: int) -> int:
-    """Return the seed of a student's initial weights; no two runs share one."""
-    return int(np.random.SeedSequence([run, restart]).generate_state(1)[0] % 2**31)
+def measure_size(policy: Any, observation: Any) -> Size:
+    """Return the four axes; time without torch where the kind allows."""
+    if isinstance(policy, ShortestPathPolicy):
+        only = observation[None]
+        return Size(0, 0, 0, microseconds(lambda: policy.action_probabilities(only)))
+    inner = getattr(policy, "inner", policy)
+    try:
+        runs_as: Any = build_policy(to_stored(inner))
+    except (TypeError, ValueError):
+        runs_as = inner
+    return measure(inner, observation, runs_as=runs_as)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -114,8 +115,7 @@ def evaluate_policy(policy: Any, held_out: HeldOut, chunk: int = 64) -> Evaluati
         held_out: the mazes.
         chunk: mazes in one call of the policy.
     """
-    planes = held_out.planes
-    predict = getattr(policy, "action_logits", None) or policy.action_probabilities
+    planes, predict = held_out.planes, outputs_of(policy)
     outputs = [predict(planes[at : at + chunk]) for at in range(0, len(planes), chunk)]
     actions = np.concatenate(outputs).argmax(axis=1)
     steps = steps_to_goal(planes, actions)
@@ -130,6 +130,23 @@ def evaluate_policy(policy: Any, held_out: HeldOut, chunk: int = 64) -> Evaluati
     return EvaluationResult(
         float(success.mean()), float(by_maze.mean()), _agreement(held_out, actions), by_maze
     )
+
+
+def outputs_of(policy: Any) -> Callable[[Any], Any]:
+    """Return the policy's function of observations, whose largest output is the greedy action."""
+    found: Callable[[Any], Any] = (
+        getattr(policy, "action_logits", None) or policy.action_probabilities
+    )
+    return found
+
+
+def evaluate_on_kinds(
+    policy: Any, size: int, mazes: int
+) -> Iterator[tuple[str, HeldOut, EvaluationResult]]:
+    """Yield the evaluations of a policy in held-out mazes of each kind, of one size."""
+    for name, generator in held_out_generators(size).items():
+        held_out = HeldOut.generate(generator, mazes)
+        yield name, held_out, evaluate_policy(policy, held_out)
 
 
 def return_estimate(result: EvaluationResult) -> ReturnEstimate:

@@ -18,29 +18,39 @@ equations of the policy are solved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.distillation.labelled_states import LabelledStates, crossings
 from dynamaze.benchmarks.distillation.mazes import HELD_OUT, TRAINING
-from dynamaze.benchmarks.distillation.soft_labels_plot import HARD, UNIFORM, plot, summary
+from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.runner import (
-    ExperimentConfig,
-    RunCallback,
-    cache_folder,
-    check_runs,
-    run_jobs,
-    run_module,
+from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
+from dynamaze.benchmarks.harness.plots import (
+    REFERENCE,
+    line_with_band,
+    number_ticks,
+    panels,
+    points_of_runs,
+    points_with_bars,
 )
-from dynamaze.benchmarks.harness.table import Table, stack
-from dynamaze.common.validation import checked_number
+from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, run_jobs
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    distinct,
+    from_rows,
+    rows_where,
+    stack,
+)
+from dynamaze.common.validation import checked_integer
 from dynamaze.distill.core.dataset import Dataset, make_batch
 from dynamaze.distill.core.losses import Loss, criticality, kl, margin, mse, nll, weighted
 from dynamaze.distill.students.base import Student
@@ -50,7 +60,8 @@ from dynamaze.distill.training.restarts import best_restart
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.observations import ObservationLike
 
-__all__ = ["SoftLabelsConfig", "main", "plot", "run", "summary"]
+HARD, UNIFORM = "hard labels", "uniform"
+"""Baselines of the comparisons."""
 
 LABEL_LOSSES: dict[str, Loss] = {
     HARD: nll,
@@ -72,7 +83,8 @@ WEIGHTED_LOSSES: dict[str, Loss] = {
 
 SLIP = 0.2
 
-CAPTION = "normalised return, mean over seeds and 95% interval; paired differences"
+SUFFICIENT_PERCENT = 99
+"""Normalised return in percent that a small student should reach."""
 
 
 class StudentSetting(NamedTuple):
@@ -109,15 +121,11 @@ EVALUATION_LEVELS = 40
 
 
 @dataclass(frozen=True)
-class SoftLabelsConfig(ExperimentConfig):
+class SoftLabelsConfig(JobsConfig):
     """Gain of soft labels where labels are few, and of loss weights where a student is small."""
 
     name: ClassVar[str] = "soft_labels"
-    old_names: ClassVar[Mapping[str, str]] = {
-        "labels": "soft_labels",
-        "kept": "normalised_return",
-        "alike": "uniform",
-    }
+    title: ClassVar[str] = "Soft labels and weights"
 
     runs: int = 16
     """Seeds: of initial weights and batches, and of the labelled states."""
@@ -127,15 +135,30 @@ class SoftLabelsConfig(ExperimentConfig):
     """Gradient steps of a student with few labels."""
     small_steps: int = SMALL_STUDENT.steps
     """Gradient steps of a small student."""
-    seed: int = 0
-    """Seed of all random numbers."""
-    workers: int = 2
-    """Processes, each on one core."""
 
     @property
-    def total_runs(self) -> int:
-        """Number of seeds of both studies."""
-        return 2 * self.runs
+    def jobs(self) -> Sequence[tuple[Any, ...]]:
+        """Study and number of each seed."""
+        return [(self, kind, number) for kind in ("few", "small") for number in range(self.runs)]
+
+    @property
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return "normalised return, mean over seeds and 95% interval; paired differences"
+
+    def check(self) -> None:
+        """Check the options before anything runs.
+
+        Raises:
+            ValueError: for fewer than 2 runs, no steps, or a number of labelled states that is not
+                available.
+        """
+        super().check()
+        for name in ("few_steps", "small_steps"):
+            checked_integer(name, getattr(self, name), 1)
+        most = LEVELS * (OPEN_GRID.shape[0] * OPEN_GRID.shape[1] - 1)
+        for number in self.labelled:
+            checked_integer("labelled", number, 1, most)
 
 
 @cache
@@ -156,39 +179,14 @@ def small_student_states() -> LabelledStates:
     return LabelledStates(crossings(SIDE), SMALL_STUDENT.observation, 0.0)
 
 
-def main(config: SoftLabelsConfig) -> None:
-    """Run the experiment, store its tables and plot, and print their paths.
-
-    Raises:
-        ValueError: for fewer than 2 runs, no steps, or a number of labelled states that is not
-            available.
-        OSError: if the output folder cannot be written.
-    """
-    check_runs(config.runs)
-    for name in ("few_steps", "small_steps"):
-        checked_number(name, getattr(config, name), 1, whole=True)
-    most = LEVELS * (OPEN_GRID.shape[0] * OPEN_GRID.shape[1] - 1)
-    for number in config.labelled:
-        if not 1 <= number <= most:
-            raise ValueError(f"labelled={number}; expected between 1 and {most} states")
-    cache_dir = cache_folder(config)
-    run_module(
-        __name__, config, title="Soft labels and weights", caption=CAPTION, cache_dir=cache_dir
-    )
-
-
-def run(
-    config: SoftLabelsConfig, callback: RunCallback = None, cache_dir: Path | None = None
-) -> dict[str, Table]:
+def run(config: SoftLabelsConfig, callback: RunCallback = None) -> Tables:
     """Run the experiment.
 
     Returns:
         A row for each run, number of labelled states and loss: normalised_return; and, named
         `..._weights`, a row for each run and weighting: parameters, normalised_return.
     """
-    numbers = range(config.runs)
-    jobs = [(config, kind, number) for kind in ("few", "small") for number in numbers]
-    tables = run_jobs(trial, jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
+    tables = run_jobs(trial, config, callback)
     return {
         config.name: stack(tables[: config.runs]),
         f"{config.name}_weights": stack(tables[config.runs :]),
@@ -198,8 +196,7 @@ def run(
 def trial(config: SoftLabelsConfig, kind: str, number: int) -> Table:
     """Run one seed of one of the studies."""
     torch.set_num_threads(1)
-    sequence = np.random.SeedSequence([config.seed, number])
-    seed = int(sequence.generate_state(1)[0] % 2**31)
+    seed = seed_of(config.seed, number)
     return (
         train_few_labels(config, number, seed)
         if kind == "few"
@@ -228,7 +225,7 @@ def train_few_labels(config: SoftLabelsConfig, number: int, seed: int) -> Table:
             rows.append(
                 {"run": number, "labelled": count, "loss": name, "normalised_return": found}
             )
-    return _columns(rows)
+    return from_rows(rows)
 
 
 def train_small(config: SoftLabelsConfig, number: int, seed: int) -> Table:
@@ -258,7 +255,7 @@ def train_small(config: SoftLabelsConfig, number: int, seed: int) -> Table:
         rows.append(
             {"run": number, "weights": name, "parameters": parameters, "normalised_return": found}
         )
-    return _columns(rows)
+    return from_rows(rows)
 
 
 def label_dataset(states: LabelledStates, setting: StudentSetting) -> Dataset:
@@ -288,8 +285,88 @@ def distiller_settings(loss: Loss, setting: StudentSetting, seed: int) -> dict[s
     return {"loss": loss, "learning_rate": setting.learning_rate, "device": "cpu", "seed": seed}
 
 
-def _columns(rows: list[dict[str, Any]]) -> Table:
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+# -- plot and summary --------------------------------------------------------------------------
+
+
+def summary(tables: Tables, config: SoftLabelsConfig) -> dict[str, Lines]:
+    """Return each loss's normalised return and its paired gain; the same for each weighting."""
+    rows, weight_rows = tables[config.name], tables[f"{config.name}_weights"]
+    few: Lines = [("labelled", "loss", "normalised return", "points above hard labels")]
+    for count in np.unique(rows["labelled"]).tolist():
+        few += [
+            (str(count), *line)
+            for line in _compared(rows_where(rows, labelled=count), "loss", HARD)
+        ]
+    parameters = int(weight_rows["parameters"][0])
+    weights: Lines = [
+        (
+            "weights",
+            "normalised return",
+            "points above uniform",
+            f"runs at {SUFFICIENT_PERCENT}% or more",
+        )
+    ]
+    for line in _compared(weight_rows, "weights", UNIFORM):
+        own = 100 * rows_where(weight_rows, weights=line[0])["normalised_return"]
+        weights.append((*line, f"{(own >= SUFFICIENT_PERCENT).sum()} of {len(own)}"))
+    return {
+        "Few labels, held-out levels": few,
+        f"Weights, a student of {parameters} parameters": weights,
+    }
+
+
+def _compared(rows: Table, column: str, base: str) -> Lines:
+    """Return a line for each kind: name, normalised return, paired difference from a baseline."""
+    lines: Lines = []
+    for name in distinct(rows, column):
+        own = 100 * rows_where(rows, **{column: name})["normalised_return"]
+        gain = mean_interval(own - 100 * rows_where(rows, **{column: base})["normalised_return"])
+        above = "-" if name == base else format_interval(gain, sign="+")
+        lines.append((name, format_interval(mean_interval(own), unit="%"), above))
+    return lines
+
+
+def plot(tables: Tables, config: SoftLabelsConfig) -> Figure:
+    """Return the plot: normalised return against labelled states, and of each weighting."""
+    rows, weight_rows = tables[config.name], tables[f"{config.name}_weights"]
+    figure, ((left, right),) = panels(1, 2, size=(11, 4.5), width_ratios=(3, 2))
+    counts = np.unique(rows["labelled"])
+    for name in distinct(rows, "loss"):
+        own = rows_where(rows, loss=name)
+        returns = np.stack(
+            [100 * rows_where(own, labelled=count)["normalised_return"] for count in counts], 1
+        )
+        marker, style = ("s", "--") if name == HARD else ("o", "-")
+        line_with_band(
+            left,
+            counts,
+            mean_interval(returns),
+            marker=marker,
+            linestyle=style,
+            label=name,
+            markersize=4,
+        )
+    left.set_xscale("log")
+    number_ticks(left, counts)
+    left.set_xlabel("labelled states")
+    left.set_ylabel("normalised return, %")
+    left.set_title("few labels, held-out levels", fontsize=10)
+    left.legend(frameon=False)
+    names = distinct(weight_rows, "weights")
+    for at, name in enumerate(names):
+        each = 100 * rows_where(weight_rows, weights=name)["normalised_return"]
+        points_of_runs(right, at, each)
+        points_with_bars(right, at, mean_interval(each), fmt="o", color="tab:blue")
+    right.axhline(SUFFICIENT_PERCENT, **REFERENCE, label=f"{SUFFICIENT_PERCENT}%")
+    right.set_xticks(range(len(names)), names)
+    right.set_ylabel("normalised return, %")
+    parameters = int(weight_rows["parameters"][0])
+    right.set_title(f"weights of states, a student of {parameters} parameters", fontsize=10)
+    right.legend(frameon=False)
+    figure.suptitle(
+        f"Soft labels and weights: mean of {len(set(rows['run'].tolist()))} seeds, 95% interval"
+    )
+    return figure
 
 
 if __name__ == "__main__":

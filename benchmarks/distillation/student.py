@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import track
 
-from dynamaze.benchmarks.distillation.checkpoints import checkpoint_path, save_network
 from dynamaze.benchmarks.distillation.mazes import (
     ENVIRONMENT,
     TRAINING,
     HeldOut,
     MazeSampler,
+    evaluate_on_kinds,
     evaluate_policy,
-    held_out_generators,
     return_estimate,
 )
+from dynamaze.benchmarks.distillation.training import (
+    TrainingConfig,
+    begin_training,
+    checkpoint_path,
+    distil_with_checkpoints,
+    save_network,
+)
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 from dynamaze.distill.core.packing import MAX_INTEGER
 from dynamaze.distill.core.size import measure
 from dynamaze.distill.data.source import FunctionSource
@@ -31,7 +35,6 @@ from dynamaze.distill.files.students import load_student, to_stored
 from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.students.value_iteration import ValueIterationNetwork
 from dynamaze.distill.teachers import as_teacher
-from dynamaze.distill.training.callbacks import Checkpoints
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.restarts import best_restart
 from dynamaze.envs.generation import MazeGenerator
@@ -46,7 +49,7 @@ SIZES = (11, 21, 31)
 
 
 @dataclass(frozen=True)
-class StudentConfig:
+class StudentConfig(TrainingConfig):
     """Distil a teacher into a value iteration network of 113 parameters (or 261 with 8 maps).
 
     It is trained in mazes of up to 15x15, from several random initialisations of which the best
@@ -55,20 +58,16 @@ class StudentConfig:
     run continues from its checkpoint.
     """
 
-    teacher: Path | None = None
-    """A file of `dynamaze distill teacher`; without it the exact optimal policy is the teacher."""
     output: Path = Path("student.safetensors")
-    """The file of the weights; a page about them is written beside it."""
-    maps: int = 4
-    """Feature maps of the network: 28 parameters each."""
     steps: int = 3000
-    """Training steps."""
-    restarts: int = 4
-    """Random initialisations, of which the best continues."""
-    seed: int = 0
-    """Seed of all random numbers."""
     mazes: int = 500
     """Held-out mazes of each kind and size for the evaluation."""
+    teacher: Path | None = None
+    """A file of `dynamaze distill teacher`; without it the exact optimal policy is the teacher."""
+    maps: int = 4
+    """Feature maps of the network: 28 parameters each."""
+    restarts: int = 4
+    """Random initialisations, of which the best continues."""
 
 
 def main(config: StudentConfig) -> None:
@@ -79,18 +78,14 @@ def main(config: StudentConfig) -> None:
             other settings.
         OSError: if the output folder cannot be written.
     """
-    checked_number("mazes", config.mazes, 2, whole=True)
-    checked_number("restarts", config.restarts, 1, whole=True)
-    console = Console()
-    config.output.parent.mkdir(parents=True, exist_ok=True)
+    checked_integer("restarts", config.restarts, 1)
+    console = begin_training(config)
     source = FunctionSource(read_teacher(config.teacher), MazeSampler(), (TRAINING,))
     student = train(config, source, console)
     rounded = {bits: quantised(student, bits, "tensor") for bits in MAX_INTEGER}
     normalised_return = None
     for size in SIZES:
-        for name, generator in held_out_generators(size).items():
-            held_out = HeldOut.generate(generator, config.mazes)
-            result = evaluate_policy(student, held_out)
+        for name, held_out, result in evaluate_on_kinds(student, size, config.mazes):
             normalised_return = normalised_return or return_estimate(result)
             console.print(
                 f"{name} mazes, {size}x{size}: success rate {result.success:.2%}, "
@@ -127,15 +122,17 @@ def read_teacher(path: Path | None) -> Any:
 
 def train(config: StudentConfig, source: FunctionSource, console: Console) -> ValueIterationNetwork:
     """Return a trained student, continued from the checkpoint beside its file if there is one."""
-    path = checkpoint_path(config.output)
-    make = _student_maker(config.maps, config.seed)
+
+    def make(number: int) -> ValueIterationNetwork:
+        return ValueIterationNetwork(config.maps, seed=100 * config.seed + number)
+
     number = 0
     settings: dict[str, Any] = {
         "total_steps": config.steps,
         "learning_rate": LEARNING_RATE,
         "seed": config.seed,
     }
-    if config.restarts > 1 and not path.exists():
+    if config.restarts > 1 and not checkpoint_path(config.output).exists():
         with console.status(f"trying {config.restarts} restarts"):
             number, losses = best_restart(
                 [make(each) for each in range(config.restarts)],
@@ -147,18 +144,9 @@ def train(config: StudentConfig, source: FunctionSource, console: Console) -> Va
         console.print(f"losses of the restarts: {tried}; number {number + 1} continues")
     student = make(number)
     distiller = Distiller(student, source, **settings)
-    if path.exists():
-        distiller.resume(path)
-        console.print(f"continuing from step {distiller.step}, from {path}")
-    checkpoints = Checkpoints(path, every=max(1, config.steps // 10))
-    left = config.steps - distiller.step
-    for step in track(distiller.steps(), "distilling", total=left, console=console):
-        checkpoints(step)
+    every = max(1, config.steps // 10)
+    distil_with_checkpoints(distiller, config, console, task="distilling", every=every)
     return student
-
-
-def _student_maker(maps: int, seed: int) -> Callable[[int], ValueIterationNetwork]:
-    return lambda number: ValueIterationNetwork(maps, seed=100 * seed + number)
 
 
 if __name__ == "__main__":

@@ -7,23 +7,23 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import track
 
-from dynamaze.benchmarks.distillation.checkpoints import checkpoint_path, save_network
 from dynamaze.benchmarks.distillation.mazes import (
     ENVIRONMENT,
     TRAINING,
-    HeldOut,
     MazeSampler,
-    evaluate_policy,
-    held_out_generators,
+    evaluate_on_kinds,
     return_estimate,
 )
+from dynamaze.benchmarks.distillation.training import (
+    TeacherTrainingConfig,
+    begin_training,
+    distil_with_checkpoints,
+    save_network,
+)
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.common.validation import checked_number
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.students.residual import Residual
-from dynamaze.distill.training.callbacks import Checkpoints
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.envs.generation.planes import ShortestPathPolicy
 
@@ -36,7 +36,7 @@ CHECKPOINT_INTERVAL = 250
 
 
 @dataclass(frozen=True)
-class TeacherConfig:
+class TeacherConfig(TeacherTrainingConfig):
     """Train a large teacher for generated mazes from their exact optimal policies.
 
     A residual network of 1.1 million parameters sees walls and goal, and learns the best action in
@@ -46,17 +46,7 @@ class TeacherConfig:
     """
 
     output: Path = Path("teacher.safetensors")
-    """The file of the weights. Beside it: a page about them; during training, a checkpoint."""
     steps: int = 6000
-    """Training steps."""
-    channels: int = 64
-    """Width of the network."""
-    blocks: int = 15
-    """Depth of the network, in blocks of two convolutions."""
-    seed: int = 0
-    """Seed of all random numbers."""
-    mazes: int = 500
-    """Held-out mazes of each kind for the evaluation, from every cell."""
 
 
 def main(config: TeacherConfig) -> None:
@@ -66,13 +56,10 @@ def main(config: TeacherConfig) -> None:
         ValueError: for a number outside its range, or a checkpoint of other settings.
         OSError: if the output folder cannot be written.
     """
-    checked_number("mazes", config.mazes, 2, whole=True)
-    console = Console()
-    config.output.parent.mkdir(parents=True, exist_ok=True)
+    console = begin_training(config)
     network = train(config, console)
     normalised_return = None
-    for name, generator in held_out_generators(11).items():
-        result = evaluate_policy(network, HeldOut.generate(generator, config.mazes))
+    for name, _, result in evaluate_on_kinds(network, 11, config.mazes):
         normalised_return = normalised_return or return_estimate(result)
         console.print(f"{name} mazes: success rate {result.success:.2%}")
     save_network(
@@ -97,14 +84,9 @@ def train(config: TeacherConfig, console: Console) -> Residual:
         learning_rate=LEARNING_RATE,
         seed=config.seed,
     )
-    path = checkpoint_path(config.output)
-    if path.exists():
-        distiller.resume(path)
-        console.print(f"continuing from step {distiller.step}, from {path}")
-    checkpoints = Checkpoints(path, every=CHECKPOINT_INTERVAL)
-    left = config.steps - distiller.step
-    for step in track(distiller.steps(), "training the teacher", total=left, console=console):
-        checkpoints(step)
+    distil_with_checkpoints(
+        distiller, config, console, task="training the teacher", every=CHECKPOINT_INTERVAL
+    )
     return network.cpu().eval()
 
 

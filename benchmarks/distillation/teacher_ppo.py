@@ -12,7 +12,6 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from dynamaze.benchmarks.distillation.checkpoints import checkpoint_path, save_network
 from dynamaze.benchmarks.distillation.mazes import (
     ENVIRONMENT,
     TRAINING,
@@ -20,10 +19,16 @@ from dynamaze.benchmarks.distillation.mazes import (
     evaluate_policy,
     return_estimate,
 )
+from dynamaze.benchmarks.distillation.training import (
+    TeacherTrainingConfig,
+    begin_training,
+    checkpoint_path,
+    save_network,
+)
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_integer
 from dynamaze.distill.students.conv import split_planes
 from dynamaze.distill.students.residual import CELL_FEATURES, Residual
 from dynamaze.distill.training.distiller import pack_state, restore_tensors, unpack_state
@@ -63,7 +68,7 @@ CHECKPOINT_INTERVAL = 20
 
 
 @dataclass(frozen=True)
-class TeacherPPOConfig:
+class TeacherPPOConfig(TeacherTrainingConfig):
     """Train a large teacher for generated mazes by PPO of Stable-Baselines3.
 
     A residual network of 1.26 million parameters, as in `dynamaze distill teacher`, but without
@@ -79,19 +84,12 @@ class TeacherPPOConfig:
     """
 
     output: Path = Path("teacher-ppo.safetensors")
-    """The file of the weights. Beside it: a page about them; during training, a checkpoint."""
-    size: int = 7
-    """Side of the mazes, which are perfect ones; the network accepts other sizes too."""
     steps: int = 3_000_000
     """Steps of all environments together."""
     channels: int = 128
-    """Width of the network."""
     blocks: int = 4
-    """Depth of the network, in blocks of two convolutions."""
-    seed: int = 0
-    """Seed of all random numbers."""
-    mazes: int = 500
-    """Held-out mazes for the evaluation, from every cell."""
+    size: int = 7
+    """Side of the mazes, which are perfect ones; the network accepts other sizes too."""
 
 
 def main(config: TeacherPPOConfig) -> None:
@@ -101,10 +99,8 @@ def main(config: TeacherPPOConfig) -> None:
         ValueError: for a number outside its range, or a checkpoint of other settings.
         OSError: if the output folder cannot be written.
     """
-    checked_number("mazes", config.mazes, 2, whole=True)
     torch.set_num_threads(1)  # the feature maps are small: more threads would mostly wait
-    console = Console()
-    config.output.parent.mkdir(parents=True, exist_ok=True)
+    console = begin_training(config)
     network = train(config, console)
     result = evaluate_policy(network, HeldOut.generate(MazeGenerator(config.size), config.mazes))
     normalised_return = return_estimate(result)
@@ -199,7 +195,7 @@ class PPOTraining:
     """
 
     def __init__(self, config: TeacherPPOConfig) -> None:
-        checked_number("steps", config.steps, 1, whole=True)
+        checked_integer("steps", config.steps, 1)
         self.config, self.max_distance = config, INITIAL_DISTANCE
         self.generator = MazeGenerator(config.size)
         rows, cols = self.generator.shape

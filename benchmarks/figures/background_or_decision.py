@@ -35,9 +35,8 @@ Results with the default settings (the stored tables have the intervals):
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -48,40 +47,33 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents import Agent, DynaQ, MonteCarloSearch, QLearning, TreeSearch
 from dynamaze.agents.models import Model
-from dynamaze.benchmarks.figures.exercise_8_4 import (
-    MAZES,
-    MazeReference,
-    found_change,
-    maze_reference,
-)
+from dynamaze.benchmarks.figures.exercise_8_4 import MAZES, found_interval, maze_reference
+from dynamaze.benchmarks.figures.figures_8_4_and_8_5 import draw_reference
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import run_one
-from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns, interval_text
-from dynamaze.benchmarks.harness.intervals import mean_interval, proportion_interval
-from dynamaze.benchmarks.harness.runner import (
-    ExperimentConfig,
-    interval_caption,
-    run_jobs,
-    run_module,
+from dynamaze.benchmarks.harness.curves import (
+    draw_curve,
+    draw_level,
+    interval_columns,
+    interval_text,
+    mean_columns,
+    reward_curve,
 )
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.harness.plots import METHODS, legend_below, panels
+from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, run_jobs
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    distinct,
+    make_table,
+    rows_where,
+    stack,
+)
 from dynamaze.common.arrays import FloatArray
 
-LABELS = {
-    "q_learning": "Q-learning",
-    "uniform": "Dyna-Q",
-    "prioritised_sweeping": "prioritised sweeping",
-    "monte_carlo": "Monte-Carlo search",
-    "tree": "tree search (UCT)",
-}
-COLOURS = {
-    "q_learning": "tab:brown",
-    "uniform": "tab:red",
-    "prioritised_sweeping": "tab:blue",
-    "monte_carlo": "tab:orange",
-    "tree": "tab:green",
-}
-MARKERS = {"uniform": "o", "prioritised_sweeping": "s", "monte_carlo": "v", "tree": "^"}
+PLANNERS = ("uniform", "prioritised_sweeping", "monte_carlo", "tree")
+"""Methods with a budget; Q-learning has none."""
 STYLES = {"prioritised_sweeping": "--"}
 """Line styles of curves that coincide with others."""
 BACKGROUND = ("q_learning", "uniform", "prioritised_sweeping")
@@ -90,39 +82,36 @@ TRANSITIONS_PER_UPDATE = 7
 """Largest number of transitions that prioritised sweeping uses for one update."""
 ACTIONS = 4
 """Each is simulated at least once."""
-STORE_EVERY = 10
-"""Steps between two stored points of a curve."""
 
 
 @dataclass(frozen=True)
-class BackgroundOrDecisionConfig(ExperimentConfig):
+class BackgroundOrDecisionConfig(JobsConfig):
     """Background against decision-time planning in mazes that change (section 8.8)."""
 
     name: ClassVar[str] = "background_or_decision"
-    heading: ClassVar[str] = "Background or decision"
+    title: ClassVar[str] = "Background or decision"
 
     runs: int = 30
     """Runs of each agent with each budget."""
-    seed: int = 0
-    """Seed of all random numbers."""
     budgets: tuple[int, ...] = (300, 3000, 30_000)
     """Simulated transitions for each real step; the curves are those of the largest."""
     depth: int = 50
     """Largest depth of the searches, in steps."""
     mazes: tuple[Literal["blocking", "shortcut"], ...] = ("blocking", "shortcut")
     """The mazes, of those of exercise 8.4."""
+    workers: int = os.cpu_count() or 1
+    """Processes, one on each core by default."""
 
     @property
-    def total_runs(self) -> int:
-        """Seeds in all mazes, each of them with all agents."""
-        return self.runs * len(self.mazes)
+    def jobs(self) -> Sequence[tuple[Any, ...]]:
+        """Maze and number of each seed, which has all agents."""
+        return [(self, maze, number) for maze in self.mazes for number in range(self.runs)]
 
     def settings(self) -> Iterator[BudgetSetting]:
         """Yield the agents of each maze."""
         yield BudgetSetting("q_learning", 0)
-        for method in LABELS:
-            if method != "q_learning":
-                yield from (BudgetSetting(method, budget) for budget in self.budgets)
+        for method in PLANNERS:
+            yield from (BudgetSetting(method, budget) for budget in self.budgets)
 
 
 class BudgetSetting(NamedTuple):
@@ -132,28 +121,12 @@ class BudgetSetting(NamedTuple):
     budget: int
 
 
-def main(config: BackgroundOrDecisionConfig) -> None:
-    """Run the experiment, store its tables and plot, and print its summary.
-
-    Raises:
-        ValueError: for fewer than 2 runs.
-        OSError: if the output folder cannot be written.
-    """
-    run_module(__name__, config, title=config.heading, caption=interval_caption(config.runs))
-
-
-def run(
-    config: BackgroundOrDecisionConfig,
-    callback: Callable[[], None] | None = None,
-    *,
-    workers: int | None = None,
-) -> dict[str, Table]:
+def run(config: BackgroundOrDecisionConfig, callback: RunCallback = None) -> Tables:
     """Run all agents in the mazes.
 
     Args:
         config: the settings.
         callback: called after each seed in a maze.
-        workers: processes, which do not influence the numbers; None for one on each core.
 
     Returns:
         The table of the curves, with the columns maze, method, budget, step (every tenth),
@@ -162,20 +135,20 @@ def run(
         before the change and after it), found_... (fraction of the runs that find the change), each
         ..._mean, ..._low and ..._high, and runs.
     """
-    jobs = [(config, maze, number) for maze in config.mazes for number in range(config.runs)]
-    results = run_jobs(run_seed, jobs, workers=workers or os.cpu_count() or 1, callback=callback)
+    results = run_jobs(trial, config, callback)
     curves, regrets = [], []
     for number, maze in enumerate(config.mazes):
         own = results[number * config.runs : (number + 1) * config.runs]
         for setting in config.settings():
             name = "{}_{}".format(*setting)
             rewards = np.array([result[name] for result in own])
-            curves.append(_curve(maze, setting, rewards))
-            regrets.append(_regret(maze, setting, rewards))
+            labels = {"maze": maze, **setting._asdict()}
+            curves.append(reward_curve(rewards, **labels))
+            regrets.append(make_table(**labels, **_regret(maze, rewards)))
     return {config.name: stack(curves), f"{config.name}_regret": stack(regrets)}
 
 
-def run_seed(config: BackgroundOrDecisionConfig, maze: str, number: int) -> Table:
+def trial(config: BackgroundOrDecisionConfig, maze: str, number: int) -> Table:
     """Return the rewards of each step of each agent, with one of the seeds."""
     seed = np.random.SeedSequence(config.seed, spawn_key=(number,))
     return {
@@ -225,57 +198,34 @@ def make_agent(
     return searcher(env, simulations=budget // depth, depth=depth, **common)
 
 
-def _curve(maze: str, setting: BudgetSetting, rewards: FloatArray) -> Table:
-    runs, steps = rewards.shape
-    at = np.arange(STORE_EVERY, steps + 1, STORE_EVERY)
-    return {
-        **{name: np.full(at.size, value) for name, value in _labels(maze, setting).items()},
-        "step": at,
-        **interval_columns("reward", mean_interval(rewards.cumsum(axis=1)[:, at - 1])),
-        "runs": np.full(at.size, runs),
-    }
-
-
-def _regret(maze: str, setting: BudgetSetting, rewards: FloatArray) -> Table:
-    reference = _cached_reference(maze)
+def _regret(maze: str, rewards: FloatArray) -> dict[str, Any]:
+    """Return the columns of an agent's regret and of the runs that find the change."""
+    reference = maze_reference(MAZES[maze])
     change, best = reference.change, reference.best
     until = best[change - 1]
     before = until - rewards[:, :change].sum(axis=1, keepdims=True)
     after = best[-1] - until - rewards[:, change:].sum(axis=1, keepdims=True)
-    found = sum(found_change(row, change, reference.shortest) for row in rewards)
     return {
-        **{name: np.array([value]) for name, value in _labels(maze, setting).items()},
-        **interval_columns("before", mean_interval(before)),
-        **interval_columns("after", mean_interval(after)),
-        **interval_columns("found", proportion_interval(found, len(rewards))),
-        "runs": np.array([len(rewards)]),
+        **mean_columns(before=before, after=after),
+        **interval_columns("found", found_interval(rewards, reference)),
+        "runs": len(rewards),
     }
-
-
-def _labels(maze: str, setting: BudgetSetting) -> dict[str, Any]:
-    return {"maze": maze, **setting._asdict()}
-
-
-@cache
-def _cached_reference(maze: str) -> MazeReference:
-    return maze_reference(MAZES[maze])
 
 
 # -- plot and summary --------------------------------------------------------------------------
 
 
-def plot(tables: dict[str, Table], config: BackgroundOrDecisionConfig) -> Figure:
+def plot(tables: Tables, config: BackgroundOrDecisionConfig) -> Figure:
     """Plot for each maze the curves, and the regret before and after the change."""
     table, regret = tables[config.name], tables[f"{config.name}_regret"]
-    mazes = list(dict.fromkeys(table["maze"].tolist()))
-    figure = Figure(figsize=(12, 3.6 * len(mazes)), layout="constrained")
-    rows: Any = figure.subplots(len(mazes), 3, squeeze=False, width_ratios=(1.5, 1, 1))
+    mazes = distinct(table, "maze")
+    figure, rows = panels(len(mazes), 3, size=(12, 3.6 * len(mazes)), width_ratios=(1.5, 1, 1))
     for (left, middle, right), maze in zip(rows, mazes, strict=True):
-        _draw_rewards(left, rows_where(table, "maze", maze), maze)
-        own, title = rows_where(regret, "maze", maze), MAZES[maze].title
+        _draw_rewards(left, rows_where(table, maze=maze), maze)
+        own, title = rows_where(regret, maze=maze), MAZES[maze].maze
         _draw_regret(middle, own, "before", f"{title}, before the change")
         _draw_regret(right, own, "after", f"{title}, after the change")
-    figure.legend(*rows[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    legend_below(figure, rows[0, 0], 6)
     figure.suptitle(
         f"Background or decision-time planning: {int(table['runs'][0])} runs of each agent, "
         "95% interval"
@@ -285,34 +235,26 @@ def plot(tables: dict[str, Table], config: BackgroundOrDecisionConfig) -> Figure
 
 def _draw_rewards(axes: Axes, table: Table, maze: str) -> None:
     budget = int(table["budget"].max())
-    for method, label in LABELS.items():
-        curve = rows_where(table, "method", method)
-        if method != "q_learning":
-            curve = rows_where(curve, "budget", budget)
-        style = {"color": COLOURS[method], "linestyle": STYLES.get(method, "-")}
+    for method in ("q_learning", *PLANNERS):
+        spent = 0 if method == "q_learning" else budget
+        curve = rows_where(table, method=method, budget=spent)
+        label, colour, _ = METHODS[method]
+        style = {"color": colour, "linestyle": STYLES.get(method, "-")}
         draw_curve(axes, "step", curve, "reward", label=label, **style)
-    reference = _cached_reference(maze)
-    steps = np.arange(1, reference.best.size + 1)
-    axes.plot(steps, reference.best, color="grey", linestyle=":", label="knows the maze")
-    axes.axvline(reference.change, color="grey", linewidth=0.8)
-    axes.set(
-        xlabel="Time steps (vertical line: the maze changes)",
-        ylabel="Cumulative reward",
-        xlim=(0, reference.best.size),
-        ylim=(0, None),
-        title=f"{MAZES[maze].title}, {budget:,} transitions a step",
-    )
+    reference = maze_reference(MAZES[maze])
+    draw_reference(axes, reference.best, reference.change)
+    axes.set_title(f"{MAZES[maze].maze}, {budget:,} transitions a step")
 
 
 def _draw_regret(axes: Axes, table: Table, quantity: str, title: str) -> None:
     planned = table["budget"][table["budget"] > 0]
-    for method, colour in COLOURS.items():
-        curve = rows_where(table, "method", method)
-        if method == "q_learning":
-            curve = {name: np.repeat(column, 2) for name, column in curve.items()}
-            curve["budget"] = np.array([planned.min(), planned.max()])
-        style = {"marker": MARKERS.get(method, ""), "linestyle": STYLES.get(method, "-")}
-        draw_curve(axes, "budget", curve, quantity, color=colour, **style)
+    free = rows_where(table, method="q_learning")
+    ends = (planned.min(), planned.max())
+    draw_level(axes, ends, free, quantity, color=METHODS["q_learning"].colour)
+    for method in PLANNERS:
+        _, colour, marker = METHODS[method]
+        style = {"color": colour, "marker": marker, "linestyle": STYLES.get(method, "-")}
+        draw_curve(axes, "budget", rows_where(table, method=method), quantity, **style)
     axes.set(
         xlabel="Simulated transitions for a real step",
         ylabel="Regret",
@@ -322,22 +264,18 @@ def _draw_regret(axes: Axes, table: Table, quantity: str, title: str) -> None:
     )
 
 
-def summary(
-    tables: dict[str, Table], config: BackgroundOrDecisionConfig
-) -> dict[str, list[tuple[str, ...]]]:
+def summary(tables: Tables, config: BackgroundOrDecisionConfig) -> dict[str, Lines]:
     """Return for each maze a line for each agent: regret, and runs that find the change."""
     regret = tables[f"{config.name}_regret"]
-    sections: dict[str, list[tuple[str, ...]]] = {}
-    for maze in dict.fromkeys(regret["maze"].tolist()):
-        own = rows_where(regret, "maze", maze)
+    sections: dict[str, Lines] = {}
+    for maze in distinct(regret, "maze"):
+        own = rows_where(regret, maze=maze)
         own |= {name: 100 * column for name, column in own.items() if name.startswith("found")}
-        lines: list[tuple[str, ...]] = [
-            ("agent", "budget", "regret before", "after", "% find the change")
-        ]
+        lines: Lines = [("agent", "budget", "regret before", "after", "% find the change")]
         for row, (method, budget) in enumerate(zip(own["method"], own["budget"], strict=True)):
             texts = (interval_text(own, name, row, 0) for name in ("before", "after", "found"))
-            lines.append((LABELS[str(method)], f"{budget:,}" if budget else "", *texts))
-        sections[f"Background or decision-time planning, {MAZES[maze].title.lower()}"] = lines
+            lines.append((METHODS[method].label, f"{budget:,}" if budget else "", *texts))
+        sections[f"Background or decision-time planning, {MAZES[maze].maze.lower()}"] = lines
     return sections
 
 

@@ -13,12 +13,7 @@ from rich.console import Console
 
 from dynamaze.benchmarks.harness.command_line import config_type, run_script
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
-from dynamaze.benchmarks.harness.runner import (
-    check_runs,
-    interval_caption,
-    print_paths,
-    run_experiment,
-)
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, print_paths, run_experiment
 
 FigureName = Literal[
     "figure-8-2",
@@ -59,32 +54,31 @@ def main(config: Figures) -> None:
         ValueError: for fewer than 2 runs.
         OSError: if the output folder cannot be written.
     """
-    numbers: dict[str, int] = {"seed": config.seed}
+    options: dict[str, Any] = {
+        "seed": config.seed,
+        "output": config.output,
+        "plot_only": config.plot_only,
+    }
     if config.runs is not None:
-        check_runs(config.runs)
-        numbers["runs"] = config.runs
+        options["runs"] = config.runs
+    chosen = []
+    for name in config.only or FIGURES:
+        module, default = load_figure(name)
+        chosen.append((module, replace(default, **options)))
+        chosen[-1][1].check()
     console = Console()
     began = time.perf_counter()
     paths: list[Path] = []
-    for name in config.only or FIGURES:
-        module, default = load_figure(name)
-        settings = replace(default, **numbers)
-        paths += run_experiment(
-            module,
-            settings,
-            output=config.output,
-            title=settings.heading,
-            caption=getattr(module, "caption", interval_caption)(settings.runs),
-            plot_only=config.plot_only,
-            console=console,
-        )
+    for module, settings in chosen:
+        paths += run_experiment(module, settings, console)
     print_paths(console, began, paths)
 
 
-def load_figure(name: str) -> tuple[ModuleType, Any]:
+def load_figure(name: str) -> tuple[ModuleType, ExperimentConfig]:
     """Import an experiment and return its module and its default configuration."""
     module = import_module(EXPERIMENTS[name].module)
-    return module, config_type(module, EXPERIMENTS[name])()
+    default: ExperimentConfig = config_type(module, EXPERIMENTS[name])()
+    return module, default
 
 
 if __name__ == "__main__":

@@ -37,12 +37,8 @@ Results with the default settings (the stored tables have the intervals):
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -65,32 +61,22 @@ from dynamaze.agents.models.true import TrueModel
 from dynamaze.benchmarks.figures.counting_model import CountingModel
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import run_one
-from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns, interval_text
-from dynamaze.benchmarks.harness.intervals import mean_interval
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.harness.curves import (
+    draw_curve,
+    draw_level,
+    interval_text,
+    mean_columns,
+)
+from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, METHODS, legend_below, panels
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
+from dynamaze.benchmarks.harness.threads import in_threads
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.envs import greedy_policy
 
-LABELS = {
-    "forward": "forward search",
-    "sparse": "sparse sampling",
-    "monte_carlo": "Monte-Carlo search",
-    "tree": "tree search (UCT)",
-    "td": "TD search",
-    "dyna_2": "Dyna-2",
-}
-COLOURS = {
-    "forward": "black",
-    "sparse": "tab:olive",
-    "monte_carlo": "tab:orange",
-    "tree": "tab:green",
-    "td": "tab:purple",
-    "dyna_2": "tab:pink",
-}
-MARKERS = dict(zip(LABELS, "osv^DX", strict=True))
+PLANNERS = ("forward", "sparse", "monte_carlo", "tree", "td", "dyna_2")
 BASELINES = {
-    "chance": ("random action", "grey"),
+    "chance": ("random action", COLOURS["chance"]),
     "q_learning": ("Dyna-2 without search", COLOURS["dyna_2"]),
 }
 """Decisions without a search: label and colour."""
@@ -103,12 +89,10 @@ class EqualBudgetsConfig(ExperimentConfig):
     """Decision-time planners at equal budgets (sections 8.8 to 8.11)."""
 
     name: ClassVar[str] = "equal_budgets"
-    heading: ClassVar[str] = "Equal budgets"
+    title: ClassVar[str] = "Equal budgets"
 
     runs: int = 40
     """Independent runs; each makes a decision in every state, with every planner and budget."""
-    seed: int = 0
-    """Seed of all random numbers."""
     budgets: tuple[int, ...] = (250, 1000, 4000, 16_000, 64_000)
     """Transitions of the model for a decision, a point of the curves for each."""
     slip: float = 0.2
@@ -121,11 +105,8 @@ class EqualBudgetsConfig(ExperimentConfig):
     """Samples of each action in sparse sampling."""
     real_steps: int = 2000
     """Steps of Q-learning before Dyna-2 searches."""
-
-    @property
-    def total_runs(self) -> int:
-        """Runs, each of them with all planners."""
-        return self.runs
+    workers: int | None = None
+    """Threads; one on each core by default."""
 
 
 class DecisionProblem:
@@ -267,28 +248,12 @@ def _values(agent: Any, state: int) -> Any:
 # -- runs --------------------------------------------------------------------------------------
 
 
-def main(config: EqualBudgetsConfig) -> None:
-    """Run the experiment, store its tables and plot, and print its summary.
-
-    Raises:
-        ValueError: for fewer than 2 runs.
-        OSError: if the output folder cannot be written.
-    """
-    run_module(__name__, config, title=config.heading, caption=interval_caption(config.runs))
-
-
-def run(
-    config: EqualBudgetsConfig,
-    callback: Callable[[], None] | None = None,
-    *,
-    workers: int | None = None,
-) -> dict[str, Table]:
+def run(config: EqualBudgetsConfig, callback: RunCallback = None) -> Tables:
     """Make a decision in every state, with every planner and budget.
 
     Args:
         config: the settings.
         callback: called after each run, in the calling thread.
-        workers: threads, which do not influence the numbers; None for one on each core.
 
     Returns:
         The table of the curves, with the columns method, budget, and of loss (of the decision),
@@ -304,23 +269,25 @@ def run(
     if min(config.budgets) < minimum:
         raise ValueError(f"budgets={config.budgets}; expected at least {minimum} each")
     seeds = np.random.SeedSequence(config.seed).spawn(config.runs)
-    found = np.array(list(_runs(config, seeds, callback, workers)))
+    found = np.array(
+        list(in_threads(partial(trial, config), seeds, workers=config.workers, callback=callback))
+    )
     searches = found[:, 1:, : len(config.budgets)]  # the baselines may have more columns
     curves = [
-        {
-            "method": np.full(len(config.budgets), method),
-            "budget": np.array(config.budgets),
+        make_table(
+            method=method,
+            budget=config.budgets,
             **_columns(searches[:, number], ("loss", "error", "spent")),
-            "runs": np.full(len(config.budgets), config.runs),
-        }
-        for number, method in enumerate(LABELS)
+            runs=config.runs,
+        )
+        for number, method in enumerate(PLANNERS)
     ]
     without = [
-        {
-            "method": np.array([method]),
+        make_table(
+            method=method,
             **_columns(found[:, 0, number, None], ("loss", "error")),
-            "runs": np.array([config.runs]),
-        }
+            runs=config.runs,
+        )
         for number, method in enumerate(BASELINES)
     ]
     return {config.name: stack(curves), f"{config.name}_without": stack(without)}
@@ -328,47 +295,26 @@ def run(
 
 def _columns(samples: FloatArray, names: tuple[str, ...]) -> Table:
     """Return interval columns of (runs, rows, numbers), for the numbers that have names."""
-    table: Table = {}
-    for number, name in enumerate(names):
-        table |= interval_columns(name, mean_interval(samples[:, :, number]))
-    return table
+    return mean_columns(**{name: samples[:, :, number] for number, name in enumerate(names)})
 
 
-def _runs(
-    config: EqualBudgetsConfig,
-    seeds: list[np.random.SeedSequence],
-    callback: Callable[[], None] | None,
-    workers: int | None,
-) -> Iterator[FloatArray]:
-    first = one_run(config, seeds[0])  # alone, as it compiles the code that all share
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        try:
-            for found in chain([first], pool.map(partial(one_run, config), seeds[1:])):
-                yield found
-                if callback is not None:
-                    callback()
-        except BaseException:  # Ctrl-C above all: runs that have not begun are cancelled
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def one_run(config: EqualBudgetsConfig, seed: np.random.SeedSequence) -> FloatArray:
-    """Make a decision in every state.
+def trial(config: EqualBudgetsConfig, seed: np.random.SeedSequence) -> FloatArray:
+    """Make a decision in every state, in one run.
 
     Returns:
         (1 + planners, budgets, 3) means over the states: loss, error of the highest value, and
         transitions used; the first row has those without a search, in the order of `BASELINES`.
     """
     problem = DecisionProblem(config)
-    children = seed.spawn(1 + len(LABELS))
+    children = seed.spawn(1 + len(PLANNERS))
     learner = QLearning(problem.env, gamma=config.gamma, seed=children[0])
     learned = run_one(learner, config.real_steps, 0).q
-    found = np.zeros((1 + len(LABELS), max(len(BASELINES), len(config.budgets)), 3))
+    found = np.zeros((1 + len(PLANNERS), max(len(BASELINES), len(config.budgets)), 3))
     for number, q in enumerate((np.zeros_like(learned), learned)):
         found[0, number] = np.mean(
             [(*problem.evaluate(state, q[state]), 0) for state in problem.states], axis=0
         )
-    for number, method in enumerate(LABELS):
+    for number, method in enumerate(PLANNERS):
         for column, budget in enumerate(config.budgets):
             agent: Any = make_planner(config, method, problem, budget, children[1 + number])
             if method == "dyna_2":
@@ -394,20 +340,15 @@ def decide_everywhere(
 # -- plot and summary --------------------------------------------------------------------------
 
 
-def plot(tables: dict[str, Table], config: EqualBudgetsConfig) -> Figure:
+def plot(tables: Tables, config: EqualBudgetsConfig) -> Figure:
     """Plot the stored tables: loss of the decisions, and error of the values."""
     table, baselines = tables[config.name], tables[f"{config.name}_without"]
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    panels: Any = figure.subplots(1, 2)
-    for axes, quantity, label in zip(
-        panels,
-        ("loss", "error"),
-        ("Loss of the decision, $v_*(s) - q_*(s, a)$", "Error of the highest value"),
-        strict=True,
-    ):
-        _draw(axes, table, baselines, quantity)
-        axes.set_ylabel(label)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure, ((left, right),) = panels(1, 2, size=(11, 5))
+    _draw(left, table, baselines, "loss")
+    _draw(right, table, baselines, "error")
+    left.set_ylabel("Loss of the decision, $v_*(s) - q_*(s, a)$")
+    right.set_ylabel("Error of the highest value")
+    legend_below(figure, left, 4)
     figure.suptitle(
         f"Dyna maze with slips, true model: mean over all states, {int(table['runs'][0])} runs, "
         "95% interval"
@@ -416,28 +357,26 @@ def plot(tables: dict[str, Table], config: EqualBudgetsConfig) -> Figure:
 
 
 def _draw(axes: Axes, table: Table, baselines: Table, quantity: str) -> None:
-    for method, label in LABELS.items():
-        curve = rows_where(table, "method", method)
-        style = {"color": COLOURS[method], "marker": MARKERS[method]}
-        draw_curve(axes, "spent_mean", curve, quantity, label=label, **style)
-    ends = np.array([table["spent_mean"].min(), table["budget"].max()])
+    for method in PLANNERS:
+        curve, (label, colour, marker) = rows_where(table, method=method), METHODS[method]
+        style = {"color": colour, "marker": marker, "label": label}
+        draw_curve(axes, "spent_mean", curve, quantity, **style)
+    ends = (table["spent_mean"].min(), table["budget"].max())
     for method, (label, colour) in BASELINES.items():
-        level = rows_where(baselines, "method", method)
-        wide = {name: np.repeat(column, 2) for name, column in level.items()}
-        wide["spent_mean"] = ends
-        draw_curve(axes, "spent_mean", wide, quantity, color=colour, linestyle=":", label=label)
-    axes.axhline(0, color="grey", linewidth=0.8)
+        level = rows_where(baselines, method=method)
+        draw_level(axes, ends, level, quantity, color=colour, linestyle=":", label=label)
+    axes.axhline(0, **EVENT)
     axes.set(xlabel="Transitions of the model for a decision", xscale="log")
 
 
-def summary(tables: dict[str, Table], config: EqualBudgetsConfig) -> list[tuple[str, ...]]:
+def summary(tables: Tables, config: EqualBudgetsConfig) -> Lines:
     """Return a line for each planner and budget."""
     table, baselines = tables[config.name], tables[f"{config.name}_without"]
-    lines: list[tuple[str, ...]] = [("planner", "budget", "loss x 1000", "error of value")]
-    for method, label in LABELS.items():
-        curve = rows_where(table, "method", method)
+    lines: Lines = [("planner", "budget", "loss x 1000", "error of value")]
+    for method in PLANNERS:
+        curve = rows_where(table, method=method)
         for row, budget in enumerate(curve["budget"]):
-            lines.append((label, f"{budget:,}", *_texts(curve, row)))
+            lines.append((METHODS[method].label, f"{budget:,}", *_texts(curve, row)))
     for row, method in enumerate(baselines["method"]):
         lines.append((BASELINES[str(method)][0], "", *_texts(baselines, row)))
     return lines

@@ -20,8 +20,6 @@ Differences from the book:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -34,44 +32,36 @@ from matplotlib.figure import Figure
 from dynamaze.agents import DynaQ, PrioritisedSweeping
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import CompiledRun
-from dynamaze.benchmarks.harness.intervals import ConfidenceInterval, quantile_interval
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, run_module
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.harness.intervals import IntervalEstimate, quantile_interval
+from dynamaze.benchmarks.harness.plots import METHODS, number_ticks, panels
+from dynamaze.benchmarks.harness.runner import AgentConfig, RunCallback
+from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
+from dynamaze.benchmarks.harness.threads import in_threads
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
 from dynamaze.envs.mazes.schedule import DYNA
 
-METHODS = {"uniform": "Dyna-Q", "prioritised_sweeping": "prioritised sweeping"}
+PLANNERS = ("uniform", "prioritised_sweeping")
 NEAR = 1.2
 """A path is near-optimal up to this multiple of the shortest length."""
 
 EVALUATE_EVERY = 0.01
 """The policy is evaluated when the updates may have grown by this fraction."""
 
-COLOURS = {"uniform": "tab:red", "prioritised_sweeping": "tab:blue"}
-
 
 @dataclass(frozen=True)
-class Example84Config(ExperimentConfig):
+class Example84Config(AgentConfig):
     """Example 8.4 (section 8.4, p. 170): prioritised sweeping on mazes."""
 
     name: ClassVar[str] = "example_8_4"
-    heading: ClassVar[str] = "Example 8.4"
+    title: ClassVar[str] = "Example 8.4"
 
     runs: int = 50
     """Runs of each method in each maze."""
-    seed: int = 0
-    """Seed of all random numbers."""
     sizes: tuple[int, ...] = (1, 2, 3, 4, 5)
     """Factors k by which each cell is enlarged: 54 to 1350 cells."""
     planning_steps: int = 5
     """Largest number n of updates after each real step."""
-    learning_rate: float = 1.0
-    """Step size alpha."""
-    gamma: float = 0.95
-    """Discount."""
-    epsilon: float = 0.1
-    """Probability of a random action."""
     threshold: float = 1e-4
     """Pairs with errors up to it are not queued by prioritised sweeping."""
     max_steps: int = 1_000_000
@@ -80,20 +70,18 @@ class Example84Config(ExperimentConfig):
     @property
     def total_runs(self) -> int:
         """Runs of all methods in all mazes together."""
-        return self.runs * len(self.sizes) * len(METHODS)
+        return self.runs * len(self.sizes) * len(PLANNERS)
+
+    @property
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return (
+            f"quantiles of {self.runs} runs with 95% intervals by order statistics, infinite where "
+            "the runs are too few; ratios of medians with bootstrap intervals"
+        )
 
 
-def main(config: Example84Config) -> None:
-    """Run the experiment, store its tables and plot, and print its summary.
-
-    Raises:
-        ValueError: for fewer than 2 runs.
-        OSError: if the output folder cannot be written.
-    """
-    run_module(__name__, config, title=config.heading, caption=caption(config.runs))
-
-
-def run(config: Example84Config, callback: Callable[[], None] | None = None) -> dict[str, Table]:
+def run(config: Example84Config, callback: RunCallback = None) -> Tables:
     """Run the experiment.
 
     Args:
@@ -108,18 +96,21 @@ def run(config: Example84Config, callback: Callable[[], None] | None = None) -> 
     rows = []
     for size in config.sizes:
         env = gym.make("DynaMaze-v0", layout=enlarged_maze(size), max_episode_steps=-1)
-        for method in METHODS:
+        maze: Any = env.unwrapped
+        for method in PLANNERS:
             learn = partial(updates_until_optimal, config, env, method)
             seeds = np.random.SeedSequence([config.seed, size]).spawn(config.runs)
-            first = learn(seeds[0])  # alone, it compiles the code that all share
-            with ThreadPoolExecutor() as pool:
-                found = [first, *pool.map(learn, seeds[1:])]
-            maze: Any = env.unwrapped
-            states = int(maze.layout.num_cells - maze.layout.walls.sum())
-            rows.append(_table(method, states, found))
-            for _ in found:
-                if callback is not None:
-                    callback()
+            near, optimal, steps = zip(*in_threads(learn, seeds, callback=callback), strict=True)
+            rows.append(
+                make_table(
+                    method=method,
+                    states=int(maze.layout.num_cells - maze.layout.walls.sum()),
+                    run=np.arange(config.runs),
+                    updates_near=near,
+                    updates_optimal=optimal,
+                    real_steps=steps,
+                )
+            )
     return {config.name: stack(rows)}
 
 
@@ -146,12 +137,10 @@ def updates_until_optimal(
     is_swept = method == "prioritised_sweeping"
     agent = DynaQ(
         env,
-        learning_rate=config.learning_rate,
-        gamma=config.gamma,
-        epsilon=config.epsilon,
         planning_steps=config.planning_steps,
         planning=sweeping if is_swept else method,
         seed=seed,
+        **config.learning,
     )
     compiled_run, maze = CompiledRun(agent), env.unwrapped
     moves = maze.maze.dynamics.moves  # type: ignore[attr-defined]  # a maze's
@@ -193,40 +182,25 @@ def greedy_path_length(next_state, terminated, q, start, limit):
     return 0
 
 
-def _table(method: str, states: int, found: list[tuple[float, float, int]]) -> Table:
-    near, optimal, steps = (np.array(column) for column in zip(*found, strict=True))
-    runs = len(found)
-    return {
-        "method": np.full(runs, method),
-        "states": np.full(runs, states),
-        "run": np.arange(runs),
-        "updates_near": near,
-        "updates_optimal": optimal,
-        "real_steps": steps,
-    }
-
-
 # -- summary -----------------------------------------------------------------------------------
 
 
 def counts(table: Table, method: str, states: int, until: str) -> FloatArray:
     """Return (runs,) updates of a method in a maze until its policy was "near" or "optimal"."""
-    rows = rows_where(rows_where(table, "method", method), "states", states)
+    rows = rows_where(table, method=method, states=states)
     return rows[f"updates_{until}"].astype(np.float64)
 
 
-def median_ratio(
-    table: Table, states: int, until: str, resamples: int = 2000
-) -> ConfidenceInterval:
+def median_ratio(table: Table, states: int, until: str, resamples: int = 2000) -> IntervalEstimate:
     """Return the ratio of median updates, Dyna-Q to prioritised sweeping; 95% by bootstrap."""
     rng = np.random.default_rng(0)
     medians, resampled = [], []
-    for method in METHODS:
+    for method in PLANNERS:
         found = counts(table, method, states, until)
         medians.append(_lower_median(found[None])[0])
         resampled.append(_lower_median(rng.choice(found, (resamples, found.size))))
     low, high = np.quantile(resampled[0] / resampled[1], (0.025, 0.975))
-    return ConfidenceInterval(medians[0] / medians[1], low, high)
+    return IntervalEstimate(medians[0] / medians[1], low, high)
 
 
 def _lower_median(samples: FloatArray) -> FloatArray:
@@ -235,7 +209,7 @@ def _lower_median(samples: FloatArray) -> FloatArray:
     return median
 
 
-def summary(tables: dict[str, Table], config: Example84Config) -> dict[str, list[tuple[str, ...]]]:
+def summary(tables: Tables, config: Example84Config) -> dict[str, Lines]:
     """Return for near-optimal and optimal paths: median, 90th percentile, ratio of medians."""
     table = tables[config.name]
     return {
@@ -244,42 +218,31 @@ def summary(tables: dict[str, Table], config: Example84Config) -> dict[str, list
     }
 
 
-def _lines(table: Table, until: str) -> list[tuple[str, ...]]:
-    lines: list[tuple[str, ...]] = [
-        ("cells", "method", "reached", "median", "90th percentile", "ratio of medians")
-    ]
+def _lines(table: Table, until: str) -> Lines:
+    lines: Lines = [("cells", "method", "reached", "median", "90th percentile", "ratio of medians")]
     for states in np.unique(table["states"]):
-        for method, name in METHODS.items():
+        for method in PLANNERS:
             found = counts(table, method, states, until)
             cells = [_text(quantile_interval(found, quantile)) for quantile in (0.5, 0.9)]
             fewer = "" if method == "uniform" else _text(median_ratio(table, states, until))
             reached = f"{np.isfinite(found).sum()} of {found.size}"
-            lines.append((str(states), name, reached, *cells, fewer))
+            lines.append((str(states), METHODS[method].label, reached, *cells, fewer))
     return lines
 
 
-def _text(interval: ConfidenceInterval) -> str:
+def _text(interval: IntervalEstimate) -> str:
     return f"{interval.mean:,.0f} [{interval.low:,.0f}, {interval.high:,.0f}]"
 
 
-def caption(runs: int) -> str:
-    """Return the caption of the summary."""
-    return (
-        f"quantiles of {runs} runs with 95% intervals by order statistics, infinite where the runs "
-        "are too few; ratios of medians with bootstrap intervals"
-    )
-
-
-def plot(tables: dict[str, Table], config: Example84Config) -> Figure:
+def plot(tables: Tables, config: Example84Config) -> Figure:
     """Plot updates against cells: every run, the median and the 90th percentile."""
     table = tables[config.name]
-    figure = Figure(figsize=(10, 4.6), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, until in zip(panels, ("near", "optimal"), strict=True):
-        _draw(axes, table, until)
-    panels[0].set(ylabel="Updates", title=f"Until at most {NEAR:g} times the shortest path")
-    panels[1].set(title="Until the shortest path")
-    panels[0].legend(frameon=False)
+    figure, ((left, right),) = panels(1, 2, size=(10, 4.6), sharey=True)
+    _draw(left, table, "near")
+    _draw(right, table, "optimal")
+    left.set(ylabel="Updates", title=f"Until at most {NEAR:g} times the shortest path")
+    right.set(title="Until the shortest path")
+    left.legend(frameon=False)
     runs = len(np.unique(table["run"]))
     figure.suptitle(f"Example 8.4: {runs} runs, their median and (dashed) 90th percentile")
     return figure
@@ -287,8 +250,8 @@ def plot(tables: dict[str, Table], config: Example84Config) -> Figure:
 
 def _draw(axes: Axes, table: Table, until: str) -> None:
     cells = np.unique(table["states"])
-    for method, shift in zip(METHODS, (0.96, 1.04), strict=True):
-        colour = COLOURS[method]
+    for method, shift in zip(PLANNERS, (0.96, 1.04), strict=True):
+        name, colour, _ = METHODS[method]
         for states in cells:
             found = counts(table, method, states, until)
             jitter = shift * np.exp(np.random.default_rng(0).normal(0, 0.02, found.size))
@@ -298,11 +261,10 @@ def _draw(axes: Axes, table: Table, until: str) -> None:
                 quantile_interval(counts(table, method, states, until), quantile).mean
                 for states in cells
             ]
-            label = METHODS[method] if quantile == 0.5 else None
+            label = name if quantile == 0.5 else None
             axes.plot(cells * shift, heights, style, color=colour, label=label)
     axes.set(xscale="log", yscale="log", xlabel="Cells of the maze")
-    axes.set_xticks(cells, labels=[str(each) for each in cells])
-    axes.minorticks_off()
+    number_ticks(axes, cells)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import cycle
 from typing import Any, ClassVar, NamedTuple
 
@@ -47,14 +47,31 @@ from dynamaze.benchmarks.figures.figures_8_4_and_8_5 import (
     ChangingMazeFigureConfig,
     Figure84Config,
     Figure85Config,
+    draw_reference,
     optimal_rewards,
 )
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import run_many
-from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns, interval_text
-from dynamaze.benchmarks.harness.intervals import mean_interval, proportion_interval
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.harness.curves import (
+    draw_curve,
+    draw_level,
+    interval_columns,
+    interval_text,
+    mean_columns,
+    reward_curve,
+)
+from dynamaze.benchmarks.harness.intervals import IntervalEstimate, proportion_interval
+from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, legend_below, panels
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    distinct,
+    make_table,
+    rows_where,
+    stack,
+)
 from dynamaze.common.arrays import FloatArray
 
 MAZES: dict[str, ChangingMazeFigureConfig] = {
@@ -66,9 +83,6 @@ METHODS = {
     "planning": "bonus in planning",
     "action": "bonus in action selection",
 }
-COLOURS = {"none": "tab:red", "planning": "tab:blue", "action": "tab:green"}
-STORE_EVERY = 10
-"""Steps between two stored points of a curve."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +90,10 @@ class Exercise84Config(ExperimentConfig):
     """Exercise 8.4 (section 8.3, p. 168): bonus in planning or in action selection."""
 
     name: ClassVar[str] = "exercise_8_4"
-    heading: ClassVar[str] = "Exercise 8.4"
+    title: ClassVar[str] = "Exercise 8.4"
 
     runs: int = 500
     """Runs of each agent."""
-    seed: int = 0
-    """Seed of all random numbers."""
     epsilons: tuple[float, ...] = (0.1, 0.0)
     """Probabilities of a random action."""
     kappas: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
@@ -119,17 +131,7 @@ class MazeReference(NamedTuple):
     best: FloatArray  # (steps,) cumulative reward of an agent that knows the maze
 
 
-def main(config: Exercise84Config) -> None:
-    """Run the experiment, store its tables and plot, and print its summary.
-
-    Raises:
-        ValueError: for fewer than 2 runs.
-        OSError: if the output folder cannot be written.
-    """
-    run_module(__name__, config, title=config.heading, caption=interval_caption(config.runs))
-
-
-def run(config: Exercise84Config, callback: Callable[[], None] | None = None) -> dict[str, Table]:
+def run(config: Exercise84Config, callback: RunCallback = None) -> Tables:
     """Run all agents in both mazes.
 
     Args:
@@ -151,13 +153,27 @@ def run(config: Exercise84Config, callback: Callable[[], None] | None = None) ->
             rewards = run_many(
                 agent, runs=config.runs, steps=maze.steps, seed=config.seed, callback=callback
             ).rewards
-            labels = {"maze": name, "epsilon": setting.epsilon, "bonus": setting.bonus}
-            ends.append(_end(rewards, reference, {**labels, "kappa": setting.kappa}))
+            labels: dict[str, Any] = {
+                "maze": name,
+                "epsilon": setting.epsilon,
+                "bonus": setting.bonus,
+            }
+            regret = reference.best[-1] - rewards.sum(axis=1, keepdims=True)
+            ends.append(
+                make_table(
+                    **labels,
+                    kappa=setting.kappa,
+                    **mean_columns(regret=regret),
+                    **interval_columns("found", found_interval(rewards, reference)),
+                    runs=config.runs,
+                )
+            )
             if setting.kappa in (0.0, maze.kappa):
-                curves.append(_curve(rewards, labels))
+                curves.append(reward_curve(rewards, **labels))
     return {config.name: stack(curves), f"{config.name}_kappas": stack(ends)}
 
 
+@cache
 def maze_reference(maze: ChangingMazeFigureConfig) -> MazeReference:
     """Return the maze of a figure with its exact reference values."""
     env = gym.make(maze.env)
@@ -171,9 +187,8 @@ def make_agent(
     maze: ChangingMazeFigureConfig, env: gym.Env[Any, Any], setting: BonusSetting
 ) -> Callable[..., Agent]:
     """Return a function that makes an agent from a seed, with the settings of a maze's figure."""
-    common: dict[str, Any] = {
-        "learning_rate": maze.learning_rate,
-        "gamma": maze.gamma,
+    common = {
+        **maze.learning,
         "planning_steps": maze.planning_steps,
         "epsilon": setting.epsilon,
     }
@@ -198,46 +213,27 @@ def found_change(rewards: FloatArray, change: int, shortest: tuple[int, int]) ->
     return bool(new.any())
 
 
-def _end(rewards: FloatArray, reference: MazeReference, labels: dict[str, Any]) -> Table:
-    runs = len(rewards)
+def found_interval(rewards: FloatArray, reference: MazeReference) -> IntervalEstimate:
+    """Return the fraction of the (runs, steps) rewards that find the change, with its interval."""
     found = sum(found_change(row, reference.change, reference.shortest) for row in rewards)
-    regret = mean_interval(reference.best[-1] - rewards.sum(axis=1, keepdims=True))
-    return {
-        **{name: np.array([value]) for name, value in labels.items()},
-        **interval_columns("regret", regret),
-        **interval_columns("found", proportion_interval(found, runs)),
-        "runs": np.array([runs]),
-    }
-
-
-def _curve(rewards: FloatArray, labels: dict[str, Any]) -> Table:
-    runs, steps = rewards.shape
-    at = np.arange(STORE_EVERY, steps + 1, STORE_EVERY)
-    cumulative = rewards.cumsum(axis=1)[:, at - 1]
-    return {
-        **{name: np.full(at.size, value) for name, value in labels.items()},
-        "step": at,
-        **interval_columns("reward", mean_interval(cumulative)),
-        "runs": np.full(at.size, runs),
-    }
+    return proportion_interval(found, len(rewards))
 
 
 # -- plot and summary --------------------------------------------------------------------------
 
 
-def plot(tables: dict[str, Table], config: Exercise84Config) -> Figure:
+def plot(tables: Tables, config: Exercise84Config) -> Figure:
     """Plot for each maze the curves, and for each kappa regret and runs that find the change."""
     table, ends = tables[config.name], tables[f"{config.name}_kappas"]
-    figure = Figure(figsize=(12, 7), layout="constrained")
-    rows: Any = figure.subplots(len(MAZES), 3, width_ratios=(1.5, 1, 1))
+    figure, rows = panels(len(MAZES), 3, size=(12, 7), width_ratios=(1.5, 1, 1))
     for (left, middle, right), name in zip(rows, MAZES, strict=True):
-        _draw_rewards(left, rows_where(table, "maze", name), name)
-        own = rows_where(ends, "maze", name)
+        _draw_rewards(left, rows_where(table, maze=name), name)
+        own = rows_where(ends, maze=name)
         _draw_kappas(middle, own, "found", "Fraction of runs that find the change", name)
         _draw_kappas(right, own, "regret", "Regret", name)
         middle.set_ylim(-0.04, 1.04)
         right.set_ylim(0, None)
-    figure.legend(*rows[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    legend_below(figure, rows[0, 0], 4)
     figure.suptitle(
         f"Bonus in planning or action selection: {int(table['runs'][0])} runs of each agent, "
         "95% interval"
@@ -249,59 +245,48 @@ def _draw_rewards(axes: Axes, table: Table, name: str) -> None:
     maze = MAZES[name]
     for bonus, label in METHODS.items():
         for epsilon, style in _styles(table):
-            curve = rows_where(rows_where(table, "bonus", bonus), "epsilon", epsilon)
+            curve = rows_where(table, bonus=bonus, epsilon=epsilon)
             text = f"{label}, $\\epsilon$ = {epsilon:g}"
             draw_curve(
                 axes, "step", curve, "reward", color=COLOURS[bonus], linestyle=style, label=text
             )
     reference = maze_reference(maze)
-    steps = np.arange(1, reference.best.size + 1)
-    axes.plot(steps, reference.best, color="grey", linestyle=":", label="knows the maze")
-    axes.axvline(reference.change, color="grey", linewidth=0.8)
-    axes.set(
-        xlabel="Time steps (vertical line: the maze changes)",
-        ylabel="Cumulative reward",
-        xlim=(0, maze.steps),
-        ylim=(0, None),
-        title=f"{maze.title}, $\\kappa$ = {maze.kappa:g}",
-    )
+    draw_reference(axes, reference.best, reference.change)
+    axes.set_title(f"{maze.maze}, $\\kappa$ = {maze.kappa:g}")
 
 
 def _draw_kappas(axes: Axes, table: Table, quantity: str, ylabel: str, name: str) -> None:
     kappas = np.unique(table["kappa"][table["kappa"] > 0])
     for epsilon, style in _styles(table):
-        own = rows_where(table, "epsilon", epsilon)
-        none = rows_where(own, "bonus", "none")
-        wide = {key: np.repeat(column, 2) for key, column in none.items()}
-        wide["kappa"] = kappas[[0, -1]]
-        draw_curve(axes, "kappa", wide, quantity, color=COLOURS["none"], linestyle=style)
+        own = rows_where(table, epsilon=epsilon)
+        none, level = rows_where(own, bonus="none"), {"color": COLOURS["none"], "linestyle": style}
+        draw_level(axes, kappas[[0, -1]], none, quantity, **level)
         for bonus in ("planning", "action"):
-            curve = rows_where(own, "bonus", bonus)
+            curve = rows_where(own, bonus=bonus)
             draw_curve(
                 axes, "kappa", curve, quantity, color=COLOURS[bonus], linestyle=style, marker="."
             )
-    axes.axvline(MAZES[name].kappa, color="grey", linewidth=0.8)
+    axes.axvline(MAZES[name].kappa, **EVENT)
     axes.set(
         xlabel="$\\kappa$ (vertical line: the figure's)",
         ylabel=ylabel,
         xscale="log",
-        title=MAZES[name].title,
+        title=MAZES[name].maze,
     )
 
 
 def _styles(table: Table) -> Iterator[tuple[float, str]]:
     """Return each epsilon with its line style; the first is solid."""
-    epsilons = dict.fromkeys(table["epsilon"].tolist())
-    return zip(epsilons, cycle(("-", "--", "-.", ":")), strict=False)
+    return zip(distinct(table, "epsilon"), cycle(("-", "--", "-.", ":")), strict=False)
 
 
-def summary(tables: dict[str, Table], config: Exercise84Config) -> dict[str, list[tuple[str, ...]]]:
+def summary(tables: Tables, config: Exercise84Config) -> dict[str, Lines]:
     """Return for each maze a line for each agent: runs that find the change, and regret."""
     ends = tables[f"{config.name}_kappas"]
-    sections: dict[str, list[tuple[str, ...]]] = {}
+    sections: dict[str, Lines] = {}
     for name, maze in MAZES.items():
-        lines: list[tuple[str, ...]] = [("bonus", "epsilon", "kappa", "find the change", "regret")]
-        own = rows_where(ends, "maze", name)
+        lines: Lines = [("bonus", "epsilon", "kappa", "find the change", "regret")]
+        own = rows_where(ends, maze=name)
         for row in range(len(own["maze"])):
             kappa = float(own["kappa"][row])
             mark = " *" if kappa == maze.kappa else ""
@@ -314,7 +299,7 @@ def summary(tables: dict[str, Table], config: Exercise84Config) -> dict[str, lis
                     interval_text(own, "regret", row, 1),
                 )
             )
-        sections[f"Exercise 8.4, {maze.title.lower()} (* the figure's kappa)"] = lines
+        sections[f"Exercise 8.4, {maze.maze.lower()} (* the figure's kappa)"] = lines
     return sections
 
 

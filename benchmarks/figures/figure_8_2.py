@@ -11,7 +11,6 @@ Differences from the book:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -23,36 +22,30 @@ from matplotlib.figure import Figure
 from dynamaze.agents import DynaQ
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import run_many
-from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns, interval_text
-from dynamaze.benchmarks.harness.intervals import mean_interval
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.harness.curves import draw_curve, interval_text, mean_columns
+from dynamaze.benchmarks.harness.plots import REFERENCE, panels
+from dynamaze.benchmarks.harness.runner import AgentConfig, RunCallback
+from dynamaze.benchmarks.harness.table import Lines, Tables, make_table, rows_where, stack
 from dynamaze.envs import greedy_policy
 
 ENV = "DynaMaze-v0"
 
 
 @dataclass(frozen=True)
-class Figure82Config(ExperimentConfig):
+class Figure82Config(AgentConfig):
     """Figure 8.2 (section 8.2, p. 165): the Dyna maze."""
 
     name: ClassVar[str] = "figure_8_2"
-    heading: ClassVar[str] = "Figure 8.2"
+    title: ClassVar[str] = "Figure 8.2"
 
     runs: int = 1000
     """Runs for each curve."""
-    seed: int = 0
-    """Seed of all random numbers."""
     episodes: int = 50
     """Episodes of each run."""
     planning_steps: tuple[int, ...] = (0, 5, 50)
     """Numbers n of simulated updates after each real step, a curve for each."""
     learning_rate: float = 0.1
     """Step size alpha."""
-    gamma: float = 0.95
-    """Discount."""
-    epsilon: float = 0.1
-    """Probability of a random action."""
 
     @property
     def total_runs(self) -> int:
@@ -60,17 +53,7 @@ class Figure82Config(ExperimentConfig):
         return self.runs * len(self.planning_steps)
 
 
-def main(config: Figure82Config) -> None:
-    """Run the experiment, store its table and plot, and print its summary.
-
-    Raises:
-        ValueError: for fewer than 2 runs.
-        OSError: if the output folder cannot be written.
-    """
-    run_module(__name__, config, title=config.heading, caption=interval_caption(config.runs))
-
-
-def run(config: Figure82Config, callback: Callable[[], None] | None = None) -> dict[str, Table]:
+def run(config: Figure82Config, callback: RunCallback = None) -> Tables:
     """Run the experiment.
 
     Args:
@@ -84,41 +67,33 @@ def run(config: Figure82Config, callback: Callable[[], None] | None = None) -> d
     env = gym.make(ENV)
     curves = []
     for planning_steps in config.planning_steps:
-        agent = partial(
-            DynaQ,
-            env,
-            planning_steps=planning_steps,
-            learning_rate=config.learning_rate,
-            gamma=config.gamma,
-            epsilon=config.epsilon,
-        )
+        agent = partial(DynaQ, env, planning_steps=planning_steps, **config.learning)
         results = run_many(
             agent, runs=config.runs, episodes=config.episodes, seed=config.seed, callback=callback
         )
         curves.append(
-            {
-                "planning_steps": np.full(config.episodes, planning_steps),
-                "episode": np.arange(1, config.episodes + 1),
-                **interval_columns("steps", mean_interval(results.episode_steps)),
-                "runs": np.full(config.episodes, config.runs),
-            }
+            make_table(
+                planning_steps=planning_steps,
+                episode=np.arange(1, config.episodes + 1),
+                **mean_columns(steps=results.episode_steps),
+                runs=config.runs,
+            )
         )
     return {config.name: stack(curves)}
 
 
-def plot(tables: dict[str, Table], config: Figure82Config) -> Figure:
+def plot(tables: Tables, config: Figure82Config) -> Figure:
     """Plot the stored table, in the book's axes."""
     table = tables[config.name]
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.add_subplot()
+    figure, ((axes,),) = panels()
     for planning_steps in np.unique(table["planning_steps"]):
-        curve = rows_where(table, "planning_steps", planning_steps)
+        curve = rows_where(table, planning_steps=planning_steps)
         label = f"{planning_steps} planning steps"
         if planning_steps == 0:
             label += " (direct RL only)"
         draw_curve(axes, "episode", curve, "steps", label=label)
     best = best_epsilon_greedy_steps(config)
-    axes.axhline(best, color="grey", linestyle=":", linewidth=1)
+    axes.axhline(best, **REFERENCE)
     axes.annotate(
         f"best with epsilon = {config.epsilon}: {best:.2f}",
         (config.episodes, best),
@@ -139,12 +114,12 @@ def plot(tables: dict[str, Table], config: Figure82Config) -> Figure:
     return figure
 
 
-def summary(tables: dict[str, Table], config: Figure82Config) -> list[tuple[str, ...]]:
+def summary(tables: Tables, config: Figure82Config) -> Lines:
     """Return a line for each curve: the first and the last episode."""
     table = tables[config.name]
-    lines: list[tuple[str, ...]] = [("planning steps", "first episode", "last episode")]
+    lines: Lines = [("planning steps", "first episode", "last episode")]
     for planning_steps in np.unique(table["planning_steps"]):
-        curve = rows_where(table, "planning_steps", planning_steps)
+        curve = rows_where(table, planning_steps=planning_steps)
         lines.append(
             (str(planning_steps), *(interval_text(curve, "steps", row) for row in (0, -1)))
         )

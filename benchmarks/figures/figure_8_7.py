@@ -18,7 +18,6 @@ Differences from the book:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,9 +28,10 @@ from matplotlib.figure import Figure
 from dynamaze.agents.core.rng import make_generator
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns, interval_text
-from dynamaze.benchmarks.harness.intervals import ConfidenceInterval, mean_interval
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.harness.intervals import IntervalEstimate, mean_interval
+from dynamaze.benchmarks.harness.plots import panels
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
 from dynamaze.common.arrays import FloatArray, IntArray
 
 LINEAR_POINTS, EARLY_POINTS = 100, 40
@@ -43,12 +43,10 @@ class Figure87Config(ExperimentConfig):
     """Figure 8.7 (section 8.5, p. 174): expected against sample updates."""
 
     name: ClassVar[str] = "figure_8_7"
-    heading: ClassVar[str] = "Figure 8.7"
+    title: ClassVar[str] = "Figure 8.7"
 
     runs: int = 5000
     """Runs for each number of successors."""
-    seed: int = 0
-    """Seed of all random numbers."""
     branching: tuple[int, ...] = (2, 10, 100, 1000, 10_000)
     """The numbers b of equally likely successors, a curve for each."""
 
@@ -58,17 +56,7 @@ class Figure87Config(ExperimentConfig):
         return self.runs * len(self.branching)
 
 
-def main(config: Figure87Config) -> None:
-    """Run the experiment, store its tables and plot, and print its summary.
-
-    Raises:
-        ValueError: for fewer than 2 runs.
-        OSError: if the output folder cannot be written.
-    """
-    run_module(__name__, config, title=config.heading, caption=interval_caption(config.runs))
-
-
-def run(config: Figure87Config, callback: Callable[[], None] | None = None) -> dict[str, Table]:
+def run(config: Figure87Config, callback: RunCallback = None) -> Tables:
     """Run the simulation.
 
     Args:
@@ -91,14 +79,14 @@ def run(config: Figure87Config, callback: Callable[[], None] | None = None) -> d
             if callback is not None:
                 callback()
         curves.append(
-            {
-                "branching": np.full(updates.size, branching),
-                "updates": updates,
-                "computation": updates / branching,
+            make_table(
+                branching=branching,
+                updates=updates,
+                computation=updates / branching,
                 **interval_columns("rms", root_of_mean(squares)),
-                "closed_form": closed_form(branching, updates),
-                "runs": np.full(updates.size, config.runs),
-            }
+                closed_form=closed_form(branching, updates),
+                runs=config.runs,
+            )
         )
     return {config.name: stack(curves)}
 
@@ -135,19 +123,18 @@ def curve_points(branching: int) -> IntArray:
     return np.unique(np.concatenate(points).round().astype(np.int64))
 
 
-def root_of_mean(squares: FloatArray) -> ConfidenceInterval:
+def root_of_mean(squares: FloatArray) -> IntervalEstimate:
     """Return the root of the mean over the first axis, and of the ends of its interval."""
-    return ConfidenceInterval(*(np.sqrt(np.maximum(part, 0)) for part in mean_interval(squares)))
+    return IntervalEstimate(*(np.sqrt(np.maximum(part, 0)) for part in mean_interval(squares)))
 
 
-def plot(tables: dict[str, Table], config: Figure87Config) -> Figure:
+def plot(tables: Tables, config: Figure87Config) -> Figure:
     """Plot the stored table, in the book's axes."""
     table = tables[config.name]
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.add_subplot()
+    figure, ((axes,),) = panels()
     axes.plot([0, 1, 1, 2], [1, 1, 0, 0], color="black", linewidth=2, label="expected updates")
     for branching in np.unique(table["branching"]):
-        curve = rows_where(table, "branching", branching)
+        curve = rows_where(table, branching=branching)
         draw_curve(axes, "computation", curve, "rms", label=f"sample updates, b = {branching:,}")
         axes.plot(
             curve["computation"],
@@ -170,13 +157,13 @@ def plot(tables: dict[str, Table], config: Figure87Config) -> Figure:
     return figure
 
 
-def summary(tables: dict[str, Table], config: Figure87Config) -> list[tuple[str, ...]]:
+def summary(tables: Tables, config: Figure87Config) -> Lines:
     """Return a line for each b: the error after b/2, b and 2b sample updates, and the exact one."""
     table = tables[config.name]
     fractions = {"b/2": 0.5, "b": 1.0, "2b": 2.0}
-    lines: list[tuple[str, ...]] = [("b", *(f"RMS error, t = {name}" for name in fractions))]
+    lines: Lines = [("b", *(f"RMS error, t = {name}" for name in fractions))]
     for branching in np.unique(table["branching"]):
-        curve = rows_where(table, "branching", branching)
+        curve = rows_where(table, branching=branching)
         rows = [int(np.abs(curve["computation"] - each).argmin()) for each in fractions.values()]
         lines.append((f"{branching:,}", *(_with_exact(curve, row) for row in rows)))
     return lines

@@ -27,11 +27,9 @@ a policy by episodes. Here a transition to the terminal state has its own reward
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from functools import partial
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -41,14 +39,14 @@ from matplotlib.figure import Figure
 from dynamaze.agents.core.rng import make_generator
 from dynamaze.benchmarks.figures.random_tasks import RandomTask, learning_curve
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns, interval_text
-from dynamaze.benchmarks.harness.intervals import mean_interval
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.harness.curves import draw_curve, interval_text, mean_columns
+from dynamaze.benchmarks.harness.plots import COLOURS, panels
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
+from dynamaze.benchmarks.harness.threads import in_threads
 from dynamaze.common.arrays import FloatArray
 
 DISTRIBUTIONS = {"on_policy": "on-policy", "uniform": "uniform"}
-COLOURS = {1: "tab:blue", 3: "tab:orange", 10: "tab:green"}
 FRACTIONS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Fractions of the updates, after which the summary shows the values."""
 RESAMPLES = 2000
@@ -71,12 +69,10 @@ class Figure88Config(ExperimentConfig):
     """Figure 8.8 (section 8.6, p. 176): the distribution of updates."""
 
     name: ClassVar[str] = "figure_8_8"
-    heading: ClassVar[str] = "Figure 8.8"
+    title: ClassVar[str] = "Figure 8.8"
 
     runs: int = 500
     """Tasks of each kind."""
-    seed: int = 0
-    """Seed of all random numbers."""
     epsilon: float = 0.1
     """Probability of a random action in the on-policy episodes."""
     evaluations: int = 100
@@ -88,6 +84,8 @@ class Figure88Config(ExperimentConfig):
         Problem(10_000, 1, 200_000),
     )
     """The kinds of tasks."""
+    workers: int | None = None
+    """Threads; one on each core by default."""
 
     @property
     def total_runs(self) -> int:
@@ -95,28 +93,12 @@ class Figure88Config(ExperimentConfig):
         return self.runs * len(self.problems)
 
 
-def main(config: Figure88Config) -> None:
-    """Run the experiment, store its tables and plot, and print its summary.
-
-    Raises:
-        ValueError: for fewer than 2 runs.
-        OSError: if the output folder cannot be written.
-    """
-    run_module(__name__, config, title=config.heading, caption=interval_caption(config.runs))
-
-
-def run(
-    config: Figure88Config,
-    callback: Callable[[], None] | None = None,
-    *,
-    workers: int | None = None,
-) -> dict[str, Table]:
+def run(config: Figure88Config, callback: RunCallback = None) -> Tables:
     """Plan in all tasks with both distributions.
 
     Args:
         config: the settings.
         callback: called after each task, in the calling thread.
-        workers: threads, which do not influence the numbers; None for one on each core.
 
     Returns:
         The table of the curves, with the columns states, branching, updates, and of uniform,
@@ -134,52 +116,22 @@ def run(
             raise ValueError(
                 f"evaluations={config.evaluations}; expected a divisor of {problem.updates}"
             )
-        values = np.array(list(_tasks(config, problem, callback, workers)))
+        seeds = np.random.SeedSequence(config.seed, spawn_key=problem).spawn(config.runs)
+        run_trial = partial(trial, config, problem)
+        found = in_threads(run_trial, seeds, workers=config.workers, callback=callback)
+        values = np.array(list(found))
         difference = values[:, 1] - values[:, 0]
         updates = np.linspace(0, problem.updates, config.evaluations + 1).astype(np.int64)
         kind = {"states": problem.states, "branching": problem.branching}
-        curves.append(
-            {
-                **{name: np.full(updates.size, number) for name, number in kind.items()},
-                "updates": updates,
-                **interval_columns("on_policy", mean_interval(values[:, 0])),
-                **interval_columns("uniform", mean_interval(values[:, 1])),
-                **interval_columns("difference", mean_interval(difference)),
-                "runs": np.full(updates.size, config.runs),
-            }
-        )
+        means = mean_columns(on_policy=values[:, 0], uniform=values[:, 1], difference=difference)
+        curves.append(make_table(**kind, updates=updates, **means, runs=config.runs))
         crossing = crossing_interval(updates, difference, config.seed)
-        crossings.append(
-            {
-                **{name: np.array([number]) for name, number in kind.items()},
-                **{name: np.array([number]) for name, number in crossing.items()},
-                "runs": np.array([config.runs]),
-            }
-        )
+        crossings.append(make_table(**kind, **crossing, runs=config.runs))
     return {config.name: stack(curves), f"{config.name}_crossing": stack(crossings)}
 
 
-def _tasks(
-    config: Figure88Config,
-    problem: Problem,
-    callback: Callable[[], None] | None,
-    workers: int | None,
-) -> Iterator[FloatArray]:
-    """Yield the curves of each task, in order: (2, evaluations + 1) on-policy and uniform."""
-    seeds = np.random.SeedSequence(config.seed, spawn_key=problem).spawn(config.runs)
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        try:
-            for curves in pool.map(lambda seed: one_task(config, problem, seed), seeds):
-                yield curves
-                if callback is not None:
-                    callback()
-        except BaseException:  # Ctrl-C above all: tasks that have not begun are cancelled
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def one_task(config: Figure88Config, problem: Problem, seed: np.random.SeedSequence) -> FloatArray:
-    """Return (2, evaluations + 1) values of the greedy policy: on-policy and uniform."""
+def trial(config: Figure88Config, problem: Problem, seed: np.random.SeedSequence) -> FloatArray:
+    """Return (2, evaluations + 1) values of one task's greedy policy: on-policy and uniform."""
     task = RandomTask.sample(problem.states, problem.branching, make_generator(seed, 0))
     return np.array(
         [
@@ -248,14 +200,13 @@ def crossing_interval(
 # -- plot and summary --------------------------------------------------------------------------
 
 
-def plot(tables: dict[str, Table], config: Figure88Config) -> Figure:
+def plot(tables: Tables, config: Figure88Config) -> Figure:
     """Plot the stored tables, in the book's axes: a panel for each number of states."""
     table, crossings = tables[config.name], tables[f"{config.name}_crossing"]
     sizes = np.unique(table["states"])
-    figure = Figure(figsize=(7, 3.6 * len(sizes)), layout="constrained")
-    panels: Any = figure.subplots(len(sizes), 1, squeeze=False)
-    for axes, states in zip(panels[:, 0], sizes, strict=True):
-        _draw_size(axes, rows_where(table, "states", states), crossings)
+    figure, grid = panels(len(sizes), size=(7, 3.6 * len(sizes)))
+    for axes, states in zip(grid[:, 0], sizes, strict=True):
+        _draw_size(axes, rows_where(table, states=states), crossings)
     runs = int(table["runs"][0])
     figure.suptitle(f"Random tasks: mean of {runs} of each kind, 95% interval")
     return figure
@@ -263,14 +214,14 @@ def plot(tables: dict[str, Table], config: Figure88Config) -> Figure:
 
 def _draw_size(axes: Axes, table: Table, crossings: Table) -> None:
     states = int(table["states"][0])
-    own = rows_where(crossings, "states", states)
+    own = rows_where(crossings, states=states)
     for branching in np.unique(table["branching"]):
-        curves = rows_where(table, "branching", branching)
-        colour = COLOURS.get(int(branching), "tab:purple")
+        curves = rows_where(table, branching=branching)
+        colour = COLOURS.get(f"b = {branching}", "tab:purple")
         for name, style in (("on_policy", "-"), ("uniform", "--")):
             label = f"b = {branching}, {DISTRIBUTIONS[name]}"
             draw_curve(axes, "updates", curves, name, color=colour, linestyle=style, label=label)
-        point = float(rows_where(own, "branching", branching)["crossing"][0])
+        point = float(rows_where(own, branching=branching)["crossing"][0])
         height = np.interp(point, curves["updates"], curves["on_policy_mean"])
         if np.isfinite(point):
             axes.plot(point, height, "o", color=colour, markeredgecolor="black")
@@ -284,23 +235,23 @@ def _draw_size(axes: Axes, table: Table, crossings: Table) -> None:
     axes.legend(frameon=False, fontsize=8, ncols=2)
 
 
-def summary(tables: dict[str, Table], config: Figure88Config) -> dict[str, list[tuple[str, ...]]]:
+def summary(tables: Tables, config: Figure88Config) -> dict[str, Lines]:
     """Return for each kind of task the values during planning, and the crossing points."""
     table, crossings = tables[config.name], tables[f"{config.name}_crossing"]
-    sections: dict[str, list[tuple[str, ...]]] = {}
-    last: list[tuple[str, ...]] = [("|S|", "b", "updates until uniform overtakes")]
+    sections: dict[str, Lines] = {}
+    last: Lines = [("|S|", "b", "updates until uniform overtakes")]
     for row, (states, branching) in enumerate(
         zip(crossings["states"], crossings["branching"], strict=True)
     ):
-        curves = rows_where(rows_where(table, "states", states), "branching", branching)
+        curves = rows_where(table, states=states, branching=branching)
         sections[f"Figure 8.8, |S| = {states:,}, b = {branching}"] = _value_lines(curves)
         ends = [float(crossings[f"crossing{end}"][row]) for end in ("", "_low", "_high")]
         last.append((f"{states:,}", str(branching), "{:,.0f} [{:,.0f}, {:,.0f}]".format(*ends)))
     return {**sections, "Figure 8.8, crossing points": last}
 
 
-def _value_lines(curves: Table) -> list[tuple[str, ...]]:
-    lines: list[tuple[str, ...]] = [("updates", "on-policy", "uniform", "uniform less on-policy")]
+def _value_lines(curves: Table) -> Lines:
+    lines: Lines = [("updates", "on-policy", "uniform", "uniform less on-policy")]
     done = curves["updates"] / curves["updates"][-1]
     for fraction in FRACTIONS:
         row = int(np.abs(done - fraction).argmin())

@@ -23,38 +23,29 @@ from matplotlib.figure import Figure
 from dynamaze.agents import Agent, DynaQ, DynaQPlus
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import run_many
-from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns, interval_text
+from dynamaze.benchmarks.harness.curves import draw_curve, interval_text, reward_curve
 from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.harness.plots import EVENT, METHODS, REFERENCE
+from dynamaze.benchmarks.harness.runner import AgentConfig, RunCallback
+from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
 from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import DynaMazeEnv, greedy_policy
 from dynamaze.envs.rendering.frame import FramePainter
 
-COLOURS = {"DynaQ": "tab:red", "DynaQPlus": "tab:blue"}
-LABELS = {"DynaQ": "Dyna-Q", "DynaQPlus": "Dyna-Q+"}
+AGENTS = ("DynaQ", "DynaQPlus")
 
 
 @dataclass(frozen=True)
-class ChangingMazeFigureConfig(ExperimentConfig):
+class ChangingMazeFigureConfig(AgentConfig):
     """Settings that both figures have; each gives its own numbers."""
 
-    heading: ClassVar[str]
-    title: ClassVar[str]  # of the plot
+    maze: ClassVar[str]  # title of the plot
     env: ClassVar[str]  # the environment's id
 
     runs: int = 1000
     """Runs of each agent."""
-    seed: int = 0
-    """Seed of all random numbers."""
     steps: int = 3000
     """Real steps of each run."""
-    learning_rate: float = 1.0
-    """Step size alpha; 1 is right in a deterministic environment."""
-    gamma: float = 0.95
-    """Discount."""
-    epsilon: float = 0.1
-    """Probability of a random action."""
     planning_steps: int = 10
     """Simulated updates n after each real step."""
     kappa: float = 1e-3
@@ -67,12 +58,7 @@ class ChangingMazeFigureConfig(ExperimentConfig):
 
     def agents(self, env: gym.Env[Any, Any]) -> dict[str, Callable[..., Agent]]:
         """Return the functions that make each agent from a seed."""
-        common: dict[str, Any] = {
-            "learning_rate": self.learning_rate,
-            "gamma": self.gamma,
-            "epsilon": self.epsilon,
-            "planning_steps": self.planning_steps,
-        }
+        common = {**self.learning, "planning_steps": self.planning_steps}
         return {
             "DynaQ": partial(DynaQ, env, **common),
             "DynaQPlus": partial(DynaQPlus, env, kappa=self.kappa, **common),
@@ -84,8 +70,8 @@ class Figure84Config(ChangingMazeFigureConfig):
     """Figure 8.4 (section 8.3, p. 166): the blocking maze."""
 
     name: ClassVar[str] = "figure_8_4"
-    heading: ClassVar[str] = "Figure 8.4"
-    title: ClassVar[str] = "Blocking maze"
+    title: ClassVar[str] = "Figure 8.4"
+    maze: ClassVar[str] = "Blocking maze"
     env: ClassVar[str] = "DynaMazeBlocking-v0"
 
     steps: int = 3000
@@ -98,8 +84,8 @@ class Figure85Config(ChangingMazeFigureConfig):
     """Figure 8.5 (section 8.3, p. 167): the shortcut maze."""
 
     name: ClassVar[str] = "figure_8_5"
-    heading: ClassVar[str] = "Figure 8.5"
-    title: ClassVar[str] = "Shortcut maze"
+    title: ClassVar[str] = "Figure 8.5"
+    maze: ClassVar[str] = "Shortcut maze"
     env: ClassVar[str] = "DynaMazeShortcut-v0"
 
     steps: int = 6000
@@ -107,19 +93,7 @@ class Figure85Config(ChangingMazeFigureConfig):
     kappa: float = 1e-3
 
 
-def main(config: ChangingMazeFigureConfig) -> None:
-    """Run the experiment, store its tables and plot, and print its summary.
-
-    Raises:
-        ValueError: for fewer than 2 runs.
-        OSError: if the output folder cannot be written.
-    """
-    run_module(__name__, config, title=config.heading, caption=interval_caption(config.runs))
-
-
-def run(
-    config: ChangingMazeFigureConfig, callback: Callable[[], None] | None = None
-) -> dict[str, Table]:
+def run(config: ChangingMazeFigureConfig, callback: RunCallback = None) -> Tables:
     """Run both agents.
 
     Args:
@@ -140,22 +114,9 @@ def run(
         results = run_many(
             agent, runs=config.runs, steps=config.steps, seed=config.seed, callback=callback
         )
-        cumulative = results.rewards.cumsum(axis=1)
-        curves.append(
-            {
-                "agent": np.full(config.steps, name),
-                "step": np.arange(1, config.steps + 1),
-                **interval_columns("reward", mean_interval(cumulative)),
-                "runs": np.full(config.steps, config.runs),
-            }
-        )
-        ends.append(
-            {
-                "agent": np.full(config.runs, name),
-                "run": np.arange(config.runs),
-                "reward_after": cumulative[:, -1] - cumulative[:, change - 1],
-            }
-        )
+        curves.append(reward_curve(results.rewards, every=1, agent=name))
+        after = results.rewards[:, change:].sum(axis=1)
+        ends.append(make_table(agent=name, run=np.arange(config.runs), reward_after=after))
     return {config.name: stack(curves), f"{config.name}_runs": stack(ends)}
 
 
@@ -178,7 +139,7 @@ def optimal_rewards(env: DynaMazeEnv, steps: int, *, gamma: float, epsilon: floa
 # -- plot and summary --------------------------------------------------------------------------
 
 
-def plot(tables: dict[str, Table], config: ChangingMazeFigureConfig) -> Figure:
+def plot(tables: Tables, config: ChangingMazeFigureConfig) -> Figure:
     """Plot the two mazes, the curves in the book's axes, and the runs' rewards after the change."""
     env: Any = gym.make(config.env).unwrapped
     figure = Figure(figsize=(9, 5), layout="constrained")
@@ -189,16 +150,16 @@ def plot(tables: dict[str, Table], config: ChangingMazeFigureConfig) -> Figure:
     _draw_curves(left, tables[config.name], config, env)
     _draw_runs(right, tables[f"{config.name}_runs"])
     runs = int(tables[config.name]["runs"][0])
-    figure.suptitle(f"{config.title}: mean of {runs} runs, 95% interval")
+    figure.suptitle(f"{config.maze}: mean of {runs} runs, 95% interval")
     return figure
 
 
-def summary(tables: dict[str, Table], config: ChangingMazeFigureConfig) -> list[tuple[str, ...]]:
+def summary(tables: Tables, config: ChangingMazeFigureConfig) -> Lines:
     """Return a line for each agent: the cumulative reward, and the part of it after the change."""
-    lines: list[tuple[str, ...]] = [("agent", "cumulative reward", "of it after the change")]
-    for agent in COLOURS:
-        curve = rows_where(tables[config.name], "agent", agent)
-        after = rows_where(tables[f"{config.name}_runs"], "agent", agent)["reward_after"]
+    lines: Lines = [("agent", "cumulative reward", "of it after the change")]
+    for agent in AGENTS:
+        curve = rows_where(tables[config.name], agent=agent)
+        after = rows_where(tables[f"{config.name}_runs"], agent=agent)["reward_after"]
         whole = interval_text(curve, "reward", -1, 1)
         lines.append((agent, whole, format_interval(mean_interval(after))))
     return lines
@@ -217,22 +178,39 @@ def _draw_mazes(figure: Any, env: DynaMazeEnv) -> None:
 def _draw_curves(
     axes: Axes, table: Table, config: ChangingMazeFigureConfig, env: DynaMazeEnv
 ) -> None:
-    for agent, colour in COLOURS.items():
-        curve = rows_where(table, "agent", agent)
-        draw_curve(axes, "step", curve, "reward", color=colour, label=LABELS[agent])
+    for agent in AGENTS:
+        curve, style = rows_where(table, agent=agent), METHODS[agent]
+        draw_curve(axes, "step", curve, "reward", color=style.colour, label=style.label)
     steps = int(table["step"].max())
     best = optimal_rewards(env, steps, gamma=config.gamma, epsilon=config.epsilon)
-    axes.plot(np.arange(1, steps + 1), best, color="grey", linestyle=":", label="knows the maze")
-    axes.axvline(env.schedule.steps[1], color="grey", linewidth=0.8)
-    axes.set(xlabel="Time steps", ylabel="Cumulative reward", xlim=(0, steps), ylim=(0, None))
+    draw_reference(axes, best, env.schedule.steps[1])
+    axes.set_xlabel("Time steps")
     axes.legend(frameon=False)
+
+
+def draw_reference(axes: Axes, best: FloatArray, change: int) -> None:
+    """Draw the rewards of an agent that knows the maze, the change, and the axes of such a plot.
+
+    Args:
+        axes: of the plot.
+        best: (steps,) cumulative reward.
+        change: the step at which the maze changes.
+    """
+    axes.plot(np.arange(1, best.size + 1), best, **REFERENCE, label="knows the maze")
+    axes.axvline(change, **EVENT)
+    axes.set(
+        xlabel="Time steps (vertical line: the maze changes)",
+        ylabel="Cumulative reward",
+        xlim=(0, best.size),
+        ylim=(0, None),
+    )
 
 
 def _draw_runs(axes: Axes, table: Table) -> None:
     bins = np.linspace(0, table["reward_after"].max() + 1, 31)
-    for agent, colour in COLOURS.items():
-        after = rows_where(table, "agent", agent)["reward_after"]
-        axes.hist(after, bins=bins.tolist(), color=colour, alpha=0.5, label=LABELS[agent])
+    for agent in AGENTS:
+        after, style = rows_where(table, agent=agent)["reward_after"], METHODS[agent]
+        axes.hist(after, bins=bins.tolist(), color=style.colour, alpha=0.5, label=style.label)
     axes.set(xlabel="Reward after the change", ylabel="Runs")
 
 

@@ -179,7 +179,7 @@ def greedy_pair(q, state):
 
 
 @compiled
-def reachable_states(task, q, buffers):
+def states_under_policy(task, q, buffers):
     """List the states that the greedy policy reaches from the start; return their number."""
     # States are marked with the evaluation's number, so that nothing has to be cleared.
     buffers.number[0] += 1
@@ -206,7 +206,7 @@ def greedy_value(task, q, buffers, tolerance):
 
     Iterative policy evaluation over the reachable states, with the bounds of MacQueen (1966).
     """
-    count = reachable_states(task, q, buffers)
+    count = states_under_policy(task, q, buffers)
     branching = task.successors.shape[1]
     # A sweep that changed values by d in [low, high] is followed by changes of c P d, c^2 P^2 d and
     # so on, where c is the continuation probability: the rest lies between c / (1 - c) times low

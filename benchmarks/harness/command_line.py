@@ -1,7 +1,8 @@
 """Commands from dataclasses: options by tyro, errors in one line, exit codes, and scripts.
 
 A command is a module with a frozen dataclass, whose fields and their docstrings are its options
-and their help, and a function `main` that takes it.
+and their help, and a function `main` that takes it. An experiment (`runner`) has no `main`: it has
+`run`, `plot` and `summary`, which the harness calls.
 """
 
 from __future__ import annotations
@@ -114,7 +115,12 @@ def run_command(name: str, command: Command, options: Sequence[str]) -> int:
         )
     except SystemExit as stop:  # after --help, or a wrong option, which tyro has reported
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE
-    module.main(config)
+    if hasattr(module, "main"):
+        module.main(config)
+    else:
+        from dynamaze.benchmarks.harness.runner import run_module  # Matplotlib takes long to load
+
+        run_module(module, config)
     return 0
 
 
@@ -123,7 +129,8 @@ def config_type(module: ModuleType, command: Command) -> type:
     if command.config:
         found: type = getattr(module, command.config)
     else:
-        found = next(iter(get_type_hints(module.main).values()))
+        function = getattr(module, "main", None) or module.run
+        found = next(iter(get_type_hints(function).values()))
     return found
 
 

@@ -6,26 +6,41 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.intervals import (
-    ConfidenceInterval,
+    IntervalEstimate,
     format_interval,
     mean_interval,
 )
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.harness.plots import line_with_band, panels
+from dynamaze.benchmarks.harness.table import Lines, Table, distinct, make_table, rows_where, stack
 from dynamaze.common.arrays import FloatArray
 
 # -- one quantity with an interval -------------------------------------------------------------
 
 
-def interval_columns(quantity: str, interval: ConfidenceInterval) -> Table:
+def interval_columns(quantity: str, interval: IntervalEstimate) -> Table:
     """Return the columns `quantity`_mean, `quantity`_low and `quantity`_high."""
     return {
         f"{quantity}_{part}": np.asarray(getattr(interval, part))
-        for part in ConfidenceInterval._fields
+        for part in IntervalEstimate._fields
     }
+
+
+def mean_columns(**samples: npt.ArrayLike) -> Table:
+    """Return the interval columns of the means over runs of some quantities: `reward=...`."""
+    table: Table = {}
+    for quantity, each in samples.items():
+        table |= interval_columns(quantity, mean_interval(each))
+    return table
+
+
+def interval_of(table: Table, quantity: str) -> IntervalEstimate:
+    """Return what `interval_columns` wrote of a quantity."""
+    return IntervalEstimate(*(table[f"{quantity}_{part}"] for part in IntervalEstimate._fields))
 
 
 def draw_curve(axes: Axes, x: str, table: Table, quantity: str, **style: Any) -> None:
@@ -38,21 +53,39 @@ def draw_curve(axes: Axes, x: str, table: Table, quantity: str, **style: Any) ->
         quantity: the name of the quantity.
         style: of the line.
     """
-    (line,) = axes.plot(table[x], table[f"{quantity}_mean"], **style)
-    axes.fill_between(
-        table[x],
-        table[f"{quantity}_low"],
-        table[f"{quantity}_high"],
-        color=line.get_color(),
-        alpha=0.3,
-        linewidth=0,
-    )
+    line_with_band(axes, table[x], interval_of(table, quantity), **style)
+
+
+def draw_level(axes: Axes, ends: npt.ArrayLike, table: Table, quantity: str, **style: Any) -> None:
+    """Draw the quantity of a table of one row as a horizontal line between two ends."""
+    level = IntervalEstimate(*(np.repeat(part, 2) for part in interval_of(table, quantity)))
+    line_with_band(axes, np.asarray(ends), level, **style)
 
 
 def interval_text(table: Table, quantity: str, row: int, digits: int = 2) -> str:
     """Format the mean and interval of one row, for a summary."""
-    parts = (table[f"{quantity}_{part}"][row] for part in ConfidenceInterval._fields)
-    return format_interval(ConfidenceInterval(*parts), digits)
+    parts = (part[row] for part in interval_of(table, quantity))
+    return format_interval(IntervalEstimate(*parts), digits)
+
+
+# -- cumulative rewards ------------------------------------------------------------------------
+
+STORE_EVERY = 10
+"""Steps between two stored points of a curve of rewards."""
+
+
+def reward_curve(rewards: FloatArray, *, every: int = STORE_EVERY, **labels: Any) -> Table:
+    """Return the cumulative reward of (runs, steps) rewards, a row for each stored step.
+
+    Args:
+        rewards: of each run and step.
+        every: steps between two stored ones.
+        labels: further columns, of a single value each; they come first.
+    """
+    runs, steps = rewards.shape
+    at = np.arange(every, steps + 1, every)
+    cumulative = rewards.cumsum(axis=1)[:, at - 1]
+    return make_table(**labels, step=at, **mean_columns(reward=cumulative), runs=runs)
 
 
 # -- learning curves of several methods over the same episodes ---------------------------------
@@ -94,30 +127,21 @@ def run_methods(
             numbers.append(learn(method, child))
             if callback is not None:
                 callback()
-        episodes = len(numbers[0])
-        curves.append(
-            {
-                "method": np.full(episodes, method),
-                "episode": np.arange(1, episodes + 1),
-                **interval_columns(quantity, mean_interval(numbers)),
-                "runs": np.full(episodes, runs),
-            }
-        )
+        episodes = np.arange(1, len(numbers[0]) + 1)
+        columns = mean_columns(**{quantity: numbers})
+        curves.append(make_table(method=method, episode=episodes, **columns, runs=runs))
     return stack(curves)
 
 
 def plot_methods(table: Table, quantity: str, *, title: str, ylabel: str) -> Figure:
     """Plot the stored table on a logarithmic scale."""
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes: Axes = figure.add_subplot()
-    for method in method_names(table):
-        curve = rows_where(table, "method", method)
-        (line,) = axes.plot(curve["episode"], curve[f"{quantity}_mean"], label=method)
+    figure, ((axes,),) = panels()
+    for method in distinct(table, "method"):
+        curve = rows_where(table, method=method)
+        mean, low, high = interval_of(curve, quantity)
         # An interval may reach below 0, which has no logarithm.
-        low, high = np.maximum(curve[f"{quantity}_low"], 1e-3), curve[f"{quantity}_high"]
-        axes.fill_between(
-            curve["episode"], low, high, color=line.get_color(), alpha=0.3, linewidth=0
-        )
+        shown = IntervalEstimate(mean, np.maximum(low, 1e-3), high)
+        line_with_band(axes, curve["episode"], shown, label=method)
     axes.set(
         xlabel="Episodes",
         ylabel=ylabel,
@@ -131,18 +155,13 @@ def plot_methods(table: Table, quantity: str, *, title: str, ylabel: str) -> Fig
 
 def summarise_methods(
     table: Table, quantity: str, episodes: Sequence[int], *, digits: int = 2
-) -> list[tuple[str, ...]]:
+) -> Lines:
     """Return a line for each method: its number in some episodes and in the last one."""
     last = int(table["episode"].max())
     shown = [episode for episode in episodes if episode < last] + [last]
-    lines: list[tuple[str, ...]] = [("method", *(f"episode {episode}" for episode in shown))]
-    for method in method_names(table):
-        curve = rows_where(table, "method", method)
+    lines: Lines = [("method", *(f"episode {episode}" for episode in shown))]
+    for method in distinct(table, "method"):
+        curve = rows_where(table, method=method)
         texts = (interval_text(curve, quantity, episode - 1, digits) for episode in shown)
         lines.append((method, *texts))
     return lines
-
-
-def method_names(table: Table) -> list[Any]:
-    """Return the methods of a table, in its order."""
-    return list(dict.fromkeys(table["method"].tolist()))

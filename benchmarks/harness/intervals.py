@@ -9,20 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.deprecation import moved_names
 
 FEW_RUNS = 10
 """With fewer runs of a skewed quantity the coverage is much smaller than stated."""
 
 
-class ConfidenceInterval(NamedTuple):
-    """An estimate, usually a mean, and its confidence interval."""
+class IntervalEstimate(NamedTuple):
+    """Estimates, usually means, and their confidence intervals: arrays of one shape."""
 
     mean: FloatArray
     low: FloatArray
     high: FloatArray
 
 
-def mean_interval(samples: npt.ArrayLike, confidence: float = 0.95) -> ConfidenceInterval:
+def mean_interval(samples: npt.ArrayLike, confidence: float = 0.95) -> IntervalEstimate:
     """Return the mean over the first axis and Student's t interval.
 
     Args:
@@ -39,12 +40,12 @@ def mean_interval(samples: npt.ArrayLike, confidence: float = 0.95) -> Confidenc
     mean = samples.mean(axis=0)
     half = student_t_quantile(0.5 + confidence / 2, runs - 1) * samples.std(axis=0, ddof=1)
     half = half / np.sqrt(runs)
-    return ConfidenceInterval(mean, mean - half, mean + half)
+    return IntervalEstimate(mean, mean - half, mean + half)
 
 
 def quantile_interval(
     samples: npt.ArrayLike, quantile: float = 0.5, confidence: float = 0.95
-) -> ConfidenceInterval:
+) -> IntervalEstimate:
     """Return a quantile, by default the median, with a distribution-free interval.
 
     The ends are order statistics: the number of samples below the quantile is binomial (Conover
@@ -70,10 +71,10 @@ def quantile_interval(
     low = int(np.searchsorted(below, outside, side="right"))
     high = int(np.searchsorted(below, 1 - outside, side="left")) + 1
     value = ordered[min(int(np.ceil(quantile * ordered.size)), ordered.size) - 1]
-    return ConfidenceInterval(value, ends[low], ends[high])
+    return IntervalEstimate(value, ends[low], ends[high])
 
 
-def proportion_interval(successes: int, trials: int) -> ConfidenceInterval:
+def proportion_interval(successes: int, trials: int) -> IntervalEstimate:
     """Return a proportion and its 95% interval (Wilson 1927), each as an array of one number."""
     z = NormalDist().inv_cdf(0.975)
     proportion, weight = successes / trials, z**2 / trials
@@ -82,11 +83,11 @@ def proportion_interval(successes: int, trials: int) -> ConfidenceInterval:
     half = z * np.sqrt(variance) / (1 + weight)
     # Rounding must not put a proportion of 0 or 1 outside its interval.
     low, high = min(middle - half, proportion), max(middle + half, proportion)
-    return ConfidenceInterval(*(np.array([end]) for end in (proportion, low, high)))
+    return IntervalEstimate(*(np.array([end]) for end in (proportion, low, high)))
 
 
 def format_interval(
-    interval: ConfidenceInterval,
+    interval: IntervalEstimate,
     digits: int = 1,
     *,
     unit: str = "",
@@ -146,3 +147,8 @@ def _binomial_cumulative(runs: int, probability: float) -> FloatArray:
     chances = logs[-1] - logs - logs[::-1] + counts * np.log(probability)
     cumulative: FloatArray = np.cumsum(np.exp(chances + counts[::-1] * np.log1p(-probability)))
     return cumulative
+
+
+__getattr__ = moved_names(
+    __name__, {"ConfidenceInterval": "dynamaze.benchmarks.harness.intervals.IntervalEstimate"}
+)

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 
 class Command(NamedTuple):
-    """A command: its help, and the module whose function `main` runs it."""
+    """A command: its help, and its module: an experiment, or one with a function `main`."""
 
     summary: str
     example: str  # without "dynamaze" and the command's name
     module: str
-    config: str = ""  # the options, a dataclass of the module; by default the one `main` takes
+    config: str = ""  # the options, a dataclass of the module; by default that of `main` or `run`
 
 
 EXPERIMENTS = {

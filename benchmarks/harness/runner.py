@@ -3,7 +3,7 @@
 An experiment is a module with a frozen dataclass (its numbers, and the options of its command),
 `run(config, callback) -> tables`, `plot(tables, config) -> figure` and `summary(tables, config) ->
 lines`, or a mapping of titles to lines. Plots and summaries need the stored tables alone, so either
-can be made again.
+can be made again. `callback` is called after each of the `config.total_runs` runs.
 """
 
 from __future__ import annotations
@@ -12,24 +12,34 @@ import hashlib
 import io
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
+from tyro.conf import Suppress
 
 from dynamaze.benchmarks.harness.intervals import FEW_RUNS
-from dynamaze.benchmarks.harness.table import Table, read_csv, rename_entries, write_csv
+from dynamaze.benchmarks.harness.old_names import OLD_NAMES
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    read_csv,
+    rename_entries,
+    write_csv,
+)
 from dynamaze.common.storage import write_atomically
+from dynamaze.common.validation import checked_integer
 from dynamaze.common.version import __version__
 
 RunCallback = Callable[[], None] | None
@@ -40,98 +50,137 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 @dataclass(frozen=True)
 class ExperimentConfig:
-    """Options of every experiment."""
+    """Options of every experiment; each gives its own number of runs."""
 
     name: ClassVar[str]
     """The name of its tables and of its plot."""
-    old_names: ClassVar[Mapping[str, str]] = {}
-    """Names in its stored tables of version 0.1 (tables, columns, text values) -> today's."""
+    title: ClassVar[str]
+    """Above the summary."""
 
     output: Path = Path()
     """Parent of the folder `results/` with tables and plots; the working directory by default."""
     plot_only: bool = False
     """Make plot and summary from the stored tables, and run nothing."""
+    runs: int = 2
+    """Runs; at least 2, for intervals."""
+    seed: int = 0
+    """Seed of all random numbers."""
+
+    @property
+    def old_names(self) -> Mapping[str, str]:
+        """Names in its stored tables of version 0.1 (tables, columns, text values) -> today's."""
+        return OLD_NAMES.get(self.name, {})
+
+    @property
+    def total_runs(self) -> int:
+        """Runs of the whole experiment: calls of the callback."""
+        return self.runs
+
+    @property
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return interval_caption(self.runs)
+
+    def check(self) -> None:
+        """Check the options before anything runs.
+
+        Raises:
+            ValueError: for fewer than 2 runs, or an option with a value that it cannot have.
+        """
+        check_runs(self.runs)
 
 
-def run_experiment(
-    experiment: Any,
-    config: Any,
-    *,
-    output: Path,
-    title: str,
-    caption: str,
-    plot_only: bool = False,
-    console: Console,
-    **more: Any,
-) -> list[Path]:
-    """Run an experiment under a progress bar, store its tables and plot, and print its summary.
+@dataclass(frozen=True)
+class AgentConfig(ExperimentConfig):
+    """Options of the experiments whose agents all learn and explore in one way."""
+
+    learning_rate: float = 1.0
+    """Step size alpha; 1 is right in a deterministic environment."""
+    gamma: float = 0.95
+    """Discount."""
+    epsilon: float = 0.1
+    """Probability of a random action."""
+
+    @property
+    def learning(self) -> dict[str, Any]:
+        """Arguments of the agents."""
+        return {
+            "learning_rate": self.learning_rate,
+            "gamma": self.gamma,
+            "epsilon": self.epsilon,
+        }
+
+
+@dataclass(frozen=True)
+class JobsConfig(ExperimentConfig):
+    """Options of the experiments whose runs are jobs in processes; a stopped one continues."""
+
+    cache_ignores: ClassVar[tuple[str, ...]] = ()
+    """Options that change no job's result."""
+
+    workers: int = 2
+    """Processes, each on one core."""
+    cache_dir: Suppress[Path | None] = None
+    """Folder for the tables of finished jobs, from which a stopped experiment continues."""
+
+    @property
+    def jobs(self) -> Sequence[tuple[Any, ...]]:
+        """Arguments of each job: numbers, text and dataclasses."""
+        raise NotImplementedError
+
+    @property
+    def total_runs(self) -> int:
+        """Number of jobs."""
+        return len(self.jobs)
+
+
+def run_module(experiment: Any, config: ExperimentConfig) -> list[Path]:
+    """Run an experiment, store its tables and plot, and print summary, time and files.
 
     Args:
         experiment: the module.
-        config: its settings, with `name` and `total_runs`.
-        output: the folder in which `results/` is made.
-        title: above the summary.
-        caption: explains the numbers, below the summary.
-        plot_only: take the stored tables instead of running.
-        console: for the output.
-        more: further arguments of the experiment's `run`.
+        config: its settings.
 
     Returns:
         The files, the plot first.
 
     Raises:
+        ValueError: for an option with a value that it cannot have.
         FileNotFoundError: if stored tables are to be plotted and there are none.
         OSError: if the output folder cannot be written.
     """
-    folder = output / "results"
-    if plot_only:
+    config.check()
+    console = Console()
+    began = time.perf_counter()
+    paths = run_experiment(experiment, config, console)
+    print_paths(console, began, paths)
+    return paths
+
+
+def run_experiment(experiment: Any, config: ExperimentConfig, console: Console) -> list[Path]:
+    """Run an experiment under a progress bar, store its tables and plot, and print its summary.
+
+    Arguments, result and errors are those of `run_module`; the options were checked.
+    """
+    folder = config.output / "results"
+    if config.plot_only:
         tables = read_tables(folder, config.name, config.old_names)
     else:
         folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(config, JobsConfig):
+            config = replace(config, cache_dir=cache_folder(config))
         with _progress_bar(console) as bar:
-            task = bar.add_task(f"{title}, runs", total=config.total_runs)
-            tables = experiment.run(config, lambda: bar.advance(task), **more)
+            task = bar.add_task(f"{config.title}, runs", total=config.total_runs)
+            tables = experiment.run(config, lambda: bar.advance(task))
         for name, table in tables.items():
             write_csv(folder / f"{name}.csv", table)
     path = folder / f"{config.name}.png"
     save_figure(path, experiment.plot(tables, config))
     lines = experiment.summary(tables, config)
-    for name, section in lines.items() if isinstance(lines, dict) else [(title, lines)]:
+    for name, section in lines.items() if isinstance(lines, dict) else [(config.title, lines)]:
         console.print(summary_grid(name, section))
-    console.print(caption, style="italic")
+    console.print(config.caption, style="italic")
     return [path, *(folder / f"{name}.csv" for name in tables)]
-
-
-def run_module(
-    experiment: str, config: Any, *, title: str, caption: str, **more: Any
-) -> list[Path]:
-    """Run the experiment of a command, and print the time and the files.
-
-    Args:
-        experiment: the module's name, `__name__`.
-        config: its settings, an `ExperimentConfig` with `runs`.
-        title: above the summary.
-        caption: below it.
-        more: further arguments of its `run`.
-
-    Raises:
-        ValueError: for fewer than 2 runs.
-    """
-    check_runs(config.runs)
-    console = Console()
-    began = time.perf_counter()
-    paths = run_experiment(
-        sys.modules[experiment],
-        config,
-        output=config.output,
-        title=title,
-        caption=caption,
-        plot_only=config.plot_only,
-        console=console,
-        **more,
-    )
-    print_paths(console, began, paths)
-    return paths
 
 
 def check_runs(runs: int, name: str = "runs") -> None:
@@ -144,9 +193,7 @@ def check_runs(runs: int, name: str = "runs") -> None:
         raise ValueError(f"{name}={runs}; expected at least 2 for an interval")
 
 
-def read_tables(
-    folder: Path, name: str, old_names: Mapping[str, str] | None = None
-) -> dict[str, Table]:
+def read_tables(folder: Path, name: str, old_names: Mapping[str, str] | None = None) -> Tables:
     """Read the tables of an experiment: `name`.csv and those whose names begin with `name`_.
 
     Args:
@@ -193,7 +240,7 @@ def interval_caption(runs: int) -> str:
     return caption
 
 
-def summary_grid(title: str, lines: Sequence[tuple[str, ...]]) -> Grid:
+def summary_grid(title: str, lines: Lines) -> Grid:
     """Return lines as a table for the terminal; the first has the column names."""
     grid = Grid(*lines[0], title=title)
     for line in lines[1:]:
@@ -205,28 +252,21 @@ def summary_grid(title: str, lines: Sequence[tuple[str, ...]]) -> Grid:
 
 
 def run_jobs(
-    job: Callable[..., Table],
-    arguments: Sequence[tuple[Any, ...]],
-    *,
-    workers: int,
-    cache_dir: Path | None = None,
-    callback: RunCallback = None,
+    job: Callable[..., Table], config: JobsConfig, callback: RunCallback = None
 ) -> list[Table]:
     """Run jobs in processes and return their tables in order, whatever the number of processes.
 
     Args:
         job: a function of a module; it returns a table of at least one row.
-        arguments: of each job; numbers, text and dataclasses.
-        workers: processes, one core each; with 1 the jobs run in this one.
-        cache_dir: a folder for the tables of finished jobs, from which a stopped run continues; it
-            is removed when all are done. None stores nothing.
+        config: has the jobs, the number of processes, one core each (with 1 the jobs run in this
+            one), and the folder of the tables of finished jobs, which is removed when all are done.
         callback: called after each job, in this process.
 
     Raises:
         ValueError: for fewer than one worker.
     """
-    if workers < 1:
-        raise ValueError(f"workers={workers}; expected at least 1")
+    checked_integer("workers", config.workers, 1)
+    arguments, cache_dir = config.jobs, config.cache_dir
     done: dict[int, Table] = {}
     for number in range(len(arguments)):
         path = None if cache_dir is None else cache_dir / f"{number}.csv"
@@ -235,7 +275,7 @@ def run_jobs(
             if callback is not None:
                 callback()
     todo = [number for number in range(len(arguments)) if number not in done]
-    for number, table in _completed_jobs(job, arguments, todo, workers):
+    for number, table in _completed_jobs(job, arguments, todo, config.workers):
         done[number] = table
         if cache_dir is not None:
             write_csv(cache_dir / f"{number}.csv", table)
@@ -246,14 +286,9 @@ def run_jobs(
     return [done[number] for number in range(len(arguments))]
 
 
-def cache_folder(config: ExperimentConfig, *, ignore: Sequence[str] = ()) -> Path:
-    """Return the folder for the finished jobs of exactly these numbers and this version.
-
-    Args:
-        config: the experiment's settings.
-        ignore: names of fields that change no job's result.
-    """
-    ignored = {"output", "plot_only", "workers", *ignore}
+def cache_folder(config: JobsConfig) -> Path:
+    """Return the folder for the finished jobs of exactly these numbers and this version."""
+    ignored = {"output", "plot_only", "workers", "cache_dir", *config.cache_ignores}
     numbers = [
         (field.name, getattr(config, field.name))
         for field in fields(config)
@@ -261,6 +296,11 @@ def cache_folder(config: ExperimentConfig, *, ignore: Sequence[str] = ()) -> Pat
     ]
     digest = hashlib.sha256(repr((__version__, numbers)).encode()).hexdigest()[:12]
     return config.output / "results" / f".{config.name}-{digest}"
+
+
+def derive_seed(*numbers: int) -> int:
+    """Return the seed of a run for a library that takes one number below 2^31."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0] >> 1)
 
 
 def _completed_jobs(

@@ -17,16 +17,43 @@ from dynamaze.common.storage import write_atomically
 Table = dict[str, npt.NDArray[Any]]
 """Column name -> (rows,) values; text, integers or floats."""
 
+Tables = dict[str, Table]
+"""Tables of an experiment by name."""
+
+Lines = list[tuple[str, ...]]
+"""Table for the terminal: the first line has the names of the columns."""
+
+
+def make_table(**columns: npt.ArrayLike) -> Table:
+    """Return a table of columns; a single value stands in every row."""
+    arrays = np.broadcast_arrays(*(np.atleast_1d(column) for column in columns.values()))
+    return {name: array.copy() for name, array in zip(columns, arrays, strict=True)}
+
+
+def from_rows(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a table of rows with the same columns."""
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
 
 def stack(tables: Sequence[Table]) -> Table:
     """Concatenate the rows of tables with the same columns."""
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
 
-def rows_where(table: Table, column: str, value: Any) -> Table:
-    """Return the rows in which a column has a value."""
-    mask = table[column] == value
-    return {name: values[mask] for name, values in table.items()}
+def rows_where(table: Table, /, **values: Any) -> Table:
+    """Return the rows in which columns have these values: `rows_where(table, maze="blocking")`."""
+    mask = np.logical_and.reduce([table[column] == value for column, value in values.items()])
+    return {name: column[mask] for name, column in table.items()}
+
+
+def distinct(table: Table, column: str) -> list[Any]:
+    """Return the different values of a column, in the order of the rows."""
+    return list(dict.fromkeys(table[column].tolist()))
+
+
+def by_run(table: Table, column: str) -> npt.NDArray[Any]:
+    """Return (runs, ...) the values of a column in the rows of each run, in the order of runs."""
+    return np.stack([rows_where(table, run=run)[column] for run in np.unique(table["run"])])
 
 
 def write_csv(path: str | os.PathLike[str], table: Table) -> None:

@@ -9,15 +9,19 @@ from typing import NamedTuple
 
 
 class SpeedRow(NamedTuple):
-    """A row of the table of speeds."""
+    """A row of the table of speeds; without a baseline or a target, their cells are empty."""
 
     measurement: str
     speed: str
-    baseline: str
-    baseline_speed: str
-    ratio: str  # speed-up, or the quantity that the target is about
-    target: str
-    met: bool
+    baseline: str = ""
+    baseline_speed: str = ""
+    ratio: str = ""  # speed-up, or the quantity that the target is about
+    target: str = ""
+    met: bool = True
+
+
+Measure = Callable[[int], list[SpeedRow]]
+"""A measurement: called with the number of timings of each pair, returns its rows."""
 
 
 class PairedTiming(NamedTuple):
@@ -33,6 +37,30 @@ def seconds(call: Callable[[], object]) -> float:
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
+
+
+def median_seconds(call: Callable[[], object], repeats: int) -> float:
+    """Return the median wall-clock seconds of some calls."""
+    return median(seconds(call) for _ in range(repeats))
+
+
+def time_row(
+    measurement: str, took: float, unit: str, limit: float | None = None, *, digits: int = 1
+) -> SpeedRow:
+    """Return the row of a time without a baseline.
+
+    Args:
+        measurement: its name.
+        took: seconds.
+        unit: "s", "ms" or "us".
+        limit: largest accepted seconds; None for no target.
+        digits: of the time, after the decimal point.
+    """
+    scale = {"s": 1.0, "ms": 1e3, "us": 1e6}[unit]
+    speed = f"{took * scale:.{digits}f} {unit}"
+    if limit is None:
+        return SpeedRow(measurement, speed)
+    return SpeedRow(measurement, speed, target=f"<= {limit * scale:g} {unit}", met=took <= limit)
 
 
 def time_alternately(

@@ -6,28 +6,27 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import gymnasium as gym
-import numpy as np
 from rich.console import Console
 from rich.table import Table as Grid
 
-from dynamaze.agents import DynaQ
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import run_many
-from dynamaze.benchmarks.harness.table import write_csv
-from dynamaze.benchmarks.harness.timing import SpeedRow, seconds, time_alternately
-from dynamaze.benchmarks.speed.c_dyna_q import build_c_dyna_q, find_compiler
+from dynamaze.benchmarks.harness.table import from_rows, write_csv
+from dynamaze.benchmarks.harness.timing import (
+    Measure,
+    SpeedRow,
+    median_seconds,
+    seconds,
+    time_alternately,
+    time_row,
+)
 from dynamaze.benchmarks.speed.envs import MEASUREMENTS as ENVIRONMENTS
-from dynamaze.benchmarks.speed.envs import walk, walk_vector
 from dynamaze.benchmarks.speed.learners import MEASUREMENTS as LEARNERS
 from dynamaze.benchmarks.speed.planners import MEASUREMENTS as PLANNERS
 from dynamaze.benchmarks.speed.students import MEASUREMENTS as STUDENTS
+from dynamaze.common.validation import checked_integer
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,7 @@ def main(config: Speed) -> None:
     Raises:
         ValueError: for fewer than 1 repeat.
     """
-    if config.repeats < 1:
-        raise ValueError(f"repeats={config.repeats}; expected at least 1")
+    checked_integer("repeats", config.repeats, 1)
     console = Console()
     rows: list[SpeedRow] = []
     for measure in MEASUREMENTS:
@@ -58,198 +56,8 @@ def main(config: Speed) -> None:
         grid.add_row(*row[:-1], "yes" if row.met else "NO")
     console.print(grid)
     path = config.output / "results" / "speed.csv"
-    write_csv(
-        path,
-        {
-            name: np.array(column)
-            for name, column in zip(SpeedRow._fields, zip(*rows, strict=True), strict=True)
-        },
-    )
+    write_csv(path, from_rows([row._asdict() for row in rows]))
     console.print(f"written to {path.resolve()}", soft_wrap=True, highlight=False)
-
-
-# -- environments ------------------------------------------------------------------------------
-
-
-def single_environment(repeats: int) -> list[SpeedRow]:
-    """Steps of one environment of `gym.make`."""
-    steps = 100_000
-    pair = time_alternately(
-        partial(walk, gym.make("DynaMaze-v0"), steps),
-        partial(walk, gym.make("FrozenLake-v1"), steps // 4),
-        repeats,
-    )
-    ratio = pair.ratio * 4  # the baseline takes a quarter of the steps
-    ours, baseline = steps / pair.ours / 1e6, steps / 4 / pair.baseline / 1e6
-    return [
-        SpeedRow(
-            "gym.make steps",
-            f"{ours:.2f} M/s",
-            "FrozenLake-v1",
-            f"{baseline:.2f} M/s",
-            f"{ratio:.1f}x",
-            ">= 8x, >= 1.3 M/s",
-            ratio >= 8 and ours >= 1.3,
-        )
-    ]
-
-
-def vector_environment(repeats: int) -> list[SpeedRow]:
-    """Steps of the native vector environment, with slip, against a synchronous FrozenLake."""
-    rows = []
-    for num_envs, target in ((64, 3.0), (1024, 15.0)):
-        ours = gym.make_vec("DynaMaze-v0", num_envs=num_envs, slip_probability=0.1)
-        baseline = gym.make_vec("FrozenLake-v1", num_envs=num_envs, vectorization_mode="sync")
-        ours.reset(seed=0)
-        baseline.reset(seed=0)
-        calls, fewer = 1_000_000 // num_envs, max(50_000 // num_envs, 5)
-        actions = np.random.default_rng(0).integers(0, 4, (calls, num_envs))
-        pair = time_alternately(
-            partial(walk_vector, ours, actions),
-            partial(walk_vector, baseline, actions[:fewer]),
-            repeats,
-        )
-        fast, slow = num_envs * calls / pair.ours / 1e6, num_envs * fewer / pair.baseline / 1e6
-        rows.append(
-            SpeedRow(
-                f"vector steps, n={num_envs}, slip",
-                f"{fast:.2f} M/s",
-                "SyncVectorEnv(FrozenLake)",
-                f"{slow:.2f} M/s",
-                f"{fast / slow:.0f}x",
-                f">= {target:.0f} M/s",
-                fast >= target,
-            )
-        )
-    return rows
-
-
-def maze_changes(repeats: int) -> list[SpeedRow]:
-    """Cost of changes, in steps between changes and in the step of a change."""
-    steps = 100_000
-    pair = time_alternately(
-        # Seeded resets restart the clock of both, so that the change is never reached.
-        partial(
-            walk, gym.make("DynaMaze-v0", layout="blocking", changes={10**9: "shortcut"}), steps
-        ),
-        partial(walk, gym.make("DynaMaze-v0", layout="blocking", changes={}), steps),
-        2 * repeats,
-    )
-    at_change = _seconds_at_a_change()
-    return [
-        SpeedRow(
-            "steps between changes",
-            f"{steps / pair.ours / 1e6:.2f} M/s",
-            "the static maze",
-            f"{steps / pair.baseline / 1e6:.2f} M/s",
-            f"{1 / pair.ratio:.3f} of its time",
-            "about 1",
-            0.9 < pair.ratio < 1.1,
-        ),
-        SpeedRow(
-            "the step at a change",
-            f"{at_change * 1e6:.1f} us",
-            "",
-            "",
-            "",
-            "<= 50 us",
-            at_change <= 50e-6,
-        ),
-    ]
-
-
-def rendering(repeats: int) -> list[SpeedRow]:
-    """Rendering of one frame of the 6x9 maze as an array."""
-    frames = 200
-    ours = gym.make("DynaMaze-v0", render_mode="rgb_array")
-    baseline = gym.make("FrozenLake-v1", render_mode="rgb_array")
-    pair = time_alternately(
-        partial(_walk_and_render, ours, frames),
-        partial(_walk_and_render, baseline, frames),
-        repeats,
-    )
-    return [
-        SpeedRow(
-            "rgb_array frame",
-            f"{pair.ours / frames * 1e6:.0f} us",
-            "FrozenLake-v1",
-            f"{pair.baseline / frames * 1e6:.0f} us",
-            f"{pair.ratio:.0f}x",
-            "<= 100 us",
-            pair.ours / frames <= 100e-6,
-        )
-    ]
-
-
-def _walk_and_render(env: gym.Env[Any, Any], frames: int) -> None:
-    env.reset(seed=0)
-    for number in range(frames):
-        _, _, terminated, truncated, _ = env.step(number % 4)
-        if terminated or truncated:
-            env.reset()
-        env.render()
-
-
-def _seconds_at_a_change() -> float:
-    env: Any = gym.make("DynaMazeBlocking-v0").unwrapped
-    env.reset(seed=0)
-    times = []
-    for _ in range(1000):
-        env.world_step = 999
-        times.append(seconds(lambda: env.step(0)))
-    return float(np.median(times))
-
-
-# -- agents ------------------------------------------------------------------------------------
-
-
-def planning_updates(repeats: int) -> list[SpeedRow]:
-    """Planning updates of a compiled run on one core, against the same loop in C."""
-    if find_compiler() is None:
-        return [
-            SpeedRow("planning updates, n=50", "", "C", "no C compiler", "", ">= 0.8 of C", False)
-        ]
-    steps, planning_steps = 400_000, 50
-    env = gym.make("DynaMaze-v0", max_episode_steps=-1)
-    agent = partial(DynaQ, env, planning_steps=planning_steps)
-    with tempfile.TemporaryDirectory() as folder:
-        c_dyna_q = build_c_dyna_q(Path(folder))
-        pair = time_alternately(
-            lambda: run_many(agent, runs=1, steps=steps, seed=0, workers=1),
-            lambda: c_dyna_q(agent(seed=0), steps),
-            repeats + 2,
-        )
-    updates = steps * planning_steps / 1e6
-    return [
-        SpeedRow(
-            "planning updates, n=50, one core",
-            f"{updates / pair.ours:.0f} M/s",
-            "the same loop in C, gcc -O3",
-            f"{updates / pair.baseline:.0f} M/s",
-            f"{pair.ratio:.2f} of C",
-            ">= 0.8 of C",
-            pair.ratio >= 0.8,
-        )
-    ]
-
-
-def step_by_step_agent(repeats: int) -> list[SpeedRow]:
-    """Real steps of the agent in Python."""
-    steps = 10_000
-    agent = DynaQ("DynaMaze-v0", planning_steps=50, seed=0).learn(1000)
-    took = float(np.median([seconds(lambda: agent.learn(steps)) for _ in range(repeats)]))
-    rate = steps / took / 1e3
-    return [
-        SpeedRow(
-            "step-by-step Dyna-Q, n=50",
-            f"{rate:.0f} k steps/s",
-            "",
-            "",
-            "",
-            ">= 40 k/s",
-            rate >= 40,
-        )
-    ]
 
 
 # -- whole processes ---------------------------------------------------------------------------
@@ -261,11 +69,7 @@ def figures_from_cold(repeats: int) -> list[SpeedRow]:
         only = ["--only", "figure-8-2", "figure-8-4", "figure-8-5"]
         command = ["-m", "dynamaze", "figures", "--runs", "500", "--output", folder, *only]
         took = seconds(lambda: _python(*command, NUMBA_CACHE_DIR=f"{folder}/cache"))
-    return [
-        SpeedRow(
-            "three figures, 500 runs, cold", f"{took:.1f} s", "", "", "", "<= 60 s", took <= 60
-        )
-    ]
+    return [time_row("three figures, 500 runs, cold", took, "s", 60)]
 
 
 def start_up(repeats: int) -> list[SpeedRow]:
@@ -276,11 +80,7 @@ def start_up(repeats: int) -> list[SpeedRow]:
         4 * repeats,
     )
     more = (pair.ours - pair.baseline) * 1e3
-    help_took = float(
-        np.median(
-            [seconds(lambda: _python("-m", "dynamaze", "--help")) for _ in range(4 * repeats)]
-        )
-    )
+    help_took = median_seconds(lambda: _python("-m", "dynamaze", "--help"), 4 * repeats)
     return [
         SpeedRow(
             "import dynamaze",
@@ -291,9 +91,7 @@ def start_up(repeats: int) -> list[SpeedRow]:
             "<= +20 ms",
             more <= 20,
         ),
-        SpeedRow(
-            "dynamaze --help", f"{help_took:.2f} s", "", "", "", "<= 0.25 s", help_took <= 0.25
-        ),
+        time_row("dynamaze --help", help_took, "s", 0.25, digits=2),
     ]
 
 
@@ -306,17 +104,11 @@ def _python(*arguments: str, **environment: str) -> None:
     )
 
 
-MEASUREMENTS: tuple[Callable[[int], list[SpeedRow]], ...] = (
-    single_environment,
-    vector_environment,
-    maze_changes,
-    rendering,
+MEASUREMENTS: tuple[Measure, ...] = (
     *ENVIRONMENTS,
     *LEARNERS,
     *PLANNERS,
     *STUDENTS,
-    planning_updates,
-    step_by_step_agent,
     figures_from_cold,
     start_up,
 )

@@ -1,4 +1,4 @@
-"""Speed of the environments: generated, changing and continuous mazes, overlays, exact values."""
+"""Speed of the environments: steps, changes, frames, generation, continuous mazes, exact values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from dynamaze.benchmarks.harness.timing import SpeedRow, seconds, time_alternately
+from dynamaze.benchmarks.harness.timing import (
+    Measure,
+    SpeedRow,
+    median_seconds,
+    seconds,
+    time_alternately,
+    time_row,
+)
 from dynamaze.envs import Layout, MazeGenerator, optimal_values
 from dynamaze.envs.mazes.optimal_values import in_place_value_iteration
 
@@ -19,12 +26,112 @@ LARGE = 1000
 GENERATED = ("backtracking", "prim", "kruskal", "wilson", "division", "rooms", "obstacles")
 
 
+def single_environment(repeats: int) -> list[SpeedRow]:
+    """Steps of one environment of `gym.make`."""
+    steps = 100_000
+    pair = time_alternately(
+        partial(walk, gym.make("DynaMaze-v0"), steps),
+        partial(walk, gym.make("FrozenLake-v1"), steps // 4),
+        repeats,
+    )
+    ratio = pair.ratio * 4  # the baseline takes a quarter of the steps
+    ours, baseline = steps / pair.ours / 1e6, steps / 4 / pair.baseline / 1e6
+    return [
+        SpeedRow(
+            "gym.make steps",
+            f"{ours:.2f} M/s",
+            "FrozenLake-v1",
+            f"{baseline:.2f} M/s",
+            f"{ratio:.1f}x",
+            ">= 8x, >= 1.3 M/s",
+            ratio >= 8 and ours >= 1.3,
+        )
+    ]
+
+
+def vector_environment(repeats: int) -> list[SpeedRow]:
+    """Steps of the native vector environment, with slip, against a synchronous FrozenLake."""
+    rows = []
+    for num_envs, target in ((64, 3.0), (1024, 15.0)):
+        ours = gym.make_vec("DynaMaze-v0", num_envs=num_envs, slip_probability=0.1)
+        baseline = gym.make_vec("FrozenLake-v1", num_envs=num_envs, vectorization_mode="sync")
+        ours.reset(seed=0)
+        baseline.reset(seed=0)
+        calls, fewer = 1_000_000 // num_envs, max(50_000 // num_envs, 5)
+        actions = np.random.default_rng(0).integers(0, 4, (calls, num_envs))
+        pair = time_alternately(
+            partial(walk_vector, ours, actions),
+            partial(walk_vector, baseline, actions[:fewer]),
+            repeats,
+        )
+        fast, slow = num_envs * calls / pair.ours / 1e6, num_envs * fewer / pair.baseline / 1e6
+        rows.append(
+            SpeedRow(
+                f"vector steps, n={num_envs}, slip",
+                f"{fast:.2f} M/s",
+                "SyncVectorEnv(FrozenLake)",
+                f"{slow:.2f} M/s",
+                f"{fast / slow:.0f}x",
+                f">= {target:.0f} M/s",
+                fast >= target,
+            )
+        )
+    return rows
+
+
+def maze_changes(repeats: int) -> list[SpeedRow]:
+    """Cost of changes, in steps between changes and in the step of a change."""
+    steps = 100_000
+    pair = time_alternately(
+        # Seeded resets restart the clock of both, so that the change is never reached.
+        partial(
+            walk, gym.make("DynaMaze-v0", layout="blocking", changes={10**9: "shortcut"}), steps
+        ),
+        partial(walk, gym.make("DynaMaze-v0", layout="blocking", changes={}), steps),
+        2 * repeats,
+    )
+    return [
+        SpeedRow(
+            "steps between changes",
+            f"{steps / pair.ours / 1e6:.2f} M/s",
+            "the static maze",
+            f"{steps / pair.baseline / 1e6:.2f} M/s",
+            f"{1 / pair.ratio:.3f} of its time",
+            "about 1",
+            0.9 < pair.ratio < 1.1,
+        ),
+        time_row("the step at a change", _seconds_at_a_change(), "us", 50e-6),
+    ]
+
+
+def rendering(repeats: int) -> list[SpeedRow]:
+    """Rendering of one frame of the 6x9 maze as an array."""
+    frames = 200
+    ours = gym.make("DynaMaze-v0", render_mode="rgb_array")
+    baseline = gym.make("FrozenLake-v1", render_mode="rgb_array")
+    pair = time_alternately(
+        partial(_walk_and_render, ours, frames),
+        partial(_walk_and_render, baseline, frames),
+        repeats,
+    )
+    return [
+        SpeedRow(
+            "rgb_array frame",
+            f"{pair.ours / frames * 1e6:.0f} us",
+            "FrozenLake-v1",
+            f"{pair.baseline / frames * 1e6:.0f} us",
+            f"{pair.ratio:.0f}x",
+            "<= 100 us",
+            pair.ours / frames <= 100e-6,
+        )
+    ]
+
+
 def generated_mazes(repeats: int) -> list[SpeedRow]:
     """Steps of one environment with a new maze in each episode and observations as planes."""
     steps = 50_000
     env = gym.make("DynaMazeGenerated-v0")
-    took = float(np.median([seconds(partial(walk, env, steps)) for _ in range(repeats)]))
-    rate = steps / took / 1e3
+    rate = steps / median_seconds(partial(walk, env, steps), repeats) / 1e3
     return [
         SpeedRow(
             "generated 15x15, planes",
@@ -47,17 +154,7 @@ def maze_generation(repeats: int) -> list[SpeedRow]:
         for algorithm in GENERATED
     }
     slowest = max(times, key=lambda algorithm: times[algorithm])
-    return [
-        SpeedRow(
-            f"a maze of 501x501 ({slowest})",
-            f"{times[slowest]:.2f} s",
-            "",
-            "",
-            "",
-            "<= 1 s",
-            times[slowest] <= 1,
-        )
-    ]
+    return [time_row(f"a maze of 501x501 ({slowest})", times[slowest], "s", 1, digits=2)]
 
 
 def large_values(repeats: int) -> list[SpeedRow]:
@@ -80,11 +177,8 @@ def _values(size: int, slip: float, target: float, repeats: int) -> SpeedRow:
             optimal_values(layout)
 
     solve()  # compiles
-    took = float(np.median([seconds(solve) for _ in range(repeats)]))
     name = f"values of {size}x{size}" + (f", slip {slip}" if slip else "")
-    return SpeedRow(
-        name, f"{1e3 * took:.3g} ms", "", "", "", f"<= {1e3 * target:g} ms", took <= target
-    )
+    return time_row(name, median_seconds(solve, repeats), "ms", target)
 
 
 def drifting_mazes(repeats: int) -> list[SpeedRow]:
@@ -97,7 +191,7 @@ def drifting_mazes(repeats: int) -> list[SpeedRow]:
         2 * repeats,
     )
     often = gym.make("DynaMazeDrifting-v0", random_changes={"when": "periodic", "period": 10})
-    changing = float(np.median([seconds(partial(walk, often, 5_000)) for _ in range(repeats)]))
+    changing = median_seconds(partial(walk, often, 5_000), repeats)
     change = (changing / 5_000 - pair.ours / steps) * 10
     return [
         SpeedRow(
@@ -109,9 +203,7 @@ def drifting_mazes(repeats: int) -> list[SpeedRow]:
             "about 1 or less",
             pair.ratio > 0.9,
         ),
-        SpeedRow(
-            "a random change", f"{change * 1e6:.0f} us", "", "", "", "<= 500 us", change <= 500e-6
-        ),
+        time_row("a random change", change, "us", 500e-6, digits=0),
     ]
 
 
@@ -140,15 +232,7 @@ def overlays(repeats: int) -> list[SpeedRow]:
         rows.append((name, took))
     slowest = max(rows[:7], key=lambda row: row[1])
     return [
-        SpeedRow(
-            f"frame with {name}",
-            f"{took * 1e6:.0f} us",
-            "",
-            "",
-            "",
-            "<= 500 us",
-            took <= 500e-6,
-        )
+        time_row(f"frame with {name}", took, "us", 500e-6, digits=0)
         for name, took in (slowest, *rows[7:])
     ]
 
@@ -162,22 +246,36 @@ def continuous_mazes(repeats: int) -> list[SpeedRow]:
         calls = 2_000_000 // num_envs
         actions = np.random.default_rng(0).uniform(-1, 1, (calls, num_envs, 2)).astype(np.float32)
         walk_vector(env, actions[:10])
-        took = float(
-            np.median([seconds(partial(walk_vector, env, actions)) for _ in range(repeats)])
-        )
+        took = median_seconds(partial(walk_vector, env, actions), repeats)
         rate = num_envs * calls / took / 1e6
         rows.append(
             SpeedRow(
                 f"continuous vector, n={num_envs}",
                 f"{rate:.1f} M/s",
-                "",
-                "",
-                "",
-                f">= {target:.0f} M/s" if target else "",
-                rate >= target,
+                target=f">= {target:.0f} M/s" if target else "",
+                met=rate >= target,
             )
         )
     return rows
+
+
+def _walk_and_render(env: gym.Env[Any, Any], frames: int) -> None:
+    env.reset(seed=0)
+    for number in range(frames):
+        _, _, terminated, truncated, _ = env.step(number % 4)
+        if terminated or truncated:
+            env.reset()
+        env.render()
+
+
+def _seconds_at_a_change() -> float:
+    env: Any = gym.make("DynaMazeBlocking-v0").unwrapped
+    env.reset(seed=0)
+    times = []
+    for _ in range(1000):
+        env.world_step = 999
+        times.append(seconds(lambda: env.step(0)))
+    return float(np.median(times))
 
 
 def _frame(maze: Any, arrays: dict[str, Callable[[], Any]], frames: int) -> float:
@@ -207,7 +305,11 @@ def walk_vector(env: Any, actions: Any) -> None:
         env.step(each)
 
 
-MEASUREMENTS: tuple[Callable[[int], list[SpeedRow]], ...] = (
+MEASUREMENTS: tuple[Measure, ...] = (
+    single_environment,
+    vector_environment,
+    maze_changes,
+    rendering,
     generated_mazes,
     maze_generation,
     large_values,

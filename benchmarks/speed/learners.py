@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial, wraps
 from importlib import import_module
+from statistics import median
 from typing import Any
 
 import numpy as np
 
-from dynamaze.benchmarks.harness.timing import PairedTiming, SpeedRow, seconds, time_alternately
+from dynamaze.benchmarks.harness.timing import (
+    Measure,
+    PairedTiming,
+    SpeedRow,
+    median_seconds,
+    seconds,
+    time_alternately,
+    time_row,
+)
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.threads import one_blas_thread, one_torch_thread
-
-Measure = Callable[[int], list[SpeedRow]]
 
 TRANSITIONS = 2000
 SAMPLES = 1000
@@ -62,12 +69,12 @@ def gaussian_processes(repeats: int) -> list[SpeedRow]:
     ]
     sampled = GaussianProcess(2, 3)
     sampled.update(inputs[: POINTS - 1], targets[: POINTS - 1])
-    samples = [seconds(partial(sampled.draw, inputs[:SAMPLES], rng)) for _ in range(4 * repeats)]
+    samples = median_seconds(partial(sampled.draw, inputs[:SAMPLES], rng), 4 * repeats)
     return [
-        _row(f"GP, {TRANSITIONS} transitions", fits, "ms", 10),
-        _row(f"GP, {TRANSITIONS} transitions, all kept", exact, "ms", 10),
-        _row(f"GP, one more point at {POINTS}", appends, "us", 1e-3),
-        _row(f"GP, {SAMPLES} samples at {POINTS}", samples, "ms", 50e-3),
+        time_row(f"GP, {TRANSITIONS} transitions", median(fits), "ms", 10),
+        time_row(f"GP, {TRANSITIONS} transitions, all kept", median(exact), "ms", 10),
+        time_row(f"GP, one more point at {POINTS}", median(appends), "us", 1e-3),
+        time_row(f"GP, {SAMPLES} samples at {POINTS}", samples, "ms", 50e-3),
     ]
 
 
@@ -93,14 +100,14 @@ def ensembles(repeats: int) -> list[SpeedRow]:
         time_alternately(step, baseline, many, warm_up=10)
         for baseline in (one.gradient_step, plain)
     )
-    alone = [seconds(partial(seven.predict, inputs[:1])) for _ in range(many)]
+    alone = median_seconds(partial(seven.predict, inputs[:1]), many)
     rng = np.random.default_rng(0)
-    samples = [seconds(partial(seven.draw, inputs[:SAMPLES], rng)) for _ in range(repeats)]
+    samples = median_seconds(partial(seven.draw, inputs[:SAMPLES], rng), repeats)
     return [
         _step_row("one member, by the same code", own, 2.0),
         _step_row("one member, plain torch", other, 2.0),
-        _row("ensemble of 7, one prediction", alone, "us"),
-        _row(f"ensemble of 7, {SAMPLES} samples", samples, "ms"),
+        time_row("ensemble of 7, one prediction", alone, "us"),
+        time_row(f"ensemble of 7, {SAMPLES} samples", samples, "ms"),
     ]
 
 
@@ -140,17 +147,17 @@ def deep_belief_networks(repeats: int) -> list[SpeedRow]:
     inputs, targets = toy_data(TRANSITIONS)
     learner = DeepBelief(2, 3)
     learner.update(inputs, targets)
-    trainings = [seconds(learner.train) for _ in range(repeats)]
+    training = median_seconds(learner.train, repeats)
     examples = [
         seconds(partial(learner.update, inputs[[row]], targets[[row]]))
         for row in range(min(100, TRANSITIONS))
     ]
     rng = np.random.default_rng(0)
-    samples = [seconds(partial(learner.draw, inputs[:SAMPLES], rng)) for _ in range(repeats)]
+    samples = median_seconds(partial(learner.draw, inputs[:SAMPLES], rng), repeats)
     return [
-        _row("deep belief network, training", trainings, "ms"),
-        _row("deep belief network, one example", examples, "us"),
-        _row(f"deep belief network, {SAMPLES} samples", samples, "ms"),
+        time_row("deep belief network, training", training, "ms"),
+        time_row("deep belief network, one example", median(examples), "us"),
+        time_row(f"deep belief network, {SAMPLES} samples", samples, "ms"),
     ]
 
 
@@ -173,15 +180,6 @@ def _step_row(baseline: str, pair: PairedTiming, target: float) -> SpeedRow:
         f"<= {target:.0f} of its time",
         1 / pair.ratio <= target,
     )
-
-
-def _row(name: str, times: list[float], unit: str, limit: float | None = None) -> SpeedRow:
-    """Return the row of the median of some calls' seconds, with or without a limit."""
-    scale = {"ms": 1e3, "us": 1e6}[unit]
-    took = float(np.median(times))
-    target = "" if limit is None else f"<= {limit * scale:.0f} {unit}"
-    met = limit is None or took <= limit
-    return SpeedRow(name, f"{took * scale:.1f} {unit}", "", "", "", target, met)
 
 
 MEASUREMENTS: tuple[Measure, ...] = (

@@ -1,21 +1,25 @@
-"""Speed of background and decision-time planners, on one core."""
+"""Speed of background and decision-time planners and of Dyna-Q, on one core."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from heapq import heappop, heappush
 from itertools import cycle
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 
-from dynamaze.agents import LatestOutcome, PrioritisedSweeping, TableValues, Transitions
+from dynamaze.agents import DynaQ, LatestOutcome, PrioritisedSweeping, TableValues, Transitions
 from dynamaze.agents.planning.prioritised_sweeping import QUEUED
 from dynamaze.agents.search.mcts.agent import TreeSearchPlanning, TreeSettings
 from dynamaze.benchmarks.figures.example_8_4 import enlarged_maze
-from dynamaze.benchmarks.harness.timing import SpeedRow, time_alternately
+from dynamaze.benchmarks.harness.compiled_runs import run_many
+from dynamaze.benchmarks.harness.timing import Measure, SpeedRow, median_seconds, time_alternately
+from dynamaze.benchmarks.speed.c_dyna_q import build_c_dyna_q, find_compiler
 
 UniformSampler = Callable[[], float]
 """Returns a number in [0, 1)."""
@@ -143,6 +147,44 @@ def decide(
         planning.action_values(values, model, rows, rng)
 
 
+def planning_updates(repeats: int) -> list[SpeedRow]:
+    """Planning updates of a compiled run on one core, against the same loop in C."""
+    if find_compiler() is None:
+        cells = {"baseline": "C", "baseline_speed": "no C compiler", "target": ">= 0.8 of C"}
+        return [SpeedRow("planning updates, n=50", "", **cells, met=False)]
+    steps, planning_steps = 400_000, 50
+    env = gym.make("DynaMaze-v0", max_episode_steps=-1)
+    agent = partial(DynaQ, env, planning_steps=planning_steps)
+    with tempfile.TemporaryDirectory() as folder:
+        c_dyna_q = build_c_dyna_q(Path(folder))
+        pair = time_alternately(
+            lambda: run_many(agent, runs=1, steps=steps, seed=0, workers=1),
+            lambda: c_dyna_q(agent(seed=0), steps),
+            repeats + 2,
+        )
+    updates = steps * planning_steps / 1e6
+    return [
+        SpeedRow(
+            "planning updates, n=50, one core",
+            f"{updates / pair.ours:.0f} M/s",
+            "the same loop in C, gcc -O3",
+            f"{updates / pair.baseline:.0f} M/s",
+            f"{pair.ratio:.2f} of C",
+            ">= 0.8 of C",
+            pair.ratio >= 0.8,
+        )
+    ]
+
+
+def step_by_step_agent(repeats: int) -> list[SpeedRow]:
+    """Real steps of the agent in Python."""
+    steps = 10_000
+    agent = DynaQ("DynaMaze-v0", planning_steps=50, seed=0).learn(1000)
+    rate = steps / median_seconds(lambda: agent.learn(steps), repeats) / 1e3
+    speed = f"{rate:.0f} k steps/s"
+    return [SpeedRow("step-by-step Dyna-Q, n=50", speed, target=">= 40 k/s", met=rate >= 40)]
+
+
 # -- baseline in plain Python ------------------------------------------------------------------
 
 
@@ -226,4 +268,9 @@ def plain_rollout(state: int, depth: int, plain_model: PlainModel, draw: Uniform
     return gained
 
 
-MEASUREMENTS: tuple[Callable[[int], list[SpeedRow]], ...] = (tree_search, sweeping)
+MEASUREMENTS: tuple[Measure, ...] = (
+    tree_search,
+    sweeping,
+    planning_updates,
+    step_by_step_agent,
+)

@@ -11,7 +11,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from dynamaze.benchmarks.harness.timing import SpeedRow, time_alternately
+from dynamaze.benchmarks.harness.timing import Measure, SpeedRow, time_alternately
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import query_all_cells, split_queries
 
@@ -202,7 +202,7 @@ def _in_c(student: Any, observation: Any) -> float | None:
         return CPolicy(path).microseconds(observation)
 
 
-MEASUREMENTS: tuple[Callable[[int], list[SpeedRow]], ...] = (
+MEASUREMENTS: tuple[Measure, ...] = (
     mlp,
     value_iteration_network,
     convolution,

@@ -6,8 +6,8 @@ steps to the goal, and its success rate within 500 steps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
@@ -18,18 +18,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.intervals import ConfidenceInterval, mean_interval
-from dynamaze.benchmarks.harness.runner import (
-    ExperimentConfig,
-    RunCallback,
-    cache_folder,
-    check_runs,
-    interval_caption,
-    run_jobs,
-    run_module,
+from dynamaze.benchmarks.harness.intervals import (
+    IntervalEstimate,
+    format_interval,
+    mean_interval,
 )
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.harness.plots import COLOURS, line_with_band, panels
+from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, derive_seed, run_jobs
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    by_run,
+    distinct,
+    make_table,
+    rows_where,
+    stack,
+)
 from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.validation import checked_integer
 
 ENV = "DynaMazeContinuous-v0"
 STEP_REWARD = -0.01
@@ -64,19 +71,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """Differences from the defaults of Stable-Baselines3."""
 
 NUM_ENVS = {"PPO": 8, "SAC": 1}
-COLOURS = {"PPO": "tab:blue", "SAC": "tab:orange"}
 
 
 @dataclass(frozen=True)
-class ContinuousLearningConfig(ExperimentConfig):
+class ContinuousLearningConfig(JobsConfig):
     """Learning curves of PPO and SAC in a continuous maze."""
 
     name: ClassVar[str] = "continuous_learning"
+    title: ClassVar[str] = f"{ENV}, at the end"
 
     runs: int = 10
     """Runs for each curve."""
-    seed: int = 0
-    """Seed of all random numbers."""
     ppo_steps: int = 102_400
     """Steps of each run of PPO, in 8 environments together."""
     sac_steps: int = 25_000
@@ -85,8 +90,6 @@ class ContinuousLearningConfig(ExperimentConfig):
     """Evaluations of the policy in a run, the last at its end."""
     episodes: int = 20
     """Episodes of each evaluation."""
-    workers: int = 2
-    """Processes, each on one core."""
 
     @property
     def steps(self) -> dict[str, int]:
@@ -94,9 +97,19 @@ class ContinuousLearningConfig(ExperimentConfig):
         return {"PPO": self.ppo_steps, "SAC": self.sac_steps}
 
     @property
-    def total_runs(self) -> int:
-        """Number of runs of both algorithms."""
-        return self.runs * len(SETTINGS)
+    def jobs(self) -> Sequence[tuple[Any, ...]]:
+        """Algorithm and number of each run."""
+        return [(self, algorithm, run) for algorithm in SETTINGS for run in range(self.runs)]
+
+    def check(self) -> None:
+        """Check the options before anything runs.
+
+        Raises:
+            ValueError: for fewer than 2 runs, or another number below 1.
+        """
+        super().check()
+        for name in ("ppo_steps", "sac_steps", "points", "episodes", "workers"):
+            checked_integer(name, getattr(self, name), 1)
 
 
 class PolicyScore(NamedTuple):
@@ -106,48 +119,29 @@ class PolicyScore(NamedTuple):
     reached: float  # success rate: the fraction of episodes that end at the goal
 
 
-def main(config: ContinuousLearningConfig) -> None:
-    """Run the experiment, store its table and plot, and print their paths.
-
-    Raises:
-        ValueError: for fewer than 2 runs, or another number below 1.
-        ImportError: without Stable-Baselines3.
-        OSError: if the output folder cannot be written.
-    """
-    run_module(
-        __name__,
-        config,
-        title=f"{ENV}, at the end",
-        caption=interval_caption(config.runs),
-        cache_dir=cache_folder(config),
-    )
-
-
-def run(
-    config: ContinuousLearningConfig, callback: RunCallback = None, cache_dir: Path | None = None
-) -> dict[str, Table]:
+def run(config: ContinuousLearningConfig, callback: RunCallback = None) -> Tables:
     """Run the experiment.
 
     Args:
         config: the settings.
         callback: called after each of the `config.total_runs` runs.
-        cache_dir: a folder for the finished runs, from which a stopped experiment continues.
 
     Returns:
         One table, with the columns algorithm, run, step, length and reached (see `PolicyScore`).
+
+    Raises:
+        ValueError: for fewer than 2 runs, or another number below 1.
+        ImportError: without Stable-Baselines3.
     """
-    _check(config)
+    config.check()
     optional_import("stable_baselines3", extra="distill", purpose="this experiment")
-    jobs = [(config, algorithm, run) for algorithm in SETTINGS for run in range(config.runs)]
-    done = run_jobs(learn, jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
-    return {config.name: stack(done)}
+    return {config.name: stack(run_jobs(trial, config, callback))}
 
 
-def plot(tables: dict[str, Table], config: ContinuousLearningConfig) -> Figure:
+def plot(tables: Tables, config: ContinuousLearningConfig) -> Figure:
     """Return the learning curves of the stored table."""
     table = tables[config.name]
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, ((left, right),) = panels(1, 2, size=(9, 3.8))
     _draw(left, table, "length")
     _draw(right, table, "reached")
     left.set(ylabel="Steps to the goal (500: not reached)", yscale="log", ylim=(15, 520))
@@ -160,16 +154,17 @@ def plot(tables: dict[str, Table], config: ContinuousLearningConfig) -> Figure:
     return figure
 
 
-def summary(tables: dict[str, Table], config: ContinuousLearningConfig) -> list[tuple[str, ...]]:
+def summary(tables: Tables, config: ContinuousLearningConfig) -> Lines:
     """Return a line for each algorithm: the evaluation of its final policies."""
     table = tables[config.name]
-    lines: list[tuple[str, ...]] = [("algorithm", "steps", "steps to the goal", "success rate")]
+    lines: Lines = [("algorithm", "steps", "steps to the goal", "success rate")]
     for algorithm in np.unique(table["algorithm"]):
-        last = [_interval(table, algorithm, column)[1] for column in ("length", "reached")]
-        steps = int(rows_where(table, "algorithm", algorithm)["step"].max())
+        own = rows_where(table, algorithm=algorithm)
+        steps = own["step"].max()
+        last = rows_where(own, step=steps)
         length, reached = (
-            f"{value.mean[-1]:.{digits}f} [{value.low[-1]:.{digits}f}, {value.high[-1]:.{digits}f}]"
-            for value, digits in zip(last, (1, 3), strict=True)
+            format_interval(mean_interval(last[column]), digits)
+            for column, digits in (("length", 1), ("reached", 3))
         )
         lines.append((str(algorithm), f"{steps:,}", length, reached))
     return lines
@@ -178,13 +173,13 @@ def summary(tables: dict[str, Table], config: ContinuousLearningConfig) -> list[
 # -- one run -----------------------------------------------------------------------------------
 
 
-def learn(config: ContinuousLearningConfig, algorithm: str, run: int) -> Table:
+def trial(config: ContinuousLearningConfig, algorithm: str, run: int) -> Table:
     """Return the evaluations of one run, at equal intervals of training."""
     import stable_baselines3 as sb3
     import torch
 
     torch.set_num_threads(1)
-    seed = int(np.random.SeedSequence([config.seed, run]).generate_state(1)[0] >> 1)
+    seed = derive_seed(config.seed, run)
     envs = sb3.common.env_util.make_vec_env(_make_env, NUM_ENVS[algorithm], seed=seed)
     model = getattr(sb3, algorithm)(
         "MlpPolicy", envs, seed=seed, device="cpu", **SETTINGS[algorithm]
@@ -196,14 +191,8 @@ def learn(config: ContinuousLearningConfig, algorithm: str, run: int) -> Table:
             model.learn(goal - model.num_timesteps, reset_num_timesteps=False)
             scores.append(evaluate_greedy(model, config.episodes, seed + point))
             at.append(model.num_timesteps)
-    rows = len(scores)
-    return {
-        "algorithm": np.full(rows, algorithm),
-        "run": np.full(rows, run),
-        "step": np.array(at),
-        "length": np.array([each.length for each in scores]),
-        "reached": np.array([each.reached for each in scores]),
-    }
+    length, reached = zip(*scores, strict=True)
+    return make_table(algorithm=algorithm, run=run, step=at, length=length, reached=reached)
 
 
 def evaluate_greedy(model: Any, episodes: int, seed: int) -> PolicyScore:
@@ -230,33 +219,17 @@ def _make_env() -> gym.Env[Any, Any]:
     return RescaleObservation(env, np.float32(-1), np.float32(1))
 
 
-def _check(config: ContinuousLearningConfig) -> None:
-    check_runs(config.runs)
-    for name in ("ppo_steps", "sac_steps", "points", "episodes", "workers"):
-        if getattr(config, name) < 1:
-            raise ValueError(f"{name}={getattr(config, name)}; expected at least 1")
-
-
 # -- plot --------------------------------------------------------------------------------------
 
 
-def _interval(table: Table, algorithm: str, column: str) -> tuple[Any, ConfidenceInterval]:
-    """Return the steps of the evaluations, and the mean over runs at each."""
-    rows = rows_where(table, "algorithm", algorithm)
-    steps = np.unique(rows["step"])
-    samples = [rows_where(rows, "run", run)[column] for run in np.unique(rows["run"])]
-    return steps, mean_interval(samples)
-
-
 def _draw(axes: Axes, table: Table, column: str) -> None:
-    for algorithm, colour in COLOURS.items():
-        if algorithm not in table["algorithm"]:
-            continue
-        steps, interval = _interval(table, algorithm, column)
-        axes.plot(steps / 1000, interval.mean, color=colour, label=algorithm)
-        low = np.maximum(interval.low, 0 if column == "reached" else 1)
-        high = np.minimum(interval.high, 1 if column == "reached" else TIME_LIMIT)
-        axes.fill_between(steps / 1000, low, high, color=colour, alpha=0.3, linewidth=0)
+    lowest, highest = (0, 1) if column == "reached" else (1, TIME_LIMIT)
+    for algorithm in distinct(table, "algorithm"):
+        own = rows_where(table, algorithm=algorithm)
+        mean, low, high = mean_interval(by_run(own, column))
+        shown = IntervalEstimate(mean, np.maximum(low, lowest), np.minimum(high, highest))
+        thousands = np.unique(own["step"]) / 1000
+        line_with_band(axes, thousands, shown, color=COLOURS[algorithm], label=algorithm)
     axes.set(xlabel="Steps in the maze (thousands)", xlim=(0, None))
 
 

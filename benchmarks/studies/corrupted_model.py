@@ -37,7 +37,7 @@ from dynamaze.agents.models.table import (
 from dynamaze.agents.models.wrapper import ModelWrapper
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled
-from dynamaze.envs.mazes.mdp import FiniteMDP
+from dynamaze.envs.mazes.mdp import FiniteMDP, MarkovChain
 
 
 class Corruption(NamedTuple):
@@ -127,13 +127,9 @@ class CorruptedModel(ModelWrapper):
 
 def reachable_states(mdp: FiniteMDP) -> IntArray:
     """Return the non-terminal states that can be reached from the start, in order."""
-    found = mdp.start > 0
-    while True:
-        continues = (mdp.probability[found] > 0) & ~mdp.terminated[found]
-        before = int(found.sum())
-        found[mdp.next_state[found][continues]] = True
-        if found.sum() == before:
-            return np.flatnonzero(found)
+    moves = np.nonzero((mdp.probability > 0) & ~mdp.terminated)
+    chain = MarkovChain(moves[0], mdp.next_state[moves], mdp.probability[moves])
+    return np.flatnonzero(chain.reachable(mdp.start))
 
 
 def random_corruption(mdp: FiniteMDP, fraction: float, rng: np.random.Generator) -> Corruption:
@@ -347,9 +343,4 @@ KINDS = {
 }
 
 MODEL_FREE = "q_learning"
-PLANNERS = {
-    "uniform": "Dyna-Q",
-    "prioritised_sweeping": "prioritised sweeping",
-    "trajectory_sampling": "trajectory sampling",
-    "dynamic_programming": "dynamic programming",
-}
+PLANNERS = ("uniform", "prioritised_sweeping", "trajectory_sampling", "dynamic_programming")

@@ -19,7 +19,6 @@ the mean. The option `noise` runs either.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -30,10 +29,10 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents.learners.deep_belief import DeepBelief
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.curves import interval_columns, interval_text
-from dynamaze.benchmarks.harness.intervals import mean_interval
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.harness.curves import interval_of, interval_text, mean_columns
+from dynamaze.benchmarks.harness.plots import number_ticks, panels, points_with_bars
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.table import Lines, Tables, make_table, rows_where, stack
 from dynamaze.common.arrays import FloatArray
 
 ENV = "DynaMaze-v0"
@@ -52,11 +51,10 @@ class DeepBeliefConfig(ExperimentConfig):
     """Pre-training of a deep belief network on the Dyna maze."""
 
     name: ClassVar[str] = "deep_belief"
+    title: ClassVar[str] = "Pre-training of a deep belief network"
 
     runs: int = 20
     """Runs of each setting, each with its own data and weights."""
-    seed: int = 0
-    """Seed of all random numbers."""
     labelled: tuple[int, ...] = (20, 50, 100, 200)
     """Numbers of labelled transitions, those with their next cell."""
     unlabelled: int = 2000
@@ -86,22 +84,7 @@ class CellTransitions(NamedTuple):
     places: FloatArray  # (states, 2) row and column
 
 
-def main(config: DeepBeliefConfig) -> None:
-    """Run the experiment, store its tables and plot, and print their paths.
-
-    Raises:
-        ValueError: for fewer than 2 runs.
-        OSError: if the output folder cannot be written.
-    """
-    run_module(
-        __name__,
-        config,
-        title="Pre-training of a deep belief network",
-        caption=interval_caption(config.runs),
-    )
-
-
-def run(config: DeepBeliefConfig, callback: Callable[[], None] | None = None) -> dict[str, Table]:
+def run(config: DeepBeliefConfig, callback: RunCallback = None) -> Tables:
     """Run the study.
 
     Args:
@@ -127,51 +110,43 @@ def run(config: DeepBeliefConfig, callback: Callable[[], None] | None = None) ->
                 if callback is not None:
                     callback()
             for arm, error in zip(ARMS, errors.T, strict=True):
-                means.append(_row(observation, arm, labelled, error, errors[:, 0] - error))
-                singles.append(
-                    {
-                        "observation": np.full(config.runs, observation),
-                        "arm": np.full(config.runs, arm),
-                        "labelled": np.full(config.runs, labelled),
-                        "run": np.arange(config.runs),
-                        "error": error,
-                    }
-                )
+                labels: dict[str, Any] = {
+                    "observation": observation,
+                    "arm": arm,
+                    "labelled": labelled,
+                }
+                columns = mean_columns(error=error, gain=errors[:, 0] - error)
+                means.append(make_table(**labels, **columns, runs=config.runs))
+                singles.append(make_table(**labels, run=np.arange(config.runs), error=error))
     return {config.name: stack(means), f"{config.name}_runs": stack(singles)}
 
 
-def plot(tables: dict[str, Table], config: DeepBeliefConfig) -> Figure:
+def plot(tables: Tables, config: DeepBeliefConfig) -> Figure:
     """Return the plot: error against labelled transitions, a panel for each observation."""
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    panels: Any = figure.subplots(1, len(OBSERVATIONS), sharey=True)
-    for axes, (observation, title) in zip(panels, OBSERVATIONS.items(), strict=True):
-        part = rows_where(tables[config.name], "observation", observation)
+    figure, (row,) = panels(1, len(OBSERVATIONS), size=(9, 4), sharey=True)
+    for axes, (observation, title) in zip(row, OBSERVATIONS.items(), strict=True):
+        part = rows_where(tables[config.name], observation=observation)
         for arm, label in ARMS.items():
-            curve = rows_where(part, "arm", arm)
-            below = curve["error_mean"] - curve["error_low"]
-            above = curve["error_high"] - curve["error_mean"]
-            bars = np.array([below, above])
-            axes.errorbar(curve["labelled"], curve["error_mean"], bars, capsize=3, label=label)
+            curve = rows_where(part, arm=arm)
+            points_with_bars(axes, curve["labelled"], interval_of(curve, "error"), label=label)
         axes.set(title=title, xlabel="Labelled transitions", xscale="log")
-        axes.set_xticks(config.labelled, [str(number) for number in config.labelled])
-        axes.minorticks_off()
-    panels[0].set_ylabel("Error on held-out transitions, in standard deviations")
-    panels[0].legend(frameon=False)
+        number_ticks(axes, config.labelled)
+    row[0].set_ylabel("Error on held-out transitions, in standard deviations")
+    row[0].legend(frameon=False)
     runs = int(tables[config.name]["runs"][0])
     figure.suptitle(f"Deep belief network: mean of {runs} runs, 95% interval")
     return figure
 
 
-def summary(tables: dict[str, Table], config: DeepBeliefConfig) -> list[tuple[str, ...]]:
+def summary(tables: Tables, config: DeepBeliefConfig) -> Lines:
     """Return a line for each observation and number of transitions: errors and gains."""
-    lines: list[tuple[str, ...]] = [
+    lines: Lines = [
         ("observation", "transitions", "without", "gain, same inputs", "gain, more inputs")
     ]
     for observation in OBSERVATIONS:
         for labelled in config.labelled:
-            part = rows_where(tables[config.name], "observation", observation)
-            part = rows_where(part, "labelled", labelled)
-            arms = {arm: rows_where(part, "arm", arm) for arm in ARMS}
+            part = rows_where(tables[config.name], observation=observation, labelled=labelled)
+            arms = {arm: rows_where(part, arm=arm) for arm in ARMS}
             lines.append(
                 (
                     observation,
@@ -239,16 +214,6 @@ def _read_transitions() -> CellTransitions:
     states = np.arange(len(next_state))
     places = np.stack(np.divmod(states, env.layout.cols), axis=1).astype(np.float64)
     return CellTransitions(states[(next_state != states[:, None]).any(axis=1)], next_state, places)
-
-
-def _row(
-    observation: str, arm: str, labelled: int, error: FloatArray, gain: FloatArray
-) -> dict[str, npt.NDArray[Any]]:
-    row: dict[str, Any] = {"observation": observation, "arm": arm, "labelled": labelled}
-    for name, samples in (("error", error), ("gain", gain)):
-        row |= interval_columns(name, mean_interval(samples))
-    row["runs"] = len(error)
-    return {name: np.array([value]) for name, value in row.items()}
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ Differences from the paper:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -27,8 +26,8 @@ from matplotlib.figure import Figure
 from dynamaze.agents.linear.evaluation import FeatureTransitions, LinearEvaluation
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import plot_methods, run_methods, summarise_methods
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
-from dynamaze.benchmarks.harness.table import Table
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.table import Lines, Tables
 from dynamaze.common.arrays import FloatArray
 
 
@@ -56,11 +55,10 @@ class LinearDynaConfig(ExperimentConfig):
     """Linear Dyna (Sutton et al. 2008): policy evaluation on the Boyan chain."""
 
     name: ClassVar[str] = "linear_dyna"
+    title: ClassVar[str] = "Linear Dyna on the Boyan chain"
 
     runs: int = 30
     """Runs for each curve."""
-    seed: int = 0
-    """Seed of all random numbers."""
     episodes: int = 60
     """Episodes of each run."""
     num_features: int = 25
@@ -74,22 +72,7 @@ class LinearDynaConfig(ExperimentConfig):
         return self.runs * len(METHODS)
 
 
-def main(config: LinearDynaConfig) -> None:
-    """Run the experiment, store its tables and plot, and print their paths.
-
-    Raises:
-        ValueError: for fewer than 2 runs.
-        OSError: if the output folder cannot be written.
-    """
-    run_module(
-        __name__,
-        config,
-        title="Linear Dyna on the Boyan chain",
-        caption=interval_caption(config.runs),
-    )
-
-
-def run(config: LinearDynaConfig, callback: Callable[[], None] | None = None) -> dict[str, Table]:
+def run(config: LinearDynaConfig, callback: RunCallback = None) -> Tables:
     """Run the experiment.
 
     Args:
@@ -137,13 +120,13 @@ def learn(config: LinearDynaConfig, method: str, rng: np.random.Generator) -> An
     return errors
 
 
-def plot(tables: dict[str, Table], config: LinearDynaConfig) -> Figure:
+def plot(tables: Tables, config: LinearDynaConfig) -> Figure:
     """Return the learning curves of the stored table."""
     label = "Error of the values (root mean square over states)"
     return plot_methods(tables[config.name], "error", title="Boyan chain", ylabel=label)
 
 
-def summary(tables: dict[str, Table], config: LinearDynaConfig) -> list[tuple[str, ...]]:
+def summary(tables: Tables, config: LinearDynaConfig) -> Lines:
     """Return a line for each method: error after 5 and 10 episodes and at the end."""
     return summarise_methods(tables[config.name], "error", (5, 10))
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -25,29 +24,22 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from dynamaze.agents.models import LEARNED_MODELS, MODELS
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.intervals import ConfidenceInterval, format_interval, mean_interval
-from dynamaze.benchmarks.harness.runner import (
-    ExperimentConfig,
-    RunCallback,
-    cache_folder,
-    check_runs,
-    run_jobs,
-    run_module,
-)
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
+from dynamaze.benchmarks.harness.plots import COLOURS, REFERENCE, panels, points_with_bars
+from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, check_runs, run_jobs
+from dynamaze.benchmarks.harness.table import Lines, Table, Tables, from_rows, rows_where, stack
 from dynamaze.benchmarks.studies.model_trial import (
     MAZES,
     SAMPLES,
     SKIPPED_EPISODES,
     STATED_PROBABILITY,
-    run_trial,
+    trial,
 )
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import did_you_mean
+from dynamaze.common.validation import checked_choice
 
 SLOW = ("gaussian_process", "deep_belief", "ensemble")
-REFERENCE = "latest_outcome"
-COLOURS = {"table": "tab:blue", "linear": "tab:green", "learned": "tab:orange"}
+BASELINE_MODEL = "latest_outcome"
 
 MEASURES = {
     "steps_to_solve": "real steps to solve",
@@ -63,10 +55,11 @@ LOGARITHMIC = ("steps_to_solve", *TIMES)
 
 
 @dataclass(frozen=True)
-class ModelComparisonConfig(ExperimentConfig):
+class ModelComparisonConfig(JobsConfig):
     """Compare the environment models: steps to solve, errors, calibration, time."""
 
     name: ClassVar[str] = "models"
+    title: ClassVar[str] = "Environment models"
 
     runs: int = 30
     """Runs of each model in each maze."""
@@ -78,8 +71,6 @@ class ModelComparisonConfig(ExperimentConfig):
     """Some of the models, by name (an unknown one lists them); all by default."""
     mazes: tuple[Literal["static", "slippery", "blocking", "continuous"], ...] = ()
     """Some of the mazes; all by default."""
-    workers: int = 2
-    """Processes, each on one core."""
 
     @property
     def jobs(self) -> list[tuple[str, str, int, int]]:
@@ -94,9 +85,23 @@ class ModelComparisonConfig(ExperimentConfig):
         ]
 
     @property
-    def total_runs(self) -> int:
-        """Number of runs of all models in all mazes."""
-        return len(self.jobs)
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return (
+            "means of the runs and half their 95% intervals; a run that does not solve its maze "
+            "counts with all its steps"
+        )
+
+    def check(self) -> None:
+        """Check the options before anything runs.
+
+        Raises:
+            ValueError: for fewer than 2 runs, or an unknown model.
+        """
+        super().check()
+        check_runs(self.slow_runs, "slow_runs")
+        for model in self.models:
+            checked_choice("models", model, sorted(MODELS))
 
 
 def is_slow(model: str, maze: str) -> bool:
@@ -110,49 +115,12 @@ def supports(model: str, maze: str) -> bool:
     return on_grid or model in LEARNED_MODELS or model == "stored_experience"
 
 
-def main(config: ModelComparisonConfig) -> None:
-    """Run the comparison, store its tables and plot, and print their paths.
-
-    Raises:
-        ValueError: for fewer than 2 runs, or an unknown model.
-        ImportError: without SciPy or torch, which the slow models need.
-        OSError: if the output folder cannot be written.
-    """
-    check(config)
-    run_module(
-        __name__,
-        config,
-        title="Environment models",
-        caption="means of the runs and half their 95% intervals; a run that does not solve its "
-        "maze counts with all its steps",
-        cache_dir=cache_folder(config),
-    )
-
-
-def check(config: ModelComparisonConfig) -> None:
-    """Check the options before anything runs.
-
-    Raises:
-        ValueError: for fewer than 2 runs, or an unknown model.
-    """
-    check_runs(config.runs)
-    check_runs(config.slow_runs, "slow_runs")
-    for model in config.models:
-        if model not in MODELS:
-            raise ValueError(
-                f"models: {model!r}; expected some of {sorted(MODELS)}{did_you_mean(model, MODELS)}"
-            )
-
-
-def run(
-    config: ModelComparisonConfig, callback: RunCallback = None, cache_dir: Path | None = None
-) -> dict[str, Table]:
+def run(config: ModelComparisonConfig, callback: RunCallback = None) -> Tables:
     """Run the comparison.
 
     Args:
         config: the settings.
         callback: called after each of the `config.total_runs` runs.
-        cache_dir: a folder for the finished runs, from which a stopped comparison continues.
 
     Returns:
         `models`, a row for each model in each maze: the means of the columns below with `_low` and
@@ -162,13 +130,13 @@ def run(
         solved), steps_after (mean length of episodes 21 to 25, in the static maze), next_error
         (cells), reward_error, coverage (of the model's 90% prediction sets), update_us
         (microseconds for one real transition) and sample_ms (milliseconds for 1000 samples).
+
+    Raises:
+        ValueError: for fewer than 2 runs, or an unknown model.
+        ImportError: without SciPy or torch, which the slow models need.
     """
-    check(config)
-    runs = stack(
-        run_jobs(
-            run_trial, config.jobs, workers=config.workers, cache_dir=cache_dir, callback=callback
-        )
-    )
+    config.check()
+    runs = stack(run_jobs(trial, config, callback))
     return {"models": means(runs), "models_runs": runs}
 
 
@@ -176,51 +144,51 @@ def means(runs: Table) -> Table:
     """Return a row for each model in each maze, from a row for each run."""
     rows: list[dict[str, Any]] = []
     for maze, model in _pairs(runs):
-        own = rows_where(rows_where(runs, "maze", maze), "model", model)
+        own = rows_where(runs, maze=maze, model=model)
         row: dict[str, Any] = {"maze": maze, "model": model, "runs": len(own["run"])}
         for name in list(own)[3:]:
             middle, low, high = quartiles(own[name]) if name in TIMES else mean_interval(own[name])
             row |= {name: middle, f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return from_rows(rows)
 
 
-def quartiles(times: FloatArray) -> ConfidenceInterval:
+def quartiles(times: FloatArray) -> IntervalEstimate:
     """Return the median and the quartiles, which other load on the machine affects little."""
     low, middle, high = np.quantile(times, (0.25, 0.5, 0.75))
-    return ConfidenceInterval(middle, low, high)
+    return IntervalEstimate(middle, low, high)
 
 
-def ratio_to_table(runs: Table, model: str) -> ConfidenceInterval:
+def ratio_to_table(runs: Table, model: str) -> IntervalEstimate:
     """Return the paired ratio of the lengths of episodes 21 to 25 to those with the table.
 
     The mean is geometric: the 95% interval is that of the logarithms.
     """
-    static = rows_where(runs, "maze", "static")
-    mine, table = (rows_where(static, "model", name)["steps_after"] for name in (model, REFERENCE))
+    static = rows_where(runs, maze="static")
+    mine, table = (
+        rows_where(static, model=name)["steps_after"] for name in (model, BASELINE_MODEL)
+    )
     several = min(len(mine), len(table))
     interval = mean_interval(np.log(mine[:several] / table[:several]))
-    return ConfidenceInterval(*(np.exp(part) for part in interval))
+    return IntervalEstimate(*(np.exp(part) for part in interval))
 
 
-def summary(
-    tables: dict[str, Table], config: ModelComparisonConfig
-) -> dict[str, list[tuple[str, ...]]]:
+def summary(tables: Tables, config: ModelComparisonConfig) -> dict[str, Lines]:
     """Return a section for each maze, with a line for each model, and one of the models' times."""
     table, runs = tables["models"], tables["models_runs"]
     sections = {
-        f"{maze} maze": _lines(rows_where(table, "maze", maze), runs)
+        f"{maze} maze": _lines(rows_where(table, maze=maze), runs)
         for maze in MAZES
         if maze in table["maze"]
     }
-    first = rows_where(table, "maze", table["maze"][0])
-    times: list[tuple[str, ...]] = [("model", "update, us", f"{SAMPLES} samples, ms")]
+    first = rows_where(table, maze=table["maze"][0])
+    times: Lines = [("model", "update, us", f"{SAMPLES} samples, ms")]
     for row in _rows(first):
         times.append((row["model"], f"{row['update_us']:.0f}", f"{row['sample_ms']:.2f}"))
     return {**sections, f"Times in the {first['maze'][0]} maze": times}
 
 
-def _lines(table: Table, runs: Table) -> list[tuple[str, ...]]:
+def _lines(table: Table, runs: Table) -> Lines:
     compared = _has_reference(table)
     heading = [
         "model",
@@ -249,7 +217,7 @@ def _lines(table: Table, runs: Table) -> list[tuple[str, ...]]:
 
 
 def _has_reference(table: Table) -> bool:
-    return table["maze"][0] == "static" and REFERENCE in table["model"]
+    return table["maze"][0] == "static" and BASELINE_MODEL in table["model"]
 
 
 def _rows(table: Table) -> list[dict[str, Any]]:
@@ -271,18 +239,16 @@ def _pairs(table: Table) -> Iterable[tuple[str, str]]:
 # -- plot --------------------------------------------------------------------------------------
 
 
-def plot(tables: dict[str, Table], config: ModelComparisonConfig) -> Figure:
+def plot(tables: Tables, config: ModelComparisonConfig) -> Figure:
     """Return the plot: a row for each measure, a column for each maze, a point for each model."""
     table = tables["models"]
     mazes = [maze for maze in MAZES if maze in table["maze"]]
     models = [model for model in MODELS if model in table["model"]]
-    figure = Figure(
-        figsize=(2.6 + 2.7 * len(mazes), 0.9 + 2.9 * len(MEASURES)), layout="constrained"
-    )
-    grid: Any = figure.subplots(len(MEASURES), len(mazes), squeeze=False, sharey=True)
+    size = (2.6 + 2.7 * len(mazes), 0.9 + 2.9 * len(MEASURES))
+    figure, grid = panels(len(MEASURES), len(mazes), size=size, sharey=True)
     for line, (measure, label) in zip(grid, MEASURES.items(), strict=True):
         for axes, maze in zip(line, mazes, strict=True):
-            _draw(axes, rows_where(table, "maze", maze), models, measure)
+            _draw(axes, rows_where(table, maze=maze), models, measure)
             axes.set_xlabel(label, fontsize=8)
     for axes, maze in zip(grid[0], mazes, strict=True):
         axes.set_title(maze)
@@ -294,17 +260,11 @@ def plot(tables: dict[str, Table], config: ModelComparisonConfig) -> Figure:
 
 def _draw(axes: Axes, table: Table, models: list[str], measure: str) -> None:
     for row, model in enumerate(table["model"]):
-        mean, low, high = (table[measure + end][row] for end in ("", "_low", "_high"))
-        axes.errorbar(
-            mean,
-            models.index(model),
-            xerr=[[mean - low], [high - mean]],
-            fmt="o",
-            markersize=4,
-            color=COLOURS[_family(model)],
-        )
+        interval = IntervalEstimate(*(table[measure + end][row] for end in ("", "_low", "_high")))
+        style = {"fmt": "o", "markersize": 4, "capsize": 0, "color": COLOURS[_family(model)]}
+        points_with_bars(axes, models.index(model), interval, horizontal=True, **style)
     if measure == "coverage":
-        axes.axvline(STATED_PROBABILITY, color="grey", linestyle=":", linewidth=1)
+        axes.axvline(STATED_PROBABILITY, **REFERENCE)
         axes.set_xlim(-0.03, 1.03)
     elif measure in LOGARITHMIC:
         axes.set_xscale("log")

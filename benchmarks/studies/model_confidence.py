@@ -18,7 +18,7 @@ only uncertainty that grows with time can help. All methods have the same settin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -38,23 +38,16 @@ from dynamaze.agents import (
 )
 from dynamaze.agents.core.rng import Seed
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import RunResults, run_many
-from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns
-from dynamaze.benchmarks.harness.intervals import ConfidenceInterval, format_interval, mean_interval
-from dynamaze.benchmarks.harness.runner import (
-    ExperimentConfig,
-    RunCallback,
-    check_runs,
-    interval_caption,
-    run_module,
-)
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
-from dynamaze.common.validation import did_you_mean
+from dynamaze.benchmarks.harness.compiled_runs import run_many
+from dynamaze.benchmarks.harness.curves import draw_curve, reward_curve
+from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
+from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, panels
+from dynamaze.benchmarks.harness.runner import AgentConfig, RunCallback
+from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
+from dynamaze.common.arrays import FloatArray
+from dynamaze.common.validation import checked_choice
 
 METHODS = ("Dyna-Q", "Dyna-Q+", "Scored", "Uncertainty", "Scored + uncertainty")
-COLOURS = dict(
-    zip(METHODS, ("tab:red", "tab:blue", "tab:brown", "tab:grey", "tab:green"), strict=True)
-)
 LATE_STEPS = 500
 """Steps before the change in which the converged agents' reward is measured."""
 FIXED_RATE_STRENGTH = 1e12
@@ -76,26 +69,14 @@ MAZES = {
 
 
 @dataclass(frozen=True)
-class ModelConfidenceConfig(ExperimentConfig):
+class ModelConfidenceConfig(AgentConfig):
     """Models that detect their own errors, in mazes that change once."""
 
     name: ClassVar[str] = "model_confidence"
-    old_names: ClassVar[Mapping[str, str]] = {
-        "model_doubt": "model_confidence",
-        "Doubt": "Uncertainty",
-        "Scored + doubt": "Scored + uncertainty",
-    }
+    title: ClassVar[str] = "Uncertainty and confidence"
 
     runs: int = 200
     """Runs of each method in each maze."""
-    seed: int = 0
-    """Seed of all random numbers."""
-    learning_rate: float = 1.0
-    """Step size alpha; 1 is right in a deterministic environment."""
-    gamma: float = 0.95
-    """Discount."""
-    epsilon: float = 0.1
-    """Probability of a random action."""
     kappa: float = 1e-3
     """Weight of Dyna-Q+'s bonus."""
     weight: float = 0.04
@@ -112,17 +93,15 @@ class ModelConfidenceConfig(ExperimentConfig):
         """Number of runs of all methods, models and mazes."""
         return self.runs * len(METHODS) * len(self.models) * len(MAZES)
 
+    def check(self) -> None:
+        """Check the options before anything runs.
 
-def main(config: ModelConfidenceConfig) -> None:
-    """Run the experiment, store its tables and plot, and print their paths.
-
-    Raises:
-        ValueError: for fewer than 2 runs, or an unknown model.
-        OSError: if the output folder cannot be written.
-    """
-    run_module(
-        __name__, config, title="Uncertainty and confidence", caption=interval_caption(config.runs)
-    )
+        Raises:
+            ValueError: for fewer than 2 runs, or an unknown model.
+        """
+        super().check()
+        for model in self.models:
+            checked_choice("models", model, sorted(TABLE_MODELS))
 
 
 def make_agent(
@@ -130,12 +109,7 @@ def make_agent(
 ) -> Callable[..., Agent]:
     """Return a function that makes an agent of a method from a seed."""
     env = gym.make(maze.env)
-    common: dict[str, Any] = {
-        "learning_rate": config.learning_rate,
-        "gamma": config.gamma,
-        "epsilon": config.epsilon,
-        "planning_steps": maze.planning_steps,
-    }
+    common = {**config.learning, "planning_steps": maze.planning_steps}
     if method == "Dyna-Q":
         return partial(DynaQ, env, model=model, **common)
     if method == "Dyna-Q+":
@@ -171,7 +145,7 @@ def _scored_agent(
     return DynaQ(env, model=learned, seed=seed, **common)
 
 
-def run(config: ModelConfidenceConfig, callback: RunCallback = None) -> dict[str, Table]:
+def run(config: ModelConfidenceConfig, callback: RunCallback = None) -> Tables:
     """Run all methods with all models in both mazes.
 
     Returns:
@@ -186,32 +160,22 @@ def run(config: ModelConfidenceConfig, callback: RunCallback = None) -> dict[str
     Raises:
         ValueError: for fewer than 2 runs, or an unknown model.
     """
-    _check(config)
+    config.check()
     curves, ends = [], []
     for name, maze in MAZES.items():
         for model in config.models:
             for method in METHODS:
-                runs = run_many(
+                rewards = run_many(
                     make_agent(config, maze, method, model),
                     runs=config.runs,
                     steps=maze.steps,
                     seed=config.seed,
                     callback=callback,
-                )
-                labels = {"maze": name, "model": model, "method": method}
-                curves.append(_curve(runs, labels))
-                ends.append(_run_table(runs, labels, _change(maze)))
+                ).rewards
+                labels: dict[str, Any] = {"maze": name, "model": model, "method": method}
+                curves.append(reward_curve(rewards, **labels))
+                ends.append(make_table(**labels, **run_columns(rewards, _change(maze))))
     return {"model_confidence": stack(curves), "model_confidence_runs": stack(ends)}
-
-
-def _check(config: ModelConfidenceConfig) -> None:
-    check_runs(config.runs)
-    for model in config.models:
-        if model not in TABLE_MODELS:
-            raise ValueError(
-                f"models {model!r}; expected some of {sorted(TABLE_MODELS)}"
-                f"{did_you_mean(model, TABLE_MODELS)}"
-            )
 
 
 def _change(maze: MazeSetting) -> int:
@@ -219,25 +183,18 @@ def _change(maze: MazeSetting) -> int:
     return int(unwrapped.schedule.steps[1])
 
 
-def _curve(runs: RunResults, labels: dict[str, str]) -> Table:
-    cumulative = runs.rewards.cumsum(axis=1)[:, 9::10]
-    size = cumulative.shape[1]
-    return {
-        **{name: np.full(size, label) for name, label in labels.items()},
-        "step": np.arange(10, 10 * size + 1, 10),
-        **interval_columns("reward", mean_interval(cumulative)),
-        "runs": np.full(size, len(cumulative)),
-    }
+def run_columns(rewards: FloatArray, change: int) -> Table:
+    """Return the columns of the single runs (see `run`).
 
-
-def _run_table(runs: RunResults, labels: dict[str, str], change: int) -> Table:
-    before, after = np.split(runs.rewards, [change], axis=1)
+    Args:
+        rewards: (runs, steps).
+        change: the step of the change.
+    """
+    before, after = np.split(rewards, [change], axis=1)
     reached = after.cumsum(axis=1) >= 5
     first = np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, after.shape[1])
-    size = len(after)
     return {
-        **{name: np.full(size, label) for name, label in labels.items()},
-        "run": np.arange(size),
+        "run": np.arange(len(after)),
         "reward_before": before.sum(axis=1),
         "reward_late": before[:, -LATE_STEPS:].sum(axis=1),
         "reward_after": after.sum(axis=1),
@@ -245,22 +202,20 @@ def _run_table(runs: RunResults, labels: dict[str, str], change: int) -> Table:
     }
 
 
-def paired_gain(ends: Table, maze: str, model: str, method: str, column: str) -> ConfidenceInterval:
+def paired_gain(ends: Table, maze: str, model: str, method: str, column: str) -> IntervalEstimate:
     """Return the paired difference from plain Dyna-Q with the same model, with a 95% interval."""
-    rows = rows_where(rows_where(ends, "maze", maze), "model", model)
-    mine, plain = (rows_where(rows, "method", each)[column] for each in (method, "Dyna-Q"))
+    rows = rows_where(ends, maze=maze, model=model)
+    mine, plain = (rows_where(rows, method=each)[column] for each in (method, "Dyna-Q"))
     return mean_interval(mine - plain)
 
 
-def summary(
-    tables: dict[str, Table], config: ModelConfidenceConfig
-) -> dict[str, list[tuple[str, ...]]]:
+def summary(tables: Tables, config: ModelConfidenceConfig) -> dict[str, Lines]:
     """Return sections by maze and model: a line for each method, with its gain over Dyna-Q."""
     ends = tables["model_confidence_runs"]
-    sections: dict[str, list[tuple[str, ...]]] = {}
+    sections: dict[str, Lines] = {}
     for maze in MAZES:
         for model in config.models:
-            lines: list[tuple[str, ...]] = [
+            lines: Lines = [
                 (
                     "method",
                     "before",
@@ -270,9 +225,9 @@ def summary(
                     "steps to 5 goals",
                 )
             ]
-            rows = rows_where(rows_where(ends, "maze", maze), "model", model)
+            rows = rows_where(ends, maze=maze, model=model)
             for method in METHODS:
-                mine = rows_where(rows, "method", method)
+                mine = rows_where(rows, method=method)
                 before, late, after, steps = (
                     format_interval(mean_interval(mine[column]))
                     for column in ("reward_before", "reward_late", "reward_after", "steps_to_five")
@@ -283,13 +238,13 @@ def summary(
     return sections
 
 
-def plot(tables: dict[str, Table], config: ModelConfidenceConfig) -> Figure:
+def plot(tables: Tables, config: ModelConfidenceConfig) -> Figure:
     """Return the learning curves: a row for each model, a column for each maze."""
-    figure = Figure(figsize=(10, 3.6 * len(config.models)), layout="constrained")
-    grid: Any = figure.subplots(len(config.models), len(MAZES), squeeze=False)
+    size = (10, 3.6 * len(config.models))
+    figure, grid = panels(len(config.models), len(MAZES), size=size)
     for row, model in zip(grid, config.models, strict=True):
         for axes, (name, maze) in zip(row, MAZES.items(), strict=True):
-            table = rows_where(rows_where(tables["model_confidence"], "maze", name), "model", model)
+            table = rows_where(tables["model_confidence"], maze=name, model=model)
             _draw(axes, table, _change(maze))
             axes.set_title(f"{name} maze, {model.replace('_', ' ')}", fontsize=10)
     grid[0, 0].legend(frameon=False)
@@ -298,10 +253,10 @@ def plot(tables: dict[str, Table], config: ModelConfidenceConfig) -> Figure:
 
 
 def _draw(axes: Axes, table: Table, change: int) -> None:
-    for method, colour in COLOURS.items():
-        curve = rows_where(table, "method", method)
-        draw_curve(axes, "step", curve, "reward", color=colour, label=method)
-    axes.axvline(change, color="grey", linewidth=0.8)
+    for method in METHODS:
+        curve = rows_where(table, method=method)
+        draw_curve(axes, "step", curve, "reward", color=COLOURS[method], label=method)
+    axes.axvline(change, **EVENT)
     axes.set(xlabel="Time steps", ylabel="Cumulative reward", xlim=(0, None), ylim=(0, None))
 
 

@@ -41,14 +41,15 @@ slow for so many runs (`background_or_decision`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import gymnasium as gym
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from dynamaze.agents import (
     Agent,
@@ -59,18 +60,25 @@ from dynamaze.agents import (
 )
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import run_one
-from dynamaze.benchmarks.harness.curves import interval_columns
-from dynamaze.benchmarks.harness.intervals import mean_interval
+from dynamaze.benchmarks.harness.curves import interval_of, interval_text, mean_columns
+from dynamaze.benchmarks.harness.intervals import IntervalEstimate
+from dynamaze.benchmarks.harness.plots import EVENT, METHODS, legend_below, line_with_band, panels
 from dynamaze.benchmarks.harness.runner import (
-    ExperimentConfig,
+    JobsConfig,
     RunCallback,
-    cache_folder,
-    check_runs,
     interval_caption,
     run_jobs,
-    run_module,
 )
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    distinct,
+    from_rows,
+    make_table,
+    rows_where,
+    stack,
+)
 from dynamaze.benchmarks.studies.corrupted_model import (
     KINDS,
     MODEL_FREE,
@@ -82,11 +90,8 @@ from dynamaze.benchmarks.studies.corrupted_model import (
     stale_corruption,
     total_variation_error,
 )
-from dynamaze.benchmarks.studies.model_error_plot import plot, summary
-from dynamaze.common.validation import did_you_mean
+from dynamaze.common.validation import checked_choice
 from dynamaze.envs import PRESETS, GridEnv
-
-__all__ = ["ModelErrorConfig", "main", "plot", "run", "summary"]
 
 AGENT_STREAM, CORRUPTION_STREAM = 0, 1
 """Streams of random numbers of each run."""
@@ -95,19 +100,14 @@ TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class ModelErrorConfig(ExperimentConfig):
+class ModelErrorConfig(JobsConfig):
     """Planning with a corrupted model: return against model error, plain and selective."""
 
     name: ClassVar[str] = "model_error"
-    old_names: ClassVar[Mapping[str, str]] = {
-        "wrong_models": "model_error",
-        "dial": "level",
-    }
+    title: ClassVar[str] = "Planning with a corrupted model"
 
     runs: int = 100
     """Runs of each agent with each model."""
-    seed: int = 0
-    """Seed of all random numbers."""
     steps: int = 12_000
     """Real steps of each run; a change comes after half of them."""
     planning_steps: int = 10
@@ -129,13 +129,26 @@ class ModelErrorConfig(ExperimentConfig):
         "capacity",
     )
     """Kinds of corruption: noise, a path closed, a path closed and another opened, merged cells."""
-    workers: int = 2
-    """Processes, each on one core."""
 
     @property
-    def total_runs(self) -> int:
-        """Number of seeds in all kinds; each runs all agents."""
-        return self.runs * len(self.kinds)
+    def jobs(self) -> Sequence[tuple[Any, ...]]:
+        """Kind and number of each seed, which runs all agents."""
+        return [(self, kind, number) for kind in self.kinds for number in range(self.runs)]
+
+    @property
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return f"{interval_caption(self.runs)}; paired gain over Q-learning, in %"
+
+    def check(self) -> None:
+        """Check the options before anything runs.
+
+        Raises:
+            ValueError: for fewer than 2 runs or an unknown kind.
+        """
+        super().check()
+        for kind in self.kinds:
+            checked_choice("kinds", kind, KINDS)
 
 
 class PlannerSetting(NamedTuple):
@@ -144,6 +157,10 @@ class PlannerSetting(NamedTuple):
     level: float
     planner: str
     selective: bool
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of the stored tables."""
+        return {**self._asdict(), "selective": int(self.selective)}
 
 
 def planner_settings(kind: CorruptionKind) -> Iterator[PlannerSetting]:
@@ -154,32 +171,12 @@ def planner_settings(kind: CorruptionKind) -> Iterator[PlannerSetting]:
             yield from (PlannerSetting(level, planner, selective) for level in kind.levels)
 
 
-def main(config: ModelErrorConfig) -> None:
-    """Run the experiment, store its tables and plot, and print their paths.
-
-    Raises:
-        ValueError: for fewer than 2 runs or an unknown kind.
-        OSError: if the output folder cannot be written.
-    """
-    caption = f"{interval_caption(config.runs)}; paired gain over Q-learning, in %"
-    run_module(
-        __name__,
-        config,
-        title="Planning with a corrupted model",
-        caption=caption,
-        cache_dir=cache_folder(config),
-    )
-
-
-def run(
-    config: ModelErrorConfig, callback: RunCallback = None, cache_dir: Path | None = None
-) -> dict[str, Table]:
+def run(config: ModelErrorConfig, callback: RunCallback = None) -> Tables:
     """Run all agents with all models.
 
     Args:
         config: the settings.
         callback: called after each seed in a kind.
-        cache_dir: a folder for the finished runs, from which a stopped experiment continues.
 
     Returns:
         `model_error`, with the columns kind, level, planner, selective (1 or 0), error_... (of the
@@ -191,29 +188,20 @@ def run(
     Raises:
         ValueError: for fewer than 2 runs or an unknown kind.
     """
-    check_runs(config.runs)
-    for kind in config.kinds:
-        if kind not in KINDS:
-            raise ValueError(
-                f"kinds {kind!r}; expected some of {list(KINDS)}{did_you_mean(kind, KINDS)}"
-            )
-    jobs = [(config, kind, number) for kind in config.kinds for number in range(config.runs)]
-    runs = stack(
-        run_jobs(run_seed, jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
-    )
+    config.check()
+    runs = stack(run_jobs(trial, config, callback))
     return {config.name: summarise(runs), f"{config.name}_runs": runs}
 
 
-def run_seed(config: ModelErrorConfig, kind: str, number: int) -> Table:
+def trial(config: ModelErrorConfig, kind: str, number: int) -> Table:
     """Return a row for each agent, all with the same seed."""
-    rows = [
-        (kind, *setting, number, *run_setting(config, KINDS[kind], setting, number))
-        for setting in planner_settings(KINDS[kind])
-    ]
-    names = ("kind", *PlannerSetting._fields, "run", "error", "reward")
-    columns = zip(*rows, strict=True)
-    table = {name: np.array(column) for name, column in zip(names, columns, strict=True)}
-    return {**table, "selective": table["selective"].astype(np.int64)}
+    rows = []
+    for setting in planner_settings(KINDS[kind]):
+        error, reward = run_setting(config, KINDS[kind], setting, number)
+        rows.append(
+            {"kind": kind, **setting.columns(), "run": number, "error": error, "reward": reward}
+        )
+    return from_rows(rows)
 
 
 def run_setting(
@@ -289,25 +277,110 @@ def make_env(kind: CorruptionKind, steps: int) -> GridEnv:
 def summarise(runs: Table) -> Table:
     """Return the means over the runs (see `run`)."""
     tables = []
-    for kind in dict.fromkeys(runs["kind"].tolist()):
-        mine = rows_where(runs, "kind", kind)
-        free = rows_where(mine, "planner", MODEL_FREE)["reward"]
+    for kind in distinct(runs, "kind"):
+        mine = rows_where(runs, kind=kind)
+        free = rows_where(mine, planner=MODEL_FREE)["reward"]
         for setting in planner_settings(KINDS[kind]):
-            own = mine
-            for name, value in setting._asdict().items():
-                own = rows_where(own, name, value)
-            gain = mean_interval(own["reward"] - free)
-            labels = {"kind": kind, **setting._asdict(), "selective": int(setting.selective)}
-            columns = {
-                **labels,
-                **interval_columns("error", mean_interval(own["error"])),
-                **interval_columns("reward", mean_interval(own["reward"])),
-                **interval_columns("gain", gain),
-                "worse_than_model_free": int(gain.high < 0),
-                "runs": free.size,
-            }
-            tables.append({name: np.array([value]) for name, value in columns.items()})
+            own = rows_where(mine, **setting.columns())
+            columns = mean_columns(
+                error=own["error"], reward=own["reward"], gain=own["reward"] - free
+            )
+            tables.append(
+                make_table(
+                    kind=kind,
+                    **setting.columns(),
+                    **columns,
+                    worse_than_model_free=int(columns["gain_high"] < 0),
+                    runs=free.size,
+                )
+            )
     return stack(tables)
+
+
+# -- plot and summary --------------------------------------------------------------------------
+
+
+def summary(tables: Tables, config: ModelErrorConfig) -> dict[str, Lines]:
+    """Return sections by corruption: for each planner and level the error and the paired gain."""
+    table = relative_to_model_free(tables[config.name])
+    sections: dict[str, Lines] = {}
+    for kind in distinct(table, "kind"):
+        mine = rows_where(table, kind=kind)
+        lines: Lines = [("planner", KINDS[kind].level_name, "error", "gain", "", "selective", "")]
+        for planner in PLANNERS:
+            own, label = rows_where(mine, planner=planner), METHODS[planner].label
+            plain, selective = (rows_where(own, selective=which) for which in (0, 1))
+            for row, level in enumerate(plain["level"]):
+                texts = (
+                    text
+                    for each in (plain, selective)
+                    for text in (interval_text(each, "gain", row, 0), worse_text(each, row))
+                )
+                error = f"{plain['error_mean'][row]:.3f}"
+                lines.append((label if row == 0 else "", f"{level:g}", error, *texts))
+        sections[KINDS[kind].title] = lines
+    return sections
+
+
+def worse_text(table: Table, row: int) -> str:
+    """Return the remark beside a gain."""
+    return "worse" if table["worse_than_model_free"][row] else ""
+
+
+def relative_to_model_free(table: Table) -> Table:
+    """Return the table with rewards and gains in percent of Q-learning's reward."""
+    scaled = dict(table)
+    unit = np.empty(table["reward_mean"].size)
+    for kind in distinct(table, "kind"):
+        mine = table["kind"] == kind
+        unit[mine] = table["reward_mean"][mine & (table["planner"] == MODEL_FREE)] / 100
+    for name in table:
+        if name.startswith(("reward_", "gain_")):
+            scaled[name] = table[name] / unit
+    return scaled
+
+
+def plot(tables: Tables, config: ModelErrorConfig) -> Figure:
+    """Return the plot: return against model error, a panel for each kind of corruption."""
+    table = relative_to_model_free(tables[config.name])
+    kinds = distinct(table, "kind")
+    rows = (len(kinds) + 1) // 2
+    figure, grid = panels(rows, 2, size=(11, 0.8 + 3.8 * rows))
+    for axes, kind in zip(grid.flat, kinds, strict=False):
+        _draw(axes, rows_where(table, kind=kind))
+        axes.set_title(KINDS[kind].title, fontsize=10)
+    for axes in grid.flat[len(kinds) :]:
+        axes.set_axis_off()
+    for axes in grid[:, 0]:
+        axes.set_ylabel("Return, % of Q-learning's")
+    legend_below(figure, grid[0, 0], 3)
+    figure.suptitle(
+        f"Planning with a corrupted model: {int(table['runs'][0])} runs of each agent, "
+        "95% interval of the paired difference from Q-learning"
+    )
+    return figure
+
+
+def _draw(axes: Axes, table: Table) -> None:
+    free = rows_where(table, planner=MODEL_FREE)
+    axes.axhspan(free["reward_low"][0], free["reward_high"][0], color="grey", alpha=0.4)
+    axes.axhline(100, **EVENT, label="Q-learning")
+    for planner in PLANNERS:
+        label, colour, marker = METHODS[planner]
+        for selective, style in ((0, "-"), (1, "--")):
+            own = rows_where(table, planner=planner, selective=selective)
+            order = np.argsort(own["error_mean"])
+            line_with_band(
+                axes,
+                own["error_mean"][order],
+                IntervalEstimate(*(100 + part[order] for part in interval_of(own, "gain"))),
+                color=colour,
+                linestyle=style,
+                marker=marker,
+                markersize=4,
+                label=f"{label}, selective" if selective else label,
+            )
+    axes.set(xlabel="Model error", ylim=(0, None))
 
 
 if __name__ == "__main__":

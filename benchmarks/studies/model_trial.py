@@ -23,7 +23,7 @@ import numpy.typing as npt
 from dynamaze.agents import DynaQ, Transitions
 from dynamaze.agents.models import Outcomes, TabularAdapter
 from dynamaze.agents.models.wrapper import ModelWrapper
-from dynamaze.benchmarks.harness.table import Table
+from dynamaze.benchmarks.harness.table import Table, make_table
 from dynamaze.benchmarks.harness.timing import seconds
 from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import GridEnv
@@ -90,7 +90,7 @@ class ModelQuality(NamedTuple):
     coverage: float  # of its 90% prediction sets; NaN if the model gives none
 
 
-def run_trial(maze_name: str, model: str, run: int, seed: int) -> Table:
+def trial(maze_name: str, model: str, run: int, seed: int) -> Table:
     """Return one run as a table of one row (see `model_comparison.run`)."""
     _one_thread()
     maze = MAZES[maze_name]
@@ -114,18 +114,17 @@ def run_trial(maze_name: str, model: str, run: int, seed: int) -> Table:
     sampled = [seconds(lambda: timed.model.sample(SAMPLES, rng)) for _ in range(3)]
     quality = quality or measure_quality(timed.model, sample_held_out(maze, seed), agent)
     later = lengths[SKIPPED_EPISODES : SKIPPED_EPISODES + 5] if maze.episodes else []
-    row: dict[str, Any] = {
-        "maze": maze_name,
-        "model": model,
-        "run": run,
-        "solved": int(solved_at > 0),
-        "steps_to_solve": (solved_at or maze.limit) - maze.solve_from,
-        "steps_after": float(np.mean(later)) if later else np.nan,
+    return make_table(
+        maze=maze_name,
+        model=model,
+        run=run,
+        solved=int(solved_at > 0),
+        steps_to_solve=(solved_at or maze.limit) - maze.solve_from,
+        steps_after=float(np.mean(later)) if later else np.nan,
         **quality._asdict(),
-        "update_us": 1e6 * timed.seconds / timed.updates,
-        "sample_ms": 1e3 * float(np.median(sampled)),
-    }
-    return {name: np.array([value]) for name, value in row.items()}
+        update_us=1e6 * timed.seconds / timed.updates,
+        sample_ms=1e3 * float(np.median(sampled)),
+    )
 
 
 class TimedModel(ModelWrapper):

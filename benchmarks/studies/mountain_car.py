@@ -20,7 +20,6 @@ matrix is nearly full, so most features lead to most others. In a table it is be
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -33,8 +32,8 @@ from dynamaze.agents.callbacks import Step
 from dynamaze.agents.linear.dyna import LinearDyna
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import plot_methods, run_methods, summarise_methods
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption, run_module
-from dynamaze.benchmarks.harness.table import Table
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.table import Lines, Tables
 from dynamaze.common.arrays import FloatArray
 
 
@@ -64,11 +63,10 @@ class MountainCarConfig(ExperimentConfig):
     """Linear Dyna (Sutton et al. 2008): control of Gymnasium's Mountain Car."""
 
     name: ClassVar[str] = "mountain_car"
+    title: ClassVar[str] = "Linear Dyna on Mountain Car"
 
     runs: int = 10
     """Runs for each curve."""
-    seed: int = 0
-    """Seed of all random numbers."""
     episodes: int = 20
     """Episodes of each run."""
     planning_steps: int = 10
@@ -82,19 +80,7 @@ class MountainCarConfig(ExperimentConfig):
         return self.runs * len(METHODS)
 
 
-def main(config: MountainCarConfig) -> None:
-    """Run the experiment, store its tables and plot, and print their paths.
-
-    Raises:
-        ValueError: for fewer than 2 runs.
-        OSError: if the output folder cannot be written.
-    """
-    run_module(
-        __name__, config, title="Linear Dyna on Mountain Car", caption=interval_caption(config.runs)
-    )
-
-
-def run(config: MountainCarConfig, callback: Callable[[], None] | None = None) -> dict[str, Table]:
+def run(config: MountainCarConfig, callback: RunCallback = None) -> Tables:
     """Run the experiment.
 
     Args:
@@ -151,12 +137,12 @@ def make_agent(
     return LinearDyna(env, sweep=method.sweep, planning_steps=steps, **common)
 
 
-def plot(tables: dict[str, Table], config: MountainCarConfig) -> Figure:
+def plot(tables: Tables, config: MountainCarConfig) -> Figure:
     """Return the learning curves of the stored table."""
     return plot_methods(tables[config.name], "steps", title="Mountain Car", ylabel="Steps")
 
 
-def summary(tables: dict[str, Table], config: MountainCarConfig) -> list[tuple[str, ...]]:
+def summary(tables: Tables, config: MountainCarConfig) -> Lines:
     """Return a line for each method: steps of episodes 2, 5 and 10 and of the last."""
     return summarise_methods(tables[config.name], "steps", (2, 5, 10), digits=0)
 

@@ -18,11 +18,10 @@ upper bound for planning with a learned model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import gymnasium as gym
@@ -34,20 +33,13 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents import Transitions
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
-from dynamaze.benchmarks.harness.runner import (
-    ExperimentConfig,
-    RunCallback,
-    cache_folder,
-    interval_caption,
-    run_jobs,
-    run_module,
-)
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
+from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
+from dynamaze.benchmarks.harness.plots import COLOURS, number_ticks, panels, points_with_bars
+from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, derive_seed, run_jobs
+from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
 from dynamaze.common.optional_imports import optional_import
 
 METHODS = ("model-free", "learned model", "true environment")
-COLOURS = dict(zip(METHODS, ("tab:red", "tab:blue", "tab:grey"), strict=True))
 
 STEP_REWARD, STEP_SIZE = -0.01, 1.0
 
@@ -148,33 +140,21 @@ TASKS = {
 
 
 @dataclass(frozen=True)
-class SB3DynaConfig(ExperimentConfig):
+class SB3DynaConfig(JobsConfig):
     """Real steps until DQN and SAC solve a maze, with and without a model."""
 
     name: ClassVar[str] = "sb3_dyna"
-    old_names: ClassVar[Mapping[str, str]] = {
-        "dyna_sb3": "sb3_dyna",
-        "alone": "model-free",
-        "with a model": "learned model",
-        "with the true world": "true environment",
-        "grid, DQN": "grid-dqn",
-        "point, DQN": "point-dqn",
-        "point, SAC": "point-sac",
-    }
+    title: ClassVar[str] = "Real steps until the maze is solved"
 
     runs: int = 8
     """Runs of each algorithm, method and number of gradient steps."""
-    seed: int = 0
-    """Seed of all random numbers."""
     tasks: tuple[Literal["grid-dqn", "point-dqn", "point-sac"], ...] = ()
     """Some of the mazes and algorithms; all by default."""
-    workers: int = 2
-    """Processes, each on one core."""
 
     @property
-    def total_runs(self) -> int:
-        """Number of all runs."""
-        return self.runs * len(arms(self))
+    def jobs(self) -> Sequence[tuple[Any, ...]]:
+        """Seed, arm and number of each run."""
+        return [(self.seed, *arm, number) for arm in arms(self) for number in range(self.runs)]
 
 
 def arms(config: SB3DynaConfig) -> list[tuple[str, str, int]]:
@@ -188,49 +168,31 @@ def arms(config: SB3DynaConfig) -> list[tuple[str, str, int]]:
     return found
 
 
-def main(config: SB3DynaConfig) -> None:
-    """Run the experiment, store its table and plot, and print their paths.
-
-    Raises:
-        ValueError: for fewer than 2 runs or no worker.
-        ImportError: without Stable-Baselines3.
-        OSError: if the output folder cannot be written.
-    """
-    run_module(
-        __name__,
-        config,
-        title="Real steps until the maze is solved",
-        caption=interval_caption(config.runs),
-        cache_dir=cache_folder(config),
-    )
-
-
-def run(
-    config: SB3DynaConfig, callback: RunCallback = None, cache_dir: Path | None = None
-) -> dict[str, Table]:
+def run(config: SB3DynaConfig, callback: RunCallback = None) -> Tables:
     """Run the experiment.
 
     Args:
         config: the settings.
         callback: called after each of the `config.total_runs` runs.
-        cache_dir: a folder for the finished runs, from which a stopped experiment continues.
 
     Returns:
         One table, a row for each run, with the columns task, method, gradient_steps (for each real
         step), run, first_reward (real steps until the first reward), steps (until the maze was
         solved) and solved (1 or 0). An event that did not happen counts with all the steps of the
         run.
+
+    Raises:
+        ValueError: for no worker.
+        ImportError: without Stable-Baselines3.
     """
     optional_import("stable_baselines3", extra="distill", purpose="this experiment")
-    jobs = [(config.seed, *arm, number) for arm in arms(config) for number in range(config.runs)]
-    done = run_jobs(learn, jobs, workers=config.workers, cache_dir=cache_dir, callback=callback)
-    return {config.name: stack(done)}
+    return {config.name: stack(run_jobs(trial, config, callback))}
 
 
 # -- one run -----------------------------------------------------------------------------------
 
 
-def learn(seed: int, name: str, method: str, gradient_steps: int, number: int) -> Table:
+def trial(seed: int, name: str, method: str, gradient_steps: int, number: int) -> Table:
     """Return the row of one run; runs with the same number have the same seed in all arms."""
     import stable_baselines3 as sb3
     import torch
@@ -240,7 +202,7 @@ def learn(seed: int, name: str, method: str, gradient_steps: int, number: int) -
 
     torch.set_num_threads(1)
     task = TASKS[name]
-    own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
+    own = derive_seed(seed, number)
     settings = deepcopy(task.settings)  # Stable-Baselines3 changes the dictionaries it is given
     algorithm = getattr(sb3, task.algorithm)(
         "MlpPolicy",
@@ -258,15 +220,15 @@ def learn(seed: int, name: str, method: str, gradient_steps: int, number: int) -
             planning["model"] = TrueEnvModel(task.make_env(), own)
         callbacks.append(DynaCallback(**planning, seed=own))
     algorithm.learn(task.limit, callback=callbacks)
-    return {
-        "task": np.array([name]),
-        "method": np.array([method]),
-        "gradient_steps": np.array([gradient_steps / task.settings["train_freq"]]),
-        "run": np.array([number]),
-        "first_reward": np.array([callback.first_reward]),
-        "steps": np.array([callback.steps]),
-        "solved": np.array([int(callback.solved)]),
-    }
+    return make_table(
+        task=name,
+        method=method,
+        gradient_steps=gradient_steps / task.settings["train_freq"],
+        run=number,
+        first_reward=callback.first_reward,
+        steps=callback.steps,
+        solved=int(callback.solved),
+    )
 
 
 class SolvedCallback:
@@ -363,16 +325,10 @@ class TrueEnvModel:
 # -- results -----------------------------------------------------------------------------------
 
 
-def arm_rows(table: Table, task: str, method: str, gradient_steps: float) -> Table:
-    """Return the runs of one arm."""
-    rows = rows_where(rows_where(table, "task", task), "method", method)
-    return rows_where(rows, "gradient_steps", gradient_steps)
-
-
-def summary(tables: dict[str, Table], config: SB3DynaConfig) -> list[tuple[str, ...]]:
+def summary(tables: Tables, config: SB3DynaConfig) -> Lines:
     """Return a line for each arm: real steps, and paired differences from model-free learning."""
     table = tables[config.name]
-    lines: list[tuple[str, ...]] = [
+    lines: Lines = [
         (
             *("maze", "updates a step", "method", "solved", "first reward", "steps"),
             *("fewer than model-free", "than model-free with the fewest updates"),
@@ -383,11 +339,10 @@ def summary(tables: dict[str, Table], config: SB3DynaConfig) -> list[tuple[str, 
         updates, fewest = (
             each / task.settings["train_freq"] for each in (steps, min(task.gradient_steps))
         )
-        mine = arm_rows(table, name, method, updates)
-        fewer = [
-            _text(arm_rows(table, name, METHODS[0], each)["steps"] - mine["steps"])
-            for each in (updates, fewest)
-        ]
+        runs = rows_where(table, task=name)
+        mine = rows_where(runs, method=method, gradient_steps=updates)
+        alone = (rows_where(runs, method=METHODS[0], gradient_steps=n) for n in (updates, fewest))
+        fewer = [_text(each["steps"] - mine["steps"]) for each in alone]
         if method == METHODS[0]:
             fewer[0] = ""
             fewer[1] = fewer[1] if updates != fewest else ""
@@ -401,17 +356,16 @@ def _text(samples: npt.NDArray[Any]) -> str:
     return format_interval(mean_interval(samples), 0)
 
 
-def plot(tables: dict[str, Table], config: SB3DynaConfig) -> Figure:
+def plot(tables: Tables, config: SB3DynaConfig) -> Figure:
     """Return the plot: real steps against updates a step, a panel for each maze and algorithm."""
     table = tables[config.name]
     names: tuple[str, ...] = config.tasks or tuple(TASKS)
-    figure = Figure(figsize=(max(4 * len(names), 6), 3.8), layout="constrained")
-    panels = figure.subplots(1, len(names), squeeze=False)[0]
-    for axes, name in zip(panels, names, strict=True):
-        _draw(axes, rows_where(table, "task", name))
+    figure, (row,) = panels(1, len(names), size=(max(4 * len(names), 6), 3.8))
+    for axes, name in zip(row, names, strict=True):
+        _draw(axes, rows_where(table, task=name))
         axes.set(title=name, xlabel="Gradient steps for each real step", ylim=(0, None))
-    panels[0].set(ylabel="Real steps until the maze is solved")
-    panels[-1].legend(frameon=False)
+    row[0].set(ylabel="Real steps until the maze is solved")
+    row[-1].legend(frameon=False)
     runs = len(np.unique(table["run"]))
     figure.suptitle(f"Dyna for SB3: mean of {runs} runs, 95% interval")
     return figure
@@ -419,26 +373,16 @@ def plot(tables: dict[str, Table], config: SB3DynaConfig) -> Figure:
 
 def _draw(axes: Axes, table: Table) -> None:
     for shift, method in zip((-0.04, 0.0, 0.04), METHODS, strict=True):
-        rows = rows_where(table, "method", method)
+        rows = rows_where(table, method=method)
         updates = np.unique(rows["gradient_steps"])
         if not updates.size:
             continue
-        found = [
-            mean_interval(rows_where(rows, "gradient_steps", each)["steps"]) for each in updates
-        ]
-        mean, low, high = (np.array(column) for column in zip(*found, strict=True))
-        axes.errorbar(
-            updates * 2**shift,
-            mean,
-            yerr=np.array([mean - low, high - mean]),
-            color=COLOURS[method],
-            marker="o",
-            capsize=3,
-            label=method,
-        )
+        found = [mean_interval(rows_where(rows, gradient_steps=each)["steps"]) for each in updates]
+        steps = IntervalEstimate(*(np.array(part) for part in zip(*found, strict=True)))
+        style: dict[str, Any] = {"color": COLOURS[method], "marker": "o", "label": method}
+        points_with_bars(axes, updates * 2**shift, steps, **style)
     axes.set_xscale("log", base=2)
-    ticks = np.unique(table["gradient_steps"])
-    axes.set_xticks(ticks, labels=[f"{each:g}" for each in ticks])
+    number_ticks(axes, np.unique(table["gradient_steps"]))
 
 
 if __name__ == "__main__":

@@ -1,46 +1,53 @@
 """LoCA comparison: classify all built-in agents as adaptive or not.
 
-The criterion is in `evaluation`, the phases in `DynaMazeLoCAEnv`, the agents in `agents`. By
-default a run has half the steps of Wan et al. (2022); `--steps 100000 50000 50000` gives theirs.
-`--slip-probability 0` is the environment of van Seijen et al. (2020).
+The criterion is in `evaluation`, the phases in `DynaMazeLoCAEnv`. By default a run has half the
+steps of Wan et al. (2022); `--steps 100000 50000 50000` gives theirs. `--slip-probability 0` is the
+environment of van Seijen et al. (2020).
+
+All agents have the discount of the protocol, epsilon 0.1, a learning rate of 0.1 and, where they
+have one, an initial value of 4, the largest reward (van Seijen et al. 2020), which is optimistic.
+Tabular agents plan with 50 updates after each real step, those of a point with 10. Gaussian
+process, deep belief network and ensemble are missing: they take milliseconds a step on the grid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dynamaze.agents import PLANNERS, TABLE_MODELS, DynaQ, DynaQPlus, LinearDyna, QLearning
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
-from dynamaze.benchmarks.harness.runner import (
-    ExperimentConfig,
-    RunCallback,
-    cache_folder,
-    check_runs,
-    run_jobs,
-    run_module,
+from dynamaze.benchmarks.harness.plots import COLOURS, legend_below, line_with_band, panels
+from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, check_runs, run_jobs
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    by_run,
+    distinct,
+    from_rows,
+    rows_where,
+    stack,
 )
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
-from dynamaze.benchmarks.studies.loca.agents import AGENTS, LoCAAgent
 from dynamaze.benchmarks.studies.loca.evaluation import (
     AdaptationResult,
     classify_adaptation,
     run_agent,
 )
 from dynamaze.benchmarks.studies.loca.protocol import PHASES, LoCAProtocol
-from dynamaze.common.validation import did_you_mean
+from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.validation import checked_choice
+from dynamaze.envs.loca.tasks import GAMMA
 
 COLUMNS = 4
 """Panels in a row."""
-
-COLOURS = {"yes": "tab:green", "no": "tab:red", "undecided": "tab:grey"}
 
 REFERENCE_LINES = {"optimum": ("--", "optimum"), "other": (":", "optimal in the other task")}
 """Reference returns of the panels: line style and label."""
@@ -48,29 +55,21 @@ REFERENCE_LINES = {"optimum": ("--", "optimum"), "other": (":", "optimal in the 
 ENDS = ("", "_low", "_high")
 """Ends of the columns of a mean and of its interval."""
 
-CAPTION = (
-    "normalised score (0: policy that is optimal in the other task, 1: optimum), mean of the runs "
-    "and 95% interval; adaptive: near the optimum in phases 1 and 2"
-)
-
 
 @dataclass(frozen=True)
-class LoCAComparisonConfig(ExperimentConfig):
-    """Options of both environments' comparisons."""
+class LoCAComparisonConfig(JobsConfig):
+    """Options of both environments' comparisons; each has an option for its noise."""
 
+    title: ClassVar[str] = "Local change adaptation"
     variant: ClassVar[str]
-    old_names: ClassVar[Mapping[str, str]] = {
-        f"share_{phase}{end}": f"score_{phase}{end}"
-        for phase in range(1, len(PHASES) + 1)
-        for end in ENDS
-    }
+    env_options: ClassVar[tuple[str, ...]]
+    """Options that are arguments of the environment."""
+    cache_ignores: ClassVar[tuple[str, ...]] = ("near",)
 
     runs: int = 10
     """Runs of each agent."""
     slow_runs: int = 5
     """Runs of each slow agent."""
-    seed: int = 0
-    """Seed of all random numbers."""
     agents: tuple[str, ...] = ()
     """Some of the agents, by name (an unknown one lists them); all by default."""
     sb3: bool = False
@@ -79,8 +78,8 @@ class LoCAComparisonConfig(ExperimentConfig):
     """Real steps between two evaluations."""
     near: float = 0.9
     """Normalised score from which an agent is near the optimum."""
-    workers: int = 2
-    """Processes, each on one core."""
+    steps: tuple[int, int, int] = (50_000, 25_000, 25_000)
+    """Real steps of the three phases."""
 
     @property
     def names(self) -> list[str]:
@@ -100,7 +99,14 @@ class LoCAComparisonConfig(ExperimentConfig):
         Raises:
             ValueError: for a number outside its range.
         """
-        raise NotImplementedError
+        return LoCAProtocol(
+            self.variant,
+            self.steps,
+            self.evaluation_interval,
+            seed=self.seed,
+            near=self.near,
+            options={name: getattr(self, name) for name in self.env_options},
+        )
 
     @property
     def jobs(self) -> list[tuple[LoCAProtocol, str, int]]:
@@ -114,9 +120,24 @@ class LoCAComparisonConfig(ExperimentConfig):
         ]
 
     @property
-    def total_runs(self) -> int:
-        """Number of runs of all agents."""
-        return len(self.jobs)
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return (
+            "normalised score (0: policy that is optimal in the other task, 1: optimum), mean of "
+            "the runs and 95% interval; adaptive: near the optimum in phases 1 and 2"
+        )
+
+    def check(self) -> None:
+        """Check the options before anything runs.
+
+        Raises:
+            ValueError: for fewer than 2 runs, an unknown agent, or a number outside its range.
+        """
+        super().check()
+        check_runs(self.slow_runs, "slow_runs")
+        for name in self.agents:
+            checked_choice("agents", name, sorted(AGENTS[self.variant]))
+        self.protocol.make_env()
 
 
 @dataclass(frozen=True)
@@ -125,23 +146,10 @@ class LoCAConfig(LoCAComparisonConfig):
 
     name: ClassVar[str] = "loca"
     variant: ClassVar[str] = "grid"
+    env_options: ClassVar[tuple[str, ...]] = ("slip_probability",)
 
-    steps: tuple[int, int, int] = (50_000, 25_000, 25_000)
-    """Real steps of the three phases."""
     slip_probability: float = 0.25
     """Probability that an action is replaced by one of the four at random."""
-
-    @property
-    def protocol(self) -> LoCAProtocol:
-        """The protocol with these options."""
-        return LoCAProtocol(
-            self.variant,
-            self.steps,
-            self.evaluation_interval,
-            seed=self.seed,
-            near=self.near,
-            options={"slip_probability": self.slip_probability},
-        )
 
 
 @dataclass(frozen=True)
@@ -150,6 +158,7 @@ class LoCAContinuousConfig(LoCAComparisonConfig):
 
     name: ClassVar[str] = "loca_continuous"
     variant: ClassVar[str] = "continuous"
+    env_options: ClassVar[tuple[str, ...]] = ("noise",)
 
     runs: int = 5
     """Runs of each agent."""
@@ -160,79 +169,29 @@ class LoCAContinuousConfig(LoCAComparisonConfig):
     noise: float = 0.1
     """Standard deviation of the displacement's noise, in cells."""
 
-    @property
-    def protocol(self) -> LoCAProtocol:
-        """The protocol with these options."""
-        return LoCAProtocol(
-            self.variant,
-            self.steps,
-            self.evaluation_interval,
-            seed=self.seed,
-            near=self.near,
-            options={"noise": self.noise},
-        )
 
-
-def main(config: LoCAComparisonConfig) -> None:
-    """Run the comparison, store its tables and plot, and print their paths.
-
-    Raises:
-        ValueError: for fewer than 2 runs, an unknown agent, or a number outside its range.
-        ImportError: for DQN without Stable-Baselines3.
-        OSError: if the output folder cannot be written.
-    """
-    check(config)
-    run_module(
-        __name__,
-        config,
-        title="Local change adaptation",
-        caption=CAPTION,
-        cache_dir=cache_folder(config, ignore=("near",)),
-    )
-
-
-def check(config: LoCAComparisonConfig) -> None:
-    """Check the options before anything runs.
-
-    Raises:
-        ValueError: for fewer than 2 runs, an unknown agent, or a number outside its range.
-    """
-    check_runs(config.runs)
-    check_runs(config.slow_runs, "slow_runs")
-    known = AGENTS[config.variant]
-    for name in config.agents:
-        if name not in known:
-            raise ValueError(
-                f"agents: {name!r}; expected some of {sorted(known)}{did_you_mean(name, known)}"
-            )
-    config.protocol.make_env()
-
-
-def run(
-    config: LoCAComparisonConfig, callback: RunCallback = None, cache_dir: Path | None = None
-) -> dict[str, Table]:
+def run(config: LoCAComparisonConfig, callback: RunCallback = None) -> Tables:
     """Run the comparison.
 
     Args:
         config: the settings.
         callback: called after each of the `config.total_runs` runs.
-        cache_dir: a folder for the finished runs, from which a stopped comparison continues.
 
     Returns:
         A row for each agent: runs, for each phase score_1 (normalised) with `_low` and `_high`, and
         near_1 ("yes", "no", "undecided"), and adaptive; and, named `..._curves`, a row for each
         evaluation (see `evaluate_loca`), with the agent as the first column.
+
+    Raises:
+        ValueError: for fewer than 2 runs, an unknown agent, or a number outside its range.
+        ImportError: for DQN without Stable-Baselines3.
     """
-    check(config)
-    curves = stack(
-        run_jobs(
-            run_trial, config.jobs, workers=config.workers, cache_dir=cache_dir, callback=callback
-        )
-    )
+    config.check()
+    curves = stack(run_jobs(trial, config, callback))
     return {config.name: summarise(curves, config), f"{config.name}_curves": curves}
 
 
-def run_trial(protocol: LoCAProtocol, name: str, number: int) -> Table:
+def trial(protocol: LoCAProtocol, name: str, number: int) -> Table:
     """Run one agent once."""
     evaluations = run_agent(AGENTS[protocol.variant][name].make, protocol, number)
     return {"agent": np.full(len(evaluations["run"]), name), **evaluations}
@@ -248,31 +207,31 @@ def summarise(curves: Table, config: LoCAComparisonConfig) -> Table:
             row |= {f"score_{number}{end}": value for end, value in zip(ENDS, ends, strict=True)}
             row[f"near_{number}"] = near
         rows.append({**row, "adaptive": result.adaptive})
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return from_rows(rows)
 
 
 def _results(
     curves: Table, config: LoCAComparisonConfig
 ) -> list[tuple[str, AdaptationResult, int]]:
     """Return agent, classification and number of runs, in the order of the agents' table."""
-    there = set(curves["agent"].tolist())
+    there = distinct(curves, "agent")
     results = []
     for name in AGENTS[config.variant]:
         if name in there:
-            own = rows_where(curves, "agent", name)
+            own = rows_where(curves, agent=name)
             results.append(
                 (name, classify_adaptation(own, config.protocol), len(np.unique(own["run"])))
             )
     return results
 
 
-def summary(tables: dict[str, Table], config: LoCAComparisonConfig) -> list[tuple[str, ...]]:
+def summary(tables: Tables, config: LoCAComparisonConfig) -> Lines:
     """Return a line for each agent: normalised scores by phase, and whether it is adaptive."""
     phases = [
         f"{number}: task {phase.task}, from {phase.starts}"
         for number, phase in enumerate(PHASES, 1)
     ]
-    lines: list[tuple[str, ...]] = [("agent", "runs", *phases, "adaptive")]
+    lines: Lines = [("agent", "runs", *phases, "adaptive")]
     for name, result, runs in _results(tables[f"{config.name}_curves"], config):
         cells = [
             f"{format_interval(score, 2)} {near}"
@@ -285,15 +244,15 @@ def summary(tables: dict[str, Table], config: LoCAComparisonConfig) -> list[tupl
 # -- plot --------------------------------------------------------------------------------------
 
 
-def plot(tables: dict[str, Table], config: LoCAComparisonConfig) -> Figure:
+def plot(tables: Tables, config: LoCAComparisonConfig) -> Figure:
     """Return the plot: a panel for each agent with its mean return and the references."""
     curves = tables[f"{config.name}_curves"]
     results = _results(curves, config)
     lines = ceil(len(results) / COLUMNS)
-    figure = Figure(figsize=(3.2 * COLUMNS, 0.9 + 2.4 * lines), layout="constrained")
-    grid: Any = figure.subplots(lines, COLUMNS, squeeze=False, sharex=True, sharey=True)
+    size = (3.2 * COLUMNS, 0.9 + 2.4 * lines)
+    figure, grid = panels(lines, COLUMNS, size=size, sharex=True, sharey=True)
     for axes, (name, result, runs) in zip(grid.flat, results, strict=False):
-        _draw(axes, rows_where(curves, "agent", name), COLOURS[result.adaptive])
+        _draw(axes, rows_where(curves, agent=name), COLOURS[result.adaptive])
         axes.set_title(f"{name.replace('_', ' ')}: {result.adaptive} ({runs} runs)", fontsize=9)
     for axes in grid.flat[len(results) :]:
         axes.axis("off")
@@ -303,21 +262,18 @@ def plot(tables: dict[str, Table], config: LoCAComparisonConfig) -> Figure:
     for axes in grid[:, 0]:
         axes.set_ylabel("Greedy return")
     grid[0, 0].set_ylim(0, 1.1 * curves["optimum"].max())
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    legend_below(figure, grid[0, 0], 2)
     figure.suptitle("LoCA: mean greedy return from everywhere, 95% interval; is it adaptive?")
     return figure
 
 
 def _draw(axes: Axes, evaluations: Table, colour: str) -> None:
     steps = np.unique(evaluations["step"])
-    by_run = [rows_where(evaluations, "run", run) for run in np.unique(evaluations["run"])]
-    mean, low, high = mean_interval(np.stack([own["discounted_return"] for own in by_run]))
-    axes.plot(steps, mean, color=colour, linewidth=1.2)
-    axes.fill_between(steps, low, high, color=colour, alpha=0.25, linewidth=0)
-    begin = 0
+    returns = mean_interval(by_run(evaluations, "discounted_return"))
+    line_with_band(axes, steps, returns, color=colour, linewidth=1.2)
+    begin, first = 0, rows_where(evaluations, run=evaluations["run"].min())
     for number in np.unique(evaluations["phase"]):
-        own = rows_where(by_run[0], "phase", number)
+        own = rows_where(first, phase=number)
         end = own["step"][-1]
         for name, (line, label) in REFERENCE_LINES.items():
             shown = label if begin == 0 else ""  # once in the legend
@@ -325,6 +281,101 @@ def _draw(axes: Axes, evaluations: Table, colour: str) -> None:
         axes.axvline(end, color="grey", linewidth=0.5)
         begin = end
     axes.tick_params(labelsize=8)
+
+
+# -- agents ------------------------------------------------------------------------------------
+
+GRID_STEPS, POINT_STEPS = 50, 10
+
+SHARED: dict[str, Any] = {"gamma": GAMMA, "epsilon": 0.1, "learning_rate": 0.1}
+OPTIMISTIC: dict[str, Any] = {**SHARED, "initial_value": 4.0}
+# Q-learning on the grid: with 0.1 it has not learned task A after 50,000 steps, with 0.2 nearly,
+# and after 100,000 it has.
+QUICK: dict[str, Any] = {**OPTIMISTIC, "learning_rate": 0.2}
+TILED: dict[str, Any] = {**OPTIMISTIC, "values": "tile_coding"}
+
+
+class LoCAAgent(NamedTuple):
+    """An agent of the comparison."""
+
+    make: Callable[[Any, int], Any]  # called with the environment and a seed
+    is_slow: bool = False  # it has fewer runs
+    is_optional: bool = False  # only included if named
+
+
+def _dyna(model: str) -> Callable[[Any, int], Any]:
+    return lambda env, seed: DynaQ(
+        env, model=model, planning_steps=GRID_STEPS, seed=seed, **OPTIMISTIC
+    )
+
+
+def _planned(planning: str) -> Callable[[Any, int], Any]:
+    """Return a function that makes Dyna-Q with a maximum-likelihood model and a planner."""
+    return lambda env, seed: DynaQ(
+        env,
+        model="maximum_likelihood",
+        planning=planning,
+        planning_steps=GRID_STEPS,
+        seed=seed,
+        **OPTIMISTIC,
+    )
+
+
+def _tiled(model: str) -> Callable[[Any, int], Any]:
+    return lambda env, seed: DynaQ(env, model=model, planning_steps=POINT_STEPS, seed=seed, **TILED)
+
+
+def _linear_dyna(sweep: str, steps: int) -> Callable[[Any, int], Any]:
+    return lambda env, seed: LinearDyna(env, sweep=sweep, planning_steps=steps, seed=seed, **SHARED)
+
+
+def _dqn(env: Any, seed: int) -> Any:
+    """Return DQN of Stable-Baselines3, with the exploration of the other agents."""
+    sb3: Any = optional_import("stable_baselines3", extra="distill", purpose="DQN in this table")
+    return sb3.DQN(
+        "MlpPolicy",
+        env,
+        gamma=GAMMA,
+        learning_rate=1e-3,
+        learning_starts=500,
+        buffer_size=50_000,
+        target_update_interval=200,
+        exploration_initial_eps=0.1,
+        exploration_final_eps=0.1,
+        seed=seed,
+        device="cpu",
+    )
+
+
+GRID_AGENTS: dict[str, LoCAAgent] = {
+    "q_learning": LoCAAgent(lambda env, seed: QLearning(env, seed=seed, **QUICK)),
+    **{model: LoCAAgent(_dyna(model)) for model in TABLE_MODELS},
+    **{planning: LoCAAgent(_planned(planning)) for planning in PLANNERS if planning != "uniform"},
+    "dyna_q_plus": LoCAAgent(
+        lambda env, seed: DynaQPlus(env, planning_steps=GRID_STEPS, seed=seed, **OPTIMISTIC)
+    ),
+    "linear": LoCAAgent(_dyna("linear"), is_slow=True),
+    "recursive_linear": LoCAAgent(_dyna("recursive_linear"), is_slow=True, is_optional=True),
+    "bayesian_linear": LoCAAgent(_dyna("bayesian_linear"), is_slow=True, is_optional=True),
+    "linear_dyna_random": LoCAAgent(_linear_dyna("random", GRID_STEPS), is_slow=True),
+    "linear_dyna_pwma": LoCAAgent(_linear_dyna("pwma", GRID_STEPS), is_slow=True),
+    "linear_dyna_mg": LoCAAgent(_linear_dyna("mg", GRID_STEPS), is_slow=True),
+    "sb3_dqn": LoCAAgent(_dqn, is_slow=True, is_optional=True),
+}
+"""Dyna-Q by the name of its model, or of its planner with the maximum-likelihood model (with
+"uniform" it is "maximum_likelihood"), and the others by their own."""
+
+POINT_AGENTS: dict[str, LoCAAgent] = {
+    "q_learning": LoCAAgent(lambda env, seed: QLearning(env, seed=seed, **TILED)),
+    "stored_experience": LoCAAgent(_tiled("stored_experience")),
+    "linear": LoCAAgent(_tiled("linear")),
+    "bayesian_linear": LoCAAgent(_tiled("bayesian_linear")),
+    "linear_dyna": LoCAAgent(_linear_dyna("seen", POINT_STEPS)),
+    "sb3_dqn": LoCAAgent(_dqn, is_slow=True, is_optional=True),
+}
+"""Agents with linear values in tile coding, and DQN."""
+
+AGENTS = {"grid": GRID_AGENTS, "continuous": POINT_AGENTS}
 
 
 if __name__ == "__main__":

@@ -27,12 +27,11 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.benchmarks.harness.intervals import ConfidenceInterval, mean_interval
-from dynamaze.benchmarks.harness.runner import RunCallback
-from dynamaze.benchmarks.harness.table import Table, rows_where, stack
-from dynamaze.benchmarks.studies.loca.protocol import PHASES, LoCAProtocol, PhasedEnv, derive_seed
+from dynamaze.benchmarks.harness.intervals import IntervalEstimate, mean_interval
+from dynamaze.benchmarks.harness.runner import RunCallback, derive_seed
+from dynamaze.benchmarks.harness.table import Table, from_rows, rows_where, stack
+from dynamaze.benchmarks.studies.loca.protocol import PHASES, LoCAProtocol, PhasedEnv
 from dynamaze.benchmarks.studies.loca.reference_returns import (
-    ReferenceReturns,
     exact_mdps,
     policy_returns,
     reference_returns,
@@ -48,7 +47,7 @@ YES, NO, UNDECIDED = "yes", "no", "undecided"
 class AdaptationResult(NamedTuple):
     """Classification of an agent, with 95% intervals."""
 
-    scores: tuple[ConfidenceInterval, ...]  # normalised, in each phase
+    scores: tuple[IntervalEstimate, ...]  # normalised, in each phase
     near: tuple[str, ...]  # whether it is near the optimum: "yes", "no" or "undecided"
     adaptive: str  # the same for phases 1 and 2 together
 
@@ -91,7 +90,7 @@ def evaluate_loca(
 
 def run_agent(make_agent: MakeAgent, protocol: LoCAProtocol, run: int) -> Table:
     """Run one agent as `evaluate_loca` does; the same arguments, results and errors."""
-    seed = derive_seed(protocol, run)
+    seed = derive_seed(protocol.seed, run)
     env = PhasedEnv(protocol.make_env(), protocol)
     agent = _checked(make_agent(env, seed))
     evaluate = make_evaluator(protocol, seed)
@@ -100,16 +99,14 @@ def run_agent(make_agent: MakeAgent, protocol: LoCAProtocol, run: int) -> Table:
         task: reference_returns(mdps, task, protocol.gamma, protocol.evaluation_steps)
         for task in ("A", "B")
     }
-    rows: list[tuple[int, int, int, float, float, float]] = []
+    rows: list[dict[str, Any]] = []
     for number, (phase, steps) in enumerate(zip(PHASES, protocol.steps, strict=True), 1):
         for _ in range(steps // protocol.evaluation_interval):
             _learn(agent, env, protocol.evaluation_interval)
-            found = evaluate(agent, phase.task)
-            rows.append((run, env.steps_taken, number, found, *references[phase.task]))
-    names = ("run", "step", "phase", "discounted_return", *ReferenceReturns._fields)
-    return {
-        name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)
-    }
+            row = {"run": run, "step": env.steps_taken, "phase": number}
+            found = {"discounted_return": evaluate(agent, phase.task)}
+            rows.append({**row, **found, **references[phase.task]._asdict()})
+    return from_rows(rows)
 
 
 # -- evaluators --------------------------------------------------------------------------------
@@ -241,7 +238,7 @@ def classify_adaptation(table: Table, protocol: LoCAProtocol | None = None) -> A
     """
     protocol = LoCAProtocol() if protocol is None else protocol
     scores = tuple(
-        mean_interval(normalised_scores(rows_where(table, "phase", number), protocol.last))
+        mean_interval(normalised_scores(rows_where(table, phase=number), protocol.last))
         for number in range(1, len(PHASES) + 1)
     )
     near = tuple(_is_near(score, protocol.near) for score in scores)
@@ -264,7 +261,7 @@ def normalised_scores(table: Table, last: float) -> npt.NDArray[np.float64]:
     )
 
 
-def _is_near(score: ConfidenceInterval, near: float) -> str:
+def _is_near(score: IntervalEstimate, near: float) -> str:
     if score.low >= near:
         return YES
     return NO if score.high < near else UNDECIDED

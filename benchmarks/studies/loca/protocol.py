@@ -13,9 +13,8 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 import gymnasium as gym
-import numpy as np
 
-from dynamaze.common.validation import checked_number, did_you_mean
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 from dynamaze.envs.loca.continuous import DynaMazeLoCAContinuousEnv
 from dynamaze.envs.loca.grid import DynaMazeLoCAEnv
 from dynamaze.envs.loca.tasks import GAMMA
@@ -72,11 +71,7 @@ class LoCAProtocol:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.variant not in ENVIRONMENTS:
-            raise ValueError(
-                f"variant={self.variant!r}; expected one of {sorted(ENVIRONMENTS)}"
-                f"{did_you_mean(self.variant, ENVIRONMENTS)}"
-            )
+        checked_choice("variant", self.variant, ENVIRONMENTS)
         if len(self.steps) != len(PHASES):
             raise ValueError(f"steps={self.steps!r}; expected those of {len(PHASES)} phases")
         for name in (
@@ -86,9 +81,9 @@ class LoCAProtocol:
             "evaluation_steps",
             "evaluation_episodes",
         ):
-            checked_number(name, getattr(self, name), 1, whole=True)
+            checked_integer(name, getattr(self, name), 1)
         for number, steps in enumerate(self.steps, 1):
-            checked_number(f"steps of phase {number}", steps, 1, whole=True)
+            checked_integer(f"steps of phase {number}", steps, 1)
             if steps % self.evaluation_interval:
                 raise ValueError(
                     f"{steps} steps of phase {number}; expected a multiple of "
@@ -163,8 +158,3 @@ class PhasedEnv(gym.Wrapper[Any, Any, Any, Any]):
         truncated = truncated or self._elapsed >= self._limit or self.steps_taken in self._ends
         self._is_over = terminated or truncated
         return observation, float(reward), terminated, truncated, info
-
-
-def derive_seed(protocol: LoCAProtocol, run: int) -> int:
-    """Return the seed of a run, a number below 2^31."""
-    return int(np.random.SeedSequence([protocol.seed, run]).generate_state(1)[0] >> 1)

@@ -5,11 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.distillation import (
-    adapt,
-)
-from dynamaze.benchmarks.harness.command_line import EXIT_USAGE, run_command
-from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS
+from dynamaze.benchmarks.distillation import adapt
+from dynamaze.benchmarks.distillation.mazes import GAMMA
+from dynamaze.benchmarks.harness.runner import run_module
 from dynamaze.benchmarks.harness.table import rename_entries
 from dynamaze.envs.generation.planes import ShortestPathPolicy
 from dynamaze.envs.mazes.schedule import PRESETS, Schedule
@@ -93,18 +91,34 @@ def test_exact_planner_adapts_at_once(tmp_path):
     assert (rows["normalised_return"][rows["student"] == adapt.PLANNER] == 1.0).all()
 
 
+def test_normalised_return_in_book_mazes():
+    before, after = Schedule.from_text(PRESETS["shortcut"]).layouts
+    for layout in (before, after):
+        logits = adapt.scatter_logits(
+            layout, ShortestPathPolicy().action_probabilities(adapt.query_planes(layout))
+        )
+        assert adapt.normalised_return(layout, logits) == 1.0
+    old = adapt.scatter_logits(
+        before, ShortestPathPolicy().action_probabilities(adapt.query_planes(before))
+    )
+    assert adapt.normalised_return(after, old) == pytest.approx(
+        GAMMA**6
+    )  # 16 steps where 10 would do
+    assert adapt.normalised_return(after, np.zeros((54, 4))) == 0.0
+
+
 @pytest.mark.parametrize(
     "change",
     [{"drift": 0.0}, {"drift": 1.5}, {"drift_steps": 0}, {"steps": -1}, {"gradient_steps": (0,)}],
 )
-def test_main_rejects_invalid_numbers(tmp_path, change):
+def test_run_module_rejects_invalid_numbers(tmp_path, change):
     with pytest.raises(ValueError, match=f"{next(iter(change))}="):
-        adapt.main(replace(adapt.AdaptConfig(tmp_path), **change))
+        run_module(adapt, replace(adapt.AdaptConfig(tmp_path), **change))
     assert not list(tmp_path.iterdir())
 
 
 def test_old_names_map_to_columns() -> None:
-    names = adapt.AdaptConfig.old_names
+    names = adapt.AdaptConfig().old_names
     assert {names["kept"], names["world"]} == {"normalised_return", "maze"}
     table = {
         "world": np.array(["blocking"] * 2),
@@ -113,9 +127,3 @@ def test_old_names_map_to_columns() -> None:
     renamed = rename_entries(table, names)
     assert renamed["maze"].tolist() == ["blocking"] * 2
     assert renamed["student"].tolist() == [adapt.NO_DISTILLATION, adapt.PLANNER]
-
-
-def test_old_option_is_renamed(capsys: pytest.CaptureFixture[str]) -> None:
-    command = BENCHMARK_COMMANDS["distill adapt"]
-    assert run_command("distill adapt", command, ["--life", "5"]) == EXIT_USAGE
-    assert "--life is now called --drift-steps" in capsys.readouterr().err

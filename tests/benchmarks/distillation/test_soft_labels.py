@@ -20,9 +20,7 @@ from dynamaze.benchmarks.distillation.soft_labels import (
     SoftLabelsConfig,
     small_student_states,
 )
-from dynamaze.benchmarks.harness.command_line import EXIT_USAGE, run_command
-from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS
-from dynamaze.benchmarks.harness.runner import read_tables
+from dynamaze.benchmarks.harness.runner import read_tables, run_module
 from dynamaze.distill.core.losses import Targets
 from dynamaze.envs.generation import MazeGenerator
 
@@ -110,18 +108,18 @@ def test_run_is_reproducible() -> None:
     assert ((rows["normalised_return"] >= 0) & (rows["normalised_return"] <= 1)).all()
 
 
-def test_main_writes_files_and_rejects_values(tmp_path: Any) -> None:
+def test_run_module_writes_files_and_rejects_values(tmp_path: Any) -> None:
     config = replace(SMALL, output=tmp_path, labelled=(20,), few_steps=2, small_steps=2)
-    soft_labels.main(config)
+    run_module(soft_labels, config)
     found = {path.name for path in (tmp_path / "results").iterdir()}
     assert found == {"soft_labels.csv", "soft_labels_weights.csv", "soft_labels.png"}
-    soft_labels.main(replace(config, plot_only=True))
+    run_module(soft_labels, replace(config, plot_only=True))
     with pytest.raises(ValueError, match="runs=1; expected at least 2"):
-        soft_labels.main(replace(config, runs=1))
-    with pytest.raises(ValueError, match="labelled=0; expected between 1 and 18900 states"):
-        soft_labels.main(replace(config, labelled=(0,)))
+        run_module(soft_labels, replace(config, runs=1))
+    with pytest.raises(ValueError, match=r"labelled=0; expected a whole number in \[1, 18900\]"):
+        run_module(soft_labels, replace(config, labelled=(0,)))
     with pytest.raises(ValueError, match="small_steps=0; expected"):
-        soft_labels.main(replace(config, small_steps=0))
+        run_module(soft_labels, replace(config, small_steps=0))
 
 
 OLD_TABLES = {
@@ -151,22 +149,16 @@ run,weights,parameters,kept
 """Tables of version 0.1, of two runs with two gradient steps."""
 
 
-def test_main_reads_old_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_module_reads_old_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "results"
     folder.mkdir()
     for name, text in OLD_TABLES.items():
         (folder / name).write_text(text)
     config = replace(SMALL, output=tmp_path, plot_only=True)
-    soft_labels.main(config)
+    run_module(soft_labels, config)
     assert (folder / "soft_labels.png").stat().st_size > 1000
     assert "held-out levels" in capsys.readouterr().out
     tables = read_tables(folder, config.name, config.old_names)
     assert list(tables) == ["soft_labels", "soft_labels_weights"]
     assert tables["soft_labels"]["normalised_return"][0] == 0.1105320995925529
     assert tables["soft_labels_weights"]["weights"][0] == "uniform"
-
-
-def test_old_option_is_renamed(capsys: pytest.CaptureFixture[str]) -> None:
-    command = BENCHMARK_COMMANDS["distill soft-labels"]
-    assert run_command("distill soft-labels", command, ["--tiny-steps", "5"]) == EXIT_USAGE
-    assert "--tiny-steps is now called --small-steps" in capsys.readouterr().err

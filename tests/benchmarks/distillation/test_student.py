@@ -1,13 +1,9 @@
 """The command that distils a student, on toy sizes."""
 
-import pytest
-
 from dynamaze.benchmarks.distillation import (
     student,
     teacher,
 )
-from dynamaze.benchmarks.harness.command_line import EXIT_USAGE, run_command
-from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS
 from dynamaze.distill.files.students import load_card, load_student
 
 
@@ -17,7 +13,7 @@ def test_student_from_teacher_file(tmp_path, capsys):
     )
     teacher.main(trained)
     config = student.StudentConfig(
-        trained.output, tmp_path / "s.safetensors", steps=10, restarts=2, mazes=2
+        tmp_path / "s.safetensors", teacher=trained.output, steps=10, restarts=2, mazes=2
     )
     student.main(config)
     assert load_student(config.output).num_parameters == 113
@@ -29,9 +25,3 @@ def test_student_from_teacher_file(tmp_path, capsys):
     assert "rounded (8, 121 bytes)" in output
     assert "rounded (ternary, 33 bytes)" in output
     assert "t.safetensors" in (tmp_path / "s.md").read_text()
-
-
-def test_old_option_is_renamed(capsys: pytest.CaptureFixture[str]) -> None:
-    command = BENCHMARK_COMMANDS["distill student"]
-    assert run_command("distill student", command, ["--beginnings", "5"]) == EXIT_USAGE
-    assert "--beginnings is now called --restarts" in capsys.readouterr().err

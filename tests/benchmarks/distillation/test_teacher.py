@@ -5,14 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dynamaze.benchmarks.distillation import (
-    teacher,
-)
-from dynamaze.benchmarks.distillation.checkpoints import checkpoint_path
+from dynamaze.benchmarks.distillation import teacher, training
 from dynamaze.benchmarks.distillation.mazes import (
     HELD_OUT,
     TRAINING,
 )
+from dynamaze.benchmarks.distillation.training import checkpoint_path
 from dynamaze.distill.files.students import load_card, load_student
 
 
@@ -41,7 +39,7 @@ def test_resumed_teacher_is_identical(tmp_path):
                     raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(teacher, "track", Bar)
+        patch.setattr(training, "track", Bar)
         patch.setattr(teacher, "CHECKPOINT_INTERVAL", 3)
         with pytest.raises(Killed):
             teacher.main(stopped)

@@ -13,7 +13,6 @@ pytest.importorskip("stable_baselines3")
 import torch
 from rich.console import Console
 
-from dynamaze.benchmarks.distillation.checkpoints import checkpoint_path
 from dynamaze.benchmarks.distillation.mazes import HELD_OUT
 from dynamaze.benchmarks.distillation.ppo_vec_env import time_limit
 from dynamaze.benchmarks.distillation.teacher_ppo import (
@@ -24,6 +23,7 @@ from dynamaze.benchmarks.distillation.teacher_ppo import (
     main,
     train,
 )
+from dynamaze.benchmarks.distillation.training import checkpoint_path
 from dynamaze.common.storage import CheckpointError
 from dynamaze.distill.files.students import load_student
 from dynamaze.distill.students.conv import at_cells

@@ -13,7 +13,7 @@ import pytest
 from dynamaze.agents import LatestOutcome
 from dynamaze.benchmarks.figures import background_or_decision as experiment
 from dynamaze.benchmarks.figures.background_or_decision import (
-    LABELS,
+    PLANNERS,
     TRANSITIONS_PER_UPDATE,
     BackgroundOrDecisionConfig,
     BudgetSetting,
@@ -23,16 +23,16 @@ from dynamaze.benchmarks.figures.background_or_decision import (
 )
 from dynamaze.benchmarks.figures.counting_model import CountingModel
 from dynamaze.benchmarks.figures.exercise_8_4 import MAZES, found_change, maze_reference
-from dynamaze.benchmarks.harness.runner import read_tables
-from dynamaze.benchmarks.harness.table import Table, rows_where, write_csv
+from dynamaze.benchmarks.harness.table import Table, rows_where
 
-CONFIG = BackgroundOrDecisionConfig(runs=3, budgets=(40, 200), mazes=("blocking",))
-PLANNING = [method for method in LABELS if method != "q_learning"]
+from ..stored_tables import store
+
+CONFIG = BackgroundOrDecisionConfig(runs=3, budgets=(40, 200), mazes=("blocking",), workers=1)
 
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, Table]:
-    return run(CONFIG, workers=1)
+    return run(CONFIG)
 
 
 def counts(method: str, budget: int, steps: int = 1500) -> list[int]:
@@ -47,7 +47,7 @@ def counts(method: str, budget: int, steps: int = 1500) -> list[int]:
 @pytest.mark.parametrize("budget", [8, 40, 200])
 def test_agents_stay_within_budget(budget: int) -> None:
     assert set(counts("uniform", budget)) == {budget}
-    for method in PLANNING:
+    for method in PLANNERS:
         used = counts(method, budget)
         assert max(used) <= budget
         assert max(used) > budget // 2  # it does use the budget
@@ -71,7 +71,7 @@ def test_regret_against_known_maze(tables: dict[str, Table]) -> None:
     curves, regrets = tables["background_or_decision"], tables["background_or_decision_regret"]
     maze = MAZES["blocking"]
     for row, (method, budget) in enumerate(zip(regrets["method"], regrets["budget"], strict=True)):
-        curve = rows_where(rows_where(curves, "method", method), "budget", budget)
+        curve = rows_where(curves, method=method, budget=budget)
         assert curve["step"].tolist() == list(range(10, maze.steps + 1, 10))
         until, end = curve["reward_mean"][99], curve["reward_mean"][-1]
         assert regrets["before_mean"][row] == pytest.approx(1000 / 10 - until)
@@ -81,7 +81,7 @@ def test_regret_against_known_maze(tables: dict[str, Table]) -> None:
 
 
 def test_found_fraction_counts_runs(tables: dict[str, Table]) -> None:
-    regrets = rows_where(tables["background_or_decision_regret"], "method", "uniform")
+    regrets = rows_where(tables["background_or_decision_regret"], method="uniform")
     reference = maze_reference(MAZES["blocking"])
     seeds = [np.random.SeedSequence(CONFIG.seed, spawn_key=(run,)) for run in range(CONFIG.runs)]
     for budget, fraction in zip(CONFIG.budgets, regrets["found_mean"], strict=True):
@@ -96,7 +96,7 @@ def test_methods_have_each_budget(tables: dict[str, Table]) -> None:
     settings = list(zip(regrets["method"].tolist(), regrets["budget"].tolist(), strict=True))
     assert settings == [
         ("q_learning", 0),
-        *((method, budget) for method in PLANNING for budget in CONFIG.budgets),
+        *((method, budget) for method in PLANNERS for budget in CONFIG.budgets),
     ]
 
 
@@ -118,7 +118,7 @@ def test_background_needs_fewer_transitions() -> None:
         method: run_agent(
             CONFIG, "shortcut", BudgetSetting(method, 300), np.random.SeedSequence(0)
         ).sum()
-        for method in PLANNING
+        for method in PLANNERS
     }
     background = min(rewards["uniform"], rewards["prioritised_sweeping"])
     assert background > 1.5 * max(rewards["monte_carlo"], rewards["tree"])
@@ -126,7 +126,7 @@ def test_background_needs_fewer_transitions() -> None:
 
 def test_run_same_seed(tables: dict[str, Table]) -> None:
     calls: list[None] = []
-    again = run(CONFIG, lambda: calls.append(None), workers=1)
+    again = run(CONFIG, lambda: calls.append(None))
     assert len(calls) == CONFIG.total_runs == 3
     for name, table in tables.items():
         for column in table:
@@ -134,18 +134,12 @@ def test_run_same_seed(tables: dict[str, Table]) -> None:
 
 
 def test_plot_from_stored_tables(tables: dict[str, Table], tmp_path: Path) -> None:
-    for name, table in tables.items():
-        write_csv(tmp_path / f"{name}.csv", table)
-        for kind in [column[:-5] for column in table if column.endswith("_mean")]:
-            assert (table[f"{kind}_low"] <= table[f"{kind}_mean"]).all()
-            assert (table[f"{kind}_mean"] <= table[f"{kind}_high"]).all()
-        assert set(table["runs"]) == {CONFIG.runs}
-    stored = read_tables(tmp_path, CONFIG.name)
+    stored = store(tables, CONFIG, tmp_path)
     figure = experiment.plot(stored, CONFIG)
     drawn = [np.asarray(line.get_ydata()) for line in figure.axes[0].lines]
-    curves = rows_where(stored["background_or_decision"], "budget", 200)
-    for method in PLANNING:
-        wanted = rows_where(curves, "method", method)["reward_mean"]
+    curves = rows_where(stored["background_or_decision"], budget=200)
+    for method in PLANNERS:
+        wanted = rows_where(curves, method=method)["reward_mean"]
         assert any(np.array_equal(wanted, line) for line in drawn)
     assert "200 transitions" in figure.axes[0].get_title()
     assert len(figure.axes) == 3
@@ -154,6 +148,6 @@ def test_plot_from_stored_tables(tables: dict[str, Table], tmp_path: Path) -> No
 
 def test_plot_panel_per_maze() -> None:
     config = replace(CONFIG, runs=2, budgets=(40,), mazes=("blocking", "shortcut"))
-    tables = run(config, workers=1)
+    tables = run(config)
     assert len(experiment.plot(tables, config).axes) == 6
     assert len(experiment.summary(tables, config)) == 2

@@ -17,7 +17,7 @@ from dynamaze.benchmarks.figures import figure_8_7
 from dynamaze.benchmarks.figures.command import FIGURES, FigureName, Figures, load_figure, main
 from dynamaze.benchmarks.figures.figures_8_4_and_8_5 import optimal_rewards
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
-from dynamaze.benchmarks.harness.runner import interval_caption
+from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption
 from dynamaze.benchmarks.harness.table import read_csv, rows_where
 
 
@@ -115,16 +115,16 @@ def test_plot_from_stored_tables(results: Path, name: str) -> None:
 
 def test_figure_8_2_planning_helps(results: Path) -> None:
     table = read_csv(results / "figure_8_2.csv")
-    second = {n: rows_where(table, "planning_steps", n)["steps_mean"][1] for n in (0, 5, 50)}
+    second = {n: rows_where(table, planning_steps=n)["steps_mean"][1] for n in (0, 5, 50)}
     assert second[50] < second[5] < second[0]
-    last = rows_where(table, "planning_steps", 50)["steps_mean"][-20:].mean()
+    last = rows_where(table, planning_steps=50)["steps_mean"][-20:].mean()
     assert 15.88 - 0.5 < last < 18
 
 
 @pytest.mark.parametrize("name", ["figure_8_4", "figure_8_5"])
 def test_dyna_q_plus_earns_more(results: Path, name: str) -> None:
     table = read_csv(results / f"{name}.csv")
-    ends = {agent: rows_where(table, "agent", agent) for agent in ("DynaQ", "DynaQPlus")}
+    ends = {agent: rows_where(table, agent=agent) for agent in ("DynaQ", "DynaQPlus")}
     assert ends["DynaQPlus"]["reward_low"][-1] > ends["DynaQ"]["reward_high"][-1]
 
 
@@ -150,18 +150,17 @@ def test_figures_default_or_given_runs(
 ) -> None:
     numbers: dict[str, int] = {}
 
-    def record(module: ModuleType, config: Any, **options: Any) -> list[Path]:
-        numbers[config.heading] = config.runs
-        assert config.seed == 3
-        caption = getattr(module, "caption", interval_caption)
-        assert options["caption"] == caption(config.runs)
+    def record(module: ModuleType, config: ExperimentConfig, _: Any) -> list[Path]:
+        numbers[config.title] = config.runs
+        assert (config.seed, config.output) == (3, tmp_path)
+        assert f"{config.runs} runs" in config.caption
         return []
 
     monkeypatch.setattr(figures, "run_experiment", record)
     main(Figures(runs=given, seed=3, output=tmp_path))
     defaults = [load_figure(name)[1] for name in FIGURES]
     assert numbers == {
-        default.heading: default.runs if given is None else given for default in defaults
+        default.title: default.runs if given is None else given for default in defaults
     }
 
 
@@ -190,6 +189,7 @@ def test_interval_caption_warns_few_runs() -> None:
 
 def test_config_replace() -> None:
     module, default = load_figure("figure-8-2")
-    config = replace(default, runs=2, episodes=3, planning_steps=(1,))
+    options: dict[str, Any] = {"episodes": 3, "planning_steps": (1,)}
+    config = replace(default, runs=2, **options)
     (table,) = module.run(config).values()
     assert len(table["episode"]) == 3

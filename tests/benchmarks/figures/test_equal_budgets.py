@@ -13,7 +13,7 @@ from dynamaze.agents import LatestOutcome
 from dynamaze.agents.models.true import TrueModel
 from dynamaze.benchmarks.figures.counting_model import CountingModel
 from dynamaze.benchmarks.figures.equal_budgets import (
-    LABELS,
+    PLANNERS,
     DecisionProblem,
     EqualBudgetsConfig,
     decide,
@@ -25,8 +25,9 @@ from dynamaze.benchmarks.figures.equal_budgets import (
     sparse_depth,
     summary,
 )
-from dynamaze.benchmarks.harness.runner import read_tables
-from dynamaze.benchmarks.harness.table import Table, rows_where, write_csv
+from dynamaze.benchmarks.harness.table import Table, distinct, rows_where
+
+from ..stored_tables import store
 
 CONFIG = EqualBudgetsConfig(runs=6, budgets=(250, 4000))
 START, BESIDE_GOAL = 18, 17
@@ -106,7 +107,7 @@ def test_counting_model_counts(problem: DecisionProblem) -> None:
 
 
 def test_counting_model_is_transparent(problem: DecisionProblem) -> None:
-    for method in LABELS:
+    for method in PLANNERS:
         found = []
         for model in (problem.model, TrueModel(problem.env)):
             agent: Any = make_planner(CONFIG, method, problem, 1000, np.random.SeedSequence(3))
@@ -118,7 +119,7 @@ def test_counting_model_is_transparent(problem: DecisionProblem) -> None:
 @pytest.mark.parametrize("budget", [250, 1000, 20_000])
 def test_planners_use_their_budget(problem: DecisionProblem, budget: int) -> None:
     for row in (START, BESIDE_GOAL, 40):
-        for method in LABELS:
+        for method in PLANNERS:
             used = spent(problem, method, row, budget)
             assert 0 < used <= budget
             if method in SIMULATING:
@@ -146,13 +147,13 @@ def test_sparse_depth_cost_is_bounded(problem: DecisionProblem) -> None:
 
 def test_losses_within_bounds(tables: dict[str, Table], problem: DecisionProblem) -> None:
     table = tables["equal_budgets"]
-    assert list(dict.fromkeys(table["method"].tolist())) == list(LABELS)
+    assert distinct(table, "method") == list(PLANNERS)
     q = problem.q[problem.states]
     worst = (q.max(axis=1) - q.min(axis=1)).mean()
     assert (table["loss_mean"] >= 0).all()
     assert (table["loss_mean"] < worst).all()
     assert (table["spent_high"] <= table["budget"]).all()
-    chance = rows_where(tables["equal_budgets_without"], "method", "chance")
+    chance = rows_where(tables["equal_budgets_without"], method="chance")
     assert chance["loss_mean"][0] == pytest.approx((q.max(axis=1) - q.mean(axis=1)).mean())
     assert chance["error_mean"][0] == pytest.approx(q.max(axis=1).mean())
     assert chance["loss_low"][0] == pytest.approx(chance["loss_high"][0])
@@ -162,8 +163,8 @@ def test_larger_budgets_lose_less(tables: dict[str, Table]) -> None:
     # With 40 runs the losses are 9.1 and 17.6, and 18.3 and 25.4 thousandths. With 6 runs these
     # differences are 5.5 and 3.8 standard errors: false alarms once in 10^4 seeds.
     table = tables["equal_budgets"]
-    chance = rows_where(tables["equal_budgets_without"], "method", "chance")["loss_mean"][0]
-    curves = {name: rows_where(table, "method", name) for name in LABELS}
+    chance = rows_where(tables["equal_budgets_without"], method="chance")["loss_mean"][0]
+    curves = {name: rows_where(table, method=name) for name in PLANNERS}
     for curve in curves.values():
         assert curve["loss_mean"][1] < curve["loss_mean"][0] < chance
     assert curves["td"]["loss_mean"][1] < curves["tree"]["loss_mean"][1]
@@ -171,13 +172,7 @@ def test_larger_budgets_lose_less(tables: dict[str, Table]) -> None:
 
 
 def test_plot_from_stored_tables(tables: dict[str, Table], tmp_path: Path) -> None:
-    for name, table in tables.items():
-        write_csv(tmp_path / f"{name}.csv", table)
-        for kind in [column[:-5] for column in table if column.endswith("_mean")]:
-            assert (table[f"{kind}_low"] <= table[f"{kind}_mean"]).all()
-            assert (table[f"{kind}_mean"] <= table[f"{kind}_high"]).all()
-        assert set(table["runs"]) == {CONFIG.runs}
-    stored = read_tables(tmp_path, CONFIG.name)
+    stored = store(tables, CONFIG, tmp_path)
     for axes, kind in zip(plot(stored, CONFIG).axes, ("loss", "error"), strict=True):
         drawn = np.concatenate([np.asarray(line.get_ydata()) for line in axes.lines])
         for table in stored.values():
@@ -191,12 +186,12 @@ def test_run_rejects_small_budget() -> None:
 
 
 def test_run_independent_of_threads() -> None:
-    config = replace(CONFIG, runs=2, budgets=(250,))
+    config = replace(CONFIG, runs=2, budgets=(250,), workers=1)
     calls: list[None] = []
-    one = run(config, lambda: calls.append(None), workers=1)
+    one = run(config, lambda: calls.append(None))
     assert len(calls) == config.total_runs == 2
-    two = run(config, workers=2)
-    assert {len(column) for column in one["equal_budgets"].values()} == {len(LABELS)}
+    two = run(replace(config, workers=2))
+    assert {len(column) for column in one["equal_budgets"].values()} == {len(PLANNERS)}
     for name, table in one.items():
         for column in table:
             np.testing.assert_array_equal(table[column], two[name][column])

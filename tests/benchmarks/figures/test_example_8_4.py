@@ -42,7 +42,7 @@ def test_enlarged_maze_size(size: int, cells: int, shortest: int) -> None:
 
 def test_sweeping_needs_fewer_updates(table: Table) -> None:
     for states in (47, 188):
-        near = [counts(table, method, states, "near") for method in example_8_4.METHODS]
+        near = [counts(table, method, states, "near") for method in example_8_4.PLANNERS]
         # The worst run of one is better than the best of the other.
         assert near[1].max() < near[0].min()
         assert median_ratio(table, states, "near").low > 10

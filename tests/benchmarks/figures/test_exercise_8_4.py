@@ -26,8 +26,8 @@ def tables() -> dict[str, Table]:
 
 
 def own(tables: dict[str, Table], maze: str, bonus: str, kappa: float, epsilon: float) -> Table:
-    table = rows_where(rows_where(tables["exercise_8_4_kappas"], "maze", maze), "bonus", bonus)
-    table = rows_where(rows_where(table, "kappa", kappa), "epsilon", epsilon)
+    table = rows_where(tables["exercise_8_4_kappas"], maze=maze, bonus=bonus)
+    table = rows_where(table, kappa=kappa, epsilon=epsilon)
     assert len(table["runs"]) == 1
     return table
 
@@ -36,10 +36,10 @@ def own(tables: dict[str, Table], maze: str, bonus: str, kappa: float, epsilon: 
 def test_settings_equal_figures(tables: dict[str, Table], name: str) -> None:
     maze = replace(MAZES[name], runs=RUNS)
     figure = figures_8_4_and_8_5.run(maze)[maze.name]
-    curves = rows_where(rows_where(tables["exercise_8_4"], "maze", name), "epsilon", 0.1)
+    curves = rows_where(tables["exercise_8_4"], maze=name, epsilon=0.1)
     for bonus, agent in (("none", "DynaQ"), ("planning", "DynaQPlus")):
-        curve = rows_where(curves, "bonus", bonus)
-        theirs = rows_where(figure, "agent", agent)
+        curve = rows_where(curves, bonus=bonus)
+        theirs = rows_where(figure, agent=agent)
         np.testing.assert_array_equal(curve["step"], theirs["step"][9::10])
         np.testing.assert_array_equal(curve["reward_mean"], theirs["reward_mean"][9::10])
 

@@ -28,7 +28,7 @@ def table() -> Table:
 
 def compared(table: Table, branching: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return mean squares, standard errors and exact values after 1, about b/2, b, 2b updates."""
-    curve = rows_where(table, "branching", branching)
+    curve = rows_where(table, branching=branching)
     points = (1, branching / 2, branching, 2 * branching)
     rows = [int(np.abs(curve["updates"] - point).argmin()) for point in points]
     mean, low, high = (curve[f"rms_{part}"][rows] ** 2 for part in ("mean", "low", "high"))
@@ -64,7 +64,7 @@ def test_curve_points_include_limits(branching: int) -> None:
 
 
 def test_errors_forget_initial_error(table: Table) -> None:
-    before = rows_where(table, "updates", 0)
+    before = rows_where(table, updates=0)
     for part in ("rms_mean", "rms_low", "rms_high"):
         assert before[part] == pytest.approx(1.0, abs=1e-12)
     rng = np.random.default_rng(3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,9 +12,9 @@ from dynamaze.benchmarks.figures.figure_8_8 import (
     Problem,
     crossing,
     crossing_interval,
-    one_task,
     run,
     summary,
+    trial,
 )
 from dynamaze.benchmarks.harness.table import Table
 
@@ -42,7 +44,7 @@ def test_difference_is_paired(narrow: dict[str, Table]) -> None:
 
 
 def test_run_independent_of_threads() -> None:
-    alone, shared = run(SMALL, workers=1), run(SMALL, workers=3)
+    alone, shared = (run(replace(SMALL, workers=workers)) for workers in (1, 3))
     assert alone.keys() == shared.keys()
     for name, table in alone.items():
         for column, values in table.items():
@@ -52,9 +54,9 @@ def test_run_independent_of_threads() -> None:
 def test_task_independent_of_runs() -> None:
     problem = SMALL.problems[1]
     seeds = [np.random.SeedSequence(0, spawn_key=problem).spawn(runs)[1] for runs in (2, 5)]
-    few, many = (one_task(SMALL, problem, seed) for seed in seeds)
+    few, many = (trial(SMALL, problem, seed) for seed in seeds)
     np.testing.assert_array_equal(few, many)
-    other = one_task(SMALL, problem, np.random.SeedSequence(1))
+    other = trial(SMALL, problem, np.random.SeedSequence(1))
     assert (few != other).any()
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dynamaze.benchmarks.harness import command_line
-from dynamaze.benchmarks.harness.command_line import EXIT_ERROR, EXIT_USAGE, run_file
+from dynamaze.benchmarks.harness.command_line import EXIT_ERROR, EXIT_USAGE, run_command, run_file
 from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS
 
 ROOT = Path(__file__).parents[3]
@@ -140,12 +139,24 @@ def test_run_script_reports_errors(
     assert capsys.readouterr().err == "dynamaze: runs=1; expected at least 2 for an interval\n"
 
 
-@pytest.mark.parametrize("call", [lambda: run_file(str(source("figures")), ["--redraw"])])
+@pytest.mark.parametrize(
+    ("name", "options", "new"),
+    [
+        ("figures", ["--redraw"], "--plot-only"),
+        ("bench run loca", ["--every", "5"], "--evaluation-interval"),
+        ("bench run loca", ["--every=5"], "--evaluation-interval"),
+        ("bench run model-confidence", ["--certainty", "5"], "--prior-strength"),
+        ("distill adapt", ["--life", "5"], "--drift-steps"),
+        ("distill soft-labels", ["--tiny-steps", "5"], "--small-steps"),
+        ("distill student", ["--beginnings", "5"], "--restarts"),
+    ],
+)
 def test_old_option_names_new_one(
-    call: Callable[[], int], capsys: pytest.CaptureFixture[str]
+    name: str, options: list[str], new: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call() == EXIT_USAGE
-    assert capsys.readouterr().err == "dynamaze: --redraw is now called --plot-only\n"
+    assert run_command(name, BENCHMARK_COMMANDS[name], options) == EXIT_USAGE
+    old = options[0].partition("=")[0]
+    assert capsys.readouterr().err == f"dynamaze: {old} is now called {new}\n"
 
 
 def test_plot_only_needs_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dynamaze.benchmarks.harness.intervals import (
-    ConfidenceInterval,
+    IntervalEstimate,
     format_interval,
     mean_interval,
     proportion_interval,
@@ -55,10 +55,10 @@ def test_mean_interval_rejects_one_run() -> None:
 
 
 def test_format_interval_clips_ends() -> None:
-    interval = ConfidenceInterval(np.array(99.46), np.array(98.96), np.array(100.04))
+    interval = IntervalEstimate(np.array(99.46), np.array(98.96), np.array(100.04))
     assert format_interval(interval, unit="%", maximum=100) == "99.5% [99.0, 100.0]"
     assert format_interval(interval, 2, sign="+") == "+99.46 [98.96, 100.04]"
-    low = ConfidenceInterval(np.array(0.2), np.array(-0.1), np.array(0.5))
+    low = IntervalEstimate(np.array(0.2), np.array(-0.1), np.array(0.5))
     assert format_interval(low, minimum=0) == "0.2 [0.0, 0.5]"
     assert format_interval(low, unit=" steps") == "0.2 steps [-0.1, 0.5]"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import inspect
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from dynamaze.benchmarks.harness.command_line import config_type
 from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS, EXPERIMENTS
+from dynamaze.benchmarks.harness.runner import ExperimentConfig
 
 ROOT = Path(__file__).parents[3]
 FOLDERS = ("figures", "studies", "studies/loca", "distillation", "speed")
@@ -32,13 +34,21 @@ def test_experiments_are_commands() -> None:
 
 
 @pytest.mark.parametrize("name", BENCHMARK_COMMANDS)
-def test_command_module_has_main(name: str) -> None:
+def test_command_module_is_experiment_or_has_main(name: str) -> None:
     pytest.importorskip("torch", reason="the teachers and students need torch")
     pytest.importorskip("stable_baselines3", reason="PPO needs Stable-Baselines3")
     command = BENCHMARK_COMMANDS[name]
     module = import_module(command.module)
     config = config_type(module, command)
-    assert callable(module.main)
+    if issubclass(config, ExperimentConfig):
+        assert not hasattr(module, "main")
+        assert list(inspect.signature(module.run).parameters) == ["config", "callback"]
+        assert callable(module.plot)
+        assert callable(module.summary)
+        assert config().title
+        assert config().caption
+    else:
+        assert callable(module.main)
     assert dataclasses.is_dataclass(config)
     assert isinstance(config(), config)
 

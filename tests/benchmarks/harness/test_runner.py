@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, cache_folder, read_tables, run_jobs
+from dynamaze.benchmarks.harness.runner import JobsConfig, cache_folder, read_tables, run_jobs
 from dynamaze.benchmarks.harness.table import Table, write_csv
-
-JOBS = [(number,) for number in range(5)]
 
 
 @dataclass(frozen=True)
-class Toy(ExperimentConfig):
+class Toy(JobsConfig):
     name: ClassVar[str] = "toy"
 
-    seed: int = 0
+    runs: int = 5
     workers: int = 1
+
+    @property
+    def jobs(self) -> Sequence[tuple[Any, ...]]:
+        return [(number,) for number in range(self.runs)]
+
+
+@dataclass(frozen=True)
+class SeedIgnored(Toy):
+    cache_ignores: ClassVar[tuple[str, ...]] = ("seed",)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +62,7 @@ def numbers(tables: list[Table]) -> list[int]:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_run_jobs_preserves_order(workers: int) -> None:
     seen: list[None] = []
-    tables = run_jobs(square, JOBS, workers=workers, callback=lambda: seen.append(None))
+    tables = run_jobs(square, Toy(workers=workers), lambda: seen.append(None))
     assert numbers(tables) == list(range(5))
     assert len(seen) == 5
 
@@ -62,24 +70,23 @@ def test_run_jobs_preserves_order(workers: int) -> None:
 def test_run_jobs_limits_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    assert [int(t["threads"][0]) for t in run_jobs(threads, JOBS[:2], workers=2)] == [1, 1]
+    assert [int(t["threads"][0]) for t in run_jobs(threads, Toy(workers=2, runs=2))] == [1, 1]
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "MKL_NUM_THREADS" not in os.environ
 
 
 def test_run_jobs_resumes_from_cache(tmp_path: Path) -> None:
     cache_dir = tmp_path / "kept"
+    toy = Toy(cache_dir=cache_dir)
     with pytest.raises(KeyboardInterrupt):
-        run_jobs(stop_at_three, JOBS, workers=1, cache_dir=cache_dir)
+        run_jobs(stop_at_three, toy)
     assert len(list(cache_dir.iterdir())) == 3
     with pytest.raises(AssertionError, match="job 3"):
-        run_jobs(unwanted, JOBS, workers=1, cache_dir=cache_dir)
+        run_jobs(unwanted, toy)
     seen: list[None] = []
-    again = run_jobs(
-        square, JOBS, workers=1, cache_dir=cache_dir, callback=lambda: seen.append(None)
-    )
+    again = run_jobs(square, toy, lambda: seen.append(None))
     assert len(seen) == 5
-    for table, fresh in zip(again, run_jobs(square, JOBS, workers=1), strict=True):
+    for table, fresh in zip(again, run_jobs(square, Toy()), strict=True):
         for name, column in fresh.items():
             np.testing.assert_array_equal(table[name], column)
     assert not cache_dir.exists()
@@ -87,12 +94,11 @@ def test_run_jobs_resumes_from_cache(tmp_path: Path) -> None:
 
 def test_cache_folder_depends_on_numbers(tmp_path: Path) -> None:
     toy = Toy(output=tmp_path)
-    same = replace(toy, workers=2, plot_only=True)
+    same = replace(toy, workers=2, plot_only=True, cache_dir=tmp_path)
     assert cache_folder(toy) == cache_folder(same)
     assert cache_folder(toy) != cache_folder(replace(toy, seed=1))
-    assert cache_folder(toy, ignore=("seed",)) == cache_folder(
-        replace(toy, seed=1), ignore=("seed",)
-    )
+    other = SeedIgnored(output=tmp_path)
+    assert cache_folder(other) == cache_folder(replace(other, seed=1))
 
 
 def test_read_tables_needs_stored_tables(tmp_path: Path) -> None:
@@ -104,5 +110,5 @@ def test_read_tables_needs_stored_tables(tmp_path: Path) -> None:
 
 
 def test_run_jobs_rejects_zero_workers() -> None:
-    with pytest.raises(ValueError, match="workers=0; expected at least 1"):
-        run_jobs(square, JOBS, workers=0)
+    with pytest.raises(ValueError, match="workers=0; expected a whole number of at least 1"):
+        run_jobs(square, Toy(workers=0))

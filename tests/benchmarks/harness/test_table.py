@@ -1,4 +1,4 @@
-"""Tables: CSV files are read bit for bit, and ragged rows are rejected."""
+"""Tables: columns and rows, selection, and CSV files that are read bit for bit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.harness.table import read_csv, write_csv
+from dynamaze.benchmarks.harness.table import (
+    by_run,
+    distinct,
+    from_rows,
+    make_table,
+    read_csv,
+    rows_where,
+    write_csv,
+)
 
 
 def test_csv_round_trip(tmp_path: Path) -> None:
@@ -23,3 +31,33 @@ def test_csv_round_trip(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("a,b\n1\n")
     with pytest.raises(ValueError, match="line 2: 1 fields; expected 2"):
         read_csv(tmp_path / "bad.csv")
+
+
+def test_make_table_repeats_single_values() -> None:
+    table = make_table(agent="a", step=[10, 20], reward=np.array([0.5, 1.5]), runs=3)
+    assert {name: column.tolist() for name, column in table.items()} == {
+        "agent": ["a", "a"],
+        "step": [10, 20],
+        "reward": [0.5, 1.5],
+        "runs": [3, 3],
+    }
+    assert [column.dtype.kind for column in table.values()] == ["U", "i", "f", "i"]
+    assert {len(column) for column in make_table(agent="a", runs=3).values()} == {1}
+    with pytest.raises(ValueError, match="shape mismatch"):
+        make_table(step=[1, 2], reward=[1.0, 2.0, 3.0])
+
+
+def test_rows_where_selects_all_values() -> None:
+    rows = [
+        {"maze": maze, "agent": agent, "run": run, "reward": 10 * run + len(agent)}
+        for maze in ("second", "first")
+        for agent in ("a", "bb")
+        for run in (1, 0)
+    ]
+    table = from_rows(rows)
+    assert list(table) == ["maze", "agent", "run", "reward"]
+    own = rows_where(table, maze="first", agent="bb")
+    assert own["reward"].tolist() == [12, 2]
+    assert by_run(own, "reward").tolist() == [[2], [12]]
+    assert distinct(table, "maze") == ["second", "first"]
+    assert len(rows_where(table, agent="c")["run"]) == 0

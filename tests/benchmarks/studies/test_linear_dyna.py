@@ -55,7 +55,7 @@ def test_episode_rewards_match_values() -> None:
 def test_planning_lowers_early_error(
     tables: dict[str, Table],
 ) -> None:
-    fifth = {m: rows_where(tables["linear_dyna"], "method", m)["error_mean"][4] for m in METHODS}
+    fifth = {m: rows_where(tables["linear_dyna"], method=m)["error_mean"][4] for m in METHODS}
     assert fifth["Dyna, MG by pops"] < fifth["Dyna, PWMA"] < fifth["Dyna, random"] < fifth["TD"]
     assert fifth["Dyna, MG by pops"] < fifth["Dyna, MG"] < fifth["TD"] / 3
     assert fifth["Dyna, random"] < fifth["TD"] / 3

@@ -11,12 +11,11 @@ import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents.models import MODELS
-from dynamaze.benchmarks.harness.runner import read_tables
+from dynamaze.benchmarks.harness.runner import read_tables, run_module
 from dynamaze.benchmarks.harness.table import Table, stack
 from dynamaze.benchmarks.studies import model_comparison
 from dynamaze.benchmarks.studies.model_comparison import (
     ModelComparisonConfig,
-    main,
     means,
     plot,
     ratio_to_table,
@@ -54,9 +53,9 @@ def test_run_is_reproducible() -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_main_plots_stored_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_module_plots_stored_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = replace(TOY, output=tmp_path)
-    main(config)
+    run_module(model_comparison, config)
     folder = tmp_path / "results"
     assert sorted(path.name for path in folder.iterdir()) == [
         "models.csv",
@@ -66,7 +65,7 @@ def test_main_plots_stored_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(model_comparison, "run", None)
     picture = (folder / "models.png").read_bytes()
     (folder / "models.png").unlink()
-    main(replace(config, plot_only=True))
+    run_module(model_comparison, replace(config, plot_only=True))
     assert (folder / "models.png").read_bytes() == picture
     sections = summary(read_tables(folder, "models"), config)
     assert list(sections) == ["static maze", "blocking maze", "Times in the static maze"]
@@ -119,7 +118,9 @@ def test_means_skip_missing_values() -> None:
         ({"models": ("linaer",)}, "did you mean 'linear'?"),
     ],
 )
-def test_main_rejects_invalid_config(wrong: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+def test_run_module_rejects_invalid_config(
+    wrong: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match=sentence):
-        main(ModelComparisonConfig(output=tmp_path, **wrong))
+        run_module(model_comparison, ModelComparisonConfig(output=tmp_path, **wrong))
     assert not list(tmp_path.iterdir())

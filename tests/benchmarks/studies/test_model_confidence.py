@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.harness.command_line import EXIT_USAGE, run_command
-from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS
-from dynamaze.benchmarks.harness.runner import read_tables
-from dynamaze.benchmarks.harness.table import Table, rename_entries, write_csv
+from dynamaze.benchmarks.harness.curves import reward_curve
+from dynamaze.benchmarks.harness.runner import read_tables, run_module
+from dynamaze.benchmarks.harness.table import Table, make_table, rename_entries, stack, write_csv
 from dynamaze.benchmarks.studies import model_confidence
 from dynamaze.benchmarks.studies.model_confidence import (
     MAZES,
     METHODS,
     ModelConfidenceConfig,
     paired_gain,
+    run_columns,
 )
 
 
@@ -29,16 +31,10 @@ def toy(config: ModelConfidenceConfig) -> dict[str, Table]:
                 rewards = np.zeros((3, 6000))
                 rewards[:, 500] = 1 + number
                 rewards[:, 4000] = [number, 2 + number, 4 + number]
-                runs = model_confidence.RunResults(
-                    rewards, np.zeros((3, 0), dtype=int), np.zeros((3, 1, 1))
-                )
-                labels = {"maze": maze, "model": model, "method": method}
-                curves.append(model_confidence._curve(runs, labels))
-                ends.append(model_confidence._run_table(runs, labels, 1000))
-    return {
-        "model_confidence": model_confidence.stack(curves),
-        "model_confidence_runs": model_confidence.stack(ends),
-    }
+                labels: dict[str, Any] = {"maze": maze, "model": model, "method": method}
+                curves.append(reward_curve(rewards, **labels))
+                ends.append(make_table(**labels, **run_columns(rewards, 1000)))
+    return {"model_confidence": stack(curves), "model_confidence_runs": stack(ends)}
 
 
 def test_summary_and_plot_of_tables() -> None:
@@ -60,8 +56,7 @@ def test_five_goals_count_from_change() -> None:
     rewards = np.zeros((2, 30))
     rewards[:, :10] = 1
     rewards[0, 12:18] = 1
-    runs = model_confidence.RunResults(rewards, np.zeros((2, 0), dtype=int), np.zeros((2, 1, 1)))
-    ends = model_confidence._run_table(runs, {"maze": "m"}, 10)
+    ends = run_columns(rewards, 10)
     assert ends["steps_to_five"].tolist() == [7, 20]
     assert ends["reward_before"].tolist() == [10, 10]
     assert ends["reward_after"].tolist() == [6, 0]
@@ -79,12 +74,12 @@ def test_uncertainty_bonus_recovers_faster() -> None:
     assert paired_gain(ends, "blocking", model, "Scored + uncertainty", "steps_to_five").high < -500
 
 
-def test_main_plots_stored_tables(
+def test_run_module_plots_stored_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = ModelConfidenceConfig(runs=3, output=tmp_path)
     monkeypatch.setattr(model_confidence, "run", lambda config, callback: toy(config))
-    model_confidence.main(config)
+    run_module(model_confidence, config)
     assert "shortcut maze, maximum likelihood" in capsys.readouterr().out
     files = {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()}
     assert set(files) == {
@@ -93,7 +88,7 @@ def test_main_plots_stored_tables(
         "model_confidence.png",
     }
     monkeypatch.delattr(model_confidence, "run")
-    model_confidence.main(ModelConfidenceConfig(runs=3, output=tmp_path, plot_only=True))
+    run_module(model_confidence, replace(config, plot_only=True))
     assert {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()} == files
 
 
@@ -114,9 +109,3 @@ def test_old_tables_are_read(tmp_path: Path) -> None:
     assert header.startswith("maze,model,method,step")
     assert "Scored + doubt" in (tmp_path / "model_doubt_runs.csv").read_text()
     np.testing.assert_equal(read_tables(tmp_path, config.name, config.old_names), toy(config))
-
-
-def test_old_option_is_renamed(capsys: pytest.CaptureFixture[str]) -> None:
-    command = BENCHMARK_COMMANDS["bench run model-confidence"]
-    assert run_command("bench run model-confidence", command, ["--certainty", "5"]) == EXIT_USAGE
-    assert "--certainty is now called --prior-strength" in capsys.readouterr().err

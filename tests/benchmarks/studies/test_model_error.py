@@ -10,7 +10,7 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.benchmarks.harness.compiled_runs import run_one
-from dynamaze.benchmarks.harness.runner import read_tables
+from dynamaze.benchmarks.harness.runner import read_tables, run_module
 from dynamaze.benchmarks.harness.table import Table, rename_entries, rows_where, write_csv
 from dynamaze.benchmarks.studies import model_error
 from dynamaze.benchmarks.studies.corrupted_model import (
@@ -23,10 +23,10 @@ from dynamaze.benchmarks.studies.model_error import (
     PlannerSetting,
     make_agent,
     planner_settings,
+    relative_to_model_free,
     run_setting,
     summarise,
 )
-from dynamaze.benchmarks.studies.model_error_plot import relative_to_model_free
 
 
 @pytest.mark.parametrize("planner", ["uniform", "prioritised_sweeping"])
@@ -84,16 +84,16 @@ def tables() -> dict[str, Table]:
 
 def test_gains_are_paired_percentages() -> None:
     table = summarise(toy())
-    uniform = rows_where(rows_where(table, "planner", "uniform"), "selective", 1)
+    uniform = rows_where(table, planner="uniform", selective=1)
     assert (uniform["gain_low"] == 1).all()  # the same in each run
     assert (uniform["gain_high"] == 1).all()
     assert not uniform["worse_than_model_free"].any()
-    plain = rows_where(rows_where(table, "planner", "uniform"), "selective", 0)
+    plain = rows_where(table, planner="uniform", selective=0)
     np.testing.assert_allclose(plain["gain_mean"], -1.1)
     assert plain["worse_than_model_free"].all()
     percent = relative_to_model_free(table)
-    assert set(rows_where(percent, "planner", MODEL_FREE)["reward_mean"]) == {100.0}
-    assert set(rows_where(percent, "selective", 1)["gain_mean"]) == {25.0}
+    assert set(rows_where(percent, planner=MODEL_FREE)["reward_mean"]) == {100.0}
+    assert set(rows_where(percent, selective=1)["gain_mean"]) == {25.0}
     assert table["kind"].size == sum(1 + 2 * len(PLANNERS) * len(k.levels) for k in KINDS.values())
 
 
@@ -112,23 +112,24 @@ def test_summary_and_plot_of_tables() -> None:
     assert styles == ["-", "--"] * len(PLANNERS)
 
 
-def test_main_plots_stored_tables(
+def test_run_module_plots_stored_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = ModelErrorConfig(runs=3, output=tmp_path)
-    monkeypatch.setattr(model_error, "run", lambda config, callback, cache_dir: tables())
-    model_error.main(config)
+    monkeypatch.setattr(model_error, "run", lambda config, callback: tables())
+    run_module(model_error, config)
     assert "Too little capacity" in capsys.readouterr().out
     files = {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()}
     assert set(files) == {"model_error.csv", "model_error_runs.csv", "model_error.png"}
     monkeypatch.delattr(model_error, "run")
-    model_error.main(replace(config, plot_only=True))
+    run_module(model_error, replace(config, plot_only=True))
     assert {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()} == files
 
 
 def test_run_resumes_from_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_error, "PLANNERS", {"uniform": "Dyna-Q"})
+    monkeypatch.setattr(model_error, "PLANNERS", ("uniform",))
     config = ModelErrorConfig(runs=2, steps=300, kinds=("noise",), workers=1)
+    cached = replace(config, cache_dir=tmp_path / "cache")
     whole = model_error.run(config)
     done: list[int] = []
 
@@ -136,14 +137,14 @@ def test_run_resumes_from_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        model_error.run(config, stop, cache_dir=tmp_path / "cache")
-    run_seed = model_error.run_seed
+        model_error.run(cached, stop)
+    trial = model_error.trial
     monkeypatch.setattr(
         model_error,
-        "run_seed",
-        lambda config, kind, number: done.append(number) or run_seed(config, kind, number),  # type: ignore[func-returns-value]
+        "trial",
+        lambda config, kind, number: done.append(number) or trial(config, kind, number),  # type: ignore[func-returns-value]
     )
-    again = model_error.run(config, cache_dir=tmp_path / "cache")
+    again = model_error.run(cached)
     assert done == [1]
     np.testing.assert_equal(again, whole)
 

@@ -20,7 +20,7 @@ def test_planning_needs_fewer_steps(
     tables: dict[str, Table],
 ) -> None:
     table = tables["mountain_car"]
-    steps = {m: rows_where(table, "method", m)["steps_mean"].sum() for m in METHODS}
+    steps = {m: rows_where(table, method=m)["steps_mean"].sum() for m in METHODS}
     planners = [steps[method] for method in METHODS if METHODS[method].has_planning]
     assert len(planners) == 4
     assert max(planners) < 0.9 * steps["Q-learning"]

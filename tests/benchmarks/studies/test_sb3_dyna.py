@@ -11,8 +11,8 @@ import pytest
 
 pytest.importorskip("stable_baselines3")
 
-from dynamaze.benchmarks.harness.runner import read_tables
-from dynamaze.benchmarks.harness.table import Table, read_csv, rename_entries, write_csv
+from dynamaze.benchmarks.harness.runner import read_tables, run_module
+from dynamaze.benchmarks.harness.table import Table, from_rows, read_csv, rename_entries, write_csv
 from dynamaze.benchmarks.studies import sb3_dyna
 from dynamaze.benchmarks.studies.sb3_dyna import (
     METHODS,
@@ -42,8 +42,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_main_writes_row_per_run(tmp_path: Path) -> None:
-    sb3_dyna.main(replace(TOY, output=tmp_path))
+def test_run_module_writes_row_per_run(tmp_path: Path) -> None:
+    run_module(sb3_dyna, replace(TOY, output=tmp_path))
     table = read_csv(tmp_path / "results" / "sb3_dyna.csv")
     assert len(table["run"]) == TOY.total_runs == 2 * 2 * len(TASKS)
     assert set(table["method"]) == set(METHODS[:2])
@@ -54,7 +54,7 @@ def test_main_writes_row_per_run(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("small")
 def test_run_is_reproducible() -> None:
     job = (1, "grid-dqn", METHODS[1], 4, 0)
-    first, again = sb3_dyna.learn(*job), sb3_dyna.learn(*job)
+    first, again = sb3_dyna.trial(*job), sb3_dyna.trial(*job)
     assert {name: column[0] for name, column in first.items()} == {
         name: column[0] for name, column in again.items()
     }
@@ -111,9 +111,7 @@ def toy_table(config: SB3DynaConfig) -> Table:
         for run in range(3)
     ]
     names = ("task", "method", "gradient_steps", "run", "first_reward", "steps", "solved")
-    return {
-        name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)
-    }
+    return from_rows([dict(zip(names, row, strict=True)) for row in rows])
 
 
 def test_summary_and_plot_of_table() -> None:

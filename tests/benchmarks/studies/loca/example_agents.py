@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dynamaze.benchmarks.harness.table import Table
+from dynamaze.benchmarks.harness.table import Table, from_rows
 from dynamaze.benchmarks.studies.loca.protocol import LoCAProtocol
 from dynamaze.benchmarks.studies.loca.reference_returns import (
     exact_mdps,
@@ -74,6 +74,4 @@ def evaluations_of(scores: list[list[float]]) -> Table:
         for number in (1, 2)
     ]
     names = ("run", "step", "phase", "discounted_return", "optimum", "other")
-    return {
-        name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)
-    }
+    return from_rows([dict(zip(names, row, strict=True)) for row in rows])

@@ -10,13 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.harness.command_line import EXIT_USAGE, run_command
-from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS
-from dynamaze.benchmarks.harness.runner import read_tables
+from dynamaze.benchmarks.harness.runner import read_tables, run_module
 from dynamaze.benchmarks.harness.table import stack
 from dynamaze.benchmarks.studies.loca import command
-from dynamaze.benchmarks.studies.loca.agents import AGENTS
-from dynamaze.benchmarks.studies.loca.command import LoCAConfig, LoCAContinuousConfig
+from dynamaze.benchmarks.studies.loca.command import AGENTS, LoCAConfig, LoCAContinuousConfig
 from dynamaze.benchmarks.studies.loca.protocol import LoCAProtocol
 
 from .example_agents import evaluations_of
@@ -29,9 +26,9 @@ TOY_POINT = LoCAContinuousConfig(
 )
 
 
-def test_main_runs_grid_agents(tmp_path: Path) -> None:
+def test_run_module_runs_grid_agents(tmp_path: Path) -> None:
     names = tuple(name for name in AGENTS["grid"] if name != "sb3_dqn")
-    command.main(replace(TOY, agents=names, output=tmp_path))
+    run_module(command, replace(TOY, agents=names, output=tmp_path))
     tables = read_tables(tmp_path / "results", "loca")
     assert tables["loca"]["agent"].tolist() == list(names)
     assert set(tables["loca"]["adaptive"]) <= {"yes", "no", "undecided"}
@@ -75,19 +72,12 @@ def test_dqn_is_optional() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"agents": ("latest",)}, "agents: 'latest'.*did you mean 'latest_outcome'"),
+        ({"agents": ("latest",)}, "agents='latest'; expected.*did you mean 'latest_outcome'"),
         ({"runs": 1}, "runs=1; expected at least 2"),
         ({"steps": (70, 50, 50)}, "expected a multiple of evaluation_interval=50"),
         ({"slip_probability": 2.0}, "slip_probability=2"),
     ],
 )
-def test_main_rejects_invalid_options(changes: dict[str, Any], message: str) -> None:
+def test_run_module_rejects_invalid_options(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        command.main(replace(TOY, **changes))
-
-
-def test_old_option_is_renamed(capsys: pytest.CaptureFixture[str]) -> None:
-    command = BENCHMARK_COMMANDS["bench run loca"]
-    for options in (["--every", "5"], ["--every=5"]):
-        assert run_command("bench run loca", command, options) == EXIT_USAGE
-        assert "--every is now called --evaluation-interval" in capsys.readouterr().err
+        run_module(command, replace(TOY, **changes))

@@ -1,0 +1,118 @@
+"""Options, seeds, checkpoints and files of the commands that train teachers and students."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from dynamaze.benchmarks.distillation.mazes import HELD_OUT, TRAINING
+from dynamaze.common.validation import checked_integer
+from dynamaze.distill.core.size import Size
+from dynamaze.distill.files.card import Card, ReturnEstimate
+from dynamaze.distill.files.students import save_student
+from dynamaze.distill.training.callbacks import Checkpoints
+from dynamaze.distill.training.distiller import Distiller
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Options of every command that trains a network; each has its own defaults."""
+
+    output: Path = Path("network.safetensors")
+    """The file of the weights. Beside it: a page about them; during training, a checkpoint."""
+    steps: int = 1000
+    """Training steps."""
+    seed: int = 0
+    """Seed of all random numbers."""
+    mazes: int = 500
+    """Held-out mazes of each kind for the evaluation, from every cell."""
+
+
+@dataclass(frozen=True)
+class TeacherTrainingConfig(TrainingConfig):
+    """Options of the commands that train a residual network as a teacher."""
+
+    channels: int = 64
+    """Width of the network."""
+    blocks: int = 15
+    """Depth of the network, in blocks of two convolutions."""
+
+
+def begin_training(config: TrainingConfig) -> Console:
+    """Check the number of mazes, make the folder of the output, and return a console.
+
+    Raises:
+        ValueError: for fewer than 2 mazes, which give no interval.
+        OSError: if the folder cannot be made.
+    """
+    checked_integer("mazes", config.mazes, 2)
+    config.output.parent.mkdir(parents=True, exist_ok=True)
+    return Console()
+
+
+def distil_with_checkpoints(
+    distiller: Distiller, config: TrainingConfig, console: Console, *, task: str, every: int
+) -> None:
+    """Distil to the end, from the checkpoint beside the output if there is one.
+
+    Args:
+        distiller: the distiller, which has not begun.
+        config: has the output.
+        console: for the progress.
+        task: name of the task in the progress bar.
+        every: training steps between two checkpoints.
+
+    Raises:
+        ValueError: for a checkpoint of other settings.
+    """
+    path = checkpoint_path(config.output)
+    if path.exists():
+        distiller.resume(path)
+        console.print(f"continuing from step {distiller.step}, from {path}")
+    checkpoints = Checkpoints(path, every=every)
+    left = config.steps - distiller.step
+    for step in track(distiller.steps(), task, total=left, console=console):
+        checkpoints(step)
+
+
+def checkpoint_path(output: Path) -> Path:
+    """Return the path of the checkpoint from which a stopped run continues."""
+    return output.with_suffix(".checkpoint.npz")
+
+
+def seed_of(run: int, restart: int) -> int:
+    """Return the seed of a student's initial weights; no two runs share one."""
+    return int(np.random.SeedSequence([run, restart]).generate_state(1)[0] % 2**31)
+
+
+def save_network(
+    output: Path,
+    network: Any,
+    console: Console,
+    *,
+    made: str,
+    environment: dict[str, Any],
+    normalised_return: ReturnEstimate | None,
+    size: Size | None = None,
+) -> None:
+    """Save a trained network with its card, remove the checkpoint, and print the path.
+
+    Raises:
+        OSError: if a file cannot be written.
+    """
+    card = Card(
+        made=made,
+        environment=environment,
+        training=(TRAINING,),
+        held_out=(HELD_OUT,),
+        normalised_return=normalised_return,
+        size=size,
+    )
+    save_student(output, network, card=card)
+    checkpoint_path(output).unlink(missing_ok=True)
+    console.print(f"{network.num_parameters} parameters in {output}")

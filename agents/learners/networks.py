@@ -150,17 +150,17 @@ class Parameters(Stateful):
         self.steps = 0
 
     @property
-    def vectors(self) -> Vectors:
+    def vectors(self) -> ParameterVectors:
         """Parameters and the moments of Adam; to set them keeps the views on them."""
-        return Vectors(self.values, self._first, self._second)
+        return ParameterVectors(self.values, self._first, self._second)
 
     @vectors.setter
-    def vectors(self, vectors: Vectors) -> None:
+    def vectors(self, vectors: ParameterVectors) -> None:
         for own, given in zip(self.vectors, vectors, strict=True):
             own[:] = given
 
 
-class Vectors(NamedTuple):
+class ParameterVectors(NamedTuple):
     """Vectors in the state of parameters."""
 
     values: Float32Array

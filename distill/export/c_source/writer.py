@@ -190,7 +190,7 @@ class _Source:
                 self._value_iteration(operation, number)
             case ops.Tree():
                 self._tree(operation, number)
-            case ops.Convolution():
+            case ops.Conv3x3():
                 self._convolution(operation, number)
             case ops.MarkedCells():
                 wide = self._map(number - 1).wide * after[0]
@@ -201,12 +201,12 @@ class _Source:
                 self.input = _Input(
                     array, str(cols * channels), rows, wide, first=wide + channels, map=before
                 )
-            case ops.Linear():
+            case ops.Dense():
                 self._linear(operation, number)
-            case ops.GRU():
+            case ops.GRUCell():
                 self._gru(operation, number)
 
-    def _linear(self, layer: ops.Linear, number: int) -> None:
+    def _linear(self, layer: ops.Dense, number: int) -> None:
         given, weight = self.input, ops.cell_by_cell(layer.weight, self.input.map)
         self._add_tables({f"weight_{number}": weight.T, f"bias_{number}": layer.bias})
         squash = "tanhf" if layer.tanh else ""
@@ -218,7 +218,7 @@ class _Source:
             self._step(templates.LAYER, **about, **given._asdict(), times=self.times, squash=squash)
         self.times = ""
 
-    def _gru(self, cell: ops.GRU, number: int) -> None:
+    def _gru(self, cell: ops.GRUCell, number: int) -> None:
         if self.input.runs:
             self._copy("flat", self.sizes[number][0])
         given = self.input
@@ -265,7 +265,7 @@ class _Source:
         )
         self.times = ""
 
-    def _convolution(self, layer: ops.Convolution, number: int) -> None:
+    def _convolution(self, layer: ops.Conv3x3, number: int) -> None:
         before, here = self._map(number - 1), self._map(number)
         channels, inputs = layer.weight.shape[:2]
         by_input = layer.weight.transpose(2, 3, 1, 0).reshape(-1, channels)
@@ -313,8 +313,8 @@ class _Source:
         """Return the map that an operation writes."""
         operation, later = self.operations[number], self.operations[number + 1 :]
         if self.may_fail:
-            return _around(sum(isinstance(each, ops.Convolution) for each in later))
-        stride = operation.stride if isinstance(operation, ops.Convolution) else 1
+            return _around(sum(isinstance(each, ops.Conv3x3) for each in later))
+        stride = operation.stride if isinstance(operation, ops.Conv3x3) else 1
         rows, cols, _ = self.sizes[number + 1]
         return _whole(rows, cols, stride)
 

@@ -2,12 +2,12 @@
 
 The first operation takes an observation, and the last gives the action logits:
 
-    Vector, Linear with tanh, Linear                        a multilayer perceptron
-    Vector, GRU, Linear                                     a recurrent student
-    Image, Convolution, Convolution, Flatten, Linear        a student of images or windows
-    Planes, Convolution, Convolution, MarkedCells, Linear   a student of mazes of any size
-    ValueIteration                                          a value iteration network
-    Tree                                                    a decision tree
+    Vector, Dense with tanh, Dense                  a multilayer perceptron
+    Vector, GRUCell, Dense                          a recurrent student
+    Image, Conv3x3, Conv3x3, Flatten, Dense         a student of images or windows
+    Planes, Conv3x3, Conv3x3, MarkedCells, Dense    a student of mazes of any size
+    ValueIteration                                  a value iteration network
+    Tree                                            a decision tree
 
 With a `Gaussian` after them the outputs are those of continuous actions. An operation knows the
 size of what it gives: (numbers,) of a vector, or (rows, cols, channels) of a map.
@@ -206,7 +206,7 @@ class Tree(_First):
 
 
 @dataclass(frozen=True, eq=False)
-class Convolution(_Operation):
+class Conv3x3(_Operation):
     """3x3 convolution with a border of zeros."""
 
     weight: Float32Array  # (channels, inputs, 3, 3)
@@ -265,7 +265,7 @@ uniform: 2e-8, a tenth of the rounding error of float32.
 
 
 @dataclass(frozen=True, eq=False)
-class Linear(_Operation):
+class Dense(_Operation):
     """Linear layer, optionally followed by tanh."""
 
     weight: Float32Array  # (outputs, inputs)
@@ -283,7 +283,7 @@ class Linear(_Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class GRU(_Operation):
+class GRUCell(_Operation):
     """Gated recurrent unit; the gates are reset, update and new, in this order."""
 
     inwards: Float32Array  # (3 * width, inputs)
@@ -345,7 +345,7 @@ class Gaussian(_Operation):
 
 
 First = Vector | Image | Planes | ValueIteration | Tree
-Operation = First | Convolution | MarkedCells | Flatten | Linear | GRU | Gaussian
+Operation = First | Conv3x3 | MarkedCells | Flatten | Dense | GRUCell | Gaussian
 Operations = tuple[Operation, ...]
 
 
@@ -404,11 +404,11 @@ def _check_order(operations: Operations) -> None:
     kinds = [type(each) for each in operations]
     reading = [each for each in kinds if each in (MarkedCells, Flatten)]
     expected = {Planes: [MarkedCells], Image: [Flatten]}.get(kinds[0], [])
-    halved = any(isinstance(each, Convolution) and each.stride != 1 for each in operations)
+    halved = any(isinstance(each, Conv3x3) and each.stride != 1 for each in operations)
     if (
         reading != expected
         or (kinds[0] is Planes and halved)
-        or kinds.count(GRU) > (kinds[0] in (Vector, Image))
+        or kinds.count(GRUCell) > (kinds[0] in (Vector, Image))
         or Gaussian in kinds[:-1]
     ):
         raise ValueError(
@@ -440,7 +440,7 @@ def bounds_of(operations: Operations) -> Bounds | None:
 
 def memory_width(operations: Operations) -> int:
     """Return the size of the recurrent state; 0 for none."""
-    return sum(each.width for each in operations if isinstance(each, GRU))
+    return sum(each.width for each in operations if isinstance(each, GRUCell))
 
 
 def num_parameters(operations: Operations) -> int:

@@ -125,7 +125,7 @@ def _mlp(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
         shapes |= _layer(f"layers.{number}", outputs, inputs)
     arrays = _fitting(weights, shapes)
     pairs = zip(arrays[::2], arrays[1::2], strict=True)
-    layers = (ops.Linear(*pair, tanh=number < hidden) for number, pair in enumerate(pairs))
+    layers = (ops.Dense(*pair, tanh=number < hidden) for number, pair in enumerate(pairs))
     return ops.Vector(shape), *layers
 
 
@@ -139,7 +139,7 @@ def _gru(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
         **_layer("last", config["num_actions"], width),
     }
     *cell, weight, bias = _fitting(weights, shapes)
-    return ops.Vector(shape), ops.GRU(*cell), ops.Linear(weight, bias)
+    return ops.Vector(shape), ops.GRUCell(*cell), ops.Dense(weight, bias)
 
 
 def _convolution(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
@@ -155,10 +155,8 @@ def _convolution(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
     shapes |= _layer("last", actions, channels if per_cell else channels * rows * cols)
     *arrays, weight, bias = _fitting(weights, shapes)
     stride = 1 if per_cell else 2
-    layers = (
-        ops.Convolution(*pair, stride) for pair in zip(arrays[::2], arrays[1::2], strict=True)
-    )
-    last = ops.Linear(weight, bias)
+    layers = (ops.Conv3x3(*pair, stride) for pair in zip(arrays[::2], arrays[1::2], strict=True))
+    last = ops.Dense(weight, bias)
     if per_cell:
         return ops.Planes(), *layers, ops.MarkedCells(), last
     return ops.Image(shape, channels_last), *layers, ops.Flatten(), last

@@ -202,9 +202,7 @@ class _Layout:
         sizes = ops.sizes_of(operations, shape)
         for operation, before, after in zip(operations, sizes, sizes[1:], strict=False):
             self._add(operation, before, after)
-        self.rows[0][kernels.OPTION] += sum(
-            isinstance(each, ops.Convolution) for each in operations
-        )
+        self.rows[0][kernels.OPTION] += sum(isinstance(each, ops.Conv3x3) for each in operations)
         self.units.append(_zeros(sizes[-1][-1]))
 
     def work(self) -> _Work:
@@ -233,7 +231,7 @@ class _Layout:
                     weights=[o.reward, o.moves, o.bias, limits],
                 )
                 self._read(1, after[0])
-            case ops.Convolution():
+            case ops.Conv3x3():
                 beside = operation.weight.transpose(0, 2, 3, 1)  # the channels of a cell
                 self._row(
                     kernels.CONVOLUTION,
@@ -247,11 +245,11 @@ class _Layout:
             case ops.Flatten():
                 rows, cols, channels = before
                 self._read(rows, cols * channels, (cols + 2) * channels, before)
-            case ops.Linear() | ops.GRU():
+            case ops.Dense() | ops.GRUCell():
                 first, *others = operation.arrays().values()
                 weights = [ops.cell_by_cell(first, self._map), *others]
                 output = _zeros(after[0])
-                if isinstance(operation, ops.Linear):
+                if isinstance(operation, ops.Dense):
                     option = int(operation.tanh)
                     self._row(kernels.LINEAR, after, [output], option=option, weights=weights)
                     return

@@ -179,7 +179,7 @@ class _Graph:
             given.append(f"float[batch, {width}] memory")
             results.append(f"float[batch, {width}] memory_after")
         # The first of equal ones is the default, but torch writes it.
-        from_layer = isinstance(self.operations[-1], ops.Linear)
+        from_layer = isinstance(self.operations[-1], ops.Dense)
         text = MODEL.format(
             ir_version=IR_VERSION,
             opset=OPSET,
@@ -223,15 +223,15 @@ class _Graph:
                 self._value_iteration(operation, output)
             case ops.Tree():
                 self._tree(operation, output)
-            case ops.Convolution():
+            case ops.Conv3x3():
                 self._layer(CONVOLUTION, operation, output, number, stride=operation.stride)
             case ops.MarkedCells():
                 self._write(MARKED_CELLS, output)
             case ops.Flatten():
                 self._write(FLATTEN, output)
-            case ops.Linear():
+            case ops.Dense():
                 self._layer(LINEAR, operation, output, number)
-            case ops.GRU():
+            case ops.GRUCell():
                 names = ("inwards", "backwards", "inwards_bias", "backwards_bias")
                 self.weights |= {name: getattr(operation, name) for name in names}
                 self.constants["one"] = np.float32(1)

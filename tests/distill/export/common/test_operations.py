@@ -32,7 +32,7 @@ def array(module: nn.Module, name: str) -> Any:
     return getattr(module, name).detach().numpy()
 
 
-def layer(module: nn.Module, kind: Any = ops.Linear, **settings: Any) -> Any:
+def layer(module: nn.Module, kind: Any = ops.Dense, **settings: Any) -> Any:
     return kind(array(module, "weight"), array(module, "bias"), **settings)
 
 
@@ -54,7 +54,7 @@ class PerCell(Student):
     def operations(self) -> ops.Operations:
         return (
             ops.Planes(),
-            layer(self.maps, ops.Convolution, tanh=False),
+            layer(self.maps, ops.Conv3x3, tanh=False),
             ops.MarkedCells(),
             layer(self.hidden, tanh=True),
             layer(self.last),
@@ -80,8 +80,8 @@ class OfImages(Student):
     def operations(self) -> ops.Operations:
         return (
             ops.Image(IMAGE, channels_last=True),
-            layer(self.first, ops.Convolution),
-            layer(self.second, ops.Convolution, stride=2),
+            layer(self.first, ops.Conv3x3),
+            layer(self.second, ops.Conv3x3, stride=2),
             ops.Flatten(),
             layer(self.hidden, tanh=True),
             layer(self.last),
@@ -109,18 +109,18 @@ def test_new_students_need_no_exporter(export: Any, bits: Any, tmp_path: Path) -
         assert [policy.act(one) for one in queried[:20]] == best.tolist()
 
 
-def linear(outputs: int, inputs: int, **settings: Any) -> ops.Linear:
-    return ops.Linear(RNG.normal(size=(outputs, inputs)), RNG.normal(size=outputs), **settings)
+def linear(outputs: int, inputs: int, **settings: Any) -> ops.Dense:
+    return ops.Dense(RNG.normal(size=(outputs, inputs)), RNG.normal(size=outputs), **settings)
 
 
-def gru(width: int, inputs: int) -> ops.GRU:
+def gru(width: int, inputs: int) -> ops.GRUCell:
     shapes = ((3 * width, inputs), (3 * width,), (3 * width, width), (3 * width,))
-    return ops.GRU(*(RNG.normal(size=shape) for shape in shapes))
+    return ops.GRUCell(*(RNG.normal(size=shape) for shape in shapes))
 
 
-def convolution(channels: int, inputs: int, **settings: Any) -> ops.Convolution:
+def convolution(channels: int, inputs: int, **settings: Any) -> ops.Conv3x3:
     weight = RNG.normal(size=(channels, inputs, 3, 3))
-    return ops.Convolution(weight, RNG.normal(size=channels), **settings)
+    return ops.Conv3x3(weight, RNG.normal(size=channels), **settings)
 
 
 def value_iteration() -> ops.ValueIteration:
@@ -184,9 +184,9 @@ def test_exports_agree_on_continuous_actions(export: Any, tmp_path: Path) -> Non
         ((), "expected one of Vector, Image, Planes, ValueIteration and Tree in the first place"),
         ((linear(3, 6),), "in the first place"),
         ((ops.Vector((6,)), ops.Vector((6,))), "none later"),
-        ((ops.Vector((6,)), linear(3, 5)), r"operation 1 \(Linear\): weights \(3, 5\) .* 6\)"),
-        ((ops.Planes(), linear(3, 2)), r"operation 1 \(Linear\): weights"),
-        ((ops.Vector((6,)), convolution(3, 6)), r"operation 1 \(Convolution\): weights"),
+        ((ops.Vector((6,)), linear(3, 5)), r"operation 1 \(Dense\): weights \(3, 5\) .* 6\)"),
+        ((ops.Planes(), linear(3, 2)), r"operation 1 \(Dense\): weights"),
+        ((ops.Vector((6,)), convolution(3, 6)), r"operation 1 \(Conv3x3\): weights"),
         ((ops.Planes(), convolution(3, 2), ops.Flatten()), "expected one MarkedCells after Planes"),
         ((ops.Planes(), convolution(3, 2, stride=2), ops.MarkedCells()), "stride 1"),
         ((ops.Vector((6,)), gru(4, 6), gru(4, 4)), "at most one GRU"),

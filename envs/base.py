@@ -258,11 +258,6 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         self._sync_maze()
 
     @property
-    def started(self) -> bool:
-        """True once the first random numbers of the maze are drawn; before, a reset undoes all."""
-        return self._started
-
-    @property
     def phase(self) -> int:
         """The number of changes so far."""
         return self._phase

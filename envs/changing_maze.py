@@ -29,92 +29,6 @@ NEVER = -1
 """The next change of a maze that will not change by itself."""
 
 
-class LevelSource(Protocol):
-    """Source of a new maze for each episode (`generation.levels.LevelSet`)."""
-
-    @property
-    def first_level(self) -> int:
-        """The number of the first level."""
-
-    def draw(self, uniform: UniformSampler) -> int:
-        """Draw the number of a level."""
-
-    def check(self, level: object) -> int:
-        """Return the number of a level after checking it.
-
-        Raises:
-            ValueError: for a level that does not exist; TypeError if it is not a number.
-        """
-
-    def layout(self, level: int) -> Layout:
-        """Return the maze of a level."""
-
-
-@dataclass(frozen=True)
-class MazeConfig:
-    """The initial maze and all its kinds of changes. Immutable, shared by copies.
-
-    Attributes:
-        schedule: the changes that are known in advance.
-        levels: the source of the mazes of new episodes; None keeps the schedule's.
-        random_changes: the process of random changes; None for none.
-        dynamics: makes the dynamics of a layout.
-    """
-
-    schedule: Schedule
-    levels: LevelSource | None = None
-    random_changes: RandomChanges | None = None
-    dynamics: Callable[[Layout], Dynamics] = Dynamics
-
-    @classmethod
-    def of_levels(
-        cls, levels: LevelSource, random_changes: RandomChanges | None = None
-    ) -> MazeConfig:
-        """Return the configuration of generated mazes; the first level's is the initial one."""
-        return cls(Schedule((levels.layout(levels.first_level),)), levels, random_changes)
-
-    def __post_init__(self) -> None:
-        if self.random_changes is not None and self.levels is None:
-            self.random_changes.check_fits(self.schedule.layouts[0])
-
-    @property
-    def first(self) -> Layout:
-        """The initial layout."""
-        return self.schedule.layouts[0]
-
-    @property
-    def changes_at_reset(self) -> bool:
-        """True if a new episode may bring another maze."""
-        return self.levels is not None or self.schedule.by_episode
-
-    @property
-    def is_random(self) -> bool:
-        """True if the maze uses random numbers at all."""
-        return (
-            self.levels is not None
-            or self.random_changes is not None
-            or any(layout.is_random for layout in self.schedule.layouts)
-        )
-
-    @property
-    def counters(self) -> dict[str, str]:
-        """The attributes of a `ChangingMaze` that the information reports, and their keys in it."""
-        names = {"phase": "phase"}
-        if self.levels is not None:
-            names["level"] = "level"
-        if self.random_changes is not None:
-            names["skipped"] = "skipped_changes"
-        return names
-
-    @cached_property
-    def phases(self) -> tuple[Dynamics, ...]:
-        """The dynamics of each phase of the schedule."""
-        return tuple(self.dynamics(layout) for layout in self.schedule.layouts)
-
-    def __deepcopy__(self, memo: object) -> MazeConfig:
-        return self
-
-
 class ChangingMaze:
     """The maze of one environment, with its present state.
 
@@ -319,6 +233,92 @@ class ChangingMaze:
             raise ValueError(f"due {maze._pending}")
         if maze.level is not None and self.config.levels is None:
             raise ValueError(f"level {maze.level}")
+
+
+@dataclass(frozen=True)
+class MazeConfig:
+    """The initial maze and all its kinds of changes. Immutable, shared by copies.
+
+    Attributes:
+        schedule: the changes that are known in advance.
+        levels: the source of the mazes of new episodes; None keeps the schedule's.
+        random_changes: the process of random changes; None for none.
+        dynamics: makes the dynamics of a layout.
+    """
+
+    schedule: Schedule
+    levels: LevelSource | None = None
+    random_changes: RandomChanges | None = None
+    dynamics: Callable[[Layout], Dynamics] = Dynamics
+
+    @classmethod
+    def of_levels(
+        cls, levels: LevelSource, random_changes: RandomChanges | None = None
+    ) -> MazeConfig:
+        """Return the configuration of generated mazes; the first level's is the initial one."""
+        return cls(Schedule((levels.layout(levels.first_level),)), levels, random_changes)
+
+    def __post_init__(self) -> None:
+        if self.random_changes is not None and self.levels is None:
+            self.random_changes.check_fits(self.schedule.layouts[0])
+
+    @property
+    def first(self) -> Layout:
+        """The initial layout."""
+        return self.schedule.layouts[0]
+
+    @property
+    def changes_at_reset(self) -> bool:
+        """True if a new episode may bring another maze."""
+        return self.levels is not None or self.schedule.by_episode
+
+    @property
+    def is_random(self) -> bool:
+        """True if the maze uses random numbers at all."""
+        return (
+            self.levels is not None
+            or self.random_changes is not None
+            or any(layout.is_random for layout in self.schedule.layouts)
+        )
+
+    @property
+    def counters(self) -> dict[str, str]:
+        """The attributes of a `ChangingMaze` that the information reports, and their keys in it."""
+        names = {"phase": "phase"}
+        if self.levels is not None:
+            names["level"] = "level"
+        if self.random_changes is not None:
+            names["skipped"] = "skipped_changes"
+        return names
+
+    @cached_property
+    def phases(self) -> tuple[Dynamics, ...]:
+        """The dynamics of each phase of the schedule."""
+        return tuple(self.dynamics(layout) for layout in self.schedule.layouts)
+
+    def __deepcopy__(self, memo: object) -> MazeConfig:
+        return self
+
+
+class LevelSource(Protocol):
+    """Source of a new maze for each episode (`generation.levels.LevelSet`)."""
+
+    @property
+    def first_level(self) -> int:
+        """The number of the first level."""
+
+    def draw(self, uniform: UniformSampler) -> int:
+        """Draw the number of a level."""
+
+    def check(self, level: object) -> int:
+        """Return the number of a level after checking it.
+
+        Raises:
+            ValueError: for a level that does not exist; TypeError if it is not a number.
+        """
+
+    def layout(self, level: int) -> Layout:
+        """Return the maze of a level."""
 
 
 def differing_cells(before: Layout, after: Layout) -> BoolArray:

@@ -18,7 +18,6 @@ from dynamaze.envs import GridEnv, Layout
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.mazes.dynamics import NUM_ACTIONS
 from dynamaze.envs.mazes.layout import DISPLACEMENTS
-from dynamaze.envs.mazes.optimal_values import optimal_action_values, optimal_policy
 from dynamaze.envs.rendering.overlays import SWITCHES
 
 from .statistics import RecordStatistics
@@ -178,19 +177,19 @@ class EnvOverlays:
         wanted = set(names)
         arrays: dict[str, AnyArray] = {}
         if wanted.intersection(OPTIMAL):
-            q, policy = self._solution()
+            assert isinstance(self._maze, GridEnv)
+            q, policy = self._solution(self._maze)
             shown = shortest_path_policy(self._maze) if self.shortest_path_only else policy
             arrays = {"values": q.max(axis=1), "q": q, "policy": shown}
         if self._recorded.visits is not None:
             arrays["visits"] = self._recorded.visits
         return {name: array for name, array in arrays.items() if name in wanted}
 
-    def _solution(self) -> tuple[AnyArray, AnyArray]:
+    def _solution(self, maze: GridEnv) -> tuple[AnyArray, AnyArray]:
         """Return q and policy of the present layout, cached until it changes."""
-        layout = self._maze.layout
-        if self._solved is None or self._solved[0] is not layout:
-            q = np.nan_to_num(optimal_action_values(layout, GAMMA))
-            self._solved = layout, q, optimal_policy(layout, GAMMA)
+        if self._solved is None or self._solved[0] is not maze.layout:
+            q = np.nan_to_num(maze.optimal_action_values(GAMMA))
+            self._solved = maze.layout, q, maze.optimal_policy(GAMMA)
         return self._solved[1], self._solved[2]
 
 

@@ -17,7 +17,6 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import GridEnv, Layout
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.mazes.dynamics import NUM_ACTIONS
-from dynamaze.envs.mazes.regret import stationary_values
 
 from .environment import Camera
 
@@ -149,12 +148,11 @@ class RecordStatistics(gym.Wrapper[Any, Any, Any, Any]):
         cell = maze.agent
         if cell is None or self.visits is None:
             return
-        layout = maze.layout
-        state = layout.index(cell)
+        state = maze.layout.index(cell)
         self.visits[state] += 1
-        if self.regret is not None and 0 <= action < NUM_ACTIONS:
+        if self._grid is not None and self.regret is not None and 0 <= action < NUM_ACTIONS:
             self.tried[state, action] = True
-            self.regret.add(layout, state, int(action))
+            self.regret.add(self._grid, state, int(action))
 
 
 class RunningRegret:
@@ -173,19 +171,19 @@ class RunningRegret:
         self._layout: Layout | None = None
         self._losses: list[list[float]] = []
 
-    def add(self, layout: Layout, state: int, action: int) -> None:
+    def add(self, maze: GridEnv, state: int, action: int) -> None:
         """Add the regret of an action in a state of a maze."""
-        if layout is not self._layout:  # layouts are immutable: solve once per layout
-            self._layout, self._losses = layout, action_losses(layout, self._gamma).tolist()
+        if maze.layout is not self._layout:  # layouts are immutable: solve once per layout
+            self._layout, self._losses = maze.layout, action_losses(maze, self._gamma).tolist()
         self.total += self._losses[state][action]  # V*(s) - Q*(s, a) >= 0
 
 
-def action_losses(layout: Layout, gamma: float) -> FloatArray:
+def action_losses(maze: GridEnv, gamma: float) -> FloatArray:
     """Return V*(s) - Q*(s, a), (S, A); NaN everywhere if the maze has no optimal values."""
     try:
-        return stationary_values(layout, gamma).regret(0)
+        return maze.regret(gamma)
     except (RuntimeError, ValueError):  # gamma = 1, and the optimal return is infinite
-        return np.full((layout.num_cells, NUM_ACTIONS), np.nan)
+        return np.full((maze.layout.num_cells, NUM_ACTIONS), np.nan)
 
 
 def format_count(number: int, noun: str) -> str:

@@ -36,7 +36,7 @@ SHARED_LINES = (("V", "video on or off"), ("P or F12", "save a picture"), ("H or
 SHARED_KEYS = (
     "click or drag: walls;  right click: goal;  shift+click: start\nV: video;  P: picture;  H: help"
 )
-"""The same for the terminal."""
+"""The shared keys and clicks, as the commands print them."""
 
 MOUSE_LINES = (
     ("", "mouse"),

@@ -13,11 +13,11 @@ from ..continuous.kernel import PADDING, WALL
 from ..mazes.layout import Cell, Layout
 from ..options import EnvOptions, with_options
 from . import tasks
-from .tasks import EXIT_T2, T2_REWARD, ZONE, PhasesLike
+from .tasks import EXIT_T2, T2_REWARD, ZONE, LoCAPhases, PhasesLike
 
 
 @with_options(EnvOptions)
-class DynaMazeLoCAContinuousEnv(DynaMazeContinuousEnv):
+class DynaMazeLoCAContinuousEnv(LoCAPhases, DynaMazeContinuousEnv):
     """Corridor with two terminal states for a point; the reward of one is reduced in phase 2.
 
     ## Description
@@ -98,11 +98,6 @@ class DynaMazeLoCAContinuousEnv(DynaMazeContinuousEnv):
             observation=tasks.check_loca_observation(observation),
             **options,
         )
-
-    task = property(tasks.task_of)
-    starts = property(tasks.starts_of)
-    set_task = tasks.set_task
-    reset = tasks.reset_with_phase
 
     # -- the agent -----------------------------------------------------------------------------
 

@@ -17,14 +17,14 @@ from ..mazes.mdp import greedy_policy
 from ..mazes.schedule import read_schedule
 from ..options import EnvOptions, with_options
 from . import tasks
-from .tasks import EXIT_T2, GAMMA, T2_REWARD, ZONE, PhasesLike
+from .tasks import EXIT_T2, GAMMA, T2_REWARD, ZONE, LoCAPhases, PhasesLike
 
 TIE = 1e-9
 """Action values that differ by less are equal."""
 
 
 @with_options(EnvOptions)
-class DynaMazeLoCAEnv(GridEnv):
+class DynaMazeLoCAEnv(LoCAPhases, GridEnv):
     """Corridor with two terminal states; the reward of one is reduced in phase 2.
 
     ## Description
@@ -113,11 +113,6 @@ class DynaMazeLoCAEnv(GridEnv):
             observation=tasks.check_loca_observation(observation),
             **options,
         )
-
-    task = property(tasks.task_of)
-    starts = property(tasks.starts_of)
-    set_task = tasks.set_task
-    reset = tasks.reset_with_phase
 
     # -- the exact MDP -------------------------------------------------------------------------
 

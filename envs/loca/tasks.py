@@ -46,6 +46,61 @@ REFUSED = ("action_mask", "goal")
 """Observations that do not fit the one-way passage, or two kinds of goals."""
 
 
+class LoCAPhases(MazeEnv):
+    """The phase of a LoCA environment: its task and its starts, both of which can be set."""
+
+    @property
+    def task(self) -> str | None:
+        """The present task; None if the reward of T1 was changed to another."""
+        return _named(self.layout.rewards.goal, T1_REWARDS.items())
+
+    @property
+    def starts(self) -> str | None:
+        """The present starts; None if they were changed to others."""
+        return _named(self.layout.starts, STARTS.items())
+
+    def set_task(self, task: str | None = None, starts: str | None = None) -> None:
+        """Change the phase now; the agent stays where it is.
+
+        Args:
+            task: "A" or "B"; None keeps it.
+            starts: "all" or "T1", from the next episode on; None keeps them.
+
+        Raises:
+            ValueError: for an unknown name, or if both are None.
+        """
+        change = check_phase(task, starts).change
+        if not self._started:
+            self.world_step = 0  # start now: otherwise the first reset would undo the change
+        self.change(change)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode.
+
+        Args:
+            seed: seeds the random numbers and restarts the clock; None changes neither.
+            options: `{"task": "B"}`, `{"starts": "T1"}` or both begin it in another phase;
+                `{"world_step": k}` sets the clock.
+
+        Returns:
+            The observation and the information.
+
+        Raises:
+            ValueError: for an unknown option or name, or a number outside its range.
+        """
+        rest = dict(options or {})
+        phase = check_phase(rest.pop("task", None), rest.pop("starts", None))
+        result = super().reset(seed=seed, options=rest)
+        if not phase.change:
+            return result
+        # A seed or a world step undoes all changes, so the change is made after them; then an
+        # episode begins once more, on one of the new starts.
+        self.change(phase.change)
+        return super().reset()
+
+
 class PhaseChange(NamedTuple):
     """Change of the task, of the starts, or of both; None keeps one as it is."""
 
@@ -110,67 +165,6 @@ def phase_changes(changes: PhasesLike | None) -> ChangesLike:
     pairs: Any = {} if changes is None else changes
     pairs = pairs.items() if isinstance(pairs, Mapping) else pairs
     return [(when, _layout_change(change)) for when, change in pairs]
-
-
-# -- methods of the environments, which set and report the phase by them ---------------------------
-
-
-def task_of(env: MazeEnv) -> str | None:
-    """The present task; None if the reward of T1 was changed to another."""
-    return _named(env.layout.rewards.goal, T1_REWARDS.items())
-
-
-def starts_of(env: MazeEnv) -> str | None:
-    """The present starts; None if they were changed to others."""
-    return _named(env.layout.starts, STARTS.items())
-
-
-def set_task(env: MazeEnv, task: str | None = None, starts: str | None = None) -> None:
-    """Change the phase now; the agent stays where it is.
-
-    Args:
-        env: the environment.
-        task: "A" or "B"; None keeps it.
-        starts: "all" or "T1", from the next episode on; None keeps them.
-
-    Raises:
-        ValueError: for an unknown name, or if both are None.
-    """
-    change = check_phase(task, starts).change
-    if not env.started:
-        env.world_step = 0  # start now: otherwise the first reset would undo the change
-    env.change(change)
-
-
-def reset_with_phase(
-    env: MazeEnv, *, seed: int | None = None, options: dict[str, Any] | None = None
-) -> tuple[Any, dict[str, Any]]:
-    """Begin an episode.
-
-    Args:
-        env: the environment.
-        seed: seeds the random numbers and restarts the clock; None changes neither.
-        options: `{"task": "B"}`, `{"starts": "T1"}` or both begin it in another phase;
-            `{"world_step": k}` sets the clock.
-
-    Returns:
-        The observation and the information.
-
-    Raises:
-        ValueError: for an unknown option or name, or a number outside its range.
-    """
-    rest = dict(options or {})
-    phase = check_phase(rest.pop("task", None), rest.pop("starts", None))
-    result = MazeEnv.reset(env, seed=seed, options=rest)
-    if not phase.change:
-        return result
-    # A seed or a world step undoes all changes, so the change is made after them; then an episode
-    # begins once more, on one of the new starts.
-    env.change(phase.change)
-    return MazeEnv.reset(env)
-
-
-# --------------------------------------------------------------------------------------------------
 
 
 def check_loca_observation(observation: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.common.arrays import BoolArray, IntArray
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.validation import checked_number
 
 from .shortest_paths import bfs_distances, diameter, downhill_path
@@ -189,6 +189,32 @@ class Layout:
         """
         return diameter(self.walls)
 
+    def shortest_path_values(self, gamma: float = 0.95) -> FloatArray:
+        """Return (rows, cols) the return of a shortest path to a goal; NaN if there is none.
+
+        From a cell d steps away it is ``step + gamma step + ... + gamma^(d-2) step +
+        gamma^(d-1) goal``, and 0 on a goal. These are the optimal values of those cells if a
+        shorter path is never worse: ``goal >= step / (1 - gamma)`` and ``wall <= step``, as in
+        the mazes of the book. `dynamaze.envs.mazes.optimal_values.optimal_values` has no such
+        condition.
+
+        Args:
+            gamma: discount in [0, 1].
+
+        Raises:
+            ValueError: if gamma is outside [0, 1], or if steps slip.
+        """
+        gamma = checked_number("gamma", gamma, 0, 1)
+        if self.slip_probability > 0:
+            raise ValueError(
+                f"shortest-path values with slip_probability={self.slip_probability}; expected 0: "
+                "for mazes that slip use dynamaze.envs.mazes.optimal_values.optimal_values"
+            )
+        longest = int(self.distances.max())
+        returns = delayed_returns(self.rewards.goal, self.rewards.step, gamma, longest)
+        # Distance 0 selects the first entry, -1 (unreachable) the last one.
+        return np.array([0.0, *returns, np.nan])[self.distances]
+
     @property
     def is_random(self) -> bool:
         """True if a step or a start in this maze uses random numbers."""
@@ -212,6 +238,17 @@ class Layout:
 
     def __hash__(self) -> int:
         return hash(self._key())
+
+
+def delayed_returns(last: float, step: float, gamma: float, count: int) -> list[float]:
+    """Return the discounted returns of n step rewards and then `last`, for n = 0, 1, ... < count.
+
+    Values made of them solve the Bellman equations to the last bit.
+    """
+    returns = [last] * count
+    for n in range(1, count):
+        returns[n] = step + gamma * returns[n - 1]  # Sutton & Barto 2018, equation 3.9
+    return returns
 
 
 def _check_size(cells: int) -> None:

@@ -16,7 +16,7 @@ from dynamaze.common.arrays import FloatArray, Int32Array, IntArray, UInt8Array
 from dynamaze.common.validation import checked_number
 
 from .dynamics import SLIP_DIRECTIONS, Dynamics, Moves
-from .layout import DISPLACEMENTS, Layout
+from .layout import DISPLACEMENTS, Layout, delayed_returns
 from .mdp import greedy_policy
 from .shortest_paths import bfs_distances
 
@@ -100,7 +100,7 @@ def _deterministic_values(layout: Layout, gamma: float) -> FloatArray:
         (_endless_return(reward.step, gamma), np.where(can_walk_on, 0, -1)),
         (_endless_return(reward.wall, gamma), to_wall),
     ):
-        returns = _delayed_returns(last, reward.step, gamma, int(steps.max()) + 1)
+        returns = delayed_returns(last, reward.step, gamma, int(steps.max()) + 1)
         # -1 steps (no such end) select the last entry.
         values = np.maximum(values, np.array([*returns, -np.inf])[steps])
     # An agent on a wall's cell may stay there endlessly or step off; it cannot come back.
@@ -112,17 +112,6 @@ def _deterministic_values(layout: Layout, gamma: float) -> FloatArray:
     values[layout.walls] = np.maximum(stays, leaves)[layout.walls]
     values[is_goal] = 0.0
     return values
-
-
-def _delayed_returns(last: float, step: float, gamma: float, count: int) -> list[float]:
-    """Return the discounted returns of n step rewards and then `last`, for n = 0, 1, ... < count.
-
-    Values made of them solve the Bellman equations to the last bit.
-    """
-    returns = [last] * count
-    for n in range(1, count):
-        returns[n] = step + gamma * returns[n - 1]  # Sutton & Barto 2018, equation 3.9
-    return returns
 
 
 def _endless_return(reward: float, gamma: float) -> float:

@@ -44,11 +44,11 @@ def make_encoder(
     given: dict[str, Any] = (
         dict(observation) if isinstance(observation, Mapping) else {"kind": observation}
     )
-    kind = given.pop("kind", None)
+    kind = given.pop("kind", observation)
     make = kinds.find(kind)
     for name in given:
         known = ("kind", *getattr(make, "options", ()))
-        checked_choice(f"key of the observation {kind!r}", name, known)
+        checked_choice(f"{kind} observation key", name, known)
     inner: str | None = getattr(make, "inner", None)
     if inner is not None:
         given["of"] = make_encoder(given.get("of", inner), layout, kinds)

@@ -10,8 +10,10 @@ import pytest
 
 from dynamaze.agents import MODELS, DynaQ, DynaQPlus, Transitions
 from dynamaze.agents.models import make_model
-from dynamaze.envs import DynaMazeEnv, Layout
-from dynamaze.viewer.overlays import PredictedWalls, find_predictive_model
+from dynamaze.envs import DynaMazeEnv, DynaMazeLoCAEnv, Layout
+from dynamaze.viewer.environment import Camera
+from dynamaze.viewer.overlays import GAMMA, EnvOverlays, PredictedWalls, find_predictive_model
+from dynamaze.viewer.statistics import RecordStatistics
 
 NAMES = ("latest_outcome", "maximum_likelihood", "stored_experience")
 
@@ -91,3 +93,11 @@ def test_predicted_walls_after_change() -> None:
     walls = PredictedWalls(agent.model, (1, 3))
     walls.update(np.ones((3, 4), dtype=np.bool_))
     assert walls.probabilities()[0, 1] == 1  # no step ever came from the goal
+
+
+def test_env_overlays_know_rewards_of_both_exits() -> None:
+    maze = DynaMazeLoCAEnv(task="B", render_mode="rgb_array")
+    recorded = RecordStatistics(maze, Camera(maze, (300, 300)), GAMMA)
+    shown = EnvOverlays(maze, recorded).arrays(["values", "policy"])
+    np.testing.assert_allclose(shown["values"], maze.optimal_values(GAMMA))
+    np.testing.assert_array_equal(shown["policy"], maze.optimal_policy(GAMMA))

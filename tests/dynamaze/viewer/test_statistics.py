@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import Step
-from dynamaze.envs import Dynamics, GridEnv, Layout, Rewards
+from dynamaze.envs import DynaMazeEnv, DynaMazeLoCAEnv, GridEnv
 from dynamaze.viewer.environment import Camera
 from dynamaze.viewer.statistics import (
     EpisodeStatistics,
@@ -98,19 +98,24 @@ def test_regret_uses_layout_of_action() -> None:
     assert recorded.regret.total == pytest.approx(0.9**3 - 0.9 * 0.9**3)
 
 
-def test_regret_equals_mdp_advantage() -> None:
-    layout = Layout.from_text(["S..", ".#.", "..G"], Rewards(1, -0.1, -0.2), 0.2)
-    values = Dynamics(layout).mdp.optimal_action_values(0.8)
+SLIPPERY = DynaMazeEnv(
+    ["S..", ".#.", "..G"], slip_probability=0.2, step_reward=-0.1, wall_reward=-0.2
+)
+
+
+@pytest.mark.parametrize("maze", [SLIPPERY, DynaMazeLoCAEnv()], ids=["slippery", "LoCA"])
+def test_regret_equals_mdp_advantage(maze: GridEnv) -> None:
+    values = maze.mdp.optimal_action_values(0.8)
     regret, expected = RunningRegret(0.8), 0.0
     for state, action in ((0, 0), (1, 3), (5, 2), (7, 1)):
-        regret.add(layout, state, action)
+        regret.add(maze, state, action)
         expected += values[state].max() - values[state, action]
     assert regret.total == pytest.approx(expected)
 
 
 def test_regret_nan_without_optimal_values() -> None:
     regret = RunningRegret(1.0)
-    regret.add(Layout.from_text("S.G", Rewards(1, 1, 0)), 0, 0)
+    regret.add(DynaMazeEnv("S.G", step_reward=1, wall_reward=0), 0, 0)
     assert math.isnan(regret.total)
 
 

@@ -161,6 +161,21 @@ def test_shortest_path_uses_nearest_start() -> None:
     assert layout.shortest_path == ((1, 2), (0, 2), (0, 3))  # up before right
 
 
+def test_shortest_path_values_are_returns() -> None:
+    layout = Layout.from_text("S..G.#.", Rewards(goal=10.0, step=-1.0))
+    found = layout.shortest_path_values(0.5)
+    far = -1 - 0.5 + 0.25 * 10
+    np.testing.assert_array_equal(found, [[far, -1 + 0.5 * 10, 10, 0, 10, np.nan, np.nan]])
+    undiscounted = layout.shortest_path_values(1.0)
+    np.testing.assert_array_equal(undiscounted, [[8, 9, 10, 0, 10, np.nan, np.nan]])
+    for gamma in (-0.1, 1.1):
+        with pytest.raises(ValueError, match="gamma="):
+            layout.shortest_path_values(gamma)
+    slippery = Layout.from_text("S.G", slip_probability=0.2)
+    with pytest.raises(ValueError, match=r"slip_probability=0\.2; expected 0"):
+        slippery.shortest_path_values()
+
+
 def test_distances_are_read_only() -> None:
     with pytest.raises(ValueError, match="read-only"):
         Layout.from_text("S.G").distances[0, 0] = 0

@@ -198,7 +198,8 @@ def test_image_is_frame_without_trail() -> None:
     [
         *[(name, "expected one of") for name in ["plane", "", None, 3, ["index"], "Index", {}]],
         ("plane", r"observation='plane'; .*\['index', 'coordinates', .*; did you mean 'planes'"),
-        ({"kind": "index", "radius": 2}, r"observation 'index'='radius'; expected .*\['kind'\]"),
+        ({"kind": "index", "radius": 2}, r"index observation key='radius'; expected .*\['kind'\]"),
+        ({"radius": 2}, r"observation={'radius': 2}; expected"),
         ({"kind": "window", "raduis": 2}, "did you mean 'radius'"),
         ({"kind": "window", "radius": 0}, "radius=0; expected a whole number"),
         ({"kind": "rgb", "cell_size": 0}, "cell_size=0"),

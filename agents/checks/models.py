@@ -63,7 +63,7 @@ def model_report(
         factory,
         CheckEnvironment(vectors),
         tolerance if tolerance is not None else (0.1 if vectors else 1e-9),
-        repeats if repeats is not None else (20 if vectors else 1),
+        (20 if repeats is None else repeats) if vectors else 1,
         getattr(model, "adapts_within", 1),
     )
     has_state = hasattr(model, "get_state") and hasattr(model, "set_state")
@@ -189,8 +189,7 @@ def sample_depends_on_generator(case: ModelCase) -> None:
 @needs("sample")
 def global_generators_are_unused(case: ModelCase) -> None:
     """Neither NumPy's nor Python's global generator is used."""
-    model = case.trained()
-    require_unused_generators(lambda: case.sample(model))
+    require_unused_generators(lambda: case.sample(case.trained()))
 
 
 @needs("sample")

@@ -1,6 +1,7 @@
 """Learned models: a learner and the features of an environment's observations.
 
-`LEARNED_MODELS` names them. Learners that need SciPy or torch are imported when one is made.
+`LEARNED_MODELS` of `registry.py` names them. Learners that need SciPy or torch are imported when
+one is made.
 """
 
 from __future__ import annotations

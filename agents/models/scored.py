@@ -128,6 +128,7 @@ class ScoredModel(ModelWrapper):
             prior_strength=checked_number("prior_strength", prior_strength, 0, above=True),
         )
         self.count_check = CountCheck(*self.scorer.shape) if count_check else None
+        self._counts = self.count_check or NO_COUNT_CHECK
         self._is_compiled = "compiled" in model.capabilities and has_rule(
             outcome_probability, model.table
         )
@@ -148,10 +149,6 @@ class ScoredModel(ModelWrapper):
     def table(self) -> ScoredTable:
         """Record of the compiled inner model with its scores."""
         return ScoredTable(self.model.table, self.scores, self._counts.record)
-
-    @property
-    def _counts(self) -> CountCheck:
-        return NO_COUNT_CHECK if self.count_check is None else self.count_check
 
     @property
     def estimated_change_rate(self) -> float:

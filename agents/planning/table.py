@@ -65,8 +65,10 @@ class TablePlanning(Planning):
         if self.record is None:
             self._allocate(*values.q.shape)
         for name in self.growing_parts:
-            larger = getattr(self.record, name).with_capacity(transitions)
-            self.record = self.record._replace(**{name: larger})
+            part = getattr(self.record, name)
+            larger = part.with_capacity(transitions)
+            if larger is not part:
+                self.record = self.record._replace(**{name: larger})
 
     def _allocate(self, num_states: int, num_actions: int) -> None:
         self.num_states, self.num_actions = num_states, num_actions
@@ -92,10 +94,11 @@ class TablePlanning(Planning):
     def record_transition(self, values: Any, model: Model, transitions: Transitions) -> None:
         """Record real transitions, which the model has already learned."""
         self.reserve(values, transitions.action.size)
-        self.table(model)
+        table = self.table(model)
         if self._copy is not None:
             self._copy.refresh(model, transitions)
-        record_batch(self.record, self.table(model), values.q, transitions, values.gamma)
+            table = self.table(model)  # the copy may have grown
+        record_batch(self.record, table, values.q, transitions, values.gamma)
 
     def plan(self, values: Any, model: Model, rng: np.random.Generator) -> None:
         """Update the values by the compiled rule."""

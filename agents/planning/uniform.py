@@ -29,9 +29,6 @@ class UniformPlanning(Planning):
     Args:
         planning_steps: n, at least 0; 0 is Q-learning.
 
-    Attributes:
-        record: the record for compiled runs.
-
     Raises:
         ValueError: if it is negative.
     """
@@ -41,6 +38,9 @@ class UniformPlanning(Planning):
     def __init__(self, planning_steps: int) -> None:
         self.planning_steps = checked_integer("planning_steps", planning_steps, 0)
         self.needs = frozenset({"sample"}) if self.planning_steps else frozenset()
+
+    def reserve(self, values: Any, transitions: int) -> None:
+        """Make the record for compiled runs; it needs no capacity."""
         self.record = UniformPlanningRecord(self.planning_steps)
 
     def plan(self, values: Values, model: Model, rng: np.random.Generator) -> None:

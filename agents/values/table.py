@@ -99,11 +99,12 @@ def table_values(spaces: Spaces, seed: np.random.SeedSequence, **numbers: float)
     Raises:
         TypeError: for observations that cannot be numbered.
     """
+    num_actions, _ = count_actions(spaces.action)  # first: other values need the same
     try:
         rows = TableRows(spaces.observation)
     except TypeError as error:
         raise TypeError(f'{error}; or give values="tile_coding" or values="network"') from None
-    return TableValues(rows.size, count_actions(spaces.action)[0], **numbers)
+    return TableValues(rows.size, num_actions, **numbers)
 
 
 @spliced

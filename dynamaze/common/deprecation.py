@@ -28,12 +28,16 @@ def lazy_exports(
         renamed: name of version 0.1 -> present name, which is in `modules` or already imported.
     """
     old_names = renamed or {}
+    # `package.module` without an import of its own works, as it did before the names were lazy
+    submodules = {module.split(".")[1] for module in modules.values() if module[0] == "."}
 
     def get(name: str) -> Any:
         if name in old_names:
             new = old_names[name]
             warn_renamed(f"{package}.{name}", f"{package}.{new}")
             return getattr(import_module(package), new)
+        if name in submodules and name not in modules:
+            return import_module(f"{package}.{name}")
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module(modules[name], package), name)

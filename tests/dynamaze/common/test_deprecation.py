@@ -1,6 +1,8 @@
 """Older names of arguments and methods."""
 
 import inspect
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -90,3 +92,8 @@ def test_renamed_method_warns():
         assert find_method(OldWalker(), "walk", "go")(3) == 3
     assert find_method(Walker(5), "walk", "go")(3) == 8
     assert find_method(object(), "walk", "go") is None
+
+
+def test_lazy_package_has_its_modules():
+    code = "import dynamaze.agents as agents; agents.models.scored; agents.exploration"
+    subprocess.run([sys.executable, "-c", code], check=True)

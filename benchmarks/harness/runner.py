@@ -165,6 +165,7 @@ def run_experiment(experiment: Any, config: ExperimentConfig, console: Console) 
     folder = config.output / "results"
     if config.plot_only:
         tables = read_tables(folder, config.name, config.old_names)
+        config = replace(config, runs=stored_runs(tables[config.name]))
     else:
         folder.mkdir(parents=True, exist_ok=True)
         if isinstance(config, JobsConfig):
@@ -216,6 +217,11 @@ def read_tables(folder: Path, name: str, old_names: Mapping[str, str] | None = N
         name + path.stem.removeprefix(found[0]): rename_entries(read_csv(path), names)
         for path in paths
     }
+
+
+def stored_runs(table: Table) -> int:
+    """Return the number of runs of a stored table: its rows tell it, or which run they are of."""
+    return int(table["runs"].max()) if "runs" in table else len(np.unique(table["run"]))
 
 
 def print_paths(console: Console, began: float, paths: Sequence[Path]) -> None:

@@ -39,7 +39,7 @@ def on_one_thread(*libraries: str) -> Callable[[Measure], Measure]:
                     import_module(library)
             except ImportError:
                 name = measure.__name__.replace("_", " ")
-                return [SpeedRow(name, "", "", f"no {library}", "", "", False)]
+                return [SpeedRow(name, "", baseline_speed=f"no {library}", met=False)]
             with one_blas_thread(), one_torch_thread():
                 return measure(repeats)
 

@@ -285,7 +285,7 @@ rules(
 )
 
 
-# -- kinds of corruption, and planners -----------------------------------------------------------
+# -- kinds of corruption -----------------------------------------------------------------------
 
 CLOSED = """\
 .......#G
@@ -341,6 +341,3 @@ KINDS = {
         "Too little capacity", "side of a block", (1, 2, 3, 6), MaximumLikelihood
     ),
 }
-
-MODEL_FREE = "q_learning"
-PLANNERS = ("uniform", "prioritised_sweeping", "trajectory_sampling", "dynamic_programming")

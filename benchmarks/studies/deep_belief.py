@@ -32,7 +32,14 @@ from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import interval_of, interval_text, mean_columns
 from dynamaze.benchmarks.harness.plots import number_ticks, panels, points_with_bars
 from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
-from dynamaze.benchmarks.harness.table import Lines, Tables, make_table, rows_where, stack
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Tables,
+    distinct,
+    make_table,
+    rows_where,
+    stack,
+)
 from dynamaze.common.arrays import FloatArray
 
 ENV = "DynaMaze-v0"
@@ -130,7 +137,7 @@ def plot(tables: Tables, config: DeepBeliefConfig) -> Figure:
             curve = rows_where(part, arm=arm)
             points_with_bars(axes, curve["labelled"], interval_of(curve, "error"), label=label)
         axes.set(title=title, xlabel="Labelled transitions", xscale="log")
-        number_ticks(axes, config.labelled)
+        number_ticks(axes, np.unique(part["labelled"]))
     row[0].set_ylabel("Error on held-out transitions, in standard deviations")
     row[0].legend(frameon=False)
     runs = int(tables[config.name]["runs"][0])
@@ -144,7 +151,7 @@ def summary(tables: Tables, config: DeepBeliefConfig) -> Lines:
         ("observation", "transitions", "without", "gain, same inputs", "gain, more inputs")
     ]
     for observation in OBSERVATIONS:
-        for labelled in config.labelled:
+        for labelled in distinct(tables[config.name], "labelled"):
             part = rows_where(tables[config.name], observation=observation, labelled=labelled)
             arms = {arm: rows_where(part, arm=arm) for arm in ARMS}
             lines.append(

@@ -244,7 +244,7 @@ def plot(tables: Tables, config: ModelComparisonConfig) -> Figure:
     table = tables["models"]
     mazes = [maze for maze in MAZES if maze in table["maze"]]
     models = [model for model in MODELS if model in table["model"]]
-    size = (2.6 + 2.7 * len(mazes), 0.9 + 2.9 * len(MEASURES))
+    size = (max(2.6 + 2.7 * len(mazes), 7.5), 0.9 + 2.9 * len(MEASURES))  # the title is wide
     figure, grid = panels(len(MEASURES), len(mazes), size=size, sharey=True)
     for line, (measure, label) in zip(grid, MEASURES.items(), strict=True):
         for axes, maze in zip(line, mazes, strict=True):

@@ -43,7 +43,15 @@ from dynamaze.benchmarks.harness.curves import draw_curve, reward_curve
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, panels
 from dynamaze.benchmarks.harness.runner import AgentConfig, RunCallback
-from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    distinct,
+    make_table,
+    rows_where,
+    stack,
+)
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_choice
 
@@ -214,7 +222,7 @@ def summary(tables: Tables, config: ModelConfidenceConfig) -> dict[str, Lines]:
     ends = tables["model_confidence_runs"]
     sections: dict[str, Lines] = {}
     for maze in MAZES:
-        for model in config.models:
+        for model in distinct(ends, "model"):
             lines: Lines = [
                 (
                     "method",
@@ -240,9 +248,9 @@ def summary(tables: Tables, config: ModelConfidenceConfig) -> dict[str, Lines]:
 
 def plot(tables: Tables, config: ModelConfidenceConfig) -> Figure:
     """Return the learning curves: a row for each model, a column for each maze."""
-    size = (10, 3.6 * len(config.models))
-    figure, grid = panels(len(config.models), len(MAZES), size=size)
-    for row, model in zip(grid, config.models, strict=True):
+    models = distinct(tables["model_confidence"], "model")
+    figure, grid = panels(len(models), len(MAZES), size=(10, 3.6 * len(models)))
+    for row, model in zip(grid, models, strict=True):
         for axes, (name, maze) in zip(row, MAZES.items(), strict=True):
             table = rows_where(tables["model_confidence"], maze=name, model=model)
             _draw(axes, table, _change(maze))

@@ -64,6 +64,7 @@ from dynamaze.benchmarks.harness.curves import interval_of, interval_text, mean_
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate
 from dynamaze.benchmarks.harness.plots import EVENT, METHODS, legend_below, line_with_band, panels
 from dynamaze.benchmarks.harness.runner import (
+    AgentConfig,
     JobsConfig,
     RunCallback,
     interval_caption,
@@ -81,8 +82,6 @@ from dynamaze.benchmarks.harness.table import (
 )
 from dynamaze.benchmarks.studies.corrupted_model import (
     KINDS,
-    MODEL_FREE,
-    PLANNERS,
     CorruptedModel,
     CorruptionKind,
     block_representatives,
@@ -93,6 +92,9 @@ from dynamaze.benchmarks.studies.corrupted_model import (
 from dynamaze.common.validation import checked_choice
 from dynamaze.envs import PRESETS, GridEnv
 
+MODEL_FREE = "q_learning"
+PLANNERS = ("uniform", "prioritised_sweeping", "trajectory_sampling", "dynamic_programming")
+
 AGENT_STREAM, CORRUPTION_STREAM = 0, 1
 """Streams of random numbers of each run."""
 TOLERANCE = 1e-4
@@ -100,7 +102,7 @@ TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class ModelErrorConfig(JobsConfig):
+class ModelErrorConfig(JobsConfig, AgentConfig):
     """Planning with a corrupted model: return against model error, plain and selective."""
 
     name: ClassVar[str] = "model_error"
@@ -114,10 +116,6 @@ class ModelErrorConfig(JobsConfig):
     """Updates after each real step; dynamic programming updates until convergence."""
     learning_rate: float = 0.5
     """Step size alpha."""
-    gamma: float = 0.95
-    """Discount."""
-    epsilon: float = 0.1
-    """Probability of a random action."""
     initial_value: float = 1.0
     """Initial values: the largest possible return."""
     pair_rate: float = 0.3
@@ -225,9 +223,7 @@ def make_agent(
     """Return an agent, and its corrupted model if it has one."""
     maze = make_env(kind, config.steps)
     common: dict[str, Any] = {
-        "learning_rate": config.learning_rate,
-        "gamma": config.gamma,
-        "epsilon": config.epsilon,
+        **config.learning,
         "initial_value": config.initial_value,
         "seed": np.random.SeedSequence(config.seed, spawn_key=(AGENT_STREAM, number)),
     }

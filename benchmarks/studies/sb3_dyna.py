@@ -335,6 +335,8 @@ def summary(tables: Tables, config: SB3DynaConfig) -> Lines:
         )
     ]
     for name, method, steps in arms(config):
+        if name not in table["task"]:  # of stored tables, which may have other tasks
+            continue
         task = TASKS[name]
         updates, fewest = (
             each / task.settings["train_freq"] for each in (steps, min(task.gradient_steps))
@@ -359,7 +361,7 @@ def _text(samples: npt.NDArray[Any]) -> str:
 def plot(tables: Tables, config: SB3DynaConfig) -> Figure:
     """Return the plot: real steps against updates a step, a panel for each maze and algorithm."""
     table = tables[config.name]
-    names: tuple[str, ...] = config.tasks or tuple(TASKS)
+    names = [name for name in config.tasks or TASKS if name in table["task"]]
     figure, (row,) = panels(1, len(names), size=(max(4 * len(names), 6), 3.8))
     for axes, name in zip(row, names, strict=True):
         _draw(axes, rows_where(table, task=name))

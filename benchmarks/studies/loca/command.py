@@ -86,11 +86,11 @@ class LoCAComparisonConfig(JobsConfig):
         """Names of the agents that take part."""
         if self.agents:
             return [*self.agents]
-        entries = AGENTS[self.variant]
-        return [name for name in entries if self._takes_part(name, entries[name])]
-
-    def _takes_part(self, name: str, entry: LoCAAgent) -> bool:
-        return not entry.is_optional or (self.sb3 and name == "sb3_dqn")
+        return [
+            name
+            for name, entry in AGENTS[self.variant].items()
+            if not entry.is_optional or (self.sb3 and name == "sb3_dqn")
+        ]
 
     @property
     def protocol(self) -> LoCAProtocol:

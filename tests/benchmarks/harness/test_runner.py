@@ -6,18 +6,27 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from dynamaze.benchmarks.harness.runner import JobsConfig, cache_folder, read_tables, run_jobs
-from dynamaze.benchmarks.harness.table import Table, write_csv
+from dynamaze.benchmarks.harness.runner import (
+    JobsConfig,
+    cache_folder,
+    read_tables,
+    run_jobs,
+    run_module,
+)
+from dynamaze.benchmarks.harness.table import Table, make_table, write_csv
 
 
 @dataclass(frozen=True)
 class Toy(JobsConfig):
     name: ClassVar[str] = "toy"
+    title: ClassVar[str] = "Toy"
 
     runs: int = 5
     workers: int = 1
@@ -107,6 +116,18 @@ def test_read_tables_needs_stored_tables(tmp_path: Path) -> None:
     for name in ("toy", "toy_runs", "toys"):
         write_csv(tmp_path / f"{name}.csv", square(1))
     assert list(read_tables(tmp_path, "toy")) == ["toy", "toy_runs"]
+
+
+@pytest.mark.parametrize(
+    "table", [make_table(run=[0, 0, 1, 1, 2, 2]), make_table(agent=["a", "b"], runs=[3, 2])]
+)
+def test_plot_only_shows_stored_runs(
+    table: Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_csv(tmp_path / "results" / "toy.csv", table)
+    experiment = SimpleNamespace(plot=lambda *_: Figure(), summary=lambda *_: [("agent",), ("a",)])
+    run_module(experiment, Toy(output=tmp_path, plot_only=True, runs=100))
+    assert "mean of 3 runs" in capsys.readouterr().out
 
 
 def test_run_jobs_rejects_zero_workers() -> None:

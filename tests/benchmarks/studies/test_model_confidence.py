@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,7 @@ def test_uncertainty_bonus_recovers_faster() -> None:
 def test_run_module_plots_stored_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = ModelConfidenceConfig(runs=3, output=tmp_path)
+    config = ModelConfidenceConfig(runs=3, models=("maximum_likelihood",), output=tmp_path)
     monkeypatch.setattr(model_confidence, "run", lambda config, callback: toy(config))
     run_module(model_confidence, config)
     assert "shortcut maze, maximum likelihood" in capsys.readouterr().out
@@ -88,7 +87,7 @@ def test_run_module_plots_stored_tables(
         "model_confidence.png",
     }
     monkeypatch.delattr(model_confidence, "run")
-    run_module(model_confidence, replace(config, plot_only=True))
+    run_module(model_confidence, ModelConfidenceConfig(output=tmp_path, plot_only=True))
     assert {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()} == files
 
 

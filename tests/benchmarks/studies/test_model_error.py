@@ -13,12 +13,10 @@ from dynamaze.benchmarks.harness.compiled_runs import run_one
 from dynamaze.benchmarks.harness.runner import read_tables, run_module
 from dynamaze.benchmarks.harness.table import Table, rename_entries, rows_where, write_csv
 from dynamaze.benchmarks.studies import model_error
-from dynamaze.benchmarks.studies.corrupted_model import (
-    KINDS,
+from dynamaze.benchmarks.studies.corrupted_model import KINDS
+from dynamaze.benchmarks.studies.model_error import (
     MODEL_FREE,
     PLANNERS,
-)
-from dynamaze.benchmarks.studies.model_error import (
     ModelErrorConfig,
     PlannerSetting,
     make_agent,

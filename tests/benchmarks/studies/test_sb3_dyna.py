@@ -126,6 +126,7 @@ def test_summary_and_plot_of_table() -> None:
         figure = sb3_dyna.plot(tables, config)
         assert "mean of 3 runs" in figure.get_suptitle()
         assert len(figure.axes) == len(config.tasks or TASKS)
+        assert sb3_dyna.summary(tables, SB3DynaConfig()) == lines  # of the stored tasks
 
 
 def test_old_tables_are_read(tmp_path: Path) -> None:

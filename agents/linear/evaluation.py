@@ -163,8 +163,6 @@ class LinearEvaluation(Configurable, Stateful):
         theta: FloatArray = np.linalg.solve(matrix, self.reward).astype(np.float64)
         return theta
 
-    # -- files ---------------------------------------------------------------------------------
-
 
 def least_squares_values(
     transitions: FeatureTransitions, gamma: float, *, ridge: float = 0.0

@@ -37,14 +37,7 @@ from ..core.transitions import Transitions
 from ..exploration import epsilon_greedy
 from ..models.protocol import Model
 from ..values.table import TableValues, Values
-from .agent import (
-    Query,
-    SearchAgent,
-    SearchPlanning,
-    checked_table,
-    search_depth,
-    search_table,
-)
+from .agent import Query, SearchAgent, SearchPlanning, checked_table, search_depth, search_table
 
 NEGLIGIBLE_TRACE = 1e-3
 """Eligibility below which a trace is cut."""

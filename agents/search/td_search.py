@@ -46,24 +46,6 @@ NO_STATE = -1
 """Expected row where there is none: the next decision begins an episode."""
 
 
-class EpisodeSettings(NamedTuple):
-    """Settings of the simulated episodes and of learning from them, for compiled code."""
-
-    episodes: int
-    depth: int  # largest number of steps of an episode
-    epsilon: float
-    learning_rate: float
-    trace_decay: float
-
-
-class EpisodeTrace(NamedTuple):
-    """Work space of a simulated episode."""
-
-    pairs: Any  # (depth,) uint64, of the episode, in order
-    latest: IntArray  # (states * actions,) number of the last step that visited each pair
-    total: FloatArray  # (actions,) permanent plus transient values of a state
-
-
 @compiled_with_arrays
 def search_by_td(model, search, permanent, transient, row, num_actions, gamma, words):
     """Learn from simulated episodes that start in a row.
@@ -139,6 +121,24 @@ def _learn(search, transient, trace, before, step, error, gamma):
             transient[pair] += change  # alpha * delta * e(s, a), with e = (gamma lambda)^k
         change *= gamma * search.trace_decay
         place -= 1
+
+
+class EpisodeSettings(NamedTuple):
+    """Settings of the simulated episodes and of learning from them, for compiled code."""
+
+    episodes: int
+    depth: int  # largest number of steps of an episode
+    epsilon: float
+    learning_rate: float
+    trace_decay: float
+
+
+class EpisodeTrace(NamedTuple):
+    """Work space of a simulated episode."""
+
+    pairs: Any  # (depth,) uint64, of the episode, in order
+    latest: IntArray  # (states * actions,) number of the last step that visited each pair
+    total: FloatArray  # (actions,) permanent plus transient values of a state
 
 
 @dataclass(frozen=True, kw_only=True)

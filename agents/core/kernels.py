@@ -41,9 +41,8 @@ class _Rules(NamedTuple):
     inside: str | None  # field with the record of the model inside a wrapper
 
 
-NO_RULES = _Rules({}, None)
-
 _RULES: dict[type, _Rules] = {}
+_NO_RULES = _Rules({}, None)
 _ARGUMENTS: dict[str, list[str]] = {}
 """Name of each generic function -> names of its arguments."""
 
@@ -75,10 +74,11 @@ def rules(record: type, *, inside: str | None = None, **by_name: Any) -> None:
 
 def has_rule(function: Callable[..., Any], record: Any) -> bool:
     """Return True if a rule of a generic function serves a record, or one that is inside it."""
-    table = _RULES.get(type(record), NO_RULES)
-    if function.__name__ in table.by_name or table.inside is None:
-        return function.__name__ in table.by_name
-    return has_rule(function, getattr(record, table.inside))
+    name, table = function.__name__, _RULES.get(type(record), _NO_RULES)
+    while name not in table.by_name and table.inside is not None:
+        record = getattr(record, table.inside)
+        table = _RULES.get(type(record), _NO_RULES)
+    return name in table.by_name
 
 
 def generic(function: Callable[..., Any]) -> Any:
@@ -98,7 +98,7 @@ def _generic(function: Callable[..., Any], default: Any) -> Any:
     dispatched: Any = function
 
     def implementation(record: type) -> Any:
-        table = _RULES.get(record, NO_RULES)
+        table = _RULES.get(record, _NO_RULES)
         target, first = table.by_name.get(function.__name__, default), names[0]
         if function.__name__ not in table.by_name and table.inside is not None:
             target, first = dispatched, f"{names[0]}.{table.inside}"

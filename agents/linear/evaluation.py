@@ -32,14 +32,6 @@ from .expectation_model import LinearExpectation
 from .sweeping import FeatureSweeping
 
 
-class FeatureTransitions(NamedTuple):
-    """Batch of transitions between feature vectors; those of terminal states are 0."""
-
-    features: FloatArray  # (batch, n)
-    reward: FloatArray  # (batch,)
-    next_features: FloatArray  # (batch, n)
-
-
 class LinearEvaluation(Configurable, Stateful):
     """Policy evaluation by temporal differences, with planning on a linear model.
 
@@ -163,7 +155,13 @@ class LinearEvaluation(Configurable, Stateful):
         theta: FloatArray = np.linalg.solve(matrix, self.reward).astype(np.float64)
         return theta
 
-    # -- files ---------------------------------------------------------------------------------
+
+class FeatureTransitions(NamedTuple):
+    """Batch of transitions between feature vectors; those of terminal states are 0."""
+
+    features: FloatArray  # (batch, n)
+    reward: FloatArray  # (batch,)
+    next_features: FloatArray  # (batch, n)
 
 
 def least_squares_values(

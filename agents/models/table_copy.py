@@ -23,11 +23,11 @@ def has_lookups(model: Any) -> bool:
     """Return True if compiled code can look up single pairs in the model's own record."""
     if "compiled" not in model.capabilities:
         return False
-    record = model.table
+    table = model.table  # the true model looks for a change of the environment at each access
     return (
-        has_rule(outcome_probability, record)
-        and has_rule(expected_backup, record)
-        and has_rule(sample_outcome, record)
+        has_rule(outcome_probability, table)
+        and has_rule(expected_backup, table)
+        and has_rule(sample_outcome, table)
     )
 
 

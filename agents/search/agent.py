@@ -257,8 +257,10 @@ def search_table(model: Any, shape: tuple[int, ...], rows: IntArray, depth: int)
         rows: roots of the searches.
         depth: number of steps that they look ahead.
     """
-    if has_lookups(model) and has_rule(append_next_states, model.table):
-        return model.table
+    if has_lookups(model):
+        table = model.table
+        if has_rule(append_next_states, table):
+            return table
     num_states, num_actions = shape
     copy = TableCopy(num_states, num_actions)
     reached = set(np.unique(rows).tolist())

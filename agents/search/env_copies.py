@@ -23,13 +23,6 @@ RANDOM_PARTS = ("rng", "uniforms")
 """Keys under which a state of `get_state` holds future random numbers."""
 
 
-class CopiedState(NamedTuple):
-    """State of a copy."""
-
-    observation: Any  # encoded
-    env_state: Any  # of `get_state`, or a copy of the environment that is never stepped
-
-
 class EnvCopies(Stateful):
     """Simulator, and model of search agents, made of copies of an environment.
 
@@ -156,6 +149,13 @@ class EnvCopies(Stateful):
                 f"observation {observation} of an environment in state {unwrapped.s}; copies "
                 "can only be simulated from the present state"
             )
+
+
+class CopiedState(NamedTuple):
+    """State of a copy."""
+
+    observation: Any  # encoded
+    env_state: Any  # of `get_state`, or a copy of the environment that is never stepped
 
 
 def _default_observes(space: spaces.Space[Any]) -> str:

@@ -118,10 +118,7 @@ def choose_by_policy(policy, values, first, num_actions, state, rng):
     return action, rng
 
 
-rules(
-    PolicyRule,
-    choose=choose_by_policy,
-)
+rules(PolicyRule, choose=choose_by_policy)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,38 +37,13 @@ from ..core.transitions import Transitions
 from ..exploration import epsilon_greedy
 from ..models.protocol import Model
 from ..values.table import TableValues, Values
-from .agent import (
-    Query,
-    SearchAgent,
-    SearchPlanning,
-    checked_table,
-    search_depth,
-    search_table,
-)
+from .agent import Query, SearchAgent, SearchPlanning, checked_table, search_depth, search_table
 
 NEGLIGIBLE_TRACE = 1e-3
 """Eligibility below which a trace is cut."""
 
 NO_STATE = -1
 """Expected row where there is none: the next decision begins an episode."""
-
-
-class EpisodeSettings(NamedTuple):
-    """Settings of the simulated episodes and of learning from them, for compiled code."""
-
-    episodes: int
-    depth: int  # largest number of steps of an episode
-    epsilon: float
-    learning_rate: float
-    trace_decay: float
-
-
-class EpisodeTrace(NamedTuple):
-    """Work space of a simulated episode."""
-
-    pairs: Any  # (depth,) uint64, of the episode, in order
-    latest: IntArray  # (states * actions,) number of the last step that visited each pair
-    total: FloatArray  # (actions,) permanent plus transient values of a state
 
 
 @compiled_with_arrays
@@ -146,6 +121,24 @@ def _learn(search, transient, trace, before, step, error, gamma):
             transient[pair] += change  # alpha * delta * e(s, a), with e = (gamma lambda)^k
         change *= gamma * search.trace_decay
         place -= 1
+
+
+class EpisodeSettings(NamedTuple):
+    """Settings of the simulated episodes and of learning from them, for compiled code."""
+
+    episodes: int
+    depth: int  # largest number of steps of an episode
+    epsilon: float
+    learning_rate: float
+    trace_decay: float
+
+
+class EpisodeTrace(NamedTuple):
+    """Work space of a simulated episode."""
+
+    pairs: Any  # (depth,) uint64, of the episode, in order
+    latest: IntArray  # (states * actions,) number of the last step that visited each pair
+    total: FloatArray  # (actions,) permanent plus transient values of a state
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,6 +88,18 @@ def test_optimiser_settings_have_new_names() -> None:
     )
 
 
+@pytest.mark.parametrize("bound", [0.5, 1.0])
+def test_action_bounds_of_environment(bound: float) -> None:
+    bounds = {"low": [-bound] * 2, "high": [bound] * 2, "dtype": "float32"}
+    old: dict[str, Any] = {"action_bounds": bounds, "settings": FEW}
+    with pytest.warns(DeprecationWarning, match="action_bounds= is now called"):
+        agent = TrajectoryOptimisation("DynaMazeContinuous-v0", **SMALL, **old)
+    actions: list[Any] = []
+    agent.learn(5, lambda step: actions.append(step.action))
+    assert agent.action_space.high.tolist() == [bound] * 2
+    assert 0 < np.abs(actions).max() <= bound
+
+
 def test_copies_is_simulator() -> None:
     makers = (
         lambda: TreeSearch("DynaMaze-v0", model="copies", depth=3),

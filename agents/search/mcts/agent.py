@@ -55,6 +55,7 @@ from .uct import (
 )
 
 LEAF_VALUES = ("rollout", "values")
+"""Values of a new node."""
 
 
 @dataclass(frozen=True, kw_only=True)

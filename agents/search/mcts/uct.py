@@ -39,21 +39,6 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
 _HALF = np.uint64(32)
 
 
-class UCTSettings(NamedTuple):
-    """Settings of a search in a table, for compiled code."""
-
-    num_states: int
-    num_actions: int
-    simulations: int
-    depth: int
-    gamma: float
-    exploration_constant: float
-    rolls_out: bool  # rollout to the depth; otherwise the best learned value of the leaf
-    transpositions: bool  # whether paths to the same state and time share a node
-    is_optimistic: bool  # whether `first_play_urgency` is used
-    first_play_urgency: float  # return of a pair that the model has never seen
-
-
 @compiled
 def uct_search(tree, settings, model, q, tried, words):
     """Run simulations from the tree's root.
@@ -169,6 +154,21 @@ def _rollout(settings, model, tried, state, left, rng):
             if terminated or left == 0:
                 return returned, rng
     return returned, rng
+
+
+class UCTSettings(NamedTuple):
+    """Settings of a search in a table, for compiled code."""
+
+    num_states: int
+    num_actions: int
+    simulations: int
+    depth: int
+    gamma: float
+    exploration_constant: float
+    rolls_out: bool  # rollout to the depth; otherwise the best learned value of the leaf
+    transpositions: bool  # whether paths to the same state and time share a node
+    is_optimistic: bool  # whether `first_play_urgency` is used
+    first_play_urgency: float  # return of a pair that the model has never seen
 
 
 # -- the tree ----------------------------------------------------------------------------------

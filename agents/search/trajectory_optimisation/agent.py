@@ -15,6 +15,7 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
+from gymnasium.wrappers import TransformAction
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.deprecation import find_method, grouped_arguments, renamed_method, warn_renamed
@@ -29,13 +30,7 @@ from ...core.spaces import Spaces, describe_box, read_box
 from ...core.transitions import Transitions
 from ...models.registry import LEARNED_MODELS
 from ...values.linear import tiles
-from ..agent import (
-    ENV_MODELS,
-    SIMULATOR,
-    TRUE,
-    renamed_model,
-    set_model_env,
-)
+from ..agent import ENV_MODELS, SIMULATOR, TRUE, renamed_model, set_model_env
 from ..env_copies import EnvCopies
 from ..simulators import make_batch_simulator
 from .planning import ActionBox, TrajectoryOptimisationPlanning, TrajectorySettings
@@ -52,14 +47,14 @@ PLACEHOLDER_ACTIONS = spaces.Discrete(1)
 
 
 def _action_bounds_in_spaces(constructor: Callable[..., None]) -> Callable[..., None]:
-    """Accept the argument `action_bounds` of version 0.2, for `Spaces` without the actions."""
+    """Accept the argument `action_bounds` of version 0.2: the actions of `Spaces` without them."""
 
     @wraps(constructor)
     def construct(self: Any, env: Any, **given: Any) -> None:
         if "action_bounds" in given:
             warn_renamed("action_bounds=", "env=Spaces(observation, Box(...))")
             bounds = given.pop("action_bounds")
-            env = env if bounds is None else _with_actions(env, bounds)
+            env = env if bounds is None else _with_bounds(resolve_env(env), bounds)
         constructor(self, env, **given)
 
     def without(given: dict[str, Any]) -> dict[str, Any]:
@@ -269,6 +264,14 @@ def _checked_box(space: spaces.Space[Any]) -> spaces.Box:
 def _with_actions(given: Spaces, bounds: dict[str, Any]) -> Spaces:
     """Return the spaces with actions in a box of which "low", "high" and "dtype" are given."""
     return Spaces(given.observation, read_box(bounds))
+
+
+def _with_bounds(env: gym.Env[Any, Any] | Spaces, bounds: dict[str, Any]) -> Any:
+    """Return an environment, or spaces, with other bounds of the actions."""
+    if isinstance(env, Spaces):
+        return _with_actions(env, bounds)
+    box = read_box(bounds)
+    return env if env.action_space == box else TransformAction(env, lambda action: action, box)
 
 
 def _make_values(

@@ -112,6 +112,8 @@ def grouped_arguments(
     names = {**{field.name: field.name for field in fields(group)}, **renamed}
 
     def translate(given: dict[str, Any], warn: Warn) -> dict[str, Any]:
+        if argument in given and not isinstance(given[argument], group):
+            raise TypeError(f"{argument}={given[argument]!r}; expected a {group.__name__}")
         grouped: dict[str, Any] = {}
         for old in [name for name in given if name in names]:
             new = names[old]

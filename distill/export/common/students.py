@@ -42,7 +42,9 @@ def operations_of(student: Any) -> ops.Operations | None:
         return None
     if kind in ACTING_PART:
         inner = operations_of(getattr(student, ACTING_PART[kind]))
-        return inner and _with_bounds(inner, config)
+        if inner is None or (kind == "gaussian" and ops.bounds_of(inner) is not None):
+            return None
+        return _with_bounds(inner, config)
     # Imported here, since it needs torch; a network needs torch anyway.
     from ...students.parametrised import plain_weights
 

@@ -465,16 +465,19 @@ def check_shape(
     Raises:
         ValueError: for another shape.
     """
-    sides: list[object] = [
-        side or name for side, name in zip(expected, ("planes", "rows", "cols"), strict=False)
-    ]
-    sides += expected[len(sides) :]
-    wanted = ["batch", *sides] if batch else sides
-    if len(shape) != len(wanted) or any(
-        isinstance(side, int) and side != found for side, found in zip(wanted, shape, strict=True)
+    sides = (None, *expected) if batch else expected
+    if len(shape) != len(sides) or any(
+        side is not None and side != found for side, found in zip(sides, shape, strict=True)
     ):
-        text = ", ".join(str(side) for side in wanted)
-        raise ValueError(f"observations of shape {shape}; expected ({text})")
+        wanted = ", ".join(named_sides(expected, batch=batch))
+        raise ValueError(f"observations of shape {shape}; expected ({wanted})")
+
+
+def named_sides(shape: tuple[int | None, ...], *, batch: bool) -> list[str]:
+    """Return the sides of an observation or a batch as text, a name for each of any length."""
+    names = ("planes", "rows", "cols")
+    sides = [str(side or names[axis]) for axis, side in enumerate(shape)]
+    return ["batch", *sides] if batch else sides
 
 
 def _check_weights(weight: Any, bias: Any, inputs: tuple[object, ...]) -> None:

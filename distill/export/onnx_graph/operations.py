@@ -30,12 +30,12 @@ def graph_of(operations: ops.Operations, observation: Any) -> Any:
     Raises:
         ValueError: for an observation that does not fit.
     """
-    ops.sizes_of(operations, observation.shape)
+    (outputs,) = ops.sizes_of(operations, observation.shape)[-1]
     graph = _Graph(operations, of_bytes=observation.dtype == np.uint8)
     graph.read_observations()
     for number, operation in enumerate(operations):
         graph.add(operation, number)
-    return graph.model()
+    return graph.model(outputs)
 
 
 MODEL = """
@@ -161,19 +161,16 @@ class _Graph:
         self.weights: dict[str, Any] = {}
         self.constants: dict[str, Any] = {}
 
-    def model(self) -> Any:
-        """Return the model with its inputs and outputs."""
+    def model(self, outputs: int) -> Any:
+        """Return the model with its inputs, and with a number of logits."""
         import onnx
 
         if self.value != "logits":
             self._write("    {output} = Identity ({value})\n", "logits")
-        (outputs,), width = ops.sizes_of(self.operations)[-1], ops.memory_width(self.operations)
-        shape = self.first.observation_shape
+        shape, width = self.first.observation_shape, ops.memory_width(self.operations)
         queries = "queries" if None in shape else "batch"
-        names = ("planes", "rows", "cols") if None in shape else shape
-        sides = ", ".join(str(side or name) for side, name in zip(shape, names, strict=True))
         kind = "uint8" if self.of_bytes else "float"
-        given = [f"{kind}[{', '.join(filter(None, ('batch', sides)))}] observations"]
+        given = [f"{kind}[{', '.join(ops.named_sides(shape, batch=True))}] observations"]
         results = [f"float[{queries}, {outputs}] logits", f"int64[{queries}] actions"]
         if width:
             given.append(f"float[batch, {width}] memory")

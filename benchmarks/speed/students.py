@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.benchmarks.harness.timing import Measure, SpeedRow, time_alternately
+from dynamaze.distill.export.common.operations import ValueIteration
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import query_all_cells, split_queries
 
@@ -72,12 +72,11 @@ def value_iteration_network(repeats: int) -> list[SpeedRow]:
     if not _installed("torch"):
         return []
     from dynamaze.distill.core.size import microseconds
-    from dynamaze.distill.export.common.operations import ValueIteration
     from dynamaze.distill.export.compiled import CompiledPolicy
     from dynamaze.envs.generation.planes import fill_optimal_policy
 
     planes = split_queries(query_all_cells(MazeGenerator(11), [0]))[:1]
-    policy = CompiledPolicy((exact_weights(ValueIteration),))
+    policy = CompiledPolicy((exact_weights(),))
     ours = microseconds(lambda: policy.act(planes[0]))
     size = (planes.shape[2] + 2) * (planes.shape[3] + 2)
     work = (np.empty(size, np.int64), np.empty(size, np.int64), np.empty((1, 4)))
@@ -157,19 +156,19 @@ def joint_training(repeats: int) -> list[SpeedRow]:
     ]
 
 
-def exact_weights(record: Callable[..., Any]) -> Any:
+def exact_weights() -> ValueIteration:
     """Return weights that solve every maze: each of the four maps moves values in one direction."""
     sides = (1, 5, 7, 3)
     reward, move = np.zeros((4, 2, 9), np.float32), np.zeros((4, 9), np.float32)
     for action, side in enumerate(sides):
         reward[action, :, side] = (-10.0, 20.0)
         move[action, side] = 1.0
-    return record(
+    return ValueIteration(
         reward.reshape(4, 18),
         move,
         np.full(4, -0.01, np.float32),
-        np.float32(12.0),
-        np.float32(1000.0),
+        top=12.0,
+        sharpness=1000.0,
     )
 
 

@@ -10,6 +10,9 @@ COLOURS = 3
 PLANES = 3
 """Planes of a maze: walls, agent and goals."""
 
+MAZE_ACTIONS = 4
+"""Actions of students whose planes may have any size."""
+
 KERNEL = 9
 """Cells of a 3x3 kernel."""
 

@@ -50,12 +50,14 @@ class PerEpisode(NamedTuple):
     @classmethod
     def of(cls, given: dict[str, Any], warn: Callable[[str, str], None]) -> dict[str, Any]:
         """Return keyword arguments with `by`, of versions before 0.3, as part of `beta`."""
-        by = given.pop("by", None)
-        if by is None:
+        if "by" not in given:
             return given
-        is_per_episode = checked_choice("by", by, ("step", "episode")) == "episode"
-        warn(f"by={by!r}", "beta=PerEpisode(...)" if is_per_episode else "beta=...")
-        return {**given, "beta": cls(given.get("beta", 1.0))} if is_per_episode else given
+        others = {name: value for name, value in given.items() if name != "by"}
+        by, beta = checked_choice("by", given["by"], ("step", "episode")), others.get("beta", 1.0)
+        if isinstance(beta, cls):
+            raise TypeError("by=... and beta=PerEpisode(...) were given; expected beta alone")
+        warn(f"by={by!r}", "beta=PerEpisode(...)" if by == "episode" else "beta=...")
+        return {**others, "beta": cls(beta)} if by == "episode" else others
 
 
 def linear_schedule(

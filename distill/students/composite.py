@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from torch import Tensor
 from dynamaze.common.arrays import FloatArray
 
 from ..core.distributions import Bounds, split
-from ..core.gaussian_actions import LOG_STD, GaussianActions, check_output_shape
+from ..core.gaussian_actions import LOG_STD, check_output_shape, refuse_logits
 from .base import Student, TrainingOutput
 from .quantise import is_quantised
 
@@ -124,7 +124,7 @@ class ActorCritic(Student):
         return parts
 
 
-class GaussianStudent(GaussianActions, Student):
+class GaussianStudent(Student):
     """Student with Gaussian actions, whose parameters are the outputs of another student.
 
     Its dimensions are independent. The loss to train it with is "gaussian_kl".
@@ -181,6 +181,49 @@ class GaussianStudent(GaussianActions, Student):
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
         """Return the multiply-adds of the inner student."""
         return int(self.inner.multiply_adds(observation_shape))
+
+    # -- a policy ------------------------------------------------------------------------------
+
+    def action_gaussian(self, observations: Any) -> tuple[FloatArray, FloatArray]:
+        """Return (queries, dimensions) means and log standard deviations."""
+        rows = self.inner.action_logits(observations)
+        check_output_shape("inner", rows.shape, 2 * self.bounds.dimensions)
+        mean, log_std = split(rows)
+        return mean, np.clip(log_std, *LOG_STD)
+
+    def act(self, observation: Any) -> npt.NDArray[np.float32]:
+        """Return the action of the mean for one observation, as the environment takes it."""
+        mean, _ = self.action_gaussian(np.asarray(observation)[None])
+        return self.bounds.action(mean)[0]  # type: ignore[no-any-return]
+
+    def action_logits(self, observations: Any) -> NoReturn:
+        """Refuse: a Gaussian policy has no logits.
+
+        Raises:
+            TypeError: always.
+        """
+        refuse_logits()
+
+    def action_probabilities(self, observations: Any) -> NoReturn:
+        """Refuse: a Gaussian policy has no action probabilities.
+
+        Raises:
+            TypeError: always.
+        """
+        self.action_logits(observations)
+
+    @property
+    def memory(self) -> Any:
+        """Recurrent state of the inner policy, if it has one."""
+        return self.inner.memory
+
+    @memory.setter
+    def memory(self, memory: Any) -> None:
+        self.inner.memory = memory
+
+    def reset(self, episode_start: npt.NDArray[np.bool_] | None = None) -> None:
+        """Reset the recurrent state of the inner policy, if it has one."""
+        self.inner.reset(episode_start)
 
     def _clipped(self, rows: Tensor) -> Tensor:
         check_output_shape("inner", rows.shape, 2 * self.bounds.dimensions)

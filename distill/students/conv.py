@@ -15,8 +15,6 @@ from dynamaze.common.validation import checked_integer
 from ..core.observations import COLOURS, KERNEL
 from .base import Student, as_floats, checked_shape
 
-MAZE_ACTIONS = 4  # of students whose planes may have any size
-
 
 class Convolution(Student):
     """3x3 convolutions with tanh between them, and a linear output layer.

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from dynamaze.common.validation import checked_integer
 
-from ..core.observations import KERNEL
+from ..core.observations import KERNEL, MAZE_ACTIONS
 from .base import Student
-from .conv import MAZE_ACTIONS, at_cells, check_planes, split_planes
+from .conv import at_cells, check_planes, split_planes
 
 CELL_FEATURES = 64
 """Features of a cell, the inputs of its action logits."""

@@ -9,9 +9,9 @@ from torch.nn import functional
 
 from dynamaze.common.validation import checked_integer, checked_number
 
-from ..core.observations import KERNEL, iterations_for
+from ..core.observations import KERNEL, MAZE_ACTIONS, iterations_for
 from .base import Student, TrainingOutput
-from .conv import MAZE_ACTIONS, at_cells, check_planes, split_planes
+from .conv import at_cells, check_planes, split_planes
 
 SOFTMAX_SCALES, LOGIT_SCALES = (1.0, 5.0), (1.0, 1000.0)
 """Ranges of the softmax scale and of the logit scale, annealed in training from soft to hard."""

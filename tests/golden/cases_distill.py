@@ -426,7 +426,7 @@ def _collected() -> Record:
     for number, settings in enumerate(
         (
             {},
-            {"student": _Uneven(), "beta": 0.5, "by": "episode"},
+            {"student": _Uneven(), "beta": PerEpisode(0.5)},
             {"student": _Uneven(), "beta": 0.0, "deterministic": True},
         )
     ):

@@ -50,22 +50,16 @@ class CPolicy(ExportedPolicy):
         if compiler is None:
             raise RuntimeError("no C compiler found; expected gcc or cc on the path")
         text = header.read_text()
-        found = re.search(
-            r"static inline int (\w+)_act\(const (\w+(?: \w+)?) \*observation(, float \*memory)?",
-            text,
-        )
+        found = re.search(r"static inline int (\w+)_act\(const (\w+(?: \w+)?) \*observation", text)
         if found is None:
             raise ValueError(f"{header} has no function NAME_act; expected a file of export_c")
-        name, kind, memory_parameter = found.groups()
-        of_row = ", memory + i * NAME_MEMORY" if memory_parameter else ""
-        self._bounds = _bounds_in(text)
+        name, kind = found.groups()
+        sizes = dict(re.findall(rf"#define {name}_(SIZE|ACTIONS|DIMENSIONS|MEMORY) (\d+)", text))
+        super().__init__(_bounds_in(text), int(sizes.get("MEMORY", 0)))
         calls = SHIM_DISCRETE if self._bounds is None else SHIM_GAUSSIAN
+        of_row = ", memory + i * NAME_MEMORY" if self.width else ""
         shim = SHIM.format(header=header.name, of_row=of_row, **calls)
         shim = shim.replace("INPUT", kind).replace("NAME", name)
-        sizes = dict(re.findall(rf"#define {name}_(SIZE|ACTIONS|DIMENSIONS|MEMORY) (\d+)", text))
-        self.width = int(sizes.get("MEMORY", 0))
-        if memory_parameter:
-            self.memory = None
         self._size = int(sizes["SIZE"])
         if self._bounds is None:
             self._columns = self.num_actions = int(sizes["ACTIONS"])
@@ -89,7 +83,7 @@ class CPolicy(ExportedPolicy):
         Raises:
             ValueError: for continuous actions, if no cell is marked.
         """
-        memory, actions = self._recalled(1), self._default_actions(1)
+        memory, actions = self.recall(1), self._default_actions(1)
         action = self._act_on(self._seen(np.asarray(observation)[None]), memory, actions)
         self._keep(memory)
         if self._bounds is None:
@@ -101,7 +95,7 @@ class CPolicy(ExportedPolicy):
     def _rows(self, observations: Any) -> FloatArray:
         seen = self._seen(observations)
         rows = np.zeros((len(seen), self._columns), dtype=np.float32)
-        memory, count = self._recalled(len(seen)), ctypes.c_long(len(seen))
+        memory, count = self.recall(len(seen)), ctypes.c_long(len(seen))
         self._functions.rows_of(_pointer(seen), count, _pointer(memory), _pointer(rows))
         self._keep(memory)
         return rows.astype(np.float64)
@@ -109,10 +103,8 @@ class CPolicy(ExportedPolicy):
     def microseconds(self, observation: Any) -> float:
         """Return the time of a decision in C, in microseconds."""
         seen = self._seen(np.repeat(np.asarray(observation)[None], CALLS, axis=0))
-        memory, actions = (
-            np.zeros((CALLS, self.width), dtype=np.float32),
-            self._default_actions(CALLS),
-        )
+        memory = np.zeros((CALLS, self.width), dtype=np.float32)
+        actions = self._default_actions(CALLS)
         return microseconds(lambda: self._act_on(seen, memory, actions)) / CALLS
 
     def _act_on(self, seen: Any, memory: Any, actions: Any) -> int:
@@ -123,15 +115,6 @@ class CPolicy(ExportedPolicy):
     def _default_actions(self, count: int) -> Any:
         dimensions = 0 if self._bounds is None else self._bounds.dimensions
         return np.zeros((count, dimensions), dtype=np.float32)
-
-    def _recalled(self, count: int) -> Any:
-        if hasattr(self, "memory"):
-            return self.recall(count)
-        return np.zeros((count, self.width), dtype=np.float32)
-
-    def _keep(self, memory: Any) -> None:
-        if hasattr(self, "memory"):
-            self.memory = memory
 
     def _seen(self, observations: Any) -> Any:
         seen = np.ascontiguousarray(observations, dtype=self._dtype)

@@ -19,19 +19,22 @@ from ...core.policy import LogitPolicy
 class ExportedPolicy(LogitPolicy):
     """Policy of an exported student, with the attributes of its kind of actions only.
 
-    A subclass sets `_bounds` in its constructor: those of continuous actions, None for Discrete
-    ones. One with a recurrent state, a row for each of a batch of episodes until `reset`, also sets
-    `memory` there; others have no such attribute.
+    Args:
+        bounds: of continuous actions; None for Discrete ones.
+        width: size of the recurrent state, a row for each of a batch of episodes until `reset`; 0
+            without one.
 
     Attributes:
-        width: size of the state.
-        memory: (batch, width) float32 state, None for zeros. Code that runs another episode in
-            between saves and restores it.
+        memory: (batch, width) float32 state, None for zeros; only a recurrent policy has it. Code
+            that runs another episode in between saves and restores it.
     """
 
-    width: int
     memory: npt.NDArray[np.float32] | None
-    _bounds: Bounds | None
+
+    def __init__(self, bounds: Bounds | None, width: int) -> None:
+        self._bounds, self.width = bounds, width
+        if width:
+            self.memory = None
 
     @abstractmethod
     def _rows(self, observations: Any) -> FloatArray:
@@ -73,14 +76,15 @@ class ExportedPolicy(LogitPolicy):
         Raises:
             ValueError: for another number of observations than the rows of `memory`.
         """
-        if self.memory is None:
+        memory = self.memory if self.width else None
+        if memory is None:
             return np.zeros((count, self.width), dtype=np.float32)
-        if len(self.memory) != count:
+        if len(memory) != count:
             raise ValueError(
-                f"{count} observations, and a state of {len(self.memory)} episodes; expected equal "
+                f"{count} observations, and a state of {len(memory)} episodes; expected equal "
                 "numbers, or reset() before others"
             )
-        return self.memory.copy()
+        return memory.copy()
 
     def reset(self, episode_start: npt.NDArray[np.bool_] | None = None) -> None:
         """Reset the state.
@@ -93,6 +97,11 @@ class ExportedPolicy(LogitPolicy):
             return
         keep: Any = ~np.asarray(episode_start, dtype=np.bool_)
         self.memory = self.memory * keep[:, None].astype(np.float32)
+
+    def _keep(self, memory: npt.NDArray[np.float32]) -> None:
+        """Set the state after a step, if there is one."""
+        if self.width:
+            self.memory = memory
 
     def _only_of_continuous_actions(self, name: str) -> Bounds:
         if self._bounds is None:

@@ -33,7 +33,7 @@ from ...students.tree import LEAF, DecisionTree
 Size = tuple[int, ...]
 
 
-class _Operation:
+class Operation:
     """Base class of operations: frozen dataclasses whose arrays of floats become float32."""
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class _Operation:
         return {name: each for name, each in named.items() if isinstance(each, np.ndarray)}
 
 
-class _First(_Operation):
+class First(Operation):
     """Base class of operations that take an observation.
 
     Attributes:
@@ -82,7 +82,7 @@ class _First(_Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class Vector(_First):
+class Vector(First):
     """Observation as a vector, row after row; images of uint8 are divided by 255."""
 
     observation_shape: tuple[int, ...]
@@ -95,7 +95,7 @@ class Vector(_First):
 
 
 @dataclass(frozen=True, eq=False)
-class Image(_First):
+class Image(First):
     """Observation as a map; images of uint8 are divided by 255."""
 
     observation_shape: tuple[int, ...]
@@ -113,7 +113,7 @@ class Image(_First):
 
 
 @dataclass(frozen=True, eq=False)
-class Planes(_First):
+class Planes(First):
     """Walls and goals of a maze of any size, as a map of two channels."""
 
     observation_shape = (PLANES, None, None)
@@ -129,7 +129,7 @@ class Planes(_First):
 
 
 @dataclass(frozen=True, eq=False)
-class ValueIteration(_First):
+class ValueIteration(First):
     """Value iteration in a maze of any size; a vector of action values for each marked cell.
 
     See `ValueIterationNetwork`. Its readout, if it has one, is merged into the maps.
@@ -166,7 +166,7 @@ class ValueIteration(_First):
 
 
 @dataclass(frozen=True, eq=False)
-class Tree(_First):
+class Tree(First):
     """Decision tree in float32; the first node is the root."""
 
     observation_shape: tuple[int, ...]
@@ -206,7 +206,7 @@ class Tree(_First):
 
 
 @dataclass(frozen=True, eq=False)
-class Conv3x3(_Operation):
+class Conv3x3(Operation):
     """3x3 convolution with a border of zeros."""
 
     weight: Float32Array  # (channels, inputs, 3, 3)
@@ -227,7 +227,7 @@ class Conv3x3(_Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class MarkedCells(_Operation):
+class MarkedCells(Operation):
     """Channels of each cell marked as the agent's in `Planes`; what follows is done for each."""
 
     def size_after(self, before: Size) -> Size:
@@ -236,7 +236,7 @@ class MarkedCells(_Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class Flatten(_Operation):
+class Flatten(Operation):
     """All numbers of a map as a vector: channel after channel, and row after row."""
 
     def size_after(self, before: Size) -> Size:
@@ -265,7 +265,7 @@ uniform: 2e-8, a tenth of the rounding error of float32.
 
 
 @dataclass(frozen=True, eq=False)
-class Dense(_Operation):
+class Dense(Operation):
     """Linear layer, optionally followed by tanh."""
 
     weight: Float32Array  # (outputs, inputs)
@@ -283,7 +283,7 @@ class Dense(_Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class GRUCell(_Operation):
+class GRUCell(Operation):
     """Gated recurrent unit; the gates are reset, update and new, in this order."""
 
     inwards: Float32Array  # (3 * width, inputs)
@@ -308,7 +308,7 @@ class GRUCell(_Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class Gaussian(_Operation):
+class Gaussian(Operation):
     """Continuous actions: the outputs are means and then logarithms of standard deviations."""
 
     bounds: Bounds  # they map samples to actions
@@ -344,8 +344,6 @@ class Gaussian(_Operation):
         return sides
 
 
-First = Vector | Image | Planes | ValueIteration | Tree
-Operation = First | Conv3x3 | MarkedCells | Flatten | Dense | GRUCell | Gaussian
 Operations = tuple[Operation, ...]
 
 
@@ -467,16 +465,19 @@ def check_shape(
     Raises:
         ValueError: for another shape.
     """
-    sides: list[object] = [
-        side or name for side, name in zip(expected, ("planes", "rows", "cols"), strict=False)
-    ]
-    sides += expected[len(sides) :]
-    wanted = ["batch", *sides] if batch else sides
-    if len(shape) != len(wanted) or any(
-        isinstance(side, int) and side != found for side, found in zip(wanted, shape, strict=True)
+    sides = (None, *expected) if batch else expected
+    if len(shape) != len(sides) or any(
+        side is not None and side != found for side, found in zip(sides, shape, strict=True)
     ):
-        text = ", ".join(str(side) for side in wanted)
-        raise ValueError(f"observations of shape {shape}; expected ({text})")
+        wanted = ", ".join(named_sides(expected, batch=batch))
+        raise ValueError(f"observations of shape {shape}; expected ({wanted})")
+
+
+def named_sides(shape: tuple[int | None, ...], *, batch: bool) -> list[str]:
+    """Return the sides of an observation or a batch as text, a name for each of any length."""
+    names = ("planes", "rows", "cols")
+    sides = [str(side or names[axis]) for axis, side in enumerate(shape)]
+    return ["batch", *sides] if batch else sides
 
 
 def _check_weights(weight: Any, bias: Any, inputs: tuple[object, ...]) -> None:

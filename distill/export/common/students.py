@@ -12,7 +12,7 @@ import numpy as np
 from dynamaze.common.arrays import Float32Array
 
 from ...core.distributions import Bounds
-from ...core.observations import COLOURS, KERNEL, PLANES
+from ...core.observations import COLOURS, KERNEL, MAZE_ACTIONS, PLANES
 from ...files.weights import Arrays
 from ...students.tree import DecisionTree
 from . import operations as ops
@@ -42,7 +42,9 @@ def operations_of(student: Any) -> ops.Operations | None:
         return None
     if kind in ACTING_PART:
         inner = operations_of(getattr(student, ACTING_PART[kind]))
-        return inner and _with_bounds(inner, config)
+        if inner is None or (kind == "gaussian" and ops.bounds_of(inner) is not None):
+            return None
+        return _with_bounds(inner, config)
     # Imported here, since it needs torch; a network needs torch anyway.
     from ...students.parametrised import plain_weights
 
@@ -163,7 +165,7 @@ def _convolution(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
 
 
 def _value_iteration(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
-    maps, actions = int(config["maps"]), 4
+    maps, actions = int(config["maps"]), MAZE_ACTIONS
     shapes: dict[str, tuple[int, ...]] = {
         "scale": (), "sharpness": (),
         "move": (maps, KERNEL), "reward": (maps, 2, 3, 3), "bias": (maps,), "top": (1,),

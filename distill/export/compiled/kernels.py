@@ -45,16 +45,16 @@ GRU = 6
 
 
 @compiled_sums
-def best_of_vector(observation, times, plan, weights, units):
+def best_of_vector(plan, weights, units, observation, times):
     """Return the best action for an observation as a vector, the first of equal ones.
 
     Args:
-        observation: of any shape and type.
-        times: float32 factor of its numbers, if it is an image.
         plan: (operations, 11) columns as above.
         weights: (all,) float32.
         units: (all,) float32, written. The output of a GRU is its state, which is updated; the last
             units are the logits.
+        observation: of any shape and type.
+        times: float32 factor of its numbers, if it is an image.
     """
     actions = plan[-1, CHANNELS]
     logits = units[len(units) - actions :].reshape(1, actions)
@@ -63,16 +63,16 @@ def best_of_vector(observation, times, plan, weights, units):
 
 
 @compiled_sums
-def fill_from_vectors(observations, times, plan, weights, units, state, memory, rows):
+def fill_from_vectors(plan, weights, units, state, observations, times, memory, rows):
     """Write the (batch, outputs) rows of (batch, numbers) observations.
 
     Args:
-        observations: of any type.
-        times: see `best_of_vector`.
         plan: see `best_of_vector`.
         weights: see `best_of_vector`.
         units: see `best_of_vector`.
         state: (width,) part of the units that is the state of a GRU; empty without one.
+        observations: of any type.
+        times: see `best_of_vector`.
         memory: (batch, width) float32 states, updated.
         rows: (batch, outputs) float32, written.
     """
@@ -109,12 +109,12 @@ def run_vectors(plan, number, begins, times, weights, units, outputs):
     """Run the operations on vectors, from a number on, and copy the last vector.
 
     Args:
-        plan: see `best_action`.
+        plan: see `best_of_vector`.
         number: index of the first.
         begins: offset of its input in the units.
         times: float32 factor of its input.
-        weights: see `best_action`.
-        units: see `best_action`.
+        weights: see `best_of_vector`.
+        units: see `best_of_vector`.
         outputs: (outputs,) float32, written.
     """
     for k in range(number, len(plan)):
@@ -177,7 +177,7 @@ def _gru_step(weights, units, seen, row, times, memory):
 
 
 @compiled_sums
-def best_of_map(observation, times, plan, weights, units):
+def best_of_map(plan, weights, units, observation, times):
     """Return the best action for an image or planes; -1 if no cell of the planes is marked.
 
     The arguments are those of `best_of_vector`.
@@ -189,7 +189,7 @@ def best_of_map(observation, times, plan, weights, units):
 
 
 @compiled_sums
-def fill_from_maps(observations, times, plan, weights, units, state, memory, rows):
+def fill_from_maps(plan, weights, units, state, observations, times, memory, rows):
     """Write the (queries, outputs) rows of (batch, numbers) images or planes, in their order.
 
     The arguments are those of `fill_from_vectors`.
@@ -326,7 +326,7 @@ def _cell_offset(row, r, c):
 
 
 @compiled_sums
-def best_of_maze(observation, times, plan, weights, units):
+def best_of_maze(plan, weights, units, observation, times):
     """Return the best action of value iteration in planes; -1 if no cell is marked.
 
     The arguments are those of `best_of_vector`.
@@ -338,7 +338,7 @@ def best_of_maze(observation, times, plan, weights, units):
 
 
 @compiled_sums
-def fill_from_mazes(observations, times, plan, weights, units, state, memory, rows):
+def fill_from_mazes(plan, weights, units, state, observations, times, memory, rows):
     """Write the (queries, outputs) rows of (batch, numbers) planes, in their order.
 
     The arguments are those of `fill_from_vectors`.

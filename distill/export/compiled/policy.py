@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,18 +49,16 @@ class CompiledPolicy(ExportedPolicy):
             raise TypeError(
                 f"a {type(first).__name__}; expected one of {[kind.__name__ for kind in FUNCTIONS]}"
             )
-        self._best_action, self._fill_rows = FUNCTIONS[type(first)]
+        super().__init__(ops.bounds_of(operations), ops.memory_width(operations))
+        if self._bounds is None:
+            self.num_actions = self._columns
         self._operations = operations
         self.observation_shape: tuple[int | None, ...] = first.observation_shape
-        self.num_actions = self._columns
-        self._bounds = ops.bounds_of(operations)
-        self.width = ops.memory_width(operations)
-        if self.width:
-            self.memory = None
         self._is_plain = self._bounds is None and not self.width
         self._shape: tuple[int, ...] | None = None
-        self._work: _Work
         self._state: Float32Array
+        self._best_action: Callable[..., int]
+        self._fill_rows: Callable[..., None]
 
     def act(self, observation: Any) -> Any:
         """Return the best action for one observation, or the action of the mean.
@@ -73,28 +72,27 @@ class CompiledPolicy(ExportedPolicy):
         """
         array = np.ascontiguousarray(observation)
         times = FACTORS.get(array.dtype)
-        if times is None or not self._is_plain or array.shape != self._shape:
-            return self._act(observation)
-        action: int = self._best_action(array, times, *self._work)
+        if times is None or array.shape != self._shape:
+            array, times = numbers(observation)
+            self._prepare(array.shape)
+        if self._is_plain:
+            action = self._best_action(array, times)
+        elif self._bounds is None:
+            self._state[:] = self.recall(1)[0]
+            action = self._best_action(array, times)
+            self.memory = self._state[None].copy()
+        else:
+            means, _ = self.action_gaussian(array[None])
+            if len(means):
+                return self._bounds.action(means)[0]
+            action = -1
         if action < 0:
             raise no_agent_error()
         return action
 
-    def _act(self, observation: Any) -> Any:
-        """Act in any case; `act` does the usual one with fewer checks."""
-        if self._bounds is not None:
-            means, _ = self.action_gaussian(np.asarray(observation)[None])
-            return self._bounds.action(means)[0]
-        array, times = numbers(observation)
-        self._prepare(array.shape)
-        if self.width:
-            self._state[:] = self.recall(1)[0]
-        action: int = self._best_action(array, times, *self._work)
-        if self.width:
-            self.memory = self._state[None].copy()
-        if action < 0:
-            raise no_agent_error()
-        return action
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but the arrays of one shape, parts of each other: a copy lays out its own."""
+        return {**self.__dict__, "_shape": None, "_best_action": None, "_fill_rows": None}
 
     def operations(self) -> ops.Operations:
         """Return the operations of the student."""
@@ -116,25 +114,26 @@ class CompiledPolicy(ExportedPolicy):
         per_cell = None in self.observation_shape
         queries = int((array[:, 1] > 0.5).sum()) if per_cell else count
         rows = np.zeros((queries, self._columns), dtype=np.float32)
-        memory = self.recall(count) if self.width else np.zeros((count, 0), dtype=np.float32)
+        memory = self.recall(count)
         self._prepare(shape)
-        flat = array.reshape(count, prod(shape))
-        self._fill_rows(flat, times, *self._work, self._state, memory, rows)
-        if self.width:
-            self.memory = memory
+        self._fill_rows(array.reshape(count, prod(shape)), times, memory, rows)
+        self._keep(memory)
         if self._bounds is not None:
             _, log_std = split(rows)
             np.clip(log_std, *LOG_STD, out=log_std)
         return rows.astype(np.float64)
 
     def _prepare(self, shape: tuple[int, ...]) -> None:
-        """Make the arguments of the compiled functions for observations of another shape."""
+        """Lay out weights and units for observations of another shape; only the latest is kept."""
         if shape == self._shape:
             return
         ops.check_shape(shape, self.observation_shape)
         layout = _Layout(self._operations, shape)
-        self._shape, self._work = shape, layout.work()  # only the latest size is kept
-        self._state = self._work.units[layout.state]
+        plan, weights, units = layout.arrays()
+        self._shape, self._state = shape, units[layout.state]
+        best_action, fill_rows = FUNCTIONS[type(self._operations[0])]
+        self._best_action = partial(best_action, plan, weights, units)
+        self._fill_rows = partial(fill_rows, plan, weights, units, self._state)
 
 
 ONE = np.float32(1)
@@ -170,14 +169,6 @@ FUNCTIONS: dict[type, tuple[Any, Any]] = {
 """First operation -> compiled functions for one observation, and for a batch."""
 
 
-class _Work(NamedTuple):
-    """Arguments of the compiled functions, for observations of one shape."""
-
-    plan: npt.NDArray[np.int64]  # (operations, 11) see `kernels`
-    weights: Float32Array  # (all,)
-    units: Float32Array  # (all,) with borders of zeros, and work areas; the last are the logits
-
-
 class _Layout:
     """Places of all weights and units, and the plan that says where each operation finds its own.
 
@@ -205,11 +196,11 @@ class _Layout:
         self.rows[0][kernels.OPTION] += sum(isinstance(each, ops.Conv3x3) for each in operations)
         self.units.append(_zeros(sizes[-1][-1]))
 
-    def work(self) -> _Work:
-        """Return the arguments of the compiled functions."""
+    def arrays(self) -> tuple[npt.NDArray[np.int64], Float32Array, Float32Array]:
+        """Return the plan, weights and units that the compiled functions take."""
         weights = [_zeros(0), *(part.ravel() for part in self.weights)]
         plan = np.array(self.rows, dtype=np.int64)
-        return _Work(plan, np.concatenate(weights), np.concatenate(self.units))
+        return plan, np.concatenate(weights), np.concatenate(self.units)
 
     def _add(self, operation: ops.Operation, before: ops.Size, after: ops.Size) -> None:
         """Add an operation, with the sizes of its input and output."""

@@ -30,12 +30,12 @@ def graph_of(operations: ops.Operations, observation: Any) -> Any:
     Raises:
         ValueError: for an observation that does not fit.
     """
-    ops.sizes_of(operations, observation.shape)
+    (outputs,) = ops.sizes_of(operations, observation.shape)[-1]
     graph = _Graph(operations, of_bytes=observation.dtype == np.uint8)
     graph.read_observations()
     for number, operation in enumerate(operations):
         graph.add(operation, number)
-    return graph.model()
+    return graph.model(outputs)
 
 
 MODEL = """
@@ -156,24 +156,21 @@ class _Graph:
         self.operations, self.of_bytes = operations, of_bytes
         self.first = ops.first_of(operations)
         self.value = "observations"  # name of the latest output
-        self.nodes: list[Any] = []
-        self.text = ""  # of the nodes after these
+        self.text = ""  # of the nodes
+        self.tree: Any = None  # a node that is not in the text, which does not hold every float
         self.weights: dict[str, Any] = {}
         self.constants: dict[str, Any] = {}
 
-    def model(self) -> Any:
-        """Return the model with its inputs and outputs."""
+    def model(self, outputs: int) -> Any:
+        """Return the model with its inputs, and with a number of logits."""
         import onnx
 
         if self.value != "logits":
             self._write("    {output} = Identity ({value})\n", "logits")
-        (outputs,), width = ops.sizes_of(self.operations)[-1], ops.memory_width(self.operations)
-        shape = self.first.observation_shape
+        shape, width = self.first.observation_shape, ops.memory_width(self.operations)
         queries = "queries" if None in shape else "batch"
-        names = ("planes", "rows", "cols") if None in shape else shape
-        sides = ", ".join(str(side or name) for side, name in zip(shape, names, strict=True))
         kind = "uint8" if self.of_bytes else "float"
-        given = [f"{kind}[{', '.join(filter(None, ('batch', sides)))}] observations"]
+        given = [f"{kind}[{', '.join(ops.named_sides(shape, batch=True))}] observations"]
         results = [f"float[{queries}, {outputs}] logits", f"int64[{queries}] actions"]
         if width:
             given.append(f"float[batch, {width}] memory")
@@ -190,9 +187,8 @@ class _Graph:
             order=", select_last_index = 0" if from_layer else "",
         )
         model = onnx.parser.parse_model(text)
-        nodes = [*self.nodes, *model.graph.node]
-        del model.graph.node[:]
-        model.graph.node.extend(nodes)
+        if self.tree is not None:
+            model.graph.node.insert(2, self.tree)  # after the conversion of observations
         return with_constants(model, {**self.weights, **self.constants})
 
     def read_observations(self) -> None:
@@ -273,16 +269,17 @@ class _Graph:
         self._write(VALUE_ITERATION, output, count=count)
 
     def _tree(self, tree: ops.Tree, output: str) -> None:
-        from onnx import TensorProto, helper
+        from onnx import helper
 
+        self._write(FLATTEN, "numbers")
         nodes = np.arange(len(tree.feature))
         is_split = tree.feature != LEAF
         leaves, actions = tree.leaf.shape
         at_leaf = np.repeat(nodes[~is_split], actions)
         # BRANCH_GT, not BRANCH_LEQ: NaN then takes the same branch as in the tree.
-        ensemble = helper.make_node(
+        self.tree = helper.make_node(
             "TreeEnsembleRegressor",
-            ["numbers"],
+            [self.value],
             [output],
             domain=TREES,
             n_targets=actions,
@@ -298,13 +295,7 @@ class _Graph:
             target_ids=list(range(actions)) * leaves,
             target_weights=tree.leaf.ravel().tolist(),
         )
-        # As nodes, since a text does not hold every float.
-        self.nodes = [
-            helper.make_node("Cast", ["observations"], ["floats"], to=TensorProto.FLOAT),
-            helper.make_node("Flatten", ["floats"], ["numbers"], axis=1),
-            ensemble,
-        ]
-        self.text, self.value = "", output
+        self.value = output
 
     def _write(self, template: str, output: str, **entries: Any) -> None:
         """Add nodes that read the latest output and give another."""

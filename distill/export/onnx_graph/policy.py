@@ -69,10 +69,8 @@ class OnnxPolicy(ExportedPolicy):
         if found != FORMAT:
             raise StudentFileError(f"{path} has format {found!r}; expected {FORMAT}")
         given, *more = session.get_inputs()
-        if more:
-            self.width, self.memory = more[0].shape[1], None
         self.config, self.card = current_config(about["config"]), about["card"]
-        self._bounds = _bounds_in(self.config, path)
+        super().__init__(_bounds_in(self.config, path), more[0].shape[1] if more else 0)
         self._outputs = ["logits"] if self._bounds is None else ["means", "log_deviations"]
         self.observation_shape = tuple(n if isinstance(n, int) else None for n in given.shape[1:])
         self._input, self._dtype = given.name, KINDS[given.type]
@@ -102,7 +100,7 @@ class OnnxPolicy(ExportedPolicy):
                 "student was exported"
             )
         given = {self._input: np.ascontiguousarray(observations, dtype=self._dtype)}
-        if not hasattr(self, "memory"):
+        if not self.width:
             return list(self._session.run(outputs, given))
         given["memory"] = self.recall(len(observations))
         *results, self.memory = self._session.run([*outputs, "memory_after"], given)

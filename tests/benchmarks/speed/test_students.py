@@ -14,10 +14,9 @@ from dynamaze.benchmarks.speed.students import (
 
 
 def test_exact_weights_solve_every_maze():
-    from dynamaze.distill.export.common.operations import ValueIteration
     from dynamaze.distill.export.compiled import CompiledPolicy
 
-    policy = CompiledPolicy((exact_weights(ValueIteration),))
+    policy = CompiledPolicy((exact_weights(),))
     for generator in held_out_generators(11).values():
         assert evaluate_policy(policy, HeldOut.generate(generator, 5)).success == 1.0
 

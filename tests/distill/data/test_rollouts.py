@@ -305,6 +305,8 @@ def test_rollouts_refuse_bad_input() -> None:
         collect(label, env, 10, rng(), beta=0.0)
     with pytest.raises(ValueError, match=r"did you mean 'episode'\?"):
         Rollouts(label, env, by="episodes")
+    with pytest.raises(TypeError, match=r"by=.* and beta=PerEpisode"):
+        Rollouts(label, env, by="step", beta=PerEpisode(0.5))
     with pytest.raises(ValueError, match=r"expected \(3, 2\)"):
         collect(label, env, 10, rng(), student=Fixed(0.5, 0.2, 0.3), beta=0.5)
     with pytest.raises(ValueError, match=r"expected \(queries, 2\)"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,17 @@ def test_gru_export_plays_same_episodes(export: Exporter, tmp_path: Path) -> Non
     student = network(shape=shape)
     policy = export(student, tmp_path, np.zeros(shape, dtype=np.float32))
     np.testing.assert_array_equal(played(policy), played(student))
+
+
+def test_copied_gru_policy_has_state_of_its_own() -> None:
+    queried = np.random.default_rng(5).random((6, *SHAPE), dtype=np.float32)
+    policy = build_policy(to_stored(network()))
+    policy.act(queried[0])
+    copy, memory = deepcopy(policy), policy.memory
+    for one in queried:
+        assert copy.act(one) == policy.act(one)
+    np.testing.assert_array_equal(copy.memory, policy.memory)
+    assert not np.array_equal(policy.memory, memory)
 
 
 def test_gru_file_loads_without_torch_and_refuses_misfit(tmp_path: Path) -> None:

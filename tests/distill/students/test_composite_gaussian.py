@@ -277,10 +277,9 @@ def test_gaussian_refuses_bad_parts(tmp_path: Path) -> None:
     own.action_gaussian(SEEN)
     with pytest.raises(TypeError, match="loaded from a file"):
         save_student(tmp_path / "own", own)
-    with pytest.raises(
-        TypeError, match="a student of kind 'gaussian' with one of kind 'torch_module'"
-    ):
-        export_c(tmp_path / "s.h", own, SEEN[0])
+    for kind, other in (("torch_module", own), ("gaussian", student(student()))):
+        with pytest.raises(TypeError, match=f"kind 'gaussian' with one of kind '{kind}'"):
+            export_c(tmp_path / "s.h", other, SEEN[0])
     assert not list(tmp_path.iterdir())
 
 

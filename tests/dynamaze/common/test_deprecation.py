@@ -71,6 +71,7 @@ def test_group_is_passed_unchanged():
     [
         ({"style": Style(), "pace": 2.0}, "expected style alone"),
         ({"speed": 1.0, "pace": 2.0}, "expected pace alone"),
+        ({"style": "bold"}, "style='bold'; expected a Style"),
         ({"colour": "red"}, "unexpected keyword argument 'colour'"),
     ],
 )

@@ -18,6 +18,7 @@ from dynamaze.envs import GridEnv, Layout
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.mazes.dynamics import NUM_ACTIONS
 from dynamaze.envs.mazes.layout import DISPLACEMENTS
+from dynamaze.envs.mazes.optimal_values import optimal_action_values, optimal_policy
 from dynamaze.envs.rendering.overlays import SWITCHES
 
 from .statistics import RecordStatistics
@@ -177,19 +178,22 @@ class EnvOverlays:
         wanted = set(names)
         arrays: dict[str, AnyArray] = {}
         if wanted.intersection(OPTIMAL):
-            assert isinstance(self._maze, GridEnv)
-            q, policy = self._solution(self._maze)
+            q, policy = self._solution()
             shown = shortest_path_policy(self._maze) if self.shortest_path_only else policy
             arrays = {"values": q.max(axis=1), "q": q, "policy": shown}
         if self._recorded.visits is not None:
             arrays["visits"] = self._recorded.visits
         return {name: array for name, array in arrays.items() if name in wanted}
 
-    def _solution(self, maze: GridEnv) -> tuple[AnyArray, AnyArray]:
-        """Return q and policy of the present layout, cached until it changes."""
-        if self._solved is None or self._solved[0] is not maze.layout:
-            q = np.nan_to_num(maze.optimal_action_values(GAMMA))
-            self._solved = maze.layout, q, maze.optimal_policy(GAMMA)
+    def _solution(self) -> tuple[AnyArray, AnyArray]:
+        """Return q and policy of the present maze, cached until its layout changes."""
+        maze, layout = self._maze, self._maze.layout
+        if self._solved is None or self._solved[0] is not layout:
+            if isinstance(maze, GridEnv):
+                q, policy = maze.optimal_action_values(GAMMA), maze.optimal_policy(GAMMA)
+            else:  # a continuous maze is shown by the solution of its cells
+                q, policy = optimal_action_values(layout, GAMMA), optimal_policy(layout, GAMMA)
+            self._solved = layout, np.nan_to_num(q), policy
         return self._solved[1], self._solved[2]
 
 

@@ -29,6 +29,7 @@ from dynamaze.benchmarks.distillation.changing_mazes import CHANGED_CELLS
 from dynamaze.benchmarks.distillation.mazes import GAMMA
 from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
 from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval, quantile_interval
 from dynamaze.benchmarks.harness.plots import (
     legend_below,
@@ -37,7 +38,6 @@ from dynamaze.benchmarks.harness.plots import (
     points_of_runs,
     points_with_bars,
 )
-from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, run_jobs
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,

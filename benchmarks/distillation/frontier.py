@@ -56,9 +56,9 @@ from dynamaze.benchmarks.distillation.reinforce import PolicyGradientBaseline
 from dynamaze.benchmarks.distillation.student import RESTART_FRACTION, read_teacher
 from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import COLOURS, REFERENCE, panels, points_with_bars
-from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, run_jobs
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,

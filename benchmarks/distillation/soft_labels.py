@@ -31,6 +31,7 @@ from dynamaze.benchmarks.distillation.labelled_states import LabelledStates, cro
 from dynamaze.benchmarks.distillation.mazes import HELD_OUT, TRAINING
 from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
 from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import (
     REFERENCE,
@@ -40,7 +41,6 @@ from dynamaze.benchmarks.harness.plots import (
     points_of_runs,
     points_with_bars,
 )
-from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, run_jobs
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,

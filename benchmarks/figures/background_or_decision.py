@@ -59,8 +59,8 @@ from dynamaze.benchmarks.harness.curves import (
     mean_columns,
     reward_curve,
 )
+from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
 from dynamaze.benchmarks.harness.plots import METHODS, legend_below, panels
-from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, run_jobs
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -107,7 +107,7 @@ class BackgroundOrDecisionConfig(JobsConfig):
         """Maze and number of each seed, which has all agents."""
         return [(self, maze, number) for maze in self.mazes for number in range(self.runs)]
 
-    def settings(self) -> Iterator[BudgetSetting]:
+    def budget_settings(self) -> Iterator[BudgetSetting]:
         """Yield the agents of each maze."""
         yield BudgetSetting("q_learning", 0)
         for method in PLANNERS:
@@ -139,7 +139,7 @@ def run(config: BackgroundOrDecisionConfig, callback: RunCallback = None) -> Tab
     curves, regrets = [], []
     for number, maze in enumerate(config.mazes):
         own = results[number * config.runs : (number + 1) * config.runs]
-        for setting in config.settings():
+        for setting in config.budget_settings():
             name = "{}_{}".format(*setting)
             rewards = np.array([result[name] for result in own])
             labels = {"maze": maze, **setting._asdict()}
@@ -153,7 +153,7 @@ def trial(config: BackgroundOrDecisionConfig, maze: str, number: int) -> Table:
     seed = np.random.SeedSequence(config.seed, spawn_key=(number,))
     return {
         "{}_{}".format(*setting): run_agent(config, maze, setting, seed)
-        for setting in config.settings()
+        for setting in config.budget_settings()
     }
 
 

@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args
 from rich.console import Console
 
 from dynamaze.benchmarks.harness.command_line import config_type, run_script
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, print_paths, run_experiment
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, print_paths, run_experiment
 
 FigureName = Literal[
     "figure-8-2",

@@ -67,8 +67,8 @@ from dynamaze.benchmarks.harness.curves import (
     interval_text,
     mean_columns,
 )
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, RunCallback
 from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, METHODS, legend_below, panels
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
 from dynamaze.benchmarks.harness.threads import in_threads
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray

@@ -32,9 +32,9 @@ from matplotlib.figure import Figure
 from dynamaze.agents import DynaQ, PrioritisedSweeping
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import CompiledRun
+from dynamaze.benchmarks.harness.experiment import AgentConfig, RunCallback
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, quantile_interval
 from dynamaze.benchmarks.harness.plots import METHODS, number_ticks, panels
-from dynamaze.benchmarks.harness.runner import AgentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
 from dynamaze.benchmarks.harness.threads import in_threads
 from dynamaze.common.arrays import FloatArray

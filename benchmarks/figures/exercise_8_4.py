@@ -60,9 +60,9 @@ from dynamaze.benchmarks.harness.curves import (
     mean_columns,
     reward_curve,
 )
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, RunCallback
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, proportion_interval
 from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, legend_below, panels
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,

@@ -11,8 +11,8 @@ Differences from the book:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -21,11 +21,12 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents import DynaQ
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import run_many
+from dynamaze.benchmarks.harness.compiled_runs import run_one
 from dynamaze.benchmarks.harness.curves import draw_curve, interval_text, mean_columns
+from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
 from dynamaze.benchmarks.harness.plots import REFERENCE, panels
-from dynamaze.benchmarks.harness.runner import AgentConfig, RunCallback
-from dynamaze.benchmarks.harness.table import Lines, Tables, make_table, rows_where, stack
+from dynamaze.benchmarks.harness.runner import Runner, column, run_seed
+from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
 from dynamaze.envs import greedy_policy
 
 ENV = "DynaMaze-v0"
@@ -37,6 +38,7 @@ class Figure82Config(AgentConfig):
 
     name: ClassVar[str] = "figure_8_2"
     title: ClassVar[str] = "Figure 8.2"
+    swept: ClassVar[tuple[str, ...]] = ("planning_steps",)
 
     runs: int = 1000
     """Runs for each curve."""
@@ -48,38 +50,41 @@ class Figure82Config(AgentConfig):
     """Step size alpha."""
 
     @property
-    def total_runs(self) -> int:
-        """Runs of all curves together."""
-        return self.runs * len(self.planning_steps)
+    def settings(self) -> Sequence[Setting]:
+        """Numbers n of planning steps."""
+        return [Setting((n,), self.runs, f"n = {n}") for n in self.planning_steps]
 
 
-def run(config: Figure82Config, callback: RunCallback = None) -> Tables:
+def run(config: Figure82Config, runner: Runner | None = None) -> Tables:
     """Run the experiment.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         One table, with the columns planning_steps, episode (from 1), steps_mean, steps_low,
         steps_high (a 95% interval of the mean) and runs.
     """
-    env = gym.make(ENV)
-    curves = []
-    for planning_steps in config.planning_steps:
-        agent = partial(DynaQ, env, planning_steps=planning_steps, **config.learning)
-        results = run_many(
-            agent, runs=config.runs, episodes=config.episodes, seed=config.seed, callback=callback
+    results = (runner or Runner()).run(trial, config)
+    curves = [
+        make_table(
+            planning_steps=planning_steps,
+            episode=np.arange(1, config.episodes + 1),
+            **mean_columns(steps=column(tables, "steps")),
+            runs=config.runs,
         )
-        curves.append(
-            make_table(
-                planning_steps=planning_steps,
-                episode=np.arange(1, config.episodes + 1),
-                **mean_columns(steps=results.episode_steps),
-                runs=config.runs,
-            )
-        )
+        for planning_steps, tables in zip(config.planning_steps, results, strict=True)
+    ]
     return {config.name: stack(curves)}
+
+
+def trial(config: Figure82Config, planning_steps: int, number: int) -> Table:
+    """Run one agent once: the steps of each episode."""
+    agent = DynaQ(
+        ENV, planning_steps=planning_steps, seed=run_seed(config.seed, number), **config.learning
+    )
+    return {"steps": run_one(agent, 0, config.episodes).episode_steps}
 
 
 def plot(tables: Tables, config: Figure82Config) -> Figure:

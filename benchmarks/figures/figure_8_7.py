@@ -28,9 +28,9 @@ from matplotlib.figure import Figure
 from dynamaze.agents.core.rng import make_generator
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns, interval_text
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, RunCallback
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, mean_interval
 from dynamaze.benchmarks.harness.plots import panels
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
 from dynamaze.common.arrays import FloatArray, IntArray
 

@@ -40,8 +40,8 @@ from dynamaze.agents.core.rng import make_generator
 from dynamaze.benchmarks.figures.random_tasks import RandomTask, learning_curve
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import draw_curve, interval_text, mean_columns
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, RunCallback
 from dynamaze.benchmarks.harness.plots import COLOURS, panels
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
 from dynamaze.benchmarks.harness.threads import in_threads
 from dynamaze.common.arrays import FloatArray

@@ -24,9 +24,9 @@ from dynamaze.agents import Agent, DynaQ, DynaQPlus
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import run_many
 from dynamaze.benchmarks.harness.curves import draw_curve, interval_text, reward_curve
+from dynamaze.benchmarks.harness.experiment import AgentConfig, RunCallback
 from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import EVENT, METHODS, REFERENCE
-from dynamaze.benchmarks.harness.runner import AgentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
 from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import DynaMazeEnv, greedy_policy

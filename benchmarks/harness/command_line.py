@@ -118,7 +118,9 @@ def run_command(name: str, command: Command, options: Sequence[str]) -> int:
     if hasattr(module, "main"):
         module.main(config)
     else:
-        from dynamaze.benchmarks.harness.runner import run_module  # Matplotlib takes long to load
+        from dynamaze.benchmarks.harness.experiment import (
+            run_module,
+        )  # Matplotlib takes long to load
 
         run_module(module, config)
     return 0

@@ -1,358 +1,62 @@
-"""Running of experiments: progress bar, processes, stored tables, and continuation after a stop.
+"""Runner of experiments: independent runs on any executor, stored as they finish.
 
-An experiment is a module with a frozen dataclass (its numbers, and the options of its command),
-`run(config, callback) -> tables`, `plot(tables, config) -> figure` and `summary(tables, config) ->
-lines`, or a mapping of titles to lines. Plots and summaries need the stored tables alone, so either
-can be made again. `callback` is called after each of the `config.total_runs` runs.
+An experiment has settings, each with a number of runs; a run is a call of a function of a module,
+`trial(config, *setting.arguments, number) -> Table`. A run depends on its arguments alone, so that
+the results are the same whatever executes it, and in whatever order.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
-import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
-from multiprocessing import get_context
-from pathlib import Path
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table as Grid
-from tyro.conf import Suppress
 
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS
-from dynamaze.benchmarks.harness.old_names import OLD_NAMES
-from dynamaze.benchmarks.harness.table import (
-    Lines,
-    Table,
-    Tables,
-    read_csv,
-    rename_entries,
-    write_csv,
-)
-from dynamaze.common.storage import write_atomically
-from dynamaze.common.validation import checked_integer
-from dynamaze.common.version import __version__
+from dynamaze.benchmarks.harness.table import Table
 
-RunCallback = Callable[[], None] | None
+if TYPE_CHECKING:
+    from dynamaze.benchmarks.harness.experiment import ExperimentConfig
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-"""Each process has a core of its own; linear algebra with more threads than cores is very slow."""
+Trial = Callable[..., Table]
+"""One run: called with the configuration, a setting's arguments and the number of the run."""
 
 
-@dataclass(frozen=True)
-class ExperimentConfig:
-    """Options of every experiment; each gives its own number of runs."""
+class Runner:
+    """Runner of the runs of experiments.
 
-    name: ClassVar[str]
-    """The name of its tables and of its plot."""
-    title: ClassVar[str]
-    """Above the summary."""
+    Args:
+        workers: processes; with 1 the runs take place in this process.
+    """
 
-    output: Path = Path()
-    """Parent of the folder `results/` with tables and plots; the working directory by default."""
-    plot_only: bool = False
-    """Make plot and summary from the stored tables, and run nothing."""
-    runs: int = 2
-    """Runs; at least 2, for intervals."""
-    seed: int = 0
-    """Seed of all random numbers."""
+    def __init__(self, *, workers: int = 1) -> None:
+        self.workers = workers
 
-    @property
-    def old_names(self) -> Mapping[str, str]:
-        """Names in its stored tables of version 0.1 (tables, columns, text values) -> today's."""
-        return OLD_NAMES.get(self.name, {})
+    def run(self, trial: Trial, config: ExperimentConfig) -> list[list[Table]]:
+        """Run all runs of an experiment, and return their tables.
 
-    @property
-    def total_runs(self) -> int:
-        """Runs of the whole experiment: calls of the callback."""
-        return self.runs
+        Args:
+            trial: a run, a function of a module.
+            config: its settings tell what is run.
 
-    @property
-    def caption(self) -> str:
-        """Explanation of the numbers, below the summary."""
-        return interval_caption(self.runs)
-
-    def check(self) -> None:
-        """Check the options before anything runs.
-
-        Raises:
-            ValueError: for fewer than 2 runs, or an option with a value that it cannot have.
+        Returns:
+            For each of `config.settings` the tables of its runs, in the order of their numbers.
         """
-        check_runs(self.runs)
+        return [
+            [trial(config, *setting.arguments, number) for number in range(setting.runs)]
+            for setting in config.settings
+        ]
 
 
-@dataclass(frozen=True)
-class AgentConfig(ExperimentConfig):
-    """Options of the experiments whose agents all learn and explore in one way."""
-
-    learning_rate: float = 1.0
-    """Step size alpha; 1 is right in a deterministic environment."""
-    gamma: float = 0.95
-    """Discount."""
-    epsilon: float = 0.1
-    """Probability of a random action."""
-
-    @property
-    def learning(self) -> dict[str, Any]:
-        """Arguments of the agents."""
-        return {
-            "learning_rate": self.learning_rate,
-            "gamma": self.gamma,
-            "epsilon": self.epsilon,
-        }
+def column(tables: Sequence[Table], name: str) -> np.ndarray[Any, Any]:
+    """Return (runs, rows) a column of the tables of several runs."""
+    return np.stack([table[name] for table in tables])
 
 
-@dataclass(frozen=True)
-class JobsConfig(ExperimentConfig):
-    """Options of the experiments whose runs are jobs in processes; a stopped one continues."""
-
-    cache_ignores: ClassVar[tuple[str, ...]] = ()
-    """Options that change no job's result."""
-
-    workers: int = 2
-    """Processes, each on one core."""
-    cache_dir: Suppress[Path | None] = None
-    """Folder for the tables of finished jobs, from which a stopped experiment continues."""
-
-    @property
-    def jobs(self) -> Sequence[tuple[Any, ...]]:
-        """Arguments of each job: numbers, text and dataclasses."""
-        raise NotImplementedError
-
-    @property
-    def total_runs(self) -> int:
-        """Number of jobs."""
-        return len(self.jobs)
-
-
-def run_module(experiment: Any, config: ExperimentConfig) -> list[Path]:
-    """Run an experiment, store its tables and plot, and print summary, time and files.
-
-    Args:
-        experiment: the module.
-        config: its settings.
-
-    Returns:
-        The files, the plot first.
-
-    Raises:
-        ValueError: for an option with a value that it cannot have.
-        FileNotFoundError: if stored tables are to be plotted and there are none.
-        OSError: if the output folder cannot be written.
-    """
-    config.check()
-    console = Console()
-    began = time.perf_counter()
-    paths = run_experiment(experiment, config, console)
-    print_paths(console, began, paths)
-    return paths
-
-
-def run_experiment(experiment: Any, config: ExperimentConfig, console: Console) -> list[Path]:
-    """Run an experiment under a progress bar, store its tables and plot, and print its summary.
-
-    Arguments, result and errors are those of `run_module`; the options were checked.
-    """
-    folder = config.output / "results"
-    if config.plot_only:
-        tables = read_tables(folder, config.name, config.old_names)
-        config = replace(config, runs=stored_runs(tables[config.name]))
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        if isinstance(config, JobsConfig):
-            config = replace(config, cache_dir=cache_folder(config))
-        with _progress_bar(console) as bar:
-            task = bar.add_task(f"{config.title}, runs", total=config.total_runs)
-            tables = experiment.run(config, lambda: bar.advance(task))
-        for name, table in tables.items():
-            write_csv(folder / f"{name}.csv", table)
-    path = folder / f"{config.name}.png"
-    save_figure(path, experiment.plot(tables, config))
-    lines = experiment.summary(tables, config)
-    for name, section in lines.items() if isinstance(lines, dict) else [(config.title, lines)]:
-        console.print(summary_grid(name, section))
-    console.print(config.caption, style="italic")
-    return [path, *(folder / f"{name}.csv" for name in tables)]
-
-
-def check_runs(runs: int, name: str = "runs") -> None:
-    """Check that there are enough runs for an interval.
-
-    Raises:
-        ValueError: for fewer than 2.
-    """
-    if runs < 2:
-        raise ValueError(f"{name}={runs}; expected at least 2 for an interval")
-
-
-def read_tables(folder: Path, name: str, old_names: Mapping[str, str] | None = None) -> Tables:
-    """Read the tables of an experiment: `name`.csv and those whose names begin with `name`_.
-
-    Args:
-        folder: the folder of the tables.
-        name: the experiment's name.
-        old_names: names in tables of version 0.1 -> today's (`ExperimentConfig.old_names`).
-
-    Raises:
-        FileNotFoundError: if there are none.
-    """
-    names = old_names or {}
-    stems = [name, *(old for old, new in names.items() if new == name)]
-    found = [stem for stem in stems if (folder / f"{stem}.csv").exists()]
-    if not found:
-        raise FileNotFoundError(
-            f"{folder / name}.csv: no such table; run the experiment without --plot-only"
-        )
-    paths = [folder / f"{found[0]}.csv", *sorted(folder.glob(f"{found[0]}_*.csv"))]
-    return {
-        name + path.stem.removeprefix(found[0]): rename_entries(read_csv(path), names)
-        for path in paths
-    }
-
-
-def stored_runs(table: Table) -> int:
-    """Return the number of runs of a stored table: its rows tell it, or which run they are of."""
-    return int(table["runs"].max()) if "runs" in table else len(np.unique(table["run"]))
-
-
-def print_paths(console: Console, began: float, paths: Sequence[Path]) -> None:
-    """Print the elapsed time since `began` and the files."""
-    console.print(f"{time.perf_counter() - began:.1f} s; tables and plots:")
-    for path in paths:
-        console.print(f"  {path.resolve()}", soft_wrap=True, highlight=False)
-
-
-def save_figure(path: Path, figure: Figure) -> None:
-    """Write a figure as PNG, atomically."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=150)
-    write_atomically(path, content.getvalue())
-
-
-def interval_caption(runs: int) -> str:
-    """Return the caption of a summary of means, with a warning where the runs are few."""
-    caption = f"mean of {runs} runs, 95% interval"
-    if runs < FEW_RUNS:
-        caption += f"; with fewer than {FEW_RUNS} runs its coverage may be far below 95%"
-    return caption
-
-
-def summary_grid(title: str, lines: Lines) -> Grid:
-    """Return lines as a table for the terminal; the first has the column names."""
-    grid = Grid(*lines[0], title=title)
-    for line in lines[1:]:
-        grid.add_row(*line)
-    return grid
-
-
-# -- jobs in processes -------------------------------------------------------------------------
-
-
-def run_jobs(
-    job: Callable[..., Table], config: JobsConfig, callback: RunCallback = None
-) -> list[Table]:
-    """Run jobs in processes and return their tables in order, whatever the number of processes.
-
-    Args:
-        job: a function of a module; it returns a table of at least one row.
-        config: has the jobs, the number of processes, one core each (with 1 the jobs run in this
-            one), and the folder of the tables of finished jobs, which is removed when all are done.
-        callback: called after each job, in this process.
-
-    Raises:
-        ValueError: for fewer than one worker.
-    """
-    checked_integer("workers", config.workers, 1)
-    arguments, cache_dir = config.jobs, config.cache_dir
-    done: dict[int, Table] = {}
-    for number in range(len(arguments)):
-        path = None if cache_dir is None else cache_dir / f"{number}.csv"
-        if path is not None and path.exists():
-            done[number] = read_csv(path)
-            if callback is not None:
-                callback()
-    todo = [number for number in range(len(arguments)) if number not in done]
-    for number, table in _completed_jobs(job, arguments, todo, config.workers):
-        done[number] = table
-        if cache_dir is not None:
-            write_csv(cache_dir / f"{number}.csv", table)
-        if callback is not None:
-            callback()
-    if cache_dir is not None:
-        shutil.rmtree(cache_dir, ignore_errors=True)
-    return [done[number] for number in range(len(arguments))]
-
-
-def cache_folder(config: JobsConfig) -> Path:
-    """Return the folder for the finished jobs of exactly these numbers and this version."""
-    ignored = {"output", "plot_only", "workers", "cache_dir", *config.cache_ignores}
-    numbers = [
-        (field.name, getattr(config, field.name))
-        for field in fields(config)
-        if field.name not in ignored
-    ]
-    digest = hashlib.sha256(repr((__version__, numbers)).encode()).hexdigest()[:12]
-    return config.output / "results" / f".{config.name}-{digest}"
+def run_seed(seed: int, number: int) -> np.random.SeedSequence:
+    """Return the seed of a run: the same as `SeedSequence(seed).spawn(runs)[number]`."""
+    return np.random.SeedSequence(seed, spawn_key=(number,))
 
 
 def derive_seed(*numbers: int) -> int:
     """Return the seed of a run for a library that takes one number below 2^31."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0] >> 1)
-
-
-def _completed_jobs(
-    job: Callable[..., Table],
-    arguments: Sequence[tuple[Any, ...]],
-    todo: Sequence[int],
-    workers: int,
-) -> Iterator[tuple[int, Table]]:
-    if workers == 1:
-        for number in todo:
-            yield number, job(*arguments[number])
-        return
-    # Spawned, not forked: a forked process would share the locks of torch's threads.
-    with (
-        _environment(ONE_THREAD),
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
-    ):
-        futures = {pool.submit(job, *arguments[number]): number for number in todo}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:  # Ctrl-C above all: jobs that have not begun are cancelled
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-@contextmanager
-def _environment(more: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for the processes that are started inside."""
-    before = {name: os.environ.get(name) for name in more}
-    os.environ.update(more)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _progress_bar(console: Console) -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    return Progress(*columns, console=console)

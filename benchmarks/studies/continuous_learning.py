@@ -18,13 +18,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
 from dynamaze.benchmarks.harness.intervals import (
     IntervalEstimate,
     format_interval,
     mean_interval,
 )
 from dynamaze.benchmarks.harness.plots import COLOURS, line_with_band, panels
-from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, derive_seed, run_jobs
+from dynamaze.benchmarks.harness.runner import derive_seed
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,

@@ -30,8 +30,8 @@ from matplotlib.figure import Figure
 from dynamaze.agents.learners.deep_belief import DeepBelief
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import interval_of, interval_text, mean_columns
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, RunCallback
 from dynamaze.benchmarks.harness.plots import number_ticks, panels, points_with_bars
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Tables,

@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 from dynamaze.agents.linear.evaluation import FeatureTransitions, LinearEvaluation
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import plot_methods, run_methods, summarise_methods
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import Lines, Tables
 from dynamaze.common.arrays import FloatArray
 

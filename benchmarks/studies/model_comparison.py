@@ -24,9 +24,9 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from dynamaze.agents.models import LEARNED_MODELS, MODELS
 from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, check_runs, run_jobs
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import COLOURS, REFERENCE, panels, points_with_bars
-from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, check_runs, run_jobs
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, from_rows, rows_where, stack
 from dynamaze.benchmarks.studies.model_trial import (
     MAZES,

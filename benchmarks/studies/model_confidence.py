@@ -40,9 +40,9 @@ from dynamaze.agents.core.rng import Seed
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import run_many
 from dynamaze.benchmarks.harness.curves import draw_curve, reward_curve
+from dynamaze.benchmarks.harness.experiment import AgentConfig, RunCallback
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, panels
-from dynamaze.benchmarks.harness.runner import AgentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,

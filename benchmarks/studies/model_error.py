@@ -61,15 +61,14 @@ from dynamaze.agents import (
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import run_one
 from dynamaze.benchmarks.harness.curves import interval_of, interval_text, mean_columns
+from dynamaze.benchmarks.harness.experiment import (
+    AgentConfig,
+    Setting,
+    interval_caption,
+)
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate
 from dynamaze.benchmarks.harness.plots import EVENT, METHODS, legend_below, line_with_band, panels
-from dynamaze.benchmarks.harness.runner import (
-    AgentConfig,
-    JobsConfig,
-    RunCallback,
-    interval_caption,
-    run_jobs,
-)
+from dynamaze.benchmarks.harness.runner import Runner
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -102,11 +101,12 @@ TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class ModelErrorConfig(JobsConfig, AgentConfig):
+class ModelErrorConfig(AgentConfig):
     """Planning with a corrupted model: return against model error, plain and selective."""
 
     name: ClassVar[str] = "model_error"
     title: ClassVar[str] = "Planning with a corrupted model"
+    swept: ClassVar[tuple[str, ...]] = ("kinds",)
 
     runs: int = 100
     """Runs of each agent with each model."""
@@ -129,9 +129,9 @@ class ModelErrorConfig(JobsConfig, AgentConfig):
     """Kinds of corruption: noise, a path closed, a path closed and another opened, merged cells."""
 
     @property
-    def jobs(self) -> Sequence[tuple[Any, ...]]:
-        """Kind and number of each seed, which runs all agents."""
-        return [(self, kind, number) for kind in self.kinds for number in range(self.runs)]
+    def settings(self) -> Sequence[Setting]:
+        """Kinds of corruption; each run of one has all agents."""
+        return [Setting((kind,), self.runs) for kind in self.kinds]
 
     @property
     def caption(self) -> str:
@@ -169,12 +169,12 @@ def planner_settings(kind: CorruptionKind) -> Iterator[PlannerSetting]:
             yield from (PlannerSetting(level, planner, selective) for level in kind.levels)
 
 
-def run(config: ModelErrorConfig, callback: RunCallback = None) -> Tables:
+def run(config: ModelErrorConfig, runner: Runner | None = None) -> Tables:
     """Run all agents with all models.
 
     Args:
         config: the settings.
-        callback: called after each seed in a kind.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         `model_error`, with the columns kind, level, planner, selective (1 or 0), error_... (of the
@@ -187,7 +187,7 @@ def run(config: ModelErrorConfig, callback: RunCallback = None) -> Tables:
         ValueError: for fewer than 2 runs or an unknown kind.
     """
     config.check()
-    runs = stack(run_jobs(trial, config, callback))
+    runs = stack([table for own in (runner or Runner()).run(trial, config) for table in own])
     return {config.name: summarise(runs), f"{config.name}_runs": runs}
 
 

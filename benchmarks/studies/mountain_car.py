@@ -32,7 +32,7 @@ from dynamaze.agents.callbacks import Step
 from dynamaze.agents.linear.dyna import LinearDyna
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import plot_methods, run_methods, summarise_methods
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, RunCallback
 from dynamaze.benchmarks.harness.table import Lines, Tables
 from dynamaze.common.arrays import FloatArray
 

@@ -33,9 +33,10 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents import Transitions
 from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import COLOURS, number_ticks, panels, points_with_bars
-from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, derive_seed, run_jobs
+from dynamaze.benchmarks.harness.runner import derive_seed
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
 from dynamaze.common.optional_imports import optional_import
 

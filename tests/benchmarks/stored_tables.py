@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, read_tables
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, read_tables
 from dynamaze.benchmarks.harness.table import Tables, write_csv
 
 

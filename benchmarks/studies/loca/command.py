@@ -23,9 +23,9 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents import PLANNERS, TABLE_MODELS, DynaQ, DynaQPlus, LinearDyna, QLearning
 from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, check_runs, run_jobs
 from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import COLOURS, legend_below, line_with_band, panels
-from dynamaze.benchmarks.harness.runner import JobsConfig, RunCallback, check_runs, run_jobs
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,

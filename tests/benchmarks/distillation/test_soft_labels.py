@@ -20,7 +20,7 @@ from dynamaze.benchmarks.distillation.soft_labels import (
     SoftLabelsConfig,
     small_student_states,
 )
-from dynamaze.benchmarks.harness.runner import read_tables, run_module
+from dynamaze.benchmarks.harness.experiment import read_tables, run_module
 from dynamaze.distill.core.losses import Targets
 from dynamaze.envs.generation import MazeGenerator
 

@@ -16,8 +16,8 @@ from dynamaze.benchmarks.figures import command as figures
 from dynamaze.benchmarks.figures import figure_8_7
 from dynamaze.benchmarks.figures.command import FIGURES, FigureName, Figures, load_figure, main
 from dynamaze.benchmarks.figures.figures_8_4_and_8_5 import optimal_rewards
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, interval_caption
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
-from dynamaze.benchmarks.harness.runner import ExperimentConfig, interval_caption
 from dynamaze.benchmarks.harness.table import read_csv, rows_where
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents.models import MODELS
-from dynamaze.benchmarks.harness.runner import read_tables, run_module
+from dynamaze.benchmarks.harness.experiment import read_tables, run_module
 from dynamaze.benchmarks.harness.table import Table, stack
 from dynamaze.benchmarks.studies import model_comparison
 from dynamaze.benchmarks.studies.model_comparison import (

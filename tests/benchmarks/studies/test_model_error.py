@@ -10,7 +10,7 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.benchmarks.harness.compiled_runs import run_one
-from dynamaze.benchmarks.harness.runner import read_tables, run_module
+from dynamaze.benchmarks.harness.experiment import read_tables, run_module
 from dynamaze.benchmarks.harness.table import Table, rename_entries, rows_where, write_csv
 from dynamaze.benchmarks.studies import model_error
 from dynamaze.benchmarks.studies.corrupted_model import KINDS
@@ -114,7 +114,7 @@ def test_run_module_plots_stored_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = ModelErrorConfig(runs=3, output=tmp_path)
-    monkeypatch.setattr(model_error, "run", lambda config, callback: tables())
+    monkeypatch.setattr(model_error, "run", lambda config, runner: tables())
     run_module(model_error, config)
     assert "Too little capacity" in capsys.readouterr().out
     files = {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()}
@@ -122,29 +122,6 @@ def test_run_module_plots_stored_tables(
     monkeypatch.delattr(model_error, "run")
     run_module(model_error, replace(config, plot_only=True))
     assert {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()} == files
-
-
-def test_run_resumes_from_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_error, "PLANNERS", ("uniform",))
-    config = ModelErrorConfig(runs=2, steps=300, kinds=("noise",), workers=1)
-    cached = replace(config, cache_dir=tmp_path / "cache")
-    whole = model_error.run(config)
-    done: list[int] = []
-
-    def stop() -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        model_error.run(cached, stop)
-    trial = model_error.trial
-    monkeypatch.setattr(
-        model_error,
-        "trial",
-        lambda config, kind, number: done.append(number) or trial(config, kind, number),  # type: ignore[func-returns-value]
-    )
-    again = model_error.run(cached)
-    assert done == [1]
-    np.testing.assert_equal(again, whole)
 
 
 def test_kinds_are_literals() -> None:

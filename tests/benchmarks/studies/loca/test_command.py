@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.harness.runner import read_tables, run_module
+from dynamaze.benchmarks.harness.experiment import read_tables, run_module
 from dynamaze.benchmarks.harness.table import stack
 from dynamaze.benchmarks.studies.loca import command
 from dynamaze.benchmarks.studies.loca.command import AGENTS, LoCAConfig, LoCAContinuousConfig

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from dynamaze.benchmarks.harness.runner import (
+from dynamaze.benchmarks.harness.experiment import (
     JobsConfig,
     cache_folder,
     read_tables,

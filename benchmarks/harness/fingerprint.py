@@ -105,6 +105,22 @@ def describe_configuration(config: Any, arguments: Sequence[Any] = ()) -> str:
     return canonical_json({"options": options, "arguments": [describe(each) for each in arguments]})
 
 
+def describe_options(config: Any) -> str:
+    """Return canonical JSON of all options that a sweep's table depends on, for its report.
+
+    Raises:
+        TypeError: for a value that cannot be described.
+    """
+    ignored = {*RUN_OPTIONS} - {"runs"}
+    return canonical_json(
+        {
+            field.name: describe(getattr(config, field.name))
+            for field in fields(config)
+            if field.name not in ignored
+        }
+    )
+
+
 def canonical_json(value: Any) -> str:
     """Return the JSON text of described values: equal for equal values."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -575,6 +575,28 @@ class Store:
             )
             return [StoredGroup(row[0], Group(*row[1:6]), *row[6:]) for row in rows]
 
+    def experiments(self) -> list[str]:
+        """Return the names of the stored experiments, in the order in which they were added."""
+        with self._errors():
+            rows = self._execute(
+                """SELECT experiment FROM
+                (SELECT experiment, 0 AS kind, id FROM groups
+                UNION ALL SELECT experiment, 1, id FROM sweeps) ORDER BY kind, id"""
+            )
+            return list(dict.fromkeys(name for (name,) in rows))
+
+    def provenances(self, group_ids: Iterable[int]) -> list[tuple[dict[str, Any], int]]:
+        """Return the provenance of the drivers of completed runs of groups, and their counts."""
+        with self._errors():
+            rows = self._execute(
+                """SELECT provenance, count FROM sessions JOIN
+                (SELECT session_id, count(*) AS count FROM runs
+                WHERE group_id IN (SELECT value FROM json_each(?)) GROUP BY session_id)
+                ON id = session_id ORDER BY id""",
+                json.dumps(list(group_ids)),
+            )
+            return [(json.loads(provenance), count) for provenance, count in rows]
+
     # -- sweeps
 
     def begin_sweep(
@@ -966,8 +988,11 @@ def _create(path: Path) -> None:
 
 def _open_for_reading(path: Path) -> sqlite3.Connection:
     address = path.absolute().as_uri()
-    connection = _connect(f"{address}?mode=ro")
+    # A file that cannot be written is opened for reading by SQLite itself. "ro" would leave the
+    # files of the write-ahead log behind.
+    connection = _connect(f"{address}?mode=rw")
     try:
+        connection.execute("PRAGMA query_only = 1")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:
         connection.close()

@@ -232,13 +232,17 @@ def _describe_spec(value: EnvSpec, own: tuple[int, ...]) -> Any:
 
 def _describe_object(value: Any, own: tuple[int, ...]) -> Any:
     described: dict[str, Any] = {"type": _name(type(value))}
-    if isinstance(value, Configurable):
+    if hasattr(value, "py_func"):  # compiled by Numba
+        return _describe(value.py_func, own)
+    if hasattr(value, "detach") and hasattr(value, "numpy"):  # a tensor of torch
+        return {**described, **_describe_array(value.detach().cpu().numpy(), own)}
+    if isinstance(value, Configurable) and hasattr(value, "get_state"):
         described["arguments"] = _describe_mapping(value.get_params(), own)
-        if hasattr(value, "get_state"):
-            described["state"] = _describe(value.get_state(), own)
+        described["state"] = _describe(value.get_state(), own)
         return described
     try:
-        reduced = value.__reduce_ex__(4)
+        special = copyreg.dispatch_table.get(type(value))
+        reduced = special(value) if special is not None else value.__reduce_ex__(4)
     except Exception as error:
         raise TypeError(
             f"an object of {_name(type(value))} has no description that is equal in every process "

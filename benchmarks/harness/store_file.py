@@ -122,11 +122,17 @@ def open_store_file(path: Path | None, write: bool) -> sqlite3.Connection:
             _create(path)
         check_header(path)
     except OSError as error:
-        raise StoreError(f"{path}: the store cannot be opened: {error.strerror}") from error
+        raise StoreError(
+            f"{path}: the store cannot be opened ({error.filename}: {error.strerror})"
+        ) from error
     if not write:
         return _open_for_reading(path)
     connection = _connect(f"{path.absolute().as_uri()}?mode=rw")
-    _set_journal(connection, path)
+    try:
+        _set_journal(connection, path)
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

@@ -23,7 +23,7 @@ class RunMetrics(NamedTuple):
 
     numbers: np.ndarray[Any, Any]  # (runs,)
     values: dict[str, FloatArray]  # (runs,), NaN where a run has no such number
-    crcs: np.ndarray[Any, Any]  # (runs,): of key and content
+    contents: np.ndarray[Any, Any]  # (runs,): hash of each table, valid in this process
 
 
 def run_metrics(store: Store, group_id: int) -> RunMetrics:
@@ -39,7 +39,7 @@ def run_metrics(store: Store, group_id: int) -> RunMetrics:
     Raises:
         StoreError: for a damaged run.
     """
-    numbers, crcs = [], []
+    numbers, contents = [], []
     parts: dict[str, list[tuple[int, FloatArray]]] = {}
     count = 0
     for chunk in store.chunks(group_id):
@@ -50,7 +50,7 @@ def run_metrics(store: Store, group_id: int) -> RunMetrics:
                 values = values[:, 0] if single else values.mean(axis=1)
                 parts.setdefault(name if single else f"mean of {name}", []).append((count, values))
         numbers.append(chunk.numbers)
-        crcs.append(chunk.crcs)
+        contents += [hash(encoded) for encoded in chunk.encoded]
         count += len(chunk.numbers)
     metrics = {}
     for name, own in parts.items():
@@ -59,7 +59,7 @@ def run_metrics(store: Store, group_id: int) -> RunMetrics:
             metrics[name][start : start + len(values)] = values
     if not numbers:
         return RunMetrics(np.empty(0, np.int64), {}, np.empty(0, np.int64))
-    return RunMetrics(np.concatenate(numbers), metrics, np.concatenate(crcs))
+    return RunMetrics(np.concatenate(numbers), metrics, np.array(contents))
 
 
 def metric_lines(store: Store, groups: Sequence[StoredGroup]) -> Lines:

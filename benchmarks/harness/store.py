@@ -146,7 +146,7 @@ class Chunk(NamedTuple):
 
     numbers: np.ndarray[Any, Any]  # (runs,)
     columns: Table  # (runs, rows, ...)
-    crcs: np.ndarray[Any, Any]  # (runs,)
+    encoded: list[EncodedTable]
 
 
 class Store:
@@ -372,13 +372,13 @@ class Store:
             for (columns, _), group in groupby(own, key=lambda row: (row[1].columns, row[2])):
                 members = list(group)
                 yield Chunk(
-                    np.array([number for number, *_ in members]),
+                    np.array([number for number, _, _ in members]),
                     decode_stacked(
                         json.loads(columns),
-                        [encoded.metrics for _, encoded, *_ in members],
-                        [encoded.body for _, encoded, *_ in members],
+                        [encoded.metrics for _, encoded, _ in members],
+                        [encoded.body for _, encoded, _ in members],
                     ),
-                    np.array([crc for *_, crc in members]),
+                    [encoded for _, encoded, _ in members],
                 )
             if len(own) < CHUNK:
                 return
@@ -417,6 +417,17 @@ class Store:
                 UNION ALL SELECT experiment, 1, id FROM sweeps) ORDER BY kind, id"""
             )
             return list(dict.fromkeys(name for (name,) in rows))
+
+    def column_names(self, group_ids: Iterable[int]) -> list[str]:
+        """Return the names of the columns of all completed runs of groups."""
+        with self._errors():
+            rows = self._execute(
+                """SELECT columns FROM schemas WHERE id IN (SELECT DISTINCT schema_id FROM runs
+                WHERE group_id IN (SELECT value FROM json_each(?))) ORDER BY id""",
+                json.dumps(list(group_ids)),
+            )
+            names = [column[0] for (columns,) in rows for column in json.loads(columns)]
+        return list(dict.fromkeys(names))
 
     def provenances(self, group_ids: Iterable[int]) -> list[tuple[dict[str, Any], int]]:
         """Return the provenance of the drivers of completed runs of groups, and their counts."""
@@ -586,13 +597,13 @@ class Store:
 
     def _checked(
         self, group_id: int, row: tuple[int, EncodedTable, int]
-    ) -> tuple[int, EncodedTable, int, int]:
-        """Return number, content, rows and CRC of a run, or raise StoreError if it is damaged."""
+    ) -> tuple[int, EncodedTable, int]:
+        """Return number, content and rows of a run, or raise StoreError if it is damaged."""
         number, encoded, crc = row
         try:
             if table_crc(self._digest(group_id), number, encoded) == crc:
                 rows = struct.unpack_from("<Q", encoded.body, 1)[0] if encoded.body else 1
-                return number, encoded, rows, crc
+                return number, encoded, rows
         except (AttributeError, TypeError, struct.error):  # another type than was stored
             pass
         experiment, label = self._execute(

@@ -161,7 +161,7 @@ def runs_of_table(table: Table, path: Path) -> dict[Key, RunMetrics]:
     """
     if "state" in table:
         done = table["state"] == "done"
-        table = {name: retyped(values[done]) for name, values in table.items()}
+        table = {name: values[done] for name, values in table.items()}
     if "run" not in table or not len(table["run"]):
         raise ValueError(f"{path}: no single runs; expected a column 'run' and a row for each run")
     is_exported = set(SETTING_COLUMNS) <= table.keys()
@@ -181,6 +181,7 @@ def runs_of_table(table: Table, path: Path) -> dict[Key, RunMetrics]:
 
 def _runs_of_rows(run: np.ndarray[Any, Any], results: Table) -> RunMetrics:
     """Return the metrics of each run of a setting; of several rows the means."""
+    results = {name: retyped(values) for name, values in results.items() if np.any(values != "")}
     numbers, place, counts = np.unique(run, return_inverse=True, return_counts=True)
     contents = [0] * len(numbers)
     for row, values in enumerate(zip(*(v.tolist() for v in results.values()), strict=True)):

@@ -24,9 +24,10 @@ import sqlite3
 import struct
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -70,7 +71,10 @@ STALE_SECONDS = 180.0
 """Age of the last report after which the claims of a driver on another machine are free."""
 
 CHUNK = 500
-"""Runs read by one query."""
+"""Largest number of runs read by one query."""
+
+CHUNK_BYTES = 1 << 24
+"""Bytes of runs after which a query ends."""
 
 
 class Group(NamedTuple):
@@ -324,11 +328,8 @@ class Store:
         """
         damaged = []
         with self._errors():
-            for row in self._rows(group_id):
-                try:
-                    self._checked(group_id, row)
-                except StoreError:
-                    damaged.append(row[0])
+            for batch in self._batches(group_id):
+                damaged += [row[0] for row in batch if not self._is_whole(group_id, row)]
             if damaged:
                 with self._transaction():
                     self._connection.executemany(
@@ -363,13 +364,12 @@ class Store:
     def chunks(self, group_id: int, numbers: Iterable[int] | None = None) -> Iterator[Chunk]:
         """Yield the stacked tables of completed runs, in the order of the numbers.
 
-        Arguments and errors are those of `tables`. Memory is that of `CHUNK` runs.
+        Arguments and errors are those of `tables`. Memory is that of one chunk.
         """
-        rows = (self._checked(group_id, row) for row in self._rows(group_id, numbers))
-        while True:
+        for batch in self._batches(group_id, numbers):
             with self._errors():
-                own = list(islice(rows, CHUNK))
-            for (columns, _), group in groupby(own, key=lambda row: (row[1].columns, row[2])):
+                rows = [self._checked(group_id, row) for row in batch]
+            for (columns, _), group in groupby(rows, key=lambda row: (row[1].columns, row[2])):
                 members = list(group)
                 yield Chunk(
                     np.array([number for number, _, _ in members]),
@@ -380,8 +380,6 @@ class Store:
                     ),
                     [encoded for _, encoded, _ in members],
                 )
-            if len(own) < CHUNK:
-                return
 
     def failures(self, group_id: int) -> list[Failure]:
         """Return the failed runs of a group, in the order of their numbers."""
@@ -569,43 +567,51 @@ class Store:
 
     # -- reading
 
-    def _rows(
+    def _batches(
         self, group_id: int, numbers: Iterable[int] | None = None
-    ) -> Iterator[tuple[int, EncodedTable, int]]:
-        """Yield number, content and CRC of completed runs, a query for each `CHUNK`."""
+    ) -> Iterator[list[tuple[int, EncodedTable, int]]]:
+        """Yield lists of number, content and CRC of completed runs, in the order of the numbers."""
         select = (
             "SELECT number, columns, metrics, body, crc FROM runs "
-            "LEFT JOIN schemas ON schemas.id = schema_id WHERE group_id = ?"
+            "LEFT JOIN schemas ON schemas.id = schema_id WHERE group_id = ? AND "
         )
         if numbers is None:
             wanted: list[int] | None = None
-            condition = "number > ? ORDER BY number LIMIT ?"
+            select += "number > ? ORDER BY number LIMIT ?"
         else:
             wanted = sorted(set(map(int, numbers)))
-            condition = "number IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?"
+            select += "number IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?"
         last, at = -(1 << 63), 0
         while wanted is None or at < len(wanted):
             asked = last if wanted is None else json.dumps(wanted[at : at + CHUNK])
-            with self._lock:
-                rows = self._execute(f"{select} AND {condition}", group_id, asked, CHUNK).fetchall()
-            for number, columns, metrics, body, crc in rows:
-                yield number, EncodedTable(columns or "", metrics or "", body or b""), crc
-            if wanted is None and len(rows) < CHUNK:
+            rows, size = [], 0
+            with self._errors():
+                cursor = self._execute(select, group_id, asked, CHUNK)
+                for number, columns, metrics, body, crc in cursor:
+                    rows.append(
+                        (number, EncodedTable(columns or "", metrics or "", body or b""), crc)
+                    )
+                    size += len(body or b"")
+                    if size > CHUNK_BYTES:
+                        break
+                cursor.close()
+            if rows:
+                yield rows
+                last = rows[-1][0]
+            is_cut = size > CHUNK_BYTES
+            if wanted is None and len(rows) < CHUNK and not is_cut:
                 return
-            at += CHUNK
-            last = rows[-1][0] if rows else last
+            if wanted is not None:
+                at = bisect_right(wanted, last) if is_cut else at + CHUNK
 
     def _checked(
         self, group_id: int, row: tuple[int, EncodedTable, int]
     ) -> tuple[int, EncodedTable, int]:
         """Return number, content and rows of a run, or raise StoreError if it is damaged."""
-        number, encoded, crc = row
-        try:
-            if table_crc(self._digest(group_id), number, encoded) == crc:
-                rows = struct.unpack_from("<Q", encoded.body, 1)[0] if encoded.body else 1
-                return number, encoded, rows
-        except (AttributeError, TypeError, struct.error):  # another type than was stored
-            pass
+        number, encoded, _ = row
+        if self._is_whole(group_id, row):
+            rows = struct.unpack_from("<Q", encoded.body, 1)[0] if encoded.body else 1
+            return number, encoded, rows
         experiment, label = self._execute(
             "SELECT experiment, label FROM groups WHERE id = ?", group_id
         ).fetchone()
@@ -613,6 +619,13 @@ class Store:
             f"{self._name}: run {number} of {experiment}{label and f', {label}'} is damaged; "
             "run the experiment again, which runs it anew"
         )
+
+    def _is_whole(self, group_id: int, row: tuple[int, EncodedTable, int]) -> bool:
+        number, encoded, crc = row
+        try:
+            return table_crc(self._digest(group_id), number, encoded) == crc
+        except (AttributeError, TypeError):  # another type than was stored
+            return False
 
     def _digest(self, group_id: int) -> str:
         if group_id not in self._digests:

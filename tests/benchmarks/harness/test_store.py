@@ -95,6 +95,19 @@ def test_tables_come_in_order(store: Store) -> None:
     assert chosen == [3, 5, 700]
 
 
+def test_large_runs_are_read_in_small_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "CHUNK_BYTES", 2000)
+    group_id = store.open_group(GROUP)
+    tables = [{"x": np.random.default_rng(number).random(100)} for number in range(30)]
+    store.record(group_id, [RunRecord(n, encode_table(table)) for n, table in enumerate(tables)])
+    assert max(len(chunk.numbers) for chunk in store.chunks(group_id)) == 3
+    for numbers in (range(30), [1, *range(7, 25)]):
+        found = dict(store.tables(group_id, numbers))
+        assert list(found) == list(numbers)
+        assert all(found[number]["x"].tolist() == tables[number]["x"].tolist() for number in found)
+    assert len(list(store.tables(group_id))) == 30
+
+
 def test_record_keeps_the_first_result(store: Store) -> None:
     group_id = store.open_group(GROUP)
     store.record(group_id, [result(0), RunRecord(1, None, "failed")])

@@ -24,6 +24,7 @@ from typing import Annotated, Any, NamedTuple
 
 import tyro
 
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE
 from dynamaze.benchmarks.harness.run_metrics import metric_lines
 from dynamaze.benchmarks.harness.store import Store, StoredGroup, StoreError, Sweep
 from dynamaze.benchmarks.harness.table import Lines
@@ -97,7 +98,7 @@ def stored_report(store: Store, experiment: str) -> Report:
     return Report(
         title=(sweep.title if sweep else "") or experiment,
         sections=sections,
-        caption=sweep.caption if sweep else "",
+        caption=sweep.caption if sweep and sweep.ended else FEW_RUNS_NOTE,
         pictures=store.sweep_pictures(sweep.id) if sweep else (),
         configuration=json.loads(sweep.configuration) if sweep else {},
         runs=_run_lines(groups),

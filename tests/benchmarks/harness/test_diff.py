@@ -71,6 +71,7 @@ def test_differences_are_paired_by_run(tmp_path: Path) -> None:
 def test_few_runs_are_marked(tmp_path: Path) -> None:
     (difference,) = compare(tmp_path, rewards(5.0)[:4]).differences
     assert (difference.verdict, difference.n) == (TOO_FEW, 4)
+    assert difference.few
     (difference,) = compare(tmp_path / "one", rewards(5.0)[:1]).differences
     assert (difference.verdict, difference.n) == (TOO_FEW, 1)
 
@@ -82,8 +83,8 @@ def test_infinite_numbers_are_left_out(tmp_path: Path) -> None:
 
 
 def test_curves_count_by_their_means(tmp_path: Path) -> None:
-    first = fill(tmp_path / "a.sqlite", [{"steps": np.arange(4) + n} for n in range(12)])
-    second = fill(tmp_path / "b.sqlite", [{"steps": np.arange(4) * 3 + n} for n in range(12)])
+    first = fill(tmp_path / "a.sqlite", [{"steps": np.arange(4) + n} for n in range(RUNS)])
+    second = fill(tmp_path / "b.sqlite", [{"steps": np.arange(4) * 3 + n} for n in range(RUNS)])
     (difference,) = compare_files(first, second).differences
     assert difference.metric == "mean of steps"
     assert float(difference.difference.mean) == 3.0
@@ -102,9 +103,13 @@ def test_settings_of_one_store_are_listed(tmp_path: Path) -> None:
 
 def test_command_prints_and_stores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = fill(tmp_path / "a.sqlite", rewards())
-    second = fill(tmp_path / "b.sqlite", rewards(1.0))
+    shifts = np.linspace(0.9, 1.1, RUNS)
+    tables = [{"reward": np.array([reward])} for reward in NOISE + shifts]
+    second = fill(tmp_path / "b.sqlite", tables)
     main(DiffConfig(first, second, tmp_path / "diff.csv"))
-    assert "n = 5" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "n = 5" in text
+    assert "(!)" not in text
     table = read_csv(tmp_path / "diff.csv")
     assert table["difference_mean"] == pytest.approx(1.0)
     assert table["n"].tolist() == [RUNS]
@@ -114,19 +119,21 @@ def test_command_prints_and_stores(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_exported_files_compare_like_stores(tmp_path: Path) -> None:
-    tables = [{"reward": np.array([0.1 * n]), "agent": np.array(["a"])} for n in range(12)]
+    tables = [{"reward": np.array([0.1 * n]), "agent": np.array(["a"])} for n in range(RUNS)]
     for name, shift in (("a", 0.0), ("b", 1.0)):
         shifted = [{**table, "reward": table["reward"] + shift} for table in tables]
         path = fill(tmp_path / f"{name}.sqlite", shifted)
-        fill(path, [{"steps": np.arange(3) + n} for n in range(12)], GROUP._replace(label="curve"))
+        fill(
+            path, [{"steps": np.arange(3) + n} for n in range(RUNS)], GROUP._replace(label="curve")
+        )
         with Store(path) as store:
             store.record(store.open_group(GROUP), [RunRecord(99, None, "Traceback\nError: x")])
             (exported,) = export_runs(store, tmp_path / name)
     assert exported.name == "toy_runs.csv"
     files = [tmp_path / name / "toy_runs.csv" for name in "ab"]
     reward, curve = compare_files(*files).differences
-    assert (reward.metric, reward.n, reward.verdict) == ("reward", 12, DIFFERS)
-    assert (curve.n, curve.verdict) == (12, IDENTICAL)
+    assert (reward.metric, reward.n, reward.verdict) == ("reward", RUNS, DIFFERS)
+    assert (curve.n, curve.verdict) == (RUNS, IDENTICAL)
 
 
 def test_export_has_all_bits_and_failures(tmp_path: Path) -> None:
@@ -145,10 +152,10 @@ def test_export_has_all_bits_and_failures(tmp_path: Path) -> None:
 
 
 def test_table_of_single_runs_is_split_by_its_labels(tmp_path: Path) -> None:
-    run = np.tile(np.arange(12), 4)
-    level, agent = np.repeat([0.0, 0.5, 0.0, 0.5], 12), np.repeat(["a", "a", "b", "b"], 12)
+    run = np.tile(np.arange(RUNS), 4)
+    level, agent = np.repeat([0.0, 0.5, 0.0, 0.5], RUNS), np.repeat(["a", "a", "b", "b"], RUNS)
     for name, shift in (("a.csv", 0.0), ("b.csv", 1.0)):
-        reward = np.arange(48) / 3 + shift * (level > 0)
+        reward = np.arange(4 * RUNS) / 3 + shift * (level > 0)
         write_csv(tmp_path / name, make_table(agent=agent, level=level, run=run, reward=reward))
     comparison = compare_files(tmp_path / "a.csv", tmp_path / "b.csv")
     found = {each.key.setting: each.verdict for each in comparison.differences}

@@ -98,12 +98,12 @@ def fill(path: Path, ended: bool = True) -> None:
         group_id = store.open_group(Group("toy", "n = 5", "DynaMaze-v0", "{}", "code"))
         runs = [
             RunRecord(number, encode_table({"reward": np.array([float(number)])}))
-            for number in range(12)
+            for number in range(20)
         ]
-        store.record(group_id, [*runs, RunRecord(12, None, "Traceback\nValueError: bad")])
-        sweep_id = store.begin_sweep("toy", '{"runs":13}', [group_id])
+        store.record(group_id, [*runs, RunRecord(20, None, "Traceback\nValueError: bad")])
+        sweep_id = store.begin_sweep("toy", '{"runs":21}', [group_id])
         if ended:
-            lines = [("agent", "return"), ("n = 5", "5.5")]
+            lines = [("agent", "return"), ("n = 5", "9.5")]
             store.end_sweep(
                 sweep_id, {}, title="Toy", sections={"Toy": lines}, caption="c", pictures=[PNG]
             )
@@ -114,11 +114,11 @@ def test_stored_report_shows_last_sweep(tmp_path: Path) -> None:
     with Store(tmp_path / "runs.sqlite", write=False) as store:
         report = stored_report(store, "toy")
     assert (report.title, report.caption, list(report.pictures)) == ("Toy", "c", [PNG])
-    assert report.runs[1][:4] == ("n = 5", "DynaMaze-v0", "12", "1")
-    assert report.failures == [FailedRun("n = 5", 12, 1, "Traceback\nValueError: bad")]
+    assert report.runs[1][:4] == ("n = 5", "DynaMaze-v0", "20", "1")
+    assert report.failures == [FailedRun("n = 5", 20, 1, "Traceback\nValueError: bad")]
     assert report.command == "dynamaze bench run toy"
-    assert report.configuration == {"runs": 13}
-    assert report.machines[0] == ("", "12 runs")
+    assert report.configuration == {"runs": 21}
+    assert report.machines[0] == ("", "20 runs")
     assert not report.note
 
 
@@ -127,7 +127,7 @@ def test_unfinished_report_shows_means(tmp_path: Path) -> None:
     with Store(tmp_path / "runs.sqlite", write=False) as store:
         report = stored_report(store, "toy")
         ((_, line),) = report.sections.values()
-        assert line == ("n = 5", "DynaMaze-v0", "reward", "5.5 [3.2, 7.8]", "12")
+        assert line == ("n = 5", "DynaMaze-v0", "reward", "9.5 [6.7, 12.3]", "20")
         assert "has not ended" in report.note
         with pytest.raises(StoreError, match=r"no runs of 'other'; expected one of \['toy'\]"):
             stored_report(store, "other")

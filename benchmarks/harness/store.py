@@ -28,6 +28,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby
+from json import JSONDecodeError
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -521,19 +522,7 @@ class Store:
                 WHERE ?1 IS NULL OR experiment = ?1 ORDER BY sweeps.id""",
                 experiment,
             ).fetchall()
-        return [
-            Sweep(
-                number,
-                name,
-                configuration,
-                tuple(json.loads(groups)),
-                json.loads(provenance),
-                began,
-                ended,
-                *_read_report(report),
-            )
-            for number, name, configuration, groups, provenance, began, ended, report in rows
-        ]
+            return [_read_sweep(*row) for row in rows]
 
     def sweep_tables(self, sweep_id: int) -> Tables:
         """Return the tables of a sweep that has ended.
@@ -730,14 +719,34 @@ class Store:
         with self._lock:
             try:
                 yield
-            except sqlite3.Error as error:
+            except _READING_ERRORS as error:
                 raise StoreError(f"{self._name}: {explain(error)}") from error
 
 
-def _read_report(text: str | None) -> tuple[str, dict[str, Lines], str]:
-    """Return title, sections and caption of a sweep."""
-    if text is None:
-        return "", {}, ""
-    report = json.loads(text)
-    sections = {title: [tuple(line) for line in own] for title, own in report["sections"].items()}
-    return report["title"], sections, report["caption"]
+def _read_sweep(
+    number: int,
+    experiment: str,
+    configuration: str,
+    group_ids: str,
+    provenance: str,
+    began: float,
+    ended: float | None,
+    report: str | None,
+) -> Sweep:
+    shown = json.loads(report) if report else {"title": "", "sections": {}, "caption": ""}
+    return Sweep(
+        number,
+        experiment,
+        configuration,
+        tuple(json.loads(group_ids)),
+        json.loads(provenance),
+        began,
+        ended,
+        shown["title"],
+        {title: [tuple(line) for line in lines] for title, lines in shown["sections"].items()},
+        shown["caption"],
+    )
+
+
+_READING_ERRORS = (sqlite3.Error, UnicodeDecodeError, JSONDecodeError, KeyError)
+"""Errors of damaged files."""

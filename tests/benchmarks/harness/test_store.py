@@ -295,6 +295,7 @@ def test_damaged_run_is_found_and_run_again(path: Path) -> None:
     [
         "UPDATE runs SET body = zeroblob(20)",
         "UPDATE runs SET body = 'text'",
+        "UPDATE runs SET metrics = cast(x'ff' || metrics AS TEXT)",
         "UPDATE runs SET number = number + 10",
         "UPDATE runs SET schema_id = 99",
         "UPDATE schemas SET columns = '[]'",
@@ -359,6 +360,34 @@ def test_cut_store_is_damaged(path: Path) -> None:
     path.write_bytes(content[:20_000] + bytes(4096) + content[24_096:-50_000])
     with pytest.raises(StoreError, match=r"runs.sqlite: .*damaged"), Store(path) as store:
         list(store.tables(store.open_group(GROUP)))
+
+
+def test_damaged_bytes_raise_one_error(path: Path) -> None:
+    fill(path, 40)
+    with Store(path) as store:
+        sweep_id = store.begin_sweep("toy", "{}", [1])
+        store.end_sweep(sweep_id, {"toy": {"x": np.arange(9)}}, sections={"a": [("x",)]})
+    content = path.read_bytes()
+    generator = np.random.default_rng(0)
+    found = set()
+    for _ in range(40):
+        damaged = bytearray(content)
+        for place in generator.integers(100, len(content), size=3):
+            damaged[place] = generator.integers(256)
+        path.write_bytes(damaged)
+        try:
+            with Store(path) as store:
+                group_id = store.open_group(GROUP)
+                store.drop_damaged(group_id)
+                assert all(n / 3 == table["reward"][0] for n, table in store.tables(group_id))
+                for sweep in store.sweeps():
+                    store.sweep_tables(sweep.id)
+            found.add("ok")
+        except StoreError:
+            found.add("error")
+        for suffix in ("-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+    assert found == {"ok", "error"}
 
 
 def test_full_disk_keeps_what_was_stored(store: Store) -> None:

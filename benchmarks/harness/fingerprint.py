@@ -33,6 +33,7 @@ from gymnasium.envs.registration import EnvSpec
 
 import dynamaze
 from dynamaze.benchmarks.harness.description import (
+    RUN_OPTIONS,
     canonical_json,
     describe,
     describe_configuration,
@@ -43,6 +44,7 @@ from dynamaze.benchmarks.harness.description import (
 from dynamaze.common.configuration import Configurable
 
 __all__ = [
+    "RUN_OPTIONS",
     "canonical_json",
     "code_digest",
     "describe",

@@ -733,7 +733,7 @@ def _read_sweep(
     ended: float | None,
     report: str | None,
 ) -> Sweep:
-    shown = json.loads(report) if report else {"title": "", "sections": {}, "caption": ""}
+    shown: Any = json.loads(report) if report else {"title": "", "sections": {}, "caption": ""}
     return Sweep(
         number,
         experiment,

@@ -84,7 +84,10 @@ def command_line() -> str:
         return shlex.join(["dynamaze", *options])
     if name in ("", "-c") or "ipykernel" in program:
         return ""
-    return shlex.join(["python", *sys.orig_argv[1:]])
+    original = sys.orig_argv[1:]
+    if original[:2] == ["-m", "dynamaze"]:
+        return shlex.join(original[1:])
+    return shlex.join(["python", *original])
 
 
 @cache

@@ -91,7 +91,7 @@ def stored_report(store: Store, experiment: str) -> Report:
         members = set(sweep.group_ids)
         groups = [stored for stored in groups if stored.id in members]
     if sweep is None or sweep.ended is None:
-        sections = {"Stored runs, means": metric_lines(store, groups)}
+        sections = {"Stored runs, means": _without_empty_columns(metric_lines(store, groups))}
         note = "This sweep has not ended; the command continues it."
     else:
         sections, note = sweep.sections, ""
@@ -129,16 +129,14 @@ def _run_lines(groups: Iterable[StoredGroup]) -> Lines:
     lines: Lines = [("setting", "environment", "n", "failed", "seconds a run")]
     for stored in groups:
         mean = f"{stored.seconds / stored.done:.3g}" if stored.done else ""
-        lines.append(
-            (
-                stored.group.label,
-                stored.group.environment,
-                str(stored.done),
-                str(stored.failed),
-                mean,
-            )
-        )
-    return lines
+        label, environment = stored.group.label, stored.group.environment
+        lines.append((label, environment, str(stored.done), str(stored.failed), mean))
+    return _without_empty_columns(lines)
+
+
+def _without_empty_columns(lines: Lines) -> Lines:
+    kept = [at for at in range(len(lines[0])) if any(line[at] for line in lines[1:])]
+    return [tuple(line[at] for at in kept) for line in lines] if kept else lines
 
 
 def _machine_lines(store: Store, groups: Sequence[StoredGroup], sweep: Sweep | None) -> Lines:

@@ -483,6 +483,8 @@ class Store:
     ) -> None:
         """Record the end of a sweep, with what its report shows.
 
+        It takes the place of a completed sweep of equal configuration.
+
         Args:
             sweep_id: from `begin_sweep`.
             tables: the experiment's result.
@@ -510,8 +512,24 @@ class Store:
                     crc,
                 )
             self._execute("DELETE FROM sweep_pictures WHERE sweep_id = ?", sweep_id)
+            self._drop_repetitions(sweep_id)
             for picture in pictures:
                 self._execute("INSERT INTO sweep_pictures VALUES (?, ?)", sweep_id, picture)
+
+    def _drop_repetitions(self, sweep_id: int) -> None:
+        """Remove completed sweeps that this one repeats: the pictures of each take 100 kB."""
+        repeated = self._execute(
+            """SELECT old.id FROM sweeps AS old JOIN sweeps AS new ON new.id = ?
+            WHERE old.id != new.id AND old.ended IS NOT NULL AND old.experiment = new.experiment
+            AND old.configuration = new.configuration""",
+            sweep_id,
+        ).fetchall()
+        for table, column in (
+            ("sweeps", "id"),
+            ("sweep_tables", "sweep_id"),
+            ("sweep_pictures", "sweep_id"),
+        ):
+            self._connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", repeated)
 
     def sweeps(self, experiment: str | None = None) -> list[Sweep]:
         """Return the sweeps, of one experiment or of all, in the order of their beginnings."""

@@ -52,6 +52,7 @@ def test_unknown_start_is_not_judged() -> None:
         (["/x/bin/dynamaze", "bench", "run", "a b"], [], "dynamaze bench run 'a b'"),
         (["/x/my.py", "1"], ["/x/python", "my.py", "1"], "python my.py 1"),
         (["/x/__main__.py"], ["python3", "-m", "pack"], "python -m pack"),
+        (["/x/__main__.py", "play"], ["python3", "-m", "dynamaze", "play"], "dynamaze play"),
         (["-c"], ["python3", "-c", "print()"], ""),
         (["/x/ipykernel_launcher.py", "-f", "k.json"], [], ""),
     ],

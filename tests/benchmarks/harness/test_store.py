@@ -158,6 +158,20 @@ def test_sweep_keeps_tables_and_report(store: Store) -> None:
     assert store.sweeps("other") == []
 
 
+def test_repeated_sweep_replaces_the_last(store: Store) -> None:
+    for configuration in ("{}", "{}", '{"runs":9}', "{}"):
+        sweep_id = store.begin_sweep("toy", configuration, [])
+        store.end_sweep(sweep_id, {"toy": {"x": np.arange(3)}}, pictures=[b"png"])
+    unfinished = store.begin_sweep("toy", "{}", [])
+    assert [(sweep.id, sweep.configuration) for sweep in store.sweeps()] == [
+        (sweep_id - 1, '{"runs":9}'),
+        (sweep_id, "{}"),
+        (unfinished, "{}"),
+    ]
+    (pictures,) = store._connection.execute("SELECT count(*) FROM sweep_pictures").fetchone()
+    assert pictures == 2
+
+
 # -- claims
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,13 @@ def test_process_is_alive_until_its_end() -> None:
 
 def test_unknown_start_is_not_judged() -> None:
     assert is_alive(process_identity()._replace(started="")) is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_ended_process_of_unknown_start_is_dead() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    assert is_alive(process_identity()._replace(pid=child.pid, started="")) is False
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dynamaze.app import cli
 from dynamaze.benchmarks.harness.report import (
     MAX_TRACEBACKS,
     FailedRun,
@@ -166,3 +167,14 @@ def test_write_report_creates_its_folder(tmp_path: Path) -> None:
 )
 def test_shown_reads_descriptions(value: object, text: str) -> None:
     assert shown(json.loads(json.dumps(value))) == text
+
+
+@pytest.mark.parametrize("words", [["report", "--store"], ["diff", "missing"], ["export"]])
+def test_missing_store_ends_in_one_line(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["bench", *words, str(tmp_path / "missing.sqlite")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("dynamaze: ")
+    assert error.endswith(": no such store\n")
+    assert error.count("\n") == 1

@@ -24,7 +24,7 @@ FEW_RUNS_BY_KIND = {
     "time": 50,
     "survival": 50,
     "bootstrap": 20,
-    "geometric": 2,
+    "geometric": 5,
     "quantile": 1,
     "proportion": 1,
 }
@@ -38,8 +38,9 @@ Measured by `dynamaze bench coverage`, whose data sets each have a kind:
   numbers with a rare mode of 10 to 30%.
 - survival: Kaplan-Meier's interval at one time.
 - bootstrap: percentile bootstrap of the interquartile mean; the runs of each task.
-- geometric, quantile, proportion: cover with any number of runs. (A quantile's interval has an
-  infinite end instead.)
+- geometric: Student's interval on the log scale; few equal counts have no spread.
+- quantile, proportion: cover with any number of runs. (A quantile's interval has an infinite end
+  instead.)
 """
 
 FEW_RUNS = FEW_RUNS_BY_KIND["mean"]

@@ -341,9 +341,12 @@ def mean_until(horizon: float) -> float:
 
 def two_modes(share: float) -> Draw:
     """Return normal numbers round 200 with a probability, else round 60."""
-    return lambda rng, n, samples: rng.normal(
-        np.where(rng.random((n, samples)) < share, 200.0, 60.0), 10.0
-    )
+
+    def draw(rng: np.random.Generator, n: int, samples: int) -> FloatArray:
+        modes = np.where(rng.random((n, samples)) < share, 200.0, 60.0)
+        return modes + rng.normal(0, 10, (n, samples))
+
+    return draw
 
 
 def successes(share: float) -> Draw:

@@ -351,7 +351,7 @@ def two_modes(share: float) -> Draw:
 
 def successes(share: float) -> Draw:
     """Return ones with a probability, else zeros."""
-    return lambda rng, n, samples: (rng.random((n, samples)) < share) * 1.0
+    return lambda rng, n, samples: (rng.random((n, samples)) < share).astype(np.float64)
 
 
 def paired_mazes(rng: np.random.Generator, n: int, samples: int) -> FloatArray:

@@ -80,7 +80,9 @@ def few_runs(kind: str, runs: int) -> bool:
 def kind_of_mean(samples: npt.ArrayLike) -> str:
     """Return the kind of the mean's interval that fits the skewness of many runs.
 
-    Few runs do not show their skewness: use the runs of an earlier, larger experiment.
+    Not for the runs of the interval itself: those few that happen to look symmetric are just those
+    whose interval is too short. Use the runs of an earlier, larger experiment, or the kind of
+    quantity.
 
     Args:
         samples: (runs,) numbers, at least 2.

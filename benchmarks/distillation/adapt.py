@@ -15,6 +15,7 @@ maze as it is now. A student is worse while that is below 99%.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from dynamaze.benchmarks.distillation.changing_mazes import CHANGED_CELLS
 from dynamaze.benchmarks.distillation.mazes import GAMMA
 from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval, quantile_interval
 from dynamaze.benchmarks.harness.plots import (
     legend_below,
@@ -38,6 +39,7 @@ from dynamaze.benchmarks.harness.plots import (
     points_of_runs,
     points_with_bars,
 )
+from dynamaze.benchmarks.harness.runner import Runner
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -47,6 +49,7 @@ from dynamaze.benchmarks.harness.table import (
     make_table,
     rows_where,
     stack,
+    stack_runs,
 )
 from dynamaze.common.validation import checked_integer, checked_number
 from dynamaze.distill.core.dataset import Batch, make_batch
@@ -79,7 +82,7 @@ NO_DISTILLATION, PLANNER = "no further distillation", "value iteration network"
 
 
 @dataclass(frozen=True)
-class AdaptConfig(JobsConfig):
+class AdaptConfig(ExperimentConfig):
     """Recovery time of students after a maze changes, with and without further distillation."""
 
     name: ClassVar[str] = "adapt"
@@ -99,9 +102,9 @@ class AdaptConfig(JobsConfig):
     """A file of `dynamaze distill student`, a network that sees the walls; evaluated too."""
 
     @property
-    def jobs(self) -> list[tuple[AdaptConfig, str, int]]:
-        """Maze and number of each run."""
-        return [(self, maze, run) for maze in MAZES for run in range(self.runs)]
+    def settings(self) -> Sequence[Setting]:
+        """Mazes; a run has all numbers of gradient steps, after one training before the change."""
+        return [Setting((maze,), self.runs, maze) for maze in MAZES]
 
     @property
     def caption(self) -> str:
@@ -125,14 +128,18 @@ class AdaptConfig(JobsConfig):
             load_student(self.student)
 
 
-def run(config: AdaptConfig, callback: RunCallback = None) -> Tables:
+def run(config: AdaptConfig, runner: Runner | None = None) -> Tables:
     """Run the experiment.
+
+    Args:
+        config: the settings.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         A row for each maze, student, run and world step: normalised_return, that of the greedy
         policy from the start (after one change, at step 0) or from the agent's position (drifting).
     """
-    return {config.name: stack(run_jobs(trial, config, callback))}
+    return {config.name: stack_runs((runner or Runner()).run(trial, config))}
 
 
 def trial(config: AdaptConfig, maze: str, number: int) -> Table:

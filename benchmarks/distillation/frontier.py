@@ -56,9 +56,10 @@ from dynamaze.benchmarks.distillation.reinforce import PolicyGradientBaseline
 from dynamaze.benchmarks.distillation.student import RESTART_FRACTION, read_teacher
 from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import COLOURS, REFERENCE, panels, points_with_bars
+from dynamaze.benchmarks.harness.runner import Runner
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -66,7 +67,7 @@ from dynamaze.benchmarks.harness.table import (
     distinct,
     from_rows,
     rows_where,
-    stack,
+    stack_runs,
 )
 from dynamaze.common.arrays import BoolArray
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
@@ -104,7 +105,7 @@ SIZE_ROWS = "-"
 
 
 @dataclass(frozen=True)
-class FrontierConfig(JobsConfig):
+class FrontierConfig(ExperimentConfig):
     """Normalised return on held-out levels against the size of the student."""
 
     name: ClassVar[str] = "frontier"
@@ -129,9 +130,9 @@ class FrontierConfig(JobsConfig):
         return [*(self.students or STUDENTS)]
 
     @property
-    def jobs(self) -> Sequence[tuple[Any, ...]]:
-        """Number of each run; each has all students."""
-        return [(self, number) for number in range(self.runs)]
+    def settings(self) -> Sequence[Setting]:
+        """One setting: a run has all students, which learn from the same batches of the teacher."""
+        return [Setting((), self.runs, "all students")]
 
     @property
     def caption(self) -> str:
@@ -156,12 +157,12 @@ class FrontierConfig(JobsConfig):
         read_teacher(self.teacher)
 
 
-def run(config: FrontierConfig, callback: RunCallback = None) -> Tables:
+def run(config: FrontierConfig, runner: Runner | None = None) -> Tables:
     """Run the experiment.
 
     Args:
         config: the settings.
-        callback: called after each run, which is one seed of all students.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         A row for each run, student and kind of mazes: success, normalised_return, agreement; and,
@@ -170,7 +171,7 @@ def run(config: FrontierConfig, callback: RunCallback = None) -> Tables:
         fraction of the largest student's weights: fraction (that is kept), weights (the number that
         is not zero), and its evaluation.
     """
-    rows = stack(run_jobs(trial, config, callback))
+    rows = stack_runs((runner or Runner()).run(trial, config))
     is_pruned = np.isfinite(rows["fraction"])
     is_quality = (rows["mazes"] != SIZE_ROWS) & ~is_pruned
     sizes = rows_where(rows, mazes=SIZE_ROWS, run=0)

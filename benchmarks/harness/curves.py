@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,15 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig
 from dynamaze.benchmarks.harness.intervals import (
     IntervalEstimate,
     format_interval,
     mean_interval,
+    quantile_interval,
 )
 from dynamaze.benchmarks.harness.plots import line_with_band, panels
+from dynamaze.benchmarks.harness.runner import Runner, Trial, column
 from dynamaze.benchmarks.harness.table import Lines, Table, distinct, make_table, rows_where, stack
 from dynamaze.common.arrays import FloatArray
 
@@ -38,9 +41,22 @@ def mean_columns(**samples: npt.ArrayLike) -> Table:
     return table
 
 
+def median_columns(**samples: npt.ArrayLike) -> Table:
+    """Return the columns `quantity`_median, _low and _high of the medians over runs."""
+    table: Table = {}
+    for quantity, each in samples.items():
+        runs = np.asarray(each, dtype=np.float64)
+        found = [quantile_interval(own) for own in runs.reshape(len(runs), -1).T]
+        ends = np.array(found).reshape(*runs.shape[1:], 3)
+        for part, name in enumerate(("median", "low", "high")):
+            table[f"{quantity}_{name}"] = ends[..., part]
+    return table
+
+
 def interval_of(table: Table, quantity: str) -> IntervalEstimate:
-    """Return what `interval_columns` wrote of a quantity."""
-    return IntervalEstimate(*(table[f"{quantity}_{part}"] for part in IntervalEstimate._fields))
+    """Return what `interval_columns` or `median_columns` wrote of a quantity."""
+    middle = "median" if f"{quantity}_median" in table else "mean"
+    return IntervalEstimate(*(table[f"{quantity}_{part}"] for part in (middle, "low", "high")))
 
 
 def draw_curve(axes: Axes, x: str, table: Table, quantity: str, **style: Any) -> None:
@@ -90,46 +106,34 @@ def reward_curve(rewards: FloatArray, *, every: int = STORE_EVERY, **labels: Any
 
 # -- learning curves of several methods over the same episodes ---------------------------------
 
-LearnMethod = Callable[[str, np.random.SeedSequence], FloatArray]
-"""One run of a method from a seed: a number for each episode."""
-
 
 def run_methods(
-    methods: Iterable[str],
-    learn: LearnMethod,
-    *,
-    quantity: str,
-    runs: int,
-    seed: int,
-    callback: Callable[[], None] | None = None,
+    trial: Trial,
+    config: ExperimentConfig,
+    runner: Runner | None = None,
+    columns: Callable[..., Table] = mean_columns,
 ) -> Table:
-    """Run each method with the same seeds.
+    """Run each method, a setting of an experiment, with the same seeds.
 
     Args:
-        methods: their names.
-        learn: one run.
-        quantity: the name of the number that `learn` returns for each episode.
-        runs: for each method.
-        seed: determines every number.
-        callback: called after each run.
+        trial: one run; a table of one column, with a number for each episode.
+        config: its settings have the method as their first argument.
+        runner: runs the runs; by default one after another, in this process.
+        columns: returns the estimates and intervals: `mean_columns` or `median_columns`.
 
     Returns:
-        The columns method, episode (from 1), `quantity`_mean, `quantity`_low, `quantity`_high (a
-        95% interval of the mean) and runs.
-
-    Raises:
-        ValueError: for fewer than 2 runs.
+        The columns method, episode (from 1), those of the estimate of the trial's column, and runs.
     """
+    results = (runner or Runner()).run(trial, config)
     curves = []
-    for method in methods:
-        numbers = []
-        for child in np.random.SeedSequence(seed).spawn(runs):
-            numbers.append(learn(method, child))
-            if callback is not None:
-                callback()
-        episodes = np.arange(1, len(numbers[0]) + 1)
-        columns = mean_columns(**{quantity: numbers})
-        curves.append(make_table(method=method, episode=episodes, **columns, runs=runs))
+    for setting, tables in zip(config.settings, results, strict=True):
+        (quantity,) = tables[0]
+        numbers = column(tables, quantity)
+        episodes = np.arange(1, numbers.shape[1] + 1)
+        estimates = columns(**{quantity: numbers})
+        curves.append(
+            make_table(method=setting.arguments[0], episode=episodes, **estimates, runs=len(tables))
+        )
     return stack(curves)
 
 

@@ -18,14 +18,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.intervals import (
     IntervalEstimate,
     format_interval,
     mean_interval,
 )
 from dynamaze.benchmarks.harness.plots import COLOURS, line_with_band, panels
-from dynamaze.benchmarks.harness.runner import derive_seed
+from dynamaze.benchmarks.harness.runner import Runner, derive_seed
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -34,7 +34,7 @@ from dynamaze.benchmarks.harness.table import (
     distinct,
     make_table,
     rows_where,
-    stack,
+    stack_runs,
 )
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_integer
@@ -75,11 +75,12 @@ NUM_ENVS = {"PPO": 8, "SAC": 1}
 
 
 @dataclass(frozen=True)
-class ContinuousLearningConfig(JobsConfig):
+class ContinuousLearningConfig(ExperimentConfig):
     """Learning curves of PPO and SAC in a continuous maze."""
 
     name: ClassVar[str] = "continuous_learning"
     title: ClassVar[str] = f"{ENV}, at the end"
+    swept: ClassVar[tuple[str, ...]] = ("ppo_steps", "sac_steps")
 
     runs: int = 10
     """Runs for each curve."""
@@ -93,14 +94,12 @@ class ContinuousLearningConfig(JobsConfig):
     """Episodes of each evaluation."""
 
     @property
-    def steps(self) -> dict[str, int]:
-        """Steps of a run of each algorithm."""
-        return {"PPO": self.ppo_steps, "SAC": self.sac_steps}
-
-    @property
-    def jobs(self) -> Sequence[tuple[Any, ...]]:
-        """Algorithm and number of each run."""
-        return [(self, algorithm, run) for algorithm in SETTINGS for run in range(self.runs)]
+    def settings(self) -> Sequence[Setting]:
+        """Algorithms, and the steps of their runs."""
+        return [
+            Setting(("PPO", self.ppo_steps), self.runs, "PPO"),
+            Setting(("SAC", self.sac_steps), self.runs, "SAC"),
+        ]
 
     def check(self) -> None:
         """Check the options before anything runs.
@@ -109,7 +108,7 @@ class ContinuousLearningConfig(JobsConfig):
             ValueError: for fewer than 2 runs, or another number below 1.
         """
         super().check()
-        for name in ("ppo_steps", "sac_steps", "points", "episodes", "workers"):
+        for name in ("ppo_steps", "sac_steps", "points", "episodes"):
             checked_integer(name, getattr(self, name), 1)
 
 
@@ -120,12 +119,12 @@ class PolicyScore(NamedTuple):
     reached: float  # success rate: the fraction of episodes that end at the goal
 
 
-def run(config: ContinuousLearningConfig, callback: RunCallback = None) -> Tables:
+def run(config: ContinuousLearningConfig, runner: Runner | None = None) -> Tables:
     """Run the experiment.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         One table, with the columns algorithm, run, step, length and reached (see `PolicyScore`).
@@ -136,7 +135,7 @@ def run(config: ContinuousLearningConfig, callback: RunCallback = None) -> Table
     """
     config.check()
     optional_import("stable_baselines3", extra="distill", purpose="this experiment")
-    return {config.name: stack(run_jobs(trial, config, callback))}
+    return {config.name: stack_runs((runner or Runner()).run(trial, config))}
 
 
 def plot(tables: Tables, config: ContinuousLearningConfig) -> Figure:
@@ -174,26 +173,26 @@ def summary(tables: Tables, config: ContinuousLearningConfig) -> Lines:
 # -- one run -----------------------------------------------------------------------------------
 
 
-def trial(config: ContinuousLearningConfig, algorithm: str, run: int) -> Table:
-    """Return the evaluations of one run, at equal intervals of training."""
+def trial(config: ContinuousLearningConfig, algorithm: str, steps: int, number: int) -> Table:
+    """Return the evaluations of one run of some steps, at equal intervals of training."""
     import stable_baselines3 as sb3
     import torch
 
     torch.set_num_threads(1)
-    seed = derive_seed(config.seed, run)
+    seed = derive_seed(config.seed, number)
     envs = sb3.common.env_util.make_vec_env(_make_env, NUM_ENVS[algorithm], seed=seed)
     model = getattr(sb3, algorithm)(
         "MlpPolicy", envs, seed=seed, device="cpu", **SETTINGS[algorithm]
     )
     scores, at = [evaluate_greedy(model, config.episodes, seed)], [0]
     for point in range(1, config.points + 1):
-        goal = config.steps[algorithm] * point // config.points
+        goal = steps * point // config.points
         if goal > model.num_timesteps:  # PPO trains for whole rollouts
             model.learn(goal - model.num_timesteps, reset_num_timesteps=False)
             scores.append(evaluate_greedy(model, config.episodes, seed + point))
             at.append(model.num_timesteps)
     length, reached = zip(*scores, strict=True)
-    return make_table(algorithm=algorithm, run=run, step=at, length=length, reached=reached)
+    return make_table(algorithm=algorithm, run=number, step=at, length=length, reached=reached)
 
 
 def evaluate_greedy(model: Any, episodes: int, seed: int) -> PolicyScore:

@@ -13,7 +13,7 @@ measurements. Two remarks on the results:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -24,16 +24,24 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from dynamaze.agents.models import LEARNED_MODELS, MODELS
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, check_runs, run_jobs
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting, check_runs
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import COLOURS, REFERENCE, panels, points_with_bars
-from dynamaze.benchmarks.harness.table import Lines, Table, Tables, from_rows, rows_where, stack
+from dynamaze.benchmarks.harness.runner import Runner
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    from_rows,
+    rows_where,
+    stack_runs,
+)
 from dynamaze.benchmarks.studies.model_trial import (
     MAZES,
     SAMPLES,
     SKIPPED_EPISODES,
     STATED_PROBABILITY,
-    trial,
+    run_model,
 )
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_choice
@@ -55,11 +63,12 @@ LOGARITHMIC = ("steps_to_solve", *TIMES)
 
 
 @dataclass(frozen=True)
-class ModelComparisonConfig(JobsConfig):
+class ModelComparisonConfig(ExperimentConfig):
     """Compare the environment models: steps to solve, errors, calibration, time."""
 
     name: ClassVar[str] = "models"
     title: ClassVar[str] = "Environment models"
+    swept: ClassVar[tuple[str, ...]] = ("slow_runs", "models", "mazes")
 
     runs: int = 30
     """Runs of each model in each maze."""
@@ -73,15 +82,17 @@ class ModelComparisonConfig(JobsConfig):
     """Some of the mazes; all by default."""
 
     @property
-    def jobs(self) -> list[tuple[str, str, int, int]]:
-        """Return maze, model, run and seed of each run."""
+    def settings(self) -> Sequence[Setting]:
+        """Mazes, and the models that support each; slow ones have fewer runs."""
         return [
-            (maze, model, run, self.seed)
-            for run in range(max(self.runs, self.slow_runs))
+            Setting(
+                (maze, model),
+                self.slow_runs if is_slow(model, maze) else self.runs,
+                f"{model}, {maze}",
+            )
             for maze in self.mazes or MAZES
             for model in self.models or MODELS
-            if run < (self.slow_runs if is_slow(model, maze) else self.runs)
-            and supports(model, maze)
+            if supports(model, maze)
         ]
 
     @property
@@ -115,12 +126,12 @@ def supports(model: str, maze: str) -> bool:
     return on_grid or model in LEARNED_MODELS or model == "stored_experience"
 
 
-def run(config: ModelComparisonConfig, callback: RunCallback = None) -> Tables:
+def run(config: ModelComparisonConfig, runner: Runner | None = None) -> Tables:
     """Run the comparison.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         `models`, a row for each model in each maze: the means of the columns below with `_low` and
@@ -136,8 +147,13 @@ def run(config: ModelComparisonConfig, callback: RunCallback = None) -> Tables:
         ImportError: without SciPy or torch, which the slow models need.
     """
     config.check()
-    runs = stack(run_jobs(trial, config, callback))
+    runs = stack_runs((runner or Runner()).run(trial, config), by_number=True)
     return {"models": means(runs), "models_runs": runs}
+
+
+def trial(config: ModelComparisonConfig, maze: str, model: str, number: int) -> Table:
+    """Run one model in one maze once: a table of one row."""
+    return run_model(maze, model, number, config.seed)
 
 
 def means(runs: Table) -> Table:

@@ -78,6 +78,7 @@ from dynamaze.benchmarks.harness.table import (
     make_table,
     rows_where,
     stack,
+    stack_runs,
 )
 from dynamaze.benchmarks.studies.corrupted_model import (
     KINDS,
@@ -187,7 +188,7 @@ def run(config: ModelErrorConfig, runner: Runner | None = None) -> Tables:
         ValueError: for fewer than 2 runs or an unknown kind.
     """
     config.check()
-    runs = stack([table for own in (runner or Runner()).run(trial, config) for table in own])
+    runs = stack_runs((runner or Runner()).run(trial, config))
     return {config.name: summarise(runs), f"{config.name}_runs": runs}
 
 

@@ -33,11 +33,18 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents import Transitions
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import COLOURS, number_ticks, panels, points_with_bars
-from dynamaze.benchmarks.harness.runner import derive_seed
-from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
+from dynamaze.benchmarks.harness.runner import Runner, derive_seed
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    make_table,
+    rows_where,
+    stack_runs,
+)
 from dynamaze.common.optional_imports import optional_import
 
 METHODS = ("model-free", "learned model", "true environment")
@@ -141,11 +148,12 @@ TASKS = {
 
 
 @dataclass(frozen=True)
-class SB3DynaConfig(JobsConfig):
+class SB3DynaConfig(ExperimentConfig):
     """Real steps until DQN and SAC solve a maze, with and without a model."""
 
     name: ClassVar[str] = "sb3_dyna"
     title: ClassVar[str] = "Real steps until the maze is solved"
+    swept: ClassVar[tuple[str, ...]] = ("tasks",)
 
     runs: int = 8
     """Runs of each algorithm, method and number of gradient steps."""
@@ -153,9 +161,12 @@ class SB3DynaConfig(JobsConfig):
     """Some of the mazes and algorithms; all by default."""
 
     @property
-    def jobs(self) -> Sequence[tuple[Any, ...]]:
-        """Seed, arm and number of each run."""
-        return [(self.seed, *arm, number) for arm in arms(self) for number in range(self.runs)]
+    def settings(self) -> Sequence[Setting]:
+        """The compared arms: task, method and gradient steps."""
+        return [
+            Setting((name, method, steps), self.runs, f"{name}, {method}, {steps} gradient steps")
+            for name, method, steps in arms(self)
+        ]
 
 
 def arms(config: SB3DynaConfig) -> list[tuple[str, str, int]]:
@@ -169,12 +180,12 @@ def arms(config: SB3DynaConfig) -> list[tuple[str, str, int]]:
     return found
 
 
-def run(config: SB3DynaConfig, callback: RunCallback = None) -> Tables:
+def run(config: SB3DynaConfig, runner: Runner | None = None) -> Tables:
     """Run the experiment.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         One table, a row for each run, with the columns task, method, gradient_steps (for each real
@@ -183,17 +194,16 @@ def run(config: SB3DynaConfig, callback: RunCallback = None) -> Tables:
         run.
 
     Raises:
-        ValueError: for no worker.
         ImportError: without Stable-Baselines3.
     """
     optional_import("stable_baselines3", extra="distill", purpose="this experiment")
-    return {config.name: stack(run_jobs(trial, config, callback))}
+    return {config.name: stack_runs((runner or Runner()).run(trial, config))}
 
 
 # -- one run -----------------------------------------------------------------------------------
 
 
-def trial(seed: int, name: str, method: str, gradient_steps: int, number: int) -> Table:
+def trial(config: SB3DynaConfig, name: str, method: str, gradient_steps: int, number: int) -> Table:
     """Return the row of one run; runs with the same number have the same seed in all arms."""
     import stable_baselines3 as sb3
     import torch
@@ -203,23 +213,23 @@ def trial(seed: int, name: str, method: str, gradient_steps: int, number: int) -
 
     torch.set_num_threads(1)
     task = TASKS[name]
-    own = derive_seed(seed, number)
+    seed = derive_seed(config.seed, number)
     settings = deepcopy(task.settings)  # Stable-Baselines3 changes the dictionaries it is given
     algorithm = getattr(sb3, task.algorithm)(
         "MlpPolicy",
         task.make_env(),
         gradient_steps=gradient_steps,
-        seed=own,
+        seed=seed,
         device="cpu",
         **settings,
     )
-    callback = SolvedCallback(task, own)
+    callback = SolvedCallback(task, seed)
     callbacks: list[Any] = [ConvertCallback(callback)]
     if method != "model-free":
         planning = dict(task.planning)
         if method == METHODS[2]:
-            planning["model"] = TrueEnvModel(task.make_env(), own)
-        callbacks.append(DynaCallback(**planning, seed=own))
+            planning["model"] = TrueEnvModel(task.make_env(), seed)
+        callbacks.append(DynaCallback(**planning, seed=seed))
     algorithm.learn(task.limit, callback=callbacks)
     return make_table(
         task=name,

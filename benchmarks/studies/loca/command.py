@@ -12,7 +12,7 @@ process, deep belief network and ensemble are missing: they take milliseconds a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, ClassVar, NamedTuple
@@ -23,9 +23,10 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents import PLANNERS, TABLE_MODELS, DynaQ, DynaQPlus, LinearDyna, QLearning
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, check_runs, run_jobs
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting, check_runs
 from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import COLOURS, legend_below, line_with_band, panels
+from dynamaze.benchmarks.harness.runner import Runner
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -34,7 +35,7 @@ from dynamaze.benchmarks.harness.table import (
     distinct,
     from_rows,
     rows_where,
-    stack,
+    stack_runs,
 )
 from dynamaze.benchmarks.studies.loca.evaluation import (
     AdaptationResult,
@@ -57,14 +58,14 @@ ENDS = ("", "_low", "_high")
 
 
 @dataclass(frozen=True)
-class LoCAComparisonConfig(JobsConfig):
+class LoCAComparisonConfig(ExperimentConfig):
     """Options of both environments' comparisons; each has an option for its noise."""
 
     title: ClassVar[str] = "Local change adaptation"
     variant: ClassVar[str]
     env_options: ClassVar[tuple[str, ...]]
     """Options that are arguments of the environment."""
-    cache_ignores: ClassVar[tuple[str, ...]] = ("near",)
+    swept: ClassVar[tuple[str, ...]] = ("slow_runs", "agents", "sb3", "near")
 
     runs: int = 10
     """Runs of each agent."""
@@ -109,14 +110,12 @@ class LoCAComparisonConfig(JobsConfig):
         )
 
     @property
-    def jobs(self) -> list[tuple[LoCAProtocol, str, int]]:
-        """Protocol, agent and run of each run."""
-        protocol, entries = self.protocol, AGENTS[self.variant]
+    def settings(self) -> Sequence[Setting]:
+        """The agents; slow ones have fewer runs."""
+        entries = AGENTS[self.variant]
         return [
-            (protocol, name, run)
-            for run in range(max(self.runs, self.slow_runs))
+            Setting((name,), self.slow_runs if entries[name].is_slow else self.runs, name)
             for name in self.names
-            if run < (self.slow_runs if entries[name].is_slow else self.runs)
         ]
 
     @property
@@ -170,12 +169,12 @@ class LoCAContinuousConfig(LoCAComparisonConfig):
     """Standard deviation of the displacement's noise, in cells."""
 
 
-def run(config: LoCAComparisonConfig, callback: RunCallback = None) -> Tables:
+def run(config: LoCAComparisonConfig, runner: Runner | None = None) -> Tables:
     """Run the comparison.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         A row for each agent: runs, for each phase score_1 (normalised) with `_low` and `_high`, and
@@ -187,13 +186,13 @@ def run(config: LoCAComparisonConfig, callback: RunCallback = None) -> Tables:
         ImportError: for DQN without Stable-Baselines3.
     """
     config.check()
-    curves = stack(run_jobs(trial, config, callback))
+    curves = stack_runs((runner or Runner()).run(trial, config), by_number=True)
     return {config.name: summarise(curves, config), f"{config.name}_curves": curves}
 
 
-def trial(protocol: LoCAProtocol, name: str, number: int) -> Table:
+def trial(config: LoCAComparisonConfig, name: str, number: int) -> Table:
     """Run one agent once."""
-    evaluations = run_agent(AGENTS[protocol.variant][name].make, protocol, number)
+    evaluations = run_agent(AGENTS[config.variant][name].make, config.protocol, number)
     return {"agent": np.full(len(evaluations["run"]), name), **evaluations}
 
 

@@ -32,7 +32,7 @@ from dynamaze.benchmarks.distillation.mazes import HELD_OUT, TRAINING
 from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, mean_interval
 from dynamaze.benchmarks.harness.plots import (
     REFERENCE,
     line_with_band,
@@ -42,6 +42,7 @@ from dynamaze.benchmarks.harness.plots import (
     points_with_bars,
 )
 from dynamaze.benchmarks.harness.runner import Runner
+from dynamaze.benchmarks.harness.summaries import count_text, mean_text, share_text
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -150,7 +151,10 @@ class SoftLabelsConfig(ExperimentConfig):
     @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
-        return "normalised return, mean over seeds and 95% interval; paired differences"
+        return (
+            "normalised return, mean over n seeds and 95% interval; paired differences; "
+            f"{FEW_RUNS_NOTE}"
+        )
 
     def check(self) -> None:
         """Check the options before anything runs.
@@ -291,7 +295,7 @@ def distiller_settings(loss: Loss, setting: StudentSetting, seed: int) -> dict[s
 def summary(tables: Tables, config: SoftLabelsConfig) -> dict[str, Lines]:
     """Return each loss's normalised return and its paired gain; the same for each weighting."""
     rows, weight_rows = tables[config.name], tables[f"{config.name}_weights"]
-    few: Lines = [("labelled", "loss", "normalised return", "points above hard labels")]
+    few: Lines = [("labelled", "loss", "n", "normalised return", "points above hard labels")]
     for count in np.unique(rows["labelled"]).tolist():
         few += [
             (str(count), *line)
@@ -301,6 +305,7 @@ def summary(tables: Tables, config: SoftLabelsConfig) -> dict[str, Lines]:
     weights: Lines = [
         (
             "weights",
+            "n",
             "normalised return",
             "points above uniform",
             f"runs at {SUFFICIENT_PERCENT}% or more",
@@ -308,7 +313,8 @@ def summary(tables: Tables, config: SoftLabelsConfig) -> dict[str, Lines]:
     ]
     for line in _compared(weight_rows, "weights", UNIFORM):
         own = 100 * rows_where(weight_rows, weights=line[0])["normalised_return"]
-        weights.append((*line, f"{(own >= SUFFICIENT_PERCENT).sum()} of {len(own)}"))
+        sufficient = own >= SUFFICIENT_PERCENT
+        weights.append((*line, f"{sufficient.sum()}: {share_text(sufficient)}"))
     return {
         "Few labels, held-out levels": few,
         f"Weights, a student of {parameters} parameters": weights,
@@ -316,13 +322,13 @@ def summary(tables: Tables, config: SoftLabelsConfig) -> dict[str, Lines]:
 
 
 def _compared(rows: Table, column: str, base: str) -> Lines:
-    """Return a line for each kind: name, normalised return, paired difference from a baseline."""
+    """Return a line for each kind: name, runs, normalised return, paired difference from a base."""
     lines: Lines = []
     for name in distinct(rows, column):
         own = 100 * rows_where(rows, **{column: name})["normalised_return"]
-        gain = mean_interval(own - 100 * rows_where(rows, **{column: base})["normalised_return"])
-        above = "-" if name == base else format_interval(gain, sign="+")
-        lines.append((name, format_interval(mean_interval(own), unit="%"), above))
+        gain = own - 100 * rows_where(rows, **{column: base})["normalised_return"]
+        above = "-" if name == base else mean_text(gain, sign="+")
+        lines.append((name, str(len(own)), mean_text(own, unit="%"), above))
     return lines
 
 
@@ -363,9 +369,8 @@ def plot(tables: Tables, config: SoftLabelsConfig) -> Figure:
     parameters = int(weight_rows["parameters"][0])
     right.set_title(f"weights of states, a student of {parameters} parameters", fontsize=10)
     right.legend(frameon=False)
-    figure.suptitle(
-        f"Soft labels and weights: mean of {len(set(rows['run'].tolist()))} seeds, 95% interval"
-    )
+    runs = count_text(len(distinct(rows, "run")))
+    figure.suptitle(f"{config.title}: mean, {runs} seeds, 95% interval")
     return figure
 
 

@@ -13,12 +13,17 @@ from matplotlib.figure import Figure
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig
 from dynamaze.benchmarks.harness.intervals import (
     IntervalEstimate,
+    few_runs,
     format_interval,
     mean_interval,
-    quantile_interval,
 )
 from dynamaze.benchmarks.harness.plots import line_with_band, panels
 from dynamaze.benchmarks.harness.runner import Runner, Trial, column
+from dynamaze.benchmarks.harness.summaries import (
+    FEW_RUNS_OF_MEDIAN,
+    count_text,
+    median_interval,
+)
 from dynamaze.benchmarks.harness.table import Lines, Table, distinct, make_table, rows_where, stack
 from dynamaze.common.arrays import FloatArray
 
@@ -45,11 +50,8 @@ def median_columns(**samples: npt.ArrayLike) -> Table:
     """Return the columns `quantity`_median, _low and _high of the medians over runs."""
     table: Table = {}
     for quantity, each in samples.items():
-        runs = np.asarray(each, dtype=np.float64)
-        found = [quantile_interval(own) for own in runs.reshape(len(runs), -1).T]
-        ends = np.array(found).reshape(*runs.shape[1:], 3)
-        for part, name in enumerate(("median", "low", "high")):
-            table[f"{quantity}_{name}"] = ends[..., part]
+        for part, name in zip(median_interval(each), ("median", "low", "high"), strict=True):
+            table[f"{quantity}_{name}"] = part
     return table
 
 
@@ -79,9 +81,12 @@ def draw_level(axes: Axes, ends: npt.ArrayLike, table: Table, quantity: str, **s
 
 
 def interval_text(table: Table, quantity: str, row: int, digits: int = 2) -> str:
-    """Format the mean and interval of one row, for a summary."""
+    """Format the estimate and interval of one row, for a summary, marked where runs are few."""
     parts = (part[row] for part in interval_of(table, quantity))
-    return format_interval(IntervalEstimate(*parts), digits)
+    runs = int(table["runs"][row]) if "runs" in table else None
+    is_median = f"{quantity}_median" in table
+    few = runs is not None and (runs < FEW_RUNS_OF_MEDIAN if is_median else few_runs("mean", runs))
+    return format_interval(IntervalEstimate(*parts), digits, few=few)
 
 
 # -- cumulative rewards ------------------------------------------------------------------------
@@ -138,20 +143,18 @@ def run_methods(
 
 
 def plot_methods(table: Table, quantity: str, *, title: str, ylabel: str) -> Figure:
-    """Plot the stored table on a logarithmic scale."""
+    """Plot the stored table on a logarithmic scale; an interval that reaches 0 is cut off."""
     figure, ((axes,),) = panels()
+    axes.set_yscale("log", nonpositive="clip")
     for method in distinct(table, "method"):
         curve = rows_where(table, method=method)
-        mean, low, high = interval_of(curve, quantity)
-        # An interval may reach below 0, which has no logarithm.
-        shown = IntervalEstimate(mean, np.maximum(low, 1e-3), high)
-        line_with_band(axes, curve["episode"], shown, label=method)
+        draw_curve(axes, "episode", curve, quantity, label=method)
+    middle = "median" if f"{quantity}_median" in table else "mean"
     axes.set(
         xlabel="Episodes",
         ylabel=ylabel,
-        yscale="log",
         xlim=(1, int(table["episode"].max())),
-        title=f"{title}: mean of {int(table['runs'][0])} runs, 95% interval",
+        title=f"{title}: {middle}, {count_text(table['runs'])}, 95% interval",
     )
     axes.legend(frameon=False)
     return figure
@@ -163,9 +166,9 @@ def summarise_methods(
     """Return a line for each method: its number in some episodes and in the last one."""
     last = int(table["episode"].max())
     shown = [episode for episode in episodes if episode < last] + [last]
-    lines: Lines = [("method", *(f"episode {episode}" for episode in shown))]
+    lines: Lines = [("method", "n", *(f"episode {episode}" for episode in shown))]
     for method in distinct(table, "method"):
         curve = rows_where(table, method=method)
         texts = (interval_text(curve, quantity, episode - 1, digits) for episode in shown)
-        lines.append((method, *texts))
+        lines.append((method, str(curve["runs"][0]), *texts))
     return lines

@@ -19,13 +19,16 @@ from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import (
-    IntervalEstimate,
-    format_interval,
-    mean_interval,
-)
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE
 from dynamaze.benchmarks.harness.plots import COLOURS, line_with_band, panels
 from dynamaze.benchmarks.harness.runner import Runner, derive_seed
+from dynamaze.benchmarks.harness.summaries import (
+    count_text,
+    fraction_interval,
+    median_interval,
+    median_text,
+    share_text,
+)
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -101,6 +104,14 @@ class ContinuousLearningConfig(ExperimentConfig):
             Setting(("SAC", self.sac_steps), self.runs, "SAC"),
         ]
 
+    @property
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return (
+            "n runs; 95% intervals: of the median of the steps (500 where the goal is not "
+            f"reached), and Wilson's of the success rate; {FEW_RUNS_NOTE}"
+        )
+
     def check(self) -> None:
         """Check the options before anything runs.
 
@@ -150,23 +161,20 @@ def plot(tables: Tables, config: ContinuousLearningConfig) -> Figure:
     right.set(ylabel="Success rate", ylim=(-0.02, 1.02))
     right.legend(frameon=False, loc="lower right")
     runs = len(np.unique(table["run"]))
-    figure.suptitle(f"{ENV}: mean of {runs} runs, 95% interval")
+    figure.suptitle(f"{ENV}: median and success rate, {count_text(runs)}, 95% interval")
     return figure
 
 
 def summary(tables: Tables, config: ContinuousLearningConfig) -> Lines:
     """Return a line for each algorithm: the evaluation of its final policies."""
     table = tables[config.name]
-    lines: Lines = [("algorithm", "steps", "steps to the goal", "success rate")]
+    lines: Lines = [("algorithm", "n", "steps", "steps to the goal", "success rate")]
     for algorithm in np.unique(table["algorithm"]):
         own = rows_where(table, algorithm=algorithm)
         steps = own["step"].max()
         last = rows_where(own, step=steps)
-        length, reached = (
-            format_interval(mean_interval(last[column]), digits)
-            for column, digits in (("length", 1), ("reached", 3))
-        )
-        lines.append((str(algorithm), f"{steps:,}", length, reached))
+        length, reached = median_text(last["length"], 1), share_text(last["reached"])
+        lines.append((str(algorithm), str(last["run"].size), f"{steps:,}", length, reached))
     return lines
 
 
@@ -223,12 +231,10 @@ def _make_env() -> gym.Env[Any, Any]:
 
 
 def _draw(axes: Axes, table: Table, column: str) -> None:
-    lowest, highest = (0, 1) if column == "reached" else (1, TIME_LIMIT)
+    interval = fraction_interval if column == "reached" else median_interval
     for algorithm in distinct(table, "algorithm"):
         own = rows_where(table, algorithm=algorithm)
-        mean, low, high = mean_interval(by_run(own, column))
-        shown = IntervalEstimate(mean, np.maximum(low, lowest), np.minimum(high, highest))
-        thousands = np.unique(own["step"]) / 1000
+        shown, thousands = interval(by_run(own, column)), np.unique(own["step"]) / 1000
         line_with_band(axes, thousands, shown, color=COLOURS[algorithm], label=algorithm)
     axes.set(xlabel="Steps in the maze (thousands)", xlim=(0, None))
 

@@ -35,6 +35,7 @@ from dynamaze.benchmarks.harness.curves import interval_of, interval_text, mean_
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.plots import number_ticks, panels, points_with_bars
 from dynamaze.benchmarks.harness.runner import Runner, column
+from dynamaze.benchmarks.harness.summaries import count_text
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -153,15 +154,15 @@ def plot(tables: Tables, config: DeepBeliefConfig) -> Figure:
         number_ticks(axes, np.unique(part["labelled"]))
     row[0].set_ylabel("Error on held-out transitions, in standard deviations")
     row[0].legend(frameon=False)
-    runs = int(tables[config.name]["runs"][0])
-    figure.suptitle(f"Deep belief network: mean of {runs} runs, 95% interval")
+    runs = count_text(tables[config.name]["runs"])
+    figure.suptitle(f"{config.title}: mean, {runs}, 95% interval")
     return figure
 
 
 def summary(tables: Tables, config: DeepBeliefConfig) -> Lines:
     """Return a line for each observation and number of transitions: errors and gains."""
     lines: Lines = [
-        ("observation", "transitions", "without", "gain, same inputs", "gain, more inputs")
+        ("observation", "transitions", "n", "without", "gain, same inputs", "gain, more inputs")
     ]
     for observation in OBSERVATIONS:
         for labelled in distinct(tables[config.name], "labelled"):
@@ -171,6 +172,7 @@ def summary(tables: Tables, config: DeepBeliefConfig) -> Lines:
                 (
                     observation,
                     str(labelled),
+                    str(arms["none"]["runs"][0]),
                     interval_text(arms["none"], "error", 0, 3),
                     interval_text(arms["labelled"], "gain", 0, 3),
                     interval_text(arms["unlabelled"], "gain", 0, 3),

@@ -124,7 +124,7 @@ def learn(config: LinearDynaConfig, method: str, rng: np.random.Generator) -> An
 def plot(tables: Tables, config: LinearDynaConfig) -> Figure:
     """Return the learning curves of the stored table."""
     label = "Error of the values (root mean square over states)"
-    return plot_methods(tables[config.name], "error", title="Boyan chain", ylabel=label)
+    return plot_methods(tables[config.name], "error", title=config.title, ylabel=label)
 
 
 def summary(tables: Tables, config: LinearDynaConfig) -> Lines:

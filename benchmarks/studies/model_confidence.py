@@ -41,9 +41,14 @@ from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import run_one
 from dynamaze.benchmarks.harness.curves import draw_curve, reward_curve
 from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
+from dynamaze.benchmarks.harness.intervals import (
+    FEW_RUNS_NOTE,
+    IntervalEstimate,
+    mean_interval,
+)
 from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, panels
 from dynamaze.benchmarks.harness.runner import Runner, column, run_seed
+from dynamaze.benchmarks.harness.summaries import count_text, mean_text, median_text
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -107,6 +112,14 @@ class ModelConfidenceConfig(AgentConfig):
             for model in self.models
             for method in METHODS
         ]
+
+    @property
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return (
+            "n runs; 95% intervals of mean rewards and of the median of steps to 5 goals, which "
+            f"are all remaining steps where there were fewer goals; {FEW_RUNS_NOTE}"
+        )
 
     def check(self) -> None:
         """Check the options before anything runs.
@@ -229,9 +242,15 @@ def run_columns(rewards: FloatArray, change: int) -> Table:
 
 def paired_gain(ends: Table, maze: str, model: str, method: str, column: str) -> IntervalEstimate:
     """Return the paired difference from plain Dyna-Q with the same model, with a 95% interval."""
+    return mean_interval(paired_gains(ends, maze, model, method, column))
+
+
+def paired_gains(ends: Table, maze: str, model: str, method: str, column: str) -> FloatArray:
+    """Return (runs,) the paired differences from plain Dyna-Q with the same model."""
     rows = rows_where(ends, maze=maze, model=model)
     mine, plain = (rows_where(rows, method=each)[column] for each in (method, "Dyna-Q"))
-    return mean_interval(mine - plain)
+    gains: FloatArray = mine - plain
+    return gains
 
 
 def summary(tables: Tables, config: ModelConfidenceConfig) -> dict[str, Lines]:
@@ -243,6 +262,7 @@ def summary(tables: Tables, config: ModelConfidenceConfig) -> dict[str, Lines]:
             lines: Lines = [
                 (
                     "method",
+                    "n",
                     "before",
                     f"last {LATE_STEPS}",
                     "after",
@@ -253,12 +273,17 @@ def summary(tables: Tables, config: ModelConfidenceConfig) -> dict[str, Lines]:
             rows = rows_where(ends, maze=maze, model=model)
             for method in METHODS:
                 mine = rows_where(rows, method=method)
-                before, late, after, steps = (
-                    format_interval(mean_interval(mine[column]))
-                    for column in ("reward_before", "reward_late", "reward_after", "steps_to_five")
+                before, late, after = (
+                    mean_text(mine[column])
+                    for column in ("reward_before", "reward_late", "reward_after")
                 )
-                more = format_interval(paired_gain(ends, maze, model, method, "reward_after"))
-                lines.append((method, before, late, after, more, steps))
+                more = (
+                    "-"
+                    if method == "Dyna-Q"
+                    else mean_text(paired_gains(ends, maze, model, method, "reward_after"))
+                )
+                runs, steps = str(mine["run"].size), median_text(mine["steps_to_five"])
+                lines.append((method, runs, before, late, after, more, steps))
             sections[f"{maze} maze, {model.replace('_', ' ')}"] = lines
     return sections
 
@@ -273,7 +298,8 @@ def plot(tables: Tables, config: ModelConfidenceConfig) -> Figure:
             _draw(axes, table, _change(maze))
             axes.set_title(f"{name} maze, {model.replace('_', ' ')}", fontsize=10)
     grid[0, 0].legend(frameon=False)
-    figure.suptitle(f"Uncertainty and confidence: mean of {config.runs} runs, 95% interval")
+    runs = count_text(tables["model_confidence"]["runs"])
+    figure.suptitle(f"{config.title}: mean, {runs}, 95% interval")
     return figure
 
 

@@ -24,7 +24,12 @@ from matplotlib.figure import Figure
 from dynamaze.agents import PLANNERS, TABLE_MODELS, DynaQ, DynaQPlus, LinearDyna, QLearning
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting, check_runs
-from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
+from dynamaze.benchmarks.harness.intervals import (
+    FEW_RUNS_NOTE,
+    few_runs,
+    format_interval,
+    mean_interval,
+)
 from dynamaze.benchmarks.harness.plots import COLOURS, legend_below, line_with_band, panels
 from dynamaze.benchmarks.harness.runner import Runner
 from dynamaze.benchmarks.harness.table import (
@@ -122,8 +127,9 @@ class LoCAComparisonConfig(ExperimentConfig):
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
         return (
-            "normalised score (0: policy that is optimal in the other task, 1: optimum), mean of "
-            "the runs and 95% interval; adaptive: near the optimum in phases 1 and 2"
+            "normalised score (0: policy that is optimal in the other task, 1: optimum), mean of n "
+            "runs and 95% interval; adaptive: near the optimum in phases 1 and 2; "
+            f"{FEW_RUNS_NOTE}"
         )
 
     def check(self) -> None:
@@ -230,10 +236,11 @@ def summary(tables: Tables, config: LoCAComparisonConfig) -> Lines:
         f"{number}: task {phase.task}, from {phase.starts}"
         for number, phase in enumerate(PHASES, 1)
     ]
-    lines: Lines = [("agent", "runs", *phases, "adaptive")]
+    lines: Lines = [("agent", "n", *phases, "adaptive")]
     for name, result, runs in _results(tables[f"{config.name}_curves"], config):
+        few = few_runs("mean", runs)
         cells = [
-            f"{format_interval(score, 2)} {near}"
+            f"{format_interval(score, 2, few=few)} {near}"
             for score, near in zip(result.scores, result.near, strict=True)
         ]
         lines.append((name, str(runs), *cells, result.adaptive))
@@ -252,7 +259,7 @@ def plot(tables: Tables, config: LoCAComparisonConfig) -> Figure:
     figure, grid = panels(lines, COLUMNS, size=size, sharex=True, sharey=True)
     for axes, (name, result, runs) in zip(grid.flat, results, strict=False):
         _draw(axes, rows_where(curves, agent=name), COLOURS[result.adaptive])
-        axes.set_title(f"{name.replace('_', ' ')}: {result.adaptive} ({runs} runs)", fontsize=9)
+        axes.set_title(f"{name.replace('_', ' ')}: {result.adaptive} (n = {runs})", fontsize=9)
     for axes in grid.flat[len(results) :]:
         axes.axis("off")
     for axes in grid[-1]:
@@ -262,7 +269,9 @@ def plot(tables: Tables, config: LoCAComparisonConfig) -> Figure:
         axes.set_ylabel("Greedy return")
     grid[0, 0].set_ylim(0, 1.1 * curves["optimum"].max())
     legend_below(figure, grid[0, 0], 2)
-    figure.suptitle("LoCA: mean greedy return from everywhere, 95% interval; is it adaptive?")
+    figure.suptitle(
+        f"{config.title}: mean greedy return from everywhere, 95% interval; is it adaptive?"
+    )
     return figure
 
 

@@ -79,7 +79,7 @@ def mean_text(samples: npt.ArrayLike, digits: int = 1, *, unit: str = "", sign: 
 
 
 def median_text(samples: npt.ArrayLike, digits: int = 0, *, limit: float = np.inf) -> str:
-    """Return the median and its interval, as in "240 [180, over 500]".
+    """Return the median and its interval, as in "240 [180, over 500]" or "over 500".
 
     Args:
         samples: (runs,) numbers; infinite where it did not happen within the limit.
@@ -87,11 +87,11 @@ def median_text(samples: npt.ArrayLike, digits: int = 0, *, limit: float = np.in
         limit: stands for an infinite number.
     """
     numbers = np.asarray(samples, dtype=np.float64)
+    ends = [float(part) for part in median_interval(numbers)]
     middle, low, high = (
-        f"{end:.{digits}f}" if np.isfinite(end) else f"over {limit:g}"
-        for end in (float(part) for part in median_interval(numbers))
+        f"{end:.{digits}f}" if np.isfinite(end) else f"over {limit:g}" for end in ends
     )
-    text = f"{middle} [{low}, {high}]"
+    text = f"{middle} [{low}, {high}]" if np.isfinite(ends).any() else middle
     return f"{text} {FEW_RUNS_MARK}" if len(numbers) < FEW_RUNS_OF_MEDIAN else text
 
 

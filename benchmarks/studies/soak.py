@@ -85,10 +85,10 @@ class SoakConfig(ExperimentConfig):
         """Check the options before anything runs.
 
         Raises:
-            ValueError: for no run, no environment, or fewer than one step of each environment in
-                each tenth of a run.
+            ValueError: for fewer than 2 runs, no environment, or fewer than one step of each
+                environment in each tenth of a run.
         """
-        checked_integer("runs", self.runs, 1)
+        super().check()
         checked_integer("num_envs", self.num_envs, 1)
         if not self.steps >= PARTS * self.num_envs:
             raise ValueError(

@@ -43,6 +43,7 @@ def test_median_text_names_limit() -> None:
     samples = [100.0] * 8 + [np.inf] * 4
     assert median_text(samples, limit=2000) == "100 [100, over 2000]"
     assert median_text([1.0, 2.0]) == "1 [1, 2] (!)"
+    assert median_text([np.inf] * 12, limit=50) == "over 50"
 
 
 def test_share_text_is_wilsons() -> None:

@@ -33,7 +33,7 @@ from dynamaze.agents.learners.deep_belief import DeepBelief
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import interval_of, interval_text, mean_columns
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.plots import number_ticks, panels, points_with_bars
+from dynamaze.benchmarks.harness.plots import COLOURS, number_ticks, panels, points_with_bars
 from dynamaze.benchmarks.harness.runner import Runner, column
 from dynamaze.benchmarks.harness.summaries import count_text
 from dynamaze.benchmarks.harness.table import (
@@ -149,7 +149,8 @@ def plot(tables: Tables, config: DeepBeliefConfig) -> Figure:
         part = rows_where(tables[config.name], observation=observation)
         for arm, label in ARMS.items():
             curve = rows_where(part, arm=arm)
-            points_with_bars(axes, curve["labelled"], interval_of(curve, "error"), label=label)
+            style = {"label": label, "color": COLOURS[label]}
+            points_with_bars(axes, curve["labelled"], interval_of(curve, "error"), **style)
         axes.set(title=title, xlabel="Labelled transitions", xscale="log")
         number_ticks(axes, np.unique(part["labelled"]))
     row[0].set_ylabel("Error on held-out transitions, in standard deviations")

@@ -27,6 +27,7 @@ from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.plots import EVENT, REFERENCE, panels
 from dynamaze.benchmarks.harness.runner import Runner, derive_seed
+from dynamaze.benchmarks.harness.summaries import count_text
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -253,7 +254,7 @@ def plot(tables: Tables, config: SoakConfig) -> Figure:
     axes.set(
         xlabel=f"Tenth of a run ({int(parts['steps'][0]):,} steps)",
         ylabel="Deviation of the number of goals (standard deviations)",
-        title=f"{config.title}: {len(distinct(parts, 'run'))} runs",
+        title=f"{config.title}: {count_text(len(distinct(parts, 'run')))} runs",
     )
     return figure
 

@@ -30,7 +30,7 @@ from dynamaze.benchmarks.harness.intervals import (
     format_interval,
     mean_interval,
 )
-from dynamaze.benchmarks.harness.plots import COLOURS, legend_below, line_with_band, panels
+from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, legend_below, line_with_band, panels
 from dynamaze.benchmarks.harness.runner import Runner
 from dynamaze.benchmarks.harness.table import (
     Lines,
@@ -286,7 +286,7 @@ def _draw(axes: Axes, evaluations: Table, colour: str) -> None:
         for name, (line, label) in REFERENCE_LINES.items():
             shown = label if begin == 0 else ""  # once in the legend
             axes.plot([begin, end], own[name][[0, 0]], f"k{line}", linewidth=1, label=shown)
-        axes.axvline(end, color="grey", linewidth=0.5)
+        axes.axvline(end, **EVENT)
         begin = end
     axes.tick_params(labelsize=8)
 

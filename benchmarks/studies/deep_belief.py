@@ -149,7 +149,7 @@ def plot(tables: Tables, config: DeepBeliefConfig) -> Figure:
         part = rows_where(tables[config.name], observation=observation)
         for arm, label in ARMS.items():
             curve = rows_where(part, arm=arm)
-            style = {"label": label, "color": COLOURS[label]}
+            style: dict[str, Any] = {"label": label, "color": COLOURS[label]}
             points_with_bars(axes, curve["labelled"], interval_of(curve, "error"), **style)
         axes.set(title=title, xlabel="Labelled transitions", xscale="log")
         number_ticks(axes, np.unique(part["labelled"]))

@@ -14,6 +14,7 @@ from dynamaze.benchmarks.harness.intervals import (
     IntervalEstimate,
     few_runs,
     format_interval,
+    kind_of_mean,
     mean_interval,
     proportion_interval,
     quantile_interval,
@@ -63,7 +64,8 @@ def fraction_interval(samples: npt.ArrayLike) -> IntervalEstimate:
 def mean_text(samples: npt.ArrayLike, digits: int = 1, *, unit: str = "", sign: str = "") -> str:
     """Return the mean and Student's interval, as in "8.2% [7.1, 9.3]".
 
-    Equal samples have no such interval, and say so.
+    It is marked if it has too few runs for the skewness of the samples. Equal samples have no such
+    interval, and say so.
 
     Args:
         samples: (runs,) numbers, at least 2.
@@ -74,7 +76,7 @@ def mean_text(samples: npt.ArrayLike, digits: int = 1, *, unit: str = "", sign: 
     numbers = np.asarray(samples, dtype=np.float64)
     if np.ptp(numbers) == 0:
         return f"{numbers[0]:{sign}.{digits}f}{unit} (all equal)"
-    few = few_runs("mean", len(numbers))
+    few = few_runs("mean", numbers.size) or few_runs(kind_of_mean(numbers), numbers.size)
     return format_interval(mean_interval(numbers), digits, unit=unit, sign=sign, few=few)
 
 

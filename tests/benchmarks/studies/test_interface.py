@@ -49,7 +49,6 @@ def test_trial_takes_arguments_of_settings(name: str) -> None:
     module, config = load(name)
     parameters = [*signature(module.trial).parameters]
     assert parameters[0] == "config"
-    assert parameters[-1] == "number"
     assert {len(setting.arguments) for setting in config.settings} == {len(parameters) - 2}
     assert [*signature(module.run).parameters] == ["config", "runner"]
 

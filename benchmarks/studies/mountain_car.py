@@ -5,11 +5,11 @@ are not reproduced. The environment is Gymnasium's `MountainCar-v0`, with at mos
 episode. All methods have the same tile coding and act greedily: values begin at 0, which is
 optimistic, so that every action is tried (Sutton & Barto 2018, section 10.1).
 
-Results in episode 5 (steps; 10 runs, 95% intervals):
+Results of `dynamaze bench run mountain-car` in episode 5 (median steps of 10 runs, 95% intervals):
 
-- Q-learning 352 [305, 398]; the learned model without planning 411 [261, 561].
-- Planning at random features 192 [168, 216], by PWMA 229 [167, 290], by MG 193 [168, 217].
-- Planning at visited states 266 [125, 407]: it does not update what was not visited.
+- Q-learning 330 [274, 421]; the learned model without planning 348 [230, 601].
+- Planning at random features 190 [160, 205], by PWMA 200 [160, 309], by MG 180 [161, 239].
+- Planning at visited states 204 [158, 304]: it does not update what was not visited.
 
 So planning needs fewer episodes.
 
@@ -20,6 +20,7 @@ matrix is nearly full, so most features lead to most others. In a table it is be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -31,9 +32,16 @@ from dynamaze.agents import Agent, QLearning
 from dynamaze.agents.callbacks import Step
 from dynamaze.agents.linear.dyna import LinearDyna
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.curves import plot_methods, run_methods, summarise_methods
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, RunCallback
-from dynamaze.benchmarks.harness.table import Lines, Tables
+from dynamaze.benchmarks.harness.curves import (
+    median_columns,
+    plot_methods,
+    run_methods,
+    summarise_methods,
+)
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE
+from dynamaze.benchmarks.harness.runner import Runner, run_seed
+from dynamaze.benchmarks.harness.table import Lines, Table, Tables
 from dynamaze.common.arrays import FloatArray
 
 
@@ -75,33 +83,37 @@ class MountainCarConfig(ExperimentConfig):
     """Steps after which an episode is cut off."""
 
     @property
-    def total_runs(self) -> int:
-        """Number of runs of all methods."""
-        return self.runs * len(METHODS)
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return f"n runs; median steps of an episode, 95% interval; {FEW_RUNS_NOTE}"
+
+    @property
+    def settings(self) -> Sequence[Setting]:
+        """The methods."""
+        return [Setting((method,), self.runs, method) for method in METHODS]
 
 
-def run(config: MountainCarConfig, callback: RunCallback = None) -> Tables:
+def run(config: MountainCarConfig, runner: Runner | None = None) -> Tables:
     """Run the experiment.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
-        One table (see `run_methods`) of the "steps" of each episode.
+        One table (see `run_methods`) of the "steps" of each episode: medians, because an episode
+        that does not reach the goal has all steps of the time limit.
 
     Raises:
         ValueError: for fewer than 2 runs.
     """
-    table = run_methods(
-        METHODS,
-        lambda method, seed: learn(config, METHODS[method], seed),
-        quantity="steps",
-        runs=config.runs,
-        seed=config.seed,
-        callback=callback,
-    )
-    return {config.name: table}
+    config.check()
+    return {config.name: run_methods(trial, config, runner, median_columns)}
+
+
+def trial(config: MountainCarConfig, method: str, number: int) -> Table:
+    """Run a method once: the steps of each episode."""
+    return {"steps": learn(config, METHODS[method], run_seed(config.seed, number))}
 
 
 def learn(
@@ -139,7 +151,7 @@ def make_agent(
 
 def plot(tables: Tables, config: MountainCarConfig) -> Figure:
     """Return the learning curves of the stored table."""
-    return plot_methods(tables[config.name], "steps", title="Mountain Car", ylabel="Steps")
+    return plot_methods(tables[config.name], "steps", title=config.title, ylabel="Steps")
 
 
 def summary(tables: Tables, config: MountainCarConfig) -> Lines:

@@ -17,7 +17,7 @@ from dynamaze.benchmarks.harness.intervals import (
 )
 from dynamaze.benchmarks.harness.plots import line_with_band, panels
 from dynamaze.benchmarks.harness.table import Lines, Table, distinct, make_table, rows_where, stack
-from dynamaze.common.arrays import FloatArray
+from dynamaze.common.arrays import FloatArray, IntArray
 
 # -- one quantity with an interval -------------------------------------------------------------
 
@@ -68,10 +68,20 @@ def interval_text(table: Table, quantity: str, row: int, digits: int = 2) -> str
     return format_interval(IntervalEstimate(*parts), digits)
 
 
+def runs_text(table: Table, row: int = 0) -> str:
+    """Return the number of runs of one row, for the column `n` of a summary."""
+    return f"{int(table['runs'][row]):,}"
+
+
 # -- cumulative rewards ------------------------------------------------------------------------
 
 STORE_EVERY = 10
 """Steps between two stored points of a curve of rewards."""
+
+
+def curve_steps(steps: int, every: int = STORE_EVERY) -> IntArray:
+    """Return the steps that are stored of a curve: `every`, 2 `every`, ..."""
+    return np.arange(every, steps + 1, every)
 
 
 def reward_curve(rewards: FloatArray, *, every: int = STORE_EVERY, **labels: Any) -> Table:
@@ -83,7 +93,7 @@ def reward_curve(rewards: FloatArray, *, every: int = STORE_EVERY, **labels: Any
         labels: further columns, of a single value each; they come first.
     """
     runs, steps = rewards.shape
-    at = np.arange(every, steps + 1, every)
+    at = curve_steps(steps, every)
     cumulative = rewards.cumsum(axis=1)[:, at - 1]
     return make_table(**labels, step=at, **mean_columns(reward=cumulative), runs=runs)
 

@@ -278,12 +278,14 @@ def summary(tables: Tables, config: BackgroundOrDecisionConfig) -> dict[str, Lin
     """Return for each maze a line for each agent: regret, and runs that find the change."""
     regret = tables[f"{config.name}_regret"]
     sections: dict[str, Lines] = {}
+    # Now and then a run finds the change that most do not find, or the other way round.
+    kinds = {"before": "mean", "after": "time", "found": "proportion"}
     for maze in distinct(regret, "maze"):
         own = rows_where(regret, maze=maze)
         own |= {name: 100 * column for name, column in own.items() if name.startswith("found")}
         lines: Lines = [("agent", "budget", "n", "regret before", "after", "% find the change")]
         for row, (method, budget) in enumerate(zip(own["method"], own["budget"], strict=True)):
-            texts = (interval_text(own, name, row, 0) for name in ("before", "after", "found"))
+            texts = (interval_text(own, name, row, 0, kind=kind) for name, kind in kinds.items())
             spent = f"{budget:,}" if budget else ""
             lines.append((METHODS[method].label, spent, runs_text(own, row), *texts))
         sections[f"Background or decision-time planning, {MAZES[maze].maze.lower()}"] = lines

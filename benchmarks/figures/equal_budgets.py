@@ -416,6 +416,7 @@ def summary(tables: Tables, config: EqualBudgetsConfig) -> Lines:
 
 def _texts(table: Table, row: int) -> tuple[str, ...]:
     thousandths = {f"loss_{part}": table[f"loss_{part}"] * 1000 for part in ("mean", "low", "high")}
+    thousandths["runs"] = table["runs"]
     texts = interval_text(thousandths, "loss", row, 1), interval_text(table, "error", row, 3)
     return runs_text(table, row), *texts
 

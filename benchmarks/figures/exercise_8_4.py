@@ -108,7 +108,10 @@ class Exercise84Config(ExperimentConfig):
         """The agents in each maze."""
         return [
             Setting(
-                tuple(each), self.runs, f"{each.maze}, {METHODS[each.bonus]}, kappa {each.kappa:g}"
+                tuple(each),
+                self.runs,
+                f"{each.maze}, {METHODS[each.bonus]}, kappa {each.kappa:g}, "
+                f"epsilon {each.epsilon:g}",
             )
             for each in self.bonus_settings()
         ]
@@ -324,8 +327,8 @@ def summary(tables: Tables, config: Exercise84Config) -> dict[str, Lines]:
                     f"{own['epsilon'][row]:g}",
                     f"{kappa:g}{mark}" if kappa else "",
                     runs_text(own, row),
-                    interval_text(own, "found", row),
-                    interval_text(own, "regret", row, 1),
+                    interval_text(own, "found", row, kind="proportion"),
+                    interval_text(own, "regret", row, 1, kind="time"),
                 )
             )
         sections[f"Exercise 8.4, {maze.maze.lower()} (* the figure's kappa)"] = lines

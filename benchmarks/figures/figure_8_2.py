@@ -132,7 +132,7 @@ def summary(tables: Tables, config: Figure82Config) -> Lines:
     lines: Lines = [("planning steps", "n", "first episode", "last episode")]
     for planning_steps in np.unique(table["planning_steps"]):
         curve = rows_where(table, planning_steps=planning_steps)
-        texts = (interval_text(curve, "steps", row) for row in (0, -1))
+        texts = (interval_text(curve, "steps", row, kind="skewed") for row in (0, -1))
         lines.append((str(planning_steps), runs_text(curve), *texts))
     return lines
 

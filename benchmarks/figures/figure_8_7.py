@@ -180,7 +180,7 @@ def summary(tables: Tables, config: Figure87Config) -> Lines:
 
 
 def _with_exact(curve: Table, row: int) -> str:
-    return f"{interval_text(curve, 'rms', row, 4)}, exactly {curve['closed_form'][row]:.4f}"
+    return f"{interval_text(curve, 'rms', row, 4, kind='skewed')}, exactly {curve['closed_form'][row]:.4f}"
 
 
 if __name__ == "__main__":

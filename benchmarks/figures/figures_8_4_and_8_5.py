@@ -28,7 +28,7 @@ from dynamaze.benchmarks.harness.curves import (
     runs_text,
 )
 from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
+from dynamaze.benchmarks.harness.intervals import few_runs, format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import EVENT, METHODS, REFERENCE
 from dynamaze.benchmarks.harness.runner import Runner, column, run_seed
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
@@ -170,7 +170,8 @@ def summary(tables: Tables, config: ChangingMazeFigureConfig) -> Lines:
         curve = rows_where(tables[config.name], agent=agent)
         after = rows_where(tables[f"{config.name}_runs"], agent=agent)["reward_after"]
         whole = interval_text(curve, "reward", -1, 1)
-        lines.append((agent, runs_text(curve), whole, format_interval(mean_interval(after))))
+        after_text = format_interval(mean_interval(after), few=few_runs("mean", after.size))
+        lines.append((agent, runs_text(curve), whole, after_text))
     return lines
 
 

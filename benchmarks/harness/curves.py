@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.intervals import (
     IntervalEstimate,
+    few_runs,
     format_interval,
     mean_interval,
 )
@@ -62,10 +63,21 @@ def draw_level(axes: Axes, ends: npt.ArrayLike, table: Table, quantity: str, **s
     line_with_band(axes, np.asarray(ends), level, **style)
 
 
-def interval_text(table: Table, quantity: str, row: int, digits: int = 2) -> str:
-    """Format the mean and interval of one row, for a summary."""
+def interval_text(
+    table: Table, quantity: str, row: int, digits: int = 2, *, kind: str = "mean"
+) -> str:
+    """Format the mean and interval of one row, for a summary.
+
+    Args:
+        table: with the columns of `interval_columns`, and the column `runs`.
+        quantity: the name of the quantity.
+        row: of the table.
+        digits: after the decimal point.
+        kind: of interval and data (`intervals.FEW_RUNS_BY_KIND`); with too few runs it is marked.
+    """
     parts = (part[row] for part in interval_of(table, quantity))
-    return format_interval(IntervalEstimate(*parts), digits)
+    few = "runs" in table and few_runs(kind, int(table["runs"][row]))
+    return format_interval(IntervalEstimate(*parts), digits, few=few)
 
 
 def runs_text(table: Table, row: int = 0) -> str:

@@ -29,7 +29,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as Grid
 from tyro.conf import Suppress
 
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS, FEW_RUNS_NOTE
 from dynamaze.benchmarks.harness.old_names import OLD_NAMES
 from dynamaze.benchmarks.harness.runner import Runner
 from dynamaze.benchmarks.harness.table import (
@@ -265,7 +265,7 @@ def interval_caption(runs: int) -> str:
     """Return the caption of a summary of means, with a warning where the runs are few."""
     caption = f"mean of {runs} runs, 95% interval"
     if runs < FEW_RUNS:
-        caption += f"; with fewer than {FEW_RUNS} runs its coverage may be far below 95%"
+        caption += f"; {FEW_RUNS_NOTE}"
     return caption
 
 

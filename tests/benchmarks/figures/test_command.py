@@ -17,6 +17,7 @@ from dynamaze.benchmarks.figures import figure_8_7
 from dynamaze.benchmarks.figures.command import FIGURES, FigureName, Figures, load_figure, main
 from dynamaze.benchmarks.figures.figures_8_4_and_8_5 import optimal_rewards
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, interval_caption
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
 from dynamaze.benchmarks.harness.table import read_csv, rows_where
 
@@ -183,8 +184,8 @@ def test_figures_reject_one_run(tmp_path: Path) -> None:
 
 
 def test_interval_caption_warns_few_runs() -> None:
-    assert "coverage" in interval_caption(5)
-    assert "coverage" not in interval_caption(500)
+    assert interval_caption(5).endswith(FEW_RUNS_NOTE)
+    assert interval_caption(500) == "mean of 500 runs, 95% interval"
 
 
 def test_config_replace() -> None:

@@ -15,6 +15,7 @@ maze as it is now. A student is worse while that is below 99%.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,8 @@ from dynamaze.benchmarks.distillation.changing_mazes import CHANGED_CELLS
 from dynamaze.benchmarks.distillation.mazes import GAMMA
 from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
-from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval, quantile_interval
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, mean_interval
 from dynamaze.benchmarks.harness.plots import (
     legend_below,
     line_with_band,
@@ -38,6 +39,8 @@ from dynamaze.benchmarks.harness.plots import (
     points_of_runs,
     points_with_bars,
 )
+from dynamaze.benchmarks.harness.runner import Runner
+from dynamaze.benchmarks.harness.summaries import count_text, mean_text, median_text
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -47,6 +50,7 @@ from dynamaze.benchmarks.harness.table import (
     make_table,
     rows_where,
     stack,
+    stack_runs,
 )
 from dynamaze.common.validation import checked_integer, checked_number
 from dynamaze.distill.core.dataset import Batch, make_batch
@@ -79,7 +83,7 @@ NO_DISTILLATION, PLANNER = "no further distillation", "value iteration network"
 
 
 @dataclass(frozen=True)
-class AdaptConfig(JobsConfig):
+class AdaptConfig(ExperimentConfig):
     """Recovery time of students after a maze changes, with and without further distillation."""
 
     name: ClassVar[str] = "adapt"
@@ -99,14 +103,17 @@ class AdaptConfig(JobsConfig):
     """A file of `dynamaze distill student`, a network that sees the walls; evaluated too."""
 
     @property
-    def jobs(self) -> list[tuple[AdaptConfig, str, int]]:
-        """Maze and number of each run."""
-        return [(self, maze, run) for maze in MAZES for run in range(self.runs)]
+    def settings(self) -> Sequence[Setting]:
+        """Mazes; a run has all numbers of gradient steps, after one training before the change."""
+        return [Setting((maze,), self.runs, maze) for maze in MAZES]
 
     @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
-        return "worse: normalised return below 99%; medians and means with 95% intervals"
+        return (
+            "worse: normalised return below 99%; n runs; 95% intervals of the medians of recovery "
+            f"times and of worse steps in a row, and of means; {FEW_RUNS_NOTE}"
+        )
 
     def check(self) -> None:
         """Check the options before anything runs.
@@ -125,14 +132,18 @@ class AdaptConfig(JobsConfig):
             load_student(self.student)
 
 
-def run(config: AdaptConfig, callback: RunCallback = None) -> Tables:
+def run(config: AdaptConfig, runner: Runner | None = None) -> Tables:
     """Run the experiment.
+
+    Args:
+        config: the settings.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         A row for each maze, student, run and world step: normalised_return, that of the greedy
         policy from the start (after one change, at step 0) or from the agent's position (drifting).
     """
-    return {config.name: stack(run_jobs(trial, config, callback))}
+    return {config.name: stack_runs((runner or Runner()).run(trial, config))}
 
 
 def trial(config: AdaptConfig, maze: str, number: int) -> Table:
@@ -335,18 +346,21 @@ def run_lengths(curve: Any) -> list[int]:
 def summary(tables: Tables, config: AdaptConfig) -> dict[str, Lines]:
     """Return a line for each maze and student: the cost of a change and its duration."""
     rows = tables[config.name]
-    once: Lines = [("maze", "student", "normalised return at the change", "recovery time, steps")]
+    once: Lines = [
+        ("maze", "student", "n", "normalised return at the change", "recovery time, steps")
+    ]
     for maze in ONE_CHANGE:
         for student, curves in _curves_in(rows, maze).items():
-            middle, low, high = quantile_interval([recovery_time(curve) for curve in curves])
-            worse = f"{_steps(middle, config)} [{_steps(low, config)}, {_steps(high, config)}]"
-            once.append((maze, student, _percent(curves[:, 0]), worse))
+            times = [recovery_time(curve) for curve in curves]
+            worse = median_text(times, limit=curves.shape[1] - 1)
+            once.append((maze, student, str(len(curves)), _percent(curves[:, 0]), worse))
     drift: Lines = [
-        ("student", "normalised return", "fraction of steps worse", "worse steps in a row")
+        ("student", "n", "normalised return", "fraction of steps worse", "worse steps in a row")
     ]
     for student, curves in _curves_in(rows, DRIFTING).items():
         worse = _percent((curves < RECOVERED).mean(axis=1))
-        drift.append((student, _percent(curves.mean(axis=1)), worse, _mean_run_length(curves)))
+        cells = (_percent(curves.mean(axis=1)), worse, _run_length_text(curves))
+        drift.append((student, str(len(curves)), *cells))
     return {
         "After one change, from the start": once,
         "While walls drift, from its position": drift,
@@ -354,21 +368,16 @@ def summary(tables: Tables, config: AdaptConfig) -> dict[str, Lines]:
 
 
 def _percent(fractions: Any) -> str:
-    return format_interval(
-        mean_interval(100 * np.asarray(fractions)), unit="%", minimum=0, maximum=100
-    )
+    return mean_text(100 * np.asarray(fractions), unit="%")
 
 
-def _mean_run_length(curves: Any) -> str:
-    """Return the mean length of a run of worse steps, over the runs that have any."""
+def _run_length_text(curves: Any) -> str:
+    """Return the median over the runs that have worse steps of their mean number in a row."""
     lengths = [np.mean(each) for each in map(run_lengths, curves) if each]
-    if len(lengths) < 2:
+    if not lengths:
         return "-"
-    return format_interval(mean_interval(lengths), unit=" steps", minimum=1)
-
-
-def _steps(number: Any, config: AdaptConfig) -> str:
-    return f"{number:.0f}" if np.isfinite(number) else f"over {config.steps}"
+    text = median_text(lengths, 1)
+    return text if len(lengths) == len(curves) else f"{text} n={len(lengths)}"
 
 
 def _curves_in(rows: Table, maze: str) -> dict[str, Any]:
@@ -409,7 +418,8 @@ def plot(tables: Tables, config: AdaptConfig) -> Figure:
     row[-1].set_ylabel("steps in which it is worse, %")
     row[-1].set_title(f"walls drift, {config.drift_steps} steps each", fontsize=10)
     legend_below(figure, row[0], 5)
-    figure.suptitle(f"Students while the maze changes: mean of {config.runs} runs, 95% interval")
+    runs = count_text(len(distinct(tables[config.name], "run")))
+    figure.suptitle(f"Students while the maze changes: mean, {runs}, 95% interval")
     return figure
 
 

@@ -56,9 +56,15 @@ from dynamaze.benchmarks.distillation.reinforce import PolicyGradientBaseline
 from dynamaze.benchmarks.distillation.student import RESTART_FRACTION, read_teacher
 from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
-from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.intervals import (
+    FEW_RUNS_NOTE,
+    IntervalEstimate,
+    mean_interval,
+)
 from dynamaze.benchmarks.harness.plots import COLOURS, REFERENCE, panels, points_with_bars
+from dynamaze.benchmarks.harness.runner import Runner
+from dynamaze.benchmarks.harness.summaries import count_text, mean_text
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -66,7 +72,7 @@ from dynamaze.benchmarks.harness.table import (
     distinct,
     from_rows,
     rows_where,
-    stack,
+    stack_runs,
 )
 from dynamaze.common.arrays import BoolArray
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
@@ -104,7 +110,7 @@ SIZE_ROWS = "-"
 
 
 @dataclass(frozen=True)
-class FrontierConfig(JobsConfig):
+class FrontierConfig(ExperimentConfig):
     """Normalised return on held-out levels against the size of the student."""
 
     name: ClassVar[str] = "frontier"
@@ -129,14 +135,17 @@ class FrontierConfig(JobsConfig):
         return [*(self.students or STUDENTS)]
 
     @property
-    def jobs(self) -> Sequence[tuple[Any, ...]]:
-        """Number of each run; each has all students."""
-        return [(self, number) for number in range(self.runs)]
+    def settings(self) -> Sequence[Setting]:
+        """One setting: a run has all students, which learn from the same batches of the teacher."""
+        return [Setting((), self.runs, "all students")]
 
     @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
-        return "normalised return on held-out levels, mean over seeds and 95% interval"
+        return (
+            "normalised return on held-out levels, mean over n seeds and 95% interval; "
+            f"{FEW_RUNS_NOTE}"
+        )
 
     def check(self) -> None:
         """Check the options before anything runs.
@@ -156,12 +165,12 @@ class FrontierConfig(JobsConfig):
         read_teacher(self.teacher)
 
 
-def run(config: FrontierConfig, callback: RunCallback = None) -> Tables:
+def run(config: FrontierConfig, runner: Runner | None = None) -> Tables:
     """Run the experiment.
 
     Args:
         config: the settings.
-        callback: called after each run, which is one seed of all students.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         A row for each run, student and kind of mazes: success, normalised_return, agreement; and,
@@ -170,7 +179,7 @@ def run(config: FrontierConfig, callback: RunCallback = None) -> Tables:
         fraction of the largest student's weights: fraction (that is kept), weights (the number that
         is not zero), and its evaluation.
     """
-    rows = stack(run_jobs(trial, config, callback))
+    rows = stack_runs((runner or Runner()).run(trial, config))
     is_pruned = np.isfinite(rows["fraction"])
     is_quality = (rows["mazes"] != SIZE_ROWS) & ~is_pruned
     sizes = rows_where(rows, mazes=SIZE_ROWS, run=0)
@@ -341,9 +350,10 @@ def summary(tables: Tables, config: FrontierConfig) -> dict[str, Lines]:
     """Return normalised returns by kind of mazes, the sizes, and what pruning costs."""
     rows, sizes = tables[config.name], tables[f"{config.name}_sizes"]
     kinds = distinct(rows, "mazes")
-    returns: Lines = [("student", *kinds)]
+    returns: Lines = [("student", "n", *kinds)]
     for name in distinct(rows, "student"):
-        returns.append((name, *_percents(rows_where(rows, student=name), kinds)))
+        own = rows_where(rows, student=name)
+        returns.append((name, str(len(distinct(own, "run"))), *_percents(own, kinds)))
     axes: Lines = [("student", *AXES.values(), "seconds of training")]
     for at, name in enumerate(sizes["student"].tolist()):
         numbers = [f"{sizes[axis][at]:,.4g}" for axis in (*AXES, "seconds")]
@@ -358,19 +368,19 @@ def _pruned_lines(table: Table | None) -> dict[str, Lines]:
         return {}
     kinds = distinct(table, "mazes")
     heading = [f"success, {kind}" for kind in kinds] + [f"normalised return, {kinds[0]}"]
-    lines: Lines = [("weights kept", "not zero", *heading)]
+    lines: Lines = [("weights kept", "n", "not zero", *heading)]
     for kept in distinct(table, "fraction"):
         own = rows_where(table, fraction=kept)
         cells = _percents(own, kinds, "success") + _percents(own, kinds[:1])
-        lines.append((f"{kept:.0%}", f"{own['weights'].mean():,.0f}", *cells))
+        runs = str(len(distinct(own, "run")))
+        lines.append((f"{kept:.0%}", runs, f"{own['weights'].mean():,.0f}", *cells))
     return {f"Pruned after training: {table['student'][0]}": lines}
 
 
 def _percents(table: Table, kinds: list[str], column: str = "normalised_return") -> list[str]:
     """Return the mean and interval of a column in each kind of mazes."""
-    style: dict[str, Any] = {"unit": "%", "minimum": 0, "maximum": 100}
     samples = [100 * rows_where(table, mazes=kind)[column] for kind in kinds]
-    return [format_interval(mean_interval(own), 2, **style) if own.size else "-" for own in samples]
+    return [mean_text(own, 2, unit="%") if own.size else "-" for own in samples]
 
 
 def plot(tables: Tables, config: FrontierConfig) -> Figure:
@@ -404,7 +414,8 @@ def plot(tables: Tables, config: FrontierConfig) -> Figure:
         found, labels = axes.get_legend_handles_labels()
         handles |= dict(zip(labels, found, strict=True))
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, frameon=False)
-    figure.suptitle(f"Normalised return of students, {config.runs} seeds, 95% interval")
+    runs = count_text(len(distinct(rows, "run")))
+    figure.suptitle(f"{config.title}: normalised return of students, {runs} seeds, 95% interval")
     return figure
 
 

@@ -31,8 +31,8 @@ from dynamaze.benchmarks.distillation.labelled_states import LabelledStates, cro
 from dynamaze.benchmarks.distillation.mazes import HELD_OUT, TRAINING
 from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
-from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, mean_interval
 from dynamaze.benchmarks.harness.plots import (
     REFERENCE,
     line_with_band,
@@ -41,6 +41,8 @@ from dynamaze.benchmarks.harness.plots import (
     points_of_runs,
     points_with_bars,
 )
+from dynamaze.benchmarks.harness.runner import Runner
+from dynamaze.benchmarks.harness.summaries import count_text, mean_text, share_text
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -48,7 +50,7 @@ from dynamaze.benchmarks.harness.table import (
     distinct,
     from_rows,
     rows_where,
-    stack,
+    stack_runs,
 )
 from dynamaze.common.validation import checked_integer
 from dynamaze.distill.core.dataset import Dataset, make_batch
@@ -121,11 +123,12 @@ EVALUATION_LEVELS = 40
 
 
 @dataclass(frozen=True)
-class SoftLabelsConfig(JobsConfig):
+class SoftLabelsConfig(ExperimentConfig):
     """Gain of soft labels where labels are few, and of loss weights where a student is small."""
 
     name: ClassVar[str] = "soft_labels"
     title: ClassVar[str] = "Soft labels and weights"
+    swept: ClassVar[tuple[str, ...]] = ("labelled", "few_steps", "small_steps")
 
     runs: int = 16
     """Seeds: of initial weights and batches, and of the labelled states."""
@@ -137,14 +140,21 @@ class SoftLabelsConfig(JobsConfig):
     """Gradient steps of a small student."""
 
     @property
-    def jobs(self) -> Sequence[tuple[Any, ...]]:
-        """Study and number of each seed."""
-        return [(self, kind, number) for kind in ("few", "small") for number in range(self.runs)]
+    def settings(self) -> Sequence[Setting]:
+        """Numbers of labelled states, each with all losses; then the small student."""
+        few = [
+            Setting(("few", self.few_steps, count), self.runs, f"{count} labelled states")
+            for count in self.labelled
+        ]
+        return [*few, Setting(("small", self.small_steps, 0), self.runs, "small student")]
 
     @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
-        return "normalised return, mean over seeds and 95% interval; paired differences"
+        return (
+            "normalised return, mean over n seeds and 95% interval; paired differences; "
+            f"{FEW_RUNS_NOTE}"
+        )
 
     def check(self) -> None:
         """Check the options before anything runs.
@@ -179,58 +189,52 @@ def small_student_states() -> LabelledStates:
     return LabelledStates(crossings(SIDE), SMALL_STUDENT.observation, 0.0)
 
 
-def run(config: SoftLabelsConfig, callback: RunCallback = None) -> Tables:
+def run(config: SoftLabelsConfig, runner: Runner | None = None) -> Tables:
     """Run the experiment.
+
+    Args:
+        config: the settings.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         A row for each run, number of labelled states and loss: normalised_return; and, named
         `..._weights`, a row for each run and weighting: parameters, normalised_return.
     """
-    tables = run_jobs(trial, config, callback)
+    *few, small = (runner or Runner()).run(trial, config)
     return {
-        config.name: stack(tables[: config.runs]),
-        f"{config.name}_weights": stack(tables[config.runs :]),
+        config.name: stack_runs(few, by_number=True),
+        f"{config.name}_weights": stack_runs([small]),
     }
 
 
-def trial(config: SoftLabelsConfig, kind: str, number: int) -> Table:
-    """Run one seed of one of the studies."""
+def trial(config: SoftLabelsConfig, kind: str, steps: int, labelled: int, number: int) -> Table:
+    """Run one seed of one of the studies, for some gradient steps."""
     torch.set_num_threads(1)
     seed = seed_of(config.seed, number)
-    return (
-        train_few_labels(config, number, seed)
-        if kind == "few"
-        else train_small(config, number, seed)
-    )
+    if kind == "few":
+        return train_few_labels(labelled, steps, number, seed)
+    return train_small(steps, number, seed)
 
 
-def train_few_labels(config: SoftLabelsConfig, number: int, seed: int) -> Table:
+def train_few_labels(labelled: int, steps: int, number: int, seed: int) -> Table:
     """Train with every loss on the same labelled states, and evaluate on other levels."""
     known, unseen = few_label_states()
+    # The states of a smaller number are among those of a larger one.
     order = np.random.default_rng(seed).permutation(len(known.values))
-    every = label_dataset(known, FEW_LABELS)
+    labels = label_dataset(known, FEW_LABELS).take(order[:labelled])
     rows: list[dict[str, Any]] = []
-    for count in config.labelled:
-        labels = every.take(order[:count])
-        for name, loss in LABEL_LOSSES.items():
-            student = train(
-                initial_student(labels, FEW_LABELS, seed),
-                labels,
-                loss,
-                FEW_LABELS,
-                config.few_steps,
-                seed,
-            )
-            found = unseen.normalised_return(student.action_logits(unseen.observations))
-            rows.append(
-                {"run": number, "labelled": count, "loss": name, "normalised_return": found}
-            )
+    for name, loss in LABEL_LOSSES.items():
+        student = train(
+            initial_student(labels, FEW_LABELS, seed), labels, loss, FEW_LABELS, steps, seed
+        )
+        found = unseen.normalised_return(student.action_logits(unseen.observations))
+        rows.append({"run": number, "labelled": labelled, "loss": name, "normalised_return": found})
     return from_rows(rows)
 
 
-def train_small(config: SoftLabelsConfig, number: int, seed: int) -> Table:
+def train_small(steps: int, number: int, seed: int) -> Table:
     """Train with each weighting on all states of all crossings, and evaluate on the same."""
-    states, steps = small_student_states(), config.small_steps
+    states = small_student_states()
     every = label_dataset(states, SMALL_STUDENT)
     starts = np.random.SeedSequence(seed).generate_state(RESTARTS).tolist()
     rows: list[dict[str, Any]] = []
@@ -291,7 +295,7 @@ def distiller_settings(loss: Loss, setting: StudentSetting, seed: int) -> dict[s
 def summary(tables: Tables, config: SoftLabelsConfig) -> dict[str, Lines]:
     """Return each loss's normalised return and its paired gain; the same for each weighting."""
     rows, weight_rows = tables[config.name], tables[f"{config.name}_weights"]
-    few: Lines = [("labelled", "loss", "normalised return", "points above hard labels")]
+    few: Lines = [("labelled", "loss", "n", "normalised return", "points above hard labels")]
     for count in np.unique(rows["labelled"]).tolist():
         few += [
             (str(count), *line)
@@ -301,6 +305,7 @@ def summary(tables: Tables, config: SoftLabelsConfig) -> dict[str, Lines]:
     weights: Lines = [
         (
             "weights",
+            "n",
             "normalised return",
             "points above uniform",
             f"runs at {SUFFICIENT_PERCENT}% or more",
@@ -308,7 +313,8 @@ def summary(tables: Tables, config: SoftLabelsConfig) -> dict[str, Lines]:
     ]
     for line in _compared(weight_rows, "weights", UNIFORM):
         own = 100 * rows_where(weight_rows, weights=line[0])["normalised_return"]
-        weights.append((*line, f"{(own >= SUFFICIENT_PERCENT).sum()} of {len(own)}"))
+        sufficient = own >= SUFFICIENT_PERCENT
+        weights.append((*line, f"{sufficient.sum()}: {share_text(sufficient)}"))
     return {
         "Few labels, held-out levels": few,
         f"Weights, a student of {parameters} parameters": weights,
@@ -316,13 +322,13 @@ def summary(tables: Tables, config: SoftLabelsConfig) -> dict[str, Lines]:
 
 
 def _compared(rows: Table, column: str, base: str) -> Lines:
-    """Return a line for each kind: name, normalised return, paired difference from a baseline."""
+    """Return a line for each kind: name, runs, normalised return, paired difference from a base."""
     lines: Lines = []
     for name in distinct(rows, column):
         own = 100 * rows_where(rows, **{column: name})["normalised_return"]
-        gain = mean_interval(own - 100 * rows_where(rows, **{column: base})["normalised_return"])
-        above = "-" if name == base else format_interval(gain, sign="+")
-        lines.append((name, format_interval(mean_interval(own), unit="%"), above))
+        gain = own - 100 * rows_where(rows, **{column: base})["normalised_return"]
+        above = "-" if name == base else mean_text(gain, sign="+")
+        lines.append((name, str(len(own)), mean_text(own, unit="%"), above))
     return lines
 
 
@@ -363,9 +369,8 @@ def plot(tables: Tables, config: SoftLabelsConfig) -> Figure:
     parameters = int(weight_rows["parameters"][0])
     right.set_title(f"weights of states, a student of {parameters} parameters", fontsize=10)
     right.legend(frameon=False)
-    figure.suptitle(
-        f"Soft labels and weights: mean of {len(set(rows['run'].tolist()))} seeds, 95% interval"
-    )
+    runs = count_text(len(distinct(rows, "run")))
+    figure.suptitle(f"{config.title}: mean, {runs} seeds, 95% interval")
     return figure
 
 

@@ -50,7 +50,6 @@ from dynamaze.benchmarks.figures.exercise_8_4 import (
     MAZES,
     found_change,
     maze_reference,
-    share_interval,
 )
 from dynamaze.benchmarks.figures.figures_8_4_and_8_5 import draw_reference
 from dynamaze.benchmarks.harness.command_line import run_script
@@ -67,6 +66,7 @@ from dynamaze.benchmarks.harness.curves import (
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.plots import METHODS, legend_below, panels
 from dynamaze.benchmarks.harness.runner import Runner, column, run_seed
+from dynamaze.benchmarks.harness.summaries import fraction_interval
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -217,7 +217,7 @@ def _regret(maze: str, rewards: FloatArray) -> dict[str, Any]:
     after = best[-1] - until - rewards[:, change:].sum(axis=1, keepdims=True)
     return {
         **mean_columns(before=before, after=after),
-        **interval_columns("found", share_interval(found)),
+        **interval_columns("found", fraction_interval(found)),
         "runs": len(rewards),
     }
 

@@ -38,7 +38,6 @@ from itertools import cycle
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -63,9 +62,9 @@ from dynamaze.benchmarks.harness.curves import (
     runs_text,
 )
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import IntervalEstimate, proportion_interval
 from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, legend_below, panels
 from dynamaze.benchmarks.harness.runner import Runner, column, run_seed
+from dynamaze.benchmarks.harness.summaries import fraction_interval
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -173,7 +172,7 @@ def run(config: Exercise84Config, runner: Runner | None = None) -> Tables:
             make_table(
                 **labels,
                 **mean_columns(regret=regret),
-                **interval_columns("found", share_interval(found[:, -1])),
+                **interval_columns("found", fraction_interval(found[:, -1])),
                 runs=config.runs,
             )
         )
@@ -242,12 +241,6 @@ def found_change(rewards: FloatArray, change: int, shortest: tuple[int, int]) ->
     if shortest[1] < shortest[0]:  # a path as long as the old shortest one may be the old one
         new &= ends - begins < shortest[0]
     return bool(new.any())
-
-
-def share_interval(found: npt.ArrayLike) -> IntervalEstimate:
-    """Return the fraction of (runs,) truth values that are true, with Wilson's interval."""
-    found = np.asarray(found)
-    return proportion_interval(int(np.count_nonzero(found)), found.size)
 
 
 # -- plot and summary --------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig
 from dynamaze.benchmarks.harness.intervals import (
     IntervalEstimate,
     few_runs,
@@ -17,6 +18,12 @@ from dynamaze.benchmarks.harness.intervals import (
     mean_interval,
 )
 from dynamaze.benchmarks.harness.plots import line_with_band, panels
+from dynamaze.benchmarks.harness.runner import Runner, Trial, column
+from dynamaze.benchmarks.harness.summaries import (
+    FEW_RUNS_OF_MEDIAN,
+    count_text,
+    median_interval,
+)
 from dynamaze.benchmarks.harness.table import Lines, Table, distinct, make_table, rows_where, stack
 from dynamaze.common.arrays import FloatArray, IntArray
 
@@ -39,9 +46,19 @@ def mean_columns(**samples: npt.ArrayLike) -> Table:
     return table
 
 
+def median_columns(**samples: npt.ArrayLike) -> Table:
+    """Return the columns `quantity`_median, _low and _high of the medians over runs."""
+    table: Table = {}
+    for quantity, each in samples.items():
+        for part, name in zip(median_interval(each), ("median", "low", "high"), strict=True):
+            table[f"{quantity}_{name}"] = part
+    return table
+
+
 def interval_of(table: Table, quantity: str) -> IntervalEstimate:
-    """Return what `interval_columns` wrote of a quantity."""
-    return IntervalEstimate(*(table[f"{quantity}_{part}"] for part in IntervalEstimate._fields))
+    """Return what `interval_columns` or `median_columns` wrote of a quantity."""
+    middle = "median" if f"{quantity}_median" in table else "mean"
+    return IntervalEstimate(*(table[f"{quantity}_{part}"] for part in (middle, "low", "high")))
 
 
 def draw_curve(axes: Axes, x: str, table: Table, quantity: str, **style: Any) -> None:
@@ -66,17 +83,19 @@ def draw_level(axes: Axes, ends: npt.ArrayLike, table: Table, quantity: str, **s
 def interval_text(
     table: Table, quantity: str, row: int, digits: int = 2, *, kind: str = "mean"
 ) -> str:
-    """Format the mean and interval of one row, for a summary.
+    """Format the estimate and interval of one row, for a summary, marked where runs are few.
 
     Args:
-        table: with the columns of `interval_columns`, and the column `runs`.
+        table: with the columns of `interval_columns` or `median_columns`, and the column `runs`.
         quantity: the name of the quantity.
         row: of the table.
         digits: after the decimal point.
-        kind: of interval and data (`intervals.FEW_RUNS_BY_KIND`); with too few runs it is marked.
+        kind: of a mean's interval and data (`intervals.FEW_RUNS_BY_KIND`).
     """
     parts = (part[row] for part in interval_of(table, quantity))
-    few = "runs" in table and few_runs(kind, int(table["runs"][row]))
+    runs = int(table["runs"][row]) if "runs" in table else None
+    is_median = f"{quantity}_median" in table
+    few = runs is not None and (runs < FEW_RUNS_OF_MEDIAN if is_median else few_runs(kind, runs))
     return format_interval(IntervalEstimate(*parts), digits, few=few)
 
 
@@ -112,64 +131,50 @@ def reward_curve(rewards: FloatArray, *, every: int = STORE_EVERY, **labels: Any
 
 # -- learning curves of several methods over the same episodes ---------------------------------
 
-LearnMethod = Callable[[str, np.random.SeedSequence], FloatArray]
-"""One run of a method from a seed: a number for each episode."""
-
 
 def run_methods(
-    methods: Iterable[str],
-    learn: LearnMethod,
-    *,
-    quantity: str,
-    runs: int,
-    seed: int,
-    callback: Callable[[], None] | None = None,
+    trial: Trial,
+    config: ExperimentConfig,
+    runner: Runner | None = None,
+    columns: Callable[..., Table] = mean_columns,
 ) -> Table:
-    """Run each method with the same seeds.
+    """Run each method, a setting of an experiment, with the same seeds.
 
     Args:
-        methods: their names.
-        learn: one run.
-        quantity: the name of the number that `learn` returns for each episode.
-        runs: for each method.
-        seed: determines every number.
-        callback: called after each run.
+        trial: one run; a table of one column, with a number for each episode.
+        config: its settings have the method as their first argument.
+        runner: runs the runs; by default one after another, in this process.
+        columns: returns the estimates and intervals: `mean_columns` or `median_columns`.
 
     Returns:
-        The columns method, episode (from 1), `quantity`_mean, `quantity`_low, `quantity`_high (a
-        95% interval of the mean) and runs.
-
-    Raises:
-        ValueError: for fewer than 2 runs.
+        The columns method, episode (from 1), those of the estimate of the trial's column, and runs.
     """
+    results = (runner or Runner()).run(trial, config)
     curves = []
-    for method in methods:
-        numbers = []
-        for child in np.random.SeedSequence(seed).spawn(runs):
-            numbers.append(learn(method, child))
-            if callback is not None:
-                callback()
-        episodes = np.arange(1, len(numbers[0]) + 1)
-        columns = mean_columns(**{quantity: numbers})
-        curves.append(make_table(method=method, episode=episodes, **columns, runs=runs))
+    for setting, tables in zip(config.settings, results, strict=True):
+        (quantity,) = tables[0]
+        numbers = column(tables, quantity)
+        episodes = np.arange(1, numbers.shape[1] + 1)
+        estimates = columns(**{quantity: numbers})
+        curves.append(
+            make_table(method=setting.arguments[0], episode=episodes, **estimates, runs=len(tables))
+        )
     return stack(curves)
 
 
 def plot_methods(table: Table, quantity: str, *, title: str, ylabel: str) -> Figure:
-    """Plot the stored table on a logarithmic scale."""
+    """Plot the stored table on a logarithmic scale; an interval that reaches 0 is cut off."""
     figure, ((axes,),) = panels()
+    axes.set_yscale("log", nonpositive="clip")
     for method in distinct(table, "method"):
         curve = rows_where(table, method=method)
-        mean, low, high = interval_of(curve, quantity)
-        # An interval may reach below 0, which has no logarithm.
-        shown = IntervalEstimate(mean, np.maximum(low, 1e-3), high)
-        line_with_band(axes, curve["episode"], shown, label=method)
+        draw_curve(axes, "episode", curve, quantity, label=method)
+    middle = "median" if f"{quantity}_median" in table else "mean"
     axes.set(
         xlabel="Episodes",
         ylabel=ylabel,
-        yscale="log",
         xlim=(1, int(table["episode"].max())),
-        title=f"{title}: mean of {int(table['runs'][0])} runs, 95% interval",
+        title=f"{title}: {middle}, {count_text(table['runs'])}, 95% interval",
     )
     axes.legend(frameon=False)
     return figure
@@ -181,9 +186,9 @@ def summarise_methods(
     """Return a line for each method: its number in some episodes and in the last one."""
     last = int(table["episode"].max())
     shown = [episode for episode in episodes if episode < last] + [last]
-    lines: Lines = [("method", *(f"episode {episode}" for episode in shown))]
+    lines: Lines = [("method", "n", *(f"episode {episode}" for episode in shown))]
     for method in distinct(table, "method"):
         curve = rows_where(table, method=method)
         texts = (interval_text(curve, quantity, episode - 1, digits) for episode in shown)
-        lines.append((method, *texts))
+        lines.append((method, str(curve["runs"][0]), *texts))
     return lines

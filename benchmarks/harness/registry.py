@@ -84,7 +84,7 @@ EXPERIMENTS = {
     ),
     "soak": Command(
         "10^9 steps of many mazes at once, checked against exact values",
-        "--steps 1e8",
+        "--runs 2",
         "dynamaze.benchmarks.studies.soak",
     ),
     "loca": Command(

@@ -40,6 +40,20 @@ def stack(tables: Sequence[Table]) -> Table:
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
 
+def stack_runs(results: Sequence[Sequence[Table]], *, by_number: bool = False) -> Table:
+    """Concatenate the tables of all runs of all settings (the result of `Runner.run`).
+
+    Args:
+        results: for each setting the tables of its runs.
+        by_number: True: the first run of every setting, then the second of every setting, and so
+            on; False: setting by setting.
+    """
+    runs = [(number, table) for tables in results for number, table in enumerate(tables)]
+    if by_number:
+        runs.sort(key=lambda run: run[0])  # stable: settings stay in their order
+    return stack([table for _, table in runs])
+
+
 def rows_where(table: Table, /, **values: Any) -> Table:
     """Return the rows in which columns have these values: `rows_where(table, maze="blocking")`."""
     mask = np.logical_and.reduce([table[column] == value for column, value in values.items()])

@@ -18,14 +18,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
-from dynamaze.benchmarks.harness.intervals import (
-    IntervalEstimate,
-    format_interval,
-    mean_interval,
-)
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE
 from dynamaze.benchmarks.harness.plots import COLOURS, line_with_band, panels
-from dynamaze.benchmarks.harness.runner import derive_seed
+from dynamaze.benchmarks.harness.runner import Runner, derive_seed
+from dynamaze.benchmarks.harness.summaries import (
+    count_text,
+    fraction_interval,
+    median_interval,
+    median_text,
+    share_text,
+)
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -34,7 +37,7 @@ from dynamaze.benchmarks.harness.table import (
     distinct,
     make_table,
     rows_where,
-    stack,
+    stack_runs,
 )
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_integer
@@ -75,11 +78,12 @@ NUM_ENVS = {"PPO": 8, "SAC": 1}
 
 
 @dataclass(frozen=True)
-class ContinuousLearningConfig(JobsConfig):
+class ContinuousLearningConfig(ExperimentConfig):
     """Learning curves of PPO and SAC in a continuous maze."""
 
     name: ClassVar[str] = "continuous_learning"
     title: ClassVar[str] = f"{ENV}, at the end"
+    swept: ClassVar[tuple[str, ...]] = ("ppo_steps", "sac_steps")
 
     runs: int = 10
     """Runs for each curve."""
@@ -93,14 +97,20 @@ class ContinuousLearningConfig(JobsConfig):
     """Episodes of each evaluation."""
 
     @property
-    def steps(self) -> dict[str, int]:
-        """Steps of a run of each algorithm."""
-        return {"PPO": self.ppo_steps, "SAC": self.sac_steps}
+    def settings(self) -> Sequence[Setting]:
+        """Algorithms, and the steps of their runs."""
+        return [
+            Setting(("PPO", self.ppo_steps), self.runs, "PPO"),
+            Setting(("SAC", self.sac_steps), self.runs, "SAC"),
+        ]
 
     @property
-    def jobs(self) -> Sequence[tuple[Any, ...]]:
-        """Algorithm and number of each run."""
-        return [(self, algorithm, run) for algorithm in SETTINGS for run in range(self.runs)]
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return (
+            "n runs; 95% intervals: of the median of the steps (500 where the goal is not "
+            f"reached), and Wilson's of the success rate; {FEW_RUNS_NOTE}"
+        )
 
     def check(self) -> None:
         """Check the options before anything runs.
@@ -109,7 +119,7 @@ class ContinuousLearningConfig(JobsConfig):
             ValueError: for fewer than 2 runs, or another number below 1.
         """
         super().check()
-        for name in ("ppo_steps", "sac_steps", "points", "episodes", "workers"):
+        for name in ("ppo_steps", "sac_steps", "points", "episodes"):
             checked_integer(name, getattr(self, name), 1)
 
 
@@ -120,12 +130,12 @@ class PolicyScore(NamedTuple):
     reached: float  # success rate: the fraction of episodes that end at the goal
 
 
-def run(config: ContinuousLearningConfig, callback: RunCallback = None) -> Tables:
+def run(config: ContinuousLearningConfig, runner: Runner | None = None) -> Tables:
     """Run the experiment.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         One table, with the columns algorithm, run, step, length and reached (see `PolicyScore`).
@@ -136,7 +146,7 @@ def run(config: ContinuousLearningConfig, callback: RunCallback = None) -> Table
     """
     config.check()
     optional_import("stable_baselines3", extra="distill", purpose="this experiment")
-    return {config.name: stack(run_jobs(trial, config, callback))}
+    return {config.name: stack_runs((runner or Runner()).run(trial, config))}
 
 
 def plot(tables: Tables, config: ContinuousLearningConfig) -> Figure:
@@ -151,49 +161,46 @@ def plot(tables: Tables, config: ContinuousLearningConfig) -> Figure:
     right.set(ylabel="Success rate", ylim=(-0.02, 1.02))
     right.legend(frameon=False, loc="lower right")
     runs = len(np.unique(table["run"]))
-    figure.suptitle(f"{ENV}: mean of {runs} runs, 95% interval")
+    figure.suptitle(f"{ENV}: median and success rate, {count_text(runs)}, 95% interval")
     return figure
 
 
 def summary(tables: Tables, config: ContinuousLearningConfig) -> Lines:
     """Return a line for each algorithm: the evaluation of its final policies."""
     table = tables[config.name]
-    lines: Lines = [("algorithm", "steps", "steps to the goal", "success rate")]
+    lines: Lines = [("algorithm", "n", "steps", "steps to the goal", "success rate")]
     for algorithm in np.unique(table["algorithm"]):
         own = rows_where(table, algorithm=algorithm)
         steps = own["step"].max()
         last = rows_where(own, step=steps)
-        length, reached = (
-            format_interval(mean_interval(last[column]), digits)
-            for column, digits in (("length", 1), ("reached", 3))
-        )
-        lines.append((str(algorithm), f"{steps:,}", length, reached))
+        length, reached = median_text(last["length"], 1), share_text(last["reached"])
+        lines.append((str(algorithm), str(last["run"].size), f"{steps:,}", length, reached))
     return lines
 
 
 # -- one run -----------------------------------------------------------------------------------
 
 
-def trial(config: ContinuousLearningConfig, algorithm: str, run: int) -> Table:
-    """Return the evaluations of one run, at equal intervals of training."""
+def trial(config: ContinuousLearningConfig, algorithm: str, steps: int, number: int) -> Table:
+    """Return the evaluations of one run of some steps, at equal intervals of training."""
     import stable_baselines3 as sb3
     import torch
 
     torch.set_num_threads(1)
-    seed = derive_seed(config.seed, run)
+    seed = derive_seed(config.seed, number)
     envs = sb3.common.env_util.make_vec_env(_make_env, NUM_ENVS[algorithm], seed=seed)
     model = getattr(sb3, algorithm)(
         "MlpPolicy", envs, seed=seed, device="cpu", **SETTINGS[algorithm]
     )
     scores, at = [evaluate_greedy(model, config.episodes, seed)], [0]
     for point in range(1, config.points + 1):
-        goal = config.steps[algorithm] * point // config.points
+        goal = steps * point // config.points
         if goal > model.num_timesteps:  # PPO trains for whole rollouts
             model.learn(goal - model.num_timesteps, reset_num_timesteps=False)
             scores.append(evaluate_greedy(model, config.episodes, seed + point))
             at.append(model.num_timesteps)
     length, reached = zip(*scores, strict=True)
-    return make_table(algorithm=algorithm, run=run, step=at, length=length, reached=reached)
+    return make_table(algorithm=algorithm, run=number, step=at, length=length, reached=reached)
 
 
 def evaluate_greedy(model: Any, episodes: int, seed: int) -> PolicyScore:
@@ -224,12 +231,10 @@ def _make_env() -> gym.Env[Any, Any]:
 
 
 def _draw(axes: Axes, table: Table, column: str) -> None:
-    lowest, highest = (0, 1) if column == "reached" else (1, TIME_LIMIT)
+    interval = fraction_interval if column == "reached" else median_interval
     for algorithm in distinct(table, "algorithm"):
         own = rows_where(table, algorithm=algorithm)
-        mean, low, high = mean_interval(by_run(own, column))
-        shown = IntervalEstimate(mean, np.maximum(low, lowest), np.minimum(high, highest))
-        thousands = np.unique(own["step"]) / 1000
+        shown, thousands = interval(by_run(own, column)), np.unique(own["step"]) / 1000
         line_with_band(axes, thousands, shown, color=COLOURS[algorithm], label=algorithm)
     axes.set(xlabel="Steps in the maze (thousands)", xlim=(0, None))
 

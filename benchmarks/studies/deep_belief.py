@@ -19,7 +19,9 @@ the mean. The option `noise` runs either.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
@@ -30,10 +32,13 @@ from matplotlib.figure import Figure
 from dynamaze.agents.learners.deep_belief import DeepBelief
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import interval_of, interval_text, mean_columns
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.plots import number_ticks, panels, points_with_bars
+from dynamaze.benchmarks.harness.runner import Runner, column
+from dynamaze.benchmarks.harness.summaries import count_text
 from dynamaze.benchmarks.harness.table import (
     Lines,
+    Table,
     Tables,
     distinct,
     make_table,
@@ -59,6 +64,7 @@ class DeepBeliefConfig(ExperimentConfig):
 
     name: ClassVar[str] = "deep_belief"
     title: ClassVar[str] = "Pre-training of a deep belief network"
+    swept: ClassVar[tuple[str, ...]] = ("labelled",)
 
     runs: int = 20
     """Runs of each setting, each with its own data and weights."""
@@ -78,9 +84,13 @@ class DeepBeliefConfig(ExperimentConfig):
     """Steps of back-propagation."""
 
     @property
-    def total_runs(self) -> int:
-        """Number of runs of all settings."""
-        return self.runs * len(self.labelled) * len(OBSERVATIONS)
+    def settings(self) -> Sequence[Setting]:
+        """Observations and numbers of labelled transitions; each run has all three arms."""
+        return [
+            Setting((observation, labelled), self.runs, f"{OBSERVATIONS[observation]}, {labelled}")
+            for observation in OBSERVATIONS
+            for labelled in self.labelled
+        ]
 
 
 class CellTransitions(NamedTuple):
@@ -91,12 +101,12 @@ class CellTransitions(NamedTuple):
     places: FloatArray  # (states, 2) row and column
 
 
-def run(config: DeepBeliefConfig, callback: RunCallback = None) -> Tables:
+def run(config: DeepBeliefConfig, runner: Runner | None = None) -> Tables:
     """Run the study.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs, which has all three arms.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         The table of means, with the columns observation, arm, labelled, error_mean, error_low,
@@ -104,28 +114,32 @@ def run(config: DeepBeliefConfig, callback: RunCallback = None) -> Tables:
         minus error with it; 95% intervals) and runs; and `..._runs`, the single runs, with the
         columns observation, arm, labelled, run and error (root mean square, in standard deviations
         of the target).
+
+    Raises:
+        ValueError: for fewer than 2 runs.
     """
-    maze = _read_transitions()
+    config.check()
+    results = (runner or Runner()).run(trial, config)
     means, singles = [], []
-    for observation in OBSERVATIONS:
-        for labelled in config.labelled:
-            errors = np.empty((config.runs, len(ARMS)))
-            for number in range(config.runs):
-                seeds = np.random.SeedSequence([config.seed, labelled, number])
-                rng = np.random.default_rng(seeds)
-                errors[number] = _errors(maze, observation, labelled, config, rng)
-                if callback is not None:
-                    callback()
-            for arm, error in zip(ARMS, errors.T, strict=True):
-                labels: dict[str, Any] = {
-                    "observation": observation,
-                    "arm": arm,
-                    "labelled": labelled,
-                }
-                columns = mean_columns(error=error, gain=errors[:, 0] - error)
-                means.append(make_table(**labels, **columns, runs=config.runs))
-                singles.append(make_table(**labels, run=np.arange(config.runs), error=error))
+    for setting, own in zip(config.settings, results, strict=True):
+        observation, labelled = setting.arguments
+        errors = column(own, "error")
+        for arm, error in zip(ARMS, errors.T, strict=True):
+            labels: dict[str, Any] = {
+                "observation": observation,
+                "arm": arm,
+                "labelled": labelled,
+            }
+            columns = mean_columns(error=error, gain=errors[:, 0] - error)
+            means.append(make_table(**labels, **columns, runs=config.runs))
+            singles.append(make_table(**labels, run=np.arange(config.runs), error=error))
     return {config.name: stack(means), f"{config.name}_runs": stack(singles)}
+
+
+def trial(config: DeepBeliefConfig, observation: str, labelled: int, number: int) -> Table:
+    """Run all arms once, on the same data: the error of each."""
+    rng = np.random.default_rng(np.random.SeedSequence([config.seed, labelled, number]))
+    return {"error": np.array(_errors(_read_transitions(), observation, labelled, config, rng))}
 
 
 def plot(tables: Tables, config: DeepBeliefConfig) -> Figure:
@@ -140,15 +154,15 @@ def plot(tables: Tables, config: DeepBeliefConfig) -> Figure:
         number_ticks(axes, np.unique(part["labelled"]))
     row[0].set_ylabel("Error on held-out transitions, in standard deviations")
     row[0].legend(frameon=False)
-    runs = int(tables[config.name]["runs"][0])
-    figure.suptitle(f"Deep belief network: mean of {runs} runs, 95% interval")
+    runs = count_text(tables[config.name]["runs"])
+    figure.suptitle(f"{config.title}: mean, {runs}, 95% interval")
     return figure
 
 
 def summary(tables: Tables, config: DeepBeliefConfig) -> Lines:
     """Return a line for each observation and number of transitions: errors and gains."""
     lines: Lines = [
-        ("observation", "transitions", "without", "gain, same inputs", "gain, more inputs")
+        ("observation", "transitions", "n", "without", "gain, same inputs", "gain, more inputs")
     ]
     for observation in OBSERVATIONS:
         for labelled in distinct(tables[config.name], "labelled"):
@@ -158,6 +172,7 @@ def summary(tables: Tables, config: DeepBeliefConfig) -> Lines:
                 (
                     observation,
                     str(labelled),
+                    str(arms["none"]["runs"][0]),
                     interval_text(arms["none"], "error", 0, 3),
                     interval_text(arms["labelled"], "gain", 0, 3),
                     interval_text(arms["unlabelled"], "gain", 0, 3),
@@ -215,6 +230,7 @@ def _sample(
     return np.concatenate([seen, chosen], axis=1), maze.places[maze.next_state[cells, actions]]
 
 
+@cache
 def _read_transitions() -> CellTransitions:
     env: Any = gym.make(ENV).unwrapped
     next_state = env.mdp.next_state[..., 0]

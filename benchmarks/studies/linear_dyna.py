@@ -17,6 +17,7 @@ Differences from the paper:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -26,8 +27,9 @@ from matplotlib.figure import Figure
 from dynamaze.agents.linear.evaluation import FeatureTransitions, LinearEvaluation
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import plot_methods, run_methods, summarise_methods
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, RunCallback
-from dynamaze.benchmarks.harness.table import Lines, Tables
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.runner import Runner, run_seed
+from dynamaze.benchmarks.harness.table import Lines, Table, Tables
 from dynamaze.common.arrays import FloatArray
 
 
@@ -67,17 +69,17 @@ class LinearDynaConfig(ExperimentConfig):
     """Updates after each real step."""
 
     @property
-    def total_runs(self) -> int:
-        """Number of runs of all methods."""
-        return self.runs * len(METHODS)
+    def settings(self) -> Sequence[Setting]:
+        """The methods."""
+        return [Setting((method,), self.runs, method) for method in METHODS]
 
 
-def run(config: LinearDynaConfig, callback: RunCallback = None) -> Tables:
+def run(config: LinearDynaConfig, runner: Runner | None = None) -> Tables:
     """Run the experiment.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         One table (see `run_methods`) of the "error", the root mean square over states.
@@ -85,15 +87,14 @@ def run(config: LinearDynaConfig, callback: RunCallback = None) -> Tables:
     Raises:
         ValueError: for fewer than 2 runs.
     """
-    table = run_methods(
-        METHODS,
-        lambda method, seed: learn(config, method, np.random.default_rng(seed)),
-        quantity="error",
-        runs=config.runs,
-        seed=config.seed,
-        callback=callback,
-    )
-    return {config.name: table}
+    config.check()
+    return {config.name: run_methods(trial, config, runner)}
+
+
+def trial(config: LinearDynaConfig, method: str, number: int) -> Table:
+    """Run a method once: the error after each episode."""
+    rng = np.random.default_rng(run_seed(config.seed, number))
+    return {"error": learn(config, method, rng)}
 
 
 def learn(config: LinearDynaConfig, method: str, rng: np.random.Generator) -> Any:
@@ -123,7 +124,7 @@ def learn(config: LinearDynaConfig, method: str, rng: np.random.Generator) -> An
 def plot(tables: Tables, config: LinearDynaConfig) -> Figure:
     """Return the learning curves of the stored table."""
     label = "Error of the values (root mean square over states)"
-    return plot_methods(tables[config.name], "error", title="Boyan chain", ylabel=label)
+    return plot_methods(tables[config.name], "error", title=config.title, ylabel=label)
 
 
 def summary(tables: Tables, config: LinearDynaConfig) -> Lines:

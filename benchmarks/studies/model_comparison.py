@@ -13,7 +13,7 @@ measurements. Two remarks on the results:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -24,16 +24,38 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from dynamaze.agents.models import LEARNED_MODELS, MODELS
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, check_runs, run_jobs
-from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting, check_runs
+from dynamaze.benchmarks.harness.intervals import (
+    FEW_RUNS_NOTE,
+    IntervalEstimate,
+    format_interval,
+    geometric_mean_interval,
+    mean_interval,
+)
 from dynamaze.benchmarks.harness.plots import COLOURS, REFERENCE, panels, points_with_bars
-from dynamaze.benchmarks.harness.table import Lines, Table, Tables, from_rows, rows_where, stack
+from dynamaze.benchmarks.harness.runner import Runner
+from dynamaze.benchmarks.harness.summaries import (
+    count_text,
+    fraction_interval,
+    mean_text,
+    median_interval,
+    median_text,
+    share_text,
+)
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    from_rows,
+    rows_where,
+    stack_runs,
+)
 from dynamaze.benchmarks.studies.model_trial import (
     MAZES,
     SAMPLES,
     SKIPPED_EPISODES,
     STATED_PROBABILITY,
-    trial,
+    run_model,
 )
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_choice
@@ -42,7 +64,7 @@ SLOW = ("gaussian_process", "deep_belief", "ensemble")
 BASELINE_MODEL = "latest_outcome"
 
 MEASURES = {
-    "steps_to_solve": "real steps to solve",
+    "steps_to_solve": "real steps to solve (median)",
     "next_error": "error of the next position (cells)",
     "coverage": f"truth within the stated {STATED_PROBABILITY:.0%}",
     "update_us": "one update (us)",
@@ -55,11 +77,12 @@ LOGARITHMIC = ("steps_to_solve", *TIMES)
 
 
 @dataclass(frozen=True)
-class ModelComparisonConfig(JobsConfig):
+class ModelComparisonConfig(ExperimentConfig):
     """Compare the environment models: steps to solve, errors, calibration, time."""
 
     name: ClassVar[str] = "models"
     title: ClassVar[str] = "Environment models"
+    swept: ClassVar[tuple[str, ...]] = ("slow_runs", "models", "mazes")
 
     runs: int = 30
     """Runs of each model in each maze."""
@@ -73,23 +96,25 @@ class ModelComparisonConfig(JobsConfig):
     """Some of the mazes; all by default."""
 
     @property
-    def jobs(self) -> list[tuple[str, str, int, int]]:
-        """Return maze, model, run and seed of each run."""
+    def settings(self) -> Sequence[Setting]:
+        """Mazes, and the models that support each; slow ones have fewer runs."""
         return [
-            (maze, model, run, self.seed)
-            for run in range(max(self.runs, self.slow_runs))
+            Setting(
+                (maze, model),
+                self.slow_runs if is_slow(model, maze) else self.runs,
+                f"{model}, {maze}",
+            )
             for maze in self.mazes or MAZES
             for model in self.models or MODELS
-            if run < (self.slow_runs if is_slow(model, maze) else self.runs)
-            and supports(model, maze)
+            if supports(model, maze)
         ]
 
     @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
         return (
-            "means of the runs and half their 95% intervals; a run that does not solve its maze "
-            "counts with all its steps"
+            "n runs; 95% intervals of the share of solved mazes, of the median of steps to solve, "
+            f"and of means; times: median and quartiles; {FEW_RUNS_NOTE}"
         )
 
     def check(self) -> None:
@@ -115,16 +140,17 @@ def supports(model: str, maze: str) -> bool:
     return on_grid or model in LEARNED_MODELS or model == "stored_experience"
 
 
-def run(config: ModelComparisonConfig, callback: RunCallback = None) -> Tables:
+def run(config: ModelComparisonConfig, runner: Runner | None = None) -> Tables:
     """Run the comparison.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
-        `models`, a row for each model in each maze: the means of the columns below with `_low` and
-        `_high`, 95% intervals (of times the median and the quartiles), and the number of runs;
+        `models`, a row for each model in each maze: the means of the columns below (of
+        steps_to_solve the median) with `_low` and `_high`, 95% intervals (of times the median and
+        the quartiles), and the number of runs;
         `models_runs`, the single runs, with the columns maze, model, run, solved (0 or 1),
         steps_to_solve (real steps, in a changing maze from the change on; all steps if it was not
         solved), steps_after (mean length of episodes 21 to 25, in the static maze), next_error
@@ -136,19 +162,24 @@ def run(config: ModelComparisonConfig, callback: RunCallback = None) -> Tables:
         ImportError: without SciPy or torch, which the slow models need.
     """
     config.check()
-    runs = stack(run_jobs(trial, config, callback))
-    return {"models": means(runs), "models_runs": runs}
+    runs = stack_runs((runner or Runner()).run(trial, config), by_number=True)
+    return {"models": summarise(runs), "models_runs": runs}
 
 
-def means(runs: Table) -> Table:
+def trial(config: ModelComparisonConfig, maze: str, model: str, number: int) -> Table:
+    """Run one model in one maze once: a table of one row."""
+    return run_model(maze, model, number, config.seed)
+
+
+def summarise(runs: Table) -> Table:
     """Return a row for each model in each maze, from a row for each run."""
     rows: list[dict[str, Any]] = []
     for maze, model in _pairs(runs):
         own = rows_where(runs, maze=maze, model=model)
         row: dict[str, Any] = {"maze": maze, "model": model, "runs": len(own["run"])}
         for name in list(own)[3:]:
-            middle, low, high = quartiles(own[name]) if name in TIMES else mean_interval(own[name])
-            row |= {name: middle, f"{name}_low": low, f"{name}_high": high}
+            middle, low, high = INTERVALS.get(name, mean_interval)(own[name])
+            row |= {name: float(middle), f"{name}_low": float(low), f"{name}_high": float(high)}
         rows.append(row)
     return from_rows(rows)
 
@@ -157,6 +188,14 @@ def quartiles(times: FloatArray) -> IntervalEstimate:
     """Return the median and the quartiles, which other load on the machine affects little."""
     low, middle, high = np.quantile(times, (0.25, 0.5, 0.75))
     return IntervalEstimate(middle, low, high)
+
+
+INTERVALS: dict[str, Callable[[FloatArray], IntervalEstimate]] = {
+    "solved": fraction_interval,
+    "steps_to_solve": median_interval,
+    **dict.fromkeys(TIMES, quartiles),
+}
+"""Columns whose interval is not that of a mean."""
 
 
 def ratio_to_table(runs: Table, model: str) -> IntervalEstimate:
@@ -169,8 +208,7 @@ def ratio_to_table(runs: Table, model: str) -> IntervalEstimate:
         rows_where(static, model=name)["steps_after"] for name in (model, BASELINE_MODEL)
     )
     several = min(len(mine), len(table))
-    interval = mean_interval(np.log(mine[:several] / table[:several]))
-    return IntervalEstimate(*(np.exp(part) for part in interval))
+    return geometric_mean_interval(mine[:several] / table[:several])
 
 
 def summary(tables: Tables, config: ModelComparisonConfig) -> dict[str, Lines]:
@@ -182,9 +220,10 @@ def summary(tables: Tables, config: ModelComparisonConfig) -> dict[str, Lines]:
         if maze in table["maze"]
     }
     first = rows_where(table, maze=table["maze"][0])
-    times: Lines = [("model", "update, us", f"{SAMPLES} samples, ms")]
+    times: Lines = [("model", "n", "update, us", f"{SAMPLES} samples, ms")]
     for row in _rows(first):
-        times.append((row["model"], f"{row['update_us']:.0f}", f"{row['sample_ms']:.2f}"))
+        texts = (_quartiles_text(row, "update_us", 0), _quartiles_text(row, "sample_ms", 2))
+        times.append((row["model"], str(row["runs"]), *texts))
     return {**sections, f"Times in the {first['maze'][0]} maze": times}
 
 
@@ -192,7 +231,7 @@ def _lines(table: Table, runs: Table) -> Lines:
     compared = _has_reference(table)
     heading = [
         "model",
-        "runs",
+        "n",
         "solved",
         "steps to solve",
         "error, cells",
@@ -202,16 +241,23 @@ def _lines(table: Table, runs: Table) -> Lines:
         (*heading, f"steps after {SKIPPED_EPISODES} episodes, ratio to the table")[: 6 + compared]
     ]
     for row in _rows(table):
+        own = rows_where(runs, maze=row["maze"], model=row["model"])
+        limit = float(own["steps_to_solve"].max())
+        steps = np.where(own["solved"] == 1, own["steps_to_solve"], np.inf)
         line = [
             row["model"],
             str(row["runs"]),
-            f"{row['solved']:.0%}",
-            _with_half(row, "steps_to_solve", 0),
-            _with_half(row, "next_error", 3),
-            "" if np.isnan(row["coverage"]) else _with_half(row, "coverage", 3),
+            share_text(own["solved"]),
+            median_text(steps, limit=limit),
+            mean_text(own["next_error"], 3),
+            "" if np.isnan(row["coverage"]) else mean_text(own["coverage"], 3),
         ]
         if compared:
-            line.append(format_interval(ratio_to_table(runs, row["model"]), 2))
+            line.append(
+                format_interval(ratio_to_table(runs, row["model"]), 2)
+                if np.isfinite(own["steps_after"]).all()
+                else "-"
+            )
         lines.append(tuple(line))
     return lines
 
@@ -226,8 +272,10 @@ def _rows(table: Table) -> list[dict[str, Any]]:
     ]
 
 
-def _with_half(row: dict[str, Any], name: str, digits: int) -> str:
-    return f"{row[name]:.{digits}f} ± {row[name + '_high'] - row[name]:.{digits}f}"
+def _quartiles_text(row: dict[str, Any], name: str, digits: int) -> str:
+    return format_interval(
+        IntervalEstimate(row[name], row[f"{name}_low"], row[f"{name}_high"]), digits
+    )
 
 
 def _pairs(table: Table) -> Iterable[tuple[str, str]]:
@@ -254,7 +302,9 @@ def plot(tables: Tables, config: ModelComparisonConfig) -> Figure:
         axes.set_title(maze)
     grid[0, 0].set_yticks(range(len(models)), labels=[name.replace("_", " ") for name in models])
     grid[0, 0].invert_yaxis()
-    figure.suptitle("Environment models in Dyna-Q: means and 95% intervals; times: quartiles")
+    figure.suptitle(
+        f"{config.title} in Dyna-Q, {count_text(table['runs'])}: 95% intervals; times: quartiles"
+    )
     return figure
 
 

@@ -18,9 +18,9 @@ only uncertainty that grows with time can help. All methods have the same settin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
@@ -38,11 +38,17 @@ from dynamaze.agents import (
 )
 from dynamaze.agents.core.rng import Seed
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import run_many
+from dynamaze.benchmarks.harness.compiled_runs import run_one
 from dynamaze.benchmarks.harness.curves import draw_curve, reward_curve
-from dynamaze.benchmarks.harness.experiment import AgentConfig, RunCallback
-from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
+from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
+from dynamaze.benchmarks.harness.intervals import (
+    FEW_RUNS_NOTE,
+    IntervalEstimate,
+    mean_interval,
+)
 from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, panels
+from dynamaze.benchmarks.harness.runner import Runner, column, run_seed
+from dynamaze.benchmarks.harness.summaries import count_text, mean_text, median_text
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -82,6 +88,7 @@ class ModelConfidenceConfig(AgentConfig):
 
     name: ClassVar[str] = "model_confidence"
     title: ClassVar[str] = "Uncertainty and confidence"
+    swept: ClassVar[tuple[str, ...]] = ("models",)
 
     runs: int = 200
     """Runs of each method in each maze."""
@@ -97,9 +104,22 @@ class ModelConfidenceConfig(AgentConfig):
     """The wrapped models."""
 
     @property
-    def total_runs(self) -> int:
-        """Number of runs of all methods, models and mazes."""
-        return self.runs * len(METHODS) * len(self.models) * len(MAZES)
+    def settings(self) -> Sequence[Setting]:
+        """Mazes, models and methods."""
+        return [
+            Setting((maze, model, method), self.runs, f"{method}, {model}, {maze}")
+            for maze in MAZES
+            for model in self.models
+            for method in METHODS
+        ]
+
+    @property
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return (
+            "n runs; 95% intervals of mean rewards and of the median of steps to 5 goals, which "
+            f"are all remaining steps where there were fewer goals; {FEW_RUNS_NOTE}"
+        )
 
     def check(self) -> None:
         """Check the options before anything runs.
@@ -113,25 +133,26 @@ class ModelConfidenceConfig(AgentConfig):
 
 
 def make_agent(
-    config: ModelConfidenceConfig, maze: MazeSetting, method: str, model: str
-) -> Callable[..., Agent]:
-    """Return a function that makes an agent of a method from a seed."""
-    env = gym.make(maze.env)
-    common = {**config.learning, "planning_steps": maze.planning_steps}
+    config: ModelConfidenceConfig, maze: MazeSetting, method: str, model: str, seed: Seed
+) -> Agent:
+    """Return an agent of a method."""
+    env = make_env(maze.env)
+    common = {**config.learning, "planning_steps": maze.planning_steps, "seed": seed}
     if method == "Dyna-Q":
-        return partial(DynaQ, env, model=model, **common)
+        return DynaQ(env, model=model, **common)
     if method == "Dyna-Q+":
-        return partial(DynaQPlus, env, model=model, kappa=config.kappa, **common)
-    return partial(_scored_agent, env, config, method, model, common)
+        return DynaQPlus(env, model=model, kappa=config.kappa, **common)
+    return _scored_agent(env, config, method, model, common)
+
+
+@cache
+def make_env(name: str) -> gym.Env[Any, Any]:
+    """Return a maze, which compiled runs only read."""
+    return gym.make(name)
 
 
 def _scored_agent(
-    env: Any,
-    config: ModelConfidenceConfig,
-    method: str,
-    model: str,
-    common: dict[str, Any],
-    seed: Seed,
+    env: Any, config: ModelConfidenceConfig, method: str, model: str, common: dict[str, Any]
 ) -> DynaQ:
     size = int(env.observation_space.n), int(env.action_space.n)
     has_bonus = method != "Scored"
@@ -150,11 +171,15 @@ def _scored_agent(
     learned: Any = ScoredModel(inside, **scores)
     if has_bonus:
         learned = UncertaintyBonus(learned, weight=config.weight)
-    return DynaQ(env, model=learned, seed=seed, **common)
+    return DynaQ(env, model=learned, **common)
 
 
-def run(config: ModelConfidenceConfig, callback: RunCallback = None) -> Tables:
+def run(config: ModelConfidenceConfig, runner: Runner | None = None) -> Tables:
     """Run all methods with all models in both mazes.
+
+    Args:
+        config: the settings.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         `model_confidence`, the learning curves, with the columns maze, model, method, step (every
@@ -169,25 +194,30 @@ def run(config: ModelConfidenceConfig, callback: RunCallback = None) -> Tables:
         ValueError: for fewer than 2 runs, or an unknown model.
     """
     config.check()
+    results = (runner or Runner()).run(trial, config)
     curves, ends = [], []
-    for name, maze in MAZES.items():
-        for model in config.models:
-            for method in METHODS:
-                rewards = run_many(
-                    make_agent(config, maze, method, model),
-                    runs=config.runs,
-                    steps=maze.steps,
-                    seed=config.seed,
-                    callback=callback,
-                ).rewards
-                labels: dict[str, Any] = {"maze": name, "model": model, "method": method}
-                curves.append(reward_curve(rewards, **labels))
-                ends.append(make_table(**labels, **run_columns(rewards, _change(maze))))
+    for setting, own in zip(config.settings, results, strict=True):
+        rewards = column(own, "reward").astype(np.float64)
+        labels: dict[str, Any] = dict(
+            zip(("maze", "model", "method"), setting.arguments, strict=True)
+        )
+        curves.append(reward_curve(rewards, **labels))
+        ends.append(make_table(**labels, **run_columns(rewards, _change(MAZES[labels["maze"]]))))
     return {"model_confidence": stack(curves), "model_confidence_runs": stack(ends)}
 
 
+def trial(
+    config: ModelConfidenceConfig, maze_name: str, model: str, method: str, number: int
+) -> Table:
+    """Run a method once: the reward of each step."""
+    maze = MAZES[maze_name]
+    agent = make_agent(config, maze, method, model, run_seed(config.seed, number))
+    # Rewards are 0 and 1, which need no more bits.
+    return {"reward": run_one(agent, maze.steps, 0).rewards.astype(np.float32)}
+
+
 def _change(maze: MazeSetting) -> int:
-    unwrapped: Any = gym.make(maze.env).unwrapped
+    unwrapped: Any = make_env(maze.env).unwrapped
     return int(unwrapped.schedule.steps[1])
 
 
@@ -212,9 +242,15 @@ def run_columns(rewards: FloatArray, change: int) -> Table:
 
 def paired_gain(ends: Table, maze: str, model: str, method: str, column: str) -> IntervalEstimate:
     """Return the paired difference from plain Dyna-Q with the same model, with a 95% interval."""
+    return mean_interval(paired_gains(ends, maze, model, method, column))
+
+
+def paired_gains(ends: Table, maze: str, model: str, method: str, column: str) -> FloatArray:
+    """Return (runs,) the paired differences from plain Dyna-Q with the same model."""
     rows = rows_where(ends, maze=maze, model=model)
     mine, plain = (rows_where(rows, method=each)[column] for each in (method, "Dyna-Q"))
-    return mean_interval(mine - plain)
+    gains: FloatArray = mine - plain
+    return gains
 
 
 def summary(tables: Tables, config: ModelConfidenceConfig) -> dict[str, Lines]:
@@ -226,6 +262,7 @@ def summary(tables: Tables, config: ModelConfidenceConfig) -> dict[str, Lines]:
             lines: Lines = [
                 (
                     "method",
+                    "n",
                     "before",
                     f"last {LATE_STEPS}",
                     "after",
@@ -236,12 +273,17 @@ def summary(tables: Tables, config: ModelConfidenceConfig) -> dict[str, Lines]:
             rows = rows_where(ends, maze=maze, model=model)
             for method in METHODS:
                 mine = rows_where(rows, method=method)
-                before, late, after, steps = (
-                    format_interval(mean_interval(mine[column]))
-                    for column in ("reward_before", "reward_late", "reward_after", "steps_to_five")
+                before, late, after = (
+                    mean_text(mine[column])
+                    for column in ("reward_before", "reward_late", "reward_after")
                 )
-                more = format_interval(paired_gain(ends, maze, model, method, "reward_after"))
-                lines.append((method, before, late, after, more, steps))
+                more = (
+                    "-"
+                    if method == "Dyna-Q"
+                    else mean_text(paired_gains(ends, maze, model, method, "reward_after"))
+                )
+                runs, steps = str(mine["run"].size), median_text(mine["steps_to_five"])
+                lines.append((method, runs, before, late, after, more, steps))
             sections[f"{maze} maze, {model.replace('_', ' ')}"] = lines
     return sections
 
@@ -256,7 +298,8 @@ def plot(tables: Tables, config: ModelConfidenceConfig) -> Figure:
             _draw(axes, table, _change(maze))
             axes.set_title(f"{name} maze, {model.replace('_', ' ')}", fontsize=10)
     grid[0, 0].legend(frameon=False)
-    figure.suptitle(f"Uncertainty and confidence: mean of {config.runs} runs, 95% interval")
+    runs = count_text(tables["model_confidence"]["runs"])
+    figure.suptitle(f"{config.title}: mean, {runs}, 95% interval")
     return figure
 
 

@@ -69,6 +69,7 @@ from dynamaze.benchmarks.harness.experiment import (
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate
 from dynamaze.benchmarks.harness.plots import EVENT, METHODS, legend_below, line_with_band, panels
 from dynamaze.benchmarks.harness.runner import Runner
+from dynamaze.benchmarks.harness.summaries import count_text
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -78,6 +79,7 @@ from dynamaze.benchmarks.harness.table import (
     make_table,
     rows_where,
     stack,
+    stack_runs,
 )
 from dynamaze.benchmarks.studies.corrupted_model import (
     KINDS,
@@ -187,7 +189,7 @@ def run(config: ModelErrorConfig, runner: Runner | None = None) -> Tables:
         ValueError: for fewer than 2 runs or an unknown kind.
     """
     config.check()
-    runs = stack([table for own in (runner or Runner()).run(trial, config) for table in own])
+    runs = stack_runs((runner or Runner()).run(trial, config))
     return {config.name: summarise(runs), f"{config.name}_runs": runs}
 
 
@@ -302,7 +304,8 @@ def summary(tables: Tables, config: ModelErrorConfig) -> dict[str, Lines]:
     sections: dict[str, Lines] = {}
     for kind in distinct(table, "kind"):
         mine = rows_where(table, kind=kind)
-        lines: Lines = [("planner", KINDS[kind].level_name, "error", "gain", "", "selective", "")]
+        heading = ("planner", KINDS[kind].level_name, "n", "error", "gain", "", "selective", "")
+        lines: Lines = [heading]
         for planner in PLANNERS:
             own, label = rows_where(mine, planner=planner), METHODS[planner].label
             plain, selective = (rows_where(own, selective=which) for which in (0, 1))
@@ -313,7 +316,8 @@ def summary(tables: Tables, config: ModelErrorConfig) -> dict[str, Lines]:
                     for text in (interval_text(each, "gain", row, 0), worse_text(each, row))
                 )
                 error = f"{plain['error_mean'][row]:.3f}"
-                lines.append((label if row == 0 else "", f"{level:g}", error, *texts))
+                name, runs = label if row == 0 else "", str(plain["runs"][row])
+                lines.append((name, f"{level:g}", runs, error, *texts))
         sections[KINDS[kind].title] = lines
     return sections
 
@@ -351,7 +355,7 @@ def plot(tables: Tables, config: ModelErrorConfig) -> Figure:
         axes.set_ylabel("Return, % of Q-learning's")
     legend_below(figure, grid[0, 0], 3)
     figure.suptitle(
-        f"Planning with a corrupted model: {int(table['runs'][0])} runs of each agent, "
+        f"{config.title}: {count_text(table['runs'])} of each agent, "
         "95% interval of the paired difference from Q-learning"
     )
     return figure

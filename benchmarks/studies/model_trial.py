@@ -90,7 +90,7 @@ class ModelQuality(NamedTuple):
     coverage: float  # of its 90% prediction sets; NaN if the model gives none
 
 
-def trial(maze_name: str, model: str, run: int, seed: int) -> Table:
+def run_model(maze_name: str, model: str, run: int, seed: int) -> Table:
     """Return one run as a table of one row (see `model_comparison.run`)."""
     _one_thread()
     maze = MAZES[maze_name]

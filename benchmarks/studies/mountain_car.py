@@ -20,6 +20,7 @@ matrix is nearly full, so most features lead to most others. In a table it is be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -31,9 +32,16 @@ from dynamaze.agents import Agent, QLearning
 from dynamaze.agents.callbacks import Step
 from dynamaze.agents.linear.dyna import LinearDyna
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.curves import plot_methods, run_methods, summarise_methods
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, RunCallback
-from dynamaze.benchmarks.harness.table import Lines, Tables
+from dynamaze.benchmarks.harness.curves import (
+    median_columns,
+    plot_methods,
+    run_methods,
+    summarise_methods,
+)
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE
+from dynamaze.benchmarks.harness.runner import Runner, run_seed
+from dynamaze.benchmarks.harness.table import Lines, Table, Tables
 from dynamaze.common.arrays import FloatArray
 
 
@@ -75,33 +83,37 @@ class MountainCarConfig(ExperimentConfig):
     """Steps after which an episode is cut off."""
 
     @property
-    def total_runs(self) -> int:
-        """Number of runs of all methods."""
-        return self.runs * len(METHODS)
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return f"n runs; median steps of an episode, 95% interval; {FEW_RUNS_NOTE}"
+
+    @property
+    def settings(self) -> Sequence[Setting]:
+        """The methods."""
+        return [Setting((method,), self.runs, method) for method in METHODS]
 
 
-def run(config: MountainCarConfig, callback: RunCallback = None) -> Tables:
+def run(config: MountainCarConfig, runner: Runner | None = None) -> Tables:
     """Run the experiment.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
-        One table (see `run_methods`) of the "steps" of each episode.
+        One table (see `run_methods`) of the "steps" of each episode: medians, because an episode
+        that does not reach the goal has all steps of the time limit.
 
     Raises:
         ValueError: for fewer than 2 runs.
     """
-    table = run_methods(
-        METHODS,
-        lambda method, seed: learn(config, METHODS[method], seed),
-        quantity="steps",
-        runs=config.runs,
-        seed=config.seed,
-        callback=callback,
-    )
-    return {config.name: table}
+    config.check()
+    return {config.name: run_methods(trial, config, runner, median_columns)}
+
+
+def trial(config: MountainCarConfig, method: str, number: int) -> Table:
+    """Run a method once: the steps of each episode."""
+    return {"steps": learn(config, METHODS[method], run_seed(config.seed, number))}
 
 
 def learn(
@@ -139,7 +151,7 @@ def make_agent(
 
 def plot(tables: Tables, config: MountainCarConfig) -> Figure:
     """Return the learning curves of the stored table."""
-    return plot_methods(tables[config.name], "steps", title="Mountain Car", ylabel="Steps")
+    return plot_methods(tables[config.name], "steps", title=config.title, ylabel="Steps")
 
 
 def summary(tables: Tables, config: MountainCarConfig) -> Lines:

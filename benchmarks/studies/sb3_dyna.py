@@ -33,11 +33,25 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents import Transitions
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
-from dynamaze.benchmarks.harness.intervals import IntervalEstimate, format_interval, mean_interval
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, IntervalEstimate
 from dynamaze.benchmarks.harness.plots import COLOURS, number_ticks, panels, points_with_bars
-from dynamaze.benchmarks.harness.runner import derive_seed
-from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
+from dynamaze.benchmarks.harness.runner import Runner, derive_seed
+from dynamaze.benchmarks.harness.summaries import (
+    count_text,
+    mean_text,
+    median_interval,
+    median_text,
+    share_text,
+)
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    make_table,
+    rows_where,
+    stack_runs,
+)
 from dynamaze.common.optional_imports import optional_import
 
 METHODS = ("model-free", "learned model", "true environment")
@@ -141,11 +155,12 @@ TASKS = {
 
 
 @dataclass(frozen=True)
-class SB3DynaConfig(JobsConfig):
+class SB3DynaConfig(ExperimentConfig):
     """Real steps until DQN and SAC solve a maze, with and without a model."""
 
     name: ClassVar[str] = "sb3_dyna"
     title: ClassVar[str] = "Real steps until the maze is solved"
+    swept: ClassVar[tuple[str, ...]] = ("tasks",)
 
     runs: int = 8
     """Runs of each algorithm, method and number of gradient steps."""
@@ -153,9 +168,20 @@ class SB3DynaConfig(JobsConfig):
     """Some of the mazes and algorithms; all by default."""
 
     @property
-    def jobs(self) -> Sequence[tuple[Any, ...]]:
-        """Seed, arm and number of each run."""
-        return [(self.seed, *arm, number) for arm in arms(self) for number in range(self.runs)]
+    def settings(self) -> Sequence[Setting]:
+        """The compared arms: task, method and gradient steps."""
+        return [
+            Setting((name, method, steps), self.runs, f"{name}, {method}, {steps} gradient steps")
+            for name, method, steps in arms(self)
+        ]
+
+    @property
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return (
+            "n runs; medians of real steps and means of paired differences, 95% intervals; an "
+            f"event that did not happen counts with all steps of the run; {FEW_RUNS_NOTE}"
+        )
 
 
 def arms(config: SB3DynaConfig) -> list[tuple[str, str, int]]:
@@ -169,12 +195,12 @@ def arms(config: SB3DynaConfig) -> list[tuple[str, str, int]]:
     return found
 
 
-def run(config: SB3DynaConfig, callback: RunCallback = None) -> Tables:
+def run(config: SB3DynaConfig, runner: Runner | None = None) -> Tables:
     """Run the experiment.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         One table, a row for each run, with the columns task, method, gradient_steps (for each real
@@ -183,17 +209,16 @@ def run(config: SB3DynaConfig, callback: RunCallback = None) -> Tables:
         run.
 
     Raises:
-        ValueError: for no worker.
         ImportError: without Stable-Baselines3.
     """
     optional_import("stable_baselines3", extra="distill", purpose="this experiment")
-    return {config.name: stack(run_jobs(trial, config, callback))}
+    return {config.name: stack_runs((runner or Runner()).run(trial, config))}
 
 
 # -- one run -----------------------------------------------------------------------------------
 
 
-def trial(seed: int, name: str, method: str, gradient_steps: int, number: int) -> Table:
+def trial(config: SB3DynaConfig, name: str, method: str, gradient_steps: int, number: int) -> Table:
     """Return the row of one run; runs with the same number have the same seed in all arms."""
     import stable_baselines3 as sb3
     import torch
@@ -203,23 +228,23 @@ def trial(seed: int, name: str, method: str, gradient_steps: int, number: int) -
 
     torch.set_num_threads(1)
     task = TASKS[name]
-    own = derive_seed(seed, number)
+    seed = derive_seed(config.seed, number)
     settings = deepcopy(task.settings)  # Stable-Baselines3 changes the dictionaries it is given
     algorithm = getattr(sb3, task.algorithm)(
         "MlpPolicy",
         task.make_env(),
         gradient_steps=gradient_steps,
-        seed=own,
+        seed=seed,
         device="cpu",
         **settings,
     )
-    callback = SolvedCallback(task, own)
+    callback = SolvedCallback(task, seed)
     callbacks: list[Any] = [ConvertCallback(callback)]
     if method != "model-free":
         planning = dict(task.planning)
         if method == METHODS[2]:
-            planning["model"] = TrueEnvModel(task.make_env(), own)
-        callbacks.append(DynaCallback(**planning, seed=own))
+            planning["model"] = TrueEnvModel(task.make_env(), seed)
+        callbacks.append(DynaCallback(**planning, seed=seed))
     algorithm.learn(task.limit, callback=callbacks)
     return make_table(
         task=name,
@@ -331,7 +356,7 @@ def summary(tables: Tables, config: SB3DynaConfig) -> Lines:
     table = tables[config.name]
     lines: Lines = [
         (
-            *("maze", "updates a step", "method", "solved", "first reward", "steps"),
+            *("maze", "updates a step", "method", "n", "solved", "first reward", "steps"),
             *("fewer than model-free", "than model-free with the fewest updates"),
         )
     ]
@@ -345,18 +370,19 @@ def summary(tables: Tables, config: SB3DynaConfig) -> Lines:
         runs = rows_where(table, task=name)
         mine = rows_where(runs, method=method, gradient_steps=updates)
         alone = (rows_where(runs, method=METHODS[0], gradient_steps=n) for n in (updates, fewest))
-        fewer = [_text(each["steps"] - mine["steps"]) for each in alone]
+        fewer = [mean_text(each["steps"] - mine["steps"], 0) for each in alone]
         if method == METHODS[0]:
             fewer[0] = ""
             fewer[1] = fewer[1] if updates != fewest else ""
-        solved = f"{mine['solved'].sum()} of {len(mine['solved'])}"
-        cells = (_text(mine["first_reward"]), _text(mine["steps"]), *fewer)
-        lines.append((name, f"{updates:g}", method, solved, *cells))
+        until = np.where(mine["solved"] == 1, mine["steps"], np.inf)
+        cells = (
+            share_text(mine["solved"]),
+            median_text(mine["first_reward"]),
+            median_text(until, limit=task.limit),
+            *fewer,
+        )
+        lines.append((name, f"{updates:g}", method, str(mine["run"].size), *cells))
     return lines
-
-
-def _text(samples: npt.NDArray[Any]) -> str:
-    return format_interval(mean_interval(samples), 0)
 
 
 def plot(tables: Tables, config: SB3DynaConfig) -> Figure:
@@ -367,10 +393,10 @@ def plot(tables: Tables, config: SB3DynaConfig) -> Figure:
     for axes, name in zip(row, names, strict=True):
         _draw(axes, rows_where(table, task=name))
         axes.set(title=name, xlabel="Gradient steps for each real step", ylim=(0, None))
-    row[0].set(ylabel="Real steps until the maze is solved")
+    row[0].set(ylabel=f"{config.title} (median)")
     row[-1].legend(frameon=False)
     runs = len(np.unique(table["run"]))
-    figure.suptitle(f"Dyna for SB3: mean of {runs} runs, 95% interval")
+    figure.suptitle(f"Dyna for SB3: median, {count_text(runs)}, 95% interval")
     return figure
 
 
@@ -380,7 +406,9 @@ def _draw(axes: Axes, table: Table) -> None:
         updates = np.unique(rows["gradient_steps"])
         if not updates.size:
             continue
-        found = [mean_interval(rows_where(rows, gradient_steps=each)["steps"]) for each in updates]
+        found = [
+            median_interval(rows_where(rows, gradient_steps=each)["steps"]) for each in updates
+        ]
         steps = IntervalEstimate(*(np.array(part) for part in zip(*found, strict=True)))
         style: dict[str, Any] = {"color": COLOURS[method], "marker": "o", "label": method}
         points_with_bars(axes, updates * 2**shift, steps, **style)

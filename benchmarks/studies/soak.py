@@ -3,7 +3,9 @@
 A random walk in a slippery maze reaches the goal at a rate that is known exactly. The walk restarts
 at each goal, so the number of goals in N steps is that of a renewal process: its mean is N / m and
 its variance N s^2 / m^3, where m and s are the exact mean and standard deviation of an episode's
-length (Feller 1968, section XIII.6). Each tenth of the steps is checked, and so is the memory.
+length (Feller 1968, section XIII.6). The runs are independent: each has environments and seeds of
+its own. Each tenth of a run is checked, and so are all of them together, the environments' clocks
+and the memory.
 """
 
 from __future__ import annotations
@@ -11,84 +13,119 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table as Grid
+from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.plots import EVENT, REFERENCE, panels
+from dynamaze.benchmarks.harness.runner import Runner, derive_seed
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    distinct,
+    from_rows,
+    rows_where,
+    stack_runs,
+)
+from dynamaze.common.arrays import FloatArray
+from dynamaze.common.validation import checked_integer
 
 PARTS = 10
 SIGMAS = 5.0
-"""Largest accepted deviation of a part; over ten parts the false-alarm rate is 6e-6."""
+"""Largest accepted deviation of a part; over a hundred parts the false-alarm rate is 6e-5."""
 
 MORE_MEMORY = 64
-"""Megabytes that the last part may need more than the first."""
+"""Megabytes that the last part of a run may need more than its first."""
 
 SLIP_PROBABILITY = 0.1
 
 
 @dataclass(frozen=True)
-class SoakConfig:
+class SoakConfig(ExperimentConfig):
     """Soak test of the native vector environment: very many steps, checked against exact values."""
 
-    steps: float = 1e9
-    """Steps of all environments together."""
+    name: ClassVar[str] = "soak"
+    title: ClassVar[str] = "Soak test"
+
+    runs: int = 10
+    """Independent runs, each with environments of its own."""
+    steps: float = 1e8
+    """Steps of all environments of a run together."""
     num_envs: int = 4096
     """Environments stepped at once."""
-    seed: int = 0
-    """Seed of all random numbers."""
 
+    @property
+    def settings(self) -> Sequence[Setting]:
+        """One setting."""
+        return [Setting((), self.runs, f"{self.num_envs} environments")]
 
-class SoakPart(NamedTuple):
-    """Results of a tenth of the steps."""
+    @property
+    def calls(self) -> int:
+        """Steps of each environment in a tenth of a run."""
+        return int(self.steps) // (PARTS * self.num_envs)
 
-    steps: int
-    goals: int
-    sigmas: float  # deviation from the exact number of goals, in standard deviations
-    memory: float  # peak memory of the process in megabytes; NaN if unknown
-    rate: float  # million steps a second
-
-
-def main(config: SoakConfig) -> None:
-    """Step, print a line for each tenth, and check the results.
-
-    Raises:
-        ValueError: for fewer than one step of each environment in each tenth.
-        RuntimeError: if a number, a clock or the memory has drifted.
-    """
-    parts = run(config)
-    grid = Grid("steps", "goals", "off by", "memory", "speed", title="Soak test")
-    for part in parts:
-        grid.add_row(
-            f"{part.steps:,}",
-            f"{part.goals:,}",
-            f"{part.sigmas:+.2f} sigma",
-            f"{part.memory:.0f} MB",
-            f"{part.rate:.1f} M/s",
+    @property
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return (
+            "deviations of the number of goals from the exact one, in standard deviations; "
+            f"n is the number of parts; at most {SIGMAS:g} are accepted"
         )
-    Console().print(grid)
-    check(parts)
+
+    def check(self) -> None:
+        """Check the options before anything runs.
+
+        Raises:
+            ValueError: for no run, no environment, or fewer than one step of each environment in
+                each tenth of a run.
+        """
+        checked_integer("runs", self.runs, 1)
+        checked_integer("num_envs", self.num_envs, 1)
+        if not self.steps >= PARTS * self.num_envs:
+            raise ValueError(
+                f"steps={self.steps:g} of {self.num_envs} environments; expected >= "
+                f"{PARTS * self.num_envs}"
+            )
 
 
-def run(config: SoakConfig) -> list[SoakPart]:
-    """Step all environments and return the results of each tenth.
+def run(config: SoakConfig, runner: Runner | None = None) -> Tables:
+    """Step all environments, and check the results.
+
+    Args:
+        config: the settings.
+        runner: runs the runs; by default one after another, in this process.
+
+    Returns:
+        A row for each tenth of each run: run, part (from 1), steps, goals, sigmas (deviation from
+        the exact number of goals, in standard deviations), memory (peak memory of the process so
+        far in megabytes; NaN if unknown) and rate (million steps a second).
 
     Raises:
-        ValueError: for fewer than one step of each environment in each tenth.
+        ValueError: for an option outside its range.
+        RuntimeError: if a number of goals, a clock or the memory has drifted.
+    """
+    config.check()
+    parts = stack_runs((runner or Runner()).run(trial, config))
+    check_parts(parts)
+    return {config.name: parts}
+
+
+def trial(config: SoakConfig, number: int) -> Table:
+    """Step the environments of one run: a row for each tenth of its steps.
+
+    Raises:
         RuntimeError: if an environment's clock does not show the number of steps.
     """
-    calls = int(config.steps) // (PARTS * config.num_envs) if config.num_envs > 0 else 0
-    if calls < 1:
-        least = PARTS * max(config.num_envs, 1)
-        raise ValueError(
-            f"steps={config.steps:g} of {config.num_envs} environments; expected >= {least}"
-        )
+    seed = derive_seed(config.seed, number)
     env: Any = gym.make_vec(
         "DynaMaze-v0",
         config.num_envs,
@@ -96,31 +133,28 @@ def run(config: SoakConfig) -> list[SoakPart]:
         slip_probability=SLIP_PROBABILITY,
         autoreset_mode=AutoresetMode.SAME_STEP,
     )
-    env.reset(seed=config.seed)
-    rng = np.random.default_rng(config.seed)
-    parts: list[SoakPart] = []
-    with Progress() as progress:
-        task = progress.add_task("steps", total=PARTS * calls)
-        for _ in range(PARTS):
-            began, goals = time.perf_counter(), 0
-            for _ in range(calls):
-                _, rewards, *_ = env.step(rng.integers(0, 4, config.num_envs))
-                goals += int(np.count_nonzero(rewards))
-                progress.advance(task)
-            steps = calls * config.num_envs
-            took = time.perf_counter() - began
-            off = sigmas_off(steps, goals, config.num_envs, is_first=not parts)
-            parts.append(SoakPart(steps, goals, off, peak_memory(), steps / took / 1e6))
+    env.reset(seed=seed)
+    rng = np.random.default_rng(seed)
+    steps = config.calls * config.num_envs
+    rows: list[dict[str, Any]] = []
+    for part in range(1, PARTS + 1):
+        began, goals = time.perf_counter(), 0
+        for _ in range(config.calls):
+            _, rewards, *_ = env.step(rng.integers(0, 4, config.num_envs))
+            goals += int(np.count_nonzero(rewards))
+        rate = steps / (time.perf_counter() - began) / 1e6
+        sigmas = sigmas_off(steps, goals, config.num_envs, is_first=part == 1)
+        row = {"run": number, "part": part, "steps": steps, "goals": goals, "sigmas": sigmas}
+        rows.append({**row, "memory": peak_memory(), "rate": rate})
     clocks = set(env.get_attr("world_step"))
-    if clocks != {PARTS * calls}:
-        raise RuntimeError(f"the clocks show {sorted(clocks)[:3]}; expected {PARTS * calls}")
-    return parts
+    if clocks != {PARTS * config.calls}:
+        raise RuntimeError(f"the clocks show {sorted(clocks)[:3]}; expected {PARTS * config.calls}")
+    return from_rows(rows)
 
 
 def sigmas_off(steps: int, goals: int, num_envs: int, *, is_first: bool) -> float:
     """Return the deviation of the number of goals from the exact one, in standard deviations."""
-    maze: Any = gym.make("DynaMaze-v0", slip_probability=SLIP_PROBABILITY).unwrapped
-    mean, deviation = maze.mdp.episode_steps(np.full((54, 4), 0.25))
+    mean, deviation = episode_moments()
     expected = steps / mean
     if is_first:
         # All environments begin an episode at once, which moves the first goals: the constant term
@@ -128,6 +162,14 @@ def sigmas_off(steps: int, goals: int, num_envs: int, *, is_first: bool) -> floa
         expected += num_envs * (deviation**2 - mean**2) / (2 * mean**2)
     # Variance N s^2 / m^3 of a renewal process.
     return float((goals - expected) / math.sqrt(steps * deviation**2 / mean**3))
+
+
+@cache
+def episode_moments() -> tuple[float, float]:
+    """Return the exact mean and standard deviation of an episode's length."""
+    maze: Any = gym.make("DynaMaze-v0", slip_probability=SLIP_PROBABILITY).unwrapped
+    mean, deviation = maze.mdp.episode_steps(np.full((54, 4), 0.25))
+    return float(mean), float(deviation)
 
 
 def peak_memory() -> float:
@@ -140,21 +182,80 @@ def peak_memory() -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
-def check(parts: list[SoakPart]) -> None:
+def combined(sigmas: FloatArray) -> float:
+    """Return the deviation of several parts together, which have the same number of steps."""
+    return float(sigmas.sum() / math.sqrt(sigmas.size))
+
+
+def check_parts(parts: Table) -> None:
     """Check that nothing has drifted.
 
     Raises:
         RuntimeError: if a number of goals or the memory has.
     """
-    for number, part in enumerate(parts, 1):
-        if abs(part.sigmas) > SIGMAS:
+    row = int(np.abs(parts["sigmas"]).argmax())
+    if abs(parts["sigmas"][row]) > SIGMAS:
+        raise RuntimeError(
+            f"run {parts['run'][row]}, part {parts['part'][row]}: {parts['goals'][row]:,} goals, "
+            f"{parts['sigmas'][row]:+.1f} standard deviations off the exact number; expected at "
+            f"most {SIGMAS:g}"
+        )
+    together = combined(parts["sigmas"])
+    if abs(together) > SIGMAS:
+        raise RuntimeError(
+            f"{parts['goals'].sum():,} goals in all runs, {together:+.1f} standard deviations off "
+            f"the exact number; expected at most {SIGMAS:g}"
+        )
+    for number in distinct(parts, "run"):
+        memory = rows_where(parts, run=number)["memory"]
+        more = memory[-1] - memory[0]
+        if more > MORE_MEMORY:
             raise RuntimeError(
-                f"part {number}: {part.goals:,} goals, {part.sigmas:+.1f} standard deviations off "
-                f"the exact number; expected at most {SIGMAS:g}"
+                f"run {number}: {more:.0f} MB more memory at the end; expected at most "
+                f"{MORE_MEMORY}"
             )
-    more = parts[-1].memory - parts[0].memory
-    if more > MORE_MEMORY:
-        raise RuntimeError(f"{more:.0f} MB more memory at the end; expected at most {MORE_MEMORY}")
+
+
+# -- plot and summary --------------------------------------------------------------------------
+
+
+def summary(tables: Tables, config: SoakConfig) -> Lines:
+    """Return a line for each run, and one for all of them."""
+    parts = tables[config.name]
+    lines: Lines = [("run", "n", "steps", "goals", "off by", "largest", "memory", "speed")]
+    for number in distinct(parts, "run"):
+        lines.append(_line(str(number), rows_where(parts, run=number)))
+    return [*lines, _line("all", parts)]
+
+
+def _line(name: str, parts: Table) -> tuple[str, ...]:
+    sigmas = parts["sigmas"]
+    return (
+        name,
+        str(sigmas.size),
+        f"{parts['steps'].sum():,}",
+        f"{parts['goals'].sum():,}",
+        f"{combined(sigmas):+.2f} sigma",
+        f"{sigmas[np.abs(sigmas).argmax()]:+.2f} sigma",
+        f"{parts['memory'].max():.0f} MB",
+        f"{np.median(parts['rate']):.1f} M/s",
+    )
+
+
+def plot(tables: Tables, config: SoakConfig) -> Figure:
+    """Return the plot: the deviation of each part of each run, and the accepted ones."""
+    parts = tables[config.name]
+    figure, ((axes,),) = panels()
+    axes.axhline(0, **EVENT)
+    for limit in (-SIGMAS, SIGMAS):
+        axes.axhline(limit, **REFERENCE)
+    axes.plot(parts["part"], parts["sigmas"], ".")
+    axes.set(
+        xlabel=f"Tenth of a run ({int(parts['steps'][0]):,} steps)",
+        ylabel="Deviation of the number of goals (standard deviations)",
+        title=f"{config.title}: {len(distinct(parts, 'run'))} runs",
+    )
+    return figure
 
 
 if __name__ == "__main__":

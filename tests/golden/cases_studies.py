@@ -232,7 +232,7 @@ def _models() -> Record:
     }
     small = {name: maze._replace(**sizes) for name, maze in MAZES.items()}
     names = ("latest_outcome", "maximum_likelihood", "bayesian_linear")
-    config = models.ModelComparisonConfig(runs=2, slow_runs=2, workers=1, models=names)
+    config = models.ModelComparisonConfig(runs=2, slow_runs=2, models=names)
     with _changed(mock.patch.dict(MAZES, small)):
         tables = models.run(config)
     times = ("update_us", "update_us_low", "update_us_high")
@@ -250,7 +250,7 @@ def _confidence() -> Record:
 def _errors() -> Record:
     from dynamaze.benchmarks.studies import model_error as wrong_models
 
-    config = wrong_models.ModelErrorConfig(runs=2, steps=300, workers=1)
+    config = wrong_models.ModelErrorConfig(runs=2, steps=300)
     return _tables(wrong_models.run(config), rounded=True)
 
 
@@ -283,7 +283,7 @@ def _with_sb3() -> Record:
     with _changed(
         mock.patch.dict(dyna_sb3.TASKS, small), mock.patch.object(dyna_sb3, "SolvedCallback", Judge)
     ):
-        tables = dyna_sb3.run(dyna_sb3.SB3DynaConfig(runs=1, workers=1))
+        tables = dyna_sb3.run(dyna_sb3.SB3DynaConfig(runs=1))
     networks = {
         f"network {number}": _weights(each.policy) for number, each in enumerate(learners.values())
     }
@@ -299,7 +299,7 @@ def _loca() -> Record:
     agents = ("q_learning", "latest_outcome", "maximum_likelihood", "prioritised_sweeping")
     agents += ("dyna_q_plus", "linear", "linear_dyna_pwma")
     config = loca.LoCAConfig(
-        runs=2, slow_runs=2, agents=agents, steps=(200, 100, 100), evaluation_interval=50, workers=1
+        runs=2, slow_runs=2, agents=agents, steps=(200, 100, 100), evaluation_interval=50
     )
     return _tables(loca.run(config), rounded=True)
 
@@ -314,7 +314,7 @@ def _loca_continuous() -> Record:
         def protocol(self) -> Any:
             return replace(super().protocol, evaluation_episodes=2)
 
-    config = Short(runs=2, slow_runs=2, steps=(100, 50, 50), evaluation_interval=50, workers=1)
+    config = Short(runs=2, slow_runs=2, steps=(100, 50, 50), evaluation_interval=50)
     return _tables(loca.run(config), rounded=True)
 
 
@@ -397,7 +397,7 @@ def _continuous_learning() -> Record:
         "SAC": {**settings["SAC"], "learning_starts": 8},
     }
     config = continuous_learning.ContinuousLearningConfig(
-        runs=2, ppo_steps=64, sac_steps=40, points=2, episodes=2, workers=1, seed=3
+        runs=2, ppo_steps=64, sac_steps=40, points=2, episodes=2, seed=3
     )
     look, networks = continuous_learning.evaluate_greedy, []
 
@@ -419,10 +419,10 @@ def _endurance() -> Record:
     """Its memory and speed are measured, and stay out."""
     from dynamaze.benchmarks.studies import soak as endurance
 
-    parts = endurance.run(endurance.SoakConfig(steps=2e5, num_envs=100))
+    (parts,) = endurance.run(endurance.SoakConfig(runs=2, steps=1e5, num_envs=100)).values()
     return combine(
-        counts=exact([[part.steps, part.goals] for part in parts]),
-        apart=close([part.sigmas for part in parts], **COMPUTED),
+        counts=exact(np.stack([parts["steps"], parts["goals"]])),
+        apart=close(parts["sigmas"], **COMPUTED),
     )
 
 
@@ -434,7 +434,7 @@ def _labels() -> Record:
     from dynamaze.benchmarks.distillation import soft_labels
 
     config = soft_labels.SoftLabelsConfig(
-        runs=2, labelled=(20, 60), few_steps=15, small_steps=15, seed=3, workers=1
+        runs=2, labelled=(20, 60), few_steps=15, small_steps=15, seed=3
     )
     return _tables(soft_labels.run(config), rounded=True, **TRAINED)
 
@@ -445,9 +445,7 @@ def _frontier() -> Record:
     from dynamaze.benchmarks.distillation.frontier_students import STUDENTS
 
     students = (*STUDENTS,)[:5:2]
-    config = frontier.FrontierConfig(
-        runs=1, steps=4, mazes=2, students=students, pruned_to=(), workers=1
-    )
+    config = frontier.FrontierConfig(runs=1, steps=4, mazes=2, students=students, pruned_to=())
     return _tables(
         frontier.run(config), rounded=True, measured=("microseconds", "seconds"), **TRAINED
     )
@@ -457,9 +455,7 @@ def _adapt() -> Record:
     needs("torch")
     from dynamaze.benchmarks.distillation import adapt
 
-    config = adapt.AdaptConfig(
-        runs=2, steps=4, drift_steps=12, drift=0.3, gradient_steps=(2,), workers=1
-    )
+    config = adapt.AdaptConfig(runs=2, steps=4, drift_steps=12, drift=0.3, gradient_steps=(2,))
     with _changed(mock.patch.object(adapt, "PRETRAINING_STEPS", 40)):
         return _tables(adapt.run(config), rounded=True, **TRAINED)
 

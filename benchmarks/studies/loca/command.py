@@ -12,7 +12,7 @@ process, deep belief network and ensemble are missing: they take milliseconds a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, ClassVar, NamedTuple
@@ -23,9 +23,15 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents import PLANNERS, TABLE_MODELS, DynaQ, DynaQPlus, LinearDyna, QLearning
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, check_runs, run_jobs
-from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting, check_runs
+from dynamaze.benchmarks.harness.intervals import (
+    FEW_RUNS_NOTE,
+    few_runs,
+    format_interval,
+    mean_interval,
+)
 from dynamaze.benchmarks.harness.plots import COLOURS, legend_below, line_with_band, panels
+from dynamaze.benchmarks.harness.runner import Runner
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -34,7 +40,7 @@ from dynamaze.benchmarks.harness.table import (
     distinct,
     from_rows,
     rows_where,
-    stack,
+    stack_runs,
 )
 from dynamaze.benchmarks.studies.loca.evaluation import (
     AdaptationResult,
@@ -57,14 +63,14 @@ ENDS = ("", "_low", "_high")
 
 
 @dataclass(frozen=True)
-class LoCAComparisonConfig(JobsConfig):
+class LoCAComparisonConfig(ExperimentConfig):
     """Options of both environments' comparisons; each has an option for its noise."""
 
     title: ClassVar[str] = "Local change adaptation"
     variant: ClassVar[str]
     env_options: ClassVar[tuple[str, ...]]
     """Options that are arguments of the environment."""
-    cache_ignores: ClassVar[tuple[str, ...]] = ("near",)
+    swept: ClassVar[tuple[str, ...]] = ("slow_runs", "agents", "sb3", "near")
 
     runs: int = 10
     """Runs of each agent."""
@@ -109,22 +115,21 @@ class LoCAComparisonConfig(JobsConfig):
         )
 
     @property
-    def jobs(self) -> list[tuple[LoCAProtocol, str, int]]:
-        """Protocol, agent and run of each run."""
-        protocol, entries = self.protocol, AGENTS[self.variant]
+    def settings(self) -> Sequence[Setting]:
+        """The agents; slow ones have fewer runs."""
+        entries = AGENTS[self.variant]
         return [
-            (protocol, name, run)
-            for run in range(max(self.runs, self.slow_runs))
+            Setting((name,), self.slow_runs if entries[name].is_slow else self.runs, name)
             for name in self.names
-            if run < (self.slow_runs if entries[name].is_slow else self.runs)
         ]
 
     @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
         return (
-            "normalised score (0: policy that is optimal in the other task, 1: optimum), mean of "
-            "the runs and 95% interval; adaptive: near the optimum in phases 1 and 2"
+            "normalised score (0: policy that is optimal in the other task, 1: optimum), mean of n "
+            "runs and 95% interval; adaptive: near the optimum in phases 1 and 2; "
+            f"{FEW_RUNS_NOTE}"
         )
 
     def check(self) -> None:
@@ -170,12 +175,12 @@ class LoCAContinuousConfig(LoCAComparisonConfig):
     """Standard deviation of the displacement's noise, in cells."""
 
 
-def run(config: LoCAComparisonConfig, callback: RunCallback = None) -> Tables:
+def run(config: LoCAComparisonConfig, runner: Runner | None = None) -> Tables:
     """Run the comparison.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         A row for each agent: runs, for each phase score_1 (normalised) with `_low` and `_high`, and
@@ -187,13 +192,13 @@ def run(config: LoCAComparisonConfig, callback: RunCallback = None) -> Tables:
         ImportError: for DQN without Stable-Baselines3.
     """
     config.check()
-    curves = stack(run_jobs(trial, config, callback))
+    curves = stack_runs((runner or Runner()).run(trial, config), by_number=True)
     return {config.name: summarise(curves, config), f"{config.name}_curves": curves}
 
 
-def trial(protocol: LoCAProtocol, name: str, number: int) -> Table:
+def trial(config: LoCAComparisonConfig, name: str, number: int) -> Table:
     """Run one agent once."""
-    evaluations = run_agent(AGENTS[protocol.variant][name].make, protocol, number)
+    evaluations = run_agent(AGENTS[config.variant][name].make, config.protocol, number)
     return {"agent": np.full(len(evaluations["run"]), name), **evaluations}
 
 
@@ -231,10 +236,11 @@ def summary(tables: Tables, config: LoCAComparisonConfig) -> Lines:
         f"{number}: task {phase.task}, from {phase.starts}"
         for number, phase in enumerate(PHASES, 1)
     ]
-    lines: Lines = [("agent", "runs", *phases, "adaptive")]
+    lines: Lines = [("agent", "n", *phases, "adaptive")]
     for name, result, runs in _results(tables[f"{config.name}_curves"], config):
+        few = few_runs("mean", runs)
         cells = [
-            f"{format_interval(score, 2)} {near}"
+            f"{format_interval(score, 2, few=few)} {near}"
             for score, near in zip(result.scores, result.near, strict=True)
         ]
         lines.append((name, str(runs), *cells, result.adaptive))
@@ -253,7 +259,7 @@ def plot(tables: Tables, config: LoCAComparisonConfig) -> Figure:
     figure, grid = panels(lines, COLUMNS, size=size, sharex=True, sharey=True)
     for axes, (name, result, runs) in zip(grid.flat, results, strict=False):
         _draw(axes, rows_where(curves, agent=name), COLOURS[result.adaptive])
-        axes.set_title(f"{name.replace('_', ' ')}: {result.adaptive} ({runs} runs)", fontsize=9)
+        axes.set_title(f"{name.replace('_', ' ')}: {result.adaptive} (n = {runs})", fontsize=9)
     for axes in grid.flat[len(results) :]:
         axes.axis("off")
     for axes in grid[-1]:
@@ -263,7 +269,9 @@ def plot(tables: Tables, config: LoCAComparisonConfig) -> Figure:
         axes.set_ylabel("Greedy return")
     grid[0, 0].set_ylim(0, 1.1 * curves["optimum"].max())
     legend_below(figure, grid[0, 0], 2)
-    figure.suptitle("LoCA: mean greedy return from everywhere, 95% interval; is it adaptive?")
+    figure.suptitle(
+        f"{config.title}: mean greedy return from everywhere, 95% interval; is it adaptive?"
+    )
     return figure
 
 

@@ -27,7 +27,6 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.benchmarks.harness.experiment import RunCallback
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, mean_interval
 from dynamaze.benchmarks.harness.runner import derive_seed
 from dynamaze.benchmarks.harness.table import Table, from_rows, rows_where, stack
@@ -53,9 +52,7 @@ class AdaptationResult(NamedTuple):
     adaptive: str  # the same for phases 1 and 2 together
 
 
-def evaluate_loca(
-    make_agent: MakeAgent, protocol: LoCAProtocol | None = None, callback: RunCallback = None
-) -> Table:
+def evaluate_loca(make_agent: MakeAgent, protocol: LoCAProtocol | None = None) -> Table:
     """Train agents by the protocol, and evaluate them regularly.
 
     An agent has `learn(n)`, which takes n steps in the environment that it was made with and
@@ -70,7 +67,6 @@ def evaluate_loca(
     Args:
         make_agent: called with the environment and a seed for each run.
         protocol: None for that of Wan et al. (2022).
-        callback: called after each run.
 
     Returns:
         A row for each evaluation: run, step (real steps so far), phase (1 to 3), discounted_return
@@ -81,12 +77,7 @@ def evaluate_loca(
         ValueError: if `learn(n)` does not take n steps, or an action is outside the space.
     """
     protocol = LoCAProtocol() if protocol is None else protocol
-    tables = []
-    for run in range(protocol.runs):
-        tables.append(run_agent(make_agent, protocol, run))
-        if callback is not None:
-            callback()
-    return stack(tables)
+    return stack([run_agent(make_agent, protocol, run) for run in range(protocol.runs)])
 
 
 def run_agent(make_agent: MakeAgent, protocol: LoCAProtocol, run: int) -> Table:

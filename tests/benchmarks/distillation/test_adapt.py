@@ -28,9 +28,7 @@ def test_recovery_time_of_curves(curve, steps):
 
 
 def test_further_distillation_recovers(tmp_path):
-    config = adapt.AdaptConfig(
-        tmp_path, runs=2, steps=25, drift_steps=60, gradient_steps=(8,), workers=1
-    )
+    config = adapt.AdaptConfig(tmp_path, runs=2, steps=25, drift_steps=60, gradient_steps=(8,))
     tables = adapt.run(config)
     rows = tables["adapt"]
     stale = rows["normalised_return"][
@@ -43,6 +41,9 @@ def test_further_distillation_recovers(tmp_path):
     assert adapt.plot(tables, config).axes
     sections = adapt.summary(tables, config)
     assert [len(lines) for lines in sections.values()] == [1 + 4, 1 + 2]
+    once, drift = sections.values()
+    assert {line[2] for line in once[1:]} == {line[1] for line in drift[1:]} == {"2"}
+    assert once[1][-1] == "over 25 [over 25, over 25] (!)"  # not distilled further
 
 
 def test_drifting_needs_current_walls(tmp_path):
@@ -85,7 +86,6 @@ def test_exact_planner_adapts_at_once(tmp_path):
         drift_steps=30,
         drift=0.2,
         gradient_steps=(),
-        workers=1,
     )
     rows = adapt.run(config)["adapt"]
     assert (rows["normalised_return"][rows["student"] == adapt.PLANNER] == 1.0).all()

@@ -16,7 +16,7 @@ from dynamaze.envs.generation.planes import ShortestPathPolicy
 def test_run_covers_students_and_baselines(tmp_path):
     names = ("VIN, 4 channels", "MLP, 4 units", "convolutional, 8 x 8")
     config = frontier.FrontierConfig(
-        tmp_path, runs=2, steps=4, mazes=2, students=names, pruned_to=(0.5,), workers=1
+        tmp_path, runs=2, steps=4, mazes=2, students=names, pruned_to=(0.5,)
     )
     tables = frontier.run(config)
     rows, sizes = tables["frontier"], tables["frontier_sizes"]
@@ -38,7 +38,14 @@ def test_run_covers_students_and_baselines(tmp_path):
     assert len(pruned["run"]) == 2 * 3  # runs and kinds of mazes
     fraction = pruned["weights"] / by_name["convolutional, 8 x 8"]
     assert ((fraction > 0.5) & (fraction < 0.6)).all()  # biases are kept
-    assert len(frontier.summary(tables, config)) == 3
+    sections = frontier.summary(tables, config)
+    assert len(sections) == 3
+    exact_line = next(
+        line
+        for line in sections["Normalised return on held-out levels"]
+        if line[0] == frontier.EXACT_PLANNER
+    )
+    assert exact_line[1:3] == ("2", "100.00% (all equal)")
     without = {name: table for name, table in tables.items() if name != "frontier_pruned"}
     assert len(frontier.summary(without, config)) == 2
     assert frontier.plot(without, config).axes

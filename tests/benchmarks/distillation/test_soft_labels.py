@@ -86,7 +86,7 @@ def test_small_student_uses_best_restart(
     monkeypatch.setattr(
         soft_labels, "train", lambda student, *_: trained.append(student) or student
     )
-    soft_labels.trial(SMALL, "small", 0)
+    soft_labels.trial(SMALL, "small", SMALL.small_steps, 0, 0)
     assert len(chosen) == len(trained) == len(WEIGHTED_LOSSES)
     assert len(set(chosen)) == 1
     assert len(set(chosen[0])) == RESTARTS

@@ -14,6 +14,7 @@ from dynamaze.benchmarks.harness.table import (
     make_table,
     read_csv,
     rows_where,
+    stack_runs,
     write_csv,
 )
 
@@ -61,3 +62,12 @@ def test_rows_where_selects_all_values() -> None:
     assert by_run(own, "reward").tolist() == [[2], [12]]
     assert distinct(table, "maze") == ["second", "first"]
     assert len(rows_where(table, agent="c")["run"]) == 0
+
+
+def test_stack_runs_orders_by_setting_or_number() -> None:
+    tables = {"a": 2, "b": 3}
+    results = [[make_table(of=name, run=run) for run in range(n)] for name, n in tables.items()]
+    assert "".join(stack_runs(results)["of"]) == "aabbb"
+    by_number = stack_runs(results, by_number=True)
+    assert "".join(by_number["of"]) == "ababb"
+    assert by_number["run"].tolist() == [0, 0, 1, 1, 2]

@@ -18,9 +18,7 @@ from dynamaze.benchmarks.studies.continuous_learning import (
     summary,
 )
 
-TOY = ContinuousLearningConfig(
-    runs=2, ppo_steps=64, sac_steps=40, points=2, episodes=2, workers=1, seed=3
-)
+TOY = ContinuousLearningConfig(runs=2, ppo_steps=64, sac_steps=40, points=2, episodes=2, seed=3)
 
 
 def toy_table() -> dict[str, Table]:
@@ -50,16 +48,21 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_run_is_reproducible() -> None:
-    count = []
-    tables = continuous_learning.run(TOY, lambda: count.append(1))
-    assert len(count) == TOY.total_runs == 4
-    table = tables[TOY.name]
+    assert TOY.total_runs == 4
+    table = continuous_learning.run(TOY)[TOY.name]
     assert table["algorithm"].tolist() == ["PPO"] * 6 + ["SAC"] * 6
     assert table["run"].tolist() == [0, 0, 0, 1, 1, 1] * 2
     assert table["step"].tolist() == [0, 32, 64] * 2 + [0, 24, 40] * 2
     again = continuous_learning.run(TOY)[TOY.name]
     for name, column in table.items():
         np.testing.assert_array_equal(column, again[name])
+
+
+@pytest.mark.usefixtures("small")
+def test_trial_depends_on_its_arguments() -> None:
+    other = replace(TOY, runs=9, sac_steps=80)
+    for name, column in continuous_learning.trial(TOY, "PPO", 64, 1).items():
+        np.testing.assert_array_equal(column, continuous_learning.trial(other, "PPO", 64, 1)[name])
 
 
 @pytest.mark.usefixtures("small")
@@ -73,15 +76,14 @@ def test_run_module_writes_table_and_plot(tmp_path: Path) -> None:
 def test_plot_and_summary_of_table() -> None:
     tables = toy_table()
     figure = plot(tables, TOY)
-    assert "mean of 3 runs" in figure.get_suptitle()
+    assert "n = 3," in figure.get_suptitle()
     _, ppo, sac = summary(tables, TOY)
-    assert ppo == ("PPO", "8,000", "299.0 [296.5, 301.5]", "0.500 [0.500, 0.500]")
+    assert ppo[:4] == ("PPO", "3", "8,000", "299.0 [298.0, 300.0] (!)")
+    assert ppo[4].startswith("50% [")
     assert sac[0] == "SAC"
 
 
-@pytest.mark.parametrize(
-    "name", ["runs", "ppo_steps", "sac_steps", "points", "episodes", "workers"]
-)
+@pytest.mark.parametrize("name", ["runs", "ppo_steps", "sac_steps", "points", "episodes"])
 def test_run_rejects_small_numbers(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}=0; expected"):
         continuous_learning.run(ContinuousLearningConfig(**{name: 0}))

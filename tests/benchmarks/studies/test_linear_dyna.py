@@ -69,7 +69,8 @@ def test_plot_and_summary_of_table(tables: dict[str, Table]) -> None:
     drawn = np.concatenate([line.get_ydata() for line in lines])
     np.testing.assert_array_equal(drawn, table["error_mean"])
     first, *rest = summary(tables, CONFIG)
-    assert first == ("method", "episode 5", "episode 6")
+    assert first == ("method", "n", "episode 5", "episode 6")
+    assert {line[1] for line in rest} == {str(CONFIG.runs)}
     assert [line[0] for line in rest] == list(METHODS)
 
 

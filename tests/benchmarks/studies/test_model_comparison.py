@@ -16,9 +16,9 @@ from dynamaze.benchmarks.harness.table import Table, stack
 from dynamaze.benchmarks.studies import model_comparison
 from dynamaze.benchmarks.studies.model_comparison import (
     ModelComparisonConfig,
-    means,
     plot,
     ratio_to_table,
+    summarise,
     summary,
 )
 from dynamaze.benchmarks.studies.model_trial import (
@@ -28,9 +28,7 @@ from dynamaze.benchmarks.studies.model_trial import (
 NAMES = ("latest_outcome", "maximum_likelihood", "bayesian_linear")
 
 
-TOY = ModelComparisonConfig(
-    runs=2, slow_runs=2, workers=1, models=NAMES, mazes=("static", "blocking")
-)
+TOY = ModelComparisonConfig(runs=2, slow_runs=2, models=NAMES, mazes=("static", "blocking"))
 
 
 @pytest.fixture
@@ -42,9 +40,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_run_is_reproducible() -> None:
-    seen: list[None] = []
-    tables = model_comparison.run(TOY, lambda: seen.append(None))
-    assert len(seen) == TOY.total_runs == 2 * 2 * len(NAMES)
+    tables = model_comparison.run(TOY)
+    assert len(tables["models_runs"]["run"]) == TOY.total_runs == 2 * 2 * len(NAMES)
     again = model_comparison.run(TOY)["models_runs"]
     for name, column in tables["models_runs"].items():
         if name not in ("update_us", "sample_ms"):
@@ -71,14 +68,14 @@ def test_run_module_plots_stored_tables(tmp_path: Path, monkeypatch: pytest.Monk
     assert list(sections) == ["static maze", "blocking maze", "Times in the static maze"]
 
 
-def test_jobs_cover_supported_models() -> None:
-    jobs = ModelComparisonConfig(runs=3, slow_runs=2).jobs
-    there = {(maze, model) for maze, model, _, _ in jobs}
-    assert {model for maze, model in there if maze == "blocking"} == set(MODELS)
-    continuous = {model for maze, model in there if maze == "continuous"}
+def test_settings_cover_supported_models() -> None:
+    settings = ModelComparisonConfig(runs=3, slow_runs=2).settings
+    runs = {setting.arguments: setting.runs for setting in settings}
+    assert {model for maze, model in runs if maze == "blocking"} == set(MODELS)
+    continuous = {model for maze, model in runs if maze == "continuous"}
     assert continuous == {*model_comparison.LEARNED_MODELS, "stored_experience"}
-    assert sum(job[:2] == ("static", "ensemble") for job in jobs) == 2
-    assert sum(job[:2] == ("static", "linear") for job in jobs) == 3
+    assert runs["static", "ensemble"] == 2
+    assert runs["static", "linear"] == 3
 
 
 def toy_runs(model: str, lengths: list[float]) -> Table:
@@ -101,13 +98,25 @@ def test_ratio_is_paired() -> None:
 
 def test_means_skip_missing_values() -> None:
     runs = stack([toy_runs("latest_outcome", [10, 20, 40]), toy_runs("linear", [20, 40])])
-    tables = {"models": means(runs), "models_runs": runs}
+    tables = {"models": summarise(runs), "models_runs": runs}
     assert tables["models"]["runs"].tolist() == [3, 2]
-    assert tables["models"]["steps_to_solve"].tolist() == [2.0, 1.5]
+    assert tables["models"]["next_error"].tolist() == [2.0, 1.5]
     line = summary(tables, TOY)["static maze"][1]
-    assert line[:4] == ("latest_outcome", "3", "100%", "2 ± 2")
+    assert line[:2] == ("latest_outcome", "3")
+    assert line[2].startswith("100% [")
+    assert line[3] == "2 [1, 3] (!)"
     assert line[5] == ""
+    assert "n = 2 to 3" in str(plot(tables, TOY).get_suptitle())
     assert len(plot(tables, TOY).axes) == len(model_comparison.MEASURES)
+
+
+def test_summary_shows_unsolved_runs() -> None:
+    runs = toy_runs("latest_outcome", [10.0] * 12)
+    runs["solved"][:4] = 0
+    runs["steps_to_solve"] = np.where(runs["solved"] == 1, 100.0, 2000.0)
+    line = summary({"models": summarise(runs), "models_runs": runs}, TOY)["static maze"][1]
+    assert line[2].startswith("67% [")
+    assert line[3] == "100 [100, over 2000]"
 
 
 @pytest.mark.parametrize(

@@ -43,12 +43,13 @@ def test_summary_and_plot_of_tables() -> None:
     assert len(sections) == len(MAZES) * len(config.models)
     lines = sections["blocking maze, latest outcome"]
     assert len(lines) == 1 + len(METHODS)
-    assert lines[1][:2] == ("Dyna-Q", "1.0 [1.0, 1.0]")
-    assert lines[2][3].startswith("3.0 [")
-    assert lines[2][4] == "1.0 [1.0, 1.0]"  # paired, run by run
+    assert lines[1][:3] == ("Dyna-Q", "3", "1.0 (all equal)")
+    assert lines[1][5] == "-"
+    assert lines[2][4].startswith("3.0 [")
+    assert lines[2][5] == "1.0 (all equal)"  # paired, run by run
     figure = model_confidence.plot(tables, config)
     assert [len(axes.lines) for axes in figure.axes] == [len(METHODS) + 1] * 4
-    assert "mean of 3 runs" in str(figure.get_suptitle())
+    assert "n = 3," in str(figure.get_suptitle())
 
 
 def test_five_goals_count_from_change() -> None:
@@ -64,9 +65,8 @@ def test_five_goals_count_from_change() -> None:
 def test_uncertainty_bonus_recovers_faster() -> None:
     model = "maximum_likelihood"
     config = ModelConfidenceConfig(runs=20, models=(model,))
-    seen: list[int] = []
-    ends = model_confidence.run(config, lambda: seen.append(1))["model_confidence_runs"]
-    assert len(seen) == config.total_runs
+    ends = model_confidence.run(config)["model_confidence_runs"]
+    assert len(ends["run"]) == config.total_runs
     for maze in MAZES:
         assert paired_gain(ends, maze, model, "Scored + uncertainty", "reward_after").low > 20
         assert paired_gain(ends, maze, model, "Scored + uncertainty", "reward_before").mean > 0
@@ -77,7 +77,7 @@ def test_run_module_plots_stored_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = ModelConfidenceConfig(runs=3, models=("maximum_likelihood",), output=tmp_path)
-    monkeypatch.setattr(model_confidence, "run", lambda config, callback: toy(config))
+    monkeypatch.setattr(model_confidence, "run", lambda config, runner: toy(config))
     run_module(model_confidence, config)
     assert "shortcut maze, maximum likelihood" in capsys.readouterr().out
     files = {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()}

@@ -23,7 +23,7 @@ from dynamaze.benchmarks.studies.sb3_dyna import (
     arms,
 )
 
-TOY = SB3DynaConfig(runs=2, workers=1, seed=1)
+TOY = SB3DynaConfig(runs=2, seed=1)
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def test_run_module_writes_row_per_run(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_run_is_reproducible() -> None:
-    job = (1, "grid-dqn", METHODS[1], 4, 0)
-    first, again = sb3_dyna.trial(*job), sb3_dyna.trial(*job)
+    arguments = ("grid-dqn", METHODS[1], 4, 0)
+    first, again = (sb3_dyna.trial(config, *arguments) for config in (TOY, replace(TOY, runs=9)))
     assert {name: column[0] for name, column in first.items()} == {
         name: column[0] for name, column in again.items()
     }
@@ -119,12 +119,14 @@ def test_summary_and_plot_of_table() -> None:
         tables = {"sb3_dyna": toy_table(config)}
         lines = sb3_dyna.summary(tables, config)
         assert len(lines) == 1 + len(arms(config))
-        assert lines[1][3:] == ("3 of 3", "50 [50, 50]", "200 [-47, 447]", "", "")
-        assert lines[2][-2:] == ("0 [0, 0]", "0 [0, 0]")
+        assert lines[1][3] == "3"
+        assert lines[1][4].startswith("100% [")
+        assert lines[1][5:] == ("50 [50, 50] (!)", "200 [100, 300] (!)", "", "")
+        assert lines[2][-2:] == ("0 (all equal)", "0 (all equal)")
         # Model-free with more updates: only against model-free with the fewest.
-        assert lines[-2][-1] == "0 [0, 0]"
+        assert lines[-2][-1] == "0 (all equal)"
         figure = sb3_dyna.plot(tables, config)
-        assert "mean of 3 runs" in figure.get_suptitle()
+        assert "n = 3," in figure.get_suptitle()
         assert len(figure.axes) == len(config.tasks or TASKS)
         assert sb3_dyna.summary(tables, SB3DynaConfig()) == lines  # of the stored tasks
 

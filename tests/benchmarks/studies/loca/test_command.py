@@ -18,12 +18,10 @@ from dynamaze.benchmarks.studies.loca.protocol import LoCAProtocol
 
 from .example_agents import evaluations_of
 
-TOY = LoCAConfig(runs=2, slow_runs=2, workers=1, steps=(50, 50, 50), evaluation_interval=50)
+TOY = LoCAConfig(runs=2, slow_runs=2, steps=(50, 50, 50), evaluation_interval=50)
 
 
-TOY_POINT = LoCAContinuousConfig(
-    runs=2, slow_runs=2, workers=1, steps=(20, 20, 20), evaluation_interval=20
-)
+TOY_POINT = LoCAContinuousConfig(runs=2, slow_runs=2, steps=(20, 20, 20), evaluation_interval=20)
 
 
 def test_run_module_runs_grid_agents(tmp_path: Path) -> None:
@@ -57,16 +55,18 @@ def test_summary_and_plot_of_curves() -> None:
     lines = command.summary(tables, config)
     assert [line[0] for line in lines[1:]] == list(names)
     assert [line[-1] for line in lines[1:]] == ["no", "yes"]
+    assert [line[1] for line in lines] == ["n", "2", "2"]
     figure = command.plot(tables, config)
-    assert figure.axes[0].get_title() == "q learning: no (2 runs)"
+    assert figure.axes[0].get_title() == "q learning: no (n = 2)"
 
 
 def test_dqn_is_optional() -> None:
     assert "sb3_dqn" not in LoCAConfig().names
     assert "sb3_dqn" in LoCAConfig(sb3=True).names
     assert LoCAConfig(agents=("sb3_dqn",)).names == ["sb3_dqn"]
-    runs = [name for _, name, _ in LoCAConfig(runs=6, slow_runs=3).jobs]
-    assert (runs.count("q_learning"), runs.count("linear")) == (6, 3)
+    settings = LoCAConfig(runs=6, slow_runs=3).settings
+    runs = {setting.arguments[0]: setting.runs for setting in settings}
+    assert (runs["q_learning"], runs["linear"]) == (6, 3)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ class EqualBudgetsConfig(ExperimentConfig):
 
     name: ClassVar[str] = "equal_budgets"
     title: ClassVar[str] = "Equal budgets"
+    seconds_per_run: ClassVar[float] = 0.028
     swept: ClassVar[tuple[str, ...]] = ("budgets",)
 
     runs: int = 40

@@ -93,6 +93,8 @@ class Exercise84Config(ExperimentConfig):
 
     name: ClassVar[str] = "exercise_8_4"
     title: ClassVar[str] = "Exercise 8.4"
+    seconds_per_run: ClassVar[float] = 0.0016
+    interval_kind: ClassVar[str] = "time"
     swept: ClassVar[tuple[str, ...]] = ("epsilons", "kappas")
 
     runs: int = 500

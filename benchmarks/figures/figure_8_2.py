@@ -42,6 +42,8 @@ class Figure82Config(AgentConfig):
 
     name: ClassVar[str] = "figure_8_2"
     title: ClassVar[str] = "Figure 8.2"
+    seconds_per_run: ClassVar[float] = 0.0012
+    interval_kind: ClassVar[str] = "skewed"
     swept: ClassVar[tuple[str, ...]] = ("planning_steps",)
 
     runs: int = 1000
@@ -132,7 +134,7 @@ def summary(tables: Tables, config: Figure82Config) -> Lines:
     lines: Lines = [("planning steps", "n", "first episode", "last episode")]
     for planning_steps in np.unique(table["planning_steps"]):
         curve = rows_where(table, planning_steps=planning_steps)
-        texts = (interval_text(curve, "steps", row, kind="skewed") for row in (0, -1))
+        texts = (interval_text(curve, "steps", row, kind=config.interval_kind) for row in (0, -1))
         lines.append((str(planning_steps), runs_text(curve), *texts))
     return lines
 

@@ -50,6 +50,8 @@ class Figure87Config(ExperimentConfig):
 
     name: ClassVar[str] = "figure_8_7"
     title: ClassVar[str] = "Figure 8.7"
+    seconds_per_run: ClassVar[float] = 8e-5
+    interval_kind: ClassVar[str] = "skewed"
     swept: ClassVar[tuple[str, ...]] = ("branching",)
 
     runs: int = 5000
@@ -180,7 +182,8 @@ def summary(tables: Tables, config: Figure87Config) -> Lines:
 
 
 def _with_exact(curve: Table, row: int) -> str:
-    return f"{interval_text(curve, 'rms', row, 4, kind='skewed')}, exactly {curve['closed_form'][row]:.4f}"
+    text = interval_text(curve, "rms", row, 4, kind="skewed")
+    return f"{text}, exactly {curve['closed_form'][row]:.4f}"
 
 
 if __name__ == "__main__":

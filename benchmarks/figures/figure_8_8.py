@@ -76,6 +76,7 @@ class Figure88Config(ExperimentConfig):
 
     name: ClassVar[str] = "figure_8_8"
     title: ClassVar[str] = "Figure 8.8"
+    seconds_per_run: ClassVar[float] = 0.013
     swept: ClassVar[tuple[str, ...]] = ("problems",)
 
     runs: int = 500

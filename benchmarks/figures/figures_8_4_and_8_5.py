@@ -67,6 +67,7 @@ class Figure84Config(ChangingMazeFigureConfig):
 
     name: ClassVar[str] = "figure_8_4"
     title: ClassVar[str] = "Figure 8.4"
+    seconds_per_run: ClassVar[float] = 0.0011
     maze: ClassVar[str] = "Blocking maze"
     env: ClassVar[str] = "DynaMazeBlocking-v0"
 
@@ -81,6 +82,7 @@ class Figure85Config(ChangingMazeFigureConfig):
 
     name: ClassVar[str] = "figure_8_5"
     title: ClassVar[str] = "Figure 8.5"
+    seconds_per_run: ClassVar[float] = 0.0028
     maze: ClassVar[str] = "Shortcut maze"
     env: ClassVar[str] = "DynaMazeShortcut-v0"
 

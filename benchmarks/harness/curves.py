@@ -18,13 +18,14 @@ from dynamaze.benchmarks.harness.intervals import (
     mean_interval,
 )
 from dynamaze.benchmarks.harness.plots import line_with_band, panels
-from dynamaze.benchmarks.harness.runner import Runner, Trial, column
+from dynamaze.benchmarks.harness.runner import Runner, column
 from dynamaze.benchmarks.harness.summaries import (
     FEW_RUNS_OF_MEDIAN,
     count_text,
     median_interval,
 )
 from dynamaze.benchmarks.harness.table import Lines, Table, distinct, make_table, rows_where, stack
+from dynamaze.benchmarks.harness.workers import Trial
 from dynamaze.common.arrays import FloatArray, IntArray
 
 # -- one quantity with an interval -------------------------------------------------------------

@@ -13,9 +13,6 @@ continues, an added setting or run is the only one that is run, and edited code 
    reported for `STALE_SECONDS`.
 4. The journal is a write-ahead log, or a rollback journal on network file systems and wherever else
    a log cannot be set (`Store.journal` names it).
-
-The file is created complete under another name and then linked, so that a killed driver leaves no
-half-made store, and a file that is not a store is never changed.
 """
 
 from __future__ import annotations
@@ -25,13 +22,13 @@ import json
 import os
 import sqlite3
 import struct
-import tempfile
 import threading
 import time
-import zlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import groupby, islice
+from itertools import groupby
+from json import JSONDecodeError
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -44,16 +41,29 @@ from dynamaze.benchmarks.harness.provenance import (
     is_alive,
     process_identity,
 )
+from dynamaze.benchmarks.harness.store_file import StoreError, explain, open_store_file
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables
+from dynamaze.benchmarks.harness.table_encoding import (
+    EncodedTable,
+    decode_stacked,
+    decode_table,
+    encode_table,
+    table_crc,
+)
 
-FORMAT = 1
-"""Version of the tables in the file; no other is read."""
-
-APPLICATION_ID = 0x44794D7A
-"""SQLite's `application_id` of our files ("DyMz")."""
-
-LOCK_SECONDS = 30.0
-"""Time to wait for another process's write."""
+__all__ = [
+    "Chunk",
+    "EncodedTable",
+    "Failure",
+    "Group",
+    "RunRecord",
+    "Store",
+    "StoreError",
+    "StoredGroup",
+    "Sweep",
+    "decode_table",
+    "encode_table",
+]
 
 HEARTBEAT_SECONDS = 20.0
 """Interval at which a driver with claims reports that it is alive."""
@@ -62,67 +72,10 @@ STALE_SECONDS = 180.0
 """Age of the last report after which the claims of a driver on another machine are free."""
 
 CHUNK = 500
-"""Runs read by one query."""
+"""Largest number of runs read by one query."""
 
-_HEADER = b"SQLite format 3\x00"
-
-_SCHEMA = """
-CREATE TABLE sessions (
-    id INTEGER PRIMARY KEY,
-    machine TEXT NOT NULL, pid INTEGER NOT NULL, started TEXT NOT NULL,
-    heartbeat REAL,                                  -- NULL after its end
-    provenance TEXT NOT NULL                         -- JSON
-);
-CREATE TABLE groups (
-    id INTEGER PRIMARY KEY,
-    digest TEXT NOT NULL UNIQUE,
-    experiment TEXT NOT NULL, label TEXT NOT NULL, environment TEXT NOT NULL,
-    configuration TEXT NOT NULL,                     -- JSON
-    code TEXT NOT NULL
-);
-CREATE TABLE schemas (id INTEGER PRIMARY KEY, columns TEXT NOT NULL UNIQUE);
-CREATE TABLE runs (
-    group_id INTEGER NOT NULL REFERENCES groups,
-    number INTEGER NOT NULL,
-    schema_id INTEGER NOT NULL REFERENCES schemas,
-    session_id INTEGER NOT NULL REFERENCES sessions,
-    seconds REAL NOT NULL, attempts INTEGER NOT NULL,
-    metrics TEXT, body BLOB, crc INTEGER NOT NULL,
-    UNIQUE (group_id, number)
-);
-CREATE TABLE failures (
-    group_id INTEGER NOT NULL REFERENCES groups,
-    number INTEGER NOT NULL,
-    session_id INTEGER NOT NULL REFERENCES sessions,
-    seconds REAL NOT NULL, attempts INTEGER NOT NULL,
-    error TEXT NOT NULL,
-    PRIMARY KEY (group_id, number)
-) WITHOUT ROWID;
-CREATE TABLE claims (
-    group_id INTEGER NOT NULL, number INTEGER NOT NULL,
-    session_id INTEGER NOT NULL REFERENCES sessions,
-    PRIMARY KEY (group_id, number)
-) WITHOUT ROWID;
-CREATE TABLE sweeps (
-    id INTEGER PRIMARY KEY,
-    experiment TEXT NOT NULL,
-    configuration TEXT NOT NULL,                     -- JSON
-    group_ids TEXT NOT NULL,                         -- JSON
-    session_id INTEGER NOT NULL REFERENCES sessions,
-    began REAL NOT NULL, ended REAL,
-    report TEXT                                      -- JSON: title, sections, caption
-);
-CREATE TABLE sweep_tables (
-    sweep_id INTEGER NOT NULL REFERENCES sweeps, name TEXT NOT NULL,
-    columns TEXT NOT NULL, metrics TEXT NOT NULL, body BLOB NOT NULL, crc INTEGER NOT NULL,
-    PRIMARY KEY (sweep_id, name)
-);
-CREATE TABLE sweep_pictures (sweep_id INTEGER NOT NULL REFERENCES sweeps, picture BLOB NOT NULL);
-"""
-
-
-class StoreError(ValueError):
-    """File that is no usable store, or a damaged run; the message names the file and the reason."""
+CHUNK_BYTES = 1 << 24
+"""Bytes of runs after which a query ends."""
 
 
 class Group(NamedTuple):
@@ -143,17 +96,6 @@ class Group(NamedTuple):
     def digest(self) -> str:
         """SHA-256 over the five parts."""
         return hashlib.sha256(json.dumps(list(self)).encode()).hexdigest()
-
-
-class EncodedTable(NamedTuple):
-    """Table as it is stored; made where the run takes place, by `encode_table`."""
-
-    columns: str
-    """JSON: for each column its name, dtype, shape of a row and place ("metrics" or "body")."""
-    metrics: str
-    """JSON object of the numbers and texts of a table of one row, or ""."""
-    body: bytes
-    """All other columns."""
 
 
 class RunRecord(NamedTuple):
@@ -209,111 +151,7 @@ class Chunk(NamedTuple):
 
     numbers: np.ndarray[Any, Any]  # (runs,)
     columns: Table  # (runs, rows, ...)
-    crcs: np.ndarray[Any, Any]  # (runs,)
-
-
-# -- tables as bytes ---------------------------------------------------------------------------
-
-
-def encode_table(table: Mapping[str, Any]) -> EncodedTable:
-    """Encode a table.
-
-    Args:
-        table: column name -> (rows, ...) numbers, booleans, dates or text.
-
-    Raises:
-        ValueError: if it is no table: columns of Python objects, of no rows, or of different
-            lengths.
-    """
-    if not isinstance(table, Mapping):
-        raise ValueError(f"a run returned {type(table).__name__}; expected a dict of arrays")
-    columns: list[tuple[str, str, list[int], str]] = []
-    metrics: dict[str, Any] = {}
-    parts: list[bytes] = []
-    rows = None
-    for name, values in table.items():
-        array = np.asarray(values)
-        if not isinstance(name, str) or array.ndim == 0 or array.dtype.kind not in "biufcmMUS":
-            found = "a single value" if array.ndim == 0 else f"dtype {array.dtype}"
-            raise ValueError(
-                f"column {name!r} of a run has {found}; expected an array of numbers or text"
-            )
-        rows = len(array) if rows is None else rows
-        if len(array) != rows:
-            raise ValueError(f"column {name!r} of a run has {len(array)} rows; expected {rows}")
-        is_metric = array.shape == (1,) and _is_readable(array)
-        columns.append(
-            (name, array.dtype.str, list(array.shape[1:]), "metrics" if is_metric else "body")
-        )
-        if is_metric:
-            metrics[name] = array[0].item()
-        else:
-            parts.append(array.tobytes())
-    text = json.dumps(metrics, separators=(",", ":")) if metrics else ""
-    body = b"" if rows == 1 and not parts else _pack(rows or 0, b"".join(parts))
-    return EncodedTable(json.dumps(columns, separators=(",", ":")), text, body)
-
-
-def decode_table(encoded: EncodedTable) -> Table:
-    """Return an encoded table: the same dtypes, bits and order."""
-    columns = json.loads(encoded.columns)
-    stacked = _decode(columns, [encoded.metrics], [encoded.body])
-    return {name: column[0] for name, column in stacked.items()}
-
-
-def _is_readable(array: np.ndarray[Any, Any]) -> bool:
-    """Tell whether JSON keeps all bits of a single value."""
-    kind = array.dtype.kind
-    return kind in "biuU" or (kind == "f" and array.itemsize <= 8 and bool(np.isfinite(array[0])))
-
-
-def _pack(rows: int, content: bytes) -> bytes:
-    if len(content) >= 64:
-        small = zlib.compress(content, 1)
-        if len(small) < 0.95 * len(content):
-            return struct.pack("<BQ", 1, rows) + small
-    return struct.pack("<BQ", 0, rows) + content
-
-
-def _unpack(body: bytes) -> tuple[int, bytes]:
-    if not body:
-        return 1, b""
-    is_compressed, rows = struct.unpack_from("<BQ", body)
-    return rows, zlib.decompress(body[9:]) if is_compressed else body[9:]
-
-
-def _decode(
-    columns: Sequence[tuple[str, str, list[int], str]],
-    metrics: Sequence[str],
-    bodies: Sequence[bytes],
-) -> Table:
-    """Return the stacked columns (runs, rows, ...) of tables with equal columns and rows."""
-    documents = json.loads(f"[{','.join(metrics)}]") if metrics[0] else []
-    unpacked = [_unpack(body) for body in bodies]
-    rows = unpacked[0][0]
-    content = np.frombuffer(b"".join(part for _, part in unpacked), np.uint8)
-    content = content.reshape(len(bodies), -1)
-    table: Table = {}
-    start = 0
-    for name, dtype_text, shape, place in columns:
-        dtype = np.dtype(dtype_text)
-        if place == "metrics":
-            table[name] = np.array([[each[name]] for each in documents], dtype)
-            continue
-        size = dtype.itemsize * rows * int(np.prod(shape, dtype=int))
-        part = np.ascontiguousarray(content[:, start : start + size])
-        start += size
-        full = (len(bodies), rows, *shape)
-        table[name] = part.view(dtype).reshape(full) if size else np.empty(full, dtype)
-    return table
-
-
-def _crc(digest: str, number: int, encoded: EncodedTable) -> int:
-    key = f"{digest} {number} {encoded.columns} {encoded.metrics}"
-    return zlib.crc32(encoded.body, zlib.crc32(key.encode(errors="surrogatepass")))
-
-
-# -- the file ----------------------------------------------------------------------------------
+    encoded: list[EncodedTable]
 
 
 class Store:
@@ -345,7 +183,7 @@ class Store:
         self._stop = threading.Event()
         self._heart: threading.Thread | None = None
         with self._errors():
-            self._connection = _open(self.path, write)
+            self._connection = open_store_file(self.path, write)
             (self.journal,) = self._connection.execute("PRAGMA journal_mode").fetchone()
 
     def __enter__(self) -> Self:
@@ -463,7 +301,7 @@ class Store:
                 if table is None:
                     failures.append((*key, session, seconds, attempts, error, *key))
                 else:
-                    schema, crc = self._schema(table.columns), _crc(digest, number, table)
+                    schema, crc = self._schema(table.columns), table_crc(digest, number, table)
                     content = (table.metrics or None, table.body or None, crc)
                     runs.append((*key, schema, session, seconds, attempts, *content))
             keys = [(group_id, record.number) for record in records]
@@ -491,11 +329,8 @@ class Store:
         """
         damaged = []
         with self._errors():
-            for row in self._rows(group_id):
-                try:
-                    self._checked(group_id, row)
-                except StoreError:
-                    damaged.append(row[0])
+            for batch in self._batches(group_id):
+                damaged += [row[0] for row in batch if not self._is_whole(group_id, row)]
             if damaged:
                 with self._transaction():
                     self._connection.executemany(
@@ -530,25 +365,22 @@ class Store:
     def chunks(self, group_id: int, numbers: Iterable[int] | None = None) -> Iterator[Chunk]:
         """Yield the stacked tables of completed runs, in the order of the numbers.
 
-        Arguments and errors are those of `tables`. Memory is that of `CHUNK` runs.
+        Arguments and errors are those of `tables`. Memory is that of one chunk.
         """
-        rows = (self._checked(group_id, row) for row in self._rows(group_id, numbers))
-        while True:
+        for batch in self._batches(group_id, numbers):
             with self._errors():
-                own = list(islice(rows, CHUNK))
-            for (columns, _), group in groupby(own, key=lambda row: (row[1].columns, row[2])):
+                rows = [self._checked(group_id, row) for row in batch]
+            for (columns, _), group in groupby(rows, key=lambda row: (row[1].columns, row[2])):
                 members = list(group)
                 yield Chunk(
-                    np.array([number for number, *_ in members]),
-                    _decode(
+                    np.array([number for number, _, _ in members]),
+                    decode_stacked(
                         json.loads(columns),
-                        [encoded.metrics for _, encoded, *_ in members],
-                        [encoded.body for _, encoded, *_ in members],
+                        [encoded.metrics for _, encoded, _ in members],
+                        [encoded.body for _, encoded, _ in members],
                     ),
-                    np.array([crc for *_, crc in members]),
+                    [encoded for _, encoded, _ in members],
                 )
-            if len(own) < CHUNK:
-                return
 
     def failures(self, group_id: int) -> list[Failure]:
         """Return the failed runs of a group, in the order of their numbers."""
@@ -584,6 +416,17 @@ class Store:
                 UNION ALL SELECT experiment, 1, id FROM sweeps) ORDER BY kind, id"""
             )
             return list(dict.fromkeys(name for (name,) in rows))
+
+    def column_names(self, group_ids: Iterable[int]) -> list[str]:
+        """Return the names of the columns of all completed runs of groups."""
+        with self._errors():
+            rows = self._execute(
+                """SELECT columns FROM schemas WHERE id IN (SELECT DISTINCT schema_id FROM runs
+                WHERE group_id IN (SELECT value FROM json_each(?))) ORDER BY id""",
+                json.dumps(list(group_ids)),
+            )
+            names = [column[0] for (columns,) in rows for column in json.loads(columns)]
+        return list(dict.fromkeys(names))
 
     def provenances(self, group_ids: Iterable[int]) -> list[tuple[dict[str, Any], int]]:
         """Return the provenance of the drivers of completed runs of groups, and their counts."""
@@ -640,6 +483,8 @@ class Store:
     ) -> None:
         """Record the end of a sweep, with what its report shows.
 
+        It takes the place of a completed sweep of equal configuration.
+
         Args:
             sweep_id: from `begin_sweep`.
             tables: the experiment's result.
@@ -658,7 +503,7 @@ class Store:
             )
             for name, table in tables.items():
                 encoded = encode_table(table)
-                crc = _crc(name, sweep_id, encoded)
+                crc = table_crc(name, sweep_id, encoded)
                 self._execute(
                     "INSERT OR REPLACE INTO sweep_tables VALUES (?, ?, ?, ?, ?, ?)",
                     sweep_id,
@@ -667,8 +512,24 @@ class Store:
                     crc,
                 )
             self._execute("DELETE FROM sweep_pictures WHERE sweep_id = ?", sweep_id)
+            self._drop_repetitions(sweep_id)
             for picture in pictures:
                 self._execute("INSERT INTO sweep_pictures VALUES (?, ?)", sweep_id, picture)
+
+    def _drop_repetitions(self, sweep_id: int) -> None:
+        """Remove completed sweeps that this one repeats: the pictures of each take 100 kB."""
+        repeated = self._execute(
+            """SELECT old.id FROM sweeps AS old JOIN sweeps AS new ON new.id = ?
+            WHERE old.id != new.id AND old.ended IS NOT NULL AND old.experiment = new.experiment
+            AND old.configuration = new.configuration""",
+            sweep_id,
+        ).fetchall()
+        for table, column in (
+            ("sweeps", "id"),
+            ("sweep_tables", "sweep_id"),
+            ("sweep_pictures", "sweep_id"),
+        ):
+            self._connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", repeated)
 
     def sweeps(self, experiment: str | None = None) -> list[Sweep]:
         """Return the sweeps, of one experiment or of all, in the order of their beginnings."""
@@ -679,27 +540,7 @@ class Store:
                 WHERE ?1 IS NULL OR experiment = ?1 ORDER BY sweeps.id""",
                 experiment,
             ).fetchall()
-        sweeps = []
-        for number, name, configuration, groups, provenance, began, ended, report in rows:
-            shown = json.loads(report) if report else {"title": "", "sections": {}, "caption": ""}
-            sections = {
-                title: [tuple(line) for line in lines] for title, lines in shown["sections"].items()
-            }
-            sweeps.append(
-                Sweep(
-                    number,
-                    name,
-                    configuration,
-                    tuple(json.loads(groups)),
-                    json.loads(provenance),
-                    began,
-                    ended,
-                    shown["title"],
-                    sections,
-                    shown["caption"],
-                )
-            )
-        return sweeps
+            return [_read_sweep(*row) for row in rows]
 
     def sweep_tables(self, sweep_id: int) -> Tables:
         """Return the tables of a sweep that has ended.
@@ -716,7 +557,7 @@ class Store:
         tables = {}
         for name, *content, crc in rows:
             encoded = EncodedTable(*content)
-            if _crc(name, sweep_id, encoded) != crc:
+            if table_crc(name, sweep_id, encoded) != crc:
                 raise StoreError(
                     f"{self._name}: table {name!r} of a sweep is damaged; run the experiment again"
                 )
@@ -733,43 +574,51 @@ class Store:
 
     # -- reading
 
-    def _rows(
+    def _batches(
         self, group_id: int, numbers: Iterable[int] | None = None
-    ) -> Iterator[tuple[int, EncodedTable, int]]:
-        """Yield number, content and CRC of completed runs, a query for each `CHUNK`."""
+    ) -> Iterator[list[tuple[int, EncodedTable, int]]]:
+        """Yield lists of number, content and CRC of completed runs, in the order of the numbers."""
         select = (
             "SELECT number, columns, metrics, body, crc FROM runs "
-            "LEFT JOIN schemas ON schemas.id = schema_id WHERE group_id = ?"
+            "LEFT JOIN schemas ON schemas.id = schema_id WHERE group_id = ? AND "
         )
         if numbers is None:
             wanted: list[int] | None = None
-            condition = "number > ? ORDER BY number LIMIT ?"
+            select += "number > ? ORDER BY number LIMIT ?"
         else:
             wanted = sorted(set(map(int, numbers)))
-            condition = "number IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?"
+            select += "number IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?"
         last, at = -(1 << 63), 0
         while wanted is None or at < len(wanted):
             asked = last if wanted is None else json.dumps(wanted[at : at + CHUNK])
-            with self._lock:
-                rows = self._execute(f"{select} AND {condition}", group_id, asked, CHUNK).fetchall()
-            for number, columns, metrics, body, crc in rows:
-                yield number, EncodedTable(columns or "", metrics or "", body or b""), crc
-            if wanted is None and len(rows) < CHUNK:
+            rows, size = [], 0
+            with self._errors():
+                cursor = self._execute(select, group_id, asked, CHUNK)
+                for number, columns, metrics, body, crc in cursor:
+                    rows.append(
+                        (number, EncodedTable(columns or "", metrics or "", body or b""), crc)
+                    )
+                    size += len(body or b"")
+                    if size > CHUNK_BYTES:
+                        break
+                cursor.close()
+            if rows:
+                yield rows
+                last = rows[-1][0]
+            is_cut = size > CHUNK_BYTES
+            if wanted is None and len(rows) < CHUNK and not is_cut:
                 return
-            at += CHUNK
-            last = rows[-1][0] if rows else last
+            if wanted is not None:
+                at = bisect_right(wanted, last) if is_cut else at + CHUNK
 
     def _checked(
         self, group_id: int, row: tuple[int, EncodedTable, int]
-    ) -> tuple[int, EncodedTable, int, int]:
-        """Return number, content, rows and CRC of a run, or raise StoreError if it is damaged."""
-        number, encoded, crc = row
-        try:
-            if _crc(self._digest(group_id), number, encoded) == crc:
-                rows = struct.unpack_from("<Q", encoded.body, 1)[0] if encoded.body else 1
-                return number, encoded, rows, crc
-        except (AttributeError, TypeError, struct.error):  # another type than was stored
-            pass
+    ) -> tuple[int, EncodedTable, int]:
+        """Return number, content and rows of a run, or raise StoreError if it is damaged."""
+        number, encoded, _ = row
+        if self._is_whole(group_id, row):
+            rows = struct.unpack_from("<Q", encoded.body, 1)[0] if encoded.body else 1
+            return number, encoded, rows
         experiment, label = self._execute(
             "SELECT experiment, label FROM groups WHERE id = ?", group_id
         ).fetchone()
@@ -777,6 +626,13 @@ class Store:
             f"{self._name}: run {number} of {experiment}{label and f', {label}'} is damaged; "
             "run the experiment again, which runs it anew"
         )
+
+    def _is_whole(self, group_id: int, row: tuple[int, EncodedTable, int]) -> bool:
+        number, encoded, crc = row
+        try:
+            return table_crc(self._digest(group_id), number, encoded) == crc
+        except (AttributeError, TypeError):  # another type than was stored
+            return False
 
     def _digest(self, group_id: int) -> str:
         if group_id not in self._digests:
@@ -838,7 +694,7 @@ class Store:
         """Report regularly that this driver is alive, by a connection of its own."""
         while not self._stop.wait(HEARTBEAT_SECONDS):
             with suppress(sqlite3.Error, StoreError):
-                connection = _open(self.path, True)
+                connection = open_store_file(self.path, True)
                 try:
                     connection.execute(
                         "UPDATE sessions SET heartbeat = ? WHERE id = ?",
@@ -881,159 +737,34 @@ class Store:
         with self._lock:
             try:
                 yield
-            except sqlite3.Error as error:
-                raise StoreError(f"{self._name}: {_explanation(error)}") from error
+            except _READING_ERRORS as error:
+                raise StoreError(f"{self._name}: {explain(error)}") from error
 
 
-_EXPLANATIONS = {
-    "full": "no space is left on the disk; what was stored before is kept",
-    "locked": f"locked by another process for more than {LOCK_SECONDS:g} s",
-    "malformed": "the store is damaged; move it away, or restore a copy",
-    "not a database": "the store is damaged; move it away, or restore a copy",
-    "readonly": "the store cannot be written",
-    "unable to open": "the store cannot be opened; expected a folder and a file to write to",
-    "disk I/O": "the disk reports an error; what was stored before is kept",
-    "closed database": "the store is closed",
-}
-
-
-def _explanation(error: sqlite3.Error) -> str:
-    text = str(error)
-    for part, explanation in _EXPLANATIONS.items():
-        if part in text:
-            return f"{explanation} (SQLite: {text})"
-    return f"SQLite: {text}"
-
-
-def _open(path: Path | None, write: bool) -> sqlite3.Connection:
-    """Open a store, which is created if it is missing and may be written.
-
-    Raises:
-        StoreError: if the file is no store of this version.
-        sqlite3.Error: if SQLite cannot open it.
-    """
-    if path is None:
-        connection = _connect(":memory:")
-        connection.executescript(_SCHEMA)
-        return connection
-    try:
-        if not path.exists():
-            if not write:
-                raise StoreError(f"{path}: no such store")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _create(path)
-        check_header(path)
-    except OSError as error:
-        raise StoreError(f"{path}: the store cannot be opened: {error.strerror}") from error
-    if not write:
-        return _open_for_reading(path)
-    connection = _connect(f"{path.absolute().as_uri()}?mode=rw")
-    _set_journal(connection, path)
-    return connection
-
-
-def check_header(path: Path) -> None:
-    """Check that a file is a store of this version, without any change to it.
-
-    Raises:
-        StoreError: if it is not.
-        OSError: if it cannot be read.
-    """
-    if path.is_dir():
-        raise StoreError(f"{path} is a folder; expected a file")
-    with open(path, "rb") as file:
-        header = file.read(100)
-    if not header:
-        raise StoreError(f"{path} is empty; expected a store, or no file")
-    if len(header) < 100 or not header.startswith(_HEADER):
-        raise StoreError(f"{path} is not a store; expected an SQLite file of dynamaze, or no file")
-    version, application = (int.from_bytes(header[at : at + 4], "big") for at in (60, 68))
-    if application != APPLICATION_ID:
-        raise StoreError(f"{path} is an SQLite file of another program; expected one of dynamaze")
-    if version != FORMAT:
-        raise StoreError(f"{path} is a store of version {version}; expected version {FORMAT}")
-
-
-def _create(path: Path) -> None:
-    """Make an empty store, unless another process makes it first."""
-    descriptor, temporary = tempfile.mkstemp(
-        prefix=f".{path.name}.", suffix=".tmp", dir=path.parent
-    )
-    os.close(descriptor)
-    try:
-        connection = _connect(Path(temporary).absolute().as_uri())
-        try:
-            _set_journal(connection, path)
-            connection.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {FORMAT}")
-        finally:
-            connection.close()
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp allows the owner alone
-        with suppress(FileExistsError):
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                raise
-            except OSError:  # a file system without links
-                if not path.exists():
-                    os.rename(temporary, path)
-    finally:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            with suppress(FileNotFoundError):
-                os.unlink(temporary + suffix)
-
-
-def _open_for_reading(path: Path) -> sqlite3.Connection:
-    address = path.absolute().as_uri()
-    # A file that cannot be written is opened for reading by SQLite itself. "ro" would leave the
-    # files of the write-ahead log behind.
-    connection = _connect(f"{address}?mode=rw")
-    try:
-        connection.execute("PRAGMA query_only = 1")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
-        connection.close()
-        wal = path.with_name(f"{path.name}-wal")
-        if wal.exists() and wal.stat().st_size:
-            raise
-        # A write-ahead log needs a folder to write to, if only to read; there is no log here.
-        connection = _connect(f"{address}?mode=ro&immutable=1")
-    return connection
-
-
-def _connect(address: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        address, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False, uri=True
+def _read_sweep(
+    number: int,
+    experiment: str,
+    configuration: str,
+    group_ids: str,
+    provenance: str,
+    began: float,
+    ended: float | None,
+    report: str | None,
+) -> Sweep:
+    shown: Any = json.loads(report) if report else {"title": "", "sections": {}, "caption": ""}
+    return Sweep(
+        number,
+        experiment,
+        configuration,
+        tuple(json.loads(group_ids)),
+        json.loads(provenance),
+        began,
+        ended,
+        shown["title"],
+        {title: [tuple(line) for line in lines] for title, lines in shown["sections"].items()},
+        shown["caption"],
     )
 
 
-def _set_journal(connection: sqlite3.Connection, path: Path) -> None:
-    """Choose the journal: a write-ahead log needs memory that is shared by all drivers."""
-    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-    wanted = "delete" if is_on_network(path) else "wal"
-    if mode != wanted:
-        (mode,) = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()
-    # With a log a power failure costs the last commits at most; a rollback journal needs FULL.
-    connection.execute(f"PRAGMA synchronous = {'NORMAL' if mode == 'wal' else 'FULL'}")
-
-
-_NETWORK = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "afs", "9p", "fuse.", "panfs")
-
-
-def is_on_network(path: Path) -> bool:
-    """Tell whether a file lies on a network file system; False where that is not known."""
-    try:
-        mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return False
-    folder = os.fspath(path.absolute().parent.resolve()) + "/"
-    found, kind = "", ""
-    for line in mounts:
-        _, place, own, *_ = line.split()
-        place = place.replace("\\040", " ").rstrip("/") + "/"
-        if folder.startswith(place) and len(place) >= len(found):
-            found, kind = place, own
-    return kind.startswith(_NETWORK)
+_READING_ERRORS = (sqlite3.Error, UnicodeDecodeError, JSONDecodeError, KeyError)
+"""Errors of damaged files."""

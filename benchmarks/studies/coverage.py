@@ -220,25 +220,25 @@ def data_sets(repetitions: int = 400) -> dict[str, DataSet]:
     """
     return {
         "normal": DataSet(
-            "Without long tails, normal",
+            "Normal",
             lambda rng, n, samples: rng.normal(16.0, 2.0, (n, samples)),
             (student("mean", 16.0),),
         ),
         **{
             f"two-modes-{round(100 * share)}": DataSet(
-                f"Two modes: final reward, {share:.0%} of the runs find the new path",
+                f"Reward with two modes, {share:.0%} of the runs in the upper one",
                 two_modes(share),
                 (student("mean" if share >= 0.3 else "time", 60.0 + 140.0 * share),),
             )
             for share in (0.5, 0.37, 0.3, 0.14)
         },
         "lognormal": DataSet(
-            "Skewed counts, lognormal (sigma 1): updates until solved",
+            "Updates until solved, lognormal (sigma 1)",
             lambda rng, n, samples: rng.lognormal(8.0, 1.0, (n, samples)),
             (student("skewed", math.exp(8.5)), geometric(math.exp(8.0)), median(math.exp(8.0))),
         ),
         "geometric-steps": DataSet(
-            "Skewed counts, exponential: steps of a first episode",
+            "Steps of a first episode, exponential",
             lambda rng, n, samples: rng.exponential(870.0, (n, samples)),
             (
                 student("time", 870.0),
@@ -248,7 +248,7 @@ def data_sets(repetitions: int = 400) -> dict[str, DataSet]:
         ),
         **{
             f"share-{round(100 * share)}": DataSet(
-                f"Shares: {share:.0%} of the runs succeed",
+                f"Share, {share:.0%} of the runs succeed",
                 successes(share),
                 (Check("Wilson, widened", "proportion", share, covers_share),),
             )
@@ -256,7 +256,7 @@ def data_sets(repetitions: int = 400) -> dict[str, DataSet]:
         },
         **{f"recovery-{round(100 * share)}": recovery_data(share) for share in (0.2, 0.86)},
         "stopped": DataSet(
-            "Recovery times, 20% of the runs stop early",
+            "Recovery time, 20% of the runs stop early",
             stopped_runs,
             (
                 Check("restricted mean", "time", mean_until(700.0), covers_restricted, 0.1),
@@ -264,7 +264,7 @@ def data_sets(repetitions: int = 400) -> dict[str, DataSet]:
             ),
         ),
         "mazes": DataSet(
-            "Paired differences of 3 seeds in each of n mazes",
+            "Paired difference, 3 seeds in each of n mazes",
             paired_mazes,
             (Check("Student, by maze", "mean", 1.0, covers_paired),),
         ),
@@ -299,7 +299,7 @@ def recovery_data(share: float) -> DataSet:
     recovered = share * (1 - math.exp(-3000.0 / 500.0))
     middle = -500.0 * math.log(1 - 0.5 / share) if share > 0.5 else np.inf
     return DataSet(
-        f"Recovery times, censored: {share:.0%} of the runs recover",
+        f"Recovery time, {share:.0%} of the runs recover",
         lambda rng, n, samples: recovery_times(rng, (n, samples), share),
         (
             Check(
@@ -341,8 +341,8 @@ def mean_until(horizon: float) -> float:
 
 def two_modes(share: float) -> Draw:
     """Return normal numbers round 200 with a probability, else round 60."""
-    return lambda rng, n, samples: (
-        np.where(rng.random((n, samples)) < share, 200.0, 60.0) + rng.normal(0, 10, (n, samples))
+    return lambda rng, n, samples: rng.normal(
+        np.where(rng.random((n, samples)) < share, 200.0, 60.0), 10.0
     )
 
 
@@ -595,7 +595,7 @@ def plot(tables: Tables, config: CoverageConfig) -> Figure:
 
 
 def summary(tables: Tables, config: CoverageConfig) -> dict[str, Lines]:
-    """Return a section for each distribution, and one of the intervals without a mark."""
+    """Return a section for each distribution, one of all, and one of those without a mark."""
     table = tables[config.name]
     sections: dict[str, Lines] = {}
     for title in distinct(table, "data"):
@@ -606,6 +606,7 @@ def summary(tables: Tables, config: CoverageConfig) -> dict[str, Lines]:
             cells = (coverage_text(rows_where(own, n=n, interval=name)) for name in names)
             lines.append((str(n), *cells))
         sections[title] = lines
+    sections["All of them, in %"] = overview(table)
     shown = rows_where(table, marked=0)
     below = shown["coverage_mean"] < LEAST
     lowest = int(shown["coverage_mean"].argmin())
@@ -619,6 +620,24 @@ def summary(tables: Tables, config: CoverageConfig) -> dict[str, Lines]:
         ),
     ]
     return sections
+
+
+def overview(table: Table) -> Lines:
+    """Return a line for each distribution and interval: the coverage by the number of runs."""
+    numbers = np.unique(table["n"])
+    lines: Lines = [("data", "interval", *(f"n={n}" for n in numbers))]
+    for title in distinct(table, "data"):
+        own = rows_where(table, data=title)
+        for row, name in enumerate(distinct(own, "interval")):
+            cells = []
+            for n in numbers:
+                case = rows_where(own, interval=name, n=n)
+                mark = f" {FEW_RUNS_MARK}" if case["marked"].any() else ""
+                cells.append(
+                    f"{100 * case['coverage_mean'][0]:.1f}{mark}" if case["n"].size else "-"
+                )
+            lines.append((title if row == 0 else "", name, *cells))
+    return lines
 
 
 def coverage_text(row: Table) -> str:

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.harness.intervals import IntervalEstimate
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_BY_KIND, IntervalEstimate
 from dynamaze.benchmarks.harness.statistics import restricted_mean
 from dynamaze.benchmarks.harness.table import make_table, rows_where, write_csv
 from dynamaze.benchmarks.studies import coverage
 from dynamaze.benchmarks.studies.coverage import CoverageConfig, data_sets, stored_numbers
+
+ROOT = Path(__file__).parents[3]
 
 CONFIG = CoverageConfig(
     runs=2, samples=400, numbers=(3, 30), data=("two-modes-37", "lognormal", "share-1")
@@ -118,3 +120,16 @@ def test_coverage_rejects_unknown_data() -> None:
         replace(CONFIG, data=("lognorml",)).check()
     with pytest.raises(ValueError, match="numbers=1"):
         replace(CONFIG, numbers=(1,)).check()
+
+
+def test_document_states_rule_and_table() -> None:
+    text = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
+    for kind, fewest in FEW_RUNS_BY_KIND.items():
+        assert f'{fewest if fewest > 2 else "never"} (`"{kind}"`)' in text
+    for name, data in data_sets().items():
+        assert f"| {data.title} | {data.checks[0].interval} |" in text, name
+    # Each number without a mark, as printed, is at least 93%.
+    rows = [line.strip("|").split("|") for line in text.splitlines() if "(!) |" in line]
+    numbers = [cell.strip() for row in rows for cell in row[2:] if "(!)" not in cell]
+    assert len(numbers) > 30
+    assert all(float(each) >= 93 for each in numbers if each != "-")

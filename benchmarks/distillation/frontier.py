@@ -403,7 +403,8 @@ def plot(tables: Tables, config: FrontierConfig) -> Figure:
         if axis == "microseconds" and len(exact):
             axes.axvline(exact[0], **REFERENCE, label=f"{EXACT_PLANNER} (100%)")
         if kind == CHANGING_MAZES:
-            axes.axhline(stale, color="tab:purple", linestyle="--", label=STALE_PLANNER)
+            style = {"linestyle": "--", "label": STALE_PLANNER}
+            axes.axhline(stale, color=COLOURS[STALE_PLANNER], **style)
         axes.set_xscale("log")
         axes.set_ylim(-3, 104)
         axes.set_xlabel(AXES[axis])

@@ -34,6 +34,7 @@ from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, mean_interval
 from dynamaze.benchmarks.harness.plots import (
+    COLOURS,
     REFERENCE,
     line_with_band,
     number_ticks,
@@ -350,6 +351,7 @@ def plot(tables: Tables, config: SoftLabelsConfig) -> Figure:
             marker=marker,
             linestyle=style,
             label=name,
+            color=COLOURS[name],
             markersize=4,
         )
     left.set_xscale("log")

@@ -17,7 +17,7 @@ from dynamaze.benchmarks.harness.intervals import (
     format_interval,
     mean_interval,
 )
-from dynamaze.benchmarks.harness.plots import line_with_band, panels
+from dynamaze.benchmarks.harness.plots import COLOURS, line_with_band, panels
 from dynamaze.benchmarks.harness.runner import Runner, column
 from dynamaze.benchmarks.harness.summaries import (
     FEW_RUNS_OF_MEDIAN,
@@ -169,7 +169,7 @@ def plot_methods(table: Table, quantity: str, *, title: str, ylabel: str) -> Fig
     axes.set_yscale("log", nonpositive="clip")
     for method in distinct(table, "method"):
         curve = rows_where(table, method=method)
-        draw_curve(axes, "episode", curve, quantity, label=method)
+        draw_curve(axes, "episode", curve, quantity, label=method, color=COLOURS.get(method))
     middle = "median" if f"{quantity}_median" in table else "mean"
     axes.set(
         xlabel="Episodes",

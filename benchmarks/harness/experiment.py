@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 from tyro.conf import Suppress
@@ -349,7 +350,7 @@ def summary_grid(title: str, lines: Lines) -> Grid:
     """Return lines as a table for the terminal; the first has the column names."""
     grid = Grid(*lines[0], title=title)
     for line in lines[1:]:
-        grid.add_row(*line)
+        grid.add_row(*map(escape, line))  # "[over 50, over 50]" is no markup
     return grid
 
 

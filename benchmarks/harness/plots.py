@@ -67,6 +67,25 @@ COLOURS = {
     "model-free": "tab:red",
     "learned model": "tab:blue",
     "true environment": "tab:grey",
+    # linear Dyna (linear_dyna, mountain_car)
+    "TD": "tab:brown",
+    "Q-learning": "tab:brown",
+    "TD on the model": "tab:purple",
+    "Dyna, states seen": "tab:orange",
+    "Dyna, random": "tab:red",
+    "Dyna, PWMA": "tab:blue",
+    "Dyna, MG": "tab:green",
+    "Dyna, MG by pops": "tab:olive",
+    # initial weights (deep_belief)
+    "random weights": "tab:red",
+    "pre-trained on the same inputs": "tab:orange",
+    "pre-trained, also on unlabelled inputs": "tab:green",
+    # losses (soft_labels)
+    "hard labels": "black",
+    "KL, temperature 1": "tab:blue",
+    "KL, temperature 2": "tab:orange",
+    "KL, temperature 4": "tab:green",
+    "centred logits": "tab:purple",
     # adaptive or not (loca)
     "yes": "tab:green",
     "no": "tab:red",
@@ -79,6 +98,7 @@ COLOURS = {
     "policy gradient": "tab:red",
     "teacher": "black",
     "pruned": "tab:cyan",
+    "exact planner, initial map": "tab:purple",
 }
 """Colours by name; names of different studies may share one."""
 

@@ -14,6 +14,7 @@ from dynamaze.benchmarks.harness.intervals import (
     IntervalEstimate,
     few_runs,
     format_interval,
+    kind_of_mean,
     mean_interval,
     proportion_interval,
     quantile_interval,
@@ -63,7 +64,8 @@ def fraction_interval(samples: npt.ArrayLike) -> IntervalEstimate:
 def mean_text(samples: npt.ArrayLike, digits: int = 1, *, unit: str = "", sign: str = "") -> str:
     """Return the mean and Student's interval, as in "8.2% [7.1, 9.3]".
 
-    Equal samples have no such interval, and say so.
+    It is marked if it has too few runs for the skewness of the samples. Equal samples have no such
+    interval, and say so.
 
     Args:
         samples: (runs,) numbers, at least 2.
@@ -74,12 +76,12 @@ def mean_text(samples: npt.ArrayLike, digits: int = 1, *, unit: str = "", sign: 
     numbers = np.asarray(samples, dtype=np.float64)
     if np.ptp(numbers) == 0:
         return f"{numbers[0]:{sign}.{digits}f}{unit} (all equal)"
-    few = few_runs("mean", len(numbers))
+    few = few_runs("mean", numbers.size) or few_runs(kind_of_mean(numbers), numbers.size)
     return format_interval(mean_interval(numbers), digits, unit=unit, sign=sign, few=few)
 
 
 def median_text(samples: npt.ArrayLike, digits: int = 0, *, limit: float = np.inf) -> str:
-    """Return the median and its interval, as in "240 [180, over 500]".
+    """Return the median and its interval, as in "240 [180, over 500]" or "over 500".
 
     Args:
         samples: (runs,) numbers; infinite where it did not happen within the limit.
@@ -87,11 +89,11 @@ def median_text(samples: npt.ArrayLike, digits: int = 0, *, limit: float = np.in
         limit: stands for an infinite number.
     """
     numbers = np.asarray(samples, dtype=np.float64)
+    ends = [float(part) for part in median_interval(numbers)]
     middle, low, high = (
-        f"{end:.{digits}f}" if np.isfinite(end) else f"over {limit:g}"
-        for end in (float(part) for part in median_interval(numbers))
+        f"{end:.{digits}f}" if np.isfinite(end) else f"over {limit:g}" for end in ends
     )
-    text = f"{middle} [{low}, {high}]"
+    text = f"{middle} [{low}, {high}]" if np.isfinite(ends).any() else middle
     return f"{text} {FEW_RUNS_MARK}" if len(numbers) < FEW_RUNS_OF_MEDIAN else text
 
 

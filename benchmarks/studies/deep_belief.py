@@ -30,11 +30,12 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents.learners.deep_belief import DeepBelief
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.curves import interval_of, interval_text, mean_columns
+from dynamaze.benchmarks.harness.curves import interval_of, mean_columns
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.plots import number_ticks, panels, points_with_bars
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE
+from dynamaze.benchmarks.harness.plots import COLOURS, number_ticks, panels, points_with_bars
 from dynamaze.benchmarks.harness.runner import Runner, column
-from dynamaze.benchmarks.harness.summaries import count_text
+from dynamaze.benchmarks.harness.summaries import count_text, mean_text
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -81,6 +82,11 @@ class DeepBeliefConfig(ExperimentConfig):
     """Steps of contrastive divergence for each layer."""
     tuning_steps: int = 500
     """Steps of back-propagation."""
+
+    @property
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return f"mean of n runs, 95% interval; gain: paired difference; {FEW_RUNS_NOTE}"
 
     @property
     def settings(self) -> Sequence[Setting]:
@@ -148,7 +154,8 @@ def plot(tables: Tables, config: DeepBeliefConfig) -> Figure:
         part = rows_where(tables[config.name], observation=observation)
         for arm, label in ARMS.items():
             curve = rows_where(part, arm=arm)
-            points_with_bars(axes, curve["labelled"], interval_of(curve, "error"), label=label)
+            style: dict[str, Any] = {"label": label, "color": COLOURS[label]}
+            points_with_bars(axes, curve["labelled"], interval_of(curve, "error"), **style)
         axes.set(title=title, xlabel="Labelled transitions", xscale="log")
         number_ticks(axes, np.unique(part["labelled"]))
     row[0].set_ylabel("Error on held-out transitions, in standard deviations")
@@ -163,20 +170,14 @@ def summary(tables: Tables, config: DeepBeliefConfig) -> Lines:
     lines: Lines = [
         ("observation", "transitions", "n", "without", "gain, same inputs", "gain, more inputs")
     ]
+    runs = tables[f"{config.name}_runs"]
     for observation in OBSERVATIONS:
-        for labelled in distinct(tables[config.name], "labelled"):
-            part = rows_where(tables[config.name], observation=observation, labelled=labelled)
-            arms = {arm: rows_where(part, arm=arm) for arm in ARMS}
-            lines.append(
-                (
-                    observation,
-                    str(labelled),
-                    str(arms["none"]["runs"][0]),
-                    interval_text(arms["none"], "error", 0, 3),
-                    interval_text(arms["labelled"], "gain", 0, 3),
-                    interval_text(arms["unlabelled"], "gain", 0, 3),
-                )
-            )
+        for labelled in distinct(runs, "labelled"):
+            part = rows_where(runs, observation=observation, labelled=labelled)
+            without, *errors = (rows_where(part, arm=arm)["error"] for arm in ARMS)
+            gains = (mean_text(without - error, 3) for error in errors)
+            cells = (str(without.size), mean_text(without, 3), *gains)
+            lines.append((observation, str(labelled), *cells))
     return lines
 
 

@@ -28,6 +28,7 @@ from dynamaze.agents.linear.evaluation import FeatureTransitions, LinearEvaluati
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import plot_methods, run_methods, summarise_methods
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE
 from dynamaze.benchmarks.harness.runner import Runner, run_seed
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables
 from dynamaze.common.arrays import FloatArray
@@ -67,6 +68,11 @@ class LinearDynaConfig(ExperimentConfig):
     """Features of the chain: 25 give 98 states including the terminal one, 4 give Boyan's 14."""
     planning_steps: int = 10
     """Updates after each real step."""
+
+    @property
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return f"mean of n runs, 95% interval; {FEW_RUNS_NOTE}"
 
     @property
     def settings(self) -> Sequence[Setting]:

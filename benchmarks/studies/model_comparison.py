@@ -213,7 +213,8 @@ def ratio_to_table(runs: Table, model: str) -> IntervalEstimate:
 
 def summary(tables: Tables, config: ModelComparisonConfig) -> dict[str, Lines]:
     """Return a section for each maze, with a line for each model, and one of the models' times."""
-    table, runs = tables["models"], tables["models_runs"]
+    runs = tables["models_runs"]
+    table = summarise(runs)  # stored tables of version 0.1 have other intervals
     sections = {
         f"{maze} maze": _lines(rows_where(table, maze=maze), runs)
         for maze in MAZES
@@ -289,7 +290,7 @@ def _pairs(table: Table) -> Iterable[tuple[str, str]]:
 
 def plot(tables: Tables, config: ModelComparisonConfig) -> Figure:
     """Return the plot: a row for each measure, a column for each maze, a point for each model."""
-    table = tables["models"]
+    table = summarise(tables["models_runs"])
     mazes = [maze for maze in MAZES if maze in table["maze"]]
     models = [model for model in MODELS if model in table["model"]]
     size = (max(2.6 + 2.7 * len(mazes), 7.5), 0.9 + 2.9 * len(MEASURES))  # the title is wide

@@ -60,16 +60,12 @@ from dynamaze.agents import (
 )
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.compiled_runs import run_one
-from dynamaze.benchmarks.harness.curves import interval_of, interval_text, mean_columns
-from dynamaze.benchmarks.harness.experiment import (
-    AgentConfig,
-    Setting,
-    interval_caption,
-)
-from dynamaze.benchmarks.harness.intervals import IntervalEstimate
+from dynamaze.benchmarks.harness.curves import interval_of, mean_columns
+from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, IntervalEstimate
 from dynamaze.benchmarks.harness.plots import EVENT, METHODS, legend_below, line_with_band, panels
 from dynamaze.benchmarks.harness.runner import Runner
-from dynamaze.benchmarks.harness.summaries import count_text
+from dynamaze.benchmarks.harness.summaries import count_text, mean_text
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -90,6 +86,7 @@ from dynamaze.benchmarks.studies.corrupted_model import (
     stale_corruption,
     total_variation_error,
 )
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_choice
 from dynamaze.envs import PRESETS, GridEnv
 
@@ -138,7 +135,7 @@ class ModelErrorConfig(AgentConfig):
     @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
-        return f"{interval_caption(self.runs)}; paired gain over Q-learning, in %"
+        return f"mean of n runs, 95% interval; paired gain over Q-learning, in %; {FEW_RUNS_NOTE}"
 
     def check(self) -> None:
         """Check the options before anything runs.
@@ -300,26 +297,37 @@ def summarise(runs: Table) -> Table:
 
 def summary(tables: Tables, config: ModelErrorConfig) -> dict[str, Lines]:
     """Return sections by corruption: for each planner and level the error and the paired gain."""
-    table = relative_to_model_free(tables[config.name])
+    table, runs = tables[config.name], tables[f"{config.name}_runs"]
     sections: dict[str, Lines] = {}
     for kind in distinct(table, "kind"):
-        mine = rows_where(table, kind=kind)
+        mine, own_runs = rows_where(table, kind=kind), rows_where(runs, kind=kind)
         heading = ("planner", KINDS[kind].level_name, "n", "error", "gain", "", "selective", "")
         lines: Lines = [heading]
         for planner in PLANNERS:
             own, label = rows_where(mine, planner=planner), METHODS[planner].label
             plain, selective = (rows_where(own, selective=which) for which in (0, 1))
             for row, level in enumerate(plain["level"]):
-                texts = (
+                texts = [
                     text
-                    for each in (plain, selective)
-                    for text in (interval_text(each, "gain", row, 0), worse_text(each, row))
-                )
+                    for which, each in enumerate((plain, selective))
+                    for text in (
+                        mean_text(relative_gains(own_runs, planner, level, which), 0),
+                        worse_text(each, row),
+                    )
+                ]
                 error = f"{plain['error_mean'][row]:.3f}"
-                name, runs = label if row == 0 else "", str(plain["runs"][row])
-                lines.append((name, f"{level:g}", runs, error, *texts))
+                name, count = label if row == 0 else "", str(plain["runs"][row])
+                lines.append((name, f"{level:g}", count, error, *texts))
         sections[KINDS[kind].title] = lines
     return sections
+
+
+def relative_gains(runs: Table, planner: str, level: float, selective: int) -> FloatArray:
+    """Return (runs,) the paired gains over Q-learning in percent of its mean reward."""
+    free = rows_where(runs, planner=MODEL_FREE)["reward"]
+    own = rows_where(runs, planner=planner, level=level, selective=selective)["reward"]
+    gains: FloatArray = 100 * (own - free) / free.mean()
+    return gains
 
 
 def worse_text(table: Table, row: int) -> str:

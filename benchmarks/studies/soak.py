@@ -27,6 +27,7 @@ from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.plots import EVENT, REFERENCE, panels
 from dynamaze.benchmarks.harness.runner import Runner, derive_seed
+from dynamaze.benchmarks.harness.summaries import count_text
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -85,10 +86,10 @@ class SoakConfig(ExperimentConfig):
         """Check the options before anything runs.
 
         Raises:
-            ValueError: for no run, no environment, or fewer than one step of each environment in
-                each tenth of a run.
+            ValueError: for fewer than 2 runs, no environment, or fewer than one step of each
+                environment in each tenth of a run.
         """
-        checked_integer("runs", self.runs, 1)
+        super().check()
         checked_integer("num_envs", self.num_envs, 1)
         if not self.steps >= PARTS * self.num_envs:
             raise ValueError(
@@ -253,7 +254,7 @@ def plot(tables: Tables, config: SoakConfig) -> Figure:
     axes.set(
         xlabel=f"Tenth of a run ({int(parts['steps'][0]):,} steps)",
         ylabel="Deviation of the number of goals (standard deviations)",
-        title=f"{config.title}: {len(distinct(parts, 'run'))} runs",
+        title=f"{config.title}: {count_text(len(distinct(parts, 'run')))} runs",
     )
     return figure
 

@@ -24,14 +24,10 @@ from matplotlib.figure import Figure
 from dynamaze.agents import PLANNERS, TABLE_MODELS, DynaQ, DynaQPlus, LinearDyna, QLearning
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting, check_runs
-from dynamaze.benchmarks.harness.intervals import (
-    FEW_RUNS_NOTE,
-    few_runs,
-    format_interval,
-    mean_interval,
-)
-from dynamaze.benchmarks.harness.plots import COLOURS, legend_below, line_with_band, panels
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, mean_interval
+from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, legend_below, line_with_band, panels
 from dynamaze.benchmarks.harness.runner import Runner
+from dynamaze.benchmarks.harness.summaries import mean_text
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -45,6 +41,7 @@ from dynamaze.benchmarks.harness.table import (
 from dynamaze.benchmarks.studies.loca.evaluation import (
     AdaptationResult,
     classify_adaptation,
+    normalised_scores,
     run_agent,
 )
 from dynamaze.benchmarks.studies.loca.protocol import PHASES, LoCAProtocol
@@ -237,12 +234,12 @@ def summary(tables: Tables, config: LoCAComparisonConfig) -> Lines:
         for number, phase in enumerate(PHASES, 1)
     ]
     lines: Lines = [("agent", "n", *phases, "adaptive")]
-    for name, result, runs in _results(tables[f"{config.name}_curves"], config):
-        few = few_runs("mean", runs)
-        cells = [
-            f"{format_interval(score, 2, few=few)} {near}"
-            for score, near in zip(result.scores, result.near, strict=True)
-        ]
+    curves, last = tables[f"{config.name}_curves"], config.protocol.last
+    for name, result, runs in _results(curves, config):
+        cells = []
+        for number, near in enumerate(result.near, 1):
+            scores = normalised_scores(rows_where(curves, agent=name, phase=number), last)
+            cells.append(f"{mean_text(scores, 2)} {near}")
         lines.append((name, str(runs), *cells, result.adaptive))
     return lines
 
@@ -286,7 +283,7 @@ def _draw(axes: Axes, evaluations: Table, colour: str) -> None:
         for name, (line, label) in REFERENCE_LINES.items():
             shown = label if begin == 0 else ""  # once in the legend
             axes.plot([begin, end], own[name][[0, 0]], f"k{line}", linewidth=1, label=shown)
-        axes.axvline(end, color="grey", linewidth=0.5)
+        axes.axvline(end, **EVENT)
         begin = end
     axes.tick_params(labelsize=8)
 

@@ -43,7 +43,7 @@ def test_further_distillation_recovers(tmp_path):
     assert [len(lines) for lines in sections.values()] == [1 + 4, 1 + 2]
     once, drift = sections.values()
     assert {line[2] for line in once[1:]} == {line[1] for line in drift[1:]} == {"2"}
-    assert once[1][-1] == "over 25 [over 25, over 25] (!)"  # not distilled further
+    assert once[1][-1] == "over 25 (!)"  # not distilled further
 
 
 def test_drifting_needs_current_walls(tmp_path):

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from rich.console import Console
 
 from dynamaze.benchmarks.harness.experiment import (
     JobsConfig,
@@ -19,6 +20,7 @@ from dynamaze.benchmarks.harness.experiment import (
     read_tables,
     run_jobs,
     run_module,
+    summary_grid,
 )
 from dynamaze.benchmarks.harness.table import Table, make_table, write_csv
 
@@ -133,3 +135,8 @@ def test_plot_only_shows_stored_runs(
 def test_run_jobs_rejects_zero_workers() -> None:
     with pytest.raises(ValueError, match="workers=0; expected a whole number of at least 1"):
         run_jobs(square, Toy(workers=0))
+
+
+def test_summary_grid_shows_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().print(summary_grid("Toy", [("steps",), ("50 [over 50, over 50]",)]))
+    assert "50 [over 50, over 50]" in capsys.readouterr().out

@@ -21,6 +21,8 @@ def test_mean_text_marks_few_runs() -> None:
     assert mean_text([1.0, 3.0], 0, unit="%") == "2% [-11, 15] (!)"
     assert mean_text(np.tile([1.0, 3.0], 50), 1, sign="+") == "+2.0 [1.8, 2.2]"
     assert mean_text([5.0, 5.0], 1) == "5.0 (all equal)"
+    rare = np.array([0.0] + [100.0] * 15)  # 16 runs are enough, but not with a rare failure
+    assert mean_text(rare, 0) == "94 [80, 107] (!)"
 
 
 def test_median_interval_is_finite_for_few_runs() -> None:
@@ -43,6 +45,7 @@ def test_median_text_names_limit() -> None:
     samples = [100.0] * 8 + [np.inf] * 4
     assert median_text(samples, limit=2000) == "100 [100, over 2000]"
     assert median_text([1.0, 2.0]) == "1 [1, 2] (!)"
+    assert median_text([np.inf] * 12, limit=50) == "over 50"
 
 
 def test_share_text_is_wilsons() -> None:

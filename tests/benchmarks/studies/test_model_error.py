@@ -102,7 +102,7 @@ def test_summary_and_plot_of_tables() -> None:
     lines = sections["Noise"]
     assert len(lines) == 1 + len(PLANNERS) * len(KINDS["noise"].levels)
     assert lines[1][:4] == ("Dyna-Q", "0", "3", "0.000")
-    assert lines[2][4:] == ("-28 [-34, -21] (!)", "worse", "25 [25, 25] (!)", "")
+    assert lines[2][4:] == ("-28 [-34, -21] (!)", "worse", "25 (all equal)", "")
     figure = model_error.plot(tables(), config)
     assert [len(axes.lines) for axes in figure.axes] == [1 + 2 * len(PLANNERS)] * len(KINDS)
     assert "n = 3 of each agent" in str(figure.get_suptitle())

@@ -76,5 +76,5 @@ def test_run_rejects_few_steps() -> None:
         run(SoakConfig(steps=5, num_envs=4))
     with pytest.raises(ValueError, match="num_envs=0; expected"):
         run(SoakConfig(num_envs=0))
-    with pytest.raises(ValueError, match="runs=0; expected"):
-        run(SoakConfig(runs=0))
+    with pytest.raises(ValueError, match="runs=1; expected at least 2"):
+        run(SoakConfig(runs=1))

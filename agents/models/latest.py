@@ -46,6 +46,11 @@ class LatestTable(NamedTuple):
         """True: only a pair's own new outcomes change its prediction."""
         return True
 
+    def fingerprint(self, pairs: slice) -> tuple[bytes, ...]:
+        """Return the predictions of some pairs, and whether they were tried, as bytes."""
+        columns = (self.next_state, self.reward, self.terminated)
+        return (*(each[pairs].tobytes() for each in columns), (self.visits[pairs] > 0).tobytes())
+
     @classmethod
     def begin(cls, num_states: int, num_actions: int, include_untried: bool) -> LatestTable:
         """Return an empty record."""

@@ -293,6 +293,9 @@ def model_version(model: Any, row: int) -> Any:
     table: Any = getattr(model, "table", None)
     if not getattr(table, "has_independent_pairs", False):
         return None
+    if hasattr(table, "fingerprint"):
+        first = row * model.num_actions
+        return table.fingerprint(slice(first, first + model.num_actions))
     predictions = []
     for action in range(model.num_actions):
         outcomes = model.distribution(row, action)

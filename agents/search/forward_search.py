@@ -61,15 +61,26 @@ def search_forward(model, rows, num_states, num_actions, depth, leaves, gamma):
     before, after = leaves, np.zeros(num_states * num_actions)
     spare = np.zeros(num_states * num_actions)
     for to_go in range(1, depth + 1):  # h: `before` is Q_{h-1}, `after` is Q_h
-        for place in range(count):
-            state = order[place]
-            if steps[state] > depth - to_go:
-                break  # states are in the order of their steps: none of the rest is needed
-            for action in range(num_actions):
-                pair = state * num_actions + action
-                after[pair] = expected_backup(model, num_actions, pair, before, gamma)
+        back_up_within(
+            model, num_actions, depth - to_go, steps, order[:count], before, after, gamma
+        )
         before, after, spare = after, spare, after
     return _rows_of(before, rows, num_actions)
+
+
+@compiled
+def back_up_within(model, num_actions, limit, steps, order, before, after, gamma):
+    """Back up the pairs of the states that are reached within a number of steps.
+
+    Apart from `search_forward`, as code that creates arrays counts references at each backup.
+    """
+    for place in range(order.size):
+        state = order[place]
+        if steps[state] > limit:
+            break  # states are in the order of their steps: none of the rest is needed
+        for action in range(num_actions):
+            pair = state * num_actions + action
+            after[pair] = expected_backup(model, num_actions, pair, before, gamma)
 
 
 @compiled

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.compiled import compiled_with_arrays
+from dynamaze.common.compiled import compiled, compiled_with_arrays
 from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.validation import checked_choice, checked_integer
 
@@ -166,6 +166,16 @@ def expand_rows(model, rows, num_states, num_actions, width, words):
     reward, child = np.empty(shape), np.empty(shape, dtype=np.int64)
     place = np.full(num_states, ENDED)  # index of each state in the next layer
     following = np.empty(min(num_states, rows.size * num_actions * width), dtype=np.int64)
+    count = sample_layer(model, rows, num_actions, width, words, reward, child, place, following)
+    return reward, child, following[:count]
+
+
+@compiled
+def sample_layer(model, rows, num_actions, width, words, reward, child, place, following):
+    """Fill the arrays of a layer, and return the number of its children.
+
+    Apart from `expand_rows`, as code that creates arrays counts references at each sample.
+    """
     count, columns, rng = 0, np.uint64(num_actions), load(words)
     for i in range(rows.size):
         for action in range(num_actions):
@@ -177,7 +187,7 @@ def expand_rows(model, rows, num_states, num_actions, width, words):
                     place[state], following[count], count = count, state, count + 1
                 child[i, action, sample] = ENDED if terminated else place[state]
     store(words, rng)
-    return reward, child, following[:count]
+    return count
 
 
 class SimulatorExpander:

@@ -35,7 +35,6 @@ intervals):
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -48,10 +47,14 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents import Agent, DynaQ, MonteCarloSearch, QLearning, TreeSearch
 from dynamaze.agents.models import Model
-from dynamaze.benchmarks.figures.exercise_8_4 import MAZES, found_interval, maze_reference
+from dynamaze.benchmarks.figures.exercise_8_4 import (
+    MAZES,
+    found_change,
+    maze_reference,
+)
 from dynamaze.benchmarks.figures.figures_8_4_and_8_5 import draw_reference
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import run_one
+from dynamaze.benchmarks.harness.compiled_runs import run_one, shared_env
 from dynamaze.benchmarks.harness.curves import (
     draw_curve,
     draw_level,
@@ -59,9 +62,12 @@ from dynamaze.benchmarks.harness.curves import (
     interval_text,
     mean_columns,
     reward_curve,
+    runs_text,
 )
-from dynamaze.benchmarks.harness.experiment import JobsConfig, RunCallback, run_jobs
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.plots import METHODS, legend_below, panels
+from dynamaze.benchmarks.harness.runner import Runner, column, run_seed
+from dynamaze.benchmarks.harness.summaries import fraction_interval
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -86,11 +92,14 @@ ACTIONS = 4
 
 
 @dataclass(frozen=True)
-class BackgroundOrDecisionConfig(JobsConfig):
+class BackgroundOrDecisionConfig(ExperimentConfig):
     """Background against decision-time planning in mazes that change (section 8.8)."""
 
     name: ClassVar[str] = "background_or_decision"
     title: ClassVar[str] = "Background or decision"
+    seconds_per_run: ClassVar[float] = 0.2
+    interval_kind: ClassVar[str] = "time"
+    swept: ClassVar[tuple[str, ...]] = ("budgets", "mazes")
 
     runs: int = 30
     """Runs of each agent with each budget."""
@@ -100,13 +109,17 @@ class BackgroundOrDecisionConfig(JobsConfig):
     """Largest depth of the searches, in steps."""
     mazes: tuple[Literal["blocking", "shortcut"], ...] = ("blocking", "shortcut")
     """The mazes, of those of exercise 8.4."""
-    workers: int = os.cpu_count() or 1
-    """Processes, one on each core by default."""
 
     @property
-    def jobs(self) -> Sequence[tuple[Any, ...]]:
-        """Maze and number of each seed, which has all agents."""
-        return [(self, maze, number) for maze in self.mazes for number in range(self.runs)]
+    def settings(self) -> Sequence[Setting]:
+        """The agents in each maze."""
+        return [
+            Setting(
+                (maze, *each), self.runs, f"{maze}, {METHODS[each.method].label}, {each.budget:,}"
+            )
+            for maze in self.mazes
+            for each in self.budget_settings()
+        ]
 
     def budget_settings(self) -> Iterator[BudgetSetting]:
         """Yield the agents of each maze."""
@@ -122,12 +135,12 @@ class BudgetSetting(NamedTuple):
     budget: int
 
 
-def run(config: BackgroundOrDecisionConfig, callback: RunCallback = None) -> Tables:
+def run(config: BackgroundOrDecisionConfig, runner: Runner | None = None) -> Tables:
     """Run all agents in the mazes.
 
     Args:
         config: the settings.
-        callback: called after each seed in a maze.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         The table of the curves, with the columns maze, method, budget, step (every tenth),
@@ -136,26 +149,24 @@ def run(config: BackgroundOrDecisionConfig, callback: RunCallback = None) -> Tab
         before the change and after it), found_... (fraction of the runs that find the change), each
         ..._mean, ..._low and ..._high, and runs.
     """
-    results = run_jobs(trial, config, callback)
+    results = (runner or Runner()).run(trial, config)
     curves, regrets = [], []
-    for number, maze in enumerate(config.mazes):
-        own = results[number * config.runs : (number + 1) * config.runs]
-        for setting in config.budget_settings():
-            name = "{}_{}".format(*setting)
-            rewards = np.array([result[name] for result in own])
-            labels = {"maze": maze, **setting._asdict()}
-            curves.append(reward_curve(rewards, **labels))
-            regrets.append(make_table(**labels, **_regret(maze, rewards)))
+    for setting, tables in zip(config.settings, results, strict=True):
+        maze, method, budget = setting.arguments
+        rewards = column(tables, "reward").astype(np.float64)
+        labels = {"maze": maze, "method": method, "budget": budget}
+        curves.append(reward_curve(rewards, **labels))
+        regrets.append(make_table(**labels, **_regret(maze, rewards)))
     return {config.name: stack(curves), f"{config.name}_regret": stack(regrets)}
 
 
-def trial(config: BackgroundOrDecisionConfig, maze: str, number: int) -> Table:
-    """Return the rewards of each step of each agent, with one of the seeds."""
-    seed = np.random.SeedSequence(config.seed, spawn_key=(number,))
-    return {
-        "{}_{}".format(*setting): run_agent(config, maze, setting, seed)
-        for setting in config.budget_settings()
-    }
+def trial(
+    config: BackgroundOrDecisionConfig, maze: str, method: str, budget: int, number: int
+) -> Table:
+    """Run one agent once: the reward of each step, 0 or 1."""
+    seed = run_seed(config.seed, number)
+    rewards = run_agent(config, maze, BudgetSetting(method, budget), seed)
+    return {"reward": rewards.astype(np.int8)}
 
 
 def run_agent(
@@ -180,7 +191,7 @@ def make_agent(
 ) -> Agent:
     """Return an agent that uses at most its budget in each real step."""
     numbers, budget = MAZES[maze], setting.budget
-    env = gym.make(numbers.env)
+    env = shared_env(numbers.env) if setting.method in BACKGROUND else gym.make(numbers.env)
     common: dict[str, Any] = {"gamma": numbers.gamma, "epsilon": numbers.epsilon, "seed": seed}
     if setting.method == "q_learning":
         return QLearning(env, learning_rate=numbers.learning_rate, **common)
@@ -204,11 +215,12 @@ def _regret(maze: str, rewards: FloatArray) -> dict[str, Any]:
     reference = maze_reference(MAZES[maze])
     change, best = reference.change, reference.best
     until = best[change - 1]
+    found = [found_change(row, change, reference.shortest) for row in rewards]
     before = until - rewards[:, :change].sum(axis=1, keepdims=True)
     after = best[-1] - until - rewards[:, change:].sum(axis=1, keepdims=True)
     return {
         **mean_columns(before=before, after=after),
-        **interval_columns("found", found_interval(rewards, reference)),
+        **interval_columns("found", fraction_interval(found)),
         "runs": len(rewards),
     }
 
@@ -269,13 +281,16 @@ def summary(tables: Tables, config: BackgroundOrDecisionConfig) -> dict[str, Lin
     """Return for each maze a line for each agent: regret, and runs that find the change."""
     regret = tables[f"{config.name}_regret"]
     sections: dict[str, Lines] = {}
+    # Now and then a run finds the change that most do not find, or the other way round.
+    kinds = {"before": "mean", "after": "time", "found": "proportion"}
     for maze in distinct(regret, "maze"):
         own = rows_where(regret, maze=maze)
         own |= {name: 100 * column for name, column in own.items() if name.startswith("found")}
-        lines: Lines = [("agent", "budget", "regret before", "after", "% find the change")]
+        lines: Lines = [("agent", "budget", "n", "regret before", "after", "% find the change")]
         for row, (method, budget) in enumerate(zip(own["method"], own["budget"], strict=True)):
-            texts = (interval_text(own, name, row, 0) for name in ("before", "after", "found"))
-            lines.append((METHODS[method].label, f"{budget:,}" if budget else "", *texts))
+            texts = (interval_text(own, name, row, 0, kind=kind) for name, kind in kinds.items())
+            spent = f"{budget:,}" if budget else ""
+            lines.append((METHODS[method].label, spent, runs_text(own, row), *texts))
         sections[f"Background or decision-time planning, {MAZES[maze].maze.lower()}"] = lines
     return sections
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -12,8 +14,15 @@ from typing import Any, Literal, get_args
 from rich.console import Console
 
 from dynamaze.benchmarks.harness.command_line import config_type, run_script
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, print_paths, run_experiment
+from dynamaze.benchmarks.harness.experiment import (
+    ExperimentConfig,
+    open_runner,
+    print_paths,
+    run_experiment,
+)
+from dynamaze.benchmarks.harness.live_view import format_seconds
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
+from dynamaze.benchmarks.harness.runner import Plan, Runner
 
 FigureName = Literal[
     "figure-8-2",
@@ -45,20 +54,35 @@ class Figures:
     """Make plots and summaries from the stored tables, and run nothing."""
     only: tuple[FigureName, ...] = ()
     """Some of the figures instead of all, for example `--only figure-8-4 figure-8-5`."""
+    workers: int | None = None
+    """Processes, each on one core; by default one for each core. 1 runs all in this process."""
+    store: Path | None = None
+    """File of all runs' results, from which a stopped command continues; by default
+    `results/runs.sqlite` of the output."""
+    run_limit: float | None = None
+    """Seconds after which a run is stopped and counts as failed; by default no limit."""
+    retry_failed: bool = False
+    """Run again what failed before."""
+    dry_run: bool = False
+    """Say how many runs are stored, how many are missing and how long they take; run nothing."""
+
+
+SHARED = ("seed", "output", "plot_only", "workers", "store", "run_limit", "retry_failed", "dry_run")
+"""Options that every figure has."""
 
 
 def main(config: Figures) -> None:
     """Run the experiments, store their tables and plots, and print their paths.
 
+    All experiments share the worker processes and the store.
+
     Raises:
-        ValueError: for fewer than 2 runs.
+        ValueError: for fewer than 2 runs, or another option with a value that it cannot have.
         OSError: if the output folder cannot be written.
+        StoreError: if the store cannot be used.
+        RunsFailedError: if some runs failed; the others are stored.
     """
-    options: dict[str, Any] = {
-        "seed": config.seed,
-        "output": config.output,
-        "plot_only": config.plot_only,
-    }
+    options: dict[str, Any] = {name: getattr(config, name) for name in SHARED}
     if config.runs is not None:
         options["runs"] = config.runs
     chosen = []
@@ -69,9 +93,43 @@ def main(config: Figures) -> None:
     console = Console()
     began = time.perf_counter()
     paths: list[Path] = []
-    for module, settings in chosen:
-        paths += run_experiment(module, settings, console)
-    print_paths(console, began, paths)
+    with ExitStack() as stack:
+        runner = None
+        if not config.plot_only:
+            runner = stack.enter_context(open_runner(chosen[0][1], console))
+            console.print(announcement(chosen, runner), highlight=False, soft_wrap=True)
+        for module, settings in chosen:
+            paths += run_experiment(module, settings, console, runner)
+    if paths:
+        print_paths(console, began, paths)
+
+
+def announcement(chosen: Sequence[tuple[ModuleType, ExperimentConfig]], runner: Runner) -> str:
+    """Return the number of missing runs and about how long they take, in one line.
+
+    Args:
+        chosen: modules and configurations of the figures.
+        runner: knows what is stored, and how long it took; what is not stored takes as long as a
+            typical run.
+    """
+    plans = [(runner.plan(module.trial, config), config) for module, config in chosen]
+    missing = sum(plan.missing for plan, _ in plans)
+    total = sum(config.total_runs for _, config in plans)
+    if not missing:
+        return f"{len(plans)} figures: all {total:,} runs are stored"
+    seconds = sum(expected_seconds(plan, config) for plan, config in plans)
+    workers = plans[0][0].workers
+    return (
+        f"{len(plans)} figures: {missing:,} of {total:,} runs are missing; about "
+        f"{format_seconds(seconds)} with {workers} worker{'s' if workers > 1 else ''}"
+    )
+
+
+def expected_seconds(plan: Plan, config: ExperimentConfig) -> float:
+    """Return the expected duration of the missing runs, from stored or from typical ones."""
+    if plan.seconds is not None:
+        return plan.seconds
+    return plan.missing * (config.seconds_per_run or 0.0) / plan.workers
 
 
 def load_figure(name: str) -> tuple[ModuleType, ExperimentConfig]:

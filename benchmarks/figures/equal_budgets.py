@@ -37,8 +37,10 @@ Results of `dynamaze bench run equal-budgets` with the default settings (it prin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -66,11 +68,20 @@ from dynamaze.benchmarks.harness.curves import (
     draw_level,
     interval_text,
     mean_columns,
+    runs_text,
 )
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, METHODS, legend_below, panels
-from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
-from dynamaze.benchmarks.harness.threads import in_threads
+from dynamaze.benchmarks.harness.runner import Runner, column
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    from_rows,
+    make_table,
+    rows_where,
+    stack,
+)
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.envs import greedy_policy
 
@@ -90,6 +101,8 @@ class EqualBudgetsConfig(ExperimentConfig):
 
     name: ClassVar[str] = "equal_budgets"
     title: ClassVar[str] = "Equal budgets"
+    seconds_per_run: ClassVar[float] = 0.028
+    swept: ClassVar[tuple[str, ...]] = ("budgets",)
 
     runs: int = 40
     """Independent runs; each makes a decision in every state, with every planner and budget."""
@@ -105,15 +118,39 @@ class EqualBudgetsConfig(ExperimentConfig):
     """Samples of each action in sparse sampling."""
     real_steps: int = 2000
     """Steps of Q-learning before Dyna-2 searches."""
-    workers: int | None = None
-    """Threads; one on each core by default."""
+
+    @property
+    def settings(self) -> Sequence[Setting]:
+        """The decisions without a search, and each planner with each budget."""
+        return [
+            *(Setting((method, 0), self.runs, BASELINES[method][0]) for method in BASELINES),
+            *(
+                Setting((method, budget), self.runs, f"{METHODS[method].label}, {budget:,}")
+                for method in PLANNERS
+                for budget in self.budgets
+            ),
+        ]
+
+    def check(self) -> None:
+        """Check the options before anything runs.
+
+        Raises:
+            ValueError: for fewer than 2 runs, or a budget that is too small for one transition of
+                each action.
+        """
+        super().check()
+        minimum = 4 * max(self.width, 3)  # a step with slips has up to three outcomes
+        if min(self.budgets) < minimum:
+            raise ValueError(f"budgets={self.budgets}; expected at least {minimum} each")
 
 
 class DecisionProblem:
     """The maze with exact values, and a model that counts its transitions.
 
     Args:
-        config: the experiment's settings.
+        slip: probability that a step goes to one of the two sides.
+        gamma: discount.
+        depth: largest search depth, in steps.
 
     Attributes:
         env: the maze.
@@ -125,10 +162,10 @@ class DecisionProblem:
         outcomes: (states,) transitions of the expected updates of all actions together.
     """
 
-    def __init__(self, config: EqualBudgetsConfig) -> None:
-        self.env = gym.make("DynaMaze-v0", slip_probability=config.slip)
+    def __init__(self, slip: float, gamma: float, depth: int) -> None:
+        self.env = gym.make("DynaMaze-v0", slip_probability=slip)
         maze: Any = self.env.unwrapped
-        self.q: FloatArray = maze.mdp.optimal_action_values(config.gamma)
+        self.q: FloatArray = maze.mdp.optimal_action_values(gamma)
         free = ~maze.layout.walls
         free[tuple(zip(*maze.layout.goals, strict=True))] = False
         self.states: IntArray = np.flatnonzero(free)
@@ -136,9 +173,16 @@ class DecisionProblem:
         outcomes = np.array(
             [len(true_model.distribution(*pair).probability) for pair in np.ndindex(self.q.shape)]
         )
+        self._true_model, self._pair_outcomes = true_model, outcomes
         self.model = CountingModel(true_model, outcomes)
         self.outcomes: IntArray = outcomes.reshape(self.q.shape).sum(axis=1)
-        self.reach = _reach(maze.mdp, config.depth)
+        self.reach = _reach(maze.mdp, depth)
+
+    def with_own_counter(self) -> DecisionProblem:
+        """Return the same problem with a counter of its own."""
+        other = copy(self)
+        other.model = CountingModel(self._true_model, self._pair_outcomes)
+        return other
 
     def evaluate(self, state: int, values: FloatArray) -> tuple[float, float]:
         """Return the loss of the greedy action of (actions,) values, and the error of its value.
@@ -147,6 +191,12 @@ class DecisionProblem:
         """
         policy, best = greedy_policy(values[None], tolerance=TIE)[0], self.q[state].max()
         return float(policy @ (best - self.q[state])), float(abs(values.max() - best))
+
+
+@cache
+def make_problem(slip: float, gamma: float, depth: int) -> DecisionProblem:
+    """Return a problem, which is made once in each process."""
+    return DecisionProblem(slip, gamma, depth)
 
 
 def _reach(mdp: Any, depth: int) -> BoolArray:
@@ -248,12 +298,12 @@ def _values(agent: Any, state: int) -> Any:
 # -- runs --------------------------------------------------------------------------------------
 
 
-def run(config: EqualBudgetsConfig, callback: RunCallback = None) -> Tables:
+def run(config: EqualBudgetsConfig, runner: Runner | None = None) -> Tables:
     """Make a decision in every state, with every planner and budget.
 
     Args:
         config: the settings.
-        callback: called after each run, in the calling thread.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         The table of the curves, with the columns method, budget, and of loss (of the decision),
@@ -263,64 +313,47 @@ def run(config: EqualBudgetsConfig, callback: RunCallback = None) -> Tables:
         method (chance, or q_learning, from which Dyna-2 starts), loss, error and runs.
 
     Raises:
-        ValueError: for a budget that is too small for one transition of each action.
+        ValueError: for fewer than 2 runs, or a budget that is too small for one transition of each
+            action.
     """
-    minimum = 4 * max(config.width, 3)  # a step with slips has up to three outcomes
-    if min(config.budgets) < minimum:
-        raise ValueError(f"budgets={config.budgets}; expected at least {minimum} each")
-    seeds = np.random.SeedSequence(config.seed).spawn(config.runs)
-    found = np.array(
-        list(in_threads(partial(trial, config), seeds, workers=config.workers, callback=callback))
-    )
-    searches = found[:, 1:, : len(config.budgets)]  # the baselines may have more columns
-    curves = [
-        make_table(
-            method=method,
-            budget=config.budgets,
-            **_columns(searches[:, number], ("loss", "error", "spent")),
-            runs=config.runs,
-        )
-        for number, method in enumerate(PLANNERS)
-    ]
-    without = [
-        make_table(
-            method=method,
-            **_columns(found[:, 0, number, None], ("loss", "error")),
-            runs=config.runs,
-        )
-        for number, method in enumerate(BASELINES)
-    ]
+    config.check()
+    curves, without = [], []
+    results = (runner or Runner()).run(trial, config)
+    for setting, tables in zip(config.settings, results, strict=True):
+        method, budget = setting.arguments
+        samples = {name: column(tables, name) for name in tables[0]}
+        if method in BASELINES:
+            del samples["spent"]
+            without.append(make_table(method=method, **mean_columns(**samples), runs=config.runs))
+        else:
+            labels = {"method": method, "budget": budget}
+            curves.append(make_table(**labels, **mean_columns(**samples), runs=config.runs))
     return {config.name: stack(curves), f"{config.name}_without": stack(without)}
 
 
-def _columns(samples: FloatArray, names: tuple[str, ...]) -> Table:
-    """Return interval columns of (runs, rows, numbers), for the numbers that have names."""
-    return mean_columns(**{name: samples[:, :, number] for number, name in enumerate(names)})
-
-
-def trial(config: EqualBudgetsConfig, seed: np.random.SeedSequence) -> FloatArray:
+def trial(config: EqualBudgetsConfig, method: str, budget: int, number: int) -> Table:
     """Make a decision in every state, in one run.
 
     Returns:
-        (1 + planners, budgets, 3) means over the states: loss, error of the highest value, and
-        transitions used; the first row has those without a search, in the order of `BASELINES`.
+        One row, with means over the states: loss, error of the highest value, and transitions used.
     """
-    problem = DecisionProblem(config)
-    children = seed.spawn(1 + len(PLANNERS))
-    learner = QLearning(problem.env, gamma=config.gamma, seed=children[0])
-    learned = run_one(learner, config.real_steps, 0).q
-    found = np.zeros((1 + len(PLANNERS), max(len(BASELINES), len(config.budgets)), 3))
-    for number, q in enumerate((np.zeros_like(learned), learned)):
-        found[0, number] = np.mean(
-            [(*problem.evaluate(state, q[state]), 0) for state in problem.states], axis=0
-        )
-    for number, method in enumerate(PLANNERS):
-        for column, budget in enumerate(config.budgets):
-            agent: Any = make_planner(config, method, problem, budget, children[1 + number])
-            if method == "dyna_2":
-                agent.values.q[...] = learned
-            found[1 + number, column] = decide_everywhere(config, method, agent, problem, budget)
-    return found
+    problem = make_problem(config.slip, config.gamma, config.depth).with_own_counter()
+    q = np.zeros_like(problem.q)
+    if method in ("q_learning", "dyna_2"):
+        learner = QLearning(problem.env, gamma=config.gamma, seed=_seed(config, number, 0))
+        q = run_one(learner, config.real_steps, 0).q
+    if method in BASELINES:
+        found = np.mean([(*problem.evaluate(state, q[state]), 0) for state in problem.states], 0)
+    else:
+        stream = 1 + PLANNERS.index(method)
+        agent: Any = make_planner(config, method, problem, budget, _seed(config, number, stream))
+        agent.values.q[...] = q
+        found = decide_everywhere(config, method, agent, problem, budget)
+    return from_rows([dict(zip(("loss", "error", "spent"), found.tolist(), strict=True))])
+
+
+def _seed(config: EqualBudgetsConfig, number: int, stream: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence(config.seed, spawn_key=(number, stream))
 
 
 def decide_everywhere(
@@ -372,7 +405,7 @@ def _draw(axes: Axes, table: Table, baselines: Table, quantity: str) -> None:
 def summary(tables: Tables, config: EqualBudgetsConfig) -> Lines:
     """Return a line for each planner and budget."""
     table, baselines = tables[config.name], tables[f"{config.name}_without"]
-    lines: Lines = [("planner", "budget", "loss x 1000", "error of value")]
+    lines: Lines = [("planner", "budget", "n", "loss x 1000", "error of value")]
     for method in PLANNERS:
         curve = rows_where(table, method=method)
         for row, budget in enumerate(curve["budget"]):
@@ -382,9 +415,11 @@ def summary(tables: Tables, config: EqualBudgetsConfig) -> Lines:
     return lines
 
 
-def _texts(table: Table, row: int) -> tuple[str, str]:
+def _texts(table: Table, row: int) -> tuple[str, ...]:
     thousandths = {f"loss_{part}": table[f"loss_{part}"] * 1000 for part in ("mean", "low", "high")}
-    return interval_text(thousandths, "loss", row, 1), interval_text(table, "error", row, 3)
+    thousandths["runs"] = table["runs"]
+    texts = interval_text(thousandths, "loss", row, 1), interval_text(table, "error", row, 3)
+    return runs_text(table, row), *texts
 
 
 if __name__ == "__main__":

@@ -20,23 +20,30 @@ Differences from the book:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents import DynaQ, PrioritisedSweeping
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import CompiledRun
-from dynamaze.benchmarks.harness.experiment import AgentConfig, RunCallback
+from dynamaze.benchmarks.harness.compiled_runs import CompiledRun, shared_env
+from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, quantile_interval
 from dynamaze.benchmarks.harness.plots import METHODS, number_ticks, panels
-from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
-from dynamaze.benchmarks.harness.threads import in_threads
+from dynamaze.benchmarks.harness.runner import Runner
+from dynamaze.benchmarks.harness.table import (
+    Lines,
+    Table,
+    Tables,
+    from_rows,
+    make_table,
+    rows_where,
+    stack,
+)
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
 from dynamaze.envs.mazes.schedule import DYNA
@@ -55,6 +62,8 @@ class Example84Config(AgentConfig):
 
     name: ClassVar[str] = "example_8_4"
     title: ClassVar[str] = "Example 8.4"
+    seconds_per_run: ClassVar[float] = 0.044
+    swept: ClassVar[tuple[str, ...]] = ("sizes",)
 
     runs: int = 50
     """Runs of each method in each maze."""
@@ -68,9 +77,13 @@ class Example84Config(AgentConfig):
     """Real steps after which a run is stopped."""
 
     @property
-    def total_runs(self) -> int:
-        """Runs of all methods in all mazes together."""
-        return self.runs * len(self.sizes) * len(PLANNERS)
+    def settings(self) -> Sequence[Setting]:
+        """Both methods in each maze."""
+        return [
+            Setting((size, method), self.runs, f"{METHODS[method].label}, k = {size}")
+            for size in self.sizes
+            for method in PLANNERS
+        ]
 
     @property
     def caption(self) -> str:
@@ -81,12 +94,12 @@ class Example84Config(AgentConfig):
         )
 
 
-def run(config: Example84Config, callback: RunCallback = None) -> Tables:
+def run(config: Example84Config, runner: Runner | None = None) -> Tables:
     """Run the experiment.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         One table, a row for each run: method, states (free cells), run, updates_near and
@@ -94,24 +107,26 @@ def run(config: Example84Config, callback: RunCallback = None) -> Tables:
         shortest; infinite if it never was), real_steps.
     """
     rows = []
-    for size in config.sizes:
-        env = gym.make("DynaMaze-v0", layout=enlarged_maze(size), max_episode_steps=-1)
-        maze: Any = env.unwrapped
-        for method in PLANNERS:
-            learn = partial(updates_until_optimal, config, env, method)
-            seeds = np.random.SeedSequence([config.seed, size]).spawn(config.runs)
-            near, optimal, steps = zip(*in_threads(learn, seeds, callback=callback), strict=True)
-            rows.append(
-                make_table(
-                    method=method,
-                    states=int(maze.layout.num_cells - maze.layout.walls.sum()),
-                    run=np.arange(config.runs),
-                    updates_near=near,
-                    updates_optimal=optimal,
-                    real_steps=steps,
-                )
-            )
+    results = (runner or Runner()).run(trial, config)
+    for setting, tables in zip(config.settings, results, strict=True):
+        size, method = setting.arguments
+        layout = maze_env(size).unwrapped.layout
+        states = int(layout.num_cells - layout.walls.sum())
+        labels = {"method": method, "states": states, "run": np.arange(config.runs)}
+        rows.append(make_table(**labels, **stack(tables)))
     return {config.name: stack(rows)}
+
+
+def trial(config: Example84Config, size: int, method: str, number: int) -> Table:
+    """Return the updates of a run until a near-optimal and an optimal path, and its real steps."""
+    seed = np.random.SeedSequence([config.seed, size], spawn_key=(number,))
+    near, optimal, steps = updates_until_optimal(config, maze_env(size), method, seed)
+    return from_rows([{"updates_near": near, "updates_optimal": optimal, "real_steps": steps}])
+
+
+def maze_env(size: int) -> Any:
+    """Return the enlarged maze, without a time limit."""
+    return shared_env("DynaMaze-v0", layout=enlarged_maze(size), max_episode_steps=-1)
 
 
 def enlarged_maze(size: int) -> str:
@@ -130,7 +145,7 @@ def _enlarged_cell(mark: str, size: int, inner: int) -> str:
 
 
 def updates_until_optimal(
-    config: Example84Config, env: gym.Env[Any, Any], method: str, seed: np.random.SeedSequence
+    config: Example84Config, env: Any, method: str, seed: np.random.SeedSequence
 ) -> tuple[float, float, int]:
     """Return the updates of a run until a near-optimal and an optimal path, and its real steps."""
     sweeping = PrioritisedSweeping(config.planning_steps, threshold=config.threshold)
@@ -143,9 +158,9 @@ def updates_until_optimal(
         **config.learning,
     )
     compiled_run, maze = CompiledRun(agent), env.unwrapped
-    moves = maze.maze.dynamics.moves  # type: ignore[attr-defined]  # a maze's
-    start = int(maze.maze.dynamics.starts[0])  # type: ignore[attr-defined]
-    shortest = maze.layout.shortest_path_length  # type: ignore[attr-defined]
+    moves = maze.maze.dynamics.moves
+    start = int(maze.maze.dynamics.starts[0])
+    shortest = maze.layout.shortest_path_length
     q: FloatArray = agent.values.q  # type: ignore[attr-defined]
     # All values are 0 before the first reward, so the first evaluation is after an episode.
     steps = int(compiled_run.advance(0, 1).episode_steps[0])
@@ -219,14 +234,16 @@ def summary(tables: Tables, config: Example84Config) -> dict[str, Lines]:
 
 
 def _lines(table: Table, until: str) -> Lines:
-    lines: Lines = [("cells", "method", "reached", "median", "90th percentile", "ratio of medians")]
+    lines: Lines = [
+        ("cells", "method", "n", "reached", "median", "90th percentile", "ratio of medians")
+    ]
     for states in np.unique(table["states"]):
         for method in PLANNERS:
             found = counts(table, method, states, until)
             cells = [_text(quantile_interval(found, quantile)) for quantile in (0.5, 0.9)]
             fewer = "" if method == "uniform" else _text(median_ratio(table, states, until))
-            reached = f"{np.isfinite(found).sum()} of {found.size}"
-            lines.append((str(states), METHODS[method].label, reached, *cells, fewer))
+            reached, label = str(np.isfinite(found).sum()), METHODS[method].label
+            lines.append((str(states), label, str(found.size), reached, *cells, fewer))
     return lines
 
 

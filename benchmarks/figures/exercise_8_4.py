@@ -32,13 +32,12 @@ intervals.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from itertools import cycle
 from typing import Any, ClassVar, NamedTuple
 
-import gymnasium as gym
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -52,18 +51,21 @@ from dynamaze.benchmarks.figures.figures_8_4_and_8_5 import (
     optimal_rewards,
 )
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import run_many
+from dynamaze.benchmarks.harness.compiled_runs import run_one, shared_env
 from dynamaze.benchmarks.harness.curves import (
+    STORE_EVERY,
+    curve_steps,
     draw_curve,
     draw_level,
     interval_columns,
     interval_text,
     mean_columns,
-    reward_curve,
+    runs_text,
 )
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, RunCallback
-from dynamaze.benchmarks.harness.intervals import IntervalEstimate, proportion_interval
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, legend_below, panels
+from dynamaze.benchmarks.harness.runner import Runner, column, run_seed
+from dynamaze.benchmarks.harness.summaries import fraction_interval
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -92,6 +94,9 @@ class Exercise84Config(ExperimentConfig):
 
     name: ClassVar[str] = "exercise_8_4"
     title: ClassVar[str] = "Exercise 8.4"
+    seconds_per_run: ClassVar[float] = 0.0016
+    interval_kind: ClassVar[str] = "time"
+    swept: ClassVar[tuple[str, ...]] = ("epsilons", "kappas")
 
     runs: int = 500
     """Runs of each agent."""
@@ -101,43 +106,57 @@ class Exercise84Config(ExperimentConfig):
     """Weights of the bonus; those of the figures themselves are run in any case."""
 
     @property
-    def total_runs(self) -> int:
-        """Runs of all agents together."""
-        return self.runs * sum(1 for maze in MAZES for _ in self.agents(maze))
+    def settings(self) -> Sequence[Setting]:
+        """The agents in each maze."""
+        return [
+            Setting(
+                tuple(each),
+                self.runs,
+                f"{each.maze}, {METHODS[each.bonus]}, kappa {each.kappa:g}, "
+                f"epsilon {each.epsilon:g}",
+            )
+            for each in self.bonus_settings()
+        ]
 
-    def agents(self, maze: str) -> Iterator[BonusSetting]:
-        """Yield the settings of the agents in a maze."""
-        kappas = sorted({*self.kappas, MAZES[maze].kappa})
-        for epsilon in self.epsilons:
-            yield BonusSetting(epsilon, "none", 0.0)
-            for bonus in ("planning", "action"):
-                for kappa in kappas:
-                    yield BonusSetting(epsilon, bonus, kappa)
+    def bonus_settings(self) -> Iterator[BonusSetting]:
+        """Yield the agents in each maze."""
+        for name, maze in MAZES.items():
+            kappas = sorted({*self.kappas, maze.kappa})
+            for epsilon in self.epsilons:
+                yield BonusSetting(name, epsilon, "none", 0.0)
+                for bonus in ("planning", "action"):
+                    for kappa in kappas:
+                        yield BonusSetting(name, epsilon, bonus, kappa)
 
 
 class BonusSetting(NamedTuple):
-    """Settings of an agent's exploration."""
+    """A maze, and settings of an agent's exploration in it."""
 
+    maze: str
     epsilon: float
     bonus: str  # "none", "planning" or "action"
     kappa: float
 
+    @property
+    def has_curve(self) -> bool:
+        """Whether its curve is stored: without a bonus, or with the figure's own weight."""
+        return self.kappa in (0.0, MAZES[self.maze].kappa)
+
 
 class MazeReference(NamedTuple):
-    """A maze that changes once, with exact reference values."""
+    """Exact reference values of a maze that changes once."""
 
-    env: gym.Env[Any, Any]
     change: int  # world step
     shortest: tuple[int, int]  # path lengths to the goal, before and after
     best: FloatArray  # (steps,) cumulative reward of an agent that knows the maze
 
 
-def run(config: Exercise84Config, callback: RunCallback = None) -> Tables:
+def run(config: Exercise84Config, runner: Runner | None = None) -> Tables:
     """Run all agents in both mazes.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         The table of the curves with the figures' own kappas, with the columns maze, epsilon, bonus,
@@ -147,55 +166,68 @@ def run(config: Exercise84Config, callback: RunCallback = None) -> Tables:
         ..._high, and runs.
     """
     curves, ends = [], []
-    for name, maze in MAZES.items():
-        reference = maze_reference(maze)
-        for setting in config.agents(name):
-            agent = make_agent(maze, reference.env, setting)
-            rewards = run_many(
-                agent, runs=config.runs, steps=maze.steps, seed=config.seed, callback=callback
-            ).rewards
-            labels: dict[str, Any] = {
-                "maze": name,
-                "epsilon": setting.epsilon,
-                "bonus": setting.bonus,
-            }
-            regret = reference.best[-1] - rewards.sum(axis=1, keepdims=True)
-            ends.append(
-                make_table(
-                    **labels,
-                    kappa=setting.kappa,
-                    **mean_columns(regret=regret),
-                    **interval_columns("found", found_interval(rewards, reference)),
-                    runs=config.runs,
-                )
+    results = (runner or Runner()).run(trial, config)
+    for setting, tables in zip(config.bonus_settings(), results, strict=True):
+        rewards, found = (column(tables, name) for name in ("reward", "found"))
+        labels = setting._asdict()
+        regret = maze_reference(MAZES[setting.maze]).best[-1] - rewards[:, -1:]
+        ends.append(
+            make_table(
+                **labels,
+                **mean_columns(regret=regret),
+                **interval_columns("found", fraction_interval(found[:, -1])),
+                runs=config.runs,
             )
-            if setting.kappa in (0.0, maze.kappa):
-                curves.append(reward_curve(rewards, **labels))
+        )
+        if setting.has_curve:
+            del labels["kappa"]
+            means = mean_columns(reward=rewards)
+            curves.append(make_table(**labels, step=tables[0]["step"], **means, runs=config.runs))
     return {config.name: stack(curves), f"{config.name}_kappas": stack(ends)}
+
+
+def trial(
+    config: Exercise84Config, name: str, epsilon: float, bonus: str, kappa: float, number: int
+) -> Table:
+    """Run one agent once.
+
+    Returns:
+        Step, cumulative reward and whether the run finds the change: of every tenth step where the
+        curve is stored, else of the last step.
+    """
+    maze, setting = MAZES[name], BonusSetting(name, epsilon, bonus, kappa)
+    agent = make_agent(setting, run_seed(config.seed, number))
+    rewards = run_one(agent, maze.steps, 0).rewards
+    reference = maze_reference(maze)
+    at = curve_steps(maze.steps, STORE_EVERY if setting.has_curve else maze.steps)
+    return make_table(
+        step=at,
+        reward=rewards.cumsum()[at - 1],
+        found=np.int8(found_change(rewards, reference.change, reference.shortest)),
+    )
 
 
 @cache
 def maze_reference(maze: ChangingMazeFigureConfig) -> MazeReference:
-    """Return the maze of a figure with its exact reference values."""
-    env = gym.make(maze.env)
-    unwrapped: Any = env.unwrapped
-    before, after = (len(layout.shortest_path) - 1 for layout in unwrapped.schedule.layouts)
-    best = optimal_rewards(unwrapped, maze.steps, gamma=maze.gamma, epsilon=0.0)
-    return MazeReference(env, unwrapped.schedule.steps[1], (before, after), best)
+    """Return the exact reference values of a figure's maze."""
+    env: Any = shared_env(maze.env).unwrapped
+    before, after = (len(layout.shortest_path) - 1 for layout in env.schedule.layouts)
+    best = optimal_rewards(env, maze.steps, gamma=maze.gamma, epsilon=0.0)
+    return MazeReference(env.schedule.steps[1], (before, after), best)
 
 
-def make_agent(
-    maze: ChangingMazeFigureConfig, env: gym.Env[Any, Any], setting: BonusSetting
-) -> Callable[..., Agent]:
-    """Return a function that makes an agent from a seed, with the settings of a maze's figure."""
-    common = {
+def make_agent(setting: BonusSetting, seed: np.random.SeedSequence) -> Agent:
+    """Return an agent with the settings of its maze's figure."""
+    maze = MAZES[setting.maze]
+    common: dict[str, Any] = {
         **maze.learning,
         "planning_steps": maze.planning_steps,
         "epsilon": setting.epsilon,
+        "seed": seed,
     }
     if setting.bonus == "none":
-        return partial(DynaQ, env, **common)
-    return partial(DynaQPlus, env, kappa=setting.kappa, bonus=setting.bonus, **common)
+        return DynaQ(shared_env(maze.env), **common)
+    return DynaQPlus(shared_env(maze.env), kappa=setting.kappa, bonus=setting.bonus, **common)
 
 
 def found_change(rewards: FloatArray, change: int, shortest: tuple[int, int]) -> bool:
@@ -212,12 +244,6 @@ def found_change(rewards: FloatArray, change: int, shortest: tuple[int, int]) ->
     if shortest[1] < shortest[0]:  # a path as long as the old shortest one may be the old one
         new &= ends - begins < shortest[0]
     return bool(new.any())
-
-
-def found_interval(rewards: FloatArray, reference: MazeReference) -> IntervalEstimate:
-    """Return the fraction of the (runs, steps) rewards that find the change, with its interval."""
-    found = sum(found_change(row, reference.change, reference.shortest) for row in rewards)
-    return proportion_interval(found, len(rewards))
 
 
 # -- plot and summary --------------------------------------------------------------------------
@@ -286,7 +312,7 @@ def summary(tables: Tables, config: Exercise84Config) -> dict[str, Lines]:
     ends = tables[f"{config.name}_kappas"]
     sections: dict[str, Lines] = {}
     for name, maze in MAZES.items():
-        lines: Lines = [("bonus", "epsilon", "kappa", "find the change", "regret")]
+        lines: Lines = [("bonus", "epsilon", "kappa", "n", "find the change", "regret")]
         own = rows_where(ends, maze=name)
         for row in range(len(own["maze"])):
             kappa = float(own["kappa"][row])
@@ -296,8 +322,9 @@ def summary(tables: Tables, config: Exercise84Config) -> dict[str, Lines]:
                     str(own["bonus"][row]),
                     f"{own['epsilon'][row]:g}",
                     f"{kappa:g}{mark}" if kappa else "",
-                    interval_text(own, "found", row),
-                    interval_text(own, "regret", row, 1),
+                    runs_text(own, row),
+                    interval_text(own, "found", row, kind="proportion"),
+                    interval_text(own, "regret", row, 1, kind="time"),
                 )
             )
         sections[f"Exercise 8.4, {maze.maze.lower()} (* the figure's kappa)"] = lines

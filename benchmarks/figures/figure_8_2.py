@@ -15,14 +15,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 from matplotlib.figure import Figure
 
 from dynamaze.agents import DynaQ
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import run_one
-from dynamaze.benchmarks.harness.curves import draw_curve, interval_text, mean_columns
+from dynamaze.benchmarks.harness.compiled_runs import run_one, shared_env
+from dynamaze.benchmarks.harness.curves import (
+    draw_curve,
+    interval_text,
+    mean_columns,
+    runs_text,
+)
 from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
 from dynamaze.benchmarks.harness.plots import REFERENCE, panels
 from dynamaze.benchmarks.harness.runner import Runner, column, run_seed
@@ -38,6 +42,8 @@ class Figure82Config(AgentConfig):
 
     name: ClassVar[str] = "figure_8_2"
     title: ClassVar[str] = "Figure 8.2"
+    seconds_per_run: ClassVar[float] = 0.0012
+    interval_kind: ClassVar[str] = "skewed"
     swept: ClassVar[tuple[str, ...]] = ("planning_steps",)
 
     runs: int = 1000
@@ -82,7 +88,10 @@ def run(config: Figure82Config, runner: Runner | None = None) -> Tables:
 def trial(config: Figure82Config, planning_steps: int, number: int) -> Table:
     """Run one agent once: the steps of each episode."""
     agent = DynaQ(
-        ENV, planning_steps=planning_steps, seed=run_seed(config.seed, number), **config.learning
+        shared_env(ENV),
+        planning_steps=planning_steps,
+        seed=run_seed(config.seed, number),
+        **config.learning,
     )
     return {"steps": run_one(agent, 0, config.episodes).episode_steps}
 
@@ -122,18 +131,17 @@ def plot(tables: Tables, config: Figure82Config) -> Figure:
 def summary(tables: Tables, config: Figure82Config) -> Lines:
     """Return a line for each curve: the first and the last episode."""
     table = tables[config.name]
-    lines: Lines = [("planning steps", "first episode", "last episode")]
+    lines: Lines = [("planning steps", "n", "first episode", "last episode")]
     for planning_steps in np.unique(table["planning_steps"]):
         curve = rows_where(table, planning_steps=planning_steps)
-        lines.append(
-            (str(planning_steps), *(interval_text(curve, "steps", row) for row in (0, -1)))
-        )
+        texts = (interval_text(curve, "steps", row, kind=config.interval_kind) for row in (0, -1))
+        lines.append((str(planning_steps), runs_text(curve), *texts))
     return lines
 
 
 def best_epsilon_greedy_steps(config: Figure82Config) -> float:
     """Return the exact mean episode length of the optimal epsilon-greedy policy."""
-    maze: Any = gym.make(ENV).unwrapped
+    maze: Any = shared_env(ENV).unwrapped
     mdp = maze.mdp
     # Ties between optimal actions are broken at random, as the agents break them.
     policy = greedy_policy(

@@ -18,6 +18,7 @@ Differences from the book:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,12 +26,17 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from dynamaze.agents.core.rng import make_generator
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.curves import draw_curve, interval_columns, interval_text
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.curves import (
+    draw_curve,
+    interval_columns,
+    interval_text,
+    runs_text,
+)
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.intervals import IntervalEstimate, mean_interval
 from dynamaze.benchmarks.harness.plots import panels
+from dynamaze.benchmarks.harness.runner import Runner, column
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
 from dynamaze.common.arrays import FloatArray, IntArray
 
@@ -44,6 +50,9 @@ class Figure87Config(ExperimentConfig):
 
     name: ClassVar[str] = "figure_8_7"
     title: ClassVar[str] = "Figure 8.7"
+    seconds_per_run: ClassVar[float] = 8e-5
+    interval_kind: ClassVar[str] = "skewed"
+    swept: ClassVar[tuple[str, ...]] = ("branching",)
 
     runs: int = 5000
     """Runs for each number of successors."""
@@ -51,33 +60,28 @@ class Figure87Config(ExperimentConfig):
     """The numbers b of equally likely successors, a curve for each."""
 
     @property
-    def total_runs(self) -> int:
-        """Runs of all curves together."""
-        return self.runs * len(self.branching)
+    def settings(self) -> Sequence[Setting]:
+        """Numbers b of successors."""
+        return [Setting((number,), self.runs, f"b = {number}") for number in self.branching]
 
 
-def run(config: Figure87Config, callback: RunCallback = None) -> Tables:
+def run(config: Figure87Config, runner: Runner | None = None) -> Tables:
     """Run the simulation.
 
     Args:
         config: the settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         One table, with the columns branching (b), updates (t, from 0 to 2b), computation (t / b),
         rms_mean, rms_low, rms_high (root of the mean squared error, as a fraction of the initial
         error; a 95% interval), closed_form and runs.
     """
-    seed = np.random.SeedSequence(config.seed)
+    results = (runner or Runner()).run(trial, config)
     curves = []
-    for number, branching in enumerate(config.branching):
-        rng = make_generator(seed, number)
+    for branching, tables in zip(config.branching, results, strict=True):
         updates = curve_points(branching)
-        squares = np.empty((config.runs, updates.size))
-        for row in squares:
-            row[:] = errors(branching, updates, rng) ** 2
-            if callback is not None:
-                callback()
+        squares = column(tables, "error") ** 2
         curves.append(
             make_table(
                 branching=branching,
@@ -89,6 +93,13 @@ def run(config: Figure87Config, callback: RunCallback = None) -> Tables:
             )
         )
     return {config.name: stack(curves)}
+
+
+def trial(config: Figure87Config, branching: int, number: int) -> Table:
+    """Return the errors of one run's estimate at the points of the curve."""
+    seed = np.random.SeedSequence(config.seed, spawn_key=(branching, number))
+    rng = np.random.Generator(np.random.SFC64(seed))
+    return {"error": errors(branching, curve_points(branching), rng)}
 
 
 def errors(branching: int, updates: IntArray, rng: np.random.Generator) -> FloatArray:
@@ -161,16 +172,18 @@ def summary(tables: Tables, config: Figure87Config) -> Lines:
     """Return a line for each b: the error after b/2, b and 2b sample updates, and the exact one."""
     table = tables[config.name]
     fractions = {"b/2": 0.5, "b": 1.0, "2b": 2.0}
-    lines: Lines = [("b", *(f"RMS error, t = {name}" for name in fractions))]
+    lines: Lines = [("b", "n", *(f"RMS error, t = {name}" for name in fractions))]
     for branching in np.unique(table["branching"]):
         curve = rows_where(table, branching=branching)
         rows = [int(np.abs(curve["computation"] - each).argmin()) for each in fractions.values()]
-        lines.append((f"{branching:,}", *(_with_exact(curve, row) for row in rows)))
+        texts = (_with_exact(curve, row) for row in rows)
+        lines.append((f"{branching:,}", runs_text(curve), *texts))
     return lines
 
 
 def _with_exact(curve: Table, row: int) -> str:
-    return f"{interval_text(curve, 'rms', row, 4)}, exactly {curve['closed_form'][row]:.4f}"
+    text = interval_text(curve, "rms", row, 4, kind="skewed")
+    return f"{text}, exactly {curve['closed_form'][row]:.4f}"
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ a policy by episodes. Here a transition to the terminal state has its own reward
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -36,12 +36,18 @@ from matplotlib.figure import Figure
 from dynamaze.agents.core.rng import make_generator
 from dynamaze.benchmarks.figures.random_tasks import RandomTask, learning_curve
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.curves import draw_curve, interval_text, mean_columns
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, RunCallback
+from dynamaze.benchmarks.harness.curves import (
+    draw_curve,
+    interval_text,
+    mean_columns,
+    runs_text,
+)
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.plots import COLOURS, panels
+from dynamaze.benchmarks.harness.runner import Runner, column
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
-from dynamaze.benchmarks.harness.threads import in_threads
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.validation import checked_integer
 
 DISTRIBUTIONS = {"on_policy": "on-policy", "uniform": "uniform"}
 FRACTIONS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -67,6 +73,8 @@ class Figure88Config(ExperimentConfig):
 
     name: ClassVar[str] = "figure_8_8"
     title: ClassVar[str] = "Figure 8.8"
+    seconds_per_run: ClassVar[float] = 0.013
+    swept: ClassVar[tuple[str, ...]] = ("problems",)
 
     runs: int = 500
     """Tasks of each kind."""
@@ -81,21 +89,36 @@ class Figure88Config(ExperimentConfig):
         Problem(10_000, 1, 200_000),
     )
     """The kinds of tasks."""
-    workers: int | None = None
-    """Threads; one on each core by default."""
 
     @property
-    def total_runs(self) -> int:
-        """Tasks of all kinds together."""
-        return self.runs * len(self.problems)
+    def settings(self) -> Sequence[Setting]:
+        """The kinds of tasks."""
+        return [
+            Setting(tuple(problem), self.runs, f"|S| = {problem.states}, b = {problem.branching}")
+            for problem in self.problems
+        ]
+
+    def check(self) -> None:
+        """Check the options before anything runs.
+
+        Raises:
+            ValueError: for fewer than 2 runs, or where `evaluations` does not divide the updates.
+        """
+        super().check()
+        checked_integer("evaluations", self.evaluations, 1)
+        for problem in self.problems:
+            if problem.updates % self.evaluations:
+                raise ValueError(
+                    f"evaluations={self.evaluations}; expected a divisor of {problem.updates}"
+                )
 
 
-def run(config: Figure88Config, callback: RunCallback = None) -> Tables:
+def run(config: Figure88Config, runner: Runner | None = None) -> Tables:
     """Plan in all tasks with both distributions.
 
     Args:
         config: the settings.
-        callback: called after each task, in the calling thread.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         The table of the curves, with the columns states, branching, updates, and of uniform,
@@ -105,44 +128,39 @@ def run(config: Figure88Config, callback: RunCallback = None) -> Tables:
         crossing_high (95%, by resampling the tasks; infinite if not within the updates) and runs.
 
     Raises:
-        ValueError: where `evaluations` does not divide the updates.
+        ValueError: for fewer than 2 runs, or where `evaluations` does not divide the updates.
     """
+    config.check()
     curves, crossings = [], []
-    for problem in config.problems:
-        if problem.updates % config.evaluations:
-            raise ValueError(
-                f"evaluations={config.evaluations}; expected a divisor of {problem.updates}"
-            )
-        seeds = np.random.SeedSequence(config.seed, spawn_key=problem).spawn(config.runs)
-        run_trial = partial(trial, config, problem)
-        found = in_threads(run_trial, seeds, workers=config.workers, callback=callback)
-        values = np.array(list(found))
-        difference = values[:, 1] - values[:, 0]
+    results = (runner or Runner()).run(trial, config)
+    for problem, tables in zip(config.problems, results, strict=True):
+        on_policy, uniform = (column(tables, name) for name in DISTRIBUTIONS)
+        difference = uniform - on_policy
         updates = np.linspace(0, problem.updates, config.evaluations + 1).astype(np.int64)
         kind = {"states": problem.states, "branching": problem.branching}
-        means = mean_columns(on_policy=values[:, 0], uniform=values[:, 1], difference=difference)
+        means = mean_columns(on_policy=on_policy, uniform=uniform, difference=difference)
         curves.append(make_table(**kind, updates=updates, **means, runs=config.runs))
         crossing = crossing_interval(updates, difference, config.seed)
         crossings.append(make_table(**kind, **crossing, runs=config.runs))
     return {config.name: stack(curves), f"{config.name}_crossing": stack(crossings)}
 
 
-def trial(config: Figure88Config, problem: Problem, seed: np.random.SeedSequence) -> FloatArray:
-    """Return (2, evaluations + 1) values of one task's greedy policy: on-policy and uniform."""
-    task = RandomTask.sample(problem.states, problem.branching, make_generator(seed, 0))
-    return np.array(
-        [
-            learning_curve(
-                task,
-                on_policy=on_policy,
-                evaluations=config.evaluations,
-                updates=problem.updates // config.evaluations,
-                epsilon=config.epsilon,
-                rng=make_generator(seed, 1),
-            )
-            for on_policy in (True, False)
-        ]
-    )
+def trial(config: Figure88Config, states: int, branching: int, updates: int, number: int) -> Table:
+    """Return the values of one task's greedy policy at each evaluation, of both distributions."""
+    key = (states, branching, updates, number)
+    seed = np.random.SeedSequence(config.seed, spawn_key=key)
+    task = RandomTask.sample(states, branching, make_generator(seed, 0))
+    return {
+        name: learning_curve(
+            task,
+            on_policy=name == "on_policy",
+            evaluations=config.evaluations,
+            updates=updates // config.evaluations,
+            epsilon=config.epsilon,
+            rng=make_generator(seed, 1),
+        )
+        for name in DISTRIBUTIONS
+    }
 
 
 # -- crossing point: uniform overtakes ---------------------------------------------------------
@@ -236,26 +254,27 @@ def summary(tables: Tables, config: Figure88Config) -> dict[str, Lines]:
     """Return for each kind of task the values during planning, and the crossing points."""
     table, crossings = tables[config.name], tables[f"{config.name}_crossing"]
     sections: dict[str, Lines] = {}
-    last: Lines = [("|S|", "b", "updates until uniform overtakes")]
+    last: Lines = [("|S|", "b", "n", "updates until uniform overtakes")]
     for row, (states, branching) in enumerate(
         zip(crossings["states"], crossings["branching"], strict=True)
     ):
         curves = rows_where(table, states=states, branching=branching)
         sections[f"Figure 8.8, |S| = {states:,}, b = {branching}"] = _value_lines(curves)
         ends = [float(crossings[f"crossing{end}"][row]) for end in ("", "_low", "_high")]
-        last.append((f"{states:,}", str(branching), "{:,.0f} [{:,.0f}, {:,.0f}]".format(*ends)))
+        text = "{:,.0f} [{:,.0f}, {:,.0f}]".format(*ends)
+        last.append((f"{states:,}", str(branching), runs_text(crossings, row), text))
     return {**sections, "Figure 8.8, crossing points": last}
 
 
 def _value_lines(curves: Table) -> Lines:
-    lines: Lines = [("updates", "on-policy", "uniform", "uniform less on-policy")]
+    lines: Lines = [("updates", "n", "on-policy", "uniform", "uniform less on-policy")]
     done = curves["updates"] / curves["updates"][-1]
     for fraction in FRACTIONS:
         row = int(np.abs(done - fraction).argmin())
         texts = (
             interval_text(curves, name, row) for name in ("on_policy", "uniform", "difference")
         )
-        lines.append((f"{curves['updates'][row]:,}", *texts))
+        lines.append((f"{curves['updates'][row]:,}", runs_text(curves, row), *texts))
     return lines
 
 

@@ -10,23 +10,27 @@ The book gives neither alpha nor n nor kappa. Differences from it:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents import Agent, DynaQ, DynaQPlus
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import run_many
-from dynamaze.benchmarks.harness.curves import draw_curve, interval_text, reward_curve
-from dynamaze.benchmarks.harness.experiment import AgentConfig, RunCallback
-from dynamaze.benchmarks.harness.intervals import format_interval, mean_interval
+from dynamaze.benchmarks.harness.compiled_runs import run_one, shared_env
+from dynamaze.benchmarks.harness.curves import (
+    draw_curve,
+    interval_text,
+    reward_curve,
+    runs_text,
+)
+from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
+from dynamaze.benchmarks.harness.intervals import few_runs, format_interval, mean_interval
 from dynamaze.benchmarks.harness.plots import EVENT, METHODS, REFERENCE
+from dynamaze.benchmarks.harness.runner import Runner, column, run_seed
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
 from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import DynaMazeEnv, greedy_policy
@@ -52,17 +56,9 @@ class ChangingMazeFigureConfig(AgentConfig):
     """Weight of Dyna-Q+'s bonus."""
 
     @property
-    def total_runs(self) -> int:
-        """Runs of both agents together."""
-        return 2 * self.runs
-
-    def agents(self, env: gym.Env[Any, Any]) -> dict[str, Callable[..., Agent]]:
-        """Return the functions that make each agent from a seed."""
-        common = {**self.learning, "planning_steps": self.planning_steps}
-        return {
-            "DynaQ": partial(DynaQ, env, **common),
-            "DynaQPlus": partial(DynaQPlus, env, kappa=self.kappa, **common),
-        }
+    def settings(self) -> Sequence[Setting]:
+        """Both agents."""
+        return [Setting((agent,), self.runs, METHODS[agent].label) for agent in AGENTS]
 
 
 @dataclass(frozen=True)
@@ -71,6 +67,7 @@ class Figure84Config(ChangingMazeFigureConfig):
 
     name: ClassVar[str] = "figure_8_4"
     title: ClassVar[str] = "Figure 8.4"
+    seconds_per_run: ClassVar[float] = 0.0011
     maze: ClassVar[str] = "Blocking maze"
     env: ClassVar[str] = "DynaMazeBlocking-v0"
 
@@ -85,6 +82,7 @@ class Figure85Config(ChangingMazeFigureConfig):
 
     name: ClassVar[str] = "figure_8_5"
     title: ClassVar[str] = "Figure 8.5"
+    seconds_per_run: ClassVar[float] = 0.0028
     maze: ClassVar[str] = "Shortcut maze"
     env: ClassVar[str] = "DynaMazeShortcut-v0"
 
@@ -93,12 +91,12 @@ class Figure85Config(ChangingMazeFigureConfig):
     kappa: float = 1e-3
 
 
-def run(config: ChangingMazeFigureConfig, callback: RunCallback = None) -> Tables:
+def run(config: ChangingMazeFigureConfig, runner: Runner | None = None) -> Tables:
     """Run both agents.
 
     Args:
         config: the figure's settings.
-        callback: called after each of the `config.total_runs` runs.
+        runner: runs the runs; by default one after another, in this process.
 
     Returns:
         The table of the curves, with the columns agent, step (from 1), reward_mean, reward_low,
@@ -106,18 +104,31 @@ def run(config: ChangingMazeFigureConfig, callback: RunCallback = None) -> Table
         that of the single runs, with the columns agent, run and reward_after (the reward earned
         after the change).
     """
-    env = gym.make(config.env)
-    unwrapped: Any = env.unwrapped
-    change = unwrapped.schedule.steps[1]
+    env: Any = shared_env(config.env).unwrapped
+    change = env.schedule.steps[1]
     curves, ends = [], []
-    for name, agent in config.agents(env).items():
-        results = run_many(
-            agent, runs=config.runs, steps=config.steps, seed=config.seed, callback=callback
-        )
-        curves.append(reward_curve(results.rewards, every=1, agent=name))
-        after = results.rewards[:, change:].sum(axis=1)
+    for name, tables in zip(AGENTS, (runner or Runner()).run(trial, config), strict=True):
+        rewards = column(tables, "reward").astype(np.float64)
+        curves.append(reward_curve(rewards, every=1, agent=name))
+        after = rewards[:, change:].sum(axis=1)
         ends.append(make_table(agent=name, run=np.arange(config.runs), reward_after=after))
     return {config.name: stack(curves), f"{config.name}_runs": stack(ends)}
+
+
+def trial(config: ChangingMazeFigureConfig, name: str, number: int) -> Table:
+    """Run one agent once: the reward of each step, 0 or 1."""
+    agent = make_agent(config, name, run_seed(config.seed, number))
+    return {"reward": run_one(agent, config.steps, 0).rewards.astype(np.int8)}
+
+
+def make_agent(config: ChangingMazeFigureConfig, name: str, seed: np.random.SeedSequence) -> Agent:
+    """Return an agent by its name."""
+    env = shared_env(config.env)
+    common: dict[str, Any] = {"planning_steps": config.planning_steps, "seed": seed}
+    common |= config.learning
+    if name == "DynaQ":
+        return DynaQ(env, **common)
+    return DynaQPlus(env, kappa=config.kappa, **common)
 
 
 def optimal_rewards(env: DynaMazeEnv, steps: int, *, gamma: float, epsilon: float) -> FloatArray:
@@ -141,7 +152,7 @@ def optimal_rewards(env: DynaMazeEnv, steps: int, *, gamma: float, epsilon: floa
 
 def plot(tables: Tables, config: ChangingMazeFigureConfig) -> Figure:
     """Plot the two mazes, the curves in the book's axes, and the runs' rewards after the change."""
-    env: Any = gym.make(config.env).unwrapped
+    env: Any = shared_env(config.env).unwrapped
     figure = Figure(figsize=(9, 5), layout="constrained")
     halves: Any = figure.subfigures(2, 1, height_ratios=(1, 2.4))
     top, bottom = halves
@@ -156,12 +167,13 @@ def plot(tables: Tables, config: ChangingMazeFigureConfig) -> Figure:
 
 def summary(tables: Tables, config: ChangingMazeFigureConfig) -> Lines:
     """Return a line for each agent: the cumulative reward, and the part of it after the change."""
-    lines: Lines = [("agent", "cumulative reward", "of it after the change")]
+    lines: Lines = [("agent", "n", "cumulative reward", "of it after the change")]
     for agent in AGENTS:
         curve = rows_where(tables[config.name], agent=agent)
         after = rows_where(tables[f"{config.name}_runs"], agent=agent)["reward_after"]
         whole = interval_text(curve, "reward", -1, 1)
-        lines.append((agent, whole, format_interval(mean_interval(after))))
+        after_text = format_interval(mean_interval(after), few=few_runs("mean", after.size))
+        lines.append((agent, runs_text(curve), whole, after_text))
     return lines
 
 

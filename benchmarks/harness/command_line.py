@@ -1,8 +1,8 @@
 """Commands from dataclasses: options by tyro, errors in one line, exit codes, and scripts.
 
 A command is a module with a frozen dataclass, whose fields and their docstrings are its options
-and their help, and a function `main` that takes it. An experiment (`runner`) has no `main`: it has
-`run`, `plot` and `summary`, which the harness calls.
+and their help, and a function `main` that takes it. An experiment has no `main`: it has `run`,
+`plot` and `summary`, which the harness calls. Options may also stand in a file (`config_files`).
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from inspect import getdoc
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
 
 import gymnasium as gym
 
+from dynamaze.benchmarks.harness.config_files import HELP, split_config, with_config
 from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS, Command
 from dynamaze.benchmarks.harness.termination import Terminated, orderly_termination
 from dynamaze.common.optional_imports import EXTRAS, missing_library_error
@@ -89,10 +91,13 @@ def run_command(name: str, command: Command, options: Sequence[str]) -> int:
     """Import a command, parse its options and run it; return the exit code.
 
     Raises:
+        ValueError: for a file of options that is missing, damaged, or has an unknown key.
         ImportError: if a library of an extra is missing, naming the extra.
         Exception: the command's own.
     """
     import tyro
+
+    paths, options = split_config(options)
 
     for option in options:
         flag = option.partition("=")[0]
@@ -107,12 +112,16 @@ def run_command(name: str, command: Command, options: Sequence[str]) -> int:
         raise missing_library_error(
             error.name, extra=EXTRAS[error.name], purpose=purpose
         ) from error
+    options_type = config_type(module, command)
+    options = with_config(paths, options_type, options)
     try:
         config: Any = tyro.cli(
-            config_type(module, command),
+            options_type,
             prog=f"dynamaze {name}",
+            description=f"{getdoc(options_type)}\n\n{HELP}",
             args=options,
-            config=(tyro.conf.FlagCreatePairsOff,),
+            # A flag of a file can be taken back: --no-plot-only.
+            config=() if paths else (tyro.conf.FlagCreatePairsOff,),
         )
     except SystemExit as stop:  # after --help, or a wrong option, which tyro has reported
         return stop.code if isinstance(stop.code, int) else EXIT_USAGE

@@ -7,6 +7,7 @@ environment, so a run and an agent with the same seed are bit-identical.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -113,6 +114,17 @@ def run_many(
         callback=callback,
     )
     return RunResults(*(np.stack(column) for column in zip(*results, strict=True)))
+
+
+@cache
+def shared_env(env_id: str, **arguments: Any) -> gym.Env[Any, Any]:
+    """Return an environment that is made once in each process, for compiled runs, which read it.
+
+    Args:
+        env_id: of `gym.make`.
+        arguments: of `gym.make`; hashable.
+    """
+    return gym.make(env_id, **arguments)
 
 
 def run_one(agent: Agent, steps: int, episodes: int) -> RunResults:

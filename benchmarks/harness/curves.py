@@ -18,14 +18,15 @@ from dynamaze.benchmarks.harness.intervals import (
     mean_interval,
 )
 from dynamaze.benchmarks.harness.plots import COLOURS, line_with_band, panels
-from dynamaze.benchmarks.harness.runner import Runner, Trial, column
+from dynamaze.benchmarks.harness.runner import Runner, column
 from dynamaze.benchmarks.harness.summaries import (
     FEW_RUNS_OF_MEDIAN,
     count_text,
     median_interval,
 )
 from dynamaze.benchmarks.harness.table import Lines, Table, distinct, make_table, rows_where, stack
-from dynamaze.common.arrays import FloatArray
+from dynamaze.benchmarks.harness.workers import Trial
+from dynamaze.common.arrays import FloatArray, IntArray
 
 # -- one quantity with an interval -------------------------------------------------------------
 
@@ -80,19 +81,39 @@ def draw_level(axes: Axes, ends: npt.ArrayLike, table: Table, quantity: str, **s
     line_with_band(axes, np.asarray(ends), level, **style)
 
 
-def interval_text(table: Table, quantity: str, row: int, digits: int = 2) -> str:
-    """Format the estimate and interval of one row, for a summary, marked where runs are few."""
+def interval_text(
+    table: Table, quantity: str, row: int, digits: int = 2, *, kind: str = "mean"
+) -> str:
+    """Format the estimate and interval of one row, for a summary, marked where runs are few.
+
+    Args:
+        table: with the columns of `interval_columns` or `median_columns`, and the column `runs`.
+        quantity: the name of the quantity.
+        row: of the table.
+        digits: after the decimal point.
+        kind: of a mean's interval and data (`intervals.FEW_RUNS_BY_KIND`).
+    """
     parts = (part[row] for part in interval_of(table, quantity))
     runs = int(table["runs"][row]) if "runs" in table else None
     is_median = f"{quantity}_median" in table
-    few = runs is not None and (runs < FEW_RUNS_OF_MEDIAN if is_median else few_runs("mean", runs))
+    few = runs is not None and (runs < FEW_RUNS_OF_MEDIAN if is_median else few_runs(kind, runs))
     return format_interval(IntervalEstimate(*parts), digits, few=few)
+
+
+def runs_text(table: Table, row: int = 0) -> str:
+    """Return the number of runs of one row, for the column `n` of a summary."""
+    return f"{int(table['runs'][row]):,}"
 
 
 # -- cumulative rewards ------------------------------------------------------------------------
 
 STORE_EVERY = 10
 """Steps between two stored points of a curve of rewards."""
+
+
+def curve_steps(steps: int, every: int = STORE_EVERY) -> IntArray:
+    """Return the steps that are stored of a curve: `every`, 2 `every`, ..."""
+    return np.arange(every, steps + 1, every)
 
 
 def reward_curve(rewards: FloatArray, *, every: int = STORE_EVERY, **labels: Any) -> Table:
@@ -104,7 +125,7 @@ def reward_curve(rewards: FloatArray, *, every: int = STORE_EVERY, **labels: Any
         labels: further columns, of a single value each; they come first.
     """
     runs, steps = rewards.shape
-    at = np.arange(every, steps + 1, every)
+    at = curve_steps(steps, every)
     cumulative = rewards.cumsum(axis=1)[:, at - 1]
     return make_table(**labels, step=at, **mean_columns(reward=cumulative), runs=runs)
 

@@ -32,7 +32,7 @@ from tyro.conf import Suppress
 
 from dynamaze.benchmarks.harness.executors import available_cores
 from dynamaze.benchmarks.harness.fingerprint import RUN_OPTIONS
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, few_runs
 from dynamaze.benchmarks.harness.live_view import open_view
 from dynamaze.benchmarks.harness.old_names import OLD_NAMES
 from dynamaze.benchmarks.harness.report import stored_report, write_report
@@ -69,6 +69,10 @@ class ExperimentConfig:
     """Above the summary."""
     swept: ClassVar[tuple[str, ...]] = ()
     """Options that change no run's result: those that list settings, or concern the summary."""
+    seconds_per_run: ClassVar[float | None] = None
+    """Typical CPU seconds of a run with the default settings, for an estimate; None if unknown."""
+    interval_kind: ClassVar[str] = "mean"
+    """Of the kinds of its intervals (`intervals.FEW_RUNS_BY_KIND`) that which needs most runs."""
 
     output: Path = Path()
     """Parent of the folder `results/` with tables and plots; the working directory by default."""
@@ -108,7 +112,7 @@ class ExperimentConfig:
     @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
-        return interval_caption(self.runs)
+        return interval_caption(self.runs, self.interval_kind)
 
     def check(self) -> None:
         """Check the options before anything runs.
@@ -334,11 +338,11 @@ def save_figure(path: Path, figure: Figure) -> None:
     write_atomically(path, content.getvalue())
 
 
-def interval_caption(runs: int) -> str:
+def interval_caption(runs: int, kind: str = "mean") -> str:
     """Return the caption of a summary of means, with a warning where the runs are few."""
     caption = f"mean of {runs} runs, 95% interval"
-    if runs < FEW_RUNS:
-        caption += f"; with fewer than {FEW_RUNS} runs its coverage may be far below 95%"
+    if few_runs(kind, runs):
+        caption += f"; {FEW_RUNS_NOTE}"
     return caption
 
 

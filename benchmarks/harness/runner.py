@@ -227,6 +227,10 @@ class Runner:
             sweep.check_failures()
         return tables
 
+    def plan(self, trial: Trial, config: Sweep) -> Plan:
+        """Return what `run` would run, and about how long it would take."""
+        return _Sweep(self.store, trial, config, self.retry_failed).plan(self._holder.workers)
+
     def end_sweeps(self, tables: Mapping[str, Table], **report: Any) -> None:
         """Record the end of the sweeps since the last call.
 
@@ -311,8 +315,12 @@ class _Sweep:
             self.progress.settings.append(SettingProgress(setting.name, setting.runs, done, failed))
 
     def missing(self) -> list[Run]:
-        """Return the runs that are not stored, in order."""
-        return self._missing
+        """Return the runs that are not stored: the first of each setting, then the rest in order.
+
+        So the workers begin with different settings, and do not compile the same code twice.
+        """
+        first = {run.setting: run for run in reversed(self._missing)}
+        return sorted(self._missing, key=lambda run: run is not first[run.setting])
 
     def plan(self, workers: int) -> Plan:
         """Return what would be run."""

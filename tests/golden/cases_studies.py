@@ -138,7 +138,7 @@ def _figure_8_8() -> Record:
     from dynamaze.benchmarks.figures import figure_8_8
 
     problems = (figure_8_8.Problem(50, 1, 500), figure_8_8.Problem(40, 3, 1000))
-    config = figure_8_8.Figure88Config(runs=3, evaluations=5, problems=problems, workers=1)
+    config = figure_8_8.Figure88Config(runs=3, evaluations=5, problems=problems)
     return _tables(figure_8_8.run(config), rounded=True)
 
 
@@ -186,7 +186,7 @@ def _equal_budgets() -> Record:
     """Tree search weighs by a logarithm, and what is lost is told by exact values."""
     from dynamaze.benchmarks.figures import equal_budgets
 
-    config = equal_budgets.EqualBudgetsConfig(runs=2, budgets=(64, 250), real_steps=300, workers=1)
+    config = equal_budgets.EqualBudgetsConfig(runs=2, budgets=(64, 250), real_steps=300)
     return _tables(equal_budgets.run(config), rounded=True)
 
 
@@ -194,7 +194,7 @@ def _background_or_decision() -> Record:
     from dynamaze.benchmarks.figures import background_or_decision
 
     config = background_or_decision.BackgroundOrDecisionConfig(
-        runs=2, budgets=(40,), mazes=("blocking",), workers=1
+        runs=2, budgets=(40,), mazes=("blocking",)
     )
     return _tables(background_or_decision.run(config), rounded=True)
 

@@ -14,10 +14,20 @@ import pytest
 import dynamaze  # noqa: F401
 from dynamaze.benchmarks.figures import command as figures
 from dynamaze.benchmarks.figures import figure_8_7
-from dynamaze.benchmarks.figures.command import FIGURES, FigureName, Figures, load_figure, main
+from dynamaze.benchmarks.figures.command import (
+    FIGURES,
+    FigureName,
+    Figures,
+    announcement,
+    expected_seconds,
+    load_figure,
+    main,
+)
 from dynamaze.benchmarks.figures.figures_8_4_and_8_5 import optimal_rewards
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, interval_caption
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
+from dynamaze.benchmarks.harness.runner import Runner
 from dynamaze.benchmarks.harness.table import read_csv, rows_where
 
 
@@ -79,8 +89,8 @@ RUNS, FEW = 40, 5
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert {*LEARNING, *OTHERS, *SEPARATE} == set(FIGURES)
     folder = tmp_path_factory.mktemp("figures")
-    main(Figures(runs=RUNS, output=folder, only=LEARNING))
-    main(Figures(runs=FEW, output=folder, only=OTHERS))
+    main(Figures(runs=RUNS, output=folder, only=LEARNING, workers=2))
+    main(Figures(runs=FEW, output=folder, only=OTHERS, workers=2))
     return folder / "results"
 
 
@@ -129,12 +139,14 @@ def test_dyna_q_plus_earns_more(results: Path, name: str) -> None:
 
 
 def test_figures_same_seed(results: Path, tmp_path: Path) -> None:
-    main(Figures(runs=RUNS, output=tmp_path, only=("figure-8-4",)))
+    main(Figures(runs=RUNS, output=tmp_path, only=("figure-8-4",), workers=1))
     again = tmp_path / "results"
     assert sorted(path.name for path in again.iterdir()) == [
         "figure_8_4.csv",
+        "figure_8_4.html",
         "figure_8_4.png",
         "figure_8_4_runs.csv",
+        "runs.sqlite",
     ]
     assert (again / "figure_8_4.csv").read_bytes() == (results / "figure_8_4.csv").read_bytes()
 
@@ -150,18 +162,52 @@ def test_figures_default_or_given_runs(
 ) -> None:
     numbers: dict[str, int] = {}
 
-    def record(module: ModuleType, config: ExperimentConfig, _: Any) -> list[Path]:
+    def record(
+        module: ModuleType, config: ExperimentConfig, console: Any, runner: Runner
+    ) -> list[Path]:
         numbers[config.title] = config.runs
-        assert (config.seed, config.output) == (3, tmp_path)
+        assert (config.seed, config.output, config.workers) == (3, tmp_path, 1)
+        assert runner.store.path == tmp_path / "results" / "runs.sqlite"
         assert f"{config.runs} runs" in config.caption
         return []
 
     monkeypatch.setattr(figures, "run_experiment", record)
-    main(Figures(runs=given, seed=3, output=tmp_path))
+    main(Figures(runs=given, seed=3, output=tmp_path, workers=1))
     defaults = [load_figure(name)[1] for name in FIGURES]
     assert numbers == {
         default.title: default.runs if given is None else given for default in defaults
     }
+
+
+def test_announcement_of_typical_and_stored_runs() -> None:
+    chosen = [load_figure(name) for name in ("figure-8-2", "figure-8-7")]
+    expected = 3000 * 0.0012 + 25_000 * 8e-5
+    assert sum(
+        expected_seconds(Runner().plan(module.trial, config), config) for module, config in chosen
+    ) == pytest.approx(expected)
+    assert announcement(chosen, Runner()) == (
+        "2 figures: 28,000 of 28,000 runs are missing; about 0:06 with 1 worker"
+    )
+    few = [(module, replace(config, runs=2)) for module, config in chosen]
+    runner = Runner()
+    few[0][0].run(few[0][1], runner)
+    assert "2 figures: 10 of 16 runs are missing" in announcement(few, runner)
+    few[1][0].run(few[1][1], runner)
+    assert announcement(few, runner) == "2 figures: all 16 runs are stored"
+
+
+def test_dry_run_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(Figures(runs=2, output=tmp_path, dry_run=True, only=("figure-8-7",)))
+    assert "1 figures: 10 of 10 runs are missing" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_figures_have_typical_seconds() -> None:
+    for name in FIGURES:
+        module, config = load_figure(name)
+        assert config.seconds_per_run
+        assert config.settings[0].runs == config.runs
+        assert callable(module.trial)
 
 
 def test_figures_are_registered() -> None:
@@ -183,8 +229,8 @@ def test_figures_reject_one_run(tmp_path: Path) -> None:
 
 
 def test_interval_caption_warns_few_runs() -> None:
-    assert "coverage" in interval_caption(5)
-    assert "coverage" not in interval_caption(500)
+    assert interval_caption(5).endswith(FEW_RUNS_NOTE)
+    assert interval_caption(500) == "mean of 500 runs, 95% interval"
 
 
 def test_config_replace() -> None:

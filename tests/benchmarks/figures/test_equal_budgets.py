@@ -24,6 +24,7 @@ from dynamaze.benchmarks.figures.equal_budgets import (
     run,
     sparse_depth,
     summary,
+    trial,
 )
 from dynamaze.benchmarks.harness.table import Table, distinct, rows_where
 
@@ -36,7 +37,7 @@ SIMULATING = ("monte_carlo", "tree", "td", "dyna_2")
 
 @pytest.fixture(scope="module")
 def problem() -> DecisionProblem:
-    return DecisionProblem(CONFIG)
+    return DecisionProblem(CONFIG.slip, CONFIG.gamma, CONFIG.depth)
 
 
 @pytest.fixture(scope="module")
@@ -185,13 +186,16 @@ def test_run_rejects_small_budget() -> None:
         run(replace(CONFIG, budgets=(15, 250)))
 
 
-def test_run_independent_of_threads() -> None:
-    config = replace(CONFIG, runs=2, budgets=(250,), workers=1)
-    calls: list[None] = []
-    one = run(config, lambda: calls.append(None))
-    assert len(calls) == config.total_runs == 2
-    two = run(replace(config, workers=2))
-    assert {len(column) for column in one["equal_budgets"].values()} == {len(PLANNERS)}
-    for name, table in one.items():
-        for column in table:
-            np.testing.assert_array_equal(table[column], two[name][column])
+def test_settings_are_independent() -> None:
+    few, more = replace(CONFIG, runs=2, budgets=(250,)), replace(CONFIG, runs=3, budgets=(64, 250))
+    assert few.total_runs == 2 * (2 + len(PLANNERS))
+    for method in ("q_learning", "forward", "dyna_2"):
+        budget = 0 if method == "q_learning" else 250
+        for name, values in trial(few, method, budget, 1).items():
+            np.testing.assert_array_equal(values, trial(more, method, budget, 1)[name])
+
+
+def test_counters_are_independent(problem: DecisionProblem) -> None:
+    first, second = problem.with_own_counter(), problem.with_own_counter()
+    first.model.distribution(START, 0)
+    assert (first.model.count, second.model.count) == (3, 0)

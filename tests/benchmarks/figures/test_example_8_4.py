@@ -72,7 +72,7 @@ def test_greedy_path_length() -> None:
 
 
 def test_figures_command_runs_it(tmp_path: Path) -> None:
-    main(Figures(runs=2, output=tmp_path, only=("example-8-4",)))
+    main(Figures(runs=2, output=tmp_path, only=("example-8-4",), workers=1))
     stored = read_csv(tmp_path / "results" / "example_8_4.csv")
     assert set(stored["states"]) == {47, 188, 423, 752, 1175}
     figure = plot({"example_8_4": stored}, Example84Config())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from dynamaze.benchmarks.figures.figure_8_7 import (
     curve_points,
     errors,
     run,
+    trial,
 )
 from dynamaze.benchmarks.harness.intervals import student_t_quantile
 from dynamaze.benchmarks.harness.table import Table, rows_where
@@ -71,11 +74,17 @@ def test_errors_forget_initial_error(table: Table) -> None:
     assert errors(1, np.array([0, 1, 2]), rng) == pytest.approx([1, 0, 0])
 
 
-def test_run_callback_and_seed() -> None:
-    calls: list[None] = []
+def test_runs_are_independent() -> None:
+    few, many = Figure87Config(runs=2, branching=(10,)), Figure87Config(runs=9)
+    np.testing.assert_array_equal(trial(few, 10, 1)["error"], trial(many, 10, 1)["error"])
+    others = [trial(few, 2, 1), trial(few, 10, 0), trial(replace(few, seed=1), 10, 1)]
+    assert all(other["error"][1] != trial(few, 10, 1)["error"][1] for other in others)
+
+
+def test_run_same_seed() -> None:
     config = Figure87Config(runs=3, branching=(2, 10))
-    (first,) = run(config, lambda: calls.append(None)).values()
-    assert len(calls) == config.total_runs == 6
+    (first,) = run(config).values()
+    assert config.total_runs == 6
     (again,) = run(config).values()
     (other,) = run(Figure87Config(runs=3, branching=(2, 10), seed=1)).values()
     np.testing.assert_array_equal(first["rms_mean"], again["rms_mean"])

@@ -1,4 +1,4 @@
-"""Figure 8.8: paired differences, threads and crossing points."""
+"""Figure 8.8: paired differences, independent tasks and crossing points."""
 
 from __future__ import annotations
 
@@ -43,27 +43,15 @@ def test_difference_is_paired(narrow: dict[str, Table]) -> None:
     assert table["difference_mean"][0] == table["difference_high"][0] == 0  # nothing is planned yet
 
 
-def test_run_independent_of_threads() -> None:
-    alone, shared = (run(replace(SMALL, workers=workers)) for workers in (1, 3))
-    assert alone.keys() == shared.keys()
-    for name, table in alone.items():
-        for column, values in table.items():
-            np.testing.assert_array_equal(values, shared[name][column])
-
-
 def test_task_independent_of_runs() -> None:
-    problem = SMALL.problems[1]
-    seeds = [np.random.SeedSequence(0, spawn_key=problem).spawn(runs)[1] for runs in (2, 5)]
-    few, many = (trial(SMALL, problem, seed) for seed in seeds)
-    np.testing.assert_array_equal(few, many)
-    other = trial(SMALL, problem, np.random.SeedSequence(1))
-    assert (few != other).any()
-
-
-def test_run_callback_per_task() -> None:
-    calls: list[None] = []
-    run(SMALL, lambda: calls.append(None))
-    assert len(calls) == SMALL.total_runs == 12
+    few, many = (trial(replace(SMALL, runs=runs), *SMALL.problems[1], 1) for runs in (2, 5))
+    np.testing.assert_array_equal(few["uniform"], many["uniform"])
+    for other in (
+        trial(SMALL, *SMALL.problems[1], 0),
+        trial(replace(SMALL, seed=1), *SMALL.problems[1], 1),
+    ):
+        assert (few["uniform"] != other["uniform"]).any()
+    assert SMALL.total_runs == 12
 
 
 def test_crossing_by_hand() -> None:
@@ -92,7 +80,7 @@ def test_crossing_interval_narrows() -> None:
 def test_summary_reports_late_crossing(narrow: dict[str, Table]) -> None:
     early = run(Figure88Config(runs=6, evaluations=5, problems=(Problem(1000, 1, 500),)))
     config = Figure88Config(runs=6)
-    assert summary(early, config)["Figure 8.8, crossing points"][1][2].startswith("inf")
+    assert summary(early, config)["Figure 8.8, crossing points"][1][3].startswith("inf")
     lines = summary(narrow, config)["Figure 8.8, |S| = 1,000, b = 1"]
     assert [line[0] for line in lines[1:]] == ["400", "1,000", "2,000", "4,000", "10,000", "20,000"]
 

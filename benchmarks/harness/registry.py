@@ -129,6 +129,21 @@ BENCHMARK_COMMANDS = {
         "dynamaze.benchmarks.figures.command",
     ),
     **{f"bench run {name}": experiment for name, experiment in EXPERIMENTS.items()},
+    "bench report": Command(
+        "write the reports of stored experiments: one HTML file each",
+        "figure-8-2",
+        "dynamaze.benchmarks.harness.report",
+    ),
+    "bench diff": Command(
+        "compare two stores, or two CSV files of runs, with intervals",
+        "before.sqlite results/runs.sqlite",
+        "dynamaze.benchmarks.harness.diff",
+    ),
+    "bench export": Command(
+        "write the runs of a store as CSV files",
+        "results/runs.sqlite --output csv",
+        "dynamaze.benchmarks.harness.export",
+    ),
     "bench speed": Command(
         "speed of environments, agents and students, each beside a baseline",
         "--repeats 3",

@@ -99,6 +99,11 @@ def rename_entries(table: Table, names: Mapping[str, str]) -> Table:
     }
 
 
+def retyped(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return text as whole numbers or floats, if all of it is; other values as they are."""
+    return _typed(values.tolist()) if values.dtype.kind == "U" else values
+
+
 def _typed(values: Sequence[str]) -> npt.NDArray[Any]:
     for dtype in (np.int64, np.float64):
         try:

@@ -1,0 +1,243 @@
+"""File of a store: created complete, checked before it is opened, with a journal that is safe.
+
+The file is created under another name and then linked, so that a killed driver leaves no half-made
+store, and a file that is not a store is never changed.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+FORMAT = 1
+"""Version of the tables in the file; no other is read."""
+
+APPLICATION_ID = 0x44794D7A
+"""SQLite's `application_id` of our files ("DyMz")."""
+
+LOCK_SECONDS = 30.0
+"""Time to wait for another process's write."""
+
+_HEADER = b"SQLite format 3\x00"
+
+_SCHEMA = """
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY,
+    machine TEXT NOT NULL, pid INTEGER NOT NULL, started TEXT NOT NULL,
+    heartbeat REAL,                                  -- NULL after its end
+    provenance TEXT NOT NULL                         -- JSON
+);
+CREATE TABLE groups (
+    id INTEGER PRIMARY KEY,
+    digest TEXT NOT NULL UNIQUE,
+    experiment TEXT NOT NULL, label TEXT NOT NULL, environment TEXT NOT NULL,
+    configuration TEXT NOT NULL,                     -- JSON
+    code TEXT NOT NULL
+);
+CREATE TABLE schemas (id INTEGER PRIMARY KEY, columns TEXT NOT NULL UNIQUE);
+CREATE TABLE runs (
+    group_id INTEGER NOT NULL REFERENCES groups,
+    number INTEGER NOT NULL,
+    schema_id INTEGER NOT NULL REFERENCES schemas,
+    session_id INTEGER NOT NULL REFERENCES sessions,
+    seconds REAL NOT NULL, attempts INTEGER NOT NULL,
+    metrics TEXT, body BLOB, crc INTEGER NOT NULL,
+    UNIQUE (group_id, number)
+);
+CREATE TABLE failures (
+    group_id INTEGER NOT NULL REFERENCES groups,
+    number INTEGER NOT NULL,
+    session_id INTEGER NOT NULL REFERENCES sessions,
+    seconds REAL NOT NULL, attempts INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    PRIMARY KEY (group_id, number)
+) WITHOUT ROWID;
+CREATE TABLE claims (
+    group_id INTEGER NOT NULL, number INTEGER NOT NULL,
+    session_id INTEGER NOT NULL REFERENCES sessions,
+    PRIMARY KEY (group_id, number)
+) WITHOUT ROWID;
+CREATE TABLE sweeps (
+    id INTEGER PRIMARY KEY,
+    experiment TEXT NOT NULL,
+    configuration TEXT NOT NULL,                     -- JSON
+    group_ids TEXT NOT NULL,                         -- JSON
+    session_id INTEGER NOT NULL REFERENCES sessions,
+    began REAL NOT NULL, ended REAL,
+    report TEXT                                      -- JSON: title, sections, caption
+);
+CREATE TABLE sweep_tables (
+    sweep_id INTEGER NOT NULL REFERENCES sweeps, name TEXT NOT NULL,
+    columns TEXT NOT NULL, metrics TEXT NOT NULL, body BLOB NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY (sweep_id, name)
+);
+CREATE TABLE sweep_pictures (sweep_id INTEGER NOT NULL REFERENCES sweeps, picture BLOB NOT NULL);
+"""
+
+
+class StoreError(ValueError):
+    """File that is no usable store, or a damaged run; the message names the file and the reason."""
+
+
+_EXPLANATIONS = {
+    "full": "no space is left on the disk; what was stored before is kept",
+    "locked": f"locked by another process for more than {LOCK_SECONDS:g} s",
+    "malformed": "the store is damaged; move it away, or restore a copy",
+    "not a database": "the store is damaged; move it away, or restore a copy",
+    "readonly": "the store cannot be written",
+    "unable to open": "the store cannot be opened; expected a folder and a file to write to",
+    "disk I/O": "the disk reports an error; what was stored before is kept",
+    "closed database": "the store is closed",
+}
+
+
+def explain(error: sqlite3.Error) -> str:
+    """Return the reason of an error of SQLite."""
+    text = str(error)
+    for part, explanation in _EXPLANATIONS.items():
+        if part in text:
+            return f"{explanation} (SQLite: {text})"
+    return f"SQLite: {text}"
+
+
+def open_store_file(path: Path | None, write: bool) -> sqlite3.Connection:
+    """Open a store, which is created if it is missing and may be written.
+
+    Raises:
+        StoreError: if the file is no store of this version.
+        sqlite3.Error: if SQLite cannot open it.
+    """
+    if path is None:
+        connection = _connect(":memory:")
+        connection.executescript(_SCHEMA)
+        return connection
+    try:
+        if not path.exists():
+            if not write:
+                raise StoreError(f"{path}: no such store")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _create(path)
+        check_header(path)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: the store cannot be opened ({error.filename}: {error.strerror})"
+        ) from error
+    if not write:
+        return _open_for_reading(path)
+    connection = _connect(f"{path.absolute().as_uri()}?mode=rw")
+    try:
+        _set_journal(connection, path)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def check_header(path: Path) -> None:
+    """Check that a file is a store of this version, without any change to it.
+
+    Raises:
+        StoreError: if it is not.
+        OSError: if it cannot be read.
+    """
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder; expected a file")
+    with open(path, "rb") as file:
+        header = file.read(100)
+    if not header:
+        raise StoreError(f"{path} is empty; expected a store, or no file")
+    if len(header) < 100 or not header.startswith(_HEADER):
+        raise StoreError(f"{path} is not a store; expected an SQLite file of dynamaze, or no file")
+    version, application = (int.from_bytes(header[at : at + 4], "big") for at in (60, 68))
+    if application != APPLICATION_ID:
+        raise StoreError(f"{path} is an SQLite file of another program; expected one of dynamaze")
+    if version != FORMAT:
+        raise StoreError(f"{path} is a store of version {version}; expected version {FORMAT}")
+
+
+def _create(path: Path) -> None:
+    """Make an empty store, unless another process makes it first."""
+    descriptor, temporary = tempfile.mkstemp(
+        prefix=f".{path.name}.", suffix=".tmp", dir=path.parent
+    )
+    os.close(descriptor)
+    try:
+        connection = _connect(Path(temporary).absolute().as_uri())
+        try:
+            _set_journal(connection, path)
+            connection.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+        finally:
+            connection.close()
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp allows the owner alone
+        with suppress(FileExistsError):
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                raise
+            except OSError:  # a file system without links
+                if not path.exists():
+                    os.rename(temporary, path)
+    finally:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            with suppress(FileNotFoundError):
+                os.unlink(temporary + suffix)
+
+
+def _open_for_reading(path: Path) -> sqlite3.Connection:
+    address = path.absolute().as_uri()
+    # A file that cannot be written is opened for reading by SQLite itself. "ro" would leave the
+    # files of the write-ahead log behind.
+    connection = _connect(f"{address}?mode=rw")
+    try:
+        connection.execute("PRAGMA query_only = 1")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        wal = path.with_name(f"{path.name}-wal")
+        if wal.exists() and wal.stat().st_size:
+            raise
+        # A write-ahead log needs a folder to write to, if only to read; there is no log here.
+        connection = _connect(f"{address}?mode=ro&immutable=1")
+    return connection
+
+
+def _connect(address: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        address, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False, uri=True
+    )
+
+
+def _set_journal(connection: sqlite3.Connection, path: Path) -> None:
+    """Choose the journal: a write-ahead log needs memory that is shared by all drivers."""
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    wanted = "delete" if is_on_network(path) else "wal"
+    if mode != wanted:
+        (mode,) = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()
+    # With a log a power failure costs the last commits at most; a rollback journal needs FULL.
+    connection.execute(f"PRAGMA synchronous = {'NORMAL' if mode == 'wal' else 'FULL'}")
+
+
+_NETWORK = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "afs", "9p", "fuse.", "panfs")
+
+
+def is_on_network(path: Path) -> bool:
+    """Tell whether a file lies on a network file system; False where that is not known."""
+    try:
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    folder = os.fspath(path.absolute().parent.resolve()) + "/"
+    found, kind = "", ""
+    for line in mounts:
+        _, place, own, *_ = line.split()
+        place = place.replace("\\040", " ").rstrip("/") + "/"
+        if folder.startswith(place) and len(place) >= len(found):
+            found, kind = place, own
+    return kind.startswith(_NETWORK)

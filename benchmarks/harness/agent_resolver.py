@@ -99,6 +99,7 @@ def resolve_agent(text: str) -> Any:
     if ":" in name:
         found = import_name("agent", name)
         return partial(found, **arguments) if arguments else found
+    name = RANDOM if name == "Random" else name  # as `watch` called it in version 0.1
     if name not in NAMES:
         raise ValueError(
             f"agent {text!r}; expected one of {', '.join(NAMES)}, a file ending in "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from copy import deepcopy
 from enum import Enum
@@ -18,7 +18,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from dynamaze.agents import Agent
+from dynamaze.agents import Agent, Step
 from dynamaze.agents.core.rng import as_sequence, make_generator
 from dynamaze.benchmarks.harness.compiled_runs import compiled_obstacle, run_one
 from dynamaze.benchmarks.harness.exact_regret import RegretMeter
@@ -140,7 +140,7 @@ def is_factory(given: Any) -> bool:
     return callable(given) and not _acts(given) and _accepts(given, 1, seed=0)
 
 
-def make_agent(factory: Any, env: Recorder, seed: int) -> tuple[Any, AgentKind]:
+def make_agent(factory: Any, env: gym.Env[Any, Any], seed: int) -> tuple[Any, AgentKind]:
     """Make the agent of a run from a copy of a factory, or copy a policy.
 
     Returns:
@@ -156,7 +156,7 @@ def make_agent(factory: Any, env: Recorder, seed: int) -> tuple[Any, AgentKind]:
         return factory, policy_kind(factory)
     if not _accepts(factory, env, seed=seed):
         raise AgentError(
-            f"{_name(factory)} cannot be called with (env, seed=...); expected a factory that can"
+            f"{name_of(factory)} cannot be called with (env, seed=...); expected a factory that can"
         )
     agent = factory(env, seed=seed)
     return agent, agent_kind(agent, env)
@@ -170,16 +170,16 @@ def independent_copy(given: Any) -> Any:
         return given
 
 
-def agent_kind(agent: Any, env: Recorder) -> AgentKind:
+def agent_kind(agent: Any, env: gym.Env[Any, Any]) -> AgentKind:
     """Return the interface of an agent that a factory made.
 
     Raises:
         AgentError: if it has none, or if an agent of `dynamaze.agents` has another environment.
     """
     if isinstance(agent, Agent):
-        if not env.is_inside(agent.env):
+        if not _is_inside(env, agent.env):
             raise AgentError(
-                f"{_name(agent)} has the environment {agent.env}; expected the one that its "
+                f"{name_of(agent)} has the environment {agent.env}; expected the one that its "
                 "factory was called with"
             )
         return AgentKind.OURS
@@ -209,7 +209,14 @@ def _obstacle(agent: Any, kind: AgentKind) -> str:
     """Return the reason why an agent runs step by step, or ""."""
     if kind is AgentKind.OURS:
         return compiled_obstacle(agent)
-    return f"{_name(agent)} is {kind.value}"
+    return f"{name_of(agent)} is {kind.value}"
+
+
+def _is_inside(env: gym.Env[Any, Any], outer: Any) -> bool:
+    """Return True if an environment is another one, or inside its wrappers."""
+    while outer is not env and isinstance(outer, gym.Wrapper):
+        outer = outer.env
+    return outer is env
 
 
 def _acts(given: Any) -> bool:
@@ -224,7 +231,8 @@ def _accepts(function: Any, *arguments: Any, **keywords: Any) -> bool:
     return True
 
 
-def _name(agent: Any) -> str:
+def name_of(agent: Any) -> str:
+    """Return the name of a function or class, or that of an object's class."""
     return getattr(agent, "__name__", type(agent).__name__)
 
 
@@ -315,14 +323,6 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         given = "no action (None)" if action is None else f"action {action!r}"
         return f"{given} at step {self.num_steps + 1}; expected one of {self._space}"
 
-    def is_inside(self, env: Any) -> bool:
-        """Return True for this wrapper, and for one around it."""
-        while isinstance(env, gym.Wrapper):
-            if env is self:
-                return True
-            env = env.env
-        return False
-
     def record(self, seconds: float, kind: str) -> RunRecord:
         """Return the record of the run.
 
@@ -382,46 +382,93 @@ def run_learner(agent: Any, env: Recorder) -> None:
     """
     if not env.budget.steps:
         raise AgentError(
-            f"{_name(agent)} learns by learn(total_timesteps), in a run of {env.budget.episodes} "
+            f"{name_of(agent)} learns by learn(total_timesteps), in a run of {env.budget.episodes} "
             "episodes; expected a number of steps"
         )
     agent.learn(env.budget.steps)
 
 
-def run_acting(agent: Any, env: Recorder) -> None:
-    """Run an agent with `act`, and `update` if it learns.
-
-    Raises:
-        AgentError: for an `update` with other arguments.
-    """
-    update = getattr(agent, "update", None)
-    if update is not None and not _accepts(update, *range(6)):
-        raise AgentError(
-            f"{_name(agent)}.update cannot be called with (observation, action, reward, "
-            "next_observation, terminated, truncated); expected an update that can"
-        )
-    reset = getattr(agent, "reset", None)
-    run_policy(agent.act, env, update, reset if _accepts(reset) else None)
-
-
-def run_predicting(agent: Any, env: Recorder) -> None:
-    """Run an agent with `predict`, which may return a pair of action and recurrent state."""
-    policy = PredictPolicy(agent)
-    run_policy(policy.act, env, None, policy.reset)
-
-
-def run_function(agent: Any, env: Recorder) -> None:
-    """Run a function of observations."""
-    run_policy(agent, env, None, None)
+def run_policy(agent: Any, env: Recorder) -> None:
+    """Let an agent act that does not learn by itself."""
+    for _ in policy_steps(agent, policy_kind(agent), env):
+        if env.is_complete:
+            break
 
 
 RUN_KINDS: dict[AgentKind, Callable[[Any, Recorder], None]] = {
     AgentKind.OURS: run_ours,
-    AgentKind.ACTS: run_acting,
     AgentKind.LEARNS: run_learner,
-    AgentKind.PREDICTS: run_predicting,
-    AgentKind.FUNCTION: run_function,
+    AgentKind.ACTS: run_policy,
+    AgentKind.PREDICTS: run_policy,
+    AgentKind.FUNCTION: run_policy,
 }
+
+
+# -- policies ----------------------------------------------------------------------------------
+
+
+def policy_steps(
+    agent: Any, kind: AgentKind, env: gym.Env[Any, Any], seed: int | None = None
+) -> Iterator[Step]:
+    """Yield the steps of an agent that does not learn by itself, in one episode after another.
+
+    Args:
+        agent: has `act`, `predict`, or is a function of observations. With `act` it may have
+            `update`, which is called after each step, and `reset`, before each episode.
+        kind: its interface.
+        env: the environment.
+        seed: of the first reset.
+
+    Raises:
+        AgentError: for an `update` with other arguments.
+    """
+    policy = PredictPolicy(agent) if kind is AgentKind.PREDICTS else agent
+    act = policy if kind is AgentKind.FUNCTION else policy.act
+    update = _update_of(policy)
+    reset = getattr(policy, "reset", None)
+    as_action = _action_reader(env)
+    episode = 0
+    while True:
+        if reset is not None and _accepts(reset):
+            reset()
+        observation, _ = env.reset(seed=seed if episode == 0 else None)
+        length, total, ended = 0, 0.0, False
+        while not ended:
+            action = as_action(act(observation))
+            following, reward, terminated, truncated, info = env.step(action)
+            reward = float(reward)
+            if update is not None:
+                update(observation, action, reward, following, terminated, truncated)
+            length, total, ended = length + 1, total + reward, terminated or truncated
+            yield Step(
+                observation,
+                action,
+                reward,
+                following,
+                terminated,
+                truncated,
+                info,
+                episode,
+                length,
+                total,
+            )
+            observation = following
+        episode += 1
+
+
+def _update_of(agent: Any) -> Callable[..., Any] | None:
+    """Return an agent's method `update`, or None.
+
+    Raises:
+        AgentError: if it has other arguments.
+    """
+    update: Callable[..., Any] | None = getattr(agent, "update", None)
+    if update is not None and not _accepts(update, *range(6)):
+        raise AgentError(
+            f"{name_of(agent)}.update cannot be called with (observation, action, reward, "
+            "next_observation, terminated, truncated); expected an update that can"
+        )
+    return update
 
 
 class PredictPolicy:
@@ -450,28 +497,7 @@ class PredictPolicy:
         return answer
 
 
-def run_policy(
-    act: Callable[[Any], Any],
-    env: Recorder,
-    update: Callable[..., Any] | None,
-    reset: Callable[[], Any] | None,
-) -> None:
-    """Act, and learn, in one episode after another to the end of the run."""
-    as_action = _action_reader(env)
-    while not env.is_complete:
-        if reset is not None:
-            reset()
-        observation, _ = env.reset()
-        ended = False
-        while not (ended or env.is_complete):
-            action = as_action(act(observation))
-            following, reward, terminated, truncated, _ = env.step(action)
-            if update is not None:
-                update(observation, action, float(reward), following, terminated, truncated)
-            observation, ended = following, terminated or truncated
-
-
-def _action_reader(env: Recorder) -> Callable[[Any], Any]:
+def _action_reader(env: gym.Env[Any, Any]) -> Callable[[Any], Any]:
     """Return a function that reads an action: numbers of any type, as the environment takes them.
 
     Toy-text takes no arrays, and `Box` no floats of more digits than its own.

@@ -44,7 +44,7 @@ WIDTH = 120
 """Characters of a line of the summary, where it is not printed in a terminal."""
 
 
-def benchmark(
+def benchmark(  # noqa: PLR0913  # keywords, most of them the runner's
     agents: Any,
     env: Any,
     *,

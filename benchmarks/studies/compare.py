@@ -148,9 +148,9 @@ class CompareConfig(ExperimentConfig):
         return (
             f"n: runs without an error; mean and 95% interval. Regret: exact, with discount "
             f"{self.gamma:g}. Recovered: share of the runs in which the mean reward of "
-            f"{self.recovery_window} steps reaches {self.recovery_fraction:.0%} of the best possible "
-            f"in the new phase; steps until then: restricted mean, of which at most the phase "
-            f"counts. {FEW_RUNS_NOTE}"
+            f"{self.recovery_window} steps reaches {self.recovery_fraction:.0%} of the best "
+            "possible one in the new phase; steps until then: restricted mean, of which at most "
+            f"the phase counts. {FEW_RUNS_NOTE}"
         )
 
     def check(self) -> None:
@@ -361,7 +361,8 @@ def outcome(
 def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     if not rows:
         return _empty(*names)
-    return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True))}
+    columns = zip(*rows, strict=True)
+    return {name: np.array(column) for name, column in zip(names, columns, strict=True)}
 
 
 def _empty(*names: str) -> Table:

@@ -18,6 +18,7 @@ from typing import Any, get_type_hints
 import gymnasium as gym
 
 from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS, Command
+from dynamaze.benchmarks.harness.termination import Terminated, orderly_termination
 from dynamaze.common.optional_imports import EXTRAS, missing_library_error
 from dynamaze.common.validation import did_you_mean
 
@@ -137,11 +138,17 @@ def config_type(module: ModuleType, command: Command) -> type:
 
 
 def guard(action: Callable[[], int]) -> int:
-    """Return the exit code of `action`; user errors, Ctrl-C and a closed pipe have their own."""
+    """Return the exit code of `action`; user errors, Ctrl-C and a closed pipe have their own.
+
+    SIGTERM and SIGHUP let it clean up; the exit code is then 128 + the signal's number.
+    """
     try:
-        status = action()
+        with orderly_termination():
+            status = action()
         sys.stdout.flush()  # here a closed pipe can still be caught
         return status
+    except Terminated as end:
+        return end.number
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:

@@ -15,12 +15,12 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from inspect import signature
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -29,9 +29,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as Grid
 from tyro.conf import Suppress
 
+from dynamaze.benchmarks.harness.executors import available_cores
+from dynamaze.benchmarks.harness.fingerprint import RUN_OPTIONS
 from dynamaze.benchmarks.harness.intervals import FEW_RUNS
+from dynamaze.benchmarks.harness.live_view import open_view
 from dynamaze.benchmarks.harness.old_names import OLD_NAMES
-from dynamaze.benchmarks.harness.runner import Runner
+from dynamaze.benchmarks.harness.report import stored_report, write_report
+from dynamaze.benchmarks.harness.runner import DryRunEnd, Runner
+from dynamaze.benchmarks.harness.runner import (
+    Setting as Setting,  # noqa: PLC0414  # experiments import it from here
+)
+from dynamaze.benchmarks.harness.store import Store
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -41,24 +49,13 @@ from dynamaze.benchmarks.harness.table import (
     write_csv,
 )
 from dynamaze.common.storage import write_atomically
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.validation import checked_integer, checked_number
 from dynamaze.common.version import __version__
 
 RunCallback = Callable[[], None] | None
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Each process has a core of its own; linear algebra with more threads than cores is very slow."""
-
-
-class Setting(NamedTuple):
-    """Runs that differ by their number, and so by their seed, alone."""
-
-    arguments: tuple[Any, ...]
-    """Arguments of the trial after the configuration: numbers, text and dataclasses."""
-    runs: int
-    """Number of runs; their numbers are 0, 1, ..., runs - 1."""
-    label: str = ""
-    """Name of the setting while it runs; by default its arguments."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +77,17 @@ class ExperimentConfig:
     """Runs; at least 2, for intervals."""
     seed: int = 0
     """Seed of all random numbers."""
+    workers: int | None = None
+    """Processes, each on one core; by default one for each core. 1 runs all in this process."""
+    store: Path | None = None
+    """File of all runs' results, from which a stopped command continues; by default
+    `results/runs.sqlite` of the output."""
+    run_limit: float | None = None
+    """Seconds after which a run is stopped and counts as failed; by default no limit."""
+    retry_failed: bool = False
+    """Run again what failed before."""
+    dry_run: bool = False
+    """Say how many runs are stored, how many are missing and how long they take; run nothing."""
 
     @property
     def old_names(self) -> Mapping[str, str]:
@@ -108,6 +116,10 @@ class ExperimentConfig:
             ValueError: for fewer than 2 runs, or an option with a value that it cannot have.
         """
         check_runs(self.runs)
+        if self.workers is not None:
+            checked_integer("workers", self.workers, 1)
+        if self.run_limit is not None:
+            checked_number("run_limit", self.run_limit, 0, above=True)
 
 
 @dataclass(frozen=True)
@@ -138,8 +150,6 @@ class JobsConfig(ExperimentConfig):
     cache_ignores: ClassVar[tuple[str, ...]] = ()
     """Options that change no job's result."""
 
-    workers: int = 2
-    """Processes, each on one core."""
     cache_dir: Suppress[Path | None] = None
     """Folder for the tables of finished jobs, from which a stopped experiment continues."""
 
@@ -168,43 +178,105 @@ def run_module(experiment: Any, config: ExperimentConfig) -> list[Path]:
         ValueError: for an option with a value that it cannot have.
         FileNotFoundError: if stored tables are to be plotted and there are none.
         OSError: if the output folder cannot be written.
+        StoreError: if the store cannot be used.
+        RunsFailedError: if some runs failed; the others are stored.
     """
     config.check()
     console = Console()
     began = time.perf_counter()
     paths = run_experiment(experiment, config, console)
-    print_paths(console, began, paths)
+    if paths:
+        print_paths(console, began, paths)
     return paths
 
 
-def run_experiment(experiment: Any, config: ExperimentConfig, console: Console) -> list[Path]:
-    """Run an experiment under a progress bar, store its tables and plot, and print its summary.
+def run_experiment(
+    experiment: Any, config: ExperimentConfig, console: Console, runner: Runner | None = None
+) -> list[Path]:
+    """Run an experiment with a live view, store its tables and plot, and print its summary.
 
-    Arguments, result and errors are those of `run_module`; the options were checked.
+    Args:
+        experiment: the module.
+        config: its settings, which were checked.
+        console: prints.
+        runner: may serve several experiments; by default that of `open_runner`.
+
+    Returns:
+        The files, the plot first; none after a dry run.
+
+    Raises:
+        Exception: those of `run_module`.
     """
     folder = config.output / "results"
-    if config.plot_only:
-        tables = read_tables(folder, config.name, config.old_names)
-        config = replace(config, runs=stored_runs(tables[config.name]))
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        if isinstance(config, JobsConfig):
-            config = replace(config, cache_dir=cache_folder(config))
-        with _progress_bar(console) as bar:
-            task = bar.add_task(f"{config.title}, runs", total=config.total_runs)
-            if "runner" in signature(experiment.run).parameters:
-                tables = experiment.run(config, Runner())
-            else:
-                tables = experiment.run(config, lambda: bar.advance(task))
-        for name, table in tables.items():
-            write_csv(folder / f"{name}.csv", table)
-    path = folder / f"{config.name}.png"
-    save_figure(path, experiment.plot(tables, config))
-    lines = experiment.summary(tables, config)
-    for name, section in lines.items() if isinstance(lines, dict) else [(config.title, lines)]:
+    with ExitStack() as stack:
+        if config.plot_only:
+            tables = read_tables(folder, config.name, config.old_names)
+            config = replace(config, runs=stored_runs(tables[config.name]))
+        elif "runner" not in signature(experiment.run).parameters:
+            tables = _run_with_callback(experiment, config, console)
+        else:
+            runner = runner or stack.enter_context(open_runner(config, console))
+            try:
+                tables = experiment.run(config, runner)
+            except DryRunEnd as end:
+                console.print(end.plan.line(), highlight=False, markup=False, soft_wrap=True)
+                return []
+            if config.dry_run:
+                console.print(f"{config.name}: all runs are stored", highlight=False)
+                return []
+        figure = experiment.plot(tables, config)
+        lines = experiment.summary(tables, config)
+        sections = lines if isinstance(lines, dict) else {config.title: lines}
+        paths = [folder / f"{config.name}.png"]
+        save_figure(paths[0], figure)
+        if not config.plot_only:
+            for name, table in tables.items():
+                write_csv(folder / f"{name}.csv", table)
+        paths += [folder / f"{name}.csv" for name in tables]
+        if runner is not None and not config.plot_only and runner.store.path is not None:
+            runner.end_sweeps(
+                tables,
+                title=config.title,
+                sections=sections,
+                caption=config.caption,
+                pictures=[paths[0].read_bytes()],
+            )
+            paths.append(folder / f"{config.name}.html")
+            write_report(paths[-1], stored_report(runner.store, config.name))
+    for name, section in sections.items():
         console.print(summary_grid(name, section))
     console.print(config.caption, style="italic")
-    return [path, *(folder / f"{name}.csv" for name in tables)]
+    return paths
+
+
+@contextmanager
+def open_runner(config: ExperimentConfig, console: Console) -> Iterator[Runner]:
+    """Open the store of a command and the runner that its options describe.
+
+    Args:
+        config: its options.
+        console: shows the progress.
+
+    Yields:
+        The runner.
+
+    Raises:
+        StoreError: if the store cannot be used.
+    """
+    path = config.store or config.output / "results" / "runs.sqlite"
+    # A dry run leaves no file behind.
+    with (
+        Store(None if config.dry_run and not path.exists() else path) as store,
+        Runner(
+            workers=config.workers or available_cores(),
+            store=store,
+            view=open_view(console),
+            run_limit=config.run_limit,
+            retry_failed=config.retry_failed,
+            dry_run=config.dry_run,
+        ) as runner,
+    ):
+        yield runner
 
 
 def check_runs(runs: int, name: str = "runs") -> None:
@@ -294,7 +366,8 @@ def run_jobs(
     Raises:
         ValueError: for fewer than one worker.
     """
-    checked_integer("workers", config.workers, 1)
+    workers = available_cores() if config.workers is None else config.workers
+    checked_integer("workers", workers, 1)
     arguments, cache_dir = config.jobs, config.cache_dir
     done: dict[int, Table] = {}
     for number in range(len(arguments)):
@@ -304,7 +377,7 @@ def run_jobs(
             if callback is not None:
                 callback()
     todo = [number for number in range(len(arguments)) if number not in done]
-    for number, table in _completed_jobs(job, arguments, todo, config.workers):
+    for number, table in _completed_jobs(job, arguments, todo, workers):
         done[number] = table
         if cache_dir is not None:
             write_csv(cache_dir / f"{number}.csv", table)
@@ -317,7 +390,7 @@ def run_jobs(
 
 def cache_folder(config: JobsConfig) -> Path:
     """Return the folder for the finished jobs of exactly these numbers and this version."""
-    ignored = {"output", "plot_only", "workers", "cache_dir", *config.cache_ignores}
+    ignored = {*RUN_OPTIONS, *config.cache_ignores} - {"runs"}
     numbers = [
         (field.name, getattr(config, field.name))
         for field in fields(config)
@@ -364,6 +437,16 @@ def _environment(more: dict[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _run_with_callback(experiment: Any, config: ExperimentConfig, console: Console) -> Tables:
+    """Run an experiment that takes no runner, under a progress bar."""
+    if isinstance(config, JobsConfig):
+        config = replace(config, cache_dir=cache_folder(config))
+    with _progress_bar(console) as bar:
+        task = bar.add_task(f"{config.title}, runs", total=config.total_runs)
+        tables: Tables = experiment.run(config, lambda: bar.advance(task))
+    return tables
 
 
 def _progress_bar(console: Console) -> Progress:

@@ -29,7 +29,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as Grid
 from tyro.conf import Suppress
 
-from dynamaze.benchmarks.harness.executors import available_cores
+from dynamaze.benchmarks.harness.executors import MakeExecutor, available_cores
 from dynamaze.benchmarks.harness.fingerprint import RUN_OPTIONS
 from dynamaze.benchmarks.harness.intervals import FEW_RUNS
 from dynamaze.benchmarks.harness.live_view import open_view
@@ -250,12 +250,15 @@ def run_experiment(
 
 
 @contextmanager
-def open_runner(config: ExperimentConfig, console: Console) -> Iterator[Runner]:
+def open_runner(
+    config: ExperimentConfig, console: Console, executor: MakeExecutor | None = None
+) -> Iterator[Runner]:
     """Open the store of a command and the runner that its options describe.
 
     Args:
         config: its options.
         console: shows the progress.
+        executor: makes the executor; by default processes.
 
     Yields:
         The runner.
@@ -268,6 +271,7 @@ def open_runner(config: ExperimentConfig, console: Console) -> Iterator[Runner]:
     with (
         Store(None if config.dry_run and not path.exists() else path) as store,
         Runner(
+            executor=executor,
             workers=config.workers or available_cores(),
             store=store,
             view=open_view(console),

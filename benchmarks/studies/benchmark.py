@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +30,6 @@ from dynamaze.benchmarks.harness.live_view import open_view
 from dynamaze.benchmarks.harness.report import FailedRun, Report, write_report
 from dynamaze.benchmarks.harness.runner import Runner
 from dynamaze.benchmarks.harness.statistics import match_pairs, paired_difference
-from dynamaze.benchmarks.harness.step_runs import COMPILED, run_kind
 from dynamaze.benchmarks.harness.store import Store
 from dynamaze.benchmarks.harness.table import Lines, Table, Tables, distinct, rows_where, write_csv
 from dynamaze.benchmarks.studies import compare
@@ -117,8 +116,8 @@ def benchmark(  # noqa: PLR0913  # keywords, most of them the runner's
         if not isinstance(store, Store):
             store = stack.enter_context(Store(store))
         count = available_cores() if workers is None else workers
-        if executor is None and count > 1 and all_compiled(entries):
-            executor = partial(ThreadPoolExecutor, count)
+        if executor is None:
+            executor = compare.executor_for(entries, count)
         runner = stack.enter_context(
             Runner(
                 executor=executor,
@@ -137,18 +136,6 @@ def benchmark(  # noqa: PLR0913  # keywords, most of them the runner's
             for failed in found
         ]
     return Results(tables, config, failures)
-
-
-def all_compiled(entries: Entries) -> bool:
-    """Return True if every agent can be run compiled in every environment; takes no step."""
-    for agent in entries.agents:
-        for env in entries.envs:
-            try:
-                if run_kind(agent.factory, env.make) != COMPILED:
-                    return False
-            except Exception:  # the agent's own; its runs will show it
-                return False
-    return True
 
 
 @dataclass(frozen=True)

@@ -10,24 +10,31 @@ phase is good enough.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from rich.console import Console
 
 from dynamaze.benchmarks.harness.agent_resolver import resolve_agent, resolve_env
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import interval_columns, interval_of
 from dynamaze.benchmarks.harness.exact_regret import Phase, phases_of
+from dynamaze.benchmarks.harness.executors import MakeExecutor, available_cores
 from dynamaze.benchmarks.harness.experiment import (
     ExperimentConfig,
+    open_runner,
+    print_paths,
     read_tables,
-    run_module,
+    run_experiment,
 )
 from dynamaze.benchmarks.harness.intervals import (
     FEW_RUNS_NOTE,
@@ -45,7 +52,13 @@ from dynamaze.benchmarks.harness.statistics import (
     restricted_mean,
     stratified_bootstrap,
 )
-from dynamaze.benchmarks.harness.step_runs import COMPILED, Budget, run_agent
+from dynamaze.benchmarks.harness.step_runs import (
+    COMPILED,
+    AgentError,
+    Budget,
+    run_agent,
+    run_kind,
+)
 from dynamaze.benchmarks.harness.table import (
     Lines,
     Table,
@@ -205,11 +218,40 @@ def main(config: CompareConfig) -> None:
     Raises:
         RunsFailedError: if runs failed. The others are in the tables and the summary.
     """
-    run_module(_Module, config)
-    if config.dry_run:
-        return
-    failures = read_tables(config.output / "results", config.name)[f"{config.name}_failures"]
-    check_failures(failures)
+    config.check()
+    console, began = Console(), time.perf_counter()
+    with ExitStack() as stack:
+        runner = None
+        if not config.plot_only:
+            workers = config.workers or available_cores()
+            executor = None if config.dry_run else executor_for(config.entries, workers)
+            runner = stack.enter_context(open_runner(config, console, executor))
+        paths = run_experiment(_Module, config, console, runner)
+    if paths:
+        print_paths(console, began, paths)
+        check_failures(read_tables(paths[0].parent, config.name)[f"{config.name}_failures"])
+
+
+def executor_for(entries: Entries, workers: int) -> MakeExecutor | None:
+    """Return what makes threads, if every agent can be run compiled in every environment.
+
+    Compiled code runs in parallel in threads, which start at once. Otherwise None, for processes.
+    """
+    if workers < 2 or not all_compiled(entries):
+        return None
+    return partial(ThreadPoolExecutor, workers)
+
+
+def all_compiled(entries: Entries) -> bool:
+    """Return True if every agent can be run compiled in every environment; takes no step."""
+    for agent in entries.agents:
+        for env in entries.envs:
+            try:
+                if run_kind(agent.factory, env.make) != COMPILED:
+                    return False
+            except Exception:  # the agent's own; its runs will show it
+                return False
+    return True
 
 
 def check_failures(failures: Table) -> None:
@@ -221,7 +263,7 @@ def check_failures(failures: Table) -> None:
     count = len(failures["run"])
     if count:
         agent, env, number, error = (
-            failures[name][0] for name in ("agent", "environment", "run", "error")
+            failures[name].tolist()[0] for name in ("agent", "environment", "run", "error")
         )
         raise RunsFailedError(
             f"{count} runs failed, the first one is run {number} of {agent!r} in {env}: {error}; "
@@ -370,8 +412,9 @@ def _empty(*names: str) -> Table:
 
 
 def _last_line(error: str) -> str:
-    lines = error.strip().splitlines() or ["unknown"]
-    return lines[-1]
+    """Return the sentence of a traceback."""
+    last = (error.strip().splitlines() or ["unknown"])[-1]
+    return last.removeprefix(f"{AgentError.__module__}.{AgentError.__name__}: ")
 
 
 def _row(agent: str, env: str, number: int, table: Table, changes: int) -> Mapping[str, Any]:
@@ -553,7 +596,7 @@ def _time_text(rows: Table, took: Table) -> str:
 
 
 class _Module:
-    """Functions of this module for `run_module`, which `main` calls."""
+    """Functions of this module for `run_experiment`, which `main` calls."""
 
     run, plot, summary = staticmethod(run), staticmethod(plot), staticmethod(summary)
 

@@ -86,7 +86,8 @@ class RegretMeter:
                 self._table = env.regret(self._gamma).tolist()
             except RuntimeError:  # as in `maze_regret`
                 self._table = maze_regret(env.layout, self._gamma).tolist()
-        return self._table[env.layout.index(env.agent)][action]
+        state: int = env.layout.index(env.agent)
+        return self._table[state][action]
 
 
 def keeps_dynamics(env: gym.Env[Any, Any]) -> bool:

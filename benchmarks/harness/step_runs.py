@@ -276,7 +276,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
         return deepcopy(self.env, memo)
 
     @property
-    def spec(self) -> Any:
+    def spec(self) -> Any:  # type: ignore[override]  # as of `gym.Wrapper`
         """Specification of the environment inside."""
         return self.env.spec
 
@@ -423,7 +423,7 @@ def policy_steps(
         AgentError: for an `update` with other arguments.
     """
     policy = PredictPolicy(agent) if kind is AgentKind.PREDICTS else agent
-    act = policy if kind is AgentKind.FUNCTION else policy.act
+    act: Callable[[Any], Any] = agent if kind is AgentKind.FUNCTION else policy.act
     update = _update_of(policy)
     reset = getattr(policy, "reset", None)
     as_action = _action_reader(env)

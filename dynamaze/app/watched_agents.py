@@ -130,7 +130,7 @@ class StepTap(gym.Wrapper[Any, Any, Any, Any]):
         self._episode, self._length, self._total = -1, 0, 0.0
 
     @property
-    def spec(self) -> Any:
+    def spec(self) -> Any:  # type: ignore[override]  # as of `gym.Wrapper`
         """Specification of the environment inside."""
         return self.env.spec
 

@@ -7,6 +7,7 @@ environment, so a run and an agent with the same seed are bit-identical.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -337,12 +338,19 @@ def _check_overrides(agent: Agent) -> None:
     for part, record in parts:
         if record is not None and not _is_ours(type(record)):
             continue
-        for name in LOOP_METHODS:
-            owner = next((base for base in type(part).__mro__ if name in vars(base)), None)
-            if owner is not None and not _is_ours(owner):
-                raise TypeError(
-                    f"{owner.__name__} overrides {name}, which a compiled run would ignore"
-                )
+        overridden = _overridden(type(part))
+        if overridden:
+            raise TypeError(f"{overridden}, which a compiled run would ignore")
+
+
+@lru_cache(maxsize=256)
+def _overridden(kind: type) -> str:
+    """Return the class outside of this package and its method of the loop, in words, or ""."""
+    for name in LOOP_METHODS:
+        owner = next((base for base in kind.__mro__ if name in vars(base)), None)
+        if owner is not None and not _is_ours(owner):
+            return f"{owner.__name__} overrides {name}"
+    return ""
 
 
 def _is_ours(kind: type) -> bool:
@@ -362,6 +370,8 @@ def run_chunk(
     num_actions = result.q.shape[1]
     columns = np.uint64(num_actions)
     learning_rate, gamma = settings.learning_rate, settings.gamma
+    wants_regret = regret.size > 0
+    num_ended = 0
     rng = load(words)
     for _ in range(CHUNK_STEPS):
         if done[0] == result.rewards.size and done[1] == result.episode_steps.size:
@@ -380,7 +390,7 @@ def run_chunk(
             planning, model, q, num_actions, np.int64(pair), following, terminated, gamma
         )
         rng = plan(planning, model, q, num_actions, learning_rate, gamma, rng)  # (f)
-        if regret.size:  # one of the two counts stays 0
+        if wants_regret:  # one of the two counts stays 0
             result.regrets[done[0] + done[1]] += regret[pair]
         if result.rewards.size:
             result.rewards[done[0]] = reward
@@ -389,10 +399,11 @@ def run_chunk(
             result.episode_returns[done[1]] += reward
         truncated = env_state.episode_step[0] >= settings.max_episode_steps > 0
         ended = terminated or truncated
-        done[2] += ended
-        if ended and result.episode_steps.size:
-            result.episode_steps[done[1]] = env_state.episode_step[0]
-            done[1] += 1
+        if ended:
+            num_ended += 1
+            if result.episode_steps.size:
+                result.episode_steps[done[1]] = env_state.episode_step[0]
+                done[1] += 1
         changes = env_state.world_step[0] == env_state.next_change[0]
         if changes or (ended and settings.changes_at_reset):
             # Python changes the maze, and then begins the episode: `CompiledEnv.synchronise`.
@@ -400,4 +411,5 @@ def run_chunk(
             break
         if ended:
             begin_episode(tables, env_state, 0)
+    done[2] += num_ended
     store(words, rng)

@@ -186,7 +186,7 @@ class CompiledRun:
             np.zeros(episodes, dtype=np.int64),
             self._values.q,
             np.zeros(episodes),
-            np.zeros(steps + episodes if self._env.regret.size else 0),
+            np.zeros(0 if self._env.regret is None else steps + episodes),
             np.int64(0),  # type: ignore[arg-type]  # a number without the axis of runs
         )
         done = np.zeros(3, dtype=np.int64)  # steps and episodes of the result, episodes that ended
@@ -216,8 +216,8 @@ class CompiledEnv:
     Attributes:
         tables: the transition tables of the maze, in the only slot.
         state: the state of the environment, a batch of one.
-        regret: (states * actions,) exact regret of each action in the present maze; empty without
-            a discount for it.
+        regret: (states * actions,) exact regret of each action in the present maze; None without a
+            discount for it.
     """
 
     def __init__(
@@ -228,7 +228,7 @@ class CompiledEnv:
     ) -> None:
         self._maze, self._generators = ChangingMaze(config), [generator]
         self._regret_gamma = regret_gamma
-        self.regret: FloatArray = np.zeros(0 if regret_gamma is None else 1)
+        self.regret: FloatArray | None = None
         self.tables = MazeTables.of([self._maze.dynamics])
         self.state = BatchedEnvState.initial(1, 2 * NUMBERS_AHEAD)
         self._draw = uniform_sampler(self.state, self._generators, 0)
@@ -370,7 +370,6 @@ def run_chunk(
     num_actions = result.q.shape[1]
     columns = np.uint64(num_actions)
     learning_rate, gamma = settings.learning_rate, settings.gamma
-    wants_regret = regret.size > 0
     num_ended = 0
     rng = load(words)
     for _ in range(CHUNK_STEPS):
@@ -390,7 +389,7 @@ def run_chunk(
             planning, model, q, num_actions, np.int64(pair), following, terminated, gamma
         )
         rng = plan(planning, model, q, num_actions, learning_rate, gamma, rng)  # (f)
-        if wants_regret:  # one of the two counts stays 0
+        if regret is not None:  # decided while it is compiled; one of the two counts stays 0
             result.regrets[done[0] + done[1]] += regret[pair]
         if result.rewards.size:
             result.rewards[done[0]] = reward

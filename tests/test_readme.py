@@ -32,7 +32,7 @@ README = ROOT / "README.md"
 DOCUMENTS = (
     README,
     ROOT / "CONTRIBUTING.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("guide", "extending", "results")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("guide", "extending", "results", "statistics")),
 )
 TEXT = README.read_text(encoding="utf-8")
 FILM = ROOT / "docs" / "learning.gif"

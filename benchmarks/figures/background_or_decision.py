@@ -18,7 +18,8 @@ The settings are those of the figures; the searches have the defaults of `dynama
 regret is measured against an agent that knows the maze and always takes shortest paths, before and
 after the change. `exercise_8_4` defines finding the change.
 
-Results with the default settings (the stored tables have the intervals):
+Results of `dynamaze bench run background-or-decision` with the default settings (it prints the
+intervals):
 
 1. While the maze is constant, planning in the background needs a hundredth of the transitions. In
    the shortcut maze Dyna-Q with 300 for each step has a regret of 59 at the change, tree search

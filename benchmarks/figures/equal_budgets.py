@@ -20,7 +20,7 @@ Use of the budget by each planner:
 
 All planners have the default settings of `dynamaze.agents`, except for the numbers above.
 
-Results with the default settings (the stored tables have the intervals):
+Results of `dynamaze bench run equal-budgets` with the default settings (it prints the intervals):
 
 1. Where the budget reaches to the goal, exact search is the best: with 4000 transitions forward
    search loses 0.0008, the best of the others without real experience 0.009. There are only 46

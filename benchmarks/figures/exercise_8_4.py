@@ -10,7 +10,8 @@ A run has found the change if an episode that began after it was shorter than th
 Regret is the reward of an agent that knows the maze and always takes shortest paths, less the
 agent's own.
 
-Results with the default settings (epsilon = 0.1; the stored tables have the intervals):
+Results of `dynamaze bench run exercise-8-4` with the default settings (500 runs, seed 0; epsilon =
+0.1 if not stated; it prints the intervals):
 
 1. With the bonus in planning and the figure's own kappa every run finds the change.
 2. With the bonus in action selection and the same kappa 26% of the runs find the new path where the

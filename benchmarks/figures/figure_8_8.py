@@ -13,13 +13,10 @@ Differences from the book:
    first of two equal actions; only actions that were never updated are equal, and these are
    exchangeable, so that its mean value is the same as with random ties.
 4. For |S| = 10,000 and b = 1 the book calls the advantage of on-policy updates large and
-   long-lasting. It is large, but uniform has overtaken after about 65,000 of the 200,000 updates;
-   after about 2,800 for |S| = 1000. A possible reason: the Lisp program in circulation for this
-   experiment has the setting of the book, but discounts by a further 0.9, and its measure of a
-   policy is a single backup of the action values, which lag behind the policy. In a replica of it
-   (200 tasks, not part of this module) uniform overtook after 14,800 updates for |S| = 1000 and not
-   within 200,000 for |S| = 10,000. It gave 3.6 for 20,000 uniform updates with |S| = 1000, where
-   the greedy policy has the value 7.9 without that discount.
+   long-lasting. It is large, but uniform overtakes within the 200,000 updates, as for |S| = 1000
+   (`dynamaze bench run figure-8-8` prints where). A possible reason: the Lisp program in
+   circulation for this experiment has the setting of the book, but discounts by a further 0.9, and
+   its measure of a policy is a single backup of the action values, which lag behind the policy.
 
 Known reproductions differ by giving no reward where an episode ends, and by the noise of evaluating
 a policy by episodes. Here a transition to the terminal state has its own reward, as any other.

@@ -15,8 +15,18 @@ import numpy as np
 import tyro
 
 from dynamaze.benchmarks.harness.export import SETTING_COLUMNS
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS, IntervalEstimate, mean_interval
-from dynamaze.benchmarks.harness.run_metrics import RunMetrics, run_metrics, significant_text
+from dynamaze.benchmarks.harness.intervals import (
+    FEW_RUNS,
+    FEW_RUNS_NOTE,
+    IntervalEstimate,
+    mean_interval,
+)
+from dynamaze.benchmarks.harness.run_metrics import (
+    RunMetrics,
+    are_few,
+    interval_text,
+    run_metrics,
+)
 from dynamaze.benchmarks.harness.store import Store, StoreError
 from dynamaze.benchmarks.harness.table import (
     Lines,
@@ -58,6 +68,8 @@ class Difference:
     """Second minus first, paired by run."""
     n: int
     verdict: str
+    few: bool = False
+    """Whether the runs are too few for the interval, given their skewness."""
 
 
 class Comparison(NamedTuple):
@@ -122,7 +134,7 @@ def _compare_metric(
         verdict = TOO_FEW
     else:
         verdict = DIFFERS if interval.low > 0 or interval.high < 0 else SAME
-    return Difference(key, name, *means, interval, n, verdict)
+    return Difference(key, name, *means, interval, n, verdict, are_few(paired))
 
 
 def _interval(mean: float, low: float, high: float) -> IntervalEstimate:
@@ -161,7 +173,7 @@ def runs_of_table(table: Table, path: Path) -> dict[Key, RunMetrics]:
     """
     if "state" in table:
         done = table["state"] == "done"
-        table = {name: retyped(values[done]) for name, values in table.items()}
+        table = {name: values[done] for name, values in table.items()}
     if "run" not in table or not len(table["run"]):
         raise ValueError(f"{path}: no single runs; expected a column 'run' and a row for each run")
     is_exported = set(SETTING_COLUMNS) <= table.keys()
@@ -181,6 +193,7 @@ def runs_of_table(table: Table, path: Path) -> dict[Key, RunMetrics]:
 
 def _runs_of_rows(run: np.ndarray[Any, Any], results: Table) -> RunMetrics:
     """Return the metrics of each run of a setting; of several rows the means."""
+    results = {name: retyped(values) for name, values in results.items() if np.any(values != "")}
     numbers, place, counts = np.unique(run, return_inverse=True, return_counts=True)
     contents = [0] * len(numbers)
     for row, values in enumerate(zip(*(v.tolist() for v in results.values()), strict=True)):
@@ -248,6 +261,8 @@ def main(config: DiffConfig) -> None:
         grid.add_row(*line)
     if lines:
         console.print(grid)
+    if any(each.few for each in comparison.differences):
+        console.print(FEW_RUNS_NOTE, style="italic")
     for name, keys in (("A", comparison.only_first), ("B", comparison.only_second)):
         for key in keys[:MAX_LISTED]:
             console.print(f"only in {name}: {' '.join(filter(None, key))}", soft_wrap=True)
@@ -282,7 +297,9 @@ def _number_texts(each: Difference) -> tuple[str, str, str]:
     if each.n == 0:
         return "", "", ""
     text = (
-        f"{float(each.difference.mean):.4g}" if each.n == 1 else significant_text(each.difference)
+        f"{float(each.difference.mean):.4g}"
+        if each.n == 1
+        else interval_text(each.difference, each.few)
     )
     return f"{each.first:.4g}", f"{each.second:.4g}", text
 
@@ -301,6 +318,7 @@ def difference_table(differences: Iterable[Difference]) -> Table:
                 "difference_high": float(each.difference.high),
                 "n": each.n,
                 "verdict": each.verdict,
+                "few_runs": int(each.few),
             }
             for each in differences
         ]

@@ -36,6 +36,9 @@ ONE_THREAD = dict.fromkeys(
 )
 """Each process has a core of its own; linear algebra with more threads than cores is very slow."""
 
+JOBS_PER_WORKER = 2
+"""Jobs in flight for each worker of another executor."""
+
 
 class WorkerDiedError(RuntimeError):
     """A worker process died while it ran a job."""
@@ -169,7 +172,7 @@ class ExecutorHolder:
             self._make, self._executor = None, executor
         else:
             self._make, self._executor = executor, None
-        self.is_foreign = executor is not None
+        self._is_foreign = executor is not None
         self._workers = workers
         self._answer_limit = answer_limit
         self._has_answered = False
@@ -184,7 +187,7 @@ class ExecutorHolder:
         if self._executor is None:
             assert self._make is not None
             self._executor = self._make()
-        if self.is_foreign and not self._has_answered:
+        if self._is_foreign and not self._has_answered:
             self.check_answer()
         return self._executor
 
@@ -195,6 +198,16 @@ class ExecutorHolder:
             known = getattr(self.executor, "_max_workers", None)
             self._workers = known if isinstance(known, int) else available_cores()
         return self._workers
+
+    @property
+    def most_jobs(self) -> int:
+        """Number of jobs that may be in flight.
+
+        A worker of our own has one, so that the fault of a job loses no other one. For those of
+        other executors, to which the way may be long, another one waits.
+        """
+        is_ours = isinstance(self.executor, WorkerProcesses | ThisProcess)
+        return self.workers if is_ours else JOBS_PER_WORKER * self.workers
 
     @property
     def shares_memory(self) -> bool:

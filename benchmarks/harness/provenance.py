@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 import time
-from contextlib import suppress
+import uuid
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -50,9 +50,16 @@ def process_identity() -> ProcessIdentity:
 
 def is_alive(identity: ProcessIdentity) -> bool | None:
     """Tell whether a process of this machine is alive; None where that cannot be known."""
-    if not identity.started:
-        return None
-    return _start_time(identity.pid) == identity.started
+    if identity.started:
+        return _start_time(identity.pid) == identity.started
+    if os.name == "posix":  # without /proc: at least one that has ended is known
+        try:
+            os.kill(identity.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+    return None
 
 
 def collect_provenance() -> dict[str, Any]:
@@ -84,17 +91,19 @@ def command_line() -> str:
         return shlex.join(["dynamaze", *options])
     if name in ("", "-c") or "ipykernel" in program:
         return ""
-    return shlex.join(["python", *sys.orig_argv[1:]])
+    original = sys.orig_argv[1:]
+    if original[:2] == ["-m", "dynamaze"]:
+        return shlex.join(original[1:])
+    return shlex.join(["python", *original])
 
 
 @cache
 def _machine() -> str:
-    parts = [platform.node()]
-    with suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
-    with suppress(OSError):
-        parts.append(os.readlink("/proc/self/ns/pid"))
-    return " ".join(parts)
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{platform.node()} {boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return f"{platform.node()} {uuid.getnode()}"
 
 
 def _start_time(pid: int) -> str | None:

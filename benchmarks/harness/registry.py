@@ -124,6 +124,11 @@ EXPERIMENTS = {
         "--runs 5",
         "dynamaze.benchmarks.studies.deep_belief",
     ),
+    "coverage": Command(
+        "coverage of the 95% intervals of this package, by simulation",
+        "--samples 200",
+        "dynamaze.benchmarks.studies.coverage",
+    ),
 }
 """Experiments by name: those of chapter 8 of Sutton & Barto (2018), then studies."""
 

@@ -24,6 +24,7 @@ from typing import Annotated, Any, NamedTuple
 
 import tyro
 
+from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE
 from dynamaze.benchmarks.harness.run_metrics import metric_lines
 from dynamaze.benchmarks.harness.store import Store, StoredGroup, StoreError, Sweep
 from dynamaze.benchmarks.harness.table import Lines
@@ -90,14 +91,14 @@ def stored_report(store: Store, experiment: str) -> Report:
         members = set(sweep.group_ids)
         groups = [stored for stored in groups if stored.id in members]
     if sweep is None or sweep.ended is None:
-        sections = {"Stored runs, means": metric_lines(store, groups)}
+        sections = {"Stored runs, means": _without_empty_columns(metric_lines(store, groups))}
         note = "This sweep has not ended; the command continues it."
     else:
         sections, note = sweep.sections, ""
     return Report(
         title=(sweep.title if sweep else "") or experiment,
         sections=sections,
-        caption=sweep.caption if sweep else "",
+        caption=sweep.caption if sweep and sweep.ended else FEW_RUNS_NOTE,
         pictures=store.sweep_pictures(sweep.id) if sweep else (),
         configuration=json.loads(sweep.configuration) if sweep else {},
         runs=_run_lines(groups),
@@ -128,44 +129,50 @@ def _run_lines(groups: Iterable[StoredGroup]) -> Lines:
     lines: Lines = [("setting", "environment", "n", "failed", "seconds a run")]
     for stored in groups:
         mean = f"{stored.seconds / stored.done:.3g}" if stored.done else ""
-        lines.append(
-            (
-                stored.group.label,
-                stored.group.environment,
-                str(stored.done),
-                str(stored.failed),
-                mean,
-            )
-        )
-    return lines
+        label, environment = stored.group.label, stored.group.environment
+        lines.append((label, environment, str(stored.done), str(stored.failed), mean))
+    return _without_empty_columns(lines)
+
+
+def _without_empty_columns(lines: Lines) -> Lines:
+    kept = [at for at in range(len(lines[0])) if any(line[at] for line in lines[1:])]
+    return [tuple(line[at] for at in kept) for line in lines] if kept else lines
 
 
 def _machine_lines(store: Store, groups: Sequence[StoredGroup], sweep: Sweep | None) -> Lines:
-    """Return a line for each set-up under which runs took place."""
-    counts: Counter[tuple[str, ...]] = Counter()
+    """Return lines with a column for each set-up under which runs took place."""
+    counts: Counter[tuple[tuple[str, str], ...]] = Counter()
     for provenance, runs in store.provenances(stored.id for stored in groups):
-        counts[_machine(provenance)] += runs
+        counts[_set_up(provenance)] += runs
     if sweep is not None and not counts:
-        counts[_machine(sweep.provenance)] += 0
+        counts[_set_up(sweep.provenance)] += 0
+    set_ups = [dict(set_up) for set_up, _ in counts.most_common()]
+    names = dict.fromkeys(name for set_up in set_ups for name in set_up)
     return [
-        ("runs", "versions", "machine", "revision of dynamaze"),
-        *((str(runs), *machine) for machine, runs in counts.most_common()),
+        ("", *(f"{runs} runs" for _, runs in counts.most_common())),
+        *((name, *(set_up.get(name, "") for set_up in set_ups)) for name in names),
     ]
 
 
-def _machine(provenance: Mapping[str, Any]) -> tuple[str, ...]:
-    versions = provenance.get("versions", {})
-    machine = (
-        provenance.get("host", ""),
-        provenance.get("cpu", ""),
-        f"{provenance.get('cores', '?')} cores",
-        provenance.get("platform", ""),
-    )
-    return (
-        ", ".join(f"{name} {version}" for name, version in versions.items()),
-        ", ".join(filter(None, machine)),
-        provenance.get("revision", "") or "installed",
-    )
+def _set_up(provenance: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return names and texts of versions and machine, in the order in which they are shown."""
+    versions = [(name, str(text)) for name, text in provenance.get("versions", {}).items()]
+    others = [
+        (title, str(provenance[name]))
+        for name, title in _MACHINE.items()
+        if provenance.get(name) not in (None, "")
+    ]
+    return (*versions, *others)
+
+
+_MACHINE = {
+    "revision": "revision of dynamaze",
+    "host": "host",
+    "cpu": "processor",
+    "cores": "cores",
+    "platform": "system",
+}
+"""Parts of a provenance -> their titles in a report."""
 
 
 def _time(seconds: float) -> str:
@@ -183,7 +190,8 @@ h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.2rem; margin: 2rem
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; }
 th { border-bottom: 2px solid var(--line); } td { border-bottom: 1px solid var(--line); }
-.cells td { white-space: nowrap; } .long td { overflow-wrap: anywhere; min-width: 6rem; }
+.cells td { white-space: nowrap; } @media (max-width: 40rem) { table { font-size: .875rem; } }
+ .long td { overflow-wrap: anywhere; min-width: 6rem; }
 img { max-width: 100%; height: auto; background: white; border-radius: .25rem; }
 pre { overflow-x: auto; background: var(--soft); padding: .75rem; border-radius: .25rem; }
 summary { cursor: pointer; padding: .2rem 0; } footer { margin-top: 2rem; font-size: .85rem; }

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynamaze.benchmarks.harness.intervals import (
-    FEW_RUNS,
     IntervalEstimate,
+    few_runs,
     format_interval,
+    kind_of_mean,
     mean_interval,
 )
 from dynamaze.benchmarks.harness.store import Store, StoredGroup
@@ -85,24 +86,28 @@ def metric_lines(store: Store, groups: Sequence[StoredGroup]) -> Lines:
 
 
 def mean_text(values: FloatArray) -> str:
-    """Return a mean with its interval, in four significant digits."""
+    """Return a mean with its interval, which is marked if the runs are too few for it."""
     if not len(values):
         return "no finite number"
     if len(values) == 1:
         return f"{values[0]:.4g} (1 run)"
-    text = significant_text(mean_interval(values))
-    return text + (" (too few runs for this interval)" if len(values) < FEW_RUNS else "")
+    return interval_text(mean_interval(values), are_few(values))
 
 
-def significant_text(interval: IntervalEstimate) -> str:
-    """Return an interval with as many decimals as four significant digits of its ends need."""
+def are_few(values: FloatArray) -> bool:
+    """Tell whether runs, at least 2, are too few for an interval of their mean."""
+    return few_runs("mean", len(values)) or few_runs(kind_of_mean(values), len(values))
+
+
+def interval_text(interval: IntervalEstimate, few: bool) -> str:
+    """Return an interval with two significant digits of its half width."""
     largest = max(abs(float(end)) for end in interval)
     half = float(interval.high - interval.low) / 2
     scale = half if half > 0 else largest
-    if not scale or not np.isfinite(largest):
-        return format_interval(interval, 1)
-    digits = int(np.clip(1 - np.floor(np.log10(scale)), 0, 12))
-    return format_interval(interval, digits)
+    digits = 1
+    if scale and np.isfinite(largest):
+        digits = int(np.clip(1 - np.floor(np.log10(scale)), 0, 12))
+    return format_interval(interval, digits, few=few)
 
 
 def count_text(known: int, runs: int) -> str:

@@ -40,9 +40,6 @@ LATE_SECONDS = 60.0
 
 TICK_SECONDS = 0.25
 
-JOBS_PER_WORKER = 2
-"""Jobs in flight for each worker of a caller's executor: one waits where the next comes late."""
-
 
 class Run(NamedTuple):
     """A run: the index of its setting, and its number."""
@@ -130,9 +127,7 @@ class Scheduler:
 
     def _fill(self, claim: Callable[[list[Run]], list[Run]]) -> bool:
         """Submit jobs until the workers have enough, and tell whether any is in flight."""
-        workers = self._holder.workers
-        most = workers * JOBS_PER_WORKER if self._holder.is_foreign else workers
-        while len(self._jobs) < most:
+        while len(self._jobs) < self._holder.most_jobs:
             if self._breaks_as_a_whole and self._jobs and self._alone_is_due():
                 break
             if self._suspects:

@@ -52,7 +52,7 @@ def interquartile_mean(scores: npt.ArrayLike) -> FloatArray:
     pooled = _pooled(_scores(scores))
     count = pooled.shape[-1]
     cut = int(0.25 * count)
-    middle = np.partition(pooled, (cut, count - cut - 1), axis=-1)[..., cut : count - cut]
+    middle = np.sort(pooled, axis=-1)[..., cut : count - cut]  # faster than np.partition
     return np.asarray(middle.mean(axis=-1))
 
 
@@ -155,7 +155,7 @@ def stratified_bootstrap(
 def _resampled(scores: FloatArray, repetitions: int, rng: np.random.Generator) -> FloatArray:
     """Return (repetitions, runs, tasks) scores, drawn with replacement within each task."""
     runs, tasks = scores.shape
-    chosen = rng.integers(runs, size=(repetitions, runs, tasks))
+    chosen = rng.integers(runs, size=(repetitions, runs, tasks), dtype=np.int32)
     return scores[chosen, np.arange(tasks)]
 
 
@@ -299,7 +299,7 @@ def kaplan_meier(
     runs = when.size
     moments = np.concatenate([[0.0], np.unique(when[event & (when > 0)])])
     at_risk, events = _counts(when, event, moments)
-    survival: FloatArray = np.cumprod(1 - events / at_risk)
+    survival = np.asarray(np.cumprod(1 - events / at_risk), dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         # Greenwood (1926); Kalbfleisch and Prentice (2002), equations 1.13 and 1.14
         greenwood = np.cumsum(events / (at_risk * (at_risk - events)))

@@ -24,9 +24,11 @@ import sqlite3
 import struct
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import groupby, islice
+from itertools import groupby
+from json import JSONDecodeError
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -70,7 +72,10 @@ STALE_SECONDS = 180.0
 """Age of the last report after which the claims of a driver on another machine are free."""
 
 CHUNK = 500
-"""Runs read by one query."""
+"""Largest number of runs read by one query."""
+
+CHUNK_BYTES = 1 << 24
+"""Bytes of runs after which a query ends."""
 
 
 class Group(NamedTuple):
@@ -324,11 +329,8 @@ class Store:
         """
         damaged = []
         with self._errors():
-            for row in self._rows(group_id):
-                try:
-                    self._checked(group_id, row)
-                except StoreError:
-                    damaged.append(row[0])
+            for batch in self._batches(group_id):
+                damaged += [row[0] for row in batch if not self._is_whole(group_id, row)]
             if damaged:
                 with self._transaction():
                     self._connection.executemany(
@@ -363,13 +365,12 @@ class Store:
     def chunks(self, group_id: int, numbers: Iterable[int] | None = None) -> Iterator[Chunk]:
         """Yield the stacked tables of completed runs, in the order of the numbers.
 
-        Arguments and errors are those of `tables`. Memory is that of `CHUNK` runs.
+        Arguments and errors are those of `tables`. Memory is that of one chunk.
         """
-        rows = (self._checked(group_id, row) for row in self._rows(group_id, numbers))
-        while True:
+        for batch in self._batches(group_id, numbers):
             with self._errors():
-                own = list(islice(rows, CHUNK))
-            for (columns, _), group in groupby(own, key=lambda row: (row[1].columns, row[2])):
+                rows = [self._checked(group_id, row) for row in batch]
+            for (columns, _), group in groupby(rows, key=lambda row: (row[1].columns, row[2])):
                 members = list(group)
                 yield Chunk(
                     np.array([number for number, _, _ in members]),
@@ -380,8 +381,6 @@ class Store:
                     ),
                     [encoded for _, encoded, _ in members],
                 )
-            if len(own) < CHUNK:
-                return
 
     def failures(self, group_id: int) -> list[Failure]:
         """Return the failed runs of a group, in the order of their numbers."""
@@ -492,6 +491,8 @@ class Store:
     ) -> None:
         """Record the end of a sweep, with what its report shows.
 
+        It takes the place of a completed sweep of equal configuration.
+
         Args:
             sweep_id: from `begin_sweep`.
             tables: the experiment's result.
@@ -519,8 +520,24 @@ class Store:
                     crc,
                 )
             self._execute("DELETE FROM sweep_pictures WHERE sweep_id = ?", sweep_id)
+            self._drop_repetitions(sweep_id)
             for picture in pictures:
                 self._execute("INSERT INTO sweep_pictures VALUES (?, ?)", sweep_id, picture)
+
+    def _drop_repetitions(self, sweep_id: int) -> None:
+        """Remove completed sweeps that this one repeats: the pictures of each take 100 kB."""
+        repeated = self._execute(
+            """SELECT old.id FROM sweeps AS old JOIN sweeps AS new ON new.id = ?
+            WHERE old.id != new.id AND old.ended IS NOT NULL AND old.experiment = new.experiment
+            AND old.configuration = new.configuration""",
+            sweep_id,
+        ).fetchall()
+        for table, column in (
+            ("sweeps", "id"),
+            ("sweep_tables", "sweep_id"),
+            ("sweep_pictures", "sweep_id"),
+        ):
+            self._connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", repeated)
 
     def sweeps(self, experiment: str | None = None) -> list[Sweep]:
         """Return the sweeps, of one experiment or of all, in the order of their beginnings."""
@@ -531,19 +548,7 @@ class Store:
                 WHERE ?1 IS NULL OR experiment = ?1 ORDER BY sweeps.id""",
                 experiment,
             ).fetchall()
-        return [
-            Sweep(
-                number,
-                name,
-                configuration,
-                tuple(json.loads(groups)),
-                json.loads(provenance),
-                began,
-                ended,
-                *_read_report(report),
-            )
-            for number, name, configuration, groups, provenance, began, ended, report in rows
-        ]
+            return [_read_sweep(*row) for row in rows]
 
     def sweep_tables(self, sweep_id: int) -> Tables:
         """Return the tables of a sweep that has ended.
@@ -577,43 +582,51 @@ class Store:
 
     # -- reading
 
-    def _rows(
+    def _batches(
         self, group_id: int, numbers: Iterable[int] | None = None
-    ) -> Iterator[tuple[int, EncodedTable, int]]:
-        """Yield number, content and CRC of completed runs, a query for each `CHUNK`."""
+    ) -> Iterator[list[tuple[int, EncodedTable, int]]]:
+        """Yield lists of number, content and CRC of completed runs, in the order of the numbers."""
         select = (
             "SELECT number, columns, metrics, body, crc FROM runs "
-            "LEFT JOIN schemas ON schemas.id = schema_id WHERE group_id = ?"
+            "LEFT JOIN schemas ON schemas.id = schema_id WHERE group_id = ? AND "
         )
         if numbers is None:
             wanted: list[int] | None = None
-            condition = "number > ? ORDER BY number LIMIT ?"
+            select += "number > ? ORDER BY number LIMIT ?"
         else:
             wanted = sorted(set(map(int, numbers)))
-            condition = "number IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?"
+            select += "number IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?"
         last, at = -(1 << 63), 0
         while wanted is None or at < len(wanted):
             asked = last if wanted is None else json.dumps(wanted[at : at + CHUNK])
-            with self._lock:
-                rows = self._execute(f"{select} AND {condition}", group_id, asked, CHUNK).fetchall()
-            for number, columns, metrics, body, crc in rows:
-                yield number, EncodedTable(columns or "", metrics or "", body or b""), crc
-            if wanted is None and len(rows) < CHUNK:
+            rows, size = [], 0
+            with self._errors():
+                cursor = self._execute(select, group_id, asked, CHUNK)
+                for number, columns, metrics, body, crc in cursor:
+                    rows.append(
+                        (number, EncodedTable(columns or "", metrics or "", body or b""), crc)
+                    )
+                    size += len(body or b"")
+                    if size > CHUNK_BYTES:
+                        break
+                cursor.close()
+            if rows:
+                yield rows
+                last = rows[-1][0]
+            is_cut = size > CHUNK_BYTES
+            if wanted is None and len(rows) < CHUNK and not is_cut:
                 return
-            at += CHUNK
-            last = rows[-1][0] if rows else last
+            if wanted is not None:
+                at = bisect_right(wanted, last) if is_cut else at + CHUNK
 
     def _checked(
         self, group_id: int, row: tuple[int, EncodedTable, int]
     ) -> tuple[int, EncodedTable, int]:
         """Return number, content and rows of a run, or raise StoreError if it is damaged."""
-        number, encoded, crc = row
-        try:
-            if table_crc(self._digest(group_id), number, encoded) == crc:
-                rows = struct.unpack_from("<Q", encoded.body, 1)[0] if encoded.body else 1
-                return number, encoded, rows
-        except (AttributeError, TypeError, struct.error):  # another type than was stored
-            pass
+        number, encoded, _ = row
+        if self._is_whole(group_id, row):
+            rows = struct.unpack_from("<Q", encoded.body, 1)[0] if encoded.body else 1
+            return number, encoded, rows
         experiment, label = self._execute(
             "SELECT experiment, label FROM groups WHERE id = ?", group_id
         ).fetchone()
@@ -621,6 +634,13 @@ class Store:
             f"{self._name}: run {number} of {experiment}{label and f', {label}'} is damaged; "
             "run the experiment again, which runs it anew"
         )
+
+    def _is_whole(self, group_id: int, row: tuple[int, EncodedTable, int]) -> bool:
+        number, encoded, crc = row
+        try:
+            return table_crc(self._digest(group_id), number, encoded) == crc
+        except (AttributeError, TypeError):  # another type than was stored
+            return False
 
     def _digest(self, group_id: int) -> str:
         if group_id not in self._digests:
@@ -725,14 +745,34 @@ class Store:
         with self._lock:
             try:
                 yield
-            except sqlite3.Error as error:
+            except _READING_ERRORS as error:
                 raise StoreError(f"{self._name}: {explain(error)}") from error
 
 
-def _read_report(text: str | None) -> tuple[str, dict[str, Lines], str]:
-    """Return title, sections and caption of a sweep."""
-    if text is None:
-        return "", {}, ""
-    report = json.loads(text)
-    sections = {title: [tuple(line) for line in own] for title, own in report["sections"].items()}
-    return report["title"], sections, report["caption"]
+def _read_sweep(
+    number: int,
+    experiment: str,
+    configuration: str,
+    group_ids: str,
+    provenance: str,
+    began: float,
+    ended: float | None,
+    report: str | None,
+) -> Sweep:
+    shown: Any = json.loads(report) if report else {"title": "", "sections": {}, "caption": ""}
+    return Sweep(
+        number,
+        experiment,
+        configuration,
+        tuple(json.loads(group_ids)),
+        json.loads(provenance),
+        began,
+        ended,
+        shown["title"],
+        {title: [tuple(line) for line in lines] for title, lines in shown["sections"].items()},
+        shown["caption"],
+    )
+
+
+_READING_ERRORS = (sqlite3.Error, UnicodeDecodeError, JSONDecodeError, KeyError)
+"""Errors of damaged files."""

@@ -10,6 +10,7 @@ import os
 import sqlite3
 import tempfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 FORMAT = 1
@@ -87,6 +88,7 @@ _EXPLANATIONS = {
     "locked": f"locked by another process for more than {LOCK_SECONDS:g} s",
     "malformed": "the store is damaged; move it away, or restore a copy",
     "not a database": "the store is damaged; move it away, or restore a copy",
+    "no such": "the store is damaged; move it away, or restore a copy",
     "readonly": "the store cannot be written",
     "unable to open": "the store cannot be opened; expected a folder and a file to write to",
     "disk I/O": "the disk reports an error; what was stored before is kept",
@@ -94,8 +96,10 @@ _EXPLANATIONS = {
 }
 
 
-def explain(error: sqlite3.Error) -> str:
-    """Return the reason of an error of SQLite."""
+def explain(error: Exception) -> str:
+    """Return the reason of an error of SQLite, or of text from it that cannot be decoded."""
+    if not isinstance(error, sqlite3.Error):
+        return _EXPLANATIONS["malformed"]
     text = str(error)
     for part, explanation in _EXPLANATIONS.items():
         if part in text:
@@ -130,7 +134,7 @@ def open_store_file(path: Path | None, write: bool) -> sqlite3.Connection:
     connection = _connect(f"{path.absolute().as_uri()}?mode=rw")
     try:
         _set_journal(connection, path)
-    except sqlite3.Error:
+    except BaseException:
         connection.close()
         raise
     return connection
@@ -198,20 +202,24 @@ def _open_for_reading(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA query_only = 1")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
+        return connection
+    except BaseException as error:
         connection.close()
         wal = path.with_name(f"{path.name}-wal")
-        if wal.exists() and wal.stat().st_size:
+        has_log = wal.exists() and wal.stat().st_size > 0
+        if has_log or not isinstance(error, sqlite3.OperationalError):
             raise
-        # A write-ahead log needs a folder to write to, if only to read; there is no log here.
-        connection = _connect(f"{address}?mode=ro&immutable=1")
-    return connection
+    # A write-ahead log needs a folder to write to, if only to read; there is no log here.
+    return _connect(f"{address}?mode=ro&immutable=1")
 
 
 def _connect(address: str) -> sqlite3.Connection:
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         address, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False, uri=True
     )
+    # Damaged text must not hinder the search for damaged runs, which are known by their CRC.
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+    return connection
 
 
 def _set_journal(connection: sqlite3.Connection, path: Path) -> None:

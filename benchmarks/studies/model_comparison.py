@@ -5,8 +5,8 @@ measurements. Two remarks on the results:
 
 1. A model that generalises observes row and column and must learn the walls; a table need not
    generalise, and samples only visited pairs. So in so small a maze a table is hard to beat:
-   networks, which have seen too little in one or two thousand steps to be sharp at each wall, come
-   within some 12 to 16% of it after 20 episodes.
+   networks have seen too little in one or two thousand steps to be sharp at each wall
+   (`dynamaze bench run models` prints by how much longer their episodes are).
 2. In the blocking maze none of them explores for changes (see `model_confidence`). The forgetting
    models plan with the same n as the others, and forget in the static maze too.
 """

@@ -78,6 +78,9 @@ OLD_COMMANDS = {
 }
 """Commands of version 0.1 that have another name, also under that of their group."""
 
+SHORT_COMMANDS = {"bench coverage": f"{RUN} coverage"}
+"""Shorter words for a command."""
+
 HELP = """\
 DynaMaze {version}: learning and planning in environments that change.
 
@@ -120,7 +123,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return the exit code, or raise the command's exception."""
-    name, options = split_command(arguments or ["--help"])
+    words, options = split_command(arguments or ["--help"])
+    name = SHORT_COMMANDS.get(words, words)
     if name in ("-h", "--help", "help"):
         print(help_text(), end="")
         return 0
@@ -165,7 +169,7 @@ def split_command(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
 
     Words that only begin a command, such as `bench run`, are a command too.
     """
-    known = (*COMMANDS, *OLD_COMMANDS, LIST)
+    known = (*COMMANDS, *OLD_COMMANDS, *SHORT_COMMANDS, LIST)
     for words in (3, 2, 1):
         name = " ".join(arguments[:words])
         if any(each == name or each.startswith(f"{name} ") for each in known):

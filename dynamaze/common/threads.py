@@ -1,7 +1,7 @@
 """Context managers that limit BLAS and torch to one thread.
 
 Parallel parts of a matrix of a few hundred rows are shorter than the wait for each other: on a
-machine whose cores are busy two threads took 60 times as long as one.
+machine whose cores are busy two threads take far longer than one.
 """
 
 from __future__ import annotations

@@ -103,8 +103,7 @@ def wilson(lattice: Lattice, rng: LevelRNG) -> None:
     """Carve loop-erased random walks: all perfect mazes have equal probabilities.
 
     Wilson, "Generating random spanning trees more quickly than the cover time", STOC 1996. The time
-    grows with the number of cells, and in thin mazes with the ratio of the sides as well: 0.1 s for
-    501x501, but 10 s for 3x20001.
+    grows with the number of cells, and in thin mazes with the ratio of the sides as well.
     """
     grid, _, cells, steps = lattice
     turn = rng.choices_of_four(steps).__next__

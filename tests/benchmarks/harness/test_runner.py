@@ -13,7 +13,7 @@ import pytest
 from dynamaze.benchmarks.harness import runner as runner_module
 from dynamaze.benchmarks.harness.live_view import SweepProgress
 from dynamaze.benchmarks.harness.runner import DryRunEnd, Runner, RunsFailedError, run_seed
-from dynamaze.benchmarks.harness.store import RunRecord, Store
+from dynamaze.benchmarks.harness.store import RunRecord, Store, encode_table
 
 from . import toy_sweeps as toy
 from .toy_sweeps import EXPECTED, ToyConfig, begun, values
@@ -154,7 +154,7 @@ def test_claimed_runs_are_waited_for(
 
     def sleep(seconds: float) -> None:
         """Take the place of `time.sleep`: the other driver ends here."""
-        record = next(iter(store._rows(group)))[1]
+        record = encode_table(first[0][0])
         other.record(group, [RunRecord(1, record)])
         other.close()
 

@@ -95,6 +95,19 @@ def test_tables_come_in_order(store: Store) -> None:
     assert chosen == [3, 5, 700]
 
 
+def test_large_runs_are_read_in_small_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "CHUNK_BYTES", 2000)
+    group_id = store.open_group(GROUP)
+    tables = [{"x": np.random.default_rng(number).random(100)} for number in range(30)]
+    store.record(group_id, [RunRecord(n, encode_table(table)) for n, table in enumerate(tables)])
+    assert max(len(chunk.numbers) for chunk in store.chunks(group_id)) == 3
+    for numbers in (range(30), [1, *range(7, 25)]):
+        found = dict(store.tables(group_id, numbers))
+        assert list(found) == list(numbers)
+        assert all(found[number]["x"].tolist() == tables[number]["x"].tolist() for number in found)
+    assert len(list(store.tables(group_id))) == 30
+
+
 def test_record_keeps_the_first_result(store: Store) -> None:
     group_id = store.open_group(GROUP)
     store.record(group_id, [result(0), RunRecord(1, None, "failed")])
@@ -143,6 +156,20 @@ def test_sweep_keeps_tables_and_report(store: Store) -> None:
     assert store.sweep_pictures(sweep_id) == [b"png"]
     assert store.sweep_tables(sweep_id)["toy"]["agent"].tolist() == ["a", "b"]
     assert store.sweeps("other") == []
+
+
+def test_repeated_sweep_replaces_the_last(store: Store) -> None:
+    for configuration in ("{}", "{}", '{"runs":9}', "{}"):
+        sweep_id = store.begin_sweep("toy", configuration, [])
+        store.end_sweep(sweep_id, {"toy": {"x": np.arange(3)}}, pictures=[b"png"])
+    unfinished = store.begin_sweep("toy", "{}", [])
+    assert [(sweep.id, sweep.configuration) for sweep in store.sweeps()] == [
+        (sweep_id - 1, '{"runs":9}'),
+        (sweep_id, "{}"),
+        (unfinished, "{}"),
+    ]
+    (pictures,) = store._connection.execute("SELECT count(*) FROM sweep_pictures").fetchone()
+    assert pictures == 2
 
 
 # -- claims
@@ -282,6 +309,7 @@ def test_damaged_run_is_found_and_run_again(path: Path) -> None:
     [
         "UPDATE runs SET body = zeroblob(20)",
         "UPDATE runs SET body = 'text'",
+        "UPDATE runs SET metrics = cast(x'ff' || metrics AS TEXT)",
         "UPDATE runs SET number = number + 10",
         "UPDATE runs SET schema_id = 99",
         "UPDATE schemas SET columns = '[]'",
@@ -346,6 +374,34 @@ def test_cut_store_is_damaged(path: Path) -> None:
     path.write_bytes(content[:20_000] + bytes(4096) + content[24_096:-50_000])
     with pytest.raises(StoreError, match=r"runs.sqlite: .*damaged"), Store(path) as store:
         list(store.tables(store.open_group(GROUP)))
+
+
+def test_damaged_bytes_raise_one_error(path: Path) -> None:
+    fill(path, 40)
+    with Store(path) as store:
+        sweep_id = store.begin_sweep("toy", "{}", [1])
+        store.end_sweep(sweep_id, {"toy": {"x": np.arange(9)}}, sections={"a": [("x",)]})
+    content = path.read_bytes()
+    generator = np.random.default_rng(0)
+    found = set()
+    for _ in range(40):
+        damaged = bytearray(content)
+        for place in generator.integers(100, len(content), size=3):
+            damaged[place] = generator.integers(256)
+        path.write_bytes(damaged)
+        try:
+            with Store(path) as store:
+                group_id = store.open_group(GROUP)
+                store.drop_damaged(group_id)
+                assert all(n / 3 == table["reward"][0] for n, table in store.tables(group_id))
+                for sweep in store.sweeps():
+                    store.sweep_tables(sweep.id)
+            found.add("ok")
+        except StoreError:
+            found.add("error")
+        for suffix in ("-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+    assert found == {"ok", "error"}
 
 
 def test_full_disk_keeps_what_was_stored(store: Store) -> None:

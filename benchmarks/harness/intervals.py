@@ -24,7 +24,7 @@ FEW_RUNS_BY_KIND = {
     "time": 50,
     "survival": 50,
     "bootstrap": 20,
-    "geometric": 2,
+    "geometric": 5,
     "quantile": 1,
     "proportion": 1,
 }
@@ -38,8 +38,9 @@ Measured by `dynamaze bench coverage`, whose data sets each have a kind:
   numbers with a rare mode of 10 to 30%.
 - survival: Kaplan-Meier's interval at one time.
 - bootstrap: percentile bootstrap of the interquartile mean; the runs of each task.
-- geometric, quantile, proportion: cover with any number of runs. (A quantile's interval has an
-  infinite end instead.)
+- geometric: Student's interval on the log scale; few equal counts have no spread.
+- quantile, proportion: cover with any number of runs. (A quantile's interval has an infinite end
+  instead.)
 """
 
 FEW_RUNS = FEW_RUNS_BY_KIND["mean"]
@@ -79,7 +80,9 @@ def few_runs(kind: str, runs: int) -> bool:
 def kind_of_mean(samples: npt.ArrayLike) -> str:
     """Return the kind of the mean's interval that fits the skewness of many runs.
 
-    Few runs do not show their skewness: use the runs of an earlier, larger experiment.
+    Not for the runs of the interval itself: those few that happen to look symmetric are just those
+    whose interval is too short. Use the runs of an earlier, larger experiment, or the kind of
+    quantity.
 
     Args:
         samples: (runs,) numbers, at least 2.

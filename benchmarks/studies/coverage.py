@@ -115,7 +115,7 @@ class CoverageConfig(ExperimentConfig):
         named: list[tuple[str, tuple[float, ...]]] = [
             (name, ()) for name in self.data or data_sets()
         ]
-        named += list(stored_numbers(self.output / "results", self.stored))
+        named += stored_numbers(self.output / "results", self.stored)
         return [Setting(arguments, self.runs, arguments[0]) for arguments in named]
 
     @property
@@ -341,14 +341,17 @@ def mean_until(horizon: float) -> float:
 
 def two_modes(share: float) -> Draw:
     """Return normal numbers round 200 with a probability, else round 60."""
-    return lambda rng, n, samples: rng.normal(
-        np.where(rng.random((n, samples)) < share, 200.0, 60.0), 10.0
-    )
+
+    def draw(rng: np.random.Generator, n: int, samples: int) -> FloatArray:
+        modes = np.where(rng.random((n, samples)) < share, 200.0, 60.0)
+        return modes + rng.normal(0, 10, (n, samples))
+
+    return draw
 
 
 def successes(share: float) -> Draw:
     """Return ones with a probability, else zeros."""
-    return lambda rng, n, samples: (rng.random((n, samples)) < share) * 1.0
+    return lambda rng, n, samples: (rng.random((n, samples)) < share).astype(np.float64)
 
 
 def paired_mazes(rng: np.random.Generator, n: int, samples: int) -> FloatArray:
@@ -378,38 +381,49 @@ def true_interquartile_mean() -> float:
     return float(np.sum((grid[1:] + grid[:-1]) / 2 * np.diff(cumulative)) / 0.5)
 
 
-def stored_numbers(folder: Path, most: int) -> Iterator[tuple[str, tuple[float, ...]]]:
-    """Yield titles and numbers of the tables of single runs, the most skewed of each column.
+@cache
+def stored_numbers(folder: Path, most: int) -> list[tuple[str, tuple[float, ...]]]:
+    """Return titles and numbers of the tables of single runs, the most skewed of each column.
 
     Args:
         folder: of the tables; none may be there.
         most: number of columns.
     """
+    found: list[tuple[str, tuple[float, ...]]] = []
     for path in sorted(folder.glob("*.csv")):
         table = read_csv(path)
         if "run" not in table:
             continue
         groups = _groups_of_runs(table)
         for name, values in table.items():
-            found = [values[rows] for rows in groups if values.dtype.kind == "f"]
-            usable = [each for each in found if np.isfinite(each).all() and np.ptp(each) > 0]
-            if usable and most > 0:
-                most -= 1
+            own = [values[rows] for rows in groups if values.dtype.kind == "f"]
+            usable = [each for each in own if np.isfinite(each).all() and np.ptp(each) > 0]
+            if usable and len(found) < most:
                 chosen = max(usable, key=lambda each: abs(_skewness(each)))
-                yield f"Stored: {path.stem}, {name}", tuple(chosen.tolist())
+                found.append((f"Stored: {path.stem}, {name}", tuple(chosen.tolist())))
+    return found
 
 
 def _groups_of_runs(table: Table, least: int = 30) -> list[BoolArray]:
     """Return the rows of each setting of a table that has a row for each run, and enough runs."""
-    runs = np.unique(table["run"]).size
-    keys = [
-        values.astype(str)
-        for name, values in table.items()
-        if name != "run" and (values.dtype.kind != "f" or np.unique(values).size < runs / 3)
-    ]
-    settings = np.stack([*keys, np.full(table["run"].size, "")], axis=1)
-    groups = [(settings == setting).all(axis=1) for setting in np.unique(settings, axis=0)]
-    return [rows for rows in groups if least <= rows.sum() == np.unique(table["run"][rows]).size]
+    names = sorted(
+        (name for name in table if name != "run"), key=lambda name: _is_result(table, name)
+    )
+    for count in range(len(names) + 1):
+        # Columns of numbers are settings too, as far as they are needed to tell rows apart.
+        if count < len(names) and not _is_result(table, names[count]):
+            continue
+        keys = [table[name].astype(str) for name in names[:count]]
+        settings = np.stack([*keys, np.full(table["run"].size, "")], axis=1)
+        labels = np.unique(settings, axis=0, return_inverse=True)[1].ravel()
+        if np.unique(np.stack([labels, table["run"]]), axis=1).shape[1] == labels.size:
+            groups = [labels == label for label in range(labels.max() + 1)]
+            return [rows for rows in groups if rows.sum() >= least]
+    return []
+
+
+def _is_result(table: Table, name: str) -> bool:
+    return table[name].dtype.kind == "f"
 
 
 def stored_data(title: str, numbers: FloatArray) -> DataSet:

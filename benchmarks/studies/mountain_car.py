@@ -5,7 +5,7 @@ are not reproduced. The environment is Gymnasium's `MountainCar-v0`, with at mos
 episode. All methods have the same tile coding and act greedily: values begin at 0, which is
 optimistic, so that every action is tried (Sutton & Barto 2018, section 10.1).
 
-Steps of episode 5, from `dynamaze bench run mountain-car` (10 runs, seed 0, 95% intervals):
+Results in episode 5 (steps; 10 runs, 95% intervals):
 
 - Q-learning 352 [305, 398]; the learned model without planning 411 [261, 561].
 - Planning at random features 192 [168, 216], by PWMA 229 [167, 290], by MG 193 [168, 217].

@@ -99,7 +99,7 @@ def test_stored_runs_are_resampled(tmp_path: Path) -> None:
     config = replace(CONFIG, output=tmp_path, samples=20, data=("normal",))
     table = coverage.run(config)["coverage"]
     assert set(rows_where(table, data=title)["kind"]) == {"time", "geometric", "quantile"}
-    assert not list(stored_numbers(tmp_path / "nowhere", 5))
+    assert not stored_numbers(tmp_path / "nowhere", 5)
 
 
 def test_coverage_plot_and_summary(tmp_path: Path) -> None:

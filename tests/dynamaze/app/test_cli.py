@@ -126,6 +126,17 @@ def test_bench_lists_its_commands() -> None:
         assert f"\n  {name} " in run.stdout
 
 
+def test_bench_coverage_is_short() -> None:
+    assert cli.split_command(["bench", "coverage", "--runs", "2"]) == (
+        "bench coverage",
+        ["--runs", "2"],
+    )
+    assert cli.SHORT_COMMANDS["bench coverage"] in cli.COMMANDS
+    run = dynamaze("bench", "coverage", "--help")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "--repetitions" in run.stdout
+
+
 @pytest.mark.parametrize("arguments", [(), ("--help",)])
 def test_bench_list_names_experiments(arguments: tuple[str, ...]) -> None:
     run = dynamaze("bench", "list", *arguments)

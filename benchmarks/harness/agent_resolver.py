@@ -187,7 +187,7 @@ def _import_module(what: str, name: str) -> ModuleType:
 
 def _import_file(what: str, path: str) -> ModuleType:
     """Import a file as a module that other processes need not be able to import."""
-    import cloudpickle
+    from dynamaze.benchmarks.harness.scheduler import send_by_value
 
     file = Path(path).resolve()
     if not file.is_file():
@@ -207,7 +207,7 @@ def _import_file(what: str, path: str) -> ModuleType:
         except BaseException:
             del sys.modules[name]
             raise
-        cloudpickle.register_pickle_by_value(module)
+        send_by_value(module)
     return sys.modules[name]
 
 

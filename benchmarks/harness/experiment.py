@@ -35,7 +35,7 @@ from dynamaze.benchmarks.harness.intervals import FEW_RUNS
 from dynamaze.benchmarks.harness.live_view import open_view
 from dynamaze.benchmarks.harness.old_names import OLD_NAMES
 from dynamaze.benchmarks.harness.report import stored_report, write_report
-from dynamaze.benchmarks.harness.runner import DryRunEnd, Runner
+from dynamaze.benchmarks.harness.runner import DryRunEnd, Runner, RunsFailedError
 from dynamaze.benchmarks.harness.runner import (
     Setting as Setting,  # noqa: PLC0414  # experiments import it from here
 )
@@ -68,6 +68,8 @@ class ExperimentConfig:
     """Above the summary."""
     swept: ClassVar[tuple[str, ...]] = ()
     """Options that change no run's result: those that list settings, or concern the summary."""
+    failures: ClassVar[str] = ""
+    """Name of the table of failed runs, where an experiment goes on without them."""
 
     output: Path = Path()
     """Parent of the folder `results/` with tables and plots; the working directory by default."""
@@ -108,6 +110,10 @@ class ExperimentConfig:
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
         return interval_caption(self.runs)
+
+    def make_executor(self, workers: int) -> MakeExecutor | None:
+        """Return what makes the executor of the runs; None for processes."""
+        return None
 
     def check(self) -> None:
         """Check the options before anything runs.
@@ -187,7 +193,30 @@ def run_module(experiment: Any, config: ExperimentConfig) -> list[Path]:
     paths = run_experiment(experiment, config, console)
     if paths:
         print_paths(console, began, paths)
+    if paths and config.failures:
+        check_failures(read_csv(config.output / "results" / f"{config.failures}.csv"))
     return paths
+
+
+def check_failures(failures: Table) -> None:
+    """Check that no run failed.
+
+    Args:
+        failures: columns agent, environment, run and error.
+
+    Raises:
+        RunsFailedError: if some did; names the first one.
+    """
+    count = len(failures["run"])
+    if count:
+        agent, env, number, error = (
+            failures[name].tolist()[0] for name in ("agent", "environment", "run", "error")
+        )
+        raise RunsFailedError(
+            f"{count} runs failed, the first one is run {number} of {agent!r} in {env}: {error}; "
+            "--retry-failed runs them again",
+            [],
+        )
 
 
 def run_experiment(
@@ -250,15 +279,12 @@ def run_experiment(
 
 
 @contextmanager
-def open_runner(
-    config: ExperimentConfig, console: Console, executor: MakeExecutor | None = None
-) -> Iterator[Runner]:
+def open_runner(config: ExperimentConfig, console: Console) -> Iterator[Runner]:
     """Open the store of a command and the runner that its options describe.
 
     Args:
         config: its options.
         console: shows the progress.
-        executor: makes the executor; by default processes.
 
     Yields:
         The runner.
@@ -266,13 +292,14 @@ def open_runner(
     Raises:
         StoreError: if the store cannot be used.
     """
+    workers = config.workers or available_cores()
     path = config.store or config.output / "results" / "runs.sqlite"
     # A dry run leaves no file behind.
     with (
         Store(None if config.dry_run and not path.exists() else path) as store,
         Runner(
-            executor=executor,
-            workers=config.workers or available_cores(),
+            executor=None if config.dry_run else config.make_executor(workers),
+            workers=workers,
             store=store,
             view=open_view(console),
             run_limit=config.run_limit,

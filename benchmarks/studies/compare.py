@@ -10,10 +10,8 @@ phase is good enough.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, ClassVar, NamedTuple
@@ -22,20 +20,13 @@ import gymnasium as gym
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from rich.console import Console
 
 from dynamaze.benchmarks.harness.agent_resolver import resolve_agent, resolve_env
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import interval_columns, interval_of
 from dynamaze.benchmarks.harness.exact_regret import Phase, phases_of
-from dynamaze.benchmarks.harness.executors import MakeExecutor, available_cores
-from dynamaze.benchmarks.harness.experiment import (
-    ExperimentConfig,
-    open_runner,
-    print_paths,
-    read_tables,
-    run_experiment,
-)
+from dynamaze.benchmarks.harness.executors import MakeExecutor
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig
 from dynamaze.benchmarks.harness.intervals import (
     FEW_RUNS_NOTE,
     IntervalEstimate,
@@ -44,7 +35,7 @@ from dynamaze.benchmarks.harness.intervals import (
     mean_interval,
 )
 from dynamaze.benchmarks.harness.plots import EVENT, legend_below, line_with_band, panels
-from dynamaze.benchmarks.harness.runner import Runner, RunsFailedError, Setting, run_seed
+from dynamaze.benchmarks.harness.runner import Runner, Setting, run_seed
 from dynamaze.benchmarks.harness.statistics import (
     censored_at,
     fraction_recovered,
@@ -74,6 +65,12 @@ from dynamaze.common.validation import checked_integer, checked_number
 
 CURVE_POINTS = 100
 """Points of each stored curve, at most."""
+
+METRICS = ("reward", "regret", "best", "episodes", "steps")
+"""Numbers of a run."""
+
+RUN_COLUMNS = ("agent", "environment", "run", *METRICS, "kind")
+"""Columns of the table of runs, without those of changes."""
 
 BOOTSTRAP_SEED = 20_210_830
 """Seed of the bootstrap's random numbers, which are not those of the runs."""
@@ -107,6 +104,7 @@ class CompareConfig(ExperimentConfig):
     name: ClassVar[str] = "compare"
     title: ClassVar[str] = "Comparison of agents"
     swept: ClassVar[tuple[str, ...]] = ("agent", "env")
+    failures: ClassVar[str] = "compare_failures"
 
     agent: tuple[str, ...] = ("DynaQ", "DynaQPlus")
     """Agents: a name (DynaQ, PPO, random), with arguments "DynaQ(planning_steps=50)"; a file
@@ -154,6 +152,10 @@ class CompareConfig(ExperimentConfig):
             for env, phases in zip(self.entries.envs, self.phases, strict=True)
             for agent in self.entries.agents
         ]
+
+    def make_executor(self, workers: int) -> MakeExecutor | None:
+        """Return what makes threads, if all runs are compiled; None for processes."""
+        return executor_for(self.entries, workers)
 
     @property
     def caption(self) -> str:
@@ -212,26 +214,6 @@ class CompareConfig(ExperimentConfig):
             made.close()
 
 
-def main(config: CompareConfig) -> None:
-    """Run the comparison; failed runs are an error at the end.
-
-    Raises:
-        RunsFailedError: if runs failed. The others are in the tables and the summary.
-    """
-    config.check()
-    console, began = Console(), time.perf_counter()
-    with ExitStack() as stack:
-        runner = None
-        if not config.plot_only:
-            workers = config.workers or available_cores()
-            executor = None if config.dry_run else executor_for(config.entries, workers)
-            runner = stack.enter_context(open_runner(config, console, executor))
-        paths = run_experiment(_Module, config, console, runner)
-    if paths:
-        print_paths(console, began, paths)
-        check_failures(read_tables(paths[0].parent, config.name)[f"{config.name}_failures"])
-
-
 def executor_for(entries: Entries, workers: int) -> MakeExecutor | None:
     """Return what makes threads, if every agent can be run compiled in every environment.
 
@@ -252,24 +234,6 @@ def all_compiled(entries: Entries) -> bool:
             except Exception:  # the agent's own; its runs will show it
                 return False
     return True
-
-
-def check_failures(failures: Table) -> None:
-    """Check that no run failed.
-
-    Raises:
-        RunsFailedError: if some did; names the first one.
-    """
-    count = len(failures["run"])
-    if count:
-        agent, env, number, error = (
-            failures[name].tolist()[0] for name in ("agent", "environment", "run", "error")
-        )
-        raise RunsFailedError(
-            f"{count} runs failed, the first one is run {number} of {agent!r} in {env}: {error}; "
-            "--retry-failed runs them again",
-            [],
-        )
 
 
 def run(config: CompareConfig, runner: Runner | None = None) -> Tables:
@@ -302,7 +266,7 @@ def run(config: CompareConfig, runner: Runner | None = None) -> Tables:
             curves.append(_curves(agent, env, config, [table for _, table in done]))
     failures, seconds = outcome(runner, config, pairs)
     return {
-        config.name: from_rows(rows) if rows else _empty("agent", "environment", "run"),
+        config.name: from_rows(rows) if rows else _empty(*RUN_COLUMNS, *_change_columns(changes)),
         f"{config.name}_curves": stack(curves) if curves else _empty("agent", "environment"),
         f"{config.name}_phases": _phase_table(config),
         f"{config.name}_failures": failures,
@@ -420,10 +384,14 @@ def _last_line(error: str) -> str:
 def _row(agent: str, env: str, number: int, table: Table, changes: int) -> Mapping[str, Any]:
     recovery = table["recovery"][0]
     row = {"agent": agent, "environment": env, "run": number}
-    row |= {name: table[name][0] for name in ("reward", "regret", "best", "episodes", "steps")}
-    for change in range(changes):
-        row[f"recovery_{change + 1}"] = recovery[change] if change < len(recovery) else np.nan
+    row |= {name: table[name][0] for name in METRICS}
+    for change, column in enumerate(_change_columns(changes)):
+        row[column] = recovery[change] if change < len(recovery) else np.nan
     return {**row, "kind": str(table["kind"][0])}
+
+
+def _change_columns(changes: int) -> list[str]:
+    return [f"recovery_{change + 1}" for change in range(changes)]
 
 
 def _curves(agent: str, env: str, config: CompareConfig, tables: Sequence[Table]) -> Table:
@@ -593,12 +561,6 @@ def _time_text(rows: Table, took: Table) -> str:
         if number in seconds
     ]
     return f"{1e6 * float(np.median(each)):.3g}" if each else "-"
-
-
-class _Module:
-    """Functions of this module for `run_experiment`, which `main` calls."""
-
-    run, plot, summary = staticmethod(run), staticmethod(plot), staticmethod(summary)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -150,3 +151,15 @@ def test_own_agent_of_the_documentation(tmp_path: Path) -> None:
         check=True,
     )
     assert "Comparison of agents in DynaMazeShortcut-v0" in done.stdout
+
+
+def test_benchmark_stops_hanging_run() -> None:
+    def hangs(observation: int) -> int:
+        while True:
+            time.sleep(0.01)
+
+    results = run(hangs, MAZE, runs=2, run_limit=0.2)
+    assert "run_limit=0.2" in results.failures[0].error
+    (lines, reasons) = results.lines.values()
+    assert lines[1][1:3] == ("0", "2")
+    assert "run_limit=0.2" in reasons[1][2]

@@ -14,8 +14,10 @@ import pytest
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ
 from dynamaze.benchmarks.harness.exact_regret import Phase
+from dynamaze.benchmarks.harness.experiment import run_module
 from dynamaze.benchmarks.harness.runner import Runner, RunsFailedError
 from dynamaze.benchmarks.harness.step_runs import run_agent
+from dynamaze.benchmarks.studies import compare
 from dynamaze.benchmarks.studies.compare import (
     AgentEntry,
     CompareConfig,
@@ -23,7 +25,6 @@ from dynamaze.benchmarks.studies.compare import (
     EnvEntry,
     curve_places,
     executor_for,
-    main,
     plot,
     recovery_time,
     run,
@@ -175,6 +176,6 @@ def test_command_fails_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[
         r"2 runs failed, .* in DynaMaze-v0: action 9 at step 1; expected one of Discrete\(4\)"
     )
     with pytest.raises(RunsFailedError, match=sentence):
-        main(config)
+        run_module(compare, config)
     assert "compiled" in capsys.readouterr().out
     assert (tmp_path / "results" / "compare.html").exists()

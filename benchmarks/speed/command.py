@@ -25,13 +25,14 @@ from dynamaze.benchmarks.harness.timing import (
 from dynamaze.benchmarks.speed.envs import MEASUREMENTS as ENVIRONMENTS
 from dynamaze.benchmarks.speed.learners import MEASUREMENTS as LEARNERS
 from dynamaze.benchmarks.speed.planners import MEASUREMENTS as PLANNERS
+from dynamaze.benchmarks.speed.runners import MEASUREMENTS as RUNNERS
 from dynamaze.benchmarks.speed.students import MEASUREMENTS as STUDENTS
 from dynamaze.common.validation import checked_integer
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Measure the speeds of environments, rendering, agents, students and start-up."""
+    """Measure the speeds of environments, rendering, agents, students, runner and start-up."""
 
     repeats: int = 5
     """Timings of each pair; the table shows medians."""
@@ -109,6 +110,7 @@ MEASUREMENTS: tuple[Measure, ...] = (
     *LEARNERS,
     *PLANNERS,
     *STUDENTS,
+    *RUNNERS,
     figures_from_cold,
     start_up,
 )

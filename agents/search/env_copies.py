@@ -17,7 +17,10 @@ from ..core.spaces import Spaces, TableRows
 from ..core.transitions import Transitions
 
 TRANSPARENT = (TimeLimit, OrderEnforcing, PassiveEnvChecker)
-"""Wrappers that change nothing of a step but truncation."""
+"""Wrappers that change nothing of a step but truncation.
+
+A class of wrappers that only record declares it by `records_only = True`.
+"""
 
 RANDOM_PARTS = ("rng", "uniforms")
 """Keys under which a state of `get_state` holds future random numbers."""
@@ -169,7 +172,7 @@ def _default_observes(space: spaces.Space[Any]) -> str:
 def _is_transparent(env: gym.Env[Any, Any]) -> bool:
     """Return whether no wrapper has memory of its own or changes observations or rewards."""
     while isinstance(env, gym.Wrapper):
-        if not isinstance(env, TRANSPARENT):
+        if not (isinstance(env, TRANSPARENT) or getattr(type(env), "records_only", False)):
             return False
         env = env.env
     return True

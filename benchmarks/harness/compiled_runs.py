@@ -7,13 +7,13 @@ environment, so a run and an agent with the same seed are bit-identical.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.utils import seeding
-from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
+from gymnasium.wrappers import TimeLimit
 
 from dynamaze.agents import Agent, Planning
 from dynamaze.agents.core.kernels import (
@@ -27,7 +27,9 @@ from dynamaze.agents.core.kernels import (
 )
 from dynamaze.agents.core.rng import load, state_words, store
 from dynamaze.agents.models.table_copy import has_lookups
+from dynamaze.agents.models.wrapper import ModelWrapper
 from dynamaze.agents.values.table import TableValues, q_update
+from dynamaze.benchmarks.harness.exact_regret import is_plain_wrapper, maze_regret
 from dynamaze.benchmarks.harness.threads import in_threads
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled
@@ -44,14 +46,25 @@ from dynamaze.envs.vector.kernel import (
     uniform_sampler,
 )
 
-PLAIN_WRAPPERS = (OrderEnforcing, PassiveEnvChecker, TimeLimit)
-"""The wrappers of `gym.make`. A compiled run applies the limit of `TimeLimit` itself."""
-
 CHUNK_STEPS = 20_000
 """Steps between two returns to Python, where random numbers and room in the model are prepared."""
 
 NUMBERS_AHEAD = 2 * CHUNK_STEPS + 1
 """Random numbers of the environment for a chunk: a step uses at most two."""
+
+
+LOOP_METHODS = (
+    "steps",
+    "values",
+    "update",
+    "sample",
+    "choose",
+    "action_values",
+    "learns_from",
+    "record_transition",
+    "plan",
+)
+"""Methods of an agent and its parts that a run step by step calls."""
 
 
 class RunResults(NamedTuple):
@@ -60,6 +73,9 @@ class RunResults(NamedTuple):
     rewards: FloatArray  # (runs, steps) of each real step; no steps where episodes were counted
     episode_steps: IntArray  # (runs, episodes) lengths; no episodes where steps were counted
     q: FloatArray  # (runs, states, actions) final action values
+    episode_returns: FloatArray  # (runs, episodes) undiscounted
+    regrets: FloatArray  # (runs, steps) or (runs, episodes), exact; none unless asked for
+    num_episodes: IntArray  # (runs,) episodes that ended
 
 
 class RunSettings(NamedTuple):
@@ -81,6 +97,7 @@ def run_many(
     episodes: int | None = None,
     workers: int | None = None,
     callback: Callable[[], None] | None = None,
+    regret_gamma: float | None = None,
 ) -> RunResults:
     """Run an agent many times, each time with its own seed.
 
@@ -94,6 +111,8 @@ def run_many(
         episodes: episodes of each run.
         workers: threads; None for one on each core.
         callback: called after each run, in the calling thread.
+        regret_gamma: discount of the exact regrets V*(s) - Q*(s, a) in the maze as it is at each
+            step; None to leave them out.
 
     Returns:
         The rewards of each step, or the steps of each episode, and the final action values.
@@ -108,7 +127,7 @@ def run_many(
         raise ValueError(f"runs={runs}, steps={steps}, episodes={episodes}; expected at least 1")
     size = (steps or 0, episodes or 0)
     results = in_threads(
-        lambda each: run_one(make_agent(seed=each), *size),
+        lambda each: run_one(make_agent(seed=each), *size, regret_gamma=regret_gamma),
         np.random.SeedSequence(seed).spawn(runs),
         workers=workers,
         callback=callback,
@@ -127,9 +146,21 @@ def shared_env(env_id: str, **arguments: Any) -> gym.Env[Any, Any]:
     return gym.make(env_id, **arguments)
 
 
-def run_one(agent: Agent, steps: int, episodes: int) -> RunResults:
+def run_one(
+    agent: Agent, steps: int, episodes: int, *, regret_gamma: float | None = None
+) -> RunResults:
     """Run a fresh agent for some steps or episodes; the other is 0. No run axis."""
-    return CompiledRun(agent).advance(steps, episodes)
+    return CompiledRun(agent, regret_gamma).advance(steps, episodes)
+
+
+def compiled_obstacle(agent: Agent) -> str:
+    """Return the reason why an agent cannot be run compiled, or "" if it can; takes no step."""
+    try:
+        _plain_maze(agent)
+        _compiled_parts(agent)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return ""
 
 
 class CompiledRun:
@@ -137,17 +168,19 @@ class CompiledRun:
 
     Args:
         agent: the agent, whose parts are updated by the run; its environment is only read.
+        regret_gamma: discount of the regrets; None to leave them out.
 
     Raises:
         TypeError: for an agent with a part, or an environment, that compiled code cannot use.
         ValueError: if the agent has taken steps already.
     """
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, regret_gamma: float | None = None) -> None:
         self._agent = agent
         self._values, self._model, self._planning, self._exploration = _compiled_parts(agent)
         maze, limit = _plain_maze(agent)
-        self._env = CompiledEnv(maze.maze_config, seeding.np_random(agent.env_seed)[0])
+        generator = seeding.np_random(agent.env_seed)[0]
+        self._env = CompiledEnv(maze.maze_config, generator, regret_gamma)
         self._settings = RunSettings(
             self._values.learning_rate,
             self._values.gamma,
@@ -159,8 +192,15 @@ class CompiledRun:
 
     def advance(self, steps: int, episodes: int) -> RunResults:
         """Continue for some steps, or to the end of some episodes; the other is 0."""
-        result = RunResults(np.zeros(steps), np.zeros(episodes, dtype=np.int64), self._values.q)
-        done = np.zeros(2, dtype=np.int64)  # steps and episodes
+        result = RunResults(
+            np.zeros(steps),
+            np.zeros(episodes, dtype=np.int64),
+            self._values.q,
+            np.zeros(episodes),
+            np.zeros(0 if self._env.regret is None else steps + episodes),
+            np.int64(0),  # type: ignore[arg-type]  # a number without the axis of runs
+        )
+        done = np.zeros(3, dtype=np.int64)  # steps and episodes of the result, episodes that ended
         while done[0] < steps or done[1] < episodes:
             self._env.refill_random_numbers()
             self._model.reserve(CHUNK_STEPS)
@@ -173,11 +213,12 @@ class CompiledRun:
                 self._planning.record,
                 self._settings,
                 state_words(self._agent.rng),
+                self._env.regret,
                 result,
                 done,
             )
             self._env.synchronise()
-        return result
+        return result._replace(num_episodes=done[2])
 
 
 class CompiledEnv:
@@ -186,10 +227,19 @@ class CompiledEnv:
     Attributes:
         tables: the transition tables of the maze, in the only slot.
         state: the state of the environment, a batch of one.
+        regret: (states * actions,) exact regret of each action in the present maze; None without a
+            discount for it.
     """
 
-    def __init__(self, config: MazeConfig, generator: np.random.Generator) -> None:
+    def __init__(
+        self,
+        config: MazeConfig,
+        generator: np.random.Generator,
+        regret_gamma: float | None = None,
+    ) -> None:
         self._maze, self._generators = ChangingMaze(config), [generator]
+        self._regret_gamma = regret_gamma
+        self.regret: FloatArray | None = None
         self.tables = MazeTables.of([self._maze.dynamics])
         self.state = BatchedEnvState.initial(1, 2 * NUMBERS_AHEAD)
         self._draw = uniform_sampler(self.state, self._generators, 0)
@@ -220,6 +270,8 @@ class CompiledEnv:
         self.tables = self.tables.with_capacity(1, len(self._maze.dynamics.starts))
         self.tables.put(0, self._maze.dynamics)
         self.state.next_change[0] = self._maze.next_change
+        if self._regret_gamma is not None:
+            self.regret = maze_regret(self._maze.layout, self._regret_gamma).ravel()
 
 
 def _plain_maze(agent: Agent) -> tuple[GridEnv, int]:
@@ -234,7 +286,7 @@ def _plain_maze(agent: Agent) -> tuple[GridEnv, int]:
         raise ValueError(f"an agent that has taken {agent.num_timesteps} steps; expected a new one")
     env, limit = agent.env, -1
     while isinstance(env, gym.Wrapper):
-        if not isinstance(env, PLAIN_WRAPPERS):
+        if not is_plain_wrapper(env):
             raise TypeError(
                 f"a maze wrapped in {type(env).__name__}, which a compiled run would ignore; "
                 "expected the wrappers of gym.make only"
@@ -275,11 +327,51 @@ def _compiled_parts(agent: Agent) -> tuple[TableValues, Any, Planning, Any]:
         )
     if not hasattr(agent.exploration, "rule"):
         raise TypeError(f"exploration {agent.exploration!r} has no compiled rule")
+    _check_overrides(agent)
     return agent.values, agent.model, agent.planning, agent.exploration
 
 
+def _check_overrides(agent: Agent) -> None:
+    """Check that no method is overridden that a compiled run would ignore.
+
+    Raises:
+        TypeError: for a method of the loop that is defined outside of this package, in a part whose
+            record, and so its compiled rules, are of this package.
+    """
+    records = (None, None, agent.planning.record, getattr(agent.exploration, "rule", None))
+    parts: list[tuple[Any, Any]] = [
+        *zip((agent, agent.values, agent.planning, agent.exploration), records, strict=True)
+    ]
+    model: Any = agent.model
+    while model is not None:  # of a wrapper also the model inside
+        parts.append((model, getattr(model, "table", None)))
+        model = vars(model).get("model") if isinstance(model, ModelWrapper) else None
+    for part, record in parts:
+        if record is not None and not _is_ours(type(record)):
+            continue
+        overridden = _overridden(type(part))
+        if overridden:
+            raise TypeError(f"{overridden}, which a compiled run would ignore")
+
+
+@lru_cache(maxsize=256)
+def _overridden(kind: type) -> str:
+    """Return the class outside of this package and its method of the loop, in words, or ""."""
+    for name in LOOP_METHODS:
+        owner = next((base for base in kind.__mro__ if name in vars(base)), None)
+        if owner is not None and not _is_ours(owner):
+            return f"{owner.__name__} overrides {name}"
+    return ""
+
+
+def _is_ours(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
 @compiled
-def run_chunk(tables, env_state, model, exploration, planning, settings, words, result, done):
+def run_chunk(
+    tables, env_state, model, exploration, planning, settings, words, regret, result, done
+):
     """Step and learn for a chunk, until the maze may change, or until the result is full.
 
     Line by line the loop of `Agent.steps`; the letters are those of the box of tabular Dyna-Q
@@ -289,6 +381,7 @@ def run_chunk(tables, env_state, model, exploration, planning, settings, words, 
     num_actions = result.q.shape[1]
     columns = np.uint64(num_actions)
     learning_rate, gamma = settings.learning_rate, settings.gamma
+    num_ended = 0
     rng = load(words)
     for _ in range(CHUNK_STEPS):
         if done[0] == result.rewards.size and done[1] == result.episode_steps.size:
@@ -307,14 +400,20 @@ def run_chunk(tables, env_state, model, exploration, planning, settings, words, 
             planning, model, q, num_actions, np.int64(pair), following, terminated, gamma
         )
         rng = plan(planning, model, q, num_actions, learning_rate, gamma, rng)  # (f)
+        if regret is not None:  # decided while it is compiled; one of the two counts stays 0
+            result.regrets[done[0] + done[1]] += regret[pair]
         if result.rewards.size:
             result.rewards[done[0]] = reward
             done[0] += 1
+        else:
+            result.episode_returns[done[1]] += reward
         truncated = env_state.episode_step[0] >= settings.max_episode_steps > 0
         ended = terminated or truncated
-        if ended and result.episode_steps.size:
-            result.episode_steps[done[1]] = env_state.episode_step[0]
-            done[1] += 1
+        if ended:
+            num_ended += 1
+            if result.episode_steps.size:
+                result.episode_steps[done[1]] = env_state.episode_step[0]
+                done[1] += 1
         changes = env_state.world_step[0] == env_state.next_change[0]
         if changes or (ended and settings.changes_at_reset):
             # Python changes the maze, and then begins the episode: `CompiledEnv.synchronise`.
@@ -322,4 +421,5 @@ def run_chunk(tables, env_state, model, exploration, planning, settings, words, 
             break
         if ended:
             begin_episode(tables, env_state, 0)
+    done[2] += num_ended
     store(words, rng)

@@ -30,13 +30,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as Grid
 from tyro.conf import Suppress
 
-from dynamaze.benchmarks.harness.executors import available_cores
+from dynamaze.benchmarks.harness.executors import MakeExecutor, available_cores
 from dynamaze.benchmarks.harness.fingerprint import RUN_OPTIONS
 from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, few_runs
 from dynamaze.benchmarks.harness.live_view import open_view
 from dynamaze.benchmarks.harness.old_names import OLD_NAMES
 from dynamaze.benchmarks.harness.report import stored_report, write_report
-from dynamaze.benchmarks.harness.runner import DryRunEnd, Runner
+from dynamaze.benchmarks.harness.runner import DryRunEnd, Runner, RunsFailedError
 from dynamaze.benchmarks.harness.runner import (
     Setting as Setting,  # noqa: PLC0414  # experiments import it from here
 )
@@ -73,6 +73,8 @@ class ExperimentConfig:
     """Typical CPU seconds of a run with the default settings, for an estimate; None if unknown."""
     interval_kind: ClassVar[str] = "mean"
     """Of the kinds of its intervals (`intervals.FEW_RUNS_BY_KIND`) that which needs most runs."""
+    failures: ClassVar[str] = ""
+    """Name of the table of failed runs, where an experiment goes on without them."""
 
     output: Path = Path()
     """Parent of the folder `results/` with tables and plots; the working directory by default."""
@@ -113,6 +115,10 @@ class ExperimentConfig:
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
         return interval_caption(self.runs, self.interval_kind)
+
+    def make_executor(self, workers: int) -> MakeExecutor | None:
+        """Return what makes the executor of the runs; None for processes."""
+        return None
 
     def check(self) -> None:
         """Check the options before anything runs.
@@ -192,7 +198,30 @@ def run_module(experiment: Any, config: ExperimentConfig) -> list[Path]:
     paths = run_experiment(experiment, config, console)
     if paths:
         print_paths(console, began, paths)
+    if paths and config.failures:
+        check_failures(read_csv(config.output / "results" / f"{config.failures}.csv"))
     return paths
+
+
+def check_failures(failures: Table) -> None:
+    """Check that no run failed.
+
+    Args:
+        failures: columns agent, environment, run and error.
+
+    Raises:
+        RunsFailedError: if some did; names the first one.
+    """
+    count = len(failures["run"])
+    if count:
+        agent, env, number, error = (
+            failures[name].tolist()[0] for name in ("agent", "environment", "run", "error")
+        )
+        raise RunsFailedError(
+            f"{count} runs failed, the first one is run {number} of {agent!r} in {env}: {error}; "
+            "--retry-failed runs them again",
+            [],
+        )
 
 
 def run_experiment(
@@ -268,12 +297,14 @@ def open_runner(config: ExperimentConfig, console: Console) -> Iterator[Runner]:
     Raises:
         StoreError: if the store cannot be used.
     """
+    workers = config.workers or available_cores()
     path = config.store or config.output / "results" / "runs.sqlite"
     # A dry run leaves no file behind.
     with (
         Store(None if config.dry_run and not path.exists() else path) as store,
         Runner(
-            workers=config.workers or available_cores(),
+            executor=None if config.dry_run else config.make_executor(workers),
+            workers=workers,
             store=store,
             view=open_view(console),
             run_limit=config.run_limit,

@@ -62,6 +62,11 @@ EXPERIMENTS = {
         "--runs 5 --budgets 300",
         "dynamaze.benchmarks.figures.background_or_decision",
     ),
+    "compare": Command(
+        "any agents, also of your own, in any environments: reward, regret and recovery",
+        '--agent DynaQ "DynaQ(planning_steps=50)" --env DynaMazeShortcut-v0 --steps 6000',
+        "dynamaze.benchmarks.studies.compare",
+    ),
     "models": Command(
         "all environment models: steps to solve, errors, calibration, time",
         "--runs 10 --mazes blocking",

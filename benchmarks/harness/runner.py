@@ -129,6 +129,10 @@ class Runner:
         dry_run: run nothing; `run` raises `DryRunEnd` where runs are missing.
         answer_limit: seconds within which an executor has to answer for the first time.
 
+    Attributes:
+        failures: failed runs of each setting of the last call of `run`.
+        seconds: number of a run -> its duration, of each setting of the last call.
+
     Raises:
         ValueError: for a number outside its range.
     """
@@ -159,6 +163,8 @@ class Runner:
         self.retry_failed = retry_failed
         self.dry_run = dry_run
         self._sweep_ids: list[int] = []
+        self.failures: list[list[Failure]] = []
+        self.seconds: list[dict[int, float]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -223,6 +229,7 @@ class Runner:
                 raise
             self._complete(sweep)
             tables = sweep.tables()
+        self.failures, self.seconds = sweep.failures(), sweep.seconds()
         if failures == "raise":
             sweep.check_failures()
         return tables
@@ -408,6 +415,24 @@ class _Sweep:
             results.append([tables.get(number) for number in range(setting.runs)])
         return results
 
+    def failures(self) -> list[list[Failure]]:
+        """Return the failed runs of each setting."""
+        return [
+            [each for each in self.store.failures(group_id) if each.number < setting.runs]
+            for setting, group_id in zip(self.settings, self.group_ids, strict=True)
+        ]
+
+    def seconds(self) -> list[dict[int, float]]:
+        """Return the durations of the runs of each setting by their numbers."""
+        return [
+            {
+                number: took
+                for number, took in self.store.seconds(group_id).items()
+                if number < setting.runs
+            }
+            for setting, group_id in zip(self.settings, self.group_ids, strict=True)
+        ]
+
     def drop_damaged(self) -> bool:
         """Remove damaged runs, so that they are run again, and tell whether there were any."""
         count = sum(len(self.store.drop_damaged(group_id)) for group_id in set(self.group_ids))
@@ -424,9 +449,8 @@ class _Sweep:
         """Raise an error if runs failed."""
         failed = [
             (setting, failure)
-            for setting, group_id in zip(self.settings, self.group_ids, strict=True)
-            for failure in self.store.failures(group_id)
-            if failure.number < setting.runs
+            for setting, failures in zip(self.settings, self.failures(), strict=True)
+            for failure in failures
         ]
         if not failed:
             return

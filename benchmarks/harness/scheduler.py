@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from itertools import groupby
 from queue import Empty, SimpleQueue
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import cloudpickle
@@ -251,6 +252,11 @@ class Scheduler:
             text = f"{type(error).__name__}: {reason}; {self._attempts[run]} attempts"
         record = RunRecord(run.number, None, text, seconds, self._attempts[run])
         return [(run, record)]
+
+
+def send_by_value(module: ModuleType) -> None:
+    """Send functions and classes of a module with the runs, as processes cannot import it."""
+    cloudpickle.register_pickle_by_value(module)
 
 
 def _pickled(content: Any, trial: Trial) -> bytes:

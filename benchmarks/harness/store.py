@@ -394,6 +394,14 @@ class Store:
                 )
             ]
 
+    def seconds(self, group_id: int) -> dict[int, float]:
+        """Return the duration of each run of a group that did not fail."""
+        with self._errors():
+            rows = self._execute(
+                "SELECT number, seconds FROM runs WHERE group_id = ? ORDER BY number", group_id
+            )
+            return {int(number): float(took) for number, took in rows}
+
     def groups(self, experiment: str | None = None) -> list[StoredGroup]:
         """Return the groups, of one experiment or of all, with the counts of their runs."""
         with self._errors():

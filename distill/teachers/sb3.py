@@ -167,7 +167,7 @@ def load_sb3(path: str | os.PathLike[str], algorithm: str) -> Any:
     file = Path(path)
     if not file.exists() and file.with_name(f"{file.name}.zip").exists():
         file = file.with_name(f"{file.name}.zip")
-    found = _algorithm_of(file)
+    found = algorithm_of_file(file)
     if found != algorithm:
         raise CheckpointError(f"{file} holds a model of {found}; expected {algorithm}")
     warnings.warn(
@@ -184,7 +184,7 @@ def load_sb3(path: str | os.PathLike[str], algorithm: str) -> Any:
         ) from None
 
 
-def _algorithm_of(file: Path) -> str:
+def algorithm_of_file(file: Path) -> str:
     """Return the algorithm of a file from its JSON part, after checking all checksums."""
     try:
         with zipfile.ZipFile(file) as archive:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import gymnasium as gym
+import numpy as np
 import tyro
 
 from dynamaze.agents import DynaQ, DynaQPlus, QLearning
+from dynamaze.benchmarks.harness.agent_resolver import (
+    AGENTS,
+    POLICY_FILES,
+    resolve_agent,
+)
 from dynamaze.distill.export.load import LoadedPolicy, open_policy
 from dynamaze.envs import GridEnv
 from dynamaze.envs.base import MazeEnv
@@ -19,7 +25,7 @@ from ..common.registration import ENVIRONMENTS
 from ..common.validation import checked_integer, checked_number
 from ..viewer.environment import Camera, make_env
 from ..viewer.overlays import overlays_of
-from ..viewer.policies import FixedPolicyAgent, Random
+from ..viewer.policies import FixedPolicyAgent
 from ..viewer.session import HELP, Controls, ViewerSession, Watchable
 from ..viewer.statistics import EpisodeStatistics, RecordStatistics
 from ..viewer.window import (
@@ -30,6 +36,7 @@ from ..viewer.window import (
     max_size_on_desktop,
     open_window,
 )
+from .watched_agents import watchable_agent
 
 KEYS = (
     "space: pause or continue;  N or right arrow: one step;  + and -: speed;  Esc or Q: end\n"
@@ -41,6 +48,12 @@ WITHOUT_DISPLAY = (
     "without one, agents learn by agent.learn(total_timesteps), and --save FILE --steps N makes a "
     "video"
 )
+
+TABLE_AGENTS = ("DynaQPlus", "DynaQ", "QLearning")
+"""Agents with options of their own."""
+
+TABLE_OPTIONS = ("planning_steps", "learning_rate", "epsilon", "kappa", "model")
+"""Options of `TABLE_AGENTS` alone."""
 
 DEFAULT_ENV_ID = "DynaMazeShortcut-v0"
 """Id of the environment, unless another one is given."""
@@ -69,10 +82,12 @@ class Watch:
     env_id: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ID]")] = None
     """Id of the environment; Gymnasium's own (FrozenLake-v1, Taxi-v4) can be watched as well. By
     default DynaMazeShortcut-v0, or the environment of the policy."""
-    agent: Literal["DynaQPlus", "DynaQ", "QLearning", "Random"] = "DynaQPlus"
-    """The agent; Random does not learn, and acts in any environment."""
+    agent: Annotated[str, tyro.conf.arg(metavar="AGENT")] = "DynaQPlus"
+    """The agent: DynaQPlus, DynaQ or QLearning with the options below; another name, such as
+    random, TreeSearch or PPO, also with arguments: "DynaQ(model='linear')"; a file (.safetensors,
+    .onnx, .npz, .zip); or module:name or path/file.py:name of your own."""
     policy: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
-    """Policy that acts instead, without learning: a distilled student in .safetensors or .onnx."""
+    """The same as --agent FILE, for a distilled student in .safetensors or .onnx."""
     planning_steps: int = 50
     """Simulated steps after each real step, n (not QLearning)."""
     learning_rate: float = 1.0
@@ -106,13 +121,13 @@ def main(config: Watch) -> None:
 
     Raises:
         ValueError: a number outside its range, an invalid layout, an overlay that is not available,
-            or a policy that cannot be read or does not fit the environment.
+            an unknown agent, or a policy that cannot be read or does not fit the environment.
         TypeError: an environment whose spaces are not discrete.
         gymnasium.error.Error: unknown id.
         RuntimeError: no display, unless a video of a number of steps is recorded.
         OSError: the video of `save` cannot be written.
     """
-    _check(config)
+    config = _checked(config)
     visible = display_available(config)
     student = None if config.policy is None else open_policy(config.policy)
     env = make_watched_env(config, student)
@@ -176,7 +191,8 @@ def make_watched_env(config: Watch, student: LoadedPolicy | None = None) -> gym.
     for name in ("layout", "slip_probability"):
         if getattr(config, name) is not None:
             options[name] = getattr(config, name)
-    return make_env(env_id, table=student is None and config.agent != "Random", **options)
+    name = config.agent.partition("(")[0].strip()
+    return make_env(env_id, table=student is None and name in AGENTS, **options)
 
 
 def _observes_planes(policy: Any) -> bool:
@@ -232,14 +248,17 @@ def make_agent(config: Watch, env: gym.Env[Any, Any]) -> Watchable:
 
     Raises:
         TypeError: an environment whose spaces are not discrete.
-        ValueError: a number outside its range.
+        ValueError: a number outside its range, or an unknown agent.
     """
-    if config.agent == "Random":
-        return Random(env, config.seed)
+    if config.agent not in TABLE_AGENTS:
+        seed = config.seed
+        if seed is None:
+            seed = int(np.random.SeedSequence().generate_state(1)[0] >> 1)
+        return watchable_agent(resolve_agent(config.agent), env, seed, config.steps)
     if isinstance(env.unwrapped, MazeEnv) and not isinstance(env.unwrapped, GridEnv):
         raise TypeError(
-            f"{_id(env)} has no cells, so {config.agent} has no table of them; expected "
-            "--agent Random"
+            f"{_id(env)} has no cells, so {config.agent} has no table of them; expected another "
+            "agent, such as --agent random or --agent PPO"
         )
     direct: dict[str, Any] = {
         "learning_rate": config.learning_rate,
@@ -269,10 +288,29 @@ def _id(env: gym.Env[Any, Any]) -> str:
     return "" if env.spec is None else env.spec.id
 
 
-def _check(config: Watch) -> None:
+def _checked(config: Watch) -> Watch:
+    """Return the options after checking them; a student given as the agent is the policy.
+
+    Raises:
+        ValueError: a number outside its range, or an option of the table agents for another one.
+    """
     checked_number("fps", config.fps, 0)
     for name, number in (("steps", config.steps), ("seed", config.seed)):
         if number is not None:
             checked_integer(name, number, 0)
     if config.save is not None and not Path(config.save).name:
         raise ValueError(f"save={config.save!r}; expected the name of a file")
+    if Path(config.agent).suffix in POLICY_FILES:
+        if config.policy is not None:
+            raise ValueError(
+                f"agent {config.agent!r} and policy {config.policy!r}; expected one of them"
+            )
+        config = replace(config, policy=config.agent, agent=Watch.agent)
+    if config.agent not in TABLE_AGENTS:
+        for name in TABLE_OPTIONS:
+            if getattr(config, name) != getattr(Watch, name):
+                raise ValueError(
+                    f"{name}={getattr(config, name)!r} with agent {config.agent!r}; expected it "
+                    f'in parentheses, as in --agent "DynaQ({name}={getattr(config, name)!r})"'
+                )
+    return config

@@ -76,7 +76,7 @@ class AgentOverlays:
         self, agent: object, maze: MazeEnv, recorded: RecordStatistics, *, learns: bool = True
     ) -> None:
         self._recorded, self._learns = recorded, learns
-        self._name = type(agent).__name__
+        self._name = getattr(agent, "name", type(agent).__name__)
         self._shape: tuple[int, int] = (maze.layout.rows, maze.layout.cols)
         self._agent = agent if isinstance(agent, Agent) else None
         self._observations = None if self._agent is None else cell_observations(self._agent, maze)

@@ -80,19 +80,6 @@ class FixedPolicyAgent:
         return run_policy(self._policy.act, self._env, self._seed, on_reset=on_reset)
 
 
-class Random:
-    """Uniformly random policy, for any environment."""
-
-    def __init__(self, env: gym.Env[Any, Any], seed: int | None = None) -> None:
-        self._env, self._seed = env, seed
-
-    def steps(self) -> Iterator[Step]:
-        """Act without end, one step at a time."""
-        space = self._env.action_space
-        space.seed(self._seed)  # reset seeds the environment, not its action space
-        return run_policy(lambda _: space.sample(), self._env, self._seed)
-
-
 def _check_fits(policy: Any, env: gym.Env[Any, Any], name: str) -> None:
     """Call a policy once to check that it fits the spaces, before anything is shown."""
     where = "the environment" if env.spec is None else env.spec.id

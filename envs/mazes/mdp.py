@@ -133,6 +133,23 @@ class FiniteMDP(NamedTuple):
         first_moment, second_moment = float(start @ mean), float(start @ second)
         return first_moment, float(np.sqrt(second_moment - first_moment**2))
 
+    def episode_return(self, policy: FloatArray) -> float:
+        """Return the mean undiscounted return of an episode under a policy.
+
+        Memory as for `policy_values`.
+
+        Args:
+            policy: (S, A) probabilities of the actions.
+
+        Raises:
+            numpy.linalg.LinAlgError: if an episode may be endless.
+        """
+        chain = self._chain(policy)
+        reached = chain.reachable(self.start)
+        reward = np.einsum("sa,sak,sak->s", policy, self.probability, self.reward)
+        values = chain.restricted_to(reached).solve(reward[reached])
+        return float(self.start[reached] @ values)
+
     def _chain(self, policy: FloatArray) -> MarkovChain:
         """Return the moves of a policy that end no episode."""
         weight = policy[:, :, None] * self.probability * ~self.terminated

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +220,31 @@ def test_run_in_pieces() -> None:
     lengths = [run.advance(0, 1).episode_steps[0] for _ in range(30)]
     np.testing.assert_array_equal(lengths, at_once.episode_steps)
     np.testing.assert_array_equal(pieces.values.q, whole.values.q)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("slip", [0.0, 0.3])
+def test_run_regrets_of_each_step(slip: float) -> None:
+    env: Any = gym.make("DynaMaze-v0", layout=SEVERAL, slip_probability=slip)
+    make = partial(DynaQ, env, planning_steps=3)
+    runs = run_many(make, runs=1, steps=120, seed=5, regret_gamma=0.9)
+    (agent,) = agents_of(make, 1, 5)
+    expected: list[float] = []
+    table = env.unwrapped.regret(0.9)
+    for step in islice(agent.steps(), 120):
+        expected.append(table[step.observation, step.action])
+        table = env.unwrapped.regret(0.9)  # of the maze at the next step
+    np.testing.assert_array_equal(runs.regrets[0], expected)
+    assert run_many(make, runs=1, steps=120, seed=5).regrets.shape == (1, 0)
+
+
+def test_run_returns_of_episodes() -> None:
+    env = gym.make("DynaMaze-v0", max_episode_steps=300)
+    make = partial(DynaQ, env, planning_steps=5)
+    runs = run_many(make, runs=2, episodes=12, seed=1, regret_gamma=0.9)
+    finished = runs.episode_steps < 300  # at the goal, or cut off without a reward
+    assert finished.any()
+    assert not finished.all()
+    np.testing.assert_array_equal(runs.episode_returns, finished)
+    assert runs.num_episodes.tolist() == [12, 12]
+    assert runs.regrets.shape == (2, 12)
+    np.testing.assert_array_equal(runs.regrets < 1e-12, runs.episode_steps == 14)

@@ -177,7 +177,7 @@ def test_old_commands_name_new_ones(capsys: pytest.CaptureFixture[str]) -> None:
     ("options", "hint"),
     [
         (["--stps", "3"], "--steps"),
-        (["--agent", "DynaX"], "DynaQPlus"),
+        (["--model", "DynaX"], "latest_outcome"),
         (["--gamma", "much"], "--gamma"),
     ],
 )

@@ -232,7 +232,7 @@ def test_overlays_leave_learning_bit_identical(user: Any) -> None:
         ({}, "tree", "DynaQPlus has no search tree"),
         ({"agent": "QLearning"}, "belief", "QLearning has no model that predicts"),
         ({"agent": "QLearning"}, "planned", "QLearning does not plan"),
-        ({"agent": "Random"}, "q", "Random has no table of the cells"),
+        ({"agent": "Random"}, "q", "RandomAgent has no table of the cells"),
         ({"env_id": "FrozenLake-v1"}, "q", "only mazes have overlays"),
     ],
 )
@@ -303,7 +303,7 @@ def test_shift_click_moves_start(watching: Watching) -> None:
 # -- the whole command -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("agent", ["QLearning", "DynaQ", "DynaQPlus", "Random"])
+@pytest.mark.parametrize("agent", ["QLearning", "DynaQ", "DynaQPlus"])
 @pytest.mark.parametrize("model", ["latest_outcome", "maximum_likelihood", "stored_experience"])
 def test_watch_every_agent_and_model(
     pygame: Any, agent: Any, model: Any, capsys: pytest.CaptureFixture[str]
@@ -336,7 +336,7 @@ def test_watch_every_environment(
 
 
 def test_watch_rejects_table_without_cells(pygame: Any) -> None:
-    with pytest.raises(TypeError, match=r"DynaMazeContinuous-v0 has no cells, .* --agent Random"):
+    with pytest.raises(TypeError, match=r"DynaMazeContinuous-v0 has no cells, .* --agent random"):
         main(Watch("DynaMazeContinuous-v0", steps=1))
 
 

@@ -1,0 +1,156 @@
+"""Exact quantities of environments that know their dynamics: regret and best possible rewards."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
+
+from dynamaze.common.arrays import FloatArray
+from dynamaze.envs import FiniteMDP, GridEnv, greedy_policy
+from dynamaze.envs.mazes.layout import Layout
+from dynamaze.envs.mazes.regret import stationary_values
+
+PLAIN_WRAPPERS = (OrderEnforcing, PassiveEnvChecker, TimeLimit)
+"""The wrappers of `gym.make`."""
+
+TIE = 1e-9
+"""Action values at most this much below the best count as optimal."""
+
+
+LARGEST_GAMMA = 0.99
+"""Largest discount of the policy whose reward rate is the best one."""
+
+
+class Phase(NamedTuple):
+    """Time between two changes of an environment, in world steps."""
+
+    start: int
+    end: int  # exclusive
+    best_rate: float  # reward a step of an optimal policy; NaN if unknown
+
+
+def is_plain_wrapper(env: gym.Env[Any, Any]) -> bool:
+    """Return True for a wrapper that changes nothing of a step but truncation.
+
+    A class of wrappers that only record declares it by `records_only = True`.
+    """
+    return isinstance(env, PLAIN_WRAPPERS) or getattr(type(env), "records_only", False) is True
+
+
+def maze_regret(layout: Layout, gamma: float) -> FloatArray:
+    """Return (states, actions) V*(s) - Q*(s, a) of a maze; NaN if it has no optimal values."""
+    try:
+        return stationary_values(layout, gamma).regret(0)
+    except RuntimeError:  # gamma = 1, and the optimal return is unbounded
+        return np.full((layout.num_cells, 4), np.nan)
+
+
+class RegretMeter:
+    """Exact regret of each action of an environment, in the maze as it is at each step.
+
+    The regret of an action is V*(s) - Q*(s, a), the loss of expected discounted return against an
+    optimal action, in a maze that never changes again. It is known of the mazes on a grid and of
+    environments with the transition table `P` of toy-text (FrozenLake, Taxi, CliffWalking); not
+    behind wrappers that change actions or rewards.
+
+    Args:
+        env: the environment; not stepped.
+        gamma: discount in [0, 1].
+
+    Attributes:
+        is_known: whether there are regrets.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], gamma: float) -> None:
+        self._env: Any = env.unwrapped
+        self._gamma = gamma
+        self._layout: Layout | None = None
+        self._table: list[list[float]] = []
+        self._is_maze = isinstance(self._env, GridEnv)
+        self.is_known = keeps_dynamics(env) and (self._is_maze or has_table(self._env))
+        if self.is_known and not self._is_maze:
+            values = mdp_of(self._env).optimal_action_values(gamma)
+            self._table = (values.max(axis=1, keepdims=True) - values).tolist()
+
+    def regret(self, action: int) -> float:
+        """Return the regret of an action in the environment's present state."""
+        env = self._env
+        if not self._is_maze:
+            return self._table[int(env.s)][action]
+        if env.layout is not self._layout:  # layouts are immutable
+            self._layout = env.layout
+            try:
+                self._table = env.regret(self._gamma).tolist()
+            except RuntimeError:  # as in `maze_regret`
+                self._table = maze_regret(env.layout, self._gamma).tolist()
+        state: int = env.layout.index(env.agent)
+        return self._table[state][action]
+
+
+def keeps_dynamics(env: gym.Env[Any, Any]) -> bool:
+    """Return True if no wrapper changes actions, rewards or the ends of episodes."""
+    while isinstance(env, gym.Wrapper):
+        if not (is_plain_wrapper(env) or isinstance(env, gym.ObservationWrapper)):
+            return False
+        env = env.env
+    return True
+
+
+def has_table(env: Any) -> bool:
+    """Return True for an unwrapped environment with the table `P` and the state `s` of toy-text."""
+    table = getattr(env, "P", None)
+    return isinstance(table, dict) and hasattr(env, "initial_state_distrib")
+
+
+def mdp_of(env: Any) -> FiniteMDP:
+    """Return the exact MDP of an environment of toy-text."""
+    states, actions = len(env.P), len(env.P[0])
+    outcomes = max(len(env.P[s][a]) for s in range(states) for a in range(actions))
+    shape = (states, actions, outcomes)
+    next_state = np.zeros(shape, dtype=np.int64)
+    probability, reward = np.zeros(shape), np.zeros(shape)
+    terminated = np.zeros(shape, dtype=np.bool_)
+    for s in range(states):
+        for a in range(actions):
+            for k, outcome in enumerate(env.P[s][a]):
+                place = s, a, k
+                probability[place], next_state[place], reward[place], terminated[place] = outcome
+    start = np.asarray(env.initial_state_distrib, dtype=np.float64)
+    return FiniteMDP(next_state, probability, reward, terminated, start)
+
+
+def phases_of(env: gym.Env[Any, Any], steps: int, gamma: float) -> list[Phase]:
+    """Return the phases of an environment within a number of steps.
+
+    The best rate is the expected reward of an episode divided by its expected length under the
+    policy that is optimal for the discount, or for 0.99 where that is larger (without a discount
+    detours cost nothing), and without a time limit. It is known where the regret is
+    (see `RegretMeter`), unless the changes are random or come by episodes.
+    """
+    maze: Any = env.unwrapped
+    if not keeps_dynamics(env):
+        return [Phase(0, steps, np.nan)]
+    if has_table(maze) and not isinstance(maze, GridEnv):
+        return [Phase(0, steps, best_rate(mdp_of(maze), gamma))]
+    config = getattr(maze, "maze_config", None) if isinstance(maze, GridEnv) else None
+    if config is None or config.changes_at_reset or config.random_changes is not None:
+        return [Phase(0, steps, np.nan)]
+    starts = [step for step in config.schedule.steps if step < steps]
+    return [
+        Phase(start, end, best_rate(maze.phase_mdp(number), gamma))
+        for number, (start, end) in enumerate(zip(starts, [*starts[1:], steps], strict=True))
+    ]
+
+
+def best_rate(mdp: FiniteMDP, gamma: float) -> float:
+    """Return the reward a step of the optimal policy, over episodes; NaN if they are endless."""
+    try:
+        values = mdp.optimal_action_values(min(gamma, LARGEST_GAMMA))
+        policy = greedy_policy(values, tolerance=TIE)
+        steps, _ = mdp.episode_steps(policy)
+        return mdp.episode_return(policy) / steps
+    except (RuntimeError, np.linalg.LinAlgError):
+        return float("nan")

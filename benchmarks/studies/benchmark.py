@@ -1,0 +1,320 @@
+"""One call that compares any agents in any environments."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from dynamaze.benchmarks.harness.agent_resolver import (
+    StableBaselinesAgent,
+    is_sb3_algorithm,
+    resolve_agent,
+    resolve_env,
+)
+from dynamaze.benchmarks.harness.executors import available_cores
+from dynamaze.benchmarks.harness.experiment import summary_grid
+from dynamaze.benchmarks.harness.intervals import IntervalEstimate
+from dynamaze.benchmarks.harness.live_view import open_view
+from dynamaze.benchmarks.harness.report import FailedRun, Report, write_report
+from dynamaze.benchmarks.harness.runner import Runner
+from dynamaze.benchmarks.harness.statistics import match_pairs, paired_difference
+from dynamaze.benchmarks.harness.store import Store
+from dynamaze.benchmarks.harness.table import Lines, Table, Tables, distinct, rows_where, write_csv
+from dynamaze.benchmarks.studies import compare
+from dynamaze.benchmarks.studies.compare import AgentEntry, CompareConfig, Entries, EnvEntry
+from dynamaze.common.validation import checked_choice
+
+QUANTITIES = ("reward", "regret", "episodes", "steps")
+"""Columns of which `Results.difference` makes differences."""
+
+WIDTH = 120
+"""Characters of a line of the summary, where it is not printed in a terminal."""
+
+
+def benchmark(  # noqa: PLR0913  # keywords, most of them the runner's
+    agents: Any,
+    env: Any,
+    *,
+    steps: int | None = None,
+    episodes: int | None = None,
+    runs: int = 100,
+    seed: int = 0,
+    gamma: float = 0.95,
+    store: str | os.PathLike[str] | Store | None = None,
+    executor: Executor | Callable[[], Executor] | None = None,
+    workers: int | None = None,
+    run_limit: float | None = 600.0,
+    retry_failed: bool = False,
+    progress: bool = True,
+) -> Results:
+    """Run agents many times each, and return their rewards, regrets and recoveries.
+
+    Runs are compiled where agent and environment allow it, else step by step; the summary says
+    which, and why. Run i of every agent has the same seed, which also seeds the environment. A run
+    that fails is counted and shown; the others go on.
+
+    Args:
+        agents: name -> agent; or one agent. An agent is
+
+            - a factory, called as `factory(env, seed=int)`: a class, a function, or
+              `partial(DynaQ, planning_steps=50)`, `partial(PPO, "MlpPolicy")`. What it returns is
+              an agent of `dynamaze.agents`; or has `act(observation)` and, if it learns,
+              `update(observation, action, reward, next_observation, terminated, truncated)`; or
+              has `learn(total_timesteps)` and `predict`, as in Stable-Baselines3;
+            - a policy, which does not learn: an object with `act` or `predict`, or a function of
+              observations. `reset()` is called at the beginning of each episode if it is there;
+            - text, as for the command line (`resolve_agent`).
+        env: id of an environment, or a function that makes one; or several of these, as a sequence
+            or as name -> environment.
+        steps: real steps of each run, or
+        episodes: episodes of each run.
+        runs: of each agent in each environment; at least 2.
+        seed: determines every number.
+        gamma: discount of the exact regret.
+        store: file of the results, from which a stopped call continues and to which runs and
+            agents may be added; or an open store. None keeps them in memory.
+        executor: any `concurrent.futures.Executor`, or a function that makes one. None for threads
+            where all runs are compiled, and processes otherwise.
+        workers: threads or processes; None for one on each core, 1 for this process.
+        run_limit: seconds after which a run is stopped and counts as failed; None for no limit.
+        retry_failed: run again what failed in an earlier call with the same store.
+        progress: show the progress.
+
+    Raises:
+        ValueError: for an unknown agent or environment, or a number outside its range.
+        TypeError: for an agent or environment of another kind.
+        StoreError: if the store cannot be used.
+    """
+    entries = Entries(_agent_entries(agents), _env_entries(env))
+    config = CompareConfig(
+        agent=tuple(entry.name for entry in entries.agents),
+        env=tuple(entry.name for entry in entries.envs),
+        steps=steps,
+        episodes=episodes,
+        runs=runs,
+        seed=seed,
+        gamma=gamma,
+        workers=workers,
+        run_limit=run_limit,
+        retry_failed=retry_failed,
+    )
+    vars(config)["entries"] = entries  # a cached property, which the names would not give
+    config.check()
+    with ExitStack() as stack:
+        if not isinstance(store, Store):
+            store = stack.enter_context(Store(store))
+        count = available_cores() if workers is None else workers
+        if executor is None:
+            executor = compare.executor_for(entries, count)
+        runner = stack.enter_context(
+            Runner(
+                executor=executor,
+                workers=count if executor is None else workers,
+                store=store,
+                view=open_view(Console()) if progress else None,
+                run_limit=run_limit,
+                retry_failed=retry_failed,
+            )
+        )
+        tables = compare.run(config, runner)
+        pairs = [(agent.name, each.name) for each in entries.envs for agent in entries.agents]
+        failures = [
+            FailedRun(f"{agent}, {name}", failed.number, failed.attempts, failed.error)
+            for (agent, name), found in zip(pairs, runner.failures, strict=True)
+            for failed in found
+        ]
+    return Results(tables, config, failures)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Results of `benchmark`.
+
+    Attributes:
+        tables: name -> table; see `compare.run`.
+        config: the settings.
+        failures: failed runs, with their tracebacks.
+    """
+
+    tables: Tables
+    config: CompareConfig
+    failures: Sequence[FailedRun] = ()
+
+    def __repr__(self) -> str:
+        config = self.config
+        return (
+            f"Results of {', '.join(config.agent)} in {', '.join(config.env)}: "
+            f"{len(self.table['run'])} runs, {len(self.failures)} failed"
+        )
+
+    @property
+    def table(self) -> Table:
+        """A row for each run without an error; see `compare.run`."""
+        return self.tables[self.config.name]
+
+    @property
+    def curves(self) -> Table:
+        """Mean cumulative reward and regret with intervals, by step or episode."""
+        return self.tables[f"{self.config.name}_curves"]
+
+    @property
+    def lines(self) -> dict[str, Lines]:
+        """Title -> lines of the summary, the first of which has the names of the columns."""
+        return compare.summary(self.tables, self.config)
+
+    def summary(self) -> None:
+        """Print a table of all agents: means, 95% intervals and numbers of runs."""
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=WIDTH)
+        for title, lines in self.lines.items():
+            console.print(summary_grid(title, lines))
+        console.print(self.config.caption, style="italic")
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Return a figure of the cumulative regret, or of the reward where it is unknown.
+
+        Args:
+            path: a PNG, SVG or PDF file that is written, too.
+        """
+        figure = compare.plot(self.tables, self.config)
+        if path is not None:
+            figure.savefig(path, dpi=150)
+        return figure
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the table of all runs."""
+        write_csv(path, self.table)
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write one HTML file with tables, picture, settings and failed runs."""
+        picture = BytesIO()
+        self.plot().savefig(picture, format="png", dpi=150)
+        config = self.config
+        write_report(
+            Path(path),
+            Report(
+                title=config.title,
+                sections=self.lines,
+                caption=config.caption,
+                pictures=[picture.getvalue()],
+                configuration={
+                    name: getattr(config, name)
+                    for name in ("agent", "env", "steps", "episodes", "runs", "seed", "gamma")
+                },
+                failures=self.failures,
+            ),
+        )
+
+    def difference(self, first: str, second: str, quantity: str = "reward") -> IntervalEstimate:
+        """Return the mean difference of two agents with its 95% interval, paired by run.
+
+        Runs of the same environment and seed are a pair. With several environments the differences
+        are averaged over the runs of each, and the interval is that of the mean over environments.
+
+        Args:
+            first: an agent's name.
+            second: the name of the one that is subtracted.
+            quantity: "reward", "regret", "episodes" or "steps".
+
+        Raises:
+            ValueError: for an unknown name, or fewer than 2 pairs.
+        """
+        checked_choice("quantity", quantity, QUANTITIES)
+        names = distinct(self.table, "agent")
+        one, other = (
+            rows_where(self.table, agent=checked_choice("agent", name, names))
+            for name in (first, second)
+        )
+        keys = [
+            list(zip(rows["environment"].tolist(), rows["run"].tolist(), strict=True))
+            for rows in (one, other)
+        ]
+        left, right = match_pairs(*keys)
+        envs = one["environment"][left]
+        several = len(set(envs.tolist())) > 1
+        return paired_difference(
+            one[quantity][left], other[quantity][right], envs if several else None
+        )
+
+
+# -- arguments ---------------------------------------------------------------------------------
+
+
+def _agent_entries(agents: Any) -> list[AgentEntry]:
+    """Return the agents by name.
+
+    Raises:
+        TypeError: for something that is neither a factory nor a policy.
+        ValueError: for an unknown name.
+    """
+    named = agents if isinstance(agents, Mapping) else {_name_of(agents): agents}
+    return [AgentEntry(str(name), _agent(name, given)) for name, given in named.items()]
+
+
+def _agent(name: str, given: Any) -> Any:
+    if isinstance(given, str | os.PathLike):
+        return resolve_agent(os.fspath(given))
+    if is_sb3_algorithm(given):
+        return StableBaselinesAgent(given)
+    if not (callable(given) or hasattr(given, "act") or hasattr(given, "predict")):
+        raise TypeError(
+            f"agent {name!r} is {given!r}; expected a factory, a policy, a function of "
+            "observations, or text"
+        )
+    return given
+
+
+def _env_entries(env: Any) -> list[EnvEntry]:
+    """Return the environments by name.
+
+    Raises:
+        TypeError: for something that makes no environment.
+        ValueError: for an unknown id.
+    """
+    if isinstance(env, Mapping):
+        named = list(env.items())
+    elif isinstance(env, Sequence) and not isinstance(env, str):
+        named = [(_name_of(each), each) for each in env]
+    else:
+        named = [(_name_of(env), env)]
+    return [EnvEntry(str(name), _maker(given)) for name, given in named]
+
+
+def _maker(given: Any) -> Callable[[], gym.Env[Any, Any]]:
+    if isinstance(given, str):
+        return resolve_env(given)
+    if isinstance(given, gym.envs.registration.EnvSpec):
+        return partial(gym.make, given)
+    if isinstance(given, gym.Env) or not callable(given):
+        raise TypeError(
+            f"env={given!r}; expected an id, or a function that makes an environment for each run"
+        )
+    return given  # type: ignore[no-any-return]
+
+
+def _name_of(given: Any) -> str:
+    """Return the name of an agent or environment that has no other one."""
+    if isinstance(given, str | os.PathLike):
+        return os.fspath(given)
+    if isinstance(given, partial):
+        arguments = [*map(repr, given.args)]
+        arguments += [f"{name}={value!r}" for name, value in given.keywords.items()]
+        return f"{_name_of(given.func)}({', '.join(arguments)})"
+    if isinstance(given, gym.envs.registration.EnvSpec):
+        return given.id
+    if inspect.isclass(given) or inspect.isroutine(given):
+        return given.__name__
+    return type(given).__name__

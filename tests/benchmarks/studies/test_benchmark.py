@@ -1,0 +1,165 @@
+"""`benchmark`: agents and environments as objects, and its results."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import dynamaze.benchmarks
+from dynamaze.agents import DynaQ
+from dynamaze.benchmarks import Results, benchmark
+from dynamaze.benchmarks.harness.table import read_csv
+
+ROOT = Path(__file__).parents[3]
+MAZE = partial(gym.make, "DynaMaze-v0", layout="S...G\n.....")
+run = partial(benchmark, steps=60, runs=3, workers=1, progress=False)
+
+
+def right(observation: int) -> int:
+    return 1
+
+
+def test_benchmark_is_exported() -> None:
+    assert dynamaze.benchmarks.__all__ == ["Results", "benchmark"]
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    agents = {"right": right, "Dyna-Q": partial(DynaQ, planning_steps=3), "chance": "random"}
+    return run(agents, {"maze": MAZE, "plain": "DynaMaze-v0"})  # type: ignore[no-any-return]
+
+
+def test_results_table(results: Results, tmp_path: Path) -> None:
+    table = results.table
+    assert table["agent"].tolist() == (["right"] * 3 + ["Dyna-Q"] * 3 + ["chance"] * 3) * 2
+    assert table["reward"][:3].tolist() == [15.0] * 3
+    assert repr(results) == "Results of right, Dyna-Q, chance in maze, plain: 18 runs, 0 failed"
+    results.to_csv(tmp_path / "runs.csv")
+    stored = read_csv(tmp_path / "runs.csv")
+    np.testing.assert_array_equal(stored["regret"], table["regret"])
+
+
+def test_results_summary(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
+    results.summary()
+    shown = capsys.readouterr().out
+    assert "Comparison of agents in maze" in shown
+    assert "compiled" in shown
+    assert "right is a function of" in shown  # the reason why it was not
+    assert list(results.lines)[-2:] == [
+        "Interquartile mean over all environments",
+        "Runs that were not compiled",
+    ]
+
+
+def test_results_difference(results: Results) -> None:
+    one, other = (
+        results.table["reward"][results.table["agent"] == name] for name in ("right", "chance")
+    )
+    found = results.difference("right", "chance")
+    means = (one - other).reshape(2, 3).mean(axis=1)  # of each environment
+    assert found.mean == pytest.approx(means.mean())
+    assert results.difference("right", "right", "regret").high == 0
+    with pytest.raises(ValueError, match="did you mean 'right'"):
+        results.difference("rigth", "chance")
+
+
+def test_results_files(results: Results, tmp_path: Path) -> None:
+    assert len(results.plot(tmp_path / "plot.png").axes) == 2
+    results.report(tmp_path / "report.html")
+    assert (tmp_path / "plot.png").stat().st_size > 0
+    assert "Comparison of agents in maze" in (tmp_path / "report.html").read_text()
+
+
+def test_benchmark_same_bits_in_threads() -> None:
+    agents = {"Dyna-Q": DynaQ, "other": partial(DynaQ, planning_steps=3)}
+    one, many = run(agents, MAZE), run(agents, MAZE, workers=2)
+    given = run(agents, MAZE, executor=partial(ThreadPoolExecutor, 2), workers=2)
+    for each in (many, given):
+        for name, column in one.table.items():
+            np.testing.assert_array_equal(each.table[name], column)
+
+
+def test_benchmark_goes_on_from_store(tmp_path: Path) -> None:
+    store = tmp_path / "runs.sqlite"
+    first = run(DynaQ, MAZE, store=store)
+    again = run(DynaQ, MAZE, store=store, runs=5)
+    assert again.table["reward"][:3].tolist() == first.table["reward"].tolist()
+    assert again.tables["compare_time"]["seconds"][:3].tolist() == (
+        first.tables["compare_time"]["seconds"].tolist()
+    )
+
+
+def test_benchmark_keeps_failures() -> None:
+    def broken(observation: int) -> int:
+        raise RuntimeError("I broke")
+
+    results = run({"broken": broken, "right": right}, MAZE)
+    assert len(results.failures) == 3
+    assert "RuntimeError: I broke" in results.failures[0].error
+    assert results.table["agent"].tolist() == ["right"] * 3
+
+
+def test_benchmark_stable_baselines_class() -> None:
+    sb3 = pytest.importorskip("stable_baselines3")
+    results = run(sb3.DQN, "CartPole-v1", steps=20, runs=2)
+    assert results.config.agent == ("DQN",)
+    assert results.table["reward"].tolist() == [20.0, 20.0]
+    assert np.isnan(results.table["regret"]).all()
+
+
+@pytest.mark.parametrize(
+    ("agents", "env", "message"),
+    [
+        ({"mine": 3}, MAZE, "agent 'mine' is 3; expected a factory"),
+        ("DynaR", MAZE, "did you mean 'DynaQ'"),
+        (DynaQ, gym.make("DynaMaze-v0"), "expected an id, or a function that makes"),
+        (DynaQ, lambda: 3, "environment '<lambda>' made 3; expected a gymnasium.Env"),
+        ({}, MAZE, "no agents; expected at least one"),
+    ],
+)
+def test_benchmark_refuses(agents: Any, env: Any, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        run(agents, env)
+
+
+def test_own_agent_of_the_documentation(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    section = text.split("## Your own agent in the benchmark")[1]
+    script = section.split("```python\n")[1].split("```")[0]
+    lines = [line for line in script.splitlines() if line]
+    assert len(lines) <= 20
+    assert "__main__" not in script
+    small = script.replace("steps=6000, runs=100", "steps=200, runs=2, workers=2")
+    assert small != script
+    (tmp_path / "mine.py").write_text(small)
+    done = subprocess.run(
+        [sys.executable, "mine.py"],
+        cwd=tmp_path,
+        env={"PATH": "", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    assert "Comparison of agents in DynaMazeShortcut-v0" in done.stdout
+
+
+def test_benchmark_stops_hanging_run() -> None:
+    def hangs(observation: int) -> int:
+        while True:
+            time.sleep(0.01)
+
+    results = run(hangs, MAZE, runs=2, run_limit=0.2)
+    assert "run_limit=0.2" in results.failures[0].error
+    (lines, reasons) = results.lines.values()
+    assert lines[1][1:3] == ("0", "2")
+    assert "run_limit=0.2" in reasons[1][2]

@@ -91,6 +91,9 @@ print([name for name in ("numba", "pygame", "torch", "matplotlib") if name in sy
 WRITES_FUNCTIONS = ROOT / "agents" / "core" / "kernels.py"
 """The module that writes functions with the arguments of others, for Numba; it reads no data."""
 
+SENDS_FUNCTIONS = ("scheduler.py", "workers.py")
+"""The modules that send a trial from the driver to its own worker processes; they read no file."""
+
 
 def test_sources_load_no_pickle() -> None:
     forbidden = {"eval", "exec", "pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"}
@@ -103,7 +106,10 @@ def test_sources_load_no_pickle() -> None:
                         continue
                     assert node.func.id not in forbidden, f"{path}:{node.lineno}"
                 if isinstance(node, ast.Import):
-                    assert not {a.name for a in node.names} & forbidden, f"{path}:{node.lineno}"
+                    names = {alias.name for alias in node.names}
+                    if names == {"cloudpickle"} and path.name in SENDS_FUNCTIONS:
+                        continue
+                    assert not names & forbidden, f"{path}:{node.lineno}"
                 if isinstance(node, ast.ImportFrom):
                     assert node.module not in forbidden, f"{path}:{node.lineno}"
                 if isinstance(node, ast.keyword) and node.arg == "allow_pickle":

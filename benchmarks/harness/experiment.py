@@ -8,17 +8,11 @@ can be made again.
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields, replace
-from inspect import signature
-from multiprocessing import get_context
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,12 +20,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
-from tyro.conf import Suppress
 
 from dynamaze.benchmarks.harness.executors import MakeExecutor, available_cores
-from dynamaze.benchmarks.harness.fingerprint import RUN_OPTIONS
 from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, few_runs
 from dynamaze.benchmarks.harness.live_view import open_view
 from dynamaze.benchmarks.harness.old_names import OLD_NAMES
@@ -51,9 +42,6 @@ from dynamaze.benchmarks.harness.table import (
 )
 from dynamaze.common.storage import write_atomically
 from dynamaze.common.validation import checked_integer, checked_number
-from dynamaze.common.version import __version__
-
-RunCallback = Callable[[], None] | None
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Each process has a core of its own; linear algebra with more threads than cores is very slow."""
@@ -154,27 +142,6 @@ class AgentConfig(ExperimentConfig):
         }
 
 
-@dataclass(frozen=True)
-class JobsConfig(ExperimentConfig):
-    """Options of the experiments whose runs are jobs in processes; a stopped one continues."""
-
-    cache_ignores: ClassVar[tuple[str, ...]] = ()
-    """Options that change no job's result."""
-
-    cache_dir: Suppress[Path | None] = None
-    """Folder for the tables of finished jobs, from which a stopped experiment continues."""
-
-    @property
-    def jobs(self) -> Sequence[tuple[Any, ...]]:
-        """Arguments of each job: numbers, text and dataclasses."""
-        raise NotImplementedError
-
-    @property
-    def total_runs(self) -> int:
-        """Number of jobs."""
-        return len(self.jobs)
-
-
 def run_module(experiment: Any, config: ExperimentConfig) -> list[Path]:
     """Run an experiment, store its tables and plot, and print summary, time and files.
 
@@ -246,8 +213,6 @@ def run_experiment(
         if config.plot_only:
             tables = read_tables(folder, config.name, config.old_names)
             config = replace(config, runs=stored_runs(tables[config.name]))
-        elif "runner" not in signature(experiment.run).parameters:
-            tables = _run_with_callback(experiment, config, console)
         else:
             runner = runner or stack.enter_context(open_runner(config, console))
             try:
@@ -383,113 +348,3 @@ def summary_grid(title: str, lines: Lines) -> Grid:
     for line in lines[1:]:
         grid.add_row(*map(escape, line))  # "[over 50, over 50]" is no markup
     return grid
-
-
-# -- jobs in processes -------------------------------------------------------------------------
-
-
-def run_jobs(
-    job: Callable[..., Table], config: JobsConfig, callback: RunCallback = None
-) -> list[Table]:
-    """Run jobs in processes and return their tables in order, whatever the number of processes.
-
-    Args:
-        job: a function of a module; it returns a table of at least one row.
-        config: has the jobs, the number of processes, one core each (with 1 the jobs run in this
-            one), and the folder of the tables of finished jobs, which is removed when all are done.
-        callback: called after each job, in this process.
-
-    Raises:
-        ValueError: for fewer than one worker.
-    """
-    workers = available_cores() if config.workers is None else config.workers
-    checked_integer("workers", workers, 1)
-    arguments, cache_dir = config.jobs, config.cache_dir
-    done: dict[int, Table] = {}
-    for number in range(len(arguments)):
-        path = None if cache_dir is None else cache_dir / f"{number}.csv"
-        if path is not None and path.exists():
-            done[number] = read_csv(path)
-            if callback is not None:
-                callback()
-    todo = [number for number in range(len(arguments)) if number not in done]
-    for number, table in _completed_jobs(job, arguments, todo, workers):
-        done[number] = table
-        if cache_dir is not None:
-            write_csv(cache_dir / f"{number}.csv", table)
-        if callback is not None:
-            callback()
-    if cache_dir is not None:
-        shutil.rmtree(cache_dir, ignore_errors=True)
-    return [done[number] for number in range(len(arguments))]
-
-
-def cache_folder(config: JobsConfig) -> Path:
-    """Return the folder for the finished jobs of exactly these numbers and this version."""
-    ignored = {*RUN_OPTIONS, *config.cache_ignores} - {"runs"}
-    numbers = [
-        (field.name, getattr(config, field.name))
-        for field in fields(config)
-        if field.name not in ignored
-    ]
-    digest = hashlib.sha256(repr((__version__, numbers)).encode()).hexdigest()[:12]
-    return config.output / "results" / f".{config.name}-{digest}"
-
-
-def _completed_jobs(
-    job: Callable[..., Table],
-    arguments: Sequence[tuple[Any, ...]],
-    todo: Sequence[int],
-    workers: int,
-) -> Iterator[tuple[int, Table]]:
-    if workers == 1:
-        for number in todo:
-            yield number, job(*arguments[number])
-        return
-    # Spawned, not forked: a forked process would share the locks of torch's threads.
-    with (
-        _environment(ONE_THREAD),
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
-    ):
-        futures = {pool.submit(job, *arguments[number]): number for number in todo}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:  # Ctrl-C above all: jobs that have not begun are cancelled
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-@contextmanager
-def _environment(more: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for the processes that are started inside."""
-    before = {name: os.environ.get(name) for name in more}
-    os.environ.update(more)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _run_with_callback(experiment: Any, config: ExperimentConfig, console: Console) -> Tables:
-    """Run an experiment that takes no runner, under a progress bar."""
-    if isinstance(config, JobsConfig):
-        config = replace(config, cache_dir=cache_folder(config))
-    with _progress_bar(console) as bar:
-        task = bar.add_task(f"{config.title}, runs", total=config.total_runs)
-        tables: Tables = experiment.run(config, lambda: bar.advance(task))
-    return tables
-
-
-def _progress_bar(console: Console) -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    return Progress(*columns, console=console)

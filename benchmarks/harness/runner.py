@@ -238,8 +238,8 @@ class Runner:
         """Return what `run` would run, and about how long it would take."""
         return _Sweep(self.store, trial, config, self.retry_failed).plan(self._holder.workers)
 
-    def end_sweeps(self, tables: Mapping[str, Table], **report: Any) -> None:
-        """Record the end of the sweeps since the last call.
+    def end_sweeps(self, tables: Mapping[str, Table], **report: Any) -> bool:
+        """Record the end of the sweeps since the last call, and tell whether there were any.
 
         Args:
             tables: the experiment's result.
@@ -247,7 +247,9 @@ class Runner:
         """
         for sweep_id in self._sweep_ids:
             self.store.end_sweep(sweep_id, dict(tables), **report)
+        had_any = bool(self._sweep_ids)
         self._sweep_ids.clear()
+        return had_any
 
     def _complete(self, sweep: _Sweep) -> None:
         """Run what is missing."""

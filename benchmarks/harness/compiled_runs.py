@@ -338,7 +338,7 @@ def _check_overrides(agent: Agent) -> None:
     for part, record in parts:
         if record is not None and not _is_ours(type(record)):
             continue
-        overridden = _overridden(type(part))
+        overridden = _overridden(type(part))  # type: ignore[arg-type]  # classes are hashable
         if overridden:
             raise TypeError(f"{overridden}, which a compiled run would ignore")
 

@@ -92,6 +92,10 @@ WRITES_FUNCTIONS = ROOT / "agents" / "core" / "kernels.py"
 """The module that writes functions with the arguments of others, for Numba; it reads no data."""
 
 
+SENDS_RUNS = {ROOT / "benchmarks" / "harness" / f"{name}.py" for name in ("scheduler", "workers")}
+"""The modules that send runs from a driver to its own workers; nothing of it is in a file."""
+
+
 def test_sources_load_no_pickle() -> None:
     forbidden = {"eval", "exec", "pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"}
     face = [path for name in FOLDERS for path in (ROOT / "dynamaze" / name).glob("*.py")]
@@ -103,7 +107,9 @@ def test_sources_load_no_pickle() -> None:
                         continue
                     assert node.func.id not in forbidden, f"{path}:{node.lineno}"
                 if isinstance(node, ast.Import):
-                    assert not {a.name for a in node.names} & forbidden, f"{path}:{node.lineno}"
+                    allowed = {"cloudpickle"} if path in SENDS_RUNS else set()
+                    names = {a.name for a in node.names} - allowed
+                    assert not names & forbidden, f"{path}:{node.lineno}"
                 if isinstance(node, ast.ImportFrom):
                     assert node.module not in forbidden, f"{path}:{node.lineno}"
                 if isinstance(node, ast.keyword) and node.arg == "allow_pickle":

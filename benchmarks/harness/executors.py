@@ -36,6 +36,9 @@ ONE_THREAD = dict.fromkeys(
 )
 """Each process has a core of its own; linear algebra with more threads than cores is very slow."""
 
+ATTEMPTS = 3
+"""Times that a job is tried whose worker dies."""
+
 JOBS_PER_WORKER = 2
 """Jobs in flight for each worker of another executor."""
 
@@ -184,11 +187,15 @@ class ExecutorHolder:
         Raises:
             RuntimeError: if it does not answer.
         """
+        executor = self._made()
+        if self._is_foreign and not self._has_answered:
+            self.check_answer()
+        return executor
+
+    def _made(self) -> Executor:
         if self._executor is None:
             assert self._make is not None
             self._executor = self._make()
-        if self._is_foreign and not self._has_answered:
-            self.check_answer()
         return self._executor
 
     @property
@@ -220,18 +227,24 @@ class ExecutorHolder:
         Raises:
             RuntimeError: if the executor cannot run it, or does not answer in time.
         """
-        assert self._executor is not None
-        name = type(self._executor).__name__
-        try:
-            self._executor.submit(answer).result(self._answer_limit)
-        except TimeoutError:
-            raise RuntimeError(
-                f"{name} did not answer within {self._answer_limit:g} s; what was stored stays"
-            ) from None
-        except Exception as error:
-            raise RuntimeError(
-                f"{name} cannot run jobs: {type(error).__name__}: {error}; what was stored stays"
-            ) from error
+        executor = self._made()
+        name = type(executor).__name__
+        for attempt in range(ATTEMPTS):
+            try:
+                executor.submit(answer).result(self._answer_limit)
+                break
+            except TimeoutError:
+                raise RuntimeError(
+                    f"{name} did not answer within {self._answer_limit:g} s; what was stored stays"
+                ) from None
+            except Exception as error:
+                # A worker may be killed from outside at this very moment.
+                if isinstance(error, WorkerDiedError) and attempt < ATTEMPTS - 1:
+                    continue
+                raise RuntimeError(
+                    f"{name} cannot run jobs: {type(error).__name__}: {error}; what was stored "
+                    "stays"
+                ) from error
         self._has_answered = True
 
     def renew(self, reason: BaseException) -> None:

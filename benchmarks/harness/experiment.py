@@ -262,14 +262,13 @@ def run_experiment(
             for name, table in tables.items():
                 write_csv(folder / f"{name}.csv", table)
         paths += [folder / f"{name}.csv" for name in tables]
-        if runner is not None and not config.plot_only and runner.store.path is not None:
-            runner.end_sweeps(
-                tables,
-                title=config.title,
-                sections=sections,
-                caption=config.caption,
-                pictures=[paths[0].read_bytes()],
-            )
+        if runner is not None and runner.end_sweeps(
+            tables,
+            title=config.title,
+            sections=sections,
+            caption=config.caption,
+            pictures=[paths[0].read_bytes()],
+        ):
             paths.append(folder / f"{config.name}.html")
             write_report(paths[-1], stored_report(runner.store, config.name))
     for name, section in sections.items():

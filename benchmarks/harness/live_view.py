@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
+from rich.text import Text
 
 ROWS = 15
 """Settings that have a row of their own; the others share one."""
@@ -254,7 +255,7 @@ def _cells(progress: SweepProgress, row: SettingProgress) -> tuple[Any, ...]:
     ended = row.done + row.failed
     left = progress.seconds_left(row)
     return (
-        row.label,
+        Text(row.label),  # a bracket is no markup
         ProgressBar(total=max(row.total, 1), completed=ended if row.total else 1, width=20),
         f"{ended}/{row.total}",
         str(row.failed) if row.failed else "",

@@ -234,8 +234,8 @@ class Runner:
             sweep.check_failures()
         return tables
 
-    def end_sweeps(self, tables: Mapping[str, Table], **report: Any) -> None:
-        """Record the end of the sweeps since the last call.
+    def end_sweeps(self, tables: Mapping[str, Table], **report: Any) -> bool:
+        """Record the end of the sweeps since the last call, and tell whether there were any.
 
         Args:
             tables: the experiment's result.
@@ -243,7 +243,9 @@ class Runner:
         """
         for sweep_id in self._sweep_ids:
             self.store.end_sweep(sweep_id, dict(tables), **report)
+        had_any = bool(self._sweep_ids)
         self._sweep_ids.clear()
+        return had_any
 
     def _complete(self, sweep: _Sweep) -> None:
         """Run what is missing."""

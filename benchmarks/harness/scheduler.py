@@ -20,12 +20,9 @@ from typing import Any, NamedTuple
 
 import cloudpickle
 
-from dynamaze.benchmarks.harness.executors import ExecutorHolder
+from dynamaze.benchmarks.harness.executors import ATTEMPTS, ExecutorHolder
 from dynamaze.benchmarks.harness.store import RunRecord
 from dynamaze.benchmarks.harness.workers import Part, Trial, UnloadableTaskError, run_batch
-
-ATTEMPTS = 3
-"""Times that a run may lose its worker before it counts as failed."""
 
 JOB_SECONDS = 1.0
 """Duration that a job of several runs should have."""
@@ -119,8 +116,8 @@ class Scheduler:
             while self._fill(claim):
                 yield self._next_answer()
         finally:
-            for future in self._jobs:
-                future.cancel()
+            for future in self._jobs:  # after an error or Ctrl-C
+                self._holder.abandon(future)
             self._jobs.clear()
             self._queue.clear()
 

@@ -207,13 +207,15 @@ def test_lost_jobs_run_again(config: ToyConfig) -> None:
     assert values(runner.run(toy.trial, config)) == EXPECTED
 
 
-def test_broken_executor_is_made_again(config: ToyConfig) -> None:
+@pytest.mark.parametrize("lost", [1, 3])
+def test_broken_executor_is_made_again(lost: int, config: ToyConfig) -> None:
+    """Also where the first job after the answer breaks it."""
     made: list[Executor] = []
 
     def make() -> Executor:
         broken = BrokenExecutor("a worker died")
         first = not made
-        made.append(UnreliableExecutor(lambda job: broken if first and job == 3 else None))
+        made.append(UnreliableExecutor(lambda job: broken if first and job == lost else None))
         return made[-1]
 
     assert values(Runner(executor=make, workers=2).run(toy.trial, config)) == EXPECTED
@@ -254,6 +256,13 @@ def test_silent_executor_is_refused(config: ToyConfig) -> None:
 
     runner = Runner(executor=Silent(), workers=2, answer_limit=0.05)
     with pytest.raises(RuntimeError, match=r"Silent did not answer within 0\.05 s"):
+        runner.run(toy.trial, config)
+
+
+def test_useless_executor_is_refused(config: ToyConfig) -> None:
+    executor = UnreliableExecutor(lambda job: ImportError("no module dynamaze"))
+    runner = Runner(executor=executor, workers=2)
+    with pytest.raises(RuntimeError, match=r"cannot run jobs: ImportError: no module dynamaze; "):
         runner.run(toy.trial, config)
 
 

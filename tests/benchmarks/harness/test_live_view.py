@@ -63,6 +63,11 @@ def test_grid_has_row_for_each_setting(progress: SweepProgress) -> None:
     assert total.split()[-4:] == ["60/140", "2", "2.0", "0:40"]
 
 
+def test_grid_shows_brackets() -> None:
+    assert "sizes [1, 2]" in printed(SweepProgress("toy", [SettingProgress("sizes [1, 2]", 2)]))
+    assert "[red]" in printed(SweepProgress("toy", [SettingProgress("[red]", 2)]))
+
+
 def test_grid_sums_many_settings() -> None:
     settings = [SettingProgress(f"setting {n}", 2, done=2 * (n < 20)) for n in range(40)]
     lines = printed(SweepProgress("toy", settings)).splitlines()

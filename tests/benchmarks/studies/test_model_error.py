@@ -118,7 +118,8 @@ def test_run_module_plots_stored_tables(
     run_module(model_error, config)
     assert "Too little capacity" in capsys.readouterr().out
     files = {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()}
-    assert set(files) == {"model_error.csv", "model_error_runs.csv", "model_error.png"}
+    names = {"model_error.csv", "model_error_runs.csv", "model_error.png", "runs.sqlite"}
+    assert set(files) == names
     monkeypatch.delattr(model_error, "run")
     run_module(model_error, replace(config, plot_only=True))
     assert {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()} == files

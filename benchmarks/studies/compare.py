@@ -176,7 +176,7 @@ class CompareConfig(ExperimentConfig):
                 environment.
         """
         super().check()
-        if (self.steps is None) == (self.episodes is None):
+        if (self.steps is None) == (self.episodes is None) and not self.plot_only:
             raise ValueError(
                 f"steps={self.steps} and episodes={self.episodes}; expected exactly one of them"
             )
@@ -423,16 +423,17 @@ def plot(tables: Tables, config: CompareConfig) -> Figure:
     envs = distinct(curves, "environment")
     figure, axes = panels(1, max(len(envs), 1), size=(5.5 * max(len(envs), 1), 4.5))
     for each, env in zip(axes[0], envs, strict=False):
-        _plot_env(each, env, rows_where(curves, environment=env), config)
-        for start in rows_where(phases, environment=env)["start"] if envs else ():
-            if start > 0:
-                each.axvline(start, **EVENT)
+        _plot_env(each, env, rows_where(curves, environment=env))
+        starts = rows_where(phases, environment=env)["start"].tolist()
+        each.set_xlabel("Steps" if starts else "Episodes")  # phases are those of steps
+        for start in starts[1:]:
+            each.axvline(start, **EVENT)
     if envs:
         legend_below(figure, axes[0, 0], 4)
     return figure
 
 
-def _plot_env(axes: Axes, env: str, curves: Table, config: CompareConfig) -> None:
+def _plot_env(axes: Axes, env: str, curves: Table) -> None:
     quantity = "reward" if np.isnan(curves["regret_mean"]).all() else "regret"
     for agent in distinct(curves, "agent"):
         curve = rows_where(curves, agent=agent)
@@ -440,7 +441,6 @@ def _plot_env(axes: Axes, env: str, curves: Table, config: CompareConfig) -> Non
     lowest, highest = curves["runs"].min(), curves["runs"].max()
     count = f"n={highest}" if lowest == highest else f"n={lowest} to {highest}"
     axes.set(
-        xlabel="Steps" if config.steps else "Episodes",
         ylabel=f"Cumulative {quantity}",
         title=f"{env}: mean, 95% interval, {count}",
     )

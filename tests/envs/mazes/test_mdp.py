@@ -184,6 +184,14 @@ def test_episode_steps_ignores_unreachable(text: str) -> None:
     assert mdp.episode_steps(always_right) == (2.0, 0.0)
 
 
+def test_episode_return_ignores_unreachable() -> None:
+    mdp = mdp_of("S.G\n###\n...")  # no end can be reached from the last row
+    always_right = np.tile([0.0, 1.0, 0.0, 0.0], (9, 1))
+    assert mdp.episode_return(always_right) == 1.0
+    mixed = np.tile([0.0, 0.5, 0.0, 0.5], (9, 1))
+    assert mdp.episode_return(mixed) == pytest.approx(1.0)  # every episode ends at the goal
+
+
 def test_greedy_policy_shares_ties() -> None:
     values = np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 2.0, 2.0 - 1e-9]])
     np.testing.assert_allclose(

@@ -1,7 +1,7 @@
 """Agent of the Dyna architecture, composed of values, model, planning and exploration.
 
-`Agent.steps` is the box of tabular Dyna-Q. `run_chunk` of `benchmarks/harness/compiled_runs.py` is
-the same loop compiled, line by line.
+`Agent.steps` is the box of tabular Dyna-Q. `run_chunk` of
+`benchmarks/harness/agent_runs/compiled_runs.py` is the same loop compiled, line by line.
 """
 
 from __future__ import annotations

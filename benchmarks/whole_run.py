@@ -1,12 +1,12 @@
-"""Module of version 0.1; its names are in `dynamaze.benchmarks.harness.compiled_runs` now."""
+"""Module of version 0.1; its names are in `benchmarks.harness.agent_runs.compiled_runs` now."""
 
 from __future__ import annotations
 
 from dynamaze.common.deprecation import moved_names
 
 PLACES = {
-    "Runs": "dynamaze.benchmarks.harness.compiled_runs.RunResults",
-    "run_many": "dynamaze.benchmarks.harness.compiled_runs.run_many",
+    "Runs": "dynamaze.benchmarks.harness.agent_runs.compiled_runs.RunResults",
+    "run_many": "dynamaze.benchmarks.harness.agent_runs.compiled_runs.run_many",
 }
 """Old name -> present name."""
 

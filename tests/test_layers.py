@@ -26,7 +26,10 @@ _ALL_DISTILL = (
 )
 _EVERYTHING = f"{_ALL_ENVS} {_ALL_AGENTS} {_ALL_DISTILL}"
 _STUDIES = "benchmarks/studies benchmarks/studies/loca benchmarks/distillation"
-_EXPERIMENTS = f"benchmarks/harness benchmarks/figures {_STUDIES}"
+_STORED = "benchmarks/harness/analysis benchmarks/harness/store"
+_RUNS = f"{_STORED} benchmarks/harness/reports benchmarks/harness/running"
+_HARNESS = f"{_RUNS} benchmarks/harness/agent_runs benchmarks/harness"
+_EXPERIMENTS = f"{_HARNESS} benchmarks/figures {_STUDIES}"
 
 ALLOWED = {
     "dynamaze/common": "",
@@ -67,11 +70,16 @@ ALLOWED = {
     "distill/methods": f"{_STUDENTS} distill/teachers distill/data",
     "distill/training": f"{_STUDENTS} distill/teachers distill/data distill",
     # Experiments do not know each other
-    "benchmarks/harness": _EVERYTHING,
-    "benchmarks/figures": f"{_EVERYTHING} benchmarks/harness",
-    "benchmarks/studies": f"{_EVERYTHING} benchmarks/harness",
-    "benchmarks/studies/loca": f"{_EVERYTHING} benchmarks/harness",
-    "benchmarks/distillation": f"{_EVERYTHING} benchmarks/harness",
+    "benchmarks/harness/analysis": "",
+    "benchmarks/harness/store": "benchmarks/harness/analysis",
+    "benchmarks/harness/reports": _STORED,
+    "benchmarks/harness/running": _STORED,
+    "benchmarks/harness/agent_runs": f"{_EVERYTHING} benchmarks/harness/running",
+    "benchmarks/harness": f"{_EVERYTHING} {_RUNS}",
+    "benchmarks/figures": f"{_EVERYTHING} {_HARNESS}",
+    "benchmarks/studies": f"{_EVERYTHING} {_HARNESS}",
+    "benchmarks/studies/loca": f"{_EVERYTHING} {_HARNESS}",
+    "benchmarks/distillation": f"{_EVERYTHING} {_HARNESS}",
     "benchmarks/speed": f"{_EVERYTHING} {_EXPERIMENTS}",
     "benchmarks": "",
     # What a person sees

@@ -106,7 +106,9 @@ NAMES = {
     "dynamaze.agents.Coordinates": "dynamaze.agents.CoordinateFeatures",
     "dynamaze.agents.OneHot": "dynamaze.agents.OneHotFeatures",
     "dynamaze.agents.dyna_sb3.DynaCallback": "dynamaze.agents.sb3.DynaCallback",
-    "dynamaze.benchmarks.whole_run.run_many": "dynamaze.benchmarks.harness.compiled_runs.run_many",
+    "dynamaze.benchmarks.whole_run.run_many": (
+        "dynamaze.benchmarks.harness.agent_runs.compiled_runs.run_many"
+    ),
     **{
         f"dynamaze.distill.{old}": f"dynamaze.distill.{new}"
         for old, new in (

@@ -92,7 +92,9 @@ WRITES_FUNCTIONS = ROOT / "agents" / "core" / "kernels.py"
 """The module that writes functions with the arguments of others, for Numba; it reads no data."""
 
 
-SENDS_RUNS = {ROOT / "benchmarks" / "harness" / f"{name}.py" for name in ("scheduler", "workers")}
+RUNNING = ROOT / "benchmarks" / "harness" / "running"
+
+SENDS_RUNS = {RUNNING / "scheduler.py", RUNNING / "workers.py"}
 """The modules that send runs from a driver to its own workers; nothing of it is in a file."""
 
 

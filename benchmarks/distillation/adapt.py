@@ -29,19 +29,16 @@ from matplotlib.figure import Figure
 from dynamaze.benchmarks.distillation.changing_mazes import CHANGED_CELLS
 from dynamaze.benchmarks.distillation.mazes import GAMMA
 from dynamaze.benchmarks.distillation.training import seed_of
-from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, mean_interval
-from dynamaze.benchmarks.harness.plots import (
+from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, mean_interval
+from dynamaze.benchmarks.harness.analysis.plots import (
     legend_below,
     line_with_band,
     panels,
     points_of_runs,
     points_with_bars,
 )
-from dynamaze.benchmarks.harness.runner import Runner
-from dynamaze.benchmarks.harness.summaries import count_text, mean_text, median_text
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.analysis.summaries import count_text, mean_text, median_text
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -52,6 +49,9 @@ from dynamaze.benchmarks.harness.table import (
     stack,
     stack_runs,
 )
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.common.validation import checked_integer, checked_number
 from dynamaze.distill.core.dataset import Batch, make_batch
 from dynamaze.distill.core.policy import log_probabilities

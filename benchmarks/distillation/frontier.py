@@ -55,17 +55,14 @@ from dynamaze.benchmarks.distillation.mazes import (
 from dynamaze.benchmarks.distillation.reinforce import PolicyGradientBaseline
 from dynamaze.benchmarks.distillation.student import RESTART_FRACTION, read_teacher
 from dynamaze.benchmarks.distillation.training import seed_of
-from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import (
+from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS_NOTE,
     IntervalEstimate,
     mean_interval,
 )
-from dynamaze.benchmarks.harness.plots import COLOURS, REFERENCE, panels, points_with_bars
-from dynamaze.benchmarks.harness.runner import Runner
-from dynamaze.benchmarks.harness.summaries import count_text, mean_text
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.analysis.plots import COLOURS, REFERENCE, panels, points_with_bars
+from dynamaze.benchmarks.harness.analysis.summaries import count_text, mean_text
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -74,6 +71,9 @@ from dynamaze.benchmarks.harness.table import (
     rows_where,
     stack_runs,
 )
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.common.arrays import BoolArray
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 from dynamaze.distill.core.dataset import Dataset

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.benchmarks.harness.intervals import mean_interval
+from dynamaze.benchmarks.harness.analysis.intervals import mean_interval
 from dynamaze.distill.core.levels import LevelRange
 from dynamaze.distill.files.card import ReturnEstimate
 from dynamaze.envs.generation import MazeGenerator

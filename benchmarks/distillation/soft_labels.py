@@ -30,10 +30,8 @@ from matplotlib.figure import Figure
 from dynamaze.benchmarks.distillation.labelled_states import LabelledStates, crossings
 from dynamaze.benchmarks.distillation.mazes import HELD_OUT, TRAINING
 from dynamaze.benchmarks.distillation.training import seed_of
-from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, mean_interval
-from dynamaze.benchmarks.harness.plots import (
+from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, mean_interval
+from dynamaze.benchmarks.harness.analysis.plots import (
     COLOURS,
     REFERENCE,
     line_with_band,
@@ -42,9 +40,8 @@ from dynamaze.benchmarks.harness.plots import (
     points_of_runs,
     points_with_bars,
 )
-from dynamaze.benchmarks.harness.runner import Runner
-from dynamaze.benchmarks.harness.summaries import count_text, mean_text, share_text
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.analysis.summaries import count_text, mean_text, share_text
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -53,6 +50,9 @@ from dynamaze.benchmarks.harness.table import (
     rows_where,
     stack_runs,
 )
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.common.validation import checked_integer
 from dynamaze.distill.core.dataset import Dataset, make_batch
 from dynamaze.distill.core.losses import Loss, criticality, kl, margin, mse, nll, weighted

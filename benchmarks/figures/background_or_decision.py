@@ -53,8 +53,19 @@ from dynamaze.benchmarks.figures.exercise_8_4 import (
     maze_reference,
 )
 from dynamaze.benchmarks.figures.figures_8_4_and_8_5 import draw_reference
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one, shared_env
+from dynamaze.benchmarks.harness.analysis.plots import METHODS, legend_below, panels
+from dynamaze.benchmarks.harness.analysis.summaries import fraction_interval
+from dynamaze.benchmarks.harness.analysis.table import (
+    Lines,
+    Table,
+    Tables,
+    distinct,
+    make_table,
+    rows_where,
+    stack,
+)
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import run_one, shared_env
 from dynamaze.benchmarks.harness.curves import (
     draw_curve,
     draw_level,
@@ -65,18 +76,7 @@ from dynamaze.benchmarks.harness.curves import (
     runs_text,
 )
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.plots import METHODS, legend_below, panels
-from dynamaze.benchmarks.harness.runner import Runner, column, run_seed
-from dynamaze.benchmarks.harness.summaries import fraction_interval
-from dynamaze.benchmarks.harness.table import (
-    Lines,
-    Table,
-    Tables,
-    distinct,
-    make_table,
-    rows_where,
-    stack,
-)
+from dynamaze.benchmarks.harness.running.runner import Runner, column, run_seed
 from dynamaze.common.arrays import FloatArray
 
 PLANNERS = ("uniform", "prioritised_sweeping", "monte_carlo", "tree")

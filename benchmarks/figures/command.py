@@ -20,9 +20,9 @@ from dynamaze.benchmarks.harness.experiment import (
     print_paths,
     run_experiment,
 )
-from dynamaze.benchmarks.harness.live_view import format_seconds
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
-from dynamaze.benchmarks.harness.runner import Plan, Runner
+from dynamaze.benchmarks.harness.running.live_view import format_seconds
+from dynamaze.benchmarks.harness.running.runner import Plan, Runner
 
 FigureName = Literal[
     "figure-8-2",

@@ -61,19 +61,9 @@ from dynamaze.agents import (
 )
 from dynamaze.agents.models.true import TrueModel
 from dynamaze.benchmarks.figures.counting_model import CountingModel
-from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import run_one
-from dynamaze.benchmarks.harness.curves import (
-    draw_curve,
-    draw_level,
-    interval_text,
-    mean_columns,
-    runs_text,
-)
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, METHODS, legend_below, panels
-from dynamaze.benchmarks.harness.runner import Runner, column
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one
+from dynamaze.benchmarks.harness.analysis.plots import COLOURS, EVENT, METHODS, legend_below, panels
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -82,6 +72,16 @@ from dynamaze.benchmarks.harness.table import (
     rows_where,
     stack,
 )
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.curves import (
+    draw_curve,
+    draw_level,
+    interval_text,
+    mean_columns,
+    runs_text,
+)
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.running.runner import Runner, column
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.envs import greedy_policy
 

@@ -29,13 +29,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents import DynaQ, PrioritisedSweeping
-from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import CompiledRun, shared_env
-from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import IntervalEstimate, quantile_interval
-from dynamaze.benchmarks.harness.plots import METHODS, number_ticks, panels
-from dynamaze.benchmarks.harness.runner import Runner
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import CompiledRun, shared_env
+from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate, quantile_interval
+from dynamaze.benchmarks.harness.analysis.plots import METHODS, number_ticks, panels
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -44,6 +41,9 @@ from dynamaze.benchmarks.harness.table import (
     rows_where,
     stack,
 )
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
+from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
 from dynamaze.envs.mazes.schedule import DYNA

@@ -50,8 +50,19 @@ from dynamaze.benchmarks.figures.figures_8_4_and_8_5 import (
     draw_reference,
     optimal_rewards,
 )
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one, shared_env
+from dynamaze.benchmarks.harness.analysis.plots import COLOURS, EVENT, legend_below, panels
+from dynamaze.benchmarks.harness.analysis.summaries import fraction_interval
+from dynamaze.benchmarks.harness.analysis.table import (
+    Lines,
+    Table,
+    Tables,
+    distinct,
+    make_table,
+    rows_where,
+    stack,
+)
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import run_one, shared_env
 from dynamaze.benchmarks.harness.curves import (
     STORE_EVERY,
     curve_steps,
@@ -63,18 +74,7 @@ from dynamaze.benchmarks.harness.curves import (
     runs_text,
 )
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, legend_below, panels
-from dynamaze.benchmarks.harness.runner import Runner, column, run_seed
-from dynamaze.benchmarks.harness.summaries import fraction_interval
-from dynamaze.benchmarks.harness.table import (
-    Lines,
-    Table,
-    Tables,
-    distinct,
-    make_table,
-    rows_where,
-    stack,
-)
+from dynamaze.benchmarks.harness.running.runner import Runner, column, run_seed
 from dynamaze.common.arrays import FloatArray
 
 MAZES: dict[str, ChangingMazeFigureConfig] = {

@@ -19,8 +19,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dynamaze.agents import DynaQ
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one, shared_env
+from dynamaze.benchmarks.harness.analysis.plots import REFERENCE, panels
+from dynamaze.benchmarks.harness.analysis.table import (
+    Lines,
+    Table,
+    Tables,
+    make_table,
+    rows_where,
+    stack,
+)
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import run_one, shared_env
 from dynamaze.benchmarks.harness.curves import (
     draw_curve,
     interval_text,
@@ -28,9 +37,7 @@ from dynamaze.benchmarks.harness.curves import (
     runs_text,
 )
 from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
-from dynamaze.benchmarks.harness.plots import REFERENCE, panels
-from dynamaze.benchmarks.harness.runner import Runner, column, run_seed
-from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
+from dynamaze.benchmarks.harness.running.runner import Runner, column, run_seed
 from dynamaze.envs import greedy_policy
 
 ENV = "DynaMaze-v0"

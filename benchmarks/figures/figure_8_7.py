@@ -26,6 +26,16 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate, mean_interval
+from dynamaze.benchmarks.harness.analysis.plots import panels
+from dynamaze.benchmarks.harness.analysis.table import (
+    Lines,
+    Table,
+    Tables,
+    make_table,
+    rows_where,
+    stack,
+)
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import (
     draw_curve,
@@ -34,10 +44,7 @@ from dynamaze.benchmarks.harness.curves import (
     runs_text,
 )
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import IntervalEstimate, mean_interval
-from dynamaze.benchmarks.harness.plots import panels
-from dynamaze.benchmarks.harness.runner import Runner, column
-from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
+from dynamaze.benchmarks.harness.running.runner import Runner, column
 from dynamaze.common.arrays import FloatArray, IntArray
 
 LINEAR_POINTS, EARLY_POINTS = 100, 40

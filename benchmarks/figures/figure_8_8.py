@@ -35,6 +35,15 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents.core.rng import make_generator
 from dynamaze.benchmarks.figures.random_tasks import RandomTask, learning_curve
+from dynamaze.benchmarks.harness.analysis.plots import COLOURS, panels
+from dynamaze.benchmarks.harness.analysis.table import (
+    Lines,
+    Table,
+    Tables,
+    make_table,
+    rows_where,
+    stack,
+)
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import (
     draw_curve,
@@ -43,9 +52,7 @@ from dynamaze.benchmarks.harness.curves import (
     runs_text,
 )
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.plots import COLOURS, panels
-from dynamaze.benchmarks.harness.runner import Runner, column
-from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
+from dynamaze.benchmarks.harness.running.runner import Runner, column
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_integer
 

@@ -19,8 +19,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents import Agent, DynaQ, DynaQPlus
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one, shared_env
+from dynamaze.benchmarks.harness.analysis.intervals import few_runs, format_interval, mean_interval
+from dynamaze.benchmarks.harness.analysis.plots import EVENT, METHODS, REFERENCE
+from dynamaze.benchmarks.harness.analysis.table import (
+    Lines,
+    Table,
+    Tables,
+    make_table,
+    rows_where,
+    stack,
+)
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import run_one, shared_env
 from dynamaze.benchmarks.harness.curves import (
     draw_curve,
     interval_text,
@@ -28,10 +38,7 @@ from dynamaze.benchmarks.harness.curves import (
     runs_text,
 )
 from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import few_runs, format_interval, mean_interval
-from dynamaze.benchmarks.harness.plots import EVENT, METHODS, REFERENCE
-from dynamaze.benchmarks.harness.runner import Runner, column, run_seed
-from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, rows_where, stack
+from dynamaze.benchmarks.harness.running.runner import Runner, column, run_seed
 from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import DynaMazeEnv, greedy_policy
 from dynamaze.envs.rendering.frame import FramePainter

@@ -20,7 +20,7 @@ import gymnasium as gym
 
 from dynamaze.benchmarks.harness.config_files import HELP, split_config, with_config
 from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS, Command
-from dynamaze.benchmarks.harness.termination import Terminated, orderly_termination
+from dynamaze.benchmarks.harness.running.termination import Terminated, orderly_termination
 from dynamaze.common.optional_imports import EXTRAS, missing_library_error
 from dynamaze.common.validation import did_you_mean
 

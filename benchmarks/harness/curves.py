@@ -10,22 +10,29 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig
-from dynamaze.benchmarks.harness.intervals import (
+from dynamaze.benchmarks.harness.analysis.intervals import (
     IntervalEstimate,
     few_runs,
     format_interval,
     mean_interval,
 )
-from dynamaze.benchmarks.harness.plots import COLOURS, line_with_band, panels
-from dynamaze.benchmarks.harness.runner import Runner, column
-from dynamaze.benchmarks.harness.summaries import (
+from dynamaze.benchmarks.harness.analysis.plots import COLOURS, line_with_band, panels
+from dynamaze.benchmarks.harness.analysis.summaries import (
     FEW_RUNS_OF_MEDIAN,
     count_text,
     median_interval,
 )
-from dynamaze.benchmarks.harness.table import Lines, Table, distinct, make_table, rows_where, stack
-from dynamaze.benchmarks.harness.workers import Trial
+from dynamaze.benchmarks.harness.analysis.table import (
+    Lines,
+    Table,
+    distinct,
+    make_table,
+    rows_where,
+    stack,
+)
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig
+from dynamaze.benchmarks.harness.running.runner import Runner, column
+from dynamaze.benchmarks.harness.running.workers import Trial
 from dynamaze.common.arrays import FloatArray, IntArray
 
 # -- one quantity with an interval -------------------------------------------------------------

@@ -22,17 +22,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from dynamaze.benchmarks.harness.executors import MakeExecutor, available_cores
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, few_runs
-from dynamaze.benchmarks.harness.live_view import open_view
-from dynamaze.benchmarks.harness.old_names import OLD_NAMES
-from dynamaze.benchmarks.harness.report import stored_report, write_report
-from dynamaze.benchmarks.harness.runner import DryRunEnd, Runner, RunsFailedError
-from dynamaze.benchmarks.harness.runner import (
-    Setting as Setting,  # noqa: PLC0414  # experiments import it from here
-)
-from dynamaze.benchmarks.harness.store import Store
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, few_runs
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -40,6 +31,15 @@ from dynamaze.benchmarks.harness.table import (
     rename_entries,
     write_csv,
 )
+from dynamaze.benchmarks.harness.old_names import OLD_NAMES
+from dynamaze.benchmarks.harness.reports.report import stored_report, write_report
+from dynamaze.benchmarks.harness.running.executors import MakeExecutor, available_cores
+from dynamaze.benchmarks.harness.running.live_view import open_view
+from dynamaze.benchmarks.harness.running.runner import DryRunEnd, Runner, RunsFailedError
+from dynamaze.benchmarks.harness.running.runner import (
+    Setting as Setting,  # noqa: PLC0414  # experiments import it from here
+)
+from dynamaze.benchmarks.harness.store.database import Store
 from dynamaze.common.storage import write_atomically
 from dynamaze.common.validation import checked_integer, checked_number
 

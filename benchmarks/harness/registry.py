@@ -142,17 +142,17 @@ BENCHMARK_COMMANDS = {
     "bench report": Command(
         "write the reports of stored experiments: one HTML file each",
         "figure-8-2",
-        "dynamaze.benchmarks.harness.report",
+        "dynamaze.benchmarks.harness.reports.report",
     ),
     "bench diff": Command(
         "compare two stores, or two CSV files of runs, with intervals",
         "before.sqlite results/runs.sqlite",
-        "dynamaze.benchmarks.harness.diff",
+        "dynamaze.benchmarks.harness.reports.diff",
     ),
     "bench export": Command(
         "write the runs of a store as CSV files",
         "results/runs.sqlite --output csv",
-        "dynamaze.benchmarks.harness.export",
+        "dynamaze.benchmarks.harness.reports.export",
     ),
     "bench speed": Command(
         "speed of environments, agents and students, each beside a baseline",

@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as Grid
 
+from dynamaze.benchmarks.harness.analysis.table import from_rows, write_csv
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.table import from_rows, write_csv
 from dynamaze.benchmarks.harness.timing import (
     Measure,
     SpeedRow,

@@ -17,7 +17,7 @@ from dynamaze.agents import DynaQ, LatestOutcome, PrioritisedSweeping, TableValu
 from dynamaze.agents.planning.prioritised_sweeping import QUEUED
 from dynamaze.agents.search.mcts.agent import TreeSearchPlanning, TreeSettings
 from dynamaze.benchmarks.figures.example_8_4 import enlarged_maze
-from dynamaze.benchmarks.harness.compiled_runs import run_many
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_many
 from dynamaze.benchmarks.harness.timing import Measure, SpeedRow, median_seconds, time_alternately
 from dynamaze.benchmarks.speed.c_dyna_q import build_c_dyna_q, find_compiler
 

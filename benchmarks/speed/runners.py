@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dynamaze.benchmarks.harness.executors import WorkerProcesses
-from dynamaze.benchmarks.harness.runner import Runner, Setting
-from dynamaze.benchmarks.harness.store import Store
-from dynamaze.benchmarks.harness.table import Table
+from dynamaze.benchmarks.harness.analysis.table import Table
+from dynamaze.benchmarks.harness.running.executors import WorkerProcesses
+from dynamaze.benchmarks.harness.running.runner import Runner, Setting
+from dynamaze.benchmarks.harness.store.database import Store
 from dynamaze.benchmarks.harness.timing import Measure, SpeedRow, time_alternately
 
 RUN_SECONDS = 0.01

@@ -17,21 +17,28 @@ import gymnasium as gym
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from dynamaze.benchmarks.harness.agent_resolver import (
+from dynamaze.benchmarks.harness.agent_runs.resolver import (
     StableBaselinesAgent,
     is_sb3_algorithm,
     resolve_agent,
     resolve_env,
 )
-from dynamaze.benchmarks.harness.executors import available_cores
+from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate
+from dynamaze.benchmarks.harness.analysis.statistics import match_pairs, paired_difference
+from dynamaze.benchmarks.harness.analysis.table import (
+    Lines,
+    Table,
+    Tables,
+    distinct,
+    rows_where,
+    write_csv,
+)
 from dynamaze.benchmarks.harness.experiment import summary_grid
-from dynamaze.benchmarks.harness.intervals import IntervalEstimate
-from dynamaze.benchmarks.harness.live_view import open_view
-from dynamaze.benchmarks.harness.report import FailedRun, Report, write_report
-from dynamaze.benchmarks.harness.runner import Runner
-from dynamaze.benchmarks.harness.statistics import match_pairs, paired_difference
-from dynamaze.benchmarks.harness.store import Store
-from dynamaze.benchmarks.harness.table import Lines, Table, Tables, distinct, rows_where, write_csv
+from dynamaze.benchmarks.harness.reports.report import FailedRun, Report, write_report
+from dynamaze.benchmarks.harness.running.executors import available_cores
+from dynamaze.benchmarks.harness.running.live_view import open_view
+from dynamaze.benchmarks.harness.running.runner import Runner
+from dynamaze.benchmarks.harness.store.database import Store
 from dynamaze.benchmarks.studies import compare
 from dynamaze.benchmarks.studies.compare import AgentEntry, CompareConfig, Entries, EnvEntry
 from dynamaze.common.validation import checked_choice

@@ -21,36 +21,31 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dynamaze.benchmarks.harness.agent_resolver import resolve_agent, resolve_env
-from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.curves import interval_columns, interval_of
-from dynamaze.benchmarks.harness.exact_regret import Phase, phases_of
-from dynamaze.benchmarks.harness.executors import MakeExecutor
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig
-from dynamaze.benchmarks.harness.intervals import (
-    FEW_RUNS_NOTE,
-    IntervalEstimate,
-    few_runs,
-    format_interval,
-    mean_interval,
-)
-from dynamaze.benchmarks.harness.plots import EVENT, legend_below, line_with_band, panels
-from dynamaze.benchmarks.harness.runner import Runner, Setting, run_seed
-from dynamaze.benchmarks.harness.statistics import (
-    censored_at,
-    fraction_recovered,
-    interquartile_mean,
-    restricted_mean,
-    stratified_bootstrap,
-)
-from dynamaze.benchmarks.harness.step_runs import (
+from dynamaze.benchmarks.harness.agent_runs.exact_regret import Phase, phases_of
+from dynamaze.benchmarks.harness.agent_runs.resolver import resolve_agent, resolve_env
+from dynamaze.benchmarks.harness.agent_runs.step_runs import (
     COMPILED,
     AgentError,
     Budget,
     run_agent,
     run_kind,
 )
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.analysis.intervals import (
+    FEW_RUNS_NOTE,
+    IntervalEstimate,
+    few_runs,
+    format_interval,
+    mean_interval,
+)
+from dynamaze.benchmarks.harness.analysis.plots import EVENT, legend_below, line_with_band, panels
+from dynamaze.benchmarks.harness.analysis.statistics import (
+    censored_at,
+    fraction_recovered,
+    interquartile_mean,
+    restricted_mean,
+    stratified_bootstrap,
+)
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -60,6 +55,11 @@ from dynamaze.benchmarks.harness.table import (
     rows_where,
     stack,
 )
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.curves import interval_columns, interval_of
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig
+from dynamaze.benchmarks.harness.running.executors import MakeExecutor
+from dynamaze.benchmarks.harness.running.runner import Runner, Setting, run_seed
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.validation import checked_integer, checked_number
 

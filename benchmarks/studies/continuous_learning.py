@@ -17,19 +17,16 @@ from gymnasium.wrappers.vector import RescaleObservation as RescaleObservations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE
-from dynamaze.benchmarks.harness.plots import COLOURS, line_with_band, panels
-from dynamaze.benchmarks.harness.runner import Runner, derive_seed
-from dynamaze.benchmarks.harness.summaries import (
+from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE
+from dynamaze.benchmarks.harness.analysis.plots import COLOURS, line_with_band, panels
+from dynamaze.benchmarks.harness.analysis.summaries import (
     count_text,
     fraction_interval,
     median_interval,
     median_text,
     share_text,
 )
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -39,6 +36,9 @@ from dynamaze.benchmarks.harness.table import (
     rows_where,
     stack_runs,
 )
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.running.runner import Runner, derive_seed
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_integer
 

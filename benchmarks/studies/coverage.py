@@ -22,10 +22,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.curves import interval_columns, interval_of
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import (
+from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS_MARK,
     IntervalEstimate,
     few_runs,
@@ -36,9 +33,13 @@ from dynamaze.benchmarks.harness.intervals import (
     proportion_interval,
     quantile_ranks,
 )
-from dynamaze.benchmarks.harness.plots import REFERENCE, line_with_band, number_ticks, panels
-from dynamaze.benchmarks.harness.runner import Runner
-from dynamaze.benchmarks.harness.statistics import (
+from dynamaze.benchmarks.harness.analysis.plots import (
+    REFERENCE,
+    line_with_band,
+    number_ticks,
+    panels,
+)
+from dynamaze.benchmarks.harness.analysis.statistics import (
     censored_at,
     interquartile_mean,
     kaplan_meier,
@@ -47,7 +48,7 @@ from dynamaze.benchmarks.harness.statistics import (
     restricted_mean,
     stratified_bootstrap,
 )
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -58,6 +59,10 @@ from dynamaze.benchmarks.harness.table import (
     rows_where,
     stack,
 )
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.curves import interval_columns, interval_of
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.common.arrays import BoolArray, FloatArray
 from dynamaze.common.validation import checked_choice, checked_integer
 

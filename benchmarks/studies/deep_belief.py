@@ -29,14 +29,15 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from dynamaze.agents.learners.deep_belief import DeepBelief
-from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.curves import interval_of, mean_columns
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE
-from dynamaze.benchmarks.harness.plots import COLOURS, number_ticks, panels, points_with_bars
-from dynamaze.benchmarks.harness.runner import Runner, column
-from dynamaze.benchmarks.harness.summaries import count_text, mean_text
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE
+from dynamaze.benchmarks.harness.analysis.plots import (
+    COLOURS,
+    number_ticks,
+    panels,
+    points_with_bars,
+)
+from dynamaze.benchmarks.harness.analysis.summaries import count_text, mean_text
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -45,6 +46,10 @@ from dynamaze.benchmarks.harness.table import (
     rows_where,
     stack,
 )
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.curves import interval_of, mean_columns
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.running.runner import Runner, column
 from dynamaze.common.arrays import FloatArray
 
 ENV = "DynaMaze-v0"

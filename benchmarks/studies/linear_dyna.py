@@ -25,12 +25,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dynamaze.agents.linear.evaluation import FeatureTransitions, LinearEvaluation
+from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE
+from dynamaze.benchmarks.harness.analysis.table import Lines, Table, Tables
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import plot_methods, run_methods, summarise_methods
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE
-from dynamaze.benchmarks.harness.runner import Runner, run_seed
-from dynamaze.benchmarks.harness.table import Lines, Table, Tables
+from dynamaze.benchmarks.harness.running.runner import Runner, run_seed
 from dynamaze.common.arrays import FloatArray
 
 

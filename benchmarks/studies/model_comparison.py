@@ -23,18 +23,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from dynamaze.agents.models import LEARNED_MODELS, MODELS
-from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting, check_runs
-from dynamaze.benchmarks.harness.intervals import (
+from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS_NOTE,
     IntervalEstimate,
     format_interval,
     geometric_mean_interval,
     mean_interval,
 )
-from dynamaze.benchmarks.harness.plots import COLOURS, REFERENCE, panels, points_with_bars
-from dynamaze.benchmarks.harness.runner import Runner
-from dynamaze.benchmarks.harness.summaries import (
+from dynamaze.benchmarks.harness.analysis.plots import COLOURS, REFERENCE, panels, points_with_bars
+from dynamaze.benchmarks.harness.analysis.summaries import (
     count_text,
     fraction_interval,
     mean_text,
@@ -42,7 +39,7 @@ from dynamaze.benchmarks.harness.summaries import (
     median_text,
     share_text,
 )
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -50,6 +47,9 @@ from dynamaze.benchmarks.harness.table import (
     rows_where,
     stack_runs,
 )
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting, check_runs
+from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.benchmarks.studies.model_trial import (
     MAZES,
     SAMPLES,

@@ -37,19 +37,15 @@ from dynamaze.agents import (
     UncertaintyBonus,
 )
 from dynamaze.agents.core.rng import Seed
-from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import run_one
-from dynamaze.benchmarks.harness.curves import draw_curve, reward_curve
-from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import (
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one
+from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS_NOTE,
     IntervalEstimate,
     mean_interval,
 )
-from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, panels
-from dynamaze.benchmarks.harness.runner import Runner, column, run_seed
-from dynamaze.benchmarks.harness.summaries import count_text, mean_text, median_text
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.analysis.plots import COLOURS, EVENT, panels
+from dynamaze.benchmarks.harness.analysis.summaries import count_text, mean_text, median_text
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -58,6 +54,10 @@ from dynamaze.benchmarks.harness.table import (
     rows_where,
     stack,
 )
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.curves import draw_curve, reward_curve
+from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
+from dynamaze.benchmarks.harness.running.runner import Runner, column, run_seed
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_choice
 

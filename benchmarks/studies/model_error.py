@@ -58,15 +58,17 @@ from dynamaze.agents import (
     QLearning,
     ScoredModel,
 )
-from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.compiled_runs import run_one
-from dynamaze.benchmarks.harness.curves import interval_of, mean_columns
-from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, IntervalEstimate
-from dynamaze.benchmarks.harness.plots import EVENT, METHODS, legend_below, line_with_band, panels
-from dynamaze.benchmarks.harness.runner import Runner
-from dynamaze.benchmarks.harness.summaries import count_text, mean_text
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one
+from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, IntervalEstimate
+from dynamaze.benchmarks.harness.analysis.plots import (
+    EVENT,
+    METHODS,
+    legend_below,
+    line_with_band,
+    panels,
+)
+from dynamaze.benchmarks.harness.analysis.summaries import count_text, mean_text
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -77,6 +79,10 @@ from dynamaze.benchmarks.harness.table import (
     stack,
     stack_runs,
 )
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.curves import interval_of, mean_columns
+from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
+from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.benchmarks.studies.corrupted_model import (
     KINDS,
     CorruptedModel,

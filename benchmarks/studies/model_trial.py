@@ -23,7 +23,7 @@ import numpy.typing as npt
 from dynamaze.agents import DynaQ, Transitions
 from dynamaze.agents.models import Outcomes, TabularAdapter
 from dynamaze.agents.models.wrapper import ModelWrapper
-from dynamaze.benchmarks.harness.table import Table, make_table
+from dynamaze.benchmarks.harness.analysis.table import Table, make_table
 from dynamaze.benchmarks.harness.timing import seconds
 from dynamaze.common.arrays import FloatArray
 from dynamaze.envs import GridEnv

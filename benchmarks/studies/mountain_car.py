@@ -31,6 +31,8 @@ from matplotlib.figure import Figure
 from dynamaze.agents import Agent, QLearning
 from dynamaze.agents.callbacks import Step
 from dynamaze.agents.linear.dyna import LinearDyna
+from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE
+from dynamaze.benchmarks.harness.analysis.table import Lines, Table, Tables
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.curves import (
     median_columns,
@@ -39,9 +41,7 @@ from dynamaze.benchmarks.harness.curves import (
     summarise_methods,
 )
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE
-from dynamaze.benchmarks.harness.runner import Runner, run_seed
-from dynamaze.benchmarks.harness.table import Lines, Table, Tables
+from dynamaze.benchmarks.harness.running.runner import Runner, run_seed
 from dynamaze.common.arrays import FloatArray
 
 

@@ -32,19 +32,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents import Transitions
-from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, IntervalEstimate
-from dynamaze.benchmarks.harness.plots import COLOURS, number_ticks, panels, points_with_bars
-from dynamaze.benchmarks.harness.runner import Runner, derive_seed
-from dynamaze.benchmarks.harness.summaries import (
+from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, IntervalEstimate
+from dynamaze.benchmarks.harness.analysis.plots import (
+    COLOURS,
+    number_ticks,
+    panels,
+    points_with_bars,
+)
+from dynamaze.benchmarks.harness.analysis.summaries import (
     count_text,
     mean_text,
     median_interval,
     median_text,
     share_text,
 )
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -52,6 +54,9 @@ from dynamaze.benchmarks.harness.table import (
     rows_where,
     stack_runs,
 )
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.running.runner import Runner, derive_seed
 from dynamaze.common.optional_imports import optional_import
 
 METHODS = ("model-free", "learned model", "true environment")

@@ -23,12 +23,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from matplotlib.figure import Figure
 
-from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.plots import EVENT, REFERENCE, panels
-from dynamaze.benchmarks.harness.runner import Runner, derive_seed
-from dynamaze.benchmarks.harness.summaries import count_text
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.analysis.plots import EVENT, REFERENCE, panels
+from dynamaze.benchmarks.harness.analysis.summaries import count_text
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -37,6 +34,9 @@ from dynamaze.benchmarks.harness.table import (
     rows_where,
     stack_runs,
 )
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.running.runner import Runner, derive_seed
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_integer
 

@@ -11,7 +11,7 @@ import numpy as np
 import tyro
 
 from dynamaze.agents import DynaQ, DynaQPlus, QLearning
-from dynamaze.benchmarks.harness.agent_resolver import (
+from dynamaze.benchmarks.harness.agent_runs.resolver import (
     AGENTS,
     POLICY_FILES,
     resolve_agent,

@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium as gym
 
 from dynamaze.agents import Step
-from dynamaze.benchmarks.harness.step_runs import (
+from dynamaze.benchmarks.harness.agent_runs.step_runs import (
     AgentKind,
     RunComplete,
     make_agent,

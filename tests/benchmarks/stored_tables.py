@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dynamaze.benchmarks.harness.analysis.table import Tables, write_csv
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, read_tables
-from dynamaze.benchmarks.harness.table import Tables, write_csv
 
 
 def store(tables: Tables, config: ExperimentConfig, folder: Path) -> Tables:

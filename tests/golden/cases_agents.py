@@ -42,7 +42,7 @@ from dynamaze.agents import (
 )
 from dynamaze.agents.linear.evaluation import FeatureTransitions
 from dynamaze.agents.models import LEARNED_MODELS
-from dynamaze.benchmarks.harness.compiled_runs import run_many
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_many
 from dynamaze.benchmarks.studies.linear_dyna import chain_episode, chain_features
 from dynamaze.common.storage import read_checkpoint
 

@@ -200,7 +200,7 @@ def _background_or_decision() -> Record:
 
 
 def _statistics() -> Record:
-    from dynamaze.benchmarks.harness import intervals as statistics
+    from dynamaze.benchmarks.harness.analysis import intervals as statistics
 
     rng = np.random.default_rng(4)
     samples = rng.integers(0, 100, size=(7, 3)) / 8

@@ -22,13 +22,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents import PLANNERS, TABLE_MODELS, DynaQ, DynaQPlus, LinearDyna, QLearning
-from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting, check_runs
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE, mean_interval
-from dynamaze.benchmarks.harness.plots import COLOURS, EVENT, legend_below, line_with_band, panels
-from dynamaze.benchmarks.harness.runner import Runner
-from dynamaze.benchmarks.harness.summaries import mean_text
-from dynamaze.benchmarks.harness.table import (
+from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, mean_interval
+from dynamaze.benchmarks.harness.analysis.plots import (
+    COLOURS,
+    EVENT,
+    legend_below,
+    line_with_band,
+    panels,
+)
+from dynamaze.benchmarks.harness.analysis.summaries import mean_text
+from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
     Tables,
@@ -38,6 +41,9 @@ from dynamaze.benchmarks.harness.table import (
     rows_where,
     stack_runs,
 )
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting, check_runs
+from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.benchmarks.studies.loca.evaluation import (
     AdaptationResult,
     classify_adaptation,

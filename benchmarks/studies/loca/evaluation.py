@@ -27,9 +27,9 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.benchmarks.harness.intervals import IntervalEstimate, mean_interval
-from dynamaze.benchmarks.harness.runner import derive_seed
-from dynamaze.benchmarks.harness.table import Table, from_rows, rows_where, stack
+from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate, mean_interval
+from dynamaze.benchmarks.harness.analysis.table import Table, from_rows, rows_where, stack
+from dynamaze.benchmarks.harness.running.runner import derive_seed
 from dynamaze.benchmarks.studies.loca.protocol import PHASES, LoCAProtocol, PhasedEnv
 from dynamaze.benchmarks.studies.loca.reference_returns import (
     exact_mdps,

@@ -22,7 +22,7 @@ from dynamaze.agents import (
     UncertaintyBonus,
 )
 from dynamaze.agents.core.records import flatten
-from dynamaze.benchmarks.harness.compiled_runs import run_many
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_many
 
 
 def scored_agent(env: gym.Env[Any, Any], seed: Any) -> DynaQ:

@@ -27,7 +27,7 @@ from dynamaze.agents.core.kernels import CONFIDENCE_THRESHOLD, is_confident
 from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.planning import make_planning
 from dynamaze.agents.planning.uniform import sample_confident
-from dynamaze.benchmarks.harness.compiled_runs import run_many
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_many
 
 STATES, ACTIONS = 4, 2
 CHAIN = [one_transition(s, 0, float(s == 2), s + 1, s == 2) for s in range(3)]

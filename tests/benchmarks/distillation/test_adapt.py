@@ -7,8 +7,8 @@ import pytest
 
 from dynamaze.benchmarks.distillation import adapt
 from dynamaze.benchmarks.distillation.mazes import GAMMA
+from dynamaze.benchmarks.harness.analysis.table import rename_entries
 from dynamaze.benchmarks.harness.experiment import run_module
-from dynamaze.benchmarks.harness.table import rename_entries
 from dynamaze.envs.generation.planes import ShortestPathPolicy
 from dynamaze.envs.mazes.schedule import PRESETS, Schedule
 

@@ -7,8 +7,8 @@ import pytest
 
 from dynamaze.benchmarks.distillation import frontier, student
 from dynamaze.benchmarks.distillation.mazes import HeldOut, evaluate_policy
+from dynamaze.benchmarks.harness.analysis.table import rename_entries, rows_where
 from dynamaze.benchmarks.harness.experiment import run_module
-from dynamaze.benchmarks.harness.table import rename_entries, rows_where
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import ShortestPathPolicy
 

@@ -23,7 +23,7 @@ from dynamaze.benchmarks.figures.background_or_decision import (
 )
 from dynamaze.benchmarks.figures.counting_model import CountingModel
 from dynamaze.benchmarks.figures.exercise_8_4 import MAZES, found_change, maze_reference
-from dynamaze.benchmarks.harness.table import Table, rows_where
+from dynamaze.benchmarks.harness.analysis.table import Table, rows_where
 
 from ..stored_tables import store
 

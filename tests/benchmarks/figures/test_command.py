@@ -24,11 +24,11 @@ from dynamaze.benchmarks.figures.command import (
     main,
 )
 from dynamaze.benchmarks.figures.figures_8_4_and_8_5 import optimal_rewards
+from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE
+from dynamaze.benchmarks.harness.analysis.table import read_csv, rows_where
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, interval_caption
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS_NOTE
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
-from dynamaze.benchmarks.harness.runner import Runner
-from dynamaze.benchmarks.harness.table import read_csv, rows_where
+from dynamaze.benchmarks.harness.running.runner import Runner
 
 
 def interval(kind: str) -> list[str]:

@@ -26,7 +26,7 @@ from dynamaze.benchmarks.figures.equal_budgets import (
     summary,
     trial,
 )
-from dynamaze.benchmarks.harness.table import Table, distinct, rows_where
+from dynamaze.benchmarks.harness.analysis.table import Table, distinct, rows_where
 
 from ..stored_tables import store
 

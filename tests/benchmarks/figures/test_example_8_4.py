@@ -21,7 +21,7 @@ from dynamaze.benchmarks.figures.example_8_4 import (
     run,
     summary,
 )
-from dynamaze.benchmarks.harness.table import Table, read_csv
+from dynamaze.benchmarks.harness.analysis.table import Table, read_csv
 
 SMALL = Example84Config(runs=12, sizes=(1, 2), max_steps=200_000)
 

@@ -15,7 +15,7 @@ from dynamaze.benchmarks.figures.exercise_8_4 import (
     maze_reference,
     run,
 )
-from dynamaze.benchmarks.harness.table import Table, rows_where
+from dynamaze.benchmarks.harness.analysis.table import Table, rows_where
 
 RUNS = 40
 

@@ -15,8 +15,8 @@ from dynamaze.benchmarks.figures.figure_8_7 import (
     run,
     trial,
 )
-from dynamaze.benchmarks.harness.intervals import student_t_quantile
-from dynamaze.benchmarks.harness.table import Table, rows_where
+from dynamaze.benchmarks.harness.analysis.intervals import student_t_quantile
+from dynamaze.benchmarks.harness.analysis.table import Table, rows_where
 
 BRANCHING = (2, 10, 100, 1000)
 RUNS = 2000

@@ -16,7 +16,7 @@ from dynamaze.benchmarks.figures.figure_8_8 import (
     summary,
     trial,
 )
-from dynamaze.benchmarks.harness.table import Table
+from dynamaze.benchmarks.harness.analysis.table import Table
 
 SMALL = Figure88Config(runs=6, evaluations=5, problems=(Problem(50, 1, 500), Problem(40, 3, 1000)))
 

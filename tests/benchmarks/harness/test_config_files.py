@@ -10,13 +10,13 @@ import pytest
 import tyro
 
 from dynamaze.app.cli import main
+from dynamaze.benchmarks.harness.analysis.table import read_csv
 from dynamaze.benchmarks.harness.command_line import EXIT_ERROR
 from dynamaze.benchmarks.harness.config_files import (
     config_arguments,
     split_config,
     with_config,
 )
-from dynamaze.benchmarks.harness.table import read_csv
 
 
 class Pair(NamedTuple):

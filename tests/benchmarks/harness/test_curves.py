@@ -9,6 +9,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from dynamaze.benchmarks.harness.analysis.intervals import mean_interval
+from dynamaze.benchmarks.harness.analysis.plots import panels, points_with_bars
+from dynamaze.benchmarks.harness.analysis.table import Table, make_table
 from dynamaze.benchmarks.harness.curves import (
     draw_curve,
     draw_level,
@@ -22,9 +25,6 @@ from dynamaze.benchmarks.harness.curves import (
     summarise_methods,
 )
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
-from dynamaze.benchmarks.harness.intervals import mean_interval
-from dynamaze.benchmarks.harness.plots import panels, points_with_bars
-from dynamaze.benchmarks.harness.table import Table, make_table
 
 SAMPLES = np.array([[1.0, 5.0], [3.0, 5.0], [5.0, 5.0]])
 

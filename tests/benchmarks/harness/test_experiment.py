@@ -12,13 +12,13 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from dynamaze.benchmarks.harness.analysis.table import Table, make_table, write_csv
 from dynamaze.benchmarks.harness.experiment import (
     ExperimentConfig,
     read_tables,
     run_module,
     summary_grid,
 )
-from dynamaze.benchmarks.harness.table import Table, make_table, write_csv
 
 
 @dataclass(frozen=True)

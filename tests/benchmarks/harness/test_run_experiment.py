@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from dynamaze.benchmarks.harness.analysis.table import Lines, Table, Tables, make_table, read_csv
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting, run_module
-from dynamaze.benchmarks.harness.runner import Runner, RunsFailedError
-from dynamaze.benchmarks.harness.store import Store
-from dynamaze.benchmarks.harness.table import Lines, Table, Tables, make_table, read_csv
+from dynamaze.benchmarks.harness.running.runner import Runner, RunsFailedError
+from dynamaze.benchmarks.harness.store.database import Store
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 import cloudpickle
 import numpy as np
 
-from dynamaze.benchmarks.harness.runner import Setting
-from dynamaze.benchmarks.harness.table import Table
+from dynamaze.benchmarks.harness.analysis.table import Table
+from dynamaze.benchmarks.harness.running.runner import Setting
 
 # Worker processes need not find the folder of the tests.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

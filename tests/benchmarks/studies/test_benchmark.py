@@ -17,7 +17,7 @@ import pytest
 import dynamaze.benchmarks
 from dynamaze.agents import DynaQ
 from dynamaze.benchmarks import Results, benchmark
-from dynamaze.benchmarks.harness.table import read_csv
+from dynamaze.benchmarks.harness.analysis.table import read_csv
 
 ROOT = Path(__file__).parents[3]
 MAZE = partial(gym.make, "DynaMaze-v0", layout="S...G\n.....")

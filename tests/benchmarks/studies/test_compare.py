@@ -13,10 +13,10 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ
-from dynamaze.benchmarks.harness.exact_regret import Phase
+from dynamaze.benchmarks.harness.agent_runs.exact_regret import Phase
+from dynamaze.benchmarks.harness.agent_runs.step_runs import run_agent
 from dynamaze.benchmarks.harness.experiment import run_module
-from dynamaze.benchmarks.harness.runner import Runner, RunsFailedError
-from dynamaze.benchmarks.harness.step_runs import run_agent
+from dynamaze.benchmarks.harness.running.runner import Runner, RunsFailedError
 from dynamaze.benchmarks.studies import compare
 from dynamaze.benchmarks.studies.compare import (
     AgentEntry,

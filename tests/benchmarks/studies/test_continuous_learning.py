@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dynamaze.benchmarks.harness.analysis.table import Table, read_csv
 from dynamaze.benchmarks.harness.experiment import run_module
-from dynamaze.benchmarks.harness.table import Table, read_csv
 from dynamaze.benchmarks.studies import continuous_learning
 from dynamaze.benchmarks.studies.continuous_learning import (
     ContinuousLearningConfig,

@@ -10,7 +10,7 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ, LatestOutcome, MaximumLikelihood, Transitions
-from dynamaze.benchmarks.harness.compiled_runs import run_one
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one
 from dynamaze.benchmarks.studies import model_error
 from dynamaze.benchmarks.studies.corrupted_model import (
     KINDS,

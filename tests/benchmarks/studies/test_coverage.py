@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.harness.intervals import FEW_RUNS_BY_KIND, IntervalEstimate
-from dynamaze.benchmarks.harness.statistics import restricted_mean
-from dynamaze.benchmarks.harness.table import make_table, rows_where, write_csv
+from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_BY_KIND, IntervalEstimate
+from dynamaze.benchmarks.harness.analysis.statistics import restricted_mean
+from dynamaze.benchmarks.harness.analysis.table import make_table, rows_where, write_csv
 from dynamaze.benchmarks.studies import coverage
 from dynamaze.benchmarks.studies.coverage import CoverageConfig, data_sets, stored_numbers
 

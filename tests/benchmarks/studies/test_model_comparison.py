@@ -11,8 +11,8 @@ import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.agents.models import MODELS
+from dynamaze.benchmarks.harness.analysis.table import Table, stack
 from dynamaze.benchmarks.harness.experiment import read_tables, run_module
-from dynamaze.benchmarks.harness.table import Table, stack
 from dynamaze.benchmarks.studies import model_comparison
 from dynamaze.benchmarks.studies.model_comparison import (
     ModelComparisonConfig,

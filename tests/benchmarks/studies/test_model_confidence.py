@@ -8,9 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dynamaze.benchmarks.harness.analysis.table import (
+    Table,
+    make_table,
+    rename_entries,
+    stack,
+    write_csv,
+)
 from dynamaze.benchmarks.harness.curves import reward_curve
 from dynamaze.benchmarks.harness.experiment import read_tables, run_module
-from dynamaze.benchmarks.harness.table import Table, make_table, rename_entries, stack, write_csv
 from dynamaze.benchmarks.studies import model_confidence
 from dynamaze.benchmarks.studies.model_confidence import (
     MAZES,

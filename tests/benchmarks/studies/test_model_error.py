@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import dynamaze  # noqa: F401
-from dynamaze.benchmarks.harness.compiled_runs import run_one
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import run_one
+from dynamaze.benchmarks.harness.analysis.table import Table, rename_entries, rows_where, write_csv
 from dynamaze.benchmarks.harness.experiment import read_tables, run_module
-from dynamaze.benchmarks.harness.table import Table, rename_entries, rows_where, write_csv
 from dynamaze.benchmarks.studies import model_error
 from dynamaze.benchmarks.studies.corrupted_model import KINDS
 from dynamaze.benchmarks.studies.model_error import (

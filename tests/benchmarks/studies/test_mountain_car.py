@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamaze.benchmarks.harness.table import Table, rows_where
+from dynamaze.benchmarks.harness.analysis.table import Table, rows_where
 from dynamaze.benchmarks.studies.mountain_car import METHODS, MountainCarConfig, plot, run, summary
 
 CONFIG = MountainCarConfig(runs=2, episodes=2, time_limit=600)

@@ -11,8 +11,14 @@ import pytest
 
 pytest.importorskip("stable_baselines3")
 
+from dynamaze.benchmarks.harness.analysis.table import (
+    Table,
+    from_rows,
+    read_csv,
+    rename_entries,
+    write_csv,
+)
 from dynamaze.benchmarks.harness.experiment import read_tables, run_module
-from dynamaze.benchmarks.harness.table import Table, from_rows, read_csv, rename_entries, write_csv
 from dynamaze.benchmarks.studies import sb3_dyna
 from dynamaze.benchmarks.studies.sb3_dyna import (
     METHODS,

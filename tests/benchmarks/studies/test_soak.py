@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dynamaze.benchmarks.harness.analysis.table import Table, make_table
 from dynamaze.benchmarks.harness.experiment import run_module
-from dynamaze.benchmarks.harness.table import Table, make_table
 from dynamaze.benchmarks.studies import soak
 from dynamaze.benchmarks.studies.soak import PARTS, SoakConfig, check_parts, combined, run
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dynamaze.benchmarks.harness.table import Table, from_rows
+from dynamaze.benchmarks.harness.analysis.table import Table, from_rows
 from dynamaze.benchmarks.studies.loca.protocol import LoCAProtocol
 from dynamaze.benchmarks.studies.loca.reference_returns import (
     exact_mdps,

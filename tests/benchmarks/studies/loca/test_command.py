@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dynamaze.benchmarks.harness.analysis.table import stack
 from dynamaze.benchmarks.harness.experiment import read_tables, run_module
-from dynamaze.benchmarks.harness.table import stack
 from dynamaze.benchmarks.studies.loca import command
 from dynamaze.benchmarks.studies.loca.command import AGENTS, LoCAConfig, LoCAContinuousConfig
 from dynamaze.benchmarks.studies.loca.protocol import LoCAProtocol

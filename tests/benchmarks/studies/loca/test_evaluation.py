@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dynamaze.agents import DynaQ
-from dynamaze.benchmarks.harness.table import rows_where
+from dynamaze.benchmarks.harness.analysis.table import rows_where
 from dynamaze.benchmarks.studies.loca.evaluation import (
     EpisodeEvaluator,
     ExactEvaluator,

@@ -1,0 +1,373 @@
+"""Agents and environments from text, for the command line: `--agent NAME | FILE | module:name`.
+
+A name may have arguments, which are literals: `DynaQ(planning_steps=50, model="linear")`. Nothing
+of the text is evaluated.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+
+import dynamaze.agents
+from dynamaze.common.optional_imports import missing_library_error
+from dynamaze.common.validation import did_you_mean
+
+AGENTS = (
+    "QLearning",
+    "DynaQ",
+    "DynaQPlus",
+    "LinearDyna",
+    "TreeSearch",
+    "ContinuousTreeSearch",
+    "ForwardSearch",
+    "SparseSampling",
+    "MonteCarloSearch",
+    "TDSearch",
+    "Dyna2",
+    "TrajectoryOptimisation",
+)
+"""Agents of `dynamaze.agents`."""
+
+SB3_ALGORITHMS = {
+    **dict.fromkeys(("A2C", "DDPG", "DQN", "PPO", "SAC", "TD3"), "stable_baselines3"),
+    **dict.fromkeys(
+        ("ARS", "CrossQ", "MaskablePPO", "QRDQN", "RecurrentPPO", "TQC", "TRPO"), "sb3_contrib"
+    ),
+}
+"""Algorithm -> its library."""
+
+RANDOM = "random"
+
+NAMES = (RANDOM, *AGENTS, *SB3_ALGORITHMS)
+"""Names of agents."""
+
+POLICY_FILES = (".safetensors", ".onnx")
+
+FILES = (*POLICY_FILES, ".npz", ".zip")
+"""Endings of files: students, checkpoints of agents, models of Stable-Baselines3."""
+
+
+class Call(NamedTuple):
+    """A name with arguments."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+def resolve_agent(text: str) -> Any:
+    """Return the agent that a text names.
+
+    Args:
+        text: one of
+
+            - `random`, an agent of `dynamaze.agents` (`DynaQ`), or an algorithm of
+              Stable-Baselines3 or SB3-Contrib (`PPO`), with its default policy for the
+              observations;
+            - a file: a student in .safetensors or .onnx, an agent's checkpoint in .npz, which goes
+              on learning, or a model of Stable-Baselines3 in .zip, which does not learn and whose
+              file may run any code;
+            - `module:name` or `path/file.py:name`, a factory or a policy of one's own.
+
+            Names may be followed by arguments in parentheses, `name=literal`.
+
+    Returns:
+        A factory, called as `factory(env, seed=int)`, or a policy.
+
+    Raises:
+        ValueError: for an unknown name, file, module or argument; names the nearest one.
+        ImportError: for an algorithm whose library is not installed.
+    """
+    if Path(text).suffix in FILES:
+        return StoredAgent.of(text)
+    name, arguments = read_call("agent", text)
+    if ":" in name:
+        found = import_name("agent", name)
+        return partial(found, **arguments) if arguments else found
+    name = RANDOM if name == "Random" else name  # as `watch` called it in version 0.1
+    if name not in NAMES:
+        raise ValueError(
+            f"agent {text!r}; expected one of {', '.join(NAMES)}, a file ending in "
+            f"{', '.join(FILES)}, or module:name{did_you_mean(name, NAMES)}"
+        )
+    if name in SB3_ALGORITHMS:
+        return StableBaselinesAgent(sb3_algorithm(name), arguments)
+    agent = RandomAgent if name == RANDOM else getattr(dynamaze.agents, name)
+    _check_arguments(text, agent, arguments)
+    return partial(agent, **arguments) if arguments else agent
+
+
+def resolve_env(text: str) -> Callable[[], gym.Env[Any, Any]]:
+    """Return what makes the environment that a text names.
+
+    Args:
+        text: an id, `module:id` as in Gymnasium, or `module:name` and `path/file.py:name` of a
+            function or class that makes one; with arguments in parentheses, `name=literal`.
+
+    Raises:
+        ValueError: for an unknown id, module or name; names the nearest one.
+    """
+    name, arguments = read_call("environment", text)
+    if ":" in name and not _is_id(name):
+        found = import_name("environment", name)
+        return partial(found, **arguments) if arguments else found
+    if not _is_id(name):
+        hint = did_you_mean(name, gym.registry)
+        raise ValueError(f"environment {text!r}; expected a registered id or module:name{hint}")
+    return partial(gym.make, name, **arguments)
+
+
+def read_call(what: str, text: str) -> Call:
+    """Read a name with arguments, such as `DynaQ(planning_steps=50)`.
+
+    Raises:
+        ValueError: for another syntax, or an argument without a name or that is no literal.
+    """
+    match = re.fullmatch(r"\s*([^()]+?)\s*(?:\((.*)\))?\s*", text, re.DOTALL)
+    if match is None:
+        raise ValueError(f"{what} {text!r}; expected NAME or NAME(argument=value, ...)")
+    try:
+        call = ast.parse(f"call({match[2] or ''})", mode="eval").body
+        if not isinstance(call, ast.Call) or call.args or None in [k.arg for k in call.keywords]:
+            raise ValueError
+        arguments = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        raise ValueError(
+            f"{what} {text!r}; expected arguments name=value with numbers, text, None, True, False "
+            "or lists of these"
+        ) from None
+    return Call(match[1], arguments)
+
+
+def import_name(what: str, text: str) -> Any:
+    """Return what `module:name` or `path/file.py:name` names; the working directory counts.
+
+    Raises:
+        ValueError: for an unknown module, file or name.
+    """
+    place, _, name = text.rpartition(":")
+    module = _import_file(what, place) if place.endswith(".py") else _import_module(what, place)
+    found: Any = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            names = [each for each in vars(found) if not each.startswith("_")]
+            raise ValueError(f"{what} {text!r}; {place} has no {name!r}{did_you_mean(name, names)}")
+        found = getattr(found, part)
+    return found
+
+
+def _import_module(what: str, name: str) -> ModuleType:
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(name)
+    except (ModuleNotFoundError, ValueError, TypeError) as error:
+        if isinstance(error, ModuleNotFoundError) and not f"{name}.".startswith(f"{error.name}."):
+            raise  # a module that it imports
+        raise ValueError(
+            f"{what} in module {name!r}, which is not installed and not in {Path.cwd()}; expected "
+            "module:name or path/file.py:name"
+        ) from None
+
+
+def _import_file(what: str, path: str) -> ModuleType:
+    """Import a file as a module that other processes need not be able to import."""
+    from dynamaze.benchmarks.harness.running.scheduler import send_by_value
+
+    file = Path(path).resolve()
+    if not file.is_file():
+        raise ValueError(f"{what} in {path}, which does not exist; expected a Python file")
+    digest = hashlib.sha256(str(file).encode()).hexdigest()[:8]
+    name = f"{file.stem}_{digest}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        if str(file.parent) not in sys.path:
+            sys.path.append(str(file.parent))
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+        send_by_value(module)
+    return sys.modules[name]
+
+
+def _check_arguments(text: str, agent: Any, arguments: Mapping[str, Any]) -> None:
+    """Check the names of an agent's arguments.
+
+    Raises:
+        ValueError: for an unknown one.
+    """
+    known = inspect.signature(agent).parameters
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known.values()):
+        return
+    for name in arguments:
+        if name not in known:
+            names = [each for each in known if each not in ("env", "seed")]
+            raise ValueError(
+                f"agent {text!r}; {agent.__name__} has no argument {name!r}; expected one of "
+                f"{', '.join(names)}{did_you_mean(name, names)}"
+            )
+
+
+def _is_id(name: str) -> bool:
+    """Return True if Gymnasium knows an id; imports the module of `module:id`."""
+    try:
+        gym.spec(name)
+    except (gym.error.Error, ModuleNotFoundError, ValueError):
+        return False
+    return True
+
+
+# -- agents ------------------------------------------------------------------------------------
+
+
+class RandomAgent:
+    """Agent that takes uniformly random actions, in any environment."""
+
+    def __init__(self, env: gym.Env[Any, Any], *, seed: int | None = None) -> None:
+        self._space = env.action_space
+        self._space.seed(seed)  # a reset does not seed it
+
+    def act(self, observation: Any) -> Any:
+        """Return an action."""
+        return self._space.sample()
+
+
+def sb3_algorithm(name: str) -> Any:
+    """Return an algorithm of Stable-Baselines3 or SB3-Contrib.
+
+    Raises:
+        ImportError: if the library is not installed.
+    """
+    library = SB3_ALGORITHMS[name]
+    try:
+        return getattr(importlib.import_module(library), name)
+    except ModuleNotFoundError as error:
+        if library == "sb3_contrib" and error.name == library:
+            raise ImportError(
+                f"agent {name} needs sb3_contrib, which is not installed: pip install sb3-contrib"
+            ) from error
+        raise missing_library_error(library, extra="distill", purpose=f"agent {name}") from error
+
+
+def is_sb3_algorithm(given: Any) -> bool:
+    """Return True for a class of Stable-Baselines3 or SB3-Contrib's algorithms."""
+    if not inspect.isclass(given) or "stable_baselines3" not in sys.modules:
+        return False
+    from stable_baselines3.common.base_class import BaseAlgorithm
+
+    return issubclass(given, BaseAlgorithm)
+
+
+@dataclass(frozen=True)
+class StableBaselinesAgent:
+    """Factory of an algorithm of Stable-Baselines3, with the default policy for observations."""
+
+    algorithm: Any
+    """Class of the algorithm."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Its arguments, without policy and environment; on the CPU unless they say otherwise."""
+
+    def __call__(self, env: gym.Env[Any, Any], *, seed: int) -> Any:
+        """Make the model."""
+        arguments = dict(self.arguments)
+        policy = arguments.pop("policy", None) or self._policy(env.observation_space)
+        return self.algorithm(policy, env, seed=seed, **{"device": "cpu", **arguments})
+
+    def _policy(self, space: spaces.Space[Any]) -> str:
+        if isinstance(space, spaces.Dict):
+            kind = "MultiInput"
+        elif isinstance(space, spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3:
+            kind = "Cnn"
+        else:
+            kind = "Mlp"
+        recurrent = "Lstm" if self.algorithm.__name__.startswith("Recurrent") else ""
+        return f"{kind}{recurrent}Policy"
+
+
+@dataclass(frozen=True)
+class StoredAgent:
+    """Factory of an agent in a file, which is read in each run."""
+
+    path: str
+    digest: str
+    """Of the content."""
+
+    @classmethod
+    def of(cls, path: str) -> StoredAgent:
+        """Return the factory of a file.
+
+        Raises:
+            ValueError: if there is no such file.
+        """
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise ValueError(
+                f"agent {path}: {error.strerror}; expected a file, a name or module:name"
+            ) from None
+        return cls(str(Path(path).resolve()), hashlib.sha256(content).hexdigest())
+
+    def __call__(self, env: gym.Env[Any, Any], *, seed: int) -> Any:
+        """Load the agent.
+
+        Raises:
+            ValueError: for a damaged or foreign file, or one of an unknown agent.
+        """
+        ending = Path(self.path).suffix
+        if ending in POLICY_FILES:
+            from dynamaze.distill.export.load import open_policy
+
+            return open_policy(self.path).policy
+        if ending == ".npz":
+            return _load_checkpoint(self.path, env, seed)
+        return _Policy(_load_sb3(self.path))
+
+
+class _Policy:
+    """Policy by `predict` of a model that does not learn."""
+
+    def __init__(self, model: Any) -> None:
+        self.predict = model.predict
+
+
+def _load_checkpoint(path: str, env: gym.Env[Any, Any], seed: int) -> Any:
+    """Load an agent of `dynamaze.agents` into an environment, with a new episode and seed."""
+    from dynamaze.agents.checkpoint import new_name
+    from dynamaze.common.storage import CheckpointError, read_checkpoint
+
+    name = new_name("agent", str(read_checkpoint(path)[1].get("agent")))
+    if name not in AGENTS:
+        raise CheckpointError(
+            f"checkpoint {path} holds a {name}; expected one of {', '.join(AGENTS)}"
+        )
+    agent = getattr(dynamaze.agents, name).load(path)
+    agent.set_env(env)
+    agent.seed(seed)
+    return agent
+
+
+def _load_sb3(path: str) -> Any:
+    from dynamaze.distill.teachers import sb3
+
+    return sb3.load_sb3(path, sb3.algorithm_of_file(Path(path)))

@@ -1,0 +1,1 @@
+"""Analysis of results: tables, statistics, intervals, and the style of plots."""

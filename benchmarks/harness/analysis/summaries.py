@@ -1,0 +1,115 @@
+"""Cells of summaries: an estimate and its 95% interval, by the kind of quantity.
+
+Means of errors, rewards and differences have Student's interval; shares of runs Wilson's; times and
+numbers of steps, which are skewed and cut off at a limit, the median and order statistics.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dynamaze.benchmarks.harness.analysis.intervals import (
+    FEW_RUNS_MARK,
+    IntervalEstimate,
+    few_runs,
+    format_interval,
+    kind_of_mean,
+    mean_interval,
+    proportion_interval,
+    quantile_interval,
+)
+
+FEW_RUNS_OF_MEDIAN = 6
+"""With fewer runs the range of the samples covers the median in less than 95% of the cases."""
+
+
+def median_interval(samples: npt.ArrayLike) -> IntervalEstimate:
+    """Return the median over the first axis with a distribution-free 95% interval.
+
+    With fewer than `FEW_RUNS_OF_MEDIAN` runs the ends are the smallest and the largest sample.
+
+    Args:
+        samples: (runs, ...) numbers, which may be infinite; at least 1 run.
+    """
+    runs = np.asarray(samples, dtype=np.float64)
+    ends = np.empty((3, *runs.shape[1:]))
+    for place in np.ndindex(runs.shape[1:]):
+        own = runs[(slice(None), *place)]
+        middle, low, high = quantile_interval(own)
+        is_few = len(own) < FEW_RUNS_OF_MEDIAN
+        found = (middle, own.min(), own.max()) if is_few else (middle, low, high)
+        ends[(slice(None), *place)] = found
+    return IntervalEstimate(*ends)
+
+
+def fraction_interval(samples: npt.ArrayLike) -> IntervalEstimate:
+    """Return the mean over the first axis of fractions in [0, 1], with a 95% interval.
+
+    It is Wilson's of as many trials as runs, whose number of successes is the sum, rounded down for
+    the lower end and up for the upper one. Where fractions are not 0 and 1 it is wider than needed:
+    no distribution on [0, 1] has a larger variance than that of 0 and 1 with its mean.
+
+    Args:
+        samples: (runs, ...) fractions, at least 1 run.
+    """
+    fractions = np.asarray(samples, dtype=np.float64)
+    # Rounding: a sum of fractions must not pass a whole number by its last bits.
+    total, runs = fractions.sum(axis=0).round(9), len(fractions)
+    low, high = (proportion_interval(end(total), runs) for end in (np.floor, np.ceil))
+    shape = total.shape
+    return IntervalEstimate(total / runs, low.low.reshape(shape), high.high.reshape(shape))
+
+
+def mean_text(samples: npt.ArrayLike, digits: int = 1, *, unit: str = "", sign: str = "") -> str:
+    """Return the mean and Student's interval, as in "8.2% [7.1, 9.3]".
+
+    It is marked if it has too few runs for the skewness of the samples. Equal samples have no such
+    interval, and say so.
+
+    Args:
+        samples: (runs,) numbers, at least 2.
+        digits: after the decimal point.
+        unit: appended to the mean.
+        sign: "+" also writes the sign of a positive mean.
+    """
+    numbers = np.asarray(samples, dtype=np.float64)
+    if np.ptp(numbers) == 0:
+        return f"{numbers[0]:{sign}.{digits}f}{unit} (all equal)"
+    few = few_runs("mean", numbers.size) or few_runs(kind_of_mean(numbers), numbers.size)
+    return format_interval(mean_interval(numbers), digits, unit=unit, sign=sign, few=few)
+
+
+def median_text(samples: npt.ArrayLike, digits: int = 0, *, limit: float = np.inf) -> str:
+    """Return the median and its interval, as in "240 [180, over 500]" or "over 500".
+
+    Args:
+        samples: (runs,) numbers; infinite where it did not happen within the limit.
+        digits: after the decimal point.
+        limit: stands for an infinite number.
+    """
+    numbers = np.asarray(samples, dtype=np.float64)
+    ends = [float(part) for part in median_interval(numbers)]
+    middle, low, high = (
+        f"{end:.{digits}f}" if np.isfinite(end) else f"over {limit:g}" for end in ends
+    )
+    text = f"{middle} [{low}, {high}]" if np.isfinite(ends).any() else middle
+    return f"{text} {FEW_RUNS_MARK}" if len(numbers) < FEW_RUNS_OF_MEDIAN else text
+
+
+def share_text(successes: npt.ArrayLike, digits: int = 0) -> str:
+    """Return the share of successful runs and Wilson's interval in percent: "97% [83, 99]".
+
+    Args:
+        successes: (runs,) 0 or 1 for each run, or fractions (see `fraction_interval`).
+        digits: after the decimal point.
+    """
+    shares = fraction_interval(successes)
+    percents = IntervalEstimate(*(100 * part for part in shares))
+    return format_interval(percents, digits, unit="%")
+
+
+def count_text(runs: npt.ArrayLike) -> str:
+    """Return the number of runs for the title of a plot: "n = 30", or "n = 4 to 30"."""
+    least, most = int(np.min(runs)), int(np.max(runs))
+    return f"n = {most}" if least == most else f"n = {least} to {most}"

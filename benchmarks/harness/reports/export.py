@@ -1,0 +1,134 @@
+"""`dynamaze bench export`: the runs of a store as CSV files, one for each experiment.
+
+A run has a row, or as many as its table has, which are numbered by the column `row`. Failed runs
+have a row with the last line of their traceback. Reading a file needs no more memory than a few
+hundred runs.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+
+from dynamaze.benchmarks.harness.store.database import Chunk, Store, StoredGroup
+
+SETTING_COLUMNS = ("setting", "environment", "configuration", "run", "row", "state", "error")
+"""Columns before those of the runs' tables."""
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Write the runs of a store as CSV files: one for each experiment, a row for each run."""
+
+    store: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="[STORE]")] = Path(
+        "results/runs.sqlite"
+    )
+    """The store."""
+    output: Path = Path()
+    """Folder for the files NAME_runs.csv; the working directory by default."""
+
+
+def main(config: ExportConfig) -> None:
+    """Write the files and print their paths.
+
+    Raises:
+        StoreError: if there is no such store, or it is damaged.
+        OSError: if a file cannot be written.
+    """
+    with Store(config.store, write=False) as store:
+        for path in export_runs(store, config.output):
+            print(path.resolve())
+
+
+def export_runs(store: Store, folder: Path) -> list[Path]:
+    """Write NAME_runs.csv for each experiment of a store, and return the files.
+
+    Args:
+        store: the store.
+        folder: is created if it is missing.
+
+    Raises:
+        StoreError: for a damaged run.
+        OSError: if a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for experiment in store.experiments():
+        groups = store.groups(experiment)
+        columns = store.column_names(stored.id for stored in groups)
+        path = folder / f"{experiment}_runs.csv"
+        _write_rows(
+            path,
+            [*SETTING_COLUMNS, *columns],
+            (row for stored in groups for row in _group_rows(store, stored, columns)),
+        )
+        paths.append(path)
+    return paths
+
+
+def _group_rows(
+    store: Store, stored: StoredGroup, columns: Sequence[str]
+) -> Iterator[Sequence[Any]]:
+    group = stored.group
+    # A short name for settings that differ in nothing but their configuration.
+    digest = sha256(group.configuration.encode()).hexdigest()[:12]
+    setting = (group.label, group.environment, digest)
+    for chunk in store.chunks(stored.id):
+        for number, row, values in _chunk_rows(chunk, columns):
+            yield (*setting, number, row, "done", "", *values)
+    blank = [""] * len(columns)
+    for failure in store.failures(stored.id) if stored.failed else ():
+        lines = failure.error.strip().splitlines() or [""]
+        yield (*setting, failure.number, 0, "failed", lines[-1], *blank)
+
+
+def _chunk_rows(chunk: Chunk, columns: Sequence[str]) -> Iterator[tuple[int, int, Sequence[Any]]]:
+    """Yield the number of the run, the row and the values of each row."""
+    runs = len(chunk.numbers)
+    rows = next(iter(chunk.columns.values())).shape[1] if chunk.columns else 0
+    blank = np.full(runs * rows, "")
+    flat = [
+        chunk.columns[name].reshape(runs * rows, -1) if name in chunk.columns else blank[:, None]
+        for name in columns
+    ]
+    # A value of several numbers (a vector in each row) is one field: "1.0 2.0".
+    texts = [
+        part[:, 0].tolist()
+        if part.shape[1] == 1
+        else [" ".join(map(str, each)) for each in part.tolist()]
+        for part in flat
+    ]
+    for at, values in enumerate(zip(*texts, strict=True)):
+        yield int(chunk.numbers[at // rows]), at % rows, values
+
+
+def _write_rows(path: Path, header: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
+    """Write a CSV file row by row, which replaces an older one when it is complete."""
+    descriptor, temporary = tempfile.mkstemp(
+        prefix=f".{path.name}.", suffix=".tmp", dir=path.parent
+    )
+    try:
+        with open(descriptor, "w", newline="", encoding="utf-8", errors="replace") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(header)
+            writer.writerows(rows)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp allows the owner alone
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise

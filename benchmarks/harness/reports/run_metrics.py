@@ -1,0 +1,115 @@
+"""Metrics of stored runs: one number for each run and metric, from tables of any form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dynamaze.benchmarks.harness.analysis.intervals import (
+    IntervalEstimate,
+    few_runs,
+    format_interval,
+    kind_of_mean,
+    mean_interval,
+)
+from dynamaze.benchmarks.harness.analysis.table import Lines
+from dynamaze.benchmarks.harness.store.database import Store, StoredGroup
+from dynamaze.common.arrays import FloatArray
+
+
+class RunMetrics(NamedTuple):
+    """Metrics of the completed runs of a group."""
+
+    numbers: np.ndarray[Any, Any]  # (runs,)
+    values: dict[str, FloatArray]  # (runs,), NaN where a run has no such number
+    contents: np.ndarray[Any, Any]  # (runs,): hash of each table, valid in this process
+
+
+def run_metrics(store: Store, group_id: int) -> RunMetrics:
+    """Return the numbers of each run: its single values, and the means of columns of several rows.
+
+    Args:
+        store: the store.
+        group_id: the group.
+
+    Returns:
+        The metrics; text has none. A column of several rows is called "mean of NAME".
+
+    Raises:
+        StoreError: for a damaged run.
+    """
+    numbers, contents = [], []
+    parts: dict[str, list[tuple[int, FloatArray]]] = {}
+    count = 0
+    for chunk in store.chunks(group_id):
+        for name, column in chunk.columns.items():
+            if column.dtype.kind in "biuf" and column.size:
+                single = column.shape[1:] == (1,)
+                values = column.reshape(len(column), -1).astype(np.float64)
+                values = values[:, 0] if single else values.mean(axis=1)
+                parts.setdefault(name if single else f"mean of {name}", []).append((count, values))
+        numbers.append(chunk.numbers)
+        contents += [hash(encoded) for encoded in chunk.encoded]
+        count += len(chunk.numbers)
+    metrics = {}
+    for name, own in parts.items():
+        metrics[name] = np.full(count, np.nan)
+        for start, values in own:
+            metrics[name][start : start + len(values)] = values
+    if not numbers:
+        return RunMetrics(np.empty(0, np.int64), {}, np.empty(0, np.int64))
+    return RunMetrics(np.concatenate(numbers), metrics, np.array(contents))
+
+
+def metric_lines(store: Store, groups: Sequence[StoredGroup]) -> Lines:
+    """Return a line for each group and metric: the mean over the runs, its interval and n.
+
+    Raises:
+        StoreError: for a damaged run.
+    """
+    lines: Lines = [("setting", "environment", "metric", "mean [95% interval]", "n")]
+    for stored in groups:
+        for name, values in run_metrics(store, stored.id).values.items():
+            known = values[np.isfinite(values)]
+            lines.append(
+                (
+                    stored.group.label,
+                    stored.group.environment,
+                    name,
+                    mean_text(known),
+                    count_text(len(known), len(values)),
+                )
+            )
+    return lines
+
+
+def mean_text(values: FloatArray) -> str:
+    """Return a mean with its interval, which is marked if the runs are too few for it."""
+    if not len(values):
+        return "no finite number"
+    if len(values) == 1:
+        return f"{values[0]:.4g} (1 run)"
+    return interval_text(mean_interval(values), are_few(values))
+
+
+def are_few(values: FloatArray) -> bool:
+    """Tell whether runs, at least 2, are too few for an interval of their mean."""
+    return few_runs("mean", len(values)) or few_runs(kind_of_mean(values), len(values))
+
+
+def interval_text(interval: IntervalEstimate, few: bool) -> str:
+    """Return an interval with two significant digits of its half width."""
+    largest = max(abs(float(end)) for end in interval)
+    half = float(interval.high - interval.low) / 2
+    scale = half if half > 0 else largest
+    digits = 1
+    if scale and np.isfinite(largest):
+        digits = int(np.clip(1 - np.floor(np.log10(scale)), 0, 12))
+    return format_interval(interval, digits, few=few)
+
+
+def count_text(known: int, runs: int) -> str:
+    """Return the number of runs in a mean, and of those without a finite number."""
+    return str(known) if known == runs else f"{known} ({runs - known} not finite)"

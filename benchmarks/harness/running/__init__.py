@@ -1,0 +1,1 @@
+"""Runner of independent runs: executors, workers, progress and their end."""

@@ -1,0 +1,68 @@
+"""Cells of summaries: estimates and intervals by the kind of quantity."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dynamaze.benchmarks.harness.analysis.intervals import proportion_interval, quantile_interval
+from dynamaze.benchmarks.harness.analysis.summaries import (
+    FEW_RUNS_OF_MEDIAN,
+    count_text,
+    fraction_interval,
+    mean_text,
+    median_interval,
+    median_text,
+    share_text,
+)
+
+
+def test_mean_text_marks_few_runs() -> None:
+    assert mean_text([1.0, 3.0], 0, unit="%") == "2% [-11, 15] (!)"
+    assert mean_text(np.tile([1.0, 3.0], 50), 1, sign="+") == "+2.0 [1.8, 2.2]"
+    assert mean_text([5.0, 5.0], 1) == "5.0 (all equal)"
+    rare = np.array([0.0] + [100.0] * 15)  # 16 runs are enough, but not with a rare failure
+    assert mean_text(rare, 0) == "94 [80, 107] (!)"
+
+
+def test_median_interval_is_finite_for_few_runs() -> None:
+    few = np.arange(FEW_RUNS_OF_MEDIAN - 1.0)
+    assert np.isinf(quantile_interval(few).high)
+    assert [float(part) for part in median_interval(few)] == [2, 0, 4]
+    enough = np.arange(float(FEW_RUNS_OF_MEDIAN))
+    for found, expected in zip(median_interval(enough), quantile_interval(enough), strict=True):
+        assert float(found) == float(expected)
+
+
+def test_median_interval_of_curves() -> None:
+    samples = np.random.default_rng(0).random((20, 3))
+    found = median_interval(samples)
+    assert found.mean.shape == (3,)
+    assert float(found.low[1]) == float(quantile_interval(samples[:, 1]).low)
+
+
+def test_median_text_names_limit() -> None:
+    samples = [100.0] * 8 + [np.inf] * 4
+    assert median_text(samples, limit=2000) == "100 [100, over 2000]"
+    assert median_text([1.0, 2.0]) == "1 [1, 2] (!)"
+    assert median_text([np.inf] * 12, limit=50) == "over 50"
+
+
+def test_share_text_is_wilsons() -> None:
+    _, low, high = (100 * float(part.item()) for part in proportion_interval(9, 10))
+    assert share_text([1] * 9 + [0]) == f"90% [{low:.0f}, {high:.0f}]"
+
+
+def test_fraction_interval_contains_that_of_whole_numbers() -> None:
+    fractions = np.array([[1.0, 0.0], [0.5, 0.0], [0.75, 1.0]])
+    found = fraction_interval(fractions)
+    assert found.mean == pytest.approx([0.75, 1 / 3])
+    assert found.low[0] == proportion_interval(2, 3).low[0]
+    assert found.high[0] == proportion_interval(3, 3).high[0]
+    assert found.high[1] == proportion_interval(1, 3).high[0]
+    assert fraction_interval(np.full(10, 0.1)).high.shape == ()
+
+
+@pytest.mark.parametrize(("runs", "text"), [(30, "n = 30"), ([30, 4], "n = 4 to 30")])
+def test_count_text_states_range(runs: int | list[int], text: str) -> None:
+    assert count_text(runs) == text

@@ -1,0 +1,136 @@
+"""Live view of a sweep in a terminal, a pipe and a notebook."""
+
+from __future__ import annotations
+
+import io
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from dynamaze.benchmarks.harness.running import live_view
+from dynamaze.benchmarks.harness.running.live_view import (
+    LineView,
+    NotebookView,
+    SettingProgress,
+    SweepProgress,
+    TerminalView,
+    format_seconds,
+    open_view,
+    progress_grid,
+)
+
+
+@pytest.fixture
+def progress(monkeypatch: pytest.MonkeyPatch) -> SweepProgress:
+    """Two settings after 10 s: 20 runs of 1 s in two processes."""
+    settings = [
+        SettingProgress("n = 0", 100, done=58, failed=2, finished=20, seconds=20.0),
+        SettingProgress("n = 5", 40),
+    ]
+    monkeypatch.setattr(live_view.time, "monotonic", lambda: 110.0)
+    return SweepProgress("toy", settings, began=100.0)
+
+
+def printed(progress: SweepProgress) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(progress_grid(progress))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_line_tells_progress(progress: SweepProgress) -> None:
+    assert progress.line() == "toy: 60 of 140 runs, 2 failed, 0:40 left"
+    progress.elsewhere = 3
+    assert progress.line() == "toy: 60 of 140 runs, 2 failed, 3 in another process, 0:40 left"
+
+
+def test_line_without_finished_runs() -> None:
+    assert SweepProgress("toy", [SettingProgress("", 4)]).line() == "toy: 0 of 4 runs"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (3723, "1:02:03")])
+def test_format_seconds(seconds: float, text: str) -> None:
+    assert format_seconds(seconds) == text
+
+
+def test_grid_has_row_for_each_setting(progress: SweepProgress) -> None:
+    header, first, second, total = printed(progress).splitlines()
+    assert header.split() == ["toy", "runs", "failed", "runs/s", "left"]
+    assert first.split()[-4:] == ["60/100", "2", "2.0", "0:20"]
+    assert second.split()[-2:] == ["0/40", "0:20"]
+    assert total.split()[-4:] == ["60/140", "2", "2.0", "0:40"]
+
+
+def test_grid_shows_brackets() -> None:
+    assert "sizes [1, 2]" in printed(SweepProgress("toy", [SettingProgress("sizes [1, 2]", 2)]))
+    assert "[red]" in printed(SweepProgress("toy", [SettingProgress("[red]", 2)]))
+
+
+def test_grid_sums_many_settings() -> None:
+    settings = [SettingProgress(f"setting {n}", 2, done=2 * (n < 20)) for n in range(40)]
+    lines = printed(SweepProgress("toy", settings)).splitlines()
+    assert len(lines) == 1 + live_view.ROWS + 1
+    assert lines[1].startswith("setting 20")  # those that are complete are the first to go
+    assert lines[-2].startswith("26 others")
+    assert "40/52" in lines[-2]
+
+
+def test_terminal_view_never_hides_cursor(progress: SweepProgress) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    assert isinstance(open_view(console), TerminalView)
+    view = TerminalView(console)
+    view.begin(progress)
+    progress.settings[0].done += 1
+    view.update(progress)
+    view.end(progress)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "60/140" in text
+    assert "61/140" in text
+    assert "\x1b[?25l" not in text
+
+
+def test_line_view_prints_every_half_minute(
+    progress: SweepProgress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Console(file=io.StringIO())
+    view = open_view(console)
+    assert isinstance(view, LineView)
+    now = [0.0]
+    monkeypatch.setattr(live_view.time, "monotonic", lambda: now[0])
+    view.begin(progress)
+    for second in range(1, 65):
+        now[0] = float(second)
+        view.update(progress)
+    view.end(progress)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 4
+    assert lines[0].startswith("toy: 60 of 140 runs")
+
+
+def test_notebook_view_replaces_line(
+    progress: SweepProgress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Any] = []
+
+    class Handle:
+        def update(self, content: Any, *, raw: bool) -> None:
+            shown.append(content)
+
+    def display(content: Any, *, raw: bool, display_id: bool) -> Handle:
+        shown.append(content)
+        return Handle()
+
+    module = ModuleType("IPython.display")
+    module.display = display  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    view = open_view(Console(file=io.StringIO(), force_jupyter=True))
+    assert isinstance(view, NotebookView)
+    view.begin(progress)
+    progress.settings[1].done = 40
+    view.end(progress)
+    assert [each["text/plain"].split(" runs")[0] for each in shown] == [
+        "toy: 60 of 140",
+        "toy: 100 of 140",
+    ]

@@ -341,10 +341,10 @@ class StoredAgent:
             return open_policy(self.path).policy
         if ending == ".npz":
             return _load_checkpoint(self.path, env, seed)
-        return _Policy(_load_sb3(self.path))
+        return StoredModel(_load_sb3(self.path))
 
 
-class _Policy:
+class StoredModel:
     """Policy by `predict` of a model that does not learn."""
 
     def __init__(self, model: Any) -> None:

@@ -26,8 +26,8 @@ from dynamaze.benchmarks.harness.running.executors import WorkerProcesses
 from dynamaze.benchmarks.harness.running.runner import Runner, RunsFailedError
 from dynamaze.benchmarks.harness.store.database import Store
 
-from . import toy_sweeps as toy
-from .toy_sweeps import EXPECTED, ToyConfig, begun, values
+from .. import toy_sweeps as toy
+from ..toy_sweeps import EXPECTED, ToyConfig, begun, values
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from dynamaze.benchmarks.harness.running.live_view import SweepProgress
 from dynamaze.benchmarks.harness.running.runner import DryRunEnd, Runner, RunsFailedError, run_seed
 from dynamaze.benchmarks.harness.store.database import RunRecord, Store, encode_table
 
-from . import toy_sweeps as toy
-from .toy_sweeps import EXPECTED, ToyConfig, begun, values
+from .. import toy_sweeps as toy
+from ..toy_sweeps import EXPECTED, ToyConfig, begun, values
 
 
 @pytest.fixture

@@ -199,7 +199,7 @@ def claim_all(path: Path, barrier: Barrier, queue: Any) -> None:
 
 
 def test_processes_never_claim_the_same_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[3]))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[4]))
     context = get_context("spawn")
     barrier, queue = context.Barrier(2), context.Queue()
     processes = [context.Process(target=claim_all, args=(path, barrier, queue)) for _ in range(2)]
@@ -214,7 +214,7 @@ def test_processes_never_claim_the_same_run(path: Path, monkeypatch: pytest.Monk
 
 WRITER = """
 import sys
-from tests.benchmarks.harness.test_store import GROUP, Store, result
+from tests.benchmarks.harness.store.test_database import GROUP, Store, result
 with Store(sys.argv[1]) as store:
     group_id = store.open_group(GROUP)
     number = 0
@@ -232,7 +232,7 @@ def start_writer(path: Path) -> subprocess.Popen[str]:
         [sys.executable, "-c", WRITER, str(path)],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[3],
+        cwd=Path(__file__).parents[4],
     )
 
 

@@ -158,7 +158,7 @@ def test_digest_covers_the_experiments_modules(monkeypatch: pytest.MonkeyPatch) 
     fingerprint.sources_digest()
     monkeypatch.setattr(fingerprint, "_file_digest", remember)
     code_digest(figure_8_2.trial)
-    assert sorted(seen) == ["compiled_runs.py", "figure_8_2.py"]
+    assert sorted(seen) == ["compiled_runs.py", "exact_regret.py", "figure_8_2.py"]
 
 
 def test_digest_of_library_class_has_its_version(monkeypatch: pytest.MonkeyPatch) -> None:

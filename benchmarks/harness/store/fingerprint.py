@@ -4,8 +4,11 @@
 
 1. our sources of environments, agents and distillation, all of them;
 2. the module of each function or class, with the modules that it imports in turn, except libraries
-   and the presentation of experiments; a class or function of a library counts by its version;
-3. for functions and classes of `__main__`, of notebooks and of text without a file: their bytecode
+   and the harness of experiments; a class or function of a library counts by its version;
+3. of the harness, whose modules mostly show or move results: the functions that an experiment's
+   trial reaches by its globals, such as the seeds of runs or the intervals whose coverage is
+   measured, each by its own source and the constants that it uses;
+4. for functions and classes of `__main__`, of notebooks and of text without a file: their bytecode
    with constants, defaults, closures and the globals that they use. The rest of a script may be
    edited.
 
@@ -18,6 +21,7 @@ import ast
 import dis
 import hashlib
 import importlib.util
+import inspect
 import sys
 import sysconfig
 import types
@@ -56,9 +60,12 @@ __all__ = [
 PACKAGES = ("common", "envs", "agents", "distill")
 """Our packages that count as a whole."""
 
-_HARNESS = "dynamaze.benchmarks.harness."
+_BENCHMARKS = "dynamaze.benchmarks."
+_HARNESS = f"{_BENCHMARKS}harness."
 _AGENT_RUNS = f"{_HARNESS}agent_runs."
-"""The folder of the harness whose modules determine results; the others show or move them."""
+"""The folder of the harness whose modules count as a whole; of others what a trial reaches."""
+_ANALYSIS = f"{_HARNESS}analysis."
+"""The folder of the harness whose classes count too; those of others are interfaces."""
 
 
 def code_digest(*objects: Any) -> str:
@@ -69,9 +76,24 @@ def code_digest(*objects: Any) -> str:
     """
     code = _Code()
     for each in objects:
-        code.add(each)
+        if isinstance(each, types.FunctionType) and each.__module__.startswith(_BENCHMARKS):
+            code.merge(_code_of_trial(each))
+        else:
+            code.add(each)
     lines = [sources_digest(), *code.lines, *code.module_lines()]
     return sha256("\n".join(lines).encode(errors="surrogatepass"))
+
+
+@cache
+def _code_of_trial(function: types.FunctionType) -> _Code:
+    """Return the code behind a function of ours, which is asked for by every setting.
+
+    The libraries that it uses do not count, as those of our other sources do not.
+    """
+    code = _Code()
+    code.add(function)
+    code.drop_libraries()
+    return code
 
 
 @cache
@@ -99,6 +121,15 @@ class _Code:
         self.lines: list[str] = []
         self._modules: set[str] = set()
         self._seen: dict[int, Any] = {}  # id -> object, which is kept so that ids stay unique
+
+    def merge(self, other: _Code) -> None:
+        """Add what another one has collected."""
+        self.lines += other.lines
+        self._modules |= other._modules
+
+    def drop_libraries(self) -> None:
+        """Forget the modules of libraries."""
+        self._modules = {name for name in self._modules if not _is_library(name)}
 
     def module_lines(self) -> Iterator[str]:
         """Yield a line for each module and, in turn, for the modules that it imports."""
@@ -167,21 +198,28 @@ class _Code:
 
     def _add_function(self, function: types.FunctionType) -> None:
         self.lines.append(f"function {qualified_name(function)}")
-        if _has_source(function.__module__):
+        if _counts_as_whole(function.__module__):
             self._modules.add(function.__module__)
+            if function.__module__.startswith(_BENCHMARKS):
+                self._add_all(_globals_of(function).values())
         else:
-            self._add_bytecode(function.__code__)
-            self._add_values((function.__defaults__, function.__kwdefaults__))
-            for name in sorted(_global_names(function.__code__)):
-                if name in function.__globals__:
-                    self.lines.append(f"global {name}")
-                    self._add_values([function.__globals__[name]])
+            self._add_own_code(function)
         for cell in function.__closure__ or ():
             try:
                 content = cell.cell_contents
             except ValueError:  # not yet set
                 continue
             self._add_values([content])
+
+    def _add_own_code(self, function: types.FunctionType) -> None:
+        if _is_harness(function.__module__):
+            self.lines.append(inspect.getsource(function))
+        else:
+            self._add_bytecode(function.__code__)
+        self._add_values((function.__defaults__, function.__kwdefaults__))
+        for name, value in _globals_of(function).items():
+            self.lines.append(f"global {name}")
+            self._add_values([value])
 
     def _add_bytecode(self, code: types.CodeType) -> None:
         names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
@@ -207,16 +245,23 @@ class _Code:
                 continue
             self._seen[id(base)] = base
             self.lines.append(f"class {qualified_name(base)}")
-            if _has_source(base.__module__):
+            if _counts_as_whole(base.__module__):
                 self._modules.add(base.__module__)
-                continue
-            for name, item in sorted(vars(base).items()):
-                if name not in _CLASS_ITEMS:
-                    self.lines.append(f"attribute {name}")
-                    if isinstance(item, (types.FunctionType, property, staticmethod, classmethod)):
-                        self.add(item)
-                    else:
-                        self._add_values([item])
+            elif not _is_harness(base.__module__):
+                self._add_attributes(base)
+            elif base.__module__.startswith(_ANALYSIS):
+                self.lines.append(inspect.getsource(base))
+                own = vars(base).values()
+                self._add_all(each for each in own if _module_of(each) == base.__module__)
+
+    def _add_attributes(self, value: type) -> None:
+        for name, item in sorted(vars(value).items()):
+            if name not in _CLASS_ITEMS:
+                self.lines.append(f"attribute {name}")
+                if isinstance(item, (types.FunctionType, property, staticmethod, classmethod)):
+                    self.add(item)
+                else:
+                    self._add_values([item])
 
 
 _ATOMS = (
@@ -262,22 +307,52 @@ def _safe_description(value: Any) -> Any:
         return {"type": qualified_name(type(value))}
 
 
-def _global_names(code: types.CodeType) -> set[str]:
-    """Return the names of the globals that code loads."""
-    names = {
-        instruction.argval
-        for instruction in dis.get_instructions(code)
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
-    }
+def _globals_of(function: types.FunctionType) -> dict[str, Any]:
+    """Return the globals that a function uses, by name; of the harness's modules what it uses."""
+    codes = list(_nested(function.__code__))
+    loaded = {name for code in codes for name in _loaded_names(code)}
+    attributes = {name for code in codes for name in code.co_names}
+    found: dict[str, Any] = {}
+    for name in sorted(loaded & function.__globals__.keys()):
+        value = found[name] = function.__globals__[name]
+        if isinstance(value, types.ModuleType) and _is_harness(value.__name__):
+            own = vars(value)
+            found |= {f"{name}.{each}": own[each] for each in sorted(attributes & own.keys())}
+    return found
+
+
+def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
+    """Yield code and that of the functions and classes inside it."""
+    yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            names |= _global_names(constant)
-    return names
+            yield from _nested(constant)
 
 
-def _has_source(module: str | None) -> bool:
-    """Tell whether a module counts by its file, not by the bytecode of what is used of it."""
-    return module is not None and module != "__main__" and _module_file(module) is not None
+def _loaded_names(code: types.CodeType) -> Iterator[str]:
+    """Yield the names of the globals that code loads."""
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield instruction.argval
+
+
+def _counts_as_whole(module: str | None) -> bool:
+    """Tell whether a module counts by its file, not by what is used of it."""
+    if module is None or module == "__main__" or _is_harness(module):
+        return False
+    return _module_file(module) is not None
+
+
+def _is_harness(module: str) -> bool:
+    """Tell whether a module shows, stores or moves results."""
+    return module.startswith(_HARNESS) and not module.startswith(_AGENT_RUNS)
+
+
+def _module_of(item: Any) -> str | None:
+    """Return the module in which a function of a class, or a property, was written."""
+    for name in ("fget", "__func__"):
+        item = getattr(item, name, item)
+    return getattr(item, "__module__", None)
 
 
 def _module_file(name: str) -> str | None:
@@ -300,7 +375,7 @@ def _module_line(name: str) -> tuple[str, Iterable[str]]:
     top = name.partition(".")[0]
     if top == dynamaze.__name__:
         parts = name.split(".")
-        if parts[1:2] != ["benchmarks"] or _is_presentation(name):
+        if parts[1:2] != ["benchmarks"] or _is_harness(name):
             return "", ()  # `sources_digest` has it, or it changes nothing
     if top in sys.stdlib_module_names:
         return "", ()
@@ -310,13 +385,15 @@ def _module_line(name: str) -> tuple[str, Iterable[str]]:
     if not file:
         return f"module {name}", ()
     path = Path(file)
-    if path.suffix != ".py":
-        return f"file {name} {_file_digest(path)}", ()
-    return f"file {name} {_file_digest(path)}", _imported_modules(name, path)
+    state = path.stat() if path.exists() else None
+    return _file_line(name, path, (state.st_mtime_ns, state.st_size) if state else ())
 
 
-def _is_presentation(name: str) -> bool:
-    return name.startswith(_HARNESS) and not name.startswith(_AGENT_RUNS)
+@cache
+def _file_line(name: str, path: Path, state: tuple[int, ...]) -> tuple[str, Iterable[str]]:
+    """Return the line and the imports of a module's file, which is read once in each state."""
+    imported = _imported_modules(name, path) if path.suffix == ".py" else ()
+    return f"file {name} {_file_digest(path)}", imported
 
 
 @cache

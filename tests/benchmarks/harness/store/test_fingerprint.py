@@ -16,11 +16,11 @@ from typing import Any
 import gymnasium as gym
 import pytest
 
-from dynamaze.benchmarks.figures import figure_8_2
+from dynamaze.benchmarks.figures import exercise_8_4, figure_8_2
+from dynamaze.benchmarks.harness.analysis import intervals, statistics
 from dynamaze.benchmarks.harness.store import fingerprint
-from dynamaze.benchmarks.harness.store.fingerprint import (
-    code_digest,
-)
+from dynamaze.benchmarks.harness.store.fingerprint import code_digest
+from dynamaze.benchmarks.studies import coverage
 
 SCRIPT = """
 from dataclasses import dataclass
@@ -148,17 +148,63 @@ def test_digest_of_ours_covers_all_sources(monkeypatch: pytest.MonkeyPatch) -> N
     assert code_digest(figure_8_2.trial) != before
 
 
-def test_digest_covers_the_experiments_modules(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
+def names_of(trial: Callable[..., Any]) -> tuple[set[str], set[str]]:
+    """Return the modules that count as a whole, and the functions and classes by themselves."""
+    fingerprint._code_of_trial.cache_clear()
+    code = fingerprint._code_of_trial(trial)
+    files = {line.split()[1].rpartition(".")[2] for line in code.module_lines()}
+    own = {line.rpartition(":")[2] for line in code.lines if line[:6] in ("functi", "class ")}
+    return files, own
 
-    def remember(path: Path) -> str:
-        seen.append(path.name)
-        return ""
 
-    fingerprint.sources_digest()
-    monkeypatch.setattr(fingerprint, "_file_digest", remember)
-    code_digest(figure_8_2.trial)
-    assert sorted(seen) == ["compiled_runs.py", "exact_regret.py", "figure_8_2.py"]
+def test_digest_covers_the_experiments_modules() -> None:
+    files, functions = names_of(figure_8_2.trial)
+    assert files == {"compiled_runs", "exact_regret", "figure_8_2"}
+    assert "run_seed" in functions
+
+
+def test_digest_covers_what_a_trial_reaches_of_the_harness() -> None:
+    """Intervals are the results of the study of their coverage, and shown by all others."""
+    _, reached = names_of(coverage.trial)
+    assert reached >= {"mean_interval", "student_t_quantile", "kaplan_meier", "SurvivalCurve.at"}
+    assert reached.isdisjoint({"format_interval", "write_csv", "Runner", "ExperimentConfig"})
+    assert "mean_interval" not in names_of(exercise_8_4.trial)[1]
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value", "runs_again"),
+    [
+        (intervals, "_wilson", names_of, True),
+        (intervals, "_FEW_EVENTS", -1, True),
+        (statistics, "_normal_quantile", names_of, True),
+        (intervals, "format_interval", names_of, False),
+        (intervals, "FEW_RUNS_NOTE", "", False),
+    ],
+)
+def test_edited_intervals_run_their_coverage_again(
+    module: ModuleType, name: str, value: Any, runs_again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [own_digest(each.trial) for each in (coverage, figure_8_2)]
+    monkeypatch.setattr(module, name, value)
+    after = [own_digest(each.trial) for each in (coverage, figure_8_2)]
+    assert [new != old for new, old in zip(after, before, strict=True)] == [runs_again, False]
+
+
+def test_digest_covers_attributes_of_harness_modules() -> None:
+    _, reached = names_of(trial_by_module)
+    assert "wilson_interval" in reached
+
+
+def trial_by_module(config: Any, number: int) -> Any:
+    return intervals.wilson_interval(number, 10)
+
+
+trial_by_module.__module__ = "dynamaze.benchmarks.studies.of_a_test"
+
+
+def own_digest(trial: Callable[..., Any]) -> str:
+    fingerprint._code_of_trial.cache_clear()
+    return code_digest(trial)
 
 
 def test_digest_of_library_class_has_its_version(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,29 +45,29 @@ def describe_configuration(config: Any, arguments: Sequence[Any] = ()) -> str:
     Raises:
         TypeError: for a value that cannot be described.
     """
-    ignored = {*RUN_OPTIONS, *getattr(config, "swept", ())}
-    options = {
-        field.name: describe(getattr(config, field.name))
-        for field in fields(config)
-        if field.name not in ignored
-    }
-    return canonical_json({"options": options, "arguments": [describe(each) for each in arguments]})
+    options = _describe_fields(config, {*RUN_OPTIONS, *getattr(config, "swept", ())})
+    return canonical_json({"options": options, "arguments": describe(arguments)})
 
 
 def describe_options(config: Any) -> str:
     """Return canonical JSON of all options that a sweep's table depends on, for its report.
 
+    An input file has its path, too.
+
     Raises:
         TypeError: for a value that cannot be described.
     """
-    ignored = {*RUN_OPTIONS} - {"runs"}
-    return canonical_json(
-        {
-            field.name: describe(getattr(config, field.name))
-            for field in fields(config)
-            if field.name not in ignored
-        }
-    )
+    options = _describe_fields(config, {*RUN_OPTIONS} - {"runs"})
+    for name in options:
+        value = getattr(config, name)
+        if isinstance(value, os.PathLike):
+            options[name]["path"] = os.fspath(value)
+    return canonical_json(options)
+
+
+def _describe_fields(config: Any, ignored: Set[str]) -> dict[str, Any]:
+    names = (field.name for field in fields(config))
+    return {name: describe(getattr(config, name)) for name in names if name not in ignored}
 
 
 def canonical_json(value: Any) -> str:
@@ -128,8 +128,8 @@ def _describe_array(value: np.ndarray[Any, Any], own: tuple[int, ...]) -> Any:
 
 def _describe_path(value: os.PathLike[str], own: tuple[int, ...]) -> Any:
     path = Path(value)
-    if path.is_file():  # a checkpoint, a layout: its content determines the result
-        return {"path": os.fspath(value), "sha256": sha256(path.read_bytes())}
+    if path.is_file():  # a teacher, a layout: its content determines the result, wherever it lies
+        return {"file": sha256(path.read_bytes())}
     return {"path": os.fspath(value)}
 
 

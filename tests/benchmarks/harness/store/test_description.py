@@ -54,6 +54,7 @@ class Toy(ExperimentConfig):
 
     sizes: tuple[int, ...] = (1, 2)
     steps: int = 10
+    teacher: Path | None = None
 
 
 @pytest.mark.parametrize(
@@ -104,12 +105,23 @@ def test_describe_leaves_caches_out() -> None:
     assert describe(part) == before
 
 
-def test_describe_file_by_content(tmp_path: Path) -> None:
-    path = tmp_path / "agent.npz"
-    path.write_bytes(b"1")
+def test_describe_file_by_content_alone(tmp_path: Path) -> None:
+    path, copy = tmp_path / "teacher.safetensors", tmp_path / "copy.safetensors"
+    for each in (path, copy):
+        each.write_bytes(b"1")
     before = describe(path)
+    assert describe(copy) == before
     path.write_bytes(b"2")
     assert describe(path) != before
+
+
+def test_options_tell_the_path_of_a_file(tmp_path: Path) -> None:
+    path, copy = tmp_path / "a", tmp_path / "b"
+    for each in (path, copy):
+        each.write_bytes(b"1")
+    one, other = (replace(Toy(), teacher=each) for each in (path, copy))
+    assert describe_configuration(one) == describe_configuration(other)
+    assert json.loads(describe_options(one))["teacher"]["path"] == str(path)
 
 
 def test_describe_agent_by_what_it_learned() -> None:
@@ -133,10 +145,14 @@ def test_describe_refuses_locks() -> None:
 def test_configuration_ignores_run_options() -> None:
     toy = Toy()
     text = describe_configuration(toy, (5,))
-    assert json.loads(text) == {"options": {"seed": 0, "steps": 10}, "arguments": [5]}
+    assert json.loads(text) == {
+        "options": {"seed": 0, "steps": 10, "teacher": None},
+        "arguments": [5],
+    }
     same = replace(toy, runs=7, output=Path("x"), plot_only=True, sizes=(3,))
     assert describe_configuration(same, (5,)) == text
     for other in (replace(toy, seed=1), replace(toy, steps=11)):
         assert describe_configuration(other, (5,)) != text
     assert describe_configuration(toy, (6,)) != text
-    assert json.loads(describe_options(toy)) == {"runs": 2, "seed": 0, "sizes": [1, 2], "steps": 10}
+    options = {"runs": 2, "seed": 0, "sizes": [1, 2], "steps": 10, "teacher": None}
+    assert json.loads(describe_options(toy)) == options

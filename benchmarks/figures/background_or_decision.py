@@ -115,7 +115,10 @@ class BackgroundOrDecisionConfig(ExperimentConfig):
         """The agents in each maze."""
         return [
             Setting(
-                (maze, *each), self.runs, f"{maze}, {METHODS[each.method].label}, {each.budget:,}"
+                (maze, *each),
+                self.runs,
+                f"{maze}, {METHODS[each.method].label}, {each.budget:,}",
+                MAZES[maze].env,
             )
             for maze in self.mazes
             for each in self.budget_settings()

@@ -114,6 +114,7 @@ class Exercise84Config(ExperimentConfig):
                 self.runs,
                 f"{each.maze}, {METHODS[each.bonus]}, kappa {each.kappa:g}, "
                 f"epsilon {each.epsilon:g}",
+                MAZES[each.maze].env,
             )
             for each in self.bonus_settings()
         ]

@@ -65,7 +65,7 @@ class Figure82Config(AgentConfig):
     @property
     def settings(self) -> Sequence[Setting]:
         """Numbers n of planning steps."""
-        return [Setting((n,), self.runs, f"n = {n}") for n in self.planning_steps]
+        return [Setting((n,), self.runs, f"n = {n}", ENV) for n in self.planning_steps]
 
 
 def run(config: Figure82Config, runner: Runner | None = None) -> Tables:

@@ -65,7 +65,7 @@ class ChangingMazeFigureConfig(AgentConfig):
     @property
     def settings(self) -> Sequence[Setting]:
         """Both agents."""
-        return [Setting((agent,), self.runs, METHODS[agent].label) for agent in AGENTS]
+        return [Setting((agent,), self.runs, METHODS[agent].label, self.env) for agent in AGENTS]
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -34,11 +33,17 @@ from dynamaze.benchmarks.harness.analysis.table import (
     write_csv,
 )
 from dynamaze.benchmarks.harness.experiment import summary_grid
-from dynamaze.benchmarks.harness.reports.report import FailedRun, Report, write_report
+from dynamaze.benchmarks.harness.reports.report import (
+    FailedRun,
+    Report,
+    machine_lines,
+    write_report,
+)
 from dynamaze.benchmarks.harness.running.executors import available_cores
 from dynamaze.benchmarks.harness.running.live_view import open_view
 from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.benchmarks.harness.store.database import Store
+from dynamaze.benchmarks.harness.store.provenance import command_line
 from dynamaze.benchmarks.studies import compare
 from dynamaze.benchmarks.studies.compare import AgentEntry, CompareConfig, Entries, EnvEntry
 from dynamaze.common.validation import checked_choice
@@ -142,7 +147,11 @@ def benchmark(  # noqa: PLR0913  # keywords, most of them the runner's
             for (agent, name), found in zip(pairs, runner.failures, strict=True)
             for failed in found
         ]
-    return Results(tables, config, failures)
+        machines = machine_lines(store, runner.group_ids)
+        results = Results(tables, config, failures, machines)
+        if store.path is not None:
+            runner.end_sweeps(tables, **results._shown())  # for `dynamaze bench report`
+    return results
 
 
 @dataclass(frozen=True)
@@ -153,11 +162,13 @@ class Results:
         tables: name -> table; see `compare.run`.
         config: the settings.
         failures: failed runs, with their tracebacks.
+        machines: lines of versions and machines, the first of which has numbers of runs.
     """
 
     tables: Tables
     config: CompareConfig
     failures: Sequence[FailedRun] = ()
+    machines: Lines = field(default_factory=list)
 
     def __repr__(self) -> str:
         config = self.config
@@ -206,24 +217,31 @@ class Results:
         write_csv(path, self.table)
 
     def report(self, path: str | os.PathLike[str]) -> None:
-        """Write one HTML file with tables, picture, settings and failed runs."""
-        picture = BytesIO()
-        self.plot().savefig(picture, format="png", dpi=150)
+        """Write one HTML file: tables, picture, settings, failed runs, versions and machine."""
         config = self.config
         write_report(
-            Path(path),
+            path,
             Report(
-                title=config.title,
-                sections=self.lines,
-                caption=config.caption,
-                pictures=[picture.getvalue()],
+                **self._shown(),
                 configuration={
                     name: getattr(config, name)
                     for name in ("agent", "env", "steps", "episodes", "runs", "seed", "gamma")
                 },
                 failures=self.failures,
+                command=command_line(),
+                machines=self.machines,
             ),
         )
+
+    def _shown(self) -> dict[str, Any]:
+        picture = BytesIO()
+        self.plot().savefig(picture, format="png", dpi=150)
+        return {
+            "title": self.config.title,
+            "sections": self.lines,
+            "caption": self.config.caption,
+            "pictures": [picture.getvalue()],
+        }
 
     def difference(self, first: str, second: str, quantity: str = "reward") -> IntervalEstimate:
         """Return the mean difference of two agents with its 95% interval, paired by run.

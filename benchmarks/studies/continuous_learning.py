@@ -100,8 +100,8 @@ class ContinuousLearningConfig(ExperimentConfig):
     def settings(self) -> Sequence[Setting]:
         """Algorithms, and the steps of their runs."""
         return [
-            Setting(("PPO", self.ppo_steps), self.runs, "PPO"),
-            Setting(("SAC", self.sac_steps), self.runs, "SAC"),
+            Setting(("PPO", self.ppo_steps), self.runs, "PPO", ENV),
+            Setting(("SAC", self.sac_steps), self.runs, "SAC", ENV),
         ]
 
     @property

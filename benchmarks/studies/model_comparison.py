@@ -103,6 +103,7 @@ class ModelComparisonConfig(ExperimentConfig):
                 (maze, model),
                 self.slow_runs if is_slow(model, maze) else self.runs,
                 f"{model}, {maze}",
+                MAZES[maze].env,
             )
             for maze in self.mazes or MAZES
             for model in self.models or MODELS

@@ -107,7 +107,7 @@ class ModelConfidenceConfig(AgentConfig):
     def settings(self) -> Sequence[Setting]:
         """Mazes, models and methods."""
         return [
-            Setting((maze, model, method), self.runs, f"{method}, {model}, {maze}")
+            Setting((maze, model, method), self.runs, f"{method}, {model}, {maze}", MAZES[maze].env)
             for maze in MAZES
             for model in self.models
             for method in METHODS

@@ -27,7 +27,7 @@ import tyro
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE
 from dynamaze.benchmarks.harness.analysis.table import Lines
 from dynamaze.benchmarks.harness.reports.run_metrics import metric_lines
-from dynamaze.benchmarks.harness.store.database import Store, StoredGroup, StoreError, Sweep
+from dynamaze.benchmarks.harness.store.database import Store, StoredGroup, StoreError
 from dynamaze.common.storage import write_atomically
 from dynamaze.common.validation import checked_choice
 from dynamaze.common.version import __version__
@@ -103,13 +103,15 @@ def stored_report(store: Store, experiment: str) -> Report:
         configuration=json.loads(sweep.configuration) if sweep else {},
         runs=_run_lines(groups),
         failures=[
-            FailedRun(stored.group.label, failure.number, failure.attempts, failure.error)
+            FailedRun(_setting(stored), failure.number, failure.attempts, failure.error)
             for stored in groups
             if stored.failed
             for failure in store.failures(stored.id)
         ],
         command=sweep.provenance.get("command", "") if sweep else "",
-        machines=_machine_lines(store, groups, sweep),
+        machines=machine_lines(
+            store, [stored.id for stored in groups], sweep.provenance if sweep else None
+        ),
         began=_time(sweep.began) if sweep else "",
         note=note,
     )
@@ -139,13 +141,25 @@ def _without_empty_columns(lines: Lines) -> Lines:
     return [tuple(line[at] for at in kept) for line in lines] if kept else lines
 
 
-def _machine_lines(store: Store, groups: Sequence[StoredGroup], sweep: Sweep | None) -> Lines:
-    """Return lines with a column for each set-up under which runs took place."""
+def _setting(stored: StoredGroup) -> str:
+    return ", ".join(filter(None, (stored.group.label, stored.group.environment)))
+
+
+def machine_lines(
+    store: Store, group_ids: Iterable[int], default: Mapping[str, Any] | None = None
+) -> Lines:
+    """Return versions and machines, with a column for each set-up under which runs took place.
+
+    Args:
+        store: has the runs.
+        group_ids: their groups.
+        default: provenance that is shown if there are no runs.
+    """
     counts: Counter[tuple[tuple[str, str], ...]] = Counter()
-    for provenance, runs in store.provenances(stored.id for stored in groups):
+    for provenance, runs in store.provenances(group_ids):
         counts[_set_up(provenance)] += runs
-    if sweep is not None and not counts:
-        counts[_set_up(sweep.provenance)] += 0
+    if default is not None and not counts:
+        counts[_set_up(default)] += 0
     set_ups = [dict(set_up) for set_up, _ in counts.most_common()]
     names = dict.fromkeys(name for set_up in set_ups for name in set_up)
     return [
@@ -193,7 +207,8 @@ th { border-bottom: 2px solid var(--line); } td { border-bottom: 1px solid var(-
 .cells td { white-space: nowrap; } @media (max-width: 40rem) { table { font-size: .875rem; } }
  .long td { overflow-wrap: anywhere; min-width: 6rem; }
 img { max-width: 100%; height: auto; background: white; border-radius: .25rem; }
-pre { overflow-x: auto; background: var(--soft); padding: .75rem; border-radius: .25rem; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--soft); padding: .75rem;
+  border-radius: .25rem; }
 summary { cursor: pointer; padding: .2rem 0; } footer { margin-top: 2rem; font-size: .85rem; }
 """
 
@@ -255,15 +270,21 @@ def report_html(report: Report) -> str:
 
 def shown(value: Any) -> str:
     """Return a described value (`fingerprint.describe`) as a person reads it."""
-    if isinstance(value, list):
-        return ", ".join(map(shown, value))
-    if not isinstance(value, dict):
-        return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value)) or "none"
+    if isinstance(value, dict):
+        return _shown_object(value)
+    if isinstance(value, str):
+        return value
+    return "none" if value is None else json.dumps(value)
+
+
+def _shown_object(value: Mapping[str, Any]) -> str:
     if "partial" in value:
         return _call(shown(value["partial"]), value["arguments"], value["keywords"])
     if "type" in value and isinstance(value.get("fields"), dict):
         return _call(value["type"].rpartition(":")[2], [], value["fields"])
-    for kind in ("class", "function", "float", "path", "enum", "environment", "type"):
+    for kind in ("class", "function", "float", "path", "file", "enum", "environment", "type"):
         if kind in value:
             return str(value[kind])
     return ", ".join(f"{name}: {shown(each)}" for name, each in value.items())

@@ -132,6 +132,7 @@ class Runner:
     Attributes:
         failures: failed runs of each setting of the last call of `run`.
         seconds: number of a run -> its duration, of each setting of the last call.
+        group_ids: groups in the store of the settings of the last call.
 
     Raises:
         ValueError: for a number outside its range.
@@ -165,6 +166,7 @@ class Runner:
         self._sweep_ids: list[int] = []
         self.failures: list[list[Failure]] = []
         self.seconds: list[dict[int, float]] = []
+        self.group_ids: list[int] = []
 
     def __enter__(self) -> Self:
         return self
@@ -213,6 +215,7 @@ class Runner:
         """
         checked_choice("failures", failures, ("raise", "keep"))
         sweep = _Sweep(self.store, trial, config, self.retry_failed)
+        self.group_ids = sweep.group_ids
         if self.dry_run:
             plan = sweep.plan(self._holder.workers)
             if plan.missing:

@@ -121,7 +121,10 @@ def open_store_file(path: Path | None, write: bool) -> sqlite3.Connection:
     try:
         if not path.exists():
             if not write:
-                raise StoreError(f"{path}: no such store")
+                raise StoreError(
+                    f"{path}: no such store; run an experiment first, such as "
+                    "`dynamaze bench run figure-8-2`, or name another file"
+                )
             path.parent.mkdir(parents=True, exist_ok=True)
             _create(path)
         check_header(path)

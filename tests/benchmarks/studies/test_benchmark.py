@@ -18,6 +18,8 @@ import dynamaze.benchmarks
 from dynamaze.agents import DynaQ
 from dynamaze.benchmarks import Results, benchmark
 from dynamaze.benchmarks.harness.analysis.table import read_csv
+from dynamaze.benchmarks.harness.reports.report import stored_report
+from dynamaze.benchmarks.harness.store.database import Store
 
 ROOT = Path(__file__).parents[3]
 MAZE = partial(gym.make, "DynaMaze-v0", layout="S...G\n.....")
@@ -76,7 +78,18 @@ def test_results_files(results: Results, tmp_path: Path) -> None:
     assert len(results.plot(tmp_path / "plot.png").axes) == 2
     results.report(tmp_path / "report.html")
     assert (tmp_path / "plot.png").stat().st_size > 0
-    assert "Comparison of agents in maze" in (tmp_path / "report.html").read_text()
+    text = (tmp_path / "report.html").read_text()
+    assert "Comparison of agents in maze" in text
+    assert f'<th scope="col">{len(results.table["run"])} runs</th>' in text  # of one machine
+    assert np.__version__ in text
+
+
+def test_stored_benchmark_has_ended(tmp_path: Path) -> None:
+    with Store(tmp_path / "runs.sqlite") as store:
+        run({"Dyna-Q": DynaQ}, MAZE, store=store)
+        report = stored_report(store, "compare")
+    assert not report.note
+    assert len(report.pictures) == 1
 
 
 def test_benchmark_same_bits_in_threads() -> None:

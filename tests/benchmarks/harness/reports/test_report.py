@@ -122,7 +122,7 @@ def test_stored_report_shows_last_sweep(tmp_path: Path) -> None:
         report = stored_report(store, "toy")
     assert (report.title, report.caption, list(report.pictures)) == ("Toy", "c", [PNG])
     assert report.runs[1][:4] == ("n = 5", "DynaMaze-v0", "20", "1")
-    assert report.failures == [FailedRun("n = 5", 20, 1, "Traceback\nValueError: bad")]
+    assert report.failures == [FailedRun("n = 5, DynaMaze-v0", 20, 1, "Traceback\nValueError: bad")]
     assert report.command == "dynamaze bench run toy"
     assert report.configuration == {"runs": 21}
     assert report.machines[0] == ("", "20 runs")
@@ -160,7 +160,9 @@ def test_write_report_creates_its_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ([1, 2.5, "x", None], "1, 2.5, x, null"),
+        ([1, 2.5, "x", None], "1, 2.5, x, none"),
+        ([], "none"),
+        ({"file": "0f", "path": "teacher.safetensors"}, "teacher.safetensors"),
         ({"class": "my:Agent"}, "my:Agent"),
         (
             {"partial": {"class": "my:Agent"}, "arguments": [1], "keywords": {"n": 2}},
@@ -182,5 +184,5 @@ def test_missing_store_ends_in_one_line(
     assert cli.main(["bench", *words, str(tmp_path / "missing.sqlite")]) == 1
     error = capsys.readouterr().err
     assert error.startswith("dynamaze: ")
-    assert error.endswith(": no such store\n")
+    assert ": no such store; run an experiment first, such as `dynamaze" in error
     assert error.count("\n") == 1

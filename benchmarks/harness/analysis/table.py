@@ -87,10 +87,14 @@ def read_csv(path: str | os.PathLike[str]) -> Table:
     """Read a table that `write_csv` wrote.
 
     Raises:
-        ValueError: if a row has another number of fields than the header.
+        ValueError: if it is no such file, or a row has another number of fields than the header.
+        OSError: if it cannot be read.
     """
-    with open(path, newline="", encoding="utf-8") as file:
-        header, *rows = csv.reader(file)
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+    except (csv.Error, ValueError) as error:  # no line, no text, a NUL
+        raise ValueError(f"{path} is not a CSV file of UTF-8 text with a header") from error
     for number, row in enumerate(rows, 2):
         if len(row) != len(header):
             raise ValueError(f"{path} line {number}: {len(row)} fields; expected {len(header)}")

@@ -106,10 +106,12 @@ def compare_runs(key: Key, first: RunMetrics, second: RunMetrics) -> list[Differ
     is_whole = n == len(first.numbers) == len(second.numbers) > 0
     if is_whole and np.array_equal(first.contents[rows], second.contents[other_rows]):
         return [Difference(key, "all", np.nan, np.nan, _interval(0.0, 0.0, 0.0), n, IDENTICAL)]
+    common = [name for name in first.values if name in second.values]
+    if not common:
+        return [Difference(key, "all", np.nan, np.nan, _NOTHING, n, "no metric in common")]
     return [
-        _compare_metric(key, name, values[rows], second.values[name][other_rows])
-        for name, values in first.values.items()
-        if name in second.values
+        _compare_metric(key, name, first.values[name][rows], second.values[name][other_rows])
+        for name in common
     ]
 
 
@@ -120,8 +122,7 @@ def _compare_metric(
     first, second = first[known], second[known]
     n = len(first)
     if n == 0:
-        nothing = _interval(np.nan, np.nan, np.nan)
-        return Difference(key, name, np.nan, np.nan, nothing, n, "no common runs")
+        return Difference(key, name, np.nan, np.nan, _NOTHING, n, "no common runs")
     means = float(first.mean()), float(second.mean())
     paired = second - first
     if n == 1:
@@ -139,6 +140,9 @@ def _compare_metric(
 
 def _interval(mean: float, low: float, high: float) -> IntervalEstimate:
     return IntervalEstimate(np.array(mean), np.array(low), np.array(high))
+
+
+_NOTHING = _interval(np.nan, np.nan, np.nan)
 
 
 # -- reading
@@ -195,9 +199,10 @@ def _runs_of_rows(run: np.ndarray[Any, Any], results: Table) -> RunMetrics:
     """Return the metrics of each run of a setting; of several rows the means."""
     results = {name: retyped(values) for name, values in results.items() if np.any(values != "")}
     numbers, place, counts = np.unique(run, return_inverse=True, return_counts=True)
-    contents = [0] * len(numbers)
+    contents = [hash(tuple(results))] * len(numbers)
     for row, values in enumerate(zip(*(v.tolist() for v in results.values()), strict=True)):
-        contents[place[row]] = hash((contents[place[row]], values))
+        # As text: two NaN have different hashes.
+        contents[place[row]] = hash((contents[place[row]], repr(values)))
     is_single = len(run) == len(numbers)
     metrics = {
         name if is_single else f"mean of {name}": np.bincount(place, values) / counts
@@ -294,7 +299,7 @@ def difference_lines(differences: Iterable[Difference]) -> Lines:
 
 
 def _number_texts(each: Difference) -> tuple[str, str, str]:
-    if each.n == 0:
+    if np.isnan(each.difference.mean):
         return "", "", ""
     text = (
         f"{float(each.difference.mean):.4g}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -20,7 +21,7 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from dynamaze.benchmarks.harness.store.database import Chunk, Store, StoredGroup
+from dynamaze.benchmarks.harness.store.database import Chunk, Store, StoredGroup, StoreError
 
 SETTING_COLUMNS = ("setting", "environment", "configuration", "run", "row", "state", "error")
 """Columns before those of the runs' tables."""
@@ -58,15 +59,16 @@ def export_runs(store: Store, folder: Path) -> list[Path]:
         folder: is created if it is missing.
 
     Raises:
-        StoreError: for a damaged run.
+        StoreError: if there are no runs, or one is damaged.
         OSError: if a file cannot be written.
     """
+    names = stored_experiments(store)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for experiment in store.experiments():
+    for experiment in names:
         groups = store.groups(experiment)
         columns = store.column_names(stored.id for stored in groups)
-        path = folder / f"{experiment}_runs.csv"
+        path = folder / f"{file_stem(experiment)}_runs.csv"
         _write_rows(
             path,
             [*SETTING_COLUMNS, *columns],
@@ -74,6 +76,26 @@ def export_runs(store: Store, folder: Path) -> list[Path]:
         )
         paths.append(path)
     return paths
+
+
+def stored_experiments(store: Store) -> list[str]:
+    """Return the names of the experiments of a store.
+
+    Raises:
+        StoreError: if there are none.
+    """
+    names = store.experiments()
+    if not names:
+        raise StoreError(
+            f"{store.path}: no runs; run an experiment first, such as "
+            "`dynamaze bench run figure-8-2`"
+        )
+    return names
+
+
+def file_stem(experiment: str) -> str:
+    """Return the name of an experiment's files, which stay in their folder whatever it is."""
+    return re.sub(r"[^\w-]", "_", experiment)[:100]
 
 
 def _group_rows(
@@ -98,7 +120,9 @@ def _chunk_rows(chunk: Chunk, columns: Sequence[str]) -> Iterator[tuple[int, int
     rows = next(iter(chunk.columns.values())).shape[1] if chunk.columns else 0
     blank = np.full(runs * rows, "")
     flat = [
-        chunk.columns[name].reshape(runs * rows, -1) if name in chunk.columns else blank[:, None]
+        chunk.columns[name].reshape(runs * rows, -1 if rows else 1)
+        if name in chunk.columns
+        else blank[:, None]
         for name in columns
     ]
     # A value of several numbers (a vector in each row) is one field: "1.0 2.0".

@@ -26,6 +26,7 @@ import tyro
 
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE
 from dynamaze.benchmarks.harness.analysis.table import Lines
+from dynamaze.benchmarks.harness.reports.export import file_stem, stored_experiments
 from dynamaze.benchmarks.harness.reports.run_metrics import metric_lines
 from dynamaze.benchmarks.harness.store.database import Store, StoredGroup, StoreError
 from dynamaze.common.storage import write_atomically
@@ -370,13 +371,13 @@ def write_stored_reports(config: ReportConfig) -> list[Path]:
     """Write the reports of stored experiments and return their files."""
     folder = config.output / "results"
     with Store(config.store or folder / "runs.sqlite", write=False) as store:
-        known = store.experiments()
+        known = stored_experiments(store)
         names = [
             checked_choice("NAME", name.replace("-", "_"), known) for name in config.names
         ] or known
         paths = []
         for name in names:
-            path = folder / f"{name}.html"
+            path = folder / f"{file_stem(name)}.html"
             write_report(path, stored_report(store, name))
             paths.append(path)
     return paths

@@ -230,7 +230,7 @@ class Store:
                         "INSERT OR IGNORE INTO groups (digest, experiment, label, environment, "
                         "configuration, code) VALUES (?, ?, ?, ?, ?, ?)",
                         digest,
-                        *group,
+                        *map(_storable, group),
                     )
                 row = self._execute(find, digest).fetchone()
         return int(row[0])
@@ -299,7 +299,7 @@ class Store:
             for number, table, error, seconds, attempts in records:
                 key = (group_id, number)
                 if table is None:
-                    failures.append((*key, session, seconds, attempts, error, *key))
+                    failures.append((*key, session, seconds, attempts, _storable(error), *key))
                 else:
                     schema, crc = self._schema(table.columns), table_crc(digest, number, table)
                     content = (table.metrics or None, table.body or None, crc)
@@ -630,9 +630,10 @@ class Store:
         experiment, label = self._execute(
             "SELECT experiment, label FROM groups WHERE id = ?", group_id
         ).fetchone()
+        setting = " ".join(f"{experiment}, {label}".strip(", ").split())[:100]
         raise StoreError(
-            f"{self._name}: run {number} of {experiment}{label and f', {label}'} is damaged; "
-            "run the experiment again, which runs it anew"
+            f"{self._name}: run {number} of {setting} is damaged; run the experiment again, which "
+            "runs it anew"
         )
 
     def _is_whole(self, group_id: int, row: tuple[int, EncodedTable, int]) -> bool:
@@ -747,6 +748,11 @@ class Store:
                 yield
             except _READING_ERRORS as error:
                 raise StoreError(f"{self._name}: {explain(error)}") from error
+
+
+def _storable(text: str) -> str:
+    """Return text without halves of surrogates, which SQLite cannot store."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _read_sweep(

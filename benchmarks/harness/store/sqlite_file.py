@@ -100,7 +100,7 @@ def explain(error: Exception) -> str:
     """Return the reason of an error of SQLite, or of text from it that cannot be decoded."""
     if not isinstance(error, sqlite3.Error):
         return _EXPLANATIONS["malformed"]
-    text = str(error)
+    text = " ".join(str(error).split())  # of a damaged schema it has several lines
     for part, explanation in _EXPLANATIONS.items():
         if part in text:
             return f"{explanation} (SQLite: {text})"

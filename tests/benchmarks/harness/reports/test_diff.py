@@ -18,6 +18,7 @@ from dynamaze.benchmarks.harness.reports.diff import (
     DiffConfig,
     Key,
     compare_files,
+    difference_lines,
     main,
 )
 from dynamaze.benchmarks.harness.reports.export import export_runs
@@ -177,3 +178,48 @@ def test_table_without_runs_is_refused(tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", make_table(agent=["a"], reward_mean=[1.0]))
     with pytest.raises(ValueError, match=r"a.csv: no single runs; expected a column 'run'"):
         compare_files(tmp_path / "a.csv", tmp_path / "a.csv")
+
+
+def csv_file(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_other_columns_are_not_identical(tmp_path: Path) -> None:
+    one = csv_file(tmp_path / "a.csv", "run,a\n0,1\n1,2\n")
+    other = csv_file(tmp_path / "b.csv", "run,b\n0,1\n1,2\n")
+    (difference,) = compare_files(one, other).differences
+    assert difference.verdict == "no metric in common"
+    assert difference_lines([difference])[1][3:6] == ("", "", "")
+
+
+def test_a_file_is_identical_to_itself(tmp_path: Path) -> None:
+    path = csv_file(tmp_path / "a.csv", "run,a\n0,1\n1,nan\n")
+    (difference,) = compare_files(path, path).differences
+    assert difference.verdict == IDENTICAL
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00run", b"run\x00,a\n"])
+def test_what_is_no_csv_file_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.csv"):
+        compare_files(path, path)
+
+
+def test_empty_tables_are_exported(tmp_path: Path) -> None:
+    with Store(tmp_path / "runs.sqlite") as store:
+        group_id = store.open_group(Group("../toy", "a", "", "{}", ""))
+        empty, full = ({"x": np.zeros((rows, 2))} for rows in (0, 1))
+        store.record(
+            group_id, [RunRecord(n, encode_table(each)) for n, each in enumerate((empty, full))]
+        )
+        (path,) = export_runs(store, tmp_path / "csv")
+    assert path == tmp_path / "csv" / "___toy_runs.csv"  # in the folder
+    assert read_csv(path)["run"].tolist() == [1]
+
+
+def test_empty_store_has_nothing_to_export(tmp_path: Path) -> None:
+    with Store() as store, pytest.raises(StoreError, match="no runs; run an experiment first"):
+        export_runs(store, tmp_path / "csv")
+    assert not (tmp_path / "csv").exists()

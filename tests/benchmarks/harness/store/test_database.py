@@ -131,6 +131,23 @@ def test_memory_store_needs_no_file() -> None:
         assert store.states(group_id) == {0: "done"}
 
 
+@pytest.mark.parametrize("text", ["a'b;--", "\x00", "<b>", "é漢\U0001f600", "x" * 10_000, "a\nb"])
+def test_any_text_comes_back(text: str, store: Store) -> None:
+    group = Group(text, text, text, "{}", "")
+    group_id = store.open_group(group)
+    store.record(group_id, [RunRecord(0, None, text)])
+    assert store.groups(text)[0].group == group
+    assert store.failures(group_id)[0].error == text
+
+
+def test_half_of_a_surrogate_is_escaped(store: Store) -> None:
+    """An error may name a file whose name is no text."""
+    group_id = store.open_group(Group("toy", "\udc80", "", "{}", ""))
+    store.record(group_id, [RunRecord(0, None, "no file '\udc80'")])
+    assert store.failures(group_id)[0].error == "no file '\\udc80'"
+    assert store.open_group(Group("toy", "\udc80", "", "{}", "")) == group_id
+
+
 def test_provenance_of_each_driver(store: Store, path: Path) -> None:
     group_id = store.open_group(GROUP)
     store.record(group_id, [result(0), result(1)])
@@ -355,6 +372,14 @@ def test_foreign_file_is_refused_unchanged(message: str, write: bool, tmp_path: 
         Store(path, write=write)
     assert path.read_bytes() == content
     assert os.listdir(tmp_path) == ["runs.sqlite"]
+
+
+def test_error_of_a_damaged_schema_is_one_line(path: Path) -> None:
+    fill(path)
+    path.write_bytes(path.read_bytes().replace(b"code TEXT", b'c"de TEXT'))
+    with pytest.raises(StoreError, match="malformed database schema") as caught:
+        Store(path, write=False)
+    assert "\n" not in str(caught.value)
 
 
 def test_folder_and_missing_file_are_refused(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ import os
 import tempfile
 import time
 import zipfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -40,6 +40,17 @@ class CheckpointError(ValueError):
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file atomically: readers find the old content or the new, never a part.
 
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    with open_atomically(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def open_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file for writing, which takes the place of an older one when it is complete.
+
     The content is written to a temporary file in the same folder, flushed to the disk, and renamed
     in one step. On any failure the old file is left unchanged and the temporary one is removed.
 
@@ -51,10 +62,10 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())  # content before name: a crash must not leave an empty file
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp allows the owner alone
+        os.chmod(temporary, default_mode())  # mkstemp allows the owner alone
         os.replace(temporary, target)  # atomic within one file system, hence the same folder
     except BaseException as error:
         with suppress(FileNotFoundError):
@@ -173,7 +184,8 @@ def _remove_strays(folder: Path, prefix: str) -> None:
                 path.unlink()
 
 
-def _umask() -> int:
+def default_mode() -> int:
+    """Return the permissions of a new file of this process."""
     umask = os.umask(0)  # can only be read by setting it
     os.umask(umask)
-    return umask
+    return 0o666 & ~umask

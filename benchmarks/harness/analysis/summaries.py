@@ -61,23 +61,43 @@ def fraction_interval(samples: npt.ArrayLike) -> IntervalEstimate:
     return IntervalEstimate(total / runs, low.low.reshape(shape), high.high.reshape(shape))
 
 
-def mean_text(samples: npt.ArrayLike, digits: int = 1, *, unit: str = "", sign: str = "") -> str:
+def mean_text(
+    samples: npt.ArrayLike, digits: int | None = 1, *, unit: str = "", sign: str = ""
+) -> str:
     """Return the mean and Student's interval, as in "8.2% [7.1, 9.3]".
 
-    It is marked if it has too few runs for the skewness of the samples. Equal samples have no such
-    interval, and say so.
+    It is marked if it has too few runs for the skewness of the samples. Equal samples, and a single
+    one, have no such interval, and say so.
 
     Args:
-        samples: (runs,) numbers, at least 2.
-        digits: after the decimal point.
+        samples: (runs,) numbers, at least 1.
+        digits: after the decimal point; None for those of `significant_digits`.
         unit: appended to the mean.
         sign: "+" also writes the sign of a positive mean.
     """
     numbers = np.asarray(samples, dtype=np.float64)
     if np.ptp(numbers) == 0:
-        return f"{numbers[0]:{sign}.{digits}f}{unit} (all equal)"
-    few = few_runs("mean", numbers.size) or few_runs(kind_of_mean(numbers), numbers.size)
-    return format_interval(mean_interval(numbers), digits, unit=unit, sign=sign, few=few)
+        number = f"{numbers[0]:{sign}.4g}" if digits is None else f"{numbers[0]:{sign}.{digits}f}"
+        return f"{number}{unit} ({'all equal' if numbers.size > 1 else '1 run'})"
+    interval, few = mean_interval(numbers), has_few_runs(numbers)
+    if digits is None:
+        digits = significant_digits(interval)
+    return format_interval(interval, digits, unit=unit, sign=sign, few=few)
+
+
+def has_few_runs(samples: npt.ArrayLike) -> bool:
+    """Tell whether runs, at least 2, are too few for an interval of their mean."""
+    numbers = np.asarray(samples, dtype=np.float64)
+    return few_runs("mean", numbers.size) or few_runs(kind_of_mean(numbers), numbers.size)
+
+
+def significant_digits(interval: IntervalEstimate) -> int:
+    """Return the digits after the decimal point that show two digits of the half width."""
+    half = float(interval.high - interval.low) / 2
+    scale = half or abs(float(interval.mean))
+    if not scale or not np.isfinite(scale):
+        return 1
+    return int(np.clip(1 - np.floor(np.log10(scale)), 0, 12))
 
 
 def median_text(samples: npt.ArrayLike, digits: int = 0, *, limit: float = np.inf) -> str:

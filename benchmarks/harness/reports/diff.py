@@ -18,8 +18,10 @@ from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS,
     FEW_RUNS_NOTE,
     IntervalEstimate,
+    format_interval,
     mean_interval,
 )
+from dynamaze.benchmarks.harness.analysis.summaries import has_few_runs, significant_digits
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
@@ -29,18 +31,13 @@ from dynamaze.benchmarks.harness.analysis.table import (
     write_csv,
 )
 from dynamaze.benchmarks.harness.reports.export import SETTING_COLUMNS
-from dynamaze.benchmarks.harness.reports.run_metrics import (
-    RunMetrics,
-    are_few,
-    interval_text,
-    run_metrics,
-)
+from dynamaze.benchmarks.harness.reports.run_metrics import NO_METRICS, RunMetrics, run_metrics
 from dynamaze.benchmarks.harness.store.database import Store, StoreError
 
 IDENTICAL = "identical bit for bit"
 DIFFERS, SAME, TOO_FEW = "differs", "no difference found", "too few runs for this interval"
 
-_NO_RESULTS = ("run", "row", "state", "error")
+_NO_RESULTS = (*NO_METRICS, "row", "state", "error")
 """Columns of single runs that are neither settings nor results."""
 
 MAX_LISTED = 20
@@ -135,7 +132,7 @@ def _compare_metric(
         verdict = TOO_FEW
     else:
         verdict = DIFFERS if interval.low > 0 or interval.high < 0 else SAME
-    return Difference(key, name, *means, interval, n, verdict, are_few(paired))
+    return Difference(key, name, *means, interval, n, verdict, has_few_runs(paired))
 
 
 def _interval(mean: float, low: float, high: float) -> IntervalEstimate:
@@ -304,7 +301,7 @@ def _number_texts(each: Difference) -> tuple[str, str, str]:
     text = (
         f"{float(each.difference.mean):.4g}"
         if each.n == 1
-        else interval_text(each.difference, each.few)
+        else format_interval(each.difference, significant_digits(each.difference), few=each.few)
     )
     return f"{each.first:.4g}", f"{each.second:.4g}", text
 

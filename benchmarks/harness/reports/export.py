@@ -8,11 +8,9 @@ hundred runs.
 from __future__ import annotations
 
 import csv
-import os
+import io
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +20,7 @@ import numpy as np
 import tyro
 
 from dynamaze.benchmarks.harness.store.database import Chunk, Store, StoredGroup, StoreError
+from dynamaze.common.storage import open_atomically
 
 SETTING_COLUMNS = ("setting", "environment", "configuration", "run", "row", "state", "error")
 """Columns before those of the runs' tables."""
@@ -138,21 +137,9 @@ def _chunk_rows(chunk: Chunk, columns: Sequence[str]) -> Iterator[tuple[int, int
 
 def _write_rows(path: Path, header: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
     """Write a CSV file row by row, which replaces an older one when it is complete."""
-    descriptor, temporary = tempfile.mkstemp(
-        prefix=f".{path.name}.", suffix=".tmp", dir=path.parent
-    )
-    try:
-        with open(descriptor, "w", newline="", encoding="utf-8", errors="replace") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(rows)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp allows the owner alone
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    with open_atomically(path) as file:
+        text = io.TextIOWrapper(file, newline="", encoding="utf-8", errors="replace")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+        text.detach()

@@ -7,16 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.benchmarks.harness.analysis.intervals import (
-    IntervalEstimate,
-    few_runs,
-    format_interval,
-    kind_of_mean,
-    mean_interval,
-)
+from dynamaze.benchmarks.harness.analysis.summaries import mean_text
 from dynamaze.benchmarks.harness.analysis.table import Lines
 from dynamaze.benchmarks.harness.store.database import Store, StoredGroup
 from dynamaze.common.arrays import FloatArray
+
+NO_METRICS = ("run",)
+"""Columns of runs' tables that are no results."""
 
 
 class RunMetrics(NamedTuple):
@@ -45,7 +42,7 @@ def run_metrics(store: Store, group_id: int) -> RunMetrics:
     count = 0
     for chunk in store.chunks(group_id):
         for name, column in chunk.columns.items():
-            if column.dtype.kind in "biuf" and column.size:
+            if column.dtype.kind in "biuf" and column.size and name not in NO_METRICS:
                 single = column.shape[1:] == (1,)
                 values = column.reshape(len(column), -1).astype(np.float64)
                 values = values[:, 0] if single else values.mean(axis=1)
@@ -78,38 +75,13 @@ def metric_lines(store: Store, groups: Sequence[StoredGroup]) -> Lines:
                     stored.group.label,
                     stored.group.environment,
                     name,
-                    mean_text(known),
-                    count_text(len(known), len(values)),
+                    mean_text(known, None) if len(known) else "no finite number",
+                    finite_count_text(len(known), len(values)),
                 )
             )
     return lines
 
 
-def mean_text(values: FloatArray) -> str:
-    """Return a mean with its interval, which is marked if the runs are too few for it."""
-    if not len(values):
-        return "no finite number"
-    if len(values) == 1:
-        return f"{values[0]:.4g} (1 run)"
-    return interval_text(mean_interval(values), are_few(values))
-
-
-def are_few(values: FloatArray) -> bool:
-    """Tell whether runs, at least 2, are too few for an interval of their mean."""
-    return few_runs("mean", len(values)) or few_runs(kind_of_mean(values), len(values))
-
-
-def interval_text(interval: IntervalEstimate, few: bool) -> str:
-    """Return an interval with two significant digits of its half width."""
-    largest = max(abs(float(end)) for end in interval)
-    half = float(interval.high - interval.low) / 2
-    scale = half if half > 0 else largest
-    digits = 1
-    if scale and np.isfinite(largest):
-        digits = int(np.clip(1 - np.floor(np.log10(scale)), 0, 12))
-    return format_interval(interval, digits, few=few)
-
-
-def count_text(known: int, runs: int) -> str:
+def finite_count_text(known: int, runs: int) -> str:
     """Return the number of runs in a mean, and of those without a finite number."""
     return str(known) if known == runs else f"{known} ({runs - known} not finite)"

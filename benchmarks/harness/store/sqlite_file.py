@@ -13,6 +13,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from dynamaze.common.storage import default_mode
+
 FORMAT = 1
 """Version of the tables in the file; no other is read."""
 
@@ -180,9 +182,7 @@ def _create(path: Path) -> None:
             connection.execute(f"PRAGMA user_version = {FORMAT}")
         finally:
             connection.close()
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp allows the owner alone
+        os.chmod(temporary, default_mode())  # mkstemp allows the owner alone
         with suppress(FileExistsError):
             try:
                 os.link(temporary, path)

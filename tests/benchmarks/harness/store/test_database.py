@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from dynamaze.benchmarks.harness.store import database as store_module
+from dynamaze.benchmarks.harness.store import sessions
 from dynamaze.benchmarks.harness.store import sqlite_file as store_file
 from dynamaze.benchmarks.harness.store.database import (
     Group,
@@ -292,7 +293,7 @@ def test_claims_of_another_machine_end_with_its_heartbeat(store: Store, path: Pa
 
 
 def test_heartbeat_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(sessions, "HEARTBEAT_SECONDS", 0.01)
     with Store(path) as store, sqlite3.connect(path) as connection:
         store.claim(store.open_group(GROUP), [0])
         query = "SELECT max(heartbeat) FROM sessions"

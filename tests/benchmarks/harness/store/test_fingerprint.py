@@ -18,7 +18,7 @@ import pytest
 
 from dynamaze.benchmarks.figures import exercise_8_4, figure_8_2
 from dynamaze.benchmarks.harness.analysis import intervals, statistics
-from dynamaze.benchmarks.harness.store import fingerprint
+from dynamaze.benchmarks.harness.store import fingerprint, source_files
 from dynamaze.benchmarks.harness.store.fingerprint import code_digest
 from dynamaze.benchmarks.studies import coverage
 
@@ -152,7 +152,7 @@ def names_of(trial: Callable[..., Any]) -> tuple[set[str], set[str]]:
     """Return the modules that count as a whole, and the functions and classes by themselves."""
     fingerprint._code_of_trial.cache_clear()
     code = fingerprint._code_of_trial(trial)
-    files = {line.split()[1].rpartition(".")[2] for line in code.module_lines()}
+    files = {line.split()[1].rpartition(".")[2] for line in source_files.module_lines(code.modules)}
     own = {line.rpartition(":")[2] for line in code.lines if line[:6] in ("functi", "class ")}
     return files, own
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynamaze.benchmarks.harness.analysis.intervals import (
+    UNKNOWN_KIND,
     IntervalEstimate,
     few_runs,
     format_interval,
-    kind_of_mean,
     mean_interval,
 )
 from dynamaze.benchmarks.harness.analysis.table import Lines
@@ -95,8 +95,8 @@ def mean_text(values: FloatArray) -> str:
 
 
 def are_few(values: FloatArray) -> bool:
-    """Tell whether runs, at least 2, are too few for an interval of their mean."""
-    return few_runs("mean", len(values)) or few_runs(kind_of_mean(values), len(values))
+    """Tell whether runs are too few for an interval of the mean of a quantity of unknown kind."""
+    return few_runs(UNKNOWN_KIND, len(values))
 
 
 def interval_text(interval: IntervalEstimate, few: bool) -> str:

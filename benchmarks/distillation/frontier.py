@@ -143,7 +143,7 @@ class FrontierConfig(ExperimentConfig):
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
         return (
-            "normalised return on held-out levels, mean over n seeds and 95% interval; "
+            "normalised return on held-out levels, mean over n seeds and Student's 95% interval; "
             f"{FEW_RUNS_NOTE}"
         )
 
@@ -271,7 +271,7 @@ def evaluate_while_changing(
 
 
 def _numbers(fields: dict[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in fields.items() if name != "by_maze"}
+    return {name: float(value) for name, value in fields.items() if not name.endswith("by_maze")}
 
 
 def _supports(name: str, held_out: HeldOut) -> bool:
@@ -380,7 +380,7 @@ def _pruned_lines(table: Table | None) -> dict[str, Lines]:
 def _percents(table: Table, kinds: list[str], column: str = "normalised_return") -> list[str]:
     """Return the mean and interval of a column in each kind of mazes."""
     samples = [100 * rows_where(table, mazes=kind)[column] for kind in kinds]
-    return [mean_text(own, 2, unit="%") if own.size else "-" for own in samples]
+    return [mean_text(own, 2, kind="time", unit="%") if own.size else "-" for own in samples]
 
 
 def plot(tables: Tables, config: FrontierConfig) -> Figure:

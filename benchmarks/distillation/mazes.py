@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.benchmarks.harness.analysis.intervals import mean_interval
+from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate, format_interval
+from dynamaze.benchmarks.harness.analysis.summaries import fraction_interval
+from dynamaze.common.arrays import FloatArray
 from dynamaze.distill.core.levels import LevelRange
 from dynamaze.distill.files.card import ReturnEstimate
 from dynamaze.envs.generation import MazeGenerator
@@ -104,7 +106,8 @@ class EvaluationResult(NamedTuple):
     success: float  # success rate: fraction of the cells from which it reaches the goal
     normalised_return: float  # discounted return as a fraction of the optimal return
     agreement: float  # fraction of the cells in which its action is optimal
-    by_maze: np.ndarray[Any, np.dtype[np.float64]]  # (mazes,) normalised return in each
+    by_maze: FloatArray  # (mazes,) normalised return in each
+    success_by_maze: FloatArray  # (mazes,) success rate in each
 
 
 def evaluate_policy(policy: Any, held_out: HeldOut, chunk: int = 64) -> EvaluationResult:
@@ -128,7 +131,11 @@ def evaluate_policy(policy: Any, held_out: HeldOut, chunk: int = 64) -> Evaluati
     success = np.bincount(maze, reached) / counts
     by_maze = np.bincount(maze, returns) / np.bincount(maze, best)
     return EvaluationResult(
-        float(success.mean()), float(by_maze.mean()), _agreement(held_out, actions), by_maze
+        float(success.mean()),
+        float(by_maze.mean()),
+        _agreement(held_out, actions),
+        by_maze,
+        success,
     )
 
 
@@ -150,10 +157,20 @@ def evaluate_on_kinds(
 
 
 def return_estimate(result: EvaluationResult) -> ReturnEstimate:
-    """Return the normalised return with its interval over mazes."""
-    found = mean_interval(result.by_maze)
-    high = min(1.0, float(found.high))
-    return ReturnEstimate(float(found.mean), float(found.low), high, len(result.by_maze))
+    """Return the normalised return with its interval over mazes.
+
+    It is that of a fraction (`fraction_interval`): a mean of numbers of which nearly all are 1 has
+    none by Student, which would be from 1 to 1 where no maze of the sample fails.
+    """
+    found = fraction_interval(result.by_maze)
+    share, low, high = (float(part) for part in found)
+    return ReturnEstimate(share, low, high, len(result.by_maze))
+
+
+def percent_text(by_maze: FloatArray) -> str:
+    """Return the mean of fractions of each maze and its interval: "99.91% [99.2, 100.0] n=500"."""
+    percents = IntervalEstimate(*(100 * part for part in fraction_interval(by_maze)))
+    return format_interval(percents, 2, unit="%", runs=len(by_maze))
 
 
 def _agreement(held_out: HeldOut, actions: Any) -> float:

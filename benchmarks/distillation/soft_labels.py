@@ -153,8 +153,8 @@ class SoftLabelsConfig(ExperimentConfig):
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
         return (
-            "normalised return, mean over n seeds and 95% interval; paired differences; "
-            f"{FEW_RUNS_NOTE}"
+            "normalised return, mean over n seeds and Student's 95% interval; paired differences; "
+            f"shares of the runs: Wilson's; {FEW_RUNS_NOTE}"
         )
 
     def check(self) -> None:
@@ -300,7 +300,7 @@ def summary(tables: Tables, config: SoftLabelsConfig) -> dict[str, Lines]:
     for count in np.unique(rows["labelled"]).tolist():
         few += [
             (str(count), *line)
-            for line in _compared(rows_where(rows, labelled=count), "loss", HARD)
+            for line in _compared(rows_where(rows, labelled=count), "loss", HARD, "mean")
         ]
     parameters = int(weight_rows["parameters"][0])
     weights: Lines = [
@@ -312,7 +312,8 @@ def summary(tables: Tables, config: SoftLabelsConfig) -> dict[str, Lines]:
             f"runs at {SUFFICIENT_PERCENT}% or more",
         )
     ]
-    for line in _compared(weight_rows, "weights", UNIFORM):
+    # Few of the small students are good: a rare mode.
+    for line in _compared(weight_rows, "weights", UNIFORM, "time"):
         own = 100 * rows_where(weight_rows, weights=line[0])["normalised_return"]
         sufficient = own >= SUFFICIENT_PERCENT
         weights.append((*line, f"{sufficient.sum()}: {share_text(sufficient)}"))
@@ -322,14 +323,14 @@ def summary(tables: Tables, config: SoftLabelsConfig) -> dict[str, Lines]:
     }
 
 
-def _compared(rows: Table, column: str, base: str) -> Lines:
-    """Return a line for each kind: name, runs, normalised return, paired difference from a base."""
+def _compared(rows: Table, column: str, base: str, kind: str) -> Lines:
+    """Return a line for each method: name, runs, normalised return, paired gain over a base."""
     lines: Lines = []
     for name in distinct(rows, column):
         own = 100 * rows_where(rows, **{column: name})["normalised_return"]
         gain = own - 100 * rows_where(rows, **{column: base})["normalised_return"]
-        above = "-" if name == base else mean_text(gain, sign="+")
-        lines.append((name, str(len(own)), mean_text(own, unit="%"), above))
+        above = "-" if name == base else mean_text(gain, kind=kind, sign="+")
+        lines.append((name, str(len(own)), mean_text(own, kind=kind, unit="%"), above))
     return lines
 
 

@@ -16,6 +16,7 @@ from dynamaze.benchmarks.distillation.mazes import (
     MazeSampler,
     evaluate_on_kinds,
     evaluate_policy,
+    percent_text,
     return_estimate,
 )
 from dynamaze.benchmarks.distillation.training import (
@@ -88,13 +89,14 @@ def main(config: StudentConfig) -> None:
         for name, held_out, result in evaluate_on_kinds(student, size, config.mazes):
             normalised_return = normalised_return or return_estimate(result)
             console.print(
-                f"{name} mazes, {size}x{size}: success rate {result.success:.2%}, "
-                f"normalised return {result.normalised_return:.2%}"
+                f"{name} mazes, {size}x{size}: success rate "
+                f"{percent_text(result.success_by_maze)}, normalised return "
+                f"{percent_text(result.by_maze)}"
             )
             for bits, smaller in rounded.items():
                 console.print(
                     f"  rounded ({bits}, {smaller.num_bytes} bytes): "
-                    f"{evaluate_policy(smaller, held_out).success:.2%}"
+                    f"{percent_text(evaluate_policy(smaller, held_out).success_by_maze)}"
                 )
     teacher = "the exact optimal policies" if config.teacher is None else config.teacher.name
     save_network(

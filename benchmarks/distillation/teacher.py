@@ -13,6 +13,7 @@ from dynamaze.benchmarks.distillation.mazes import (
     TRAINING,
     MazeSampler,
     evaluate_on_kinds,
+    percent_text,
     return_estimate,
 )
 from dynamaze.benchmarks.distillation.training import (
@@ -61,7 +62,7 @@ def main(config: TeacherConfig) -> None:
     normalised_return = None
     for name, _, result in evaluate_on_kinds(network, 11, config.mazes):
         normalised_return = normalised_return or return_estimate(result)
-        console.print(f"{name} mazes: success rate {result.success:.2%}")
+        console.print(f"{name} mazes: success rate {percent_text(result.success_by_maze)}")
     save_network(
         config.output,
         network,

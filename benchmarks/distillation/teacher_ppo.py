@@ -17,6 +17,7 @@ from dynamaze.benchmarks.distillation.mazes import (
     TRAINING,
     HeldOut,
     evaluate_policy,
+    percent_text,
     return_estimate,
 )
 from dynamaze.benchmarks.distillation.training import (
@@ -103,7 +104,8 @@ def main(config: TeacherPPOConfig) -> None:
     result = evaluate_policy(network, HeldOut.generate(MazeGenerator(config.size), config.mazes))
     normalised_return = return_estimate(result)
     console.print(
-        f"held-out levels: success rate {result.success:.2%}, normalised return {normalised_return}"
+        f"held-out levels: success rate {percent_text(result.success_by_maze)}, "
+        f"normalised return {percent_text(result.by_maze)}"
     )
     save_network(
         config.output,

@@ -99,6 +99,7 @@ class BackgroundOrDecisionConfig(ExperimentConfig):
     title: ClassVar[str] = "Background or decision"
     seconds_per_run: ClassVar[float] = 0.2
     interval_kind: ClassVar[str] = "time"
+    other_intervals: ClassVar[str] = "shares of the runs: Wilson's"
     swept: ClassVar[tuple[str, ...]] = ("budgets", "mazes")
 
     runs: int = 30

@@ -30,8 +30,15 @@ from matplotlib.figure import Figure
 
 from dynamaze.agents import DynaQ, PrioritisedSweeping
 from dynamaze.benchmarks.harness.agent_runs.compiled_runs import CompiledRun, shared_env
-from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate, quantile_interval
+from dynamaze.benchmarks.harness.analysis.intervals import (
+    FEW_RUNS_MARK,
+    FEW_RUNS_NOTE,
+    IntervalEstimate,
+    few_runs,
+    quantile_interval,
+)
 from dynamaze.benchmarks.harness.analysis.plots import METHODS, number_ticks, panels
+from dynamaze.benchmarks.harness.analysis.resampling import median_ratio
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
@@ -91,6 +98,7 @@ class Example84Config(AgentConfig):
         return (
             f"quantiles of {self.runs} runs with 95% intervals by order statistics, infinite where "
             "the runs are too few; ratios of medians with bootstrap intervals"
+            + (f"; {FEW_RUNS_NOTE}" if few_runs("bootstrap", self.runs) else "")
         )
 
 
@@ -206,22 +214,10 @@ def counts(table: Table, method: str, states: int, until: str) -> FloatArray:
     return rows[f"updates_{until}"].astype(np.float64)
 
 
-def median_ratio(table: Table, states: int, until: str, resamples: int = 2000) -> IntervalEstimate:
+def ratio_of_medians(table: Table, states: int, until: str) -> IntervalEstimate:
     """Return the ratio of median updates, Dyna-Q to prioritised sweeping; 95% by bootstrap."""
-    rng = np.random.default_rng(0)
-    medians, resampled = [], []
-    for method in PLANNERS:
-        found = counts(table, method, states, until)
-        medians.append(_lower_median(found[None])[0])
-        resampled.append(_lower_median(rng.choice(found, (resamples, found.size))))
-    low, high = np.quantile(resampled[0] / resampled[1], (0.025, 0.975))
-    return IntervalEstimate(medians[0] / medians[1], low, high)
-
-
-def _lower_median(samples: FloatArray) -> FloatArray:
-    """Return the lower median of each row, which never averages a number and infinity."""
-    median: FloatArray = np.quantile(samples, 0.5, axis=1, method="inverted_cdf")
-    return median
+    found = (counts(table, method, states, until) for method in PLANNERS)
+    return median_ratio(*found, rng=np.random.default_rng(0))
 
 
 def summary(tables: Tables, config: Example84Config) -> dict[str, Lines]:
@@ -241,14 +237,18 @@ def _lines(table: Table, until: str) -> Lines:
         for method in PLANNERS:
             found = counts(table, method, states, until)
             cells = [_text(quantile_interval(found, quantile)) for quantile in (0.5, 0.9)]
-            fewer = "" if method == "uniform" else _text(median_ratio(table, states, until))
+            fewer = ""
+            if method != "uniform":
+                few = few_runs("bootstrap", found.size)
+                fewer = _text(ratio_of_medians(table, states, until), few)
             reached, label = str(np.isfinite(found).sum()), METHODS[method].label
             lines.append((str(states), label, str(found.size), reached, *cells, fewer))
     return lines
 
 
-def _text(interval: IntervalEstimate) -> str:
-    return f"{interval.mean:,.0f} [{interval.low:,.0f}, {interval.high:,.0f}]"
+def _text(interval: IntervalEstimate, few: bool = False) -> str:
+    text = f"{interval.mean:,.0f} [{interval.low:,.0f}, {interval.high:,.0f}]"
+    return f"{text} {FEW_RUNS_MARK}" if few else text
 
 
 def plot(tables: Tables, config: Example84Config) -> Figure:

@@ -96,6 +96,7 @@ class Exercise84Config(ExperimentConfig):
     title: ClassVar[str] = "Exercise 8.4"
     seconds_per_run: ClassVar[float] = 0.0016
     interval_kind: ClassVar[str] = "time"
+    other_intervals: ClassVar[str] = "shares of the runs: Wilson's"
     swept: ClassVar[tuple[str, ...]] = ("epsilons", "kappas")
 
     runs: int = 500

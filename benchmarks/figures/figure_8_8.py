@@ -29,13 +29,14 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents.core.rng import make_generator
 from dynamaze.benchmarks.figures.random_tasks import RandomTask, learning_curve
+from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_MARK, few_runs
 from dynamaze.benchmarks.harness.analysis.plots import COLOURS, panels
+from dynamaze.benchmarks.harness.analysis.resampling import crossing_interval
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
@@ -53,14 +54,11 @@ from dynamaze.benchmarks.harness.curves import (
 )
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, column
-from dynamaze.common.arrays import FloatArray
 from dynamaze.common.validation import checked_integer
 
 DISTRIBUTIONS = {"on_policy": "on-policy", "uniform": "uniform"}
 FRACTIONS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Fractions of the updates, after which the summary shows the values."""
-RESAMPLES = 2000
-"""Bootstrap samples of the tasks, for the interval of the crossing point."""
 
 
 class Problem(NamedTuple):
@@ -80,6 +78,8 @@ class Figure88Config(ExperimentConfig):
 
     name: ClassVar[str] = "figure_8_8"
     title: ClassVar[str] = "Figure 8.8"
+    interval_kind: ClassVar[str] = "crossing"
+    other_intervals: ClassVar[str] = "crossing points: bootstrap of the tasks"
     seconds_per_run: ClassVar[float] = 0.013
     swept: ClassVar[tuple[str, ...]] = ("problems",)
 
@@ -147,8 +147,10 @@ def run(config: Figure88Config, runner: Runner | None = None) -> Tables:
         kind = {"states": problem.states, "branching": problem.branching}
         means = mean_columns(on_policy=on_policy, uniform=uniform, difference=difference)
         curves.append(make_table(**kind, updates=updates, **means, runs=config.runs))
-        crossing = crossing_interval(updates, difference, config.seed)
-        crossings.append(make_table(**kind, **crossing, runs=config.runs))
+        rng = np.random.default_rng(config.seed)
+        point, low, high = crossing_interval(updates, difference, rng=rng)
+        ends = {"crossing": point, "crossing_low": low, "crossing_high": high}
+        crossings.append(make_table(**kind, **ends, runs=config.runs))
     return {config.name: stack(curves), f"{config.name}_crossing": stack(crossings)}
 
 
@@ -167,55 +169,6 @@ def trial(config: Figure88Config, states: int, branching: int, updates: int, num
             rng=make_generator(seed, 1),
         )
         for name in DISTRIBUTIONS
-    }
-
-
-# -- crossing point: uniform overtakes ---------------------------------------------------------
-
-
-def crossing(updates: npt.ArrayLike, difference: npt.ArrayLike) -> float:
-    """Return the updates at which a difference returns to 0 after its minimum; infinite if never.
-
-    Args:
-        updates: (points,) numbers of updates.
-        difference: (points,) uniform less on-policy.
-    """
-    updates, difference = np.asarray(updates, dtype=float), np.asarray(difference, dtype=float)
-    lowest = int(difference.argmin())
-    after = np.flatnonzero(difference[lowest:] >= 0)
-    if not after.size:
-        return np.inf
-    row = lowest + int(after[0])
-    if row == 0:  # on-policy was never ahead
-        return float(updates[0])
-    below, above = difference[row - 1], difference[row]
-    # Linear interpolation between two evaluations.
-    fraction = 1.0 if above == below else -below / (above - below)
-    return float(updates[row - 1] + fraction * (updates[row] - updates[row - 1]))
-
-
-def crossing_interval(
-    updates: npt.ArrayLike, difference: FloatArray, seed: int
-) -> dict[str, float]:
-    """Return the crossing point of the mean over tasks, and its 95% bootstrap interval.
-
-    Args:
-        updates: (points,) numbers of updates.
-        difference: (tasks, points) uniform less on-policy.
-        seed: of the resampling.
-    """
-    tasks = len(difference)
-    rng = np.random.default_rng(seed)
-    # A bootstrap sample of the tasks is a vector of counts, and its mean a matrix product.
-    counts = rng.multinomial(tasks, np.full(tasks, 1 / tasks), size=RESAMPLES)
-    means = counts @ difference / tasks
-    low, high = np.quantile(
-        [crossing(updates, mean) for mean in means], (0.025, 0.975), method="nearest"
-    )
-    return {
-        "crossing": crossing(updates, difference.mean(axis=0)),
-        "crossing_low": float(low),
-        "crossing_high": float(high),
     }
 
 
@@ -269,6 +222,8 @@ def summary(tables: Tables, config: Figure88Config) -> dict[str, Lines]:
         sections[f"Figure 8.8, |S| = {states:,}, b = {branching}"] = _value_lines(curves)
         ends = [float(crossings[f"crossing{end}"][row]) for end in ("", "_low", "_high")]
         text = "{:,.0f} [{:,.0f}, {:,.0f}]".format(*ends)
+        if few_runs("crossing", int(crossings["runs"][row])):
+            text += f" {FEW_RUNS_MARK}"
         last.append((f"{states:,}", str(branching), runs_text(crossings, row), text))
     return {**sections, "Figure 8.8, crossing points": last}
 

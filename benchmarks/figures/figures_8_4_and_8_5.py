@@ -52,6 +52,8 @@ class ChangingMazeFigureConfig(AgentConfig):
 
     maze: ClassVar[str]  # title of the plot
     env: ClassVar[str]  # the environment's id
+    # Rewards have a rare mode: few runs of Dyna-Q find a shorter path, or the other way round.
+    interval_kind: ClassVar[str] = "time"
 
     runs: int = 1000
     """Runs of each agent."""
@@ -178,8 +180,10 @@ def summary(tables: Tables, config: ChangingMazeFigureConfig) -> Lines:
     for agent in AGENTS:
         curve = rows_where(tables[config.name], agent=agent)
         after = rows_where(tables[f"{config.name}_runs"], agent=agent)["reward_after"]
-        whole = interval_text(curve, "reward", -1, 1)
-        after_text = format_interval(mean_interval(after), few=few_runs("mean", after.size))
+        whole = interval_text(curve, "reward", -1, 1, kind=config.interval_kind)
+        after_text = format_interval(
+            mean_interval(after), few=few_runs(config.interval_kind, after.size)
+        )
         lines.append((agent, runs_text(curve), whole, after_text))
     return lines
 

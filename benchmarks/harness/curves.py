@@ -18,7 +18,6 @@ from dynamaze.benchmarks.harness.analysis.intervals import (
 )
 from dynamaze.benchmarks.harness.analysis.plots import COLOURS, line_with_band, panels
 from dynamaze.benchmarks.harness.analysis.summaries import (
-    FEW_RUNS_OF_MEDIAN,
     count_text,
     median_interval,
 )
@@ -102,8 +101,9 @@ def interval_text(
     """
     parts = (part[row] for part in interval_of(table, quantity))
     runs = int(table["runs"][row]) if "runs" in table else None
-    is_median = f"{quantity}_median" in table
-    few = runs is not None and (runs < FEW_RUNS_OF_MEDIAN if is_median else few_runs(kind, runs))
+    if f"{quantity}_median" in table:
+        kind = "median"
+    few = runs is not None and few_runs(kind, runs)
     return format_interval(IntervalEstimate(*parts), digits, few=few)
 
 

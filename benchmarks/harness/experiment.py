@@ -61,6 +61,8 @@ class ExperimentConfig:
     """Typical CPU seconds of a run with the default settings, for an estimate; None if unknown."""
     interval_kind: ClassVar[str] = "mean"
     """Of the kinds of its intervals (`intervals.FEW_RUNS_BY_KIND`) that which needs most runs."""
+    other_intervals: ClassVar[str] = ""
+    """Intervals of its summary that are not Student's, for the caption: "shares: Wilson's"."""
     failures: ClassVar[str] = ""
     """Name of the table of failed runs, where an experiment goes on without them."""
 
@@ -102,7 +104,7 @@ class ExperimentConfig:
     @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
-        return interval_caption(self.runs, self.interval_kind)
+        return interval_caption(self.runs, self.interval_kind, self.other_intervals)
 
     def make_executor(self, workers: int) -> MakeExecutor | None:
         """Return what makes the executor of the runs; None for processes."""
@@ -333,9 +335,17 @@ def save_figure(path: Path, figure: Figure) -> None:
     write_atomically(path, content.getvalue())
 
 
-def interval_caption(runs: int, kind: str = "mean") -> str:
-    """Return the caption of a summary of means, with a warning where the runs are few."""
-    caption = f"mean of {runs} runs, 95% interval"
+def interval_caption(runs: int, kind: str = "mean", others: str = "") -> str:
+    """Return the caption of a summary of means, with a warning where the runs are few.
+
+    Args:
+        runs: their number.
+        kind: of its intervals (`intervals.FEW_RUNS_BY_KIND`) that which needs most runs.
+        others: the intervals that are not Student's.
+    """
+    caption = f"mean of {runs} runs, Student's 95% interval"
+    if others:
+        caption += f"; {others}"
     if few_runs(kind, runs):
         caption += f"; {FEW_RUNS_NOTE}"
     return caption

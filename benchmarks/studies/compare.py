@@ -45,7 +45,6 @@ from dynamaze.benchmarks.harness.analysis.statistics import (
     restricted_mean,
     stratified_bootstrap,
 )
-from dynamaze.benchmarks.harness.analysis.summaries import mean_text
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
@@ -529,7 +528,14 @@ def pooled_lines(table: Table) -> Lines:
 
 def _mean_text(samples: FloatArray) -> str:
     """Return a mean with its interval, with as many digits as it takes."""
-    return "unknown" if np.isnan(samples).any() else mean_text(samples, None)
+    if np.isnan(samples).any():
+        return "unknown"
+    if len(samples) < 2:
+        return f"{samples.mean():.4g}"
+    interval = mean_interval(samples)
+    half = float(interval.high - interval.low) / 2
+    digits = int(np.clip(np.ceil(-np.log10(half)) + 1, 0, 4)) if half > 0 else 1
+    return format_interval(interval, digits, few=few_runs("mean", len(samples)))
 
 
 def _recovery_texts(times: FloatArray, phases: Table, change: int) -> list[str]:

@@ -108,8 +108,8 @@ class ContinuousLearningConfig(ExperimentConfig):
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
         return (
-            "n runs; 95% intervals: of the median of the steps (500 where the goal is not "
-            f"reached), and Wilson's of the success rate; {FEW_RUNS_NOTE}"
+            "n runs; 95% intervals: by order statistics of the median of the steps (500 where the "
+            f"goal is not reached), and Wilson's of the success rate; {FEW_RUNS_NOTE}"
         )
 
     def check(self) -> None:

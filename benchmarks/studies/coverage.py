@@ -24,11 +24,11 @@ from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS_MARK,
+    UNKNOWN_KIND,
     IntervalEstimate,
     few_runs,
     format_interval,
     geometric_mean_interval,
-    kind_of_mean,
     mean_interval,
     proportion_interval,
     quantile_ranks,
@@ -39,6 +39,7 @@ from dynamaze.benchmarks.harness.analysis.plots import (
     number_ticks,
     panels,
 )
+from dynamaze.benchmarks.harness.analysis.resampling import crossing_interval, median_ratio
 from dynamaze.benchmarks.harness.analysis.statistics import (
     censored_at,
     interquartile_mean,
@@ -48,6 +49,7 @@ from dynamaze.benchmarks.harness.analysis.statistics import (
     restricted_mean,
     stratified_bootstrap,
 )
+from dynamaze.benchmarks.harness.analysis.summaries import fraction_interval
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
@@ -259,6 +261,13 @@ def data_sets(repetitions: int = 400) -> dict[str, DataSet]:
             )
             for share in (0.01, 0.37, 0.99)
         },
+        "mazes-2": DataSet(
+            "Success rate in n mazes, 2% of the mazes fail in part",
+            lambda rng, n, samples: (
+                1 - (rng.random((n, samples)) < 0.02) * rng.random((n, samples))
+            ),
+            (Check("as a share", "proportion", 0.99, covers_fraction),),
+        ),
         **{f"recovery-{round(100 * share)}": recovery_data(share) for share in (0.2, 0.86)},
         "stopped": DataSet(
             "Recovery time, 20% of the runs stop early",
@@ -272,6 +281,34 @@ def data_sets(repetitions: int = 400) -> dict[str, DataSet]:
             "Paired difference, 3 seeds in each of n mazes",
             paired_mazes,
             (Check("Student, by maze", "mean", 1.0, covers_paired),),
+        ),
+        "crossing": DataSet(
+            "Difference of two curves, 0 after 40% of the updates",
+            differences_of_curves,
+            (
+                Check(
+                    "crossing of the mean, bootstrap",
+                    "crossing",
+                    0.4,
+                    lambda curves, truth, rng: covers_crossing(curves, truth, rng, repetitions),
+                    0.1,
+                    most=100,
+                ),
+            ),
+        ),
+        "ratio": DataSet(
+            "Updates of two methods, lognormal (sigma 0.8 and 0.3)",
+            two_lognormals,
+            (
+                Check(
+                    "ratio of medians, bootstrap",
+                    "bootstrap",
+                    40.0,
+                    lambda counts, truth, rng: covers_ratio(counts, truth, rng, repetitions),
+                    0.1,
+                    most=100,
+                ),
+            ),
         ),
         "scores": DataSet(
             "Scores in 4 mazes, two modes in each",
@@ -365,6 +402,22 @@ def paired_mazes(rng: np.random.Generator, n: int, samples: int) -> FloatArray:
     return np.asarray(maze + rng.normal(0, 1.0, (n, samples, 3)))
 
 
+UPDATES = np.linspace(0, 1, 21)
+"""Points of the curves of `differences_of_curves`."""
+
+
+def differences_of_curves(rng: np.random.Generator, n: int, samples: int) -> FloatArray:
+    """Return (n, samples, points) curves whose mean is negative, then 0 at 0.4 and positive."""
+    lead, late, noise = (rng.normal(size=(n, samples, count)) for count in (1, 1, UPDATES.size))
+    mean = 4 * UPDATES * (UPDATES - 0.4)
+    return np.asarray((1 + lead) * mean + late * UPDATES + 0.3 * noise)
+
+
+def two_lognormals(rng: np.random.Generator, n: int, samples: int) -> FloatArray:
+    """Return (n, samples, 2) updates of two methods, whose medians are 4000 and 100."""
+    return np.array([4000.0, 100.0]) * rng.lognormal(0.0, [0.8, 0.3], (n, samples, 2))
+
+
 TASKS = np.array([0.2, 0.35, 0.45, 0.5])
 """Scores of the lower mode in each maze; the upper one is 0.4 above, and has 63% of the runs."""
 
@@ -432,8 +485,8 @@ def _is_result(table: Table, name: str) -> bool:
 
 
 def stored_data(title: str, numbers: FloatArray) -> DataSet:
-    """Return stored numbers as a distribution, with the intervals that fit them."""
-    checks = [student(kind_of_mean(numbers), float(numbers.mean()))]
+    """Return stored numbers as a distribution, with the intervals that fit unknown numbers."""
+    checks = [student(UNKNOWN_KIND, float(numbers.mean()))]
     if (numbers > 0).all():
         checks.append(geometric(float(np.exp(np.log(numbers).mean()))))
     middle = np.sort(numbers)[math.ceil(numbers.size / 2) - 1]
@@ -468,7 +521,7 @@ def geometric(truth: float) -> Check:
 
 def median(truth: float) -> Check:
     """Return the check of the interval of the median."""
-    return Check("median, order statistics", "quantile", truth, covers_median)
+    return Check("median, order statistics", "median", truth, covers_median)
 
 
 def within(interval: IntervalEstimate, truth: float) -> BoolArray:
@@ -479,15 +532,20 @@ def within(interval: IntervalEstimate, truth: float) -> BoolArray:
 
 def covers_median(data: FloatArray, truth: float, rng: np.random.Generator) -> BoolArray:
     """Return in which samples the interval of the median contains it; it may be infinite."""
-    low, high = quantile_ranks(len(data))
-    edge = np.full((1, data.shape[1]), np.inf)
-    ends = np.concatenate([-edge, np.sort(data, axis=0), edge])
+    # As `median_interval`, for all samples at once.
+    low, high = np.clip(quantile_ranks(len(data)), 1, len(data)) - 1
+    ends = np.sort(data, axis=0)
     return within(IntervalEstimate(ends[low], ends[low], ends[high]), truth)
 
 
 def covers_share(data: FloatArray, truth: float, rng: np.random.Generator) -> BoolArray:
     """Return in which samples the interval of the proportion of ones contains it."""
     return within(proportion_interval(data.sum(axis=0), len(data)), truth)
+
+
+def covers_fraction(data: FloatArray, truth: float, rng: np.random.Generator) -> BoolArray:
+    """Return in which samples the interval of a mean of fractions contains it."""
+    return within(fraction_interval(data), truth)
 
 
 def covers_recovered(data: FloatArray, truth: float, rng: np.random.Generator) -> BoolArray:
@@ -541,6 +599,30 @@ def covers_paired(data: FloatArray, truth: float, rng: np.random.Generator) -> B
     differences = np.moveaxis(data, 2, 1).reshape(n * seeds, samples)
     mazes = np.repeat(np.arange(n), seeds)
     return within(paired_difference(differences, np.zeros_like(differences), mazes), truth)
+
+
+def covers_crossing(
+    data: FloatArray, truth: float, rng: np.random.Generator, repetitions: int
+) -> BoolArray:
+    """Return in which samples of curves the interval of the mean's crossing contains it."""
+    return np.array(
+        [
+            within(crossing_interval(UPDATES, each, rng=rng, resamples=repetitions), truth)
+            for each in np.moveaxis(data, 1, 0)
+        ]
+    )
+
+
+def covers_ratio(
+    data: FloatArray, truth: float, rng: np.random.Generator, repetitions: int
+) -> BoolArray:
+    """Return in which samples of two methods the interval of the ratio of medians contains it."""
+    return np.array(
+        [
+            within(median_ratio(first, second, rng=rng, resamples=repetitions), truth)
+            for first, second in np.moveaxis(data, (2, 1), (1, 0))
+        ]
+    )
 
 
 def covers_bootstrap(

@@ -91,7 +91,7 @@ class DeepBeliefConfig(ExperimentConfig):
     @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
-        return f"mean of n runs, 95% interval; gain: paired difference; {FEW_RUNS_NOTE}"
+        return f"mean of n runs, Student's 95% interval; gain: paired difference; {FEW_RUNS_NOTE}"
 
     @property
     def settings(self) -> Sequence[Setting]:
@@ -180,8 +180,8 @@ def summary(tables: Tables, config: DeepBeliefConfig) -> Lines:
         for labelled in distinct(runs, "labelled"):
             part = rows_where(runs, observation=observation, labelled=labelled)
             without, *errors = (rows_where(part, arm=arm)["error"] for arm in ARMS)
-            gains = (mean_text(without - error, 3) for error in errors)
-            cells = (str(without.size), mean_text(without, 3), *gains)
+            gains = (mean_text(without - error, 3, kind="mean") for error in errors)
+            cells = (str(without.size), mean_text(without, 3, kind="mean"), *gains)
             lines.append((observation, str(labelled), *cells))
     return lines
 

@@ -72,7 +72,7 @@ class LinearDynaConfig(ExperimentConfig):
     @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
-        return f"mean of n runs, 95% interval; {FEW_RUNS_NOTE}"
+        return f"mean of n runs, Student's 95% interval; {FEW_RUNS_NOTE}"
 
     @property
     def settings(self) -> Sequence[Setting]:

@@ -26,6 +26,7 @@ from dynamaze.agents.models import LEARNED_MODELS, MODELS
 from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS_NOTE,
     IntervalEstimate,
+    few_runs,
     format_interval,
     geometric_mean_interval,
     mean_interval,
@@ -114,8 +115,9 @@ class ModelComparisonConfig(ExperimentConfig):
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
         return (
-            "n runs; 95% intervals of the share of solved mazes, of the median of steps to solve, "
-            f"and of means; times: median and quartiles; {FEW_RUNS_NOTE}"
+            "n runs; 95% intervals: Wilson's of the share of solved mazes, by order statistics of "
+            "the median of steps to solve, Student's of means, on the log scale of ratios; times: "
+            f"median and quartiles; {FEW_RUNS_NOTE}"
         )
 
     def check(self) -> None:
@@ -251,17 +253,21 @@ def _lines(table: Table, runs: Table) -> Lines:
             str(row["runs"]),
             share_text(own["solved"]),
             median_text(steps, limit=limit),
-            mean_text(own["next_error"], 3),
-            "" if np.isnan(row["coverage"]) else mean_text(own["coverage"], 3),
+            mean_text(own["next_error"], 3, kind="time"),
+            "" if np.isnan(row["coverage"]) else mean_text(own["coverage"], 3, kind="time"),
         ]
         if compared:
             line.append(
-                format_interval(ratio_to_table(runs, row["model"]), 2)
-                if np.isfinite(own["steps_after"]).all()
-                else "-"
+                _ratio_text(runs, row["model"]) if np.isfinite(own["steps_after"]).all() else "-"
             )
         lines.append(tuple(line))
     return lines
+
+
+def _ratio_text(runs: Table, model: str) -> str:
+    static = rows_where(runs, maze="static")
+    pairs = min(int((static["model"] == name).sum()) for name in (model, BASELINE_MODEL))
+    return format_interval(ratio_to_table(runs, model), 2, few=few_runs("geometric", pairs))
 
 
 def _has_reference(table: Table) -> bool:

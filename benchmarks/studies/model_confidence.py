@@ -117,8 +117,9 @@ class ModelConfidenceConfig(AgentConfig):
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
         return (
-            "n runs; 95% intervals of mean rewards and of the median of steps to 5 goals, which "
-            f"are all remaining steps where there were fewer goals; {FEW_RUNS_NOTE}"
+            "n runs; mean rewards with Student's 95% interval; median steps to 5 goals, which are "
+            "all remaining steps where there were fewer goals, with that by order statistics; "
+            f"{FEW_RUNS_NOTE}"
         )
 
     def check(self) -> None:
@@ -274,13 +275,15 @@ def summary(tables: Tables, config: ModelConfidenceConfig) -> dict[str, Lines]:
             for method in METHODS:
                 mine = rows_where(rows, method=method)
                 before, late, after = (
-                    mean_text(mine[column])
+                    mean_text(mine[column], kind="time")
                     for column in ("reward_before", "reward_late", "reward_after")
                 )
                 more = (
                     "-"
                     if method == "Dyna-Q"
-                    else mean_text(paired_gains(ends, maze, model, method, "reward_after"))
+                    else mean_text(
+                        paired_gains(ends, maze, model, method, "reward_after"), kind="time"
+                    )
                 )
                 runs, steps = str(mine["run"].size), median_text(mine["steps_to_five"])
                 lines.append((method, runs, before, late, after, more, steps))

@@ -141,7 +141,10 @@ class ModelErrorConfig(AgentConfig):
     @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
-        return f"mean of n runs, 95% interval; paired gain over Q-learning, in %; {FEW_RUNS_NOTE}"
+        return (
+            "mean of n runs, Student's 95% interval; paired gain over Q-learning, in %; "
+            f"{FEW_RUNS_NOTE}"
+        )
 
     def check(self) -> None:
         """Check the options before anything runs.
@@ -317,7 +320,7 @@ def summary(tables: Tables, config: ModelErrorConfig) -> dict[str, Lines]:
                     text
                     for which, each in enumerate((plain, selective))
                     for text in (
-                        mean_text(relative_gains(own_runs, planner, level, which), 0),
+                        mean_text(relative_gains(own_runs, planner, level, which), 0, kind="time"),
                         worse_text(each, row),
                     )
                 ]

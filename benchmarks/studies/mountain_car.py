@@ -85,7 +85,9 @@ class MountainCarConfig(ExperimentConfig):
     @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
-        return f"n runs; median steps of an episode, 95% interval; {FEW_RUNS_NOTE}"
+        return (
+            f"n runs; median steps of an episode, 95% interval by order statistics; {FEW_RUNS_NOTE}"
+        )
 
     @property
     def settings(self) -> Sequence[Setting]:

@@ -184,8 +184,9 @@ class SB3DynaConfig(ExperimentConfig):
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
         return (
-            "n runs; medians of real steps and means of paired differences, 95% intervals; an "
-            f"event that did not happen counts with all steps of the run; {FEW_RUNS_NOTE}"
+            "n runs; medians of real steps with 95% intervals by order statistics, means of paired "
+            "differences with Student's, shares with Wilson's; in a difference an event that did "
+            f"not happen counts with all steps of the run; {FEW_RUNS_NOTE}"
         )
 
 
@@ -375,7 +376,7 @@ def summary(tables: Tables, config: SB3DynaConfig) -> Lines:
         runs = rows_where(table, task=name)
         mine = rows_where(runs, method=method, gradient_steps=updates)
         alone = (rows_where(runs, method=METHODS[0], gradient_steps=n) for n in (updates, fewest))
-        fewer = [mean_text(each["steps"] - mine["steps"], 0) for each in alone]
+        fewer = [mean_text(each["steps"] - mine["steps"], 0, kind="time") for each in alone]
         if method == METHODS[0]:
             fewer[0] = ""
             fewer[1] = fewer[1] if updates != fewest else ""

@@ -23,8 +23,10 @@ FEW_RUNS_BY_KIND = {
     "skewed": 300,
     "time": 50,
     "survival": 50,
+    "crossing": 50,
     "bootstrap": 20,
     "geometric": 5,
+    "median": 5,
     "quantile": 1,
     "proportion": 1,
 }
@@ -35,13 +37,23 @@ Measured by `dynamaze bench coverage`, whose data sets each have a kind:
 - mean: Student's interval of numbers without long tails, or with two modes of at least 30% each.
 - skewed: Student's interval of counts with a long tail (lognormal with sigma 1).
 - time: Student's interval or the restricted mean of times of which some are censored, and of
-  numbers with a rare mode of 10 to 30%.
+  numbers with a rare mode of 10 to 30%, such as rewards in a maze where some runs find a path.
 - survival: Kaplan-Meier's interval at one time.
-- bootstrap: percentile bootstrap of the interquartile mean; the runs of each task.
+- crossing: percentile bootstrap of the place where a mean curve crosses 0.
+- bootstrap: percentile bootstrap of the interquartile mean, the runs of each task; of a ratio of
+  medians.
 - geometric: Student's interval on the log scale; few equal counts have no spread.
-- quantile, proportion: cover with any number of runs. (A quantile's interval has an infinite end
-  instead.)
+- median: order statistics; the range of the samples where the runs are too few for them.
+- quantile, proportion: cover with any number of runs. (The interval of a quantile has an infinite
+  end instead.)
+
+The kind is that of the quantity, and stays the same in all its rows. It must not be chosen by the
+runs of the interval itself: those few that happen to look symmetric are just those whose interval
+is too short.
 """
+
+UNKNOWN_KIND = "skewed"
+"""Kind of the mean of a quantity of which nothing is known: the one that needs the most runs."""
 
 FEW_RUNS = FEW_RUNS_BY_KIND["mean"]
 """With fewer runs the interval of a mean is marked."""
@@ -75,30 +87,6 @@ def few_runs(kind: str, runs: int) -> bool:
         ValueError: for an unknown kind.
     """
     return runs < FEW_RUNS_BY_KIND[checked_choice("kind", kind, FEW_RUNS_BY_KIND)]
-
-
-def kind_of_mean(samples: npt.ArrayLike) -> str:
-    """Return the kind of the mean's interval that fits the skewness of many runs.
-
-    Not for the runs of the interval itself: those few that happen to look symmetric are just those
-    whose interval is too short. Use the runs of an earlier, larger experiment, or the kind of
-    quantity.
-
-    Args:
-        samples: (runs,) numbers, at least 2.
-
-    Raises:
-        ValueError: for fewer than 2 runs.
-    """
-    numbers = np.asarray(samples, dtype=np.float64)
-    if numbers.size < 2:
-        raise ValueError(f"{numbers.size} runs; expected at least 2")
-    spread = numbers.std()
-    skewness = 0.0 if spread == 0 else abs(np.mean((numbers - numbers.mean()) ** 3)) / spread**3
-    # Two modes of 30% and 70% have 0.87, of 14% and 86% 2.1.
-    if skewness <= 0.9:
-        return "mean"
-    return "time" if skewness <= 2.2 else "skewed"
 
 
 def mean_interval(samples: npt.ArrayLike, confidence: float = 0.95) -> IntervalEstimate:

@@ -14,20 +14,17 @@ from dynamaze.benchmarks.harness.analysis.intervals import (
     IntervalEstimate,
     few_runs,
     format_interval,
-    kind_of_mean,
     mean_interval,
     proportion_interval,
     quantile_interval,
 )
 
-FEW_RUNS_OF_MEDIAN = 6
-"""With fewer runs the range of the samples covers the median in less than 95% of the cases."""
-
 
 def median_interval(samples: npt.ArrayLike) -> IntervalEstimate:
     """Return the median over the first axis with a distribution-free 95% interval.
 
-    With fewer than `FEW_RUNS_OF_MEDIAN` runs the ends are the smallest and the largest sample.
+    With fewer than 6 runs the ends are the smallest and the largest sample, which cover the median
+    in less than 95% of the cases, and in less than 93% below 5 (`few_runs("median", n)`).
 
     Args:
         samples: (runs, ...) numbers, which may be infinite; at least 1 run.
@@ -37,9 +34,7 @@ def median_interval(samples: npt.ArrayLike) -> IntervalEstimate:
     for place in np.ndindex(runs.shape[1:]):
         own = runs[(slice(None), *place)]
         middle, low, high = quantile_interval(own)
-        is_few = len(own) < FEW_RUNS_OF_MEDIAN
-        found = (middle, own.min(), own.max()) if is_few else (middle, low, high)
-        ends[(slice(None), *place)] = found
+        ends[(slice(None), *place)] = middle, max(low, own.min()), min(high, own.max())
     return IntervalEstimate(*ends)
 
 
@@ -62,16 +57,22 @@ def fraction_interval(samples: npt.ArrayLike) -> IntervalEstimate:
 
 
 def mean_text(
-    samples: npt.ArrayLike, digits: int | None = 1, *, unit: str = "", sign: str = ""
+    samples: npt.ArrayLike,
+    digits: int | None = 1,
+    *,
+    kind: str,
+    unit: str = "",
+    sign: str = "",
 ) -> str:
     """Return the mean and Student's interval, as in "8.2% [7.1, 9.3]".
 
-    It is marked if it has too few runs for the skewness of the samples. Equal samples, and a single
-    one, have no such interval, and say so.
+    Equal samples, and a single one, have no such interval, and say so.
 
     Args:
         samples: (runs,) numbers, at least 1.
         digits: after the decimal point; None for those of `significant_digits`.
+        kind: of the quantity (`intervals.FEW_RUNS_BY_KIND`); with too few runs for it the interval
+            is marked.
         unit: appended to the mean.
         sign: "+" also writes the sign of a positive mean.
     """
@@ -79,16 +80,10 @@ def mean_text(
     if np.ptp(numbers) == 0:
         number = f"{numbers[0]:{sign}.4g}" if digits is None else f"{numbers[0]:{sign}.{digits}f}"
         return f"{number}{unit} ({'all equal' if numbers.size > 1 else '1 run'})"
-    interval, few = mean_interval(numbers), has_few_runs(numbers)
+    interval, few = mean_interval(numbers), few_runs(kind, numbers.size)
     if digits is None:
         digits = significant_digits(interval)
     return format_interval(interval, digits, unit=unit, sign=sign, few=few)
-
-
-def has_few_runs(samples: npt.ArrayLike) -> bool:
-    """Tell whether runs, at least 2, are too few for an interval of their mean."""
-    numbers = np.asarray(samples, dtype=np.float64)
-    return few_runs("mean", numbers.size) or few_runs(kind_of_mean(numbers), numbers.size)
 
 
 def significant_digits(interval: IntervalEstimate) -> int:
@@ -114,7 +109,7 @@ def median_text(samples: npt.ArrayLike, digits: int = 0, *, limit: float = np.in
         f"{end:.{digits}f}" if np.isfinite(end) else f"over {limit:g}" for end in ends
     )
     text = f"{middle} [{low}, {high}]" if np.isfinite(ends).any() else middle
-    return f"{text} {FEW_RUNS_MARK}" if len(numbers) < FEW_RUNS_OF_MEDIAN else text
+    return f"{text} {FEW_RUNS_MARK}" if few_runs("median", len(numbers)) else text
 
 
 def share_text(successes: npt.ArrayLike, digits: int = 0) -> str:

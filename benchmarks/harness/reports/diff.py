@@ -17,11 +17,13 @@ import tyro
 from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS,
     FEW_RUNS_NOTE,
+    UNKNOWN_KIND,
     IntervalEstimate,
+    few_runs,
     format_interval,
     mean_interval,
 )
-from dynamaze.benchmarks.harness.analysis.summaries import has_few_runs, significant_digits
+from dynamaze.benchmarks.harness.analysis.summaries import significant_digits
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
@@ -132,7 +134,7 @@ def _compare_metric(
         verdict = TOO_FEW
     else:
         verdict = DIFFERS if interval.low > 0 or interval.high < 0 else SAME
-    return Difference(key, name, *means, interval, n, verdict, has_few_runs(paired))
+    return Difference(key, name, *means, interval, n, verdict, few_runs(UNKNOWN_KIND, n))
 
 
 def _interval(mean: float, low: float, high: float) -> IntervalEstimate:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.benchmarks.harness.analysis.intervals import UNKNOWN_KIND
 from dynamaze.benchmarks.harness.analysis.summaries import mean_text
 from dynamaze.benchmarks.harness.analysis.table import Lines
 from dynamaze.benchmarks.harness.store.database import Store, StoredGroup
@@ -75,7 +76,7 @@ def metric_lines(store: Store, groups: Sequence[StoredGroup]) -> Lines:
                     stored.group.label,
                     stored.group.environment,
                     name,
-                    mean_text(known, None) if len(known) else "no finite number",
+                    mean_text(known, None, kind=UNKNOWN_KIND) if len(known) else "no finite number",
                     finite_count_text(len(known), len(values)),
                 )
             )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+import threading
+from collections import Counter
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -120,6 +122,12 @@ def open_store_file(path: Path | None, write: bool) -> sqlite3.Connection:
         connection = _connect(":memory:")
         connection.executescript(_SCHEMA)
         return connection
+    with _opening:
+        _check_or_create(path, write)
+        return _open_for_writing(path) if write else _open_for_reading(path)
+
+
+def _check_or_create(path: Path, write: bool) -> None:
     try:
         if not path.exists():
             if not write:
@@ -129,14 +137,16 @@ def open_store_file(path: Path | None, write: bool) -> sqlite3.Connection:
                 )
             path.parent.mkdir(parents=True, exist_ok=True)
             _create(path)
-        check_header(path)
+        if not _is_open(path):
+            check_header(path)
     except OSError as error:
         raise StoreError(
             f"{path}: the store cannot be opened ({error.filename}: {error.strerror})"
         ) from error
-    if not write:
-        return _open_for_reading(path)
-    connection = _connect(f"{path.absolute().as_uri()}?mode=rw")
+
+
+def _open_for_writing(path: Path) -> sqlite3.Connection:
+    connection = _connect(f"{path.absolute().as_uri()}?mode=rw", path)
     try:
         _set_journal(connection, path)
     except BaseException:
@@ -147,6 +157,10 @@ def open_store_file(path: Path | None, write: bool) -> sqlite3.Connection:
 
 def check_header(path: Path) -> None:
     """Check that a file is a store of this version, without any change to it.
+
+    Not while this process has a connection to the file: closing any descriptor of it drops the
+    locks of the whole process ("How to corrupt an SQLite database file", section 2.2). The next
+    other process to close the store would delete the write-ahead log.
 
     Raises:
         StoreError: if it is not.
@@ -201,7 +215,7 @@ def _open_for_reading(path: Path) -> sqlite3.Connection:
     address = path.absolute().as_uri()
     # A file that cannot be written is opened for reading by SQLite itself. "ro" would leave the
     # files of the write-ahead log behind.
-    connection = _connect(f"{address}?mode=rw")
+    connection = _connect(f"{address}?mode=rw", path)
     try:
         connection.execute("PRAGMA query_only = 1")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -213,13 +227,57 @@ def _open_for_reading(path: Path) -> sqlite3.Connection:
         if has_log or not isinstance(error, sqlite3.OperationalError):
             raise
     # A write-ahead log needs a folder to write to, if only to read; there is no log here.
-    return _connect(f"{address}?mode=ro&immutable=1")
+    return _connect(f"{address}?mode=ro&immutable=1", path)
 
 
-def _connect(address: str) -> sqlite3.Connection:
+_FileKey = tuple[int, int]  # device and inode
+
+_open_files: Counter[_FileKey] = Counter()
+"""Connections of this process to each store."""
+
+_opening = threading.RLock()
+"""Held while a header is checked, and while connections are counted."""
+
+
+def _file_key(path: Path) -> _FileKey:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _is_open(path: Path) -> bool:
+    """Tell whether this process has a connection to a store."""
+    return _open_files[_file_key(path)] > 0
+
+
+class _Connection(sqlite3.Connection):
+    """Connection that is counted as long as it is open."""
+
+    _key: _FileKey | None = None
+
+    def count(self, path: Path) -> None:
+        with _opening:
+            self._key = _file_key(path)
+            _open_files[self._key] += 1
+
+    def close(self) -> None:
+        super().close()
+        with _opening:
+            if self._key is not None:
+                _open_files[self._key] -= 1
+                self._key = None
+
+
+def _connect(address: str, path: Path | None = None) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        address, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False, uri=True
+        address,
+        timeout=LOCK_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=True,
+        factory=_Connection,
     )
+    if path is not None:
+        connection.count(path)
     # Damaged text must not hinder the search for damaged runs, which are known by their CRC.
     connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     return connection

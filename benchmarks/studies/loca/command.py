@@ -131,7 +131,7 @@ class LoCAComparisonConfig(ExperimentConfig):
         """Explanation of the numbers, below the summary."""
         return (
             "normalised score (0: policy that is optimal in the other task, 1: optimum), mean of n "
-            "runs and 95% interval; adaptive: near the optimum in phases 1 and 2; "
+            "runs and Student's 95% interval; adaptive: near the optimum in phases 1 and 2; "
             f"{FEW_RUNS_NOTE}"
         )
 
@@ -245,7 +245,7 @@ def summary(tables: Tables, config: LoCAComparisonConfig) -> Lines:
         cells = []
         for number, near in enumerate(result.near, 1):
             scores = normalised_scores(rows_where(curves, agent=name, phase=number), last)
-            cells.append(f"{mean_text(scores, 2)} {near}")
+            cells.append(f"{mean_text(scores, 2, kind='time')} {near}")
         lines.append((name, str(runs), *cells, result.adaptive))
     return lines
 

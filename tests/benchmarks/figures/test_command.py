@@ -230,7 +230,7 @@ def test_figures_reject_one_run(tmp_path: Path) -> None:
 
 def test_interval_caption_warns_few_runs() -> None:
     assert interval_caption(5).endswith(FEW_RUNS_NOTE)
-    assert interval_caption(500) == "mean of 500 runs, 95% interval"
+    assert interval_caption(500) == "mean of 500 runs, Student's 95% interval"
 
 
 def test_config_replace() -> None:

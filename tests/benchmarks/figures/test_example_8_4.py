@@ -16,8 +16,8 @@ from dynamaze.benchmarks.figures.example_8_4 import (
     counts,
     enlarged_maze,
     greedy_path_length,
-    median_ratio,
     plot,
+    ratio_of_medians,
     run,
     summary,
 )
@@ -45,7 +45,7 @@ def test_sweeping_needs_fewer_updates(table: Table) -> None:
         near = [counts(table, method, states, "near") for method in example_8_4.PLANNERS]
         # The worst run of one is better than the best of the other.
         assert near[1].max() < near[0].min()
-        assert median_ratio(table, states, "near").low > 10
+        assert ratio_of_medians(table, states, "near").low > 10
     # Each of the 47 cells has at most 4 actions that a value has to reach once.
     assert counts(table, "prioritised_sweeping", 47, "near").max() < 4 * 4 * 47
 

@@ -10,8 +10,6 @@ import pytest
 from dynamaze.benchmarks.figures.figure_8_8 import (
     Figure88Config,
     Problem,
-    crossing,
-    crossing_interval,
     run,
     summary,
     trial,
@@ -52,29 +50,6 @@ def test_task_independent_of_runs() -> None:
     ):
         assert (few["uniform"] != other["uniform"]).any()
     assert SMALL.total_runs == 12
-
-
-def test_crossing_by_hand() -> None:
-    updates = [0, 10, 20, 30]
-    assert crossing(updates, [0, -2, -1, 1]) == 25
-    assert crossing(updates, [0, -2, 0, 1]) == 20
-    assert crossing(updates, [0, 1, -2, 2]) == 25  # after the greatest lead
-    assert crossing(updates, [0, -2, -1, -0.5]) == np.inf
-    assert crossing(updates, [0, 1, 2, 3]) == 0  # on-policy was never ahead
-
-
-def test_crossing_interval_narrows() -> None:
-    updates = np.arange(0, 101, 10)
-    truth = np.minimum(updates, 100 - updates) * -1.0 + np.maximum(updates - 50, 0) * 2  # 0 at 66.7
-    noise = np.random.default_rng(0).normal(scale=20, size=(400, 1))
-    few = crossing_interval(updates, truth + noise[:40], seed=0)
-    many = crossing_interval(updates, truth + noise, seed=0)
-    for found in (few, many):
-        assert found["crossing_low"] <= found["crossing"] <= found["crossing_high"]
-    widths = [found["crossing_high"] - found["crossing_low"] for found in (few, many)]
-    assert widths[1] < widths[0] / 2
-    assert many["crossing_low"] < 200 / 3 < many["crossing_high"]
-    assert few == crossing_interval(updates, truth + noise[:40], seed=0)
 
 
 def test_summary_reports_late_crossing(narrow: dict[str, Table]) -> None:

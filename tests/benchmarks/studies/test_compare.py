@@ -108,7 +108,7 @@ def test_run_counts_failures() -> None:
     header, own, other = sections["Comparison of agents in maze"]
     cells = dict(zip(header, own, strict=True))
     assert (cells["n"], cells["failed"], cells["run"]) == ("3", "0", "step by step")
-    assert cells["reward a run"] == "35 (all equal)"
+    assert cells["reward a run"] == "35.0 [35.0, 35.0] (!)"
     assert cells["recovered"].startswith("100% [")
     assert other[:4] == ("broken", "0", "3", "-")
     assert ("broken", "maze", "failed: RuntimeError: I broke") in sections[

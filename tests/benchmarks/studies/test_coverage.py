@@ -98,7 +98,7 @@ def test_stored_runs_are_resampled(tmp_path: Path) -> None:
     assert min(numbers) > 0  # agent b, the most skewed
     config = replace(CONFIG, output=tmp_path, samples=20, data=("normal",))
     table = coverage.run(config)["coverage"]
-    assert set(rows_where(table, data=title)["kind"]) == {"time", "geometric", "quantile"}
+    assert set(rows_where(table, data=title)["kind"]) == {"skewed", "geometric", "median"}
     assert not stored_numbers(tmp_path / "nowhere", 5)
 
 

@@ -56,8 +56,10 @@ def test_run_module_plots_stored_tables(tmp_path: Path, monkeypatch: pytest.Monk
     folder = tmp_path / "results"
     assert sorted(path.name for path in folder.iterdir()) == [
         "models.csv",
+        "models.html",
         "models.png",
         "models_runs.csv",
+        "runs.sqlite",
     ]
     monkeypatch.setattr(model_comparison, "run", None)
     picture = (folder / "models.png").read_bytes()

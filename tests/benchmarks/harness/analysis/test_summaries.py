@@ -7,7 +7,6 @@ import pytest
 
 from dynamaze.benchmarks.harness.analysis.intervals import proportion_interval, quantile_interval
 from dynamaze.benchmarks.harness.analysis.summaries import (
-    FEW_RUNS_OF_MEDIAN,
     count_text,
     fraction_interval,
     mean_text,
@@ -18,20 +17,27 @@ from dynamaze.benchmarks.harness.analysis.summaries import (
 
 
 def test_mean_text_marks_few_runs() -> None:
-    assert mean_text([1.0, 3.0], 0, unit="%") == "2% [-11, 15] (!)"
-    assert mean_text(np.tile([1.0, 3.0], 50), 1, sign="+") == "+2.0 [1.8, 2.2]"
-    assert mean_text([5.0, 5.0], 1) == "5.0 (all equal)"
-    rare = np.array([0.0] + [100.0] * 15)  # 16 runs are enough, but not with a rare failure
-    assert mean_text(rare, 0) == "94 [80, 107] (!)"
+    assert mean_text([1.0, 3.0], 0, kind="mean", unit="%") == "2% [-11, 15] (!)"
+    assert mean_text(np.tile([1.0, 3.0], 50), 1, kind="mean", sign="+") == "+2.0 [1.8, 2.2]"
+    assert mean_text([5.0, 5.0], 1, kind="mean") == "5.0 (all equal)"
+    even = np.tile([1.0, 3.0], 8)  # the kind is that of the quantity, not of these runs
+    assert mean_text(even, 0, kind="mean") == "2 [1, 3]"
+    assert mean_text(even, 0, kind="time") == "2 [1, 3] (!)"
 
 
 def test_median_interval_is_finite_for_few_runs() -> None:
-    few = np.arange(FEW_RUNS_OF_MEDIAN - 1.0)
-    assert np.isinf(quantile_interval(few).high)
-    assert [float(part) for part in median_interval(few)] == [2, 0, 4]
-    enough = np.arange(float(FEW_RUNS_OF_MEDIAN))
+    for runs in (4, 5):
+        few = np.arange(float(runs))
+        assert np.isinf(quantile_interval(few).high)
+        assert [float(part) for part in median_interval(few)][1:] == [0, runs - 1]
+    enough = np.arange(6.0)
     for found, expected in zip(median_interval(enough), quantile_interval(enough), strict=True):
         assert float(found) == float(expected)
+
+
+def test_median_text_marks_few_runs() -> None:
+    assert median_text([1.0, 2.0, 3.0, 4.0]).endswith("[1, 4] (!)")
+    assert median_text([1.0, 2.0, 3.0, 4.0, 5.0]) == "3 [1, 5]"  # 1 - 2 / 2^5 = 93.75%
 
 
 def test_median_interval_of_curves() -> None:

@@ -134,7 +134,7 @@ def test_unfinished_report_shows_means(tmp_path: Path) -> None:
     with Store(tmp_path / "runs.sqlite", write=False) as store:
         report = stored_report(store, "toy")
         ((_, line),) = report.sections.values()
-        assert line == ("n = 5", "DynaMaze-v0", "reward", "9.5 [6.7, 12.3]", "20")
+        assert line == ("n = 5", "DynaMaze-v0", "reward", "9.5 [6.7, 12.3] (!)", "20")
         assert "has not ended" in report.note
         with pytest.raises(StoreError, match=r"no runs of 'other'; expected one of \['toy'\]"):
             stored_report(store, "other")

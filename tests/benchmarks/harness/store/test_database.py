@@ -245,6 +245,18 @@ with Store(sys.argv[1]) as store:
 """
 
 
+def test_other_readers_keep_the_log(path: Path, store: Store) -> None:
+    group_id = store.open_group(GROUP)
+    store_file.open_store_file(path, True).close()  # as each heartbeat does
+    program = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT 1 FROM runs')"
+    subprocess.run([sys.executable, "-c", program, path], check=True)
+    # Another process that believes to be the last one deletes the log at its end.
+    assert path.with_name("runs.sqlite-wal").exists()
+    store.record(group_id, [result(0)])
+    with Store(path, write=False) as reader:
+        assert reader.states(group_id) == {0: "done"}
+
+
 def start_writer(path: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path)],

@@ -115,6 +115,7 @@ class ExperimentConfig:
             ValueError: for fewer than 2 runs, or an option with a value that it cannot have.
         """
         check_runs(self.runs)
+        checked_integer("seed", self.seed, 0)
         if self.workers is not None:
             checked_integer("workers", self.workers, 1)
         if self.run_limit is not None:

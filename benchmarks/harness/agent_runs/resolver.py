@@ -99,6 +99,8 @@ def resolve_agent(text: str) -> Any:
     if ":" in name:
         found = import_name("agent", name)
         return partial(found, **arguments) if arguments else found
+    if name.endswith(".py"):
+        raise ValueError(f"agent {text!r}; expected the name of an agent in it, {name}:NAME")
     name = RANDOM if name == "Random" else name  # as `watch` called it in version 0.1
     if name not in NAMES:
         raise ValueError(
@@ -202,13 +204,35 @@ def _import_file(what: str, path: str) -> ModuleType:
         sys.modules[name] = module
         if str(file.parent) not in sys.path:
             sys.path.append(str(file.parent))
+        send_by_value(module)  # before it runs, as it may use other processes
+        _imports.append(str(path))
         try:
             spec.loader.exec_module(module)
+        except ImportEnd:
+            pass
         except BaseException:
             del sys.modules[name]
             raise
-        send_by_value(module)
+        finally:
+            _imports.pop()
     return sys.modules[name]
+
+
+class ImportEnd(BaseException):
+    """Ends the import of a script where it begins a benchmark of its own."""
+
+
+_imports: list[str] = []
+
+
+def end_import() -> None:
+    """End the import of a file for its agents: what its script does then is not for import.
+
+    Raises:
+        ImportEnd: during such an import; what the file has defined before can be used.
+    """
+    if _imports:
+        raise ImportEnd
 
 
 def _check_arguments(text: str, agent: Any, arguments: Mapping[str, Any]) -> None:

@@ -286,6 +286,7 @@ def check_runs(runs: int, name: str = "runs") -> None:
     Raises:
         ValueError: for fewer than 2.
     """
+    checked_integer(name, runs, 0)
     if runs < 2:
         raise ValueError(f"{name}={runs}; expected at least 2 for an interval")
 

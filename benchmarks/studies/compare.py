@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
@@ -25,7 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.agent_runs.exact_regret import Phase, phases_of
-from dynamaze.benchmarks.harness.agent_runs.resolver import resolve_agent, resolve_env
+from dynamaze.benchmarks.harness.agent_runs.resolver import named_text, resolve_agent, resolve_env
 from dynamaze.benchmarks.harness.agent_runs.step_runs import (
     COMPILED,
     Budget,
@@ -250,14 +249,6 @@ class CompareConfig(ExperimentConfig):
             return tuple(phases_of(made, self.steps, self.gamma)) if self.steps else ()
         finally:
             made.close()
-
-
-def named_text(text: str) -> tuple[str, str]:
-    """Split `LABEL=TEXT`; without a label the text is the name of itself."""
-    match = re.fullmatch(r"([^=():/\\]+)=(.+)", text, re.DOTALL)
-    if match is None or Path(text).exists():
-        return text, text
-    return match[1].strip(), match[2].strip()
 
 
 def executor_for(entries: Entries, workers: int) -> MakeExecutor | None:
@@ -611,8 +602,8 @@ def reward_lines(table: Table, agents: Sequence[str]) -> Lines:
     lines: Lines = [("agent", "n", "reward of a run", "regret")]
     for agent in agents:
         rows = rows_where(table, agent=agent)
-        cells = [_mean_text(rows[quantity]) for quantity in ("reward", "regret")]
-        lines.append((agent, str(len(rows["run"])), *cells))
+        texts = _mean_text(rows["reward"]), _mean_text(rows["regret"], minimum=0.0)
+        lines.append((agent, str(len(rows["run"])), *texts))
     return lines
 
 
@@ -707,7 +698,7 @@ def remark_sections(
     return {title: lines for title, lines in found.items() if len(lines) > 1}
 
 
-def _mean_text(samples: FloatArray) -> str:
+def _mean_text(samples: FloatArray, minimum: float = -np.inf) -> str:
     """Return a mean with its interval."""
     if not len(samples):
         return "-"
@@ -715,7 +706,7 @@ def _mean_text(samples: FloatArray) -> str:
         return "unknown"
     if len(samples) < 2:
         return f"{samples.mean():.4g}"
-    return Estimate.of(mean_interval(samples), len(samples), "mean").text()
+    return Estimate.of(mean_interval(samples), len(samples), "mean").text(minimum=minimum)
 
 
 def _recovery_texts(times: FloatArray, horizon: float) -> list[str]:
@@ -739,7 +730,10 @@ def _time_text(rows: Table, took: Table) -> str:
         for number, steps in zip(rows["run"].tolist(), rows["steps"].tolist(), strict=True)
         if number in seconds
     ]
-    return f"{1e6 * float(np.median(each)):.3g}" if each else "-"
+    if not each:
+        return "-"
+    median = 1e6 * float(np.median(each))
+    return f"{median:,.0f}" if median >= 100 else f"{median:.3g}"
 
 
 if __name__ == "__main__":

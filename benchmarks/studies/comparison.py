@@ -57,15 +57,16 @@ class Estimate(NamedTuple):
     @classmethod
     def of(cls, interval: IntervalEstimate, n: int, kind: str) -> Estimate:
         """Return the estimate of an interval of a kind (`intervals.FEW_RUNS_BY_KIND`)."""
-        return cls(*(np.asarray(part).item() for part in interval), n, few_runs(kind, n))
+        mean, low, high = (np.asarray(part).item() for part in interval)
+        return cls(mean, low, high, n, few_runs(kind, n))
 
-    def text(self, digits: int | None = None) -> str:
+    def text(self, digits: int | None = None, minimum: float = -np.inf) -> str:
         """Return the interval as text, without n, with as many digits as it takes."""
         if digits is None:
             half = (self.high - self.low) / 2
             digits = int(np.clip(np.ceil(-np.log10(half)) + 1, 0, 4)) if half > 0 else 1
         interval = IntervalEstimate(*map(np.asarray, self[:3]))
-        return format_interval(interval, digits, few=self.is_few)
+        return format_interval(interval, digits, minimum=minimum, few=self.is_few)
 
     def __str__(self) -> str:
         return f"{self.text()}, n={self.n}"
@@ -216,8 +217,8 @@ def _pairs(table: Table, first: str, second: str, quantity: str) -> list[FloatAr
     rows = [runs_of(table, name) for name in (first, second)]
     shared = distinct(rows[1], "environment")
     envs = [env for env in distinct(rows[0], "environment") if env in shared]
-    numbers = [_complete(each, envs) for each in rows]
-    both = np.intersect1d(*numbers)
+    first_runs, second_runs = (_complete(each, envs) for each in rows)
+    both = np.intersect1d(first_runs, second_runs)
     if not len(both):
         raise ValueError(f"{first!r} and {second!r} have no run in common")
     return [_matrix(each, envs, quantity, both) for each in rows]

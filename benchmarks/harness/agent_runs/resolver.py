@@ -114,6 +114,12 @@ def resolve_agent(text: str) -> Any:
     return partial(agent, **arguments) if arguments else agent
 
 
+def names_agent(text: str) -> bool:
+    """Return True if a text has the form of an agent that `resolve_agent` knows."""
+    name = text.partition("(")[0].strip()
+    return ":" in name or name.endswith((".py", *FILES)) or name in NAMES
+
+
 def resolve_env(text: str) -> Callable[[], gym.Env[Any, Any]]:
     """Return what makes the environment that a text names.
 
@@ -132,6 +138,14 @@ def resolve_env(text: str) -> Callable[[], gym.Env[Any, Any]]:
         hint = did_you_mean(name, gym.registry)
         raise ValueError(f"environment {text!r}; expected a registered id or module:name{hint}")
     return partial(gym.make, name, **arguments)
+
+
+def named_text(text: str) -> tuple[str, str]:
+    """Split `LABEL=TEXT`; without a label the text is the name of itself."""
+    match = re.fullmatch(r"([^=():/\\]+)=(.+)", text, re.DOTALL)
+    if match is None or Path(text).exists():
+        return text, text
+    return match[1].strip(), match[2].strip()
 
 
 def read_call(what: str, text: str) -> Call:

@@ -127,10 +127,14 @@ def _describe_array(value: np.ndarray[Any, Any], own: tuple[int, ...]) -> Any:
 
 
 def _describe_path(value: os.PathLike[str], own: tuple[int, ...]) -> Any:
-    path = Path(value)
-    if path.is_file():  # a checkpoint, a layout: its content determines the result
-        return {"path": os.fspath(value), "sha256": sha256(path.read_bytes())}
-    return {"path": os.fspath(value)}
+    text = os.fspath(value)
+    path = Path(text)
+    if not path.exists() and ":" in text:  # `path/file.py:name` or `module:name`
+        place = text.rpartition(":")[0]
+        path = Path(place if place.endswith(".py") else place.replace(".", "/") + ".py")
+    if path.is_file():  # a checkpoint, a layout, a module: its content determines the result
+        return {"path": text, "sha256": sha256(path.read_bytes())}
+    return {"path": text}
 
 
 def _describe_sequence(value: Sequence[Any], own: tuple[int, ...]) -> Any:

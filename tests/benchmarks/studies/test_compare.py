@@ -27,7 +27,6 @@ from dynamaze.benchmarks.studies.compare import (
     EnvEntry,
     curve_places,
     executor_for,
-    named_text,
     plot,
     recovery_time,
     run,
@@ -195,19 +194,6 @@ def test_check_refuses(options: dict[str, Any], message: str) -> None:
 def test_default_length() -> None:
     assert CompareConfig().budget == (6000, 0)
     assert CompareConfig(episodes=3).budget == (0, 3)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("mine=own.py:Mine", ("mine", "own.py:Mine")),
-        ("no steps=DynaQ(planning_steps=0)", ("no steps", "DynaQ(planning_steps=0)")),
-        ("DynaQ(planning_steps=0)", ("DynaQ(planning_steps=0)",) * 2),
-        ("runs/rate=1.npz", ("runs/rate=1.npz",) * 2),
-    ],
-)
-def test_named_text(text: str, expected: tuple[str, str]) -> None:
-    assert named_text(text) == expected
 
 
 def test_command_fails_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

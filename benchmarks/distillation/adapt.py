@@ -29,6 +29,7 @@ from matplotlib.figure import Figure
 from dynamaze.benchmarks.distillation.changing_mazes import CHANGED_CELLS
 from dynamaze.benchmarks.distillation.mazes import GAMMA
 from dynamaze.benchmarks.distillation.training import seed_of
+from dynamaze.benchmarks.harness.agent_runs.resolver import import_name
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, mean_interval
 from dynamaze.benchmarks.harness.analysis.plots import (
     legend_below,
@@ -57,6 +58,7 @@ from dynamaze.distill.core.dataset import Batch, make_batch
 from dynamaze.distill.core.policy import log_probabilities
 from dynamaze.distill.files.students import load_student
 from dynamaze.distill.students.mlp import MLP
+from dynamaze.distill.teachers import as_teacher
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.envs.generation.planes import steps_to_goal
 from dynamaze.envs.mazes.layout import Cell, Layout
@@ -100,7 +102,14 @@ class AdaptConfig(ExperimentConfig):
     gradient_steps: tuple[int, ...] = (1, 4, 16)
     """Gradient steps for each world step."""
     student: Path | None = None
-    """A file of `dynamaze distill student`, a network that sees the walls; evaluated too."""
+    """A file of `dynamaze distill student`, a network that sees the walls, or module:name or
+    path/file.py:name of a policy of your own that does; evaluated too."""
+
+    @property
+    def planner(self) -> str:
+        """Name of the student that sees the walls."""
+        is_file = self.student is None or ":" not in self.student.name
+        return PLANNER if is_file else str(self.student)
 
     @property
     def settings(self) -> Sequence[Setting]:
@@ -130,7 +139,19 @@ class AdaptConfig(ExperimentConfig):
         for steps in self.gradient_steps:
             checked_integer("gradient_steps", steps, 1)
         if self.student is not None:
-            load_student(self.student)
+            read_student(self.student)
+
+
+def read_student(path: Path) -> Any:
+    """Return the policy of a file or of `module:name`.
+
+    Raises:
+        ValueError: for a file that is not a student, or an unknown module or name.
+        TypeError: if the name is not that of a policy.
+    """
+    if ":" in path.name and not path.exists():
+        return as_teacher(import_name("student", str(path)))
+    return load_student(path)
 
 
 def run(config: AdaptConfig, runner: Runner | None = None) -> Tables:
@@ -163,7 +184,7 @@ def trial(config: AdaptConfig, maze: str, number: int) -> Table:
         for steps in (0, *config.gradient_steps)
     }
     if config.student is not None:
-        students[PLANNER] = PlanesStudent(load_student(config.student))
+        students[config.planner] = PlanesStudent(read_student(config.student))
     curves = {
         name: run_drifting(student, config, seed)
         if maze == DRIFTING
@@ -401,7 +422,7 @@ def plot(tables: Tables, config: AdaptConfig) -> Figure:
     colours: dict[str, str] = {}
     for axes, maze in zip(row, ONE_CHANGE, strict=False):
         for student, curves in _curves_in(tables[config.name], maze).items():
-            style = "--" if student == PLANNER else "-"
+            style = "--" if student == config.planner else "-"
             colours[student] = line_with_band(
                 axes,
                 np.arange(curves.shape[1]),

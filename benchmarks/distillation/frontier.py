@@ -123,7 +123,8 @@ class FrontierConfig(ExperimentConfig):
     mazes: int = 200
     """Held-out mazes of each kind, and episodes in changing mazes."""
     teacher: Path | None = None
-    """A file of `dynamaze distill teacher`; without it the exact optimal policy is the teacher."""
+    """A file of `dynamaze distill teacher`, which has a size (no function of your own); without it
+    the exact optimal policy is the teacher."""
     students: tuple[str, ...] = ()
     """Some of the students, by name (an unknown one lists them); all by default."""
     pruned_to: tuple[float, ...] = (0.75, 0.5, 0.25)

@@ -26,6 +26,7 @@ from dynamaze.benchmarks.distillation.training import (
     distil_with_checkpoints,
     save_network,
 )
+from dynamaze.benchmarks.harness.agent_runs.resolver import import_name
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.common.validation import checked_integer
 from dynamaze.distill.core.packing import MAX_INTEGER
@@ -64,7 +65,9 @@ class StudentConfig(TrainingConfig):
     mazes: int = 500
     """Held-out mazes of each kind and size for the evaluation."""
     teacher: Path | None = None
-    """A file of `dynamaze distill teacher`; without it the exact optimal policy is the teacher."""
+    """A file of `dynamaze distill teacher`; or module:name or path/file.py:name of your own: a
+    function from planes (mazes, 3, rows, cols) to logits (queried cells, 4), or any other teacher.
+    Without it the exact optimal policy is the teacher."""
     maps: int = 4
     """Feature maps of the network: 28 parameters each."""
     restarts: int = 4
@@ -116,9 +119,16 @@ def main(config: StudentConfig) -> None:
 
 
 def read_teacher(path: Path | None) -> Any:
-    """Return the policy of a file, or the exact one."""
+    """Return the policy of a file or of `module:name`, or the exact one.
+
+    Raises:
+        ValueError: for a file that is not a student, or an unknown module or name.
+        TypeError: if the name is not that of a teacher.
+    """
     if path is None:
         return as_teacher(ShortestPathPolicy())
+    if ":" in path.name and not path.exists():
+        return as_teacher(import_name("teacher", str(path)))
     return as_teacher(load_student(path).to(memory_format=torch.channels_last).eval())
 
 

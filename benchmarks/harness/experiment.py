@@ -117,6 +117,7 @@ class ExperimentConfig:
             ValueError: for fewer than 2 runs, or an option with a value that it cannot have.
         """
         check_runs(self.runs)
+        checked_integer("seed", self.seed, 0)
         if self.workers is not None:
             checked_integer("workers", self.workers, 1)
         if self.run_limit is not None:
@@ -287,6 +288,7 @@ def check_runs(runs: int, name: str = "runs") -> None:
     Raises:
         ValueError: for fewer than 2.
     """
+    checked_integer(name, runs, 0)
     if runs < 2:
         raise ValueError(f"{name}={runs}; expected at least 2 for an interval")
 

@@ -13,25 +13,20 @@ from io import BytesIO
 from typing import Any
 
 import gymnasium as gym
+import numpy.typing as npt
 from matplotlib.figure import Figure
 from rich.console import Console
 
 from dynamaze.benchmarks.harness.agent_runs.resolver import (
     StableBaselinesAgent,
+    end_import,
     is_sb3_algorithm,
     resolve_agent,
     resolve_env,
 )
 from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate
-from dynamaze.benchmarks.harness.analysis.statistics import match_pairs, paired_difference
-from dynamaze.benchmarks.harness.analysis.table import (
-    Lines,
-    Table,
-    Tables,
-    distinct,
-    rows_where,
-    write_csv,
-)
+from dynamaze.benchmarks.harness.analysis.statistics import SurvivalCurve
+from dynamaze.benchmarks.harness.analysis.table import Lines, Table, Tables, write_csv
 from dynamaze.benchmarks.harness.experiment import summary_grid
 from dynamaze.benchmarks.harness.reports.report import (
     FailedRun,
@@ -44,15 +39,9 @@ from dynamaze.benchmarks.harness.running.live_view import open_view
 from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.benchmarks.harness.store.database import Store
 from dynamaze.benchmarks.harness.store.provenance import command_line
-from dynamaze.benchmarks.studies import compare
+from dynamaze.benchmarks.studies import compare, comparison
 from dynamaze.benchmarks.studies.compare import AgentEntry, CompareConfig, Entries, EnvEntry
-from dynamaze.common.validation import checked_choice
-
-QUANTITIES = ("reward", "regret", "episodes", "steps")
-"""Columns of which `Results.difference` makes differences."""
-
-WIDTH = 120
-"""Characters of a line of the summary, where it is not printed in a terminal."""
+from dynamaze.benchmarks.studies.comparison import Estimate
 
 
 def benchmark(  # noqa: PLR0913  # keywords, most of them the runner's
@@ -90,8 +79,8 @@ def benchmark(  # noqa: PLR0913  # keywords, most of them the runner's
             - text, as for the command line (`resolve_agent`).
         env: id of an environment, or a function that makes one; or several of these, as a sequence
             or as name -> environment.
-        steps: real steps of each run, or
-        episodes: episodes of each run.
+        steps: real steps of each run; by default 6000, unless `episodes` is given.
+        episodes: episodes of each run, instead of steps.
         runs: of each agent in each environment; at least 2.
         seed: determines every number.
         gamma: discount of the exact regret.
@@ -109,6 +98,7 @@ def benchmark(  # noqa: PLR0913  # keywords, most of them the runner's
         TypeError: for an agent or environment of another kind.
         StoreError: if the store cannot be used.
     """
+    end_import()
     entries = Entries(_agent_entries(agents), _env_entries(env))
     config = CompareConfig(
         agent=tuple(entry.name for entry in entries.agents),
@@ -195,11 +185,9 @@ class Results:
     def summary(self) -> None:
         """Print a table of all agents: means, 95% intervals and numbers of runs."""
         console = Console()
-        if not console.is_terminal:
-            console = Console(width=WIDTH)
         for title, lines in self.lines.items():
             console.print(summary_grid(title, lines))
-        console.print(self.config.caption, style="italic")
+        console.print(self.config.caption, style="italic", highlight=False)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Return a figure of the cumulative regret, or of the reward where it is unknown.
@@ -243,36 +231,75 @@ class Results:
             "pictures": [picture.getvalue()],
         }
 
-    def difference(self, first: str, second: str, quantity: str = "reward") -> IntervalEstimate:
+    def difference(
+        self, first: str, second: str, quantity: str = "reward", *, sample: str = "runs"
+    ) -> Estimate:
         """Return the mean difference of two agents with its 95% interval, paired by run.
 
-        Runs of the same environment and seed are a pair. With several environments the differences
-        are averaged over the runs of each, and the interval is that of the mean over environments.
+        Runs of the same environment and seed are a pair.
 
         Args:
             first: an agent's name.
             second: the name of the one that is subtracted.
             quantity: "reward", "regret", "episodes" or "steps".
+            sample: with several environments, "runs" for the interval over the runs in just these
+                environments, "environments" for that over environments, where they are a sample of
+                those that are meant, such as generated mazes.
 
         Raises:
             ValueError: for an unknown name, or fewer than 2 pairs.
         """
-        checked_choice("quantity", quantity, QUANTITIES)
-        names = distinct(self.table, "agent")
-        one, other = (
-            rows_where(self.table, agent=checked_choice("agent", name, names))
-            for name in (first, second)
-        )
-        keys = [
-            list(zip(rows["environment"].tolist(), rows["run"].tolist(), strict=True))
-            for rows in (one, other)
-        ]
-        left, right = match_pairs(*keys)
-        envs = one["environment"][left]
-        several = len(set(envs.tolist())) > 1
-        return paired_difference(
-            one[quantity][left], other[quantity][right], envs if several else None
-        )
+        return comparison.difference(self.table, first, second, quantity, sample)
+
+    def probability_of_improvement(self, first: str, second: str) -> Estimate:
+        """Return the probability that a run of one agent has more reward than one of another.
+
+        It is averaged over environments; equal rewards count a half. The interval is that of the
+        bootstrap stratified by environment (Agarwal et al. 2021).
+
+        Raises:
+            ValueError: for an unknown name.
+        """
+        return comparison.improvement(self.table, first, second)
+
+    def interquartile_mean(self, agent: str) -> Estimate:
+        """Return the interquartile mean of an agent's normalised rewards over all environments.
+
+        A reward is divided by that of the optimal policies (`best` in the table), in environments
+        where this is known and positive. The interval is that of the bootstrap stratified by
+        environment.
+
+        Raises:
+            ValueError: for an unknown name, or where no best reward is known.
+        """
+        return comparison.interquartile_reward(self.table, agent)
+
+    def performance_profile(self, agent: str, thresholds: npt.ArrayLike) -> IntervalEstimate:
+        """Return the fractions (thresholds,) of the runs with a normalised reward above each.
+
+        Raises:
+            ValueError: for an unknown name, or where no best reward is known.
+        """
+        return comparison.profile(self.table, agent, thresholds)
+
+    def recovery(self, agent: str, env: str | None = None, change: int = 1) -> SurvivalCurve:
+        """Return the Kaplan-Meier estimate of the share of runs that have not recovered.
+
+        Args:
+            agent: its name.
+            env: name of the environment; may be left out if there is one.
+            change: number of the change, from 1.
+
+        Raises:
+            ValueError: for an unknown name or change, or where the best reward is unknown.
+        """
+        names = self.config.env
+        if env is None:
+            if len(names) > 1:
+                raise ValueError(f"no env; expected one of {', '.join(names)}")
+            env = names[0]
+        phases = self.tables[f"{self.config.name}_phases"]
+        return comparison.recovery_curve(self.table, phases, agent, env, change)
 
 
 # -- arguments ---------------------------------------------------------------------------------

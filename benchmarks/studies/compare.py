@@ -10,6 +10,7 @@ phase is good enough.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,14 +19,14 @@ from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.benchmarks.harness.agent_runs.exact_regret import Phase, phases_of
-from dynamaze.benchmarks.harness.agent_runs.resolver import resolve_agent, resolve_env
+from dynamaze.benchmarks.harness.agent_runs.resolver import named_text, resolve_agent, resolve_env
 from dynamaze.benchmarks.harness.agent_runs.step_runs import (
     COMPILED,
-    AgentError,
     Budget,
     run_agent,
     run_kind,
@@ -41,9 +42,7 @@ from dynamaze.benchmarks.harness.analysis.plots import EVENT, legend_below, line
 from dynamaze.benchmarks.harness.analysis.statistics import (
     censored_at,
     fraction_recovered,
-    interquartile_mean,
     restricted_mean,
-    stratified_bootstrap,
 )
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
@@ -60,6 +59,16 @@ from dynamaze.benchmarks.harness.curves import interval_columns, interval_of
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig
 from dynamaze.benchmarks.harness.running.executors import MakeExecutor
 from dynamaze.benchmarks.harness.running.runner import Runner, Setting, run_seed
+from dynamaze.benchmarks.studies.comparison import (
+    Estimate,
+    difference,
+    improvement,
+    interquartile_reward,
+    normalised_rewards,
+    phase_length,
+    profile,
+    recovery_curve,
+)
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.validation import checked_integer, checked_number
 
@@ -72,8 +81,17 @@ METRICS = ("reward", "regret", "best", "episodes", "steps")
 RUN_COLUMNS = ("agent", "environment", "run", *METRICS, "kind")
 """Columns of the table of runs, without those of changes."""
 
-BOOTSTRAP_SEED = 20_210_830
-"""Seed of the bootstrap's random numbers, which are not those of the runs."""
+DEFAULT_STEPS = 6000
+"""Real steps of each run, where neither steps nor episodes are given."""
+
+RECOVERY_POINTS = 300
+"""Points of the curves of recovery and of the performance profile."""
+
+MOST_RECOVERIES = 4
+"""Changes whose recovery is plotted, at most."""
+
+Styles = Mapping[str, Mapping[str, Any]]
+"""Style of each agent's lines."""
 
 
 class AgentEntry(NamedTuple):
@@ -108,14 +126,15 @@ class CompareConfig(ExperimentConfig):
 
     agent: tuple[str, ...] = ("DynaQ", "DynaQPlus")
     """Agents: a name (DynaQ, PPO, random), with arguments "DynaQ(planning_steps=50)"; a file
-    (.safetensors, .onnx, .npz, .zip); module:name or path/file.py:name of your own."""
+    (.safetensors, .onnx, .npz, .zip); module:name or path/file.py:name of your own. LABEL=AGENT
+    gives it a name for the tables."""
     env: tuple[str, ...] = ("DynaMazeShortcut-v0",)
     """Environments: an id, with arguments "DynaMaze-v0(slip_probability=0.2)"; or module:name of
-    what makes one."""
+    what makes one; also LABEL=ENVIRONMENT."""
     steps: int | None = None
-    """Real steps of each run, or"""
+    """Real steps of each run; by default 6000, unless a number of episodes is given."""
     episodes: int | None = None
-    """episodes of each run."""
+    """Episodes of each run, instead of steps."""
     runs: int = 100
     """Runs of each agent in each environment."""
     run_limit: float | None = 600.0
@@ -127,6 +146,10 @@ class CompareConfig(ExperimentConfig):
     recovery_fraction: float = 0.75
     """Fraction of the best possible reward rate from which it has."""
 
+    def __post_init__(self) -> None:
+        if self.steps is None and self.episodes is None:
+            object.__setattr__(self, "steps", DEFAULT_STEPS)
+
     @cached_property
     def entries(self) -> Entries:
         """Agents and environments with their names.
@@ -135,8 +158,8 @@ class CompareConfig(ExperimentConfig):
             ValueError: for an unknown one.
         """
         return Entries(
-            [AgentEntry(text, resolve_agent(text)) for text in self.agent],
-            [EnvEntry(text, resolve_env(text)) for text in self.env],
+            [AgentEntry(name, resolve_agent(text)) for name, text in map(named_text, self.agent)],
+            [EnvEntry(name, resolve_env(text)) for name, text in map(named_text, self.env)],
         )
 
     @cached_property
@@ -165,7 +188,8 @@ class CompareConfig(ExperimentConfig):
             f"{self.gamma:g}. Recovered: share of the runs in which the mean reward of "
             f"{self.recovery_window} steps reaches {self.recovery_fraction:.0%} of the best "
             "possible one in the new phase; steps until then: restricted mean, of which at most "
-            f"the phase counts. {FEW_RUNS_NOTE}"
+            "the phase counts. Difference: paired by environment and seed; probability that a run "
+            f"has more reward: bootstrap stratified by environment. {FEW_RUNS_NOTE}"
         )
 
     def check(self) -> None:
@@ -176,9 +200,9 @@ class CompareConfig(ExperimentConfig):
                 environment.
         """
         super().check()
-        if (self.steps is None) == (self.episodes is None) and not self.plot_only:
+        if self.steps is not None and self.episodes is not None:
             raise ValueError(
-                f"steps={self.steps} and episodes={self.episodes}; expected exactly one of them"
+                f"steps={self.steps} and episodes={self.episodes}; expected one of them"
             )
         for name in ("steps", "episodes"):
             if getattr(self, name) is not None:
@@ -193,6 +217,13 @@ class CompareConfig(ExperimentConfig):
             twice = next((name for name in names if names.count(name) > 1), None)
             if twice is not None:
                 raise ValueError(f"{twice!r} is there twice in {kind}; expected different names")
+        if not self.plot_only:
+            _ = self.phases  # makes each environment once
+
+    @property
+    def length(self) -> str:
+        """Length of a run, as text."""
+        return f"{self.steps} steps" if self.steps else f"{self.episodes} episodes"
 
     @property
     def budget(self) -> Budget:
@@ -205,7 +236,13 @@ class CompareConfig(ExperimentConfig):
         return {name: value for name, value in vars(self).items() if name not in derived}
 
     def _phases_of(self, env: EnvEntry) -> tuple[Phase, ...]:
-        made = env.make()
+        try:
+            made = env.make()
+        except Exception as error:  # the environment's own
+            raise ValueError(
+                f"environment {env.name!r} cannot be made ({type(error).__name__}: {error}); "
+                "expected an id, or what makes one without arguments"
+            ) from error
         if not isinstance(made, gym.Env):
             raise ValueError(f"environment {env.name!r} made {made!r}; expected a gymnasium.Env")
         try:
@@ -376,9 +413,9 @@ def _empty(*names: str) -> Table:
 
 
 def _last_line(error: str) -> str:
-    """Return the sentence of a traceback."""
+    """Return the sentence of a traceback; the types of our own errors are left out."""
     last = (error.strip().splitlines() or ["unknown"])[-1]
-    return last.removeprefix(f"{AgentError.__module__}.{AgentError.__name__}: ")
+    return re.sub(r"^dynamaze\.[\w.]+: ", "", last)
 
 
 def _row(agent: str, env: str, number: int, table: Table, changes: int) -> Mapping[str, Any]:
@@ -418,131 +455,264 @@ def _phase_table(config: CompareConfig) -> Table:
 
 
 def plot(tables: Tables, config: CompareConfig) -> Figure:
-    """Plot the cumulative regret, or the reward where it is unknown, in each environment."""
+    """Plot regret, recovery and, with several environments, the performance profile.
+
+    The cumulative regret, or the reward where it is unknown, in each environment; the share of the
+    runs that have not recovered after each of its first changes (Kaplan-Meier); and the share of
+    all runs above each fraction of the best reward.
+    """
     curves, phases = tables[f"{config.name}_curves"], tables[f"{config.name}_phases"]
     envs = distinct(curves, "environment")
-    figure, axes = panels(1, max(len(envs), 1), size=(5.5 * max(len(envs), 1), 4.5))
-    for each, env in zip(axes[0], envs, strict=False):
-        _plot_env(each, env, rows_where(curves, environment=env))
-        starts = rows_where(phases, environment=env)["start"].tolist()
-        each.set_xlabel("Steps" if starts else "Episodes")  # phases are those of steps
-        for start in starts[1:]:
-            each.axvline(start, **EVENT)
+    styles = {agent: {"color": f"C{at}"} for at, agent in enumerate(distinct(curves, "agent"))}
+    draw: list[Callable[[Axes], None]] = [
+        partial(_plot_curves, rows_where(curves, environment=env), styles, phases) for env in envs
+    ]
+    for env, change in _known_changes(tables, config)[:MOST_RECOVERIES]:
+        draw.append(partial(_plot_recovery, tables, config, styles, env, change))
+    if len(_scored_envs(tables[config.name])) > 1:
+        draw.append(partial(_plot_profile, tables[config.name], styles))
+    cols = min(max(len(draw), 1), 3)
+    rows = max(-(-len(draw) // cols), 1)
+    figure, axes = panels(rows, cols, size=(5.5 * cols, 4 * rows + 0.5))
+    for each in axes.flat[len(draw) :]:
+        each.set_axis_off()
+    for each, fill in zip(axes.flat, draw, strict=False):
+        fill(each)
     if envs:
         legend_below(figure, axes[0, 0], 4)
     return figure
 
 
-def _plot_env(axes: Axes, env: str, curves: Table) -> None:
+def _plot_curves(curves: Table, styles: Styles, phases: Table, axes: Axes) -> None:
+    env = distinct(curves, "environment")[0]
     quantity = "reward" if np.isnan(curves["regret_mean"]).all() else "regret"
     for agent in distinct(curves, "agent"):
         curve = rows_where(curves, agent=agent)
-        line_with_band(axes, curve["place"], interval_of(curve, quantity), label=agent)
-    lowest, highest = curves["runs"].min(), curves["runs"].max()
-    count = f"n={highest}" if lowest == highest else f"n={lowest} to {highest}"
+        interval = interval_of(curve, quantity)
+        line_with_band(axes, curve["place"], interval, label=agent, **styles[agent])
+    starts = rows_where(phases, environment=env)["start"].tolist()
+    for start in starts[1:]:
+        axes.axvline(start, **EVENT)
     axes.set(
+        xlabel="Steps" if starts else "Episodes",  # phases are those of steps
         ylabel=f"Cumulative {quantity}",
-        title=f"{env}: mean, 95% interval, {count}",
+        title=f"{env}: mean, 95% interval, {_count_text(curves['runs'])}",
     )
+
+
+def _plot_recovery(
+    tables: Tables, config: CompareConfig, styles: Styles, env: str, change: int, axes: Axes
+) -> None:
+    table, phases = tables[config.name], tables[f"{config.name}_phases"]
+    spans = rows_where(phases, environment=env)
+    places = np.linspace(0, phase_length(spans, change), RECOVERY_POINTS)
+    counts = []
+    for agent in distinct(rows_where(table, environment=env), "agent"):
+        curve = recovery_curve(table, phases, agent, env, change)
+        counts.append(int(curve.at_risk[0]))
+        style = {"label": agent, **styles.get(agent, {})}
+        line_with_band(axes, places, curve.at(places), **style)
+    axes.set(
+        xlabel=f"Steps after the change at step {spans['start'][change]}",
+        ylabel="Share of runs not recovered",
+        ylim=(-0.02, 1.02),
+        title=f"{env}: Kaplan-Meier, 95% interval, {_count_text(counts)}",
+    )
+
+
+def _plot_profile(table: Table, styles: Styles, axes: Axes) -> None:
+    agents = [agent for agent in distinct(table, "agent") if normalised_rewards(table, agent)[0]]
+    scores = {agent: normalised_rewards(table, agent)[1] for agent in agents}
+    lowest = min(0.0, *(float(each.min()) for each in scores.values()))
+    highest = max(1.0, *(float(each.max()) for each in scores.values()))
+    thresholds = np.linspace(lowest, highest, RECOVERY_POINTS)
+    for agent in agents:
+        style = {"label": agent, **styles.get(agent, {})}
+        line_with_band(axes, thresholds, profile(table, agent, thresholds), **style)
+    axes.set(
+        xlabel="Fraction of the best reward",
+        ylabel="Share of runs above it",
+        ylim=(-0.02, 1.02),
+        title="All environments: performance profile, "
+        f"95% interval, {_count_text([each.size for each in scores.values()])}",
+    )
+
+
+def _count_text(counts: npt.ArrayLike) -> str:
+    lowest, highest = np.min(counts), np.max(counts)
+    return f"n={highest}" if lowest == highest else f"n={lowest} to {highest}"
+
+
+def _known_changes(tables: Tables, config: CompareConfig) -> list[tuple[str, int]]:
+    """Return the changes, by environment and number, after which the best reward is known."""
+    table, phases = tables[config.name], tables[f"{config.name}_phases"]
+    found = []
+    for env in distinct(phases, "environment"):
+        rows = rows_where(table, environment=env)
+        for change in range(1, len(rows_where(phases, environment=env)["start"])):
+            if len(rows["run"]) and not np.isnan(rows[f"recovery_{change}"]).any():
+                found.append((env, change))
+    return found
+
+
+def _scored_envs(table: Table) -> set[str]:
+    """Return the environments whose best reward is known and positive."""
+    return {
+        env for agent in distinct(table, "agent") for env in normalised_rewards(table, agent)[0]
+    }
 
 
 def summary(tables: Tables, config: CompareConfig) -> dict[str, Lines]:
-    """Return a line for each agent in each environment; with several, also one over all."""
+    """Return the tables of a comparison by title; none is wider than a terminal of 80 columns.
+
+    For each environment the rewards and regrets, and the recovery after each change; over all, the
+    interquartile mean and the differences to the first agent; then how the runs went: their speed,
+    failed runs, and why runs were not compiled.
+    """
     table, failures = tables[config.name], tables[f"{config.name}_failures"]
-    pairs = dict.fromkeys(
-        (str(agent), str(env))
-        for each in (table, failures)
-        for agent, env in zip(each["agent"], each["environment"], strict=True)
-    )
+    pairs = [
+        (agent, env)
+        for env in _names("environment", table, failures)
+        for agent in _names(
+            "agent", *(rows_where(each, environment=env) for each in (table, failures))
+        )
+    ]
     sections: dict[str, Lines] = {}
-    kinds: Lines = [("agent", "environment", "run")]
     for env in dict.fromkeys(env for _, env in pairs):
-        lines: Lines = []
-        for agent in (agent for agent, each in pairs if each == env):
-            cells = summary_cells(tables, config, agent, env)
-            if not lines:
-                lines.append(tuple(cells))
-            lines.append(tuple(cells.values()))
-            rows = rows_where(table, agent=agent, environment=env)
-            kinds += [
-                (agent, env, str(kind)) for kind in distinct(rows, "kind") if kind != COMPILED
-            ]
-            bad = rows_where(failures, agent=agent, environment=env)
-            kinds += [(agent, env, f"failed: {error}") for error in distinct(bad, "error")[:1]]
-        sections[f"{config.title} in {env}"] = lines
-    if len(sections) > 1:
-        sections["Interquartile mean over all environments"] = pooled_lines(table)
-    if len(kinds) > 1:
-        sections["Runs that were not compiled"] = kinds
+        agents = [agent for agent, each in pairs if each == env]
+        own = rows_where(table, environment=env)
+        sections[f"{config.title} in {env}, {config.length}"] = reward_lines(own, agents)
+        sections |= recovery_sections(tables, config, env, agents)
+    agents = distinct(table, "agent")
+    if len(_scored_envs(table)) > 1:
+        sections["All environments, interquartile mean"] = pooled_lines(table)
+    if len(agents) > 1:
+        sections[f"Compared with {agents[0]}"] = difference_lines(table, agents)
+    sections["Runs"] = run_lines(tables, config, pairs)
+    sections |= remark_sections(tables, config, pairs)
     return sections
 
 
-def summary_cells(tables: Tables, config: CompareConfig, agent: str, env: str) -> dict[str, str]:
-    """Return name -> text of the cells of an agent in an environment."""
-    table, failures = tables[config.name], tables[f"{config.name}_failures"]
-    rows, bad = (rows_where(each, agent=agent, environment=env) for each in (table, failures))
-    phases, took = tables[f"{config.name}_phases"], tables[f"{config.name}_time"]
-    spans = rows_where(phases, environment=env)
-    count = len(rows["run"])
-    cells = {"agent": agent, "n": str(count), "failed": str(len(bad["run"]))}
-    reward = regret = speed = kind = "-"
-    if count:
-        reward, regret = _mean_text(rows["reward"]), _mean_text(rows["regret"])
-        speed = _time_text(rows, rows_where(took, agent=agent, environment=env))
-        kind = "; ".join(dict.fromkeys(str(each).partition(":")[0] for each in rows["kind"]))
-    cells |= {"reward a run": reward, "regret": regret}
-    changes = max(len(spans["start"]) - 1, 0)
-    for change in range(1, changes + 1):
-        which = f" after change {change}" if changes > 1 else ""
-        texts = _recovery_texts(rows[f"recovery_{change}"], spans, change) if count else ["-", "-"]
-        cells |= {f"recovered{which}": texts[0], f"steps to recover{which}": texts[1]}
-    return {**cells, "µs a step": speed, "run": kind}
+def _names(column: str, *tables: Table) -> list[str]:
+    return [*dict.fromkeys(str(name) for table in tables for name in table[column].tolist())]
 
 
-def pooled_lines(table: Table) -> Lines:
-    """Return the interquartile mean of each agent's normalised rewards over all environments.
-
-    A reward is divided by the expected reward of the optimal policies of the phases, which must be
-    known and positive. The interval is the stratified bootstrap's (Agarwal et al. 2021).
-    """
-    lines: Lines = [("agent", "environments", "n", "fraction of the best reward")]
-    for agent in distinct(table, "agent"):
+def reward_lines(table: Table, agents: Sequence[str]) -> Lines:
+    """Return the reward and the regret of each agent in an environment."""
+    lines: Lines = [("agent", "n", "reward of a run", "regret")]
+    for agent in agents:
         rows = rows_where(table, agent=agent)
-        usable = [
-            env
-            for env in distinct(rows, "environment")
-            if (rows_where(rows, environment=env)["best"] > 0).all()
-        ]
-        if not usable:
-            lines.append((agent, "0", "0", "-"))
-            continue
-        scores = [rows_where(rows, environment=env) for env in usable]
-        runs = min(len(each["run"]) for each in scores)
-        matrix = np.stack([(each["reward"] / each["best"])[:runs] for each in scores], axis=1)
-        rng = np.random.default_rng(BOOTSTRAP_SEED)
-        interval = stratified_bootstrap(interquartile_mean, matrix, rng=rng)
-        text = format_interval(interval, 3, few=few_runs("bootstrap", runs))
-        lines.append((agent, str(len(usable)), str(runs), text))
+        texts = _mean_text(rows["reward"]), _mean_text(rows["regret"], minimum=0.0)
+        lines.append((agent, str(len(rows["run"])), *texts))
     return lines
 
 
-def _mean_text(samples: FloatArray) -> str:
-    """Return a mean with its interval, with as many digits as it takes."""
+def recovery_sections(
+    tables: Tables, config: CompareConfig, env: str, agents: Sequence[str]
+) -> dict[str, Lines]:
+    """Return for each change the share of the runs that recovered, and the restricted mean."""
+    table, phases = tables[config.name], tables[f"{config.name}_phases"]
+    spans = rows_where(phases, environment=env)
+    sections: dict[str, Lines] = {}
+    for change in [number for each, number in _known_changes(tables, config) if each == env]:
+        lines: Lines = [("agent", "n", "recovered", "steps to recover")]
+        for agent in agents:
+            times = rows_where(table, agent=agent, environment=env)[f"recovery_{change}"]
+            texts = _recovery_texts(times, phase_length(spans, change))
+            lines.append((agent, str(len(times)), *texts))
+        start = spans["start"][change]
+        sections[f"Recovery in {env}, change at step {start}"] = lines
+    return sections
+
+
+def pooled_lines(table: Table) -> Lines:
+    """Return the interquartile mean of each agent's normalised rewards over all environments."""
+    lines: Lines = [("agent", "environments", "n", "fraction of the best reward")]
+    for agent in distinct(table, "agent"):
+        envs = normalised_rewards(table, agent)[0]
+        if envs:
+            found = interquartile_reward(table, agent)
+            lines.append((agent, str(len(envs)), str(found.n), found.text(3)))
+        else:
+            lines.append((agent, "0", "0", "unknown"))
+    return lines
+
+
+def difference_lines(table: Table, agents: Sequence[str]) -> Lines:
+    """Return each agent's paired difference to the first one, and how probably it has more."""
+    lines: Lines = [("agent", "n", "reward, difference", "more reward, probability")]
+    for agent in agents[1:]:
+        try:
+            found = difference(table, agent, agents[0])
+            probability = improvement(table, agent, agents[0]).text(2)
+            lines.append((agent, str(found.n), found.text(), probability))
+        except ValueError:  # they have no two runs in common
+            lines.append((agent, "0", "-", "-"))
+    return lines
+
+
+def run_lines(tables: Tables, config: CompareConfig, pairs: Sequence[tuple[str, str]]) -> Lines:
+    """Return how many runs of each agent are complete and failed, their speed and kind."""
+    table, failures = tables[config.name], tables[f"{config.name}_failures"]
+    took = tables[f"{config.name}_time"]
+    has_envs = len({env for _, env in pairs}) > 1
+    envs = ("environment",) if has_envs else ()
+    lines: Lines = [("agent", *envs, "done", "failed", "µs a step", "kind")]
+    for agent, env in pairs:
+        rows, bad, times = (
+            rows_where(each, agent=agent, environment=env) for each in (table, failures, took)
+        )
+        kinds = dict.fromkeys(str(each).partition(":")[0] for each in rows["kind"])
+        lines.append(
+            (
+                agent,
+                *((env,) if has_envs else ()),
+                str(len(rows["run"])),
+                str(len(bad["run"])),
+                _time_text(rows, times),
+                "; ".join(kinds) or "-",
+            )
+        )
+    return lines
+
+
+def remark_sections(
+    tables: Tables, config: CompareConfig, pairs: Sequence[tuple[str, str]]
+) -> dict[str, Lines]:
+    """Return why runs were not compiled, and the first error of those that failed."""
+    table, failures = tables[config.name], tables[f"{config.name}_failures"]
+    reasons: Lines = [("agent", "environment", "why its runs were not compiled")]
+    errors: Lines = [("agent", "environment", "failed", "first error")]
+    envs_of: dict[tuple[str, str], list[str]] = {}
+    for agent, env in pairs:
+        rows, bad = (rows_where(each, agent=agent, environment=env) for each in (table, failures))
+        for kind in distinct(rows, "kind"):
+            if kind != COMPILED:
+                envs_of.setdefault((agent, kind.partition(": ")[2]), []).append(env)
+        if len(bad["run"]):
+            errors.append((agent, env, str(len(bad["run"])), str(bad["error"][0])))
+    count = len({env for _, env in pairs})
+    for (agent, reason), envs in envs_of.items():
+        reasons.append((agent, "all" if len(envs) == count > 1 else ", ".join(envs), reason))
+    found = {"Runs that were not compiled": reasons, "Failed runs": errors}
+    return {title: lines for title, lines in found.items() if len(lines) > 1}
+
+
+def _mean_text(samples: FloatArray, minimum: float = -np.inf) -> str:
+    """Return a mean with its interval."""
+    if not len(samples):
+        return "-"
     if np.isnan(samples).any():
         return "unknown"
     if len(samples) < 2:
         return f"{samples.mean():.4g}"
-    interval = mean_interval(samples)
-    half = float(interval.high - interval.low) / 2
-    digits = int(np.clip(np.ceil(-np.log10(half)) + 1, 0, 4)) if half > 0 else 1
-    return format_interval(interval, digits, few=few_runs("mean", len(samples)))
+    return Estimate.of(mean_interval(samples), len(samples), "mean").text(minimum=minimum)
 
 
-def _recovery_texts(times: FloatArray, phases: Table, change: int) -> list[str]:
+def _recovery_texts(times: FloatArray, horizon: float) -> list[str]:
     """Return the share of the runs that recovered and the restricted mean of the time."""
-    if np.isnan(times).any():
+    if not len(times):
         return ["-", "-"]
-    horizon = float(phases["end"][change] - phases["start"][change])
     share = IntervalEstimate(*(100 * part for part in fraction_recovered(times, horizon)))
     texts = [format_interval(share, 0, unit="%")]
     if len(times) < 2 or not np.isfinite(times).any():
@@ -560,7 +730,10 @@ def _time_text(rows: Table, took: Table) -> str:
         for number, steps in zip(rows["run"].tolist(), rows["steps"].tolist(), strict=True)
         if number in seconds
     ]
-    return f"{1e6 * float(np.median(each)):.3g}" if each else "-"
+    if not each:
+        return "-"
+    median = 1e6 * float(np.median(each))
+    return f"{median:,.0f}" if median >= 100 else f"{median:.3g}"
 
 
 if __name__ == "__main__":

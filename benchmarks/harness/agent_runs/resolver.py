@@ -99,6 +99,8 @@ def resolve_agent(text: str) -> Any:
     if ":" in name:
         found = import_name("agent", name)
         return partial(found, **arguments) if arguments else found
+    if name.endswith(".py"):
+        raise ValueError(f"agent {text!r}; expected the name of an agent in it, {name}:NAME")
     name = RANDOM if name == "Random" else name  # as `watch` called it in version 0.1
     if name not in NAMES:
         raise ValueError(
@@ -110,6 +112,12 @@ def resolve_agent(text: str) -> Any:
     agent = RandomAgent if name == RANDOM else getattr(dynamaze.agents, name)
     _check_arguments(text, agent, arguments)
     return partial(agent, **arguments) if arguments else agent
+
+
+def names_agent(text: str) -> bool:
+    """Return True if a text has the form of an agent that `resolve_agent` knows."""
+    name = text.partition("(")[0].strip()
+    return ":" in name or name.endswith((".py", *FILES)) or name in NAMES
 
 
 def resolve_env(text: str) -> Callable[[], gym.Env[Any, Any]]:
@@ -130,6 +138,14 @@ def resolve_env(text: str) -> Callable[[], gym.Env[Any, Any]]:
         hint = did_you_mean(name, gym.registry)
         raise ValueError(f"environment {text!r}; expected a registered id or module:name{hint}")
     return partial(gym.make, name, **arguments)
+
+
+def named_text(text: str) -> tuple[str, str]:
+    """Split `LABEL=TEXT`; without a label the text is the name of itself."""
+    match = re.fullmatch(r"([^=():/\\]+)=(.+)", text, re.DOTALL)
+    if match is None or Path(text).exists():
+        return text, text
+    return match[1].strip(), match[2].strip()
 
 
 def read_call(what: str, text: str) -> Call:
@@ -202,13 +218,35 @@ def _import_file(what: str, path: str) -> ModuleType:
         sys.modules[name] = module
         if str(file.parent) not in sys.path:
             sys.path.append(str(file.parent))
+        send_by_value(module)  # before it runs, as it may use other processes
+        _imports.append(str(path))
         try:
             spec.loader.exec_module(module)
+        except ImportEnd:
+            pass
         except BaseException:
             del sys.modules[name]
             raise
-        send_by_value(module)
+        finally:
+            _imports.pop()
     return sys.modules[name]
+
+
+class ImportEnd(BaseException):
+    """Ends the import of a script where it begins a benchmark of its own."""
+
+
+_imports: list[str] = []
+
+
+def end_import() -> None:
+    """End the import of a file for its agents: what its script does then is not for import.
+
+    Raises:
+        ImportEnd: during such an import; what the file has defined before can be used.
+    """
+    if _imports:
+        raise ImportEnd
 
 
 def _check_arguments(text: str, agent: Any, arguments: Mapping[str, Any]) -> None:

@@ -127,10 +127,16 @@ def _describe_array(value: np.ndarray[Any, Any], own: tuple[int, ...]) -> Any:
 
 
 def _describe_path(value: os.PathLike[str], own: tuple[int, ...]) -> Any:
-    path = Path(value)
-    if path.is_file():  # a teacher, a layout: its content determines the result, wherever it lies
-        return {"file": sha256(path.read_bytes())}
-    return {"path": os.fspath(value)}
+    text = os.fspath(value)
+    path, name = Path(text), ""
+    if not path.exists() and ":" in text:  # `path/file.py:name` or `module:name`
+        place, _, name = text.rpartition(":")
+        path = Path(place if place.endswith(".py") else place.replace(".", "/") + ".py")
+    if not path.is_file():
+        return {"path": text}
+    # A teacher, a layout: its content determines the result, wherever it lies.
+    described = {"file": sha256(path.read_bytes())}
+    return {**described, "name": name} if name else described
 
 
 def _describe_sequence(value: Sequence[Any], own: tuple[int, ...]) -> Any:

@@ -17,11 +17,18 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, ClassVar, NamedTuple
 
+import gymnasium as gym
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dynamaze.agents import PLANNERS, TABLE_MODELS, DynaQ, DynaQPlus, LinearDyna, QLearning
+from dynamaze.benchmarks.harness.agent_runs.resolver import (
+    named_text,
+    names_agent,
+    resolve_agent,
+)
+from dynamaze.benchmarks.harness.agent_runs.step_runs import make_agent
 from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, mean_interval
 from dynamaze.benchmarks.harness.analysis.plots import (
     COLOURS,
@@ -46,6 +53,7 @@ from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting, ch
 from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.benchmarks.studies.loca.evaluation import (
     AdaptationResult,
+    MakeAgent,
     classify_adaptation,
     normalised_scores,
     run_agent,
@@ -65,6 +73,17 @@ ENDS = ("", "_low", "_high")
 """Ends of the columns of a mean and of its interval."""
 
 
+class OwnAgent(NamedTuple):
+    """Agent that is not one of the table's."""
+
+    name: str
+    factory: Any  # called as `factory(env, seed=int)`
+
+    def make(self, env: gym.Env[Any, Any], seed: int) -> Any:
+        """Make the agent of a run."""
+        return make_agent(self.factory, env, seed)[0]
+
+
 @dataclass(frozen=True)
 class LoCAComparisonConfig(ExperimentConfig):
     """Options of both environments' comparisons; each has an option for its noise."""
@@ -80,7 +99,9 @@ class LoCAComparisonConfig(ExperimentConfig):
     slow_runs: int = 5
     """Runs of each slow agent."""
     agents: tuple[str, ...] = ()
-    """Some of the agents, by name (an unknown one lists them); all by default."""
+    """Agents: names (an unknown one lists them), all by default; or your own, or others, with
+    `learn` and `predict`: module:name or path/file.py:name, "DynaQ(planning_steps=10)", PPO; also
+    LABEL=AGENT."""
     sb3: bool = False
     """Include DQN of Stable-Baselines3, which takes minutes for a run."""
     evaluation_interval: int = 500
@@ -94,7 +115,7 @@ class LoCAComparisonConfig(ExperimentConfig):
     def names(self) -> list[str]:
         """Names of the agents that take part."""
         if self.agents:
-            return [*self.agents]
+            return [named_text(text)[0] for text in self.agents]
         return [
             name
             for name, entry in AGENTS[self.variant].items()
@@ -121,9 +142,12 @@ class LoCAComparisonConfig(ExperimentConfig):
     def settings(self) -> Sequence[Setting]:
         """The agents; slow ones have fewer runs."""
         entries = AGENTS[self.variant]
+        texts = map(named_text, self.agents or self.names)
         return [
             Setting((name,), self.slow_runs if entries[name].is_slow else self.runs, name)
-            for name in self.names
+            if name in entries
+            else Setting((OwnAgent(name, resolve_agent(text)),), self.runs, name)
+            for name, text in texts
         ]
 
     @property
@@ -143,8 +167,12 @@ class LoCAComparisonConfig(ExperimentConfig):
         """
         super().check()
         check_runs(self.slow_runs, "slow_runs")
-        for name in self.agents:
-            checked_choice("agents", name, sorted(AGENTS[self.variant]))
+        for name, text in map(named_text, self.agents):
+            if not names_agent(text):
+                checked_choice("agents", name, sorted(AGENTS[self.variant]))
+        if len({*self.names}) < len(self.names):
+            raise ValueError(f"agents {', '.join(self.names)}; expected different names")
+        _ = self.settings  # finds the agents
         self.protocol.make_env()
 
 
@@ -199,9 +227,13 @@ def run(config: LoCAComparisonConfig, runner: Runner | None = None) -> Tables:
     return {config.name: summarise(curves, config), f"{config.name}_curves": curves}
 
 
-def trial(config: LoCAComparisonConfig, name: str, number: int) -> Table:
+def trial(config: LoCAComparisonConfig, agent: str | OwnAgent, number: int) -> Table:
     """Run one agent once."""
-    evaluations = run_agent(AGENTS[config.variant][name].make, config.protocol, number)
+    name = agent.name if isinstance(agent, OwnAgent) else agent
+    make: MakeAgent = (
+        agent.make if isinstance(agent, OwnAgent) else AGENTS[config.variant][name].make
+    )
+    evaluations = run_agent(make, config.protocol, number)
     return {"agent": np.full(len(evaluations["run"]), name), **evaluations}
 
 
@@ -224,12 +256,12 @@ def _results(
     """Return agent, classification and number of runs, in the order of the agents' table."""
     there = distinct(curves, "agent")
     results = []
-    for name in AGENTS[config.variant]:
-        if name in there:
-            own = rows_where(curves, agent=name)
-            results.append(
-                (name, classify_adaptation(own, config.protocol), len(np.unique(own["run"])))
-            )
+    known = [name for name in AGENTS[config.variant] if name in there]
+    for name in [*known, *(name for name in there if name not in known)]:
+        own = rows_where(curves, agent=name)
+        results.append(
+            (name, classify_adaptation(own, config.protocol), len(np.unique(own["run"])))
+        )
     return results
 
 

@@ -1,6 +1,7 @@
 """Recovery of students after a change, on toy sizes."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -127,3 +128,11 @@ def test_old_names_map_to_columns() -> None:
     renamed = rename_entries(table, names)
     assert renamed["maze"].tolist() == ["blocking"] * 2
     assert renamed["student"].tolist() == [adapt.NO_DISTILLATION, adapt.PLANNER]
+
+
+def test_read_student_of_own_file(tmp_path):
+    (tmp_path / "own.py").write_text("def policy(planes):\n    return planes\n")
+    path = Path(f"{tmp_path}/own.py:policy")
+    assert hasattr(adapt.read_student(path), "action_logits")
+    assert adapt.AdaptConfig(student=path).planner == str(path)
+    assert adapt.AdaptConfig(student=Path("one.safetensors")).planner == adapt.PLANNER

@@ -1,5 +1,10 @@
 """The command that distils a student, on toy sizes."""
 
+from pathlib import Path
+
+import numpy as np
+import pytest
+
 from dynamaze.benchmarks.distillation import (
     student,
     teacher,
@@ -25,3 +30,19 @@ def test_student_from_teacher_file(tmp_path, capsys):
     assert "rounded (8, 121 bytes)" in output
     assert "rounded (ternary, 33 bytes)" in output
     assert "t.safetensors" in (tmp_path / "s.md").read_text()
+
+
+def test_read_teacher_of_own_file(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(
+        "import numpy as np\n"
+        "def right(planes):\n"
+        "    queries = int((np.asarray(planes)[:, 1] > 0.5).sum())\n"
+        "    return np.tile([0.0, 9.0, 0.0, 0.0], (queries, 1))\n"
+    )
+    planes = np.zeros((2, 3, 4, 4), dtype=np.float32)
+    planes[:, 1, 2, :3] = 1.0
+    logits = student.read_teacher(Path(f"{path}:right")).action_logits(planes)
+    assert np.asarray(logits).argmax(axis=1).tolist() == [1] * 6
+    with pytest.raises(ValueError, match="did you mean 'right'"):
+        student.read_teacher(Path(f"{path}:rigth"))

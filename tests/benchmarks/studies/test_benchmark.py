@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ import pytest
 import dynamaze.benchmarks
 from dynamaze.agents import DynaQ
 from dynamaze.benchmarks import Results, benchmark
+from dynamaze.benchmarks.harness.analysis.intervals import mean_interval
 from dynamaze.benchmarks.harness.analysis.table import read_csv
 from dynamaze.benchmarks.harness.reports.report import stored_report
 from dynamaze.benchmarks.harness.store.database import Store
@@ -55,9 +58,11 @@ def test_results_summary(results: Results, capsys: pytest.CaptureFixture[str]) -
     shown = capsys.readouterr().out
     assert "Comparison of agents in maze" in shown
     assert "compiled" in shown
-    assert "right is a function of" in shown  # the reason why it was not
-    assert list(results.lines)[-2:] == [
-        "Interquartile mean over all environments",
+    assert "right is a function of observations" in shown  # the reason why it was not
+    assert list(results.lines)[-4:] == [
+        "All environments, interquartile mean",
+        "Compared with right",
+        "Runs",
         "Runs that were not compiled",
     ]
 
@@ -67,15 +72,89 @@ def test_results_difference(results: Results) -> None:
         results.table["reward"][results.table["agent"] == name] for name in ("right", "chance")
     )
     found = results.difference("right", "chance")
-    means = (one - other).reshape(2, 3).mean(axis=1)  # of each environment
-    assert found.mean == pytest.approx(means.mean())
+    assert found.mean == pytest.approx((one - other).mean())
+    assert (found.n, found.is_few, str(found)[-5:]) == (3, True, ", n=3")
+    runs = (one - other).reshape(2, 3).mean(axis=0)  # over the environments
+    assert found[:3] == pytest.approx([*mean_interval(runs)])
+    assert results.difference("right", "chance", sample="environments").n == 2
     assert results.difference("right", "right", "regret").high == 0
     with pytest.raises(ValueError, match="did you mean 'right'"):
         results.difference("rigth", "chance")
 
 
+def test_results_statistics(results: Results) -> None:
+    better = results.probability_of_improvement("Dyna-Q", "chance")
+    assert 0.5 < better.mean <= 1
+    assert better.low < better.mean
+    assert (better.n, better.is_few) == (3, better.mean < 1)
+    scores = results.interquartile_mean("right")
+    assert scores.n == 3
+    assert 0 < scores.mean < 1  # the best in one maze, no reward in the other
+    profile = results.performance_profile("right", [0.0, 0.5, 0.999, 1.0])
+    assert profile.mean.tolist() == [0.5, 0.5, 0.5, 0.0]
+    with pytest.raises(ValueError, match="no env; expected one of maze, plain"):
+        results.recovery("right")
+    with pytest.raises(ValueError, match="change=1 in maze; expected one of its 0"):
+        results.recovery("right", "maze")
+
+
+def test_results_recovery() -> None:
+    maze = partial(gym.make, "DynaMaze-v0", layout="S...G\n.....\n@ 60\n.....\nS...G")
+    config = {"steps": 1000, "runs": 4}
+    curve = run({"chance": "random"}, maze, **config).recovery("chance")
+    assert curve.survival.tolist() == [1.0]  # never recovers
+
+
+def test_same_table_after_a_kill(tmp_path: Path) -> None:
+    """Of a run that was killed and continued, and of each way of running."""
+    script = tmp_path / "mine.py"
+    script.write_text(KILLED)
+    command = [sys.executable, str(script)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    whole = subprocess.run(
+        [*command, "whole.csv", "1", ""], cwd=tmp_path, env=environment, check=False
+    )
+    killed = subprocess.run(
+        [*command, "killed.csv", "1", "kill"], cwd=tmp_path, env=environment, check=False
+    )
+    again = subprocess.run(
+        [*command, "killed.csv", "2", ""], cwd=tmp_path, env=environment, check=False
+    )
+    assert (whole.returncode, killed.returncode, again.returncode) == (0, -signal.SIGKILL, 0)
+    assert (tmp_path / "whole.csv").read_bytes() == (tmp_path / "killed.csv").read_bytes()
+
+
+KILLED = """
+import os, signal, sys
+from dynamaze.benchmarks import benchmark
+
+path, workers, kill = sys.argv[1:]
+
+class Mine:
+    def __init__(self, env, seed):
+        self.space = env.action_space
+        self.space.seed(seed)
+
+    def act(self, observation):
+        if kill and os.path.exists("second"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.space.sample()
+
+def second(env, seed):
+    if kill:
+        open("second", "w").close()
+    return Mine(env, seed)
+
+results = benchmark(
+    {"mine": Mine, "second": second}, "DynaMaze-v0", steps=200, runs=4,
+    store=path + ".sqlite", workers=int(workers), progress=False,
+)
+results.to_csv(path)
+"""
+
+
 def test_results_files(results: Results, tmp_path: Path) -> None:
-    assert len(results.plot(tmp_path / "plot.png").axes) == 2
+    assert len(results.plot(tmp_path / "plot.png").axes) == 3
     results.report(tmp_path / "report.html")
     assert (tmp_path / "plot.png").stat().st_size > 0
     text = (tmp_path / "report.html").read_text()
@@ -166,6 +245,18 @@ def test_own_agent_of_the_documentation(tmp_path: Path) -> None:
     assert "Comparison of agents in DynaMazeShortcut-v0" in done.stdout
 
 
+def test_file_with_a_benchmark_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from dynamaze.benchmarks import benchmark\n"
+        "def right(observation):\n    return 1\n"
+        "benchmark(right, 'DynaMaze-v0', steps=10, runs=2)\n"
+        "raise RuntimeError('comes after it')\n"
+    )
+    results = run(f"{path}:right", MAZE)
+    assert results.table["reward"].tolist() == [15.0] * 3
+
+
 def test_benchmark_stops_hanging_run() -> None:
     def hangs(observation: int) -> int:
         while True:
@@ -173,6 +264,5 @@ def test_benchmark_stops_hanging_run() -> None:
 
     results = run(hangs, MAZE, runs=2, run_limit=0.2)
     assert "run_limit=0.2" in results.failures[0].error
-    (lines, reasons) = results.lines.values()
-    assert lines[1][1:3] == ("0", "2")
-    assert "run_limit=0.2" in reasons[1][2]
+    assert results.lines["Runs"][1][1:3] == ("0", "2")
+    assert "run_limit=0.2" in results.lines["Failed runs"][1][3]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from rich.console import Console
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import DynaQ
 from dynamaze.benchmarks.harness.agent_runs.exact_regret import Phase
 from dynamaze.benchmarks.harness.agent_runs.step_runs import run_agent
-from dynamaze.benchmarks.harness.experiment import run_module
+from dynamaze.benchmarks.harness.experiment import run_module, summary_grid
 from dynamaze.benchmarks.harness.running.runner import Runner, RunsFailedError
 from dynamaze.benchmarks.studies import compare
 from dynamaze.benchmarks.studies.compare import (
@@ -105,17 +107,43 @@ def test_run_counts_failures() -> None:
     failures = tables["compare_failures"]
     assert failures["error"].tolist() == ["RuntimeError: I broke"] * 6
     sections = summary(tables, config)
-    header, own, other = sections["Comparison of agents in maze"]
-    cells = dict(zip(header, own, strict=True))
-    assert (cells["n"], cells["failed"], cells["run"]) == ("3", "0", "step by step")
-    assert cells["reward a run"] == "35.0 [35.0, 35.0] (!)"
-    assert cells["recovered"].startswith("100% [")
-    assert other[:4] == ("broken", "0", "3", "-")
-    assert ("broken", "maze", "failed: RuntimeError: I broke") in sections[
-        "Runs that were not compiled"
+    assert sections["Comparison of agents in maze, 100 steps"] == [
+        ("agent", "n", "reward of a run", "regret"),
+        ("right", "3", "35.0 [35.0, 35.0] (!)", "0.0 [0.0, 0.0] (!)"),
+        ("broken", "0", "-", "-"),
     ]
-    titles = [axes.get_title() for axes in plot(tables, config).axes]
-    assert titles == [f"{env}: mean, 95% interval, n=3" for env in ("maze", "lake")]
+    recovery = sections["Recovery in maze, change at step 60"]
+    assert recovery[1][:2] == ("right", "3")
+    assert recovery[1][2].startswith("100% [")
+    assert recovery[2] == ("broken", "0", "-", "-")
+    assert sections["Runs"][2] == ("broken", "maze", "0", "3", "-", "-")
+    assert sections["Runs that were not compiled"][1:] == [
+        ("right", "all", "right is a function of observations")
+    ]
+    assert sections["Failed runs"][1] == ("broken", "maze", "3", "RuntimeError: I broke")
+
+
+def test_plot_panels() -> None:
+    config = comparison(
+        [("right", right), ("DynaQ", DynaQ)], [("maze", MAZE), ("lake", fixed_lake)]
+    )
+    titles = [axes.get_title() for axes in plot(run(config, Runner()), config).axes]
+    assert titles[:4] == [
+        "maze: mean, 95% interval, n=3",
+        "lake: mean, 95% interval, n=3",
+        "maze: Kaplan-Meier, 95% interval, n=3",
+        "All environments: performance profile, 95% interval, n=6",
+    ]
+
+
+def test_summary_fits_80_columns() -> None:
+    config = comparison([("a name of 17 chars", right), ("DynaQ", DynaQ)], runs=20)
+    sections = summary(run(config, Runner()), config)
+    console = Console(width=200, record=True, file=StringIO())
+    for title, lines in sections.items():
+        console.print(summary_grid(title, lines))
+    assert len(sections) == 5
+    assert max(map(len, console.export_text().rstrip().splitlines())) <= 80
 
 
 def fixed_lake() -> Any:
@@ -148,18 +176,24 @@ def test_executor_for() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps": 5, "episodes": 5}, "steps=5 and episodes=5; expected exactly one"),
-        ({}, "steps=None and episodes=None"),
+        ({"steps": 5, "episodes": 5}, "steps=5 and episodes=5; expected one"),
+        ({"seed": -3}, "seed=-3; expected a whole number of at least 0"),
         ({"steps": 0}, "steps=0; expected a whole number of at least 1"),
         ({"steps": 5, "gamma": 1.5}, "gamma=1.5"),
         ({"steps": 5, "agent": ("DynaR",)}, "did you mean 'DynaQ'"),
         ({"steps": 5, "env": ("DynaMaz-v0",)}, "did you mean 'DynaMaze-v0'"),
         ({"steps": 5, "agent": ("DynaQ", "DynaQ")}, "'DynaQ' is there twice in agents"),
+        ({"env": ("math:pi",)}, "environment 'math:pi' cannot be made .TypeError"),
     ],
 )
 def test_check_refuses(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         CompareConfig(**options).check()
+
+
+def test_default_length() -> None:
+    assert CompareConfig().budget == (6000, 0)
+    assert CompareConfig(episodes=3).budget == (0, 3)
 
 
 def test_command_fails_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from dynamaze.benchmarks.harness.agent_runs.resolver import (
     AGENTS,
     RandomAgent,
     StableBaselinesAgent,
+    named_text,
     resolve_agent,
     resolve_env,
 )
@@ -110,3 +111,16 @@ def test_resolve_env() -> None:
     assert env.unwrapped.layout.slip_probability == 0.25
     with pytest.raises(ValueError, match="did you mean 'FrozenLake-v1'"):
         resolve_env("FrozenLak-v1")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mine=own.py:Mine", ("mine", "own.py:Mine")),
+        ("no steps=DynaQ(planning_steps=0)", ("no steps", "DynaQ(planning_steps=0)")),
+        ("DynaQ(planning_steps=0)", ("DynaQ(planning_steps=0)",) * 2),
+        ("runs/rate=1.npz", ("runs/rate=1.npz",) * 2),
+    ],
+)
+def test_named_text(text: str, expected: tuple[str, str]) -> None:
+    assert named_text(text) == expected

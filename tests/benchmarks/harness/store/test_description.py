@@ -156,3 +156,13 @@ def test_configuration_ignores_run_options() -> None:
     assert describe_configuration(toy, (6,)) != text
     options = {"runs": 2, "seed": 0, "sizes": [1, 2], "steps": 10, "teacher": None}
     assert json.loads(describe_options(toy)) == options
+
+
+@pytest.mark.parametrize("text", ["own.py:policy", "own:policy"])
+def test_describe_name_in_file(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    described = []
+    for content in ("one", "other"):
+        (tmp_path / "own.py").write_text(content)
+        described.append(describe(Path(text)))
+    assert described[0] != described[1]

@@ -81,3 +81,26 @@ def test_dqn_is_optional() -> None:
 def test_run_module_rejects_invalid_options(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         run_module(command, replace(TOY, **changes))
+
+
+def test_run_own_agent(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("from dynamaze.agents import DynaQ\nclass Mine(DynaQ): ...\n")
+    names = ("q_learning", f"mine={tmp_path}/own.py:Mine", "few=DynaQ(planning_steps=2)")
+    config = replace(TOY, agents=names)
+    config.check()
+    tables = command.run(config)
+    assert tables["loca"]["agent"].tolist() == ["q_learning", "mine", "few"]
+    assert [line[0] for line in command.summary(tables, config)[1:]] == config.names
+
+
+@pytest.mark.parametrize(
+    ("agents", "message"),
+    [
+        (("q_lerning",), "did you mean 'q_learning'"),
+        (("no_module:Mine",), "agent in module 'no_module'"),
+        (("linear", "linear"), "expected different names"),
+    ],
+)
+def test_check_refuses_agents(agents: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(TOY, agents=agents).check()

@@ -347,9 +347,8 @@ class StableBaselinesAgent:
 class StoredAgent:
     """Factory of an agent in a file, which is read in each run."""
 
-    path: str
-    digest: str
-    """Of the content."""
+    path: Path
+    """The key of its runs has the digest of the content in its place."""
 
     @classmethod
     def of(cls, path: str) -> StoredAgent:
@@ -359,12 +358,12 @@ class StoredAgent:
             ValueError: if there is no such file.
         """
         try:
-            content = Path(path).read_bytes()
+            open(path, "rb").close()
         except OSError as error:
             raise ValueError(
                 f"agent {path}: {error.strerror}; expected a file, a name or module:name"
             ) from None
-        return cls(str(Path(path).resolve()), hashlib.sha256(content).hexdigest())
+        return cls(Path(path).resolve())
 
     def __call__(self, env: gym.Env[Any, Any], *, seed: int) -> Any:
         """Load the agent.
@@ -372,7 +371,7 @@ class StoredAgent:
         Raises:
             ValueError: for a damaged or foreign file, or one of an unknown agent.
         """
-        ending = Path(self.path).suffix
+        ending = self.path.suffix
         if ending in POLICY_FILES:
             from dynamaze.distill.export.load import open_policy
 
@@ -389,7 +388,7 @@ class StoredModel:
         self.predict = model.predict
 
 
-def _load_checkpoint(path: str, env: gym.Env[Any, Any], seed: int) -> Any:
+def _load_checkpoint(path: Path, env: gym.Env[Any, Any], seed: int) -> Any:
     """Load an agent of `dynamaze.agents` into an environment, with a new episode and seed."""
     from dynamaze.agents.checkpoint import new_name
     from dynamaze.common.storage import CheckpointError, read_checkpoint
@@ -405,7 +404,7 @@ def _load_checkpoint(path: str, env: gym.Env[Any, Any], seed: int) -> Any:
     return agent
 
 
-def _load_sb3(path: str) -> Any:
+def _load_sb3(path: Path) -> Any:
     from dynamaze.distill.teachers import sb3
 
-    return sb3.load_sb3(path, sb3.algorithm_of_file(Path(path)))
+    return sb3.load_sb3(path, sb3.algorithm_of_file(path))

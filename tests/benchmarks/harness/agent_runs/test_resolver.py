@@ -21,6 +21,7 @@ from dynamaze.benchmarks.harness.agent_runs.resolver import (
     resolve_env,
 )
 from dynamaze.benchmarks.harness.agent_runs.step_runs import Budget, run_agent
+from dynamaze.benchmarks.harness.store.description import describe
 
 OWN = """
 import gymnasium as gym
@@ -85,6 +86,16 @@ def test_resolve_checkpoint_goes_on(tmp_path: Path) -> None:
     run = run_agent(agent, partial(gym.make, "DynaMaze-v0"), Budget(300, 0), seed=1, gamma=0.9)
     assert run.rewards.sum() > 5  # a new agent has not found the goal yet
     assert "has taken 2000 steps" in run.kind
+
+
+def test_stored_agent_counts_by_its_content(tmp_path: Path) -> None:
+    path, copy = tmp_path / "agent.npz", tmp_path / "copy.npz"
+    for each in (path, copy):
+        each.write_bytes(b"1")
+    one, other = (describe(resolve_agent(str(each))) for each in (path, copy))
+    assert one == other
+    path.write_bytes(b"2")
+    assert describe(resolve_agent(str(path))) != other
 
 
 @pytest.mark.parametrize(

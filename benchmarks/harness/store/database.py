@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -110,6 +111,8 @@ class Store(SweepStore):
                         *map(_storable, group),
                     )
                 row = self._execute(find, digest).fetchone()
+            if row is None or row[0] is None:
+                raise sqlite3.DatabaseError("malformed: a group has no id")
         return int(row[0])
 
     def states(self, group_id: int) -> dict[int, str]:

@@ -1,25 +1,16 @@
-"""Store of runs: completed runs, claims of several drivers, killed writers, damaged files."""
+"""Store of runs: completed and failed runs, damaged files."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from multiprocessing import get_context
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from dynamaze.benchmarks.harness.store import database as store_module
-from dynamaze.benchmarks.harness.store import sessions
 from dynamaze.benchmarks.harness.store import sqlite_file as store_file
 from dynamaze.benchmarks.harness.store.database import (
     Group,
@@ -29,35 +20,7 @@ from dynamaze.benchmarks.harness.store.database import (
     encode_table,
 )
 
-GROUP = Group("toy", "n = 5", "DynaMaze-v0", "{}", "code")
-
-
-def result(number: int) -> RunRecord:
-    table = {"reward": np.array([number / 3]), "curve": np.array([float(number)])}
-    return RunRecord(number, encode_table(table), seconds=0.5)
-
-
-def curve(number: int, rows: int = 50) -> RunRecord:
-    return RunRecord(number, encode_table({"steps": np.arange(rows) * number}))
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "results" / "runs.sqlite"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with Store(path, provenance={"command": "test"}) as opened:
-        yield opened
-
-
-def fill(path: Path, runs: int = 3) -> None:
-    with Store(path) as opened:
-        opened.record(opened.open_group(GROUP), [result(number) for number in range(runs)])
-
-
-# -- runs
+from .toy_store import GROUP, curve, fill, result
 
 
 def test_group_is_found_again(store: Store, path: Path) -> None:
@@ -157,164 +120,6 @@ def test_provenance_of_each_driver(store: Store, path: Path) -> None:
     (first, runs), (second, run) = store.provenances([group_id])
     assert (first, runs, run) == ({"command": "test"}, 2, 1)
     assert {"versions", "cpu", "cores", "command", "time"} <= set(second)
-
-
-def test_sweep_keeps_tables_and_report(store: Store) -> None:
-    group_id = store.open_group(GROUP)
-    sweep_id = store.begin_sweep("toy", '{"runs":3}', [group_id])
-    assert store.sweeps("toy")[0].ended is None
-    table = {"agent": np.array(["a", "b"]), "runs": np.array([3, 3])}
-    lines = [("agent", "n"), ("a", "3")]
-    store.end_sweep(
-        sweep_id, {"toy": table}, title="Toy", sections={"T": lines}, caption="c", pictures=[b"png"]
-    )
-    (sweep,) = store.sweeps("toy")
-    assert (sweep.title, sweep.sections, sweep.caption) == ("Toy", {"T": lines}, "c")
-    assert sweep.group_ids == (group_id,)
-    assert store.sweep_pictures(sweep_id) == [b"png"]
-    assert store.sweep_tables(sweep_id)["toy"]["agent"].tolist() == ["a", "b"]
-    assert store.sweeps("other") == []
-
-
-def test_repeated_sweep_replaces_the_last(store: Store) -> None:
-    for configuration in ("{}", "{}", '{"runs":9}', "{}"):
-        sweep_id = store.begin_sweep("toy", configuration, [])
-        store.end_sweep(sweep_id, {"toy": {"x": np.arange(3)}}, pictures=[b"png"])
-    unfinished = store.begin_sweep("toy", "{}", [])
-    assert [(sweep.id, sweep.configuration) for sweep in store.sweeps()] == [
-        (sweep_id - 1, '{"runs":9}'),
-        (sweep_id, "{}"),
-        (unfinished, "{}"),
-    ]
-    (pictures,) = store._connection.execute("SELECT count(*) FROM sweep_pictures").fetchone()
-    assert pictures == 2
-
-
-# -- claims
-
-
-def test_claim_leaves_stored_and_claimed(store: Store, path: Path) -> None:
-    group_id = store.open_group(GROUP)
-    store.record(group_id, [result(0), RunRecord(1, None, "failed")])
-    assert store.claim(group_id, [3, 2, 1, 0, 2]) == [3, 2]
-    with Store(path) as other:
-        assert other.claim(group_id, range(6)) == [4, 5]
-    store.release(group_id, [3])
-    store.record(group_id, [result(2)])
-    with Store(path) as other:
-        assert other.claim(group_id, range(6)) == [3, 4, 5]
-
-
-def claim_all(path: Path, barrier: Barrier, queue: Any) -> None:
-    with Store(path) as store:
-        group_id = store.open_group(GROUP)
-        barrier.wait()
-        own = []
-        for start in range(0, 200, 10):
-            own += store.claim(group_id, range(start, start + 20))
-        queue.put(own)
-        barrier.wait()
-
-
-def test_processes_never_claim_the_same_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[4]))
-    context = get_context("spawn")
-    barrier, queue = context.Barrier(2), context.Queue()
-    processes = [context.Process(target=claim_all, args=(path, barrier, queue)) for _ in range(2)]
-    for process in processes:
-        process.start()
-    first, second = queue.get(timeout=60), queue.get(timeout=60)
-    for process in processes:
-        process.join(timeout=60)
-    assert not set(first) & set(second)
-    assert sorted(first + second) == list(range(210))
-
-
-WRITER = """
-import sys
-from tests.benchmarks.harness.store.test_database import GROUP, Store, result
-with Store(sys.argv[1]) as store:
-    group_id = store.open_group(GROUP)
-    number = 0
-    while True:
-        claimed = store.claim(group_id, range(number, number + 5))
-        store.record(group_id, [result(each) for each in claimed[:4]])
-        if len(claimed) > 3:
-            print(claimed[3], flush=True)
-        number += 5
-"""
-
-
-def test_other_readers_keep_the_log(path: Path, store: Store) -> None:
-    group_id = store.open_group(GROUP)
-    store_file.open_store_file(path, True).close()  # as each heartbeat does
-    program = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT 1 FROM runs')"
-    subprocess.run([sys.executable, "-c", program, path], check=True)
-    # Another process that believes to be the last one deletes the log at its end.
-    assert path.with_name("runs.sqlite-wal").exists()
-    store.record(group_id, [result(0)])
-    with Store(path, write=False) as reader:
-        assert reader.states(group_id) == {0: "done"}
-
-
-def start_writer(path: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[4],
-    )
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-def test_killed_writer_loses_no_run(path: Path) -> None:
-    generator = np.random.default_rng(0)
-    told: list[int] = []
-    for _ in range(4):
-        with start_writer(path) as writer:
-            assert writer.stdout is not None
-            told.append(int(writer.stdout.readline()))
-            time.sleep(generator.uniform(0, 0.1))
-            writer.kill()
-            told += map(int, writer.stdout.read().split())
-    with Store(path) as store:
-        group_id = store.open_group(GROUP)
-        states = store.states(group_id)
-        assert set(told) <= set(states)
-        assert {number: table["reward"][0] for number, table in store.tables(group_id)} == {
-            number: number / 3 for number in states
-        }
-        # The claims of the killed writers are free at once.
-        missing = [number for number in range(max(states)) if number not in states]
-        assert missing
-        assert store.claim(group_id, missing) == missing
-
-
-def test_claims_of_another_machine_end_with_its_heartbeat(store: Store, path: Path) -> None:
-    group_id = store.open_group(GROUP)
-    store.claim(group_id, [0])
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE sessions SET machine = 'elsewhere', pid = 1")
-        connection.commit()
-        with Store(path) as other:
-            assert other.claim(group_id, [0]) == []
-            connection.execute("UPDATE sessions SET heartbeat = heartbeat - 1000")
-            connection.commit()
-            assert other.claim(group_id, [0]) == [0]
-    connection.close()
-
-
-def test_heartbeat_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "HEARTBEAT_SECONDS", 0.01)
-    with Store(path) as store, sqlite3.connect(path) as connection:
-        store.claim(store.open_group(GROUP), [0])
-        query = "SELECT max(heartbeat) FROM sessions"
-        (before,) = connection.execute(query).fetchone()
-        deadline = time.monotonic() + 30
-        while connection.execute(query).fetchone() == (before,):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-    connection.close()
 
 
 # -- bad files

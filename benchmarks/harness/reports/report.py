@@ -17,7 +17,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -28,7 +28,7 @@ from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE
 from dynamaze.benchmarks.harness.analysis.table import Lines
 from dynamaze.benchmarks.harness.reports.export import file_stem, stored_experiments
 from dynamaze.benchmarks.harness.reports.run_metrics import metric_lines
-from dynamaze.benchmarks.harness.store.database import Store, StoredGroup, StoreError
+from dynamaze.benchmarks.harness.store.database import Store, StoredGroup, StoreError, Sweep
 from dynamaze.common.storage import write_atomically
 from dynamaze.common.validation import checked_choice
 from dynamaze.common.version import __version__
@@ -86,36 +86,47 @@ def stored_report(store: Store, experiment: str) -> Report:
         known = sorted({stored.group.experiment for stored in store.groups()})
         name = "memory" if store.path is None else os.fspath(store.path)
         raise StoreError(f"{name}: no runs of {experiment!r}; expected one of {known}")
-    ended = [sweep for sweep in sweeps if sweep.ended is not None]
-    sweep = (ended or sweeps or [None])[-1]  # type: ignore[list-item]  # no sweep
+    sweep = _last_sweep(sweeps)
     if sweep is not None and sweep.group_ids:
         members = set(sweep.group_ids)
         groups = [stored for stored in groups if stored.id in members]
     if sweep is None or sweep.ended is None:
-        sections = {"Stored runs, means": _without_empty_columns(metric_lines(store, groups))}
-        note = "This sweep has not ended; the command continues it."
+        means = _without_empty_columns(metric_lines(store, groups))
+        report = Report(
+            experiment,
+            {"Stored runs, means": means},
+            FEW_RUNS_NOTE,
+            note="This sweep has not ended; the command continues it.",
+        )
     else:
-        sections, note = sweep.sections, ""
-    return Report(
-        title=(sweep.title if sweep else "") or experiment,
-        sections=sections,
-        caption=sweep.caption if sweep and sweep.ended else FEW_RUNS_NOTE,
-        pictures=store.sweep_pictures(sweep.id) if sweep else (),
+        pictures = store.sweep_pictures(sweep.id)
+        report = Report(sweep.title or experiment, sweep.sections, sweep.caption, pictures)
+    provenance = sweep.provenance if sweep else {}
+    return replace(
+        report,
         configuration=json.loads(sweep.configuration) if sweep else {},
         runs=_run_lines(groups),
-        failures=[
-            FailedRun(_setting(stored), failure.number, failure.attempts, failure.error)
-            for stored in groups
-            if stored.failed
-            for failure in store.failures(stored.id)
-        ],
-        command=sweep.provenance.get("command", "") if sweep else "",
-        machines=machine_lines(
-            store, [stored.id for stored in groups], sweep.provenance if sweep else None
-        ),
+        failures=[failed for stored in groups for failed in _failed_runs(store, stored)],
+        command=provenance.get("command", ""),
+        machines=machine_lines(store, [stored.id for stored in groups], provenance),
         began=_time(sweep.began) if sweep else "",
-        note=note,
     )
+
+
+def _last_sweep(sweeps: Sequence[Sweep]) -> Sweep | None:
+    """Return the last sweep that has ended, else the last one."""
+    ended = [sweep for sweep in sweeps if sweep.ended is not None]
+    return next(reversed(ended or sweeps), None)
+
+
+def _failed_runs(store: Store, stored: StoredGroup) -> list[FailedRun]:
+    if not stored.failed:
+        return []
+    setting = ", ".join(filter(None, (stored.group.label, stored.group.environment)))
+    return [
+        FailedRun(setting, failure.number, failure.attempts, failure.error)
+        for failure in store.failures(stored.id)
+    ]
 
 
 def write_report(path: str | os.PathLike[str], report: Report) -> None:
@@ -142,10 +153,6 @@ def _without_empty_columns(lines: Lines) -> Lines:
     return [tuple(line[at] for at in kept) for line in lines] if kept else lines
 
 
-def _setting(stored: StoredGroup) -> str:
-    return ", ".join(filter(None, (stored.group.label, stored.group.environment)))
-
-
 def machine_lines(
     store: Store, group_ids: Iterable[int], default: Mapping[str, Any] | None = None
 ) -> Lines:
@@ -159,7 +166,7 @@ def machine_lines(
     counts: Counter[tuple[tuple[str, str], ...]] = Counter()
     for provenance, runs in store.provenances(group_ids):
         counts[_set_up(provenance)] += runs
-    if default is not None and not counts:
+    if default and not counts:
         counts[_set_up(default)] += 0
     set_ups = [dict(set_up) for set_up, _ in counts.most_common()]
     names = dict.fromkeys(name for set_up in set_ups for name in set_up)
@@ -208,8 +215,8 @@ th { border-bottom: 2px solid var(--line); } td { border-bottom: 1px solid var(-
 .cells td { white-space: nowrap; } @media (max-width: 40rem) { table { font-size: .875rem; } }
  .long td { overflow-wrap: anywhere; min-width: 6rem; }
 img { max-width: 100%; height: auto; background: white; border-radius: .25rem; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--soft); padding: .75rem;
-  border-radius: .25rem; }
+pre { overflow-x: auto; background: var(--soft); padding: .75rem; border-radius: .25rem; }
+.command { white-space: pre-wrap; } .command span { white-space: pre; }
 summary { cursor: pointer; padding: .2rem 0; } footer { margin-top: 2rem; font-size: .85rem; }
 """
 
@@ -248,7 +255,9 @@ def report_html(report: Report) -> str:
         parts.append(f"<p><em>{_text(report.caption)}</em></p>")
     parts += [_picture(picture, report.title) for picture in report.pictures]
     if report.command:
-        parts.append(f"<h2>Make it again</h2>\n<pre>{_text(report.command)}</pre>")
+        # Lines end between words alone: "--runs" may not be divided.
+        words = " ".join(f"<span>{_text(word)}</span>" for word in report.command.split(" "))
+        parts.append(f'<h2>Make it again</h2>\n<pre class="command">{words}</pre>')
     if report.configuration:
         rows: Lines = [
             ("option", "value"),

@@ -137,7 +137,7 @@ class Store(SweepStore):
         Returns:
             Those that are not stored, and that no living driver (this one included) has claimed.
         """
-        wanted = json.dumps([int(number) for number in numbers])
+        wanted = [int(number) for number in numbers]
         with self._transaction():
             session = self._sessions.own()
             self._sessions.free_dead_claims()
@@ -147,16 +147,29 @@ class Store(SweepStore):
                 NOT EXISTS (SELECT 1 FROM failures WHERE group_id = ?2 AND number = value) AND
                 NOT EXISTS (SELECT 1 FROM claims WHERE group_id = ?2 AND number = value)
                 ORDER BY key""",
-                wanted,
+                json.dumps(wanted),
                 group_id,
             )
             claimed = list(dict.fromkeys(number for (number,) in rows))
+            self._check_refused(group_id, set(wanted).difference(claimed))
             self._execute_many(
                 "INSERT INTO claims VALUES (?, ?, ?)",
                 ((group_id, number, session) for number in claimed),
             )
         self._sessions.start_heart()
         return claimed
+
+    def _check_refused(self, group_id: int, numbers: set[int]) -> None:
+        """Check that runs that cannot be claimed are claimed or listed.
+
+        A damaged index hides stored runs from a list, but not from a search for their numbers; a
+        driver would wait for them for ever.
+        """
+        if numbers:
+            claims = self._execute("SELECT number FROM claims WHERE group_id = ?", group_id)
+            numbers = numbers.difference(number for (number,) in claims)
+        if numbers and not numbers <= self.states(group_id).keys():
+            raise sqlite3.DatabaseError("malformed: the index of runs hides some of them")
 
     def release(self, group_id: int, numbers: Iterable[int]) -> None:
         """Give up claims of this driver, without a result."""

@@ -20,6 +20,7 @@ from dynamaze.benchmarks.harness.store import sqlite_file as store_file
 from dynamaze.benchmarks.harness.store.database import (
     RunRecord,
     Store,
+    StoreError,
 )
 
 from .toy_store import GROUP, result
@@ -35,6 +36,16 @@ def test_claim_leaves_stored_and_claimed(store: Store, path: Path) -> None:
     store.record(group_id, [result(2)])
     with Store(path) as other:
         assert other.claim(group_id, range(6)) == [3, 4, 5]
+
+
+def test_hidden_run_is_an_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver must not wait for runs that a damaged index hides."""
+    group_id = store.open_group(GROUP)
+    store.record(group_id, [result(0), result(1)])
+    monkeypatch.setattr(store, "states", lambda group_id: {0: "done"})
+    assert store.claim(group_id, [0, 2]) == [2]
+    with pytest.raises(StoreError, match=r"damaged; .*the index of runs hides some"):
+        store.claim(group_id, [1])
 
 
 def claim_all(path: Path, barrier: Barrier, queue: Any) -> None:

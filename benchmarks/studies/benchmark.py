@@ -67,7 +67,7 @@ def benchmark(  # noqa: PLR0913  # keywords, most of them the runner's
     that fails is counted and shown; the others go on.
 
     Args:
-        agents: name -> agent; or one agent. An agent is
+        agents: name -> agent; or one agent, or a sequence of them. An agent is
 
             - a factory, called as `factory(env, seed=int)`: a class, a function, or
               `partial(DynaQ, planning_steps=50)`, `partial(PPO, "MlpPolicy")`. What it returns is
@@ -312,8 +312,15 @@ def _agent_entries(agents: Any) -> list[AgentEntry]:
         TypeError: for something that is neither a factory nor a policy.
         ValueError: for an unknown name.
     """
-    named = agents if isinstance(agents, Mapping) else {_name_of(agents): agents}
-    return [AgentEntry(str(name), _agent(name, given)) for name, given in named.items()]
+    return [AgentEntry(str(name), _agent(name, given)) for name, given in _named(agents)]
+
+
+def _named(given: Any) -> list[tuple[Any, Any]]:
+    """Return names and values of a mapping, of a sequence or of one value."""
+    if isinstance(given, Mapping):
+        return list(given.items())
+    is_many = isinstance(given, Sequence) and not isinstance(given, str)
+    return [(_name_of(each), each) for each in (given if is_many else [given])]
 
 
 def _agent(name: str, given: Any) -> Any:
@@ -336,13 +343,7 @@ def _env_entries(env: Any) -> list[EnvEntry]:
         TypeError: for something that makes no environment.
         ValueError: for an unknown id.
     """
-    if isinstance(env, Mapping):
-        named = list(env.items())
-    elif isinstance(env, Sequence) and not isinstance(env, str):
-        named = [(_name_of(each), each) for each in env]
-    else:
-        named = [(_name_of(env), env)]
-    return [EnvEntry(str(name), _maker(given)) for name, given in named]
+    return [EnvEntry(str(name), _maker(given)) for name, given in _named(env)]
 
 
 def _maker(given: Any) -> Callable[[], gym.Env[Any, Any]]:

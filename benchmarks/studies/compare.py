@@ -183,14 +183,22 @@ class CompareConfig(ExperimentConfig):
     @property
     def caption(self) -> str:
         """Explanation of the numbers, below the summary."""
-        return (
-            f"n: runs without an error; mean and 95% interval. Regret: exact, with discount "
-            f"{self.gamma:g}. Recovered: share of the runs in which the mean reward of "
-            f"{self.recovery_window} steps reaches {self.recovery_fraction:.0%} of the best "
-            "possible one in the new phase; steps until then: restricted mean, of which at most "
-            "the phase counts. Difference: paired by environment and seed; probability that a run "
-            f"has more reward: bootstrap stratified by environment. {FEW_RUNS_NOTE}"
-        )
+        texts = [
+            "n: runs without an error; mean and 95% interval. Regret: exact, with discount "
+            f"{self.gamma:g}."
+        ]
+        if any(len(phases) > 1 for phases in self.phases):
+            texts.append(
+                f"Recovered: share of the runs in which the mean reward of {self.recovery_window} "
+                f"steps reaches {self.recovery_fraction:.0%} of the best possible one in the new "
+                "phase; steps until then: restricted mean, of which at most the phase counts."
+            )
+        if len(self.agent) > 1:
+            texts.append(
+                "Difference: paired by environment and seed; probability that a run has more "
+                "reward: bootstrap stratified by environment."
+            )
+        return " ".join([*texts, FEW_RUNS_NOTE])
 
     def check(self) -> None:
         """Check the options before anything runs.

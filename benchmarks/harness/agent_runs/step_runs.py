@@ -202,7 +202,8 @@ def policy_kind(agent: Any) -> AgentKind:
     if callable(agent):
         return AgentKind.FUNCTION
     kinds = "; ".join(kind.value for kind in AgentKind)
-    raise AgentError(f"agent {agent!r}; expected one of: {kinds}")
+    given = "None" if agent is None else f"of type {type(agent).__name__}"
+    raise AgentError(f"agent {given}; expected one of: {kinds}")
 
 
 def _obstacle(agent: Any, kind: AgentKind) -> str:

@@ -216,6 +216,8 @@ def test_benchmark_stable_baselines_class() -> None:
         (DynaQ, gym.make("DynaMaze-v0"), "expected an id, or a function that makes"),
         (DynaQ, lambda: 3, "environment '<lambda>' made 3; expected a gymnasium.Env"),
         ({}, MAZE, "no agents; expected at least one"),
+        ([DynaQ, DynaQ], MAZE, "'DynaQ' is there twice in agents"),
+        ([DynaQ, None], MAZE, "agent 'NoneType' is None; expected a factory"),
     ],
 )
 def test_benchmark_refuses(agents: Any, env: Any, message: str) -> None:

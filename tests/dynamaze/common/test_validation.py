@@ -70,3 +70,8 @@ def test_checked_integer_is_an_int():
     assert type(number) is int
     with pytest.raises(ValueError, match=r"runs=2.5; expected a whole number of at least 1"):
         checked_integer("runs", 2.5, 1)
+
+
+def test_checked_number_names_excluded_bound() -> None:
+    with pytest.raises(ValueError, match="x=0; expected a number above 0"):
+        checked_number("x", 0, 0, above=True)

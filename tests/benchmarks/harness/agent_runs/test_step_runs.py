@@ -172,7 +172,7 @@ class ShortUpdate(NoAgent):
         (lambda observation: None, r"no action \(None\) at step 1; expected one of Discrete\(4\)"),
         (lambda observation: 0.5, r"action 0.5 at step 1"),
         (lambda observation: np.array([1]), r"action array\(\[1\]\) at step 1"),
-        (NoAgent, "NoAgent object .*; expected one of: an agent of dynamaze.agents; "),
+        (NoAgent, "agent of type NoAgent; expected one of: an agent of dynamaze.agents; "),
         (NoSeed, r"NoSeed cannot be called with \(env, seed=...\)"),
         (ShortUpdate, r"ShortUpdate.update cannot be called with \(observation, action, "),
         (lambda env, seed: None, "agent None; expected one of"),

@@ -185,7 +185,7 @@ def listed_commands(group: str = "") -> list[str]:
         return experiments
     rows = [name for name in COMMANDS if name not in experiments]
     place = rows.index("bench speed")
-    return [*rows[:place], f"{RUN} NAME", LIST, *rows[place:]]
+    return [*rows[:place], f"{RUN} NAME", LIST, *SHORT_COMMANDS, *rows[place:]]
 
 
 def help_text() -> str:
@@ -211,6 +211,10 @@ def command_list(names: Sequence[str]) -> str:
             "dynamaze bench run figure-8-2 --runs 100",
         ),
         LIST: ("list the experiments", f"dynamaze {LIST}"),
+        **{
+            name: (COMMANDS[command].summary, f"dynamaze {name}")
+            for name, command in SHORT_COMMANDS.items()
+        },
     }
     width = max(map(len, names))
     return "\n".join(

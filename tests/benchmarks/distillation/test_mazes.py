@@ -13,6 +13,7 @@ from dynamaze.benchmarks.distillation.mazes import (
     MazeSampler,
     evaluate_policy,
     held_out_generators,
+    percent_text,
     return_estimate,
 )
 from dynamaze.distill import check_disjoint
@@ -61,3 +62,11 @@ def test_training_and_held_out_disjoint():
 def test_held_out_generators_by_kind():
     assert {generator.shape for generator in held_out_generators(9).values()} == {(9, 9)}
     assert [*held_out_generators(9)] == ["perfect", "loops", "obstacles"]
+
+
+def test_return_estimate_without_failures_is_no_point() -> None:
+    # By Student's interval it would be from 1 to 1.
+    held_out = HeldOut.generate(MazeGenerator(5), 100)
+    best = evaluate_policy(ShortestPathPolicy(), held_out)
+    assert return_estimate(best)[1:] == (pytest.approx(0.963, abs=1e-3), 1.0, 100, 0.95)
+    assert percent_text(best.success_by_maze) == "100.00% [96.30, 100.00] n=100"

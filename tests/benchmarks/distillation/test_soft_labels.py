@@ -112,7 +112,13 @@ def test_run_module_writes_files_and_rejects_values(tmp_path: Any) -> None:
     config = replace(SMALL, output=tmp_path, labelled=(20,), few_steps=2, small_steps=2)
     run_module(soft_labels, config)
     found = {path.name for path in (tmp_path / "results").iterdir()}
-    assert found == {"soft_labels.csv", "soft_labels_weights.csv", "soft_labels.png"}
+    assert found == {
+        "soft_labels.csv",
+        "soft_labels_weights.csv",
+        "soft_labels.png",
+        "soft_labels.html",
+        "runs.sqlite",
+    }
     run_module(soft_labels, replace(config, plot_only=True))
     with pytest.raises(ValueError, match="runs=1; expected at least 2"):
         run_module(soft_labels, replace(config, runs=1))

@@ -91,6 +91,7 @@ def test_run_module_plots_stored_tables(
         "model_confidence.csv",
         "model_confidence_runs.csv",
         "model_confidence.png",
+        "runs.sqlite",
     }
     monkeypatch.delattr(model_confidence, "run")
     run_module(model_confidence, ModelConfidenceConfig(output=tmp_path, plot_only=True))

@@ -299,3 +299,8 @@ def test_other_errors_are_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dynamaze.app.play.main", raiser(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         cli.main(["play"])
+
+
+def test_short_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench"]) == 0
+    assert "dynamaze bench coverage" in capsys.readouterr().out

@@ -163,6 +163,10 @@ def guard(action: Callable[[], int]) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return EXIT_CLOSED_PIPE
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # Rich has made it of this
+            return EXIT_CLOSED_PIPE
+        raise
     except USER_ERRORS as error:
         if os.environ.get(TRACEBACK):
             raise

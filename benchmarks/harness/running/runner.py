@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from itertools import groupby
+from statistics import fmean, median_low
 from types import TracebackType
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, overload
 
@@ -91,7 +92,7 @@ class Plan(NamedTuple):
     failed: int
     missing: int
     seconds: float | None
-    """Expected duration; None if no run of the experiment is stored."""
+    """Expected duration; None if it is unknown."""
     workers: int
 
     def line(self) -> str:
@@ -263,6 +264,7 @@ class Runner:
             [setting.arguments for setting in sweep.settings],
             self.run_limit,
         )
+        sweep.progress.workers = self._holder.workers
         with sweep.claims(), _shown(self.view, sweep.progress):
             while pending:
                 for finished in scheduler.results(pending, sweep.claim):
@@ -334,13 +336,17 @@ class _Sweep:
     def plan(self, workers: int) -> Plan:
         """Return what would be run."""
         total = self.progress.total
-        stored = [each for each in self.store.groups(self.config.name) if each.done]
-        means = {each.id: each.seconds / each.done for each in stored}
+        # The median, as the first run of a worker includes compilation.
+        known = {
+            each.id: median_low(self.store.seconds(each.id).values())
+            for each in self.store.groups(self.config.name)
+            if each.done
+        }
+        typical = fmean(known.values()) if known else getattr(self.config, "seconds_per_run", None)
         seconds = None
-        if stored:
-            mean = sum(each.seconds for each in stored) / sum(each.done for each in stored)
-            work = sum(means.get(self.group_ids[run.setting], mean) for run in self._missing)
-            seconds = work / workers
+        if typical is not None:
+            work = sum(known.get(self.group_ids[run.setting], typical) for run in self._missing)
+            seconds = work / max(min(workers, len(self._missing)), 1)
         return Plan(
             self.config.name, total.done, total.failed, len(self._missing), seconds, workers
         )
@@ -356,6 +362,7 @@ class _Sweep:
             for group_id, runs in self._by_group(sorted(self._claimed)):
                 self.store.release(group_id, [run.number for run in runs])
             self._claimed.clear()
+            self.progress.running = 0
 
     def claim(self, runs: Iterable[Run]) -> list[Run]:
         """Return the runs that no other process runs or has run."""
@@ -367,17 +374,18 @@ class _Sweep:
         self._claimed.update(granted)
         self._elsewhere.difference_update(granted)
         self.progress.elsewhere = len(self._elsewhere)
+        self.progress.running = len(self._claimed)
         return granted
 
     def record(self, finished: Finished) -> None:
         """Store the records of runs."""
         for group_id, members in self._by_group(finished, lambda pair: pair[0]):
             self.store.record(group_id, [record for _, record in members])
+        for setting, pairs in groupby(finished, key=lambda pair: pair[0].setting):
+            self.progress.settings[setting].add([record.seconds for _, record in pairs])
         for run, record in finished:
-            progress = self.progress.settings[run.setting]
-            progress.finished += 1
-            progress.seconds += record.seconds
             self._ended(run, "failed" if record.table is None else "done")
+        self.progress.running = len(self._claimed)
 
     def held_elsewhere(self) -> list[Run]:
         """Return the runs that another process still has, and count those that it has ended."""

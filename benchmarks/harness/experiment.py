@@ -43,9 +43,6 @@ from dynamaze.benchmarks.harness.store.database import Store
 from dynamaze.common.storage import write_atomically
 from dynamaze.common.validation import checked_integer, checked_number
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-"""Each process has a core of its own; linear algebra with more threads than cores is very slow."""
-
 
 @dataclass(frozen=True)
 class ExperimentConfig:

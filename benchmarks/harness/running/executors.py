@@ -27,14 +27,10 @@ from multiprocessing import resource_tracker
 from types import ModuleType
 from typing import Any
 
+from dynamaze.benchmarks.harness.running.one_thread import ONE_THREAD, environment
 from dynamaze.benchmarks.harness.running.workers import ENDING_SIGNALS, answer, start_worker
 
 MakeExecutor = Callable[[], Executor]
-
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
-"""Each process has a core of its own; linear algebra with more threads than cores is very slow."""
 
 ATTEMPTS = 3
 """Times that a job is tried whose worker dies."""
@@ -290,7 +286,6 @@ def available_cores() -> int:
 @contextmanager
 def _starting_processes() -> Iterator[None]:
     """Start processes with one thread, without `__main__`, and without a signal in between."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
     main = sys.modules["__main__"]
     masks = hasattr(signal, "pthread_sigmask")
     if masks:
@@ -298,18 +293,12 @@ def _starting_processes() -> Iterator[None]:
         # The process starts with them blocked; `start_worker` decides.
         old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
-        os.environ.update(ONE_THREAD)
         # Without a name and a file multiprocessing does not import it in the new process.
         sys.modules["__main__"] = ModuleType("__main__")
-        yield
+        with environment({**ONE_THREAD, "NUMBA_NUM_THREADS": "1"}):
+            yield
     finally:
         sys.modules["__main__"] = main
-        for name, value in before.items():
-            if value is None:
-                with suppress(KeyError):
-                    del os.environ[name]
-            else:
-                os.environ[name] = value
         if masks:
             signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)
 

@@ -230,6 +230,8 @@ class Scheduler:
             self._holder.check_answer()
             self._has_answered = True
         if len(job.runs) > 1 or (broke and not job.is_alone):
+            if not broke:  # one of them is at fault
+                self._attempts.update(job.runs)
             self._suspects.extend(job.runs)
             return []
         (run,) = job.runs

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import cloudpickle
 
 from dynamaze.benchmarks.harness.analysis.table import Table
+from dynamaze.benchmarks.harness.running.one_thread import one_thread
 from dynamaze.benchmarks.harness.running.termination import Terminated
 from dynamaze.benchmarks.harness.store.database import RunRecord, encode_table
 
@@ -64,13 +65,14 @@ def run_batch(task: Any, parts: Sequence[Part], run_limit: float | None) -> list
     Raises:
         UnloadableTaskError: if the trial or its arguments cannot be loaded here.
     """
-    trial, config = _load(task) if isinstance(task, bytes) else task
     records = []
-    for part in parts:
-        is_pickled = isinstance(part.arguments, bytes)
-        arguments = _load(part.arguments) if is_pickled else part.arguments
-        for number in part.numbers:
-            records.append(_record(trial, (config, *arguments), number, run_limit))
+    with one_thread():
+        trial, config = _load(task) if isinstance(task, bytes) else task
+        for part in parts:
+            is_pickled = isinstance(part.arguments, bytes)
+            arguments = _load(part.arguments) if is_pickled else part.arguments
+            for number in part.numbers:
+                records.append(_record(trial, (config, *arguments), number, run_limit))
     return records
 
 

@@ -69,7 +69,7 @@ def checked_number(
     if high < math.inf:
         expected += f" in {'(' if above else '['}{low:g}, {high:g}]"
     elif low > -math.inf:
-        expected += f" of at least {low:g}"
+        expected += f" above {low:g}" if above else f" of at least {low:g}"
     else:
         expected = f"a finite {expected[2:]}"
     if isinstance(value, bool) or not isinstance(value, Real):  # a bool is a Real for Python

@@ -35,6 +35,9 @@ MakeExecutor = Callable[[], Executor]
 ATTEMPTS = 3
 """Times that a job is tried whose worker dies."""
 
+WORKERS_PER_CORE, LEAST_LIMIT = 4, 16
+"""Limit of the number of worker processes: more gain nothing, and exhaust the memory."""
+
 JOBS_PER_WORKER = 2
 """Jobs in flight for each worker of another executor."""
 
@@ -281,6 +284,11 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def most_workers() -> int:
+    """Return the largest number of worker processes of this machine; each takes some 100 MB."""
+    return max(WORKERS_PER_CORE * available_cores(), LEAST_LIMIT)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ runs runs only what is missing.
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 import weakref
@@ -23,7 +24,11 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, overload
 import numpy as np
 
 from dynamaze.benchmarks.harness.analysis.table import Table
-from dynamaze.benchmarks.harness.running.executors import ExecutorHolder, MakeExecutor
+from dynamaze.benchmarks.harness.running.executors import (
+    ExecutorHolder,
+    MakeExecutor,
+    most_workers,
+)
 from dynamaze.benchmarks.harness.running.live_view import (
     NoView,
     SettingProgress,
@@ -151,7 +156,8 @@ class Runner:
         answer_limit: float = ANSWER_LIMIT,
     ) -> None:
         if workers is not None:
-            checked_integer("workers", workers, 1)
+            most = most_workers() if executor is None else math.inf
+            checked_integer("workers", workers, 1, most)
         if run_limit is not None:
             checked_number("run_limit", run_limit, 0, above=True)
         self._holder = ExecutorHolder(executor, workers, answer_limit)
@@ -482,8 +488,22 @@ class _Sweep:
 
 
 def column(tables: Sequence[Table], name: str) -> np.ndarray[Any, Any]:
-    """Return (runs, rows) a column of the tables of several runs."""
-    return np.stack([table[name] for table in tables])
+    """Return (runs, rows) a column of the tables of several runs.
+
+    Raises:
+        ValueError: if a table has no such column, or another number of rows than the first one.
+    """
+    arrays = []
+    for number, table in enumerate(tables):
+        if name not in table:
+            raise ValueError(f"run {number} has no column {name!r}; it has {', '.join(table)}")
+        arrays.append(table[name])
+        if arrays[-1].shape != arrays[0].shape:
+            raise ValueError(
+                f"column {name!r} of run {number} has shape {arrays[-1].shape}; expected "
+                f"{arrays[0].shape} as of the first run"
+            )
+    return np.stack(arrays)
 
 
 def run_seed(seed: int, number: int) -> np.random.SeedSequence:

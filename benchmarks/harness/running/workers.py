@@ -121,12 +121,22 @@ def _record(
         with time_limit(run_limit):
             table = trial(*arguments, number)
         encoded = encode_table(table)
-    except (Exception, SystemExit) as error:
-        if isinstance(error, Terminated):
+        if not table:
+            raise ValueError("a run returned an empty dict; expected a dict of arrays")
+    except BaseException as error:
+        if isinstance(error, Terminated) or (
+            isinstance(error, KeyboardInterrupt) and _has_ctrl_c()
+        ):
             raise
         text = _traceback(error)
         return RunRecord(number, None, text, time.perf_counter() - began)
     return RunRecord(number, encoded, seconds=time.perf_counter() - began)
+
+
+def _has_ctrl_c() -> bool:
+    """Tell whether Ctrl-C can be raised here; elsewhere a run has raised it by itself."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    return in_main_thread and multiprocessing.parent_process() is None
 
 
 def _traceback(error: BaseException) -> str:

@@ -149,12 +149,12 @@ class KillTrial:
                     self._drivers.append(Driver(self._path, self._config))
                 time.sleep(self._rng.uniform(0, self._longest))
                 self._kill()
-                self._check_rows()
+                self.check_rows()
             self._drivers = self._drivers or [Driver(self._path, self._config)]
             for driver in self._drivers:
                 driver.process.wait(600)
             assert self._is_done()
-            self._check_rows()
+            self.check_rows()
         finally:
             for driver in self._drivers:
                 driver.end()
@@ -181,7 +181,8 @@ class KillTrial:
             self._drivers.remove(driver)
             self.done["driver"] += 1
 
-    def _check_rows(self) -> None:
+    def check_rows(self) -> None:
+        """Check that what was stored at the last call is still stored, unchanged."""
         rows = stored_rows(self._path)
         assert self._known.items() <= rows.items(), "a stored run was lost or changed"
         self._known = rows
@@ -239,6 +240,11 @@ def run_trial(
     return total
 
 
+def report(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
+
+
 def main() -> None:
     """Run the trial, and print the counts."""
     parser = argparse.ArgumentParser(
@@ -248,6 +254,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--milliseconds", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--longest", type=float, default=3.0, help="seconds between two kills")
     parser.add_argument("--drive", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     config = Sweep(runs=options.runs, seed=options.seed, milliseconds=options.milliseconds)
@@ -256,7 +263,7 @@ def main() -> None:
         return
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as name:
-        run_trial(Path(name), config, options.kills, rng, lambda line: print(line, flush=True))
+        run_trial(Path(name), config, options.kills, rng, report, options.longest)
     print("no row lost, doubled or changed; no process left; all tables bit-identical")
 
 

@@ -7,6 +7,7 @@ and their help, and a function `main` that takes it. An experiment has no `main`
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from dynamaze.benchmarks.harness.running.termination import Terminated, orderly_
 from dynamaze.common.optional_imports import EXTRAS, missing_library_error
 from dynamaze.common.validation import did_you_mean
 
-EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 1, 2, 130, 141
+EXIT_ERROR, EXIT_USAGE, EXIT_HANGUP, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 1, 2, 129, 130, 141
 
 USER_ERRORS = (ValueError, TypeError, ImportError, OSError, RuntimeError, gym.error.Error)
 """The exceptions of bad input. They are printed in one line, unless TRACEBACK is set."""
@@ -168,9 +169,30 @@ def guard(action: Callable[[], int]) -> int:
             return EXIT_CLOSED_PIPE
         raise
     except USER_ERRORS as error:
+        stop = _stop_before(error)
+        if stop is not None:
+            return stop
         if os.environ.get(TRACEBACK):
             raise
         return print_error(error, EXIT_ERROR)
+
+
+def _stop_before(error: BaseException) -> int | None:
+    """Return the exit code of the signal in whose clean-up an error was raised, if any.
+
+    A terminal that is closed sends SIGHUP, and what is printed to it fails.
+    """
+    earlier: BaseException | None = error
+    while earlier is not None:
+        if isinstance(earlier, Terminated):
+            return earlier.number
+        if isinstance(earlier, KeyboardInterrupt):
+            return EXIT_INTERRUPTED
+        earlier = earlier.__context__
+    if isinstance(error, OSError) and error.errno == errno.EIO and error.filename is None:
+        _silence_stdout()
+        return EXIT_HANGUP
+    return None
 
 
 def print_error(error: object, status: int) -> int:

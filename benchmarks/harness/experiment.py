@@ -333,7 +333,8 @@ def print_paths(console: Console, began: float, paths: Sequence[Path]) -> None:
 
 
 def save_figure(path: Path, figure: Figure) -> None:
-    """Write a figure as PNG, atomically."""
+    """Write a figure as PNG, atomically, and create the file's folder if it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=150)
     write_atomically(path, content.getvalue())

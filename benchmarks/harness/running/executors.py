@@ -172,8 +172,13 @@ class ExecutorHolder:
             self._executor = None
         elif isinstance(executor, Executor):
             self._make, self._executor = None, executor
-        else:
+        elif callable(executor):
             self._make, self._executor = executor, None
+        else:
+            raise TypeError(
+                f"executor={executor!r}; expected a concurrent.futures.Executor, or a function "
+                "that makes one"
+            )
         self._is_foreign = executor is not None
         self._workers = workers
         self._answer_limit = answer_limit
@@ -194,7 +199,19 @@ class ExecutorHolder:
     def _made(self) -> Executor:
         if self._executor is None:
             assert self._make is not None
-            self._executor = self._make()
+            try:
+                made = self._make()
+            except Exception as error:
+                raise RuntimeError(
+                    f"no executor could be made: {type(error).__name__}: {error}; what was stored "
+                    "stays"
+                ) from error
+            if not isinstance(made, Executor):
+                raise TypeError(
+                    f"the function that makes an executor returned {made!r}; expected a "
+                    "concurrent.futures.Executor"
+                )
+            self._executor = made
         return self._executor
 
     @property
@@ -245,6 +262,27 @@ class ExecutorHolder:
                     "stays"
                 ) from error
         self._has_answered = True
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> tuple[Executor, Future[Any]]:
+        """Give a job to the executor, which is replaced once if it takes none.
+
+        Returns:
+            The executor that took it, and the future result.
+
+        Raises:
+            RuntimeError: if it takes no job, and cannot be replaced.
+        """
+        executor = self.executor
+        try:
+            return executor, executor.submit(function, *args)
+        except Exception as error:  # it broke while it had nothing to do, or was shut down
+            if self._make is None and not isinstance(error, BrokenExecutor):
+                raise RuntimeError(
+                    f"{type(executor).__name__} takes no jobs: {type(error).__name__}: {error}; "
+                    "what was stored stays"
+                ) from error
+            self.renew(error)
+        return self.executor, self.executor.submit(function, *args)
 
     def renew(self, reason: BaseException) -> None:
         """Replace a broken executor.

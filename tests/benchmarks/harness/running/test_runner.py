@@ -103,6 +103,14 @@ def test_runner_plan_counts_missing(config: ToyConfig, store: Store) -> None:
     assert plan.seconds is not None
 
 
+def test_plan_leaves_out_compilation(config: ToyConfig, store: Store) -> None:
+    few = replace(config, factors=(1,), runs=3)
+    runner = Runner(store=store, workers=2)
+    runner.run(toy.trial, few)
+    store._connection.execute("UPDATE runs SET seconds = CASE number WHEN 0 THEN 60 ELSE 2 END")
+    assert runner.plan(toy.trial, replace(few, runs=7)).seconds == 4.0
+
+
 def test_equal_settings_run_once(config: ToyConfig) -> None:
     twice = replace(config, factors=(1, 1))
     assert values(Runner().run(toy.trial_marking, twice)) == [EXPECTED[0], EXPECTED[0]]

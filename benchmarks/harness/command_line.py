@@ -157,30 +157,20 @@ def guard(action: Callable[[], int]) -> int:
             status = action()
         sys.stdout.flush()  # here a closed pipe can still be caught
         return status
-    except Terminated as end:
-        return end.number
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        _silence_stdout()
-        return EXIT_CLOSED_PIPE
-    except SystemExit as stop:
-        if isinstance(stop.__context__, BrokenPipeError):  # Rich has made it of this
-            return EXIT_CLOSED_PIPE
-        raise
-    except USER_ERRORS as error:
-        stop = _stop_before(error)
-        if stop is not None:
-            return stop
-        if os.environ.get(TRACEBACK):
+    except (*USER_ERRORS, KeyboardInterrupt, SystemExit) as error:
+        stopped = _exit_code(error)
+        if stopped is not None:
+            return stopped
+        if isinstance(error, SystemExit) or os.environ.get(TRACEBACK):
             raise
         return print_error(error, EXIT_ERROR)
 
 
-def _stop_before(error: BaseException) -> int | None:
-    """Return the exit code of the signal in whose clean-up an error was raised, if any.
+def _exit_code(error: BaseException) -> int | None:
+    """Return the exit code of a signal, a closed pipe or a closed terminal; None for an error.
 
-    A terminal that is closed sends SIGHUP, and what is printed to it fails.
+    What is printed fails after a terminal was closed, so that a signal may be followed by an error
+    of the clean-up.
     """
     earlier: BaseException | None = error
     while earlier is not None:
@@ -189,7 +179,11 @@ def _stop_before(error: BaseException) -> int | None:
         if isinstance(earlier, KeyboardInterrupt):
             return EXIT_INTERRUPTED
         earlier = earlier.__context__
-    if isinstance(error, OSError) and error.errno == errno.EIO and error.filename is None:
+    cause = error.__context__ if isinstance(error, SystemExit) else error  # Rich exits by itself
+    if isinstance(cause, BrokenPipeError):
+        _silence_stdout()
+        return EXIT_CLOSED_PIPE
+    if isinstance(cause, OSError) and cause.errno == errno.EIO and cause.filename is None:
         _silence_stdout()
         return EXIT_HANGUP
     return None

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
 import signal
 import sqlite3
 import subprocess
@@ -133,7 +132,7 @@ class KillTrial:
     """
 
     def __init__(
-        self, path: Path, config: Sweep, kills: int, rng: random.Random, longest: float = 3.0
+        self, path: Path, config: Sweep, kills: int, rng: np.random.Generator, longest: float = 3.0
     ) -> None:
         self._path, self._config, self._rng, self._longest = path, config, rng, longest
         self._kills = kills
@@ -168,13 +167,13 @@ class KillTrial:
         return 0 in codes
 
     def _kill(self) -> None:
-        driver = self._rng.choice(self._drivers)
+        driver = self._drivers[self._rng.integers(len(self._drivers))]
         others = driver.others()
         if driver.process.poll() is not None:
             return
         if others and self._rng.random() < 0.5:
             with suppress(ProcessLookupError):
-                os.kill(self._rng.choice(others), signal.SIGKILL)
+                os.kill(others[self._rng.integers(len(others))], signal.SIGKILL)
                 self.done["worker"] += 1
         else:
             driver.kill()
@@ -214,7 +213,7 @@ def run_trial(
     folder: Path,
     config: Sweep,
     kills: int,
-    rng: random.Random,
+    rng: np.random.Generator,
     report: Callable[[str], None],
     longest: float = 3.0,
 ) -> Counter[str]:
@@ -261,7 +260,7 @@ def main() -> None:
     if options.drive:
         drive(options.drive, config)
         return
-    rng = random.Random(options.seed)
+    rng = np.random.default_rng(options.seed)
     with tempfile.TemporaryDirectory() as name:
         run_trial(Path(name), config, options.kills, rng, report, options.longest)
     print("no row lost, doubled or changed; no process left; all tables bit-identical")

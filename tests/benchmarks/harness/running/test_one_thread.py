@@ -62,6 +62,17 @@ def test_torch_has_one_thread(
     assert os.environ["OMP_NUM_THREADS"] == "3"
 
 
+def test_torch_has_one_thread_on_dask() -> None:
+    pytest.importorskip("torch")
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed")
+    with (
+        distributed.LocalCluster(n_workers=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        (tables,) = Runner(executor=client.get_executor(), workers=1).run(trial, Config())
+    assert [table["threads"].tolist() for table in tables] == [[1]] * 3
+
+
 def test_limit_holds_until_last_thread_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     outer, inner = one_thread(), one_thread()

@@ -36,6 +36,7 @@ from dynamaze.benchmarks.harness.running.live_view import (
     View,
     format_seconds,
 )
+from dynamaze.benchmarks.harness.running.run_tables import RunTables
 from dynamaze.benchmarks.harness.running.scheduler import Finished, Run, Scheduler
 from dynamaze.benchmarks.harness.running.workers import Trial
 from dynamaze.benchmarks.harness.store.database import Failure, Group, Store, StoreError
@@ -193,12 +194,12 @@ class Runner:
     @overload
     def run(
         self, trial: Trial, config: Sweep, *, failures: Literal["raise"] = "raise"
-    ) -> list[list[Table]]: ...
+    ) -> list[Sequence[Table]]: ...
 
     @overload
     def run(
         self, trial: Trial, config: Sweep, *, failures: Literal["keep"]
-    ) -> list[list[Table | None]]: ...
+    ) -> list[Sequence[Table | None]]: ...
 
     def run(self, trial: Trial, config: Sweep, *, failures: str = "raise") -> Any:
         """Run what is missing of an experiment, and return the tables of all its runs.
@@ -210,7 +211,8 @@ class Runner:
                 place of their tables.
 
         Returns:
-            For each of `config.settings` the tables of its runs, in the order of their numbers.
+            For each of `config.settings` the tables of its runs, in the order of their numbers
+            (`RunTables`; `column` stacks one column of them).
 
         Raises:
             RunsFailedError: if runs failed, now or in an earlier sweep.
@@ -423,12 +425,13 @@ class _Sweep:
 
     # -- results
 
-    def tables(self) -> list[list[Table | None]]:
+    def tables(self) -> list[RunTables]:
         """Return the tables of all runs; None for those that failed."""
-        results: list[list[Table | None]] = []
+        results = []
         for setting, group_id in zip(self.settings, self.group_ids, strict=True):
-            tables = dict(self.store.tables(group_id, range(setting.runs)))
-            results.append([tables.get(number) for number in range(setting.runs)])
+            chunks = self.store.chunks(group_id, range(setting.runs))
+            stacks = ((chunk.numbers, chunk.columns) for chunk in chunks)
+            results.append(RunTables(setting.runs, stacks))
         return results
 
     def failures(self) -> list[list[Failure]]:
@@ -493,7 +496,11 @@ def column(tables: Sequence[Table], name: str) -> np.ndarray[Any, Any]:
     Raises:
         ValueError: if a table has no such column, or another number of rows than the first one.
     """
-    arrays = []
+    if isinstance(tables, RunTables):
+        stacked = tables.column(name)
+        if stacked is not None:
+            return stacked
+    arrays: list[np.ndarray[Any, Any]] = []
     for number, table in enumerate(tables):
         if name not in table:
             raise ValueError(f"run {number} has no column {name!r}; it has {', '.join(table)}")

@@ -4,6 +4,7 @@
 #   make test      the tests
 #   make check     format, lint, types and tests
 #   make speed     the table of speeds
+#   make trials    200 kills of drivers and workers during a sweep
 #   make clean     remove the environment, caches and results of these targets
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ SOURCES := dynamaze/*.py dynamaze/app dynamaze/common dynamaze/viewer envs agent
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: figures test lint types check speed clean
+.PHONY: figures test lint types check speed trials clean
 
 figures: $(VENV)/core
 	$(BIN)/dynamaze figures --output $(OUTPUT)
@@ -33,6 +34,9 @@ check: lint types test
 
 speed: $(VENV)/dev
 	$(BIN)/dynamaze bench speed
+
+trials: $(VENV)/dev
+	$(BIN)/python tests/trials/kill_runs.py --kills 200
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

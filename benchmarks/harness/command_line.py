@@ -7,6 +7,7 @@ and their help, and a function `main` that takes it. An experiment has no `main`
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from dynamaze.benchmarks.harness.running.termination import Terminated, orderly_
 from dynamaze.common.optional_imports import EXTRAS, missing_library_error
 from dynamaze.common.validation import did_you_mean
 
-EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 1, 2, 130, 141
+EXIT_ERROR, EXIT_USAGE, EXIT_HANGUP, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 1, 2, 129, 130, 141
 
 USER_ERRORS = (ValueError, TypeError, ImportError, OSError, RuntimeError, gym.error.Error)
 """The exceptions of bad input. They are printed in one line, unless TRACEBACK is set."""
@@ -156,17 +157,36 @@ def guard(action: Callable[[], int]) -> int:
             status = action()
         sys.stdout.flush()  # here a closed pipe can still be caught
         return status
-    except Terminated as end:
-        return end.number
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        _silence_stdout()
-        return EXIT_CLOSED_PIPE
-    except USER_ERRORS as error:
-        if os.environ.get(TRACEBACK):
+    except (*USER_ERRORS, KeyboardInterrupt, SystemExit) as error:
+        stopped = _exit_code(error)
+        if stopped is not None:
+            return stopped
+        if isinstance(error, SystemExit) or os.environ.get(TRACEBACK):
             raise
         return print_error(error, EXIT_ERROR)
+
+
+def _exit_code(error: BaseException) -> int | None:
+    """Return the exit code of a signal, a closed pipe or a closed terminal; None for an error.
+
+    What is printed fails after a terminal was closed, so that a signal may be followed by an error
+    of the clean-up.
+    """
+    earlier: BaseException | None = error
+    while earlier is not None:
+        if isinstance(earlier, Terminated):
+            return earlier.number
+        if isinstance(earlier, KeyboardInterrupt):
+            return EXIT_INTERRUPTED
+        earlier = earlier.__context__
+    cause = error.__context__ if isinstance(error, SystemExit) else error  # Rich exits by itself
+    if isinstance(cause, BrokenPipeError):
+        _silence_stdout()
+        return EXIT_CLOSED_PIPE
+    if isinstance(cause, OSError) and cause.errno == errno.EIO and cause.filename is None:
+        _silence_stdout()
+        return EXIT_HANGUP
+    return None
 
 
 def print_error(error: object, status: int) -> int:

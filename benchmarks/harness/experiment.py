@@ -33,7 +33,11 @@ from dynamaze.benchmarks.harness.analysis.table import (
 )
 from dynamaze.benchmarks.harness.old_names import OLD_NAMES
 from dynamaze.benchmarks.harness.reports.report import stored_report, write_report
-from dynamaze.benchmarks.harness.running.executors import MakeExecutor, available_cores
+from dynamaze.benchmarks.harness.running.executors import (
+    MakeExecutor,
+    available_cores,
+    most_workers,
+)
 from dynamaze.benchmarks.harness.running.live_view import open_view
 from dynamaze.benchmarks.harness.running.runner import DryRunEnd, Runner, RunsFailedError
 from dynamaze.benchmarks.harness.running.runner import (
@@ -43,8 +47,8 @@ from dynamaze.benchmarks.harness.store.database import Store
 from dynamaze.common.storage import write_atomically
 from dynamaze.common.validation import checked_integer, checked_number
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-"""Each process has a core of its own; linear algebra with more threads than cores is very slow."""
+MOST_RUNS = 10**7
+"""Runs of a setting; each needs some hundred bytes of memory while a sweep runs."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ class ExperimentConfig:
         check_runs(self.runs)
         checked_integer("seed", self.seed, 0)
         if self.workers is not None:
-            checked_integer("workers", self.workers, 1)
+            checked_integer("workers", self.workers, 1, most_workers())
         if self.run_limit is not None:
             checked_number("run_limit", self.run_limit, 0, above=True)
 
@@ -283,14 +287,16 @@ def open_runner(config: ExperimentConfig, console: Console) -> Iterator[Runner]:
 
 
 def check_runs(runs: int, name: str = "runs") -> None:
-    """Check that there are enough runs for an interval.
+    """Check that there are enough runs for an interval, and not more than memory can hold.
 
     Raises:
-        ValueError: for fewer than 2.
+        ValueError: for fewer than 2, or more than `MOST_RUNS`.
     """
     checked_integer(name, runs, 0)
     if runs < 2:
         raise ValueError(f"{name}={runs}; expected at least 2 for an interval")
+    if runs > MOST_RUNS:
+        raise ValueError(f"{name}={runs}; expected at most {MOST_RUNS}")
 
 
 def read_tables(folder: Path, name: str, old_names: Mapping[str, str] | None = None) -> Tables:
@@ -331,7 +337,8 @@ def print_paths(console: Console, began: float, paths: Sequence[Path]) -> None:
 
 
 def save_figure(path: Path, figure: Figure) -> None:
-    """Write a figure as PNG, atomically."""
+    """Write a figure as PNG, atomically, and create the file's folder if it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=150)
     write_atomically(path, content.getvalue())

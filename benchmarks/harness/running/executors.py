@@ -27,17 +27,16 @@ from multiprocessing import resource_tracker
 from types import ModuleType
 from typing import Any
 
+from dynamaze.benchmarks.harness.running.one_thread import ONE_THREAD, environment
 from dynamaze.benchmarks.harness.running.workers import ENDING_SIGNALS, answer, start_worker
 
 MakeExecutor = Callable[[], Executor]
 
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
-"""Each process has a core of its own; linear algebra with more threads than cores is very slow."""
-
 ATTEMPTS = 3
 """Times that a job is tried whose worker dies."""
+
+WORKERS_PER_CORE, LEAST_LIMIT = 4, 16
+"""Limit of the number of worker processes: more gain nothing, and exhaust the memory."""
 
 JOBS_PER_WORKER = 2
 """Jobs in flight for each worker of another executor."""
@@ -173,8 +172,13 @@ class ExecutorHolder:
             self._executor = None
         elif isinstance(executor, Executor):
             self._make, self._executor = None, executor
-        else:
+        elif callable(executor):
             self._make, self._executor = executor, None
+        else:
+            raise TypeError(
+                f"executor={executor!r}; expected a concurrent.futures.Executor, or a function "
+                "that makes one"
+            )
         self._is_foreign = executor is not None
         self._workers = workers
         self._answer_limit = answer_limit
@@ -195,7 +199,19 @@ class ExecutorHolder:
     def _made(self) -> Executor:
         if self._executor is None:
             assert self._make is not None
-            self._executor = self._make()
+            try:
+                made = self._make()
+            except Exception as error:
+                raise RuntimeError(
+                    f"no executor could be made: {type(error).__name__}: {error}; what was stored "
+                    "stays"
+                ) from error
+            if not isinstance(made, Executor):
+                raise TypeError(
+                    f"the function that makes an executor returned {made!r}; expected a "
+                    "concurrent.futures.Executor"
+                )
+            self._executor = made
         return self._executor
 
     @property
@@ -247,6 +263,27 @@ class ExecutorHolder:
                 ) from error
         self._has_answered = True
 
+    def submit(self, function: Callable[..., Any], *args: Any) -> tuple[Executor, Future[Any]]:
+        """Give a job to the executor, which is replaced once if it takes none.
+
+        Returns:
+            The executor that took it, and the future result.
+
+        Raises:
+            RuntimeError: if it takes no job, and cannot be replaced.
+        """
+        executor = self.executor
+        try:
+            return executor, executor.submit(function, *args)
+        except Exception as error:  # it broke while it had nothing to do, or was shut down
+            if self._make is None and not isinstance(error, BrokenExecutor):
+                raise RuntimeError(
+                    f"{type(executor).__name__} takes no jobs: {type(error).__name__}: {error}; "
+                    "what was stored stays"
+                ) from error
+            self.renew(error)
+        return self.executor, self.executor.submit(function, *args)
+
     def renew(self, reason: BaseException) -> None:
         """Replace a broken executor.
 
@@ -287,10 +324,14 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def most_workers() -> int:
+    """Return the largest number of worker processes of this machine; each takes some 100 MB."""
+    return max(WORKERS_PER_CORE * available_cores(), LEAST_LIMIT)
+
+
 @contextmanager
 def _starting_processes() -> Iterator[None]:
     """Start processes with one thread, without `__main__`, and without a signal in between."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
     main = sys.modules["__main__"]
     masks = hasattr(signal, "pthread_sigmask")
     if masks:
@@ -298,18 +339,12 @@ def _starting_processes() -> Iterator[None]:
         # The process starts with them blocked; `start_worker` decides.
         old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
-        os.environ.update(ONE_THREAD)
         # Without a name and a file multiprocessing does not import it in the new process.
         sys.modules["__main__"] = ModuleType("__main__")
-        yield
+        with environment({**ONE_THREAD, "NUMBA_NUM_THREADS": "1"}):
+            yield
     finally:
         sys.modules["__main__"] = main
-        for name, value in before.items():
-            if value is None:
-                with suppress(KeyError):
-                    del os.environ[name]
-            else:
-                os.environ[name] = value
         if masks:
             signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)
 

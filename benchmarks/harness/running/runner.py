@@ -9,6 +9,7 @@ runs runs only what is missing.
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 import weakref
@@ -16,13 +17,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from itertools import groupby
+from statistics import fmean, median_low
 from types import TracebackType
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, overload
 
 import numpy as np
 
 from dynamaze.benchmarks.harness.analysis.table import Table
-from dynamaze.benchmarks.harness.running.executors import ExecutorHolder, MakeExecutor
+from dynamaze.benchmarks.harness.running.executors import (
+    ExecutorHolder,
+    MakeExecutor,
+    most_workers,
+)
 from dynamaze.benchmarks.harness.running.live_view import (
     NoView,
     SettingProgress,
@@ -30,6 +36,7 @@ from dynamaze.benchmarks.harness.running.live_view import (
     View,
     format_seconds,
 )
+from dynamaze.benchmarks.harness.running.run_tables import RunTables
 from dynamaze.benchmarks.harness.running.scheduler import Finished, Run, Scheduler
 from dynamaze.benchmarks.harness.running.workers import Trial
 from dynamaze.benchmarks.harness.store.database import Failure, Group, Store, StoreError
@@ -91,7 +98,7 @@ class Plan(NamedTuple):
     failed: int
     missing: int
     seconds: float | None
-    """Expected duration; None if no run of the experiment is stored."""
+    """Expected duration; None if it is unknown."""
     workers: int
 
     def line(self) -> str:
@@ -151,7 +158,8 @@ class Runner:
         answer_limit: float = ANSWER_LIMIT,
     ) -> None:
         if workers is not None:
-            checked_integer("workers", workers, 1)
+            most = most_workers() if executor is None else math.inf
+            checked_integer("workers", workers, 1, most)
         if run_limit is not None:
             checked_number("run_limit", run_limit, 0, above=True)
         self._holder = ExecutorHolder(executor, workers, answer_limit)
@@ -188,12 +196,12 @@ class Runner:
     @overload
     def run(
         self, trial: Trial, config: Sweep, *, failures: Literal["raise"] = "raise"
-    ) -> list[list[Table]]: ...
+    ) -> list[Sequence[Table]]: ...
 
     @overload
     def run(
         self, trial: Trial, config: Sweep, *, failures: Literal["keep"]
-    ) -> list[list[Table | None]]: ...
+    ) -> list[Sequence[Table | None]]: ...
 
     def run(self, trial: Trial, config: Sweep, *, failures: str = "raise") -> Any:
         """Run what is missing of an experiment, and return the tables of all its runs.
@@ -205,7 +213,8 @@ class Runner:
                 place of their tables.
 
         Returns:
-            For each of `config.settings` the tables of its runs, in the order of their numbers.
+            For each of `config.settings` the tables of its runs, in the order of their numbers
+            (`RunTables`; `column` stacks one column of them).
 
         Raises:
             RunsFailedError: if runs failed, now or in an earlier sweep.
@@ -266,6 +275,7 @@ class Runner:
             [setting.arguments for setting in sweep.settings],
             self.run_limit,
         )
+        sweep.progress.workers = self._holder.workers
         with sweep.claims(), _shown(self.view, sweep.progress):
             while pending:
                 for finished in scheduler.results(pending, sweep.claim):
@@ -337,13 +347,17 @@ class _Sweep:
     def plan(self, workers: int) -> Plan:
         """Return what would be run."""
         total = self.progress.total
-        stored = [each for each in self.store.groups(self.config.name) if each.done]
-        means = {each.id: each.seconds / each.done for each in stored}
+        # The median, as the first run of a worker includes compilation.
+        known = {
+            each.id: median_low(self.store.seconds(each.id).values())
+            for each in self.store.groups(self.config.name)
+            if each.done
+        }
+        typical = fmean(known.values()) if known else getattr(self.config, "seconds_per_run", None)
         seconds = None
-        if stored:
-            mean = sum(each.seconds for each in stored) / sum(each.done for each in stored)
-            work = sum(means.get(self.group_ids[run.setting], mean) for run in self._missing)
-            seconds = work / workers
+        if typical is not None:
+            work = sum(known.get(self.group_ids[run.setting], typical) for run in self._missing)
+            seconds = work / max(min(workers, len(self._missing)), 1)
         return Plan(
             self.config.name, total.done, total.failed, len(self._missing), seconds, workers
         )
@@ -359,6 +373,7 @@ class _Sweep:
             for group_id, runs in self._by_group(sorted(self._claimed)):
                 self.store.release(group_id, [run.number for run in runs])
             self._claimed.clear()
+            self.progress.running = 0
 
     def claim(self, runs: Iterable[Run]) -> list[Run]:
         """Return the runs that no other process runs or has run."""
@@ -370,17 +385,18 @@ class _Sweep:
         self._claimed.update(granted)
         self._elsewhere.difference_update(granted)
         self.progress.elsewhere = len(self._elsewhere)
+        self.progress.running = len(self._claimed)
         return granted
 
     def record(self, finished: Finished) -> None:
         """Store the records of runs."""
         for group_id, members in self._by_group(finished, lambda pair: pair[0]):
             self.store.record(group_id, [record for _, record in members])
+        for setting, pairs in groupby(finished, key=lambda pair: pair[0].setting):
+            self.progress.settings[setting].add([record.seconds for _, record in pairs])
         for run, record in finished:
-            progress = self.progress.settings[run.setting]
-            progress.finished += 1
-            progress.seconds += record.seconds
             self._ended(run, "failed" if record.table is None else "done")
+        self.progress.running = len(self._claimed)
 
     def held_elsewhere(self) -> list[Run]:
         """Return the runs that another process still has, and count those that it has ended."""
@@ -412,12 +428,13 @@ class _Sweep:
 
     # -- results
 
-    def tables(self) -> list[list[Table | None]]:
+    def tables(self) -> list[RunTables]:
         """Return the tables of all runs; None for those that failed."""
-        results: list[list[Table | None]] = []
+        results = []
         for setting, group_id in zip(self.settings, self.group_ids, strict=True):
-            tables = dict(self.store.tables(group_id, range(setting.runs)))
-            results.append([tables.get(number) for number in range(setting.runs)])
+            chunks = self.store.chunks(group_id, range(setting.runs))
+            stacks = ((chunk.numbers, chunk.columns) for chunk in chunks)
+            results.append(RunTables(setting.runs, stacks))
         return results
 
     def failures(self) -> list[list[Failure]]:
@@ -477,8 +494,26 @@ class _Sweep:
 
 
 def column(tables: Sequence[Table], name: str) -> np.ndarray[Any, Any]:
-    """Return (runs, rows) a column of the tables of several runs."""
-    return np.stack([table[name] for table in tables])
+    """Return (runs, rows) a column of the tables of several runs.
+
+    Raises:
+        ValueError: if a table has no such column, or another number of rows than the first one.
+    """
+    if isinstance(tables, RunTables):
+        stacked = tables.column(name)
+        if stacked is not None:
+            return stacked
+    arrays: list[np.ndarray[Any, Any]] = []
+    for number, table in enumerate(tables):
+        if name not in table:
+            raise ValueError(f"run {number} has no column {name!r}; it has {', '.join(table)}")
+        arrays.append(table[name])
+        if arrays[-1].shape != arrays[0].shape:
+            raise ValueError(
+                f"column {name!r} of run {number} has shape {arrays[-1].shape}; expected "
+                f"{arrays[0].shape} as of the first run"
+            )
+    return np.stack(arrays)
 
 
 def run_seed(seed: int, number: int) -> np.random.SeedSequence:

@@ -170,13 +170,7 @@ class Scheduler:
             # A job may wait for the one before it.
             ahead = max((len(job.runs) for job in self._jobs.values()), default=0)
             deadline = now + self._run_limit * (len(runs) + ahead) + LATE_SECONDS
-        try:
-            executor = self._holder.executor
-            future = executor.submit(run_batch, self._task, parts, self._run_limit)
-        except BrokenExecutor as error:  # it broke while it had nothing to do
-            self._holder.renew(error)
-            executor = self._holder.executor
-            future = executor.submit(run_batch, self._task, parts, self._run_limit)
+        executor, future = self._holder.submit(run_batch, self._task, parts, self._run_limit)
         is_alone = is_suspect and self._breaks_as_a_whole and not self._jobs
         self._jobs[future] = _Job(runs, executor, now, deadline, is_alone)
         future.add_done_callback(self._answers.put)
@@ -230,6 +224,8 @@ class Scheduler:
             self._holder.check_answer()
             self._has_answered = True
         if len(job.runs) > 1 or (broke and not job.is_alone):
+            if not broke:  # one of them is at fault
+                self._attempts.update(job.runs)
             self._suspects.extend(job.runs)
             return []
         (run,) = job.runs

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import cloudpickle
 
 from dynamaze.benchmarks.harness.analysis.table import Table
+from dynamaze.benchmarks.harness.running.one_thread import one_thread
 from dynamaze.benchmarks.harness.running.termination import Terminated
 from dynamaze.benchmarks.harness.store.database import RunRecord, encode_table
 
@@ -64,13 +65,14 @@ def run_batch(task: Any, parts: Sequence[Part], run_limit: float | None) -> list
     Raises:
         UnloadableTaskError: if the trial or its arguments cannot be loaded here.
     """
-    trial, config = _load(task) if isinstance(task, bytes) else task
     records = []
-    for part in parts:
-        is_pickled = isinstance(part.arguments, bytes)
-        arguments = _load(part.arguments) if is_pickled else part.arguments
-        for number in part.numbers:
-            records.append(_record(trial, (config, *arguments), number, run_limit))
+    with one_thread():
+        trial, config = _load(task) if isinstance(task, bytes) else task
+        for part in parts:
+            is_pickled = isinstance(part.arguments, bytes)
+            arguments = _load(part.arguments) if is_pickled else part.arguments
+            for number in part.numbers:
+                records.append(_record(trial, (config, *arguments), number, run_limit))
     return records
 
 
@@ -119,12 +121,22 @@ def _record(
         with time_limit(run_limit):
             table = trial(*arguments, number)
         encoded = encode_table(table)
-    except (Exception, SystemExit) as error:
-        if isinstance(error, Terminated):
+        if not table:
+            raise ValueError("a run returned an empty dict; expected a dict of arrays")
+    except BaseException as error:
+        if isinstance(error, Terminated) or (
+            isinstance(error, KeyboardInterrupt) and _has_ctrl_c()
+        ):
             raise
         text = _traceback(error)
         return RunRecord(number, None, text, time.perf_counter() - began)
     return RunRecord(number, encoded, seconds=time.perf_counter() - began)
+
+
+def _has_ctrl_c() -> bool:
+    """Tell whether Ctrl-C can be raised here; elsewhere a run has raised it by itself."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    return in_main_thread and multiprocessing.parent_process() is None
 
 
 def _traceback(error: BaseException) -> str:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from dynamaze.benchmarks.harness import command_line
-from dynamaze.benchmarks.harness.command_line import EXIT_ERROR, EXIT_USAGE, run_command, run_file
+from dynamaze.benchmarks.harness.command_line import (
+    EXIT_ERROR,
+    EXIT_USAGE,
+    guard,
+    run_command,
+    run_file,
+)
 from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS
+from dynamaze.benchmarks.harness.running.termination import Terminated
 
 ROOT = Path(__file__).parents[3]
 
@@ -196,3 +207,43 @@ def test_missing_torch_names_extra(tmp_path: Path) -> None:
         f"dynamaze.benchmarks.distillation {cure}",
         f"dynamaze: dynamaze distill teacher {cure}",
     ]
+
+
+def test_closed_pipe_has_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rich raises SystemExit(1) where it finds a closed pipe."""
+    read, write = os.pipe()
+    os.close(read)
+    # Rich replaces the file descriptor of stdout.
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(fileno=lambda: write, flush=lambda: None))
+
+    def action() -> int:
+        with open(write, "w", closefd=False) as closed:
+            Console(file=closed).print("text")
+        return 0
+
+    try:
+        assert guard(action) == 141
+    finally:
+        os.close(write)
+
+
+@pytest.mark.parametrize(
+    ("stop", "status"), [(Terminated(129), 129), (Terminated(143), 143), (KeyboardInterrupt(), 130)]
+)
+def test_signal_outranks_error_of_clean_up(stop: BaseException, status: int) -> None:
+    def action() -> int:
+        try:
+            raise stop
+        finally:
+            raise OSError(errno.EIO, "the terminal is closed")
+
+    assert guard(action) == status
+
+
+def test_closed_terminal_has_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_line, "_silence_stdout", lambda: None)
+
+    def action() -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    assert guard(action) == 129

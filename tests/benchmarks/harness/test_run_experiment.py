@@ -56,10 +56,10 @@ def test_run_module_stores_and_reports(tmp_path: Path, capsys: pytest.CaptureFix
     assert "Squares" in paths[2].read_text(encoding="utf-8")
     assert read_csv(paths[1])["mean"].tolist() == [1.5, 3.5]
     text = capsys.readouterr().out
-    assert "squares: 0 of 8 runs\n" in text
-    assert "squares: 8 of 8 runs\n" in text
+    assert "squares: 0 of 8 runs, " in text
+    assert "squares: 8 of 8 runs, " in text
     run_module(EXPERIMENT, SquaresConfig(output=tmp_path, runs=5))
-    assert "squares: 8 of 10 runs\n" in capsys.readouterr().out
+    assert "squares: 8 of 10 runs, " in capsys.readouterr().out
 
 
 def test_dry_run_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,3 +88,16 @@ def test_options_are_checked(options: dict[str, Any], tmp_path: Path) -> None:
     (name,) = options
     with pytest.raises(ValueError, match=f"{name}="):
         run_module(EXPERIMENT, SquaresConfig(output=tmp_path, **options))
+
+
+def test_output_folder_is_made_beside_store(tmp_path: Path) -> None:
+    config = SquaresConfig(output=tmp_path / "new", store=tmp_path / "other.sqlite")
+    assert all(path.exists() for path in run_module(EXPERIMENT, config))
+
+
+@pytest.mark.parametrize("options", [{"workers": 10**6}, {"runs": 10**12}, {"runs": 1}])
+def test_config_rejects_absurd_numbers(options: dict[str, int], tmp_path: Path) -> None:
+    name, value = next(iter(options.items()))
+    with pytest.raises(ValueError, match=f"^{name}={value}; expected "):
+        run_module(EXPERIMENT, replace(SquaresConfig(output=tmp_path), **options))  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())

@@ -266,6 +266,36 @@ def test_useless_executor_is_refused(config: ToyConfig) -> None:
         runner.run(toy.trial, config)
 
 
+def test_executor_that_takes_no_jobs_is_refused(config: ToyConfig, tmp_path: Path) -> None:
+    """Here after three jobs, as when its owner shuts it down."""
+
+    class Closing(UnreliableExecutor):
+        def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            if len(taken) == 3:
+                raise KeyError("closed")
+            taken.append(function)
+            return super().submit(function, *args, **kwargs)
+
+    taken: list[Any] = []
+    with Store(tmp_path / "runs.sqlite") as store:
+        with pytest.raises(RuntimeError, match=r"^Closing takes no jobs: KeyError: 'closed'; what"):
+            Runner(executor=Closing(nothing_lost), workers=1, store=store).run(toy.trial, config)
+        assert values(Runner(store=store).run(toy.trial, config)) == EXPECTED
+
+
+def test_executor_must_be_one(config: ToyConfig) -> None:
+    with pytest.raises(TypeError, match=r"^executor=5; expected a concurrent"):
+        Runner(executor=5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"returned 5; expected a concurrent"):
+        Runner(executor=lambda: 5).run(toy.trial, config)  # type: ignore[arg-type,return-value]
+    with pytest.raises(RuntimeError, match=r"^no executor could be made: ValueError: no cluster;"):
+        Runner(executor=no_cluster).run(toy.trial, config)
+
+
+def no_cluster() -> Executor:
+    raise ValueError("no cluster")
+
+
 def test_executor_without_trial_is_refused(config: ToyConfig) -> None:
     """A worker that cannot load the trial is no failure of a run."""
 

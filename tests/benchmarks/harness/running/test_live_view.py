@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
+import time
 from types import ModuleType
 from typing import Any
 
@@ -27,11 +29,13 @@ from dynamaze.benchmarks.harness.running.live_view import (
 def progress(monkeypatch: pytest.MonkeyPatch) -> SweepProgress:
     """Two settings after 10 s: 20 runs of 1 s in two processes."""
     settings = [
-        SettingProgress("n = 0", 100, done=58, failed=2, finished=20, seconds=20.0),
+        SettingProgress("n = 0", 100, done=58, failed=2),
         SettingProgress("n = 5", 40),
     ]
+    settings[0].add([9.0])
+    settings[0].add([1.0] * 19)
     monkeypatch.setattr(live_view.time, "monotonic", lambda: 110.0)
-    return SweepProgress("toy", settings, began=100.0)
+    return SweepProgress("toy", settings, workers=2, began=100.0)
 
 
 def printed(progress: SweepProgress) -> str:
@@ -41,13 +45,38 @@ def printed(progress: SweepProgress) -> str:
 
 
 def test_line_tells_progress(progress: SweepProgress) -> None:
-    assert progress.line() == "toy: 60 of 140 runs, 2 failed, 0:40 left"
-    progress.elsewhere = 3
-    assert progress.line() == "toy: 60 of 140 runs, 2 failed, 3 in another process, 0:40 left"
+    assert progress.line() == "toy: 60 of 140 runs, 2 failed, 0:10 elapsed, 0:40 left"
+    progress.elsewhere, progress.running = 3, 2
+    assert progress.line() == (
+        "toy: 60 of 140 runs, 2 failed, 2 in progress, 3 in another process, 0:10 elapsed, "
+        "0:40 left"
+    )
 
 
 def test_line_without_finished_runs() -> None:
-    assert SweepProgress("toy", [SettingProgress("", 4)]).line() == "toy: 0 of 4 runs"
+    line = SweepProgress("toy", [SettingProgress("", 4)]).line()
+    assert line == "toy: 0 of 4 runs, 0:00 elapsed"
+
+
+def test_estimate_leaves_out_compilation() -> None:
+    setting = SettingProgress("", 100)
+    setting.add([4.0])
+    assert setting.seconds_per_run is None
+    for seconds in (0.1, 3.0, 0.1):  # another worker compiled too
+        setting.add([seconds])
+    assert setting.seconds_per_run == 0.1
+
+
+def test_estimate_uses_long_first_run() -> None:
+    setting = SettingProgress("", 4, done=1)
+    setting.add([60.0])
+    assert SweepProgress("toy", [setting], workers=2).seconds_left() == 90.0
+
+
+def test_estimate_counts_no_idle_workers() -> None:
+    setting = SettingProgress("", 4, done=3)
+    setting.add([60.0])
+    assert SweepProgress("toy", [setting], workers=8).seconds_left() == 60.0
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (3723, "1:02:03")])
@@ -56,11 +85,22 @@ def test_format_seconds(seconds: float, text: str) -> None:
 
 
 def test_grid_has_row_for_each_setting(progress: SweepProgress) -> None:
-    header, first, second, total = printed(progress).splitlines()
+    progress.running = 2
+    header, first, second, total, notes = printed(progress).splitlines()
     assert header.split() == ["toy", "runs", "failed", "runs/s", "left"]
     assert first.split()[-4:] == ["60/100", "2", "2.0", "0:20"]
     assert second.split()[-2:] == ["0/40", "0:20"]
     assert total.split()[-4:] == ["60/140", "2", "2.0", "0:40"]
+    assert notes == "0:10 elapsed, 2 in progress"
+
+
+def test_grid_shortens_long_labels() -> None:
+    progress = SweepProgress("toy", [SettingProgress("word " * 20, 10**6) for _ in range(40)])
+    console = Console(file=io.StringIO(), width=80, height=24)
+    console.print(progress_grid(progress))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 1 + live_view.ROWS + 2
+    assert "0/1000000" in lines[1]
 
 
 def test_grid_shows_brackets() -> None:
@@ -71,10 +111,10 @@ def test_grid_shows_brackets() -> None:
 def test_grid_sums_many_settings() -> None:
     settings = [SettingProgress(f"setting {n}", 2, done=2 * (n < 20)) for n in range(40)]
     lines = printed(SweepProgress("toy", settings)).splitlines()
-    assert len(lines) == 1 + live_view.ROWS + 1
+    assert len(lines) == 1 + live_view.ROWS + 2
     assert lines[1].startswith("setting 20")  # those that are complete are the first to go
-    assert lines[-2].startswith("26 others")
-    assert "40/52" in lines[-2]
+    assert lines[-3].startswith("26 others")
+    assert "40/52" in lines[-3]
 
 
 def test_terminal_view_never_hides_cursor(progress: SweepProgress) -> None:
@@ -107,6 +147,22 @@ def test_line_view_prints_every_half_minute(
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert len(lines) == 4
     assert lines[0].startswith("toy: 60 of 140 runs")
+
+
+def test_line_view_prints_during_long_run(
+    progress: SweepProgress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing calls `update` while a run occupies this process."""
+    monkeypatch.setattr(live_view, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(live_view, "LINE_SECONDS", 0.0)
+    console = Console(file=io.StringIO())
+    view = LineView(console)
+    view.begin(progress)
+    end = time.perf_counter() + 5
+    while console.file.getvalue().count("\n") < 3:  # type: ignore[attr-defined]
+        assert time.perf_counter() < end
+    view.end(progress)
+    assert not [each for each in threading.enumerate() if each.name == "live view"]
 
 
 def test_notebook_view_replaces_line(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,13 @@ import pytest
 from dynamaze.benchmarks.harness.analysis.table import Table
 from dynamaze.benchmarks.harness.running import runner as runner_module
 from dynamaze.benchmarks.harness.running.live_view import SweepProgress
-from dynamaze.benchmarks.harness.running.runner import DryRunEnd, Runner, RunsFailedError, run_seed
+from dynamaze.benchmarks.harness.running.runner import (
+    DryRunEnd,
+    Runner,
+    RunsFailedError,
+    column,
+    run_seed,
+)
 from dynamaze.benchmarks.harness.store.database import RunRecord, Store, encode_table
 
 from .. import toy_sweeps as toy
@@ -96,6 +103,14 @@ def test_runner_plan_counts_missing(config: ToyConfig, store: Store) -> None:
     assert plan.seconds is not None
 
 
+def test_plan_leaves_out_compilation(config: ToyConfig, store: Store) -> None:
+    few = replace(config, factors=(1,), runs=3)
+    runner = Runner(store=store, workers=2)
+    runner.run(toy.trial, few)
+    store._connection.execute("UPDATE runs SET seconds = CASE number WHEN 0 THEN 60 ELSE 2 END")
+    assert runner.plan(toy.trial, replace(few, runs=7)).seconds == 4.0
+
+
 def test_equal_settings_run_once(config: ToyConfig) -> None:
     twice = replace(config, factors=(1, 1))
     assert values(Runner().run(toy.trial_marking, twice)) == [EXPECTED[0], EXPECTED[0]]
@@ -151,10 +166,44 @@ def test_runner_rejects_unknown_failures(config: ToyConfig) -> None:
         Runner().run(toy.trial, config, failures="kep")  # type: ignore[call-overload]
 
 
-@pytest.mark.parametrize("options", [{"workers": 0}, {"run_limit": 0.0}])
+@pytest.mark.parametrize("options", [{"workers": 0}, {"workers": 10**6}, {"run_limit": 0.0}])
 def test_runner_rejects_numbers(options: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=f"{next(iter(options))}="):
+    with pytest.raises(ValueError, match=f"^{next(iter(options))}=.*; expected a (whole )?number"):
         Runner(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("outcome", [KeyboardInterrupt(), GeneratorExit(), SystemExit(3), None, {}])
+def test_odd_outcomes_are_failures(outcome: object, config: ToyConfig) -> None:
+    """Also Ctrl-C, which reaches no thread or process of an executor, but may be raised there."""
+
+    def trial(config: ToyConfig, factor: int, number: int) -> Table:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome  # type: ignore[return-value]
+
+    with ThreadPoolExecutor(1) as executor:
+        runner = Runner(executor=executor)
+        assert values(runner.run(trial, config, failures="keep")) == [[None] * 4] * 2
+
+
+def test_interrupted_run_ends_sweep(config: ToyConfig) -> None:
+    def trial(config: ToyConfig, factor: int, number: int) -> Table:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Runner().run(trial, config)
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ({"other": np.zeros(2)}, "run 1 has no column 'value'; it has other"),
+        ({"value": np.zeros(3)}, r"column 'value' of run 1 has shape \(3,\); expected \(2,\)"),
+    ],
+)
+def test_column_names_odd_run(table: Table, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        column([{"value": np.zeros(2)}, table], "value")
 
 
 def test_damaged_run_is_run_again(config: ToyConfig, store: Store) -> None:

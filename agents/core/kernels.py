@@ -198,6 +198,16 @@ def confidence(model, pair):
 # -- exploration and planning --------------------------------------------------------------------
 
 
+@generic_with_default
+def decision_values(planning, model, q, num_actions, state, rng):
+    """Return the values by which an action is chosen in a state, and the generator's state.
+
+    Three results: a flat array, the index of the first action's value in it, and the generator. By
+    default they are the learned values `q`, a flat table; a planner that searches finds others.
+    """
+    return q, state * num_actions, rng
+
+
 @generic
 def choose(exploration, values, first, num_actions, state, rng):
     """Choose an action in a state, whose values begin at `first`; also returns the generator."""

@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
+from dynamaze.common.compiled import compiled
 from dynamaze.common.deprecation import warn_renamed
 from dynamaze.common.registry import Registry
 from dynamaze.common.validation import checked_choice, checked_integer
@@ -187,6 +188,15 @@ class SearchPlanning(Planning):
             make_batch_simulator(model)
         search_depth(self.depth, gamma_of(values))
 
+    def compiled_obstacle(self, model: Any) -> str:
+        """Return why compiled code cannot search in a model that has a record, or "" if it can."""
+        if is_tabular(model) and has_own_table(model):
+            return ""
+        return (
+            f"{type(self).__name__} with model {type(model).__name__}, in whose record compiled "
+            "code cannot search; run it step by step"
+        )
+
 
 def check_simulation_count(simulations: int, num_actions: int) -> None:
     """Check that each action is simulated at least once.
@@ -245,6 +255,17 @@ def is_tabular(model: Any) -> bool:
     return "distribution" in model.capabilities
 
 
+def has_own_table(model: Any) -> bool:
+    """Return whether compiled code can search in the model's own record."""
+    return has_lookups(model) and has_rule(append_next_states, model.table)
+
+
+@compiled
+def plan_nothing(planning, model, q, num_actions, learning_rate, gamma, rng):
+    """Return the generator's state: a search takes place before the decision."""
+    return rng
+
+
 def search_table(model: Any, shape: tuple[int, ...], rows: IntArray, depth: int) -> Any:
     """Return the record of a model's predictions, for compiled searches from some rows.
 
@@ -257,10 +278,8 @@ def search_table(model: Any, shape: tuple[int, ...], rows: IntArray, depth: int)
         rows: roots of the searches.
         depth: number of steps that they look ahead.
     """
-    if has_lookups(model):
-        table = model.table
-        if has_rule(append_next_states, table):
-            return table
+    if has_own_table(model):
+        return model.table
     num_states, num_actions = shape
     copy = TableCopy(num_states, num_actions)
     reached = set(np.unique(rows).tolist())

@@ -235,6 +235,12 @@ def plan(planning, model, q, num_actions, learning_rate, gamma, rng):
     """
 
 
+@compiled
+def plan_nothing(planning, model, q, num_actions, learning_rate, gamma, rng):
+    """Return the generator's state: a search takes place before the decision."""
+    return rng
+
+
 # -- selective planning --------------------------------------------------------------------------
 
 

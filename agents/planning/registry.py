@@ -29,7 +29,7 @@ def _make(name: str, planning_steps: int, epsilon: float) -> Planning:
     """Make a planner with those of the two arguments that its constructor has."""
     planner = _CLASSES[name]
     arguments = {"planning_steps": planning_steps, "epsilon": epsilon}
-    own = _parameters(planner)
+    own = _parameters(planner)  # type: ignore[arg-type]  # classes are hashable
     return planner(**{each: value for each, value in arguments.items() if each in own})
 
 

@@ -9,7 +9,6 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.compiled import compiled
 from dynamaze.common.deprecation import warn_renamed
 from dynamaze.common.registry import Registry
 from dynamaze.common.validation import checked_choice, checked_integer
@@ -190,6 +189,11 @@ class SearchPlanning(Planning):
 
     def compiled_obstacle(self, model: Any) -> str:
         """Return why compiled code cannot search in a model that has a record, or "" if it can."""
+        if hasattr(model, "set_env"):
+            return (
+                f"{type(self).__name__} with model {type(model).__name__}, which reads the "
+                "environment, and a compiled run does not step that; run it step by step"
+            )
         if is_tabular(model) and has_own_table(model):
             return ""
         return (
@@ -258,12 +262,6 @@ def is_tabular(model: Any) -> bool:
 def has_own_table(model: Any) -> bool:
     """Return whether compiled code can search in the model's own record."""
     return has_lookups(model) and has_rule(append_next_states, model.table)
-
-
-@compiled
-def plan_nothing(planning, model, q, num_actions, learning_rate, gamma, rng):
-    """Return the generator's state: a search takes place before the decision."""
-    return rng
 
 
 def search_table(model: Any, shape: tuple[int, ...], rows: IntArray, depth: int) -> Any:

@@ -24,7 +24,7 @@ from dynamaze.common.validation import checked_choice, checked_integer, checked_
 
 from ..agent import EnvLike
 from ..checkpoint import read_agent
-from ..core.kernels import choose, rules, sample_outcome
+from ..core.kernels import choose, plan_nothing, rules, sample_outcome
 from ..core.rng import Seed, high_unit, load, next_word, sample_columns, state_words, store
 from ..exploration import EpsilonGreedyRule, epsilon_greedy_probabilities
 from ..models.protocol import Model
@@ -35,7 +35,6 @@ from .agent import (
     SearchAgent,
     SearchPlanning,
     check_simulation_count,
-    plan_nothing,
     search_depth,
     search_table,
 )
@@ -137,7 +136,7 @@ rules(PolicyRule, choose=choose_by_policy)
 class MonteCarloRecord(NamedTuple):
     """Record of the planner, for compiled runs."""
 
-    policy: EpsilonGreedyRule
+    policy: EpsilonGreedyRule | PolicyRule
     leaves: FloatArray  # (states * actions,)
     means: FloatArray  # (actions,) of the last search
     simulations: int

@@ -13,8 +13,7 @@ import numpy as np
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
 
-from ...core.kernels import rules
-from ..agent import plan_nothing
+from ...core.kernels import plan_nothing, rules
 from .uct import NONE, ROOT, SearchTree, UCTSettings, begin_tree, reroot, simulate
 
 PREDICTED = 4

@@ -115,7 +115,8 @@ def test_compiled_obstacle_of_searches() -> None:
     assert "expected LatestOutcome" in compiled_obstacle(
         TreeSearch(env, model="forgetting_latest_outcome")
     )
-    assert "does not declare" in compiled_obstacle(TreeSearch(env, model="true"))
+    for agent in (TreeSearch, MonteCarloSearch):
+        assert "reads the environment" in compiled_obstacle(agent(env, model="true"))
     by_function = MonteCarloSettings(policy=lambda rows: np.full((len(rows), 4), 0.25))
     search = MonteCarloSearch(env, model="latest_outcome", settings=by_function)
     assert "no record" in compiled_obstacle(search)

@@ -93,7 +93,7 @@ class BackgroundOrDecisionConfig(ExperimentConfig):
 
     name: ClassVar[str] = "background_or_decision"
     title: ClassVar[str] = "Background or decision"
-    seconds_per_run: ClassVar[float] = 0.2
+    seconds_per_run: ClassVar[float] = 0.16
     interval_kind: ClassVar[str] = "time"
     swept: ClassVar[tuple[str, ...]] = ("budgets", "mazes")
 

@@ -198,6 +198,16 @@ def confidence(model, pair):
 # -- exploration and planning --------------------------------------------------------------------
 
 
+@generic_with_default
+def decision_values(planning, model, q, num_actions, state, rng):
+    """Return the values by which an action is chosen in a state, and the generator's state.
+
+    Three results: a flat array, the index of the first action's value in it, and the generator. By
+    default they are the learned values `q`, a flat table; a planner that searches finds others.
+    """
+    return q, state * num_actions, rng
+
+
 @generic
 def choose(exploration, values, first, num_actions, state, rng):
     """Choose an action in a state, whose values begin at `first`; also returns the generator."""
@@ -223,6 +233,12 @@ def plan(planning, model, q, num_actions, learning_rate, gamma, rng):
 
     The number of actions is int64.
     """
+
+
+@compiled
+def plan_nothing(planning, model, q, num_actions, learning_rate, gamma, rng):
+    """Return the generator's state: a search takes place before the decision."""
+    return rng
 
 
 # -- selective planning --------------------------------------------------------------------------

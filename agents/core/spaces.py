@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ class TableRows:
         self._space = space
         self._is_number = isinstance(space, spaces.Discrete)
         self._is_tuple = isinstance(space, spaces.Tuple)
-        self.size = int(np.prod(self.shape))
+        self.size = math.prod(self.shape)
 
     def one(self, observation: Any) -> int:
         """Return the row of one observation."""

@@ -82,6 +82,10 @@ class Planning(Configurable, Stateful):
     def reserve(self, values: Any, transitions: int) -> None:
         """Make the record, with capacity for a number of further real transitions."""
 
+    def compiled_obstacle(self, model: Any) -> str:
+        """Return why compiled code cannot plan with a model that has a record, or "" if it can."""
+        return ""
+
 
 def check_fit(planning: Planning, model: Model, values: Values) -> None:
     """Check that a planner fits its model and its values.

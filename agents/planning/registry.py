@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 from dynamaze.common.registry import Registry
 from dynamaze.common.validation import checked_choice
@@ -29,8 +29,14 @@ def _make(name: str, planning_steps: int, epsilon: float) -> Planning:
     """Make a planner with those of the two arguments that its constructor has."""
     planner = _CLASSES[name]
     arguments = {"planning_steps": planning_steps, "epsilon": epsilon}
-    own = inspect.signature(planner).parameters
+    own = _parameters(planner)  # type: ignore[arg-type]  # classes are hashable
     return planner(**{each: value for each, value in arguments.items() if each in own})
+
+
+@lru_cache(maxsize=64)
+def _parameters(planner: type[Planning]) -> frozenset[str]:
+    """Return the names of a constructor's arguments."""
+    return frozenset(inspect.signature(planner).parameters)
 
 
 PLANNERS: dict[str, Callable[[int, float], Planning]] = {

@@ -187,6 +187,20 @@ class SearchPlanning(Planning):
             make_batch_simulator(model)
         search_depth(self.depth, gamma_of(values))
 
+    def compiled_obstacle(self, model: Any) -> str:
+        """Return why compiled code cannot search in a model that has a record, or "" if it can."""
+        if hasattr(model, "set_env"):
+            return (
+                f"{type(self).__name__} with model {type(model).__name__}, which reads the "
+                "environment, and a compiled run does not step that; run it step by step"
+            )
+        if is_tabular(model) and has_own_table(model):
+            return ""
+        return (
+            f"{type(self).__name__} with model {type(model).__name__}, in whose record compiled "
+            "code cannot search; run it step by step"
+        )
+
 
 def check_simulation_count(simulations: int, num_actions: int) -> None:
     """Check that each action is simulated at least once.
@@ -245,6 +259,11 @@ def is_tabular(model: Any) -> bool:
     return "distribution" in model.capabilities
 
 
+def has_own_table(model: Any) -> bool:
+    """Return whether compiled code can search in the model's own record."""
+    return has_lookups(model) and has_rule(append_next_states, model.table)
+
+
 def search_table(model: Any, shape: tuple[int, ...], rows: IntArray, depth: int) -> Any:
     """Return the record of a model's predictions, for compiled searches from some rows.
 
@@ -257,10 +276,8 @@ def search_table(model: Any, shape: tuple[int, ...], rows: IntArray, depth: int)
         rows: roots of the searches.
         depth: number of steps that they look ahead.
     """
-    if has_lookups(model):
-        table = model.table
-        if has_rule(append_next_states, table):
-            return table
+    if has_own_table(model):
+        return model.table
     num_states, num_actions = shape
     copy = TableCopy(num_states, num_actions)
     reached = set(np.unique(rows).tolist())

@@ -24,7 +24,7 @@ from dynamaze.common.validation import checked_choice, checked_integer, checked_
 
 from ..agent import EnvLike
 from ..checkpoint import read_agent
-from ..core.kernels import choose, rules, sample_outcome
+from ..core.kernels import choose, plan_nothing, rules, sample_outcome
 from ..core.rng import Seed, high_unit, load, next_word, sample_columns, state_words, store
 from ..exploration import EpsilonGreedyRule, epsilon_greedy_probabilities
 from ..models.protocol import Model
@@ -67,20 +67,32 @@ def roll_out(model, policy, q, leaves, rows, num_actions, simulations, depth, ga
     Returns:
         (batch, actions) means.
     """
-    total = np.zeros((rows.size, num_actions))
+    means = np.zeros((rows.size, num_actions))
     rng = load(words)
     for i in range(rows.size):
-        for simulation in range(simulations):
-            first = simulation % num_actions
-            total_return, rng = _rollout(
-                model, policy, q, leaves, rows[i], first, num_actions, depth, gamma, rng
-            )
-            total[i, first] += total_return
-        for action in range(num_actions):
-            # action a is simulated ceil((simulations - a) / num_actions) times
-            total[i, action] /= (simulations - action + num_actions - 1) // num_actions
+        rng = _roll_out_row(
+            model, policy, q, leaves, rows[i], means[i], num_actions, simulations, depth, gamma, rng
+        )
     store(words, rng)
-    return total
+    return means
+
+
+@compiled
+def _roll_out_row(
+    model, policy, q, leaves, row, means, num_actions, simulations, depth, gamma, rng
+):
+    """Compute the (actions,) mean returns of a root; return the generator's state."""
+    means[:] = 0.0
+    for simulation in range(simulations):
+        first = simulation % num_actions
+        returned, rng = _rollout(
+            model, policy, q, leaves, row, first, num_actions, depth, gamma, rng
+        )
+        means[first] += returned
+    for action in range(num_actions):
+        # action a is simulated ceil((simulations - a) / num_actions) times
+        means[action] /= (simulations - action + num_actions - 1) // num_actions
+    return rng
 
 
 @compiled
@@ -119,6 +131,39 @@ def choose_by_policy(policy, values, first, num_actions, state, rng):
 
 
 rules(PolicyRule, choose=choose_by_policy)
+
+
+class MonteCarloRecord(NamedTuple):
+    """Record of the planner, for compiled runs."""
+
+    policy: EpsilonGreedyRule | PolicyRule
+    leaves: FloatArray  # (states * actions,)
+    means: FloatArray  # (actions,) of the last search
+    simulations: int
+    depth: int
+    gamma: float
+
+
+@compiled
+def mean_returns(planning, model, q, num_actions, state, rng):
+    """Return the mean returns of simulations from a state, as `decision_values`."""
+    rng = _roll_out_row(
+        model,
+        planning.policy,
+        q,
+        planning.leaves,
+        state,
+        planning.means,
+        num_actions,
+        planning.simulations,
+        planning.depth,
+        planning.gamma,
+        rng,
+    )
+    return planning.means, 0, rng
+
+
+rules(MonteCarloRecord, decision_values=mean_returns, plan=plan_nothing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,12 +247,11 @@ class MonteCarloPlanning(SearchPlanning):
         values, rows = query.values, np.asarray(query.observations)
         num_actions = values.q.shape[1]
         check_simulation_count(self.simulations, num_actions)
-        q = values.q.reshape(-1)
         found: FloatArray = roll_out(
             search_table(query.model, values.q.shape, rows, depth),
             self._rule(values),
-            q,
-            q if self.settings.leaf_value == "values" else np.zeros_like(q),
+            values.q.reshape(-1),
+            self._leaves(values),
             rows,
             num_actions,
             self.simulations,
@@ -216,6 +260,22 @@ class MonteCarloPlanning(SearchPlanning):
             state_words(query.rng),
         )
         return found
+
+    def _leaves(self, values: TableValues) -> FloatArray:
+        q: FloatArray = values.q.reshape(-1)
+        return q if self.settings.leaf_value == "values" else np.zeros_like(q)
+
+    def reserve(self, values: Any, transitions: int) -> None:
+        """Make the record for compiled runs, unless the policy is a function."""
+        if isinstance(self.settings.policy, str) and isinstance(values, TableValues):
+            self.record = MonteCarloRecord(
+                self._rule(values),
+                self._leaves(values),
+                np.zeros(values.q.shape[1]),
+                self.simulations,
+                search_depth(self.depth, values.gamma),
+                values.gamma,
+            )
 
     def _rule(self, values: TableValues) -> EpsilonGreedyRule | PolicyRule:
         policy = self.settings.policy

@@ -16,7 +16,7 @@ class Configurable:
     there, the arguments are kept as they were given, so that a constructor may convert them.
     """
 
-    _arguments: Mapping[str, Any] = {}  # of a class without a constructor
+    _given: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # the constructor's arguments
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -25,7 +25,11 @@ class Configurable:
 
     def get_params(self) -> dict[str, Any]:
         """Return the constructor's arguments by name, with the defaults of those not given."""
-        return dict(self._arguments)
+        if self._given is None:  # a class without a constructor
+            return {}
+        args, kwargs = self._given
+        arguments: dict[str, Any] = type(self).__init__.by_name(*args, **kwargs)  # type: ignore[attr-defined]  # of `_keeping_arguments`
+        return arguments
 
     def __repr__(self) -> str:
         """Return the call of the constructor, without arguments that have their defaults."""
@@ -48,12 +52,16 @@ def _keeping_arguments(constructor: Callable[..., None]) -> Callable[..., None]:
     def construct(self: Any, *args: Any, **kwargs: Any) -> None:
         constructor(self, *args, **kwargs)
         if type(self).__init__ is construct:  # not called by the constructor of a subclass
-            bound = signature.bind(self, *args, **new_arguments(kwargs))
-            bound.apply_defaults()
-            self._arguments = dict(list(bound.arguments.items())[1:])
-            if extra is not None:
-                self._arguments |= self._arguments.pop(extra)
+            # They are named when they are asked for: it takes as long as making a small object.
+            self._given = args, new_arguments(kwargs)
 
+    def by_name(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        bound = signature.bind(None, *args, **kwargs)
+        bound.apply_defaults()
+        arguments = dict(list(bound.arguments.items())[1:])
+        return arguments if extra is None else arguments | arguments.pop(extra)
+
+    construct.by_name = by_name  # type: ignore[attr-defined]
     return construct
 
 

@@ -27,8 +27,9 @@ from ...agent import EnvLike
 from ...core.records import flatten, part_of, restore
 from ...core.rng import Seed, state_words
 from ...core.transitions import Transitions
+from ...models.latest import LatestTable
 from ...models.protocol import Model
-from ...values.table import Values
+from ...values.table import TableValues, Values
 from ..agent import (
     Query,
     SearchAgent,
@@ -40,6 +41,7 @@ from ..agent import (
     visit_counts,
 )
 from ..simulators import make_simulator
+from .compiled import TreeRecord
 from .simulated import SimulatedSearch, SimulatedSettings, Widening
 from .uct import (
     NONE,
@@ -276,21 +278,10 @@ class TreeSearchPlanning(SearchPlanning):
         values, model, rows = query.values, query.model, np.asarray(query.observations)
         num_states, num_actions = values.q.shape
         check_simulation_count(self.simulations, num_actions)
-        urgency = self.settings.first_play_urgency
-        uct = UCTSettings(
-            num_states,
-            num_actions,
-            self.simulations,
-            depth,
-            values.gamma,
-            self.settings.exploration_constant,
-            self.settings.leaf_value == "rollout",
-            self.settings.transpositions,
-            urgency is not None,
-            0.0 if urgency is None else urgency,
-        )
+        uct = self._uct_settings(num_states, num_actions, depth, values.gamma)
+        is_optimistic = self.settings.first_play_urgency is not None
         table = search_table(model, values.q.shape, rows, depth)
-        tried = np.zeros(0, dtype=np.int64) if urgency is None else visit_counts(model)
+        tried = visit_counts(model) if is_optimistic else np.zeros(0, dtype=np.int64)
         found, visits = np.empty((len(rows), num_actions)), np.empty((len(rows), num_actions), int)
         words = state_words(query.rng)
         for place, row in enumerate(rows.tolist()):
@@ -305,6 +296,42 @@ class TreeSearchPlanning(SearchPlanning):
             means = tree.value[first : first + num_actions]
             found[place] = np.where(visits[place] > 0, means, -np.inf)
         return found, visits
+
+    def _uct_settings(
+        self, num_states: int, num_actions: int, depth: int, gamma: float
+    ) -> UCTSettings:
+        urgency = self.settings.first_play_urgency
+        return UCTSettings(
+            num_states,
+            num_actions,
+            self.simulations,
+            depth,
+            gamma,
+            self.settings.exploration_constant,
+            self.settings.leaf_value == "rollout",
+            self.settings.transpositions,
+            urgency is not None,
+            0.0 if urgency is None else urgency,
+        )
+
+    # -- compiled runs -------------------------------------------------------------------------
+
+    def reserve(self, values: Any, transitions: int) -> None:
+        """Make the record for compiled runs, with a tree of its own."""
+        if self.record is None and isinstance(values, TableValues):
+            depth = search_depth(self.depth, values.gamma)
+            uct = self._uct_settings(*values.q.shape, depth, values.gamma)
+            self.record = TreeRecord.begin(uct, self.max_nodes, self.settings.reuse)
+
+    def compiled_obstacle(self, model: Any) -> str:
+        """Return why compiled code cannot search in a model that has a record, or "" if it can."""
+        obstacle = super().compiled_obstacle(model)
+        if obstacle or isinstance(getattr(model, "table", None), LatestTable):
+            return obstacle
+        return (
+            f"{type(self).__name__} with model {type(model).__name__}, whose predictions compiled "
+            "code cannot compare; expected LatestOutcome, or run it step by step"
+        )
 
     def _simulated_settings(self, query: Query, depth: int) -> SimulatedSettings:
         def best(observation: Any) -> float:

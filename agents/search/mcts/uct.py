@@ -53,11 +53,16 @@ def uct_search(tree, settings, model, q, tried, words):
     """
     # The four steps of MCTS (section 8.11): selection and expansion in `_descend`, which also
     # simulates (the rollout of `_estimate`), and backup in `_back_up`.
-    rng = load(words)
+    store(words, simulate(tree, settings, model, q, tried, load(words)))
+
+
+@compiled
+def simulate(tree, settings, model, q, tried, rng):
+    """Run simulations from the tree's root; return the generator's state."""
     for _ in range(settings.simulations):
         steps, leaf_value, rng = _descend(tree, settings, model, q, tried, rng)
         rng = _back_up(tree, settings, steps, leaf_value, rng)
-    store(words, rng)
+    return rng
 
 
 @compiled
@@ -348,9 +353,15 @@ def index_nodes(tree, settings):
 @compiled
 def reset_tree(tree, settings, state, words):
     """Start a new tree with a state as its root."""
+    store(words, begin_tree(tree, settings, state, load(words)))
+
+
+@compiled
+def begin_tree(tree, settings, state, rng):
+    """Start a new tree with a state as its root; return the generator's state."""
     tree.slots[:] = NONE
     tree.numbers[USED] = tree.numbers[ROOT] = tree.numbers[TIME] = 0
-    store(words, insert_node(tree, settings, state, 0, NONE, load(words)))
+    return insert_node(tree, settings, state, 0, NONE, rng)
 
 
 @compiled

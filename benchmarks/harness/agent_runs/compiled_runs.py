@@ -18,6 +18,7 @@ from gymnasium.wrappers import TimeLimit
 from dynamaze.agents import Agent, Planning
 from dynamaze.agents.core.kernels import (
     choose,
+    decision_values,
     has_rule,
     is_confident,
     plan,
@@ -49,8 +50,8 @@ from dynamaze.envs.vector.kernel import (
 CHUNK_STEPS = 20_000
 """Steps between two returns to Python, where random numbers and room in the model are prepared."""
 
-NUMBERS_AHEAD = 2 * CHUNK_STEPS + 1
-"""Random numbers of the environment for a chunk: a step uses at most two."""
+FIRST_NUMBERS = 64
+"""Random numbers of the environment that are drawn at first."""
 
 
 LOOP_METHODS = (
@@ -202,9 +203,10 @@ class CompiledRun:
         )
         done = np.zeros(3, dtype=np.int64)  # steps and episodes of the result, episodes that ended
         while done[0] < steps or done[1] < episodes:
-            self._env.refill_random_numbers()
-            self._model.reserve(CHUNK_STEPS)
-            self._planning.reserve(self._values, CHUNK_STEPS)
+            ahead = min(CHUNK_STEPS, steps - int(done[0])) if steps else CHUNK_STEPS
+            self._env.draw_ahead(ahead)
+            self._model.reserve(ahead)
+            self._planning.reserve(self._values, ahead)
             run_chunk(
                 self._env.tables,
                 self._env.state,
@@ -241,19 +243,34 @@ class CompiledEnv:
         self._regret_gamma = regret_gamma
         self.regret: FloatArray | None = None
         self.tables = MazeTables.of([self._maze.dynamics])
-        self.state = BatchedEnvState.initial(1, 2 * NUMBERS_AHEAD)
-        self._draw = uniform_sampler(self.state, self._generators, 0)
+        self.state = BatchedEnvState.initial(1, FIRST_NUMBERS)
         self._maze.restart(self._draw)
 
-    def refill_random_numbers(self) -> None:
-        """Draw the random numbers of a chunk in advance."""
-        refill_uniforms(self.state, self._generators, NUMBERS_AHEAD)
+    def _draw(self) -> float:
+        """Return the next random number."""
+        return uniform_sampler(self.state, self._generators, 0)()
+
+    def draw_ahead(self, steps: int) -> None:
+        """Draw the random numbers of some steps in advance, as compiled code cannot draw them.
+
+        A step uses one to slip and one to choose the start of the next episode, where there is a
+        choice.
+        """
+        each = int(self.tables.slip[0] > 0) + int(self.tables.num_starts[0] > 1)
+        wanted = each * steps + 1  # one for the first start
+        if wanted > self.state.uniforms.shape[1]:
+            uniforms = np.empty((1, 2 * wanted))
+            left = self.state.uniforms[:, self.state.next_uniform[0] :]
+            self.state.next_uniform[0] = 2 * wanted - left.size
+            uniforms[:, self.state.next_uniform[0] :] = left
+            self.state = self.state._replace(uniforms=uniforms)
+        refill_uniforms(self.state, self._generators, wanted)
 
     def begin_episode(self) -> None:
         """Begin an episode, in another maze where the configuration says so."""
         self._maze.begin_episode(int(self.state.world_step[0]), self._draw)
         self._update_tables()
-        self.refill_random_numbers()
+        self.draw_ahead(0)
         begin_episode(self.tables, self.state, 0)
 
     def synchronise(self) -> None:
@@ -314,12 +331,15 @@ def _compiled_parts(agent: Agent) -> tuple[TableValues, Any, Planning, Any]:
             f"model {type(agent.model).__name__} does not declare 'compiled'; a compiled run needs "
             "a model whose memory is a record (see dynamaze.agents.core.kernels)"
         )
-    agent.planning.reserve(agent.values, CHUNK_STEPS)
+    agent.planning.reserve(agent.values, 1)
     if not has_rule(plan, agent.planning.record):
         raise TypeError(
             f"planning {agent.planning!r} has no record with a compiled rule; a compiled run needs "
-            "UniformPlanning or a planner of tables"
+            "UniformPlanning, a planner of tables, MonteCarloPlanning or TreeSearchPlanning"
         )
+    obstacle = agent.planning.compiled_obstacle(agent.model)
+    if obstacle:
+        raise TypeError(obstacle)
     if agent.planning.needs_table and not has_lookups(agent.model):
         raise TypeError(
             f"{type(agent.planning).__name__} with model {type(agent.model).__name__}; in a "
@@ -387,7 +407,8 @@ def run_chunk(
         if done[0] == result.rewards.size and done[1] == result.episode_steps.size:
             break
         state = env_state.state[0]  # (a)
-        action, rng = choose(exploration, q, state * num_actions, num_actions, state, rng)  # (b)
+        values, first, rng = decision_values(planning, model, q, num_actions, state, rng)
+        action, rng = choose(exploration, values, first, num_actions, state, rng)  # (b)
         reward, terminated = take_step(tables, env_state, 0, action)  # (c)
         advance_clock(env_state, 0)
         following = env_state.state[0]

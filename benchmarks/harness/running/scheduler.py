@@ -87,6 +87,7 @@ class Scheduler:
         if not holder.shares_memory:
             self._task = _pickled(self._task, trial)
             self._arguments = [_pickled(each, trial) for each in arguments]
+        self._first: deque[Run] = deque()  # a run of each setting that is not yet measured
         self._queue: deque[Run] = deque()
         self._suspects: deque[Run] = deque()
         self._attempts: Counter[Run] = Counter()
@@ -102,7 +103,7 @@ class Scheduler:
         """Run runs and yield their records as they come.
 
         Args:
-            runs: in the order in which they begin.
+            runs: in the order in which they begin, but for the first of each setting.
             claim: called with a batch before it is submitted; returns the runs to be run.
 
         Yields:
@@ -111,7 +112,10 @@ class Scheduler:
         Raises:
             RuntimeError: if the executor does not answer, or cannot be replaced.
         """
-        self._queue.extend(runs)
+        known = set(self._seconds)
+        for run in runs:
+            (self._queue if run.setting in known else self._first).append(run)
+            known.add(run.setting)
         try:
             while self._fill(claim):
                 yield self._next_answer()
@@ -119,6 +123,7 @@ class Scheduler:
             for future in self._jobs:  # after an error or Ctrl-C
                 self._holder.abandon(future)
             self._jobs.clear()
+            self._first.clear()
             self._queue.clear()
 
     # -- jobs
@@ -130,7 +135,7 @@ class Scheduler:
                 break
             if self._suspects:
                 self._submit([self._suspects.popleft()], is_suspect=True)
-            elif self._queue:
+            elif self._first or self._queue:
                 batch = claim(self._next_batch())
                 if batch:
                     self._submit(batch)
@@ -142,7 +147,14 @@ class Scheduler:
         return bool(self._suspects) or any(job.is_alone for job in self._jobs.values())
 
     def _next_batch(self) -> list[Run]:
-        """Take runs from the queue that take about a second together."""
+        """Take runs that take about a second together, or the first of a setting alone.
+
+        While a first run is in flight, which may compile code that other settings use, too, the
+        other workers have further runs of measured settings.
+        """
+        is_known = bool(self._queue) and self._queue[0].setting in self._seconds
+        if self._first and not (is_known and self._is_measuring()):
+            return [self._first.popleft()]
         share = math.ceil(len(self._queue) / self._holder.workers)
         batch: list[Run] = []
         expected = 0.0
@@ -158,6 +170,12 @@ class Scheduler:
             expected += seconds
             batch.append(self._queue.popleft())
         return batch
+
+    def _is_measuring(self) -> bool:
+        """Return whether a run of a setting is in flight whose duration is not known."""
+        return any(
+            run.setting not in self._seconds for job in self._jobs.values() for run in job.runs
+        )
 
     def _submit(self, runs: Sequence[Run], *, is_suspect: bool = False) -> None:
         parts = [

@@ -101,7 +101,7 @@ def test_methods_have_each_budget(tables: dict[str, Table]) -> None:
 
 
 def test_compiled_run_equals_steps() -> None:
-    for method in ("q_learning", "uniform", "prioritised_sweeping"):
+    for method in ("q_learning", *PLANNERS):
         seed = np.random.SeedSequence(5)
         agent = make_agent(CONFIG, "blocking", BudgetSetting(method, 40), seed)
         rewards = [step.reward for step in islice(agent.steps(), 1200)]

@@ -19,15 +19,25 @@ from dynamaze.agents import (
     DynaQPlus,
     EpsilonGreedy,
     LatestOutcome,
+    MonteCarloSearch,
+    MonteCarloSettings,
     Planning,
     QLearning,
     TableValues,
+    TreeSearch,
+    TreeSettings,
     UniformPlanning,
 )
 from dynamaze.agents.models import TABLE_MODELS
 from dynamaze.benchmarks.harness.agent_runs import compiled_runs
-from dynamaze.benchmarks.harness.agent_runs.compiled_runs import CompiledRun, run_many
+from dynamaze.benchmarks.harness.agent_runs.compiled_runs import (
+    CompiledRun,
+    compiled_obstacle,
+    run_many,
+)
 from dynamaze.benchmarks.speed.c_dyna_q import build_c_dyna_q, find_compiler
+from dynamaze.envs.vector import kernel
+from dynamaze.envs.vector.kernel import refill_one
 
 KINDS: list[tuple[Any, dict[str, Any]]] = [
     (QLearning, {}),
@@ -47,6 +57,14 @@ KINDS += [
         ("trajectory_sampling", "maximum_likelihood"),
         ("uniform_expected", "maximum_likelihood"),
     )
+]
+SEARCHES: list[tuple[Any, Any]] = [
+    (MonteCarloSearch, MonteCarloSettings()),
+    (MonteCarloSearch, MonteCarloSettings(policy="values", leaf_value="values")),
+    (TreeSearch, TreeSettings()),
+    (TreeSearch, TreeSettings(reuse=False, max_nodes=40)),
+    (TreeSearch, TreeSettings(first_play_urgency=1.0, transpositions=True)),
+    (TreeSearch, TreeSettings(leaf_value="values")),
 ]
 MAZES = ["DynaMaze-v0", "DynaMazeBlocking-v0", "DynaMazeShortcut-v0"]
 SEVERAL = "S..#\n.#.S\n...G\n@ 40\nS#..\n...S\n.#.G"
@@ -72,6 +90,51 @@ def test_run_equals_agent(maze: str, slip: float, agent: Any, arguments: dict[st
     env = gym.make(maze, slip_probability=slip)
     steps = 3300 if maze == "DynaMazeShortcut-v0" else 1300  # past the change
     assert_same_bits(partial(agent, env, learning_rate=0.5, **arguments), steps)
+
+
+@pytest.mark.parametrize(("agent", "settings"), SEARCHES)
+@pytest.mark.parametrize(
+    ("maze", "arguments", "steps"),
+    [
+        ("DynaMazeShortcut-v0", {}, 3100),  # past the change
+        ("DynaMaze-v0", {"slip_probability": 0.2, "max_episode_steps": 60}, 400),
+    ],
+)
+def test_search_run_equals_agent(
+    maze: str, arguments: dict[str, Any], steps: int, agent: Any, settings: Any
+) -> None:
+    env = gym.make(maze, **arguments)
+    search = {"model": "latest_outcome", "simulations": 20, "depth": 15, "settings": settings}
+    assert_same_bits(partial(agent, env, epsilon=0.1, **search), steps)
+
+
+def test_compiled_obstacle_of_searches() -> None:
+    env = gym.make("DynaMaze-v0")
+    assert not compiled_obstacle(TreeSearch(env, model="latest_outcome"))
+    assert not compiled_obstacle(MonteCarloSearch(env, model="maximum_likelihood"))
+    assert "expected LatestOutcome" in compiled_obstacle(
+        TreeSearch(env, model="forgetting_latest_outcome")
+    )
+    for agent in (TreeSearch, MonteCarloSearch):
+        assert "reads the environment" in compiled_obstacle(agent(env, model="true"))
+    by_function = MonteCarloSettings(policy=lambda rows: np.full((len(rows), 4), 0.25))
+    search = MonteCarloSearch(env, model="latest_outcome", settings=by_function)
+    assert "no record" in compiled_obstacle(search)
+
+
+def test_run_draws_only_numbers_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+
+    def refill(batch: Any, generator: np.random.Generator, i: int) -> None:
+        drawn.append(int(batch.next_uniform[i]))
+        refill_one(batch, generator, i)
+
+    monkeypatch.setattr(kernel, "refill_one", refill)
+    for slip, most in ((0.0, compiled_runs.FIRST_NUMBERS), (0.2, 2 * 1001)):
+        drawn.clear()
+        env = gym.make("DynaMaze-v0", slip_probability=slip)
+        run_many(partial(QLearning, env), runs=1, steps=1000, seed=0)
+        assert 0 < sum(drawn) <= most
 
 
 CHANGING: dict[str, dict[str, Any]] = {

@@ -19,7 +19,7 @@ from ..core.kernels import (
 )
 from ..core.transitions import Transitions
 from ..models.protocol import Model, find_confidence
-from ..values.table import Values, flush_small, q_update
+from ..values.table import Values, q_update
 from .base import Planning
 
 
@@ -71,13 +71,10 @@ rules(UniformPlanningRecord, plan=plan_uniformly)
 
 @spliced
 def _plan(planning, model, q, num_actions, learning_rate, gamma, rng):
-    updates = 0
     for _ in range(confident_steps(model, planning.planning_steps)):
         pair, reward, following, terminated, rng = sample_transition(model, num_actions, rng)
         if is_confident(model, pair):
             q_update(q, num_actions, pair, reward, following, terminated, learning_rate, gamma)
-            updates += 1
-    flush_small(q, updates)
     return rng
 
 

@@ -32,12 +32,6 @@ class Values(Protocol):
         """Restore the state of `get_state`."""
 
 
-SMALLEST = 1e-300
-"""Smaller values become 0 after long batches: updates of subnormal numbers take ten times as long.
-
-Values decay to them where a goal can no longer be reached."""
-
-
 class TableValues(Configurable, Stateful):
     """A table of action values, learned by one-step Q-learning.
 
@@ -165,14 +159,4 @@ def q_updates(q, transitions, learning_rate, gamma):
             learning_rate,
             gamma,
         )
-    flush_small(flat, transitions.action.size)
     return -1
-
-
-@compiled
-def flush_small(q, updates):
-    """Set the smallest values of a flat table to 0 after a batch of at least as many updates."""
-    if updates >= q.size:  # then the loop takes little of the batch's time
-        for i in range(q.size):
-            if abs(q[i]) < SMALLEST:
-                q[i] = 0.0

@@ -81,16 +81,3 @@ def test_set_state_rejects_other_shape() -> None:
     with pytest.raises(ValueError, match=r"\(3, 2\).*\(2, 2\)"):
         values.set_state({"q": np.ones((3, 2))})
     assert not values.q.any()
-
-
-@pytest.mark.parametrize("updates", [3, 4])
-def test_long_batch_flushes_smallest_values(updates: int) -> None:
-    values = TableValues(2, 2, learning_rate=1.0, gamma=0.9)
-    values.q[0] = [1e-310, 2.0]
-    values.q[1] = [-1e-310, 1e-299]
-    ones = np.ones(updates, dtype=np.int64)
-    # Each leads from state 1 to state 1; the table has four entries.
-    values.update(Transitions(ones, ones, np.zeros(updates), ones, ones == 1))
-    assert values.q[0, 1] == 2.0
-    assert values.q[0, 0] == (0.0 if updates == 4 else 1e-310)
-    assert values.q[1, 0] == (0.0 if updates == 4 else -1e-310)

@@ -273,6 +273,12 @@ class MazeConfig:
         return self.levels is not None or self.schedule.by_episode
 
     @property
+    def can_change(self) -> bool:
+        """True if the maze may become another one."""
+        several = len(self.schedule.layouts) > 1
+        return several or self.levels is not None or self.random_changes is not None
+
+    @property
     def is_random(self) -> bool:
         """True if the maze uses random numbers at all."""
         return (

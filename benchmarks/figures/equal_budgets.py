@@ -101,7 +101,7 @@ class EqualBudgetsConfig(ExperimentConfig):
 
     name: ClassVar[str] = "equal_budgets"
     title: ClassVar[str] = "Equal budgets"
-    seconds_per_run: ClassVar[float] = 0.052
+    seconds_per_run: ClassVar[float] = 0.046
     interval_kind: ClassVar[str] = "time"
     swept: ClassVar[tuple[str, ...]] = ("budgets",)
 

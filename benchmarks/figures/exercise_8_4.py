@@ -94,7 +94,7 @@ class Exercise84Config(ExperimentConfig):
 
     name: ClassVar[str] = "exercise_8_4"
     title: ClassVar[str] = "Exercise 8.4"
-    seconds_per_run: ClassVar[float] = 0.0016
+    seconds_per_run: ClassVar[float] = 0.0015
     interval_kind: ClassVar[str] = "time"
     other_intervals: ClassVar[str] = "shares of the runs: Wilson's"
     swept: ClassVar[tuple[str, ...]] = ("epsilons", "kappas")

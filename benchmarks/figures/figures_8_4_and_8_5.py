@@ -76,7 +76,7 @@ class Figure84Config(ChangingMazeFigureConfig):
 
     name: ClassVar[str] = "figure_8_4"
     title: ClassVar[str] = "Figure 8.4"
-    seconds_per_run: ClassVar[float] = 0.0043
+    seconds_per_run: ClassVar[float] = 0.0063
     maze: ClassVar[str] = "Blocking maze"
     env: ClassVar[str] = "DynaMazeBlocking-v0"
 
@@ -91,7 +91,7 @@ class Figure85Config(ChangingMazeFigureConfig):
 
     name: ClassVar[str] = "figure_8_5"
     title: ClassVar[str] = "Figure 8.5"
-    seconds_per_run: ClassVar[float] = 0.0015
+    seconds_per_run: ClassVar[float] = 0.0022
     maze: ClassVar[str] = "Shortcut maze"
     env: ClassVar[str] = "DynaMazeShortcut-v0"
 

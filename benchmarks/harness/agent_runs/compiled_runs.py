@@ -6,7 +6,7 @@ environment, so a run and an agent with the same seed are bit-identical.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -296,7 +296,7 @@ def _plain_maze(agent: Agent) -> tuple[GridEnv, int]:
 
     Raises:
         TypeError: if the environment is not a maze, or has a wrapper that a compiled run would
-            ignore.
+            ignore; or if it changes and the model reads it.
         ValueError: if the agent has taken steps already.
     """
     if agent.num_timesteps:
@@ -315,6 +315,11 @@ def _plain_maze(agent: Agent) -> tuple[GridEnv, int]:
         raise TypeError(f"environment {env}; a compiled run needs a maze of DynaMaze")
     if env.maze_config.dynamics is not Dynamics:  # those of LoCA have a one-way passage
         raise TypeError(f"environment {env} has other dynamics than a maze; run it step by step")
+    if env.maze_config.can_change and any(hasattr(model, "set_env") for model in _models_of(agent)):
+        raise TypeError(
+            f"model {type(agent.model).__name__} reads the environment, which a compiled run does "
+            "not step, in a maze that changes; run it step by step"
+        )
     return env, limit
 
 
@@ -351,6 +356,14 @@ def _compiled_parts(agent: Agent) -> tuple[TableValues, Any, Planning, Any]:
     return agent.values, agent.model, agent.planning, agent.exploration
 
 
+def _models_of(agent: Agent) -> Iterator[Any]:
+    """Yield an agent's model and, of wrappers, the models inside."""
+    model: Any = agent.model
+    while model is not None:
+        yield model
+        model = vars(model).get("model") if isinstance(model, ModelWrapper) else None
+
+
 def _check_overrides(agent: Agent) -> None:
     """Check that no method is overridden that a compiled run would ignore.
 
@@ -362,10 +375,7 @@ def _check_overrides(agent: Agent) -> None:
     parts: list[tuple[Any, Any]] = [
         *zip((agent, agent.values, agent.planning, agent.exploration), records, strict=True)
     ]
-    model: Any = agent.model
-    while model is not None:  # of a wrapper also the model inside
-        parts.append((model, getattr(model, "table", None)))
-        model = vars(model).get("model") if isinstance(model, ModelWrapper) else None
+    parts += [(model, getattr(model, "table", None)) for model in _models_of(agent)]
     for part, record in parts:
         if record is not None and not _is_ours(type(record)):
             continue

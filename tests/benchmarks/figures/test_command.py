@@ -181,12 +181,12 @@ def test_figures_default_or_given_runs(
 
 def test_announcement_of_typical_and_stored_runs() -> None:
     chosen = [load_figure(name) for name in ("figure-8-2", "figure-8-7")]
-    expected = 3000 * 0.0021 + 25_000 * 0.00023
+    expected = 3000 * 0.0043 + 25_000 * 0.00022
     assert sum(
         expected_seconds(Runner().plan(module.trial, config), config) for module, config in chosen
     ) == pytest.approx(expected)
     assert announcement(chosen, Runner()) == (
-        "2 figures: 28,000 of 28,000 runs are missing; about 0:12 with 1 worker"
+        "2 figures: 28,000 of 28,000 runs are missing; about 0:18 with 1 worker"
     )
     few = [(module, replace(config, runs=2)) for module, config in chosen]
     runner = Runner()

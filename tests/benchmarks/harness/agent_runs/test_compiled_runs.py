@@ -23,12 +23,14 @@ from dynamaze.agents import (
     MonteCarloSettings,
     Planning,
     QLearning,
+    ScoredModel,
     TableValues,
     TreeSearch,
     TreeSettings,
     UniformPlanning,
 )
 from dynamaze.agents.models import TABLE_MODELS
+from dynamaze.agents.models.true import TrueModel
 from dynamaze.benchmarks.harness.agent_runs import compiled_runs
 from dynamaze.benchmarks.harness.agent_runs.compiled_runs import (
     CompiledRun,
@@ -311,3 +313,12 @@ def test_run_returns_of_episodes() -> None:
     assert runs.num_episodes.tolist() == [12, 12]
     assert runs.regrets.shape == (2, 12)
     np.testing.assert_array_equal(runs.regrets < 1e-12, runs.episode_steps == 14)
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, ScoredModel])
+def test_model_that_reads_a_changing_maze_is_refused(wrap: Any) -> None:
+    for env_id, refused in (("DynaMazeBlocking-v0", True), ("DynaMaze-v0", False)):
+        env = gym.make(env_id)
+        agent = DynaQ(env, model=wrap(TrueModel(env)), planning_steps=5, seed=0)
+        obstacle = compiled_runs.compiled_obstacle(agent)
+        assert ("reads the environment" in obstacle) == refused, obstacle

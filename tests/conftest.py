@@ -13,11 +13,13 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 # The tests' matrices are small, and threads that share a core with others only wait for each other.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
-# OpenBLAS adds in another order on each kind of processor; with one kernel golden values are
-# the same on all processors that have it.
+# OpenBLAS, MKL and torch add in another order on each kind of processor; with one kernel golden
+# values are the same on all processors that have it.
 cpu = Path("/proc/cpuinfo")
 if cpu.exists() and "avx2" in cpu.read_text(encoding="utf-8"):
     os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
+    os.environ.setdefault("MKL_CBWR", "COMPATIBLE")
+    os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
 
 # No test measures time, the first call of compiled code is slow, and a failure must come again.
 hypothesis.settings.register_profile("dynamaze", deadline=None, derandomize=True, max_examples=60)

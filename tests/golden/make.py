@@ -20,6 +20,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 cpu = Path("/proc/cpuinfo")
 if cpu.exists() and "avx2" in cpu.read_text(encoding="utf-8"):
     os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
+    os.environ.setdefault("MKL_CBWR", "COMPATIBLE")
+    os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
 
 if not __package__:  # started by its path: relative imports work as PEP 366 says
     sys.path[0] = str(Path(__file__).resolve().parents[1])

@@ -18,7 +18,9 @@ from dynamaze.benchmarks.studies.continuous_learning import (
     summary,
 )
 
-TOY = ContinuousLearningConfig(runs=2, ppo_steps=64, sac_steps=40, points=2, episodes=2, seed=3)
+TOY = ContinuousLearningConfig(
+    runs=2, ppo_steps=64, sac_steps=40, points=2, episodes=2, seed=3, workers=1
+)
 
 
 def toy_table() -> dict[str, Table]:

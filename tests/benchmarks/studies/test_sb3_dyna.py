@@ -29,7 +29,7 @@ from dynamaze.benchmarks.studies.sb3_dyna import (
     arms,
 )
 
-TOY = SB3DynaConfig(runs=2, seed=1)
+TOY = SB3DynaConfig(runs=2, seed=1, workers=1)
 
 
 @pytest.fixture

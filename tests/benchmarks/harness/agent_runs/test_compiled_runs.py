@@ -267,7 +267,7 @@ def test_run_rejects_unknown_wrapper() -> None:
 def test_run_rejects_uncompiled_planning() -> None:
     agent = DynaQ("DynaMaze-v0", seed=0)
     agent.planning = Planning()
-    with pytest.raises(TypeError, match="needs UniformPlanning or a planner of tables"):
+    with pytest.raises(TypeError, match="needs UniformPlanning, a planner of tables"):
         run_many(lambda seed: agent, runs=1, steps=5, seed=0)
     stored = partial(
         DynaQ, "DynaMaze-v0", model="stored_experience", planning="prioritised_sweeping"

@@ -219,6 +219,7 @@ def commands(document: Path) -> set[str]:
 @pytest.mark.parametrize("line", sorted(set().union(*map(commands, DOCUMENTS))))
 def test_command_is_accepted(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     name, options = cli.split_command(shlex.split(line)[1:])
+    name = cli.SHORT_COMMANDS.get(name, name)
     if name not in cli.COMMANDS:
         assert cli.main([name, *options]) == 0
         assert capsys.readouterr().out

@@ -38,6 +38,7 @@ CONFIGS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
 
 COUNTS = {
     "deep mlp": 1000,
+    "exact": 1000,
     "value iteration of 8 maps": 1000,
     "value iteration of 7 iterations": 1000,
 }

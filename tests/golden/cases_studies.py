@@ -250,7 +250,7 @@ def _confidence() -> Record:
 def _errors() -> Record:
     from dynamaze.benchmarks.studies import model_error as wrong_models
 
-    config = wrong_models.ModelErrorConfig(runs=2, steps=300)
+    config = wrong_models.ModelErrorConfig(runs=2, steps=300, kinds=("noise",))
     return _tables(wrong_models.run(config), rounded=True)
 
 

@@ -34,7 +34,7 @@ def test_c_logits_match_student(name: str, tmp_path: Path) -> None:
     parity = check_parity(student(name), policy, queried)
     assert parity.queries == len(queried)
     # Between equal paths, and between actions into walls, rounding decides.
-    assert parity.same_actions >= len(queried) - (50 if name == "exact" else 1)
+    assert parity.same_actions >= len(queried) - (10 if name == "exact" else 1)
     best = policy.action_logits(queried[:50]).argmax(axis=1)
     assert [policy.act(one) for one in queried[:50]] == best.tolist()
     assert [path.name for path in tmp_path.iterdir()] == ["student.h"]

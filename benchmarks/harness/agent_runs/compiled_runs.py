@@ -315,7 +315,8 @@ def _plain_maze(agent: Agent) -> tuple[GridEnv, int]:
         raise TypeError(f"environment {env}; a compiled run needs a maze of DynaMaze")
     if env.maze_config.dynamics is not Dynamics:  # those of LoCA have a one-way passage
         raise TypeError(f"environment {env} has other dynamics than a maze; run it step by step")
-    if env.maze_config.can_change and any(hasattr(model, "set_env") for model in _models_of(agent)):
+    follows = any(hasattr(model, "set_env") for model in _models_of(agent))
+    if follows and env.maze_config.can_change and "compiled" in agent.model.capabilities:
         raise TypeError(
             f"model {type(agent.model).__name__} reads the environment, which a compiled run does "
             "not step, in a maze that changes; run it step by step"

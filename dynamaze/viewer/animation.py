@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium as gym
 
 from dynamaze.agents import Agent, Step
+from dynamaze.agents.policies import ActionFunction, policy_episodes
 from dynamaze.common.validation import checked_integer
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.rendering.recorder import Animation
@@ -16,7 +17,6 @@ from dynamaze.envs.rendering.scene import Frame
 
 from .environment import Camera, make_env
 from .overlays import overlays_of
-from .policies import ActionFunction, run_policy
 from .statistics import RecordStatistics, format_regret
 from .window import ViewerWindow
 
@@ -70,7 +70,7 @@ def animate(
         made, camera=camera, display=None, overlay_source=source, min_size=MIN_SIZE
     )
     window.show_overlays(overlays)
-    steps = _episodes(run_policy(act, recorded, seed), episodes, max_steps)
+    steps = _episodes(policy_episodes(act, recorded, seed), episodes, max_steps)
     return Animation(_frames(steps, window, recorded), fps=fps)
 
 

@@ -2,56 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
 from dynamaze.agents import Step
+from dynamaze.agents.policies import policy_episodes
 from dynamaze.distill.data.playing import bounds_for, output_fn
-
-ActionFunction = Callable[[Any], Any]  # observation -> action
-
-
-def run_policy(
-    act: ActionFunction,
-    env: gym.Env[Any, Any],
-    seed: int | None = None,
-    *,
-    on_reset: Callable[[], object] = lambda: None,
-) -> Iterator[Step]:
-    """Act in one episode after another, without end, and yield each step.
-
-    Args:
-        act: returns the action for an observation.
-        env: the environment.
-        seed: of the first reset; None for no seed.
-        on_reset: called before each reset.
-    """
-    episode = 0
-    while True:
-        on_reset()
-        observation, _ = env.reset(seed=seed if episode == 0 else None)
-        length, total, ended = 0, 0.0, False
-        while not ended:
-            action = act(observation)
-            following, reward, terminated, truncated, info = env.step(action)
-            length, total, ended = length + 1, total + float(reward), terminated or truncated
-            yield Step(
-                observation,
-                action,
-                float(reward),
-                following,
-                terminated,
-                truncated,
-                info,
-                episode,
-                length,
-                total,
-            )
-            observation = following
-        episode += 1
 
 
 class FixedPolicyAgent:
@@ -77,7 +36,7 @@ class FixedPolicyAgent:
         """Act without end, one step at a time."""
         recurrent = hasattr(self._policy, "memory")
         on_reset = self._policy.reset if recurrent else lambda: None
-        return run_policy(self._policy.act, self._env, self._seed, on_reset=on_reset)
+        return policy_episodes(self._policy.act, self._env, self._seed, on_reset=on_reset)
 
 
 def _check_fits(policy: Any, env: gym.Env[Any, Any], name: str) -> None:

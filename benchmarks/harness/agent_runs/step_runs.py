@@ -20,6 +20,7 @@ from gymnasium import spaces
 
 from dynamaze.agents import Agent, Step
 from dynamaze.agents.core.rng import as_sequence, make_generator
+from dynamaze.agents.policies import policy_episodes
 from dynamaze.benchmarks.harness.agent_runs.compiled_runs import compiled_obstacle, run_one
 from dynamaze.benchmarks.harness.agent_runs.exact_regret import RegretMeter
 from dynamaze.common.arrays import FloatArray, IntArray
@@ -411,7 +412,7 @@ RUN_KINDS: dict[AgentKind, Callable[[Any, Recorder], None]] = {
 def policy_steps(
     agent: Any, kind: AgentKind, env: gym.Env[Any, Any], seed: int | None = None
 ) -> Iterator[Step]:
-    """Yield the steps of an agent that does not learn by itself, in one episode after another.
+    """Return the steps of an agent that does not learn by itself, one episode after another.
 
     Args:
         agent: has `act`, `predict`, or is a function of observations. With `act` it may have
@@ -428,33 +429,13 @@ def policy_steps(
     update = _update_of(policy)
     reset = getattr(policy, "reset", None)
     as_action = _action_reader(env)
-    episode = 0
-    while True:
-        if reset is not None and _accepts(reset):
-            reset()
-        observation, _ = env.reset(seed=seed if episode == 0 else None)
-        length, total, ended = 0, 0.0, False
-        while not ended:
-            action = as_action(act(observation))
-            following, reward, terminated, truncated, info = env.step(action)
-            reward = float(reward)
-            if update is not None:
-                update(observation, action, reward, following, terminated, truncated)
-            length, total, ended = length + 1, total + reward, terminated or truncated
-            yield Step(
-                observation,
-                action,
-                reward,
-                following,
-                terminated,
-                truncated,
-                info,
-                episode,
-                length,
-                total,
-            )
-            observation = following
-        episode += 1
+    return policy_episodes(
+        lambda observation: as_action(act(observation)),
+        env,
+        seed,
+        on_reset=reset if reset is not None and _accepts(reset) else None,
+        update=update,
+    )
 
 
 def _update_of(agent: Any) -> Callable[..., Any] | None:

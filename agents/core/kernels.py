@@ -22,7 +22,7 @@ import numpy as np
 from numba.extending import overload
 
 from dynamaze.common.compile_cache import INTERPRETED, depend_on
-from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.compiled import NO_WRAPPERS, compiled, spliced
 
 CONFIDENCE_THRESHOLD = 0.5
 """Planners that update pair by pair skip pairs of a smaller confidence.
@@ -113,7 +113,9 @@ def _generic(function: Callable[..., Any], default: Any) -> Any:
     # The rule is looked up by the record's type while the calling code is compiled, and inlined
     # there: at run time a dispatched call costs nothing. Numba wants the arguments by name.
     typed = f"lambda {arguments}: implementation({names[0]}.instance_class)"
-    overload(function, inline="always")(eval(typed, {"implementation": implementation}))
+    overload(function, inline="always", jit_options=NO_WRAPPERS)(  # type: ignore[arg-type]  # the stub leaves them out
+        eval(typed, {"implementation": implementation})
+    )
     return function
 
 

@@ -68,13 +68,18 @@ _FOREIGN: set[Callable[..., Any]] = set()
 """Functions outside the package that were compiled by its decorators."""
 
 
-def cached(dispatcher: Any) -> Any:
-    """Attach our cache to a function compiled by Numba, and return the function."""
+def cached(dispatcher: Any, name: str = "") -> Any:
+    """Attach our cache to a function compiled by Numba, and return the function.
+
+    Args:
+        dispatcher: the function.
+        name: tells it from one that is compiled from the same function with other options.
+    """
     if INTERPRETED:  # it is the plain function, whose integers must wrap around as compiled ones do
         return np.errstate(over="ignore")(dispatcher)
     function = dispatcher.py_func
     depend_on(dispatcher)
-    dispatcher._cache = NullCache() if cache_folder() is None else _FunctionCache(function)
+    dispatcher._cache = NullCache() if cache_folder() is None else _FunctionCache(function, name)
     return dispatcher
 
 
@@ -301,9 +306,10 @@ class _FunctionCache(FunctionCache):
     _impl_class = _CacheImpl
     _cache_file: Any
 
-    def __init__(self, py_func: Any) -> None:
+    def __init__(self, py_func: Any, name: str = "") -> None:
         super().__init__(py_func)
-        self._cache_file = _Files(self._cache_path, self._impl.filename_base)
+        base = f"{self._impl.filename_base}.{name}" if name else self._impl.filename_base
+        self._cache_file = _Files(self._cache_path, base)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:

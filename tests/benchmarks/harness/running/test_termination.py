@@ -17,7 +17,9 @@ from dynamaze.benchmarks.harness.running.termination import Terminated, orderly_
 from dynamaze.benchmarks.harness.store.database import Store
 
 DRIVER = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # `nohup pytest &` ignores both signals,
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and programs that it starts, too
 from collections import deque
 from dataclasses import dataclass
 from itertools import repeat

@@ -23,6 +23,7 @@ from dynamaze.benchmarks.harness.timing import (
     time_row,
 )
 from dynamaze.benchmarks.speed.envs import MEASUREMENTS as ENVIRONMENTS
+from dynamaze.benchmarks.speed.first_results import MEASUREMENTS as FIRST_RESULTS
 from dynamaze.benchmarks.speed.learners import MEASUREMENTS as LEARNERS
 from dynamaze.benchmarks.speed.planners import MEASUREMENTS as PLANNERS
 from dynamaze.benchmarks.speed.runners import MEASUREMENTS as RUNNERS
@@ -111,6 +112,7 @@ MEASUREMENTS: tuple[Measure, ...] = (
     *PLANNERS,
     *STUDENTS,
     *RUNNERS,
+    *FIRST_RESULTS,
     figures_from_cold,
     start_up,
 )

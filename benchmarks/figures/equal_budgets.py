@@ -105,7 +105,7 @@ class EqualBudgetsConfig(ExperimentConfig):
     interval_kind: ClassVar[str] = "time"
     swept: ClassVar[tuple[str, ...]] = ("budgets",)
 
-    runs: int = 40
+    runs: int = 50
     """Independent runs; each makes a decision in every state, with every planner and budget."""
     budgets: tuple[int, ...] = (250, 1000, 4000, 16_000, 64_000)
     """Transitions of the model for a decision, a point of the curves for each."""

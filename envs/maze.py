@@ -8,7 +8,7 @@ from typing import Any, Unpack
 from .changing_maze import MazeConfig
 from .grid import GridEnv
 from .mazes.random_changes import RandomChanges
-from .mazes.schedule import ChangesLike, LayoutLike, read_schedule
+from .mazes.schedule import ChangesLike, LayoutArgument, read_schedule
 from .options import MazeOptions, split_options, with_options
 
 
@@ -99,7 +99,7 @@ class DynaMazeEnv(GridEnv):
 
     def __init__(
         self,
-        layout: LayoutLike = "dyna",
+        layout: LayoutArgument = "dyna",
         changes: ChangesLike | None = None,
         *,
         random_changes: RandomChanges | Mapping[str, Any] | None = None,
@@ -176,7 +176,7 @@ class DynaMazeDriftingEnv(DynaMazeEnv):
 
     def __init__(
         self,
-        layout: LayoutLike = "dyna",
+        layout: LayoutArgument = "dyna",
         random_changes: RandomChanges | Mapping[str, Any] = DRIFT,
         *,
         observation: Any = "index",

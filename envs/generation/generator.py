@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import index
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dynamaze.common.arrays import BoolArray
-from dynamaze.common.validation import checked_choice, checked_integer, checked_number
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number, shown
 
 from ..mazes.layout import MAX_CELLS, Cell
 from ..mazes.shortest_paths import bfs_order
@@ -29,6 +30,11 @@ DEFAULT_DENSITY = 0.3
 DEFAULT_ROOM_SIZE = 7
 
 _TREE_LIKE = (*TREES, "division", "rooms")  # without loops, so that loops can be added
+_NUMBERS: dict[str, tuple[Callable[..., float], float, float]] = {
+    "density": (checked_number, 0, 1),
+    "loops": (checked_number, 0, 1),
+    "room_size": (checked_integer, 2 * SMALLEST_SIDE, math.inf),
+}
 _APPLIES = {"density": ("obstacles",), "loops": _TREE_LIKE, "room_size": ("rooms",)}
 
 
@@ -85,15 +91,14 @@ class MazeGenerator:
         for name, algorithms in _APPLIES.items():
             if getattr(self, name) is not None and self.algorithm not in algorithms:
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} with algorithm {self.algorithm!r}; "
+                    f"{name}={shown(getattr(self, name))} with algorithm {self.algorithm!r}; "
                     f"expected no {name}, which only {', '.join(algorithms)} can use"
                 )
-        if self.density is not None and checked_number("density", self.density, 0, 1) == 1:
-            raise ValueError(f"density={self.density!r}; expected a number in [0, 1), without 1")
-        if self.loops is not None:
-            checked_number("loops", self.loops, 0, 1)
-        if self.room_size is not None:
-            checked_integer("room_size", self.room_size, 2 * SMALLEST_SIDE)
+        for name, (check, low, high) in _NUMBERS.items():
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, check(name, getattr(self, name), low, high))
+        if self.density == 1:
+            raise ValueError("density=1; expected a number in [0, 1), without 1")
 
     @property
     def shape(self) -> Cell:
@@ -162,19 +167,22 @@ def _open_loops(walls: BoolArray, share: float, rng: LevelRNG) -> None:
     walls.flat[closed[chosen]] = False
 
 
-def _checked_size(size: object) -> Cell:
+def _checked_size(size: Any) -> Cell:
     expected = f"a whole number of at least {SMALLEST_SIZE}, or two of them (rows, cols)"
-    pair = size if isinstance(size, Iterable) and not isinstance(size, str) else (size, size)
+    pair = size.tolist() if isinstance(size, np.ndarray) else size
+    if isinstance(pair, str | bytes | bytearray | memoryview) or not isinstance(pair, Sequence):
+        pair = (pair, pair)
     try:
         sides = [_index(side) for side in pair]
     except TypeError:
-        raise TypeError(f"size={size!r}; expected {expected}") from None
+        raise TypeError(f"size={shown(size)}; expected {expected}") from None
     if len(sides) != 2 or min(sides) < SMALLEST_SIZE:
-        raise ValueError(f"size={size!r}; expected {expected}")
+        raise ValueError(f"size={shown(size)}; expected {expected}")
     rows, cols = sides
     if rows * cols > MAX_CELLS:
+        cells = f"{rows * cols:,}" if rows * cols < 10**30 else "at least 10**30"
         raise ValueError(
-            f"size={size!r} is a maze of {rows * cols:,} cells; expected at most {MAX_CELLS:,}"
+            f"size={shown(size)} is a maze of {cells} cells; expected at most {MAX_CELLS:,}"
         )
     return rows, cols
 
@@ -184,9 +192,9 @@ def _checked_level(level: object) -> int:
     try:
         number = _index(level)
     except TypeError:
-        raise TypeError(f"level={level!r}; expected {expected}") from None
+        raise TypeError(f"level={shown(level)}; expected {expected}") from None
     if number < 0:
-        raise ValueError(f"level={level!r}; expected {expected}")
+        raise ValueError(f"level={shown(level)}; expected {expected}")
     return number
 
 

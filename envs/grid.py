@@ -18,7 +18,7 @@ from .mazes.layout import Cell
 from .mazes.mdp import FiniteMDP, ToyText
 from .mazes.schedule import LAST_STEP
 from .observations import make_encoder
-from .options import EnvOptions, clock_ended, invalid_action, parse_cell_state
+from .options import AFTER_GOAL, EnvOptions, clock_ended, invalid_action, parse_cell_state
 
 # Exact values and regret are imported where they are computed: a step does not need them.
 
@@ -73,7 +73,8 @@ class GridEnv(MazeEnv):
             ValueError: for an action outside the space; TypeError if it is not an integer, or a
                 bool.
             RuntimeError: at world step 2**53, the end of the clock.
-            gymnasium.error.ResetNeeded: before the first reset.
+            gymnasium.error.ResetNeeded: before the first reset; with goal observations also on a
+                goal, where the episode has ended and `compute_reward` could not give the reward.
         """
         try:
             outcomes = self._outcomes[self._state][action]
@@ -85,6 +86,8 @@ class GridEnv(MazeEnv):
                 raise gym.error.ResetNeeded(message) from None
             if self._world_step >= LAST_STEP:
                 raise clock_ended() from None
+            if self._has_goals and self.agent in self.layout.goals:
+                raise gym.error.ResetNeeded(AFTER_GOAL) from None
             raise invalid_action(action) from None
         self._state, reward, terminated = (
             outcomes[0] if len(outcomes) == 1 else self._draw_outcome(outcomes)
@@ -116,7 +119,8 @@ class GridEnv(MazeEnv):
         dynamics: Dynamics = self._maze.dynamics
         self._thresholds = dynamics.thresholds
         # Without outcomes the next step fails, so that no other step has to look at the clock.
-        self._outcomes: Any = () if self._world_step >= LAST_STEP else dynamics.outcomes
+        outcomes = dynamics.outcomes_before_goals if self._has_goals else dynamics.outcomes
+        self._outcomes: Any = () if self._world_step >= LAST_STEP else outcomes
 
     def _initial_state(self, start: Cell) -> int:
         return self.layout.index(start)

@@ -43,10 +43,12 @@ class DynaMazeEnv(GridEnv):
     | `"rays"` | `Box(0, ..., (16,), float32)` | free cells, and a goal, in 8 directions |
     | `"rgb"` | `Box(0, 255, (height, width, 3), uint8)` | an image; `cell_size` (8) pixels |
     | `"action_mask"` | `Dict(observation, action_mask)` | 1 for each action that moves the agent |
-    | `"goal"` | `Dict(observation, achieved_goal, desired_goal)` | for HER; see `compute_reward` |
+    | `"goal"` | `Dict(observation, achieved_goal, desired_goal)` | for HER, with `compute_reward` |
 
     `{"kind": "window", "radius": 3}` chooses an option; `{"kind": "action_mask", "of": "planes"}`
-    the observation inside a dictionary ("index", in "goal" "coordinates"). With
+    the observation inside a dictionary ("index", in "goal" "coordinates"). "goal" needs one goal
+    that stays where it is during an episode, and rewards that never change: `compute_reward` is
+    then the reward of every step. With
     `change_info_in="observation"` the observation is a dictionary that also reports changes.
 
     ## Starting State

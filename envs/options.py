@@ -182,6 +182,9 @@ def check_world_step(world_step: object) -> int:
     return step
 
 
+AFTER_GOAL = "step() of an agent on a goal, where the episode has ended; call reset() first"
+
+
 def clock_ended(where: str = "") -> RuntimeError:
     """Return the error for a step when the clock shows the last world step.
 

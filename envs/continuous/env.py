@@ -24,6 +24,7 @@ from ..mazes.random_changes import RandomChanges
 from ..mazes.schedule import LAST_STEP, ChangesLike, LayoutArgument, read_schedule
 from ..observations import make_encoder
 from ..options import (
+    AFTER_GOAL,
     MazeOptions,
     StepRules,
     clock_ended,
@@ -207,12 +208,15 @@ goal's centre); with `compute_reward`, for HER |
             ValueError: for an action of another shape or outside the space, or one that is not
                 finite; TypeError for another dtype, or a bool.
             RuntimeError: at world step 2**53, the end of the clock.
-            gymnasium.error.ResetNeeded: before the first reset.
+            gymnasium.error.ResetNeeded: before the first reset; with goal observations also on a
+                goal.
         """
         if self._state is None:
             raise gym.error.ResetNeeded("step() before the first reset(); call reset() first")
         if self._world_step >= LAST_STEP:
             raise clock_ended()
+        if self._has_goals and self.agent in self.layout.goals:
+            raise gym.error.ResetNeeded(AFTER_GOAL)
         action = self._action_vector(action)
         motion, slip = self.motion, self.layout.slip_probability
         slip_number = self._uniform() if slip > 0 else 0.0

@@ -256,6 +256,16 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         infos = {**self._infos(everywhere), **final}
         return observations, result.reward, result.terminated, result.truncated, infos
 
+    @property
+    def compute_reward(self) -> Callable[..., Any]:
+        """`compute_reward` of the single environment, for batches of goals.
+
+        Raises:
+            AttributeError: without goal observations.
+        """
+        function: Callable[..., Any] = self._single_env.compute_reward
+        return function
+
     def render(self) -> tuple[Any, ...]:
         """Render each environment in the form that `render_mode` selects."""
         return self.call("render")

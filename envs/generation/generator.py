@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from operator import index
 from typing import Any, NamedTuple
 
@@ -36,6 +37,22 @@ _NUMBERS: dict[str, tuple[Callable[..., float], float, float]] = {
     "room_size": (checked_integer, 2 * SMALLEST_SIDE, math.inf),
 }
 _APPLIES = {"density": ("obstacles",), "loops": _TREE_LIKE, "room_size": ("rooms",)}
+
+
+SPLITS = ("train", "test")
+
+SALT = b"maze2661014"
+"""Salt of the digest of a maze's walls, searched so that even the smallest mazes are divided.
+
+With it both halves have mazes of each algorithm and size from 3 to 9 that has two kinds of walls.
+"""
+
+REDRAW_OFFSET = 2**53
+"""Difference of the numbers that a level draws from: above all numbers of levels."""
+
+MAX_DRAWS = 256
+MAX_EQUAL_DRAWS = 32
+"""Draws of a level after which a split is given up, if all have different, or equal, walls."""
 
 
 class GeneratedMaze(NamedTuple):
@@ -71,9 +88,14 @@ class MazeGenerator:
         endpoints: "random" (the start is any free cell, the goal any of those at least half as far
             away as the farthest), "farthest" (in a perfect maze the two cells that are farthest
             apart) or "corners" (from the top left to the bottom right).
+        split: "train" or "test" for a half of all mazes: those whose walls have a digest with the
+            last bit 0 or 1. No maze of one half has the walls of a maze of the other, whatever
+            their numbers, algorithms and endpoints are. A level whose maze is in the other half
+            is generated again from further random numbers. None for all mazes.
 
     Raises:
-        ValueError: for an invalid value, or one that the algorithm does not use.
+        ValueError: for an invalid value, or one that the algorithm does not use; for a `split`
+            where one half is empty, for example because all mazes have the same walls.
         TypeError: for anything but a number where one is expected.
     """
 
@@ -83,6 +105,7 @@ class MazeGenerator:
     loops: float | None = None
     room_size: int | None = None
     endpoints: str = "random"
+    split: str | None = None
 
     def __post_init__(self) -> None:
         checked_choice("algorithm", self.algorithm, ALGORITHMS)
@@ -99,6 +122,10 @@ class MazeGenerator:
                 object.__setattr__(self, name, check(name, getattr(self, name), low, high))
         if self.density == 1:
             raise ValueError("density=1; expected a number in [0, 1), without 1")
+        if self.split is not None:
+            checked_choice("split", self.split, SPLITS, otherwise="None")
+            for half in SPLITS:
+                self._draw(0, half)
 
     @property
     def shape(self) -> Cell:
@@ -115,12 +142,33 @@ class MazeGenerator:
         Raises:
             ValueError: if it is negative; TypeError if it is not an integer.
         """
-        level = _checked_level(level)
-        walls = self._walls(level)
+        level, walls = self._draw(_checked_level(level), self.split)
         if self.endpoints == "corners":
             return GeneratedMaze(walls, *self._corners())
         find = random_endpoints if self.endpoints == "random" else farthest_endpoints
         return GeneratedMaze(walls, *find(walls, LevelRNG(level, purposes.ENDPOINTS)))
+
+    def _draw(self, level: int, split: str | None) -> tuple[int, BoolArray]:
+        """Return the number that gives a level's maze in a half, and its walls.
+
+        Raises:
+            ValueError: if no maze of the half is found.
+        """
+        seen = set()
+        for draw in range(MAX_DRAWS):
+            number = level + draw * REDRAW_OFFSET
+            walls = self._walls(number)
+            digest = 0 if split is None else walls_digest(walls)
+            if split is None or SPLITS[digest & 1] == split:
+                return number, walls
+            seen.add(digest)
+            if draw >= MAX_EQUAL_DRAWS and len(seen) == 1:
+                break
+        raise ValueError(
+            f"split={self.split!r} with algorithm={self.algorithm!r}, size={self.size}, "
+            f"density={self.density}, loops={self.loops}: {draw + 1} draws gave {len(seen)} "
+            f"different walls and no {split} maze; expected mazes with more kinds of walls"
+        )
 
     def _walls(self, level: int) -> BoolArray:
         rows, cols = self.shape
@@ -150,6 +198,14 @@ class MazeGenerator:
         if self.algorithm in (*TREES, "division"):
             rows, cols = _odd(rows), _odd(cols)
         return (0, 0), (rows - 1, cols - 1)
+
+
+def walls_digest(walls: BoolArray) -> int:
+    """Return a digest of a maze's walls, the same on every machine."""
+    data = np.packbits(walls).tobytes()
+    shape = repr(tuple(map(int, walls.shape))).encode()
+    digest = blake2b(data, digest_size=8, key=shape, salt=SALT).digest()
+    return int.from_bytes(digest, "little")
 
 
 def _odd(side: int) -> int:

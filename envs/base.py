@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from gymnasium import logger, spaces
+from gymnasium.envs.registration import EnvSpec
 
 from dynamaze.common.arrays import BoolArray, FloatArray
 
@@ -20,6 +21,7 @@ from .mazes.schedule import ChangeLike, Schedule, apply_change
 from .observations import ObservationEncoder, as_entries
 from .options import check_world_step, parse_reset_options, parse_saved_state
 from .render import METADATA, EnvRenderer, maze_scene
+from .spec import json_spec
 
 UNIFORM_BLOCK = 256
 """Random numbers are drawn from `np_random` in blocks: one call of NumPy for 256 steps."""
@@ -92,6 +94,19 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         self._overlays: Any = None  # made on first use: a step does not load the renderer
         self._world_step = 0
         self._sync_maze()
+
+    _spec: EnvSpec | None = None
+    one_shot_arguments: Mapping[str, Any] = {}
+    """The items of arguments that were iterators."""
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """The spec of `gym.make`, with its arguments in forms that JSON can hold."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = json_spec(spec, self.one_shot_arguments)
 
     # -- to be defined by subclasses -----------------------------------------------------------
 

@@ -18,6 +18,7 @@ from dynamaze.common.validation import checked_choice, checked_number, did_you_m
 from .changing_maze import LevelSource
 from .mazes.layout import ACTIONS, Rewards
 from .mazes.schedule import LAST_STEP
+from .spec import materialised
 
 
 class EnvOptions(TypedDict, total=False):
@@ -104,6 +105,8 @@ def with_options(options: type) -> Callable[[type[Env]], type[Env]]:
                         f"{type(self).__name__} got the unknown argument {name!r}; expected one of "
                         f"{known}{did_you_mean(name, known)}"
                     )
+            kwargs, one_shot = materialised(kwargs)
+            self.one_shot_arguments = {**self.one_shot_arguments, **one_shot}
             constructor(self, *args, **kwargs)
 
         env_class.__init__ = construct  # type: ignore[method-assign]  # of the same signature

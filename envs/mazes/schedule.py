@@ -286,8 +286,10 @@ def _own_numbers(
     layout: Mapping[str, Any], rewards: Rewards, slip: float
 ) -> tuple[Any, Rewards, float]:
     """Return the layout of a mapping, and its own numbers in place of the given ones."""
-    if isinstance(layout.get("layout", layout), Mapping):
-        raise TypeError(f"{shown(layout)}; expected a mapping with a layout as 'layout'")
+    if isinstance(layout.get("layout", layout), Mapping | Layout | Schedule):
+        raise TypeError(
+            f"{shown(layout)}; expected a mapping with a maze as text, rows or a file as 'layout'"
+        )
     for name in layout:
         checked_choice("key", name, ("layout", *NUMERIC_CHANGES))
     own = {short: layout[name] for name, short in REWARD_FIELDS.items() if name in layout}

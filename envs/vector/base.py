@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -29,6 +30,7 @@ from ..options import (
     parse_reset_options,
     parse_seeds,
 )
+from ..spec import json_spec
 from .kernel import (
     DISABLED,
     NEXT_STEP,
@@ -156,6 +158,17 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self._tables = type(self).tables_class.of(self._phases)
         for slot, phase in enumerate(self._phases):
             self._encoder.load(slot, phase.layout)
+
+    _spec: EnvSpec | None = None
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """The spec of `gym.make_vec`, with its arguments in forms that JSON can hold."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = json_spec(spec, self._single_env.one_shot_arguments)
 
     # -- to be defined by subclasses -----------------------------------------------------------
 

@@ -175,9 +175,9 @@ def check_loca_observation(observation: Any) -> Any:
         ValueError: for one that would be wrong in a LoCA environment.
     """
     kind = observation.get("kind") if isinstance(observation, Mapping) else observation
-    if kind in REFUSED:
+    if isinstance(kind, str) and kind in REFUSED:
         raise ValueError(
-            f"observation={shown(kind)} in a LoCA environment, which has a one-way passage and "
+            f"observation={kind!r} in a LoCA environment, which has a one-way passage and "
             "goals with different rewards; expected another than "
             f"{' and '.join(map(repr, REFUSED))}"
         )

@@ -266,6 +266,7 @@ def text_rows(text: Any) -> list[Any]:
     Raises:
         TypeError: for anything else. That each row is a string is left to `Layout.from_text`.
     """
+    given = text
     if isinstance(text, np.ndarray):
         rows: Any = text.tolist()
         text = ["".join(map(str, row)) for row in rows] if text.ndim == 2 else rows
@@ -275,7 +276,7 @@ def text_rows(text: Any) -> list[Any]:
         return re.split(r"\r\n|\r|\n", text) if text else []
     if not isinstance(text, Sequence) or isinstance(text, bytes | bytearray | memoryview):
         raise TypeError(
-            f"layout={shown(text)}; expected a maze as text, a list of rows, a file's path or a "
+            f"layout={shown(given)}; expected a maze as text, a list of rows, a file's path or a "
             "Layout"
         )
     return list(text)

@@ -128,7 +128,9 @@ class Schedule:
                 change = {**numbers, "layout": rows} if rows or not numbers else numbers
                 schedule.add(when, change)
             except (TypeError, ValueError) as error:
-                raise LayoutError(f"phase {phase}, which begins at row {number}: {error}") from None
+                raise LayoutError(
+                    f"layout phase {phase}, which begins at row {number}: {error}"
+                ) from None
         return schedule.to_schedule()
 
     def to_text(self) -> str:
@@ -292,7 +294,11 @@ def _own_numbers(
         )
     for name in layout:
         checked_choice("key", name, ("layout", *NUMERIC_CHANGES))
-    own = {short: layout[name] for name, short in REWARD_FIELDS.items() if name in layout}
+    own = {
+        short: checked_number(name, layout[name])
+        for name, short in REWARD_FIELDS.items()
+        if name in layout
+    }
     slip = checked_number("slip_probability", layout.get("slip_probability", slip), 0, 1)
     return layout["layout"], rewards._replace(**own), slip
 
@@ -331,6 +337,8 @@ def _from_file(path: Path, rewards: Rewards, slip: float) -> Schedule:
         raise LayoutError(f"{path} is not text; expected rows of '#', '.', 'S', 'G'") from None
     except LayoutError as error:
         raise LayoutError(f"{path}: {error}") from None
+    except ValueError as error:  # no name of a file
+        raise LayoutError(f"layout={shown(path)} cannot be read: {error}") from None
 
 
 def layout_numbers(layout: Layout) -> dict[str, float]:

@@ -105,7 +105,9 @@ def test_steps_match_layouts(steps: tuple[int, ...]) -> None:
     ],
 )
 def test_heading_error_says_phase_and_row(heading: str, message: str) -> None:
-    with pytest.raises(LayoutError, match=rf"^phase 2, which begins at row 5: .*{message}") as info:
+    with pytest.raises(
+        LayoutError, match=rf"^layout phase 2, which begins at row 5: .*{message}"
+    ) as info:
         Schedule.from_text(f"{OPEN}\n@ 5\n{SHUT}\n{heading}\n{OPEN}")
     assert str(info.value).isprintable()
     assert len(str(info.value)) < 500
@@ -133,7 +135,8 @@ def test_text_phases_are_ordered() -> None:
     with pytest.raises(LayoutError, match=r"^layout row 1, column 2"):
         Schedule.from_text(f"S.G\n..?\n@ 5\n{SHUT}")
     with pytest.raises(
-        LayoutError, match=r"^phase 1, which begins at row 2: .*step 5: layout row 1, column 2"
+        LayoutError,
+        match=r"^layout phase 1, which begins at row 2: .*step 5: layout row 1, column 2",
     ):
         Schedule.from_text(f"{OPEN}\n@ 5\nS.G\n..?")
 

@@ -351,11 +351,10 @@ def check_motion(step_size: float, inertia: float, noise: float) -> Motion:
         ValueError: for a number outside its range; TypeError for anything but a number.
     """
     step_size = checked_number("step_size", step_size, 0, MAX_LENGTH, above=True)
-    inertia = checked_number("inertia", inertia, 0, 1)
-    if inertia == 1:
-        raise ValueError("inertia=1; expected a number in [0, 1)")
+    if checked_number("inertia", inertia, 0, 1) == 1:
+        raise ValueError(f"inertia={shown(inertia)}; expected a number in [0, 1)")
     noise = checked_number("noise", noise, 0, MAX_LENGTH)
-    motion: Motion = motion_of(step_size, inertia, noise)
+    motion: Motion = motion_of(step_size, float(inertia), noise)
     return motion
 
 

@@ -117,11 +117,12 @@ class MazeGenerator:
                     f"{name}={shown(getattr(self, name))} with algorithm {self.algorithm!r}; "
                     f"expected no {name}, which only {', '.join(algorithms)} can use"
                 )
+        given = self.density
         for name, (check, low, high) in _NUMBERS.items():
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, check(name, getattr(self, name), low, high))
         if self.density == 1:
-            raise ValueError("density=1; expected a number in [0, 1), without 1")
+            raise ValueError(f"density={shown(given)}; expected a number in [0, 1), without 1")
         if self.split is not None:
             checked_choice("split", self.split, SPLITS, otherwise="None")
             for half in SPLITS:

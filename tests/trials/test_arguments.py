@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+
+from dynamaze.common.registration import ENVIRONMENTS
 
 from . import arguments
 
@@ -14,6 +17,13 @@ def test_arguments_are_refused_by_name() -> None:
     assert results.total() == 550
     assert min(results.values()) > 20
     assert len(results) == 4
+
+
+def test_each_argument_is_checked() -> None:
+    ids = [env_id for env_id in ENVIRONMENTS if "Continuous" not in env_id]
+    junk = [True, float("nan"), 10**30, "\x1b", {1: 2}, np.zeros((2, 2)), object]
+    results = arguments.sweep(ids, False, junk)
+    assert results["refused arguments"] > 400
 
 
 def test_trial_notices_raw_error(monkeypatch: pytest.MonkeyPatch) -> None:

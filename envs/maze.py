@@ -77,9 +77,10 @@ class DynaMazeEnv(GridEnv):
 
     ## Arguments
     Args:
-        layout: a maze as text, a list of rows, a file, a `Layout`, or "dyna", "blocking",
-            "shortcut". `#` wall, `.` or space free, `S` start, `G` goal; a text may go on with
-            `@ STEP` lines and the layouts that hold from then on.
+        layout: a maze as text, a list or array of rows, a file, a `Layout`, a `Schedule`, or
+            "dyna", "blocking", "shortcut". `#` wall, `.` or space free, `S` start, `G` goal; a text
+            may go on with `@ STEP` lines and the layouts that hold from then on. A mapping has
+            numbers of its own: `{"layout": rows, "goal_reward": 2}`.
         changes: time -> change, as a mapping or as pairs. A time is a world step, or "episode N".
             A change is a layout, or a mapping with the keys "layout", "start", "goal",
             "goal_reward", "step_reward", "wall_reward", "slip_probability". None keeps the

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from enum import Enum
+from itertools import islice
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,14 @@ from typing import Any
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
+from dynamaze.common.validation import shown
+
 from .mazes.layout import Layout, text_rows
 from .mazes.random_changes import RandomChanges
 from .mazes.schedule import Schedule, layout_numbers
+
+MAX_ITEMS = 1_000_000
+"""Items of an argument that is an iterator."""
 
 
 def json_spec(spec: EnvSpec | None, one_shot: Mapping[str, Any]) -> EnvSpec | None:
@@ -41,8 +47,22 @@ def json_spec(spec: EnvSpec | None, one_shot: Mapping[str, Any]) -> EnvSpec | No
 
 
 def materialised(arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return arguments with lists in place of iterators, and these lists in a form for JSON."""
-    lists = {name: list(value) for name, value in arguments.items() if isinstance(value, Iterator)}
+    """Return arguments with lists in place of iterators, and these lists in a form for JSON.
+
+    Raises:
+        ValueError: for an iterator of more than `MAX_ITEMS` items, which may be endless.
+    """
+    lists = {
+        name: list(islice(value, MAX_ITEMS + 1))
+        for name, value in arguments.items()
+        if isinstance(value, Iterator)
+    }
+    for name, items in lists.items():
+        if len(items) > MAX_ITEMS:
+            raise ValueError(
+                f"{name}={shown(arguments[name])}; expected an iterator of at most {MAX_ITEMS:,} "
+                "items"
+            )
     return {**arguments, **lists}, {name: json_argument(value) for name, value in lists.items()}
 
 

@@ -257,6 +257,23 @@ def test_bad_state_is_named(change: dict[str, Any], message: str) -> None:
     assert env.get_state() == before
 
 
+def test_pending_change_of_old_state_is_read() -> None:
+    env = DynaMazeEnv("dyna", random_changes={"when": "poisson", "rate": 0.3})
+    env.reset(seed=0)
+    state = env.get_state()
+    step, early, remaining = state["world"]["due"].values()
+    old = {**state, "world": {**state["world"], "due": [step, step - early, remaining]}}
+    runs = []
+    for one in (state, old):
+        env.set_state(one)
+        runs.append([env.step(0)[4]["phase"] for _ in range(40)])
+    assert runs[0] == runs[1]
+    assert runs[0][-1] > 5
+    for due in ([5, 3.0, 0], {"step": 5, "early": 1.5, "remaining": 0}, {"step": 5}):
+        with pytest.raises(ValueError, match="not a state that get_state"):
+            env.set_state({**state, "world": {**state["world"], "due": due}})
+
+
 def test_state_before_reset_round_trips() -> None:
     env = slippery_env()
     env.set_state(DynaMazeEnv("S..G\n.S..", slip_probability=0.3).get_state())

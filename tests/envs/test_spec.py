@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle  # noqa: TID251  # our own bytes, of this process
 from fractions import Fraction
 from pathlib import Path
@@ -128,6 +129,11 @@ def test_vector_spec_round_trips_json(form: str) -> None:
         assert env.get_attr("schedule") == made.get_attr("schedule")
         assert env.get_attr("maze_config")[0].random_changes == described(made._single_env)[1]
         assert (env.num_envs, env.metadata["autoreset_mode"], env.max_episode_steps) == (3, mode, 9)
+
+
+def test_endless_iterator_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"changes=count.*; expected an iterator of at most"):
+        gym.make("DynaMaze-v0", changes=itertools.count())
 
 
 def test_path_is_no_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

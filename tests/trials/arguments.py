@@ -103,7 +103,7 @@ NESTED: dict[str, list[Callable[[Any], Any]]] = {
         lambda junk: {"size": junk},
         lambda junk: {"size": 5, "levels": junk},
         lambda junk: [*ROWS, junk],
-        lambda junk: f"S.G\n@ {junk!s:.20}\nS.G",
+        lambda junk: f"S.G\n@ {shown(junk)[:20]}\nS.G",
     ],
     "changes": [
         lambda junk: {3: junk},

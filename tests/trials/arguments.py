@@ -16,7 +16,7 @@ import argparse
 import inspect
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -137,6 +137,9 @@ NESTED: dict[str, list[Callable[[Any], Any]]] = {
     "size": [lambda junk: (5, junk), lambda junk: [junk, 5, 5]],
 }
 """Values with a part that may be wrong."""
+
+CONTAINERS = (Mapping, Sequence, np.ndarray, Layout, Schedule, RandomChanges, Path)
+"""Values of which a message may show a part."""
 
 LETTERS = np.array(list("....##SG @\x1b\n\r\t5?\u2028"))
 
@@ -271,9 +274,7 @@ def check_refusal(message: str, names: list[str], wrong: dict[str, Any]) -> None
     """
     assert any(name in message for name in names), message
     for value in wrong.values():
-        is_part = isinstance(value, (dict, list, tuple, str, Layout, Schedule, RandomChanges, Path))
-        is_part = is_part or isinstance(value, np.ndarray)
-        assert is_part or shown(value) in message, (message, wrong)
+        assert isinstance(value, CONTAINERS) or shown(value) in message, (message, wrong)
 
 
 def try_options(env: Any, rng: np.random.Generator) -> None:

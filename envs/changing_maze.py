@@ -181,7 +181,7 @@ class ChangingMaze:
             "episode": self.episode,
             "level": self.level,
             "skipped": self.skipped,
-            "due": None if self._pending is None else self._pending._asdict(),
+            "due": None if self._pending is None else _pending_to_json(self._pending),
             "layout": None if self.layout == self._unchanged() else layout_to_json(self.layout),
         }
 
@@ -404,10 +404,17 @@ def layout_from_json(data: Mapping[str, Any]) -> Layout:
     return Layout.from_text(data["rows"], rewards, data["slip_probability"])
 
 
+def _pending_to_json(pending: PendingChange) -> Any:
+    """Return a pending change in the form of version 0.1, the time itself, if that is exact."""
+    time = pending.step - pending.early
+    is_exact = pending.step - time == pending.early
+    return [pending.step, time, pending.remaining] if is_exact else pending._asdict()
+
+
 def _pending_from_json(data: Any) -> PendingChange:
     if isinstance(data, Mapping):
         step, early, remaining = data["step"], data["early"], data["remaining"]
-    else:  # of version 0.1: the time itself, not how early it is before its world step
+    else:
         step, time, remaining = data
         early = step - time
     pending = PendingChange(index(step), float(early), index(remaining))

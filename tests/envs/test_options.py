@@ -257,17 +257,19 @@ def test_bad_state_is_named(change: dict[str, Any], message: str) -> None:
     assert env.get_state() == before
 
 
-def test_pending_change_of_old_state_is_read() -> None:
+def test_pending_change_has_two_forms() -> None:
     env = DynaMazeEnv("dyna", random_changes={"when": "poisson", "rate": 0.3})
     env.reset(seed=0)
     state = env.get_state()
-    step, early, remaining = state["world"]["due"].values()
-    old = {**state, "world": {**state["world"], "due": [step, step - early, remaining]}}
+    pending = env.maze._pending
+    assert pending is not None
+    step, early, remaining = pending
+    forms = [state["world"]["due"], [step, step - early, remaining], pending._asdict()]
     runs = []
-    for one in (state, old):
-        env.set_state(one)
+    for due in forms:
+        env.set_state({**state, "world": {**state["world"], "due": due}})
         runs.append([env.step(0)[4]["phase"] for _ in range(40)])
-    assert runs[0] == runs[1]
+    assert runs[0] == runs[1] == runs[2]
     assert runs[0][-1] > 5
     for due in ([5, 3.0, 0], {"step": 5, "early": 1.5, "remaining": 0}, {"step": 5}):
         with pytest.raises(ValueError, match="not a state that get_state"):

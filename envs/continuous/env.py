@@ -92,6 +92,7 @@ distances to the next wall or the edge; then 1 if a goal lies before it, otherwi
 goal's centre); with `compute_reward`, for HER |
     | `"rgb"` | `Box(0, 255, (rows * 8, cols * 8, 3), uint8)` | an image |
 
+    "goal" needs one goal that stays where it is during an episode, and rewards that never change.
     `{"kind": "goal", "of": "position_velocity"}` puts another observation into the dictionary,
     `{"kind": "rgb", "cell_size": 4}` makes smaller images.
 

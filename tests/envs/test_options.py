@@ -84,6 +84,20 @@ def test_render_mode_is_checked() -> None:
         check_render_mode("", ["ansi"])
 
 
+@pytest.mark.parametrize("mode", [5, True, b"ansi", ["ansi"], np.array(["ansi", "svg"])])
+def test_render_mode_of_other_type_is_named(mode: Any) -> None:
+    for make in (gym.make, gym.make_vec):
+        with pytest.raises(ValueError, match=r"render_mode=.*; expected one of \['"):
+            make("DynaMaze-v0", render_mode=mode)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("seed", [1.5, object(), "12", [1, 2, 3]])
+def test_seeds_of_vector_env_are_checked(seed: Any) -> None:
+    env = gym.make_vec("DynaMaze-v0", 2)
+    with pytest.raises((TypeError, ValueError, gym.error.Error), match=r"[Ss]eed"):
+        env.reset(seed=seed)
+
+
 @pytest.mark.parametrize(
     ("action", "error"),
     [

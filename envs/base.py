@@ -417,10 +417,14 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         self._overlays = self.overlays.replace(shape, **arrays)
 
     def phase_scene(self, phase: int) -> Any:
-        """Return the `Scene` of the empty maze of any phase."""
+        """Return the `Scene` of the empty maze of any phase.
+
+        Raises:
+            ValueError: for a phase that does not exist; TypeError for anything but a number.
+        """
         from .rendering.scene import layout_scene
 
-        return layout_scene(self.schedule.layouts[phase])
+        return layout_scene(self.schedule.layouts[self.schedule.check_phase(phase)])
 
     @property
     def window(self) -> Any:

@@ -136,8 +136,12 @@ class GridEnv(MazeEnv):
         return self._maze.dynamics.mdp
 
     def phase_mdp(self, phase: int) -> FiniteMDP:
-        """Return the exact Markov decision process of any phase of the schedule."""
-        return self._config.phases[phase].mdp
+        """Return the exact Markov decision process of any phase of the schedule.
+
+        Raises:
+            ValueError: for a phase that does not exist; TypeError for anything but a number.
+        """
+        return self._config.phases[self.schedule.check_phase(phase)].mdp
 
     @property
     def P(self) -> ToyText:  # noqa: N802  # the name that toy-text environments gave it

@@ -155,6 +155,14 @@ class Schedule:
         """Return the number of the phase at a world step, or in an episode."""
         return bisect_right(self.steps, step) - 1
 
+    def check_phase(self, phase: object) -> int:
+        """Return the number of a phase after checking it; negative ones count from the end.
+
+        Raises:
+            ValueError: for one that does not exist; TypeError for anything but a number.
+        """
+        return checked_integer("phase", phase, -len(self.layouts), len(self.layouts) - 1)
+
 
 def read_schedule(
     layout: LayoutArgument,

@@ -84,6 +84,14 @@ def test_render_mode_is_checked() -> None:
         check_render_mode("", ["ansi"])
 
 
+@pytest.mark.parametrize("phase", [2, -3, 0.5, "0", None, True])
+def test_phase_is_checked(phase: Any) -> None:
+    env = DynaMazeEnv("blocking")
+    for method in (env.phase_mdp, env.phase_scene):
+        with pytest.raises((ValueError, TypeError), match=r"phase=.*; expected .* in \[-2, 1\]"):
+            method(phase)
+
+
 @pytest.mark.parametrize("mode", [5, True, b"ansi", ["ansi"], np.array(["ansi", "svg"])])
 def test_render_mode_of_other_type_is_named(mode: Any) -> None:
     for make in (gym.make, gym.make_vec):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -10,6 +12,9 @@ import pytest
 
 import dynamaze  # noqa: F401  # registers the environments
 from dynamaze.common.registration import ENVIRONMENTS
+from dynamaze.envs import DynaMazeEnv, Layout
+
+RandomLayout = Callable[[np.random.Generator], Layout]
 
 STEPS = {"step_reward": -0.5, "goal_reward": 2.0}
 
@@ -89,6 +94,69 @@ def test_compute_reward_is_step_reward(env_id: str, kwargs: dict[str, Any]) -> N
     computed = env.compute_reward(np.array(achieved), np.array(desired), infos)
     assert computed.tolist() == list(rewards)
     assert any(ends) or env_id == "DynaMazeDrifting-v0"
+
+
+def random_task(rng: np.random.Generator, random_layout: RandomLayout) -> dict[str, Any]:
+    """Return arguments of a random maze that changes, in a way that may be refused."""
+    layout = random_layout(rng)
+    rewards = [0.0, -0.5, 2.0]
+    task: dict[str, Any] = {
+        "layout": layout.to_rows(),
+        "slip_probability": float(rng.choice([0.0, 0.3])),
+        "step_reward": float(rng.choice(rewards)),
+        "goal_reward": float(rng.choice(rewards)),
+    }
+    row, col = (int(one) for one in rng.choice(np.argwhere(~layout.walls)))
+    change = [
+        {"goal": (row, col)},
+        {"start": (row, col)},
+        {"goal_reward": float(rng.choice(rewards))},
+        {"wall_reward": float(rng.choice(rewards))},
+        {"slip_probability": 0.5},
+    ][rng.integers(5)]
+    if rng.random() < 0.6:
+        task["changes"] = {str(rng.choice(["3", "9", "episode 2"])): change}
+    if rng.random() < 0.3:
+        what = rng.permutation(["walls", "start", "goal", "rewards", "slip"])[: rng.integers(1, 3)]
+        task["random_changes"] = {"when": "poisson", "rate": 0.5, "what": what.tolist()}
+    return task
+
+
+def make_or_none(task: dict[str, Any]) -> DynaMazeEnv | None:
+    """Return the environment with goals, or None if it is refused for them."""
+    try:
+        return DynaMazeEnv(**task, observation="goal")
+    except ValueError as error:
+        if "observation 'goal'" not in str(error):
+            raise
+        return None
+
+
+def test_random_mazes_are_exact_or_refused(random_layout: RandomLayout) -> None:
+    rng = np.random.default_rng(0)
+    kept = steps = 0
+    for number in range(250):
+        task = random_task(rng, random_layout)
+        try:
+            DynaMazeEnv(**task)
+        except ValueError:  # a start on a goal, or no wall that could move
+            continue
+        env = make_or_none(task)
+        if env is None:
+            continue
+        kept += 1
+        env.reset(seed=number)
+        for action in rng.integers(4, size=40).tolist():
+            if rng.random() < 0.1:
+                with contextlib.suppress(ValueError):  # a goal at the agent, or on a wall
+                    env.change({"goal": tuple(rng.integers(4, size=2).tolist())})
+            seen, reward, terminated, _, info = env.step(action)
+            steps += 1
+            assert env.compute_reward(seen["achieved_goal"], seen["desired_goal"], info) == reward
+            if terminated:
+                env.reset()
+    assert 30 < kept < 220
+    assert steps > 1000
 
 
 @pytest.mark.parametrize("mode", ["SameStep", "NextStep"])

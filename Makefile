@@ -37,6 +37,7 @@ speed: $(VENV)/dev
 
 trials: $(VENV)/dev
 	$(BIN)/python tests/trials/kill_runs.py --kills 200
+	$(BIN)/python tests/trials/arguments.py --maps 100000 --combinations 20000
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from gymnasium import logger, spaces
+from gymnasium.envs.registration import EnvSpec
 
 from dynamaze.common.arrays import BoolArray, FloatArray
 
@@ -19,6 +21,7 @@ from .mazes.schedule import ChangeLike, Schedule, apply_change
 from .observations import ObservationEncoder, as_entries
 from .options import check_world_step, parse_reset_options, parse_saved_state
 from .render import METADATA, EnvRenderer, maze_scene
+from .spec import json_spec
 
 UNIFORM_BLOCK = 256
 """Random numbers are drawn from `np_random` in blocks: one call of NumPy for 256 steps."""
@@ -45,7 +48,8 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         render_mode: the same.
 
     Raises:
-        ValueError: for an unknown `change_info` or render mode.
+        ValueError: for an unknown `change_info` or render mode, or a maze that does not allow goal
+            observations.
     """
 
     metadata: dict[str, Any] = METADATA  # Gymnasium's own declaration
@@ -71,6 +75,11 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         self.render_mode = render_mode
         self.observation_space = self._change_info.extend_space(observation.space)
         self.action_space = action_space
+        self._has_goals = "achieved_goal" in as_entries(self.observation_space)
+        if self._has_goals:
+            from .goals import check_goal_maze
+
+            check_goal_maze(config)
         self._is_watched = render_mode is not None
         self._has_plain_info = (  # the information holds the clock and the phase alone
             self._change_info.is_off and config.levels is None and config.random_changes is None
@@ -85,6 +94,19 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         self._overlays: Any = None  # made on first use: a step does not load the renderer
         self._world_step = 0
         self._sync_maze()
+
+    _spec: EnvSpec | None = None
+    one_shot_arguments: Mapping[str, Any] = {}
+    """The items of arguments that were iterators."""
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """The spec of `gym.make`, with its arguments in forms that JSON can hold."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = json_spec(spec, self.one_shot_arguments)
 
     # -- to be defined by subclasses -----------------------------------------------------------
 
@@ -177,32 +199,19 @@ class MazeEnv(gym.Env[Any, Any], ABC):
     def compute_reward(self) -> Callable[[npt.ArrayLike, npt.ArrayLike, Any], Any]:
         """`compute_reward(achieved_goal, desired_goal, info)`, with goal observations only.
 
+        It equals the reward of each step: goals are (..., 2) cells or positions, also of a batch
+        (see `envs.goals.goal_reward`).
+
         Raises:
             AttributeError: without goal observations; learners recognise goal tasks by it.
         """
-        if "achieved_goal" not in as_entries(self.observation_space):
+        if not self._has_goals:
             raise AttributeError(
                 "compute_reward of an environment without goals; expected observation='goal'"
             )
-        return self._reward_of_goals
+        from .goals import goal_reward
 
-    def _reward_of_goals(
-        self, achieved_goal: npt.ArrayLike, desired_goal: npt.ArrayLike, info: Any
-    ) -> Any:
-        """Return the reward of reaching one position if another were the goal (for HER).
-
-        Args:
-            achieved_goal: (..., 2) cells (row, col), or positions in units of cells.
-            desired_goal: (..., 2) the same.
-            info: not used.
-
-        Returns:
-            (...) float64: the reward of the goal where the two are in the same cell, otherwise
-            that of a step.
-        """
-        cells = np.floor(np.asarray(achieved_goal)) == np.floor(np.asarray(desired_goal))
-        rewards = self.layout.rewards
-        return np.where(cells.all(axis=-1), rewards.goal, rewards.step)
+        return partial(goal_reward, self._config.first.rewards)
 
     def render(self) -> Any:
         """Render the maze in the form that `render_mode` selects.
@@ -280,9 +289,15 @@ class MazeEnv(gym.Env[Any, Any], ABC):
 
         Raises:
             LayoutError: for an invalid maze, or one of another shape.
-            ValueError: for something that cannot change.
+            ValueError: for something that cannot change; with goal observations also for what
+                `compute_reward` could not know, such as a goal at the agent's cell.
         """
-        self._maze.change(apply_change(self.layout, change), self._world_step)
+        layout = apply_change(self.layout, change)
+        if self._has_goals:
+            from .goals import check_goal_layout
+
+            check_goal_layout(layout, self._config.first.rewards, self.agent)
+        self._maze.change(layout, self._world_step)
         self._sync_maze()
         if self.render_mode == "human" and self.agent is not None:
             self.render()
@@ -402,10 +417,14 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         self._overlays = self.overlays.replace(shape, **arrays)
 
     def phase_scene(self, phase: int) -> Any:
-        """Return the `Scene` of the empty maze of any phase."""
+        """Return the `Scene` of the empty maze of any phase.
+
+        Raises:
+            ValueError: for a phase that does not exist; TypeError for anything but a number.
+        """
         from .rendering.scene import layout_scene
 
-        return layout_scene(self.schedule.layouts[phase])
+        return layout_scene(self.schedule.layouts[self.schedule.check_phase(phase)])
 
     @property
     def window(self) -> Any:

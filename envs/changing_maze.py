@@ -25,8 +25,8 @@ from .mazes.random_changes import PendingChange, RandomChanges, UniformSampler
 from .mazes.schedule import LAST_STEP, Schedule, check_shape
 from .observations import as_entries
 
-NEVER = -1
-"""The next change of a maze that will not change by itself."""
+NEVER = LAST_STEP
+"""The next change of a maze that will not change by itself: the end of the clock."""
 
 
 class ChangingMaze:
@@ -39,7 +39,7 @@ class ChangingMaze:
         episode: the number of episodes begun since the clock started, minus one.
         level: the level of the present maze, where mazes are generated.
         skipped: the number of random changes that were skipped because they blocked the goal.
-        next_change: the world step of the next change; -1 for never.
+        next_change: the world step of the next change; `NEVER`, the end of the clock, without one.
         unreported: the layout before the changes that no observation has reported yet; None if
             all are reported.
         before_change: the layout before the last change; None before the first.
@@ -162,7 +162,7 @@ class ChangingMaze:
     def _find_next_change(self) -> None:
         later = () if self.config.schedule.by_episode else self._next_scheduled_step()
         pending = () if self._pending is None else (self._pending.step,)
-        self.next_change = min((*later, *pending), default=NEVER)
+        self.next_change = min((*later, *pending, NEVER))
 
     def _next_scheduled_step(self) -> tuple[int, ...]:
         """Return the world step of the next scheduled change; () if there is none."""
@@ -181,7 +181,7 @@ class ChangingMaze:
             "episode": self.episode,
             "level": self.level,
             "skipped": self.skipped,
-            "due": None if self._pending is None else list(self._pending),
+            "due": None if self._pending is None else _pending_to_json(self._pending),
             "layout": None if self.layout == self._unchanged() else layout_to_json(self.layout),
         }
 
@@ -209,7 +209,7 @@ class ChangingMaze:
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a state that get_state() returned: {error!r}") from None
         maze._find_next_change()
-        if NEVER < maze.next_change <= world_step:
+        if maze.next_change <= world_step < LAST_STEP:
             raise ValueError(
                 f"world step {world_step} of a state whose maze changes at {maze.next_change}; "
                 "expected an earlier one"
@@ -404,10 +404,20 @@ def layout_from_json(data: Mapping[str, Any]) -> Layout:
     return Layout.from_text(data["rows"], rewards, data["slip_probability"])
 
 
+def _pending_to_json(pending: PendingChange) -> Any:
+    """Return a pending change in the form of version 0.1, the time itself, if that is exact."""
+    time = pending.step - pending.early
+    is_exact = pending.step - time == pending.early
+    return [pending.step, time, pending.remaining] if is_exact else pending._asdict()
+
+
 def _pending_from_json(data: Any) -> PendingChange:
-    step, time, remaining = data
-    pending = PendingChange(index(step), float(time), index(remaining))
-    in_range = 0 <= pending.step <= LAST_STEP and pending.time <= pending.step
-    if not in_range or pending.remaining < 0:
+    if isinstance(data, Mapping):
+        step, early, remaining = data["step"], data["early"], data["remaining"]
+    else:
+        step, time, remaining = data
+        early = step - time
+    pending = PendingChange(index(step), float(early), index(remaining))
+    if pending.step < 0 or not 0.0 <= pending.early <= 1.0 or pending.remaining < 0:
         raise ValueError(f"due {pending}")
     return pending

@@ -20,8 +20,11 @@ class DynaMazeGeneratedEnv(GridEnv):
     ## Description
     For learning what holds in every maze, not the path through one. At each reset a level is drawn
     from the environment's own random numbers, and the maze of that level is generated. The same
-    number is the same maze everywhere: train on `levels=1000`, test on `first_level=1000,
-    levels=100`, and no maze is in both. Every maze can be solved.
+    number is the same maze everywhere. Every maze can be solved.
+
+    Different levels may be equal mazes, above all small ones: there are 192 perfect mazes of size
+    5, and levels 354 and 1005 are the same. Train on `split="train"` and test on `split="test"`:
+    whatever their levels are, no maze of one has the walls of a maze of the other.
 
     | id | mazes |
     | --- | --- |
@@ -65,12 +68,16 @@ class DynaMazeGeneratedEnv(GridEnv):
             path; for the perfect mazes and "rooms".
         room_size: the maximum side of a room; only for "rooms".
         endpoints: "random", "farthest" (start and goal as far apart as possible) or "corners".
+        split: "train" or "test": a half of all mazes, by a digest of their walls; None for all. The
+            maze of a level is that without a split, or another one where that is in the other
+            half.
         random_changes: the process of random changes within an episode (see `DynaMazeEnv`).
         observation: see above.
         **options: those of `MazeOptions`.
 
     Raises:
-        ValueError: for an invalid size, algorithm, density or number of levels.
+        ValueError: for an invalid size, algorithm, density or number of levels, or a split of
+            mazes that all have the same walls ("empty").
 
     ## Version History
     * v0: the first.
@@ -87,12 +94,13 @@ class DynaMazeGeneratedEnv(GridEnv):
         loops: float | None = None,
         room_size: int | None = None,
         endpoints: str = "random",
+        split: str | None = None,
         random_changes: RandomChanges | Mapping[str, Any] | None = None,
         observation: Any = "planes",
         **options: Unpack[MazeOptions],
     ) -> None:
         rules, rest = split_options(options)
-        generator = MazeGenerator(size, algorithm, density, loops, room_size, endpoints)
+        generator = MazeGenerator(size, algorithm, density, loops, room_size, endpoints, split)
         mazes = LevelSet(generator.make, levels=levels, first_level=first_level, **rules)
         config = MazeConfig.of_levels(mazes, RandomChanges.from_argument(random_changes))
         super().__init__(config, observation=observation, **rest)

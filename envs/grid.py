@@ -16,8 +16,9 @@ from .changing_maze import MazeConfig
 from .mazes.dynamics import NUM_ACTIONS, Dynamics, OutcomeTuple
 from .mazes.layout import Cell
 from .mazes.mdp import FiniteMDP, ToyText
+from .mazes.schedule import LAST_STEP
 from .observations import make_encoder
-from .options import EnvOptions, invalid_action, parse_cell_state
+from .options import AFTER_GOAL, EnvOptions, clock_ended, invalid_action, parse_cell_state
 
 # Exact values and regret are imported where they are computed: a step does not need them.
 
@@ -69,17 +70,24 @@ class GridEnv(MazeEnv):
             information.
 
         Raises:
-            ValueError: for an action outside the space; TypeError if it is not an integer.
-            gymnasium.error.ResetNeeded: before the first reset.
+            ValueError: for an action outside the space; TypeError if it is not an integer, or a
+                bool.
+            RuntimeError: at world step 2**53, the end of the clock.
+            gymnasium.error.ResetNeeded: before the first reset; with goal observations also on a
+                goal, where the episode has ended and `compute_reward` could not give the reward.
         """
         try:
             outcomes = self._outcomes[self._state][action]
-            if action < 0:
+            if action < 0 or action is True or action is False:
                 raise IndexError
         except (IndexError, TypeError, ValueError):
             if self._state < 0:
                 message = "step() before the first reset(); call reset() first"
                 raise gym.error.ResetNeeded(message) from None
+            if self._world_step >= LAST_STEP:
+                raise clock_ended() from None
+            if self._has_goals and self.agent in self.layout.goals:
+                raise gym.error.ResetNeeded(AFTER_GOAL) from None
             raise invalid_action(action) from None
         self._state, reward, terminated = (
             outcomes[0] if len(outcomes) == 1 else self._draw_outcome(outcomes)
@@ -109,7 +117,10 @@ class GridEnv(MazeEnv):
     def _sync_maze(self) -> None:
         super()._sync_maze()
         dynamics: Dynamics = self._maze.dynamics
-        self._outcomes, self._thresholds = dynamics.outcomes, dynamics.thresholds
+        self._thresholds = dynamics.thresholds
+        # Without outcomes the next step fails, so that no other step has to look at the clock.
+        outcomes = dynamics.outcomes_before_goals if self._has_goals else dynamics.outcomes
+        self._outcomes: Any = () if self._world_step >= LAST_STEP else outcomes
 
     def _initial_state(self, start: Cell) -> int:
         return self.layout.index(start)
@@ -125,8 +136,12 @@ class GridEnv(MazeEnv):
         return self._maze.dynamics.mdp
 
     def phase_mdp(self, phase: int) -> FiniteMDP:
-        """Return the exact Markov decision process of any phase of the schedule."""
-        return self._config.phases[phase].mdp
+        """Return the exact Markov decision process of any phase of the schedule.
+
+        Raises:
+            ValueError: for a phase that does not exist; TypeError for anything but a number.
+        """
+        return self._config.phases[self.schedule.check_phase(phase)].mdp
 
     @property
     def P(self) -> ToyText:  # noqa: N802  # the name that toy-text environments gave it

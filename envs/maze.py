@@ -8,7 +8,7 @@ from typing import Any, Unpack
 from .changing_maze import MazeConfig
 from .grid import GridEnv
 from .mazes.random_changes import RandomChanges
-from .mazes.schedule import ChangesLike, LayoutLike, read_schedule
+from .mazes.schedule import ChangesLike, LayoutArgument, read_schedule
 from .options import MazeOptions, split_options, with_options
 
 
@@ -43,10 +43,12 @@ class DynaMazeEnv(GridEnv):
     | `"rays"` | `Box(0, ..., (16,), float32)` | free cells, and a goal, in 8 directions |
     | `"rgb"` | `Box(0, 255, (height, width, 3), uint8)` | an image; `cell_size` (8) pixels |
     | `"action_mask"` | `Dict(observation, action_mask)` | 1 for each action that moves the agent |
-    | `"goal"` | `Dict(observation, achieved_goal, desired_goal)` | for HER; see `compute_reward` |
+    | `"goal"` | `Dict(observation, achieved_goal, desired_goal)` | for HER, with `compute_reward` |
 
     `{"kind": "window", "radius": 3}` chooses an option; `{"kind": "action_mask", "of": "planes"}`
-    the observation inside a dictionary ("index", in "goal" "coordinates"). With
+    the observation inside a dictionary ("index", in "goal" "coordinates"). "goal" needs one goal
+    that stays where it is during an episode, and rewards that never change: `compute_reward` is
+    then the reward of every step. With
     `change_info_in="observation"` the observation is a dictionary that also reports changes.
 
     ## Starting State
@@ -75,9 +77,10 @@ class DynaMazeEnv(GridEnv):
 
     ## Arguments
     Args:
-        layout: a maze as text, a list of rows, a file, a `Layout`, or "dyna", "blocking",
-            "shortcut". `#` wall, `.` or space free, `S` start, `G` goal; a text may go on with
-            `@ STEP` lines and the layouts that hold from then on.
+        layout: a maze as text, a list or array of rows, a file, a `Layout`, a `Schedule`, or
+            "dyna", "blocking", "shortcut". `#` wall, `.` or space free, `S` start, `G` goal; a text
+            may go on with `@ STEP` lines and the layouts that hold from then on. A mapping has
+            numbers of its own: `{"layout": rows, "goal_reward": 2}`.
         changes: time -> change, as a mapping or as pairs. A time is a world step, or "episode N".
             A change is a layout, or a mapping with the keys "layout", "start", "goal",
             "goal_reward", "step_reward", "wall_reward", "slip_probability". None keeps the
@@ -99,7 +102,7 @@ class DynaMazeEnv(GridEnv):
 
     def __init__(
         self,
-        layout: LayoutLike = "dyna",
+        layout: LayoutArgument = "dyna",
         changes: ChangesLike | None = None,
         *,
         random_changes: RandomChanges | Mapping[str, Any] | None = None,
@@ -176,7 +179,7 @@ class DynaMazeDriftingEnv(DynaMazeEnv):
 
     def __init__(
         self,
-        layout: LayoutLike = "dyna",
+        layout: LayoutArgument = "dyna",
         random_changes: RandomChanges | Mapping[str, Any] = DRIFT,
         *,
         observation: Any = "index",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from operator import index
 from typing import Any, NamedTuple, TypedDict, TypeVar, cast
@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, IntArray
 from dynamaze.common.deprecation import renamed_arguments
-from dynamaze.common.validation import checked_choice, did_you_mean
+from dynamaze.common.validation import checked_choice, checked_number, did_you_mean, shown
 
 from .changing_maze import LevelSource
 from .mazes.layout import ACTIONS, Rewards
 from .mazes.schedule import LAST_STEP
+from .spec import materialised
 
 
 class EnvOptions(TypedDict, total=False):
@@ -62,15 +63,19 @@ class StepRules(TypedDict):
 
 
 def split_options(options: MazeOptions) -> tuple[StepRules, EnvOptions]:
-    """Return what belongs to the maze, and the options of every environment."""
+    """Return what belongs to the maze, and the options of every environment.
+
+    Raises:
+        ValueError: for a number outside its range; TypeError for anything but a number.
+    """
     rewards = Rewards.of(
         options.get("goal_reward", 1.0),
         options.get("step_reward", 0.0),
         options.get("wall_reward"),
     )
+    slip = checked_number("slip_probability", options.get("slip_probability", 0.0), 0, 1)
     rest = {name: value for name, value in options.items() if name in EnvOptions.__annotations__}
-    rules = StepRules(rewards=rewards, slip_probability=options.get("slip_probability", 0.0))
-    return rules, cast(EnvOptions, rest)
+    return StepRules(rewards=rewards, slip_probability=slip), cast(EnvOptions, rest)
 
 
 Env = TypeVar("Env")
@@ -100,6 +105,8 @@ def with_options(options: type) -> Callable[[type[Env]], type[Env]]:
                         f"{type(self).__name__} got the unknown argument {name!r}; expected one of "
                         f"{known}{did_you_mean(name, known)}"
                     )
+            kwargs, one_shot = materialised(kwargs)
+            self.one_shot_arguments = {**self.one_shot_arguments, **one_shot}
             constructor(self, *args, **kwargs)
 
         env_class.__init__ = construct  # type: ignore[method-assign]  # of the same signature
@@ -137,17 +144,28 @@ def parse_reset_options(options: dict[str, Any] | None, levels: LevelSource | No
 
     Raises:
         ValueError: for an unknown option, or a number outside its range.
-        TypeError: for a level that is not a number.
+        TypeError: for options that are no mapping, or a level that is not a number.
     """
     known = ["world_step"] if levels is None else ["world_step", "level"]
-    for name in options or {}:
+    given = copy_reset_options(options)
+    for name in given:
         checked_choice("reset option", name, known)
-    given = options or {}
     world_step = check_world_step(given["world_step"]) if "world_step" in given else None
     level = None
     if levels is not None and "level" in given:
         level = levels.check(given["level"])
     return ResetOptions(world_step, level)
+
+
+def copy_reset_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a copy of the options of a reset.
+
+    Raises:
+        TypeError: if they are no mapping.
+    """
+    if options is not None and not isinstance(options, Mapping):
+        raise TypeError(f"options={shown(options)}; expected a mapping or None")
+    return dict(options or {})
 
 
 def check_world_step(world_step: object) -> int:
@@ -162,9 +180,24 @@ def check_world_step(world_step: object) -> int:
         step = -1
     if isinstance(world_step, bool) or not 0 <= step <= LAST_STEP:
         raise ValueError(
-            f"world_step={world_step!r}; expected a whole number from 0 to {LAST_STEP}"
+            f"world_step={shown(world_step)}; expected a whole number from 0 to {LAST_STEP}"
         )
     return step
+
+
+AFTER_GOAL = "step() of an agent on a goal, where the episode has ended; call reset() first"
+
+
+def clock_ended(where: str = "") -> RuntimeError:
+    """Return the error for a step when the clock shows the last world step.
+
+    Args:
+        where: the environment of a vector environment, for the message: " of environment 3".
+    """
+    return RuntimeError(
+        f"step() at world step {LAST_STEP}{where}, the end of the clock; expected an earlier one: "
+        'set it by reset(options={"world_step": k}), or restart it by reset(seed=...)'
+    )
 
 
 def check_render_mode(render_mode: str | None, known: Sequence[str]) -> str | None:
@@ -180,15 +213,20 @@ def check_render_mode(render_mode: str | None, known: Sequence[str]) -> str | No
 
 def invalid_action(action: object) -> Exception:
     """Return the error for an invalid action: ValueError for an integer, TypeError otherwise."""
-    error: type[Exception] = ValueError
+    error = ValueError if _is_integer(action) else TypeError
+    return error(
+        f"action {shown(action)} of type {type(action).__name__}; "
+        f"expected an integer from 0 to {len(ACTIONS) - 1} ({', '.join(ACTIONS)})"
+    )
+
+
+def _is_integer(action: object) -> bool:
+    """Return True for an integer of any type, also as an array without axes, but not for a bool."""
     try:
         index(action)  # type: ignore[arg-type]  # checked by the call
     except TypeError:
-        error = TypeError
-    return error(
-        f"action {action!r} of type {type(action).__name__}; "
-        f"expected an integer from 0 to {len(ACTIONS) - 1} ({', '.join(ACTIONS)})"
-    )
+        return False
+    return not isinstance(action, bool)
 
 
 def parse_saved_state(state: dict[str, Any]) -> tuple[int, list[float]]:
@@ -232,13 +270,18 @@ def parse_seeds(seed: Seeds, num_envs: int) -> list[int | None]:
     """Return a seed for each environment: one seed is counted up from, None seeds nothing.
 
     Raises:
-        ValueError: for another number of seeds.
+        ValueError: for another number of seeds; TypeError for anything but seeds.
     """
     if seed is None:
         return [None] * num_envs
     if isinstance(seed, int):
         return [seed + i for i in range(num_envs)]
-    seeds = list(seed)
+    try:
+        seeds = list(seed)
+    except TypeError:
+        raise TypeError(
+            f"seed={shown(seed)}; expected an int, None, or one of them for each environment"
+        ) from None
     if len(seeds) != num_envs:
         raise ValueError(f"{len(seeds)} seeds; expected {num_envs}, one for each")
     return seeds
@@ -254,9 +297,11 @@ def parse_reset_mask(mask: Any, num_envs: int) -> BoolArray:
     if mask is None:
         return np.ones(num_envs, dtype=np.bool_)
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-        raise TypeError(f"reset_mask={mask!r}; expected a NumPy array of dtype bool")
+        raise TypeError(f"reset_mask={shown(mask)}; expected a NumPy array of dtype bool")
     if mask.shape != (num_envs,) or not mask.any():
-        raise ValueError(f"reset_mask {mask!r}; expected shape ({num_envs},) and at least one True")
+        raise ValueError(
+            f"reset_mask {shown(mask)}; expected shape ({num_envs},) and at least one True"
+        )
     return mask
 
 
@@ -267,17 +312,44 @@ def check_discrete_actions(actions: npt.ArrayLike, num_envs: int, num_actions: i
         ValueError: for another shape or a number outside the space.
         TypeError: for another dtype.
     """
-    checked = np.asarray(actions)
+    checked = actions_array(actions)
     if checked.shape != (num_envs,):
         raise ValueError(f"actions of shape {checked.shape}; expected ({num_envs},)")
-    if checked.dtype.kind not in "iu":
-        raise TypeError(f"actions of dtype {checked.dtype}; expected integers")
     # As unsigned numbers the negative ones are the largest, so that one test finds both.
-    unsigned = checked.astype(np.int64, copy=False).view(np.uint64)
-    if unsigned.max() >= num_actions:
-        i = int(unsigned.argmax())
-        raise ValueError(
-            f"action {checked[i]} of environment {i}; expected an integer from 0 to "
-            f"{num_actions - 1} (up, right, down, left)"
-        )
-    return checked.astype(np.int64, copy=False)
+    is_integers = checked.dtype.kind in "iu" and not has_bool(actions)
+    if is_integers:
+        as_int = checked.astype(np.int64, copy=False)
+        if as_int.view(np.uint64).max() < num_actions:
+            return as_int
+    given: Any = checked if isinstance(actions, np.ndarray) else actions
+    expected = f"from 0 to {num_actions - 1} ({', '.join(ACTIONS)})"
+    for i, action in enumerate(given):
+        if not _is_integer(action):
+            raise TypeError(
+                f"actions of dtype {checked.dtype}; expected integers {expected}, not action "
+                f"{shown(action)} of environment {i}"
+            )
+        if not 0 <= action < num_actions:
+            raise ValueError(
+                f"action {int(action)} of environment {i}; expected an integer {expected}"
+            )
+    return np.array([int(action) for action in given])  # of several types
+
+
+def actions_array(actions: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return actions as an array.
+
+    Raises:
+        ValueError: for rows of different lengths.
+    """
+    try:
+        return np.asarray(actions)
+    except ValueError:
+        raise ValueError(f"actions={shown(actions)}; expected rows of equal lengths") from None
+
+
+def has_bool(actions: Any) -> bool:
+    """Return True if a bool is in a list of actions: its array may hold it as a number."""
+    if isinstance(actions, list | tuple):
+        return any(has_bool(action) for action in actions)
+    return isinstance(actions, bool) or getattr(actions, "dtype", None) == np.bool_

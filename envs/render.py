@@ -15,8 +15,20 @@ from gymnasium import logger
 from .changing_maze import ChangingMaze, differing_cells
 from .options import check_render_mode
 
+
+class RenderModes(list[str]):
+    """Names of render modes; what is no text counts as one of them.
+
+    `gym.make` takes any value that is not in the list for text and fails with an AttributeError;
+    so it leaves the value to the constructor, which has an error of its own for it.
+    """
+
+    def __contains__(self, mode: object) -> bool:
+        return not isinstance(mode, str) or super().__contains__(mode)
+
+
 METADATA: dict[str, Any] = {
-    "render_modes": ["human", "rgb_array", "ansi", "ansi_color", "svg"],
+    "render_modes": RenderModes(["human", "rgb_array", "ansi", "ansi_color", "svg"]),
     "render_fps": 30,
 }
 

@@ -23,7 +23,7 @@ from dynamaze.benchmarks.harness.config_files import HELP, split_config, with_co
 from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS, Command
 from dynamaze.benchmarks.harness.running.termination import Terminated, orderly_termination
 from dynamaze.common.optional_imports import EXTRAS, missing_library_error
-from dynamaze.common.validation import did_you_mean
+from dynamaze.common.validation import did_you_mean, printable
 
 EXIT_ERROR, EXIT_USAGE, EXIT_HANGUP, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 1, 2, 129, 130, 141
 
@@ -191,7 +191,7 @@ def _exit_code(error: BaseException) -> int | None:
 
 def print_error(error: object, status: int) -> int:
     """Print an error in one line on stderr, and return the exit code."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = printable(" ".join(str(error).split())) or type(error).__name__
     print(f"dynamaze: {text}", file=sys.stderr)
     return status
 

@@ -1,11 +1,50 @@
-"""Validation of arguments: numbers in a range, and names among known ones."""
+"""Validation of arguments: numbers in a range, names among known ones, and values in messages."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from numbers import Real
+from typing import Any
+
+SHOWN_LENGTH = 200
+"""Characters of a value that a message shows."""
+
+
+def printable(text: str) -> str:
+    """Return a text with its control characters escaped, for a message.
+
+    Text of a user's file or argument that is shown as it is could move the cursor or change the
+    terminal's colours, and a lone surrogate cannot be printed at all.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it: its `repr` in one line of at most 200 characters."""
+    try:
+        text = repr(value)
+        text = " ".join(text.split()) if "\n" in text else text
+    except Exception:  # a user's own `__repr__`, or an integer of too many digits
+        text = f"<{type(value).__name__}>"
+    return printable(text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 3]}...")
+
+
+@contextmanager
+def naming(argument: str) -> Iterator[None]:
+    """Put the name of an argument before the message of an error about a part of its value."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        error.args = (f"{argument}: {error}",)
+        raise
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
@@ -31,15 +70,15 @@ def checked_choice(
     if isinstance(value, str) and value in known:
         return value
     expected = f"one of {list(known)}{otherwise and f' or {otherwise}'}"
-    raise ValueError(f"{argument}={value!r}; expected {expected}{did_you_mean(value, known)}")
+    hint = did_you_mean(value, known) if isinstance(value, str) else ""
+    raise ValueError(f"{argument}={shown(value)}; expected {expected}{hint}")
 
 
 def checked_integer(
     name: str, value: object, low: float = -math.inf, high: float = math.inf
 ) -> int:
     """Return a numeric argument as an int, after `checked_number` with `whole=True`."""
-    checked_number(name, value, low, high, whole=True)
-    return int(value)  # type: ignore[call-overload, no-any-return]  # not by way of a float: exact
+    return int(_checked(name, value, low, high, above=False, whole=True))
 
 
 def checked_number(
@@ -55,7 +94,8 @@ def checked_number(
 
     Args:
         name: name of the argument, for the message.
-        value: the argument; any real number of Python or NumPy, but not a bool.
+        value: the argument; any real number of Python or NumPy, also as an array without axes, but
+            not a bool.
         low: smallest allowed number.
         high: largest allowed number; infinity itself is never allowed.
         above: exclude `low`.
@@ -65,17 +105,40 @@ def checked_number(
         TypeError: if `value` is not a number.
         ValueError: if it is outside the range, not finite, or not whole although it must be.
     """
+    return float(_checked(name, value, low, high, above=above, whole=whole))
+
+
+def _checked(
+    name: str, value: object, low: float, high: float, *, above: bool, whole: bool
+) -> float:
+    """Return a number after checking it; an int stays one, because a float would round it."""
     expected = "a whole number" if whole else "a number"
     if high < math.inf:
-        expected += f" in {'(' if above else '['}{low:g}, {high:g}]"
+        expected += f" in {'(' if above else '['}{_bound(low)}, {_bound(high)}]"
     elif low > -math.inf:
-        expected += f" above {low:g}" if above else f" of at least {low:g}"
+        expected += f" above {_bound(low)}" if above else f" of at least {_bound(low)}"
     else:
         expected = f"a finite {expected[2:]}"
-    if isinstance(value, bool) or not isinstance(value, Real):  # a bool is a Real for Python
-        raise TypeError(f"{name}={value!r}; expected {expected}")
-    number = float(value)
+    # NumPy's scalars and arrays without axes hold a number of Python.
+    number: Any = value.item() if getattr(value, "shape", None) == () else value  # type: ignore[attr-defined]
+    is_number = isinstance(number, Real) and not isinstance(number, bool)  # a bool is a Real, too
+    if not is_number:
+        raise TypeError(f"{name}={shown(value)}; expected {expected}")
     inside = low < number <= high if above else low <= number <= high  # False for NaN
-    if not inside or math.isinf(number) or (whole and number != int(number)):
-        raise ValueError(f"{name}={value!r}; expected {expected}")
-    return number
+    if not inside or not _is_finite(number, whole) or (whole and number != int(number)):
+        raise ValueError(f"{name}={shown(value)}; expected {expected}")
+    return number  # type: ignore[no-any-return]  # a real number
+
+
+def _is_finite(number: Any, whole: bool) -> bool:
+    if whole and isinstance(number, int):
+        return True
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer beyond the largest float
+        return False
+
+
+def _bound(limit: float) -> str:
+    """Return a limit with all its digits, if it is a whole number of up to 16 digits."""
+    return str(int(limit)) if abs(limit) < 1e16 and limit == int(limit) else f"{limit:g}"

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.validation import shown
 
 from ..mazes.layout import DISPLACEMENTS
+from ..options import actions_array, has_bool
 
 ACTION_VECTORS: FloatArray = np.array(DISPLACEMENTS, dtype=np.float64)
 """(4, 2) the vectors, down and right, of the four discrete actions."""
@@ -26,7 +28,7 @@ def check_action(action: Any) -> ActionVector:
     checked = _real_numbers(action, (2,))
     down, right = checked.tolist()
     if not (math.isfinite(down) and math.isfinite(right)):
-        raise ValueError(f"action {action!r}; expected two finite numbers, down and right")
+        raise ValueError(f"action {shown(action)}; expected two finite numbers, down and right")
     return float(down), float(right)
 
 
@@ -47,9 +49,11 @@ def check_actions(actions: Any, num_envs: int) -> FloatArray:
 
 
 def _real_numbers(actions: Any, shape: tuple[int, ...]) -> Any:
-    checked = np.asarray(actions)
-    if checked.dtype.kind not in "fiu":
-        raise TypeError(f"actions of dtype {checked.dtype}; expected real numbers")
+    checked = actions_array(actions)
+    if checked.dtype.kind not in "fiu" or has_bool(actions):
+        raise TypeError(
+            f"actions of dtype {checked.dtype}; expected real numbers, not {shown(actions)}"
+        )
     if checked.shape != shape:
         raise ValueError(f"actions of shape {checked.shape}; expected {shape}")
     return checked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, Unpack
 
 import gymnasium as gym
@@ -11,7 +12,7 @@ from gymnasium import spaces
 
 from dynamaze.common.arrays import Float32Array
 from dynamaze.common.deprecation import renamed_method
-from dynamaze.common.validation import checked_choice, checked_number
+from dynamaze.common.validation import checked_choice, checked_number, naming, shown
 
 from ..base import MazeEnv
 from ..changing_maze import MazeConfig
@@ -20,9 +21,17 @@ from ..generation.levels import LevelSet
 from ..mazes.dynamics import NUM_ACTIONS
 from ..mazes.layout import Cell, Layout, LayoutError
 from ..mazes.random_changes import RandomChanges
-from ..mazes.schedule import ChangesLike, LayoutLike, read_schedule
+from ..mazes.schedule import LAST_STEP, ChangesLike, LayoutArgument, read_schedule
 from ..observations import make_encoder
-from ..options import MazeOptions, StepRules, invalid_action, split_options, with_options
+from ..options import (
+    AFTER_GOAL,
+    MazeOptions,
+    StepRules,
+    clock_ended,
+    invalid_action,
+    split_options,
+    with_options,
+)
 from .actions import ACTION_VECTORS, ActionVector, check_action
 from .kernel import Motion, PointMazeTables, motion_of, step_point, step_points_apart
 from .observations import PositionObservation, PositionVelocityObservation, point_observations
@@ -83,6 +92,7 @@ distances to the next wall or the edge; then 1 if a goal lies before it, otherwi
 goal's centre); with `compute_reward`, for HER |
     | `"rgb"` | `Box(0, 255, (rows * 8, cols * 8, 3), uint8)` | an image |
 
+    "goal" needs one goal that stays where it is during an episode, and rewards that never change.
     `{"kind": "goal", "of": "position_velocity"}` puts another observation into the dictionary,
     `{"kind": "rgb", "cell_size": 4}` makes smaller images.
 
@@ -109,7 +119,7 @@ goal's centre); with `compute_reward`, for HER |
     Args:
         layout: a maze in any form that `DynaMazeEnv` takes; or a mapping of the arguments of
             `DynaMazeGeneratedEnv`, for a new maze in each episode, such as
-            `{"size": 9, "algorithm": "rooms", "levels": 100}`.
+            `{"size": 9, "algorithm": "rooms", "levels": 100}` (without the key "layout").
         changes: world step -> change, as of `DynaMazeEnv`; not with generated mazes.
         action: "continuous" or "discrete".
         step_size: the displacement of a point at rest by an action of 1, in cells, in (0, 1e6].
@@ -132,7 +142,7 @@ goal's centre); with `compute_reward`, for HER |
 
     def __init__(
         self,
-        layout: LayoutLike | Mapping[str, Any] = "dyna",
+        layout: LayoutArgument = "dyna",
         changes: ChangesLike | None = None,
         *,
         action: str = "continuous",
@@ -145,7 +155,7 @@ goal's centre); with `compute_reward`, for HER |
     ) -> None:
         rules, rest = split_options(options)
         process = RandomChanges.from_argument(random_changes)
-        if isinstance(layout, Mapping):
+        if isinstance(layout, Mapping) and "layout" not in layout:
             config = MazeConfig.of_levels(_levels(layout, changes, rules), process)
         else:
             config = MazeConfig(read_schedule(layout, changes, **rules), random_changes=process)
@@ -197,11 +207,17 @@ goal's centre); with `compute_reward`, for HER |
 
         Raises:
             ValueError: for an action of another shape or outside the space, or one that is not
-                finite; TypeError for another dtype.
-            gymnasium.error.ResetNeeded: before the first reset.
+                finite; TypeError for another dtype, or a bool.
+            RuntimeError: at world step 2**53, the end of the clock.
+            gymnasium.error.ResetNeeded: before the first reset; with goal observations also on a
+                goal.
         """
         if self._state is None:
             raise gym.error.ResetNeeded("step() before the first reset(); call reset() first")
+        if self._world_step >= LAST_STEP:
+            raise clock_ended()
+        if self._has_goals and self.agent in self.layout.goals:
+            raise gym.error.ResetNeeded(AFTER_GOAL)
         action = self._action_vector(action)
         motion, slip = self.motion, self.layout.slip_probability
         slip_number = self._uniform() if slip > 0 else 0.0
@@ -290,7 +306,7 @@ goal's centre); with `compute_reward`, for HER |
         if self.action == "continuous":
             return check_action(action)
         try:
-            if action < 0:
+            if action < 0 or action is True or action is False:
                 raise IndexError
             vector: ActionVector = DISCRETE_ACTION_VECTORS[action]
         except (IndexError, TypeError, ValueError):
@@ -336,25 +352,27 @@ def check_motion(step_size: float, inertia: float, noise: float) -> Motion:
         ValueError: for a number outside its range; TypeError for anything but a number.
     """
     step_size = checked_number("step_size", step_size, 0, MAX_LENGTH, above=True)
-    inertia = checked_number("inertia", inertia, 0, 1)
-    if inertia == 1:
-        raise ValueError(f"inertia={inertia!r}; expected a number in [0, 1)")
+    if checked_number("inertia", inertia, 0, 1) == 1:
+        raise ValueError(f"inertia={shown(inertia)}; expected a number in [0, 1)")
     noise = checked_number("noise", noise, 0, MAX_LENGTH)
-    motion: Motion = motion_of(step_size, inertia, noise)
+    motion: Motion = motion_of(step_size, float(inertia), noise)
     return motion
 
 
 def _levels(maze: Mapping[str, Any], changes: ChangesLike | None, rules: StepRules) -> LevelSet:
     """Return the levels of generated mazes."""
     if changes is not None:
-        raise ValueError("changes with a generated layout; expected None, or random_changes")
-    options = {name: value for name, value in maze.items() if name not in ("levels", "first_level")}
-    return LevelSet(
-        MazeGenerator(**options).make,
-        levels=maze.get("levels"),
-        first_level=maze.get("first_level", 0),
-        **rules,
-    )
+        raise ValueError(
+            f"changes={shown(changes)} with a generated layout; expected None, or random_changes"
+        )
+    options = dict(maze)
+    known = [*(field.name for field in fields(MazeGenerator)), "levels", "first_level"]
+    with naming("layout"):
+        for name in options:
+            checked_choice("key", name, known)
+        levels, first_level = options.pop("levels", None), options.pop("first_level", 0)
+        make = MazeGenerator(**options).make
+        return LevelSet(make, levels=levels, first_level=first_level, **rules)
 
 
 def _check_size(layout: Layout) -> None:

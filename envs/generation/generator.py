@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from operator import index
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dynamaze.common.arrays import BoolArray
-from dynamaze.common.validation import checked_choice, checked_integer, checked_number
+from dynamaze.common.validation import checked_choice, checked_integer, checked_number, shown
 
 from ..mazes.layout import MAX_CELLS, Cell
 from ..mazes.shortest_paths import bfs_order
@@ -29,7 +31,28 @@ DEFAULT_DENSITY = 0.3
 DEFAULT_ROOM_SIZE = 7
 
 _TREE_LIKE = (*TREES, "division", "rooms")  # without loops, so that loops can be added
+_NUMBERS: dict[str, tuple[Callable[..., float], float, float]] = {
+    "density": (checked_number, 0, 1),
+    "loops": (checked_number, 0, 1),
+    "room_size": (checked_integer, 2 * SMALLEST_SIDE, math.inf),
+}
 _APPLIES = {"density": ("obstacles",), "loops": _TREE_LIKE, "room_size": ("rooms",)}
+
+
+SPLITS = ("train", "test")
+
+SALT = b"maze2661014"
+"""Salt of the digest of a maze's walls, searched so that even the smallest mazes are divided.
+
+With it both halves have mazes of each algorithm and size from 3 to 9 that has two kinds of walls.
+"""
+
+REDRAW_OFFSET = 2**53
+"""Difference of the numbers that a level draws from: above all numbers of levels."""
+
+MAX_DRAWS = 256
+MAX_EQUAL_DRAWS = 32
+"""Draws of a level after which a split is given up, if all have different, or equal, walls."""
 
 
 class GeneratedMaze(NamedTuple):
@@ -65,9 +88,14 @@ class MazeGenerator:
         endpoints: "random" (the start is any free cell, the goal any of those at least half as far
             away as the farthest), "farthest" (in a perfect maze the two cells that are farthest
             apart) or "corners" (from the top left to the bottom right).
+        split: "train" or "test" for a half of all mazes: those whose walls have a digest with the
+            last bit 0 or 1. No maze of one half has the walls of a maze of the other, whatever
+            their numbers, algorithms and endpoints are. A level whose maze is in the other half
+            is generated again from further random numbers. None for all mazes.
 
     Raises:
-        ValueError: for an invalid value, or one that the algorithm does not use.
+        ValueError: for an invalid value, or one that the algorithm does not use; for a `split`
+            where one half is empty, for example because all mazes have the same walls.
         TypeError: for anything but a number where one is expected.
     """
 
@@ -77,6 +105,7 @@ class MazeGenerator:
     loops: float | None = None
     room_size: int | None = None
     endpoints: str = "random"
+    split: str | None = None
 
     def __post_init__(self) -> None:
         checked_choice("algorithm", self.algorithm, ALGORITHMS)
@@ -85,15 +114,19 @@ class MazeGenerator:
         for name, algorithms in _APPLIES.items():
             if getattr(self, name) is not None and self.algorithm not in algorithms:
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} with algorithm {self.algorithm!r}; "
+                    f"{name}={shown(getattr(self, name))} with algorithm {self.algorithm!r}; "
                     f"expected no {name}, which only {', '.join(algorithms)} can use"
                 )
-        if self.density is not None and checked_number("density", self.density, 0, 1) == 1:
-            raise ValueError(f"density={self.density!r}; expected a number in [0, 1), without 1")
-        if self.loops is not None:
-            checked_number("loops", self.loops, 0, 1)
-        if self.room_size is not None:
-            checked_integer("room_size", self.room_size, 2 * SMALLEST_SIDE)
+        given = self.density
+        for name, (check, low, high) in _NUMBERS.items():
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, check(name, getattr(self, name), low, high))
+        if self.density == 1:
+            raise ValueError(f"density={shown(given)}; expected a number in [0, 1), without 1")
+        if self.split is not None:
+            checked_choice("split", self.split, SPLITS, otherwise="None")
+            for half in SPLITS:
+                self._draw(0, half)
 
     @property
     def shape(self) -> Cell:
@@ -110,12 +143,33 @@ class MazeGenerator:
         Raises:
             ValueError: if it is negative; TypeError if it is not an integer.
         """
-        level = _checked_level(level)
-        walls = self._walls(level)
+        level, walls = self._draw(_checked_level(level), self.split)
         if self.endpoints == "corners":
             return GeneratedMaze(walls, *self._corners())
         find = random_endpoints if self.endpoints == "random" else farthest_endpoints
         return GeneratedMaze(walls, *find(walls, LevelRNG(level, purposes.ENDPOINTS)))
+
+    def _draw(self, level: int, split: str | None) -> tuple[int, BoolArray]:
+        """Return the number that gives a level's maze in a half, and its walls.
+
+        Raises:
+            ValueError: if no maze of the half is found.
+        """
+        seen = set()
+        for draw in range(MAX_DRAWS):
+            number = level + draw * REDRAW_OFFSET
+            walls = self._walls(number)
+            digest = 0 if split is None else walls_digest(walls)
+            if split is None or SPLITS[digest & 1] == split:
+                return number, walls
+            seen.add(digest)
+            if draw >= MAX_EQUAL_DRAWS and len(seen) == 1:
+                break
+        raise ValueError(
+            f"split={self.split!r} with algorithm={self.algorithm!r}, size={self.size}, "
+            f"density={self.density}, loops={self.loops}: {draw + 1} draws gave {len(seen)} "
+            f"different walls and no {split} maze; expected mazes with more kinds of walls"
+        )
 
     def _walls(self, level: int) -> BoolArray:
         rows, cols = self.shape
@@ -147,6 +201,14 @@ class MazeGenerator:
         return (0, 0), (rows - 1, cols - 1)
 
 
+def walls_digest(walls: BoolArray) -> int:
+    """Return a digest of a maze's walls, the same on every machine."""
+    data = np.packbits(walls).tobytes()
+    shape = repr(tuple(map(int, walls.shape))).encode()
+    digest = blake2b(data, digest_size=8, key=shape, salt=SALT).digest()
+    return int.from_bytes(digest, "little")
+
+
 def _odd(side: int) -> int:
     """Return the rows or columns of the lattice: all of an odd side, one less of an even side."""
     return side - 1 + side % 2
@@ -162,19 +224,22 @@ def _open_loops(walls: BoolArray, share: float, rng: LevelRNG) -> None:
     walls.flat[closed[chosen]] = False
 
 
-def _checked_size(size: object) -> Cell:
+def _checked_size(size: Any) -> Cell:
     expected = f"a whole number of at least {SMALLEST_SIZE}, or two of them (rows, cols)"
-    pair = size if isinstance(size, Iterable) and not isinstance(size, str) else (size, size)
+    pair = size.tolist() if isinstance(size, np.ndarray) else size
+    if isinstance(pair, str | bytes | bytearray | memoryview) or not isinstance(pair, Sequence):
+        pair = (pair, pair)
     try:
         sides = [_index(side) for side in pair]
     except TypeError:
-        raise TypeError(f"size={size!r}; expected {expected}") from None
+        raise TypeError(f"size={shown(size)}; expected {expected}") from None
     if len(sides) != 2 or min(sides) < SMALLEST_SIZE:
-        raise ValueError(f"size={size!r}; expected {expected}")
+        raise ValueError(f"size={shown(size)}; expected {expected}")
     rows, cols = sides
     if rows * cols > MAX_CELLS:
+        cells = f"{rows * cols:,}" if rows * cols < 10**30 else "at least 10**30"
         raise ValueError(
-            f"size={size!r} is a maze of {rows * cols:,} cells; expected at most {MAX_CELLS:,}"
+            f"size={shown(size)} is a maze of {cells} cells; expected at most {MAX_CELLS:,}"
         )
     return rows, cols
 
@@ -184,9 +249,9 @@ def _checked_level(level: object) -> int:
     try:
         number = _index(level)
     except TypeError:
-        raise TypeError(f"level={level!r}; expected {expected}") from None
+        raise TypeError(f"level={shown(level)}; expected {expected}") from None
     if number < 0:
-        raise ValueError(f"level={level!r}; expected {expected}")
+        raise ValueError(f"level={shown(level)}; expected {expected}")
     return number
 
 

@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.common.validation import checked_choice
+from dynamaze.common.validation import checked_choice, naming, shown
 
 from ..base import MazeEnv
 from ..mazes.layout import Cell, Layout, Rewards
-from ..mazes.schedule import ChangesLike
+from ..mazes.schedule import ChangesLike, pairs_of
+from ..options import copy_reset_options
 
 PhasesLike = Mapping[Any, Mapping[str, str]] | Iterable[tuple[int | str, Mapping[str, str]]]
 """Time -> mapping of the task and the starts from then on."""
@@ -90,7 +91,7 @@ class LoCAPhases(MazeEnv):
         Raises:
             ValueError: for an unknown option or name, or a number outside its range.
         """
-        rest = dict(options or {})
+        rest = copy_reset_options(options)
         phase = check_phase(rest.pop("task", None), rest.pop("starts", None))
         result = super().reset(seed=seed, options=rest)
         if not phase.change:
@@ -162,9 +163,9 @@ def phase_changes(changes: PhasesLike | None) -> ChangesLike:
         ValueError: for an unknown task or starts.
         TypeError: for anything but such a change.
     """
-    pairs: Any = {} if changes is None else changes
-    pairs = pairs.items() if isinstance(pairs, Mapping) else pairs
-    return [(when, _layout_change(change)) for when, change in pairs]
+    pairs = [] if changes is None else pairs_of(changes)
+    with naming("changes"):
+        return [(when, _layout_change(change)) for when, change in pairs]
 
 
 def check_loca_observation(observation: Any) -> Any:
@@ -174,18 +175,22 @@ def check_loca_observation(observation: Any) -> Any:
         ValueError: for one that would be wrong in a LoCA environment.
     """
     kind = observation.get("kind") if isinstance(observation, Mapping) else observation
-    if kind in REFUSED:
+    if isinstance(kind, str) and kind in REFUSED:
         raise ValueError(
-            f"observation={kind!r} in a LoCA environment, which has a one-way passage and goals "
-            f"with different rewards; expected another than {' and '.join(map(repr, REFUSED))}"
+            f"observation={kind!r} in a LoCA environment, which has a one-way passage and "
+            "goals with different rewards; expected another than "
+            f"{' and '.join(map(repr, REFUSED))}"
         )
     return observation
 
 
 def _layout_change(change: Any) -> dict[str, Any]:
-    if not isinstance(change, Mapping) or not change or set(change) - set(PhaseChange._fields):
-        raise TypeError(f"the change {change!r}; expected a mapping of 'task', 'starts' or both")
-    return check_phase(**change).change
+    expected = "expected a mapping of 'task', 'starts' or both"
+    is_phase = isinstance(change, Mapping) and not set(change) - set(PhaseChange._fields)
+    parts = check_phase(**change).change if is_phase else {}
+    if not parts:
+        raise TypeError(f"the change {shown(change)}; {expected}")
+    return parts
 
 
 def _named(value: object, names: Iterable[tuple[str, object]]) -> str | None:

@@ -65,6 +65,11 @@ class Dynamics:
         return 1.0 - slip, slip / 2, slip / 2
 
     @cached_property
+    def outcomes_before_goals(self) -> OutcomeTable:
+        """The outcomes, but none of the actions on a goal, where an episode has ended."""
+        return OutcomeTable(self, frozenset(self.layout.index(goal) for goal in self.layout.goals))
+
+    @cached_property
     def moves(self) -> Moves:
         """The four directions from each state; computed on first use."""
         return maze_moves(self.layout)
@@ -96,15 +101,20 @@ class Dynamics:
 
 
 class OutcomeTable(dict[int, "list[tuple[OutcomeTuple, ...]]"]):
-    """``outcomes[state][action][k]`` as Python numbers; a state's row is computed on first use."""
+    """``outcomes[state][action][k]`` as Python numbers; a state's row is computed on first use.
 
-    def __init__(self, dynamics: Dynamics) -> None:
+    Args:
+        dynamics: of the maze.
+        excluded: states without outcomes.
+    """
+
+    def __init__(self, dynamics: Dynamics, excluded: frozenset[int] = frozenset()) -> None:
         super().__init__()
-        self._dynamics = dynamics
+        self._dynamics, self._excluded = dynamics, excluded
 
     def __missing__(self, state: int) -> list[tuple[OutcomeTuple, ...]]:
-        if state < 0:
-            raise IndexError(f"state {state}; expected at least 0")
+        if state < 0 or state in self._excluded:
+            raise IndexError(f"state {state}; expected at least 0, and none that is excluded")
         dynamics = self._dynamics
         columns = [column[state].tolist() for column in dynamics.moves]
         moves: list[OutcomeTuple] = list(zip(*columns, strict=True))

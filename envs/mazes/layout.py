@@ -6,16 +6,18 @@ one line for each row: ``#`` is a wall, ``.`` or a space is free, ``S`` a start,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from operator import index
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import checked_number, printable, shown
 
 from .shortest_paths import bfs_distances, diameter, downhill_path
 
@@ -31,7 +33,13 @@ DISPLACEMENTS: tuple[Cell, ...] = ((-1, 0), (0, 1), (1, 0), (0, -1))
 
 
 class LayoutError(ValueError):
-    """Error for an invalid maze: the message says where and what was expected."""
+    """Error for an invalid maze: the message says where and what was expected.
+
+    It may show text of a file, so control characters are escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class Rewards(NamedTuple):
@@ -43,8 +51,17 @@ class Rewards(NamedTuple):
 
     @classmethod
     def of(cls, goal: float, step: float, wall: float | None) -> Rewards:
-        """Return the rewards of an environment's arguments; None for a wall is that of a step."""
-        return cls(goal, step, step if wall is None else wall)
+        """Return the rewards of an environment's arguments; None for a wall is that of a step.
+
+        Raises:
+            ValueError: for a reward that is not finite; TypeError for anything but a number.
+        """
+        step = checked_number("step_reward", step)
+        return cls(
+            checked_number("goal_reward", goal),
+            step,
+            step if wall is None else checked_number("wall_reward", wall),
+        )
 
 
 DEFAULT_REWARDS = Rewards()
@@ -66,7 +83,7 @@ class Layout:
         LayoutError: without a start or a goal, for one on a wall or outside, for a start on a
             goal, and for a start from which no goal can be reached.
         ValueError: for a reward that is not finite or a slip probability outside [0, 1].
-        TypeError: if one of them is not a number.
+        TypeError: if one of them is not a number, or a start or goal is no cell.
     """
 
     walls: BoolArray
@@ -82,8 +99,8 @@ class Layout:
         _check_size(walls.size)
         walls.flags.writeable = False
         object.__setattr__(self, "walls", walls)
-        object.__setattr__(self, "starts", tuple(sorted(set(self.starts))))
-        object.__setattr__(self, "goals", tuple(sorted(set(self.goals))))
+        object.__setattr__(self, "starts", _checked_cells("starts", self.starts))
+        object.__setattr__(self, "goals", _checked_cells("goals", self.goals))
         object.__setattr__(self, "rewards", _checked_rewards(self.rewards))
         slip = checked_number("slip_probability", self.slip_probability, 0, 1)
         object.__setattr__(self, "slip_probability", slip)
@@ -111,9 +128,9 @@ class Layout:
 
         Raises:
             LayoutError: naming the row and column of an unknown character or a ragged row.
+            TypeError: for anything but text or rows.
         """
-        rows = text.strip("\r\n").splitlines() if isinstance(text, str) else list(text)
-        grid = _character_grid(rows)
+        grid = _character_grid(text_rows(text))
         return cls(
             walls=grid == "#",
             starts=_cells(grid == "S"),
@@ -240,6 +257,31 @@ class Layout:
         return hash(self._key())
 
 
+def text_rows(text: Any) -> list[Any]:
+    """Return the rows of the text form: text with newlines, or rows, also in an array.
+
+    Args:
+        text: a string, or a sequence of rows; in an array also rows of characters.
+
+    Raises:
+        TypeError: for anything else. That each row is a string is left to `Layout.from_text`.
+    """
+    given = text
+    if isinstance(text, np.ndarray):
+        rows: Any = text.tolist()
+        text = ["".join(map(str, row)) for row in rows] if text.ndim == 2 else rows
+    if isinstance(text, str):
+        text = text.strip("\r\n")
+        # Not `splitlines`, for which control characters end a line, too.
+        return re.split(r"\r\n|\r|\n", text) if text else []
+    if not isinstance(text, Sequence) or isinstance(text, bytes | bytearray | memoryview):
+        raise TypeError(
+            f"layout={shown(given)}; expected a maze as text, a list of rows, a file's path or a "
+            "Layout"
+        )
+    return list(text)
+
+
 def delayed_returns(last: float, step: float, gamma: float, count: int) -> list[float]:
     """Return the discounted returns of n step rewards and then `last`, for n = 0, 1, ... < count.
 
@@ -253,10 +295,20 @@ def delayed_returns(last: float, step: float, gamma: float, count: int) -> list[
 
 def _check_size(cells: int) -> None:
     if cells > MAX_CELLS:
-        raise LayoutError(f"a maze of {cells:,} cells; expected at most {MAX_CELLS:,}")
+        raise LayoutError(f"layout of {cells:,} cells; expected at most {MAX_CELLS:,}")
+
+
+def _checked_cells(name: str, cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """Return cells in order, each once."""
+    try:
+        return tuple(sorted({(index(row), index(col)) for row, col in cells}))
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}={shown(cells)}; expected cells (row, col)") from None
 
 
 def _checked_rewards(rewards: Rewards) -> Rewards:
+    if not isinstance(rewards, Sequence) or len(rewards) != len(Rewards._fields):
+        raise TypeError(f"rewards={shown(rewards)}; expected {Rewards._fields}")
     named = zip(Rewards._fields, rewards, strict=True)
     return Rewards(*(checked_number(f"{name}_reward", value) for name, value in named))
 
@@ -280,7 +332,7 @@ def _character_grid(rows: Sequence[str]) -> npt.NDArray[np.str_]:
         raise LayoutError("the layout has no rows; expected at least one row of text")
     for number, row in enumerate(rows):
         if not isinstance(row, str):
-            raise LayoutError(f"layout row {number} is {row!r}; expected text")
+            raise LayoutError(f"layout row {number} is {shown(row)}; expected text")
     width = len(rows[0])
     _check_size(max(len(rows) * width, sum(len(row) for row in rows)))
     for number, row in enumerate(rows):

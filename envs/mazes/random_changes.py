@@ -15,7 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray
-from dynamaze.common.validation import checked_choice, checked_integer, checked_number
+from dynamaze.common.validation import (
+    checked_choice,
+    checked_integer,
+    checked_number,
+    naming,
+    shown,
+)
 
 from .layout import Cell, Layout, LayoutError
 from .schedule import LAST_STEP
@@ -33,9 +39,9 @@ MAX_RATE = 100.0
 class PendingChange(NamedTuple):
     """Time of the next change."""
 
-    step: int  # the world step from which it holds
-    time: float  # the same before rounding up, for a Poisson process
-    remaining: int  # changes that follow on the next steps, in a burst
+    step: int  # the world step from which it holds, perhaps beyond the end of the clock
+    early: float = 0.0  # in [0, 1]: how long before that step a Poisson process has its event
+    remaining: int = 0  # changes that follow on the next steps, in a burst
 
 
 @dataclass(frozen=True)
@@ -78,11 +84,16 @@ class RandomChanges:
         checked_choice("when", self.when, TIMINGS)
         for name, check in NUMBER_CHECKS.items():
             self._check_number(name, check)
-        checked_integer("cells", self.cells, 1)
-        what = (self.what,) if isinstance(self.what, str) else tuple(self.what)
-        if not what:
+        object.__setattr__(self, "cells", checked_integer("cells", self.cells, 1))
+        given: Any = self.what
+        given = given.tolist() if isinstance(given, np.ndarray) else given
+        # A set is refused: the order of its names, by which one is drawn, is not fixed.
+        what = (given,) if isinstance(given, str) else given
+        if not isinstance(what, Sequence) or isinstance(what, bytes) or not what:
             kinds = ", ".join(CHANGE_KINDS)
-            raise ValueError(f"what={self.what!r}; expected one or more of {kinds}")
+            error = ValueError if isinstance(what, Sequence) else TypeError
+            raise error(f"what={shown(given)}; expected one or more of {kinds}, in order")
+        what = tuple(what)
         for name in what:
             checked_choice("what", name, CHANGE_KINDS)
         object.__setattr__(self, "what", what)
@@ -102,15 +113,16 @@ class RandomChanges:
         if changes is None or isinstance(changes, RandomChanges):
             return changes
         if not isinstance(changes, Mapping):
-            raise TypeError(f"random_changes={changes!r}; expected a mapping or RandomChanges")
+            raise TypeError(f"random_changes={shown(changes)}; expected a mapping or RandomChanges")
         known = [field.name for field in fields(cls)]
-        for name in changes:
-            checked_choice("random_changes", name, known)
-        return cls(**changes)
+        with naming("random_changes"):
+            for name in changes:
+                checked_choice("key", name, known)
+            return cls(**changes)
 
     def first(self, now: int, uniform: UniformSampler) -> PendingChange:
         """Draw the time of the first change after world step `now`."""
-        return TIMINGS[self.when].after(self, PendingChange(now, float(now), 0), uniform)
+        return TIMINGS[self.when].after(self, PendingChange(now), uniform)
 
     def after(self, pending: PendingChange, uniform: UniformSampler) -> PendingChange:
         """Draw the time of the change after one; a Poisson process may have two in one step."""
@@ -140,32 +152,39 @@ class RandomChanges:
         """Check that the layout has something to change.
 
         Raises:
-            ValueError: for changes of walls in a maze without a wall.
+            ValueError: for changes of more walls than there are.
         """
-        if self.what == ("walls",) and not layout.walls.any():
+        walls = int(layout.walls.sum())
+        if self.what == ("walls",) and walls < self.cells:
+            where = f"of {walls} walls" if walls else "without a wall"
             raise ValueError(
-                "random_changes of walls in a maze without a wall; expected at least one wall"
+                f"random_changes of walls with cells={shown(self.cells)} in a maze {where}; "
+                "expected at least as many walls"
             )
 
     def _check_number(self, name: str, check: Callable[[str, Any], float]) -> None:
         value, used = getattr(self, name), name in TIMINGS[self.when].numbers
         if used and value is None:
-            raise ValueError(f"random_changes when={self.when!r} without {name}; expected a number")
+            raise ValueError(f"when={self.when!r} without {name}; expected a number")
         if not used and value is not None:
             raise ValueError(
-                f"{name}={value!r} with when={self.when!r}, which does not use it; "
+                f"{name}={shown(value)} with when={self.when!r}, which does not use it; "
                 f"expected {' and '.join(TIMINGS[self.when].numbers)}"
             )
         if used:
-            check(name, value)
+            object.__setattr__(self, name, check(name, value))
 
     def _check_range(self, name: str, low: float, high: float) -> None:
         value = getattr(self, name)
-        if not isinstance(value, Sequence) or len(value) != 2:
-            raise ValueError(f"{name}={value!r}; expected two numbers, the lower one first")
-        lowest, highest = (checked_number(name, number, low, high) for number in value)
+        pair = value.tolist() if isinstance(value, np.ndarray) else value
+        if not isinstance(pair, Sequence) or isinstance(pair, str | bytes) or len(pair) != 2:
+            error = ValueError if isinstance(pair, Sequence) else TypeError
+            raise error(f"{name}={shown(value)}; expected two numbers, the lower one first")
+        lowest, highest = (checked_number(name, number, low, high) for number in pair)
         if lowest > highest:
-            raise ValueError(f"{name}={value!r}; expected the lower one first")
+            raise ValueError(f"{name}={shown(value)}; expected the lower one first")
+        if math.isinf(highest - lowest):
+            raise ValueError(f"{name}={shown(value)}; expected a difference that a float can hold")
         object.__setattr__(self, name, (lowest, highest))
 
 
@@ -182,37 +201,36 @@ class ChangeTiming(NamedTuple):
 def _each_step(
     changes: RandomChanges, pending: PendingChange, uniform: UniformSampler
 ) -> PendingChange:
-    return _pending(pending.step + _steps_until(changes.probability, uniform))
+    return PendingChange(pending.step + _steps_until(changes.probability, uniform))
 
 
 def _poisson(
     changes: RandomChanges, pending: PendingChange, uniform: UniformSampler
 ) -> PendingChange:
     assert changes.rate is not None
-    # Exponential waiting times, by inversion of their distribution function.
-    time = pending.time - math.log1p(-uniform()) / changes.rate
-    return PendingChange(min(math.ceil(time), LAST_STEP), time, 0)
+    # Exponential waiting times, by inversion of their distribution function. They are positive:
+    # the random number 0 would put the first change on the present step, which is over.
+    wait = min(-math.log1p(-uniform()) / changes.rate or math.ulp(0.0), float(LAST_STEP))
+    # Counted from the last step: the sum of a late step and a short wait would be rounded.
+    later = max(0, math.ceil(wait - pending.early))
+    return PendingChange(pending.step + later, later - (wait - pending.early))
 
 
 def _bursts(
     changes: RandomChanges, pending: PendingChange, uniform: UniformSampler
 ) -> PendingChange:
     if pending.remaining:
-        return _pending(pending.step + 1, pending.remaining - 1)
+        return PendingChange(pending.step + 1, remaining=pending.remaining - 1)
     assert changes.length is not None
-    return _pending(pending.step + _steps_until(changes.probability, uniform), changes.length - 1)
+    step = pending.step + _steps_until(changes.probability, uniform)
+    return PendingChange(step, remaining=changes.length - 1)
 
 
 def _periodic(
     changes: RandomChanges, pending: PendingChange, uniform: UniformSampler
 ) -> PendingChange:
     assert changes.period is not None
-    return _pending((pending.step // changes.period + 1) * changes.period)
-
-
-def _pending(step: int, remaining: int = 0) -> PendingChange:
-    step = min(step, LAST_STEP)
-    return PendingChange(step, float(step), remaining)
+    return PendingChange((pending.step // changes.period + 1) * changes.period)
 
 
 def _steps_until(probability: float | None, uniform: UniformSampler) -> int:

@@ -13,26 +13,45 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
+
+import numpy as np
+import numpy.typing as npt
 
 from dynamaze.common.validation import (
     checked_choice,
     checked_integer,
     checked_number,
     did_you_mean,
+    naming,
+    shown,
 )
 
-from .layout import DEFAULT_REWARDS, LEGEND, MAX_CELLS, Cell, Layout, LayoutError, Rewards
+from .layout import (
+    DEFAULT_REWARDS,
+    LEGEND,
+    MAX_CELLS,
+    Cell,
+    Layout,
+    LayoutError,
+    Rewards,
+    text_rows,
+)
 
-LAST_STEP = 2**62
-"""Later changes would not fit the clock's int64."""
+LAST_STEP = 2**53
+"""The end of the clock: the last world step, where no further step can be taken.
+
+Up to here a float holds every world step exactly.
+"""
 
 EPISODE = "episode"
 """Prefix of the number of an episode at which a maze changes."""
 
-LayoutLike = str | Sequence[str] | Path | Layout
+LayoutLike = str | Sequence[str] | npt.NDArray[np.str_] | Path | Layout
 ChangeLike = LayoutLike | Mapping[str, Any]
+LayoutArgument = Union[LayoutLike, "Schedule", Mapping[str, Any]]  # a class below
 ChangesLike = Mapping[int | str, ChangeLike] | Iterable[tuple[int | str, ChangeLike]]
 
 REWARD_FIELDS = {f"{name}_reward": name for name in Rewards._fields}
@@ -92,23 +111,27 @@ class Schedule:
             slip_probability: the slip probability before the first change of it.
 
         Raises:
-            LayoutError: naming the phase, row and column.
+            LayoutError: naming the phase, row and column; rows are counted from 0, in a later
+                phase's layout from the line after its ``@``.
+            TypeError: for anything but text or rows.
         """
-        rows = text.strip("\r\n").splitlines() if isinstance(text, str) else list(text)
-        headings: list[tuple[str, dict[str, float]]] = []
-        blocks: list[list[str]] = [[]]
-        for row in rows:
+        phases: list[tuple[int, str, list[Any]]] = [(0, "", [])]  # first row, heading, rows
+        for number, row in enumerate(text_rows(text)):
             if isinstance(row, str) and row.startswith("@"):
-                headings.append(_read_heading(row[1:]))
-                blocks.append([])
+                phases.append((number, row, []))
             else:
-                blocks[-1].append(row)
-        first, *later = blocks
-        changes = [
-            (when, {**numbers, "layout": block} if block or not numbers else numbers)
-            for (when, numbers), block in zip(headings, later, strict=True)
-        ]
-        return _schedule(Layout.from_text(first, rewards, slip_probability), changes)
+                phases[-1][2].append(row)
+        schedule = _Phases(Layout.from_text(phases[0][2], rewards, slip_probability))
+        for phase, (number, heading, rows) in enumerate(phases[1:], start=1):
+            try:
+                when, numbers = _read_heading(heading)
+                change = {**numbers, "layout": rows} if rows or not numbers else numbers
+                schedule.add(when, change)
+            except (TypeError, ValueError) as error:
+                raise LayoutError(
+                    f"layout phase {phase}, which begins at row {number}: {error}"
+                ) from None
+        return schedule.to_schedule()
 
     def to_text(self) -> str:
         """Return the text form.
@@ -122,8 +145,8 @@ class Schedule:
         ):
             numbers = "".join(
                 f" {name}={value!r}"
-                for name, value in _numbers(layout).items()
-                if value != _numbers(before)[name]
+                for name, value in layout_numbers(layout).items()
+                if value != layout_numbers(before)[name]
             )
             blocks.append(f"@ {word}{step}{numbers}\n{layout.to_text()}")
         return "\n".join(blocks)
@@ -132,9 +155,17 @@ class Schedule:
         """Return the number of the phase at a world step, or in an episode."""
         return bisect_right(self.steps, step) - 1
 
+    def check_phase(self, phase: object) -> int:
+        """Return the number of a phase after checking it; negative ones count from the end.
+
+        Raises:
+            ValueError: for one that does not exist; TypeError for anything but a number.
+        """
+        return checked_integer("phase", phase, -len(self.layouts), len(self.layouts) - 1)
+
 
 def read_schedule(
-    layout: LayoutLike,
+    layout: LayoutArgument,
     changes: ChangesLike | None = None,
     *,
     rewards: Rewards = DEFAULT_REWARDS,
@@ -144,7 +175,9 @@ def read_schedule(
 
     Args:
         layout: text of a maze (or of several phases), a list of rows, a file's path, the name of
-            a maze of the book ("dyna", "blocking", "shortcut"), or a `Layout`.
+            a maze of the book ("dyna", "blocking", "shortcut"), a `Layout` or a `Schedule`; or a
+            mapping of one of the first four, as "layout", and of the rewards and the slip
+            probability that it has of its own.
         changes: time -> change (see `apply_change`), as a mapping or as pairs. A time is a world
             step (a string of digits is accepted, as JSON makes them) or the text "episode N".
             None keeps the phases of ``layout``, {} keeps its first only.
@@ -153,10 +186,21 @@ def read_schedule(
 
     Raises:
         LayoutError: for an invalid maze or schedule.
+        ValueError: for an unknown key, or a number outside its range.
         TypeError: for anything but the above.
     """
-    schedule = _phases(layout, rewards, slip_probability)
-    return schedule if changes is None else _schedule(schedule.layouts[0], _pairs(changes))
+    given: Any = layout
+    if isinstance(layout, Mapping):
+        with naming("layout"):
+            given, rewards, slip_probability = _own_numbers(layout, rewards, slip_probability)
+    schedule = given if isinstance(given, Schedule) else _phases(given, rewards, slip_probability)
+    if changes is None:
+        return schedule
+    phases = _Phases(schedule.layouts[0])
+    with naming("changes"):
+        for when, change in sorted(pairs_of(changes), key=lambda pair: _read_time(pair[0])):
+            phases.add(when, change)
+    return phases.to_schedule()
 
 
 def apply_change(layout: Layout, change: ChangeLike) -> Layout:
@@ -180,7 +224,7 @@ def apply_change(layout: Layout, change: ChangeLike) -> Layout:
     for name in parts:
         checked_choice("change", name, CHANGEABLE)
     given = {name: parts[name] for name in NUMERIC_CHANGES if name in parts}
-    numbers: dict[str, Any] = {**_numbers(layout), **given}
+    numbers: dict[str, Any] = {**layout_numbers(layout), **given}
     slip = checked_number("slip_probability", numbers["slip_probability"], 0, 1)
     rewards = Rewards(**{short: numbers[name] for name, short in REWARD_FIELDS.items()})
     changed = layout
@@ -212,25 +256,30 @@ def check_shape(layout: Layout, expected: Layout, what: str) -> None:
         )
 
 
-def _schedule(first: Layout, changes: Iterable[tuple[int | str, ChangeLike]]) -> Schedule:
-    """Return the schedule of successive changes, each applied to the layout before it."""
-    times = [(*_read_time(when), change) for when, change in changes]
-    units = {by_episode for by_episode, _, _ in times}
-    if len(units) > 1:
-        raise LayoutError(
-            "changes at world steps and changes at episodes; expected one kind of them"
-        )
-    layouts, steps = [first], [0]
-    for by_episode, step, change in times:
-        unit = _unit(by_episode)
-        if step <= steps[-1]:
-            raise LayoutError(f"a change at {unit} {step}; expected one after {unit} {steps[-1]}")
-        try:
-            layouts.append(apply_change(layouts[-1], change))
-        except LayoutError as error:
-            raise LayoutError(f"after the change at {unit} {step}: {error}") from None
-        steps.append(step)
-    return Schedule(tuple(layouts), tuple(steps), by_episode=units == {True})
+class _Phases:
+    """Phases of a schedule that is read change by change."""
+
+    def __init__(self, first: Layout) -> None:
+        self._layouts, self._steps, self._by_episode = [first], [0], False
+
+    def add(self, when: int | str, change: ChangeLike) -> None:
+        """Add a change, which is applied to the last layout."""
+        by_episode, step = _read_time(when)
+        if len(self._steps) > 1 and by_episode != self._by_episode:
+            raise LayoutError(
+                "changes at world steps and changes at episodes; expected one kind of them"
+            )
+        unit, before = _unit(by_episode), self._steps[-1]
+        if step <= before:
+            raise LayoutError(f"a change at {unit} {step}; expected one after {unit} {before}")
+        with naming(f"after the change at {unit} {step}"):
+            self._layouts.append(apply_change(self._layouts[-1], change))
+        self._steps.append(step)
+        self._by_episode = by_episode
+
+    def to_schedule(self) -> Schedule:
+        """Return the schedule."""
+        return Schedule(tuple(self._layouts), tuple(self._steps), self._by_episode)
 
 
 def _phases(layout: Any, rewards: Rewards, slip: float) -> Schedule:
@@ -240,11 +289,26 @@ def _phases(layout: Any, rewards: Rewards, slip: float) -> Schedule:
         return _from_file(layout, rewards, slip)
     if isinstance(layout, str):
         return _from_string(layout, rewards, slip)
-    if isinstance(layout, Sequence):
-        return Schedule.from_text(layout, rewards, slip)
-    raise TypeError(
-        f"layout={layout!r}; expected a maze as text, a list of rows, a file's path or a Layout"
-    )
+    return Schedule.from_text(layout, rewards, slip)
+
+
+def _own_numbers(
+    layout: Mapping[str, Any], rewards: Rewards, slip: float
+) -> tuple[Any, Rewards, float]:
+    """Return the layout of a mapping, and its own numbers in place of the given ones."""
+    if isinstance(layout.get("layout", layout), Mapping | Layout | Schedule):
+        raise TypeError(
+            f"{shown(layout)}; expected a mapping with a maze as text, rows or a file as 'layout'"
+        )
+    for name in layout:
+        checked_choice("key", name, ("layout", *NUMERIC_CHANGES))
+    own = {
+        short: checked_number(name, layout[name])
+        for name, short in REWARD_FIELDS.items()
+        if name in layout
+    }
+    slip = checked_number("slip_probability", layout.get("slip_probability", slip), 0, 1)
+    return layout["layout"], rewards._replace(**own), slip
 
 
 def _from_string(text: str, rewards: Rewards, slip: float) -> Schedule:
@@ -255,7 +319,7 @@ def _from_string(text: str, rewards: Rewards, slip: float) -> Schedule:
     if _is_file(text):
         return _from_file(Path(text), rewards, slip)
     raise LayoutError(
-        f"layout={text!r} is neither a maze's rows nor a file nor one of {sorted(PRESETS)}"
+        f"layout={shown(text)} is neither a maze's rows nor a file nor one of {sorted(PRESETS)}"
         f"{did_you_mean(text, PRESETS)}"
     )
 
@@ -281,9 +345,11 @@ def _from_file(path: Path, rewards: Rewards, slip: float) -> Schedule:
         raise LayoutError(f"{path} is not text; expected rows of '#', '.', 'S', 'G'") from None
     except LayoutError as error:
         raise LayoutError(f"{path}: {error}") from None
+    except ValueError as error:  # no name of a file
+        raise LayoutError(f"layout={shown(path)} cannot be read: {error}") from None
 
 
-def _numbers(layout: Layout) -> dict[str, float]:
+def layout_numbers(layout: Layout) -> dict[str, float]:
     """Return a layout's rewards and slip probability, by the environments' argument names."""
     rewards = {name: getattr(layout.rewards, short) for name, short in REWARD_FIELDS.items()}
     return {**rewards, "slip_probability": layout.slip_probability}
@@ -292,13 +358,13 @@ def _numbers(layout: Layout) -> dict[str, float]:
 def _cells(name: str, cells: Any) -> tuple[Cell, ...]:
     """Return the cells of an argument that holds one cell or several."""
     try:
-        several = cells if isinstance(cells[0], Sequence) else [cells]
+        several = cells if np.ndim(cells[0]) else [cells]
         return tuple(
             (checked_integer("row", row), checked_integer("column", col)) for row, col in several
         )
     except (IndexError, KeyError, TypeError, ValueError):
         raise LayoutError(
-            f"{name}={cells!r}; expected a cell (row, col) or a list of cells"
+            f"{name}={shown(cells)}; expected a cell (row, col) or a list of cells"
         ) from None
 
 
@@ -306,47 +372,57 @@ def _unit(by_episode: bool) -> str:
     return EPISODE if by_episode else "world step"
 
 
-def _pairs(changes: ChangesLike) -> list[tuple[int | str, ChangeLike]]:
-    """Return the changes in the order of their times."""
+def pairs_of(changes: Any) -> list[tuple[Any, Any]]:
+    """Return changes, a mapping or pairs, as pairs of time and change.
+
+    Raises:
+        TypeError: for anything else.
+    """
     try:
-        pairs = list(changes.items() if isinstance(changes, Mapping) else changes)
-        pairs = [(when, change) for when, change in pairs]
+        if isinstance(changes, str | bytes):
+            raise TypeError
+        pairs = changes.items() if isinstance(changes, Mapping) else changes
+        return [(when, change) for when, change in pairs]
     except (TypeError, ValueError):
         raise TypeError(
-            f"changes={changes!r}; expected a mapping or pairs of world step and layout"
+            f"changes={shown(changes)}; expected a mapping or pairs of world step and change"
         ) from None
-    return sorted(pairs, key=lambda pair: _read_time(pair[0]))
 
 
 def _read_heading(line: str) -> tuple[str, dict[str, float]]:
-    """Return the time and the numbers that change, as they follow the ``@`` of a line."""
-    words = line.split()
+    """Return the time and the numbers that change, which follow the ``@`` of a line."""
+    words = line[1:].split()
     numbers: dict[str, float] = {}
     while words and "=" in words[-1]:
         name, _, value = words.pop().partition("=")
+        checked_choice("change", name, NUMERIC_CHANGES)
+        if name in numbers:
+            raise LayoutError(f"the line {shown(line)}: {name} twice; expected it once")
         try:
             numbers[name] = float(value)
         except ValueError:
-            raise LayoutError(f"the line '@{line}': {value!r}; expected a number") from None
+            raise LayoutError(
+                f"the line {shown(line)}: {name}={shown(value)}; expected a number"
+            ) from None
     return " ".join(words), numbers
 
 
-def _read_time(when: int | str) -> tuple[bool, int]:
+def _read_time(when: Any) -> tuple[bool, int]:
     """Return True if a change counts episodes, and the number of its world step or episode."""
-    number: Any = when
+    number = when
     words = when.split(maxsplit=1) if isinstance(when, str) else []
     by_episode = words[:1] == [EPISODE]
     unit = _unit(by_episode)
     if by_episode:
         number = words[-1]
     try:
-        if isinstance(number, float | bool):
+        if isinstance(number, bool):
             raise TypeError
-        step = int(number)
+        step = int(number) if isinstance(number, str) else index(number)
     except (TypeError, ValueError):
-        raise LayoutError(f"a change at {unit} {number!r}; expected a whole number") from None
+        raise LayoutError(f"a change at {unit} {shown(number)}; expected a whole number") from None
     if not 1 <= step <= LAST_STEP:
-        raise LayoutError(f"a change at {unit} {step}; expected 1 to {LAST_STEP}")
+        raise LayoutError(f"a change at {unit} {shown(step)}; expected 1 to {LAST_STEP}")
     return by_episode, step
 
 

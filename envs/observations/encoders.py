@@ -15,7 +15,7 @@ from gymnasium import spaces
 
 from dynamaze.common.arrays import Float32Array, IntArray
 from dynamaze.common.registry import Registry
-from dynamaze.common.validation import checked_choice, checked_integer
+from dynamaze.common.validation import checked_choice, checked_integer, naming
 
 from ..mazes.layout import Layout
 
@@ -52,7 +52,8 @@ def make_encoder(
     inner: str | None = getattr(make, "inner", None)
     if inner is not None:
         given["of"] = make_encoder(given.get("of", inner), layout, kinds)
-    return make(layout, **given)
+    with naming("observation"):
+        return make(layout, **given)
 
 
 class ObservationEncoder(Protocol):

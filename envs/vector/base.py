@@ -10,16 +10,27 @@ from typing import Any, ClassVar
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from dynamaze.common.arrays import BoolArray, FloatArray
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.validation import checked_choice, checked_integer, shown
 
 from ..changing_maze import ChangingMaze
 from ..mazes.layout import Cell
-from ..options import Seeds, check_render_mode, parse_reset_mask, parse_reset_options, parse_seeds
+from ..mazes.schedule import LAST_STEP
+from ..options import (
+    Seeds,
+    check_render_mode,
+    clock_ended,
+    copy_reset_options,
+    parse_reset_mask,
+    parse_reset_options,
+    parse_seeds,
+)
+from ..spec import json_spec
 from .kernel import (
     DISABLED,
     NEXT_STEP,
@@ -39,8 +50,23 @@ MODES = {
 UNIFORM_BLOCK = 512
 """Random numbers held for each environment: NumPy's cost is per call, not per number."""
 
+MAX_ENVS = 2**20
+"""Maximum number of environments: their random numbers alone are 4 GiB then."""
+
 STEPS_AHEAD = 32
 """The supply of random numbers is checked once in this many steps."""
+
+
+def check_time_limit(steps: object) -> int:
+    """Return the time limit of an episode after checking it; -1 for none.
+
+    Raises:
+        ValueError: for a number outside its range; TypeError for anything but a number.
+    """
+    limit = checked_integer("max_episode_steps", steps, -1, LAST_STEP)
+    if limit == 0:
+        raise ValueError("max_episode_steps=0; expected a whole number of at least 1, or -1")
+    return limit
 
 
 class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
@@ -79,12 +105,23 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         **maze_arguments: Any,
     ) -> None:
         self.num_envs = checked_integer("num_envs", num_envs, 1)
+        if self.num_envs > MAX_ENVS:
+            raise ValueError(f"num_envs={shown(num_envs)}; expected at most {MAX_ENVS}")
         single_class = type(self).single_class
         known = [mode for mode in single_class.metadata["render_modes"] if mode != "human"]  # type: ignore[attr-defined]  # a class
         check_render_mode(maze_arguments.get("render_mode"), known)
         self._single_env = single_class(**maze_arguments)
         self.render_mode = self._single_env.render_mode
-        mode = AutoresetMode(autoreset_mode)
+        mode = AutoresetMode(
+            autoreset_mode
+            if isinstance(autoreset_mode, AutoresetMode)
+            else checked_choice(
+                "autoreset_mode",
+                autoreset_mode,
+                [mode.value for mode in AutoresetMode],
+                otherwise="an AutoresetMode",
+            )
+        )
         self.metadata = {
             **self._single_env.metadata,
             "render_modes": known,
@@ -95,8 +132,8 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.max_episode_steps = -1
-        if max_episode_steps not in (None, -1):
-            self.max_episode_steps = checked_integer("max_episode_steps", max_episode_steps, 1)
+        if max_episode_steps is not None:
+            self.max_episode_steps = check_time_limit(max_episode_steps)
         self._mode = MODES[mode]
         self._config = self._single_env.maze_config
         self._change_info = self._single_env.change_info
@@ -113,6 +150,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             name: np.zeros(self.num_envs, dtype=np.int64) for name in self._config.counters
         }
         self._unreported: set[int] = set()  # environments with changes that are not reported yet
+        self._clocks_ended: set[int] = set()  # environments at the end of the clock
         self._changed = np.zeros(self.num_envs, dtype=np.bool_)
         shape = self._config.first.walls.shape if self._change_info.with_cells else (0, 0)
         self._changed_cells = np.zeros((self.num_envs, *shape), dtype=np.bool_)
@@ -120,6 +158,17 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self._tables = type(self).tables_class.of(self._phases)
         for slot, phase in enumerate(self._phases):
             self._encoder.load(slot, phase.layout)
+
+    _spec: EnvSpec | None = None
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """The spec of `gym.make_vec`, with its arguments in forms that JSON can hold."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = json_spec(spec, self._single_env.one_shot_arguments)
 
     # -- to be defined by subclasses -----------------------------------------------------------
 
@@ -171,7 +220,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
                 without a True.
             TypeError: if the mask is not a bool array.
         """
-        options = dict(options or {})
+        options = copy_reset_options(options)
         mask = parse_reset_mask(options.pop("reset_mask", None), self.num_envs)
         given = parse_reset_options(options, self._config.levels)
         seeded = {
@@ -199,6 +248,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         Raises:
             ValueError: for actions of another shape or outside the space; TypeError for another
                 dtype.
+            RuntimeError: in an environment at world step 2**53, the end of the clock.
             gymnasium.error.ResetNeeded: before the first reset, or, where the mode is DISABLED,
                 in an environment whose episode has ended.
         """
@@ -218,6 +268,16 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         observations = self._observations(state)
         infos = {**self._infos(everywhere), **final}
         return observations, result.reward, result.terminated, result.truncated, infos
+
+    @property
+    def compute_reward(self) -> Callable[..., Any]:
+        """`compute_reward` of the single environment, for batches of goals.
+
+        Raises:
+            AttributeError: without goal observations.
+        """
+        function: Callable[..., Any] = self._single_env.compute_reward
+        return function
 
     def render(self) -> tuple[Any, ...]:
         """Render each environment in the form that `render_mode` selects."""
@@ -353,6 +413,10 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             batch.slot[i] = slot
             self._is_random = self._is_random or maze.layout.is_random
         batch.next_change[i] = maze.next_change
+        if batch.world_step[i] < LAST_STEP:
+            self._clocks_ended.discard(i)
+        else:
+            self._clocks_ended.add(i)
         for name, values in self._counters.items():
             values[i] = getattr(maze, name) or 0
         if maze.unreported is not None and not self._change_info.is_off:
@@ -471,6 +535,8 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         batch = self._batch
         if batch.episode[0] < 0:
             raise gym.error.ResetNeeded("step() before the first reset(); call reset() first")
+        if self._clocks_ended:
+            raise clock_ended(f" of environment {min(self._clocks_ended)}")
         if self._mode == DISABLED and batch.done.any():
             raise gym.error.ResetNeeded(
                 f"the episodes of environments {np.flatnonzero(batch.done).tolist()} have ended; "

@@ -83,7 +83,7 @@ class BatchedEnvState(NamedTuple):
     state: IntArray  # (n,) of the agent
     world_step: IntArray  # (n,)
     slot: IntArray  # (n,) of the maze, in the tables
-    next_change: IntArray  # (n,) the world step of it; -1 for never
+    next_change: IntArray  # (n,) the world step of it; the end of the clock without one
     episode: IntArray  # (n,) episodes begun since the clock started, minus one
     episode_step: IntArray  # (n,)
     done: BoolArray  # (n,) the last step ended the episode

@@ -25,6 +25,13 @@ def test_level_ranges_are_disjoint() -> None:
     assert set(levels_seen(test, 300)) == set(range(10, 15))
 
 
+def test_levels_may_be_equal_mazes() -> None:
+    mazes = [DynaMazeGeneratedEnv(5, first_level=level).layout for level in (354, 1005)]
+    assert mazes[0] == mazes[1]  # as the docstring says
+    halves = {DynaMazeGeneratedEnv(5, split=half, levels=1).layout for half in ("train", "test")}
+    assert len(halves) == 2
+
+
 def test_level_equals_generator() -> None:
     env = DynaMazeGeneratedEnv((5, 7), "prim", slip_probability=0.1, goal_reward=2.0)
     for level in (0, 3, 2**31 - 1):

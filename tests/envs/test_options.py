@@ -68,6 +68,9 @@ def test_unknown_option_suggests_name() -> None:
         parse_reset_options({"world_step": 3, "step": 4}, None)
     with pytest.raises(ValueError, match="did you mean 'world_step'"):
         parse_reset_options({"wold_step": 3}, None)
+    for options in (5, "world_step", True, [("world_step", 3)]):
+        with pytest.raises(TypeError, match=r"options=.*; expected a mapping or None"):
+            parse_reset_options(options, None)  # type: ignore[arg-type]
 
 
 def test_render_mode_is_checked() -> None:
@@ -79,6 +82,28 @@ def test_render_mode_is_checked() -> None:
         check_render_mode("humen", ["ansi", "human"])
     with pytest.raises(ValueError, match=r"render_mode=''; expected one of \['ansi'\] or None"):
         check_render_mode("", ["ansi"])
+
+
+@pytest.mark.parametrize("phase", [2, -3, 0.5, "0", None, True])
+def test_phase_is_checked(phase: Any) -> None:
+    env = DynaMazeEnv("blocking")
+    for method in (env.phase_mdp, env.phase_scene):
+        with pytest.raises((ValueError, TypeError), match=r"phase=.*; expected .* in \[-2, 1\]"):
+            method(phase)
+
+
+@pytest.mark.parametrize("mode", [5, True, b"ansi", ["ansi"], np.array(["ansi", "svg"])])
+def test_render_mode_of_other_type_is_named(mode: Any) -> None:
+    for make in (gym.make, gym.make_vec):
+        with pytest.raises(ValueError, match=r"render_mode=.*; expected one of \['"):
+            make("DynaMaze-v0", render_mode=mode)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("seed", [1.5, object(), "12", [1, 2, 3]])
+def test_seeds_of_vector_env_are_checked(seed: Any) -> None:
+    env = gym.make_vec("DynaMaze-v0", 2)
+    with pytest.raises((TypeError, ValueError, gym.error.Error), match=r"[Ss]eed"):
+        env.reset(seed=seed)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +118,9 @@ def test_render_mode_is_checked() -> None:
         (None, TypeError),
         (np.array([1]), TypeError),
         ([1, [2]], TypeError),
+        (True, TypeError),
+        (np.False_, TypeError),
+        ("1", TypeError),
     ],
 )
 def test_invalid_action_names_expected(action: Any, error: type[Exception]) -> None:
@@ -102,6 +130,113 @@ def test_invalid_action_names_expected(action: Any, error: type[Exception]) -> N
     assert str(refusal) == (
         f"action {action!r} of type {kind}; expected an integer from 0 to 3 (up, right, down, left)"
     )
+
+
+INVALID_ACTIONS: list[tuple[Any, type[Exception]]] = [
+    (True, TypeError),
+    (np.True_, TypeError),
+    (np.array(True), TypeError),
+    (1.0, TypeError),
+    (np.float64(1), TypeError),
+    ("1", TypeError),
+    (None, TypeError),
+    (4, ValueError),
+    (-1, ValueError),
+    (10**30, ValueError),
+    (np.uint64(2**63), ValueError),
+]
+
+
+@pytest.mark.parametrize("env_id", ["DynaMaze-v0", "DynaMazeContinuous-v0"])
+def test_action_rule_is_one(env_id: str) -> None:
+    kwargs = {"action": "discrete"} if "Continuous" in env_id else {}
+    single, native = gym.make(env_id, **kwargs).unwrapped, gym.make_vec(env_id, 2, **kwargs)
+    for env in (single, native):
+        env.reset(seed=0)
+    forms: list[Callable[[Any], Any]] = [lambda a: [1, a], lambda a: (1, a)]
+    for action, error in INVALID_ACTIONS:
+        with pytest.raises(error, match=r"action .*; expected an integer from 0 to 3"):
+            single.step(action)
+        for form in [*forms, lambda a: np.array([a, a])]:
+            with pytest.raises(error, match=r"action.*expected .*from 0 to 3"):
+                native.step(form(action))
+    for action in (1, np.int8(1), np.uint64(1), np.array(1)):
+        single.step(action)
+        for form in [*forms, lambda a: np.array([a, a])]:
+            native.step(form(action))
+    assert single.world_step == 4
+    assert native.get_attr("world_step") == (12, 12)
+
+
+def test_continuous_actions_reject_bools() -> None:
+    single, native = gym.make("DynaMazeContinuous-v0"), gym.make_vec("DynaMazeContinuous-v0", 1)
+    single.reset(seed=0)
+    native.reset(seed=0)
+    for action in ([True, 0.5], [np.True_, 1], [True, False]):
+        with pytest.raises(TypeError, match="expected real numbers, not"):
+            single.unwrapped.step(action)
+        with pytest.raises(TypeError, match="expected real numbers, not"):
+            native.step([action])
+
+
+CLOCKED: dict[str, dict[str, Any]] = {
+    "DynaMaze-v0": {"layout": "S..G\n...."},
+    "DynaMazeBlocking-v0": {},
+    "DynaMazeDrifting-v0": {"random_changes": {"when": "poisson", "rate": 20.0}},
+    "DynaMazeGenerated-v0": {"size": 5, "random_changes": {"when": "periodic", "period": 2}},
+    "DynaMazeContinuous-v0": {"action": "discrete"},
+    "DynaMazeLoCA-v0": {},
+    "DynaMazeLoCAContinuous-v0": {},
+}
+
+
+@pytest.mark.parametrize("env_id", CLOCKED)
+def test_clock_ends_with_error(env_id: str) -> None:
+    env: Any = gym.make(env_id, **CLOCKED[env_id]).unwrapped
+    message = f"step\\(\\) at world step {LAST_STEP}, the end of the clock; expected"
+    env.reset(seed=0, options={"world_step": LAST_STEP - 2})
+    state = env.get_state()
+    for set_clock in (
+        lambda: None,
+        lambda: env.set_state(state),
+        lambda: setattr(env, "world_step", LAST_STEP - 2),
+    ):
+        set_clock()
+        for _ in range(2):
+            env.step(0)
+        before = env.get_state()
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match=message):
+                env.step(0)
+        assert env.get_state() == before
+    env.set_state(before)
+    with pytest.raises(RuntimeError, match=message):
+        env.step(0)
+    env.reset(seed=1)
+    assert env.step(0)[4]["world_step"] == 1
+    with pytest.raises(ValueError, match=r"world_step=.*; expected a whole number from 0 to"):
+        env.world_step = LAST_STEP + 1
+
+
+@pytest.mark.parametrize("env_id", ["DynaMazeDrifting-v0", "DynaMazeContinuous-v0"])
+def test_clock_of_vector_env_ends(env_id: str) -> None:
+    kwargs = {"action": "discrete"} if "Continuous" in env_id else {}
+    native = gym.make_vec(env_id, 3, **kwargs)
+    native.reset(seed=0)
+    native.set_attr("world_step", [0, LAST_STEP - 1, LAST_STEP - 5])
+    assert native.step([0, 0, 0])[4]["world_step"].tolist() == [1, LAST_STEP, LAST_STEP - 4]
+    before = native.get_attr("agent")
+    with pytest.raises(RuntimeError, match=f"at world step {LAST_STEP} of environment 1, the end"):
+        native.step([0, 0, 0])
+    assert native.get_attr("agent") == before
+    assert native.get_attr("world_step") == (1, LAST_STEP, LAST_STEP - 4)
+    native.set_attr("world_step", 7)
+    native.step([0, 0, 0])
+    native.reset(options={"world_step": LAST_STEP})
+    with pytest.raises(RuntimeError, match="of environment 0, the end of the clock"):
+        native.step([0, 0, 0])
+    native.reset(seed=0)
+    native.step([0, 0, 0])
 
 
 @given(st.sampled_from(["state", "world_step", "uniforms", "rng", "world"]), JUNK)
@@ -142,6 +277,25 @@ def test_bad_state_is_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         env.set_state({**before, **change})
     assert env.get_state() == before
+
+
+def test_pending_change_has_two_forms() -> None:
+    env = DynaMazeEnv("dyna", random_changes={"when": "poisson", "rate": 0.3})
+    env.reset(seed=0)
+    state = env.get_state()
+    pending = env.maze._pending
+    assert pending is not None
+    step, early, remaining = pending
+    forms = [state["world"]["due"], [step, step - early, remaining], pending._asdict()]
+    runs = []
+    for due in forms:
+        env.set_state({**state, "world": {**state["world"], "due": due}})
+        runs.append([env.step(0)[4]["phase"] for _ in range(40)])
+    assert runs[0] == runs[1] == runs[2]
+    assert runs[0][-1] > 5
+    for due in ([5, 3.0, 0], {"step": 5, "early": 1.5, "remaining": 0}, {"step": 5}):
+        with pytest.raises(ValueError, match="not a state that get_state"):
+            env.set_state({**state, "world": {**state["world"], "due": due}})
 
 
 def test_state_before_reset_round_trips() -> None:

@@ -37,6 +37,8 @@ from dynamaze.common.compiled import compiled
 from dynamaze.envs import GridEnv
 from dynamaze.envs.changing_maze import ChangingMaze, MazeConfig
 from dynamaze.envs.mazes.dynamics import Dynamics
+from dynamaze.envs.mazes.schedule import LAST_STEP
+from dynamaze.envs.options import clock_ended
 from dynamaze.envs.vector.kernel import (
     BatchedEnvState,
     MazeTables,
@@ -203,6 +205,7 @@ class CompiledRun:
         )
         done = np.zeros(3, dtype=np.int64)  # steps and episodes of the result, episodes that ended
         while done[0] < steps or done[1] < episodes:
+            self._env.check_clock()
             ahead = min(CHUNK_STEPS, steps - int(done[0])) if steps else CHUNK_STEPS
             self._env.draw_ahead(ahead)
             self._model.reserve(ahead)
@@ -265,6 +268,15 @@ class CompiledEnv:
             uniforms[:, self.state.next_uniform[0] :] = left
             self.state = self.state._replace(uniforms=uniforms)
         refill_uniforms(self.state, self._generators, wanted)
+
+    def check_clock(self) -> None:
+        """Check that a step can be taken.
+
+        Raises:
+            RuntimeError: at the end of the clock.
+        """
+        if self.state.world_step[0] >= LAST_STEP:
+            raise clock_ended()
 
     def begin_episode(self) -> None:
         """Begin an episode, in another maze where the configuration says so."""

@@ -264,6 +264,7 @@ def raiser(error: BaseException) -> Callable[[Any], None]:
     [
         (ValueError("two\n  lines"), 1, "dynamaze: two lines\n"),
         (ImportError("no torch"), 1, "dynamaze: no torch\n"),
+        (ValueError("\x1b[31mred\ud800"), 1, "dynamaze: \\x1b[31mred\\ud800\n"),
         (FileNotFoundError(2, "No such file", "x"), 1, "dynamaze: [Errno 2] No such file: 'x'\n"),
         (RuntimeError(), 1, "dynamaze: RuntimeError\n"),
         (KeyboardInterrupt(), 130, ""),

@@ -10,10 +10,12 @@ from dynamaze.common.validation import (
     checked_integer,
     checked_number,
     did_you_mean,
+    printable,
+    shown,
 )
 
 
-@pytest.mark.parametrize("value", [0, 1, 0.5, np.float32(0.5), np.int64(1)])
+@pytest.mark.parametrize("value", [0, 1, 0.5, np.float32(0.5), np.int64(1), np.array(0.5)])
 def test_checked_number_returns_float(value: float) -> None:
     checked = checked_number("x", value, 0, 1)
     assert type(checked) is float
@@ -27,6 +29,8 @@ def test_checked_number_returns_float(value: float) -> None:
         (-1, (0,), "x=-1; expected a number of at least 0"),
         (float("nan"), (), "x=nan; expected a finite number"),
         (float("inf"), (0,), "x=inf; expected a number of at least 0"),
+        (10**400, (), "x=10000.*; expected a finite number"),
+        (2**53 + 1, (0, 2**53), r"x=9007199254740993; expected .* in \[0, 9007199254740992\]"),
     ],
 )
 def test_checked_number_rejects_out_of_range(
@@ -43,7 +47,7 @@ def test_checked_number_open_and_whole() -> None:
         checked_number("x", 1.5, 0, whole=True)
 
 
-@pytest.mark.parametrize("value", ["1", None, True, [1], 1j])
+@pytest.mark.parametrize("value", ["1", None, True, [1], 1j, np.True_, np.array([1])])
 def test_checked_number_rejects_other_types(value: object) -> None:
     with pytest.raises(TypeError, match="expected a number in"):
         checked_number("x", value, 0, 1)
@@ -75,3 +79,17 @@ def test_checked_integer_is_an_int():
 def test_checked_number_names_excluded_bound() -> None:
     with pytest.raises(ValueError, match="x=0; expected a number above 0"):
         checked_number("x", 0, 0, above=True)
+
+
+def test_shown_is_one_printable_line() -> None:
+    class Broken:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    assert shown("a\x1bb") == r"'a\x1bb'"
+    assert shown(np.zeros((2, 2))) == "array([[0., 0.], [0., 0.]])"
+    assert shown(Broken()) == "<Broken>"
+    assert shown(10**5000) == "<int>"  # too many digits for Python
+    assert len(shown("x" * 10**6)) == 200
+    assert printable("a\x1b\n\ud800b") == r"a\x1b\n\ud800b"
+    assert printable("näive") == "näive"

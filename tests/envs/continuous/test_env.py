@@ -332,10 +332,13 @@ def test_compute_reward_equals_step_reward() -> None:
 
 
 def test_desired_goal_follows_goal() -> None:
-    env = DynaMazeContinuousEnv("S.G\n...", {1: {"goal": (1, 0)}}, observation="goal")
+    env = DynaMazeContinuousEnv("S.G\n...", {"episode 1": {"goal": (1, 0)}}, observation="goal")
     observation, _ = env.reset(seed=0)
     assert observation["desired_goal"].tolist() == [0.5, 2.5]
+    env.change({"goal": (1, 2)})
     observation, *_ = env.step(np.zeros(2))
+    assert observation["desired_goal"].tolist() == [1.5, 2.5]
+    observation, _ = env.reset()
     assert observation["desired_goal"].tolist() == [1.5, 0.5]
 
 

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamaze.envs.generation import ALGORITHMS, ENDPOINTS, GeneratedMaze, MazeGenerator
+from dynamaze.envs.generation.generator import SPLITS, walls_digest
 from dynamaze.envs.generation.level_rng import WALLS, LevelRNG
 from dynamaze.envs.mazes.layout import DISPLACEMENTS, MAX_CELLS, Layout
 
@@ -516,3 +517,45 @@ def test_large_maze_is_generated() -> None:
     for algorithm in ALGORITHMS:
         maze = MazeGenerator(501, algorithm, endpoints="corners").make(0)
         assert maze.walls.shape == (501, 501)
+
+
+# -- training and test mazes ---------------------------------------------------------------------
+
+
+def test_split_divides_small_mazes() -> None:
+    refused = set()
+    for algorithm in ALGORITHMS:
+        for size in ((3, 3), (3, 4), (4, 3), (5, 5), (5, 7), (7, 4), (9, 7)):
+            try:
+                train, test = (MazeGenerator(size, algorithm, split=half) for half in SPLITS)
+            except ValueError:
+                refused.add((algorithm, size))
+                continue
+            held_out = {test.make(level).walls.tobytes() for level in range(12)}
+            trained = {train.make(level).walls.tobytes() for level in range(12)}
+            assert not trained & held_out
+    constant = {size for algorithm, size in refused if algorithm == "rooms"}
+    assert constant == {(3, 3), (3, 4), (4, 3), (5, 5)}  # each is one room
+    assert {algorithm for algorithm, _ in refused} == {"rooms", "empty"}
+
+
+def test_split_keeps_own_mazes() -> None:
+    plain, train = MazeGenerator(7, "prim"), MazeGenerator(7, "prim", split="train")
+    test = MazeGenerator(7, "prim", split="test")
+    kept = 0
+    for level in (*range(30), 2**52 + 2**31):
+        mazes = [generator.make(level) for generator in (plain, train, test)]
+        equal = [np.array_equal(mazes[0].walls, maze.walls) for maze in mazes[1:]]
+        assert sum(equal) == 1
+        assert mazes[0][1:] == mazes[1 + equal.index(True)][1:]
+        kept += equal[0]
+    assert 5 < kept < 26
+    assert walls_digest(np.eye(3, dtype=np.bool_)) == 11788033956709185310  # on every machine
+
+
+@pytest.mark.parametrize("split", ["Train", "", 1, True])
+def test_split_is_checked(split: Any) -> None:
+    with pytest.raises(ValueError, match=r"split=.*; expected one of \['train', 'test'\] or None"):
+        MazeGenerator(5, split=split)
+    with pytest.raises(ValueError, match="split='train' with algorithm='wilson'"):
+        MazeGenerator(9, "wilson", loops=1, split="train")

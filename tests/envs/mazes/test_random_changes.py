@@ -15,7 +15,7 @@ import pytest
 
 from dynamaze.envs import Layout, RandomChanges
 from dynamaze.envs.mazes.random_changes import PendingChange
-from dynamaze.envs.mazes.schedule import DYNA
+from dynamaze.envs.mazes.schedule import DYNA, LAST_STEP
 
 EVENTS = 20_000
 
@@ -55,6 +55,24 @@ def test_poisson_counts_match_rate() -> None:
         assert abs((counts == number).mean() - expected) < 5 * deviation
 
 
+@pytest.mark.parametrize("rate", [0.02, 0.7, 50.0])
+def test_poisson_is_exact_until_end(rate: float) -> None:
+    changes = RandomChanges(when="poisson", rate=rate)
+
+    def waits(now: int) -> list[int]:
+        uniform = np.random.default_rng(2).random
+        pending = changes.first(now, uniform)
+        steps = []
+        for _ in range(300):
+            steps.append(pending.step - now)
+            pending = changes.after(pending, uniform)
+        return steps
+
+    assert waits(LAST_STEP - 100) == waits(2**52) == waits(0)
+    assert changes.first(7, lambda: 0.0).step == 8  # a time of 0 is no change now
+    assert changes.after(PendingChange(9, 1.0), lambda: 1e-300).step == 9
+
+
 def test_bursts_have_length() -> None:
     waits = gaps(RandomChanges(when="bursts", probability=0.1, length=4))
     assert (waits.reshape(-1, 4)[:, 1:] == 1).all()
@@ -88,7 +106,7 @@ def test_rare_change_fits_clock() -> None:
         RandomChanges(when="poisson", rate=1e-300),
         RandomChanges(when="periodic", period=10**30),
     ):
-        assert changes.first(0, lambda: 0.5).step == 2**62
+        assert changes.first(0, lambda: 0.5).step >= LAST_STEP
 
 
 # -- kinds ---------------------------------------------------------------------------------------
@@ -213,11 +231,13 @@ def test_from_argument_accepts_process() -> None:
 
 def test_walls_need_a_wall() -> None:
     check: Callable[[Layout], None] = RandomChanges(probability=1).check_fits
-    with pytest.raises(ValueError, match="a maze without a wall"):
+    with pytest.raises(ValueError, match="cells=1 in a maze without a wall"):
         check(Layout.from_text("S.G"))
+    with pytest.raises(ValueError, match="cells=2 in a maze of 1 walls"):
+        RandomChanges(probability=1, cells=2).check_fits(Layout.from_text("S.G\n#.."))
     check(Layout.from_text("S.G\n#.."))
 
 
 def test_pending_change_is_json() -> None:
     pending = RandomChanges(when="poisson", rate=0.3).first(5, np.random.default_rng(0).random)
-    assert PendingChange(*map(float, pending)) == pending
+    assert PendingChange(**{name: float(n) for name, n in pending._asdict().items()}) == pending

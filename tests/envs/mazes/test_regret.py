@@ -106,7 +106,7 @@ def test_stationary_values_hold_per_phase() -> None:
 def test_clairvoyant_equals_stationary_early() -> None:
     schedule = read_schedule("shortcut", slip_probability=0.2)
     stationary, clairvoyant = StationaryValues(schedule), ClairvoyantValues(schedule)
-    for step in (0, 1, 500, 3000, 3001, 2**60):
+    for step in (0, 1, 500, 3000, 3001, 2**52):
         np.testing.assert_allclose(
             clairvoyant.action_values(step), stationary.action_values(step), rtol=0, atol=1e-10
         )
@@ -215,9 +215,9 @@ def test_undiscounted_always_slipping_is_finite() -> None:
 
 def test_clairvoyant_reports_divergence() -> None:
     costs = {"step_reward": -1.0, "wall_reward": -1.0}
-    schedule = read_schedule("SG#.", {1: costs, 2**60: "SG.."})
+    schedule = read_schedule("SG#.", {1: costs, 2**52: "SG.."})
     found = ClairvoyantValues(schedule, 1.0, max_sweeps=500)
-    assert found.values(2**60).tolist() == [1, 0, 1, 0]
+    assert found.values(2**52).tolist() == [1, 0, 1, 0]
     with pytest.raises(RuntimeError, match=r"of phase 1 still change 500 steps before the phase"):
         found.values(1)
     assert np.isfinite(ClairvoyantValues(schedule, 0.9).values(0)).all()

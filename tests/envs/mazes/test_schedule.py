@@ -6,9 +6,10 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from dynamaze.envs import PRESETS, Layout, LayoutError, Schedule, read_schedule
+from dynamaze.envs import PRESETS, Layout, LayoutError, Rewards, Schedule, read_schedule
 from dynamaze.envs.mazes.layout import MAX_CELLS
 
 OPEN, SHUT = "S.G\n...", "S#G\n..."
@@ -86,18 +87,63 @@ def test_steps_match_layouts(steps: tuple[int, ...]) -> None:
         Schedule((Layout.from_text(OPEN),), steps)
 
 
+@pytest.mark.parametrize(
+    ("heading", "message"),
+    [
+        ("@ 7 slip_probability=7", "slip_probability=7"),
+        ("@ 7 goal_reward=nan", "goal_reward=nan"),
+        ("@ 7 goal=2", "change='goal'; expected one of"),
+        ("@ 7 layout=2", "change='layout'; expected one of"),
+        ("@ 7 step_reward=1 step_reward=2", "step_reward twice"),
+        ("@ 7 step_reward=x", "step_reward='x'; expected a number"),
+        ("@ 5", "expected one after world step 5"),
+        ("@", "world step ''; expected a whole number"),
+        ("@ \x1b[31m7", r"'\\x1b\[31m7'"),
+        ("@ episode 7", "one kind of them"),
+        (f"@ {2**53 + 1}", "expected 1 to 9007199254740992"),
+        ("@ " + "9" * 5000, "expected"),
+    ],
+)
+def test_heading_error_says_phase_and_row(heading: str, message: str) -> None:
+    with pytest.raises(
+        LayoutError, match=rf"^layout phase 2, which begins at row 5: .*{message}"
+    ) as info:
+        Schedule.from_text(f"{OPEN}\n@ 5\n{SHUT}\n{heading}\n{OPEN}")
+    assert str(info.value).isprintable()
+    assert len(str(info.value)) < 500
+
+
+def test_errors_escape_control_characters(tmp_path: Path) -> None:
+    path = tmp_path / "\x1b[2J\u202e.txt"
+    path.write_text("S.G\n..\x1b")
+    for layout in (path, str(path), "S.G\x1c...", "\ud800", ["S.G", "\x07.."], str(path)[:-1]):
+        with pytest.raises(LayoutError) as info:
+            read_schedule(layout)
+        assert str(info.value).isprintable()
+
+
+def test_layout_accepts_arrays_and_numbers() -> None:
+    expected = read_schedule(["S.G", "..."], slip_probability=0.2, rewards=Rewards(2.0))
+    for rows in (np.array(["S.G", "..."]), np.array([list("S.G"), list("...")]), np.array(OPEN)):
+        own = {"layout": rows, "slip_probability": 0.2, "goal_reward": 2}
+        assert read_schedule(own) == read_schedule(expected) == expected
+
+
 def test_text_phases_are_ordered() -> None:
     with pytest.raises(LayoutError, match="world step 3; expected one after world step 5"):
         Schedule.from_text(f"{OPEN}\n@ 5\n{SHUT}\n@ 3\n{OPEN}")
     with pytest.raises(LayoutError, match=r"^layout row 1, column 2"):
         Schedule.from_text(f"S.G\n..?\n@ 5\n{SHUT}")
-    with pytest.raises(LayoutError, match=r"after the change at world step 5: .*row 1, column 2"):
+    with pytest.raises(
+        LayoutError,
+        match=r"^layout phase 1, which begins at row 2: .*step 5: layout row 1, column 2",
+    ):
         Schedule.from_text(f"{OPEN}\n@ 5\nS.G\n..?")
 
 
-@pytest.mark.parametrize("wrong", [3, None, 2.5, {"a": 1}])
+@pytest.mark.parametrize("wrong", [3, None, 2.5, {"a": 1}, b"S.G", {"layout": {"layout": OPEN}}])
 def test_layout_rejects_other_types(wrong: Any) -> None:
-    with pytest.raises(TypeError, match="layout="):
+    with pytest.raises(TypeError, match=r"layout[=:]"):
         read_schedule(wrong)
     with pytest.raises(TypeError, match="layout="):
         read_schedule(OPEN, {5: {"layout": wrong}})

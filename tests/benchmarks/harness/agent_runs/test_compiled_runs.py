@@ -38,6 +38,7 @@ from dynamaze.benchmarks.harness.agent_runs.compiled_runs import (
     run_many,
 )
 from dynamaze.benchmarks.speed.c_dyna_q import build_c_dyna_q, find_compiler
+from dynamaze.envs.mazes.schedule import LAST_STEP
 from dynamaze.envs.vector import kernel
 from dynamaze.envs.vector.kernel import refill_one
 
@@ -322,3 +323,11 @@ def test_model_that_reads_a_changing_maze_is_refused(wrap: Any) -> None:
         agent = DynaQ(env, model=wrap(TrueModel(env)), planning_steps=5, seed=0)
         obstacle = compiled_runs.compiled_obstacle(agent)
         assert ("reads the environment" in obstacle) == refused, obstacle
+
+
+def test_clock_of_compiled_run_ends() -> None:
+    run = CompiledRun(QLearning("DynaMaze-v0", seed=0))
+    run._env.state.world_step[0] = LAST_STEP - 4
+    run.advance(4, 0)
+    with pytest.raises(RuntimeError, match=f"step\\(\\) at world step {LAST_STEP}, the end of"):
+        run.advance(1, 0)

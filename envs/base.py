@@ -211,7 +211,8 @@ class MazeEnv(gym.Env[Any, Any], ABC):
             "rgb_array": uint8 (height, width, 3). "ansi": rows of text, the agent as `A`;
             "ansi_color": the same in colours; "svg": a drawing. "human": None, the window is drawn.
         """
-        return self._renderer.render(self.scene(), self.metadata)
+        name = type(self).__name__ if self.spec is None else self.spec.id
+        return self._renderer.render(self.scene(), self.metadata, name)
 
     def close(self) -> None:
         """Close the window if it is open; a later `reset` opens it again."""

@@ -30,7 +30,7 @@ from ..viewer.session import HELP, Controls, ViewerSession, Watchable
 from ..viewer.statistics import EpisodeStatistics, RecordStatistics
 from ..viewer.window import (
     MAX_SIZE,
-    NUMBER_KEYS,
+    OVERLAY_KEYS,
     SHARED_KEYS,
     ViewerWindow,
     max_size_on_desktop,
@@ -40,7 +40,7 @@ from .watched_agents import watchable_agent
 
 KEYS = (
     "space: pause or continue;  N or right arrow: one step;  + and -: speed;  Esc or Q: end\n"
-    f"{',  '.join(f'{key}: {name}' for key, name in NUMBER_KEYS.items())},  0: no overlays\n"
+    f"{OVERLAY_KEYS}\n"
     f"{SHARED_KEYS}"
 )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import islice
 from typing import Protocol
 
 from dynamaze.agents import Step
-from dynamaze.envs.rendering.overlays import SWITCHES
 
+from .busy import watch_compiler
 from .recording import VIDEO_FPS
 from .statistics import EpisodeStatistics, RecordStatistics
 from .window import MOUSE_LINES, OVERLAY_LINES, SHARED_LINES, ViewerWindow
@@ -26,6 +27,12 @@ SPEEDS = (0.5, 1, 2, 4, 8, 15, 30, 60, 125, 250, 500, 1000, math.inf)
 
 POLL_SECONDS = 1 / 60
 """Time between two polls of the window's events."""
+
+BUSY_SECONDS = 0.4
+"""A step that takes longer is announced in the picture."""
+
+BUSY_FRAME_SECONDS = 0.1
+"""Time between two frames during such a step."""
 
 HELP = (
     ("", "agent"),
@@ -74,10 +81,43 @@ class ViewerSession:
     def run(self, agent: Watchable, steps: int | None = None) -> None:
         """Run an agent until the user ends the session, or for a number of steps."""
         # The agent's loop is a generator: between two steps it waits for the viewer.
-        for step in islice(agent.steps(), steps):
-            self.statistics.add(step)
-            if not self.show_step():
-                break
+        source = islice(agent.steps(), steps)
+        if self.window.display is None:
+            for step in source:
+                self.statistics.add(step)
+                self.show_step()
+            return
+        self.window.show_start(self._fields(), self._note())
+        # Steps are taken in another thread, so that the window answers while one takes seconds.
+        # Between two calls of `_take` that thread is idle, and the agent may be read.
+        with ThreadPoolExecutor(1, "agent") as worker, watch_compiler() as is_compiling:
+            while taken := self._take(worker, source, is_compiling):
+                for step in taken:
+                    self.statistics.add(step)
+                if not self.show_step():
+                    break
+
+    def _take(
+        self,
+        worker: ThreadPoolExecutor,
+        source: Iterator[Step],
+        is_compiling: Callable[[], bool],
+    ) -> list[Step]:
+        """Take the next step, or several at full speed; answer the user in the meantime."""
+        at_full_speed = self.controls.speed == math.inf and not self.controls.paused
+        job = worker.submit(take_steps, source, POLL_SECONDS if at_full_speed else 0.0)
+        drawn = began = time.monotonic()
+        while not wait([job], timeout=POLL_SECONDS).done:
+            self._poll(busy=True)
+            now = time.monotonic()
+            if self.controls.ended:
+                self.window.hide()  # at once, not when the step ends
+            elif now - began >= BUSY_SECONDS and now - drawn >= BUSY_FRAME_SECONDS:
+                banner = "compiling (once)" if is_compiling() else "computing"
+                self.window.show_busy(self._fields(), banner)
+                self._write_title()
+                drawn = now
+        return job.result()
 
     def show_step(self) -> bool:
         """Show the latest step and wait until the next is due; return False if the user ended."""
@@ -102,10 +142,10 @@ class ViewerSession:
         """Regret of all actions so far; None if unknown."""
         return self._recorded.total_regret
 
-    def _poll(self) -> None:
+    def _poll(self, *, busy: bool = False) -> None:
         """Process the user's input."""
         self._polled = self.controls.clock()
-        for key in self.window.process_events():
+        for key in self.window.process_events(busy=busy):
             if self.controls.handle_key(key):
                 self.window.invalidate()
         self.controls.ended = self.controls.ended or self.window.closed
@@ -115,11 +155,14 @@ class ViewerSession:
 
     def _draw(self) -> None:
         began = self.controls.clock()
-        assert self.window.display is not None
-        self.window.display.title = f"{self.statistics.title} ({self.controls.label()})"
+        self._write_title()
         self.window.refresh(self._fields(), self._note())
         self._drawn = self.controls.clock()
         self._cost = self._drawn - began
+
+    def _write_title(self) -> None:
+        if self.window.display is not None:
+            self.window.display.title = f"{self.statistics.title} ({self.controls.label()})"
 
     def _record_frame(self) -> None:
         """Draw a frame for the video, if it will be visible there."""
@@ -150,9 +193,18 @@ class ViewerSession:
         return fields
 
     def _note(self) -> str:
-        shown = [name for name in sorted(self.window.shown) if name not in SWITCHES]
-        overlays = [", ".join(shown)] if shown else []
-        return " · ".join([self.statistics.description(), *overlays])
+        return self.statistics.description()
+
+
+def take_steps(source: Iterator[Step], seconds: float) -> list[Step]:
+    """Take steps for a time, at least one; none only where there are no more."""
+    end = time.perf_counter() + seconds
+    taken = []
+    for step in source:
+        taken.append(step)
+        if time.perf_counter() >= end:
+            break
+    return taken
 
 
 class Controls:

@@ -140,7 +140,7 @@ def main(config: Watch) -> None:
         print(opening_message(statistics.title, env, visible=visible), flush=True)
         try:
             with window:
-                session.run(agent, config.steps)
+                session.run(agent, config.steps, progress=config.save is not None)
         finally:
             if statistics.num_steps:
                 print(statistics.summary(session.regret))

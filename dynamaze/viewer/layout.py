@@ -96,7 +96,8 @@ class WindowLayout:
             wide, high = max(room[0], width), max(room[1], height)
         self.origin = x, y = (wide - width) // 2, (high - height) // 2
         frame = np.empty((high + STRIP_HEIGHT, wide, 3), dtype=np.uint8)
-        frame[:high] = BACKGROUND
+        if (wide, high) != (width, height):
+            frame[:high] = BACKGROUND
         frame[y : y + height, x : x + width] = picture
         if help_lines:
             frame[:high] = paint_help(frame[:high], help_lines)
@@ -211,17 +212,18 @@ class TextSurface:
 
     def __init__(self, frame: Frame) -> None:
         """Copy a frame (height, width, 3)."""
-        require_pygame()
-        import pygame
-
         self.height, self.width = frame.shape[:2]
         # Independent of windows, so it survives `pygame.quit()`.
-        self._surface = pygame.image.frombuffer(frame.tobytes(), (self.width, self.height), "RGB")
+        self._surface = _pygame().image.frombuffer(
+            frame.tobytes(), (self.width, self.height), "RGB"
+        )
 
     @classmethod
     def plain(cls, width: int, height: int, color: Color) -> TextSurface:
         """Return a surface of one color."""
-        return cls(np.full((height, width, 3), color, dtype=np.uint8))
+        surface = cls(np.zeros((height, width, 3), dtype=np.uint8))
+        surface.fill((0, 0, width, height), color)
+        return surface
 
     def write(self, text: str, at: tuple[int, int], font: Font, color: Color) -> int:
         """Write a line.
@@ -286,13 +288,20 @@ def truncated(text: str, font: Font, width: int) -> str:
 
 def _font(font: Font) -> Any:
     """Return a loaded font; pygame is initialised again if needed."""
-    require_pygame()
-    import pygame
-
+    pygame = _pygame()
     if not pygame.font.get_init():  # another library may have shut pygame down
         pygame.font.init()
         _load.cache_clear()
     return _load(font)
+
+
+@cache
+def _pygame() -> Any:
+    """Return pygame, which is checked once."""
+    require_pygame()
+    import pygame
+
+    return pygame
 
 
 @cache

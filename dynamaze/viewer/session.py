@@ -12,7 +12,7 @@ from typing import Protocol
 from dynamaze.agents import Step
 
 from .busy import watch_compiler
-from .recording import VIDEO_FPS
+from .recording import VIDEO_FPS, with_progress
 from .statistics import EpisodeStatistics, RecordStatistics
 from .window import MOUSE_LINES, OVERLAY_LINES, SHARED_LINES, ViewerWindow
 
@@ -78,10 +78,18 @@ class ViewerSession:
         self._cost = 0.0  # duration of the last drawing, in seconds
         self._video_time = 0.0
 
-    def run(self, agent: Watchable, steps: int | None = None) -> None:
-        """Run an agent until the user ends the session, or for a number of steps."""
+    def run(self, agent: Watchable, steps: int | None = None, *, progress: bool = False) -> None:
+        """Run an agent until the user ends the session, or for a number of steps.
+
+        Args:
+            agent: the agent.
+            steps: number of steps; None for no limit.
+            progress: show the progress of that number of steps on stderr.
+        """
         # The agent's loop is a generator: between two steps it waits for the viewer.
-        source = islice(agent.steps(), steps)
+        source: Iterator[Step] = islice(agent.steps(), steps)
+        if progress and steps is not None:
+            source = with_progress(source, steps)
         if self.window.display is None:
             for step in source:
                 self.statistics.add(step)

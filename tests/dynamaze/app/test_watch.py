@@ -475,18 +475,18 @@ def test_video_and_screenshot_keys(
         assert image.size == (576, 480)
 
 
-def test_killed_recording_leaves_part_file(tmp_path: Path) -> None:
+def test_killed_recording_leaves_temporary_file(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "dynamaze", "watch", "--fps", "0", "--save", "video.gif"]
     pipe = subprocess.PIPE
     environment = {**os.environ, "SDL_VIDEODRIVER": "dummy"}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=pipe) as process:
         for _ in range(600):
-            if list(tmp_path.glob("*.part")) or list(tmp_path.glob(".*.part")):
+            if list(tmp_path.glob(".*.tmp")):
                 break
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(0.05)
         process.kill()
-    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
+    assert [path.suffix for path in tmp_path.iterdir()] == [".tmp"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no signals to send")
@@ -504,7 +504,7 @@ def test_interrupt_keeps_video(tmp_path: Path, interruptible: list[str]) -> None
         stderr=pipe,
         text=True,
     ) as process:
-        while not list(tmp_path.glob(".*.part")):
+        while not list(tmp_path.glob(".*.tmp")):
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(0.05)
         process.send_signal(signal.SIGINT)

@@ -23,7 +23,7 @@ from dynamaze.viewer.layout import STRIP_HEIGHT
 
 TOOLS = ("Xvfb", "openbox", "xdotool", "import")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
-TIMEOUT = 30  # seconds
+TIMEOUT = 60  # seconds: the first steps compile
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import islice
 from typing import Protocol
 
 from dynamaze.agents import Step
 
-from .busy import watch_compiler
 from .recording import VIDEO_FPS, with_progress
 from .statistics import EpisodeStatistics, RecordStatistics
-from .window import MOUSE_LINES, OVERLAY_LINES, SHARED_LINES, ViewerWindow
+from .window import MOUSE_LINES, OVERLAY_LINES, POLL_SECONDS, SHARED_LINES, ViewerWindow
 
 SNAPSHOT_SPEED = 60
 """Above this speed (steps per second) the end of an episode is invisible and takes no snapshot."""
@@ -24,15 +22,6 @@ DRAWING_RATIO = 3
 
 SPEEDS = (0.5, 1, 2, 4, 8, 15, 30, 60, 125, 250, 500, 1000, math.inf)
 """Speeds set by the keys + and -, in steps per second."""
-
-POLL_SECONDS = 1 / 60
-"""Time between two polls of the window's events."""
-
-BUSY_SECONDS = 0.4
-"""A step that takes longer is announced in the picture."""
-
-BUSY_FRAME_SECONDS = 0.1
-"""Time between two frames during such a step."""
 
 HELP = (
     ("", "agent"),
@@ -96,36 +85,25 @@ class ViewerSession:
                 self.show_step()
             return
         self.window.show_start(self._fields(), self._note())
-        # Steps are taken in another thread, so that the window answers while one takes seconds.
-        # Between two calls of `_take` that thread is idle, and the agent may be read.
-        with ThreadPoolExecutor(1, "agent") as worker, watch_compiler() as is_compiling:
-            while taken := self._take(worker, source, is_compiling):
-                for step in taken:
-                    self.statistics.add(step)
-                if not self.show_step():
-                    break
+        while taken := self._take(source):
+            for step in taken:
+                self.statistics.add(step)
+            if not self.show_step():
+                break
 
-    def _take(
-        self,
-        worker: ThreadPoolExecutor,
-        source: Iterator[Step],
-        is_compiling: Callable[[], bool],
-    ) -> list[Step]:
-        """Take the next step, or several at full speed; answer the user in the meantime."""
+    def _take(self, source: Iterator[Step]) -> list[Step]:
+        """Take the next step, or several at full speed; none if there are no more."""
         at_full_speed = self.controls.speed == math.inf and not self.controls.paused
-        job = worker.submit(take_steps, source, POLL_SECONDS if at_full_speed else 0.0)
-        drawn = began = time.monotonic()
-        while not wait([job], timeout=POLL_SECONDS).done:
-            self._poll(busy=True)
-            now = time.monotonic()
-            if self.controls.ended:
-                self.window.hide()  # at once, not when the step ends
-            elif now - began >= BUSY_SECONDS and now - drawn >= BUSY_FRAME_SECONDS:
-                banner = "compiling (once)" if is_compiling() else "computing"
-                self.window.show_busy(self._fields(), banner)
-                self._write_title()
-                drawn = now
-        return job.result()
+        seconds = POLL_SECONDS if at_full_speed else 0.0
+        return self.window.answer_during(lambda: take_steps(source, seconds), self._poll_busy)
+
+    def _poll_busy(self) -> list[tuple[str, str]]:
+        """Process the user's input during a step; return the fields of the strip."""
+        self._poll(busy=True)
+        if self.controls.ended:
+            self.window.hide()  # at once, not when the step ends
+        self._write_title()
+        return self._fields()
 
     def show_step(self) -> bool:
         """Show the latest step and wait until the next is due; return False if the user ended."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 import gymnasium as gym
 
@@ -21,6 +22,7 @@ from dynamaze.envs.rendering.window import (
     require_display,
 )
 
+from .busy import watch_compiler
 from .editor import MazeEditor
 from .environment import BLANK_FRAME, Camera
 from .layout import STRIP_HEIGHT, HelpLine, Status, WindowLayout
@@ -28,9 +30,14 @@ from .overlays import OverlaySource
 from .recording import VideoRecorder
 
 MESSAGE_SECONDS = 4.0
+POLL_SECONDS = 1 / 60  # between two polls of the window's events
+BUSY_SECONDS = 0.4  # work that takes longer is announced in the picture
+BUSY_FRAME_SECONDS = 0.1  # between two frames during such work
 MAX_SIZE = (960, 720)  # largest size of a maze in pixels, if the desktop is large enough
 MIN_SIZE = (560, 320)  # for the strip and the help
 LEAST_SIZE = (300, 100)  # in a window that was made small, whose frame is then reduced
+
+Result = TypeVar("Result")
 
 NUMBER_KEYS = {str(number): name for number, name in enumerate(OVERLAYS, 1)}
 """Number key -> overlay that it shows or hides."""
@@ -108,6 +115,7 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
         self._room: tuple[int, int] | None = None  # size that the user gave the window
         self._deferred: list[Any] = []  # mouse events that arrived while the agent was busy
         self._stale = True
+        self._worker: ThreadPoolExecutor | None = None
 
     # -- drawing -------------------------------------------------------------------------------
 
@@ -171,11 +179,34 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
             self._picture = self._camera.render()
         self.display.show(self._compose())
 
-    def show_busy(self, fields: Sequence[tuple[str, str]], banner: str) -> None:
-        """Show the latest picture under a message.
+    def answer_during(
+        self, work: Callable[[], Result], poll: Callable[[], Sequence[tuple[str, str]]]
+    ) -> Result:
+        """Do work in another thread, so that the window answers while it takes seconds.
 
-        Neither the agent nor the environment is read, which may change in another thread.
+        Args:
+            work: may change the agent and the environment. They are not read until it ends; the
+                other thread is idle then.
+            poll: called `1 / POLL_SECONDS` times a second meanwhile, to process the user's input;
+                returns the pairs (label, value) of the strip.
+
+        Returns:
+            The result of the work.
         """
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(1, "viewer")
+        with watch_compiler() as is_compiling:
+            job = self._worker.submit(work)
+            began = drawn = time.monotonic()
+            while not wait([job], timeout=POLL_SECONDS).done:
+                fields, now = poll(), time.monotonic()
+                if now - began >= BUSY_SECONDS and now - drawn >= BUSY_FRAME_SECONDS:
+                    self._show_busy(fields, "compiling (once)" if is_compiling() else "computing")
+                    drawn = now
+        return job.result()
+
+    def _show_busy(self, fields: Sequence[tuple[str, str]], banner: str) -> None:
+        """Show the latest picture, of before the work began, under a message."""
         if self.display is not None:
             note = self._message or self._status.note
             self._status = self._status._replace(fields=fields, note=note)
@@ -340,13 +371,18 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
         """Close the window on the screen, but not yet the video."""
         if self.display is not None:
             self.display.close()
+            self.display.closed_by_user = True
 
     def close(self) -> None:
         """Complete the video and close the window."""
         try:
             self.recorder.stop()
         finally:
-            self.hide()
+            if self.display is not None:
+                self.display.close()
+            if self._worker is not None:
+                self._worker.shutdown()
+                self._worker = None
 
     def __exit__(self, *_error: object) -> None:
         self.close()

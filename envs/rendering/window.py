@@ -96,8 +96,11 @@ class RenderWindow:
                 return
         self._wait()
         with _lock:
-            self._title = self._title if title is None else title
-            self._draw(frame)
+            # Again: of what came meanwhile a caller that empties the queue would take our part.
+            _take_events()
+            if not self.closed_by_user:
+                self._title = self._title if title is None else title
+                self._draw(frame)
 
     @property
     def title(self) -> str:
@@ -430,14 +433,10 @@ def _take_events(reader: RenderWindow | None = None) -> list[Any]:
 
     if not pygame.display.get_init():
         return []
-    pygame.event.pump()
-    # The mouse's events, too: a caller may never read those that are left in the queue.
-    types = None if reader is not None else (*_window_types(), pygame.MOUSEMOTION)
-    if not pygame.event.peek(types, pump=False):
-        return []  # nothing is touched
     owners = {id(window._handle): window for window in _open_windows}
     concerning, read, left = [], [], []
-    for event in pygame.event.get(pump=False):
+    # All are taken: pygame finds no window's events by their types.
+    for event in pygame.event.get():
         owner = owners.get(id(getattr(event, "window", None)))
         if owner is not None and event.type in _window_types():
             concerning.append((owner, event))

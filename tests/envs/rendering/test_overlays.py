@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamaze.envs.rendering import OVERLAYS, Overlays
-from dynamaze.envs.rendering.overlays import find_overlay, overlay_title
-from dynamaze.envs.rendering.overlays import SWITCHES
+from dynamaze.envs.rendering.overlays import SWITCHES, find_overlay, overlay_title
 
 SHAPE = (2, 3)
 GIVEN: dict[str, Any] = {

@@ -388,12 +388,12 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         Args:
             **arrays: by name; None removes an overlay. S = rows * cols states, and wherever
                 (S, ...) fits, (rows, cols, ...) does; NaN draws nothing. `values` (S,): a heat
-                map. `q` (S, 4): four triangles. `policy` (S, 4), probabilities: arrows. `visits`
-                (S,): counts. `belief` (rows, cols), bool or probabilities: the walls of a model,
-                compared with the true ones. `planned` (n, 2), pairs of state and action,
-                the newest last: the planner's last updates. `tree` (S,): visits of a search tree.
-                `trail`, `changed`: bools, False hides them. `value_range`: the ends of the
-                colours of `values` and `q`.
+                map, without walls and goals. `q` (S, 4): four triangles, likewise. `policy`
+                (S, 4), probabilities: arrows. `visits` (S,): counts. `belief` (rows, cols), bool
+                or probabilities: the walls of a model, compared with the true ones. `planned`
+                (n, 2), pairs of state and action, the newest last: the planner's last updates.
+                `tree` (S,): visits of a search tree. `trail`, `changed`: bools, False hides them.
+                `value_range`: the ends of the colours of `values` and `q`.
 
         Raises:
             ValueError: for an unknown name, or an array that does not fit; TypeError for anything

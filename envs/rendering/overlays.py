@@ -64,8 +64,8 @@ class Overlays:
     the copies read-only.
 
     Attributes:
-        values: state values, (rows, cols).
-        q: action values, (rows, cols, 4).
+        values: state values, (rows, cols); drawn neither on walls nor on goals.
+        q: action values, (rows, cols, 4); drawn as `values`.
         policy: action probabilities, (rows, cols, 4).
         visits: counts, (rows, cols).
         belief: probability of a wall in each cell, (rows, cols); NaN where unknown.

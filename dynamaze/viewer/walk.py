@@ -243,17 +243,18 @@ def play_in_window(session: WalkSession, *, sleep: Callable[[float], None] = tim
         sleep: called between two polls of the keys.
     """
     print(KEYS, flush=True)
+    before = None
     try:
         with session.window:
             session.refresh()
-            _repeat_keys(not isinstance(session.state.maze, GridEnv))
+            before = _repeat_keys(None if isinstance(session.state.maze, GridEnv) else REPEAT_MS)
             while session.process_keys():
                 session.refresh()
                 if session.state.over:
                     _show_end(session, sleep)
                 sleep(POLL_SECONDS)
     finally:
-        _repeat_keys(False)
+        _repeat_keys(before)
         print(f"{session.title}: {session.state.summary()}")
         for path in session.window.recorder.saved:
             print(f"saved {path}")
@@ -269,12 +270,22 @@ def _show_end(session: WalkSession, sleep: Callable[[float], None]) -> None:
     session.window.invalidate()
 
 
-def _repeat_keys(enabled: bool) -> None:
-    """Set whether pressed keys repeat, which pygame has for all windows together."""
+def _repeat_keys(times: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Set how pressed keys repeat, which pygame has for all windows together.
+
+    Args:
+        times: delay and period in milliseconds; None leaves them unchanged.
+
+    Returns:
+        Those before; None if they were not changed.
+    """
     import pygame
 
-    if pygame.display.get_init():
-        pygame.key.set_repeat(*(REPEAT_MS if enabled else (0, 0)))
+    if times is None or not pygame.display.get_init():
+        return None
+    before: tuple[int, int] = pygame.key.get_repeat()
+    pygame.key.set_repeat(*times)
+    return before
 
 
 # -- in the terminal -------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ class WindowLayout:
             picture: (height, width, 3).
             status: content of the strip.
             help_lines: content of the help panel; empty for no panel.
-            banner: message over the picture; empty for none.
+            banner: message over the picture; empty for none. The help hides it.
             room: (width, height) above the strip. None: at least the smallest size, and even, for
                 video encoders.
         """
@@ -101,7 +101,7 @@ class WindowLayout:
         frame[y : y + height, x : x + width] = picture
         if help_lines:
             frame[:high] = paint_help(frame[:high], help_lines)
-        if banner:
+        elif banner:
             frame[:high] = paint_banner(frame[:high], banner)
         frame[high:] = paint_strip(wide, status)
         return frame

@@ -59,7 +59,7 @@ def screen(viewer: ViewerWindow) -> Frame:
 
 @pytest.mark.parametrize(
     ("size", "cell"),
-    [((1000, 800), 110), ((577, 481), 64), ((2000, 500), 66), ((400, 300), 34), ((200, 4000), 32)],
+    [((700, 600), 76), ((577, 481), 64), ((900, 400), 50), ((200, 900), 32)],
 )
 def test_frame_follows_window(viewer: ViewerWindow, user: Any, size: Any, cell: int) -> None:
     assert not viewer.stale

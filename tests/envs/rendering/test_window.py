@@ -281,7 +281,7 @@ def test_fullscreen_toggles(pygame: Any, window: RenderWindow) -> None:
 # -- environments ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("env_id", ["DynaMaze-v0", "DynaMazeLoCAContinuous-v0"])
+@pytest.mark.parametrize("env_id", ["DynaMaze-v0", "DynaMazeBlocking-v0"])
 def test_human_windows_have_numbers(pygame: Any, env_id: str) -> None:
     envs = [gym.make(env_id, render_mode="human") for _ in range(3)]
     for env in envs:
@@ -307,7 +307,7 @@ def test_human_windows_have_numbers(pygame: Any, env_id: str) -> None:
     [
         (["S.G"], None, 64),
         (["S" + "." * 99 + "G"] + ["." * 101] * 100, None, 10),
-        (["S.G"], (2000, 1500), 128),
+        (["S.G"], (500, 150), 128),
         (["S.G"], (20, 3000), 6),
         (["S.G"], (2, 2), 1),
     ],

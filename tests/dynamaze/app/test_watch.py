@@ -7,6 +7,8 @@ import math
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,25 @@ def test_close_button_ends_session(watching: Watching, pause_first: bool) -> Non
     watching.run(first, watching.user.close_button)
     assert watching.controls.ended
     assert watching.session.statistics.num_steps == (1 if pause_first else 2)
+
+
+def test_escape_closes_window_during_step(watching: Watching) -> None:
+    agent, seen = watching.agent, list[bool]()
+
+    class Slow:
+        def steps(self) -> Iterator[Any]:
+            watching.user.keys("SPACE", "ESCAPE")()
+            end = time.monotonic() + 20
+            while not watching.window.closed and time.monotonic() < end:
+                time.sleep(0.005)
+            seen.append(watching.window.closed)
+            yield from agent.steps()
+
+    watching.agent = Slow()
+    watching.run()
+    assert seen == [True]  # while the step was taken
+    assert watching.session.statistics.num_steps == 1
+    assert (watching.controls.ended, watching.controls.paused) == (True, True)
 
 
 def test_other_events_are_ignored(watching: Watching) -> None:

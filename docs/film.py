@@ -1,21 +1,17 @@
 """Make the film of the README: Dyna-Q+ in the blocking maze, before and after the change.
 
 `python docs/film.py` writes docs/learning.gif, in some ten seconds. `PARTS` selects the world steps
-that are shown. All frames have one palette, and pixels that stay the same are transparent: so the
-file is a third as large as one of `dynamaze watch --save`.
+that are shown.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from dynamaze.agents import DynaQPlus
+from dynamaze.envs.rendering import Animation
 from dynamaze.envs.rendering.scene import Frame
 from dynamaze.viewer.environment import Camera, make_env
 from dynamaze.viewer.overlays import AgentOverlays
@@ -37,7 +33,6 @@ PARTS = (
 """Captions, and the world steps after which a frame is drawn."""
 
 MAX_SIZE = (360, 240)  # of the maze, in pixels
-COLORS = 96
 FPS = 8
 
 
@@ -74,34 +69,7 @@ def frames() -> Iterator[Frame]:
             return
 
 
-def save(path: Path, pictures: list[Frame]) -> None:
-    """Write a looping GIF whose frames share one palette."""
-    mixture = Image.fromarray(np.concatenate(pictures[::6]))
-    palette = mixture.quantize(COLORS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    indices = [
-        np.asarray(Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE))
-        for picture in pictures
-    ]
-    unchanged = np.uint8(COLORS)  # the index of the transparent color, after those of the palette
-    parts = [indices[0]]
-    parts += [np.where(before == now, unchanged, now) for before, now in pairwise(indices)]
-    images = [Image.fromarray(part) for part in parts]
-    colors = (palette.getpalette() or [])[: 3 * COLORS]
-    for image in images:
-        image.putpalette([*colors, 0, 0, 0])
-    images[0].save(
-        path,
-        save_all=True,
-        append_images=images[1:],
-        duration=1000 // FPS,
-        loop=0,
-        transparency=int(unchanged),
-        disposal=1,
-        optimize=False,
-    )
-
-
 if __name__ == "__main__":
     output = Path(sys.argv[1]) if len(sys.argv) > 1 else OUTPUT
-    save(output, list(frames()))
+    Animation(frames(), fps=FPS).save(output)
     print(output)

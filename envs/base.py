@@ -220,7 +220,8 @@ class MazeEnv(gym.Env[Any, Any], ABC):
             "rgb_array": uint8 (height, width, 3). "ansi": rows of text, the agent as `A`;
             "ansi_color": the same in colours; "svg": a drawing. "human": None, the window is drawn.
         """
-        return self._renderer.render(self.scene(), self.metadata)
+        name = type(self).__name__ if self.spec is None else self.spec.id
+        return self._renderer.render(self.scene(), self.metadata, name)
 
     def close(self) -> None:
         """Close the window if it is open; a later `reset` opens it again."""
@@ -402,12 +403,12 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         Args:
             **arrays: by name; None removes an overlay. S = rows * cols states, and wherever
                 (S, ...) fits, (rows, cols, ...) does; NaN draws nothing. `values` (S,): a heat
-                map. `q` (S, 4): four triangles. `policy` (S, 4), probabilities: arrows. `visits`
-                (S,): counts. `belief` (rows, cols), bool or probabilities: the walls of a model,
-                compared with the true ones. `planned` (n, 2), pairs of state and action,
-                the newest last: the planner's last updates. `tree` (S,): visits of a search tree.
-                `trail`, `changed`: bools, False hides them. `value_range`: the ends of the
-                colours of `values` and `q`.
+                map, without walls and goals. `q` (S, 4): four triangles, likewise. `policy`
+                (S, 4), probabilities: arrows. `visits` (S,): counts. `belief` (rows, cols), bool
+                or probabilities: the walls of a model, compared with the true ones. `planned`
+                (n, 2), pairs of state and action, the newest last: the planner's last updates.
+                `tree` (S,): visits of a search tree. `trail`, `changed`: bools, False hides them.
+                `value_range`: the ends of the colours of `values` and `q`.
 
         Raises:
             ValueError: for an unknown name, or an array that does not fit; TypeError for anything

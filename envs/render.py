@@ -51,8 +51,13 @@ class EnvRenderer:
         self.window: Any = None
         self._painter: Any = None
 
-    def render(self, scene: Any, metadata: Mapping[str, Any]) -> Any:
+    def render(self, scene: Any, metadata: Mapping[str, Any], name: str = "DynaMaze") -> Any:
         """Draw a `dynamaze.envs.rendering.Scene`.
+
+        Args:
+            scene: the scene.
+            metadata: of the environment.
+            name: of the environment; the title of a window is this and a number.
 
         Returns:
             "rgb_array": uint8 (height, width, 3). "ansi", "ansi_color", "svg": text. "human":
@@ -66,18 +71,23 @@ class EnvRenderer:
             return None
         if self.render_mode in TEXT_MODES:
             return _to_text(self.render_mode, scene)
-        if self._painter is None:
-            from .rendering.frame import FramePainter
+        from .rendering.frame import FramePainter
 
-            self._painter = FramePainter(*scene.walls.shape)
-        frame = self._painter.paint(scene)
         if self.render_mode == "rgb_array":
-            return frame
-        if self.window is None:
-            from .rendering.window import RenderWindow
+            if self._painter is None:
+                self._painter = FramePainter(*scene.walls.shape)
+            return self._painter.paint(scene)
+        from .rendering.window import RenderWindow, cell_size_on_screen, numbered_title
 
-            self.window = RenderWindow("DynaMaze", fps=metadata["render_fps"])
-        self.window.show(frame)
+        if self.window is None:
+            self.window = RenderWindow(numbered_title(name), fps=metadata["render_fps"])
+        if self.window.closed_by_user:
+            return None
+        rows, cols = scene.walls.shape
+        size = cell_size_on_screen(rows, cols, self.window.resized_to)
+        if self._painter is None or self._painter.cell_size != size:
+            self._painter = FramePainter(rows, cols, cell_size=size)
+        self.window.show(self._painter.paint(scene))
         return None
 
     def close(self) -> None:

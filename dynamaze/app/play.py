@@ -23,7 +23,8 @@ class Play:
 
     Keys in the window: the arrow keys or W, A, S, D walk, R begins a new episode, Esc or Q ends. T
     shows the shortest path, 1 to 4 show overlays (optimal values, action values and policy, and
-    your visits), 0 hides all. V starts and stops a video, P saves a picture, H shows all keys.
+    your visits), 0 hides all. V starts and stops a video, P saves a picture, F11 fills the screen,
+    H shows all keys. The window can be resized.
 
     Mouse: a click builds or opens a wall, dragging edits several; a right click moves the goal.
 

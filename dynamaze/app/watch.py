@@ -30,7 +30,7 @@ from ..viewer.session import HELP, Controls, ViewerSession, Watchable
 from ..viewer.statistics import EpisodeStatistics, RecordStatistics
 from ..viewer.window import (
     MAX_SIZE,
-    NUMBER_KEYS,
+    OVERLAY_KEYS,
     SHARED_KEYS,
     ViewerWindow,
     max_size_on_desktop,
@@ -40,7 +40,7 @@ from .watched_agents import watchable_agent
 
 KEYS = (
     "space: pause or continue;  N or right arrow: one step;  + and -: speed;  Esc or Q: end\n"
-    f"{',  '.join(f'{key}: {name}' for key, name in NUMBER_KEYS.items())},  0: no overlays\n"
+    f"{OVERLAY_KEYS}\n"
     f"{SHARED_KEYS}"
 )
 
@@ -67,16 +67,19 @@ class Watch:
     """Watch an agent learn in a window.
 
     Keys: space pauses and continues, N or the right arrow takes a single step, + and - change the
-    speed, Esc or Q ends. 1 to 9 show overlays: state values, action values, policy, visits, walls
-    predicted by the model, last planning updates, search tree, trail, changed walls; 0 hides all. V
-    starts and stops a video, P saves a picture, H shows all keys.
+    speed, Esc or Q ends. 1 to 9 show overlays: state values, action values, policy, visit counts,
+    predicted walls, planning updates, search tree visits, trail, changed walls; 0 hides all. V
+    starts and stops a video, P saves a picture, F11 fills the screen, H shows all keys. The window
+    can be resized.
 
     Mouse: a click builds or opens a wall, dragging edits several, while the agent learns or is
     paused; a right click moves the goal, shift and a click the start.
 
     The strip shows the episode, the world step, the episode's return, the mean length of the
     latest 10 episodes, and the regret: the loss of all actions so far in discounted return compared
-    with optimal ones. The defaults suit the changing mazes of Sutton & Barto (2018), chapter 8.
+    with optimal ones. A color bar belongs to state and action values; cells without a color have
+    none, because they were never tried, or are goals, where no action is chosen. The defaults suit
+    the changing mazes of Sutton & Barto (2018), chapter 8.
     """
 
     env_id: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ID]")] = None
@@ -111,9 +114,11 @@ class Watch:
     slip_probability: Annotated[float | None, tyro.conf.arg(metavar="P")] = None
     """Probability that a step goes to one side of the chosen direction."""
     overlay: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME ...]")] = ()
-    """Overlays shown from the beginning: values, q, policy, visits, belief, planned."""
+    """Overlays shown from the beginning: state-values, action-values, policy, visit-counts,
+    predicted-walls, planning-updates."""
     save: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
-    """Record a video: a name in .gif, .png or .mp4. Together with --steps it needs no display."""
+    """Record a video: a name in .gif, .png or .mp4. Together with --steps it needs no display, and
+    shows its progress."""
 
 
 def main(config: Watch) -> None:
@@ -140,7 +145,7 @@ def main(config: Watch) -> None:
         print(opening_message(statistics.title, env, visible=visible), flush=True)
         try:
             with window:
-                session.run(agent, config.steps)
+                session.run(agent, config.steps, progress=config.save is not None)
         finally:
             if statistics.num_steps:
                 print(statistics.summary(session.regret))

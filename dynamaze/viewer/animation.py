@@ -49,8 +49,8 @@ def animate(
         env: environment or its id. None: the agent's own, in its present state.
         episodes: number of episodes.
         max_steps: largest total number of steps, because a policy may never reach a goal.
-        overlays: names of overlays, keys of `dynamaze.envs.rendering.OVERLAYS`: `visits`, and for
-            an agent also `values`, `q`, `policy` and `belief`.
+        overlays: names of overlays, keys of `dynamaze.envs.rendering.OVERLAYS` or their titles:
+            `visits`, and for an agent also `values`, `q` ("action values"), `policy` and `belief`.
         fps: steps per second.
         seed: of the first reset; None for no seed.
         deterministic: take greedy actions, without exploration.

@@ -14,11 +14,11 @@ from gymnasium import spaces
 from dynamaze.envs import GridEnv
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.mazes.layout import Cell
-from dynamaze.envs.rendering.frame import FramePainter
+from dynamaze.envs.rendering.frame import FramePainter, fitting_cell_size
 from dynamaze.envs.rendering.scene import Frame, Scene, check_frame
+from dynamaze.envs.rendering.window import LARGEST_CELL as LARGEST_WINDOW_CELL
 
-LARGEST_CELL = 64  # pixels a side
-EVEN_FROM = 8  # smaller cells may have an odd side
+LARGEST_CELL = 64  # pixels a side, until the window is resized
 BLANK_FRAME: Frame = np.full((64, 64, 3), 60, dtype=np.uint8)
 """Picture of an environment whose `render` returns no array."""
 
@@ -64,13 +64,22 @@ class Camera:
 
     def __init__(self, env: gym.Env[Any, Any], max_size: tuple[int, int]) -> None:
         self._env = env
-        self._max_size = max_size
+        self._first_size = max_size
         self.maze = env.unwrapped if isinstance(env.unwrapped, MazeEnv) else None
         self.cell_size = 0
-        if self.maze is not None:
-            rows, cols = self.maze.layout.walls.shape
-            self.cell_size = fitting_cell_size(rows, cols, max_size)
-            self._painter = FramePainter(rows, cols, cell_size=self.cell_size)
+        self.resize(None)
+
+    def resize(self, max_size: tuple[int, int] | None) -> None:
+        """Set the largest (width, height) of a picture; None for that of the constructor."""
+        self._max_size = self._first_size if max_size is None else max_size
+        if self.maze is None:
+            return
+        rows, cols = self.maze.layout.walls.shape
+        largest = LARGEST_CELL if max_size is None else LARGEST_WINDOW_CELL
+        size = fitting_cell_size(rows, cols, self._max_size, largest=largest)
+        if size != self.cell_size:
+            self.cell_size = size
+            self._painter = FramePainter(rows, cols, cell_size=size)
 
     def snapshot(self) -> Any:
         """Return the present state for a later `render`: a maze's scene, or else a frame."""
@@ -101,9 +110,3 @@ class Camera:
         height, width = frame.shape[:2]
         times = max(1, min(self._max_size[0] // width, self._max_size[1] // height))
         return frame.repeat(times, axis=0).repeat(times, axis=1)
-
-
-def fitting_cell_size(rows: int, cols: int, max_size: tuple[int, int]) -> int:
-    """Return the cell size with which a maze fits `max_size`, (width, height) in pixels."""
-    size = min(LARGEST_CELL, max_size[0] // cols, max_size[1] // rows)
-    return max(1, size - size % 2 if size >= EVEN_FROM else size)

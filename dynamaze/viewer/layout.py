@@ -1,4 +1,4 @@
-"""Layout of a window's frame: the picture, the status strip below it, and the help over it.
+"""Layout of a window's frame: the picture, the strip below it, and help or a message over it.
 
 Text is rendered by pygame without a display, with the same pixels on every machine. The font is
 DejaVu Sans, which is installed with Matplotlib (not imported for that); without it, pygame's own.
@@ -14,15 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.envs.rendering.colors import Color
+from dynamaze.envs.rendering.colors import FLOOR, Color, map_colors
 from dynamaze.envs.rendering.scene import Frame
-from dynamaze.envs.rendering.window import require_pygame
+from dynamaze.envs.rendering.window import BACKGROUND, require_pygame
 
 PLAIN, BOLD = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf"
 
 Font = tuple[str, int]  # file name and size
 
-BACKGROUND: Color = (24, 27, 37)
 STRIP: Color = (33, 37, 50)
 EDGE: Color = (58, 64, 84)
 LABEL: Color = (143, 152, 178)
@@ -31,8 +30,10 @@ NOTE: Color = (186, 194, 214)
 KEY: Color = (252, 196, 54)
 RECORDING: Color = (233, 84, 84)
 
-STRIP_HEIGHT = 74
+STRIP_HEIGHT = 96
 MARGIN = 14
+NOTE_TOP, LEGEND_TOP = 51, 72  # of the second and the third line, in pixels
+BAR = (110, 10)  # width and height of the color bar
 LABEL_FONT: Font = (PLAIN, 11)
 VALUE_FONT: Font = (BOLD, 16)
 NOTE_FONT: Font = (PLAIN, 12)
@@ -50,6 +51,8 @@ class Status(NamedTuple):
     note: str = ""
     aside: str = ""  # right-aligned, in the line of the note
     recording: bool = False
+    overlays: str = ""  # titles of the overlays that are shown
+    values: tuple[float, float] | None = None  # ends of the color scale; None for no color bar
 
 
 HelpLine = tuple[str, str]  # (keys, description); ("", heading) is a heading
@@ -67,24 +70,39 @@ class WindowLayout:
         self._min_size = min_size
         self.origin = (0, 0)
 
-    def compose(self, picture: Frame, status: Status, help_lines: Sequence[HelpLine] = ()) -> Frame:
-        """Compose a frame for a window or a video; its sides are even, for video encoders.
+    def compose(
+        self,
+        picture: Frame,
+        status: Status,
+        help_lines: Sequence[HelpLine] = (),
+        *,
+        banner: str = "",
+        room: tuple[int, int] | None = None,
+    ) -> Frame:
+        """Compose a frame for a window or a video.
 
         Args:
             picture: (height, width, 3).
             status: content of the strip.
             help_lines: content of the help panel; empty for no panel.
+            banner: message over the picture; empty for none. The help hides it.
+            room: (width, height) above the strip. None: at least the smallest size, and even, for
+                video encoders.
         """
         height, width = picture.shape[:2]
-        wide, high = (
-            _even(max(*pair)) for pair in zip(self._min_size, (width, height), strict=True)
-        )
+        if room is None:
+            wide, high = _even(max(self._min_size[0], width)), _even(max(self._min_size[1], height))
+        else:
+            wide, high = max(room[0], width), max(room[1], height)
         self.origin = x, y = (wide - width) // 2, (high - height) // 2
         frame = np.empty((high + STRIP_HEIGHT, wide, 3), dtype=np.uint8)
-        frame[:high] = BACKGROUND
+        if (wide, high) != (width, height):
+            frame[:high] = BACKGROUND
         frame[y : y + height, x : x + width] = picture
         if help_lines:
             frame[:high] = paint_help(frame[:high], help_lines)
+        elif banner:
+            frame[:high] = paint_banner(frame[:high], banner)
         frame[high:] = paint_strip(wide, status)
         return frame
 
@@ -101,13 +119,47 @@ def paint_strip(width: int, status: Status) -> Frame:
         surface.write(truncated(value, VALUE_FONT, room), (x, 24), VALUE_FONT, VALUE)
     right = width - MARGIN
     if status.aside:
-        right = surface.write_right(status.aside, (right, 51), NOTE_FONT, LABEL) - MARGIN
+        right = surface.write_right(status.aside, (right, NOTE_TOP), NOTE_FONT, LABEL) - MARGIN
     if status.recording:
-        right = surface.write_right("REC", (right, 51), NOTE_FONT, RECORDING) - 10
-        surface.dot((right, 60), 4, RECORDING)
+        right = surface.write_right("REC", (right, NOTE_TOP), NOTE_FONT, RECORDING) - 10
+        surface.dot((right, NOTE_TOP + 9), 4, RECORDING)
         right -= MARGIN
     note = truncated(status.note, NOTE_FONT, right - MARGIN)
-    surface.write(note, (MARGIN, 51), NOTE_FONT, NOTE)
+    surface.write(note, (MARGIN, NOTE_TOP), NOTE_FONT, NOTE)
+    right = _write_scale(surface, status.values) if status.values is not None else width
+    overlays = truncated(status.overlays, NOTE_FONT, right - 2 * MARGIN)
+    surface.write(overlays, (MARGIN, LEGEND_TOP), NOTE_FONT, LABEL)
+    return surface.frame()
+
+
+def _write_scale(surface: TextSurface, ends: tuple[float, float]) -> int:
+    """Write a color bar with its numbers at the right; return its left end."""
+    wide, high = BAR
+    top = LEGEND_TOP + 3
+    right = surface.write_right("no value", (surface.width - MARGIN, LEGEND_TOP), NOTE_FONT, LABEL)
+    right -= high + 5
+    surface.fill((right, top, high, high), FLOOR)
+    low, largest = (format_value(end) for end in ends)
+    right = surface.write_right(largest, (right - MARGIN, LEGEND_TOP), NOTE_FONT, NOTE) - 6
+    bar = map_colors(np.linspace(0.0, 1.0, wide) if ends[0] < ends[1] else np.full(wide, 0.5))
+    surface.paste(np.broadcast_to(bar, (high, wide, 3)), (right - wide, top))
+    return surface.write_right(low, (right - wide - 6, LEGEND_TOP), NOTE_FONT, NOTE)
+
+
+def format_value(value: float) -> str:
+    """Format a state or action value with three significant digits."""
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+
+
+def paint_banner(picture: Frame, text: str) -> Frame:
+    """Return the picture with a line of text in a box in its middle."""
+    surface = TextSurface(picture)
+    shown = truncated(text, VALUE_FONT, surface.width - 2 * MARGIN)
+    width, height = text_width(shown, VALUE_FONT) + 2 * MARGIN, LINE + MARGIN
+    x, y = (surface.width - width) // 2, (surface.height - height) // 2
+    surface.fill((x - 1, y - 1, width + 2, height + 2), EDGE)
+    surface.fill((x, y, width, height), STRIP)
+    surface.write(shown, (x + MARGIN, y + MARGIN // 2), VALUE_FONT, VALUE)
     return surface.frame()
 
 
@@ -160,17 +212,18 @@ class TextSurface:
 
     def __init__(self, frame: Frame) -> None:
         """Copy a frame (height, width, 3)."""
-        require_pygame()
-        import pygame
-
         self.height, self.width = frame.shape[:2]
         # Independent of windows, so it survives `pygame.quit()`.
-        self._surface = pygame.image.frombuffer(frame.tobytes(), (self.width, self.height), "RGB")
+        self._surface = _pygame().image.frombuffer(
+            frame.tobytes(), (self.width, self.height), "RGB"
+        )
 
     @classmethod
     def plain(cls, width: int, height: int, color: Color) -> TextSurface:
         """Return a surface of one color."""
-        return cls(np.full((height, width, 3), color, dtype=np.uint8))
+        surface = cls(np.zeros((height, width, 3), dtype=np.uint8))
+        surface.fill((0, 0, width, height), color)
+        return surface
 
     def write(self, text: str, at: tuple[int, int], font: Font, color: Color) -> int:
         """Write a line.
@@ -197,6 +250,13 @@ class TextSurface:
     def fill(self, box: tuple[int, int, int, int], color: Color) -> None:
         """Fill a box (x, y, width, height)."""
         self._surface.fill(color, box)
+
+    def paste(self, picture: Frame, at: tuple[int, int]) -> None:
+        """Draw a picture (height, width, 3) with its top left corner at (x, y)."""
+        import pygame
+
+        size = picture.shape[1], picture.shape[0]
+        self._surface.blit(pygame.image.frombuffer(picture.tobytes(), size, "RGB"), at)
 
     def dot(self, at: tuple[int, int], radius: int, color: Color) -> None:
         """Draw a disc around (x, y)."""
@@ -228,13 +288,20 @@ def truncated(text: str, font: Font, width: int) -> str:
 
 def _font(font: Font) -> Any:
     """Return a loaded font; pygame is initialised again if needed."""
-    require_pygame()
-    import pygame
-
+    pygame = _pygame()
     if not pygame.font.get_init():  # another library may have shut pygame down
         pygame.font.init()
         _load.cache_clear()
     return _load(font)
+
+
+@cache
+def _pygame() -> Any:
+    """Return pygame, which is checked once."""
+    require_pygame()
+    import pygame
+
+    return pygame
 
 
 @cache

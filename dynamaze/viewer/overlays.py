@@ -19,7 +19,7 @@ from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.mazes.dynamics import NUM_ACTIONS
 from dynamaze.envs.mazes.layout import DISPLACEMENTS
 from dynamaze.envs.mazes.optimal_values import optimal_action_values, optimal_policy
-from dynamaze.envs.rendering.overlays import SWITCHES
+from dynamaze.envs.rendering.overlays import SWITCHES, overlay_title
 
 from .statistics import RecordStatistics
 
@@ -84,7 +84,7 @@ class AgentOverlays:
         self._walls = None if model is None else PredictedWalls(model, self._shape)
         self._predicted_all = False  # True after the first prediction of all pairs
         self._sources: dict[str, Callable[[], AnyArray]] = {
-            "values": lambda: self._action_values().max(axis=1),
+            "values": self._state_values,
             "q": self._action_values,
             "policy": self._policy,
             "visits": self._visits,
@@ -115,10 +115,26 @@ class AgentOverlays:
     def _plans(self, agent: Agent) -> bool:
         return self._learns and getattr(agent.planning, "planning_steps", 1) != 0
 
-    def _action_values(self) -> AnyArray:
+    def _action_values(self) -> FloatArray:
+        """Return the action values, (S, A); NaN where nothing is known about a pair."""
+        q, unknown = self._values()
+        return np.where(unknown, np.nan, q)
+
+    def _state_values(self) -> FloatArray:
+        """Return the largest action value of each state, (S,); NaN if none is known."""
+        q, unknown = self._values()
+        return np.where(unknown.all(axis=1), np.nan, q.max(axis=1))
+
+    def _values(self) -> tuple[FloatArray, BoolArray]:
+        """Return the action values, and the pairs neither tried nor updated, (S, A) each."""
         assert self._agent is not None
         rows, _ = self._agent.rows.many(self._observations)
-        return np.asarray(self._agent.values.values(rows))
+        values = self._agent.values
+        q = np.asarray(values.values(rows), dtype=np.float64)
+        given: dict[str, Any] = getattr(values, "get_params", dict)()
+        initial = given.get("initial_value", 0.0)
+        # An agent may have learned before it was watched: its values have changed there.
+        return q, (q == initial) & ~self._recorded.ever_tried
 
     def _policy(self) -> AnyArray:
         assert self._agent is not None
@@ -170,8 +186,10 @@ class EnvOverlays:
         if name in ALWAYS_AVAILABLE:
             return ""
         if name not in OPTIMAL:
-            return f"{name}: available for agents only"
-        return "" if isinstance(self._maze, GridEnv) else f"{name}: only for mazes of cells"
+            return f"{overlay_title(name)}: available for agents only"
+        if isinstance(self._maze, GridEnv):
+            return ""
+        return f"{overlay_title(name)}: only for mazes of cells"
 
     def arrays(self, names: Iterable[str]) -> dict[str, AnyArray]:
         """Return the optimal values, action values and policy, and the player's visits."""

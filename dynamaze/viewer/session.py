@@ -9,11 +9,10 @@ from itertools import islice
 from typing import Protocol
 
 from dynamaze.agents import Step
-from dynamaze.envs.rendering.overlays import SWITCHES
 
-from .recording import VIDEO_FPS
+from .recording import VIDEO_FPS, with_progress
 from .statistics import EpisodeStatistics, RecordStatistics
-from .window import MOUSE_LINES, OVERLAY_LINES, SHARED_LINES, ViewerWindow
+from .window import MOUSE_LINES, OVERLAY_LINES, POLL_SECONDS, SHARED_LINES, ViewerWindow
 
 SNAPSHOT_SPEED = 60
 """Above this speed (steps per second) the end of an episode is invisible and takes no snapshot."""
@@ -23,9 +22,6 @@ DRAWING_RATIO = 3
 
 SPEEDS = (0.5, 1, 2, 4, 8, 15, 30, 60, 125, 250, 500, 1000, math.inf)
 """Speeds set by the keys + and -, in steps per second."""
-
-POLL_SECONDS = 1 / 60
-"""Time between two polls of the window's events."""
 
 HELP = (
     ("", "agent"),
@@ -71,13 +67,43 @@ class ViewerSession:
         self._cost = 0.0  # duration of the last drawing, in seconds
         self._video_time = 0.0
 
-    def run(self, agent: Watchable, steps: int | None = None) -> None:
-        """Run an agent until the user ends the session, or for a number of steps."""
+    def run(self, agent: Watchable, steps: int | None = None, *, progress: bool = False) -> None:
+        """Run an agent until the user ends the session, or for a number of steps.
+
+        Args:
+            agent: the agent.
+            steps: number of steps; None for no limit.
+            progress: show the progress of that number of steps on stderr.
+        """
         # The agent's loop is a generator: between two steps it waits for the viewer.
-        for step in islice(agent.steps(), steps):
-            self.statistics.add(step)
+        source: Iterator[Step] = islice(agent.steps(), steps)
+        if progress and steps is not None:
+            source = with_progress(source, steps)
+        if self.window.display is None:
+            for step in source:
+                self.statistics.add(step)
+                self.show_step()
+            return
+        self.window.show_start(self._fields(), self._note())
+        while taken := self._take(source):
+            for step in taken:
+                self.statistics.add(step)
             if not self.show_step():
                 break
+
+    def _take(self, source: Iterator[Step]) -> list[Step]:
+        """Take the next step, or several at full speed; none if there are no more."""
+        at_full_speed = self.controls.speed == math.inf and not self.controls.paused
+        seconds = POLL_SECONDS if at_full_speed else 0.0
+        return self.window.answer_during(lambda: take_steps(source, seconds), self._poll_busy)
+
+    def _poll_busy(self) -> list[tuple[str, str]]:
+        """Process the user's input during a step; return the fields of the strip."""
+        self._poll(busy=True)
+        if self.controls.ended:
+            self.window.hide()  # at once, not when the step ends
+        self._write_title()
+        return self._fields()
 
     def show_step(self) -> bool:
         """Show the latest step and wait until the next is due; return False if the user ended."""
@@ -102,10 +128,10 @@ class ViewerSession:
         """Regret of all actions so far; None if unknown."""
         return self._recorded.total_regret
 
-    def _poll(self) -> None:
+    def _poll(self, *, busy: bool = False) -> None:
         """Process the user's input."""
         self._polled = self.controls.clock()
-        for key in self.window.process_events():
+        for key in self.window.process_events(busy=busy):
             if self.controls.handle_key(key):
                 self.window.invalidate()
         self.controls.ended = self.controls.ended or self.window.closed
@@ -115,11 +141,14 @@ class ViewerSession:
 
     def _draw(self) -> None:
         began = self.controls.clock()
-        assert self.window.display is not None
-        self.window.display.title = f"{self.statistics.title} ({self.controls.label()})"
+        self._write_title()
         self.window.refresh(self._fields(), self._note())
         self._drawn = self.controls.clock()
         self._cost = self._drawn - began
+
+    def _write_title(self) -> None:
+        if self.window.display is not None:
+            self.window.display.title = f"{self.statistics.title} ({self.controls.label()})"
 
     def _record_frame(self) -> None:
         """Draw a frame for the video, if it will be visible there."""
@@ -150,9 +179,18 @@ class ViewerSession:
         return fields
 
     def _note(self) -> str:
-        shown = [name for name in sorted(self.window.shown) if name not in SWITCHES]
-        overlays = [", ".join(shown)] if shown else []
-        return " · ".join([self.statistics.description(), *overlays])
+        return self.statistics.description()
+
+
+def take_steps(source: Iterator[Step], seconds: float) -> list[Step]:
+    """Take steps for a time, at least one; none only where there are no more."""
+    end = time.perf_counter() + seconds
+    taken = []
+    for step in source:
+        taken.append(step)
+        if time.perf_counter() >= end:
+            break
+    return taken
 
 
 class Controls:

@@ -91,6 +91,7 @@ class RecordStatistics(gym.Wrapper[Any, Any, Any, Any]):
         visits: (S,) number of actions taken in each cell; None if there is no maze.
         tried: (S, 4) bool, pairs tried since the array was cleared by its reader; None if there is
             no maze of cells.
+        ever_tried: (S, 4) bool, pairs tried so far; None if there is no maze of cells.
         regret: of all actions so far; None if there is no maze of cells.
         final_snapshot: snapshot after the last step if it ended an episode; None otherwise.
         initial_snapshot: snapshot after the last reset.
@@ -112,9 +113,11 @@ class RecordStatistics(gym.Wrapper[Any, Any, Any, Any]):
         self._grid = maze if isinstance(maze, GridEnv) else None
         self.visits = None if self._maze is None else np.zeros(self._maze.layout.num_cells)
         self.tried: Any = None
+        self.ever_tried: Any = None
         self.regret: RunningRegret | None = None
         if self._grid is not None:
             self.tried = np.zeros((self._grid.layout.num_cells, NUM_ACTIONS), dtype=np.bool_)
+            self.ever_tried = self.tried.copy()
             self.regret = RunningRegret(gamma)
         self.final_snapshot: Any = None
         self.initial_snapshot: Any = None
@@ -151,7 +154,7 @@ class RecordStatistics(gym.Wrapper[Any, Any, Any, Any]):
         state = maze.layout.index(cell)
         self.visits[state] += 1
         if self._grid is not None and self.regret is not None and 0 <= action < NUM_ACTIONS:
-            self.tried[state, action] = True
+            self.tried[state, action] = self.ever_tried[state, action] = True
             self.regret.add(self._grid, state, int(action))
 
 

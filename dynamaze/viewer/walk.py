@@ -14,11 +14,11 @@ from dynamaze.envs.base import MazeEnv
 
 from .environment import Camera
 from .overlays import GAMMA, EnvOverlays
-from .session import POLL_SECONDS
 from .statistics import RecordStatistics, format_count, format_regret
 from .window import (
     MOUSE_LINES,
     OVERLAY_LINES,
+    POLL_SECONDS,
     SHARED_KEYS,
     SHARED_LINES,
     ViewerWindow,
@@ -178,6 +178,7 @@ class WalkSession:
         self._recorded = RecordStatistics(env, camera, GAMMA)
         self.state = WalkState(self._recorded, seed=seed)
         self._overlays = EnvOverlays(self.state.maze, self._recorded)
+        self._pressed: list[str] = []  # keys that are not handled yet
         self.window = ViewerWindow(
             env,
             camera=camera,
@@ -189,16 +190,27 @@ class WalkSession:
 
     def process_keys(self) -> bool:
         """Handle keys up to the end of the episode; return False if the user ends the session."""
-        for key in self.window.process_events():
+        self._pressed += self.window.process_events()
+        while self._pressed and not self.state.over:
+            key = self._pressed.pop(0)
             if key in QUIT_KEYS:
                 return False
             if key == SHORTEST_PATH_KEY:
                 self._toggle_shortest_path()
-            elif self.state.handle_key(key):
+            elif self._handle(key):
                 self.window.invalidate()
-            if self.state.over:
-                break
+        self._pressed.clear()  # those after the end of an episode
         return not self.window.closed
+
+    def _handle(self, key: str) -> bool:
+        """Handle a key in another thread: the first step may compile."""
+        fields = self._fields()
+
+        def poll() -> list[tuple[str, str]]:
+            self._pressed += self.window.process_events(busy=True)
+            return fields
+
+        return self.window.answer_during(lambda: self.state.handle_key(key), poll)
 
     def refresh(self) -> None:
         """Draw a frame if the last one is out of date."""
@@ -231,17 +243,18 @@ def play_in_window(session: WalkSession, *, sleep: Callable[[float], None] = tim
         sleep: called between two polls of the keys.
     """
     print(KEYS, flush=True)
+    before = None
     try:
         with session.window:
             session.refresh()
-            _repeat_keys(not isinstance(session.state.maze, GridEnv))
+            before = _repeat_keys(None if isinstance(session.state.maze, GridEnv) else REPEAT_MS)
             while session.process_keys():
                 session.refresh()
                 if session.state.over:
                     _show_end(session, sleep)
                 sleep(POLL_SECONDS)
     finally:
-        _repeat_keys(False)
+        _repeat_keys(before)
         print(f"{session.title}: {session.state.summary()}")
         for path in session.window.recorder.saved:
             print(f"saved {path}")
@@ -257,12 +270,22 @@ def _show_end(session: WalkSession, sleep: Callable[[float], None]) -> None:
     session.window.invalidate()
 
 
-def _repeat_keys(enabled: bool) -> None:
-    """Set whether pressed keys repeat, which pygame has for all windows together."""
+def _repeat_keys(times: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Set how pressed keys repeat, which pygame has for all windows together.
+
+    Args:
+        times: delay and period in milliseconds; None leaves them unchanged.
+
+    Returns:
+        Those before; None if they were not changed.
+    """
     import pygame
 
-    if pygame.display.get_init():
-        pygame.key.set_repeat(*(REPEAT_MS if enabled else (0, 0)))
+    if times is None or not pygame.display.get_init():
+        return None
+    before: tuple[int, int] = pygame.key.get_repeat()
+    pygame.key.set_repeat(*times)
+    return before
 
 
 # -- in the terminal -------------------------------------------------------------------------------

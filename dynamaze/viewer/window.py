@@ -4,37 +4,65 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 import gymnasium as gym
 
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.mazes.layout import Cell
-from dynamaze.envs.rendering.overlays import OVERLAYS, SWITCHES, Overlays
+from dynamaze.envs.rendering.overlay_measures import value_range
+from dynamaze.envs.rendering.overlays import OVERLAYS, SWITCHES, find_overlay, overlay_title
 from dynamaze.envs.rendering.scene import Frame
-from dynamaze.envs.rendering.window import RenderWindow, pressed_key, require_display
+from dynamaze.envs.rendering.window import (
+    RenderWindow,
+    desktop_room,
+    pressed_key,
+    require_display,
+)
 
+from .busy import watch_compiler
 from .editor import MazeEditor
-from .environment import Camera
+from .environment import BLANK_FRAME, Camera
 from .layout import STRIP_HEIGHT, HelpLine, Status, WindowLayout
 from .overlays import OverlaySource
 from .recording import VideoRecorder
 
 MESSAGE_SECONDS = 4.0
+POLL_SECONDS = 1 / 60  # between two polls of the window's events
+BUSY_SECONDS = 0.4  # work that takes longer is announced in the picture
+BUSY_FRAME_SECONDS = 0.1  # between two frames during such work
 MAX_SIZE = (960, 720)  # largest size of a maze in pixels, if the desktop is large enough
 MIN_SIZE = (560, 320)  # for the strip and the help
-WINDOW_BORDER = (16, 90)  # pixels that a desktop needs besides a window's content
+LEAST_SIZE = (300, 100)  # in a window that was made small, whose frame is then reduced
+
+Result = TypeVar("Result")
 
 NUMBER_KEYS = {str(number): name for number, name in enumerate(OVERLAYS, 1)}
 """Number key -> overlay that it shows or hides."""
 
+_KEY_TITLES = (*((key, overlay_title(name)) for key, name in NUMBER_KEYS.items()), ("0", "none"))
+
+OVERLAY_KEYS = ",\n".join(
+    ",  ".join(f"{key}: {title}" for key, title in _KEY_TITLES[begin : begin + 5])
+    for begin in range(0, len(_KEY_TITLES), 5)
+)
+"""The keys of the overlays, as the commands print them."""
+
 HELP_KEYS = ("h", "f1", "?")
 SCREENSHOT_KEYS = ("p", "f12")
+FULLSCREEN_KEY = "f11"
 
-SHARED_LINES = (("V", "video on or off"), ("P or F12", "save a picture"), ("H or F1", "this help"))
+SHARED_LINES = (
+    ("V", "video on or off"),
+    ("P or F12", "save a picture"),
+    ("F11", "full screen"),
+    ("H or F1", "this help"),
+)
 SHARED_KEYS = (
-    "click or drag: walls;  right click: goal;  shift+click: start\nV: video;  P: picture;  H: help"
+    "click or drag: walls;  right click: goal;  shift+click: start\n"
+    "V: video;  P: picture;  F11: full screen;  H: help"
 )
 """The shared keys and clicks, as the commands print them."""
 
@@ -46,16 +74,7 @@ MOUSE_LINES = (
 )
 
 
-def overlay_summary(name: str) -> str:
-    """Return the short description of an overlay."""
-    return OVERLAYS[name].partition(":")[0]
-
-
-OVERLAY_LINES = (
-    ("", "overlays"),
-    *((key, overlay_summary(name)) for key, name in NUMBER_KEYS.items()),
-    ("0", "none"),
-)
+OVERLAY_LINES = (("", "overlays"), *_KEY_TITLES)
 
 
 class ViewerWindow(AbstractContextManager["ViewerWindow"]):
@@ -91,14 +110,20 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
         self._editor = None if self.maze is None else MazeEditor(self.maze)
         self._message, self._message_until = "", 0.0
         self._frame: Frame | None = None  # the latest
+        self._picture: Frame = BLANK_FRAME  # of the environment, in the latest frame
+        self._status = Status(())  # of the latest frame
+        self._room: tuple[int, int] | None = None  # size that the user gave the window
+        self._deferred: list[Any] = []  # mouse events that arrived while the agent was busy
         self._stale = True
+        self._worker: ThreadPoolExecutor | None = None
 
     # -- drawing -------------------------------------------------------------------------------
 
     @property
     def stale(self) -> bool:
         """True if the frame on the screen is out of date."""
-        return self._stale or (bool(self._message) and self.clock() >= self._message_until)
+        expired = bool(self._message) and self.clock() >= self._message_until
+        return self._stale or expired or self._resized_to() != self._room
 
     def invalidate(self) -> None:
         """Mark the frame on the screen as out of date."""
@@ -130,14 +155,100 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
         """Return the frame that `refresh` draws, (height, width, 3)."""
         if self._message and self.clock() >= self._message_until:
             self._message = ""
+        self._follow_window()
         self._update_overlays()
         aside = "H: keys" if self._help_lines and self.display is not None else ""
-        status = Status(fields, self._message or note, aside, self.recorder.video is not None)
-        picture = self._camera.render(self.snapshot)
-        self._frame = self._layout.compose(
-            picture, status, self._help_lines if self._help_open else ()
+        self._status = Status(
+            fields,
+            self._message or note,
+            aside,
+            self.recorder.video is not None,
+            ", ".join(overlay_title(name) for name in self._drawn_overlays()),
+            self._value_range(),
         )
+        self._picture = self._camera.render(self.snapshot)
+        self._frame = self._compose()
         return self._frame
+
+    def show_start(self, fields: Sequence[tuple[str, str]], note: str) -> None:
+        """Open the window before the first step, without reading the agent."""
+        if self.display is None:
+            return
+        self._status = Status(fields, note)
+        if self.maze is not None:
+            self._picture = self._camera.render()
+        self.display.show(self._compose())
+
+    def answer_during(
+        self, work: Callable[[], Result], poll: Callable[[], Sequence[tuple[str, str]]]
+    ) -> Result:
+        """Do work in another thread, so that the window answers while it takes seconds.
+
+        Args:
+            work: may change the agent and the environment. They are not read until it ends; the
+                other thread is idle then.
+            poll: called `1 / POLL_SECONDS` times a second meanwhile, to process the user's input;
+                returns the pairs (label, value) of the strip.
+
+        Returns:
+            The result of the work.
+        """
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(1, "viewer")
+        with watch_compiler() as is_compiling:
+            job = self._worker.submit(work)
+            began = drawn = time.monotonic()
+            while not wait([job], timeout=POLL_SECONDS).done:
+                fields, now = poll(), time.monotonic()
+                if now - began >= BUSY_SECONDS and now - drawn >= BUSY_FRAME_SECONDS:
+                    self._show_busy(fields, "compiling (once)" if is_compiling() else "computing")
+                    drawn = now
+        return job.result()
+
+    def _show_busy(self, fields: Sequence[tuple[str, str]], banner: str) -> None:
+        """Show the latest picture, of before the work began, under a message."""
+        if self.display is not None:
+            note = self._message or self._status.note
+            self._status = self._status._replace(fields=fields, note=note)
+            self.display.show(self._compose(banner))
+            self._stale = True
+
+    def _compose(self, banner: str = "") -> Frame:
+        lines = self._help_lines if self._help_open else ()
+        room = None
+        if self._room is not None:
+            room = self._room[0], self._room[1] - STRIP_HEIGHT
+            room = max(room[0], LEAST_SIZE[0]), max(room[1], LEAST_SIZE[1])
+        return self._layout.compose(self._picture, self._status, lines, banner=banner, room=room)
+
+    def _resized_to(self) -> tuple[int, int] | None:
+        """Return the size that the user gave the window; None for its first size."""
+        if self.display is None or self.recorder.video is not None:
+            return self._room  # all frames of a video have one size
+        return self.display.resized_to
+
+    def _follow_window(self) -> None:
+        """Take the size of the window, if the user has resized it."""
+        room = self._resized_to()
+        if room != self._room:
+            self._room = room
+            least_width, least_height = LEAST_SIZE
+            self._camera.resize(
+                None
+                if room is None
+                else (max(room[0], least_width), max(room[1] - STRIP_HEIGHT, least_height))
+            )
+
+    def _drawn_overlays(self) -> tuple[str, ...]:
+        """Return the names of the overlays that are drawn, but not of parts of the maze."""
+        return () if self.maze is None else self.maze.overlays.names
+
+    def _value_range(self) -> tuple[float, float] | None:
+        """Return the ends of the color scale of values; None if there is none."""
+        if self.maze is None or not self.maze.overlays.visible().colored:
+            return None
+        low, high = value_range(self.maze.scene().visible())
+        return (low, high) if low <= high else None
 
     def _update_overlays(self) -> None:
         """Give the maze the present arrays of the shown overlays."""
@@ -154,30 +265,37 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
     def show_overlays(self, names: Iterable[str]) -> None:
         """Show overlays.
 
+        Args:
+            names: names or titles of overlays, such as "q" or "action-values".
+
         Raises:
             ValueError: unknown overlay, or one that is not available here.
         """
-        for name in names:
-            Overlays().only([name])  # raises for an unknown name
+        for given in names:
+            name = find_overlay(given)
             if reason := self.overlay_source.unavailable(name):
-                raise ValueError(f"overlay {name!r}: {reason}")
+                raise ValueError(f"overlay {given!r}: {reason}")
             self.shown.add(name)
 
     def toggle(self, name: str) -> None:
         """Show or hide an overlay, or report why it is not available."""
         if name in self.shown:
             self.shown.remove(name)
-            self.set_status(f"{name}: off")
+            self.set_status(f"{overlay_title(name)}: off")
         elif reason := self.overlay_source.unavailable(name):
             self.set_status(reason)
         else:
             self.shown.add(name)
-            self.set_status(f"{name}: {overlay_summary(name)}")
+            self.set_status(OVERLAYS[name])
 
     # -- keys and clicks -----------------------------------------------------------------------
 
-    def process_events(self) -> list[str]:
+    def process_events(self, *, busy: bool = False) -> list[str]:
         """Handle mouse events and the keys that all commands share.
+
+        Args:
+            busy: the environment may change in another thread: mouse events are kept for the next
+                call.
 
         Returns:
             The other keys, oldest first.
@@ -185,7 +303,12 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
         if self.display is None:
             return []
         events = self.display.events()
-        keys = [key for event in events for key in self._process_event(event)]
+        keys = [key for event in events if (key := pressed_key(event)) is not None]
+        self._deferred += events
+        if not busy:
+            for event in self._deferred:
+                self._process_mouse(event)
+            self._deferred.clear()
         return [key for key in keys if not self.handle_key(key)]
 
     @property
@@ -207,12 +330,14 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
             self.set_status(self.recorder.toggle())
         elif key in SCREENSHOT_KEYS and self._frame is not None:
             self.set_status(self.recorder.save_screenshot(self._frame))
+        elif key == FULLSCREEN_KEY and self.display is not None:
+            self.display.toggle_fullscreen()
         else:
             return False
         return True
 
-    def _process_event(self, event: Any) -> list[str]:
-        """Return the key of an event; mouse events go to the editor."""
+    def _process_mouse(self, event: Any) -> None:
+        """Pass a mouse event to the editor."""
         import pygame
 
         if self._editor is None:
@@ -228,14 +353,12 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
                 self._edited(self._editor.drag(cell))
         elif event.type == pygame.MOUSEBUTTONUP:
             self._editor.release()
-        key = pressed_key(event)
-        return [] if key is None else [key]
 
     def _cell_at(self, position: tuple[int, int]) -> Cell | None:
         """Return the cell at a position in the window; None beside the maze and under the help."""
         if self.display is None or self._help_open:
             return None
-        x, y = (at // self.display.scale for at in position)
+        x, y = self.display.position_in_frame(position)
         return self._camera.cell_at(x - self._layout.origin[0], y - self._layout.origin[1])
 
     def _edited(self, message: str) -> None:
@@ -244,6 +367,12 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
             self.snapshot = None
             self.set_status(message)
 
+    def hide(self) -> None:
+        """Close the window on the screen, but not yet the video."""
+        if self.display is not None:
+            self.display.close()
+            self.display.closed_by_user = True
+
     def close(self) -> None:
         """Complete the video and close the window."""
         try:
@@ -251,6 +380,9 @@ class ViewerWindow(AbstractContextManager["ViewerWindow"]):
         finally:
             if self.display is not None:
                 self.display.close()
+            if self._worker is not None:
+                self._worker.shutdown()
+                self._worker = None
 
     def __exit__(self, *_error: object) -> None:
         self.close()
@@ -269,12 +401,8 @@ def max_size_on_desktop() -> tuple[int, int]:
         RuntimeError: there is no display.
     """
     require_display("without one, only videos can be made")
-    import pygame
-
-    sizes = pygame.display.get_desktop_sizes()
-    width, height = sizes[0] if sizes else (0, 0)
-    beside, above = WINDOW_BORDER
-    if width <= beside or height <= above:
+    room = desktop_room()
+    if room is None:
         return MAX_SIZE
-    room = min(MAX_SIZE[0], width - beside), min(MAX_SIZE[1], height - above - STRIP_HEIGHT)
-    return max(room[0], MIN_SIZE[0]), max(room[1], MIN_SIZE[1])
+    width, height = min(MAX_SIZE[0], room[0]), min(MAX_SIZE[1], room[1] - STRIP_HEIGHT)
+    return max(width, MIN_SIZE[0]), max(height, MIN_SIZE[1])

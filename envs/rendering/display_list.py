@@ -193,7 +193,7 @@ def mark_policy(scene: Scene, small: bool) -> Iterator[Item]:
 
 
 def mark_agent(scene: Scene, small: bool) -> Iterator[Item]:
-    """Draw the agent in its cell, or at its position if it has one."""
+    """Draw the agent in its cell, or at its position if it has one, and the goal it hides."""
     if scene.agent is None:
         return
     where = _places(scene, "agent", [scene.agent])
@@ -203,6 +203,8 @@ def mark_agent(scene: Scene, small: bool) -> Iterator[Item]:
     else:
         check_points("position", [scene.position], scene.walls.shape)
         yield FreeMark("agent", symbol, scene.position)
+    if scene.agent in scene.goals:
+        yield Marks("goals", symbols.REACHED_GOAL, where)
 
 
 STATIC_LAYERS: tuple[Layer, ...] = (mark_changed, mark_starts, mark_goals)

@@ -30,6 +30,7 @@ from .tiles import paint_ground
 
 CELL_SIZE = 32  # pixels a side, unless the frame would be too large
 LONGEST_SIDE = 1024  # of a frame with cells of the default size, in pixels
+EVEN_FROM = 8  # smaller cells may have an odd side; video encoders ask for even ones
 
 
 class FramePainter:
@@ -59,7 +60,7 @@ class FramePainter:
         """
         self.rows, self.cols = checked_integer("rows", rows, 1), checked_integer("cols", cols, 1)
         self.cell_size = (
-            _fitting_size(max(rows, cols))
+            default_cell_size(rows, cols)
             if cell_size is None
             else checked_integer("cell_size", cell_size, 1)
         )
@@ -264,7 +265,23 @@ def _fingerprint(cells: BoolArray | None) -> object:
     return None if cells is None else (cells.shape, cells.dtype.char, cells.tobytes())
 
 
-def _fitting_size(longer_side: int) -> int:
-    """Return the largest even cell size within `LONGEST_SIDE`, or 1."""
-    size = min(CELL_SIZE, LONGEST_SIDE // longer_side)
+def default_cell_size(rows: int, cols: int) -> int:
+    """Return the largest even cell size with which a maze fits `LONGEST_SIDE`, or 1."""
+    size = min(CELL_SIZE, LONGEST_SIDE // max(rows, cols))
     return max(1, size - size % 2)
+
+
+def fitting_cell_size(rows: int, cols: int, room: tuple[int, int], *, largest: int) -> int:
+    """Return the cell size, in pixels, with which a maze fits a room.
+
+    Args:
+        rows: rows of the maze.
+        cols: columns of the maze.
+        room: (width, height) in pixels.
+        largest: largest size of a cell.
+
+    Returns:
+        1 to `largest`; even from 8 on.
+    """
+    size = min(largest, room[0] // cols, room[1] // rows)
+    return max(1, size - size % 2 if size >= EVEN_FROM else size)

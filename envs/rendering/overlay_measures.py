@@ -1,7 +1,7 @@
 """Levels and strengths of the overlays in each cell, shared by frames, SVG and text.
 
-An agent's numbers are not drawn on walls, where no agent can be, and policy arrows not on goals,
-where no action is chosen.
+An agent's numbers are not drawn on walls, where no agent can be; values and policy arrows not on
+goals either, where no action is chosen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 
 from ..mazes.dynamics import NUM_ACTIONS
 from ..mazes.layout import Cell
-from .scene import Scene
+from .scene import Scene, check_cells
 
 LEAST_PROBABLE = 1 / 32  # less probable actions get no arrow
 PLANNED_MEMORY = 64  # largest number of planning updates shown
@@ -46,11 +46,30 @@ class BeliefComparison(NamedTuple):
 
 def value_levels(scene: Scene) -> ValueLevels:
     """Scale state values and action values to [0, 1] by their common range."""
-    overlays, walls = scene.overlays, scene.walls
-    values = None if overlays.values is None else np.where(walls, np.nan, overlays.values)
-    q = None if overlays.q is None else np.where(walls[..., np.newaxis], np.nan, overlays.q)
-    low, high = overlays.value_range or _range([a for a in (values, q) if a is not None])
-    return ValueLevels(*(None if a is None else _rescaled(a, low, high) for a in (values, q)))
+    arrays = _drawn_values(scene)
+    low, high = value_range(scene)
+    return ValueLevels(*(None if a is None else _rescaled(a, low, high) for a in arrays))
+
+
+def value_range(scene: Scene) -> tuple[float, float]:
+    """Return the ends (low, high) of the color scale of values; NaN if there is no value."""
+    drawn = [array for array in _drawn_values(scene) if array is not None]
+    return scene.overlays.value_range or _range(drawn)
+
+
+def _drawn_values(scene: Scene) -> tuple[FloatArray | None, FloatArray | None]:
+    """Return the state values and the action values, NaN on walls and goals."""
+    values, q = scene.overlays.values, scene.overlays.q
+    if values is None and q is None:
+        return None, None
+    check_cells("goals", scene.goals, scene.walls.shape)
+    nothing = scene.walls.copy()
+    for goal in scene.goals:
+        nothing[goal] = True
+    return (
+        None if values is None else np.where(nothing, np.nan, values),
+        None if q is None else np.where(nothing[..., np.newaxis], np.nan, q),
+    )
 
 
 def best_levels(levels: FloatArray) -> FloatArray:

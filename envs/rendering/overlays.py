@@ -25,19 +25,35 @@ Shape = tuple[int, int]  # (rows, cols)
 OVERLAYS: dict[str, str] = {
     "values": "state values: one color for each cell",
     "q": "action values: a triangle at each side of a cell",
-    "policy": "action probabilities: arrows, longer for the more probable",
-    "visits": "visit counts on a log scale: a tint of the floor and a bar",
-    "belief": "walls predicted by the model: correct, wrong (as predicted), or uncertain",
-    "planned": "last planning updates: a mark at the action's side, paler with age",
-    "tree": "visits in a search tree on a log scale: a bubble for each cell",
-    "trail": "cells visited last",
-    "changed": "walls that appeared or were removed",
+    "policy": "policy: arrows, longer for the more probable actions",
+    "visits": "visit counts: a tint of the floor and a bar, on a log scale",
+    "belief": "predicted walls: of the model, correct, wrong (as predicted), or uncertain",
+    "planned": "planning updates: the last ones, a mark at the action's side, paler with age",
+    "tree": "search tree visits: a bubble for each cell, on a log scale",
+    "trail": "trail: cells visited last",
+    "changed": "changed walls: walls that appeared or were removed",
 }
-"""Name and description of each overlay, in the order of a viewer's number keys."""
+"""Name, title and description of each overlay, in the order of a viewer's number keys."""
 
 SWITCHES = ("trail", "changed")  # parts of the scene itself, which are only shown or hidden
 
 SUM_TOLERANCE = 1e-3  # of the sum of the probabilities of a state
+
+
+def overlay_title(name: str) -> str:
+    """Return the title of an overlay, such as "action values" of "q"."""
+    return OVERLAYS[name].partition(":")[0]
+
+
+def find_overlay(given: str) -> str:
+    """Return the name of an overlay from its name or its title, such as "q" of "action-values".
+
+    Raises:
+        ValueError: unknown overlay.
+    """
+    words = given.strip().lower().replace("-", " ").replace("_", " ")
+    named = {overlay_title(name): name for name in OVERLAYS}
+    return named[words] if words in named else checked_choice("overlay", given, OVERLAYS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +64,8 @@ class Overlays:
     the copies read-only.
 
     Attributes:
-        values: state values, (rows, cols).
-        q: action values, (rows, cols, 4).
+        values: state values, (rows, cols); drawn neither on walls nor on goals.
+        q: action values, (rows, cols, 4); drawn as `values`.
         policy: action probabilities, (rows, cols, 4).
         visits: counts, (rows, cols).
         belief: probability of a wall in each cell, (rows, cols); NaN where unknown.

@@ -5,18 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import os
-import secrets
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
 
+from dynamaze.common.storage import open_atomically
 from dynamaze.common.validation import checked_number
 
 from .scene import Frame, check_frame
-from .video_files import VIDEO_FILES, VideoFile, png, require_ffmpeg
+from .video_files import VIDEO_FILES, VideoFile, VideoFormat, png, require_ffmpeg
 
 MIN_FPS, MAX_FPS = 0.01, 1000.0
 
@@ -24,9 +24,9 @@ MIN_FPS, MAX_FPS = 0.01, 1000.0
 class Recorder(AbstractContextManager["Recorder"]):
     """Writer of a video file, frame by frame; only the last frame is held in memory.
 
-    The file gets its name when `close` is called, and is complete then. Until then it is
-    `.NAME.XXXXXXXX.part` in the same folder, which remains if the process is killed. Use it as a
-    context manager: frames recorded before an error are kept.
+    The file is written atomically: it gets its name when `close` is called, and is complete then;
+    until then it is a temporary file in the same folder. Use the recorder as a context manager:
+    frames recorded before an error are kept.
 
     Attributes:
         path: the file.
@@ -52,8 +52,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         self._open_file = find_format(self.path)
         self._file: VideoFile | None = None
         self._shape: tuple[int, ...] | None = None
-        # Written under another name, so that `path` is never an incomplete video.
-        self._part = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
+        self._written = ExitStack()  # the file, which replaces an older one when this is closed
         self._closed = False
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"path: there is no folder {self.path.parent}")
@@ -76,7 +75,8 @@ class Recorder(AbstractContextManager["Recorder"]):
         try:
             if self._file is None:
                 height, width = self._shape = frame.shape[:2]
-                self._file = self._open_file(self._part, (height, width), self.fps)
+                file = self._written.enter_context(open_atomically(self.path))
+                self._file = self._open_file(file, (height, width), self.fps)
             self._file.add(frame)
         except Exception:  # not KeyboardInterrupt: the frames before it are kept
             self.discard()
@@ -91,33 +91,29 @@ class Recorder(AbstractContextManager["Recorder"]):
         Raises:
             OSError: the file cannot be written; an older file of that name is left unchanged.
         """
-        if self._closed or self._file is None:
-            self._closed = True
-            return
-        self._closed = True
-        try:
-            self._file.close()
-            os.replace(self._part, self.path)
-        finally:
-            self._remove_part()
+        was_closed, self._closed = self._closed, True
+        if self._file is not None and not was_closed:
+            with self._written:
+                self._file.finish()
 
     def discard(self) -> None:
         """Close the recorder and delete what was written."""
         self._closed = True
-        if self._file is not None:
-            with suppress(OSError):
-                self._file.close()
-        self._remove_part()
+        with suppress(_DiscardedError), self._written:
+            if self._file is not None:
+                with suppress(OSError):
+                    self._file.finish()  # ends ffmpeg
+            raise _DiscardedError
 
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def _remove_part(self) -> None:
-        with suppress(FileNotFoundError):
-            self._part.unlink()
+
+class _DiscardedError(Exception):
+    """Raised inside a file that is to be deleted."""
 
 
-def find_format(path: Path) -> Callable[[Path, tuple[int, int], float], VideoFile]:
+def find_format(path: Path) -> VideoFormat:
     """Return the class that writes files with the suffix of a path.
 
     Raises:

@@ -110,7 +110,6 @@ def _star(center: Point, radius: float, rounding: float) -> Polygon:
     return Polygon(points, rounding)
 
 
-# Larger than the agent that may stand on it.
 GOAL = Symbol(
     "goal",
     (
@@ -120,6 +119,18 @@ GOAL = Symbol(
         Part(colors.GOAL_SHINE, _star((0.5, 0.525), 0.22, 0.02)),
     ),
     _filled(colors.GOAL_STAR),
+)
+
+
+# A small star in a corner, over the agent that stands on the goal.
+REACHED_GOAL = Symbol(
+    "reached-goal",
+    (
+        Part(colors.AGENT_EDGE, _star((0.76, 0.25), 0.21, 0.075)),
+        Part(colors.GOAL_EDGE, _star((0.76, 0.25), 0.21, 0.045)),
+        Part(colors.GOAL_STAR, _star((0.76, 0.25), 0.21, 0.015)),
+    ),
+    (Part(colors.GOAL_STAR, Box(0.5, 0.0, 1.0, 0.5)),),
 )
 
 

@@ -244,7 +244,7 @@ def test_t_key_shows_shortest_path(user: Any) -> None:
 def test_unavailable_overlay_message(user: Any) -> None:
     walking = Walking(user)
     walking.session.window.toggle("belief")
-    assert walking.session.window._message == "belief: available for agents only"
+    assert walking.session.window._message == "predicted walls: available for agents only"
     walking.session.window.close()
 
 

@@ -7,6 +7,8 @@ import math
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +119,25 @@ def test_close_button_ends_session(watching: Watching, pause_first: bool) -> Non
     assert watching.session.statistics.num_steps == (1 if pause_first else 2)
 
 
+def test_escape_closes_window_during_step(watching: Watching) -> None:
+    agent, seen = watching.agent, list[bool]()
+
+    class Slow:
+        def steps(self) -> Iterator[Any]:
+            watching.user.keys("SPACE", "ESCAPE")()
+            end = time.monotonic() + 20
+            while not watching.window.closed and time.monotonic() < end:
+                time.sleep(0.005)
+            seen.append(watching.window.closed)
+            yield from agent.steps()
+
+    watching.agent = Slow()
+    watching.run()
+    assert seen == [True]  # while the step was taken
+    assert watching.session.statistics.num_steps == 1
+    assert (watching.controls.ended, watching.controls.paused) == (True, True)
+
+
 def test_other_events_are_ignored(watching: Watching) -> None:
     user = watching.user
 
@@ -191,8 +212,13 @@ def test_number_keys_show_agent_overlays(user: Any) -> None:
     watching.run(*[None] * 50, user.keys("SPACE"), *keys, None, record, user.keys("q"))
     assert watching.window.shown == {*list(OVERLAYS)[:6], "trail", "changed"}
     q = found["q of the agent"]
-    np.testing.assert_array_equal(found["q"].reshape(54, 4), q)
-    np.testing.assert_array_equal(found["values"].ravel(), q.max(axis=1))
+    tried = watching.session._recorded.ever_tried
+    # There is no value of what was neither tried nor updated.
+    shown = np.where(tried | (q != 0), q, np.nan)
+    np.testing.assert_array_equal(found["q"].reshape(54, 4), shown)
+    state_values = np.where(np.isnan(shown).all(axis=1), np.nan, q.max(axis=1))
+    np.testing.assert_array_equal(found["values"].ravel(), state_values)
+    assert 0 < np.isnan(state_values).sum() < 54
     np.testing.assert_allclose(found["policy"].sum(axis=2), 1)
     assert found["visits"].sum() == watching.session.statistics.num_steps
     assert found["belief"].shape == (6, 9)
@@ -414,7 +440,7 @@ def test_video_without_display(tmp_path: Path) -> None:
     assert run.stdout.splitlines()[-1] == "saved video.gif"
     assert [path.name for path in tmp_path.iterdir()] == ["video.gif"]
     with Image.open(tmp_path / "video.gif") as image:
-        assert (image.n_frames, image.size) == (12, (576, 458))  # type: ignore[attr-defined]
+        assert (image.n_frames, image.size) == (12, (576, 480))  # type: ignore[attr-defined]
 
 
 def test_watch_without_display_suggests_video(pygame: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -467,21 +493,21 @@ def test_video_and_screenshot_keys(
     with Image.open(video) as image:
         assert image.n_frames >= 10  # type: ignore[attr-defined]
     with Image.open(picture) as image:
-        assert image.size == (576, 458)
+        assert image.size == (576, 480)
 
 
-def test_killed_recording_leaves_part_file(tmp_path: Path) -> None:
+def test_killed_recording_leaves_temporary_file(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "dynamaze", "watch", "--fps", "0", "--save", "video.gif"]
     pipe = subprocess.PIPE
     environment = {**os.environ, "SDL_VIDEODRIVER": "dummy"}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=pipe) as process:
         for _ in range(600):
-            if list(tmp_path.glob("*.part")) or list(tmp_path.glob(".*.part")):
+            if list(tmp_path.glob(".*.tmp")):
                 break
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(0.05)
         process.kill()
-    assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
+    assert [path.suffix for path in tmp_path.iterdir()] == [".tmp"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no signals to send")
@@ -499,7 +525,7 @@ def test_interrupt_keeps_video(tmp_path: Path, interruptible: list[str]) -> None
         stderr=pipe,
         text=True,
     ) as process:
-        while not list(tmp_path.glob(".*.part")):
+        while not list(tmp_path.glob(".*.tmp")):
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(0.05)
         process.send_signal(signal.SIGINT)

@@ -8,7 +8,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from dynamaze.viewer.environment import BLANK_FRAME, Camera, fitting_cell_size, make_env
+from dynamaze.envs.rendering.frame import fitting_cell_size
+from dynamaze.viewer.environment import BLANK_FRAME, Camera, make_env
 
 
 @pytest.mark.parametrize(("table", "space"), [(False, "Box"), (True, "Discrete")])
@@ -23,7 +24,7 @@ def test_make_env_numbers_observations_for_table(table: bool, space: str) -> Non
     [(6, 9, 64), (15, 15, 48), (51, 51, 14), (1, 3, 64), (300, 300, 2), (2000, 2000, 1)],
 )
 def test_fitting_cell_size_values(rows: int, cols: int, size: int) -> None:
-    assert fitting_cell_size(rows, cols, (960, 720)) == size
+    assert fitting_cell_size(rows, cols, (960, 720), largest=64) == size
 
 
 def test_camera_renders_maze_and_finds_cells() -> None:

@@ -19,9 +19,11 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from dynamaze.viewer.layout import STRIP_HEIGHT
+
 TOOLS = ("Xvfb", "openbox", "xdotool", "import")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
-TIMEOUT = 30  # seconds
+TIMEOUT = 60  # seconds: the first steps compile
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
@@ -123,7 +125,7 @@ class WindowedCommand:
         return self.screenshot()[CELL * row : CELL * (row + 1), CELL * col : CELL * (col + 1)]
 
     def strip(self) -> Pixels:
-        return self.screenshot()[self.height - 74 :]
+        return self.screenshot()[self.height - STRIP_HEIGHT :]
 
     def until(self, condition: Callable[[], Any]) -> None:
         end = time.monotonic() + TIMEOUT
@@ -162,9 +164,10 @@ class WindowedCommand:
 
 def test_watch_in_x11_window(open_command: Callable[..., WindowedCommand], tmp_path: Path) -> None:
     user = open_command("watch", "--seed", "1", "--fps", "8")
-    assert (user.width, user.height) == (9 * CELL, 6 * CELL + 74)
+    assert (user.width, user.height) == (9 * CELL, 6 * CELL + STRIP_HEIGHT)
     user.keys("space")
     user.until(lambda: "(paused)" in user.title())
+    user.until(lambda: user.cell(3, 4).max() < 200)  # no letters: "compiling" is over
     free, wall, strip = user.cell(0, 2), user.cell(3, 4), user.strip()
 
     user.keys("n")
@@ -176,9 +179,9 @@ def test_watch_in_x11_window(open_command: Callable[..., WindowedCommand], tmp_p
     user.click(3, 4)
     user.until_changed(lambda: user.cell(3, 4), wall)
 
-    before = user.cell(1, 1)
+    before = user.cell(5, 3)  # of the start: there are values only where the agent was
     user.keys("1")
-    user.until_changed(lambda: user.cell(1, 1), before)
+    user.until_changed(lambda: user.cell(5, 3), before)
 
     user.keys("p")
     user.until(lambda: list(tmp_path.glob("dynamaze-*.png")))

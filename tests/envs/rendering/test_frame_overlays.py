@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from dynamaze.envs.mazes.layout import Cell
 from dynamaze.envs.rendering import OVERLAYS, FramePainter, Overlays, Scene
-from dynamaze.envs.rendering.colors import map_colors
+from dynamaze.envs.rendering.colors import GOAL_STAR, map_colors
 from dynamaze.envs.rendering.display_list import ALL_LAYERS, MOVING_LAYERS, STATIC_LAYERS
 from dynamaze.envs.rendering.frame import Canvas, draw
 from dynamaze.envs.rendering.scene import Frame
@@ -206,6 +206,27 @@ def test_larger_values_are_brighter() -> None:
     cells = [(2, 0), (2, 1), (2, 2), (2, 3)]
     brightness = [pixels(frame, cell)[8:24, 8:24].sum() for cell in cells]
     assert brightness == sorted(set(brightness))
+
+
+@pytest.mark.parametrize("size", [1, 5, 32])
+def test_goal_has_no_value(size: int) -> None:
+    values, q = np.ones(SHAPE), np.ones((*SHAPE, 4))
+    values[0, 3] = q[0, 3] = -1000.0
+    drawn, plain = paint(scene(values=values, q=q), size), paint(scene(), size)
+    assert (0, 3) not in differing(drawn, plain, size)
+    values[0, 3] = q[0, 3] = 5.0
+    np.testing.assert_array_equal(paint(scene(values=values, q=q), size), drawn)
+
+
+@pytest.mark.parametrize("size", [1, 5, 32])
+def test_agent_on_goal_shows_star(size: int) -> None:
+    there, star = scene()._replace(agent=(0, 3)), np.array(GOAL_STAR)
+    frame = paint(there, size)
+    hidden = paint(there._replace(goals=()), size)
+    assert differing(frame, hidden, size) == {(0, 3)}
+    if size > 1:
+        cell = pixels(frame, (0, 3), size)[: size // 2, size // 2 :]
+        assert (abs(cell - star).max(axis=2) < 40).sum() >= size * size // 40
 
 
 def test_nan_value_draws_nothing() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamaze.envs.rendering import OVERLAYS, Overlays
-from dynamaze.envs.rendering.overlays import SWITCHES
+from dynamaze.envs.rendering.overlays import SWITCHES, find_overlay, overlay_title
 
 SHAPE = (2, 3)
 GIVEN: dict[str, Any] = {
@@ -33,6 +33,12 @@ def overlays(**given: Any) -> Overlays:
 def test_overlays_table_lists_all_names() -> None:
     assert list(OVERLAYS) == [*GIVEN, *SWITCHES]
     assert len(OVERLAYS) == 9
+    assert all(find_overlay(overlay_title(name)) == name for name in OVERLAYS)
+    assert [find_overlay(given) for given in ("q", " Action_Values ", "search-tree visits")] == [
+        "q", "q", "tree",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match=r"overlay='qq'; expected one of .*did you mean"):
+        find_overlay("qq")
     assert overlays(**GIVEN).names == tuple(GIVEN)
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from dynamaze.envs.rendering import Animation, FramePainter, Recorder, Scene
 from dynamaze.envs.rendering.scene import Frame
+from dynamaze.envs.rendering.video_files import LARGEST_ERROR
 
 Image = pytest.importorskip("PIL.Image")
 SUFFIXES = (".gif", ".png")
@@ -85,6 +86,38 @@ def test_save_keeps_duration(tmp_path: Path, suffix: str, fps: float) -> None:
     assert milliseconds == pytest.approx(7000 / fps, abs=10)
 
 
+def gradients(count: int) -> list[Frame]:
+    """Return frames with more colors than a GIF's table holds, of which a part changes."""
+    rows, cols = np.indices((40, 60))
+    ramp = np.stack([rows * 6, cols * 4, (rows + cols) * 2], axis=2).astype(np.uint8)
+    frames = [ramp.copy() for _ in range(count)]
+    for number, frame in enumerate(frames):
+        frame[10:20, 5 * number : 5 * number + 12] = (40 * number % 256, 255 - 30 * number, 90)
+    return frames
+
+
+def test_gif_shares_color_table(tmp_path: Path) -> None:
+    path = tmp_path / "video.gif"
+    frames = gradients(6)
+    Animation(frames).save(path)
+    for one, other in zip(frames, read_frames(path), strict=True):
+        assert abs(one.astype(int) - other).max() <= LARGEST_ERROR
+    Animation([*frames, *[frames[-1]] * 100]).save(tmp_path / "still.gif")
+    grown = (tmp_path / "still.gif").stat().st_size - path.stat().st_size
+    assert grown < 100 * 30  # an unchanged frame takes some bytes, and no table
+
+
+def test_gif_of_noise_has_own_tables(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 256, (80, 90, 3), dtype=np.uint8) for _ in range(2)]
+    frames = [*gradients(1), np.zeros((40, 60, 3), np.uint8)]
+    films = {"noise": noise, "mixed": [*frames, noise[0][:40, :60], frames[0], frames[1]]}
+    for name, film in films.items():
+        Animation(film).save(tmp_path / f"{name}.gif")
+        for one, other in zip(film, read_frames(tmp_path / f"{name}.gif"), strict=True):
+            assert abs(one.astype(int) - other).mean() < 16
+
+
 def test_gif_limits_frame_rate(tmp_path: Path) -> None:
     Animation(maze_frames(2), fps=1000).save(tmp_path / "video.gif")
     with Image.open(tmp_path / "video.gif") as video:
@@ -143,12 +176,12 @@ os.kill(os.getpid(), 9)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_killed_recording_leaves_part_file(tmp_path: Path, suffix: str) -> None:
+def test_killed_recording_leaves_temporary_file(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"video{suffix}"
     killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
     assert killed.returncode != 0
     assert not path.exists()
-    assert all(name.endswith(".part") for name in leftovers(tmp_path))
+    assert all(name.endswith(".tmp") for name in leftovers(tmp_path))
     Animation(maze_frames(2)).save(path)
     assert len(read_frames(path)) == 2
 

@@ -9,15 +9,23 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
 from dynamaze.envs.rendering import FramePainter, RenderWindow, Scene
 from dynamaze.envs.rendering.scene import Frame
-from dynamaze.envs.rendering.window import MISSING, MIXED_UP
+from dynamaze.envs.rendering.window import (
+    LONGEST_QUEUE,
+    MISSING,
+    MIXED_UP,
+    _open_windows,
+    fit,
+)
 
 FRAME: Frame = FramePainter(6, 9).paint(
     Scene(np.zeros((6, 9), dtype=np.bool_), ((5, 3),), ((0, 8),), (2, 2))
@@ -119,13 +127,216 @@ def test_user_close_lasts_until_close(pygame: Any, window: RenderWindow) -> None
     assert handle(window) is not None
 
 
-def test_quit_event_closes_all_windows(pygame: Any, window: RenderWindow) -> None:
-    other, never_shown = new_window(), RenderWindow("maze", fps=0)
+def test_quit_event_closes_reading_window(pygame: Any, window: RenderWindow) -> None:
+    other = new_window()
     pygame.event.post(pygame.event.Event(pygame.QUIT))
-    window.events()
-    assert (window.closed_by_user, other.closed_by_user) == (True, True)
-    assert not never_shown.closed_by_user
+    other.show(FRAME)
+    assert (other.closed_by_user, window.events(), window.closed_by_user) == (False, [], True)
+    window.close()
+    window.show(FRAME)  # an earlier QUIT does not close it
+    assert (window.events(), window.closed_by_user) == ([], False)
+    assert pygame.event.peek(pygame.QUIT), "the caller's"
     other.close()
+
+
+def foreign_events(pygame: Any) -> list[Any]:
+    """Return events that a caller may post, of no window and of the caller's own."""
+    event, own = pygame.event.Event, pygame.Window("own", (20, 20))
+    pygame.event.clear()
+    return [
+        event(pygame.KEYDOWN, key=pygame.K_a, unicode="a"),
+        event(pygame.USEREVENT + 3, payload=[1]),
+        event(pygame.QUIT),
+        event(pygame.WINDOWCLOSE, window=own),
+        event(pygame.MOUSEBUTTONDOWN, pos=(1, 2), button=1, window=own),
+        event(pygame.KEYUP, key=pygame.K_a, window=None),
+        event(pygame.MOUSEMOTION, pos=(1, 2), rel=(0, 0), buttons=(0, 0, 0)),
+        event(pygame.USEREVENT, payload={}),
+    ]
+
+
+@pytest.mark.parametrize("call", ["show", "events", "close", "title", "fullscreen"])
+def test_foreign_events_stay_in_order(pygame: Any, call: str) -> None:
+    posted, window, gone = foreign_events(pygame), new_window(), new_window()
+    press_close_button(pygame, gone)
+    for number, event in enumerate(posted):
+        pygame.event.post(event)
+        pygame.event.post(
+            pygame.event.Event(pygame.WINDOWENTER, window=handle(window), number=number)
+        )
+    {
+        "show": lambda: window.show(FRAME),
+        "title": lambda: setattr(window, "title", "new"),
+        "fullscreen": window.toggle_fullscreen,
+    }.get(call, getattr(window, call, None))()
+    window.show(FRAME)
+    left = pygame.event.get()  # with those of the windows' appearance
+    assert [event for event in left if event in posted] == posted
+    assert not any(getattr(event, "number", None) for event in left)
+    assert gone.closed_by_user
+    window.close()
+
+
+def test_own_input_stays_until_read(pygame: Any, window: RenderWindow) -> None:
+    pygame.event.clear()
+    press_key(pygame, window, pygame.K_UP)
+    window.show(FRAME)
+    (left,) = pygame.event.get(pygame.KEYDOWN)
+    pygame.event.post(left)
+    assert [event.key for event in window.events()] == [pygame.K_UP]
+    assert not pygame.event.peek(pygame.KEYDOWN)
+
+
+def test_unread_input_is_limited(pygame: Any, window: RenderWindow) -> None:
+    pygame.event.clear()
+    for x in range(LONGEST_QUEUE + 500):
+        motion = {"pos": (x, 0), "rel": (1, 0), "buttons": (0, 0, 0)}
+        pygame.event.post(pygame.event.Event(pygame.MOUSEMOTION, window=handle(window), **motion))
+    window.show(FRAME)
+    left = pygame.event.get(pygame.MOUSEMOTION)
+    assert [event.pos[0] for event in left] == list(range(500, LONGEST_QUEUE + 500))
+
+
+def test_callers_display_survives(pygame: Any) -> None:
+    pygame.init()
+    screen = pygame.display.set_mode((40, 30))
+    screen.fill((1, 2, 3))
+    window = new_window()
+    press_close_button(pygame, window)
+    window.show(FRAME)
+    window.close()
+    pygame.display.flip()
+    assert pygame.display.get_surface() is screen
+    assert tuple(screen.get_at((5, 5)))[:3] == (1, 2, 3)
+    assert pygame.get_init()
+
+
+# -- size ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("frame", "room", "expected"),
+    [
+        ((288, 192), (576, 384), (2, (576, 384), (0, 0))),
+        ((288, 192), (800, 500), (2, (576, 384), (112, 58))),
+        ((288, 192), (144, 400), (0.5, (144, 96), (0, 152))),
+        ((1000, 1), (10, 10), (0.01, (10, 1), (0, 4))),
+        ((1, 1), (3000, 2000), (2000, (2000, 2000), (500, 0))),
+        ((300, 200), (1, 1), (1 / 300, (1, 1), (0, 0))),
+    ],
+)
+def test_fit_keeps_aspect_ratio(frame: Any, room: Any, expected: Any) -> None:
+    scale, *place = fit(frame, room)
+    assert (pytest.approx(scale), *place) == expected
+
+
+@pytest.mark.parametrize("size", [(800, 500), (100, 300), (1, 1), (2500, 40)])
+def test_resized_window_keeps_size(pygame: Any, window: RenderWindow, size: Any) -> None:
+    assert window.resized_to is None
+    handle(window).size = size
+    opened = handle(window)
+    window.events()  # draws the latest frame in the new size
+    scale, (width, height), (x, y) = fit(FRAME.shape[1::-1], size)
+    shown = pixels(pygame, window)
+    assert (window.resized_to, shown.shape) == (size, (size[1], size[0], 3))
+    if scale >= 1:
+        enlarged = FRAME.repeat(scale, axis=0).repeat(scale, axis=1)
+        np.testing.assert_array_equal(shown[y : y + height, x : x + width], enlarged)
+        assert window.position_in_frame((x, y)) == (0, 0)
+        assert window.position_in_frame((x + width - 1, y + height - 1)) == (287, 191)
+    window.show(FRAME[:64, :32])
+    assert (handle(window), window.resized_to) == (opened, size)
+    handle(window).size = (576, 384)
+    window.show(FRAME)
+    assert window.resized_to is None
+
+
+def test_minimised_window_is_not_drawn(pygame: Any, window: RenderWindow) -> None:
+    shown = pixels(pygame, window)
+    pygame.event.post(pygame.event.Event(pygame.WINDOWMINIMIZED, window=handle(window)))
+    window.show(255 - FRAME)
+    np.testing.assert_array_equal(pixels(pygame, window), shown)
+    pygame.event.post(pygame.event.Event(pygame.WINDOWRESTORED, window=handle(window)))
+    window.events()
+    np.testing.assert_array_equal(pixels(pygame, window)[::2, ::2], 255 - FRAME)
+
+
+def test_window_fits_desktop(pygame: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module("dynamaze.envs.rendering.window")
+    monkeypatch.setattr(module, "desktop_room", lambda: (300, 400))
+    window = new_window()
+    assert (window.resized_to, window.scale) == ((300, 200), 1)
+    window.close()
+
+
+def test_fullscreen_toggles(pygame: Any, window: RenderWindow) -> None:
+    window.toggle_fullscreen()
+    assert window.resized_to == pygame.display.get_desktop_sizes()[0]
+    window.toggle_fullscreen()
+    assert window.resized_to is None
+    window.close()
+    window.toggle_fullscreen()
+
+
+# -- environments ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("env_id", ["DynaMaze-v0", "DynaMazeBlocking-v0"])
+def test_human_windows_have_numbers(pygame: Any, env_id: str) -> None:
+    envs = [gym.make(env_id, render_mode="human") for _ in range(3)]
+    for env in envs:
+        env.reset(seed=0)
+        env.render()
+    windows = [env.unwrapped.window for env in envs]
+    assert [window.title for window in windows] == [f"{env_id} ({n})" for n in (1, 2, 3)]
+    press_close_button(pygame, windows[1])
+    for env in envs:
+        env.render()
+    assert [window.closed_by_user for window in windows] == [False, True, False]
+    assert {window.title for window in _open_windows} == {f"{env_id} ({n})" for n in (1, 3)}
+    envs[1].step(envs[1].action_space.sample())  # goes on without a window
+    envs[1].close()
+    envs[1].render()
+    assert envs[1].unwrapped.window.title == f"{env_id} (2)"
+    for env in envs:
+        env.close()
+
+
+@pytest.mark.parametrize(
+    ("layout", "room", "size"),
+    [
+        (["S.G"], None, 64),
+        (["S" + "." * 99 + "G"] + ["." * 101] * 100, None, 10),
+        (["S.G"], (500, 150), 128),
+        (["S.G"], (20, 3000), 6),
+        (["S.G"], (2, 2), 1),
+    ],
+)
+def test_human_cells_fill_window(pygame: Any, layout: Any, room: Any, size: int) -> None:
+    env = gym.make("DynaMaze-v0", layout=layout, render_mode="human")
+    env.reset(seed=0)
+    env.render()
+    if room is not None:
+        handle(env.unwrapped.window).size = room  # type: ignore[attr-defined]
+        env.render()
+    image = env.unwrapped.window._image  # type: ignore[attr-defined]
+    assert image.get_size() == (len(layout[0]) * size, len(layout) * size)
+    env.close()
+
+
+def test_windows_in_two_threads(pygame: Any) -> None:
+    windows = [RenderWindow(str(number), fps=0) for number in range(2)]
+
+    def draw(window: RenderWindow) -> None:
+        for _ in range(20):
+            window.show(FRAME)
+            window.events()
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(draw, windows))
+    for window in windows:
+        np.testing.assert_array_equal(pixels(pygame, window)[::2, ::2], FRAME)
+        window.close()
 
 
 def test_close_drops_pending_events(pygame: Any, window: RenderWindow) -> None:

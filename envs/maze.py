@@ -46,7 +46,8 @@ class DynaMazeEnv(GridEnv):
     | `"goal"` | `Dict(observation, achieved_goal, desired_goal)` | for HER; see `compute_reward` |
 
     `{"kind": "window", "radius": 3}` chooses an option; `{"kind": "action_mask", "of": "planes"}`
-    the observation inside a dictionary ("index", in "goal" "coordinates"). With
+    the observation inside a dictionary ("index", in "goal" "coordinates"); `{"kind":
+    "coordinates", "dtype": "float32"}` a `Box`, as wrappers that reshape or rescale need it. With
     `change_info_in="observation"` the observation is a dictionary that also reports changes.
 
     ## Starting State

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray
+from dynamaze.common.configuration import fields_repr
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from .layout import Cell, Layout, LayoutError
@@ -38,7 +39,7 @@ class PendingChange(NamedTuple):
     remaining: int  # changes that follow on the next steps, in a burst
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RandomChanges:
     """A random process of changes.
 
@@ -63,6 +64,8 @@ class RandomChanges:
             use or lacks.
         TypeError: for anything but a number where one is expected.
     """
+
+    __repr__ = fields_repr
 
     when: str = "each_step"
     probability: float | None = None

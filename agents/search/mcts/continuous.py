@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.configuration import Configurable
 from dynamaze.common.validation import checked_integer, checked_number
 
 from ...agent import EnvLike, resolve_env, spaces_of
@@ -23,7 +24,7 @@ SQUARE_ROOT = (1.0, 0.5)
 """Widening to about sqrt(n) children after n visits."""
 
 
-class ContinuousTreeSearch:
+class ContinuousTreeSearch(Configurable):
     """Policy that searches a tree of sampled actions: UCT with double progressive widening.
 
         from dynamaze.agents import ContinuousTreeSearch

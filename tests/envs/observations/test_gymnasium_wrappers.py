@@ -31,9 +31,12 @@ WRAPPERS: dict[str, Callable[[Any, Any], Any]] = {
 
 def check_observations(env: Any) -> None:
     env.action_space.seed(0)
-    assert env.observation_space.contains(env.reset(seed=0)[0])
+    contains = env.observation_space.contains
+    if isinstance(env, vector_wrappers.NormalizeObservation):
+        contains = np.isfinite  # before Gymnasium 1.2 its space has the bounds of the original
+    assert np.all(contains(env.reset(seed=0)[0]))
     for _ in range(20):
-        assert env.observation_space.contains(env.step(env.action_space.sample())[0])
+        assert np.all(contains(env.step(env.action_space.sample())[0]))
 
 
 @pytest.mark.parametrize("name", WRAPPERS)

@@ -15,8 +15,9 @@ from typing import Any, TypeVar, overload
 
 import gymnasium as gym
 import numpy as np
+import numpy.typing as npt
 
-from dynamaze.common.arrays import FloatArray, IntArray
+from dynamaze.common.arrays import FloatArray
 from dynamaze.common.configuration import Configurable, flat_arguments
 from dynamaze.common.validation import checked_integer
 
@@ -343,12 +344,12 @@ class Agent(Configurable):
         state: None = None,
         episode_start: Any = None,
         deterministic: bool = False,
-    ) -> tuple[np.int64 | IntArray, None]: ...
+    ) -> tuple[np.int64 | npt.NDArray[Any], None]: ...
 
     @overload
     def predict(
         self, observation: Any, state: S, episode_start: Any = None, deterministic: bool = False
-    ) -> tuple[np.int64 | IntArray, S]: ...
+    ) -> tuple[np.int64 | npt.NDArray[Any], S]: ...
 
     def predict(
         self,

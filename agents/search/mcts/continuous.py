@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
+import numpy.typing as npt
 from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray
@@ -19,6 +20,8 @@ from ..agent import SIMULATOR, renamed_model
 from ..env_copies import EnvCopies
 from ..simulators import make_simulator
 from .simulated import SearchResult, SimulatedSearch, SimulatedSettings, Widening
+
+S = TypeVar("S")
 
 SQUARE_ROOT = (1.0, 0.5)
 """Widening to about sqrt(n) children after n visits."""
@@ -100,6 +103,20 @@ class ContinuousTreeSearch(Configurable):
         """
         vector = self.vectors.one(observation)
         return SimulatedSearch(self._simulator, self._settings, self.rng).run(vector)
+
+    @overload
+    def predict(
+        self,
+        observation: Any,
+        state: None = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+    ) -> tuple[npt.NDArray[Any], None]: ...
+
+    @overload
+    def predict(
+        self, observation: Any, state: S, episode_start: Any = None, deterministic: bool = False
+    ) -> tuple[npt.NDArray[Any], S]: ...
 
     def predict(
         self,

@@ -25,7 +25,7 @@ figures: $(VENV)/core
 test: $(VENV)/dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-# torch's lowest version is not among them: its wheel there is one of several gigabytes.
+# Without torch, whose older wheels bring gigabytes of CUDA; a newer pyparsing warns Matplotlib 3.9.
 test-lowest: $(LOWEST)/installed
 	$(LOWEST)/bin/python -m pytest -n auto --dist loadfile tests/envs tests/agents
 
@@ -62,13 +62,14 @@ $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/core
 
 # The lower bounds in pyproject.toml, as constraints.
-$(LOWEST)/installed: pyproject.toml
+$(LOWEST)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(LOWEST)
-	grep -v setuptools pyproject.toml | grep -oE '"[A-Za-z0-9_-]+>=[0-9.]+"' | tr -d '"' \
-		| sed 's/>=/==/' > $(LOWEST)/constraints.txt
+	grep -oE '"[A-Za-z0-9_-]+>=[0-9.]+"' pyproject.toml | tr -d '"' | sed 's/>=/==/' \
+		| grep -vE '^(setuptools|torch)=' > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
-		-c $(LOWEST)/constraints.txt --editable ".[trees,onnx,tensorboard,video]" scipy threadpoolctl \
-		pytest pytest-xdist hypothesis
+		-c $(LOWEST)/constraints.txt --editable ".[distill,models,onnx,tensorboard,trees,video]" \
+		hypothesis "pyparsing<3.3" pytest pytest-xdist tqdm
 	@touch $@
 
 clean:

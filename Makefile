@@ -2,6 +2,7 @@
 #
 #   make figures   the figures of chapter 8, in results/
 #   make test      the tests
+#   make test-lowest  the environments' and agents' tests with the lowest supported versions
 #   make check     format, lint, types and tests
 #   make speed     the table of speeds
 #   make trials    200 kills of drivers and workers during a sweep
@@ -9,19 +10,24 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+LOWEST ?= .venv-lowest
 OUTPUT ?= .
 SOURCES := dynamaze/*.py dynamaze/app dynamaze/common dynamaze/viewer envs agents distill benchmarks docs tests
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: figures test lint types check speed trials clean
+.PHONY: figures test test-lowest lint types check speed trials clean
 
 figures: $(VENV)/core
 	$(BIN)/dynamaze figures --output $(OUTPUT)
 
 test: $(VENV)/dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# Without torch, whose older wheels bring gigabytes of CUDA; a newer pyparsing warns Matplotlib 3.9.
+test-lowest: $(LOWEST)/installed
+	$(LOWEST)/bin/python -m pytest -n auto --dist loadfile tests/envs tests/agents
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check $(SOURCES)
@@ -56,6 +62,17 @@ $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) --editable ".[dev]"
 	@touch $@ $(VENV)/core
 
+# The lower bounds in pyproject.toml, as constraints.
+$(LOWEST)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(LOWEST)
+	grep -oE '"[A-Za-z0-9_-]+>=[0-9.]+"' pyproject.toml | tr -d '"' | sed 's/>=/==/' \
+		| grep -vE '^(setuptools|torch)=' > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c $(LOWEST)/constraints.txt --editable ".[distill,models,onnx,tensorboard,trees,video]" \
+		hypothesis "pyparsing<3.3" pytest pytest-xdist tqdm
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info results .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,18 +7,29 @@
 from __future__ import annotations
 
 import os
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import gymnasium as gym
 import numpy as np
+import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.configuration import Configurable, flat_arguments
 from dynamaze.common.validation import checked_integer
 
-from .callbacks import CallbackLike, Logger, Step, as_callback, as_vec_env, with_progress_bar
+from .callbacks import (
+    Callback,
+    CallbackLike,
+    CallbackList,
+    Step,
+    as_callback,
+    as_vec_env,
+    with_progress_bar,
+)
 from .checkpoint import is_plain, read_agent, write_agent
 from .core.encoders import Encoder, make_encoder, observation_kind
 from .core.rng import Seed, as_sequence, make_generator
@@ -27,6 +38,7 @@ from .core.transitions import one_transition
 from .exploration import Exploration
 from .models.protocol import Model
 from .planning.base import Planning, check_fit
+from .training_log import WINDOW, Logger, TrainingLog, checked_logger, tensorboard_logger
 from .values.table import Values
 
 LEARNING, PREDICTING, ENVIRONMENT = range(3)
@@ -37,6 +49,7 @@ EnvLike = str | gym.Env[Any, Any] | Spaces
 """Environment, its id, or its spaces alone."""
 
 AgentType = TypeVar("AgentType", bound="Agent")
+S = TypeVar("S")
 
 
 class Agent(Configurable):
@@ -66,6 +79,10 @@ class Agent(Configurable):
         encoder: maps observations to what the parts observe, rows or vectors.
         num_timesteps: real steps over all calls of `learn`.
         num_episodes: finished episodes.
+        logger: a Stable-Baselines3 logger of `set_logger`, or one that only stores values.
+        tensorboard_log: folder in which `learn` writes TensorBoard files if no logger was set.
+        ep_info_buffer: latest episodes, each with return "r", length "l" and time "t" in seconds.
+        ep_success_buffer: values of "is_success" in the information at their ends, if any.
 
     Raises:
         TypeError: for spaces that the parts do not support, or values that the planner does not.
@@ -103,7 +120,8 @@ class Agent(Configurable):
         self.encoder: Encoder = make_encoder(
             self.spaces.observation, observation_kind(values, model)
         )
-        self.num_actions, self._first_action = count_actions(self.spaces.action)
+        self.observation_space, self.action_space = self.spaces
+        self.num_actions, self.first_action = count_actions(self.spaces.action)
         self.values, self.model = values, model
         self.planning, self.exploration = planning, exploration
         self._config = config if config is not None else {}
@@ -113,7 +131,16 @@ class Agent(Configurable):
         self.episode_length = 0
         self.episode_return = 0.0
         self.observation: Any = None  # the current one; None: the environment must be reset
-        self.logger = Logger()
+        # the attributes of Stable-Baselines3's algorithms that its callbacks read
+        self.logger: Any = Logger()
+        self._own_logger = self.logger  # unless another one was set
+        self.tensorboard_log: str | None = None
+        self.n_envs, self.device = 1, "cpu"
+        self.start_time = time.time_ns()
+        self.ep_info_buffer: deque[dict[str, Any]] = deque(maxlen=WINDOW)
+        self.ep_success_buffer: deque[Any] = deque(maxlen=WINDOW)
+        self._log: TrainingLog | None = None
+        self._vec_env: Any = None  # the environment as `get_env` returned it
 
     # -- learning ------------------------------------------------------------------------------
 
@@ -140,7 +167,7 @@ class Agent(Configurable):
             # (b) A <- epsilon-greedy(S, Q), or another exploration policy
             action = self.exploration.choose(values, state, self.rng)
             # (c) take A, observe R and S'
-            following, reward, terminated, truncated, info = env.step(action + self._first_action)
+            following, reward, terminated, truncated, info = env.step(action + self.first_action)
             transition = one_transition(state, action, float(reward), encode(following), terminated)
             if self.planning.learns_from(self.model, transition):
                 # (d) Q(S, A) <- Q(S, A) + alpha [R + gamma max_a Q(S', a) - Q(S, A)]
@@ -155,7 +182,7 @@ class Agent(Configurable):
             self.episode_return += float(reward)
             step = Step(
                 observation,
-                action + self._first_action,
+                action + self.first_action,
                 float(reward),
                 following,
                 terminated,
@@ -180,11 +207,13 @@ class Agent(Configurable):
             raise RuntimeError("this agent has no environment to learn in; set one with set_env")
         return self.env
 
-    def learn(
+    def learn(  # the order of Stable-Baselines3's arguments
         self: AgentType,
         total_timesteps: int,
         callback: CallbackLike = None,
-        *,
+        log_interval: int | None = 4,
+        tb_log_name: str = "run",
+        reset_num_timesteps: bool = False,
         progress_bar: bool = False,
     ) -> AgentType:
         """Learn for a number of real steps, continuing where the last call ended.
@@ -194,17 +223,38 @@ class Agent(Configurable):
                 call continues the episode and the count, so that two calls equal one long one.
             callback: a function of a `Step` (returning False stops learning), a Stable-Baselines3
                 callback, or a list of these.
+            log_interval: finished episodes between two records in the logger, if one was set;
+                None for no records. `TrainingLog` says what they hold.
+            tb_log_name: name of the run in the folder `tensorboard_log`.
+            reset_num_timesteps: True to begin a new episode and to count steps and episodes from 0
+                again, as Stable-Baselines3 does by default. What was learned is kept.
             progress_bar: show a progress bar in the terminal.
 
         Returns:
             The agent itself.
 
         Raises:
-            ValueError: for a negative number of steps.
+            ValueError: for a negative number of steps, or a `log_interval` below 1.
             RuntimeError: if the agent has no environment.
         """
         total_timesteps = checked_integer("total_timesteps", total_timesteps, 0)
-        observer = as_callback(callback, self, total_timesteps)
+        if log_interval is not None:
+            log_interval = checked_integer("log_interval", log_interval, 1)
+        if reset_num_timesteps:
+            self._restart()
+        self.start_time = time.time_ns()
+        self._open_tensorboard_log(tb_log_name, reset_num_timesteps)
+        self._log = TrainingLog(self, log_interval)
+        observer: Callback = self._log
+        if callback is not None:
+            arguments = {
+                "log_interval": log_interval,
+                "tb_log_name": tb_log_name,
+                "reset_num_timesteps": reset_num_timesteps,
+                "progress_bar": progress_bar,
+            }
+            watcher = as_callback(callback, self, total_timesteps, **arguments)
+            observer = CallbackList([watcher, self._log])
         steps: Iterator[Step] = islice(self.steps(), total_timesteps)
         if progress_bar:
             steps = with_progress_bar(steps, total_timesteps)
@@ -214,6 +264,51 @@ class Agent(Configurable):
                 break
         observer.on_end()
         return self
+
+    def _restart(self) -> None:
+        """Begin a new episode, and count from 0 again."""
+        if self.observation is not None:
+            self._begin_episode(self._environment())
+        self.num_timesteps = self.num_episodes = 0
+        self.ep_info_buffer.clear()
+        self.ep_success_buffer.clear()
+
+    def set_logger(self, logger: Any) -> None:
+        """Set the logger of the records of `learn`.
+
+        Args:
+            logger: one of `stable_baselines3.common.logger.configure(folder, ["stdout", "csv",
+                "tensorboard"])`, or another object with its methods `record` and `dump`.
+
+        Raises:
+            TypeError: for another object.
+        """
+        self.logger = checked_logger(logger)
+
+    def _open_tensorboard_log(self, name: str, reset: bool) -> None:
+        """Make a logger of TensorBoard files, once for a run, if `tensorboard_log` asks for it."""
+        is_default = self.logger is self._own_logger
+        if self.tensorboard_log is None or not is_default:
+            return
+        if reset or isinstance(self.logger, Logger):
+            self.logger.close()
+            self.logger = self._own_logger = tensorboard_logger(self.tensorboard_log, name)
+
+    def dump_logs(self) -> None:
+        """Write a record to the logger now; Stable-Baselines3's `LogEveryNTimesteps` calls this."""
+        if self._log is None:
+            self._log = TrainingLog(self, None)
+        self._log.dump()
+
+    @property
+    def gamma(self) -> float:
+        """Discount factor of the values."""
+        return float(self.values.gamma)  # type: ignore[attr-defined]  # user-defined ones may lack it
+
+    @property
+    def learning_rate(self) -> float:
+        """Step size of the values."""
+        return float(self.values.learning_rate)  # type: ignore[attr-defined]  # likewise
 
     @property
     def rows(self) -> TableRows:
@@ -238,7 +333,23 @@ class Agent(Configurable):
         env_seed = int(make_generator(sequence, ENVIRONMENT).integers(2**31))
         self.env_seed = None if seed is None else env_seed
 
+    set_random_seed = seed
+
     # -- acting --------------------------------------------------------------------------------
+
+    @overload
+    def predict(
+        self,
+        observation: Any,
+        state: None = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+    ) -> tuple[np.int64 | npt.NDArray[Any], None]: ...
+
+    @overload
+    def predict(
+        self, observation: Any, state: S, episode_start: Any = None, deterministic: bool = False
+    ) -> tuple[np.int64 | npt.NDArray[Any], S]: ...
 
     def predict(
         self,
@@ -269,12 +380,12 @@ class Agent(Configurable):
     def _actions(self, values: FloatArray, rows: Any, deterministic: bool) -> Any:
         """Return the (batch,) greedy actions, or those of the exploration policy."""
         if deterministic:
-            return values.argmax(axis=1) + self._first_action
+            return values.argmax(axis=1) + self.first_action
         chosen = [
             self.exploration.choose(value, row, self.predict_rng)
             for value, row in zip(values, rows, strict=True)
         ]
-        return np.array(chosen, dtype=np.int64) + self._first_action
+        return np.array(chosen, dtype=np.int64) + self.first_action
 
     def action_probabilities(self, observations: Any) -> FloatArray:
         """Return the (batch, actions) action probabilities of the exploration policy.
@@ -305,10 +416,20 @@ class Agent(Configurable):
 
     def get_env(self) -> Any:
         """Return the environment as Stable-Baselines3's callbacks expect it; None without one."""
-        return None if self.env is None else as_vec_env(self.env)
+        if self.env is None:
+            return None
+        if self._vec_env is None or self._vec_env.envs[0] is not self.env:
+            self._vec_env = as_vec_env(self.env)
+        return self._vec_env
 
     def get_vec_normalize_env(self) -> None:
         """Return None: there is no normalisation; Stable-Baselines3's callbacks call this."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes of a copy, which does not share the logger's open files."""
+        own = Logger()
+        alone = {"logger": own, "_own_logger": own, "_log": None, "_vec_env": None}
+        return {**self.__dict__, **alone}
 
     @property
     def config(self) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import gymnasium as gym
+import numpy as np
 
 from dynamaze.common.optional_imports import optional_import
 
@@ -47,13 +49,17 @@ class CallbackAgent(Protocol):
 
     num_timesteps: int
     env: gym.Env[Any, Any] | None
+    observation: Any
+    start_time: int
 
 
 CallbackLike = Any
 """An argument of `as_callback`."""
 
 
-def as_callback(callback: CallbackLike, agent: CallbackAgent, total_timesteps: int) -> Callback:
+def as_callback(
+    callback: CallbackLike, agent: CallbackAgent, total_timesteps: int, **arguments: Any
+) -> Callback:
     """Return one callback for the `callback` argument of `learn`.
 
     Args:
@@ -61,6 +67,7 @@ def as_callback(callback: CallbackLike, agent: CallbackAgent, total_timesteps: i
             Stable-Baselines3 callback; or a list of these.
         agent: the agent that learns.
         total_timesteps: number of steps of this call of `learn`.
+        **arguments: other arguments of `learn`, for Stable-Baselines3's callbacks.
 
     Raises:
         TypeError: for anything else.
@@ -68,9 +75,11 @@ def as_callback(callback: CallbackLike, agent: CallbackAgent, total_timesteps: i
     if callback is None:
         return CallbackList([])
     if isinstance(callback, (list, tuple)):
-        return CallbackList([as_callback(each, agent, total_timesteps) for each in callback])
+        return CallbackList(
+            [as_callback(each, agent, total_timesteps, **arguments) for each in callback]
+        )
     if hasattr(callback, "init_callback") and hasattr(callback, "on_step"):
-        return StableBaselinesCallback(callback, agent, total_timesteps)
+        return StableBaselinesCallback(callback, agent, total_timesteps, arguments)
     if callable(callback):
         return FunctionCallback(callback)
     raise TypeError(
@@ -121,17 +130,25 @@ class FunctionCallback:
 class StableBaselinesCallback:
     """Adapter for a Stable-Baselines3 callback, called as by Stable-Baselines3's algorithms."""
 
-    def __init__(self, callback: Any, agent: CallbackAgent, total_timesteps: int) -> None:
+    def __init__(
+        self,
+        callback: Any,
+        agent: CallbackAgent,
+        total_timesteps: int,
+        arguments: Mapping[str, Any],
+    ) -> None:
         self._callback = callback
         self._agent = agent
         self._total_timesteps = total_timesteps
+        self._arguments = arguments
 
     def on_start(self) -> None:
         """Initialise the callback with the agent and start it."""
         self._callback.init_callback(self._agent)
         # Stable-Baselines3's algorithms count steps over all calls of `learn`, as the agent does.
         until = self._agent.num_timesteps + self._total_timesteps
-        self._callback.on_training_start({"total_timesteps": until}, {})
+        arguments = {"self": self._agent, "total_timesteps": until, **self._arguments}
+        self._callback.on_training_start(arguments, {})
         self._callback.on_rollout_start()
 
     def on_step(self, step: Step) -> bool:
@@ -139,9 +156,11 @@ class StableBaselinesCallback:
         self._callback.update_locals(
             {
                 "self": self._agent,
-                "infos": [step.info],
-                "rewards": [step.reward],
-                "dones": [step.terminated or step.truncated],
+                "actions": np.array([step.action]),
+                "new_obs": np.array([self._agent.observation]),  # at an end of the next episode
+                "rewards": np.array([step.reward], dtype=np.float32),
+                "dones": np.array([step.terminated or step.truncated]),
+                "infos": [vec_env_info(step, self._agent.start_time)],
             }
         )
         return bool(self._callback.on_step())
@@ -152,18 +171,38 @@ class StableBaselinesCallback:
         self._callback.on_training_end()
 
 
-class Logger:
-    """Values that callbacks record, by name: the used part of Stable-Baselines3's logger."""
+def episode_info(step: Step, start_time: int) -> dict[str, Any]:
+    """Return return, length and end of the episode that a step ends, by the names of `Monitor`.
 
-    def __init__(self) -> None:
-        self.name_to_value: dict[str, Any] = {}
+    Args:
+        step: the last step of the episode.
+        start_time: of learning, in nanoseconds since the epoch.
 
-    def record(self, key: str, value: Any, exclude: Any = None) -> None:
-        """Store the latest value of a name."""
-        self.name_to_value[key] = value
+    Returns:
+        The entry "episode" of the step's information, from a `Monitor` round the environment;
+        otherwise the return "r", the length "l", and "t" in seconds since `start_time`.
+    """
+    found: Any = step.info.get("episode")
+    if isinstance(found, dict) and found.keys() >= {"r", "l"}:
+        return found
+    seconds = round((time.time_ns() - start_time) / 1e9, 6)
+    return {"r": round(step.episode_return, 6), "l": step.episode_length, "t": seconds}
 
-    def dump(self, step: int = 0) -> None:
-        """Write nothing; read `name_to_value` instead."""
+
+def vec_env_info(step: Step, start_time: int) -> dict[str, Any]:
+    """Return a step's information as vector environments of Stable-Baselines3 give it.
+
+    At the end of an episode it has also "episode", "terminal_observation" and
+    "TimeLimit.truncated".
+    """
+    if not (step.terminated or step.truncated):
+        return step.info
+    return {
+        **step.info,
+        "episode": episode_info(step, start_time),
+        "terminal_observation": step.next_observation,
+        "TimeLimit.truncated": step.truncated and not step.terminated,
+    }
 
 
 def as_vec_env(env: gym.Env[Any, Any]) -> Any:

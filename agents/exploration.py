@@ -8,7 +8,6 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled
-from dynamaze.common.configuration import Configurable
 from dynamaze.common.validation import checked_number
 
 from .core.kernels import choose, rules
@@ -37,7 +36,7 @@ class Exploration(Protocol):
         """Restore a state of `get_state`."""
 
 
-class EpsilonGreedy(Configurable, Stateful):
+class EpsilonGreedy(Stateful):
     """Epsilon-greedy policy: a random action with probability epsilon, else a greedy one.
 
     Sutton & Barto 2018, section 2.2. Ties are broken at random.

@@ -8,10 +8,56 @@ that need torch are imported at the first use of a name, so that exported studen
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dynamaze.common.deprecation import lazy_exports
 from dynamaze.common.optional_imports import EXTRAS, missing_library_error
+
+if TYPE_CHECKING:  # type checkers do not see what is imported on first use
+    from .core.dataset import Batch as Batch
+    from .core.dataset import Dataset as Dataset
+    from .core.dataset import make_batch as make_batch
+    from .core.distributions import Bounds as Bounds
+    from .core.distributions import distribution_of as distribution_of
+    from .core.levels import LevelRange as LevelRange
+    from .core.levels import check_disjoint as check_disjoint
+    from .core.losses import LOSSES as LOSSES
+    from .core.losses import gaussian_kl as gaussian_kl
+    from .core.losses import kl as kl
+    from .core.losses import weighted as weighted
+    from .core.policy import Policy as Policy
+    from .core.policy import agreement as agreement
+    from .data.rollouts import PerEpisode as PerEpisode
+    from .data.rollouts import Rollouts as Rollouts
+    from .data.rollouts import collect as collect
+    from .data.rollouts import linear_schedule as linear_schedule
+    from .data.source import BatchSource as BatchSource
+    from .data.source import FunctionSource as FunctionSource
+    from .evaluation import evaluate as evaluate
+    from .evaluation import normalised_return as normalised_return
+    from .export.c_source.writer import export_c as export_c
+    from .export.compiled import load_policy as load_policy
+    from .export.load import open_policy as open_policy
+    from .export.onnx_graph.writer import export_onnx as export_onnx
+    from .files.card import Card as Card
+    from .files.students import load_student as load_student
+    from .files.students import save_student as save_student
+    from .students.base import Student as Student
+    from .students.base import as_student as as_student
+    from .students.composite import ActorCritic as ActorCritic
+    from .students.composite import GaussianStudent as GaussianStudent
+    from .students.quantise import quantised as quantised
+    from .students.registry import STUDENTS as STUDENTS
+    from .students.registry import make_student as make_student
+    from .teachers import ActionValues as ActionValues
+    from .teachers import MultiTeacher as MultiTeacher
+    from .teachers import as_teacher as as_teacher
+    from .teachers.sb3 import load_sb3 as load_sb3
+    from .training.callbacks import Checkpoints as Checkpoints
+    from .training.callbacks import EarlyStopping as EarlyStopping
+    from .training.callbacks import TensorBoard as TensorBoard
+    from .training.distiller import Distiller as Distiller
+    from .training.restarts import best_restart as best_restart
 
 _MODULES = {
     "ActionValues": ".teachers",

@@ -5,6 +5,8 @@ Names that a step of `DynaMazeEnv` does not need are imported when they are firs
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dynamaze.common.deprecation import lazy_exports
 
 from .grid import GridEnv
@@ -14,6 +16,23 @@ from .mazes.layout import ACTIONS, Layout, LayoutError, Rewards
 from .mazes.mdp import FiniteMDP, greedy_policy
 from .mazes.random_changes import RandomChanges
 from .mazes.schedule import PRESETS, Schedule, apply_change, read_schedule
+
+if TYPE_CHECKING:  # type checkers do not see what is imported on first use
+    from .continuous.env import DynaMazeContinuousEnv as DynaMazeContinuousEnv
+    from .continuous.vector import DynaMazeContinuousVectorEnv as DynaMazeContinuousVectorEnv
+    from .generated import DynaMazeGeneratedEnv as DynaMazeGeneratedEnv
+    from .generation import MazeGenerator as MazeGenerator
+    from .loca.continuous import DynaMazeLoCAContinuousEnv as DynaMazeLoCAContinuousEnv
+    from .loca.grid import DynaMazeLoCAEnv as DynaMazeLoCAEnv
+    from .maze import DynaMazeDriftingEnv as DynaMazeDriftingEnv
+    from .mazes.optimal_values import optimal_action_values as optimal_action_values
+    from .mazes.optimal_values import optimal_policy as optimal_policy
+    from .mazes.optimal_values import optimal_values as optimal_values
+    from .mazes.regret import ClairvoyantValues as ClairvoyantValues
+    from .mazes.regret import StationaryValues as StationaryValues
+    from .vector.grid import DynaMazeDriftingVectorEnv as DynaMazeDriftingVectorEnv
+    from .vector.grid import DynaMazeGeneratedVectorEnv as DynaMazeGeneratedVectorEnv
+    from .vector.grid import DynaMazeVectorEnv as DynaMazeVectorEnv
 
 __all__ = [
     "ACTIONS",

@@ -115,6 +115,22 @@ class MazeEnv(gym.Env[Any, Any], ABC):
     def agent(self) -> Cell | None:
         """The agent's cell (row, col); None before the first reset."""
 
+    @property
+    def agent_pos(self) -> Cell | None:
+        """The agent's cell as MiniGrid names it, (x, y): column and row; None before a reset."""
+        cell = self.agent
+        return None if cell is None else cell[::-1]
+
+    @property
+    def width(self) -> int:
+        """The number of columns, as in MiniGrid."""
+        return self.layout.cols
+
+    @property
+    def height(self) -> int:
+        """The number of rows, as in MiniGrid."""
+        return self.layout.rows
+
     @abstractmethod
     def _initial_state(self, start: Cell) -> Any:
         """Return the agent's state at the beginning of an episode."""

@@ -17,6 +17,7 @@ import numpy as np
 from gymnasium import spaces
 
 from dynamaze.common.arrays import BoolArray, IntArray
+from dynamaze.common.configuration import fields_repr
 from dynamaze.common.validation import checked_choice
 
 from .mazes.dynamics import Dynamics
@@ -235,7 +236,7 @@ class ChangingMaze:
             raise ValueError(f"level {maze.level}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MazeConfig:
     """The initial maze and all its kinds of changes. Immutable, shared by copies.
 
@@ -250,6 +251,8 @@ class MazeConfig:
     levels: LevelSource | None = None
     random_changes: RandomChanges | None = None
     dynamics: Callable[[Layout], Dynamics] = Dynamics
+
+    __repr__ = fields_repr
 
     @classmethod
     def of_levels(

@@ -46,9 +46,10 @@ class DynaMazeEnv(GridEnv):
     | `"goal"` | `Dict(observation, achieved_goal, desired_goal)` | for HER, with `compute_reward` |
 
     `{"kind": "window", "radius": 3}` chooses an option; `{"kind": "action_mask", "of": "planes"}`
-    the observation inside a dictionary ("index", in "goal" "coordinates"). "goal" needs one goal
-    that stays where it is during an episode, and rewards that never change: `compute_reward` is
-    then the reward of every step. With
+    the observation inside a dictionary ("index", in "goal" "coordinates"); `{"kind":
+    "coordinates", "dtype": "float32"}` a `Box`, as wrappers that reshape or rescale need it. "goal"
+    needs one goal that stays where it is during an episode, and rewards that never change:
+    `compute_reward` is then the reward of every step. With
     `change_info_in="observation"` the observation is a dictionary that also reports changes.
 
     ## Starting State

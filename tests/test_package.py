@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 import zipfile
@@ -117,3 +118,15 @@ def test_sources_load_no_pickle() -> None:
                 if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
                     assert isinstance(node.value, ast.Constant)
                     assert node.value.value is False, f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("package", ["agents", "agents.sb3", "distill", "envs"])
+def test_type_checkers_see_public_names(package: str) -> None:
+    path = ROOT / package.replace(".", "/") / "__init__.py"
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert set(importlib.import_module(f"dynamaze.{package}").__all__) <= imported

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray, IntArray
+from dynamaze.common.configuration import Configurable
 from dynamaze.common.validation import checked_integer
 
 from .spaces import TableRows
@@ -17,7 +18,7 @@ DISCRETE, VECTORS = "discrete", "vectors"
 """The kinds of observations that values and models may declare by their attribute `observes`."""
 
 
-class Vectors:
+class Vectors(Configurable):
     """Encoder of observations as (d,) float64 vectors.
 
     A `Box` is flattened, `MultiDiscrete` and a `Tuple` of `Discrete` become coordinates, and
@@ -186,7 +187,7 @@ def observation_kind(values: Any, model: Any) -> str:
     return str(wanted)
 
 
-class DiscreteActions:
+class DiscreteActions(Configurable):
     """Discrete actions, numbered from 0; learners see them one-hot.
 
     Args:
@@ -229,7 +230,7 @@ class DiscreteActions:
         inputs[np.arange(len(actions)), actions] = 1.0
 
 
-class VectorActions:
+class VectorActions(Configurable):
     """Continuous actions, vectors of real numbers; learners see them unchanged.
 
     Args:

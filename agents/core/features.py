@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled_with_arrays
+from dynamaze.common.configuration import Configurable
 from dynamaze.common.validation import checked_integer
 
 MAX_BUMPED = 32
@@ -53,7 +54,7 @@ class SparseFeatures(Protocol):
         """Return the (batch, num_active) indices of the active features."""
 
 
-class Identity:
+class Identity(Configurable):
     """The vectors themselves; for one-hot vectors linear functions are then tables.
 
     Args:
@@ -68,7 +69,7 @@ class Identity:
         return _rows(vectors, self.num_features)
 
 
-class CoordinateFeatures:
+class CoordinateFeatures(Configurable):
     """Coordinates scaled to [-1, 1], with a constant 1 as bias.
 
     A coordinate without both bounds is left as it is, one with a single value becomes 0.
@@ -96,7 +97,7 @@ class CoordinateFeatures:
         return np.column_stack((scaled, np.ones(len(scaled))))
 
 
-class RadialBases:
+class RadialBases(Configurable):
     """Scaled coordinates and Gaussian radial basis functions along each coordinate.
 
     Radial basis functions of one coordinate at a time (Sutton & Barto 2018, section 9.5.5); their
@@ -134,7 +135,7 @@ class RadialBases:
         return np.hstack((scaled, of_all))
 
 
-class OneHotFeatures:
+class OneHotFeatures(Configurable):
     """One binary feature for each point of an integer grid: linear functions are then tables.
 
     A vector is mapped to the nearest point of the grid.
@@ -171,7 +172,7 @@ class OneHotFeatures:
         return _as_dense(self.active(vectors), self.num_features)
 
 
-class TileCoding:
+class TileCoding(Configurable):
     """Tile coding: several displaced grids of tiles over a box, one active tile in each.
 
     Sutton & Barto 2018, section 9.5.4. To cover the box a displaced tiling has one more tile in

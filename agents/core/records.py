@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import IntArray
+from dynamaze.common.configuration import Configurable
 
 Record = TypeVar("Record", bound=tuple[Any, ...])
 
 
-class Stateful:
-    """Base class of parts whose state consists of declared attributes.
+class Stateful(Configurable):
+    """Base class of parts, which know their arguments, and whose state are declared attributes.
 
     Attributes:
         state_fields: attribute -> its name in the state. A part (an object with `get_state`) and a

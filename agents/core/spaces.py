@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from dynamaze.common.arrays import IntArray
+from dynamaze.common.configuration import Configurable
 
 
 class Spaces(NamedTuple):
@@ -18,7 +19,7 @@ class Spaces(NamedTuple):
     action: spaces.Space[Any]
 
 
-class TableRows:
+class TableRows(Configurable):
     """Encoder of observations as the row numbers of a table.
 
     Args:

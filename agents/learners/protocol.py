@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.configuration import Configurable
 from dynamaze.common.validation import checked_integer
 
 from ..core.records import Stateful
@@ -76,7 +75,7 @@ class Learner(Protocol):
         """
 
 
-class BaseLearner(Configurable, Stateful, ABC):
+class BaseLearner(Stateful, ABC):
     """Base class of the learners here: it validates inputs and targets.
 
     Subclasses define `_learn` and `_estimate`, and `_sample` unless targets are normal.

@@ -23,7 +23,6 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.configuration import Configurable
 from dynamaze.common.validation import checked_integer, checked_number
 
 from ..core.records import Stateful
@@ -32,7 +31,7 @@ from .expectation_model import LinearExpectation
 from .sweeping import FeatureSweeping
 
 
-class LinearEvaluation(Configurable, Stateful):
+class LinearEvaluation(Stateful):
     """Policy evaluation by temporal differences, with planning on a linear model.
 
     Args:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
+from dynamaze.common.configuration import Configurable
 
 from ..core.kernels import rules
 from ..core.spaces import Spaces, TableRows, count_actions
@@ -19,7 +20,7 @@ from .likelihood import GROWING, LikelihoodTable, MaximumLikelihood
 from .protocol import Outcomes, Prediction
 
 
-class TrueModel:
+class TrueModel(Configurable):
     """Exact model: the environment's Markov decision process as a table.
 
     The environment provides it as `env.unwrapped.mdp`, with arrays `next_state`, `probability`,

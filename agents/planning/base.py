@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.configuration import Configurable
 from dynamaze.common.deprecation import moved_names, warn_renamed
 
 from ..core.records import Stateful
@@ -20,7 +19,7 @@ OLD_METHODS = {"note": "record_transition"}
 """Method of a planner in version 0.1 -> its name of today; the old one works until version 0.3."""
 
 
-class Planning(Configurable, Stateful):
+class Planning(Stateful):
     """Base class of planners: background planning, or search before an action is chosen.
 
     A planner of your own inherits from it and overrides `plan`, which runs after each real step, or

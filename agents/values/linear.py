@@ -8,7 +8,6 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
-from dynamaze.common.configuration import Configurable
 from dynamaze.common.validation import checked_number
 
 from ..core.encoders import Vectors
@@ -22,7 +21,7 @@ MAX_TILED = 4
 """Largest dimension of a tiled box."""
 
 
-class LinearValues(Configurable, Stateful):
+class LinearValues(Stateful):
     """Linear action values Q(s, a) = w_a . x(s), with one block of weights for each action.
 
     Semi-gradient Q-learning (Sutton & Barto 2018, sections 10.1 and 11.1). The step size is the

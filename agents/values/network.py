@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import Float32Array, FloatArray
-from dynamaze.common.configuration import Configurable
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.threads import one_torch_thread
 from dynamaze.common.validation import checked_integer, checked_number
@@ -34,7 +33,7 @@ NETWORK = 4
 """Index of the random stream for the initial weights."""
 
 
-class NetworkValues(Configurable, Stateful):
+class NetworkValues(Stateful):
     """Multilayer perceptron with two hidden layers from a vector to its action values.
 
     Deep Q-learning (Mnih et al. 2015) with Adam, double Q-learning (van Hasselt, Guez and Silver

@@ -8,7 +8,6 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
-from dynamaze.common.configuration import Configurable
 from dynamaze.common.validation import checked_number
 
 from ..core.records import Stateful
@@ -32,7 +31,7 @@ class Values(Protocol):
         """Restore the state of `get_state`."""
 
 
-class TableValues(Configurable, Stateful):
+class TableValues(Stateful):
     """A table of action values, learned by one-step Q-learning.
 
     Sutton & Barto 2018, equation 6.8.

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import wraps
+from types import FunctionType
 from typing import Any
+
+import numpy as np
+
+MAX_NUMBERS, MAX_LENGTH = 8, 160
+"""Numbers of an array, and characters of any argument, above which a `repr` shortens it."""
 
 
 class Configurable:
@@ -34,12 +41,33 @@ class Configurable:
     def __repr__(self) -> str:
         """Return the call of the constructor, without arguments that have their defaults."""
         parameters = inspect.signature(type(self).__init__).parameters
-        given = ", ".join(
-            f"{name}={value!r}"
-            for name, value in self.get_params().items()
-            if name not in parameters or not _is_default(value, parameters[name].default)
-        )
-        return f"{type(self).__name__}({given})"
+        defaults = {name: parameter.default for name, parameter in parameters.items()}
+        return call_repr(type(self).__name__, self.get_params(), defaults)
+
+
+def fields_repr(record: Any) -> str:
+    """Return the call that makes a dataclass, without fields that have their defaults."""
+    defaults = {field.name: field.default for field in fields(record)}
+    given = {name: getattr(record, name) for name in defaults}
+    return call_repr(type(record).__name__, given, defaults)
+
+
+def call_repr(name: str, arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    """Return the text of a call in one line; long arrays are shortened."""
+    given = ", ".join(
+        f"{key}={_short(value)}"
+        for key, value in arguments.items()
+        if key not in defaults or not _is_default(value, defaults[key])
+    )
+    return f"{name}({given})"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, (type, FunctionType)):
+        return value.__name__
+    with np.printoptions(threshold=MAX_NUMBERS, edgeitems=2):
+        text = re.sub(r"\s*\n\s*", " ", repr(value))
+    return text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH - 3]}..."
 
 
 def _keeping_arguments(constructor: Callable[..., None]) -> Callable[..., None]:

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from dynamaze.common.arrays import Float32Array, IntArray
+from dynamaze.common.configuration import Configurable
 from dynamaze.common.registry import Registry
 
 from ..mazes.layout import Layout
@@ -33,7 +34,7 @@ def point_observations(max_speed: float) -> EncoderKinds:
     )
 
 
-class PositionObservation:
+class PositionObservation(Configurable):
     """Position: row and column."""
 
     def __init__(self, layout: Layout) -> None:
@@ -51,7 +52,7 @@ class PositionObservation:
         return positions_of(states)
 
 
-class PositionVelocityObservation:
+class PositionVelocityObservation(Configurable):
     """Position, and velocity in cells per step: the whole state."""
 
     def __init__(self, layout: Layout, max_speed: float) -> None:
@@ -72,7 +73,7 @@ class PositionVelocityObservation:
         return states.copy()
 
 
-class PointRaysObservation:
+class PointRaysObservation(Configurable):
     """Rays in eight directions, clockwise from up.
 
     First the exact distances to the next wall or the edge, in cells, then 1 for each ray that

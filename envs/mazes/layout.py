@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
+from dynamaze.common.configuration import call_repr, fields_repr
 from dynamaze.common.validation import checked_number, printable, shown
 
 from .shortest_paths import bfs_distances, diameter, downhill_path
@@ -26,6 +27,9 @@ Cell = tuple[int, int]
 LEGEND = "#. SG"
 MAX_CELLS = 4_000_000
 """Larger mazes are refused before memory is allocated for them."""
+
+MAX_SHOWN_CELLS = 100
+"""A larger maze is not shown as text in a `repr`."""
 
 # The four actions: 0 up, 1 right, 2 down, 3 left, as (row, col) displacements.
 ACTIONS = ("up", "right", "down", "left")
@@ -67,7 +71,7 @@ class Rewards(NamedTuple):
 DEFAULT_REWARDS = Rewards()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Layout:
     """An immutable maze in which every start reaches a goal.
 
@@ -116,6 +120,14 @@ class Layout:
                     f"no goal can be reached from the start at row {row}, column {col}; "
                     "expected a path of free cells"
                 )
+
+    def __repr__(self) -> str:
+        """Return the call that makes the layout; arrays of a large one are shortened."""
+        if self.num_cells > MAX_SHOWN_CELLS:
+            return fields_repr(self)
+        given = {"rewards": self.rewards, "slip_probability": self.slip_probability}
+        defaults = {"rewards": DEFAULT_REWARDS, "slip_probability": 0.0}
+        return call_repr("Layout.from_text", {"text": self.to_text(), **given}, defaults)
 
     @classmethod
     def from_text(

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray
+from dynamaze.common.configuration import fields_repr
 from dynamaze.common.validation import (
     checked_choice,
     checked_integer,
@@ -44,7 +45,7 @@ class PendingChange(NamedTuple):
     remaining: int = 0  # changes that follow on the next steps, in a burst
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RandomChanges:
     """A random process of changes.
 
@@ -69,6 +70,8 @@ class RandomChanges:
             use or lacks.
         TypeError: for anything but a number where one is expected.
     """
+
+    __repr__ = fields_repr
 
     when: str = "each_step"
     probability: float | None = None

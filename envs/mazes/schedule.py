@@ -20,6 +20,7 @@ from typing import Any, Union
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.configuration import fields_repr
 from dynamaze.common.validation import (
     checked_choice,
     checked_integer,
@@ -60,7 +61,7 @@ CHANGEABLE = ("layout", "start", "goal", *NUMERIC_CHANGES)
 """The keys of a change."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Schedule:
     """Layouts of the phases of a maze and the times at which they begin.
 
@@ -72,6 +73,8 @@ class Schedule:
     Raises:
         LayoutError: if the shapes differ, or the steps do not increase from 0.
     """
+
+    __repr__ = fields_repr
 
     layouts: tuple[Layout, ...]
     steps: tuple[int, ...] = (0,)

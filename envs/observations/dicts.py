@@ -9,6 +9,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from dynamaze.common.arrays import Float32Array, IntArray
+from dynamaze.common.configuration import Configurable
 
 from ..mazes.dynamics import NUM_ACTIONS, Dynamics
 from ..mazes.layout import Layout
@@ -17,7 +18,7 @@ from .encoders import ObservationEncoder, SlotCache, as_entries
 Mask = npt.NDArray[np.int8]
 
 
-class ActionMaskObservation:
+class ActionMaskObservation(Configurable):
     """`{"observation": ..., "action_mask": ...}`.
 
     The mask is 1 for the actions that lead to another cell, and 1 for all if none does.
@@ -54,7 +55,7 @@ class ActionMaskObservation:
         return {**as_entries(self._inner.encode_batch(states, slots)), "action_mask": masks}
 
 
-class GoalObservation:
+class GoalObservation(Configurable):
     """`{"observation": ..., "achieved_goal": ..., "desired_goal": ...}`, as HER expects it.
 
     The goals are the coordinates of the agent's cell and of the maze's goal, (2,) float32: row and

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from dynamaze.common.arrays import Float32Array, IntArray
+from dynamaze.common.configuration import Configurable
 from dynamaze.common.registry import Registry
 from dynamaze.common.validation import checked_choice, checked_integer, naming
 
@@ -73,7 +74,7 @@ class ObservationEncoder(Protocol):
         """Return the observations of (n,) states in the mazes of (n,) slots, in new arrays."""
 
 
-class IndexObservation:
+class IndexObservation(Configurable):
     """Number of the agent's cell, ``row * cols + col``."""
 
     def __init__(self, layout: Layout) -> None:
@@ -91,26 +92,56 @@ class IndexObservation:
         return states.copy()
 
 
-class CoordinatesObservation:
-    """Row and column of the agent's cell."""
+class CoordinatesObservation(Configurable):
+    """Row and column of the agent's cell.
 
-    def __init__(self, layout: Layout) -> None:
+    Args:
+        layout: the first maze.
+        dtype: None for a `MultiDiscrete` space; a real dtype ("float32") for a `Box`, which
+            Gymnasium's wrappers that reshape, rescale or convert observations need.
+
+    Raises:
+        ValueError: for a dtype that cannot hold the numbers; TypeError if it is none.
+    """
+
+    options: ClassVar = ("dtype",)
+
+    def __init__(self, layout: Layout, dtype: npt.DTypeLike | None = None) -> None:
         self._cols = layout.cols
-        self.space = spaces.MultiDiscrete([layout.rows, layout.cols])
+        self._dtype = np.dtype(np.int64)
+        self.space: spaces.Space[Any] = spaces.MultiDiscrete([layout.rows, layout.cols])
+        if dtype is not None:
+            high = np.maximum([layout.rows - 1, layout.cols - 1], 1)
+            self._dtype = _checked_dtype(dtype, high)
+            self.space = spaces.Box(np.zeros_like(high), high, dtype=self._dtype.type)
 
     def load(self, slot: int, layout: Layout) -> None:
         """Store nothing: the maze is not observed."""
 
-    def encode(self, state: int, slot: int) -> IntArray:
-        """Return the observation of a state: (2,) int64."""
-        return np.array(divmod(state, self._cols))
+    def encode(self, state: int, slot: int) -> npt.NDArray[Any]:
+        """Return the observation of a state: (2,)."""
+        return np.array(divmod(state, self._cols), dtype=self._dtype)
 
-    def encode_batch(self, states: IntArray, slots: IntArray) -> IntArray:
-        """Return the observations of a batch: (n, 2) int64."""
-        return np.stack(np.divmod(states, self._cols), axis=1)
+    def encode_batch(self, states: IntArray, slots: IntArray) -> npt.NDArray[Any]:
+        """Return the observations of a batch: (n, 2)."""
+        return np.stack(np.divmod(states, self._cols), axis=1, dtype=self._dtype, casting="unsafe")
 
 
-class OneHotObservation:
+def _checked_dtype(dtype: npt.DTypeLike, high: IntArray) -> np.dtype[Any]:
+    """Return the dtype of coordinates from 0 to `high`."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"dtype={dtype!r}; expected a real dtype, such as 'float32'") from None
+    if found.kind not in "fiu" or (high.astype(found) != high).any():
+        raise ValueError(
+            f"dtype={dtype!r}; expected a real dtype for numbers up to {high.max()}, such as "
+            "'float32'"
+        )
+    return found
+
+
+class OneHotObservation(Configurable):
     """One-hot vector of the agent's cell."""
 
     def __init__(self, layout: Layout) -> None:
@@ -133,7 +164,7 @@ class OneHotObservation:
         return observation
 
 
-class PlanesObservation:
+class PlanesObservation(Configurable):
     """Three planes of the present maze: walls, agent, goals."""
 
     def __init__(self, layout: Layout) -> None:
@@ -168,7 +199,7 @@ RAY_DIRECTIONS = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-
 """The directions of rays, clockwise from up, as (row, col) displacements."""
 
 
-class WindowObservation:
+class WindowObservation(Configurable):
     """Two planes of the cells around the agent: walls and goals. Outside the maze are walls.
 
     Args:
@@ -220,7 +251,7 @@ class WindowObservation:
         return seen
 
 
-class RaysObservation:
+class RaysObservation(Configurable):
     """Rays in eight directions, clockwise from up.
 
     The first eight numbers count the free cells before the next wall, the other eight are 1 if a

@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium import spaces
 
 from dynamaze.common.arrays import IntArray, UInt8Array
+from dynamaze.common.configuration import Configurable
 from dynamaze.common.validation import checked_integer
 
 from ..mazes.layout import Layout
@@ -15,7 +16,7 @@ from ..rendering.frame import FramePainter
 from ..rendering.scene import Scene, layout_scene
 
 
-class ImageObservation:
+class ImageObservation(Configurable):
     """Image of the whole maze, as `render` draws it but without the trail.
 
     Args:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
+import numpy.typing as npt
 from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.configuration import Configurable
 from dynamaze.common.validation import checked_integer, checked_number
 
 from ...agent import EnvLike, resolve_env, spaces_of
@@ -19,11 +21,13 @@ from ..env_copies import EnvCopies
 from ..simulators import make_simulator
 from .simulated import SearchResult, SimulatedSearch, SimulatedSettings, Widening
 
+S = TypeVar("S")
+
 SQUARE_ROOT = (1.0, 0.5)
 """Widening to about sqrt(n) children after n visits."""
 
 
-class ContinuousTreeSearch:
+class ContinuousTreeSearch(Configurable):
     """Policy that searches a tree of sampled actions: UCT with double progressive widening.
 
         from dynamaze.agents import ContinuousTreeSearch
@@ -99,6 +103,20 @@ class ContinuousTreeSearch:
         """
         vector = self.vectors.one(observation)
         return SimulatedSearch(self._simulator, self._settings, self.rng).run(vector)
+
+    @overload
+    def predict(
+        self,
+        observation: Any,
+        state: None = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+    ) -> tuple[npt.NDArray[Any], None]: ...
+
+    @overload
+    def predict(
+        self, observation: Any, state: S, episode_start: Any = None, deterministic: bool = False
+    ) -> tuple[npt.NDArray[Any], S]: ...
 
     def predict(
         self,

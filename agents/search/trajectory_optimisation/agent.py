@@ -132,10 +132,8 @@ class TrajectoryOptimisation(Agent):
         model = renamed_model(model)
         made = resolve_env(env)
         given = spaces_of(made)
-        self.action_space = _checked_box(given.action)
-        box = ActionBox(
-            *(_vector(edge) for edge in (self.action_space.low, self.action_space.high))
-        )
+        action_space = _checked_box(given.action)
+        box = ActionBox(*(_vector(edge) for edge in (action_space.low, action_space.high)))
         vectors = Vectors(given.observation)
         seed = as_sequence(seed) if seed is not None else None
         learned = _make_values(
@@ -161,10 +159,11 @@ class TrajectoryOptimisation(Agent):
             values=learned,
             model=dynamics,
             planning=planning,
-            exploration=GaussianNoise(box, settings.action_noise_std, self.action_space.dtype),
+            exploration=GaussianNoise(box, settings.action_noise_std, action_space.dtype),
             seed=seed,
-            config={"model": model, "action_bounds": describe_box(self.action_space)},
+            config={"model": model, "action_bounds": describe_box(action_space)},
         )
+        self.action_space = action_space
         self.env = None if isinstance(made, Spaces) else made
 
     def _actions(self, values: Any, rows: Any, deterministic: bool) -> Any:
@@ -176,7 +175,7 @@ class TrajectoryOptimisation(Agent):
             actions = np.array(
                 [exploration.choose(each, None, self.predict_rng) for each in values]
             )
-        return actions.reshape(-1, *self.action_space.shape)
+        return actions.reshape(len(rows), -1)
 
     @classmethod
     def from_stored(cls, spaces: Spaces, arguments: dict[str, Any]) -> TrajectoryOptimisation:

@@ -320,6 +320,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
             ValueError: for something that cannot change.
         """
         self._maze.change(apply_change(self.layout, change), self._world_step)
+        self._maze.changed_by_call = True
         self._sync_maze()
         if self.render_mode == "human" and self.agent is not None:
             self.render()

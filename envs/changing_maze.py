@@ -45,12 +45,14 @@ class ChangingMaze:
             all are reported.
         before_change: the layout before the last change; None before the first.
         changed_at: the world step of the last change.
+        changed_by_call: True once the environment's `change` was called.
     """
 
     def __init__(self, config: MazeConfig) -> None:
         self.config = config
         self.layout = config.first
         self.phase = self.skipped = self.changed_at = 0
+        self.changed_by_call = False
         self.episode = -1
         self.level: int | None = None
         self.next_change = NEVER
@@ -185,6 +187,7 @@ class ChangingMaze:
             "due": None if self._pending is None else list(self._pending),
             "layout": None if self.layout == self._unchanged() else layout_to_json(self.layout),
             "unreported": None if self.unreported is None else layout_to_json(self.unreported),
+            "changed_by_call": self.changed_by_call,
         }
 
     def restored(self, state: Mapping[str, Any], world_step: int) -> ChangingMaze:
@@ -209,6 +212,11 @@ class ChangingMaze:
             maze.unreported = None if unreported is None else self._checked_layout(unreported)
             if maze.phase < maze._schedule_phase:
                 raise ValueError(f"phase {maze.phase} after {maze._schedule_phase} changes")
+            # Versions before 0.2 did not store it.
+            seems_called = layout is not None or maze.phase > maze._schedule_phase
+            maze.changed_by_call = state.get("changed_by_call", seems_called)
+            if not isinstance(maze.changed_by_call, bool):
+                raise TypeError(f"changed_by_call={maze.changed_by_call!r}; expected a bool")
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             reason = str(error) if isinstance(error, ValueError) else repr(error)
             raise ValueError(f"not a state that get_state() returned: {reason}") from None
@@ -243,8 +251,8 @@ class ChangingMaze:
         config = self.config
         if not self.layout.walls[cell]:
             return
-        if config.random_changes is not None or self.phase != self._schedule_phase:
-            return  # closed at random, or by a call of `change`
+        if config.random_changes is not None or self.changed_by_call:
+            return  # closed around the agent
         if config.levels is not None or all(
             layout.walls[cell] for layout in config.schedule.layouts
         ):

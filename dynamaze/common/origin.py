@@ -25,8 +25,8 @@ NOT_DYNAMICS = (
 TRANSFORMS = (gym.ActionWrapper, gym.ObservationWrapper, gym.RewardWrapper)
 """Wrappers that declare a change of actions, observations or rewards; others may only record."""
 
-SHOWN_DIGITS = 12
-"""Digits of a digest in messages."""
+SHOWN_DIGITS, SHOWN_LETTERS = 12, 200
+"""Digits of a digest, and letters of a name, in messages."""
 
 
 class Origin(NamedTuple):
@@ -47,6 +47,7 @@ class Origin(NamedTuple):
         unwrapped = getattr(env, "unwrapped", env)
         method = getattr(unwrapped, "configuration_digest", None)
         digest = method() if callable(method) else None
+        digest = digest if isinstance(digest, str) else None
         spec = getattr(unwrapped, "spec", None)
         described = None if spec is None else [spec.id, _dynamics_arguments(spec)]
         transforms = _transforms(env)
@@ -82,7 +83,8 @@ class Origin(NamedTuple):
         return (self.digest is None) != (other.digest is None)
 
     def __str__(self) -> str:
-        name = self.name if self.name.isprintable() else repr(self.name)
+        name = self.name[:SHOWN_LETTERS]
+        name = name if name.isprintable() else repr(name)
         if self.digest is None:
             return name
         digest = self.digest[:SHOWN_DIGITS]

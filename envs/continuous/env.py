@@ -322,7 +322,8 @@ goal's centre); with `compute_reward`, for HER |
         if given is None:
             return None
         try:
-            own = np.array([float(number) for number in given], dtype=np.float32)
+            with np.errstate(over="ignore"):  # infinity is refused below
+                own = np.array([float(number) for number in given], dtype=np.float32)
         except (OverflowError, TypeError, ValueError) as error:
             raise ValueError(f"not a state that get_state() returned: {error!r}") from None
         shape, fastest = maze.layout.walls.shape, np.float32(self.motion.max_speed)

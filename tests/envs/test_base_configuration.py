@@ -191,6 +191,7 @@ FORGED: list[tuple[str, Any, str]] = [
     ("world.due", [5, 5.0, 1], "the next random change"),
     ("world.layout", {"rows": ["SG"]}, "not a state that get_state"),
     ("world.unreported", [], "not a state that get_state"),
+    ("world.changed_by_call", 1, "not a state that get_state"),
 ]
 
 
@@ -223,7 +224,12 @@ def test_agent_in_wall_is_refused() -> None:
     env.step(1)
     env.change("S##\n..G")  # the wall is closed around the agent
     env.set_state(env.get_state())
-    assert env.agent == (0, 1)
+    env.world_step = 0  # undoes the change
+    env.change("S..\n..G")
+    env.step(1)
+    env.world_step = 0  # a wall that is in every phase closes around the agent
+    env.set_state(env.get_state())
+    assert env.agent == (0, 2)
     generated = DynaMazeGeneratedEnv(5, levels=1)
     generated.reset(seed=0)
     wall = int(np.flatnonzero(generated.layout.walls)[0])

@@ -10,7 +10,15 @@ from typing import Any, TypeVar
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.wrappers import TimeLimit
+from gymnasium.wrappers import (
+    DelayObservation,
+    FrameStackObservation,
+    NormalizeObservation,
+    NormalizeReward,
+    StickyAction,
+    TimeAwareObservation,
+    TimeLimit,
+)
 
 from dynamaze.common.origin import Origin
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
@@ -23,6 +31,16 @@ from .core.spaces import describe_spaces, read_spaces
 PARTS = ("values", "model", "planning", "exploration")
 COUNTERS = ("num_timesteps", "num_episodes", "episode_length", "episode_return", "env_seed")
 STREAMS = ("rng", "predict_rng")
+
+WITH_MEMORY = (
+    DelayObservation,
+    FrameStackObservation,
+    NormalizeObservation,
+    NormalizeReward,
+    StickyAction,
+    TimeAwareObservation,
+)
+"""Wrappers that remember earlier steps; no checkpoint holds that."""
 
 OLD_NAMES: dict[str, dict[str, str]] = {
     "agent": {"ContinuousSearch": "TrajectoryOptimisation"},
@@ -167,6 +185,8 @@ def _enter_env(
     here, state = Origin.of(agent.env), document.get("world")
     if saved is not None and saved.is_other(here):
         _warn_of_new_episode(f"{label} continues in {here}, another configuration")
+    elif state is not None and (wrapper := _wrapper_with_memory(agent.env)) is not None:
+        _warn_of_new_episode(f"{label} has not the memory of {wrapper} in {here}")
     elif state is not None:
         try:
             observation = _observation(document["observation"], agent.spaces.observation)
@@ -180,6 +200,14 @@ def _enter_env(
                 ) from None
             # Of an earlier version: the file does not say of which environment it is.
             _warn_of_new_episode(f"{label} holds a state that {here} refuses ({reason})")
+
+
+def _wrapper_with_memory(env: gym.Env[Any, Any]) -> str | None:
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, WITH_MEMORY):
+            return type(env).__name__
+        env = env.env
+    return None
 
 
 def _warn_of_new_episode(reason: str) -> None:

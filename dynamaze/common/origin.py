@@ -112,10 +112,13 @@ def digest_of(description: Any) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def qualified_name(thing: Any) -> str:
-    """Return the module and name of a class or function, or of an object's class."""
-    named = thing if hasattr(thing, "__qualname__") else type(thing)
-    return f"{named.__module__}.{named.__qualname__}"
+def qualified_name(value: Any) -> str:
+    """Return module and name of a class or function, or of an object's class.
+
+    For example "dynamaze.agents.dyna:DynaQ".
+    """
+    module = getattr(value, "__module__", None)
+    return f"{module}:{getattr(value, '__qualname__', type(value).__qualname__)}"
 
 
 def _dynamics_arguments(spec: Any) -> dict[str, Any]:

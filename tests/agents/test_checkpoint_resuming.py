@@ -179,6 +179,15 @@ def test_load_in_wrapped_env(wrap: Any, same_bits: SameBits, path: Path) -> None
     same_bits(agent.learn(100), DynaQ.load(path, recording).learn(100))
 
 
+def test_load_elsewhere_if_wrapper_remembers(path: Path) -> None:
+    def env() -> gym.Env[Any, Any]:
+        return gym.wrappers.StickyAction(make_env(), 0.5)
+
+    DynaQ(env(), seed=1).learn(60).save(path)
+    with pytest.warns(UserWarning, match="has not the memory of StickyAction in DynaMaze"):
+        assert DynaQ.load(path, env()).observation is None
+
+
 def test_load_sets_every_time_limit(path: Path) -> None:
     agent = QLearning(gym.make("DynaMaze-v0", max_episode_steps=50), seed=8).learn(20)
     agent.save(path)

@@ -99,7 +99,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         self._config = config
         self._maze = ChangingMaze(config)
         self._description = description
-        self._digest = ""  # of the configuration, once it was asked for
+        self._digest = self._name = ""  # for states, made when they are first used
         self._encoder = observation
         self._encode: Any = observation.encode  # None: the state itself is the observation
         shape = (config.first.rows, config.first.cols)
@@ -356,8 +356,9 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         It names the environment and its configuration. The time limit of `gym.make` belongs to a
         wrapper and is not included, nor is what only pictures show.
         """
+        self._name = self._name or env_name(self)
         return {
-            "environment": env_name(self),
+            "environment": self._name,
             "configuration": self.configuration_digest(),
             "state": self._state_to_json(),
             "world_step": self._world_step,

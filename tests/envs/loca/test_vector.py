@@ -12,11 +12,11 @@ from ..helpers import Same, actions_of, both, step_both, walk_both
 
 GRID, POINT = "DynaMazeLoCA-v0", "DynaMazeLoCAContinuous-v0"
 CONFIGS: list[tuple[str, dict[str, Any]]] = [
-    (GRID, {"changes": {40: {"task": "B", "starts": "T1"}, 90: {"starts": "all"}}}),
+    (GRID, {"changes": {20: {"task": "B", "starts": "T1"}, 45: {"starts": "all"}}}),
     (GRID, {"changes": {"episode 2": {"task": "B"}}, "change_info": "cells"}),
     (GRID, {"slip_probability": 0.9, "starts": "T1", "observation": "planes"}),
     (GRID, {"slip_probability": 0.0, "task": "B"}),
-    (POINT, {"changes": {40: {"task": "B", "starts": "T1"}, 90: {"starts": "all"}}}),
+    (POINT, {"changes": {20: {"task": "B", "starts": "T1"}, 45: {"starts": "all"}}}),
     (POINT, {"action": "continuous", "step_size": 2.0, "noise": 0.0, "observation": "rays"}),
     (POINT, {"noise": 1.0, "starts": "T1", "change_info": "change"}),
 ]
@@ -28,7 +28,7 @@ def test_vector_equals_sync(
     mode: AutoresetMode, env_id: str, arguments: dict[str, Any], same: Same
 ) -> None:
     native, sync = both(mode, env_id, max_episode_steps=25, **arguments)
-    walk_both(native, sync, 120, mode, same)
+    walk_both(native, sync, 60, mode, same)
     assert native.get_attr("task") == sync.get_attr("task")
 
 
@@ -43,12 +43,12 @@ def test_phases_equal_sync(mode: AutoresetMode, env_id: str, same: Same) -> None
         (None, {"starts": "all", "world_step": 3}),
     ):
         same(*(env.reset(seed=seed, options=dict(options)) for env in (native, sync)))
-        for actions in actions_of(native, 15):
+        for actions in actions_of(native, 10):
             step_both(native, sync, actions, mode, same)
     for env in (native, sync):
         env.call("set_task", "B")
         env.call("change", {"slip_probability": 0.5, "start": (0, 3)})
-    for actions in actions_of(native, 30):
+    for actions in actions_of(native, 20):
         step_both(native, sync, actions, mode, same)
     same(*(env.reset() for env in (native, sync)))
     same(*(env.get_attr(name) for name in ("task",) for env in (native, sync)))

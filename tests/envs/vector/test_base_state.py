@@ -50,7 +50,7 @@ def test_state_continues_identically(mode: AutoresetMode, name: str, same: Same)
         if mode == AutoresetMode.DISABLED:  # the others' reports of changes stay as they are
             mask = (np.arange(N) == 1) | np.array(state["done"])
             same(*(env.reset(options={"reset_mask": mask}) for env in (native, other)))
-        for actions in actions_of(native, 25, seed=8):
+        for actions in actions_of(native, 16, seed=8):
             step_both(native, other, actions, mode, same)
 
 

@@ -5,7 +5,7 @@
 #   make test-lowest  the environments' and agents' tests with the lowest supported versions
 #   make check     format, lint, types and tests
 #   make speed     the table of speeds
-#   make trials    200 kills of drivers and workers during a sweep
+#   make trials    200 kills of drivers and workers during a sweep, and other long trials
 #   make clean     remove the environment, caches and results of these targets
 
 PYTHON ?= python3
@@ -44,6 +44,7 @@ speed: $(VENV)/dev
 trials: $(VENV)/dev
 	$(BIN)/python tests/trials/kill_runs.py --kills 200
 	$(BIN)/python tests/trials/arguments.py --maps 100000 --combinations 20000
+	$(BIN)/python tests/trials/load_elsewhere.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

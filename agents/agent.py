@@ -447,7 +447,9 @@ class Agent(Configurable):
 
         It holds the parts, the random number generators and, where the environment has `get_state`,
         the environment's state: a run continued from it is bit-identical to an uninterrupted one.
-        In other environments the continued run begins with a new episode.
+        In other environments the continued run begins with a new episode. The checkpoint names the
+        environment, and its configuration by `env.unwrapped.configuration_digest()`, or else by the
+        id and the arguments.
 
         Raises:
             OSError: if the file cannot be written; an existing file is left unchanged.
@@ -475,8 +477,9 @@ class Agent(Configurable):
 
         Args:
             path: the checkpoint; one of version 0.1 may hold old names.
-            env: environment to continue in; set to the saved state if it has `set_state`. Without
-                one the agent only predicts.
+            env: environment to continue in; set to the saved state if it has `set_state`. In one of
+                another configuration, a new episode begins and a warning names both. Without one
+                the agent only predicts.
             model: model object like the agent's, if it was given as an object.
             values: values object like the agent's, if they were given as an object.
             planning: planner object like the agent's, if it was given as an object.
@@ -484,7 +487,8 @@ class Agent(Configurable):
 
         Raises:
             dynamaze.common.storage.CheckpointError: (a ValueError) for a file that is truncated,
-                damaged, of another version, or of another agent class.
+                damaged, of another version, or of another agent class, and for an environment of
+                other spaces.
         """
         objects = {
             "model": model,

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.wrappers import TimeLimit
+from gymnasium.wrappers import (
+    DelayObservation,
+    FrameStackObservation,
+    NormalizeObservation,
+    NormalizeReward,
+    StickyAction,
+    TimeAwareObservation,
+    TimeLimit,
+)
 
+from dynamaze.common.origin import Origin
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
+from dynamaze.common.validation import checked_integer
 from dynamaze.common.version import __version__
 
 from .core.records import part_of
@@ -19,6 +31,16 @@ from .core.spaces import describe_spaces, read_spaces
 PARTS = ("values", "model", "planning", "exploration")
 COUNTERS = ("num_timesteps", "num_episodes", "episode_length", "episode_return", "env_seed")
 STREAMS = ("rng", "predict_rng")
+
+WITH_MEMORY = (
+    DelayObservation,
+    FrameStackObservation,
+    NormalizeObservation,
+    NormalizeReward,
+    StickyAction,
+    TimeAwareObservation,
+)
+"""Wrappers that remember earlier steps; no checkpoint holds that."""
 
 OLD_NAMES: dict[str, dict[str, str]] = {
     "agent": {"ContinuousSearch": "TrajectoryOptimisation"},
@@ -65,6 +87,7 @@ def write_agent(path: str | os.PathLike[str], agent: Any) -> None:
         "counters": {name: getattr(agent, name) for name in COUNTERS},
         "streams": {name: _stream(getattr(agent, name)) for name in STREAMS},
         "observation": _plain(agent.observation),
+        "environment": None if agent.env is None else Origin.of(agent.env)._asdict(),
         "world": None if agent.env is None else env_state(agent.env),
     }
     write_checkpoint(path, arrays, document)
@@ -133,10 +156,65 @@ def read_agent(
             f"checkpoint {path} does not fit dynamaze {__version__}: {error!r}"
         ) from None
     if env is not None:
-        agent.set_env(env)
-        if document["world"] is not None and set_env_state(agent.env, document["world"]):
-            agent.observation = _observation(document["observation"], agent.spaces.observation)
+        _enter_env(agent, env, document, path)
     return agent
+
+
+def _enter_env(
+    agent: Any, env: str | gym.Env[Any, Any], document: dict[str, Any], path: Any
+) -> None:
+    """Continue in an environment: in the saved state, or with a new episode in another one.
+
+    Raises:
+        CheckpointError: for an environment of other spaces, or a state that the same environment
+            refuses; names both.
+    """
+    try:
+        saved = Origin.from_json(document.get("environment"))
+    except ValueError as error:
+        raise CheckpointError(f"checkpoint {path}: {error}") from None
+    label = f"checkpoint {path}" if saved is None else f"checkpoint {path} of {saved}"
+    try:
+        agent.set_env(env)
+    except (TypeError, ValueError) as error:
+        if not isinstance(env, str | gym.Env):
+            raise
+        here = env if isinstance(env, str) else Origin.of(env)
+        known = CheckpointError if isinstance(error, ValueError) else TypeError
+        raise known(f"{label} cannot continue in {here}: {error}") from None
+    here, state = Origin.of(agent.env), document.get("world")
+    if saved is not None and saved.is_other(here):
+        _warn_of_new_episode(f"{label} continues in {here}, another configuration")
+    elif state is not None and (wrapper := _wrapper_with_memory(agent.env)) is not None:
+        _warn_of_new_episode(f"{label} has not the memory of {wrapper} in {here}")
+    elif state is not None:
+        try:
+            observation = _observation(document["observation"], agent.spaces.observation)
+            if set_env_state(agent.env, state):
+                agent.observation = observation
+        except Exception as error:  # the environment may be anyone's
+            reason = str(error) if isinstance(error, ValueError) else repr(error)
+            if saved is not None:
+                raise CheckpointError(
+                    f"{label} holds a state that {here} refuses: {reason}"
+                ) from None
+            # Of an earlier version: the file does not say of which environment it is.
+            _warn_of_new_episode(f"{label} holds a state that {here} refuses ({reason})")
+
+
+def _wrapper_with_memory(env: gym.Env[Any, Any]) -> str | None:
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, WITH_MEMORY):
+            return type(env).__name__
+        env = env.env
+    return None
+
+
+def _warn_of_new_episode(reason: str) -> None:
+    warnings.warn(
+        f"{reason}: what was learned is kept, and a new episode begins there",
+        stacklevel=5,  # the call of `load`
+    )
 
 
 def new_name(kind: str, name: Any) -> Any:
@@ -190,7 +268,7 @@ def env_state(env: gym.Env[Any, Any]) -> dict[str, Any] | None:
     get_state = getattr(env.unwrapped, "get_state", None)
     if get_state is None:
         return None
-    limit = _time_limit(env)
+    limit = next(_time_limits(env), None)
     return {
         "state": get_state(),
         # The time limit belongs to a wrapper, and no public method returns its count.
@@ -199,24 +277,32 @@ def env_state(env: gym.Env[Any, Any]) -> dict[str, Any] | None:
 
 
 def set_env_state(env: gym.Env[Any, Any], saved: dict[str, Any]) -> bool:
-    """Restore a state of `env_state`; return False if the environment has no `set_state`."""
+    """Restore a state of `env_state`; return False if the environment has no `set_state`.
+
+    Raises:
+        ValueError: if it is no such state; nothing is changed then.
+        Exception: what the environment's `set_state` raises; only that may have changed it.
+    """
     set_state = getattr(env.unwrapped, "set_state", None)
     if set_state is None:
         return False
+    elapsed = saved["elapsed_steps"]
+    if elapsed is not None:
+        elapsed = checked_integer("elapsed_steps", elapsed, 0)
+    set_state(saved["state"])  # refuses what does not fit, before anything is reset
     env.reset()  # wrappers require a reset before the first step
     set_state(saved["state"])
-    limit = _time_limit(env)
-    if limit is not None and saved["elapsed_steps"] is not None:
-        limit._elapsed_steps = saved["elapsed_steps"]
+    for limit in _time_limits(env):
+        limit._elapsed_steps = limit._elapsed_steps if elapsed is None else elapsed
     return True
 
 
-def _time_limit(env: gym.Env[Any, Any]) -> TimeLimit[Any, Any] | None:
+def _time_limits(env: gym.Env[Any, Any]) -> Iterator[TimeLimit[Any, Any]]:
+    """Yield the time limits of an environment, the outermost first; all count the same steps."""
     while isinstance(env, gym.Wrapper):
         if isinstance(env, TimeLimit):
-            return env
+            yield env
         env = env.env
-    return None
 
 
 def is_plain(argument: Any) -> bool:
@@ -236,6 +322,18 @@ def _plain(observation: Any) -> Any:
 
 
 def _observation(plain: Any, space: spaces.Space[Any]) -> Any:
+    """Return an observation of a space from its JSON values; None for None.
+
+    Raises:
+        ValueError, TypeError, OverflowError: if it is not one.
+    """
+    if plain is None:
+        return None
+    observation = plain
     if isinstance(space, spaces.Box):
-        return np.array(plain, dtype=space.dtype)
-    return np.array(plain) if isinstance(plain, list) else plain
+        observation = np.array(plain, dtype=space.dtype)
+    elif isinstance(plain, list):
+        observation = tuple(plain) if isinstance(space, spaces.Tuple) else np.array(plain)
+    if not space.contains(observation):
+        raise ValueError(f"observation {plain!r:.100}; expected one of {space}")
+    return observation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -13,7 +13,8 @@ import numpy.typing as npt
 from gymnasium import logger, spaces
 from gymnasium.envs.registration import EnvSpec
 
-from dynamaze.common.arrays import BoolArray, FloatArray
+from dynamaze.common.arrays import BoolArray
+from dynamaze.common.origin import Origin, digest_of, env_name, qualified_name
 
 from .changing_maze import ChangeInfo, ChangingMaze, MazeConfig
 from .mazes.layout import Cell, Layout
@@ -35,12 +36,36 @@ NO_CELLS: BoolArray = np.zeros((0, 0), dtype=np.bool_)
 """Placeholder where the changed cells are not reported."""
 
 
+class RestoredState(NamedTuple):
+    """Parts of a result of `get_state` after checking them."""
+
+    maze: ChangingMaze
+    agent: Any  # the agent's state; that of `no_state` before the first reset
+    world_step: int
+    started: bool
+    uniforms: list[float]  # drawn but not used yet, the next one first
+    generator: dict[str, Any]
+
+
+class AttachedState(NamedTuple):
+    """State of one environment of a vector environment, in the form of the single one."""
+
+    maze: ChangingMaze
+    agent: Any
+    world_step: int
+    started: bool
+    uniforms: list[float]  # as in `RestoredState`
+    trail: list[Any]
+
+
 class MazeEnv(gym.Env[Any, Any], ABC):
     """Environment of one agent in one maze that may change.
 
     Args:
         config: the initial maze and its changes.
         observation: the encoder of observations.
+        description: the observations and the rules of a step, as plain data, for
+            `configuration_digest`.
         action_space: the actions of the agent.
         no_state: the agent's state before the first reset.
         change_info: see `EnvOptions`.
@@ -54,11 +79,21 @@ class MazeEnv(gym.Env[Any, Any], ABC):
 
     metadata: dict[str, Any] = METADATA  # Gymnasium's own declaration
 
+    kind: ClassVar[str]
+    """Name of the rules of a step. Classes that differ only in their arguments share one; a class
+    that declares none has its own name."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "kind" not in vars(cls):
+            cls.kind = qualified_name(cls)
+
     def __init__(
         self,
         config: MazeConfig,
         *,
         observation: ObservationEncoder,
+        description: Mapping[str, Any],
         action_space: spaces.Space[Any],
         no_state: Any,
         change_info: str = "none",
@@ -67,6 +102,8 @@ class MazeEnv(gym.Env[Any, Any], ABC):
     ) -> None:
         self._config = config
         self._maze = ChangingMaze(config)
+        self._description = description
+        self._digest = self._name = ""  # for states, made when they are first used
         self._encoder = observation
         self._encode: Any = observation.encode  # None: the state itself is the observation
         shape = (config.first.rows, config.first.cols)
@@ -140,11 +177,11 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         return self._state
 
     @abstractmethod
-    def _state_from_json(self, state: dict[str, Any]) -> Any:
+    def _state_from_json(self, state: Mapping[str, Any], maze: ChangingMaze) -> Any:
         """Return the agent's state that a result of `get_state` holds.
 
         Raises:
-            ValueError: if it is not a state of this maze.
+            ValueError: if it is not a state in this maze.
         """
 
     def _trail_entry(self) -> Any:
@@ -197,7 +234,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
             self._maze.apply_due_changes(self._world_step, self.agent, self._uniform)
             self._sync_maze()
         if self._is_watched:
-            self._trail = [*self._trail[1 - TRAIL_LENGTH :], self._trail_entry()]
+            self._trail = longer_trail(self._trail, self._trail_entry())
             if self.render_mode == "human":
                 self.render()
 
@@ -315,18 +352,46 @@ class MazeEnv(gym.Env[Any, Any], ABC):
 
             check_goal_layout(layout, self._config.first.rewards, self.agent)
         self._maze.change(layout, self._world_step)
+        self._maze.changed_by_call = True
         self._sync_maze()
         if self.render_mode == "human" and self.agent is not None:
             self.render()
 
     # -- saving and restoring ------------------------------------------------------------------
 
+    def configuration_digest(self) -> str:
+        """Return a digest of the configuration: 64 hexadecimal digits, equal in every process.
+
+        Environments with equal digests are configured alike, however their arguments were spelled:
+        the layouts of all phases with their rewards and slip probabilities, the times of the
+        changes, the process of random changes, the levels, the rules of a step (the kind of agent,
+        its motion and actions, a LoCA task) and the observations. From equal states, equal actions
+        then give equal observations, rewards and ends. Reports in the information, rendering and
+        time limits do not belong to it, and neither does what changes later: a call of `change` or
+        `set_task` is part of the state. A vector environment has the digest of its single one. A
+        subclass of your own is another configuration.
+        """
+        if not self._digest:
+            changes = self._change_info
+            described = {
+                "kind": self.kind,
+                "maze": self._config.describe(),
+                "changes": changes.in_observation and ("cells" if changes.with_cells else "change"),
+                **self._description,
+            }
+            self._digest = digest_of(described)
+        return self._digest
+
     def get_state(self) -> dict[str, Any]:
         """Return everything that the future depends on, as plain numbers that JSON can hold.
 
-        The time limit of `gym.make` belongs to a wrapper and is not included.
+        It names the environment and its configuration. The time limit of `gym.make` belongs to a
+        wrapper and is not included, nor is what only pictures show.
         """
+        self._name = self._name or env_name(self)
         return {
+            "environment": self._name,
+            "configuration": self.configuration_digest(),
             "state": self._state_to_json(),
             "world_step": self._world_step,
             "world": self._maze.get_state(),  # a stored key: as in version 0.1
@@ -339,17 +404,32 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         """Restore a result of `get_state`; the same actions then give the same numbers.
 
         Raises:
-            ValueError: if it is not such a state; the environment is then unchanged.
+            ValueError: if it is not such a state, or one of another configuration; the environment
+                is then unchanged. States of versions before 0.2 do not name their configuration.
         """
+        self.restore(self.parse_state(state))
+
+    def parse_state(self, state: dict[str, Any]) -> RestoredState:
+        """Return the parts of a result of `get_state` after checking them; nothing is changed.
+
+        Raises:
+            ValueError: as `set_state`.
+        """
+        check_configuration(state, self)
         world_step, uniforms = parse_saved_state(state)
-        agent_state = self._state_from_json(state)
-        self._maze = self._maze.restored(state.get("world", {}), world_step)
-        self._started = bool(state.get("started", True))
-        self.np_random.bit_generator.state = state["rng"]
-        self._uniforms = uniforms[::-1]
-        self._state, self._world_step = agent_state, world_step
-        self._trail = []
-        self._sync_maze()
+        maze = self._maze.restored(state.get("world", {}), world_step)
+        agent = self._state_from_json(state, maze)
+        started = state.get("started", True)
+        if not isinstance(started, bool):
+            raise ValueError(f"started={started!r} of the state; expected True or False")
+        return RestoredState(maze, agent, world_step, started, uniforms, state["rng"])
+
+    def restore(self, state: RestoredState) -> None:
+        """Continue in a state of `parse_state`."""
+        if not isinstance(self.np_random.bit_generator, np.random.PCG64):  # set by the user
+            self._np_random = np.random.Generator(np.random.PCG64())
+        self.np_random.bit_generator.state = state.generator
+        self.attach(AttachedState(*state[:-1], trail=[]), self._slot)
 
     # -- for the vector environment ------------------------------------------------------------
 
@@ -367,29 +447,22 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         """Draw random numbers from another generator, which was made from this seed."""
         self._np_random, self._np_random_seed = generator, seed
 
-    def attach(
-        self,
-        *,
-        maze: ChangingMaze,
-        started: bool,
-        slot: int,
-        state: Any,
-        world_step: int,
-        uniforms: FloatArray,
-    ) -> None:
-        """Continue with another maze, which the encoder holds in another slot."""
-        self._maze, self._slot, self._started = maze, slot, started
-        self._state, self._world_step = state, world_step
-        self._uniforms = uniforms[::-1].tolist()
+    def attach(self, state: AttachedState, slot: int) -> None:
+        """Continue in another state, whose maze the encoder holds in a slot."""
+        self._maze, self._state, self._world_step, self._started, uniforms, self._trail = state
+        self._uniforms, self._slot = uniforms[::-1], slot
         self._sync_maze()
 
-    def detach(self) -> tuple[Any, bool, list[float]]:
-        """Return the parts of `attach` that may have changed.
-
-        Returns:
-            The agent's state, started, and the unused random numbers, the next one first.
-        """
-        return self._state, self._started, self._uniforms[::-1]
+    def detach(self) -> AttachedState:
+        """Return the present state in the form of `attach`."""
+        return AttachedState(
+            self._maze,
+            self._state,
+            self._world_step,
+            self._started,
+            self._uniforms[::-1],
+            self._trail,
+        )
 
     # -- rendering -----------------------------------------------------------------------------
 
@@ -459,6 +532,8 @@ class MazeEnv(gym.Env[Any, Any], ABC):
     def _sync_maze(self) -> None:
         """Copy from the maze what a step reads."""
         maze = self._maze
+        if self._change_info.is_off:
+            maze.unreported = None
         self._phase, self._next_change = maze.phase, maze.next_change
         self._encoder.load(self._slot, maze.layout)
         self._counters = {key: getattr(maze, name) for name, key in self._config.counters.items()}
@@ -488,3 +563,23 @@ class MazeEnv(gym.Env[Any, Any], ABC):
                 "seed the first reset only, or set the clock by reset(options={'world_step': k})"
             )
         self._warns_of_restarts = waits
+
+
+def longer_trail(trail: list[Any], entry: Any) -> list[Any]:
+    """Return a trail with another entry at its end, without the oldest beyond `TRAIL_LENGTH`."""
+    return [*trail[1 - TRAIL_LENGTH :], entry]
+
+
+def check_configuration(state: Any, env: Any) -> None:
+    """Check that a result of `get_state` is of an environment's configuration, as far as it says.
+
+    Raises:
+        ValueError: if it is not; names both.
+    """
+    if not isinstance(state, Mapping):
+        raise ValueError(f"not a state that get_state() returned: {state!r:.100}")
+    found = state.get("configuration")
+    if found is not None and found != env.configuration_digest():
+        saved = Origin(str(state.get("environment", "an environment")), str(found))
+        own = Origin(env_name(env), env.configuration_digest())
+        raise ValueError(f"a state of {saved}; expected one of {own}")

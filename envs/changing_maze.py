@@ -8,7 +8,7 @@ change, so that both change by one rule and a step between two changes costs not
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from operator import index
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from gymnasium import spaces
 
 from dynamaze.common.arrays import BoolArray, IntArray
 from dynamaze.common.configuration import fields_repr
+from dynamaze.common.origin import qualified_name
 from dynamaze.common.validation import checked_choice
 
 from .mazes.dynamics import Dynamics
@@ -45,12 +46,14 @@ class ChangingMaze:
             all are reported.
         before_change: the layout before the last change; None before the first.
         changed_at: the world step of the last change.
+        changed_by_call: True once the environment's `change` was called.
     """
 
     def __init__(self, config: MazeConfig) -> None:
         self.config = config
         self.layout = config.first
         self.phase = self.skipped = self.changed_at = 0
+        self.changed_by_call = False
         self.episode = -1
         self.level: int | None = None
         self.next_change = NEVER
@@ -184,6 +187,8 @@ class ChangingMaze:
             "skipped": self.skipped,
             "due": None if self._pending is None else _pending_to_json(self._pending),
             "layout": None if self.layout == self._unchanged() else layout_to_json(self.layout),
+            "unreported": None if self.unreported is None else layout_to_json(self.unreported),
+            "changed_by_call": self.changed_by_call,
         }
 
     def restored(self, state: Mapping[str, Any], world_step: int) -> ChangingMaze:
@@ -198,22 +203,36 @@ class ChangingMaze:
         """
         maze = ChangingMaze(self.config)
         try:
-            maze.phase, maze.skipped = index(state["phase"]), index(state["skipped"])
-            maze._schedule_phase = index(state["scheduled"])
-            maze.episode = index(state["episode"])
-            maze.level = None if state["level"] is None else index(state["level"])
-            maze._pending = None if state["due"] is None else _pending_from_json(state["due"])
-            layout = state["layout"]
-            maze.layout = maze._unchanged() if layout is None else layout_from_json(layout)
-            check_shape(maze.layout, self.config.first, "the layout of the state")
-            self._check(maze)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"not a state that get_state() returned: {error!r}") from None
+            maze.phase, maze.skipped = _counter(state, "phase"), _counter(state, "skipped")
+            maze.episode = _counter(state, "episode", -1)
+            maze._schedule_phase = self._checked_scheduled_phase(_counter(state, "scheduled"))
+            maze.level = self._checked_level(state["level"])
+            maze._pending = self._checked_pending(state["due"])
+            layout, unreported = state["layout"], state.get("unreported")
+            maze.layout = maze._unchanged() if layout is None else self._checked_layout(layout)
+            maze.unreported = None if unreported is None else self._checked_layout(unreported)
+            if maze.phase < maze._schedule_phase:
+                raise ValueError(f"phase {maze.phase} after {maze._schedule_phase} changes")
+            # Versions before 0.2 did not store it.
+            seems_called = layout is not None or maze.phase > maze._schedule_phase
+            maze.changed_by_call = state.get("changed_by_call", seems_called)
+            if not isinstance(maze.changed_by_call, bool):
+                raise TypeError(f"changed_by_call={maze.changed_by_call!r}; expected a bool")
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            reason = str(error) if isinstance(error, ValueError) else repr(error)
+            raise ValueError(f"not a state that get_state() returned: {reason}") from None
         maze._find_next_change()
         if maze.next_change <= world_step < LAST_STEP:
             raise ValueError(
                 f"world step {world_step} of a state whose maze changes at {maze.next_change}; "
                 "expected an earlier one"
+            )
+        schedule = self.config.schedule
+        time = max(maze.episode, 0) if schedule.by_episode else world_step
+        if maze._schedule_phase != schedule.phase_at(time):
+            raise ValueError(
+                f"a state after {maze._schedule_phase} scheduled changes at "
+                f"{schedule.unit} {time}; expected {schedule.phase_at(time)}"
             )
         return maze
 
@@ -224,16 +243,48 @@ class ChangingMaze:
             return self.config.schedule.layouts[self._schedule_phase]
         return levels.layout(self.level)
 
-    def _check(self, maze: ChangingMaze) -> None:
-        """Check that a restored maze fits this configuration."""
-        if not 0 <= maze._schedule_phase < len(self.config.schedule.layouts):
-            raise ValueError(f"scheduled phase {maze._schedule_phase}")
-        if min(maze.phase, maze.skipped, maze.episode + 1) < 0:
-            raise ValueError("negative counts")
-        if (maze._pending is None) != (self.config.random_changes is None):
-            raise ValueError(f"due {maze._pending}")
-        if maze.level is not None and self.config.levels is None:
-            raise ValueError(f"level {maze.level}")
+    def check_agent(self, cell: Cell) -> None:
+        """Check that an agent can have come to a cell.
+
+        Raises:
+            ValueError: for a wall that no change has closed.
+        """
+        config = self.config
+        if not self.layout.walls[cell]:
+            return
+        if config.random_changes is not None or self.changed_by_call:
+            return  # closed around the agent
+        if config.levels is not None or all(
+            layout.walls[cell] for layout in config.schedule.layouts
+        ):
+            raise ValueError(f"an agent in the wall at {cell}; expected a free cell")
+
+    # -- checks of a restored state: ValueError, or what Python raises for another type
+
+    def _checked_scheduled_phase(self, phase: int) -> int:
+        known = len(self.config.schedule.layouts)
+        if phase >= known:
+            raise ValueError(f"phase {phase} of a schedule of {known}")
+        return phase
+
+    def _checked_level(self, level: Any) -> int | None:
+        if level is not None and self.config.levels is None:
+            raise ValueError(f"level {level!r} of a maze that is not generated")
+        return None if level is None else self.config.levels.check(index(level))  # type: ignore[union-attr]  # checked above
+
+    def _checked_pending(self, due: Any) -> PendingChange | None:
+        process = self.config.random_changes
+        if (due is None) != (process is None):
+            raise ValueError(
+                f"the next random change {due!r} of a maze "
+                f"{'without' if process is None else 'with'} random changes"
+            )
+        return None if due is None or process is None else _pending_from_json(due, process)
+
+    def _checked_layout(self, data: Any) -> Layout:
+        layout = layout_from_json(data)
+        check_shape(layout, self.config.first, "the layout of the state")
+        return layout
 
 
 @dataclass(frozen=True, repr=False)
@@ -299,6 +350,23 @@ class MazeConfig:
         if self.random_changes is not None:
             names["skipped"] = "skipped_changes"
         return names
+
+    def describe(self) -> dict[str, Any]:
+        """Return the configuration as plain data: equal for equal mazes, however they were given.
+
+        Generated mazes are described by the description of their source (its method `describe`,
+        otherwise its class) and the maze of the first level.
+        """
+        schedule, levels, process = self.schedule, self.levels, self.random_changes
+        describe_levels = getattr(levels, "describe", lambda: qualified_name(levels))
+        return {
+            "layouts": [layout_to_json(layout) for layout in schedule.layouts],
+            "steps": schedule.steps,
+            "by_episode": schedule.by_episode,
+            "levels": None if levels is None else describe_levels(),
+            "random_changes": None if process is None else asdict(process),
+            "dynamics": getattr(self.dynamics, "__qualname__", qualified_name(self.dynamics)),
+        }
 
     @cached_property
     def phases(self) -> tuple[Dynamics, ...]:
@@ -407,6 +475,13 @@ def layout_from_json(data: Mapping[str, Any]) -> Layout:
     return Layout.from_text(data["rows"], rewards, data["slip_probability"])
 
 
+def _counter(state: Mapping[str, Any], name: str, low: int = 0) -> int:
+    count = index(state[name])
+    if not low <= count <= LAST_STEP:
+        raise ValueError(f"{name} {count}; expected {low} to {LAST_STEP}")
+    return count
+
+
 def _pending_to_json(pending: PendingChange) -> Any:
     """Return a pending change in the form of version 0.1, the time itself, if that is exact."""
     time = pending.step - pending.early
@@ -414,13 +489,14 @@ def _pending_to_json(pending: PendingChange) -> Any:
     return [pending.step, time, pending.remaining] if is_exact else pending._asdict()
 
 
-def _pending_from_json(data: Any) -> PendingChange:
+def _pending_from_json(data: Any, process: RandomChanges) -> PendingChange:
     if isinstance(data, Mapping):
         step, early, remaining = data["step"], data["early"], data["remaining"]
     else:
         step, time, remaining = data
         early = step - time
     pending = PendingChange(index(step), float(early), index(remaining))
-    if pending.step < 0 or not 0.0 <= pending.early <= 1.0 or pending.remaining < 0:
-        raise ValueError(f"due {pending}")
+    in_burst = 0 <= pending.remaining < (process.length or 1)
+    if not (pending.step >= 0 and 0.0 <= pending.early <= 1.0 and in_burst):  # False for NaN
+        raise ValueError(f"the next random change {pending}")
     return pending

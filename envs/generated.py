@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 from .changing_maze import MazeConfig
 from .generation import MazeGenerator
@@ -82,6 +82,8 @@ class DynaMazeGeneratedEnv(GridEnv):
     ## Version History
     * v0: the first.
     """
+
+    kind: ClassVar = GridEnv.kind
 
     def __init__(
         self,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Any, Unpack
+from collections.abc import Mapping
+from typing import Any, ClassVar, Unpack
 
 import gymnasium as gym
 from gymnasium import spaces
@@ -12,12 +13,12 @@ from dynamaze.common.arrays import BoolArray, FloatArray
 from dynamaze.common.deprecation import renamed_arguments
 
 from .base import MazeEnv
-from .changing_maze import MazeConfig
+from .changing_maze import ChangingMaze, MazeConfig
 from .mazes.dynamics import NUM_ACTIONS, Dynamics, OutcomeTuple
 from .mazes.layout import Cell
 from .mazes.mdp import FiniteMDP, ToyText
 from .mazes.schedule import LAST_STEP
-from .observations import make_encoder
+from .observations import describe_observation, make_encoder
 from .options import AFTER_GOAL, EnvOptions, clock_ended, invalid_action, parse_cell_state
 
 # Exact values and regret are imported where they are computed: a step does not need them.
@@ -35,6 +36,8 @@ class GridEnv(MazeEnv):
         ValueError: for an unknown observation, `change_info` or render mode.
     """
 
+    kind: ClassVar = "grid"
+
     def __init__(
         self,
         config: MazeConfig,
@@ -45,6 +48,7 @@ class GridEnv(MazeEnv):
         super().__init__(
             config,
             observation=make_encoder(observation, config.first),
+            description={"observation": describe_observation(observation)},
             action_space=spaces.Discrete(NUM_ACTIONS),
             no_state=-1,
             **options,
@@ -125,8 +129,11 @@ class GridEnv(MazeEnv):
     def _initial_state(self, start: Cell) -> int:
         return self.layout.index(start)
 
-    def _state_from_json(self, state: dict[str, Any]) -> int:
-        return parse_cell_state(state, self.layout.num_cells)
+    def _state_from_json(self, state: Mapping[str, Any], maze: ChangingMaze) -> int:
+        cell = parse_cell_state(state, maze.layout.num_cells)
+        if cell >= 0:
+            maze.check_agent(maze.layout.cell(cell))
+        return cell
 
     # -- the exact MDP -------------------------------------------------------------------------
 

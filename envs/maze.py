@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 from .changing_maze import MazeConfig
 from .grid import GridEnv
@@ -101,6 +101,8 @@ class DynaMazeEnv(GridEnv):
     * v0: the first.
     """
 
+    kind: ClassVar = GridEnv.kind
+
     def __init__(
         self,
         layout: LayoutArgument = "dyna",
@@ -177,6 +179,8 @@ class DynaMazeDriftingEnv(DynaMazeEnv):
     ## Version History
     * v0: the first.
     """
+
+    kind: ClassVar = GridEnv.kind
 
     def __init__(
         self,

@@ -229,6 +229,10 @@ def _is_integer(action: object) -> bool:
     return not isinstance(action, bool)
 
 
+MAX_UNIFORMS = 512
+"""Most unused random numbers of a state: those that the vector environment draws ahead."""
+
+
 def parse_saved_state(state: dict[str, Any]) -> tuple[int, list[float]]:
     """Return the world step and the unused random numbers of a result of `get_state`.
 
@@ -238,17 +242,23 @@ def parse_saved_state(state: dict[str, Any]) -> tuple[int, list[float]]:
     try:
         world_step = index(state["world_step"])
         uniforms = [float(number) for number in state["uniforms"]]
-        np.random.PCG64().state = state["rng"]  # raises for anything but a generator's state
+        np.random.PCG64(0).state = state["rng"]  # raises for anything but a generator's state
+        increment = index(state["rng"]["state"]["inc"])
     except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"not a state that get_state() returned: {error!r}") from None
     if not 0 <= world_step <= LAST_STEP:
         raise ValueError(f"world_step={world_step} of the state; expected 0 to {LAST_STEP}")
-    if not all(0.0 <= number < 1.0 for number in uniforms):
-        raise ValueError("uniforms of the state; expected numbers of at least 0 and below 1")
+    if len(uniforms) > MAX_UNIFORMS or not all(0.0 <= number < 1.0 for number in uniforms):
+        raise ValueError(
+            f"uniforms of the state; expected at most {MAX_UNIFORMS} numbers of at least 0 and "
+            "below 1"
+        )
+    if increment % 2 == 0:  # the generator would repeat a few numbers
+        raise ValueError(f"rng of the state with increment {increment}; expected an odd number")
     return world_step, uniforms
 
 
-def parse_cell_state(state: dict[str, Any], num_cells: int) -> int:
+def parse_cell_state(state: Mapping[str, Any], num_cells: int) -> int:
     """Return the agent's state of a result of `get_state`; -1 before the first reset.
 
     Raises:

@@ -16,6 +16,7 @@ the paper:
 from __future__ import annotations
 
 import os
+import warnings
 from collections import deque
 from typing import Any
 
@@ -23,6 +24,7 @@ import numpy as np
 
 from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.origin import Origin
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 from dynamaze.common.version import __version__
@@ -130,6 +132,7 @@ class DynaCallback(BaseCallback):
         self._simulated: ReplayBuffer | None = None
         self._new_transitions: deque[Transitions] = deque()
         self._loaded: dict[str, Any] | None = None
+        self._origin: Origin | None = None  # the environment of the model's real transitions
 
     # -- the algorithm -------------------------------------------------------------------------
 
@@ -198,6 +201,7 @@ class DynaCallback(BaseCallback):
             model.set_state(self._loaded)
             self._loaded = None
         self.world_model, self._adapter, self._served = model, adapter, adapter.describe()
+        self._enter(_origin_of(self.training_env))
 
     def _on_training_start(self) -> None:
         """Put the mixed replay buffer in the place of the algorithm's own."""
@@ -239,6 +243,16 @@ class DynaCallback(BaseCallback):
         self._mixed = None
         if self._waiting:
             self._train()
+
+    def _enter(self, origin: Origin | None) -> None:
+        """Note the environment of the next transitions, and warn if it is another one."""
+        if self._origin is not None and origin is not None and self._origin.is_other(origin):
+            warnings.warn(
+                f"a model of {self._origin} continues in {origin}, another configuration: what it "
+                "learned is kept",
+                stacklevel=2,
+            )
+        self._origin = origin or self._origin
 
     # -- parts ---------------------------------------------------------------------------------
 
@@ -300,6 +314,7 @@ class DynaCallback(BaseCallback):
             "dynamaze": __version__,
             "model": self.model_name,
             "spaces": self._served,
+            "environment": None if self._origin is None else self._origin._asdict(),
             "num_real": self.num_real,
             "numbers": numbers,
         }
@@ -308,7 +323,8 @@ class DynaCallback(BaseCallback):
     def load(self, path: str | os.PathLike[str]) -> None:
         """Load the model's state from a checkpoint of `save`.
 
-        A model that was given by name gets its state when learning begins.
+        A model that was given by name gets its state when learning begins. A warning names both
+        environments if the model has learned in another one.
 
         Raises:
             CheckpointError: if the file is no such checkpoint, or of another model or other spaces.
@@ -317,6 +333,7 @@ class DynaCallback(BaseCallback):
         try:
             found, served = str(document["model"]), str(document["spaces"])
             state, num_real = {**arrays, **document["numbers"]}, int(document["num_real"])
+            origin = Origin.from_json(document.get("environment"))
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path} holds no DynaCallback's model: {error!r}") from None
         if (found, served) != (self.model_name, self._served or served):
@@ -331,6 +348,8 @@ class DynaCallback(BaseCallback):
                 self.world_model.set_state(state)
             except (KeyError, TypeError, ValueError, IndexError) as error:
                 raise CheckpointError(f"{path} does not fit {found}: {error!r}") from None
+        here, self._origin = self._origin, origin
+        self._enter(here)
         self._served, self.num_real = served, num_real
 
 
@@ -353,6 +372,13 @@ def _check_model(model: Any) -> None:
         raise ValueError(
             f"{type(model).__name__} observes {observes}; expected a model of {VECTORS}"
         )
+
+
+def _origin_of(vec_env: Any) -> Origin | None:
+    """Return the origin of the environments of a `VecEnv`; None if it does not hold them itself."""
+    envs = getattr(vec_env.unwrapped, "envs", None)
+    first = envs[0] if isinstance(envs, list) else envs
+    return None if first is None else Origin.of(first)
 
 
 def _check_sizes(model: Any, adapter: AlgorithmAdapter) -> None:

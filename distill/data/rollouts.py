@@ -12,6 +12,7 @@ wastes its capacity on states that a good policy never visits: a mixture is bett
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray
 from dynamaze.common.deprecation import renamed_arguments, translated_arguments
+from dynamaze.common.origin import Origin
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from ..core.dataset import Batch, Dataset, make_batch
@@ -87,7 +89,8 @@ class Rollouts:
     All randomness, that of the environment too, comes from the generator that `batch` is given. The
     environment's state is not part of a checkpoint, since Gymnasium has no interface for it: when
     `get_state` is called all environments start new episodes, newly seeded, both here and in the
-    training that is resumed from the checkpoint, so that both are bit-identical.
+    training that is resumed from the checkpoint, so that both are bit-identical. A checkpoint names
+    the environment of the stored rows; a warning says so if training goes on in another one.
 
     Args:
         teacher: anything that `as_teacher` takes. It may observe more than the student (see
@@ -192,10 +195,34 @@ class Rollouts:
         """Return the buffer; all environments start new episodes at the next batch."""
         self._store(self._sequences.take_all())
         self._collector = None
-        return {"replay": self._replay.get_state(), "levels": sorted(self._levels.seen)}
+        return {
+            "replay": self._replay.get_state(),
+            "levels": sorted(self._levels.seen),
+            "environment": Origin.of(self.env)._asdict(),
+        }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Restore what `get_state` returned."""
+        """Restore what `get_state` returned.
+
+        Raises:
+            ValueError: for rows of other observations or another length of sequences; nothing is
+                changed then.
+        """
+        saved, here = Origin.from_json(state.get("environment")), Origin.of(self.env)
+        rows = state["replay"]["columns"].get("observations")
+        if rows is not None and self.observation_fn is None:
+            expected = (self._length, *self.env.single_observation_space.shape)
+            if rows.shape[1:] != expected:
+                raise ValueError(
+                    f"a replay buffer of {saved or 'another environment'} with rows of shape "
+                    f"{rows.shape[1:]} cannot continue in {here}; expected {expected}"
+                )
+        if saved is not None and saved.is_other(here):
+            warnings.warn(
+                f"a replay buffer of {saved} continues in {here}, another configuration: its rows "
+                "are kept, and new episodes begin there",
+                stacklevel=2,
+            )
         self._replay.set_state(state["replay"])
         self._levels.seen = set(state["levels"])
         self._collector = None

@@ -13,7 +13,6 @@ class Entry(NamedTuple):
     name: str  # of the class in `dynamaze.envs`, without "Env" or "VectorEnv"
     kwargs: dict[str, object]
     max_episode_steps: int = 10_000
-    vector: bool = True  # False without a native vector environment
 
 
 ENVIRONMENTS = {
@@ -23,8 +22,8 @@ ENVIRONMENTS = {
     "DynaMazeGenerated-v0": Entry("DynaMazeGenerated", {}),
     "DynaMazeDrifting-v0": Entry("DynaMazeDrifting", {}),
     "DynaMazeContinuous-v0": Entry("DynaMazeContinuous", {"layout": "dyna"}, 500),
-    "DynaMazeLoCA-v0": Entry("DynaMazeLoCA", {}, 100, vector=False),
-    "DynaMazeLoCAContinuous-v0": Entry("DynaMazeLoCAContinuous", {}, 100, vector=False),
+    "DynaMazeLoCA-v0": Entry("DynaMazeLoCA", {}, 100),
+    "DynaMazeLoCAContinuous-v0": Entry("DynaMazeLoCAContinuous", {}, 100),
 }
 
 
@@ -35,7 +34,7 @@ def register_environments() -> None:
             register(
                 id=env_id,
                 entry_point=f"dynamaze.envs:{entry.name}Env",
-                vector_entry_point=f"dynamaze.envs:{entry.name}VectorEnv" if entry.vector else None,
+                vector_entry_point=f"dynamaze.envs:{entry.name}VectorEnv",
                 max_episode_steps=entry.max_episode_steps,
                 kwargs=dict(entry.kwargs),
             )

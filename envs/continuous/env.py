@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 import gymnasium as gym
 import numpy as np
@@ -15,14 +15,14 @@ from dynamaze.common.deprecation import renamed_method
 from dynamaze.common.validation import checked_choice, checked_number, naming, shown
 
 from ..base import MazeEnv
-from ..changing_maze import MazeConfig
+from ..changing_maze import ChangingMaze, MazeConfig
 from ..generation import MazeGenerator
 from ..generation.levels import LevelSet
 from ..mazes.dynamics import NUM_ACTIONS
 from ..mazes.layout import Cell, Layout, LayoutError
 from ..mazes.random_changes import RandomChanges
 from ..mazes.schedule import LAST_STEP, ChangesLike, LayoutArgument, read_schedule
-from ..observations import make_encoder
+from ..observations import describe_observation, make_encoder
 from ..options import (
     AFTER_GOAL,
     MazeOptions,
@@ -140,6 +140,8 @@ goal's centre); with `compute_reward`, for HER |
     * v0: the first.
     """
 
+    kind: ClassVar = "point"
+
     def __init__(
         self,
         layout: LayoutArgument = "dyna",
@@ -163,11 +165,15 @@ goal's centre); with `compute_reward`, for HER |
         self.action = checked_choice("action", action, ("continuous", "discrete"))
         self.motion = check_motion(step_size, inertia, noise)
         self._tables, self._loaded = PointMazeTables.of(config.phases[:1]), config.first
+        kinds = point_observations(self.motion.max_speed)
         super().__init__(
             config,
-            observation=make_encoder(
-                observation, config.first, point_observations(self.motion.max_speed)
-            ),
+            observation=make_encoder(observation, config.first, kinds),
+            description={
+                "observation": describe_observation(observation, kinds),
+                "action": self.action,
+                "motion": self.motion._asdict(),
+            },
             action_space=(
                 spaces.Discrete(NUM_ACTIONS)
                 if action == "discrete"
@@ -327,21 +333,23 @@ goal's centre); with `compute_reward`, for HER |
     def _state_to_json(self) -> list[float] | None:
         return None if self._state is None else self._state.tolist()
 
-    def _state_from_json(self, state: dict[str, Any]) -> Float32Array | None:
+    def _state_from_json(self, state: Mapping[str, Any], maze: ChangingMaze) -> Float32Array | None:
         given = state.get("state", ())
         if given is None:
             return None
         try:
-            own = np.array([float(number) for number in given], dtype=np.float32)
+            with np.errstate(over="ignore"):  # infinity is refused below
+                own = np.array([float(number) for number in given], dtype=np.float32)
         except (OverflowError, TypeError, ValueError) as error:
             raise ValueError(f"not a state that get_state() returned: {error!r}") from None
-        shape, fastest = self.layout.walls.shape, np.float32(self.motion.max_speed)
+        shape, fastest = maze.layout.walls.shape, np.float32(self.motion.max_speed)
         inside = own.shape == (4,) and bool(((own[:2] >= 0) & (own[:2] < shape)).all())
         if not inside or not (np.abs(own[2:]) <= fastest).all():
             raise ValueError(
                 f"state {given!r}; expected a position in the {self.layout.rows}x"
                 f"{self.layout.cols} maze and a velocity of at most {self.motion.max_speed:g}"
             )
+        maze.check_agent((int(own[0]), int(own[1])))
         return own
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,7 +25,7 @@ class DynaMazeContinuousVectorEnv(MazeVectorEnv):
     It is stepped on one core: a step is too short to gain from threads.
     """
 
-    single_class = DynaMazeContinuousEnv
+    single_class: ClassVar[Callable[..., Any]] = DynaMazeContinuousEnv
     tables_class = PointMazeTables
     numbers_per_step = NUMBERS_PER_STEP
 
@@ -50,6 +51,10 @@ class DynaMazeContinuousVectorEnv(MazeVectorEnv):
     def _cell(self, i: int) -> Cell | None:
         y, x = self._batch.state[i, :2].tolist()
         return None if np.isnan(y) else (int(y), int(x))
+
+    def _trail_entry(self, i: int) -> tuple[float, float]:
+        y, x = self._batch.state[i, :2].tolist()
+        return y, x
 
     def _agent_state(self, i: int) -> Any:
         state = self._batch.state[i].copy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from operator import index
 from typing import Any, NamedTuple
@@ -133,6 +133,15 @@ class MazeGenerator:
         """(rows, cols)."""
         rows, cols = self.size  # type: ignore[misc]  # a pair since __post_init__
         return rows, cols
+
+    def describe(self) -> dict[str, Any]:
+        """Return the fields as plain data, with the defaults of those that are None."""
+        unset = {"density": DEFAULT_DENSITY, "loops": 0.0, "room_size": DEFAULT_ROOM_SIZE}
+        described = asdict(self)
+        for name, default in unset.items():
+            used = self.algorithm in _APPLIES[name]
+            described[name] = default if used and described[name] is None else described[name]
+        return described
 
     def make(self, level: int) -> GeneratedMaze:
         """Generate the maze of a level: the same number is the same maze.

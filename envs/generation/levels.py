@@ -78,6 +78,18 @@ class LevelSet:
             self._cache.pop(next(iter(self._cache)), None)
         return layout
 
+    def describe(self) -> dict[str, Any]:
+        """Return what determines the mazes, as plain data.
+
+        The generator of a level describes itself by a method `describe`; a function of another kind
+        is described by its name alone.
+        """
+        described = {name: value for name, value in vars(self).items() if name != "_cache"}
+        generator: Any = getattr(self._make, "__self__", None)
+        if hasattr(generator, "describe"):
+            described["_make"] = generator.describe()
+        return described
+
     def __deepcopy__(self, memo: object) -> LevelSet:
         return self
 

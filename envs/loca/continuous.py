@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 
-from dynamaze.common.arrays import Float32Array
+from dynamaze.common.arrays import Float32Array, FloatArray, IntArray, UInt8Array
 
 from ..continuous.env import DynaMazeContinuousEnv
 from ..continuous.kernel import PADDING, WALL
@@ -76,6 +76,8 @@ class DynaMazeLoCAContinuousEnv(LoCAPhases, DynaMazeContinuousEnv):
     * v0: the first.
     """
 
+    kind: ClassVar = "LoCA point"
+
     def __init__(
         self,
         task: str = "A",
@@ -138,14 +140,25 @@ class DynaMazeLoCAContinuousEnv(LoCAPhases, DynaMazeContinuousEnv):
         if self._tables_layout is not self.layout:
             self._corridor_tables, self._tables_layout = self._tables, self.layout
             cells = self._corridor_tables.cells.copy()
-            cells[:, :, PADDING + ZONE - 1] = WALL
+            close_zone(cells[0])
             self._zone_tables = self._corridor_tables._replace(cells=cells)
 
     def _initial_state(self, start: Cell) -> Float32Array:
         """Return a uniformly random position in the start's cell, at rest."""
-        place = np.array([*start, 0.0, 0.0], dtype=np.float32)
-        for axis, cell in enumerate(start):
-            # Rounding to float32 could move a number just below the border onto it.
-            last = np.nextafter(np.float32(cell + 1), np.float32(cell))
-            place[axis] = min(np.float32(cell + self._uniform()), last)
+        numbers = np.array([self._uniform(), self._uniform()])
+        place = np.zeros(4, dtype=np.float32)
+        place[:2] = uniform_positions(np.array(start), numbers)
         return place
+
+
+def close_zone(cells: UInt8Array) -> None:
+    """Draw the wall on the left of T1's zone into the cells of a slot of `PointMazeTables`."""
+    cells[:, PADDING + ZONE - 1] = WALL
+
+
+def uniform_positions(cells: IntArray, numbers: FloatArray) -> Float32Array:
+    """Return the positions (..., 2) in some cells (row, col) of numbers from [0, 1)."""
+    # Rounding to float32 could move a number just below the border onto it.
+    last = np.nextafter((cells + 1).astype(np.float32), cells.astype(np.float32))
+    positions: Float32Array = np.minimum((cells + numbers).astype(np.float32), last)
+    return positions

@@ -95,6 +95,8 @@ class DynaMazeLoCAEnv(LoCAPhases, GridEnv):
     * v0: the first.
     """
 
+    kind: ClassVar = GridEnv.kind  # its dynamics are those of the configuration
+
     def __init__(
         self,
         task: str = "A",

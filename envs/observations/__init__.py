@@ -8,6 +8,7 @@ from .encoders import (
     ObservationLike,
     SlotCache,
     as_entries,
+    describe_observation,
     make_encoder,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "ObservationLike",
     "SlotCache",
     "as_entries",
+    "describe_observation",
     "make_encoder",
 ]

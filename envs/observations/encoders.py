@@ -6,6 +6,7 @@ environment has one slot, the vector environment one for each maze.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
@@ -55,6 +56,30 @@ def make_encoder(
         given["of"] = make_encoder(given.get("of", inner), layout, kinds)
     with naming("observation"):
         return make(layout, **given)
+
+
+def describe_observation(
+    observation: ObservationLike, kinds: EncoderKinds | None = None
+) -> dict[str, Any]:
+    """Return an argument of `make_encoder` with all its options, as plain data: one form for all.
+
+    Args:
+        observation: as of `make_encoder`, which has accepted it.
+        kinds: the same.
+    """
+    kinds = OBSERVATIONS if kinds is None else kinds
+    given: dict[str, Any] = (
+        dict(observation) if isinstance(observation, Mapping) else {"kind": observation}
+    )
+    make = kinds.find(given["kind"])
+    defaults = inspect.signature(make).parameters
+    options = {
+        name: given.get(name, defaults[name].default) for name in getattr(make, "options", ())
+    }
+    inner: str | None = getattr(make, "inner", None)
+    if inner is not None:
+        options["of"] = describe_observation(given.get("of", inner), kinds)
+    return {"kind": given["kind"], **options}
 
 
 class ObservationEncoder(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -15,13 +15,17 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from dynamaze.common.arrays import BoolArray, FloatArray
+from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
+from dynamaze.common.origin import env_name
 from dynamaze.common.validation import checked_choice, checked_integer, shown
 
+from ..base import AttachedState, RestoredState, check_configuration, longer_trail
 from ..changing_maze import ChangingMaze
+from ..mazes.dynamics import Dynamics
 from ..mazes.layout import Cell
 from ..mazes.schedule import LAST_STEP
 from ..options import (
+    MAX_UNIFORMS,
     Seeds,
     check_render_mode,
     clock_ended,
@@ -47,7 +51,7 @@ MODES = {
     AutoresetMode.SAME_STEP: SAME_STEP,
     AutoresetMode.DISABLED: DISABLED,
 }
-UNIFORM_BLOCK = 512
+UNIFORM_BLOCK = MAX_UNIFORMS
 """Random numbers held for each environment: NumPy's cost is per call, not per number."""
 
 MAX_ENVS = 2**20
@@ -69,6 +73,16 @@ def check_time_limit(steps: object) -> int:
     return limit
 
 
+class RestoredBatch(NamedTuple):
+    """Parts of a result of `MazeVectorEnv.get_state` after checking them."""
+
+    envs: list[RestoredState]  # n
+    episode_step: IntArray  # (n,)
+    done: BoolArray  # (n,)
+    changed: BoolArray  # (n,)
+    changed_cells: BoolArray  # (n, rows, cols), or (n, 0, 0) where they are not reported
+
+
 class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
     """`num_envs` environments with results bit-identical to `SyncVectorEnv` of the single one.
 
@@ -81,6 +95,9 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         autoreset_mode: when a finished episode begins again (Gymnasium's `AutoresetMode`).
         **maze_arguments: the arguments of the single environment. `render_mode` may be any but
             "human".
+
+    Attributes:
+        autoreset_mode: Gymnasium's `AutoresetMode`, also in `metadata`.
 
     Raises:
         ValueError: for a number of environments or a time limit below 1, and for all that the
@@ -112,7 +129,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         check_render_mode(maze_arguments.get("render_mode"), known)
         self._single_env = single_class(**maze_arguments)
         self.render_mode = self._single_env.render_mode
-        mode = AutoresetMode(
+        self.autoreset_mode = mode = AutoresetMode(
             autoreset_mode
             if isinstance(autoreset_mode, AutoresetMode)
             else checked_choice(
@@ -141,6 +158,9 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self._phases = self._config.phases
         self._mazes = [ChangingMaze(self._config) for _ in range(self.num_envs)]
         self._started = np.zeros(self.num_envs, dtype=np.bool_)
+        self._is_ready = False  # True once every environment was reset
+        self._is_watched = self.render_mode is not None
+        self._trails: list[list[Any]] = [[] for _ in range(self.num_envs)]
         self._is_random = self._needs_random_numbers() or self._config.is_random
         self._steps_drawn_ahead = 0
         self._seeds: list[int | None] = [None] * self.num_envs
@@ -200,6 +220,10 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
     def _set_agent_state(self, i: int, state: Any) -> None:
         """Set the state of agent i from the form of the single environment."""
 
+    def _trail_entry(self, i: int) -> Any:
+        """Return the position of agent i as the trail of a single environment stores it."""
+        return self._cell(i)
+
     # -- the Gymnasium interface ---------------------------------------------------------------
 
     def reset(
@@ -231,6 +255,9 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         for i in np.flatnonzero(mask):
             self._reset_clock(int(i), seeded.get(int(i)), given.world_step)
         self._begin_episodes(mask, given.level)
+        self._check_agents()
+        if self._is_watched:
+            self._extend_trails(mask)
         return self._observations(self._batch.state.copy()), self._infos(mask)
 
     def step(
@@ -265,6 +292,8 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         if result.begins.any():  # those that the compiled step only marked
             self._begin_episodes(result.begins)
             state = self._batch.state.copy()
+        if self._is_watched:
+            self._extend_trails(everywhere)
         observations = self._observations(state)
         infos = {**self._infos(everywhere), **final}
         return observations, result.reward, result.terminated, result.truncated, infos
@@ -295,11 +324,22 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         for i in range(self.num_envs):
             single = self._attach_single(i)
             attribute = single.get_wrapper_attr(name)
-            results.append(attribute(*args, **kwargs) if callable(attribute) else attribute)
+            result = attribute(*args, **kwargs) if callable(attribute) else attribute
             self._detach_single(i, single)
             if name == "reset":
                 self._batch.episode_step[i] = 0
+            if name == "step":
+                result = self._counted(i, result)
+            results.append(result)
         return tuple(results)
+
+    def _counted(self, i: int, result: Any) -> Any:
+        """Count a step of single environment i, which the time limit may truncate."""
+        self._batch.episode_step[i] += 1
+        if not self._batch.episode_step[i] >= self.max_episode_steps > 0:
+            return result
+        observation, reward, terminated, _, info = result
+        return observation, reward, terminated, True, info
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """Return an attribute of each single environment."""
@@ -342,31 +382,120 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         batch, single = self._batch, self._single_envs[i]
         single.use_generator(self._all_generators()[i], self._seeds[i])
         self._mazes[i].episode = int(batch.episode[i])
-        single.attach(
+        state = AttachedState(
             maze=self._mazes[i],
-            state=self._agent_state(i),
-            started=bool(self._started[i]),
-            slot=self._own_slot(i),
+            agent=self._agent_state(i),
             world_step=int(batch.world_step[i]),
-            uniforms=batch.uniforms[i, batch.next_uniform[i] :],
+            started=bool(self._started[i]),
+            uniforms=batch.uniforms[i, batch.next_uniform[i] :].tolist(),
+            trail=self._trails[i],
         )
+        single.attach(state, self._own_slot(i))
         return single
 
     def _detach_single(self, i: int, single: Any) -> None:
         """Copy a single environment back into environment i."""
-        batch = self._batch
-        state, self._started[i], uniforms = single.detach()
-        self._set_agent_state(i, state)
-        batch.world_step[i] = single.world_step
-        used = batch.uniforms.shape[1] - len(uniforms)
-        batch.uniforms[i, used:] = uniforms
+        batch, state = self._batch, single.detach()
+        self._mazes[i], self._started[i], self._trails[i] = state.maze, state.started, state.trail
+        self._set_agent_state(i, state.agent)
+        batch.world_step[i] = state.world_step
+        batch.episode[i] = state.maze.episode
+        used = batch.uniforms.shape[1] - len(state.uniforms)
+        batch.uniforms[i, used:] = state.uniforms
         batch.next_uniform[i] = used
         self._steps_drawn_ahead = 0
         self._all_generators()[i] = single.np_random
         self._seeds[i] = single.np_random_seed
-        self._mazes[i] = single.maze
-        batch.episode[i] = single.maze.episode
         self._sync_maze(i)
+        self._check_agents()
+
+    # -- saving and restoring ------------------------------------------------------------------
+
+    def configuration_digest(self) -> str:
+        """Return the digest of the single environment's configuration (see `MazeEnv`)."""
+        digest: str = self._single_env.configuration_digest()
+        return digest
+
+    def get_state(self) -> dict[str, Any]:
+        """Return everything that the future depends on, as plain numbers that JSON can hold.
+
+        The entry `envs` holds a state for each environment, in the form of the single one.
+        """
+        batch = self._batch
+        return {
+            "environment": env_name(self),
+            "configuration": self.configuration_digest(),
+            "autoreset_mode": self.autoreset_mode.value,
+            "envs": list(self.call("get_state")),
+            "episode_steps": batch.episode_step.tolist(),
+            "done": batch.done.tolist(),
+            "changed": self._changed.tolist(),
+            "changed_cells": np.argwhere(self._changed_cells).tolist(),
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restore a result of `get_state`; the same actions then give the same numbers.
+
+        Raises:
+            ValueError: if it is not such a state, or one of another configuration, number of
+                environments or autoreset mode; nothing is changed then.
+        """
+        restored = self._parse_state(state)
+        for i, each in enumerate(restored.envs):
+            single = self._attach_single(i)
+            single.restore(each)
+            self._detach_single(i, single)
+        batch = self._batch
+        batch.episode_step[:], batch.done[:] = restored.episode_step, restored.done
+        self._changed[:], self._changed_cells[:] = restored.changed, restored.changed_cells
+
+    def _parse_state(self, state: dict[str, Any]) -> RestoredBatch:
+        check_configuration(state, self)
+        try:
+            mode, envs = state["autoreset_mode"], state["envs"]
+            checked_choice("autoreset_mode of the state", mode, [self.autoreset_mode.value])
+            columns = [state[name] for name in ("episode_steps", "done", "changed")]
+            if not all(isinstance(column, list) for column in (envs, *columns)):
+                raise TypeError("expected a list for each of the environments")
+            if {len(column) for column in (envs, *columns)} != {self.num_envs}:
+                raise ValueError(f"{len(envs)} environments; expected {self.num_envs}")
+            steps = [checked_integer("episode step", n, 0, LAST_STEP) for n in columns[0]]
+            if not all(isinstance(flag, bool) for flag in (*columns[1], *columns[2])):
+                raise TypeError("expected True or False for each of the environments")
+            cells = np.zeros_like(self._changed_cells)
+            for index in state["changed_cells"]:
+                cells[self._checked_index(index, cells.shape)] = True
+            return RestoredBatch(
+                [self._single_env.parse_state(each) for each in envs],
+                np.array(steps, dtype=np.int64),
+                np.array(columns[1], dtype=np.bool_),
+                np.array(columns[2], dtype=np.bool_),
+                cells,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"{error!r}" if isinstance(error, KeyError) else f"{error}"
+            raise ValueError(
+                f"not a state that get_state() of {self.num_envs} environments returned: {reason}"
+            ) from None
+
+    @staticmethod
+    def _checked_index(index: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the index (environment, row, column) of a changed cell."""
+        return tuple(
+            checked_integer("changed cell", number, 0, size - 1)
+            for number, size in zip(index, shape, strict=True)
+        )
+
+    def _check_agents(self) -> None:
+        """Note if every agent has a state; the first number of it is negative or NaN before."""
+        first = self._batch.state.reshape(self.num_envs, -1)[:, 0]
+        self._is_ready = bool((first >= 0).all())
+
+    def _extend_trails(self, mask: BoolArray) -> None:
+        """Extend the trails by the present positions; a new episode has an empty one."""
+        for i in np.flatnonzero(mask).tolist():
+            begins = self._batch.episode_step[i] == 0
+            self._trails[i] = [] if begins else longer_trail(self._trails[i], self._trail_entry(i))
 
     # -- changes -------------------------------------------------------------------------------
 
@@ -405,12 +534,9 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         if shared:
             batch.slot[i] = shared[0]
         else:
-            slot, dynamics = self._own_slot(i), maze.dynamics
-            capacity = (len(self._phases) + self.num_envs, len(dynamics.starts))
-            self._tables = self._tables.with_capacity(*capacity)
-            self._tables.put(slot, dynamics)
+            batch.slot[i] = slot = self._own_slot(i)
+            self._load_maze(slot, maze.dynamics)
             self._encoder.load(slot, maze.layout)
-            batch.slot[i] = slot
             self._is_random = self._is_random or maze.layout.is_random
         batch.next_change[i] = maze.next_change
         if batch.world_step[i] < LAST_STEP:
@@ -419,8 +545,18 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             self._clocks_ended.add(i)
         for name, values in self._counters.items():
             values[i] = getattr(maze, name) or 0
-        if maze.unreported is not None and not self._change_info.is_off:
+        if self._change_info.is_off:
+            maze.unreported = None
+        elif maze.unreported is not None:
             self._unreported.add(i)
+        else:
+            self._unreported.discard(i)
+
+    def _load_maze(self, slot: int, dynamics: Dynamics) -> None:
+        """Write a maze into a slot of the tables."""
+        capacity = (len(self._phases) + self.num_envs, len(dynamics.starts))
+        self._tables = self._tables.with_capacity(*capacity)
+        self._tables.put(slot, dynamics)
 
     def _reset_clock(
         self, i: int, seeded: tuple[np.random.Generator, int] | None, world_step: int | None
@@ -533,7 +669,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
 
     def _check_ready(self) -> None:
         batch = self._batch
-        if batch.episode[0] < 0:
+        if not self._is_ready:
             raise gym.error.ResetNeeded("step() before the first reset(); call reset() first")
         if self._clocks_ended:
             raise clock_ended(f" of environment {min(self._clocks_ended)}")

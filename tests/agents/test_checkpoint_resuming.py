@@ -12,7 +12,7 @@ import pytest
 
 import dynamaze  # noqa: F401
 from dynamaze.agents import Agent, DynaQ, DynaQPlus, QLearning, Step
-from dynamaze.common.storage import CheckpointError
+from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 
 SameBits = Callable[[Agent, Agent], None]
 
@@ -139,8 +139,107 @@ def test_load_applies_new_time_limit(path: Path) -> None:
 def test_load_rejects_other_spaces(path: Path) -> None:
     QLearning("DynaMaze-v0", seed=0).save(path)
     for env in ("FrozenLake-v1", make_env(observation="coordinates")):
-        with pytest.raises(ValueError, match="expected Spaces"):
+        names = r"DynaMaze-v0.* cannot continue in (Frozen|DynaMazeBlocking).*expected Spaces"
+        with pytest.raises(CheckpointError, match=names):
             QLearning.load(path, env)
+
+
+def test_load_elsewhere_names_both(path: Path) -> None:
+    agent = DynaQ("DynaMazeBlocking-v0", seed=0).learn(1500)  # after its change at 1000
+    agent.save(path)
+    names = r"agent\.npz of DynaMazeBlocking-v0.* continues in DynaMazeShortcut-v0.*new episode"
+    with pytest.warns(UserWarning, match=names) as caught:
+        loaded = DynaQ.load(path, env=gym.make("DynaMazeShortcut-v0"))
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(loaded.values.q, agent.values.q)  # type: ignore[attr-defined]
+    steps: list[Step] = []
+    loaded.learn(1, steps.append)
+    assert (steps[0].info, steps[0].episode_length) == ({"world_step": 1, "phase": 0}, 1)
+    assert steps[0].episode == agent.num_episodes
+
+
+def test_load_elsewhere_without_state_warns(path: Path) -> None:
+    QLearning("FrozenLake-v1", seed=0).learn(20).save(path)
+    with pytest.warns(UserWarning, match=r"FrozenLake-v1.*FrozenLake-v1\(.*is_slippery=False\)"):
+        QLearning.load(path, gym.make("FrozenLake-v1", is_slippery=False))
+    QLearning.load(path, gym.make("FrozenLake-v1", render_mode="ansi"))  # warnings are errors
+
+
+@pytest.mark.parametrize("wrap", [gym.wrappers.TransformReward, None])
+def test_load_in_wrapped_env(wrap: Any, same_bits: SameBits, path: Path) -> None:
+    agent = DynaQ(make_env(), seed=1).learn(60)
+    agent.save(path)
+    if wrap is not None:  # other rewards
+        with pytest.warns(UserWarning, match="TransformReward"):
+            loaded = DynaQ.load(path, wrap(make_env(), lambda reward: -reward))
+        assert loaded.observation is None
+        return
+    recording = gym.wrappers.RecordEpisodeStatistics(gym.wrappers.TimeLimit(make_env(), 10_000))
+    same_bits(agent.learn(100), DynaQ.load(path, recording).learn(100))
+
+
+def test_load_elsewhere_if_wrapper_remembers(path: Path) -> None:
+    def env() -> gym.Env[Any, Any]:
+        return gym.wrappers.StickyAction(make_env(), 0.5)
+
+    DynaQ(env(), seed=1).learn(60).save(path)
+    with pytest.warns(UserWarning, match="has not the memory of StickyAction in DynaMaze"):
+        assert DynaQ.load(path, env()).observation is None
+
+
+def test_load_sets_every_time_limit(path: Path) -> None:
+    agent = QLearning(gym.make("DynaMaze-v0", max_episode_steps=50), seed=8).learn(20)
+    agent.save(path)
+    env = gym.wrappers.TimeLimit(gym.make("DynaMaze-v0", max_episode_steps=25), 30)
+    steps: list[Step] = []
+    QLearning.load(path, env).learn(5, steps.append)
+    assert [step.truncated for step in steps] == [False] * 4 + [True]
+
+
+FORGED: list[tuple[tuple[str, ...], Any]] = [
+    (("observation",), 54),
+    (("observation",), "up"),
+    (("environment",), {"name": 3}),
+    (("environment",), 7),
+    (("world",), 3),
+    (("world",), {}),
+    (("world", "elapsed_steps"), -1),
+    (("world", "elapsed_steps"), "2"),
+    (("world", "state"), None),
+    (("world", "state", "state"), 7),  # a wall
+    (("world", "state", "world_step"), 1e300),
+    (("world", "state", "world", "phase"), 2**70),
+    (("world", "state", "configuration"), 5),
+]
+
+
+@pytest.mark.parametrize(("place", "value"), FORGED)
+def test_forged_env_state_is_refused(place: tuple[str, ...], value: Any, path: Path) -> None:
+    DynaQ("DynaMaze-v0", seed=0).learn(30).save(path)
+    arrays, document = read_checkpoint(path)
+    inside = document
+    for name in place[:-1]:
+        inside = inside[name]
+    inside[place[-1]] = value
+    write_checkpoint(path, arrays, document)
+    env: Any = gym.make("DynaMaze-v0")
+    env.reset(seed=5)
+    before = env.unwrapped.get_state()
+    with pytest.raises(CheckpointError, match=r"checkpoint .*agent\.npz.*") as refusal:
+        DynaQ.load(path, env)
+    assert "\n" not in str(refusal.value)
+    assert env.unwrapped.get_state() == before
+
+
+def test_old_file_elsewhere_begins_episode(path: Path) -> None:
+    DynaQ("DynaMazeBlocking-v0", seed=0).learn(1500).save(path)
+    arrays, document = read_checkpoint(path)
+    del document["environment"], document["world"]["state"]["configuration"]  # as version 0.1
+    write_checkpoint(path, arrays, document)
+    with pytest.warns(UserWarning, match="1 scheduled changes at world step 1500; expected 0"):
+        loaded = DynaQ.load(path, "DynaMazeShortcut-v0")
+    assert loaded.observation is None
 
 
 def test_failed_load_keeps_file(path: Path) -> None:

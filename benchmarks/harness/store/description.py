@@ -19,6 +19,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from dynamaze.common.configuration import Configurable
+from dynamaze.common.origin import qualified_name
 
 RUN_OPTIONS = (
     "output",
@@ -246,12 +247,6 @@ _RULES: tuple[tuple[Any, Callable[[Any, tuple[int, ...]], Any]], ...] = (
     ((types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType), _describe_method),
     (types.ModuleType, lambda value, own: {"module": value.__name__}),
 )
-
-
-def qualified_name(value: Any) -> str:
-    """Return module and name of a class or function: "dynamaze.agents.dyna:DynaQ"."""
-    module = getattr(value, "__module__", None)
-    return f"{module}:{getattr(value, '__qualname__', type(value).__qualname__)}"
 
 
 def sha256(content: bytes) -> str:

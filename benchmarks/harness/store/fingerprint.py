@@ -36,7 +36,6 @@ from dynamaze.benchmarks.harness.store.description import (
     describe,
     describe_configuration,
     describe_options,
-    qualified_name,
     sha256,
 )
 from dynamaze.benchmarks.harness.store.source_files import (
@@ -49,6 +48,7 @@ from dynamaze.benchmarks.harness.store.source_files import (
     sources_digest,
 )
 from dynamaze.common.configuration import Configurable
+from dynamaze.common.origin import qualified_name
 
 __all__ = [
     "RUN_OPTIONS",

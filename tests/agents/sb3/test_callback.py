@@ -386,6 +386,18 @@ def test_model_saves_without_pickle(name: str, tmp_path: Path) -> None:
         noted.save(tmp_path / "note")
 
 
+def test_model_names_its_environment(tmp_path: Path) -> None:
+    first, fresh = (DynaCallback("bayesian_linear", train_every=1000) for _ in range(2))
+    SAC("MlpPolicy", "DynaMazeContinuous-v0", **small()).learn(1, callback=first)
+    first.save(tmp_path / "model")
+    fresh.load(tmp_path / "model")
+    noisy = gym.make("DynaMazeContinuous-v0", noise=0.2)
+    with pytest.warns(UserWarning, match=r"a model of DynaMazeCon.* continues in .*noise=0\.2"):
+        SAC("MlpPolicy", noisy, **small()).learn(0, callback=fresh)
+    with pytest.warns(UserWarning, match=r"a model of DynaMazeCon.* continues in .*noise=0\.2"):
+        fresh.load(tmp_path / "model")
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

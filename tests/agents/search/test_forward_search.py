@@ -141,7 +141,8 @@ def test_learned_model_solves_maze() -> None:
 def test_true_model_follows_set_env(tmp_path: Path) -> None:
     agent = ForwardSearch(gym.make("DynaMaze-v0", layout="S..G"), depth=5, seed=0).learn(3)
     agent.save(tmp_path / "agent.npz")
-    resumed = ForwardSearch.load(tmp_path / "agent.npz", gym.make("DynaMaze-v0", layout="G..S"))
+    with pytest.warns(UserWarning, match="another configuration"):
+        resumed = ForwardSearch.load(tmp_path / "agent.npz", gym.make("DynaMaze-v0", layout="G..S"))
     assert resumed.predict(1, deterministic=True)[0] == 3
     assert agent.predict(1, deterministic=True)[0] == 1
 

@@ -257,6 +257,21 @@ def test_rollouts_resume_bit_identical(length: int | None) -> None:
     assert first.levels == second.levels
 
 
+def test_rollouts_name_their_environment() -> None:
+    source = Rollouts(label, clocks(SAME), batch_size=8)
+    source.batch(rng(), 0.0)
+    state = source.get_state()
+    Rollouts(label, clocks(SAME)).set_state(state)  # warnings are errors
+    known = {**state, "environment": {"name": "Maze-v0", "digest": "5" * 64, "spec": None}}
+    other = Rollouts(label, clocks(SAME))
+    with pytest.warns(UserWarning, match=r"Maze-v0 with configuration 5{12} continues in"):
+        other.set_state(known)
+    assert len(other) == len(source)
+    wide = mazes(observation="planes")
+    with pytest.raises(ValueError, match=r"of Maze-v0.* cannot continue in .*DynaMaze"):
+        Rollouts(label, wide).set_state(known)
+
+
 def test_rollouts_deterministic_for_equal_generator() -> None:
     one, two = (in_training(Rollouts(label, clocks(SAME)), 4, rng(7)) for _ in range(2))
     other = in_training(Rollouts(label, clocks(SAME)), 4, rng(8))

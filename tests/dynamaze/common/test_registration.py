@@ -41,7 +41,7 @@ def test_spec_round_trips_as_json(name: str) -> None:
     assert json.loads(json.dumps(spec.kwargs)) == spec.kwargs
     assert spec.entry_point == f"dynamaze.envs:{ENVIRONMENTS[name].name}Env"
     vector = f"dynamaze.envs:{ENVIRONMENTS[name].name}VectorEnv"
-    assert spec.vector_entry_point == (vector if ENVIRONMENTS[name].vector else None)
+    assert spec.vector_entry_point == vector
     again: Any = gym.make(EnvSpec.from_json(spec.to_json()))
     assert str(again) == str(made)
     assert again.unwrapped.schedule == made.unwrapped.schedule  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ N = 4
 ARGUMENTS = {"layout": SEVERAL, "slip_probability": 0.2}
 
 
-NATIVE = sorted(env_id for env_id, entry in ENVIRONMENTS.items() if entry.vector)
+NATIVE = sorted(ENVIRONMENTS)
 
 
 @pytest.mark.parametrize("env_id", NATIVE)

@@ -74,7 +74,10 @@ def checked_number(
         expected = f"a finite {expected[2:]}"
     if isinstance(value, bool) or not isinstance(value, Real):  # a bool is a Real for Python
         raise TypeError(f"{name}={value!r}; expected {expected}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # a larger integer than any float
+        number = math.copysign(math.inf, 1 if value > 0 else -1)
     inside = low < number <= high if above else low <= number <= high  # False for NaN
     if not inside or math.isinf(number) or (whole and number != int(number)):
         raise ValueError(f"{name}={value!r}; expected {expected}")

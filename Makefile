@@ -4,7 +4,7 @@
 #   make test      the tests
 #   make check     format, lint, types and tests
 #   make speed     the table of speeds
-#   make trials    200 kills of drivers and workers during a sweep
+#   make trials    200 kills of drivers and workers during a sweep, 1000 random command lines
 #   make clean     remove the environment, caches and results of these targets
 
 PYTHON ?= python3
@@ -14,6 +14,10 @@ SOURCES := dynamaze/*.py dynamaze/app dynamaze/common dynamaze/viewer envs agent
 
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# Says every 30 s that a command is still at work; the shell's exit code is that of the command.
+ALIVE = (while sleep 30 >/dev/null 2>&1 && kill -0 $$$$; do echo "still installing ..." >&2; done) & alive=$$!; \
+	trap 'kill $$alive' EXIT;
 
 .PHONY: figures test lint types check speed trials clean
 
@@ -37,6 +41,7 @@ speed: $(VENV)/dev
 
 trials: $(VENV)/dev
 	$(BIN)/python tests/trials/kill_runs.py --kills 200
+	$(BIN)/python tests/trials/command_lines.py --lines 1000
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -45,14 +50,14 @@ $(VENV)/bin/python:
 
 $(VENV)/core: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing DynaMaze into $(VENV) ..."
-	$(PIP_INSTALL) --editable .
+	@$(ALIVE) $(PIP_INSTALL) --editable .
 	@touch $@
 
 # torch alone and first: pinned, it is not replaced by what depends on it.
 $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing DynaMaze with its tests' tools into $(VENV) ..."
-	$(PIP_INSTALL) torch
-	$(PIP_INSTALL) --editable ".[dev]"
+	@$(ALIVE) $(PIP_INSTALL) torch
+	@$(ALIVE) $(PIP_INSTALL) --editable ".[dev]"
 	@touch $@ $(VENV)/core
 
 clean:

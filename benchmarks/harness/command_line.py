@@ -217,7 +217,8 @@ def one_sentence(box: str) -> str:
     The first line is the title. A horizontal line ends each part, and texts of the help are
     indented. Where the output is not in UTF-8 there is a horizontal line below the title, too.
     """
-    lines = [line.strip("│").rstrip() for line in box.splitlines()[1:]]
+    plain = re.sub(r"\x1b\[[\d;]*m", "", box)  # without the colours of a terminal
+    lines = [line.strip("│").rstrip() for line in plain.splitlines()[1:]]
     parts = [[]] if lines else [["wrong options"]]
     for line in lines:
         if line and not line.strip("╰╯─- "):

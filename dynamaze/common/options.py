@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
-from numbers import Real
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
@@ -38,7 +37,7 @@ class Range(NamedTuple):
             ValueError: outside the range.
             TypeError: no number.
         """
-        if isinstance(value, Real) and value > self.limit:
+        if isinstance(value, int | float) and value > self.limit:
             raise ValueError(f"{name}={value!r}; expected at most {self.limit:g}")
         checked_number(name, value, self.low, self.high, above=self.above, whole=kind is int)
 
@@ -57,7 +56,7 @@ class PathKind(NamedTuple):
             ValueError: if it is of the other kind, cannot be a path, or cannot be written.
         """
         path = Path(value) / self.inside
-        given = f"{name}={os.fspath(path)!r}"
+        given = f"{name}={os.fspath(value)!r}"
         if "\0" in os.fspath(path):
             raise ValueError(f"{given}; expected a path")
         try:

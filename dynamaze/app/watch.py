@@ -68,6 +68,10 @@ PLANES = (3, None, None)
 """Observation shape of students of whole mazes: planes of walls, agent and goals, of any size."""
 
 
+NumSteps = Annotated[int, Range(0, limit=10**15)]
+Size = Annotated[int, Range(3, limit=999)]
+
+
 @dataclass(frozen=True)
 class Watch:
     """Watch an agent learn in a window.
@@ -108,7 +112,7 @@ class Watch:
     """Weight of the bonus for pairs not tried for a long time (DynaQPlus only)."""
     model: Literal["latest_outcome", "maximum_likelihood", "stored_experience"] = "latest_outcome"
     """Model of the environment (not QLearning)."""
-    steps: Annotated[int | None, Range(0, limit=10**15), tyro.conf.arg(metavar="N")] = None
+    steps: Annotated[NumSteps | None, tyro.conf.arg(metavar="N")] = None
     """End after this number of steps. By default when the window is closed."""
     fps: NonNegative = 30
     """Steps per second; 0 for unlimited."""
@@ -116,7 +120,7 @@ class Watch:
     """Seed of all random numbers. By default each run is different."""
     layout: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Another layout: a text file of #, ., S and G rows; `@ STEP` lines begin later phases."""
-    size: Annotated[Annotated[int, Range(3, limit=999)] | None, tyro.conf.arg(metavar="N")] = None
+    size: Annotated[Size | None, tyro.conf.arg(metavar="N")] = None
     """Rows and columns of generated mazes."""
     levels: Annotated[Count | None, tyro.conf.arg(metavar="N")] = None
     """Number of generated mazes that take turns."""

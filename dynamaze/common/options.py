@@ -29,6 +29,8 @@ class Range(NamedTuple):
     """Exclude `low`."""
     limit: float = float("inf")
     """Largest number that memory or time allows, where the meaning sets no bound."""
+    reason: str = ""
+    """Why it has to be at least `low`."""
 
     def check(self, name: str, value: Any, kind: Any) -> None:
         """Check a value.
@@ -39,6 +41,8 @@ class Range(NamedTuple):
         """
         if isinstance(value, int | float) and value > self.limit:
             raise ValueError(f"{name}={value!r}; expected at most {self.limit:g}")
+        if self.reason and type(value) is int and value < self.low:
+            raise ValueError(f"{name}={value}; expected at least {self.low:g} {self.reason}")
         checked_number(name, value, self.low, self.high, above=self.above, whole=kind is int)
 
 
@@ -78,8 +82,8 @@ class PathKind(NamedTuple):
 LONGEST_NAME = 255
 """Bytes of a file's name that file systems allow, as a rule."""
 
-Runs = Annotated[int, Range(2, limit=10**7)]
-"""Runs of a setting: two, for an interval, or more; each needs some hundred bytes of memory."""
+Runs = Annotated[int, Range(2, limit=10**7, reason="for an interval")]
+"""Runs of a setting; each needs some hundred bytes of memory."""
 Seed = Annotated[int, Range(0, limit=10**18)]
 Seed32 = Annotated[int, Range(0, limit=2**32 - 1)]
 """Seed that torch and Stable-Baselines3 get as it is."""
@@ -90,8 +94,8 @@ PlanningSteps = Annotated[int, Range(0, limit=10**6)]
 """Simulated updates after each real step, which are drawn at once."""
 Depth = Annotated[int, Range(1, limit=10**5)]
 """Steps of a search from its root."""
-Mazes = Annotated[int, Range(2, limit=10**5)]
-"""Mazes of an evaluation; an interval needs two."""
+Mazes = Annotated[int, Range(2, limit=10**5, reason="for an interval")]
+"""Mazes of an evaluation."""
 Fraction = Annotated[float, Range(0, 1)]
 PositiveFraction = Annotated[float, Range(0, 1, above=True)]
 NonNegative = Annotated[float, Range(0)]
@@ -112,12 +116,20 @@ def check_numbers(config: Any) -> None:
     Raises:
         ValueError, TypeError: for the first wrong one: "name=value; expected ...".
     """
-    for field in fields(config):
-        if getattr(config, field.name) == () and field.default not in ((), MISSING):
-            raise ValueError(f"{field.name}=(); expected at least one")
     for name, value, kind, check in declared(config):
         if isinstance(check, Range):
             check.check(name, value, kind)
+
+
+def check_lists(config: Any) -> None:
+    """Check that no list of a configuration is empty, unless it is by default.
+
+    Raises:
+        ValueError: for the first empty one.
+    """
+    for field in fields(config):
+        if getattr(config, field.name) == () and field.default not in ((), MISSING):
+            raise ValueError(f"{field.name}=(); expected at least one")
 
 
 def check_paths(config: Any) -> None:

@@ -77,7 +77,7 @@ def checked_number(
     try:
         number = float(value)
     except OverflowError:  # a larger integer than any float
-        number = math.inf if int(value) > 0 else -math.inf
+        number = math.inf if value > 0 else -math.inf  # type: ignore[operator]  # an int
     inside = low < number <= high if above else low <= number <= high  # False for NaN
     if not inside or math.isinf(number) or (whole and number != int(number)):
         raise ValueError(f"{name}={value!r}; expected {expected}")

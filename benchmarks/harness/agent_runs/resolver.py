@@ -420,4 +420,4 @@ def load_sb3_model(path: str | os.PathLike[str]) -> Any:
     """
     from dynamaze.distill.teachers import sb3
 
-    return sb3.load_sb3(path, sb3.algorithm_of_file(path))
+    return sb3.load_sb3(path, sb3.algorithm_of_file(Path(path)))

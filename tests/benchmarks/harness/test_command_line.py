@@ -155,9 +155,7 @@ def test_run_script_reports_errors(
     with pytest.raises(SystemExit) as stop:
         command_line.run_script(str(source("bench run figure-8-2")))
     assert stop.value.code == EXIT_ERROR
-    assert capsys.readouterr().err == (
-        "dynamaze: --runs=1; expected a whole number of at least 2\n"
-    )
+    assert capsys.readouterr().err == ("dynamaze: --runs=1; expected at least 2 for an interval\n")
 
 
 @pytest.mark.parametrize(

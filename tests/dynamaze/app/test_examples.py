@@ -36,7 +36,8 @@ def example_lines() -> set[str]:
                 re.findall(r"`(dynamaze [^`\n]+)`", getsource(import_module(command.module)))
             )
     found |= set().union(*map(commands, DOCUMENTS))
-    return {line for line in found if not re.search(r"COMMAND|\bNAME\b|\{", line)}
+    mentions = {"dynamaze bench diff"}  # without its files
+    return {line for line in found - mentions if not re.search(r"COMMAND|\bNAME\b|\{", line)}
 
 
 @pytest.fixture(scope="module")
@@ -65,5 +66,8 @@ def test_examples_are_many() -> None:
 def test_example_runs(text: str, folder: Path) -> None:
     name, options = cli.split_command(shlex.split(text, comments=True)[1:])
     outcome = run_line(Line(cli.SHORT_COMMANDS.get(name, name), tuple(options)), folder)
-    assert (outcome.status, outcome.errors) == (0, "") or "compiling" in outcome.errors, text
-    assert outcome.status == 0
+    if "--plot-only" in options:  # there is nothing to plot
+        assert "no such table; run the experiment without --plot-only" in outcome.errors
+        return
+    errors = [line for line in outcome.errors.splitlines() if "compiling (once)" not in line]
+    assert (outcome.status, errors) == (0, [])

@@ -19,6 +19,7 @@ from dynamaze.common.options import (
     Range,
     Seconds,
     Steps,
+    check_lists,
     check_numbers,
     check_paths,
     declared,
@@ -55,7 +56,6 @@ class Options:
         ({"limit": math.nan}, "limit=nan; expected a number above 0"),
         ({"limit": math.inf}, "limit=inf; expected at most"),
         ({"counts": (1, 0)}, "counts=0; expected"),
-        ({"counts": ()}, r"counts=\(\); expected at least one"),
         ({"pairs": (Pair(0.5), Pair(2))}, r"pairs\.1\.left=2; expected a number in \[0, 1\]"),
         ({"share": 0.0}, r"share=0.0; expected a number in \(0, 1\]"),
     ],
@@ -63,6 +63,12 @@ class Options:
 def test_check_numbers_names_option(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         check_numbers(Options(**given))
+
+
+def test_check_lists() -> None:
+    check_lists(Options())
+    with pytest.raises(ValueError, match=r"^counts=\(\); expected at least one"):
+        check_lists(Options(counts=()))
 
 
 def test_check_paths(tmp_path: Path) -> None:

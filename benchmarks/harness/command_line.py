@@ -29,7 +29,12 @@ from dynamaze.benchmarks.harness.running.termination import Terminated, orderly_
 from dynamaze.common.compiling import compilation
 from dynamaze.common.heartbeat import heartbeat
 from dynamaze.common.optional_imports import EXTRAS, missing_library_error
-from dynamaze.common.options import check_lists, check_numbers, check_paths
+from dynamaze.common.options import (
+    check_lists,
+    check_no_device,
+    check_numbers,
+    check_paths,
+)
 from dynamaze.common.validation import did_you_mean
 
 EXIT_ERROR, EXIT_USAGE, EXIT_HANGUP, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 1, 2, 129, 130, 141
@@ -129,6 +134,7 @@ def run_command(name: str, command: Command, options: Sequence[str]) -> int:
     try:
         check_numbers(config)
         check_lists(config)
+        check_no_device(config)
         if not getattr(config, "dry_run", False):  # which leaves no file behind
             check_paths(config)
         with heartbeat(f"dynamaze {name}"), compilation.announced():

@@ -133,7 +133,7 @@ def check_lists(config: Any) -> None:
 
 
 def check_paths(config: Any) -> None:
-    """Check that the paths of a configuration can be written.
+    """Check that the paths of a configuration that are declared so can be written.
 
     Raises:
         ValueError: for the first one that cannot.
@@ -141,6 +141,25 @@ def check_paths(config: Any) -> None:
     for name, value, kind, check in declared(config):
         if isinstance(check, PathKind):
             check.check(name, value, kind)
+
+
+def check_no_device(config: Any) -> None:
+    """Check that no option of a configuration, also of text, names a device or a pipe.
+
+    To read one may never end.
+
+    Raises:
+        ValueError: for the first one.
+    """
+    for field in fields(config):
+        value = getattr(config, field.name)
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, str | Path) and _is_special(each):
+                raise ValueError(f"{field.name}={os.fspath(each)!r} is neither file nor folder")
+
+
+def _is_special(path: str | Path) -> bool:
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 class Declared(NamedTuple):

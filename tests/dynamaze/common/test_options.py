@@ -20,6 +20,7 @@ from dynamaze.common.options import (
     Seconds,
     Steps,
     check_lists,
+    check_no_device,
     check_numbers,
     check_paths,
     declared,
@@ -42,6 +43,7 @@ class Options:
     counts: tuple[Count, ...] = (1, 2)
     pairs: tuple[Pair, ...] = (Pair(0.5),)
     share: Annotated[float, Range(0, 1, above=True)] = 1.0
+    teacher: str = ""
     folder: OutputFolder = Path()
     file: OutputFile | None = None
 
@@ -86,6 +88,14 @@ def test_check_paths(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=message):
             check_paths(Options(**bad))
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(not Path("/dev/zero").is_char_device(), reason="there is no such device")
+def test_check_no_device() -> None:
+    check_no_device(Options(teacher="a.b:c"))
+    for name in ("file", "teacher"):
+        with pytest.raises(ValueError, match=f"^{name}='/dev/zero' is neither file nor folder"):
+            check_no_device(Options(**{name: "/dev/zero"}))
 
 
 WITHOUT_RANGE = {"workers", "problems"}

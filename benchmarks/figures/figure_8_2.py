@@ -129,7 +129,7 @@ def plot(tables: Tables, config: Figure82Config) -> Figure:
         xlabel="Episodes",
         ylabel="Steps per episode",
         ylim=(0, 800),
-        xlim=(1, config.episodes),
+        xlim=(1, max(config.episodes, 2)),
         title=f"Dyna maze: mean of {int(table['runs'][0])} runs, 95% interval",
     )
     axes.legend(frameon=False)

@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save_student(place / f"{name}.safetensors", exact_value_iteration())
     (place / "my_file.py").write_text(MY_AGENT)
     options = ["--runs", "2", "--workers", "1", "--output", str(place)]
-    assert cli.main(["bench", "run", "figure-8-2", *options, "--episodes", "2"]) == 0
+    assert cli.main(["bench", "run", "figure-8-2", *options, "--episodes", "1"]) == 0
     (place / "before.sqlite").write_bytes((place / "results" / "runs.sqlite").read_bytes())
     return place
 

@@ -17,6 +17,10 @@ SOURCES := dynamaze/*.py dynamaze/app dynamaze/common dynamaze/viewer envs agent
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
+# Says every 30 s that a command is still at work; the shell's exit code is that of the command.
+ALIVE = (while sleep 30 >/dev/null 2>&1 && kill -0 $$$$; do echo "still installing ..." >&2; done) & alive=$$!; \
+	trap 'kill $$alive' EXIT;
+
 .PHONY: figures test test-lowest lint types check speed trials clean
 
 figures: $(VENV)/core
@@ -45,6 +49,7 @@ trials: $(VENV)/dev
 	$(BIN)/python tests/trials/kill_runs.py --kills 200
 	$(BIN)/python tests/trials/arguments.py --maps 100000 --combinations 20000
 	$(BIN)/python tests/trials/load_elsewhere.py
+	$(BIN)/python tests/trials/command_lines.py --lines 1000
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -53,14 +58,14 @@ $(VENV)/bin/python:
 
 $(VENV)/core: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing DynaMaze into $(VENV) ..."
-	$(PIP_INSTALL) --editable .
+	@$(ALIVE) $(PIP_INSTALL) --editable .
 	@touch $@
 
 # torch alone and first: pinned, it is not replaced by what depends on it.
 $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing DynaMaze with its tests' tools into $(VENV) ..."
-	$(PIP_INSTALL) torch
-	$(PIP_INSTALL) --editable ".[dev]"
+	@$(ALIVE) $(PIP_INSTALL) torch
+	@$(ALIVE) $(PIP_INSTALL) --editable ".[dev]"
 	@touch $@ $(VENV)/core
 
 # The lower bounds in pyproject.toml, as constraints.
@@ -68,8 +73,8 @@ $(LOWEST)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(LOWEST)
 	grep -oE '"[A-Za-z0-9_-]+>=[0-9.]+"' pyproject.toml | tr -d '"' | sed 's/>=/==/' \
 		| grep -vE '^(setuptools|torch)=' > $(LOWEST)/constraints.txt
-	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+	@$(ALIVE) $(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	@$(ALIVE) $(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
 		-c $(LOWEST)/constraints.txt --editable ".[distill,models,onnx,tensorboard,trees,video]" \
 		hypothesis "pyparsing<3.3" pytest pytest-xdist tqdm
 	@touch $@

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import gymnasium as gym
 import numpy as np
 
+from dynamaze.common.compiling import compilation
 from dynamaze.common.optional_imports import optional_import
 
 BAR_STEPS = 200
@@ -217,7 +218,8 @@ def with_progress_bar(steps: Iterable[Step], total: int) -> Iterator[Step]:
     """Yield the same steps, and show a progress bar with episodes and their mean return."""
     from rich.progress import Progress, TimeRemainingColumn
 
-    with Progress(*Progress.get_default_columns()[:-1], TimeRemainingColumn()) as bar:
+    columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
+    with compilation.announced(), Progress(*columns) as bar:
         task = bar.add_task("learning", total=total)
         returns: deque[float] = deque(maxlen=100)
         for number, step in enumerate(steps, 1):

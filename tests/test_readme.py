@@ -17,14 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-import tyro
 from PIL import Image, ImageSequence
 
 import dynamaze.agents
 import dynamaze.agents.sb3
 from dynamaze.agents import MODELS, PLANNERS
-from dynamaze.app import cli
-from dynamaze.benchmarks.harness.command_line import config_type
 from dynamaze.common.registration import ENVIRONMENTS
 
 ROOT = Path(__file__).parent.parent
@@ -214,22 +211,6 @@ def commands(document: Path) -> set[str]:
         for line in lines + spans
         if line.startswith("dynamaze ")
     }
-
-
-@pytest.mark.parametrize("line", sorted(set().union(*map(commands, DOCUMENTS))))
-def test_command_is_accepted(line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    name, options = cli.split_command(shlex.split(line)[1:])
-    name = cli.SHORT_COMMANDS.get(name, name)
-    if name not in cli.COMMANDS:
-        assert cli.main([name, *options]) == 0
-        assert capsys.readouterr().out
-        return
-    if name.startswith("distill") or name.endswith((" sb3", " continuous")):
-        pytest.importorskip("stable_baselines3")
-    command = cli.COMMANDS[name]
-    module = importlib.import_module(command.module)
-    # The options are parsed, and nothing is run.
-    tyro.cli(config_type(module, command), args=options, config=(tyro.conf.FlagCreatePairsOff,))
 
 
 def test_make_targets_exist() -> None:

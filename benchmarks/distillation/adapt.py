@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -53,7 +53,7 @@ from dynamaze.benchmarks.harness.analysis.table import (
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner
-from dynamaze.common.validation import checked_integer, checked_number
+from dynamaze.common.options import Count, PositiveFraction, Range, Runs
 from dynamaze.distill.core.dataset import Batch, make_batch
 from dynamaze.distill.core.policy import log_probabilities
 from dynamaze.distill.files.students import load_student
@@ -91,15 +91,15 @@ class AdaptConfig(ExperimentConfig):
     name: ClassVar[str] = "adapt"
     title: ClassVar[str] = "After a change"
 
-    runs: int = 30
+    runs: Runs = 30
     """Students of each kind, with different initial weights."""
-    steps: int = 50
+    steps: Annotated[int, Range(0, limit=10**6)] = 50
     """World steps after the one change."""
-    drift_steps: int = 500
+    drift_steps: Count = 500
     """World steps while walls drift."""
-    drift: float = 0.05
+    drift: PositiveFraction = 0.05
     """Probability of a change after each of these: four walls open, and four close."""
-    gradient_steps: tuple[int, ...] = (1, 4, 16)
+    gradient_steps: tuple[Count, ...] = (1, 4, 16)
     """Gradient steps for each world step."""
     student: Path | None = None
     """A file of `dynamaze distill student`, a network that sees the walls, or module:name or
@@ -133,11 +133,6 @@ class AdaptConfig(ExperimentConfig):
                 not a student.
         """
         super().check()
-        checked_integer("steps", self.steps, 0)
-        checked_integer("drift_steps", self.drift_steps, 1)
-        checked_number("drift", self.drift, 0, 1, above=True)
-        for steps in self.gradient_steps:
-            checked_integer("gradient_steps", steps, 1)
         if self.student is not None:
             read_student(self.student)
 

@@ -75,7 +75,8 @@ from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.common.arrays import BoolArray
-from dynamaze.common.validation import checked_choice, checked_integer, checked_number
+from dynamaze.common.options import Mazes, PositiveFraction, Runs, Steps
+from dynamaze.common.validation import checked_choice
 from dynamaze.distill.core.dataset import Dataset
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.students.base import Student
@@ -116,18 +117,18 @@ class FrontierConfig(ExperimentConfig):
     name: ClassVar[str] = "frontier"
     title: ClassVar[str] = "Frontier"
 
-    runs: int = 5
+    runs: Runs = 5
     """Seeds of each student."""
-    steps: int = 2500
+    steps: Steps = 2500
     """Training steps of each."""
-    mazes: int = 200
+    mazes: Mazes = 200
     """Held-out mazes of each kind, and episodes in changing mazes."""
     teacher: Path | None = None
     """A file of `dynamaze distill teacher`, which has a size (no function of your own); without it
     the exact optimal policy is the teacher."""
     students: tuple[str, ...] = ()
     """Some of the students, by name (an unknown one lists them); all by default."""
-    pruned_to: tuple[float, ...] = (0.75, 0.5, 0.25)
+    pruned_to: tuple[PositiveFraction, ...] = (0.75, 0.5, 0.25)
     """Fractions of the weights that are kept where the largest student is pruned."""
 
     @property
@@ -157,12 +158,8 @@ class FrontierConfig(ExperimentConfig):
             OSError: if the teacher's file cannot be read.
         """
         super().check()
-        checked_integer("steps", self.steps, 1)
-        checked_integer("mazes", self.mazes, 1)
         for name in self.students:
             checked_choice("students", name, sorted(STUDENTS))
-        for kept in self.pruned_to:
-            checked_number("pruned_to", kept, 0, 1, above=True)
         read_teacher(self.teacher)
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -53,7 +53,7 @@ from dynamaze.benchmarks.harness.analysis.table import (
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.options import Range, Runs, Steps
 from dynamaze.distill.core.dataset import Dataset, make_batch
 from dynamaze.distill.core.losses import Loss, criticality, kl, margin, mse, nll, weighted
 from dynamaze.distill.students.base import Student
@@ -110,6 +110,9 @@ OPEN_GRID = MazeGenerator(8, "empty")
 LEVELS = 300
 """Levels of the open grids whose states are labelled."""
 
+MOST_LABELLED = LEVELS * (OPEN_GRID.shape[0] * OPEN_GRID.shape[1] - 1)
+"""Labelled states, at most: all of them."""
+
 SMALL_STUDENT = StudentSetting({"kind": "window", "radius": 3}, 0.005, 3, 4000, 3e-2, 512)
 """Three hidden units, between 98 inputs and 4 actions."""
 
@@ -131,13 +134,13 @@ class SoftLabelsConfig(ExperimentConfig):
     title: ClassVar[str] = "Soft labels and weights"
     swept: ClassVar[tuple[str, ...]] = ("labelled", "few_steps", "small_steps")
 
-    runs: int = 16
+    runs: Runs = 16
     """Seeds: of initial weights and batches, and of the labelled states."""
-    labelled: tuple[int, ...] = (25, 50, 100, 200)
+    labelled: tuple[Annotated[int, Range(1, MOST_LABELLED)], ...] = (25, 50, 100, 200)
     """Numbers of labelled states."""
-    few_steps: int = FEW_LABELS.steps
+    few_steps: Steps = FEW_LABELS.steps
     """Gradient steps of a student with few labels."""
-    small_steps: int = SMALL_STUDENT.steps
+    small_steps: Steps = SMALL_STUDENT.steps
     """Gradient steps of a small student."""
 
     @property
@@ -156,20 +159,6 @@ class SoftLabelsConfig(ExperimentConfig):
             "normalised return, mean over n seeds and Student's 95% interval; paired differences; "
             f"shares of the runs: Wilson's; {FEW_RUNS_NOTE}"
         )
-
-    def check(self) -> None:
-        """Check the options before anything runs.
-
-        Raises:
-            ValueError: for fewer than 2 runs, no steps, or a number of labelled states that is not
-                available.
-        """
-        super().check()
-        for name in ("few_steps", "small_steps"):
-            checked_integer(name, getattr(self, name), 1)
-        most = LEVELS * (OPEN_GRID.shape[0] * OPEN_GRID.shape[1] - 1)
-        for number in self.labelled:
-            checked_integer("labelled", number, 1, most)
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from rich.console import Console
@@ -28,7 +28,8 @@ from dynamaze.benchmarks.distillation.training import (
 )
 from dynamaze.benchmarks.harness.agent_runs.resolver import import_name
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.heartbeat import set_status
+from dynamaze.common.options import Mazes, OutputFile, Range, Steps
 from dynamaze.distill.core.packing import MAX_INTEGER
 from dynamaze.distill.core.size import measure
 from dynamaze.distill.data.source import FunctionSource
@@ -60,17 +61,17 @@ class StudentConfig(TrainingConfig):
     run continues from its checkpoint.
     """
 
-    output: Path = Path("student.safetensors")
-    steps: int = 3000
-    mazes: int = 500
+    output: OutputFile = Path("student.safetensors")
+    steps: Steps = 3000
+    mazes: Mazes = 500
     """Held-out mazes of each kind and size for the evaluation."""
     teacher: Path | None = None
     """A file of `dynamaze distill teacher`; or module:name or path/file.py:name of your own: a
     function from planes (mazes, 3, rows, cols) to logits (queried cells, 4), or any other teacher.
     Without it the exact optimal policy is the teacher."""
-    maps: int = 4
+    maps: Annotated[int, Range(1, limit=256)] = 4
     """Feature maps of the network: 28 parameters each."""
-    restarts: int = 4
+    restarts: Annotated[int, Range(1, limit=1000)] = 4
     """Random initialisations, of which the best continues."""
 
 
@@ -82,7 +83,6 @@ def main(config: StudentConfig) -> None:
             other settings.
         OSError: if the output folder cannot be written.
     """
-    checked_integer("restarts", config.restarts, 1)
     console = begin_training(config)
     source = FunctionSource(read_teacher(config.teacher), MazeSampler(), (TRAINING,))
     student = train(config, source, console)
@@ -145,7 +145,9 @@ def train(config: StudentConfig, source: FunctionSource, console: Console) -> Va
         "seed": config.seed,
     }
     if config.restarts > 1 and not checkpoint_path(config.output).exists():
-        with console.status(f"trying {config.restarts} restarts"):
+        task = f"trying {config.restarts} restarts"
+        set_status(task)
+        with console.status(task):
             number, losses = best_restart(
                 [make(each) for each in range(config.restarts)],
                 source,

@@ -23,6 +23,7 @@ from dynamaze.benchmarks.distillation.training import (
     save_network,
 )
 from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.common.options import OutputFile, Steps
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.students.residual import Residual
 from dynamaze.distill.training.distiller import Distiller
@@ -46,8 +47,8 @@ class TeacherConfig(TeacherTrainingConfig):
     continues from its checkpoint.
     """
 
-    output: Path = Path("teacher.safetensors")
-    steps: int = 6000
+    output: OutputFile = Path("teacher.safetensors")
+    steps: Steps = 6000
 
 
 def main(config: TeacherConfig) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import track
 
 from dynamaze.benchmarks.distillation.mazes import (
     ENVIRONMENT,
@@ -25,9 +24,11 @@ from dynamaze.benchmarks.distillation.training import (
     begin_training,
     checkpoint_path,
     save_network,
+    tracked,
 )
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.options import OutputFile, Range
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 from dynamaze.common.validation import checked_integer
 from dynamaze.distill.students.conv import split_planes
@@ -82,12 +83,12 @@ class TeacherPPOConfig(TeacherTrainingConfig):
     some of them occurred in training too, though seldom with the same goal.
     """
 
-    output: Path = Path("teacher-ppo.safetensors")
-    steps: int = 3_000_000
+    output: OutputFile = Path("teacher-ppo.safetensors")
+    steps: Annotated[int, Range(1, limit=10**12)] = 3_000_000
     """Steps of all environments together."""
-    channels: int = 128
-    blocks: int = 4
-    size: int = 7
+    channels: Annotated[int, Range(1, limit=512)] = 128
+    blocks: Annotated[int, Range(1, limit=64)] = 4
+    size: Annotated[int, Range(3, limit=101)] = 7
     """Side of the mazes, which are perfect ones; the network accepts other sizes too."""
 
 
@@ -126,7 +127,7 @@ def train(config: TeacherPPOConfig, console: Console) -> Residual:
         console.print(f"continuing from step {training.steps_done}, from {path}")
     max_distance = training.max_distance
     left = -(-(config.steps - training.steps_done) // training.rollout)
-    rollouts = track(training.rollouts(), "training the teacher", total=left, console=console)
+    rollouts = tracked(training.rollouts(), "training the teacher", left, console)
     for number, success in enumerate(rollouts, 1):
         if training.max_distance != max_distance:
             max_distance = training.max_distance

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
 from dynamaze.benchmarks.distillation.mazes import HELD_OUT, TRAINING
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.heartbeat import set_status
+from dynamaze.common.options import (
+    Mazes,
+    OutputFile,
+    Range,
+    Seed32,
+    Steps,
+    check_numbers,
+)
 from dynamaze.distill.core.size import Size
 from dynamaze.distill.files.card import Card, ReturnEstimate
 from dynamaze.distill.files.students import save_student
 from dynamaze.distill.training.callbacks import Checkpoints
 from dynamaze.distill.training.distiller import Distiller
 
+Step = TypeVar("Step")
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """Options of every command that trains a network; each has its own defaults."""
 
-    output: Path = Path("network.safetensors")
+    output: OutputFile = Path("network.safetensors")
     """The file of the weights. Beside it: a page about them; during training, a checkpoint."""
-    steps: int = 1000
+    steps: Steps = 1000
     """Training steps."""
-    seed: int = 0
+    seed: Seed32 = 0
     """Seed of all random numbers."""
-    mazes: int = 500
+    mazes: Mazes = 500
     """Held-out mazes of each kind for the evaluation, from every cell."""
 
 
@@ -37,20 +48,21 @@ class TrainingConfig:
 class TeacherTrainingConfig(TrainingConfig):
     """Options of the commands that train a residual network as a teacher."""
 
-    channels: int = 64
+    channels: Annotated[int, Range(1, limit=512)] = 64
     """Width of the network."""
-    blocks: int = 15
+    blocks: Annotated[int, Range(1, limit=64)] = 15
     """Depth of the network, in blocks of two convolutions."""
 
 
 def begin_training(config: TrainingConfig) -> Console:
-    """Check the number of mazes, make the folder of the output, and return a console.
+    """Check the numbers, make the folder of the output, and return a console.
 
     Raises:
-        ValueError: for fewer than 2 mazes, which give no interval.
+        ValueError: for a number outside its range, such as fewer than 2 mazes, which give no
+            interval.
         OSError: if the folder cannot be made.
     """
-    checked_integer("mazes", config.mazes, 2)
+    check_numbers(config)
     config.output.parent.mkdir(parents=True, exist_ok=True)
     return Console()
 
@@ -76,8 +88,16 @@ def distil_with_checkpoints(
         console.print(f"continuing from step {distiller.step}, from {path}")
     checkpoints = Checkpoints(path, every=every)
     left = config.steps - distiller.step
-    for step in track(distiller.steps(), task, total=left, console=console):
+    for step in tracked(distiller.steps(), task, left, console):
         checkpoints(step)
+
+
+def tracked(steps: Iterable[Step], task: str, total: int, console: Console) -> Iterator[Step]:
+    """Yield steps with a progress bar in a terminal, and lines from time to time elsewhere."""
+    for number, step in enumerate(track(steps, task, total=total, console=console), 1):
+        set_status(f"{task}: step {number} of {total}")
+        yield step
+    set_status("evaluation")
 
 
 def checkpoint_path(output: Path) -> Path:

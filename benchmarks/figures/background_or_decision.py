@@ -42,7 +42,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -81,6 +81,7 @@ from dynamaze.benchmarks.harness.curves import (
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, column, run_seed
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.options import Depth, Range, Runs
 
 PLANNERS = ("uniform", "prioritised_sweeping", "monte_carlo", "tree")
 """Methods with a budget; Q-learning has none."""
@@ -103,11 +104,11 @@ class BackgroundOrDecisionConfig(ExperimentConfig):
     other_intervals: ClassVar[str] = "shares of the runs: Wilson's"
     swept: ClassVar[tuple[str, ...]] = ("budgets", "mazes")
 
-    runs: int = 50
+    runs: Runs = 50
     """Runs of each agent with each budget."""
-    budgets: tuple[int, ...] = (100, 1000, 10_000)
+    budgets: tuple[Annotated[int, Range(ACTIONS, limit=10**7)], ...] = (100, 1000, 10_000)
     """Simulated transitions for each real step; the curves are those of the largest."""
-    depth: int = 50
+    depth: Depth = 50
     """Largest depth of the searches, in steps."""
     mazes: tuple[Literal["blocking", "shortcut"], ...] = ("blocking", "shortcut")
     """The mazes, of those of exercise 8.4."""

@@ -23,6 +23,7 @@ from dynamaze.benchmarks.harness.experiment import (
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
 from dynamaze.benchmarks.harness.running.live_view import format_seconds
 from dynamaze.benchmarks.harness.running.runner import Plan, Runner
+from dynamaze.common.options import OutputFile, ResultsFolder, Runs, Seconds, Seed
 
 FigureName = Literal[
     "figure-8-2",
@@ -44,11 +45,11 @@ FIGURES: tuple[FigureName, ...] = get_args(FigureName)
 class Figures:
     """Reproduce the figures of chapter 8 of Sutton & Barto (2018)."""
 
-    runs: int | None = None
+    runs: Runs | None = None
     """Runs for each curve; without it each figure has its own number, from 30 to 5000."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of all random numbers."""
-    output: Path = Path()
+    output: ResultsFolder = Path()
     """Parent of the folder `results/` with tables and plots; the working directory by default."""
     plot_only: bool = False
     """Make plots and summaries from the stored tables, and run nothing."""
@@ -56,10 +57,10 @@ class Figures:
     """Some of the figures instead of all, for example `--only figure-8-4 figure-8-5`."""
     workers: int | None = None
     """Processes, each on one core; by default one for each core. 1 runs all in this process."""
-    store: Path | None = None
+    store: OutputFile | None = None
     """File of all runs' results, from which a stopped command continues; by default
     `results/runs.sqlite` of the output."""
-    run_limit: float | None = None
+    run_limit: Seconds | None = None
     """Seconds after which a run is stopped and counts as failed; by default no limit."""
     retry_failed: bool = False
     """Run again what failed before."""

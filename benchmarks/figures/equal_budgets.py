@@ -41,7 +41,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -83,6 +83,7 @@ from dynamaze.benchmarks.harness.curves import (
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, column
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
+from dynamaze.common.options import Depth, Fraction, Range, Runs
 from dynamaze.envs import greedy_policy
 
 PLANNERS = ("forward", "sparse", "monte_carlo", "tree", "td", "dyna_2")
@@ -105,19 +106,19 @@ class EqualBudgetsConfig(ExperimentConfig):
     interval_kind: ClassVar[str] = "time"
     swept: ClassVar[tuple[str, ...]] = ("budgets",)
 
-    runs: int = 50
+    runs: Runs = 50
     """Independent runs; each makes a decision in every state, with every planner and budget."""
-    budgets: tuple[int, ...] = (250, 1000, 4000, 16_000, 64_000)
+    budgets: tuple[Annotated[int, Range(1, limit=10**7)], ...] = (250, 1000, 4000, 16_000, 64_000)
     """Transitions of the model for a decision, a point of the curves for each."""
-    slip: float = 0.2
+    slip: Fraction = 0.2
     """Probability that a step goes to one of the two sides."""
-    gamma: float = 0.95
+    gamma: Fraction = 0.95
     """Discount."""
-    depth: int = 50
+    depth: Depth = 50
     """Largest search depth, in steps."""
-    width: int = 4
+    width: Annotated[int, Range(1, limit=10**4)] = 4
     """Samples of each action in sparse sampling."""
-    real_steps: int = 2000
+    real_steps: Annotated[int, Range(0, limit=10**7)] = 2000
     """Steps of Q-learning before Dyna-2 searches."""
 
     @property

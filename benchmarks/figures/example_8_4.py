@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -53,6 +53,7 @@ from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
+from dynamaze.common.options import PlanningSteps, Positive, Range, Runs, Steps
 from dynamaze.envs.mazes.schedule import DYNA
 
 PLANNERS = ("uniform", "prioritised_sweeping")
@@ -72,15 +73,15 @@ class Example84Config(AgentConfig):
     seconds_per_run: ClassVar[float] = 0.059
     swept: ClassVar[tuple[str, ...]] = ("sizes",)
 
-    runs: int = 50
+    runs: Runs = 50
     """Runs of each method in each maze."""
-    sizes: tuple[int, ...] = (1, 2, 3, 4, 5)
+    sizes: tuple[Annotated[int, Range(1, limit=100)], ...] = (1, 2, 3, 4, 5)
     """Factors k by which each cell is enlarged: 54 to 1350 cells."""
-    planning_steps: int = 5
+    planning_steps: PlanningSteps = 5
     """Largest number n of updates after each real step."""
-    threshold: float = 1e-4
+    threshold: Positive = 1e-4
     """Pairs with errors up to it are not queued by prioritised sweeping."""
-    max_steps: int = 1_000_000
+    max_steps: Steps = 1_000_000
     """Real steps after which a run is stopped."""
 
     @property

@@ -76,6 +76,7 @@ from dynamaze.benchmarks.harness.curves import (
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, column, run_seed
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.options import Fraction, NonNegative, Runs
 
 MAZES: dict[str, ChangingMazeFigureConfig] = {
     "blocking": Figure84Config(),
@@ -99,11 +100,11 @@ class Exercise84Config(ExperimentConfig):
     other_intervals: ClassVar[str] = "shares of the runs: Wilson's"
     swept: ClassVar[tuple[str, ...]] = ("epsilons", "kappas")
 
-    runs: int = 500
+    runs: Runs = 500
     """Runs of each agent."""
-    epsilons: tuple[float, ...] = (0.1, 0.0)
+    epsilons: tuple[Fraction, ...] = (0.1, 0.0)
     """Probabilities of a random action."""
-    kappas: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+    kappas: tuple[NonNegative, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
     """Weights of the bonus; those of the figures themselves are run in any case."""
 
     @property

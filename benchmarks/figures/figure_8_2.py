@@ -38,6 +38,7 @@ from dynamaze.benchmarks.harness.curves import (
 )
 from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, column, run_seed
+from dynamaze.common.options import Count, PlanningSteps, PositiveFraction, Runs
 from dynamaze.envs import greedy_policy
 
 ENV = "DynaMaze-v0"
@@ -53,13 +54,13 @@ class Figure82Config(AgentConfig):
     interval_kind: ClassVar[str] = "skewed"
     swept: ClassVar[tuple[str, ...]] = ("planning_steps",)
 
-    runs: int = 1000
+    runs: Runs = 1000
     """Runs for each curve."""
-    episodes: int = 50
+    episodes: Count = 50
     """Episodes of each run."""
-    planning_steps: tuple[int, ...] = (0, 5, 50)
+    planning_steps: tuple[PlanningSteps, ...] = (0, 5, 50)
     """Numbers n of simulated updates after each real step, a curve for each."""
-    learning_rate: float = 0.1
+    learning_rate: PositiveFraction = 0.1
     """Step size alpha."""
 
     @property
@@ -128,7 +129,7 @@ def plot(tables: Tables, config: Figure82Config) -> Figure:
         xlabel="Episodes",
         ylabel="Steps per episode",
         ylim=(0, 800),
-        xlim=(1, config.episodes),
+        xlim=(1, max(config.episodes, 2)),
         title=f"Dyna maze: mean of {int(table['runs'][0])} runs, 95% interval",
     )
     axes.legend(frameon=False)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,7 @@ from dynamaze.benchmarks.harness.curves import (
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, column
 from dynamaze.common.arrays import FloatArray, IntArray
+from dynamaze.common.options import Range, Runs
 
 LINEAR_POINTS, EARLY_POINTS = 100, 40
 """Points of a curve: evenly spaced over 2b updates, and logarithmically (dense at first)."""
@@ -61,9 +62,9 @@ class Figure87Config(ExperimentConfig):
     interval_kind: ClassVar[str] = "skewed"
     swept: ClassVar[tuple[str, ...]] = ("branching",)
 
-    runs: int = 5000
+    runs: Runs = 5000
     """Runs for each number of successors."""
-    branching: tuple[int, ...] = (2, 10, 100, 1000, 10_000)
+    branching: tuple[Annotated[int, Range(1, limit=10**6)], ...] = (2, 10, 100, 1000, 10_000)
     """The numbers b of equally likely successors, a curve for each."""
 
     @property

@@ -54,11 +54,18 @@ from dynamaze.benchmarks.harness.curves import (
 )
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, column
+from dynamaze.common.options import Count, Fraction, Runs
 from dynamaze.common.validation import checked_integer
 
 DISTRIBUTIONS = {"on_policy": "on-policy", "uniform": "uniform"}
 FRACTIONS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Fractions of the updates, after which the summary shows the values."""
+
+
+MOST_UPDATES = 10**9
+
+MOST_TRANSITIONS = 10**7
+"""Transitions of a task for each action, which fill the memory."""
 
 
 class Problem(NamedTuple):
@@ -83,11 +90,11 @@ class Figure88Config(ExperimentConfig):
     seconds_per_run: ClassVar[float] = 0.014
     swept: ClassVar[tuple[str, ...]] = ("problems",)
 
-    runs: int = 500
+    runs: Runs = 500
     """Tasks of each kind."""
-    epsilon: float = 0.1
+    epsilon: Fraction = 0.1
     """Probability of a random action in the on-policy episodes."""
-    evaluations: int = 100
+    evaluations: Count = 100
     """Evaluations of the policy during planning; divides the numbers of updates."""
     problems: tuple[Problem, ...] = (
         Problem(1000, 1, 20_000),
@@ -112,11 +119,17 @@ class Figure88Config(ExperimentConfig):
             ValueError: for fewer than 2 runs, or where `evaluations` does not divide the updates.
         """
         super().check()
-        checked_integer("evaluations", self.evaluations, 1)
-        for problem in self.problems:
+        for number, problem in enumerate(self.problems):
+            for name, value in problem._asdict().items():
+                checked_integer(f"problems.{number}.{name}", value, 1, MOST_UPDATES)
             if problem.updates % self.evaluations:
                 raise ValueError(
                     f"evaluations={self.evaluations}; expected a divisor of {problem.updates}"
+                )
+            if problem.states * problem.branching > MOST_TRANSITIONS:
+                raise ValueError(
+                    f"problems.{number}={tuple(problem)!r}; expected at most "
+                    f"{MOST_TRANSITIONS:,} as the product of states and branching"
                 )
 
 

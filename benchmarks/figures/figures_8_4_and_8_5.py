@@ -40,6 +40,7 @@ from dynamaze.benchmarks.harness.curves import (
 from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, column, run_seed
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.options import NonNegative, PlanningSteps, Runs, Steps
 from dynamaze.envs import DynaMazeEnv, greedy_policy
 from dynamaze.envs.rendering.frame import FramePainter
 
@@ -55,13 +56,13 @@ class ChangingMazeFigureConfig(AgentConfig):
     # Rewards have a rare mode: few runs of Dyna-Q find a shorter path, or the other way round.
     interval_kind: ClassVar[str] = "time"
 
-    runs: int = 1000
+    runs: Runs = 1000
     """Runs of each agent."""
-    steps: int = 3000
+    steps: Steps = 3000
     """Real steps of each run."""
-    planning_steps: int = 10
+    planning_steps: PlanningSteps = 10
     """Simulated updates n after each real step."""
-    kappa: float = 1e-3
+    kappa: NonNegative = 1e-3
     """Weight of Dyna-Q+'s bonus."""
 
     @property
@@ -80,9 +81,9 @@ class Figure84Config(ChangingMazeFigureConfig):
     maze: ClassVar[str] = "Blocking maze"
     env: ClassVar[str] = "DynaMazeBlocking-v0"
 
-    steps: int = 3000
-    planning_steps: int = 10
-    kappa: float = 1e-4
+    steps: Steps = 3000
+    planning_steps: PlanningSteps = 10
+    kappa: NonNegative = 1e-4
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,9 @@ class Figure85Config(ChangingMazeFigureConfig):
     maze: ClassVar[str] = "Shortcut maze"
     env: ClassVar[str] = "DynaMazeShortcut-v0"
 
-    steps: int = 6000
-    planning_steps: int = 50
-    kappa: float = 1e-3
+    steps: Steps = 6000
+    planning_steps: PlanningSteps = 50
+    kappa: NonNegative = 1e-3
 
 
 def run(config: ChangingMazeFigureConfig, runner: Runner | None = None) -> Tables:

@@ -8,9 +8,13 @@ and their help, and a function `main` that takes it. An experiment has no `main`
 from __future__ import annotations
 
 import errno
+import io
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from dataclasses import fields
 from importlib import import_module
 from inspect import getdoc
 from pathlib import Path
@@ -22,12 +26,27 @@ import gymnasium as gym
 from dynamaze.benchmarks.harness.config_files import HELP, split_config, with_config
 from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS, Command
 from dynamaze.benchmarks.harness.running.termination import Terminated, orderly_termination
+from dynamaze.common.compiling import compilation
+from dynamaze.common.heartbeat import heartbeat
 from dynamaze.common.optional_imports import EXTRAS, missing_library_error
+from dynamaze.common.options import (
+    check_lists,
+    check_no_device,
+    check_numbers,
+    check_paths,
+)
 from dynamaze.common.validation import did_you_mean, printable
 
 EXIT_ERROR, EXIT_USAGE, EXIT_HANGUP, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 1, 2, 129, 130, 141
 
-USER_ERRORS = (ValueError, TypeError, ImportError, OSError, RuntimeError, gym.error.Error)
+USER_ERRORS = (
+    ValueError,
+    TypeError,
+    ImportError,
+    OSError,
+    RuntimeError,
+    gym.error.Error,
+)
 """The exceptions of bad input. They are printed in one line, unless TRACEBACK is set."""
 
 TRACEBACK = "DYNAMAZE_TRACEBACK"
@@ -88,24 +107,61 @@ def run_file(path: str, arguments: Sequence[str]) -> int:
     )
 
 
+class OptionError(ValueError):
+    """An option with a value that it cannot have; the message begins with the option."""
+
+
+class UsageError(ValueError):
+    """A command line that cannot be parsed."""
+
+
 def run_command(name: str, command: Command, options: Sequence[str]) -> int:
     """Import a command, parse its options and run it; return the exit code.
 
     Raises:
+        OptionError: for an option with a value that it cannot have.
         ValueError: for a file of options that is missing, damaged, or has an unknown key.
         ImportError: if a library of an extra is missing, naming the extra.
         Exception: the command's own.
     """
-    import tyro
-
-    paths, options = split_config(options)
-
-    for option in options:
-        flag = option.partition("=")[0]
-        if flag in OLD_OPTIONS:
-            return print_error(f"{flag} is now called {OLD_OPTIONS[flag]}", EXIT_USAGE)
+    module = import_command(name, command)
     try:
-        module = import_module(command.module)
+        config = parse_options(name, config_type(module, command), options)
+    except UsageError as error:
+        return print_error(error, EXIT_USAGE)
+    if config is None:
+        return 0
+    try:
+        check_numbers(config)
+        check_lists(config)
+        check_no_device(config)
+        if not getattr(config, "dry_run", False):  # which leaves no file behind
+            check_paths(config)
+        with heartbeat(f"dynamaze {name}"), compilation.announced():
+            run_parsed(module, config)
+    except (ValueError, TypeError) as error:
+        named = named_option(str(error), config)
+        if named is None:
+            raise
+        raise OptionError(named) from error
+    except gym.error.Error as error:  # its messages do not name the id
+        raise OptionError(f"{getattr(config, 'env_id', name)}: {error}") from error
+    except Exception as error:
+        if not isinstance(error, MemoryError | OverflowError) and not _is_numba(error):
+            raise
+        kind = "too little memory" if isinstance(error, MemoryError) else "too large a number"
+        raise OptionError(f"{kind} for {' '.join(options) or name}: {error}") from error
+    return 0
+
+
+def import_command(name: str, command: Command) -> ModuleType:
+    """Import the module of a command.
+
+    Raises:
+        ImportError: if a library of an extra is missing, naming the extra.
+    """
+    try:
+        return import_module(command.module)
     except ModuleNotFoundError as error:
         if error.name is None or error.name not in EXTRAS:
             raise
@@ -113,19 +169,75 @@ def run_command(name: str, command: Command, options: Sequence[str]) -> int:
         raise missing_library_error(
             error.name, extra=EXTRAS[error.name], purpose=purpose
         ) from error
-    options_type = config_type(module, command)
+
+
+def parse_options(name: str, options_type: type, options: Sequence[str]) -> Any:
+    """Return the configuration that options give, those of `--config` included.
+
+    Returns:
+        The configuration; None after `--help`, which is printed.
+
+    Raises:
+        UsageError: for an unknown option, or a value of another type.
+        ValueError: for a file of options that is missing, damaged, or has an unknown key.
+    """
+    import tyro
+
+    paths, options = split_config(options)
+    for flag in map(_flag, options):
+        if flag in OLD_OPTIONS:
+            raise UsageError(f"{flag} is now called {OLD_OPTIONS[flag]}")
     options = with_config(paths, options_type, options)
+    reported = io.StringIO()
     try:
-        config: Any = tyro.cli(
-            options_type,
-            prog=f"dynamaze {name}",
-            description=f"{getdoc(options_type)}\n\n{HELP}",
-            args=options,
-            # A flag of a file can be taken back: --no-plot-only.
-            config=() if paths else (tyro.conf.FlagCreatePairsOff,),
-        )
+        with redirect_stderr(reported):
+            config: Any = tyro.cli(
+                options_type,
+                prog=f"dynamaze {name}",
+                description=f"{getdoc(options_type)}\n\n{HELP}",
+                args=options,
+                # A flag of a file can be taken back: --no-plot-only.
+                config=() if paths else (tyro.conf.FlagCreatePairsOff,),
+            )
     except SystemExit as stop:  # after --help, or a wrong option, which tyro has reported
-        return stop.code if isinstance(stop.code, int) else EXIT_USAGE
+        if not stop.code:
+            return None
+        known = [f"--{field.name.replace('_', '-')}" for field in fields(options_type)]
+        wrong = [flag for flag in map(_flag, options) if flag.startswith("--")]
+        unknown = next((flag for flag in wrong if flag not in known), "")
+        hint = did_you_mean(unknown, known) if unknown else ""
+        raise UsageError(
+            f"{one_sentence(reported.getvalue())}{hint}; dynamaze {name} --help lists the options"
+        ) from None
+
+    print(end=reported.getvalue(), file=sys.stderr)  # warnings
+    return config
+
+
+def _flag(option: str) -> str:
+    return option.partition("=")[0]
+
+
+def one_sentence(box: str) -> str:
+    """Return the first part of an error in a box of tyro, in one line, without texts of the help.
+
+    The first line is the title. A horizontal line ends each part, and texts of the help are
+    indented. Where the output is not in UTF-8 there is a horizontal line below the title, too.
+    """
+    plain = re.sub(r"\x1b\[[\d;]*m", "", box)  # without the colours of a terminal
+    lines = [line.strip("│").rstrip() for line in plain.splitlines()[1:]]
+    parts = [[]] if lines else [["wrong options"]]
+    for line in lines:
+        if line and not line.strip("╰╯─- "):
+            parts.append([])
+        elif line.strip() and not line.startswith(8 * " "):
+            parts[-1].append(line.strip())
+    text = " ".join(next(filter(None, parts), ["wrong options"]))
+    return text.partition(" Got errors:")[0].rstrip(".")
+
+
+def run_parsed(module: ModuleType, config: Any) -> None:
+    """Run a command with its configuration."""
     if hasattr(module, "main"):
         module.main(config)
     else:
@@ -134,7 +246,23 @@ def run_command(name: str, command: Command, options: Sequence[str]) -> int:
         )  # Matplotlib takes long to load
 
         run_module(module, config)
-    return 0
+
+
+def named_option(message: str, config: Any) -> str | None:
+    """Return a message about a value, `name=value; ...`, with the option in the name's place.
+
+    Returns:
+        None if the message does not begin with the name of an option.
+    """
+    match = re.match(r"(\w+)((?:\.\w+)*=)", message)
+    if match is None or match[1] not in {field.name for field in fields(config)}:
+        return None
+    return f"--{match[1]}{match[2]}".replace("_", "-") + message[match.end() :]
+
+
+def _is_numba(error: BaseException) -> bool:
+    """Return True for an error of the compiler, such as for an integer of more than 64 bits."""
+    return any(each.__module__.startswith("numba.") for each in type(error).__mro__)
 
 
 def config_type(module: ModuleType, command: Command) -> type:
@@ -163,6 +291,10 @@ def guard(action: Callable[[], int]) -> int:
             return stopped
         if isinstance(error, SystemExit) or os.environ.get(TRACEBACK):
             raise
+        try:
+            sys.stdout.flush()
+        except OSError:  # what is in its buffer would fail again at the exit
+            _silence_stdout()
         return print_error(error, EXIT_ERROR)
 
 

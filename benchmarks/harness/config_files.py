@@ -18,6 +18,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from itertools import takewhile
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from dynamaze.common.validation import did_you_mean
@@ -78,11 +79,14 @@ def config_arguments(path: str, config_type: type, *, has_words: bool = False) -
             value that no option can have.
     """
     try:
-        with open(path, "rb") as file:
-            values = tomllib.load(file)
+        if Path(path).exists() and not (Path(path).is_file() or Path(path).is_dir()):
+            raise ValueError(f"{OPTION} {path}: no file; expected a TOML file")
+        content = Path(path).read_bytes()
     except OSError as error:
         raise ValueError(f"{OPTION} {path}: {error.strerror or error}") from error
-    except ValueError as error:  # damaged TOML, or text in another encoding
+    try:
+        values = tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:  # damaged TOML, or text in another encoding
         raise ValueError(f"{path}: no TOML: {error}") from error
     defaults = {field.name: _default(field) for field in fields(config_type) if field.init}
     positional = _positional(config_type)
@@ -91,7 +95,7 @@ def config_arguments(path: str, config_type: type, *, has_words: bool = False) -
         if name not in positional:
             arguments += _option(path, "", name, value, defaults[name])
         elif not has_words:
-            first.append(_text(path, name, value))
+            first.append(_word(path, name, value))
     return first + arguments
 
 
@@ -150,7 +154,7 @@ def _option(path: str, prefix: str, name: str, value: Any, default: Any) -> list
             raise ValueError(f"{path}: {full} = {value!r}; expected true or false")
         return [f"--{full}" if value else f"--{prefix}no-{name.replace('_', '-')}"]
     if isinstance(value, list):
-        return [f"--{full}", *(_text(path, full, each) for each in value)]
+        return [f"--{full}", *(_word(path, full, each) for each in value)]
     return [f"--{full}={_text(path, full, value)}"]
 
 
@@ -163,6 +167,13 @@ def _inside(default: Any) -> dict[str, Any] | None:
     if isinstance(default, tuple) and default and _inside(default[0]) is not None:
         return {str(number): each for number, each in enumerate(default)}
     return None
+
+
+def _word(path: str, name: str, value: Any) -> str:
+    """Return a number or text as an argument of its own, which must not look like an option."""
+    if isinstance(value, str) and value.startswith("-"):
+        raise ValueError(f"{path}: {name} = {value!r}; expected text that does not begin with '-'")
+    return _text(path, name, value)
 
 
 def _text(path: str, name: str, value: Any) -> str:

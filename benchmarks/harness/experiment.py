@@ -44,11 +44,18 @@ from dynamaze.benchmarks.harness.running.runner import (
     Setting as Setting,  # noqa: PLC0414  # experiments import it from here
 )
 from dynamaze.benchmarks.harness.store.database import Store
+from dynamaze.common.options import (
+    Fraction,
+    OutputFile,
+    PositiveFraction,
+    ResultsFolder,
+    Runs,
+    Seconds,
+    Seed,
+    check_numbers,
+)
 from dynamaze.common.storage import write_atomically
-from dynamaze.common.validation import checked_integer, checked_number
-
-MOST_RUNS = 10**7
-"""Runs of a setting; each needs some hundred bytes of memory while a sweep runs."""
+from dynamaze.common.validation import checked_integer
 
 
 @dataclass(frozen=True)
@@ -70,20 +77,20 @@ class ExperimentConfig:
     failures: ClassVar[str] = ""
     """Name of the table of failed runs, where an experiment goes on without them."""
 
-    output: Path = Path()
+    output: ResultsFolder = Path()
     """Parent of the folder `results/` with tables and plots; the working directory by default."""
     plot_only: bool = False
     """Make plot and summary from the stored tables, and run nothing."""
-    runs: int = 2
+    runs: Runs = 2
     """Runs; at least 2, for intervals."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of all random numbers."""
     workers: int | None = None
     """Processes, each on one core; by default one for each core. 1 runs all in this process."""
-    store: Path | None = None
+    store: OutputFile | None = None
     """File of all runs' results, from which a stopped command continues; by default
     `results/runs.sqlite` of the output."""
-    run_limit: float | None = None
+    run_limit: Seconds | None = None
     """Seconds after which a run is stopped and counts as failed; by default no limit."""
     retry_failed: bool = False
     """Run again what failed before."""
@@ -118,25 +125,22 @@ class ExperimentConfig:
         """Check the options before anything runs.
 
         Raises:
-            ValueError: for fewer than 2 runs, or an option with a value that it cannot have.
+            ValueError: for an option with a value that it cannot have.
         """
-        check_runs(self.runs)
-        checked_integer("seed", self.seed, 0)
+        check_numbers(self)
         if self.workers is not None:
             checked_integer("workers", self.workers, 1, most_workers())
-        if self.run_limit is not None:
-            checked_number("run_limit", self.run_limit, 0, above=True)
 
 
 @dataclass(frozen=True)
 class AgentConfig(ExperimentConfig):
     """Options of the experiments whose agents all learn and explore in one way."""
 
-    learning_rate: float = 1.0
+    learning_rate: PositiveFraction = 1.0
     """Step size alpha; 1 is right in a deterministic environment."""
-    gamma: float = 0.95
+    gamma: Fraction = 0.95
     """Discount."""
-    epsilon: float = 0.1
+    epsilon: Fraction = 0.1
     """Probability of a random action."""
 
     @property
@@ -284,19 +288,6 @@ def open_runner(config: ExperimentConfig, console: Console) -> Iterator[Runner]:
         ) as runner,
     ):
         yield runner
-
-
-def check_runs(runs: int, name: str = "runs") -> None:
-    """Check that there are enough runs for an interval, and not more than memory can hold.
-
-    Raises:
-        ValueError: for fewer than 2, or more than `MOST_RUNS`.
-    """
-    checked_integer(name, runs, 0)
-    if runs < 2:
-        raise ValueError(f"{name}={runs}; expected at least 2 for an interval")
-    if runs > MOST_RUNS:
-        raise ValueError(f"{name}={runs}; expected at most {MOST_RUNS}")
 
 
 def read_tables(folder: Path, name: str, old_names: Mapping[str, str] | None = None) -> Tables:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from rich.console import Console
 from rich.table import Table as Grid
@@ -28,16 +29,17 @@ from dynamaze.benchmarks.speed.learners import MEASUREMENTS as LEARNERS
 from dynamaze.benchmarks.speed.planners import MEASUREMENTS as PLANNERS
 from dynamaze.benchmarks.speed.runners import MEASUREMENTS as RUNNERS
 from dynamaze.benchmarks.speed.students import MEASUREMENTS as STUDENTS
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.heartbeat import set_status
+from dynamaze.common.options import Range, ResultsFolder, check_numbers
 
 
 @dataclass(frozen=True)
 class Speed:
     """Measure the speeds of environments, rendering, agents, students, runner and start-up."""
 
-    repeats: int = 5
+    repeats: Annotated[int, Range(1, limit=1000)] = 5
     """Timings of each pair; the table shows medians."""
-    output: Path = Path()
+    output: ResultsFolder = Path()
     """Folder of `results/speed.csv`; the working directory by default."""
 
 
@@ -47,11 +49,13 @@ def main(config: Speed) -> None:
     Raises:
         ValueError: for fewer than 1 repeat.
     """
-    checked_integer("repeats", config.repeats, 1)
+    check_numbers(config)
     console = Console()
     rows: list[SpeedRow] = []
     for measure in MEASUREMENTS:
-        with console.status(f"measuring {measure.__name__.replace('_', ' ')} ..."):
+        task = f"measuring {measure.__name__.replace('_', ' ')} ..."
+        set_status(task)
+        with console.status(task):
             rows += measure(config.repeats)
     grid = Grid(*(name.replace("_", " ") for name in SpeedRow._fields), title="Speeds (medians)")
     for row in rows:

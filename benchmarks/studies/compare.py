@@ -70,7 +70,7 @@ from dynamaze.benchmarks.studies.comparison import (
     recovery_curve,
 )
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.validation import checked_integer, checked_number
+from dynamaze.common.options import Count, Fraction, NonNegative, Runs, Seconds, Steps
 
 CURVE_POINTS = 100
 """Points of each stored curve, at most."""
@@ -131,19 +131,19 @@ class CompareConfig(ExperimentConfig):
     env: tuple[str, ...] = ("DynaMazeShortcut-v0",)
     """Environments: an id, with arguments "DynaMaze-v0(slip_probability=0.2)"; or module:name of
     what makes one; also LABEL=ENVIRONMENT."""
-    steps: int | None = None
+    steps: Steps | None = None
     """Real steps of each run; by default 6000, unless a number of episodes is given."""
-    episodes: int | None = None
+    episodes: Count | None = None
     """Episodes of each run, instead of steps."""
-    runs: int = 100
+    runs: Runs = 100
     """Runs of each agent in each environment."""
-    run_limit: float | None = 600.0
+    run_limit: Seconds | None = 600.0
     """Seconds after which a run is stopped and counts as failed."""
-    gamma: float = 0.95
+    gamma: Fraction = 0.95
     """Discount of the exact regret."""
-    recovery_window: int = 200
+    recovery_window: Steps = 200
     """Steps of the window whose mean reward tells whether an agent has recovered."""
-    recovery_fraction: float = 0.75
+    recovery_fraction: NonNegative = 0.75
     """Fraction of the best possible reward rate from which it has."""
 
     def __post_init__(self) -> None:
@@ -212,12 +212,6 @@ class CompareConfig(ExperimentConfig):
             raise ValueError(
                 f"steps={self.steps} and episodes={self.episodes}; expected one of them"
             )
-        for name in ("steps", "episodes"):
-            if getattr(self, name) is not None:
-                checked_integer(name, getattr(self, name), 1)
-        checked_number("gamma", self.gamma, 0, 1)
-        checked_integer("recovery_window", self.recovery_window, 1)
-        checked_number("recovery_fraction", self.recovery_fraction, 0)
         for kind, entries in self.entries._asdict().items():
             names = [entry.name for entry in entries]
             if not names:

@@ -40,7 +40,7 @@ from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, derive_seed
 from dynamaze.common.optional_imports import optional_import
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.options import Count, Runs, Steps
 
 ENV = "DynaMazeContinuous-v0"
 STEP_REWARD = -0.01
@@ -85,15 +85,15 @@ class ContinuousLearningConfig(ExperimentConfig):
     title: ClassVar[str] = f"{ENV}, at the end"
     swept: ClassVar[tuple[str, ...]] = ("ppo_steps", "sac_steps")
 
-    runs: int = 10
+    runs: Runs = 10
     """Runs for each curve."""
-    ppo_steps: int = 102_400
+    ppo_steps: Steps = 102_400
     """Steps of each run of PPO, in 8 environments together."""
-    sac_steps: int = 25_000
+    sac_steps: Steps = 25_000
     """Steps of each run of SAC."""
-    points: int = 25
+    points: Count = 25
     """Evaluations of the policy in a run, the last at its end."""
-    episodes: int = 20
+    episodes: Count = 20
     """Episodes of each evaluation."""
 
     @property
@@ -111,16 +111,6 @@ class ContinuousLearningConfig(ExperimentConfig):
             "n runs; 95% intervals: by order statistics of the median of the steps (500 where the "
             f"goal is not reached), and Wilson's of the success rate; {FEW_RUNS_NOTE}"
         )
-
-    def check(self) -> None:
-        """Check the options before anything runs.
-
-        Raises:
-            ValueError: for fewer than 2 runs, or another number below 1.
-        """
-        super().check()
-        for name in ("ppo_steps", "sac_steps", "points", "episodes"):
-            checked_integer(name, getattr(self, name), 1)
 
 
 class PolicyScore(NamedTuple):

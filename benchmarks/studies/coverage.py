@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import NormalDist
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -66,7 +66,8 @@ from dynamaze.benchmarks.harness.curves import interval_columns, interval_of
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.common.arrays import BoolArray, FloatArray
-from dynamaze.common.validation import checked_choice, checked_integer
+from dynamaze.common.options import Range, Runs
+from dynamaze.common.validation import checked_choice
 
 LEAST = 0.93
 """Intervals that cover less are marked."""
@@ -95,6 +96,10 @@ class DataSet(NamedTuple):
     checks: tuple[Check, ...]
 
 
+MOST_RESULTS = 10**7
+"""Results of the samples of a batch, which fill the memory."""
+
+
 @dataclass(frozen=True)
 class CoverageConfig(ExperimentConfig):
     """Coverage of the intervals: data like those of the figures, and stored runs."""
@@ -103,17 +108,17 @@ class CoverageConfig(ExperimentConfig):
     title: ClassVar[str] = "Coverage of the 95% intervals"
     swept: ClassVar[tuple[str, ...]] = ("data", "stored")
 
-    runs: int = 10
+    runs: Runs = 10
     """Batches of samples of each distribution."""
-    samples: int = 1000
+    samples: Annotated[int, Range(1, limit=10**5)] = 1000
     """Samples of each batch, for each n."""
-    numbers: tuple[int, ...] = (2, 3, 5, 10, 30, 100, 500)
+    numbers: tuple[Annotated[int, Range(2, limit=10**4)], ...] = (2, 3, 5, 10, 30, 100, 500)
     """Numbers n of runs."""
-    repetitions: int = 400
+    repetitions: Annotated[int, Range(1, limit=10**5)] = 400
     """Bootstrap samples of each interval."""
     data: tuple[str, ...] = ()
     """Distributions, by default all."""
-    stored: int = 6
+    stored: Annotated[int, Range(0, limit=10**4)] = 6
     """Columns of the tables of single runs in results/ that are drawn from, at most."""
 
     @property
@@ -143,10 +148,11 @@ class CoverageConfig(ExperimentConfig):
         super().check()
         for name in self.data:
             checked_choice("data", name, data_sets())
-        for number in self.numbers:
-            checked_integer("numbers", number, 2)
-        checked_integer("samples", self.samples, 1)
-        checked_integer("repetitions", self.repetitions, 1)
+        if self.samples * max(self.numbers) > MOST_RESULTS:
+            raise ValueError(
+                f"samples={self.samples} of up to {max(self.numbers)} runs; expected at most "
+                f"{MOST_RESULTS // max(self.numbers)}"
+            )
 
 
 def run(config: CoverageConfig, runner: Runner | None = None) -> Tables:

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -51,6 +51,7 @@ from dynamaze.benchmarks.harness.curves import interval_of, mean_columns
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, column
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.options import Count, NonNegative, Range, Runs
 
 ENV = "DynaMaze-v0"
 OBSERVATIONS = {"one_hot": "one-hot numbers", "picture": "noisy pictures"}
@@ -71,21 +72,21 @@ class DeepBeliefConfig(ExperimentConfig):
     title: ClassVar[str] = "Pre-training of a deep belief network"
     swept: ClassVar[tuple[str, ...]] = ("labelled",)
 
-    runs: int = 20
+    runs: Runs = 20
     """Runs of each setting, each with its own data and weights."""
-    labelled: tuple[int, ...] = (20, 50, 100, 200)
+    labelled: tuple[Count, ...] = (20, 50, 100, 200)
     """Numbers of labelled transitions, those with their next cell."""
-    unlabelled: int = 2000
+    unlabelled: Annotated[int, Range(0, limit=10**6)] = 2000
     """Inputs without a label."""
-    held_out: int = 2000
+    held_out: Count = 2000
     """Transitions on which the error is measured."""
-    noise: float = 0.2
+    noise: NonNegative = 0.2
     """Standard deviation of a picture's noise."""
-    hidden: tuple[int, ...] = (64, 64)
+    hidden: tuple[Annotated[int, Range(1, limit=4096)], ...] = (64, 64)
     """Units of the hidden layers."""
-    pretraining_steps: int = 2000
+    pretraining_steps: Annotated[int, Range(0, limit=10**8)] = 2000
     """Steps of contrastive divergence for each layer."""
-    tuning_steps: int = 500
+    tuning_steps: Annotated[int, Range(0, limit=10**8)] = 500
     """Steps of back-propagation."""
 
     @property

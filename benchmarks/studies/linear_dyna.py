@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -32,6 +32,7 @@ from dynamaze.benchmarks.harness.curves import plot_methods, run_methods, summar
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, run_seed
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.options import Count, PlanningSteps, Range, Runs
 
 
 class LinearDynaMethod(NamedTuple):
@@ -60,13 +61,13 @@ class LinearDynaConfig(ExperimentConfig):
     name: ClassVar[str] = "linear_dyna"
     title: ClassVar[str] = "Linear Dyna on the Boyan chain"
 
-    runs: int = 30
+    runs: Runs = 30
     """Runs for each curve."""
-    episodes: int = 60
+    episodes: Count = 60
     """Episodes of each run."""
-    num_features: int = 25
+    num_features: Annotated[int, Range(2, limit=1000)] = 25
     """Features of the chain: 25 give 98 states including the terminal one, 4 give Boyan's 14."""
-    planning_steps: int = 10
+    planning_steps: PlanningSteps = 10
     """Updates after each real step."""
 
     @property

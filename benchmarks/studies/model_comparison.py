@@ -49,7 +49,7 @@ from dynamaze.benchmarks.harness.analysis.table import (
     stack_runs,
 )
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting, check_runs
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.benchmarks.studies.model_trial import (
     MAZES,
@@ -59,6 +59,7 @@ from dynamaze.benchmarks.studies.model_trial import (
     run_model,
 )
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.options import Runs, Seed
 from dynamaze.common.validation import checked_choice
 
 SLOW = ("gaussian_process", "deep_belief", "ensemble")
@@ -85,11 +86,11 @@ class ModelComparisonConfig(ExperimentConfig):
     title: ClassVar[str] = "Environment models"
     swept: ClassVar[tuple[str, ...]] = ("slow_runs", "models", "mazes")
 
-    runs: int = 30
+    runs: Runs = 30
     """Runs of each model in each maze."""
-    slow_runs: int = 4
+    slow_runs: Runs = 4
     """Runs of Gaussian process, deep belief network, ensemble; in continuous mazes of all."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of all random numbers; times vary."""
     models: tuple[str, ...] = ()
     """Some of the models, by name (an unknown one lists them); all by default."""
@@ -127,7 +128,6 @@ class ModelComparisonConfig(ExperimentConfig):
             ValueError: for fewer than 2 runs, or an unknown model.
         """
         super().check()
-        check_runs(self.slow_runs, "slow_runs")
         for model in self.models:
             checked_choice("models", model, sorted(MODELS))
 

@@ -59,6 +59,7 @@ from dynamaze.benchmarks.harness.curves import draw_curve, reward_curve
 from dynamaze.benchmarks.harness.experiment import AgentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, column, run_seed
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.options import Fraction, NonNegative, Positive, Runs
 from dynamaze.common.validation import checked_choice
 
 METHODS = ("Dyna-Q", "Dyna-Q+", "Scored", "Uncertainty", "Scored + uncertainty")
@@ -90,15 +91,15 @@ class ModelConfidenceConfig(AgentConfig):
     title: ClassVar[str] = "Uncertainty and confidence"
     swept: ClassVar[tuple[str, ...]] = ("models",)
 
-    runs: int = 200
+    runs: Runs = 200
     """Runs of each method in each maze."""
-    kappa: float = 1e-3
+    kappa: NonNegative = 1e-3
     """Weight of Dyna-Q+'s bonus."""
-    weight: float = 0.04
+    weight: NonNegative = 0.04
     """Weight of the uncertainty bonus; with 1 - gamma or more the agent only explores."""
-    change_rate: float = 1e-3
+    change_rate: Fraction = 1e-3
     """Prior rate of changes of the environment per step."""
-    prior_strength: float = 3000
+    prior_strength: Positive = 3000
     """Strength of this prior, in steps of experience."""
     models: tuple[str, ...] = ("latest_outcome", "maximum_likelihood")
     """The wrapped models."""

@@ -44,7 +44,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -93,6 +93,7 @@ from dynamaze.benchmarks.studies.corrupted_model import (
     total_variation_error,
 )
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.options import PlanningSteps, PositiveFraction, Range, Runs
 from dynamaze.common.validation import checked_choice
 from dynamaze.envs import PRESETS, GridEnv
 
@@ -113,17 +114,17 @@ class ModelErrorConfig(AgentConfig):
     title: ClassVar[str] = "Planning with a corrupted model"
     swept: ClassVar[tuple[str, ...]] = ("kinds",)
 
-    runs: int = 100
+    runs: Runs = 100
     """Runs of each agent with each model."""
-    steps: int = 12_000
+    steps: Annotated[int, Range(2, limit=10**8)] = 12_000
     """Real steps of each run; a change comes after half of them."""
-    planning_steps: int = 10
+    planning_steps: PlanningSteps = 10
     """Updates after each real step; dynamic programming updates until convergence."""
-    learning_rate: float = 0.5
+    learning_rate: PositiveFraction = 0.5
     """Step size alpha."""
-    initial_value: float = 1.0
+    initial_value: Annotated[float, Range()] = 1.0
     """Initial values: the largest possible return."""
-    pair_rate: float = 0.3
+    pair_rate: PositiveFraction = 0.3
     """Step size of the averages by which a selective planner scores a pair."""
     kinds: tuple[Literal["noise", "closed", "opened", "capacity"], ...] = (
         "noise",

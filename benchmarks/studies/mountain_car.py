@@ -43,6 +43,7 @@ from dynamaze.benchmarks.harness.curves import (
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, run_seed
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.options import Count, PlanningSteps, Runs
 
 
 class MountainCarMethod(NamedTuple):
@@ -73,13 +74,13 @@ class MountainCarConfig(ExperimentConfig):
     name: ClassVar[str] = "mountain_car"
     title: ClassVar[str] = "Linear Dyna on Mountain Car"
 
-    runs: int = 10
+    runs: Runs = 10
     """Runs for each curve."""
-    episodes: int = 20
+    episodes: Count = 20
     """Episodes of each run."""
-    planning_steps: int = 10
+    planning_steps: PlanningSteps = 10
     """Updates after each real step."""
-    time_limit: int = 1000
+    time_limit: Count = 1000
     """Steps after which an episode is cut off."""
 
     @property

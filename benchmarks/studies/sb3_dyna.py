@@ -58,6 +58,7 @@ from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, derive_seed
 from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.options import Runs
 
 METHODS = ("model-free", "learned model", "true environment")
 
@@ -167,7 +168,7 @@ class SB3DynaConfig(ExperimentConfig):
     title: ClassVar[str] = "Real steps until the maze is solved"
     swept: ClassVar[tuple[str, ...]] = ("tasks",)
 
-    runs: int = 8
+    runs: Runs = 8
     """Runs of each algorithm, method and number of gradient steps."""
     tasks: tuple[Literal["grid-dqn", "point-dqn", "point-sac"], ...] = ()
     """Some of the mazes and algorithms; all by default."""

@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -38,7 +38,7 @@ from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner, derive_seed
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.options import Count, Range, Runs
 
 PARTS = 10
 SIGMAS = 5.0
@@ -57,11 +57,11 @@ class SoakConfig(ExperimentConfig):
     name: ClassVar[str] = "soak"
     title: ClassVar[str] = "Soak test"
 
-    runs: int = 10
+    runs: Runs = 10
     """Independent runs, each with environments of its own."""
-    steps: float = 1e8
+    steps: Annotated[float, Range(1, limit=10**15)] = 1e8
     """Steps of all environments of a run together."""
-    num_envs: int = 4096
+    num_envs: Count = 4096
     """Environments stepped at once."""
 
     @property
@@ -90,7 +90,6 @@ class SoakConfig(ExperimentConfig):
                 environment in each tenth of a run.
         """
         super().check()
-        checked_integer("num_envs", self.num_envs, 1)
         if not self.steps >= PARTS * self.num_envs:
             raise ValueError(
                 f"steps={self.steps:g} of {self.num_envs} environments; expected >= "

@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from ..common.options import OutputFolder
 from ..common.registration import ENVIRONMENTS
 from ..common.storage import write_atomically
 from ..envs.base import MazeEnv
@@ -55,7 +56,7 @@ PAGE = """\
 class Pages:
     """Write the environments' pages, each with an animation."""
 
-    output: Path = Path("docs/environments")
+    output: OutputFolder = Path("docs/environments")
     """Folder of the pages."""
 
 

@@ -12,6 +12,7 @@ import tyro
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.rendering.window import require_display
 
+from ..common.options import Fraction, Seed32
 from ..common.registration import ENVIRONMENTS
 from ..viewer.environment import make_env
 from ..viewer.walk import WalkSession, WalkState, play_in_terminal, play_in_window
@@ -39,9 +40,9 @@ class Play:
     """Play in the terminal, without a window: type w, a, s, d or arrow keys, then Enter."""
     layout: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Another layout: a text file of #, ., S and G rows; `@ STEP` lines begin later phases."""
-    slip_probability: Annotated[float | None, tyro.conf.arg(metavar="P")] = None
+    slip_probability: Annotated[Fraction | None, tyro.conf.arg(metavar="P")] = None
     """Probability that a step goes to one side of the chosen direction."""
-    seed: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    seed: Annotated[Seed32 | None, tyro.conf.arg(metavar="N")] = None
     """Seed of all random numbers. By default each run is different."""
 
 

@@ -11,18 +11,23 @@ import numpy as np
 import tyro
 
 from dynamaze.agents import DynaQ, DynaQPlus, QLearning
-from dynamaze.benchmarks.harness.agent_runs.resolver import (
-    AGENTS,
-    POLICY_FILES,
-    resolve_agent,
-)
+from dynamaze.benchmarks.harness.agent_runs.resolver import POLICY_FILES, resolve_agent
 from dynamaze.distill.export.load import LoadedPolicy, open_policy
-from dynamaze.envs import GridEnv
 from dynamaze.envs.base import MazeEnv
 from dynamaze.envs.rendering.window import require_display
 
+from ..common.options import (
+    Count,
+    Fraction,
+    NonNegative,
+    OutputFile,
+    PlanningSteps,
+    PositiveFraction,
+    Range,
+    Seed32,
+    check_numbers,
+)
 from ..common.registration import ENVIRONMENTS
-from ..common.validation import checked_integer, checked_number
 from ..viewer.environment import Camera, make_env
 from ..viewer.overlays import overlays_of
 from ..viewer.policies import FixedPolicyAgent
@@ -37,6 +42,7 @@ from ..viewer.window import (
     open_window,
 )
 from .watched_agents import watchable_agent
+from .watched_envs import make_agent_env, suited_agent
 
 KEYS = (
     "space: pause or continue;  N or right arrow: one step;  + and -: speed;  Esc or Q: end\n"
@@ -62,6 +68,10 @@ PLANES = (3, None, None)
 """Observation shape of students of whole mazes: planes of walls, agent and goals, of any size."""
 
 
+NumSteps = Annotated[int, Range(0, limit=10**15)]
+Size = Annotated[int, Range(3, limit=999)]
+
+
 @dataclass(frozen=True)
 class Watch:
     """Watch an agent learn in a window.
@@ -85,38 +95,44 @@ class Watch:
     env_id: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ID]")] = None
     """Id of the environment; Gymnasium's own (FrozenLake-v1, Taxi-v4) can be watched as well. By
     default DynaMazeShortcut-v0, or the environment of the policy."""
-    agent: Annotated[str, tyro.conf.arg(metavar="AGENT")] = "DynaQPlus"
+    agent: Annotated[str | None, tyro.conf.arg(metavar="AGENT")] = None
     """The agent: DynaQPlus, DynaQ or QLearning with the options below; another name, such as
     random, TreeSearch or PPO, also with arguments: "DynaQ(model='linear')"; a file (.safetensors,
-    .onnx, .npz, .zip); or module:name or path/file.py:name of your own."""
+    .onnx, .npz, .zip); or module:name or path/file.py:name of your own. By default DynaQPlus, and
+    Dyna-Q with tile coding for a point in a maze. Agents that learn in one maze see one of the
+    generated mazes, unless --levels is given."""
     policy: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """The same as --agent FILE, for a distilled student in .safetensors or .onnx."""
-    planning_steps: int = 50
+    planning_steps: PlanningSteps = 50
     """Simulated steps after each real step, n (not QLearning)."""
-    learning_rate: float = 1.0
+    learning_rate: PositiveFraction = 1.0
     """Step size, alpha; 1 suits deterministic environments, 0.1 stochastic ones."""
-    gamma: float = 0.95
+    gamma: Fraction = 0.95
     """Discount, of the agent and of the regret."""
-    epsilon: float = 0.1
+    epsilon: Fraction = 0.1
     """Probability of a random action."""
-    kappa: float = 1e-3
+    kappa: NonNegative = 1e-3
     """Weight of the bonus for pairs not tried for a long time (DynaQPlus only)."""
     model: Literal["latest_outcome", "maximum_likelihood", "stored_experience"] = "latest_outcome"
     """Model of the environment (not QLearning)."""
-    steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    steps: Annotated[NumSteps | None, tyro.conf.arg(metavar="N")] = None
     """End after this number of steps. By default when the window is closed."""
-    fps: float = 30
+    fps: NonNegative = 30
     """Steps per second; 0 for unlimited."""
-    seed: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    seed: Annotated[Seed32 | None, tyro.conf.arg(metavar="N")] = None
     """Seed of all random numbers. By default each run is different."""
     layout: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Another layout: a text file of #, ., S and G rows; `@ STEP` lines begin later phases."""
-    slip_probability: Annotated[float | None, tyro.conf.arg(metavar="P")] = None
+    size: Annotated[Size | None, tyro.conf.arg(metavar="N")] = None
+    """Rows and columns of generated mazes."""
+    levels: Annotated[Count | None, tyro.conf.arg(metavar="N")] = None
+    """Number of generated mazes that take turns."""
+    slip_probability: Annotated[Fraction | None, tyro.conf.arg(metavar="P")] = None
     """Probability that a step goes to one side of the chosen direction."""
     overlay: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME ...]")] = ()
     """Overlays shown from the beginning: state-values, action-values, policy, visit-counts,
     predicted-walls, planning-updates."""
-    save: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
+    save: Annotated[OutputFile | None, tyro.conf.arg(metavar="FILE")] = None
     """Record a video: a name in .gif, .png or .mp4. Together with --steps it needs no display, and
     shows its progress."""
 
@@ -193,11 +209,20 @@ def make_watched_env(config: Watch, student: LoadedPolicy | None = None) -> gym.
         options = {name: options[name] for name in names}
     if student is not None and env_id in ENVIRONMENTS and _observes_planes(student.policy):
         options.setdefault("observation", "planes")
-    for name in ("layout", "slip_probability"):
+    for name in ("layout", "slip_probability", "size", "levels"):
         if getattr(config, name) is not None:
             options[name] = getattr(config, name)
-    name = config.agent.partition("(")[0].strip()
-    return make_env(env_id, table=student is None and name in AGENTS, **options)
+    try:
+        if student is not None:
+            return make_env(env_id, **options)
+        return make_agent_env(env_id, suited_agent(env_id, config.agent), options)
+    except TypeError as error:
+        given = [name for name in options if f"'{name}'" in str(error)]
+        if not given:
+            raise
+        raise ValueError(
+            f"{given[0]}={options[given[0]]!r}; {env_id} has no such option"
+        ) from error
 
 
 def _observes_planes(policy: Any) -> bool:
@@ -228,9 +253,9 @@ def make_session(
     """
     camera = Camera(env, max_size_on_desktop() if visible else MAX_SIZE)
     recorded = RecordStatistics(env, camera, config.gamma)
-    name: str = config.agent
     agent: Watchable
     if student is None:
+        name = config.agent or suited_agent(_id(env), None).partition("(")[0]
         agent = make_agent(config, recorded)
     else:
         name = Path(config.policy or student.kind).name
@@ -255,16 +280,12 @@ def make_agent(config: Watch, env: gym.Env[Any, Any]) -> Watchable:
         TypeError: an environment whose spaces are not discrete.
         ValueError: a number outside its range, or an unknown agent.
     """
-    if config.agent not in TABLE_AGENTS:
+    name = suited_agent(_id(env), config.agent)
+    if name not in TABLE_AGENTS:
         seed = config.seed
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1)[0] >> 1)
-        return watchable_agent(resolve_agent(config.agent), env, seed, config.steps)
-    if isinstance(env.unwrapped, MazeEnv) and not isinstance(env.unwrapped, GridEnv):
-        raise TypeError(
-            f"{_id(env)} has no cells, so {config.agent} has no table of them; expected another "
-            "agent, such as --agent random or --agent PPO"
-        )
+        return watchable_agent(resolve_agent(name), env, seed, config.steps)
     direct: dict[str, Any] = {
         "learning_rate": config.learning_rate,
         "gamma": config.gamma,
@@ -272,9 +293,9 @@ def make_agent(config: Watch, env: gym.Env[Any, Any]) -> Watchable:
         "seed": config.seed,
     }
     planning: dict[str, Any] = {"planning_steps": config.planning_steps, "model": config.model}
-    if config.agent == "QLearning":
+    if name == "QLearning":
         return QLearning(env, **direct)
-    if config.agent == "DynaQ":
+    if name == "DynaQ":
         return DynaQ(env, **direct, **planning)
     return DynaQPlus(env, **direct, **planning, kappa=config.kappa)
 
@@ -299,23 +320,19 @@ def _checked(config: Watch) -> Watch:
     Raises:
         ValueError: a number outside its range, or an option of the table agents for another one.
     """
-    checked_number("fps", config.fps, 0)
-    for name, number in (("steps", config.steps), ("seed", config.seed)):
-        if number is not None:
-            checked_integer(name, number, 0)
-    if config.save is not None and not Path(config.save).name:
-        raise ValueError(f"save={config.save!r}; expected the name of a file")
-    if Path(config.agent).suffix in POLICY_FILES:
+    check_numbers(config)
+    if config.agent is not None and Path(config.agent).suffix in POLICY_FILES:
         if config.policy is not None:
             raise ValueError(
                 f"agent {config.agent!r} and policy {config.policy!r}; expected one of them"
             )
         config = replace(config, policy=config.agent, agent=Watch.agent)
-    if config.agent not in TABLE_AGENTS:
+    agent = suited_agent(config.env_id or DEFAULT_ENV_ID, config.agent)
+    if agent not in TABLE_AGENTS:
         for name in TABLE_OPTIONS:
             if getattr(config, name) != getattr(Watch, name):
                 raise ValueError(
-                    f"{name}={getattr(config, name)!r} with agent {config.agent!r}; expected it "
+                    f"{name}={getattr(config, name)!r} with agent {agent!r}; expected it "
                     f'in parentheses, as in --agent "DynaQ({name}={getattr(config, name)!r})"'
                 )
     return config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from queue import Queue
 from threading import Semaphore, Thread
 from typing import Any
@@ -128,6 +129,10 @@ class StepTap(gym.Wrapper[Any, Any, Any, Any]):
         self.is_open: bool | None = None
         self._observation: Any = None
         self._episode, self._length, self._total = -1, 0, 0.0
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """Return a deep copy of the environment inside: steps of a search do not count."""
+        return deepcopy(self.env, memo)
 
     @property
     def spec(self) -> Any:  # type: ignore[override]  # as of `gym.Wrapper`

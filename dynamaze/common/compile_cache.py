@@ -32,7 +32,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
-from numba.core import config
+from numba.core import config, event
 from numba.core.caching import (
     CompileResultCacheImpl,
     FunctionCache,
@@ -42,6 +42,7 @@ from numba.core.caching import (
 )
 from platformdirs import user_cache_path
 
+from .compiling import compilation
 from .version import __version__
 
 PACKAGE = __name__.partition(".")[0]
@@ -66,6 +67,21 @@ INTERPRETED: bool = config.DISABLE_JIT  # type: ignore[attr-defined]  # read fro
 
 _FOREIGN: set[Callable[..., Any]] = set()
 """Functions outside the package that were compiled by its decorators."""
+
+
+class _CompilationEvents(event.Listener):
+    """Listener of Numba's compilations, those of code that the cache has not."""
+
+    def on_start(self, event: Any) -> None:
+        """Record that one begins."""
+        compilation.begin()
+
+    def on_end(self, event: Any) -> None:
+        """Record that it has ended, also by an error."""
+        compilation.end()
+
+
+event.register("numba:compile", _CompilationEvents())
 
 
 def cached(dispatcher: Any, name: str = "") -> Any:

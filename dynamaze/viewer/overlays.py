@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dynamaze.agents import Agent, Planning
+from dynamaze.agents.core.spaces import TableRows
 from dynamaze.common.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from dynamaze.envs import GridEnv, Layout
 from dynamaze.envs.base import MazeEnv
@@ -233,6 +234,8 @@ def cell_observations(agent: Agent, maze: MazeEnv) -> Any:
     """
     states = np.arange(maze.layout.num_cells)
     # Such as an agent that observes patches: a row of its table is then not a cell.
+    if not isinstance(agent.encoder, TableRows):
+        return None
     if agent.spaces.observation != maze.observation_space or agent.rows.size != states.size:
         return None
     observations = maze.observation_encoder.encode_batch(states, np.zeros_like(states))

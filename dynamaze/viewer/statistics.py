@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from copy import deepcopy
 from typing import Any
 
 import gymnasium as gym
@@ -122,6 +123,10 @@ class RecordStatistics(gym.Wrapper[Any, Any, Any, Any]):
         self.final_snapshot: Any = None
         self.initial_snapshot: Any = None
         self.keep_snapshots = True
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """Return a deep copy of the environment inside: steps of a search do not count."""
+        return deepcopy(self.env, memo)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -327,10 +328,17 @@ class StableBaselinesAgent:
     """Its arguments, without policy and environment; on the CPU unless they say otherwise."""
 
     def __call__(self, env: gym.Env[Any, Any], *, seed: int) -> Any:
-        """Make the model."""
+        """Make the model.
+
+        Raises:
+            ValueError: for spaces or arguments that the algorithm does not support.
+        """
         arguments = dict(self.arguments)
         policy = arguments.pop("policy", None) or self._policy(env.observation_space)
-        return self.algorithm(policy, env, seed=seed, **{"device": "cpu", **arguments})
+        try:
+            return self.algorithm(policy, env, seed=seed, **{"device": "cpu", **arguments})
+        except AssertionError as error:  # the library's way to refuse spaces
+            raise ValueError(f"agent {self.algorithm.__name__}: {error}") from error
 
     def _policy(self, space: spaces.Space[Any]) -> str:
         if isinstance(space, spaces.Dict):
@@ -378,7 +386,7 @@ class StoredAgent:
             return open_policy(self.path).policy
         if ending == ".npz":
             return _load_checkpoint(self.path, env, seed)
-        return StoredModel(_load_sb3(self.path))
+        return StoredModel(load_sb3_model(self.path))
 
 
 class StoredModel:
@@ -404,7 +412,12 @@ def _load_checkpoint(path: Path, env: gym.Env[Any, Any], seed: int) -> Any:
     return agent
 
 
-def _load_sb3(path: Path) -> Any:
+def load_sb3_model(path: str | os.PathLike[str]) -> Any:
+    """Load a model of Stable-Baselines3, whose file may run any code.
+
+    Raises:
+        ValueError: for a damaged or foreign file.
+    """
     from dynamaze.distill.teachers import sb3
 
-    return sb3.load_sb3(path, sb3.algorithm_of_file(path))
+    return sb3.load_sb3(path, sb3.algorithm_of_file(Path(path)))

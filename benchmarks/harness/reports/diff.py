@@ -35,6 +35,7 @@ from dynamaze.benchmarks.harness.analysis.table import (
 from dynamaze.benchmarks.harness.reports.export import SETTING_COLUMNS
 from dynamaze.benchmarks.harness.reports.run_metrics import NO_METRICS, RunMetrics, run_metrics
 from dynamaze.benchmarks.harness.store.database import Store, StoreError
+from dynamaze.common.options import OutputFile
 
 IDENTICAL = "identical bit for bit"
 DIFFERS, SAME, TOO_FEW = "differs", "no difference found", "too few runs for this interval"
@@ -241,7 +242,7 @@ class DiffConfig:
     """A store, or a CSV file with a column `run`."""
     second: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="B")]
     """Another one."""
-    output: Path | None = None
+    output: OutputFile | None = None
     """CSV file for the comparison."""
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import tyro
 
 from dynamaze.benchmarks.harness.store.database import Chunk, Store, StoredGroup, StoreError
+from dynamaze.common.options import OutputFolder
 from dynamaze.common.storage import open_atomically
 
 SETTING_COLUMNS = ("setting", "environment", "configuration", "run", "row", "state", "error")
@@ -34,7 +35,7 @@ class ExportConfig:
         "results/runs.sqlite"
     )
     """The store."""
-    output: Path = Path()
+    output: OutputFolder = Path()
     """Folder for the files NAME_runs.csv; the working directory by default."""
 
 

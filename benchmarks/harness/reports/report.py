@@ -29,6 +29,7 @@ from dynamaze.benchmarks.harness.analysis.table import Lines
 from dynamaze.benchmarks.harness.reports.export import file_stem, stored_experiments
 from dynamaze.benchmarks.harness.reports.run_metrics import metric_lines
 from dynamaze.benchmarks.harness.store.database import Store, StoredGroup, StoreError, Sweep
+from dynamaze.common.options import ResultsFolder
 from dynamaze.common.storage import write_atomically
 from dynamaze.common.validation import checked_choice
 from dynamaze.common.version import __version__
@@ -361,7 +362,7 @@ class ReportConfig:
     """Experiments; by default all that the store has."""
     store: Path | None = None
     """The store; by default results/runs.sqlite of the output."""
-    output: Path = Path()
+    output: ResultsFolder = Path()
     """Parent of the folder `results/`; the working directory by default."""
 
 

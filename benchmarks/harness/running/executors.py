@@ -24,11 +24,13 @@ from concurrent.futures import (
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
 from types import ModuleType
 from typing import Any
 
 from dynamaze.benchmarks.harness.running.one_thread import ONE_THREAD, environment
 from dynamaze.benchmarks.harness.running.workers import ENDING_SIGNALS, answer, start_worker
+from dynamaze.common.compiling import compilation
 
 MakeExecutor = Callable[[], Executor]
 
@@ -75,6 +77,7 @@ class WorkerProcesses(Executor):
         self._processes: list[Any] = [None] * workers
         self._jobs = [0] * workers
         self._places: dict[Future[Any], int] = {}
+        self._notice: Connection | None = None
         self._lock = threading.Lock()
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -118,12 +121,18 @@ class WorkerProcesses(Executor):
         for pool in self._pools:
             if pool is not None:
                 pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+        if self._notice is not None:
+            self._notice.close()
+            self._notice = None
 
     def _submit_to(self, place: int, job: Callable[[], Any]) -> Future[Any]:
         pool = self._pools[place]
         if pool is None:
             pool = ProcessPoolExecutor(
-                1, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker
+                1,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=start_worker,
+                initargs=(self._notices(),),
             )
             self._pools[place] = pool
             with _starting_processes():
@@ -132,6 +141,15 @@ class WorkerProcesses(Executor):
             self._processes[place] = next(iter((pool._processes or {}).values()), None)
             return future
         return pool.submit(job)
+
+    def _notices(self) -> Connection | None:
+        """Return where a worker tells that it compiles; None where nobody is told."""
+        if not compilation.is_announced:
+            return None
+        if self._notice is None:
+            receiver, self._notice = multiprocessing.Pipe(duplex=False)
+            threading.Thread(target=_pass_on, args=(receiver,), daemon=True).start()
+        return self._notice
 
     def _finish(self, place: int, outer: Future[Any], inner: Future[Any]) -> None:
         """Pass a result on; called in a thread of the worker's pool."""
@@ -146,6 +164,13 @@ class WorkerProcesses(Executor):
             outer.set_result(inner.result())
         else:
             outer.set_exception(error)
+
+
+def _pass_on(receiver: Connection) -> None:
+    """Wait until a worker tells that it compiles, and give notice here."""
+    with receiver, suppress(EOFError, OSError):  # all workers have ended
+        receiver.recv_bytes()
+        compilation.notify()
 
 
 class ExecutorHolder:

@@ -21,6 +21,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
+from dynamaze.common.heartbeat import line_printed, set_status
+
 ROWS = 15
 """Settings that have a row of their own; the others share one."""
 
@@ -203,6 +205,7 @@ class LineView:
 
     def begin(self, progress: SweepProgress) -> None:
         """Print the first line."""
+        set_status(progress.line)
         self._print(progress)
         self._ticker = _Ticker(lambda: self._update(progress))
 
@@ -227,6 +230,7 @@ class LineView:
     def _print(self, progress: SweepProgress) -> None:
         self._next = time.monotonic() + LINE_SECONDS
         self._console.print(progress.line(), highlight=False, markup=False, soft_wrap=True)
+        line_printed()
 
 
 class TerminalView:

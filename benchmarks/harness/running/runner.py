@@ -15,7 +15,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import groupby
 from statistics import fmean, median_low
 from types import TracebackType
@@ -45,6 +45,7 @@ from dynamaze.benchmarks.harness.store.fingerprint import (
     describe_configuration,
     describe_options,
 )
+from dynamaze.common.compiling import compilation
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 POLL_SECONDS = 1.0
@@ -529,8 +530,10 @@ def derive_seed(*numbers: int) -> int:
 @contextmanager
 def _shown(view: View, progress: SweepProgress) -> Iterator[None]:
     progress.began = time.monotonic()
-    view.begin(progress)
-    try:
-        yield
-    finally:
-        view.end(progress)
+    is_shown = not isinstance(view, NoView)
+    with compilation.announced() if is_shown else nullcontext():
+        view.begin(progress)
+        try:
+            yield
+        finally:
+            view.end(progress)

@@ -16,8 +16,9 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import lru_cache
+from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache, partial
+from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 import cloudpickle
@@ -26,6 +27,7 @@ from dynamaze.benchmarks.harness.analysis.table import Table
 from dynamaze.benchmarks.harness.running.one_thread import one_thread
 from dynamaze.benchmarks.harness.running.termination import Terminated
 from dynamaze.benchmarks.harness.store.database import RunRecord, encode_table
+from dynamaze.common.compiling import compilation
 
 Trial = Callable[..., Table]
 """One run: called with the configuration, a setting's arguments and the number of the run."""
@@ -81,17 +83,31 @@ def answer() -> int:
     return os.getpid()
 
 
-def start_worker() -> None:
+def start_worker(notices: Connection | None = None) -> None:
     """Prepare a process that the runner started.
 
     Ctrl-C in a terminal reaches the workers too, but it is the driver's business.
+
+    Args:
+        notices: where to tell the driver that this process compiles code.
     """
+    if notices is not None:
+        _until_the_end.enter_context(compilation.announced(partial(_send_notice, notices)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
     parent = multiprocessing.parent_process()
     if parent is not None:
         _end_with(parent)
+
+
+_until_the_end = ExitStack()
+"""Contexts of this process that are never left."""
+
+
+def _send_notice(notices: Connection) -> None:
+    with suppress(OSError):  # the driver has ended
+        notices.send_bytes(b"compiling")
 
 
 def _end_with(parent: Any) -> None:

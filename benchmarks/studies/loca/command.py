@@ -49,7 +49,7 @@ from dynamaze.benchmarks.harness.analysis.table import (
     stack_runs,
 )
 from dynamaze.benchmarks.harness.command_line import run_script
-from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting, check_runs
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
 from dynamaze.benchmarks.harness.running.runner import Runner
 from dynamaze.benchmarks.studies.loca.evaluation import (
     AdaptationResult,
@@ -60,6 +60,7 @@ from dynamaze.benchmarks.studies.loca.evaluation import (
 )
 from dynamaze.benchmarks.studies.loca.protocol import PHASES, LoCAProtocol
 from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.options import Fraction, NonNegative, Runs, Steps
 from dynamaze.common.validation import checked_choice
 from dynamaze.envs.loca.tasks import GAMMA
 
@@ -94,9 +95,9 @@ class LoCAComparisonConfig(ExperimentConfig):
     """Options that are arguments of the environment."""
     swept: ClassVar[tuple[str, ...]] = ("slow_runs", "agents", "sb3", "near")
 
-    runs: int = 10
+    runs: Runs = 10
     """Runs of each agent."""
-    slow_runs: int = 5
+    slow_runs: Runs = 5
     """Runs of each slow agent."""
     agents: tuple[str, ...] = ()
     """Agents: names (an unknown one lists them), all by default; or your own, or others, with
@@ -104,11 +105,11 @@ class LoCAComparisonConfig(ExperimentConfig):
     LABEL=AGENT."""
     sb3: bool = False
     """Include DQN of Stable-Baselines3, which takes minutes for a run."""
-    evaluation_interval: int = 500
+    evaluation_interval: Steps = 500
     """Real steps between two evaluations."""
-    near: float = 0.9
+    near: Fraction = 0.9
     """Normalised score from which an agent is near the optimum."""
-    steps: tuple[int, int, int] = (50_000, 25_000, 25_000)
+    steps: tuple[Steps, Steps, Steps] = (50_000, 25_000, 25_000)
     """Real steps of the three phases."""
 
     @property
@@ -166,7 +167,6 @@ class LoCAComparisonConfig(ExperimentConfig):
             ValueError: for fewer than 2 runs, an unknown agent, or a number outside its range.
         """
         super().check()
-        check_runs(self.slow_runs, "slow_runs")
         for name, text in map(named_text, self.agents):
             if not names_agent(text):
                 checked_choice("agents", name, sorted(AGENTS[self.variant]))
@@ -184,7 +184,7 @@ class LoCAConfig(LoCAComparisonConfig):
     variant: ClassVar[str] = "grid"
     env_options: ClassVar[tuple[str, ...]] = ("slip_probability",)
 
-    slip_probability: float = 0.25
+    slip_probability: Fraction = 0.25
     """Probability that an action is replaced by one of the four at random."""
 
 
@@ -196,13 +196,13 @@ class LoCAContinuousConfig(LoCAComparisonConfig):
     variant: ClassVar[str] = "continuous"
     env_options: ClassVar[tuple[str, ...]] = ("noise",)
 
-    runs: int = 5
+    runs: Runs = 5
     """Runs of each agent."""
-    evaluation_interval: int = 1000
+    evaluation_interval: Steps = 1000
     """Real steps between two evaluations."""
-    steps: tuple[int, int, int] = (20_000, 10_000, 10_000)
+    steps: tuple[Steps, Steps, Steps] = (20_000, 10_000, 10_000)
     """Real steps of the three phases."""
-    noise: float = 0.1
+    noise: NonNegative = 0.1
     """Standard deviation of the displacement's noise, in cells."""
 
 

@@ -18,6 +18,7 @@ from dynamaze.benchmarks.harness.command_line import (
     EXIT_ERROR,
     EXIT_USAGE,
     guard,
+    one_sentence,
     run_command,
     run_file,
 )
@@ -154,7 +155,7 @@ def test_run_script_reports_errors(
     with pytest.raises(SystemExit) as stop:
         command_line.run_script(str(source("bench run figure-8-2")))
     assert stop.value.code == EXIT_ERROR
-    assert capsys.readouterr().err == "dynamaze: runs=1; expected at least 2 for an interval\n"
+    assert capsys.readouterr().err == ("dynamaze: --runs=1; expected at least 2 for an interval\n")
 
 
 @pytest.mark.parametrize(
@@ -175,6 +176,46 @@ def test_old_option_names_new_one(
     assert run_command(name, BENCHMARK_COMMANDS[name], options) == EXIT_USAGE
     old = options[0].partition("=")[0]
     assert capsys.readouterr().err == f"dynamaze: {old} is now called {new}\n"
+
+
+BOX = """\
+╭─ Value error ────────────────────╮
+│ \x1b[1mError\x1b[0m parsing --x: 'a             │
+│ b'                               │
+│ ──────────────────────────────── │
+│ Argument helptext:               │
+╰──────────────────────────────────╯
+"""
+ASCII_BOX = """\
+ Value error
+ ----------------------------------
+  Error parsing --x.
+
+  Got errors:
+  - y
+ ----------------------------------
+  Argument helptext:
+"""
+BOX_OF_MISSING = """\
+╭─ Required options ───────────────╮
+│ Missing from x:                  │
+│     A                            │
+│         A file.                  │
+╰──────────────────────────────────╯
+"""
+
+
+@pytest.mark.parametrize(
+    ("box", "sentence"),
+    [
+        (BOX, "Error parsing --x: 'a b'"),
+        (ASCII_BOX, "Error parsing --x"),
+        (BOX_OF_MISSING, "Missing from x: A"),
+        ("", "wrong options"),
+    ],
+)
+def test_one_sentence_of_box(box: str, sentence: str) -> None:
+    assert one_sentence(box) == sentence
 
 
 def test_plot_only_needs_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

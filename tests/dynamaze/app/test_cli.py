@@ -199,9 +199,14 @@ def test_wrong_option_is_reported(options: list[str], hint: str) -> None:
         (["watch", "--fps", "nan"], "fps=nan; expected"),
         (["watch", "--steps", "-1"], "steps=-1; expected a whole number of at least 0"),
         (["watch", "--seed", "-1"], "seed=-1; expected a whole number of at least 0"),
+        (["watch", "--size", "7"], "--size=7; DynaMazeShortcut-v0 has no such option"),
         (["watch", "--layout", "nowhere.txt"], "layout='nowhere.txt' is neither"),
         (["watch", "--layout", "bad.txt"], "bad.txt: layout row 0, column 1"),
-        (["play", "--text", "--slip-probability", "3"], "slip_probability=3.0"),
+        (["play", "--text", "--slip-probability", "3"], "--slip-probability=3.0; expected"),
+        (["bench", "run", "figure-8-2", "--planning-steps", str(10**12)], "--planning-steps=10"),
+        (["bench", "run", "figure-8-4", "--seed", "-3"], "--seed=-3; expected a whole number"),
+        (["figures", "--output", "bad.txt"], "bad.txt' is a file; expected a folder"),
+        (["watch", "\x1b[31mred"], r"\x1b[31mred"),
         (["play", "--text", "FrozenLake-v1"], "FrozenLake-v1 is not a maze of DynaMaze"),
     ],
 )
@@ -212,6 +217,22 @@ def test_bad_input_gives_one_line(arguments: list[str], sentence: str, tmp_path:
     assert run.stderr.startswith("dynamaze: ")
     assert sentence in run.stderr
     assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("number", "kind"), [(10**12, "too little memory"), (10**20, "too large")])
+def test_number_beyond_memory_names_option(
+    number: int,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    agent = f"DynaQ(planning_steps={number})"
+    assert cli.main(["watch", "DynaMaze-v0", "--agent", agent, "--steps", "9", "--fps", "0"]) == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if "compiling" not in line]
+    assert len(errors) == 1
+    assert errors[0].startswith(f"dynamaze: {kind}")
+    assert agent in errors[0]
 
 
 def test_traceback_variable() -> None:

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
-from dynamaze.agents import Agent
+from dynamaze.agents import Agent, DynaQ
 from dynamaze.app.watch import Watch, main, make_session, make_watched_env
 from dynamaze.envs import DynaMazeEnv
 from dynamaze.envs.rendering import OVERLAYS, pressed_key
@@ -361,9 +362,51 @@ def test_watch_every_environment(
     assert f"{agent} in {env_id}: 30 steps" in capsys.readouterr().out
 
 
-def test_watch_rejects_table_without_cells(pygame: Any) -> None:
-    with pytest.raises(TypeError, match=r"DynaMazeContinuous-v0 has no cells, .* --agent random"):
-        main(Watch("DynaMazeContinuous-v0", steps=1))
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"env_id": "DynaMazeContinuous-v0"}, "DynaQ"),
+        ({"env_id": "DynaMazeContinuous-v0", "agent": "QLearning"}, "QLearning"),
+        ({"env_id": "DynaMazeContinuous-v0", "agent": "LinearDyna"}, "LinearDyna"),
+        ({"env_id": "DynaMazeLoCAContinuous-v0"}, "DynaQ"),
+        ({"env_id": "DynaMazeLoCA-v0"}, "DynaQPlus"),
+        ({"env_id": "DynaMazeGenerated-v0", "size": 7}, "DynaQPlus"),
+        ({"env_id": "DynaMazeGenerated-v0", "size": 7, "agent": "TreeSearch"}, "TreeSearch"),
+    ],
+)
+def test_watch_agent_that_suits(
+    pygame: Any, options: dict[str, Any], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(Watch(**options, steps=3, fps=0, seed=1))
+    shown = capsys.readouterr().out
+    assert f"{name} in {options['env_id']}: 3 steps" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "levels"),
+    [({}, 1), ({"levels": 3}, 3), ({"agent": "TreeSearch"}, 2**31), ({"agent": "random"}, 2**31)],
+)
+def test_table_agent_has_one_generated_maze(options: dict[str, Any], levels: int) -> None:
+    env = make_watched_env(Watch("DynaMazeGenerated-v0", size=5, **options))
+    found = {env.reset()[1]["level"] for _ in range(8)}
+    assert len(found) <= levels
+    assert (len(found) == 1) == (levels == 1)
+
+
+@pytest.mark.parametrize("observation", ["index", "coordinates"])
+def test_watch_checkpoint_gets_its_observations(
+    pygame: Any, observation: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env = gym.make("DynaMaze-v0", observation=observation)
+    DynaQ(env, planning_steps=1, seed=0).learn(20).save(tmp_path / "agent.npz")
+    main(Watch("DynaMaze-v0", agent=str(tmp_path / "agent.npz"), steps=3, fps=0, seed=1))
+    assert "agent.npz in DynaMaze-v0: 3 steps" in capsys.readouterr().out
+
+
+def test_watch_refuses_agent_of_other_actions(pygame: Any) -> None:
+    pytest.importorskip("stable_baselines3", reason="SAC needs it")
+    with pytest.raises(ValueError, match=r"agent SAC: .*Discrete"):
+        main(Watch(agent="SAC", steps=1))
 
 
 def test_watch_layout_from_file(

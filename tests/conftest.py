@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from gymnasium.envs.registration import register, registry
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 # The tests' matrices are small, and threads that share a core with others only wait for each other.
@@ -20,6 +21,12 @@ if cpu.exists() and "avx2" in cpu.read_text(encoding="utf-8"):
     os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
     os.environ.setdefault("MKL_CBWR", "COMPATIBLE")
     os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
+
+# Gymnasium 1.1 has them under their older numbers; the tests use none of the differences.
+for new, old in (("CliffWalking-v1", "CliffWalking-v0"), ("Taxi-v4", "Taxi-v3")):
+    if new not in registry:
+        spec = registry[old]
+        register(new, spec.entry_point, max_episode_steps=spec.max_episode_steps)
 
 # No test measures time, the first call of compiled code is slow, and a failure must come again.
 hypothesis.settings.register_profile("dynamaze", deadline=None, derandomize=True, max_examples=60)

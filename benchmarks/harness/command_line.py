@@ -22,7 +22,7 @@ import gymnasium as gym
 from dynamaze.benchmarks.harness.config_files import HELP, split_config, with_config
 from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS, Command
 from dynamaze.benchmarks.harness.running.termination import Terminated, orderly_termination
-from dynamaze.common.optional_imports import EXTRAS, missing_library_error
+from dynamaze.common.optional_imports import naming_extra
 from dynamaze.common.validation import did_you_mean
 
 EXIT_ERROR, EXIT_USAGE, EXIT_HANGUP, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 1, 2, 129, 130, 141
@@ -104,15 +104,8 @@ def run_command(name: str, command: Command, options: Sequence[str]) -> int:
         flag = option.partition("=")[0]
         if flag in OLD_OPTIONS:
             return print_error(f"{flag} is now called {OLD_OPTIONS[flag]}", EXIT_USAGE)
-    try:
+    with naming_extra(f"dynamaze {name}"):
         module = import_module(command.module)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name not in EXTRAS:
-            raise
-        purpose = f"dynamaze {name}"
-        raise missing_library_error(
-            error.name, extra=EXTRAS[error.name], purpose=purpose
-        ) from error
     options_type = config_type(module, command)
     options = with_config(paths, options_type, options)
     try:

@@ -84,7 +84,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         check_render_mode(maze_arguments.get("render_mode"), known)
         self._single_env = single_class(**maze_arguments)
         self.render_mode = self._single_env.render_mode
-        mode = AutoresetMode(autoreset_mode)
+        self.autoreset_mode = mode = AutoresetMode(autoreset_mode)
         self.metadata = {
             **self._single_env.metadata,
             "render_modes": known,
@@ -232,14 +232,23 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             AttributeError: if a single environment has nothing of that name.
         """
         results = []
-        for i in range(self.num_envs):
-            single = self._attach_single(i)
+
+        def use(single: Any) -> Any:
             attribute = single.get_wrapper_attr(name)
-            results.append(attribute(*args, **kwargs) if callable(attribute) else attribute)
-            self._detach_single(i, single)
+            return attribute(*args, **kwargs) if callable(attribute) else attribute
+
+        for i in range(self.num_envs):
+            results.append(self.with_single(i, use))
             if name == "reset":
                 self._batch.episode_step[i] = 0
         return tuple(results)
+
+    def with_single(self, i: int, function: Callable[[Any], Any]) -> Any:
+        """Return the result of a function of environment i as a single environment."""
+        single = self._attach_single(i)
+        result = function(single)
+        self._detach_single(i, single)
+        return result
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """Return an attribute of each single environment."""

@@ -118,13 +118,31 @@ def _is_instance(policy: Any, module: str, name: str) -> bool:
     return loaded is not None and isinstance(policy, getattr(loaded, name))
 
 
-class ProbabilityTeacher(LogitPolicy):
-    """Policy with probabilities only; its logits are their logarithms, none below log(1e-6)."""
+def _attribute_of_teacher(name: str) -> Any:
+    """Return a property of the same name of `self.teacher`."""
+    return property(
+        lambda self: getattr(self.teacher, name),
+        lambda self, value: setattr(self.teacher, name, value),
+    )
 
-    def __init__(self, policy: Any) -> None:
-        self.policy = policy
-        if hasattr(policy, "state_values"):
-            self.state_values = policy.state_values
+
+class _Wrapper(LogitPolicy):
+    """Teacher made of another policy, whose values, recurrent state and masks it has, if any."""
+
+    memory = _attribute_of_teacher("memory")
+    masks = _attribute_of_teacher("masks")
+    state_values = _attribute_of_teacher("state_values")
+
+    def __init__(self, teacher: Any) -> None:
+        self.teacher = teacher
+
+    def reset(self, episode_start: npt.NDArray[np.bool_] | None = None) -> None:
+        """Reset the recurrent state."""
+        self.teacher.reset(episode_start)
+
+
+class ProbabilityTeacher(_Wrapper):
+    """Policy with probabilities only; its logits are their logarithms, none below log(1e-6)."""
 
     def action_logits(self, observations: Any) -> FloatArray:
         """Return (queries, actions) logarithms of the probabilities."""
@@ -132,8 +150,8 @@ class ProbabilityTeacher(LogitPolicy):
 
     def action_probabilities(self, observations: Any) -> FloatArray:
         """Return the policy's (queries, actions) probabilities, checked."""
-        given = self.policy.action_probabilities(observations)
-        return checked_probabilities(given, self.policy)
+        given = self.teacher.action_probabilities(observations)
+        return checked_probabilities(given, self.teacher)
 
 
 class FunctionTeacher(LogitPolicy):
@@ -147,31 +165,14 @@ class FunctionTeacher(LogitPolicy):
         return as_numbers(f"the logits of {name_of(self)}", self.function(observations))
 
 
-def _attribute_of_teacher(name: str) -> Any:
-    """Return a property of the same name of `self.teacher`."""
-    return property(
-        lambda self: getattr(self.teacher, name),
-        lambda self, value: setattr(self.teacher, name, value),
-    )
-
-
-class TemperatureScaled(LogitPolicy):
+class TemperatureScaled(_Wrapper):
     """Teacher whose logits are divided by a temperature."""
 
     def __init__(self, teacher: Any, temperature: float) -> None:
         if distribution_of(teacher) != CATEGORICAL:
             raise TypeError("a temperature for continuous actions; expected none")
-        self.teacher, self.temperature = teacher, temperature
-        if hasattr(teacher, "state_values"):
-            self.state_values = teacher.state_values
-
-    # A state, and masks, are those of the teacher inside; missing if it has none.
-    memory = _attribute_of_teacher("memory")
-    masks = _attribute_of_teacher("masks")
-
-    def reset(self, episode_start: npt.NDArray[np.bool_] | None = None) -> None:
-        """Reset the recurrent state of the teacher, if it has one."""
-        self.teacher.reset(episode_start)
+        super().__init__(teacher)
+        self.temperature = temperature
 
     def action_logits(self, observations: Any) -> FloatArray:
         """Return the teacher's (queries, actions) logits divided by the temperature."""

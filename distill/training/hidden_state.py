@@ -239,7 +239,10 @@ def walk(path: str, root: Any, seen: set[int], *, keeps_numbers: bool = False) -
         yield place._replace(set=None) if keeps else place
         if depth < MAX_DEPTH:
             keeps = keeps or (hasattr(value, "get_state") and hasattr(value, "set_state"))
-            waiting.extend((depth + 1, keeps, inner) for inner in _inside(place.path, value))
+            for inner in _inside(place.path, value):
+                # Our sources store their own numbers, not those of a user's functions in them.
+                is_users = _is_library(type(value).__module__) and _is_users_function(inner.value)
+                waiting.append((depth + 1, keeps and not is_users, inner))
 
 
 def _inside(path: str, value: Any) -> Iterator[Place]:
@@ -299,6 +302,11 @@ def _names(code: CodeType) -> set[str]:
 
 def _is_library(module: str) -> bool:
     return module.partition(".")[0] in ("dynamaze", "gymnasium", "numpy", "torch")
+
+
+def _is_users_function(value: Any) -> bool:
+    module = getattr(value, "__module__", None) or type(value).__module__
+    return callable(value) and not isinstance(value, nn.Module) and not _is_library(module)
 
 
 def _is_simple(value: Any) -> bool:

@@ -129,10 +129,28 @@ def test_state_of_source_is_kept(name: str, tmp_path: Path) -> None:
 
 def test_observation_fn_of_rollouts_is_kept(tmp_path: Path) -> None:
     def distiller() -> Distiller:
-        rng = np.random.default_rng(6)
-        noise = lambda seen: seen + rng.normal(size=seen.shape).astype("f4")  # noqa: E731
-        source = Rollouts(Fixed(0.2, 0.8), clocks("SameStep"), observation_fn=noise, batch_size=4)
-        return make(source=source)
+        rng, calls = np.random.default_rng(6), 0
+
+        def noise(seen: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            return seen * calls + rng.normal(size=seen.shape).astype("f4")
+
+        def beta(progress: float) -> float:
+            nonlocal calls
+            calls += 1
+            return 1 / calls
+
+        student = MLP((2,), 2, 3)
+        source = Rollouts(
+            Fixed(0.2, 0.8),
+            clocks("SameStep"),
+            student=student,
+            beta=beta,
+            observation_fn=noise,
+            batch_size=4,
+        )
+        return make(source=source, student=student)
 
     check_resume_after_pause(distiller, tmp_path / "c.npz")
 
@@ -219,7 +237,7 @@ def test_module_of_loss_is_restored_not_trained(tmp_path: Path) -> None:
         make().resume(tmp_path / "c.npz")
     make(source=FunctionSource(label, closure())).distil(1).save(tmp_path / "d.npz")
     with pytest.raises(
-        CheckpointError, match=r"sample_observations.rng, which does not exist here"
+        CheckpointError, match=r"sample_observations\.count, which does not exist here"
     ):
         other.resume(tmp_path / "d.npz")
     assert other.step == 0

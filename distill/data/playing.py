@@ -195,22 +195,24 @@ def apply_observation_fn(
 def output_fn(policy: Any, columns: int | None = None) -> Callable[[Any], FloatArray]:
     """Return the function by which a policy acts.
 
-    It returns action probabilities, or means and log standard deviations, a row for each
-    observation, and checks them.
+    It returns action probabilities, or means and log standard deviations, and checks them.
 
     Args:
         policy: a policy.
-        columns: expected number of columns; None for any.
+        columns: expected number of columns, with one row for each observation; None for any shape.
     """
     is_gaussian = distribution_of(policy) != CATEGORICAL
 
     def outputs(observations: Any) -> FloatArray:
-        size = {"rows": len(observations), "columns": columns}
+        size: dict[str, int] = {}
+        if columns is not None:
+            size = {"rows": len(observations), "columns": columns}
         if not is_gaussian:
             given = policy.action_probabilities(observations)
             return checked_probabilities(given, policy, **size)
         rows = gaussian_rows(policy, observations)
-        check_shape(f"means and log deviations of {name_of(policy)}", rows.shape, **size)
+        if size:
+            check_shape(f"means and log deviations of {name_of(policy)}", rows.shape, **size)
         return rows
 
     return outputs

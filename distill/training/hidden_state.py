@@ -129,7 +129,7 @@ class HiddenState:
         for place, kind in self._kinds(callbacks):
             if kind is not None:
                 found[place.path] = kind.get(place.value)
-            elif place.set is not None and _is_iterator(place.value):
+            elif _is_lost(place):
                 raise TypeError(
                     f"{place.path} is a {type(place.value).__name__}, whose position cannot be "
                     "stored in a checkpoint; expected a source with get_state and set_state"
@@ -325,9 +325,12 @@ def _is_of_teacher(path: str) -> bool:
     return path.startswith("source.teacher")
 
 
-def _is_iterator(value: Any) -> bool:
-    """Return True for an iterator over data; a file is not one."""
-    return hasattr(value, "__next__") and hasattr(value, "__iter__") and not hasattr(value, "read")
+def _is_lost(place: Place) -> bool:
+    """Return True for an iterator over the data of a loss or a source; a file is not one."""
+    value = place.value
+    is_iterator = hasattr(value, "__next__") and hasattr(value, "__iter__")
+    is_data = is_iterator and not hasattr(value, "read")
+    return is_data and place.set is not None and place.path.startswith(("loss", "source"))
 
 
 def _is_plain(place: Place) -> bool:

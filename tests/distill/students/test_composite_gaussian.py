@@ -93,7 +93,7 @@ def test_teacher_labels_are_means_then_log_deviations() -> None:
         ValueError, match=r"log deviations of Lines have shape \(7, 4\).*\(queries, 6\)"
     ):
         teacher_labels(Lines(), SEEN, 6)
-    with pytest.raises(ValueError, match="log deviation in row 0 for dimension 1 is -inf"):
+    with pytest.raises(ValueError, match="log deviation of Gaussian in row 0 for dimension 1"):
         teacher_labels(Gaussian([0, 0], [0, -np.inf]), SEEN)
     with pytest.raises(ValueError, match="the teacher's mean in row 0 for dimension 0 is nan"):
         teacher_labels(Gaussian([np.nan, 0]), SEEN)

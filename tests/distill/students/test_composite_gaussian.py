@@ -95,7 +95,7 @@ def test_teacher_labels_are_means_then_log_deviations() -> None:
         teacher_labels(Lines(), SEEN, 6)
     with pytest.raises(ValueError, match="log deviation of Gaussian in row 0 for dimension 1"):
         teacher_labels(Gaussian([0, 0], [0, -np.inf]), SEEN)
-    with pytest.raises(ValueError, match="the teacher's mean in row 0 for dimension 0 is nan"):
+    with pytest.raises(ValueError, match="the mean of Gaussian in row 0 for dimension 0 is nan"):
         teacher_labels(Gaussian([np.nan, 0]), SEEN)
     with pytest.raises(ValueError, match=r"means of shape \(7, 1\) and log .* \(7, 2\)"):
         teacher_labels(Gaussian([0]), SEEN)

@@ -8,10 +8,9 @@ that need torch are imported at the first use of a name, so that exported studen
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dynamaze.common.deprecation import lazy_exports
-from dynamaze.common.optional_imports import EXTRAS, missing_library_error
 
 if TYPE_CHECKING:  # type checkers do not see what is imported on first use
     from .core.dataset import Batch as Batch
@@ -119,24 +118,7 @@ _RENAMED = {
 
 __all__ = list(_MODULES)
 
-_load = lazy_exports(__name__, _MODULES, renamed=_RENAMED)
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used.
-
-    Raises:
-        AttributeError: for an unknown name.
-        ImportError: if an optional library is missing, naming the extra that installs it.
-    """
-    try:
-        return _load(name)
-    except ModuleNotFoundError as error:
-        library = (error.name or "").partition(".")[0]
-        if library not in EXTRAS:
-            raise
-        purpose = f"{__name__}.{name}"
-        raise missing_library_error(library, extra=EXTRAS[library], purpose=purpose) from error
+__getattr__ = lazy_exports(__name__, _MODULES, renamed=_RENAMED)
 
 
 def __dir__() -> list[str]:

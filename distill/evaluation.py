@@ -119,7 +119,7 @@ def evaluate(
     acting = policy if hasattr(policy, "action_probabilities") else as_teacher(policy)
     stepper, rng = EnvStepper(env, seed), np.random.default_rng(seed)
     bounds = bounds_for(acting, env.single_action_space)
-    runner = PolicyRunner(acting, output_fn(acting), observation_fn)
+    runner = PolicyRunner(acting, output_fn(acting, stepper.columns), observation_fn)
     totals = _EpisodeTotals(env.num_envs, episodes, gamma)
     while (left := totals.left).any():
         wanted = stepper.needs_action & left

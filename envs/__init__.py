@@ -66,6 +66,7 @@ __all__ = [
     "optimal_policy",
     "optimal_values",
     "read_schedule",
+    "sb3_vec_env",
 ]
 
 __getattr__ = lazy_exports(
@@ -88,6 +89,7 @@ __getattr__ = lazy_exports(
         "optimal_action_values": ".mazes.optimal_values",
         "optimal_policy": ".mazes.optimal_values",
         "optimal_values": ".mazes.optimal_values",
+        "sb3_vec_env": ".vector.sb3",
     },
     renamed={
         "MazeRecipe": "MazeGenerator",

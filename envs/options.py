@@ -101,9 +101,10 @@ def with_options(options: type) -> Callable[[type[Env]], type[Env]]:
         def construct(self: Any, *args: Any, **kwargs: Any) -> None:
             for name in kwargs:
                 if name not in known:
+                    # Python's own words, which TorchRL looks for.
                     raise TypeError(
-                        f"{type(self).__name__} got the unknown argument {name!r}; expected one of "
-                        f"{known}{did_you_mean(name, known)}"
+                        f"{type(self).__name__} got an unexpected keyword argument {name!r}; "
+                        f"expected one of {known}{did_you_mean(name, known)}"
                     )
             kwargs, one_shot = materialised(kwargs)
             self.one_shot_arguments = {**self.one_shot_arguments, **one_shot}

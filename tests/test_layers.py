@@ -174,3 +174,13 @@ def test_wrong_import_names_both_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ALLOWED, "envs/generation", "")
     with pytest.raises(AssertionError, match=r"envs/generation/\w+\.py imports envs/mazes/\w+\.py"):
         test_folder_imports_lower_layers_only("envs/generation")
+
+
+def test_one_module_of_envs_imports_stable_baselines3() -> None:
+    found = {
+        path
+        for path in MODULES.values()
+        if path.startswith("envs/")
+        and "stable_baselines3" in (ROOT / path).read_text(encoding="utf-8")
+    }
+    assert found == {"envs/vector/sb3.py"}

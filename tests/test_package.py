@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib
+import pkgutil
 import subprocess
 import sys
 import zipfile
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,25 @@ def test_wheel_holds_exactly_the_tree(wheel: set[str]) -> None:
         sources = [*modules(package), *(ROOT / package).rglob("*.c")]
         expected |= {f"dynamaze/{path.relative_to(ROOT).as_posix()}" for path in sources}
     assert wheel == expected
+
+
+def packages() -> list[str]:
+    """Return the names of our packages that have public names."""
+    found = ["dynamaze", "dynamaze.viewer"]
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("__init__.py"):
+            if "__all__" in path.read_text(encoding="utf-8"):
+                found.append(f"dynamaze.{'.'.join(path.parent.relative_to(ROOT).parts)}")
+    return sorted(found)
+
+
+@pytest.mark.parametrize("name", packages())
+def test_public_names_are_no_modules(name: str) -> None:
+    """A module of a public name would take its place as soon as anything imports it."""
+    package = import_module(name)
+    modules = {info.name for info in pkgutil.iter_modules(package.__path__)}
+    assert not modules & set(package.__all__)
+    assert len(set(package.__all__)) == len(package.__all__)
 
 
 def test_packages_are_not_importable_at_root() -> None:

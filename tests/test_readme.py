@@ -43,6 +43,7 @@ LIBRARIES = {
     "dynamaze.distill": "torch",
     "import torch": "torch",
     "stable_baselines3": "stable_baselines3",
+    "torchrl": "torchrl",
     "export_onnx": "onnx",
 }
 """Text in a program -> the optional library that it needs."""

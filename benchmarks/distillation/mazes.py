@@ -11,8 +11,10 @@ import numpy as np
 from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate, format_interval
 from dynamaze.benchmarks.harness.analysis.summaries import fraction_interval
 from dynamaze.common.arrays import FloatArray
+from dynamaze.distill.core.checks import check_labels, checked_probabilities
 from dynamaze.distill.core.levels import LevelRange
 from dynamaze.distill.files.card import ReturnEstimate
+from dynamaze.distill.teachers import logits_of
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import (
     Planes,
@@ -140,11 +142,19 @@ def evaluate_policy(policy: Any, held_out: HeldOut, chunk: int = 64) -> Evaluati
 
 
 def outputs_of(policy: Any) -> Callable[[Any], Any]:
-    """Return the policy's function of observations, whose largest output is the greedy action."""
-    found: Callable[[Any], Any] = (
-        getattr(policy, "action_logits", None) or policy.action_probabilities
-    )
-    return found
+    """Return the policy's function of observations, whose largest output is the greedy action.
+
+    Its outputs are checked: logits that are finite, or probabilities.
+    """
+    if not hasattr(policy, "action_logits"):
+        return lambda planes: checked_probabilities(policy.action_probabilities(planes), policy)
+
+    def logits(planes: Any) -> FloatArray:
+        found = logits_of(policy, planes)
+        check_labels(found, policy, is_gaussian=False)
+        return found
+
+    return logits
 
 
 def evaluate_on_kinds(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from stable_baselines3.common.vec_env import VecEnv
 
+from dynamaze.common.arrays import BoolArray
 from dynamaze.distill.core.levels import LevelRange
 from dynamaze.envs.changing_maze import MazeConfig
 from dynamaze.envs.generation import MazeGenerator
@@ -16,6 +15,7 @@ from dynamaze.envs.grid import GridEnv
 from dynamaze.envs.mazes.layout import Cell, Rewards
 from dynamaze.envs.mazes.shortest_paths import bfs_distances
 from dynamaze.envs.vector.grid import GridVectorEnv
+from dynamaze.envs.vector.sb3 import SB3VecEnv
 
 STARTS_PER_MAZE = 1000
 """Levels of one maze, one for each start."""
@@ -58,7 +58,7 @@ class NearGoalVectorEnv(GridVectorEnv):
     single_class = NearGoalEnv
 
 
-class MazeVecEnv(VecEnv):
+class MazeVecEnv(SB3VecEnv):
     """Environments of `NearGoalEnv` that share a few mazes at a time.
 
     An environment whose episode ends begins again in one of the current mazes; `sample_mazes` draws
@@ -90,7 +90,7 @@ class MazeVecEnv(VecEnv):
         num_open: int,
         rng: np.random.Generator,
     ) -> None:
-        self.envs = NearGoalVectorEnv(
+        envs = NearGoalVectorEnv(
             num_envs,
             time_limit(max_distance),
             autoreset_mode="Disabled",
@@ -98,13 +98,10 @@ class MazeVecEnv(VecEnv):
             mazes=mazes,
             max_distance=max_distance,
         )
-        self.render_mode = None
-        super().__init__(
-            num_envs, self.envs.single_observation_space, self.envs.single_action_space
-        )
+        super().__init__(envs, monitor=False)
+        self.limit = time_limit(max_distance)
         self.mazes, self.num_open, self.rng = mazes, num_open, rng
         self.episodes = self.successes = self._steps = 0
-        self._actions: Any = None
         self.sample_mazes()
 
     def sample_mazes(self) -> None:
@@ -116,70 +113,24 @@ class MazeVecEnv(VecEnv):
         """Return the first observations, (num_envs, 3, rows, cols)."""
         self.episodes = self.successes = self._steps = 0
         for part in np.array_split(np.arange(self.num_envs), min(self.num_open, self.num_envs)):
-            seen = self._begin(np.isin(np.arange(self.num_envs), part))
+            seen, _ = self._begin(np.isin(np.arange(self.num_envs), part))
         return seen
 
-    def _begin(self, which: Any) -> Any:
+    def step_wait(self) -> Any:
+        """Step all environments and count their episodes."""
+        seen, rewards, done, infos = super().step_wait()
+        self._steps += 1
+        if self._steps > self.limit:
+            self.episodes += int(done.sum())
+            self.successes += sum(not infos[i]["TimeLimit.truncated"] for i in np.flatnonzero(done))
+        return seen, rewards, done, infos
+
+    def _begin(self, done: BoolArray) -> tuple[Any, dict[str, Any]]:
         """Begin episodes in the masked environments, at one start of a current maze."""
         level = int(self.rng.choice(self._open)) * STARTS_PER_MAZE + int(
             self.rng.integers(STARTS_PER_MAZE)
         )
-        seen, _ = self.envs.reset(options={"reset_mask": which, "level": level})
-        return seen.copy()
-
-    def step_async(self, actions: Any) -> None:
-        """Store the actions for `step_wait`."""
-        self._actions = actions
-
-    def step_wait(self) -> Any:
-        """Return observations, rewards, dones and infos as Stable-Baselines3 expects them."""
-        seen, rewards, terminated, truncated, _ = self.envs.step(self._actions)
-        seen = seen.copy()
-        over = terminated | truncated
-        self._steps += 1
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        for i in np.flatnonzero(over):
-            infos[i]["terminal_observation"] = seen[i].copy()
-            infos[i]["TimeLimit.truncated"] = bool(truncated[i] and not terminated[i])
-        if over.any():
-            if self._steps > self.envs.max_episode_steps:
-                self.episodes += int(over.sum())
-                self.successes += int(terminated.sum())
-            seen = self._begin(over)
-        return seen, rewards.astype(np.float32), over, infos
-
-    def close(self) -> None:
-        """Close the environments."""
-        self.envs.close()
-
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """Return an attribute of the environments, once for each."""
-        return [getattr(self.envs, attr_name)] * self._count(indices)
-
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Raise: the environments are one object.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(f"{attr_name!r} of single environments; they are one object")
-
-    def env_method(
-        self, method_name: str, *args: Any, indices: Any = None, **more: Any
-    ) -> list[Any]:
-        """Raise: the environments are one object.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(f"{method_name!r} of single environments; they are one object")
-
-    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """Return False for each environment."""
-        return [False] * self._count(indices)
-
-    def _count(self, indices: int | Sequence[int] | None) -> int:
-        return len(list(self._get_indices(indices)))
+        return self.env.reset(options={"reset_mask": done, "level": level})
 
 
 def time_limit(max_distance: int) -> int:

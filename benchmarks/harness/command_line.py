@@ -28,7 +28,7 @@ from dynamaze.benchmarks.harness.registry import BENCHMARK_COMMANDS, Command
 from dynamaze.benchmarks.harness.running.termination import Terminated, orderly_termination
 from dynamaze.common.compiling import compilation
 from dynamaze.common.heartbeat import heartbeat
-from dynamaze.common.optional_imports import EXTRAS, missing_library_error
+from dynamaze.common.optional_imports import naming_extra
 from dynamaze.common.options import (
     check_lists,
     check_no_device,
@@ -160,15 +160,8 @@ def import_command(name: str, command: Command) -> ModuleType:
     Raises:
         ImportError: if a library of an extra is missing, naming the extra.
     """
-    try:
+    with naming_extra(f"dynamaze {name}"):
         return import_module(command.module)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name not in EXTRAS:
-            raise
-        purpose = f"dynamaze {name}"
-        raise missing_library_error(
-            error.name, extra=EXTRAS[error.name], purpose=purpose
-        ) from error
 
 
 def parse_options(name: str, options_type: type, options: Sequence[str]) -> Any:

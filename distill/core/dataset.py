@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import Float32Array
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
-from dynamaze.common.validation import checked_choice
+from dynamaze.common.validation import checked_choice, checked_integer
 
+from .checks import check_finite, check_shape
 from .distributions import CATEGORICAL, DISTRIBUTIONS
 from .levels import LevelRange
 
@@ -62,6 +63,46 @@ def make_batch(
     return made
 
 
+def check_batch(batch: Batch, source: str) -> None:
+    """Check the labels of a batch, which must be finite, with weights of at least 0.
+
+    Args:
+        batch: the batch; the number of labels of an observation is not checked, as it depends on
+            the observations (see `Batch`).
+        source: where it is from, for messages.
+
+    Raises:
+        ValueError: for columns of other shapes or lengths, or a number that is not allowed, naming
+            its row.
+        TypeError: for columns that are no arrays of numbers.
+    """
+    logits, weights, values = batch[1:]
+    for name, column in (("logits", logits), ("weights", weights), ("values", values)):
+        if column is None and name == "values":
+            continue
+        if getattr(getattr(column, "dtype", None), "kind", None) not in ("f", "i", "u", "b"):
+            raise TypeError(
+                f"the {name} of {source} are of type {type(column).__name__}; expected an array of "
+                "numbers"
+            )
+    check_shape(f"the logits of {source}", logits.shape, None, None)
+    for name, column in (("weights", weights), ("values", values)):
+        if column is not None and column.shape != logits.shape[:1]:
+            raise ValueError(
+                f"the {name} of {source} have shape {column.shape}; expected ({len(logits)},), one "
+                "for each label"
+            )
+    check_finite(logits, lambda row, column: f"the logit of {source} in row {row}, column {column}")
+    check_finite(weights, lambda row: f"the weight of {source} in row {row}")
+    if weights.size and weights.min() < 0:
+        row = int(weights.argmin())
+        raise ValueError(
+            f"the weight of {source} in row {row} is {weights[row]}; expected at least 0"
+        )
+    if values is not None:
+        check_finite(values, lambda row: f"the value of {source} in row {row}")
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Stored labels of a teacher, one for each observation.
@@ -84,9 +125,13 @@ class Dataset:
         """Check the rows and the distribution.
 
         Raises:
-            ValueError: for no rows, not one label for each observation, or an unknown distribution.
+            ValueError: for no rows, not one label for each observation, numbers that are not
+                finite, weights below 0, a batch size below 1, or an unknown distribution.
+            TypeError: for labels that are no numbers.
         """
         checked_choice("distribution", self.distribution, DISTRIBUTIONS)
+        checked_integer("batch_size", self.batch_size, 1)
+        check_batch(self.rows, "a dataset")
         observations, labels = len(self.rows.observations), len(self.rows.logits)
         if not labels:
             raise ValueError("an empty dataset; expected at least one observation")
@@ -100,12 +145,15 @@ class Dataset:
 
     def batch(self, rng: np.random.Generator, progress: float) -> Batch:
         """Sample rows uniformly with replacement."""
-        return self.take(rng.integers(len(self), size=self.batch_size)).rows
+        return self._rows_at(rng.integers(len(self), size=self.batch_size))
 
     def take(self, chosen: npt.NDArray[Any]) -> Dataset:
         """Return the rows with the given indices."""
+        return replace(self, rows=self._rows_at(chosen))
+
+    def _rows_at(self, chosen: npt.NDArray[Any]) -> Batch:
         columns = [None if column is None else column[chosen] for column in self.rows]
-        return replace(self, rows=Batch(*columns))  # type: ignore[arg-type]  # three are arrays
+        return Batch(*columns)  # type: ignore[arg-type]  # three are arrays
 
     def unique(self) -> Dataset:
         """Return each observation once, weighted by its number of occurrences.

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
 
+from .checks import as_numbers, check_labels, name_of
+
 CATEGORICAL, GAUSSIAN, SQUASHED = "categorical", "gaussian", "squashed_gaussian"
 """Discrete actions from logits; continuous ones from a Gaussian, clipped or squashed by tanh."""
 
@@ -114,12 +116,18 @@ def gaussian_rows(policy: Any, observations: Any) -> FloatArray:
     """Return a Gaussian policy's means and log standard deviations as (queries, 2 * dimensions).
 
     Raises:
-        ValueError: if these are not (queries, dimensions) each.
+        ValueError: if these are not (queries, dimensions) each, or not finite.
+        TypeError: if they are no numbers.
     """
-    mean, log_std = (np.asarray(part) for part in policy.action_gaussian(observations))
+    mean, log_std = (
+        as_numbers(f"means and log deviations of {name_of(policy)}", part)
+        for part in policy.action_gaussian(observations)
+    )
     if mean.ndim != 2 or mean.shape != log_std.shape:
         raise ValueError(
-            f"means of shape {mean.shape} and log standard deviations of shape {log_std.shape}; "
-            "expected (queries, dimensions) each"
+            f"means of shape {mean.shape} and log standard deviations of shape {log_std.shape} of "
+            f"{name_of(policy)}; expected (queries, dimensions) each"
         )
-    return np.concatenate([mean, log_std], axis=1)
+    rows: FloatArray = np.concatenate([mean, log_std], axis=1)
+    check_labels(rows, policy, is_gaussian=True)
+    return rows

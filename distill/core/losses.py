@@ -21,14 +21,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
-from torch.nn import functional
-
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.registry import Registry
 from dynamaze.common.validation import checked_number
 
 from .distributions import CATEGORICAL, split
+
+optional_import("torch", purpose=__name__)
+import torch  # noqa: E402  # after the message
+from torch import Tensor  # noqa: E402
+from torch.nn import functional  # noqa: E402
 
 
 class Targets(NamedTuple):
@@ -162,14 +164,23 @@ def weighted(loss: str | Loss, by: Callable[[Tensor], Tensor], floor: float = 0.
         by: maps (queries, actions) teacher logits to (queries,) weights, which multiply the
             batch's: `criticality`, `margin` or another function.
         floor: added to the result of `by`, so that no row has weight 0.
+
+    Raises:
+        ValueError: by the loss, for a weight below 0.
     """
     inner = make_loss(loss)
 
     def outer(logits: Tensor, targets: Targets) -> Tensor:
         if by in (criticality, margin):
             _logits_of(targets)
-        weights = targets.weights * (by(targets.logits) + floor)
-        return inner(logits, targets._replace(weights=weights))
+        factors = by(targets.logits) + floor
+        if not (factors >= 0).all():  # also for NaN
+            row = int((~(factors >= 0)).nonzero()[0])
+            raise ValueError(
+                f"by gave the weight {float(factors[row]) - floor:g} in row {row}; expected "
+                f"numbers of at least {-floor:g}"
+            )
+        return inner(logits, targets._replace(weights=targets.weights * factors))
 
     return outer
 

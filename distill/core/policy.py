@@ -10,13 +10,19 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
 
+from .checks import checked_probabilities
+
 
 @runtime_checkable
 class Policy(Protocol):
     """A policy with action probabilities."""
 
     def action_probabilities(self, observations: Any) -> FloatArray:
-        """Return (batch, actions) probabilities for a batch of observations; each row sums to 1."""
+        """Return (batch, actions) probabilities for a batch of observations.
+
+        They are finite and at least 0, and each row sums to 1 (up to 0.001); others are refused
+        wherever they are used.
+        """
 
 
 def agreement(teacher: Policy, student: Policy, observations: Any) -> float:
@@ -31,11 +37,13 @@ def agreement(teacher: Policy, student: Policy, observations: Any) -> float:
         observations: a batch of them.
 
     Raises:
-        ValueError: if the two policies return different numbers of rows or actions, or for an empty
-            batch.
+        ValueError: for numbers that are no probabilities, if the two policies return different
+            numbers of rows or actions, or for an empty batch.
     """
-    expected = teacher.action_probabilities(observations)
-    found = student.action_probabilities(observations)
+    expected, found = (
+        checked_probabilities(policy.action_probabilities(observations), policy)
+        for policy in (teacher, student)
+    )
     if expected.shape != found.shape:
         raise ValueError(
             f"the teacher gives probabilities of shape {expected.shape} and the student of shape "

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 
+from ..core.checks import check_shape, checked_probabilities, name_of
 from ..core.distributions import CATEGORICAL, Bounds, distribution_of, gaussian_rows, split
 
 ObservationFn = Callable[[Any], npt.NDArray[Any]]
@@ -70,6 +71,21 @@ class EnvStepper:
             return np.zeros(count, dtype=np.int64)
         return self.bounds.action(np.zeros((count, self.bounds.dimensions)))
 
+    def action_masks(self) -> BoolArray:
+        """Return (n, actions) True for valid actions, from each environment's `action_masks`.
+
+        Raises:
+            TypeError: if the environments have no such method.
+        """
+        try:
+            masks = self.env.unwrapped.call("action_masks")
+        except AttributeError:
+            raise TypeError(
+                f"action masks of {self.env}, which has no action_masks(); expected an environment "
+                "that has it"
+            ) from None
+        return np.array(masks, dtype=np.bool_)
+
     def step(self, actions: npt.NDArray[Any]) -> StepOutcome:
         """Take a step in all environments.
 
@@ -117,7 +133,8 @@ class PolicyRunner:
     """Runs a policy in an `EnvStepper` with a recurrent state of its own.
 
     Args:
-        policy: a policy; a recurrent one has `memory` and `reset(episode_start)`, as `GRU` has.
+        policy: a policy; a recurrent one has `memory` and `reset(episode_start)`, as `GRU` has;
+            one with `masks` gets those of the environments before each call.
         output: function from a batch of observations to the policy's outputs.
         observation_fn: maps the environment's observations to the policy's; None for the identity.
     """
@@ -136,12 +153,17 @@ class PolicyRunner:
 
         A recurrent policy is run on all environments, so that each row of its state belongs to one.
         """
+        has_masks = hasattr(self.policy, "masks")
         if not hasattr(self.policy, "memory"):
+            if has_masks:
+                self.policy.masks = stepper.action_masks()[wanted]
             return self.output(
                 apply_observation_fn(stepper.observations[wanted], self.observation_fn)
             )
         before, self.policy.memory = self.policy.memory, self._memory
         try:
+            if has_masks:
+                self.policy.masks = stepper.action_masks()
             self.policy.reset(stepper.episode_start)
             seen = apply_observation_fn(stepper.observations, self.observation_fn)
             outputs = self.output(seen)[wanted]
@@ -170,14 +192,30 @@ def apply_observation_fn(
     return seen
 
 
-def output_fn(policy: Any) -> Callable[[Any], npt.NDArray[Any]]:
+def output_fn(policy: Any, columns: int | None = None) -> Callable[[Any], FloatArray]:
     """Return the function by which a policy acts.
 
-    It returns action probabilities, or means and log standard deviations.
+    It returns action probabilities, or means and log standard deviations, and checks them.
+
+    Args:
+        policy: a policy.
+        columns: expected number of columns, with one row for each observation; None for any shape.
     """
-    if distribution_of(policy) == CATEGORICAL:
-        return policy.action_probabilities  # type: ignore[no-any-return]
-    return lambda observations: gaussian_rows(policy, observations)
+    is_gaussian = distribution_of(policy) != CATEGORICAL
+
+    def outputs(observations: Any) -> FloatArray:
+        size: dict[str, int] = {}
+        if columns is not None:
+            size = {"rows": len(observations), "columns": columns}
+        if not is_gaussian:
+            given = policy.action_probabilities(observations)
+            return checked_probabilities(given, policy, **size)
+        rows = gaussian_rows(policy, observations)
+        if size:
+            check_shape(f"means and log deviations of {name_of(policy)}", rows.shape, **size)
+        return rows
+
+    return outputs
 
 
 def bounds_for(policy: Any, space: spaces.Space[Any]) -> Bounds | None:

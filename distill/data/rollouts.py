@@ -357,7 +357,9 @@ class DAggerCollector:
         self._student: PolicyRunner | None = None
         if student is not None:
             self._check(student)
-            self._student = PolicyRunner(student, output_fn(student), observation_fn)
+            self._student = PolicyRunner(
+                student, output_fn(student, self.stepper.columns), observation_fn
+            )
         self._teacher_acts = np.zeros(env.num_envs, dtype=np.bool_)
 
     def step(self, rng: np.random.Generator, beta: float) -> LabelledStep:
@@ -415,10 +417,6 @@ class DAggerCollector:
                 raise ValueError(f"beta={beta:g} without a student; expected a student, or beta=1")
             return teacher
         outputs = self._student.outputs(stepper, stepper.needs_action)
-        if outputs.shape != teacher.shape:
-            raise ValueError(
-                f"the student's outputs have shape {outputs.shape}; expected {teacher.shape}"
-            )
         return np.where(self._teacher_acts[stepper.needs_action][:, None], teacher, outputs)
 
 

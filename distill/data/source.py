@@ -14,7 +14,7 @@ from dynamaze.common.validation import checked_integer
 from ..core.dataset import Batch, make_batch
 from ..core.distributions import distribution_of
 from ..core.levels import LevelRange
-from ..teachers import as_teacher, teacher_labels, teacher_values
+from ..teachers import as_teacher, check_stateless, teacher_labels, teacher_values
 
 
 class BatchSource(Protocol):
@@ -42,6 +42,9 @@ class FunctionSource:
         sample_observations: returns a batch of observations for a random generator and the
             progress in [0, 1].
         levels: the levels that `sample_observations` draws from.
+
+    Raises:
+        TypeError: if it is no teacher, is recurrent, or needs action masks.
     """
 
     @renamed_arguments(ask="sample_observations")
@@ -51,6 +54,7 @@ class FunctionSource:
         sample_observations: Callable[[np.random.Generator, float], npt.NDArray[Any]],
         levels: tuple[LevelRange, ...] = (),
     ) -> None:
+        check_stateless(as_teacher(teacher), "FunctionSource")
         self.teacher, self.levels = teacher, levels
         self.sample_observations = sample_observations
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.storage import write_atomically
 
 from ..students.parametrised import QUANTISATION_KEYS, plain_weights
@@ -16,6 +16,9 @@ from ..students.quantise import is_quantised, packed_weights, quantised, quantis
 from ..students.registry import STUDENTS, is_makeable, make_student
 from .card import Card
 from .weights import Arrays, StoredStudent, fitting_error, read_weights, write_weights
+
+optional_import("torch", purpose=__name__)
+import torch  # noqa: E402  # after the message
 
 
 def save_student(path: str | os.PathLike[str], student: Any, *, card: Card | None = None) -> None:

@@ -135,4 +135,4 @@ def _digest(weights: Mapping[str, npt.NDArray[Any]], about: Mapping[str, Any]) -
 
 
 def _safetensors(part: str) -> Any:
-    return optional_import(f"safetensors.{part}", extra="distill", purpose="a student's file")
+    return optional_import(f"safetensors.{part}", purpose="a student's file")

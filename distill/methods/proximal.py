@@ -22,21 +22,21 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 from gymnasium import spaces
-from torch import Tensor
-from torch.distributions import Categorical, kl_divergence
 
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_number
 
 from ..core.distributions import CATEGORICAL, SQUASHED, distribution_of, split
 from ..core.losses import gaussian_divergence
-from ..teachers import as_teacher, teacher_labels
+from ..teachers import as_teacher, check_stateless, teacher_labels
 
-optional_import("stable_baselines3", extra="distill", purpose="ProximalDistillation")
+optional_import("stable_baselines3", purpose="ProximalDistillation")
+import torch  # noqa: E402  # after the message
 from stable_baselines3 import PPO  # noqa: E402  # after the message
 from stable_baselines3.common.utils import FloatSchedule  # noqa: E402
+from torch import Tensor  # noqa: E402
+from torch.distributions import Categorical, kl_divergence  # noqa: E402
 
 CHUNK = 1024
 """Observations in one call of the teacher."""
@@ -96,11 +96,12 @@ class ProximalDistillation(PPO):
         """Set or replace the teacher.
 
         Raises:
-            TypeError: if it is not a teacher, or has other actions.
+            TypeError: if it is not a teacher, has other actions, is recurrent or needs masks.
             ValueError: if its spaces are not the student's.
         """
         self._check_spaces()
         made = as_teacher(teacher)
+        check_stateless(made, "ProximalDistillation")
         # A TemperatureScaled teacher holds the one with the model.
         model = getattr(getattr(made, "teacher", made), "model", None)
         for name in ("observation_space", "action_space"):

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_integer
 
 from ..core.observations import MAX_BRIGHTNESS
 from ..core.policy import softmax
+
+optional_import("torch", purpose=__name__)
+import torch  # noqa: E402  # after the message
+from torch import Tensor, nn  # noqa: E402
 
 
 class TrainingOutput(NamedTuple):

@@ -6,15 +6,18 @@ from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.optional_imports import optional_import
 
 from ..core.distributions import Bounds, split
 from ..core.gaussian_actions import LOG_STD, check_output_shape, refuse_logits
 from .base import Student, TrainingOutput
 from .quantise import is_quantised
+
+optional_import("torch", purpose=__name__)
+import torch  # noqa: E402  # after the message
+from torch import Tensor  # noqa: E402
 
 
 class ActorCritic(Student):

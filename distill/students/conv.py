@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from dynamaze.common.deprecation import renamed_arguments
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_integer
 
 from ..core.observations import COLOURS, KERNEL
 from .base import Student, as_floats, checked_shape
+
+optional_import("torch", purpose=__name__)
+import torch  # noqa: E402  # after the message
+from torch import Tensor, nn  # noqa: E402
 
 
 class Convolution(Student):

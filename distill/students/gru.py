@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_integer
 
 from .base import Student, as_floats, checked_shape
+
+optional_import("torch", purpose=__name__)
+import torch  # noqa: E402  # after the message
+from torch import Tensor, nn  # noqa: E402
 
 
 class GRU(Student):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-import torch
-from torch import Tensor, nn
-
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_integer
 
 from .base import Student, as_floats, checked_shape
+
+optional_import("torch", purpose=__name__)
+import torch  # noqa: E402  # after the message
+from torch import Tensor, nn  # noqa: E402
 
 
 class MLP(Student):

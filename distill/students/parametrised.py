@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import TypeVar
 
-import torch
-from torch import Tensor, nn
-from torch.nn.utils import parametrize
+from dynamaze.common.optional_imports import optional_import
+
+optional_import("torch", purpose=__name__)
+import torch  # noqa: E402  # after the message
+from torch import Tensor, nn  # noqa: E402
+from torch.nn.utils import parametrize  # noqa: E402
 
 S = TypeVar("S", bound=nn.Module)
 

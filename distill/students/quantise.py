@@ -14,11 +14,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from dynamaze.common.deprecation import renamed_arguments
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_choice
 
 from ..core.packing import (
@@ -32,6 +30,11 @@ from ..core.packing import (
 )
 from .base import Student
 from .parametrised import copied, weights_of
+
+optional_import("torch", purpose=__name__)
+import torch  # noqa: E402  # after the message
+from torch import Tensor, nn  # noqa: E402
+from torch.nn.utils import parametrize  # noqa: E402
 
 GRANULARITIES = ("channel", "tensor")
 

@@ -70,7 +70,7 @@ class DecisionTree(LogitPolicy):
             ValueError: for observations of another shape, or another number of actions.
             ImportError: without scikit-learn, naming the extra that installs it.
         """
-        trees: Any = optional_import("sklearn.tree", extra="trees", purpose="a decision tree")
+        trees: Any = optional_import("sklearn.tree", purpose="a decision tree")
         observations, logits, weights = checked_rows(
             dataset, self.observation_shape, self.num_actions
         )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_integer, checked_number
 
 from ..core.observations import KERNEL, MAZE_ACTIONS, iterations_for
 from .base import Student, TrainingOutput
 from .conv import at_cells, check_planes, split_planes
+
+optional_import("torch", purpose=__name__)
+import torch  # noqa: E402  # after the message
+from torch import Tensor, nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
 
 SOFTMAX_SCALES, LOGIT_SCALES = (1.0, 5.0), (1.0, 1000.0)
 """Ranges of the softmax scale and of the logit scale, annealed in training from soft to hard."""

@@ -2,9 +2,11 @@
 
 | source | logits |
 | --- | --- |
-| PPO, A2C of Stable-Baselines3 | of its distribution |
-| PPO, A2C, SAC of Stable-Baselines3 with continuous actions | none: means and log deviations |
-| DQN of Stable-Baselines3 | its Q values |
+| PPO, A2C, TRPO, RecurrentPPO | of its distribution |
+| the same and SAC, TQC, CrossQ with continuous actions | none: means and log deviations |
+| MaskablePPO | logarithms of its probabilities of the actions that are valid in the state |
+| DQN, QRDQN | its Q values, of QRDQN the means of the quantiles |
+| ARS | the outputs whose largest is its action |
 | a torch module | the output of `forward`, in evaluation mode |
 | agents of `dynamaze.agents`, exact policies | logarithms of `action_probabilities` |
 | `TreeSearch` | logarithms of the root's visit fractions |
@@ -12,6 +14,11 @@
 | `ActionValues` | the values of a function |
 | `MultiTeacher` | those of the selected teacher |
 | a policy with `action_gaussian`, such as `GaussianStudent` | none: means and log deviations |
+
+Algorithms are those of Stable-Baselines3 and SB3-Contrib. RecurrentPPO keeps its state along the
+episodes of an environment, and MaskablePPO takes the masks from the environment's method
+`action_masks`: they are teachers of `Rollouts` and `collect`, and are refused where there is no
+environment. Deterministic actions (TD3, DDPG, ARS with continuous ones) have no distribution.
 
 Logits are divided by a temperature. Values need a low one, since their differences are small: Rusu
 et al. (2015) use 0.01 for DQN.
@@ -34,6 +41,14 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.validation import checked_number
 
+from ..core.checks import (
+    as_numbers,
+    check_finite,
+    check_labels,
+    check_shape,
+    checked_probabilities,
+    name_of,
+)
 from ..core.distributions import CATEGORICAL, distribution_of, gaussian_rows
 from ..core.policy import LogitPolicy, Policy, log_probabilities
 
@@ -103,21 +118,40 @@ def _is_instance(policy: Any, module: str, name: str) -> bool:
     return loaded is not None and isinstance(policy, getattr(loaded, name))
 
 
-class ProbabilityTeacher(LogitPolicy):
-    """Policy with probabilities only; its logits are their logarithms, none below log(1e-6)."""
+def _attribute_of_teacher(name: str) -> Any:
+    """Return a property of the same name of `self.teacher`."""
+    return property(
+        lambda self: getattr(self.teacher, name),
+        lambda self, value: setattr(self.teacher, name, value),
+    )
 
-    def __init__(self, policy: Any) -> None:
-        self.policy = policy
-        if hasattr(policy, "state_values"):
-            self.state_values = policy.state_values
+
+class _Wrapper(LogitPolicy):
+    """Teacher made of another policy, whose values, recurrent state and masks it has, if any."""
+
+    memory = _attribute_of_teacher("memory")
+    masks = _attribute_of_teacher("masks")
+    state_values = _attribute_of_teacher("state_values")
+
+    def __init__(self, teacher: Any) -> None:
+        self.teacher = teacher
+
+    def reset(self, episode_start: npt.NDArray[np.bool_] | None = None) -> None:
+        """Reset the recurrent state."""
+        self.teacher.reset(episode_start)
+
+
+class ProbabilityTeacher(_Wrapper):
+    """Policy with probabilities only; its logits are their logarithms, none below log(1e-6)."""
 
     def action_logits(self, observations: Any) -> FloatArray:
         """Return (queries, actions) logarithms of the probabilities."""
         return log_probabilities(self.action_probabilities(observations))
 
     def action_probabilities(self, observations: Any) -> FloatArray:
-        """Return the policy's (queries, actions) probabilities."""
-        return np.asarray(self.policy.action_probabilities(observations), dtype=np.float64)
+        """Return the policy's (queries, actions) probabilities, checked."""
+        given = self.teacher.action_probabilities(observations)
+        return checked_probabilities(given, self.teacher)
 
 
 class FunctionTeacher(LogitPolicy):
@@ -128,22 +162,21 @@ class FunctionTeacher(LogitPolicy):
 
     def action_logits(self, observations: Any) -> FloatArray:
         """Return the function's (queries, actions) result."""
-        return np.asarray(self.function(observations), dtype=np.float64)
+        return as_numbers(f"the logits of {name_of(self)}", self.function(observations))
 
 
-class TemperatureScaled(LogitPolicy):
+class TemperatureScaled(_Wrapper):
     """Teacher whose logits are divided by a temperature."""
 
     def __init__(self, teacher: Any, temperature: float) -> None:
         if distribution_of(teacher) != CATEGORICAL:
             raise TypeError("a temperature for continuous actions; expected none")
-        self.teacher, self.temperature = teacher, temperature
-        if hasattr(teacher, "state_values"):
-            self.state_values = teacher.state_values
+        super().__init__(teacher)
+        self.temperature = temperature
 
     def action_logits(self, observations: Any) -> FloatArray:
         """Return the teacher's (queries, actions) logits divided by the temperature."""
-        return np.asarray(self.teacher.action_logits(observations)) / self.temperature
+        return logits_of(self.teacher, observations) / self.temperature
 
 
 class ActionValues(LogitPolicy):
@@ -163,12 +196,40 @@ class ActionValues(LogitPolicy):
 
     def action_logits(self, observations: Any) -> FloatArray:
         """Return (batch, actions) values divided by the temperature."""
-        return np.asarray(self.values(observations), dtype=np.float64) / self.temperature
+        return self._values(observations) / self.temperature
 
     def state_values(self, observations: Any) -> FloatArray:
         """Return (batch,) values of the best action."""
-        best: FloatArray = np.asarray(self.values(observations), dtype=np.float64).max(axis=1)
+        best: FloatArray = self._values(observations).max(axis=1)
         return best
+
+    def _values(self, observations: Any) -> FloatArray:
+        what = f"the action values of {name_of(self.values)}"
+        values = as_numbers(what, self.values(observations))
+        check_shape(what, values.shape, None, None)
+        return values
+
+
+def check_stateless(teacher: Any, where: str) -> None:
+    """Refuse a teacher whose answers depend on more than the observation.
+
+    Args:
+        teacher: a result of `as_teacher`.
+        where: where it is used, for the message.
+
+    Raises:
+        TypeError: for a recurrent teacher, or one that needs action masks.
+    """
+    if hasattr(teacher, "memory"):
+        raise TypeError(
+            f"a recurrent teacher {name_of(teacher)} in {where}, where observations have no order; "
+            "expected Rollouts or collect"
+        )
+    if hasattr(teacher, "masks"):
+        raise TypeError(
+            f"a teacher {name_of(teacher)} in {where}, where no environment gives its action "
+            "masks; expected Rollouts or collect"
+        )
 
 
 def queries_per_observation(observations: npt.NDArray[Any], rows: int) -> npt.NDArray[np.int64]:
@@ -211,30 +272,28 @@ def teacher_labels(
     """
     policy = as_teacher(teacher)
     is_gaussian = distribution_of(policy) != CATEGORICAL
-    if is_gaussian:
-        given = gaussian_rows(policy, observations)
-    else:
-        given = policy.action_logits(observations)
+    given = (gaussian_rows if is_gaussian else logits_of)(policy, observations)
+    kind = "means and log deviations" if is_gaussian else "logits"
+    width = columns or ("2 * dimensions" if is_gaussian else "actions")
+    if given.ndim != 2 or columns not in (None, given.shape[1]):
+        raise ValueError(
+            f"the {kind} of {name_of(policy)} have shape {given.shape}; expected (queries, {width})"
+        )
+    queries_per_observation(np.asarray(observations), len(given))
     # Numbers beyond the range of float32 become infinite here, and are refused below.
     with np.errstate(over="ignore"):
-        labels = np.asarray(given).astype(np.float32)
-    name = "means and log deviations" if is_gaussian else "logits"
-    width = ("2 * dimensions" if is_gaussian else "actions") if columns is None else columns
-    if labels.ndim != 2 or columns not in (None, labels.shape[1]):
-        raise ValueError(
-            f"the teacher's {name} have shape {labels.shape}; expected (queries, {width})"
-        )
-    queries_per_observation(np.asarray(observations), len(labels))
-    if not np.isfinite(labels).all():
-        row, column = np.argwhere(~np.isfinite(labels))[0]
-        half = labels.shape[1] // 2
-        one = ("mean", "log deviation")[column // half] if is_gaussian else "logit"
-        where = f"dimension {column % half}" if is_gaussian else f"action {column}"
-        raise ValueError(
-            f"the teacher's {one} in row {row} for {where} is {labels[row, column]}; "
-            "expected finite numbers"
-        )
+        labels = given.astype(np.float32)
+    check_labels(labels, policy, is_gaussian=is_gaussian)
     return labels
+
+
+def logits_of(policy: Any, observations: Any) -> FloatArray:
+    """Return a policy's (queries, actions) logits as float64; shape and range are not checked.
+
+    Raises:
+        TypeError: if they are no numbers.
+    """
+    return as_numbers(f"the logits of {name_of(policy)}", policy.action_logits(observations))
 
 
 def teacher_values(teacher: Any, observations: Any) -> npt.NDArray[np.float32]:
@@ -243,16 +302,16 @@ def teacher_values(teacher: Any, observations: Any) -> npt.NDArray[np.float32]:
     Raises:
         ValueError: for another shape, or values that are not finite.
     """
-    with np.errstate(over="ignore"):
-        values = np.asarray(teacher.state_values(observations)).astype(np.float32)
-    if values.ndim != 1:
-        raise ValueError(f"the teacher's values have shape {values.shape}; expected (queries,)")
-    queries_per_observation(np.asarray(observations), len(values))
-    if not np.isfinite(values).all():
-        row = int((~np.isfinite(values)).argmax())
+    name = name_of(teacher)
+    given = as_numbers(f"the state values of {name}", teacher.state_values(observations))
+    if given.ndim != 1:
         raise ValueError(
-            f"the teacher's value in row {row} is {values[row]}; expected finite numbers"
+            f"the state values of {name} have shape {given.shape}; expected (queries,)"
         )
+    queries_per_observation(np.asarray(observations), len(given))
+    with np.errstate(over="ignore"):  # as in `teacher_labels`
+        values = given.astype(np.float32)
+    check_finite(values, lambda row: f"the state value of {name} in row {row}")
     return values
 
 
@@ -267,7 +326,7 @@ class MultiTeacher(LogitPolicy):
 
     Raises:
         ValueError: for no teachers.
-        TypeError: for a teacher of continuous actions.
+        TypeError: for a teacher of continuous actions, a recurrent one, or one with action masks.
     """
 
     @renamed_arguments(rule="router")
@@ -280,6 +339,7 @@ class MultiTeacher(LogitPolicy):
         for number, teacher in enumerate(self.teachers):
             if distribution_of(teacher) != CATEGORICAL:
                 raise TypeError(f"teacher {number} has continuous actions; expected Discrete ones")
+            check_stateless(teacher, "MultiTeacher")
         self.router = router
 
     def action_logits(self, observations: Any) -> FloatArray:
@@ -295,7 +355,8 @@ class MultiTeacher(LogitPolicy):
         for number in np.unique(chosen):
             (places,) = np.nonzero(chosen == number)
             own = observations[places]
-            logits = np.asarray(self.teachers[number].action_logits(own), dtype=np.float64)
+            logits = logits_of(self.teachers[number], own)
+            check_labels(logits, self.teachers[number], is_gaussian=False)
             ends = np.cumsum(queries_per_observation(own, len(logits)))
             for place, rows in zip(places, np.split(logits, ends[:-1]), strict=True):
                 labels[place] = rows

@@ -1,7 +1,11 @@
-"""Teachers from Stable-Baselines3. Its files are pickles and may run code."""
+"""Teachers from Stable-Baselines3 and SB3-Contrib. Their files are pickles and may run code.
+
+Models are told apart by what their policies have, so that SB3-Contrib need not be installed.
+"""
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import warnings
@@ -18,17 +22,32 @@ from dynamaze.common.registry import Registry
 from dynamaze.common.storage import CheckpointError
 
 from ..core.distributions import Bounds
-from ..core.policy import LogitPolicy
+from ..core.policy import LogitPolicy, log_probabilities
 
-optional_import("stable_baselines3", extra="distill", purpose="a teacher of Stable-Baselines3")
+optional_import("stable_baselines3", purpose="a teacher of Stable-Baselines3")
 import torch  # noqa: E402  # after the message
 from stable_baselines3 import A2C, DQN, PPO, SAC  # noqa: E402
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm  # noqa: E402
+from stable_baselines3.common.policies import BasePolicy  # noqa: E402
 
-ALGORITHMS: Registry[Any] = Registry("algorithm", {"A2C": A2C, "DQN": DQN, "PPO": PPO, "SAC": SAC})
+_CONTRIB = ("ARS", "CrossQ", "MaskablePPO", "QRDQN", "RecurrentPPO", "TQC", "TRPO")
+"""Algorithms of SB3-Contrib."""
+
+ALGORITHMS: Registry[Any] = Registry(
+    "algorithm",
+    {
+        **{"A2C": A2C, "DQN": DQN, "PPO": PPO, "SAC": SAC},
+        **{name: f"sb3_contrib:{name}" for name in _CONTRIB},
+    },
+)
 """Algorithms that can be loaded as teachers."""
 
 DISTINGUISHING_SETTINGS = {
+    "QRDQN": {"n_quantiles"},
+    "TQC": {"top_quantiles_to_drop_per_net"},
+    "TRPO": {"cg_max_steps"},
+    "ARS": {"n_delta"},
+    "CrossQ": {"target_entropy", "policy_delay"},
     "PPO": {"clip_range"},
     "DQN": {"exploration_initial_eps"},
     "SAC": {"target_entropy"},
@@ -39,6 +58,12 @@ DISTINGUISHING_SETTINGS = {
 
 PPO comes before A2C, since its files have `gae_lambda`, too.
 """
+
+DISTINGUISHING_MODULES = {
+    "sb3_contrib.common.maskable": "MaskablePPO",
+    "sb3_contrib.common.recurrent": "RecurrentPPO",
+}
+"""Beginning of the module of a class in a file -> algorithm whose settings are those of PPO."""
 
 
 class _Model:
@@ -77,11 +102,17 @@ class OnPolicyTeacher(_Model, LogitPolicy):
 
 
 class DQNTeacher(_Model, LogitPolicy):
-    """DQN: its Q values are the logits; a low temperature sharpens them (see `as_teacher`)."""
+    """DQN or QRDQN: its Q values are the logits; a low temperature sharpens them (`as_teacher`).
+
+    The Q value of QRDQN is the mean of its quantiles (Dabney et al. 2018).
+    """
 
     def action_logits(self, observations: Any) -> FloatArray:
         """Return (batch, actions) Q values."""
-        return _array(self._call(self.model.policy.q_net, observations))
+        policy = self.model.policy
+        if hasattr(policy, "quantile_net"):  # (batch, quantiles, actions)
+            return _array(self._call(policy.quantile_net, observations).mean(dim=1))
+        return _array(self._call(policy.q_net, observations))
 
     def state_values(self, observations: Any) -> FloatArray:
         """Return (batch,) values of the best action."""
@@ -89,10 +120,145 @@ class DQNTeacher(_Model, LogitPolicy):
         return best
 
 
-class GaussianTeacher(_Model):
-    """PPO, A2C or SAC with continuous actions: a Gaussian, before squashing for SAC.
+class ARSTeacher(_Model, LogitPolicy):
+    """ARS with Discrete actions: the outputs whose largest is its action are the logits.
 
-    PPO and A2C also have `state_values(observations)`.
+    ARS ranks actions only, so that the scale of its outputs is arbitrary: the temperature of
+    `as_teacher` chooses it.
+    """
+
+    def action_logits(self, observations: Any) -> FloatArray:
+        """Return (batch, actions) outputs."""
+        policy = self.model.policy
+
+        def outputs(seen: Any) -> Any:
+            return policy.action_net(policy.extract_features(seen, policy.features_extractor))
+
+        return _array(self._call(outputs, observations))
+
+
+class MaskableTeacher(_Model, LogitPolicy):
+    """MaskablePPO: its distribution over the actions that are valid in a state, and its values.
+
+    Attributes:
+        masks: (batch, actions) bool, True for valid actions, of the next call; set by code that
+            has the environment, as `Rollouts` and `evaluate`, which take them from its method
+            `action_masks`.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model)
+        self.masks: Any = None
+
+    def action_logits(self, observations: Any) -> FloatArray:
+        """Return (batch, actions) logarithms of the probabilities, none below log(1e-6)."""
+        return log_probabilities(self.action_probabilities(observations))
+
+    def action_probabilities(self, observations: Any) -> FloatArray:
+        """Return (batch, actions) probabilities, 0 for invalid actions.
+
+        Raises:
+            ValueError: without masks, or for masks of another shape or without a valid action.
+        """
+        masks, count = self.masks, int(self.model.action_space.n)
+        if masks is None:
+            raise ValueError(
+                "a teacher MaskablePPO without the masks of the states; expected Rollouts, collect "
+                "or evaluate in an environment with action_masks()"
+            )
+        masks, expected = np.asarray(masks, dtype=np.bool_), (len(observations), count)
+        if masks.shape != expected or not masks.any(axis=1).all():
+            raise ValueError(
+                f"action masks of shape {masks.shape}; expected {expected} with a valid action in "
+                "each row"
+            )
+
+        def probabilities(seen: Any) -> Any:
+            return self.model.policy.get_distribution(seen, masks).distribution.probs
+
+        valid: FloatArray = _array(self._call(probabilities, observations)) * masks
+        return valid
+
+    def state_values(self, observations: Any) -> FloatArray:
+        """Return the critic's (batch,) values."""
+        return self._critic(observations)
+
+
+class _RecurrentModel(_Model):
+    """RecurrentPPO, which keeps its state from one call to the next until `reset`.
+
+    Attributes:
+        memory: hidden and cell states of actor and critic, each (layers, batch, units), after the
+            flags (batch,) of the rows that begin an episode; None for zeros. Code that runs another
+            episode in between saves and restores it.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model)
+        self.memory: Any = None
+
+    def reset(self, episode_start: Any = None) -> None:
+        """Reset the state.
+
+        Args:
+            episode_start: (batch,) True where an episode begins; None for all rows.
+        """
+        if episode_start is None or self.memory is None:
+            self.memory = None
+        else:
+            self.memory = (np.array(episode_start, dtype=np.float32), *self.memory[1:])
+
+    def state_values(self, observations: Any) -> FloatArray:
+        """Return the critic's (batch,) values, and go on to the next step."""
+        return _array(self._advance(observations)[1])[:, 0]
+
+    def _advance(self, observations: Any) -> tuple[Any, torch.Tensor]:
+        """Return the distribution and the (batch, 1) values, and go on to the next step."""
+        policy = self.model.policy
+        starts, *states = self._remembered(len(observations))
+
+        def step(seen: Any) -> Any:
+            actor, critic = tuple(states[:2]), tuple(states[2:])
+            given, actor_after = policy.get_distribution(seen, actor, starts)
+            values = policy.predict_values(seen, actor if policy.shared_lstm else critic, starts)
+            if policy.lstm_critic is not None:
+                features = BasePolicy.extract_features(policy, seen, policy.vf_features_extractor)
+                critic = policy._process_sequence(features, critic, starts, policy.lstm_critic)[1]
+            return given, values, (*actor_after, *critic)
+
+        given, values, after = self._call(step, observations)
+        self.memory = (np.zeros(len(observations), dtype=np.float32), *after)
+        return given, values
+
+    def _remembered(self, batch: int) -> list[torch.Tensor]:
+        """Return the flags of first steps and the states as tensors.
+
+        Raises:
+            ValueError: for another number of observations than the rows of `memory`.
+        """
+        policy = self.model.policy
+        if self.memory is None:
+            layers, _, units = policy.lstm_hidden_state_shape
+            zeros = torch.zeros(layers, batch, units, device=policy.device)
+            return [torch.ones(batch, device=policy.device), *[zeros] * 4]
+        if len(self.memory[0]) != batch:
+            raise ValueError(
+                f"{batch} observations, and a state of {len(self.memory[0])} episodes; expected "
+                "equal numbers, or reset() before others"
+            )
+        return [torch.as_tensor(part, device=policy.device) for part in self.memory]
+
+
+class RecurrentTeacher(_RecurrentModel, LogitPolicy):
+    """RecurrentPPO with Discrete actions: the logits of its distribution, and its values."""
+
+    def action_logits(self, observations: Any) -> FloatArray:
+        """Return (batch, actions) log-probabilities of the next step of each episode."""
+        return _array(self._advance(observations)[0].distribution.logits)
+
+
+class RecurrentGaussianTeacher(_RecurrentModel):
+    """RecurrentPPO with continuous actions: a Gaussian, and its values.
 
     Attributes:
         bounds: bounds of the actions; they map samples to actions.
@@ -100,8 +266,30 @@ class GaussianTeacher(_Model):
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)
-        space = model.action_space
-        self.bounds = Bounds(space.low, space.high, bool(model.policy.squash_output))
+        self.bounds = _bounds_of(model)
+
+    def action_gaussian(self, observations: Any) -> tuple[FloatArray, FloatArray]:
+        """Return (batch, dimensions) means and log standard deviations of the next step."""
+        given = self._advance(observations)[0].distribution
+        return _array(given.mean), _array(given.stddev.log())
+
+    def act(self, observation: Any) -> Any:
+        """Return the action of the mean for one observation, as the environment takes it."""
+        return self.bounds.action(self.action_gaussian(np.asarray(observation)[None])[0])[0]
+
+
+class GaussianTeacher(_Model):
+    """PPO, A2C, TRPO, SAC, TQC or CrossQ: a Gaussian, for the last three before squashing.
+
+    PPO, A2C and TRPO also have `state_values(observations)`.
+
+    Attributes:
+        bounds: bounds of the actions; they map samples to actions.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model)
+        self.bounds = _bounds_of(model)
         if isinstance(model, OnPolicyAlgorithm):
             self.state_values = self._critic
 
@@ -116,7 +304,7 @@ class GaussianTeacher(_Model):
 
     def _gaussian(self, seen: Any) -> tuple[torch.Tensor, torch.Tensor]:
         policy = self.model.policy
-        if isinstance(self.model, SAC):
+        if _has_gaussian_actor(policy):
             mean, log_std, extra = policy.actor.get_action_dist_params(seen)
             given = policy.actor.action_dist.proba_distribution(mean, log_std, **extra)
         else:
@@ -124,23 +312,52 @@ class GaussianTeacher(_Model):
         return given.distribution.mean, given.distribution.stddev.log()
 
 
-def sb3_teacher(model: Any) -> OnPolicyTeacher | DQNTeacher | GaussianTeacher:
+SUPPORTED = (
+    "PPO, A2C, TRPO or RecurrentPPO with Discrete or Box actions; DQN, QRDQN, MaskablePPO or ARS "
+    "with Discrete ones; SAC, TQC or CrossQ"
+)
+
+
+def sb3_teacher(model: Any) -> Any:
     """Return the teacher for a model.
 
     Raises:
-        TypeError: for an unsupported algorithm or action space.
+        TypeError: for an unsupported algorithm or action space; says what would do.
     """
-    name, space = type(model).__name__, model.action_space
-    if isinstance(model, DQN):
+    name, space, policy = type(model).__name__, model.action_space, model.policy
+    is_discrete, is_box = isinstance(space, spaces.Discrete), isinstance(space, spaces.Box)
+    if is_discrete and (hasattr(policy, "q_net") or hasattr(policy, "quantile_net")):
         return DQNTeacher(model)
-    if isinstance(model, OnPolicyAlgorithm) and isinstance(space, spaces.Discrete):
-        return OnPolicyTeacher(model)
-    if isinstance(model, OnPolicyAlgorithm | SAC) and isinstance(space, spaces.Box):
+    if isinstance(model, OnPolicyAlgorithm) and (is_discrete or is_box):
+        arguments = inspect.signature(policy.get_distribution).parameters
+        if "lstm_states" in arguments:
+            return RecurrentTeacher(model) if is_discrete else RecurrentGaussianTeacher(model)
+        if "action_masks" in arguments and is_discrete:
+            return MaskableTeacher(model)
+        if "action_masks" not in arguments:
+            return OnPolicyTeacher(model) if is_discrete else GaussianTeacher(model)
+    if is_box and _has_gaussian_actor(policy):
         return GaussianTeacher(model)
-    raise TypeError(
-        f"a teacher {name} with actions of {space}; expected PPO or A2C with Discrete or Box "
-        "actions, DQN or SAC"
+    if is_discrete and hasattr(policy, "action_net") and hasattr(policy, "features_extractor"):
+        return ARSTeacher(model)
+    is_deterministic = is_box and not isinstance(model, OnPolicyAlgorithm)
+    instead = (
+        "; its actions have no deviation: an object of yours whose action_gaussian(observations) "
+        "returns those of predict and log deviations of your choice is a teacher, too"
+        if is_deterministic
+        else ""
     )
+    raise TypeError(f"a teacher {name} with actions of {space}; expected {SUPPORTED}{instead}")
+
+
+def _has_gaussian_actor(policy: Any) -> bool:
+    """Return True for the policies of SAC, TQC and CrossQ."""
+    return hasattr(getattr(policy, "actor", None), "get_action_dist_params")
+
+
+def _bounds_of(model: Any) -> Bounds:
+    space = model.action_space
+    return Bounds(space.low, space.high, bool(model.policy.squash_output))
 
 
 def load_sb3(path: str | os.PathLike[str], algorithm: str) -> Any:
@@ -150,7 +367,8 @@ def load_sb3(path: str | os.PathLike[str], algorithm: str) -> Any:
 
     Args:
         path: the file; ".zip" may be left out, as in Stable-Baselines3.
-        algorithm: "A2C", "DQN", "PPO" or "SAC".
+        algorithm: "A2C", "DQN", "PPO" or "SAC"; of SB3-Contrib "ARS", "CrossQ", "MaskablePPO",
+            "QRDQN", "RecurrentPPO", "TQC" or "TRPO".
 
     Returns:
         The model, on the CPU, for `as_teacher`.
@@ -160,6 +378,7 @@ def load_sb3(path: str | os.PathLike[str], algorithm: str) -> Any:
 
     Raises:
         ValueError: for an unknown algorithm.
+        ImportError: for an algorithm of SB3-Contrib, if that is not installed.
         dynamaze.common.storage.CheckpointError: (a ValueError) for a file that is missing, cut
             short, foreign or of another algorithm.
     """
@@ -188,7 +407,12 @@ def algorithm_of_file(file: Path) -> str:
     """Return the algorithm of a file from its JSON part, after checking all checksums."""
     try:
         with zipfile.ZipFile(file) as archive:
-            settings = set(json.loads(archive.read("data")))
+            settings = json.loads(archive.read("data"))
+            modules = [
+                str(value.get("__module__"))
+                for value in settings.values()
+                if isinstance(value, dict)
+            ]
             damaged = archive.testzip()
     except OSError as error:
         raise CheckpointError(f"{file} cannot be read: {error.strerror}") from None
@@ -198,8 +422,11 @@ def algorithm_of_file(file: Path) -> str:
         ) from None
     if damaged is not None:
         raise CheckpointError(f"{file} is damaged: {damaged} does not match its checksum")
+    for beginning, name in DISTINGUISHING_MODULES.items():
+        if any(module.startswith(beginning) for module in modules):
+            return name
     for name, distinguishing in DISTINGUISHING_SETTINGS.items():
-        if distinguishing <= settings:
+        if distinguishing <= set(settings):
             return name
     return "an unknown algorithm"
 

@@ -135,9 +135,7 @@ class TensorBoard:
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, every: int = 10) -> None:
-        boards: Any = optional_import(
-            "torch.utils.tensorboard", extra="tensorboard", purpose="events for TensorBoard"
-        )
+        boards: Any = optional_import("torch.utils.tensorboard", purpose="events for TensorBoard")
         self.every = checked_integer("every", every, 1)
         self.writer = boards.SummaryWriter(str(folder))
 

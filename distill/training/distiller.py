@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from rich.progress import track
 
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 from dynamaze.common.validation import checked_integer, checked_number
 
-from ..core.dataset import Batch
+from ..core.dataset import Batch, check_batch
 from ..core.distributions import distribution_of
 from ..core.losses import Loss, Targets, make_loss, value_mse
 from ..core.old_names import current_config
 from ..data.source import BatchSource
 from ..students.base import Student, TrainingOutput
+from .hidden_state import HiddenState
+
+optional_import("torch", purpose=__name__)
+import torch  # noqa: E402  # after the message
 
 ONLY = "student"
 """Name of a single student."""
@@ -49,12 +55,17 @@ class Distiller:
     that the position of a student decides the seed of its generator, and a run that is continued
     with `save` and `resume` is bit-identical to one without interruption.
 
+    A checkpoint also has what is found inside the loss, the source and the callbacks: random
+    generators, fixed networks, numbers that have changed (see `hidden_state`). Nothing of it is
+    trained. A student with dropout draws from its own generator, not from torch's global one;
+    `torch.nn.functional.dropout` and other hidden draws from that are not found.
+
     Args:
         students: one, or several by name.
         source: batch source (`Dataset`, `FunctionSource`, `Rollouts` or a custom one).
         total_steps: number of training steps; the schedules depend on it.
         loss: a name ("kl", "nll", "mse", "reverse_kl"; "gaussian_kl" for continuous actions) or a
-            function of logits and targets.
+            function of logits and targets. It may hold fixed networks, and use a student's weights.
         value_coef: weight of `value_mse`, for students with values (`ActorCritic`).
         learning_rate: Adam's initial step size, of all students or of each by name; it decreases
             linearly to a thousandth.
@@ -69,9 +80,11 @@ class Distiller:
         step: training steps taken.
 
     Raises:
-        ValueError: for a number outside its range, no students, or an unknown loss.
+        ValueError: for a number outside its range, no students, students that share a weight, or
+            an unknown loss.
         TypeError: for a student of other actions than the source's teacher, where its kind is
-            known; and, at the first step, for a loss of other actions than the student's.
+            known; for a loss with weights to be trained that are no student's; and, at the first
+            step, for a loss of other actions than the student's.
 
     Warns:
         UserWarning: for a student that is larger than its teacher.
@@ -97,6 +110,7 @@ class Distiller:
         self.source = source
         self.total_steps = checked_integer("total_steps", total_steps, 1)
         _check_distributions(self.students, source)
+        _check_shared(self.students)
         self.loss = make_loss(loss)
         self.value_coef = checked_number("value_coef", value_coef, 0)
         self.learning_rates = {
@@ -117,6 +131,8 @@ class Distiller:
             for name, student in self.students.items()
         }
         self.step = 0
+        self._hidden = HiddenState(self.students, {"loss": self.loss, "source": source})
+        self._running: list[Any] = []  # callbacks of a call of `distil`
         _warn_of_large(self.students, getattr(source, "teacher", None))
 
     @property
@@ -155,9 +171,10 @@ class Distiller:
             The distiller itself.
 
         Raises:
-            ValueError: for a negative number of steps, labels that are not finite or a student with
-                other outputs than the labels.
-            TypeError: for a loss of other actions than the student's.
+            ValueError: for a negative number of steps, labels, weights or a loss that are not
+                finite, or a student with other outputs than the labels.
+            TypeError: for a loss of other actions than the student's, or labels that are no
+                numbers.
         """
         left = self.total_steps - self.step
         count = left if steps is None else checked_integer("steps", steps, 0)
@@ -165,10 +182,14 @@ class Distiller:
         steps_taken: Any = islice(self.steps(), min(count, left))
         if progress_bar:
             steps_taken = track(steps_taken, description="distilling", total=min(count, left))
-        for step in steps_taken:
-            results = [each(step) for each in callbacks]  # all are called, even if one stops
-            if False in results:
-                break
+        self._running = callbacks
+        try:
+            for step in steps_taken:
+                results = [each(step) for each in callbacks]  # all are called, even if one stops
+                if False in results:
+                    break
+        finally:
+            self._running = []
         return self
 
     def steps(self) -> Iterator[TrainingStep]:
@@ -188,13 +209,31 @@ class Distiller:
         for group in optimizer.param_groups:
             group["lr"] = self.learning_rates[name] * max(1e-3, 1 - self.step / self.total_steps)
         targets = targets._replace(distribution=distribution_of(student))
-        outputs = student.training_outputs(observations, self.progress, self.own_rngs[name])
-        loss = torch.stack([self._loss_of(name, each, targets) for each in outputs]).mean()
+        with self._torch_rng(name):
+            outputs = student.training_outputs(observations, self.progress, self.own_rngs[name])
+            loss = torch.stack([self._loss_of(name, each, targets) for each in outputs]).mean()
+        number = float(loss.detach())
+        if not math.isfinite(number):  # before the weights are lost
+            raise ValueError(
+                f"the loss of student {name!r} in step {self.step + 1} is {number}; expected a "
+                "finite one: finite observations and weights, and a smaller learning rate"
+            )
         optimizer.zero_grad()
         (loss + student.penalty(self.progress)).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(student.parameters(), self.clip)
         optimizer.step()
-        return float(loss.detach())
+        return number
+
+    @contextmanager
+    def _torch_rng(self, name: str) -> Iterator[None]:
+        """Seed torch's global generator from the student's own for modules that draw from it."""
+        if not any(_draws(module) for module in self.students[name].modules()):
+            yield
+            return
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(int(self.own_rngs[name].integers(2**63)))
+            yield
 
     def _loss_of(self, name: str, outputs: TrainingOutput, targets: Targets) -> torch.Tensor:
         """Return the loss of a student's outputs."""
@@ -212,9 +251,10 @@ class Distiller:
         return loss + self.value_coef * value_mse(values, targets)
 
     def _as_tensors(self, batch: Batch) -> tuple[torch.Tensor, Targets]:
+        batch = Batch(*(None if column is None else np.asarray(column) for column in batch))  # type: ignore[arg-type]  # checked below
+        check_batch(batch, type(self.source).__name__)
         columns = [
-            None if column is None else torch.from_numpy(np.asarray(column)).to(self.device)
-            for column in batch
+            None if column is None else torch.from_numpy(column).to(self.device) for column in batch
         ]
         observations, logits, weights, values = columns
         assert observations is not None
@@ -229,11 +269,19 @@ class Distiller:
 
         Args:
             path: the file.
-            callbacks: those with a state.
+            callbacks: those with a state; during `distil` all of its callbacks that have one.
 
         Raises:
+            ValueError: if a callback of the present `distil` has a state and is not among them.
+            TypeError: for something with a state that cannot be stored, such as an iterator.
             OSError: if the file cannot be written; an older one stays as it was.
         """
+        for each in self._running:
+            if hasattr(each, "get_state") and not any(each is given for given in callbacks):
+                raise ValueError(
+                    f"the callback {type(each).__name__} has a state that would be lost; expected "
+                    "it in callbacks, as in Checkpoints(path, callbacks=[...])"
+                )
         arrays, document = pack_state(self._state(callbacks))
         write_checkpoint(path, arrays, {"kind": "distiller", "state": document})
 
@@ -255,12 +303,27 @@ class Distiller:
                 f"{path} is of students {found} and {state['total_steps']} steps; expected "
                 f"{expected} and {self.total_steps}"
             )
+        given = (self.source, *callbacks)
+        if len(state["others"]) != len(given):
+            raise CheckpointError(
+                f"{path} holds the states of {len(state['others']) - 1} callbacks; expected "
+                f"{len(callbacks)}, those of `callbacks`"
+            )
+        for each, stored in zip(given, state["others"], strict=True):
+            if (stored is None) == hasattr(each, "set_state"):
+                raise CheckpointError(
+                    f"{path} holds {'no' if stored is None else 'a'} state in the place of "
+                    f"{type(each).__name__}; expected the same source and callbacks"
+                )
+        hidden, roots = state.get("hidden", {}), _numbered(callbacks)
+        self._hidden.check(hidden, roots, path)
         for name, part in state["students"].items():
             restore_tensors(self.students[name], self.optimizers[name], part)
             self.own_rngs[name].bit_generator.state = part["rng"]
         self.rng.bit_generator.state = state["rng"]
         self.step = state["step"]
-        for each, stored in zip((self.source, *callbacks), state["others"], strict=True):
+        self._hidden.set_state(hidden, roots)
+        for each, stored in zip(given, state["others"], strict=True):
             if stored is not None:
                 each.set_state(stored)
         return self
@@ -283,7 +346,35 @@ class Distiller:
                 each.get_state() if hasattr(each, "get_state") else None
                 for each in (self.source, *callbacks)
             ],
+            "hidden": self._hidden.get_state(_numbered(callbacks)),
         }
+
+
+def _numbered(callbacks: Sequence[Any]) -> dict[str, Any]:
+    return {f"callbacks[{number}]": each for number, each in enumerate(callbacks)}
+
+
+def _draws(module: torch.nn.Module) -> bool:
+    """Return True for a module that draws from torch's global generator in training."""
+    if isinstance(module, (torch.nn.RReLU, torch.nn.FractionalMaxPool2d)):
+        return module.training
+    is_dropout = isinstance(module, torch.nn.modules.dropout._DropoutNd)
+    drops = is_dropout or isinstance(module, (torch.nn.RNNBase, torch.nn.MultiheadAttention))
+    rate = getattr(module, "p", None) if is_dropout else getattr(module, "dropout", 0)
+    return bool(drops and module.training and rate)
+
+
+def _check_shared(students: Mapping[str, Student]) -> None:
+    """Refuse students that share a weight, which the optimizer of each would change."""
+    owners: dict[int, str] = {}
+    for name, student in students.items():
+        for weight_name, weight in (*student.named_parameters(), *student.named_buffers()):
+            owner = owners.setdefault(id(weight), name)
+            if owner != name:
+                raise ValueError(
+                    f"students {owner!r} and {name!r} share {weight_name}; expected networks of "
+                    "their own"
+                )
 
 
 def _of(learning_rate: float | Mapping[str, float], name: str) -> float:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
-import torch
-from torch import Tensor, nn
-from torch.nn.utils import parametrize
-
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from ..students.base import Student
 from ..students.parametrised import copied, weights_of
 from ..students.quantise import is_quantised
 from .distiller import TrainingStep
+
+optional_import("torch", purpose=__name__)
+import torch  # noqa: E402  # after the message
+from torch import Tensor, nn  # noqa: E402
+from torch.nn.utils import parametrize  # noqa: E402
 
 GRANULARITIES = ("tensor", "student")
 

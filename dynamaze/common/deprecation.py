@@ -11,6 +11,8 @@ from importlib import import_module
 from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
+from .optional_imports import naming_extra
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -24,7 +26,8 @@ def lazy_exports(
 
     Args:
         package: the package's `__name__`.
-        modules: public name -> module, relative to the package (`".students.mlp"`).
+        modules: public name -> module, relative to the package (`".students.mlp"`). An
+            `ImportError` for a library that is missing there names what installs it.
         renamed: name of version 0.1 -> present name, which is in `modules` or already imported.
     """
     old_names = renamed or {}
@@ -37,10 +40,12 @@ def lazy_exports(
             warn_renamed(f"{package}.{name}", f"{package}.{new}")
             return getattr(import_module(package), new)
         if name in submodules and name not in modules:
-            return import_module(f"{package}.{name}")
+            with naming_extra(f"{package}.{name}"):
+                return import_module(f"{package}.{name}")
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(modules[name], package), name)
+        with naming_extra(f"{package}.{name}"):
+            return getattr(import_module(modules[name], package), name)
 
     return get
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Generic, TypeVar, cast
 
+from .optional_imports import naming_extra
 from .validation import checked_choice
 
 Entry = TypeVar("Entry")
@@ -32,7 +33,8 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         entry = self._entries[name]
         if isinstance(entry, str):
             module, _, attribute = entry.partition(":")
-            entry = cast(Entry, getattr(import_module(module, self._package), attribute))
+            with naming_extra(f"{self.argument} {name!r}"):
+                entry = cast(Entry, getattr(import_module(module, self._package), attribute))
             self._entries[name] = entry
         return entry
 

@@ -321,11 +321,13 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             AttributeError: if a single environment has nothing of that name.
         """
         results = []
-        for i in range(self.num_envs):
-            single = self._attach_single(i)
+
+        def use(single: Any) -> Any:
             attribute = single.get_wrapper_attr(name)
-            result = attribute(*args, **kwargs) if callable(attribute) else attribute
-            self._detach_single(i, single)
+            return attribute(*args, **kwargs) if callable(attribute) else attribute
+
+        for i in range(self.num_envs):
+            result = self.with_single(i, use)
             if name == "reset":
                 self._batch.episode_step[i] = 0
             if name == "step":
@@ -340,6 +342,13 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             return result
         observation, reward, terminated, _, info = result
         return observation, reward, terminated, True, info
+
+    def with_single(self, i: int, function: Callable[[Any], Any]) -> Any:
+        """Return the result of a function of environment i as a single environment."""
+        single = self._attach_single(i)
+        result = function(single)
+        self._detach_single(i, single)
+        return result
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """Return an attribute of each single environment."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -131,37 +129,3 @@ def test_old_keyword_takes_effect() -> None:
     )
     for found, column in zip(batch[:3], expected[:3], strict=True):
         np.testing.assert_array_equal(found, column)
-
-
-WITHOUT_TORCH = """
-import sys
-
-sys.modules["torch"] = None
-from dynamaze import distill
-
-missing = {}
-for name in distill.__all__:
-    try:
-        getattr(distill, name)
-    except ImportError as error:
-        missing[name] = str(error)
-assert all('pip install "dynamaze[distill]"' in text for text in missing.values()), missing
-print(missing["Distiller"])
-print(*sorted(set(distill.__all__) - set(missing)))
-"""
-
-
-def test_missing_torch_names_extra() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    message, available = done.stdout.splitlines()
-    assert message == (
-        "dynamaze.distill.Distiller needs torch, which is not installed: pip install "
-        '"dynamaze[distill]"'
-    )
-    assert {"Dataset", "Policy", "Rollouts", "evaluate", "load_policy", "as_teacher"} <= set(
-        available.split()
-    )
-    assert not {"Distiller", "make_student", "load_student", "kl"} & set(available.split())

@@ -330,7 +330,7 @@ def test_unknown_argument_names_environment(env_id: str, vector: bool) -> None:
     name = f"{ENVIRONMENTS[env_id].name}Env"
     with pytest.raises(
         TypeError,
-        match=rf"{name} got the unknown argument 'rendr_mode'.*did you mean 'render_mode'",
+        match=rf"{name} got an unexpected keyword argument 'rendr_mode'.*mean 'render_mode'",
     ):
         make(env_id, rendr_mode="ansi")
 

@@ -26,7 +26,7 @@ import numpy as np
 from gymnasium import spaces
 
 import dynamaze.agents
-from dynamaze.common.optional_imports import missing_library_error
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import did_you_mean
 
 AGENTS = (
@@ -298,15 +298,7 @@ def sb3_algorithm(name: str) -> Any:
     Raises:
         ImportError: if the library is not installed.
     """
-    library = SB3_ALGORITHMS[name]
-    try:
-        return getattr(importlib.import_module(library), name)
-    except ModuleNotFoundError as error:
-        if library == "sb3_contrib" and error.name == library:
-            raise ImportError(
-                f"agent {name} needs sb3_contrib, which is not installed: pip install sb3-contrib"
-            ) from error
-        raise missing_library_error(library, extra="distill", purpose=f"agent {name}") from error
+    return getattr(optional_import(SB3_ALGORITHMS[name], purpose=f"agent {name}"), name)
 
 
 def is_sb3_algorithm(given: Any) -> bool:

@@ -233,6 +233,14 @@ def _accepts(function: Any, *arguments: Any, **keywords: Any) -> bool:
     return True
 
 
+def _takes(function: Any, keyword: str) -> bool:
+    """Return True if a function has a parameter of that name."""
+    try:
+        return keyword in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
 def name_of(agent: Any) -> str:
     """Return the name of a function or class, or that of an object's class."""
     return getattr(agent, "__name__", type(agent).__name__)
@@ -422,9 +430,10 @@ def policy_steps(
         seed: of the first reset.
 
     Raises:
-        AgentError: for an `update` with other arguments.
+        AgentError: for an `update` with other arguments, or an agent that needs action masks where
+            the environment has none.
     """
-    policy = PredictPolicy(agent) if kind is AgentKind.PREDICTS else agent
+    policy = PredictPolicy(agent, env) if kind is AgentKind.PREDICTS else agent
     act: Callable[[Any], Any] = agent if kind is AgentKind.FUNCTION else policy.act
     update = _update_of(policy)
     reset = getattr(policy, "reset", None)
@@ -454,10 +463,25 @@ def _update_of(agent: Any) -> Callable[..., Any] | None:
 
 
 class PredictPolicy:
-    """Policy of an object with `predict`, with the recurrent state of Stable-Baselines3."""
+    """Policy of an object with `predict`, as of Stable-Baselines3.
 
-    def __init__(self, agent: Any) -> None:
+    A recurrent one keeps its state. One whose `predict` takes `action_masks` (MaskablePPO) gets
+    those of the environment.
+
+    Raises:
+        AgentError: if it takes masks and the environment has no `action_masks()`.
+    """
+
+    def __init__(self, agent: Any, env: gym.Env[Any, Any]) -> None:
         self._predict = agent.predict
+        self._masks: Callable[[], Any] | None = None
+        if _takes(self._predict, "action_masks"):
+            if not env.has_wrapper_attr("action_masks"):
+                raise AgentError(
+                    f"{name_of(agent)} needs action masks; expected an environment with "
+                    "action_masks()"
+                )
+            self._masks = env.get_wrapper_attr("action_masks")
         self._is_recurrent = _accepts(self._predict, 0, state=None, episode_start=None)
         self.reset()
 
@@ -468,11 +492,10 @@ class PredictPolicy:
 
     def act(self, observation: Any) -> Any:
         """Return the action for an observation."""
+        more: dict[str, Any] = {} if self._masks is None else {"action_masks": self._masks()}
         if self._is_recurrent:
-            start = np.array([self._starts])
-            answer = self._predict(observation, state=self._state, episode_start=start)
-        else:
-            answer = self._predict(observation)
+            more |= {"state": self._state, "episode_start": np.array([self._starts])}
+        answer = self._predict(observation, **more)
         self._starts = False
         if isinstance(answer, tuple) and len(answer) == 2:
             answer, self._state = answer

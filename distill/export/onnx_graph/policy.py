@@ -44,7 +44,7 @@ class OnnxPolicy(ExportedPolicy):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        runtime = optional_import("onnxruntime", extra="onnx", purpose="an ONNX policy")
+        runtime = optional_import("onnxruntime", purpose="an ONNX policy")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4  # errors are raised, not logged

@@ -9,15 +9,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
 from dynamaze.common.optional_imports import optional_import
 
 from ...students.parametrised import plain
 from ...students.residual import Residual
 from .operations import OPSET
+
+optional_import("torch", purpose=__name__)
+import torch  # noqa: E402  # after the message
+from torch import Tensor, nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
 
 EXAMPLES = 2
 """Batch size of the example; torch would take 1 for a constant."""
@@ -31,7 +33,7 @@ def traced(student: Any, observation: Any) -> Any:
             columns of the graph's input are free.
         observation: a single one.
     """
-    optional_import("onnxscript", extra="onnx", purpose="an ONNX file")
+    optional_import("onnxscript", purpose="an ONNX file")
     kind = torch.uint8 if observation.dtype == np.uint8 else torch.float32
     example = torch.as_tensor(observation).to(kind).expand(EXAMPLES, *observation.shape)
     batch = torch.export.Dim("batch")

@@ -47,7 +47,7 @@ def export_onnx(
         ImportError: without onnx, naming the extra that installs it.
         OSError: if the file cannot be written; an older one stays as it was.
     """
-    optional_import("onnx", extra="onnx", purpose="an ONNX file")
+    optional_import("onnx", purpose="an ONNX file")
     acting, seen = _acting(student), np.asarray(observation)
     operations = operations_of(acting)
     if operations is not None:

@@ -45,7 +45,7 @@ def test_mazes_come_from_levels() -> None:
     seen = one.reset()
     assert (seen[:, 0] == maze.walls).all()
     assert (seen[:, 2].argmax(axis=(1)).max(axis=1) == maze.goal[0]).all()
-    assert one.envs.single_action_space.n == 4
+    assert one.env.single_action_space.n == 4
     assert STARTS_PER_MAZE >= 15 * 15
 
 

@@ -66,7 +66,7 @@ def test_curriculum_increases_distance() -> None:
         training.update_curriculum(success)
         reaches.append(training.max_distance)
     assert reaches == [2, 2, 3]
-    assert training.envs.envs.max_episode_steps == time_limit(3)
+    assert training.envs.env.max_episode_steps == time_limit(3)
     for _ in range(20):
         training.envs.episodes = MIN_EPISODES
         training.update_curriculum(1.0)

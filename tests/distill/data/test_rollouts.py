@@ -326,5 +326,5 @@ def test_rollouts_refuse_bad_input() -> None:
         collect(label, env, 10, rng(), student=Fixed(0.5, 0.2, 0.3), beta=0.5)
     with pytest.raises(ValueError, match=r"expected \(queries, 2\)"):
         collect(Fixed(0.5, 0.2, 0.3), env, 10, rng())
-    with pytest.raises(ValueError, match="logit in row 0 for action 0 is nan"):
+    with pytest.raises(ValueError, match="logit of <lambda> in row 0 for action 0 is nan"):
         Rollouts(lambda seen: np.full((len(seen), 2), np.nan), env).batch(rng(), 0.0)

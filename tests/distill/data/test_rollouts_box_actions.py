@@ -176,5 +176,5 @@ def test_rollouts_refuse_mismatched_actions() -> None:
         collect(teacher, env, 5, rng(), student=squashed, beta=0.5)
     with pytest.raises(ValueError, match=r"shape \(3, 6\); expected \(queries, 4\)"):
         collect(Gaussian((0, 0, 0), (0, 0, 0)), env, 5, rng())
-    with pytest.raises(ValueError, match=r"outputs have shape \(3, 6\); expected \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"of Gaussian have shape \(3, 6\); expected \(3, 4\)"):
         collect(teacher, env, 5, rng(), student=Gaussian((0,) * 3, (0,) * 3), beta=0.5)  # type: ignore[arg-type]

@@ -267,9 +267,9 @@ def test_value_labels_refuse_bad_values() -> None:
 
     teacher = GivenValues(action_values)
     for given, match in (
-        (np.zeros((32, 1)), r"values have shape \(32, 1\); expected \(queries,\)"),
+        (np.zeros((32, 1)), r"values of GivenValues have shape \(32, 1\); expected \(queries,\)"),
         (np.zeros(31), "31 labels for 32 observations"),
-        (np.full(32, np.inf), "value in row 0 is inf; expected finite"),
+        (np.full(32, np.inf), "value of GivenValues in row 0 is inf; expected finite"),
     ):
         teacher.given = given
         with pytest.raises(ValueError, match=match):

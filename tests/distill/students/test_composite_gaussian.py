@@ -89,11 +89,13 @@ def test_teacher_labels_are_means_then_log_deviations() -> None:
     labels = teacher_labels(Lines(), SEEN, 4)
     np.testing.assert_array_equal(labels, np.hstack([mean, log_std]).astype(np.float32))
     assert labels.dtype == np.float32
-    with pytest.raises(ValueError, match=r"log deviations have shape \(7, 4\).*\(queries, 6\)"):
+    with pytest.raises(
+        ValueError, match=r"log deviations of Lines have shape \(7, 4\).*\(queries, 6\)"
+    ):
         teacher_labels(Lines(), SEEN, 6)
-    with pytest.raises(ValueError, match="log deviation in row 0 for dimension 1 is -inf"):
+    with pytest.raises(ValueError, match="log deviation of Gaussian in row 0 for dimension 1"):
         teacher_labels(Gaussian([0, 0], [0, -np.inf]), SEEN)
-    with pytest.raises(ValueError, match="the teacher's mean in row 0 for dimension 0 is nan"):
+    with pytest.raises(ValueError, match="the mean of Gaussian in row 0 for dimension 0 is nan"):
         teacher_labels(Gaussian([np.nan, 0]), SEEN)
     with pytest.raises(ValueError, match=r"means of shape \(7, 1\) and log .* \(7, 2\)"):
         teacher_labels(Gaussian([0]), SEEN)

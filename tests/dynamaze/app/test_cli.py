@@ -310,6 +310,7 @@ def test_missing_library_names_extra(
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
     monkeypatch.setattr(command_line, "import_module", importing)
+    monkeypatch.setitem(sys.modules, "torch", None)
     assert cli.main(["distill", "teacher"]) == command_line.EXIT_ERROR
     assert capsys.readouterr().err == (
         "dynamaze: dynamaze distill teacher needs torch, which is not installed: pip install "

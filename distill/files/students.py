@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dynamaze.common.storage import write_atomically
+from dynamaze.common.atomic_files import write_atomically
 
 from ..students.parametrised import QUANTISATION_KEYS, plain_weights
 from ..students.quantise import is_quantised, packed_weights, quantised, quantised_weights

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dynamaze.common.atomic_files import write_atomically
 from dynamaze.common.optional_imports import optional_import
-from dynamaze.common.storage import write_atomically
 
 from ..core.old_names import current_config
 from ..core.packing import dequantise_arrays

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from dynamaze.common.storage import write_atomically
+from dynamaze.common.atomic_files import write_atomically
 from dynamaze.envs.rendering.recorder import Recorder
 from dynamaze.envs.rendering.scene import Frame
 from dynamaze.envs.rendering.video_files import png

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import secrets
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dynamaze.common.atomic_files import AtomicFile
 from dynamaze.common.validation import checked_number
 
 from .scene import Frame, check_frame
@@ -24,9 +24,9 @@ MIN_FPS, MAX_FPS = 0.01, 1000.0
 class Recorder(AbstractContextManager["Recorder"]):
     """Writer of a video file, frame by frame; only the last frame is held in memory.
 
-    The file gets its name when `close` is called, and is complete then. Until then it is
-    `.NAME.XXXXXXXX.part` in the same folder, which remains if the process is killed. Use it as a
-    context manager: frames recorded before an error are kept.
+    The file gets its name when `close` is called, and is complete then. Until then it is a
+    temporary file in the same folder; that of a killed process is removed by the next write there.
+    Use it as a context manager: frames recorded before an error are kept.
 
     Attributes:
         path: the file.
@@ -52,8 +52,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         self._open_file = find_format(self.path)
         self._file: VideoFile | None = None
         self._shape: tuple[int, ...] | None = None
-        # Written under another name, so that `path` is never an incomplete video.
-        self._part = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
+        self._atomic: AtomicFile | None = None
         self._closed = False
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"path: there is no folder {self.path.parent}")
@@ -76,9 +75,12 @@ class Recorder(AbstractContextManager["Recorder"]):
         try:
             if self._file is None:
                 height, width = self._shape = frame.shape[:2]
-                self._file = self._open_file(self._part, (height, width), self.fps)
+                self._atomic = AtomicFile(self.path)
+                self._file = self._open_file(self._atomic, (height, width), self.fps)
             self._file.add(frame)
-        except Exception:  # not KeyboardInterrupt: the frames before it are kept
+        except Exception as error:  # not KeyboardInterrupt: the frames before it are kept
+            if isinstance(error, OSError) and self._atomic is not None:
+                self._atomic.name_in(error)
             self.discard()
             raise
         self.num_frames += 1
@@ -91,15 +93,12 @@ class Recorder(AbstractContextManager["Recorder"]):
         Raises:
             OSError: the file cannot be written; an older file of that name is left unchanged.
         """
-        if self._closed or self._file is None:
+        if self._closed or self._file is None or self._atomic is None:
             self._closed = True
             return
         self._closed = True
-        try:
+        with self._atomic:
             self._file.close()
-            os.replace(self._part, self.path)
-        finally:
-            self._remove_part()
 
     def discard(self) -> None:
         """Close the recorder and delete what was written."""
@@ -107,17 +106,14 @@ class Recorder(AbstractContextManager["Recorder"]):
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
-        self._remove_part()
+        if self._atomic is not None:
+            self._atomic.discard()
 
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def _remove_part(self) -> None:
-        with suppress(FileNotFoundError):
-            self._part.unlink()
 
-
-def find_format(path: Path) -> Callable[[Path, tuple[int, int], float], VideoFile]:
+def find_format(path: Path) -> Callable[[AtomicFile, tuple[int, int], float], VideoFile]:
     """Return the class that writes files with the suffix of a path.
 
     Raises:

@@ -7,7 +7,6 @@ would hold all frames in memory. Only the bounding box of the pixels that change
 from __future__ import annotations
 
 import io
-import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dynamaze.common.atomic_files import AtomicFile
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.registry import Registry
 
@@ -32,15 +32,15 @@ class VideoFile(Protocol):
         """Write a frame."""
 
     def close(self) -> None:
-        """Complete the file and close it."""
+        """Complete the content; the file is not closed."""
 
 
 class Gif:
     """Looping GIF; each frame has its own table of up to 256 colors."""
 
-    def __init__(self, path: Path, shape: tuple[int, int], fps: float) -> None:
+    def __init__(self, file: AtomicFile, shape: tuple[int, int], fps: float) -> None:
         height, width = shape
-        self._file = path.open("xb")
+        self._file = file.file
         self._fps = fps
         self._changes = FrameDifference()
         self._count = 0
@@ -59,9 +59,8 @@ class Gif:
         self._count += 1
 
     def close(self) -> None:
-        """Write the trailer and close the file."""
+        """Write the trailer."""
         self._file.write(b"\x3b")
-        _finish(self._file)
 
     def _delay(self) -> int:
         """Return the frame's duration in hundredths of a second; rounding does not accumulate."""
@@ -72,9 +71,9 @@ class Gif:
 class AnimatedPng:
     """Looping animated PNG with 24-bit colors."""
 
-    def __init__(self, path: Path, shape: tuple[int, int], fps: float) -> None:
+    def __init__(self, file: AtomicFile, shape: tuple[int, int], fps: float) -> None:
         height, width = shape
-        self._file = path.open("x+b")
+        self._file = file.file
         self._delay = (1 / Fraction(fps)).limit_denominator(0x7FFF)
         self._changes = FrameDifference()
         self._count = 0
@@ -101,7 +100,6 @@ class AnimatedPng:
         self._file.write(_chunk(b"IEND", b""))
         self._file.seek(self._control_at)
         self._write_control()
-        _finish(self._file)
 
     def _write_control(self) -> None:
         self._file.write(_chunk(b"acTL", struct.pack(">II", self._count, 0)))
@@ -110,13 +108,18 @@ class AnimatedPng:
 class Mp4:
     """MP4 (H.264) written by ffmpeg; odd sides are padded by repeating the last row or column."""
 
-    def __init__(self, path: Path, shape: tuple[int, int], fps: float) -> None:
+    def __init__(self, file: AtomicFile, shape: tuple[int, int], fps: float) -> None:
         height, width = shape
         self._padding = ((0, height % 2), (0, width % 2), (0, 0))
         size = (width + width % 2, height + height % 2)
-        self._path = path
+        self._path, self._name = Path(file.temporary), file.path
         self._writer = require_ffmpeg().write_frames(
-            str(path), size, fps=fps, macro_block_size=2, output_params=["-f", "mp4"], quality=8
+            file.temporary,
+            size,
+            fps=fps,
+            macro_block_size=2,
+            output_params=["-f", "mp4"],
+            quality=8,
         )
         self._writer.send(None)
         self._complete = True
@@ -136,10 +139,10 @@ class Mp4:
         """
         self._writer.close()
         if not self._complete or not self._path.exists() or self._path.stat().st_size == 0:
-            raise OSError(f"ffmpeg did not finish {self._path}")
+            raise OSError(f"ffmpeg did not finish {self._name}")
 
 
-VIDEO_FILES: Registry[Callable[[Path, tuple[int, int], float], VideoFile]] = Registry(
+VIDEO_FILES: Registry[Callable[[AtomicFile, tuple[int, int], float], VideoFile]] = Registry(
     "path suffix", {".gif": Gif, ".png": AnimatedPng, ".mp4": Mp4}
 )
 """Suffix -> class of the file."""
@@ -215,10 +218,3 @@ def _gif_parts(frame: Frame) -> tuple[int, bytes, bytes]:
             at += content[at] + 1
         at += 1
     return bits, content[13:table_end], content[at + 10 : -1]
-
-
-def _finish(file: io.BufferedIOBase) -> None:
-    """Flush a file to the disk and close it."""
-    with file:
-        file.flush()
-        os.fsync(file.fileno())

@@ -29,7 +29,7 @@ from dynamaze.agents import (
     TableValues,
     UniformPlanning,
 )
-from dynamaze.common.storage import CheckpointError, read_checkpoint, write_atomically
+from dynamaze.common.storage import CheckpointError, read_checkpoint
 
 
 def make_env(limit: int = 90) -> gym.Env[Any, Any]:
@@ -235,16 +235,6 @@ def test_failed_write_keeps_old_file(
         DynaQ("DynaMaze-v0").save(saved)
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]
-
-
-def test_write_removes_stray_files(tmp_path: Path) -> None:
-    stray, fresh = tmp_path / ".a.npz.1.tmp", tmp_path / ".a.npz.2.tmp"
-    stray.touch()
-    fresh.touch()
-    os.utime(stray, (0, 0))
-    write_atomically(tmp_path / "a.npz", b"whole")
-    assert not stray.exists()
-    assert fresh.exists()
 
 
 def test_killed_writer_leaves_readable_file(tmp_path: Path) -> None:

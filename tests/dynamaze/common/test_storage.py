@@ -128,26 +128,6 @@ def test_write_to_invalid_path_leaves_nothing(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["folder"]
 
 
-def test_new_file_mode_obeys_umask(tmp_path: Path) -> None:
-    mask = os.umask(0o027)
-    try:
-        write_atomically(tmp_path / "a", b"new")
-    finally:
-        os.umask(mask)
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
-
-
-def test_write_removes_stray_files(tmp_path: Path) -> None:
-    name = "a[1].npz"  # brackets mean nothing here
-    old = [f".{name}.x1.tmp", f".{name}.x2.tmp", ".b.npz.x.tmp", ".a1.npz.x.tmp", "x.tmp"]
-    for stray in old:
-        (tmp_path / stray).touch()
-        os.utime(tmp_path / stray, (0, 0))
-    (tmp_path / f".{name}.now.tmp").touch()
-    write_atomically(tmp_path / name, b"whole")
-    assert names_in(tmp_path) == sorted([*old[2:], f".{name}.now.tmp", name])
-
-
 def test_concurrent_reader_never_finds_part(tmp_path: Path) -> None:
     path, contents = tmp_path / "a", [bytes([letter]) * 300_000 for letter in b"ab"]
     write_atomically(path, contents[0])

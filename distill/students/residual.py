@@ -7,12 +7,9 @@ from torch import Tensor, nn
 
 from dynamaze.common.validation import checked_integer
 
-from ..core.observations import KERNEL, MAZE_ACTIONS
+from ..core.observations import CELL_FEATURES, KERNEL, MAZE_ACTIONS
 from .base import Student
 from .conv import at_cells, check_planes, split_planes
-
-CELL_FEATURES = 64
-"""Features of a cell, the inputs of its action logits."""
 
 
 class Residual(Student):

@@ -102,7 +102,7 @@ def _read_members(file: BinaryIO) -> dict[str, AnyArray]:
     """Read all members of an archive, by name."""
     size = os.fstat(file.fileno()).st_size
     members = {}
-    with zipfile.ZipFile(BoundedReads(file, CHUNK_BYTES)) as archive:  # type: ignore[arg-type]  # has all that is used
+    with zipfile.ZipFile(BoundedReads(file, CHUNK_BYTES)) as archive:
         entries = archive.infolist()
         for entry in entries:
             # Our archives are uncompressed, so a small file cannot expand into a large one.

@@ -20,7 +20,12 @@ from dataclasses import MISSING, fields, is_dataclass
 from itertools import takewhile
 from typing import Any, get_type_hints
 
+from dynamaze.common.reading import read_bytes
 from dynamaze.common.validation import did_you_mean
+
+MOST_BYTES, MOST_DOTS = 2**16, 500
+"""Limits of a file: its size, and the dots before an equals sign. The parser takes memory and time
+that grow with the square of a key's parts."""
 
 OPTION = "--config"
 HELP = f"Options may also stand in a TOML file, as `runs = 100`: {OPTION} FILE.toml."
@@ -78,12 +83,14 @@ def config_arguments(path: str, config_type: type, *, has_words: bool = False) -
             value that no option can have.
     """
     try:
-        with open(path, "rb") as file:
-            values = tomllib.load(file)
+        text = read_bytes(path, MOST_BYTES, pipes=True).decode()
+        if any(line.partition("=")[0].count(".") > MOST_DOTS for line in text.splitlines()):
+            raise ValueError(f"a key of more than {MOST_DOTS} parts")
+        values = tomllib.loads(text)
     except OSError as error:
         raise ValueError(f"{OPTION} {path}: {error.strerror or error}") from error
-    except ValueError as error:  # damaged TOML, or text in another encoding
-        raise ValueError(f"{path}: no TOML: {error}") from error
+    except (ValueError, RecursionError) as error:  # damaged TOML, or text in another encoding
+        raise ValueError(f"{path}: no TOML: {error}") from None
     defaults = {field.name: _default(field) for field in fields(config_type) if field.init}
     positional = _positional(config_type)
     arguments, first = [], []

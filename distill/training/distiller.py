@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -247,25 +248,50 @@ class Distiller:
         arrays, document = read_checkpoint(path)
         if document.get("kind") != "distiller":
             raise CheckpointError(f"{path} holds {document.get('kind')!r}; expected a distiller")
-        state = unpack_state(arrays, document["state"])
-        found = {name: current_config(part["config"]) for name, part in state["students"].items()}
-        expected = {name: _kind(student) for name, student in self.students.items()}
-        if found != expected or state["total_steps"] != self.total_steps:
-            raise CheckpointError(
-                f"{path} is of students {found} and {state['total_steps']} steps; expected "
-                f"{expected} and {self.total_steps}"
-            )
+        try:
+            state = unpack_state(arrays, document["state"])
+            parts = state["students"]
+            found = {name: current_config(part["config"]) for name, part in parts.items()}
+            expected = {name: _kind(student) for name, student in self.students.items()}
+            if found != expected or state["total_steps"] != self.total_steps:
+                raise CheckpointError(
+                    f"{path} is of students {found} and {state['total_steps']} steps; expected "
+                    f"{expected} and {self.total_steps}"
+                )
+            checked_integer("step", state["step"], 0, self.total_steps)
+            for name, part in parts.items():
+                check_weights(self.students[name], part)
+            before = copy.deepcopy(self._own_state())
+            try:
+                self._restore(state)
+                for each, stored in zip((self.source, *callbacks), state["others"], strict=True):
+                    if stored is not None:
+                        each.set_state(stored)
+            except BaseException:
+                self._restore(before)
+                raise
+        except CheckpointError:
+            raise
+        except Exception as error:  # a forged state raises many types of errors
+            raise CheckpointError(f"{path} holds no state of this distiller: {error!r}") from None
+        return self
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Restore the students, their optimizers, the random numbers and the step."""
         for name, part in state["students"].items():
             restore_tensors(self.students[name], self.optimizers[name], part)
             self.own_rngs[name].bit_generator.state = part["rng"]
         self.rng.bit_generator.state = state["rng"]
         self.step = state["step"]
-        for each, stored in zip((self.source, *callbacks), state["others"], strict=True):
-            if stored is not None:
-                each.set_state(stored)
-        return self
 
     def _state(self, callbacks: Sequence[Any]) -> dict[str, Any]:
+        others = [
+            each.get_state() if hasattr(each, "get_state") else None
+            for each in (self.source, *callbacks)
+        ]
+        return {**self._own_state(), "others": others}
+
+    def _own_state(self) -> dict[str, Any]:
         return {
             "step": self.step,
             "total_steps": self.total_steps,
@@ -279,10 +305,6 @@ class Distiller:
                 }
                 for name, student in self.students.items()
             },
-            "others": [
-                each.get_state() if hasattr(each, "get_state") else None
-                for each in (self.source, *callbacks)
-            ],
         }
 
 
@@ -376,16 +398,40 @@ def restore_tensors(student: Student, optimizer: torch.optim.Optimizer, part: An
         dynamaze.common.storage.CheckpointError: (a ValueError) if the weights are not the
             student's.
     """
-    weights = {name: torch.from_numpy(np.array(array)) for name, array in part["weights"].items()}
+    weights = {name: _tensor(array) for name, array in part["weights"].items()}
     try:
         student.load_state_dict(weights)
     except RuntimeError as error:
         first = str(error).splitlines()[-1].strip()
         raise CheckpointError(f"weights that do not fit the student: {first}") from None
     memory = {
-        number: {name: torch.from_numpy(np.array(array)) for name, array in entry.items()}
+        number: {name: _tensor(array) for name, array in entry.items()}
         for number, entry in part["optimizer"].items()
     }
     optimizer.load_state_dict(
         {"state": memory, "param_groups": optimizer.state_dict()["param_groups"]}
     )
+
+
+def check_weights(student: Student, part: Any) -> None:
+    """Check a student's weights and its optimizer's state from a file.
+
+    Raises:
+        ValueError: for a number that is not finite, or moments of another shape.
+    """
+    for name, array in part["weights"].items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"weights {name} that are not finite")
+    shapes = [tuple(weight.shape) for weight in student.parameters()]
+    for number, entry in part["optimizer"].items():
+        for name, array in entry.items():
+            if not np.isfinite(array).all():
+                raise ValueError(f"an optimizer's {name} that is not finite")
+            if np.shape(array) not in ((), shapes[number]):
+                raise ValueError(
+                    f"an optimizer's {name} of shape {np.shape(array)}; expected {shapes[number]}"
+                )
+
+
+def _tensor(array: Any) -> torch.Tensor:
+    return torch.as_tensor(array).clone()

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections import Counter
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from dynamaze.common.atomic_files import create_atomically, remove_strays
@@ -117,12 +117,16 @@ def open_store_file(path: Path | None, write: bool) -> sqlite3.Connection:
         sqlite3.Error: if SQLite cannot open it.
     """
     if path is None:
-        connection = _connect(":memory:")
-        connection.executescript(_SCHEMA)
-        return connection
+        return _new_store()
     with _opening:
         _check_or_create(path, write)
-        return _open_for_writing(path) if write else _open_for_reading(path)
+        connection = _open_for_writing(path) if write else _open_for_reading(path)
+        try:
+            _check_schema(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def _check_or_create(path: Path, write: bool) -> None:
@@ -182,15 +186,45 @@ def check_header(path: Path) -> None:
 
 def _create(path: Path) -> None:
     """Make an empty store, unless another process makes it first."""
-    connection = _connect(":memory:")
+    connection = _new_store()
     try:
-        connection.executescript(_SCHEMA)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
         content = connection.serialize()
     finally:
         connection.close()
     create_atomically(path, content)
+
+
+def _new_store() -> sqlite3.Connection:
+    """Return an empty store in memory."""
+    connection = _connect(":memory:")
+    connection.executescript(_SCHEMA)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
+    return connection
+
+
+def _check_schema(connection: sqlite3.Connection) -> None:
+    """Check that a file has no other tables than a store, and none of its own rules.
+
+    A view in the place of a table, a trigger or a computed column would be executed.
+
+    Raises:
+        sqlite3.DatabaseError: if it has.
+    """
+    if set(connection.execute(_LISTING)) != _expected_schema():
+        raise sqlite3.DatabaseError("malformed: the tables are not those of a store")
+
+
+_LISTING = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+
+
+@cache
+def _expected_schema() -> frozenset[tuple[str, str, str]]:
+    connection = _new_store()
+    try:
+        return frozenset(connection.execute(_LISTING))
+    finally:
+        connection.close()
 
 
 def _open_for_reading(path: Path) -> sqlite3.Connection:

@@ -4,7 +4,7 @@
 #   make test      the tests
 #   make check     format, lint, types and tests
 #   make speed     the table of speeds
-#   make trials    200 kills of drivers and workers during a sweep
+#   make trials    kills during a sweep and during saves; damaged files
 #   make clean     remove the environment, caches and results of these targets
 
 PYTHON ?= python3
@@ -37,6 +37,8 @@ speed: $(VENV)/dev
 
 trials: $(VENV)/dev
 	$(BIN)/python tests/trials/kill_runs.py --kills 200
+	$(BIN)/python -W ignore tests/trials/kill_saves.py --kills 600
+	$(BIN)/python -W ignore tests/trials/damaged_files.py --files 10000
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

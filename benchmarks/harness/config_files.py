@@ -89,7 +89,9 @@ def config_arguments(path: str, config_type: type, *, has_words: bool = False) -
         values = tomllib.loads(text)
     except OSError as error:
         raise ValueError(f"{OPTION} {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:  # damaged TOML, or text in another encoding
+    except RecursionError:
+        raise ValueError(f"{path}: no TOML: nested too deeply") from None
+    except ValueError as error:  # damaged TOML, or text in another encoding
         raise ValueError(f"{path}: no TOML: {error}") from None
     defaults = {field.name: _default(field) for field in fields(config_type) if field.init}
     positional = _positional(config_type)

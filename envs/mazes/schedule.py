@@ -28,6 +28,9 @@ from .layout import DEFAULT_REWARDS, LEGEND, MAX_CELLS, Cell, Layout, LayoutErro
 LAST_STEP = 2**62
 """Later changes would not fit the clock's int64."""
 
+MAX_PHASES = 5000
+"""Phases of a text; each takes some tenths of a millisecond to read."""
+
 EPISODE = "episode"
 """Prefix of the number of an episode at which a maze changes."""
 
@@ -99,6 +102,8 @@ class Schedule:
         blocks: list[list[str]] = [[]]
         for row in rows:
             if isinstance(row, str) and row.startswith("@"):
+                if len(blocks) == MAX_PHASES:
+                    raise LayoutError(f"more than {MAX_PHASES:,} phases")
                 headings.append(_read_heading(row[1:]))
                 blocks.append([])
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -98,7 +98,7 @@ def csv_content(table: Table) -> bytes:
 def read_csv(path: str | os.PathLike[str]) -> Table:
     """Read a table that `write_csv` wrote.
 
-    The file is read in chunks, twice: first for the types of the columns, then for their values.
+    The file is read in chunks, in memory of a few times its size.
 
     Raises:
         TableError: (a ValueError) if it is no such file, or a row has another number of fields than
@@ -107,77 +107,122 @@ def read_csv(path: str | os.PathLike[str]) -> Table:
     """
     try:
         with open_for_reading(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            header, columns, count = _column_types(file)
-            widest = max(dtype.itemsize for dtype in columns)
-            # A single long text makes all fields of its column as long.
-            if count * widest > max(MOST_COLUMN_BYTES, 20 * size):
-                raise ValueError(f"{count:,} rows with a field of {widest // 4:,} characters")
-            table = {
-                name: np.empty(count, dtype) for name, dtype in zip(header, columns, strict=True)
-            }
-            for start, rows in _chunks(file, len(header)):
-                for values, texts in zip(table.values(), zip(*rows, strict=True), strict=True):
-                    values[start : start + len(rows)] = np.array(texts, values.dtype)
-    except (csv.Error, ValueError, OverflowError) as error:
+            _check_lines(file)
+            header = next(_rows(file), None)
+            if not header:
+                raise ValueError("it is empty")
+            if len(header) > MOST_COLUMNS:
+                raise ValueError(f"{len(header):,} columns; expected at most {MOST_COLUMNS:,}")
+            if len(set(header)) < len(header):
+                raise ValueError("two columns of one name")
+            columns = [_Column() for _ in header]
+            while any(column.is_incomplete for column in columns):
+                for column in columns:
+                    column.begin()
+                for rows in _chunks(file, len(header)):
+                    for at, column in enumerate(columns):
+                        column.add([row[at] for row in rows])
+    except (csv.Error, ValueError) as error:
         raise TableError(
             f"{path} is no table of UTF-8 text with a header ({error}); make it again, or move it "
             "away"
         ) from None
-    return table
+    return {name: column.whole() for name, column in zip(header, columns, strict=True)}
 
 
 MOST_COLUMNS, MOST_LINE, MOST_COLUMN_BYTES = 10_000, 2**20, 10**8
-"""Limits of a table: columns, characters of a line, and bytes of a column of text, unless the file
-is large."""
+"""Limits of a table: columns, bytes of a line, and bytes of a column of text."""
 
-CHUNK_FIELDS = 200_000
+CHUNK_FIELDS = 20_000
 """Fields that are read at once."""
 
 
-def _column_types(file: BinaryIO) -> tuple[list[str], list[np.dtype[Any]], int]:
-    """Return the header, the dtypes of the columns and the number of rows."""
-    header = next(csv.reader(_lines(file)), None)
-    if not header:
-        raise ValueError("it is empty")
-    if len(header) > MOST_COLUMNS:
-        raise ValueError(f"{len(header):,} columns; expected at most {MOST_COLUMNS:,}")
-    if len(set(header)) < len(header):
-        raise ValueError("two columns of one name")
-    kinds, widths, count = [INTEGER] * len(header), [1] * len(header), 0
-    for _, rows in _chunks(file, len(header)):
-        count += len(rows)
-        for at, texts in enumerate(zip(*rows, strict=True)):
-            kinds[at] = max(kinds[at], _dtype_of(texts), key=KINDS.index)
-            widths[at] = max(widths[at], *map(len, texts))
-    columns = zip(kinds, widths, strict=True)
-    return (
-        header,
-        [np.dtype((kind, width)) if kind == TEXT else kind for kind, width in columns],
-        count,
-    )
+class _Column:
+    """Column whose dtype is that of all its fields: whole numbers, floats or text.
+
+    Attributes:
+        is_incomplete: True before the first reading, and if the column turned out to be text after
+            some of its fields were read as numbers: it is to be read again.
+    """
+
+    def __init__(self) -> None:
+        self.is_incomplete = True
+        self._kind: int = 0  # of `PARSERS`
+        self._parts: list[npt.NDArray[Any]] = []
+        self._widest = self._rows = 0
+
+    def begin(self) -> None:
+        """Begin to read the file, unless the column is complete."""
+        if self.is_incomplete:
+            self._parts, self._widest, self._rows = [], 0, 0
+        self._is_skipped, self.is_incomplete = not self.is_incomplete, False
+
+    def add(self, texts: Sequence[str]) -> None:
+        """Add the fields of a chunk of rows.
+
+        Raises:
+            ValueError: for text that would take too much memory.
+        """
+        if self._is_skipped or self.is_incomplete:
+            return
+        self._rows += len(texts)
+        while self._kind < len(PARSERS):
+            with suppress(ValueError, OverflowError):
+                parse, dtype = PARSERS[self._kind]
+                self._parts.append(np.array(list(map(parse, texts)), dtype))
+                return
+            self._kind += 1
+            self.is_incomplete = self._kind == len(PARSERS) and bool(self._parts)
+        self._widest = max(self._widest, *map(len, texts))
+        # A single long text makes all fields as long.
+        if 4 * self._rows * self._widest > MOST_COLUMN_BYTES and self._widest > MOST_WIDTH:
+            raise ValueError(f"{self._rows:,} rows with a field of {self._widest:,} characters")
+        self._parts.append(np.array(texts))
+
+    def whole(self) -> npt.NDArray[Any]:
+        """Return the values of all rows."""
+        return np.concatenate(self._parts) if self._parts else np.array([], PARSERS[0][1])
 
 
-def _chunks(file: BinaryIO, width: int) -> Iterator[tuple[int, list[list[str]]]]:
-    """Yield the rows below the header, in chunks, with the number of rows before."""
-    rows = csv.reader(_lines(file))
+MOST_WIDTH = 20
+"""Characters of text of any number of rows; a column of longer text has `MOST_COLUMN_BYTES`."""
+
+PARSERS: Sequence[tuple[Callable[[str], float], Any]] = ((int, np.int64), (float, np.float64))
+"""Kinds of numbers; each can hold those before it. Without any a column is text."""
+
+
+def _chunks(file: BinaryIO, width: int) -> Iterator[list[list[str]]]:
+    """Yield the rows below the header, in chunks."""
+    rows = _rows(file)
     next(rows)
-    start = 0
+    start = 2
     while chunk := list(islice(rows, max(1, CHUNK_FIELDS // width))):
-        for number, row in enumerate(chunk, start + 2):
-            if len(row) != width:
-                raise ValueError(f"line {number}: {len(row)} fields; expected {width}")
-        yield start, chunk
+        if set(map(len, chunk)) != {width}:
+            number, found = next((n, len(r)) for n, r in enumerate(chunk, start) if len(r) != width)
+            raise ValueError(f"line {number}: {found} fields; expected {width}")
+        yield chunk
         start += len(chunk)
 
 
-def _lines(file: BinaryIO) -> Iterator[str]:
-    """Yield the lines from the beginning."""
+def _rows(file: BinaryIO) -> Iterator[list[str]]:
+    """Return a reader of all rows, from the beginning."""
     file.seek(0)
-    while line := file.readline(MOST_LINE + 1):
-        if len(line) > MOST_LINE:
-            raise ValueError(f"a line of more than {MOST_LINE:,} characters")
-        yield line.decode()
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    try:
+        yield from csv.reader(text)
+    finally:
+        text.detach()
+
+
+def _check_lines(file: BinaryIO) -> None:
+    """Check that no line is long: the reader would hold all of its fields.
+
+    Raises:
+        ValueError: for a line of more than twice `MOST_LINE` bytes, or some shorter ones.
+    """
+    while block := file.read(MOST_LINE):
+        if len(block) == MOST_LINE and b"\n" not in block:
+            raise ValueError(f"a line of more than {MOST_LINE:,} bytes")
 
 
 def rename_entries(table: Table, names: Mapping[str, str]) -> Table:
@@ -197,17 +242,8 @@ def rename_entries(table: Table, names: Mapping[str, str]) -> Table:
 
 def retyped(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return text as whole numbers or floats, if all of it is; other values as they are."""
-    return values.astype(_dtype_of(values.tolist())) if values.dtype.kind == "U" else values
-
-
-KINDS = INTEGER, FLOAT, TEXT = np.dtype(np.int64), np.dtype(np.float64), np.dtype(np.str_)
-"""Dtypes of columns: each can hold what those before it can."""
-
-
-def _dtype_of(texts: Sequence[str]) -> np.dtype[Any]:
-    """Return the dtype of whole numbers or floats, if all texts are, else of text."""
-    for dtype in (INTEGER, FLOAT):
-        with suppress(ValueError, OverflowError):
-            np.array(texts, dtype)
-            return dtype
-    return TEXT
+    if values.dtype.kind == "U":
+        for parse, dtype in PARSERS:
+            with suppress(ValueError, OverflowError):
+                return np.array(list(map(parse, values.tolist())), dtype)
+    return values

@@ -374,7 +374,7 @@ class Store(SweepStore):
             )
             for number, columns, metrics, body, crc in cursor:
                 rows.append((number, EncodedTable(columns or "", metrics or "", body or b""), crc))
-                size += len(body or b"")
+                size += len(body) if isinstance(body, bytes) else 0  # another type is damage
                 if size > CHUNK_BYTES:
                     break
             cursor.close()

@@ -30,8 +30,9 @@ from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 from dynamaze.common.validation import checked_integer
+from dynamaze.distill.core.observations import CELL_FEATURES
 from dynamaze.distill.students.conv import split_planes
-from dynamaze.distill.students.residual import CELL_FEATURES, Residual
+from dynamaze.distill.students.residual import Residual
 from dynamaze.distill.training.distiller import (
     check_weights,
     pack_state,

@@ -406,7 +406,7 @@ class TreeSearchPlanning(SearchPlanning):
             self._kept = self._uct = self._version = None
             return
         # Room for further nodes is made when it is needed: a file may declare any number.
-        nodes = min(np.size(state.get("tree.state")), self.max_nodes)
+        nodes = min(np.size(state.get("tree.state", ())), self.max_nodes)
         self._kept, self._uct = read_tree(state, max(nodes, 1))
         self._version = str(state["model_version"])
 

@@ -90,9 +90,14 @@ def _is_readable(array: np.ndarray[Any, Any]) -> bool:
 def _pack(rows: int, content: bytes) -> bytes:
     if len(content) >= 64:
         small = zlib.compress(content, 1)
-        if len(small) < 0.95 * len(content):
+        if len(small) < 0.95 * len(content) and len(content) <= _most_unpacked(len(small)):
             return struct.pack("<BQ", 1, rows) + small
     return struct.pack("<BQ", 0, rows) + content
+
+
+def _most_unpacked(packed: int) -> int:
+    """Return the most bytes to which a number of compressed bytes may unpack."""
+    return max(10**8, 20 * packed)
 
 
 def _unpack(body: bytes, size_of_row: int) -> tuple[int, bytes]:
@@ -106,6 +111,8 @@ def _unpack(body: bytes, size_of_row: int) -> tuple[int, bytes]:
     else:
         is_compressed, rows = struct.unpack_from("<BQ", body)
         declared = rows * size_of_row
+        if is_compressed and declared > _most_unpacked(len(body)):
+            raise ValueError(f"{declared} bytes of a table in {len(body)}")
         unpacker = zlib.decompressobj()
         content = unpacker.decompress(body[9:], declared + 1) if is_compressed else body[9:]
     if len(content) != rows * size_of_row:

@@ -19,6 +19,7 @@ from dynamaze.distill.files.students import load_card, load_student, save_studen
 from dynamaze.distill.files.weights import StudentFileError, read_weights, write_weights
 from dynamaze.distill.students.base import as_student
 from dynamaze.distill.students.registry import STUDENTS, make_student
+from dynamaze.distill.students.shapes import SHAPES
 
 from ..student_cases import observations, student
 
@@ -80,7 +81,7 @@ def test_student_round_trip(kind: str, tmp_path: Path) -> None:
 
 
 def test_students_cases_cover_all_kinds() -> None:
-    assert set(ARGUMENTS) == set(STUDENTS)
+    assert set(ARGUMENTS) == set(STUDENTS) == set(SHAPES)
 
 
 def test_save_student_is_reproducible(tmp_path: Path) -> None:

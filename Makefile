@@ -50,6 +50,8 @@ trials: $(VENV)/dev
 	$(BIN)/python tests/trials/arguments.py --maps 100000 --combinations 20000
 	$(BIN)/python tests/trials/load_elsewhere.py
 	$(BIN)/python tests/trials/command_lines.py --lines 1000
+	$(BIN)/python -W ignore tests/trials/kill_saves.py --kills 600
+	$(BIN)/python -W ignore tests/trials/damaged_files.py --files 10000
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

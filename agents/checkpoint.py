@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import gymnasium as gym
@@ -22,11 +23,11 @@ from gymnasium.wrappers import (
 
 from dynamaze.common.origin import Origin
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.validation import checked_integer, checked_number
 from dynamaze.common.version import __version__
 
 from .core.records import part_of
-from .core.spaces import describe_spaces, read_spaces
+from .core.spaces import Spaces, TableRows, count_actions, describe_spaces, read_spaces
 
 PARTS = ("values", "model", "planning", "exploration")
 COUNTERS = ("num_timesteps", "num_episodes", "episode_length", "episode_return", "env_seed")
@@ -147,14 +148,15 @@ def read_agent(
         for name, part in objects.items():
             if name in config and config[name] is None:
                 config[name] = _required(name, part, path)
-        agent: AgentType = cls.from_stored(read_spaces(document["spaces"]), config)
+        spaces = read_spaces(document["spaces"])
+        if all(part is None for part in objects.values()):
+            check_declared_sizes(spaces, config, arrays)
+        agent: AgentType = cls.from_stored(spaces, config)
         _restore(agent, arrays, document)
-    except CheckpointError:
+    except (CheckpointError, ImportError):
         raise
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise CheckpointError(
-            f"checkpoint {path} does not fit dynamaze {__version__}: {error!r}"
-        ) from None
+    except Exception as error:  # a forged document raises many types of errors
+        raise _misfit(path, error) from None
     if env is not None:
         _enter_env(agent, env, document, path)
     return agent
@@ -217,6 +219,46 @@ def _warn_of_new_episode(reason: str) -> None:
     )
 
 
+def _misfit(path: str | os.PathLike[str], error: Exception) -> CheckpointError:
+    return CheckpointError(f"checkpoint {path} does not fit dynamaze {__version__}: {error!r}")
+
+
+FEW_PAIRS = 10_000
+"""Pairs of state and action that an agent may have without as many numbers in its file."""
+
+NETWORK_UNITS = 64
+"""Numbers for each input of a network."""
+
+MOST_HORIZON = 10**6
+"""Largest number of steps of a plan."""
+
+
+def check_declared_sizes(
+    pair: Spaces, config: Mapping[str, Any], arrays: Mapping[str, Any]
+) -> None:
+    """Check that the arrays in a file are as large as its spaces and arguments declare.
+
+    An agent allocates its tables before its state is set: a few bytes could ask for any size.
+
+    Raises:
+        ValueError: if they are smaller.
+    """
+    num_actions, _ = (
+        count_actions(pair.action) if isinstance(pair.action, spaces.Discrete) else (1, 0)
+    )
+    space = pair.observation
+    inputs = (
+        math.prod(space.shape or ()) if isinstance(space, spaces.Box) else TableRows(space).size
+    )
+    each = NETWORK_UNITS if config.get("values") == "network" else num_actions
+    stored = sum(array.nbytes for array in arrays.values())
+    if inputs * each > FEW_PAIRS and inputs * each * 4 > stored:
+        raise ValueError(f"spaces of {inputs * each:,} numbers, and a state of {stored:,} bytes")
+    horizon = config.get("horizon", 1)
+    if not isinstance(horizon, int) or horizon > MOST_HORIZON:
+        raise ValueError(f"horizon={horizon!r}; expected at most {MOST_HORIZON}")
+
+
 def new_name(kind: str, name: Any) -> Any:
     """Return today's name of something in a checkpoint; other names and values unchanged.
 
@@ -247,15 +289,34 @@ def _restore(agent: Any, arrays: dict[str, Any], document: dict[str, Any]) -> No
     values = {
         _new_state_name(name): value for name, value in {**arrays, **document["numbers"]}.items()
     }
+    if "planning.num_states" in values:  # its tables are made before they are filled
+        own = TableRows(agent.spaces.observation).size, agent.num_actions
+        found = values["planning.num_states"], values["planning.num_actions"]
+        if found != own:
+            raise ValueError(f"a planner of {found} states and actions; expected {own}")
     for part in PARTS:
         getattr(agent, part).set_state(part_of(part, values))
     counters = {new_name("counter", name): n for name, n in document["counters"].items()}
+    for name in COUNTERS:
+        if name == "episode_return":
+            checked_number(name, counters[name])
+        elif name != "env_seed" or counters[name] is not None:
+            checked_integer(name, counters[name], 0, 2**62)
     for name in COUNTERS:
         setattr(agent, name, counters[name])
     for name in STREAMS:
         state = document["streams"][name]
         words = np.array(state["state"]["state"], dtype=np.uint64)
-        getattr(agent, name).bit_generator.state = {**state, "state": {"state": words}}
+        if words.shape != (4,):
+            raise ValueError(f"{name} has a state of {words.size} words; expected 4")
+        waiting = checked_integer("has_uint32", state["has_uint32"], 0, 1)
+        number = checked_integer("uinteger", state["uinteger"], 0, 2**32 - 1)
+        getattr(agent, name).bit_generator.state = {
+            "bit_generator": state["bit_generator"],
+            "state": {"state": words},
+            "has_uint32": waiting,
+            "uinteger": number,
+        }
 
 
 def _stream(rng: np.random.Generator) -> dict[str, Any]:

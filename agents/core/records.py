@@ -149,13 +149,40 @@ def _like(value: Any, given: Any, key: str, *, may_grow: bool) -> Any:
     if not isinstance(value, np.ndarray):
         if type(given) is not type(value):
             raise ValueError(f"{key} is {given!r}; expected a {type(value).__name__}")
+        _check_numbers(key, given)
         return given
     if not isinstance(given, np.ndarray) or (given.dtype, given.ndim) != (value.dtype, value.ndim):
         found = _kind(given) if isinstance(given, np.ndarray) else repr(given)
         raise ValueError(f"{key} is {found}; expected {_kind(value)}")
     if given.shape[may_grow:] != value.shape[may_grow:]:  # without its length where that may differ
         raise ValueError(f"{key} has shape {given.shape}; expected {value.shape}")
+    _check_numbers(key, given)
     return given.copy()
+
+
+COUNTERS = frozenset({"clock", "count", "counts", "steps", "visits"})
+"""Names of numbers that are never negative; other whole numbers may be -1, for none."""
+
+
+def _check_numbers(key: str, given: Any) -> None:
+    """Check that restored numbers are finite, and that whole numbers are possible ones.
+
+    Raises:
+        ValueError: for the first that is not.
+    """
+    numbers = np.asarray(given)
+    is_long = isinstance(given, int) and numbers.dtype.kind in "uO"  # beyond 63 bits
+    if not (numbers.dtype.kind in "fi" or is_long) or not numbers.size:
+        return
+    least = 0 if key.rpartition(".")[2] in COUNTERS else -1
+    if numbers.dtype.kind == "f":
+        right = np.isfinite(numbers) & ((numbers >= 0) if least == 0 else True)
+        expected = "a finite number" if least else "a finite number of at least 0"
+    else:
+        right = (numbers >= least) & (numbers < 2**63)
+        expected = f"at least {least}, and below 2**63"
+    if not right.all():
+        raise ValueError(f"{key} {numbers[~right].flat[0]}; expected {expected}")
 
 
 def _kind(array: npt.NDArray[Any]) -> str:

@@ -31,9 +31,15 @@ from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.options import OutputFile, Range
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 from dynamaze.common.validation import checked_integer
+from dynamaze.distill.core.observations import CELL_FEATURES
 from dynamaze.distill.students.conv import split_planes
-from dynamaze.distill.students.residual import CELL_FEATURES, Residual
-from dynamaze.distill.training.distiller import pack_state, restore_tensors, unpack_state
+from dynamaze.distill.students.residual import Residual
+from dynamaze.distill.training.distiller import (
+    check_weights,
+    pack_state,
+    restore_tensors,
+    unpack_state,
+)
 from dynamaze.envs.generation import MazeGenerator
 
 optional_import("stable_baselines3", extra="distill", purpose="a teacher trained by PPO")
@@ -285,10 +291,16 @@ class PPOTraining:
                 f"{path} holds {document.get('kind')!r} of {document.get('of')}; expected "
                 f"'teacher_ppo' of {self._settings()}"
             )
-        state = unpack_state(arrays, document["state"])
         policy: Any = self.model.policy
-        restore_tensors(policy, policy.optimizer, state)
-        self.model.num_timesteps, self.max_distance = state["steps"], state["reach"]
+        try:
+            state = unpack_state(arrays, document["state"])
+            steps = checked_integer("steps", state["steps"], 0)
+            reach = checked_integer("reach", state["reach"], 1)
+            check_weights(policy, state)
+            restore_tensors(policy, policy.optimizer, state)
+        except Exception as error:  # a forged state raises many types of errors
+            raise CheckpointError(f"{path} holds no state of this teacher: {error}") from None
+        self.model.num_timesteps, self.max_distance = steps, reach
         self.rng = np.random.default_rng([self.config.seed, self.steps_done])
         self._replace_envs()
 

@@ -18,10 +18,14 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from itertools import takewhile
-from pathlib import Path
 from typing import Any, get_type_hints
 
+from dynamaze.common.reading import read_bytes
 from dynamaze.common.validation import did_you_mean
+
+MOST_BYTES, MOST_DOTS = 2**16, 500
+"""Limits of a file: its size, and the dots before an equals sign. The parser takes memory and time
+that grow with the square of a key's parts."""
 
 OPTION = "--config"
 HELP = f"Options may also stand in a TOML file, as `runs = 100`: {OPTION} FILE.toml."
@@ -79,15 +83,16 @@ def config_arguments(path: str, config_type: type, *, has_words: bool = False) -
             value that no option can have.
     """
     try:
-        if Path(path).exists() and not (Path(path).is_file() or Path(path).is_dir()):
-            raise ValueError(f"{OPTION} {path}: no file; expected a TOML file")
-        content = Path(path).read_bytes()
+        text = read_bytes(path, MOST_BYTES, pipes=True).decode()
+        if any(line.partition("=")[0].count(".") > MOST_DOTS for line in text.splitlines()):
+            raise ValueError(f"a key of more than {MOST_DOTS} parts")
+        values = tomllib.loads(text)
     except OSError as error:
         raise ValueError(f"{OPTION} {path}: {error.strerror or error}") from error
-    try:
-        values = tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:  # damaged TOML, or text in another encoding
-        raise ValueError(f"{path}: no TOML: {error}") from error
+    except RecursionError:
+        raise ValueError(f"{path}: no TOML: nested too deeply") from None
+    except ValueError as error:  # damaged TOML, or text in another encoding
+        raise ValueError(f"{path}: no TOML: {error}") from None
     defaults = {field.name: _default(field) for field in fields(config_type) if field.init}
     positional = _positional(config_type)
     arguments, first = [], []

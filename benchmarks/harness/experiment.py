@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markup import escape
@@ -26,13 +27,14 @@ from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, few_ru
 from dynamaze.benchmarks.harness.analysis.table import (
     Lines,
     Table,
+    TableError,
     Tables,
+    csv_content,
     read_csv,
     rename_entries,
-    write_csv,
 )
 from dynamaze.benchmarks.harness.old_names import OLD_NAMES
-from dynamaze.benchmarks.harness.reports.report import stored_report, write_report
+from dynamaze.benchmarks.harness.reports.report import report_html, stored_report
 from dynamaze.benchmarks.harness.running.executors import (
     MakeExecutor,
     available_cores,
@@ -44,6 +46,7 @@ from dynamaze.benchmarks.harness.running.runner import (
     Setting as Setting,  # noqa: PLC0414  # experiments import it from here
 )
 from dynamaze.benchmarks.harness.store.database import Store
+from dynamaze.common.atomic_files import write_atomically, write_together
 from dynamaze.common.options import (
     Fraction,
     OutputFile,
@@ -54,7 +57,6 @@ from dynamaze.common.options import (
     Seed,
     check_numbers,
 )
-from dynamaze.common.storage import write_atomically
 from dynamaze.common.validation import checked_integer
 
 
@@ -223,7 +225,8 @@ def run_experiment(
     with ExitStack() as stack:
         if config.plot_only:
             tables = read_tables(folder, config.name, config.old_names)
-            config = replace(config, runs=stored_runs(tables[config.name]))
+            with _readable(config):
+                config = replace(config, runs=stored_runs(tables[config.name]))
         else:
             runner = runner or stack.enter_context(open_runner(config, console))
             try:
@@ -234,28 +237,52 @@ def run_experiment(
             if config.dry_run:
                 console.print(f"{config.name}: all runs are stored", highlight=False)
                 return []
-        figure = experiment.plot(tables, config)
-        lines = experiment.summary(tables, config)
+        with _readable(config):
+            picture = figure_content(experiment.plot(tables, config))
+            lines = experiment.summary(tables, config)
         sections = lines if isinstance(lines, dict) else {config.title: lines}
-        paths = [folder / f"{config.name}.png"]
-        save_figure(paths[0], figure)
-        if not config.plot_only:
-            for name, table in tables.items():
-                write_csv(folder / f"{name}.csv", table)
-        paths += [folder / f"{name}.csv" for name in tables]
-        if runner is not None and runner.end_sweeps(
-            tables,
-            title=config.title,
-            sections=sections,
-            caption=config.caption,
-            pictures=[paths[0].read_bytes()],
-        ):
-            paths.append(folder / f"{config.name}.html")
-            write_report(paths[-1], stored_report(runner.store, config.name))
+        derived = {folder / f"{config.name}.png": picture}
+        if config.plot_only:
+            write_atomically(folder / f"{config.name}.png", picture)
+            paths = [*derived, *(folder / f"{name}.csv" for name in tables)]
+        else:
+            page = folder / f"{config.name}.html"
+            if runner is not None and runner.end_sweeps(
+                tables,
+                title=config.title,
+                sections=sections,
+                caption=config.caption,
+                pictures=[picture],
+            ):
+                derived[page] = report_html(stored_report(runner.store, config.name)).encode()
+            csvs = {folder / f"{name}.csv": csv_content(table) for name, table in tables.items()}
+            folder.mkdir(parents=True, exist_ok=True)
+            main, *others = csvs.items()
+            write_together(main, [*others, *derived.items()], [page])
+            paths = [*list(derived)[:1], *csvs, *list(derived)[1:]]
     for name, section in sections.items():
         console.print(summary_grid(name, section))
     console.print(config.caption, style="italic")
     return paths
+
+
+@contextmanager
+def _readable(config: ExperimentConfig) -> Iterator[None]:
+    """Let an error of stored tables name them, and what to do.
+
+    Raises:
+        TableError: if stored tables cannot be shown; tables that were just made raise their own.
+    """
+    try:
+        yield
+    except Exception as error:  # a foreign table raises many types of errors
+        if not config.plot_only:
+            raise
+        reason = f"no column {error}" if isinstance(error, KeyError) else error
+        raise TableError(
+            f"{config.output / 'results' / config.name}*.csv are no tables of {config.name} "
+            f"({reason}); run the experiment again without --plot-only"
+        ) from error
 
 
 @contextmanager
@@ -327,12 +354,21 @@ def print_paths(console: Console, began: float, paths: Sequence[Path]) -> None:
         console.print(f"  {path.resolve()}", soft_wrap=True, highlight=False)
 
 
-def save_figure(path: Path, figure: Figure) -> None:
-    """Write a figure as PNG, atomically, and create the file's folder if it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def figure_content(figure: Figure, kind: str = "png") -> bytes:
+    """Return the content of a figure's file, which is equal for equal figures.
+
+    Args:
+        figure: the figure.
+        kind: "png", "svg", "pdf" or another format of Matplotlib.
+
+    Raises:
+        ValueError: for an unknown format.
+    """
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=150)
-    write_atomically(path, content.getvalue())
+    dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    with rc_context({"svg.hashsalt": "dynamaze"}):  # else the ids are random
+        figure.savefig(content, format=kind, dpi=150, metadata=dates.get(kind))
+    return content.getvalue()
 
 
 def interval_caption(runs: int, kind: str = "mean", others: str = "") -> str:

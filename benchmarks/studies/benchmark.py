@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -27,7 +27,7 @@ from dynamaze.benchmarks.harness.agent_runs.resolver import (
 from dynamaze.benchmarks.harness.analysis.intervals import IntervalEstimate
 from dynamaze.benchmarks.harness.analysis.statistics import SurvivalCurve
 from dynamaze.benchmarks.harness.analysis.table import Lines, Table, Tables, write_csv
-from dynamaze.benchmarks.harness.experiment import summary_grid
+from dynamaze.benchmarks.harness.experiment import figure_content, summary_grid
 from dynamaze.benchmarks.harness.reports.report import (
     FailedRun,
     Report,
@@ -42,6 +42,7 @@ from dynamaze.benchmarks.harness.store.provenance import command_line
 from dynamaze.benchmarks.studies import compare, comparison
 from dynamaze.benchmarks.studies.compare import AgentEntry, CompareConfig, Entries, EnvEntry
 from dynamaze.benchmarks.studies.comparison import Estimate
+from dynamaze.common.atomic_files import write_atomically
 
 
 def benchmark(  # noqa: PLR0913  # keywords, most of them the runner's
@@ -194,10 +195,15 @@ class Results:
 
         Args:
             path: a PNG, SVG or PDF file that is written, too.
+
+        Raises:
+            ValueError: for a path with another ending.
+            OSError: if the file cannot be written; an older one stays as it was.
         """
         figure = compare.plot(self.tables, self.config)
         if path is not None:
-            figure.savefig(path, dpi=150)
+            kind = Path(path).suffix.lower().removeprefix(".") or "png"
+            write_atomically(path, figure_content(figure, kind))
         return figure
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
@@ -222,13 +228,11 @@ class Results:
         )
 
     def _shown(self) -> dict[str, Any]:
-        picture = BytesIO()
-        self.plot().savefig(picture, format="png", dpi=150)
         return {
             "title": self.config.title,
             "sections": self.lines,
             "caption": self.config.caption,
-            "pictures": [picture.getvalue()],
+            "pictures": [figure_content(self.plot())],
         }
 
     def difference(

@@ -194,15 +194,32 @@ class Dataset:
         arrays, document = read_checkpoint(path)
         if document.get("kind") != "dataset" or not {"observations", "logits"} <= set(arrays):
             raise CheckpointError(f"{path} holds {document.get('kind')!r}; expected a dataset")
-        rows = make_batch(
-            arrays["observations"], arrays["logits"], arrays.get("weights"), arrays.get("values")
-        )
-        return cls(
-            rows,
-            tuple(LevelRange(*part) for part in document["levels"]),
-            document["batch_size"],
-            document.get("distribution", CATEGORICAL),
-        )
+        try:
+            levels, size = document["levels"], document["batch_size"]
+            columns = {name: arrays.get(name) for name in Batch._fields}
+            for name, column in columns.items():
+                _check_finite(name, column)
+            return cls(
+                make_batch(**columns),  # type: ignore[arg-type]  # the first two are there
+                tuple(LevelRange(*(checked_integer("levels", n, 0) for n in p)) for p in levels),
+                checked_integer("batch_size", size, 1),
+                document.get("distribution", CATEGORICAL),
+            )
+        except Exception as error:  # a forged file raises many types of errors
+            raise CheckpointError(f"{path} holds no valid dataset: {error!r}") from None
+
+
+def _check_finite(name: str, column: npt.NDArray[Any] | None) -> None:
+    """Check the numbers of a stored column; a logit may be -inf, of a probability of 0."""
+    if column is None:
+        return
+    if column.dtype.kind not in "biuf" or not column.ndim:
+        raise TypeError(f"{name} of {column.dtype}; expected numbers")
+    wrong = np.isnan(column) | (column == np.inf)
+    if name != "logits":
+        wrong |= column == -np.inf
+    if wrong.any():
+        raise ValueError(f"{name} has {column[wrong].flat[0]}; expected finite numbers")
 
 
 def join(parts: Sequence[Dataset]) -> Dataset:

@@ -25,14 +25,17 @@ def check_disjoint(training: Iterable[LevelRange], held_out: Iterable[LevelRange
     Raises:
         ValueError: if a training range and a held-out range overlap.
     """
-    held_out = tuple(held_out)
-    for trained in training:
-        for held in held_out:
-            if (
-                trained.first < held.first + held.levels
-                and held.first < trained.first + trained.levels
-            ):
-                raise ValueError(
-                    f"trained on {trained} and held out {held}; expected disjoint levels, "
-                    "for example first_level beyond the last that was trained on"
-                )
+    # In the order of their first levels, an overlap is one with the longest range before.
+    furthest: list[LevelRange | None] = [None, None]
+    ranges = [(part, 0) for part in training] + [(part, 1) for part in held_out]
+    for part, kind in sorted(ranges):
+        before = furthest[1 - kind]
+        if before is not None and part.first < before.first + before.levels:
+            trained, held = (before, part) if kind else (part, before)
+            raise ValueError(
+                f"trained on {trained} and held out {held}; expected disjoint levels, "
+                "for example first_level beyond the last that was trained on"
+            )
+        own = furthest[kind]
+        if own is None or part.first + part.levels > own.first + own.levels:
+            furthest[kind] = part

@@ -16,6 +16,9 @@ MAZE_ACTIONS = 4
 KERNEL = 9
 """Cells of a 3x3 kernel."""
 
+CELL_FEATURES = 64
+"""Features of a cell in a residual network, the inputs of its action logits."""
+
 
 def iterations_for(rows: int, cols: int) -> int:
     """Return the number of value iterations for a maze of this size.

@@ -22,12 +22,17 @@ class Size(NamedTuple):
     parameters: int
     bytes: int  # of the weights as they are stored
     multiply_adds: int  # for one decision
-    microseconds: float  # for one decision, on one thread
+    microseconds: float | None = None  # for one decision, on one thread; None if not measured
 
     def __str__(self) -> str:
-        return (
+        counts = (
             f"{self.parameters:,} parameters, {self.bytes:,} bytes, {self.multiply_adds:,} "
-            f"multiply-adds, {self.microseconds:.3g} microseconds"
+            "multiply-adds"
+        )
+        return (
+            counts
+            if self.microseconds is None
+            else f"{counts}, {self.microseconds:.3g} microseconds"
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 
-from ..files.card import Card
+from ..files.card import Card, stored_card
 from ..files.weights import StudentFileError, read_weights
 
 
@@ -40,7 +40,7 @@ def open_policy(path: str | os.PathLike[str]) -> LoadedPolicy:
         from .onnx_graph.policy import OnnxPolicy
 
         student = OnnxPolicy(path)
-        return LoadedPolicy(student, student.config["kind"], Card.from_json(student.card))
+        return LoadedPolicy(student, student.config["kind"], stored_card(path, student.card))
     if ending != ".safetensors":
         raise StudentFileError(
             f"{path} ends in {ending!r}; expected a policy in .safetensors or .onnx"
@@ -48,7 +48,7 @@ def open_policy(path: str | os.PathLike[str]) -> LoadedPolicy:
     from .compiled.policy import build_policy, runs_without_torch
 
     stored = read_weights(path)
-    kind, card = str(stored.config.get("kind")), Card.from_json(stored.card)
+    kind, card = str(stored.config.get("kind")), stored_card(path, stored.card)
     if runs_without_torch(stored.config):
         return LoadedPolicy(build_policy(stored, where=path), kind, card)
     from ..files.students import load_student

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from dynamaze.common.validation import checked_integer, checked_number
+
 from ..core.levels import LevelRange, check_disjoint
 from ..core.old_names import current_card
 from ..core.size import Size
+from .weights import StudentFileError
 
 
 class ReturnEstimate(NamedTuple):
@@ -37,7 +40,7 @@ class Card:
         training: levels it was trained on.
         held_out: levels it was evaluated on.
         normalised_return: its result on the held-out levels.
-        size: its size.
+        size: its size, without the time of a decision: files of equal runs are equal.
 
     Raises:
         ValueError: if a level was both trained on and held out.
@@ -51,8 +54,10 @@ class Card:
     size: Size | None = None
 
     def __post_init__(self) -> None:
-        """Check that training and held-out levels are disjoint."""
+        """Check that training and held-out levels are disjoint, and drop the measured time."""
         check_disjoint(self.training, self.held_out)
+        if self.size is not None:
+            object.__setattr__(self, "size", self.size._replace(microseconds=None))
 
     def to_json(self) -> dict[str, Any]:
         """Return the entries for `json.dumps`."""
@@ -63,13 +68,27 @@ class Card:
         """Make a card from the entries of `to_json`, also those of version 0.1.
 
         Missing entries are unknown; without any it is an empty card.
+
+        Raises:
+            TypeError, ValueError: for an unknown or invalid entry.
         """
         entries = current_card(document)
+        if not isinstance(entries.get("made", ""), str):
+            raise TypeError(f"made={entries['made']!r}; expected text")
+        if not isinstance(entries.get("environment", {}), Mapping):
+            raise TypeError(f"environment={entries['environment']!r}; expected arguments by name")
         for name in ("training", "held_out"):
-            entries[name] = tuple(LevelRange(*part) for part in entries.get(name, ()))
-        for name, kind in (("normalised_return", ReturnEstimate), ("size", Size)):
-            if entries.get(name) is not None:
-                entries[name] = kind(*entries[name])
+            entries[name] = tuple(_level_range(name, part) for part in entries.get(name, ()))
+        if entries.get("normalised_return") is not None:
+            estimate = ReturnEstimate(*entries["normalised_return"])
+            for name, number in estimate._asdict().items():
+                checked_number(name, number)
+            entries["normalised_return"] = estimate
+        if entries.get("size") is not None:
+            size = Size(*entries["size"])
+            for name, number in zip(Size._fields[:3], size, strict=False):
+                checked_integer(name, number, 0)
+            entries["size"] = size
         return cls(**entries)
 
     def page(self, file: str, config: Mapping[str, Any]) -> str:
@@ -109,7 +128,6 @@ class Card:
             ("parameters", f"{size.parameters:,}"),
             ("bytes of weights", f"{size.bytes:,}"),
             ("multiply-adds per decision", f"{size.multiply_adds:,}"),
-            ("microseconds per decision, one thread", f"{size.microseconds:.3g}"),
         )
         table = "\n".join(f"| {name} | {number} |" for name, number in rows)
         return ["## Size", f"| | |\n| --- | --- |\n{table}"]
@@ -122,6 +140,32 @@ class Card:
             if levels:
                 lines.append(f"{name}: {', '.join(str(part) for part in levels)}.")
         return ["## Return", *lines] if lines else []
+
+
+def _level_range(name: str, part: Any) -> LevelRange:
+    first, levels = part
+    return LevelRange(checked_integer(name, first, 0), checked_integer(name, levels, 1))
+
+
+def stored_card(path: object, document: Mapping[str, Any]) -> Card:
+    """Return the card of a student's file.
+
+    Args:
+        path: the file, for the message.
+        document: entries of its card.
+
+    Raises:
+        StudentFileError: if they are no card.
+    """
+    try:
+        return Card.from_json(document)
+    except Exception as error:  # a forged card raises many types of errors
+        raise StudentFileError(f"{path} has an invalid card: {error!r}") from None
+
+
+def is_page(text: str) -> bool:
+    """Tell whether a text is the page of a card."""
+    return text.startswith("# ") and "\nA student of kind `" in text
 
 
 LOADING = """## Use

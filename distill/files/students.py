@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.atomic_files import write_together
 from dynamaze.common.optional_imports import optional_import
-from dynamaze.common.storage import write_atomically
+from dynamaze.common.reading import read_bytes
 
 from ..students.parametrised import QUANTISATION_KEYS, plain_weights
 from ..students.quantise import is_quantised, packed_weights, quantised, quantised_weights
 from ..students.registry import STUDENTS, is_makeable, make_student
-from .card import Card
-from .weights import Arrays, StoredStudent, fitting_error, read_weights, write_weights
+from ..students.shapes import check_weights
+from .card import Card, is_page, stored_card
+from .weights import Arrays, StoredStudent, fitting_error, read_weights, weights_content
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
@@ -23,6 +25,9 @@ import torch  # noqa: E402  # after the message
 
 def save_student(path: str | os.PathLike[str], student: Any, *, card: Card | None = None) -> None:
     """Write a student, atomically and without pickle; with a card, also write its page.
+
+    The card is part of the file. Its page is replaced after the file: a kill in between may leave
+    no page, but never that of another card. Without a card the page of an older one is removed.
 
     A quantised student is stored as integers and scales, and loaded as a quantised student with
     bit-identical weights. A pruned one keeps its zeros, but is loaded without masks: `pruned` fixes
@@ -35,8 +40,12 @@ def save_student(path: str | os.PathLike[str], student: Any, *, card: Card | Non
 
     Raises:
         TypeError: for a student that `make_student` cannot make.
+        ValueError: for a weight that is not finite, or a path that ends in `.md`.
         OSError: if a file cannot be written; an older one stays as it was.
     """
+    page = Path(path).with_suffix(".md")
+    if page == Path(path):
+        raise ValueError(f"path={os.fspath(path)!r}; expected another ending than that of the page")
     stored = to_stored(student)
     entries = {} if card is None else card.to_json()
     weights, shapes = stored.weights, {}
@@ -45,10 +54,20 @@ def save_student(path: str | os.PathLike[str], student: Any, *, card: Card | Non
             name: weight.integers.shape for name, weight in quantised_weights(student).items()
         }
         weights = {**weights, **packed_weights(student)}
-    write_weights(path, weights, stored.config, entries, shapes=shapes)
+    content = weights_content(weights, stored.config, entries, shapes=shapes)
     if card is not None:
-        page = card.page(Path(path).name, stored.config)
-        write_atomically(Path(path).with_suffix(".md"), page.encode())
+        text = card.page(Path(path).name, stored.config)
+        write_together((path, content), [(page, text.encode())])
+    else:
+        write_together((path, content), [], [page] if _has_page(page) else [])
+
+
+def _has_page(path: Path) -> bool:
+    """Tell whether a file is the page of an older student's card, and no other text."""
+    try:
+        return is_page(read_bytes(path, 2**20).decode())
+    except (OSError, ValueError):
+        return False
 
 
 def load_student(path: str | os.PathLike[str]) -> Any:
@@ -62,6 +81,7 @@ def load_student(path: str | os.PathLike[str]) -> Any:
     kind = config.get("kind")
     rounding = {name: config[name] for name in QUANTISATION_KEYS if name in config}
     try:
+        check_weights(config, weights)  # before a student of any declared size is made
         student = make_student(**{name: config[name] for name in config if name not in rounding})
         if isinstance(student, torch.nn.Module):
             tensors = {name: torch.from_numpy(array.copy()) for name, array in weights.items()}
@@ -70,11 +90,10 @@ def load_student(path: str | os.PathLike[str]) -> Any:
             student.set_state(weights)
         if rounding:
             student = quantised(student, **rounding)
-    except (TypeError, ValueError, KeyError, IndexError, RuntimeError) as error:
-        reason = (
-            f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
-        )
-        raise fitting_error(path, kind, reason) from None
+    except ImportError:
+        raise
+    except Exception as error:  # a forged file fails in many ways
+        raise fitting_error(path, kind, error) from None
     return student
 
 
@@ -82,9 +101,9 @@ def load_card(path: str | os.PathLike[str]) -> Card:
     """Load the card of a student's file.
 
     Raises:
-        StudentFileError: (a ValueError) as `load_student`.
+        StudentFileError: (a ValueError) as `load_student`, or for an invalid card.
     """
-    return Card.from_json(read_weights(path).card)
+    return stored_card(path, read_weights(path).card)
 
 
 def to_stored(student: Any) -> StoredStudent:

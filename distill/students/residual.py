@@ -5,16 +5,13 @@ from __future__ import annotations
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_integer
 
-from ..core.observations import KERNEL, MAZE_ACTIONS
+from ..core.observations import CELL_FEATURES, KERNEL, MAZE_ACTIONS
 from .base import Student
 from .conv import at_cells, check_planes, split_planes
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
 from torch import Tensor, nn  # noqa: E402
-
-CELL_FEATURES = 64
-"""Features of a cell, the inputs of its action logits."""
 
 
 class Residual(Student):

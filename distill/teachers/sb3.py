@@ -6,10 +6,11 @@ Models are told apart by what their policies have, so that SB3-Contrib need not 
 from __future__ import annotations
 
 import inspect
-import json
+import io
 import os
 import warnings
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.reading import BoundedReads, open_for_reading, parse_json
 from dynamaze.common.registry import Registry
 from dynamaze.common.storage import CheckpointError
 
@@ -403,25 +405,43 @@ def load_sb3(path: str | os.PathLike[str], algorithm: str) -> Any:
         ) from None
 
 
+MOST_BYTES, MOST_MEMBERS, MOST_RATIO = 2**32, 100, 5
+"""Limits of a file: bytes, members, and unpacked bytes for each byte. A model's weights are stored
+uncompressed, or hardly get smaller."""
+
+DIRECTORY_BYTES = 2**20
+"""Largest size of a file's directory, and of what is read from it at once."""
+
+
 def algorithm_of_file(file: Path) -> str:
-    """Return the algorithm of a file from its JSON part, after checking all checksums."""
+    """Return the algorithm of a file from its JSON part, after checking sizes and checksums.
+
+    Raises:
+        CheckpointError: if it is no whole file of Stable-Baselines3, or would unpack to many times
+            its size.
+    """
     try:
-        with zipfile.ZipFile(file) as archive:
-            settings = json.loads(archive.read("data"))
+        with (
+            open_for_reading(file, MOST_BYTES) as opened,
+            zipfile.ZipFile(BoundedReads(opened, DIRECTORY_BYTES)) as archive,
+        ):
+            size = os.fstat(opened.fileno()).st_size
+            _check_members(archive.infolist(), size)
+            for entry in archive.infolist():
+                _check_member(archive, entry)
+            settings = parse_json(archive.read("data"))
             modules = [
                 str(value.get("__module__"))
                 for value in settings.values()
                 if isinstance(value, dict)
             ]
-            damaged = archive.testzip()
     except OSError as error:
         raise CheckpointError(f"{file} cannot be read: {error.strerror}") from None
     except Exception as error:  # as in load_sb3
         raise CheckpointError(
-            f"{file} is not a whole file of Stable-Baselines3 ({type(error).__name__}: {error})"
+            f"{file} is damaged, or not a whole file of Stable-Baselines3 "
+            f"({type(error).__name__}: {error})"
         ) from None
-    if damaged is not None:
-        raise CheckpointError(f"{file} is damaged: {damaged} does not match its checksum")
     for beginning, name in DISTINGUISHING_MODULES.items():
         if any(module.startswith(beginning) for module in modules):
             return name
@@ -429,6 +449,41 @@ def algorithm_of_file(file: Path) -> str:
         if distinguishing <= set(settings):
             return name
     return "an unknown algorithm"
+
+
+def _check_members(entries: Sequence[zipfile.ZipInfo], size: int) -> None:
+    """Check the declared sizes of all members of a file."""
+    if len(entries) > MOST_MEMBERS:
+        raise ValueError(f"{len(entries)} members; expected at most {MOST_MEMBERS}")
+    names = [entry.filename for entry in entries]
+    if len(set(names)) < len(names):
+        raise ValueError("two members of one name")
+    packed = sum(entry.compress_size for entry in entries)
+    if packed > size:
+        raise ValueError(f"members of {packed:,} bytes in {size:,}")
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > MOST_RATIO * size:
+        raise ValueError(f"members that unpack to {unpacked:,} bytes from {size:,}")
+
+
+def _check_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+    """Read a member to its end, which compares its checksum; check the sizes of one inside it.
+
+    A `.pth` is an archive itself, which torch unpacks.
+    """
+    content = io.BytesIO()
+    with archive.open(entry) as member:
+        while part := member.read(DIRECTORY_BYTES):
+            if entry.filename.endswith(".pth"):
+                content.write(part)
+    if zipfile.is_zipfile(content):
+        with zipfile.ZipFile(content) as inner:
+            inside = inner.infolist()
+            unpacked = sum(each.file_size for each in inside)
+            if unpacked > entry.file_size:
+                raise ValueError(
+                    f"{entry.filename} unpacks to {unpacked:,} bytes from {entry.file_size:,}"
+                )
 
 
 def _array(tensor: torch.Tensor) -> FloatArray:

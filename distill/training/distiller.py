@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import warnings
@@ -295,40 +296,71 @@ class Distiller:
         arrays, document = read_checkpoint(path)
         if document.get("kind") != "distiller":
             raise CheckpointError(f"{path} holds {document.get('kind')!r}; expected a distiller")
-        state = unpack_state(arrays, document["state"])
-        found = {name: current_config(part["config"]) for name, part in state["students"].items()}
-        expected = {name: _kind(student) for name, student in self.students.items()}
-        if found != expected or state["total_steps"] != self.total_steps:
+        try:
+            state = unpack_state(arrays, document["state"])
+            parts = state["students"]
+            found = {name: current_config(part["config"]) for name, part in parts.items()}
+            expected = {name: _kind(student) for name, student in self.students.items()}
+            if found != expected or state["total_steps"] != self.total_steps:
+                raise CheckpointError(
+                    f"{path} is of students {found} and {state['total_steps']} steps; expected "
+                    f"{expected} and {self.total_steps}"
+                )
+            checked_integer("step", state["step"], 0, self.total_steps)
+            for name, part in parts.items():
+                check_weights(self.students[name], part)
+            given = (self.source, *callbacks)
+            self._check_others(state["others"], given, path)
+            hidden, roots = state.get("hidden", {}), _numbered(callbacks)
+            self._hidden.check(hidden, roots, path)
+            before = copy.deepcopy((self._own_state(), self._hidden.get_state(roots)))
+            try:
+                self._restore(state, hidden, roots)
+                for each, stored in zip(given, state["others"], strict=True):
+                    if stored is not None:
+                        each.set_state(stored)
+            except BaseException:
+                self._restore(*before, roots)
+                raise
+        except CheckpointError:
+            raise
+        except Exception as error:  # a forged state raises many types of errors
+            raise CheckpointError(f"{path} holds no state of this distiller: {error!r}") from None
+        return self
+
+    @staticmethod
+    def _check_others(others: Sequence[Any], given: Sequence[Any], path: Any) -> None:
+        """Check that the stored states are those of a source and callbacks like the given ones."""
+        if len(others) != len(given):
             raise CheckpointError(
-                f"{path} is of students {found} and {state['total_steps']} steps; expected "
-                f"{expected} and {self.total_steps}"
+                f"{path} holds the states of {len(others) - 1} callbacks; expected "
+                f"{len(given) - 1}, those of `callbacks`"
             )
-        given = (self.source, *callbacks)
-        if len(state["others"]) != len(given):
-            raise CheckpointError(
-                f"{path} holds the states of {len(state['others']) - 1} callbacks; expected "
-                f"{len(callbacks)}, those of `callbacks`"
-            )
-        for each, stored in zip(given, state["others"], strict=True):
+        for each, stored in zip(given, others, strict=True):
             if (stored is None) == hasattr(each, "set_state"):
                 raise CheckpointError(
                     f"{path} holds {'no' if stored is None else 'a'} state in the place of "
                     f"{type(each).__name__}; expected the same source and callbacks"
                 )
-        hidden, roots = state.get("hidden", {}), _numbered(callbacks)
-        self._hidden.check(hidden, roots, path)
+
+    def _restore(self, state: dict[str, Any], hidden: Any, roots: Any) -> None:
+        """Restore the students, their optimizers, the random numbers and the step."""
         for name, part in state["students"].items():
             restore_tensors(self.students[name], self.optimizers[name], part)
             self.own_rngs[name].bit_generator.state = part["rng"]
         self.rng.bit_generator.state = state["rng"]
         self.step = state["step"]
         self._hidden.set_state(hidden, roots)
-        for each, stored in zip(given, state["others"], strict=True):
-            if stored is not None:
-                each.set_state(stored)
-        return self
 
     def _state(self, callbacks: Sequence[Any]) -> dict[str, Any]:
+        others = [
+            each.get_state() if hasattr(each, "get_state") else None
+            for each in (self.source, *callbacks)
+        ]
+        hidden = self._hidden.get_state(_numbered(callbacks))
+        return {**self._own_state(), "others": others, "hidden": hidden}
+
+    def _own_state(self) -> dict[str, Any]:
         return {
             "step": self.step,
             "total_steps": self.total_steps,
@@ -342,11 +374,6 @@ class Distiller:
                 }
                 for name, student in self.students.items()
             },
-            "others": [
-                each.get_state() if hasattr(each, "get_state") else None
-                for each in (self.source, *callbacks)
-            ],
-            "hidden": self._hidden.get_state(_numbered(callbacks)),
         }
 
 
@@ -467,16 +494,40 @@ def restore_tensors(student: Student, optimizer: torch.optim.Optimizer, part: An
         dynamaze.common.storage.CheckpointError: (a ValueError) if the weights are not the
             student's.
     """
-    weights = {name: torch.from_numpy(np.array(array)) for name, array in part["weights"].items()}
+    weights = {name: _tensor(array) for name, array in part["weights"].items()}
     try:
         student.load_state_dict(weights)
     except RuntimeError as error:
         first = str(error).splitlines()[-1].strip()
         raise CheckpointError(f"weights that do not fit the student: {first}") from None
     memory = {
-        number: {name: torch.from_numpy(np.array(array)) for name, array in entry.items()}
+        number: {name: _tensor(array) for name, array in entry.items()}
         for number, entry in part["optimizer"].items()
     }
     optimizer.load_state_dict(
         {"state": memory, "param_groups": optimizer.state_dict()["param_groups"]}
     )
+
+
+def check_weights(student: Student, part: Any) -> None:
+    """Check a student's weights and its optimizer's state from a file.
+
+    Raises:
+        ValueError: for a number that is not finite, or moments of another shape.
+    """
+    for name, array in part["weights"].items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"weights {name} that are not finite")
+    shapes = [tuple(weight.shape) for weight in student.parameters()]
+    for number, entry in part["optimizer"].items():
+        for name, array in entry.items():
+            if not np.isfinite(array).all():
+                raise ValueError(f"an optimizer's {name} that is not finite")
+            if np.shape(array) not in ((), shapes[number]):
+                raise ValueError(
+                    f"an optimizer's {name} of shape {np.shape(array)}; expected {shapes[number]}"
+                )
+
+
+def _tensor(array: Any) -> torch.Tensor:
+    return torch.as_tensor(array).clone()

@@ -12,9 +12,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from ..common.atomic_files import write_atomically
 from ..common.options import OutputFolder
 from ..common.registration import ENVIRONMENTS
-from ..common.storage import write_atomically
 from ..envs.base import MazeEnv
 from ..envs.grid import GridEnv
 from ..envs.mazes.layout import DISPLACEMENTS

@@ -1,4 +1,4 @@
-"""Atomic file writes, and checkpoints without pickles.
+"""Checkpoints without pickles.
 
 A checkpoint is an uncompressed NumPy `.npz` archive: arrays, one JSON document, and a SHA-256 over
 both. Reading executes no code (`allow_pickle=False`), checks declared sizes against the size of the
@@ -7,73 +7,34 @@ file, and raises one error type for every defect.
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import io
 import json
 import os
-import tempfile
-import time
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from dynamaze.common.arrays import AnyArray
+from dynamaze.common.atomic_files import open_atomically as open_atomically  # noqa: PLC0414
+from dynamaze.common.atomic_files import write_atomically as write_atomically  # noqa: PLC0414
+from dynamaze.common.reading import BoundedReads, check_json_size, open_for_reading, parse_json
 
 FORMAT = 1
 """Version of the checkpoint format; readers refuse any other."""
 
-STRAY_SECONDS = 60
-"""Age in seconds above which a temporary file is regarded as left by a killed writer."""
+MOST_BYTES = 2**33
+"""Largest size of a checkpoint."""
+
+CHUNK_BYTES = 2**20
+"""Bytes that are read at once; also the largest size of an archive's directory."""
 
 _DOCUMENT, _DIGEST = "__document__", "__sha256__"
 
 
 class CheckpointError(ValueError):
     """File that is not a readable checkpoint; the message names the file and the reason."""
-
-
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file atomically: readers find the old content or the new, never a part.
-
-    Raises:
-        OSError: if the folder cannot be written.
-    """
-    with open_atomically(path) as file:
-        file.write(content)
-
-
-@contextmanager
-def open_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file for writing, which takes the place of an older one when it is complete.
-
-    The content is written to a temporary file in the same folder, flushed to the disk, and renamed
-    in one step. On any failure the old file is left unchanged and the temporary one is removed.
-
-    Raises:
-        OSError: if the folder cannot be written.
-    """
-    target = Path(path)
-    prefix = f".{target.name}."
-    descriptor, temporary = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())  # content before name: a crash must not leave an empty file
-        os.chmod(temporary, default_mode())  # mkstemp allows the owner alone
-        os.replace(temporary, target)  # atomic within one file system, hence the same folder
-    except BaseException as error:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        if isinstance(error, OSError) and error.filename is None:  # of a full disk
-            error.filename = os.fspath(target)
-        raise
-    _remove_strays(target.parent, prefix)
 
 
 def write_checkpoint(
@@ -90,20 +51,21 @@ def write_checkpoint(
 
     Raises:
         TypeError: if an array holds objects or the document is not JSON.
+        ValueError: if the document is too large (`reading.MOST_JSON_BYTES`).
         OSError: if the file cannot be written; an older file is left unchanged.
     """
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"array {name!r} holds Python objects; expected numbers or text")
     text = json.dumps({**document, "format": FORMAT}, allow_nan=True).encode()
-    buffer = io.BytesIO()
+    check_json_size(text)
     members = {
         **arrays,
         _DOCUMENT: np.frombuffer(text, dtype=np.uint8),
         _DIGEST: np.frombuffer(_digest(arrays, text), dtype=np.uint8),
     }
-    np.savez(buffer, **members)  # type: ignore[arg-type]  # numpy's stub mistakes the names
-    write_atomically(path, buffer.getvalue())
+    with open_atomically(path) as file:
+        np.savez(file, **members)  # type: ignore[arg-type]  # numpy's stub mistakes the names
 
 
 def read_checkpoint(
@@ -116,14 +78,13 @@ def read_checkpoint(
             format version.
     """
     try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from None
-    try:
-        members = _read_members(content)
+        with open_for_reading(path, MOST_BYTES) as file:
+            members = _read_members(file)
         text = members.pop(_DOCUMENT).tobytes()
         digest = members.pop(_DIGEST).tobytes()
-        document = json.loads(text)
+        document = parse_json(text)
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from None
     except Exception as error:  # damaged archives raise many types of errors
         raise CheckpointError(
             f"{path} is not a whole checkpoint ({type(error).__name__}: {error}); "
@@ -137,32 +98,46 @@ def read_checkpoint(
     return members, document
 
 
-def _read_members(content: bytes) -> dict[str, AnyArray]:
+def _read_members(file: BinaryIO) -> dict[str, AnyArray]:
     """Read all members of an archive, by name."""
+    size = os.fstat(file.fileno()).st_size
     members = {}
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for entry in archive.infolist():
+    with zipfile.ZipFile(BoundedReads(file, CHUNK_BYTES)) as archive:
+        entries = archive.infolist()
+        for entry in entries:
             # Our archives are uncompressed, so a small file cannot expand into a large one.
             if entry.compress_type != zipfile.ZIP_STORED or not entry.filename.endswith(".npy"):
                 raise ValueError(f"unexpected member {entry.filename!r}")
-            members[entry.filename[: -len(".npy")]] = _read_array(archive.read(entry))
+        declared = sum(entry.file_size for entry in entries)
+        if declared > size:  # members may overlap
+            raise ValueError(f"members of {declared} bytes in {size}")
+        for entry in entries:
+            with archive.open(entry) as member:
+                array = _read_array(member, entry.file_size)
+            members[entry.filename[: -len(".npy")]] = array
     return members
 
 
-def _read_array(content: bytes) -> AnyArray:
-    """Read one `.npy` member, after checking its declared size."""
-    file = io.BytesIO(content)
+def _read_array(file: Any, size: int) -> AnyArray:
+    """Read one `.npy` member of a size in bytes, after checking its declared size."""
     version = np.lib.format.read_magic(file)
     if version != (1, 0):
         raise ValueError(f"unexpected array format {version}")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
     # Python integers: a hostile header must not overflow. Nothing is allocated before the check.
-    declared = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if dtype.hasobject or declared != len(content) - file.tell():
-        raise ValueError(f"an array of {declared} bytes in {len(content) - file.tell()}")
-    file.seek(0)
-    array: AnyArray = np.lib.format.read_array(file, allow_pickle=False)
-    return array
+    count = int(np.prod(shape, dtype=object))
+    declared = count * dtype.itemsize
+    if dtype.hasobject or declared != size - file.tell() or (count and not declared):
+        raise ValueError(f"an array of {declared} bytes in {size - file.tell()}")
+    content = np.empty(declared, dtype=np.uint8)
+    for start in range(0, declared, CHUNK_BYTES):
+        part = file.read(min(CHUNK_BYTES, declared - start))
+        content[start : start + len(part)] = np.frombuffer(part, dtype=np.uint8)
+    if file.tell() != size or file.read(1):
+        raise ValueError(f"an array of {file.tell()} bytes instead of {size}")
+    if dtype.kind == "b" and declared and content.max() > 1:
+        raise ValueError("truth values other than 0 and 1")
+    return np.ndarray(shape, dtype, content, order="F" if is_fortran else "C")
 
 
 def _digest(arrays: Mapping[str, AnyArray], text: bytes) -> bytes:
@@ -174,18 +149,3 @@ def _digest(arrays: Mapping[str, AnyArray], text: bytes) -> bytes:
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.digest()
-
-
-def _remove_strays(folder: Path, prefix: str) -> None:
-    """Remove temporary files of killed writers of the same file, but not those in use."""
-    for path in folder.glob(f"{glob.escape(prefix)}*.tmp"):
-        with suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > STRAY_SECONDS:
-                path.unlink()
-
-
-def default_mode() -> int:
-    """Return the permissions of a new file of this process."""
-    umask = os.umask(0)  # can only be read by setting it
-    os.umask(umask)
-    return 0o666 & ~umask

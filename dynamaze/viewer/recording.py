@@ -10,7 +10,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track
 
-from dynamaze.common.storage import write_atomically
+from dynamaze.common.atomic_files import write_atomically
 from dynamaze.envs.rendering.recorder import Recorder
 from dynamaze.envs.rendering.scene import Frame
 from dynamaze.envs.rendering.video_files import png

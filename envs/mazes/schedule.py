@@ -47,6 +47,9 @@ LAST_STEP = 2**53
 Up to here a float holds every world step exactly.
 """
 
+MAX_PHASES = 5000
+"""Phases of a text; each takes some tenths of a millisecond to read."""
+
 EPISODE = "episode"
 """Prefix of the number of an episode at which a maze changes."""
 
@@ -121,6 +124,8 @@ class Schedule:
         phases: list[tuple[int, str, list[Any]]] = [(0, "", [])]  # first row, heading, rows
         for number, row in enumerate(text_rows(text)):
             if isinstance(row, str) and row.startswith("@"):
+                if len(phases) > MAX_PHASES:
+                    raise LayoutError(f"more than {MAX_PHASES:,} phases")
                 phases.append((number, row, []))
             else:
                 phases[-1][2].append(row)

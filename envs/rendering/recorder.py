@@ -7,12 +7,12 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import numpy as np
 
-from dynamaze.common.storage import open_atomically
+from dynamaze.common.atomic_files import AtomicFile
 from dynamaze.common.validation import checked_number
 
 from .scene import Frame, check_frame
@@ -24,9 +24,9 @@ MIN_FPS, MAX_FPS = 0.01, 1000.0
 class Recorder(AbstractContextManager["Recorder"]):
     """Writer of a video file, frame by frame; only the last frame is held in memory.
 
-    The file is written atomically: it gets its name when `close` is called, and is complete then;
-    until then it is a temporary file in the same folder. Use the recorder as a context manager:
-    frames recorded before an error are kept.
+    The file gets its name when `close` is called, and is complete then. Until then it is a
+    temporary file in the same folder; that of a killed process is removed by the next write there.
+    Use the recorder as a context manager: frames recorded before an error are kept.
 
     Attributes:
         path: the file.
@@ -52,7 +52,7 @@ class Recorder(AbstractContextManager["Recorder"]):
         self._open_file = find_format(self.path)
         self._file: VideoFile | None = None
         self._shape: tuple[int, ...] | None = None
-        self._written = ExitStack()  # the file, which replaces an older one when this is closed
+        self._atomic: AtomicFile | None = None
         self._closed = False
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"path: there is no folder {self.path.parent}")
@@ -75,10 +75,12 @@ class Recorder(AbstractContextManager["Recorder"]):
         try:
             if self._file is None:
                 height, width = self._shape = frame.shape[:2]
-                file = self._written.enter_context(open_atomically(self.path))
-                self._file = self._open_file(file, (height, width), self.fps)
+                self._atomic = AtomicFile(self.path)
+                self._file = self._open_file(self._atomic.file, (height, width), self.fps)
             self._file.add(frame)
-        except Exception:  # not KeyboardInterrupt: the frames before it are kept
+        except Exception as error:  # not KeyboardInterrupt: the frames before it are kept
+            if isinstance(error, OSError) and self._atomic is not None:
+                self._atomic.name_in(error)
             self.discard()
             raise
         self.num_frames += 1
@@ -92,25 +94,21 @@ class Recorder(AbstractContextManager["Recorder"]):
             OSError: the file cannot be written; an older file of that name is left unchanged.
         """
         was_closed, self._closed = self._closed, True
-        if self._file is not None and not was_closed:
-            with self._written:
+        if self._file is not None and self._atomic is not None and not was_closed:
+            with self._atomic:
                 self._file.finish()
 
     def discard(self) -> None:
         """Close the recorder and delete what was written."""
         self._closed = True
-        with suppress(_DiscardedError), self._written:
-            if self._file is not None:
-                with suppress(OSError):
-                    self._file.finish()  # ends ffmpeg
-            raise _DiscardedError
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.finish()  # ends ffmpeg
+        if self._atomic is not None:
+            self._atomic.discard()
 
     def __exit__(self, *_error: object) -> None:
         self.close()
-
-
-class _DiscardedError(Exception):
-    """Raised inside a file that is to be deleted."""
 
 
 def find_format(path: Path) -> VideoFormat:

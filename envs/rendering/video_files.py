@@ -148,12 +148,16 @@ class Mp4:
         height, width = shape
         self._file = file
         self._folder = tempfile.TemporaryDirectory(prefix="dynamaze-")  # for ffmpeg's own file
-        path = Path(self._folder.name, "video.mp4")
         self._padding = ((0, height % 2), (0, width % 2), (0, 0))
         size = (width + width % 2, height + height % 2)
-        self._path = path
+        self._path = Path(self._folder.name, "video.mp4")
         self._writer = require_ffmpeg().write_frames(
-            str(path), size, fps=fps, macro_block_size=2, output_params=["-f", "mp4"], quality=8
+            str(self._path),
+            size,
+            fps=fps,
+            macro_block_size=2,
+            output_params=["-f", "mp4"],
+            quality=8,
         )
         self._writer.send(None)
         self._complete = True

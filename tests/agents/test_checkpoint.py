@@ -29,7 +29,7 @@ from dynamaze.agents import (
     TableValues,
     UniformPlanning,
 )
-from dynamaze.common.storage import CheckpointError, read_checkpoint, write_atomically
+from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 
 
 def make_env(limit: int = 90) -> gym.Env[Any, Any]:
@@ -237,16 +237,6 @@ def test_failed_write_keeps_old_file(
     assert list(saved.parent.iterdir()) == [saved]
 
 
-def test_write_removes_stray_files(tmp_path: Path) -> None:
-    stray, fresh = tmp_path / ".a.npz.1.tmp", tmp_path / ".a.npz.2.tmp"
-    stray.touch()
-    fresh.touch()
-    os.utime(stray, (0, 0))
-    write_atomically(tmp_path / "a.npz", b"whole")
-    assert not stray.exists()
-    assert fresh.exists()
-
-
 def test_killed_writer_leaves_readable_file(tmp_path: Path) -> None:
     path = tmp_path / "agent.npz"
     code = f"""
@@ -265,3 +255,96 @@ while True:
             time.sleep(rng.random() / 50)
             process.send_signal(signal.SIGKILL)
         QLearning.load(path)
+
+
+# -- forged but whole --------------------------------------------------------------------------
+
+
+def forge(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
+    """Change a checkpoint's arrays and document, and write it with a valid digest."""
+    arrays, document = read_checkpoint(path)
+    change(arrays, document)
+    write_checkpoint(path, arrays, document)
+
+
+def _set(place: str, *keys: str, to: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    def change(arrays: dict[str, Any], document: dict[str, Any]) -> None:
+        inner = arrays if place == "arrays" else document[place]
+        for key in keys[:-1]:
+            inner = inner[key]
+        inner[keys[-1]] = to
+
+    return change
+
+
+def _fill(name: str, number: float) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    return lambda arrays, document: arrays[name].__setitem__(..., number)
+
+
+FORGED = {
+    "nan": _fill("values.q", np.nan),
+    "infinite": _fill("values.q", np.inf),
+    "negative_clock": _fill("model.times.clock", -1),
+    "negative_visits": _fill("model.model.visits", -5),
+    "index": _fill("model.model.next_state", 10**9),
+    "dtype": lambda arrays, document: arrays.update({"values.q": arrays["values.q"].astype("f4")}),
+    "text": lambda arrays, document: arrays.update({"values.q": np.array("q")}),
+    "missing": lambda arrays, document: arrays.pop("values.q"),
+    "timesteps": _set("counters", "num_timesteps", to=-1),
+    "episodes": _set("counters", "num_episodes", to=1e300),
+    "episode_return": _set("counters", "episode_return", to=float("nan")),
+    "env_seed": _set("counters", "env_seed", to="0"),
+    "rng_words": _set("streams", "rng", "state", "state", to=[2**70, 0, 0, 0]),
+    "rng_length": _set("streams", "rng", "state", "state", to=[1]),
+    "rng_kind": _set("streams", "rng", "bit_generator", to="PCG64"),
+    "rng_half": _set("streams", "rng", "uinteger", to=2**40),
+    "rng": _set("streams", "predict_rng", to=None),
+    "many_states": _set("spaces", "shape", to=[5 * 10**8]),
+    "more_states": _set("spaces", "shape", to=[2**80]),
+    "many_actions": _set("spaces", "num_actions", to=10**9),
+    "no_states": _set("spaces", "shape", to=[]),
+    "space": _set("spaces", "observation", to="Graph"),
+    "start": _set("spaces", "start", to=["a"]),
+    "network": _set("config", "values", to="network"),
+    "argument": _set("config", "gamma", to=float("nan")),
+    "unknown_argument": _set("config", "gama", to=1),
+    "config": lambda arrays, document: document.update(config=[1]),
+    "numbers": lambda arrays, document: document.update(numbers=[1]),
+    "counters": lambda arrays, document: document.update(counters=5),
+    "agent": lambda arrays, document: document.update(agent={"DynaQ": 1}),
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("trained") / "agent.npz"
+    DynaQPlus("DynaMazeBlocking-v0", seed=0).learn(100).save(path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_load_rejects_forged_file(trained: bytes, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "agent.npz"
+    path.write_bytes(trained)
+    forge(path, FORGED[name])
+    with pytest.raises(CheckpointError, match=r"agent\.npz") as caught:
+        DynaQPlus.load(path)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays, document: document.update(world={"state": 1}),
+        lambda arrays, document: document.update(world=5),
+        lambda arrays, document: document["world"]["state"].pop("rng"),
+        lambda arrays, document: document.update(observation=10**9),
+        lambda arrays, document: document.update(observation=[[1], [2, 3]]),
+    ],
+)
+def test_load_rejects_forged_environment(trained: bytes, tmp_path: Path, change: Any) -> None:
+    path = tmp_path / "agent.npz"
+    path.write_bytes(trained)
+    forge(path, change)
+    with pytest.raises(CheckpointError, match=r"agent\.npz"):
+        DynaQPlus.load(path, env="DynaMazeBlocking-v0")

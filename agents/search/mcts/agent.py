@@ -353,7 +353,7 @@ class TreeSearchPlanning(SearchPlanning):
 
     def record_transition(self, values: Values, model: Model, transitions: Transitions) -> None:
         """Keep the subtree of the real transition, if the model's predictions are unchanged."""
-        tree, uct = self._kept, self._uct
+        tree, uct = self._own_tree(), self._uct
         if tree is None or uct is None or tree.numbers[ROOT] == NONE:
             return
         stays = False
@@ -370,7 +370,7 @@ class TreeSearchPlanning(SearchPlanning):
 
     def _kept_tree(self, uct: UCTSettings, model: Any, row: int, words: Any) -> SearchTree:
         """Return the kept tree if its root is this row and its model is unchanged, or a new one."""
-        tree = _fitting(self._kept, uct, self.max_nodes)
+        tree = _fitting(self._own_tree(), uct, self.max_nodes)
         root = int(tree.numbers[ROOT])
         stays = tree is self._kept and root != NONE and tree.state[root] == row
         version = model_version(model, row)
@@ -378,6 +378,13 @@ class TreeSearchPlanning(SearchPlanning):
             reset_tree(tree, uct, row, words)
         self._kept, self._uct, self._version = tree, uct, version
         return tree
+
+    def _own_tree(self) -> SearchTree | None:
+        """Return the kept tree, with room for all its nodes, which a restored one has not yet."""
+        tree, uct = self._kept, self._uct
+        if tree is not None and uct is not None and tree.state.size < self.max_nodes:
+            self._kept, self._uct = read_tree(tree_state(tree, uct), self.max_nodes)
+        return self._kept
 
     # -- checkpoints ---------------------------------------------------------------------------
 
@@ -398,7 +405,9 @@ class TreeSearchPlanning(SearchPlanning):
         if "model_version" not in state:
             self._kept = self._uct = self._version = None
             return
-        self._kept, self._uct = read_tree(state, self.max_nodes)
+        # Room for further nodes is made when it is needed: a file may declare any number.
+        nodes = min(np.size(state.get("tree.state", ())), self.max_nodes)
+        self._kept, self._uct = read_tree(state, max(nodes, 1))
         self._version = str(state["model_version"])
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from dynamaze.common.storage import write_atomically
+from dynamaze.common.atomic_files import write_atomically
+from dynamaze.common.reading import open_for_reading
 
 Table = dict[str, npt.NDArray[Any]]
 """Column name -> (rows,) values; text, integers or floats."""
@@ -70,36 +74,168 @@ def by_run(table: Table, column: str) -> npt.NDArray[Any]:
     return np.stack([rows_where(table, run=run)[column] for run in np.unique(table["run"])])
 
 
+class TableError(ValueError):
+    """File that is no readable table; the message names the file and the reason."""
+
+
 def write_csv(path: str | os.PathLike[str], table: Table) -> None:
     """Write a table atomically, and create the file's folder if it is missing.
 
     Floats are written with all digits, so that reading gives bit-identical numbers.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, csv_content(table))
+
+
+def csv_content(table: Table) -> bytes:
+    """Return the content of the file of a table."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table)
     writer.writerows(zip(*(values.tolist() for values in table.values()), strict=True))
-    write_atomically(path, text.getvalue().encode())
+    return text.getvalue().encode()
 
 
 def read_csv(path: str | os.PathLike[str]) -> Table:
     """Read a table that `write_csv` wrote.
 
+    The file is read in chunks, in memory of a few times its size.
+
     Raises:
-        ValueError: if it is no such file, or a row has another number of fields than the header.
+        TableError: (a ValueError) if it is no such file, or a row has another number of fields than
+            the header.
         OSError: if it cannot be read.
     """
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            header, *rows = csv.reader(file)
-    except (csv.Error, ValueError) as error:  # no line, no text, a NUL
-        raise ValueError(f"{path} is not a CSV file of UTF-8 text with a header") from error
-    for number, row in enumerate(rows, 2):
-        if len(row) != len(header):
-            raise ValueError(f"{path} line {number}: {len(row)} fields; expected {len(header)}")
-    columns = zip(*rows, strict=True) if rows else [[] for _ in header]
-    return {name: _typed(values) for name, values in zip(header, columns, strict=True)}
+        with open_for_reading(path) as file, _no_collection():
+            _check_lines(file)
+            header = next(_rows(file), None)
+            if not header:
+                raise ValueError("it is empty")
+            if len(header) > MOST_COLUMNS:
+                raise ValueError(f"{len(header):,} columns; expected at most {MOST_COLUMNS:,}")
+            if len(set(header)) < len(header):
+                raise ValueError("two columns of one name")
+            columns = [_Column() for _ in header]
+            while any(column.is_incomplete for column in columns):
+                for column in columns:
+                    column.begin()
+                for rows in _chunks(file, len(header)):
+                    for at, column in enumerate(columns):
+                        column.add([row[at] for row in rows])
+    except (csv.Error, ValueError) as error:
+        raise TableError(
+            f"{path} is no table of UTF-8 text with a header ({error}); make it again, or move it "
+            "away"
+        ) from None
+    return {name: column.whole() for name, column in zip(header, columns, strict=True)}
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Pause the garbage collector: millions of short-lived rows, which have no cycles, start it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+MOST_COLUMNS, MOST_LINE, MOST_COLUMN_BYTES = 10_000, 2**20, 10**8
+"""Limits of a table: columns, bytes of a line, and bytes of a column of text."""
+
+CHUNK_FIELDS = 20_000
+"""Fields that are read at once."""
+
+
+class _Column:
+    """Column whose dtype is that of all its fields: whole numbers, floats or text.
+
+    Attributes:
+        is_incomplete: True before the first reading, and if the column turned out to be text after
+            some of its fields were read as numbers: it is to be read again.
+    """
+
+    def __init__(self) -> None:
+        self.is_incomplete = True
+        self._kind: int = 0  # of `PARSERS`
+        self._parts: list[npt.NDArray[Any]] = []
+        self._widest = self._rows = 0
+
+    def begin(self) -> None:
+        """Begin to read the file, unless the column is complete."""
+        if self.is_incomplete:
+            self._parts, self._widest, self._rows = [], 0, 0
+        self._is_skipped, self.is_incomplete = not self.is_incomplete, False
+
+    def add(self, texts: Sequence[str]) -> None:
+        """Add the fields of a chunk of rows.
+
+        Raises:
+            ValueError: for text that would take too much memory.
+        """
+        if self._is_skipped or self.is_incomplete:
+            return
+        self._rows += len(texts)
+        while self._kind < len(PARSERS):
+            with suppress(ValueError, OverflowError):
+                parse, dtype = PARSERS[self._kind]
+                self._parts.append(np.array(list(map(parse, texts)), dtype))
+                return
+            self._kind += 1
+            self.is_incomplete = self._kind == len(PARSERS) and bool(self._parts)
+        self._widest = max(self._widest, *map(len, texts))
+        # A single long text makes all fields as long.
+        if 4 * self._rows * self._widest > MOST_COLUMN_BYTES and self._widest > MOST_WIDTH:
+            raise ValueError(f"{self._rows:,} rows with a field of {self._widest:,} characters")
+        self._parts.append(np.array(texts))
+
+    def whole(self) -> npt.NDArray[Any]:
+        """Return the values of all rows."""
+        return np.concatenate(self._parts) if self._parts else np.array([], PARSERS[0][1])
+
+
+MOST_WIDTH = 20
+"""Characters of text of any number of rows; a column of longer text has `MOST_COLUMN_BYTES`."""
+
+PARSERS: Sequence[tuple[Callable[[str], float], Any]] = ((int, np.int64), (float, np.float64))
+"""Kinds of numbers; each can hold those before it. Without any a column is text."""
+
+
+def _chunks(file: BinaryIO, width: int) -> Iterator[list[list[str]]]:
+    """Yield the rows below the header, in chunks."""
+    rows = _rows(file)
+    next(rows)
+    start = 2
+    while chunk := list(islice(rows, max(1, CHUNK_FIELDS // width))):
+        if set(map(len, chunk)) != {width}:
+            number, found = next((n, len(r)) for n, r in enumerate(chunk, start) if len(r) != width)
+            raise ValueError(f"line {number}: {found} fields; expected {width}")
+        yield chunk
+        start += len(chunk)
+
+
+def _rows(file: BinaryIO) -> Iterator[list[str]]:
+    """Return a reader of all rows, from the beginning."""
+    file.seek(0)
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    try:
+        yield from csv.reader(text)
+    finally:
+        text.detach()
+
+
+def _check_lines(file: BinaryIO) -> None:
+    """Check that no line is long: the reader would hold all of its fields.
+
+    Raises:
+        ValueError: for a line of more than twice `MOST_LINE` bytes, or some shorter ones.
+    """
+    while block := file.read(MOST_LINE):
+        if len(block) == MOST_LINE and b"\n" not in block:
+            raise ValueError(f"a line of more than {MOST_LINE:,} bytes")
 
 
 def rename_entries(table: Table, names: Mapping[str, str]) -> Table:
@@ -119,13 +255,8 @@ def rename_entries(table: Table, names: Mapping[str, str]) -> Table:
 
 def retyped(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return text as whole numbers or floats, if all of it is; other values as they are."""
-    return _typed(values.tolist()) if values.dtype.kind == "U" else values
-
-
-def _typed(values: Sequence[str]) -> npt.NDArray[Any]:
-    for dtype in (np.int64, np.float64):
-        try:
-            return np.array(values, dtype=dtype)
-        except ValueError:
-            continue
-    return np.array(values)
+    if values.dtype.kind == "U":
+        for parse, dtype in PARSERS:
+            with suppress(ValueError, OverflowError):
+                return np.array(list(map(parse, values.tolist())), dtype)
+    return values

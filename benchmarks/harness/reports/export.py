@@ -20,8 +20,8 @@ import numpy as np
 import tyro
 
 from dynamaze.benchmarks.harness.store.database import Chunk, Store, StoredGroup, StoreError
+from dynamaze.common.atomic_files import open_atomically
 from dynamaze.common.options import OutputFolder
-from dynamaze.common.storage import open_atomically
 
 SETTING_COLUMNS = ("setting", "environment", "configuration", "run", "row", "state", "error")
 """Columns before those of the runs' tables."""

@@ -29,8 +29,8 @@ from dynamaze.benchmarks.harness.analysis.table import Lines
 from dynamaze.benchmarks.harness.reports.export import file_stem, stored_experiments
 from dynamaze.benchmarks.harness.reports.run_metrics import metric_lines
 from dynamaze.benchmarks.harness.store.database import Store, StoredGroup, StoreError, Sweep
+from dynamaze.common.atomic_files import write_atomically
 from dynamaze.common.options import ResultsFolder
-from dynamaze.common.storage import write_atomically
 from dynamaze.common.validation import checked_choice
 from dynamaze.common.version import __version__
 

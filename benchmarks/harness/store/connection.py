@@ -13,7 +13,7 @@ from typing import Any
 
 from dynamaze.benchmarks.harness.store.sqlite_file import StoreError, explain, open_store_file
 
-READING_ERRORS = (sqlite3.Error, UnicodeDecodeError, JSONDecodeError, KeyError)
+READING_ERRORS = (sqlite3.Error, UnicodeDecodeError, JSONDecodeError, KeyError, RecursionError)
 """Errors of damaged files."""
 
 
@@ -88,4 +88,15 @@ class Connection:
             try:
                 yield
             except READING_ERRORS as error:
+                raise self.error(explain(error)) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Also turn any other error of forged content into one sentence with the file."""
+        with self.errors():
+            try:
+                yield
+            except (StoreError, *READING_ERRORS):
+                raise
+            except Exception as error:
                 raise self.error(explain(error)) from error

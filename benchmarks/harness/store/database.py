@@ -261,23 +261,23 @@ class Store(SweepStore):
         Arguments and errors are those of `tables`. Memory is that of one chunk.
         """
         for batch in self._batches(group_id, numbers):
-            with self._errors():
+            found = []
+            with self._reading():
                 rows = [self._checked(group_id, row) for row in batch]
-            for (columns, _), group in groupby(rows, key=lambda row: (row[1].columns, row[2])):
-                members = list(group)
-                yield Chunk(
-                    np.array([number for number, _, _ in members]),
-                    decode_stacked(
+                for (columns, _), group in groupby(rows, key=lambda row: (row[1].columns, row[2])):
+                    members = list(group)
+                    table = decode_stacked(
                         json.loads(columns),
                         [encoded.metrics for _, encoded, _ in members],
                         [encoded.body for _, encoded, _ in members],
-                    ),
-                    [encoded for _, encoded, _ in members],
-                )
+                    )
+                    numbered = np.array([number for number, _, _ in members])
+                    found.append(Chunk(numbered, table, [encoded for _, encoded, _ in members]))
+            yield from found
 
     def failures(self, group_id: int) -> list[Failure]:
         """Return the failed runs of a group, in the order of their numbers."""
-        with self._errors():
+        with self._reading():
             return [
                 Failure(*row)
                 for row in self._execute(
@@ -289,7 +289,7 @@ class Store(SweepStore):
 
     def seconds(self, group_id: int) -> dict[int, float]:
         """Return the duration of each run of a group that did not fail."""
-        with self._errors():
+        with self._reading():
             rows = self._execute(
                 "SELECT number, seconds FROM runs WHERE group_id = ? ORDER BY number", group_id
             )
@@ -297,7 +297,7 @@ class Store(SweepStore):
 
     def groups(self, experiment: str | None = None) -> list[StoredGroup]:
         """Return the groups, of one experiment or of all, with the counts of their runs."""
-        with self._errors():
+        with self._reading():
             rows = self._execute(
                 """SELECT id, experiment, label, environment, configuration, code,
                 (SELECT count(*) FROM runs WHERE group_id = groups.id),
@@ -310,7 +310,7 @@ class Store(SweepStore):
 
     def experiments(self) -> list[str]:
         """Return the names of the stored experiments, in the order in which they were added."""
-        with self._errors():
+        with self._reading():
             rows = self._execute(
                 """SELECT experiment FROM
                 (SELECT experiment, 0 AS kind, id FROM groups
@@ -320,7 +320,7 @@ class Store(SweepStore):
 
     def column_names(self, group_ids: Iterable[int]) -> list[str]:
         """Return the names of the columns of all completed runs of groups."""
-        with self._errors():
+        with self._reading():
             rows = self._execute(
                 """SELECT columns FROM schemas WHERE id IN (SELECT DISTINCT schema_id FROM runs
                 WHERE group_id IN (SELECT value FROM json_each(?))) ORDER BY id""",
@@ -331,7 +331,7 @@ class Store(SweepStore):
 
     def provenances(self, group_ids: Iterable[int]) -> list[tuple[dict[str, Any], int]]:
         """Return the provenance of the drivers of completed runs of groups, and their counts."""
-        with self._errors():
+        with self._reading():
             rows = self._execute(
                 """SELECT provenance, count FROM sessions JOIN
                 (SELECT session_id, count(*) AS count FROM runs
@@ -374,7 +374,7 @@ class Store(SweepStore):
             )
             for number, columns, metrics, body, crc in cursor:
                 rows.append((number, EncodedTable(columns or "", metrics or "", body or b""), crc))
-                size += len(body or b"")
+                size += len(body) if isinstance(body, bytes) else 0  # another type is damage
                 if size > CHUNK_BYTES:
                     break
             cursor.close()

@@ -10,11 +10,15 @@ import json
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dynamaze.benchmarks.harness.analysis.table import Table
+
+KINDS = "biufcmMUS"
+"""Kinds of the dtypes of columns."""
 
 Columns = Sequence[tuple[str, str, list[int], str]]
 """For each column its name, dtype, shape of a row, and place ("metrics" or "body")."""
@@ -49,7 +53,7 @@ def encode_table(table: Mapping[str, Any]) -> EncodedTable:
     rows = None
     for name, values in table.items():
         array = np.asarray(values)
-        if not isinstance(name, str) or array.ndim == 0 or array.dtype.kind not in "biufcmMUS":
+        if not isinstance(name, str) or array.ndim == 0 or array.dtype.kind not in KINDS:
             found = "a single value" if array.ndim == 0 else f"dtype {array.dtype}"
             raise ValueError(
                 f"column {name!r} of a run has {found}; expected an array of numbers or text"
@@ -86,16 +90,34 @@ def _is_readable(array: np.ndarray[Any, Any]) -> bool:
 def _pack(rows: int, content: bytes) -> bytes:
     if len(content) >= 64:
         small = zlib.compress(content, 1)
-        if len(small) < 0.95 * len(content):
+        if len(small) < 0.95 * len(content) and len(content) <= _most_unpacked(len(small)):
             return struct.pack("<BQ", 1, rows) + small
     return struct.pack("<BQ", 0, rows) + content
 
 
-def _unpack(body: bytes) -> tuple[int, bytes]:
+def _most_unpacked(packed: int) -> int:
+    """Return the most bytes to which a number of compressed bytes may unpack."""
+    return max(10**8, 20 * packed)
+
+
+def _unpack(body: bytes, size_of_row: int) -> tuple[int, bytes]:
+    """Return the number of rows and the bytes of the columns of a body.
+
+    Raises:
+        ValueError: if they are not as many as the columns declare; no more are unpacked.
+    """
     if not body:
-        return 1, b""
-    is_compressed, rows = struct.unpack_from("<BQ", body)
-    return rows, zlib.decompress(body[9:]) if is_compressed else body[9:]
+        rows, content = 1, b""
+    else:
+        is_compressed, rows = struct.unpack_from("<BQ", body)
+        declared = rows * size_of_row
+        if is_compressed and declared > _most_unpacked(len(body)):
+            raise ValueError(f"{declared} bytes of a table in {len(body)}")
+        unpacker = zlib.decompressobj()
+        content = unpacker.decompress(body[9:], declared + 1) if is_compressed else body[9:]
+    if len(content) != rows * size_of_row:
+        raise ValueError(f"{len(content)} bytes of a table; expected {rows * size_of_row}")
+    return rows, content
 
 
 def decode_stacked(
@@ -103,25 +125,45 @@ def decode_stacked(
     metrics: Sequence[str],
     bodies: Sequence[bytes],
 ) -> Table:
-    """Return the stacked columns (runs, rows, ...) of tables with equal columns and rows."""
+    """Return the stacked columns (runs, rows, ...) of tables with equal columns and rows.
+
+    Raises:
+        ValueError: (or another error of damaged JSON or bytes) for a damaged table.
+    """
     documents = json.loads(f"[{','.join(metrics)}]") if metrics[0] else []
-    unpacked = [_unpack(body) for body in bodies]
+    dtypes = [_dtype(text) for _, text, _, _ in columns]
+    sizes = [
+        0 if place == "metrics" else dtype.itemsize * prod(shape)
+        for dtype, (_, _, shape, place) in zip(dtypes, columns, strict=True)
+    ]
+    if min(sizes, default=0) < 0:
+        raise ValueError("a column of negative size")
+    unpacked = [_unpack(body, sum(sizes)) for body in bodies]
     rows = unpacked[0][0]
     content = np.frombuffer(b"".join(part for _, part in unpacked), np.uint8)
-    content = content.reshape(len(bodies), -1)
+    content = content.reshape(len(bodies), -1) if content.size else content
     table: Table = {}
     start = 0
-    for name, dtype_text, shape, place in columns:
-        dtype = np.dtype(dtype_text)
+    for (name, _, shape, place), dtype, of_row in zip(columns, dtypes, sizes, strict=True):
         if place == "metrics":
             table[name] = np.array([[each[name]] for each in documents], dtype)
             continue
-        size = dtype.itemsize * rows * int(np.prod(shape, dtype=int))
+        size = of_row * rows
+        full = (len(bodies), rows, *shape)
+        if not size:
+            table[name] = np.empty(full, dtype)
+            continue
         part = np.ascontiguousarray(content[:, start : start + size])
         start += size
-        full = (len(bodies), rows, *shape)
-        table[name] = part.view(dtype).reshape(full) if size else np.empty(full, dtype)
+        table[name] = part.view(dtype).reshape(full)
     return table
+
+
+def _dtype(text: str) -> np.dtype[Any]:
+    dtype = np.dtype(text)
+    if dtype.kind not in KINDS:
+        raise ValueError(f"a column of {dtype}; expected numbers or text")
+    return dtype
 
 
 def table_crc(name: str, number: int, encoded: EncodedTable) -> int:

@@ -1,21 +1,19 @@
 """File of a store: created complete, checked before it is opened, with a journal that is safe.
 
-The file is created under another name and then linked, so that a killed driver leaves no half-made
-store, and a file that is not a store is never changed.
+It is written under another name and then linked, so that a killed driver leaves no half-made store,
+and a file that is not a store is never changed.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 import threading
 from collections import Counter
-from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
-from dynamaze.common.storage import default_mode
+from dynamaze.common.atomic_files import create_atomically, remove_strays
 
 FORMAT = 1
 """Version of the tables in the file; no other is read."""
@@ -119,15 +117,20 @@ def open_store_file(path: Path | None, write: bool) -> sqlite3.Connection:
         sqlite3.Error: if SQLite cannot open it.
     """
     if path is None:
-        connection = _connect(":memory:")
-        connection.executescript(_SCHEMA)
-        return connection
+        return _new_store()
     with _opening:
         _check_or_create(path, write)
-        return _open_for_writing(path) if write else _open_for_reading(path)
+        connection = _open_for_writing(path) if write else _open_for_reading(path)
+        try:
+            _check_schema(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def _check_or_create(path: Path, write: bool) -> None:
+    remove_strays(path.parent)
     try:
         if not path.exists():
             if not write:
@@ -183,32 +186,45 @@ def check_header(path: Path) -> None:
 
 def _create(path: Path) -> None:
     """Make an empty store, unless another process makes it first."""
-    descriptor, temporary = tempfile.mkstemp(
-        prefix=f".{path.name}.", suffix=".tmp", dir=path.parent
-    )
-    os.close(descriptor)
+    connection = _new_store()
     try:
-        connection = _connect(Path(temporary).absolute().as_uri())
-        try:
-            _set_journal(connection, path)
-            connection.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {FORMAT}")
-        finally:
-            connection.close()
-        os.chmod(temporary, default_mode())  # mkstemp allows the owner alone
-        with suppress(FileExistsError):
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                raise
-            except OSError:  # a file system without links
-                if not path.exists():
-                    os.rename(temporary, path)
+        content = connection.serialize()
     finally:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            with suppress(FileNotFoundError):
-                os.unlink(temporary + suffix)
+        connection.close()
+    create_atomically(path, content)
+
+
+def _new_store() -> sqlite3.Connection:
+    """Return an empty store in memory."""
+    connection = _connect(":memory:")
+    connection.executescript(_SCHEMA)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
+    return connection
+
+
+def _check_schema(connection: sqlite3.Connection) -> None:
+    """Check that a file has no other tables than a store, and none of its own rules.
+
+    A view in the place of a table, a trigger or a computed column would be executed.
+
+    Raises:
+        sqlite3.DatabaseError: if it has.
+    """
+    if set(connection.execute(_LISTING)) != _expected_schema():
+        raise sqlite3.DatabaseError("malformed: the tables are not those of a store")
+
+
+_LISTING = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+
+
+@cache
+def _expected_schema() -> frozenset[tuple[str, str, str]]:
+    connection = _new_store()
+    try:
+        return frozenset(connection.execute(_LISTING))
+    finally:
+        connection.close()
 
 
 def _open_for_reading(path: Path) -> sqlite3.Connection:

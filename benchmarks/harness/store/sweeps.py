@@ -37,6 +37,7 @@ class SweepStore:
         self._sessions = Sessions(self._connection, provenance)
         self._execute, self._execute_many = self._connection.execute, self._connection.execute_many
         self._errors, self._transaction = self._connection.errors, self._connection.transaction
+        self._reading = self._connection.reading
         self.journal: str = self._connection.journal
 
     def __enter__(self) -> Self:
@@ -146,7 +147,7 @@ class SweepStore:
 
     def sweeps(self, experiment: str | None = None) -> list[Sweep]:
         """Return the sweeps, of one experiment or of all, in the order of their beginnings."""
-        with self._errors():
+        with self._reading():
             rows = self._execute(
                 """SELECT sweeps.id, experiment, configuration, group_ids, provenance, began, ended,
                 report FROM sweeps JOIN sessions ON sessions.id = session_id
@@ -161,25 +162,25 @@ class SweepStore:
         Raises:
             StoreError: for a damaged table.
         """
-        with self._errors():
+        tables = {}
+        with self._reading():
             rows = self._execute(
                 "SELECT name, columns, metrics, body, crc FROM sweep_tables WHERE sweep_id = ? "
                 "ORDER BY rowid",
                 sweep_id,
-            ).fetchall()
-        tables = {}
-        for name, *content, crc in rows:
-            encoded = EncodedTable(*content)
-            if table_crc(name, sweep_id, encoded) != crc:
-                raise self._connection.error(
-                    f"table {name!r} of a sweep is damaged; run the experiment again"
-                )
-            tables[name] = decode_table(encoded)
+            )
+            for name, *content, crc in rows:
+                encoded = EncodedTable(*content)
+                if table_crc(name, sweep_id, encoded) != crc:
+                    raise self._connection.error(
+                        f"table {name!r} of a sweep is damaged; run the experiment again"
+                    )
+                tables[name] = decode_table(encoded)
         return tables
 
     def sweep_pictures(self, sweep_id: int) -> list[bytes]:
         """Return the pictures of a sweep."""
-        with self._errors():
+        with self._reading():
             rows = self._execute(
                 "SELECT picture FROM sweep_pictures WHERE sweep_id = ? ORDER BY rowid", sweep_id
             )

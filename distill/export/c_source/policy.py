@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import re
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.reading import parse_json, read_bytes
 
 from ...core.distributions import Bounds
 from ...core.size import microseconds
@@ -21,6 +21,9 @@ from ..common.exported_policy import ExportedPolicy, no_agent_error
 from .templates import ABOUT, SHIM, SHIM_DISCRETE, SHIM_GAUSSIAN
 
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror")
+MOST_BYTES = 2**28
+"""Largest size of a header."""
+
 CALLS = 256
 """Decisions in one timed call, since a call from Python takes longer than a decision."""
 
@@ -43,13 +46,14 @@ class CPolicy(ExportedPolicy):
     Raises:
         RuntimeError: if there is no C compiler.
         ValueError: for a header that `export_c` did not write.
+        OSError: if it cannot be read.
     """
 
     def __init__(self, header: Path, *options: str) -> None:
         compiler = find_compiler()
         if compiler is None:
             raise RuntimeError("no C compiler found; expected gcc or cc on the path")
-        text = header.read_text()
+        text = read_bytes(header, MOST_BYTES).decode()
         found = re.search(r"static inline int (\w+)_act\(const (\w+(?: \w+)?) \*observation", text)
         if found is None:
             raise ValueError(f"{header} has no function NAME_act; expected a file of export_c")
@@ -60,6 +64,8 @@ class CPolicy(ExportedPolicy):
         of_row = ", memory + i * NAME_MEMORY" if self.width else ""
         shim = SHIM.format(header=header.name, of_row=of_row, **calls)
         shim = shim.replace("INPUT", kind).replace("NAME", name)
+        if missing := {"SIZE", "ACTIONS" if self._bounds is None else "DIMENSIONS"} - set(sizes):
+            raise ValueError(f"{header} has no {name}_{min(missing)}; expected a file of export_c")
         self._size = int(sizes["SIZE"])
         if self._bounds is None:
             self._columns = self.num_actions = int(sizes["ACTIONS"])
@@ -70,7 +76,10 @@ class CPolicy(ExportedPolicy):
             source, library = Path(folder, "policy.c"), Path(folder, "policy.so")
             source.write_text(shim)
             command = [compiler, *FLAGS, *options, f"-I{header.resolve().parent}", str(source)]
-            subprocess.run([*command, "-o", str(library), "-lm"], check=True)
+            try:
+                subprocess.run([*command, "-o", str(library), "-lm"], check=True)
+            except subprocess.CalledProcessError as error:
+                raise ValueError(f"{header} cannot be compiled: {error}") from None
             self._functions: Any = ctypes.CDLL(str(library))
         self._functions.act_on.restype = ctypes.c_long
 
@@ -128,7 +137,7 @@ def _bounds_in(header: str) -> Bounds | None:
         ValueError: for invalid bounds.
     """
     found = re.search(re.escape(ABOUT).replace(r"\{document\}", r"(\{.*\})"), header)
-    return None if found is None else Bounds.from_json(json.loads(found[1]))
+    return None if found is None else Bounds.from_json(parse_json(found[1]))
 
 
 def _pointer(array: Any) -> ctypes.c_void_p:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.common.storage import write_atomically
+from dynamaze.common.atomic_files import write_atomically
 
 from ...core.distributions import Bounds
 from ...core.gaussian_actions import LOG_STD

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import pairwise
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,8 +10,9 @@ import numpy as np
 from dynamaze.common.arrays import Float32Array
 
 from ...core.distributions import Bounds
-from ...core.observations import COLOURS, KERNEL, MAZE_ACTIONS, PLANES
+from ...core.observations import COLOURS, KERNEL
 from ...files.weights import Arrays
+from ...students.shapes import names_of_fitting, shapes_of
 from ...students.tree import DecisionTree
 from . import operations as ops
 
@@ -115,64 +114,33 @@ def _with_bounds(operations: ops.Operations, config: Mapping[str, Any]) -> ops.O
 # -- by kind -----------------------------------------------------------------------------------
 
 
-def _linear(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
-    return _mlp({**config, "layers": 0, "width": 0}, weights)
-
-
 def _mlp(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
-    shape, hidden = tuple(config["observation_shape"]), config["layers"]
-    sizes = [prod(shape), *[config["width"]] * hidden, config["num_actions"]]
-    shapes: dict[str, tuple[int, ...]] = {}
-    for number, (inputs, outputs) in enumerate(pairwise(sizes)):
-        shapes |= _layer(f"layers.{number}", outputs, inputs)
-    arrays = _fitting(weights, shapes)
-    pairs = zip(arrays[::2], arrays[1::2], strict=True)
-    layers = (ops.Dense(*pair, tanh=number < hidden) for number, pair in enumerate(pairs))
-    return ops.Vector(shape), *layers
+    arrays = _fitting(config, weights)
+    pairs = list(zip(arrays[::2], arrays[1::2], strict=True))
+    layers = (ops.Dense(*pair, tanh=number < len(pairs) - 1) for number, pair in enumerate(pairs))
+    return ops.Vector(tuple(config["observation_shape"])), *layers
 
 
 def _gru(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
-    shape, width = tuple(config["observation_shape"]), config["width"]
-    shapes = {
-        "cell.weight_ih_l0": (3 * width, prod(shape)),
-        "cell.bias_ih_l0": (3 * width,),
-        "cell.weight_hh_l0": (3 * width, width),
-        "cell.bias_hh_l0": (3 * width,),
-        **_layer("last", config["num_actions"], width),
-    }
-    *cell, weight, bias = _fitting(weights, shapes)
-    return ops.Vector(shape), ops.GRUCell(*cell), ops.Dense(weight, bias)
+    *cell, weight, bias = _fitting(config, weights)
+    vector = ops.Vector(tuple(config["observation_shape"]))
+    return vector, ops.GRUCell(*cell), ops.Dense(weight, bias)
 
 
 def _convolution(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
     shape, per_cell = tuple(config["observation_shape"]), config["per_cell"]
-    count, channels, actions = config["layers"], config["channels"], config["num_actions"]
-    channels_last = not per_cell and shape[2] == COLOURS
-    rows, cols, inputs = shape if channels_last else (*shape[1:], shape[0])
-    shapes: dict[str, tuple[int, ...]] = {}
-    for number in range(count):
-        before = channels if number else PLANES - 1 if per_cell else inputs
-        shapes |= _layer(f"layers.{number}", channels, before, 3, 3)
-        rows, cols = (rows + 1) // 2, (cols + 1) // 2
-    shapes |= _layer("last", actions, channels if per_cell else channels * rows * cols)
-    *arrays, weight, bias = _fitting(weights, shapes)
+    *arrays, weight, bias = _fitting(config, weights)
     stride = 1 if per_cell else 2
     layers = (ops.Conv3x3(*pair, stride) for pair in zip(arrays[::2], arrays[1::2], strict=True))
     last = ops.Dense(weight, bias)
     if per_cell:
         return ops.Planes(), *layers, ops.MarkedCells(), last
-    return ops.Image(shape, channels_last), *layers, ops.Flatten(), last
+    return ops.Image(shape, shape[2] == COLOURS), *layers, ops.Flatten(), last
 
 
 def _value_iteration(config: Mapping[str, Any], weights: Arrays) -> ops.Operations:
-    maps, actions = int(config["maps"]), MAZE_ACTIONS
-    shapes: dict[str, tuple[int, ...]] = {
-        "scale": (), "sharpness": (),
-        "move": (maps, KERNEL), "reward": (maps, 2, 3, 3), "bias": (maps,), "top": (1,),
-    }  # fmt: skip
-    if maps != actions:
-        shapes |= {"readout": (actions, maps), "readout_bias": (actions,)}
-    scale, sharpness, move, reward, bias, top, *readout = arrays = _fitting(weights, shapes)
+    scale, sharpness, move, reward, bias, top, *readout = arrays = _fitting(config, weights)
+    maps = len(move)
     reward, moves = reward.reshape(maps, 2 * KERNEL), _softmax(scale * move)
     if readout:
         # The map from values to the actions' maps is linear, so both convolutions become one.
@@ -197,24 +165,15 @@ def _softmax(rows: Float32Array) -> Float32Array:
     return unnormalised / unnormalised.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
 
 
-def _layer(name: str, outputs: int, *inputs: int) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a layer's weights and biases."""
-    return {f"{name}.weight": (outputs, *inputs), f"{name}.bias": (outputs,)}
-
-
-def _fitting(weights: Arrays, shapes: Mapping[str, tuple[int, ...]]) -> list[Float32Array]:
-    """Return the weights in float32, in the order of the expected shapes.
+def _fitting(config: Mapping[str, Any], weights: Arrays) -> list[Float32Array]:
+    """Return the weights in float32, in the order of `shapes_of`.
 
     Raises:
         KeyError: for a missing weight.
         ValueError: for another shape, or other weights.
     """
-    for name, shape in shapes.items():
-        if weights[name].shape != shape:
-            raise ValueError(f"{name} {weights[name].shape}; expected {shape}")
-    if len(weights) > len(shapes):
-        raise ValueError(f"weights {sorted(weights)}; expected {sorted(shapes)}")
-    return [np.asarray(weights[name], dtype=np.float32, order="C") for name in shapes]
+    names = names_of_fitting(weights, shapes_of(config))
+    return [np.asarray(weights[name], dtype=np.float32, order="C") for name in names]
 
 
 ACTING_PART: dict[Any, str] = {"actor_critic": "actor", "gaussian": "inner"}
@@ -223,7 +182,7 @@ ACTING_PART: dict[Any, str] = {"actor_critic": "actor", "gaussian": "inner"}
 BUILDERS: dict[Any, Callable[[Mapping[str, Any], Arrays], ops.Operations]] = {
     "conv": _convolution,
     "gru": _gru,
-    "linear": _linear,
+    "linear": _mlp,
     "mlp": _mlp,
     "value_iteration": _value_iteration,
 }

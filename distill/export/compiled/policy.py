@@ -17,6 +17,7 @@ from ...core.distributions import split
 from ...core.gaussian_actions import LOG_STD
 from ...core.observations import KERNEL, MAX_BRIGHTNESS
 from ...files.weights import StoredStudent, StudentFileError, fitting_error, read_weights
+from ...students.shapes import check_weights
 from ...students.table import TableStudent
 from ...students.tree import DecisionTree
 from ..common import operations as ops
@@ -327,14 +328,14 @@ def build_policy(stored: StoredStudent, where: object = "the student") -> Any:
             f"{sorted([*ACTING_PART, *BUILDERS, *FITTED])}, or load_student, which loads every kind"
         )
     try:
+        check_weights(config, stored.weights)  # before anything of a declared size is made
         if kind not in FITTED:
             return CompiledPolicy(stored_operations(config, stored.weights))
         arguments = {name: value for name, value in config.items() if name != "kind"}
         student = FITTED[kind](**arguments)
         student.set_state(stored.weights)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise fitting_error(where, kind, reason) from None
+    except Exception as error:  # a forged file fails in many ways
+        raise fitting_error(where, kind, error) from None
     return student
 
 

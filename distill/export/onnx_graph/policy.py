@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.reading import parse_json, read_bytes
+from dynamaze.common.validation import checked_integer
 
 from ...core.distributions import Bounds
 from ...core.old_names import current_config
-from ...files.weights import FORMAT, METADATA_KEY, StudentFileError
+from ...files.weights import FORMAT, METADATA_KEY, MOST_BYTES, StudentFileError
 from ..common.exported_policy import ExportedPolicy
 from ..common.operations import check_shape
+from .checking import ModelCheck
 
 KINDS: dict[str, np.dtype[Any]] = {"tensor(float)": np.dtype("f4"), "tensor(uint8)": np.dtype("u1")}
 """ONNX type of the observations -> dtype."""
@@ -49,31 +50,54 @@ class OnnxPolicy(ExportedPolicy):
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4  # errors are raised, not logged
         try:
-            content = Path(path).read_bytes()
+            content = read_bytes(path, MOST_BYTES)
+            ModelCheck(content)
+            # Constants are not folded: a few nodes could fold to any size.
+            session = runtime.InferenceSession(
+                content,
+                options,
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=["ConstantFolding"],
+                enable_fallback=0,  # it would print, and try the same again
+            )
         except OSError as error:
             raise StudentFileError(f"{path} cannot be read: {error.strerror}") from None
-        try:
-            session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors share no other base class
             raise StudentFileError(
                 f"{path} is not a whole ONNX file ({' '.join(str(error).split())}); it may be cut "
                 "short or of another kind"
             ) from None
         try:
-            about = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+            about = parse_json(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
             found = about["format"]
-        except (KeyError, TypeError, ValueError):
+        except Exception:  # no such entry, or another document
             raise StudentFileError(
                 f"{path} is a network, but not a student's; expected a file written by export_onnx"
             ) from None
         if found != FORMAT:
             raise StudentFileError(f"{path} has format {found!r}; expected {FORMAT}")
-        given, *more = session.get_inputs()
-        self.config, self.card = current_config(about["config"]), about["card"]
-        super().__init__(_bounds_in(self.config, path), more[0].shape[1] if more else 0)
-        self._outputs = ["logits"] if self._bounds is None else ["means", "log_deviations"]
-        self.observation_shape = tuple(n if isinstance(n, int) else None for n in given.shape[1:])
-        self._input, self._dtype = given.name, KINDS[given.type]
+        try:
+            given, *more = session.get_inputs()
+            self.config, self.card = current_config(about["config"]), dict(about["card"])
+            if not isinstance(self.config["kind"], str):
+                raise TypeError(f"kind={self.config['kind']!r}; expected a name")
+            width = checked_integer("memory", more[0].shape[1], 1) if more else 0
+            super().__init__(_bounds_in(self.config, path), width)
+            self._outputs = ["logits"] if self._bounds is None else ["means", "log_deviations"]
+            names = {output.name for output in session.get_outputs()}
+            if missing := {*self._outputs, "actions"} - names:
+                raise ValueError(f"no output {min(missing)!r}")
+            self.observation_shape = tuple(
+                n if isinstance(n, int) else None for n in given.shape[1:]
+            )
+            self._input, self._dtype = given.name, KINDS[given.type]
+        except StudentFileError:
+            raise
+        except Exception as error:  # a forged description raises many types of errors
+            raise StudentFileError(
+                f"{path} does not fit its description ({error!r}); expected a file written by "
+                "export_onnx"
+            ) from None
         self._session = session
 
     def act(self, observation: Any) -> Any:
@@ -112,7 +136,7 @@ def _bounds_in(config: Mapping[str, Any], path: object) -> Bounds | None:
         return None
     try:
         return Bounds.from_json(config)
-    except (KeyError, TypeError, ValueError) as error:
+    except Exception as error:
         raise StudentFileError(
             f"{path} has continuous actions, but no bounds of them ({error}); expected a file "
             "written by export_onnx"

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.atomic_files import write_atomically
 from dynamaze.common.optional_imports import optional_import
-from dynamaze.common.storage import write_atomically
 
 from ...core.distributions import CATEGORICAL, distribution_of
 from ...files.card import Card

@@ -12,9 +12,10 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from dynamaze.benchmarks.harness.analysis.table import Table, make_table, write_csv
+from dynamaze.benchmarks.harness.analysis.table import Table, TableError, make_table, write_csv
 from dynamaze.benchmarks.harness.experiment import (
     ExperimentConfig,
+    figure_content,
     read_tables,
     run_module,
     summary_grid,
@@ -56,3 +57,29 @@ def test_plot_only_shows_stored_runs(
 def test_summary_grid_shows_brackets(capsys: pytest.CaptureFixture[str]) -> None:
     Console().print(summary_grid("Toy", [("steps",), ("50 [over 50, over 50]",)]))
     assert "50 [over 50, over 50]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "content", ["", "run\n", "steps\n1\n", "run,level\n0,1\n", "run\n0,1\n", "\x00\x01"]
+)
+def test_plot_only_names_damaged_table(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "results" / "toy.csv"
+    path.parent.mkdir()
+    path.write_text(content)
+    experiment = SimpleNamespace(
+        plot=lambda tables, _: Figure() if tables["toy"]["mean"].max() else None,
+        summary=lambda *_: [("agent",), ("a",)],
+    )
+    with pytest.raises(TableError, match=r"toy(\*)?\.csv .*(make it again|run the experiment)"):
+        run_module(experiment, Toy(output=tmp_path, plot_only=True))
+    assert [file.name for file in path.parent.iterdir()] == ["toy.csv"]
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_equal_figures_equal_files(kind: str) -> None:
+    def figure() -> Figure:
+        made = Figure(figsize=(1, 1))
+        made.subplots().plot([1, 2])
+        return made
+
+    assert figure_content(figure(), kind) == figure_content(figure(), kind)

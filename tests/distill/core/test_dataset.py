@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dynamaze.common.storage import CheckpointError
+from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 from dynamaze.distill import LevelRange, check_disjoint
 from dynamaze.distill.core.dataset import Dataset, join, make_batch
 
@@ -75,3 +75,28 @@ def test_check_disjoint_refuses_overlap(held, fits):
     else:
         with pytest.raises(ValueError, match="trained on levels 5 to 9 and held out levels"):
             check_disjoint(training, [LevelRange(*held)])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays, document: arrays["logits"].__setitem__((0, 0), np.nan),
+        lambda arrays, document: arrays["weights"].__setitem__(0, -np.inf),
+        lambda arrays, document: arrays.update(logits=arrays["logits"][:-1]),
+        lambda arrays, document: arrays.update(logits=np.array("x")),
+        lambda arrays, document: document.update(batch_size=-1),
+        lambda arrays, document: document.update(batch_size="4"),
+        lambda arrays, document: document.update(levels=[[0]]),
+        lambda arrays, document: document.update(levels=5),
+        lambda arrays, document: document.update(distribution="x"),
+        lambda arrays, document: document.pop("levels"),
+    ],
+)
+def test_load_refuses_forged_dataset(tmp_path, change):
+    path = tmp_path / "data.npz"
+    _dataset().save(path)
+    arrays, document = read_checkpoint(path)
+    change(arrays, document)
+    write_checkpoint(path, arrays, document)
+    with pytest.raises(CheckpointError, match=r"data\.npz holds no valid dataset: "):
+        Dataset.load(path)

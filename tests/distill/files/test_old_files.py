@@ -72,5 +72,5 @@ def test_old_onnx_file_is_read() -> None:
 def test_old_card_is_read() -> None:
     card = load_card(DATA / "value_iteration_0_1.safetensors")
     assert card.normalised_return == ReturnEstimate(0.5, 0.25, 0.75, 10)
-    assert card.size == Size(113, 121, 1000, 2.5)
+    assert card.size == Size(113, 121, 1000)  # its time is dropped
     assert (card.training, card.held_out) == ((LevelRange(0, 10),), (LevelRange(100, 10),))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dynamaze.distill.core.dataset import Dataset, make_batch
-from dynamaze.distill.core.levels import LevelRange
+from dynamaze.distill.core.levels import LevelRange, check_disjoint
 from dynamaze.distill.core.size import Size
 from dynamaze.distill.data.playing import output_fn
 from dynamaze.distill.export.load import open_policy
@@ -19,6 +19,7 @@ from dynamaze.distill.files.students import load_card, load_student, save_studen
 from dynamaze.distill.files.weights import StudentFileError, read_weights, write_weights
 from dynamaze.distill.students.base import as_student
 from dynamaze.distill.students.registry import STUDENTS, make_student
+from dynamaze.distill.students.shapes import SHAPES
 
 from ..student_cases import observations, student
 
@@ -42,7 +43,7 @@ CARD = Card(
     training=(LevelRange(0, 1000),),
     held_out=(LevelRange(5000, 500), LevelRange(9000, 1)),
     normalised_return=ReturnEstimate(0.9987, 0.997, 1.0, 500),
-    size=Size(113, 452, 317_988, 14.2),
+    size=Size(113, 452, 317_988),
 )
 
 
@@ -80,7 +81,7 @@ def test_student_round_trip(kind: str, tmp_path: Path) -> None:
 
 
 def test_students_cases_cover_all_kinds() -> None:
-    assert set(ARGUMENTS) == set(STUDENTS)
+    assert set(ARGUMENTS) == set(STUDENTS) == set(SHAPES)
 
 
 def test_save_student_is_reproducible(tmp_path: Path) -> None:
@@ -115,7 +116,6 @@ def test_card_round_trip_and_page(tmp_path: Path) -> None:
         "| parameters | 113 |",
         "| bytes of weights | 452 |",
         "| multiply-adds per decision | 317,988 |",
-        "| microseconds per decision, one thread | 14.2 |",
         "99.87% (95% interval 99.70% to 100.00%, 500 mazes)",
         "Trained on: levels 0 to 999.",
         "Held out: levels 5000 to 5499, levels 9000 to 9000.",
@@ -251,3 +251,135 @@ def test_save_refuses_unmakeable_student(file: Path) -> None:
         save_student(file, student("mlp"), card=Card(environment={"id": object()}))
     assert file.read_bytes() == before
     assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+# -- forged files ------------------------------------------------------------------------------
+
+
+FORGED: list[tuple[dict[str, Any], str]] = [
+    ({"width": 10**8}, r"layers.0.weight \(8, 147\); expected \(100000000, 147\)"),
+    ({"layers": 10**8}, "layers.1"),
+    ({"num_actions": 2**70}, "expected"),
+    ({"observation_shape": [2**40, 2**40]}, "expected"),
+    ({"width": True}, "width=True"),
+    ({"width": 8.5}, "width=8.5"),
+    ({"layers": -1}, "layers=-1"),
+    ({"kind": "gru", "width": 10**8}, "cell.weight_ih_l0"),
+    ({"kind": "conv", "per_cell": False, "channels": 10**9, "layers": 10**9}, "layers.0.weight"),
+    ({"kind": "conv", "per_cell": False, "channels": 3, "layers": 2}, "layers.0.weight"),
+    ({"kind": "residual", "channels": 10**6, "blocks": 10**9}, "first.weight"),
+    ({"kind": "value_iteration", "maps": 10**9}, "scale"),
+    ({"kind": "table", "num_actions": 10**9}, "keys"),
+    ({"kind": "tree", "num_actions": 10**9}, "feature"),
+    ({"kind": ["mlp"]}, "of kind"),
+    ({"kind": {}}, "of kind"),
+    ({"kind": "actor_critic", "actor": {"kind": "actor_critic"}}, "critic|actor"),
+    ({"kind": "gaussian", "inner": None, "low": [-1], "high": [1]}, "of kind 'gaussian'"),
+    ({"kind": "gaussian", "inner": 5, "low": [-1], "high": [1]}, "of kind 'gaussian'"),
+]
+
+
+@pytest.mark.parametrize(("changed", "match"), FORGED)
+def test_load_refuses_declared_sizes(file: Path, changed: dict[str, Any], match: str) -> None:
+    stored = read_weights(file)
+    write_weights(file, stored.weights, {**stored.config, **changed}, {})
+    for load in (load_student, open_policy):
+        with pytest.raises(StudentFileError, match=match) as caught:
+            load(file)
+        assert file.name in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_weights_must_be_finite(file: Path, number: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dynamaze.distill.files import weights as module
+
+    stored, before = read_weights(file), file.read_bytes()
+    stored.weights["layers.1.bias"] = np.full(7, number, np.float32)
+    with pytest.raises(ValueError, match=r"layers.1.bias has .*; expected finite numbers"):
+        write_weights(file, stored.weights, stored.config, {})
+    assert file.read_bytes() == before
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_check_finite", lambda weights: None)
+        write_weights(file, stored.weights, stored.config, {})
+    refused(file, "layers.1.bias has")
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        {"size": [1]},
+        {"size": [1, 2, -3]},
+        {"size": [1, 2, float("nan")]},
+        {"size": "abc"},
+        {"normalised_return": [1]},
+        {"normalised_return": [float("nan"), 0, 1, 5]},
+        {"training": [[0]]},
+        {"training": 5},
+        {"held_out": [["a", 1]]},
+        {"training": [[0, 10]], "held_out": [[9, 1]]},
+        {"made": 5},
+        {"environment": [1]},
+        {"unknown": 1},
+    ],
+)
+def test_load_card_refuses_forged_card(file: Path, card: dict[str, Any]) -> None:
+    stored = read_weights(file)
+    write_weights(file, stored.weights, stored.config, card)
+    for load in (load_card, open_policy):
+        with pytest.raises(StudentFileError, match=r"s\.safetensors has an invalid card: "):
+            load(file)
+    load_student(file)  # needs no card
+
+
+def test_overlapping_levels_found_among_many() -> None:
+    many = [LevelRange(10 * number, 5) for number in range(20_000)]
+    others = [LevelRange(10 * number + 5, 5) for number in range(20_000)]
+    check_disjoint(many, others)
+    with pytest.raises(ValueError, match="trained on levels 70 to 74 and held out levels 74 to 79"):
+        check_disjoint(many, [*others, LevelRange(74, 6)])
+    with pytest.raises(ValueError, match="expected disjoint"):
+        check_disjoint([LevelRange(0, 1000), LevelRange(1, 1)], [LevelRange(500, 1)])
+
+
+def test_load_refuses_header_of_declared_size(file: Path) -> None:
+    content = file.read_bytes()
+    for length in (2**63, 10**8, len(content)):
+        file.write_bytes(length.to_bytes(8, "little") + content[8:])
+        refused(file, "not a whole safetensors file")
+    deep = b'{"__metadata__":' + b'{"a":' * 10**5
+    file.write_bytes(len(deep).to_bytes(8, "little") + deep)
+    refused(file, "not a whole safetensors file")
+
+
+def test_load_refuses_huge_file(file: Path) -> None:
+    with file.open("ab") as content:
+        content.truncate(2**40)  # sparse
+    for load in (load_student, load_card, open_policy):
+        with pytest.raises(StudentFileError, match="expected at most 1,073,741,824"):
+            load(file)
+
+
+# -- the file and its page ---------------------------------------------------------------------
+
+
+def test_page_never_outlives_its_card(tmp_path: Path) -> None:
+    file, page = tmp_path / "s.safetensors", tmp_path / "s.md"
+    save_student(file, student("mlp"), card=CARD)
+    assert page.exists()
+    save_student(file, student("mlp"))
+    assert not page.exists()
+    page.write_text("# My own notes\n")
+    save_student(file, student("mlp"))
+    assert page.read_text() == "# My own notes\n"
+    with pytest.raises(ValueError, match="expected another ending"):
+        save_student(page, student("mlp"), card=CARD)
+
+
+def test_card_drops_measured_time(tmp_path: Path) -> None:
+    for name, time in (("a", 1.5), ("b", 2.5)):
+        card = Card(size=Size(1, 2, 3, time))
+        save_student(tmp_path / f"{name}.safetensors", student("mlp"), card=card)
+    pages = [(tmp_path / f"{name}.md").read_text().replace(f"{name}.", "s.") for name in "ab"]
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    assert pages[0].splitlines()[1:] == pages[1].splitlines()[1:]
+    assert load_card(tmp_path / "a.safetensors").size == Size(1, 2, 3)

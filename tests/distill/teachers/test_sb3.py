@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 import zipfile
 from pathlib import Path
@@ -199,3 +200,44 @@ def test_load_sb3_refuses_damaged_file(tmp_path: Path) -> None:
         load_sb3(tmp_path / "missing.zip", "PPO")
     with pytest.raises(ValueError, match="did you mean 'PPO'"):
         load_sb3(path, "PPO2")
+
+
+def zipped(method: int, **members: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", method) as archive:
+        for name, member in members.items():
+            archive.writestr(name.replace("_", "."), member)
+    return content.getvalue()
+
+
+SETTINGS = b'{"clip_range": 1}'
+BOMB = bytes(10**7)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (zipped(zipfile.ZIP_DEFLATED, data=SETTINGS, policy_pth=BOMB), "unpack to 10,000,017 byt"),
+        (
+            zipped(
+                zipfile.ZIP_STORED,
+                data=SETTINGS,
+                policy_pth=zipped(zipfile.ZIP_DEFLATED, weights=BOMB),
+            ),
+            "policy.pth unpacks to 10,000,000 bytes",
+        ),
+        (zipped(zipfile.ZIP_STORED, data=b"[" * 10**5), "nested too deeply"),
+        (zipped(zipfile.ZIP_STORED, data=b"[]" + b",[]" * 300_000), "300,001 lists"),
+        (zipped(zipfile.ZIP_STORED, data=b"5"), "TypeError"),
+        (zipped(zipfile.ZIP_STORED, **{f"m{n}": b"" for n in range(200)}), "200 members"),
+        (zipped(zipfile.ZIP_STORED, policy_pth=b""), "no item named 'data'"),
+    ],
+)
+def test_load_sb3_refuses_bombs_before_warning(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "a.zip").write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(CheckpointError, match=rf"a\.zip.*{message}"):
+            load_sb3(tmp_path / "a.zip", "PPO")

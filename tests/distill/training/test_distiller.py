@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dynamaze.common.storage import CheckpointError
+from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 from dynamaze.distill.core.dataset import Dataset, make_batch
 from dynamaze.distill.core.levels import LevelRange
 from dynamaze.distill.core.losses import Targets, kl, value_mse
@@ -121,6 +121,32 @@ def test_resume_refuses_other_checkpoint(tmp_path):
     data.save(tmp_path / "d.npz")
     with pytest.raises(CheckpointError, match="holds 'dataset'; expected a distiller"):
         other.resume(tmp_path / "d.npz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays, document: arrays["a0"].fill(np.nan),
+        lambda arrays, document: arrays.update(a0=arrays["a0"].astype("U3")),
+        lambda arrays, document: arrays.pop("a0"),
+        lambda arrays, document: document.update(state=[1]),
+        lambda arrays, document: document.update(state={"__pairs__": [["students", 5]]}),
+        lambda arrays, document: document["state"]["__pairs__"][0].__setitem__(1, -5),
+        lambda arrays, document: document["state"]["__pairs__"].pop(),  # "others", the last
+        lambda arrays, document: document["state"]["__pairs__"][2].__setitem__(1, None),
+    ],
+)
+def test_resume_refuses_forged_checkpoint(tmp_path, change):
+    _distiller().distil(5).save(tmp_path / "c.npz")
+    arrays, document = read_checkpoint(tmp_path / "c.npz")
+    change(arrays, document)
+    write_checkpoint(tmp_path / "c.npz", arrays, document)
+    other = _distiller()
+    before, rng = _weights(other), other.rng.bit_generator.state
+    with pytest.raises(CheckpointError, match=r"c\.npz holds no state of this distiller"):
+        other.resume(tmp_path / "c.npz")
+    assert _same(before, _weights(other))
+    assert (other.step, other.rng.bit_generator.state) == (0, rng)
 
 
 def test_early_stopping_restores_best_and_resumes(tmp_path):

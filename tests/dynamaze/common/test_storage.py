@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -128,26 +126,6 @@ def test_write_to_invalid_path_leaves_nothing(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["folder"]
 
 
-def test_new_file_mode_obeys_umask(tmp_path: Path) -> None:
-    mask = os.umask(0o027)
-    try:
-        write_atomically(tmp_path / "a", b"new")
-    finally:
-        os.umask(mask)
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
-
-
-def test_write_removes_stray_files(tmp_path: Path) -> None:
-    name = "a[1].npz"  # brackets mean nothing here
-    old = [f".{name}.x1.tmp", f".{name}.x2.tmp", ".b.npz.x.tmp", ".a1.npz.x.tmp", "x.tmp"]
-    for stray in old:
-        (tmp_path / stray).touch()
-        os.utime(tmp_path / stray, (0, 0))
-    (tmp_path / f".{name}.now.tmp").touch()
-    write_atomically(tmp_path / name, b"whole")
-    assert names_in(tmp_path) == sorted([*old[2:], f".{name}.now.tmp", name])
-
-
 def test_concurrent_reader_never_finds_part(tmp_path: Path) -> None:
     path, contents = tmp_path / "a", [bytes([letter]) * 300_000 for letter in b"ab"]
     write_atomically(path, contents[0])
@@ -166,37 +144,3 @@ def test_concurrent_reader_never_finds_part(tmp_path: Path) -> None:
     reader.join()
     assert found <= set(contents)
     assert names_in(tmp_path) == ["a"]
-
-
-KILLS = """
-import os, signal, sys, time
-import numpy as np
-from dynamaze.common.storage import read_checkpoint, write_checkpoint
-
-path, rng = sys.argv[1], np.random.default_rng(0)
-for kill in range(20):
-    child = os.fork()
-    if not child:
-        signal.alarm(60)  # in case it is not killed
-        for turn in range(10**9):
-            write_checkpoint(path, {"a": np.full(200_000, turn)}, {"turn": turn})
-    while not os.path.exists(path):
-        time.sleep(0.001)
-    time.sleep(rng.random() / 25)
-    os.kill(child, signal.SIGKILL)
-    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
-    arrays, document = read_checkpoint(path)
-    assert (arrays["a"] == document["turn"]).all()
-print("all whole")
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked writer")
-def test_killed_writer_leaves_readable_checkpoint(tmp_path: Path) -> None:
-    # In a separate process, because a process with threads must not fork.
-    command = [sys.executable, "-W", "ignore", "-c", KILLS, str(tmp_path / "a.npz")]
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-    ended = subprocess.run(
-        command, check=False, capture_output=True, text=True, env=environment, timeout=100
-    )
-    assert ended.stdout == "all whole\n", ended.stderr

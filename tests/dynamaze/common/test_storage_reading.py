@@ -179,3 +179,25 @@ def test_read_loads_no_pickle(tmp_path: Path, dtype: Any) -> None:
     assert not payload.path.exists()
     np.load(tmp_path / "a.npz", allow_pickle=True)["a"]  # here it does run
     assert payload.path.exists()
+
+
+def test_read_refuses_sparse_and_deep_files(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(CheckpointError, match="expected at most 8,589,934,592"):
+        read_checkpoint(path)
+    with path.open("wb") as file:
+        file.truncate(2**32)  # no archive at its end: only that is read
+    with pytest.raises(CheckpointError, match="not a zip file"):
+        read_checkpoint(path)
+    for text in (b"[" * 10**5, b"[0" + b",{}" * 300_000 + b"]", b" " * 2**24):
+        np.savez(path, __document__=np.frombuffer(text, np.uint8), __sha256__=np.zeros(32, "u1"))
+        with pytest.raises(CheckpointError, match=r"a\.npz is not a whole .*(deeply|lists|bytes)"):
+            read_checkpoint(path)
+
+
+def test_write_refuses_unreadable_document(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="expected at most 8,388,608"):
+        write_checkpoint(tmp_path / "a.npz", {}, {"text": "x" * 2**23})
+    assert list(tmp_path.iterdir()) == []

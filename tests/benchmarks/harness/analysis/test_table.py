@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from dynamaze.benchmarks.harness.analysis.table import (
+    Table,
+    TableError,
     by_run,
     distinct,
     from_rows,
@@ -71,3 +73,50 @@ def test_stack_runs_orders_by_setting_or_number() -> None:
     by_number = stack_runs(results, by_number=True)
     assert "".join(by_number["of"]) == "ababb"
     assert by_number["run"].tolist() == [0, 0, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "it is empty"),
+        (b"\x89PNG\r\n\x1a\n\x00", "codec can't decode"),
+        (b"a,b\n1,2\n3\n", "line 3: 1 fields; expected 2"),
+        (b"a,a\n1,2\n", "two columns of one name"),
+        (b'a\n"' + b"x" * 200_000, "field larger than field limit"),
+        (b"a\n" + b"1," * 2**20 * 2, "a line of more than"),
+        (b",".join(b"%d" % n for n in range(10_001)), "10,001 columns"),
+        (
+            b"a\n" + b"x" * 10_000 + b"\n" + b"y\n" * 10_000,
+            "rows with a field of 10,000 characters",
+        ),
+    ],
+    ids=["empty", "binary", "ragged", "twice", "field", "line", "wide", "long"],
+)
+def test_read_csv_refuses_damaged_table(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(TableError, match=rf"t\.csv is no table .*{message}.*; make it again"):
+        read_csv(tmp_path / "t.csv")
+
+
+def test_read_csv_types_of_whole_column(tmp_path: Path) -> None:
+    rows = 30_000  # more than a chunk
+    late = {
+        "text": [*range(rows), "x"],
+        "float": [*range(rows), 0.5],
+        "long": [*range(rows), 2**70],
+        "whole": range(rows + 1),
+        "padded": ["007"] * rows + ["agent"],
+    }
+    lines = [",".join(map(str, row)) for row in zip(*late.values(), strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join([",".join(late), *lines]))
+    table = read_csv(tmp_path / "t.csv")
+    assert [column.dtype.kind for column in table.values()] == ["U", "f", "f", "i", "U"]
+    assert table["text"].tolist() == [str(value) for value in late["text"]]
+    assert table["padded"].tolist() == late["padded"]
+    assert table["float"].tolist() == [float(value) for value in late["float"]]
+    assert len(read_csv_text(tmp_path, "a,b\n")["b"]) == 0
+
+
+def read_csv_text(folder: Path, text: str) -> Table:
+    (folder / "text.csv").write_text(text)
+    return read_csv(folder / "text.csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -308,3 +309,14 @@ def test_copied_store_is_whole(path: Path, tmp_path: Path) -> None:
     shutil.copy(path, tmp_path / "copy.sqlite")
     with Store(tmp_path / "copy.sqlite", write=False) as store:
         assert len(list(store.tables(1))) == 3
+
+
+def test_store_refuses_tables_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "runs.sqlite"
+    Store(path).close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("ALTER TABLE runs RENAME TO stored")
+        connection.execute("CREATE VIEW runs AS SELECT * FROM stored")
+    for write in (True, False):
+        with pytest.raises(StoreError, match=r"runs\.sqlite: the store is damaged"):
+            Store(path, write=write)

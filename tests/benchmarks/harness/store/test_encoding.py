@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from dynamaze.benchmarks.harness.analysis.table import Table
-from dynamaze.benchmarks.harness.store.encoding import decode_table, encode_table
+from dynamaze.benchmarks.harness.store.encoding import EncodedTable, decode_table, encode_table
 
 
 def assert_same(table: Table, other: Table) -> None:
@@ -79,3 +81,19 @@ def test_encode_compresses_repetitions() -> None:
 def test_encode_rejects_what_is_no_table(table: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         encode_table(table)
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "content"),
+    [
+        ('[["a","<f8",[],"body"]]', 1, bytes(10**7)),
+        ('[["a","<f8",[1000000000],"body"]]', 1, bytes(8)),
+        ('[["a","<f8",[-1],"body"]]', 1, bytes(8)),
+        ('[["a","|O",[],"body"]]', 1, bytes(8)),
+        ('[["a","<f8",[],"body"]]', 2**60, bytes(8)),
+    ],
+)
+def test_decode_refuses_declared_sizes(columns: str, rows: int, content: bytes) -> None:
+    body = struct.pack("<BQ", 1, rows) + zlib.compress(content)
+    with pytest.raises(ValueError, match=r"bytes of a table|negative size|expected numbers"):
+        decode_table(EncodedTable(columns, "", body))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from dynamaze.distill.export.load import check_parity
+from dynamaze.distill.export.load import check_parity, open_policy
 from dynamaze.distill.export.onnx_graph.policy import OnnxPolicy
 from dynamaze.distill.export.onnx_graph.writer import export_onnx
 from dynamaze.distill.files.card import Card
@@ -175,3 +175,33 @@ print("torch" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def nested(number: int, content: bytes) -> bytes:
+    """Return a message's field of less than 2**28 bytes."""
+    size, text = len(content), bytearray([number << 3 | 2])
+    while size >= 128:
+        text.append(size & 127 | 128)
+        size >>= 7
+    return bytes(text) + bytes([size]) + content
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (nested(7, nested(1, b"") * 30_000), "more than 20,000 nodes"),
+        (nested(7, nested(5, b"\x08" + b"\xff" * 8 + b"\x7f")), r"a tensor of \[\d+\] in 10 bytes"),
+        (nested(7, nested(1, nested(5, nested(5, b"\x08\x90\x4e")))), r"\[10000\] in 3 bytes"),
+        (nested(7, nested(5, nested(13, b"x"))), "in another file"),
+        (nested(7, nested(5, b"\x70\x01")), "in another file|not a whole"),
+        (nested(7, nested(15, b"")), "sparse"),
+        (nested(7, nested(5, b"\x10\x01" + nested(9, b"\x00\x00\xc0\x7f"))), "NaN"),
+        (b"\x3a\xff\xff\xff\x7f", "a field of"),
+        (b"\x3a\xff", "cut short"),
+        (b"\x3b", "wire type 3"),
+    ],
+)
+def test_open_policy_refuses_forged_graph(tmp_path: Any, content: bytes, message: str) -> None:
+    (tmp_path / "s.onnx").write_bytes(content)
+    with pytest.raises(StudentFileError, match=rf"s\.onnx is not a whole ONNX file .*{message}"):
+        open_policy(tmp_path / "s.onnx")

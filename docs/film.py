@@ -23,17 +23,17 @@ CHANGE = 1000
 """World step at which the maze changes."""
 
 PARTS = (
-    ("Dyna-Q+ explores until it finds the goal", range(1, 171, 12)),
-    ("Planning spreads the goal's value", range(171, 204, 3)),
-    ("Before the change: the short path", range(986, CHANGE + 1, 2)),
-    ("The short path is blocked, another one opens", range(CHANGE + 1, 1080, 4)),
-    ("The values change along the new path", range(1081, 1182, 6)),
+    ("Dyna-Q+ explores until it finds the goal", range(1, 171, 14)),
+    ("Planning spreads the goal's value", range(171, 204, 4)),
+    ("Before the change: the short path", range(988, CHANGE + 1, 3)),
+    ("The short path is blocked, another one opens", range(CHANGE + 1, 1080, 6)),
+    ("The values change along the new path", range(1081, 1182, 8)),
     ("Dyna-Q+ takes the new path", range(1182, 1201, 2)),
 )
 """Captions, and the world steps after which a frame is drawn."""
 
-MAX_SIZE = (360, 240)  # of the maze, in pixels
-FPS = 8
+MAX_SIZE = (342, 228)  # of the maze, in pixels
+FPS = 6
 
 
 def frames() -> Iterator[Frame]:

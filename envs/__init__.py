@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # type checkers do not see what is imported on first use
     from .generation import MazeGenerator as MazeGenerator
     from .loca.continuous import DynaMazeLoCAContinuousEnv as DynaMazeLoCAContinuousEnv
     from .loca.grid import DynaMazeLoCAEnv as DynaMazeLoCAEnv
+    from .loca.vector import DynaMazeLoCAContinuousVectorEnv as DynaMazeLoCAContinuousVectorEnv
+    from .loca.vector import DynaMazeLoCAVectorEnv as DynaMazeLoCAVectorEnv
     from .maze import DynaMazeDriftingEnv as DynaMazeDriftingEnv
     from .mazes.optimal_values import optimal_action_values as optimal_action_values
     from .mazes.optimal_values import optimal_policy as optimal_policy
@@ -33,6 +35,7 @@ if TYPE_CHECKING:  # type checkers do not see what is imported on first use
     from .vector.grid import DynaMazeDriftingVectorEnv as DynaMazeDriftingVectorEnv
     from .vector.grid import DynaMazeGeneratedVectorEnv as DynaMazeGeneratedVectorEnv
     from .vector.grid import DynaMazeVectorEnv as DynaMazeVectorEnv
+    from .vector.sb3 import sb3_vec_env as sb3_vec_env
 
 __all__ = [
     "ACTIONS",

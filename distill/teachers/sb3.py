@@ -430,6 +430,8 @@ def algorithm_of_file(file: Path) -> str:
             for entry in archive.infolist():
                 _check_member(archive, entry)
             settings = parse_json(archive.read("data"))
+            if not isinstance(settings, dict):
+                raise TypeError(f"settings {type(settings).__name__}; expected a mapping")
             modules = [
                 str(value.get("__module__"))
                 for value in settings.values()

@@ -358,7 +358,7 @@ class Distiller:
             for each in (self.source, *callbacks)
         ]
         hidden = self._hidden.get_state(_numbered(callbacks))
-        return {**self._own_state(), "others": others, "hidden": hidden}
+        return {**self._own_state(), "hidden": hidden, "others": others}
 
     def _own_state(self) -> dict[str, Any]:
         return {

@@ -33,7 +33,7 @@ RECORDING: Color = (233, 84, 84)
 STRIP_HEIGHT = 96
 MARGIN = 14
 NOTE_TOP, LEGEND_TOP = 51, 72  # of the second and the third line, in pixels
-BAR = (110, 10)  # width and height of the color bar
+BAR = (110, 10)  # largest width, and height, of the color bar
 LABEL_FONT: Font = (PLAIN, 11)
 VALUE_FONT: Font = (BOLD, 16)
 NOTE_FONT: Font = (PLAIN, 12)
@@ -134,7 +134,7 @@ def paint_strip(width: int, status: Status) -> Frame:
 
 def _write_scale(surface: TextSurface, ends: tuple[float, float]) -> int:
     """Write a color bar with its numbers at the right; return its left end."""
-    wide, high = BAR
+    wide, high = min(BAR[0], surface.width // 6), BAR[1]
     top = LEGEND_TOP + 3
     right = surface.write_right("no value", (surface.width - MARGIN, LEGEND_TOP), NOTE_FONT, LABEL)
     right -= high + 5

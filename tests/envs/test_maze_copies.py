@@ -146,7 +146,7 @@ def test_window_shows_every_frame(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Recorder:
         def __init__(self, title: str, *, fps: float) -> None:
-            assert (title, fps) == ("DynaMaze", 30)
+            assert (title.partition(" (")[0], fps) == ("DynaMazeEnv", 30)
 
         def show(self, frame: np.ndarray) -> None:
             shown.append(frame.copy())

@@ -237,8 +237,9 @@ def test_stray_of_other_user_fails_no_write(tmp_path: Path, stray: Path) -> None
     code = "import sys; from dynamaze.common.atomic_files import write_atomically as w\n"
     stray.chmod(0o600)
     run = f"{code}import os; os.setuid(65534); w({str(tmp_path / 'a')!r}, b'new')"
-    for folder in tmp_path.parents[:2]:
-        folder.chmod(0o755)
+    for folder in tmp_path.parents:
+        if folder.name.startswith(("pytest-", "popen-")):  # pytest closes them to others
+            folder.chmod(0o755)
     subprocess.run([sys.executable, "-c", run], check=True)
     assert names_in(tmp_path) == sorted(["a", stray.name])
 

@@ -112,8 +112,8 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         self.render_mode = render_mode
         self.observation_space = self._change_info.extend_space(observation.space)
         self.action_space = action_space
-        self._has_goals = "achieved_goal" in as_entries(self.observation_space)
-        if self._has_goals:
+        self.has_goals = "achieved_goal" in as_entries(self.observation_space)
+        if self.has_goals:
             from .goals import check_goal_maze
 
             check_goal_maze(config)
@@ -258,7 +258,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         Raises:
             AttributeError: without goal observations; learners recognise goal tasks by it.
         """
-        if not self._has_goals:
+        if not self.has_goals:
             raise AttributeError(
                 "compute_reward of an environment without goals; expected observation='goal'"
             )
@@ -347,7 +347,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
                 `compute_reward` could not know, such as a goal at the agent's cell.
         """
         layout = apply_change(self.layout, change)
-        if self._has_goals:
+        if self.has_goals:
             from .goals import check_goal_layout
 
             check_goal_layout(layout, self._config.first.rewards, self.agent)

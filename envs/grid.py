@@ -90,7 +90,7 @@ class GridEnv(MazeEnv):
                 raise gym.error.ResetNeeded(message) from None
             if self._world_step >= LAST_STEP:
                 raise clock_ended() from None
-            if self._has_goals and self.agent in self.layout.goals:
+            if self.has_goals and self.agent in self.layout.goals:
                 raise gym.error.ResetNeeded(AFTER_GOAL) from None
             raise invalid_action(action) from None
         self._state, reward, terminated = (
@@ -123,7 +123,7 @@ class GridEnv(MazeEnv):
         dynamics: Dynamics = self._maze.dynamics
         self._thresholds = dynamics.thresholds
         # Without outcomes the next step fails, so that no other step has to look at the clock.
-        outcomes = dynamics.outcomes_before_goals if self._has_goals else dynamics.outcomes
+        outcomes = dynamics.outcomes_before_goals if self.has_goals else dynamics.outcomes
         self._outcomes: Any = () if self._world_step >= LAST_STEP else outcomes
 
     def _initial_state(self, start: Cell) -> int:

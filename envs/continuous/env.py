@@ -222,7 +222,7 @@ goal's centre); with `compute_reward`, for HER |
             raise gym.error.ResetNeeded("step() before the first reset(); call reset() first")
         if self._world_step >= LAST_STEP:
             raise clock_ended()
-        if self._has_goals and self.agent in self.layout.goals:
+        if self.has_goals and self.agent in self.layout.goals:
             raise gym.error.ResetNeeded(AFTER_GOAL)
         action = self._action_vector(action)
         motion, slip = self.motion, self.layout.slip_probability

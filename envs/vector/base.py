@@ -25,6 +25,7 @@ from ..mazes.dynamics import Dynamics
 from ..mazes.layout import Cell
 from ..mazes.schedule import LAST_STEP
 from ..options import (
+    AFTER_GOAL,
     MAX_UNIFORMS,
     Seeds,
     check_render_mode,
@@ -171,6 +172,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         }
         self._unreported: set[int] = set()  # environments with changes that are not reported yet
         self._clocks_ended: set[int] = set()  # environments at the end of the clock
+        self._on_goals: set[int] = set()  # agents that came to a goal otherwise than by `step`
         self._changed = np.zeros(self.num_envs, dtype=np.bool_)
         shape = self._config.first.walls.shape if self._change_info.with_cells else (0, 0)
         self._changed_cells = np.zeros((self.num_envs, *shape), dtype=np.bool_)
@@ -277,7 +279,8 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
                 dtype.
             RuntimeError: in an environment at world step 2**53, the end of the clock.
             gymnasium.error.ResetNeeded: before the first reset, or, where the mode is DISABLED,
-                in an environment whose episode has ended.
+                in an environment whose episode has ended; with goal observations also where `call`
+                or `set_attr` brought an agent and a goal together.
         """
         checked = self._check_actions(actions)
         self._check_ready()
@@ -417,6 +420,10 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self._seeds[i] = single.np_random_seed
         self._sync_maze(i)
         self._check_agents()
+        if self._single_env.has_goals and self._cell(i) in state.maze.layout.goals:
+            self._on_goals.add(i)  # the single environment refuses a further step, too
+        else:
+            self._on_goals.discard(i)
 
     # -- saving and restoring ------------------------------------------------------------------
 
@@ -531,6 +538,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         """Begin an episode in the masked environments, perhaps in another maze."""
         for i in np.flatnonzero(mask):
             self._begin_maze_episode(int(i), level)
+            self._on_goals.discard(int(i))
         self._steps_drawn_ahead = 0
         self._refill_uniforms()
         begin_episodes(self._tables, self._batch, mask)
@@ -682,6 +690,10 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             raise gym.error.ResetNeeded("step() before the first reset(); call reset() first")
         if self._clocks_ended:
             raise clock_ended(f" of environment {min(self._clocks_ended)}")
+        if self._on_goals:
+            if not batch.done[list(self._on_goals)].all():
+                raise gym.error.ResetNeeded(AFTER_GOAL)
+            self._on_goals.clear()  # new episodes begin there
         if self._mode == DISABLED and batch.done.any():
             raise gym.error.ResetNeeded(
                 f"the episodes of environments {np.flatnonzero(batch.done).tolist()} have ended; "

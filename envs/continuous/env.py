@@ -337,11 +337,8 @@ goal's centre); with `compute_reward`, for HER |
         given = state.get("state", ())
         if given is None:
             return None
-        try:
-            with np.errstate(over="ignore"):  # infinity is refused below
-                own = np.array([float(number) for number in given], dtype=np.float32)
-        except (OverflowError, TypeError, ValueError) as error:
-            raise ValueError(f"not a state that get_state() returned: {error!r}") from None
+        with np.errstate(over="ignore"):  # infinity is refused below
+            own = np.array([checked_number("state", each) for each in given], dtype=np.float32)
         shape, fastest = maze.layout.walls.shape, np.float32(self.motion.max_speed)
         inside = own.shape == (4,) and bool(((own[:2] >= 0) & (own[:2] < shape)).all())
         if not inside or not (np.abs(own[2:]) <= fastest).all():

@@ -34,6 +34,7 @@ from ..options import (
     parse_reset_mask,
     parse_reset_options,
     parse_seeds,
+    reading_state,
 )
 from ..spec import json_spec
 from .kernel import (
@@ -467,9 +468,12 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
 
     def _parse_state(self, state: dict[str, Any]) -> RestoredBatch:
         check_configuration(state, self)
-        try:
+        with reading_state(f"get_state() of {self.num_envs} environments"):
             mode, envs = state["autoreset_mode"], state["envs"]
-            checked_choice("autoreset_mode of the state", mode, [self.autoreset_mode.value])
+            if mode != self.autoreset_mode.value:
+                raise ValueError(
+                    f"autoreset_mode={shown(mode)}; expected {self.autoreset_mode.value!r}"
+                )
             columns = [state[name] for name in ("episode_steps", "done", "changed")]
             if not all(isinstance(column, list) for column in (envs, *columns)):
                 raise TypeError("expected a list for each of the environments")
@@ -488,11 +492,6 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
                 np.array(columns[2], dtype=np.bool_),
                 cells,
             )
-        except (KeyError, TypeError, ValueError) as error:
-            reason = f"{error!r}" if isinstance(error, KeyError) else f"{error}"
-            raise ValueError(
-                f"not a state that get_state() of {self.num_envs} environments returned: {reason}"
-            ) from None
 
     @staticmethod
     def _checked_index(index: Any, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -291,6 +291,8 @@ def text_rows(text: Any) -> list[Any]:
             f"layout={shown(given)}; expected a maze as text, a list of rows, a file's path or a "
             "Layout"
         )
+    if len(text) > MAX_CELLS:  # before a list of a range is made
+        raise LayoutError(f"layout of {len(text):,} rows; expected at most {MAX_CELLS:,} cells")
     return list(text)
 
 

@@ -38,6 +38,10 @@ SPELLINGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ),
     ({"observation": "window"}, {"observation": {"kind": "window", "radius": 2}}),
     (
+        {"observation": {"kind": "coordinates", "dtype": float}},
+        {"observation": {"kind": "coordinates", "dtype": "<f8"}},
+    ),
+    (
         {"observation": "action_mask"},
         {"observation": {"kind": "action_mask", "of": {"kind": "index"}}},
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
@@ -59,6 +60,9 @@ UNIFORM_BLOCK = MAX_UNIFORMS
 MAX_ENVS = 2**20
 """Maximum number of environments: their random numbers alone are 4 GiB then."""
 
+MAX_BATCH_BYTES = 2**33
+"""Bytes of the observations of all environments."""
+
 STEPS_AHEAD = 32
 """The supply of random numbers is checked once in this many steps."""
 
@@ -73,6 +77,13 @@ def check_time_limit(steps: object) -> int:
     if limit == 0:
         raise ValueError("max_episode_steps=0; expected a whole number of at least 1, or -1")
     return limit
+
+
+def num_bytes(space: gym.Space[Any]) -> int:
+    """Return the size of an observation."""
+    if isinstance(space, gym.spaces.Dict):
+        return sum(num_bytes(part) for part in space.spaces.values())
+    return math.prod(space.shape or ()) * np.dtype(space.dtype).itemsize
 
 
 class RestoredBatch(NamedTuple):
@@ -102,8 +113,8 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         autoreset_mode: Gymnasium's `AutoresetMode`, also in `metadata`.
 
     Raises:
-        ValueError: for a number of environments or a time limit below 1, and for all that the
-            single environment refuses.
+        ValueError: for a number of environments or a time limit below 1, for observations of more
+            than 8 GiB, and for all that the single environment refuses.
     """
 
     single_class: ClassVar[Callable[..., Any]]
@@ -148,6 +159,12 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         }
         self.single_observation_space = self._single_env.observation_space
         self.single_action_space = self._single_env.action_space
+        size = self.num_envs * num_bytes(self.single_observation_space)
+        if size > MAX_BATCH_BYTES:
+            raise ValueError(
+                f"num_envs={self.num_envs} with observations of {size:,} bytes in all; expected at "
+                f"most {MAX_BATCH_BYTES:,}"
+            )
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.max_episode_steps = -1

@@ -149,11 +149,14 @@ def test_endless_iterator_is_refused() -> None:
         ("DynaMaze-v0", {"changes": {5: {"goal": range(10**12)}}}),
         ("DynaMaze-v0", {"random_changes": {"probability": 0.1, "what": range(10**12)}}),
         ("DynaMazeGenerated-v0", {"size": range(3, 10**12)}),
+        ("DynaMazeGenerated-v0", {"size": 63, "observation": {"kind": "rgb", "cell_size": 256}}),
     ],
 )
-def test_huge_range_is_refused_at_once(env_id: str, arguments: dict[str, Any]) -> None:
+def test_huge_argument_is_refused_at_once(env_id: str, arguments: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError), match="expected"):
         gym.make(env_id, **arguments)
+    with pytest.raises(ValueError, match="num_envs=1000000 with observations of"):
+        gym.make_vec("DynaMaze-v0", 10**6, observation={"kind": "window", "radius": 99})
 
 
 def test_path_is_no_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

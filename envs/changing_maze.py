@@ -265,14 +265,14 @@ class ChangingMaze:
 
     def _checked_level(self, level: Any) -> int | None:
         if level is not None and self.config.levels is None:
-            raise ValueError(f"level {level!r} of a maze that is not generated")
+            raise ValueError(f"level {shown(level)} of a maze that is not generated")
         return None if level is None else self.config.levels.check(index(level))  # type: ignore[union-attr]  # checked above
 
     def _checked_pending(self, due: Any) -> PendingChange | None:
         process = self.config.random_changes
         if (due is None) != (process is None):
             raise ValueError(
-                f"the next random change {due!r} of a maze "
+                f"the next random change {shown(due)} of a maze "
                 f"{'without' if process is None else 'with'} random changes"
             )
         return None if due is None or process is None else _pending_from_json(due, process)

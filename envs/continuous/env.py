@@ -343,7 +343,7 @@ goal's centre); with `compute_reward`, for HER |
         inside = own.shape == (4,) and bool(((own[:2] >= 0) & (own[:2] < shape)).all())
         if not inside or not (np.abs(own[2:]) <= fastest).all():
             raise ValueError(
-                f"state {given!r}; expected a position in the {self.layout.rows}x"
+                f"state {shown(given)}; expected a position in the {self.layout.rows}x"
                 f"{self.layout.cols} maze and a velocity of at most {self.motion.max_speed:g}"
             )
         maze.check_agent((int(own[0]), int(own[1])))

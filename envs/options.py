@@ -333,7 +333,7 @@ def check_discrete_actions(actions: npt.ArrayLike, num_envs: int, num_actions: i
     is_integers = checked.dtype.kind in "iu" and not has_bool(actions)
     if is_integers:
         as_int = checked.astype(np.int64, copy=False)
-        if as_int.view(np.uint64).max() < num_actions:
+        if as_int.view(np.uint64).max(initial=0) < num_actions:
             return as_int
     given: Any = checked if isinstance(actions, np.ndarray) else actions
     expected = f"from 0 to {num_actions - 1} ({', '.join(ACTIONS)})"

@@ -218,8 +218,14 @@ def test_change_by_call_is_refused(env_id: str) -> None:
 
 def test_goal_shapes_are_checked() -> None:
     compute = gym.make("DynaMaze-v0", observation="goal").get_wrapper_attr("compute_reward")
-    with pytest.raises(ValueError, match=r"achieved_goal of shape \(3,\)"):
-        compute(np.zeros(3), np.zeros(2), {})
+    for wrong, message in (
+        (np.zeros(3), r"achieved_goal of shape \(3,\)"),
+        ([[0, 1], [2]], "achieved_goal of shape"),
+        (["a", "b"], "achieved_goal=.*expected numbers"),
+        (np.zeros((5, 2)), "the same number of goals"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=message):
+            compute(wrong, np.zeros((4, 2)), {})
 
 
 def test_every_id_is_covered() -> None:

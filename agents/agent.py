@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.configuration import Configurable, flat_arguments
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.validation import checked_integer, shown
 
 from .callbacks import (
     Callback,
@@ -426,10 +426,14 @@ class Agent(Configurable):
         """Return None: there is no normalisation; Stable-Baselines3's callbacks call this."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the attributes of a copy, which does not share the logger's open files."""
+        """Return the attributes of a copy, which does not share the logger's open files.
+
+        Clock times are left out, so that agents that have learned the same are equal.
+        """
         own = Logger()
         alone = {"logger": own, "_own_logger": own, "_log": None, "_vec_env": None}
-        return {**self.__dict__, **alone}
+        buffers = {name: deque(maxlen=WINDOW) for name in ("ep_info_buffer", "ep_success_buffer")}
+        return {**self.__dict__, **alone, **buffers, "start_time": 0}
 
     @property
     def config(self) -> dict[str, Any]:
@@ -509,7 +513,7 @@ def make_env(env: str | gym.Env[Any, Any]) -> gym.Env[Any, Any]:
         return gym.make(env)
     if isinstance(env, gym.Env):
         return env
-    raise TypeError(f"env={env!r}; expected a Gymnasium environment or its id")
+    raise TypeError(f"env={shown(env)}; expected a Gymnasium environment or its id")
 
 
 def resolve_env(env: EnvLike) -> gym.Env[Any, Any] | Spaces:

@@ -23,7 +23,7 @@ from gymnasium.wrappers import (
 
 from dynamaze.common.origin import Origin
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
-from dynamaze.common.validation import checked_integer, checked_number
+from dynamaze.common.validation import checked_integer, checked_number, shown
 from dynamaze.common.version import __version__
 
 from .core.records import part_of
@@ -139,7 +139,8 @@ def read_agent(
     arrays, document = read_checkpoint(path)
     found = new_name("agent", str(document.get("agent")))
     if found != cls.__name__:
-        raise CheckpointError(f"checkpoint {path} holds a {found}; expected a {cls.__name__}")
+        name = found if found.isidentifier() else shown(found)
+        raise CheckpointError(f"checkpoint {path} holds a {name}; expected a {cls.__name__}")
     try:
         config = {
             new_name("argument", name): new_name("argument value", value)
@@ -256,7 +257,7 @@ def check_declared_sizes(
         raise ValueError(f"spaces of {inputs * each:,} numbers, and a state of {stored:,} bytes")
     horizon = config.get("horizon", 1)
     if not isinstance(horizon, int) or horizon > MOST_HORIZON:
-        raise ValueError(f"horizon={horizon!r}; expected at most {MOST_HORIZON}")
+        raise ValueError(f"horizon={shown(horizon)}; expected at most {MOST_HORIZON}")
 
 
 def new_name(kind: str, name: Any) -> Any:
@@ -396,5 +397,5 @@ def _observation(plain: Any, space: spaces.Space[Any]) -> Any:
     elif isinstance(plain, list):
         observation = tuple(plain) if isinstance(space, spaces.Tuple) else np.array(plain)
     if not space.contains(observation):
-        raise ValueError(f"observation {plain!r:.100}; expected one of {space}")
+        raise ValueError(f"observation {shown(plain)}; expected one of {space}")
     return observation

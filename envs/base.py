@@ -15,12 +15,13 @@ from gymnasium.envs.registration import EnvSpec
 
 from dynamaze.common.arrays import BoolArray
 from dynamaze.common.origin import Origin, digest_of, env_name, qualified_name
+from dynamaze.common.validation import shown
 
 from .changing_maze import ChangeInfo, ChangingMaze, MazeConfig
 from .mazes.layout import Cell, Layout
 from .mazes.schedule import ChangeLike, Schedule, apply_change
 from .observations import ObservationEncoder, as_entries
-from .options import check_world_step, parse_reset_options, parse_saved_state
+from .options import check_world_step, parse_reset_options, parse_saved_state, reading_state
 from .render import METADATA, EnvRenderer, maze_scene
 from .spec import json_spec
 
@@ -112,8 +113,8 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         self.render_mode = render_mode
         self.observation_space = self._change_info.extend_space(observation.space)
         self.action_space = action_space
-        self._has_goals = "achieved_goal" in as_entries(self.observation_space)
-        if self._has_goals:
+        self.has_goals = "achieved_goal" in as_entries(self.observation_space)
+        if self.has_goals:
             from .goals import check_goal_maze
 
             check_goal_maze(config)
@@ -258,7 +259,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
         Raises:
             AttributeError: without goal observations; learners recognise goal tasks by it.
         """
-        if not self._has_goals:
+        if not self.has_goals:
             raise AttributeError(
                 "compute_reward of an environment without goals; expected observation='goal'"
             )
@@ -347,7 +348,7 @@ class MazeEnv(gym.Env[Any, Any], ABC):
                 `compute_reward` could not know, such as a goal at the agent's cell.
         """
         layout = apply_change(self.layout, change)
-        if self._has_goals:
+        if self.has_goals:
             from .goals import check_goal_layout
 
             check_goal_layout(layout, self._config.first.rewards, self.agent)
@@ -416,12 +417,13 @@ class MazeEnv(gym.Env[Any, Any], ABC):
             ValueError: as `set_state`.
         """
         check_configuration(state, self)
-        world_step, uniforms = parse_saved_state(state)
-        maze = self._maze.restored(state.get("world", {}), world_step)
-        agent = self._state_from_json(state, maze)
-        started = state.get("started", True)
-        if not isinstance(started, bool):
-            raise ValueError(f"started={started!r} of the state; expected True or False")
+        with reading_state():
+            world_step, uniforms = parse_saved_state(state)
+            maze = self._maze.restored(state["world"], world_step)
+            agent = self._state_from_json(state, maze)
+            started = state.get("started", True)
+            if not isinstance(started, bool):
+                raise ValueError(f"started={shown(started)}; expected True or False")
         return RestoredState(maze, agent, world_step, started, uniforms, state["rng"])
 
     def restore(self, state: RestoredState) -> None:
@@ -577,7 +579,7 @@ def check_configuration(state: Any, env: Any) -> None:
         ValueError: if it is not; names both.
     """
     if not isinstance(state, Mapping):
-        raise ValueError(f"not a state that get_state() returned: {state!r:.100}")
+        raise ValueError(f"not a state that get_state() returned: {shown(state)}")
     found = state.get("configuration")
     if found is not None and found != env.configuration_digest():
         saved = Origin(str(state.get("environment", "an environment")), str(found))

@@ -19,7 +19,7 @@ from gymnasium import spaces
 from dynamaze.common.arrays import BoolArray, IntArray
 from dynamaze.common.configuration import fields_repr
 from dynamaze.common.origin import qualified_name
-from dynamaze.common.validation import checked_choice
+from dynamaze.common.validation import checked_choice, checked_integer, shown
 
 from .mazes.dynamics import Dynamics
 from .mazes.layout import Cell, Layout, Rewards
@@ -199,28 +199,24 @@ class ChangingMaze:
             world_step: the clock.
 
         Raises:
-            ValueError: if it is not such a state.
+            ValueError, KeyError, TypeError: if it is not such a state (`options.reading_state`).
         """
         maze = ChangingMaze(self.config)
-        try:
-            maze.phase, maze.skipped = _counter(state, "phase"), _counter(state, "skipped")
-            maze.episode = _counter(state, "episode", -1)
-            maze._schedule_phase = self._checked_scheduled_phase(_counter(state, "scheduled"))
-            maze.level = self._checked_level(state["level"])
-            maze._pending = self._checked_pending(state["due"])
-            layout, unreported = state["layout"], state.get("unreported")
-            maze.layout = maze._unchanged() if layout is None else self._checked_layout(layout)
-            maze.unreported = None if unreported is None else self._checked_layout(unreported)
-            if maze.phase < maze._schedule_phase:
-                raise ValueError(f"phase {maze.phase} after {maze._schedule_phase} changes")
-            # Versions before 0.2 did not store it.
-            seems_called = layout is not None or maze.phase > maze._schedule_phase
-            maze.changed_by_call = state.get("changed_by_call", seems_called)
-            if not isinstance(maze.changed_by_call, bool):
-                raise TypeError(f"changed_by_call={maze.changed_by_call!r}; expected a bool")
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-            reason = str(error) if isinstance(error, ValueError) else repr(error)
-            raise ValueError(f"not a state that get_state() returned: {reason}") from None
+        maze.phase, maze.skipped = _counter(state, "phase"), _counter(state, "skipped")
+        maze.episode = _counter(state, "episode", -1)
+        maze._schedule_phase = self._checked_scheduled_phase(_counter(state, "scheduled"))
+        maze.level = self._checked_level(state["level"])
+        maze._pending = self._checked_pending(state["due"])
+        layout, unreported = state["layout"], state.get("unreported")
+        maze.layout = maze._unchanged() if layout is None else self._checked_layout(layout)
+        maze.unreported = None if unreported is None else self._checked_layout(unreported)
+        if maze.phase < maze._schedule_phase:
+            raise ValueError(f"phase {maze.phase} after {maze._schedule_phase} changes")
+        # Versions before 0.2 did not store it.
+        seems_called = layout is not None or maze.phase > maze._schedule_phase
+        maze.changed_by_call = state.get("changed_by_call", seems_called)
+        if not isinstance(maze.changed_by_call, bool):
+            raise TypeError(f"changed_by_call={shown(maze.changed_by_call)}; expected a bool")
         maze._find_next_change()
         if maze.next_change <= world_step < LAST_STEP:
             raise ValueError(
@@ -269,14 +265,14 @@ class ChangingMaze:
 
     def _checked_level(self, level: Any) -> int | None:
         if level is not None and self.config.levels is None:
-            raise ValueError(f"level {level!r} of a maze that is not generated")
+            raise ValueError(f"level {shown(level)} of a maze that is not generated")
         return None if level is None else self.config.levels.check(index(level))  # type: ignore[union-attr]  # checked above
 
     def _checked_pending(self, due: Any) -> PendingChange | None:
         process = self.config.random_changes
         if (due is None) != (process is None):
             raise ValueError(
-                f"the next random change {due!r} of a maze "
+                f"the next random change {shown(due)} of a maze "
                 f"{'without' if process is None else 'with'} random changes"
             )
         return None if due is None or process is None else _pending_from_json(due, process)
@@ -476,10 +472,7 @@ def layout_from_json(data: Mapping[str, Any]) -> Layout:
 
 
 def _counter(state: Mapping[str, Any], name: str, low: int = 0) -> int:
-    count = index(state[name])
-    if not low <= count <= LAST_STEP:
-        raise ValueError(f"{name} {count}; expected {low} to {LAST_STEP}")
-    return count
+    return checked_integer(name, state[name], low, LAST_STEP)
 
 
 def _pending_to_json(pending: PendingChange) -> Any:

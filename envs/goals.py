@@ -39,16 +39,30 @@ def goal_reward(
         a step.
 
     Raises:
-        ValueError: for another shape.
+        ValueError: for another shape; TypeError for anything but numbers.
     """
-    achieved, desired = np.asarray(achieved_goal), np.asarray(desired_goal)
-    if achieved.shape[-1:] != (2,) or desired.shape[-1:] != (2,):
+    achieved, desired = _goals("achieved_goal", achieved_goal), _goals("desired_goal", desired_goal)
+    try:
+        reached = (np.floor(achieved) == np.floor(desired)).all(axis=-1)
+    except ValueError:
         raise ValueError(
             f"achieved_goal of shape {achieved.shape} and desired_goal of shape {desired.shape}; "
-            "expected (..., 2)"
-        )
-    reached = (np.floor(achieved) == np.floor(desired)).all(axis=-1)
+            "expected the same number of goals, or one"
+        ) from None
     return np.where(reached, rewards.goal, rewards.step)[()]
+
+
+def _goals(name: str, goals: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return (..., 2) goals as an array."""
+    try:
+        array = np.asarray(goals)
+    except ValueError:  # of several lengths
+        array = np.array(None)
+    if array.dtype.kind not in "fiub" and array.shape[-1:] == (2,):
+        raise TypeError(f"{name}={shown(goals)}; expected numbers")
+    if array.shape[-1:] != (2,):
+        raise ValueError(f"{name} of shape {array.shape}; expected (..., 2)")
+    return array
 
 
 def check_goal_maze(config: MazeConfig) -> None:

@@ -11,6 +11,7 @@ from gymnasium import spaces
 
 from dynamaze.common.arrays import BoolArray, FloatArray
 from dynamaze.common.deprecation import renamed_arguments
+from dynamaze.common.validation import checked_integer
 
 from .base import MazeEnv
 from .changing_maze import ChangingMaze, MazeConfig
@@ -19,7 +20,7 @@ from .mazes.layout import Cell
 from .mazes.mdp import FiniteMDP, ToyText
 from .mazes.schedule import LAST_STEP
 from .observations import describe_observation, make_encoder
-from .options import AFTER_GOAL, EnvOptions, clock_ended, invalid_action, parse_cell_state
+from .options import AFTER_GOAL, EnvOptions, clock_ended, invalid_action
 
 # Exact values and regret are imported where they are computed: a step does not need them.
 
@@ -90,7 +91,7 @@ class GridEnv(MazeEnv):
                 raise gym.error.ResetNeeded(message) from None
             if self._world_step >= LAST_STEP:
                 raise clock_ended() from None
-            if self._has_goals and self.agent in self.layout.goals:
+            if self.has_goals and self.agent in self.layout.goals:
                 raise gym.error.ResetNeeded(AFTER_GOAL) from None
             raise invalid_action(action) from None
         self._state, reward, terminated = (
@@ -123,14 +124,14 @@ class GridEnv(MazeEnv):
         dynamics: Dynamics = self._maze.dynamics
         self._thresholds = dynamics.thresholds
         # Without outcomes the next step fails, so that no other step has to look at the clock.
-        outcomes = dynamics.outcomes_before_goals if self._has_goals else dynamics.outcomes
+        outcomes = dynamics.outcomes_before_goals if self.has_goals else dynamics.outcomes
         self._outcomes: Any = () if self._world_step >= LAST_STEP else outcomes
 
     def _initial_state(self, start: Cell) -> int:
         return self.layout.index(start)
 
     def _state_from_json(self, state: Mapping[str, Any], maze: ChangingMaze) -> int:
-        cell = parse_cell_state(state, maze.layout.num_cells)
+        cell = checked_integer("state", state["state"], -1, maze.layout.num_cells - 1)
         if cell >= 0:
             maze.check_agent(maze.layout.cell(cell))
         return cell

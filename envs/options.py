@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from operator import index
 from typing import Any, NamedTuple, TypedDict, TypeVar, cast
@@ -13,7 +14,12 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, IntArray
 from dynamaze.common.deprecation import renamed_arguments
-from dynamaze.common.validation import checked_choice, checked_number, did_you_mean, shown
+from dynamaze.common.validation import (
+    checked_choice,
+    checked_number,
+    did_you_mean,
+    shown,
+)
 
 from .changing_maze import LevelSource
 from .mazes.layout import ACTIONS, Rewards
@@ -234,21 +240,33 @@ MAX_UNIFORMS = 512
 """Most unused random numbers of a state: those that the vector environment draws ahead."""
 
 
-def parse_saved_state(state: dict[str, Any]) -> tuple[int, list[float]]:
+@contextmanager
+def reading_state(source: str = "get_state()") -> Iterator[None]:
+    """Give errors about the parts of a stored state one form.
+
+    Args:
+        source: call that returns such states, for the message.
+
+    Raises:
+        ValueError: for each of the errors that a wrong state can raise.
+    """
+    try:
+        yield
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
+        reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"not a state that {source} returned: {reason}") from None
+
+
+def parse_saved_state(state: Mapping[str, Any]) -> tuple[int, list[float]]:
     """Return the world step and the unused random numbers of a result of `get_state`.
 
     Raises:
-        ValueError: if it is not such a state.
+        ValueError, KeyError, TypeError: if it is not such a state (see `reading_state`).
     """
-    try:
-        world_step = index(state["world_step"])
-        uniforms = [float(number) for number in state["uniforms"]]
-        np.random.PCG64(0).state = state["rng"]  # raises for anything but a generator's state
-        increment = index(state["rng"]["state"]["inc"])
-    except (KeyError, OverflowError, TypeError, ValueError) as error:
-        raise ValueError(f"not a state that get_state() returned: {error!r}") from None
-    if not 0 <= world_step <= LAST_STEP:
-        raise ValueError(f"world_step={world_step} of the state; expected 0 to {LAST_STEP}")
+    world_step = check_world_step(state["world_step"])
+    uniforms = [checked_number("uniforms", number) for number in state["uniforms"]]
+    np.random.PCG64(0).state = state["rng"]  # raises for anything but a generator's state
+    increment = index(state["rng"]["state"]["inc"])
     if len(uniforms) > MAX_UNIFORMS or not all(0.0 <= number < 1.0 for number in uniforms):
         raise ValueError(
             f"uniforms of the state; expected at most {MAX_UNIFORMS} numbers of at least 0 and "
@@ -257,21 +275,6 @@ def parse_saved_state(state: dict[str, Any]) -> tuple[int, list[float]]:
     if increment % 2 == 0:  # the generator would repeat a few numbers
         raise ValueError(f"rng of the state with increment {increment}; expected an odd number")
     return world_step, uniforms
-
-
-def parse_cell_state(state: Mapping[str, Any], num_cells: int) -> int:
-    """Return the agent's state of a result of `get_state`; -1 before the first reset.
-
-    Raises:
-        ValueError: if it is not one.
-    """
-    try:
-        cell = index(state["state"])
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"not a state that get_state() returned: {error!r}") from None
-    if not -1 <= cell < num_cells:
-        raise ValueError(f"state {cell}; expected a state below {num_cells}")
-    return cell
 
 
 Seeds = int | Sequence[int | None] | None
@@ -330,7 +333,7 @@ def check_discrete_actions(actions: npt.ArrayLike, num_envs: int, num_actions: i
     is_integers = checked.dtype.kind in "iu" and not has_bool(actions)
     if is_integers:
         as_int = checked.astype(np.int64, copy=False)
-        if as_int.view(np.uint64).max() < num_actions:
+        if as_int.view(np.uint64).max(initial=0) < num_actions:
             return as_int
     given: Any = checked if isinstance(actions, np.ndarray) else actions
     expected = f"from 0 to {num_actions - 1} ({', '.join(ACTIONS)})"

@@ -26,6 +26,9 @@ from .mazes.layout import Layout, text_rows
 from .mazes.random_changes import RandomChanges
 from .mazes.schedule import Schedule, layout_numbers
 
+DTYPES = (np.generic, int, float)
+"""Classes that stand for a dtype."""
+
 MAX_ITEMS = 1_000_000
 """Items of an argument that is an iterator."""
 
@@ -83,6 +86,8 @@ def json_argument(value: Any) -> Any:  # noqa: PLR0911, PLR0912  # a table of ty
         return str(value) if value.is_absolute() else f"{os.curdir}{os.sep}{value}"
     if isinstance(value, Enum):
         return json_argument(value.value)
+    if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, DTYPES)):
+        return np.dtype(value).name
     if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind == "U":
         return text_rows(value)
     if isinstance(value, np.ndarray | np.generic):

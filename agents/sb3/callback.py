@@ -377,7 +377,8 @@ def _check_model(model: Any) -> None:
 
 def _origin_of(vec_env: Any) -> Origin | None:
     """Return the origin of the environments of a `VecEnv`; None if it does not hold them itself."""
-    envs = getattr(vec_env.unwrapped, "envs", None)
+    own = vec_env.unwrapped
+    envs = getattr(own, "envs", getattr(own, "env", None))  # a list, or one vector one
     first = envs[0] if isinstance(envs, list) else envs
     return None if first is None else Origin.of(first)
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from dynamaze.common.atomic_files import write_atomically
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.reading import parse_json, read_bytes
+from dynamaze.common.validation import PrintableError
 
 from ..core.old_names import current_config
 from ..core.packing import dequantise_arrays
@@ -30,7 +31,7 @@ METADATA_KEY = "dynamaze"
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-class StudentFileError(ValueError):
+class StudentFileError(PrintableError):
     """Error for a file without a readable student; the message names the file and the reason."""
 
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import reprlib
 from collections.abc import Mapping
+from functools import partial
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
+from gymnasium import vector
+from gymnasium.envs.registration import load_env_creator
+
+from .validation import printable, shown
 
 NOT_DYNAMICS = (
     "render_mode",
@@ -22,7 +29,14 @@ NOT_DYNAMICS = (
 )
 """Arguments of `gymnasium.make` and `make_vec` that change no step of an environment."""
 
-TRANSFORMS = (gym.ActionWrapper, gym.ObservationWrapper, gym.RewardWrapper)
+TRANSFORMS = (
+    gym.ActionWrapper,
+    gym.ObservationWrapper,
+    gym.RewardWrapper,
+    vector.VectorActionWrapper,
+    vector.VectorObservationWrapper,
+    vector.VectorRewardWrapper,
+)
 """Wrappers that declare a change of actions, observations or rewards; others may only record."""
 
 SHOWN_DIGITS, SHOWN_LETTERS = 12, 200
@@ -49,7 +63,7 @@ class Origin(NamedTuple):
         digest = method() if callable(method) else None
         digest = digest if isinstance(digest, str) else None
         spec = getattr(unwrapped, "spec", None)
-        described = None if spec is None else [spec.id, _dynamics_arguments(spec)]
+        described = None if spec is None else [spec.id, _defaults(spec) | _dynamics_arguments(spec)]
         transforms = _transforms(env)
         if transforms:
             digest = None if digest is None else digest_of([digest, transforms])
@@ -67,10 +81,10 @@ class Origin(NamedTuple):
         if data is None:
             return None
         if not isinstance(data, Mapping) or set(data) != set(cls._fields):
-            raise ValueError(f"environment {reprlib.repr(data)}; expected a mapping of its origin")
+            raise ValueError(f"environment {shown(data)}; expected a mapping of its origin")
         name, *digests = (data[field] for field in cls._fields)
         if not isinstance(name, str) or not all(isinstance(d, str | None) for d in digests):
-            raise ValueError(f"environment {reprlib.repr(data)}; expected names and digests")
+            raise ValueError(f"environment {shown(data)}; expected names and digests")
         return cls(name, *digests)
 
     def is_other(self, other: Origin) -> bool:
@@ -83,12 +97,10 @@ class Origin(NamedTuple):
         return (self.digest is None) != (other.digest is None)
 
     def __str__(self) -> str:
-        name = self.name[:SHOWN_LETTERS]
-        name = name if name.isprintable() else repr(name)
-        if self.digest is None:
-            return name
-        digest = self.digest[:SHOWN_DIGITS]
-        return f"{name} with configuration {digest if digest.isalnum() else repr(digest)}"
+        text = self.name[:SHOWN_LETTERS]
+        if self.digest is not None:
+            text += f" with configuration {self.digest[:SHOWN_DIGITS]}"
+        return printable(text)
 
 
 def env_name(env: Any) -> str:
@@ -106,7 +118,9 @@ def digest_of(description: Any) -> str:
     """Return the SHA-256 of plain data in a canonical form, as 64 hexadecimal digits.
 
     Equal in every process, on every machine and in every version of Python. Whole numbers are equal
-    to the same floats, tuples to lists, and NumPy's numbers and arrays to Python's.
+    to the same floats, tuples to lists, and NumPy's numbers and arrays to Python's. Classes and
+    functions count by their names; only lambdas and inner functions by their code, too, which is
+    that of one version of Python.
     """
     text = json.dumps(_canonical(description), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
@@ -125,12 +139,32 @@ def _dynamics_arguments(spec: Any) -> dict[str, Any]:
     return {name: value for name, value in spec.kwargs.items() if name not in NOT_DYNAMICS}
 
 
+def _defaults(spec: Any) -> dict[str, Any]:
+    """Return the defaults of an environment's arguments: given or not, they are the same."""
+    maker = spec.entry_point
+    try:
+        maker = load_env_creator(maker) if isinstance(maker, str) else maker
+        parameters = inspect.signature(maker).parameters.values()
+    except (TypeError, ValueError):  # no entry point, or one without a signature
+        return {}
+    return {
+        each.name: each.default
+        for each in parameters
+        if each.default is not each.empty and each.name not in NOT_DYNAMICS
+    }
+
+
 def _transforms(env: Any) -> list[tuple[str, Any]]:
     """Return the names and arguments of the wrappers that change what an agent sees."""
     found = []
-    while isinstance(env, gym.Wrapper):
+    while isinstance(env, gym.Wrapper | vector.VectorWrapper):
         if isinstance(env, TRANSFORMS):
-            arguments = getattr(env, "_saved_kwargs", {})  # of Gymnasium's RecordConstructorArgs
+            # As Gymnasium's RecordConstructorArgs stores them, or attributes of their names.
+            arguments = getattr(env, "_saved_kwargs", None)
+            if arguments is None:
+                names = list(inspect.signature(type(env)).parameters)[1:]
+                own = vars(env)
+                arguments = {name: own.get(name, own.get(f"_{name}")) for name in names}
             found.append((type(env).__name__, arguments))
         env = env.env
     return found
@@ -150,4 +184,25 @@ def _canonical(value: Any) -> Any:
         return int(value) if value.is_integer() else value
     if value is None or isinstance(value, bool | int | str):
         return value
-    return qualified_name(value)
+    return _canonical_function(value)
+
+
+def _canonical_function(value: Any) -> Any:
+    """Return the name of a class, function or object; of a function without one its code, too."""
+    if isinstance(value, partial):
+        return _canonical([value.func, value.args, value.keywords])
+    name = qualified_name(value)
+    if not isinstance(value, FunctionType) or "<" not in name:
+        return name
+    around = inspect.getclosurevars(value).nonlocals.values()
+    data = [one for one in around if not callable(one)]
+    return [name, _canonical_code(value.__code__), _canonical(data)]
+
+
+def _canonical_code(code: CodeType) -> list[Any]:
+    """Return the instructions, names and constants of a function."""
+    constants = [
+        _canonical_code(one) if isinstance(one, CodeType) else _canonical(one)
+        for one in code.co_consts
+    ]
+    return [code.co_code.hex(), code.co_names, constants]

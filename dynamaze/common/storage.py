@@ -20,6 +20,7 @@ from dynamaze.common.arrays import AnyArray
 from dynamaze.common.atomic_files import open_atomically as open_atomically  # noqa: PLC0414
 from dynamaze.common.atomic_files import write_atomically as write_atomically  # noqa: PLC0414
 from dynamaze.common.reading import BoundedReads, check_json_size, open_for_reading, parse_json
+from dynamaze.common.validation import PrintableError
 
 FORMAT = 1
 """Version of the checkpoint format; readers refuse any other."""
@@ -33,7 +34,7 @@ CHUNK_BYTES = 2**20
 _DOCUMENT, _DIGEST = "__document__", "__sha256__"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(PrintableError):
     """File that is not a readable checkpoint; the message names the file and the reason."""
 
 

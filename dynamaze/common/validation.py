@@ -37,6 +37,13 @@ def shown(value: object) -> str:
     return printable(text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 3]}...")
 
 
+class PrintableError(ValueError):
+    """Error whose message may show text of a file or its name: control characters are escaped."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
 @contextmanager
 def naming(argument: str) -> Iterator[None]:
     """Put the name of an argument before the message of an error about a part of its value."""

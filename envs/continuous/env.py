@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from dynamaze.common.arrays import Float32Array
+from dynamaze.common.arrays import BoolArray, Float32Array, FloatArray
 from dynamaze.common.deprecation import renamed_method
 from dynamaze.common.validation import checked_choice, checked_number, naming, shown
 
@@ -27,12 +27,13 @@ from ..options import (
     AFTER_GOAL,
     MazeOptions,
     StepRules,
+    check_discrete_actions,
     clock_ended,
     invalid_action,
     split_options,
     with_options,
 )
-from .actions import ACTION_VECTORS, ActionVector, check_action
+from .actions import ACTION_VECTORS, ActionVector, check_action, check_actions
 from .kernel import Motion, PointMazeTables, motion_of, step_point, step_points_apart
 from .observations import PositionObservation, PositionVelocityObservation, point_observations
 
@@ -222,7 +223,7 @@ goal's centre); with `compute_reward`, for HER |
             raise gym.error.ResetNeeded("step() before the first reset(); call reset() first")
         if self._world_step >= LAST_STEP:
             raise clock_ended()
-        if self._has_goals and self.agent in self.layout.goals:
+        if self.has_goals and self.agent in self.layout.goals:
             raise gym.error.ResetNeeded(AFTER_GOAL)
         action = self._action_vector(action)
         motion, slip = self.motion, self.layout.slip_probability
@@ -267,7 +268,8 @@ goal's centre); with `compute_reward`, for HER |
             The next observations, (batch,) rewards and (batch,) terminated.
 
         Raises:
-            ValueError: for another kind of observation, or one that is not the whole state.
+            ValueError: for another kind of observation, one that is not the whole state, a position
+                outside the maze, or actions that `step` refuses; TypeError for another dtype.
         """
         encoder = self._encoder
         size = {PositionObservation: 2, PositionVelocityObservation: 4}.get(type(encoder), 0)
@@ -279,16 +281,27 @@ goal's centre); with `compute_reward`, for HER |
                 "without inertia"
             )
         given = np.asarray(observations, dtype=np.float32)
+        if given.ndim != 2 or given.shape[1] != size:
+            raise ValueError(f"observations of shape {given.shape}; expected (batch, {size})")
         states = np.zeros((len(given), 4), dtype=np.float32)
         states[:, :size] = given
+        if not self._are_states(states, self.layout):
+            raise ValueError(f"observations {shown(given)}; expected {self._expected_states()}")
         if self.action == "discrete":
-            vectors = ACTION_VECTORS[np.asarray(actions)]
+            numbered = check_discrete_actions(actions, len(states), NUM_ACTIONS)
+            vectors = ACTION_VECTORS.take(numbered, axis=0)
         else:
-            vectors = np.asarray(actions, dtype=np.float64)
+            vectors = check_actions(actions, len(states))
+        return states[:, :size], *self._sample(states, vectors, rng)
+
+    def _sample(
+        self, states: Float32Array, vectors: FloatArray, rng: np.random.Generator
+    ) -> tuple[FloatArray, BoolArray]:
+        """Step the (batch, 4) states in place; return the rewards and terminated."""
         rewards, terminated = np.zeros(len(states)), np.zeros(len(states), dtype=np.bool_)
         numbers = rng.random((len(states), 3))
         step_points_apart(self._tables, self.motion, states, vectors, numbers, rewards, terminated)
-        return states[:, :size], rewards, terminated
+        return rewards, terminated
 
     imagine = renamed_method("imagine", "sample_transitions")
 
@@ -337,20 +350,22 @@ goal's centre); with `compute_reward`, for HER |
         given = state.get("state", ())
         if given is None:
             return None
-        try:
-            with np.errstate(over="ignore"):  # infinity is refused below
-                own = np.array([float(number) for number in given], dtype=np.float32)
-        except (OverflowError, TypeError, ValueError) as error:
-            raise ValueError(f"not a state that get_state() returned: {error!r}") from None
-        shape, fastest = maze.layout.walls.shape, np.float32(self.motion.max_speed)
-        inside = own.shape == (4,) and bool(((own[:2] >= 0) & (own[:2] < shape)).all())
-        if not inside or not (np.abs(own[2:]) <= fastest).all():
-            raise ValueError(
-                f"state {given!r}; expected a position in the {self.layout.rows}x"
-                f"{self.layout.cols} maze and a velocity of at most {self.motion.max_speed:g}"
-            )
+        with np.errstate(over="ignore"):  # infinity is refused below
+            own = np.array([checked_number("state", each) for each in given], dtype=np.float32)
+        if own.shape != (4,) or not self._are_states(own, maze.layout):
+            raise ValueError(f"state {shown(given)}; expected {self._expected_states()}")
         maze.check_agent((int(own[0]), int(own[1])))
         return own
+
+    def _are_states(self, states: Float32Array, layout: Layout) -> bool:
+        """Return True if all of (..., 4) are positions in the maze and possible velocities."""
+        places, speeds = states[..., :2], np.abs(states[..., 2:])
+        inside = (places >= 0) & (places < layout.walls.shape)  # False for NaN
+        return bool(inside.all() and (speeds <= np.float32(self.motion.max_speed)).all())
+
+    def _expected_states(self) -> str:
+        size = f"{self.layout.rows}x{self.layout.cols}"
+        return f"positions in the {size} maze, velocities of at most {self.motion.max_speed:g}"
 
 
 def check_motion(step_size: float, inertia: float, noise: float) -> Motion:

@@ -239,7 +239,7 @@ def _checked_size(size: Any) -> Cell:
     if isinstance(pair, str | bytes | bytearray | memoryview) or not isinstance(pair, Sequence):
         pair = (pair, pair)
     try:
-        sides = [_index(side) for side in pair]
+        sides = [_index(side) for side in pair[:3]]  # a range may have any number
     except TypeError:
         raise TypeError(f"size={shown(size)}; expected {expected}") from None
     if len(sides) != 2 or min(sides) < SMALLEST_SIZE:

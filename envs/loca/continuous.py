@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Unpack
 
 import numpy as np
 
-from dynamaze.common.arrays import Float32Array, FloatArray, IntArray, UInt8Array
+from dynamaze.common.arrays import BoolArray, Float32Array, FloatArray, IntArray, UInt8Array
 
 from ..continuous.env import DynaMazeContinuousEnv
 from ..continuous.kernel import PADDING, WALL
@@ -116,24 +116,21 @@ class DynaMazeLoCAContinuousEnv(LoCAPhases, DynaMazeContinuousEnv):
             reward = T2_REWARD
         return observation, reward, terminated, truncated, info
 
-    def sample_transitions(
-        self, observations: Any, actions: Any, rng: np.random.Generator
-    ) -> tuple[Any, Any, Any]:
-        """Sample transitions; arguments and errors as of `DynaMazeContinuousEnv`."""
-        given, vectors = np.asarray(observations, dtype=np.float32), np.asarray(actions)
-        columns = given[:, 1].astype(np.int64)
-        following, rewards = given.copy(), np.zeros(len(given))
-        terminated, present = np.zeros(len(given), dtype=np.bool_), self._tables
+    def _sample(
+        self, states: Float32Array, vectors: FloatArray, rng: np.random.Generator
+    ) -> tuple[FloatArray, BoolArray]:
+        columns, present = states[:, 1].astype(np.int64), self._tables
+        rewards, terminated = np.zeros(len(states)), np.zeros(len(states), dtype=np.bool_)
         for tables, mask in (
             (self._corridor_tables, columns != ZONE),
             (self._zone_tables, columns == ZONE),
         ):
-            self._tables = tables
-            sampled = super().sample_transitions(given[mask], vectors[mask], rng)
-            following[mask], rewards[mask], terminated[mask] = sampled
+            self._tables, stepped = tables, states[mask]
+            rewards[mask], terminated[mask] = super()._sample(stepped, vectors[mask], rng)
+            states[mask] = stepped
         self._tables = present
-        rewards[(columns != EXIT_T2) & (following[:, 1].astype(np.int64) == EXIT_T2)] = T2_REWARD
-        return following, rewards, terminated
+        rewards[(columns != EXIT_T2) & (states[:, 1].astype(np.int64) == EXIT_T2)] = T2_REWARD
+        return rewards, terminated
 
     def _sync_maze(self) -> None:
         super()._sync_maze()

@@ -71,6 +71,8 @@ class LoCAPhases(MazeEnv):
             ValueError: for an unknown name, or if both are None.
         """
         change = check_phase(task, starts).change
+        if not change:
+            raise ValueError("set_task() without a task and without starts; expected one of them")
         if not self._started:
             self.world_step = 0  # start now: otherwise the first reset would undo the change
         self.change(change)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.configuration import call_repr, fields_repr
-from dynamaze.common.validation import checked_number, printable, shown
+from dynamaze.common.validation import PrintableError, checked_number, shown
 
 from .shortest_paths import bfs_distances, diameter, downhill_path
 
@@ -36,14 +36,8 @@ ACTIONS = ("up", "right", "down", "left")
 DISPLACEMENTS: tuple[Cell, ...] = ((-1, 0), (0, 1), (1, 0), (0, -1))
 
 
-class LayoutError(ValueError):
-    """Error for an invalid maze: the message says where and what was expected.
-
-    It may show text of a file, so control characters are escaped.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
+class LayoutError(PrintableError):
+    """Error for an invalid maze: the message says where and what was expected."""
 
 
 class Rewards(NamedTuple):
@@ -291,6 +285,8 @@ def text_rows(text: Any) -> list[Any]:
             f"layout={shown(given)}; expected a maze as text, a list of rows, a file's path or a "
             "Layout"
         )
+    if len(text) > MAX_CELLS:  # before a list of a range is made
+        raise LayoutError(f"layout of {len(text):,} rows; expected at most {MAX_CELLS:,} cells")
     return list(text)
 
 

@@ -96,10 +96,9 @@ class RandomChanges:
             kinds = ", ".join(CHANGE_KINDS)
             error = ValueError if isinstance(what, Sequence) else TypeError
             raise error(f"what={shown(given)}; expected one or more of {kinds}, in order")
-        what = tuple(what)
         for name in what:
             checked_choice("what", name, CHANGE_KINDS)
-        object.__setattr__(self, "what", what)
+        object.__setattr__(self, "what", tuple(what))
         self._check_range("goal_reward_range", -math.inf, math.inf)
         self._check_range("slip_range", 0.0, 1.0)
 

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.configuration import fields_repr
+from dynamaze.common.reading import read_bytes
 from dynamaze.common.validation import (
     checked_choice,
     checked_integer,
@@ -204,9 +205,9 @@ def read_schedule(
     schedule = given if isinstance(given, Schedule) else _phases(given, rewards, slip_probability)
     if changes is None:
         return schedule
-    phases = _Phases(schedule.layouts[0])
+    phases, pairs = _Phases(schedule.layouts[0]), pairs_of(changes)
     with naming("changes"):
-        for when, change in sorted(pairs_of(changes), key=lambda pair: _read_time(pair[0])):
+        for when, change in sorted(pairs, key=lambda pair: _read_time(pair[0])):
             phases.add(when, change)
     return phases.to_schedule()
 
@@ -341,20 +342,18 @@ def _is_file(name: str) -> bool:
 
 def _from_file(path: Path, rewards: Rewards, slip: float) -> Schedule:
     try:
-        size = path.stat().st_size
-        if size > 8 * MAX_CELLS:
-            raise LayoutError(
-                f"{path} has {size:,} bytes; expected a maze of at most {MAX_CELLS:,} cells"
-            )
-        return Schedule.from_text(path.read_text(encoding="utf-8"), rewards, slip)
+        text = read_bytes(path, 8 * MAX_CELLS).decode(
+            "utf-8-sig"
+        )  # an editor's mark may come first
+        return Schedule.from_text(text, rewards, slip)
     except OSError as error:
         raise LayoutError(f"layout file {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise LayoutError(f"{path} is not text; expected rows of '#', '.', 'S', 'G'") from None
     except LayoutError as error:
         raise LayoutError(f"{path}: {error}") from None
-    except ValueError as error:  # no name of a file
-        raise LayoutError(f"layout={shown(path)} cannot be read: {error}") from None
+    except ValueError as error:  # too large, or no name of a file
+        raise LayoutError(f"layout file {path} cannot be read: {error}") from None
 
 
 def layout_numbers(layout: Layout) -> dict[str, float]:

@@ -17,7 +17,7 @@ from gymnasium import spaces
 from dynamaze.common.arrays import Float32Array, IntArray
 from dynamaze.common.configuration import Configurable
 from dynamaze.common.registry import Registry
-from dynamaze.common.validation import checked_choice, checked_integer, naming
+from dynamaze.common.validation import checked_choice, checked_integer, naming, shown
 
 from ..mazes.layout import Layout
 
@@ -76,6 +76,8 @@ def describe_observation(
     options = {
         name: given.get(name, defaults[name].default) for name in getattr(make, "options", ())
     }
+    if options.get("dtype") is not None:
+        options["dtype"] = np.dtype(options["dtype"]).name
     inner: str | None = getattr(make, "inner", None)
     if inner is not None:
         options["of"] = describe_observation(given.get("of", inner), kinds)
@@ -157,10 +159,10 @@ def _checked_dtype(dtype: npt.DTypeLike, high: IntArray) -> np.dtype[Any]:
     try:
         found = np.dtype(dtype)
     except TypeError:
-        raise TypeError(f"dtype={dtype!r}; expected a real dtype, such as 'float32'") from None
+        raise TypeError(f"dtype={shown(dtype)}; expected a real dtype, such as 'float32'") from None
     if found.kind not in "fiu" or (high.astype(found) != high).any():
         raise ValueError(
-            f"dtype={dtype!r}; expected a real dtype for numbers up to {high.max()}, such as "
+            f"dtype={shown(dtype)}; expected a real dtype for numbers up to {high.max()}, such as "
             "'float32'"
         )
     return found

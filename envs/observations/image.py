@@ -15,6 +15,9 @@ from ..mazes.layout import Layout
 from ..rendering.frame import FramePainter
 from ..rendering.scene import Scene, layout_scene
 
+MAX_PIXELS = 2**26
+"""Pixels of an image: the largest maze may have cells of 4x4."""
+
 
 class ImageObservation(Configurable):
     """Image of the whole maze, as `render` draws it but without the trail.
@@ -24,7 +27,8 @@ class ImageObservation(Configurable):
         cell_size: side of a cell in pixels, at least 1.
 
     Raises:
-        ValueError: for a size below 1; TypeError if it is not a number.
+        ValueError: for a size below 1, or an image of more than 2**26 pixels; TypeError if it is
+            not a number.
     """
 
     options: ClassVar = ("cell_size",)
@@ -32,6 +36,12 @@ class ImageObservation(Configurable):
     def __init__(self, layout: Layout, cell_size: int = 8) -> None:
         self._size = checked_integer("cell_size", cell_size, 1, 256)
         self._shape = (layout.rows, layout.cols)
+        pixels = layout.num_cells * self._size**2
+        if pixels > MAX_PIXELS:
+            raise ValueError(
+                f"cell_size={self._size} in a maze of {layout.rows}x{layout.cols}: an image of "
+                f"{pixels:,} pixels; expected at most {MAX_PIXELS:,}"
+            )
         self._painters: list[FramePainter] = []
         self._layouts: list[Layout | None] = []
         frame = (layout.rows * self._size, layout.cols * self._size, 3)

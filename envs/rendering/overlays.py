@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.validation import checked_choice
+from dynamaze.common.validation import checked_choice, shown
 
 from ..mazes.dynamics import NUM_ACTIONS
 
@@ -168,7 +168,7 @@ def _switch(name: str, given: object) -> bool:
     if given is None:
         return True
     if not isinstance(given, bool | np.bool_):
-        raise TypeError(f"{name}: {given!r}; expected True, False or None")
+        raise TypeError(f"{name}: {shown(given)}; expected True, False or None")
     return bool(given)
 
 
@@ -262,7 +262,7 @@ def _check_pairs(name: str, pairs: IntArray, shape: Shape) -> None:
 def _read_range(name: str, given: object, _shape: Shape) -> tuple[float, float]:
     ends = _array(name, given, "iuf", "two numbers (low, high)")
     if ends.shape != (2,) or not np.isfinite(ends).all() or not ends[0] < ends[1]:
-        raise ValueError(f"{name}: {given!r}; expected two finite numbers, low < high")
+        raise ValueError(f"{name}: {shown(given)}; expected two finite numbers, low < high")
     return float(ends[0]), float(ends[1])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
@@ -25,6 +26,7 @@ from ..mazes.dynamics import Dynamics
 from ..mazes.layout import Cell
 from ..mazes.schedule import LAST_STEP
 from ..options import (
+    AFTER_GOAL,
     MAX_UNIFORMS,
     Seeds,
     check_render_mode,
@@ -33,6 +35,7 @@ from ..options import (
     parse_reset_mask,
     parse_reset_options,
     parse_seeds,
+    reading_state,
 )
 from ..spec import json_spec
 from .kernel import (
@@ -57,6 +60,9 @@ UNIFORM_BLOCK = MAX_UNIFORMS
 MAX_ENVS = 2**20
 """Maximum number of environments: their random numbers alone are 4 GiB then."""
 
+MAX_BATCH_BYTES = 2**33
+"""Bytes of the observations of all environments."""
+
 STEPS_AHEAD = 32
 """The supply of random numbers is checked once in this many steps."""
 
@@ -71,6 +77,13 @@ def check_time_limit(steps: object) -> int:
     if limit == 0:
         raise ValueError("max_episode_steps=0; expected a whole number of at least 1, or -1")
     return limit
+
+
+def num_bytes(space: gym.Space[Any]) -> int:
+    """Return the size of an observation."""
+    if isinstance(space, gym.spaces.Dict):
+        return sum(num_bytes(part) for part in space.spaces.values())
+    return math.prod(space.shape or ()) * np.dtype(space.dtype).itemsize
 
 
 class RestoredBatch(NamedTuple):
@@ -100,8 +113,8 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         autoreset_mode: Gymnasium's `AutoresetMode`, also in `metadata`.
 
     Raises:
-        ValueError: for a number of environments or a time limit below 1, and for all that the
-            single environment refuses.
+        ValueError: for a number of environments or a time limit below 1, for observations of more
+            than 8 GiB, and for all that the single environment refuses.
     """
 
     single_class: ClassVar[Callable[..., Any]]
@@ -146,6 +159,12 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         }
         self.single_observation_space = self._single_env.observation_space
         self.single_action_space = self._single_env.action_space
+        size = self.num_envs * num_bytes(self.single_observation_space)
+        if size > MAX_BATCH_BYTES:
+            raise ValueError(
+                f"num_envs={self.num_envs} with observations of {size:,} bytes in all; expected at "
+                f"most {MAX_BATCH_BYTES:,}"
+            )
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.max_episode_steps = -1
@@ -171,6 +190,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         }
         self._unreported: set[int] = set()  # environments with changes that are not reported yet
         self._clocks_ended: set[int] = set()  # environments at the end of the clock
+        self._on_goals: set[int] = set()  # agents that came to a goal otherwise than by `step`
         self._changed = np.zeros(self.num_envs, dtype=np.bool_)
         shape = self._config.first.walls.shape if self._change_info.with_cells else (0, 0)
         self._changed_cells = np.zeros((self.num_envs, *shape), dtype=np.bool_)
@@ -277,7 +297,8 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
                 dtype.
             RuntimeError: in an environment at world step 2**53, the end of the clock.
             gymnasium.error.ResetNeeded: before the first reset, or, where the mode is DISABLED,
-                in an environment whose episode has ended.
+                in an environment whose episode has ended; with goal observations also where `call`
+                or `set_attr` brought an agent and a goal together.
         """
         checked = self._check_actions(actions)
         self._check_ready()
@@ -417,6 +438,10 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self._seeds[i] = single.np_random_seed
         self._sync_maze(i)
         self._check_agents()
+        if self._single_env.has_goals and self._cell(i) in state.maze.layout.goals:
+            self._on_goals.add(i)  # the single environment refuses a further step, too
+        else:
+            self._on_goals.discard(i)
 
     # -- saving and restoring ------------------------------------------------------------------
 
@@ -460,9 +485,12 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
 
     def _parse_state(self, state: dict[str, Any]) -> RestoredBatch:
         check_configuration(state, self)
-        try:
+        with reading_state(f"get_state() of {self.num_envs} environments"):
             mode, envs = state["autoreset_mode"], state["envs"]
-            checked_choice("autoreset_mode of the state", mode, [self.autoreset_mode.value])
+            if mode != self.autoreset_mode.value:
+                raise ValueError(
+                    f"autoreset_mode={shown(mode)}; expected {self.autoreset_mode.value!r}"
+                )
             columns = [state[name] for name in ("episode_steps", "done", "changed")]
             if not all(isinstance(column, list) for column in (envs, *columns)):
                 raise TypeError("expected a list for each of the environments")
@@ -481,11 +509,6 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
                 np.array(columns[2], dtype=np.bool_),
                 cells,
             )
-        except (KeyError, TypeError, ValueError) as error:
-            reason = f"{error!r}" if isinstance(error, KeyError) else f"{error}"
-            raise ValueError(
-                f"not a state that get_state() of {self.num_envs} environments returned: {reason}"
-            ) from None
 
     @staticmethod
     def _checked_index(index: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -531,6 +554,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         """Begin an episode in the masked environments, perhaps in another maze."""
         for i in np.flatnonzero(mask):
             self._begin_maze_episode(int(i), level)
+            self._on_goals.discard(int(i))
         self._steps_drawn_ahead = 0
         self._refill_uniforms()
         begin_episodes(self._tables, self._batch, mask)
@@ -682,6 +706,10 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             raise gym.error.ResetNeeded("step() before the first reset(); call reset() first")
         if self._clocks_ended:
             raise clock_ended(f" of environment {min(self._clocks_ended)}")
+        if self._on_goals:
+            if not batch.done[list(self._on_goals)].all():
+                raise gym.error.ResetNeeded(AFTER_GOAL)
+            self._on_goals.clear()  # new episodes begin there
         if self._mode == DISABLED and batch.done.any():
             raise gym.error.ResetNeeded(
                 f"the episodes of environments {np.flatnonzero(batch.done).tolist()} have ended; "

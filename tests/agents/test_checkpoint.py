@@ -348,3 +348,12 @@ def test_load_rejects_forged_environment(trained: bytes, tmp_path: Path, change:
     forge(path, change)
     with pytest.raises(CheckpointError, match=r"agent\.npz"):
         DynaQPlus.load(path, env="DynaMazeBlocking-v0")
+
+
+def test_message_has_no_control_characters(tmp_path: Path) -> None:
+    path = tmp_path / "red\x1b[31m.npz"
+    write_checkpoint(path, {}, {"agent": "\x1b[31m" * 1000})
+    with pytest.raises(CheckpointError, match="expected a QLearning") as caught:
+        QLearning.load(path)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1000

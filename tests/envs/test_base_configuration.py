@@ -38,6 +38,10 @@ SPELLINGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ),
     ({"observation": "window"}, {"observation": {"kind": "window", "radius": 2}}),
     (
+        {"observation": {"kind": "coordinates", "dtype": float}},
+        {"observation": {"kind": "coordinates", "dtype": "<f8"}},
+    ),
+    (
         {"observation": "action_mask"},
         {"observation": {"kind": "action_mask", "of": {"kind": "index"}}},
     ),
@@ -174,14 +178,15 @@ def test_state_holds_unreported_change(place: str, same: Same) -> None:
 
 STATE = DynaMazeEnv("S.#\n..G", {9: "S..\n.#G"}, random_changes=DRIFT)
 FORGED: list[tuple[str, Any, str]] = [
-    ("state", 6, "state 6; expected a state below 6"),
-    ("started", 1, "started=1 of the state; expected True or False"),
+    ("state", 6, "state=6; expected a whole number in"),
+    ("started", 1, "started=1; expected True or False"),
     ("uniforms", [0.5] * 513, "at most 512 numbers"),
     ("rng", 3, "not a state that get_state"),
-    ("world.phase", -1, "phase -1; expected 0 to"),
-    ("world.phase", 2**70, "phase 1180591620717411303424; expected 0 to"),
+    ("world.phase", -1, "phase=-1; expected"),
+    ("world.phase", 2**70, "phase=1180591620717411303424; expected"),
+    ("world.phase", True, "phase=True"),
     ("world.skipped", float("nan"), "not a state that get_state"),
-    ("world.episode", -2, "episode -2"),
+    ("world.episode", -2, "episode=-2"),
     ("world.scheduled", 2, "phase 2 of a schedule of 2"),
     ("world.scheduled", 1, "phase 0 after 1 changes"),
     ("world.level", 4, "level 4 of a maze that is not generated"),

@@ -177,6 +177,25 @@ def test_compute_reward_of_vector_env(env_id: str, kwargs: dict[str, Any], mode:
     assert not hasattr(gym.make_vec("DynaMaze-v0", 2), "compute_reward")
 
 
+@pytest.mark.parametrize("mode", ["SameStep", "NextStep", "Disabled"])
+def test_vector_env_refuses_step_on_goal(mode: str) -> None:
+    kwargs = {"layout": ["SG.", "..."], "observation": "goal"}
+    env: Any = gym.make_vec("DynaMaze-v0", 2, autoreset_mode=mode, **kwargs)
+    env.reset(seed=0)
+    env.call("change", {"goal": (1, 2)})
+    env.step([1, 0])
+    env.set_attr("world_step", 0)  # undoes the change: the first agent stands on the goal
+    with pytest.raises(gym.error.ResetNeeded, match="an agent on a goal"):
+        env.step([1, 1])
+    env.reset(options={"reset_mask": np.array([True, False])})
+    _, _, terminated, _, _ = env.step([1, 1])
+    assert terminated.all()
+    env.call("get_state")  # looks at agents on goals whose episodes have ended
+    if mode != "Disabled":
+        env.step([1, 1])
+        env.step([1, 1])
+
+
 @pytest.mark.parametrize(("kwargs", "message"), REFUSED.values(), ids=REFUSED)
 def test_unclear_rewards_are_refused(kwargs: dict[str, Any], message: str) -> None:
     for env_id, more in makers(kwargs):
@@ -199,8 +218,14 @@ def test_change_by_call_is_refused(env_id: str) -> None:
 
 def test_goal_shapes_are_checked() -> None:
     compute = gym.make("DynaMaze-v0", observation="goal").get_wrapper_attr("compute_reward")
-    with pytest.raises(ValueError, match=r"achieved_goal of shape \(3,\)"):
-        compute(np.zeros(3), np.zeros(2), {})
+    for wrong, message in (
+        (np.zeros(3), r"achieved_goal of shape \(3,\)"),
+        ([[0, 1], [2]], "achieved_goal of shape"),
+        (["a", "b"], "achieved_goal=.*expected numbers"),
+        (np.zeros((5, 2)), "the same number of goals"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=message):
+            compute(wrong, np.zeros((4, 2)), {})
 
 
 def test_every_id_is_covered() -> None:

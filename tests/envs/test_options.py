@@ -18,9 +18,7 @@ from dynamaze.envs.options import (
     check_render_mode,
     check_world_step,
     invalid_action,
-    parse_cell_state,
     parse_reset_options,
-    parse_saved_state,
 )
 
 JUNK = st.one_of(
@@ -259,15 +257,18 @@ def test_junk_state_changes_nothing(field: str, junk: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"state": 8}, "state 8; expected a state below 8"),
-        ({"state": -2}, "state -2;"),
+        ({"state": 8}, r"state=8; expected a whole number in \[-1, 7\]"),
+        ({"state": -2}, "state=-2;"),
         ({"state": 2.5}, "not a state that get_state"),
-        ({"world_step": 2**63}, "world_step=9223372036854775808 of the state; expected 0 to"),
+        ({"state": True}, "state=True;"),
+        ({"world_step": 2**63}, "world_step=9223372036854775808; expected a whole number from 0"),
+        ({"world_step": True}, "world_step=True;"),
         ({"world_step": 10}, "world step 10 of a state whose maze changes at 9"),
         ({"world": {}}, "not a state that get_state"),
         ({"world": None}, "not a state that get_state"),
         ({"uniforms": [0.5, 1.0]}, "uniforms"),
         ({"uniforms": [float("nan")]}, "uniforms"),
+        ({"uniforms": [False]}, "uniforms=False;"),
         ({"rng": {"bit_generator": "PCG64", "state": {"state": -1, "inc": 1}}}, "not a state"),
     ],
 )
@@ -306,12 +307,11 @@ def test_state_before_reset_round_trips() -> None:
         env.step(0)
 
 
-@pytest.mark.parametrize("state", [None, 3, "state", [], {}])
+@pytest.mark.parametrize("state", [None, 3, "state", [], {}, gym.make_vec("DynaMaze-v0", 2)])
 def test_set_state_rejects_other_types(state: Any) -> None:
+    state = state.get_state() if isinstance(state, gym.vector.VectorEnv) else state
     with pytest.raises(ValueError, match="not a state that get_state"):
-        parse_cell_state(state, 8)
-    with pytest.raises(ValueError, match="not a state that get_state"):
-        parse_saved_state(state)
+        DynaMazeEnv().set_state(state)
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "1", np.int64(1)])

@@ -61,6 +61,11 @@ FORMS: dict[str, tuple[str, Any]] = {
         "DynaMaze-v0",
         lambda: {"slip_probability": np.array(0.1), "goal_reward": Fraction(1, 3)},
     ),
+    "dtype": (
+        "DynaMaze-v0",
+        lambda: {"observation": {"kind": "coordinates", "dtype": np.float32}},
+    ),
+    "range": ("DynaMazeGenerated-v0", lambda: {"size": range(5, 8, 2)}),
     "process": (
         "DynaMaze-v0",
         lambda: {
@@ -134,6 +139,24 @@ def test_vector_spec_round_trips_json(form: str) -> None:
 def test_endless_iterator_is_refused() -> None:
     with pytest.raises(ValueError, match=r"changes=count.*; expected an iterator of at most"):
         gym.make("DynaMaze-v0", changes=itertools.count())
+
+
+@pytest.mark.parametrize(
+    ("env_id", "arguments"),
+    [
+        ("DynaMaze-v0", {"layout": range(10**12)}),
+        ("DynaMaze-v0", {"changes": range(10**12)}),
+        ("DynaMaze-v0", {"changes": {5: {"goal": range(10**12)}}}),
+        ("DynaMaze-v0", {"random_changes": {"probability": 0.1, "what": range(10**12)}}),
+        ("DynaMazeGenerated-v0", {"size": range(3, 10**12)}),
+        ("DynaMazeGenerated-v0", {"size": 63, "observation": {"kind": "rgb", "cell_size": 256}}),
+    ],
+)
+def test_huge_argument_is_refused_at_once(env_id: str, arguments: dict[str, Any]) -> None:
+    with pytest.raises((ValueError, TypeError), match="expected"):
+        gym.make(env_id, **arguments)
+    with pytest.raises(ValueError, match="num_envs=1000000 with observations of"):
+        gym.make_vec("DynaMaze-v0", 10**6, observation={"kind": "window", "radius": 99})
 
 
 def test_path_is_no_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from dynamaze.common.atomic_files import write_atomically
 from dynamaze.common.reading import open_for_reading
+from dynamaze.common.validation import PrintableError
 
 Table = dict[str, npt.NDArray[Any]]
 """Column name -> (rows,) values; text, integers or floats."""
@@ -74,7 +75,7 @@ def by_run(table: Table, column: str) -> npt.NDArray[Any]:
     return np.stack([rows_where(table, run=run)[column] for run in np.unique(table["run"])])
 
 
-class TableError(ValueError):
+class TableError(PrintableError):
     """File that is no readable table; the message names the file and the reason."""
 
 

@@ -14,6 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from dynamaze.common.atomic_files import create_atomically, remove_strays
+from dynamaze.common.validation import PrintableError
 
 FORMAT = 1
 """Version of the tables in the file; no other is read."""
@@ -81,7 +82,7 @@ CREATE TABLE sweep_pictures (sweep_id INTEGER NOT NULL REFERENCES sweeps, pictur
 """
 
 
-class StoreError(ValueError):
+class StoreError(PrintableError):
     """File that is no usable store, or a damaged run; the message names the file and the reason."""
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.wrappers import RecordEpisodeStatistics, TransformReward
+from gymnasium.wrappers import RecordEpisodeStatistics, TransformReward, vector
 
 import dynamaze  # noqa: F401
 from dynamaze.common.origin import Origin, digest_of
@@ -22,6 +23,25 @@ def test_digest_has_one_form() -> None:
     assert digest_of([0.1, "é"]).startswith("925e1144")
 
 
+class Scale(gym.RewardWrapper[Any, Any]):
+    """Wrapper that stores its argument as an attribute, and counts."""
+
+    def __init__(self, env: gym.Env[Any, Any], factor: float) -> None:
+        super().__init__(env)
+        self._factor, self.calls = factor, np.random.default_rng().random()
+
+    def reward(self, reward: Any) -> float:
+        return self._factor * float(reward)
+
+
+def scaled(factor: float) -> gym.Env[Any, Any]:
+    return TransformReward(lake(), lambda reward: factor * float(reward))
+
+
+def times(factor: float, reward: Any) -> float:
+    return factor * float(reward)
+
+
 def lake(**arguments: Any) -> gym.Env[Any, Any]:
     return gym.make("FrozenLake-v1", **arguments)
 
@@ -31,7 +51,23 @@ def lake(**arguments: Any) -> gym.Env[Any, Any]:
     [
         (lake(), lake(render_mode="ansi", max_episode_steps=3), False),
         (lake(), lake(is_slippery=False), True),
+        (lake(), lake(is_slippery=True, map_name="4x4"), False),
         (lake(), lake().unwrapped, False),
+        (Scale(lake(), 2), Scale(lake(), 2.0), False),
+        (Scale(lake(), 2), Scale(lake(), 3), True),
+        (scaled(2), scaled(2), False),
+        (scaled(2), scaled(3), True),
+        (TransformReward(lake(), lambda r: 2), TransformReward(lake(), lambda r: 3), True),
+        (
+            TransformReward(lake(), partial(times, 2)),
+            TransformReward(lake(), partial(times, 3)),
+            True,
+        ),
+        (
+            vector.TransformReward(gym.make_vec("DynaMaze-v0", 2), abs),
+            gym.make_vec("DynaMaze-v0", 2),
+            True,
+        ),
         (lake(), gym.make("DynaMaze-v0"), True),
         (lake(), RecordEpisodeStatistics(lake()), False),
         (lake(), TransformReward(lake(), abs), True),

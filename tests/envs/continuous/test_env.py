@@ -487,6 +487,25 @@ def test_sample_transitions_equals_step(options):
         np.testing.assert_array_equal(found, np.array(expected, dtype=found.dtype))
 
 
+@pytest.mark.parametrize("env_id", ["DynaMazeContinuous-v0", "DynaMazeLoCAContinuous-v0"])
+@pytest.mark.parametrize(
+    ("observations", "actions", "message"),
+    [
+        (np.full((3, 2), 99.0), [0, 1, 2], "expected positions in the"),
+        (np.full((3, 2), np.nan), [0, 1, 2], "expected positions in the"),
+        (np.ones((3, 3)), [0, 1, 2], "observations of shape"),
+        (np.ones((3, 2)), [0, 1], "actions of shape"),
+        (np.ones((3, 2)), [0, 1, -1], "action -1"),
+        (np.ones((3, 2)), [0, 1, True], "action True"),
+    ],
+)
+def test_sample_transitions_checks_arguments(env_id, observations, actions, message):
+    env = gym.make(env_id, action="discrete").unwrapped
+    with pytest.raises((ValueError, TypeError), match=message):
+        env.sample_transitions(observations, actions, np.random.default_rng(0))
+    assert len(env.sample_transitions(np.ones((0, 2)), np.ones(0, int), np.random)[0]) == 0
+
+
 def test_sample_transitions_has_env_noise():
     """Standard deviations of 4000 draws, within 5 of their own (false alarms: 2e-6)."""
     env = gym.make("DynaMazeContinuous-v0", noise=0.05, layout="...\n.S.\n..G")

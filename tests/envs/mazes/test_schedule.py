@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ def test_layout_reads_file(tmp_path: Path) -> None:
     path = tmp_path / "maze.txt"
     path.write_text(f"{OPEN}\n@7\n{SHUT}\n")
     expected = Schedule.from_text(f"{OPEN}\n@ 7\n{SHUT}")
+    (tmp_path / "marked.txt").write_text(f"{OPEN}\n@7\n{SHUT}\n", encoding="utf-8-sig")
+    assert read_schedule(tmp_path / "marked.txt") == expected
     assert read_schedule(path) == read_schedule(str(path)) == expected
 
 
@@ -165,6 +168,7 @@ def test_unknown_name_suggests_preset() -> None:
 def test_bad_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(bytes(range(128, 256)))
     (tmp_path / "wrong").write_text("S.G\n.y.")
+    os.mkfifo(tmp_path / "pipe")
     (tmp_path / "huge").touch()
     with (tmp_path / "huge").open("r+b") as file:
         file.truncate(100 * MAX_CELLS)
@@ -173,6 +177,8 @@ def test_bad_file_is_named(tmp_path: Path) -> None:
         ("wrong", "row 1, column 1"),
         ("huge", "at most"),
         ("none", "cannot be read"),
+        ("pipe", "not a regular file"),  # whose end nobody writes
+        (".", "Is a directory"),
     ):
         with pytest.raises(LayoutError, match=f"{name}.*{message}"):
             read_schedule(tmp_path / name)
@@ -184,7 +190,7 @@ def test_huge_file_is_rejected(tmp_path: Path) -> None:
         file.truncate(100 * MAX_CELLS)
     tracemalloc.start()
     try:
-        with pytest.raises(LayoutError, match="huge has 400,000,000 bytes; expected a maze of at"):
+        with pytest.raises(LayoutError, match=r"huge cannot .* 400,000,000 bytes; expected at"):
             read_schedule(path)
         assert tracemalloc.get_traced_memory()[1] < 1e6
     finally:

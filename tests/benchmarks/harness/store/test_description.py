@@ -127,8 +127,10 @@ def test_options_tell_the_path_of_a_file(tmp_path: Path) -> None:
 def test_describe_agent_by_what_it_learned() -> None:
     agent, other = (DynaQ("DynaMaze-v0", seed=0) for _ in range(2))
     assert describe(agent) == describe(other)
-    agent.learn(50)
+    agent.learn(1500)
     assert describe(agent) != describe(other)
+    assert agent.num_episodes > 0
+    assert describe(agent) == describe(other.learn(1500))
 
 
 def test_describe_cycles() -> None:

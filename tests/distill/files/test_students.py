@@ -271,7 +271,10 @@ FORGED: list[tuple[dict[str, Any], str]] = [
     ({"kind": "conv", "per_cell": False, "channels": 3, "layers": 2}, "layers.0.weight"),
     ({"kind": "residual", "channels": 10**6, "blocks": 1000}, "first.weight"),
     ({"kind": "value_iteration", "maps": 10**6}, "scale"),
-    ({"kind": "value_iteration", "maps": 4, "iterations": 10**18}, "iterations=1000000000000000000"),
+    (
+        {"kind": "value_iteration", "maps": 4, "iterations": 10**18},
+        "iterations=1000000000000000000",
+    ),
     ({"kind": "table", "num_actions": 10**6}, "keys"),
     ({"kind": "tree", "num_actions": 10**6}, "feature"),
     ({"kind": ["mlp"]}, "of kind"),

@@ -230,9 +230,6 @@ FEW_PAIRS = 10_000
 NETWORK_UNITS = 64
 """Numbers for each input of a network."""
 
-MOST_HORIZON = 10**6
-"""Largest number of steps of a plan."""
-
 
 def check_declared_sizes(
     pair: Spaces, config: Mapping[str, Any], arrays: Mapping[str, Any]
@@ -255,9 +252,6 @@ def check_declared_sizes(
     stored = sum(array.nbytes for array in arrays.values())
     if inputs * each > FEW_PAIRS and inputs * each * 4 > stored:
         raise ValueError(f"spaces of {inputs * each:,} numbers, and a state of {stored:,} bytes")
-    horizon = config.get("horizon", 1)
-    if not isinstance(horizon, int) or horizon > MOST_HORIZON:
-        raise ValueError(f"horizon={shown(horizon)}; expected at most {MOST_HORIZON}")
 
 
 def new_name(kind: str, name: Any) -> Any:

@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.configuration import Configurable
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.validation import checked_count, checked_integer
 
 from .spaces import TableRows
 
@@ -201,7 +201,7 @@ class DiscreteActions(Configurable):
     """
 
     def __init__(self, count: int) -> None:
-        self.count = self.size = checked_integer("num_actions", count, 1)
+        self.count = self.size = checked_count("num_actions", count)
 
     def empty(self, capacity: int) -> npt.NDArray[Any]:
         """Return an empty column for `capacity` actions."""

@@ -7,7 +7,8 @@ linear function costs one addition for each active feature.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+import math
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +16,10 @@ import numpy.typing as npt
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled_with_arrays
 from dynamaze.common.configuration import Configurable
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.validation import check_entries, checked_count
 
 MAX_BUMPED = 32
 """Largest dimension with radial bases along each coordinate; images have many more."""
-
-MAX_FEATURES = 2**26
-"""Upper limit of the features of one map; the weights of one action take half a GiB."""
 
 
 class Features(Protocol):
@@ -119,7 +117,7 @@ class RadialBases(Configurable):
     def __init__(self, low: npt.ArrayLike, high: npt.ArrayLike, *, bumps: int = 16) -> None:
         self.low, self.high = np.asarray(low, np.float64), np.asarray(high, np.float64)
         self._middle, self._half = middle_and_half(self.low, self.high)
-        count = checked_integer("bumps", bumps, 2)
+        count = checked_count("bumps", bumps, 2)
         self._centres = np.linspace(-1.0, 1.0, count)
         self._has_bumps = np.isfinite(self.low) & np.isfinite(self.high) & (self.low < self.high)
         self.num_features = self.low.size + int(self._has_bumps.sum()) * count
@@ -145,7 +143,7 @@ class OneHotFeatures(Configurable):
         start: (d,) smallest values; 0 by default.
 
     Raises:
-        ValueError: for sizes below 1, or for more than `MAX_FEATURES` points.
+        ValueError: for sizes below 1, or for too many points.
     """
 
     num_active = 1
@@ -158,7 +156,8 @@ class OneHotFeatures(Configurable):
             raise ValueError(
                 f"sizes {self.sizes} with start {start!r}; expected sizes of at least 1"
             )
-        self.num_features = _checked_count(np.array(self.sizes))
+        check_entries(f"sizes={self.sizes}", *self.sizes)
+        self.num_features = math.prod(self.sizes)
 
     def active(self, vectors: FloatArray) -> IntArray:
         """Return the (batch, 1) index of each vector's point, the last coordinate fastest."""
@@ -186,7 +185,7 @@ class TileCoding(Configurable):
         tilings: number of grids; a power of two of at least 4 d is recommended.
 
     Raises:
-        ValueError: for invalid bounds, a number below 1, or more than `MAX_FEATURES` tiles.
+        ValueError: for invalid bounds, a number below 1, or too many tiles.
     """
 
     def __init__(
@@ -200,16 +199,16 @@ class TileCoding(Configurable):
         self.low, self.high = _bounds(low, high)
         if not (np.isfinite(self.low).all() and np.isfinite(self.high).all()):
             raise ValueError(f"box from {self.low} to {self.high}; tile coding needs finite bounds")
-        self.num_active = checked_integer("tilings", tilings, 1)
-        self.tiles = np.broadcast_to(np.asarray(tiles), self.low.shape).astype(np.int64)
-        if self.tiles.min() < 1:
-            raise ValueError(f"tiles={tiles!r}; expected at least 1 in each dimension")
+        self.num_active = checked_count("tilings", tilings)
+        checked = [checked_count("tiles", number) for number in np.atleast_1d(tiles).tolist()]
+        self.tiles = np.broadcast_to(np.array(checked), self.low.shape)
         # Tiling t of n is displaced by t (1, 3, 5, ...) / n of a tile, modulo 1: asymmetric
         # offsets by the first odd integers, as section 9.5.4 recommends (Miller and Glanz 1996).
         odd = 2 * np.arange(self.low.size) + 1
         steps = np.arange(self.num_active)[:, None] * odd % self.num_active
         self._offsets = steps / self.num_active
-        per_tiling = _checked_count(np.append(self.tiles + 1, self.num_active)) // self.num_active
+        check_entries(f"tiles={tiles}, tilings={tilings}", *(self.tiles + 1), self.num_active)
+        per_tiling = int(np.prod(self.tiles + 1))
         # Row-major strides: number of tiles for one step along each axis.
         below = np.append(np.cumprod((self.tiles + 1)[:0:-1])[::-1], 1)
         self._strides = below.astype(np.int64)
@@ -257,13 +256,6 @@ def _bounds(low: npt.ArrayLike, high: npt.ArrayLike) -> tuple[FloatArray, FloatA
             f"bounds {low!r} to {high!r}; expected (d,) numbers, each high above its low"
         )
     return below, above
-
-
-def _checked_count(sizes: npt.NDArray[Any]) -> int:
-    count = float(np.prod(sizes.astype(np.float64)))
-    if count > MAX_FEATURES:
-        raise ValueError(f"{count:.3g} features; expected at most {MAX_FEATURES}")
-    return int(count)
 
 
 def _as_dense(active: IntArray, num_features: int) -> FloatArray:

@@ -24,7 +24,7 @@ from dynamaze.common.arrays import FloatArray
 from dynamaze.common.deprecation import grouped_arguments
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.threads import one_torch_thread
-from dynamaze.common.validation import checked_choice, checked_integer
+from dynamaze.common.validation import checked_choice, checked_count, checked_integer
 
 from ..core.records import Stateful
 from ..core.ring_buffer import RingBuffer
@@ -89,12 +89,12 @@ class DeepBelief(BaseLearner):
     ) -> None:
         super().__init__(num_inputs, num_outputs)
         self.visible = checked_choice("visible", visible, VISIBLE)
-        self.hidden = tuple(checked_integer("hidden", units, 1) for units in hidden)
+        self.hidden = tuple(checked_count("hidden", units) for units in hidden)
         if not self.hidden:
             raise ValueError("hidden=(); expected at least one layer")
         self.pretrain = pretrain
-        self.pretraining_steps = checked_integer("pretraining_steps", pretraining_steps, 0)
-        self.tuning_steps = checked_integer("tuning_steps", tuning_steps, 0)
+        self.pretraining_steps = checked_count("pretraining_steps", pretraining_steps, 0)
+        self.tuning_steps = checked_count("tuning_steps", tuning_steps, 0)
         self.settings = settings
         inputs, targets = np.zeros((0, self.num_inputs)), np.zeros((0, self.num_outputs))
         self.memory = RingBuffer(self.settings.capacity, LabelledRows(inputs, targets))

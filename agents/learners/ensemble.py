@@ -26,7 +26,7 @@ import numpy.typing as npt
 from dynamaze.common.arrays import Float32Array, FloatArray
 from dynamaze.common.deprecation import grouped_arguments
 from dynamaze.common.threads import one_blas_thread
-from dynamaze.common.validation import checked_integer, checked_number
+from dynamaze.common.validation import checked_count, checked_integer, checked_number
 
 from ..core.records import Stateful
 from ..core.ring_buffer import RingBuffer
@@ -85,8 +85,8 @@ class ProbabilisticEnsemble(BaseLearner):
         seed: int = 0,
     ) -> None:
         super().__init__(num_inputs, num_outputs)
-        self.members = checked_integer("members", members, 1)
-        self.hidden = tuple(checked_integer("hidden", units, 1) for units in hidden)
+        self.members = checked_count("members", members)
+        self.hidden = tuple(checked_count("hidden", units) for units in hidden)
         self.settings = settings
         self.steps_per_row = checked_number("steps_per_row", steps_per_row, 0)
         self.bootstrap = bootstrap

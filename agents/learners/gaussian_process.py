@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.threads import one_blas_thread
-from dynamaze.common.validation import checked_choice, checked_integer, checked_number
+from dynamaze.common.validation import checked_choice, checked_count, checked_number
 
 from .gaussian_process_kernels import (
     KERNELS,
@@ -98,8 +98,8 @@ class GaussianProcess(BaseLearner):
         super().__init__(num_inputs, num_outputs)
         self.kernel = checked_choice("kernel", kernel, KERNELS)
         self.tune = tune
-        self.budget = checked_integer("budget", budget, 4)
-        self.tune_points = checked_integer("tune_points", tune_points, TUNE_FROM)
+        self.budget = checked_count("budget", budget, 4)
+        self.tune_points = checked_count("tune_points", tune_points, TUNE_FROM)
         self.noise = checked_number("noise", noise, *NOISE_BOUNDS)
         self._fixed = _lengths(length_scales, self.num_inputs)
         self.length_scales = np.ones(self.num_inputs) if self._fixed is None else self._fixed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -10,7 +11,7 @@ import numpy as np
 
 from dynamaze.common.arrays import Float32Array, FloatArray
 from dynamaze.common.configuration import set_checked
-from dynamaze.common.validation import checked_integer, checked_number
+from dynamaze.common.validation import check_entries, checked_count, checked_integer, checked_number
 
 from ..core.records import Stateful
 from .protocol import column_spreads, standardise
@@ -47,7 +48,7 @@ class TrainingSettings:
         set_checked(
             self,
             learning_rate=checked_number("learning_rate", self.learning_rate, 0, above=True),
-            batch_size=checked_integer("batch_size", self.batch_size, 1),
+            batch_size=checked_count("batch_size", self.batch_size),
             capacity=checked_integer("capacity", self.capacity, 1),
             min_spread=checked_number("min_spread", self.min_spread, 0),
         )
@@ -106,7 +107,8 @@ class Parameters(Stateful):
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self._shapes = dict(shapes)
-        size = sum(int(np.prod(shape)) for shape in shapes.values())
+        size = sum(math.prod(shape) for shape in shapes.values())
+        check_entries("num_inputs, num_outputs, hidden, members", size)
         self.values, self.gradients = np.zeros((2, size), dtype=np.float32)
         self._first, self._second, self._buffer = np.zeros((3, size), dtype=np.float32)
         self.steps = 0

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.validation import checked_count
 
 from ..core.records import part_of, prefixed
 from .protocol import BaseLearner, Estimate, Learner, checked_rows
@@ -38,8 +38,8 @@ class PerAction(BaseLearner):
         num_actions: int,
         num_outputs: int,
     ) -> None:
-        self.num_actions = checked_integer("num_actions", num_actions, 1)
-        super().__init__(checked_integer("num_inputs", num_inputs, 1) + num_actions, num_outputs)
+        self.num_actions = checked_count("num_actions", num_actions)
+        super().__init__(checked_count("num_inputs", num_inputs) + num_actions, num_outputs)
         self.learners = [make(num_inputs, num_outputs) for _ in range(self.num_actions)]
 
     def _learn(self, rows: FloatArray, targets: FloatArray) -> None:

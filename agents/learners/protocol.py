@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.validation import checked_count
 
 from ..core.records import Stateful
 
@@ -89,8 +89,8 @@ class BaseLearner(Stateful, ABC):
     """
 
     def __init__(self, num_inputs: int, num_outputs: int) -> None:
-        self.num_inputs = checked_integer("num_inputs", num_inputs, 1)
-        self.num_outputs = checked_integer("num_outputs", num_outputs, 1)
+        self.num_inputs = checked_count("num_inputs", num_inputs)
+        self.num_outputs = checked_count("num_outputs", num_outputs)
 
     def update(self, inputs: npt.ArrayLike, targets: npt.ArrayLike) -> None:
         """Learn from a batch; see `Learner`. An empty one changes nothing."""

@@ -40,7 +40,7 @@ import gymnasium as gym
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_choice, checked_integer, checked_number
+from dynamaze.common.validation import checked_choice, checked_count, checked_number
 
 from ..agent import Agent, EnvLike, resolve_env, spaces_of
 from ..checkpoint import read_agent
@@ -306,7 +306,7 @@ class FeaturePlanning(Planning):
     needs = frozenset({"expectation"})
 
     def __init__(self, planning_steps: int, *, of_states: bool) -> None:
-        self.planning_steps = checked_integer("planning_steps", planning_steps, 0)
+        self.planning_steps = checked_count("planning_steps", planning_steps, 0)
         self.of_states = of_states
 
     def plan(self, values: Any, model: Any, rng: np.random.Generator) -> None:

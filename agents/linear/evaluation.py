@@ -23,7 +23,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_integer, checked_number
+from dynamaze.common.validation import checked_count, checked_number
 
 from ..core.records import Stateful
 from ..learners.protocol import checked_rows
@@ -75,10 +75,10 @@ class LinearEvaluation(Stateful):
         threshold: float = 1e-8,
         count: str = "updates",
     ) -> None:
-        self.num_features = checked_integer("num_features", num_features, 1)
+        self.num_features = checked_count("num_features", num_features)
         self.step_size = checked_number("step_size", step_size, 0, above=True)
         self.gamma = checked_number("gamma", gamma, 0, 1)
-        self.planning_steps = checked_integer("planning_steps", planning_steps, 0)
+        self.planning_steps = checked_count("planning_steps", planning_steps, 0)
         self.sweeping = FeatureSweeping(self.num_features, sweep, threshold, count=count)
         self.model = LinearExpectation(
             self.num_features, 1, kind=model, prior_variance=prior_variance

@@ -12,15 +12,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.validation import checked_choice, checked_integer, checked_number
+from dynamaze.common.validation import (
+    check_entries,
+    checked_choice,
+    checked_count,
+    checked_number,
+)
 
 from ..core.records import Stateful
 from ..learners.linear import least_squares_gain
 
 KINDS = ("least_mean_squares", "recursive_least_squares")
-
-MAX_NUMBERS = 2**27
-"""Most entries of the matrices of all actions together: 1 GiB."""
 
 
 class LinearExpectation(Stateful):
@@ -62,15 +64,11 @@ class LinearExpectation(Stateful):
         prior_variance: float = 1e4,
     ) -> None:
         self.kind = checked_choice("model", kind, KINDS)
-        self.num_features = checked_integer("num_features", num_features, 1)
-        self.num_actions = checked_integer("num_actions", num_actions, 1)
+        self.num_features = checked_count("num_features", num_features)
+        self.num_actions = checked_count("num_actions", num_actions)
         variance = checked_number("prior_variance", prior_variance, 0, above=True)
         shape = (self.num_actions, self.num_features, self.num_features)
-        if float(np.prod(shape, dtype=np.float64)) > MAX_NUMBERS:
-            raise ValueError(
-                f"{num_features} features and {num_actions} actions; expected matrices of at most "
-                f"{MAX_NUMBERS} numbers together"
-            )
+        check_entries(f"num_features={num_features}, num_actions={num_actions}", *shape)
         self.leads, self.rewards = np.zeros(shape), np.zeros(shape[:2])
         self.counts = np.zeros(shape[:2])
         eye = np.eye(self.num_features) * variance

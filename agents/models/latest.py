@@ -8,7 +8,7 @@ import numpy as np
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.validation import checked_count
 
 from ..core.kernels import append_state, rules
 from ..values.table import target
@@ -146,7 +146,7 @@ class ForgettingLatest(LatestOutcome):
         include_untried: bool = False,
         window: int = 1000,
     ) -> None:
-        self.window = checked_integer("window", window, 1)
+        self.window = checked_count("window", window)
         super().__init__(num_states, num_actions, include_untried=include_untried)
 
     def _begin(self, include_untried: bool) -> Any:

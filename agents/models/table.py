@@ -9,6 +9,7 @@ import numpy as np
 
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays, spliced
+from dynamaze.common.validation import check_entries
 
 from ..core.kernels import sample_outcome, sample_transition, update_model, visited_pairs
 from ..core.records import Stateful, check_indices
@@ -49,6 +50,9 @@ class TableModel(ABC, Stateful):
     """Promises that `dynamaze.agents.checks` tests, some of its `PROMISES`."""
 
     def __init__(self, num_states: int, num_actions: int, *, include_untried: bool = False) -> None:
+        check_entries(
+            f"num_states={num_states}, num_actions={num_actions}", num_states, num_actions
+        )
         self.num_states = num_states
         self.num_actions = num_actions
         self.table: Any = self._begin(include_untried)

@@ -12,7 +12,7 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled
-from dynamaze.common.validation import checked_integer, checked_number
+from dynamaze.common.validation import checked_count, checked_number
 
 from ..core.kernels import (
     planned_backup,
@@ -94,7 +94,7 @@ class DynamicProgramming(TablePlanning):
 
     def __init__(self, *, tolerance: float = 1e-8, max_sweeps: int = 10_000) -> None:
         self.tolerance = checked_number("tolerance", tolerance, 0, above=True)
-        self.max_sweeps = checked_integer("max_sweeps", max_sweeps, 1)
+        self.max_sweeps = checked_count("max_sweeps", max_sweeps)
 
     def _empty_record(self, num_states: int, num_actions: int) -> ValueIterationRecord:
         return ValueIterationRecord(np.zeros(1), self.tolerance, self.max_sweeps)

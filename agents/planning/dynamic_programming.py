@@ -13,7 +13,7 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
-from dynamaze.common.validation import checked_choice, checked_integer, checked_number
+from dynamaze.common.validation import checked_choice, checked_count, checked_number
 
 from ..core.priority_queue import Queue, put
 from ..core.sparse_mdp import SparseMDP
@@ -100,7 +100,7 @@ def policy_iteration(
     """
     gamma, tolerance, max_sweeps = _checked(gamma, tolerance, max_sweeps)
     if evaluation_sweeps is not None:
-        checked_integer("evaluation_sweeps", evaluation_sweeps, 1)
+        checked_count("evaluation_sweeps", evaluation_sweeps)
     values = np.zeros(mdp.num_states)
     policy = np.zeros(mdp.num_states, dtype=np.int64)
     sweeps = 0
@@ -148,7 +148,7 @@ def _checked(gamma: float, tolerance: float, max_sweeps: int) -> tuple[float, fl
     return (
         checked_number("gamma", gamma, 0, 1),
         checked_number("tolerance", tolerance, 0, above=True),
-        checked_integer("max_sweeps", max_sweeps, 1),
+        checked_count("max_sweeps", max_sweeps),
     )
 
 

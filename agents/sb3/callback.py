@@ -26,7 +26,12 @@ from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.origin import Origin
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
-from dynamaze.common.validation import checked_choice, checked_integer, checked_number
+from dynamaze.common.validation import (
+    checked_choice,
+    checked_count,
+    checked_integer,
+    checked_number,
+)
 from dynamaze.common.version import __version__
 
 from ..checkpoint import split_state
@@ -118,8 +123,8 @@ class DynaCallback(BaseCallback):
         self.model_name = model if isinstance(model, str) else type(model).__name__
         self.world_model: Any = None if isinstance(model, str) else model
         self.real_ratio = checked_number("real_ratio", real_ratio, 0, 1)
-        self.rollout_length = checked_integer("rollout_length", rollout_length, 1)
-        self.rollouts = checked_integer("rollouts", rollouts, 1)
+        self.rollout_length = checked_count("rollout_length", rollout_length)
+        self.rollouts = checked_count("rollouts", rollouts)
         self.train_every = checked_integer("train_every", train_every, 1)
         self.retained_rounds = checked_integer("retained_rounds", retained_rounds, 1)
         self.warm_up = None if warm_up is None else checked_integer("warm_up", warm_up, 0)

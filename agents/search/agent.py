@@ -11,7 +11,7 @@ import numpy as np
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.deprecation import warn_renamed
 from dynamaze.common.registry import Registry
-from dynamaze.common.validation import checked_choice, checked_integer
+from dynamaze.common.validation import checked_choice, checked_count
 
 from ..agent import Agent, EnvLike, resolve_env, spaces_of
 from ..core.encoders import DISCRETE
@@ -151,7 +151,7 @@ class SearchPlanning(Planning):
     """
 
     def __init__(self, depth: int | None) -> None:
-        self.depth = None if depth is None else checked_integer("depth", depth, 1)
+        self.depth = None if depth is None else checked_count("depth", depth)
 
     def root_values(self, query: Query) -> FloatArray:
         """Return the (batch, actions) values that the searches find for their first actions."""

@@ -20,7 +20,7 @@ from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 from dynamaze.common.configuration import set_checked
 from dynamaze.common.deprecation import grouped_arguments
-from dynamaze.common.validation import checked_choice, checked_integer, checked_number
+from dynamaze.common.validation import checked_choice, checked_count, checked_number
 
 from ..agent import EnvLike
 from ..checkpoint import read_agent
@@ -220,7 +220,7 @@ class MonteCarloPlanning(SearchPlanning):
         settings: MonteCarloSettings = MonteCarloSettings(),
     ) -> None:
         super().__init__(depth)
-        self.simulations = checked_integer("simulations", simulations, 1)
+        self.simulations = checked_count("simulations", simulations)
         self.settings = settings
         self.learns_directly = "values" in (settings.policy, settings.leaf_value)
 

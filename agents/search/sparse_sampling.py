@@ -19,7 +19,7 @@ import numpy as np
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 from dynamaze.common.deprecation import renamed_arguments
-from dynamaze.common.validation import checked_choice, checked_integer
+from dynamaze.common.validation import checked_choice, checked_count
 
 from ..agent import EnvLike
 from ..core.kernels import sample_outcome
@@ -47,8 +47,8 @@ class SparsePlanning(SearchPlanning):
     """
 
     def __init__(self, width: int, depth: int, *, leaf_value: str = "zero") -> None:
-        super().__init__(checked_integer("depth", depth, 1))
-        self.width = checked_integer("width", width, 1)
+        super().__init__(checked_count("depth", depth))
+        self.width = checked_count("width", width)
         self.leaf_value = checked_choice("leaf_value", leaf_value, LEAF_VALUES)
         self.learns_directly = leaf_value == "values"
 

@@ -28,7 +28,7 @@ from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, compiled_with_arrays
 from dynamaze.common.configuration import set_checked
 from dynamaze.common.deprecation import grouped_arguments
-from dynamaze.common.validation import checked_integer, checked_number
+from dynamaze.common.validation import checked_count, checked_number
 
 from ..agent import EnvLike
 from ..core.kernels import sample_outcome
@@ -205,7 +205,7 @@ class TDPlanning(SearchPlanning):
         permanent: bool = False,
     ) -> None:
         super().__init__(depth)
-        self.simulations = checked_integer("simulations", simulations, 0)
+        self.simulations = checked_count("simulations", simulations, 0)
         self.settings = settings
         self.permanent = self.learns_directly = permanent
         self.needs = frozenset({"distribution"}) if self.simulations else frozenset()
@@ -335,7 +335,7 @@ class TDSearch(SearchAgent):
         epsilon: float = 0.0,
         seed: Seed = None,
     ) -> None:
-        checked = checked_integer("simulations", simulations, 1)
+        checked = checked_count("simulations", simulations)
         planning = TDPlanning(checked, depth=depth, settings=settings)
         super().__init__(env, planning, model=model, gamma=gamma, epsilon=epsilon, seed=seed)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from dynamaze.common.arrays import Float32Array, FloatArray
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.threads import one_torch_thread
-from dynamaze.common.validation import checked_integer, checked_number
+from dynamaze.common.validation import check_entries, checked_count, checked_number
 
 from ..core.encoders import Vectors
 from ..core.features import MAX_BUMPED, CoordinateFeatures, RadialBases
@@ -91,8 +91,8 @@ class NetworkValues(Stateful):
         self.learning_rate = checked_number("learning_rate", learning_rate, 0, 1, above=True)
         self.gamma = checked_number("gamma", gamma, 0, 1)
         self.initial_value = checked_number("initial_value", initial_value)
-        self.hidden = checked_integer("hidden", hidden, 1)
-        self.batch_size = checked_integer("batch_size", batch_size, 1)
+        self.hidden = checked_count("hidden", hidden)
+        self.batch_size = checked_count("batch_size", batch_size)
         self.target_rate = checked_number("target_rate", target_rate, 0, 1, above=True)
         self.features = (
             RadialBases(low, high, bumps=bumps)
@@ -100,6 +100,8 @@ class NetworkValues(Stateful):
             else CoordinateFeatures(low, high, bias=False)
         )
         self.size, self.num_actions = self.features.low.size, num_actions
+        check_entries(f"hidden={hidden}, bumps={bumps}", self.features.num_features, hidden)
+        check_entries(f"hidden={hidden}", hidden, hidden)
         self._waiting = no_transitions(self.size, num_actions)
         self._weights = [self._tensor(array) for array in self._initial_weights(rng)]
         self._target = [weight.clone() for weight in self._weights]

@@ -8,7 +8,7 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled, spliced
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import check_entries, checked_number
 
 from ..core.records import Stateful
 from ..core.spaces import Spaces, TableRows, count_actions
@@ -67,6 +67,9 @@ class TableValues(Stateful):
         self.learning_rate = checked_number("learning_rate", learning_rate, 0, 1, above=True)
         self.gamma = checked_number("gamma", gamma, 0, 1)
         start = checked_number("initial_value", initial_value)
+        check_entries(
+            f"num_states={num_states}, num_actions={num_actions}", num_states, num_actions
+        )
         self.q = np.full((num_states, num_actions), start)
 
     def values(self, observations: IntArray) -> FloatArray:

@@ -12,6 +12,7 @@ from dynamaze.common.validation import checked_integer
 
 from ..core.observations import COLOURS, KERNEL
 from .base import Student, as_floats, checked_shape
+from .shapes import check_size
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
@@ -74,6 +75,7 @@ class Convolution(Student):
             "layers": count,
             "per_cell": self.per_cell,
         }
+        check_size(self.config)
         planes, self.sides = self._input_size(self.observation_shape)
         self.channels = (planes, *[channels] * count)
         stride = 1 if self.per_cell else 2

@@ -14,6 +14,7 @@ from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_integer
 
 from .base import Student, as_floats, checked_shape
+from .shapes import check_size
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
@@ -54,6 +55,7 @@ class GRU(Student):
             "num_actions": self.num_actions,
             "width": self.width,
         }
+        check_size(self.config)
         self.memory: Tensor | None = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

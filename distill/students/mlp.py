@@ -9,6 +9,7 @@ from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_integer
 
 from .base import Student, as_floats, checked_shape
+from .shapes import check_size
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
@@ -52,6 +53,7 @@ class MLP(Student):
             "width": width,
             "layers": hidden,
         }
+        check_size(self.config)
         self.sizes = (prod(self.observation_shape), *[width] * hidden, actions)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -8,6 +8,7 @@ from dynamaze.common.validation import checked_integer
 from ..core.observations import CELL_FEATURES, KERNEL, MAZE_ACTIONS
 from .base import Student
 from .conv import at_cells, check_planes, split_planes
+from .shapes import check_size
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
@@ -33,6 +34,7 @@ class Residual(Student):
         self.channels = checked_integer("channels", channels, 1)
         self.blocks = checked_integer("blocks", blocks, 1)
         self.config = {"kind": "residual", "channels": channels, "blocks": blocks}
+        check_size(self.config)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.first = nn.Conv2d(2, channels, 3, stride=2, padding=1)

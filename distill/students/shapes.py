@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.validation import MOST_COUNT, MOST_ENTRIES, checked_integer
 
 from ..core.observations import CELL_FEATURES, COLOURS, KERNEL, MAZE_ACTIONS, PLANES
 
@@ -27,6 +27,9 @@ class ExpectedArray(NamedTuple):
 
 
 Arrays = Iterator[ExpectedArray]
+
+MOST_LAYERS, MOST_ITERATIONS = 1000, 10_000
+"""Largest numbers of layers or blocks, and of iterations of a value iteration network."""
 
 
 def names_of_fitting(
@@ -73,8 +76,22 @@ def shapes_of(config: Mapping[str, Any]) -> Arrays:
     return SHAPES[config["kind"]](config)
 
 
-def _size(config: Mapping[str, Any], name: str, low: int = 1) -> int:
-    return checked_integer(name, config[name], low)
+def check_size(config: Mapping[str, Any]) -> None:
+    """Check the number of weights of a student, before they are allocated.
+
+    Raises:
+        ValueError: for more than `MOST_ENTRIES`.
+    """
+    numbers = 0
+    for array in shapes_of(config):
+        numbers += prod(1 if length is None else length for length in array.shape)
+        if numbers > MOST_ENTRIES:
+            given = ", ".join(f"{name}={value}" for name, value in config.items())
+            raise ValueError(f"{given}: too large; expected at most {MOST_ENTRIES:,} weights")
+
+
+def _size(config: Mapping[str, Any], name: str, low: int = 1, high: int = MOST_COUNT) -> int:
+    return checked_integer(name, config[name], low, high)
 
 
 def _observation(config: Mapping[str, Any]) -> tuple[int, ...]:
@@ -89,7 +106,7 @@ def _layer(name: str, outputs: int, *inputs: int) -> Arrays:
 
 
 def _mlp(config: Mapping[str, Any]) -> Arrays:
-    hidden = _size(config, "layers", 0)
+    hidden = _size(config, "layers", 0, MOST_LAYERS)
     return _layers(config, repeat(_size(config, "width") if hidden else 0, hidden))
 
 
@@ -129,7 +146,7 @@ def convolved_map(config: Mapping[str, Any]) -> tuple[int, int, int]:
 def _convolution(config: Mapping[str, Any]) -> Arrays:
     rows, cols, inputs = convolved_map(config)
     channels = _size(config, "channels")
-    for number in range(_size(config, "layers")):
+    for number in range(_size(config, "layers", 1, MOST_LAYERS)):
         yield from _layer(f"layers.{number}", channels, inputs, 3, 3)
         inputs = channels
         rows, cols = (rows + 1) // 2, (cols + 1) // 2
@@ -140,7 +157,7 @@ def _convolution(config: Mapping[str, Any]) -> Arrays:
 def _residual(config: Mapping[str, Any]) -> Arrays:
     channels, walls_and_goals = _size(config, "channels"), PLANES - 1
     yield from _layer("first", channels, walls_and_goals, 3, 3)
-    for block in range(_size(config, "blocks")):
+    for block in range(_size(config, "blocks", 1, MOST_LAYERS)):
         for part in ("one", "two"):
             yield from _layer(f"body.{block}.{part}", channels, channels, 3, 3)
     # A transposed convolution has its inputs first.
@@ -152,6 +169,8 @@ def _residual(config: Mapping[str, Any]) -> Arrays:
 
 def _value_iteration(config: Mapping[str, Any]) -> Arrays:
     maps = _size(config, "maps")
+    if config.get("iterations") is not None:
+        _size(config, "iterations", high=MOST_ITERATIONS)
     shapes: dict[str, tuple[int, ...]] = {
         "scale": (), "sharpness": (),
         "move": (maps, KERNEL), "reward": (maps, 2, 3, 3), "bias": (maps,), "top": (1,),

@@ -15,6 +15,7 @@ from dynamaze.common.validation import checked_integer
 from ..core.dataset import Dataset
 from ..core.distributions import CATEGORICAL
 from ..core.policy import LogitPolicy
+from .shapes import check_size
 
 KEY_BYTES = 16
 """Length of a hash key; two different observations have equal keys with probability 2**-128."""
@@ -42,6 +43,7 @@ class TableStudent(LogitPolicy):
             "observation_shape": list(self.observation_shape),
             "num_actions": self.num_actions,
         }
+        check_size(self.config)
         self._rows: dict[bytes, int] = {}
         self._logits = np.zeros((1, self.num_actions))  # row 0 is for unknown observations
 

@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.optional_imports import optional_import
-from dynamaze.common.validation import checked_integer
+from dynamaze.common.validation import checked_count, checked_integer
 
 from ..core.dataset import Dataset
 from ..core.policy import LogitPolicy
+from .shapes import check_size
 from .table import checked_rows, flat_rows
 
 LEAF = -1
@@ -50,7 +51,7 @@ class DecisionTree(LogitPolicy):
     ) -> None:
         self.observation_shape = tuple(int(n) for n in observation_shape)
         self.num_actions = checked_integer("num_actions", num_actions, 1)
-        self.leaves = checked_integer("leaves", leaves, 2)
+        self.leaves = checked_count("leaves", leaves, 2)
         self.seed = checked_integer("seed", seed, 0)
         self.config = {
             "kind": "tree",
@@ -58,6 +59,7 @@ class DecisionTree(LogitPolicy):
             "num_actions": self.num_actions,
             "leaves": self.leaves,
         }
+        check_size(self.config)
         self._feature = np.array([LEAF])
         self._threshold = np.zeros(1)
         self._below = np.zeros((1, 2), dtype=np.int64)  # children: x <= threshold, x > threshold

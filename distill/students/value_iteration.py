@@ -10,6 +10,7 @@ from dynamaze.common.validation import checked_integer, checked_number
 from ..core.observations import KERNEL, MAZE_ACTIONS, iterations_for
 from .base import Student, TrainingOutput
 from .conv import at_cells, check_planes, split_planes
+from .shapes import check_size
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
@@ -98,6 +99,7 @@ class ValueIterationNetwork(Student):
             iterations = checked_integer("iterations", iterations, 1)
         self.iterations = iterations
         self.config = {"kind": "value_iteration", "maps": maps, "iterations": iterations}
+        check_size(self.config)
         self.register_buffer("scale", torch.tensor(checked_number("scale", scale, 0, above=True)))
         self.register_buffer(
             "sharpness", torch.tensor(checked_number("sharpness", sharpness, 0, above=True))

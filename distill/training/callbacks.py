@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -96,10 +97,20 @@ class EarlyStopping:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Restore what `get_state` returned."""
-        self.history = [(step, found) for step, found in state["history"]]
-        self.best, self._weights = state["best"], state["weights"]
-        self._waited = state["waited"]
+        """Restore what `get_state` returned.
+
+        Raises:
+            ValueError, TypeError: for something else; the present state is then unchanged.
+        """
+        history = [
+            (checked_integer("history", step, 0), _scores("history", found))
+            for step, found in state["history"]
+        ]
+        best, weights = _scores("best", state["best"]), state["weights"]
+        waited = checked_integer("waited", state["waited"], 0)
+        if set(weights) != set(best):
+            raise ValueError(f"weights of {list(weights)}; expected those of {list(best)}")
+        self.history, self.best, self._weights, self._waited = history, best, weights, waited
 
 
 class Checkpoints:
@@ -144,6 +155,13 @@ class TensorBoard:
         if step.step % self.every == 0:
             for name, loss in step.losses.items():
                 self.writer.add_scalar(f"loss/{name}", loss, step.step)
+
+
+def _scores(name: str, found: Mapping[str, Any]) -> dict[str, float]:
+    """Return the scores of students from a file, checked; one may be infinite or NaN."""
+    if not all(isinstance(score, Real) for score in found.values()):
+        raise TypeError(f"{name}={found!r}; expected numbers")
+    return dict(found)
 
 
 def _copy(student: Student) -> dict[str, Any]:

@@ -289,6 +289,10 @@ class Distiller:
     def resume(self, path: str | os.PathLike[str], callbacks: Sequence[Any] = ()) -> Distiller:
         """Restore a checkpoint of a distiller with the same arguments, also of version 0.1.
 
+        Args:
+            path: the file.
+            callbacks: those whose states it holds, in the order of `save`.
+
         Raises:
             dynamaze.common.storage.CheckpointError: (a ValueError) for a file that is cut short,
                 damaged, or of other students; then nothing is changed.
@@ -310,17 +314,14 @@ class Distiller:
             for name, part in parts.items():
                 check_weights(self.students[name], part)
             given = (self.source, *callbacks)
-            self._check_others(state["others"], given, path)
+            self._check_others(state["others"], state.get("names"), given, path)
             hidden, roots = state.get("hidden", {}), _numbered(callbacks)
             self._hidden.check(hidden, roots, path)
-            before = copy.deepcopy((self._own_state(), self._hidden.get_state(roots)))
+            before = copy.deepcopy((self._state(callbacks), self._hidden.get_state(roots)))
             try:
-                self._restore(state, hidden, roots)
-                for each, stored in zip(given, state["others"], strict=True):
-                    if stored is not None:
-                        each.set_state(stored)
+                self._restore(state, hidden, roots, given)
             except BaseException:
-                self._restore(*before, roots)
+                self._restore(*before, roots, given)
                 raise
         except CheckpointError:
             raise
@@ -329,7 +330,9 @@ class Distiller:
         return self
 
     @staticmethod
-    def _check_others(others: Sequence[Any], given: Sequence[Any], path: Any) -> None:
+    def _check_others(
+        others: Sequence[Any], names: Sequence[str] | None, given: Sequence[Any], path: Any
+    ) -> None:
         """Check that the stored states are those of a source and callbacks like the given ones."""
         if len(others) != len(given):
             raise CheckpointError(
@@ -342,23 +345,34 @@ class Distiller:
                     f"{path} holds {'no' if stored is None else 'a'} state in the place of "
                     f"{type(each).__name__}; expected the same source and callbacks"
                 )
+        if names not in (None, found := _class_names(given)):
+            raise CheckpointError(
+                f"{path} holds the states of {names}, the source and the callbacks; expected "
+                f"{found}, in this order"
+            )
 
-    def _restore(self, state: dict[str, Any], hidden: Any, roots: Any) -> None:
-        """Restore the students, their optimizers, the random numbers and the step."""
+    def _restore(
+        self, state: dict[str, Any], hidden: Any, roots: Any, others: Sequence[Any]
+    ) -> None:
+        """Restore the students, their optimizers, the random numbers, the step and the others."""
         for name, part in state["students"].items():
             restore_tensors(self.students[name], self.optimizers[name], part)
             self.own_rngs[name].bit_generator.state = part["rng"]
         self.rng.bit_generator.state = state["rng"]
         self.step = state["step"]
         self._hidden.set_state(hidden, roots)
+        for each, stored in zip(others, state["others"], strict=True):
+            if stored is not None:
+                each.set_state(stored)
 
     def _state(self, callbacks: Sequence[Any]) -> dict[str, Any]:
-        others = [
-            each.get_state() if hasattr(each, "get_state") else None
-            for each in (self.source, *callbacks)
-        ]
-        hidden = self._hidden.get_state(_numbered(callbacks))
-        return {**self._own_state(), "hidden": hidden, "others": others}
+        given = (self.source, *callbacks)
+        return {
+            **self._own_state(),
+            "names": _class_names(given),
+            "hidden": self._hidden.get_state(_numbered(callbacks)),
+            "others": [each.get_state() if hasattr(each, "get_state") else None for each in given],
+        }
 
     def _own_state(self) -> dict[str, Any]:
         return {
@@ -375,6 +389,10 @@ class Distiller:
                 for name, student in self.students.items()
             },
         }
+
+
+def _class_names(parts: Sequence[Any]) -> list[str]:
+    return [type(part).__qualname__ for part in parts]
 
 
 def _numbered(callbacks: Sequence[Any]) -> dict[str, Any]:

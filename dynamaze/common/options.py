@@ -17,7 +17,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from dynamaze.common.validation import checked_number
+from dynamaze.common.validation import MOST_COUNT, checked_number
 
 
 class Range(NamedTuple):
@@ -87,10 +87,10 @@ Runs = Annotated[int, Range(2, limit=10**7, reason="for an interval")]
 Seed = Annotated[int, Range(0, limit=10**18)]
 Seed32 = Annotated[int, Range(0, limit=2**32 - 1)]
 """Seed that torch and Stable-Baselines3 get as it is."""
-Count = Annotated[int, Range(1, limit=10**6)]
+Count = Annotated[int, Range(1, limit=MOST_COUNT)]
 Steps = Annotated[int, Range(1, limit=10**8)]
 """Real steps of a run that stores each."""
-PlanningSteps = Annotated[int, Range(0, limit=10**6)]
+PlanningSteps = Annotated[int, Range(0, limit=MOST_COUNT)]
 """Simulated updates after each real step, which are drawn at once."""
 Depth = Annotated[int, Range(1, limit=10**5)]
 """Steps of a search from its root."""

@@ -12,6 +12,12 @@ from typing import Any
 SHOWN_LENGTH = 200
 """Characters of a value that a message shows."""
 
+MOST_ENTRIES = 2**27
+"""Largest number of entries of an array whose size arguments declare: 1 GiB of float64."""
+
+MOST_COUNT = 10**6
+"""Largest number of steps, simulations or units: more of them fill the memory, or never end."""
+
 
 def printable(text: str) -> str:
     """Return a text with its control characters escaped, for a message.
@@ -86,6 +92,25 @@ def checked_integer(
 ) -> int:
     """Return a numeric argument as an int, after `checked_number` with `whole=True`."""
     return int(_checked(name, value, low, high, above=False, whole=True))
+
+
+def checked_count(name: str, value: object, low: float = 1, high: float = MOST_COUNT) -> int:
+    """Return a number of things that take memory or time, after `checked_integer`."""
+    return checked_integer(name, value, low, high)
+
+
+def check_entries(what: str, *lengths: int) -> None:
+    """Check the size of an array before it is allocated.
+
+    Args:
+        what: arguments that declare it, for the message.
+        lengths: factors of its number of entries.
+
+    Raises:
+        ValueError: for more than `MOST_ENTRIES`.
+    """
+    if math.prod(map(int, lengths)) > MOST_ENTRIES:
+        raise ValueError(f"{what}: too large; expected arrays of at most {MOST_ENTRIES:,} numbers")
 
 
 def checked_number(

@@ -6,7 +6,8 @@ is checked that each loader
 
 1. returns, or raises its one documented error, which names the file;
 2. takes at most 200 MB of memory and 2 s of CPU time;
-3. runs no code of the file: a pickle inside would make a folder.
+3. runs no code of the file: pickles that would make a folder stand in the place of each file,
+   behind its content, and in archives in the place of each member and beside them.
 
     python tests/trials/damaged_files.py --files 10000
 """
@@ -18,6 +19,7 @@ import contextlib
 import io
 import json
 import os
+import pickle  # noqa: TID251  # written, never loaded
 import sqlite3
 import tempfile
 import time
@@ -580,6 +582,65 @@ def archive(arrays: dict[str, Any]) -> bytes:
     return content.getvalue()
 
 
+class Pickled:
+    """Object whose pickle makes a folder when it is loaded."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.folder),)
+
+
+def planted(content: bytes, pickled: bytes, objects: bytes) -> Iterator[bytes]:
+    """Yield variants of a file with a pickle inside.
+
+    Args:
+        content: the valid file.
+        pickled: the pickle.
+        objects: the same as an array of objects in NumPy's format, which is a pickle, too.
+    """
+    yield from (pickled, objects, content + pickled)
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        return
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for name in members:
+        for member in (pickled, objects):
+            yield zipped({**members, name: member})
+    yield zipped({**members, "more.npy": objects, "more.pkl": pickled, "data.pkl": pickled})
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    """Return an archive with stored members."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return content.getvalue()
+
+
+def load_pickles(folder: Path, kinds: Sequence[FileKind]) -> Counter[str]:
+    """Load files with pickles in them, which none may run.
+
+    Raises:
+        AssertionError: if one did, or a loader raised another error than its own.
+    """
+    done: Counter[str] = Counter()
+    made = folder / "made by a pickle"
+    pickled, objects = pickle.dumps(Pickled(made)), io.BytesIO()
+    np.save(objects, np.array([Pickled(made)], dtype=object), allow_pickle=True)
+    for kind in kinds:
+        path = folder / kind.name
+        kind.make(path)
+        for content in planted(path.read_bytes(), pickled, objects.getvalue()):
+            path.write_bytes(content)
+            for load in kind.loads:
+                done[f"pickles {outcome(kind, load, path)}"] += 1
+                assert not made.exists(), f"{kind.name}, {load} ran a pickle"
+    return done
+
+
 def load_bombs(folder: Path, kinds: Sequence[FileKind]) -> Counter[str]:
     """Load each bomb by the loaders of its kind.
 
@@ -613,7 +674,9 @@ def main() -> None:
     kinds = [kind for name in options.groups for kind in GROUPS[name]()]
     with tempfile.TemporaryDirectory() as name:
         rng = np.random.default_rng(options.seed)
-        done = damage_files(Path(name), kinds, options.files, rng) + load_bombs(Path(name), kinds)
+        folder = Path(name)
+        done = load_pickles(folder, kinds) + damage_files(folder, kinds, options.files, rng)
+        done += load_bombs(folder, kinds)
     print(f"{options.files} files of {len(kinds)} kinds: {dict(done)}; one error for each loader")
 
 

@@ -26,6 +26,25 @@ def test_damaged_files_raise_one_error(tmp_path: Path) -> None:
     assert done["refused"] > 20
 
 
+def test_pickles_are_not_run(tmp_path: Path) -> None:
+    kinds = [kind for kind in damaged_files.basic_kinds() if kind.name != "store.sqlite"]
+    done = damaged_files.load_pickles(tmp_path, kinds)
+    assert done["pickles refused"] > 50
+
+
+def test_trial_notices_pickles_that_run(tmp_path: Path) -> None:
+    def load(path: Path) -> None:
+        try:
+            with np.load(path, allow_pickle=True) as archive:
+                list(archive.values())
+        except Exception:
+            raise CheckpointError(path.name) from None
+
+    (agent,) = (kind for kind in damaged_files.basic_kinds() if kind.name == "agent.npz")
+    with pytest.raises(AssertionError, match="ran a pickle"):
+        damaged_files.load_pickles(tmp_path, [replace(agent, loads=(load,))])
+
+
 def test_trial_notices_other_errors(tmp_path: Path) -> None:
     def load(path: Path) -> None:
         if b"runs = 3" not in path.read_bytes():

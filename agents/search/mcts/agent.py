@@ -21,7 +21,12 @@ import numpy as np
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.configuration import set_checked
 from dynamaze.common.deprecation import grouped_arguments
-from dynamaze.common.validation import checked_choice, checked_integer, checked_number
+from dynamaze.common.validation import (
+    MOST_COUNT,
+    checked_choice,
+    checked_count,
+    checked_number,
+)
 
 from ...agent import EnvLike
 from ...core.records import flatten, part_of, restore
@@ -58,6 +63,9 @@ from .uct import (
 
 LEAF_VALUES = ("rollout", "values")
 """Values of a new node."""
+
+MOST_NODES = 10 * MOST_COUNT
+"""Largest number of nodes of a tree, which are allocated at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +115,9 @@ class TreeSettings:
             ),
             transpositions=bool(self.transpositions),
             reuse=bool(self.reuse),
-            max_nodes=None if max_nodes is None else checked_integer("max_nodes", max_nodes, 1),
+            max_nodes=(
+                None if max_nodes is None else checked_count("max_nodes", max_nodes, 1, MOST_NODES)
+            ),
             outcome_widening=Widening.read("outcome_widening", self.outcome_widening),
         )
 
@@ -206,7 +216,7 @@ class TreeSearchPlanning(SearchPlanning):
         settings: TreeSettings = TreeSettings(),
     ) -> None:
         super().__init__(depth)
-        self.simulations = checked_integer("simulations", simulations, 1)
+        self.simulations = checked_count("simulations", simulations)
         self.settings = settings
         self.max_nodes = (
             max(4 * self.simulations, 1024) if settings.max_nodes is None else settings.max_nodes

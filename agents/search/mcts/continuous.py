@@ -11,7 +11,7 @@ from gymnasium import spaces
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.configuration import Configurable
-from dynamaze.common.validation import checked_integer, checked_number
+from dynamaze.common.validation import checked_count, checked_number
 
 from ...agent import EnvLike, resolve_env, spaces_of
 from ...core.encoders import VECTORS, Vectors
@@ -83,8 +83,8 @@ class ContinuousTreeSearch(Configurable):
         if widening is None:
             raise TypeError("action_widening=None; expected a pair of factor and exponent")
         self._settings = SimulatedSettings(
-            checked_integer("simulations", simulations, 1),
-            checked_integer("depth", depth, 1),
+            checked_count("simulations", simulations),
+            checked_count("depth", depth),
             checked_number("gamma", gamma, 0, 1),
             checked_number("exploration_constant", exploration_constant, 0),
             transpositions=False,

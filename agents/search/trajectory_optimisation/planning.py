@@ -28,7 +28,12 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.configuration import set_checked
-from dynamaze.common.validation import checked_choice, checked_integer, checked_number
+from dynamaze.common.validation import (
+    check_entries,
+    checked_choice,
+    checked_count,
+    checked_number,
+)
 
 from ...core.encoders import VectorActions
 from ...core.transitions import Transitions
@@ -199,7 +204,7 @@ class TrajectorySettings:
 
     def __post_init__(self) -> None:
         for name in ("num_candidates", "iterations", "particles", "elites"):
-            set_checked(self, **{name: checked_integer(name, getattr(self, name), 1)})
+            set_checked(self, **{name: checked_count(name, getattr(self, name))})
         for name in ("temperature", "init_std"):
             set_checked(self, **{name: checked_number(name, getattr(self, name), 0, above=True)})
         correlation = checked_number("temporal_correlation", self.temporal_correlation, 0, 1)
@@ -254,11 +259,17 @@ class TrajectoryOptimisationPlanning(SearchPlanning):
         settings: TrajectorySettings,
         planning_steps: int = 0,
     ) -> None:
-        self.horizon = checked_integer("horizon", horizon, 1)
+        self.horizon = checked_count("horizon", horizon)
         super().__init__(self.horizon)
         self.box, self.settings = box, settings
+        simulations = settings.num_candidates * settings.particles
+        check_entries(
+            f"num_candidates={settings.num_candidates}, particles={settings.particles}, "
+            f"horizon={horizon}",
+            *(simulations, self.horizon, max(size, len(box.low))),
+        )
         self.method = checked_choice("method", method, METHODS)
-        self.planning_steps = checked_integer("planning_steps", planning_steps, 0)
+        self.planning_steps = checked_count("planning_steps", planning_steps, 0)
         self.memory = VectorMemory(size, VectorActions(len(box.low)))
         self.plan_ahead = self._initial_plan()
         self._following: FloatArray | None = None  # expected observation; None: a new episode

@@ -118,12 +118,10 @@ def read_csv(path: str | os.PathLike[str]) -> Table:
             if len(set(header)) < len(header):
                 raise ValueError("two columns of one name")
             columns = [_Column() for _ in header]
-            while any(column.is_incomplete for column in columns):
-                for column in columns:
-                    column.begin()
-                for rows in _chunks(file, len(header)):
-                    for at, column in enumerate(columns):
-                        column.add([row[at] for row in rows])
+            left = max(MOST_TEXT_BYTES, MOST_TEXT_RATIO * os.fstat(file.fileno()).st_size)
+            for fields in _chunks(file, len(header)):
+                for column, texts in zip(columns, fields, strict=True):
+                    left -= column.add(texts, left)
     except (csv.Error, ValueError) as error:
         raise TableError(
             f"{path} is no table of UTF-8 text with a header ({error}); make it again, or move it "
@@ -144,69 +142,72 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-MOST_COLUMNS, MOST_LINE, MOST_COLUMN_BYTES = 10_000, 2**20, 10**8
-"""Limits of a table: columns, bytes of a line, and bytes of a column of text."""
+MOST_COLUMNS, MOST_LINE = 10_000, 2**20
+"""Limits of a table: columns, and bytes of a line."""
+
+MOST_TEXT_BYTES, MOST_TEXT_RATIO = 5 * 10**7, 8
+"""Bytes of the columns of text that are allowed for every file, and for each of its bytes."""
 
 CHUNK_FIELDS = 20_000
 """Fields that are read at once."""
 
 
 class _Column:
-    """Column whose dtype is that of all its fields: whole numbers, floats or text.
-
-    Attributes:
-        is_incomplete: True before the first reading, and if the column turned out to be text after
-            some of its fields were read as numbers: it is to be read again.
-    """
+    """Column whose dtype is that of all its fields: whole numbers, floats or text."""
 
     def __init__(self) -> None:
-        self.is_incomplete = True
-        self._kind: int = 0  # of `PARSERS`
+        self._kind = 0  # of `PARSERS`
         self._parts: list[npt.NDArray[Any]] = []
-        self._widest = self._rows = 0
+        self._numbers: list[str] = []  # the fields behind parts of numbers, joined: little memory
+        self._widest = self._rows = 0  # of text
 
-    def begin(self) -> None:
-        """Begin to read the file, unless the column is complete."""
-        if self.is_incomplete:
-            self._parts, self._widest, self._rows = [], 0, 0
-        self._is_skipped, self.is_incomplete = not self.is_incomplete, False
-
-    def add(self, texts: Sequence[str]) -> None:
-        """Add the fields of a chunk of rows.
+    def add(self, texts: Sequence[str], left: int) -> int:
+        """Add the fields of a chunk of rows, and return the bytes by which text grew.
 
         Raises:
-            ValueError: for text that would take too much memory.
+            ValueError: for text that grows by more bytes than are left.
         """
-        if self._is_skipped or self.is_incomplete:
-            return
-        self._rows += len(texts)
         while self._kind < len(PARSERS):
             with suppress(ValueError, OverflowError):
-                parse, dtype = PARSERS[self._kind]
-                self._parts.append(np.array(list(map(parse, texts)), dtype))
-                return
+                joined = SEPARATOR.join(texts)
+                if joined.count(SEPARATOR) < len(texts):
+                    parse, dtype = PARSERS[self._kind]
+                    self._parts.append(np.fromiter(map(parse, texts), dtype, len(texts)))
+                    self._numbers.append(joined)
+                    return 0
             self._kind += 1
-            self.is_incomplete = self._kind == len(PARSERS) and bool(self._parts)
+        earlier, self._numbers = self._numbers, []
+        if earlier:
+            self._parts = []
+        grown = 0
+        for chunk in (*(joined.split(SEPARATOR) for joined in earlier), texts):
+            grown += self._add_text(chunk, left - grown)
+        return grown
+
+    def _add_text(self, texts: Sequence[str], left: int) -> int:
+        before = self._rows * self._widest
+        self._rows += len(texts)
         self._widest = max(self._widest, *map(len, texts))
-        # A single long text makes all fields as long.
-        if 4 * self._rows * self._widest > MOST_COLUMN_BYTES and self._widest > MOST_WIDTH:
+        grown = 4 * (self._rows * self._widest - before)
+        if grown > left:  # a single long text makes all fields as long
             raise ValueError(f"{self._rows:,} rows with a field of {self._widest:,} characters")
         self._parts.append(np.array(texts))
+        return grown
 
     def whole(self) -> npt.NDArray[Any]:
         """Return the values of all rows."""
         return np.concatenate(self._parts) if self._parts else np.array([], PARSERS[0][1])
 
 
-MOST_WIDTH = 20
-"""Characters of text of any number of rows; a column of longer text has `MOST_COLUMN_BYTES`."""
+SEPARATOR = "\n"
+"""Character of no number that `csv.writer` writes."""
 
 PARSERS: Sequence[tuple[Callable[[str], float], Any]] = ((int, np.int64), (float, np.float64))
 """Kinds of numbers; each can hold those before it. Without any a column is text."""
 
 
-def _chunks(file: BinaryIO, width: int) -> Iterator[list[list[str]]]:
-    """Yield the rows below the header, in chunks."""
+def _chunks(file: BinaryIO, width: int) -> Iterator[list[tuple[str, ...]]]:
+    """Yield the columns of chunks of the rows below the header."""
     rows = _rows(file)
     next(rows)
     start = 2
@@ -214,7 +215,7 @@ def _chunks(file: BinaryIO, width: int) -> Iterator[list[list[str]]]:
         if set(map(len, chunk)) != {width}:
             number, found = next((n, len(r)) for n, r in enumerate(chunk, start) if len(r) != width)
             raise ValueError(f"line {number}: {found} fields; expected {width}")
-        yield chunk
+        yield list(zip(*chunk, strict=True))
         start += len(chunk)
 
 
@@ -225,7 +226,8 @@ def _rows(file: BinaryIO) -> Iterator[list[str]]:
     try:
         yield from csv.reader(text)
     finally:
-        text.detach()
+        if not file.closed:  # after an error
+            text.detach()
 
 
 def _check_lines(file: BinaryIO) -> None:

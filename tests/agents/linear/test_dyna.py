@@ -274,7 +274,7 @@ def test_load_requires_feature_object(tmp_path: Path) -> None:
         ({"model_rate": 2}, "model_rate"),
         ({"planning_rate": 0}, "planning_rate"),
         ({"planning_steps": -1}, "planning_steps"),
-        ({"features": TileCoding([0, 0], [1, 3], tiles=64)}, "matrices of at most"),
+        ({"features": TileCoding([0, 0], [1, 3], tiles=64)}, "num_features=.*too large"),
     ],
 )
 def test_linear_dyna_rejects_invalid_argument(change: dict[str, Any], match: str) -> None:

@@ -156,6 +156,32 @@ def test_size_argument_sets_parameters(number: str) -> None:
         assert sizes == sorted(set(sizes))
 
 
+@pytest.mark.parametrize("number", [10**12, 10**20])
+@pytest.mark.parametrize(
+    ("kind", "argument"),
+    [
+        ("mlp", "width"),
+        ("mlp", "layers"),
+        ("linear", "num_actions"),
+        ("gru", "width"),
+        ("conv", "channels"),
+        ("residual", "blocks"),
+        ("value_iteration", "maps"),
+        ("value_iteration", "iterations"),
+        ("table", "num_actions"),
+        ("tree", "leaves"),
+    ],
+)
+def test_huge_students_are_refused(kind: str, argument: str, number: int) -> None:
+    with pytest.raises(ValueError, match=rf"^{argument}={number}; expected"):
+        make_student(kind, **{**MADE.get(kind, SHAPE), argument: number})
+
+
+def test_students_of_too_many_weights_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"width=100000, layers=3: too large; expected at most"):
+        MLP((4,), 3, 10**5, layers=3)
+
+
 def test_mlp_matches_formula() -> None:
     student = MLP((2, 3), 4, 5, layers=2, seed=3)
     seen = np.random.default_rng(0).normal(size=(7, 2, 3))

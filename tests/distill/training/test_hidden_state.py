@@ -328,6 +328,69 @@ def test_callbacks_keep_their_state(tmp_path: Path) -> None:
     assert kept[1][0].history == whole[0].history
 
 
+class Steps:
+    """Callback with a state, which refuses negative numbers."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def __call__(self, step: Any) -> None:
+        self.number += 1
+
+    def get_state(self) -> Any:
+        return {"number": self.number}
+
+    def set_state(self, state: Any) -> None:
+        if state["number"] < 0:
+            raise ValueError(f"number={state['number']}")
+        self.number = state["number"]
+
+
+def test_callbacks_of_other_order_are_refused(tmp_path: Path) -> None:
+    def callbacks() -> tuple[Any, ...]:
+        return EarlyStopping(lambda students: {"student": 1.0}, every=1), Steps()
+
+    path = tmp_path / "c.npz"
+    stopping, steps = callbacks()
+    make().distil(1, [stopping, steps, Checkpoints(path, every=1, callbacks=(stopping, steps))])
+    other, (stopping, steps) = make(), callbacks()
+    with pytest.raises(CheckpointError, match=r"'EarlyStopping', 'Steps'\].*expected.*in this ord"):
+        other.resume(path, (steps, stopping))
+    assert (other.step, steps.number, stopping.history) == (0, 0, [])
+    other.resume(path, (stopping, steps))
+    assert (other.step, steps.number, stopping.history) == (1, 1, [(1, {"student": 1.0})])
+
+
+def test_failed_resume_leaves_callbacks_unchanged(tmp_path: Path) -> None:
+    path, first, second = tmp_path / "c.npz", Steps(), Steps()
+    made = make().distil(1, [first, second])
+    second.number = -1
+    made.save(path, (first, second))
+    first.number, second.number = 7, 8
+    with pytest.raises(CheckpointError, match="number=-1"):
+        make().resume(path, (first, second))
+    assert (first.number, second.number) == (7, 8)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"history": [[1, {"student": "x"}]]},
+        {"history": 5},
+        {"best": {"student": None}},
+        {"best": {}},
+        {"waited": -1},
+    ],
+)
+def test_early_stopping_refuses_forged_state(wrong: dict[str, Any]) -> None:
+    stopping = EarlyStopping(lambda students: {"student": 1.0}, every=1)
+    make().distil(1, stopping)
+    before = stopping.get_state()
+    with pytest.raises((TypeError, ValueError)):
+        stopping.set_state({**before, **wrong})
+    assert stopping.get_state() == before
+
+
 def test_callback_that_would_be_lost_is_refused(tmp_path: Path) -> None:
     stopping = EarlyStopping(lambda students: {"student": 1.0}, every=1)
     with pytest.raises(ValueError, match="EarlyStopping has a state that would be lost; expected"):

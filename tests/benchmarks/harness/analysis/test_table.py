@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 
+from dynamaze.benchmarks.harness.analysis import table as table_module
 from dynamaze.benchmarks.harness.analysis.table import (
     Table,
     TableError,
@@ -120,3 +122,25 @@ def test_read_csv_types_of_whole_column(tmp_path: Path) -> None:
 def read_csv_text(folder: Path, text: str) -> Table:
     (folder / "text.csv").write_text(text)
     return read_csv(folder / "text.csv")
+
+
+def test_read_csv_reads_rows_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = mock.Mock(wraps=table_module._chunks)
+    monkeypatch.setattr(table_module, "_chunks", counted)
+    monkeypatch.setattr(table_module, "CHUNK_FIELDS", 2)
+    (tmp_path / "t.csv").write_text('a\n01\n2\n"3\n"\n4\n5\nx\n')  # text from the 3rd row on
+    assert read_csv(tmp_path / "t.csv")["a"].tolist() == ["01", "2", "3\n", "4", "5", "x"]
+    counted.assert_called_once()
+
+
+def test_read_csv_refuses_text_of_one_long_field(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_module, "MOST_TEXT_BYTES", 1000)
+    monkeypatch.setattr(table_module, "CHUNK_FIELDS", 10)
+    for long in ("y" * 30, "1" * 30 + "y"):
+        (tmp_path / "t.csv").write_text("a,b\n" + "1,1\n" * 40 + f"1,{long}\n")
+        with pytest.raises(TableError, match=r"41 rows with a field of 3. characters"):
+            read_csv(tmp_path / "t.csv")
+        (tmp_path / "t.csv").write_text("a,b\n" + f"1,{long}\n" * 40)  # no more than its bytes
+        assert read_csv(tmp_path / "t.csv")["b"].tolist() == [long] * 40

@@ -12,8 +12,9 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import fields
 from importlib import import_module
 from inspect import getdoc
@@ -35,7 +36,7 @@ from dynamaze.common.options import (
     check_numbers,
     check_paths,
 )
-from dynamaze.common.validation import did_you_mean, printable
+from dynamaze.common.validation import did_you_mean, printable, shown
 
 EXIT_ERROR, EXIT_USAGE, EXIT_HANGUP, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 1, 2, 129, 130, 141
 
@@ -137,21 +138,49 @@ def run_command(name: str, command: Command, options: Sequence[str]) -> int:
         check_no_device(config)
         if not getattr(config, "dry_run", False):  # which leaves no file behind
             check_paths(config)
-        with heartbeat(f"dynamaze {name}"), compilation.announced():
+        with heartbeat(f"dynamaze {name}"), compilation.announced(), plain_warnings():
             run_parsed(module, config)
+    except (KeyboardInterrupt, Terminated):
+        if _stores_runs(config):
+            with suppress(OSError):  # the terminal is closed
+                print_error("interrupted; the same command goes on from the finished runs", 0)
+        raise
     except (ValueError, TypeError) as error:
         named = named_option(str(error), config)
         if named is None:
             raise
         raise OptionError(named) from error
     except gym.error.Error as error:  # its messages do not name the id
-        raise OptionError(f"{getattr(config, 'env_id', name)}: {error}") from error
+        env_id = getattr(config, "env_id", None)
+        raise OptionError(f"{name if env_id is None else shown(env_id)}: {error}") from error
     except Exception as error:
         if not isinstance(error, MemoryError | OverflowError) and not _is_numba(error):
             raise
         kind = "too little memory" if isinstance(error, MemoryError) else "too large a number"
         raise OptionError(f"{kind} for {' '.join(options) or name}: {error}") from error
     return 0
+
+
+def _stores_runs(config: Any) -> bool:
+    """Return True for the configuration of a command that runs what a store lacks."""
+    return hasattr(config, "store") and not (
+        getattr(config, "dry_run", True) or getattr(config, "plot_only", False)
+    )
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Print warnings of the code inside in one line, as errors, without a line of the source."""
+
+    def one_line(message: Warning | str, *_: Any, **__: Any) -> str:
+        return f"dynamaze: {printable(' '.join(str(message).split()))}\n"
+
+    usual = warnings.formatwarning
+    warnings.formatwarning = one_line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def import_command(name: str, command: Command) -> ModuleType:

@@ -64,7 +64,7 @@ EXPERIMENTS = {
     ),
     "compare": Command(
         "any agents, also of your own, in any environments: reward, regret and recovery",
-        '--agent DynaQ "DynaQ(planning_steps=50)" --env DynaMazeShortcut-v0 --steps 6000',
+        "--agent DynaQ DynaQPlus --steps 6000",
         "dynamaze.benchmarks.studies.compare",
     ),
     "models": Command(

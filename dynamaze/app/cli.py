@@ -9,7 +9,8 @@ commands that begin with them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 
 from ..benchmarks.harness.command_line import (
     EXIT_USAGE,
@@ -81,6 +82,9 @@ OLD_COMMANDS = {
 SHORT_COMMANDS = {"bench coverage": f"{RUN} coverage"}
 """Shorter words for a command."""
 
+COLUMNS = 80
+"""Width of the help, that of the narrowest usual terminal."""
+
 HELP = """\
 DynaMaze {version}: learning and planning in environments that change.
 
@@ -92,7 +96,7 @@ commands:
 experiments, for `bench run`:
 {experiments}
 
-environments, for `watch`, `play` and, after `import dynamaze`, `gymnasium.make`:
+environments, for `watch`, `play` and, after `import dynamaze`, `gym.make`:
 {environments}
 
 options:
@@ -100,10 +104,11 @@ options:
   --version    the version
 
 next:
-  dynamaze COMMAND --help                         all options of a command
-  python -m pydoc dynamaze.envs.DynaMazeEnv       the mazes: observations, rewards, changes
-  python -m pydoc dynamaze.agents.DynaQPlus       an agent; see also DynaQ and QLearning
-  {traceback}=1 dynamaze COMMAND ...     print an error's traceback, for a bug report
+  dynamaze COMMAND --help                     all options of a command
+  python -m pydoc dynamaze.envs.DynaMazeEnv   observations, rewards, changes
+  python -m pydoc dynamaze.agents.DynaQPlus   an agent; also DynaQ and QLearning
+  {traceback}=1 dynamaze COMMAND ...
+                                              an error's traceback, for a report
 """
 
 
@@ -216,16 +221,27 @@ def command_list(names: Sequence[str]) -> str:
             for name, command in SHORT_COMMANDS.items()
         },
     }
-    width = max(map(len, names))
     return "\n".join(
-        f"  {name:{width}}   {texts[name][0]}\n  {'':{width}}     {texts[name][1]}"
-        for name in names
+        f"{row}\n      {texts[name][1]}"
+        for name, row in zip(names, rows({name: texts[name][0] for name in names}), strict=True)
     )
 
 
 def experiment_list() -> str:
-    """Return a line for each experiment: its name and summary."""
-    width = max(map(len, EXPERIMENTS))
-    return "\n".join(
-        f"  {name:{width}}   {experiment.summary}" for name, experiment in EXPERIMENTS.items()
-    )
+    """Return the names and summaries of the experiments."""
+    return "\n".join(rows({name: each.summary for name, each in EXPERIMENTS.items()}))
+
+
+def rows(texts: Mapping[str, str]) -> list[str]:
+    """Return a row for each name with its text, in two columns that fit a terminal."""
+    column = max(map(len, texts)) + 5
+    return [
+        textwrap.fill(
+            text,
+            COLUMNS,
+            initial_indent=f"  {name}".ljust(column),
+            subsequent_indent=" " * column,
+            break_on_hyphens=False,
+        )
+        for name, text in texts.items()
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,7 @@ from ..common.options import (
     check_numbers,
 )
 from ..common.registration import ENVIRONMENTS
+from ..common.validation import naming, shown
 from ..viewer.environment import Camera, make_env
 from ..viewer.overlays import overlays_of
 from ..viewer.policies import FixedPolicyAgent
@@ -42,7 +44,7 @@ from ..viewer.window import (
     open_window,
 )
 from .watched_agents import watchable_agent
-from .watched_envs import make_agent_env, suited_agent
+from .watched_envs import agent_name, make_agent_env, suited_agent
 
 KEYS = (
     "space: pause or continue;  N or right arrow: one step;  + and -: speed;  Esc or Q: end\n"
@@ -203,7 +205,7 @@ def make_watched_env(config: Watch, student: LoadedPolicy | None = None) -> gym.
     if student is not None:
         options = dict(student.card.environment)
         student_env_id = options.pop("id", None)
-    env_id = config.env_id or student_env_id or DEFAULT_ENV_ID
+    env_id = _env_id(config, student_env_id)
     if env_id != student_env_id:  # only the observation applies to another environment
         names = {"observation"} & set(options) if env_id in ENVIRONMENTS else set()
         options = {name: options[name] for name in names}
@@ -255,7 +257,7 @@ def make_session(
     recorded = RecordStatistics(env, camera, config.gamma)
     agent: Watchable
     if student is None:
-        name = config.agent or suited_agent(_id(env), None).partition("(")[0]
+        name = config.agent or agent_name(suited_agent(_id(env), None))
         agent = make_agent(config, recorded)
     else:
         name = Path(config.policy or student.kind).name
@@ -281,23 +283,27 @@ def make_agent(config: Watch, env: gym.Env[Any, Any]) -> Watchable:
         ValueError: a number outside its range, or an unknown agent.
     """
     name = suited_agent(_id(env), config.agent)
-    if name not in TABLE_AGENTS:
-        seed = config.seed
-        if seed is None:
-            seed = int(np.random.SeedSequence().generate_state(1)[0] >> 1)
-        return watchable_agent(resolve_agent(name), env, seed, config.steps)
-    direct: dict[str, Any] = {
+    factory = _table_agent(config, name) if name in TABLE_AGENTS else resolve_agent(name)
+    seed = config.seed
+    if seed is None:
+        seed = int(np.random.SeedSequence().generate_state(1)[0] >> 1)
+    with naming(f"agent {shown(config.agent or agent_name(name))}"):
+        return watchable_agent(factory, env, seed, config.steps)
+
+
+def _table_agent(config: Watch, name: str) -> partial[Watchable]:
+    """Return the factory of one of `TABLE_AGENTS`."""
+    arguments: dict[str, Any] = {
         "learning_rate": config.learning_rate,
         "gamma": config.gamma,
         "epsilon": config.epsilon,
-        "seed": config.seed,
     }
-    planning: dict[str, Any] = {"planning_steps": config.planning_steps, "model": config.model}
     if name == "QLearning":
-        return QLearning(env, **direct)
+        return partial(QLearning, **arguments)
+    arguments |= {"planning_steps": config.planning_steps, "model": config.model}
     if name == "DynaQ":
-        return DynaQ(env, **direct, **planning)
-    return DynaQPlus(env, **direct, **planning, kappa=config.kappa)
+        return partial(DynaQ, **arguments)
+    return partial(DynaQPlus, **arguments, kappa=config.kappa)
 
 
 def opening_message(title: str, env: gym.Env[Any, Any], *, visible: bool = True) -> str:
@@ -308,6 +314,10 @@ def opening_message(title: str, env: gym.Env[Any, Any], *, visible: bool = True)
         steps = ", ".join(f"{step:,}" for step in maze.schedule.steps[1:9])
         changes = f", which changes at step {steps}" if steps else ""
     return f"{title}{changes}.\n{KEYS if visible else ''}".rstrip()
+
+
+def _env_id(config: Watch, default: str | None = None) -> str:
+    return (default or DEFAULT_ENV_ID) if config.env_id is None else config.env_id
 
 
 def _id(env: gym.Env[Any, Any]) -> str:
@@ -327,12 +337,14 @@ def _checked(config: Watch) -> Watch:
                 f"agent {config.agent!r} and policy {config.policy!r}; expected one of them"
             )
         config = replace(config, policy=config.agent, agent=Watch.agent)
-    agent = suited_agent(config.env_id or DEFAULT_ENV_ID, config.agent)
+    agent = suited_agent(_env_id(config), config.agent)
     if agent not in TABLE_AGENTS:
+        named = agent_name(agent)
         for name in TABLE_OPTIONS:
-            if getattr(config, name) != getattr(Watch, name):
+            value = getattr(config, name)
+            if value != getattr(Watch, name):
                 raise ValueError(
-                    f"{name}={getattr(config, name)!r} with agent {agent!r}; expected it "
-                    f'in parentheses, as in --agent "DynaQ({name}={getattr(config, name)!r})"'
+                    f"{name}={value!r} with agent {named!r} in this environment; expected it in "
+                    f'parentheses, as in --agent "DynaQ({name}={value!r})"'
                 )
     return config

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 
 from dynamaze.agents.core.spaces import Spaces, read_spaces
-from dynamaze.benchmarks.harness.agent_runs.resolver import AGENTS, load_sb3_model
+from dynamaze.benchmarks.harness.agent_runs.resolver import AGENTS, load_sb3_model, read_call
 from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.common.storage import CheckpointError, read_checkpoint
 from dynamaze.envs import GridEnv
@@ -20,14 +20,19 @@ from ..viewer.environment import make_env
 TABLE_AGENT = "DynaQPlus"
 """Default agent where observations can be numbered."""
 
-_LEARNS = 'values="tile_coding", learning_rate=0.3, initial_value=1.0'
-_SIMULATES = 'values="tile_coding", model="simulator", simulations=40, depth=25'
-POINT_AGENTS = {
-    "QLearning": f"QLearning({_LEARNS})",
-    "DynaQ": f'DynaQ({_LEARNS}, model="stored_experience", planning_steps=20)',
-    **{name: f"{name}({_SIMULATES})" for name in ("MonteCarloSearch", "TreeSearch")},
+_LEARNS = {"values": "tile_coding", "learning_rate": 0.3, "initial_value": 1.0}
+_SIMULATES = {"values": "tile_coding", "model": "simulator"}
+POINT_AGENTS: Mapping[str, Mapping[str, Any]] = {
+    "QLearning": _LEARNS,
+    "DynaQ": {**_LEARNS, "model": "stored_experience", "planning_steps": 20},
+    "SparseSampling": {**_SIMULATES, "width": 2, "depth": 3},
+    "MonteCarloSearch": {**_SIMULATES, "simulations": 40, "depth": 25},
+    "TreeSearch": {**_SIMULATES, "simulations": 40, "depth": 25},
 }
-"""Name without arguments -> the agent with those that suit a point in a maze: it has no table."""
+"""Agent -> the arguments that suit a point in a maze, which no table can hold."""
+
+TABLE_ONLY = ("DynaQPlus", "ForwardSearch", "TDSearch", "Dyna2")
+"""Agents without another form of values than a table."""
 
 BOX_ACTIONS = (
     "TrajectoryOptimisation",
@@ -56,13 +61,36 @@ def suited_agent(env_id: str, agent: str | None) -> str:
 
     Args:
         env_id: id of the environment.
-        agent: as of `resolve_agent`; None for the default. A name alone has the arguments that suit
-            the environment.
+        agent: as of `resolve_agent`; None for the default. Arguments that are not given are those
+            that suit the environment.
+
+    Raises:
+        ValueError: if the agent needs a table and the environment is a point in a maze.
     """
+    if not is_point(env_id):
+        return TABLE_AGENT if agent is None else agent
+    agent = "DynaQ" if agent is None else agent
+    name = agent_name(agent)
+    if name in TABLE_ONLY:
+        expected = ", ".join(each for each in AGENTS if each not in TABLE_ONLY)
+        raise ValueError(
+            f"agent {agent!r} needs a table, which {env_id} has none of; expected one of {expected}"
+        )
+    if name not in POINT_AGENTS:
+        return agent
+    arguments = {**POINT_AGENTS[name], **read_call("agent", agent).arguments}
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+
+
+def is_point(env_id: str) -> bool:
+    """Return True if an environment is a point in a maze."""
     entry = ENVIRONMENTS.get(env_id)
-    if entry is not None and "Continuous" in entry.name:
-        return POINT_AGENTS.get(agent or "DynaQ", agent or "")
-    return agent or TABLE_AGENT
+    return entry is not None and "Continuous" in entry.name
+
+
+def agent_name(agent: str) -> str:
+    """Return the name of an agent without its arguments."""
+    return agent.partition("(")[0].strip()
 
 
 def make_agent_env(env_id: str, agent: str, options: dict[str, Any]) -> gym.Env[Any, Any]:
@@ -76,12 +104,20 @@ def make_agent_env(env_id: str, agent: str, options: dict[str, Any]) -> gym.Env[
 
     Raises:
         gymnasium.error.Error: unknown id.
-        ValueError: invalid option, or a file of an agent that cannot be read.
+        ValueError: invalid option, or a file of an agent that cannot be read, or whose spaces the
+            environment does not have.
     """
     stored = stored_spaces(agent)
     if stored is not None:
-        return _env_with(env_id, stored, options)
-    name = agent.partition("(")[0].strip()
+        env = _env_with(env_id, stored, options)
+        if not _has(env, stored):
+            env.close()
+            raise ValueError(
+                f"agent {agent!r} has observations {stored.observation} and actions "
+                f"{stored.action}; {env_id} has {env.observation_space} and {env.action_space}"
+            )
+        return env
+    name = agent_name(agent)
     if env_id == GENERATED and name in AGENTS and name not in SEARCHES:
         options = {"levels": 1, **options}
     env = make_env(env_id, table=name in AGENTS, **options)
@@ -101,7 +137,8 @@ def stored_spaces(agent: str) -> Spaces | None:
     """
     suffix = Path(agent).suffix
     if suffix == ".zip":
-        model = load_sb3_model(agent)
+        # By the same path as later, so that Python shows its warning once.
+        model = load_sb3_model(Path(agent).resolve())
         return Spaces(model.observation_space, model.action_space)
     if suffix != ".npz":
         return None

@@ -51,9 +51,11 @@ def find_overlay(given: str) -> str:
     Raises:
         ValueError: unknown overlay.
     """
-    words = given.strip().lower().replace("-", " ").replace("_", " ")
-    named = {overlay_title(name): name for name in OVERLAYS}
-    return named[words] if words in named else checked_choice("overlay", given, OVERLAYS)
+    if given in OVERLAYS:
+        return given
+    named = {overlay_title(name).replace(" ", "-"): name for name in OVERLAYS}
+    words = given.strip().lower().replace(" ", "-").replace("_", "-")
+    return named[words] if words in named else named[checked_choice("overlay", given, named)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -260,7 +260,7 @@ def _check_arguments(text: str, agent: Any, arguments: Mapping[str, Any]) -> Non
     if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known.values()):
         return
     for name in arguments:
-        if name not in known:
+        if name not in known or name in ("env", "seed"):  # the caller's
             names = [each for each in known if each not in ("env", "seed")]
             raise ValueError(
                 f"agent {text!r}; {agent.__name__} has no argument {name!r}; expected one of "
@@ -270,9 +270,12 @@ def _check_arguments(text: str, agent: Any, arguments: Mapping[str, Any]) -> Non
 
 def _is_id(name: str) -> bool:
     """Return True if Gymnasium knows an id; imports the module of `module:id`."""
+    module, _, name = name.rpartition(":")
     try:
+        if module:
+            importlib.import_module(module)
         gym.spec(name)
-    except (gym.error.Error, ModuleNotFoundError, ValueError):
+    except (gym.error.Error, ModuleNotFoundError, ValueError, TypeError):
         return False
     return True
 
@@ -330,7 +333,7 @@ class StableBaselinesAgent:
         try:
             return self.algorithm(policy, env, seed=seed, **{"device": "cpu", **arguments})
         except AssertionError as error:  # the library's way to refuse spaces
-            raise ValueError(f"agent {self.algorithm.__name__}: {error}") from error
+            raise ValueError(str(error)) from error
 
     def _policy(self, space: spaces.Space[Any]) -> str:
         if isinstance(space, spaces.Dict):

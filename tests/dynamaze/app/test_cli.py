@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 from dynamaze.app import cli, play
 from dynamaze.benchmarks.harness import command_line
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
+from dynamaze.benchmarks.harness.running.termination import Terminated
 from dynamaze.common.registration import ENVIRONMENTS
 from dynamaze.common.version import __version__
 
@@ -42,22 +45,34 @@ def dynamaze(*arguments: str, cwd: Path | None = None, **variables: str) -> Any:
     )
 
 
+def unwrapped(text: str) -> str:
+    """Return a text with its lines joined, as no summary is broken within a word."""
+    return " ".join(text.split())
+
+
 def test_help_lists_commands_and_environments() -> None:
     run = dynamaze("--help")
     assert (run.returncode, run.stderr) == (0, "")
+    texts = unwrapped(run.stdout)
     listed = cli.listed_commands()
     assert len(listed) >= 12
     for name in listed:
         assert f"\n  {name} " in run.stdout
         if name in cli.COMMANDS:
             command = cli.COMMANDS[name]
-            assert command.summary in run.stdout
+            assert command.summary in texts
             assert f"dynamaze {name} {command.example}".rstrip() in run.stdout
     for name, experiment in EXPERIMENTS.items():
         assert f"\n  {name} " in run.stdout
-        assert experiment.summary in run.stdout
+        assert experiment.summary in texts
     for name in ENVIRONMENTS:
         assert f"\n  {name}\n" in run.stdout
+
+
+@pytest.mark.parametrize("group", ["", cli.RUN])
+def test_help_fits_terminal(group: str) -> None:
+    text = cli.command_list(cli.listed_commands(group)) if group else cli.help_text()
+    assert [line for line in text.splitlines() if len(line) > cli.COLUMNS] == []
 
 
 @pytest.mark.parametrize("arguments", [(), ("-h",), ("help",)])
@@ -116,7 +131,7 @@ def test_group_lists_its_commands(group: str, arguments: tuple[str, ...]) -> Non
     run = dynamaze(*group.split(), *arguments)
     assert (run.returncode, run.stderr) == (0, "")
     for name, command in cli.COMMANDS.items():
-        assert (command.summary in run.stdout) == name.startswith(f"{group} ")
+        assert (command.summary in unwrapped(run.stdout)) == name.startswith(f"{group} ")
 
 
 def test_bench_lists_its_commands() -> None:
@@ -141,7 +156,7 @@ def test_bench_coverage_is_short() -> None:
 def test_bench_list_names_experiments(arguments: tuple[str, ...]) -> None:
     run = dynamaze("bench", "list", *arguments)
     assert (run.returncode, run.stderr) == (0, "")
-    assert [line.split()[0] for line in run.stdout.splitlines()] == list(EXPERIMENTS)
+    assert re.findall(r"^  (\S+)", run.stdout, re.MULTILINE) == list(EXPERIMENTS)
     wrong = dynamaze("bench", "list", "--all")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "has no option '--all'" in wrong.stderr
@@ -301,6 +316,42 @@ def test_command_errors_become_exit_codes(
     monkeypatch.setattr("dynamaze.app.play.main", raiser(error))
     assert cli.main(["play"]) == status
     assert capsys.readouterr().err == printed
+
+
+INTERRUPTED = "dynamaze: interrupted; the same command goes on from the finished runs\n"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Terminated(143)])
+@pytest.mark.parametrize(
+    ("options", "printed"),
+    [([], INTERRUPTED), (["--dry-run"], ""), (["--plot-only"], "")],
+)
+def test_interrupted_runs_can_go_on(
+    error: BaseException,
+    options: list[str],
+    printed: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run_parsed(module: Any, config: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(command_line, "run_parsed", run_parsed)
+    assert cli.main(["figures", *options]) in (130, 143)
+    assert capsys.readouterr().err == printed
+
+
+def test_warning_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_parsed(module: Any, config: Any) -> None:
+        print(warnings.formatwarning("two\nlines \x1b", UserWarning, "file.py", 3), end="")
+
+    usual = warnings.formatwarning
+    monkeypatch.setattr(command_line, "run_parsed", run_parsed)
+    assert cli.main(["play"]) == 0
+    assert capsys.readouterr().out == "dynamaze: two lines \\x1b\n"
+    assert warnings.formatwarning is usual
 
 
 def test_missing_library_names_extra(

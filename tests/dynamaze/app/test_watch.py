@@ -18,6 +18,8 @@ import pytest
 
 from dynamaze.agents import Agent, DynaQ
 from dynamaze.app.watch import Watch, main, make_session, make_watched_env
+from dynamaze.app.watched_envs import POINT_AGENTS, TABLE_ONLY, suited_agent
+from dynamaze.benchmarks.harness.agent_runs.resolver import AGENTS, read_call
 from dynamaze.envs import DynaMazeEnv
 from dynamaze.envs.rendering import OVERLAYS, pressed_key
 from dynamaze.envs.rendering.recorder import Recorder
@@ -405,8 +407,53 @@ def test_watch_checkpoint_gets_its_observations(
 
 def test_watch_refuses_agent_of_other_actions(pygame: Any) -> None:
     pytest.importorskip("stable_baselines3", reason="SAC needs it")
-    with pytest.raises(ValueError, match=r"agent SAC: .*Discrete"):
+    with pytest.raises(ValueError, match=r"agent 'SAC': .*Discrete"):
         main(Watch(agent="SAC", steps=1))
+
+
+POINT = "DynaMazeContinuous-v0"
+
+
+@pytest.mark.parametrize("agent", TABLE_ONLY)
+def test_point_has_no_table(agent: str) -> None:
+    with pytest.raises(ValueError, match=f"agent '{agent}' needs a table, .* one of QLearning"):
+        make_watched_env(Watch(POINT, agent=agent))
+
+
+def test_point_agents_keep_given_arguments() -> None:
+    suited = read_call("agent", suited_agent(POINT, 'DynaQ(model="linear")'))
+    assert suited.arguments == {**POINT_AGENTS["DynaQ"], "model": "linear"}
+    assert {*POINT_AGENTS, *TABLE_ONLY} < set(AGENTS)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"agent": ""}, "agent ''; expected NAME"),
+        ({"agent": "DynaQ(seed=-1)"}, "DynaQ has no argument 'seed'"),
+        ({"agent": "TreeSearch(simulations=2)"}, r"agent 'TreeSearch.*': simulations=2 with 4"),
+        ({"agent": "TrajectoryOptimisation"}, "agent 'TrajectoryOptimisation': action space Disc"),
+        ({"env_id": "CartPole-v1"}, "agent 'DynaQPlus': observation space Box"),
+        ({"env_id": POINT, "kappa": 2.0}, r'kappa=2.0 with agent .* "DynaQ\(kappa=2.0\)"'),
+        ({"overlay": ("nothing",)}, r"overlay='nothing'; expected one of \['state-values', 'act"),
+    ],
+)
+def test_watch_refusal_names_option(pygame: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        main(Watch(**options, steps=1))
+
+
+@pytest.mark.filterwarnings("ignore:.*holds pickles")
+def test_watch_sb3_model(pygame: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sb3 = pytest.importorskip("stable_baselines3", reason="the model is one of its own")
+    path = str(tmp_path / "model.zip")
+    env = gym.make("DynaMaze-v0", observation="coordinates")
+    sb3.DQN("MlpPolicy", env, buffer_size=10, policy_kwargs={"net_arch": [4]}).save(path)
+    main(Watch("DynaMaze-v0", agent=path, steps=3, fps=0, seed=1))
+    assert "model.zip in DynaMaze-v0: 3 steps" in capsys.readouterr().out
+    for other in (POINT, "CartPole-v1", "DynaMazeLoCA-v0"):
+        with pytest.raises(ValueError, match=f"model.zip' has observations .*; {other} has "):
+            make_watched_env(Watch(other, agent=path))
 
 
 def test_watch_layout_from_file(
@@ -539,18 +586,22 @@ def test_video_and_screenshot_keys(
         assert image.size == (576, 480)
 
 
+TEMPORARY = ".dynamaze-*.part"
+"""Names of files that are being written."""
+
+
 def test_killed_recording_leaves_temporary_file(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "dynamaze", "watch", "--fps", "0", "--save", "video.gif"]
     pipe = subprocess.PIPE
     environment = {**os.environ, "SDL_VIDEODRIVER": "dummy"}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=pipe) as process:
         for _ in range(600):
-            if list(tmp_path.glob(".*.tmp")):
+            if list(tmp_path.glob(TEMPORARY)):
                 break
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(0.05)
         process.kill()
-    assert [path.suffix for path in tmp_path.iterdir()] == [".tmp"]
+    assert [path.match(TEMPORARY) for path in tmp_path.iterdir()] == [True]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no signals to send")
@@ -568,7 +619,9 @@ def test_interrupt_keeps_video(tmp_path: Path, interruptible: list[str]) -> None
         stderr=pipe,
         text=True,
     ) as process:
-        while not list(tmp_path.glob(".*.tmp")):
+        for _ in range(600):
+            if list(tmp_path.glob(TEMPORARY)):
+                break
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(0.05)
         process.send_signal(signal.SIGINT)

@@ -37,8 +37,8 @@ def test_overlays_table_lists_all_names() -> None:
     assert [find_overlay(given) for given in ("q", " Action_Values ", "search-tree visits")] == [
         "q", "q", "tree",
     ]  # fmt: skip
-    with pytest.raises(ValueError, match=r"overlay='qq'; expected one of .*did you mean"):
-        find_overlay("qq")
+    with pytest.raises(ValueError, match=r"overlay='polcy'; .*'state-values', .*did you mean"):
+        find_overlay("polcy")
     assert overlays(**GIVEN).names == tuple(GIVEN)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dynamaze.common.atomic_files import TEMPORARY
 from dynamaze.envs.rendering import Animation, FramePainter, Recorder, Scene
 from dynamaze.envs.rendering.scene import Frame
 from dynamaze.envs.rendering.video_files import LARGEST_ERROR
@@ -181,7 +182,7 @@ def test_killed_recording_leaves_temporary_file(tmp_path: Path, suffix: str) -> 
     killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
     assert killed.returncode != 0
     assert not path.exists()
-    assert all(name.endswith(".tmp") for name in leftovers(tmp_path))
+    assert all(TEMPORARY.fullmatch(name) for name in leftovers(tmp_path))
     Animation(maze_frames(2)).save(path)
     assert len(read_frames(path)) == 2
 

@@ -120,6 +120,7 @@ def test_resolve_agent_refuses(text: str, message: str) -> None:
 def test_resolve_env() -> None:
     env: Any = resolve_env("DynaMaze-v0(slip_probability=0.25)")()
     assert env.unwrapped.layout.slip_probability == 0.25
+    assert resolve_env("dynamaze:DynaMaze-v0")().spec.id == "DynaMaze-v0"  # type: ignore[union-attr]
     with pytest.raises(ValueError, match="did you mean 'FrozenLake-v1'"):
         resolve_env("FrozenLak-v1")
 

@@ -369,9 +369,9 @@ class Distiller:
         given = (self.source, *callbacks)
         return {
             **self._own_state(),
+            "others": [each.get_state() if hasattr(each, "get_state") else None for each in given],
             "names": _class_names(given),
             "hidden": self._hidden.get_state(_numbered(callbacks)),
-            "others": [each.get_state() if hasattr(each, "get_state") else None for each in given],
         }
 
     def _own_state(self) -> dict[str, Any]:

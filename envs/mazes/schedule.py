@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.configuration import fields_repr
-from dynamaze.common.reading import read_bytes
 from dynamaze.common.validation import (
     checked_choice,
     checked_integer,
@@ -341,10 +340,11 @@ def _is_file(name: str) -> bool:
 
 
 def _from_file(path: Path, rewards: Rewards, slip: float) -> Schedule:
+    from dynamaze.common.reading import read_bytes  # most layouts come from no file
+
     try:
-        text = read_bytes(path, 8 * MAX_CELLS).decode(
-            "utf-8-sig"
-        )  # an editor's mark may come first
+        # An editor's mark may come first.
+        text = read_bytes(path, 8 * MAX_CELLS).decode("utf-8-sig")
         return Schedule.from_text(text, rewards, slip)
     except OSError as error:
         raise LayoutError(f"layout file {path} cannot be read: {error.strerror}") from None

@@ -145,7 +145,7 @@ def test_window_shows_every_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[np.ndarray] = []
 
     class Recorder:
-        closed_by_user, resized_to = False, None
+        closed_by_user, resized_to = False, (96, 32)  # the size of the array
 
         def __init__(self, title: str, *, fps: float) -> None:
             assert (title.partition(" (")[0], fps) == ("DynaMazeEnv", 30)

@@ -432,7 +432,9 @@ class Agent(Configurable):
         """
         own = Logger()
         alone = {"logger": own, "_own_logger": own, "_log": None, "_vec_env": None}
-        buffers = {name: deque(maxlen=WINDOW) for name in ("ep_info_buffer", "ep_success_buffer")}
+        buffers: dict[str, Any] = {
+            name: deque(maxlen=WINDOW) for name in ("ep_info_buffer", "ep_success_buffer")
+        }
         return {**self.__dict__, **alone, **buffers, "start_time": 0}
 
     @property

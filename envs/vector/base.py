@@ -37,7 +37,6 @@ from ..options import (
     parse_seeds,
     reading_state,
 )
-from ..spec import json_spec
 from .kernel import (
     DISABLED,
     NEXT_STEP,
@@ -199,16 +198,15 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         for slot, phase in enumerate(self._phases):
             self._encoder.load(slot, phase.layout)
 
-    _spec: EnvSpec | None = None
-
     @property
     def spec(self) -> EnvSpec | None:
         """The spec of `gym.make_vec`, with its arguments in forms that JSON can hold."""
-        return self._spec
+        spec: EnvSpec | None = self._single_env.spec  # which names the environment in its states
+        return spec
 
     @spec.setter
     def spec(self, spec: EnvSpec | None) -> None:
-        self._spec = json_spec(spec, self._single_env.one_shot_arguments)
+        self._single_env.spec = spec
 
     # -- to be defined by subclasses -----------------------------------------------------------
 

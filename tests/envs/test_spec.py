@@ -133,6 +133,7 @@ def test_vector_spec_round_trips_json(form: str) -> None:
     for env in (again, copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
         assert env.get_attr("schedule") == made.get_attr("schedule")
         assert env.get_attr("maze_config")[0].random_changes == described(made._single_env)[1]
+        assert env.call("get_state")[0]["environment"].startswith(env_id)
         assert (env.num_envs, env.metadata["autoreset_mode"], env.max_episode_steps) == (3, mode, 9)
 
 

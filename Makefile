@@ -29,7 +29,7 @@ figures: $(VENV)/core
 test: $(VENV)/dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-# Without torch, whose older wheels bring gigabytes of CUDA; a newer pyparsing warns Matplotlib 3.9.
+# But today's torch: older wheels bring gigabytes of CUDA. A newer pyparsing warns Matplotlib 3.9.
 test-lowest: $(LOWEST)/installed
 	$(LOWEST)/bin/python -m pytest -n auto --dist loadfile tests/envs tests/agents
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import defaultdict
@@ -12,6 +13,7 @@ import numpy as np
 
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.validation import shown
 
 from .callbacks import Step, episode_info
 from .core.spaces import TableRows
@@ -80,14 +82,22 @@ def checked_logger(logger: Any) -> Any:
     """
     if isinstance(logger, type) or not (hasattr(logger, "record") and hasattr(logger, "dump")):
         raise TypeError(
-            f"logger={logger!r}; expected a logger of Stable-Baselines3's `configure`, or another "
-            "object with `record` and `dump`"
+            f"logger={shown(logger)}; expected a logger of Stable-Baselines3's `configure`, or "
+            "another object with `record` and `dump`"
         )
     return logger
 
 
-def tensorboard_logger(folder: str, name: str) -> Any:
-    """Return a Stable-Baselines3 logger of TensorBoard files in `folder/name_NUMBER`, a new one."""
+def tensorboard_logger(folder: str | os.PathLike[str], name: str) -> Any:
+    """Return a Stable-Baselines3 logger of TensorBoard files in `folder/name_NUMBER`, a new one.
+
+    Raises:
+        TypeError: for a folder that is no path, or a name that is no text.
+    """
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"tensorboard_log={shown(folder)}; expected a folder")
+    if not isinstance(name, str):
+        raise TypeError(f"tb_log_name={shown(name)}; expected a text")
     utils = optional_import(
         "stable_baselines3.common.utils", extra="distill", purpose="tensorboard_log"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -291,7 +292,7 @@ def make_agent(config: Watch, env: gym.Env[Any, Any]) -> Watchable:
         return watchable_agent(factory, env, seed, config.steps)
 
 
-def _table_agent(config: Watch, name: str) -> partial[Watchable]:
+def _table_agent(config: Watch, name: str) -> Callable[..., Watchable]:
     """Return the factory of one of `TABLE_AGENTS`."""
     arguments: dict[str, Any] = {
         "learning_rate": config.learning_rate,

@@ -144,6 +144,17 @@ def test_set_logger_rejects_others(logger: Any) -> None:
         QLearning("DynaMaze-v0").set_logger(logger)
 
 
+@pytest.mark.parametrize(
+    ("folder", "name", "argument"), [(5, "run", "tensorboard_log=5"), (".", None, "tb_log_name=")]
+)
+def test_learn_rejects_tensorboard_names(folder: Any, name: Any, argument: str) -> None:
+    agent = QLearning("DynaMaze-v0", seed=0)
+    agent.tensorboard_log = folder
+    with pytest.raises(TypeError, match=argument):
+        agent.learn(10, tb_log_name=name)
+    assert agent.num_timesteps == 0
+
+
 def test_default_logger_has_sb3_methods() -> None:
     logger = QLearning("DynaMaze-v0").logger
     for value in (1.0, None, 3.0):

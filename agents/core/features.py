@@ -207,7 +207,7 @@ class TileCoding(Configurable):
         odd = 2 * np.arange(self.low.size) + 1
         steps = np.arange(self.num_active)[:, None] * odd % self.num_active
         self._offsets = steps / self.num_active
-        check_entries(f"tiles={tiles}, tilings={tilings}", *(self.tiles + 1), self.num_active)
+        check_entries(f"tiles={tiles!r}, tilings={tilings}", *(self.tiles + 1), self.num_active)
         per_tiling = int(np.prod(self.tiles + 1))
         # Row-major strides: number of tiles for one step along each axis.
         below = np.append(np.cumprod((self.tiles + 1)[:0:-1])[::-1], 1)

@@ -319,7 +319,7 @@ def test_failed_group_changes_nothing(tmp_path: Path) -> None:
 def test_group_of_one_file_twice_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "main").write_bytes(b"0")
     (tmp_path / "page").symlink_to("main")
-    with pytest.raises(ValueError, match="main'.*page'.* name one file twice"):
+    with pytest.raises(ValueError, match=r"main'.*page'.* name one file twice"):
         write_together((tmp_path / "main", b"1"), [(tmp_path / "page", b"2")])
     assert names_in(tmp_path) == ["main", "page"]
     assert (tmp_path / "main").read_bytes() == b"0"

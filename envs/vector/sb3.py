@@ -53,9 +53,10 @@ def sb3_vec_env(
         **arguments: of `gym.make_vec` for an id: `max_episode_steps`, and the environment's.
 
     Raises:
-        TypeError: for anything else, a seed that is no number, or arguments for a vector environment that exists.
-        ValueError: for a negative seed, another number than that of a vector environment, another mode, and all that
-            the environment refuses.
+        TypeError: for anything else, a seed that is no number, or arguments for a vector
+            environment that exists.
+        ValueError: for a negative seed, another number than that of a vector environment, another
+            mode, and all that the environment refuses.
         ImportError: without Stable-Baselines3, naming the extra that installs it.
     """
     if seed is not None:

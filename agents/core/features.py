@@ -16,7 +16,7 @@ import numpy.typing as npt
 from dynamaze.common.arrays import FloatArray, IntArray
 from dynamaze.common.compiled import compiled_with_arrays
 from dynamaze.common.configuration import Configurable
-from dynamaze.common.validation import check_entries, checked_count
+from dynamaze.common.validation import check_entries, checked_count, shown
 
 MAX_BUMPED = 32
 """Largest dimension with radial bases along each coordinate; images have many more."""
@@ -207,7 +207,9 @@ class TileCoding(Configurable):
         odd = 2 * np.arange(self.low.size) + 1
         steps = np.arange(self.num_active)[:, None] * odd % self.num_active
         self._offsets = steps / self.num_active
-        check_entries(f"tiles={tiles!r}, tilings={tilings}", *(self.tiles + 1), self.num_active)
+        check_entries(
+            f"tiles={shown(tiles)}, tilings={tilings}", *(self.tiles + 1), self.num_active
+        )
         per_tiling = int(np.prod(self.tiles + 1))
         # Row-major strides: number of tiles for one step along each axis.
         below = np.append(np.cumprod((self.tiles + 1)[:0:-1])[::-1], 1)

@@ -176,8 +176,13 @@ def open_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         OSError: if the file cannot be written; an older file is left unchanged.
     """
     if _is_special(path):
-        with open(path, "wb") as file:
-            yield file
+        try:
+            with open(path, "wb") as file:
+                yield file
+        except OSError as error:  # of a full device, for example
+            if error.errno is not None and error.filename is None:
+                error.filename = os.fspath(path)
+            raise
         return
     with AtomicFile(path) as atomic:
         yield atomic.file
@@ -227,6 +232,7 @@ def write_together(
     Raises:
         OSError: if a file cannot be written; nothing is changed then, unless the disk or the folder
             fails between two renames.
+        ValueError: if two of them are one file.
     """
     files: list[AtomicFile] = []
     try:
@@ -234,6 +240,9 @@ def write_together(
             files.append(AtomicFile(path))
             files[-1].write(content)
             files[-1].prepare()
+        targets = [os.path.realpath(file._target) for file in files]
+        if len(set(targets)) < len(targets):
+            raise ValueError(f"{[file.path for file in files]} name one file twice")
         for old in (*(file._target for file in files[1:]), *outdated):
             with suppress(FileNotFoundError):
                 os.unlink(old)
@@ -314,8 +323,10 @@ def _create(folder: Path, mode: int) -> tuple[str, BinaryIO]:
 
 def _followed(path: str | os.PathLike[str]) -> Path:
     """Return the path, or the target of a symbolic link, which may be missing."""
-    if not os.fspath(path):
+    if not (name := os.fspath(path)):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    if name.endswith(("/", os.sep)):  # `Path` would take it for a file of this name
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not os.path.islink(path):
         return Path(path)
     target = Path(os.path.realpath(path))

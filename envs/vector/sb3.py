@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from dynamaze.common.arrays import BoolArray
 from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.validation import checked_integer
 
 from .base import MazeVectorEnv
 
@@ -52,11 +53,14 @@ def sb3_vec_env(
         **arguments: of `gym.make_vec` for an id: `max_episode_steps`, and the environment's.
 
     Raises:
-        TypeError: for anything else, or arguments for a vector environment that exists.
-        ValueError: for another number than that of a vector environment, another mode, and all that
-            the environment refuses.
+        TypeError: for anything else, a seed that is no number, or arguments for a vector
+            environment that exists.
+        ValueError: for a negative seed, another number than that of a vector environment, another
+            mode, and all that the environment refuses.
         ImportError: without Stable-Baselines3, naming the extra that installs it.
     """
+    if seed is not None:
+        seed = checked_integer("seed", seed, 0)
     if isinstance(env, str):
         made = _make(env, 1 if num_envs is None else num_envs, arguments)
     elif not isinstance(env, VectorEnv):

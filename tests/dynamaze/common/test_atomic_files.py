@@ -315,3 +315,24 @@ def test_failed_group_changes_nothing(tmp_path: Path) -> None:
         )
     assert names_in(tmp_path) == ["folder", "main", "page"]
     assert (tmp_path / "main").read_bytes() == (tmp_path / "page").read_bytes() == b"0"
+
+
+def test_group_of_one_file_twice_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "main").write_bytes(b"0")
+    (tmp_path / "page").symlink_to("main")
+    with pytest.raises(ValueError, match=r"main'.*page'.* name one file twice"):
+        write_together((tmp_path / "main", b"1"), [(tmp_path / "page", b"2")])
+    assert names_in(tmp_path) == ["main", "page"]
+    assert (tmp_path / "main").read_bytes() == b"0"
+
+
+def test_name_of_folder_makes_no_file(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match="new/'"):
+        write_atomically(f"{tmp_path}/new/", b"1")
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_error_of_full_device_names_it() -> None:
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        write_atomically("/dev/full", b"1")

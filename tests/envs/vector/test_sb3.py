@@ -185,6 +185,9 @@ def test_bad_arguments_are_refused(arguments: Any, error: Any, message: str) -> 
         sb3_vec_env(*arguments)
     with pytest.raises(TypeError, match=r"\['size'\] for a vector environment that exists"):
         sb3_vec_env(gym.make_vec("DynaMaze-v0", 2), size=3)
+    for seed in (-1, 0.5, "0"):
+        with pytest.raises((TypeError, ValueError), match=f"seed={seed!r}; expected"):
+            sb3_vec_env("DynaMaze-v0", 2, seed=seed)
 
 
 def logged(model: Any, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -160,7 +161,8 @@ def main(config: Watch) -> None:
         session, agent = make_session(config, env, controls, visible=visible, student=student)
         statistics, window = session.statistics, session.window
         if config.save is not None:
-            window.recorder.start(config.save)
+            with naming(f"save={os.fspath(config.save)!r}"):
+                window.recorder.start(config.save)
         print(opening_message(statistics.title, env, visible=visible), flush=True)
         try:
             with window:

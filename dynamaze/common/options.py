@@ -17,7 +17,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from dynamaze.common.validation import MOST_COUNT, checked_number
+from dynamaze.common.validation import MOST_COUNT, bound, checked_number, shown
 
 
 class Range(NamedTuple):
@@ -40,9 +40,9 @@ class Range(NamedTuple):
             TypeError: no number.
         """
         if isinstance(value, int | float) and value > self.limit:
-            raise ValueError(f"{name}={value!r}; expected at most {self.limit:g}")
+            raise ValueError(f"{name}={shown(value)}; expected at most {bound(self.limit)}")
         if self.reason and type(value) is int and value < self.low:
-            raise ValueError(f"{name}={value}; expected at least {self.low:g} {self.reason}")
+            raise ValueError(f"{name}={shown(value)}; expected at least {self.low:g} {self.reason}")
         checked_number(name, value, self.low, self.high, above=self.above, whole=kind is int)
 
 

@@ -146,9 +146,9 @@ def _checked(
     """Return a number after checking it; an int stays one, because a float would round it."""
     expected = "a whole number" if whole else "a number"
     if high < math.inf:
-        expected += f" in {'(' if above else '['}{_bound(low)}, {_bound(high)}]"
+        expected += f" in {'(' if above else '['}{bound(low)}, {bound(high)}]"
     elif low > -math.inf:
-        expected += f" above {_bound(low)}" if above else f" of at least {_bound(low)}"
+        expected += f" above {bound(low)}" if above else f" of at least {bound(low)}"
     else:
         expected = f"a finite {expected[2:]}"
     # NumPy's scalars and arrays without axes hold a number of Python.
@@ -171,6 +171,6 @@ def _is_finite(number: Any, whole: bool) -> bool:
         return False
 
 
-def _bound(limit: float) -> str:
+def bound(limit: float) -> str:
     """Return a limit with all its digits, if it is a whole number of up to 16 digits."""
     return str(int(limit)) if abs(limit) < 1e16 and limit == int(limit) else f"{limit:g}"

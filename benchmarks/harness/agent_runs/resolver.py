@@ -225,8 +225,11 @@ def _import_file(what: str, path: str) -> ModuleType:
             spec.loader.exec_module(module)
         except ImportEnd:
             pass
-        except BaseException:
+        except BaseException as error:
             del sys.modules[name]
+            if isinstance(error, SyntaxError | SystemExit):
+                text = str(error) if isinstance(error, SyntaxError) else "it ends this process"
+                raise ValueError(f"{what} in {path}, which cannot be imported: {text}") from error
             raise
         finally:
             _imports.pop()

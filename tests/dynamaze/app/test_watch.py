@@ -435,6 +435,8 @@ def test_point_agents_keep_given_arguments() -> None:
         ({"agent": "TrajectoryOptimisation"}, "agent 'TrajectoryOptimisation': action space Disc"),
         ({"env_id": "CartPole-v1"}, "agent 'DynaQPlus': observation space Box"),
         ({"env_id": POINT, "kappa": 2.0}, r'kappa=2.0 with agent .* "DynaQ\(kappa=2.0\)"'),
+        ({"save": Path("x.avi")}, "save='x.avi': path suffix='.avi'; expected one of"),
+        ({"seed": 2**32}, "seed=4294967296; expected at most 4294967295"),
         ({"overlay": ("nothing",)}, r"overlay='nothing'; expected one of \['state-values', 'act"),
     ],
 )

@@ -52,8 +52,8 @@ class Options:
     ("given", "message"),
     [
         ({"steps": 0}, "steps=0; expected a whole number of at least 1"),
-        ({"steps": 10**12}, r"steps=1000000000000; expected at most 1e\+08"),
-        ({"steps": 10**400}, r"steps=10+; expected at most 1e\+08"),
+        ({"steps": 10**12}, r"steps=1000000000000; expected at most 100000000"),
+        ({"steps": 10**400}, r"steps=10+\.\.\.; expected at most 100000000"),
         ({"steps": -(10**400)}, r"steps=-10+\.\.\.; expected a whole number of at least 1"),
         ({"limit": math.nan}, "limit=nan; expected a number above 0"),
         ({"limit": math.inf}, "limit=inf; expected at most"),

@@ -136,3 +136,13 @@ def test_resolve_env() -> None:
 )
 def test_named_text(text: str, expected: tuple[str, str]) -> None:
     assert named_text(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [("def f(:", "invalid syntax"), ("raise SystemExit(3)", "ends this process")],
+)
+def test_file_that_cannot_be_imported(code: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(code)
+    with pytest.raises(ValueError, match=f"mine.py, which cannot be imported: .*{message}"):
+        resolve_agent(f"{tmp_path / 'mine.py'}:f")

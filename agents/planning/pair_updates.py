@@ -12,7 +12,7 @@ import numpy as np
 
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
-from dynamaze.common.validation import checked_choice, checked_count
+from dynamaze.common.validation import MOST_UPDATES, checked_choice, checked_count
 
 from ..core.kernels import (
     confident_steps,
@@ -48,7 +48,7 @@ class PairUpdates(TablePlanning):
     """
 
     def __init__(self, planning_steps: int, *, updates: str = "expected") -> None:
-        self.planning_steps = checked_count("planning_steps", planning_steps, 0)
+        self.planning_steps = checked_count("planning_steps", planning_steps, 0, MOST_UPDATES)
         self.updates = checked_choice("updates", updates, UPDATES)
         always = {"converges", "tracks_changes"}
         self.promises = frozenset(

@@ -18,7 +18,7 @@ import numpy as np
 
 from dynamaze.common.arrays import IntArray
 from dynamaze.common.compiled import compiled
-from dynamaze.common.validation import checked_choice, checked_count, checked_number
+from dynamaze.common.validation import MOST_UPDATES, checked_choice, checked_count, checked_number
 
 from ..core.kernels import (
     confident_steps,
@@ -159,7 +159,7 @@ class PrioritisedSweeping(TablePlanning):
     def __init__(
         self, planning_steps: int, *, threshold: float = 1e-6, priority: str = "error"
     ) -> None:
-        self.planning_steps = checked_count("planning_steps", planning_steps, 0)
+        self.planning_steps = checked_count("planning_steps", planning_steps, 0, MOST_UPDATES)
         self.threshold = checked_number("threshold", threshold, 0, above=True)
         self.priority = checked_choice("priority", priority, PRIORITIES)
 

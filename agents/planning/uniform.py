@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynamaze.common.compiled import compiled, spliced
-from dynamaze.common.validation import checked_count
+from dynamaze.common.validation import MOST_UPDATES, checked_count
 
 from ..core.kernels import (
     CONFIDENCE_THRESHOLD,
@@ -36,7 +36,7 @@ class UniformPlanning(Planning):
     promises = frozenset({"converges", "tracks_changes"})
 
     def __init__(self, planning_steps: int) -> None:
-        self.planning_steps = checked_count("planning_steps", planning_steps, 0)
+        self.planning_steps = checked_count("planning_steps", planning_steps, 0, MOST_UPDATES)
         self.needs = frozenset({"sample"}) if self.planning_steps else frozenset()
 
     def reserve(self, values: Any, transitions: int) -> None:

@@ -28,7 +28,7 @@ class ExpectedArray(NamedTuple):
 
 Arrays = Iterator[ExpectedArray]
 
-MOST_LAYERS, MOST_ITERATIONS = 1000, 10_000
+MOST_LAYERS, MOST_ITERATIONS = 1000, MOST_COUNT
 """Largest numbers of layers or blocks, and of iterations of a value iteration network."""
 
 

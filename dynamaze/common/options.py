@@ -17,7 +17,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from dynamaze.common.validation import MOST_COUNT, bound, checked_number, shown
+from dynamaze.common.validation import MOST_COUNT, MOST_UPDATES, bound, checked_number, shown
 
 
 class Range(NamedTuple):
@@ -90,7 +90,7 @@ Seed32 = Annotated[int, Range(0, limit=2**32 - 1)]
 Count = Annotated[int, Range(1, limit=MOST_COUNT)]
 Steps = Annotated[int, Range(1, limit=10**8)]
 """Real steps of a run that stores each."""
-PlanningSteps = Annotated[int, Range(0, limit=MOST_COUNT)]
+PlanningSteps = Annotated[int, Range(0, limit=MOST_UPDATES)]
 """Simulated updates after each real step, which are drawn at once."""
 Depth = Annotated[int, Range(1, limit=10**5)]
 """Steps of a search from its root."""

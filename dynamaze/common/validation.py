@@ -19,6 +19,10 @@ MOST_COUNT = 10**6
 """Largest number of steps, simulations or units: more of them fill the memory, or never end."""
 
 
+MOST_UPDATES = 10 * MOST_COUNT
+"""Largest number of planning updates for one real step."""
+
+
 def printable(text: str) -> str:
     """Return a text with its control characters escaped, for a message.
 

@@ -29,6 +29,7 @@ import numpy as np
 from dynamaze.common.arrays import FloatArray
 from dynamaze.common.configuration import set_checked
 from dynamaze.common.validation import (
+    MOST_UPDATES,
     check_entries,
     checked_choice,
     checked_count,
@@ -269,7 +270,7 @@ class TrajectoryOptimisationPlanning(SearchPlanning):
             *(simulations, self.horizon, max(size, len(box.low))),
         )
         self.method = checked_choice("method", method, METHODS)
-        self.planning_steps = checked_count("planning_steps", planning_steps, 0)
+        self.planning_steps = checked_count("planning_steps", planning_steps, 0, MOST_UPDATES)
         self.memory = VectorMemory(size, VectorActions(len(box.low)))
         self.plan_ahead = self._initial_plan()
         self._following: FloatArray | None = None  # expected observation; None: a new episode

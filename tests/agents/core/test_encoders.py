@@ -99,7 +99,9 @@ def test_as_actions_accepts_number() -> None:
     DiscreteActions(3).fill(inputs, np.array([2, 0]))
     assert inputs.tolist() == [[0, 0, 1], [1, 0, 0]]
     for kind in (DiscreteActions, VectorActions):
-        with pytest.raises(ValueError, match=r"=0; expected a whole number (in \[1, |of at least 1)"):
+        with pytest.raises(
+            ValueError, match=r"=0; expected a whole number (in \[1, |of at least 1)"
+        ):
             kind(0)
 
 

@@ -154,8 +154,8 @@ def test_set_state_rejects_invalid_memory() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"simulations": 0}, "simulations=0; expected a whole number of at least 1"),
-        ({"depth": 0}, "depth=0; expected a whole number of at least 1"),
+        ({"simulations": 0}, r"simulations=0; expected a whole number in \[1, "),
+        ({"depth": 0}, r"depth=0; expected a whole number in \[1, "),
         ({"gamma": 1.0}, "depth=None with gamma=1; expected a depth"),
         ({"model": NullModel()}, "needs a model that knows the probability"),
         ({"model": "simulator"}, "needs a model that knows the probability"),

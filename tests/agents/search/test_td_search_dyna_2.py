@@ -131,8 +131,8 @@ def test_agents_are_independent_when_interleaved(
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"simulations": -1}, "simulations=-1; expected a whole number of at least 0"),
-        ({"depth": 0}, "depth=0; expected a whole number of at least 1"),
+        ({"simulations": -1}, r"simulations=-1; expected a whole number in \[0, "),
+        ({"depth": 0}, r"depth=0; expected a whole number in \[1, "),
         ({"gamma": 1.0}, "depth=None with gamma=1; expected a depth"),
         ({"learning_rate": 0.0}, "learning_rate=0.0; expected a number in"),
         ({"model": "latest"}, "model='latest'.*did you mean 'latest_outcome'"),

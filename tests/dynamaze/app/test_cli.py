@@ -234,10 +234,9 @@ def test_bad_input_gives_one_line(arguments: list[str], sentence: str, tmp_path:
     assert run.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize(("number", "kind"), [(10**12, "too little memory"), (10**20, "too large")])
+@pytest.mark.parametrize("number", [10**12, 10**20])
 def test_number_beyond_memory_names_option(
     number: int,
-    kind: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -246,8 +245,7 @@ def test_number_beyond_memory_names_option(
     assert cli.main(["watch", "DynaMaze-v0", "--agent", agent, "--steps", "9", "--fps", "0"]) == 1
     errors = [line for line in capsys.readouterr().err.splitlines() if "compiling" not in line]
     assert len(errors) == 1
-    assert errors[0].startswith(f"dynamaze: {kind}")
-    assert agent in errors[0]
+    assert errors[0].startswith(f"dynamaze: agent {agent!r}: planning_steps={number}; expected")
 
 
 def test_traceback_variable() -> None:

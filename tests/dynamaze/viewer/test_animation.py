@@ -109,7 +109,7 @@ def test_animate_numbers_observations_for_table() -> None:
         ({"env": "FrozenLake-v1", "overlays": ["q"]}, ValueError, "only mazes have overlays"),
         ({"overlays": ["q"]}, ValueError, "function has no table of the cells"),
         ({"overlays": ["tree"]}, ValueError, "has no search tree"),
-        ({"overlays": ["heat"]}, ValueError, r"overlay='heat'; expected one of \['values'"),
+        ({"overlays": ["heat"]}, ValueError, r"overlay='heat'; expected one of \['state-values'"),
         ({"episodes": 0}, ValueError, "episodes=0"),
         ({"max_steps": 0}, ValueError, "max_steps=0"),
         ({"fps": 0}, ValueError, "fps=0"),

@@ -515,7 +515,7 @@ def test_loaded_agent_searches_without_env(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"simulations": 0}, "simulations=0; expected a whole number of at least 1"),
+        ({"simulations": 0}, r"simulations=0; expected a whole number in \[1, "),
         ({"simulations": 3}, "simulations=3 with 4 actions"),
         ({"depth": 0}, "depth=0"),
         ({"depth": None, "gamma": 1.0}, "depth=None with gamma=1"),

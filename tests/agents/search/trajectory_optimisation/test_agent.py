@@ -326,7 +326,7 @@ def test_set_env_rejects_other_actions() -> None:
     ("wrong", "message"),
     [
         ({"method": "ces"}, "method='ces'.*did you mean 'cem'"),
-        ({"horizon": 0}, "horizon=0; expected a whole number of at least 1"),
+        ({"horizon": 0}, r"horizon=0; expected a whole number in \[1, "),
         ({"planning_steps": -1}, "planning_steps=-1; expected a whole number"),
         ({"gamma": 1.5}, "gamma=1.5; expected a number in"),
         ({"model": "gaussian"}, "model='gaussian'.*did you mean 'gaussian_process'"),
@@ -341,9 +341,9 @@ def test_agent_rejects_invalid_argument(wrong: dict[str, Any], message: str) -> 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"num_candidates": 0}, "num_candidates=0; expected a whole number of at least 1"),
-        ({"iterations": 0}, "iterations=0; expected a whole number of at least 1"),
-        ({"particles": 0}, "particles=0; expected a whole number of at least 1"),
+        ({"num_candidates": 0}, r"num_candidates=0; expected a whole number in \[1, "),
+        ({"iterations": 0}, r"iterations=0; expected a whole number in \[1, "),
+        ({"particles": 0}, r"particles=0; expected a whole number in \[1, "),
         ({"elites": 65}, "elites=65 of num_candidates=64; expected at most as many"),
         ({"temperature": 0.0}, "temperature=0.0; expected a number"),
         ({"temporal_correlation": 1.0}, "temporal_correlation=1; expected a number in"),

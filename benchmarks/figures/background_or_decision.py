@@ -99,7 +99,7 @@ class BackgroundOrDecisionConfig(ExperimentConfig):
 
     name: ClassVar[str] = "background_or_decision"
     title: ClassVar[str] = "Background or decision"
-    seconds_per_run: ClassVar[float] = 0.07
+    seconds_per_run: ClassVar[float] = 0.047
     interval_kind: ClassVar[str] = "time"
     other_intervals: ClassVar[str] = "shares of the runs: Wilson's"
     swept: ClassVar[tuple[str, ...]] = ("budgets", "mazes")

@@ -102,7 +102,7 @@ class EqualBudgetsConfig(ExperimentConfig):
 
     name: ClassVar[str] = "equal_budgets"
     title: ClassVar[str] = "Equal budgets"
-    seconds_per_run: ClassVar[float] = 0.046
+    seconds_per_run: ClassVar[float] = 0.035
     interval_kind: ClassVar[str] = "time"
     swept: ClassVar[tuple[str, ...]] = ("budgets",)
 

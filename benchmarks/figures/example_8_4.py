@@ -70,7 +70,7 @@ class Example84Config(AgentConfig):
 
     name: ClassVar[str] = "example_8_4"
     title: ClassVar[str] = "Example 8.4"
-    seconds_per_run: ClassVar[float] = 0.059
+    seconds_per_run: ClassVar[float] = 0.05
     swept: ClassVar[tuple[str, ...]] = ("sizes",)
 
     runs: Runs = 50

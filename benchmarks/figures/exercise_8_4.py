@@ -95,7 +95,7 @@ class Exercise84Config(ExperimentConfig):
 
     name: ClassVar[str] = "exercise_8_4"
     title: ClassVar[str] = "Exercise 8.4"
-    seconds_per_run: ClassVar[float] = 0.0015
+    seconds_per_run: ClassVar[float] = 0.00135
     interval_kind: ClassVar[str] = "time"
     other_intervals: ClassVar[str] = "shares of the runs: Wilson's"
     swept: ClassVar[tuple[str, ...]] = ("epsilons", "kappas")

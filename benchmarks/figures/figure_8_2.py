@@ -50,7 +50,7 @@ class Figure82Config(AgentConfig):
 
     name: ClassVar[str] = "figure_8_2"
     title: ClassVar[str] = "Figure 8.2"
-    seconds_per_run: ClassVar[float] = 0.0043
+    seconds_per_run: ClassVar[float] = 0.0031
     interval_kind: ClassVar[str] = "skewed"
     swept: ClassVar[tuple[str, ...]] = ("planning_steps",)
 

@@ -58,7 +58,7 @@ class Figure87Config(ExperimentConfig):
 
     name: ClassVar[str] = "figure_8_7"
     title: ClassVar[str] = "Figure 8.7"
-    seconds_per_run: ClassVar[float] = 0.00022
+    seconds_per_run: ClassVar[float] = 0.00021
     interval_kind: ClassVar[str] = "skewed"
     swept: ClassVar[tuple[str, ...]] = ("branching",)
 

@@ -87,7 +87,7 @@ class Figure88Config(ExperimentConfig):
     title: ClassVar[str] = "Figure 8.8"
     interval_kind: ClassVar[str] = "crossing"
     other_intervals: ClassVar[str] = "crossing points: bootstrap of the tasks"
-    seconds_per_run: ClassVar[float] = 0.014
+    seconds_per_run: ClassVar[float] = 0.013
     swept: ClassVar[tuple[str, ...]] = ("problems",)
 
     runs: Runs = 500

@@ -77,7 +77,7 @@ class Figure84Config(ChangingMazeFigureConfig):
 
     name: ClassVar[str] = "figure_8_4"
     title: ClassVar[str] = "Figure 8.4"
-    seconds_per_run: ClassVar[float] = 0.0063
+    seconds_per_run: ClassVar[float] = 0.0048
     maze: ClassVar[str] = "Blocking maze"
     env: ClassVar[str] = "DynaMazeBlocking-v0"
 
@@ -92,7 +92,7 @@ class Figure85Config(ChangingMazeFigureConfig):
 
     name: ClassVar[str] = "figure_8_5"
     title: ClassVar[str] = "Figure 8.5"
-    seconds_per_run: ClassVar[float] = 0.0022
+    seconds_per_run: ClassVar[float] = 0.0018
     maze: ClassVar[str] = "Shortcut maze"
     env: ClassVar[str] = "DynaMazeShortcut-v0"
 

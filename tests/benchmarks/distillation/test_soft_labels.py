@@ -27,7 +27,7 @@ from dynamaze.envs.generation import MazeGenerator
 GENERATOR = MazeGenerator(4, "obstacles", density=0.2)
 
 
-SMALL = SoftLabelsConfig(runs=2, labelled=(20, 60), few_steps=15, small_steps=15, seed=3)
+SMALL = SoftLabelsConfig(runs=2, labelled=(20, 60), few_steps=15, small_steps=15, seed=3, workers=1)
 
 
 def test_teacher_logits_are_scaled_values() -> None:

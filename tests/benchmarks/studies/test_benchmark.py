@@ -23,6 +23,7 @@ from dynamaze.benchmarks.harness.analysis.intervals import mean_interval
 from dynamaze.benchmarks.harness.analysis.table import read_csv
 from dynamaze.benchmarks.harness.reports.report import stored_report
 from dynamaze.benchmarks.harness.store.database import Store
+from dynamaze.common.compile_cache import cache_folder
 
 ROOT = Path(__file__).parents[3]
 MAZE = partial(gym.make, "DynaMaze-v0", layout="S...G\n.....")
@@ -235,10 +236,12 @@ def test_own_agent_of_the_documentation(tmp_path: Path) -> None:
     small = script.replace("steps=6000, runs=100", "steps=200, runs=2, workers=2")
     assert small != script
     (tmp_path / "mine.py").write_text(small)
+    folder = cache_folder()  # of code that other tests have compiled
+    environment = {} if folder is None else {"NUMBA_CACHE_DIR": str(folder.parents[1])}
     done = subprocess.run(
         [sys.executable, "mine.py"],
         cwd=tmp_path,
-        env={"PATH": "", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
+        env={**environment, "PATH": "", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=300,

@@ -28,7 +28,9 @@ from dynamaze.benchmarks.studies.model_trial import (
 NAMES = ("latest_outcome", "maximum_likelihood", "bayesian_linear")
 
 
-TOY = ModelComparisonConfig(runs=2, slow_runs=2, models=NAMES, mazes=("static", "blocking"))
+TOY = ModelComparisonConfig(
+    runs=2, slow_runs=2, models=NAMES, mazes=("static", "blocking"), workers=1
+)
 
 
 @pytest.fixture

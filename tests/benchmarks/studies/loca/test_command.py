@@ -18,7 +18,7 @@ from dynamaze.benchmarks.studies.loca.protocol import LoCAProtocol
 
 from .example_agents import evaluations_of
 
-TOY = LoCAConfig(runs=2, slow_runs=2, steps=(50, 50, 50), evaluation_interval=50)
+TOY = LoCAConfig(runs=2, slow_runs=2, steps=(50, 50, 50), evaluation_interval=50, workers=1)
 
 
 TOY_POINT = LoCAContinuousConfig(runs=2, slow_runs=2, steps=(20, 20, 20), evaluation_interval=20)

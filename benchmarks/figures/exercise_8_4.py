@@ -142,7 +142,7 @@ class BonusSetting(NamedTuple):
 
     @property
     def has_curve(self) -> bool:
-        """Whether its curve is stored: without a bonus, or with the figure's own weight."""
+        """True if its curve is stored: without a bonus, or with the figure's own weight."""
         return self.kappa in (0.0, MAZES[self.maze].kappa)
 
 

@@ -106,7 +106,7 @@ class ExperimentConfig:
 
     @property
     def settings(self) -> Sequence[Setting]:
-        """What is run: the arguments of each setting's runs, and their number."""
+        """Settings of the runs: the arguments and the number of each one's."""
         return [Setting((), self.runs)]
 
     @property

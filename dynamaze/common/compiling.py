@@ -72,7 +72,7 @@ class Compilation:
 
     @property
     def is_announced(self) -> bool:
-        """Whether the code that runs now is inside `announced`."""
+        """True if the code that runs now is inside `announced`."""
         return self._show is not None
 
     def notify(self) -> None:

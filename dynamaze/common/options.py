@@ -47,7 +47,7 @@ class Range(NamedTuple):
 
 
 class PathKind(NamedTuple):
-    """What the path of an option is: a folder or a file to be written."""
+    """Kind of the path of an option: a folder or a file to be written."""
 
     kind: Literal["folder", "file"]
     inside: str = ""

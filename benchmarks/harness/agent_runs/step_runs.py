@@ -292,7 +292,7 @@ class Recorder(gym.Wrapper[Any, Any, Any, Any]):
 
     @property
     def is_complete(self) -> bool:
-        """Whether the run has all its steps or episodes."""
+        """True if the run has all its steps or episodes."""
         return bool(
             self.num_steps >= self.budget.steps
             if self.budget.steps

@@ -92,7 +92,7 @@ class RunsFailedError(RuntimeError):
 
 
 class Plan(NamedTuple):
-    """What a sweep would run."""
+    """Runs that a sweep would make."""
 
     name: str
     stored: int

@@ -28,6 +28,7 @@ from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE
 from dynamaze.benchmarks.harness.analysis.table import read_csv, rows_where
 from dynamaze.benchmarks.harness.experiment import ExperimentConfig, interval_caption
 from dynamaze.benchmarks.harness.registry import EXPERIMENTS
+from dynamaze.benchmarks.harness.running.live_view import format_seconds
 from dynamaze.benchmarks.harness.running.runner import Runner
 
 
@@ -181,12 +182,13 @@ def test_figures_default_or_given_runs(
 
 def test_announcement_of_typical_and_stored_runs() -> None:
     chosen = [load_figure(name) for name in ("figure-8-2", "figure-8-7")]
-    expected = 3000 * 0.0043 + 25_000 * 0.00022
+    expected = sum(config.total_runs * config.seconds_per_run for _, config in chosen)
     assert sum(
         expected_seconds(Runner().plan(module.trial, config), config) for module, config in chosen
     ) == pytest.approx(expected)
     assert announcement(chosen, Runner()) == (
-        "2 figures: 28,000 of 28,000 runs are missing; about 0:18 with 1 worker"
+        "2 figures: 28,000 of 28,000 runs are missing; about "
+        f"{format_seconds(expected)} with 1 worker"
     )
     few = [(module, replace(config, runs=2)) for module, config in chosen]
     runner = Runner()

@@ -131,6 +131,9 @@ def decode_stacked(
         ValueError: (or another error of damaged JSON or bytes) for a damaged table.
     """
     documents = json.loads(f"[{','.join(metrics)}]") if metrics[0] else []
+    in_documents = any(place == "metrics" for _, _, _, place in columns)
+    if in_documents and len(documents) != len(bodies):
+        raise ValueError(f"numbers of {len(documents)} runs; expected those of {len(bodies)}")
     dtypes = [_dtype(text) for _, text, _, _ in columns]
     sizes = [
         0 if place == "metrics" else dtype.itemsize * prod(shape)

@@ -129,6 +129,8 @@ def read_teacher(path: Path | None) -> Any:
         return as_teacher(ShortestPathPolicy())
     if ":" in path.name and not path.exists():
         return as_teacher(import_name("teacher", str(path)))
+    if path.is_dir():
+        raise ValueError(f"teacher={str(path)!r}: a folder; expected a file or module:name")
     return as_teacher(load_student(path).to(memory_format=torch.channels_last).eval())
 
 

@@ -97,6 +97,6 @@ def test_encode_rejects_what_is_no_table(table: Any, message: str) -> None:
 def test_decode_refuses_declared_sizes(columns: str, rows: int, content: bytes) -> None:
     body = struct.pack("<BQ", 1, rows) + zlib.compress(content)
     with pytest.raises(
-        ValueError, match="bytes of a table|negative size|expected num|numbers of 0"
+        ValueError, match=r"bytes of a table|negative size|expected num|numbers of 0"
     ):
         decode_table(EncodedTable(columns, "", body))

@@ -315,13 +315,12 @@ class Distiller:
                 check_weights(self.students[name], part)
             given = (self.source, *callbacks)
             self._check_others(state["others"], state.get("names"), given, path)
-            hidden, roots = state.get("hidden", {}), _numbered(callbacks)
-            self._hidden.check(hidden, roots, path)
-            before = copy.deepcopy((self._state(callbacks), self._hidden.get_state(roots)))
+            self._hidden.check(state.get("hidden", {}), _numbered(callbacks), path)
+            before = copy.deepcopy(self._state(callbacks))
             try:
-                self._restore(state, hidden, roots, given)
+                self._restore(state, callbacks)
             except BaseException:
-                self._restore(*before, roots, given)
+                self._restore(before, callbacks)
                 raise
         except CheckpointError:
             raise
@@ -351,30 +350,20 @@ class Distiller:
                 f"{found}, in this order"
             )
 
-    def _restore(
-        self, state: dict[str, Any], hidden: Any, roots: Any, others: Sequence[Any]
-    ) -> None:
-        """Restore the students, their optimizers, the random numbers, the step and the others."""
+    def _restore(self, state: dict[str, Any], callbacks: Sequence[Any]) -> None:
+        """Set everything to a state of `_state`; those of version 0.1 have nothing hidden."""
         for name, part in state["students"].items():
             restore_tensors(self.students[name], self.optimizers[name], part)
             self.own_rngs[name].bit_generator.state = part["rng"]
         self.rng.bit_generator.state = state["rng"]
         self.step = state["step"]
-        self._hidden.set_state(hidden, roots)
-        for each, stored in zip(others, state["others"], strict=True):
+        self._hidden.set_state(state.get("hidden", {}), _numbered(callbacks))
+        for each, stored in zip((self.source, *callbacks), state["others"], strict=True):
             if stored is not None:
                 each.set_state(stored)
 
     def _state(self, callbacks: Sequence[Any]) -> dict[str, Any]:
         given = (self.source, *callbacks)
-        return {
-            **self._own_state(),
-            "others": [each.get_state() if hasattr(each, "get_state") else None for each in given],
-            "names": _class_names(given),
-            "hidden": self._hidden.get_state(_numbered(callbacks)),
-        }
-
-    def _own_state(self) -> dict[str, Any]:
         return {
             "step": self.step,
             "total_steps": self.total_steps,
@@ -388,6 +377,9 @@ class Distiller:
                 }
                 for name, student in self.students.items()
             },
+            "others": [each.get_state() if hasattr(each, "get_state") else None for each in given],
+            "names": _class_names(given),
+            "hidden": self._hidden.get_state(_numbered(callbacks)),
         }
 
 

@@ -248,6 +248,24 @@ def test_number_beyond_memory_names_option(
     assert errors[0].startswith(f"dynamaze: agent {agent!r}: planning_steps={number}; expected")
 
 
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(MemoryError("8 TiB"), "too little memory"), (OverflowError("int64"), "too large a number")],
+)
+def test_memory_and_overflow_name_options(
+    error: Exception,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("dynamaze.benchmarks.harness.command_line.run_parsed", fail)
+    assert cli.main(["watch", "--steps", "9"]) == 1
+    assert capsys.readouterr().err == f"dynamaze: {kind} for --steps 9: {error}\n"
+
+
 def test_traceback_variable() -> None:
     run = dynamaze("watch", "--fps", "-1", DYNAMAZE_TRACEBACK="1")
     assert run.returncode == 1

@@ -24,6 +24,14 @@ class FirstResult(NamedTuple):
     program: str
 
 
+VECTOR_STEP = """
+import gymnasium as gym
+import dynamaze
+env = gym.make_vec("{id}", {num_envs}, vectorization_mode="vector_entry_point")
+env.reset(seed=0)
+env.step(env.action_space.sample())
+"""
+
 FIRST_RESULTS = (
     FirstResult(
         "tree search, one step",
@@ -37,24 +45,12 @@ list(islice(TreeSearch("DynaMaze-v0", seed=0).steps(), 1))
     FirstResult(
         "vector of continuous mazes, one step",
         4,
-        """
-import gymnasium as gym
-import dynamaze
-env = gym.make_vec("DynaMazeContinuous-v0", 64, vectorization_mode="vector_entry_point")
-env.reset(seed=0)
-env.step(env.action_space.sample())
-""",
+        VECTOR_STEP.format(id="DynaMazeContinuous-v0", num_envs=64),
     ),
     FirstResult(
         "vector of 1024 mazes, one step",
         2.5,
-        """
-import gymnasium as gym
-import dynamaze
-env = gym.make_vec("DynaMaze-v0", 1024, vectorization_mode="vector_entry_point")
-env.reset(seed=0)
-env.step(env.action_space.sample())
-""",
+        VECTOR_STEP.format(id="DynaMaze-v0", num_envs=1024),
     ),
     FirstResult(
         "run_many, Dyna-Q",

@@ -10,16 +10,8 @@ from typing import Any, TypeVar
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
-from gymnasium.wrappers import (
-    DelayObservation,
-    FrameStackObservation,
-    NormalizeObservation,
-    NormalizeReward,
-    StickyAction,
-    TimeAwareObservation,
-    TimeLimit,
-)
+from gymnasium import spaces, wrappers
+from gymnasium.wrappers import TimeLimit
 
 from dynamaze.common.origin import Origin
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
@@ -34,12 +26,12 @@ COUNTERS = ("num_timesteps", "num_episodes", "episode_length", "episode_return",
 STREAMS = ("rng", "predict_rng")
 
 WITH_MEMORY = (
-    DelayObservation,
-    FrameStackObservation,
-    NormalizeObservation,
-    NormalizeReward,
-    StickyAction,
-    TimeAwareObservation,
+    wrappers.DelayObservation,
+    wrappers.FrameStackObservation,
+    wrappers.NormalizeObservation,
+    wrappers.NormalizeReward,
+    wrappers.StickyAction,
+    wrappers.TimeAwareObservation,
 )
 """Wrappers that remember earlier steps; no checkpoint holds that."""
 

@@ -40,14 +40,7 @@ from dynamaze.common.validation import did_you_mean, printable, shown
 
 EXIT_ERROR, EXIT_USAGE, EXIT_HANGUP, EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 1, 2, 129, 130, 141
 
-USER_ERRORS = (
-    ValueError,
-    TypeError,
-    ImportError,
-    OSError,
-    RuntimeError,
-    gym.error.Error,
-)
+USER_ERRORS = (ValueError, TypeError, ImportError, OSError, RuntimeError, gym.error.Error)
 """The exceptions of bad input. They are printed in one line, unless TRACEBACK is set."""
 
 TRACEBACK = "DYNAMAZE_TRACEBACK"

@@ -17,8 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from dynamaze.common.arrays import AnyArray
-from dynamaze.common.atomic_files import open_atomically as open_atomically  # noqa: PLC0414
-from dynamaze.common.atomic_files import write_atomically as write_atomically  # noqa: PLC0414
+from dynamaze.common.atomic_files import open_atomically
 from dynamaze.common.reading import BoundedReads, check_json_size, open_for_reading, parse_json
 from dynamaze.common.validation import PrintableError
 

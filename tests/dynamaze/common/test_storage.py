@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynamaze.common.storage import read_checkpoint, write_atomically, write_checkpoint
+from dynamaze.common.atomic_files import write_atomically
+from dynamaze.common.storage import read_checkpoint, write_checkpoint
 
 ARRAYS: dict[str, np.ndarray] = {
     "model.reward": np.array([0.1, -0.0, np.nan, np.inf, 5e-324]),

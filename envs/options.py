@@ -236,8 +236,11 @@ def _is_integer(action: object) -> bool:
     return not isinstance(action, bool)
 
 
-MAX_UNIFORMS = 512
-"""Most unused random numbers of a state: those that the vector environment draws ahead."""
+MAX_UNIFORMS = 520
+"""Most unused random numbers of a state: those that the vector environment draws ahead.
+
+Not a power of two: the same number of all environments would lie in a few sets of the caches.
+"""
 
 
 @contextmanager

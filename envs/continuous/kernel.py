@@ -31,11 +31,12 @@ from ..mazes.dynamics import Dynamics
 from ..mazes.layout import Layout
 from ..vector.kernel import (
     NEXT_STEP,
-    begin_episode,
-    begins_now,
-    empty_result,
+    BatchedEnvState,
+    StepResult,
+    begin_or_mark,
     end_step,
     next_random,
+    skip_step,
 )
 
 FREE, WALL, GOAL = 0, 1, 2
@@ -346,45 +347,48 @@ def accelerate_batch(tables, motion, batch, actions, mode, numbers, targets):
 
 
 @compiled_with_arrays
-def step_point_batch(tables, motion, batch, actions, max_episode_steps, mode, changes_at_reset):
+def step_point_batch(
+    tables, motion, batch, result, actions, max_episode_steps, mode, changes_at_reset
+):
     """Step every environment; begin a new episode where the autoreset mode says so.
 
     An environment whose maze changes now, or may change with a new episode, is only marked.
 
     Args:
-        tables: the mazes.
-        motion: the parameters of the motion.
-        batch: the state of the environments, changed in place.
+        tables: the fields of `PointMazeTables`.
+        motion: those of `Motion`.
+        batch: those of `BatchedEnvState`, changed in place.
+        result: those of `StepResult`, filled in.
         actions: (n, 2) float64, down and right, finite.
         max_episode_steps: the time limit; -1 for none.
         mode: NEXT_STEP, SAME_STEP or DISABLED.
         changes_at_reset: True if a new episode may bring another maze.
+
+    Returns:
+        All marks of the environments, combined.
     """
-    result = empty_result(batch.state)
+    mazes, moved = PointMazeTables(*tables), Motion(*motion)
+    envs, step = BatchedEnvState(*batch), StepResult(*result)
     numbers, targets = np.empty((len(actions), 3)), np.empty((len(actions), 2))
     # In separate loops: the processor then overlaps the work of many environments.
-    sample_batch(tables, motion, batch, mode, numbers)
-    accelerate_batch(tables, motion, batch, actions, mode, numbers, targets)
+    sample_batch(mazes, moved, envs, mode, numbers)
+    accelerate_batch(mazes, moved, envs, actions, mode, numbers, targets)
+    marks = 0
     for i in range(len(actions)):
-        if mode == NEXT_STEP and batch.done[i]:
-            result.begins[i] = True
+        if mode == NEXT_STEP and envs.done[i]:
+            mark = skip_step(step, i)
         else:
-            result.reward[i], result.terminated[i] = move(
-                tables.cells,
-                tables.reward,
-                batch.slot[i],
-                batch.state[i],
+            reward, terminated = move(
+                mazes.cells,
+                mazes.reward,
+                envs.slot[i],
+                envs.state[i],
                 targets[i, 0],
                 targets[i, 1],
             )
-            end_step(batch, result, i, max_episode_steps, mode)
-        if result.begins[i]:
-            for part in range(batch.state.shape[1]):
-                result.final_state[i, part] = batch.state[i, part]
-        if begins_now(batch, result, i, changes_at_reset):
-            begin_episode(tables, batch, i)
-    result.state[:] = batch.state
-    return result
+            mark = end_step(envs, step, i, reward, terminated, max_episode_steps, mode)
+        marks |= begin_or_mark(mazes, envs, step, i, mark, changes_at_reset)
+    return marks
 
 
 # -- rays --------------------------------------------------------------------------------------

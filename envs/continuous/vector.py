@@ -36,11 +36,13 @@ class DynaMazeContinuousVectorEnv(MazeVectorEnv):
     def _needs_random_numbers(self) -> bool:
         return bool(self._single_env.motion.noise > 0)
 
-    def _step_batch(self, actions: FloatArray) -> StepResult:
-        result: StepResult = step_point_batch(
-            self._tables, self._single_env.motion, *self._step_arguments(actions)
+    def _step_batch(self, actions: FloatArray, result: StepResult) -> int:
+        marks: int = step_point_batch(
+            tuple(self._tables),
+            tuple(self._single_env.motion),
+            *self._step_arguments(actions, result),
         )
-        return result
+        return marks
 
     def _check_actions(self, actions: Any) -> FloatArray:
         if self._single_env.action == "discrete":

@@ -18,7 +18,7 @@ from ..mazes.dynamics import NUM_ACTIONS, Dynamics
 from ..options import Seeds, parse_reset_mask
 from ..vector.base import MazeVectorEnv
 from ..vector.grid import GridVectorEnv
-from ..vector.kernel import NEXT_STEP, BatchedEnvState, StepResult
+from ..vector.kernel import BEGINS, ENDED, NEXT_STEP, BatchedEnvState, StepResult
 from .continuous import DynaMazeLoCAContinuousEnv, close_zone, uniform_positions
 from .grid import DynaMazeLoCAEnv
 from .tasks import EXIT_T2, T2_REWARD, ZONE, check_phase
@@ -69,8 +69,8 @@ class DynaMazeLoCAVectorEnv(LoCAVectorEnv, GridVectorEnv):
         self._slip[slot] = dynamics.layout.slip_probability
         self._tables.slip[slot] = 0.0
 
-    def _step_batch(self, actions: IntArray) -> StepResult:
-        return super()._step_batch(self._slipped(actions))
+    def _step_batch(self, actions: IntArray, result: StepResult) -> int:
+        return super()._step_batch(self._slipped(actions), result)
 
     def _slipped(self, actions: IntArray) -> IntArray:
         """Return the directions moved: some actions are replaced by uniformly random ones."""
@@ -112,19 +112,18 @@ class DynaMazeLoCAContinuousVectorEnv(LoCAVectorEnv, DynaMazeContinuousVectorEnv
             self._tables.put(each, dynamics)
         close_zone(self._tables.cells[slots + slot])
 
-    def _step_batch(self, actions: FloatArray) -> StepResult:
+    def _step_batch(self, actions: FloatArray, result: StepResult) -> int:
         batch, stepping = self._batch, self._stepping()
         slots, before = batch.slot.copy(), batch.state[:, 1].astype(np.int64)
         batch.slot[before == ZONE] += self._own_slot(self.num_envs)
-        result = super()._step_batch(actions)
+        marks = super()._step_batch(actions, result)
         batch.slot[:] = slots
-        last = np.where(result.ended[:, None], result.final_state, result.state)
+        ended, begins = (result.marks & ENDED) > 0, (result.marks & BEGINS) > 0
+        last = np.where(ended[:, None], result.final_state, batch.state)
         arrives = (before != EXIT_T2) & (last[:, 1].astype(np.int64) == EXIT_T2)
         result.reward[arrives & stepping] = T2_REWARD
-        begun = (batch.episode_step == 0) & ~result.begins
-        self._draw_positions(begun)
-        result.state[begun] = batch.state[begun]
-        return result
+        self._draw_positions((batch.episode_step == 0) & ~begins)
+        return marks
 
     def _begin_episodes(self, mask: BoolArray, level: int | None = None) -> None:
         super()._begin_episodes(mask, level)

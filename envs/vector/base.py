@@ -38,7 +38,10 @@ from ..options import (
     reading_state,
 )
 from .kernel import (
+    BEGINS,
+    CHANGES,
     DISABLED,
+    ENDED,
     NEXT_STEP,
     SAME_STEP,
     BatchedEnvState,
@@ -83,6 +86,14 @@ def num_bytes(space: gym.Space[Any]) -> int:
     if isinstance(space, gym.spaces.Dict):
         return sum(num_bytes(part) for part in space.spaces.values())
     return math.prod(space.shape or ()) * np.dtype(space.dtype).itemsize
+
+
+class Counter(NamedTuple):
+    """Attribute of the mazes that the information reports."""
+
+    name: str  # of the attribute
+    key: str  # in the information
+    values: IntArray  # (n,)
 
 
 class RestoredBatch(NamedTuple):
@@ -184,16 +195,19 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self._seeds: list[int | None] = [None] * self.num_envs
         self._generators: list[np.random.Generator] | None = None
         self._single_envs: list[Any] | None = None
-        self._counters = {
-            name: np.zeros(self.num_envs, dtype=np.int64) for name in self._config.counters
-        }
+        self._counters = [
+            Counter(name, key, np.zeros(self.num_envs, dtype=np.int64))
+            for name, key in self._config.counters.items()
+        ]
         self._unreported: set[int] = set()  # environments with changes that are not reported yet
         self._clocks_ended: set[int] = set()  # environments at the end of the clock
         self._on_goals: set[int] = set()  # agents that came to a goal otherwise than by `step`
         self._changed = np.zeros(self.num_envs, dtype=np.bool_)
         shape = self._config.first.walls.shape if self._change_info.with_cells else (0, 0)
         self._changed_cells = np.zeros((self.num_envs, *shape), dtype=np.bool_)
+        self._everywhere = np.ones(self.num_envs, dtype=np.bool_)
         self._batch = self._initial_batch()
+        self._last_result = StepResult.empty(self._batch.state)
         self._tables = type(self).tables_class.of(self._phases)
         for slot, phase in enumerate(self._phases):
             self._encoder.load(slot, phase.layout)
@@ -219,8 +233,8 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         return False
 
     @abstractmethod
-    def _step_batch(self, actions: Any) -> StepResult:
-        """Step all environments by the compiled rule."""
+    def _step_batch(self, actions: Any, result: StepResult) -> int:
+        """Step all environments by the compiled rule, fill in the result and return all marks."""
 
     @abstractmethod
     def _check_actions(self, actions: Any) -> Any:
@@ -276,7 +290,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self._check_agents()
         if self._is_watched:
             self._extend_trails(mask)
-        return self._observations(self._batch.state.copy()), self._infos(mask)
+        return self._observations(), self._infos(mask)
 
     def step(
         self, actions: npt.ArrayLike
@@ -301,21 +315,26 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         checked = self._check_actions(actions)
         self._check_ready()
         self._refill_uniforms()
-        result = self._step_batch(checked)
-        for i in np.flatnonzero(result.changes):
-            self._apply_due_changes(int(i))
-        everywhere = np.ones(self.num_envs, dtype=np.bool_)
-        self._collect_changes(everywhere)
-        final = self._final_info(result) if self._mode == SAME_STEP and result.ended.any() else {}
-        state = result.state
-        if result.begins.any():  # those that the compiled step only marked
-            self._begin_episodes(result.begins)
-            state = self._batch.state.copy()
+        result = self._new_result()
+        marks = self._step_batch(checked, result)
+        if marks & CHANGES:
+            for i in np.flatnonzero(result.marks & CHANGES).tolist():
+                self._apply_due_changes(i)
+        self._collect_changes(self._everywhere)
+        final = self._final_info(result) if marks & ENDED else {}
+        if marks & BEGINS:
+            self._begin_episodes((result.marks & BEGINS) > 0)
         if self._is_watched:
-            self._extend_trails(everywhere)
-        observations = self._observations(state)
-        infos = {**self._infos(everywhere), **final}
-        return observations, result.reward, result.terminated, result.truncated, infos
+            self._extend_trails(self._everywhere)
+        infos = self._infos(self._everywhere)
+        infos.update(final)
+        return self._observations(), result.reward, result.terminated, result.truncated, infos
+
+    def _new_result(self) -> StepResult:
+        """Return a result with new arrays for the caller; the others are used again."""
+        n, last = self.num_envs, self._last_result
+        terminated, truncated = np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
+        return StepResult(np.empty(n), terminated, truncated, last.final_state, last.marks)
 
     @property
     def compute_reward(self) -> Callable[..., Any]:
@@ -574,8 +593,8 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             self._clocks_ended.discard(i)
         else:
             self._clocks_ended.add(i)
-        for name, values in self._counters.items():
-            values[i] = getattr(maze, name) or 0
+        for counter in self._counters:
+            counter.values[i] = getattr(maze, counter.name) or 0
         if self._change_info.is_off:
             maze.unreported = None
         elif maze.unreported is not None:
@@ -610,10 +629,11 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             maze.episode = int(batch.episode[i])
             maze.set_clock(world_step, uniform)
 
-    def _step_arguments(self, actions: Any) -> tuple[Any, ...]:
+    def _step_arguments(self, actions: Any, result: StepResult) -> tuple[Any, ...]:
         """Return the arguments of a compiled step that follow the mazes."""
         return (
-            self._batch,
+            tuple(self._batch),
+            tuple(result),
             actions,
             self.max_episode_steps,
             self._mode,
@@ -622,8 +642,10 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
 
     # -- observations and information ----------------------------------------------------------
 
-    def _observations(self, state: Any) -> Any:
-        encoded = self._encoder.encode_batch(state, self._batch.slot)
+    def _observations(self) -> Any:
+        encoded = self._encoder.encode_batch(self._batch.state, self._batch.slot)
+        if not self._change_info.in_observation:
+            return encoded
         return self._change_info.extend_observation(
             encoded, self._changed.astype(np.int64), self._changed_cells
         )
@@ -631,32 +653,34 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
     def _infos(self, mask: BoolArray) -> dict[str, Any]:
         """Return the masked environments' information in the form of Gymnasium's vector ones."""
         infos: dict[str, Any] = {"world_step": self._batch.world_step.copy()}
-        for name, key in self._config.counters.items():
-            infos[key] = self._counters[name].copy()
-        infos.update(self._change_info.info(self._changed.copy(), self._changed_cells.copy()))
+        for counter in self._counters:
+            infos[counter.key] = counter.values.copy()
+        if self._change_info.in_info:
+            infos.update(self._change_info.info(self._changed.copy(), self._changed_cells.copy()))
         for name, values in list(infos.items()):
-            if not mask.all():
+            if mask is not self._everywhere:
                 values[~mask] = 0
             infos[f"_{name}"] = mask.copy()
         return infos
 
     def _final_info(self, result: Any) -> dict[str, Any]:
         """Return the entries of mode SAME_STEP for the episodes that have ended."""
+        ended = (result.marks & ENDED) > 0
         observations = np.full(self.num_envs, None, dtype=object)
-        for i in np.flatnonzero(result.ended):
-            state = self._final_state(result, int(i))
+        for i in np.flatnonzero(ended).tolist():
+            state = self._final_state(result, i)
             encoded = self._encoder.encode(state, int(self._batch.slot[i]))
             observations[i] = self._change_info.extend_observation(
                 encoded, int(self._changed[i]), self._changed_cells[i]
             )
         return {
             "final_obs": observations,
-            "_final_obs": result.ended,
-            "final_info": self._infos(result.ended),
-            "_final_info": result.ended.copy(),
+            "_final_obs": ended,
+            "final_info": self._infos(ended),
+            "_final_info": ended.copy(),
         }
 
-    def _final_state(self, result: Any, i: int) -> Any:
+    def _final_state(self, result: StepResult, i: int) -> Any:
         return result.final_state[i]
 
     def _collect_changes(self, mask: BoolArray) -> None:

@@ -20,9 +20,9 @@ class GridVectorEnv(MazeVectorEnv):
 
     tables_class = MazeTables
 
-    def _step_batch(self, actions: IntArray) -> StepResult:
-        result: StepResult = step_batch(self._tables, *self._step_arguments(actions))
-        return result
+    def _step_batch(self, actions: IntArray, result: StepResult) -> int:
+        marks: int = step_batch(tuple(self._tables), *self._step_arguments(actions, result))
+        return marks
 
     def _check_actions(self, actions: Any) -> IntArray:
         return check_discrete_actions(actions, self.num_envs, NUM_ACTIONS)

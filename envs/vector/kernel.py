@@ -7,12 +7,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.common.arrays import BoolArray, FloatArray, Int32Array, IntArray
-from dynamaze.common.compiled import compiled, compiled_with_arrays
+from dynamaze.common.arrays import BoolArray, FloatArray, Int32Array, IntArray, UInt8Array
+from dynamaze.common.compiled import compiled
 
 from ..mazes.dynamics import NUM_ACTIONS, Dynamics
 
 NEXT_STEP, SAME_STEP, DISABLED = 0, 1, 2
+
+CHANGES, BEGINS, ENDED = 1, 2, 4
+"""Marks of an environment after a step: its maze changes now; the caller must begin an episode,
+after changing the maze; an episode ended in mode SAME_STEP."""
 
 
 class MazeTables(NamedTuple):
@@ -109,49 +113,61 @@ class BatchedEnvState(NamedTuple):
 class StepResult(NamedTuple):
     """Result of one step of n environments."""
 
-    state: IntArray  # (n,)
     reward: FloatArray  # (n,)
     terminated: BoolArray  # (n,)
     truncated: BoolArray  # (n,)
-    final_state: IntArray  # (n,) before an episode begins
-    ended: BoolArray  # (n,) an episode ended in mode SAME_STEP
-    changes: BoolArray  # (n,) the maze changes now
-    begins: BoolArray  # (n,) the caller must begin an episode, after changing the maze
+    final_state: IntArray  # (n,) before an episode begins, where one ended in mode SAME_STEP
+    marks: UInt8Array  # (n,) CHANGES, BEGINS and ENDED
+
+    @classmethod
+    def empty(cls, states: IntArray) -> StepResult:
+        """Return a result to be filled in, for agents' states of this shape and dtype."""
+        n = len(states)
+        return cls(
+            np.empty(n),
+            np.empty(n, dtype=np.bool_),
+            np.empty(n, dtype=np.bool_),
+            np.empty_like(states),
+            np.empty(n, dtype=np.uint8),
+        )
 
 
-@compiled_with_arrays
+@compiled
 def step_batch(
-    tables: MazeTables,
-    batch: BatchedEnvState,
+    tables: tuple[Any, ...],
+    batch: tuple[Any, ...],
+    result: tuple[Any, ...],
     actions: IntArray,
     max_episode_steps: int,
     mode: int,
     changes_at_reset: bool,
-) -> StepResult:
+) -> int:
     """Step every environment; begin a new episode where the autoreset mode says so.
 
     An environment whose maze changes now, or may change with a new episode, is only marked.
 
     Args:
-        tables: the mazes.
-        batch: the state of the environments, changed in place.
+        tables: the fields of `MazeTables`; a NamedTuple takes longer to pass and to compile for.
+        batch: those of `BatchedEnvState`, changed in place.
+        result: those of `StepResult`, filled in.
         actions: (n,) already checked.
         max_episode_steps: the time limit; -1 for none.
         mode: NEXT_STEP, SAME_STEP or DISABLED.
         changes_at_reset: True if a new episode may bring another maze.
+
+    Returns:
+        All marks of the environments, combined.
     """
-    result: StepResult = empty_result(batch.state)
+    mazes, envs, step = MazeTables(*tables), BatchedEnvState(*batch), StepResult(*result)
+    marks = 0
     for i in range(actions.size):
-        if mode == NEXT_STEP and batch.done[i]:
-            result.begins[i] = True
+        if mode == NEXT_STEP and envs.done[i]:
+            mark = skip_step(step, i)
         else:
-            result.reward[i], result.terminated[i] = take_step(tables, batch, i, actions[i])
-            end_step(batch, result, i, max_episode_steps, mode)
-        result.final_state[i] = batch.state[i]
-        if begins_now(batch, result, i, changes_at_reset):
-            begin_episode(tables, batch, i)
-    result.state[:] = batch.state
-    return result
+            reward, terminated = take_step(mazes, envs, i, actions[i])
+            mark = end_step(envs, step, i, reward, terminated, max_episode_steps, mode)
+        marks |= begin_or_mark(mazes, envs, step, i, mark, changes_at_reset)
+    return marks
 
 
 @compiled
@@ -209,22 +225,6 @@ def begin_episodes(tables: MazeTables, batch: BatchedEnvState, mask: BoolArray) 
             begin_episode(tables, batch, i)
 
 
-@compiled_with_arrays
-def empty_result(states: IntArray) -> StepResult:
-    """Return a result that is still to be filled in, for agents' states of this shape and dtype."""
-    n = states.shape[0]
-    return StepResult(
-        np.empty_like(states),
-        np.zeros(n),
-        np.zeros(n, dtype=np.bool_),
-        np.zeros(n, dtype=np.bool_),
-        np.zeros_like(states),
-        np.zeros(n, dtype=np.bool_),
-        np.zeros(n, dtype=np.bool_),
-        np.zeros(n, dtype=np.bool_),
-    )
-
-
 @compiled
 def advance_clock(batch: BatchedEnvState, i: int) -> None:
     """Count a step of environment i."""
@@ -233,26 +233,62 @@ def advance_clock(batch: BatchedEnvState, i: int) -> None:
 
 
 @compiled
-def end_step(
-    batch: BatchedEnvState, result: StepResult, i: int, max_episode_steps: int, mode: int
-) -> None:
-    """Advance the clock of environment i after its agent moved, and mark what is due."""
-    advance_clock(batch, i)
-    result.truncated[i] = batch.episode_step[i] >= max_episode_steps > 0
-    batch.done[i] = result.terminated[i] or result.truncated[i]
-    result.changes[i] = batch.world_step[i] == batch.next_change[i]
-    if mode == SAME_STEP and batch.done[i]:
-        result.ended[i] = result.begins[i] = True
+def skip_step(result: StepResult, i: int) -> int:
+    """Leave out a step of environment i, whose episode begins instead, and return its marks."""
+    result.reward[i] = 0.0
+    result.terminated[i] = result.truncated[i] = False
+    return BEGINS
 
 
 @compiled
-def begins_now(batch: BatchedEnvState, result: StepResult, i: int, changes_at_reset: bool) -> bool:
-    """Return True if the marked episode of environment i can begin within the compiled step."""
-    if not result.begins[i] or result.changes[i] or changes_at_reset:
-        return False
-    batch.episode[i] += 1
-    result.begins[i] = False
-    return True
+def end_step(
+    batch: BatchedEnvState,
+    result: StepResult,
+    i: int,
+    reward: float,
+    terminated: bool,
+    max_episode_steps: int,
+    mode: int,
+) -> int:
+    """Advance the clock of environment i after its agent moved, and return what is due as marks."""
+    advance_clock(batch, i)
+    truncated = batch.episode_step[i] >= max_episode_steps > 0
+    done = terminated or truncated
+    result.reward[i], result.terminated[i], result.truncated[i] = reward, terminated, truncated
+    batch.done[i] = done
+    mark = CHANGES if batch.world_step[i] == batch.next_change[i] else 0
+    if done and mode == SAME_STEP:
+        copy_state(batch.state, result.final_state, i)
+        mark |= ENDED | BEGINS
+    return mark
+
+
+@compiled
+def copy_state(states: Any, copies: Any, i: int) -> None:
+    """Copy the state of agent i, a number on a grid and a row of numbers for a point."""
+    if states.ndim == 1:  # Numba compiles the branch of the agent's kind only
+        copies[i] = states[i]
+    else:
+        for part in range(states.shape[1]):
+            copies[i, part] = states[i, part]
+
+
+@compiled
+def begin_or_mark(
+    tables: Any,
+    batch: BatchedEnvState,
+    result: StepResult,
+    i: int,
+    mark: int,
+    changes_at_reset: bool,
+) -> int:
+    """Begin an episode of environment i if it is due and the maze stays; return what is left."""
+    if mark & BEGINS and not (mark & CHANGES or changes_at_reset):
+        batch.episode[i] += 1
+        begin_episode(tables, batch, i)
+        mark ^= BEGINS
+    result.marks[i] = mark
+    return mark
 
 
 def refill_uniforms(
@@ -264,16 +300,16 @@ def refill_uniforms(
     numbers is that of its generator, whenever they are drawn.
     """
     block = batch.uniforms.shape[1]
-    for i in np.flatnonzero(batch.next_uniform > block - at_least):
-        refill_one(batch, generators[i], int(i))
+    for i in np.flatnonzero(batch.next_uniform > block - at_least).tolist():
+        refill_one(batch, generators[i], i)
 
 
 def refill_one(batch: BatchedEnvState, generator: np.random.Generator, i: int) -> None:
     """Replace the used random numbers of environment i."""
-    used = batch.next_uniform[i]
-    left = batch.uniforms.shape[1] - used
-    batch.uniforms[i, :left] = batch.uniforms[i, used:]
-    batch.uniforms[i, left:] = generator.random(used)
+    numbers = batch.uniforms[i]
+    left = numbers.size - batch.next_uniform.item(i)
+    numbers[:left] = numbers[numbers.size - left :]
+    generator.random(out=numbers[left:])
     batch.next_uniform[i] = 0
 
 

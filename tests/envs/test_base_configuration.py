@@ -180,7 +180,7 @@ STATE = DynaMazeEnv("S.#\n..G", {9: "S..\n.#G"}, random_changes=DRIFT)
 FORGED: list[tuple[str, Any, str]] = [
     ("state", 6, "state=6; expected a whole number in"),
     ("started", 1, "started=1; expected True or False"),
-    ("uniforms", [0.5] * 513, "at most 512 numbers"),
+    ("uniforms", [0.5] * 521, "at most 520 numbers"),
     ("rng", 3, "not a state that get_state"),
     ("world.phase", -1, "phase=-1; expected"),
     ("world.phase", 2**70, "phase=1180591620717411303424; expected"),

@@ -125,8 +125,10 @@ class DynaMazeLoCAContinuousVectorEnv(LoCAVectorEnv, DynaMazeContinuousVectorEnv
         self._draw_positions((batch.episode_step == 0) & ~begins)
         return marks
 
-    def _begin_episodes(self, mask: BoolArray, level: int | None = None) -> None:
-        super()._begin_episodes(mask, level)
+    def _begin_episodes(
+        self, mask: BoolArray, level: int | None = None, *, restarted: bool = False
+    ) -> None:
+        super()._begin_episodes(mask, level, restarted=restarted)
         self._draw_positions(mask)
 
     def _draw_positions(self, mask: BoolArray) -> None:

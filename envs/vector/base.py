@@ -284,10 +284,13 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             for i, one_seed in enumerate(parse_seeds(seed, self.num_envs))
             if one_seed is not None and mask[i]
         }
-        for i in np.flatnonzero(mask):
-            self._reset_clock(int(i), seeded.get(int(i)), given.world_step)
-        self._begin_episodes(mask, given.level)
-        self._check_agents()
+        restarts = bool(seeded) or given.world_step is not None or not self._started[mask].all()
+        if restarts:
+            for i in np.flatnonzero(mask).tolist():
+                self._reset_clock(i, seeded.get(i), given.world_step)
+        self._begin_episodes(mask, given.level, restarted=restarts)
+        if not self._is_ready:
+            self._check_agents()
         if self._is_watched:
             self._extend_trails(mask)
         return self._observations(), self._infos(mask)
@@ -567,14 +570,27 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         batch.episode[i] = maze.episode
         self._sync_maze(i)
 
-    def _begin_episodes(self, mask: BoolArray, level: int | None = None) -> None:
-        """Begin an episode in the masked environments, perhaps in another maze."""
-        for i in np.flatnonzero(mask):
-            self._begin_maze_episode(int(i), level)
-            self._on_goals.discard(int(i))
+    def _begin_episodes(
+        self, mask: BoolArray, level: int | None = None, *, restarted: bool = False
+    ) -> None:
+        """Begin an episode in the masked environments, perhaps in another maze.
+
+        Args:
+            mask: (n,)
+            level: of the maze, where mazes are generated; None draws one.
+            restarted: True if the clocks were set, which may have changed the mazes.
+        """
+        rows = np.flatnonzero(mask).tolist()
+        self._on_goals.difference_update(rows)
+        if restarted or self._config.changes_at_reset:
+            for i in rows:
+                self._begin_maze_episode(i, level)
+        else:
+            self._batch.episode[mask] += 1
         self._steps_drawn_ahead = 0
         self._refill_uniforms()
-        begin_episodes(self._tables, self._batch, mask)
+        tables = self._tables
+        begin_episodes(tables.starts, tables.num_starts, tuple(self._batch), mask)
         self._collect_changes(mask)
 
     def _sync_maze(self, i: int) -> None:
@@ -657,9 +673,10 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             infos[counter.key] = counter.values.copy()
         if self._change_info.in_info:
             infos.update(self._change_info.info(self._changed.copy(), self._changed_cells.copy()))
+        others = None if mask is self._everywhere else ~mask
         for name, values in list(infos.items()):
-            if mask is not self._everywhere:
-                values[~mask] = 0
+            if others is not None:
+                values[others] = 0
             infos[f"_{name}"] = mask.copy()
         return infos
 
@@ -732,7 +749,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             if not batch.done[list(self._on_goals)].all():
                 raise gym.error.ResetNeeded(AFTER_GOAL)
             self._on_goals.clear()  # new episodes begin there
-        if self._mode == DISABLED and batch.done.any():
+        if self._mode == DISABLED and np.count_nonzero(batch.done):  # faster than `any`
             raise gym.error.ResetNeeded(
                 f"the episodes of environments {np.flatnonzero(batch.done).tolist()} have ended; "
                 'reset them by reset(options={"reset_mask": mask})'

@@ -81,6 +81,13 @@ class MazeTables(NamedTuple):
         )
 
 
+class Starts(NamedTuple):
+    """The part of a record of mazes that `begin_episode` reads."""
+
+    starts: Any  # (slots, most starts) or (slots, most starts, 4)
+    num_starts: IntArray  # (slots,)
+
+
 class BatchedEnvState(NamedTuple):
     """State of n environments; changed in place."""
 
@@ -179,7 +186,7 @@ def next_random(batch: BatchedEnvState, i: int) -> float:
 
 
 @compiled
-def begin_episode(tables: MazeTables, batch: BatchedEnvState, i: int) -> None:
+def begin_episode(tables: Any, batch: BatchedEnvState, i: int) -> None:
     """Put the agent of environment i on a start of its maze."""
     slot = batch.slot[i]
     count = tables.num_starts[slot]
@@ -218,11 +225,21 @@ def take_step(
 
 
 @compiled
-def begin_episodes(tables: MazeTables, batch: BatchedEnvState, mask: BoolArray) -> None:
-    """Begin an episode in every environment of the mask."""
+def begin_episodes(
+    starts: Any, num_starts: IntArray, batch: tuple[Any, ...], mask: BoolArray
+) -> None:
+    """Begin an episode in every environment of the mask.
+
+    Args:
+        starts: of `MazeTables` or of another record of mazes.
+        num_starts: the same.
+        batch: the fields of `BatchedEnvState`, changed in place.
+        mask: (n,)
+    """
+    mazes, envs = Starts(starts, num_starts), BatchedEnvState(*batch)
     for i in range(mask.size):
         if mask[i]:
-            begin_episode(tables, batch, i)
+            begin_episode(mazes, envs, i)
 
 
 @compiled

@@ -264,24 +264,22 @@ def info_rows(infos: dict[str, Any], num_envs: int) -> list[dict[str, Any]]:
         infos: arrays by name, or dictionaries of them, with a mask under "_" and the name.
         num_envs: number of environments.
     """
-    columns: dict[str, Sequence[Any]] = {}
-    masks: dict[str, BoolArray] = {}  # of the columns that not all environments have
+    rows: list[dict[str, Any]] = [{} for _ in range(num_envs)]
     for name, values in infos.items():
         if name[0] == "_":
             continue
+        column: Any = values
         if isinstance(values, dict):
-            columns[name] = info_rows(values, num_envs)
-        else:
-            columns[name] = values.tolist() if values.ndim == 1 else list(values)
+            column = info_rows(values, num_envs)
+        elif values.ndim == 1:
+            column = values.tolist()
         mask = infos.get(f"_{name}")
-        if mask is not None and np.count_nonzero(mask) < num_envs:
-            masks[name] = mask
-    if not columns:
-        return [{} for _ in range(num_envs)]
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    for name, mask in masks.items():
-        for i in np.flatnonzero(~mask).tolist():
-            del rows[i][name]
+        if mask is None or np.count_nonzero(mask) == num_envs:
+            for row, value in zip(rows, column, strict=True):
+                row[name] = value
+        else:
+            for i in np.flatnonzero(mask).tolist():
+                rows[i][name] = column[i]
     return rows
 
 

@@ -396,7 +396,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         return self.call(name)
 
     def set_attr(self, name: str, values: Any) -> None:
-        """Set an attribute of each single environment.
+        """Set an attribute of each single environment, or of none if a value is refused.
 
         Args:
             name: the attribute, for example "world_step".
@@ -410,6 +410,8 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             values = [values] * self.num_envs
         if len(values) != self.num_envs:
             raise ValueError(f"{len(values)} values of {name!r}; expected {self.num_envs}")
+        for i, value in enumerate(values):  # on copies, which may raise
+            copy.deepcopy(self._attach_single(i)).set_wrapper_attr(name, value)
         for i, value in enumerate(values):
             single = self._attach_single(i)
             single.set_wrapper_attr(name, value)

@@ -118,6 +118,14 @@ def test_queries_change_nothing(same: Same) -> None:
         assert len(queried.np_random) == len(queried.np_random_seed) == N
 
 
+def test_set_attr_wrong_value_changes_nothing() -> None:
+    native, _ = both()
+    before = native.get_state()
+    with pytest.raises(ValueError, match="world_step=-1"):
+        native.set_attr("world_step", [1, 2, 3, -1])
+    assert native.get_state() == before
+
+
 def test_set_attr_is_per_env() -> None:
     native, sync = both()
     for env in (native, sync):

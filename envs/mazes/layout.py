@@ -138,9 +138,9 @@ class Layout:
         """
         grid = _character_grid(text_rows(text))
         return cls(
-            walls=grid == "#",
-            starts=_cells(grid == "S"),
-            goals=_cells(grid == "G"),
+            walls=grid == b"#",
+            starts=_cells(grid == b"S"),
+            goals=_cells(grid == b"G"),
             rewards=rewards,
             slip_probability=slip_probability,
         )
@@ -335,7 +335,8 @@ def _check_cells(walls: BoolArray, cells: Sequence[Cell], label: str) -> None:
             )
 
 
-def _character_grid(rows: Sequence[str]) -> npt.NDArray[np.str_]:
+def _character_grid(rows: Sequence[str]) -> npt.NDArray[np.bytes_]:
+    """Return (rows, cols) the characters, one byte each, after checking them."""
     if not rows:
         raise LayoutError("the layout has no rows; expected at least one row of text")
     for number, row in enumerate(rows):
@@ -354,7 +355,7 @@ def _character_grid(rows: Sequence[str]) -> npt.NDArray[np.str_]:
             raise LayoutError(
                 f"layout row {number} has {len(row)} columns; expected {max(width, 1)} as in row 0"
             )
-    return np.array([list(row) for row in rows])
+    return np.frombuffer("".join(rows).encode(), dtype="S1").reshape(len(rows), width)
 
 
 def _cells(mask: BoolArray) -> tuple[Cell, ...]:

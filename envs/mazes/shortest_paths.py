@@ -37,6 +37,7 @@ def bfs_distances(blocked: BoolArray, sources: Sequence[int] | IntArray) -> IntA
     distance = grid.unseen()
     grid.search(distance, (row + 1) * grid.stride + col + 1)
     inside: IntArray = np.asarray(distance).reshape(-1, grid.stride)[1:-1, 1:-1]
+    del grid  # of 64 MB in the largest maze
     distances: IntArray = np.maximum(inside, UNSEEN)
     return distances
 
@@ -53,7 +54,8 @@ def bfs_order(blocked: BoolArray, source: tuple[int, int]) -> tuple[IntArray, In
     """
     grid = _SearchGrid(blocked)
     distance = grid.unseen()
-    nodes = grid.search(distance, np.array([(source[0] + 1) * grid.stride + source[1] + 1]))
+    start = np.array([(source[0] + 1) * grid.stride + source[1] + 1])
+    nodes = grid.reached(grid.search(distance, start))
     row, col = np.divmod(nodes, grid.stride)
     return (row - 1) * blocked.shape[1] + col - 1, np.asarray(distance)[nodes]
 
@@ -146,20 +148,24 @@ class _SearchGrid:
         """Return the distances before a search: UNSEEN or BLOCKED."""
         return self._unseen.copy()
 
-    def search(self, distance: Any, sources: IntArray) -> IntArray:
-        """Search from the sources; write into `distance` and return the reached nodes."""
+    def search(self, distance: Any, sources: IntArray) -> int:
+        """Search from the sources; write into `distance` and return the number of nodes reached."""
         queue = self._queue
         for number, node in enumerate(sources.tolist()):
             queue[number] = node
             distance[node] = 0
-        reached = self._rule(distance, queue, len(sources), self.stride)
-        return np.array(queue[:reached])
+        reached: int = self._rule(distance, queue, len(sources), self.stride)
+        return reached
+
+    def reached(self, number: int) -> IntArray:
+        """Return that many nodes of the last search, in their order."""
+        return np.array(self._queue[:number])
 
     def components(self) -> list[IntArray]:
         """Return the nodes of each connected component."""
         distance = self.unseen()
         return [
-            self.search(distance, np.array([node]))
+            self.reached(self.search(distance, np.array([node])))
             for node in np.flatnonzero(self.flat == UNSEEN).tolist()
             if distance[node] == UNSEEN
         ]

@@ -207,7 +207,8 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         self._changed_cells = np.zeros((self.num_envs, *shape), dtype=np.bool_)
         self._everywhere = np.ones(self.num_envs, dtype=np.bool_)
         self._batch = self._initial_batch()
-        self._last_result = StepResult.empty(self._batch.state)
+        self._final_states = np.empty_like(self._batch.state)
+        self._marks = np.empty(self.num_envs, dtype=np.uint8)
         self._tables = type(self).tables_class.of(self._phases)
         for slot, phase in enumerate(self._phases):
             self._encoder.load(slot, phase.layout)
@@ -334,10 +335,14 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
         return self._observations(), result.reward, result.terminated, result.truncated, infos
 
     def _new_result(self) -> StepResult:
-        """Return a result with new arrays for the caller; the others are used again."""
-        n, last = self.num_envs, self._last_result
-        terminated, truncated = np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
-        return StepResult(np.empty(n), terminated, truncated, last.final_state, last.marks)
+        """Return a result to be filled in, with new arrays of what `step` returns."""
+        return StepResult(
+            reward=np.empty(self.num_envs),
+            terminated=np.empty(self.num_envs, dtype=np.bool_),
+            truncated=np.empty(self.num_envs, dtype=np.bool_),
+            final_state=self._final_states,
+            marks=self._marks,
+        )
 
     @property
     def compute_reward(self) -> Callable[..., Any]:
@@ -682,7 +687,7 @@ class MazeVectorEnv(VectorEnv[Any, Any, Any], ABC):
             infos[f"_{name}"] = mask.copy()
         return infos
 
-    def _final_info(self, result: Any) -> dict[str, Any]:
+    def _final_info(self, result: StepResult) -> dict[str, Any]:
         """Return the entries of mode SAME_STEP for the episodes that have ended."""
         ended = (result.marks & ENDED) > 0
         observations = np.full(self.num_envs, None, dtype=object)

@@ -126,18 +126,6 @@ class StepResult(NamedTuple):
     final_state: IntArray  # (n,) before an episode begins, where one ended in mode SAME_STEP
     marks: UInt8Array  # (n,) CHANGES, BEGINS and ENDED
 
-    @classmethod
-    def empty(cls, states: IntArray) -> StepResult:
-        """Return a result to be filled in, for agents' states of this shape and dtype."""
-        n = len(states)
-        return cls(
-            np.empty(n),
-            np.empty(n, dtype=np.bool_),
-            np.empty(n, dtype=np.bool_),
-            np.empty_like(states),
-            np.empty(n, dtype=np.uint8),
-        )
-
 
 @compiled
 def step_batch(

@@ -335,7 +335,8 @@ def check_discrete_actions(actions: npt.ArrayLike, num_envs: int, num_actions: i
     # As unsigned numbers the negative ones are the largest, so that one test finds both.
     is_integers = checked.dtype.kind in "iu" and not has_bool(actions)
     if is_integers:
-        as_int = checked.astype(np.int64, copy=False)
+        # Contiguous: for other actions Numba would compile the step again.
+        as_int = checked.astype(np.int64, order="C", copy=False)
         if as_int.view(np.uint64).max(initial=0) < num_actions:
             return as_int
     given: Any = checked if isinstance(actions, np.ndarray) else actions

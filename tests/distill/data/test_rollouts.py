@@ -16,7 +16,7 @@ from dynamaze.distill.data.rollouts import PerEpisode, Rollouts, collect, linear
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.table import TableStudent
 from dynamaze.distill.teachers import ActionValues, as_teacher
-from dynamaze.distill.training.distiller import pack_state, unpack_state
+from dynamaze.distill.training.state import pack_state, unpack_state
 from dynamaze.envs.generation.planes import ShortestPathPolicy
 
 from ..small_envs import MODES, Counting, Fixed, clocks

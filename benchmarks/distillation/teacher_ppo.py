@@ -34,12 +34,8 @@ from dynamaze.common.validation import checked_integer
 from dynamaze.distill.core.observations import CELL_FEATURES
 from dynamaze.distill.students.conv import split_planes
 from dynamaze.distill.students.residual import Residual
-from dynamaze.distill.training.distiller import (
-    check_weights,
-    pack_state,
-    restore_tensors,
-    unpack_state,
-)
+from dynamaze.distill.training.parts import check_weights, restore_tensors
+from dynamaze.distill.training.state import pack_state, unpack_state
 from dynamaze.envs.generation import MazeGenerator
 
 optional_import("stable_baselines3", extra="distill", purpose="a teacher trained by PPO")

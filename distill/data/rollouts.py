@@ -13,7 +13,7 @@ wastes its capacity on states that a good policy never visits: a mixture is bett
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,7 +97,8 @@ class Rollouts:
             `observation_fn`).
         env: a vector environment with `Discrete` actions, or with floating point `Box` actions for
             teacher and student with `action_gaussian`.
-        student: the student that is trained; not needed while `beta` is 1.
+        student: the student that is trained, or several by name, of which number i of k acts in
+            the environments i, i + k, i + 2k and so on; not needed while `beta` is 1.
         beta: probability that the teacher acts at a step; `PerEpisode(beta)`: in an episode.
         capacity: rows of the replay buffer.
         batch_size: rows of a batch.
@@ -115,7 +116,8 @@ class Rollouts:
         deterministic: True to take best actions, or means of continuous ones, instead of samples.
 
     Raises:
-        ValueError: for a number outside its range, or `beta` below 1 without a student.
+        ValueError: for a number outside its range, `beta` below 1 without a student, or more
+            students than environments.
     """
 
     @renamed_arguments(view="observation_fn")
@@ -125,7 +127,7 @@ class Rollouts:
         teacher: Any,
         env: Any,
         *,
-        student: Policy | None = None,
+        student: Policy | Mapping[str, Policy] | None = None,
         beta: Beta | PerEpisode = 1.0,
         capacity: int = 20_000,
         batch_size: int = 256,
@@ -142,6 +144,7 @@ class Rollouts:
         self._beta = beta if callable(beta) else checked_number("beta", beta, 0, 1)
         if student is None and not callable(beta) and beta < 1:
             raise ValueError(f"beta={beta:g} without a student; expected a student, or beta=1")
+        _students(student, env)
         self.batch_size = checked_integer("batch_size", batch_size, 1)
         self.steps_per_batch = checked_integer("steps_per_batch", steps_per_batch, 0)
         length = 1 if sequence_length is None else sequence_length
@@ -257,7 +260,7 @@ def collect(
     steps: int,
     rng: np.random.Generator,
     *,
-    student: Policy | None = None,
+    student: Policy | Mapping[str, Policy] | None = None,
     beta: float | PerEpisode = 1.0,
     levels: Iterable[LevelRange] = (),
     observation_fn: ObservationFn | None = None,
@@ -270,7 +273,7 @@ def collect(
         env: a vector environment; see `Rollouts`.
         steps: number of labelled observations, of all environments together.
         rng: source of all randomness, the environment's seed too.
-        student: acts where the teacher does not.
+        student: acts where the teacher does not; one, or several by name (see `Rollouts`).
         beta: probability that the teacher acts at a step; `PerEpisode(beta)`: in an episode.
         levels: the levels that the environment draws from; see `Rollouts`.
         observation_fn: maps observations to those of the student and the dataset; see `Rollouts`.
@@ -317,7 +320,8 @@ class DAggerCollector:
 
     Args:
         teacher: anything that `as_teacher` takes.
-        student: a policy, or None if the teacher acts alone.
+        student: a policy, or several by name, each in its own environments; None if the teacher
+            acts alone.
         env: a vector environment with actions that `EnvStepper` takes.
         seed: seed of the environment.
         is_per_episode: draw the acting policy each episode; otherwise each step.
@@ -333,7 +337,7 @@ class DAggerCollector:
     def __init__(
         self,
         teacher: Any,
-        student: Policy | None,
+        student: Policy | Mapping[str, Policy] | None,
         env: Any,
         seed: int,
         *,
@@ -354,12 +358,11 @@ class DAggerCollector:
             self._values = PolicyRunner(
                 self.teacher, lambda seen: teacher_values(self.teacher, seen)
             )
-        self._student: PolicyRunner | None = None
-        if student is not None:
-            self._check(student)
-            self._student = PolicyRunner(
-                student, output_fn(student, self.stepper.columns), observation_fn
-            )
+        self._students: list[PolicyRunner] = []
+        for each in _students(student, env):
+            self._check(each)
+            runner = PolicyRunner(each, output_fn(each, self.stepper.columns), observation_fn)
+            self._students.append(runner)
         self._teacher_acts = np.zeros(env.num_envs, dtype=np.bool_)
 
     def step(self, rng: np.random.Generator, beta: float) -> LabelledStep:
@@ -412,12 +415,46 @@ class DAggerCollector:
         drawn = rng.random(len(stepper.needs_action)) < beta
         renewed = stepper.episode_start if self.is_per_episode else stepper.needs_action
         self._teacher_acts = np.where(renewed, drawn, self._teacher_acts)
-        if self._student is None:
+        if not self._students:
             if beta < 1.0:
                 raise ValueError(f"beta={beta:g} without a student; expected a student, or beta=1")
             return teacher
-        outputs = self._student.outputs(stepper, stepper.needs_action)
+        outputs = self._student_outputs(stepper.needs_action)
         return np.where(self._teacher_acts[stepper.needs_action][:, None], teacher, outputs)
+
+    def _student_outputs(self, wanted: BoolArray) -> npt.NDArray[Any]:
+        """Return the students' outputs, a row for each environment in the mask `wanted`."""
+        first, *others = self._students
+        if not others:
+            return first.outputs(self.stepper, wanted)
+        rows: Any = None
+        for number, runner in enumerate(self._students):
+            own = wanted & (np.arange(len(wanted)) % len(self._students) == number)
+            if not own.any() and not hasattr(runner.policy, "memory"):
+                continue
+            found = runner.outputs(self.stepper, own)
+            if rows is None:
+                rows = np.zeros((len(wanted), found.shape[1]))
+            rows[own] = found
+        return rows[wanted]  # type: ignore[no-any-return]
+
+
+def _students(student: Policy | Mapping[str, Policy] | None, env: Any) -> list[Policy]:
+    """Return the acting students in a list.
+
+    Raises:
+        ValueError: for a mapping without students, or with more than there are environments.
+    """
+    if student is None:
+        return []
+    if not isinstance(student, Mapping):
+        return [student]
+    if not 0 < len(student) <= env.num_envs:
+        raise ValueError(
+            f"{len(student)} students in {env.num_envs} environments; expected at least one "
+            "student, and an environment for each"
+        )
+    return list(student.values())
 
 
 class LevelTracker:

@@ -23,7 +23,8 @@ class BatchSource(Protocol):
     A source with more state than its arguments also has `get_state() -> dict` and
     `set_state(dict)`, with NumPy arrays and JSON values: then resumed training is bit-identical. If
     it has `distribution`, the kind of its teacher's actions (see `distribution_of`), it is compared
-    with the students before they train.
+    with the students before they train. `gives`, a set of names, says what it has beyond labels:
+    "reward" for batches with rewards among their extra columns.
     """
 
     @property
@@ -38,7 +39,8 @@ class FunctionSource:
     """Observations sampled by a function for each batch, and labelled by a teacher.
 
     Args:
-        teacher: anything that `as_teacher` takes; state values are labelled too if it has any.
+        teacher: anything that `as_teacher` takes; state values are labelled too if it has any. None
+            for observations without labels.
         sample_observations: returns a batch of observations for a random generator and the
             progress in [0, 1].
         levels: the levels that `sample_observations` draws from.
@@ -54,22 +56,34 @@ class FunctionSource:
         sample_observations: Callable[[np.random.Generator, float], npt.NDArray[Any]],
         levels: tuple[LevelRange, ...] = (),
     ) -> None:
-        check_stateless(as_teacher(teacher), "FunctionSource")
+        if teacher is not None:
+            check_stateless(as_teacher(teacher), "FunctionSource")
         self.teacher, self.levels = teacher, levels
         self.sample_observations = sample_observations
 
     @property
-    def distribution(self) -> str:
-        """Kind of the teacher's actions."""
-        return distribution_of(as_teacher(self.teacher))
+    def distribution(self) -> str | None:
+        """Kind of the teacher's actions; None without a teacher."""
+        return None if self.teacher is None else distribution_of(as_teacher(self.teacher))
 
     def batch(self, rng: np.random.Generator, progress: float) -> Batch:
         """Return new observations, labelled in one pass of the teacher."""
-        observations, teacher = self.sample_observations(rng, progress), as_teacher(self.teacher)
-        labels = teacher_labels(teacher, observations)
-        has_values = hasattr(teacher, "state_values")
-        values = teacher_values(teacher, observations) if has_values else None
-        return make_batch(observations, labels, values=values)
+        observations = self.sample_observations(rng, progress)
+        if self.teacher is None:
+            return make_batch(observations, None)
+        return label_batch(as_teacher(self.teacher), observations)
+
+
+def label_batch(teacher: Any, observations: npt.NDArray[Any]) -> Batch:
+    """Return observations with a teacher's labels, and its state values if it has any.
+
+    Raises:
+        ValueError: for invalid labels (see `teacher_labels`).
+    """
+    labels = teacher_labels(teacher, observations)
+    has_values = hasattr(teacher, "state_values")
+    values = teacher_values(teacher, observations) if has_values else None
+    return make_batch(observations, labels, values=values)
 
 
 Columns = dict[str, npt.NDArray[Any]]

@@ -149,15 +149,16 @@ def checked_rows(
     """Return observations, logits and weights of a dataset, as float64.
 
     Raises:
-        ValueError: for observations of another shape, another number of actions, or continuous
-            actions.
+        ValueError: for observations of another shape, another number of actions, continuous
+            actions, or no labels.
     """
-    rows = dataset.rows
+    seen, logits, weights, *_ = dataset.rows
+    if logits is None or weights is None:
+        raise ValueError("a dataset without labels; expected a labelled one")
     if dataset.distribution != CATEGORICAL:
         raise ValueError(f"a dataset of {dataset.distribution} actions; expected Discrete ones")
-    if rows.logits.shape[1] != num_actions:
+    if logits.shape[1] != num_actions:
         raise ValueError(
-            f"a dataset of {rows.logits.shape[1]} actions; expected {num_actions}, as the student's"
+            f"a dataset of {logits.shape[1]} actions; expected {num_actions}, as the student's"
         )
-    observations = flat_rows(rows.observations, shape)
-    return observations, rows.logits.astype(np.float64), rows.weights.astype(np.float64)
+    return flat_rows(seen, shape), logits.astype(np.float64), weights.astype(np.float64)

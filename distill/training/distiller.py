@@ -1,8 +1,7 @@
-"""Training loop of distillation, with checkpoints."""
+"""Training loop of distillation: the updates that a method asks for, callbacks and checkpoints."""
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 import warnings
@@ -11,24 +10,25 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from rich.progress import track
 
 from dynamaze.common.optional_imports import optional_import
-from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 from dynamaze.common.validation import checked_integer, checked_number
 
-from ..core.dataset import Batch, check_batch
 from ..core.distributions import distribution_of
-from ..core.losses import Loss, Targets, make_loss, value_mse
-from ..core.old_names import current_config
+from ..core.losses import Loss
 from ..data.source import BatchSource
-from ..students.base import Student, TrainingOutput
+from ..students.base import Student
+from ..teachers.modules import fingerprint
+from . import checkpoint
 from .hidden_state import HiddenState
+from .loop import EXPECTED, described
+from .method import NEEDS, Method, Update, make_method
+from .parts import Part
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
+from torch import Tensor  # noqa: E402
 
 ONLY = "student"
 """Name of a single student."""
@@ -39,53 +39,70 @@ class TrainingStep(NamedTuple):
 
     step: int  # steps taken, from 1
     total: int  # steps of the whole training
-    losses: dict[str, float]  # of each student, with the value loss, without the penalty
+    losses: dict[str, float]  # of each part that took a step: the sum of its terms, no penalty
     distiller: Distiller
+    terms: dict[str, float]  # each loss term, as "student/soft"
 
 
 Callback = Callable[[TrainingStep], bool | None]
 """Called after each step; False ends training. A stateful one has `get_state`, `set_state`."""
 
 
-class Distiller:
-    """Trains one student, or several at once on the same batches, to imitate a teacher.
+class Distiller(checkpoint.StoredLoop):
+    """Trains one student, or several at once, to imitate a teacher.
 
-    At each step the source returns a batch, which the teacher has labelled once; each student takes
-    a step of Adam on its loss. Batches come from one generator, and each student has one more of
-    its own for what it samples itself. So a student's result does not depend on the others, except
-    that the position of a student decides the seed of its generator, and a run that is continued
-    with `save` and `resume` is bit-identical to one without interruption.
+    A method says what is drawn at each step, which loss terms there are, and which networks are
+    updated (see `Method`). By default the source returns a batch, which the teacher has labelled
+    once, and each student takes a step of Adam on its loss.
 
-    A checkpoint also has what is found inside the loss, the source and the callbacks: random
-    generators, fixed networks, numbers that have changed (see `hidden_state`). Nothing of it is
-    trained. A student with dropout draws from its own generator, not from torch's global one;
+    The networks are parts: the students, and what the method adds, such as critics, projections
+    and stale copies. Each has an optimizer, a schedule and a generator of its own, and all of them
+    are stored by `save`, so that a run that is continued with `resume` is bit-identical to one
+    without interruption. Batches come from one more generator. So a student's result does not
+    depend on the others where the method does not make it, except that the position of a student
+    decides the seed of its generator.
+
+    A checkpoint also has what is found inside the loss, the method, the source and the callbacks:
+    random generators, fixed networks, numbers that have changed (see `hidden_state`). Nothing of it
+    is trained. A part with dropout draws from its own generator, not from torch's global one;
     `torch.nn.functional.dropout` and other hidden draws from that are not found.
 
     Args:
         students: one, or several by name.
-        source: batch source (`Dataset`, `FunctionSource`, `Rollouts` or a custom one).
+        source: batch source (`Dataset`, `FunctionSource`, `Rollouts` or a custom one), or several
+            by name, for methods that draw from several; None for methods that need none.
+        method: a name of `METHODS`, or the result of `make_method`.
         total_steps: number of training steps; the schedules depend on it.
+        teacher: anything that `as_teacher` takes, for methods that use more of it than labels; None
+            for the source's. It labels batches that have no labels.
         loss: a name ("kl", "nll", "mse", "reverse_kl"; "gaussian_kl" for continuous actions) or a
             function of logits and targets. It may hold fixed networks, and use a student's weights.
         value_coef: weight of `value_mse`, for students with values (`ActorCritic`).
         learning_rate: Adam's initial step size, of all students or of each by name; it decreases
             linearly to a thousandth.
-        clip: maximum norm of a gradient.
+        clip: maximum norm of a part's gradient.
         progress_from: progress at the start, for the schedules of students and source; 1 to train
             on a student that is trained already. The step size decreases all the same.
-        device: device of the students; None for a GPU if there is one and a student is large, else
+        device: device of the parts; None for a GPU if there is one and a student is large, else
             the CPU.
         seed: seed of all random numbers.
 
     Attributes:
+        students: the students by name.
+        parts: all networks that are trained or stored, by name, students first.
+        sources: the sources by name; a single one has the name "source".
+        method: the method.
+        teacher: the teacher as returned by `as_teacher`, or None.
         step: training steps taken.
+        rng: generator of the batches.
 
     Raises:
         ValueError: for a number outside its range, no students, students that share a weight, or
-            an unknown loss.
+            an unknown loss or method; and, by the method, for what it cannot use.
         TypeError: for a student of other actions than the source's teacher, where its kind is
-            known; for a loss with weights to be trained that are no student's; and, at the first
-            step, for a loss of other actions than the student's.
+            known; for a teacher or a source without what the method needs; for a loss or a method
+            with weights to be trained that are no part's; and, at the first step, for a loss of
+            other actions than the student's, or a batch without labels where they are needed.
 
     Warns:
         UserWarning: for a student that is larger than its teacher.
@@ -94,9 +111,11 @@ class Distiller:
     def __init__(
         self,
         students: Student | Mapping[str, Student],
-        source: BatchSource,
+        source: BatchSource | Mapping[str, BatchSource] | None,
+        method: str | Method = "soft",
         *,
         total_steps: int,
+        teacher: Any = None,
         loss: str | Loss = "kl",
         value_coef: float = 0.5,
         learning_rate: float | Mapping[str, float] = 1e-3,
@@ -105,36 +124,45 @@ class Distiller:
         device: str | None = None,
         seed: int = 0,
     ) -> None:
-        self.students = dict(students) if isinstance(students, Mapping) else {ONLY: students}
-        if not self.students:
+        named = dict(students) if isinstance(students, Mapping) else {ONLY: students}
+        if not named:
             raise ValueError("no students; expected at least one")
-        self.source = source
-        self.total_steps = checked_integer("total_steps", total_steps, 1)
-        _check_distributions(self.students, source)
-        _check_shared(self.students)
-        self.loss = make_loss(loss)
-        self.value_coef = checked_number("value_coef", value_coef, 0)
-        self.learning_rates = {
-            name: checked_number("learning_rate", _of(learning_rate, name), 0, above=True)
-            for name in self.students
-        }
+        sources = _named_sources(source)
+        for each in sources.values():
+            _check_distributions(named, each)
+        super().__init__(
+            named,
+            sources,
+            total_steps=checked_integer("total_steps", total_steps, 1),
+            teacher=teacher,
+            loss=loss,
+            value_coef=value_coef,
+            learning_rate=learning_rate,
+            progress_from=progress_from,
+            device=torch.device(device or _best_device(named)),
+            seed=seed,
+        )
         self.clip = checked_number("clip", clip, 0, above=True)
-        self.progress_from = checked_number("progress_from", progress_from, 0, 1)
-        self.device = torch.device(device or _best_device(self.students))
-        sequence = np.random.SeedSequence(seed)
-        self.rng = np.random.default_rng(sequence.spawn(1)[0])
-        self.own_rngs = {
-            name: np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, number)))
-            for number, name in enumerate(self.students)
-        }
-        self.optimizers = {
-            name: torch.optim.Adam(student.to(self.device).parameters(), self.learning_rates[name])
-            for name, student in self.students.items()
-        }
-        self.step = 0
-        self._hidden = HiddenState(self.students, {"loss": self.loss, "source": source})
+        self.fingerprint = fingerprint(self.teacher)
         self._running: list[Any] = []  # callbacks of a call of `distil`
-        _warn_of_large(self.students, getattr(source, "teacher", None))
+        self.method = make_method(method)
+        self._check_needs()
+        self.method.setup(self)
+        self._is_set_up = True
+        roots = {"loss": self.loss, "method": self.method, **_roots(self.sources)}
+        networks = {name: part.module for name, part in self.parts.items()}
+        self.hidden = HiddenState(networks, roots, self._module)
+        _warn_of_large(self.students, self.teacher)
+
+    @property
+    def source(self) -> BatchSource | None:
+        """The only source, or the first; None without one. It may be replaced."""
+        return next(iter(self.sources.values()), None)
+
+    @source.setter
+    def source(self, source: BatchSource) -> None:
+        name = next(iter(self.sources), "source")
+        self.sources[name] = source
 
     @property
     def student(self) -> Student:
@@ -146,11 +174,6 @@ class Distiller:
         if len(self.students) > 1:
             raise ValueError(f"{len(self.students)} students; expected `students[name]`")
         return next(iter(self.students.values()))
-
-    @property
-    def progress(self) -> float:
-        """Training progress in [0, 1], from `progress_from`."""
-        return self.progress_from + (1 - self.progress_from) * self.step / self.total_steps
 
     # -- training ------------------------------------------------------------------------------
 
@@ -196,72 +219,76 @@ class Distiller:
     def steps(self) -> Iterator[TrainingStep]:
         """Train to the end and yield each step; at each yield the distiller may be saved."""
         while self.step < self.total_steps:
-            batch = self.source.batch(self.rng, self.progress)
-            observations, targets = self._as_tensors(batch)
-            losses = {
-                name: self._train_student(name, observations, targets) for name in self.students
-            }
+            losses: dict[str, float] = {}
+            terms: dict[str, float] = {}
+            with self._tapping():
+                for update in self.method.step(self):
+                    self._apply(update, losses, terms)
             self.step += 1
-            yield TrainingStep(self.step, self.total_steps, losses, self)
+            yield TrainingStep(self.step, self.total_steps, losses, self, terms)
 
-    def _train_student(self, name: str, observations: torch.Tensor, targets: Targets) -> float:
-        """Take one step of one student."""
-        student, optimizer = self.students[name], self.optimizers[name]
-        for group in optimizer.param_groups:
-            group["lr"] = self.learning_rates[name] * max(1e-3, 1 - self.step / self.total_steps)
-        targets = targets._replace(distribution=distribution_of(student))
-        with self._torch_rng(name):
-            outputs = student.training_outputs(observations, self.progress, self.own_rngs[name])
-            loss = torch.stack([self._loss_of(name, each, targets) for each in outputs]).mean()
-        number = float(loss.detach())
+    def _apply(self, update: Update, losses: dict[str, float], terms: dict[str, float]) -> None:
+        """Take one optimizer step of the parts that an update names."""
+        parts = [self._trained_part(name) for name in update.of]
+        if not parts or not update.terms:
+            raise ValueError("an update without parts or terms; expected at least one of each")
+        total = sum(update.terms.values())
+        label = "+".join(update.of)
+        numbers = {f"{label}/{name}": float(term.detach()) for name, term in update.terms.items()}
+        number = sum(numbers.values())
         if not math.isfinite(number):  # before the weights are lost
+            kind = "student" if update.of[0] in self.students else "part"
             raise ValueError(
-                f"the loss of student {name!r} in step {self.step + 1} is {number}; expected a "
-                "finite one: finite observations and weights, and a smaller learning rate"
+                f"the loss of {kind} {label!r} in step {self.step + 1} is {number} ({numbers}); "
+                "expected a finite one: finite observations and weights, and a smaller learning "
+                "rate"
             )
-        optimizer.zero_grad()
-        (loss + student.penalty(self.progress)).backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(student.parameters(), self.clip)
-        optimizer.step()
-        return number
+        for part in parts:
+            part.module.zero_grad()
+            if isinstance(part.module, Student):
+                total = total + part.module.penalty(self.progress)
+        assert isinstance(total, Tensor)
+        # Only the parts that are named get a gradient.
+        total.backward(inputs=[weight for part in parts for weight in part.weights])  # type: ignore[no-untyped-call]
+        for part in parts:
+            part.step(self.step / self.total_steps, self.clip)
+            losses[part.name] = losses.get(part.name, 0.0) + number
+        for name, term in numbers.items():
+            terms[name] = terms.get(name, 0.0) + term
+
+    def _trained_part(self, name: str) -> Part:
+        part = self._part(name)
+        if part.optimizer is None:
+            raise ValueError(f"an update of {name!r}, whose learning rate is 0; expected none")
+        return part
+
+    def _check_needs(self) -> None:
+        """Refuse a teacher or a source without what the method needs."""
+        method, needs = type(self.method).__name__, self.method.needs
+        unknown = sorted(needs - set(NEEDS))
+        if unknown:
+            raise ValueError(f"{method}.needs has {unknown}; expected some of {list(NEEDS)}")
+        if self.method.takes_source and not self.sources:
+            raise TypeError(f"{method} without a source; expected a batch source")
+        least = self.method.least_students
+        if len(self.students) < least:
+            raise ValueError(
+                f"{len(self.students)} student in {method}; expected at least {least}, by name"
+            )
+        for need in NEEDS:
+            if need in needs - self.gives:
+                who = "the source" if need == "reward" else described(self.teacher)
+                raise TypeError(f"{method} with {who}; {EXPECTED[need]}")
 
     @contextmanager
-    def _torch_rng(self, name: str) -> Iterator[None]:
-        """Seed torch's global generator from the student's own for modules that draw from it."""
-        if not any(_draws(module) for module in self.students[name].modules()):
+    def _tapping(self) -> Iterator[None]:
+        for tap in self._taps:
+            tap.open()
+        try:
             yield
-            return
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(int(self.own_rngs[name].integers(2**63)))
-            yield
-
-    def _loss_of(self, name: str, outputs: TrainingOutput, targets: Targets) -> torch.Tensor:
-        """Return the loss of a student's outputs."""
-        logits, weights, values = outputs
-        if logits.shape != targets.logits.shape:
-            raise ValueError(
-                f"student {name!r} gives logits of shape {tuple(logits.shape)} and the teacher "
-                f"of {tuple(targets.logits.shape)}; expected the same queries and actions"
-            )
-        if weights is not None:
-            targets = targets._replace(weights=targets.weights * weights)
-        loss = self.loss(logits, targets)
-        if values is None or self.value_coef == 0:
-            return loss
-        return loss + self.value_coef * value_mse(values, targets)
-
-    def _as_tensors(self, batch: Batch) -> tuple[torch.Tensor, Targets]:
-        batch = Batch(*(None if column is None else np.asarray(column) for column in batch))  # type: ignore[arg-type]  # checked below
-        check_batch(batch, type(self.source).__name__)
-        columns = [
-            None if column is None else torch.from_numpy(column).to(self.device) for column in batch
-        ]
-        observations, logits, weights, values = columns
-        assert observations is not None
-        assert logits is not None
-        assert weights is not None
-        return observations, Targets(logits, weights, values)
+        finally:
+            for tap in self._taps:
+                tap.close()
 
     # -- files ---------------------------------------------------------------------------------
 
@@ -283,8 +310,7 @@ class Distiller:
                     f"the callback {type(each).__name__} has a state that would be lost; expected "
                     "it in callbacks, as in Checkpoints(path, callbacks=[...])"
                 )
-        arrays, document = pack_state(self._state(callbacks))
-        write_checkpoint(path, arrays, {"kind": "distiller", "state": document})
+        checkpoint.save(self, path, callbacks)
 
     def resume(self, path: str | os.PathLike[str], callbacks: Sequence[Any] = ()) -> Distiller:
         """Restore a checkpoint of a distiller with the same arguments, also of version 0.1.
@@ -295,127 +321,26 @@ class Distiller:
 
         Raises:
             dynamaze.common.storage.CheckpointError: (a ValueError) for a file that is cut short,
-                damaged, or of other students; then nothing is changed.
+                damaged, or of other students, another method or another teacher; then nothing is
+                changed.
         """
-        arrays, document = read_checkpoint(path)
-        if document.get("kind") != "distiller":
-            raise CheckpointError(f"{path} holds {document.get('kind')!r}; expected a distiller")
-        try:
-            state = unpack_state(arrays, document["state"])
-            parts = state["students"]
-            found = {name: current_config(part["config"]) for name, part in parts.items()}
-            expected = {name: _kind(student) for name, student in self.students.items()}
-            if found != expected or state["total_steps"] != self.total_steps:
-                raise CheckpointError(
-                    f"{path} is of students {found} and {state['total_steps']} steps; expected "
-                    f"{expected} and {self.total_steps}"
-                )
-            checked_integer("step", state["step"], 0, self.total_steps)
-            for name, part in parts.items():
-                check_weights(self.students[name], part)
-            given = (self.source, *callbacks)
-            self._check_others(state["others"], state.get("names"), given, path)
-            self._hidden.check(state.get("hidden", {}), _numbered(callbacks), path)
-            before = copy.deepcopy(self._state(callbacks))
-            try:
-                self._restore(state, callbacks)
-            except BaseException:
-                self._restore(before, callbacks)
-                raise
-        except CheckpointError:
-            raise
-        except Exception as error:  # a forged state raises many types of errors
-            raise CheckpointError(f"{path} holds no state of this distiller: {error!r}") from None
+        checkpoint.resume(self, path, callbacks)
         return self
 
-    @staticmethod
-    def _check_others(
-        others: Sequence[Any], names: Sequence[str] | None, given: Sequence[Any], path: Any
-    ) -> None:
-        """Check that the stored states are those of a source and callbacks like the given ones."""
-        if len(others) != len(given):
-            raise CheckpointError(
-                f"{path} holds the states of {len(others) - 1} callbacks; expected "
-                f"{len(given) - 1}, those of `callbacks`"
-            )
-        for each, stored in zip(given, others, strict=True):
-            if (stored is None) == hasattr(each, "set_state"):
-                raise CheckpointError(
-                    f"{path} holds {'no' if stored is None else 'a'} state in the place of "
-                    f"{type(each).__name__}; expected the same source and callbacks"
-                )
-        if names not in (None, found := _class_names(given)):
-            raise CheckpointError(
-                f"{path} holds the states of {names}, the source and the callbacks; expected "
-                f"{found}, in this order"
-            )
 
-    def _restore(self, state: dict[str, Any], callbacks: Sequence[Any]) -> None:
-        """Set everything to a state of `_state`; those of version 0.1 have nothing hidden."""
-        for name, part in state["students"].items():
-            restore_tensors(self.students[name], self.optimizers[name], part)
-            self.own_rngs[name].bit_generator.state = part["rng"]
-        self.rng.bit_generator.state = state["rng"]
-        self.step = state["step"]
-        self._hidden.set_state(state.get("hidden", {}), _numbered(callbacks))
-        for each, stored in zip((self.source, *callbacks), state["others"], strict=True):
-            if stored is not None:
-                each.set_state(stored)
-
-    def _state(self, callbacks: Sequence[Any]) -> dict[str, Any]:
-        given = (self.source, *callbacks)
-        return {
-            "step": self.step,
-            "total_steps": self.total_steps,
-            "rng": self.rng.bit_generator.state,
-            "students": {
-                name: {
-                    "config": _kind(student),
-                    "weights": student.state_dict(),
-                    "optimizer": self.optimizers[name].state_dict()["state"],
-                    "rng": self.own_rngs[name].bit_generator.state,
-                }
-                for name, student in self.students.items()
-            },
-            "others": [each.get_state() if hasattr(each, "get_state") else None for each in given],
-            "names": _class_names(given),
-            "hidden": self._hidden.get_state(_numbered(callbacks)),
-        }
+def _named_sources(
+    source: BatchSource | Mapping[str, BatchSource] | None,
+) -> dict[str, BatchSource]:
+    if source is None:
+        return {}
+    return dict(source) if isinstance(source, Mapping) else {"source": source}
 
 
-def _class_names(parts: Sequence[Any]) -> list[str]:
-    return [type(part).__qualname__ for part in parts]
-
-
-def _numbered(callbacks: Sequence[Any]) -> dict[str, Any]:
-    return {f"callbacks[{number}]": each for number, each in enumerate(callbacks)}
-
-
-def _draws(module: torch.nn.Module) -> bool:
-    """Return True for a module that draws from torch's global generator in training."""
-    if isinstance(module, (torch.nn.RReLU, torch.nn.FractionalMaxPool2d)):
-        return module.training
-    is_dropout = isinstance(module, torch.nn.modules.dropout._DropoutNd)
-    drops = is_dropout or isinstance(module, (torch.nn.RNNBase, torch.nn.MultiheadAttention))
-    rate = getattr(module, "p", None) if is_dropout else getattr(module, "dropout", 0)
-    return bool(drops and module.training and rate)
-
-
-def _check_shared(students: Mapping[str, Student]) -> None:
-    """Refuse students that share a weight, which the optimizer of each would change."""
-    owners: dict[int, str] = {}
-    for name, student in students.items():
-        for weight_name, weight in (*student.named_parameters(), *student.named_buffers()):
-            owner = owners.setdefault(id(weight), name)
-            if owner != name:
-                raise ValueError(
-                    f"students {owner!r} and {name!r} share {weight_name}; expected networks of "
-                    "their own"
-                )
-
-
-def _of(learning_rate: float | Mapping[str, float], name: str) -> float:
-    return learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
+def _roots(sources: Mapping[str, BatchSource]) -> dict[str, BatchSource]:
+    """Return the sources by the names that messages and checkpoints use."""
+    if list(sources) == ["source"]:
+        return dict(sources)
+    return {f"sources[{name!r}]": each for name, each in sources.items()}
 
 
 def _check_distributions(students: Mapping[str, Student], source: BatchSource) -> None:
@@ -428,13 +353,6 @@ def _check_distributions(students: Mapping[str, Student], source: BatchSource) -
                 f"student {name!r} has {found} actions and the source's teacher {expected} ones; "
                 "expected the same (GaussianStudent for continuous ones)"
             )
-
-
-def _kind(student: Student) -> dict[str, Any]:
-    """Return the properties that a student must share with one in a checkpoint."""
-    shapes = {name: list(weight.shape) for name, weight in student.named_parameters()}
-    kind = {name: student.config.get(name) for name in ("kind", "bits", "granularity")}
-    return {**kind, "shapes": shapes}
 
 
 def _warn_of_large(students: Mapping[str, Student], teacher: Any) -> None:
@@ -456,88 +374,3 @@ LARGE = 100_000
 def _best_device(students: Mapping[str, Student]) -> str:
     is_large = any(student.num_parameters >= LARGE for student in students.values())
     return "cuda" if is_large and torch.cuda.is_available() else "cpu"
-
-
-_ARRAY, _PAIRS = "__array__", "__pairs__"
-
-
-def pack_state(state: Any) -> tuple[dict[str, npt.NDArray[Any]], Any]:
-    """Split a nested state into arrays and a JSON document that refers to them.
-
-    Args:
-        state: dictionaries, lists, numbers, text, None, NumPy arrays and tensors.
-    """
-    arrays: dict[str, npt.NDArray[Any]] = {}
-
-    def walk(value: Any) -> Any:
-        if isinstance(value, torch.Tensor):
-            value = value.detach().cpu().numpy()
-        if isinstance(value, (np.ndarray, np.generic)):
-            name = f"a{len(arrays)}"
-            arrays[name] = np.array(value)
-            return {_ARRAY: name}
-        if isinstance(value, dict):
-            return {_PAIRS: [[key, walk(inner)] for key, inner in value.items()]}
-        if isinstance(value, (list, tuple)):
-            return [walk(inner) for inner in value]
-        return value
-
-    document = walk(state)
-    return arrays, document
-
-
-def unpack_state(arrays: dict[str, npt.NDArray[Any]], document: Any) -> Any:
-    """Restore the state of `pack_state`; tensors are returned as arrays, tuples as lists."""
-    if isinstance(document, dict):
-        if _ARRAY in document:
-            return arrays[document[_ARRAY]]
-        return {key: unpack_state(arrays, inner) for key, inner in document[_PAIRS]}
-    if isinstance(document, list):
-        return [unpack_state(arrays, inner) for inner in document]
-    return document
-
-
-def restore_tensors(student: Student, optimizer: torch.optim.Optimizer, part: Any) -> None:
-    """Restore a student's weights and its optimizer's state.
-
-    Raises:
-        dynamaze.common.storage.CheckpointError: (a ValueError) if the weights are not the
-            student's.
-    """
-    weights = {name: _tensor(array) for name, array in part["weights"].items()}
-    try:
-        student.load_state_dict(weights)
-    except RuntimeError as error:
-        first = str(error).splitlines()[-1].strip()
-        raise CheckpointError(f"weights that do not fit the student: {first}") from None
-    memory = {
-        number: {name: _tensor(array) for name, array in entry.items()}
-        for number, entry in part["optimizer"].items()
-    }
-    optimizer.load_state_dict(
-        {"state": memory, "param_groups": optimizer.state_dict()["param_groups"]}
-    )
-
-
-def check_weights(student: Student, part: Any) -> None:
-    """Check a student's weights and its optimizer's state from a file.
-
-    Raises:
-        ValueError: for a number that is not finite, or moments of another shape.
-    """
-    for name, array in part["weights"].items():
-        if not np.isfinite(array).all():
-            raise ValueError(f"weights {name} that are not finite")
-    shapes = [tuple(weight.shape) for weight in student.parameters()]
-    for number, entry in part["optimizer"].items():
-        for name, array in entry.items():
-            if not np.isfinite(array).all():
-                raise ValueError(f"an optimizer's {name} that is not finite")
-            if np.shape(array) not in ((), shapes[number]):
-                raise ValueError(
-                    f"an optimizer's {name} of shape {np.shape(array)}; expected {shapes[number]}"
-                )
-
-
-def _tensor(array: Any) -> torch.Tensor:
-    return torch.as_tensor(array).clone()

@@ -15,6 +15,7 @@ belongs to `get_state` and `set_state` of the source or callback.
 from __future__ import annotations
 
 import random  # noqa: TID251  # only recognised, never drawn from
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -101,17 +102,25 @@ class HiddenState:
     """The state that is found in some objects, compared with that at construction.
 
     Args:
-        students: networks whose weights are stored already.
-        roots: name -> object: the loss and the source.
+        parts: networks whose weights are stored already.
+        roots: name -> object: the loss, the method and the sources.
+        teacher: the teacher's network, which is not stored.
 
     Raises:
-        TypeError: for a loss with weights that require gradients and are no student's, which
-            nothing would train.
+        TypeError: for a loss or a method with weights that require gradients and are no part's,
+            which nothing would train.
     """
 
-    def __init__(self, students: Mapping[str, nn.Module], roots: Mapping[str, Any]) -> None:
-        self.students, self.roots = dict(students), dict(roots)
-        self._known = {id(module) for student in students.values() for module in student.modules()}
+    def __init__(
+        self,
+        parts: Mapping[str, nn.Module],
+        roots: Mapping[str, Any],
+        teacher: nn.Module | None = None,
+    ) -> None:
+        self.parts, self.roots = dict(parts), dict(roots)
+        networks = [*parts.values(), *([] if teacher is None else [teacher])]
+        self._known = {id(module) for network in networks for module in network.modules()}
+        self._own = {id(weight) for network in networks for weight in network.parameters()}
         places = list(self._places({}))
         self._check_trainable(places)
         self._before = {place.path: copied(place.value) for place in places if _is_plain(place)}
@@ -193,13 +202,12 @@ class HiddenState:
         seen: set[int] = set()
         for name, root in {**self.roots, **callbacks}.items():
             yield from walk(name, root, seen)
-        for name, student in self.students.items():
-            yield from walk(f"students[{name!r}]", student, seen, keeps_numbers=True)
+        for name, part in self.parts.items():
+            yield from walk(f"students[{name!r}]", part, seen, keeps_numbers=True)
 
     def _check_trainable(self, places: list[Place]) -> None:
-        own = {id(each) for student in self.students.values() for each in student.parameters()}
         for place in places:
-            if not place.path.startswith("loss"):
+            if not place.path.startswith(("loss", "method")):
                 continue
             value = place.value
             weights: list[torch.Tensor] = []
@@ -207,12 +215,13 @@ class HiddenState:
                 weights = list(value.parameters())
             elif isinstance(value, torch.Tensor) and value.is_leaf:
                 weights = [value]
-            count = sum(w.numel() for w in weights if w.requires_grad and id(w) not in own)
+            count = sum(w.numel() for w in weights if w.requires_grad and id(w) not in self._own)
             if count:
                 raise TypeError(
                     f"{place.path} of type {type(value).__name__} has {count} numbers that require "
                     "gradients and that no optimizer would update; expected requires_grad_(False) "
-                    "for a fixed part, or a student that contains it"
+                    "for a fixed network, a student that contains it, or a method that adds it "
+                    "(loop.add)"
                 )
 
 
@@ -322,7 +331,7 @@ def _is_closed(value: Any) -> bool:
 
 
 def _is_of_teacher(path: str) -> bool:
-    return path.startswith("source.teacher")
+    return re.match(r"(source|sources\[.*?\])\.teacher", path) is not None
 
 
 def _is_lost(place: Place) -> bool:
@@ -330,7 +339,7 @@ def _is_lost(place: Place) -> bool:
     value = place.value
     is_iterator = hasattr(value, "__next__") and hasattr(value, "__iter__")
     is_data = is_iterator and not hasattr(value, "read")
-    return is_data and place.set is not None and place.path.startswith(("loss", "source"))
+    return is_data and place.set is not None and place.path.startswith(("loss", "method", "source"))
 
 
 def _is_plain(place: Place) -> bool:

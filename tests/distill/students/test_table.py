@@ -19,7 +19,7 @@ def shown(seed: int = 0, rows: int = 50) -> Dataset:
 def test_table_averages_labels_by_weight() -> None:
     data = shown()
     table = TableStudent((2,), 3).fit(data)
-    seen, logits, weights, _ = data.rows
+    seen, logits, weights, *_ = data.rows
     for observation in np.unique(seen, axis=0):
         rows = (seen == observation).all(axis=1)
         expected = np.average(logits[rows].astype(float), axis=0, weights=weights[rows])

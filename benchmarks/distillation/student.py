@@ -24,6 +24,7 @@ from dynamaze.benchmarks.distillation.training import (
     begin_training,
     checkpoint_path,
     distil_with_checkpoints,
+    evaluation_line,
     save_network,
 )
 from dynamaze.benchmarks.harness.agent_runs.resolver import import_name
@@ -91,11 +92,7 @@ def main(config: StudentConfig) -> None:
     for size in SIZES:
         for name, held_out, result in evaluate_on_kinds(student, size, config.mazes):
             normalised_return = normalised_return or return_estimate(result)
-            console.print(
-                f"{name} mazes, {size}x{size}: success rate "
-                f"{percent_text(result.success_by_maze)}, normalised return "
-                f"{percent_text(result.by_maze)}"
-            )
+            console.print(evaluation_line(name, size, result))
             for bits, smaller in rounded.items():
                 console.print(
                     f"  rounded ({bits}, {smaller.num_bytes} bytes): "

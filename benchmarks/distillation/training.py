@@ -11,7 +11,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from dynamaze.benchmarks.distillation.mazes import HELD_OUT, TRAINING
+from dynamaze.benchmarks.distillation.mazes import (
+    HELD_OUT,
+    TRAINING,
+    EvaluationResult,
+    percent_text,
+)
 from dynamaze.common.heartbeat import set_status
 from dynamaze.common.options import (
     Mazes,
@@ -98,6 +103,14 @@ def tracked(steps: Iterable[Step], task: str, total: int, console: Console) -> I
         set_status(f"{task}: step {number} of {total}")
         yield step
     set_status("evaluation")
+
+
+def evaluation_line(kind: str, side: int, result: EvaluationResult) -> str:
+    """Return the line of a command's output for held-out mazes of one kind and size."""
+    return (
+        f"{kind} mazes, {side}x{side}: success rate {percent_text(result.success_by_maze)}, "
+        f"normalised return {percent_text(result.by_maze)}"
+    )
 
 
 def checkpoint_path(output: Path) -> Path:

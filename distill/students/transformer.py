@@ -40,9 +40,10 @@ class Transformer(Student):
 
     - `blocks.N` returns the hidden states, (batch, cells, width), row after row;
     - `blocks.N.attention` and `blocks.N.mlp` return what is added to them;
-    - `blocks.N.attention.weights` takes the scores and returns the attention maps, both
-      (batch, heads, cells, cells) with the queries before the keys. It is called only while it has
-      a forward hook; otherwise a fused kernel computes the same without these matrices.
+    - `blocks.N.attention.scores` returns the scaled scores and `blocks.N.attention.weights` their
+      softmax, the attention maps, (batch, heads, cells, cells) with the queries before the keys.
+      They are called only while one of them has a forward hook; otherwise a fused kernel computes
+      the same without these matrices.
 
     Args:
         layers: number of blocks.
@@ -147,13 +148,15 @@ class Attention(nn.Module):
     """Multi-head self-attention with rotated queries and keys (Vaswani et al. 2017, section 3.2).
 
     Attributes:
-        weights: softmax through which the scores pass while it has a forward hook, and only then.
+        scores: identity through which the scaled scores pass, for forward hooks.
+        weights: softmax through which they pass then.
     """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.inputs = nn.Linear(width, 3 * width)  # queries, keys and values
+        self.scores = nn.Identity()
         self.weights = nn.Softmax(dim=-1)
         self.output = nn.Linear(width, width)
 
@@ -164,9 +167,9 @@ class Attention(nn.Module):
         queries, keys, values = parts.permute(2, 0, 3, 1, 4)
         queries, keys = rotated(queries, rotation), rotated(keys, rotation)
         # As torch's own encoder layer decides on its fast path: a hook needs the explicit matrices.
-        if self.weights._forward_hooks or self.weights._forward_pre_hooks:
+        if self.scores._forward_hooks or self.weights._forward_hooks:
             scores = queries @ keys.transpose(2, 3) / (width // self.heads) ** 0.5
-            mixed = self.weights(scores) @ values
+            mixed = self.weights(self.scores(scores)) @ values
         else:
             mixed = functional.scaled_dot_product_attention(queries, keys, values)
         out: Tensor = self.output(mixed.transpose(1, 2).reshape(batch, cells, width))

@@ -16,7 +16,8 @@ from dynamaze.distill.training.distiller import Distiller
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import ShortestPathPolicy, query_all_cells, split_queries
 
-PATHS = ["blocks.0", "blocks.0.attention", "blocks.0.attention.weights", "blocks.1.mlp"]
+MAPS = ["blocks.0.attention.scores", "blocks.0.attention.weights"]
+PATHS = ["blocks.0", "blocks.0.attention", *MAPS, "blocks.1.mlp"]
 
 
 def small() -> Transformer:
@@ -125,6 +126,8 @@ def test_transformer_matches_formula() -> None:
         expected = np.stack([each[2][block] for each in results])
         np.testing.assert_allclose(maps, expected, rtol=2e-5, atol=1e-6)
         np.testing.assert_allclose(torch.softmax(torch.tensor(scores), -1), maps, atol=1e-6)
+        _, _, tapped_scores = tapped(student, f"blocks.{block}.attention.scores", seen)
+        np.testing.assert_array_equal(tapped_scores, scores)
         np.testing.assert_allclose(hooked, logits, rtol=2e-5, atol=2e-5)
 
 
@@ -174,7 +177,7 @@ def test_inner_layers_by_path_have_gradients(path: str) -> None:
     student.get_submodule(path).register_forward_hook(lambda _, __, out: outputs.append(out))
     student(torch.tensor(seen))
     cells = 4 * 5
-    expected = (3, 2, cells, cells) if path.endswith("weights") else (3, cells, 16)
+    expected = (3, 2, cells, cells) if path in MAPS else (3, cells, 16)
     assert tuple(outputs[0].shape) == expected
     outputs[0].square().sum().backward()
     gradient = student.embedding.weight.grad

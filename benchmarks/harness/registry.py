@@ -175,7 +175,7 @@ BENCHMARK_COMMANDS = {
         "dynamaze.benchmarks.distillation.teacher_transformer",
     ),
     "distill student": Command(
-        "distil a teacher into a value iteration network of 113 parameters",
+        "distil a teacher into a value iteration network of 113 parameters, or another student",
         "--teacher teacher.safetensors",
         "dynamaze.benchmarks.distillation.student",
     ),

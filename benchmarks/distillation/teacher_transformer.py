@@ -100,10 +100,11 @@ def main(config: TransformerTeacherConfig) -> None:
         task="training the teacher",
         every=CHECKPOINT_INTERVAL,
     )
+    network.cpu().eval()
     normalised_return = None
     for side in sorted({*EVALUATED_SIZES, *config.sizes}):
         for kind in KINDS:
-            result = evaluate_policy(network.cpu().eval(), held_out(kind, side, config.mazes))
+            result = evaluate_policy(network, held_out(kind, side, config.mazes))
             if (kind, side) == (config.kinds[0], config.sizes[0]):
                 normalised_return = return_estimate(result)
             console.print(evaluation_line(kind, side, result))
@@ -159,7 +160,8 @@ def stored_transformer(config: TransformerTeacherConfig) -> Transformer:
         OSError: if the file cannot be read or written.
     """
     if not config.output.exists():
-        save_student(config.output, train_transformer(config), card=Card(made=config.made))
+        card = Card(made=config.made, training=(TRAINING,))
+        save_student(config.output, train_transformer(config), card=card)
     found = load_card(config.output).made
     if found != config.made:
         raise ValueError(f"{config.output} was made {found!r}; expected {config.made!r}")

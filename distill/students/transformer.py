@@ -18,8 +18,8 @@ from torch.nn import functional  # noqa: E402
 AXES = 2
 """Axes of a position: row and column."""
 
-LONGEST_WAVE = 100.0
-"""Ratio of the longest wavelength of a rotation to the shortest, 2 pi cells."""
+FREQUENCY_BASE = 100.0
+"""Base of the rotations' frequencies, of which the highest is a radian a cell."""
 
 Rotation = tuple[Tensor, Tensor]
 """Cosines and sines of each cell's angles, (cells, width of a head / 2) each."""
@@ -29,12 +29,12 @@ class Transformer(Student):
     """Transformer (Vaswani et al. 2017) with an output row for each queried cell, in one pass.
 
     A token is a cell. It is embedded by a linear map of the walls and goals of the 3x3 cells around
-    it, with walls beyond the edge, so that a token knows which moves are free. Blocks are pre-norm
-    (Xiong et al. 2020, figure 1b). Positions enter as rotations of queries and keys (rotary
-    embedding: Su et al. 2021, equation 16), one half of a head by the row and the other by the
-    column (Heo et al. 2024, section 3.1, "axial"): attention depends on the offset of two cells
-    alone, and mazes of any size can be given. Mazes larger than those of the training have offsets
-    that it has not seen.
+    it, with walls beyond the edge, so that a token knows which moves are possible. Blocks are
+    pre-norm (Xiong et al. 2020, figure 1b). Positions enter as rotations of queries and keys
+    (rotary embedding: Su et al. 2021, equation 16), one half of a head by the row and the other by
+    the column ("axial": Heo et al. 2024): attention depends on the offset of two cells alone, and
+    mazes of any size can be given. Those larger than in training have offsets that the network has
+    not seen.
 
     Inner layers, for forward hooks by module path:
 
@@ -72,10 +72,11 @@ class Transformer(Student):
         self.heads = checked_integer("heads", heads, 1)
         self.width = checked_integer("width", width, 1)
         self.mlp_ratio = checked_integer("mlp_ratio", mlp_ratio, 1)
-        if self.width % (2 * AXES * self.heads):
+        unit = 2 * AXES * self.heads  # a pair of components for each axis and head
+        if self.width % unit:
             raise ValueError(
                 f"width={width}, heads={heads}; expected a width that is a multiple of 4 * heads, "
-                f"such as {2 * AXES * self.heads * max(1, self.width // (2 * AXES * self.heads))}"
+                f"such as {unit * max(1, self.width // unit)}"
             )
         self.config = {
             "kind": "transformer",
@@ -122,7 +123,7 @@ class Block(nn.Module):
     """Pre-norm block: attention and an MLP, each added to the tokens.
 
     Both last layers are initialised to zero, so that the network starts shallow, as `Residual`: it
-    learns faster, and with a larger step size and no warm-up (Bachlechner et al. 2021).
+    learns faster, with a larger step size and no warm-up (compare Bachlechner et al. 2021).
     """
 
     def __init__(self, width: int, heads: int, mlp_ratio: int) -> None:
@@ -191,7 +192,7 @@ def rotation_of(
         device: of the result.
     """
     count = head_width // (2 * AXES)
-    frequencies = LONGEST_WAVE ** (-torch.arange(count, device=device) / count)
+    frequencies = FREQUENCY_BASE ** (-torch.arange(count, device=device) / count)
     row = torch.arange(rows, device=device)[:, None, None] * frequencies
     col = torch.arange(cols, device=device)[None, :, None] * frequencies
     angles = torch.cat([row.expand(rows, cols, count), col.expand(rows, cols, count)], dim=2)
@@ -203,7 +204,8 @@ def rotated(vectors: Tensor, rotation: Rotation) -> Tensor:
     """Rotate each pair of components by its angle (Su et al. 2021, equation 34).
 
     Args:
-        vectors: (..., cells, head width); component k and k + half of the width are a pair.
+        vectors: (..., cells, head width); components k and k + half of the width are a pair, not
+            neighbours as in the paper.
         rotation: of the cells.
     """
     cosines, sines = rotation

@@ -43,7 +43,7 @@ class Transformer(Student):
     - `blocks.N.attention.scores` returns the scaled scores and `blocks.N.attention.weights` their
       softmax, the attention maps, (batch, heads, cells, cells) with the queries before the keys.
       They are called only while one of them has a forward hook; otherwise a fused kernel computes
-      the same without these matrices.
+      the same, up to rounding, without these matrices.
 
     Args:
         layers: number of blocks.

@@ -60,7 +60,7 @@ class TransformerConfig(ExperimentConfig):
 
     name: ClassVar[str] = "transformer"
     title: ClassVar[str] = "Transformer"
-    seconds_per_run: ClassVar[float | None] = 110.0
+    seconds_per_run: ClassVar[float | None] = 120.0
 
     runs: Runs = 3
     """Seeds of each network."""

@@ -1,4 +1,4 @@
-"""Command `dynamaze distill student`: a small value iteration network, distilled from a teacher."""
+"""Command `dynamaze distill student`: a student of mazes of any size, distilled from a teacher."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import torch
 from rich.console import Console
 
+from dynamaze.benchmarks.distillation.frontier_students import measure_size
 from dynamaze.benchmarks.distillation.mazes import (
     ENVIRONMENT,
     TRAINING,
@@ -26,26 +27,33 @@ from dynamaze.benchmarks.distillation.training import (
     begin_training,
     checkpoint_path,
     distil_with_checkpoints,
+    evaluation_line,
     save_network,
 )
-from dynamaze.benchmarks.harness.agent_runs.resolver import import_name
+from dynamaze.benchmarks.harness.agent_runs.resolver import (
+    check_arguments,
+    import_name,
+    read_call,
+)
 from dynamaze.benchmarks.harness.command_line import run_script
 from dynamaze.common.heartbeat import set_status
 from dynamaze.common.options import Mazes, OutputFile, Range, Steps
+from dynamaze.common.validation import checked_choice
 from dynamaze.distill.core.packing import MAX_INTEGER
-from dynamaze.distill.core.size import measure
 from dynamaze.distill.data.source import FunctionSource
-from dynamaze.distill.export.compiled import build_policy
-from dynamaze.distill.files.students import load_student, to_stored
+from dynamaze.distill.files.students import load_student
+from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.quantise import quantised
-from dynamaze.distill.students.value_iteration import ValueIterationNetwork
+from dynamaze.distill.students.registry import STUDENTS, make_student
 from dynamaze.distill.teachers import as_teacher
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.restarts import best_restart
 from dynamaze.envs.generation import MazeGenerator
 from dynamaze.envs.generation.planes import ShortestPathPolicy, split_queries
 
-LEARNING_RATE = 0.05
+LEARNING_RATES = {"residual": 2e-3, "transformer": 3e-3, "value_iteration": 0.05}
+"""Kind of a student of mazes of any size -> Adam's step size."""
+
 RESTART_FRACTION = 0.15
 """Fraction of the training for which each random initialisation is trained."""
 
@@ -55,7 +63,7 @@ SIZES = (11, 21, 31)
 
 @dataclass(frozen=True)
 class StudentConfig(MethodConfig, TrainingConfig):
-    """Distil a teacher into a value iteration network of 113 parameters (or 261 with 8 maps).
+    """Distil a teacher into a value iteration network of 113 parameters, or another student.
 
     It is trained in mazes of up to 15x15, from several random initialisations of which the best
     continues, and evaluated in held-out mazes of 11x11, 21x21 and 31x31, from every cell, also with
@@ -71,8 +79,11 @@ class StudentConfig(MethodConfig, TrainingConfig):
     """A file of `dynamaze distill teacher`; or module:name or path/file.py:name of your own: a
     function from planes (mazes, 3, rows, cols) to logits (queried cells, 4), or any other teacher.
     Without it the exact optimal policy is the teacher."""
+    student: str = "value_iteration"
+    """The student: value_iteration, residual or transformer, with arguments of `make_student` in
+    parentheses: "transformer(layers=2, width=32)"."""
     maps: Annotated[int, Range(1, limit=256)] = 4
-    """Feature maps of the network: 28 parameters each."""
+    """Feature maps of a value iteration network: 28 parameters each (261 with 8)."""
     restarts: Annotated[int, Range(1, limit=1000)] = 4
     """Random initialisations, of which the best continues."""
     students: Annotated[int, Range(1, limit=100)] = 1
@@ -83,10 +94,11 @@ def main(config: StudentConfig) -> None:
     """Train, evaluate and save a student.
 
     Raises:
-        ValueError: for a number outside its range, a file that is not a teacher, or a checkpoint of
-            other settings.
+        ValueError: for a number outside its range, an unknown student or argument of it, a file
+            that is not a teacher, or a checkpoint of other settings.
         OSError: if the output folder cannot be written.
     """
+    initial_student(config, 0)  # refused before anything is written
     console = begin_training(config)
     source = FunctionSource(read_teacher(config.teacher), MazeSampler(), (TRAINING,))
     student = train(config, source, console)
@@ -95,11 +107,7 @@ def main(config: StudentConfig) -> None:
     for size in SIZES:
         for name, held_out, result in evaluate_on_kinds(student, size, config.mazes):
             normalised_return = normalised_return or return_estimate(result)
-            console.print(
-                f"{name} mazes, {size}x{size}: success rate "
-                f"{percent_text(result.success_by_maze)}, normalised return "
-                f"{percent_text(result.by_maze)}"
-            )
+            console.print(evaluation_line(name, size, result))
             for bits, smaller in rounded.items():
                 console.print(
                     f"  rounded ({bits}, {smaller.num_bytes} bytes): "
@@ -110,16 +118,12 @@ def main(config: StudentConfig) -> None:
         config.output,
         student,
         console,
-        made=f"By `dynamaze distill student --maps {config.maps} --steps {config.steps} --seed "
+        made=f"By `dynamaze distill student {_options(config)} --steps {config.steps} --seed "
         f"{config.seed} --method {config.method}`, from {teacher}.",
         method={"name": config.method.name, **config.method.make().config},
         environment=ENVIRONMENT,
         normalised_return=normalised_return,
-        size=measure(
-            student,
-            split_queries(HeldOut.generate(MazeGenerator(11), 1).planes)[0],
-            runs_as=build_policy(to_stored(student)),
-        ),
+        size=measure_size(student, split_queries(HeldOut.generate(MazeGenerator(11), 1).planes)[0]),
     )
 
 
@@ -139,7 +143,29 @@ def read_teacher(path: Path | None) -> Any:
     return as_teacher(load_student(path).to(memory_format=torch.channels_last).eval())
 
 
-def train(config: StudentConfig, source: FunctionSource, console: Console) -> ValueIterationNetwork:
+def initial_student(config: StudentConfig, number: int) -> Student:
+    """Return the untrained student of a restart.
+
+    Raises:
+        ValueError: for an unknown kind or argument, or a number outside its range.
+    """
+    kind, arguments = read_call("student", config.student)
+    checked_choice("student", kind, sorted(LEARNING_RATES))
+    check_arguments("student", config.student, STUDENTS[kind], arguments)
+    if kind == "value_iteration":
+        arguments = {"maps": config.maps, **arguments}
+    student: Student = make_student(kind, seed=100 * config.seed + number, **arguments)
+    return student
+
+
+def _options(config: StudentConfig) -> str:
+    """Return the options of a command that makes the student."""
+    default = type(config).student
+    named = "" if config.student == default else f'--student "{config.student}" '
+    return f"{named}--maps {config.maps}"
+
+
+def train(config: StudentConfig, source: FunctionSource, console: Console) -> Student:
     """Return a trained student, continued from the checkpoint beside its file if there is one.
 
     Of several students the one with the smallest loss on new batches is returned.
@@ -150,12 +176,15 @@ def train(config: StudentConfig, source: FunctionSource, console: Console) -> Va
     count = max(config.students, config.method.make().least_students)
     settings: dict[str, Any] = {
         "total_steps": config.steps,
-        "learning_rate": LEARNING_RATE,
+        "learning_rate": LEARNING_RATES[read_call("student", config.student).name],
         "seed": config.seed,
     }
 
     def make(numbers: Sequence[int]) -> Distiller:
-        students = {f"student {number + 1}": make_network(config, number) for number in numbers}
+        students = {
+            f"student {place}": initial_student(config, number)
+            for place, number in enumerate(numbers, 1)
+        }
         given = students if count > 1 else next(iter(students.values()))
         return Distiller(given, source, config.method.make(), **settings)
 
@@ -164,19 +193,13 @@ def train(config: StudentConfig, source: FunctionSource, console: Console) -> Va
     distiller = make([first, *(number for number in range(count) if number != first)][:count])
     every = max(1, config.steps // 10)
     distil_with_checkpoints(distiller, config, console, task="distilling", every=every)
-    students: dict[str, Any] = distiller.students
     if count == 1:
-        return next(iter(students.values()))  # type: ignore[no-any-return]  # made above
+        return distiller.student
     losses = losses_on_new_batches(distiller)
     best = min(losses, key=losses.__getitem__)
     each = ", ".join(f"{name}: {loss:.4f}" for name, loss in losses.items())
     console.print(f"losses on new batches: {each}; {best} is saved")
-    return students[best]  # type: ignore[no-any-return]  # made above
-
-
-def make_network(config: StudentConfig, number: int) -> ValueIterationNetwork:
-    """Return the student with the given number, untrained."""
-    return ValueIterationNetwork(config.maps, seed=100 * config.seed + number)
+    return distiller.students[best]
 
 
 def best_initial(
@@ -192,7 +215,7 @@ def best_initial(
     set_status(task)
     with console.status(task):
         number, losses = best_restart(
-            [make_network(config, each) for each in range(config.restarts)],
+            [initial_student(config, each) for each in range(config.restarts)],
             source,
             steps=max(1, round(RESTART_FRACTION * config.steps)),
             **settings,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -11,7 +11,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from dynamaze.benchmarks.distillation.mazes import HELD_OUT, TRAINING
+from dynamaze.benchmarks.distillation.mazes import (
+    HELD_OUT,
+    TRAINING,
+    EvaluationResult,
+    percent_text,
+)
 from dynamaze.common.heartbeat import set_status
 from dynamaze.common.options import (
     Mazes,
@@ -21,6 +26,7 @@ from dynamaze.common.options import (
     Steps,
     check_numbers,
 )
+from dynamaze.common.storage import CheckpointError
 from dynamaze.distill.core.size import Size
 from dynamaze.distill.files.card import Card, ReturnEstimate
 from dynamaze.distill.files.students import save_student
@@ -83,13 +89,48 @@ def distil_with_checkpoints(
         ValueError: for a checkpoint of other settings.
     """
     path = checkpoint_path(config.output)
+    settings = (TrainingOptions(config),)
     if path.exists():
-        distiller.resume(path)
+        distiller.resume(path, settings)
         console.print(f"continuing from step {distiller.step}, from {path}")
-    checkpoints = Checkpoints(path, every=every)
+    checkpoints = Checkpoints(path, every=every, callbacks=settings)
     left = config.steps - distiller.step
     for step in tracked(distiller.steps(), task, left, console):
         checkpoints(step)
+
+
+class TrainingOptions:
+    """Part of a checkpoint that refuses to be restored where an option of the training differs.
+
+    Args:
+        config: the options. Output, held-out mazes and the place of a teacher's file may differ.
+    """
+
+    def __init__(self, config: TrainingConfig) -> None:
+        free = ("output", "mazes", "teacher")
+        self._options = {
+            field.name: str(getattr(config, field.name))
+            for field in fields(config)
+            if field.name not in free
+        }
+        self._path = checkpoint_path(config.output)
+
+    def get_state(self) -> dict[str, str]:
+        """Return the options as text."""
+        return dict(self._options)
+
+    def set_state(self, state: dict[str, str]) -> None:
+        """Compare the options with those of a checkpoint.
+
+        Raises:
+            CheckpointError: (a ValueError) for the first that differs.
+        """
+        for name, expected in self._options.items():
+            if state.get(name) != expected:
+                raise CheckpointError(
+                    f"{self._path} is of a training with {name}={state.get(name)}; expected "
+                    f"{name}={expected}, or another output"
+                )
 
 
 def tracked(steps: Iterable[Step], task: str, total: int, console: Console) -> Iterator[Step]:
@@ -98,6 +139,14 @@ def tracked(steps: Iterable[Step], task: str, total: int, console: Console) -> I
         set_status(f"{task}: step {number} of {total}")
         yield step
     set_status("evaluation")
+
+
+def evaluation_line(kind: str, side: int, result: EvaluationResult) -> str:
+    """Return the line of a command's output for held-out mazes of one kind and size."""
+    return (
+        f"{kind} mazes, {side}x{side}: success rate {percent_text(result.success_by_maze)}, "
+        f"normalised return {percent_text(result.by_maze)}"
+    )
 
 
 def checkpoint_path(output: Path) -> Path:

@@ -169,8 +169,13 @@ BENCHMARK_COMMANDS = {
         "--output teacher-ppo.safetensors",
         "dynamaze.benchmarks.distillation.teacher_ppo",
     ),
+    "distill teacher-transformer": Command(
+        "train a transformer for mazes of any size, from exact policies",
+        "--output teacher-transformer.safetensors",
+        "dynamaze.benchmarks.distillation.teacher_transformer",
+    ),
     "distill student": Command(
-        "distil a teacher into a value iteration network of 113 parameters",
+        "distil a teacher into a value iteration network of 113 parameters, or another student",
         "--teacher teacher.safetensors",
         "dynamaze.benchmarks.distillation.student",
     ),
@@ -183,6 +188,11 @@ BENCHMARK_COMMANDS = {
         "recovery of students after a change, with and without further distillation",
         "--student student.safetensors",
         "dynamaze.benchmarks.distillation.adapt",
+    ),
+    "distill transformer": Command(
+        "success of transformers in larger mazes than those of their training",
+        "--runs 3",
+        "dynamaze.benchmarks.distillation.transformer",
     ),
     "distill soft-labels": Command(
         "soft against hard labels for few states, and loss weights for small students",

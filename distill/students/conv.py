@@ -17,6 +17,7 @@ from .shapes import check_size
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
 from torch import Tensor, nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
 
 
 class Convolution(Student):
@@ -153,6 +154,17 @@ def split_planes(observations: Tensor) -> tuple[Tensor, Tensor]:
         )
     maze = observations[:, [WALLS, GOALS]].float()
     return maze, observations[:, AGENT] > 0.5
+
+
+def walled(maze: Tensor) -> Tensor:
+    """Pad walls and goals to (batch, 2, rows + 2, cols + 2) with a wall all round."""
+    return torch.cat(
+        [
+            functional.pad(maze[:, :1], (1, 1, 1, 1), value=1.0),
+            functional.pad(maze[:, 1:], (1, 1, 1, 1)),
+        ],
+        1,
+    )
 
 
 def at_cells(maps: Tensor, queried: Tensor) -> Tensor:

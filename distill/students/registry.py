@@ -22,6 +22,7 @@ STUDENTS: Registry[Callable[..., Any]] = Registry(
         "mlp": ".mlp:MLP",
         "residual": ".residual:Residual",
         "table": ".table:TableStudent",
+        "transformer": ".transformer:Transformer",
         "tree": ".tree:DecisionTree",
         "value_iteration": ".value_iteration:ValueIterationNetwork",
     },

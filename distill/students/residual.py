@@ -29,6 +29,8 @@ class Residual(Student):
         seed: seed of the initial weights.
     """
 
+    per_cell = True
+
     def __init__(self, channels: int = 64, blocks: int = 15, *, seed: int = 0) -> None:
         super().__init__()
         self.channels = checked_integer("channels", channels, 1)

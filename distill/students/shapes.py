@@ -180,6 +180,22 @@ def _value_iteration(config: Mapping[str, Any]) -> Arrays:
     return (ExpectedArray(*pair) for pair in shapes.items())
 
 
+def _transformer(config: Mapping[str, Any]) -> Arrays:
+    width = _size(config, "width")
+    hidden = width * _size(config, "mlp_ratio")
+    yield from _layer("embedding", width, PLANES - 1, 3, 3)
+    for block in range(_size(config, "layers", 1, MOST_LAYERS)):
+        path = f"blocks.{block}"
+        yield from _layer(f"{path}.attention_norm", width)
+        yield from _layer(f"{path}.attention.inputs", 3 * width, width)
+        yield from _layer(f"{path}.attention.output", width, width)
+        yield from _layer(f"{path}.mlp_norm", width)
+        yield from _layer(f"{path}.mlp.0", hidden, width)
+        yield from _layer(f"{path}.mlp.2", width, hidden)
+    yield from _layer("norm", width)
+    yield from _layer("last", MAZE_ACTIONS, width)
+
+
 def _table(config: Mapping[str, Any]) -> Arrays:
     yield ExpectedArray("keys", (None, None), "u")
     yield ExpectedArray("logits", (None, _size(config, "num_actions")))
@@ -212,6 +228,7 @@ SHAPES: dict[Any, Callable[[Mapping[str, Any]], Arrays]] = {
     "mlp": _mlp,
     "residual": _residual,
     "table": _table,
+    "transformer": _transformer,
     "tree": _tree,
     "value_iteration": _value_iteration,
 }

@@ -9,7 +9,7 @@ from dynamaze.common.validation import checked_integer, checked_number
 
 from ..core.observations import KERNEL, MAZE_ACTIONS, iterations_for
 from .base import Student, TrainingOutput
-from .conv import at_cells, check_planes, split_planes
+from .conv import at_cells, check_planes, split_planes, walled
 from .shapes import check_size
 
 optional_import("torch", purpose=__name__)
@@ -197,17 +197,6 @@ def squashed(logits: Tensor) -> Tensor:
     """Limit each logit's gap to the best of its row to at most `LOGIT_CAP`; their order stays."""
     below = logits.amax(dim=1, keepdim=True) - logits
     return -below / (1 + below / LOGIT_CAP)
-
-
-def walled(maze: Tensor) -> Tensor:
-    """Pad walls and goals to (batch, 2, rows + 2, cols + 2) with a wall all round."""
-    return torch.cat(
-        [
-            functional.pad(maze[:, :1], (1, 1, 1, 1), value=1.0),
-            functional.pad(maze[:, 1:], (1, 1, 1, 1)),
-        ],
-        1,
-    )
 
 
 def steps_to_goal(maze: Tensor) -> Tensor:

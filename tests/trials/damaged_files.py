@@ -328,6 +328,7 @@ def kinds_of_students() -> Iterator[FileKind]:
         "conv": {"observation_shape": (3, 5, 5), "num_actions": 4},
         "value_iteration": {"maps": 5},
         "residual": {"channels": 2, "blocks": 1},
+        "transformer": {"layers": 1, "width": 8, "heads": 1},
         "table": {"observation_shape": (4,), "num_actions": 3},
         "tree": {"observation_shape": (4,), "num_actions": 3},
     }
@@ -340,7 +341,7 @@ def kinds_of_students() -> Iterator[FileKind]:
 
     for kind in arguments:
         loads: tuple[Load, ...] = (load_student, open_policy, load_card)
-        if kind != "residual":
+        if kind not in ("residual", "transformer"):
             loads += (load_policy,)
         yield FileKind(f"{kind}.safetensors", maker(kind), loads, StudentFileError, forge_student)
 

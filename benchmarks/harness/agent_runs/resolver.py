@@ -111,7 +111,7 @@ def resolve_agent(text: str) -> Any:
     if name in SB3_ALGORITHMS:
         return StableBaselinesAgent(sb3_algorithm(name), arguments)
     agent = RandomAgent if name == RANDOM else getattr(dynamaze.agents, name)
-    _check_arguments(text, agent, arguments)
+    check_arguments("agent", text, agent, arguments)
     return partial(agent, **arguments) if arguments else agent
 
 
@@ -253,20 +253,26 @@ def end_import() -> None:
         raise ImportEnd
 
 
-def _check_arguments(text: str, agent: Any, arguments: Mapping[str, Any]) -> None:
-    """Check the names of an agent's arguments.
+def check_arguments(what: str, text: str, maker: Any, arguments: Mapping[str, Any]) -> None:
+    """Check the names of the arguments of an agent or a student.
+
+    Args:
+        what: name of what `maker` makes, for the message.
+        text: that named it.
+        maker: class or function.
+        arguments: by name.
 
     Raises:
         ValueError: for an unknown one.
     """
-    known = inspect.signature(agent).parameters
+    known = inspect.signature(maker).parameters
     if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known.values()):
         return
     for name in arguments:
         if name not in known or name in ("env", "seed"):  # the caller's
             names = [each for each in known if each not in ("env", "seed")]
             raise ValueError(
-                f"agent {text!r}; {agent.__name__} has no argument {name!r}; expected one of "
+                f"{what} {text!r}; {maker.__name__} has no argument {name!r}; expected one of "
                 f"{', '.join(names)}{did_you_mean(name, names)}"
             )
 

@@ -86,6 +86,9 @@ COLOURS = {
     "KL, temperature 2": "tab:orange",
     "KL, temperature 4": "tab:green",
     "centred logits": "tab:purple",
+    # sizes in training (transformer)
+    "7x7 alone": "tab:orange",
+    "7x7 to 11x11": "tab:blue",
     # adaptive or not (loca)
     "yes": "tab:green",
     "no": "tab:red",

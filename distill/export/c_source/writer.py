@@ -61,7 +61,7 @@ def export_c(
         raise TypeError(
             f"a student {describe_kind(student)}; expected an MLP, linear, a convolution, a GRU, a "
             "value iteration network, a tree or one with a method operations(), which can be "
-            "written as C"
+            "written as C, or export_onnx, which writes the other networks"
         )
     kind = "unsigned char" if seen.dtype == np.uint8 else "float"
     text = _Source(operations, seen).header(guard=f"{name.upper()}_H")

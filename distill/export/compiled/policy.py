@@ -325,7 +325,8 @@ def build_policy(stored: StoredStudent, where: object = "the student") -> Any:
     if not runs_without_torch(config):
         raise StudentFileError(
             f"{where} is a student {describe_kind(config)}, which needs torch; expected one of "
-            f"{sorted([*ACTING_PART, *BUILDERS, *FITTED])}, or load_student, which loads every kind"
+            f"{sorted([*ACTING_PART, *BUILDERS, *FITTED])}, load_student, which loads every kind, "
+            "or export_onnx, which writes networks for use without torch"
         )
     try:
         check_weights(config, stored.weights)  # before anything of a declared size is made

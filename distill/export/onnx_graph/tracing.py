@@ -29,8 +29,8 @@ def traced(student: Any, observation: Any) -> Any:
     """Return the graph that torch traces.
 
     Args:
-        student: network without recurrent state. If it is one for planes of any size, rows and
-            columns of the graph's input are free.
+        student: network without recurrent state. If it is one for planes of any size (its
+            `per_cell` is True), rows and columns of the graph's input are free.
         observation: a single one.
     """
     optional_import("onnxscript", purpose="an ONNX file")
@@ -41,7 +41,7 @@ def traced(student: Any, observation: Any) -> Any:
     network: Any = plain(student)  # a copy, which is changed here
     if isinstance(network, Residual):
         network.back = _BackToCells(network.back)  # type: ignore[assignment]  # called alike
-    if isinstance(network, Residual) or getattr(network, "per_cell", False):
+    if getattr(network, "per_cell", False):
         free |= {2: torch.export.Dim("rows"), 3: torch.export.Dim("cols")}
     with _quiet():
         program = torch.onnx.export(

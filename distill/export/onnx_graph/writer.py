@@ -29,8 +29,9 @@ def export_onnx(
     float32: the actions of the means. The student's preprocessing of observations is included. A
     GRU also takes "memory", zeros at an episode's start, and returns "memory_after" for its next
     step. A value iteration network is written as a loop and takes mazes of any size, with the
-    iterations that each needs; a convolution of planes and a residual network take any size, too;
-    other students take the size of `observation`. A tree uses the operators of `ai.onnx.ml`.
+    iterations that each needs; a convolution of planes, a residual network and a transformer take
+    any size, too; other students take the size of `observation`. A tree uses the operators of
+    `ai.onnx.ml`.
 
     Args:
         path: the file.

@@ -46,3 +46,35 @@ def test_read_teacher_of_own_file(tmp_path):
     assert np.asarray(logits).argmax(axis=1).tolist() == [1] * 6
     with pytest.raises(ValueError, match="did you mean 'right'"):
         student.read_teacher(Path(f"{path}:rigth"))
+
+
+def test_student_of_other_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(student, "SIZES", (5,))
+    config = student.StudentConfig(
+        tmp_path / "s.safetensors",
+        student="transformer(layers=1, width=8, heads=2)",
+        steps=1,
+        restarts=1,
+        mazes=2,
+    )
+    student.main(config)
+    made, card = load_student(config.output), load_card(config.output)
+    assert made.config == {**made.config, "kind": "transformer", "layers": 1, "width": 8}
+    assert card.size.parameters == made.num_parameters
+    assert 'student --student "transformer(layers=1, width=8, heads=2)" --maps 4' in card.made
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("mlp", r"student='mlp'; expected one of \['residual', 'transformer', 'value_iteration'\]"),
+        ("transformer(width=9)", "width=9, heads=4; expected a width"),
+        ("transformer(depth=2)", "Transformer has no argument 'depth'; expected one of layers"),
+        ("residual(seed=1)", "Residual has no argument 'seed'"),
+        ("transformer(2)", "expected arguments name=value"),
+    ],
+)
+def test_unknown_student_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        student.main(student.StudentConfig(tmp_path / "new" / "s.safetensors", student=text))
+    assert not list(tmp_path.iterdir())

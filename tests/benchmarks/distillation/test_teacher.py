@@ -43,7 +43,12 @@ def test_resumed_teacher_is_identical(tmp_path):
         patch.setattr(teacher, "CHECKPOINT_INTERVAL", 3)
         with pytest.raises(Killed):
             teacher.main(stopped)
-    assert checkpoint_path(stopped.output).exists()
+    before = checkpoint_path(stopped.output).read_bytes()
+    with pytest.raises(
+        ValueError, match=r"s\.checkpoint\.npz is of a training with seed=0; expected"
+    ):
+        teacher.main(replace(stopped, seed=1))
+    assert checkpoint_path(stopped.output).read_bytes() == before
     teacher.main(stopped)
     assert not checkpoint_path(stopped.output).exists()
     resumed = load_student(stopped.output)

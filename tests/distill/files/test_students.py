@@ -35,6 +35,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "value_iteration": {"maps": 5},
     "residual": {"channels": 4, "blocks": 2},
     "table": {"observation_shape": WINDOW, "num_actions": 7},
+    "transformer": {"layers": 2, "width": 8, "heads": 2},
     "tree": {"observation_shape": WINDOW, "num_actions": 7},
 }
 CARD = Card(
@@ -56,7 +57,7 @@ def some(kind: str) -> Any:
 
 
 def queried(kind: str) -> Any:
-    in_planes = kind in ("conv", "value_iteration", "residual")
+    in_planes = kind in ("conv", "value_iteration", "residual", "transformer")
     return observations("value iteration" if in_planes else "mlp", 30)
 
 
@@ -270,6 +271,10 @@ FORGED: list[tuple[dict[str, Any], str]] = [
     ({"kind": "conv", "per_cell": False, "channels": 10**6, "layers": 10**9}, "layers=1000000000"),
     ({"kind": "conv", "per_cell": False, "channels": 3, "layers": 2}, "layers.0.weight"),
     ({"kind": "residual", "channels": 10**6, "blocks": 1000}, "first.weight"),
+    (
+        {"kind": "transformer", "layers": 1000, "width": 10**6, "heads": 1, "mlp_ratio": 4},
+        "embedding.weight",
+    ),
     ({"kind": "value_iteration", "maps": 10**6}, "scale"),
     (
         {"kind": "value_iteration", "maps": 4, "iterations": 10**18},

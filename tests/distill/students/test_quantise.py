@@ -49,7 +49,12 @@ from ..exact_value_iteration import exact_value_iteration
 
 KINDS = list(MAX_INTEGER)
 SHAPE = {"observation_shape": (3, 5, 7), "num_actions": 4}
-MADE = {"value_iteration": {"maps": 5}, "residual": {"channels": 4, "blocks": 1}, **COMPOSITES}
+MADE: dict[str, dict[str, Any]] = {
+    "value_iteration": {"maps": 5},
+    "residual": {"channels": 4, "blocks": 1},
+    "transformer": {"layers": 1, "width": 8, "heads": 1},
+    **COMPOSITES,
+}
 NETWORKS = sorted(set(STUDENTS) - {"table", "tree"})
 
 

@@ -22,7 +22,12 @@ from dynamaze.envs.generation.planes import query_all_cells, split_queries
 from ..composite_students import COMPOSITES
 
 SHAPE = {"observation_shape": (3, 5, 7), "num_actions": 4}
-MADE = {"value_iteration": {}, "residual": {"channels": 4, "blocks": 1}, **COMPOSITES}
+MADE: dict[str, dict[str, Any]] = {
+    "value_iteration": {},
+    "residual": {"channels": 4, "blocks": 1},
+    "transformer": {"layers": 1, "width": 8, "heads": 1},
+    **COMPOSITES,
+}
 """Kinds without an observation shape: for planes of any size, or composites."""
 
 NETWORKS = sorted(set(STUDENTS) - {"table", "tree"} - set(COMPOSITES))
@@ -38,8 +43,8 @@ def planes() -> np.ndarray:
 
 
 def test_students_cases_cover_registry() -> None:
-    assert len(STUDENTS) == 10
-    assert len(NETWORKS) == 6
+    assert len(STUDENTS) == 11
+    assert len(NETWORKS) == 7
 
 
 @pytest.mark.parametrize("kind", sorted(set(STUDENTS) - {"gaussian"}))
@@ -166,6 +171,8 @@ def test_size_argument_sets_parameters(number: str) -> None:
         ("gru", "width"),
         ("conv", "channels"),
         ("residual", "blocks"),
+        ("transformer", "layers"),
+        ("transformer", "width"),
         ("value_iteration", "maps"),
         ("value_iteration", "iterations"),
         ("table", "num_actions"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,11 @@ def test_onnx_logits_match_student(name: str, tmp_path: Path) -> None:
         "value iteration of 7 iterations",
         "conv",
         "residual",
+        "transformer",
     ],
 )
 def test_onnx_planes_any_size_many_queries(name: str, tmp_path: Path) -> None:
-    network = large() if name == "residual" else student(name)
+    network = LARGE[name]() if name in LARGE else student(name)
     policy = exported(network, observations("value iteration", 1)[0], tmp_path)
     assert policy.observation_shape == (3, None, None)
     rng = np.random.default_rng(0)
@@ -62,8 +64,15 @@ def test_onnx_planes_any_size_many_queries(name: str, tmp_path: Path) -> None:
         assert check_parity(network, policy, queried).queries == int(queried[:, 1].sum())
 
 
-def large() -> Any:
-    network = make_student("residual", channels=4, blocks=2)
+LARGE: dict[str, Callable[[], Any]] = {
+    "residual": lambda: randomised("residual", channels=4, blocks=2),
+    "transformer": lambda: randomised("transformer", layers=1, width=16, heads=2),
+}
+"""Kinds of networks of any size that torch traces."""
+
+
+def randomised(kind: str, **arguments: int) -> Any:
+    network = make_student(kind, **arguments)
     for weight in network.parameters():
         torch.nn.init.normal_(weight, std=0.3)
     return network

@@ -383,7 +383,8 @@ def step_point_batch(tables, motion, batch, actions, max_episode_steps, mode, ch
                 result.final_state[i, part] = batch.state[i, part]
         if begins_now(batch, result, i, changes_at_reset):
             begin_episode(tables, batch, i)
-    result.state[:] = batch.state
+        for part in range(batch.state.shape[1]):
+            result.state[i, part] = batch.state[i, part]
     return result
 
 

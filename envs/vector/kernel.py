@@ -150,7 +150,7 @@ def step_batch(
         result.final_state[i] = batch.state[i]
         if begins_now(batch, result, i, changes_at_reset):
             begin_episode(tables, batch, i)
-    result.state[:] = batch.state
+        result.state[i] = batch.state[i]
     return result
 
 

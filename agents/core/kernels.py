@@ -95,6 +95,7 @@ def generic_with_default(function: Callable[..., Any]) -> Any:
 def _generic(function: Callable[..., Any], default: Any) -> Any:
     names = (*inspect.signature(function).parameters,)
     _ARGUMENTS[function.__name__] = [*names]
+    dispatched: Any = function
 
     def rule_for(record: type) -> Any:
         table = _RULES.get(record, _NO_RULES)
@@ -109,7 +110,6 @@ def _generic(function: Callable[..., Any], default: Any) -> Any:
     if INTERPRETED:
         dispatched = wraps(function)(lambda *given: rule_for(type(given[0]))(*given))
         return dispatched
-    dispatched = function
 
     # The rule is looked up by the record's type while the calling code is compiled, which calls the
     # rule itself: at run time, and for Numba, a dispatched call costs nothing.

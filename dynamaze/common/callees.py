@@ -6,11 +6,13 @@ times. Here such a function stops at LLVM's intermediate code; the caller from P
 that it has collected, once, and knows by then the constants that it was called with.
 """
 
+# Numba's compiler has no types.
+# mypy: allow-untyped-calls, allow-untyped-decorators
 from __future__ import annotations
 
 from typing import Any
 
-from numba import _dynfunc
+from numba import _dynfunc  # type: ignore[attr-defined]  # a module in C
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import register_pass

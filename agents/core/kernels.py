@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import overload
+from numba import types
+from numba.core.typing.templates import AbstractTemplate, infer_global
 
 from dynamaze.common.compile_cache import INTERPRETED, depend_on
-from dynamaze.common.compiled import NO_WRAPPERS, compiled, spliced
+from dynamaze.common.compiled import compiled, compiled_callee
 
 CONFIDENCE_THRESHOLD = 0.5
 """Planners that update pair by pair skip pairs of a smaller confidence.
@@ -88,35 +89,51 @@ def generic(function: Callable[..., Any]) -> Any:
 
 def generic_with_default(function: Callable[..., Any]) -> Any:
     """Make a function generic whose body serves the records without a rule."""
-    return _generic(function, spliced(function))
+    return _generic(function, compiled(function))
 
 
 def _generic(function: Callable[..., Any], default: Any) -> Any:
-    names = [*inspect.signature(function).parameters]
-    arguments = ", ".join(names)
-    _ARGUMENTS[function.__name__] = names
+    names = (*inspect.signature(function).parameters,)
+    _ARGUMENTS[function.__name__] = [*names]
     dispatched: Any = function
 
-    def implementation(record: type) -> Any:
+    def rule_for(record: type) -> Any:
         table = _RULES.get(record, _NO_RULES)
-        target, first = table.by_name.get(function.__name__, default), names[0]
-        if function.__name__ not in table.by_name and table.inside is not None:
-            target, first = dispatched, f"{names[0]}.{table.inside}"
-        if target is None:
+        if function.__name__ in table.by_name:
+            return table.by_name[function.__name__]
+        if table.inside is not None:
+            return _rule_inside(dispatched, names, table.inside)
+        if default is None:
             raise TypeError(f"no rule {function.__name__!r} serves {record.__name__}")
-        call = ", ".join([first, *names[1:]])
-        return eval(f"lambda {arguments}: target({call})", {"target": target})
+        return default
 
     if INTERPRETED:
-        dispatched = wraps(function)(lambda *given: implementation(type(given[0]))(*given))
+        dispatched = wraps(function)(lambda *given: rule_for(type(given[0]))(*given))
         return dispatched
-    # The rule is looked up by the record's type while the calling code is compiled, and inlined
-    # there: at run time a dispatched call costs nothing. Numba wants the arguments by name.
-    typed = f"lambda {arguments}: implementation({names[0]}.instance_class)"
-    overload(function, inline="always", jit_options=NO_WRAPPERS)(  # type: ignore[arg-type]  # the stub leaves them out
-        eval(typed, {"implementation": implementation})
-    )
+
+    # The rule is looked up by the record's type while the calling code is compiled, which calls the
+    # rule itself: at run time, and for Numba, a dispatched call costs nothing.
+    class Dispatched(AbstractTemplate):
+        key = function
+
+        def generic(self, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+            self._rule = types.Dispatcher(rule_for(args[0].instance_class))
+            return self._rule.get_call_type(self.context, args, kws)
+
+        def get_impl_key(self, signature: Any) -> Any:
+            return self._rule.get_impl_key(signature)
+
+    infer_global(function, types.Function(Dispatched))
     return function
+
+
+@cache
+def _rule_inside(dispatched: Any, names: tuple[str, ...], field: str) -> Any:
+    """Return the rule of a wrapper's record: that of the record inside."""
+    call = ", ".join([f"{names[0]}.{field}", *names[1:]])
+    return compiled_callee(
+        eval(f"lambda {', '.join(names)}: generic({call})", {"generic": dispatched})
+    )
 
 
 # -- models ------------------------------------------------------------------------------------
@@ -252,7 +269,7 @@ def confident_steps(model, planning_steps):
     return fraction_of_steps(planning_steps, confidence(model, WHOLE_MODEL))
 
 
-@spliced
+@compiled
 def fraction_of_steps(planning_steps, share):
     """Return a share in [0, 1] of the planning steps, rounded to the nearest whole number."""
     return int(share * planning_steps + 0.5)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.compiled import spliced
+from dynamaze.common.compiled import compiled
 
 Words = npt.NDArray[np.uint64]  # (4,) the state of an SFC64 generator
 Seed = int | np.random.SeedSequence | None
@@ -66,19 +66,19 @@ def state_words(rng: np.random.Generator) -> Words:
     return words
 
 
-@spliced
+@compiled
 def load(words):
     """Return the generator's state as a tuple, which compiled code keeps in registers."""
     return words[0], words[1], words[2], words[3]
 
 
-@spliced
+@compiled
 def store(words, rng):
     """Write the state back into the generator's memory."""
     words[0], words[1], words[2], words[3] = rng
 
 
-@spliced
+@compiled
 def next_word(rng):
     """Return the next 64 random bits, equal to those of NumPy's SFC64, and the new state."""
     a, b, c, counter = rng
@@ -93,20 +93,20 @@ def next_word(rng):
     return word, after
 
 
-@spliced
+@compiled
 def high_below(word, bound):
     """Return an integer in [0, bound) from a word's upper half."""
     # Multiply-shift for bounds below 2**32; the bias is below bound / 2**32.
     return ((word >> _HALF) * np.uint64(bound)) >> _HALF
 
 
-@spliced
+@compiled
 def low_below(word, bound):
     """Return an integer in [0, bound) from a word's lower half."""
     return ((word & _LOW_HALF) * np.uint64(bound)) >> _HALF
 
 
-@spliced
+@compiled
 def high_unit(word):
     """Return a number in [0, 1) from a word's upper half."""
     return (word >> _HALF) * _TWO_TO_MINUS_32

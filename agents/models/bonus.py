@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_number
 
 from ..core.kernels import (
@@ -151,7 +151,7 @@ class UncertaintyBonus(ModelWrapper):
 # -- compiled rules of both ------------------------------------------------------------------------
 
 
-@spliced
+@compiled
 def sample_with_bonus(table, num_actions, rng):
     """Sample a transition of the inner model, with the bonus of its pair."""
     pair, reward, next_state, terminated, rng = sample_transition(table.model, num_actions, rng)
@@ -190,7 +190,7 @@ class UncertaintyTable(NamedTuple):
     weight: float
 
 
-@spliced
+@compiled
 def uncertainty_bonus(table, num_actions, pair):
     """Return the weighted uncertainty of a pair."""
     return table.weight * pair_uncertainty(table.model, num_actions, pair)
@@ -217,7 +217,7 @@ def update_with_times(table, num_actions, state, action, reward, next_state, ter
     record_visit(table.times, state * num_actions + action)
 
 
-@spliced
+@compiled
 def time_bonus_of_pair(table, num_actions, pair):
     """Return kappa * sqrt(tau) of a pair."""
     return time_bonus(table.times, pair, table.kappa)
@@ -244,14 +244,14 @@ class VisitTimes(NamedTuple):
         return cls(np.zeros(num_states * num_actions, dtype=np.int64), np.zeros(1, dtype=np.int64))
 
 
-@spliced
+@compiled
 def record_visit(times, pair):
     """Advance the clock by a real step and record the visit of this pair."""
     times.clock[0] += 1
     times.last_tried[pair] = times.clock[0]
 
 
-@spliced
+@compiled
 def time_bonus(times, pair, kappa):
     """Return kappa * sqrt(tau), tau the real steps since the last try (section 8.3, p. 168)."""
     return kappa * np.sqrt(float(times.clock[0] - times.last_tried[pair]))

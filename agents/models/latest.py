@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
-from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_count
 
 from ..core.kernels import append_state, rules
@@ -82,7 +82,7 @@ def latest_probability(table, num_actions, pair, next_state, terminated):
     return 1.0 if is_latest else 0.0, 0.0, float(table.visits[pair])
 
 
-@spliced
+@compiled
 def sample_latest_outcome(table, num_actions, pair, rng):
     """Return the latest outcome of a pair."""
     return table.reward[pair], table.next_state[pair], table.terminated[pair], rng

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
-from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.compiled import compiled
 
 from ..core.kernels import (
     WHOLE_MODEL,
@@ -134,7 +134,7 @@ def record_score(scores, pair, probability, entropy, count):
     record_visit(scores.times, pair)
 
 
-@spliced
+@compiled
 def _ema_above_zero(average, excess, rate):
     return max(0.0, average + rate * (excess - average))
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
-from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import checked_count
 
 from ..core.kernels import rules
@@ -130,7 +130,7 @@ def put_transition(table, place, pair, reward, next_state, terminated):
     table.terminated[place] = terminated
 
 
-@spliced
+@compiled
 def sample_stored(table, num_actions, rng):
     """Sample one of the stored transitions uniformly."""
     word, rng = next_word(rng)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from dynamaze.common.arrays import IntArray
-from dynamaze.common.compiled import compiled, compiled_with_arrays, spliced
+from dynamaze.common.compiled import compiled, compiled_with_arrays
 from dynamaze.common.validation import check_entries
 
 from ..core.kernels import sample_outcome, sample_transition, update_model, visited_pairs
@@ -321,7 +321,7 @@ def _remove_number(numbers, row, number):
             break
 
 
-@spliced
+@compiled
 def sample_pair(seen, num_actions, rng):
     """Sample a visited state uniformly, then one of its listed pairs uniformly."""
     # One word serves both draws: its upper half the state, its lower half the action.
@@ -332,7 +332,7 @@ def sample_pair(seen, num_actions, rng):
     return np.uint64(seen.pairs[row + one + low_below(word, seen.pairs[row])]), rng
 
 
-@spliced
+@compiled
 def sample_visited(model, num_actions, rng):
     """Sample a visited pair, then an outcome: the rule of `sample_transition` of most tables."""
     pair, rng = sample_pair(visited_pairs(model), num_actions, rng)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import MOST_UPDATES, checked_count
 
 from ..core.kernels import (
@@ -69,7 +69,7 @@ def plan_uniformly(planning, model, q, num_actions, learning_rate, gamma, rng):
 rules(UniformPlanningRecord, plan=plan_uniformly)
 
 
-@spliced
+@compiled
 def _plan(planning, model, q, num_actions, learning_rate, gamma, rng):
     for _ in range(confident_steps(model, planning.planning_steps)):
         pair, reward, following, terminated, rng = sample_transition(model, num_actions, rng)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.compiled import compiled
 from dynamaze.common.validation import check_entries, checked_number
 
 from ..core.records import Stateful
@@ -109,7 +109,7 @@ def table_values(spaces: Spaces, seed: np.random.SeedSequence, **numbers: float)
     return TableValues(rows.size, num_actions, **numbers)
 
 
-@spliced
+@compiled
 def row_max(q, first, num_actions):
     """Return the largest value of a row, which begins at `first` in the flat table."""
     best = q[first]
@@ -119,7 +119,7 @@ def row_max(q, first, num_actions):
     return best
 
 
-@spliced
+@compiled
 def target(q, num_actions, reward, next_state, terminated, gamma):
     """Return the Q-learning target of an outcome, by the flat table."""
     # R + gamma max_a Q(S', a); the value after a terminal transition is 0
@@ -128,7 +128,7 @@ def target(q, num_actions, reward, next_state, terminated, gamma):
     return reward + discount * following
 
 
-@spliced
+@compiled
 def q_update(q, num_actions, pair, reward, next_state, terminated, learning_rate, gamma):
     """Update the flat table by one Q-learning step; `pair` is state * num_actions + action."""
     # Q(S,A) += alpha [R + gamma max_a Q(S',a) - Q(S,A)] (equation 6.8)

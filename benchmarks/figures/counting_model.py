@@ -16,7 +16,7 @@ from dynamaze.agents.core.transitions import Transitions
 from dynamaze.agents.models.protocol import Outcomes
 from dynamaze.agents.models.wrapper import ModelWrapper
 from dynamaze.common.arrays import IntArray
-from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.compiled import compiled
 
 
 class CountingModel(ModelWrapper):
@@ -71,7 +71,7 @@ class CountingRecord(NamedTuple):
     used: IntArray  # (1,) transitions used so far
 
 
-@spliced
+@compiled
 def sample_counted_transition(table, num_actions, rng):
     """Sample a transition, which counts as one."""
     table.used[0] += 1
@@ -79,7 +79,7 @@ def sample_counted_transition(table, num_actions, rng):
     return pair, reward, next_state, terminated, rng
 
 
-@spliced
+@compiled
 def sample_counted_outcome(table, num_actions, pair, rng):
     """Sample an outcome of a pair, which counts as one."""
     table.used[0] += 1

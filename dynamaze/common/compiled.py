@@ -6,11 +6,16 @@ Compiled code is stored for later processes by `compile_cache`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from numba import njit
+from numba.core.compiler import Compiler
+from numba.core.types import unliteral
 
+from .callees import CalleeCompiler, CallerCompiler
 from .compile_cache import INTERPRETED, cached
+
+jit: Any = njit  # its stub leaves most options out
 
 NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 """Options of functions that only compiled code calls."""
@@ -34,18 +39,18 @@ def compiled_sums(function: Callable[..., Any]) -> Any:
     return _compiled(function, fastmath=orders, _nrt=False)
 
 
-def spliced(function: Callable[..., Any]) -> Any:
-    """Compile a small function of the innermost loop, inlined as source by Numba.
-
-    Constants of the caller, such as the number of actions, are then known when the function's loops
-    are compiled. For small functions without an early return: large ones take minutes to compile.
-    """
-    return cached(njit(inline="always", no_cfunc_wrapper=True)(function))  # type: ignore[call-overload]  # not in Numba's stub
-
-
 def compiled_with_arrays(function: Callable[..., Any]) -> Any:
     """Compile a function that creates arrays."""
     return _compiled(function)
+
+
+def compiled_callee(function: Callable[..., Any]) -> Any:
+    """Compile a function like `compiled`, but for compiled callers only."""
+    return function if INTERPRETED else _callee(function, **SCALAR)
+
+
+SCALAR = {"nogil": True, "forceinline": True, "_nrt": False}
+"""Options of functions that create no arrays."""
 
 
 def _compiled(function: Callable[..., Any], **options: Any) -> Any:
@@ -54,11 +59,27 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     Compiled callers need no wrapper that converts arguments from Python's objects. For records of
     many arrays, making it took a third of the time of compilation.
     """
-    options = {"nogil": True, "no_cfunc_wrapper": True, **options}
-    function_of_python = cached(njit(**options)(function))
+    options = {"nogil": True, **options}
+    function_of_python = cached(
+        jit(**options, no_cfunc_wrapper=True, pipeline_class=CallerCompiler)(function)
+    )
     if not INTERPRETED:
-        inner = cached(njit(**{**options, **NO_WRAPPERS})(function), name="inner")
+        inner = _callee(function, **options)
         # The two methods by which Numba finds what a compiled caller calls.
         function_of_python.get_call_template = inner.get_call_template
         function_of_python.get_overload = inner.get_overload
     return function_of_python
+
+
+def _callee(function: Callable[..., Any], **options: Any) -> Any:
+    # The order in which long sums are added depends on what is optimised together.
+    compiler = Compiler if "fastmath" in options else CalleeCompiler
+    dispatcher = jit(**options, **NO_WRAPPERS, pipeline_class=compiler)(function)
+    find, plain = dispatcher.get_call_template, cast(Any, unliteral)
+
+    def find_for_any_number(args: Any, kws: Any) -> Any:
+        # Numba would compile a call with a literal 4 and one with another integer separately.
+        return find(tuple(map(plain, args)), {key: plain(kws[key]) for key in kws})
+
+    dispatcher.get_call_template = find_for_any_number
+    return dispatcher

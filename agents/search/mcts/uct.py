@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray, IntArray
-from dynamaze.common.compiled import compiled, spliced
+from dynamaze.common.compiled import compiled
 
 from ...core.kernels import sample_outcome
 from ...core.rng import high_below, load, low_below, next_word, store
@@ -250,7 +250,7 @@ def _unvisited(tree, first, count, skip):
     return 0
 
 
-@spliced
+@compiled
 def _best_bound(tree, first, count, root_log, exploration_constant):
     """Return the action with the highest bound."""
     best = 0
@@ -263,7 +263,7 @@ def _best_bound(tree, first, count, root_log, exploration_constant):
     return best
 
 
-@spliced
+@compiled
 def ucb1(value, width, root_log, exploration_constant):
     """Return the UCB1 bound Q(s, a) + c sqrt(log n(s) / n(s, a)).
 

@@ -149,6 +149,28 @@ def test_episode_changes_restart_with_seed() -> None:
     assert env.reset(options={"world_step": 1000})[1] == {"world_step": 1000, "phase": 1}
 
 
+def test_clock_before_first_reset_keeps_first_phase() -> None:
+    env = DynaMazeEnv("SG..", {"episode 1": "S.G.", "episode 3": "S..G"})
+    env.world_step = 5
+    assert env.phase == 0
+    assert env.layout.to_text() == "SG.."
+
+
+def test_set_clock_forgets_unreported_change() -> None:
+    env = DynaMazeEnv("S.G\n...", change_info="cells")
+    env.reset(seed=0)
+    env.change("S#G\n...")
+    env.world_step = 0  # undoes the change
+    assert not env.step(LEFT)[4]["changed"]
+
+
+def test_new_level_forgets_unreported_change() -> None:
+    env: Any = gym.make("DynaMazeGenerated-v0", size=5, change_info="cells").unwrapped
+    env.reset(seed=0, options={"level": 1})
+    env.change({"goal_reward": 2.0})
+    assert not env.reset(options={"level": 2})[1]["changed"]
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [

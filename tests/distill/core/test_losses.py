@@ -54,6 +54,13 @@ def test_mse_ignores_row_constant():
     assert expected == pytest.approx(_mean((centred**2).mean(axis=1)))
 
 
+@pytest.mark.parametrize("scale", [1e-3, 0.2, 50.0])
+def test_weighted_mean_ignores_scale_of_weights(scale):
+    rows = torch.tensor([4.0, 8.0], dtype=torch.float64)
+    assert losses.weighted_mean(rows, scale * WEIGHTS).item() == pytest.approx(7.0, rel=1e-12)
+    assert losses.weighted_mean(rows, 0 * WEIGHTS).item() == 0.0
+
+
 def test_reverse_kl_swaps_arguments():
     swapped = kl()(TEACHER, Targets(STUDENT, WEIGHTS))
     assert losses.reverse_kl(STUDENT, TARGETS).item() == pytest.approx(swapped.item())

@@ -132,6 +132,7 @@ def test_invalid_action_names_expected(action: Any, error: type[Exception]) -> N
 
 INVALID_ACTIONS: list[tuple[Any, type[Exception]]] = [
     (True, TypeError),
+    (False, TypeError),
     (np.True_, TypeError),
     (np.array(True), TypeError),
     (1.0, TypeError),

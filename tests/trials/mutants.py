@@ -77,7 +77,7 @@ SOURCES = (
 """The files that are mutated."""
 
 TESTS = (
-    *("tests/envs", "tests/agents", "tests/distill", "tests/golden"),
+    *("tests/golden", "tests/envs", "tests/agents", "tests/distill"),  # the longest file first
     *("tests/benchmarks/harness/analysis", "tests/benchmarks/harness/agent_runs"),
 )
 """The folders of the tests that may kill a mutant."""
@@ -89,6 +89,9 @@ LIBRARIES = ("numba", "gymnasium", "scipy.stats", "torch", "stable_baselines3", 
 
 BUDGET = 60.0
 """CPU seconds that the tests of one mutant may need."""
+
+FILE_SECONDS = 1800.0
+"""CPU seconds that a test file may need while its calls are traced."""
 
 TARGET = 0.9
 
@@ -182,13 +185,20 @@ class Trial:
         packages: folders whose sources the results depend on.
         records: the file of results.
         jobs: number of copies, and of children at once.
+
+    Raises:
+        ValueError: without tests, and for a file of other results.
     """
 
     def __init__(
         self, root: Path, tests: Iterable[str], packages: Iterable[str], records: Path, jobs: int
     ) -> None:
         self._root, self._jobs = root, jobs
-        self._tests = _files(root, (*tests, *(f"{each}/**/test_*.py" for each in tests)))
+        self._tests = [
+            file for each in tests for file in _files(root, (each, f"{each}/**/test_*.py"))
+        ]
+        if not self._tests:
+            raise ValueError(f"--tests {' '.join(tests)}: no test files")
         self._sources = _files(root, (f"{folder}/**/*.py" for folder in packages))
         self.records = Records(records, _digest(root, self._sources))
 
@@ -230,7 +240,7 @@ class Trial:
         for file in self._tests:
             digest = _digest(self._root, [file]) + common
             if self.records.files.get(file, (0, ""))[1] != digest:
-                tasks.append(Task((file, digest), trace_file, (file, watched), 900.0))
+                tasks.append(Task((file, digest), trace_file, (file, watched), FILE_SECONDS))
         for task, tests in _progress(run_tasks(slots, tasks), len(tasks), "tests"):
             file, digest = task.subject
             self.records.add(file=file, digest=digest, tests=tests or {})

@@ -18,6 +18,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from cProfile import Profile
 from functools import cache
 from importlib.util import cache_from_source
 from multiprocessing import connection, get_context
@@ -36,8 +37,8 @@ TEST_SECONDS = 3.0
 EXTRA_SECONDS, SLOWER = 20.0, 3.0
 """A mutant is stopped after these CPU seconds and so many times what its tests need without it."""
 
-WALL = 10.0
-"""A run is stopped after its CPU seconds times this, should it sleep."""
+WALL_SECONDS, WALL_SLOWER = 300.0, 30.0
+"""A run is stopped after these seconds and so many times its CPU seconds, should it sleep."""
 
 MEMORY = 16 * 2**30
 """Bytes of address space of a run."""
@@ -46,15 +47,8 @@ UNCOPIED = {"__pycache__", "build", "dist", "results", ".git", ".hypothesis"}
 """Names that are not copied with the checkout; nor are caches and virtual environments."""
 
 OPTIONS = (
-    "-q",
-    "--tb=no",
-    "--no-header",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:xdist",
-    "-W",
-    "ignore::pytest.PytestAssertRewriteWarning",
+    *("-q", "--tb=no", "--no-header", "-p", "no:cacheprovider"),
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
 )
 
 KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
@@ -109,24 +103,33 @@ class TraceCalls(PlainHypothesis):
     def __init__(self, root: Path, watched: frozenset[str]) -> None:
         self.reach: dict[str, tuple[float, list[str]]] = {}
         self._root, self._watched = os.path.realpath(root), watched
-        self._called: dict[int, CodeType] = {}
+        self._profile = Profile()
         self._failed: set[str] = set()
+        self._slow: set[str] = set()  # test functions
         self._name = cache(self._uncached_name)
         signal.signal(signal.SIGPROF, _give_up)
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Skip a test that was too slow with other parameters."""
+        if _function(item) in self._slow:
+            pytest.skip("too slow")
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """Trace a test, its fixtures included."""
-        self._called = {}
+        self._profile.clear()
         began = time.process_time()
         signal.setitimer(signal.ITIMER_PROF, TEST_SECONDS, TEST_SECONDS)
-        sys.settrace(self._trace)
+        self._profile.enable(subcalls=False, builtins=False)
         yield
-        sys.settrace(None)
+        self._profile.disable()
         signal.setitimer(signal.ITIMER_PROF, 0)
+        seconds = time.process_time() - began
+        if seconds >= TEST_SECONDS:
+            self._slow.add(_function(item))
         if item.nodeid not in self._failed:
-            names = {self._name(code) for code in self._called.values()} - {""}
-            seconds = time.process_time() - began
+            codes = (entry.code for entry in self._profile.getstats())
+            names = {self._name(code) for code in codes if isinstance(code, CodeType)} - {""}
             self.reach[item.nodeid] = round(seconds, 4), sorted(names)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -134,13 +137,13 @@ class TraceCalls(PlainHypothesis):
         if not report.passed:
             self._failed.add(report.nodeid)
 
-    def _trace(self, frame: Any, event: str, argument: Any) -> None:
-        code = frame.f_code
-        self._called[id(code)] = code  # a hash of the code itself takes longer than the call
-
     def _uncached_name(self, code: CodeType) -> str:
         path = os.path.relpath(os.path.realpath(code.co_filename), self._root)
         return f"{path}::{code.co_qualname}" if path in self._watched else ""
+
+
+def _function(item: pytest.Item) -> str:
+    return item.nodeid.partition("[")[0]
 
 
 def _give_up(number: int, frame: Any) -> None:
@@ -226,6 +229,7 @@ def _enter(copy: Path, original: Path, seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), math.ceil(seconds) + 5))
     os.chdir(copy)
     sys.path[:] = [str(copy), *(each for each in sys.path if not _is_inside(each, original))]
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # most of the time of a short run
     os.environ["PYTHONPATH"] = str(copy)
     os.environ["NUMBA_CACHE_DIR"] = str(copy.parent / "compiled")
     for name, module in list(sys.modules.items()):
@@ -284,7 +288,7 @@ class Slot:
         self._process = context.Process(target=_run_in_copy, args=args)
         self._process.start()
         send.close()
-        self.task, self._until = task, time.monotonic() + WALL * task.seconds
+        self.task, self._until = task, time.monotonic() + WALL_SECONDS + WALL_SLOWER * task.seconds
 
     def poll(self) -> tuple[Any] | None:
         """Return the answer in a tuple if the task has ended; (None,) if it was stopped."""

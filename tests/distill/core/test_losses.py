@@ -38,6 +38,12 @@ def test_kl_mixes_hard_labels_linearly():
     assert mixed.item() == pytest.approx((0.75 * soft + 0.25 * hard).item(), rel=1e-12)
 
 
+@pytest.mark.parametrize("hard", [-0.5, 1.5, float("nan")])
+def test_kl_checks_share_of_hard_labels(hard):
+    with pytest.raises(ValueError, match=r"hard=.*; expected a number in \[0, 1\]"):
+        kl(hard=hard)
+
+
 def test_nll_uses_best_action():
     log_policy = np.log(_softmax(STUDENT.numpy()))
     assert losses.nll(STUDENT, TARGETS).item() == pytest.approx(

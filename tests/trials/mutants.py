@@ -29,7 +29,7 @@ import signal
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -191,12 +191,11 @@ class Trial:
     """
 
     def __init__(
-        self, root: Path, tests: Iterable[str], packages: Iterable[str], records: Path, jobs: int
+        self, root: Path, tests: Sequence[str], packages: Sequence[str], records: Path, jobs: int
     ) -> None:
         self._root, self._jobs = root, jobs
-        self._tests = [
-            file for each in tests for file in _files(root, (each, f"{each}/**/test_*.py"))
-        ]
+        found = (file for each in tests for file in _files(root, (each, f"{each}/**/test_*.py")))
+        self._tests = list(dict.fromkeys(found))
         if not self._tests:
             raise ValueError(f"--tests {' '.join(tests)}: no test files")
         self._sources = _files(root, (f"{folder}/**/*.py" for folder in packages))

@@ -273,15 +273,15 @@ class Slot:
         shutil.copytree(root, copy, symlinks=True, ignore=_uncopied)
         self.task: Task | None = None
         self._process: Any = None
+        self._original = b""  # of the edited file
         self._until = 0.0
         self._receive: Any = None
 
     def start(self, task: Task) -> None:
         """Start a task."""
         if task.mutant is not None:
-            self._write(
-                task.mutant, task.mutant.apply((self._root / task.mutant.path).read_bytes())
-            )
+            self._original = (self._copy / task.mutant.path).read_bytes()
+            self._write(task.mutant, task.mutant.apply(self._original))
         context = get_context("fork")
         self._receive, send = context.Pipe(duplex=False)
         args = (send, self._copy, self._root, task.seconds, task.work, task.args)
@@ -316,7 +316,7 @@ class Slot:
         self._receive.close()
         mutant, self.task = self.task.mutant, None
         if mutant is not None:
-            self._write(mutant, (self._root / mutant.path).read_bytes())
+            self._write(mutant, self._original)
 
     @property
     def handle(self) -> Any:

@@ -122,7 +122,7 @@ def test_trial_of_toy_checkout(tmp_path: Path) -> None:
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", RUN, str(root), TEST_RULES, more]
     ended = subprocess.run(
-        command, check=False, capture_output=True, text=True, env=environment, timeout=100
+        command, check=False, capture_output=True, text=True, env=environment, timeout=300
     )
     assert ended.returncode == 0, ended.stderr
     *found, stopped = ended.stdout.splitlines()

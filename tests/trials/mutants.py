@@ -206,19 +206,6 @@ class Trial:
         files = _files(self._root, patterns)
         return [each for file in files for each in mutants_of(file, self._read(file))]
 
-    def known_mutants(self, path: Path) -> list[Mutant]:
-        """Return the mutants that a file lists."""
-        return [
-            mutant_of_line(
-                each["file"],
-                self._read(each["file"]),
-                each["function"],
-                each["before"],
-                each["after"],
-            )
-            for each in tomllib.loads(path.read_text(encoding="utf-8"))["mutant"]
-        ]
-
     def run(self, mutants: list[Mutant]) -> dict[Mutant, Result]:
         """Return the results of mutants; those that are stored are not tried again."""
         with tempfile.TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True) as folder:
@@ -299,6 +286,18 @@ class Trial:
 _NONE = Result("")
 
 
+def known_mutants(root: Path) -> list[Mutant]:
+    """Return the mutants of `known_mutants.toml`."""
+    entries = tomllib.loads((FOLDER / "known_mutants.toml").read_text(encoding="utf-8"))["mutant"]
+    names = ("function", "before", "after")
+    return [
+        mutant_of_line(
+            each["file"], (root / each["file"]).read_bytes(), *(each[name] for name in names)
+        )
+        for each in entries
+    ]
+
+
 def _files(root: Path, patterns: Iterable[str]) -> list[str]:
     """Return the files of some patterns, from the root, each once."""
     found = {path for pattern in patterns for path in root.glob(pattern) if path.is_file()}
@@ -343,7 +342,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         trial = Trial(ROOT, options.tests, PACKAGES, options.output, options.jobs)
-        known = trial.known_mutants(FOLDER / "known_mutants.toml") if options.known else None
+        known = known_mutants(ROOT) if options.known else None
         every = trial.mutants(options.files) if known is None else known
     except (OSError, ValueError) as error:
         parser.error(str(error))

@@ -272,10 +272,10 @@ class Slot:
         self._root, self._copy = root, copy
         shutil.copytree(root, copy, symlinks=True, ignore=_uncopied)
         self.task: Task | None = None
-        self._process: Any = None
         self._original = b""  # of the edited file
-        self._until = 0.0
+        self._process: Any = None
         self._receive: Any = None
+        self._until = 0.0
 
     def start(self, task: Task) -> None:
         """Start a task."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .mutants import FOLDER, ROOT, Records
+from .mutants import FOLDER, ROOT, Records, known_mutants
 from .mutation_operators import MODULE, Mutant, mutant_of_line, mutants_of
 from .mutation_report import Reasons, print_report
 from .mutation_runs import KILLED, SURVIVED, Reach, Result, batches_of, mirrored
@@ -152,6 +152,7 @@ def test_operators_edit_once() -> None:
 
 
 def test_known_mutants_exist() -> None:
+    assert len(known_mutants(ROOT)) == 10
     mutant = mutant_of_line("area.py", SOURCE.encode(), "area", "x.size -= y[n:]", "x = 0")
     assert mutant.apply(SOURCE.encode()).decode() == SOURCE.replace("x.size -= y[n:]", "x = 0")
     with pytest.raises(ValueError, match=r"area.py, area: 0 lines 'x'; expected one"):

@@ -139,3 +139,8 @@ def test_vectors_decode_to_nearest_observation() -> None:
 def test_vectors_refuse_other_shapes(observations: Any) -> None:
     with pytest.raises(ValueError, match="expected one of Box"):
         Vectors(spaces.Box(-1, 1, (2,))).many(observations)
+
+
+def test_vectors_without_rows_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"observation space Box.* has no rows"):
+        Vectors(spaces.Box(-1, 1, (2,))).of_rows(np.array([0]))

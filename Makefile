@@ -6,6 +6,7 @@
 #   make check     format, lint, types and tests
 #   make speed     the table of speeds
 #   make trials    200 kills of drivers and workers during a sweep, and other long trials
+#   make mutants   400 small edits of the sources, of which the tests must notice nine in ten
 #   make clean     remove the environment, caches and results of these targets
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 ALIVE = (while sleep 30 >/dev/null 2>&1 && kill -0 $$$$; do echo "still installing ..." >&2; done) & alive=$$!; \
 	trap 'kill $$alive' EXIT;
 
-.PHONY: figures test test-lowest lint types check speed trials clean
+.PHONY: figures test test-lowest lint types check speed trials mutants clean
 
 figures: $(VENV)/core
 	$(BIN)/dynamaze figures --output $(OUTPUT)
@@ -52,6 +53,10 @@ trials: $(VENV)/dev
 	$(BIN)/python tests/trials/command_lines.py --lines 1000
 	$(BIN)/python -W ignore tests/trials/kill_saves.py --kills 600
 	$(BIN)/python -W ignore tests/trials/damaged_files.py --files 10000
+
+mutants: $(VENV)/dev
+	$(BIN)/python tests/trials/mutants.py --known
+	$(BIN)/python tests/trials/mutants.py --sample 400 --seed 0
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

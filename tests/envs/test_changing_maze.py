@@ -149,6 +149,58 @@ def test_episode_changes_restart_with_seed() -> None:
     assert env.reset(options={"world_step": 1000})[1] == {"world_step": 1000, "phase": 1}
 
 
+def test_clock_before_first_reset_keeps_first_phase() -> None:
+    env = DynaMazeEnv("SG..", {"episode 1": "S.G.", "episode 3": "S..G"})
+    env.world_step = 5
+    assert env.phase == 0
+    assert env.layout.to_text() == "SG.."
+
+
+def test_state_of_first_episodes_is_restored() -> None:
+    env = DynaMazeEnv("SG..", {"episode 1": "S.G.", "episode 3": "S..G"})
+    for phase in (0, 0, 1, 1):
+        state = env.get_state()
+        env.set_state(state)
+        assert (env.phase, env.get_state()) == (phase, state)
+        env.reset(seed=0 if env.agent is None else None)
+
+
+def test_old_states_tell_calls_of_change() -> None:
+    env = DynaMazeEnv("S.G\n...", {3: "S#G\n..."})
+    env.reset(seed=0)
+
+    def restored_from_old_state() -> bool:
+        state = env.get_state()
+        del state["world"]["changed_by_call"]  # as in version 0.1
+        env.set_state(state)
+        called: bool = env.get_state()["world"]["changed_by_call"]
+        return called
+
+    assert not restored_from_old_state()
+    for _ in range(4):
+        env.step(LEFT)
+    assert not restored_from_old_state()
+    env.change("S.G\n.#.")
+    assert restored_from_old_state()
+    env.change("S#G\n...")  # the schedule's layout again, after more changes than it has
+    assert restored_from_old_state()
+
+
+def test_set_clock_forgets_unreported_change() -> None:
+    env = DynaMazeEnv("S.G\n...", change_info="cells")
+    env.reset(seed=0)
+    env.change("S#G\n...")
+    env.world_step = 0  # undoes the change
+    assert not env.step(LEFT)[4]["changed"]
+
+
+def test_new_level_forgets_unreported_change() -> None:
+    env: Any = gym.make("DynaMazeGenerated-v0", size=5, change_info="cells").unwrapped
+    env.reset(seed=0, options={"level": 1})
+    env.change({"goal_reward": 2.0})
+    assert not env.reset(options={"level": 2})[1]["changed"]
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [

@@ -224,7 +224,7 @@ def test_planes_follow_changes() -> None:
         ({"observation": "indx"}, "observation='indx'.*did you mean 'index'"),
         ({"observation": 3}, "observation=3"),
         ({"render_mode": "rgb"}, "render_mode='rgb'.*'rgb_array'"),
-        ({"slip_probability": 2}, "slip_probability=2"),
+        ({"slip_probability": 3}, r"slip_probability=3; expected a number in \[0, 1\]"),
         ({"layout": "S.x\n..G"}, "row 0, column 2"),
         ({"goal_reward": float("inf")}, "goal_reward=inf"),
     ],

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamaze.common.registration import ENVIRONMENTS
-from dynamaze.envs import DynaMazeEnv
+from dynamaze.envs import DynaMazeEnv, Layout
+from dynamaze.envs.changing_maze import layout_to_json
 from dynamaze.envs.mazes.schedule import LAST_STEP
 from dynamaze.envs.options import (
     check_render_mode,
@@ -132,6 +133,7 @@ def test_invalid_action_names_expected(action: Any, error: type[Exception]) -> N
 
 INVALID_ACTIONS: list[tuple[Any, type[Exception]]] = [
     (True, TypeError),
+    (False, TypeError),
     (np.True_, TypeError),
     (np.array(True), TypeError),
     (1.0, TypeError),
@@ -278,6 +280,37 @@ def test_bad_state_is_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         env.set_state({**before, **change})
     assert env.get_state() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"due": [5, 5.0, 0]}, r"the next random change \[5, 5.0, 0\] of a maze without random"),
+        ({"level": 3}, "level 3 of a maze that is not generated"),
+        ({"scheduled": 2, "phase": 2}, "phase 2 of a schedule of 2"),
+        ({"scheduled": 1, "phase": 0}, "phase 0 after 1 changes"),
+        ({"scheduled": 1, "phase": 1}, "after 1 scheduled changes at world step 3; expected 0"),
+        ({"phase": -1}, "phase=-1; expected a whole number"),
+        ({"skipped": -1}, "skipped=-1; expected a whole number"),
+        ({"episode": -2}, "episode=-2; expected a whole number"),
+        ({"changed_by_call": 1}, "changed_by_call=1; expected a bool"),
+        ({"unreported": layout_to_json(Layout.from_text("S.G"))}, r"has shape \(1, 3\); expected"),
+        ({"layout": layout_to_json(Layout.from_text("S.G"))}, r"has shape \(1, 3\); expected"),
+    ],
+)
+def test_bad_state_of_maze_is_named(change: dict[str, Any], message: str) -> None:
+    env = slippery_env()
+    before = env.get_state()
+    with pytest.raises(ValueError, match=message):
+        env.set_state({**before, "world": {**before["world"], **change}})
+    assert env.get_state() == before
+
+
+def test_state_without_random_change_is_refused() -> None:
+    env = DynaMazeEnv("dyna", random_changes={"when": "poisson", "rate": 0.3})
+    state = env.get_state()
+    with pytest.raises(ValueError, match="the next random change None of a maze with random"):
+        env.set_state({**state, "world": {**state["world"], "due": None}})
 
 
 def test_pending_change_has_two_forms() -> None:

@@ -130,3 +130,17 @@ def test_vectors_decode_to_nearest_observation() -> None:
     assert counts.observations(np.array([[9.0, 0.6], [1.4, -7.0]])).tolist() == [[3, 1], [1, -2]]
     rows = Vectors(spaces.Discrete(3, start=5))
     assert rows.observations(np.array([[0.2, 0.9, 0.3]])).tolist() == [6]
+
+
+@pytest.mark.parametrize(
+    "observations",
+    [np.zeros(3), np.zeros((3, 4)), np.zeros((2, 1, 2)), 0.0, [[0.0, np.inf]], [["a", "b"]]],
+)
+def test_vectors_refuse_other_shapes(observations: Any) -> None:
+    with pytest.raises(ValueError, match="expected one of Box"):
+        Vectors(spaces.Box(-1, 1, (2,))).many(observations)
+
+
+def test_vectors_without_rows_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"observation space Box.* has no rows"):
+        Vectors(spaces.Box(-1, 1, (2,))).of_rows(np.array([0]))

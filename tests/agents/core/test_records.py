@@ -7,7 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from dynamaze.agents.core.records import flatten, restore, with_capacity
+from dynamaze.agents.core.records import (
+    flatten,
+    generator_state,
+    restore,
+    set_generator_state,
+    with_capacity,
+)
 
 
 class Inner(NamedTuple):
@@ -81,3 +87,13 @@ def test_with_capacity_doubles_columns(room: int, size: int) -> None:
     assert not grown.column[3:].any()
     assert outer.inner.column.size == 3
     assert grown.is_on is True
+
+
+def test_generator_state_continues_bits() -> None:
+    rng = np.random.Generator(np.random.SFC64(3))
+    rng.integers(10, size=5, dtype=np.uint32)  # leaves a buffered half word
+    words = generator_state(rng)
+    numbers = (words.shape, rng.integers(10, size=9, dtype=np.uint32).tolist(), rng.random())
+    other = np.random.Generator(np.random.SFC64(4))
+    set_generator_state(other, words)
+    assert numbers == ((6,), other.integers(10, size=9, dtype=np.uint32).tolist(), other.random())

@@ -38,6 +38,12 @@ def test_kl_mixes_hard_labels_linearly():
     assert mixed.item() == pytest.approx((0.75 * soft + 0.25 * hard).item(), rel=1e-12)
 
 
+@pytest.mark.parametrize("hard", [-0.5, 1.5, float("nan")])
+def test_kl_checks_share_of_hard_labels(hard):
+    with pytest.raises(ValueError, match=r"hard=.*; expected a number in \[0, 1\]"):
+        kl(hard=hard)
+
+
 def test_nll_uses_best_action():
     log_policy = np.log(_softmax(STUDENT.numpy()))
     assert losses.nll(STUDENT, TARGETS).item() == pytest.approx(
@@ -52,6 +58,13 @@ def test_mse_ignores_row_constant():
     gap = (STUDENT - TEACHER).numpy()
     centred = gap - gap.mean(axis=1, keepdims=True)
     assert expected == pytest.approx(_mean((centred**2).mean(axis=1)))
+
+
+@pytest.mark.parametrize("scale", [1e-3, 0.2, 50.0])
+def test_weighted_mean_ignores_scale_of_weights(scale):
+    rows = torch.tensor([4.0, 8.0], dtype=torch.float64)
+    assert losses.weighted_mean(rows, scale * WEIGHTS).item() == pytest.approx(7.0, rel=1e-12)
+    assert losses.weighted_mean(rows, 0 * WEIGHTS).item() == 0.0
 
 
 def test_reverse_kl_swaps_arguments():

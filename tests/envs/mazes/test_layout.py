@@ -127,6 +127,25 @@ def test_layout_is_immutable() -> None:
         layout.starts = ()  # type: ignore[misc]
 
 
+def test_cells_outside_are_refused() -> None:
+    walls = np.zeros((2, 3), dtype=bool)
+    for cell in ((-1, 0), (2, 0), (0, -1), (0, 3)):
+        message = f"at row {cell[0]}, column {cell[1]} is outside the maze of shape (2, 3)"
+        with pytest.raises(LayoutError, match=re.escape(f"start 'S' {message}")):
+            Layout(walls, (cell,), ((1, 1),))
+        with pytest.raises(LayoutError, match=re.escape(f"goal 'G' {message}")):
+            Layout(walls, ((1, 1),), (cell,))
+
+
+def test_size_limit_is_inclusive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dynamaze.envs.mazes.layout.MAX_CELLS", 6)
+    assert Layout.from_text("S.G\n...").num_cells == 6
+    with pytest.raises(LayoutError, match=r"layout of 7 cells; expected at most 6$"):
+        Layout.from_text("S.....G")
+    with pytest.raises(LayoutError, match=r"layout of 7 cells; expected at most 6$"):
+        Layout.from_text(["SG", "....."])  # before it is refused as ragged
+
+
 def test_size_is_limited() -> None:
     with pytest.raises(LayoutError, match="at most"):
         Layout.from_text(["." * (MAX_CELLS + 1)])
@@ -159,6 +178,12 @@ def test_shortest_path_uses_nearest_start() -> None:
     layout = Layout.from_text("S..G\n..S.")
     assert layout.shortest_path_length == 2
     assert layout.shortest_path == ((1, 2), (0, 2), (0, 3))  # up before right
+
+
+def test_path_from_goal_is_goal() -> None:
+    layout = Layout.from_text("S.G#.")
+    assert layout.path_from((0, 2)) == ((0, 2),)
+    assert layout.path_from((0, 3)) == layout.path_from((0, 4)) == ()
 
 
 def test_shortest_path_values_are_returns() -> None:

@@ -92,6 +92,15 @@ def test_large_mazes_use_in_place() -> None:
     np.testing.assert_array_equal(optimal_policy(layout), mdp.optimal_policy())
 
 
+def test_in_place_begins_with_values_without_goal() -> None:
+    # Cells without a path to the goal begin with their value, step / (1 - gamma); from 0 it would
+    # take them thousands of sweeps to get there.
+    layout = Layout.from_text("..#S..G.#.", Rewards(1.0, -1.0, -1.0), slip_probability=0.2)
+    values = in_place_value_iteration(layout, 0.99, max_sweeps=50)
+    np.testing.assert_allclose(values[[0, 1, 9]], -100, rtol=1e-12)
+    assert values[6] == 0
+
+
 def test_in_place_reports_divergence() -> None:
     layout = Layout.from_text(PRESETS["dyna"], slip_probability=0.2)
     with pytest.raises(RuntimeError, match=r"after 3 sweeps; expected at most 1e-12"):

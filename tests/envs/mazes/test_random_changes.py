@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dynamaze.envs import Layout, RandomChanges
-from dynamaze.envs.mazes.random_changes import PendingChange
+from dynamaze.envs.mazes.random_changes import PendingChange, _reaches_goal
 from dynamaze.envs.mazes.schedule import DYNA, LAST_STEP
 
 EVENTS = 20_000
@@ -142,6 +142,20 @@ def test_agent_keeps_path_to_goal() -> None:
             beside = [(row, col), (row + 1, col), (row - 1, col), (row, col + 1), (row, col - 1)]
             inside = [(r, c) for r, c in beside if 0 <= r < 3 and 0 <= c < 4]
             assert max(changed.distances[cell] for cell in inside) >= 0
+
+
+@pytest.mark.parametrize(
+    ("agent", "reaches"),
+    [
+        *(((1, 1), True), ((1, 5), False)),  # free cells
+        *(((2, 2), False), ((3, 0), False), ((0, 3), False)),  # walls, a free cell at a corner
+        *(((2, 0), True), ((2, 1), True), ((0, 2), True), ((1, 2), True)),  # walls, beside one
+        *(((0, 5), False), ((1, 4), False), ((3, 3), False)),  # walls, beside a shut-in cell
+    ],
+)
+def test_agent_in_wall_reaches_goal_beside(agent: tuple[int, int], reaches: bool) -> None:
+    layout = Layout.from_text("SG####\n..###.\n######\n######")
+    assert _reaches_goal(layout, agent) is reaches
 
 
 def test_blocking_change_is_skipped() -> None:

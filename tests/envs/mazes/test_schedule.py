@@ -90,6 +90,20 @@ def test_steps_match_layouts(steps: tuple[int, ...]) -> None:
         Schedule((Layout.from_text(OPEN),), steps)
 
 
+@pytest.mark.parametrize("steps", [(0, 5, 5), (0, 5, 3), (0, 0, 5)])
+def test_steps_must_increase(steps: tuple[int, ...]) -> None:
+    with pytest.raises(LayoutError, match=r"a change at world step \d; expected one after world"):
+        Schedule(tuple(map(Layout.from_text, (OPEN, SHUT, OPEN))), steps)
+
+
+def test_text_has_changed_numbers_only() -> None:
+    changes = {5: {"slip_probability": 0.25}, 7: SHUT, 9: {"goal_reward": 2}}
+    text = read_schedule(OPEN, changes, rewards=Rewards(step=-1.0)).to_text()
+    assert text == (
+        f"{OPEN}\n@ 5 slip_probability=0.25\n{OPEN}\n@ 7\n{SHUT}\n@ 9 goal_reward=2.0\n{SHUT}"
+    )
+
+
 @pytest.mark.parametrize(
     ("heading", "message"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,6 +82,23 @@ def test_diameter_of_known_mazes() -> None:
     apart[:, 4] = True
     apart[:, 6] = True  # 3 x 4, 3 x 1 and 3 x 2 cells: three components
     assert diameter(apart) == 2 + 3
+
+
+@pytest.mark.parametrize("shape", [(20, 20), (9, 14), (31, 31)])
+def test_diameter_needs_few_searches(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = snake(31) if shape == (31, 31) else np.zeros(shape, dtype=bool)
+    searched = []
+    rule = search._SearchGrid.search
+
+    def counted(grid: Any, distance: Any, sources: Any) -> Any:
+        searched.append(sources)
+        return rule(grid, distance, sources)
+
+    monkeypatch.setattr(search._SearchGrid, "search", counted)
+    diameter(blocked)
+    assert len(searched) - 1 <= 6  # the first finds the connected cells
 
 
 def test_long_path_is_found() -> None:

@@ -227,6 +227,8 @@ def test_restricted_mean_without_censoring_is_students() -> None:
 def test_restricted_mean_rejects_unknown_curve() -> None:
     with pytest.raises(ValueError, match="horizon=36; expected at most 35"):
         restricted_mean(*TREATED, horizon=36)
+    with pytest.raises(ValueError, match="horizon=4; expected at most 3"):
+        restricted_mean([1, 3, 3], [True, True, False], horizon=4)
     # All have recovered before the horizon: the rest of the curve is 0.
     assert restricted_mean([1, 3], [True, True], horizon=9).mean == 2
 

@@ -53,7 +53,7 @@ class Update(NamedTuple):
     """One optimizer step: its parts, and the loss terms, whose sum is minimised."""
 
     of: tuple[str, ...]  # names of the parts that take the step; no other gets a gradient
-    terms: dict[str, Tensor]  # name -> scalar; each is logged
+    terms: dict[str, Tensor]  # name -> scalar; each is logged, as "first part/name"
 
 
 class Method:

@@ -18,6 +18,7 @@ from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from ..core.checks import name_of
+from ..core.dataset import make_batch
 from ..core.distributions import distribution_of
 from ..core.losses import Loss, Targets, make_loss, value_mse
 from ..data.source import BatchSource, label_batch
@@ -252,7 +253,7 @@ class Distiller:
         if not parts or not update.terms:
             raise ValueError("an update without parts or terms; expected at least one of each")
         total = sum(update.terms.values())
-        label = "+".join(update.of)
+        label = update.of[0]
         numbers = {f"{label}/{name}": float(term.detach()) for name, term in update.terms.items()}
         number = sum(numbers.values())
         if not math.isfinite(number):  # before the weights are lost
@@ -284,13 +285,19 @@ class Distiller:
     # -- for methods ---------------------------------------------------------------------------
 
     def add(
-        self, name: str, module: nn.Module, *, learning_rate: float = 1e-3, **settings: Any
+        self,
+        name: str,
+        module: nn.Module | Callable[[], nn.Module],
+        *,
+        learning_rate: float = 1e-3,
+        **settings: Any,
     ) -> Part:
         """Add a network of the method's own; in `Method.setup` only.
 
         Args:
             name: a new name.
-            module: the network; it is moved to the device.
+            module: the network, or a function that makes it, in which torch's generator is seeded
+                from the part's own; it is moved to the device.
             learning_rate: initial step size of its optimizer; 0 for a fixed network.
             **settings: the schedule, the class of the optimizer and its arguments (see `Part`).
 
@@ -329,6 +336,17 @@ class Distiller:
         name = next(iter(self.sources)) if source is None else source
         given = self.sources[checked_choice("source", name, self.sources)]
         return as_tensors(given.batch(self.rng, self.progress), type(given).__name__, self.device)
+
+    def labelled(self, observations: Any) -> TensorBatch:
+        """Return observations of the method's own, an array, as a batch with the teacher's labels.
+
+        Raises:
+            TypeError: without a teacher.
+            ValueError: for invalid labels.
+        """
+        source = type(self.method).__name__
+        batch = as_tensors(make_batch(observations, None), source, self.device)
+        return replace(batch, labels=self.label(batch.observations))
 
     def label(self, observations: Tensor) -> Targets:
         """Return the teacher's labels of observations, and its state values if it has any.
@@ -439,12 +457,20 @@ class Distiller:
     # -- inside --------------------------------------------------------------------------------
 
     def _add(
-        self, name: str, module: nn.Module, spawn_key: tuple[int, int], **settings: Any
+        self,
+        name: str,
+        module: nn.Module | Callable[[], nn.Module],
+        spawn_key: tuple[int, int],
+        **settings: Any,
     ) -> Part:
         if name in self.parts:
             raise ValueError(f"two parts {name!r}; expected different names")
-        _check_shared(self.parts, name, module)
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=spawn_key))
+        if not isinstance(module, nn.Module):
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(int(rng.integers(2**63)))
+                module = module()
+        _check_shared(self.parts, name, module)
         self.parts[name] = Part(name, module.to(self.device), rng, **settings)
         return self.parts[name]
 

@@ -30,6 +30,8 @@ import numpy as np
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.storage import CheckpointError
 
+from .taps import Tap
+
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
 from torch import nn  # noqa: E402
@@ -316,8 +318,12 @@ def _is_simple(value: Any) -> bool:
 
 
 def _is_closed(value: Any) -> bool:
-    """Return True for what is not looked into: classes, modules, environments, models of SB3."""
-    if isinstance(value, (type, ModuleType, gym.Env, gym.vector.VectorEnv, gym.spaces.Space)):
+    """Return True for what is not looked into.
+
+    Classes, modules, environments, models of SB3, and taps: their networks are parts, or the
+    teacher's, which training only reads.
+    """
+    if isinstance(value, (type, ModuleType, gym.Env, gym.vector.VectorEnv, gym.spaces.Space, Tap)):
         return True
     sb3 = sys.modules.get("stable_baselines3.common.base_class")
     return sb3 is not None and isinstance(value, sb3.BaseAlgorithm)

@@ -204,6 +204,28 @@ def value_mse(values: Tensor, targets: Targets) -> Tensor:
     return weighted_mean((values - targets.values).square(), targets.weights)
 
 
+def affinity_mse(features: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean squared difference of the cosine similarities of all pairs of cells.
+
+    Liu et al. 2019, equations 2 and 3. It is 0 for features that are equal up to a rotation and a
+    positive factor of each cell's.
+
+    Args:
+        features: (batch, channels, rows, cols) maps, (batch, cells, channels) tokens, or (batch,
+            channels), where the batch's rows are the cells.
+        targets: the same with any number of channels.
+    """
+    return functional.mse_loss(_affinity(features), _affinity(targets))
+
+
+def _affinity(features: Tensor) -> Tensor:
+    """Return (batch, cells, cells) cosine similarities."""
+    if features.ndim == 4:
+        features = features.flatten(2).mT
+    unit = functional.normalize(features if features.ndim == 3 else features[None], dim=2)
+    return unit @ unit.mT
+
+
 def gaussian_divergence(
     mean: Tensor, log_std: Tensor, teacher_mean: Tensor, teacher_log_std: Tensor
 ) -> Tensor:

@@ -12,6 +12,9 @@ from .base import Method
 METHODS: Registry[Callable[..., Method]] = Registry(
     "method",
     {
+        "hints": ".structured:Hints",
+        "holistic": ".structured:Holistic",
+        "pairwise": ".structured:Pairwise",
         "soft": ".soft:Soft",
     },
     __package__,

@@ -38,9 +38,12 @@ class Student(nn.Module):
 
     Attributes:
         config: arguments of `make_student` for the same kind and size; JSON.
+        feature_path: path of the last inner layer, as in `named_modules`, which methods compare
+            with a teacher's by default; None where there is none.
     """
 
     config: dict[str, Any]
+    feature_path: str | None = None
 
     def training_outputs(
         self, observations: Tensor, progress: float, rng: np.random.Generator

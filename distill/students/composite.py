@@ -41,6 +41,7 @@ class ActorCritic(Student):
         self.actor: Any = checked_part("actor", actor)
         self.critic: Any = checked_part("critic", critic)
         check_outputs("critic", critic, 1)
+        self.feature_path = actor.feature_path and f"actor.{actor.feature_path}"
         self.config = {
             "kind": "actor_critic",
             "actor": actor.config,
@@ -155,6 +156,7 @@ class GaussianStudent(Student):
         self.inner: Any = checked_part("inner", inner)
         self.bounds = Bounds(low, high, bool(squashed))
         check_outputs("inner", inner, 2 * self.bounds.dimensions)
+        self.feature_path = inner.feature_path and f"inner.{inner.feature_path}"
         self.config = {
             "kind": "gaussian",
             "inner": inner.config,

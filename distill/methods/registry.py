@@ -12,6 +12,7 @@ from .base import Method
 METHODS: Registry[Callable[..., Method]] = Registry(
     "method",
     {
+        "adversarial": ".adversarial:Adversarial",
         "hints": ".structured:Hints",
         "holistic": ".structured:Holistic",
         "pairwise": ".structured:Pairwise",

@@ -13,6 +13,7 @@ METHODS: Registry[Callable[..., Method]] = Registry(
     "method",
     {
         "adversarial": ".adversarial:Adversarial",
+        "data_free": ".data_free:DataFree",
         "hints": ".structured:Hints",
         "holistic": ".structured:Holistic",
         "pairwise": ".structured:Pairwise",

@@ -14,6 +14,7 @@ METHODS: Registry[Callable[..., Method]] = Registry(
     {
         "adversarial": ".adversarial:Adversarial",
         "data_free": ".data_free:DataFree",
+        "dataset": ".dataset:DatasetDistillation",
         "hints": ".structured:Hints",
         "holistic": ".structured:Holistic",
         "pairwise": ".structured:Pairwise",

@@ -19,25 +19,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_number
 
 from ..core.distributions import CATEGORICAL, distribution_of
-from .base import Method, Update, Weight, checked_weight, weight_at
+from ..students.base import Student
+from ..training.loop import Loop
+from ..training.method import Method, Update, Weight, checked_weight, weight_at
 from .critics import BETAS, accuracy, critic_of, fake_term, real_term
 from .layers import example_observations
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
+from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from ..students.base import Student
-    from ..training.distiller import Distiller
 
 
 @dataclass
@@ -64,7 +60,7 @@ class Adversarial(Method):
     actions_only: bool = False
     learning_rate: float = 1e-3
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Add a critic for each student.
 
         Raises:
@@ -83,7 +79,7 @@ class Adversarial(Method):
             critic = critic_of(loop, student, _num_actions(loop, student))
             loop.add(f"{name}.critic", critic, learning_rate=rate, betas=BETAS)
 
-    def step(self, loop: Distiller) -> Iterator[Update]:
+    def step(self, loop: Loop) -> Iterator[Update]:
         """Update each student, then its critic; the terms of both are computed before."""
         batch = loop.draw()
         weight, labels = weight_at(self.weight, loop.progress), batch.targets.logits
@@ -141,7 +137,7 @@ def sample_one_hot(logits: Tensor, uniforms: object) -> Tensor:
         return functional.one_hot(chosen, logits.shape[1]).to(logits.dtype)
 
 
-def _num_actions(loop: Distiller, student: Student) -> int:
+def _num_actions(loop: Loop, student: Student) -> int:
     """Return the number of a student's actions, from its outputs for an example."""
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         return int(student(example_observations(loop, student)).shape[1])

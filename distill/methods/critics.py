@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from dynamaze.common.optional_imports import optional_import
 
 from ..students.base import Student
 from ..students.conv import at_cells, split_planes
+from ..training.loop import Loop
 from .layers import example_observations, has_cells
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
 from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
-
-if TYPE_CHECKING:
-    from ..training.distiller import Distiller
 
 SLOPE = 0.2
 """Slope of the leaky ReLUs below 0 (Radford et al. 2016)."""
@@ -115,7 +112,7 @@ def answer_map(queried: Tensor, answers: Tensor) -> Tensor:
     return cells.masked_scatter(queried[..., None], answers).movedim(-1, 1)
 
 
-def critic_of(loop: Distiller, student: Student, answers: int) -> Callable[[], nn.Module]:
+def critic_of(loop: Loop, student: Student, answers: int) -> Callable[[], nn.Module]:
     """Return a function that makes a critic of a student's single answers.
 
     Raises:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -25,16 +25,14 @@ from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
 from ..core.losses import Targets, kl, nll
-from .base import Method, Update
+from ..training.loop import Loop
+from ..training.method import Method, Update
 from .critics import BETAS, SLOPE
 from .layers import has_cells
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
 from torch import Tensor, nn  # noqa: E402
-
-if TYPE_CHECKING:
-    from ..training.distiller import Distiller
 
 MakeStates = Callable[[np.random.Generator, int], Any]
 """Function of a generator of random numbers and a count; returns a batch of observations."""
@@ -84,7 +82,7 @@ class DataFree(Method):
     learning_rate: float = 1e-3
     takes_source: ClassVar[bool] = False
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Check the settings, and add the generator if there is one.
 
         Raises:
@@ -114,7 +112,7 @@ class DataFree(Method):
             size = self.latent, self.rows, self.cols
             loop.add(GENERATOR, lambda: PlanesGenerator(*size), learning_rate=rate, betas=BETAS)
 
-    def step(self, loop: Distiller) -> Iterator[Update]:
+    def step(self, loop: Loop) -> Iterator[Update]:
         """Update the generator, if there is one, and then each student on the same states."""
         if self.states == GENERATOR:
             part = loop.parts[GENERATOR]
@@ -146,7 +144,7 @@ class DataFree(Method):
             for each in (*noise, rng.gumbel(size=cells))
         )
 
-    def _generator_terms(self, loop: Distiller, planes: Tensor) -> dict[str, Tensor]:
+    def _generator_terms(self, loop: Loop, planes: Tensor) -> dict[str, Tensor]:
         """Return the generator's loss terms for its mazes, with their graph."""
         teacher = loop.teacher_logits(planes)
         ones = torch.ones(len(teacher), device=teacher.device)

@@ -10,26 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_choice, checked_integer, checked_number
 
-from ..core.distributions import distribution_of
+from ..core.distributions import CATEGORICAL, distribution_of
 from ..core.losses import Loss, Targets
 from ..students.base import Student, TrainingOutput
 from ..students.initial import initial_weights
 from ..students.parametrised import copied
-from .base import Method, Update
+from ..training.loop import Loop
+from ..training.method import Method, Update
 from .layers import example_observations, has_cells
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
 from torch import Tensor, nn  # noqa: E402
 from torch.func import functional_call  # noqa: E402
-
-if TYPE_CHECKING:
-    from ..training.distiller import Distiller
 
 INITIAL = ("fixed", "random")
 
@@ -71,7 +69,7 @@ class SyntheticStates(nn.Module):
         """
         found = {name: weight.detach().requires_grad_() for name, weight in weights.items()}
         ones = torch.ones(len(self.labels), device=self.labels.device)
-        targets = Targets(self.labels, ones, None, distribution_of(student))
+        targets = Targets(self.labels, ones)
         for size in self.log_step_sizes.exp():
             logits = functional_call(student, found, (self.observations,))
             gradients = torch.autograd.grad(
@@ -93,7 +91,7 @@ class DatasetDistillation(Method):
     on them (algorithm 1), whose loss is that of a batch of real states with the teacher's labels.
     The loop's students are the networks that are trained on the states, from nothing else. Each
     student has states of its own; they are parts ("student.states"). Observations are single ones,
-    not planes with many cells.
+    not planes with many cells; actions are Discrete.
 
     Args:
         states: number of synthetic states.
@@ -111,11 +109,12 @@ class DatasetDistillation(Method):
     step_size: float = 1.0
     learning_rate: float = 0.03
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Add the synthetic states of each student, and a copy of its initial weights.
 
         Raises:
-            TypeError: for a student of planes with many cells, or of unknown observations.
+            TypeError: for a student of continuous actions, of planes with many cells, or of unknown
+                observations.
             ValueError: for a number outside its range.
         """
         for name in ("states", "inner_steps", "starts"):
@@ -124,6 +123,8 @@ class DatasetDistillation(Method):
         checked_number("step_size", self.step_size, 0, above=True)
         rate = checked_number("learning_rate", self.learning_rate, 0, above=True)
         for name, student in loop.students.items():
+            if distribution_of(student) != CATEGORICAL:  # gradient descent on deviations diverges
+                raise TypeError(f"student {name!r} has continuous actions; expected Discrete ones")
             if has_cells(student):
                 raise TypeError(
                     f"student {name!r} is a {type(student).__name__} of planes with many cells; "
@@ -133,7 +134,7 @@ class DatasetDistillation(Method):
             if self.initial == "fixed":
                 loop.add(f"{name}.start", copied(student), learning_rate=0)
 
-    def step(self, loop: Distiller) -> Iterator[Update]:
+    def step(self, loop: Loop) -> Iterator[Update]:
         """Update the states of each student, and train the student on them from its start."""
         batch = loop.draw()
         for name, student in loop.students.items():
@@ -149,7 +150,7 @@ class DatasetDistillation(Method):
             weights = synthetic.trained_weights(student, starts[-1], loop.loss)
             loop.restart(name, {**student.state_dict(), **weights})
 
-    def _starts(self, loop: Distiller, name: str) -> list[dict[str, Tensor]]:
+    def _starts(self, loop: Loop, name: str) -> list[dict[str, Tensor]]:
         """Return initial parameters, from which students are trained in this step."""
         names = [key for key, _ in loop.students[name].named_parameters()]
         if self.initial == "fixed":
@@ -159,7 +160,7 @@ class DatasetDistillation(Method):
             found = [initial_weights(loop.students[name], rng) for _ in range(self.starts)]
         return [{key: weights[key].to(loop.device) for key in names} for weights in found]
 
-    def _make_states(self, loop: Distiller, student: Student) -> Callable[[], SyntheticStates]:
+    def _make_states(self, loop: Loop, student: Student) -> Callable[[], SyntheticStates]:
         example = example_observations(loop, student)
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             outputs = int(student(example).shape[1])

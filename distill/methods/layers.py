@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from dynamaze.common.optional_imports import optional_import
 
 from ..core.observations import MAZE_ACTIONS, PLANES
 from ..students.base import Student
+from ..training.loop import Loop
+from ..training.taps import Tap
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
 from torch import Tensor, nn  # noqa: E402
-
-if TYPE_CHECKING:
-    from ..training.distiller import Distiller
-    from ..training.taps import Tap
 
 PathPairs = Sequence[tuple[str, str]]
 """Paths of a student's layer and of the teacher's layer that it is compared with."""
@@ -42,7 +40,7 @@ class LayerPair(NamedTuple):
         return f"{one} and {self.teacher.path!r} of the teacher {self.teacher_shape}"
 
 
-def tap_pairs(loop: Distiller, layers: Layers) -> dict[str, list[LayerPair]]:
+def tap_pairs(loop: Loop, layers: Layers) -> dict[str, list[LayerPair]]:
     """Return the taps of each student's pairs of layers; in `Method.setup` only.
 
     Raises:
@@ -69,7 +67,7 @@ def tap_pairs(loop: Distiller, layers: Layers) -> dict[str, list[LayerPair]]:
     return found
 
 
-def example_observations(loop: Distiller, student: Student) -> Tensor:
+def example_observations(loop: Loop, student: Student) -> Tensor:
     """Return a batch of two observations of zeros, of a shape that a student takes.
 
     Raises:
@@ -112,7 +110,7 @@ def make_projection(shape: tuple[int, ...], to: tuple[int, ...]) -> Callable[[],
     return lambda: nn.Linear(shape[-1], to[-1])
 
 
-def _default_pair(loop: Distiller, name: str, student: Student) -> tuple[str, str]:
+def _default_pair(loop: Loop, name: str, student: Student) -> tuple[str, str]:
     paths: list[str] = []
     for who, module in ((f"student {name!r}", student), ("the teacher", loop.teacher_module())):
         path: Any = getattr(module, "feature_path", None)

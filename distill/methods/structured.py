@@ -16,24 +16,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_number
 
 from ..core.losses import affinity_mse
-from .base import Method, Update, Weight, checked_weight, weight_at
+from ..training.loop import Loop
+from ..training.method import Method, Update, Weight, checked_weight, weight_at
 from .critics import BETAS, HolisticCritic, fake_term, real_term
 from .layers import LayerPair, Layers, has_cells, make_projection, tap_pairs
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
+from torch import Tensor  # noqa: E402
 from torch.nn import functional  # noqa: E402
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ..training.distiller import Distiller
 
 
 @dataclass
@@ -56,7 +53,7 @@ class Hints(Method):
     learning_rate: float = 1e-3
     needs: ClassVar[frozenset[str]] = frozenset({"layers"})
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Tap the layers and add the projections.
 
         Raises:
@@ -76,7 +73,7 @@ class Hints(Method):
                     f"{name}.projection{number}", make_projection(one, other), learning_rate=rate
                 )
 
-    def step(self, loop: Distiller) -> Iterator[Update]:
+    def step(self, loop: Loop) -> Iterator[Update]:
         """Update each student and its projections together."""
         batch = loop.draw()
         with torch.no_grad():
@@ -113,7 +110,7 @@ class Pairwise(Method):
     layers: Layers = None
     needs: ClassVar[frozenset[str]] = frozenset({"layers"})
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Tap the layers.
 
         Raises:
@@ -126,7 +123,7 @@ class Pairwise(Method):
             if cell_count(pair.student_shape) != cell_count(pair.teacher_shape):
                 raise ValueError(f"{pair}; expected the same number of cells or rows")
 
-    def step(self, loop: Distiller) -> Iterator[Update]:
+    def step(self, loop: Loop) -> Iterator[Update]:
         """Update each student."""
         batch = loop.draw()
         with torch.no_grad():
@@ -155,7 +152,7 @@ class Holistic(Method):
     weight: Weight = 0.1
     learning_rate: float = 1e-3
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Add a critic for each student.
 
         Raises:
@@ -172,7 +169,7 @@ class Holistic(Method):
                 )
             loop.add(f"{name}.critic", lambda: HolisticCritic(4), learning_rate=rate, betas=BETAS)
 
-    def step(self, loop: Distiller) -> Iterator[Update]:
+    def step(self, loop: Loop) -> Iterator[Update]:
         """Update each student, then its critic; both terms are computed before."""
         batch = loop.draw()
         weight = weight_at(self.weight, loop.progress)

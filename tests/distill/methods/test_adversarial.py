@@ -6,12 +6,13 @@ import torch
 
 from dynamaze.distill.core.dataset import Dataset, make_batch
 from dynamaze.distill.core.policy import softmax
-from dynamaze.distill.methods.adversarial import expected_score, sample_one_hot
+from dynamaze.distill.methods.adversarial import Adversarial, expected_score, sample_one_hot
+from dynamaze.distill.methods.checks import check_method
 from dynamaze.distill.methods.critics import accuracy, fake_term, real_term
-from dynamaze.distill.methods.registry import make_method
 from dynamaze.distill.students.composite import GaussianStudent
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.training.distiller import Distiller
+from dynamaze.distill.training.method import make_method
 
 OBSERVATIONS = np.random.default_rng(0).normal(size=(64, 2)).astype("f4")
 LABELS = OBSERVATIONS @ np.array([[2.0, -2.0, 0.0], [0.0, 2.0, -2.0]])
@@ -24,14 +25,6 @@ def _distiller(method="adversarial", students=None, steps=6, **config):
     )
     made = make_method(method, **config)
     return Distiller(students, DATA, made, total_steps=steps, learning_rate=0.02)
-
-
-def _states(distiller):
-    return {name: part.module.state_dict() for name, part in distiller.parts.items()}
-
-
-def _same(one, other):
-    return all(torch.equal(one[name][key], other[name][key]) for name in one for key in one[name])
 
 
 def test_terms_are_log_2_where_critic_is_undecided():
@@ -58,18 +51,13 @@ def test_sampled_actions_follow_probabilities():
     assert drawn.tolist() == [0, 0, 1, 1, 2, 2]
 
 
-def test_weight_of_zero_equals_soft():
-    one, other = _distiller(weight=0.0).distil(), _distiller("soft").distil()
-    assert _same(_states(other), _states(one))
-
-
-@pytest.mark.parametrize("actions_only", [False, True])
-def test_resume_gives_same_bits(actions_only, tmp_path):
-    whole, first, second = (_distiller(actions_only=actions_only) for _ in range(3))
-    first.distil(2).save(tmp_path / "state")
-    second.resume(tmp_path / "state").distil()
-    assert _same(_states(whole.distil()), _states(second))
-    assert list(whole.parts) == ["a", "b", "a.critic", "b.critic"]
+def test_promises_of_methods():
+    check_method(Adversarial)
+    reason = "hides the soft targets"
+    check_method(
+        lambda: Adversarial(actions_only=True),
+        expected_failures={"weight_zero_is_the_default": reason},
+    )
 
 
 def test_actions_alone_teach_the_policy():

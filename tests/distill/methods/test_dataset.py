@@ -1,17 +1,21 @@
 """Dataset distillation: synthetic states, labels and step sizes."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from dynamaze.distill.core.dataset import Dataset, make_batch
 from dynamaze.distill.core.losses import kl
-from dynamaze.distill.methods.dataset import SyntheticStates
-from dynamaze.distill.methods.registry import make_method
+from dynamaze.distill.data.source import FunctionSource
+from dynamaze.distill.methods.checks import check_method
+from dynamaze.distill.methods.dataset import DatasetDistillation, SyntheticStates
+from dynamaze.distill.students.composite import GaussianStudent
 from dynamaze.distill.students.conv import Convolution
 from dynamaze.distill.students.mlp import MLP, Linear
-from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.training.distiller import Distiller
+from dynamaze.distill.training.method import make_method
 
 OBSERVATIONS = np.random.default_rng(0).normal(size=(128, 2)).astype("f4")
 LABELS = 2 * OBSERVATIONS @ np.array([[2.0, -2.0, 0.0], [0.0, 2.0, -2.0]])
@@ -21,10 +25,6 @@ DATA = Dataset(make_batch(OBSERVATIONS, LABELS), batch_size=128)
 def _distiller(students=None, steps=6, **config):
     method = make_method("dataset", **{"states": 3, "inner_steps": 4, **config})
     return Distiller(students or MLP((2,), 3, 8), DATA, method, total_steps=steps)
-
-
-def _states(distiller):
-    return {name: part.module.state_dict() for name, part in distiller.parts.items()}
 
 
 def test_trained_weights_equal_gradient_descent():
@@ -81,16 +81,15 @@ def test_learns_states_that_teach(initial):
 
 
 @pytest.mark.parametrize("initial", ["fixed", "random"])
-def test_resume_gives_same_bits(initial, tmp_path):
-    students = [{"a": MLP((2,), 3, 4), "b": quantised(MLP((2,), 3, 5))} for _ in range(3)]
-    whole, first, second = (_distiller(each, initial=initial) for each in students)
-    first.distil(2).save(tmp_path / "state")
-    second.resume(tmp_path / "state").distil()
-    one, other = _states(whole.distil()), _states(second)
-    assert all(torch.equal(one[name][key], other[name][key]) for name in one for key in one[name])
-    if initial == "fixed":
-        fresh = MLP((2,), 3, 4).state_dict()
-        assert all(torch.equal(one["a.start"][key], fresh[key]) for key in fresh)
+def test_promises_of_methods(initial):
+    check_method(partial(DatasetDistillation, 3, 4, initial))
+
+
+def test_fixed_initial_weights_are_kept():
+    distiller = _distiller().distil(2)
+    start, fresh = distiller.parts["student.start"].module, MLP((2,), 3, 8)
+    for key, weight in fresh.state_dict().items():
+        assert torch.equal(start.state_dict()[key], weight)
 
 
 @pytest.mark.parametrize(
@@ -101,8 +100,10 @@ def test_resume_gives_same_bits(initial, tmp_path):
         ({"initial": "none"}, None, ValueError, "fixed"),
         ({"step_size": 0}, None, ValueError, "step_size"),
         ({}, Convolution((3, 5, 5), 4), TypeError, "single observations"),
+        ({}, GaussianStudent(MLP((2,), 2), [-1], [1]), TypeError, "continuous"),
     ],
 )
 def test_refusals(config, student, error, message):
+    source = FunctionSource(None, lambda rng, progress: OBSERVATIONS)
     with pytest.raises(error, match=message):
-        _distiller(student, **config)
+        Distiller(student or MLP((2,), 3), source, make_method("dataset", **config), total_steps=1)

@@ -8,18 +8,19 @@ from torch import nn
 from dynamaze.benchmarks.distillation.mazes import MazeSampler
 from dynamaze.distill.core.losses import affinity_mse
 from dynamaze.distill.data.source import FunctionSource
+from dynamaze.distill.methods.checks import check_method
 from dynamaze.distill.methods.critics import answer_map
-from dynamaze.distill.methods.registry import make_method
+from dynamaze.distill.methods.structured import Hints, Holistic, Pairwise
 from dynamaze.distill.students.base import as_student
 from dynamaze.distill.students.conv import Convolution
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.residual import Residual
 from dynamaze.distill.students.value_iteration import ValueIterationNetwork
 from dynamaze.distill.training.distiller import Distiller
+from dynamaze.distill.training.method import make_method
 from dynamaze.envs.generation import MazeGenerator
 
 SAMPLER = MazeSampler((MazeGenerator(5),), cells=100)
-METHODS = ("hints", "pairwise", "holistic")
 
 
 def _students():
@@ -81,25 +82,11 @@ def test_answer_map_puts_answers_in_their_cells():
     assert mapped.sum() == answers.sum()
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_weight_of_zero_equals_soft(method):
-    with_term = _distiller(method, weight=0.0).distil()
-    soft = _distiller("soft").distil()
-    _assert_same(_state(soft), _state(with_term))
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_resume_gives_same_bits(method, tmp_path):
-    rng = torch.get_rng_state()
-    whole, first, second = (_distiller(method) for _ in range(3))
-    first.distil(2).save(tmp_path / "state")
-    second.resume(tmp_path / "state").distil()
-    _assert_same(_state(whole.distil()), _state(second))
-    assert torch.equal(torch.get_rng_state(), rng)
-    changed = [name for name in whole.parts if name not in whole.students]
-    assert len(changed) == (0 if method == "pairwise" else 2)
-    trained, fresh = _state(whole), _state(_distiller(method))
-    assert all(not torch.equal(trained[key], fresh[key]) for key in fresh if "weight" in key)
+@pytest.mark.parametrize(
+    ("method", "kind"), [(Hints, "mlp"), (Pairwise, "mlp"), (Holistic, "value_iteration")]
+)
+def test_promises_of_methods(method, kind):
+    check_method(method, kind=kind)
 
 
 def test_holistic_critic_trains_alone():

@@ -12,6 +12,10 @@ from .base import Method
 METHODS: Registry[Callable[..., Method]] = Registry(
     "method",
     {
+        "born_again": ".born_again:BornAgain",
+        "codistillation": ".codistillation:Codistillation",
+        "confidence_weighted": ".confidence_weighted:ConfidenceWeighted",
+        "mutual": ".mutual:Mutual",
         "soft": ".soft:Soft",
     },
     __package__,

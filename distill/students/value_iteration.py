@@ -184,6 +184,11 @@ class ValueIterationNetwork(Student):
         ).sum()
         return PENALTY_WEIGHT * _annealed(progress) * size
 
+    @property
+    def num_outputs(self) -> int:
+        """Number of actions in a maze."""
+        return MAZE_ACTIONS
+
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
         """Return the multiply-adds of all iterations, for a maze of this size."""
         rows, cols = check_planes(observation_shape)

@@ -19,7 +19,7 @@ from dynamaze.common.validation import checked_choice, checked_integer, checked_
 
 from ..core.checks import name_of
 from ..core.distributions import distribution_of
-from ..core.losses import Loss, Targets, make_loss, value_mse
+from ..core.losses import Loss, Targets, divergence_of, make_loss, value_mse
 from ..data.source import BatchSource, label_batch
 from ..methods.base import NEEDS, Method, Update
 from ..methods.registry import make_method
@@ -104,6 +104,8 @@ class Distiller:
         method: the method.
         teacher: the teacher as returned by `as_teacher`, or None.
         step: training steps taken.
+        spans: equal parts of the training, in each of which all schedules begin anew; 1 unless a
+            method sets it in its setup.
         rng: generator of the batches.
 
     Raises:
@@ -153,7 +155,7 @@ class Distiller:
             rate = learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
             checked_number("learning_rate", rate, 0, above=True)
             self._add(name, student, (1, number), learning_rate=rate)
-        self.step = 0
+        self.step, self.spans = 0, 1
         self.teacher = _teacher_of(teacher, self.sources)
         self.fingerprint = fingerprint(self.teacher)
         self._module = None if self.teacher is None else teacher_module(self.teacher)
@@ -191,8 +193,14 @@ class Distiller:
 
     @property
     def progress(self) -> float:
-        """Training progress in [0, 1], from `progress_from`."""
-        return self.progress_from + (1 - self.progress_from) * self.step / self.total_steps
+        """Training progress in [0, 1], from `progress_from`, of the present span."""
+        return self.progress_from + (1 - self.progress_from) * self.fraction
+
+    @property
+    def fraction(self) -> float:
+        """Fraction of the steps of the present span that were taken, for step sizes."""
+        span = self.total_steps // self.spans
+        return (self.step % span or span * (self.step == self.total_steps)) / span
 
     # -- training ------------------------------------------------------------------------------
 
@@ -270,7 +278,7 @@ class Distiller:
         # Only the parts that are named get a gradient.
         total.backward(inputs=[weight for part in parts for weight in part.weights])  # type: ignore[no-untyped-call]
         for part in parts:
-            part.step(self.step / self.total_steps, self.clip)
+            part.step(self.fraction, self.clip)
             losses[part.name] = losses.get(part.name, 0.0) + number
         for name, term in numbers.items():
             terms[name] = terms.get(name, 0.0) + term
@@ -397,8 +405,26 @@ class Distiller:
             TypeError: for a batch without labels, or labels of other actions.
             ValueError: for outputs of another shape.
         """
-        targets = batch.targets._replace(distribution=distribution_of(self._part(name).module))
-        return torch.stack([self._loss_of(name, each, targets) for each in outputs]).mean()
+        return self._mean_loss(name, outputs, batch.targets, self.loss)
+
+    def divergence(self, name: str, outputs: Sequence[TrainingOutput], answers: Tensor) -> Tensor:
+        """Return KL(other || student) from another network's answers, a scalar.
+
+        It is averaged over the rows and the outputs. State values do not enter.
+
+        Args:
+            name: the student.
+            outputs: the student's.
+            answers: (queries, actions) logits of the other network, or parameters of its Gaussian;
+                they get no gradient.
+
+        Raises:
+            ValueError: for outputs of another shape.
+        """
+        targets = Targets(answers.detach(), torch.ones(len(answers), device=self.device))
+        without_values = [each._replace(values=None) for each in outputs]
+        loss = divergence_of(distribution_of(self._part(name).module))
+        return self._mean_loss(name, without_values, targets, loss)
 
     def tap(self, name: str, path: str) -> Tap:
         """Return a tap of an inner layer; in `Method.setup` only.
@@ -490,8 +516,15 @@ class Distiller:
             torch.manual_seed(int(part.rng.integers(2**63)))
             yield
 
-    def _loss_of(self, name: str, outputs: TrainingOutput, targets: Targets) -> torch.Tensor:
-        """Return the loss of a student's outputs."""
+    def _mean_loss(
+        self, name: str, outputs: Sequence[TrainingOutput], targets: Targets, loss: Loss
+    ) -> Tensor:
+        """Return a loss averaged over a student's outputs."""
+        targets = targets._replace(distribution=distribution_of(self._part(name).module))
+        return torch.stack([self._loss_of(name, each, targets, loss) for each in outputs]).mean()
+
+    def _loss_of(self, name: str, outputs: TrainingOutput, targets: Targets, of: Loss) -> Tensor:
+        """Return the loss of one of a student's outputs."""
         logits, weights, values = outputs
         if logits.shape != targets.logits.shape:
             raise ValueError(
@@ -500,7 +533,7 @@ class Distiller:
             )
         if weights is not None:
             targets = targets._replace(weights=targets.weights * weights)
-        loss = self.loss(logits, targets)
+        loss = of(logits, targets)
         if values is None or self.value_coef == 0:
             return loss
         return loss + self.value_coef * value_mse(values, targets)

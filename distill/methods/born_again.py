@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,10 +12,8 @@ from dynamaze.common.validation import checked_integer
 
 from ..students.initial import initial_weights
 from ..teachers.ensemble import Ensemble
-from .base import Method, Update, Weight, checked_weight, weight_at
-
-if TYPE_CHECKING:
-    from ..training.distiller import Distiller
+from ..training.loop import Loop
+from ..training.method import Method, Update, Weight, checked_weight, weight_at
 
 
 @dataclass
@@ -39,7 +36,7 @@ class BornAgain(Method):
     weight: Weight = 1.0
     generations: int = 3
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Add the former generations of each student, whose schedules begin anew with each.
 
         Raises:
@@ -61,7 +58,7 @@ class BornAgain(Method):
                 former = copy.deepcopy(student).requires_grad_(False)
                 loop.add(generation_name(name, number), former, learning_rate=0)
 
-    def step(self, loop: Distiller) -> Iterator[Update]:
+    def step(self, loop: Loop) -> Iterator[Update]:
         """Begin a generation if it is time; update each student."""
         number, done = divmod(loop.step, loop.total_steps // loop.spans)
         if number and not done:
@@ -78,7 +75,7 @@ class BornAgain(Method):
             updates.append(Update((name,), terms))
         yield from updates
 
-    def ensemble(self, loop: Distiller, name: str) -> Ensemble:
+    def ensemble(self, loop: Loop, name: str) -> Ensemble:
         """Return the ensemble of a student's generations so far; they are copied.
 
         Raises:

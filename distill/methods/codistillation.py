@@ -5,15 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dynamaze.common.validation import checked_integer
 
-from .base import Update
+from ..training.loop import Loop
+from ..training.method import Update
 from .mutual import Mutual
-
-if TYPE_CHECKING:
-    from ..training.distiller import Distiller
 
 
 @dataclass
@@ -34,7 +31,7 @@ class Codistillation(Mutual):
 
     every: int = 25
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Add a copy of each student.
 
         Raises:
@@ -46,7 +43,7 @@ class Codistillation(Mutual):
             fixed = copy.deepcopy(student).requires_grad_(False)
             loop.add(self.peer(name), fixed, learning_rate=0)
 
-    def step(self, loop: Distiller) -> Iterator[Update]:
+    def step(self, loop: Loop) -> Iterator[Update]:
         """Copy the students now and then; otherwise as `Mutual`."""
         if loop.step % self.every == 0:
             for name in loop.students:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.registry import Registry
 
 from ..core.distributions import CATEGORICAL, distribution_of
 from ..core.losses import Targets, criticality, margin
-from .base import Method, Update, Weight, checked_weight, weight_at
+from ..training.batches import TensorBatch
+from ..training.loop import Loop
+from ..training.method import Method, Update, Weight, checked_weight, weight_at
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
 from torch import Tensor  # noqa: E402
-
-if TYPE_CHECKING:
-    from ..training.batches import TensorBatch
-    from ..training.distiller import Distiller
 
 LABELLED, UNLABELLED = "labelled", "unlabelled"
 """Names of the sources."""
@@ -57,7 +54,7 @@ class ConfidenceWeighted(Method):
     weight: Weight = 1.0
     confidence: str = "margin"
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Check the teacher and the sources.
 
         Raises:
@@ -82,7 +79,7 @@ class ConfidenceWeighted(Method):
                 f"confidence={self.confidence!r} for continuous actions; expected 'none'"
             )
 
-    def step(self, loop: Distiller) -> Iterator[Update]:
+    def step(self, loop: Loop) -> Iterator[Update]:
         """Draw a batch of each source, and update each student."""
         weight = weight_at(self.weight, loop.progress)
         labelled, updates = loop.draw(LABELLED), []
@@ -97,7 +94,7 @@ class ConfidenceWeighted(Method):
             updates.append(Update((name,), terms))
         yield from updates
 
-    def _draw_scaled(self, loop: Distiller) -> tuple[TensorBatch, Tensor]:
+    def _draw_scaled(self, loop: Loop) -> tuple[TensorBatch, Tensor]:
         """Return an unlabelled batch with the teacher's labels, weighted, and the mean factor."""
         batch = loop.draw_unlabelled(UNLABELLED)
         labels: Targets = loop.label(batch.observations)

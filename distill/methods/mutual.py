@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 from dynamaze.common.optional_imports import optional_import
 
 from ..core.distributions import distribution_of
 from ..students.base import TrainingOutput
-from .base import Method, Update, Weight, checked_weight, weight_at
+from ..training.loop import Loop
+from ..training.method import Method, Update, Weight, checked_weight, weight_at
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
-
-if TYPE_CHECKING:
-    from ..training.distiller import Distiller
 
 SHARED = "shared"
 """Name of the source whose states all students answer, beside those of their own."""
@@ -48,7 +45,7 @@ class Mutual(Method):
 
     weight: Weight = 1.0
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Check the students and the sources.
 
         Raises:
@@ -64,7 +61,7 @@ class Mutual(Method):
                 f"each student, {sorted(students)}, and perhaps {SHARED!r}"
             )
 
-    def step(self, loop: Distiller) -> Iterator[Update]:
+    def step(self, loop: Loop) -> Iterator[Update]:
         """Draw the batches, let all students answer, and update each."""
         weight = weight_at(self.weight, loop.progress)
         own, common = self._states(loop)
@@ -102,7 +99,7 @@ class Mutual(Method):
         return name
 
     @staticmethod
-    def _states(loop: Distiller) -> tuple[dict[str, str], dict[str, str]]:
+    def _states(loop: Loop) -> tuple[dict[str, str], dict[str, str]]:
         """Return each student's source of labels, and that of the states that its peers answer."""
         (first, *others) = loop.sources
         if not others:
@@ -112,7 +109,7 @@ class Mutual(Method):
         return own, dict.fromkeys(own, SHARED) if SHARED in loop.sources else own
 
 
-def check_peers(loop: Distiller, method: str) -> None:
+def check_peers(loop: Loop, method: str) -> None:
     """Check that there are several students, of the same actions where these are known.
 
     Raises:

@@ -40,6 +40,8 @@ class Size(NamedTuple):
     """States without labels."""
 
 
+FULL = Size()
+
 TINY = Size(4, 8, 2, 200)
 """Size for tests."""
 

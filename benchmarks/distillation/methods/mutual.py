@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dynamaze.benchmarks.distillation.methods.few_labels import SETTING, TINY, FewLabels, Size
+from dynamaze.benchmarks.distillation.methods.few_labels import FULL, FewLabels, Size
 from dynamaze.benchmarks.distillation.methods.harness import (
-    NULL,
     RETURN,
     Arms,
-    Comparison,
-    MethodExperiment,
 )
 from dynamaze.distill.methods.mutual import SHARED, Mutual
 from dynamaze.distill.teachers.ensemble import Ensemble
@@ -22,7 +19,7 @@ UNLABELLED = 4000
 """Shared states without labels."""
 
 
-def disjoint_trial(seed: int, size: Size = Size(), peers: int = len(PEERS)) -> Arms:
+def disjoint_trial(seed: int, size: Size = FULL, peers: int = len(PEERS)) -> Arms:
     """Train peers on shards of their own: alone, and with each other on the shared states."""
     data = FewLabels(seed, size)
     names = PEERS[:peers]

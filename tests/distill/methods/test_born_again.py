@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dynamaze.distill.methods.born_again import BornAgain, generation_name
+from dynamaze.distill.methods.checks import check_method
 from dynamaze.distill.students.base import ModuleStudent
 from dynamaze.distill.training.distiller import Distiller
 
@@ -111,3 +112,7 @@ def test_born_again_rejects() -> None:
 
     with pytest.raises(TypeError, match="of type Scale has no reset_parameters"):
         loop_of("born_again", students={"a": ModuleStudent(Scale())})
+
+
+def test_born_again_keeps_promises() -> None:
+    check_method(BornAgain)

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dynamaze.distill.methods.checks import MethodSetting, check_method, make_loop
 from dynamaze.distill.methods.confidence_weighted import ConfidenceWeighted
 from dynamaze.distill.students.composite import GaussianStudent
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.training.distiller import Distiller
+from dynamaze.distill.training.method import Method
 
 from .small_data import SHAPE, FixedSource, bits, log_softmax, mlps
 
@@ -69,3 +71,11 @@ def test_confidence_weighted_rejects() -> None:
     gaussian = {"a": GaussianStudent(MLP(SHAPE, 2), [-1], [1])}
     with pytest.raises(TypeError, match="confidence='margin' for continuous actions; expected 'no"):
         loop_of("confidence_weighted", gaussian)
+
+
+def test_confidence_weighted_keeps_promises() -> None:
+    def make(method: Method, setting: MethodSetting) -> Distiller:
+        sources = {"labelled": setting.source, "unlabelled": setting.source}
+        return make_loop(method, setting._replace(source=sources))  # type: ignore[arg-type]
+
+    check_method(ConfidenceWeighted, loop=make)

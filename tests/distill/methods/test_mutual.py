@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dynamaze.distill.methods.checks import check_method
 from dynamaze.distill.methods.codistillation import Codistillation
 from dynamaze.distill.methods.mutual import SHARED, Mutual
 from dynamaze.distill.students.composite import GaussianStudent
@@ -164,3 +165,8 @@ def test_codistillation_resumes_bit_identically(tmp_path: Path) -> None:
     resumed = make().resume(tmp_path / "loop.npz").distil()
     for name, part in whole.parts.items():
         assert bits(resumed.parts[name].module) == bits(part.module)
+
+
+@pytest.mark.parametrize("method", [Mutual, Codistillation])
+def test_method_keeps_promises(method: Any) -> None:
+    check_method(method)

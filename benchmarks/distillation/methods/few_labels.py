@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from dynamaze.benchmarks.distillation.soft_labels import (
     EVALUATION_LEVELS,
@@ -23,6 +22,7 @@ from dynamaze.benchmarks.distillation.soft_labels import (
 from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.distill.core.dataset import Dataset, make_batch
 from dynamaze.distill.core.policy import log_probabilities
+from dynamaze.distill.methods.mutual import SHARED
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.training.distiller import Distiller
 
@@ -41,7 +41,6 @@ class Size(NamedTuple):
 
 
 FULL = Size()
-
 TINY = Size(4, 8, 2, 200)
 """Size for tests."""
 
@@ -122,6 +121,31 @@ class FewLabels:
         logits = policy.action_logits(self._unseen.observations)
         return 100 * self._unseen.normalised_return(logits)
 
-    def returns(self, students: Mapping[str, Student]) -> npt.NDArray[np.float64]:
-        """Return the normalised returns of several students on unseen levels, in percent."""
-        return np.array([self.percent(each) for each in students.values()])
+    def mean_percent(self, students: Mapping[str, Student]) -> float:
+        """Return the mean normalised return of several students on unseen levels, in percent."""
+        return float(np.mean([self.percent(each) for each in students.values()]))
+
+
+PEERS, LABELS = "abcd", 50
+"""Peers of the experiments with disjoint data, and labelled states of each."""
+
+
+class Shards:
+    """Labelled states of several peers, which no other sees, and states that all share.
+
+    Attributes:
+        sources: a source for each peer, and that of the shared states without labels.
+        pooled: the labelled states of all peers.
+    """
+
+    def __init__(self, data: FewLabels) -> None:
+        self._data = data
+        self.sources = {
+            **{name: data.labelled(LABELS * number, LABELS) for number, name in enumerate(PEERS)},
+            SHARED: data.unlabelled(LABELS * len(PEERS)),
+        }
+        self.pooled = data.labelled(0, LABELS * len(PEERS))
+
+    def students(self) -> dict[str, Student]:
+        """Return untrained students, the same at each call."""
+        return {name: self._data.student(number) for number, name in enumerate(PEERS)}

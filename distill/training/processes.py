@@ -45,8 +45,9 @@ def run_processes(functions: Mapping[str, Callable[[], Any]]) -> dict[str, int]:
 
 def _run(function: bytes) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    loaded = cloudpickle.loads(function)  # imports torch
     with one_torch_thread():
-        cloudpickle.loads(function)()
+        loaded()
 
 
 def _end_with_parent() -> None:

@@ -128,8 +128,8 @@ def test_worker_rejects(tmp_path: Path) -> None:
         worker(tmp_path, "a", "b", patience=0)
     with pytest.raises(ValueError, match=r"peers=\['b'\] without a folder"):
         Distiller(mlps("ab"), FixedSource(), Codistillation(peers="b"), total_steps=1)
+    method = Codistillation(folder=tmp_path, peers="c")
     with pytest.raises(ValueError, match=r"students \['a', 'b'\] of a worker; expected one"):
-        method = Codistillation(folder=tmp_path, peers="c")
         Distiller(mlps("ab"), FixedSource(), method, total_steps=1)
     peer = WeightExchange(tmp_path, "b", ["a"], patience=10)
     peer.publish(MLP(SHAPE, ACTIONS, 6), 0, 9)

@@ -165,8 +165,11 @@ class ValueIterationNetwork(Student):
             ValueError: for mazes without a goal.
         """
         annealed = _annealed(progress)
-        self.scale.fill_(SOFTMAX_SCALES[0] + (SOFTMAX_SCALES[1] - SOFTMAX_SCALES[0]) * annealed)
-        self.sharpness.fill_(LOGIT_SCALES[0] * (LOGIT_SCALES[1] / LOGIT_SCALES[0]) ** annealed)
+        softmax_scale = SOFTMAX_SCALES[0] + (SOFTMAX_SCALES[1] - SOFTMAX_SCALES[0]) * annealed
+        logit_scale = LOGIT_SCALES[0] * (LOGIT_SCALES[1] / LOGIT_SCALES[0]) ** annealed
+        # New tensors: outputs of an earlier batch of the same step still need the old ones.
+        self.scale = torch.full_like(self.scale, softmax_scale)
+        self.sharpness = torch.full_like(self.sharpness, logit_scale)
         maze, queried = split_planes(observations)
         if not self.curriculum:
             most = round(self.iterations_for(*maze.shape[2:]) * min(1.0, progress / GROWTH_END))
@@ -198,6 +201,11 @@ class ValueIterationNetwork(Student):
             [torch.log1p(weight.abs() / PENALTY_SCALE).sum() for weight in penalised]
         ).sum()
         return PENALTY_WEIGHT * _annealed(progress) * size
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of actions in a maze."""
+        return MAZE_ACTIONS
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
         """Return the multiply-adds of all iterations, for a maze of this size."""

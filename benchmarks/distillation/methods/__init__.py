@@ -11,7 +11,13 @@ from .harness import MethodExperiment
 
 EXPERIMENTS: Registry[MethodExperiment] = Registry(
     "experiment",
-    {},
+    {
+        "born_again": ".born_again:EXPERIMENT",
+        "codistillation": ".codistillation:EXPERIMENT",
+        "confidence_weighted": ".confidence_weighted:EXPERIMENT",
+        "mutual": ".mutual:DISJOINT",
+        "mutual_same_data": ".mutual:SAME_DATA",
+    },
     __package__,
 )
 """Name -> experiment, imported when it is first used."""

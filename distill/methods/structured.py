@@ -50,7 +50,7 @@ class Hints(Method):
 
     weight: Weight = 1.0
     layers: Layers = None
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-2
     needs: ClassVar[frozenset[str]] = frozenset({"layers"})
 
     def setup(self, loop: Loop) -> None:

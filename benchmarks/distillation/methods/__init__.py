@@ -12,11 +12,17 @@ from .harness import MethodExperiment
 EXPERIMENTS: Registry[MethodExperiment] = Registry(
     "experiment",
     {
+        "adversarial": ".adversarial:EXPERIMENT",
         "born_again": ".born_again:EXPERIMENT",
         "codistillation": ".codistillation:EXPERIMENT",
         "confidence_weighted": ".confidence_weighted:EXPERIMENT",
+        "data_free": ".data_free:EXPERIMENT",
+        "dataset": ".dataset:EXPERIMENT",
+        "hints": ".structured:HINTS",
+        "holistic": ".structured:HOLISTIC",
         "mutual": ".mutual:DISJOINT",
         "mutual_same_data": ".mutual:SAME_DATA",
+        "pairwise": ".structured:PAIRWISE",
     },
     __package__,
 )

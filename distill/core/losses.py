@@ -114,6 +114,11 @@ def gaussian_kl(logits: Tensor, targets: Targets) -> Tensor:
     return weighted_mean(rows, targets.weights)
 
 
+def divergence_of(distribution: str) -> Loss:
+    """Return KL(teacher || student) as a loss for a kind of actions (see `distribution_of`)."""
+    return kl() if distribution == CATEGORICAL else gaussian_kl
+
+
 LOSSES: Registry[Callable[[], Loss]] = Registry(
     "loss",
     {
@@ -202,6 +207,28 @@ def value_mse(values: Tensor, targets: Targets) -> Tensor:
             f"{tuple(targets.values.shape)}; expected the same"
         )
     return weighted_mean((values - targets.values).square(), targets.weights)
+
+
+def affinity_mse(features: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean squared difference of the cosine similarities of all pairs of cells.
+
+    Liu et al. 2019, equations 2 and 3. It is 0 for features that are equal up to a rotation and a
+    positive factor of each cell's.
+
+    Args:
+        features: (batch, channels, rows, cols) maps, (batch, cells, channels) tokens, or (batch,
+            channels), where the batch's rows are the cells.
+        targets: the same with any number of channels.
+    """
+    return functional.mse_loss(_affinity(features), _affinity(targets))
+
+
+def _affinity(features: Tensor) -> Tensor:
+    """Return (batch, cells, cells) cosine similarities."""
+    if features.ndim == 4:
+        features = features.flatten(2).mT
+    unit = functional.normalize(features if features.ndim == 3 else features[None], dim=2)
+    return unit @ unit.mT
 
 
 def gaussian_divergence(

@@ -38,9 +38,12 @@ class Student(nn.Module):
 
     Attributes:
         config: arguments of `make_student` for the same kind and size; JSON.
+        feature_path: path of the last inner layer, as in `named_modules`, which methods compare
+            with a teacher's by default; None where there is none.
     """
 
     config: dict[str, Any]
+    feature_path: str | None = None
 
     def training_outputs(
         self, observations: Tensor, progress: float, rng: np.random.Generator
@@ -65,6 +68,11 @@ class Student(nn.Module):
     def num_parameters(self) -> int:
         """Number of trainable parameters."""
         return sum(weight.numel() for weight in self.parameters())
+
+    @property
+    def num_outputs(self) -> int | None:
+        """Number of outputs of a query, actions or parameters of a Gaussian; None if unknown."""
+        return getattr(self, "config", {}).get("num_actions")
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
         """Return the number of multiply-add operations of one decision.

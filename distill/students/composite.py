@@ -41,6 +41,7 @@ class ActorCritic(Student):
         self.actor: Any = checked_part("actor", actor)
         self.critic: Any = checked_part("critic", critic)
         check_outputs("critic", critic, 1)
+        self.feature_path = actor.feature_path and f"actor.{actor.feature_path}"
         self.config = {
             "kind": "actor_critic",
             "actor": actor.config,
@@ -69,6 +70,11 @@ class ActorCritic(Student):
         """Return the sum of both penalties."""
         penalty: Tensor = self.actor.penalty(progress) + self.critic.penalty(progress)
         return penalty
+
+    @property
+    def num_outputs(self) -> int | None:
+        """Number of outputs of the actor; None if unknown."""
+        return self.actor.num_outputs  # type: ignore[no-any-return]
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
         """Return the multiply-adds of the actor, which alone acts."""
@@ -155,6 +161,7 @@ class GaussianStudent(Student):
         self.inner: Any = checked_part("inner", inner)
         self.bounds = Bounds(low, high, bool(squashed))
         check_outputs("inner", inner, 2 * self.bounds.dimensions)
+        self.feature_path = inner.feature_path and f"inner.{inner.feature_path}"
         self.config = {
             "kind": "gaussian",
             "inner": inner.config,
@@ -180,6 +187,11 @@ class GaussianStudent(Student):
         """Return the penalty of the inner student."""
         penalty: Tensor = self.inner.penalty(progress)
         return penalty
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of means and deviations."""
+        return 2 * self.bounds.dimensions
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
         """Return the multiply-adds of the inner student."""
@@ -254,6 +266,5 @@ def check_outputs(name: str, part: Student, outputs: int) -> None:
     Raises:
         ValueError: for another number.
     """
-    known = part.config.get("num_actions", outputs)
-    if known != outputs:
-        raise ValueError(f"{name} has {known} outputs; expected {outputs}")
+    if part.num_outputs not in (None, outputs):
+        raise ValueError(f"{name} has {part.num_outputs} outputs; expected {outputs}")

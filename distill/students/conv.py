@@ -79,6 +79,7 @@ class Convolution(Student):
         check_size(self.config)
         planes, self.sides = self._input_size(self.observation_shape)
         self.channels = (planes, *[channels] * count)
+        self.feature_path = f"layers.{count - 1}"
         stride = 1 if self.per_cell else 2
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -55,6 +55,7 @@ class MLP(Student):
         }
         check_size(self.config)
         self.sizes = (prod(self.observation_shape), *[width] * hidden, actions)
+        self.feature_path = f"layers.{hidden - 1}" if hidden else None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             pairs = zip(self.sizes, self.sizes[1:], strict=False)

@@ -30,6 +30,7 @@ class Residual(Student):
     """
 
     per_cell = True
+    feature_path = "cells"
 
     def __init__(self, channels: int = 64, blocks: int = 15, *, seed: int = 0) -> None:
         super().__init__()
@@ -43,6 +44,7 @@ class Residual(Student):
             self.body = nn.ModuleList(_Block(channels) for _ in range(blocks))
             self.back = nn.ConvTranspose2d(channels, CELL_FEATURES, 3, stride=2, padding=1)
             self.near = nn.Conv2d(2, CELL_FEATURES, 3, padding=1)
+            self.cells = nn.ReLU()  # a module, so that a hook can record the features of the cells
             self.last = nn.Conv2d(CELL_FEATURES, MAZE_ACTIONS, 1)
 
     def features(self, observations: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,12 +54,17 @@ class Residual(Student):
         for block in self.body:
             hidden = block(hidden)
         cells = self.back(hidden, output_size=maze.shape[2:]) + self.near(maze)
-        return torch.relu(cells), queried
+        return self.cells(cells), queried
 
     def forward(self, observations: Tensor) -> Tensor:
         """Return (queries, 4) logits for (batch, 3, rows, cols) planes."""
         cells, queried = self.features(observations)
         return at_cells(self.last(cells), queried)
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of actions in a maze."""
+        return MAZE_ACTIONS
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
         """Return the multiply-adds for all cells of a maze, which even one decision needs."""

@@ -75,6 +75,9 @@ class ValueIterationNetwork(Student):
             mazes of the given size (see `iterations_for`).
         scale: scale of the softmax; a buffer, set by training.
         sharpness: scale of the logits; a buffer, set by training.
+        curriculum: False to train without the shortest path lengths of the first two points, which
+            are privileged information: the answer after a number of iterations that depends on the
+            maze's size alone has equal weight in all cells.
         seed: seed of the initial weights.
 
     Raises:
@@ -91,13 +94,14 @@ class ValueIterationNetwork(Student):
         iterations: int | None = None,
         scale: float = SOFTMAX_SCALES[1],
         sharpness: float = LOGIT_SCALES[1],
+        curriculum: bool = True,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.maps = checked_integer("maps", maps, 1)
         if iterations is not None:
             iterations = checked_integer("iterations", iterations, 1)
-        self.iterations = iterations
+        self.iterations, self.curriculum = iterations, curriculum
         self.config = {"kind": "value_iteration", "maps": maps, "iterations": iterations}
         check_size(self.config)
         self.register_buffer("scale", torch.tensor(checked_number("scale", scale, 0, above=True)))
@@ -155,13 +159,27 @@ class ValueIterationNetwork(Student):
     def training_outputs(
         self, observations: Tensor, progress: float, rng: np.random.Generator
     ) -> list[TrainingOutput]:
-        """Return the logits after some of the iterations, with weights of the cells by distance."""
+        """Return the logits after some of the iterations, with weights of the cells by distance.
+
+        Raises:
+            ValueError: for mazes without a goal.
+        """
         annealed = _annealed(progress)
-        self.scale.fill_(SOFTMAX_SCALES[0] + (SOFTMAX_SCALES[1] - SOFTMAX_SCALES[0]) * annealed)
-        self.sharpness.fill_(LOGIT_SCALES[0] * (LOGIT_SCALES[1] / LOGIT_SCALES[0]) ** annealed)
+        softmax_scale = SOFTMAX_SCALES[0] + (SOFTMAX_SCALES[1] - SOFTMAX_SCALES[0]) * annealed
+        logit_scale = LOGIT_SCALES[0] * (LOGIT_SCALES[1] / LOGIT_SCALES[0]) ** annealed
+        # New tensors: outputs of an earlier batch of the same step still need the old ones.
+        self.scale = torch.full_like(self.scale, softmax_scale)
+        self.sharpness = torch.full_like(self.sharpness, logit_scale)
         maze, queried = split_planes(observations)
+        if not self.curriculum:
+            most = round(self.iterations_for(*maze.shape[2:]) * min(1.0, progress / GROWTH_END))
+            ((_, q),) = self._iterate(maze, max(2, most), (max(2, most),))
+            return [TrainingOutput(squashed(self._logits(q, queried)))]
         steps = steps_to_goal(maze)
-        furthest = int(steps[torch.isfinite(steps)].max())
+        reached = steps[torch.isfinite(steps)]
+        if not len(reached):
+            raise ValueError("mazes without a goal; expected one in each batch")
+        furthest = int(reached.max())
         most = max(2, round(2 + (1.5 * furthest - 2) * min(1.0, progress / GROWTH_END) ** 2))
         count = int(rng.integers(max(2, most // 2), most + 1))
         earlier = rng.permutation(np.arange(1, count))[: TRAINED_ITERATIONS - 1]
@@ -183,6 +201,11 @@ class ValueIterationNetwork(Student):
             [torch.log1p(weight.abs() / PENALTY_SCALE).sum() for weight in penalised]
         ).sum()
         return PENALTY_WEIGHT * _annealed(progress) * size
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of actions in a maze."""
+        return MAZE_ACTIONS
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
         """Return the multiply-adds of all iterations, for a maze of this size."""

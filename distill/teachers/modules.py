@@ -24,6 +24,9 @@ class PolicyModule(nn.Module):
     def __init__(self, policy: nn.Module) -> None:
         super().__init__()
         self.policy = policy
+        self.feature_path = (
+            "policy.mlp_extractor.policy_net" if hasattr(policy, "mlp_extractor") else None
+        )
 
     def forward(self, observations: Tensor) -> Tensor:
         """Return (batch, actions) log-probabilities, or Q values."""

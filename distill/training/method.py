@@ -53,7 +53,7 @@ class Update(NamedTuple):
     """One optimizer step: its parts, and the loss terms, whose sum is minimised."""
 
     of: tuple[str, ...]  # names of the parts that take the step; no other gets a gradient
-    terms: dict[str, Tensor]  # name -> scalar; each is logged
+    terms: dict[str, Tensor]  # name -> scalar; each is logged, as "first part/name"
 
 
 class Method:
@@ -99,6 +99,16 @@ class Method:
 METHODS: Registry[Callable[..., Method]] = Registry(
     "method",
     {
+        "adversarial": "..methods.adversarial:Adversarial",
+        "born_again": "..methods.born_again:BornAgain",
+        "codistillation": "..methods.codistillation:Codistillation",
+        "confidence_weighted": "..methods.confidence_weighted:ConfidenceWeighted",
+        "data_free": "..methods.data_free:DataFree",
+        "dataset": "..methods.dataset:DatasetDistillation",
+        "hints": "..methods.structured:Hints",
+        "holistic": "..methods.structured:Holistic",
+        "mutual": "..methods.mutual:Mutual",
+        "pairwise": "..methods.structured:Pairwise",
         "soft": "..methods.soft:Soft",
     },
     __package__,

@@ -88,7 +88,7 @@ def test_first_loss_of_hints_is_that_of_the_layers():
     layer = TEACHER.layers[0](torch.from_numpy(sample(rng, 0.0)))
     expected = float(layer.detach().square().mean())  # the projections are zero
     for name in "ab":
-        assert recorded[0].terms[f"{name}+projection of {name}/hints"] == pytest.approx(expected)
+        assert recorded[0].terms[f"{name}/hints"] == pytest.approx(expected)
         total = sum(value for key, value in recorded[0].terms.items() if key.startswith(name))
         assert recorded[0].losses[name] == pytest.approx(total)
 

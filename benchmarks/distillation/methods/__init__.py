@@ -1,0 +1,29 @@
+"""Experiments of distillation methods, by name: what each method is for, or that it gives nothing.
+
+`dynamaze distill methods [NAME ...]` runs them (`command`); `harness` has their interface.
+"""
+
+from __future__ import annotations
+
+from dynamaze.common.registry import Registry
+
+from .harness import MethodExperiment
+
+EXPERIMENTS: Registry[MethodExperiment] = Registry(
+    "experiment",
+    {
+        "adversarial": ".adversarial:EXPERIMENT",
+        "born_again": ".born_again:EXPERIMENT",
+        "codistillation": ".codistillation:EXPERIMENT",
+        "confidence_weighted": ".confidence_weighted:EXPERIMENT",
+        "data_free": ".data_free:EXPERIMENT",
+        "dataset": ".dataset:EXPERIMENT",
+        "hints": ".structured:HINTS",
+        "holistic": ".structured:HOLISTIC",
+        "mutual": ".mutual:DISJOINT",
+        "mutual_same_data": ".mutual:SAME_DATA",
+        "pairwise": ".structured:PAIRWISE",
+    },
+    __package__,
+)
+"""Name -> experiment, imported when it is first used."""

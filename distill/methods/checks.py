@@ -21,6 +21,7 @@ import numpy as np
 
 from dynamaze.common.conformance import Check, CheckError, Report, Suite, collect, needs, require
 from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.validation import checked_choice
 
 from ..data.source import BatchSource, FunctionSource
 from ..students.base import Student
@@ -157,11 +158,11 @@ class MethodCase:
 
     factory: Callable[[], Method]
     loop: MakeLoop
-    kind: str
+    setting: Callable[[], MethodSetting]
 
     def make(self, method: Method | None = None) -> Distiller:
         """Return a new loop of the method, or of another."""
-        return self.loop(method or self.factory(), SETTINGS[self.kind]())
+        return self.loop(method or self.factory(), self.setting())
 
 
 # -- checks ----------------------------------------------------------------------------------------
@@ -218,7 +219,7 @@ def updates_only_named_parts(case: MethodCase) -> None:
 
 def exports_only_students(case: MethodCase) -> None:
     """The students are those that were given, with the weights that they had, by name."""
-    setting = SETTINGS[case.kind]()
+    setting = case.setting()
     given = {name: set(student.state_dict()) for name, student in setting.students.items()}
     loop = case.loop(case.factory(), setting).distil()
     found = {name: set(student.state_dict()) for name, student in loop.students.items()}
@@ -306,7 +307,7 @@ def method_report(
     factory: Callable[[], Method],
     *,
     loop: MakeLoop = make_loop,
-    kind: str = "mlp",
+    setting: str | Callable[[], MethodSetting] = "mlp",
     expected_failures: Mapping[str, str] | None = None,
 ) -> Report:
     """Run the checks and return their results.
@@ -314,14 +315,16 @@ def method_report(
     Args:
         factory: returns a new method at each call; a class without required settings is one.
         loop: makes the loop of a check, for methods that need another source or teacher.
-        kind: kind of the students of all checks but the last, a key of `SETTINGS`.
+        setting: students, teacher and source of most checks, a key of `SETTINGS` or a function.
         expected_failures: check -> reason of its failure.
 
     Raises:
-        ValueError: for an unknown check or kind.
+        ValueError: for an unknown check or setting.
     """
     has_weight = any(field.name == "weight" for field in _fields(factory()))
-    case = MethodCase(factory, loop, kind)
+    if not callable(setting):
+        setting = SETTINGS[checked_choice("setting", setting, SETTINGS)]
+    case = MethodCase(factory, loop, setting)
     abilities = frozenset({"weight"} if has_weight else ())
     return _SUITE.report(case, abilities, frozenset(), expected_failures)
 
@@ -330,16 +333,20 @@ def check_method(
     factory: Callable[[], Method],
     *,
     loop: MakeLoop = make_loop,
-    kind: str = "mlp",
+    setting: str | Callable[[], MethodSetting] = "mlp",
     expected_failures: Mapping[str, str] | None = None,
 ) -> Report:
     """Check a distillation method; see `method_report`.
 
     Raises:
         MethodCheckError: (an AssertionError) if a check failed; its message is the report.
-        ValueError: for an unknown check or kind.
+        ValueError: for an unknown check or setting.
     """
-    options: dict[str, Any] = {"loop": loop, "kind": kind, "expected_failures": expected_failures}
+    options: dict[str, Any] = {
+        "loop": loop,
+        "setting": setting,
+        "expected_failures": expected_failures,
+    }
     return _SUITE.passed(method_report(factory, **options))
 
 

@@ -106,6 +106,7 @@ METHODS: Registry[Callable[..., Method]] = Registry(
         "data_free": "..methods.data_free:DataFree",
         "dataset": "..methods.dataset:DatasetDistillation",
         "hints": "..methods.structured:Hints",
+        "layerwise": "..methods.layerwise:Layerwise",
         "holistic": "..methods.structured:Holistic",
         "mutual": "..methods.mutual:Mutual",
         "pairwise": "..methods.structured:Pairwise",

@@ -19,6 +19,7 @@ EXPERIMENTS: Registry[MethodExperiment] = Registry(
         "data_free": ".data_free:EXPERIMENT",
         "dataset": ".dataset:EXPERIMENT",
         "hints": ".structured:HINTS",
+        "layerwise": ".layerwise:EXPERIMENT",
         "holistic": ".structured:HOLISTIC",
         "mutual": ".mutual:DISJOINT",
         "mutual_same_data": ".mutual:SAME_DATA",

@@ -137,7 +137,7 @@ class OneKind(Method):
 
 def test_default_method_passes_all_checks():
     assert not method_report(Soft).failures
-    assert not method_report(Method, kind="value_iteration").failures
+    assert not method_report(Method, setting="value_iteration").failures
 
 
 @pytest.mark.parametrize("check", METHOD_CHECKS)

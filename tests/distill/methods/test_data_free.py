@@ -54,7 +54,7 @@ def test_generator_makes_mazes_with_gradient():
 @pytest.mark.parametrize("states", ["coins", "pixels", "generator"])
 def test_promises_of_methods(states):
     method = partial(DataFree, states=states, **SMALL)
-    check_method(method, kind="value_iteration")
+    check_method(method, setting="value_iteration")
     distiller = _distiller(states).distil()  # a convolution as well
     assert ("generator" in distiller.parts) == (states == "generator")
 

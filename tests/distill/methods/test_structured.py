@@ -86,7 +86,7 @@ def test_answer_map_puts_answers_in_their_cells():
     ("method", "kind"), [(Hints, "mlp"), (Pairwise, "mlp"), (Holistic, "value_iteration")]
 )
 def test_promises_of_methods(method, kind):
-    check_method(method, kind=kind)
+    check_method(method, setting=kind)
 
 
 def test_holistic_critic_trains_alone():

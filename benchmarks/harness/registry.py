@@ -199,6 +199,11 @@ BENCHMARK_COMMANDS = {
         "--runs 10",
         "dynamaze.benchmarks.distillation.soft_labels",
     ),
+    "distill compare": Command(
+        "all methods of distillation that fit one teacher, at equal CPU time",
+        "--runs 5",
+        "dynamaze.benchmarks.distillation.methods.compare",
+    ),
     "distill methods": Command(
         "what each distillation method is for: paired comparisons with a verdict",
         "mutual --runs 8",

@@ -22,7 +22,7 @@ from ..students.base import Student
 from ..teachers.modules import fingerprint
 from . import checkpoint
 from .hidden_state import HiddenState
-from .loop import EXPECTED, described
+from .loop import EXPECTED, TEACHER, described
 from .method import NEEDS, Method, Update, make_method
 from .parts import Part
 
@@ -282,6 +282,10 @@ class Distiller(checkpoint.StoredLoop):
 
     @contextmanager
     def _tapping(self) -> Iterator[None]:
+        """Record the outputs of tapped layers, by hooks that exist during a training step only."""
+        hook = None
+        if any(tap.name == TEACHER for tap in self._taps):
+            hook = self.teacher_module().register_forward_hook(self.record_pass)
         for tap in self._taps:
             tap.open()
         try:
@@ -289,6 +293,9 @@ class Distiller(checkpoint.StoredLoop):
         finally:
             for tap in self._taps:
                 tap.close()
+            if hook is not None:
+                hook.remove()
+                self._last_pass = None
 
     # -- files ---------------------------------------------------------------------------------
 

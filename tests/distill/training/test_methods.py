@@ -112,6 +112,29 @@ def test_stale_copy_is_of_the_last_odd_step():
     assert torch.equal(stale.layers[0].weight, later.layers[0].weight)
 
 
+def test_taps_use_the_pass_that_labelled_the_batch():
+    calls = []
+    handle = TEACHER.register_forward_hook(lambda *_: calls.append(1))
+
+    method = Projected()
+    try:
+        trained = loop(method)
+        trained.distil(2)
+        assert len(calls) == 4  # with its graph there is a pass of its own
+        calls.clear()
+        with torch.no_grad(), trained._tapping():
+            batch = trained.draw()
+            logits = trained.teacher_logits(batch.observations)
+            assert len(calls) == 1
+            assert torch.equal(logits, batch.targets.logits)
+            layer = method.of_teacher.output
+            trained.teacher_logits(batch.observations + 1)
+            assert len(calls) == 2
+            assert not torch.equal(method.of_teacher.output, layer)
+    finally:
+        handle.remove()
+
+
 def test_hooks_are_gone_after_training():
     trained = loop(Projected()).distil()
     modules = [*trained.students.values(), TEACHER]

@@ -1,0 +1,422 @@
+"""Command `dynamaze distill compare`: all methods that fit one teacher, at equal CPU time.
+
+Each arm trains small convolutional networks for the same CPU seconds, whatever a step costs, and is
+evaluated on held-out mazes: perfect, with loops, with obstacles, and changing. Methods of peers
+train a cohort that shares the time; its result is the mean over the members. Beside the methods
+stand three simple arms: one learner with all the time and labels (the default method), the same on
+random states instead of mazes, and an ensemble of three that share the time.
+
+A method that does not fit the teacher is listed with its reason. What an arm used is counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from dynamaze.benchmarks.distillation.changing_mazes import evaluate_in_changing_mazes
+from dynamaze.benchmarks.distillation.mazes import MazeSampler, evaluate_policy, held_out_generators
+from dynamaze.benchmarks.distillation.methods.maze_teacher import (
+    SIDE,
+    TEACHER_STEPS,
+    held_out_mazes,
+    maze_teacher,
+)
+from dynamaze.benchmarks.distillation.student import read_teacher
+from dynamaze.benchmarks.harness.analysis.intervals import FEW_RUNS_NOTE, mean_interval
+from dynamaze.benchmarks.harness.analysis.plots import panels, points_with_bars
+from dynamaze.benchmarks.harness.analysis.summaries import mean_text
+from dynamaze.benchmarks.harness.analysis.table import (
+    Lines,
+    Table,
+    Tables,
+    distinct,
+    from_rows,
+    rows_where,
+    stack_runs,
+)
+from dynamaze.benchmarks.harness.command_line import run_script
+from dynamaze.benchmarks.harness.experiment import ExperimentConfig, Setting
+from dynamaze.benchmarks.harness.running.runner import Runner
+from dynamaze.common.options import Mazes, Range, Runs, Steps
+from dynamaze.common.validation import checked_choice
+from dynamaze.distill.core.policy import softmax
+from dynamaze.distill.data.source import BatchSource, FunctionSource
+from dynamaze.distill.methods.data_free import coin_mazes
+from dynamaze.distill.students.conv import Convolution
+from dynamaze.distill.teachers import as_teacher
+from dynamaze.distill.teachers.modules import teacher_module
+from dynamaze.distill.training.distiller import Distiller
+from dynamaze.distill.training.method import METHODS, Method, make_method
+
+LEARNING_RATE = 1e-2
+
+COHORT = 3
+"""Members of a cohort or an ensemble."""
+
+MAZES_OF_COINS = 13
+"""Mazes in a batch of random states, with about as many queried cells as in one of real mazes."""
+
+TIMED_STEPS = 12
+"""Training steps by which the cost of a step is measured, after as many before them."""
+
+MULTIPLE = 12
+"""Numbers of steps are multiples of it: an ensemble and generations divide them."""
+
+STATIC, CHANGING = ("perfect", "loops", "obstacles"), "changing"
+KINDS = (*STATIC, CHANGING)
+
+EVERYTHING, RANDOM_STATES, ENSEMBLE = "one learner with everything", "random states", "ensemble"
+SIMPLE = (EVERYTHING, RANDOM_STATES, ENSEMBLE)
+
+COUNTED = ("steps", "labels", "unlabelled", "teacher_calls", "env_steps", "parameters", "bytes")
+"""What an arm used, all members and networks of the training together."""
+
+SPECIAL: Mapping[str, Callable[[Any], dict[str, BatchSource]]] = {
+    "confidence_weighted": lambda teacher: {
+        "labelled": maze_source(teacher),
+        "unlabelled": maze_source(None),
+    },
+}
+"""Method -> its sources, where these are several."""
+
+
+@dataclass(frozen=True)
+class CompareConfig(ExperimentConfig):
+    """Compare all methods of distillation that fit one teacher, at equal CPU time."""
+
+    name: ClassVar[str] = "compare"
+    title: ClassVar[str] = "Methods of distillation at equal CPU time"
+    swept: ClassVar[tuple[str, ...]] = ("methods",)
+
+    teacher: Path | None = None
+    """A file of `dynamaze distill teacher`, module:name or path/file.py:name, as for `distill
+    student`. By default a residual network of 131,556 parameters is trained first, in each
+    process."""
+    methods: tuple[str, ...] = ()
+    """Methods and simple arms; by default all."""
+    runs: Runs = 5
+    cpu_seconds: Annotated[float, Range(0.01, limit=86_400)] = 20.0
+    """CPU seconds of the training of an arm, in a run."""
+    mazes: Mazes = 200
+    """Held-out mazes of each kind, from every cell; of changing ones an episode in each."""
+    teacher_steps: Steps = TEACHER_STEPS
+    """Training steps of the default teacher."""
+
+    @property
+    def arms(self) -> list[str]:
+        """Arms that are compared.
+
+        Raises:
+            ValueError: for an unknown name.
+        """
+        known = [*SIMPLE, *(name for name in METHODS if name != "soft")]
+        for name in self.methods:
+            checked_choice("methods", name, known)
+        return list(dict.fromkeys(self.methods or known))
+
+    @property
+    def settings(self) -> Sequence[Setting]:
+        """A setting for each arm that fits."""
+        unfit = self.unfit()
+        return [Setting((arm,), self.runs, arm) for arm in self.arms if arm not in unfit]
+
+    def unfit(self) -> dict[str, str]:
+        """Return the methods that do not fit the teacher, with the reason."""
+        return unfit_methods(self)
+
+    @property
+    def caption(self) -> str:
+        """Explanation of the numbers, below the summary."""
+        return (
+            f"mean over n seeds and Student's 95% interval; {self.cpu_seconds:g} CPU seconds of "
+            f"training an arm; {FEW_RUNS_NOTE}"
+        )
+
+    def check(self) -> None:
+        """Check the options before anything runs.
+
+        Raises:
+            ValueError: for an unknown method, or a number outside its range.
+        """
+        super().check()
+        _ = self.arms
+
+
+@cache
+def unfit_methods(config: CompareConfig) -> dict[str, str]:
+    """Return the arms that do not fit, and why: their construction is tried."""
+    reasons = {}
+    for arm in config.arms:
+        try:
+            make_training(arm, teacher_of(config, untrained=True), seed=0, steps=MULTIPLE)
+        except (TypeError, ValueError) as error:
+            reasons[arm] = str(error)
+    return reasons
+
+
+def teacher_of(config: CompareConfig, *, untrained: bool = False) -> Any:
+    """Return the teacher.
+
+    Raises:
+        ValueError, TypeError: for a file or a name that is no teacher.
+    """
+    if config.teacher is not None:
+        return read_teacher(config.teacher)
+    return maze_teacher(1 if untrained else config.teacher_steps)
+
+
+def run(config: CompareConfig, runner: Runner | None = None) -> Tables:
+    """Run the comparison.
+
+    Args:
+        config: the settings.
+        runner: runs the runs; by default one after another, in this process.
+
+    Returns:
+        A row for each arm, run and kind of mazes; and one for each method that does not fit.
+    """
+    rows = stack_runs((runner or Runner()).run(trial, config))
+    unfit = config.unfit() or {"": ""}
+    return {
+        config.name: rows,
+        f"{config.name}_unfit": from_rows([{"arm": a, "reason": r} for a, r in unfit.items()]),
+    }
+
+
+def trial(config: CompareConfig, arm: str, number: int) -> Table:
+    """Train an arm for the CPU time, and evaluate it."""
+    teacher, seed = teacher_of(config), config.seed + number
+    steps = affordable_steps(arm, teacher, seed, config.cpu_seconds)
+    training = make_training(arm, teacher, seed=seed, steps=steps)
+    began = time.process_time()
+    with training.counted():
+        for loop in training.loops:
+            loop.distil()
+    seconds = time.process_time() - began
+    counts = {**training.counts(), "cpu_seconds": seconds}
+    rows = []
+    for kind in KINDS:
+        results = [evaluated(policy, kind, config, seed) for policy in training.policies()]
+        means = np.mean(results, axis=0)
+        found = dict(zip(("success", "normalised_return", "agreement"), means, strict=True))
+        rows.append({"run": number, "arm": arm, "mazes": kind, **found, **counts})
+    return from_rows(rows)
+
+
+# -- training --------------------------------------------------------------------------------------
+
+
+def maze_source(teacher: Any) -> FunctionSource:
+    """Return training mazes of the three kinds."""
+    return CountedSource(teacher, MazeSampler(tuple(held_out_generators(SIDE).values())))
+
+
+class CountedSource(FunctionSource):
+    """Source that counts its labels and unlabelled states."""
+
+    labels = unlabelled = 0
+
+    def batch(self, rng: np.random.Generator, progress: float) -> Any:
+        """Return a batch, counted."""
+        batch = super().batch(rng, progress)
+        if batch.logits is None:
+            self.unlabelled += int((batch.observations[:, 1] > 0.5).sum())
+        else:
+            self.labels += len(batch.logits)
+        return batch
+
+
+def random_states(rng: np.random.Generator, progress: float) -> npt.NDArray[np.float32]:
+    """Return mazes whose walls are drawn by coins, as data-free distillation does."""
+    return coin_mazes(rng, MAZES_OF_COINS, SIDE, SIDE)
+
+
+@dataclass
+class Training:
+    """Loops of an arm, which run one after the other, and what they used."""
+
+    arm: str
+    loops: list[Distiller]
+    teacher: Any
+    calls: int = 0
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count the calls of the teacher's network; those of another teacher are not counted."""
+        module = teacher_module(as_teacher(self.teacher))
+        handle = None if module is None else module.register_forward_hook(self._count)
+        try:
+            yield
+        finally:
+            if handle is not None:
+                handle.remove()
+
+    def _count(self, *_: object) -> None:
+        self.calls += 1
+
+    def policies(self) -> list[Any]:
+        """Return the trained policies whose results are averaged."""
+        students = [student for loop in self.loops for student in loop.students.values()]
+        return [Ensemble(students)] if self.arm == ENSEMBLE else list(students)
+
+    def counts(self) -> dict[str, int]:
+        """Return what was used, see `COUNTED`."""
+        found = [each for loop in self.loops for each in loop.sources.values()]
+        sources = {id(each): each for each in found}.values()  # an ensemble shares one
+        parts = [part for loop in self.loops for part in loop.parts.values()]
+        trained = sum(weight.numel() for part in parts for weight in part.weights)
+        students = [student for loop in self.loops for student in loop.students.values()]
+        return {
+            "steps": sum(loop.step for loop in self.loops),
+            "labels": sum(getattr(each, "labels", 0) for each in sources),
+            "unlabelled": sum(getattr(each, "unlabelled", 0) for each in sources),
+            "teacher_calls": self.calls,
+            "env_steps": 0,  # mazes are drawn, no environment is stepped
+            "parameters": trained,
+            "bytes": sum(4 * student.num_parameters for student in students),
+        }
+
+
+class Ensemble:
+    """Mean of the probabilities of several policies."""
+
+    def __init__(self, policies: Sequence[Any]) -> None:
+        self.policies = list(policies)
+
+    def action_probabilities(self, observations: Any) -> Any:
+        """Return (queries, actions) probabilities."""
+        return np.mean([softmax(each.action_logits(observations)) for each in self.policies], 0)
+
+
+def make_training(arm: str, teacher: Any, *, seed: int, steps: int) -> Training:
+    """Return the untrained arm.
+
+    Raises:
+        TypeError, ValueError: for a method that does not fit the teacher or the students.
+    """
+    method: Method = make_method("soft" if arm in SIMPLE else arm)
+    sources: Any = SPECIAL[arm](teacher) if arm in SPECIAL else maze_source(teacher)
+    if arm == RANDOM_STATES:
+        sources = CountedSource(teacher, random_states)
+    size = COHORT if method.least_students > 1 or arm == ENSEMBLE else 1
+    students = {
+        f"student {number + 1}": Convolution((3, SIDE, SIDE), 4, 8, layers=4, seed=seed + number)
+        for number in range(size)
+    }
+    groups = [{name: each} for name, each in students.items()] if arm == ENSEMBLE else [students]
+    loops = [
+        Distiller(
+            group if len(group) > 1 else next(iter(group.values())),
+            sources if method.takes_source else None,
+            make_method("soft" if arm in SIMPLE else arm),
+            teacher=teacher,
+            total_steps=steps // len(groups),
+            learning_rate=LEARNING_RATE,
+            device="cpu",
+            seed=seed + number,
+        )
+        for number, group in enumerate(groups)
+    ]
+    return Training(arm, loops, teacher)
+
+
+def affordable_steps(arm: str, teacher: Any, seed: int, cpu_seconds: float) -> int:
+    """Return the number of training steps that take a CPU time, measured on a few."""
+    training = make_training(arm, teacher, seed=seed, steps=2 * COHORT * TIMED_STEPS)
+    loop = training.loops[0].distil(TIMED_STEPS)
+    began = time.process_time()
+    loop.distil(TIMED_STEPS)
+    steps = TIMED_STEPS * cpu_seconds / (time.process_time() - began)
+    return MULTIPLE * max(1, round(steps / MULTIPLE))
+
+
+def evaluated(
+    policy: Any, kind: str, config: CompareConfig, seed: int
+) -> tuple[float, float, float]:
+    """Return success rate, normalised return and agreement with optimal actions."""
+    if kind == CHANGING:
+        generator = held_out_generators(SIDE)["loops"]
+        played = evaluate_in_changing_mazes(policy, generator, config.mazes, seed=seed)
+        success, normalised = played.success.mean(), played.normalised_return.mean()
+        return float(success), float(normalised), played.agreement
+    result = evaluate_policy(policy, held_out_mazes(kind, config.mazes))
+    return result.success, result.normalised_return, result.agreement
+
+
+# -- summary and plot ------------------------------------------------------------------------------
+
+
+def summary(tables: Tables, config: CompareConfig) -> dict[str, Lines]:
+    """Return the tables of results and of costs, and the methods that do not fit."""
+    rows, unfit = tables[config.name], tables[f"{config.name}_unfit"]
+    arms = by_return(rows)
+    sections: dict[str, Lines] = {}
+    for title, column in (
+        ("Normalised return, %", "normalised_return"),
+        ("Success rate, %", "success"),
+        ("Agreement with optimal actions, %", "agreement"),
+    ):
+        lines: Lines = [("arm", *KINDS)]
+        for arm in arms:
+            cells = [
+                mean_text(100 * rows_where(rows, arm=arm, mazes=kind)[column], 1, kind="mean")
+                for kind in KINDS
+            ]
+            lines.append((arm, *cells))
+        sections[title] = lines
+    lines = [("arm", *(name.replace("_", " ") for name in COUNTED), "CPU s")]
+    for arm in arms:
+        own = rows_where(rows, arm=arm, mazes=KINDS[0])
+        cells = [f"{np.mean(own[name]):,.0f}" for name in COUNTED]
+        lines.append((arm, *cells, f"{np.mean(own['cpu_seconds']):.1f}"))
+    sections["Used in a run, mean"] = lines
+    reasons = [(a, r) for a, r in zip(unfit["arm"], unfit["reason"], strict=True) if a]
+    if reasons:
+        sections["Methods that do not fit"] = [("method", "reason"), *reasons]
+    return sections
+
+
+def by_return(rows: Table) -> list[str]:
+    """Return the arms by their mean normalised return over all kinds, the best first."""
+    means = {arm: rows_where(rows, arm=arm)["normalised_return"].mean() for arm in arms_of(rows)}
+    return sorted(means, key=lambda arm: -means[arm])
+
+
+def arms_of(rows: Table) -> list[str]:
+    """Return the arms of a table."""
+    return [str(arm) for arm in distinct(rows, "arm")]
+
+
+def plot(tables: Tables, config: CompareConfig) -> Figure:
+    """Return the plot: normalised return of each arm in each kind of mazes."""
+    rows = tables[config.name]
+    arms = by_return(rows)
+    figure, (axes,) = panels(1, len(KINDS), size=(12, 1.2 + 0.32 * len(arms)), sharey=True)
+    for one, kind in zip(axes, KINDS, strict=True):
+        for at, arm in enumerate(arms):
+            values = 100 * rows_where(rows, arm=arm, mazes=kind)["normalised_return"]
+            colour = "tab:grey" if arm in SIMPLE else "tab:blue"
+            points_with_bars(
+                one, -at, mean_interval(values), horizontal=True, fmt="o", color=colour
+            )
+        one.set_title(f"{kind} mazes", fontsize=10)
+        one.set_xlabel("normalised return, %")
+        one.grid(axis="x", alpha=0.3)
+    axes[0].set_yticks(-np.arange(len(arms)), arms)
+    runs = len(distinct(rows, "run"))
+    figure.suptitle(f"{config.title}: mean, n={runs} seeds, 95% interval; grey: simple arms")
+    return figure
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -135,12 +135,12 @@ def _add_layers(
         other = (number + 1) * others // own - 1
         projection = f"{name}.projection{number}"
         loop.add(projection, lambda: nn.Linear(student.width, teacher.width), learning_rate=rate)
-        taps = (
+        hidden, scores, teacher_hidden, teacher_scores = (
             loop.tap(who, f"blocks.{which}{path}")
             for who, which in ((name, number), (TEACHER, other))
             for path in ("", ".attention.scores")
         )
-        layers.append(_Layer(*taps, projection))
+        layers.append(_Layer(hidden, scores, teacher_hidden, teacher_scores, projection))
     return layers
 
 

@@ -238,7 +238,8 @@ class CountedSource(FunctionSource):
 
 def random_states(rng: np.random.Generator, progress: float) -> npt.NDArray[np.float32]:
     """Return mazes whose walls are drawn by coins, as data-free distillation does."""
-    return coin_mazes(rng, MAZES_OF_COINS, SIDE, SIDE)
+    planes: npt.NDArray[np.float32] = coin_mazes(rng, MAZES_OF_COINS, SIDE, SIDE)
+    return planes
 
 
 @dataclass

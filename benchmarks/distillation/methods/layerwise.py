@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -25,7 +25,8 @@ from dynamaze.distill.students.transformer import Transformer
 from dynamaze.distill.training.distiller import Distiller, TrainingStep
 from dynamaze.distill.training.method import make_method
 
-SIDE, KIND = 7, "obstacles"
+SIDE: Final = 7
+KIND: Final = "obstacles"
 
 TEACHER_STEPS, STEPS, MAZES = 1200, 300, 200
 """Training steps of the teacher and of a student, and mazes of the evaluation."""

@@ -53,7 +53,7 @@ class Mutual(Method):
                 sources of other names.
         """
         checked_weight("weight", self.weight)
-        check_peers(loop, type(self).__name__)
+        self.check_students(loop)
         students, sources = set(loop.students), set(loop.sources)
         if len(sources) > 1 and sources - {SHARED} != students:
             raise ValueError(
@@ -82,17 +82,40 @@ class Mutual(Method):
             if batches[own[name]].labels is not None or not weight:
                 outputs = answers(name, own[name])
                 terms["soft"] = loop.supervised(name, outputs, batches[own[name]])
-            if weight:
+            teachers = [self.peer(other) for other in self.teachers(loop, name)] if weight else []
+            if teachers:
                 source = common[name]
-                peers = [
-                    answers(self.peer(other), source) for other in loop.students if other != name
-                ]
-                divergences = [
-                    loop.divergence(name, answers(name, source), peer[-1].logits) for peer in peers
-                ]
+                peers = [answers(teacher, source)[-1].logits for teacher in teachers]
+                outputs = answers(name, source)
+                divergences = [loop.divergence(name, outputs, each) for each in peers]
                 terms["peers"] = weight * torch.stack(divergences).mean()
-            updates.append(Update((name,), terms))
+            if terms:  # a worker without labels and without peers has nothing to learn from
+                updates.append(Update((name,), terms))
         yield from updates
+
+    def check_students(self, loop: Loop) -> None:
+        """Check that there are several students, of the same actions where these are known.
+
+        Raises:
+            ValueError: otherwise.
+        """
+        method = type(self).__name__
+        if len(loop.students) < 2:
+            raise ValueError(
+                f"{method} with 1 student; expected at least 2, which teach each other"
+            )
+        kinds = {name: distribution_of(each) for name, each in loop.students.items()}
+        outputs = {name: each.num_outputs for name, each in loop.students.items()}
+        known = {number for number in outputs.values() if number is not None}
+        if len(set(kinds.values())) > 1 or len(known) > 1:
+            raise ValueError(
+                f"{method} with students of {kinds} actions and {outputs} outputs; expected the "
+                "same of each"
+            )
+
+    def teachers(self, loop: Loop, name: str) -> list[str]:
+        """Return the students that teach a student at this step."""
+        return [other for other in loop.students if other != name]
 
     def peer(self, name: str) -> str:
         """Return the part that answers for a student when it teaches."""
@@ -107,21 +130,3 @@ class Mutual(Method):
             return only, only
         own = {name: name for name in loop.students}
         return own, dict.fromkeys(own, SHARED) if SHARED in loop.sources else own
-
-
-def check_peers(loop: Loop, method: str) -> None:
-    """Check that there are several students, of the same actions where these are known.
-
-    Raises:
-        ValueError: otherwise.
-    """
-    if len(loop.students) < 2:
-        raise ValueError(f"{method} with 1 student; expected at least 2, which teach each other")
-    kinds = {name: distribution_of(each) for name, each in loop.students.items()}
-    outputs = {name: each.num_outputs for name, each in loop.students.items()}
-    known = {number for number in outputs.values() if number is not None}
-    if len(set(kinds.values())) > 1 or len(known) > 1:
-        raise ValueError(
-            f"{method} with students of {kinds} actions and {outputs} outputs; expected the same "
-            "of each"
-        )

@@ -14,6 +14,7 @@ EXPERIMENTS: Registry[MethodExperiment] = Registry(
     {
         "born_again": ".born_again:EXPERIMENT",
         "codistillation": ".codistillation:EXPERIMENT",
+        "codistillation_workers": ".codistillation_workers:EXPERIMENT",
         "confidence_weighted": ".confidence_weighted:EXPERIMENT",
         "mutual": ".mutual:DISJOINT",
         "mutual_same_data": ".mutual:SAME_DATA",

@@ -270,6 +270,11 @@ class Distiller(checkpoint.StoredLoop):
             raise ValueError(f"{method}.needs has {unknown}; expected some of {list(NEEDS)}")
         if self.method.takes_source and not self.sources:
             raise TypeError(f"{method} without a source; expected a batch source")
+        least = self.method.least_students
+        if len(self.students) < least:
+            raise ValueError(
+                f"{len(self.students)} student in {method}; expected at least {least}, by name"
+            )
         for need in NEEDS:
             if need in needs - self.gives:
                 who = "the source" if need == "reward" else described(self.teacher)

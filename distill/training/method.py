@@ -67,10 +67,12 @@ class Method:
         needs: what the teacher or the source must give, of `NEEDS`; without it construction of the
             loop is refused.
         takes_source: False for a method that draws nothing from a batch source.
+        least_students: number of students that it needs at least.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
     takes_source: ClassVar[bool] = True
+    least_students: ClassVar[int] = 1
 
     def setup(self, loop: Loop) -> None:
         """Add parts and taps to the loop, once, at its construction.

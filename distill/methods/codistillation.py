@@ -52,6 +52,11 @@ class Codistillation(Mutual):
         self.folder = None if self.folder is None else os.fspath(self.folder)
         self._exchange: WeightExchange | None = None
 
+    @property
+    def least_students(self) -> int:
+        """Two in one process, one in a worker."""
+        return super().least_students if self.folder is None else 1
+
     def setup(self, loop: Loop) -> None:
         """Add a copy of each peer.
 
@@ -97,7 +102,8 @@ class Codistillation(Mutual):
                 self._read(loop, exchange)
         yield from super().step(loop)
         if exchange is not None and loop.step + 1 == loop.total_steps:
-            exchange.publish(*loop.students.values(), loop.total_steps, loop.total_steps)
+            (student,) = loop.students.values()
+            exchange.publish(student, loop.total_steps, loop.total_steps)
 
     def peer(self, name: str) -> str:
         """Return the name of a student's copy."""

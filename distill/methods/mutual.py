@@ -45,6 +45,11 @@ class Mutual(Method):
 
     weight: Weight = 1.0
 
+    @property
+    def least_students(self) -> int:
+        """Two, which teach each other."""
+        return 2
+
     def setup(self, loop: Loop) -> None:
         """Check the students and the sources.
 
@@ -94,16 +99,12 @@ class Mutual(Method):
         yield from updates
 
     def check_students(self, loop: Loop) -> None:
-        """Check that there are several students, of the same actions where these are known.
+        """Check that all students have the same actions, where these are known.
 
         Raises:
             ValueError: otherwise.
         """
         method = type(self).__name__
-        if len(loop.students) < 2:
-            raise ValueError(
-                f"{method} with 1 student; expected at least 2, which teach each other"
-            )
         kinds = {name: distribution_of(each) for name, each in loop.students.items()}
         outputs = {name: each.num_outputs for name, each in loop.students.items()}
         known = {number for number in outputs.values() if number is not None}

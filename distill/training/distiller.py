@@ -273,7 +273,8 @@ class Distiller(checkpoint.StoredLoop):
         least = self.method.least_students
         if len(self.students) < least:
             raise ValueError(
-                f"{len(self.students)} student in {method}; expected at least {least}, by name"
+                f"{len(self.students)} student in {method}; expected at least {least}, which teach "
+                "each other"
             )
         for need in NEEDS:
             if need in needs - self.gives:

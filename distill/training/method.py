@@ -67,12 +67,10 @@ class Method:
         needs: what the teacher or the source must give, of `NEEDS`; without it construction of the
             loop is refused.
         takes_source: False for a method that draws nothing from a batch source.
-        least_students: number of students that it needs at least.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
     takes_source: ClassVar[bool] = True
-    least_students: ClassVar[int] = 1
 
     def setup(self, loop: Loop) -> None:
         """Add parts and taps to the loop, once, at its construction.
@@ -87,6 +85,11 @@ class Method:
         for name in loop.students:
             outputs = loop.answers(name, batch.observations)
             yield Update((name,), {"soft": loop.supervised(name, outputs, batch)})
+
+    @property
+    def least_students(self) -> int:
+        """Number of students that the method needs at least."""
+        return 1
 
     @property
     def config(self) -> dict[str, Any]:

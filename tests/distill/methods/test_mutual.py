@@ -106,8 +106,8 @@ def test_gaussian_peers_learn() -> None:
 @pytest.mark.parametrize(
     ("students", "source", "method", "message"),
     [
-        (mlps("a"), FixedSource(), "mutual", "Mutual with 1 student; expected at least 2"),
-        (mlps("a"), FixedSource(), "codistillation", "Codistillation with 1 student"),
+        (mlps("a"), FixedSource(), "mutual", "1 student in Mutual; expected at least 2"),
+        (mlps("a"), FixedSource(), "codistillation", "1 student in Codistillation"),
         (mlps("ab"), FixedSource(), Mutual(weight=-1), "weight=-1; expected"),
         (mlps("ab"), FixedSource(), Codistillation(every=0), "every=0; expected"),
         (

@@ -97,7 +97,8 @@ class Codistillation(Mutual):
                 self._read(loop, exchange)
         yield from super().step(loop)
         if exchange is not None and loop.step + 1 == loop.total_steps:
-            exchange.publish(*loop.students.values(), loop.total_steps, loop.total_steps)
+            (student,) = loop.students.values()
+            exchange.publish(student, loop.total_steps, loop.total_steps)
 
     def peer(self, name: str) -> str:
         """Return the name of a student's copy."""

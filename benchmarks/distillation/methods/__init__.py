@@ -15,6 +15,7 @@ EXPERIMENTS: Registry[MethodExperiment] = Registry(
         "adversarial": ".adversarial:EXPERIMENT",
         "born_again": ".born_again:EXPERIMENT",
         "codistillation": ".codistillation:EXPERIMENT",
+        "codistillation_workers": ".codistillation_workers:EXPERIMENT",
         "confidence_weighted": ".confidence_weighted:EXPERIMENT",
         "data_free": ".data_free:EXPERIMENT",
         "dataset": ".dataset:EXPERIMENT",

@@ -105,16 +105,17 @@ class FewLabels:
         **settings: Any,
     ) -> Distiller:
         """Train students on the CPU with the step size of the task, and return the loop."""
-        settings = {"total_steps": self.size.steps, **settings}
-        return Distiller(
-            students,
-            source,
-            method,
-            learning_rate=FEW_LABELS.learning_rate,
-            device="cpu",
-            seed=self.seed,
-            **settings,
-        ).distil()
+        return Distiller(students, source, method, **{**self.settings, **settings}).distil()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings of all trainings: steps, step size, device and seed."""
+        return {
+            "total_steps": self.size.steps,
+            "learning_rate": FEW_LABELS.learning_rate,
+            "device": "cpu",
+            "seed": self.seed,
+        }
 
     def percent(self, policy: Any) -> float:
         """Return the normalised return of a policy on unseen levels, in percent."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
-import numpy as np
 import pytest
 
 from dynamaze.distill.files.students import load_student
@@ -96,27 +95,28 @@ def test_worker_resumes_bit_identically(tmp_path: Path) -> None:
     assert bits(resumed.student) == bits(whole.student)
 
 
-def train(folder: Path, name: str, peers: str, killed_at: int | None = None) -> None:
+def train_until_killed(folder: Path) -> None:
     def kill(step: Any) -> None:
-        if step.step == killed_at:
+        if step.step == 5:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    worker(folder, name, peers, patience=0.2, steps=60).distil(callback=kill)
+    worker(folder, "b", "a").distil(callback=kill)
 
 
-def test_other_worker_goes_on_when_one_is_killed(tmp_path: Path) -> None:
-    functions = {
-        "a": partial(train, tmp_path, "a", "b"),
-        "b": partial(train, tmp_path, "b", "a", 5),
-    }
-    assert run_processes(functions) == {"a": 0, "b": -signal.SIGKILL}
-    source = FixedSource(ord("a"))
-    labels = np.asarray(source.logits).argmax(axis=1)
-    trained = load_student(tmp_path / "a.safetensors").action_logits(source.observations)
-    assert (trained.argmax(axis=1) == labels).mean() > (
-        mlps("a")["a"].action_logits(source.observations).argmax(axis=1) == labels
-    ).mean()
+def test_worker_goes_on_when_another_is_killed(tmp_path: Path) -> None:
+    first = WeightExchange(tmp_path, "a", ["b"], patience=10)
+    first.publish(mlps("a")["a"], 0, STEPS)  # the other one waits for it
+    codes = run_processes({"b": partial(train_until_killed, tmp_path)})
+    assert codes == {"b": -signal.SIGKILL}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.safetensors", "b.safetensors"]
+    (tmp_path / "a.safetensors").unlink()
+    loop, terms, clock = worker(tmp_path, "a", "b"), [], Clock()
+    loop.method._exchange._clock = clock  # type: ignore[attr-defined]
+    for step in loop.steps():
+        terms.append(set(step.terms))
+        if step.step == 3:
+            clock.now = 31.0
+    assert terms == [{"a/soft", "a/peers"}] * 3 + [{"a/soft"}] * (STEPS - 3)
 
 
 def test_worker_rejects(tmp_path: Path) -> None:

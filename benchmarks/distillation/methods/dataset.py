@@ -18,6 +18,7 @@ from dynamaze.benchmarks.distillation.training import seed_of
 from dynamaze.distill.core.dataset import Dataset, make_batch
 from dynamaze.distill.core.losses import margin
 from dynamaze.distill.methods.dataset import DatasetDistillation, SyntheticStates
+from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.training.distiller import Distiller
 
@@ -89,7 +90,7 @@ def distilled(labels: Dataset, seed: int, steps: int, method: DatasetDistillatio
     ).distil()
 
 
-def percent(student: MLP) -> float:
+def percent(student: Student) -> float:
     """Return a student's normalised return in all crossings, in percent."""
     return 100 * states().normalised_return(student.action_logits(states().observations))
 
@@ -135,8 +136,8 @@ EXPERIMENT = MethodExperiment(
     ),
     runs=8,
     lesson=(
-        "A dozen made-up states can hold what a task's states teach one network; for networks "
-        "that are not known before, it takes more states and is worth less."
+        "Made-up states with learned labels teach a network more than as many real states; it "
+        "takes more of them for networks whose initial weights are not known before."
     ),
     testing={"steps": 1, "random_steps": 1, "real_steps": 1},
 )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # type checkers do not see what is imported on first use
     from .core.losses import weighted as weighted
     from .core.policy import Policy as Policy
     from .core.policy import agreement as agreement
+    from .data.on_policy import OnPolicy as OnPolicy
     from .data.rollouts import PerEpisode as PerEpisode
     from .data.rollouts import Rollouts as Rollouts
     from .data.rollouts import collect as collect
@@ -74,6 +75,7 @@ _MODULES = {
     "LOSSES": ".core.losses",
     "LevelRange": ".core.levels",
     "MultiTeacher": ".teachers",
+    "OnPolicy": ".data.on_policy",
     "PerEpisode": ".data.rollouts",
     "Policy": ".core.policy",
     "Rollouts": ".data.rollouts",

@@ -13,6 +13,12 @@ METHODS: Registry[Callable[..., Method]] = Registry(
     "method",
     {
         "soft": ".soft:Soft",
+        "ppo": ".reinforced:PPO",
+        "kickstarting": ".guided:Kickstarting",
+        "proximal": ".guided:Proximal",
+        "privileged": ".guided:Privileged",
+        "distral": ".distral:Distral",
+        "dual_policy": ".dual_policy:DualPolicy",
     },
     __package__,
 )

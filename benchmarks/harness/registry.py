@@ -189,5 +189,10 @@ BENCHMARK_COMMANDS = {
         "--runs 10",
         "dynamaze.benchmarks.distillation.soft_labels",
     ),
+    "distill methods": Command(
+        "what each distillation method is for: paired comparisons with a verdict",
+        "mutual --runs 8",
+        "dynamaze.benchmarks.distillation.methods.command",
+    ),
 }
 """Commands by the words that follow `dynamaze`."""

@@ -31,7 +31,10 @@ def test_experiments_are_commands() -> None:
         "bench speed",
         *(
             f"distill {name}"
-            for name in ("teacher", "teacher-ppo", "student", "frontier", "adapt", "soft-labels")
+            for name in (
+                *("teacher", "teacher-ppo", "student", "frontier", "adapt", "soft-labels"),
+                "methods",
+            )
         ),
     }
 

@@ -120,7 +120,7 @@ class Privileged(_Guided):
     gives it the full observations: `OnPolicy(env, student, teacher=..., observation_fn=...)`.
 
     Where equal observations of the student need different actions, imitation alone learns their
-    mean, which may be worthless: the imitation gap (`dynamaze.distill.imitation_gap` measures it).
+    mean, which may be worthless: the imitation gap (`imitation_gap` measures it).
     Then rewards must count: a weight below 1, or one that falls.
 
     Args:

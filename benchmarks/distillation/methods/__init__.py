@@ -11,7 +11,9 @@ from .harness import MethodExperiment
 
 EXPERIMENTS: Registry[MethodExperiment] = Registry(
     "experiment",
-    {},
+    {
+        "privileged": ".privileged:EXPERIMENT",
+    },
     __package__,
 )
 """Name -> experiment, imported when it is first used."""

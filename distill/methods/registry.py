@@ -19,6 +19,7 @@ METHODS: Registry[Callable[..., Method]] = Registry(
         "privileged": ".guided:Privileged",
         "distral": ".distral:Distral",
         "dual_policy": ".dual_policy:DualPolicy",
+        "joint": ".joint:Joint",
     },
     __package__,
 )

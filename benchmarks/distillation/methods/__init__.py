@@ -12,6 +12,7 @@ from .harness import MethodExperiment
 EXPERIMENTS: Registry[MethodExperiment] = Registry(
     "experiment",
     {
+        "joint": ".joint:EXPERIMENT",
         "privileged": ".privileged:EXPERIMENT",
     },
     __package__,

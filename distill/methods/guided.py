@@ -33,7 +33,7 @@ class _Guided(PPO):
     """Base class of PPO with a teacher, and a weight of the divergence from it."""
 
     weight: Weight = 1.0
-    until: float = 1.0
+    until: float | None = None
 
     def setup(self, loop: Distiller) -> None:
         """Check the settings and the sources, and add the critics.
@@ -43,7 +43,8 @@ class _Guided(PPO):
                 not the student's.
         """
         checked_weight("weight", self.weight)
-        checked_number("until", self.until, 0, 1, above=True)
+        if self.until is not None:
+            checked_number("until", self.until, 0, 1, above=True)
         if loop.teacher is None:
             raise TypeError(
                 f"{type(self).__name__} without a teacher; expected OnPolicy(..., teacher=) or "
@@ -54,8 +55,9 @@ class _Guided(PPO):
     def weight_now(self, progress: float) -> float:
         """Return the weight at this progress: a number falls linearly, to 0 at `until`."""
         weight = weight_at(self.weight, progress)
-        is_constant = callable(self.weight) or self.until == 1
-        return weight if is_constant else weight * max(0.0, 1 - progress / self.until)
+        if callable(self.weight) or self.until is None:
+            return weight
+        return weight * max(0.0, 1 - progress / self.until)
 
     def is_guided(self, progress: float) -> bool:
         """Return True while the weight is above 0; then the teacher is called."""
@@ -72,11 +74,11 @@ class Kickstarting(_Guided):
 
     Args:
         weight: of the term: a number, or a function of the progress in [0, 1].
-        until: progress at which a number has fallen to 0; 1 for a constant weight.
+        until: progress at which a number has fallen to 0; None for a constant weight.
         **ppo: as for `PPO`.
     """
 
-    until: float = 0.5
+    until: float | None = 1.0
 
     def terms(self, loop: Distiller, minibatch: Minibatch) -> dict[str, Tensor]:
         """Return PPO's terms and the divergence from the teacher."""
@@ -96,8 +98,8 @@ class Proximal(_Guided):
 
     Args:
         weight: of the term: a number, or a function of the progress in [0, 1].
-        until: progress at which a number has fallen linearly to 0; 1 for a constant weight, as in
-            the paper.
+        until: progress at which a number has fallen linearly to 0; None for a constant weight, as
+            in the paper.
         **ppo: as for `PPO`.
     """
 
@@ -125,7 +127,7 @@ class Privileged(_Guided):
 
     Args:
         weight: of the imitation, in [0, 1]; 1 for imitation alone.
-        until: progress at which a number has fallen linearly to 0; 1 for a constant weight.
+        until: progress at which a number has fallen linearly to 0; None for a constant weight.
         **ppo: as for `PPO`.
     """
 

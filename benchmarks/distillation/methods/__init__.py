@@ -12,8 +12,13 @@ from .harness import MethodExperiment
 EXPERIMENTS: Registry[MethodExperiment] = Registry(
     "experiment",
     {
+        "critic_warm_up": ".with_teacher:CRITIC_WARM_UP",
+        "distral": ".cohorts:DISTRAL",
+        "dual_policy": ".cohorts:DUAL_POLICY",
         "joint": ".joint:EXPERIMENT",
+        "kickstarting": ".with_teacher:KICKSTARTING",
         "privileged": ".privileged:EXPERIMENT",
+        "proximal": ".with_teacher:PROXIMAL",
     },
     __package__,
 )

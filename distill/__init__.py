@@ -43,6 +43,7 @@ if TYPE_CHECKING:  # type checkers do not see what is imported on first use
     from .files.card import Card as Card
     from .files.students import load_student as load_student
     from .files.students import save_student as save_student
+    from .methods.checks import check_method as check_method
     from .students.base import Student as Student
     from .students.base import as_student as as_student
     from .students.composite import ActorCritic as ActorCritic
@@ -55,9 +56,14 @@ if TYPE_CHECKING:  # type checkers do not see what is imported on first use
     from .teachers import as_teacher as as_teacher
     from .teachers.sb3 import load_sb3 as load_sb3
     from .training.callbacks import Checkpoints as Checkpoints
+    from .training.callbacks import CsvLog as CsvLog
     from .training.callbacks import EarlyStopping as EarlyStopping
     from .training.callbacks import TensorBoard as TensorBoard
     from .training.distiller import Distiller as Distiller
+    from .training.method import METHODS as METHODS
+    from .training.method import Method as Method
+    from .training.method import Update as Update
+    from .training.method import make_method as make_method
     from .training.restarts import best_restart as best_restart
 
 _MODULES = {
@@ -68,6 +74,7 @@ _MODULES = {
     "Bounds": ".core.distributions",
     "Card": ".files.card",
     "Checkpoints": ".training.callbacks",
+    "CsvLog": ".training.callbacks",
     "Dataset": ".core.dataset",
     "Distiller": ".training.distiller",
     "EarlyStopping": ".training.callbacks",
@@ -75,6 +82,8 @@ _MODULES = {
     "GaussianStudent": ".students.composite",
     "LOSSES": ".core.losses",
     "LevelRange": ".core.levels",
+    "METHODS": ".training.method",
+    "Method": ".training.method",
     "MultiTeacher": ".teachers",
     "OnPolicy": ".data.on_policy",
     "PerEpisode": ".data.rollouts",
@@ -83,11 +92,13 @@ _MODULES = {
     "STUDENTS": ".students.registry",
     "Student": ".students.base",
     "TensorBoard": ".training.callbacks",
+    "Update": ".training.method",
     "agreement": ".core.policy",
     "as_student": ".students.base",
     "as_teacher": ".teachers",
     "best_restart": ".training.restarts",
     "check_disjoint": ".core.levels",
+    "check_method": ".methods.checks",
     "collect": ".data.rollouts",
     "distribution_of": ".core.distributions",
     "evaluate": ".evaluation",
@@ -101,6 +112,7 @@ _MODULES = {
     "load_sb3": ".teachers.sb3",
     "load_student": ".files.students",
     "make_batch": ".core.dataset",
+    "make_method": ".training.method",
     "make_student": ".students.registry",
     "normalised_return": ".evaluation",
     "open_policy": ".export.load",

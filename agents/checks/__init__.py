@@ -10,20 +10,18 @@ check_agent(lambda env, seed: MyAgent(env, seed=seed))
 
 from __future__ import annotations
 
+from dynamaze.common.conformance import Check, CheckError, Report, Result
+
 from .agents import AGENT_CHECKS, AGENT_PROMISES, agent_report, check_agent
 from .environments import CheckEnvironment, Corridor
-from .models import CHECKS, PROMISES, check_model, model_report
-from .planners import PLANNER_CHECKS, PLANNER_PROMISES, check_planner, planner_report
-from .suite import (
+from .errors import (
     AgentCheckError,
-    Check,
-    CheckError,
     ModelCheckError,
     PlannerCheckError,
-    Report,
-    Result,
     ValuesCheckError,
 )
+from .models import CHECKS, PROMISES, check_model, model_report
+from .planners import PLANNER_CHECKS, PLANNER_PROMISES, check_planner, planner_report
 from .values import VALUES_CHECKS, VALUES_PROMISES, check_values, values_report
 
 __all__ = [

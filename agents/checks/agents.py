@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.conformance import Check, Report, Suite, collect, needs, require
+
 from .environments import Corridor
+from .errors import AgentCheckError
 from .learning import equal, require_unused_generators
-from .suite import AgentCheckError, Check, Report, Suite, collect, needs, require
 
 STEPS = 40
 """Real steps of learning before most checks."""

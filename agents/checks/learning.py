@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.conformance import needs, require
+
 from ..core.transitions import Transitions
 from .environments import CheckEnvironment, Row, deterministic_rows
-from .suite import needs, require
 
 REJECTIONS = (ValueError, TypeError)
 

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dynamaze.common.conformance import needs, require
+
 from ..core.transitions import Transitions
 from .environments import TERMINAL, Row, deterministic_rows, generator
 from .learning import LearnerCase
-from .suite import needs, require
 
 DRAWS = 4000
 CHANCES = {1: 0.5, 2: 0.3, 3: 0.2}

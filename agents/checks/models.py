@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from dynamaze.common.conformance import Check, Report, Suite, collect, needs, require
+
 from ..models.protocol import CAPABILITIES
 from . import learning
 from . import model_accuracy as accuracy
 from .environments import TERMINAL, CheckEnvironment, deterministic_rows
+from .errors import ModelCheckError
 from .learning import OTHER_ROWS, REJECTIONS, equal, require_unused_generators
 from .model_accuracy import ModelCase
-from .suite import Check, ModelCheckError, Report, Suite, collect, needs, require
 
 
 def check_model(factory: Callable[[CheckEnvironment], Any], **options: Any) -> Report:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.conformance import Check, Report, Suite, collect, needs, require
 
 from ..core.sparse_mdp import SparseMDP
 from ..models import CAPABILITIES, LatestOutcome, MaximumLikelihood
@@ -17,8 +18,8 @@ from ..planning.base import Planning
 from ..planning.dynamic_programming import value_iteration
 from ..values.table import TableValues
 from .environments import TERMINAL, CheckEnvironment, Row, deterministic_rows, generator
+from .errors import PlannerCheckError
 from .learning import equal, require_plain_data, require_unused_generators
-from .suite import Check, PlannerCheckError, Report, Suite, collect, needs, require
 
 
 def check_planner(factory: Callable[[CheckEnvironment], Planning], **options: Any) -> Report:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from dynamaze.common.arrays import FloatArray
+from dynamaze.common.conformance import Check, Report, Suite, collect, needs, require
 
 from . import learning
 from .environments import TERMINAL, CheckEnvironment, deterministic_rows, optimal_values
+from .errors import ValuesCheckError
 from .learning import OTHER_ROWS, LearnerCase, equal, require_unused_generators
-from .suite import Check, Report, Suite, ValuesCheckError, collect, needs, require
 
 STATES = np.arange(TERMINAL)
 """Non-terminal states."""

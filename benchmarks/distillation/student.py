@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from dynamaze.benchmarks.distillation.mazes import (
     percent_text,
     return_estimate,
 )
+from dynamaze.benchmarks.distillation.method_options import MethodConfig
 from dynamaze.benchmarks.distillation.training import (
     TrainingConfig,
     begin_training,
@@ -52,7 +54,7 @@ SIZES = (11, 21, 31)
 
 
 @dataclass(frozen=True)
-class StudentConfig(TrainingConfig):
+class StudentConfig(MethodConfig, TrainingConfig):
     """Distil a teacher into a value iteration network of 113 parameters (or 261 with 8 maps).
 
     It is trained in mazes of up to 15x15, from several random initialisations of which the best
@@ -73,6 +75,8 @@ class StudentConfig(TrainingConfig):
     """Feature maps of the network: 28 parameters each."""
     restarts: Annotated[int, Range(1, limit=1000)] = 4
     """Random initialisations, of which the best continues."""
+    students: Annotated[int, Range(1, limit=100)] = 1
+    """Students that are trained together, of which the best is saved; methods of peers need two."""
 
 
 def main(config: StudentConfig) -> None:
@@ -107,7 +111,8 @@ def main(config: StudentConfig) -> None:
         student,
         console,
         made=f"By `dynamaze distill student --maps {config.maps} --steps {config.steps} --seed "
-        f"{config.seed}`, from {teacher}.",
+        f"{config.seed} --method {config.method}`, from {teacher}.",
+        method={"name": config.method.name, **config.method.make().config},
         environment=ENVIRONMENT,
         normalised_return=normalised_return,
         size=measure(
@@ -135,34 +140,78 @@ def read_teacher(path: Path | None) -> Any:
 
 
 def train(config: StudentConfig, source: FunctionSource, console: Console) -> ValueIterationNetwork:
-    """Return a trained student, continued from the checkpoint beside its file if there is one."""
+    """Return a trained student, continued from the checkpoint beside its file if there is one.
 
-    def make(number: int) -> ValueIterationNetwork:
-        return ValueIterationNetwork(config.maps, seed=100 * config.seed + number)
+    Of several students the one with the smallest loss on new batches is returned.
 
-    number = 0
+    Raises:
+        ValueError, TypeError: for a method that the teacher or the students cannot serve.
+    """
+    count = max(config.students, config.method.make().least_students)
     settings: dict[str, Any] = {
         "total_steps": config.steps,
         "learning_rate": LEARNING_RATE,
         "seed": config.seed,
     }
-    if config.restarts > 1 and not checkpoint_path(config.output).exists():
-        task = f"trying {config.restarts} restarts"
-        set_status(task)
-        with console.status(task):
-            number, losses = best_restart(
-                [make(each) for each in range(config.restarts)],
-                source,
-                steps=max(1, round(RESTART_FRACTION * config.steps)),
-                **settings,
-            )
-        tried = ", ".join(f"{loss:.3f}" for loss in losses)
-        console.print(f"losses of the restarts: {tried}; number {number + 1} continues")
-    student = make(number)
-    distiller = Distiller(student, source, **settings)
+
+    def make(numbers: Sequence[int]) -> Distiller:
+        students = {f"student {number + 1}": make_network(config, number) for number in numbers}
+        given = students if count > 1 else next(iter(students.values()))
+        return Distiller(given, source, config.method.make(), **settings)
+
+    make(range(count))  # refuses what does not fit before anything takes long
+    first = best_initial(config, source, settings, console)
+    distiller = make([first, *(number for number in range(count) if number != first)][:count])
     every = max(1, config.steps // 10)
     distil_with_checkpoints(distiller, config, console, task="distilling", every=every)
-    return student
+    students: dict[str, Any] = distiller.students
+    if count == 1:
+        return next(iter(students.values()))  # type: ignore[no-any-return]  # made above
+    losses = losses_on_new_batches(distiller)
+    best = min(losses, key=losses.__getitem__)
+    each = ", ".join(f"{name}: {loss:.4f}" for name, loss in losses.items())
+    console.print(f"losses on new batches: {each}; {best} is saved")
+    return students[best]  # type: ignore[no-any-return]  # made above
+
+
+def make_network(config: StudentConfig, number: int) -> ValueIterationNetwork:
+    """Return the student with the given number, untrained."""
+    return ValueIterationNetwork(config.maps, seed=100 * config.seed + number)
+
+
+def best_initial(
+    config: StudentConfig, source: FunctionSource, settings: dict[str, Any], console: Console
+) -> int:
+    """Return the number of the random initialisation with the smallest loss after a short trial.
+
+    It is 0 for a training that goes on from a checkpoint, which has the weights.
+    """
+    if config.restarts == 1 or checkpoint_path(config.output).exists():
+        return 0
+    task = f"trying {config.restarts} restarts"
+    set_status(task)
+    with console.status(task):
+        number, losses = best_restart(
+            [make_network(config, each) for each in range(config.restarts)],
+            source,
+            steps=max(1, round(RESTART_FRACTION * config.steps)),
+            **settings,
+        )
+    tried = ", ".join(f"{loss:.3f}" for loss in losses)
+    console.print(f"losses of the restarts: {tried}; number {number + 1} continues")
+    return number
+
+
+def losses_on_new_batches(distiller: Distiller, batches: int = 8) -> dict[str, float]:
+    """Return each student's mean loss against the teacher on new batches of training mazes."""
+    sums = dict.fromkeys(distiller.students, 0.0)
+    with torch.no_grad():
+        for _ in range(batches):
+            batch = distiller.draw()
+            for name in sums:
+                outputs = distiller.answers(name, batch.observations)
+                sums[name] += float(distiller.supervised(name, outputs, batch)) / batches
+    return sums
 
 
 if __name__ == "__main__":

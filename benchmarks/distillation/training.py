@@ -116,6 +116,7 @@ def save_network(
     console: Console,
     *,
     made: str,
+    method: dict[str, Any] | None = None,
     environment: dict[str, Any],
     normalised_return: ReturnEstimate | None,
     size: Size | None = None,
@@ -127,6 +128,7 @@ def save_network(
     """
     card = Card(
         made=made,
+        method=method or {},
         environment=environment,
         training=(TRAINING,),
         held_out=(HELD_OUT,),

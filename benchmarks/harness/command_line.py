@@ -15,7 +15,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, suppress
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from importlib import import_module
 from inspect import getdoc
 from pathlib import Path
@@ -189,6 +189,9 @@ def import_command(name: str, command: Command) -> ModuleType:
 def parse_options(name: str, options_type: type, options: Sequence[str]) -> Any:
     """Return the configuration that options give, those of `--config` included.
 
+    A dataclass whose options depend on a value has a class method `options_for`: it returns the
+    dataclass and the words for the files of options and the words that were given.
+
     Returns:
         The configuration; None after `--help`, which is printed.
 
@@ -199,6 +202,8 @@ def parse_options(name: str, options_type: type, options: Sequence[str]) -> Any:
     import tyro
 
     paths, options = split_config(options)
+    if hasattr(options_type, "options_for"):
+        options_type, options = options_type.options_for(paths, options)
     for flag in map(_flag, options):
         if flag in OLD_OPTIONS:
             raise UsageError(f"{flag} is now called {OLD_OPTIONS[flag]}")
@@ -270,9 +275,16 @@ def named_option(message: str, config: Any) -> str | None:
         None if the message does not begin with the name of an option.
     """
     match = re.match(r"(\w+)((?:\.\w+)*=)", message)
-    if match is None or match[1] not in {field.name for field in fields(config)}:
+    if match is None:
         return None
-    return f"--{match[1]}{match[2]}".replace("_", "-") + message[match.end() :]
+    options = {field.name: field.name for field in fields(config)}
+    for name in tuple(options):  # those of a record inside, such as `--method.weight`
+        inside: Any = getattr(config, name)
+        if is_dataclass(inside):
+            options = {each.name: f"{name}.{each.name}" for each in fields(inside)} | options
+    if match[1] not in options:
+        return None
+    return f"--{options[match[1]]}{match[2]}".replace("_", "-") + message[match.end() :]
 
 
 def _is_numba(error: BaseException) -> bool:

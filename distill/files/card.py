@@ -35,7 +35,8 @@ class Card:
     """Model card of a student. Unknown entries are left out of the page.
 
     Attributes:
-        made: how it was made: the teacher, the method, the command.
+        made: how it was made: the teacher, the command.
+        method: the distillation method, "name", and its settings.
         environment: arguments of `gymnasium.make` for its environment: "id" and options.
         training: levels it was trained on.
         held_out: levels it was evaluated on.
@@ -47,6 +48,7 @@ class Card:
     """
 
     made: str = ""
+    method: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     training: tuple[LevelRange, ...] = ()
     held_out: tuple[LevelRange, ...] = ()
@@ -75,8 +77,9 @@ class Card:
         entries = current_card(document)
         if not isinstance(entries.get("made", ""), str):
             raise TypeError(f"made={entries['made']!r}; expected text")
-        if not isinstance(entries.get("environment", {}), Mapping):
-            raise TypeError(f"environment={entries['environment']!r}; expected arguments by name")
+        for name in ("environment", "method"):
+            if not isinstance(entries.get(name, {}), Mapping):
+                raise TypeError(f"{name}={entries[name]!r}; expected arguments by name")
         for name in ("training", "held_out"):
             entries[name] = tuple(_level_range(name, part) for part in entries.get(name, ()))
         if entries.get("normalised_return") is not None:
@@ -106,12 +109,19 @@ class Card:
             if arguments
             else f"A student of kind `{config['kind']}`.",
             self.made,
+            *self._method(),
             *self._environment(),
             *self._size(),
             *self._levels(),
             LOADING.format(file=file),
         ]
         return "\n\n".join(part for part in parts if part) + "\n"
+
+    def _method(self) -> list[str]:
+        if not self.method:
+            return []
+        settings = ", ".join(f"{k} {v}" for k, v in self.method.items() if k != "name")
+        return [f"Method: `{self.method.get('name')}`{f' ({settings})' if settings else ''}."]
 
     def _environment(self) -> list[str]:
         if not self.environment:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from dynamaze.common.optional_imports import optional_import
 
 from ..core.distributions import distribution_of
-from .base import Update, Weight, checked_weight, weight_at
+from ..training.batches import TensorBatch
+from ..training.loop import Loop
+from ..training.method import Update, Weight, checked_weight, weight_at
 from .reinforced import PPO, Rollout, action_distribution, check_equal_spaces
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
 from torch import Tensor  # noqa: E402
 from torch.distributions import kl_divergence  # noqa: E402
-
-if TYPE_CHECKING:
-    from ..training.batches import TensorBatch
-    from ..training.distiller import Distiller
 
 CENTROID = "centroid"
 """Name of the centroid's part."""
@@ -45,9 +43,11 @@ class Distral(PPO):
         **ppo: as for `PPO`.
     """
 
+    least_students: ClassVar[int] = 2
+
     weight: Weight = 0.05
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Check the settings and the sources, and add critics and centroid.
 
         Raises:
@@ -55,15 +55,13 @@ class Distral(PPO):
                 different observations or actions, or a source that is not the student's.
         """
         checked_weight("weight", self.weight)
-        if len(loop.students) < 2:
-            raise ValueError("one student for Distral; expected at least two, each with a task")
         super().setup(loop)
         check_equal_spaces(loop)
         first = next(iter(loop.students))
         rate = loop.parts[first].learning_rate
         loop.add(CENTROID, copy.deepcopy(loop.students[first]), learning_rate=rate)
 
-    def rewards(self, loop: Distiller, name: str, batch: TensorBatch) -> Tensor:
+    def rewards(self, loop: Loop, name: str, batch: TensorBatch) -> Tensor:
         """Return the rewards minus the weighted log ratio to the centroid (eq. 1)."""
         reward, weight = batch.extra["reward"], weight_at(self.weight, loop.progress)
         if not weight:
@@ -73,7 +71,7 @@ class Distral(PPO):
         log_ratio = batch.extra["log_prob"] - centroid.log_prob(batch.extra["action"])
         return reward - weight * log_ratio
 
-    def after(self, loop: Distiller, rollouts: Mapping[str, Rollout]) -> Iterator[Update]:
+    def after(self, loop: Loop, rollouts: Mapping[str, Rollout]) -> Iterator[Update]:
         """Update the centroid towards the students as they now are (eq. 2)."""
         for name, rollout in rollouts.items():
             kind, seen = distribution_of(loop.students[name]), rollout.batch.observations

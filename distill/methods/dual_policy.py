@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_number
 
-from .base import Weight, checked_weight, weight_at
+from ..training.loop import Loop
+from ..training.method import Weight, checked_weight, weight_at
 from .reinforced import PPO, Minibatch, Rollout, check_equal_spaces, critic_of
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
 from torch import Tensor  # noqa: E402
 from torch.distributions import kl_divergence  # noqa: E402
-
-if TYPE_CHECKING:
-    from ..training.distiller import Distiller
 
 
 @dataclass(kw_only=True)
@@ -39,10 +37,12 @@ class DualPolicy(PPO):
         **ppo: as for `PPO`.
     """
 
+    least_students: ClassVar[int] = 2
+
     weight: Weight = 1.0
     margin: float = 0.0
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Check the settings and the sources, and add the critics.
 
         Raises:
@@ -51,12 +51,10 @@ class DualPolicy(PPO):
         """
         checked_weight("weight", self.weight)
         checked_number("margin", self.margin, 0)
-        if len(loop.students) < 2:
-            raise ValueError("one student for DualPolicy; expected at least two")
         super().setup(loop)
         check_equal_spaces(loop)
 
-    def guide(self, loop: Distiller, rollouts: Mapping[str, Rollout]) -> None:
+    def guide(self, loop: Loop, rollouts: Mapping[str, Rollout]) -> None:
         """Set the guides: in each state the peer of the highest value, where it is better."""
         if not weight_at(self.weight, loop.progress):
             return
@@ -72,7 +70,7 @@ class DualPolicy(PPO):
                 rollout.guide = logits[which, torch.arange(len(which), device=which.device)]
                 rollout.guide_weights = (best > rollout.values + self.margin).float()
 
-    def terms(self, loop: Distiller, minibatch: Minibatch) -> dict[str, Tensor]:
+    def terms(self, loop: Loop, minibatch: Minibatch) -> dict[str, Tensor]:
         """Return PPO's terms and the divergence from better peers."""
         terms = super().terms(loop, minibatch)
         if minibatch.guide is not None and minibatch.guide_weights is not None:

@@ -11,21 +11,18 @@ and files, and without exact resume, critic warm-up and several students.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_number
 
 from ..core.losses import distillation_term
-from .base import Weight, checked_weight, weight_at
+from ..training.loop import Loop
+from ..training.method import Weight, checked_weight, weight_at
 from .reinforced import PPO, Minibatch
 
 optional_import("torch", purpose=__name__)
 from torch import Tensor  # noqa: E402  # after the message
 from torch.distributions import kl_divergence  # noqa: E402
-
-if TYPE_CHECKING:
-    from ..training.distiller import Distiller
 
 
 @dataclass(kw_only=True)
@@ -35,7 +32,7 @@ class _Guided(PPO):
     weight: Weight = 1.0
     until: float | None = None
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Check the settings and the sources, and add the critics.
 
         Raises:
@@ -80,7 +77,7 @@ class Kickstarting(_Guided):
 
     until: float | None = 1.0
 
-    def terms(self, loop: Distiller, minibatch: Minibatch) -> dict[str, Tensor]:
+    def terms(self, loop: Loop, minibatch: Minibatch) -> dict[str, Tensor]:
         """Return PPO's terms and the divergence from the teacher."""
         terms = super().terms(loop, minibatch)
         if minibatch.guide is not None:
@@ -103,7 +100,7 @@ class Proximal(_Guided):
         **ppo: as for `PPO`.
     """
 
-    def terms(self, loop: Distiller, minibatch: Minibatch) -> dict[str, Tensor]:
+    def terms(self, loop: Loop, minibatch: Minibatch) -> dict[str, Tensor]:
         """Return PPO's terms and the distillation term."""
         terms = super().terms(loop, minibatch)
         if minibatch.guide is not None:
@@ -133,7 +130,7 @@ class Privileged(_Guided):
 
     weight: Weight = 0.5
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Check the settings and the sources, and add the critics.
 
         Raises:
@@ -143,7 +140,7 @@ class Privileged(_Guided):
             checked_number("weight", self.weight, 0, 1)
         super().setup(loop)
 
-    def terms(self, loop: Distiller, minibatch: Minibatch) -> dict[str, Tensor]:
+    def terms(self, loop: Loop, minibatch: Minibatch) -> dict[str, Tensor]:
         """Return both losses by their weights."""
         terms = super().terms(loop, minibatch)
         if minibatch.guide is None:

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from dynamaze.common.optional_imports import optional_import
 
 from ..core.distributions import distribution_of
-from .base import Method, Update, Weight, checked_weight, weight_at
+from ..training.loop import TEACHER, Loop
+from ..training.method import Method, Update, Weight, checked_weight, weight_at
 from .reinforced import action_distribution
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
 from torch.distributions import kl_divergence  # noqa: E402
-
-if TYPE_CHECKING:
-    from ..training.distiller import Distiller
-
-TEACHER = "teacher"
-"""Name of the teacher's part."""
 
 
 @dataclass
@@ -48,7 +43,7 @@ class Joint(Method):
     weight: Weight = 0.0
     teacher_rate: float = 1e-3
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Add the teacher.
 
         Raises:
@@ -57,7 +52,7 @@ class Joint(Method):
         checked_weight("weight", self.weight)
         loop.add(TEACHER, loop.teacher_module(), learning_rate=self.teacher_rate)
 
-    def step(self, loop: Distiller) -> Iterator[Update]:
+    def step(self, loop: Loop) -> Iterator[Update]:
         """Update the teacher on a batch's labels, and the students on the teacher's outputs."""
         batch, weight = loop.draw_unlabelled(), weight_at(self.weight, loop.progress)
         outputs = {name: loop.answers(name, batch.observations) for name in loop.students}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,16 +14,14 @@ from dynamaze.common.validation import checked_integer, checked_number
 from ..core.distributions import CATEGORICAL, distribution_of, split
 from ..data.on_policy import OnPolicy, generalised_advantages
 from ..students.mlp import MLP
-from .base import Method, Update
+from ..training.batches import TensorBatch
+from ..training.loop import Loop
+from ..training.method import Method, Update
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
 from torch import Tensor  # noqa: E402
 from torch.distributions import Categorical, Distribution, Independent, Normal  # noqa: E402
-
-if TYPE_CHECKING:
-    from ..training.batches import TensorBatch
-    from ..training.distiller import Distiller
 
 
 @dataclass
@@ -109,7 +107,7 @@ class PPO(Method):
     critic_width: int = 64
     critic_rate: float = 3e-3
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Check the settings and the sources, and add the critics.
 
         Raises:
@@ -128,7 +126,7 @@ class PPO(Method):
             loop.add(critic_of(name), critic, learning_rate=self.critic_rate)
             loop.restart(critic_of(name))  # with weights of the seed
 
-    def step(self, loop: Distiller) -> Iterator[Update]:
+    def step(self, loop: Loop) -> Iterator[Update]:
         """Collect a rollout of each student, and update the students one after another."""
         rollouts = {name: self._rollout(loop, name) for name in loop.students}
         if loop.step < self.critic_warm_up:
@@ -149,11 +147,11 @@ class PPO(Method):
         """Return True if the teacher's labels are needed at this progress."""
         return False
 
-    def rewards(self, loop: Distiller, name: str, batch: TensorBatch) -> Tensor:
+    def rewards(self, loop: Loop, name: str, batch: TensorBatch) -> Tensor:
         """Return the (rows,) rewards that a student learns from."""
         return batch.extra["reward"]
 
-    def guide(self, loop: Distiller, rollouts: Mapping[str, Rollout]) -> None:
+    def guide(self, loop: Loop, rollouts: Mapping[str, Rollout]) -> None:
         """Set `guide` and `guide_weights` of each rollout, before any update of the step.
 
         By default a guided method's guide is the teacher.
@@ -162,7 +160,7 @@ class PPO(Method):
             if rollout.batch.labels is not None and self.is_guided(loop.progress):
                 rollout.guide = rollout.batch.labels.logits
 
-    def terms(self, loop: Distiller, minibatch: Minibatch) -> dict[str, Tensor]:
+    def terms(self, loop: Loop, minibatch: Minibatch) -> dict[str, Tensor]:
         """Return the policy's loss terms: PPO's clipped surrogate and the entropy bonus."""
         ratio, advantages = minibatch.log_ratio.exp(), minibatch.advantages
         clipped = ratio.clamp(1 - self.clip_range, 1 + self.clip_range)
@@ -173,13 +171,11 @@ class PPO(Method):
             terms["entropy"] = -self.entropy_coef * minibatch.policy.entropy().mean()
         return terms
 
-    def after(self, loop: Distiller, rollouts: Mapping[str, Rollout]) -> Iterator[Update]:
+    def after(self, loop: Loop, rollouts: Mapping[str, Rollout]) -> Iterator[Update]:
         """Generate further updates, after those of the students; none by default."""
         yield from ()
 
-    def minibatch_rows(
-        self, loop: Distiller, count: int, rng: np.random.Generator
-    ) -> Iterator[Tensor]:
+    def minibatch_rows(self, loop: Loop, count: int, rng: np.random.Generator) -> Iterator[Tensor]:
         """Generate the rows of each minibatch of `count`, in a new order for each pass."""
         for _ in range(self.epochs):
             for rows in np.array_split(rng.permutation(count), min(self.minibatches, count)):
@@ -187,7 +183,7 @@ class PPO(Method):
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _rollout(self, loop: Distiller, name: str) -> Rollout:
+    def _rollout(self, loop: Loop, name: str) -> Rollout:
         source = name if name in loop.sources else None
         draw = loop.draw if self.is_guided(loop.progress) else loop.draw_unlabelled
         batch = draw(source)
@@ -208,7 +204,7 @@ class PPO(Method):
         return Rollout(batch, found, found + values, values)
 
     def _policy_terms(
-        self, loop: Distiller, name: str, rollout: Rollout, rows: Tensor
+        self, loop: Loop, name: str, rollout: Rollout, rows: Tensor
     ) -> dict[str, Tensor]:
         batch, extra = rollout.batch, rollout.batch.extra
         kind = distribution_of(loop.students[name])
@@ -234,7 +230,7 @@ class PPO(Method):
         return self.terms(loop, minibatch)
 
     def _value_term(
-        self, loop: Distiller, name: str, rollout: Rollout, rows: Tensor
+        self, loop: Loop, name: str, rollout: Rollout, rows: Tensor
     ) -> dict[str, Tensor]:
         seen = rollout.batch.observations[rows]
         values = loop.answers(critic_of(name), seen)[-1].logits[:, 0]
@@ -259,14 +255,14 @@ def action_distribution(logits: Tensor, kind: str) -> Distribution:
     return Independent(Normal(mean, log_std.exp(), validate_args=False), 1, validate_args=False)
 
 
-def _source_of(loop: Distiller, name: str) -> Any:
+def _source_of(loop: Loop, name: str) -> Any:
     """Return the source in which a student acts.
 
     Raises:
         ValueError, TypeError: for none, or one of another student.
     """
     is_single = len(loop.students) == len(loop.sources) == 1
-    source: Any = loop.source if is_single else loop.sources.get(name)
+    source: Any = next(iter(loop.sources.values())) if is_single else loop.sources.get(name)
     if not isinstance(source, OnPolicy):
         found = "none" if source is None else type(source).__name__
         raise TypeError(f"the source of student {name!r} is {found}; expected OnPolicy(env, it)")
@@ -275,7 +271,7 @@ def _source_of(loop: Distiller, name: str) -> Any:
     return source
 
 
-def check_equal_spaces(loop: Distiller) -> None:
+def check_equal_spaces(loop: Loop) -> None:
     """Check that all students, each with its own source, have equal observations and actions.
 
     Raises:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dynamaze.common.validation import checked_number
 
 from ..core.losses import kl
-from .base import Method, Update
-
-if TYPE_CHECKING:
-    from ..training.distiller import Distiller
+from ..training.loop import Loop
+from ..training.method import Method, Update
 
 
 @dataclass
@@ -25,7 +22,7 @@ class Soft(Method):
 
     temperature: float = 1.0
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Set the temperature.
 
         Raises:
@@ -40,6 +37,6 @@ class Soft(Method):
                 )
             loop.loss = kl(temperature)
 
-    def step(self, loop: Distiller) -> Iterator[Update]:
+    def step(self, loop: Loop) -> Iterator[Update]:
         """Draw a batch, and update each student."""
         return super().step(loop)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dynamaze.common.atomic_files import write_atomically
 from dynamaze.common.deprecation import renamed_arguments
 from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_integer
@@ -135,7 +139,9 @@ class Checkpoints:
 
 
 class TensorBoard:
-    """Writes each student's loss for TensorBoard.
+    """Writes each part's loss, and each of its terms, for TensorBoard.
+
+    The tags are "loss/student" and, of several terms, "terms/student/hints".
 
     Args:
         folder: folder of the event files.
@@ -155,6 +161,57 @@ class TensorBoard:
         if step.step % self.every == 0:
             for name, loss in step.losses.items():
                 self.writer.add_scalar(f"loss/{name}", loss, step.step)
+            if len(step.terms) > len(step.losses):
+                for name, term in step.terms.items():
+                    self.writer.add_scalar(f"terms/{name}", term, step.step)
+
+
+class CsvLog:
+    """Writes each part's loss, and each of its terms, to a CSV file: step, name, value.
+
+    Names are those of `TensorBoard`. A training that is resumed from a checkpoint goes on in the
+    same file: rows of later steps are removed first.
+
+    Args:
+        path: the file.
+        every: steps between two entries.
+
+    Raises:
+        ValueError: for a file that exists and is no log.
+        OSError: if the file cannot be written.
+    """
+
+    HEADER = ("step", "name", "value")
+
+    def __init__(self, path: str | os.PathLike[str], *, every: int = 10) -> None:
+        self.path, self.every = Path(path), checked_integer("every", every, 1)
+        self._is_open = False
+
+    def __call__(self, step: TrainingStep) -> None:
+        """Write, if it is time."""
+        if not self._is_open:
+            self._begin(step.step)
+        if step.step % self.every:
+            return
+        terms = step.terms if len(step.terms) > len(step.losses) else {}
+        rows = [(step.step, f"loss/{name}", loss) for name, loss in step.losses.items()]
+        rows += [(step.step, f"terms/{name}", term) for name, term in terms.items()]
+        with self.path.open("a", newline="") as file:
+            csv.writer(file).writerows(rows)
+
+    def _begin(self, first: int) -> None:
+        """Write the file's rows of steps before the first."""
+        rows: list[list[str]] = []
+        if self.path.exists():
+            with self.path.open(newline="") as file:
+                header, *found = [*csv.reader(file)] or [[]]
+            if tuple(header) != self.HEADER:
+                raise ValueError(f"{self.path} begins with {header}; expected {self.HEADER}")
+            rows = [row for row in found if int(row[0]) < first]
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([self.HEADER, *rows])
+        write_atomically(self.path, text.getvalue().encode())
+        self._is_open = True
 
 
 def _scores(name: str, found: Mapping[str, Any]) -> dict[str, float]:

@@ -5,25 +5,33 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dynamaze.common.storage import CheckpointError, read_checkpoint, write_checkpoint
 from dynamaze.common.validation import checked_integer
 
 from ..core.old_names import current_config
+from .hidden_state import HiddenState
+from .loop import Loop
+from .method import Method
 from .state import pack_state, unpack_state
 
-if TYPE_CHECKING:
-    from .distiller import Distiller
+
+class StoredLoop(Loop):
+    """What a checkpoint stores of a `Distiller`."""
+
+    method: Method
+    fingerprint: str | None  # of the teacher
+    hidden: HiddenState
 
 
-def save(loop: Distiller, path: str | os.PathLike[str], callbacks: Sequence[Any]) -> None:
+def save(loop: StoredLoop, path: str | os.PathLike[str], callbacks: Sequence[Any]) -> None:
     """Write a checkpoint; see `Distiller.save`."""
     arrays, document = pack_state(_state(loop, callbacks))
     write_checkpoint(path, arrays, {"kind": "distiller", "state": document})
 
 
-def resume(loop: Distiller, path: str | os.PathLike[str], callbacks: Sequence[Any]) -> None:
+def resume(loop: StoredLoop, path: str | os.PathLike[str], callbacks: Sequence[Any]) -> None:
     """Restore a checkpoint; see `Distiller.resume`."""
     arrays, document = read_checkpoint(path)
     if document.get("kind") != "distiller":
@@ -43,7 +51,7 @@ def resume(loop: Distiller, path: str | os.PathLike[str], callbacks: Sequence[An
         raise CheckpointError(f"{path} holds no state of this distiller: {error!r}") from None
 
 
-def _state(loop: Distiller, callbacks: Sequence[Any]) -> dict[str, Any]:
+def _state(loop: StoredLoop, callbacks: Sequence[Any]) -> dict[str, Any]:
     given = (*loop.sources.values(), *callbacks)
     parts = {name: part.get_state() for name, part in loop.parts.items()}
     return {
@@ -60,7 +68,7 @@ def _state(loop: Distiller, callbacks: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _check(loop: Distiller, state: Any, callbacks: Sequence[Any], path: Any) -> None:
+def _check(loop: StoredLoop, state: Any, callbacks: Sequence[Any], path: Any) -> None:
     """Check that a state is of the same students, method, teacher, sources and callbacks."""
     parts = state["students"]
     found = {name: current_config(part["config"]) for name, part in parts.items()}
@@ -82,7 +90,7 @@ def _check(loop: Distiller, state: Any, callbacks: Sequence[Any], path: Any) -> 
     loop.hidden.check(state.get("hidden", {}), _numbered(callbacks), path)
 
 
-def _check_method(loop: Distiller, state: Any, path: Any) -> None:
+def _check_method(loop: StoredLoop, state: Any, path: Any) -> None:
     """Check the method and the teacher; those of versions before 0.3 are not known."""
     method = state.get("method")
     given = {"name": "Soft", "config": {"temperature": 1.0}} if method is None else method
@@ -98,7 +106,7 @@ def _check_method(loop: Distiller, state: Any, path: Any) -> None:
         )
 
 
-def _check_others(loop: Distiller, state: Any, callbacks: Sequence[Any], path: Any) -> None:
+def _check_others(loop: StoredLoop, state: Any, callbacks: Sequence[Any], path: Any) -> None:
     """Check that the stored states are those of sources and callbacks like the given ones."""
     others, names = state["others"], state.get("names")
     given = (*loop.sources.values(), *callbacks)
@@ -124,7 +132,7 @@ def _check_has_state(each: Any, stored: Any, path: Any) -> None:
         )
 
 
-def _restore(loop: Distiller, state: Any, callbacks: Sequence[Any]) -> None:
+def _restore(loop: StoredLoop, state: Any, callbacks: Sequence[Any]) -> None:
     """Set everything to a state of `_state`; those of version 0.1 have nothing hidden."""
     for name, part in {**state["students"], **state.get("parts", {})}.items():
         loop.parts[name].set_state(part)
@@ -142,7 +150,7 @@ def _state_of(each: Any) -> Any:
     return each.get_state() if hasattr(each, "get_state") else None
 
 
-def _method(loop: Distiller) -> dict[str, Any]:
+def _method(loop: StoredLoop) -> dict[str, Any]:
     return {"name": type(loop.method).__qualname__, "config": loop.method.config}
 
 

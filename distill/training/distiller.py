@@ -1,4 +1,4 @@
-"""Training loop of distillation: the parts, their updates, and what methods may ask of it."""
+"""Training loop of distillation: the updates that a method asks for, callbacks and checkpoints."""
 
 from __future__ import annotations
 
@@ -7,41 +7,31 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
-import numpy as np
 from rich.progress import track
 
 from dynamaze.common.optional_imports import optional_import
-from dynamaze.common.validation import checked_choice, checked_integer, checked_number
+from dynamaze.common.validation import checked_integer, checked_number
 
-from ..core.checks import name_of
 from ..core.distributions import distribution_of
-from ..core.losses import Loss, Targets, make_loss, value_mse
-from ..data.source import BatchSource, label_batch
-from ..methods.base import NEEDS, Method, Update
-from ..methods.registry import make_method
-from ..students.base import Student, TrainingOutput
-from ..students.initial import initial_weights
-from ..teachers import as_teacher
-from ..teachers.modules import fingerprint, teacher_module
+from ..core.losses import Loss
+from ..data.source import BatchSource
+from ..students.base import Student
+from ..teachers.modules import fingerprint
 from . import checkpoint
-from .batches import TensorBatch, as_tensors
 from .hidden_state import HiddenState
+from .loop import EXPECTED, described
+from .method import NEEDS, Method, Update, make_method
 from .parts import Part
-from .taps import Tap
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
-from torch import Tensor, nn  # noqa: E402
+from torch import Tensor  # noqa: E402
 
 ONLY = "student"
 """Name of a single student."""
-
-TEACHER = "teacher"
-"""Name of the teacher's network, for taps."""
 
 
 class TrainingStep(NamedTuple):
@@ -58,7 +48,7 @@ Callback = Callable[[TrainingStep], bool | None]
 """Called after each step; False ends training. A stateful one has `get_state`, `set_state`."""
 
 
-class Distiller:
+class Distiller(checkpoint.StoredLoop):
     """Trains one student, or several at once, to imitate a teacher.
 
     A method says what is drawn at each step, which loss terms there are, and which networks are
@@ -134,38 +124,34 @@ class Distiller:
         device: str | None = None,
         seed: int = 0,
     ) -> None:
-        self.students = dict(students) if isinstance(students, Mapping) else {ONLY: students}
-        if not self.students:
+        named = dict(students) if isinstance(students, Mapping) else {ONLY: students}
+        if not named:
             raise ValueError("no students; expected at least one")
-        self.sources = _named_sources(source)
-        self.total_steps = checked_integer("total_steps", total_steps, 1)
-        for each in self.sources.values():
-            _check_distributions(self.students, each)
-        self.loss, self.loss_name = make_loss(loss), loss if isinstance(loss, str) else "custom"
-        self.value_coef = checked_number("value_coef", value_coef, 0)
+        sources = _named_sources(source)
+        for each in sources.values():
+            _check_distributions(named, each)
+        super().__init__(
+            named,
+            sources,
+            total_steps=checked_integer("total_steps", total_steps, 1),
+            teacher=teacher,
+            loss=loss,
+            value_coef=value_coef,
+            learning_rate=learning_rate,
+            progress_from=progress_from,
+            device=torch.device(device or _best_device(named)),
+            seed=seed,
+        )
         self.clip = checked_number("clip", clip, 0, above=True)
-        self.progress_from = checked_number("progress_from", progress_from, 0, 1)
-        self.device = torch.device(device or _best_device(self.students))
-        self.seed = seed
-        self.rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
-        self.parts: dict[str, Part] = {}
-        for number, (name, student) in enumerate(self.students.items()):
-            rate = learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
-            checked_number("learning_rate", rate, 0, above=True)
-            self._add(name, student, (1, number), learning_rate=rate)
-        self.step = 0
-        self.teacher = _teacher_of(teacher, self.sources)
         self.fingerprint = fingerprint(self.teacher)
-        self._module = None if self.teacher is None else teacher_module(self.teacher)
-        self._taps: list[Tap] = []
         self._running: list[Any] = []  # callbacks of a call of `distil`
         self.method = make_method(method)
         self._check_needs()
-        self._is_set_up = False
         self.method.setup(self)
         self._is_set_up = True
         roots = {"loss": self.loss, "method": self.method, **_roots(self.sources)}
-        self.hidden = HiddenState({name: part.module for name, part in self.parts.items()}, roots)
+        networks = {name: part.module for name, part in self.parts.items()}
+        self.hidden = HiddenState(networks, roots, self._module)
         _warn_of_large(self.students, self.teacher)
 
     @property
@@ -188,11 +174,6 @@ class Distiller:
         if len(self.students) > 1:
             raise ValueError(f"{len(self.students)} students; expected `students[name]`")
         return next(iter(self.students.values()))
-
-    @property
-    def progress(self) -> float:
-        """Training progress in [0, 1], from `progress_from`."""
-        return self.progress_from + (1 - self.progress_from) * self.step / self.total_steps
 
     # -- training ------------------------------------------------------------------------------
 
@@ -281,176 +262,6 @@ class Distiller:
             raise ValueError(f"an update of {name!r}, whose learning rate is 0; expected none")
         return part
 
-    # -- for methods ---------------------------------------------------------------------------
-
-    def add(
-        self, name: str, module: nn.Module, *, learning_rate: float = 1e-3, **settings: Any
-    ) -> Part:
-        """Add a network of the method's own; in `Method.setup` only.
-
-        Args:
-            name: a new name.
-            module: the network; it is moved to the device.
-            learning_rate: initial step size of its optimizer; 0 for a fixed network.
-            **settings: the schedule, the class of the optimizer and its arguments (see `Part`).
-
-        Returns:
-            The part.
-
-        Raises:
-            ValueError: for a name that exists, or a network that shares a weight with another part.
-            RuntimeError: outside of `Method.setup`, when it would be missing from checkpoints.
-        """
-        if self._is_set_up:
-            raise RuntimeError(f"part {name!r} added after setup; expected it in Method.setup")
-        number = len(self.parts) - len(self.students)
-        return self._add(name, module, (2, number), learning_rate=learning_rate, **settings)
-
-    def draw(self, source: str | None = None) -> TensorBatch:
-        """Draw a batch, and label it by one pass of the teacher if it has no labels.
-
-        Args:
-            source: name of the source; None for the first.
-
-        Raises:
-            ValueError, TypeError: for invalid labels, or an unknown source.
-        """
-        batch = self.draw_unlabelled(source)
-        if batch.labels is not None or self.teacher is None:
-            return batch
-        return replace(batch, labels=self.label(batch.observations))
-
-    def draw_unlabelled(self, source: str | None = None) -> TensorBatch:
-        """Draw a batch as the source gives it, with labels or without.
-
-        Raises:
-            ValueError, TypeError: for invalid labels, or an unknown source.
-        """
-        name = next(iter(self.sources)) if source is None else source
-        given = self.sources[checked_choice("source", name, self.sources)]
-        return as_tensors(given.batch(self.rng, self.progress), type(given).__name__, self.device)
-
-    def label(self, observations: Tensor) -> Targets:
-        """Return the teacher's labels of observations, and its state values if it has any.
-
-        Raises:
-            TypeError: without a teacher.
-            ValueError: for invalid labels.
-        """
-        if self.teacher is None:
-            raise TypeError("labels without a teacher; expected `Distiller(..., teacher=)`")
-        seen = observations.detach().cpu().numpy()
-        batch = label_batch(self.teacher, seen)
-        labels = as_tensors(batch, name_of(self.teacher), self.device).labels
-        assert labels is not None
-        return labels
-
-    def teacher_logits(self, observations: Tensor) -> Tensor:
-        """Return the (queries, actions) logits of the teacher's network, with their graph.
-
-        The teacher's weights get no gradient unless they are a part. Taps of "teacher" are filled.
-
-        Raises:
-            TypeError: for a teacher that is no network.
-        """
-        module = self.teacher_module()
-        if module.training:
-            module.eval()
-        return module(observations)  # type: ignore[no-any-return]
-
-    def teacher_module(self) -> nn.Module:
-        """Return the teacher's network, from observations to logits.
-
-        Raises:
-            TypeError: for a teacher that is no network.
-        """
-        if self._module is None:
-            raise TypeError(f"{_described(self.teacher)} is no network; {_EXPECTED['module']}")
-        return self._module.to(self.device)
-
-    def answers(self, name: str, observations: Tensor) -> list[TrainingOutput]:
-        """Return a part's outputs in training, with their graph.
-
-        Args:
-            name: a student, or a part whose network takes a batch of observations.
-            observations: the batch.
-
-        Returns:
-            The outputs that enter the loss, of which the last is the network's answer; several for
-            students that train inner iterations.
-        """
-        part = self._part(name)
-        module = part.module
-        with self._torch_rng(part):
-            if isinstance(module, Student):
-                return module.training_outputs(observations, self.progress, part.rng)
-            return [TrainingOutput(module(observations))]
-
-    def supervised(
-        self, name: str, outputs: Sequence[TrainingOutput], batch: TensorBatch
-    ) -> Tensor:
-        """Return the loss of a student's outputs against a batch's labels, a scalar.
-
-        It is the loop's loss, averaged over the outputs, and that of the state values.
-
-        Raises:
-            TypeError: for a batch without labels, or labels of other actions.
-            ValueError: for outputs of another shape.
-        """
-        targets = batch.targets._replace(distribution=distribution_of(self._part(name).module))
-        return torch.stack([self._loss_of(name, each, targets) for each in outputs]).mean()
-
-    def tap(self, name: str, path: str) -> Tap:
-        """Return a tap of an inner layer; in `Method.setup` only.
-
-        Args:
-            name: a part, or "teacher".
-            path: path of the layer, as in `named_modules`.
-
-        Raises:
-            ValueError: for an unknown part or path, listing the known ones.
-            TypeError: for a teacher that is no network.
-        """
-        is_part = name in self.parts or name != TEACHER
-        module = self._part(name).module if is_part else self.teacher_module()
-        tap = Tap(name, module, path)
-        self._taps.append(tap)
-        return tap
-
-    def copy_weights(self, to: str, of: str) -> None:
-        """Copy the weights of one part into another of the same shapes."""
-        with torch.no_grad():
-            self._part(to).module.load_state_dict(self._part(of).module.state_dict())
-
-    def restart(self, name: str, weights: Mapping[str, Any] | None = None) -> None:
-        """Replace a part's weights, and forget its optimizer's moments.
-
-        Args:
-            name: the part.
-            weights: its `state_dict`; None for random ones, drawn by the part's generator (see
-                `initialise`).
-
-        Raises:
-            TypeError: for random weights of a network with a layer that cannot draw them.
-        """
-        part = self._part(name)
-        part.restart(initial_weights(part.module, part.rng) if weights is None else weights)
-
-    # -- inside --------------------------------------------------------------------------------
-
-    def _add(
-        self, name: str, module: nn.Module, spawn_key: tuple[int, int], **settings: Any
-    ) -> Part:
-        if name in self.parts:
-            raise ValueError(f"two parts {name!r}; expected different names")
-        _check_shared(self.parts, name, module)
-        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=spawn_key))
-        self.parts[name] = Part(name, module.to(self.device), rng, **settings)
-        return self.parts[name]
-
-    def _part(self, name: str) -> Part:
-        return self.parts[checked_choice("part", name, self.parts)]
-
     def _check_needs(self) -> None:
         """Refuse a teacher or a source without what the method needs."""
         method, needs = type(self.method).__name__, self.method.needs
@@ -459,15 +270,15 @@ class Distiller:
             raise ValueError(f"{method}.needs has {unknown}; expected some of {list(NEEDS)}")
         if self.method.takes_source and not self.sources:
             raise TypeError(f"{method} without a source; expected a batch source")
-        gives = set().union(*(getattr(each, "gives", ()) for each in self.sources.values()))
-        if self._module is not None:
-            gives |= {"module", "layers"}
-        if hasattr(self.teacher, "state_values"):
-            gives.add("values")
+        least = self.method.least_students
+        if len(self.students) < least:
+            raise ValueError(
+                f"{len(self.students)} student in {method}; expected at least {least}, by name"
+            )
         for need in NEEDS:
-            if need in needs - gives:
-                who = "the source" if need == "reward" else _described(self.teacher)
-                raise TypeError(f"{method} with {who}; {_EXPECTED[need]}")
+            if need in needs - self.gives:
+                who = "the source" if need == "reward" else described(self.teacher)
+                raise TypeError(f"{method} with {who}; {EXPECTED[need]}")
 
     @contextmanager
     def _tapping(self) -> Iterator[None]:
@@ -478,32 +289,6 @@ class Distiller:
         finally:
             for tap in self._taps:
                 tap.close()
-
-    @contextmanager
-    def _torch_rng(self, part: Part) -> Iterator[None]:
-        """Seed torch's global generator from the part's own for modules that draw from it."""
-        if not any(_draws(module) for module in part.module.modules()):
-            yield
-            return
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(int(part.rng.integers(2**63)))
-            yield
-
-    def _loss_of(self, name: str, outputs: TrainingOutput, targets: Targets) -> torch.Tensor:
-        """Return the loss of a student's outputs."""
-        logits, weights, values = outputs
-        if logits.shape != targets.logits.shape:
-            raise ValueError(
-                f"student {name!r} gives logits of shape {tuple(logits.shape)} and the teacher "
-                f"of {tuple(targets.logits.shape)}; expected the same queries and actions"
-            )
-        if weights is not None:
-            targets = targets._replace(weights=targets.weights * weights)
-        loss = self.loss(logits, targets)
-        if values is None or self.value_coef == 0:
-            return loss
-        return loss + self.value_coef * value_mse(values, targets)
 
     # -- files ---------------------------------------------------------------------------------
 
@@ -543,42 +328,6 @@ class Distiller:
         return self
 
 
-def _draws(module: torch.nn.Module) -> bool:
-    """Return True for a module that draws from torch's global generator in training."""
-    if isinstance(module, (torch.nn.RReLU, torch.nn.FractionalMaxPool2d)):
-        return module.training
-    is_dropout = isinstance(module, torch.nn.modules.dropout._DropoutNd)
-    drops = is_dropout or isinstance(module, (torch.nn.RNNBase, torch.nn.MultiheadAttention))
-    rate = getattr(module, "p", None) if is_dropout else getattr(module, "dropout", 0)
-    return bool(drops and module.training and rate)
-
-
-def _check_shared(parts: Mapping[str, Part], name: str, module: nn.Module) -> None:
-    """Refuse a network that shares a weight with a part: each optimizer would change it."""
-    named = (*module.named_parameters(), *module.named_buffers())
-    own = {id(weight): key for key, weight in named}
-    for other, part in parts.items():
-        for weight in (*part.module.parameters(), *part.module.buffers()):
-            if id(weight) in own:
-                kind = "students" if isinstance(module, Student) else "parts"
-                raise ValueError(
-                    f"{kind} {other!r} and {name!r} share {own[id(weight)]}; expected networks of "
-                    "their own"
-                )
-
-
-_EXPECTED = {
-    "module": "expected a network: a torch module, a student, or a PPO, A2C or DQN model",
-    "layers": "expected a network: a torch module, a student, or a PPO, A2C or DQN model",
-    "values": "expected a teacher with state_values, such as an ActorCritic",
-    "reward": 'expected one with rewards, whose `gives` has "reward"',
-}
-
-
-def _described(teacher: Any) -> str:
-    return "no teacher" if teacher is None else f"the teacher {name_of(teacher)}"
-
-
 def _named_sources(
     source: BatchSource | Mapping[str, BatchSource] | None,
 ) -> dict[str, BatchSource]:
@@ -592,12 +341,6 @@ def _roots(sources: Mapping[str, BatchSource]) -> dict[str, BatchSource]:
     if list(sources) == ["source"]:
         return dict(sources)
     return {f"sources[{name!r}]": each for name, each in sources.items()}
-
-
-def _teacher_of(teacher: Any, sources: Mapping[str, BatchSource]) -> Any:
-    given = [teacher, *(getattr(each, "teacher", None) for each in sources.values())]
-    found = next((each for each in given if each is not None), None)
-    return None if found is None else as_teacher(found)
 
 
 def _check_distributions(students: Mapping[str, Student], source: BatchSource) -> None:

@@ -104,15 +104,23 @@ class HiddenState:
     Args:
         parts: networks whose weights are stored already.
         roots: name -> object: the loss, the method and the sources.
+        teacher: the teacher's network, which is not stored.
 
     Raises:
         TypeError: for a loss or a method with weights that require gradients and are no part's,
             which nothing would train.
     """
 
-    def __init__(self, parts: Mapping[str, nn.Module], roots: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        parts: Mapping[str, nn.Module],
+        roots: Mapping[str, Any],
+        teacher: nn.Module | None = None,
+    ) -> None:
         self.parts, self.roots = dict(parts), dict(roots)
-        self._known = {id(module) for part in parts.values() for module in part.modules()}
+        networks = [*parts.values(), *([] if teacher is None else [teacher])]
+        self._known = {id(module) for network in networks for module in network.modules()}
+        self._own = {id(weight) for network in networks for weight in network.parameters()}
         places = list(self._places({}))
         self._check_trainable(places)
         self._before = {place.path: copied(place.value) for place in places if _is_plain(place)}
@@ -198,7 +206,6 @@ class HiddenState:
             yield from walk(f"students[{name!r}]", part, seen, keeps_numbers=True)
 
     def _check_trainable(self, places: list[Place]) -> None:
-        own = {id(each) for part in self.parts.values() for each in part.parameters()}
         for place in places:
             if not place.path.startswith(("loss", "method")):
                 continue
@@ -208,7 +215,7 @@ class HiddenState:
                 weights = list(value.parameters())
             elif isinstance(value, torch.Tensor) and value.is_leaf:
                 weights = [value]
-            count = sum(w.numel() for w in weights if w.requires_grad and id(w) not in own)
+            count = sum(w.numel() for w in weights if w.requires_grad and id(w) not in self._own)
             if count:
                 raise TypeError(
                     f"{place.path} of type {type(value).__name__} has {count} numbers that require "

@@ -16,9 +16,9 @@ from dynamaze.benchmarks.distillation.soft_labels import (
     label_dataset,
 )
 from dynamaze.distill.data.source import FunctionSource
-from dynamaze.distill.methods.registry import make_method
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.training.distiller import Distiller
+from dynamaze.distill.training.method import make_method
 
 TEACHER_WIDTH, STUDENT_WIDTH = 256, 32
 RATE = 3e-3

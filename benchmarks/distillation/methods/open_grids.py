@@ -20,10 +20,10 @@ from dynamaze.benchmarks.distillation.soft_labels import (
 )
 from dynamaze.distill.data.on_policy import OnPolicy
 from dynamaze.distill.data.source import FunctionSource
-from dynamaze.distill.methods.registry import make_method
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.training.distiller import Distiller
+from dynamaze.distill.training.method import make_method
 from dynamaze.envs.generation import MazeGenerator
 
 SIDE = OPEN_GRID.shape[0]

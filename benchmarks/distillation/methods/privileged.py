@@ -25,9 +25,9 @@ from dynamaze.distill.data.imitation_gap import imitation_gap
 from dynamaze.distill.data.on_policy import OnPolicy
 from dynamaze.distill.data.rollouts import collect
 from dynamaze.distill.evaluation import evaluate
-from dynamaze.distill.methods.registry import make_method
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.training.distiller import Distiller
+from dynamaze.distill.training.method import make_method
 
 REACH = 4
 """Steps from the start to each end."""

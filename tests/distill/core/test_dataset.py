@@ -100,3 +100,24 @@ def test_load_refuses_forged_dataset(tmp_path, change):
     write_checkpoint(path, arrays, document)
     with pytest.raises(CheckpointError, match=r"data\.npz holds no valid dataset: "):
         Dataset.load(path)
+
+
+def test_unlabelled_rows_and_extra_columns(tmp_path):
+    seen = np.arange(6, dtype=np.float32).reshape(3, 2)
+    stored = Dataset(make_batch(seen, None, extra={"reward": np.arange(3.0)}), batch_size=2)
+    stored.save(tmp_path / "d")
+    found = Dataset.load(tmp_path / "d")
+    assert len(found) == 3
+    assert found.rows.logits is None
+    batch = found.batch(np.random.default_rng(0), 0.0)
+    np.testing.assert_array_equal(batch.observations[:, 0], 2 * batch.extra["reward"])
+    both = join([found, found.take(np.array([1]))])
+    np.testing.assert_array_equal(both.rows.extra["reward"], [0, 1, 2, 1])
+    labelled = Dataset(make_batch(seen, np.zeros((3, 2)), values=np.zeros(3)))
+    assert join([labelled, found]).rows[1:4] == (None, None, None)
+    with pytest.raises(ValueError, match="unique observations without labels"):
+        found.unique()
+    with pytest.raises(ValueError, match="2 rows of reward for 3 observations"):
+        Dataset(make_batch(seen, None, extra={"reward": np.zeros(2)}))
+    with pytest.raises(ValueError, match="values of observations without labels"):
+        make_batch(seen, None, values=np.zeros(3))

@@ -328,3 +328,17 @@ def test_rollouts_refuse_bad_input() -> None:
         collect(Fixed(0.5, 0.2, 0.3), env, 10, rng())
     with pytest.raises(ValueError, match="logit of <lambda> in row 0 for action 0 is nan"):
         Rollouts(lambda seen: np.full((len(seen), 2), np.nan), env).batch(rng(), 0.0)
+
+
+def test_several_students_act_in_their_own_environments() -> None:
+    students = {"a": Fixed(1.0, 0.0), "b": Fixed(0.0, 1.0)}
+    env = clocks(SAME, 5)
+    taken = record_actions(env)
+    source = Rollouts(label, env, student=students, beta=0.0, batch_size=30)
+    source.batch(rng(), 0.0)
+    for actions in taken:
+        np.testing.assert_array_equal(actions, [0, 1, 0, 1, 0])
+    with pytest.raises(ValueError, match="2 students in 1 environments; expected at least one"):
+        Rollouts(label, clocks(SAME, 1), student=students)
+    with pytest.raises(ValueError, match="0 students in 5 environments"):
+        Rollouts(label, env, student={})

@@ -12,9 +12,9 @@ pytest.importorskip("torch")
 import torch
 
 from dynamaze.distill.data.source import FunctionSource
-from dynamaze.distill.methods.registry import make_method
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.training.distiller import Distiller
+from dynamaze.distill.training.method import make_method
 
 
 def observations(rng: np.random.Generator, progress: float) -> Any:

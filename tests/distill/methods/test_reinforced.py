@@ -15,8 +15,6 @@ import torch
 
 from dynamaze.distill.data.on_policy import OnPolicy
 from dynamaze.distill.data.source import FunctionSource
-from dynamaze.distill.methods.base import Update
-from dynamaze.distill.methods.registry import make_method
 from dynamaze.distill.methods.reinforced import critic_of
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.composite import GaussianStudent
@@ -24,6 +22,7 @@ from dynamaze.distill.students.gru import GRU
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.training.distiller import Distiller
+from dynamaze.distill.training.method import Update, make_method
 from tests.distill.small_envs import BoxClock, clocks
 
 QUICK = {"epochs": 2, "minibatches": 2, "critic_width": 4}
@@ -188,8 +187,8 @@ def test_method_trains_quantised_and_gaussian_students(method: str) -> None:
 @pytest.mark.parametrize(
     ("method", "students", "settings", "message"),
     [
-        ("distral", 1, {}, "at least two"),
-        ("dual_policy", 1, {}, "at least two"),
+        ("distral", 1, {}, "at least 2"),
+        ("dual_policy", 1, {}, "at least 2"),
         ("kickstarting", 1, {"weight": -1}, "weight"),
         ("kickstarting", 1, {"until": 0}, "until"),
         ("privileged", 1, {"weight": 1.5}, "weight"),

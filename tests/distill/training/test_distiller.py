@@ -14,7 +14,7 @@ from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.students.base import TrainingOutput, as_student
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.value_iteration import ValueIterationNetwork
-from dynamaze.distill.training.callbacks import Checkpoints, EarlyStopping, TensorBoard
+from dynamaze.distill.training.callbacks import Checkpoints, CsvLog, EarlyStopping, TensorBoard
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.restarts import best_restart
 
@@ -286,3 +286,23 @@ def test_old_checkpoint_resumes():
         [[-0.2432069033384323, 0.6156625151634216], [-0.34406784176826477, -0.7567270994186401]],
         rtol=1e-5,
     )
+
+
+def test_csv_log_of_losses_is_continued(tmp_path):
+    path = tmp_path / "log.csv"
+    first = _distiller(steps=6)
+    first.distil(4, CsvLog(path, every=2))
+    first.save(tmp_path / "c")
+    whole = path.read_text()
+    first.distil(callback=CsvLog(path, every=2))
+    assert path.read_text().startswith(whole)
+    complete = path.read_text()
+    _distiller(steps=6).resume(tmp_path / "c").distil(callback=CsvLog(path, every=2))
+    assert path.read_text() == complete
+    rows = [line.split(",") for line in complete.split()]
+    assert [row[:2] for row in rows[:3]] == [["step", "name"], ["2", "loss/a"], ["2", "loss/b"]]
+    assert [row[0] for row in rows[1:]] == ["2", "2", "4", "4", "6", "6"]
+    path.write_text("a table of mine\n")
+    with pytest.raises(ValueError, match=r"begins with \['a table of mine'\]; expected"):
+        _distiller(steps=6).distil(callback=CsvLog(path))
+    assert path.read_text() == "a table of mine\n"

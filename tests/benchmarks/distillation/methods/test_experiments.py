@@ -7,7 +7,7 @@ import pytest
 from dynamaze.benchmarks.distillation.methods import EXPERIMENTS
 from dynamaze.benchmarks.distillation.methods.harness import arm_table, paired_gain
 from dynamaze.benchmarks.harness.analysis.table import stack
-from dynamaze.distill.methods.registry import METHODS
+from dynamaze.distill.training.method import METHODS
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -1,7 +1,7 @@
 """Interface of distillation methods: what is drawn, which loss terms, which parts are updated.
 
-A method is a short class. The loop (`Distiller`) owns everything else: the random generators, the
-networks with their optimizers and schedules, checkpoints, logs and export.
+A method is a short class. The loop (`Loop`, and `Distiller`, which trains) owns everything else:
+the random generators, the networks with their optimizers and schedules, checkpoints and logs.
 
     @dataclass
     class Sharpened(Method):
@@ -32,14 +32,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
+from torch import Tensor
+
+from dynamaze.common.registry import Registry
 from dynamaze.common.validation import checked_number
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ..training.distiller import Distiller
+from .loop import Loop
 
 Weight = float | Callable[[float], float]
 """Weight of a loss term, at least 0: a number, or a function of the progress in [0, 1]."""
@@ -67,19 +67,21 @@ class Method:
         needs: what the teacher or the source must give, of `NEEDS`; without it construction of the
             loop is refused.
         takes_source: False for a method that draws nothing from a batch source.
+        least_students: number of students that it needs at least.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
     takes_source: ClassVar[bool] = True
+    least_students: ClassVar[int] = 1
 
-    def setup(self, loop: Distiller) -> None:
+    def setup(self, loop: Loop) -> None:
         """Add parts and taps to the loop, once, at its construction.
 
         Raises:
             ValueError, TypeError: for students, a teacher or a source that the method cannot use.
         """
 
-    def step(self, loop: Distiller) -> Iterator[Update]:
+    def step(self, loop: Loop) -> Iterator[Update]:
         """Generate the updates of one training step."""
         batch = loop.draw()
         for name in loop.students:
@@ -92,6 +94,41 @@ class Method:
         method: Any = self
         fields = dataclasses.fields(method) if dataclasses.is_dataclass(method) else ()
         return {field.name: _as_json(getattr(self, field.name)) for field in fields}
+
+
+METHODS: Registry[Callable[..., Method]] = Registry(
+    "method",
+    {
+        "soft": "..methods.soft:Soft",
+        "joint": "..methods.joint:Joint",
+        "ppo": "..methods.reinforced:PPO",
+        "kickstarting": "..methods.guided:Kickstarting",
+        "proximal": "..methods.guided:Proximal",
+        "privileged": "..methods.guided:Privileged",
+        "distral": "..methods.distral:Distral",
+        "dual_policy": "..methods.dual_policy:DualPolicy",
+    },
+    __package__,
+)
+"""Name -> class of the method; each docstring names its paper."""
+
+
+def make_method(method: str | Method, **config: Any) -> Method:
+    """Return a method by its name and settings; a method is returned unchanged.
+
+    Raises:
+        ValueError: for an unknown name, listing the known ones.
+        TypeError: for unknown settings, or settings of a method that is made already.
+    """
+    if isinstance(method, Method):
+        if config:
+            raise TypeError(f"settings {sorted(config)} of a method that is made already")
+        return method
+    made = METHODS.find(method)
+    try:
+        return made(**config)
+    except TypeError as error:
+        raise TypeError(f"method {method!r}: {error}") from None
 
 
 def checked_weight(name: str, weight: Weight) -> Weight:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from dynamaze.common.validation import checked_choice
+from .validation import checked_choice
 
 PASSED, FAILED = "passed", "FAILED"
 EXPECTED_FAILURE, NOT_PROMISED = "expected failure", "not promised"
@@ -14,7 +14,7 @@ EXPECTED_FAILURE, NOT_PROMISED = "expected failure", "not promised"
 class Suite(NamedTuple):
     """Conformance suite of one kind of part."""
 
-    kind: str  # "model", "planner", "values" or "agent"
+    kind: str  # such as "model"
     promises: Mapping[str, str]  # promise that a part may declare -> its meaning
     checks: Mapping[str, Check]  # by name, in the order in which they run
     error: type[CheckError]  # error of a failed check
@@ -67,22 +67,6 @@ class Check(NamedTuple):
 
 class CheckError(AssertionError):
     """A part failed a check; the message is the whole report."""
-
-
-class ModelCheckError(CheckError):
-    """A model failed a check; the message is the whole report."""
-
-
-class PlannerCheckError(CheckError):
-    """A planner failed a check; the message is the whole report."""
-
-
-class ValuesCheckError(CheckError):
-    """Action values failed a check; the message is the whole report."""
-
-
-class AgentCheckError(CheckError):
-    """An agent failed a check; the message is the whole report."""
 
 
 def needs(*names: str) -> Callable[[Any], Any]:

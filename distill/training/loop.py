@@ -1,0 +1,334 @@
+"""What methods may ask of the training loop: its networks, batches, teacher and random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dynamaze.common.optional_imports import optional_import
+from dynamaze.common.validation import checked_choice, checked_number
+
+from ..core.checks import name_of
+from ..core.distributions import distribution_of
+from ..core.losses import Loss, Targets, make_loss, value_mse
+from ..data.source import BatchSource, label_batch
+from ..students.base import Student, TrainingOutput
+from ..students.initial import initial_weights
+from ..teachers import as_teacher
+from ..teachers.modules import teacher_module
+from .batches import TensorBatch, as_tensors
+from .parts import Part
+from .taps import Tap
+
+optional_import("torch", purpose=__name__)
+import torch  # noqa: E402  # after the message
+from torch import Tensor, nn  # noqa: E402
+
+TEACHER = "teacher"
+"""Name of the teacher's network, for taps."""
+
+
+class Loop:
+    """The parts, sources and teacher of a training, as its method sees them.
+
+    Made by `Distiller`, whose arguments these are.
+
+    Attributes:
+        students: the students by name.
+        parts: all networks that are trained or stored, by name, students first.
+        sources: the sources by name; a single one has the name "source".
+        teacher: the teacher as returned by `as_teacher`, or None.
+        loss: the loss of a student's outputs against labels.
+        loss_name: its name; "custom" for a function.
+        total_steps: number of training steps.
+        step: training steps taken.
+        rng: generator of the batches.
+        device: device of the parts.
+    """
+
+    def __init__(
+        self,
+        students: Mapping[str, Student],
+        sources: Mapping[str, BatchSource],
+        *,
+        total_steps: int,
+        teacher: Any,
+        loss: str | Loss,
+        value_coef: float,
+        learning_rate: float | Mapping[str, float],
+        progress_from: float,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        self.students, self.sources = dict(students), dict(sources)
+        self.total_steps, self.step = total_steps, 0
+        self.loss, self.loss_name = make_loss(loss), loss if isinstance(loss, str) else "custom"
+        self.value_coef = checked_number("value_coef", value_coef, 0)
+        self.progress_from = checked_number("progress_from", progress_from, 0, 1)
+        self.device, self.seed = device, seed
+        self.rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
+        self.parts: dict[str, Part] = {}
+        for number, (name, student) in enumerate(self.students.items()):
+            rate = learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
+            checked_number("learning_rate", rate, 0, above=True)
+            self._add(name, student, (1, number), learning_rate=rate)
+        self.teacher = _teacher_of(teacher, self.sources)
+        self._module = None if self.teacher is None else teacher_module(self.teacher)
+        self._taps: list[Tap] = []
+        self._is_set_up = False
+
+    @property
+    def progress(self) -> float:
+        """Training progress in [0, 1], from `progress_from`."""
+        return self.progress_from + (1 - self.progress_from) * self.step / self.total_steps
+
+    @property
+    def gives(self) -> frozenset[str]:
+        """What the teacher and the sources give beyond labels, of `NEEDS`."""
+        given = {name for each in self.sources.values() for name in getattr(each, "gives", ())}
+        if self._module is not None:
+            given |= {"module", "layers"}
+        if hasattr(self.teacher, "state_values"):
+            given.add("values")
+        return frozenset(given)
+
+    def add(
+        self, name: str, module: nn.Module, *, learning_rate: float = 1e-3, **settings: Any
+    ) -> Part:
+        """Add a network of the method's own; in `Method.setup` only.
+
+        Args:
+            name: a new name.
+            module: the network; it is moved to the device.
+            learning_rate: initial step size of its optimizer; 0 for a fixed network.
+            **settings: the schedule, the class of the optimizer and its arguments (see `Part`).
+
+        Returns:
+            The part.
+
+        Raises:
+            ValueError: for a name that exists, or a network that shares a weight with another part.
+            RuntimeError: outside of `Method.setup`, when it would be missing from checkpoints.
+        """
+        if self._is_set_up:
+            raise RuntimeError(f"part {name!r} added after setup; expected it in Method.setup")
+        number = len(self.parts) - len(self.students)
+        return self._add(name, module, (2, number), learning_rate=learning_rate, **settings)
+
+    def draw(self, source: str | None = None) -> TensorBatch:
+        """Draw a batch, and label it by one pass of the teacher if it has no labels.
+
+        Args:
+            source: name of the source; None for the first.
+
+        Raises:
+            ValueError, TypeError: for invalid labels, or an unknown source.
+        """
+        batch = self.draw_unlabelled(source)
+        if batch.labels is not None or self.teacher is None:
+            return batch
+        return replace(batch, labels=self.label(batch.observations))
+
+    def draw_unlabelled(self, source: str | None = None) -> TensorBatch:
+        """Draw a batch as the source gives it, with labels or without.
+
+        Raises:
+            ValueError, TypeError: for invalid labels, or an unknown source.
+        """
+        name = next(iter(self.sources)) if source is None else source
+        given = self.sources[checked_choice("source", name, self.sources)]
+        return as_tensors(given.batch(self.rng, self.progress), type(given).__name__, self.device)
+
+    def label(self, observations: Tensor) -> Targets:
+        """Return the teacher's labels of observations, and its state values if it has any.
+
+        Raises:
+            TypeError: without a teacher.
+            ValueError: for invalid labels.
+        """
+        if self.teacher is None:
+            raise TypeError("labels without a teacher; expected `Distiller(..., teacher=)`")
+        seen = observations.detach().cpu().numpy()
+        batch = label_batch(self.teacher, seen)
+        labels = as_tensors(batch, name_of(self.teacher), self.device).labels
+        assert labels is not None
+        return labels
+
+    def teacher_logits(self, observations: Tensor) -> Tensor:
+        """Return the (queries, actions) logits of the teacher's network, with their graph.
+
+        The teacher's weights get no gradient unless they are a part. Taps of "teacher" are filled.
+
+        Raises:
+            TypeError: for a teacher that is no network.
+        """
+        module = self.teacher_module()
+        if module.training:
+            module.eval()
+        return module(observations)  # type: ignore[no-any-return]
+
+    def teacher_module(self) -> nn.Module:
+        """Return the teacher's network, from observations to logits.
+
+        Raises:
+            TypeError: for a teacher that is no network.
+        """
+        if self._module is None:
+            raise TypeError(f"{described(self.teacher)} is no network; {EXPECTED['module']}")
+        return self._module.to(self.device)
+
+    def answers(self, name: str, observations: Tensor) -> list[TrainingOutput]:
+        """Return a part's outputs in training, with their graph.
+
+        Args:
+            name: a student, or a part whose network takes a batch of observations.
+            observations: the batch.
+
+        Returns:
+            The outputs that enter the loss, of which the last is the network's answer; several for
+            students that train inner iterations.
+        """
+        part = self._part(name)
+        module = part.module
+        with self._torch_rng(part):
+            if isinstance(module, Student):
+                return module.training_outputs(observations, self.progress, part.rng)
+            return [TrainingOutput(module(observations))]
+
+    def supervised(
+        self, name: str, outputs: Sequence[TrainingOutput], batch: TensorBatch
+    ) -> Tensor:
+        """Return the loss of a student's outputs against a batch's labels, a scalar.
+
+        It is the loop's loss, averaged over the outputs, and that of the state values.
+
+        Raises:
+            TypeError: for a batch without labels, or labels of other actions.
+            ValueError: for outputs of another shape.
+        """
+        targets = batch.targets._replace(distribution=distribution_of(self._part(name).module))
+        return torch.stack([self._loss_of(name, each, targets) for each in outputs]).mean()
+
+    def tap(self, name: str, path: str) -> Tap:
+        """Return a tap of an inner layer; in `Method.setup` only.
+
+        Args:
+            name: a part, or "teacher".
+            path: path of the layer, as in `named_modules`.
+
+        Raises:
+            ValueError: for an unknown part or path, listing the known ones.
+            TypeError: for a teacher that is no network.
+        """
+        is_part = name in self.parts or name != TEACHER
+        module = self._part(name).module if is_part else self.teacher_module()
+        tap = Tap(name, module, path)
+        self._taps.append(tap)
+        return tap
+
+    def copy_weights(self, to: str, of: str) -> None:
+        """Copy the weights of one part into another of the same shapes."""
+        with torch.no_grad():
+            self._part(to).module.load_state_dict(self._part(of).module.state_dict())
+
+    def restart(self, name: str, weights: Mapping[str, Any] | None = None) -> None:
+        """Replace a part's weights, and forget its optimizer's moments.
+
+        Args:
+            name: the part.
+            weights: its `state_dict`; None for random ones, drawn by the part's generator (see
+                `initialise`).
+
+        Raises:
+            TypeError: for random weights of a network with a layer that cannot draw them.
+        """
+        part = self._part(name)
+        part.restart(initial_weights(part.module, part.rng) if weights is None else weights)
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _add(
+        self, name: str, module: nn.Module, spawn_key: tuple[int, int], **settings: Any
+    ) -> Part:
+        if name in self.parts:
+            raise ValueError(f"two parts {name!r}; expected different names")
+        _check_shared(self.parts, name, module)
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=spawn_key))
+        self.parts[name] = Part(name, module.to(self.device), rng, **settings)
+        return self.parts[name]
+
+    def _part(self, name: str) -> Part:
+        return self.parts[checked_choice("part", name, self.parts)]
+
+    @contextmanager
+    def _torch_rng(self, part: Part) -> Iterator[None]:
+        """Seed torch's global generator from the part's own for modules that draw from it."""
+        if not any(_draws(module) for module in part.module.modules()):
+            yield
+            return
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(int(part.rng.integers(2**63)))
+            yield
+
+    def _loss_of(self, name: str, outputs: TrainingOutput, targets: Targets) -> torch.Tensor:
+        """Return the loss of a student's outputs."""
+        logits, weights, values = outputs
+        if logits.shape != targets.logits.shape:
+            raise ValueError(
+                f"student {name!r} gives logits of shape {tuple(logits.shape)} and the teacher "
+                f"of {tuple(targets.logits.shape)}; expected the same queries and actions"
+            )
+        if weights is not None:
+            targets = targets._replace(weights=targets.weights * weights)
+        loss = self.loss(logits, targets)
+        if values is None or self.value_coef == 0:
+            return loss
+        return loss + self.value_coef * value_mse(values, targets)
+
+
+def _draws(module: torch.nn.Module) -> bool:
+    """Return True for a module that draws from torch's global generator in training."""
+    if isinstance(module, (torch.nn.RReLU, torch.nn.FractionalMaxPool2d)):
+        return module.training
+    is_dropout = isinstance(module, torch.nn.modules.dropout._DropoutNd)
+    drops = is_dropout or isinstance(module, (torch.nn.RNNBase, torch.nn.MultiheadAttention))
+    rate = getattr(module, "p", None) if is_dropout else getattr(module, "dropout", 0)
+    return bool(drops and module.training and rate)
+
+
+def _check_shared(parts: Mapping[str, Part], name: str, module: nn.Module) -> None:
+    """Refuse a network that shares a weight with a part: each optimizer would change it."""
+    named = (*module.named_parameters(), *module.named_buffers())
+    own = {id(weight): key for key, weight in named}
+    for other, part in parts.items():
+        for weight in (*part.module.parameters(), *part.module.buffers()):
+            if id(weight) in own:
+                kind = "students" if isinstance(module, Student) else "parts"
+                raise ValueError(
+                    f"{kind} {other!r} and {name!r} share {own[id(weight)]}; expected networks of "
+                    "their own"
+                )
+
+
+EXPECTED = {
+    "module": "expected a network: a torch module, a student, or a PPO, A2C or DQN model",
+    "layers": "expected a network: a torch module, a student, or a PPO, A2C or DQN model",
+    "values": "expected a teacher with state_values, such as an ActorCritic",
+    "reward": 'expected one with rewards, whose `gives` has "reward"',
+}
+
+
+def described(teacher: Any) -> str:
+    """Return how messages name a teacher or its absence."""
+    return "no teacher" if teacher is None else f"the teacher {name_of(teacher)}"
+
+
+def _teacher_of(teacher: Any, sources: Mapping[str, BatchSource]) -> Any:
+    given = [teacher, *(getattr(each, "teacher", None) for each in sources.values())]
+    found = next((each for each in given if each is not None), None)
+    return None if found is None else as_teacher(found)

@@ -12,6 +12,8 @@ pytest.importorskip("torch")
 import torch
 
 from dynamaze.distill.data.source import FunctionSource
+from dynamaze.distill.methods.checks import check_method
+from dynamaze.distill.methods.joint import Joint
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.method import make_method
@@ -104,3 +106,8 @@ def test_joint_rejects_what_it_cannot_train() -> None:
     loop = Distiller(student, unlabelled, "joint", teacher=MLP((3,), 3, seed=1), total_steps=1)
     with pytest.raises(TypeError, match="without labels"):
         loop.distil()
+
+
+def test_joint_passes_the_checks_of_methods() -> None:
+    reason = "the students follow a teacher that is trained, at any weight"
+    check_method(Joint, expected_failures={"weight_zero_is_the_default": reason})

@@ -64,7 +64,7 @@ class MeanPolicy:
         actions = self.probabilities.shape[1]
         table = np.vstack([self.probabilities, np.full((1, actions), 1 / actions)])
         rows = np.ascontiguousarray(observations, dtype=self._dtype)
-        return table[[self._rows.get(row.tobytes(), -1) for row in rows]]  # type: ignore[no-any-return]
+        return table[[self._rows.get(row.tobytes(), -1) for row in rows]]
 
 
 def imitation_gap(dataset: Dataset) -> ImitationGap:

@@ -119,11 +119,11 @@ class EnvStepper:
     def _before_reset(self, infos: dict[str, Any], ended: BoolArray) -> npt.NDArray[Any]:
         """Return the present observations, copied where a reset overwrites some."""
         if self._mode == AutoresetMode.NEXT_STEP or not ended.any():
-            return self.observations
+            return self.observations  # type: ignore[no-any-return]
         observations = self.observations.copy()
         if self._mode == AutoresetMode.SAME_STEP:
             observations[ended] = np.stack(list(infos["final_obs"][ended]))
-        return observations
+        return observations  # type: ignore[no-any-return]
 
     def _successes(
         self, infos: dict[str, Any], terminated: BoolArray, ended: BoolArray

@@ -54,7 +54,7 @@ KICKSTARTING = MethodExperiment(
         "A teacher that is far from perfect saves more than half of the environment steps, and "
         "does not limit the student, as rewards count as well."
     ),
-    testing={"rollouts": 2, "teacher_percent": 15},
+    testing={"rollouts": 2, "teacher_percent": 5},
 )
 
 
@@ -81,7 +81,7 @@ PROXIMAL = MethodExperiment(
         "With rewards a constant pull to a weak teacher need not limit the student: where "
         "advantages are clear they outweigh it."
     ),
-    testing={"rollouts": 1, "teacher_percent": 15},
+    testing={"rollouts": 1, "teacher_percent": 5},
 )
 
 FIRST_UPDATES = WARM_UP = 5
@@ -127,5 +127,5 @@ CRITIC_WARM_UP = MethodExperiment(
         "or its errors may undo what was distilled."
     ),
     columns=("return", "lowest"),
-    testing={"rollouts": 1, "steps": 5, "teacher_percent": 15},
+    testing={"rollouts": 1, "steps": 5, "teacher_percent": 5},
 )

@@ -68,7 +68,7 @@ ALLOWED = {
     "distill/export/onnx_graph": f"{_STUDENTS} distill/files distill/export/common",
     "distill/export/c_source": f"{_STUDENTS} distill/files distill/export/common",
     "distill/export": f"{_STUDENTS} distill/files {_EXPORT}",
-    "distill/methods": f"{_STUDENTS} distill/teachers distill/data distill/training",
+    "distill/methods": f"{_STUDENTS} distill/teachers distill/files distill/data distill/training",
     "distill/training": f"{_STUDENTS} distill/teachers distill/data distill",
     # Experiments do not know each other
     "benchmarks/harness/analysis": "",

@@ -27,10 +27,11 @@ from dynamaze.envs.rendering import Animation
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+DOCS = ("guide", "extending", "distillation", "results", "statistics")
 DOCUMENTS = (
     README,
     ROOT / "CONTRIBUTING.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("guide", "extending", "results", "statistics")),
+    *(ROOT / "docs" / f"{name}.md" for name in DOCS),
 )
 TEXT = README.read_text(encoding="utf-8")
 FILM = ROOT / "docs" / "learning.gif"

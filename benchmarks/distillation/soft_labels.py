@@ -162,10 +162,12 @@ class SoftLabelsConfig(ExperimentConfig):
 
 
 @cache
-def few_label_states() -> tuple[LabelledStates, LabelledStates]:
+def few_label_states(
+    levels: int = LEVELS, evaluation_levels: int = EVALUATION_LEVELS
+) -> tuple[LabelledStates, LabelledStates]:
     """Return the states that are labelled, and those of the evaluation with few labels."""
-    known = range(TRAINING.first, TRAINING.first + LEVELS)
-    unseen = range(HELD_OUT.first, HELD_OUT.first + EVALUATION_LEVELS)
+    known = range(TRAINING.first, TRAINING.first + levels)
+    unseen = range(HELD_OUT.first, HELD_OUT.first + evaluation_levels)
     one, other = (
         LabelledStates(map(OPEN_GRID.make, levels), FEW_LABELS.observation, SLIP)
         for levels in (known, unseen)

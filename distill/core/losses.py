@@ -114,6 +114,11 @@ def gaussian_kl(logits: Tensor, targets: Targets) -> Tensor:
     return weighted_mean(rows, targets.weights)
 
 
+def divergence_of(distribution: str) -> Loss:
+    """Return KL(teacher || student) as a loss for a kind of actions (see `distribution_of`)."""
+    return kl() if distribution == CATEGORICAL else gaussian_kl
+
+
 LOSSES: Registry[Callable[[], Loss]] = Registry(
     "loss",
     {

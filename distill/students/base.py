@@ -66,6 +66,11 @@ class Student(nn.Module):
         """Number of trainable parameters."""
         return sum(weight.numel() for weight in self.parameters())
 
+    @property
+    def num_outputs(self) -> int | None:
+        """Number of outputs of a query, actions or parameters of a Gaussian; None if unknown."""
+        return getattr(self, "config", {}).get("num_actions")
+
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
         """Return the number of multiply-add operations of one decision.
 

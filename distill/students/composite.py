@@ -70,6 +70,11 @@ class ActorCritic(Student):
         penalty: Tensor = self.actor.penalty(progress) + self.critic.penalty(progress)
         return penalty
 
+    @property
+    def num_outputs(self) -> int | None:
+        """Number of outputs of the actor; None if unknown."""
+        return self.actor.num_outputs  # type: ignore[no-any-return]
+
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
         """Return the multiply-adds of the actor, which alone acts."""
         return int(self.actor.multiply_adds(observation_shape))
@@ -181,6 +186,11 @@ class GaussianStudent(Student):
         penalty: Tensor = self.inner.penalty(progress)
         return penalty
 
+    @property
+    def num_outputs(self) -> int:
+        """Number of means and deviations."""
+        return 2 * self.bounds.dimensions
+
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
         """Return the multiply-adds of the inner student."""
         return int(self.inner.multiply_adds(observation_shape))
@@ -254,6 +264,5 @@ def check_outputs(name: str, part: Student, outputs: int) -> None:
     Raises:
         ValueError: for another number.
     """
-    known = part.config.get("num_actions", outputs)
-    if known != outputs:
-        raise ValueError(f"{name} has {known} outputs; expected {outputs}")
+    if part.num_outputs not in (None, outputs):
+        raise ValueError(f"{name} has {part.num_outputs} outputs; expected {outputs}")

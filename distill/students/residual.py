@@ -57,6 +57,11 @@ class Residual(Student):
         cells, queried = self.features(observations)
         return at_cells(self.last(cells), queried)
 
+    @property
+    def num_outputs(self) -> int:
+        """Number of actions in a maze."""
+        return MAZE_ACTIONS
+
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
         """Return the multiply-adds for all cells of a maze, which even one decision needs."""
         rows, cols = check_planes(observation_shape)

@@ -157,8 +157,11 @@ class ValueIterationNetwork(Student):
     ) -> list[TrainingOutput]:
         """Return the logits after some of the iterations, with weights of the cells by distance."""
         annealed = _annealed(progress)
-        self.scale.fill_(SOFTMAX_SCALES[0] + (SOFTMAX_SCALES[1] - SOFTMAX_SCALES[0]) * annealed)
-        self.sharpness.fill_(LOGIT_SCALES[0] * (LOGIT_SCALES[1] / LOGIT_SCALES[0]) ** annealed)
+        softmax_scale = SOFTMAX_SCALES[0] + (SOFTMAX_SCALES[1] - SOFTMAX_SCALES[0]) * annealed
+        logit_scale = LOGIT_SCALES[0] * (LOGIT_SCALES[1] / LOGIT_SCALES[0]) ** annealed
+        # New tensors: outputs of an earlier batch of the same step still need the old ones.
+        self.scale = torch.full_like(self.scale, softmax_scale)
+        self.sharpness = torch.full_like(self.sharpness, logit_scale)
         maze, queried = split_planes(observations)
         steps = steps_to_goal(maze)
         furthest = int(steps[torch.isfinite(steps)].max())
@@ -183,6 +186,11 @@ class ValueIterationNetwork(Student):
             [torch.log1p(weight.abs() / PENALTY_SCALE).sum() for weight in penalised]
         ).sum()
         return PENALTY_WEIGHT * _annealed(progress) * size
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of actions in a maze."""
+        return MAZE_ACTIONS
 
     def multiply_adds(self, observation_shape: tuple[int, ...]) -> int:
         """Return the multiply-adds of all iterations, for a maze of this size."""

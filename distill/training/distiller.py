@@ -251,7 +251,7 @@ class Distiller(checkpoint.StoredLoop):
         # Only the parts that are named get a gradient.
         total.backward(inputs=[weight for part in parts for weight in part.weights])  # type: ignore[no-untyped-call]
         for part in parts:
-            part.step(self.step / self.total_steps, self.clip)
+            part.step(self.fraction, self.clip)
             losses[part.name] = losses.get(part.name, 0.0) + number
         for name, term in numbers.items():
             terms[name] = terms.get(name, 0.0) + term

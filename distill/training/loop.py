@@ -14,7 +14,7 @@ from dynamaze.common.validation import checked_choice, checked_number
 
 from ..core.checks import name_of
 from ..core.distributions import distribution_of
-from ..core.losses import Loss, Targets, make_loss, value_mse
+from ..core.losses import Loss, Targets, divergence_of, make_loss, value_mse
 from ..data.source import BatchSource, label_batch
 from ..students.base import Student, TrainingOutput
 from ..students.initial import initial_weights
@@ -46,6 +46,8 @@ class Loop:
         loss_name: its name; "custom" for a function.
         total_steps: number of training steps.
         step: training steps taken.
+        spans: equal parts of the training, in each of which all schedules begin anew; 1 unless a
+            method sets it in its setup.
         rng: generator of the batches.
         device: device of the parts.
     """
@@ -65,7 +67,7 @@ class Loop:
         seed: int,
     ) -> None:
         self.students, self.sources = dict(students), dict(sources)
-        self.total_steps, self.step = total_steps, 0
+        self.total_steps, self.step, self.spans = total_steps, 0, 1
         self.loss, self.loss_name = make_loss(loss), loss if isinstance(loss, str) else "custom"
         self.value_coef = checked_number("value_coef", value_coef, 0)
         self.progress_from = checked_number("progress_from", progress_from, 0, 1)
@@ -83,8 +85,14 @@ class Loop:
 
     @property
     def progress(self) -> float:
-        """Training progress in [0, 1], from `progress_from`."""
-        return self.progress_from + (1 - self.progress_from) * self.step / self.total_steps
+        """Training progress in [0, 1] of the present span, from `progress_from`."""
+        return self.progress_from + (1 - self.progress_from) * self.fraction
+
+    @property
+    def fraction(self) -> float:
+        """Fraction of the steps of the present span that were taken, for step sizes."""
+        span = self.total_steps // self.spans
+        return (self.step % span or span * (self.step == self.total_steps)) / span
 
     @property
     def gives(self) -> frozenset[str]:
@@ -210,8 +218,26 @@ class Loop:
             TypeError: for a batch without labels, or labels of other actions.
             ValueError: for outputs of another shape.
         """
-        targets = batch.targets._replace(distribution=distribution_of(self._part(name).module))
-        return torch.stack([self._loss_of(name, each, targets) for each in outputs]).mean()
+        return self._mean_loss(name, outputs, batch.targets, self.loss)
+
+    def divergence(self, name: str, outputs: Sequence[TrainingOutput], answers: Tensor) -> Tensor:
+        """Return KL(other || student) from another network's answers, a scalar.
+
+        It is averaged over the rows and the outputs. State values do not enter.
+
+        Args:
+            name: the student.
+            outputs: the student's.
+            answers: (queries, actions) logits of the other network, or parameters of its Gaussian;
+                they get no gradient.
+
+        Raises:
+            ValueError: for outputs of another shape.
+        """
+        targets = Targets(answers.detach(), torch.ones(len(answers), device=self.device))
+        without_values = [each._replace(values=None) for each in outputs]
+        loss = divergence_of(distribution_of(self._part(name).module))
+        return self._mean_loss(name, without_values, targets, loss)
 
     def tap(self, name: str, path: str) -> Tap:
         """Return a tap of an inner layer; in `Method.setup` only.
@@ -275,8 +301,15 @@ class Loop:
             torch.manual_seed(int(part.rng.integers(2**63)))
             yield
 
-    def _loss_of(self, name: str, outputs: TrainingOutput, targets: Targets) -> torch.Tensor:
-        """Return the loss of a student's outputs."""
+    def _mean_loss(
+        self, name: str, outputs: Sequence[TrainingOutput], targets: Targets, loss: Loss
+    ) -> Tensor:
+        """Return a loss averaged over a student's outputs."""
+        targets = targets._replace(distribution=distribution_of(self._part(name).module))
+        return torch.stack([self._loss_of(name, each, targets, loss) for each in outputs]).mean()
+
+    def _loss_of(self, name: str, outputs: TrainingOutput, targets: Targets, of: Loss) -> Tensor:
+        """Return the loss of one of a student's outputs."""
         logits, weights, values = outputs
         if logits.shape != targets.logits.shape:
             raise ValueError(
@@ -285,7 +318,7 @@ class Loop:
             )
         if weights is not None:
             targets = targets._replace(weights=targets.weights * weights)
-        loss = self.loss(logits, targets)
+        loss = of(logits, targets)
         if values is None or self.value_coef == 0:
             return loss
         return loss + self.value_coef * value_mse(values, targets)

@@ -99,6 +99,10 @@ class Method:
 METHODS: Registry[Callable[..., Method]] = Registry(
     "method",
     {
+        "born_again": "..methods.born_again:BornAgain",
+        "codistillation": "..methods.codistillation:Codistillation",
+        "confidence_weighted": "..methods.confidence_weighted:ConfidenceWeighted",
+        "mutual": "..methods.mutual:Mutual",
         "soft": "..methods.soft:Soft",
         "joint": "..methods.joint:Joint",
         "ppo": "..methods.reinforced:PPO",

@@ -12,11 +12,17 @@ from .harness import MethodExperiment
 EXPERIMENTS: Registry[MethodExperiment] = Registry(
     "experiment",
     {
+        "born_again": ".born_again:EXPERIMENT",
+        "codistillation": ".codistillation:EXPERIMENT",
+        "codistillation_workers": ".codistillation_workers:EXPERIMENT",
+        "confidence_weighted": ".confidence_weighted:EXPERIMENT",
         "critic_warm_up": ".with_teacher:CRITIC_WARM_UP",
         "distral": ".cohorts:DISTRAL",
         "dual_policy": ".cohorts:DUAL_POLICY",
         "joint": ".joint:EXPERIMENT",
         "kickstarting": ".with_teacher:KICKSTARTING",
+        "mutual": ".mutual:DISJOINT",
+        "mutual_same_data": ".mutual:SAME_DATA",
         "privileged": ".privileged:EXPERIMENT",
         "proximal": ".with_teacher:PROXIMAL",
     },

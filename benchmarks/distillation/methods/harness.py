@@ -88,7 +88,7 @@ def arm_table(name: str, seed: int, arms: Arms) -> Table:
     Raises:
         ValueError: for no arms, or a value that is not finite.
     """
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"experiment": name, "arm": arm, "run": seed, "measure": measure, "value": float(value)}
         for arm, measures in arms.items()
         for measure, value in measures.items()
@@ -107,7 +107,7 @@ def arm_table(name: str, seed: int, arms: Arms) -> Table:
 def values_of(rows: Table, arm: str, measure: str) -> FloatArray:
     """Return a measure of an arm, (runs,), in the order of the runs; empty where it has none."""
     own = rows_where(rows, arm=arm, measure=measure)
-    return own["value"][np.argsort(own["run"])].astype(np.float64)  # type: ignore[no-any-return]
+    return own["value"][np.argsort(own["run"])].astype(np.float64)
 
 
 def paired_gain(rows: Table, comparison: Comparison) -> tuple[FloatArray, IntervalEstimate]:
@@ -120,16 +120,15 @@ def paired_gain(rows: Table, comparison: Comparison) -> tuple[FloatArray, Interv
     Raises:
         ValueError: if an arm does not have the measure, or there are fewer than 2 runs.
     """
-    pair = []
-    for arm in (comparison.arm, comparison.baseline):
-        values = values_of(rows, arm, comparison.measure)
+    arms = (comparison.arm, comparison.baseline)
+    one, other = (values_of(rows, arm, comparison.measure) for arm in arms)
+    for arm, values in zip(arms, (one, other), strict=True):
         if not values.size:
             known = sorted(set(rows["arm"].tolist()))
             raise ValueError(
                 f"no {comparison.measure} of an arm {arm!r}; expected an arm of {known}"
             )
-        pair.append(values)
-    return pair[0] - pair[1], paired_difference(*pair)
+    return one - other, paired_difference(one, other)
 
 
 def verdict(gain: IntervalEstimate, comparison: Comparison) -> str:

@@ -18,12 +18,10 @@ def test_experiment(name: str) -> None:
     assert experiment.runs >= 8
     assert experiment.setting.endswith(".")
     assert experiment.lesson.endswith(".")
-    trials = [
-        arm_table(name, seed, experiment.trial(seed, **experiment.testing)) for seed in (0, 1)
-    ]
-    rows = stack(trials)
+    one, other = (arm_table(name, run, experiment.trial(0, **experiment.testing)) for run in (0, 1))
+    is_exact = ["/s" not in measure for measure in one["measure"].tolist()]  # no speed
+    assert one["value"][is_exact].tolist() == other["value"][is_exact].tolist()
+    rows = stack([one, other])
     assert set(experiment.columns) <= set(rows["measure"].tolist())
     for comparison in experiment.comparisons:
         paired_gain(rows, comparison)
-    again = arm_table(name, 0, experiment.trial(0, **experiment.testing))
-    assert again["value"].tolist() == trials[0]["value"].tolist()

@@ -45,8 +45,8 @@ DUAL_POLICY = MethodExperiment(
     ),
     runs=8,
     lesson=(
-        "Peers help where rewards are sparse, the worst of them most; but one learner with all "
-        "their environment steps does the same, so they pay where the steps are taken in parallel."
+        "Whether peers help must be seen beside one learner with all their environment steps: "
+        "peers pay only where steps are taken in parallel."
     ),
     columns=("return", "worst"),
     testing={"rollouts": 1},
@@ -82,7 +82,7 @@ DISTRAL = MethodExperiment(
         Comparison("distral", "alone", 0, measure="8x8"),
     ),
     runs=8,
-    lesson="A centroid carries what easy tasks teach to harder ones of the same kind.",
+    lesson="A centroid of all tasks is worth its cost only where it helps the hardest of them.",
     columns=("return", *SIDES),
     testing={"rollouts": 1},
 )

@@ -39,7 +39,7 @@ class DualPolicy(PPO):
 
     least_students: ClassVar[int] = 2
 
-    weight: Weight = 1.0
+    weight: Weight = 0.1
     margin: float = 0.0
 
     def setup(self, loop: Loop) -> None:

@@ -15,7 +15,7 @@ from dynamaze.benchmarks.distillation.methods.open_grids import (
 MEMBERS = 3
 
 
-def dual_policy_trial(seed: int, *, rollouts: int = 30) -> Arms:
+def dual_policy_trial(seed: int, *, rollouts: int = 45) -> Arms:
     """Train a cohort alone and with each other, and one learner with all environment steps."""
     arms: Arms = {}
     for arm, method in (("alone", "ppo"), ("peers", "dual_policy")):
@@ -34,9 +34,9 @@ DUAL_POLICY = MethodExperiment(
     name="dual_policy",
     method="dual_policy",
     setting=(
-        "Slippery open 8x8 grids, reward at the goal alone; three learners (MLP 32) of 30 rollouts "
+        "Slippery open 8x8 grids, reward at the goal alone; three learners (MLP 32) of 45 rollouts "
         "of 1,024 steps each, alone or following a peer where its critic promises more; the "
-        "control has 90 rollouts. Exact return on 40 unseen levels; worst: of the worst member."
+        "control has 135 rollouts. Exact return on 40 unseen levels; worst: of the worst member."
     ),
     trial=dual_policy_trial,
     comparisons=(

@@ -103,6 +103,7 @@ def loop_with_rewards(
     *,
     teacher: Any = None,
     sides: Mapping[str, int] | None = None,
+    rate: float = RATE,
     **settings: Any,
 ) -> Distiller:
     """Return the training of students, each in grids of its own.
@@ -114,6 +115,7 @@ def loop_with_rewards(
         seed: of all random numbers.
         teacher: labels the rollouts; None without.
         sides: of each student's grids; None for `SIDE`.
+        rate: initial step size of the students.
         **settings: of the method.
     """
     sources = {
@@ -127,7 +129,7 @@ def loop_with_rewards(
         sources,
         make_method(method, gamma=GAMMA, **settings),
         total_steps=rollouts,
-        learning_rate=RATE,
+        learning_rate=rate,
         seed=seed,
         device="cpu",
     )

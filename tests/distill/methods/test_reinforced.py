@@ -281,7 +281,8 @@ def test_rewards_of_distral_are_near_the_centroid() -> None:
 
 
 def test_dual_policy_follows_only_better_peers() -> None:
-    loop = loop_of("dual_policy", students=3, settings={"epochs": 1, "minibatches": 1})
+    settings = {"epochs": 1, "minibatches": 1, "weight": 0.5}
+    loop = loop_of("dual_policy", students=3, settings=settings)
     with torch.no_grad():
         for value, name in enumerate(loop.students):  # critics of constant values 0, 1 and 2
             last = loop.parts[critic_of(name)].module.layers[-1]  # type: ignore[union-attr, index]
@@ -297,5 +298,5 @@ def test_dual_policy_follows_only_better_peers() -> None:
         peer, own = (
             torch.log_softmax(again.students[each](observations), dim=1) for each in ("s2", name)
         )
-        expected = (peer.exp() * (peer - own)).sum(dim=1).mean()
+        expected = 0.5 * (peer.exp() * (peer - own)).sum(dim=1).mean()
         assert terms[name] == pytest.approx(expected.item(), rel=1e-5)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # type checkers do not see what is imported on first use
     from .core.losses import weighted as weighted
     from .core.policy import Policy as Policy
     from .core.policy import agreement as agreement
+    from .data.imitation_gap import imitation_gap as imitation_gap
+    from .data.on_policy import OnPolicy as OnPolicy
     from .data.rollouts import PerEpisode as PerEpisode
     from .data.rollouts import Rollouts as Rollouts
     from .data.rollouts import collect as collect
@@ -83,6 +85,7 @@ _MODULES = {
     "METHODS": ".training.method",
     "Method": ".training.method",
     "MultiTeacher": ".teachers",
+    "OnPolicy": ".data.on_policy",
     "PerEpisode": ".data.rollouts",
     "Policy": ".core.policy",
     "Rollouts": ".data.rollouts",
@@ -102,6 +105,7 @@ _MODULES = {
     "export_c": ".export.c_source.writer",
     "export_onnx": ".export.onnx_graph.writer",
     "gaussian_kl": ".core.losses",
+    "imitation_gap": ".data.imitation_gap",
     "kl": ".core.losses",
     "linear_schedule": ".data.rollouts",
     "load_policy": ".export.compiled",

@@ -116,7 +116,11 @@ WRITES_FUNCTIONS = ROOT / "agents" / "core" / "kernels.py"
 
 RUNNING = ROOT / "benchmarks" / "harness" / "running"
 
-SENDS_RUNS = {RUNNING / "scheduler.py", RUNNING / "workers.py"}
+SENDS_RUNS = {
+    RUNNING / "scheduler.py",
+    RUNNING / "workers.py",
+    ROOT / "distill" / "training" / "processes.py",
+}
 """The modules that send runs from a driver to its own workers; nothing of it is in a file."""
 
 

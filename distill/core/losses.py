@@ -244,6 +244,17 @@ def gaussian_divergence(
     return (log_std - teacher_log_std + (ratio + scaled.square() - 1) / 2).sum(dim=1)
 
 
+def distillation_term(log_ratio: Tensor, divergences: Tensor, least: float) -> Tensor:
+    """Return the loss term of proximal policy distillation (Spigler 2024), without its weight.
+
+    Args:
+        log_ratio: (batch,) log ratio of the new to the old probability of the student's action.
+        divergences: (batch,) KL(teacher || student).
+        least: lower limit of the ratio, 1 - clip_range.
+    """
+    return (log_ratio.exp().clamp(min=least) * divergences).mean()
+
+
 def student_driven(
     logits: Tensor,
     teacher_logits: Tensor,

@@ -44,6 +44,8 @@ class EnvStepper:
         bounds: bounds of the actions; None for `Discrete` actions.
         columns: number of policy outputs: actions, or twice the action dimensions.
         observations: (n, ...) current observations.
+        next_observations: (n, ...) those that the latest step led to, before any reset; valid until
+            the next step.
         needs_action: (n,) True where the current observation needs an action.
         episode_start: (n,) True where the observation is the first of an episode.
         levels: (n,) level numbers; None if `info` has no "level".
@@ -62,6 +64,7 @@ class EnvStepper:
         self.needs_action = np.ones(env.num_envs, dtype=np.bool_)
         self.episode_start = np.ones(env.num_envs, dtype=np.bool_)
         self.observations, infos = env.reset(seed=seed)
+        self.next_observations = self.observations
         self._update_levels(infos)
 
     def default_actions(self) -> npt.NDArray[Any]:
@@ -101,6 +104,7 @@ class EnvStepper:
         terminated = terminated & decided
         ended = terminated | (truncated & decided)
         success = self._successes(infos, terminated, ended)
+        self.next_observations = self._before_reset(infos, ended)
         self._update_levels(infos)
         if self._mode == AutoresetMode.NEXT_STEP:
             self.episode_start, self.needs_action = ~decided, ~ended
@@ -111,6 +115,15 @@ class EnvStepper:
                 self.observations = reset[0]
                 self._update_levels(reset[1])
         return StepOutcome(np.where(decided, reward, 0.0), terminated, ended, success)
+
+    def _before_reset(self, infos: dict[str, Any], ended: BoolArray) -> npt.NDArray[Any]:
+        """Return the present observations, copied where a reset overwrites some."""
+        if self._mode == AutoresetMode.NEXT_STEP or not ended.any():
+            return self.observations  # type: ignore[no-any-return]
+        observations = self.observations.copy()
+        if self._mode == AutoresetMode.SAME_STEP:
+            observations[ended] = np.stack(list(infos["final_obs"][ended]))
+        return observations  # type: ignore[no-any-return]
 
     def _successes(
         self, infos: dict[str, Any], terminated: BoolArray, ended: BoolArray
@@ -254,12 +267,24 @@ def select_actions(
         rng: samples the actions; None for the best ones: the first of the most probable, or the
             means.
     """
+    samples = select_samples(outputs, bounds, rng)
+    return samples if bounds is None else bounds.action(samples)
+
+
+def select_samples(
+    outputs: npt.NDArray[Any], bounds: Bounds | None, rng: np.random.Generator | None
+) -> npt.NDArray[Any]:
+    """Return what `select_actions` does, continuous actions before they are bounded.
+
+    Returns:
+        (batch,) actions, or (batch, dimensions) samples of the Gaussians.
+    """
     if bounds is None:
         return outputs.argmax(axis=1) if rng is None else sample_actions(outputs, rng)
     mean, log_std = split(outputs)
     if rng is not None:
         mean = mean + np.exp(log_std) * rng.standard_normal(mean.shape)
-    return bounds.action(mean)
+    return mean  # type: ignore[no-any-return]
 
 
 def sample_actions(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:

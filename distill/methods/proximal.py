@@ -28,7 +28,7 @@ from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.validation import checked_number
 
 from ..core.distributions import CATEGORICAL, SQUASHED, distribution_of, split
-from ..core.losses import gaussian_divergence
+from ..core.losses import distillation_term, gaussian_divergence
 from ..teachers import as_teacher, check_stateless, teacher_labels
 
 optional_import("stable_baselines3", purpose="ProximalDistillation")
@@ -241,17 +241,6 @@ class ProximalDistillation(PPO):
             raise TypeError(f"observations of {self.observation_space}; expected arrays")
         if not isinstance(self.action_space, spaces.Discrete | spaces.Box):
             raise TypeError(f"actions of {self.action_space}; expected Discrete or Box")
-
-
-def distillation_term(log_ratio: Tensor, divergences: Tensor, least: float) -> Tensor:
-    """Return the distillation term of the loss, without its coefficient.
-
-    Args:
-        log_ratio: (batch,) log ratio of the new to the old probability of the student's action.
-        divergences: (batch,) KL(teacher || student).
-        least: lower limit of the ratio.
-    """
-    return (log_ratio.exp().clamp(min=least) * divergences).mean()
 
 
 def divergence(labels: Tensor, student: Any) -> Tensor:

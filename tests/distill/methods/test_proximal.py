@@ -20,7 +20,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from torch.distributions import Categorical, Normal
 
 import dynamaze  # noqa: F401  # registers
-from dynamaze.distill.methods.proximal import ProximalDistillation, distillation_term, divergence
+from dynamaze.distill.core.losses import distillation_term
+from dynamaze.distill.methods.proximal import ProximalDistillation, divergence
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.teachers import as_teacher
 from dynamaze.envs.mazes.optimal_values import optimal_policy

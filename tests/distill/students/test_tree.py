@@ -44,7 +44,7 @@ def test_tree_matches_sklearn_splits(leaves: int) -> None:
     from sklearn.tree import DecisionTreeClassifier
 
     data, new = shown(), np.random.default_rng(5).normal(3, 2, size=(500, 2, 2))
-    rows, logits, weights, _ = data.rows
+    rows, logits, weights, *_ = data.rows
     sklearn_tree = DecisionTreeClassifier(max_leaf_nodes=leaves, random_state=0).fit(
         rows.reshape(len(rows), -1),
         logits.argmax(axis=1),

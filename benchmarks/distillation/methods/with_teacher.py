@@ -1,0 +1,131 @@
+"""Experiments of rewards and a teacher at once: kickstarting, proximal distillation, warm-up."""
+
+from __future__ import annotations
+
+from dynamaze.benchmarks.distillation.methods.harness import (
+    NULL,
+    Arms,
+    Comparison,
+    MethodExperiment,
+)
+from dynamaze.benchmarks.distillation.methods.open_grids import (
+    WEAK_PERCENT,
+    distilled,
+    loop_with_rewards,
+    new_student,
+    percent,
+    percents,
+    train,
+    weak_teacher,
+)
+
+TASK = (
+    "Slippery open 8x8 grids, reward at the goal alone; MLP 32, rollouts of 1,024 steps; the "
+    "teacher's training was stopped at 80%; exact return on 40 unseen levels."
+)
+
+
+def kickstarting_trial(
+    seed: int, *, rollouts: int = 60, teacher_percent: float = WEAK_PERCENT
+) -> Arms:
+    """Train with the teacher for half of the environment steps of rewards alone."""
+    teacher, half = weak_teacher(seed, teacher_percent), rollouts // 2
+    return {
+        "teacher": {"return": percent(teacher)},
+        "reward": {"return": train(new_student(seed), "ppo", rollouts, seed)},
+        "reward, half": {"return": train(new_student(seed), "ppo", half, seed)},
+        "kickstarting, half": {
+            "return": train(new_student(seed), "kickstarting", half, seed, teacher=teacher)
+        },
+    }
+
+
+KICKSTARTING = MethodExperiment(
+    name="kickstarting",
+    method="kickstarting",
+    setting=f"{TASK} Rewards alone: 60 rollouts, and 30; kickstarting: 30.",
+    trial=kickstarting_trial,
+    comparisons=(
+        Comparison("kickstarting, half", "teacher", 5),
+        Comparison("kickstarting, half", "reward", 0),
+    ),
+    runs=8,
+    lesson=(
+        "A teacher that is far from perfect saves more than half of the environment steps, and "
+        "does not limit the student, as rewards count as well."
+    ),
+    testing={"rollouts": 2, "teacher_percent": 5},
+)
+
+
+def proximal_trial(seed: int, *, rollouts: int = 30, teacher_percent: float = WEAK_PERCENT) -> Arms:
+    """Train with the proximal term and without, for the same environment steps."""
+    teacher = weak_teacher(seed, teacher_percent)
+    return {
+        "teacher": {"return": percent(teacher)},
+        "reward": {"return": train(new_student(seed), "ppo", rollouts, seed)},
+        "proximal": {
+            "return": train(new_student(seed), "proximal", rollouts, seed, teacher=teacher)
+        },
+    }
+
+
+PROXIMAL = MethodExperiment(
+    name="proximal",
+    method="proximal",
+    setting=f"{TASK} 30 rollouts of each, the term's weight 1 throughout.",
+    trial=proximal_trial,
+    comparisons=(Comparison("proximal", "reward", 5), Comparison("proximal", "teacher", 5)),
+    runs=8,
+    lesson=(
+        "With rewards a constant pull to a weak teacher need not limit the student: where "
+        "advantages are clear they outweigh it."
+    ),
+    testing={"rollouts": 1, "teacher_percent": 5},
+)
+
+FIRST_UPDATES = WARM_UP = 5
+
+
+def warm_up_trial(
+    seed: int, *, rollouts: int = 30, steps: int = 500, teacher_percent: float = WEAK_PERCENT
+) -> Arms:
+    """Fine-tune a distilled student by rewards, with the critic trained first and at once."""
+    teacher = weak_teacher(seed, teacher_percent)
+    start = percent(distilled(teacher, seed, steps))
+    arms: Arms = {"distilled": {"return": start, "lowest": start}}
+    for arm, warm_up in (("at once", 0), ("critic first", WARM_UP)):
+        loop = loop_with_rewards(
+            {"student": distilled(teacher, seed, steps)},
+            "ppo",
+            rollouts + warm_up,
+            seed,
+            critic_warm_up=warm_up,
+        )
+        found = list(percents(loop, "student"))[warm_up:]
+        arms[arm] = {"return": found[-1], "lowest": min(found[:FIRST_UPDATES])}
+    return arms
+
+
+CRITIC_WARM_UP = MethodExperiment(
+    name="critic_warm_up",
+    method="ppo",
+    setting=(
+        f"{TASK} A student that was distilled in 500 steps is trained on by rewards for 30 "
+        "rollouts, with a new critic; 5 rollouts of the critic alone before. Lowest: the least "
+        "return after each of the first 5 updates of the policy."
+    ),
+    trial=warm_up_trial,
+    comparisons=(
+        Comparison("critic first", "distilled", -5, NULL, "lowest"),
+        Comparison("critic first", "at once", 0, measure="lowest"),
+        Comparison("critic first", "at once", -2, NULL),
+    ),
+    runs=8,
+    lesson=(
+        "A distilled student has no critic: train one for a few rollouts before the policy moves, "
+        "or its errors may undo what was distilled."
+    ),
+    columns=("return", "lowest"),
+    testing={"rollouts": 1, "steps": 5, "teacher_percent": 5},
+)

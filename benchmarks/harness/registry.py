@@ -171,7 +171,7 @@ BENCHMARK_COMMANDS = {
     ),
     "distill teacher-transformer": Command(
         "train a transformer for mazes of any size, from exact policies",
-        "--output teacher-transformer.safetensors",
+        "--output transformer.safetensors",
         "dynamaze.benchmarks.distillation.teacher_transformer",
     ),
     "distill student": Command(

@@ -34,12 +34,14 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
-from torch import Tensor
-
+from dynamaze.common.optional_imports import optional_import
 from dynamaze.common.registry import Registry
 from dynamaze.common.validation import checked_number
 
 from .loop import Loop
+
+optional_import("torch", purpose=__name__)
+from torch import Tensor  # noqa: E402  # after the message
 
 Weight = float | Callable[[float], float]
 """Weight of a loss term, at least 0: a number, or a function of the progress in [0, 1]."""

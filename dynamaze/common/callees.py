@@ -26,9 +26,15 @@ class _CalleeLibrary(JITCodeLibrary):
     def finalize(self) -> None:
         self._raise_if_finalized()
         for library in dict.fromkeys(self._linking_libraries):
-            self._reload_init.update(library._reload_init)
+            _reloads(self).update(_reloads(library))
             self._final_module.link_in(library._get_module_for_linking(), preserve=True)
         self._finalized = True
+
+
+def _reloads(library: Any) -> set[Any]:
+    """Return a library's functions that initialise it when it is loaded; Numba 0.61 has none."""
+    found: set[Any] = getattr(library, "_reload_init", set())
+    return found
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -48,7 +54,8 @@ class _CalleeLowering(NativeLowering):
             lowered.fndesc.lookup_module(), name.split(".")[-1], "", 0, lowered.env, (library,)
         )
         state.targetctx.insert_user_function(key, lowered.fndesc, [library])
-        state.reload_init.extend(library._reload_init)
+        if hasattr(state, "reload_init"):
+            state.reload_init.extend(_reloads(library))
         state["cr"] = lowered._replace(cfunc=key)
         return True
 

@@ -12,8 +12,12 @@ from numba import njit
 from numba.core.compiler import Compiler
 from numba.core.types import unliteral
 
-from .callees import CalleeCompiler, CallerCompiler
 from .compile_cache import INTERPRETED, cached
+
+try:
+    from .callees import CalleeCompiler, CallerCompiler
+except ImportError:  # inner parts of Numba that another version may not have
+    CalleeCompiler = CallerCompiler = Compiler  # type: ignore[misc, assignment]  # base class
 
 jit: Any = njit  # its stub leaves most options out
 

@@ -197,7 +197,11 @@ def resumes_to_same_bits(case: MethodCase) -> None:
         path = Path(folder, "checkpoint.npz")
         first.save(path)
         second.resume(path)
-    _require_same(_bits(whole), _bits(second.distil()), "saved after a third and resumed")
+    resumed = _bits(second.distil())
+    _require_same(_bits(first.distil()), resumed, "saved after a third, continued and resumed")
+    # Sources with an environment begin new episodes at a save, so that only the saved one counts.
+    if not any(hasattr(source, "env") for source in whole.sources.values()):
+        _require_same(_bits(whole), resumed, "saved after a third and resumed")
 
 
 def updates_only_named_parts(case: MethodCase) -> None:

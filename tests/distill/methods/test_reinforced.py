@@ -15,6 +15,7 @@ import torch
 
 from dynamaze.distill.data.on_policy import OnPolicy
 from dynamaze.distill.data.source import FunctionSource
+from dynamaze.distill.methods.checks import STEPS, MethodSetting, make_loop, method_report
 from dynamaze.distill.methods.reinforced import critic_of
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.composite import GaussianStudent
@@ -22,7 +23,7 @@ from dynamaze.distill.students.gru import GRU
 from dynamaze.distill.students.mlp import MLP
 from dynamaze.distill.students.quantise import quantised
 from dynamaze.distill.training.distiller import Distiller
-from dynamaze.distill.training.method import Update, make_method
+from dynamaze.distill.training.method import Method, Update, make_method
 from tests.distill.small_envs import BoxClock, clocks
 
 QUICK = {"epochs": 2, "minibatches": 2, "critic_width": 4}
@@ -300,3 +301,43 @@ def test_dual_policy_follows_only_better_peers() -> None:
         )
         expected = 0.5 * (peer.exp() * (peer - own)).sum(dim=1).mean()
         assert terms[name] == pytest.approx(expected.item(), rel=1e-5)
+
+
+# -- promises --------------------------------------------------------------------------------------
+
+
+def clock_setting() -> MethodSetting:
+    """Return students of clocks and a network as their teacher; `clock_loop` makes the sources."""
+    students: dict[str, Student] = {"a": MLP((2,), 2, 3, seed=1), "b": MLP((2,), 2, 4, seed=2)}
+    return MethodSetting(
+        "clock",
+        students,
+        MLP((2,), 2, 8, seed=3),
+        FunctionSource(teacher, lambda rng, progress: rng.random((4, 2))),
+    )
+
+
+def clock_loop(method: Method, setting: MethodSetting) -> Distiller:
+    """Return a loop whose students act in clocks; other settings as they are."""
+    if setting.kind != "clock":
+        return make_loop(method, setting)
+    sources: Any = {
+        name: OnPolicy(clocks(AutoresetMode.NEXT_STEP), each, teacher=setting.teacher, steps=12)
+        for name, each in setting.students.items()
+    }
+    return Distiller(setting.students, sources, method, total_steps=STEPS, device="cpu")
+
+
+@pytest.mark.parametrize("name", ["ppo", *GUIDED, *COHORT])
+def test_promises_of_methods(name: str) -> None:
+    report = method_report(
+        lambda: make_method(name, **QUICK),
+        setting=clock_setting,
+        loop=clock_loop,
+        expected_failures={
+            "weight_zero_is_the_default": "without a weight it is PPO, not soft targets"
+        }
+        if name != "ppo"
+        else None,
+    )
+    assert not report.failures, report

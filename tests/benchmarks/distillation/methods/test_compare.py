@@ -1,0 +1,75 @@
+"""The comparison of all methods at equal CPU time."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from dynamaze.benchmarks.distillation.methods.compare import (
+    COHORT,
+    ENSEMBLE,
+    EVERYTHING,
+    KINDS,
+    MULTIPLE,
+    CompareConfig,
+    Ensemble,
+    make_training,
+    plot,
+    run,
+    summary,
+    teacher_of,
+)
+from dynamaze.benchmarks.harness.analysis.table import rows_where
+
+QUICK = {"cpu_seconds": 0.01, "mazes": 2, "teacher_steps": 1, "runs": 2}
+
+
+def test_table_has_every_arm_that_fits_and_reasons_for_the_others():
+    config = CompareConfig(methods=(EVERYTHING, "hints", "layerwise"), **QUICK)
+    tables = run(config)
+    rows = tables["compare"]
+    assert len(rows["arm"]) == 2 * config.runs * len(KINDS)
+    assert tables["compare_unfit"]["arm"].tolist() == ["layerwise"]
+    for arm in (EVERYTHING, "hints"):
+        own = rows_where(rows, arm=arm)
+        # The pass that labels a batch serves for the inner layers, too.
+        np.testing.assert_array_equal(own["teacher_calls"], own["steps"])
+        assert (own["labels"] > own["steps"]).all()
+        assert (own["steps"] % MULTIPLE == 0).all()
+    sections = summary(tables, config)
+    assert sections["Methods that do not fit"][1][0] == "layerwise"
+    assert len(plot(tables, config).axes) == len(KINDS)
+
+
+def test_cohorts_and_ensembles_share_the_steps():
+    teacher = teacher_of(CompareConfig(**QUICK), untrained=True)
+    ensemble = make_training(ENSEMBLE, teacher, seed=0, steps=MULTIPLE)
+    assert [loop.total_steps for loop in ensemble.loops] == [MULTIPLE // COHORT] * COHORT
+    cohort = make_training("mutual", teacher, seed=0, steps=MULTIPLE)
+    assert [len(loop.students) for loop in cohort.loops] == [COHORT]
+    for training in (ensemble, cohort):
+        with training.counted():
+            for loop in training.loops:
+                loop.distil(2)
+        batches = 2 * len(training.loops)
+        assert training.calls == batches
+        assert training.counts()["steps"] == batches
+        sources = {id(s): s for loop in training.loops for s in loop.sources.values()}.values()
+        assert training.counts()["labels"] == sum(source.labels for source in sources)
+
+
+def test_ensemble_averages_probabilities():
+    class Fixed:
+        def __init__(self, *logits):
+            self.logits = np.array([logits])
+
+        def action_logits(self, observations):
+            return self.logits
+
+    found = Ensemble([Fixed(0.0, 0.0), Fixed(0.0, np.log(3.0))]).action_probabilities(None)
+    np.testing.assert_allclose(found, [[0.375, 0.625]])
+
+
+def test_unknown_method_is_refused():
+    with pytest.raises(ValueError, match="methods='sort'; expected one of"):
+        CompareConfig(methods=("sort",)).check()

@@ -286,7 +286,7 @@ class Distiller(checkpoint.StoredLoop):
         """Record the outputs of tapped layers, by hooks that exist during a training step only."""
         hook = None
         if any(tap.name == TEACHER for tap in self._taps):
-            hook = self.teacher_module().register_forward_hook(self.record_pass)
+            hook = self.teacher_module().register_forward_hook(self._record_pass)
         for tap in self._taps:
             tap.open()
         try:

@@ -203,7 +203,7 @@ class Loop:
                 return logits
         return module(observations)  # type: ignore[no-any-return]
 
-    def record_pass(self, module: nn.Module, inputs: Any, output: Any) -> None:
+    def _record_pass(self, module: nn.Module, inputs: Any, output: Any) -> None:
         """Record a pass of the teacher's network; a forward hook of it."""
         if isinstance(output, Tensor):
             self._last_pass = inputs[0], output
@@ -296,7 +296,7 @@ class Loop:
         Args:
             name: the part.
             weights: its `state_dict`; None for random ones, drawn by the part's generator (see
-                `initialise`).
+                `initial_weights`).
 
         Raises:
             TypeError: for random weights of a network with a layer that cannot draw them.

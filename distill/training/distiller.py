@@ -7,7 +7,9 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from itertools import islice
+from operator import add
 from typing import Any, NamedTuple
 
 from rich.progress import track
@@ -28,7 +30,6 @@ from .parts import Part
 
 optional_import("torch", purpose=__name__)
 import torch  # noqa: E402  # after the message
-from torch import Tensor  # noqa: E402
 
 ONLY = "student"
 """Name of a single student."""
@@ -232,7 +233,7 @@ class Distiller(checkpoint.StoredLoop):
         parts = [self._trained_part(name) for name in update.of]
         if not parts or not update.terms:
             raise ValueError("an update without parts or terms; expected at least one of each")
-        total = sum(update.terms.values())
+        total = reduce(add, update.terms.values())
         label = update.of[0]
         numbers = {f"{label}/{name}": float(term.detach()) for name, term in update.terms.items()}
         number = sum(numbers.values())
@@ -244,10 +245,9 @@ class Distiller(checkpoint.StoredLoop):
                 "rate"
             )
         for part in parts:
-            part.module.zero_grad()
+            part.zero_grad()
             if isinstance(part.module, Student):
                 total = total + part.module.penalty(self.progress)
-        assert isinstance(total, Tensor)
         # Only the parts that are named get a gradient.
         total.backward(inputs=[weight for part in parts for weight in part.weights])  # type: ignore[no-untyped-call]
         for part in parts:

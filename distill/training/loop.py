@@ -325,7 +325,8 @@ class Loop:
         return self.parts[name]
 
     def _part(self, name: str) -> Part:
-        return self.parts[checked_choice("part", name, self.parts)]
+        part = self.parts.get(name)
+        return self.parts[checked_choice("part", name, self.parts)] if part is None else part
 
     @contextmanager
     def _torch_rng(self, part: Part) -> Iterator[None]:

@@ -66,9 +66,20 @@ class Part:
         return make(self.module.parameters(), self.learning_rate, **settings)  # type: ignore[no-any-return]
 
     @property
+    def parameters(self) -> list[Tensor]:
+        """Weights that the optimizer has; to look for them in the network takes longer."""
+        groups = [] if self.optimizer is None else self.optimizer.param_groups
+        return [weight for group in groups for weight in group["params"]]
+
+    @property
     def weights(self) -> list[Tensor]:
         """Weights that are trained."""
-        return [weight for weight in self.module.parameters() if weight.requires_grad]
+        return [weight for weight in self.parameters if weight.requires_grad]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        assert self.optimizer is not None
+        self.optimizer.zero_grad()
 
     def step(self, fraction: float, clip: float) -> None:
         """Take an optimizer step along the gradients that the weights hold.
@@ -80,7 +91,7 @@ class Part:
         assert self.optimizer is not None
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * self.schedule(fraction)
-        torch.nn.utils.clip_grad_norm_(self.module.parameters(), clip)
+        torch.nn.utils.clip_grad_norm_(self.parameters, clip)
         self.optimizer.step()
 
     def restart(self, weights: Mapping[str, Any]) -> None:

@@ -252,6 +252,9 @@ def test_few_points_account_for_fit() -> None:
     assert fitted[0] == pytest.approx(19 / 16)
     # However many there are, no more than twice the variance.
     assert signal_variance(quadratic, spread, 0.0, 18, 1e9)[0] == pytest.approx(2.0)
+    # The prior's part alone: the targets' variance without its noise, among two targets.
+    alone = signal_variance(np.zeros(1), np.array([3.0]), 0.5, 1, 0.0)
+    assert alone[0] == pytest.approx(3**2 / 1.5 / 2)
     learner = GaussianProcess(2, 2)
     learner.update(*data(15))
     assert learner.get_state()["fitted"] == 0

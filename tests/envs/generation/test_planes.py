@@ -1,5 +1,7 @@
 """Plane observations of whole mazes, compared with exact layouts and single steps."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -93,8 +95,10 @@ def test_policy_is_uniform_without_path():
 
 
 def test_shapes_are_checked():
-    with pytest.raises(ValueError, match=r"planes of shape \(2, 5, 5\); expected \(mazes, 3"):
-        ShortestPathPolicy().action_probabilities(np.zeros((2, 5, 5)))
+    for shape in ((2, 5, 5), (2, 3, 5), (2, 4, 5, 5)):
+        expected = re.escape(f"planes of shape {shape}; expected (mazes, 3")
+        with pytest.raises(ValueError, match=expected):
+            ShortestPathPolicy().action_probabilities(np.zeros(shape))
     planes = query_all_cells(GENERATORS[0], range(1))
     with pytest.raises(ValueError, match=r"actions of shape \(3,\); expected \(\d+,\)"):
         steps_to_goal(planes, [0, 1, 2])

@@ -198,7 +198,7 @@ def test_mdp_rejects_invalid_arrays(change: dict[str, Any], sentence: str) -> No
 def test_mdp_names_first_wrong_pair() -> None:
     probability = np.array([[[0.0, 1.0], [0.0, 1.0]], [[1.5, -0.5], [0.0, 1.0]]])
     zeros = np.zeros((2, 2, 2))
-    with pytest.raises(ValueError, match="probabilities of state 1, action 0: .* at least 0"):
+    with pytest.raises(ValueError, match=r"probabilities of state 1, action 0: .* at least 0"):
         SparseMDP.of(zeros.astype(int), probability, zeros, zeros.astype(bool))
 
 

@@ -71,6 +71,16 @@ def test_calls_equal_sync(call: Callable[[Any], Any]) -> None:
     assert native.np_random_seed == sync.np_random_seed
 
 
+def test_call_of_reset_leaves_goal() -> None:
+    env: Any = DynaMazeVectorEnv(2, layout="SG", observation="goal")
+    env.reset(seed=0)
+    env.call("step", 1)
+    with pytest.raises(gym.error.ResetNeeded, match="an agent on a goal"):
+        env.step([1, 1])
+    env.call("reset")
+    assert env.step([1, 1])[2].all()
+
+
 def test_np_random_can_be_set() -> None:
     native, sync = both(**ARGUMENTS)
     generators = [np.random.default_rng(i) for i in range(N)]

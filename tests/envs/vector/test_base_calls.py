@@ -168,6 +168,13 @@ def test_reset_after_close_works(same: Same) -> None:
     same(tuple(go_on(native)), fresh_run(2))
 
 
+def test_first_reset_of_some_reports_no_change() -> None:
+    report = {"change_info": "change", "change_info_in": "observation"}
+    env: Any = DynaMazeVectorEnv(2, layout="S.G", **report)
+    observations, _ = env.reset(seed=0, options={"reset_mask": np.array([True, False])})
+    assert observations["changed"].tolist() == [0, 0]
+
+
 def test_first_reset_needs_no_seed() -> None:
     native = DynaMazeVectorEnv(64, **ARGUMENTS)
     starts, _ = native.reset()

@@ -50,6 +50,10 @@ def test_layers_start_from_machines() -> None:
     assert np.all(features[:, -1] == 1)
 
 
+def test_default_seed_is_zero() -> None:
+    np.testing.assert_equal(make().get_state(), make(seed=0).get_state())
+
+
 def test_unlabelled_inputs_need_pretraining() -> None:
     x = striped(300)
     for pretrain in (True, False):

@@ -15,6 +15,7 @@ from dynamaze.agents.learners.gaussian_process import GaussianProcess
 from dynamaze.agents.learners.gaussian_process_kernels import (
     KERNELS,
     GrowingFactor,
+    cholesky,
     log_likelihood,
     log_prior,
     select_points,
@@ -252,11 +253,21 @@ def test_few_points_account_for_fit() -> None:
     assert fitted[0] == pytest.approx(19 / 16)
     # However many there are, no more than twice the variance.
     assert signal_variance(quadratic, spread, 0.0, 18, 1e9)[0] == pytest.approx(2.0)
+    # The prior's part alone: the targets' variance without its noise, among two targets.
+    alone = signal_variance(np.zeros(1), np.array([3.0]), 0.5, 1, 0.0)
+    assert alone[0] == pytest.approx(3**2 / 1.5 / 2)
     learner = GaussianProcess(2, 2)
     learner.update(*data(15))
     assert learner.get_state()["fitted"] == 0
     learner.update(*data(15))
     assert learner.get_state()["fitted"] == 3 / 2
+
+
+def test_cholesky_rejects_indefinite_matrix() -> None:
+    matrix = np.array([[4.0, 2.0], [2.0, 5.0]])
+    np.testing.assert_allclose(cholesky(matrix), [[2, 0], [1, 2]])
+    with pytest.raises(np.linalg.LinAlgError, match="row 2 of a covariance"):
+        cholesky(np.array([[1.0, 2.0], [2.0, 1.0]]))
 
 
 def test_draws_match_predictive() -> None:

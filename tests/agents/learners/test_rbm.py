@@ -96,6 +96,18 @@ def test_cd_vanishes_at_optimum() -> None:
     assert visible.abs().max() < 6 * 0.5 / np.sqrt(200_000) * np.sqrt(2)
 
 
+def test_momentum_rises_after_first_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = small_machine()
+    ones = [torch.ones_like(part) for part in machine[:3]]
+    monkeypatch.setattr(rbm, "contrastive_divergence", lambda *_: ones)
+    learned = rbm.train(machine, states(3), 27, generator())
+    velocity = total = 0.0
+    for step in range(27):
+        velocity = (0.5 if step < 2 else 0.9) * velocity + 0.1
+        total += velocity
+    assert torch.allclose(learned.hidden_bias, machine.hidden_bias + total)
+
+
 def test_training_matches_scikit_learn() -> None:
     neural = pytest.importorskip("sklearn.neural_network", reason="the cross-check")
     data = striped(500)

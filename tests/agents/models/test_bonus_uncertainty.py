@@ -37,6 +37,13 @@ def test_bonus_is_weight_times_uncertainty() -> None:
     np.testing.assert_allclose(drawn.reward, expected)
 
 
+def test_bonus_gives_up_exact_rewards() -> None:
+    inner = LatestOutcome(6, 2)
+    knows = inner.promises | {"knows_uncertainty"}
+    assert UncertaintyBonus(inner, weight=0.0).promises == knows
+    assert UncertaintyBonus(inner, weight=0.5).promises == knows - {"exact_when_deterministic"}
+
+
 def test_compiled_samples_equal_python(
     random_transitions: Callable[..., Transitions],
 ) -> None:

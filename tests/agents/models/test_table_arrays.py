@@ -129,8 +129,9 @@ def test_predict_rejects_invalid_pair(model_name: str) -> None:
     model = TABLE_MODELS[model_name](STATES, ACTIONS)
     with pytest.raises(ValueError, match="observation 5; expected 0 to 4"):
         model.predict(np.array([5]), np.array([0]))
-    with pytest.raises(ValueError, match="action -1; expected 0 to 2"):
-        model.predict(np.array([0]), np.array([-1]))
+    for action in (-1, ACTIONS):
+        with pytest.raises(ValueError, match=f"action {action}; expected 0 to 2"):
+            model.predict(np.array([0]), np.array([action]))
 
 
 @pytest.mark.parametrize(
@@ -164,4 +165,25 @@ def test_set_state_rejects_invalid_index(model_name: str) -> None:
                 model.set_state({**before, name: value[:-1]})
     with pytest.raises(ValueError, match=r"seen\.states"):
         model.set_state({name: before[name] for name in before if name != "seen.states"})
+    np.testing.assert_equal(model.get_state(), before)
+
+
+def test_set_state_rejects_index_just_outside(model_name: str) -> None:
+    model = TABLE_MODELS[model_name](STATES, ACTIONS)
+    model.update(batch([(0, 0, 1.0, 1, False)]))
+    before = model.get_state()
+    used = int(before.get("used", [0])[0])
+    bounds = {  # the first entry of a list of visited states or pairs is its length
+        **{"seen.states": (0, STATES), "seen.pairs": (0, ACTIONS), "next_state": (0, STATES - 1)},
+        **{"pair": (0, STATES * ACTIONS - 1), "recent": (-1, STATES * ACTIONS - 1)},
+        **{"used": (0, before["next_state"].size)},
+        **dict.fromkeys(("head", "link", "reserved", "place"), (-1, used - 1)),
+    }
+    for name in bounds.keys() & before.keys():
+        lowest, highest = bounds[name]
+        for wrong in (lowest - 1, highest + 1):
+            changed = before[name].copy()
+            changed[0] = wrong
+            with pytest.raises(ValueError, match="expected"):
+                model.set_state({**before, name: changed})
     np.testing.assert_equal(model.get_state(), before)

@@ -19,6 +19,7 @@ from dynamaze.agents.models import LatestOutcome, MaximumLikelihood, StoredVecto
 from dynamaze.agents.planning.dynamic_programming import (
     METHODS,
     Solution,
+    _solution,
     policy_iteration,
     value_iteration,
 )
@@ -113,6 +114,34 @@ def test_policy_iteration_stops_at_ties() -> None:
     assert np.isin(solution.policy[0], [0, 0.5]).all()
 
 
+def test_policy_evaluation_alternates_directions() -> None:
+    """From the end back the path's numbers rise, fall, rise and fall: a sweep for each."""
+    path = [4, 5, 3, 2, 6, 7, 1, 0]
+    following = np.zeros((8, 1, 1), int)
+    following[path[1:], 0, 0] = path[:-1]
+    ends = np.arange(8)[:, None, None] == path[0]
+    mdp = SparseMDP.of(following, np.ones((8, 1, 1)), ends.astype(float), ends)
+    solution = policy_iteration(mdp, 0.5)
+    assert solution.values[path].tolist() == [0.5**steps for steps in range(8)]
+    assert solution.sweeps == 5  # the last one changes nothing
+
+
+def test_policy_keeps_action_within_tolerance() -> None:
+    """The tolerance is relative to the largest value: 3 more than 100 is no improvement."""
+    reward = np.array([[[0.0], [50.0]], [[100.0], [103.0]]])
+    mdp = SparseMDP.of(np.zeros((2, 2, 1), int), np.ones((2, 2, 1)), reward, reward >= 0)
+    assert policy_iteration(mdp, 0.9, tolerance=0.1).values.tolist() == [50, 100]
+
+
+@pytest.mark.parametrize(("gamma", "accuracy"), [(0.9, 2.0), (1.0, 0.2)])
+def test_ties_follow_accuracy_of_values(gamma: float, accuracy: float) -> None:
+    """The values' residual is 0.1: two of them differ by up to 2 * 0.1 / (1 - gamma)."""
+    reward = 1 - accuracy * np.array([[[0.0], [0.99], [1.01]]])
+    mdp = SparseMDP.of(np.zeros((1, 3, 1), int), np.ones((1, 3, 1)), reward, reward == reward)
+    solution = _solution(mdp, np.array([0.9]), gamma, 0)
+    assert solution.policy.tolist() == [[0.5, 0.5, 0]]
+
+
 def test_prioritised_method_needs_fewer_backups() -> None:
     text = ["S" + "." * 398 + "G"]
     env: Any = gym.make("DynaMaze-v0", layout=text, slip_probability=0.1).unwrapped
@@ -176,6 +205,19 @@ def test_mdp_rejects_invalid_arrays(change: dict[str, Any], sentence: str) -> No
     SparseMDP.of(**good)
     with pytest.raises(ValueError, match=sentence):
         SparseMDP.of(**{**good, **change})
+
+
+def test_mdp_names_first_wrong_pair() -> None:
+    probability = np.array([[[0.0, 1.0], [0.0, 1.0]], [[1.5, -0.5], [0.0, 1.0]]])
+    zeros = np.zeros((2, 2, 2))
+    with pytest.raises(ValueError, match=r"probabilities of state 1, action 0: .* at least 0"):
+        SparseMDP.of(zeros.astype(int), probability, zeros, zeros.astype(bool))
+
+
+def test_toy_text_rejects_uneven_actions() -> None:
+    stay = [(1.0, 0, 0.0, False)]
+    with pytest.raises(ValueError, match="other actions than state 0; expected 2 in each"):
+        SparseMDP.of_toy_text({0: {0: stay, 1: stay}, 1: {0: stay}})
 
 
 @pytest.mark.parametrize(

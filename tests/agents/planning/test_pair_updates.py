@@ -67,3 +67,16 @@ def test_backward_updates_include_episode_ends() -> None:
     planning.record_transition(values, model, end)
     planning.plan(values, model, np.random.Generator(np.random.SFC64(0)))
     assert values.q[0, 0] == 1.0
+
+
+def test_backward_state_holds_ends_everywhere() -> None:
+    """Episodes ended in both states: their list is full, and still a possible state."""
+    model, planning = LatestOutcome(2, 1), BackwardUpdates(1)
+    values = TableValues(2, 1, learning_rate=0.5, gamma=0.9)
+    for state in (0, 1):
+        planning.record_transition(values, model, one_transition(state, 0, 1.0, state, True))
+    restored = BackwardUpdates(1)
+    restored.record_transition(values, model, one_transition(0, 0, 1.0, 0, True))
+    restored.set_state(planning.get_state())
+    np.testing.assert_equal(restored.get_state(), planning.get_state())
+    assert restored.record.ends.tolist() == [2, 0, 1]

@@ -41,3 +41,15 @@ def test_trajectories_start_at_episode_starts() -> None:
     first, _ = gym.make("DynaMazeBlocking-v0").reset(seed=0)
     assert set(started.tolist()) == {agent.rows.one(first)}
     assert planning.record.num_starts[0] == agent.num_episodes + (agent.episode_length > 0)
+
+
+def test_trajectories_leave_untried_state() -> None:
+    """From a state without a tried action they start where the episode did."""
+    model, values = LatestOutcome(5, 2), TableValues(5, 2, learning_rate=1.0, gamma=0.9)
+    planning = TrajectorySampling(1)
+    last = one_transition(2, 1, 1.0, 3, False)  # nothing was tried in state 3
+    for one in (one_transition(0, 0, 1.0, 1, False), last):
+        model.update(one)
+    planning.record_transition(values, model, last)
+    planning.plan(values, model, np.random.Generator(np.random.SFC64(0)))
+    assert np.argwhere(values.q).tolist() == [[2, 1]]

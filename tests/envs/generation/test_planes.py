@@ -1,5 +1,7 @@
 """Plane observations of whole mazes, compared with exact layouts and single steps."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -92,9 +94,29 @@ def test_policy_is_uniform_without_path():
     np.testing.assert_array_equal(steps_to_goal(planes, [1]), [-1])
 
 
+def test_path_ends_at_cell_without_action():
+    planes = np.zeros((1, 3, 1, 3), dtype=np.float32)
+    planes[0, 1, 0, 0] = planes[0, 2, 0, 2] = 1.0
+    np.testing.assert_array_equal(steps_to_goal(planes, [1]), [-1])
+    planes[0, 1, 0, 1] = 1.0
+    np.testing.assert_array_equal(steps_to_goal(planes, [1, 1]), [2, 1])
+
+
+def test_marks_are_above_half():
+    planes = np.zeros((1, 3, 1, 3), dtype=np.float32)
+    planes[0, 1, 0, 0] = 1.0
+    planes[0, 0, 0, 1] = planes[0, 1, 0, 1] = planes[0, 2, 0, 1] = 0.5
+    planes[0, 2, 0, 2] = 0.75
+    np.testing.assert_array_equal(distances_to_goal(planes), [[[2, 1, 0]]])
+    np.testing.assert_array_equal(ShortestPathPolicy().action_probabilities(planes), [[0, 1, 0, 0]])
+    np.testing.assert_array_equal(steps_to_goal(planes, [1]), [-1])
+
+
 def test_shapes_are_checked():
-    with pytest.raises(ValueError, match=r"planes of shape \(2, 5, 5\); expected \(mazes, 3"):
-        ShortestPathPolicy().action_probabilities(np.zeros((2, 5, 5)))
+    for shape in ((2, 5, 5), (2, 3, 5), (2, 4, 5, 5)):
+        expected = re.escape(f"planes of shape {shape}; expected (mazes, 3")
+        with pytest.raises(ValueError, match=expected):
+            ShortestPathPolicy().action_probabilities(np.zeros(shape))
     planes = query_all_cells(GENERATORS[0], range(1))
     with pytest.raises(ValueError, match=r"actions of shape \(3,\); expected \(\d+,\)"):
         steps_to_goal(planes, [0, 1, 2])

@@ -153,9 +153,18 @@ def test_agent_keeps_path_to_goal() -> None:
         *(((0, 5), False), ((1, 4), False), ((3, 3), False)),  # walls, beside a shut-in cell
     ],
 )
-def test_agent_in_wall_reaches_goal_beside(agent: tuple[int, int], reaches: bool) -> None:
-    layout = Layout.from_text("SG####\n..###.\n######\n######")
-    assert _reaches_goal(layout, agent) is reaches
+@pytest.mark.parametrize("upside_down", [False, True])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_agent_in_wall_reaches_goal_beside(
+    agent: tuple[int, int], reaches: bool, mirrored: bool, upside_down: bool
+) -> None:
+    rows = ["SG####", "..###.", "######", "######"]
+    row, col = agent
+    if mirrored:
+        rows, col = [each[::-1] for each in rows], 5 - col
+    if upside_down:
+        rows, row = rows[::-1], 3 - row
+    assert _reaches_goal(Layout.from_text("\n".join(rows)), (row, col)) is reaches
 
 
 def test_blocking_change_is_skipped() -> None:
@@ -198,6 +207,9 @@ def test_ranges_bound_draws() -> None:
         assert low <= min(values) < low + 0.1 * (high - low)
         assert high - 0.1 * (high - low) < max(values) <= high
         assert len(values) > 100
+    default = RandomChanges(probability=1, what=("rewards",)).apply(layout, None, lambda: 0.5)
+    assert default is not None
+    assert default.rewards.goal == 0.5  # of 0 to 1
     kept = {(each.walls.tobytes(), each.rewards.step, each.rewards.wall) for each in chain}
     assert len(kept) == 1
 

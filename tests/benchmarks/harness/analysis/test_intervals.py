@@ -17,6 +17,7 @@ from dynamaze.benchmarks.harness.analysis.intervals import (
     mean_interval,
     proportion_interval,
     quantile_interval,
+    quantile_ranks,
     student_t_quantile,
     wilson_interval,
 )
@@ -36,6 +37,7 @@ QUANTILES = [
     (0.975, 99, 1.9842169515864174),
     (1e-06, 999, -4.781636978830079),
     (0.9995, 1001, 3.3002728760660403),
+    (0.4999, 1001, -0.0002507254410041669),
     (0.975, 1000000, 1.959966356814107),
     (0.5, 4, 0.0),
 ]
@@ -186,6 +188,7 @@ def test_quantile_interval_infinite_ends() -> None:
     assert interval == (4.0, 3.0, np.inf) or interval.high == np.inf
     # The ends of 10 samples' median: the 2nd and the 9th (Conover 1999, table A3).
     assert quantile_interval(np.arange(1.0, 11.0))[1:] == (2.0, 9.0)
+    assert quantile_ranks(10) == (2, 9)
     with_infinity = quantile_interval([1.0, 2.0, np.inf])
     assert with_infinity.mean == 2.0
 

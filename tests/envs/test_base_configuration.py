@@ -226,6 +226,10 @@ def test_agent_in_wall_is_refused() -> None:
     env.reset(seed=0)
     with pytest.raises(ValueError, match=r"an agent in the wall at \(0, 2\)"):
         env.set_state({**env.get_state(), "state": 2})
+    other = DynaMazeEnv("#S\n.G")
+    other.reset(seed=0)
+    with pytest.raises(ValueError, match=r"an agent in the wall at \(0, 0\)"):
+        other.set_state({**other.get_state(), "state": 0})
     env.step(1)
     env.change("S##\n..G")  # the wall is closed around the agent
     env.set_state(env.get_state())

@@ -335,3 +335,15 @@ def test_set_clock_undoes_random_changes() -> None:
 def test_change_info_is_checked(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}='infos'; expected one of"):
         DynaMazeEnv(**{name: "infos"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "can_change"),
+    [
+        ({}, False),
+        ({"changes": {9: "SG."}}, True),
+        ({"random_changes": {"probability": 0.1, "what": ["goal"]}}, True),
+    ],
+)
+def test_config_tells_if_maze_can_change(arguments: dict[str, Any], can_change: bool) -> None:
+    assert DynaMazeEnv("S.G", **arguments).maze_config.can_change is can_change

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamaze.common.registration import ENVIRONMENTS
-from dynamaze.envs import DynaMazeEnv, Layout
+from dynamaze.envs import DynaMazeContinuousEnv, DynaMazeEnv, Layout
 from dynamaze.envs.changing_maze import layout_to_json
 from dynamaze.envs.mazes.schedule import LAST_STEP
 from dynamaze.envs.options import (
+    EnvOptions,
     check_render_mode,
     check_world_step,
     invalid_action,
@@ -394,3 +396,11 @@ def test_options_reach_environment(env_id: str, vector: bool) -> None:
         assert maze.rewards == (2.0, -0.5, -1.0)
         observation, _ = made.reset(seed=0)
         assert set(observation) == {"observation", "changed", "changed_cells"}
+
+
+@pytest.mark.parametrize("env_class", [DynaMazeEnv, DynaMazeContinuousEnv])
+def test_docstring_lists_options(env_class: Any) -> None:
+    text = inspect.getdoc(env_class) or ""
+    assert "**options" not in text
+    for name in EnvOptions.__annotations__:
+        assert f"\n    {name}: " in text

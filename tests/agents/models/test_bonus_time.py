@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import LatestOutcome, TimeBonus, Transitions
+from dynamaze.agents.core.kernels import update_model
 from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.models import TABLE_MODELS
 
@@ -23,6 +24,14 @@ def test_bonus_is_kappa_root_tau() -> None:
     assert set(zip(sample.observation, sample.action, strict=True)) == set(tau)
     for state, action, found in zip(sample.observation, sample.action, sample.reward, strict=True):
         assert found == reward[state, action] + 0.01 * np.sqrt(tau[state, action])
+
+
+def test_compiled_update_records_visit() -> None:
+    model = TimeBonus(LatestOutcome(2, 2), 2, 2, kappa=0.01)
+    for state, action in ((0, 0), (1, 1), (1, 1)):
+        update_model(model.table, 2, state, action, 0.5, 1, False)
+    assert model.table.times.clock[0] == 3
+    assert model.table.times.last_tried.tolist() == [1, 0, 0, 3]
 
 
 def test_bonus_added_to_sampled_rewards(model_name: str) -> None:

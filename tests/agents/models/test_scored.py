@@ -153,6 +153,19 @@ def test_uncertainty_grows_with_time_and_changes() -> None:
     assert model.pair_uncertainty(one * 0, one * 0)[0] < model.pair_uncertainty(one * 1, one * 0)[0]
 
 
+def test_unseen_outcome_is_chance_or_change() -> None:
+    model = train(scored(change_rate=0.01, prior_strength=100), [(0, 0, 1)] * 8 + [(1, 0, 2)] * 3)
+    changes, steps, unseen, expected = model.scores.counts
+    # Pair (0, 0) was tried last four steps ago; a change affects 1 in 50 pairs.
+    rate = (1 + changes) / (100 + steps + changes)
+    changed = 0.02 * (1 - (1 - rate) ** 4)
+    new = 1 / 10  # eight outcomes were counted
+    posterior = changed / (changed + (1 - changed) * new * unseen / expected)
+    train(model, [(0, 0, 5)])
+    after = [changes + posterior, steps + 1, unseen + 1 - posterior, expected + new]
+    np.testing.assert_allclose(model.scores.counts, after, rtol=1e-12)
+
+
 def test_chance_not_counted_as_change() -> None:
     rng = np.random.default_rng(0)
     steps = [

@@ -43,6 +43,7 @@ def test_window_samples_exactly_recent_pairs(
     if untried:
         expected = {(state, action) for state, _ in kept for action in range(ACTIONS)}
     assert set(drawn(model)) == expected
+    assert model.table.clock.tolist() == [len(pairs)]
     if kind is ForgettingExperience:
         reserved = np.argwhere(model.table.reserved.reshape(STATES, ACTIONS) >= 0)
         assert {(state, action) for state, action in reserved.tolist()} == expected - set(kept)

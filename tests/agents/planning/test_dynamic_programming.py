@@ -114,6 +114,18 @@ def test_policy_iteration_stops_at_ties() -> None:
     assert np.isin(solution.policy[0], [0, 0.5]).all()
 
 
+def test_policy_evaluation_alternates_directions() -> None:
+    """From the end back the path's numbers rise, fall, rise and fall: a sweep for each."""
+    path = [4, 5, 3, 2, 6, 7, 1, 0]
+    following = np.zeros((8, 1, 1), int)
+    following[path[1:], 0, 0] = path[:-1]
+    ends = np.arange(8)[:, None, None] == path[0]
+    mdp = SparseMDP.of(following, np.ones((8, 1, 1)), ends.astype(float), ends)
+    solution = policy_iteration(mdp, 0.5)
+    assert solution.values[path].tolist() == [0.5**steps for steps in range(8)]
+    assert solution.sweeps == 5  # the last one changes nothing
+
+
 def test_policy_keeps_action_within_tolerance() -> None:
     """The tolerance is relative to the largest value: 3 more than 100 is no improvement."""
     reward = np.array([[[0.0], [50.0]], [[100.0], [103.0]]])
@@ -198,7 +210,7 @@ def test_mdp_rejects_invalid_arrays(change: dict[str, Any], sentence: str) -> No
 def test_mdp_names_first_wrong_pair() -> None:
     probability = np.array([[[0.0, 1.0], [0.0, 1.0]], [[1.5, -0.5], [0.0, 1.0]]])
     zeros = np.zeros((2, 2, 2))
-    with pytest.raises(ValueError, match="probabilities of state 1, action 0: .* at least 0"):
+    with pytest.raises(ValueError, match=r"probabilities of state 1, action 0: .* at least 0"):
         SparseMDP.of(zeros.astype(int), probability, zeros, zeros.astype(bool))
 
 

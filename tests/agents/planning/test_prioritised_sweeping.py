@@ -45,6 +45,7 @@ def test_sweeping_follows_box_on_corridor() -> None:
             np.testing.assert_array_equal(values.q, before)  # the queue is empty: no update
     np.testing.assert_array_equal(values.q[:3, 1], [0.25, 0.5, 1.0])
     assert planning.num_updates == 3
+    assert planning.record.counts.tolist() == [3, 6]  # each pair was queued and taken once
 
 
 def test_sweeping_stops_at_budget() -> None:

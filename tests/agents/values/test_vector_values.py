@@ -139,6 +139,13 @@ def test_radial_bases_represent_jump() -> None:
     assert errors[16] < 0.6 * errors[0]
 
 
+def test_network_steps_at_whole_batches() -> None:
+    values = NetworkValues([0, 0], [1, 1], 3, rng=np.random.default_rng(0))
+    for n, steps in ((15, 0), (1, 1), (33, 3)):  # 16 transitions each by default
+        values.update(vectors(n))
+        assert values.steps == steps
+
+
 def test_target_network_propagates_reward() -> None:
     """Twelve states in a row, the last one terminal with reward 1; 5000 random transitions."""
     seen = {}

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from dynamaze.distill.core import losses
+from dynamaze.distill.core.distributions import GAUSSIAN
 from dynamaze.distill.core.losses import Targets, kl, make_loss, student_driven
 
 STUDENT = torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.5]], dtype=torch.float64)
@@ -98,6 +99,11 @@ def test_gaussian_divergence_matches_torch():
     expected = torch.distributions.kl_divergence(teacher, student).sum(dim=1)
     found = losses.gaussian_divergence(mean, log_std, teacher_mean, teacher_log_std)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    weights = torch.arange(5.0)
+    labels = torch.cat([teacher_mean, teacher_log_std], dim=1)
+    targets = Targets(labels, weights, distribution=GAUSSIAN)
+    loss = losses.gaussian_kl(torch.cat([mean, log_std], dim=1), targets)
+    torch.testing.assert_close(loss, weights @ expected / 10, rtol=1e-5, atol=1e-5)
 
 
 def test_value_mse_requires_values():

@@ -561,3 +561,10 @@ def test_split_is_checked(split: Any) -> None:
     draws = rf"{MAX_EQUAL_DRAWS + 1} draws gave 1 different walls and no train maze"
     with pytest.raises(ValueError, match=rf"split='train' with algorithm='wilson'.*: {draws};"):
         MazeGenerator(9, "wilson", loops=1, split="train")
+
+
+def test_describe_fills_in_defaults() -> None:
+    given = {"size": (5, 7), "algorithm": "rooms", "endpoints": "corners", "split": None}
+    unused = {"density": None}
+    assert MazeGenerator(**given).describe() == {**given, **unused, "loops": 0.0, "room_size": 7}
+    assert MazeGenerator(5, "obstacles").describe()["density"] == 0.3

@@ -101,6 +101,13 @@ def test_in_place_begins_with_values_without_goal() -> None:
     assert values[6] == 0
 
 
+def test_in_place_stops_at_tolerance() -> None:
+    # In a corridor slips stay or go on as the rest does: the second sweep changes nothing.
+    layout = Layout.from_text("S..G", slip_probability=0.5)
+    values = in_place_value_iteration(layout, 0.5, tolerance=0.0, max_sweeps=2)
+    np.testing.assert_allclose(values, Dynamics(layout).mdp.optimal_values(0.5), atol=1e-12)
+
+
 def test_in_place_reports_divergence() -> None:
     layout = Layout.from_text(PRESETS["dyna"], slip_probability=0.2)
     with pytest.raises(RuntimeError, match=r"after 3 sweeps; expected at most 1e-12"):

@@ -207,6 +207,9 @@ def test_ranges_bound_draws() -> None:
         assert low <= min(values) < low + 0.1 * (high - low)
         assert high - 0.1 * (high - low) < max(values) <= high
         assert len(values) > 100
+    default = RandomChanges(probability=1, what=("rewards",)).apply(layout, None, lambda: 0.5)
+    assert default is not None
+    assert default.rewards.goal == 0.5  # of 0 to 1
     kept = {(each.walls.tobytes(), each.rewards.step, each.rewards.wall) for each in chain}
     assert len(kept) == 1
 

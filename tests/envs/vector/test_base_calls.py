@@ -71,6 +71,16 @@ def test_calls_equal_sync(call: Callable[[Any], Any]) -> None:
     assert native.np_random_seed == sync.np_random_seed
 
 
+def test_call_of_reset_leaves_goal() -> None:
+    env: Any = DynaMazeVectorEnv(2, layout="SG", observation="goal")
+    env.reset(seed=0)
+    env.call("step", 1)
+    with pytest.raises(gym.error.ResetNeeded, match="an agent on a goal"):
+        env.step([1, 1])
+    env.call("reset")
+    assert env.step([1, 1])[2].all()
+
+
 def test_np_random_can_be_set() -> None:
     native, sync = both(**ARGUMENTS)
     generators = [np.random.default_rng(i) for i in range(N)]
@@ -156,6 +166,13 @@ def test_reset_after_close_works(same: Same) -> None:
     native.close()
     native.reset(seed=2)
     same(tuple(go_on(native)), fresh_run(2))
+
+
+def test_first_reset_of_some_reports_no_change() -> None:
+    report = {"change_info": "change", "change_info_in": "observation"}
+    env: Any = DynaMazeVectorEnv(2, layout="S.G", **report)
+    observations, _ = env.reset(seed=0, options={"reset_mask": np.array([True, False])})
+    assert observations["changed"].tolist() == [0, 0]
 
 
 def test_first_reset_needs_no_seed() -> None:

@@ -225,3 +225,13 @@ def test_sb3_trains_dqn(observation: str) -> None:
     action, _ = model.predict(env.reset(seed=0)[0], deterministic=True)
     assert env.action_space.contains(int(action))
     assert env.step(action)[4]["world_step"] >= 1
+
+
+@pytest.mark.parametrize("cell", [0, 3])
+def test_state_in_wall_is_refused(cell: int) -> None:
+    env = DynaMazeEnv("#SG#")
+    env.reset(seed=0)
+    before = env.get_state()
+    with pytest.raises(ValueError, match="wall"):
+        env.set_state({**before, "state": cell})
+    assert env.get_state() == before

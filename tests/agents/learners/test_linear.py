@@ -228,3 +228,10 @@ def test_queries_and_empty_updates_change_nothing(make: Any) -> None:
     np.testing.assert_equal(learner.get_state(), before)
     assert learner.predict(x[:0]).mean.shape == (0, 2)
     np.testing.assert_allclose(learner.predict_mean(x), learner.predict(x).mean)
+
+
+def test_rls_noise_nears_residual_variance() -> None:
+    learner = RecursiveLeastSquares(1, 1, prior_variance=1e9)
+    targets = np.array([[-2.0], [2.0]] * 100)
+    learner.update(np.ones((200, 1)), targets)
+    np.testing.assert_allclose(learner.noise, 4, rtol=0.05)

@@ -154,3 +154,10 @@ def test_state_values_are_unbiased() -> None:
     from_action_values = (EXPECTED @ ACTION_VALUES).max()  # max_a Q(E[s'], a)
     state_values: FloatArray = ACTION_VALUES.max(axis=1)  # v(s) = theta . x(s)
     assert (truth, from_action_values, EXPECTED @ state_values) == (1.0, 0.5, 1.0)
+
+
+def test_default_step_size() -> None:
+    dyna = LinearEvaluation(2, planning_steps=0)
+    one = FeatureTransitions(np.array([[1.0, 0.5]]), np.array([2.0]), np.zeros((1, 2)))
+    dyna.update(one, np.random.default_rng(0))
+    np.testing.assert_allclose(dyna.theta, [0.2, 0.1])  # theta + alpha r x, with alpha = 0.1

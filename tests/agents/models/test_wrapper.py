@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -15,12 +16,14 @@ from dynamaze.agents.core.kernels import (
     expected_backup,
     has_rule,
     outcome_probability,
+    rules,
     sample_outcome,
     sample_transition,
     update_model,
     visited_pairs,
 )
 from dynamaze.agents.core.transitions import one_transition
+from dynamaze.agents.models.latest import LOOKUPS
 from dynamaze.agents.models.table_copy import has_lookups
 from dynamaze.agents.models.wrapper import ModelWrapper
 
@@ -125,3 +128,12 @@ def test_old_names_of_confidence_warn() -> None:
         assert model.planning_share == 1
     with pytest.warns(DeprecationWarning, match=r"TimeBonus\.pair_confidence is now called"):
         assert model.pair_confidence(*pairs).tolist() == [1, 1]
+
+
+def test_lookups_need_every_rule() -> None:
+    names = {"outcome_probability", "expected_backup", "sample_outcome"}
+    for missing in ("", *sorted(names)):
+        record: Any = NamedTuple("record", [("size", int)])
+        rules(record, **{name: LOOKUPS[name] for name in names - {missing}})
+        model = SimpleNamespace(capabilities={"compiled"}, table=record(0))
+        assert has_lookups(model) is (not missing)

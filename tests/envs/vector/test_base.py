@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynamaze.envs import DynaMazeVectorEnv
+from dynamaze.envs.vector.base import num_bytes
 
 from ..helpers import (
     COPIES,
@@ -223,3 +224,11 @@ def test_wrappers_accept_vector_env() -> None:
     *_, infos = native.step(np.array([1, 0]))
     assert infos["episode"]["r"].tolist() == [1.0, 0.0]
     assert infos["episode"]["l"].tolist() == [2, 0]
+
+
+def test_num_bytes_of_observations() -> None:
+    box = gym.spaces.Box(0, 1, (3, 5), np.float32)
+    number, flag = gym.spaces.Discrete(9), gym.spaces.Box(0, 1, (), np.uint8)
+    for space in (box, number, flag):
+        assert num_bytes(space) == np.asarray(space.sample()).nbytes
+    assert num_bytes(gym.spaces.Dict({"a": box, "b": number})) == 3 * 5 * 4 + 8

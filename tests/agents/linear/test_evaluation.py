@@ -154,3 +154,10 @@ def test_state_values_are_unbiased() -> None:
     from_action_values = (EXPECTED @ ACTION_VALUES).max()  # max_a Q(E[s'], a)
     state_values: FloatArray = ACTION_VALUES.max(axis=1)  # v(s) = theta . x(s)
     assert (truth, from_action_values, EXPECTED @ state_values) == (1.0, 0.5, 1.0)
+
+
+def test_default_step_size_is_a_tenth() -> None:
+    dyna = LinearEvaluation(2, planning_steps=0)
+    row = np.array([[1.0, 0.0]])
+    dyna.update(FeatureTransitions(row, np.ones(1), row[:, ::-1]), np.random.default_rng(0))
+    assert dyna.theta.tolist() == [0.1, 0.0]

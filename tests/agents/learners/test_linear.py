@@ -88,6 +88,14 @@ def test_rls_solves_normal_equations() -> None:
     )
 
 
+def test_rls_noise_approaches_sample_variance() -> None:
+    """With a constant input, a flat prior and 1000 targets the corrections differ by below 1%."""
+    y = np.random.default_rng(0).normal(3, [0.5, 4], (1000, 2))
+    learner = RecursiveLeastSquares(1, 2, prior_variance=1e6)
+    learner.update(np.ones((1000, 1)), y)
+    np.testing.assert_allclose(learner.noise, y.var(axis=0, ddof=1), rtol=0.01)
+
+
 def test_rls_forgetting_weights_by_age() -> None:
     x, y = data(40)
     x[:, 3:] += 0.1  # all directions are seen

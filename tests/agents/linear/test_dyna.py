@@ -14,9 +14,9 @@ from gymnasium import spaces
 import dynamaze  # noqa: F401
 from dynamaze.agents import CoordinateFeatures, DynaQ, Spaces, TileCoding, Transitions
 from dynamaze.agents.learners.linear import LinearLeastMeanSquares, RecursiveLeastSquares
-from dynamaze.agents.linear.dyna import SEEN, FeatureModel, LinearDyna
+from dynamaze.agents.linear.dyna import SEEN, FeatureModel, LinearDyna, StateValues
 from dynamaze.agents.linear.expectation_model import LinearExpectation
-from dynamaze.agents.linear.sweeping import SWEEPS
+from dynamaze.agents.linear.sweeping import SWEEPS, FeatureSweeping
 from dynamaze.common.storage import CheckpointError
 
 TABLE: dict[str, Any] = {"learning_rate": 1.0, "model_rate": 1.0, "planning_rate": 1.0}
@@ -176,6 +176,15 @@ def test_lookahead_equals_expectation() -> None:
     worth = model.lookahead(np.array([1.0, 2.0]), np.array([4.0, 8.0]), 0.5)
     # Of action 1: b . x = 6, and F x = (0.5, 0.5), worth 6 after it.
     np.testing.assert_allclose(worth, [1.0, 6.0 + 0.5 * 6.0])
+
+
+def test_back_up_follows_best_action() -> None:
+    model = FeatureModel(lambda_one_hot(3), 2, size=3, model_rate=0.01)
+    model.linear.rewards[:] = [[0.0, 1.0, 0.0], [0.0, 0.0, 2.0]]
+    rates = {"learning_rate": 0.5, "planning_rate": 0.25}
+    values = StateValues(model, FeatureSweeping(3, "random", 1e-8), **rates, gamma=0.9)
+    values.back_up(np.eye(3)[1:])
+    assert values.theta.tolist() == [0.0, 0.25 * 1.0, 0.25 * 2.0]
 
 
 def test_planning_maximises_over_actions() -> None:

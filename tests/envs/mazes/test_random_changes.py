@@ -232,6 +232,8 @@ def test_ranges_bound_draws() -> None:
         ({"when": "periodic", "period": 2.5}, ValueError, "period=2.5"),
         ({"when": "bursts", "probability": 0.1}, ValueError, "without length"),
         ({"probability": 0.1, "what": []}, ValueError, "what=\\[\\]; expected one or more of"),
+        ({"probability": 0.1, "what": 3}, TypeError, "what=3; expected one or more of walls"),
+        ({"probability": 0.1, "what": b"goal"}, ValueError, "what=b'goal'; expected one or more"),
         ({"probability": 0.1, "what": ["wall"]}, ValueError, "did you mean 'walls'"),
         ({"probability": 0.1, "cells": 0}, ValueError, "cells=0"),
         ({"probability": 0.1, "slip_range": [0.5, 0.1]}, ValueError, "the lower one first"),

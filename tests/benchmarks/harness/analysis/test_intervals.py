@@ -10,6 +10,7 @@ import pytest
 from dynamaze.benchmarks.harness.analysis.intervals import (
     FEW_RUNS_BY_KIND,
     IntervalEstimate,
+    _root,
     exact_lower_bound,
     few_runs,
     format_interval,
@@ -48,6 +49,12 @@ def test_student_t_quantile_matches_scipy(
     probability: float, degrees: int, expected: float
 ) -> None:
     assert student_t_quantile(probability, degrees) == pytest.approx(expected, rel=1e-10)
+
+
+def test_root_ends_after_200_steps() -> None:
+    # Newton's steps towards a root of multiplicity 1001 shorten the distance by 1 / 1001 each.
+    found = _root(lambda x: x**1001, lambda x: 1001 * x**1000, 1.0, -2.0, 2.0)
+    assert found == pytest.approx((1000 / 1001) ** 200, rel=1e-9)
 
 
 def test_exact_lower_bound_matches_scipy() -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from dynamaze.agents import LatestOutcome, TimeBonus, Transitions
-from dynamaze.agents.core.kernels import update_model
 from dynamaze.agents.core.transitions import one_transition
 from dynamaze.agents.models import TABLE_MODELS
+from dynamaze.agents.models.table import update_batch
 
 
 def test_bonus_is_kappa_root_tau() -> None:
@@ -28,8 +28,9 @@ def test_bonus_is_kappa_root_tau() -> None:
 
 def test_compiled_update_records_visit() -> None:
     model = TimeBonus(LatestOutcome(2, 2), 2, 2, kappa=0.01)
-    for state, action in ((0, 0), (1, 1), (1, 1)):
-        update_model(model.table, 2, state, action, 0.5, 1, False)
+    state, action = np.array([0, 1, 1]), np.array([0, 1, 1])
+    seen = Transitions(state, action, np.zeros(3), state, np.zeros(3, dtype=np.bool_))
+    assert update_batch(model.table, 2, 2, seen) == -1
     assert model.table.times.clock[0] == 3
     assert model.table.times.last_tried.tolist() == [1, 0, 0, 3]
 

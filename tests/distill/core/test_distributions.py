@@ -24,5 +24,5 @@ def test_split_undoes_gaussian_rows() -> None:
 
 @pytest.mark.parametrize(("shape", "other"), [((2, 3), (2, 2)), ((3,), (3,))])
 def test_gaussian_rows_rejects_shapes(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="queries, dimensions. each"):
+    with pytest.raises(ValueError, match=r"expected \(queries, dimensions\) each"):
         gaussian_rows(gaussian(np.zeros(shape), np.zeros(other)), np.zeros((2, 4)))

@@ -330,3 +330,14 @@ def test_large_gaussian_process_limits_tuning_only(
 def test_invalid_arguments_rejected(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         GaussianProcess(2, 1, **arguments)
+
+
+@pytest.mark.parametrize("start", [{}, {"length_scales": 100.0, "noise": 100.0}])
+def test_tuning_finds_wave_from_any_start(start: dict[str, float]) -> None:
+    """Another maximum of the likelihood takes the wave for noise, which it is not."""
+    x = np.linspace(-1, 1, 16)[:, None]
+    learner = GaussianProcess(1, 1, **start)
+    learner.update(x, np.sin(8 * x))
+    assert learner.noise < 1e-2
+    between = (x[:-1] + x[1:]) / 2
+    np.testing.assert_allclose(learner.predict(between).mean, np.sin(8 * between), atol=0.05)

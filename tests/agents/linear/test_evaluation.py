@@ -11,7 +11,8 @@ from dynamaze.agents.linear.evaluation import (
     LinearEvaluation,
     least_squares_values,
 )
-from dynamaze.agents.linear.sweeping import SWEEPS, raise_priority
+from dynamaze.agents.linear.expectation_model import LinearExpectation
+from dynamaze.agents.linear.sweeping import SWEEPS, FeatureSweeping, raise_priority
 from dynamaze.benchmarks.studies.linear_dyna import chain_episode, chain_features, chain_values
 from dynamaze.common.arrays import FloatArray
 
@@ -161,3 +162,16 @@ def test_default_step_size() -> None:
     one = FeatureTransitions(np.array([[1.0, 0.5]]), np.array([2.0]), np.zeros((1, 2)))
     dyna.update(one, np.random.default_rng(0))
     np.testing.assert_allclose(dyna.theta, [0.2, 0.1])  # theta + alpha r x, with alpha = 0.1
+
+
+def test_next_budgets_pay_excess() -> None:
+    """A pop of "mg" updates all three features that lead on, whatever the budget."""
+    model, sweeping = LinearExpectation(4, 1), FeatureSweeping(4, "mg")
+    model.leads[0, :3, 3] = 1.0
+    theta, rng, counts = np.zeros(4), np.random.default_rng(0), []
+    for steps in (1, 1, 3, 5):
+        sweeping.priorities[3] = 1.0
+        among = np.arange(4)
+        done = sweeping.plan(theta, model, steps, gamma=1.0, step_size=1.0, among=among, rng=rng)
+        counts.append((done, sweeping.owed[0]))
+    assert counts == [(3, 2), (0, 1), (3, 1), (3, 0)]

@@ -220,7 +220,7 @@ def fill_path_lengths(planes, actions, path, steps):  # noqa: PLR0912  # one loo
             while True:
                 row, col = cell // cols, cell % cols
                 if planes[maze, GOALS, row, col] > 0.5:
-                    reached = 0
+                    reached = outcome[cell] = 0
                     break
                 if outcome[cell] != -2:  # known, or -3: on this path, which is a cycle then
                     reached = max(outcome[cell], -1)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
+from warnings import catch_warnings
 
 import numpy as np
 import numpy.typing as npt
@@ -158,7 +159,8 @@ def unfit_methods(config: CompareConfig) -> dict[str, str]:
     reasons = {}
     for arm in config.arms:
         try:
-            make_training(arm, teacher_of(config, untrained=True), seed=0, steps=MULTIPLE)
+            with catch_warnings(action="ignore"):  # each run warns of a small teacher itself
+                make_training(arm, teacher_of(config, untrained=True), seed=0, steps=MULTIPLE)
         except (TypeError, ValueError) as error:
             reasons[arm] = str(error)
     return reasons

@@ -120,3 +120,9 @@ def test_shapes_are_checked():
     planes = query_all_cells(GENERATORS[0], range(1))
     with pytest.raises(ValueError, match=r"actions of shape \(3,\); expected \(\d+,\)"):
         steps_to_goal(planes, [0, 1, 2])
+
+
+def test_goal_is_no_step_away_from_itself() -> None:
+    planes = np.zeros((1, 3, 1, 2), dtype=np.float32)
+    planes[0, 1] = planes[0, 2, 0, 1] = 1  # both cells are queried, the second is the goal
+    np.testing.assert_array_equal(steps_to_goal(planes, [1, 3]), [1, 0])

@@ -16,7 +16,7 @@ _ENVS = f"{_MAZES} envs/generation envs/observations"
 _ALL_ENVS = f"{_ENVS} envs envs/vector envs/continuous envs/loca"
 _PARTS = "agents/core agents/learners agents/values agents/models agents/planning"
 _SEARCH = "agents/search agents/search/mcts agents/search/trajectory_optimisation"
-_ALL_AGENTS = f"{_PARTS} agents agents/linear {_SEARCH} agents/sb3 agents/checks"
+_ALL_AGENTS = f"{_PARTS} agents agents/linear agents/mapping {_SEARCH} agents/sb3 agents/checks"
 _STUDENTS = "distill/core distill/students"
 _COMPILED = "distill/export/common distill/export/compiled"
 _EXPORT = f"{_COMPILED} distill/export/onnx_graph distill/export/c_source distill/export"
@@ -51,6 +51,7 @@ ALLOWED = {
     "agents/planning": "agents/core agents/learners agents/values agents/models",
     "agents": _PARTS,
     "agents/linear": f"{_PARTS} agents",
+    "agents/mapping": f"{_PARTS} agents",
     "agents/search": f"{_PARTS} agents",
     "agents/search/mcts": f"{_PARTS} agents agents/search",
     "agents/search/trajectory_optimisation": f"{_PARTS} agents agents/search",

@@ -182,6 +182,28 @@ def mark_best_everywhere(planner, memory, best):
             mark_best_actions(planner, memory, run, cell, best[run, cell])
 
 
+@compiled
+def write_path_costs(planner, memory, cells, costs):
+    """Write the costs of the cheapest paths from some cells of run 0: (batch, actions)."""
+    plan_paths(planner, memory, 0)
+    for i in range(cells.size):
+        for action in range(costs.shape[1]):
+            costs[i, action] = action_cost(planner, memory, 0, cells[i], action)
+
+
+def path_costs(planner: PathPlanner, memory: MapMemory, cells: IntArray) -> FloatArray:
+    """Return (batch, actions) costs of the cheapest paths that begin with each action.
+
+    Args:
+        planner: the record.
+        memory: of a single run.
+        cells: (batch,) int64 first cells of the paths.
+    """
+    costs = np.empty((len(cells), planner.targets.shape[1]))
+    write_path_costs(planner, memory, cells, costs)
+    return costs
+
+
 def best_actions_at(planner: PathPlanner, memory: MapMemory, cells: IntArray) -> BoolArray:
     """Return (runs, actions) bool, the best actions of every run in its present cell, (runs,)."""
     best = np.zeros((len(cells), planner.targets.shape[1]), dtype=np.bool_)

@@ -89,7 +89,7 @@ class InContextConfig(ExperimentConfig):
     """Runs of each agent, each in the maze of its own level."""
     sizes: tuple[Annotated[int, Range(3, limit=101)], ...] = (9, 11)
     """Rows and columns of the mazes."""
-    agents: tuple[AgentName, ...] = tuple(AGENTS)  # type: ignore[assignment]  # the same names
+    agents: tuple[AgentName, ...] = tuple(AGENTS)  # type: ignore[arg-type]  # the same names
     """The agents; shares need the expert."""
     algorithm: Generator = "wilson"
     """Generator of the mazes."""

@@ -80,7 +80,7 @@ class InContextConfig(ExperimentConfig):
 
     name: ClassVar[str] = "adaptation_in_context"
     title: ClassVar[str] = "Adaptation in context"
-    seconds_per_run: ClassVar[float] = 0.03
+    seconds_per_run: ClassVar[float] = 0.04
     interval_kind: ClassVar[str] = KIND
     other_intervals: ClassVar[str] = "shares: ratio of means, paired by maze"
     swept: ClassVar[tuple[str, ...]] = ("sizes", "agents")

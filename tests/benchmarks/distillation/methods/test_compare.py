@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch")
+import torch
 
 from dynamaze.benchmarks.distillation.methods.compare import (
     COHORT,
     ENSEMBLE,
+    ENVS,
     EVERYTHING,
     KINDS,
     MULTIPLE,
+    ROLLOUT,
     CompareConfig,
     Ensemble,
     make_training,
@@ -56,6 +59,24 @@ def test_cohorts_and_ensembles_share_the_steps():
         assert training.counts()["steps"] == batches
         sources = {id(s): s for loop in training.loops for s in loop.sources.values()}.values()
         assert training.counts()["labels"] == sum(source.labels for source in sources)
+
+
+@pytest.mark.parametrize("arm", ["distral", "kickstarting"])
+def test_methods_of_rewards_play_in_environments_of_their_own(arm):
+    teacher = teacher_of(CompareConfig(**QUICK), untrained=True)
+    training = make_training(arm, teacher, seed=0, steps=MULTIPLE)
+    training.loops[0].distil(1)
+    counts = training.counts()
+    most = len(training.loops[0].students) * ENVS * ROLLOUT
+    assert most - ENVS <= counts["env_steps"] <= most  # without steps that only reset
+    assert counts["labels"] == (counts["env_steps"] if arm == "kickstarting" else 0)
+
+
+def test_joint_training_leaves_the_teacher_of_the_other_arms():
+    teacher = teacher_of(CompareConfig(**QUICK), untrained=True)
+    before = [weight.clone() for weight in teacher.parameters()]
+    make_training("joint", teacher, seed=0, steps=MULTIPLE).loops[0].distil(2)
+    assert all(map(torch.equal, before, teacher.parameters()))
 
 
 def test_ensemble_averages_probabilities():

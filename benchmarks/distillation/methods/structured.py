@@ -78,7 +78,7 @@ def pairwise(seed: int, **settings: int) -> Arms:
 
 def holistic(seed: int, **settings: int) -> Arms:
     """Compare a holistic critic with soft targets alone."""
-    return trial_of("holistic", seed, weight=0.1, **settings)
+    return trial_of("holistic", seed, weight=0.03, **settings)
 
 
 HINTS, PAIRWISE, HOLISTIC = (

@@ -90,7 +90,9 @@ class PPO(Method):
         epochs: passes over a rollout.
         minibatches: of each pass.
         critic_warm_up: first training steps in which only critics are updated. A student that was
-            distilled before has no critic yet, and the errors of a new one would ruin it.
+            distilled before has no critic yet, and the errors of a new one would ruin it. Such a
+            student should also act well by samples, which rewards improve: distil it at a low
+            temperature.
         critic_width: units of each of the critic's two hidden layers.
         critic_rate: initial step size of the critics.
     """

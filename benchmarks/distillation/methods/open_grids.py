@@ -22,6 +22,7 @@ from dynamaze.distill.data.on_policy import OnPolicy
 from dynamaze.distill.data.source import FunctionSource
 from dynamaze.distill.students.base import Student
 from dynamaze.distill.students.mlp import MLP
+from dynamaze.distill.teachers import as_teacher
 from dynamaze.distill.training.distiller import Distiller
 from dynamaze.distill.training.method import make_method
 from dynamaze.envs.generation import MazeGenerator
@@ -84,10 +85,16 @@ def weak_teacher(seed: int, least: float = WEAK_PERCENT) -> MLP:
     return teacher
 
 
-def distilled(teacher: MLP, seed: int, steps: int) -> MLP:
-    """Return a student that has imitated a teacher in all states of the training levels."""
+def distilled(teacher: MLP, seed: int, steps: int, temperature: float) -> MLP:
+    """Return a student that has imitated a teacher in all states of the training levels.
+
+    The teacher's logits are divided by the temperature.
+    """
     known, student = label_dataset(few_label_states()[0], FEW_LABELS), new_student(seed)
-    source = FunctionSource(teacher, lambda rng, progress: known.batch(rng, progress).observations)
+    sharpened = as_teacher(teacher, temperature=temperature)
+    source = FunctionSource(
+        sharpened, lambda rng, progress: known.batch(rng, progress).observations
+    )
     loop = Distiller(
         student, source, total_steps=steps, learning_rate=RATE, seed=seed, device="cpu"
     )

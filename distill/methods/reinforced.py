@@ -274,7 +274,8 @@ def _source_of(loop: Loop, name: str, actors: Sequence[str]) -> Any:
     if not isinstance(source, OnPolicy):
         found = "none" if source is None else type(source).__name__
         raise TypeError(f"the source of {who} is {found}; expected OnPolicy(env, it)")
-    if source.student is not loop.parts[name].module:
+    own: Any = loop.parts[name].module
+    if source.student is not own:
         raise ValueError(f"the source of {who} acts with another; expected it")
     return source
 

@@ -62,9 +62,13 @@ class JointReward(PPO):
         """
         checked_weight("weight", self.weight)
         loop.add(TEACHER, loop.teacher_module(), learning_rate=self.teacher_rate)
-        kinds = {name: distribution_of(part.module) for name, part in loop.parts.items()}
-        if len(set(kinds.values())) > 1:
-            raise TypeError(f"actions of {kinds}; expected the same of teacher and students")
+        modules = {name: part.module for name, part in loop.parts.items()}
+        kinds = {name: distribution_of(each) for name, each in modules.items()}
+        outputs = {name: getattr(each, "num_outputs", None) for name, each in modules.items()}
+        if len(set(kinds.values())) > 1 or len(set(outputs.values()) - {None}) > 1:
+            raise TypeError(
+                f"{kinds} actions with {outputs} outputs; expected the same of teacher and students"
+            )
         super().setup(loop)
 
     def actors(self, loop: Loop) -> list[str]:

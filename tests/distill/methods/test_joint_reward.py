@@ -27,8 +27,8 @@ QUICK = {"epochs": 2, "minibatches": 2, "critic_width": 4}
 SEEN = np.float32([[0, 4], [2, 5]])
 
 
-def source_of(teacher: Student, **env: Any) -> OnPolicy:
-    return OnPolicy(clocks(AutoresetMode.NEXT_STEP, **env), teacher, steps=12)
+def source_of(teacher: Student, steps: int = 12, **env: Any) -> OnPolicy:
+    return OnPolicy(clocks(AutoresetMode.NEXT_STEP, **env), teacher, steps=steps)
 
 
 def loop_of(steps: int = 4, students: int = 1, **settings: Any) -> Distiller:
@@ -47,7 +47,7 @@ def weights_of(loop: Distiller, name: str) -> Any:
 
 
 def test_teacher_and_students_learn_rewarded_action() -> None:
-    loop = loop_of(25, students=2, critic_warm_up=1)
+    loop = loop_of(20, students=2, critic_warm_up=1)
     loop.distil()
     for network in (loop.parts["teacher"].module, *loop.students.values()):
         assert network.action_probabilities(SEEN)[:, 1].min() > 0.8  # type: ignore[union-attr, operator]
@@ -115,10 +115,10 @@ def test_joint_reward_rejects_what_it_cannot_train() -> None:
         Distiller(student, without, "joint_reward", **settings)
     with pytest.raises(ValueError, match="share"):
         Distiller(teacher, source_of(teacher), "joint_reward", teacher=teacher, **settings)
-    gaussian = GaussianStudent(MLP((2,), 4, 3), [-1, -2], [1, 4])
     acting = source_of(teacher)
-    with pytest.raises(TypeError, match="the same of teacher and students"):
-        Distiller(gaussian, acting, "joint_reward", teacher=teacher, **settings)
+    for other in (GaussianStudent(MLP((2,), 4, 3), [-1, -2], [1, 4]), MLP((2,), 3, 4)):
+        with pytest.raises(TypeError, match="the same of teacher and students"):
+            Distiller(other, acting, "joint_reward", teacher=teacher, **settings)
     with pytest.raises(ValueError, match="weight=-1"):
         loop_of(weight=-1)
     with pytest.raises(ValueError, match="learning_rate of teacher=-1"):
@@ -146,7 +146,7 @@ def acting_loop(method: Method, setting: MethodSetting) -> Distiller:
     """Return a loop whose teacher acts in clocks; other settings as they are."""
     if setting.kind != "clock":
         return make_loop(method, setting)
-    source = source_of(setting.teacher)
+    source = source_of(setting.teacher, steps=4)
     return Distiller(
         setting.students, source, method, teacher=setting.teacher, total_steps=STEPS, device="cpu"
     )

@@ -322,7 +322,7 @@ def clock_loop(method: Method, setting: MethodSetting) -> Distiller:
     if setting.kind != "clock":
         return make_loop(method, setting)
     sources: Any = {
-        name: OnPolicy(clocks(AutoresetMode.NEXT_STEP), each, teacher=setting.teacher, steps=12)
+        name: OnPolicy(clocks(AutoresetMode.NEXT_STEP), each, teacher=setting.teacher, steps=4)
         for name, each in setting.students.items()
     }
     return Distiller(setting.students, sources, method, total_steps=STEPS, device="cpu")

@@ -25,6 +25,7 @@ EXPERIMENTS: Registry[MethodExperiment] = Registry(
         "hints": ".structured:HINTS",
         "holistic": ".structured:HOLISTIC",
         "joint": ".joint:EXPERIMENT",
+        "joint_reward": ".with_teacher:JOINT_REWARD",
         "kickstarting": ".with_teacher:KICKSTARTING",
         "layerwise": ".layerwise:EXPERIMENT",
         "mutual": ".mutual:DISJOINT",

@@ -86,5 +86,6 @@ EXPERIMENT = MethodExperiment(
         "its confidence adds nothing."
     ),
     columns=(RETURN, SPEED),
+    timed=(SPEED,),
     testing={"size": TINY, "teacher_labels": 50},
 )

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dynamaze.common.arrays import BoolArray, FloatArray, IntArray
 from dynamaze.common.deprecation import renamed_arguments
+from dynamaze.common.proportions import proportion_interval
 from dynamaze.common.validation import checked_integer, checked_number
 
 from .data.playing import (
@@ -69,12 +70,10 @@ class Returns:
 
     @property
     def success_rate(self) -> ConfidenceInterval:
-        """Fraction of successes with Wilson's (1927) interval, which is accurate near 0 and 1."""
-        count, share = len(self.successes), float(self.successes.mean())
-        spread = Z_95**2 / count
-        middle = (share + spread / 2) / (1 + spread)
-        half = Z_95 / (1 + spread) * sqrt(share * (1 - share) / count + spread / (4 * count))
-        return ConfidenceInterval(share, max(0.0, middle - half), min(1.0, middle + half))
+        """Fraction of successes; its interval covers also where nothing or everything failed."""
+        count = len(self.successes)
+        interval = proportion_interval(int(self.successes.sum()), count)
+        return ConfidenceInterval(*(float(part.item()) for part in interval))
 
 
 @renamed_arguments(view="observation_fn")

@@ -8,7 +8,6 @@ import pytest
 from dynamaze.benchmarks.harness.analysis.intervals import proportion_interval, quantile_interval
 from dynamaze.benchmarks.harness.analysis.summaries import (
     count_text,
-    fraction_interval,
     mean_text,
     median_interval,
     median_text,
@@ -57,16 +56,6 @@ def test_median_text_names_limit() -> None:
 def test_share_text_is_wilsons() -> None:
     _, low, high = (100 * float(part.item()) for part in proportion_interval(9, 10))
     assert share_text([1] * 9 + [0]) == f"90% [{low:.0f}, {high:.0f}]"
-
-
-def test_fraction_interval_contains_that_of_whole_numbers() -> None:
-    fractions = np.array([[1.0, 0.0], [0.5, 0.0], [0.75, 1.0]])
-    found = fraction_interval(fractions)
-    assert found.mean == pytest.approx([0.75, 1 / 3])
-    assert found.low[0] == proportion_interval(2, 3).low[0]
-    assert found.high[0] == proportion_interval(3, 3).high[0]
-    assert found.high[1] == proportion_interval(1, 3).high[0]
-    assert fraction_interval(np.full(10, 0.1)).high.shape == ()
 
 
 @pytest.mark.parametrize(("runs", "text"), [(30, "n = 30"), ([30, 4], "n = 4 to 30")])

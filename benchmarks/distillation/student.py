@@ -19,7 +19,6 @@ from dynamaze.benchmarks.distillation.mazes import (
     evaluate_on_kinds,
     evaluate_policy,
     percent_text,
-    return_estimate,
 )
 from dynamaze.benchmarks.distillation.method_options import MethodConfig
 from dynamaze.benchmarks.distillation.training import (
@@ -27,7 +26,7 @@ from dynamaze.benchmarks.distillation.training import (
     begin_training,
     checkpoint_path,
     distil_with_checkpoints,
-    evaluation_line,
+    print_evaluation,
     save_network,
 )
 from dynamaze.benchmarks.harness.agent_runs.resolver import (
@@ -59,6 +58,9 @@ RESTART_FRACTION = 0.15
 
 SIZES = (11, 21, 31)
 """Sides of the mazes of the evaluation; none in training is longer than 15."""
+
+CARD_KIND = "perfect"
+"""Kind of the mazes whose evaluation the card has: the one with the longest paths."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +105,18 @@ def main(config: StudentConfig) -> None:
     source = FunctionSource(read_teacher(config.teacher), MazeSampler(), (TRAINING,))
     student = train(config, source, console)
     rounded = {bits: quantised(student, bits, "tensor") for bits in MAX_INTEGER}
-    normalised_return = None
+    results = {}
     for size in SIZES:
-        for name, held_out, result in evaluate_on_kinds(student, size, config.mazes):
-            normalised_return = normalised_return or return_estimate(result)
-            console.print(evaluation_line(name, size, result))
+        for kind, held_out, result in evaluate_on_kinds(student, size, config.mazes):
+            mazes = f"{kind} {size}x{size}"
+            print_evaluation(console, mazes, result)
             for bits, smaller in rounded.items():
+                found = evaluate_policy(smaller, held_out).success_by_maze
                 console.print(
-                    f"  rounded ({bits}, {smaller.num_bytes} bytes): "
-                    f"{percent_text(evaluate_policy(smaller, held_out).success_by_maze)}"
+                    f"  rounded ({bits}, {smaller.num_bytes} bytes): {percent_text(found)}"
                 )
+            if kind == CARD_KIND:
+                results[mazes] = result
     teacher = "the exact optimal policies" if config.teacher is None else config.teacher.name
     save_network(
         config.output,
@@ -122,7 +126,7 @@ def main(config: StudentConfig) -> None:
         f"{config.seed} --method {config.method}`, from {teacher}.",
         method={"name": config.method.name, **config.method.make().config},
         environment=ENVIRONMENT,
-        normalised_return=normalised_return,
+        results=results,
         size=measure_size(student, split_queries(HeldOut.generate(MazeGenerator(11), 1).planes)[0]),
     )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from dynamaze.common.validation import checked_integer, checked_number
 
+from ..core.distances import DistanceRange, distance_lines, rate_texts
 from ..core.levels import LevelRange, check_disjoint
 from ..core.old_names import current_card
 from ..core.size import Size
@@ -41,6 +42,8 @@ class Card:
         training: levels it was trained on.
         held_out: levels it was evaluated on.
         normalised_return: its result on the held-out levels.
+        by_distance: kind and size of held-out mazes, such as "perfect 31x31" -> the success rates
+            by distance to the goal.
         size: its size, without the time of a decision: files of equal runs are equal.
 
     Raises:
@@ -53,6 +56,7 @@ class Card:
     training: tuple[LevelRange, ...] = ()
     held_out: tuple[LevelRange, ...] = ()
     normalised_return: ReturnEstimate | None = None
+    by_distance: Mapping[str, tuple[DistanceRange, ...]] = field(default_factory=dict)
     size: Size | None = None
 
     def __post_init__(self) -> None:
@@ -87,6 +91,10 @@ class Card:
             for name, number in estimate._asdict().items():
                 checked_number(name, number)
             entries["normalised_return"] = estimate
+        entries["by_distance"] = {
+            str(mazes): tuple(_distance_range(part) for part in ranges)
+            for mazes, ranges in dict(entries.get("by_distance", {})).items()
+        }
         if entries.get("size") is not None:
             size = Size(*entries["size"])
             for name, number in zip(Size._fields[:3], size, strict=False):
@@ -146,10 +154,27 @@ class Card:
         lines = []
         if self.normalised_return is not None:
             lines.append(f"Normalised return on held-out levels: {self.normalised_return}.")
+        for mazes, ranges in self.by_distance.items():
+            lines += [f"Success rate by distance to the goal ({mazes}, held out):", _table(ranges)]
         for name, levels in (("Trained on", self.training), ("Held out", self.held_out)):
             if levels:
                 lines.append(f"{name}: {', '.join(str(part) for part in levels)}.")
         return ["## Return", *lines] if lines else []
+
+
+def _table(ranges: Sequence[DistanceRange]) -> str:
+    """Return success rates by distance as a table of markdown."""
+    head, *rows = distance_lines(ranges, {"success rate": rate_texts(ranges)})
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+
+
+def _distance_range(part: Any) -> DistanceRange:
+    found = DistanceRange(*part)
+    for name in ("nearest", "furthest", "mazes"):
+        checked_integer(name, getattr(found, name), 1)
+    for name in ("cells", "weight", "success", "low", "high"):
+        checked_number(name, getattr(found, name), 0, 1)
+    return found
 
 
 def _level_range(name: str, part: Any) -> LevelRange:

@@ -22,6 +22,7 @@ from dynamaze.common.proportions import fraction_interval
 __all__ = [
     "count_text",
     "fraction_interval",
+    "mean_share_text",
     "mean_text",
     "median_interval",
     "median_text",
@@ -76,6 +77,23 @@ def mean_text(
     if digits is None:
         digits = significant_digits(interval)
     return format_interval(interval, digits, unit=unit, sign=sign, few=few)
+
+
+def mean_share_text(shares: npt.ArrayLike, digits: int = 1, *, kind: str) -> str:
+    """Return the mean over runs of shares in percent, with an interval: "99.2% [98.7, 99.6]".
+
+    It is Student's. Where all runs have the same share, as if nothing failed in any, Student's has
+    no width, and that of as many fractions as runs is shown (`fraction_interval`).
+
+    Args:
+        shares: (runs,) fractions in [0, 1], at least 1 run.
+        digits: after the decimal point.
+        kind: as of `mean_text`.
+    """
+    fractions = np.asarray(shares, dtype=np.float64)
+    if np.ptp(fractions) == 0:
+        return share_text(fractions, digits)
+    return mean_text(100 * fractions, digits, kind=kind, unit="%")
 
 
 def significant_digits(interval: IntervalEstimate) -> int:

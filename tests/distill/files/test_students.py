@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dynamaze.distill.core.dataset import Dataset, make_batch
+from dynamaze.distill.core.distances import DistanceRange
 from dynamaze.distill.core.levels import LevelRange, check_disjoint
 from dynamaze.distill.core.size import Size
 from dynamaze.distill.data.playing import output_fn
@@ -44,6 +45,7 @@ CARD = Card(
     training=(LevelRange(0, 1000),),
     held_out=(LevelRange(5000, 500), LevelRange(9000, 1)),
     normalised_return=ReturnEstimate(0.9987, 0.997, 1.0, 500),
+    by_distance={"perfect 31x31": (DistanceRange(61, 100, 0.2, 0.04, 0.9975, 0.97, 1.0, 99),)},
     size=Size(113, 452, 317_988),
 )
 
@@ -118,6 +120,9 @@ def test_card_round_trip_and_page(tmp_path: Path) -> None:
         "| bytes of weights | 452 |",
         "| multiply-adds per decision | 317,988 |",
         "99.87% (95% interval 99.70% to 100.00%, 500 mazes)",
+        "Success rate by distance to the goal (perfect 31x31, held out):",
+        "| steps to the goal | 61-100 |\n| --- | --- |\n| share of cells | 20.0% |",
+        "| success rate | 99.75% [97.00, 100.00] |",
         "Trained on: levels 0 to 999.",
         "Held out: levels 5000 to 5499, levels 9000 to 9000.",
         'load_policy("s.safetensors").act(observation)',
@@ -324,6 +329,10 @@ def test_weights_must_be_finite(file: Path, number: float, monkeypatch: pytest.M
         {"size": "abc"},
         {"normalised_return": [1]},
         {"normalised_return": [float("nan"), 0, 1, 5]},
+        {"by_distance": [1]},
+        {"by_distance": {"a": [[1, 10, 0.5]]}},
+        {"by_distance": {"a": [[1, 10, 0.5, 0.5, 1.5, 0, 1, 9]]}},
+        {"by_distance": {"a": [[1, 10, 0.5, 0.5, 1, 0, 1, 0.5]]}},
         {"training": [[0]]},
         {"training": 5},
         {"held_out": [["a", 1]]},
